@@ -1,0 +1,85 @@
+//! What stands on the wire, in certificates and in signed evidence for years.
+//!
+//! Every identifier that outlives a release is spelled here and nowhere else, so that a change is
+//! one decision seen by all. None contains the product's name: certificates, tokens and stored
+//! evidence must stay readable under any name the product may get.
+
+/// Object identifiers of our own.
+///
+/// The arc is IANA's example enterprise number (RFC 5612 §3, 32473). An operating body replaces
+/// [`oid::ARC`] by an arc of its own before its first ceremony; everything else is relative to it.
+pub mod oid {
+    use const_oid::ObjectIdentifier;
+
+    const fn oid(text: &'static str) -> ObjectIdentifier {
+        ObjectIdentifier::new_unwrap(text)
+    }
+
+    /// The operating body's arc.
+    pub const ARC: ObjectIdentifier = oid("1.3.6.1.4.1.32473");
+    /// Certificate policy of terminal certificates (`docs/certificate-policy.md` §1.2).
+    pub const POLICY_TERMINAL: ObjectIdentifier = oid("1.3.6.1.4.1.32473.1.1");
+    /// Certificate policy of router certificates.
+    pub const POLICY_ROUTER: ObjectIdentifier = oid("1.3.6.1.4.1.32473.1.2");
+    /// Certificate policy of the network's own servers.
+    pub const POLICY_SERVER: ObjectIdentifier = oid("1.3.6.1.4.1.32473.1.3");
+    /// `assigner` of the permanentIdentifier (RFC 4043 §2) that carries a facility's identifier.
+    pub const FACILITY_IDENTIFIER: ObjectIdentifier = oid("1.3.6.1.4.1.32473.2.1");
+}
+
+/// Authentication context class references: how a person proved themself (OIDC Core §2, `acr`).
+///
+/// `urn:oid` (RFC 3061) under [`oid::ARC`], so that no name has to be registered twice. Ordered
+/// from weakest to strongest in [`acr::LEVELS`].
+pub mod acr {
+    /// Password and time-based one-time password (RFC 6238).
+    pub const PASSWORD_TOTP: &str = "urn:oid:1.3.6.1.4.1.32473.3.1";
+    /// HPKI authentication certificate, PIN-verified, at a terminal of an accredited facility.
+    pub const HPKI_CARD: &str = "urn:oid:1.3.6.1.4.1.32473.3.4";
+    /// Weakest first; a rule that demands one accepts any later one.
+    pub const LEVELS: [&str; 2] = [PASSWORD_TOTP, HPKI_CARD];
+}
+
+/// `typ` header values of our signed objects (RFC 7515 §4.1.9, explicit typing of RFC 8725 §3.11).
+pub mod typ {
+    /// Login request that the portal signs for the agent (`docs/card-login.md`).
+    pub const CARD_LOGIN_REQUEST: &str = "card-login-request+jwt";
+    /// Proof by a terminal's key that its agent stands behind the loopback door.
+    pub const TERMINAL_PROOF: &str = "terminal-proof+jwt";
+    /// Proof by the page's own non-extractable key when it submits the card's answer.
+    pub const PAGE_PROOF: &str = "page-proof+jwt";
+    /// Signed checkpoint over the audit chain of a node.
+    pub const AUDIT_CHECKPOINT: &str = "audit-checkpoint+jwt";
+}
+
+/// Domain-separation tags: the first bytes of everything that is signed or hashed for a purpose.
+pub mod domain {
+    /// What an HPKI or JPKI authentication key signs at login.
+    pub const CARD_LOGIN: &[u8] = b"healthcare-card-login/1";
+    /// Leaf of the audit tree.
+    pub const AUDIT_LEAF: &[u8] = b"healthcare-audit-leaf/1";
+    /// Link of the audit chain.
+    pub const AUDIT_LINK: &[u8] = b"healthcare-audit-link/1";
+    /// Salted commitment to a personal field of an audit record.
+    pub const AUDIT_PERSONAL: &[u8] = b"healthcare-audit-personal/1";
+    /// Pairwise subject identifiers (OIDC Core §8.1).
+    pub const PAIRWISE: &[u8] = b"healthcare-pairwise-sub/1";
+}
+
+/// Names of claims of our own in ID tokens and userinfo.
+pub mod claim {
+    /// Professional roles from the card's hcRole, verbatim, a list (ISO 17090-2).
+    pub const HC_ROLE: &str = "hc_role";
+    /// The facility's immutable identifier.
+    pub const FACILITY_ID: &str = "facility_id";
+    /// 医療機関コード, ten digits, a list: a hospital with dentistry has two.
+    pub const FACILITY_CODE: &str = "facility_code";
+    /// The facility's name as registered.
+    pub const FACILITY_NAME: &str = "facility_name";
+    /// The facility's kind, a token of `docs/tokens.md`.
+    pub const FACILITY_KIND: &str = "facility_kind";
+    /// The terminal's identifier and name.
+    pub const TERMINAL: &str = "terminal";
+    /// For each claim above, what vouches for it: `card`, `facility_certificate` or `register`.
+    pub const VOUCHED_BY: &str = "vouched_by";
+}
