@@ -1,1 +1,14 @@
-//! .
+//! All SQL of the service, one file a noun.
+//!
+//! One SQL text runs on SQLite and PostgreSQL: `$1` placeholders, 64-bit integers, text and octets
+//! only, time bound as an argument. A change happens inside [`transaction!`], which commits only
+//! together with the audit record that tells of it.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod db;
+mod error;
+
+pub mod audit;
+
+pub use db::{Attempts, DbRow, Queries, Reader, Statement, Store, Tx, Value, sql};
+pub use error::{MayConflict, StoreError};

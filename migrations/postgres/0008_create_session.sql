@@ -1,0 +1,49 @@
+-- A challenge is consumed first, whatever the verification then says.
+CREATE TABLE login_challenge (
+    nonce_hash BYTEA PRIMARY KEY,
+    browser_hash BYTEA NOT NULL, -- the pre-login cookie it was given to
+    terminal_fingerprint BYTEA NOT NULL,
+    page_thumbprint TEXT NOT NULL,
+    request_jws TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    invitation_id TEXT,
+    return_to TEXT, -- parked authorization request
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    consumed_at BIGINT
+);
+-- What was proven at a login, kept verifiable.
+CREATE TABLE login_evidence (
+    id TEXT PRIMARY KEY, -- UUIDv7
+    at BIGINT NOT NULL,
+    card_fingerprint BYTEA NOT NULL,
+    terminal_fingerprint BYTEA NOT NULL,
+    request_jws TEXT NOT NULL,
+    signed_input BYTEA NOT NULL,
+    algorithm TEXT NOT NULL,
+    signature BYTEA NOT NULL,
+    page_proof TEXT NOT NULL
+);
+CREATE TABLE session (
+    id_hash BYTEA PRIMARY KEY,
+    realm TEXT NOT NULL, -- portal, console
+    person_id TEXT NOT NULL REFERENCES person (id),
+    organisation_id TEXT,
+    terminal_id TEXT,
+    terminal_fingerprint BYTEA,
+    membership_id TEXT,
+    hc_roles TEXT NOT NULL DEFAULT '[]', -- JSON list, verbatim from the card
+    acr TEXT NOT NULL,
+    amr TEXT NOT NULL, -- JSON list, RFC 8176
+    auth_time BIGINT NOT NULL,
+    evidence_id TEXT,
+    presence_id TEXT,
+    created_at BIGINT NOT NULL,
+    last_seen_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    ended_at BIGINT,
+    end_reason TEXT
+);
+CREATE INDEX session_by_terminal ON session (terminal_id) WHERE ended_at IS NULL;
+CREATE INDEX session_by_person ON session (person_id) WHERE ended_at IS NULL;
+CREATE INDEX session_by_presence ON session (presence_id) WHERE ended_at IS NULL;

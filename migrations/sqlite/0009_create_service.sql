@@ -1,0 +1,66 @@
+-- A relying service: an OIDC client with its own authorization rules.
+CREATE TABLE service (
+    id TEXT PRIMARY KEY, -- client_id
+    organisation_id TEXT REFERENCES organisation (id), -- who runs it
+    name_ja TEXT NOT NULL,
+    name_en TEXT NOT NULL,
+    description_ja TEXT NOT NULL,
+    description_en TEXT NOT NULL,
+    home_url TEXT NOT NULL,
+    sector TEXT NOT NULL, -- sector identifier for pairwise subjects (OIDC Core §8.1)
+    auth_method TEXT NOT NULL, -- client_secret_basic, client_secret_post, private_key_jwt, none
+    secret_hash BLOB,
+    jwks TEXT,
+    backchannel_logout_uri TEXT,
+    scopes TEXT NOT NULL, -- approved, space separated
+    created_at INTEGER NOT NULL,
+    withdrawn_at INTEGER
+) STRICT;
+CREATE TABLE service_redirect_uri (
+    service_id TEXT NOT NULL REFERENCES service (id),
+    uri TEXT NOT NULL,
+    kind TEXT NOT NULL, -- login, logout
+    PRIMARY KEY (service_id, uri, kind)
+) STRICT;
+-- Rules as data, versioned; the highest version is in force.
+CREATE TABLE service_rules (
+    service_id TEXT NOT NULL REFERENCES service (id),
+    version INTEGER NOT NULL,
+    rules TEXT NOT NULL, -- JSON, see the authz crate
+    created_at INTEGER NOT NULL,
+    created_by TEXT,
+    PRIMARY KEY (service_id, version)
+) STRICT;
+-- An authorization request waiting for a login at the same terminal.
+CREATE TABLE parked_request (
+    id_hash BLOB PRIMARY KEY,
+    terminal_fingerprint BLOB NOT NULL,
+    parameters TEXT NOT NULL, -- JSON object of the checked parameters
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    resumed_at INTEGER
+) STRICT;
+CREATE TABLE authorization_code (
+    code_hash BLOB PRIMARY KEY,
+    service_id TEXT NOT NULL REFERENCES service (id),
+    session_hash BLOB NOT NULL REFERENCES session (id_hash),
+    redirect_uri TEXT NOT NULL,
+    code_challenge TEXT NOT NULL,
+    nonce TEXT,
+    scope TEXT NOT NULL,
+    claims TEXT NOT NULL, -- JSON: the snapshot that the tokens will say
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    consumed_at INTEGER
+) STRICT;
+CREATE TABLE access_token (
+    id TEXT PRIMARY KEY, -- jti, UUIDv7
+    code_hash BLOB NOT NULL REFERENCES authorization_code (code_hash),
+    service_id TEXT NOT NULL REFERENCES service (id),
+    session_hash BLOB NOT NULL REFERENCES session (id_hash),
+    scope TEXT NOT NULL,
+    issued_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    withdrawn_at INTEGER
+) STRICT;
+CREATE INDEX access_token_by_code ON access_token (code_hash);

@@ -1,0 +1,607 @@
+//! The audit trail: what happened, written in the transaction of the change.
+//!
+//! A record's canonical octets are JSON with sorted member names and only strings, whole numbers,
+//! lists and objects (a subset of RFC 8785), so that anybody can rebuild and hash them. Personal
+//! fields stand apart: the canonical form holds a salted commitment to each, so erasing salt and
+//! value later leaves every hash verifiable. One sequencer per node chains the records within a
+//! second and has checkpoints signed; no writer waits for the head of the chain.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    Queries, StoreError, Tx,
+    db::{Store, sql},
+};
+
+/// A value together with the audit records that must be committed with it.
+#[derive(Debug)]
+#[must_use = "nothing is committed until this is returned from the transaction"]
+pub struct Audited<T> {
+    value: T,
+    entries: Vec<Entry>,
+}
+
+impl<T> Audited<T> {
+    /// The result of a change and the record that tells of it.
+    pub fn new(value: T, entry: Entry) -> Self {
+        Self {
+            value,
+            entries: vec![entry],
+        }
+    }
+
+    /// Adds a second record to the same commit.
+    pub fn and(mut self, entry: Entry) -> Self {
+        self.entries.push(entry);
+        self
+    }
+
+    /// Keeps the records, changes the value.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Audited<U> {
+        Audited {
+            value: f(self.value),
+            entries: self.entries,
+        }
+    }
+
+    pub(crate) fn into_parts(self) -> (T, Vec<Entry>) {
+        (self.value, self.entries)
+    }
+}
+
+/// Who acted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// The service itself: scheduled work.
+    System,
+    /// A person, by identifier.
+    Person(String),
+    /// A terminal, by its certificate or enrolment code.
+    Terminal(String),
+    /// A relying service, by `client_id`.
+    Service(String),
+    /// Somebody at a command line of the server's own machine.
+    Operator(String),
+    /// Nobody we know: an applicant, a caller without credentials.
+    Stranger,
+}
+
+impl Actor {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Person(_) => "person",
+            Self::Terminal(_) => "terminal",
+            Self::Service(_) => "service",
+            Self::Operator(_) => "operator",
+            Self::Stranger => "stranger",
+        }
+    }
+
+    fn id(&self) -> Option<&str> {
+        match self {
+            Self::Person(id) | Self::Terminal(id) | Self::Service(id) | Self::Operator(id) => {
+                Some(id)
+            }
+            Self::System | Self::Stranger => None,
+        }
+    }
+}
+
+/// One record to be written: who did what to whom, in which role, from where.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    act: &'static str,
+    refused: Option<String>,
+    at: OffsetDateTime,
+    actor: Actor,
+    role: Option<String>,
+    organisation_id: Option<String>,
+    address: Option<String>,
+    terminal_id: Option<String>,
+    objects: BTreeMap<&'static str, String>,
+    facts: BTreeMap<&'static str, Json>,
+    personal: BTreeMap<&'static str, String>,
+}
+
+impl Entry {
+    /// An act that was carried out. `act` is a dotted constant such as `terminal.create`.
+    #[must_use]
+    pub fn done(act: &'static str, actor: Actor, at: OffsetDateTime) -> Self {
+        Self {
+            act,
+            refused: None,
+            at,
+            actor,
+            role: None,
+            organisation_id: None,
+            address: None,
+            terminal_id: None,
+            objects: BTreeMap::new(),
+            facts: BTreeMap::new(),
+            personal: BTreeMap::new(),
+        }
+    }
+
+    /// An act that was refused; `reason` is a constant code, not text for people.
+    #[must_use]
+    pub fn refused(
+        act: &'static str,
+        actor: Actor,
+        at: OffsetDateTime,
+        reason: impl Into<String>,
+    ) -> Self {
+        Self {
+            refused: Some(reason.into()),
+            ..Self::done(act, actor, at)
+        }
+    }
+
+    /// The role that permitted the act.
+    #[must_use]
+    pub fn in_role(mut self, role: impl Into<String>) -> Self {
+        self.role = Some(role.into());
+        self
+    }
+
+    /// The organisation whose auditors and administrators may see this record.
+    #[must_use]
+    pub fn at_organisation(mut self, id: impl Into<String>) -> Self {
+        self.organisation_id = Some(id.into());
+        self
+    }
+
+    /// Network address the act came from.
+    #[must_use]
+    pub fn from_address(mut self, address: impl ToString) -> Self {
+        self.address = Some(address.to_string());
+        self
+    }
+
+    /// Terminal the act came from, as proven by its certificate.
+    #[must_use]
+    pub fn from_terminal(mut self, id: impl Into<String>) -> Self {
+        self.terminal_id = Some(id.into());
+        self
+    }
+
+    /// What was acted upon, by kind and identifier.
+    #[must_use]
+    pub fn on(mut self, kind: &'static str, id: impl Into<String>) -> Self {
+        self.objects.insert(kind, id.into());
+        self
+    }
+
+    /// A fact that names no person. Text or whole number.
+    #[must_use]
+    pub fn fact(mut self, name: &'static str, value: impl Into<Json>) -> Self {
+        self.facts.insert(name, value.into());
+        self
+    }
+
+    /// A personal field, stored apart and committed to.
+    #[must_use]
+    pub fn personal(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.personal.insert(name, value.into());
+        self
+    }
+}
+
+/// Commitment to a personal field: SHA-256 over domain tag, salt, field and value, length-framed.
+#[must_use]
+pub fn commitment(salt: &[u8], field: &str, value: &str) -> [u8; 32] {
+    framed_hash(
+        sekisho_wire::domain::AUDIT_PERSONAL,
+        &[salt, field.as_bytes(), value.as_bytes()],
+    )
+}
+
+/// Hash of a record: SHA-256 over domain tag and canonical octets, length-framed.
+#[must_use]
+pub fn leaf_hash(canonical: &[u8]) -> [u8; 32] {
+    framed_hash(sekisho_wire::domain::AUDIT_LEAF, &[canonical])
+}
+
+/// Link of a node's chain: previous link (zeros before the first), position and leaf.
+#[must_use]
+pub fn link_hash(previous: &[u8; 32], node: &str, seq: i64, leaf: &[u8]) -> [u8; 32] {
+    framed_hash(
+        sekisho_wire::domain::AUDIT_LINK,
+        &[previous, node.as_bytes(), &seq.to_be_bytes(), leaf],
+    )
+}
+
+fn framed_hash(tag: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in std::iter::once(&tag).chain(parts) {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+/// Inserts the record. Called by [`Tx::commit`] only, so no change commits without its record.
+pub(crate) async fn append(tx: &mut Tx, node: &str, entry: &Entry) -> Result<(), StoreError> {
+    let id = Uuid::now_v7().to_string();
+    let mut commitments = BTreeMap::new();
+    let mut personal = Vec::new();
+    for (field, value) in &entry.personal {
+        // Two version 4 UUIDs: 244 random bits, far beyond guessing a name or an address.
+        let salt = [*Uuid::new_v4().as_bytes(), *Uuid::new_v4().as_bytes()].concat();
+        commitments.insert(*field, hex::encode(commitment(&salt, field, value)));
+        personal.push((*field, salt, value));
+    }
+    let mut form = json!({
+        "v": 1,
+        "id": id,
+        "node": node,
+        "at": entry.at.unix_timestamp(),
+        "act": entry.act,
+        "outcome": if entry.refused.is_some() { "refused" } else { "done" },
+        "actor": { "kind": entry.actor.kind() },
+        "on": entry.objects,
+        "facts": entry.facts,
+        "personal": commitments,
+    });
+    let optional = [
+        ("reason", entry.refused.as_deref()),
+        ("role", entry.role.as_deref()),
+        ("organisation", entry.organisation_id.as_deref()),
+        ("address", entry.address.as_deref()),
+        ("terminal", entry.terminal_id.as_deref()),
+    ];
+    for (name, value) in optional {
+        if let Some(value) = value {
+            form[name] = value.into();
+        }
+    }
+    if let Some(actor_id) = entry.actor.id() {
+        form["actor"]["id"] = actor_id.into();
+    }
+    // serde_json's map is sorted (its `preserve_order` feature is off, by test below).
+    let canonical = form.to_string().into_bytes();
+    let leaf = leaf_hash(&canonical);
+    tx.execute(
+        sql("INSERT INTO audit_record (id, node, at, act, outcome, actor_kind, actor_id, organisation_id, canonical, leaf_hash)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
+        .bind(&id)
+        .bind(node)
+        .bind(entry.at)
+        .bind(entry.act)
+        .bind(if entry.refused.is_some() { "refused" } else { "done" })
+        .bind(entry.actor.kind())
+        .bind(entry.actor.id())
+        .bind(entry.organisation_id.as_ref())
+        .bind(canonical)
+        .bind(leaf),
+    )
+    .await?;
+    for (field, salt, value) in personal {
+        tx.execute(
+            sql("INSERT INTO audit_personal (record_id, field, salt, value) VALUES ($1, $2, $3, $4)")
+                .bind(&id)
+                .bind(field)
+                .bind(salt)
+                .bind(value),
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// A stored record with what it commits to.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Record {
+    /// UUIDv7.
+    pub id: String,
+    /// Process that wrote it.
+    pub node: String,
+    /// Position in its node's chain; absent for at most about a second.
+    pub seq: Option<i64>,
+    /// The canonical octets.
+    pub canonical: Vec<u8>,
+    /// Hash of the canonical octets, as stored.
+    pub leaf_hash: Vec<u8>,
+    /// Link of the chain, as stored.
+    pub link_hash: Option<Vec<u8>>,
+}
+
+/// A personal field of a record; without salt and value after erasure.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct PersonalField {
+    /// The record it belongs to.
+    pub record_id: String,
+    /// Name of the field.
+    pub field: String,
+    /// Salt of the commitment.
+    pub salt: Option<Vec<u8>>,
+    /// The value.
+    pub value: Option<String>,
+}
+
+/// A signed head of a node's chain.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Checkpoint {
+    /// Process whose chain it is.
+    pub node: String,
+    /// Position of the link it signs.
+    pub seq: i64,
+    /// Compact JWS, `typ` [`sekisho_wire::typ::AUDIT_CHECKPOINT`].
+    pub jws: String,
+}
+
+/// Records after `after` (exclusive, by identifier, which is by time), oldest first.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn list(
+    queries: &mut impl Queries,
+    after: &str,
+    organisation_id: Option<&str>,
+    limit: i64,
+) -> Result<Vec<Record>, StoreError> {
+    queries
+        .fetch_all(
+            sql("SELECT r.id, r.node, l.seq, r.canonical, r.leaf_hash, l.link_hash
+                 FROM audit_record r LEFT JOIN audit_link l ON l.record_id = r.id
+                 WHERE r.id > $1 AND (CAST($2 AS TEXT) IS NULL OR r.organisation_id = $2) ORDER BY r.id LIMIT $3")
+            .bind(after)
+            .bind(organisation_id)
+            .bind(limit),
+        )
+        .await
+}
+
+/// The personal fields of one record.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn personal(
+    queries: &mut impl Queries,
+    record_id: &str,
+) -> Result<Vec<PersonalField>, StoreError> {
+    queries
+        .fetch_all(
+            sql("SELECT record_id, field, salt, value FROM audit_personal WHERE record_id = $1 ORDER BY field")
+                .bind(record_id),
+        )
+        .await
+}
+
+/// All checkpoints of a node, oldest first.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn checkpoints(
+    queries: &mut impl Queries,
+    node: &str,
+) -> Result<Vec<Checkpoint>, StoreError> {
+    queries
+        .fetch_all(
+            sql("SELECT node, seq, jws FROM audit_checkpoint WHERE node = $1 ORDER BY seq")
+                .bind(node),
+        )
+        .await
+}
+
+/// Records of a node in the order of its chain, from position `from` on.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn chain(
+    queries: &mut impl Queries,
+    node: &str,
+    from: i64,
+    limit: i64,
+) -> Result<Vec<Record>, StoreError> {
+    queries
+        .fetch_all(
+            sql(
+                "SELECT r.id, r.node, l.seq, r.canonical, r.leaf_hash, l.link_hash
+                 FROM audit_link l JOIN audit_record r ON r.id = l.record_id
+                 WHERE l.node = $1 AND l.seq >= $2 ORDER BY l.seq LIMIT $3",
+            )
+            .bind(node)
+            .bind(from)
+            .bind(limit),
+        )
+        .await
+}
+
+/// Every node that ever wrote a record.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn nodes(queries: &mut impl Queries) -> Result<Vec<String>, StoreError> {
+    let rows: Vec<(String,)> = queries
+        .fetch_all(sql("SELECT DISTINCT node FROM audit_record ORDER BY node"))
+        .await?;
+    Ok(rows.into_iter().map(|(node,)| node).collect())
+}
+
+/// Head of a node's chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Position of the last link; 0 before the first.
+    pub seq: i64,
+    /// The last link; zeros before the first.
+    pub link_hash: [u8; 32],
+}
+
+impl Store {
+    /// Chains this node's records that have no link yet. Returns the new head if it moved.
+    ///
+    /// Two sequencers of one node cannot fork the chain: (node, seq) is unique.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyExists`] when another sequencer of this node was faster.
+    pub async fn chain_audit(&self) -> Result<Option<Head>, StoreError> {
+        let node = self.node().to_owned();
+        let mut tx = self.begin().await?;
+        let mut head = head(&mut tx, &node).await?;
+        let pending: Vec<(String, Vec<u8>)> = tx
+            .fetch_all(
+                sql("SELECT r.id, r.leaf_hash FROM audit_record r
+                     LEFT JOIN audit_link l ON l.record_id = r.id
+                     WHERE r.node = $1 AND l.record_id IS NULL ORDER BY r.id LIMIT 1000")
+                .bind(&node),
+            )
+            .await?;
+        if pending.is_empty() {
+            return Ok(None);
+        }
+        for (record_id, leaf) in pending {
+            head = Head {
+                seq: head.seq + 1,
+                link_hash: link_hash(&head.link_hash, &node, head.seq + 1, &leaf),
+            };
+            tx.execute(
+                sql("INSERT INTO audit_link (node, seq, record_id, link_hash) VALUES ($1, $2, $3, $4)")
+                    .bind(&node)
+                    .bind(head.seq)
+                    .bind(record_id)
+                    .bind(head.link_hash),
+            )
+            .await?;
+        }
+        tx.finish().await?;
+        Ok(Some(head))
+    }
+
+    /// Keeps a signed head. `seq` must be a position of this node's chain.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyExists`] when that position has a checkpoint.
+    pub async fn add_checkpoint(
+        &self,
+        head: Head,
+        at: OffsetDateTime,
+        jws: &str,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        tx.execute(
+            sql("INSERT INTO audit_checkpoint (node, seq, at, jws) VALUES ($1, $2, $3, $4)")
+                .bind(self.node())
+                .bind(head.seq)
+                .bind(at)
+                .bind(jws),
+        )
+        .await?;
+        tx.finish().await
+    }
+}
+
+async fn head(queries: &mut impl Queries, node: &str) -> Result<Head, StoreError> {
+    let last: Option<(i64, Vec<u8>)> = queries
+        .fetch_optional(
+            sql("SELECT seq, link_hash FROM audit_link WHERE node = $1 ORDER BY seq DESC LIMIT 1")
+                .bind(node),
+        )
+        .await?;
+    Ok(match last {
+        None => Head {
+            seq: 0,
+            link_hash: [0; 32],
+        },
+        Some((seq, hash)) => Head {
+            seq,
+            link_hash: hash
+                .try_into()
+                .map_err(|hash: Vec<u8>| StoreError::Corrupt {
+                    what: "audit link",
+                    detail: format!("{} octets", hash.len()),
+                })?,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transaction;
+
+    async fn store(folder: &tempfile::TempDir) -> Store {
+        let url = format!("sqlite://{}", folder.path().join("t.db").display());
+        Store::open(&url.into(), "node-1").await.unwrap()
+    }
+
+    fn entry(act: &'static str) -> Entry {
+        Entry::done(act, Actor::Person("p1".into()), OffsetDateTime::UNIX_EPOCH)
+            .in_role("facility_administrator")
+            .on("terminal", "T1")
+            .personal("name", "山田　太郎")
+    }
+
+    #[tokio::test]
+    async fn a_change_and_its_record_are_committed_together_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let insert = sql("INSERT INTO lease (name, holder, held_until) VALUES ('x', 'y', 1)");
+        transaction!(store, StoreError, |tx| {
+            tx.execute(insert.clone()).await?;
+            Ok(Audited::new((), entry("lease.take")))
+        })
+        .unwrap();
+        let again: Result<(), StoreError> = transaction!(store, StoreError, |tx| {
+            tx.execute(insert.clone()).await?;
+            Ok(Audited::new((), entry("lease.take")))
+        });
+        assert!(matches!(again, Err(StoreError::AlreadyExists { .. })));
+        assert_eq!(
+            list(&mut store.read(), "", None, 10).await.unwrap().len(),
+            1
+        );
+    }
+
+    #[tokio::test]
+    async fn the_canonical_form_holds_no_personal_value_and_hashes_to_the_leaf() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        transaction!(store, StoreError, |tx| Ok(Audited::new((), entry("a.b")))).unwrap();
+        let record = list(&mut store.read(), "", None, 1)
+            .await
+            .unwrap()
+            .remove(0);
+        let text = String::from_utf8(record.canonical.clone()).unwrap();
+        assert!(!text.contains("山田"), "{text}");
+        assert_eq!(leaf_hash(&record.canonical).as_slice(), record.leaf_hash);
+        let field = personal(&mut store.read(), &record.id)
+            .await
+            .unwrap()
+            .remove(0);
+        let expected = commitment(&field.salt.unwrap(), "name", &field.value.unwrap());
+        assert!(text.contains(&hex::encode(expected)), "{text}");
+    }
+
+    #[tokio::test]
+    async fn chaining_links_every_record_once_and_continues_from_its_head() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        assert_eq!(store.chain_audit().await.unwrap(), None);
+        for act in ["a", "b", "c"] {
+            transaction!(store, StoreError, |tx| Ok(Audited::new((), entry(act)))).unwrap();
+        }
+        let first = store.chain_audit().await.unwrap().unwrap();
+        assert_eq!(first.seq, 3);
+        transaction!(store, StoreError, |tx| Ok(Audited::new((), entry("d")))).unwrap();
+        let second = store.chain_audit().await.unwrap().unwrap();
+        assert_eq!(second.seq, 4);
+        let records = chain(&mut store.read(), "node-1", 1, 10).await.unwrap();
+        let mut previous = [0; 32];
+        for (position, record) in (1..).zip(&records) {
+            previous = link_hash(&previous, "node-1", position, &record.leaf_hash);
+            assert_eq!(record.link_hash.as_deref(), Some(previous.as_slice()));
+        }
+        assert_eq!(previous, second.link_hash);
+    }
+
+    #[test]
+    fn objects_are_written_with_sorted_member_names() {
+        assert_eq!(json!({"b": 1, "a": 2}).to_string(), r#"{"a":2,"b":1}"#);
+    }
+}
