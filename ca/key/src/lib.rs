@@ -1,1 +1,25 @@
-//! .
+//! Private keys behind one async trait.
+//!
+//! Whoever signs, the authority, the identity provider or the desk program, holds a
+//! [`SigningKey`] and neither knows nor cares where the private key lies: in this process
+//! ([`SoftwareKey`]).
+//!
+//! Every operation with a private key is done by aws-lc-rs or by the token. RustCrypto's crates
+//! are used for the ASN.1 around the keys only, never for the secret arithmetic.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod algorithm;
+mod encrypted;
+mod fixed;
+mod randomness;
+mod signing_key;
+mod software;
+mod unwrapped;
+
+pub use algorithm::SignatureAlgorithm;
+pub use encrypted::Stretch;
+pub use fixed::{ecdsa_signature_to_der, ecdsa_signature_to_fixed};
+pub use randomness::{Randomness, RandomnessError, SystemRandomness};
+pub use signing_key::{KeyError, SigningKey};
+pub use software::{RsaSize, SoftwareKey};
+pub use unwrapped::is_unencrypted_private_key_pem;

@@ -1,1 +1,7 @@
-//! .
+//! Shapes and judgement of PKI objects.
+//!
+//! No private key, no SQL, no HTTP and no clock: bytes, trust anchors, revocation sources and
+//! *now* come in as arguments, and an answer or a reason comes out.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod national;
