@@ -63,3 +63,4 @@ CREATE TABLE card_certificate (
     not_after BIGINT NOT NULL,
     first_seen_at BIGINT NOT NULL
 );
+CREATE INDEX card_certificate_by_identity ON card_certificate (card_identity_id);

@@ -63,3 +63,4 @@ CREATE TABLE card_certificate (
     not_after INTEGER NOT NULL,
     first_seen_at INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX card_certificate_by_identity ON card_certificate (card_identity_id);

@@ -5,6 +5,7 @@ CREATE TABLE membership (
     created_at INTEGER NOT NULL,
     UNIQUE (person_id, organisation_id)
 ) STRICT;
+CREATE INDEX membership_by_organisation ON membership (organisation_id);
 CREATE TABLE membership_event (
     id TEXT PRIMARY KEY, -- UUIDv7
     membership_id TEXT NOT NULL REFERENCES membership (id),
@@ -13,10 +14,12 @@ CREATE TABLE membership_event (
     person_id TEXT,
     reason TEXT NOT NULL
 ) STRICT;
+CREATE INDEX membership_event_by_membership ON membership_event (membership_id, at);
 CREATE TABLE invitation (
     id TEXT PRIMARY KEY, -- UUIDv7
     organisation_id TEXT NOT NULL REFERENCES organisation (id),
     code_hash BLOB NOT NULL UNIQUE,
+    selector TEXT NOT NULL, -- first group of the code: finds whose tries a mistyped code costs
     name TEXT NOT NULL,
     name_kana TEXT NOT NULL,
     expected_role TEXT NOT NULL, -- hcRole name, verbatim
@@ -27,8 +30,11 @@ CREATE TABLE invitation (
     tries_left INTEGER NOT NULL,
     redeemed_at INTEGER,
     redeemed_by TEXT, -- person
-    withdrawn_at INTEGER
+    withdrawn_at INTEGER,
+    held_by BLOB, -- browser in which the code was entered and the card is awaited
+    held_until INTEGER
 ) STRICT;
+CREATE INDEX invitation_by_selector ON invitation (organisation_id, selector);
 -- A card that redeemed an invitation without matching it: the administrator sees both side by side.
 CREATE TABLE invitation_claim (
     id TEXT PRIMARY KEY, -- UUIDv7
@@ -42,4 +48,11 @@ CREATE TABLE invitation_claim (
     decision TEXT, -- accepted, refused
     decided_at INTEGER,
     decided_by TEXT
+) STRICT;
+-- What happens to a session when its card leaves the reader; without a row: logout.
+CREATE TABLE card_removal_policy (
+    organisation_id TEXT PRIMARY KEY REFERENCES organisation (id),
+    policy TEXT NOT NULL, -- logout, lock, keep
+    changed_at INTEGER NOT NULL,
+    changed_by TEXT NOT NULL
 ) STRICT;

@@ -12,6 +12,8 @@ CREATE TABLE login_challenge (
     expires_at INTEGER NOT NULL,
     consumed_at INTEGER
 ) STRICT;
+CREATE INDEX login_challenge_by_terminal ON login_challenge (terminal_fingerprint, created_at);
+CREATE INDEX login_challenge_by_expiry ON login_challenge (expires_at);
 -- What was proven at a login, kept verifiable.
 CREATE TABLE login_evidence (
     id TEXT PRIMARY KEY, -- UUIDv7
@@ -38,6 +40,8 @@ CREATE TABLE session (
     auth_time INTEGER NOT NULL,
     evidence_id TEXT,
     presence_id TEXT,
+    presence_at INTEGER, -- last word of the agent about the card
+    locked_at INTEGER, -- the card left and the facility locks
     created_at INTEGER NOT NULL,
     last_seen_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
@@ -45,5 +49,6 @@ CREATE TABLE session (
     end_reason TEXT
 ) STRICT;
 CREATE INDEX session_by_terminal ON session (terminal_id) WHERE ended_at IS NULL;
+CREATE INDEX session_by_membership ON session (membership_id, created_at);
 CREATE INDEX session_by_person ON session (person_id) WHERE ended_at IS NULL;
 CREATE INDEX session_by_presence ON session (presence_id) WHERE ended_at IS NULL;

@@ -29,10 +29,7 @@ pub struct Audited<T> {
 impl<T> Audited<T> {
     /// The result of a change and the record that tells of it.
     pub fn new(value: T, entry: Entry) -> Self {
-        Self {
-            value,
-            entries: vec![entry],
-        }
+        Self { value, entries: vec![entry] }
     }
 
     /// Adds a second record to the same commit.
@@ -43,10 +40,7 @@ impl<T> Audited<T> {
 
     /// Keeps the records, changes the value.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Audited<U> {
-        Audited {
-            value: f(self.value),
-            entries: self.entries,
-        }
+        Audited { value: f(self.value), entries: self.entries }
     }
 
     pub(crate) fn into_parts(self) -> (T, Vec<Entry>) {
@@ -136,10 +130,7 @@ impl Entry {
         at: OffsetDateTime,
         reason: impl Into<String>,
     ) -> Self {
-        Self {
-            refused: Some(reason.into()),
-            ..Self::done(act, actor, at)
-        }
+        Self { refused: Some(reason.into()), ..Self::done(act, actor, at) }
     }
 
     /// The role that permitted the act.
@@ -195,10 +186,7 @@ impl Entry {
 /// Commitment to a personal field: SHA-256 over domain tag, salt, field and value, length-framed.
 #[must_use]
 pub fn commitment(salt: &[u8], field: &str, value: &str) -> [u8; 32] {
-    framed_hash(
-        sekisho_wire::domain::AUDIT_PERSONAL,
-        &[salt, field.as_bytes(), value.as_bytes()],
-    )
+    framed_hash(sekisho_wire::domain::AUDIT_PERSONAL, &[salt, field.as_bytes(), value.as_bytes()])
 }
 
 /// Hash of a record: SHA-256 over domain tag and canonical octets, length-framed.
@@ -401,11 +389,9 @@ pub async fn chain(
 ) -> Result<Vec<Record>, StoreError> {
     queries
         .fetch_all(
-            sql(
-                "SELECT r.id, r.node, l.seq, r.canonical, r.leaf_hash, l.link_hash
+            sql("SELECT r.id, r.node, l.seq, r.canonical, r.leaf_hash, l.link_hash
                  FROM audit_link l JOIN audit_record r ON r.id = l.record_id
-                 WHERE l.node = $1 AND l.seq >= $2 ORDER BY l.seq LIMIT $3",
-            )
+                 WHERE l.node = $1 AND l.seq >= $2 ORDER BY l.seq LIMIT $3")
             .bind(node)
             .bind(from)
             .bind(limit),
@@ -418,9 +404,8 @@ pub async fn chain(
 /// # Errors
 /// [`StoreError::Unavailable`].
 pub async fn nodes(queries: &mut impl Queries) -> Result<Vec<String>, StoreError> {
-    let rows: Vec<(String,)> = queries
-        .fetch_all(sql("SELECT DISTINCT node FROM audit_record ORDER BY node"))
-        .await?;
+    let rows: Vec<(String,)> =
+        queries.fetch_all(sql("SELECT DISTINCT node FROM audit_record ORDER BY node")).await?;
     Ok(rows.into_iter().map(|(node,)| node).collect())
 }
 
@@ -504,18 +489,13 @@ async fn head(queries: &mut impl Queries, node: &str) -> Result<Head, StoreError
         )
         .await?;
     Ok(match last {
-        None => Head {
-            seq: 0,
-            link_hash: [0; 32],
-        },
+        None => Head { seq: 0, link_hash: [0; 32] },
         Some((seq, hash)) => Head {
             seq,
-            link_hash: hash
-                .try_into()
-                .map_err(|hash: Vec<u8>| StoreError::Corrupt {
-                    what: "audit link",
-                    detail: format!("{} octets", hash.len()),
-                })?,
+            link_hash: hash.try_into().map_err(|hash: Vec<u8>| StoreError::Corrupt {
+                what: "audit link",
+                detail: format!("{} octets", hash.len()),
+            })?,
         },
     })
 }
@@ -552,10 +532,7 @@ mod tests {
             Ok(Audited::new((), entry("lease.take")))
         });
         assert!(matches!(again, Err(StoreError::AlreadyExists { .. })));
-        assert_eq!(
-            list(&mut store.read(), "", None, 10).await.unwrap().len(),
-            1
-        );
+        assert_eq!(list(&mut store.read(), "", None, 10).await.unwrap().len(), 1);
     }
 
     #[tokio::test]
@@ -563,17 +540,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder).await;
         transaction!(store, StoreError, |tx| Ok(Audited::new((), entry("a.b")))).unwrap();
-        let record = list(&mut store.read(), "", None, 1)
-            .await
-            .unwrap()
-            .remove(0);
+        let record = list(&mut store.read(), "", None, 1).await.unwrap().remove(0);
         let text = String::from_utf8(record.canonical.clone()).unwrap();
         assert!(!text.contains("山田"), "{text}");
         assert_eq!(leaf_hash(&record.canonical).as_slice(), record.leaf_hash);
-        let field = personal(&mut store.read(), &record.id)
-            .await
-            .unwrap()
-            .remove(0);
+        let field = personal(&mut store.read(), &record.id).await.unwrap().remove(0);
         let expected = commitment(&field.salt.unwrap(), "name", &field.value.unwrap());
         assert!(text.contains(&hex::encode(expected)), "{text}");
     }

@@ -66,10 +66,8 @@ impl Store {
                 // An issued certificate must survive a power cut.
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(Duration::from_secs(5));
-            let writer = SqlitePoolOptions::new()
-                .max_connections(1)
-                .connect_with(options.clone())
-                .await?;
+            let writer =
+                SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
             sqlx::migrate!("../../migrations/sqlite")
                 .run(&writer)
                 .await
@@ -80,10 +78,7 @@ impl Store {
                 .await?;
             Database::Sqlite { writer, reader }
         };
-        Ok(Self {
-            database,
-            node: node.to_owned(),
-        })
+        Ok(Self { database, node: node.to_owned() })
     }
 
     /// Name of this process among those that share the database.
@@ -95,9 +90,7 @@ impl Store {
     /// A reader outside any transaction: sees what is committed.
     #[must_use]
     pub fn read(&self) -> Reader {
-        Reader {
-            database: self.database.clone(),
-        }
+        Reader { database: self.database.clone() }
     }
 
     /// Begins a transaction. Use [`transaction!`](crate::transaction), which retries and audits.
@@ -109,15 +102,11 @@ impl Store {
             Database::Sqlite { writer, .. } => {
                 Backend::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
             }
-            Database::Postgres(pool) => Backend::Postgres(
-                pool.begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE")
-                    .await?,
-            ),
+            Database::Postgres(pool) => {
+                Backend::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE").await?)
+            }
         };
-        Ok(Tx {
-            backend,
-            node: self.node.clone(),
-        })
+        Ok(Tx { backend, node: self.node.clone() })
     }
 
     /// Closes all connections after what is under way has ended.
@@ -198,10 +187,7 @@ pub struct Statement {
 /// Starts a statement. The text is a constant: nothing a caller sends ever becomes SQL.
 #[must_use]
 pub fn sql(text: &'static str) -> Statement {
-    Statement {
-        text,
-        values: Vec::new(),
-    }
+    Statement { text, values: Vec::new() }
 }
 
 impl Statement {
@@ -283,20 +269,14 @@ macro_rules! dispatch_reader {
     ($self:ident, $statement:ident, $method:ident) => {
         match &$self.database {
             Database::Sqlite { reader, .. } => {
-                bound!(
-                    sqlx::query_as::<Sqlite, T>($statement.text),
-                    $statement.values
-                )
-                .$method(reader)
-                .await
+                bound!(sqlx::query_as::<Sqlite, T>($statement.text), $statement.values)
+                    .$method(reader)
+                    .await
             }
             Database::Postgres(pool) => {
-                bound!(
-                    sqlx::query_as::<Postgres, T>($statement.text),
-                    $statement.values
-                )
-                .$method(pool)
-                .await
+                bound!(sqlx::query_as::<Postgres, T>($statement.text), $statement.values)
+                    .$method(pool)
+                    .await
             }
         }
         .map_err(StoreError::from)
@@ -307,20 +287,14 @@ macro_rules! dispatch_tx {
     ($self:ident, $statement:ident, $method:ident) => {
         match &mut $self.backend {
             Backend::Sqlite(tx) => {
-                bound!(
-                    sqlx::query_as::<Sqlite, T>($statement.text),
-                    $statement.values
-                )
-                .$method(&mut **tx)
-                .await
+                bound!(sqlx::query_as::<Sqlite, T>($statement.text), $statement.values)
+                    .$method(&mut **tx)
+                    .await
             }
             Backend::Postgres(tx) => {
-                bound!(
-                    sqlx::query_as::<Postgres, T>($statement.text),
-                    $statement.values
-                )
-                .$method(&mut **tx)
-                .await
+                bound!(sqlx::query_as::<Postgres, T>($statement.text), $statement.values)
+                    .$method(&mut **tx)
+                    .await
             }
         }
         .map_err(StoreError::from)

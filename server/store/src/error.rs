@@ -39,10 +39,7 @@ impl From<sqlx::Error> for StoreError {
             }
             // PostgreSQL: serialization_failure and deadlock_detected. SQLite: SQLITE_BUSY and its
             // SNAPSHOT variant, which a second process over the same file can cause.
-            if matches!(
-                database.code().as_deref(),
-                Some("40001" | "40P01" | "5" | "517")
-            ) {
+            if matches!(database.code().as_deref(), Some("40001" | "40P01" | "5" | "517")) {
                 return Self::Conflict(error);
             }
         }

@@ -7,8 +7,15 @@
 
 mod db;
 mod error;
+mod moment;
 
 pub mod audit;
+pub mod card;
+pub mod challenge;
+pub mod evidence;
+pub mod invitation;
+pub mod membership;
+pub mod session;
 
 pub use db::{Attempts, DbRow, Queries, Reader, Statement, Store, Tx, Value, sql};
 pub use error::{MayConflict, StoreError};

@@ -1,0 +1,198 @@
+//! Cards: which person a card's certificate names.
+//!
+//! A person is (issuing CA, subject serialNumber); a certificate is evidence and may be renewed.
+
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{Queries, StoreError, Tx, sql};
+
+/// What a validated certificate says about who holds the card.
+#[derive(Clone, Copy, Debug)]
+pub struct CardSubject<'a> {
+    /// SHA-256 of the issuer's DER name.
+    pub issuer_hash: &'a [u8; 32],
+    /// The issuer's name as text, for people.
+    pub issuer: &'a str,
+    /// Subject serialNumber, verbatim.
+    pub serial_number: &'a str,
+}
+
+/// A certificate of a card.
+#[derive(Clone, Copy, Debug)]
+pub struct CardCertificate<'a> {
+    /// SHA-256 of the DER.
+    pub fingerprint: &'a [u8; 32],
+    /// The certificate.
+    pub der: &'a [u8],
+    /// End of its validity.
+    pub not_after: OffsetDateTime,
+}
+
+/// Names of a person.
+#[derive(Clone, Copy, Debug)]
+pub struct PersonNames<'a> {
+    /// In kanji.
+    pub name: &'a str,
+    /// In kana; empty where nobody told it.
+    pub name_kana: &'a str,
+    /// In Latin letters, as the card has it.
+    pub name_romaji: &'a str,
+    /// Folded for search.
+    pub search_key: &'a str,
+}
+
+/// A card's identity and the person it stands for.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct CardIdentity {
+    /// UUIDv7.
+    pub id: String,
+    /// The person.
+    pub person_id: String,
+}
+
+/// Whose card this is, if it was ever linked.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn find(
+    queries: &mut impl Queries,
+    subject: CardSubject<'_>,
+) -> Result<Option<CardIdentity>, StoreError> {
+    queries
+        .fetch_optional(
+            sql("SELECT id, person_id FROM card_identity
+                 WHERE issuer_hash = $1 AND serial_number = $2")
+            .bind(subject.issuer_hash)
+            .bind(subject.serial_number),
+        )
+        .await
+}
+
+/// Enters a person whom no card and no account named before, with the card that names them now.
+///
+/// # Errors
+/// [`StoreError::AlreadyExists`]: another transaction linked this card first.
+pub async fn enter_person(
+    tx: &mut Tx,
+    subject: CardSubject<'_>,
+    names: PersonNames<'_>,
+    at: OffsetDateTime,
+) -> Result<CardIdentity, StoreError> {
+    let person_id = Uuid::now_v7().to_string();
+    tx.execute(
+        sql("INSERT INTO person (id, created_at) VALUES ($1, $2)").bind(&person_id).bind(at),
+    )
+    .await?;
+    tx.execute(
+        sql("INSERT INTO person_name (person_id, name, name_kana, name_romaji, search_key)
+             VALUES ($1, $2, $3, $4, $5)")
+        .bind(&person_id)
+        .bind(names.name)
+        .bind(names.name_kana)
+        .bind(names.name_romaji)
+        .bind(names.search_key),
+    )
+    .await?;
+    let id = Uuid::now_v7().to_string();
+    tx.execute(
+        sql("INSERT INTO card_identity (id, person_id, issuer_hash, issuer, serial_number, linked_at)
+             VALUES ($1, $2, $3, $4, $5, $6)")
+        .bind(&id)
+        .bind(&person_id)
+        .bind(subject.issuer_hash)
+        .bind(subject.issuer)
+        .bind(subject.serial_number)
+        .bind(at),
+    )
+    .await?;
+    Ok(CardIdentity { id, person_id })
+}
+
+/// Notes a certificate of a known card; answers whether it was seen for the first time.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn note_certificate(
+    tx: &mut Tx,
+    card_identity_id: &str,
+    certificate: CardCertificate<'_>,
+    at: OffsetDateTime,
+) -> Result<FirstSeen, StoreError> {
+    let earlier: (i64,) = tx
+        .fetch_one(
+            sql("SELECT COUNT(*) FROM card_certificate WHERE card_identity_id = $1")
+                .bind(card_identity_id),
+        )
+        .await?;
+    let new = tx
+        .execute(
+            sql("INSERT INTO card_certificate (fingerprint, card_identity_id, der, not_after, first_seen_at)
+                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (fingerprint) DO NOTHING")
+            .bind(certificate.fingerprint)
+            .bind(card_identity_id)
+            .bind(certificate.der)
+            .bind(certificate.not_after)
+            .bind(at),
+        )
+        .await?;
+    Ok(match (new, earlier.0) {
+        (0, _) => FirstSeen::No,
+        (_, 0) => FirstSeen::FirstOfCard,
+        _ => FirstSeen::Renewal,
+    })
+}
+
+/// Whether a certificate was known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstSeen {
+    /// It was seen before.
+    No,
+    /// The first certificate of this person from this issuer.
+    FirstOfCard,
+    /// Another one of this person was seen before: renewed.
+    Renewal,
+}
+
+/// Names of a person, owned.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct StoredNames {
+    /// In kanji.
+    pub name: String,
+    /// In kana.
+    pub name_kana: String,
+    /// In Latin letters.
+    pub name_romaji: String,
+}
+
+/// The names of a person.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn names(
+    queries: &mut impl Queries,
+    person_id: &str,
+) -> Result<Option<StoredNames>, StoreError> {
+    queries
+        .fetch_optional(
+            sql("SELECT name, name_kana, name_romaji FROM person_name WHERE person_id = $1")
+                .bind(person_id),
+        )
+        .await
+}
+
+/// The certificate of `fingerprint`, in DER, for whoever verifies a login's evidence again.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn certificate_der(
+    queries: &mut impl Queries,
+    fingerprint: &[u8],
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let row: Option<(Vec<u8>,)> = queries
+        .fetch_optional(
+            sql("SELECT der FROM card_certificate WHERE fingerprint = $1").bind(fingerprint),
+        )
+        .await?;
+    Ok(row.map(|(der,)| der))
+}

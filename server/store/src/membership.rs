@@ -1,0 +1,228 @@
+//! Memberships: which person works at which organisation, from when until when.
+//!
+//! One row a pair; whether it is in force follows from its latest event, so that leaving and coming
+//! back keep their history.
+
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    Queries, StoreError, Tx,
+    moment::{moment, text_list},
+    sql,
+};
+
+/// A membership that is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// UUIDv7.
+    pub id: String,
+    /// The member.
+    pub person_id: String,
+    /// The organisation.
+    pub organisation_id: String,
+    /// When it last started.
+    pub since: OffsetDateTime,
+}
+
+/// A membership as an administrator's list shows it, in force or ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The membership, UUIDv7.
+    pub id: String,
+    /// The person.
+    pub person_id: String,
+    /// Name in kanji.
+    pub name: String,
+    /// Name in kana.
+    pub name_kana: String,
+    /// Roles that the card showed at the latest login here, verbatim; empty before the first.
+    pub hc_roles: Vec<String>,
+    /// Time of the latest event.
+    pub changed_at: OffsetDateTime,
+    /// Whether the membership is in force.
+    pub in_force: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct MembershipRow {
+    id: String,
+    person_id: String,
+    organisation_id: String,
+    kind: String,
+    at: i64,
+}
+
+/// The membership of a person at an organisation, if it is in force.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn in_force(
+    queries: &mut impl Queries,
+    person_id: &str,
+    organisation_id: &str,
+) -> Result<Option<Membership>, StoreError> {
+    let row: Option<MembershipRow> = queries
+        .fetch_optional(
+            sql("SELECT m.id, m.person_id, m.organisation_id, e.kind, e.at
+                 FROM membership m JOIN membership_event e ON e.membership_id = m.id
+                 WHERE m.person_id = $1 AND m.organisation_id = $2
+                 ORDER BY e.at DESC, e.id DESC LIMIT 1")
+            .bind(person_id)
+            .bind(organisation_id),
+        )
+        .await?;
+    row.filter(|row| row.kind == "started")
+        .map(|row| {
+            Ok(Membership {
+                id: row.id,
+                person_id: row.person_id,
+                organisation_id: row.organisation_id,
+                since: moment("membership event", row.at)?,
+            })
+        })
+        .transpose()
+}
+
+/// Starts a membership, or starts it again after it ended. `by` is the person who caused it.
+///
+/// Answers the membership's identifier; one that is in force stays as it is.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn start(
+    tx: &mut Tx,
+    person_id: &str,
+    organisation_id: &str,
+    by: Option<&str>,
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<String, StoreError> {
+    if let Some(membership) = in_force(tx, person_id, organisation_id).await? {
+        return Ok(membership.id);
+    }
+    tx.execute(
+        sql("INSERT INTO membership (id, person_id, organisation_id, created_at)
+             VALUES ($1, $2, $3, $4) ON CONFLICT (person_id, organisation_id) DO NOTHING")
+        .bind(Uuid::now_v7().to_string())
+        .bind(person_id)
+        .bind(organisation_id)
+        .bind(at),
+    )
+    .await?;
+    let (id,): (String,) = tx
+        .fetch_one(
+            sql("SELECT id FROM membership WHERE person_id = $1 AND organisation_id = $2")
+                .bind(person_id)
+                .bind(organisation_id),
+        )
+        .await?;
+    add_event(tx, &id, "started", by, reason, at).await?;
+    Ok(id)
+}
+
+/// Ends a membership that is in force at this organisation; answers whose it was.
+///
+/// `None`: there is none of this identifier here, or it ended before. The caller ends the sessions
+/// in the same transaction.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn end(
+    tx: &mut Tx,
+    membership_id: &str,
+    organisation_id: &str,
+    by: &str,
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<Option<String>, StoreError> {
+    let row: Option<MembershipRow> = tx
+        .fetch_optional(
+            sql("SELECT m.id, m.person_id, m.organisation_id, e.kind, e.at
+                 FROM membership m JOIN membership_event e ON e.membership_id = m.id
+                 WHERE m.id = $1 AND m.organisation_id = $2
+                 ORDER BY e.at DESC, e.id DESC LIMIT 1")
+            .bind(membership_id)
+            .bind(organisation_id),
+        )
+        .await?;
+    let Some(row) = row.filter(|row| row.kind == "started") else { return Ok(None) };
+    add_event(tx, membership_id, "ended", Some(by), reason, at).await?;
+    Ok(Some(row.person_id))
+}
+
+async fn add_event(
+    tx: &mut Tx,
+    membership_id: &str,
+    kind: &'static str,
+    by: Option<&str>,
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    tx.execute(
+        sql("INSERT INTO membership_event (id, membership_id, at, kind, person_id, reason)
+             VALUES ($1, $2, $3, $4, $5, $6)")
+        .bind(Uuid::now_v7().to_string())
+        .bind(membership_id)
+        .bind(at)
+        .bind(kind)
+        .bind(by)
+        .bind(reason),
+    )
+    .await?;
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct MemberRow {
+    id: String,
+    person_id: String,
+    name: Option<String>,
+    name_kana: Option<String>,
+    kind: String,
+    at: i64,
+    hc_roles: Option<String>,
+}
+
+/// The members of an organisation, those in force first, each by kana; at most `limit`.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn list(
+    queries: &mut impl Queries,
+    organisation_id: &str,
+    limit: i64,
+) -> Result<Vec<Member>, StoreError> {
+    let rows: Vec<MemberRow> = queries
+        .fetch_all(
+            sql("SELECT m.id, m.person_id, n.name, n.name_kana, e.kind, e.at,
+                        (SELECT s.hc_roles FROM session s WHERE s.membership_id = m.id
+                         ORDER BY s.created_at DESC LIMIT 1) AS hc_roles
+                 FROM membership m
+                 JOIN membership_event e ON e.id =
+                      (SELECT l.id FROM membership_event l WHERE l.membership_id = m.id
+                       ORDER BY l.at DESC, l.id DESC LIMIT 1)
+                 LEFT JOIN person_name n ON n.person_id = m.person_id
+                 WHERE m.organisation_id = $1
+                 ORDER BY CASE e.kind WHEN 'started' THEN 0 ELSE 1 END, n.name_kana, m.id
+                 LIMIT $2")
+            .bind(organisation_id)
+            .bind(limit),
+        )
+        .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Member {
+                id: row.id,
+                person_id: row.person_id,
+                name: row.name.unwrap_or_default(),
+                name_kana: row.name_kana.unwrap_or_default(),
+                hc_roles: row
+                    .hc_roles
+                    .map_or(Ok(Vec::new()), |json| text_list("hcRole list", &json))?,
+                changed_at: moment("membership event", row.at)?,
+                in_force: row.kind == "started",
+            })
+        })
+        .collect()
+}

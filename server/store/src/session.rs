@@ -1,0 +1,545 @@
+//! Sessions, kept by the hash of their identifier.
+//!
+//! A session of realm `portal` belongs to the terminal certificate that opened it; one of realm
+//! `console` to a password and a second factor. Ending is a fact that stays: the row says when and
+//! why, so that the page can explain it.
+
+use time::OffsetDateTime;
+
+use crate::{
+    Queries, Store, StoreError, Tx,
+    moment::{digest, moment, moment_opt, text_list},
+    sql,
+};
+
+/// Which kind of login opened a session; neither realm's cookie opens the other's doors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Realm {
+    /// Card login at a terminal.
+    Portal,
+    /// Password and one-time password, for people without a card.
+    Console,
+}
+
+impl Realm {
+    /// As stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Portal => "portal",
+            Self::Console => "console",
+        }
+    }
+}
+
+/// Where a portal session was opened and for which membership.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AtTerminal {
+    /// The facility.
+    pub organisation_id: String,
+    /// The terminal.
+    pub terminal_id: String,
+    /// SHA-256 of the terminal certificate of the TLS connection.
+    pub fingerprint: [u8; 32],
+    /// The membership that admits the person there.
+    pub membership_id: String,
+    /// What was proven, [`crate::evidence`].
+    pub evidence_id: String,
+    /// The agent's name for the card in its reader, if the agent watches it.
+    pub presence_id: Option<String>,
+}
+
+/// A session, to be opened or as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// SHA-256 of the identifier in the cookie.
+    pub id_hash: [u8; 32],
+    /// Which kind of login opened it.
+    pub realm: Realm,
+    /// Whose it is.
+    pub person_id: String,
+    /// Where, for a portal session.
+    pub at_terminal: Option<AtTerminal>,
+    /// Roles from the card, verbatim.
+    pub hc_roles: Vec<String>,
+    /// How the person proved themself (`sekisho_wire::acr`).
+    pub acr: String,
+    /// Methods (RFC 8176).
+    pub amr: Vec<String>,
+    /// When the person proved themself.
+    pub auth_time: OffsetDateTime,
+    /// When it was opened.
+    pub created_at: OffsetDateTime,
+    /// The latest request, to within a minute.
+    pub last_seen_at: OffsetDateTime,
+    /// The end that no activity puts off.
+    pub expires_at: OffsetDateTime,
+    /// Since when it is locked.
+    pub locked_at: Option<OffsetDateTime>,
+    /// When and why it ended.
+    pub ended: Option<(OffsetDateTime, String)>,
+}
+
+/// A session that was just ended or found worth ending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionOf {
+    /// SHA-256 of the identifier.
+    pub id_hash: [u8; 32],
+    /// Whose it is.
+    pub person_id: String,
+    /// Where.
+    pub organisation_id: Option<String>,
+    /// At which terminal.
+    pub terminal_id: Option<String>,
+}
+
+/// Opens a session.
+///
+/// # Errors
+/// [`StoreError::AlreadyExists`]: the identifier exists, which 32 random octets never do.
+pub async fn open(tx: &mut Tx, session: &Session) -> Result<(), StoreError> {
+    let at = session.at_terminal.as_ref();
+    let presence = at.and_then(|at| at.presence_id.as_ref());
+    tx.execute(
+        sql("INSERT INTO session (id_hash, realm, person_id, organisation_id, terminal_id,
+                 terminal_fingerprint, membership_id, hc_roles, acr, amr, auth_time, evidence_id,
+                 presence_id, presence_at, created_at, last_seen_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)")
+        .bind(session.id_hash)
+        .bind(session.realm.as_str())
+        .bind(&session.person_id)
+        .bind(at.map(|at| at.organisation_id.as_str()))
+        .bind(at.map(|at| at.terminal_id.as_str()))
+        .bind(at.map(|at| at.fingerprint.to_vec()))
+        .bind(at.map(|at| at.membership_id.as_str()))
+        .bind(serde_json::Value::from(session.hc_roles.clone()).to_string())
+        .bind(&session.acr)
+        .bind(serde_json::Value::from(session.amr.clone()).to_string())
+        .bind(session.auth_time)
+        .bind(at.map(|at| at.evidence_id.as_str()))
+        .bind(presence)
+        .bind(presence.map(|_| session.created_at))
+        .bind(session.created_at)
+        .bind(session.last_seen_at)
+        .bind(session.expires_at),
+    )
+    .await?;
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id_hash: Vec<u8>,
+    person_id: String,
+    organisation_id: Option<String>,
+    terminal_id: Option<String>,
+    terminal_fingerprint: Option<Vec<u8>>,
+    membership_id: Option<String>,
+    hc_roles: String,
+    acr: String,
+    amr: String,
+    auth_time: i64,
+    evidence_id: Option<String>,
+    presence_id: Option<String>,
+    created_at: i64,
+    last_seen_at: i64,
+    expires_at: i64,
+    locked_at: Option<i64>,
+    ended_at: Option<i64>,
+    end_reason: Option<String>,
+}
+
+impl Row {
+    fn into_session(self, realm: Realm) -> Result<Session, StoreError> {
+        let at_terminal = match (
+            self.organisation_id,
+            self.terminal_id,
+            self.terminal_fingerprint,
+            self.membership_id,
+            self.evidence_id,
+        ) {
+            (
+                Some(organisation_id),
+                Some(terminal_id),
+                Some(fingerprint),
+                Some(membership_id),
+                Some(evidence_id),
+            ) => Some(AtTerminal {
+                organisation_id,
+                terminal_id,
+                fingerprint: digest("terminal fingerprint", fingerprint)?,
+                membership_id,
+                evidence_id,
+                presence_id: self.presence_id,
+            }),
+            _ => None,
+        };
+        // A portal session without its terminal would belong to none: never let it pass as one.
+        if realm == Realm::Portal && at_terminal.is_none() {
+            return Err(StoreError::Corrupt {
+                what: "portal session",
+                detail: "it names no terminal".to_owned(),
+            });
+        }
+        Ok(Session {
+            id_hash: digest("session", self.id_hash)?,
+            realm,
+            person_id: self.person_id,
+            at_terminal,
+            hc_roles: text_list("hcRole list", &self.hc_roles)?,
+            acr: self.acr,
+            amr: text_list("amr", &self.amr)?,
+            auth_time: moment("session", self.auth_time)?,
+            created_at: moment("session", self.created_at)?,
+            last_seen_at: moment("session", self.last_seen_at)?,
+            expires_at: moment("session", self.expires_at)?,
+            locked_at: moment_opt("session", self.locked_at)?,
+            ended: moment_opt("session", self.ended_at)?
+                .map(|at| (at, self.end_reason.unwrap_or_default())),
+        })
+    }
+}
+
+/// The session of this identifier in this realm, ended or not.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn find(
+    queries: &mut impl Queries,
+    realm: Realm,
+    id_hash: &[u8; 32],
+) -> Result<Option<Session>, StoreError> {
+    let row: Option<Row> = queries
+        .fetch_optional(
+            sql("SELECT id_hash, person_id, organisation_id, terminal_id, terminal_fingerprint, membership_id,
+                        hc_roles, acr, amr, auth_time, evidence_id, presence_id, created_at, last_seen_at,
+                        expires_at, locked_at, ended_at, end_reason
+                 FROM session WHERE id_hash = $1 AND realm = $2")
+            .bind(id_hash)
+            .bind(realm.as_str()),
+        )
+        .await?;
+    row.map(|row| row.into_session(realm)).transpose()
+}
+
+#[derive(sqlx::FromRow)]
+struct OfRow {
+    id_hash: Vec<u8>,
+    person_id: String,
+    organisation_id: Option<String>,
+    terminal_id: Option<String>,
+}
+
+fn of(rows: Vec<OfRow>) -> Result<Vec<SessionOf>, StoreError> {
+    rows.into_iter()
+        .map(|row| {
+            Ok(SessionOf {
+                id_hash: digest("session", row.id_hash)?,
+                person_id: row.person_id,
+                organisation_id: row.organisation_id,
+                terminal_id: row.terminal_id,
+            })
+        })
+        .collect()
+}
+
+/// Ends a session; answers it when this call ended it, `None` when it had ended before.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn end(
+    tx: &mut Tx,
+    id_hash: &[u8; 32],
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<Option<SessionOf>, StoreError> {
+    let rows = tx
+        .fetch_all(
+            sql("UPDATE session SET ended_at = $2, end_reason = $3
+                 WHERE id_hash = $1 AND ended_at IS NULL
+                 RETURNING id_hash, person_id, organisation_id, terminal_id")
+            .bind(id_hash)
+            .bind(at)
+            .bind(reason),
+        )
+        .await?;
+    Ok(of(rows)?.pop())
+}
+
+/// Ends every session opened under a membership.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn end_of_membership(
+    tx: &mut Tx,
+    membership_id: &str,
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<Vec<SessionOf>, StoreError> {
+    of(tx
+        .fetch_all(
+            sql("UPDATE session SET ended_at = $2, end_reason = $3
+                 WHERE membership_id = $1 AND ended_at IS NULL
+                 RETURNING id_hash, person_id, organisation_id, terminal_id")
+            .bind(membership_id)
+            .bind(at)
+            .bind(reason),
+        )
+        .await?)
+}
+
+/// Ends every session opened at a terminal, for instance because it is revoked.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn end_of_terminal(
+    tx: &mut Tx,
+    terminal_id: &str,
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<Vec<SessionOf>, StoreError> {
+    of(tx
+        .fetch_all(
+            sql("UPDATE session SET ended_at = $2, end_reason = $3
+                 WHERE terminal_id = $1 AND ended_at IS NULL
+                 RETURNING id_hash, person_id, organisation_id, terminal_id")
+            .bind(terminal_id)
+            .bind(at)
+            .bind(reason),
+        )
+        .await?)
+}
+
+/// Ends every session of a person in a realm, for instance because the password changed.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn end_of_person(
+    tx: &mut Tx,
+    realm: Realm,
+    person_id: &str,
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<Vec<SessionOf>, StoreError> {
+    of(tx
+        .fetch_all(
+            sql("UPDATE session SET ended_at = $3, end_reason = $4
+                 WHERE person_id = $1 AND realm = $2 AND ended_at IS NULL
+                 RETURNING id_hash, person_id, organisation_id, terminal_id")
+            .bind(person_id)
+            .bind(realm.as_str())
+            .bind(at)
+            .bind(reason),
+        )
+        .await?)
+}
+
+/// Live sessions of `realm` that are past their absolute end, or without activity since
+/// `idle_since`.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn overdue(
+    queries: &mut impl Queries,
+    realm: Realm,
+    idle_since: OffsetDateTime,
+    at: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<SessionOf>, StoreError> {
+    of(queries
+        .fetch_all(
+            sql("SELECT id_hash, person_id, organisation_id, terminal_id FROM session
+                 WHERE realm = $1 AND ended_at IS NULL AND (expires_at <= $3 OR last_seen_at <= $2)
+                 ORDER BY expires_at LIMIT $4")
+            .bind(realm.as_str())
+            .bind(idle_since)
+            .bind(at)
+            .bind(limit),
+        )
+        .await?)
+}
+
+/// What happens to a session when its card leaves the reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum CardRemoval {
+    /// It ends, and every service is told.
+    #[default]
+    Logout,
+    /// It is closed to everybody until the same card is held up again.
+    Lock,
+    /// Nothing.
+    Keep,
+}
+
+impl CardRemoval {
+    /// All, strictest first.
+    pub const ALL: [Self; 3] = [Self::Logout, Self::Lock, Self::Keep];
+
+    /// As stored and on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::Lock => "lock",
+            Self::Keep => "keep",
+        }
+    }
+
+    /// From its word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|policy| policy.as_str() == word)
+    }
+}
+
+/// A facility's policy for a card that leaves the reader; logout where it never chose one.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn card_removal(
+    queries: &mut impl Queries,
+    organisation_id: &str,
+) -> Result<CardRemoval, StoreError> {
+    let row: Option<(String,)> = queries
+        .fetch_optional(
+            sql("SELECT policy FROM card_removal_policy WHERE organisation_id = $1")
+                .bind(organisation_id),
+        )
+        .await?;
+    match row {
+        None => Ok(CardRemoval::default()),
+        Some((word,)) => CardRemoval::parse(&word)
+            .ok_or(StoreError::Corrupt { what: "card removal policy", detail: word }),
+    }
+}
+
+/// Sets a facility's policy for a card that leaves the reader.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn set_card_removal(
+    tx: &mut Tx,
+    organisation_id: &str,
+    policy: CardRemoval,
+    by: &str,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    tx.execute(
+        sql("INSERT INTO card_removal_policy (organisation_id, policy, changed_at, changed_by)
+             VALUES ($1, $2, $3, $4)
+             ON CONFLICT (organisation_id) DO UPDATE
+             SET policy = excluded.policy, changed_at = excluded.changed_at,
+                 changed_by = excluded.changed_by")
+        .bind(organisation_id)
+        .bind(policy.as_str())
+        .bind(at)
+        .bind(by),
+    )
+    .await?;
+    Ok(())
+}
+
+/// Live, unlocked sessions that an agent's presence identifier stands for at this terminal.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn of_presence(
+    queries: &mut impl Queries,
+    terminal_id: &str,
+    presence_id: &str,
+) -> Result<Vec<SessionOf>, StoreError> {
+    of(queries
+        .fetch_all(
+            sql("SELECT id_hash, person_id, organisation_id, terminal_id FROM session
+                 WHERE presence_id = $2 AND terminal_id = $1 AND ended_at IS NULL
+                   AND locked_at IS NULL")
+            .bind(terminal_id)
+            .bind(presence_id),
+        )
+        .await?)
+}
+
+/// Live, unlocked sessions whose agent was not heard of since `since`.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn silent(
+    queries: &mut impl Queries,
+    since: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<SessionOf>, StoreError> {
+    of(queries
+        .fetch_all(
+            sql("SELECT id_hash, person_id, organisation_id, terminal_id FROM session
+                 WHERE presence_id IS NOT NULL AND presence_at <= $1 AND ended_at IS NULL
+                   AND locked_at IS NULL
+                 ORDER BY presence_at LIMIT $2")
+            .bind(since)
+            .bind(limit),
+        )
+        .await?)
+}
+
+/// Locks a live session; answers whether this call did.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn lock(tx: &mut Tx, id_hash: &[u8; 32], at: OffsetDateTime) -> Result<bool, StoreError> {
+    let changed = tx
+        .execute(
+            sql("UPDATE session SET locked_at = $2
+                 WHERE id_hash = $1 AND ended_at IS NULL AND locked_at IS NULL")
+            .bind(id_hash)
+            .bind(at),
+        )
+        .await?;
+    Ok(changed == 1)
+}
+
+impl Store {
+    /// Notes activity of a live session, at most once a minute; not a decision, so no record.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn note_activity(
+        &self,
+        id_hash: &[u8; 32],
+        at: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        tx.execute(
+            sql("UPDATE session SET last_seen_at = $2
+                 WHERE id_hash = $1 AND ended_at IS NULL AND last_seen_at <= $3")
+            .bind(id_hash)
+            .bind(at)
+            .bind(at - time::Duration::minutes(1)),
+        )
+        .await?;
+        tx.finish().await
+    }
+
+    /// Notes that the agent of this terminal still sees the card; answers whether any live session
+    /// hangs on it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn note_presence(
+        &self,
+        terminal_id: &str,
+        presence_id: &str,
+        at: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let changed = tx
+            .execute(
+                sql("UPDATE session SET presence_at = $3
+                     WHERE presence_id = $2 AND terminal_id = $1 AND ended_at IS NULL")
+                .bind(terminal_id)
+                .bind(presence_id)
+                .bind(at),
+            )
+            .await?;
+        tx.finish().await?;
+        Ok(changed > 0)
+    }
+}
