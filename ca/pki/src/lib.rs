@@ -4,4 +4,6 @@
 //! *now* come in as arguments, and an answer or a reason comes out.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod encoding;
 pub mod national;
+pub mod signature;

@@ -122,18 +122,13 @@ impl MedicalInstitutionCode {
     /// The seven digits that the paper claim shows.
     #[must_use]
     pub fn seven_digits(&self) -> String {
-        self.0[3..]
-            .iter()
-            .map(|digit| (digit + b'0') as char)
-            .collect()
+        self.0[3..].iter().map(|digit| (digit + b'0') as char).collect()
     }
 
     fn findings(&self) -> Vec<CodeFinding> {
         let mut findings = Vec::new();
         if !(1..=47).contains(&self.prefecture()) {
-            findings.push(CodeFinding::Prefecture {
-                found: self.prefecture(),
-            });
+            findings.push(CodeFinding::Prefecture { found: self.prefecture() });
         }
         let table = self.fee_table();
         if table.is_none() {
@@ -141,14 +136,10 @@ impl MedicalInstitutionCode {
         }
         let expected = luhn::check_digit(&self.0[..9]);
         if expected != self.0[9] {
-            findings.push(CodeFinding::CheckDigit {
-                found: self.0[9],
-                expected,
-            });
+            findings.push(CodeFinding::CheckDigit { found: self.0[9], expected });
         }
-        let number = self.0[5..9]
-            .iter()
-            .fold(0_u16, |number, digit| number * 10 + u16::from(*digit));
+        let number =
+            self.0[5..9].iter().fold(0_u16, |number, digit| number * 10 + u16::from(*digit));
         let usual = match table {
             Some(FeeTable::Medical) => Some(1000..=2999),
             Some(FeeTable::Dental) => Some(3000..=3999),
@@ -185,13 +176,7 @@ mod tests {
 
     #[test]
     fn published_and_computed_codes_are_accepted() {
-        for text in [
-            "0110113719",
-            "1311000010",
-            "1344000011",
-            "1412345009",
-            "4710123458",
-        ] {
+        for text in ["0110113719", "1311000010", "1344000011", "1412345009", "4710123458"] {
             let (code, _) = MedicalInstitutionCode::parse(text, Strictness::Strict).unwrap();
             assert_eq!(code.to_string(), text);
         }
@@ -241,13 +226,8 @@ mod tests {
 
     #[test]
     fn other_lengths_and_letters_are_refused_in_both_modes() {
-        for text in [
-            "",
-            "011011371",
-            "01101137190",
-            "011011371x",
-            "０１１０１１３７１９",
-        ] {
+        for text in ["", "011011371", "01101137190", "011011371x", "０１１０１１３７１９"]
+        {
             for strictness in [Strictness::Strict, Strictness::Warn] {
                 assert_eq!(
                     MedicalInstitutionCode::parse(text, strictness),

@@ -47,9 +47,7 @@ impl HcRole {
     /// What we know about this role; `None` under a foreign coding scheme or an unknown name.
     #[must_use]
     pub fn known(&self) -> Option<&'static KnownRole> {
-        (self.coding_scheme == ID_JHPKI_CDATA)
-            .then(|| known(&self.name))
-            .flatten()
+        (self.coding_scheme == ID_JHPKI_CDATA).then(|| known(&self.name)).flatten()
     }
 }
 
@@ -83,18 +81,11 @@ pub enum HcRoleError {
 /// may be believed.
 pub fn of_certificate(certificate: &Certificate) -> Result<Vec<HcRole>, HcRoleError> {
     let mut found = None;
-    for extension in certificate
-        .tbs_certificate()
-        .extensions()
-        .into_iter()
-        .flatten()
-    {
+    for extension in certificate.tbs_certificate().extensions().into_iter().flatten() {
         if extension.extn_id == ID_SUBJECT_DIRECTORY_ATTRIBUTES
             && found.replace(extension.extn_value.as_bytes()).is_some()
         {
-            return Err(HcRoleError::Repeated {
-                what: "the extension",
-            });
+            return Err(HcRoleError::Repeated { what: "the extension" });
         }
     }
     found.map_or_else(|| Ok(Vec::new()), parse_extension)
@@ -114,9 +105,7 @@ pub fn parse_extension(extension_value: &[u8]) -> Result<Vec<HcRole>, HcRoleErro
             .map_err(|_| HcRoleError::Malformed { at: "an attribute" })?;
         let kind = kind
             .decode_as::<ObjectIdentifier>()
-            .map_err(|_| HcRoleError::Malformed {
-                at: "an attribute's type",
-            })?;
+            .map_err(|_| HcRoleError::Malformed { at: "an attribute's type" })?;
         let values = expect(values, Tag::Set, "an attribute's values")?;
         if kind != ID_HEALTHCARE_ACTOR {
             continue;
@@ -132,14 +121,10 @@ pub fn parse_extension(extension_value: &[u8]) -> Result<Vec<HcRole>, HcRoleErro
             }
         }
         if actors.is_empty() {
-            return Err(HcRoleError::Malformed {
-                at: "an empty hcRole",
-            });
+            return Err(HcRoleError::Malformed { at: "an empty hcRole" });
         }
         if roles.replace(actors).is_some() {
-            return Err(HcRoleError::Repeated {
-                what: "the hcRole attribute",
-            });
+            return Err(HcRoleError::Repeated { what: "the hcRole attribute" });
         }
     }
     Ok(roles.unwrap_or_default())
@@ -172,52 +157,31 @@ fn actor_from(actor: AnyRef<'_>) -> Result<HcRole, HcRoleError> {
     // A SET: issuers were seen to order it, but a reader need not care.
     for member in members(coded, "CodedData")? {
         let repeated = match tag_number(member) {
-            Some(0) => scheme
-                .replace(explicit(member, 0, "codingSchemeReference")?)
-                .is_some(),
-            Some(1) => code
-                .replace(explicit(member, 1, "codeDataValue")?)
-                .is_some(),
-            Some(2) => name
-                .replace(explicit(member, 2, "codeDataFreeText")?)
-                .is_some(),
+            Some(0) => scheme.replace(explicit(member, 0, "codingSchemeReference")?).is_some(),
+            Some(1) => code.replace(explicit(member, 1, "codeDataValue")?).is_some(),
+            Some(2) => name.replace(explicit(member, 2, "codeDataFreeText")?).is_some(),
             _ => return Err(HcRoleError::Malformed { at: "CodedData" }),
         };
         if repeated {
-            return Err(HcRoleError::Repeated {
-                what: "a member of CodedData",
-            });
+            return Err(HcRoleError::Repeated { what: "a member of CodedData" });
         }
     }
     let coding_scheme = scheme
-        .ok_or(HcRoleError::Malformed {
-            at: "a missing codingSchemeReference",
-        })?
+        .ok_or(HcRoleError::Malformed { at: "a missing codingSchemeReference" })?
         .decode_as()
-        .map_err(|_| HcRoleError::Malformed {
-            at: "codingSchemeReference",
-        })?;
+        .map_err(|_| HcRoleError::Malformed { at: "codingSchemeReference" })?;
     let code = code.map(numeric).transpose()?;
-    let name = directory_string(name.ok_or(HcRoleError::Malformed {
-        at: "a missing codeDataFreeText",
-    })?)?;
-    Ok(HcRole {
-        name,
-        coding_scheme,
-        code,
-    })
+    let name =
+        directory_string(name.ok_or(HcRoleError::Malformed { at: "a missing codeDataFreeText" })?)?;
+    Ok(HcRole { name, coding_scheme, code })
 }
 
 fn numeric(value: AnyRef<'_>) -> Result<String, HcRoleError> {
     let bytes = expect(value, Tag::NumericString, "codeDataValue")?;
     let fits = bytes.len() <= MOST_NAME_OCTETS
-        && bytes
-            .iter()
-            .all(|byte| byte.is_ascii_digit() || *byte == b' ');
+        && bytes.iter().all(|byte| byte.is_ascii_digit() || *byte == b' ');
     if !fits {
-        return Err(HcRoleError::Malformed {
-            at: "codeDataValue",
-        });
+        return Err(HcRoleError::Malformed { at: "codeDataValue" });
     }
     // ASCII by the test above.
     Ok(bytes.iter().map(|byte| *byte as char).collect())
@@ -230,19 +194,15 @@ fn directory_string(value: AnyRef<'_>) -> Result<String, HcRoleError> {
     if bytes.is_empty() || bytes.len() > MOST_NAME_OCTETS {
         return Err(HcRoleError::UnfitName);
     }
-    let malformed = HcRoleError::Malformed {
-        at: "codeDataFreeText",
-    };
+    let malformed = HcRoleError::Malformed { at: "codeDataFreeText" };
     let text = match value.tag() {
         Tag::Utf8String => String::from_utf8(bytes.to_vec()).map_err(|_| malformed)?,
         Tag::PrintableString if bytes.is_ascii() => {
             bytes.iter().map(|byte| *byte as char).collect()
         }
         Tag::BmpString if bytes.len().is_multiple_of(2) => {
-            let units: Vec<u16> = bytes
-                .chunks_exact(2)
-                .map(|pair| u16::from_be_bytes([pair[0], pair[1]]))
-                .collect();
+            let units: Vec<u16> =
+                bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
             String::from_utf16(&units).map_err(|_| malformed)?
         }
         _ => return Err(malformed),
@@ -254,18 +214,12 @@ fn directory_string(value: AnyRef<'_>) -> Result<String, HcRoleError> {
 }
 
 fn context(number: u32) -> Tag {
-    Tag::ContextSpecific {
-        constructed: true,
-        number: TagNumber(number),
-    }
+    Tag::ContextSpecific { constructed: true, number: TagNumber(number) }
 }
 
 fn tag_number(value: AnyRef<'_>) -> Option<u32> {
     match value.tag() {
-        Tag::ContextSpecific {
-            constructed: true,
-            number,
-        } => Some(number.value()),
+        Tag::ContextSpecific { constructed: true, number } => Some(number.value()),
         _ => None,
     }
 }
@@ -285,11 +239,7 @@ fn one<'a>(der: &'a [u8], tag: Tag, at: &'static str) -> Result<&'a [u8], HcRole
 }
 
 fn expect<'a>(value: AnyRef<'a>, tag: Tag, at: &'static str) -> Result<&'a [u8], HcRoleError> {
-    if value.tag() == tag {
-        Ok(value.value())
-    } else {
-        Err(HcRoleError::Malformed { at })
-    }
+    if value.tag() == tag { Ok(value.value()) } else { Err(HcRoleError::Malformed { at }) }
 }
 
 fn members<'a>(content: &'a [u8], at: &'static str) -> Result<Vec<AnyRef<'a>>, HcRoleError> {
@@ -348,13 +298,7 @@ pub fn known(name: &str) -> Option<&'static KnownRole> {
 
 fn table() -> &'static [KnownRole] {
     static TABLE: std::sync::OnceLock<Vec<KnownRole>> = std::sync::OnceLock::new();
-    TABLE.get_or_init(|| {
-        include_str!("hc_roles.csv")
-            .lines()
-            .skip(1)
-            .filter_map(row)
-            .collect()
-    })
+    TABLE.get_or_init(|| include_str!("hc_roles.csv").lines().skip(1).filter_map(row).collect())
 }
 
 /// A test proves that each line of the table is a row.
@@ -397,10 +341,7 @@ pub fn to_extension_value(names: &[&str]) -> der::Result<Vec<u8>> {
     actors.sort();
     let data = wrap(Tag::Set, &actors.concat())?;
     let values = wrap(Tag::Set, &data)?;
-    let attribute = wrap(
-        Tag::Sequence,
-        &[ID_HEALTHCARE_ACTOR.to_der()?, values].concat(),
-    )?;
+    let attribute = wrap(Tag::Sequence, &[ID_HEALTHCARE_ACTOR.to_der()?, values].concat())?;
     wrap(Tag::Sequence, &attribute)
 }
 

@@ -84,9 +84,7 @@ fn other_attributes_are_passed_over_and_a_second_hcrole_is_refused() {
     twice.extend(&doctor[2..]);
     assert_eq!(
         parse_extension(&twice),
-        Err(HcRoleError::Repeated {
-            what: "the hcRole attribute"
-        })
+        Err(HcRoleError::Repeated { what: "the hcRole attribute" })
     );
 }
 
@@ -129,17 +127,9 @@ fn each_cut_and_each_flipped_octet_is_an_error_or_another_value() {
 fn the_table_is_whole() {
     let lines = include_str!("hc_roles.csv").lines().count() - 1;
     assert_eq!(known_roles().count(), lines);
-    assert_eq!(
-        known_roles()
-            .filter(|role| role.kind == RoleKind::Manager)
-            .count(),
-        5
-    );
+    assert_eq!(known_roles().filter(|role| role.kind == RoleKind::Manager).count(), 5);
     assert_eq!(known("Medical Doctor").unwrap().japanese, "医師");
-    assert_eq!(
-        known("Medical Doctor").unwrap().confidence,
-        Confidence::Seen
-    );
+    assert_eq!(known("Medical Doctor").unwrap().confidence, Confidence::Seen);
     let mut names: Vec<_> = known_roles().map(|role| role.name).collect();
     names.sort_unstable();
     names.dedup();

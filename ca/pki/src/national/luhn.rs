@@ -25,8 +25,5 @@ pub(super) fn check_digit(payload: &[u8]) -> u8 {
 /// Values of exactly `N` ASCII digits; `None` for any other text.
 pub(super) fn digits<const N: usize>(text: &str) -> Option<[u8; N]> {
     let bytes: [u8; N] = text.as_bytes().try_into().ok()?;
-    bytes
-        .iter()
-        .all(u8::is_ascii_digit)
-        .then(|| bytes.map(|byte| byte - b'0'))
+    bytes.iter().all(u8::is_ascii_digit).then(|| bytes.map(|byte| byte - b'0'))
 }

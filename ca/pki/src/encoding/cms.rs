@@ -1,0 +1,106 @@
+//! Certs-only SignedData: certificates in an envelope without a signature
+//! (RFC 5652 §5.1, RFC 5272 §4.1 "Simple PKI Response", as EST answers by RFC 7030 §4.1.3).
+
+use cms::content_info::ContentInfo;
+use const_oid::db::rfc5911;
+use der::{AnyRef, Decode, Encode, Reader, SliceReader, Tag, TagNumber, Tagged};
+use x509_cert::Certificate;
+
+/// More certificates than any path of ours has.
+const MOST_CERTIFICATES: usize = 16;
+/// Bound of what [`parse_certs_only`] looks at.
+const MOST_OCTETS: usize = 256 * 1024;
+
+/// Why a certs-only message could not be made or read.
+#[derive(Debug, thiserror::Error)]
+pub enum CertsOnlyError {
+    /// Not DER, or another content type.
+    #[error("not a certs-only CMS SignedData")]
+    Malformed,
+    /// Too many certificates, or too long.
+    #[error("more than {MOST_CERTIFICATES} certificates or {MOST_OCTETS} octets")]
+    TooLarge,
+    /// One of the certificates is none.
+    #[error("a certificate in the message is not well formed")]
+    Certificate(#[source] der::Error),
+}
+
+/// Puts certificates (DER) into a certs-only message.
+///
+/// # Errors
+/// [`CertsOnlyError::Certificate`]: one of them is none.
+pub fn certs_only(certificates_der: &[&[u8]]) -> Result<Vec<u8>, CertsOnlyError> {
+    if certificates_der.len() > MOST_CERTIFICATES {
+        return Err(CertsOnlyError::TooLarge);
+    }
+    let certificates = certificates_der
+        .iter()
+        .map(|der| Certificate::from_der(der))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(CertsOnlyError::Certificate)?;
+    let content = ContentInfo::try_from(certificates).map_err(CertsOnlyError::Certificate)?;
+    content.to_der().map_err(CertsOnlyError::Certificate)
+}
+
+/// The certificates (DER, in the order of the message) of a certs-only message.
+///
+/// The order says nothing: a CMS certificate set is unordered. Whoever asked for a certificate
+/// picks its own by the public key.
+///
+/// # Errors
+/// [`CertsOnlyError`].
+pub fn parse_certs_only(der: &[u8]) -> Result<Vec<Vec<u8>>, CertsOnlyError> {
+    if der.len() > MOST_OCTETS {
+        return Err(CertsOnlyError::TooLarge);
+    }
+    let malformed = |_| CertsOnlyError::Malformed;
+    let info = ContentInfo::from_der(der).map_err(malformed)?;
+    if info.content_type != rfc5911::ID_SIGNED_DATA || info.content.tag() != Tag::Sequence {
+        return Err(CertsOnlyError::Malformed);
+    }
+    // By hand instead of `cms::SignedData`: other programs leave the set unsorted, which is not
+    // DER and which the strict type refuses (RFC 5652 §5.1 asks for BER only).
+    let mut members = SliceReader::new(info.content.value()).map_err(malformed)?;
+    let mut certificates = Vec::new();
+    let set = Tag::ContextSpecific { constructed: true, number: TagNumber(0) };
+    while !members.is_finished() {
+        let member = AnyRef::decode(&mut members).map_err(malformed)?;
+        if member.tag() != set {
+            continue;
+        }
+        let mut each = SliceReader::new(member.value()).map_err(malformed)?;
+        while !each.is_finished() {
+            if certificates.len() == MOST_CERTIFICATES {
+                return Err(CertsOnlyError::TooLarge);
+            }
+            let certificate = each.tlv_bytes().map_err(malformed)?;
+            Certificate::from_der(certificate).map_err(CertsOnlyError::Certificate)?;
+            certificates.push(certificate.to_vec());
+        }
+    }
+    if certificates.is_empty() {
+        return Err(CertsOnlyError::Malformed);
+    }
+    Ok(certificates)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            let _ = parse_certs_only(&bytes);
+            let _ = certs_only(&[&bytes]);
+        }
+    }
+
+    #[test]
+    fn an_empty_message_is_refused() {
+        let empty = certs_only(&[]).unwrap();
+        assert!(matches!(parse_certs_only(&empty), Err(CertsOnlyError::Malformed)));
+    }
+}
