@@ -1,1 +1,24 @@
-//! .
+//! The service: everything over HTTP, and the operator's tool.
+//!
+//! Dependencies point one way: [`router`] names every path; behind it each door has its own folder;
+//! all SQL is in `sekisho-store`; private keys of the authority are reached through `sekisho-ca` only.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod app;
+pub mod assets;
+pub mod catalogue;
+pub mod clock;
+pub mod config;
+pub mod cookie;
+pub mod error;
+pub mod form;
+pub mod keys;
+pub mod listener;
+pub mod middleware;
+pub mod names;
+pub mod page;
+pub mod router;
+pub mod sealing;
+
+#[cfg(test)]
+pub mod testing;

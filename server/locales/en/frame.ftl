@@ -1,0 +1,4 @@
+frame-skip = Skip to content
+frame-navigation = Menu
+frame-sign-out = Log out
+frame-other-language = 日本語

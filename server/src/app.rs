@@ -1,0 +1,117 @@
+//! What every handler is handed: store, clock, randomness, configuration, keys, messages.
+
+use std::sync::Arc;
+
+use sekisho_key::Randomness;
+use sekisho_store::Store;
+
+use crate::{
+    assets::Assets,
+    catalogue::{Catalogue, Lang, Text},
+    clock::Clock,
+    config::Config,
+    keys::InstanceKeys,
+    names::Names,
+};
+
+/// One running instance; axum state. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// What an [`App`] is made of. Everything that a test wants to replace is an argument.
+pub struct Parts {
+    /// The database.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Randomness>,
+    /// The validated configuration.
+    pub config: Config,
+    /// Signing and sealing keys of this instance.
+    pub keys: InstanceKeys,
+    /// Messages in both languages.
+    pub catalogue: Arc<Catalogue>,
+    /// Style sheets and scripts.
+    pub assets: Arc<Assets>,
+    /// The origin of each name.
+    pub names: Names,
+}
+
+impl App {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
+    }
+
+    /// Now, in UTC.
+    #[must_use]
+    pub fn now(&self) -> time::OffsetDateTime {
+        self.0.clock.now()
+    }
+
+    /// Randomness.
+    #[must_use]
+    pub fn random(&self) -> &dyn Randomness {
+        &*self.0.random
+    }
+
+    /// The validated configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// Signing and sealing keys.
+    #[must_use]
+    pub fn keys(&self) -> &InstanceKeys {
+        &self.0.keys
+    }
+
+    /// Messages in both languages.
+    #[must_use]
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.0.catalogue
+    }
+
+    /// Messages in one language.
+    #[must_use]
+    pub fn text(&self, lang: Lang) -> Text {
+        Text::new(Arc::clone(&self.0.catalogue), lang)
+    }
+
+    /// Style sheets and scripts.
+    #[must_use]
+    pub fn assets(&self) -> &Assets {
+        &self.0.assets
+    }
+
+    pub(crate) fn assets_shared(&self) -> Arc<Assets> {
+        Arc::clone(&self.0.assets)
+    }
+
+    /// The origin of each name.
+    #[must_use]
+    pub fn names(&self) -> &Names {
+        &self.0.names
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("names", &self.0.names).finish_non_exhaustive()
+    }
+}

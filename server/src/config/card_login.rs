@@ -1,0 +1,150 @@
+//! `[card_login]`: login by HPKI card (`docs/card-login.md`).
+
+use std::path::{Path, PathBuf};
+
+use const_oid::ObjectIdentifier;
+use serde::{Deserialize, Serialize};
+use time::Duration;
+
+use super::{ConfigError, bounded, invalid};
+
+/// What happens to the session when the card leaves the reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RemovalPolicy {
+    /// The session ends, at every service too.
+    Logout,
+    /// The portal asks for the card again.
+    Lock,
+    /// Nothing happens.
+    Keep,
+}
+
+/// As written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CardLoginSettings {
+    /// Folder of trusted HPKI certificates (PEM): self-signed ones are anchors, others are sub-CAs.
+    pub anchors: PathBuf,
+    /// Folder of HPKI revocation lists (DER), one file an issuer.
+    pub crls: PathBuf,
+    /// Policy OIDs that a login certificate must assert one of.
+    pub accepted_policies: Vec<String>,
+    /// Hours that a CRL may be used past its nextUpdate.
+    pub crl_grace_hours: u32,
+    /// Lifetime of a login request, in seconds.
+    pub request_seconds: u32,
+    /// Where the agent listens on the terminal.
+    pub agent_port: u16,
+    /// Oldest agent that may answer.
+    pub minimum_agent_version: String,
+    /// `logout`, `lock` or `keep`.
+    pub card_removal: RemovalPolicy,
+}
+
+impl Default for CardLoginSettings {
+    fn default() -> Self {
+        Self {
+            anchors: "anchors/hpki".into(),
+            crls: "crls/hpki".into(),
+            accepted_policies: vec!["1.2.392.100495.1.5.1.2.0.1".into()],
+            crl_grace_hours: 0,
+            request_seconds: 60,
+            agent_port: 14_790,
+            minimum_agent_version: "0.1.0".into(),
+            card_removal: RemovalPolicy::Lock,
+        }
+    }
+}
+
+impl CardLoginSettings {
+    pub(super) fn validate(&self, folder: &Path) -> Result<CardLogin, ConfigError> {
+        if self.accepted_policies.is_empty() || self.accepted_policies.len() > 50 {
+            return Err(invalid("card_login.accepted_policies", "1 to 50 object identifiers"));
+        }
+        let accepted_policies = self
+            .accepted_policies
+            .iter()
+            .map(|text| {
+                ObjectIdentifier::new(text).map_err(|_| {
+                    invalid(
+                        "card_login.accepted_policies",
+                        format!("`{text}` is not an object identifier"),
+                    )
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        bounded("card_login.crl_grace_hours", self.crl_grace_hours, 0..=72)?;
+        bounded("card_login.request_seconds", self.request_seconds, 10..=60)?;
+        bounded("card_login.agent_port", self.agent_port, 1_024..=65_535)?;
+        let parts: Vec<_> = self.minimum_agent_version.split('.').collect();
+        if parts.len() != 3 || parts.iter().any(|part| part.parse::<u16>().is_err()) {
+            return Err(invalid("card_login.minimum_agent_version", "three numbers such as 0.1.0"));
+        }
+        Ok(CardLogin {
+            anchors: folder.join(&self.anchors),
+            crls: folder.join(&self.crls),
+            accepted_policies,
+            settings: self.clone(),
+        })
+    }
+}
+
+/// Validated.
+#[derive(Debug, Clone)]
+pub struct CardLogin {
+    anchors: PathBuf,
+    crls: PathBuf,
+    accepted_policies: Vec<ObjectIdentifier>,
+    settings: CardLoginSettings,
+}
+
+impl CardLogin {
+    /// Folder of trusted certificates.
+    #[must_use]
+    pub fn anchors(&self) -> &Path {
+        &self.anchors
+    }
+
+    /// Folder of revocation lists.
+    #[must_use]
+    pub fn crls(&self) -> &Path {
+        &self.crls
+    }
+
+    /// Policies of which a login certificate must assert one.
+    #[must_use]
+    pub fn accepted_policies(&self) -> &[ObjectIdentifier] {
+        &self.accepted_policies
+    }
+
+    /// How long a CRL may be used past its nextUpdate.
+    #[must_use]
+    pub fn crl_grace(&self) -> Duration {
+        Duration::hours(self.settings.crl_grace_hours.into())
+    }
+
+    /// Lifetime of a login request.
+    #[must_use]
+    pub fn request_lifetime(&self) -> Duration {
+        Duration::seconds(self.settings.request_seconds.into())
+    }
+
+    /// Port of the agent's door.
+    #[must_use]
+    pub fn agent_port(&self) -> u16 {
+        self.settings.agent_port
+    }
+
+    /// Oldest agent that may answer.
+    #[must_use]
+    pub fn minimum_agent_version(&self) -> &str {
+        &self.settings.minimum_agent_version
+    }
+
+    /// What card removal does.
+    #[must_use]
+    pub fn card_removal(&self) -> RemovalPolicy {
+        self.settings.card_removal
+    }
+}

@@ -1,0 +1,320 @@
+//! The configuration file `sekisho.toml`.
+//!
+//! What a person wrote ([`Settings`]) becomes a validated twin with private fields ([`Config`])
+//! before anything starts. Unknown keys stop the start. Every key stands with its meaning in
+//! `sekisho.example.toml`; a test compares the two.
+
+mod authority;
+mod card_login;
+mod enrolment;
+mod instance;
+mod listen;
+mod names;
+mod oidc;
+mod operator;
+mod people;
+mod register;
+mod session;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use authority::{AuthorityPolicy, AuthoritySettings};
+pub use card_login::{CardLogin, CardLoginSettings, RemovalPolicy};
+pub use enrolment::{Enrolment, EnrolmentSettings};
+pub use instance::{Instance, InstanceSettings, LogFormat};
+pub use listen::{Listen, ListenSettings};
+pub use names::{HostNames, NamesSettings};
+pub use oidc::{Oidc, OidcSettings};
+pub use operator::{Operator, OperatorSettings};
+pub use people::{People, PeopleSettings};
+pub use register::{CodeCheck, Register, RegisterSettings};
+pub use session::{SessionPolicy, SessionSettings};
+
+/// The file's name within an instance folder.
+pub const FILE_NAME: &str = "sekisho.toml";
+/// The annotated example that ships with the program.
+pub const EXAMPLE: &str = include_str!("../../../sekisho.example.toml");
+
+/// The file as written: sections of plain values.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// `[instance]`
+    pub instance: InstanceSettings,
+    /// `[operator]`
+    pub operator: OperatorSettings,
+    /// `[names]`
+    pub names: NamesSettings,
+    /// `[listen]`
+    pub listen: ListenSettings,
+    /// `[authority]`
+    pub authority: AuthoritySettings,
+    /// `[enrolment]`
+    pub enrolment: EnrolmentSettings,
+    /// `[register]`
+    pub register: RegisterSettings,
+    /// `[people]`
+    pub people: PeopleSettings,
+    /// `[card_login]`
+    pub card_login: CardLoginSettings,
+    /// `[session]`
+    pub session: SessionSettings,
+    /// `[oidc]`
+    pub oidc: OidcSettings,
+}
+
+/// The configuration, validated.
+#[derive(Debug, Clone)]
+pub struct Config {
+    folder: PathBuf,
+    instance: Instance,
+    operator: Operator,
+    names: HostNames,
+    listen: Listen,
+    authority: AuthorityPolicy,
+    enrolment: Enrolment,
+    register: Register,
+    people: People,
+    card_login: CardLogin,
+    session: SessionPolicy,
+    oidc: Oidc,
+}
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {}: make the instance with `sekisho init`", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Not TOML, a value of another type, or a key that does not exist.
+    #[error("{} is not a configuration of this version", path.display())]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// Line, column and expectation.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// A value outside its bounds.
+    #[error("configuration key `{key}`: {fault}")]
+    Invalid {
+        /// Section and key.
+        key: &'static str,
+        /// What is wrong and what would be right.
+        fault: String,
+    },
+}
+
+pub(crate) fn invalid(key: &'static str, fault: impl Into<String>) -> ConfigError {
+    ConfigError::Invalid { key, fault: fault.into() }
+}
+
+/// A whole number within bounds.
+pub(crate) fn bounded<N: PartialOrd + std::fmt::Display + Copy>(
+    key: &'static str,
+    value: N,
+    bounds: std::ops::RangeInclusive<N>,
+) -> Result<N, ConfigError> {
+    if bounds.contains(&value) {
+        Ok(value)
+    } else {
+        Err(invalid(key, format!("{value} is not within {} and {}", bounds.start(), bounds.end())))
+    }
+}
+
+impl Settings {
+    /// Reads `DIR/sekisho.toml`.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unreadable`], [`ConfigError::Malformed`].
+    pub fn read(folder: &Path) -> Result<Self, ConfigError> {
+        let path = folder.join(FILE_NAME);
+        let text = std::fs::read_to_string(&path)
+            .map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
+        toml::from_str(&text)
+            .map_err(|source| ConfigError::Malformed { path, source: Box::new(source) })
+    }
+
+    /// Checks every value. Relative paths are below `folder`.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`]: the first value out of bounds.
+    pub fn validate(&self, folder: &Path) -> Result<Config, ConfigError> {
+        Ok(Config {
+            folder: folder.to_owned(),
+            instance: self.instance.validate(folder)?,
+            operator: self.operator.validate()?,
+            names: self.names.validate()?,
+            listen: self.listen.validate()?,
+            authority: self.authority.validate()?,
+            enrolment: self.enrolment.validate()?,
+            register: self.register.validate()?,
+            people: self.people.validate()?,
+            card_login: self.card_login.validate(folder)?,
+            session: self.session.validate()?,
+            oidc: self.oidc.validate()?,
+        })
+    }
+}
+
+impl Config {
+    /// Reads and validates `DIR/sekisho.toml`.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn read(folder: &Path) -> Result<Self, ConfigError> {
+        Settings::read(folder)?.validate(folder)
+    }
+
+    /// The instance folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Database, node name, log.
+    #[must_use]
+    pub fn instance(&self) -> &Instance {
+        &self.instance
+    }
+
+    /// The operating body.
+    #[must_use]
+    pub fn operator(&self) -> &Operator {
+        &self.operator
+    }
+
+    /// Host names by role.
+    #[must_use]
+    pub fn host_names(&self) -> &HostNames {
+        &self.names
+    }
+
+    /// Sockets and limits.
+    #[must_use]
+    pub fn listen(&self) -> &Listen {
+        &self.listen
+    }
+
+    /// Lifetimes of certificates and revocation lists.
+    #[must_use]
+    pub fn authority(&self) -> &AuthorityPolicy {
+        &self.authority
+    }
+
+    /// Enrolment codes.
+    #[must_use]
+    pub fn enrolment(&self) -> &Enrolment {
+        &self.enrolment
+    }
+
+    /// The register of organisations.
+    #[must_use]
+    pub fn register(&self) -> &Register {
+        &self.register
+    }
+
+    /// Links, invitations, passwords.
+    #[must_use]
+    pub fn people(&self) -> &People {
+        &self.people
+    }
+
+    /// Card login.
+    #[must_use]
+    pub fn card_login(&self) -> &CardLogin {
+        &self.card_login
+    }
+
+    /// Sessions.
+    #[must_use]
+    pub fn session(&self) -> &SessionPolicy {
+        &self.session
+    }
+
+    /// Codes and tokens.
+    #[must_use]
+    pub fn oidc(&self) -> &Oidc {
+        &self.oidc
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(value: &toml::Value, prefix: &str, into: &mut Vec<String>) {
+        if let toml::Value::Table(table) = value {
+            for (key, value) in table {
+                let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                paths(value, &path, into);
+            }
+        } else {
+            into.push(prefix.to_owned());
+        }
+    }
+
+    #[test]
+    fn the_example_is_valid_and_says_the_defaults() {
+        let example: Settings = toml::from_str(EXAMPLE).unwrap();
+        example.validate(Path::new("/srv/sekisho")).unwrap();
+        assert_eq!(example, Settings::default());
+    }
+
+    #[test]
+    fn the_example_documents_every_key_and_no_other() {
+        let mut documented = Vec::new();
+        paths(&toml::from_str(EXAMPLE).unwrap(), "", &mut documented);
+        let mut existing = Vec::new();
+        paths(&toml::Value::try_from(Settings::default()).unwrap(), "", &mut existing);
+        documented.sort();
+        existing.sort();
+        assert_eq!(documented, existing);
+        // Each key follows a comment.
+        let mut previous = "";
+        for line in EXAMPLE.lines() {
+            if line.starts_with(|c: char| c.is_ascii_lowercase()) {
+                assert!(previous.starts_with('#'), "no comment above: {line}");
+            }
+            previous = line;
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_stops_the_start() {
+        for text in ["[oidc]\ncode_secs = 60\n", "[nonsense]\n", "x = 1\n"] {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join(FILE_NAME), text).unwrap();
+            let error = Config::read(folder.path()).unwrap_err();
+            assert!(matches!(error, ConfigError::Malformed { .. }), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_out_of_bounds_is_named() {
+        let folder = Path::new("/srv/sekisho");
+        for (text, key) in [
+            ("[oidc]\ncode_seconds = 0", "oidc.code_seconds"),
+            ("[card_login]\nrequest_seconds = 61", "card_login.request_seconds"),
+            ("[names]\nterminal = \"Not A Host\"", "names.terminal"),
+            ("[names]\nenrol = \"login.sekisho.localhost\"", "names.enrol"),
+            ("[people]\npassword_least_characters = 3", "people.password_least_characters"),
+            ("[listen]\ntls12 = [\"plain\"]", "listen.tls12"),
+            ("[instance]\ndatabase = \"mysql://x\"", "instance.database"),
+        ] {
+            let settings: Settings = toml::from_str(text).unwrap();
+            match settings.validate(folder) {
+                Err(ConfigError::Invalid { key: named, .. }) => assert_eq!(named, key),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! `[oidc]`: codes and tokens for relying services.
+
+use serde::{Deserialize, Serialize};
+use time::Duration;
+
+use super::{ConfigError, bounded};
+
+/// As written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OidcSettings {
+    /// Lifetime of an authorization code, in seconds.
+    pub code_seconds: u32,
+    /// Lifetime of an ID token, in seconds.
+    pub id_token_seconds: u32,
+    /// Lifetime of an access token, in seconds.
+    pub access_token_seconds: u32,
+    /// How long an authorization request waits for a login, in minutes.
+    pub parked_request_minutes: u32,
+}
+
+impl Default for OidcSettings {
+    fn default() -> Self {
+        Self {
+            code_seconds: 60,
+            id_token_seconds: 300,
+            access_token_seconds: 600,
+            parked_request_minutes: 15,
+        }
+    }
+}
+
+impl OidcSettings {
+    pub(super) fn validate(&self) -> Result<Oidc, ConfigError> {
+        // RFC 6749 §4.1.2 recommends ten minutes at most.
+        bounded("oidc.code_seconds", self.code_seconds, 10..=600)?;
+        bounded("oidc.id_token_seconds", self.id_token_seconds, 30..=3_600)?;
+        bounded("oidc.access_token_seconds", self.access_token_seconds, 30..=3_600)?;
+        bounded("oidc.parked_request_minutes", self.parked_request_minutes, 1..=60)?;
+        Ok(Oidc(self.clone()))
+    }
+}
+
+/// Validated.
+#[derive(Debug, Clone)]
+pub struct Oidc(OidcSettings);
+
+impl Oidc {
+    /// Lifetime of an authorization code.
+    #[must_use]
+    pub fn code_lifetime(&self) -> Duration {
+        Duration::seconds(self.0.code_seconds.into())
+    }
+
+    /// Lifetime of an ID token.
+    #[must_use]
+    pub fn id_token_lifetime(&self) -> Duration {
+        Duration::seconds(self.0.id_token_seconds.into())
+    }
+
+    /// Lifetime of an access token.
+    #[must_use]
+    pub fn access_token_lifetime(&self) -> Duration {
+        Duration::seconds(self.0.access_token_seconds.into())
+    }
+
+    /// How long an authorization request waits for a login.
+    #[must_use]
+    pub fn parked_request_lifetime(&self) -> Duration {
+        Duration::minutes(self.0.parked_request_minutes.into())
+    }
+}

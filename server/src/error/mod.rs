@@ -1,0 +1,10 @@
+//! Where failures meet HTTP: one dialect a file.
+//!
+//! Each room converts its own error here, in one `match` without a wildcard, so that a new variant
+//! asks for its answer.
+
+pub mod est;
+pub mod oauth;
+pub mod page;
+pub mod problem;
+mod store;

@@ -1,0 +1,150 @@
+//! The keys of an instance, apart from those of the authority.
+
+use std::sync::Arc;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sekisho_key::{KeyError, SigningKey};
+use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::sealing::SealingKey;
+
+/// A signing key with the `kid` under which the outside knows it.
+pub type NamedKey = (String, Arc<dyn SigningKey>);
+
+/// Keys that sign and seal for this instance.
+pub struct InstanceKeys {
+    /// Sign ID tokens and access tokens; the first one signs, all are published.
+    pub oidc: Vec<NamedKey>,
+    /// Signs login requests for the agents.
+    pub login_request: NamedKey,
+    /// Signs checkpoints of the audit chain.
+    pub audit: NamedKey,
+    /// Seals secrets at rest in the database.
+    pub sealing: SealingKey,
+    /// Salt of the pairwise subject identifiers (OIDC Core §8.1).
+    pub pairwise_salt: Zeroizing<[u8; 32]>,
+}
+
+impl std::fmt::Debug for InstanceKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InstanceKeys")
+            .field("oidc", &self.oidc.iter().map(|(kid, _)| kid).collect::<Vec<_>>())
+            .field("login_request", &self.login_request.0)
+            .field("audit", &self.audit.0)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Names a key by its JWK thumbprint (RFC 7638), so that the name follows from the key.
+///
+/// # Errors
+/// As [`public_jwk`].
+pub fn named(key: Arc<dyn SigningKey>) -> Result<NamedKey, KeyError> {
+    let jwk = bare_jwk(&*key)?;
+    Ok((thumbprint(&jwk), key))
+}
+
+/// The public key as a JWK (RFC 7517 §4) with `kid`, `alg` and `use`.
+///
+/// # Errors
+/// [`KeyError::UnsupportedKeyKind`]: not P-256; the only kind that signs for this instance.
+pub fn public_jwk((kid, key): &NamedKey) -> Result<Json, KeyError> {
+    let mut jwk = bare_jwk(&**key)?;
+    jwk["kid"] = kid.as_str().into();
+    jwk["alg"] = key.algorithm().jws_alg().into();
+    jwk["use"] = "sig".into();
+    Ok(jwk)
+}
+
+/// A JWK Set (RFC 7517 §5) of the public keys.
+///
+/// # Errors
+/// As [`public_jwk`].
+pub fn jwks<'k>(keys: impl IntoIterator<Item = &'k NamedKey>) -> Result<Json, KeyError> {
+    let keys = keys.into_iter().map(public_jwk).collect::<Result<Vec<_>, _>>()?;
+    Ok(json!({ "keys": keys }))
+}
+
+/// Signs `payload` as a compact JWS (RFC 7515 §7.1) with `alg`, `typ` and `kid` in its header.
+///
+/// # Errors
+/// [`KeyError`]: the key did not sign.
+pub async fn sign_jws(key: &NamedKey, typ: &str, payload: &Json) -> Result<String, KeyError> {
+    let header = json!({ "alg": key.1.algorithm().jws_alg(), "typ": typ, "kid": key.0 });
+    let input = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(header.to_string()),
+        URL_SAFE_NO_PAD.encode(payload.to_string())
+    );
+    let signature = key.1.sign_fixed(input.as_bytes()).await?;
+    Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)))
+}
+
+fn bare_jwk(key: &dyn SigningKey) -> Result<Json, KeyError> {
+    let spki = spki::SubjectPublicKeyInfoRef::try_from(key.public_key_der())
+        .map_err(KeyError::MalformedKey)?;
+    let point = spki.subject_public_key.raw_bytes();
+    // Uncompressed P-256 point: 0x04 || x || y (SEC 1 §2.3.3).
+    if key.algorithm() != sekisho_key::SignatureAlgorithm::EcdsaP256Sha256
+        || point.len() != 65
+        || point[0] != 4
+    {
+        return Err(KeyError::UnsupportedKeyKind { oid: spki.algorithm.oid });
+    }
+    Ok(json!({
+        "kty": "EC",
+        "crv": "P-256",
+        "x": URL_SAFE_NO_PAD.encode(&point[1..33]),
+        "y": URL_SAFE_NO_PAD.encode(&point[33..]),
+    }))
+}
+
+/// RFC 7638 §3: SHA-256 of the required members, sorted, without white space.
+fn thumbprint(jwk: &Json) -> String {
+    let canonical = format!(
+        r#"{{"crv":{},"kty":{},"x":{},"y":{}}}"#,
+        jwk["crv"], jwk["kty"], jwk["x"], jwk["y"]
+    );
+    URL_SAFE_NO_PAD.encode(Sha256::digest(canonical))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+    use sekisho_key::SoftwareKey;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_jws_verifies_with_the_published_key() {
+        let key = named(Arc::new(SoftwareKey::generate_p256().unwrap())).unwrap();
+        let jws = sign_jws(&key, "test+jwt", &json!({"a": 1})).await.unwrap();
+        let published = jwks([&key]).unwrap();
+        let jwk = &published["keys"][0];
+        assert_eq!(jwk["kid"], key.0.as_str());
+        let mut point = vec![4];
+        for part in ["x", "y"] {
+            point.extend(URL_SAFE_NO_PAD.decode(jwk[part].as_str().unwrap()).unwrap());
+        }
+        let (input, signature) = jws.rsplit_once('.').unwrap();
+        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
+        assert!(public.verify(input.as_bytes(), &signature).is_ok());
+        assert!(public.verify(b"other", &signature).is_err());
+    }
+
+    #[test]
+    fn the_thumbprint_is_taken_over_the_sorted_required_members() {
+        // Digest by `printf '…' | openssl dgst -sha256 -binary | basenc --base64url`.
+        let jwk = json!({"kty": "EC", "crv": "P-256", "x": "AA", "y": "BB", "kid": "ignored"});
+        let direct = Sha256::digest(r#"{"crv":"P-256","kty":"EC","x":"AA","y":"BB"}"#);
+        assert_eq!(thumbprint(&jwk), URL_SAFE_NO_PAD.encode(direct));
+    }
+
+    #[test]
+    fn a_p384_key_is_refused() {
+        assert!(named(Arc::new(SoftwareKey::generate_p384().unwrap())).is_err());
+    }
+}

@@ -1,0 +1,38 @@
+//! The name in the request is the name of the connection.
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{StatusCode, header, uri::Authority};
+
+use crate::{app::App, names::NameRole};
+
+/// 421 unless the request names the role's own authority.
+///
+/// A browser may reuse an HTTP/2 connection for another name of the same certificate, or a stranger
+/// may write any `Host`: neither may reach paths of a name whose handshake asked other questions.
+pub(super) async fn check(
+    State((app, role)): State<(App, NameRole)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let named = request.uri().authority().map(Authority::as_str).or_else(|| {
+        let mut hosts = request.headers().get_all(header::HOST).iter();
+        let host = hosts.next()?;
+        if hosts.next().is_some() { None } else { host.to_str().ok() }
+    });
+    let own = app.names().authority(role);
+    let matches = named.is_some_and(|named| {
+        named.eq_ignore_ascii_case(own)
+            // Revocation lists are fetched by daemons that write the host in ways of their own, and
+            // are the same for everybody.
+            || role == NameRole::Plain
+    });
+    if matches {
+        next.run(request).await
+    } else {
+        (StatusCode::MISDIRECTED_REQUEST, "this connection serves another name\n").into_response()
+    }
+}

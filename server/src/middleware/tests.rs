@@ -1,0 +1,119 @@
+//! What every request passes, tried through the real router.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Router,
+    body::Body,
+    response::Response,
+    routing::{get, post},
+};
+use http::{Request, StatusCode, header};
+use http_body_util::BodyExt;
+use tower::ServiceExt;
+
+use crate::{
+    app::App, error::page::PageError, listener::Peer, middleware, names::NameRole, testing,
+};
+
+fn router(app: &App) -> Router {
+    let router = Router::new()
+        .route("/panic", get(async || -> &'static str { panic!("a defect") }))
+        .route("/gone", get(async || PageError::not_found()))
+        .route("/act", post(async || "done"));
+    middleware::wrap(app, NameRole::Public, router)
+}
+
+fn request(method: &str, path: &str) -> http::request::Builder {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, "login.sekisho.localhost:8443")
+        .header(header::ACCEPT, "text/html")
+        .extension(Peer {
+            addr: SocketAddr::from(([127, 0, 0, 1], 9)),
+            role: NameRole::Public,
+            chain: Arc::new([]),
+        })
+}
+
+async fn ask(app: &App, request: http::request::Builder) -> Response {
+    router(app).oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+}
+
+async fn text(response: Response) -> String {
+    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn a_panic_is_a_page_without_details() {
+    let test = testing::app().await;
+    let response = ask(&test.app, request("GET", "/panic")).await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let page = text(response).await;
+    assert!(page.contains("システム内部で問題"), "{page}");
+    assert!(page.contains(&id) && !page.contains("a defect"));
+}
+
+#[tokio::test]
+async fn an_error_page_speaks_the_requests_language_and_sends_strict_headers() {
+    let test = testing::app().await;
+    let response = ask(&test.app, request("GET", "/gone?lang=en")).await;
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    let headers = response.headers().clone();
+    assert!(
+        headers[header::CONTENT_SECURITY_POLICY]
+            .to_str()
+            .unwrap()
+            .contains("frame-ancestors 'none'")
+    );
+    assert_eq!(headers[header::CACHE_CONTROL], "no-store");
+    assert!(headers[header::SET_COOKIE].to_str().unwrap().starts_with("__Host-language=en;"));
+    let page = text(response).await;
+    assert!(page.contains("<html lang=\"en\">") && page.contains("Page not found"), "{page}");
+    assert!(page.contains("href=\"/gone?lang=ja\""), "{page}");
+}
+
+#[tokio::test]
+async fn an_unknown_path_is_a_page_for_people_and_bare_for_programs() {
+    let test = testing::app().await;
+    let response = ask(&test.app, request("GET", "/nowhere")).await;
+    assert!(text(response).await.contains("ページが見つかりません"));
+    let mut bare = request("GET", "/nowhere");
+    bare.headers_mut().unwrap().remove(header::ACCEPT);
+    let response = ask(&test.app, bare).await;
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    assert_eq!(text(response).await, "");
+}
+
+#[tokio::test]
+async fn a_request_for_another_name_is_misdirected() {
+    let test = testing::app().await;
+    for host in ["terminal.sekisho.localhost:8443", "login.sekisho.localhost", "evil.example"] {
+        let mut other = request("GET", "/gone");
+        other.headers_mut().unwrap().insert(header::HOST, host.parse().unwrap());
+        assert_eq!(ask(&test.app, other).await.status(), StatusCode::MISDIRECTED_REQUEST, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_post_with_a_cookie_needs_our_own_origin() {
+    let test = testing::app().await;
+    let with = |origin: &str| {
+        request("POST", "/act").header(header::COOKIE, "a=b").header(header::ORIGIN, origin)
+    };
+    let own = with("https://login.sekisho.localhost:8443");
+    assert_eq!(ask(&test.app, own).await.status(), StatusCode::OK);
+    for foreign in ["https://evil.example", "null", "https://terminal.sekisho.localhost:8443"] {
+        assert_eq!(
+            ask(&test.app, with(foreign)).await.status(),
+            StatusCode::FORBIDDEN,
+            "{foreign}"
+        );
+    }
+    let silent = request("POST", "/act").header(header::COOKIE, "a=b");
+    assert_eq!(ask(&test.app, silent).await.status(), StatusCode::FORBIDDEN);
+    let without_cookie = request("POST", "/act").header(header::ORIGIN, "https://evil.example");
+    assert_eq!(ask(&test.app, without_cookie).await.status(), StatusCode::OK);
+}

@@ -1,0 +1,35 @@
+//! Every path of the service on one page, by the name that serves it.
+
+use axum::{Router, routing::get};
+
+use crate::{app::App, assets, middleware, names::NameRole};
+
+/// The portal's name: portal, authorization endpoint, card login.
+pub fn terminal(app: &App) -> Router {
+    let router = Router::new().route("/assets/{segment}", get(assets::serve));
+    middleware::wrap(app, NameRole::Terminal, router)
+}
+
+/// The public name: discovery, keys, token, userinfo, console, application and activation.
+pub fn public(app: &App) -> Router {
+    let router = Router::new().route("/assets/{segment}", get(assets::serve));
+    middleware::wrap(app, NameRole::Public, router)
+}
+
+/// Mutual-TLS aliases.
+pub fn mtls(app: &App) -> Router {
+    let router = Router::new();
+    middleware::wrap(app, NameRole::Mtls, router)
+}
+
+/// Enrolment.
+pub fn enrol(app: &App) -> Router {
+    let router = Router::new();
+    middleware::wrap(app, NameRole::Enrol, router)
+}
+
+/// Plain HTTP: revocation lists, OCSP, CA certificates.
+pub fn plain(app: &App) -> Router {
+    let router = Router::new();
+    middleware::wrap(app, NameRole::Plain, router)
+}
