@@ -16,8 +16,10 @@ pub mod keys;
 pub mod listener;
 pub mod middleware;
 pub mod names;
+pub mod outbox;
 pub mod page;
 pub mod router;
+pub mod schedule;
 pub mod sealing;
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::{
     assets::Assets,
     catalogue::Catalogue,
     clock::ManualClock,
-    config::Settings,
+    config::{Config, Settings},
     keys::{InstanceKeys, NamedKey, named},
     sealing::SealingKey,
 };
@@ -39,10 +39,22 @@ pub async fn app_with(settings: Settings) -> TestApp {
     let config = settings.validate(folder.path()).unwrap();
     let store = Store::open(config.instance().database(), config.instance().node()).await.unwrap();
     let clock = Arc::new(ManualClock::new(datetime!(2026-11-21 09:00 UTC)));
+    let app = parts(store, clock.clone(), config);
+    TestApp { app, clock, folder }
+}
+
+/// Another process over the same database, with the same clock.
+pub async fn second_process(first: &TestApp, node: &str) -> App {
+    let config = first.app.config().clone();
+    let store = Store::open(config.instance().database(), node).await.unwrap();
+    parts(store, first.clock.clone(), config)
+}
+
+fn parts(store: Store, clock: Arc<ManualClock>, config: Config) -> App {
     let names = config.host_names().origins(8443, 8080);
-    let app = App::new(Parts {
+    App::new(Parts {
         store,
-        clock: clock.clone(),
+        clock,
         random: Arc::new(SystemRandomness),
         config,
         keys: InstanceKeys {
@@ -55,8 +67,7 @@ pub async fn app_with(settings: Settings) -> TestApp {
         catalogue: Arc::new(Catalogue::load().unwrap()),
         assets: Arc::new(Assets::load()),
         names,
-    });
-    TestApp { app, clock, folder }
+    })
 }
 
 fn key() -> NamedKey {

@@ -14,7 +14,9 @@ pub mod card;
 pub mod challenge;
 pub mod evidence;
 pub mod invitation;
+pub mod lease;
 pub mod membership;
+pub mod outbox;
 pub mod session;
 
 pub use db::{Attempts, DbRow, Queries, Reader, Statement, Store, Tx, Value, sql};
