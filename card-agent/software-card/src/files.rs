@@ -1,0 +1,146 @@
+//! Elementary files of one application, encoded after ISO/IEC 7816-15 as each layout has them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::personal::ApplicationData;
+
+/// Which structure the card has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    /// JAHIS guideline Ver. 3.1 annex B: short identifiers, PIN reference 96h, key file 0017.
+    Ic31,
+    /// Seen on a real card: two-octet file identifiers, PIN reference 88h, key reference 000C.
+    Observed,
+}
+
+/// One elementary file.
+pub(crate) struct File {
+    pub(crate) id: u16,
+    /// Short identifier, 1 to 30.
+    pub(crate) sfi: u8,
+    pub(crate) content: Vec<u8>,
+}
+
+impl Layout {
+    /// P2 of VERIFY.
+    pub(crate) fn pin_reference(self) -> u8 {
+        match self {
+            Self::Ic31 => 0x96,
+            Self::Observed => 0x88,
+        }
+    }
+
+    /// The MSE data object that names the key: tag and reference.
+    pub(crate) fn key_object(self) -> [u8; 4] {
+        match self {
+            Self::Ic31 => [0x81, 2, 0x00, 0x17],
+            Self::Observed => [0x84, 2, 0x00, 0x0c],
+        }
+    }
+
+    pub(crate) fn key_file(self) -> u16 {
+        match self {
+            Self::Ic31 => 0x17,
+            Self::Observed => 0x0c,
+        }
+    }
+
+    /// All readable files of an application.
+    pub(crate) fn files(self, data: &ApplicationData, consent: bool) -> Vec<File> {
+        // AOD, PrKD, CD, key, first certificate; and how a path points at them.
+        let ids: [u16; 5] = match self {
+            Self::Ic31 => [0x13, 0x14, 0x15, 0x17, 0x18],
+            Self::Observed => [0x01, 0x02, 0x04, 0x0c, 0x16],
+        };
+        let path = |id: u16| match self {
+            Self::Ic31 => vec![(id as u8) << 3],
+            Self::Observed => id.to_be_bytes().to_vec(),
+        };
+        let [aod, prkd, cd, key, first] = ids;
+        let file = |id: u16, content| File { id, sfi: id as u8, content };
+        let at = |id| tlv(0x30, &[&tlv(0x04, &[&path(id)])]);
+
+        let directory = [tlv(0xa0, &[&at(prkd)]), tlv(0xa4, &[&at(cd)]), tlv(0xa8, &[&at(aod)])];
+        let mut files = vec![
+            File { id: 0x5031, sfi: 0x11, content: directory.concat() },
+            file(aod, self.authentication_object()),
+            file(prkd, private_key(&at(key), consent)),
+        ];
+        let mut certificates = Vec::new();
+        let chain = std::iter::once(&data.certificate_der).chain(&data.chain_der);
+        for (index, der) in chain.take(4).enumerate() {
+            let id = first + index as u16;
+            let label = [
+                "HPKI END ENTITY CERTIFICATE",
+                "MHLW CA CERTIFICATE",
+                "HPKI ROOT CA CERTIFICATE",
+                "HPKI CA CERTIFICATE",
+            ][index];
+            certificates.extend(tlv(
+                0x30,
+                &[
+                    &tlv(0x30, &[&tlv(0x0c, &[label.as_bytes()])]),
+                    &tlv(0x30, &[&tlv(0x04, &[&[0x45 + index as u8]])]),
+                    &tlv(0xa1, &[&tlv(0x30, &[&at(id)])]),
+                ],
+            ));
+            files.push(file(id, der.clone()));
+        }
+        files.push(file(cd, certificates));
+        files
+    }
+
+    fn authentication_object(self) -> Vec<u8> {
+        tlv(
+            0x30,
+            &[
+                &tlv(0x30, &[&tlv(0x0c, &[b"PIN"]), &tlv(0x03, &[&[6, 0x40]])]),
+                &tlv(0x30, &[&tlv(0x04, &[&[8]])]),
+                &tlv(
+                    0xa1,
+                    &[&tlv(
+                        0x30,
+                        &[
+                            &tlv(0x03, &[&[3, 0xc8]]),
+                            &tlv(0x0a, &[&[2]]),
+                            &tlv(0x02, &[&[4]]),
+                            &tlv(0x02, &[&[0]]),
+                            &tlv(0x02, &[&[16]]),
+                            // Positive INTEGER: the reference has its high bit set.
+                            &tlv(0x80, &[&[0, self.pin_reference()]]),
+                        ],
+                    )],
+                ),
+            ],
+        )
+    }
+}
+
+fn private_key(path: &[u8], consent: bool) -> Vec<u8> {
+    let consent = if consent { tlv(0x02, &[&[1]]) } else { Vec::new() };
+    // usage: nonRepudiation is bit 9, sign is bit 2 (ISO/IEC 7816-15 §8.5.1).
+    let usage: &[u8] = if consent.is_empty() { &[5, 0x20] } else { &[6, 0x00, 0x40] };
+    tlv(
+        0x30,
+        &[
+            &tlv(0x30, &[&tlv(0x0c, &[b"Private key of HPKI"]), &tlv(0x04, &[&[8]]), &consent]),
+            &tlv(0x30, &[&tlv(0x04, &[&[0x45]]), &tlv(0x03, &[usage])]),
+            &tlv(0xa1, &[&tlv(0x30, &[path, &tlv(0x02, &[&[0x08, 0x00]])])]),
+        ],
+    )
+}
+
+/// Tag, length, value; lengths up to 65,535.
+pub(crate) fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let value = parts.concat();
+    let length = value.len();
+    let mut octets = vec![tag];
+    match length {
+        0..=0x7f => octets.push(length as u8),
+        0x80..=0xff => octets.extend([0x81, length as u8]),
+        _ => octets.extend([0x82, (length >> 8) as u8, length as u8]),
+    }
+    octets.extend(value);
+    octets
+}

@@ -1,0 +1,161 @@
+//! What makes a card somebody's: certificates, keys, PIN; kept in a folder.
+
+use std::fs;
+use std::path::Path;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::files::Layout;
+
+/// While a file of this name lies in the card's folder, the card is in its reader.
+pub const INSERTED: &str = "inserted";
+const CARD: &str = "card.toml";
+const AUTHENTICATION: &str = "authentication";
+const SIGNATURE: &str = "signature";
+
+/// A card cannot be made or read.
+#[derive(Debug, thiserror::Error)]
+pub enum CardError {
+    /// A file of the folder.
+    #[error("{path}")]
+    File {
+        /// Which.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// `card.toml` is not what it should be.
+    #[error("card.toml is malformed: {0}")]
+    Config(String),
+    /// A key is not a PKCS #8 RSA key of 2048 bits or more.
+    #[error("the private key is not a usable RSA key")]
+    Key,
+    /// PIN outside 4 to 16 ASCII characters.
+    #[error("a PIN has 4 to 16 ASCII characters")]
+    Pin,
+}
+
+/// One application of a card.
+#[derive(Clone)]
+pub struct ApplicationData {
+    /// End entity certificate.
+    pub certificate_der: Vec<u8>,
+    /// Certificates above it, at most three.
+    pub chain_der: Vec<Vec<u8>>,
+    /// RSA private key, PKCS #8 DER.
+    pub key_pkcs8_der: Zeroizing<Vec<u8>>,
+}
+
+/// Everything on a card.
+#[derive(Clone)]
+pub struct Personalisation {
+    /// Structure of the files.
+    pub layout: Layout,
+    /// PIN of both applications.
+    pub pin: Zeroizing<String>,
+    /// Wrong PINs until it is blocked.
+    pub tries: u8,
+    /// 認証用: the authentication application.
+    pub authentication: ApplicationData,
+    /// 署名用: the signature application, where the card has one.
+    pub signature: Option<ApplicationData>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CardFile {
+    layout: Layout,
+    pin: String,
+    tries: u8,
+}
+
+impl Personalisation {
+    /// Reads a card's folder: `card.toml`, `authentication.{crt,p8}`, `authentication-N.crt` for the
+    /// path above, and the same for `signature`. DER or PEM.
+    ///
+    /// # Errors
+    /// [`CardError`].
+    pub fn load(folder: &Path) -> Result<Self, CardError> {
+        let text = read(&folder.join(CARD))?;
+        let text = String::from_utf8(text).map_err(|e| CardError::Config(e.to_string()))?;
+        let file: CardFile =
+            toml::from_str(&text).map_err(|e| CardError::Config(e.message().to_owned()))?;
+        let signature = folder.join(format!("{SIGNATURE}.crt")).exists();
+        Ok(Self {
+            layout: file.layout,
+            pin: Zeroizing::new(file.pin),
+            tries: file.tries,
+            authentication: load_application(folder, AUTHENTICATION)?,
+            signature: signature.then(|| load_application(folder, SIGNATURE)).transpose()?,
+        })
+    }
+
+    /// Writes a card's folder that [`Self::load`] reads. The card is not inserted.
+    ///
+    /// # Errors
+    /// [`CardError::File`].
+    pub fn write(&self, folder: &Path) -> Result<(), CardError> {
+        fs::create_dir_all(folder).map_err(at(folder))?;
+        let file = CardFile { layout: self.layout, pin: self.pin.to_string(), tries: self.tries };
+        let text = toml::to_string(&file).map_err(|e| CardError::Config(e.to_string()))?;
+        write(&folder.join(CARD), text.as_bytes())?;
+        let both =
+            [(AUTHENTICATION, Some(&self.authentication)), (SIGNATURE, self.signature.as_ref())];
+        for (name, data) in both {
+            let Some(data) = data else { continue };
+            write(&folder.join(format!("{name}.crt")), &data.certificate_der)?;
+            write(&folder.join(format!("{name}.p8")), &data.key_pkcs8_der)?;
+            for (index, der) in data.chain_der.iter().enumerate() {
+                write(&folder.join(format!("{name}-{}.crt", index + 1)), der)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn load_application(folder: &Path, name: &str) -> Result<ApplicationData, CardError> {
+    let mut chain_der = Vec::new();
+    for index in 1..=3 {
+        let path = folder.join(format!("{name}-{index}.crt"));
+        if path.exists() {
+            chain_der.push(der(read(&path)?)?);
+        }
+    }
+    Ok(ApplicationData {
+        certificate_der: der(read(&folder.join(format!("{name}.crt")))?)?,
+        chain_der,
+        key_pkcs8_der: Zeroizing::new(der(read(&folder.join(format!("{name}.p8")))?)?),
+    })
+}
+
+/// DER from DER or the first PEM block.
+fn der(octets: Vec<u8>) -> Result<Vec<u8>, CardError> {
+    if !octets.starts_with(b"-----") {
+        return Ok(octets);
+    }
+    let text = String::from_utf8_lossy(&octets);
+    let body: String = text.lines().skip(1).take_while(|line| !line.starts_with("-----")).collect();
+    STANDARD.decode(body).map_err(|e| CardError::Config(e.to_string()))
+}
+
+fn at(path: &Path) -> impl FnOnce(std::io::Error) -> CardError {
+    let path = path.display().to_string();
+    move |source| CardError::File { path, source }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CardError> {
+    fs::read(path).map_err(at(path))
+}
+
+fn write(path: &Path, octets: &[u8]) -> Result<(), CardError> {
+    fs::write(path, octets).map_err(at(path))?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(at(path))?;
+    }
+    Ok(())
+}
