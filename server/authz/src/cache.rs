@@ -1,0 +1,57 @@
+//! Compiled rules, kept by service and version.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::{
+    compiled::CompiledRules,
+    rules::{RulesError, Vocabulary},
+};
+
+/// Compiled rules of many services. A version is compiled once; an older one is forgotten when a
+/// newer one is asked for.
+#[derive(Debug, Default)]
+pub struct Cache {
+    compiled: Mutex<HashMap<String, (i64, Arc<CompiledRules>)>>,
+}
+
+impl Cache {
+    /// Empty.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The compiled form of `rules_json`, version `version` of the rules of `service`.
+    ///
+    /// The caller reads the version in force from the database each time, so that a change on one
+    /// host is in force on all with the next request.
+    ///
+    /// # Errors
+    /// [`RulesError`]: the rules cannot be used. Refuse with
+    /// [`Decision::unusable`](crate::Decision::unusable).
+    pub fn get(
+        &self,
+        service: &str,
+        version: i64,
+        rules_json: &str,
+        vocabulary: &Vocabulary,
+    ) -> Result<Arc<CompiledRules>, RulesError> {
+        {
+            let compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((found, rules)) = compiled.get(service)
+                && *found == version
+            {
+                return Ok(Arc::clone(rules));
+            }
+        }
+        // Compiled outside the lock: another service's request must not wait for this one.
+        let rules = crate::Rules::from_json(rules_json)?;
+        let rules = Arc::new(CompiledRules::compile(service, rules, vocabulary)?);
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        compiled.insert(service.to_owned(), (version, Arc::clone(&rules)));
+        Ok(rules)
+    }
+}

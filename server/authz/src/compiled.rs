@@ -1,0 +1,270 @@
+//! From rules to a Cedar policy set, and from a request to a decision.
+//!
+//! Each rule becomes one `permit` policy; Cedar decides. For the explanation each *condition* is
+//! a policy of its own in a second set, looked at only after a refusal: Cedar then names the
+//! conditions that held, and so those that did not. No condition is evaluated by code of ours, so
+//! decision and explanation cannot drift apart.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use cedar_policy::{
+    Authorizer, Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicyId,
+    PolicySet, RestrictedExpression, Schema, ValidationMode, Validator,
+};
+use serde_json::{Value as Json, json};
+
+use crate::{
+    Request,
+    condition::Condition,
+    decision::Decision,
+    rules::{Rule, Rules, RulesError, Vocabulary},
+};
+
+/// What policies may speak about. Every policy set is validated against it, strictly.
+const SCHEMA: &str = r#"
+    entity Group;
+    entity Facility in [Group] { kind: String };
+    entity Person;
+    entity Service;
+    action "use" appliesTo {
+        principal: Person,
+        resource: Service,
+        context: { facility: Facility, roles: Set<String>, member: Bool, strength: Long }
+    };
+"#;
+
+/// The rules of one service, ready to decide.
+#[derive(Debug)]
+pub struct CompiledRules {
+    service: EntityUid,
+    rules: Rules,
+    vocabulary: Vocabulary,
+    schema: Schema,
+    /// One policy a rule, named by its position.
+    deciding: PolicySet,
+    /// One policy a condition of a rule, named `position.code`.
+    explaining: PolicySet,
+}
+
+impl CompiledRules {
+    /// Checks and compiles the rules of `service`.
+    ///
+    /// # Errors
+    /// [`RulesError`]: nothing of them is in force.
+    pub fn compile(
+        service: &str,
+        rules: Rules,
+        vocabulary: &Vocabulary,
+    ) -> Result<Self, RulesError> {
+        rules.check(vocabulary)?;
+        let (schema, _) = Schema::from_cedarschema_str(SCHEMA).map_err(compilation)?;
+        let service = uid("Service", service).map_err(compilation)?;
+        let mut deciding = PolicySet::new();
+        let mut explaining = PolicySet::new();
+        for (position, rule) in rules.rules.iter().enumerate() {
+            let mut clauses = Vec::new();
+            for condition in Condition::ALL {
+                let Some(clause) = clause(rule, condition, vocabulary) else {
+                    continue;
+                };
+                let name = format!("{position}.{}", condition.code());
+                add(&mut explaining, &name, &service, vec![clause.clone()])?;
+                clauses.push(clause);
+            }
+            add(&mut deciding, &position.to_string(), &service, clauses)?;
+        }
+        let validator = Validator::new(schema.clone());
+        for set in [&deciding, &explaining] {
+            let result = validator.validate(set, ValidationMode::Strict);
+            if let Some(fault) = result.validation_errors().next() {
+                return Err(compilation(fault));
+            }
+        }
+        Ok(Self { service, rules, vocabulary: vocabulary.clone(), schema, deciding, explaining })
+    }
+
+    /// The rules this was compiled from.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Decides. Whatever cannot be evaluated refuses.
+    #[must_use]
+    pub fn decide(&self, request: &Request) -> Decision {
+        if self.rules.rules.is_empty() {
+            return Decision::no_rules();
+        }
+        self.evaluate(request).unwrap_or_else(|_| Decision::unusable())
+    }
+
+    fn evaluate(&self, request: &Request) -> Result<Decision, RulesError> {
+        let (question, entities) = self.question(request)?;
+        let authorizer = Authorizer::new();
+        let response = authorizer.is_authorized(&question, &self.deciding, &entities);
+        // A policy that cannot be evaluated is skipped by Cedar; for us that is no ground to admit.
+        let erred = response.diagnostics().errors().next().is_some();
+        if response.decision() == cedar_policy::Decision::Allow && !erred {
+            return response
+                .diagnostics()
+                .reason()
+                .filter_map(|id| id.to_string().parse::<usize>().ok())
+                .min()
+                .and_then(|position| self.rules.rules.get(position))
+                .map(Decision::admitted)
+                .ok_or_else(|| compilation("admitted by no rule"));
+        }
+        let explanation = authorizer.is_authorized(&question, &self.explaining, &entities);
+        let held: HashSet<String> =
+            explanation.diagnostics().reason().map(ToString::to_string).collect();
+        self.nearest(&held)
+            .map(|(rule, condition)| Decision::failed(rule, condition))
+            .ok_or_else(|| compilation("refused without a reason"))
+    }
+
+    /// The rule whose first failed condition comes last, that is the one nearest to admitting;
+    /// among equals the one that was written first.
+    fn nearest(&self, held: &HashSet<String>) -> Option<(&Rule, Condition)> {
+        let mut nearest: Option<(&Rule, Condition)> = None;
+        for (position, rule) in self.rules.rules.iter().enumerate() {
+            let failed = Condition::ALL.into_iter().find(|&condition| {
+                clause(rule, condition, &self.vocabulary).is_some()
+                    && !held.contains(&format!("{position}.{}", condition.code()))
+            });
+            if let Some(failed) = failed
+                && nearest.is_none_or(|(_, found)| failed > found)
+            {
+                nearest = Some((rule, failed));
+            }
+        }
+        nearest
+    }
+
+    fn question(&self, request: &Request) -> Result<(cedar_policy::Request, Entities), RulesError> {
+        let facility = uid("Facility", &request.facility_id).map_err(compilation)?;
+        let groups = self
+            .rules
+            .groups_of(&request.facility_id)
+            .map(|group| uid("Group", group).map_err(compilation))
+            .collect::<Result<HashSet<_>, _>>()?;
+        let string = |text: &str| RestrictedExpression::new_string(text.to_owned());
+        // A role that nobody here knows authorises nothing, not even by a rule's mistake.
+        let roles = request
+            .roles
+            .iter()
+            .filter(|role| self.vocabulary.roles.contains(*role))
+            .map(|role| string(role));
+        let strength = self.vocabulary.strength(&request.acr).unwrap_or(0);
+        let context = Context::from_pairs([
+            ("facility".to_owned(), RestrictedExpression::new_entity_uid(facility.clone())),
+            ("roles".to_owned(), RestrictedExpression::new_set(roles)),
+            ("member".to_owned(), RestrictedExpression::new_bool(request.member)),
+            ("strength".to_owned(), RestrictedExpression::new_long(strength)),
+        ])
+        .map_err(compilation)?;
+        let question = cedar_policy::Request::new(
+            uid("Person", &request.person_id).map_err(compilation)?,
+            uid("Action", "use").map_err(compilation)?,
+            self.service.clone(),
+            context,
+            Some(&self.schema),
+        )
+        .map_err(compilation)?;
+        let attributes = HashMap::from([("kind".to_owned(), string(&request.facility_kind))]);
+        let mut entities =
+            vec![Entity::new(facility, attributes, groups.clone()).map_err(compilation)?];
+        entities.extend(groups.into_iter().map(Entity::with_uid));
+        let entities =
+            Entities::from_entities(entities, Some(&self.schema)).map_err(compilation)?;
+        Ok((question, entities))
+    }
+}
+
+/// Compiles and decides at once, for a single question such as a simulation.
+///
+/// Rules that do not compile refuse.
+#[must_use]
+pub fn decide(rules: &Rules, vocabulary: &Vocabulary, request: &Request) -> Decision {
+    match CompiledRules::compile("simulated", rules.clone(), vocabulary) {
+        Ok(compiled) => compiled.decide(request),
+        Err(_) => Decision::unusable(),
+    }
+}
+
+/// The condition as a Cedar expression in JSON form, if the rule states it.
+///
+/// Built as a tree and never as text, so that no name in a rule can become policy.
+fn clause(rule: &Rule, condition: Condition, vocabulary: &Vocabulary) -> Option<Json> {
+    let context = |name: &str| json!({ ".": { "left": { "Var": "context" }, "attr": name } });
+    let strings = |set: &BTreeSet<String>| {
+        let members: Vec<Json> = set.iter().map(|text| json!({ "Value": text })).collect();
+        json!({ "Set": members })
+    };
+    let uids = |kind: &str, set: &BTreeSet<String>| {
+        let members: Vec<Json> = set
+            .iter()
+            .map(|id| json!({ "Value": { "__entity": { "type": kind, "id": id } } }))
+            .collect();
+        json!({ "Set": members })
+    };
+    match condition {
+        Condition::Kind => rule.kinds.as_ref().map(|kinds| {
+            let kind = json!({ ".": { "left": context("facility"), "attr": "kind" } });
+            json!({ "contains": { "left": strings(kinds), "right": kind } })
+        }),
+        Condition::Facility => rule.facilities.as_ref().map(|facilities| {
+            json!({ "contains": { "left": uids("Facility", facilities), "right": context("facility") } })
+        }),
+        Condition::Group => rule.groups.as_ref().map(|groups| {
+            json!({ "in": { "left": context("facility"), "right": uids("Group", groups) } })
+        }),
+        Condition::Membership => rule.membership.then(|| context("member")),
+        Condition::Role => rule.roles.as_ref().map(|roles| {
+            json!({ "containsAny": { "left": context("roles"), "right": strings(roles) } })
+        }),
+        Condition::Level => {
+            // Even a rule that states no level asks for one that we know.
+            let least = match &rule.minimum_acr {
+                None => 1,
+                // `check` refused an unknown level; were it not so, no level would suffice.
+                Some(acr) => vocabulary.strength(acr).unwrap_or(i64::MAX),
+            };
+            Some(json!({ ">=": { "left": context("strength"), "right": { "Value": least } } }))
+        }
+    }
+}
+
+fn add(
+    set: &mut PolicySet,
+    name: &str,
+    service: &EntityUid,
+    clauses: Vec<Json>,
+) -> Result<(), RulesError> {
+    let conditions: Vec<Json> =
+        clauses.into_iter().map(|body| json!({ "kind": "when", "body": body })).collect();
+    let policy = json!({
+        "effect": "permit",
+        "principal": { "op": "is", "entity_type": "Person" },
+        "action": { "op": "==", "entity": { "type": "Action", "id": "use" } },
+        "resource": {
+            "op": "==",
+            "entity": { "type": "Service", "id": service.id().unescaped() }
+        },
+        "conditions": conditions,
+    });
+    let policy = Policy::from_json(Some(PolicyId::new(name)), policy).map_err(compilation)?;
+    set.add(policy).map_err(compilation)
+}
+
+fn uid(kind: &str, id: &str) -> Result<EntityUid, cedar_policy::ParseErrors> {
+    let kind: EntityTypeName = kind.parse()?;
+    Ok(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
+}
+
+fn compilation(fault: impl std::fmt::Display) -> RulesError {
+    RulesError::Compilation(fault.to_string())
+}
+
+#[cfg(test)]
+#[path = "compiled_tests.rs"]
+mod tests;

@@ -1,0 +1,63 @@
+//! The conditions a rule may state, in the order in which they are explained.
+
+/// One condition of a rule.
+///
+/// The order is the one of explanation: what the person can do least about stands first, what a
+/// second look at the card would cure stands last. Being told "log in with your card" and then,
+/// after doing so, "not for nurses" would be a wasted walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Condition {
+    /// The facility is of a kind that is admitted.
+    Kind,
+    /// The facility is one of those named.
+    Facility,
+    /// The facility is in one of the groups named.
+    Group,
+    /// The person is a member of the facility.
+    Membership,
+    /// The person has a role that is admitted.
+    Role,
+    /// The person proved themself strongly enough.
+    Level,
+}
+
+impl Condition {
+    /// All, in the order of explanation.
+    pub const ALL: [Self; 6] =
+        [Self::Kind, Self::Facility, Self::Group, Self::Membership, Self::Role, Self::Level];
+
+    /// A constant code, for the audit trail and message keys.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Kind => "kind",
+            Self::Facility => "facility",
+            Self::Group => "group",
+            Self::Membership => "membership",
+            Self::Role => "role",
+            Self::Level => "level",
+        }
+    }
+
+    pub(crate) const fn reason_key(self) -> &'static str {
+        match self {
+            Self::Kind => "authz-reason-kind",
+            Self::Facility => "authz-reason-facility",
+            Self::Group => "authz-reason-group",
+            Self::Membership => "authz-reason-membership",
+            Self::Role => "authz-reason-role",
+            Self::Level => "authz-reason-level",
+        }
+    }
+
+    pub(crate) const fn help_key(self) -> &'static str {
+        match self {
+            Self::Kind => "authz-help-kind",
+            Self::Facility => "authz-help-facility",
+            Self::Group => "authz-help-group",
+            Self::Membership => "authz-help-membership",
+            Self::Role => "authz-help-role",
+            Self::Level => "authz-help-level",
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What was decided, and why, in a form that a catalogue of messages can put into words.
+
+use std::collections::BTreeSet;
+
+use crate::{condition::Condition, rules::Rule};
+
+/// The answer to a request. It always names a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Whether the person may use the service.
+    pub allowed: bool,
+    /// The rule that admitted the person, or the one that came nearest to it; one of the
+    /// constants here when there was none to look at.
+    pub rule: String,
+    /// Constant code of what decided: `admitted`, a condition's code, `no-rules`, `unusable`.
+    pub code: &'static str,
+    /// Why, in one sentence.
+    pub reason: Message,
+    /// What would help; for somebody admitted, nothing needs to.
+    pub help: Option<Message>,
+    /// Claims that the service may be told. Empty unless allowed.
+    pub release: BTreeSet<String>,
+}
+
+/// A key of the message catalogue with its arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Key.
+    pub key: &'static str,
+    /// Arguments, for the catalogue to translate.
+    pub args: Vec<Argument>,
+}
+
+/// One argument of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Argument {
+    /// Its name in the message.
+    pub name: &'static str,
+    /// What it holds, still untranslated.
+    pub values: Values,
+}
+
+/// What an argument holds: words of the vocabulary, so that each language can name them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// Professional roles, verbatim.
+    Roles(Vec<String>),
+    /// Kinds of organisation, as tokens.
+    Kinds(Vec<String>),
+    /// Names of groups.
+    Groups(Vec<String>),
+    /// A level of authentication (`acr`).
+    Level(String),
+}
+
+impl Decision {
+    /// Stands for a rule where the service has none.
+    pub const DEFAULT_DENY: &'static str = "default-deny";
+
+    pub(crate) fn admitted(rule: &Rule) -> Self {
+        Self {
+            allowed: true,
+            rule: rule.id.clone(),
+            code: "admitted",
+            reason: Message { key: "authz-reason-admitted", args: Vec::new() },
+            help: None,
+            release: rule.release.clone(),
+        }
+    }
+
+    pub(crate) fn failed(rule: &Rule, condition: Condition) -> Self {
+        let args = arguments(rule, condition);
+        Self {
+            allowed: false,
+            rule: rule.id.clone(),
+            code: condition.code(),
+            reason: Message { key: condition.reason_key(), args: args.clone() },
+            help: Some(Message { key: condition.help_key(), args }),
+            release: BTreeSet::new(),
+        }
+    }
+
+    /// The service has no rules yet: nobody is admitted.
+    #[must_use]
+    pub fn no_rules() -> Self {
+        Self::closed("no-rules", "authz-reason-no-rules", "authz-help-no-rules")
+    }
+
+    /// The rules cannot be used, so nobody is admitted.
+    #[must_use]
+    pub fn unusable() -> Self {
+        Self::closed("unusable", "authz-reason-unusable", "authz-help-unusable")
+    }
+
+    fn closed(code: &'static str, reason: &'static str, help: &'static str) -> Self {
+        let message = |key| Message { key, args: Vec::new() };
+        Self {
+            allowed: false,
+            rule: Self::DEFAULT_DENY.to_owned(),
+            code,
+            reason: message(reason),
+            help: Some(message(help)),
+            release: BTreeSet::new(),
+        }
+    }
+}
+
+/// What the sentence about a failed condition has to name. Single facilities are not named: who
+/// else uses a service is nobody's business.
+fn arguments(rule: &Rule, condition: Condition) -> Vec<Argument> {
+    let list = |set: &Option<BTreeSet<String>>| set.iter().flatten().cloned().collect();
+    let argument = |name, values| vec![Argument { name, values }];
+    match condition {
+        Condition::Kind => argument("kinds", Values::Kinds(list(&rule.kinds))),
+        Condition::Group => argument("groups", Values::Groups(list(&rule.groups))),
+        Condition::Role => argument("roles", Values::Roles(list(&rule.roles))),
+        Condition::Level => {
+            argument("level", Values::Level(rule.minimum_acr.clone().unwrap_or_default()))
+        }
+        Condition::Facility | Condition::Membership => Vec::new(),
+    }
+}
