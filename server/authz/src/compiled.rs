@@ -58,7 +58,7 @@ impl CompiledRules {
     ) -> Result<Self, RulesError> {
         rules.check(vocabulary)?;
         let (schema, _) = Schema::from_cedarschema_str(SCHEMA).map_err(compilation)?;
-        let service = uid("Service", service).map_err(compilation)?;
+        let service = uid("Service", service)?;
         let mut deciding = PolicySet::new();
         let mut explaining = PolicySet::new();
         for (position, rule) in rules.rules.iter().enumerate() {
@@ -141,11 +141,11 @@ impl CompiledRules {
     }
 
     fn question(&self, request: &Request) -> Result<(cedar_policy::Request, Entities), RulesError> {
-        let facility = uid("Facility", &request.facility_id).map_err(compilation)?;
+        let facility = uid("Facility", &request.facility_id)?;
         let groups = self
             .rules
             .groups_of(&request.facility_id)
-            .map(|group| uid("Group", group).map_err(compilation))
+            .map(|group| uid("Group", group))
             .collect::<Result<HashSet<_>, _>>()?;
         let string = |text: &str| RestrictedExpression::new_string(text.to_owned());
         // A role that nobody here knows authorises nothing, not even by a rule's mistake.
@@ -163,8 +163,8 @@ impl CompiledRules {
         ])
         .map_err(compilation)?;
         let question = cedar_policy::Request::new(
-            uid("Person", &request.person_id).map_err(compilation)?,
-            uid("Action", "use").map_err(compilation)?,
+            uid("Person", &request.person_id)?,
+            uid("Action", "use")?,
             self.service.clone(),
             context,
             Some(&self.schema),
@@ -256,8 +256,8 @@ fn add(
     set.add(policy).map_err(compilation)
 }
 
-fn uid(kind: &str, id: &str) -> Result<EntityUid, cedar_policy::ParseErrors> {
-    let kind: EntityTypeName = kind.parse()?;
+fn uid(kind: &str, id: &str) -> Result<EntityUid, RulesError> {
+    let kind: EntityTypeName = kind.parse().map_err(compilation)?;
     Ok(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
 }
 
