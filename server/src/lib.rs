@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod assets;
+pub mod audit;
 pub mod catalogue;
 pub mod clock;
 pub mod config;

@@ -1,107 +1,106 @@
-//! Work by the clock: each job runs in one process at a time, whichever holds its lease.
+//! Scheduled work: each job has a period, and those that must not run twice at once run under a lease.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc};
 
-use sekisho_store::lease;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::{
+    sync::Notify,
+    task::JoinSet,
+    time::{Duration, MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
 
-use crate::{app::App, error::page::Chain};
+use crate::app::App;
 
-/// A failed job: its cause, for the log. The job runs again at its next turn.
-pub type JobError = Box<dyn std::error::Error + Send + Sync>;
+type Work = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
 
-type Run =
-    Arc<dyn Fn(App) -> Pin<Box<dyn Future<Output = Result<(), JobError>> + Send>> + Send + Sync>;
-
-/// Where a job runs when several processes share the database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// In one process at a time.
-    OneProcess,
-    /// In each process for itself.
-    EveryProcess,
+/// Which of the processes that share a database run a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runs {
+    /// Every process, for itself: the audit chain of its own node.
+    OnEachNode,
+    /// One process at a time, by lease.
+    OnOneNode,
 }
 
-struct Job {
+/// One piece of scheduled work.
+pub struct Job {
     name: &'static str,
-    every: Duration,
-    place: Place,
-    run: Run,
+    period: Duration,
+    runs: Runs,
+    wake: Arc<Notify>,
+    work: Box<dyn Fn(App) -> Work + Send + Sync>,
 }
 
-/// The registered jobs.
-#[derive(Default)]
-pub struct Schedule {
-    jobs: Vec<Job>,
-}
-
-impl std::fmt::Debug for Schedule {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.jobs.iter().map(|job| job.name)).finish()
-    }
-}
-
-impl Schedule {
-    /// No jobs.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Registers a job that runs at the start and then every `every`.
-    #[must_use]
-    pub fn job<F, O>(mut self, name: &'static str, every: Duration, place: Place, run: F) -> Self
+impl Job {
+    /// A job of this name, run once at the start and then every `period`.
+    pub fn new<F, W>(name: &'static str, period: Duration, runs: Runs, work: F) -> Self
     where
-        F: Fn(App) -> O + Send + Sync + 'static,
-        O: Future<Output = Result<(), JobError>> + Send + 'static,
+        F: Fn(App) -> W + Send + Sync + 'static,
+        W: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
-        self.jobs.push(Job { name, every, place, run: Arc::new(move |app| Box::pin(run(app))) });
+        Self {
+            name,
+            period,
+            runs,
+            wake: Arc::new(Notify::new()),
+            work: Box::new(move |app| Box::pin(work(app))),
+        }
+    }
+
+    /// Lets `wake` start the job at once, between its periods.
+    #[must_use]
+    pub fn woken_by(mut self, wake: Arc<Notify>) -> Self {
+        self.wake = wake;
         self
     }
 
-    /// Runs the jobs until `stop` is cancelled; a run under way is finished.
-    pub async fn run(self, app: App, stop: CancellationToken) {
-        let tasks = TaskTracker::new();
-        for job in self.jobs {
-            tasks.spawn(repeat(job, app.clone(), stop.clone()));
-        }
-        tasks.close();
-        tasks.wait().await;
-    }
-}
-
-async fn repeat(job: Job, app: App, stop: CancellationToken) {
-    let mut turns = tokio::time::interval(job.every);
-    turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = turns.tick() => {}
-        }
-        turn(&job, &app).await;
-    }
-}
-
-async fn turn(job: &Job, app: &App) {
-    if job.place == Place::OneProcess {
-        // Held a little shorter than the period, so that whoever comes first at the next turn gets
-        // it, and a process that died keeps it for one period only.
-        let until = app.now() + job.every.mul_f32(0.9);
-        match app.store().take_lease(job.name, app.now(), until).await {
-            Ok(lease::Taken::Mine) => {}
-            Ok(lease::Taken::Another) => return,
-            Err(error) => {
-                tracing::warn!(job = job.name, error = %Chain(&error), "lease not to be had");
-                return;
+    async fn run(self, app: App, stop: CancellationToken) {
+        let mut ticks = interval(self.period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                _ = ticks.tick() => {}
+                () = self.wake.notified() => {}
+            }
+            match self.is_ours(&app).await {
+                Ok(true) => {
+                    if let Err(error) = (self.work)(app.clone()).await {
+                        tracing::error!(job = self.name, "scheduled work failed: {error:#}");
+                    }
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::error!(job = self.name, "its lease could not be asked for: {error}");
+                }
             }
         }
     }
-    // In a task of its own, so that a panic costs this turn only.
-    let outcome = tokio::spawn((job.run)(app.clone())).await;
-    match outcome {
-        Ok(Ok(())) => tracing::debug!(job = job.name, "job done"),
-        Ok(Err(error)) => tracing::error!(job = job.name, error = %Chain(&*error), "job failed"),
-        Err(error) => tracing::error!(job = job.name, %error, "job panicked"),
+
+    async fn is_ours(&self, app: &App) -> Result<bool, sekisho_store::StoreError> {
+        match self.runs {
+            Runs::OnEachNode => Ok(true),
+            Runs::OnOneNode => {
+                // Long enough for the next period to renew it, and for skewed clocks.
+                let length = time::Duration::seconds(30)
+                    + time::Duration::try_from(self.period * 2).unwrap_or(time::Duration::HOUR);
+                app.store().take_lease(self.name, app.now(), length).await
+            }
+        }
+    }
+}
+
+/// Runs the jobs until `stop`; work under way is finished before this returns.
+pub async fn run(app: App, jobs: Vec<Job>, stop: CancellationToken) {
+    let mut running = JoinSet::new();
+    for job in jobs {
+        running.spawn(job.run(app.clone(), stop.clone()));
+    }
+    while let Some(ended) = running.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!("a scheduled job ended unexpectedly: {error}");
+        }
     }
 }
 
@@ -110,71 +109,41 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
-    use crate::testing;
 
-    fn counting(place: Place) -> (Job, Arc<AtomicU32>) {
-        let count = Arc::new(AtomicU32::new(0));
-        let counted = Arc::clone(&count);
-        let job = Job {
-            name: "count",
-            every: Duration::from_secs(60),
-            place,
-            run: Arc::new(move |_| {
-                let counted = Arc::clone(&counted);
-                Box::pin(async move {
-                    counted.fetch_add(1, Ordering::SeqCst);
+    #[tokio::test]
+    async fn a_job_runs_at_the_start_and_when_woken_and_stops() {
+        let test = crate::testing::app().await;
+        let runs = Arc::new(AtomicU32::new(0));
+        let (wake, ran) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let job = {
+            let (runs, ran) = (runs.clone(), ran.clone());
+            Job::new("count", Duration::from_secs(3600), Runs::OnOneNode, move |_| {
+                let (runs, ran) = (runs.clone(), ran.clone());
+                async move {
+                    runs.fetch_add(1, Ordering::SeqCst);
+                    ran.notify_one();
                     Ok(())
-                })
-            }),
-        };
-        (job, count)
-    }
-
-    #[tokio::test]
-    async fn a_job_runs_in_one_process_until_its_lease_ends() {
-        let test = testing::app().await;
-        let other = testing::second_process(&test, "node-2").await;
-        let (job, count) = counting(Place::OneProcess);
-        turn(&job, &test.app).await;
-        turn(&job, &other).await;
-        assert_eq!(count.load(Ordering::SeqCst), 1);
-        test.clock.advance(time::Duration::seconds(60));
-        turn(&job, &other).await;
-        turn(&job, &test.app).await;
-        assert_eq!(count.load(Ordering::SeqCst), 2);
-    }
-
-    #[tokio::test]
-    async fn a_job_for_every_process_needs_no_lease_and_survives_a_panic() {
-        let test = testing::app().await;
-        let (job, count) = counting(Place::EveryProcess);
-        turn(&job, &test.app).await;
-        turn(&job, &test.app).await;
-        assert_eq!(count.load(Ordering::SeqCst), 2);
-        let panicking = Job {
-            name: "panic",
-            every: Duration::from_secs(1),
-            place: Place::EveryProcess,
-            run: Arc::new(|_| Box::pin(async { panic!("a defect") })),
-        };
-        turn(&panicking, &test.app).await;
-    }
-
-    #[tokio::test]
-    async fn the_schedule_ends_when_told_to_stop() {
-        let test = testing::app().await;
-        let stop = CancellationToken::new();
-        let schedule =
-            Schedule::new().job("once", Duration::from_secs(3600), Place::EveryProcess, {
-                let stop = stop.clone();
-                move |_| {
-                    let stop = stop.clone();
-                    async move {
-                        stop.cancel();
-                        Ok(())
-                    }
                 }
-            });
-        schedule.run(test.app.clone(), stop).await;
+            })
+            .woken_by(wake.clone())
+        };
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(run(test.app.clone(), vec![job], stop.clone()));
+        ran.notified().await;
+        wake.notify_one();
+        ran.notified().await;
+        stop.cancel();
+        running.await.unwrap();
+        assert_eq!(runs.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_job_of_one_node_does_not_run_where_another_holds_its_lease() {
+        let test = crate::testing::app().await;
+        let url = test.app.config().instance().database().clone();
+        let other = sekisho_store::Store::open(&url, "another-node").await.unwrap();
+        assert!(other.take_lease("job", test.app.now(), time::Duration::HOUR).await.unwrap());
+        let job = Job::new("job", Duration::from_secs(1), Runs::OnOneNode, |_| async { Ok(()) });
+        assert!(!job.is_ours(&test.app).await.unwrap());
     }
 }

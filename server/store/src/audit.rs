@@ -213,6 +213,25 @@ fn framed_hash(tag: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     hash.finalize().into()
 }
 
+/// JSON text with members sorted by name, whatever order the map type keeps.
+fn canonical(value: &Json) -> String {
+    match value {
+        Json::Object(members) => {
+            let sorted: BTreeMap<&String, String> =
+                members.iter().map(|(name, value)| (name, canonical(value))).collect();
+            let members: Vec<String> = sorted
+                .into_iter()
+                .map(|(name, value)| format!("{}:{value}", Json::from(name.as_str())))
+                .collect();
+            format!("{{{}}}", members.join(","))
+        }
+        Json::Array(items) => {
+            format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(","))
+        }
+        scalar => scalar.to_string(),
+    }
+}
+
 /// Inserts the record. Called by [`Tx::commit`] only, so no change commits without its record.
 pub(crate) async fn append(tx: &mut Tx, node: &str, entry: &Entry) -> Result<(), StoreError> {
     let id = Uuid::now_v7().to_string();
@@ -251,8 +270,7 @@ pub(crate) async fn append(tx: &mut Tx, node: &str, entry: &Entry) -> Result<(),
     if let Some(actor_id) = entry.actor.id() {
         form["actor"]["id"] = actor_id.into();
     }
-    // serde_json's map is sorted (its `preserve_order` feature is off, by test below).
-    let canonical = form.to_string().into_bytes();
+    let canonical = canonical(&form).into_bytes();
     let leaf = leaf_hash(&canonical);
     tx.execute(
         sql("INSERT INTO audit_record (id, node, at, act, outcome, actor_kind, actor_id, organisation_id, canonical, leaf_hash)
@@ -572,7 +590,8 @@ mod tests {
     }
 
     #[test]
-    fn objects_are_written_with_sorted_member_names() {
-        assert_eq!(json!({"b": 1, "a": 2}).to_string(), r#"{"a":2,"b":1}"#);
+    fn objects_are_written_with_sorted_member_names_at_every_depth() {
+        let value = json!({"b": 1, "a": [{"d": "\"", "c": null}]});
+        assert_eq!(canonical(&value), r#"{"a":[{"c":null,"d":"\""}],"b":1}"#);
     }
 }

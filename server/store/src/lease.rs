@@ -1,77 +1,58 @@
 //! Leases: one process at a time runs a scheduled job.
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use crate::{Queries, Store, StoreError, sql};
 
-/// Whether a lease was had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
-    /// This process holds it.
-    Mine,
-    /// Another process holds it still.
-    Another,
-}
-
 impl Store {
-    /// Takes the lease `name` for this process until `until`, unless another holds it at `now`.
-    /// Whoever holds it may renew it.
+    /// Takes or keeps the lease `name` for this node until `now + length`.
+    ///
+    /// Returns whether this node holds it. A holder that died is followed as soon as its lease has
+    /// run out by this node's clock, so `length` must exceed the clock skew between nodes.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+    /// [`StoreError::Unavailable`].
     pub async fn take_lease(
         &self,
         name: &str,
         now: OffsetDateTime,
-        until: OffsetDateTime,
-    ) -> Result<Taken, StoreError> {
+        length: Duration,
+    ) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
-        // One statement decides: of two that come at once, the second sees the first one's row.
-        let row: Option<(String,)> = tx
+        let node = self.node().to_owned();
+        let held: Option<(String,)> = tx
             .fetch_optional(
                 sql("INSERT INTO lease (name, holder, held_until) VALUES ($1, $2, $3)
-                     ON CONFLICT (name) DO UPDATE SET holder = $2, held_until = $3
-                     WHERE lease.held_until <= $4 OR lease.holder = $2
+                     ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, held_until = excluded.held_until
+                     WHERE lease.holder = excluded.holder OR lease.held_until <= $4
                      RETURNING holder")
                 .bind(name)
-                .bind(self.node())
-                .bind(until)
+                .bind(&node)
+                .bind(now + length)
                 .bind(now),
             )
             .await?;
-        match row {
-            Some(_) => {
-                tx.finish().await?;
-                Ok(Taken::Mine)
-            }
-            None => Ok(Taken::Another),
-        }
+        tx.finish().await?;
+        Ok(held.is_some())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use time::Duration;
-
     use super::*;
 
     #[tokio::test]
-    async fn a_lease_has_one_holder_until_it_ends() {
+    async fn a_lease_is_held_by_one_node_until_it_runs_out() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("t.db").display());
         let one = Store::open(&url.clone().into(), "one").await.unwrap();
         let two = Store::open(&url.into(), "two").await.unwrap();
         let now = OffsetDateTime::UNIX_EPOCH;
-        let minute = Duration::MINUTE;
-        assert_eq!(one.take_lease("crl", now, now + minute).await.unwrap(), Taken::Mine);
-        assert_eq!(two.take_lease("crl", now, now + minute).await.unwrap(), Taken::Another);
-        assert_eq!(two.take_lease("other", now, now + minute).await.unwrap(), Taken::Mine);
-        // Renewed by its holder, it lasts longer.
-        assert_eq!(one.take_lease("crl", now, now + minute * 2).await.unwrap(), Taken::Mine);
-        let later = now + minute;
-        assert_eq!(two.take_lease("crl", later, later + minute).await.unwrap(), Taken::Another);
-        let later = now + minute * 2;
-        assert_eq!(two.take_lease("crl", later, later + minute).await.unwrap(), Taken::Mine);
-        assert_eq!(one.take_lease("crl", later, later + minute).await.unwrap(), Taken::Another);
+        let length = Duration::seconds(30);
+        assert!(one.take_lease("job", now, length).await.unwrap());
+        assert!(one.take_lease("job", now, length).await.unwrap(), "the holder keeps it");
+        assert!(!two.take_lease("job", now + Duration::seconds(29), length).await.unwrap());
+        assert!(two.take_lease("job", now + length, length).await.unwrap());
+        assert!(!one.take_lease("job", now + length, length).await.unwrap());
     }
 }

@@ -7,6 +7,7 @@
 
 mod db;
 mod error;
+mod lease;
 mod moment;
 
 pub mod audit;
@@ -14,7 +15,6 @@ pub mod card;
 pub mod challenge;
 pub mod evidence;
 pub mod invitation;
-pub mod lease;
 pub mod membership;
 pub mod outbox;
 pub mod session;

@@ -1,119 +1,146 @@
-//! What must reach somebody else: written with the change, delivered after it.
+//! What must reach somebody else: written in the transaction of the change, delivered after it.
 
-use time::OffsetDateTime;
+use serde_json::Value as Json;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::{Queries, Store, StoreError, Tx, sql};
 
-/// A message to be delivered.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct Message {
-    /// UUIDv7.
-    pub id: String,
-    /// What it is: `notice`, `backchannel_logout`.
-    pub kind: String,
-    /// JSON, in the form of its kind.
-    pub payload: String,
-    /// Attempts made, this one included.
-    pub attempts: i64,
-}
-
-/// Writes a message in the transaction of the change it tells of.
+/// Puts a message into the outbox, in the transaction of the change it tells of.
+///
+/// `kind` selects who delivers it; `payload` is that deliverer's own JSON, without secrets.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
-pub async fn add(
+/// [`StoreError::Unavailable`].
+pub async fn put(
     tx: &mut Tx,
     kind: &str,
-    payload: &serde_json::Value,
-    at: OffsetDateTime,
+    payload: &Json,
+    now: OffsetDateTime,
 ) -> Result<(), StoreError> {
     tx.execute(
-        sql("INSERT INTO outbox (id, kind, payload, created_at, next_at)
-             VALUES ($1, $2, $3, $4, $4)")
-        .bind(Uuid::now_v7().to_string())
-        .bind(kind)
-        .bind(payload.to_string())
-        .bind(at),
+        sql("INSERT INTO outbox (id, kind, payload, created_at, next_at) VALUES ($1, $2, $3, $4, $4)")
+            .bind(Uuid::now_v7().to_string())
+            .bind(kind)
+            .bind(payload.to_string())
+            .bind(now),
     )
     .await?;
     Ok(())
 }
 
+/// A message that is due.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Message {
+    /// UUIDv7; a receiver can tell a repeated delivery by it.
+    pub id: String,
+    /// Who delivers it.
+    pub kind: String,
+    /// JSON text.
+    pub payload: String,
+    /// Deliveries tried before.
+    pub attempts: i64,
+}
+
 impl Store {
-    /// Takes the oldest message of `kind` that is due, and keeps others off it until `retry_at`.
-    ///
-    /// A process that dies before it reports leaves the message to be taken again: delivery is at
-    /// least once.
+    /// Claims messages of these kinds that are due, oldest first, for `hold`: nobody else sees them
+    /// until then, and a deliverer that dies leaves them to the next.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`], [`StoreError::Conflict`].
-    pub async fn take_message(
+    /// [`StoreError::Unavailable`].
+    pub async fn claim_outbox(
         &self,
         kind: &str,
         now: OffsetDateTime,
-        retry_at: OffsetDateTime,
-    ) -> Result<Option<Message>, StoreError> {
+        hold: Duration,
+        limit: i64,
+    ) -> Result<Vec<Message>, StoreError> {
         let mut tx = self.begin().await?;
-        let message = tx
-            .fetch_optional(
-                sql("UPDATE outbox SET attempts = attempts + 1, next_at = $3
-                     WHERE done_at IS NULL AND next_at <= $2 AND id =
-                         (SELECT id FROM outbox WHERE done_at IS NULL AND kind = $1 AND next_at <= $2
-                          ORDER BY next_at, id LIMIT 1)
-                     RETURNING id, kind, payload, attempts")
+        let messages = tx
+            .fetch_all(
+                sql("UPDATE outbox SET next_at = $1, attempts = attempts + 1 WHERE id IN (
+                         SELECT id FROM outbox WHERE kind = $2 AND done_at IS NULL AND next_at <= $3
+                         ORDER BY id LIMIT $4)
+                     RETURNING id, kind, payload, attempts - 1 AS attempts")
+                .bind(now + hold)
                 .bind(kind)
                 .bind(now)
-                .bind(retry_at),
+                .bind(limit),
             )
             .await?;
         tx.finish().await?;
-        Ok(message)
+        Ok(messages)
     }
 
-    /// Notes that a message was delivered, or given up with `fault`.
+    /// Notes that a message reached its receiver.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`], [`StoreError::Conflict`].
-    pub async fn close_message(
-        &self,
-        id: &str,
-        at: OffsetDateTime,
-        fault: Option<&str>,
-    ) -> Result<(), StoreError> {
+    /// [`StoreError::Unavailable`].
+    pub async fn outbox_delivered(&self, id: &str, now: OffsetDateTime) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         tx.execute(
-            sql(
-                "UPDATE outbox SET done_at = $2, last_error = $3 WHERE id = $1 AND done_at IS NULL",
-            )
-            .bind(id)
-            .bind(at)
-            .bind(fault),
+            sql("UPDATE outbox SET done_at = $1, last_error = NULL WHERE id = $2")
+                .bind(now)
+                .bind(id),
         )
         .await?;
         tx.finish().await
     }
 
-    /// Notes why a message was not delivered, and when to try again.
+    /// Notes why a delivery failed and when it is tried again; without `next`, never.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`], [`StoreError::Conflict`].
-    pub async fn postpone_message(
+    /// [`StoreError::Unavailable`].
+    pub async fn outbox_failed(
         &self,
         id: &str,
-        next_at: OffsetDateTime,
-        fault: &str,
+        now: OffsetDateTime,
+        next: Option<OffsetDateTime>,
+        error: &str,
     ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
+        let given_up = next.is_none().then_some(now);
         tx.execute(
-            sql(
-                "UPDATE outbox SET next_at = $2, last_error = $3 WHERE id = $1 AND done_at IS NULL",
-            )
-            .bind(id)
-            .bind(next_at)
-            .bind(fault),
+            sql("UPDATE outbox SET next_at = $1, done_at = $2, last_error = $3 WHERE id = $4")
+                .bind(next.unwrap_or(now))
+                .bind(given_up)
+                .bind(error)
+                .bind(id),
         )
         .await?;
         tx.finish().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        audit::{Actor, Audited, Entry},
+        transaction,
+    };
+
+    #[tokio::test]
+    async fn a_message_is_claimed_once_and_comes_back_when_its_deliverer_died() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("t.db").display());
+        let store = Store::open(&url.into(), "n").await.unwrap();
+        let now = OffsetDateTime::UNIX_EPOCH;
+        let hold = Duration::seconds(30);
+        transaction!(store, StoreError, |tx| {
+            put(tx, "notice", &json!({"a": 1}), now).await?;
+            Ok(Audited::new((), Entry::done("test", Actor::System, now)))
+        })
+        .unwrap();
+        assert!(store.claim_outbox("other", now, hold, 10).await.unwrap().is_empty());
+        let first = store.claim_outbox("notice", now, hold, 10).await.unwrap();
+        assert_eq!((first.len(), first[0].attempts), (1, 0));
+        assert!(store.claim_outbox("notice", now, hold, 10).await.unwrap().is_empty());
+        let second = store.claim_outbox("notice", now + hold, hold, 10).await.unwrap();
+        assert_eq!(second[0].attempts, 1);
+        store.outbox_delivered(&second[0].id, now + hold).await.unwrap();
+        assert!(store.claim_outbox("notice", now + hold * 9, hold, 10).await.unwrap().is_empty());
     }
 }
