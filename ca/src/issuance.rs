@@ -1,0 +1,237 @@
+//! The issuance ceremony: the only road to a signature over a certificate.
+//!
+//! 1. a serial number is drawn and reserved;
+//! 2. the TBSCertificate is built from the profile;
+//! 3. it is linted, signed by a throwaway key, and becomes a [`LintedTbs`];
+//! 4. the intention, with the very octets, is recorded;
+//! 5. the octets are signed, and the signature is verified;
+//! 6. the certificate is recorded;
+//! 7. and only then given out.
+//!
+//! Power may fail after any step: a certificate that might exist is known by its intention, and
+//! a serial number is never used twice. A [`LintedTbs`] comes from linting only and is consumed
+//! by signing, so steps 3 and 5 cannot be taken in another order.
+
+pub(crate) mod tbs;
+
+use der::Decode;
+use sekisho_key::{KeyError, Randomness, RandomnessError, SigningKey};
+use sekisho_pki::{
+    encoding::{
+        instant,
+        key_identifier::{fingerprint, public_key_sha256},
+        serial::Serial,
+        signed_object::assemble,
+    },
+    signature::{self, SignatureError},
+};
+use time::OffsetDateTime;
+use x509_cert::{Certificate, ext::pkix::name::GeneralName, name::Name};
+
+use crate::{
+    authority::{Authority, Publication},
+    lint::{self, LintError, LintedTbs},
+    profile::Profile,
+    record::{Intention, IssuedCertificate, Record, RecordError, Subscriber},
+};
+
+/// What registration decided: this key may have this certificate.
+///
+/// Made by [`crate::registration`] and by the first ceremony, by nobody else.
+#[derive(Debug, Clone)]
+pub struct ApprovedRequest {
+    pub(crate) profile: Profile,
+    pub(crate) subject: Name,
+    pub(crate) alternative_names: Vec<GeneralName>,
+    pub(crate) public_key_der: Vec<u8>,
+    pub(crate) subscriber: Subscriber,
+}
+
+impl ApprovedRequest {
+    /// The profile that it was approved for.
+    #[must_use]
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+}
+
+/// Why no certificate was given out.
+#[derive(Debug, thiserror::Error)]
+pub enum IssuanceError {
+    /// The authority's own certificate has ended or not begun.
+    #[error("the certificate of authority `{issuer_id}` is not valid now; renew the authority")]
+    IssuerNotValid {
+        /// The authority.
+        issuer_id: String,
+    },
+    /// Encoding failed: a name too long, a time out of range.
+    #[error("the certificate could not be built")]
+    Build(#[source] der::Error),
+    /// What would be signed breaks a rule. Ours to mend: a profile, an address.
+    #[error("the certificate about to be signed breaks a rule")]
+    Lint(#[from] LintError),
+    /// No randomness.
+    #[error(transparent)]
+    Randomness(#[from] RandomnessError),
+    /// The record did not take a step.
+    #[error("the certificate could not be recorded")]
+    Record(#[from] RecordError),
+    /// The key did not sign.
+    #[error("the authority's key did not sign")]
+    Sign(#[from] KeyError),
+    /// The key signed something that does not verify: a broken token.
+    #[error("the authority's key made a signature that does not verify")]
+    FaultySignature(#[source] SignatureError),
+}
+
+/// Who signs: an authority, or the root about itself in its first ceremony.
+pub(crate) struct Issuer<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) subject: &'a Name,
+    pub(crate) key: &'a dyn SigningKey,
+    pub(crate) key_identifier: &'a [u8],
+    /// `None` for the root about itself.
+    pub(crate) validity: Option<(OffsetDateTime, OffsetDateTime)>,
+    pub(crate) publication: &'a Publication,
+}
+
+impl Authority {
+    /// Issues a certificate for an approved request.
+    ///
+    /// # Errors
+    /// [`IssuanceError`]: no certificate is given out; if the intention was recorded, one may
+    /// exist and its serial number says so.
+    pub async fn issue<R: Record + ?Sized>(
+        &self,
+        record: &R,
+        approved: ApprovedRequest,
+        now: OffsetDateTime,
+        rng: &dyn Randomness,
+    ) -> Result<IssuedCertificate, IssuanceError> {
+        let issuer = Issuer {
+            id: self.id(),
+            subject: self.subject(),
+            key: &**self.key(),
+            key_identifier: self.key_identifier(),
+            validity: Some(self.validity()),
+            publication: self.publication(),
+        };
+        certify(&issuer, record, approved, now, rng).await
+    }
+}
+
+pub(crate) async fn certify<R: Record + ?Sized>(
+    issuer: &Issuer<'_>,
+    record: &R,
+    approved: ApprovedRequest,
+    now: OffsetDateTime,
+    rng: &dyn Randomness,
+) -> Result<IssuedCertificate, IssuanceError> {
+    let validity = validity(issuer, &approved.profile, now)?;
+    // 1
+    let serial = reserve_serial(issuer.id, record, now, rng).await?;
+    // 2
+    let tbs_der = tbs::build(issuer, &approved, &serial, validity).map_err(IssuanceError::Build)?;
+    // 3
+    let linted =
+        lint::lint(tbs_der, &lint::Context { issuer, approved: &approved, serial: &serial })?;
+    // 4
+    record
+        .record_intention(&Intention {
+            issuer_id: issuer.id.to_owned(),
+            serial: serial.clone(),
+            profile: approved.profile.name().to_owned(),
+            subscriber: approved.subscriber.clone(),
+            tbs_der: linted.tbs_der().to_vec(),
+            at: now,
+        })
+        .await?;
+    // 5
+    let der = sign(issuer, linted).await?;
+    // 6
+    let certificate = IssuedCertificate {
+        issuer_id: issuer.id.to_owned(),
+        serial,
+        profile: approved.profile.name().to_owned(),
+        subscriber: approved.subscriber,
+        fingerprint: fingerprint(&der),
+        public_key_sha256: public_key_sha256(&approved.public_key_der),
+        der,
+        not_before: validity.0,
+        not_after: validity.1,
+        issued_at: now,
+    };
+    record.record_certificate(&certificate).await?;
+    // 7
+    Ok(certificate)
+}
+
+/// From a little before now to the end of the profile's lifetime or of the issuer's.
+fn validity(
+    issuer: &Issuer<'_>,
+    profile: &Profile,
+    now: OffsetDateTime,
+) -> Result<(OffsetDateTime, OffsetDateTime), IssuanceError> {
+    let now = now.replace_nanosecond(0).unwrap_or(now);
+    let mut not_before = now - profile.backdate();
+    let mut not_after = now + profile.lifetime() - time::Duration::SECOND;
+    if let Some((begin, end)) = issuer.validity {
+        if now < begin || now >= end {
+            return Err(IssuanceError::IssuerNotValid { issuer_id: issuer.id.to_owned() });
+        }
+        not_before = not_before.max(begin);
+        not_after = not_after.min(end);
+    }
+    Ok((not_before, not_after))
+}
+
+/// Sets aside a serial number and writes it down before any key may use it.
+///
+/// 16 octets: a fixed positive first one, the rest random. RFC 5280 §4.1.2.2 allows up to 20;
+/// 120 random bits never meet in practice, and if they do, another number is drawn.
+async fn reserve_serial<R: Record + ?Sized>(
+    issuer_id: &str,
+    record: &R,
+    now: OffsetDateTime,
+    rng: &dyn Randomness,
+) -> Result<Serial, IssuanceError> {
+    const FIRST_OCTET: u8 = 0x4b;
+    const TRIES: usize = 3;
+    let mut taken = None;
+    for _ in 0..TRIES {
+        let mut octets = [FIRST_OCTET; 16];
+        rng.fill(&mut octets[1..])?;
+        let Ok(serial) = Serial::from_octets(&octets) else {
+            // Positive and 16 octets by construction.
+            continue;
+        };
+        match record.reserve_serial(issuer_id, &serial, now).await {
+            Ok(()) => return Ok(serial),
+            Err(error @ RecordError::SerialTaken { .. }) => taken = Some(error),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // Three random numbers taken in a row: the generator repeats itself.
+    Err(taken.map_or(IssuanceError::Randomness(RandomnessError), Into::into))
+}
+
+/// Takes the token that linting gave out; without one nothing is signed.
+async fn sign(issuer: &Issuer<'_>, linted: LintedTbs) -> Result<Vec<u8>, IssuanceError> {
+    let algorithm = issuer.key.algorithm().identifier();
+    let signed = issuer.key.sign(linted.tbs_der()).await?;
+    signature::verify(issuer.key.public_key_der(), &algorithm, linted.tbs_der(), &signed)
+        .map_err(IssuanceError::FaultySignature)?;
+    assemble(linted.tbs_der(), algorithm, &signed).map_err(IssuanceError::Build)
+}
+
+impl IssuedCertificate {
+    /// The validity as the certificate says it.
+    ///
+    /// # Errors
+    /// [`der::Error`]: the DER is no certificate.
+    pub fn encoded_validity(&self) -> der::Result<(OffsetDateTime, OffsetDateTime)> {
+        let certificate = Certificate::from_der(&self.der)?;
+        let validity = certificate.tbs_certificate().validity();
+        Ok((instant::from_time(&validity.not_before), instant::from_time(&validity.not_after)))
+    }
+}

@@ -1,0 +1,174 @@
+//! What must be durable before the next step of the issuance may happen.
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use sekisho_pki::encoding::serial::Serial;
+use time::OffsetDateTime;
+
+/// For whom a certificate is; both are identifiers of the register, neither is in every
+/// certificate (the authority's own have none).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Subscriber {
+    /// The register's key of the organisation.
+    pub organisation_id: Option<String>,
+    /// The terminal's (or router's) identifier.
+    pub terminal_id: Option<String>,
+}
+
+/// What is about to be signed.
+#[derive(Debug, Clone)]
+pub struct Intention {
+    /// Identifier of the issuing authority in the register: `root`, `terminals`, ...
+    pub issuer_id: String,
+    /// The reserved serial number.
+    pub serial: Serial,
+    /// Name of the profile.
+    pub profile: String,
+    /// For whom.
+    pub subscriber: Subscriber,
+    /// DER TBSCertificate: exactly the octets that will be signed.
+    pub tbs_der: Vec<u8>,
+    /// When.
+    pub at: OffsetDateTime,
+}
+
+/// A signed certificate and what the register keeps with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuedCertificate {
+    /// Identifier of the issuing authority in the register.
+    pub issuer_id: String,
+    /// Its serial number.
+    pub serial: Serial,
+    /// Name of the profile.
+    pub profile: String,
+    /// For whom.
+    pub subscriber: Subscriber,
+    /// The certificate, DER.
+    pub der: Vec<u8>,
+    /// SHA-256 of the DER.
+    pub fingerprint: [u8; 32],
+    /// SHA-256 of the `SubjectPublicKeyInfo`.
+    pub public_key_sha256: [u8; 32],
+    /// First second of validity.
+    pub not_before: OffsetDateTime,
+    /// Last second of validity.
+    pub not_after: OffsetDateTime,
+    /// When it was signed.
+    pub issued_at: OffsetDateTime,
+}
+
+/// Why the record did not take something.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The serial number is already someone's. The ceremony draws another.
+    #[error("serial number {serial} of issuer {issuer_id} is taken")]
+    SerialTaken {
+        /// The issuer.
+        issuer_id: String,
+        /// The number.
+        serial: Serial,
+    },
+    /// Nothing was written, or it is not known whether it was: nothing may be signed.
+    #[error("the record of certificates is not available")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The durable memory of the authority.
+///
+/// Each method returns only when its effect is durable. [`Self::reserve_serial`] and
+/// [`Self::record_intention`] may share one transaction if the implementor buffers the first;
+/// the intention and the certificate may not: between them lies the signature, and power may
+/// fail there without a certificate existing that nobody knows of.
+#[async_trait]
+pub trait Record: Send + Sync {
+    /// Sets a serial number aside for ever.
+    ///
+    /// # Errors
+    /// [`RecordError::SerialTaken`] if another reservation has it, [`RecordError::Unavailable`].
+    async fn reserve_serial(
+        &self,
+        issuer_id: &str,
+        serial: &Serial,
+        at: OffsetDateTime,
+    ) -> Result<(), RecordError>;
+
+    /// Writes down what will be signed next.
+    ///
+    /// # Errors
+    /// [`RecordError::Unavailable`].
+    async fn record_intention(&self, intention: &Intention) -> Result<(), RecordError>;
+
+    /// Writes down what was signed.
+    ///
+    /// # Errors
+    /// [`RecordError::Unavailable`]: the certificate must not be given out; the intention tells
+    /// that it may exist.
+    async fn record_certificate(&self, certificate: &IssuedCertificate) -> Result<(), RecordError>;
+}
+
+/// A record in memory: for the first ceremony, whose keys are in memory too, and for tests.
+#[derive(Debug, Default)]
+pub struct MemoryRecord {
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    serials: Vec<(String, Serial)>,
+    intentions: Vec<Intention>,
+    certificates: Vec<IssuedCertificate>,
+}
+
+impl MemoryRecord {
+    /// What was about to be signed, in order.
+    #[must_use]
+    pub fn intentions(&self) -> Vec<Intention> {
+        self.kept().intentions.clone()
+    }
+
+    /// What was signed, in order.
+    #[must_use]
+    pub fn certificates(&self) -> Vec<IssuedCertificate> {
+        self.kept().certificates.clone()
+    }
+
+    /// The serial numbers set aside, with their issuers.
+    #[must_use]
+    pub fn serials(&self) -> Vec<(String, Serial)> {
+        self.kept().serials.clone()
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+        // Nothing panics while the lock is held: each use pushes to or copies a list.
+        self.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Record for MemoryRecord {
+    async fn reserve_serial(
+        &self,
+        issuer_id: &str,
+        serial: &Serial,
+        _at: OffsetDateTime,
+    ) -> Result<(), RecordError> {
+        let entry = (issuer_id.to_owned(), serial.clone());
+        let mut kept = self.kept();
+        if kept.serials.contains(&entry) {
+            return Err(RecordError::SerialTaken { issuer_id: entry.0, serial: entry.1 });
+        }
+        kept.serials.push(entry);
+        Ok(())
+    }
+
+    async fn record_intention(&self, intention: &Intention) -> Result<(), RecordError> {
+        self.kept().intentions.push(intention.clone());
+        Ok(())
+    }
+
+    async fn record_certificate(&self, certificate: &IssuedCertificate) -> Result<(), RecordError> {
+        self.kept().certificates.push(certificate.clone());
+        Ok(())
+    }
+}

@@ -1,0 +1,216 @@
+//! PKCS #10 (RFC 2986): from bytes to a request whose asker holds the private key.
+
+use const_oid::ObjectIdentifier;
+use der::{Decode, Encode};
+use sekisho_pki::{
+    encoding::{key_identifier::public_key_sha256, signed_object::SignedObject},
+    signature::{self, PublicKeyKind, SignatureError},
+};
+use x509_cert::{name::Name, request::CertReq};
+
+/// An RSA-4096 request with attributes has under 3 KiB.
+const MOST_OCTETS: usize = 16 * 1024;
+/// CRYPTREC: 128 bits of strength for what is made now.
+const LEAST_RSA_BITS: usize = 3072;
+/// Beyond this a signature check costs too much to give away.
+const MOST_RSA_BITS: usize = 8192;
+
+/// A parsed request about which nothing is proven.
+///
+/// Offers its public key only, so that a used code can be compared with it before any work.
+#[derive(Debug, Clone)]
+pub struct UnverifiedRequest {
+    der: Vec<u8>,
+    request: CertReq,
+    public_key_der: Vec<u8>,
+}
+
+/// A request signed by the key that it asks to certify, of a kind and size that we certify.
+#[derive(Debug, Clone)]
+pub struct VerifiedRequest {
+    subject: Name,
+    public_key_der: Vec<u8>,
+    kind: PublicKeyKind,
+}
+
+/// Why a request was refused. All are the asker's to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// Longer than any request of ours.
+    #[error("the request has {octets} octets, more than {MOST_OCTETS}")]
+    TooLong {
+        /// Its length.
+        octets: usize,
+    },
+    /// Not a DER CertificationRequest.
+    #[error("the bytes are not a PKCS #10 certification request in DER")]
+    Malformed(#[source] der::Error),
+    /// Not P-256, P-384 or RSA.
+    #[error("keys of kind {oid} are not certified; use P-256, P-384 or RSA with 3072 bits")]
+    KeyKind {
+        /// The key's algorithm.
+        oid: ObjectIdentifier,
+    },
+    /// RSA outside 3,072 to 8,192 bits.
+    #[error("the RSA key has {bits} bits; {LEAST_RSA_BITS} to {MOST_RSA_BITS} are certified")]
+    RsaSize {
+        /// Its modulus.
+        bits: usize,
+    },
+    /// RSA with a strange exponent.
+    #[error("the RSA key's public exponent is not 65537")]
+    RsaExponent,
+    /// Its own signature does not hold.
+    #[error("the request is not signed by the key that it carries")]
+    Signature(#[source] SignatureError),
+}
+
+impl UnverifiedRequest {
+    /// Reads DER.
+    ///
+    /// # Errors
+    /// [`RequestError::TooLong`], [`RequestError::Malformed`].
+    pub fn parse(der: &[u8]) -> Result<Self, RequestError> {
+        if der.len() > MOST_OCTETS {
+            return Err(RequestError::TooLong { octets: der.len() });
+        }
+        let request = CertReq::from_der(der).map_err(RequestError::Malformed)?;
+        let public_key_der = request.info.public_key.to_der().map_err(RequestError::Malformed)?;
+        Ok(Self { der: der.to_vec(), request, public_key_der })
+    }
+
+    /// The key that the asker wants certified, DER `SubjectPublicKeyInfo`.
+    #[must_use]
+    pub fn public_key_der(&self) -> &[u8] {
+        &self.public_key_der
+    }
+
+    /// SHA-256 of [`Self::public_key_der`].
+    #[must_use]
+    pub fn public_key_sha256(&self) -> [u8; 32] {
+        public_key_sha256(&self.public_key_der)
+    }
+
+    /// Proves that the asker holds the private key, and that the key is fit.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub fn verify(self) -> Result<VerifiedRequest, RequestError> {
+        let kind = PublicKeyKind::of_der(&self.public_key_der)
+            .ok_or(RequestError::KeyKind { oid: self.request.info.public_key.algorithm.oid })?;
+        if let PublicKeyKind::Rsa { modulus_bits, usual_exponent } = kind {
+            if !(LEAST_RSA_BITS..=MOST_RSA_BITS).contains(&modulus_bits) {
+                return Err(RequestError::RsaSize { bits: modulus_bits });
+            }
+            if !usual_exponent {
+                return Err(RequestError::RsaExponent);
+            }
+        }
+        let signed = SignedObject::parse(&self.der, false).map_err(RequestError::Malformed)?;
+        signature::verify(
+            &self.public_key_der,
+            &signed.algorithm,
+            signed.to_be_signed,
+            &signed.signature,
+        )
+        .map_err(RequestError::Signature)?;
+        Ok(VerifiedRequest {
+            subject: self.request.info.subject,
+            public_key_der: self.public_key_der,
+            kind,
+        })
+    }
+}
+
+impl VerifiedRequest {
+    /// The subject that the asker wrote: a wish, see `registration::subject_is_own`.
+    #[must_use]
+    pub fn subject(&self) -> &Name {
+        &self.subject
+    }
+
+    /// The proven key, DER `SubjectPublicKeyInfo`.
+    #[must_use]
+    pub fn public_key_der(&self) -> &[u8] {
+        &self.public_key_der
+    }
+
+    /// SHA-256 of [`Self::public_key_der`].
+    #[must_use]
+    pub fn public_key_sha256(&self) -> [u8; 32] {
+        public_key_sha256(&self.public_key_der)
+    }
+
+    /// Its kind and size.
+    #[must_use]
+    pub fn kind(&self) -> PublicKeyKind {
+        self.kind
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use sekisho_key::{RsaSize, SigningKey, SoftwareKey};
+    use sekisho_pki::encoding::{
+        name::{Part, name},
+        request::to_be_signed,
+        signed_object::assemble,
+    };
+
+    use super::*;
+
+    fn request(key: &SoftwareKey, signer: &SoftwareKey) -> Vec<u8> {
+        let subject = name(&[Part::CommonName("x")]).unwrap();
+        let info = to_be_signed(&subject, key.public_key_der()).unwrap();
+        let signature = signer.sign_now(&info).unwrap();
+        assemble(&info, signer.algorithm().identifier(), &signature).unwrap()
+    }
+
+    #[test]
+    fn a_request_signed_by_its_own_key_is_verified() {
+        for key in [
+            SoftwareKey::generate_p256().unwrap(),
+            SoftwareKey::generate_p384().unwrap(),
+            SoftwareKey::generate_rsa(RsaSize::Bits3072).unwrap(),
+        ] {
+            let verified =
+                UnverifiedRequest::parse(&request(&key, &key)).unwrap().verify().unwrap();
+            assert_eq!(verified.public_key_der(), key.public_key_der());
+        }
+    }
+
+    #[test]
+    fn a_request_signed_by_another_key_is_refused() {
+        let key = SoftwareKey::generate_p256().unwrap();
+        let other = SoftwareKey::generate_p256().unwrap();
+        let refused = UnverifiedRequest::parse(&request(&key, &other)).unwrap().verify();
+        assert!(matches!(refused, Err(RequestError::Signature(SignatureError::Invalid))));
+    }
+
+    #[test]
+    fn a_short_rsa_key_is_refused() {
+        let key = SoftwareKey::generate_rsa(RsaSize::Bits2048).unwrap();
+        let refused = UnverifiedRequest::parse(&request(&key, &key)).unwrap().verify();
+        assert!(matches!(refused, Err(RequestError::RsaSize { bits: 2048 })));
+    }
+
+    #[test]
+    fn each_flipped_octet_is_refused() {
+        let key = SoftwareKey::generate_p256().unwrap();
+        let der = request(&key, &key);
+        for place in 0..der.len() {
+            let mut damaged = der.clone();
+            damaged[place] ^= 0x01;
+            let verified = UnverifiedRequest::parse(&damaged).and_then(UnverifiedRequest::verify);
+            assert!(verified.is_err(), "octet {place}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            let _ = UnverifiedRequest::parse(&bytes).and_then(UnverifiedRequest::verify);
+        }
+    }
+}
