@@ -64,3 +64,10 @@ CREATE TABLE access_token (
     withdrawn_at BIGINT
 );
 CREATE INDEX access_token_by_code ON access_token (code_hash);
+-- A client's signed assertion counts once (RFC 7523 §3); kept past its end.
+CREATE TABLE client_assertion (
+    service_id TEXT NOT NULL REFERENCES service (id),
+    jti_hash BYTEA NOT NULL, -- SHA-256
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (service_id, jti_hash)
+);

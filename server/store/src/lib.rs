@@ -10,13 +10,17 @@ mod error;
 mod lease;
 mod moment;
 
+pub mod access_token;
 pub mod audit;
+pub mod authorization_code;
 pub mod card;
 pub mod challenge;
 pub mod evidence;
 pub mod invitation;
 pub mod membership;
 pub mod outbox;
+pub mod parked_request;
+pub mod service;
 pub mod session;
 
 pub use db::{Attempts, DbRow, Queries, Reader, Statement, Store, Tx, Value, sql};

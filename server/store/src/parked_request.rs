@@ -1,0 +1,65 @@
+//! Authorization requests waiting for a login at the same terminal.
+
+use time::OffsetDateTime;
+
+use crate::{Queries, StoreError, Tx, moment::moment, sql};
+
+/// A request that was set aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// The checked parameters, as the caller wrote them.
+    pub parameters: String,
+    /// When it was set aside: a login before this is not an answer to `prompt=login`.
+    pub created_at: OffsetDateTime,
+}
+
+/// Sets a request aside for the terminal of this certificate.
+///
+/// # Errors
+/// [`StoreError::AlreadyExists`]: the identifier exists, which 32 random octets never do.
+pub async fn park(
+    tx: &mut Tx,
+    id_hash: &[u8; 32],
+    terminal_fingerprint: &[u8; 32],
+    parked: &Parked,
+    expires_at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    tx.execute(
+        sql("INSERT INTO parked_request (id_hash, terminal_fingerprint, parameters, created_at,
+                 expires_at) VALUES ($1, $2, $3, $4, $5)")
+        .bind(id_hash)
+        .bind(terminal_fingerprint)
+        .bind(&parked.parameters)
+        .bind(parked.created_at)
+        .bind(expires_at),
+    )
+    .await?;
+    Ok(())
+}
+
+/// Consumes a request: once, before it expires, at its own terminal.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn resume(
+    tx: &mut Tx,
+    id_hash: &[u8; 32],
+    terminal_fingerprint: &[u8; 32],
+    now: OffsetDateTime,
+) -> Result<Option<Parked>, StoreError> {
+    let row: Option<(String, i64)> = tx
+        .fetch_optional(
+            sql("UPDATE parked_request SET resumed_at = $3
+                 WHERE id_hash = $1 AND terminal_fingerprint = $2
+                   AND resumed_at IS NULL AND expires_at > $3
+                 RETURNING parameters, created_at")
+            .bind(id_hash)
+            .bind(terminal_fingerprint)
+            .bind(now),
+        )
+        .await?;
+    row.map(|(parameters, created_at)| {
+        Ok(Parked { parameters, created_at: moment("parked request", created_at)? })
+    })
+    .transpose()
+}
