@@ -49,7 +49,9 @@ CREATE TABLE revocation_event (
     at BIGINT NOT NULL,
     FOREIGN KEY (issuer_id, serial) REFERENCES certificate (issuer_id, serial)
 );
-CREATE INDEX revocation_event_by_certificate ON revocation_event (issuer_id, serial);
+CREATE INDEX revocation_event_by_certificate ON revocation_event (issuer_id, serial, at);
+-- Revocation is final; only a hold is released.
+CREATE UNIQUE INDEX revoked_once ON revocation_event (issuer_id, serial) WHERE kind = 'revoked';
 CREATE TABLE crl (
     issuer_id TEXT NOT NULL REFERENCES issuer (id),
     number BIGINT NOT NULL, -- never goes back

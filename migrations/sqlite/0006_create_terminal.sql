@@ -10,19 +10,26 @@ CREATE TABLE terminal_event (
     id TEXT PRIMARY KEY, -- UUIDv7
     terminal_id TEXT NOT NULL REFERENCES terminal (id),
     at INTEGER NOT NULL,
-    kind TEXT NOT NULL, -- created, enrolled, renewed, revoked
+    kind TEXT NOT NULL, -- created, enrolled, renewed, code_misused, revoked
     person_id TEXT,
     reason TEXT NOT NULL
 ) STRICT;
 CREATE INDEX terminal_event_by_terminal ON terminal_event (terminal_id, at);
+CREATE UNIQUE INDEX terminal_revoked_once ON terminal_event (terminal_id) WHERE kind = 'revoked';
+-- Codes of at least 80 random bits, bound to one terminal and through it to one facility.
 CREATE TABLE enrolment_code (
     code_hash BLOB PRIMARY KEY,
     terminal_id TEXT NOT NULL REFERENCES terminal (id),
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     tries_left INTEGER NOT NULL,
+    created_by TEXT NOT NULL, -- person
+    withdrawn_at INTEGER, -- a newer code took its place, or the terminal was revoked
     used_at INTEGER,
     spki_sha256 BLOB, -- the key it was used with: the same key gets the same answer
+    claimed_at INTEGER, -- latest start of the issuance: one at a time, repeatable after a crash
     issuer_id TEXT,
-    serial BLOB
+    serial BLOB,
+    misused_at INTEGER -- first time somebody brought it with another key
 ) STRICT;
+CREATE INDEX enrolment_code_by_terminal ON enrolment_code (terminal_id, created_at);

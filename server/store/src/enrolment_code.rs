@@ -1,0 +1,379 @@
+//! One-time codes by which a terminal gets its first certificate.
+//!
+//! A code is kept by its SHA-256 and bound to one terminal. The first key that comes with it
+//! claims it; from then on it answers that key only, and only for a while. The claim is taken
+//! before the signature, and a claim whose process died can be taken up again by the same key.
+
+use time::{Duration, OffsetDateTime};
+
+use crate::{
+    Queries, StoreError, Tx,
+    certificate::{self, Certificate},
+    moment::{digest, moment, moment_opt},
+    sql, terminal,
+};
+
+/// A code to be kept.
+#[derive(Clone, Copy, Debug)]
+pub struct NewCode<'a> {
+    /// SHA-256 of the code.
+    pub code_hash: &'a [u8; 32],
+    /// The terminal it is for.
+    pub terminal_id: &'a str,
+    /// Wrong attempts it survives.
+    pub tries: i64,
+    /// Who asked for it.
+    pub person_id: &'a str,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// Until when it can be used.
+    pub expires_at: OffsetDateTime,
+}
+
+/// Keeps a code; earlier unused ones of the terminal are withdrawn.
+///
+/// # Errors
+/// [`StoreError::AlreadyExists`]: the code exists, which 100 random bits never do.
+pub async fn issue(tx: &mut Tx, code: NewCode<'_>) -> Result<(), StoreError> {
+    withdraw(tx, code.terminal_id, code.created_at).await?;
+    tx.execute(
+        sql("INSERT INTO enrolment_code
+                 (code_hash, terminal_id, created_at, expires_at, tries_left, created_by)
+             VALUES ($1, $2, $3, $4, $5, $6)")
+        .bind(code.code_hash)
+        .bind(code.terminal_id)
+        .bind(code.created_at)
+        .bind(code.expires_at)
+        .bind(code.tries)
+        .bind(code.person_id),
+    )
+    .await?;
+    Ok(())
+}
+
+/// Withdraws every unused code of a terminal.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn withdraw(
+    tx: &mut Tx,
+    terminal_id: &str,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    tx.execute(
+        sql("UPDATE enrolment_code SET withdrawn_at = $2
+             WHERE terminal_id = $1 AND used_at IS NULL AND withdrawn_at IS NULL")
+        .bind(terminal_id)
+        .bind(at),
+    )
+    .await?;
+    Ok(())
+}
+
+/// How long claims are held and answered.
+#[derive(Clone, Copy, Debug)]
+pub struct ClaimPolicy {
+    /// A used code answers its key with the same certificate for this long after its use.
+    pub same_key_grace: Duration,
+    /// An issuance that has not ended after this long is taken for dead.
+    pub issuance_limit: Duration,
+}
+
+/// Somebody brings a code.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// The terminal they name.
+    pub terminal_id: &'a str,
+    /// SHA-256 of what they sent as its code.
+    pub code_hash: &'a [u8; 32],
+    /// SHA-256 of the `SubjectPublicKeyInfo` they want certified.
+    pub spki_sha256: &'a [u8; 32],
+    /// Now.
+    pub at: OffsetDateTime,
+}
+
+/// What a brought code leads to. Each variant that knows the code knows the terminal's facility.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// This call claimed the code for the key: issue now, then [`fulfil`].
+    Won(Holder),
+    /// The code was used with this key and this certificate came of it. Answer it again.
+    Issued(Holder, Box<Certificate>),
+    /// The code is claimed by this key and its issuance is under way. Come back in a moment.
+    UnderWay(Holder),
+    /// The code was used with this key and its time to answer again is over.
+    AnsweredBefore(Holder),
+    /// The code was used with another key: one of the two devices is not the facility's.
+    OtherKey {
+        /// Whose code it is.
+        holder: Holder,
+        /// Whether this is the first time for this code: then somebody must be told.
+        first: bool,
+    },
+    /// Not to be told apart by the caller; the reason is for the record.
+    Refused(CodeRefusal),
+}
+
+/// Whose code it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The terminal.
+    pub terminal_id: String,
+    /// Its name.
+    pub terminal_name: String,
+    /// Its facility.
+    pub organisation_id: String,
+}
+
+/// Why a code opens nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeRefusal {
+    /// No terminal of this identifier.
+    UnknownTerminal,
+    /// Not a code of this terminal. Its live codes lost one try.
+    WrongCode,
+    /// Too many wrong attempts before.
+    Exhausted,
+    /// Its time is over.
+    Expired,
+    /// A newer code took its place.
+    Withdrawn,
+    /// The terminal was revoked.
+    TerminalRevoked,
+    /// The facility is suspended or closed.
+    FacilityNotActive,
+}
+
+impl CodeRefusal {
+    /// As in audit records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownTerminal => "unknown_terminal",
+            Self::WrongCode => "wrong_code",
+            Self::Exhausted => "code_exhausted",
+            Self::Expired => "code_expired",
+            Self::Withdrawn => "code_withdrawn",
+            Self::TerminalRevoked => "terminal_revoked",
+            Self::FacilityNotActive => "facility_not_active",
+        }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    expires_at: i64,
+    tries_left: i64,
+    withdrawn_at: Option<i64>,
+    used_at: Option<i64>,
+    spki_sha256: Option<Vec<u8>>,
+    claimed_at: Option<i64>,
+    issuer_id: Option<String>,
+    serial: Option<Vec<u8>>,
+}
+
+/// Judges a brought code and claims it if it is free. A wrong one costs the terminal's live codes
+/// a try.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`], [`StoreError::Corrupt`].
+pub async fn claim(
+    tx: &mut Tx,
+    attempt: Attempt<'_>,
+    policy: ClaimPolicy,
+) -> Result<Claim, StoreError> {
+    let refused = |refusal| Ok(Claim::Refused(refusal));
+    let Some(terminal) = terminal::find(tx, attempt.terminal_id).await? else {
+        return refused(CodeRefusal::UnknownTerminal);
+    };
+    // Found by its hash within one terminal: how long the comparison takes tells nothing about a
+    // code of 100 random bits.
+    let row: Option<Row> = tx
+        .fetch_optional(
+            sql("SELECT expires_at, tries_left, withdrawn_at, used_at, spki_sha256, claimed_at,
+                        issuer_id, serial
+                 FROM enrolment_code WHERE code_hash = $1 AND terminal_id = $2")
+            .bind(attempt.code_hash)
+            .bind(attempt.terminal_id),
+        )
+        .await?;
+    let Some(row) = row else {
+        tx.execute(
+            sql("UPDATE enrolment_code SET tries_left = tries_left - 1
+                 WHERE terminal_id = $1 AND used_at IS NULL AND withdrawn_at IS NULL
+                   AND expires_at > $2 AND tries_left > 0")
+            .bind(attempt.terminal_id)
+            .bind(attempt.at),
+        )
+        .await?;
+        return refused(CodeRefusal::WrongCode);
+    };
+    let holder = Holder {
+        terminal_id: terminal.id,
+        terminal_name: terminal.name,
+        organisation_id: terminal.organisation_id,
+    };
+    if terminal.status == terminal::TerminalStatus::Revoked {
+        return refused(CodeRefusal::TerminalRevoked);
+    }
+    if !terminal::facility_active(tx, &holder.organisation_id).await? {
+        return refused(CodeRefusal::FacilityNotActive);
+    }
+    if row.used_at.is_some() {
+        return judge_used(tx, attempt, policy, row, holder).await;
+    }
+    if row.withdrawn_at.is_some() {
+        return refused(CodeRefusal::Withdrawn);
+    }
+    if moment("enrolment code", row.expires_at)? <= attempt.at {
+        return refused(CodeRefusal::Expired);
+    }
+    if row.tries_left <= 0 {
+        return refused(CodeRefusal::Exhausted);
+    }
+    let claimed = tx
+        .execute(
+            sql("UPDATE enrolment_code SET used_at = $2, claimed_at = $2, spki_sha256 = $3
+                 WHERE code_hash = $1 AND used_at IS NULL")
+            .bind(attempt.code_hash)
+            .bind(attempt.at)
+            .bind(attempt.spki_sha256),
+        )
+        .await?;
+    // Both databases run this transaction as if alone, so a lost race is a conflict and never
+    // comes here; if it did, the other one is at it.
+    Ok(if claimed == 1 { Claim::Won(holder) } else { Claim::UnderWay(holder) })
+}
+
+async fn judge_used(
+    tx: &mut Tx,
+    attempt: Attempt<'_>,
+    policy: ClaimPolicy,
+    row: Row,
+    holder: Holder,
+) -> Result<Claim, StoreError> {
+    let key = row.spki_sha256.map(|octets| digest("key fingerprint", octets)).transpose()?;
+    if key.as_ref() != Some(attempt.spki_sha256) {
+        let first = tx
+            .execute(
+                sql("UPDATE enrolment_code SET misused_at = $2
+                     WHERE code_hash = $1 AND misused_at IS NULL")
+                .bind(attempt.code_hash)
+                .bind(attempt.at),
+            )
+            .await?
+            == 1;
+        return Ok(Claim::OtherKey { holder, first });
+    }
+    let used_at = moment_opt("enrolment code", row.used_at)?.unwrap_or(attempt.at);
+    if attempt.at > used_at + policy.same_key_grace {
+        return Ok(Claim::AnsweredBefore(holder));
+    }
+    if let (Some(issuer_id), Some(serial)) = (row.issuer_id, row.serial) {
+        let certificate = certificate::find(tx, &issuer_id, &serial).await?.ok_or_else(|| {
+            StoreError::Corrupt {
+                what: "enrolment code",
+                detail: format!("no certificate {}", hex::encode(&serial)),
+            }
+        })?;
+        return Ok(Claim::Issued(holder, Box::new(certificate)));
+    }
+    let started = moment_opt("enrolment code", row.claimed_at)?.unwrap_or(used_at);
+    if attempt.at < started + policy.issuance_limit {
+        return Ok(Claim::UnderWay(holder));
+    }
+    tx.execute(
+        sql("UPDATE enrolment_code SET claimed_at = $2 WHERE code_hash = $1")
+            .bind(attempt.code_hash)
+            .bind(attempt.at),
+    )
+    .await?;
+    Ok(Claim::Won(holder))
+}
+
+/// Gives a claimed code back unused: the request asked for something that is not certified, and
+/// nothing was signed.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn release(tx: &mut Tx, code_hash: &[u8; 32]) -> Result<(), StoreError> {
+    tx.execute(
+        sql("UPDATE enrolment_code SET used_at = NULL, claimed_at = NULL, spki_sha256 = NULL
+             WHERE code_hash = $1 AND serial IS NULL")
+        .bind(code_hash),
+    )
+    .await?;
+    Ok(())
+}
+
+/// Notes which certificate came of a claimed code; answers whether this call did.
+///
+/// `false`: another process took the claim up and was faster; answer with what it made.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn fulfil(
+    tx: &mut Tx,
+    code_hash: &[u8; 32],
+    issuer_id: &str,
+    serial: &[u8],
+) -> Result<bool, StoreError> {
+    let changed = tx
+        .execute(
+            sql("UPDATE enrolment_code SET issuer_id = $2, serial = $3
+                 WHERE code_hash = $1 AND used_at IS NOT NULL AND serial IS NULL")
+            .bind(code_hash)
+            .bind(issuer_id)
+            .bind(serial),
+        )
+        .await?;
+    Ok(changed == 1)
+}
+
+/// A code as its terminal's page shows it: never the code itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CodeState {
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// Until when it can be used.
+    pub expires_at: OffsetDateTime,
+    /// Wrong attempts it still survives.
+    pub tries_left: i64,
+    /// When a newer one took its place.
+    pub withdrawn_at: Option<OffsetDateTime>,
+    /// When it was used.
+    pub used_at: Option<OffsetDateTime>,
+    /// When somebody first brought it with another key.
+    pub misused_at: Option<OffsetDateTime>,
+}
+
+/// The newest code of a terminal.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn latest(
+    queries: &mut impl Queries,
+    terminal_id: &str,
+) -> Result<Option<CodeState>, StoreError> {
+    type Columns = (i64, i64, i64, Option<i64>, Option<i64>, Option<i64>);
+    let row: Option<Columns> = queries
+        .fetch_optional(
+            sql("SELECT created_at, expires_at, tries_left, withdrawn_at, used_at, misused_at
+                 FROM enrolment_code WHERE terminal_id = $1
+                 ORDER BY created_at DESC, CASE WHEN withdrawn_at IS NULL THEN 0 ELSE 1 END
+                 LIMIT 1")
+            .bind(terminal_id),
+        )
+        .await?;
+    row.map(|(created_at, expires_at, tries_left, withdrawn_at, used_at, misused_at)| {
+        Ok(CodeState {
+            created_at: moment("enrolment code", created_at)?,
+            expires_at: moment("enrolment code", expires_at)?,
+            tries_left,
+            withdrawn_at: moment_opt("enrolment code", withdrawn_at)?,
+            used_at: moment_opt("enrolment code", used_at)?,
+            misused_at: moment_opt("enrolment code", misused_at)?,
+        })
+    })
+    .transpose()
+}

@@ -1,0 +1,360 @@
+//! Terminals: a facility's PCs, each with a certificate and a key of its own.
+//!
+//! The status follows from events: created, enrolled, revoked. Revocation is final; a PC that
+//! comes back is a new terminal.
+
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    Queries, StoreError, Tx,
+    certificate::{self, Certificate},
+    enrolment_code,
+    moment::{moment, moment_opt},
+    revocation,
+    session::{self, SessionOf},
+    sql,
+};
+
+/// Where a terminal stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TerminalStatus {
+    /// Entered; no certificate yet.
+    Created,
+    /// Has or had a certificate.
+    Enrolled,
+    /// Taken back, for ever.
+    Revoked,
+}
+
+impl TerminalStatus {
+    /// As on pages and in messages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Enrolled => "enrolled",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+/// A terminal as it stands now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terminal {
+    /// `T` and ten characters.
+    pub id: String,
+    /// Its facility.
+    pub organisation_id: String,
+    /// What people call it: 外来1号機.
+    pub name: String,
+    /// When it was entered.
+    pub created_at: OffsetDateTime,
+    /// Where it stands.
+    pub status: TerminalStatus,
+    /// End of validity of its newest certificate that was not taken back.
+    pub certificate_until: Option<OffsetDateTime>,
+    /// When somebody last brought a used code of it with another key.
+    pub code_misused_at: Option<OffsetDateTime>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    organisation_id: String,
+    name: String,
+    created_at: i64,
+    revoked: i64,
+    enrolled: i64,
+    certificate_until: Option<i64>,
+    code_misused_at: Option<i64>,
+}
+
+impl Row {
+    fn into_terminal(self) -> Result<Terminal, StoreError> {
+        let status = match (self.revoked, self.enrolled) {
+            (0, 0) => TerminalStatus::Created,
+            (0, _) => TerminalStatus::Enrolled,
+            _ => TerminalStatus::Revoked,
+        };
+        Ok(Terminal {
+            id: self.id,
+            organisation_id: self.organisation_id,
+            name: self.name,
+            created_at: moment("terminal", self.created_at)?,
+            status,
+            certificate_until: moment_opt("certificate", self.certificate_until)?,
+            code_misused_at: moment_opt("terminal event", self.code_misused_at)?,
+        })
+    }
+}
+
+/// The columns of [`Row`]. `concat!` keeps the statements constants.
+macro_rules! select_terminal {
+    ($condition:literal) => {
+        concat!(
+            "SELECT t.id, t.organisation_id, t.name, t.created_at,
+                    (SELECT COUNT(*) FROM terminal_event e
+                     WHERE e.terminal_id = t.id AND e.kind = 'revoked') AS revoked,
+                    (SELECT COUNT(*) FROM terminal_event e
+                     WHERE e.terminal_id = t.id AND e.kind = 'enrolled') AS enrolled,
+                    (SELECT MAX(c.not_after) FROM certificate c WHERE c.terminal_id = t.id
+                       AND NOT EXISTS (SELECT 1 FROM revocation_event r
+                           WHERE r.issuer_id = c.issuer_id AND r.serial = c.serial
+                             AND r.kind = 'revoked')) AS certificate_until,
+                    (SELECT MAX(e.at) FROM terminal_event e
+                     WHERE e.terminal_id = t.id AND e.kind = 'code_misused') AS code_misused_at
+             FROM terminal t WHERE ",
+            $condition
+        )
+    };
+}
+
+/// The terminal of this identifier.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn find(queries: &mut impl Queries, id: &str) -> Result<Option<Terminal>, StoreError> {
+    let row: Option<Row> =
+        queries.fetch_optional(sql(select_terminal!("t.id = $1")).bind(id)).await?;
+    row.map(Row::into_terminal).transpose()
+}
+
+/// A facility's terminals, oldest first, `limit` of them from the one after `after_id` on.
+///
+/// Identifiers are random, so the order is by creation and then by identifier.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn list(
+    queries: &mut impl Queries,
+    organisation_id: &str,
+    offset: i64,
+    limit: i64,
+) -> Result<Vec<Terminal>, StoreError> {
+    let rows: Vec<Row> = queries
+        .fetch_all(
+            sql(select_terminal!(
+                "t.organisation_id = $1 ORDER BY t.created_at, t.id LIMIT $2 OFFSET $3"
+            ))
+            .bind(organisation_id)
+            .bind(limit)
+            .bind(offset),
+        )
+        .await?;
+    rows.into_iter().map(Row::into_terminal).collect()
+}
+
+/// Whether a facility has a terminal of this name that is not revoked.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn name_in_use(
+    queries: &mut impl Queries,
+    organisation_id: &str,
+    name: &str,
+) -> Result<bool, StoreError> {
+    let found: Option<(String,)> = queries
+        .fetch_optional(
+            sql("SELECT t.id FROM terminal t WHERE t.organisation_id = $1 AND t.name = $2
+                   AND NOT EXISTS (SELECT 1 FROM terminal_event e
+                       WHERE e.terminal_id = t.id AND e.kind = 'revoked')
+                 LIMIT 1")
+            .bind(organisation_id)
+            .bind(name),
+        )
+        .await?;
+    Ok(found.is_some())
+}
+
+/// Enters a terminal.
+///
+/// # Errors
+/// [`StoreError::AlreadyExists`]: the identifier is taken; draw another one.
+pub async fn create(
+    tx: &mut Tx,
+    id: &str,
+    organisation_id: &str,
+    name: &str,
+    person_id: &str,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    tx.execute(
+        sql("INSERT INTO terminal (id, organisation_id, name, created_at, created_by)
+             VALUES ($1, $2, $3, $4, $5)")
+        .bind(id)
+        .bind(organisation_id)
+        .bind(name)
+        .bind(at)
+        .bind(person_id),
+    )
+    .await?;
+    add_event(tx, id, "created", Some(person_id), "", at).await
+}
+
+/// Notes that the terminal got a certificate, by a code or by its old certificate.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn note_certificate(
+    tx: &mut Tx,
+    id: &str,
+    renewed: bool,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    add_event(tx, id, if renewed { "renewed" } else { "enrolled" }, None, "", at).await
+}
+
+/// Notes that somebody brought a used code of this terminal with another key.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn note_misused_code(
+    tx: &mut Tx,
+    id: &str,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    add_event(tx, id, "code_misused", None, "", at).await
+}
+
+async fn add_event(
+    tx: &mut Tx,
+    terminal_id: &str,
+    kind: &'static str,
+    person_id: Option<&str>,
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    tx.execute(
+        sql("INSERT INTO terminal_event (id, terminal_id, at, kind, person_id, reason)
+             VALUES ($1, $2, $3, $4, $5, $6)")
+        .bind(Uuid::now_v7().to_string())
+        .bind(terminal_id)
+        .bind(at)
+        .bind(kind)
+        .bind(person_id)
+        .bind(reason),
+    )
+    .await?;
+    Ok(())
+}
+
+/// Something that happened to a terminal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TerminalEvent {
+    /// When.
+    pub at: OffsetDateTime,
+    /// `created`, `enrolled`, `renewed`, `code_misused`, `revoked`.
+    pub kind: String,
+    /// The person who did it, if one did.
+    pub person_id: Option<String>,
+    /// Why, in the words of that person.
+    pub reason: String,
+}
+
+/// What happened to a terminal, newest first. At most `limit`.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn events(
+    queries: &mut impl Queries,
+    id: &str,
+    limit: i64,
+) -> Result<Vec<TerminalEvent>, StoreError> {
+    let rows: Vec<(i64, String, Option<String>, String)> = queries
+        .fetch_all(
+            sql("SELECT at, kind, person_id, reason FROM terminal_event
+                 WHERE terminal_id = $1 ORDER BY at DESC, id DESC LIMIT $2")
+            .bind(id)
+            .bind(limit),
+        )
+        .await?;
+    rows.into_iter()
+        .map(|(at, kind, person_id, reason)| {
+            Ok(TerminalEvent { at: moment("terminal event", at)?, kind, person_id, reason })
+        })
+        .collect()
+}
+
+/// Why and by whom a terminal is revoked.
+#[derive(Clone, Copy, Debug)]
+pub struct Revocation<'a> {
+    /// CRLReason of its certificates (RFC 5280 §5.3.1).
+    pub crl_reason: u8,
+    /// Why, in words of the person.
+    pub note: &'a str,
+    /// Who.
+    pub person_id: &'a str,
+    /// When.
+    pub at: OffsetDateTime,
+}
+
+/// What a revocation took back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TakenBack {
+    /// Certificates that were good before: issuer's name and serial number.
+    pub certificates: Vec<(String, Vec<u8>)>,
+    /// Sessions that it ended.
+    pub sessions: Vec<SessionOf>,
+}
+
+/// Revokes a terminal of this facility: its certificates, its sessions, its codes.
+///
+/// `None`: there is no such terminal here, or it was revoked before; nothing changed.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn revoke(
+    tx: &mut Tx,
+    id: &str,
+    organisation_id: &str,
+    revocation: Revocation<'_>,
+) -> Result<Option<TakenBack>, StoreError> {
+    let added = tx
+        .execute(
+            sql("INSERT INTO terminal_event (id, terminal_id, at, kind, person_id, reason)
+                 SELECT CAST($1 AS TEXT), t.id, CAST($4 AS BIGINT), 'revoked', CAST($5 AS TEXT),
+                        CAST($6 AS TEXT)
+                 FROM terminal t WHERE t.id = $2 AND t.organisation_id = $3
+                 ON CONFLICT DO NOTHING")
+            .bind(Uuid::now_v7().to_string())
+            .bind(id)
+            .bind(organisation_id)
+            .bind(revocation.at)
+            .bind(revocation.person_id)
+            .bind(revocation.note),
+        )
+        .await?;
+    if added == 0 {
+        return Ok(None);
+    }
+    let mut taken = TakenBack::default();
+    for certificate in certificate::of_terminal(tx, id).await? {
+        let Certificate { issuer_id, serial, .. } = certificate;
+        if revocation::revoke(tx, &issuer_id, &serial, revocation.crl_reason, revocation.at).await?
+        {
+            taken.certificates.push((issuer_id, serial));
+        }
+    }
+    enrolment_code::withdraw(tx, id, revocation.at).await?;
+    taken.sessions = session::end_of_terminal(tx, id, "terminal_revoked", revocation.at).await?;
+    Ok(Some(taken))
+}
+
+/// Whether a facility is in operation now.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn facility_active(
+    queries: &mut impl Queries,
+    organisation_id: &str,
+) -> Result<bool, StoreError> {
+    let latest: Option<(String,)> = queries
+        .fetch_optional(
+            sql("SELECT kind FROM organisation_event WHERE organisation_id = $1
+                 ORDER BY at DESC, id DESC LIMIT 1")
+            .bind(organisation_id),
+        )
+        .await?;
+    Ok(latest.is_some_and(|(kind,)| kind == "activated" || kind == "resumed"))
+}
