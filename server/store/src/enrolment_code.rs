@@ -377,3 +377,7 @@ pub async fn latest(
     })
     .transpose()
 }
+
+#[cfg(test)]
+#[path = "enrolment_code_tests.rs"]
+mod tests;
