@@ -7,16 +7,23 @@ use sekisho_store::Store;
 
 use crate::{
     assets::Assets,
+    authority::Authorities,
     catalogue::{Catalogue, Lang, Text},
     clock::Clock,
     config::Config,
     keys::InstanceKeys,
+    listener::RefusalLog,
     names::Names,
 };
 
 /// One running instance; axum state. Cheap to clone.
 #[derive(Clone)]
-pub struct App(Arc<Parts>);
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    parts: Parts,
+    refusals: RefusalLog,
+}
 
 /// What an [`App`] is made of. Everything that a test wants to replace is an argument.
 pub struct Parts {
@@ -28,6 +35,8 @@ pub struct Parts {
     pub random: Arc<dyn Randomness>,
     /// The validated configuration.
     pub config: Config,
+    /// The authorities that sign here.
+    pub authority: Authorities,
     /// Signing and sealing keys of this instance.
     pub keys: InstanceKeys,
     /// Messages in both languages.
@@ -42,76 +51,86 @@ impl App {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(parts))
+        Self(Arc::new(Inner { parts, refusals: RefusalLog::default() }))
     }
 
     /// The database.
     #[must_use]
     pub fn store(&self) -> &Store {
-        &self.0.store
+        &self.0.parts.store
     }
 
     /// The clock.
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {
-        &*self.0.clock
+        &*self.0.parts.clock
     }
 
     /// Now, in UTC.
     #[must_use]
     pub fn now(&self) -> time::OffsetDateTime {
-        self.0.clock.now()
+        self.0.parts.clock.now()
     }
 
     /// Randomness.
     #[must_use]
     pub fn random(&self) -> &dyn Randomness {
-        &*self.0.random
+        &*self.0.parts.random
     }
 
     /// The validated configuration.
     #[must_use]
     pub fn config(&self) -> &Config {
-        &self.0.config
+        &self.0.parts.config
+    }
+
+    /// The authorities that sign here, and the trust anchor.
+    #[must_use]
+    pub fn authority(&self) -> &Authorities {
+        &self.0.parts.authority
+    }
+
+    pub(crate) fn refusals(&self) -> &RefusalLog {
+        &self.0.refusals
     }
 
     /// Signing and sealing keys.
     #[must_use]
     pub fn keys(&self) -> &InstanceKeys {
-        &self.0.keys
+        &self.0.parts.keys
     }
 
     /// Messages in both languages.
     #[must_use]
     pub fn catalogue(&self) -> &Catalogue {
-        &self.0.catalogue
+        &self.0.parts.catalogue
     }
 
     /// Messages in one language.
     #[must_use]
     pub fn text(&self, lang: Lang) -> Text {
-        Text::new(Arc::clone(&self.0.catalogue), lang)
+        Text::new(Arc::clone(&self.0.parts.catalogue), lang)
     }
 
     /// Style sheets and scripts.
     #[must_use]
     pub fn assets(&self) -> &Assets {
-        &self.0.assets
+        &self.0.parts.assets
     }
 
     pub(crate) fn assets_shared(&self) -> Arc<Assets> {
-        Arc::clone(&self.0.assets)
+        Arc::clone(&self.0.parts.assets)
     }
 
     /// The origin of each name.
     #[must_use]
     pub fn names(&self) -> &Names {
-        &self.0.names
+        &self.0.parts.names
     }
 }
 
 impl std::fmt::Debug for App {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("App").field("names", &self.0.names).finish_non_exhaustive()
+        f.debug_struct("App").field("names", &self.0.parts.names).finish_non_exhaustive()
     }
 }

@@ -79,11 +79,11 @@ impl Names {
     }
 }
 
-/// Writes an origin, leaving out the scheme's default port.
+/// Writes an origin, leaving out the scheme's default port, and a port that is not known yet (0).
 #[must_use]
 pub fn origin(scheme: &str, host: &str, port: u16) -> String {
     match (scheme, port) {
-        ("https", 443) | ("http", 80) => format!("{scheme}://{host}"),
+        ("https", 443) | ("http", 80) | (_, 0) => format!("{scheme}://{host}"),
         _ => format!("{scheme}://{host}:{port}"),
     }
 }

@@ -1,8 +1,11 @@
 //! Every path of the service on one page, by the name that serves it.
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    routing::{get, post},
+};
 
-use crate::{app::App, assets, middleware, names::NameRole};
+use crate::{app::App, assets, middleware, names::NameRole, repository};
 
 /// The portal's name: portal, authorization endpoint, card login.
 pub fn terminal(app: &App) -> Router {
@@ -30,6 +33,10 @@ pub fn enrol(app: &App) -> Router {
 
 /// Plain HTTP: revocation lists, OCSP, CA certificates.
 pub fn plain(app: &App) -> Router {
-    let router = Router::new();
+    let router = Router::new()
+        .route("/crl/{file}", get(repository::crl))
+        .route("/ca/{file}", get(repository::ca_certificate))
+        .route("/ocsp", post(repository::ocsp_by_post))
+        .route("/ocsp/{*question}", get(repository::ocsp_by_get));
     middleware::wrap(app, NameRole::Plain, router)
 }

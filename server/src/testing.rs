@@ -2,17 +2,23 @@
 
 use std::sync::Arc;
 
+use sekisho_ca::{
+    ceremony::{CeremonyNames, MadeAuthority, make_authority},
+    revocation::ocsp::{OcspResponder, OcspResponders},
+};
 use sekisho_key::{SoftwareKey, SystemRandomness};
 use sekisho_store::Store;
-use time::macros::datetime;
+use time::{OffsetDateTime, macros::datetime};
 use zeroize::Zeroizing;
 
 use crate::{
     app::{App, Parts},
     assets::Assets,
+    authority::Authorities,
     catalogue::Catalogue,
-    clock::ManualClock,
+    clock::{Clock, ManualClock},
     config::{Config, Settings},
+    instance::fill_register,
     keys::{InstanceKeys, NamedKey, named},
     sealing::SealingKey,
 };
@@ -39,7 +45,8 @@ pub async fn app_with(settings: Settings) -> TestApp {
     let config = settings.validate(folder.path()).unwrap();
     let store = Store::open(config.instance().database(), config.instance().node()).await.unwrap();
     let clock = Arc::new(ManualClock::new(datetime!(2026-11-21 09:00 UTC)));
-    let app = parts(store, clock.clone(), config);
+    let authority = authorities(&store, &config, clock.now()).await;
+    let app = parts(store, clock.clone(), config, authority);
     TestApp { app, clock, folder }
 }
 
@@ -47,16 +54,40 @@ pub async fn app_with(settings: Settings) -> TestApp {
 pub async fn second_process(first: &TestApp, node: &str) -> App {
     let config = first.app.config().clone();
     let store = Store::open(config.instance().database(), node).await.unwrap();
-    parts(store, first.clock.clone(), config)
+    parts(store, first.clock.clone(), config, first.app.authority().clone())
 }
 
-fn parts(store: Store, clock: Arc<ManualClock>, config: Config) -> App {
+/// Authorities by a real ceremony, entered into the register.
+async fn authorities(store: &Store, config: &Config, now: OffsetDateTime) -> Authorities {
+    let names = CeremonyNames {
+        organisation: "Test Operating Body".to_owned(),
+        network: "Test Network".to_owned(),
+        publication_base: config.host_names().origins(8443, 8080).plain,
+    };
+    let made = make_authority(now, &SystemRandomness, &names).await.unwrap();
+    fill_register(store, &made, now).await.unwrap();
+    let responder = |made: &MadeAuthority| {
+        let (certificate, key) = made.ocsp_responder.as_ref().unwrap();
+        OcspResponder::delegated(&made.authority, &certificate.der, key.clone()).unwrap()
+    };
+    let find = |id: &str| made.find(id).unwrap().authority.clone();
+    Authorities {
+        root_der: made.root.certificate.der.clone(),
+        terminals: find("terminals"),
+        routers: find("routers"),
+        servers: find("servers"),
+        ocsp: OcspResponders::new(made.issuing.iter().map(responder).collect()),
+    }
+}
+
+fn parts(store: Store, clock: Arc<ManualClock>, config: Config, authority: Authorities) -> App {
     let names = config.host_names().origins(8443, 8080);
     App::new(Parts {
         store,
         clock,
         random: Arc::new(SystemRandomness),
         config,
+        authority,
         keys: InstanceKeys {
             oidc: vec![key()],
             login_request: key(),

@@ -35,10 +35,10 @@ impl Default for AuthoritySettings {
 
 impl AuthoritySettings {
     pub(super) fn validate(&self) -> Result<AuthorityPolicy, ConfigError> {
-        bounded("authority.terminal_days", self.terminal_days, 1..=1_095)?;
+        bounded("authority.terminal_days", self.terminal_days, 1..=366)?;
         bounded("authority.server_days", self.server_days, 2..=397)?;
         bounded("authority.crl_every_minutes", self.crl_every_minutes, 1..=1_440)?;
-        bounded("authority.crl_hours", self.crl_hours, 1..=168)?;
+        bounded("authority.crl_hours", self.crl_hours, 1..=96)?;
         bounded("authority.ocsp_minutes", self.ocsp_minutes, 1..=1_440)?;
         if self.crl_hours * 60 <= self.crl_every_minutes {
             return Err(invalid(

@@ -4,6 +4,7 @@
 //! asks for its answer.
 
 pub mod est;
+mod facility;
 pub mod oauth;
 pub mod page;
 pub mod problem;

@@ -1,11 +1,13 @@
 //! Sockets, TLS chosen by name, and what a handler learns of the connection.
 
 mod accept;
+mod facility;
 mod peer;
 mod sockets;
 mod tls;
 
 pub use accept::{Routers, serve};
+pub use facility::{FacilityConnection, FacilityError, RefusalLog};
 pub use peer::Peer;
 pub use sockets::{BindError, Sockets};
 pub use tls::{ServerIdentity, Tls, TlsError, provider};

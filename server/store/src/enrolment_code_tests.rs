@@ -86,8 +86,7 @@ fn new_code(code_hash: &[u8; 32]) -> NewCode<'_> {
 }
 
 async fn bring(store: &Store, code: [u8; 32], key: [u8; 32], at: OffsetDateTime) -> Claim {
-    let attempt =
-        Attempt { terminal_id: TERMINAL, code_hash: &code, spki_sha256: &key, at };
+    let attempt = Attempt { terminal_id: TERMINAL, code_hash: &code, spki_sha256: &key, at };
     change!(store, |tx| claim(tx, attempt, POLICY).await?)
 }
 
@@ -201,12 +200,8 @@ async fn a_code_ends_with_its_time_with_a_newer_one_and_with_its_terminal_or_fac
     change!(store, |tx| terminal::revoke(tx, TERMINAL, FACILITY, revocation).await?);
     let claim = bring(&store, [8; 32], KEY, NOW).await;
     assert_eq!(claim, Claim::Refused(CodeRefusal::TerminalRevoked));
-    let unknown = Attempt {
-        terminal_id: "T9999999999",
-        code_hash: &CODE,
-        spki_sha256: &KEY,
-        at: NOW,
-    };
+    let unknown =
+        Attempt { terminal_id: "T9999999999", code_hash: &CODE, spki_sha256: &KEY, at: NOW };
     let claim = change!(store, |tx| super::claim(tx, unknown, POLICY).await?);
     assert_eq!(claim, Claim::Refused(CodeRefusal::UnknownTerminal));
 }
@@ -243,9 +238,8 @@ async fn revoking_a_terminal_takes_back_every_certificate_once() {
     );
 
     let revocation = Revocation { crl_reason: 1, note: "stolen", person_id: "p", at: NOW };
-    let elsewhere = change!(store, |tx| {
-        terminal::revoke(tx, TERMINAL, "210987654321", revocation).await?
-    });
+    let elsewhere =
+        change!(store, |tx| { terminal::revoke(tx, TERMINAL, "210987654321", revocation).await? });
     assert_eq!(elsewhere, None);
     let taken = change!(store, |tx| terminal::revoke(tx, TERMINAL, FACILITY, revocation).await?);
     assert_eq!(taken.unwrap().certificates.len(), 2);

@@ -1,0 +1,175 @@
+//! `sekisho audit list DIR` and `sekisho audit verify DIR`.
+
+use sekisho_protocol::jwk::JwkSet;
+use sekisho_store::{Store, audit};
+use serde_json::{Value as Json, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use super::{Exit, Failure, InstanceFolder, runtime};
+use crate::{audit::verify, config::Config, instance::audit_public_keys};
+
+/// Read and verify the audit trail
+#[derive(Debug, clap::Args)]
+pub(super) struct Audit {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    List(List),
+    Verify(Verify),
+}
+
+/// List records, oldest first: when, who, in which role, what, on what, from where
+#[derive(Debug, clap::Args)]
+struct List {
+    #[command(flatten)]
+    instance: InstanceFolder,
+    /// Only records of this organisation
+    #[arg(long, value_name = "ID")]
+    organisation: Option<String>,
+    /// Only records after the one with this identifier
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    after: String,
+    /// Show personal fields too; this is itself recorded
+    #[arg(long)]
+    personal: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// Verify every hash, link, commitment and signed checkpoint; exits with 3 if one does not hold
+#[derive(Debug, clap::Args)]
+struct Verify {
+    #[command(flatten)]
+    instance: InstanceFolder,
+    /// The verdict as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Audit {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        runtime()?.block_on(async {
+            match self.command {
+                Command::List(list) => list.run().await,
+                Command::Verify(verify) => verify.run().await,
+            }
+        })
+    }
+}
+
+async fn open(instance: &InstanceFolder) -> Result<Store, Failure> {
+    let config = Config::read(&instance.dir)?;
+    Ok(Store::open(config.instance().database(), config.instance().node()).await?)
+}
+
+const PAGE: i64 = 500;
+
+impl List {
+    async fn run(self) -> Result<Exit, Failure> {
+        let store = open(&self.instance).await?;
+        if self.personal {
+            record_reading(&store, self.organisation.as_deref()).await?;
+        }
+        let mut reader = store.read();
+        let mut after = self.after.clone();
+        loop {
+            let records =
+                audit::list(&mut reader, &after, self.organisation.as_deref(), PAGE).await?;
+            let Some(last) = records.last() else { break };
+            after.clone_from(&last.id);
+            for record in records {
+                let mut form: Json = serde_json::from_slice(&record.canonical)?;
+                form["seq"] = json!(record.seq);
+                if self.personal {
+                    for field in audit::personal(&mut reader, &record.id).await? {
+                        form["personal"][&field.field] = json!(field.value);
+                    }
+                }
+                if !emit(&if self.json { form.to_string() } else { line(&form) }) {
+                    return Ok(Exit::Done);
+                }
+            }
+        }
+        store.close().await;
+        Ok(Exit::Done)
+    }
+}
+
+/// Writes a line; `false` when nobody reads any more, as in `… | head`.
+fn emit(line: &str) -> bool {
+    use std::io::Write;
+    writeln!(std::io::stdout().lock(), "{line}").is_ok()
+}
+
+/// Reading personal fields is an act of its own.
+async fn record_reading(store: &Store, organisation: Option<&str>) -> Result<(), Failure> {
+    use sekisho_store::{StoreError, transaction};
+    let actor = audit::Actor::Operator(crate::instance::operator());
+    let mut entry = audit::Entry::done("audit.read_personal", actor, OffsetDateTime::now_utc());
+    if let Some(id) = organisation {
+        entry = entry.at_organisation(id);
+    }
+    let written: Result<(), StoreError> =
+        transaction!(store, StoreError, |tx| Ok(audit::Audited::new((), entry.clone())));
+    Ok(written?)
+}
+
+/// One record as a line for people.
+fn line(form: &Json) -> String {
+    let text = |value: &Json| value.as_str().unwrap_or("-").to_owned();
+    let at = form["at"]
+        .as_i64()
+        .and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok())
+        .and_then(|at| at.format(&Rfc3339).ok())
+        .unwrap_or_default();
+    let mut line = format!("{at}  {:<28} {:<8}", text(&form["act"]), text(&form["outcome"]));
+    let mut add = |name: &str, value: String| {
+        line.push_str(&format!(" {name}={value}"));
+    };
+    add("by", format!("{}:{}", text(&form["actor"]["kind"]), text(&form["actor"]["id"])));
+    for name in ["role", "reason", "organisation", "terminal", "address"] {
+        if let Some(value) = form[name].as_str() {
+            add(name, value.to_owned());
+        }
+    }
+    for (group, mark) in [("on", "on."), ("facts", "")] {
+        for (name, value) in form[group].as_object().into_iter().flatten() {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            add(&format!("{mark}{name}"), value);
+        }
+    }
+    line
+}
+
+impl Verify {
+    async fn run(self) -> Result<Exit, Failure> {
+        let store = open(&self.instance).await?;
+        let keys: JwkSet = serde_json::from_value(audit_public_keys(&self.instance.dir)?)?;
+        let verdict = verify::verify(&store, &keys).await?;
+        store.close().await;
+        if self.json {
+            println!("{}", serde_json::to_string(&verdict)?);
+        } else {
+            println!(
+                "{} records chained, {} not yet; {} checkpoints; {} personal fields, {} erased",
+                verdict.records,
+                verdict.unchained,
+                verdict.checkpoints,
+                verdict.personal,
+                verdict.erased
+            );
+            for fault in &verdict.faults {
+                println!("FAULT {fault}");
+            }
+            println!(
+                "{}",
+                if verdict.holds() { "The trail holds." } else { "The trail does not hold." }
+            );
+        }
+        Ok(if verdict.holds() { Exit::Done } else { Exit::DoesNotHold })
+    }
+}

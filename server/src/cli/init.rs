@@ -1,0 +1,147 @@
+//! `sekisho init DIR`.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+use sekisho_key::SystemRandomness;
+use zeroize::Zeroizing;
+
+use super::{Exit, Failure, runtime};
+use crate::{
+    clock::SystemClock,
+    config::Settings,
+    instance::{Created, Plan, create},
+};
+
+/// Make an instance from nothing: authorities, keys, database, first administrator
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sekisho init demo
+      names under sekisho.localhost, ports 8443 and 8080, SQLite
+  sekisho init /srv/sekisho --domain sekisho.example.jp --tls-port 443 --plain-port 80 \\
+      --organisation 'Example Operating Body' --root-passphrase-file /media/safe/passphrase
+      for a network of its own; the root's key is wrapped under your passphrase
+
+The root's private key is written to DIR/root/root-key.p8, wrapped. Carry it away.")]
+pub(super) struct Init {
+    /// Folder to make; it must not exist or be empty
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+    /// Names are made under this domain: terminal., login., mtls., enrol. and plain.
+    #[arg(long, default_value = "sekisho.localhost", value_name = "DOMAIN")]
+    domain: String,
+    /// Operating body in ASCII, as it stands in certificates
+    #[arg(long, default_value = "Healthcare Network Operating Body", value_name = "NAME")]
+    organisation: String,
+    /// What distinguishes this network in the authorities' names, in ASCII
+    #[arg(long, default_value = "Healthcare Network G1", value_name = "NAME")]
+    network: String,
+    /// TLS port on all addresses; 0 takes a free one at each start
+    #[arg(long, default_value_t = 8443, value_name = "PORT")]
+    tls_port: u16,
+    /// Plain HTTP port on all addresses; it is written into certificates
+    #[arg(long, default_value_t = 8080, value_name = "PORT")]
+    plain_port: u16,
+    /// `sqlite:PATH` below DIR, or `postgres://user:password@host/database`
+    #[arg(long, default_value = "sqlite:sekisho.db", value_name = "URL")]
+    database: String,
+    /// Login name of the first administrator
+    #[arg(long, default_value = "admin", value_name = "NAME")]
+    administrator: String,
+    /// File whose first line wraps the root's key; without it a passphrase is drawn and printed once
+    #[arg(long, value_name = "FILE")]
+    root_passphrase_file: Option<PathBuf>,
+    /// Print what was made as JSON, secrets included
+    #[arg(long)]
+    json: bool,
+}
+
+impl Init {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let json = self.json;
+        let plan = self.plan()?;
+        let created = runtime()?.block_on(create(&plan, &SystemClock, &SystemRandomness))?;
+        if json {
+            println!("{}", as_json(&created));
+        } else {
+            tell(&created);
+        }
+        Ok(Exit::Done)
+    }
+
+    fn plan(self) -> Result<Plan, Failure> {
+        let mut settings = Settings::default();
+        let name = |label: &str| format!("{label}.{}", self.domain);
+        settings.names.terminal = name("terminal");
+        settings.names.public = name("login");
+        settings.names.mtls = name("mtls");
+        settings.names.enrol = name("enrol");
+        settings.names.plain = name("plain");
+        let set_port = |addresses: &mut Vec<SocketAddr>, port| {
+            addresses.iter_mut().for_each(|address| address.set_port(port));
+        };
+        set_port(&mut settings.listen.tls, self.tls_port);
+        set_port(&mut settings.listen.plain, self.plain_port);
+        settings.instance.database = self.database;
+        let root_passphrase = match &self.root_passphrase_file {
+            None => None,
+            Some(path) => {
+                let text = std::fs::read_to_string(path).map_err(|error| {
+                    format!("cannot read the passphrase file {}: {error}", path.display())
+                })?;
+                let text = Zeroizing::new(text);
+                let line = text.lines().next().unwrap_or_default().trim();
+                Some(SecretString::from(line.to_owned()))
+            }
+        };
+        Ok(Plan {
+            folder: self.dir,
+            settings,
+            organisation: self.organisation,
+            network: self.network,
+            root_passphrase,
+            administrator: self.administrator,
+        })
+    }
+}
+
+fn as_json(created: &Created) -> serde_json::Value {
+    serde_json::json!({
+        "folder": created.folder.path(),
+        "root_fingerprint": hex::encode(created.root_fingerprint),
+        "root_key": created.folder.root_key(),
+        "root_passphrase": created.root_passphrase.as_ref().map(|secret| secret.expose_secret().to_owned()),
+        "first_use_link": created.first_use_link,
+        "link_expires_at": created.link_expires_at.unix_timestamp(),
+    })
+}
+
+fn tell(created: &Created) {
+    let dir = created.folder.path().display();
+    println!("An instance was made in {dir}.");
+    println!();
+    println!("Root certificate, SHA-256: {}", hex::encode(created.root_fingerprint));
+    println!("    Publish this fingerprint; every terminal compares it at its enrolment.");
+    println!();
+    println!("What to do next:");
+    println!("1. Carry the root's key away: {}", created.folder.root_key().display());
+    if let Some(passphrase) = &created.root_passphrase {
+        println!("   It is wrapped under this passphrase, which is shown here and nowhere else.");
+        println!("   Write it down and keep it apart from the key:");
+        println!();
+        println!("       {}", passphrase.expose_secret());
+        println!();
+    } else {
+        println!("   It is wrapped under the passphrase that you gave. Keep the two apart.");
+    }
+    println!(
+        "2. Put trusted HPKI certificates into {dir}/anchors/hpki and their CRLs into {dir}/crls/hpki."
+    );
+    println!("3. Look through {dir}/sekisho.toml.");
+    println!("4. Start it: sekisho serve {dir}");
+    println!("5. Within 30 minutes, as the first administrator, open this link once and set a");
+    println!("   password and a one-time-password generator:");
+    println!();
+    println!("       {}", created.first_use_link);
+}

@@ -1,0 +1,117 @@
+//! The command line: one file a sub-command, no decisions.
+
+mod audit;
+mod completions;
+mod init;
+mod serve;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::error::page::Chain;
+
+/// Exit codes that scripts can rely on; `--help` lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// It failed; standard error says why and what would help.
+    Failed = 1,
+    /// The command line was not understood (given by the argument parser).
+    Usage = 2,
+    /// What was checked does not hold: an audit trail, a walk.
+    DoesNotHold = 3,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sekisho init /srv/sekisho --domain sekisho.example.jp
+      make an instance; it prints the root's fingerprint and what to do next
+  sekisho serve /srv/sekisho
+      run it; it prints `ready …` once it answers
+  sekisho audit list /srv/sekisho --json | jq .act
+      who did what, oldest first
+  sekisho audit verify /srv/sekisho
+      is the audit trail whole?
+
+Exit codes:
+  0  done
+  1  failed; standard error says why and what would help
+  2  the command line was not understood
+  3  what was checked does not hold";
+
+/// Certification authority for healthcare facilities and portal for their staff.
+#[derive(Debug, Parser)]
+#[command(name = "sekisho", version, about, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Init),
+    Serve(serve::Serve),
+    Audit(audit::Audit),
+    Completions(completions::Completions),
+    /// Print the example configuration, in which every key is documented
+    ExampleConfig,
+}
+
+/// The folder of an instance, as every sub-command takes it.
+#[derive(Debug, clap::Args)]
+struct InstanceFolder {
+    /// Instance folder, made by `sekisho init`
+    #[arg(value_name = "DIR", env = "SEKISHO_DIR")]
+    dir: PathBuf,
+}
+
+/// A failure to be told on standard error.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs what the arguments ask for.
+#[must_use]
+pub fn run(arguments: Arguments) -> Exit {
+    let outcome = match arguments.command {
+        Command::Init(command) => command.run(),
+        Command::Serve(command) => command.run(),
+        Command::Audit(command) => command.run(),
+        Command::Completions(command) => {
+            command.run();
+            Ok(Exit::Done)
+        }
+        Command::ExampleConfig => {
+            print!("{}", crate::config::EXAMPLE);
+            Ok(Exit::Done)
+        }
+    };
+    outcome.unwrap_or_else(|failure| {
+        eprintln!("sekisho: {}", Chain(&*failure));
+        Exit::Failed
+    })
+}
+
+/// A runtime for commands that do one thing.
+fn runtime() -> Result<tokio::runtime::Runtime, std::io::Error> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

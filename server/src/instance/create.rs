@@ -1,0 +1,423 @@
+//! `sekisho init`: an authority from nothing.
+//!
+//! Everything is made in a folder beside the wanted one, which takes its name in one step at the
+//! end: whoever stops in between leaves nothing that could be mistaken for an instance.
+
+use std::path::{Path, PathBuf};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use secrecy::SecretString;
+use sekisho_ca::{
+    ceremony::{CeremonyError, CeremonyNames, MadeAuthorities, make_authority},
+    record::{MemoryRecord, Record, RecordError},
+};
+use sekisho_key::{KeyError, Randomness, RandomnessError, Stretch};
+use sekisho_store::{
+    Store, StoreError,
+    audit::{Actor, Audited},
+    crl::Crl,
+    first_administrator, issuer, transaction,
+};
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use super::{
+    Folder, FolderError,
+    folder::certificates_pem,
+    human_passphrase, machine_passphrase,
+    secrets::{self, SecretsError},
+    server_certificate::{self, ServerCertificateError},
+};
+use crate::{
+    clock::Clock,
+    config::{self, Config, ConfigError, EXAMPLE, Settings},
+    names::{NameRole, Names},
+};
+
+/// Path on the public name where a one-time link is used; the token is its query's `token`.
+pub const FIRST_USE_PATH: &str = "/first-use";
+
+/// What to make.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Where. It must not exist, or be empty.
+    pub folder: PathBuf,
+    /// The configuration to write.
+    pub settings: Settings,
+    /// The operating body in ASCII, as organizationName of each authority.
+    pub organisation: String,
+    /// What distinguishes this network in the authorities' common names.
+    pub network: String,
+    /// Wraps the root's key; drawn and answered when absent.
+    pub root_passphrase: Option<SecretString>,
+    /// Login name of the first administrator.
+    pub administrator: String,
+}
+
+/// What was made.
+#[derive(Debug)]
+pub struct Created {
+    /// Where.
+    pub folder: Folder,
+    /// SHA-256 of the root certificate: what terminals are told to trust.
+    pub root_fingerprint: [u8; 32],
+    /// The root's passphrase, if it was drawn here. Nothing else remembers it.
+    pub root_passphrase: Option<SecretString>,
+    /// The first administrator's one-time link. Nothing else remembers it.
+    pub first_use_link: String,
+    /// Until when the link is good.
+    pub link_expires_at: OffsetDateTime,
+    /// The origins, as far as the configured ports tell.
+    pub names: Names,
+}
+
+/// Why no instance was made. Nothing is left behind.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// Something lies there.
+    #[error("{} is not empty; choose another folder, nothing is overwritten", path.display())]
+    NotEmpty {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The login name cannot be used.
+    #[error("`{name}` is no login name: 1 to 64 lower-case letters, digits, `.`, `-`, `_` or `@`")]
+    LoginName {
+        /// As given.
+        name: String,
+    },
+    /// The root's passphrase is too easy.
+    #[error(
+        "the root passphrase has {characters} characters; give at least 20, or none to have one drawn"
+    )]
+    WeakPassphrase {
+        /// Its length.
+        characters: usize,
+    },
+    /// The folder cannot be made.
+    #[error("cannot make {}", path.display())]
+    Make {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A file.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The ceremony.
+    #[error("the authorities could not be made")]
+    Ceremony(#[from] CeremonyError),
+    /// The database. `AlreadyExists` means that it holds an instance.
+    #[error(
+        "the database could not be filled; a database that holds an instance is not overwritten"
+    )]
+    Store(#[from] StoreError),
+    /// The register.
+    #[error("the register could not be filled")]
+    Record(#[from] RecordError),
+    /// A key.
+    #[error("a key could not be wrapped")]
+    Key(#[from] KeyError),
+    /// Keys of the folder.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// A server certificate.
+    #[error(transparent)]
+    ServerCertificate(#[from] ServerCertificateError),
+    /// No randomness.
+    #[error(transparent)]
+    Randomness(#[from] RandomnessError),
+}
+
+/// Makes an instance.
+///
+/// # Errors
+/// [`CreateError`]; then nothing is left behind, but for rows in an outside database.
+pub async fn create(
+    plan: &Plan,
+    clock: &dyn Clock,
+    random: &dyn Randomness,
+) -> Result<Created, CreateError> {
+    check(plan)?;
+    let making = begin(&plan.folder)?;
+    let config = plan.settings.validate(making.path())?;
+    let folder = Folder::new(making.path());
+    let names = config
+        .host_names()
+        .origins(config.listen().tls()[0].port(), config.listen().plain()[0].port());
+    let now = clock.now().replace_nanosecond(0).unwrap_or_else(|_| clock.now());
+
+    let made = make_authority(
+        now,
+        random,
+        &CeremonyNames {
+            organisation: plan.organisation.clone(),
+            network: plan.network.clone(),
+            publication_base: names.plain.clone(),
+        },
+    )
+    .await?;
+    let passphrase = machine_passphrase(random)?;
+    Folder::write_new(
+        &folder.passphrase(),
+        Zeroizing::new(format!("{}\n", secrecy::ExposeSecret::expose_secret(&passphrase)))
+            .as_bytes(),
+    )?;
+    write_authorities(&folder, &made, &passphrase, random)?;
+    secrets::make(&folder, &passphrase, random)?;
+    let (wrapping, drawn) = match &plan.root_passphrase {
+        Some(given) => (given.clone(), None),
+        None => {
+            let drawn = human_passphrase(random)?;
+            (drawn.clone(), Some(drawn))
+        }
+    };
+    let root_key = made.root.key.to_encrypted_pem(&wrapping, Stretch::HumanPassphrase, random)?;
+    Folder::write_new(&folder.root_key(), root_key.as_bytes())?;
+
+    let store = Store::open(config.instance().database(), config.instance().node()).await?;
+    let filled = fill(&store, &folder, &config, &made, &passphrase, plan, (now, random)).await;
+    store.close().await;
+    let token = filled?;
+
+    let text = configuration_text(&plan.settings);
+    Folder::write_new(&making.path().join(config::FILE_NAME), text.as_bytes())?;
+    finish(making, &plan.folder)?;
+    Ok(Created {
+        folder: Folder::new(&plan.folder),
+        root_fingerprint: made.root.certificate.fingerprint,
+        root_passphrase: drawn,
+        first_use_link: format!("{}{FIRST_USE_PATH}?token={token}", names.public),
+        link_expires_at: now + config.people().one_time_link_lifetime(),
+        names,
+    })
+}
+
+fn check(plan: &Plan) -> Result<(), CreateError> {
+    // Against the wanted folder, so that an error does not name the one beside it.
+    plan.settings.validate(&plan.folder)?;
+    let plain = |b: u8| {
+        b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'_' | b'@')
+    };
+    let name = &plan.administrator;
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
+        return Err(CreateError::LoginName { name: name.clone() });
+    }
+    if let Some(given) = &plan.root_passphrase {
+        let characters = secrecy::ExposeSecret::expose_secret(given).chars().count();
+        if characters < 20 {
+            return Err(CreateError::WeakPassphrase { characters });
+        }
+    }
+    Ok(())
+}
+
+/// A folder beside the wanted one, with its sub-folders, for this user only.
+fn begin(wanted: &Path) -> Result<tempfile::TempDir, CreateError> {
+    match std::fs::read_dir(wanted).map(|mut entries| entries.next().is_none()) {
+        Ok(true) => {}
+        Ok(false) => return Err(CreateError::NotEmpty { path: wanted.to_owned() }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+            return Err(CreateError::NotEmpty { path: wanted.to_owned() });
+        }
+        Err(source) => return Err(CreateError::Make { path: wanted.to_owned(), source }),
+    }
+    let parent = match wanted.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let make = |path: &Path| {
+        std::fs::create_dir_all(path)
+            .map_err(|source| CreateError::Make { path: path.to_owned(), source })
+    };
+    make(parent)?;
+    // `tempfile` makes it readable for this user only, and all below lies behind it.
+    let making = tempfile::Builder::new()
+        .prefix(".sekisho-init-")
+        .tempdir_in(parent)
+        .map_err(|source| CreateError::Make { path: parent.to_owned(), source })?;
+    for sub_folder in Folder::new(making.path()).sub_folders() {
+        make(&sub_folder)?;
+    }
+    Ok(making)
+}
+
+fn finish(making: tempfile::TempDir, wanted: &Path) -> Result<(), CreateError> {
+    // An empty folder gives way to a rename; one that was filled meanwhile does not.
+    std::fs::rename(making.path(), wanted)
+        .map_err(|source| CreateError::Make { path: wanted.to_owned(), source })?;
+    // It is no longer there to be deleted.
+    let _ = making.keep();
+    Ok(())
+}
+
+fn write_authorities(
+    folder: &Folder,
+    made: &MadeAuthorities,
+    passphrase: &SecretString,
+    random: &dyn Randomness,
+) -> Result<(), CreateError> {
+    let certificate = |id: &str, der: &[u8]| {
+        let path = folder.certificate(id);
+        let pem = certificates_pem(&[der])
+            .ok_or(FolderError::Content { path: path.clone(), what: "a certificate" })?;
+        Folder::write_new(&path, pem.as_bytes())
+    };
+    certificate("root", &made.root.certificate.der)?;
+    for authority in &made.issuing {
+        certificate(&authority.id, &authority.certificate.der)?;
+        secrets::write_key(folder, &authority.id, &authority.key, passphrase, random)?;
+        if let Some((responder, key)) = &authority.ocsp_responder {
+            let id = format!("ocsp-{}", authority.id);
+            certificate(&id, &responder.der)?;
+            secrets::write_key(folder, &id, key, passphrase, random)?;
+        }
+    }
+    Ok(())
+}
+
+async fn fill(
+    store: &Store,
+    folder: &Folder,
+    config: &Config,
+    made: &MadeAuthorities,
+    passphrase: &SecretString,
+    plan: &Plan,
+    (now, random): (OffsetDateTime, &dyn Randomness),
+) -> Result<String, CreateError> {
+    fill_register(store, made, now).await?;
+    // The ceremony makes each authority that it lists.
+    let servers = made.find("servers").map(|made| &made.authority);
+    for role in NameRole::TLS {
+        let Some(servers) = servers else { continue };
+        server_certificate::make(
+            folder,
+            role,
+            config.host_names().host(role),
+            servers,
+            config.authority().server_validity(),
+            passphrase,
+            store,
+            (now, random),
+        )
+        .await?;
+    }
+    let mut octets = Zeroizing::new([0; 32]);
+    random.fill(&mut *octets)?;
+    let token = URL_SAFE_NO_PAD.encode(*octets);
+    store
+        .add_first_administrator(
+            &plan.administrator,
+            &first_administrator::token_hash(&token),
+            &operator(),
+            now,
+            now + config.people().one_time_link_lifetime(),
+        )
+        .await?;
+    Ok(token)
+}
+
+/// Enters the authorities, everything that the ceremony signed, and the first CRLs.
+pub(crate) async fn fill_register(
+    store: &Store,
+    made: &MadeAuthorities,
+    now: OffsetDateTime,
+) -> Result<(), CreateError> {
+    let operator = operator();
+    let all = || std::iter::once(&made.root).chain(&made.issuing);
+    for authority in all() {
+        transaction!(store, StoreError, |tx| {
+            let der = &authority.certificate.der;
+            let actor = Actor::Operator(operator.clone());
+            let entry = issuer::add(tx, &authority.id, der, actor, now).await?;
+            Ok(Audited::new((), entry))
+        })?;
+    }
+    replay(&made.record, store, now).await?;
+    for authority in all() {
+        let crl = Crl {
+            number: 1,
+            this_update: authority.crl_this_update,
+            next_update: authority.crl_next_update,
+            der: authority.crl_der.clone(),
+        };
+        store.publish_crl(&authority.id, &crl).await?;
+    }
+    Ok(())
+}
+
+/// Writes what the ceremony did in memory into the register, in the ceremony's order.
+async fn replay(
+    memory: &MemoryRecord,
+    register: &impl Record,
+    at: OffsetDateTime,
+) -> Result<(), RecordError> {
+    for (issuer_id, serial) in memory.serials() {
+        register.reserve_serial(&issuer_id, &serial, at).await?;
+    }
+    for intention in memory.intentions() {
+        register.record_intention(&intention).await?;
+    }
+    for issued in memory.certificates() {
+        register.record_certificate(&issued).await?;
+    }
+    Ok(())
+}
+
+/// Who sits at the command line, as far as the system tells.
+pub(crate) fn operator() -> String {
+    std::env::var("SUDO_USER")
+        .or_else(|_| std::env::var("USER"))
+        .ok()
+        .filter(|name| !name.is_empty() && name.len() <= 64)
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// The annotated example with these values in place of the defaults.
+fn configuration_text(settings: &Settings) -> String {
+    let values = toml::Value::try_from(settings).ok();
+    let mut section = String::new();
+    let mut text = String::with_capacity(EXAMPLE.len());
+    for line in EXAMPLE.lines() {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            section = name.to_owned();
+        }
+        let value = line.split_once(" = ").and_then(|(key, _)| {
+            let value = values.as_ref()?.get(&section)?.get(key)?;
+            Some(format!("{key} = {value}"))
+        });
+        text.push_str(value.as_deref().unwrap_or(line));
+        text.push('\n');
+    }
+    text
+}
+
+/// SHA-256 of a certificate, as `--root` takes it.
+#[must_use]
+pub fn fingerprint_hex(certificate_der: &[u8]) -> String {
+    hex::encode(Sha256::digest(certificate_der))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_written_configuration_keeps_every_comment_and_reads_back() {
+        let mut settings = Settings::default();
+        settings.names.public = "login.example.jp".into();
+        settings.operator.name_ja = "引用符\"と\\の試験".into();
+        settings.listen.tls = vec!["[::1]:0".parse().unwrap()];
+        let text = configuration_text(&settings);
+        assert_eq!(toml::from_str::<Settings>(&text).unwrap(), settings);
+        let comments = |text: &str| text.lines().filter(|line| line.starts_with('#')).count();
+        assert_eq!(comments(&text), comments(EXAMPLE));
+    }
+}

@@ -1,0 +1,173 @@
+//! Where everything lies within an instance folder, and how it is written.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use crate::names::NameRole;
+
+/// The paths of an instance folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder(PathBuf);
+
+/// A file of the folder that cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// Not to be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Not to be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The content is not what belongs there.
+    #[error("{} does not hold {what}", path.display())]
+    Content {
+        /// Which.
+        path: PathBuf,
+        /// What should be there.
+        what: &'static str,
+    },
+}
+
+/// Larger files are not ours.
+const MOST_OCTETS: u64 = 1024 * 1024;
+
+impl Folder {
+    /// The folder at `path`; nothing is looked at yet.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Certificate of an authority or its OCSP responder, PEM.
+    #[must_use]
+    pub fn certificate(&self, id: &str) -> PathBuf {
+        self.0.join("ca").join(format!("{id}.crt"))
+    }
+
+    /// Certificate of a name, PEM, leaf first.
+    #[must_use]
+    pub fn server_certificate(&self, role: NameRole) -> PathBuf {
+        self.0.join("tls").join(format!("{}.crt", role.as_str()))
+    }
+
+    /// A private key, PEM `ENCRYPTED PRIVATE KEY`.
+    #[must_use]
+    pub fn key(&self, name: &str) -> PathBuf {
+        self.0.join("keys").join(format!("{name}.p8"))
+    }
+
+    /// The passphrase of the keys.
+    #[must_use]
+    pub fn passphrase(&self) -> PathBuf {
+        self.0.join("secrets").join("passphrase")
+    }
+
+    /// Symmetric secrets, sealed under the passphrase.
+    #[must_use]
+    pub fn sealed(&self) -> PathBuf {
+        self.0.join("secrets").join("instance.sealed")
+    }
+
+    /// The root's wrapped key, to be carried away.
+    #[must_use]
+    pub fn root_key(&self) -> PathBuf {
+        self.0.join("root").join("root-key.p8")
+    }
+
+    /// Addresses of the running process.
+    #[must_use]
+    pub fn addresses(&self) -> PathBuf {
+        self.0.join("run").join("addresses.json")
+    }
+
+    /// Every sub-folder that `init` makes.
+    pub(super) fn sub_folders(&self) -> Vec<PathBuf> {
+        ["ca", "tls", "keys", "secrets", "root", "run", "anchors/hpki", "crls/hpki"]
+            .into_iter()
+            .map(|name| self.0.join(name))
+            .collect()
+    }
+
+    /// Reads a file of at most 1 MiB.
+    pub(super) fn read(path: &Path) -> Result<Vec<u8>, FolderError> {
+        let read = || {
+            if std::fs::metadata(path)?.len() > MOST_OCTETS {
+                return Err(std::io::Error::other("the file is larger than 1 MiB"));
+            }
+            std::fs::read(path)
+        };
+        read().map_err(|source| FolderError::Read { path: path.to_owned(), source })
+    }
+
+    /// Writes a file that nobody else may read; one that exists is refused.
+    pub(super) fn write_new(path: &Path, octets: &[u8]) -> Result<(), FolderError> {
+        let write = || {
+            let mut options = std::fs::OpenOptions::new();
+            options.write(true).create_new(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let mut file = options.open(path)?;
+            file.write_all(octets)?;
+            file.sync_all()
+        };
+        write().map_err(|source| FolderError::Write { path: path.to_owned(), source })
+    }
+
+    /// Replaces a file in one step: readers see the old one or the new one.
+    pub(super) fn replace(path: &Path, octets: &[u8]) -> Result<(), FolderError> {
+        let mut next = path.as_os_str().to_owned();
+        next.push(format!(".{}.new", std::process::id()));
+        let next = PathBuf::from(next);
+        let written = || {
+            match std::fs::remove_file(&next) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(FolderError::Write { path: next.clone(), source });
+                }
+                _ => {}
+            }
+            Self::write_new(&next, octets)?;
+            std::fs::rename(&next, path)
+                .map_err(|source| FolderError::Write { path: path.to_owned(), source })
+        };
+        written()
+    }
+
+    /// Reads every certificate of a PEM file, DER, in order.
+    pub(super) fn read_certificates(path: &Path) -> Result<Vec<Vec<u8>>, FolderError> {
+        use rustls_pki_types::{CertificateDer, pem::PemObject};
+        let malformed = || FolderError::Content { path: path.to_owned(), what: "a certificate" };
+        let octets = Self::read(path)?;
+        let certificates = CertificateDer::pem_slice_iter(&octets)
+            .map(|certificate| certificate.map(|der| der.to_vec()))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| malformed())?;
+        if certificates.is_empty() { Err(malformed()) } else { Ok(certificates) }
+    }
+}
+
+/// Certificates as one PEM file.
+pub(super) fn certificates_pem(ders: &[&[u8]]) -> Option<String> {
+    ders.iter()
+        .map(|der| der::pem::encode_string("CERTIFICATE", der::pem::LineEnding::LF, der).ok())
+        .collect()
+}

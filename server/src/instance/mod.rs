@@ -1,0 +1,22 @@
+//! An instance: the folder that `sekisho init` makes, and the running service made of it.
+
+mod create;
+mod folder;
+mod open;
+mod passphrase;
+mod root_key;
+mod run;
+mod secrets;
+mod server_certificate;
+
+#[cfg(test)]
+pub(crate) use create::fill_register;
+pub(crate) use create::operator;
+pub use create::{CreateError, Created, FIRST_USE_PATH, Plan, create, fingerprint_hex};
+pub use folder::{Folder, FolderError};
+pub use open::{OpenError, Opened};
+pub use passphrase::{human_passphrase, machine_passphrase};
+pub use root_key::{RootKeyState, find_root_key};
+pub use run::{Ready, RunError, run};
+pub use secrets::{SecretsError, audit_public_keys};
+pub use server_certificate::{ServerCertificateError, renew_server_certificates};

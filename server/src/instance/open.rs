@@ -1,0 +1,82 @@
+//! From an instance folder to everything that a process needs.
+
+use secrecy::SecretString;
+use sekisho_ca::{
+    authority::{Authority, AuthorityError, Publication},
+    revocation::ocsp::{OcspError, OcspResponder, OcspResponders},
+};
+
+use super::{
+    Folder, FolderError,
+    secrets::{self, SecretsError},
+};
+use crate::{
+    authority::{Authorities, ISSUING},
+    keys::InstanceKeys,
+    names::Names,
+};
+
+/// Keys and certificates of an instance folder.
+#[derive(Debug)]
+pub struct Opened {
+    /// The passphrase of the folder's keys.
+    pub passphrase: SecretString,
+    /// The authorities.
+    pub authority: Authorities,
+    /// The other keys.
+    pub keys: InstanceKeys,
+}
+
+/// Why the folder cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A file.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A key.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// An authority.
+    #[error("an authority cannot be used")]
+    Authority(#[from] AuthorityError),
+    /// An OCSP responder.
+    #[error("an OCSP responder cannot be used")]
+    Ocsp(#[from] OcspError),
+}
+
+impl Opened {
+    /// Opens keys and certificates. `names.plain` is where new certificates say that revocation is
+    /// published.
+    ///
+    /// # Errors
+    /// [`OpenError`]: the first that is missing, damaged, or under another passphrase.
+    pub fn open(folder: &Folder, names: &Names) -> Result<Self, OpenError> {
+        let passphrase = secrets::read_passphrase(folder)?;
+        let root_der = first_certificate(folder, "root")?;
+        let mut responders = Vec::with_capacity(ISSUING.len());
+        let mut open = |id: &'static str| -> Result<Authority, OpenError> {
+            let der = first_certificate(folder, id)?;
+            let key = secrets::open_key(folder, id, &passphrase)?;
+            let publication = Publication::under(&names.plain, id, true);
+            let authority = Authority::new(id, &der, key, publication)?;
+            let responder = format!("ocsp-{id}");
+            let der = first_certificate(folder, &responder)?;
+            let key = secrets::open_key(folder, &responder, &passphrase)?;
+            responders.push(OcspResponder::delegated(&authority, &der, key)?);
+            Ok(authority)
+        };
+        let [terminals, routers, servers] = ISSUING;
+        let (terminals, routers, servers) = (open(terminals)?, open(routers)?, open(servers)?);
+        let keys = secrets::open(folder, &passphrase)?;
+        let ocsp = OcspResponders::new(responders);
+        Ok(Self {
+            passphrase,
+            authority: Authorities { root_der, terminals, routers, servers, ocsp },
+            keys,
+        })
+    }
+}
+
+pub(super) fn first_certificate(folder: &Folder, id: &str) -> Result<Vec<u8>, FolderError> {
+    Ok(Folder::read_certificates(&folder.certificate(id))?.swap_remove(0))
+}

@@ -1,0 +1,192 @@
+//! `sekisho serve`: from a folder to a listening process, and to its orderly end.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Instant};
+
+use der::{Decode, Encode};
+use sekisho_key::Randomness;
+use sekisho_store::{Store, StoreError};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Folder, FolderError, OpenError, Opened, RootKeyState, find_root_key,
+    open::first_certificate,
+    server_certificate::{self, ServerCertificateError},
+};
+use crate::{
+    app::{App, Parts},
+    assets::Assets,
+    catalogue::{Catalogue, CatalogueError},
+    clock::Clock,
+    config::Config,
+    jobs,
+    listener::{self, BindError, Routers, Sockets, Tls, TlsError},
+    names::{NameRole, Names},
+    router, schedule,
+};
+
+/// A process that answers.
+#[derive(Debug, Clone, Serialize)]
+pub struct Ready {
+    /// Process identifier.
+    pub pid: u32,
+    /// Name of the process among those that share the database.
+    pub node: String,
+    /// Every address that is listened on.
+    pub listening: Vec<SocketAddr>,
+    /// The TLS port.
+    pub tls_port: u16,
+    /// The plain port.
+    pub plain_port: u16,
+    /// Origin of each name, by role.
+    pub origins: BTreeMap<&'static str, String>,
+    /// From start to readiness, in milliseconds.
+    pub ready_after_ms: u64,
+}
+
+/// Why the process did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The root's key lies open.
+    #[error(
+        "the root's private key lies unwrapped in {}: anybody who reads it is the authority. \
+         Wrap it, carry it away, delete this file; if others could read it, make a new root",
+        path.display()
+    )]
+    RootKeyOpen {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The folder cannot be searched for the root's key.
+    #[error("the folder cannot be searched for the root's key; make it readable for this user")]
+    Search(#[source] std::io::Error),
+    /// The root certificate cannot be read.
+    #[error("ca/root.crt is not a certificate")]
+    Root(#[source] der::Error),
+    /// A socket.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The folder.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A file.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The database.
+    #[error("the database cannot be used")]
+    Store(#[from] StoreError),
+    /// The messages.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    /// A server certificate.
+    #[error(transparent)]
+    ServerCertificate(#[from] ServerCertificateError),
+    /// TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// Runs an instance until `stop` is cancelled. `ready` is called once the sockets answer.
+///
+/// # Errors
+/// [`RunError`]: it did not start.
+pub async fn run(
+    config: Config,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Randomness>,
+    stop: CancellationToken,
+    ready: impl FnOnce(&Ready),
+) -> Result<(), RunError> {
+    let began = Instant::now();
+    let folder = Folder::new(config.folder());
+    refuse_open_root_key(&folder)?;
+    // The sockets first: the ports that were drawn go into names, certificates and tokens.
+    let sockets = Sockets::bind(config.listen())?;
+    let names = config.host_names().origins(sockets.tls_port(), sockets.plain_port());
+    let opened = Opened::open(&folder, &names)?;
+    let store = Store::open(config.instance().database(), config.instance().node()).await?;
+    let app = App::new(Parts {
+        store: store.clone(),
+        clock,
+        random,
+        authority: opened.authority,
+        keys: opened.keys,
+        catalogue: Arc::new(Catalogue::load()?),
+        assets: Arc::new(Assets::load()),
+        names: names.clone(),
+        config,
+    });
+    let tls = Arc::new(tls(&app, &folder, &opened.passphrase)?);
+    let jobs = jobs::all(Arc::clone(&tls), opened.passphrase);
+    let scheduled = tokio::spawn(schedule::run(app.clone(), jobs, stop.clone()));
+    let report = Ready {
+        pid: std::process::id(),
+        node: app.config().instance().node().to_owned(),
+        listening: sockets.addresses(),
+        tls_port: sockets.tls_port(),
+        plain_port: sockets.plain_port(),
+        origins: origins(&names),
+        ready_after_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+    };
+    let json = serde_json::to_vec_pretty(&report).unwrap_or_default();
+    Folder::replace(&folder.addresses(), &json)?;
+    ready(&report);
+    listener::serve(sockets, tls, routers(&app), app.config().listen(), stop).await;
+    // A job under way is finished; its error was logged where it happened.
+    let _ = scheduled.await;
+    // Whatever the last requests recorded is chained before the process ends.
+    if let Err(error) = crate::audit::sequencer::run(app.clone()).await {
+        tracing::error!(error = format!("{error:#}"), "the last audit records are not chained yet");
+    }
+    let _ = std::fs::remove_file(folder.addresses());
+    store.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Refuses while the root's key lies open in the folder, and warns while a wrapped one does.
+fn refuse_open_root_key(folder: &Folder) -> Result<(), RunError> {
+    let root = first_certificate(folder, "root")?;
+    let spki = x509_cert::Certificate::from_der(&root)
+        .and_then(|root| root.tbs_certificate().subject_public_key_info().to_der())
+        .map_err(RunError::Root)?;
+    match find_root_key(folder.path(), &spki).map_err(RunError::Search)? {
+        RootKeyState::Gone => Ok(()),
+        RootKeyState::Wrapped(path) => {
+            tracing::warn!(
+                path = %path.display(),
+                "a wrapped private key, probably the root's, still lies in the folder: carry it away"
+            );
+            Ok(())
+        }
+        RootKeyState::Open(path) => Err(RunError::RootKeyOpen { path }),
+    }
+}
+
+fn tls(app: &App, folder: &Folder, passphrase: &secrecy::SecretString) -> Result<Tls, RunError> {
+    let identities = NameRole::TLS
+        .into_iter()
+        .map(|role| server_certificate::read(folder, role, passphrase))
+        .collect::<Result<Vec<_>, _>>()?;
+    let hint = app.authority().terminals().subject().to_der().map_err(RunError::Root)?;
+    let config = app.config();
+    Ok(Tls::new(config.host_names(), config.listen(), identities, vec![hint])?)
+}
+
+fn origins(names: &Names) -> BTreeMap<&'static str, String> {
+    NameRole::TLS
+        .into_iter()
+        .chain([NameRole::Plain])
+        .map(|role| (role.as_str(), names.origin(role).to_owned()))
+        .collect()
+}
+
+fn routers(app: &App) -> Routers {
+    Routers::from([
+        (NameRole::Terminal, router::terminal(app)),
+        (NameRole::Public, router::public(app)),
+        (NameRole::Mtls, router::mtls(app)),
+        (NameRole::Enrol, router::enrol(app)),
+        (NameRole::Plain, router::plain(app)),
+    ])
+}

@@ -1,0 +1,42 @@
+//! Every scheduled job of the service on one page.
+
+use std::{sync::Arc, time::Duration};
+
+use secrecy::SecretString;
+
+use crate::{
+    audit::sequencer,
+    instance::renew_server_certificates,
+    listener::Tls,
+    outbox::{self, Deliverers},
+    repository::publish,
+    schedule::{Job, Runs},
+};
+
+/// All jobs of an instance.
+#[must_use]
+pub fn all(tls: Arc<Tls>, passphrase: SecretString) -> Vec<Job> {
+    let deliverers = deliverers();
+    vec![
+        Job::new("audit-chain", Duration::from_secs(1), Runs::OnEachNode, sequencer::run),
+        // Each revocation is on a list within seconds; otherwise the list is made by the clock.
+        Job::new("crl", Duration::from_secs(2), Runs::OnOneNode, |app| async move {
+            Ok(publish::publish_due(&app).await?)
+        }),
+        // A message is claimed before it is delivered, so every process may deliver.
+        Job::new("outbox", Duration::from_secs(2), Runs::OnEachNode, move |app| {
+            let deliverers = deliverers.clone();
+            async move { Ok(outbox::deliver_due(&app, &deliverers).await?) }
+        }),
+        // Each process shows its own certificates.
+        Job::new("server-certificates", Duration::from_secs(3600), Runs::OnEachNode, move |app| {
+            let (tls, passphrase) = (Arc::clone(&tls), passphrase.clone());
+            async move { Ok(renew_server_certificates(&app, &tls, &passphrase).await?) }
+        }),
+    ]
+}
+
+/// Who delivers which kind of message; each slice that writes to the outbox adds its line.
+fn deliverers() -> Deliverers {
+    Deliverers::new()
+}

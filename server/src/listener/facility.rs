@@ -1,0 +1,257 @@
+//! The facility behind a connection, judged on every request.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use axum::extract::{FromRef, FromRequestParts};
+use der::{Decode, Encode};
+use http::request::Parts;
+use sekisho_pki::{encoding::instant, signature};
+use sekisho_store::{
+    StoreError,
+    audit::{Actor, Audited, Entry},
+    facility_connection, transaction,
+};
+use sha2::{Digest, Sha256};
+use time::{Duration, OffsetDateTime};
+use x509_cert::Certificate;
+
+use super::Peer;
+use crate::{app::App, error::page::PageError};
+
+/// A terminal of an active facility at the other end of *this* connection, as of *now*.
+///
+/// Extractor: its absence is a page that explains. It never comes from a cookie, a header or the
+/// database alone, and it is made anew for every request, so that a revocation counts at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FacilityConnection {
+    /// The terminal's identifier.
+    pub terminal_id: String,
+    /// The terminal's name within its facility.
+    pub terminal_name: String,
+    /// The facility's immutable identifier.
+    pub organisation_id: String,
+    /// The facility's name as registered now.
+    pub organisation_name: String,
+    /// SHA-256 of the certificate (`x5t#S256`).
+    pub fingerprint: [u8; 32],
+    /// Which of our authorities issued it.
+    pub issuer_id: String,
+    /// Its serial number.
+    pub serial: Vec<u8>,
+    /// The certificate, DER.
+    pub certificate_der: Vec<u8>,
+}
+
+/// Why a connection does not speak for a facility.
+#[derive(Debug, thiserror::Error)]
+pub enum FacilityError {
+    /// The browser sent no certificate.
+    #[error("the connection carries no certificate")]
+    NoCertificate,
+    /// Not issued to a terminal by us: another authority, a forgery, or not well formed.
+    #[error("the certificate is not one that we issued to a terminal")]
+    NotOurs,
+    /// Its validity has not begun.
+    #[error("the certificate of terminal {terminal_id} is valid from {not_before} only")]
+    NotYetValid {
+        /// The terminal.
+        terminal_id: String,
+        /// When it begins.
+        not_before: OffsetDateTime,
+    },
+    /// Its validity is over.
+    #[error("the certificate of terminal {terminal_id} ended at {not_after}")]
+    Expired {
+        /// The terminal.
+        terminal_id: String,
+        /// When it ended.
+        not_after: OffsetDateTime,
+    },
+    /// It was taken back, or its terminal was.
+    #[error("terminal {terminal_id} or its certificate is revoked")]
+    Revoked {
+        /// The terminal.
+        terminal_id: String,
+    },
+    /// The facility is suspended, closed, or not yet activated.
+    #[error("facility {organisation_id} is not active ({status})")]
+    FacilityNotActive {
+        /// The facility.
+        organisation_id: String,
+        /// The terminal.
+        terminal_id: String,
+        /// Its last event.
+        status: String,
+    },
+    /// The database did not say. Not knowing refuses.
+    #[error("the status of the certificate is not known")]
+    Unknown(#[from] StoreError),
+}
+
+impl FacilityError {
+    /// A constant code for audit records and machine-readable answers.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoCertificate => "no_certificate",
+            Self::NotOurs => "foreign_certificate",
+            Self::NotYetValid { .. } => "not_yet_valid",
+            Self::Expired { .. } => "expired",
+            Self::Revoked { .. } => "revoked",
+            Self::FacilityNotActive { .. } => "facility_not_active",
+            Self::Unknown(_) => "unknown_status",
+        }
+    }
+
+    fn terminal_id(&self) -> Option<&str> {
+        match self {
+            Self::NotYetValid { terminal_id, .. }
+            | Self::Expired { terminal_id, .. }
+            | Self::Revoked { terminal_id }
+            | Self::FacilityNotActive { terminal_id, .. } => Some(terminal_id),
+            Self::NoCertificate | Self::NotOurs | Self::Unknown(_) => None,
+        }
+    }
+}
+
+impl FacilityConnection {
+    /// Judges the peer's certificate: ours, within its validity, not revoked, of a terminal that is
+    /// not revoked, of an active facility. A refusal of a terminal that we know is audited.
+    ///
+    /// # Errors
+    /// [`FacilityError`]: the first of these that fails.
+    pub async fn judge(app: &App, peer: &Peer) -> Result<Self, FacilityError> {
+        let outcome = Self::judge_silently(app, peer).await;
+        if let Err(error) = &outcome {
+            audit_refusal(app, peer, error).await;
+        }
+        outcome
+    }
+
+    async fn judge_silently(app: &App, peer: &Peer) -> Result<Self, FacilityError> {
+        let leaf = peer.chain.first().ok_or(FacilityError::NoCertificate)?;
+        let now = app.now();
+        // 1. Signed by our authority for terminals. The register alone would do for honest rows;
+        // the signature stands against a row that somebody wrote behind our back.
+        let (not_before, not_after) = signed_by_us(app, leaf).ok_or(FacilityError::NotOurs)?;
+        // 2. In the register, as a terminal's.
+        let fingerprint: [u8; 32] = Sha256::digest(leaf).into();
+        let row = facility_connection::find(&mut app.store().read(), &fingerprint)
+            .await?
+            .ok_or(FacilityError::NotOurs)?;
+        let terminal_id = row.terminal_id.clone();
+        // 3. Within its validity.
+        if now < not_before {
+            return Err(FacilityError::NotYetValid { terminal_id, not_before });
+        }
+        if now > not_after {
+            return Err(FacilityError::Expired { terminal_id, not_after });
+        }
+        // 4. Not taken back, nor its terminal.
+        if row.certificate_revoked || row.terminal_revoked {
+            return Err(FacilityError::Revoked { terminal_id });
+        }
+        // 5. The facility may act.
+        if !row.organisation_active() {
+            return Err(FacilityError::FacilityNotActive {
+                organisation_id: row.organisation_id,
+                terminal_id,
+                status: row.organisation_status,
+            });
+        }
+        Ok(Self {
+            terminal_id,
+            terminal_name: row.terminal_name,
+            organisation_id: row.organisation_id,
+            organisation_name: row.organisation_name,
+            fingerprint,
+            issuer_id: row.issuer_id,
+            serial: row.serial,
+            certificate_der: leaf.to_vec(),
+        })
+    }
+}
+
+/// Validity of a certificate that our authority for terminals signed; `None` for any other.
+fn signed_by_us(app: &App, leaf: &[u8]) -> Option<(OffsetDateTime, OffsetDateTime)> {
+    let certificate = Certificate::from_der(leaf).ok()?;
+    let tbs = certificate.tbs_certificate();
+    let issuer = app.authority().terminals();
+    if tbs.issuer() != issuer.subject() || tbs.signature() != certificate.signature_algorithm() {
+        return None;
+    }
+    signature::verify(
+        issuer.public_key_der(),
+        certificate.signature_algorithm(),
+        &tbs.to_der().ok()?,
+        certificate.signature().as_bytes()?,
+    )
+    .ok()?;
+    let validity = tbs.validity();
+    Some((instant::from_time(&validity.not_before), instant::from_time(&validity.not_after)))
+}
+
+/// When a refusal of a certificate was last audited: one a minute is enough to tell of a terminal
+/// that keeps trying, and a stranger's flood writes nothing.
+#[derive(Debug, Default)]
+pub struct RefusalLog {
+    last: Mutex<HashMap<([u8; 32], &'static str), OffsetDateTime>>,
+}
+
+impl RefusalLog {
+    const PAUSE: Duration = Duration::MINUTE;
+    const MOST: usize = 10_000;
+
+    fn is_due(&self, key: ([u8; 32], &'static str), now: OffsetDateTime) -> bool {
+        // Plain data: a panic elsewhere cannot leave it half written.
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.get(&key).is_some_and(|at| now < *at + Self::PAUSE) {
+            return false;
+        }
+        if last.len() >= Self::MOST {
+            last.retain(|_, at| now < *at + Self::PAUSE);
+        }
+        last.insert(key, now);
+        true
+    }
+}
+
+async fn audit_refusal(app: &App, peer: &Peer, error: &FacilityError) {
+    let (Some(leaf), Some(terminal_id)) = (peer.chain.first(), error.terminal_id()) else { return };
+    let now = app.now();
+    let fingerprint: [u8; 32] = Sha256::digest(leaf).into();
+    if !app.refusals().is_due((fingerprint, error.code()), now) {
+        return;
+    }
+    let entry = Entry::refused(
+        "facility.connect",
+        Actor::Terminal(terminal_id.to_owned()),
+        now,
+        error.code(),
+    )
+    .from_address(peer.addr.ip())
+    .on("terminal", terminal_id)
+    .fact("certificate_sha256", hex::encode(fingerprint));
+    let written: Result<(), StoreError> =
+        transaction!(app.store(), StoreError, |tx| Ok(Audited::new((), entry.clone())));
+    if let Err(failure) = written {
+        tracing::error!(%failure, refusal = error.code(), "refusal could not be audited");
+    }
+}
+
+impl<S> FromRequestParts<S> for FacilityConnection
+where
+    App: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
+        let app = App::from_ref(state);
+        let peer = parts.extensions.get::<Peer>().ok_or(FacilityError::NoCertificate)?;
+        Ok(Self::judge(&app, peer).await?)
+    }
+}

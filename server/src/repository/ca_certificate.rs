@@ -1,0 +1,30 @@
+//! `GET /ca/{file}`: an authority's certificate, DER (RFC 5280 §4.2.2.1, id-ad-caIssuers).
+
+use axum::{
+    extract::{Path, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+
+use crate::app::App;
+
+/// Answers `root.crt`, `terminals.crt`, `routers.crt`, `servers.crt`.
+pub async fn ca_certificate(State(app): State<App>, Path(file): Path<String>) -> Response {
+    let id = file.strip_suffix(".crt").unwrap_or_default();
+    let der = if id == "root" {
+        Some(app.authority().root_der())
+    } else {
+        app.authority().find(id).map(|authority| authority.certificate_der())
+    };
+    match der {
+        Some(der) => (
+            [
+                (header::CONTENT_TYPE, HeaderValue::from_static("application/pkix-cert")),
+                (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400")),
+            ],
+            der.to_vec(),
+        )
+            .into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
