@@ -13,6 +13,7 @@ pub mod authority;
 pub mod ceremony;
 pub mod issuance;
 pub mod lint;
+pub mod lookalike;
 pub mod profile;
 pub mod record;
 pub mod registration;

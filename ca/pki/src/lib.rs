@@ -6,4 +6,5 @@
 
 pub mod encoding;
 pub mod national;
+pub mod path;
 pub mod signature;

@@ -3,4 +3,5 @@
 pub mod facility_code;
 pub mod facility_identifier;
 pub mod hc_role;
+pub mod hpki;
 mod luhn;
