@@ -514,7 +514,8 @@ fn judged_below(spoil: impl FnOnce(&mut Forge)) -> Result<(), PathError> {
 fn an_issuer_must_be_allowed_to_issue() {
     assert_eq!(judged_below(|_| ()), Ok(()));
     type Spoil = fn(&mut Forge);
-    let cases: [(Spoil, fn(&PathError) -> bool); 8] = [
+    type Expected = fn(&PathError) -> bool;
+    let cases: [(Spoil, Expected); 8] = [
         (
             |forge| forge.drop_extension::<BasicConstraints>(),
             |error| matches!(error, PathError::NotAnAuthority { .. }),

@@ -89,7 +89,7 @@ impl Anchors {
             rest = &rest[start..];
             let end = rest.find(END).ok_or(AnchorError::NotPem)? + END.len();
             let (_, der) =
-                der::pem::decode_vec(rest[..end].as_bytes()).map_err(|_| AnchorError::NotPem)?;
+                der::pem::decode_vec(&rest.as_bytes()[..end]).map_err(|_| AnchorError::NotPem)?;
             let anchor = TrustAnchor::from_der(&der)
                 .map_err(|source| AnchorError::Certificate { index: anchors.len(), source })?;
             anchors.push(anchor);
