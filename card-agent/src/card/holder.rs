@@ -1,0 +1,81 @@
+//! What a card's certificate says about its holder, and whether the portal has use for it.
+//!
+//! Only for choosing: nothing here is proved, the portal validates.
+
+use const_oid::AssociatedOid;
+use const_oid::db::rfc4519;
+use der::{Decode, Encode};
+use sekisho_pki::encoding::name::only_text;
+use sekisho_protocol::Sha256Digest;
+use sekisho_protocol::request::LoginRequest;
+use x509_cert::Certificate;
+use x509_cert::ext::pkix::CertificatePolicies;
+
+/// Parts of a card certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Common name; shown to the person.
+    pub name: String,
+    issuer_der: Vec<u8>,
+    serial_number: Option<String>,
+    policies: Vec<String>,
+}
+
+/// Why a card is of no use for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsuitable {
+    /// Another issuer or policy.
+    Issuer,
+    /// Another person than the one expected.
+    Person,
+}
+
+impl Holder {
+    /// Reads a certificate; `None` where it is none.
+    pub fn of(certificate_der: &[u8]) -> Option<Self> {
+        let certificate = Certificate::from_der(certificate_der).ok()?;
+        let tbs = certificate.tbs_certificate();
+        let policies = tbs
+            .extensions()
+            .into_iter()
+            .flatten()
+            .find(|extension| extension.extn_id == CertificatePolicies::OID)
+            .and_then(|extension| {
+                CertificatePolicies::from_der(extension.extn_value.as_bytes()).ok()
+            })
+            .map(|policies| policies.0.iter().map(|p| p.policy_identifier.to_string()).collect())
+            .unwrap_or_default();
+        let name = only_text(tbs.subject(), rfc4519::COMMON_NAME).unwrap_or_default();
+        Some(Self {
+            // A window shows one line of it.
+            name: name.chars().filter(|c| !c.is_control()).take(64).collect(),
+            issuer_der: tbs.issuer().to_der().ok()?,
+            serial_number: only_text(tbs.subject(), rfc4519::SERIAL_NUMBER),
+            policies,
+        })
+    }
+
+    /// Whether the request can be answered with this card.
+    ///
+    /// # Errors
+    /// [`Unsuitable`].
+    pub fn suits(&self, request: &LoginRequest) -> Result<(), Unsuitable> {
+        let issuer = |accepted: &sekisho_protocol::trust::CardIssuer| {
+            accepted.subject_der.as_bytes() == self.issuer_der
+        };
+        let policies = &request.accepted_policies;
+        let policy = policies.is_empty() || policies.iter().any(|p| self.policies.contains(p));
+        if !request.card_issuers.iter().any(issuer) || !policy {
+            return Err(Unsuitable::Issuer);
+        }
+        match &request.expected_subject {
+            Some(expected)
+                if expected.issuer_name_sha256 != Sha256Digest::of(&self.issuer_der)
+                    || self.serial_number.as_ref() != Some(&expected.serial_number) =>
+            {
+                Err(Unsuitable::Person)
+            }
+            _ => Ok(()),
+        }
+    }
+}

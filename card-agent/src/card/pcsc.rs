@@ -1,0 +1,117 @@
+//! Real readers through PC/SC: shared mode, short transactions.
+
+use std::ffi::CString;
+use std::time::Duration;
+
+use pcsc::{Context, Disposition, Error, Protocols, ReaderState, Scope, ShareMode, State};
+
+use super::reader::{CardError, Channel, Readers, Slot, Transmit, Work};
+
+/// The PC/SC service.
+#[derive(Default)]
+pub struct PcscReaders;
+
+/// Every call makes its own context: the service may be restarted at any time, and contexts of
+/// before would stay dead.
+fn context() -> Result<Context, CardError> {
+    Context::establish(Scope::User).map_err(|error| CardError::NoService(error.to_string()))
+}
+
+fn failure(error: Error) -> CardError {
+    match error {
+        Error::RemovedCard
+        | Error::NoSmartcard
+        | Error::UnknownReader
+        | Error::ReaderUnavailable => CardError::Removed,
+        Error::ResetCard => CardError::Reset,
+        Error::NoService | Error::ServiceStopped => CardError::NoService(error.to_string()),
+        other => CardError::Reader(other.to_string()),
+    }
+}
+
+fn states(context: &Context) -> Result<Vec<ReaderState>, CardError> {
+    let names = match context.list_readers_owned() {
+        Ok(names) => names,
+        Err(Error::NoReadersAvailable) => return Ok(Vec::new()),
+        Err(error) => return Err(failure(error)),
+    };
+    let mut states: Vec<ReaderState> =
+        names.into_iter().map(|name| ReaderState::new(name, State::UNAWARE)).collect();
+    if !states.is_empty() {
+        context.get_status_change(Duration::ZERO, &mut states).map_err(failure)?;
+    }
+    Ok(states)
+}
+
+impl Readers for PcscReaders {
+    fn slots(&self) -> Result<Vec<Slot>, CardError> {
+        let states = states(&context()?)?;
+        Ok(states
+            .iter()
+            .map(|state| {
+                let usable = state.event_state().contains(State::PRESENT)
+                    && !state.event_state().contains(State::MUTE);
+                Slot {
+                    reader: state.name().to_string_lossy().into_owned(),
+                    insertion: usable.then(|| state.event_count().into()),
+                }
+            })
+            .collect())
+    }
+
+    fn wait(&self, most: Duration) {
+        let waited = context().and_then(|context| {
+            let mut states = states(&context)?;
+            // A reader plugged in or out is a change as well.
+            if let Ok(name) = CString::new("\\\\?PnP?\\Notification") {
+                states.push(ReaderState::new(name, State::UNAWARE));
+            }
+            states.iter_mut().for_each(ReaderState::sync_current_state);
+            match context.get_status_change(most, &mut states) {
+                Ok(()) | Err(Error::Timeout) => Ok(()),
+                Err(error) => Err(failure(error)),
+            }
+        });
+        if waited.is_err() {
+            std::thread::sleep(most.min(Duration::from_secs(1)));
+        }
+    }
+
+    fn connect(&self, reader: &str) -> Result<Box<dyn Channel>, CardError> {
+        let name = CString::new(reader).map_err(|_| CardError::Removed)?;
+        let context = context()?;
+        let card = context.connect(&name, ShareMode::Shared, Protocols::ANY).map_err(failure)?;
+        Ok(Box::new(PcscChannel { card }))
+    }
+}
+
+struct PcscChannel {
+    card: pcsc::Card,
+}
+
+impl Channel for PcscChannel {
+    fn transaction(&mut self, work: Work<'_>) -> Result<(), CardError> {
+        let transaction = match self.card.transaction2() {
+            Ok(transaction) => transaction,
+            Err((card, Error::ResetCard)) => {
+                card.reconnect(ShareMode::Shared, Protocols::ANY, Disposition::LeaveCard)
+                    .map_err(failure)?;
+                card.transaction().map_err(failure)?
+            }
+            Err((_, error)) => return Err(failure(error)),
+        };
+        let done = work(&mut PcscTransmit(&transaction));
+        // Leave the card as it is: the work selected away, and a reset would break other software.
+        let _ = transaction.end(Disposition::LeaveCard);
+        done
+    }
+}
+
+struct PcscTransmit<'a, 'tx>(&'a pcsc::Transaction<'tx>);
+
+impl Transmit for PcscTransmit<'_, '_> {
+    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, CardError> {
+        let mut buffer = vec![0; pcsc::MAX_BUFFER_SIZE_EXTENDED];
+        self.0.transmit(command, &mut buffer).map(<[u8]>::to_vec).map_err(failure)
+    }
+}

@@ -1,0 +1,126 @@
+//! Readers as the agent sees them; PC/SC and software cards stand behind.
+
+use std::time::Duration;
+
+use super::apdu::StatusWord;
+
+/// What may go wrong with a reader or a card.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CardError {
+    /// The PC/SC service doesn't answer.
+    #[error("the smart card service does not run: {0}")]
+    NoService(String),
+    /// The card or the reader is gone.
+    #[error("the card was removed")]
+    Removed,
+    /// Other software reset the card; the work may be tried again once.
+    #[error("other software reset the card")]
+    Reset,
+    /// The reader failed otherwise.
+    #[error("the card reader failed: {0}")]
+    Reader(String),
+    /// An answer without a status word, or longer than allowed.
+    #[error("the card answered with something that is no answer")]
+    Malformed,
+    /// No application of ours on this card.
+    #[error("the card is no HPKI card")]
+    NotHpki,
+    /// A file or structure is not as ISO/IEC 7816-15 has it.
+    #[error("the card's {0} is not readable")]
+    Structure(&'static str),
+    /// The card refused a step.
+    #[error("the card refused {step}: {status}")]
+    Refused {
+        /// Which step.
+        step: &'static str,
+        /// Its reason.
+        status: StatusWord,
+    },
+    /// Wrong PIN.
+    #[error("the PIN is wrong")]
+    PinWrong {
+        /// Tries left, where the card tells.
+        tries_left: Option<u8>,
+    },
+    /// No tries left.
+    #[error("the PIN is blocked")]
+    PinBlocked,
+}
+
+/// A reader, and the card in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// The reader's name.
+    pub reader: String,
+    /// Present while a card is in; another number after each insertion.
+    pub insertion: Option<u64>,
+}
+
+/// All readers of this PC.
+pub trait Readers: Send + Sync {
+    /// The readers and their cards now.
+    ///
+    /// # Errors
+    /// [`CardError::NoService`], [`CardError::Reader`].
+    fn slots(&self) -> Result<Vec<Slot>, CardError>;
+
+    /// Waits for a change, at most so long. Returns early where it can.
+    fn wait(&self, most: Duration);
+
+    /// Opens the card in a reader, shared with other software.
+    ///
+    /// # Errors
+    /// [`CardError`].
+    fn connect(&self, reader: &str) -> Result<Box<dyn Channel>, CardError>;
+}
+
+/// What to do inside one transaction.
+pub type Work<'a> = &'a mut dyn FnMut(&mut dyn Transmit) -> Result<(), CardError>;
+
+/// An open card.
+pub trait Channel {
+    /// Does work while no other program can speak to the card.
+    ///
+    /// # Errors
+    /// What the work returned, or why there was no transaction.
+    fn transaction(&mut self, work: Work<'_>) -> Result<(), CardError>;
+}
+
+/// Exchanges single commands.
+pub trait Transmit {
+    /// Sends octets, returns octets with the status word at the end.
+    ///
+    /// # Errors
+    /// [`CardError`].
+    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, CardError>;
+}
+
+/// Sends a command, splits the status word off. Follows 61xx and 6Cxx (ISO/IEC 7816-4 §5.3.4).
+///
+/// # Errors
+/// [`CardError`].
+pub fn exchange(
+    card: &mut dyn Transmit,
+    command: &[u8],
+) -> Result<(Vec<u8>, StatusWord), CardError> {
+    let (mut data, mut status) = split(card.transmit(command)?)?;
+    // At most 16 further pieces: nothing that we ask for is longer.
+    for _ in 0..16 {
+        let [more, octets] = status.0.to_be_bytes();
+        let next = match more {
+            0x61 => vec![0, 0xc0, 0, 0, octets],
+            0x6c if command.len() == 5 => [&command[..4], &[octets]].concat(),
+            _ => break,
+        };
+        let (piece, then) = split(card.transmit(&next)?)?;
+        data.extend(piece);
+        status = then;
+    }
+    Ok((data, status))
+}
+
+fn split(mut answer: Vec<u8>) -> Result<(Vec<u8>, StatusWord), CardError> {
+    let status = *answer.last_chunk::<2>().ok_or(CardError::Malformed)?;
+    answer.truncate(answer.len() - 2);
+    Ok((answer, StatusWord(u16::from_be_bytes(status))))
+}

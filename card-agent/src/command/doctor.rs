@@ -1,0 +1,70 @@
+use clap::Args;
+use sekisho_protocol::door;
+
+use super::{Failure, refused};
+use crate::card::pcsc::PcscReaders;
+use crate::card::reader::Readers;
+use crate::platform;
+use crate::terminal::enrol;
+use crate::terminal::key::FileKey;
+use crate::terminal::place::Place;
+
+/// Look for what keeps logins from working, and say what to do.
+#[derive(Args)]
+#[command(after_help = "Example:\n  sekisho-agent doctor --port 14790")]
+pub struct Doctor {
+    /// Port of the agent.
+    #[arg(long, default_value_t = door::DEFAULT_PORT)]
+    port: u16,
+}
+
+impl Doctor {
+    pub(super) async fn execute(self, place: &Place) -> Result<(), Failure> {
+        let mut faults = 0;
+        let mut tell = |subject: &str, finding: Result<String, String>| match finding {
+            Ok(text) => println!("ok     {subject}: {text}"),
+            Err(text) => {
+                faults += 1;
+                println!("FAULT  {subject}: {text}");
+            }
+        };
+        tell("enrolment", place.trust().map(|t| t.terminal.id).map_err(|e| e.to_string()));
+        tell(
+            "server",
+            match FileKey::load(&place.key()) {
+                Ok(key) => match enrol::refresh_trust(place, &key).await {
+                    Ok((_, ahead)) if ahead.abs() > 300 => {
+                        Err(format!("this PC's clock is wrong by {ahead} seconds; set it"))
+                    }
+                    Ok((_, ahead)) => Ok(format!("answers, clocks differ by {ahead} s")),
+                    Err(error) => Err(error.to_string()),
+                },
+                Err(error) => Err(error.to_string()),
+            },
+        );
+        tell(
+            "port",
+            match platform::foreign_listener(self.port) {
+                Some(user) => Err(format!(
+                    "a program of user {user} listens on {}; stop it, or give the agent another port",
+                    self.port
+                )),
+                None => Ok(format!("{} is not taken by another user", self.port)),
+            },
+        );
+        tell(
+            "readers",
+            match PcscReaders.slots() {
+                Ok(slots) if slots.is_empty() => Err("none connected".into()),
+                Ok(slots) => {
+                    Ok(slots.into_iter().map(|slot| slot.reader).collect::<Vec<_>>().join(", "))
+                }
+                Err(error) => Err(error.to_string()),
+            },
+        );
+        match faults {
+            0 => Ok(()),
+            _ => Err(refused(anyhow::anyhow!("{faults} faults"))),
+        }
+    }
+}

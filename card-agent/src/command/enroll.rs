@@ -1,0 +1,66 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use secrecy::SecretString;
+use url::Url;
+
+use super::{Failure, local, refused};
+use crate::terminal::enrol::{self, EnrolError, Invitation};
+use crate::terminal::key::FileKey;
+use crate::terminal::nss;
+use crate::terminal::place::Place;
+
+/// Enrol this PC: makes a key here and fetches its certificate.
+///
+/// Paste the line that the facility's administrator received. Running it again continues where it
+/// stopped.
+#[derive(Args)]
+#[command(
+    after_help = "Example:\n  sekisho-agent enroll --server https://enrol.example:8443 --root 3f9a… --terminal T0123456789 --code ABCD-EFGH-JKMN-PQRS --nss ~/.pki/nssdb"
+)]
+pub struct Enroll {
+    /// Enrolment address.
+    #[arg(long)]
+    server: Url,
+    /// SHA-256 of the root certificate, hexadecimal.
+    #[arg(long)]
+    root: String,
+    /// Terminal identifier.
+    #[arg(long)]
+    terminal: String,
+    /// One-time code.
+    #[arg(long, env = "SEKISHO_ENROLL_CODE", hide_env_values = true)]
+    code: String,
+    /// NSS database of the browser, to be given the key too.
+    #[arg(long)]
+    nss: Option<PathBuf>,
+}
+
+impl Enroll {
+    pub(super) async fn execute(self, place: &Place) -> Result<(), Failure> {
+        let place = Place::create(&place.folder)?;
+        let invitation = Invitation {
+            server: self.server,
+            root_sha256: self.root,
+            terminal: self.terminal,
+            code: SecretString::from(self.code),
+        };
+        let trust = enrol::enrol(&place, &invitation).await.map_err(failure)?;
+        if let Some(folder) = &self.nss {
+            let key = FileKey::load(&place.key())?;
+            nss::import(&place, &key, folder).map_err(local)?;
+        }
+        println!("{}: {} ({})", trust.facility.name, trust.terminal.name, trust.terminal.id);
+        println!("Enrolled. Next: sekisho-agent run");
+        Ok(())
+    }
+}
+
+/// Whose fault it is decides the exit code.
+pub(super) fn failure(error: EnrolError) -> Failure {
+    match error {
+        EnrolError::Place(error) => error.into(),
+        EnrolError::Client(_) | EnrolError::Encode(_) => local(error),
+        error => refused(error),
+    }
+}

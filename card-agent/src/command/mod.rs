@@ -1,0 +1,93 @@
+//! The command line. Exit codes: 0 done, 1 refused by server, card or state, 2 wrong usage,
+//! 3 something of this PC failed (file, port, tool).
+
+mod completions;
+mod doctor;
+mod enroll;
+mod policy;
+mod renew;
+mod run;
+mod status;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::terminal::place::{Place, PlaceError};
+
+pub use run::Run;
+
+/// Card login on this PC: enrols it, then answers the portal's page.
+#[derive(Parser)]
+#[command(
+    name = "sekisho-agent",
+    version,
+    after_help = "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 this PC failed.\n\nExamples:\n  sekisho-agent enroll --server https://enrol.example:8443 --root 3f9a… --terminal T0123456789 --code ABCD-EFGH-JKMN-PQRS\n  sekisho-agent run\n  sekisho-agent doctor"
+)]
+pub struct Arguments {
+    /// Where this PC's key, certificate and trust are kept.
+    #[arg(long, global = true, env = "SEKISHO_AGENT_DIR")]
+    dir: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Enroll(enroll::Enroll),
+    Renew(renew::Renew),
+    Run(run::Run),
+    Status(status::Status),
+    Policy(policy::Policy),
+    Doctor(doctor::Doctor),
+    Completions(completions::Completions),
+}
+
+/// Why a command ends badly.
+#[derive(Debug)]
+pub enum Failure {
+    /// Exit code 1.
+    Refused(anyhow::Error),
+    /// Exit code 3.
+    Local(anyhow::Error),
+}
+
+impl From<PlaceError> for Failure {
+    fn from(error: PlaceError) -> Self {
+        match error {
+            PlaceError::NotEnrolled(_) => Self::Refused(error.into()),
+            error => Self::Local(error.into()),
+        }
+    }
+}
+
+fn local(error: impl Into<anyhow::Error>) -> Failure {
+    Failure::Local(error.into())
+}
+
+fn refused(error: impl Into<anyhow::Error>) -> Failure {
+    Failure::Refused(error.into())
+}
+
+/// Runs the command that the arguments name.
+pub async fn main(arguments: Arguments) -> ExitCode {
+    let folder = arguments.dir.unwrap_or_else(Place::default_folder);
+    let place = Place { folder };
+    let outcome = match arguments.command {
+        Command::Enroll(command) => command.execute(&place).await,
+        Command::Renew(command) => command.execute(&place).await,
+        Command::Run(command) => command.execute(&place).await,
+        Command::Status(command) => command.execute(&place),
+        Command::Policy(command) => command.execute(&place),
+        Command::Doctor(command) => command.execute(&place).await,
+        Command::Completions(command) => command.execute(),
+    };
+    let (code, error) = match outcome {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Refused(error)) => (1, error),
+        Err(Failure::Local(error)) => (3, error),
+    };
+    eprintln!("sekisho-agent: {error:#}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,38 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use const_oid::db::rfc4519::COMMON_NAME;
+use der::Decode;
+use sekisho_pki::encoding::name::only_text;
+use x509_cert::Certificate;
+
+use super::{Failure, local};
+use crate::terminal::place::{Place, read};
+use crate::terminal::policy::chromium;
+
+/// Print or write the browser policy: no certificate chooser, no prompt.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  sekisho-agent policy\n  sudo sekisho-agent policy --dir ~/.local/share/sekisho-agent --write /etc/chromium/policies/managed/sekisho.json"
+)]
+pub struct Policy {
+    /// Write to this file instead.
+    #[arg(long)]
+    write: Option<PathBuf>,
+}
+
+impl Policy {
+    pub(super) fn execute(self, place: &Place) -> Result<(), Failure> {
+        let trust = place.trust()?;
+        let certificate = Certificate::from_der(&read(&place.certificate())?).map_err(local)?;
+        let issuer = only_text(certificate.tbs_certificate().issuer(), COMMON_NAME);
+        let text = format!("{:#}\n", chromium(&trust, issuer.as_deref()));
+        match self.write {
+            Some(path) => std::fs::write(path, text).map_err(local),
+            None => {
+                print!("{text}");
+                Ok(())
+            }
+        }
+    }
+}

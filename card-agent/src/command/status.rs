@@ -1,0 +1,39 @@
+use clap::Args;
+use der::Decode;
+use x509_cert::Certificate;
+
+use super::{Failure, local};
+use crate::terminal::place::{Place, read};
+
+/// Show what this PC is enrolled as.
+#[derive(Args)]
+pub struct Status {
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Status {
+    pub(super) fn execute(self, place: &Place) -> Result<(), Failure> {
+        let (enrolment, trust) = (place.enrolment()?, place.trust()?);
+        let certificate = Certificate::from_der(&read(&place.certificate())?).map_err(local)?;
+        let not_after = certificate.tbs_certificate().validity().not_after.to_string();
+        if self.json {
+            let value = serde_json::json!({
+                "server": enrolment.server,
+                "terminal": trust.terminal,
+                "facility": trust.facility,
+                "portals": trust.portal_origins,
+                "not_after": not_after,
+            });
+            println!("{value:#}");
+        } else {
+            println!("facility     {} ({})", trust.facility.name, trust.facility.id);
+            println!("terminal     {} ({})", trust.terminal.name, trust.terminal.id);
+            println!("server       {}", enrolment.server);
+            println!("portals      {}", trust.portal_origins.join(" "));
+            println!("certificate  until {not_after}");
+        }
+        Ok(())
+    }
+}

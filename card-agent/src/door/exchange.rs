@@ -1,0 +1,338 @@
+//! One login at the desk: find the card, ask for the PIN, sign. One at a time.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use sekisho_protocol::answer::{CardAlgorithm, CardAnswer, TerminalProof};
+use sekisho_protocol::door::{BeginReply, ErrorCode, ExchangeState};
+use sekisho_protocol::request::VerifiedLoginRequest;
+use sekisho_protocol::signed_input::SignedInput;
+use sekisho_protocol::{ExchangeId, PresenceId};
+use tokio::sync::watch;
+
+use super::Agent;
+use crate::card::holder::{Holder, Unsuitable};
+use crate::card::hpki::{self, HpkiCard};
+use crate::card::reader::{CardError, Slot};
+use crate::card::watcher::{Seen, SeenCard};
+use crate::pin::{PinError, Prompt};
+
+/// How it ended, or where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// Under way.
+    State(ExchangeState),
+    /// Over: the answer's text.
+    Answer(String),
+    /// Over: why, and tries left.
+    Failed(ErrorCode, Option<u8>),
+}
+
+impl Progress {
+    fn is_over(&self) -> bool {
+        !matches!(self, Self::State(_))
+    }
+}
+
+/// A running login.
+pub struct Exchange {
+    /// Its name.
+    pub id: ExchangeId,
+    /// The page's origin.
+    pub origin: String,
+    /// What was asked.
+    pub request: VerifiedLoginRequest,
+    progress: watch::Sender<Progress>,
+    task: Mutex<Option<tokio::task::JoinHandle<()>>>,
+}
+
+impl Exchange {
+    /// Where it stands, live.
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// Closes the window and forgets.
+    pub fn cancel(&self) {
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task {
+            task.abort();
+        }
+        self.fail(ErrorCode::Cancelled, None);
+    }
+
+    fn fail(&self, code: ErrorCode, tries: Option<u8>) {
+        self.progress.send_if_modified(|progress| {
+            let running = !progress.is_over();
+            if running {
+                *progress = Progress::Failed(code, tries);
+            }
+            running
+        });
+    }
+}
+
+/// Opens an exchange and proves our key. Nothing is shown or read yet.
+///
+/// # Errors
+/// [`ErrorCode::Busy`], [`ErrorCode::AgentFailed`].
+pub fn begin(agent: &Agent, request: VerifiedLoginRequest) -> Result<BeginReply, ErrorCode> {
+    let claims = request.claims();
+    let id = ExchangeId::new(crate::random());
+    let confirmation_code = claims.confirmation_code;
+    let proof = TerminalProof {
+        request: request.digest(),
+        exchange: id,
+        confirmation_code,
+        agent_version: Agent::version(),
+        iat: (agent.clock)().unix_timestamp(),
+    };
+    let unsigned = proof.prepare(agent.key.public()).map_err(|_| ErrorCode::AgentFailed)?;
+    let signature = agent.key.sign_fixed(unsigned.signing_input()).map_err(|error| {
+        tracing::error!(%error, "terminal key");
+        ErrorCode::AgentFailed
+    })?;
+    let terminal_proof = unsigned.attach(signature);
+
+    let mut current = agent.exchange.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(running) = current.as_ref() {
+        // One that nobody ever waited for ends with its request.
+        let expired = running.request.claims().exp <= agent.now().unix_timestamp();
+        if !running.progress.borrow().is_over() && !expired {
+            return Err(ErrorCode::Busy);
+        }
+        running.cancel();
+    }
+    let (progress, _) = watch::channel(Progress::State(ExchangeState::Reading));
+    *current = Some(Arc::new(Exchange {
+        id,
+        origin: claims.origin.clone(),
+        request,
+        progress,
+        task: Mutex::default(),
+    }));
+    Ok(BeginReply { exchange: id, terminal_proof, confirmation_code })
+}
+
+/// The running exchange of this name and origin.
+pub fn find(agent: &Agent, id: ExchangeId, origin: &str) -> Option<Arc<Exchange>> {
+    let current = agent.exchange.lock().unwrap_or_else(PoisonError::into_inner);
+    current.as_ref().filter(|exchange| exchange.id == id && exchange.origin == origin).cloned()
+}
+
+/// Starts the work at the first call; later calls change nothing.
+pub fn start(agent: &Arc<Agent>, exchange: &Arc<Exchange>) {
+    let mut task = exchange.task.lock().unwrap_or_else(PoisonError::into_inner);
+    if task.is_some() || exchange.progress.borrow().is_over() {
+        return;
+    }
+    let (agent, exchange) = (agent.clone(), exchange.clone());
+    *task = Some(tokio::spawn(async move {
+        let left = exchange.request.claims().exp - agent.now().unix_timestamp();
+        // The portal's nonce dies with the request: working on would only cost a PIN.
+        let left = Duration::from_secs(u64::try_from(left).unwrap_or(0).clamp(1, 60));
+        let outcome = tokio::time::timeout(left, run(&agent, &exchange)).await;
+        match outcome {
+            Ok(Ok(answer)) => {
+                exchange.progress.send_replace(Progress::Answer(answer));
+            }
+            Ok(Err((code, tries))) => exchange.fail(code, tries),
+            Err(_) => exchange.fail(ErrorCode::Expired, None),
+        }
+    }));
+}
+
+type Failure = (ErrorCode, Option<u8>);
+
+/// A card that would do.
+struct Candidate {
+    slot: Slot,
+    presence: PresenceId,
+    card: Arc<HpkiCard>,
+    holder: Holder,
+}
+
+async fn run(agent: &Arc<Agent>, exchange: &Exchange) -> Result<String, Failure> {
+    let claims = exchange.request.claims();
+    let say = |state| exchange.progress.send_replace(Progress::State(state));
+    let candidate = wait_for_card(agent, exchange).await?;
+    let mut tries_left = {
+        let known = candidate.card.clone();
+        with_card(agent, &candidate.slot, move |card| hpki::tries_left(card, &known))
+            .await
+            .map_err(card_failure)?
+    };
+    let input = SignedInput::for_request(&exchange.request, &candidate.card.certificate_der);
+    let mut again = false;
+    let signature = loop {
+        if tries_left == Some(0) {
+            return Err((ErrorCode::PinBlocked, None));
+        }
+        let prompt = Prompt {
+            origin: claims.origin.clone(),
+            facility: claims.facility.name.clone(),
+            code: claims.confirmation_code,
+            holder: candidate.holder.name.clone(),
+            tries_left,
+            again,
+            language: claims.language,
+        };
+        say(ExchangeState::WaitingForPin);
+        let mut seen = agent.watcher.seen();
+        let gone =
+            seen.wait_for(|seen| seen.cards.iter().all(|c| c.presence != candidate.presence));
+        let pin = tokio::select! {
+            pin = agent.pin.ask(&prompt) => pin.map_err(|error| pin_failure(&error, tries_left))?,
+            _ = gone => return Err((ErrorCode::CardRemoved, None)),
+        };
+        say(ExchangeState::Signing);
+        let (known, asked) = (candidate.card.clone(), input.clone());
+        let signed = with_card(agent, &candidate.slot, move |card| {
+            hpki::sign(card, &known, pin.expose_secret().as_bytes(), &asked)
+        })
+        .await;
+        match signed {
+            Ok(signature) => break signature,
+            Err(CardError::PinWrong { tries_left: left }) if agent.pin.is_interactive() => {
+                tries_left = left;
+                again = true;
+            }
+            Err(error) => return Err(card_failure(error)),
+        }
+    };
+    agent.watched.add(candidate.presence);
+    let answer = CardAnswer {
+        certificate: candidate.card.certificate_der.clone().into(),
+        alg: CardAlgorithm::Rs256,
+        signature: signature.into(),
+        presence: candidate.presence,
+    };
+    Ok(answer.to_text())
+}
+
+/// Waits until the readers hold a card that would do.
+async fn wait_for_card(agent: &Agent, exchange: &Exchange) -> Result<Candidate, Failure> {
+    let claims = exchange.request.claims();
+    let mut seen = agent.watcher.seen();
+    loop {
+        let now = seen.borrow_and_update().clone();
+        if now.ready {
+            let (mut suitable, refused) = sort(&now, exchange);
+            if suitable.len() > 1 {
+                exchange.progress.send_replace(Progress::State(ExchangeState::ChoosingCard));
+                let names: Vec<String> = suitable
+                    .iter()
+                    .map(|c| format!("{} ({})", c.holder.name, c.slot.reader))
+                    .collect();
+                let chosen = agent.pin.choose(claims.language, &names).await;
+                let chosen = chosen.map_err(|error| pin_failure(&error, None))?;
+                if chosen < suitable.len() {
+                    return Ok(suitable.swap_remove(chosen));
+                }
+            }
+            if let Some(candidate) = suitable.pop() {
+                return Ok(candidate);
+            }
+            if let Some(code) = refused {
+                return Err((code, None));
+            }
+            if now.readers == 0 {
+                if let Some(error) = &now.failure {
+                    tracing::warn!(%error, "readers");
+                }
+                return Err((ErrorCode::NoReader, None));
+            }
+            exchange.progress.send_replace(Progress::State(ExchangeState::WaitingForCard));
+        }
+        if seen.changed().await.is_err() {
+            return Err((ErrorCode::AgentFailed, None));
+        }
+    }
+}
+
+/// Cards that would do, newest last; and why another one wouldn't.
+fn sort(seen: &Seen, exchange: &Exchange) -> (Vec<Candidate>, Option<ErrorCode>) {
+    let mut suitable = Vec::new();
+    let mut refused = None;
+    for SeenCard { slot, presence, card } in &seen.cards {
+        let (card, holder) = match card {
+            Ok(card) => (card.clone(), Holder::of(&card.certificate_der)),
+            Err(CardError::NotHpki) => {
+                refused = Some(ErrorCode::CardNotAccepted);
+                continue;
+            }
+            Err(error) => {
+                tracing::warn!(%error, reader = slot.reader, "card not read");
+                refused = Some(ErrorCode::CardFailed);
+                continue;
+            }
+        };
+        let Some(holder) = holder else {
+            refused = Some(ErrorCode::CardFailed);
+            continue;
+        };
+        match holder.suits(exchange.request.claims()) {
+            Ok(()) => {
+                suitable.push(Candidate { slot: slot.clone(), presence: *presence, card, holder });
+            }
+            Err(Unsuitable::Issuer) => refused = Some(ErrorCode::CardNotAccepted),
+            Err(Unsuitable::Person) => refused = Some(ErrorCode::AnotherPerson),
+        }
+    }
+    (suitable, refused)
+}
+
+/// Works with a card in one transaction, away from the async threads; once more after a reset by
+/// other software.
+async fn with_card<T: Send + 'static>(
+    agent: &Arc<Agent>,
+    slot: &Slot,
+    mut work: impl FnMut(&mut dyn crate::card::reader::Transmit) -> Result<T, CardError>
+    + Send
+    + 'static,
+) -> Result<T, CardError> {
+    let (readers, reader) = (agent.readers.clone(), slot.reader.clone());
+    let done = tokio::task::spawn_blocking(move || {
+        let mut once = || {
+            let mut result = Err(CardError::Removed);
+            readers.connect(&reader)?.transaction(&mut |card| {
+                result = work(card);
+                Ok(())
+            })?;
+            result
+        };
+        match once() {
+            Err(CardError::Reset) => once(),
+            other => other,
+        }
+    });
+    done.await.unwrap_or_else(|error| Err(CardError::Reader(error.to_string())))
+}
+
+fn card_failure(error: CardError) -> Failure {
+    tracing::info!(%error, "card");
+    match error {
+        CardError::PinWrong { tries_left } => (ErrorCode::PinWrong, tries_left),
+        CardError::PinBlocked => (ErrorCode::PinBlocked, None),
+        CardError::Removed => (ErrorCode::CardRemoved, None),
+        CardError::NotHpki => (ErrorCode::CardNotAccepted, None),
+        CardError::NoService(_) => (ErrorCode::NoReader, None),
+        CardError::Reset
+        | CardError::Reader(_)
+        | CardError::Malformed
+        | CardError::Structure(_)
+        | CardError::Refused { .. } => (ErrorCode::CardFailed, None),
+    }
+}
+
+fn pin_failure(error: &PinError, tries_left: Option<u8>) -> Failure {
+    match error {
+        PinError::Cancelled => (ErrorCode::Cancelled, None),
+        PinError::Guarded => (ErrorCode::PinGuarded, tries_left),
+        PinError::Unavailable(why) => {
+            tracing::error!(why, "PIN entry");
+            (ErrorCode::NoWindow, None)
+        }
+    }
+}

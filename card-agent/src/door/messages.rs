@@ -1,0 +1,89 @@
+//! What a person reads when an exchange fails: what happened, and what to do next.
+
+use sekisho_protocol::door::ErrorCode;
+use sekisho_protocol::request::Language;
+
+/// The sentence for a code.
+pub fn message(code: ErrorCode, language: Language, tries_left: Option<u8>) -> String {
+    let (ja, en) = match code {
+        ErrorCode::BadRequest => (
+            "ページからの要求が正しくありません。ページを再読み込みしてください。",
+            "The page's request is malformed. Reload the page.",
+        ),
+        ErrorCode::Replayed => (
+            "この要求は一度使われています。もう一度ログインしてください。",
+            "This request was used before. Start the login again.",
+        ),
+        ErrorCode::ClockOrExpired => (
+            "要求の期限が切れているか、このPCの時計がずれています。時計を確認して、もう一度お試しください。",
+            "The request is out of date, or this PC's clock is wrong. Check the clock and try again.",
+        ),
+        ErrorCode::AgentTooOld => (
+            "このPCのカードプログラムが古いため利用できません。管理者に更新を依頼してください。",
+            "The card program on this PC is too old. Ask the administrator to update it.",
+        ),
+        ErrorCode::AnotherTerminal => (
+            "ブラウザーの証明書とこのPCの証明書が異なります。管理者に連絡してください。",
+            "The browser's certificate is not this PC's. Contact the administrator.",
+        ),
+        ErrorCode::NotSupported => {
+            ("この操作にはまだ対応していません。", "This is not supported yet.")
+        }
+        ErrorCode::Busy => (
+            "別のログインが進行中です。それを終えるか中止してください。",
+            "Another login is running. Finish or cancel it.",
+        ),
+        ErrorCode::NoSuchExchange => (
+            "このログインは終了しています。もう一度ログインしてください。",
+            "This login is over. Start again.",
+        ),
+        ErrorCode::Expired => (
+            "時間切れです。もう一度ログインしてください。",
+            "The time is up. Start the login again.",
+        ),
+        ErrorCode::Cancelled => ("中止しました。", "Cancelled."),
+        ErrorCode::NoReader => (
+            "カードリーダーが見つかりません。接続を確認してください。",
+            "No card reader was found. Check that it is connected.",
+        ),
+        ErrorCode::CardRemoved => (
+            "カードが抜かれました。カードを入れて、もう一度お試しください。",
+            "The card was removed. Insert it and try again.",
+        ),
+        ErrorCode::CardNotAccepted => (
+            "このカードは利用できません。HPKIカードを入れてください。",
+            "This card cannot be used here. Insert an HPKI card.",
+        ),
+        ErrorCode::AnotherPerson => (
+            "別の人のカードです。ログイン中の本人のカードを入れてください。",
+            "This is another person's card. Insert the card of the person who is logged in.",
+        ),
+        ErrorCode::PinWrong => ("PINが違います。", "The PIN is wrong."),
+        ErrorCode::PinBlocked => (
+            "PINがロックされています。カードの発行機関に再発行を申請してください。",
+            "The PIN is blocked. Ask the card's issuer for a new card.",
+        ),
+        ErrorCode::PinGuarded => (
+            "PINの残り回数が少ないため中止しました。PINを確かめてからお試しください。",
+            "Few PIN tries are left, so nothing was tried. Make sure of the PIN first.",
+        ),
+        ErrorCode::CardFailed => (
+            "カードを読み取れません。カードを入れ直してください。",
+            "The card cannot be read. Take it out and insert it again.",
+        ),
+        ErrorCode::NoWindow => (
+            "PINの入力画面を表示できません。管理者に連絡してください。",
+            "The PIN window cannot be shown. Contact the administrator.",
+        ),
+        ErrorCode::AgentFailed => (
+            "カードプログラムに問題が起きました。PCを再起動しても続く場合は管理者に連絡してください。",
+            "The card program failed. If a restart does not help, contact the administrator.",
+        ),
+    };
+    match (language, tries_left) {
+        (Language::Ja, None) => ja.to_owned(),
+        (Language::En, None) => en.to_owned(),
+        (Language::Ja, Some(tries)) => format!("{ja} 残り{tries}回です。"),
+        (Language::En, Some(tries)) => format!("{en} {tries} tries left."),
+    }
+}

@@ -1,0 +1,80 @@
+//! The loopback door.
+
+pub mod checks;
+pub mod exchange;
+pub mod http;
+pub mod messages;
+pub mod navigation;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sekisho_protocol::Sha256Digest;
+use sekisho_protocol::request::AgentVersion;
+use sekisho_protocol::trust::TerminalTrust;
+use time::{Duration, OffsetDateTime};
+
+use crate::card::reader::Readers;
+use crate::card::watcher::Watcher;
+use crate::pin::PinEntry;
+use crate::presence::Watched;
+use crate::terminal::key::TerminalKey;
+
+/// Everything that stands behind the door.
+pub struct Agent {
+    /// Whom we obey.
+    pub trust: TerminalTrust,
+    /// Our key.
+    pub key: Arc<dyn TerminalKey>,
+    /// SHA-256 of our certificate.
+    pub certificate_sha256: Sha256Digest,
+    /// The readers.
+    pub readers: Arc<dyn Readers>,
+    /// What they hold.
+    pub watcher: Watcher,
+    /// The PIN window.
+    pub pin: Arc<dyn PinEntry>,
+    /// Cards that the portal wants to hear of.
+    pub watched: Watched,
+    /// Server's clock minus ours, in seconds.
+    pub clock_ahead: AtomicI64,
+    /// The clock.
+    pub clock: fn() -> OffsetDateTime,
+    /// Requests seen.
+    pub seen: SeenRequests,
+    /// The one running exchange.
+    pub exchange: Mutex<Option<Arc<exchange::Exchange>>>,
+}
+
+impl Agent {
+    /// The time, corrected by what the portal's server said over TLS.
+    pub fn now(&self) -> OffsetDateTime {
+        (self.clock)() + Duration::seconds(self.clock_ahead.load(Ordering::Relaxed))
+    }
+
+    /// Our version.
+    pub fn version() -> AgentVersion {
+        env!("CARGO_PKG_VERSION").parse().expect("the package's version has three numbers")
+    }
+}
+
+/// `jti` of requests, kept for as long as their time would let them pass again.
+#[derive(Default)]
+pub struct SeenRequests(Mutex<HashMap<String, i64>>);
+
+/// More requests than this in ten minutes are no person's doing.
+const MOST_REMEMBERED: usize = 10_000;
+
+impl SeenRequests {
+    /// Remembers `jti` until `until`; false where it is known or memory is full.
+    pub fn remember(&self, jti: &str, now: i64, until: i64) -> bool {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.retain(|_, until| *until > now);
+        if seen.len() >= MOST_REMEMBERED || seen.contains_key(jti) {
+            return false;
+        }
+        seen.insert(jti.to_owned(), until);
+        true
+    }
+}

@@ -1,0 +1,245 @@
+//! The desktop's own PIN window: a `pinentry` program, spoken to by the Assuan protocol.
+
+use std::process::Stdio;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use sekisho_protocol::request::Language;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::Command;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::{PinEntry, PinError, Prompt};
+
+/// The longest line of Assuan.
+const MOST_LINE: usize = 1000;
+
+/// Starts this program for each question.
+pub struct Pinentry {
+    /// The program.
+    pub program: String,
+}
+
+impl Default for Pinentry {
+    fn default() -> Self {
+        Self { program: "pinentry".into() }
+    }
+}
+
+#[async_trait]
+impl PinEntry for Pinentry {
+    async fn ask(&self, prompt: &Prompt) -> Result<SecretString, PinError> {
+        let (title, description, label, ok, cancel) = texts(prompt);
+        if prompt.is_guarded() {
+            let warning = match prompt.language {
+                Language::Ja => format!(
+                    "残り{}回です。間違えるとカードは使えなくなり、再発行が必要です。続けますか。",
+                    prompt.tries_left.unwrap_or(0)
+                ),
+                Language::En => format!(
+                    "{} tries are left. If they fail the card is blocked and must be issued anew. Go on?",
+                    prompt.tries_left.unwrap_or(0)
+                ),
+            };
+            let lines = [("SETTITLE", title), ("SETDESC", warning.as_str())];
+            match self.converse(&lines, "CONFIRM").await {
+                Ok(_) => {}
+                Err(PinError::Cancelled) => return Err(PinError::Guarded),
+                Err(error) => return Err(error),
+            }
+        }
+        let lines = [
+            ("SETTITLE", title),
+            ("SETDESC", description.as_str()),
+            ("SETPROMPT", label),
+            ("SETOK", ok),
+            ("SETCANCEL", cancel),
+        ];
+        let pin = self.converse(&lines, "GETPIN").await?;
+        Ok(SecretString::from(pin.as_str()))
+    }
+
+    fn is_interactive(&self) -> bool {
+        true
+    }
+}
+
+fn texts(prompt: &Prompt) -> (&'static str, String, &'static str, &'static str, &'static str) {
+    let Prompt { origin, facility, code, holder, .. } = prompt;
+    match prompt.language {
+        Language::Ja => {
+            let mut text = format!(
+                "確認番号 {code}\n{facility}\n{origin} にログインします。\nカード: {holder}"
+            );
+            if prompt.again {
+                text.push_str("\n\nPINが違います。");
+            }
+            if let Some(tries) = prompt.tries_left {
+                text.push_str(&format!("\n残り{tries}回"));
+            }
+            ("HPKIカードのPIN", text, "PIN:", "ログイン", "中止")
+        }
+        Language::En => {
+            let mut text = format!(
+                "Confirmation code {code}\n{facility}\nLogging in to {origin}.\nCard: {holder}"
+            );
+            if prompt.again {
+                text.push_str("\n\nThe PIN was wrong.");
+            }
+            if let Some(tries) = prompt.tries_left {
+                text.push_str(&format!("\n{tries} tries left"));
+            }
+            ("PIN of the HPKI card", text, "PIN:", "Log in", "Cancel")
+        }
+    }
+}
+
+impl Pinentry {
+    /// Sends the lines, then the question; returns what was entered.
+    async fn converse(
+        &self,
+        lines: &[(&str, &str)],
+        question: &str,
+    ) -> Result<Zeroizing<String>, PinError> {
+        let unavailable =
+            |error: std::io::Error| PinError::Unavailable(format!("{}: {error}", self.program));
+        let mut child = Command::new(&self.program)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(unavailable)?;
+        let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(PinError::Unavailable(self.program.clone()));
+        };
+        let mut output = BufReader::new(output);
+        answer(&mut output).await?;
+        for (command, text) in lines {
+            let line = format!("{command} {}\n", escape(text));
+            input.write_all(line.as_bytes()).await.map_err(unavailable)?;
+            answer(&mut output).await?;
+        }
+        input.write_all(format!("{question}\n").as_bytes()).await.map_err(unavailable)?;
+        let entered = answer(&mut output).await?;
+        let _ = input.write_all(b"BYE\n").await;
+        Ok(entered)
+    }
+}
+
+/// Reads until OK or ERR; keeps a D line.
+async fn answer(
+    output: &mut (impl AsyncBufReadExt + Unpin),
+) -> Result<Zeroizing<String>, PinError> {
+    let mut data = Zeroizing::new(String::new());
+    let mut line = Zeroizing::new(String::with_capacity(MOST_LINE));
+    loop {
+        line.zeroize();
+        let read = output.read_line(&mut line).await;
+        match read {
+            Ok(0) => return Err(PinError::Unavailable("the PIN window ended".into())),
+            Ok(_) => {}
+            Err(error) => return Err(PinError::Unavailable(error.to_string())),
+        }
+        let text = line.trim_end_matches('\n');
+        if text == "OK" || text.starts_with("OK ") {
+            return Ok(data);
+        } else if let Some(value) = text.strip_prefix("D ") {
+            data = unescape(value);
+        } else if let Some(error) = text.strip_prefix("ERR ") {
+            // GPG_ERR_CANCELED is 99, GPG_ERR_NOT_CONFIRMED 114, whatever the source in the high bits.
+            let number: u32 = error.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0);
+            return Err(match number & 0xffff {
+                99 | 114 => PinError::Cancelled,
+                _ => PinError::Unavailable(error.chars().take(200).collect()),
+            });
+        }
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('%', "%25").replace('\n', "%0A").replace('\r', "%0D")
+}
+
+fn unescape(text: &str) -> Zeroizing<String> {
+    let mut plain = Zeroizing::new(String::with_capacity(text.len()));
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('%') {
+        plain.push_str(before);
+        match after.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(octet) => {
+                plain.push(octet.into());
+                rest = &after[2..];
+            }
+            None => {
+                plain.push('%');
+                rest = after;
+            }
+        }
+    }
+    plain.push_str(rest);
+    plain
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    fn prompt() -> Prompt {
+        Prompt {
+            origin: "https://terminal.example".into(),
+            facility: "架空 100%クリニック".into(),
+            code: "07".parse().unwrap(),
+            holder: "架空 花子".into(),
+            tries_left: Some(15),
+            again: false,
+            language: Language::Ja,
+        }
+    }
+
+    /// A pinentry that answers with `reply` to GETPIN and writes down what it was told.
+    fn program(folder: &std::path::Path, reply: &str) -> Pinentry {
+        let path = folder.join("pinentry");
+        let log = folder.join("log");
+        let script = format!(
+            "#!/bin/sh\necho OK\nwhile read -r line; do echo \"$line\" >> {}\ncase \"$line\" in GETPIN|CONFIRM) printf '{reply}\\n';; BYE) exit;; *) echo OK;; esac\ndone\n",
+            log.display()
+        );
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+        Pinentry { program: path.display().to_string() }
+    }
+
+    #[tokio::test]
+    async fn the_window_shows_code_facility_and_origin_and_gives_the_pin() {
+        let folder = tempfile::tempdir().unwrap();
+        let pin = program(folder.path(), "D 12%%2534\\nOK").ask(&prompt()).await.unwrap();
+        assert_eq!(pin.expose_secret(), "12%34");
+        let told = std::fs::read_to_string(folder.path().join("log")).unwrap();
+        assert!(told.contains("確認番号 07%0A架空 100%25クリニック"), "{told}");
+        assert!(told.contains("https://terminal.example"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn a_closed_window_is_told_from_a_broken_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let closed = program(folder.path(), "ERR 83886179 canceled").ask(&prompt()).await;
+        assert!(matches!(closed, Err(PinError::Cancelled)));
+        let broken = Pinentry { program: "/nonexistent/pinentry".into() }.ask(&prompt()).await;
+        assert!(matches!(broken, Err(PinError::Unavailable(_))));
+    }
+
+    #[tokio::test]
+    async fn few_tries_need_a_confirmation_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let entry = program(folder.path(), "ERR 83886194 not confirmed");
+        let asked = entry.ask(&Prompt { tries_left: Some(3), ..prompt() }).await;
+        assert!(matches!(asked, Err(PinError::Guarded)));
+        let told = std::fs::read_to_string(folder.path().join("log")).unwrap();
+        assert!(!told.contains("GETPIN"), "{told}");
+    }
+}

@@ -1,0 +1,84 @@
+//! Linux: who owns a socket, by `/proc/net/tcp` and `tcp6` (proc_net(5)).
+
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::MetadataExt;
+
+const LISTEN: &str = "0A";
+
+/// Whether the program at the other end of a loopback connection runs under our own user.
+///
+/// `peer` and `here` are the two ends as `accept` told them. Where the table can't be read or
+/// doesn't hold the connection, the answer is no.
+pub fn is_own_connection(peer: SocketAddr, here: SocketAddr) -> bool {
+    let Some(ours) = own_user() else { return false };
+    let (peer_end, our_end) = (hexadecimal(peer), hexadecimal(here));
+    rows().any(|row| row.local == peer_end && row.remote == our_end && row.user == ours)
+}
+
+/// The user of a program that listens on this loopback port and isn't ours.
+pub fn foreign_listener(port: u16) -> Option<u32> {
+    let ours = own_user()?;
+    let ending = format!(":{port:04X}");
+    rows()
+        .find(|row| row.state == LISTEN && row.local.ends_with(&ending) && row.user != ours)
+        .map(|row| row.user)
+}
+
+fn own_user() -> Option<u32> {
+    std::fs::metadata("/proc/self").ok().map(|metadata| metadata.uid())
+}
+
+struct Row {
+    local: String,
+    remote: String,
+    state: String,
+    user: u32,
+}
+
+fn rows() -> impl Iterator<Item = Row> {
+    ["/proc/net/tcp", "/proc/net/tcp6"]
+        .into_iter()
+        .filter_map(|path| std::fs::read_to_string(path).ok())
+        .flat_map(|text| text.lines().skip(1).filter_map(row).collect::<Vec<_>>())
+}
+
+/// `sl local rem st tx:rx tr:tm retrnsmt uid …`
+fn row(line: &str) -> Option<Row> {
+    let mut columns = line.split_ascii_whitespace().skip(1);
+    let (local, remote, state) = (columns.next()?, columns.next()?, columns.next()?);
+    let user = columns.nth(3)?.parse().ok()?;
+    Some(Row { local: local.into(), remote: remote.into(), state: state.into(), user })
+}
+
+/// An address as the kernel prints it: 32-bit words in host order.
+fn hexadecimal(address: SocketAddr) -> String {
+    let octets = match address.ip() {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    let words: String = octets
+        .chunks_exact(4)
+        .map(|word| format!("{:08X}", u32::from_ne_bytes([word[0], word[1], word[2], word[3]])))
+        .collect();
+    format!("{words}:{:04X}", address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn our_own_connection_is_recognised_on_both_protocols() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let listener = TcpListener::bind(address).unwrap();
+            let here = listener.local_addr().unwrap();
+            let _client = TcpStream::connect(here).unwrap();
+            let (accepted, peer) = listener.accept().unwrap();
+            assert!(is_own_connection(peer, accepted.local_addr().unwrap()));
+            let nobody = SocketAddr::new(peer.ip(), 1);
+            assert!(!is_own_connection(nobody, here));
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Tells the portal that a card is still there, or gone.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sekisho_protocol::PresenceId;
+use sekisho_protocol::presence::{HEARTBEAT, PresenceEvent, PresenceReply, PresenceReport};
+use tokio::sync::watch;
+use url::Url;
+
+use crate::card::watcher::Seen;
+
+/// Cards that a login was answered with.
+#[derive(Clone, Default)]
+pub struct Watched(Arc<Mutex<HashMap<PresenceId, u64>>>);
+
+impl Watched {
+    /// Starts reporting this card.
+    pub fn add(&self, presence: PresenceId) {
+        self.lock().entry(presence).or_insert(0);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<PresenceId, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The reports that are due: all cards, each with its next number.
+    fn reports(&self, seen: &Seen, stopping: bool) -> Vec<PresenceReport> {
+        let mut watched = self.lock();
+        watched
+            .iter_mut()
+            .map(|(presence, sequence)| {
+                *sequence += 1;
+                let here = seen.cards.iter().any(|card| card.presence == *presence);
+                let event = match (here, stopping) {
+                    (false, _) => PresenceEvent::Removed,
+                    (true, true) => PresenceEvent::AgentStopped,
+                    (true, false) => PresenceEvent::Present,
+                };
+                PresenceReport { presence: *presence, event, sequence: *sequence }
+            })
+            .collect()
+    }
+}
+
+/// Reports until told to stop, then says so once.
+pub async fn report(
+    http: reqwest::Client,
+    url: Url,
+    watched: Watched,
+    mut seen: watch::Receiver<Seen>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let beat = Duration::from_secs(HEARTBEAT.whole_seconds().unsigned_abs());
+    loop {
+        let stopping = tokio::select! {
+            changed = seen.changed() => changed.is_err(),
+            () = tokio::time::sleep(beat) => false,
+            _ = stop.wait_for(|stop| *stop) => true,
+        };
+        let now = seen.borrow_and_update().clone();
+        for report in watched.reports(&now, stopping) {
+            let answer = send(&http, &url, &report).await;
+            let over = match (&answer, report.event) {
+                (Ok(reply), PresenceEvent::Present) => !reply.watched,
+                (Ok(_), _) => true,
+                // Unsent: the next beat tries again. Silence counts as removal at the portal.
+                (Err(error), _) => {
+                    tracing::warn!(%error, "presence not reported");
+                    false
+                }
+            };
+            if over {
+                watched.lock().remove(&report.presence);
+            }
+        }
+        if stopping {
+            return;
+        }
+    }
+}
+
+async fn send(
+    http: &reqwest::Client,
+    url: &Url,
+    report: &PresenceReport,
+) -> Result<PresenceReply, reqwest::Error> {
+    http.post(url.clone()).json(report).send().await?.error_for_status()?.json().await
+}

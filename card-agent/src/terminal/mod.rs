@@ -1,0 +1,9 @@
+//! The terminal: its key, its certificate, whom it trusts.
+
+pub mod client;
+pub mod enrol;
+pub mod key;
+pub mod nss;
+pub mod pkcs12;
+pub mod place;
+pub mod policy;

@@ -1,0 +1,109 @@
+//! Puts the terminal's key and certificate into the NSS database that Chromium reads.
+
+use std::path::Path;
+use std::process::Command;
+
+use der::Decode;
+use secrecy::{ExposeSecret, SecretString};
+use sekisho_key::{SoftwareKey, Stretch, SystemRandomness};
+
+use super::key::TerminalKey;
+use super::pkcs12;
+use super::place::{Place, PlaceError, read, write_private};
+
+/// What the store calls the pair.
+const NICKNAME: &str = "facility-terminal";
+
+/// The browser's store was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum NssError {
+    /// The tools are missing.
+    #[error("{0} is not installed; install the package libnss3-tools")]
+    NoTool(&'static str),
+    /// A tool failed.
+    #[error("{tool} failed: {output}")]
+    Tool {
+        /// Which.
+        tool: &'static str,
+        /// What it said.
+        output: String,
+    },
+    /// The key may not leave its place.
+    #[error("the terminal's key cannot be copied into a browser's store")]
+    NotExportable,
+    /// The folder.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// Encoding.
+    #[error("PKCS #12 cannot be written: {0}")]
+    Encode(String),
+}
+
+/// Imports key, certificate and root into the database in `folder`, which is made where missing.
+///
+/// A repeated import replaces the certificate of before.
+///
+/// # Errors
+/// [`NssError`].
+pub fn import(place: &Place, key: &dyn TerminalKey, folder: &Path) -> Result<(), NssError> {
+    let pkcs8 = key.exportable().ok_or(NssError::NotExportable)?;
+    std::fs::create_dir_all(folder)
+        .map_err(|source| PlaceError::File { path: folder.display().to_string(), source })?;
+    let database = format!("sql:{}", folder.display());
+    if !folder.join("cert9.db").exists() {
+        run("certutil", &["-N", "-d", &database, "--empty-password"])?;
+    }
+
+    let encode = |error: &dyn std::fmt::Display| NssError::Encode(error.to_string());
+    let password = SecretString::from(hex::encode(crate::random::<16>()));
+    let pem = SoftwareKey::from_pkcs8_der(&pkcs8)
+        .and_then(|key| key.to_encrypted_pem(&password, Stretch::MachineSecret, &SystemRandomness))
+        .map_err(|e| encode(&e))?;
+    let (_, encrypted) = der::pem::decode_vec(pem.as_ref()).map_err(|e| encode(&e))?;
+    let mut certificates = vec![read(&place.certificate())?];
+    if let Ok(issuer) = read(&place.issuer()) {
+        certificates.push(issuer);
+    }
+    let salt = crate::random();
+    let file = pkcs12::write(&encrypted, &certificates, NICKNAME, password.expose_secret(), &salt)
+        .map_err(|e| encode(&e))?;
+
+    // Both live in a folder of our own that goes away with this function.
+    let temporary = tempfile::tempdir_in(&place.folder)
+        .map_err(|source| PlaceError::File { path: place.folder.display().to_string(), source })?;
+    let (bundle, secret) =
+        (temporary.path().join("terminal.p12"), temporary.path().join("password"));
+    write_private(&bundle, &file)?;
+    write_private(&secret, password.expose_secret().as_bytes())?;
+    let (bundle, secret) = (bundle.display().to_string(), secret.display().to_string());
+    let _ = run("certutil", &["-D", "-d", &database, "-n", NICKNAME]);
+    run("pk12util", &["-i", &bundle, "-d", &database, "-w", &secret, "-K", ""])?;
+
+    let root = place.root().display().to_string();
+    let name = format!("facility-root-{}", root_name(place)?);
+    run("certutil", &["-A", "-d", &database, "-n", &name, "-t", "C,,", "-i", &root])?;
+    Ok(())
+}
+
+/// The first octets of the root's hash: two authorities may live in one store.
+fn root_name(place: &Place) -> Result<String, NssError> {
+    let der = read(&place.root())?;
+    x509_cert::Certificate::from_der(&der).map_err(|e| NssError::Encode(e.to_string()))?;
+    Ok(hex::encode(&sekisho_protocol::Sha256Digest::of(&der).as_bytes()[..4]))
+}
+
+fn run(tool: &'static str, arguments: &[&str]) -> Result<(), NssError> {
+    let output = match Command::new(tool).args(arguments).output() {
+        Ok(output) => output,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(NssError::NoTool(tool));
+        }
+        Err(error) => return Err(NssError::Tool { tool, output: error.to_string() }),
+    };
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = [output.stderr, output.stdout].concat();
+    let output = String::from_utf8_lossy(&text).trim().chars().take(400).collect();
+    Err(NssError::Tool { tool, output })
+}

@@ -1,0 +1,176 @@
+//! The agent's folder: what it remembers between starts.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use sekisho_protocol::trust::TerminalTrust;
+use serde::{Deserialize, Serialize};
+
+/// Something in the folder.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    /// A file.
+    #[error("{path}")]
+    File {
+        /// Which.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file holds something else.
+    #[error("{path} is malformed: {why}")]
+    Malformed {
+        /// Which.
+        path: String,
+        /// Why.
+        why: String,
+    },
+    /// The key.
+    #[error("the terminal's key cannot be used: {0}")]
+    Key(String),
+    /// Nothing is enrolled here.
+    #[error(
+        "this PC is not enrolled: {0} is missing; run the enroll line that the administrator gave you"
+    )]
+    NotEnrolled(String),
+}
+
+/// What was enrolled, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Enrolment {
+    /// Enrolment address.
+    pub server: String,
+    /// SHA-256 of the root certificate, hex.
+    pub root_sha256: String,
+    /// Terminal identifier.
+    pub terminal: String,
+}
+
+/// The agent's folder.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The folder.
+    pub folder: PathBuf,
+}
+
+impl Place {
+    /// Makes the folder, readable by its user alone.
+    ///
+    /// # Errors
+    /// [`PlaceError::File`].
+    pub fn create(folder: &Path) -> Result<Self, PlaceError> {
+        fs::create_dir_all(folder).map_err(at(folder))?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(at(folder))?;
+        }
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// Where this user's agent keeps its things.
+    pub fn default_folder() -> PathBuf {
+        let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+        variable("XDG_DATA_HOME")
+            .or_else(|| variable("HOME").map(|home| home.join(".local/share")))
+            .or_else(|| variable("LOCALAPPDATA"))
+            .unwrap_or_default()
+            .join("sekisho-agent")
+    }
+
+    /// The private key.
+    pub fn key(&self) -> PathBuf {
+        self.folder.join("terminal.p8")
+    }
+
+    /// The root certificate, DER.
+    pub fn root(&self) -> PathBuf {
+        self.folder.join("root.crt")
+    }
+
+    /// The terminal's certificate, DER.
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.join("terminal.crt")
+    }
+
+    /// The issuing authority's certificate, DER.
+    pub fn issuer(&self) -> PathBuf {
+        self.folder.join("issuer.crt")
+    }
+
+    /// Reads whom the agent obeys.
+    ///
+    /// # Errors
+    /// [`PlaceError`].
+    pub fn trust(&self) -> Result<TerminalTrust, PlaceError> {
+        self.json("trust.json")
+    }
+
+    /// Reads what was enrolled.
+    ///
+    /// # Errors
+    /// [`PlaceError`].
+    pub fn enrolment(&self) -> Result<Enrolment, PlaceError> {
+        self.json("terminal.json")
+    }
+
+    /// Pins whom the agent obeys.
+    ///
+    /// # Errors
+    /// [`PlaceError::File`].
+    pub fn pin(&self, trust: &TerminalTrust) -> Result<(), PlaceError> {
+        self.write_json("trust.json", trust)
+    }
+
+    /// Remembers what was enrolled.
+    ///
+    /// # Errors
+    /// [`PlaceError::File`].
+    pub fn remember(&self, enrolment: &Enrolment) -> Result<(), PlaceError> {
+        self.write_json("terminal.json", enrolment)
+    }
+
+    fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, PlaceError> {
+        let path = self.folder.join(name);
+        if !path.exists() {
+            return Err(PlaceError::NotEnrolled(path.display().to_string()));
+        }
+        serde_json::from_slice(&read(&path)?).map_err(|error| PlaceError::Malformed {
+            path: path.display().to_string(),
+            why: error.to_string(),
+        })
+    }
+
+    fn write_json<T: Serialize>(&self, name: &str, value: &T) -> Result<(), PlaceError> {
+        let path = self.folder.join(name);
+        let text = serde_json::to_vec_pretty(value).map_err(|error| PlaceError::Malformed {
+            path: path.display().to_string(),
+            why: error.to_string(),
+        })?;
+        write_private(&path, &text)
+    }
+}
+
+fn at(path: &Path) -> impl FnOnce(std::io::Error) -> PlaceError {
+    let path = path.display().to_string();
+    move |source| PlaceError::File { path, source }
+}
+
+/// Reads a file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, PlaceError> {
+    fs::read(path).map_err(at(path))
+}
+
+/// Writes a file that only its user reads, whole or not at all.
+pub(crate) fn write_private(path: &Path, octets: &[u8]) -> Result<(), PlaceError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    // tempfile makes it 0600, and the rename is what appears.
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(at(path))?;
+    file.write_all(octets).map_err(at(path))?;
+    file.as_file().sync_all().map_err(at(path))?;
+    file.persist(path).map_err(|error| at(path)(error.error))?;
+    Ok(())
+}
