@@ -1,13 +1,32 @@
 //! A whole instance for tests beside the code: fresh database, standing clock, throw-away keys.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
+use rustls_pki_types::CertificateDer;
 use sekisho_ca::{
     ceremony::{CeremonyNames, MadeAuthority, make_authority},
+    profile::Profile,
+    record::IssuedCertificate,
+    registration::{
+        Approval, RegisterEntry, approve_terminal, terminal_identifier::TerminalIdentifier,
+    },
+    request::UnverifiedRequest,
     revocation::ocsp::{OcspResponder, OcspResponders},
 };
-use sekisho_key::{SoftwareKey, SystemRandomness};
-use sekisho_store::Store;
+use sekisho_key::{SigningKey, SoftwareKey, SystemRandomness};
+use sekisho_pki::{
+    encoding::{
+        name::{Part, name},
+        request::to_be_signed,
+        signed_object::assemble,
+    },
+    national::facility_identifier::FacilityIdentifier,
+};
+use sekisho_store::{
+    Store, StoreError, Tx,
+    audit::{Actor, Audited, Entry},
+    sql, terminal, transaction,
+};
 use time::{OffsetDateTime, macros::datetime};
 use zeroize::Zeroizing;
 
@@ -20,6 +39,8 @@ use crate::{
     config::{Config, Settings},
     instance::fill_register,
     keys::{InstanceKeys, NamedKey, named},
+    listener::Peer,
+    names::NameRole,
     sealing::SealingKey,
 };
 
@@ -103,4 +124,114 @@ fn parts(store: Store, clock: Arc<ManualClock>, config: Config, authority: Autho
 
 fn key() -> NamedKey {
     named(Arc::new(SoftwareKey::generate_p256().unwrap())).unwrap()
+}
+
+/// A facility in operation with one terminal and the terminal's certificate.
+#[derive(Debug)]
+pub struct TestTerminal {
+    /// The facility's identifier.
+    pub organisation_id: String,
+    /// The terminal's identifier.
+    pub terminal_id: String,
+    /// The terminal's key.
+    pub key: Arc<SoftwareKey>,
+    /// What the authority issued.
+    pub certificate: IssuedCertificate,
+    /// A connection from that terminal to the portal's name.
+    pub peer: Peer,
+}
+
+/// Enters a facility named 試験病院 with a terminal named 外来1号機 and has a certificate issued.
+/// Another `seed` is another facility.
+pub async fn terminal(app: &App, seed: u64) -> TestTerminal {
+    let facility = FacilityIdentifier::from_random(seed);
+    let terminal = TerminalIdentifier::from_random(seed);
+    let (organisation_id, terminal_id) = (facility.to_string(), terminal.to_string());
+    enter(app, &organisation_id, &terminal_id).await;
+    let key = Arc::new(SoftwareKey::generate_p256().unwrap());
+    let subject = name(&[Part::CommonName(&terminal_id)]).unwrap();
+    let info = to_be_signed(&subject, key.public_key_der()).unwrap();
+    let signature = key.sign_now(&info).unwrap();
+    let request = assemble(&info, key.algorithm().identifier(), &signature).unwrap();
+    let request = UnverifiedRequest::parse(&request).unwrap().verify().unwrap();
+    let register = RegisterEntry {
+        organisation_id: organisation_id.clone(),
+        facility,
+        facility_active: true,
+        terminal,
+        terminal_active: true,
+        approval: Some(Approval { by: "test".to_owned(), at: app.now() }),
+        key_compromised: false,
+        key_used_by: None,
+    };
+    let approved =
+        approve_terminal(&request, &register, &Profile::shipped("terminal").unwrap()).unwrap();
+    let certificate = app
+        .authority()
+        .terminals()
+        .issue(app.store(), approved, app.now(), app.random())
+        .await
+        .unwrap();
+    let peer = peer(NameRole::Terminal, &[&certificate.der]);
+    TestTerminal { organisation_id, terminal_id, key, certificate, peer }
+}
+
+/// A connection from loopback that showed these certificates.
+pub fn peer(role: NameRole, chain: &[&[u8]]) -> Peer {
+    let chain = chain.iter().map(|der| CertificateDer::from(der.to_vec())).collect();
+    Peer { addr: SocketAddr::from(([127, 0, 0, 1], 50_000)), role, chain }
+}
+
+async fn enter(app: &App, organisation_id: &str, terminal_id: &str) {
+    let now = app.now();
+    transaction!(app.store(), StoreError, |tx| {
+        tx.execute(
+            sql("INSERT INTO application (id, receipt, kind, name, name_kana, prefecture,
+                     postal_code, address, contact_name, contact_phone, contact_email, created_at)
+                 VALUES ($1, $1, 'hospital', '試験病院', 'シケンビョウイン', 13, '1000001', '東京都',
+                     '担当', '03', 'a@example.jp', $2)")
+            .bind(organisation_id)
+            .bind(now),
+        )
+        .await?;
+        tx.execute(
+            sql("INSERT INTO organisation
+                     (id, application_id, kind, prefecture, postal_code, address, created_at)
+                 VALUES ($1, $1, 'hospital', 13, '1000001', '東京都', $2)")
+            .bind(organisation_id)
+            .bind(now),
+        )
+        .await?;
+        tx.execute(
+            sql("INSERT INTO organisation_name
+                     (organisation_id, name, name_kana, search_key, valid_from)
+                 VALUES ($1, '試験病院', 'シケンビョウイン', '試験病院', $2)")
+            .bind(organisation_id)
+            .bind(now),
+        )
+        .await?;
+        organisation_event(tx, organisation_id, "activated", now).await?;
+        terminal::create(tx, terminal_id, organisation_id, "外来1号機", "test", now).await?;
+        Ok(Audited::new((), Entry::done("test.enter", Actor::System, now)))
+    })
+    .unwrap();
+}
+
+/// Adds an event to an organisation: `suspended`, `resumed`, `closed`.
+pub async fn organisation_event(
+    tx: &mut Tx,
+    organisation_id: &str,
+    kind: &'static str,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    tx.execute(
+        sql("INSERT INTO organisation_event (id, organisation_id, at, kind, reason)
+             VALUES ($1, $2, $3, $4, '')")
+        .bind(uuid::Uuid::now_v7().to_string())
+        .bind(organisation_id)
+        .bind(at)
+        .bind(kind),
+    )
+    .await?;
+    Ok(())
 }

@@ -227,7 +227,9 @@ mod tests {
         let (test, keys) = trail().await;
         let verdict = verify(test.app.store(), &keys).await.unwrap();
         assert!(verdict.holds(), "{verdict:?}");
-        assert_eq!((verdict.records, verdict.personal, verdict.checkpoints), (3, 3, 1));
+        // Three of this test, the others of the ceremony, which names nobody.
+        assert!(verdict.records > 3);
+        assert_eq!((verdict.personal, verdict.checkpoints), (3, 1));
     }
 
     #[tokio::test]
@@ -242,8 +244,8 @@ mod tests {
     #[tokio::test]
     async fn every_change_behind_the_services_back_is_found() {
         for statement in [
-            "UPDATE audit_personal SET value = '佐藤' WHERE record_id = (SELECT MIN(id) FROM audit_record)",
-            "DELETE FROM audit_personal WHERE record_id = (SELECT MIN(id) FROM audit_record)",
+            "UPDATE audit_personal SET value = '佐藤' WHERE record_id = (SELECT MIN(record_id) FROM audit_personal)",
+            "DELETE FROM audit_personal WHERE record_id = (SELECT MIN(record_id) FROM audit_personal)",
             "UPDATE audit_record SET canonical = CAST(REPLACE(CAST(canonical AS TEXT), '\"a\"', '\"x\"') AS BLOB) WHERE act = 'a'",
             "UPDATE audit_link SET link_hash = zeroblob(32) WHERE seq = 2",
             "DELETE FROM audit_link WHERE seq = 3",

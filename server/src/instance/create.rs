@@ -66,6 +66,8 @@ pub struct Created {
     pub root_passphrase: Option<SecretString>,
     /// The first administrator's one-time link. Nothing else remembers it.
     pub first_use_link: String,
+    /// The token within the link, for a caller that learns the port later.
+    pub first_use_token: SecretString,
     /// Until when the link is good.
     pub link_expires_at: OffsetDateTime,
     /// The origins, as far as the configured ports tell.
@@ -194,6 +196,7 @@ pub async fn create(
         root_fingerprint: made.root.certificate.fingerprint,
         root_passphrase: drawn,
         first_use_link: format!("{}{FIRST_USE_PATH}?token={token}", names.public),
+        first_use_token: SecretString::from(token),
         link_expires_at: now + config.people().one_time_link_lifetime(),
         names,
     })
@@ -238,9 +241,12 @@ fn begin(wanted: &Path) -> Result<tempfile::TempDir, CreateError> {
             .map_err(|source| CreateError::Make { path: path.to_owned(), source })
     };
     make(parent)?;
-    // `tempfile` makes it readable for this user only, and all below lies behind it.
-    let making = tempfile::Builder::new()
-        .prefix(".sekisho-init-")
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".sekisho-init-");
+    // For this user only; all that lies below, the database included, lies behind it.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    let making = builder
         .tempdir_in(parent)
         .map_err(|source| CreateError::Make { path: parent.to_owned(), source })?;
     for sub_folder in Folder::new(making.path()).sub_folders() {

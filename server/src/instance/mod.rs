@@ -10,6 +10,9 @@ mod secrets;
 mod server_certificate;
 
 #[cfg(test)]
+mod tests;
+
+#[cfg(test)]
 pub(crate) use create::fill_register;
 pub(crate) use create::operator;
 pub use create::{CreateError, Created, FIRST_USE_PATH, Plan, create, fingerprint_hex};

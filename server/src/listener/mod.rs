@@ -6,6 +6,9 @@ mod peer;
 mod sockets;
 mod tls;
 
+#[cfg(test)]
+mod facility_tests;
+
 pub use accept::{Routers, serve};
 pub use facility::{FacilityConnection, FacilityError, RefusalLog};
 pub use peer::Peer;

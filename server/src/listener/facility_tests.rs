@@ -1,0 +1,145 @@
+//! Who speaks for a facility, and who does not.
+
+use sekisho_store::{
+    StoreError,
+    audit::{self, Actor, Audited, Entry},
+    sql, terminal, transaction,
+};
+use time::Duration;
+
+use super::{FacilityConnection, FacilityError};
+use crate::{
+    app::App,
+    names::NameRole,
+    testing::{self, TestTerminal},
+};
+
+async fn judge(app: &App, terminal: &TestTerminal) -> Result<FacilityConnection, FacilityError> {
+    FacilityConnection::judge(app, &terminal.peer).await
+}
+
+async fn refusals(app: &App) -> Vec<String> {
+    audit::list(&mut app.store().read(), "", None, 1000)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|record| serde_json::from_slice::<serde_json::Value>(&record.canonical).unwrap())
+        .filter(|form| form["act"] == "facility.connect")
+        .map(|form| form["reason"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_terminal_of_an_active_facility_speaks_for_it() {
+    let test = testing::app().await;
+    let terminal = testing::terminal(&test.app, 1).await;
+    let connection = judge(&test.app, &terminal).await.unwrap();
+    assert_eq!(connection.organisation_id, terminal.organisation_id);
+    assert_eq!(connection.terminal_id, terminal.terminal_id);
+    assert_eq!(connection.terminal_name, "外来1号機");
+    assert_eq!(connection.organisation_name, "試験病院");
+    assert_eq!(connection.fingerprint, terminal.certificate.fingerprint);
+    assert_eq!(connection.issuer_id, "terminals");
+    assert!(refusals(&test.app).await.is_empty());
+}
+
+#[tokio::test]
+async fn no_certificate_and_foreign_certificates_are_refused_and_write_nothing() {
+    let test = testing::app().await;
+    let none = testing::peer(NameRole::Terminal, &[]);
+    assert!(matches!(
+        FacilityConnection::judge(&test.app, &none).await,
+        Err(FacilityError::NoCertificate)
+    ));
+    let other_world = testing::app().await;
+    let foreign = testing::terminal(&other_world.app, 1).await;
+    let own = testing::terminal(&test.app, 1).await;
+    let mut damaged = own.certificate.der.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    // One of our own authorities, but not the one for terminals.
+    let authority = test.app.authority().routers().certificate_der();
+    for der in [&foreign.certificate.der[..], &damaged, authority, b"nonsense", b""] {
+        let peer = testing::peer(NameRole::Terminal, &[der]);
+        assert!(matches!(
+            FacilityConnection::judge(&test.app, &peer).await,
+            Err(FacilityError::NotOurs)
+        ));
+    }
+    assert!(refusals(&test.app).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_row_in_the_register_does_not_make_a_foreign_certificate_ours() {
+    let test = testing::app().await;
+    let own = testing::terminal(&test.app, 1).await;
+    let other_world = testing::app().await;
+    let foreign = testing::terminal(&other_world.app, 1).await;
+    let at = test.app.now();
+    transaction!(test.app.store(), StoreError, |tx| {
+        tx.execute(
+            sql("UPDATE certificate SET fingerprint = $1 WHERE fingerprint = $2")
+                .bind(foreign.certificate.fingerprint)
+                .bind(own.certificate.fingerprint),
+        )
+        .await?;
+        Ok(Audited::new((), Entry::done("test.forge", Actor::System, at)))
+    })
+    .unwrap();
+    assert!(matches!(judge(&test.app, &foreign).await, Err(FacilityError::NotOurs)));
+}
+
+#[tokio::test]
+async fn a_revoked_terminal_is_refused_from_the_next_request_on_and_audited_once_a_minute() {
+    let test = testing::app().await;
+    let own = testing::terminal(&test.app, 1).await;
+    let neighbour = testing::terminal(&test.app, 2).await;
+    judge(&test.app, &own).await.unwrap();
+    let at = test.app.now();
+    transaction!(test.app.store(), StoreError, |tx| {
+        let why = terminal::Revocation { crl_reason: 1, note: "lost", person_id: "p", at };
+        terminal::revoke(tx, &own.terminal_id, &own.organisation_id, why).await?.unwrap();
+        Ok(Audited::new((), Entry::done("terminal.revoke", Actor::System, at)))
+    })
+    .unwrap();
+    for _ in 0..3 {
+        assert!(matches!(judge(&test.app, &own).await, Err(FacilityError::Revoked { .. })));
+    }
+    assert_eq!(refusals(&test.app).await, ["revoked"]);
+    test.clock.advance(Duration::MINUTE);
+    assert!(judge(&test.app, &own).await.is_err());
+    assert_eq!(refusals(&test.app).await.len(), 2);
+    judge(&test.app, &neighbour).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_certificate_outside_its_validity_is_refused() {
+    let test = testing::app().await;
+    let own = testing::terminal(&test.app, 1).await;
+    test.clock.advance(Duration::hours(-2));
+    assert!(matches!(judge(&test.app, &own).await, Err(FacilityError::NotYetValid { .. })));
+    test.clock.advance(Duration::hours(2) + Duration::days(366));
+    assert!(matches!(judge(&test.app, &own).await, Err(FacilityError::Expired { .. })));
+}
+
+#[tokio::test]
+async fn a_suspended_facility_is_refused_until_it_is_resumed() {
+    let test = testing::app().await;
+    let own = testing::terminal(&test.app, 1).await;
+    for (kind, admitted) in [("suspended", false), ("resumed", true), ("closed", false)] {
+        test.clock.advance(Duration::SECOND);
+        let at = test.app.now();
+        transaction!(test.app.store(), StoreError, |tx| {
+            testing::organisation_event(tx, &own.organisation_id, kind, at).await?;
+            Ok(Audited::new((), Entry::done("organisation.event", Actor::System, at)))
+        })
+        .unwrap();
+        match judge(&test.app, &own).await {
+            Ok(_) => assert!(admitted, "{kind}"),
+            Err(FacilityError::FacilityNotActive { status, .. }) => {
+                assert!(!admitted);
+                assert_eq!(status, kind);
+            }
+            Err(other) => panic!("{kind}: {other}"),
+        }
+    }
+}
