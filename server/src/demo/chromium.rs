@@ -1,0 +1,105 @@
+//! A Chromium that holds the facility certificate and obeys the agent's managed policies, without a
+//! trace on the machine outside the demonstration's folder.
+//!
+//! Chromium reads managed policies from `/etc/chromium` only. The program therefore runs in a mount
+//! namespace of its own in which the prepared folder lies over `/etc/chromium`; an ordinary user
+//! gets one through a user namespace. Client certificates come from the NSS database under `HOME`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use tokio::process::Command;
+
+/// A prepared profile.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    home: PathBuf,
+    etc: PathBuf,
+}
+
+impl Profile {
+    /// Lays the folders of a profile under `folder`.
+    ///
+    /// # Errors
+    /// When a folder or the policy file cannot be written.
+    pub fn prepare(folder: &Path, policy_json: &str) -> anyhow::Result<Self> {
+        let profile = Self { home: folder.join("home"), etc: folder.join("etc-chromium") };
+        let managed = profile.etc.join("policies/managed");
+        for path in [&managed, &profile.user_data(), &profile.nss()] {
+            std::fs::create_dir_all(path)
+                .with_context(|| format!("cannot make {}", path.display()))?;
+        }
+        std::fs::write(managed.join("terminal.json"), policy_json)?;
+        Ok(profile)
+    }
+
+    /// Folder of the NSS database that Chromium reads under this profile's `HOME`.
+    #[must_use]
+    pub fn nss(&self) -> PathBuf {
+        self.home.join(".pki/nssdb")
+    }
+
+    /// Chromium's own profile folder.
+    #[must_use]
+    pub fn user_data(&self) -> PathBuf {
+        self.home.join("chromium")
+    }
+
+    /// Arguments without which Chromium calls out or asks questions at its start.
+    #[must_use]
+    pub fn arguments(&self, headless: bool) -> Vec<String> {
+        let mut arguments: Vec<String> = [
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-quic",
+            "--disable-gpu",
+            "--lang=ja",
+        ]
+        .map(str::to_owned)
+        .into();
+        arguments.push(format!("--user-data-dir={}", self.user_data().display()));
+        if headless {
+            arguments.push("--headless".into());
+        }
+        if runs_as_root() {
+            arguments.push("--no-sandbox".into());
+        }
+        arguments
+    }
+
+    /// `program` (Chromium, or the driver that starts it) inside the profile's mount namespace.
+    #[must_use]
+    pub fn command(&self, program: &str, arguments: &[String]) -> Command {
+        let mut command = Command::new("unshare");
+        command.arg("--mount");
+        if !runs_as_root() {
+            command.args(["--user", "--map-current-user", "--keep-caps"]);
+        }
+        command
+            .args(["sh", "-c", "mount --bind \"$1\" /etc/chromium && shift && exec \"$@\"", "sh"])
+            .arg(&self.etc)
+            .arg(program)
+            .args(arguments)
+            .env("HOME", &self.home)
+            .env_remove("XDG_CONFIG_HOME")
+            .env_remove("XDG_DATA_HOME");
+        command
+    }
+}
+
+fn runs_as_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|own| {
+        use std::os::unix::fs::MetadataExt;
+        own.uid() == 0
+    })
+}
+
+/// Whether a Chromium is installed.
+#[must_use]
+pub fn installed() -> Option<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH")?)
+        .map(|folder| folder.join("chromium"))
+        .find(|path| path.is_file())
+}

@@ -1,0 +1,11 @@
+//! The demonstration: the whole way through, set up from nothing on this machine, walked by a person
+//! in a browser or by `--check` without one. Every step goes through the real doors of real
+//! processes.
+
+pub mod browser;
+pub mod cast;
+pub mod chromium;
+pub mod login_page;
+pub mod process;
+pub mod report;
+pub mod stage;

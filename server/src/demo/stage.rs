@@ -1,0 +1,179 @@
+//! The demonstration's set: an instance made from nothing in a folder, and its programs running.
+
+use std::{
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use secrecy::ExposeSecret;
+use tokio::process::Command;
+use url::Url;
+
+use super::{
+    browser::{Browser, Resolution},
+    process::{self, Program},
+};
+use crate::{
+    config::Settings,
+    instance::{self, Plan},
+};
+
+/// Names and ports of a running instance, as it wrote them down itself.
+#[derive(Debug, Clone)]
+pub struct Origins {
+    /// Portal, authorization endpoint, card login.
+    pub terminal: String,
+    /// Discovery, token, console, application.
+    pub public: String,
+    /// Enrolment.
+    pub enrol: String,
+    /// CRL, OCSP, CA certificates.
+    pub plain: String,
+}
+
+/// A set that stands.
+pub struct Stage {
+    /// Everything the demonstration writes lies under this folder.
+    pub folder: PathBuf,
+    /// Folder of the instance.
+    pub instance: PathBuf,
+    /// Where it answers.
+    pub origins: Origins,
+    /// SHA-256 of the root certificate, hexadecimal.
+    pub root_fingerprint: String,
+    /// Root certificate, PEM.
+    pub root_pem: Vec<u8>,
+    /// The first administrator's one-time link.
+    pub first_use_link: String,
+    /// Port on which the first facility's agent listens, as the portal's pages expect it.
+    pub agent_port: u16,
+    /// The server's process.
+    pub server: Program,
+}
+
+/// A port of the loopback interface that nobody listens on now.
+///
+/// # Errors
+/// When the machine has none left.
+pub fn free_port() -> anyhow::Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
+    Ok(listener.local_addr()?.port())
+}
+
+impl Stage {
+    /// Makes the instance in `folder` and starts `sekisho serve` over it.
+    ///
+    /// The instance listens on loopback only. `prepare` may lay files into it before the start.
+    ///
+    /// # Errors
+    /// When a step of the set-up fails.
+    pub async fn build(
+        folder: &Path,
+        prepare: impl FnOnce(&Path) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
+        let instance = folder.join("instance");
+        let logs = folder.join("logs");
+        std::fs::create_dir_all(&logs)?;
+        let agent_port = free_port()?;
+        let settings = settings(agent_port)?;
+        let created = instance::create(
+            &Plan {
+                folder: instance.clone(),
+                settings,
+                organisation: "Demonstration Operating Body".into(),
+                network: "Demonstration G1".into(),
+                root_passphrase: None,
+                administrator: "admin".into(),
+            },
+            &crate::clock::SystemClock,
+            &sekisho_key::SystemRandomness,
+        )
+        .await
+        .context("the instance could not be made")?;
+        carry_root_key_away(&instance, folder, created.root_passphrase.as_ref())?;
+        prepare(&instance)?;
+        let mut serve = Command::new(process::sibling("sekisho")?);
+        serve.arg("serve").arg(&instance);
+        let (server, _) = Program::start("sekisho", serve, &logs).await?;
+        let addresses = std::fs::read(instance.join("run/addresses.json"))?;
+        let addresses: serde_json::Value = serde_json::from_slice(&addresses)?;
+        let origin = |role: &str| {
+            let origin = addresses["origins"][role].as_str().map(str::to_owned);
+            origin.with_context(|| format!("run/addresses.json names no {role}"))
+        };
+        let origins = Origins {
+            terminal: origin("terminal")?,
+            public: origin("public")?,
+            enrol: origin("enrol")?,
+            plain: origin("plain")?,
+        };
+        // The link was made before the port was drawn.
+        let link = Url::parse(&created.first_use_link)?;
+        let first_use_link =
+            format!("{}{}", origins.public, &link[url::Position::BeforePath..]);
+        Ok(Self {
+            folder: folder.to_owned(),
+            root_pem: std::fs::read(instance.join("ca/root.crt"))?,
+            instance,
+            origins,
+            root_fingerprint: instance::fingerprint_hex(&created.root_fingerprint),
+            first_use_link,
+            agent_port,
+            server,
+        })
+    }
+
+    /// Where log files of further programs go.
+    #[must_use]
+    pub fn logs(&self) -> PathBuf {
+        self.folder.join("logs")
+    }
+
+    /// A browser profile; at a terminal it holds `identity_pem`.
+    ///
+    /// # Errors
+    /// When the certificate or key does not read.
+    pub fn browser(&self, identity_pem: Option<&[u8]>) -> anyhow::Result<Browser> {
+        let names = [
+            &self.origins.terminal,
+            &self.origins.public,
+            &self.origins.enrol,
+            &self.origins.plain,
+        ];
+        let hosts = names
+            .into_iter()
+            .map(|origin| Ok(Url::parse(origin)?.host_str().unwrap_or_default().to_owned()))
+            .collect::<anyhow::Result<_>>()?;
+        Browser::new(&self.root_pem, identity_pem, &Resolution { hosts })
+    }
+}
+
+fn settings(agent_port: u16) -> anyhow::Result<Settings> {
+    let mut settings = Settings::default();
+    settings.listen.tls = loopback();
+    settings.listen.plain = loopback();
+    settings.card_login.agent_port = agent_port;
+    Ok(settings)
+}
+
+/// IPv6 first, IPv4 beside it, on a port that the start draws.
+fn loopback() -> Vec<SocketAddr> {
+    vec![(Ipv6Addr::LOCALHOST, 0).into(), (Ipv4Addr::LOCALHOST, 0).into()]
+}
+
+/// As an operator would: the wrapped key goes to another place than the passphrase.
+fn carry_root_key_away(
+    instance: &Path,
+    folder: &Path,
+    passphrase: Option<&secrecy::SecretString>,
+) -> anyhow::Result<()> {
+    let safe = folder.join("safe");
+    std::fs::create_dir_all(&safe)?;
+    std::fs::rename(instance.join("root/root-key.p8"), safe.join("root-key.p8"))
+        .context("the root's key could not be carried away")?;
+    if let Some(passphrase) = passphrase {
+        std::fs::write(safe.join("passphrase"), passphrase.expose_secret())?;
+    }
+    Ok(())
+}
