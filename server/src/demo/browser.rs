@@ -67,8 +67,9 @@ impl Answer {
     /// # Errors
     /// When the page has none.
     pub fn text_of(&self, id: &str) -> anyhow::Result<String> {
-        element_text(&self.body, &format!("id=\"{id}\""))
-            .with_context(|| format!("{} shows no element with id {id}: {}", self.url, self.summary()))
+        element_text(&self.body, &format!("id=\"{id}\"")).with_context(|| {
+            format!("{} shows no element with id {id}: {}", self.url, self.summary())
+        })
     }
 
     /// The first link or form address that begins with `prefix`.
@@ -82,7 +83,9 @@ impl Answer {
             .filter_map(|rest| rest.split('"').next())
             .find(|address| address.starts_with(prefix))
             .map(|address| address.replace("&amp;", "&"))
-            .with_context(|| format!("{} links to nothing under {prefix}: {}", self.url, self.summary()))
+            .with_context(|| {
+                format!("{} links to nothing under {prefix}: {}", self.url, self.summary())
+            })
     }
 }
 
@@ -91,9 +94,14 @@ fn element_text(html: &str, mark: &str) -> Option<String> {
     let after = html.split_once(mark)?.1.split_once('>')?.1;
     let text = after.split_once('<')?.0.trim();
     let mut decoded = text.to_owned();
-    for (entity, character) in
-        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&#x27;", "'"), ("&amp;", "&")]
-    {
+    for (entity, character) in [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#39;", "'"),
+        ("&#x27;", "'"),
+        ("&amp;", "&"),
+    ] {
         decoded = decoded.replace(entity, character);
     }
     Some(decoded)
@@ -149,7 +157,8 @@ impl Browser {
     /// # Errors
     /// When nothing answers, or redirects never end.
     pub async fn submit(&self, url: &str, fields: &[(&str, &str)]) -> anyhow::Result<Answer> {
-        let request = self.request(Method::POST, url).header(header::ORIGIN, origin(url)?).form(fields);
+        let request =
+            self.request(Method::POST, url).header(header::ORIGIN, origin(url)?).form(fields);
         let answer = self.send(request).await?;
         self.follow(answer).await
     }

@@ -56,6 +56,7 @@ impl Profile {
             "--disable-quic",
             "--disable-gpu",
             "--lang=ja",
+            "--accept-lang=ja,en",
         ]
         .map(str::to_owned)
         .into();

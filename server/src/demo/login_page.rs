@@ -94,11 +94,8 @@ impl<'b> LoginPage<'b> {
             }
             seen = Some(reply.state);
         };
-        let proof = PageProof {
-            request,
-            answer: Sha256Digest::of(&answer),
-            nonce: challenge.nonce,
-        };
+        let proof =
+            PageProof { request, answer: Sha256Digest::of(&answer), nonce: challenge.nonce };
         let unsigned = proof.prepare(&self.jwk)?;
         let signature = self.key.sign(&SystemRandom::new(), unsigned.signing_input())?;
         let signature: [u8; 64] =

@@ -26,7 +26,10 @@ pub struct Program {
 /// When it is not there, with what to run.
 pub fn sibling(name: &str) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("cannot tell where this program lies")?;
-    let path = own.with_file_name(name);
+    let folder = own.parent().context("this program lies in no folder")?;
+    // Test binaries lie one folder deeper than the programs they start.
+    let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
+    let path = folder.join(name);
     if !path.is_file() {
         bail!(
             "{} is not built; run `cargo build --workspace --bins` (with --release if this is a release build)",
@@ -44,8 +47,21 @@ impl Program {
     /// When it ends or says nothing within 30 seconds; the end of its log is quoted.
     pub async fn start(
         name: &str,
+        command: Command,
+        logs: &Path,
+    ) -> anyhow::Result<(Self, String)> {
+        Self::start_when(name, command, logs, |line| line.starts_with("ready")).await
+    }
+
+    /// As [`Self::start`], for a program that says in another way that it is ready.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_when(
+        name: &str,
         mut command: Command,
         logs: &Path,
+        is_ready: impl Fn(&str) -> bool,
     ) -> anyhow::Result<(Self, String)> {
         let log = logs.join(format!("{name}.log"));
         let file = std::fs::File::create(&log)
@@ -62,7 +78,7 @@ impl Program {
         let mut lines = BufReader::new(stdout).lines();
         let waited = timeout(Duration::from_secs(30), async {
             while let Some(line) = lines.next_line().await? {
-                if line.starts_with("ready") {
+                if is_ready(&line) {
                     return Ok(Some(line));
                 }
             }
@@ -117,7 +133,12 @@ impl Program {
 pub async fn run(mut command: Command) -> anyhow::Result<String> {
     let (status, stdout, stderr) = run_to_end(&mut command).await?;
     if !status.success() {
-        bail!("{:?} failed with {status}: {}{}", command.as_std().get_program(), stdout, stderr.trim());
+        bail!(
+            "{:?} failed with {status}: {}{}",
+            command.as_std().get_program(),
+            stdout,
+            stderr.trim()
+        );
     }
     Ok(stdout)
 }
@@ -127,10 +148,13 @@ pub async fn run(mut command: Command) -> anyhow::Result<String> {
 /// # Errors
 /// When it cannot be started or takes longer than a minute.
 pub async fn run_to_end(command: &mut Command) -> anyhow::Result<(ExitStatus, String, String)> {
-    let output = timeout(Duration::from_secs(60), command.stdin(Stdio::null()).kill_on_drop(true).output())
-        .await
-        .with_context(|| format!("{:?} takes longer than a minute", command.as_std().get_program()))?
-        .with_context(|| format!("cannot start {:?}", command.as_std().get_program()))?;
+    let output =
+        timeout(Duration::from_secs(60), command.stdin(Stdio::null()).kill_on_drop(true).output())
+            .await
+            .with_context(|| {
+                format!("{:?} takes longer than a minute", command.as_std().get_program())
+            })?
+            .with_context(|| format!("cannot start {:?}", command.as_std().get_program()))?;
     Ok((
         output.status,
         String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -99,7 +99,10 @@ impl Report {
 fn print_step(step: &Step) {
     let mark = if step.failure.is_some() { "FAILED" } else { "ok" };
     let text = step.failure.as_ref().unwrap_or(&step.seen);
-    println!("{:>4}  {:<58} {:>6} ms  {mark:<6} {text}", step.number, step.title, step.milliseconds);
+    println!(
+        "{:>4}  {:<58} {:>6} ms  {mark:<6} {text}",
+        step.number, step.title, step.milliseconds
+    );
 }
 
 #[cfg(test)]

@@ -110,8 +110,7 @@ impl Stage {
         };
         // The link was made before the port was drawn.
         let link = Url::parse(&created.first_use_link)?;
-        let first_use_link =
-            format!("{}{}", origins.public, &link[url::Position::BeforePath..]);
+        let first_use_link = format!("{}{}", origins.public, &link[url::Position::BeforePath..]);
         Ok(Self {
             folder: folder.to_owned(),
             root_pem: std::fs::read(instance.join("ca/root.crt"))?,
