@@ -41,6 +41,7 @@ CREATE TABLE session (
     evidence_id TEXT,
     presence_id TEXT,
     presence_at BIGINT, -- last word of the agent about the card
+    presence_sequence BIGINT, -- of that word: a later one never undoes it
     locked_at BIGINT, -- the card left and the facility locks
     created_at BIGINT NOT NULL,
     last_seen_at BIGINT NOT NULL,

@@ -41,6 +41,7 @@ CREATE TABLE session (
     evidence_id TEXT,
     presence_id TEXT,
     presence_at INTEGER, -- last word of the agent about the card
+    presence_sequence INTEGER, -- of that word: a later one never undoes it
     locked_at INTEGER, -- the card left and the facility locks
     created_at INTEGER NOT NULL,
     last_seen_at INTEGER NOT NULL,

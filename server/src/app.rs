@@ -11,8 +11,10 @@ use crate::{
     catalogue::{Catalogue, Lang, Text},
     clock::Clock,
     config::Config,
+    entitlement::Entitlements,
     keys::InstanceKeys,
     listener::RefusalLog,
+    login::trust_sources::TrustSources,
     names::Names,
 };
 
@@ -45,6 +47,10 @@ pub struct Parts {
     pub assets: Arc<Assets>,
     /// The origin of each name.
     pub names: Names,
+    /// What login cards are judged against.
+    pub card_trust: TrustSources,
+    /// Who may use which service.
+    pub entitlements: Entitlements,
 }
 
 impl App {
@@ -120,6 +126,18 @@ impl App {
 
     pub(crate) fn assets_shared(&self) -> Arc<Assets> {
         Arc::clone(&self.0.parts.assets)
+    }
+
+    /// Who may use which service.
+    #[must_use]
+    pub fn entitlements(&self) -> &Entitlements {
+        &self.0.parts.entitlements
+    }
+
+    /// What login cards are judged against.
+    #[must_use]
+    pub fn card_trust(&self) -> &TrustSources {
+        &self.0.parts.card_trust
     }
 
     /// The origin of each name.

@@ -8,6 +8,7 @@ use crate::{
     audit::sequencer,
     instance::renew_server_certificates,
     listener::Tls,
+    login::presence,
     outbox::{self, Deliverers},
     repository::publish,
     schedule::{Job, Runs},
@@ -27,6 +28,17 @@ pub fn all(tls: Arc<Tls>, passphrase: SecretString) -> Vec<Job> {
         Job::new("outbox", Duration::from_secs(2), Runs::OnEachNode, move |app| {
             let deliverers = deliverers.clone();
             async move { Ok(outbox::deliver_due(&app, &deliverers).await?) }
+        }),
+        // Each process holds what it read; a file that changed counts within half a minute.
+        Job::new("card-trust", Duration::from_secs(30), Runs::OnEachNode, |app| async move {
+            app.card_trust().reload().await;
+            Ok(())
+        }),
+        Job::new("card-silence", Duration::from_secs(10), Runs::OnOneNode, |app| async move {
+            Ok(presence::judge_silence(&app).await?)
+        }),
+        Job::new("session-limits", Duration::from_secs(60), Runs::OnOneNode, |app| async move {
+            Ok(presence::end_overdue(&app).await?)
         }),
         // Each process shows its own certificates.
         Job::new("server-certificates", Duration::from_secs(3600), Runs::OnEachNode, move |app| {

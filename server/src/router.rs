@@ -5,11 +5,19 @@ use axum::{
     routing::{get, post},
 };
 
-use crate::{app::App, assets, middleware, names::NameRole, repository};
+use crate::{app::App, assets, login, middleware, names::NameRole, portal, repository};
 
 /// The portal's name: portal, authorization endpoint, card login.
 pub fn terminal(app: &App) -> Router {
-    let router = Router::new().route("/assets/{segment}", get(assets::serve));
+    let router = Router::new()
+        .route("/assets/{segment}", get(assets::serve))
+        .route("/", get(portal::get))
+        .route("/login", get(login::page::get))
+        .route("/login/challenge", post(login::challenge::post))
+        .route("/login/card", post(login::card::post))
+        .route("/invitation", get(login::invitation::get).post(login::invitation::post))
+        .route("/logout", post(login::logout::post))
+        .route("/agent/presence", post(login::presence::post));
     middleware::wrap(app, NameRole::Terminal, router)
 }
 

@@ -37,9 +37,11 @@ use crate::{
     catalogue::Catalogue,
     clock::{Clock, ManualClock},
     config::{Config, Settings},
+    entitlement::Entitlements,
     instance::fill_register,
     keys::{InstanceKeys, NamedKey, named},
     listener::Peer,
+    login::trust_sources::TrustSources,
     names::NameRole,
     sealing::SealingKey,
 };
@@ -103,7 +105,10 @@ async fn authorities(store: &Store, config: &Config, now: OffsetDateTime) -> Aut
 
 fn parts(store: Store, clock: Arc<ManualClock>, config: Config, authority: Authorities) -> App {
     let names = config.host_names().origins(8443, 8080);
+    let card_trust = TrustSources::load(config.card_login());
     App::new(Parts {
+        card_trust,
+        entitlements: Entitlements::new(),
         store,
         clock,
         random: Arc::new(SystemRandomness),

@@ -30,8 +30,6 @@ pub struct CardLoginSettings {
     pub crls: PathBuf,
     /// Policy OIDs that a login certificate must assert one of.
     pub accepted_policies: Vec<String>,
-    /// Hours that a CRL may be used past its nextUpdate.
-    pub crl_grace_hours: u32,
     /// Lifetime of a login request, in seconds.
     pub request_seconds: u32,
     /// Where the agent listens on the terminal.
@@ -48,7 +46,6 @@ impl Default for CardLoginSettings {
             anchors: "anchors/hpki".into(),
             crls: "crls/hpki".into(),
             accepted_policies: vec!["1.2.392.100495.1.5.1.2.0.1".into()],
-            crl_grace_hours: 0,
             request_seconds: 60,
             agent_port: 14_790,
             minimum_agent_version: "0.1.0".into(),
@@ -74,7 +71,6 @@ impl CardLoginSettings {
                 })
             })
             .collect::<Result<_, _>>()?;
-        bounded("card_login.crl_grace_hours", self.crl_grace_hours, 0..=72)?;
         bounded("card_login.request_seconds", self.request_seconds, 10..=60)?;
         bounded("card_login.agent_port", self.agent_port, 1_024..=65_535)?;
         let parts: Vec<_> = self.minimum_agent_version.split('.').collect();
@@ -116,12 +112,6 @@ impl CardLogin {
     #[must_use]
     pub fn accepted_policies(&self) -> &[ObjectIdentifier] {
         &self.accepted_policies
-    }
-
-    /// How long a CRL may be used past its nextUpdate.
-    #[must_use]
-    pub fn crl_grace(&self) -> Duration {
-        Duration::hours(self.settings.crl_grace_hours.into())
     }
 
     /// Lifetime of a login request.

@@ -5,6 +5,7 @@
 
 pub mod est;
 mod facility;
+pub mod login;
 pub mod oauth;
 pub mod page;
 pub mod problem;

@@ -19,8 +19,10 @@ use crate::{
     catalogue::{Catalogue, CatalogueError},
     clock::Clock,
     config::Config,
+    entitlement::Entitlements,
     jobs,
     listener::{self, BindError, Routers, Sockets, Tls, TlsError},
+    login::trust_sources::TrustSources,
     names::{NameRole, Names},
     router, schedule,
 };
@@ -106,6 +108,8 @@ pub async fn run(
     let opened = Opened::open(&folder, &names)?;
     let store = Store::open(config.instance().database(), config.instance().node()).await?;
     let app = App::new(Parts {
+        card_trust: TrustSources::load(config.card_login()),
+        entitlements: Entitlements::new(),
         store: store.clone(),
         clock,
         random,

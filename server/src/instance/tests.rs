@@ -342,6 +342,8 @@ async fn a_server_certificate_is_renewed_at_two_thirds_of_its_life() {
     let store = sekisho_store::Store::open(config.instance().database(), "n").await.unwrap();
     let tls = Tls::new(config.host_names(), config.listen(), Vec::new(), Vec::new()).unwrap();
     let app = crate::app::App::new(Parts {
+        card_trust: crate::login::trust_sources::TrustSources::load(config.card_login()),
+        entitlements: crate::entitlement::Entitlements::new(),
         store,
         clock: clock.clone(),
         random: Arc::new(SystemRandomness),

@@ -24,6 +24,7 @@ pub mod first_administrator;
 pub mod invitation;
 pub mod issuer;
 pub mod membership;
+pub mod offer;
 pub mod outbox;
 pub mod parked_request;
 pub mod publication;

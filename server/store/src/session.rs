@@ -360,10 +360,9 @@ pub async fn overdue(
 }
 
 /// What happens to a session when its card leaves the reader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CardRemoval {
     /// It ends, and every service is told.
-    #[default]
     Logout,
     /// It is closed to everybody until the same card is held up again.
     Lock,
@@ -392,25 +391,25 @@ impl CardRemoval {
     }
 }
 
-/// A facility's policy for a card that leaves the reader; logout where it never chose one.
+/// A facility's policy for a card that leaves the reader; `None` where it never chose one.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
 pub async fn card_removal(
     queries: &mut impl Queries,
     organisation_id: &str,
-) -> Result<CardRemoval, StoreError> {
+) -> Result<Option<CardRemoval>, StoreError> {
     let row: Option<(String,)> = queries
         .fetch_optional(
             sql("SELECT policy FROM card_removal_policy WHERE organisation_id = $1")
                 .bind(organisation_id),
         )
         .await?;
-    match row {
-        None => Ok(CardRemoval::default()),
-        Some((word,)) => CardRemoval::parse(&word)
-            .ok_or(StoreError::Corrupt { what: "card removal policy", detail: word }),
-    }
+    row.map(|(word,)| {
+        CardRemoval::parse(&word)
+            .ok_or(StoreError::Corrupt { what: "card removal policy", detail: word })
+    })
+    .transpose()
 }
 
 /// Sets a facility's policy for a card that leaves the reader.
@@ -480,6 +479,54 @@ pub async fn silent(
         .await?)
 }
 
+/// Withdraws the access tokens of a session and queues a logout notice to every service that got a
+/// code in it and wants to hear (OIDC Back-Channel Logout 1.0 §2.5).
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn withdraw_tokens(
+    tx: &mut Tx,
+    id_hash: &[u8; 32],
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    tx.execute(
+        sql("UPDATE access_token SET withdrawn_at = $2
+             WHERE session_hash = $1 AND withdrawn_at IS NULL")
+        .bind(id_hash)
+        .bind(at),
+    )
+    .await?;
+    let services: Vec<(String,)> = tx
+        .fetch_all(
+            sql("SELECT DISTINCT c.service_id FROM authorization_code c
+                 JOIN service s ON s.id = c.service_id
+                 WHERE c.session_hash = $1 AND s.backchannel_logout_uri IS NOT NULL")
+            .bind(id_hash),
+        )
+        .await?;
+    for (service_id,) in services {
+        let payload = serde_json::json!({
+            "service_id": service_id,
+            "session": hex::encode(id_hash),
+        });
+        crate::outbox::put(tx, "backchannel_logout", &payload, at).await?;
+    }
+    Ok(())
+}
+
+/// Stops watching the card of a live session: the facility keeps sessions without it.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn forget_presence(tx: &mut Tx, id_hash: &[u8; 32]) -> Result<(), StoreError> {
+    tx.execute(
+        sql("UPDATE session SET presence_id = NULL WHERE id_hash = $1 AND ended_at IS NULL")
+            .bind(id_hash),
+    )
+    .await?;
+    Ok(())
+}
+
 /// Locks a live session; answers whether this call did.
 ///
 /// # Errors
@@ -518,8 +565,8 @@ impl Store {
         tx.finish().await
     }
 
-    /// Notes that the agent of this terminal still sees the card; answers whether any live session
-    /// hangs on it.
+    /// Notes a report of the agent of this terminal about a card; answers whether a live session
+    /// hangs on it and no newer report came before.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -527,16 +574,19 @@ impl Store {
         &self,
         terminal_id: &str,
         presence_id: &str,
+        sequence: i64,
         at: OffsetDateTime,
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
         let changed = tx
             .execute(
-                sql("UPDATE session SET presence_at = $3
-                     WHERE presence_id = $2 AND terminal_id = $1 AND ended_at IS NULL")
+                sql("UPDATE session SET presence_at = $3, presence_sequence = $4
+                     WHERE presence_id = $2 AND terminal_id = $1 AND ended_at IS NULL
+                       AND (presence_sequence IS NULL OR presence_sequence < $4)")
                 .bind(terminal_id)
                 .bind(presence_id)
-                .bind(at),
+                .bind(at)
+                .bind(sequence),
             )
             .await?;
         tx.finish().await?;

@@ -1,0 +1,15 @@
+portal-title = Portal
+portal-services = Services you may use
+portal-services-none = There is no service that you may use now.
+portal-refused = Services you may not use
+portal-who = Who is logged in
+portal-who-name = Name
+portal-who-roles = Profession
+portal-who-no-role = The card states no profession
+portal-who-unknown-role = unknown name (grants nothing)
+portal-who-facility = Facility
+portal-who-terminal = Terminal
+portal-who-proof = How you proved yourself
+portal-who-since = Logged in at
+portal-proof-hpki = HPKI card and PIN, at an enrolled terminal of the facility
+portal-proof-other = { $acr }

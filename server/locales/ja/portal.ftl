@@ -1,0 +1,15 @@
+portal-title = ポータル
+portal-services = 使えるサービス
+portal-services-none = いま使えるサービスはありません。
+portal-refused = 使えないサービス
+portal-who = ログイン中の方
+portal-who-name = 氏名
+portal-who-roles = 資格
+portal-who-no-role = 資格の情報がないカードです
+portal-who-unknown-role = 未登録の資格名（利用権限には使いません）
+portal-who-facility = 施設
+portal-who-terminal = 端末
+portal-who-proof = 本人確認の方法
+portal-who-since = ログイン時刻
+portal-proof-hpki = HPKIカードと暗証番号（施設の登録端末にて）
+portal-proof-other = { $acr }

@@ -1,0 +1,215 @@
+//! May this person, at this facility, use this service? One place for the portal and for the
+//! authorization endpoint, so that the two never disagree.
+
+use sekisho_authz::{Cache, Decision, Message, Request, Values, Vocabulary};
+use sekisho_pki::national::hc_role;
+use sekisho_store::{StoreError, membership, offer, service};
+use sekisho_wire::{acr, claim};
+
+use crate::{app::App, catalogue::Text, login::session::PortalSession};
+
+/// Kinds of organisation that a rule may name, as stored.
+pub const KINDS: [&str; 11] = [
+    "hospital",
+    "clinic",
+    "dental_clinic",
+    "pharmacy",
+    "visiting_nursing",
+    "care_facility",
+    "service_provider",
+    "regional_network",
+    "government",
+    "vendor",
+    "data_collector",
+];
+
+/// The words that rules may use, and the compiled rules.
+#[derive(Debug)]
+pub struct Entitlements {
+    vocabulary: Vocabulary,
+    cache: Cache,
+}
+
+impl Default for Entitlements {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Entitlements {
+    /// With the vocabulary of this instance and nothing compiled yet.
+    #[must_use]
+    pub fn new() -> Self {
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let vocabulary = Vocabulary {
+            roles: hc_role::known_roles().map(|role| role.name.to_owned()).collect(),
+            kinds: owned(&KINDS),
+            acr_levels: acr::LEVELS.map(str::to_owned).to_vec(),
+            claims: owned(&[
+                "name",
+                claim::HC_ROLE,
+                claim::FACILITY_ID,
+                claim::FACILITY_CODE,
+                claim::FACILITY_NAME,
+                claim::FACILITY_KIND,
+                claim::TERMINAL,
+            ]),
+        };
+        Self { vocabulary, cache: Cache::new() }
+    }
+
+    /// The words that rules may use.
+    #[must_use]
+    pub fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    /// Decides about one service. Rules that are absent or cannot be used refuse.
+    #[must_use]
+    pub fn decide(&self, offer: &offer::Offer, request: &Request) -> Decision {
+        let (Some(version), Some(rules)) = (offer.version, &offer.rules) else {
+            return Decision::no_rules();
+        };
+        match self.cache.get(&offer.service_id, version, rules, &self.vocabulary) {
+            Ok(compiled) => compiled.decide(request),
+            Err(error) => {
+                tracing::error!(service = offer.service_id, version, %error, "rules are unusable");
+                Decision::unusable()
+            }
+        }
+    }
+}
+
+/// What is known about the person of a session, as of now.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn request(app: &App, session: &PortalSession) -> Result<Request, StoreError> {
+    let mut reader = app.store().read();
+    let facts = service::facility_facts(&mut reader, &session.organisation_id).await?;
+    let member =
+        membership::in_force(&mut reader, &session.person_id, &session.organisation_id).await?;
+    Ok(Request {
+        person_id: session.person_id.clone(),
+        roles: session.authorising_roles(),
+        facility_id: session.organisation_id.clone(),
+        // An organisation without a kind does not exist; an empty token is in no rule.
+        facility_kind: facts.map(|facts| facts.kind).unwrap_or_default(),
+        member: member.is_some(),
+        acr: session.acr.clone(),
+    })
+}
+
+/// A decision's message in words.
+#[must_use]
+pub fn words(message: &Message, text: &Text) -> String {
+    let args: Vec<(&str, String)> = message
+        .args
+        .iter()
+        .map(|argument| (argument.name, values(&argument.values, text)))
+        .collect();
+    text.with(message.key, &args)
+}
+
+fn values(values: &Values, text: &Text) -> String {
+    let joint = text.t("authz-list-joint");
+    match values {
+        Values::Roles(roles) => {
+            let shown: Vec<_> = roles.iter().map(|role| role_name(role, text)).collect();
+            shown.join(&joint)
+        }
+        Values::Kinds(kinds) => {
+            let shown: Vec<_> = kinds
+                .iter()
+                .map(|kind| text.t(&format!("authz-kind-{}", kind.replace('_', "-"))))
+                .collect();
+            shown.join(&joint)
+        }
+        Values::Groups(groups) => groups.join(&joint),
+        Values::Level(level) => match level.as_str() {
+            acr::HPKI_CARD => text.t("authz-level-hpki"),
+            acr::PASSWORD_TOTP => text.t("authz-level-password"),
+            other => other.to_owned(),
+        },
+    }
+}
+
+/// A role as people call it in the page's language; an unknown one verbatim.
+#[must_use]
+pub fn role_name(role: &str, text: &Text) -> String {
+    match (text.lang(), hc_role::known(role)) {
+        (crate::catalogue::Lang::Ja, Some(known)) => known.japanese.to_owned(),
+        _ => role.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::catalogue::{Catalogue, Lang};
+
+    fn physician() -> Request {
+        Request {
+            person_id: "p".into(),
+            roles: vec!["Medical Doctor".into()],
+            facility_id: "123456789015".into(),
+            facility_kind: "hospital".into(),
+            member: true,
+            acr: acr::HPKI_CARD.into(),
+        }
+    }
+
+    fn offer(rules: Option<&str>) -> offer::Offer {
+        offer::Offer {
+            service_id: "s".into(),
+            name_ja: "紹介".into(),
+            name_en: "Referral".into(),
+            description_ja: String::new(),
+            description_en: String::new(),
+            home_url: "https://s.example/".into(),
+            version: rules.map(|_| 1),
+            rules: rules.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn absent_and_broken_rules_refuse() {
+        let entitlements = Entitlements::new();
+        assert!(!entitlements.decide(&offer(None), &physician()).allowed);
+        assert!(!entitlements.decide(&offer(Some("{")), &physician()).allowed);
+        let unknown = r#"{"rules":[{"id":"a","roles":["Wizard"]}]}"#;
+        assert!(!entitlements.decide(&offer(Some(unknown)), &physician()).allowed);
+    }
+
+    #[test]
+    fn a_refusal_names_the_roles_that_would_do_in_both_languages() {
+        let entitlements = Entitlements::new();
+        let rules = r#"{"rules":[{"id":"pharmacists","roles":["Pharmacist"]}]}"#;
+        let decision = entitlements.decide(&offer(Some(rules)), &physician());
+        assert!(!decision.allowed);
+        let catalogue = Arc::new(Catalogue::load().unwrap());
+        let said = |lang| words(&decision.reason, &Text::new(Arc::clone(&catalogue), lang));
+        assert!(said(Lang::Ja).contains("薬剤師"), "{}", said(Lang::Ja));
+        assert!(said(Lang::En).contains("Pharmacist"), "{}", said(Lang::En));
+    }
+
+    #[test]
+    fn every_message_of_a_decision_has_words() {
+        let catalogue = Catalogue::load().unwrap();
+        for lang in Lang::ALL {
+            for code in
+                ["kind", "facility", "group", "membership", "role", "level", "no-rules", "unusable"]
+            {
+                for key in [format!("authz-reason-{code}"), format!("authz-help-{code}")] {
+                    assert!(catalogue.has(lang, &key), "{key}");
+                }
+            }
+            for kind in KINDS {
+                let key = format!("authz-kind-{}", kind.replace('_', "-"));
+                assert!(catalogue.has(lang, &key), "{key}");
+            }
+        }
+    }
+}

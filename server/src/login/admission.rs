@@ -1,0 +1,341 @@
+//! May the holder of a verified card have a session here? Decided and opened in one transaction.
+
+use http::HeaderValue;
+use sekisho_pki::national::hc_role::{HcRole, ID_JHPKI_CDATA};
+use sekisho_protocol::octets::encode;
+use sekisho_store::{
+    Tx,
+    audit::{Actor, Audited, Entry},
+    card::{self, CardCertificate, CardIdentity, CardSubject, FirstSeen, PersonNames},
+    evidence,
+    invitation::{self, Invitation, Mismatch, NewClaim},
+    membership,
+    session::{self as sessions, AtTerminal, Realm, Session},
+    transaction,
+};
+use sekisho_wire::acr;
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+
+use super::{
+    challenge::{entry, random_octets, terminal},
+    hpki::VerifiedCardHolder,
+    logout,
+    name::{same_name, search_key},
+    refusal::{LoginError, Refusal},
+    session,
+};
+use crate::{
+    app::App,
+    listener::{FacilityConnection, Peer},
+};
+
+/// Methods of a card login (RFC 8176 §2): smart card and PIN, so more than one factor.
+const AMR: [&str; 3] = ["mfa", "pin", "sc"];
+
+/// How and where the holder arrived.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival<'a> {
+    /// The connection.
+    pub peer: &'a Peer,
+    /// The facility, judged on this request.
+    pub facility: &'a FacilityConnection,
+    /// SHA-256 of the browser's cookie.
+    pub browser_hash: &'a [u8; 32],
+    /// The invitation whose code was entered in this browser.
+    pub invitation_id: Option<&'a str>,
+    /// The session that this browser held until now.
+    pub previous_session: Option<[u8; 32]>,
+}
+
+/// What the transaction decided, with the records that tell of it.
+struct Decided {
+    outcome: Result<(), Refusal>,
+    entries: Vec<Entry>,
+}
+
+/// Admits the holder and opens a session under a new identifier; answers its cookie.
+///
+/// # Errors
+/// [`LoginError::Refused`] with the reason, already audited; else the database or randomness.
+pub async fn admit(
+    app: &App,
+    holder: &VerifiedCardHolder,
+    arrival: Arrival<'_>,
+) -> Result<HeaderValue, LoginError> {
+    let identifier: [u8; 32] = random_octets(app.random())?;
+    let id_hash: [u8; 32] = Sha256::digest(identifier).into();
+    let now = app.now();
+    let expires_at = now + app.config().session().portal_lifetime();
+    let outcome = transaction!(app.store(), LoginError, |tx| {
+        let decided = decide(tx, holder, arrival, id_hash, now, expires_at).await?;
+        let mut entries = decided.entries.into_iter();
+        let Some(first) = entries.next() else {
+            // Every branch of `decide` writes at least one record.
+            return Err(Refusal::Malformed.into());
+        };
+        let audited = entries.fold(Audited::new(decided.outcome, first), Audited::and);
+        Ok(audited)
+    })?;
+    outcome?;
+    session::set_cookie(&identifier).ok_or(LoginError::Randomness(sekisho_key::RandomnessError))
+}
+
+async fn decide(
+    tx: &mut Tx,
+    holder: &VerifiedCardHolder,
+    arrival: Arrival<'_>,
+    id_hash: [u8; 32],
+    now: OffsetDateTime,
+    expires_at: OffsetDateTime,
+) -> Result<Decided, LoginError> {
+    let Arrival { peer, facility, .. } = arrival;
+    let organisation_id = facility.organisation_id.as_str();
+    let subject = CardSubject {
+        issuer_hash: &holder.issuer_hash,
+        issuer: &holder.issuer,
+        serial_number: &holder.serial_number,
+    };
+    let refused = |who: Actor, refusal: Refusal| {
+        let record = Entry::refused("login.card", who, now, refusal.code())
+            .personal("name", &holder.name)
+            .personal("serial_number", &holder.serial_number)
+            .on("card", hex::encode(holder.fingerprint));
+        Decided { outcome: Err(refusal), entries: vec![entry(record, peer, facility)] }
+    };
+    let known = card::find(tx, subject).await?;
+    let membership = match &known {
+        Some(identity) => membership::in_force(tx, &identity.person_id, organisation_id).await?,
+        None => None,
+    };
+    let actor = known
+        .as_ref()
+        .map_or_else(|| terminal(facility), |identity| Actor::Person(identity.person_id.clone()));
+    let mut entries = Vec::new();
+    let (identity, membership_id) = match (known, membership, arrival.invitation_id) {
+        (Some(identity), Some(membership), None) => (identity, membership.id),
+        (Some(_), Some(_), Some(_)) => return Ok(refused(actor, Refusal::AlreadyMember)),
+        (Some(identity), None, None) => {
+            let waiting =
+                invitation::has_pending_claim(tx, &identity.person_id, organisation_id).await?;
+            let refusal = if waiting { Refusal::ClaimWaiting } else { Refusal::NotAMember };
+            return Ok(refused(actor, refusal));
+        }
+        (None, _, None) => return Ok(refused(actor, Refusal::NotAMember)),
+        (known, _, Some(invitation_id)) => {
+            let held = invitation::held(tx, arrival.browser_hash, organisation_id, now).await?;
+            let Some(held) = held.filter(|held| held.id == invitation_id) else {
+                return Ok(refused(actor, Refusal::InvitationClosed));
+            };
+            let mismatch = mismatch(&held, holder);
+            let identity = match known {
+                Some(identity) => identity,
+                None => enter(tx, holder, subject, &held, mismatch, now).await?,
+            };
+            note_certificate(tx, holder, &identity, now).await?;
+            let redeemed = invitation::redeem(
+                tx,
+                &held.id,
+                organisation_id,
+                arrival.browser_hash,
+                &identity.person_id,
+                now,
+            )
+            .await?;
+            if redeemed.is_none() {
+                // Unreachable in a serialisable transaction that has just read it as open; refusing
+                // by error rolls back the person that was entered.
+                return Err(Refusal::InvitationClosed.into());
+            }
+            let person = Actor::Person(identity.person_id.clone());
+            if let Some(mismatch) = mismatch {
+                claim(tx, holder, &identity, &held, mismatch, facility, now).await?;
+                let mut decided = refused(person, Refusal::InvitationMismatch);
+                decided.entries = decided
+                    .entries
+                    .into_iter()
+                    .map(|entry| {
+                        entry.on("invitation", &held.id).fact("mismatch", mismatch.as_str())
+                    })
+                    .collect();
+                return Ok(decided);
+            }
+            let membership_id = membership::start(
+                tx,
+                &identity.person_id,
+                organisation_id,
+                Some(&identity.person_id),
+                "invitation redeemed by code and card",
+                now,
+            )
+            .await?;
+            let record = Entry::done("membership.start", person, now)
+                .on("membership", &membership_id)
+                .on("invitation", &held.id)
+                .personal("name", &holder.name);
+            entries.push(entry(record, peer, facility));
+            (identity, membership_id)
+        }
+    };
+    let seen = note_certificate(tx, holder, &identity, now).await?;
+    let evidence_id = evidence::keep(tx, &holder.evidence).await?;
+    if let Some(previous) = arrival.previous_session {
+        let ended = sessions::end(tx, &previous, "replaced", now).await?;
+        logout::fan_out(tx, ended.as_slice(), now).await?;
+        if let Some(ended) = ended {
+            let record = Entry::done("session.end", Actor::Person(identity.person_id.clone()), now)
+                .on("session", hex::encode(ended.id_hash))
+                .on("person", ended.person_id)
+                .fact("reason", "replaced");
+            entries.push(entry(record, peer, facility));
+        }
+    }
+    let session = Session {
+        id_hash,
+        realm: Realm::Portal,
+        person_id: identity.person_id.clone(),
+        at_terminal: Some(AtTerminal {
+            organisation_id: organisation_id.to_owned(),
+            terminal_id: facility.terminal_id.clone(),
+            fingerprint: facility.fingerprint,
+            membership_id,
+            evidence_id: evidence_id.clone(),
+            presence_id: Some(holder.presence_id.clone()),
+        }),
+        hc_roles: holder.roles.iter().map(role_verbatim).collect(),
+        acr: acr::HPKI_CARD.to_owned(),
+        amr: AMR.map(str::to_owned).to_vec(),
+        auth_time: now,
+        created_at: now,
+        last_seen_at: now,
+        expires_at,
+        locked_at: None,
+        ended: None,
+    };
+    sessions::open(tx, &session).await?;
+    let record = Entry::done("login.card", Actor::Person(identity.person_id), now)
+        .on("session", hex::encode(id_hash))
+        .on("evidence", evidence_id)
+        .on("card", hex::encode(holder.fingerprint))
+        .fact("acr", acr::HPKI_CARD)
+        .fact("hc_roles", session.hc_roles)
+        .fact(
+            "certificate",
+            match seen {
+                FirstSeen::No => "known",
+                FirstSeen::FirstOfCard => "first",
+                FirstSeen::Renewal => "renewed",
+            },
+        )
+        .personal("name", &holder.name);
+    entries.push(entry(record, peer, facility));
+    Ok(Decided { outcome: Ok(()), entries })
+}
+
+async fn note_certificate(
+    tx: &mut Tx,
+    holder: &VerifiedCardHolder,
+    identity: &CardIdentity,
+    now: OffsetDateTime,
+) -> Result<FirstSeen, LoginError> {
+    let certificate = CardCertificate {
+        fingerprint: &holder.fingerprint,
+        der: &holder.certificate_der,
+        not_after: holder.not_after,
+    };
+    Ok(card::note_certificate(tx, &identity.id, certificate, now).await?)
+}
+
+/// Enters the person whom this card names for the first time. Kana come from the invitation, and
+/// only where it names the same person: no card carries them.
+async fn enter(
+    tx: &mut Tx,
+    holder: &VerifiedCardHolder,
+    subject: CardSubject<'_>,
+    held: &Invitation,
+    mismatch: Option<Mismatch>,
+    now: OffsetDateTime,
+) -> Result<CardIdentity, LoginError> {
+    let same_person = !matches!(mismatch, Some(Mismatch::Name | Mismatch::Both));
+    let name_kana = if same_person { held.name_kana.as_str() } else { "" };
+    let key = search_key(&format!("{} {name_kana} {}", holder.name, holder.name_romaji));
+    let names = PersonNames {
+        name: &holder.name,
+        name_kana,
+        name_romaji: &holder.name_romaji,
+        search_key: &key,
+    };
+    Ok(card::enter_person(tx, subject, names, now).await?)
+}
+
+async fn claim(
+    tx: &mut Tx,
+    holder: &VerifiedCardHolder,
+    identity: &CardIdentity,
+    held: &Invitation,
+    mismatch: Mismatch,
+    facility: &FacilityConnection,
+    now: OffsetDateTime,
+) -> Result<(), LoginError> {
+    let seen_roles: Vec<_> = holder.roles.iter().map(role_verbatim).collect();
+    let new = NewClaim {
+        invitation_id: &held.id,
+        person_id: &identity.person_id,
+        terminal_id: &facility.terminal_id,
+        seen_name: &holder.name,
+        seen_roles: &seen_roles,
+        mismatch,
+        at: now,
+    };
+    invitation::claim(tx, new).await?;
+    Ok(())
+}
+
+/// How the card differs from what the invitation expects; `None` when it does not.
+fn mismatch(held: &Invitation, holder: &VerifiedCardHolder) -> Option<Mismatch> {
+    let name = same_name(&held.name, &holder.name);
+    let role = holder
+        .roles
+        .iter()
+        .any(|role| role.known().is_some_and(|known| known.name == held.expected_role));
+    match (name, role) {
+        (true, true) => None,
+        (false, true) => Some(Mismatch::Name),
+        (true, false) => Some(Mismatch::Role),
+        (false, false) => Some(Mismatch::Both),
+    }
+}
+
+/// A role as the session keeps it: verbatim under the national coding scheme, known or not. Under
+/// another scheme the scheme stands with it, so that no foreign name passes for a national one.
+fn role_verbatim(role: &HcRole) -> String {
+    if role.coding_scheme == ID_JHPKI_CDATA {
+        role.name.clone()
+    } else {
+        format!("{} [{}]", role.name, role.coding_scheme)
+    }
+}
+
+/// Text of a random identifier for a cookie.
+pub(super) fn cookie_text(identifier: &[u8; 32]) -> String {
+    encode(identifier)
+}
+
+#[cfg(test)]
+mod tests {
+    use const_oid::ObjectIdentifier;
+
+    use super::*;
+
+    #[test]
+    fn a_role_of_a_foreign_scheme_never_equals_a_national_one() {
+        let role = |scheme| HcRole {
+            name: "Medical Doctor".to_owned(),
+            coding_scheme: scheme,
+            code: None,
+        };
+        assert_eq!(role_verbatim(&role(ID_JHPKI_CDATA)), "Medical Doctor");
+        let foreign = role_verbatim(&role(ObjectIdentifier::new_unwrap("1.2.3.4")));
+        assert_eq!(foreign, "Medical Doctor [1.2.3.4]");
+    }
+}

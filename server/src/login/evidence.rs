@@ -1,0 +1,84 @@
+//! Verifying a login again, from what was stored alone.
+
+use sekisho_protocol::{
+    JwkSet, Sha256Digest,
+    answer::{CardAlgorithm, CardAnswer},
+    jws,
+    octets::{Base64Url, PresenceId},
+    request::LoginRequest,
+    signed_input::SignedInput,
+};
+use sekisho_store::evidence::Evidence;
+use sha2::{Digest, Sha256};
+use x509_cert::{Certificate, der::Decode};
+
+/// What is wrong with a stored login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EvidenceError {
+    /// The certificate is not the one that the record names.
+    #[error("the card certificate is not the one of the record")]
+    Certificate,
+    /// The portal's own request does not verify under its published keys.
+    #[error("the login request is not soundly signed by this portal")]
+    Request,
+    /// The signed octets do not follow from request, terminal and certificate.
+    #[error("the signed octets do not follow from the request")]
+    SignedInput,
+    /// An algorithm that was never accepted.
+    #[error("the algorithm was never accepted")]
+    Algorithm,
+    /// The card's signature does not verify.
+    #[error("the card's signature does not verify")]
+    Signature,
+}
+
+/// Verifies a stored login: the portal's signature over the request, that the signed octets follow
+/// from it, and the card's signature over them.
+///
+/// Whether the certificate was valid *then* is the question of the anchors and lists of that time.
+///
+/// # Errors
+/// [`EvidenceError`], the first thing that is wrong.
+pub fn verify(
+    evidence: &Evidence,
+    card_certificate_der: &[u8],
+    login_request_keys: &JwkSet,
+) -> Result<(), EvidenceError> {
+    let fingerprint: [u8; 32] = Sha256::digest(card_certificate_der).into();
+    if fingerprint != evidence.card_fingerprint {
+        return Err(EvidenceError::Certificate);
+    }
+    let request: LoginRequest = jws::verify(
+        &evidence.request_jws,
+        sekisho_wire::typ::CARD_LOGIN_REQUEST,
+        login_request_keys,
+    )
+    .map_err(|_| EvidenceError::Request)?;
+    let input = SignedInput {
+        origin: Sha256Digest::of(&request.origin),
+        nonce: request.nonce,
+        facility_x5t: Sha256Digest::new(evidence.terminal_fingerprint),
+        page_key: request.page_key,
+        request: Sha256Digest::of(&evidence.request_jws),
+        card_certificate: Sha256Digest::new(fingerprint),
+    };
+    if input.to_bytes() != evidence.signed_input
+        || request.facility.x5t_s256 != Sha256Digest::new(evidence.terminal_fingerprint)
+    {
+        return Err(EvidenceError::SignedInput);
+    }
+    if evidence.algorithm != "RS256" {
+        return Err(EvidenceError::Algorithm);
+    }
+    let certificate =
+        Certificate::from_der(card_certificate_der).map_err(|_| EvidenceError::Certificate)?;
+    let key =
+        certificate.tbs_certificate().subject_public_key_info().subject_public_key.raw_bytes();
+    let answer = CardAnswer {
+        certificate: Base64Url(card_certificate_der.to_vec()),
+        alg: CardAlgorithm::Rs256,
+        signature: Base64Url(evidence.signature.clone()),
+        presence: PresenceId::new([0; 16]),
+    };
+    answer.verify(&input, key).map_err(|_| EvidenceError::Signature)
+}

@@ -1,0 +1,158 @@
+//! `/invitation`: the code on the slip, then the card. Neither alone redeems.
+
+use askama::Template;
+use axum::{
+    extract::{Extension, State},
+    response::{IntoResponse, Redirect, Response},
+};
+use http::{HeaderMap, StatusCode};
+use sekisho_store::{
+    StoreError,
+    audit::{Audited, Entry},
+    invitation::{self, Entered},
+    transaction,
+};
+use serde::Deserialize;
+use time::Duration;
+
+use super::{
+    challenge::{browser_hash, entry, terminal},
+    invitation_code::InvitationCode,
+    page::give_browser_cookie,
+    refusal::{LoginError, Refusal},
+};
+use crate::{
+    app::App,
+    error::{
+        login::{RefusalWords, status, words},
+        page::PageError,
+    },
+    form::StrictForm,
+    listener::{FacilityConnection, Peer},
+    page::{Page, PageFrame},
+};
+
+/// How long the card may follow the code.
+const HOLD: Duration = Duration::minutes(10);
+
+#[derive(Template)]
+#[template(path = "invitation.html")]
+struct InvitationPage {
+    page: PageFrame,
+    facility_name: String,
+    terminal_name: String,
+    refusal: Option<RefusalWords>,
+}
+
+/// The form.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CodeForm {
+    code: String,
+}
+
+fn page_of(
+    facility: &FacilityConnection,
+    page: PageFrame,
+    refusal: Option<RefusalWords>,
+) -> InvitationPage {
+    InvitationPage {
+        facility_name: facility.organisation_name.clone(),
+        terminal_name: facility.terminal_name.clone(),
+        refusal,
+        page,
+    }
+}
+
+/// `GET /invitation`.
+///
+/// # Errors
+/// [`PageError`]: the database does not answer.
+pub async fn get(
+    State(app): State<App>,
+    facility: FacilityConnection,
+    page: PageFrame,
+    headers: HeaderMap,
+) -> Result<Response, PageError> {
+    let mut response = Page(page_of(&facility, page, None)).into_response();
+    give_browser_cookie(&app, &headers, &mut response)?;
+    Ok(response)
+}
+
+/// `POST /invitation`, form field `code`.
+///
+/// # Errors
+/// [`PageError`]: the database does not answer. A refused code is the page again, with the reason.
+pub async fn post(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    facility: FacilityConnection,
+    page: PageFrame,
+    headers: HeaderMap,
+    StrictForm(form): StrictForm<CodeForm>,
+) -> Result<Response, PageError> {
+    let refusal = match enter(&app, &peer, &facility, &headers, &form.code).await {
+        Ok(()) => return Ok(Redirect::to("/login?invitation=1").into_response()),
+        Err(LoginError::Refused(refusal)) => refusal,
+        Err(error) => return Err(error.into()),
+    };
+    let said = words(refusal, &page.text);
+    let body = page_of(&facility, page, Some(said));
+    let status: StatusCode = status(refusal);
+    let mut response = (status, Page(body)).into_response();
+    give_browser_cookie(&app, &headers, &mut response)?;
+    Ok(response)
+}
+
+async fn enter(
+    app: &App,
+    peer: &Peer,
+    facility: &FacilityConnection,
+    headers: &HeaderMap,
+    typed: &str,
+) -> Result<(), LoginError> {
+    let now = app.now();
+    let act = "invitation.enter";
+    let refused = |refusal: Refusal| {
+        entry(Entry::refused(act, terminal(facility), now, refusal.code()), peer, facility)
+    };
+    let readable = match (InvitationCode::parse(typed), browser_hash(headers)) {
+        (Ok(code), Some(browser)) => Ok((code, browser)),
+        (Err(_), _) => Err(Refusal::NotACode),
+        (_, None) => Err(Refusal::BrowserUnknown),
+    };
+    let outcome: Result<(), Refusal> = transaction!(app.store(), StoreError, |tx| {
+        let (code, browser) = match &readable {
+            Ok(readable) => readable,
+            Err(refusal) => return Ok(Audited::new(Err(*refusal), refused(*refusal))),
+        };
+        let entered = invitation::enter(
+            tx,
+            &code.hash(),
+            code.selector(),
+            &facility.organisation_id,
+            browser,
+            now + HOLD,
+            now,
+        )
+        .await?;
+        let (refusal, id) = match entered {
+            Entered::Held(held) => {
+                let record = Entry::done(act, terminal(facility), now).on("invitation", held.id);
+                return Ok(Audited::new(Ok(()), entry(record, peer, facility)));
+            }
+            Entered::OtherOrganisation { id } => (Refusal::CodeOtherFacility, Some(id)),
+            Entered::Expired { id } => (Refusal::CodeExpired, Some(id)),
+            Entered::Overused { id } => (Refusal::CodeOverused, Some(id)),
+            Entered::Redeemed { id } => (Refusal::CodeUsed, Some(id)),
+            Entered::Withdrawn { id } => (Refusal::CodeWithdrawn, Some(id)),
+            Entered::Unknown => (Refusal::CodeUnknown, None),
+        };
+        let mut record = refused(refusal);
+        if let Some(id) = id {
+            record = record.on("invitation", id);
+        }
+        Ok(Audited::new(Err(refusal), record))
+    })?;
+    outcome.map_err(LoginError::from)
+}

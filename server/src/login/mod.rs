@@ -1,0 +1,24 @@
+//! Login by card, and the session that belongs to a terminal (`docs/card-login.md`).
+//!
+//! 1. [`page`]: the login page, which talks to the agent on loopback.
+//! 2. [`challenge`]: the request that this portal signs for one page at one terminal.
+//! 3. [`card`]: the submission: the nonce is consumed first, in a commit of its own; then [`hpki`]
+//!    verifies everything from our own side; then [`admission`] decides about the membership.
+//! 4. [`session`]: every later request is judged against the terminal certificate of its own
+//!    connection.
+//! 5. [`presence`] and [`logout`]: how it ends.
+
+pub mod admission;
+pub mod card;
+pub mod challenge;
+pub mod evidence;
+pub mod hpki;
+pub mod invitation;
+pub mod invitation_code;
+pub mod logout;
+pub mod name;
+pub mod page;
+pub mod presence;
+pub mod refusal;
+pub mod session;
+pub mod trust_sources;

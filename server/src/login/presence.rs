@@ -1,0 +1,174 @@
+//! `POST /agent/presence`: the agent of a terminal says that a card is still there, or gone.
+//!
+//! The agent comes over its own TLS connection with the terminal's key, so that no page can forge a
+//! report. Silence counts as removal; [`judge_silence`] is a scheduled job.
+
+use axum::{
+    body::Bytes,
+    extract::{Extension, State, rejection::BytesRejection},
+    response::{IntoResponse, Response},
+};
+use http::HeaderMap;
+use sekisho_protocol::presence::{PresenceEvent, PresenceReply, PresenceReport, SILENCE};
+use sekisho_store::{
+    StoreError, Tx,
+    audit::{Actor, Audited, Entry},
+    session::{self as sessions, Realm, SessionOf},
+    transaction,
+};
+use time::OffsetDateTime;
+
+use super::{
+    challenge::{entry, read_json, terminal},
+    logout,
+    refusal::LoginError,
+    session,
+};
+use crate::{
+    app::App,
+    catalogue::Language,
+    config::RemovalPolicy,
+    error::login::problem,
+    listener::{FacilityConnection, Peer},
+};
+
+/// How many sessions one run of a job ends; the rest waits for the next run.
+const BATCH: i64 = 500;
+
+/// `POST /agent/presence`.
+pub async fn post(
+    State(app): State<App>,
+    Language(text): Language,
+    Extension(peer): Extension<Peer>,
+    facility: FacilityConnection,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    match report(&app, &peer, &facility, &headers, body).await {
+        Ok(watched) => axum::Json(PresenceReply { watched }).into_response(),
+        Err(error) => problem(error, &text),
+    }
+}
+
+async fn report(
+    app: &App,
+    peer: &Peer,
+    facility: &FacilityConnection,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<bool, LoginError> {
+    let report: PresenceReport = read_json(headers, body)?;
+    let presence_id = report.presence.to_string();
+    let now = app.now();
+    let terminal_id = &facility.terminal_id;
+    let sequence = i64::try_from(report.sequence).unwrap_or(i64::MAX);
+    let fresh = app.store().note_presence(terminal_id, &presence_id, sequence, now).await?;
+    let reason = match report.event {
+        PresenceEvent::Present => return Ok(fresh),
+        PresenceEvent::Removed => "card_removed",
+        PresenceEvent::AgentStopped => "agent_stopped",
+    };
+    if !fresh {
+        // No session hangs on it, or a newer report came first.
+        return Ok(false);
+    }
+    let mut reader = app.store().read();
+    let affected = sessions::of_presence(&mut reader, terminal_id, &presence_id).await?;
+    for gone in affected {
+        let record = Entry::done("card.leave", terminal(facility), now);
+        apply(app, &gone, entry(record, peer, facility), reason, now).await?;
+    }
+    Ok(false)
+}
+
+/// Applies the facility's policy to one session whose card left.
+async fn apply(
+    app: &App,
+    gone: &SessionOf,
+    record: Entry,
+    reason: &'static str,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    transaction!(app.store(), StoreError, |tx| {
+        let policy = policy(app, tx, gone).await?;
+        let effect = match policy {
+            RemovalPolicy::Logout => {
+                let ended = sessions::end(tx, &gone.id_hash, reason, now).await?;
+                logout::fan_out(tx, ended.as_slice(), now).await?;
+                "logout"
+            }
+            RemovalPolicy::Lock => {
+                sessions::lock(tx, &gone.id_hash, now).await?;
+                "lock"
+            }
+            RemovalPolicy::Keep => {
+                sessions::forget_presence(tx, &gone.id_hash).await?;
+                "keep"
+            }
+        };
+        let record = record
+            .clone()
+            .on("session", hex::encode(gone.id_hash))
+            .on("person", &gone.person_id)
+            .fact("reason", reason)
+            .fact("effect", effect);
+        Ok(Audited::new((), record))
+    })
+}
+
+async fn policy(app: &App, tx: &mut Tx, gone: &SessionOf) -> Result<RemovalPolicy, StoreError> {
+    match &gone.organisation_id {
+        Some(organisation_id) => session::card_removal(app, tx, organisation_id).await,
+        None => Ok(RemovalPolicy::Logout),
+    }
+}
+
+/// Scheduled: takes the silence of an agent for the removal of its card.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn judge_silence(app: &App) -> Result<(), StoreError> {
+    let now = app.now();
+    let silent = sessions::silent(&mut app.store().read(), now - SILENCE, BATCH).await?;
+    for gone in silent {
+        let record = job_record("card.leave", &gone, now);
+        apply(app, &gone, record, "agent_silent", now).await?;
+    }
+    Ok(())
+}
+
+/// Scheduled: ends sessions past their absolute or idle limit, so that their services hear of it.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn end_overdue(app: &App) -> Result<(), StoreError> {
+    let now = app.now();
+    let idle_since = now - app.config().session().portal_idle();
+    let overdue =
+        sessions::overdue(&mut app.store().read(), Realm::Portal, idle_since, now, BATCH).await?;
+    for over in overdue {
+        let record = job_record("session.end", &over, now)
+            .on("session", hex::encode(over.id_hash))
+            .on("person", &over.person_id)
+            .fact("reason", session::EXPIRED);
+        transaction!(app.store(), StoreError, |tx| {
+            let ended = sessions::end(tx, &over.id_hash, session::EXPIRED, now).await?;
+            logout::fan_out(tx, ended.as_slice(), now).await?;
+            Ok(Audited::new((), record.clone()))
+        })?;
+    }
+    // Kept an hour past expiry, so that a late replay is still called one.
+    app.store().forget_challenges(now - time::Duration::hours(1)).await?;
+    Ok(())
+}
+
+fn job_record(act: &'static str, of: &SessionOf, now: OffsetDateTime) -> Entry {
+    let mut record = Entry::done(act, Actor::System, now);
+    if let Some(organisation_id) = &of.organisation_id {
+        record = record.at_organisation(organisation_id);
+    }
+    if let Some(terminal_id) = &of.terminal_id {
+        record = record.from_terminal(terminal_id);
+    }
+    record
+}

@@ -1,0 +1,224 @@
+//! Why a login is refused: one variant a reason, each with a code for the audit trail.
+
+use sekisho_key::{KeyError, RandomnessError};
+use sekisho_protocol::request::RequestError;
+use sekisho_store::{MayConflict, StoreError};
+
+/// A reason that a person can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// The browser sent no cookie of the login page.
+    BrowserUnknown,
+    /// The body is not what the path takes.
+    Malformed,
+    /// The page's key is not a P-256 key.
+    PageKey,
+    /// Too many challenges wait at this terminal.
+    TooManyChallenges,
+    /// No card issuer is configured, so that no card could be judged.
+    NotConfigured,
+    /// The challenge was never given out, or long ago.
+    ChallengeUnknown,
+    /// The challenge was used before.
+    ChallengeReplayed,
+    /// The challenge is older than it may be.
+    ChallengeExpired,
+    /// The challenge was given to another browser.
+    OtherBrowser,
+    /// The challenge was given to another terminal certificate than this connection's.
+    OtherTerminal,
+    /// The agent's proof is not by the key of this terminal, or not over this request.
+    TerminalProof,
+    /// The page's proof is not by the key that the challenge was given to, or over something else.
+    PageProof,
+    /// The card's signature does not verify over what we rebuilt.
+    CardSignature,
+    /// The card's certificate cannot be read.
+    CertificateMalformed,
+    /// A signing certificate, which must not log anybody in.
+    SigningCertificate,
+    /// The certificate's policy or purpose is not accepted for login.
+    CertificatePurpose,
+    /// No configured authority issued the card.
+    ForeignIssuer,
+    /// The certification path does not hold.
+    CertificatePath,
+    /// The validity has not begun.
+    CertificateNotYetValid,
+    /// The validity is over.
+    CertificateExpired,
+    /// The issuer revoked it.
+    CertificateRevoked,
+    /// No current revocation list says whether it was revoked.
+    RevocationUnknown,
+    /// The subject has no serialNumber, so that nobody is named.
+    NoSerialNumber,
+    /// The hcRole attribute cannot be read.
+    HcRoleUnreadable,
+    /// The person has no membership at this facility.
+    NotAMember,
+    /// The person's claim waits for the administrator.
+    ClaimWaiting,
+    /// The invitation names somebody else; the administrator has been told.
+    InvitationMismatch,
+    /// The invitation is no longer open.
+    InvitationClosed,
+    /// The person is a member here already; the invitation stays open.
+    AlreadyMember,
+    /// The text is no invitation code.
+    NotACode,
+    /// No invitation has this code.
+    CodeUnknown,
+    /// The code is for another facility.
+    CodeOtherFacility,
+    /// The code's time is over.
+    CodeExpired,
+    /// The code was mistyped too often.
+    CodeOverused,
+    /// The code was used.
+    CodeUsed,
+    /// The administrator took the invitation back.
+    CodeWithdrawn,
+}
+
+impl Refusal {
+    /// Every refusal, for the test that each has words.
+    #[cfg(test)]
+    pub const ALL: [Self; 36] = [
+        Self::BrowserUnknown,
+        Self::Malformed,
+        Self::PageKey,
+        Self::TooManyChallenges,
+        Self::NotConfigured,
+        Self::ChallengeUnknown,
+        Self::ChallengeReplayed,
+        Self::ChallengeExpired,
+        Self::OtherBrowser,
+        Self::OtherTerminal,
+        Self::TerminalProof,
+        Self::PageProof,
+        Self::CardSignature,
+        Self::CertificateMalformed,
+        Self::SigningCertificate,
+        Self::CertificatePurpose,
+        Self::ForeignIssuer,
+        Self::CertificatePath,
+        Self::CertificateNotYetValid,
+        Self::CertificateExpired,
+        Self::CertificateRevoked,
+        Self::RevocationUnknown,
+        Self::NoSerialNumber,
+        Self::HcRoleUnreadable,
+        Self::NotAMember,
+        Self::ClaimWaiting,
+        Self::InvitationMismatch,
+        Self::InvitationClosed,
+        Self::AlreadyMember,
+        Self::NotACode,
+        Self::CodeUnknown,
+        Self::CodeOtherFacility,
+        Self::CodeExpired,
+        Self::CodeOverused,
+        Self::CodeUsed,
+        Self::CodeWithdrawn,
+    ];
+
+    /// The constant code: in audit records, in problem details, and in message keys
+    /// (`login-refused-CODE`, `login-help-CODE`).
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::BrowserUnknown => "browser-unknown",
+            Self::Malformed => "malformed",
+            Self::PageKey => "page-key",
+            Self::TooManyChallenges => "too-many-challenges",
+            Self::NotConfigured => "not-configured",
+            Self::ChallengeUnknown => "challenge-unknown",
+            Self::ChallengeReplayed => "challenge-replayed",
+            Self::ChallengeExpired => "challenge-expired",
+            Self::OtherBrowser => "other-browser",
+            Self::OtherTerminal => "other-terminal",
+            Self::TerminalProof => "terminal-proof",
+            Self::PageProof => "page-proof",
+            Self::CardSignature => "card-signature",
+            Self::CertificateMalformed => "certificate-malformed",
+            Self::SigningCertificate => "signing-certificate",
+            Self::CertificatePurpose => "certificate-purpose",
+            Self::ForeignIssuer => "foreign-issuer",
+            Self::CertificatePath => "certificate-path",
+            Self::CertificateNotYetValid => "certificate-not-yet-valid",
+            Self::CertificateExpired => "certificate-expired",
+            Self::CertificateRevoked => "certificate-revoked",
+            Self::RevocationUnknown => "revocation-unknown",
+            Self::NoSerialNumber => "no-serial-number",
+            Self::HcRoleUnreadable => "hc-role-unreadable",
+            Self::NotAMember => "not-a-member",
+            Self::ClaimWaiting => "claim-waiting",
+            Self::InvitationMismatch => "invitation-mismatch",
+            Self::InvitationClosed => "invitation-closed",
+            Self::AlreadyMember => "already-member",
+            Self::NotACode => "not-a-code",
+            Self::CodeUnknown => "code-unknown",
+            Self::CodeOtherFacility => "code-other-facility",
+            Self::CodeExpired => "code-expired",
+            Self::CodeOverused => "code-overused",
+            Self::CodeUsed => "code-used",
+            Self::CodeWithdrawn => "code-withdrawn",
+        }
+    }
+}
+
+/// Why a step of a login did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// Refused, for a reason that the person is told.
+    #[error("the login was refused: {}", .0.code())]
+    Refused(Refusal),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The key that signs login requests.
+    #[error("the login request could not be signed")]
+    Key(#[from] KeyError),
+    /// No randomness for a nonce or identifier.
+    #[error(transparent)]
+    Randomness(#[from] RandomnessError),
+    /// The request that we laid out breaks a rule of its own protocol.
+    #[error("the login request could not be laid out")]
+    Request(#[from] RequestError),
+}
+
+impl From<Refusal> for LoginError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl MayConflict for LoginError {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_conflict())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, sync::Arc};
+
+    use super::*;
+    use crate::catalogue::{Catalogue, Lang};
+
+    #[test]
+    fn every_refusal_has_its_own_code_and_words_in_both_languages() {
+        let catalogue = Arc::new(Catalogue::load().unwrap());
+        let mut codes = BTreeSet::new();
+        for refusal in Refusal::ALL {
+            let code = refusal.code();
+            assert!(codes.insert(code), "{code} stands for two refusals");
+            for lang in Lang::ALL {
+                for key in [format!("login-refused-{code}"), format!("login-help-{code}")] {
+                    assert!(catalogue.has(lang, &key), "{key} is missing in {}", lang.tag());
+                }
+            }
+        }
+    }
+}

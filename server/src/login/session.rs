@@ -1,0 +1,281 @@
+//! The portal session: it belongs to the terminal certificate that opened it.
+//!
+//! On every request the certificate of *this* TLS connection must equal the session's. Facility and
+//! revocation are judged before, by [`FacilityConnection`]; nothing is remembered from the
+//! handshake.
+
+use axum::extract::{Extension, FromRef, FromRequestParts};
+use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+use sekisho_pki::national::hc_role;
+use sekisho_store::{
+    Queries, StoreError,
+    audit::{Actor, Audited, Entry},
+    card::{self, StoredNames},
+    session::{self as sessions, CardRemoval, Realm, Session},
+    transaction,
+};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use time::{Duration, OffsetDateTime};
+
+use super::{admission::cookie_text, challenge::entry, logout};
+use crate::{
+    app::App,
+    config::RemovalPolicy,
+    cookie::{self, SameSite},
+    error::page::PageError,
+    listener::{FacilityConnection, Peer},
+};
+
+/// The session's cookie. `Lax`, since services send the person here by navigation.
+pub const COOKIE: &str = "__Host-session";
+
+/// A live session of a person at this terminal, judged on this request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortalSession {
+    /// SHA-256 of the identifier in the cookie.
+    pub id_hash: [u8; 32],
+    /// The person.
+    pub person_id: String,
+    /// Their names.
+    pub names: StoredNames,
+    /// The facility of this connection.
+    pub organisation_id: String,
+    /// The terminal of this connection.
+    pub terminal_id: String,
+    /// Its name.
+    pub terminal_name: String,
+    /// The membership that admits the person here.
+    pub membership_id: String,
+    /// How the person proved themself (`sekisho_wire::acr`).
+    pub acr: String,
+    /// Methods (RFC 8176).
+    pub amr: Vec<String>,
+    /// When.
+    pub auth_time: OffsetDateTime,
+    /// The login's evidence.
+    pub evidence_id: String,
+    /// hcRole names, verbatim; unknown ones too, which authorise nothing:
+    /// see [`Self::authorising_roles`].
+    pub roles: Vec<String>,
+}
+
+impl PortalSession {
+    /// The roles that a rule may look at: those of the table of known names.
+    #[must_use]
+    pub fn authorising_roles(&self) -> Vec<String> {
+        self.roles.iter().filter(|role| hc_role::known(role).is_some()).cloned().collect()
+    }
+}
+
+/// What the request's cookie stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// No session: no cookie, or one that we do not know.
+    None,
+    /// A live session at this terminal.
+    Live(Box<PortalSession>),
+    /// The card left the reader; the same person may come back with it.
+    Locked {
+        /// The person's name.
+        name: String,
+    },
+    /// It ended, now or before, for this reason.
+    Ended {
+        /// Constant code.
+        reason: String,
+    },
+}
+
+/// A session that was used on a connection with another terminal certificate.
+pub const OTHER_TERMINAL: &str = "other_terminal";
+/// A session that reached its absolute or idle limit.
+pub const EXPIRED: &str = "expired";
+
+/// SHA-256 of the session cookie's value, if there is one sound cookie.
+#[must_use]
+pub fn cookie_hash(headers: &HeaderMap) -> Option<[u8; 32]> {
+    let octets = sekisho_protocol::octets::decode(cookie::read(headers, COOKIE)?).ok()?;
+    (octets.len() == 32).then(|| Sha256::digest(octets).into())
+}
+
+/// The cookie of a new session; it ends with the browser, the session by our own clock.
+#[must_use]
+pub(super) fn set_cookie(identifier: &[u8; 32]) -> Option<HeaderValue> {
+    cookie::set(COOKIE, &cookie_text(identifier), None, SameSite::Lax)
+}
+
+/// Judges the session of this request. Ends it, with an audit record, when it is used on another
+/// terminal's connection or past its time.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn state(
+    app: &App,
+    peer: &Peer,
+    headers: &HeaderMap,
+    facility: &FacilityConnection,
+) -> Result<State, StoreError> {
+    let Some(id_hash) = cookie_hash(headers) else { return Ok(State::None) };
+    let mut reader = app.store().read();
+    let Some(session) = sessions::find(&mut reader, Realm::Portal, &id_hash).await? else {
+        return Ok(State::None);
+    };
+    if let Some((_, reason)) = session.ended {
+        return Ok(State::Ended { reason });
+    }
+    let Some(at) = session.at_terminal.clone() else { return Ok(State::None) };
+    let now = app.now();
+    if !bool::from(at.fingerprint.ct_eq(&facility.fingerprint)) {
+        return end(app, peer, facility, &session, OTHER_TERMINAL).await;
+    }
+    let idle = app.config().session().portal_idle();
+    if now >= session.expires_at || now - session.last_seen_at >= idle {
+        return end(app, peer, facility, &session, EXPIRED).await;
+    }
+    let names = card::names(&mut reader, &session.person_id).await?.unwrap_or(StoredNames {
+        name: String::new(),
+        name_kana: String::new(),
+        name_romaji: String::new(),
+    });
+    if session.locked_at.is_some() {
+        return Ok(State::Locked { name: names.name });
+    }
+    if now - session.last_seen_at >= Duration::minutes(1) {
+        app.store().note_activity(&id_hash, now).await?;
+    }
+    Ok(State::Live(Box::new(PortalSession {
+        id_hash,
+        person_id: session.person_id,
+        names,
+        // Equal to the session's by the fingerprint, and taken from this connection.
+        organisation_id: facility.organisation_id.clone(),
+        terminal_id: facility.terminal_id.clone(),
+        terminal_name: facility.terminal_name.clone(),
+        membership_id: at.membership_id,
+        acr: session.acr,
+        amr: session.amr,
+        auth_time: session.auth_time,
+        evidence_id: at.evidence_id,
+        roles: session.hc_roles,
+    })))
+}
+
+/// The live session of this request, for the authorization endpoint; `None` means: log in.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn current(
+    app: &App,
+    peer: &Peer,
+    headers: &HeaderMap,
+    facility: &FacilityConnection,
+) -> Result<Option<PortalSession>, StoreError> {
+    Ok(match state(app, peer, headers, facility).await? {
+        State::Live(session) => Some(*session),
+        State::None | State::Locked { .. } | State::Ended { .. } => None,
+    })
+}
+
+async fn end(
+    app: &App,
+    peer: &Peer,
+    facility: &FacilityConnection,
+    session: &Session,
+    reason: &'static str,
+) -> Result<State, StoreError> {
+    let now = app.now();
+    let actor = if reason == OTHER_TERMINAL {
+        // Whoever sent the cookie is not known to be the person.
+        Actor::Terminal(facility.terminal_id.clone())
+    } else {
+        Actor::System
+    };
+    let record = Entry::refused("session.use", actor, now, reason)
+        .on("session", hex::encode(session.id_hash))
+        .on("person", &session.person_id);
+    let record = entry(record, peer, facility);
+    transaction!(app.store(), StoreError, |tx| {
+        let ended = sessions::end(tx, &session.id_hash, reason, now).await?;
+        logout::fan_out(tx, ended.as_slice(), now).await?;
+        Ok(Audited::new((), record.clone()))
+    })?;
+    Ok(State::Ended { reason: reason.to_owned() })
+}
+
+/// What happens at this facility when a card leaves the reader.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn card_removal(
+    app: &App,
+    queries: &mut impl Queries,
+    organisation_id: &str,
+) -> Result<RemovalPolicy, StoreError> {
+    Ok(match sessions::card_removal(queries, organisation_id).await? {
+        Some(CardRemoval::Logout) => RemovalPolicy::Logout,
+        Some(CardRemoval::Lock) => RemovalPolicy::Lock,
+        Some(CardRemoval::Keep) => RemovalPolicy::Keep,
+        None => app.config().card_login().card_removal(),
+    })
+}
+
+impl<S> FromRequestParts<S> for PortalSession
+where
+    App: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
+        let app = App::from_ref(state);
+        let facility = FacilityConnection::from_request_parts(parts, state).await?;
+        let Extension(peer) = Extension::<Peer>::from_request_parts(parts, state)
+            .await
+            .map_err(|error| PageError::internal(&error))?;
+        let found = self::state(&app, &peer, &parts.headers, &facility).await?;
+        let log_in = |notice: &str| {
+            let mut page = PageError::new(
+                StatusCode::SEE_OTHER,
+                "login-session-none-title",
+                "login-session-none-text",
+                "login-session-none-help",
+            );
+            let query = if notice.is_empty() { String::new() } else { format!("?notice={notice}") };
+            if let Ok(location) = HeaderValue::from_str(&format!("/login{query}")) {
+                page = page.header(header::LOCATION, location);
+            }
+            page
+        };
+        match found {
+            State::Live(session) => Ok(*session),
+            State::None => Err(log_in("")),
+            State::Locked { .. } => Err(log_in("locked")),
+            State::Ended { reason } if reason == OTHER_TERMINAL => {
+                let mut page = PageError::new(
+                    StatusCode::FORBIDDEN,
+                    "login-session-other-terminal-title",
+                    "login-session-other-terminal-text",
+                    "login-session-other-terminal-help",
+                );
+                if let Some(cleared) = cookie::clear(COOKIE) {
+                    page = page.header(header::SET_COOKIE, cleared);
+                }
+                Err(page)
+            }
+            State::Ended { reason } => Err(log_in(notice_of(&reason))),
+        }
+    }
+}
+
+/// The notice of the login page for a session that ended.
+fn notice_of(reason: &str) -> &'static str {
+    match reason {
+        EXPIRED => "expired",
+        "card_removed" => "card-removed",
+        "agent_silent" => "agent-silent",
+        "membership_ended" => "membership-ended",
+        "logout" => "logged-out",
+        _ => "ended",
+    }
+}

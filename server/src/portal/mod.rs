@@ -1,0 +1,125 @@
+//! `GET /`: the services that this person may use at this facility, and who they are here.
+
+use askama::Template;
+use axum::{extract::State, response::Response};
+use sekisho_pki::national::hc_role;
+use sekisho_store::offer;
+use sekisho_wire::acr;
+
+use crate::{
+    app::App,
+    catalogue::{Lang, Text},
+    entitlement::{self, role_name},
+    error::page::PageError,
+    listener::FacilityConnection,
+    login::session::PortalSession,
+    page::{Page, PageFrame},
+};
+
+pub mod when;
+
+/// The most services that the portal lists.
+const MOST_SERVICES: i64 = 1_000;
+
+struct Service {
+    name: String,
+    description: String,
+    home_url: String,
+    reason: String,
+    help: String,
+}
+
+struct Role {
+    shown: String,
+    verbatim: String,
+    known: bool,
+}
+
+struct Who {
+    name: String,
+    name_romaji: String,
+    roles: Vec<Role>,
+    facility_name: String,
+    facility_id: String,
+    terminal_name: String,
+    terminal_id: String,
+    proof: String,
+    since: String,
+    since_iso: String,
+}
+
+#[derive(Template)]
+#[template(path = "portal.html")]
+struct PortalPage {
+    page: PageFrame,
+    allowed: Vec<Service>,
+    refused: Vec<Service>,
+    who: Who,
+}
+
+/// `GET /`.
+///
+/// # Errors
+/// [`PageError`]: nobody is logged in, or the database does not answer.
+pub async fn get(
+    State(app): State<App>,
+    facility: FacilityConnection,
+    session: PortalSession,
+    page: PageFrame,
+) -> Result<Response, PageError> {
+    let request = entitlement::request(&app, &session).await?;
+    let offers = offer::list(&mut app.store().read(), MOST_SERVICES).await?;
+    let (mut allowed, mut refused) = (Vec::new(), Vec::new());
+    for offer in offers {
+        let decision = app.entitlements().decide(&offer, &request);
+        let said = |message| entitlement::words(message, &page.text);
+        let (name, description) = match page.text.lang() {
+            Lang::Ja => (offer.name_ja, offer.description_ja),
+            Lang::En => (offer.name_en, offer.description_en),
+        };
+        let service = Service {
+            name,
+            description,
+            home_url: offer.home_url,
+            reason: said(&decision.reason),
+            help: decision.help.as_ref().map(said).unwrap_or_default(),
+        };
+        if decision.allowed { &mut allowed } else { &mut refused }.push(service);
+    }
+    let who = who(&session, &facility, &page.text);
+    let place = format!("{} ・ {}", facility.organisation_name, facility.terminal_name);
+    let page = page.with_signed_in(who.name.clone(), place, "/logout");
+    Ok(axum::response::IntoResponse::into_response(Page(PortalPage {
+        page,
+        allowed,
+        refused,
+        who,
+    })))
+}
+
+fn who(session: &PortalSession, facility: &FacilityConnection, text: &Text) -> Who {
+    Who {
+        name: session.names.name.clone(),
+        name_romaji: session.names.name_romaji.clone(),
+        roles: session
+            .roles
+            .iter()
+            .map(|role| Role {
+                shown: role_name(role, text),
+                verbatim: role.clone(),
+                known: hc_role::known(role).is_some(),
+            })
+            .collect(),
+        facility_name: facility.organisation_name.clone(),
+        facility_id: facility.organisation_id.clone(),
+        terminal_name: facility.terminal_name.clone(),
+        terminal_id: facility.terminal_id.clone(),
+        proof: if session.acr == acr::HPKI_CARD {
+            text.t("portal-proof-hpki")
+        } else {
+            text.t1("portal-proof-other", "acr", &session.acr)
+        },
+        since: when::shown(session.auth_time, text.lang()),
+        since_iso: when::iso(session.auth_time),
+    }
+}

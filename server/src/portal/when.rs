@@ -1,0 +1,44 @@
+//! Times as pages show them: Japan Standard Time, where every facility is.
+
+use time::{OffsetDateTime, UtcOffset, macros::offset};
+
+use crate::catalogue::Lang;
+
+/// Japan Standard Time; it has no summer time.
+const JST: UtcOffset = offset!(+9);
+
+/// A time to the minute, for people.
+#[must_use]
+pub fn shown(at: OffsetDateTime, lang: Lang) -> String {
+    let at = at.to_offset(JST);
+    let (hour, minute) = (at.hour(), at.minute());
+    match lang {
+        Lang::Ja => {
+            format!("{}年{}月{}日 {hour:02}:{minute:02}", at.year(), u8::from(at.month()), at.day())
+        }
+        Lang::En => {
+            format!("{} {} {}, {hour:02}:{minute:02} JST", at.day(), at.month(), at.year())
+        }
+    }
+}
+
+/// The same for programs (RFC 3339).
+#[must_use]
+pub fn iso(at: OffsetDateTime) -> String {
+    at.to_offset(JST).format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn times_are_shown_in_japan_standard_time() {
+        let at = datetime!(2026-11-20 15:04:59 UTC);
+        assert_eq!(shown(at, Lang::Ja), "2026年11月21日 00:04");
+        assert_eq!(shown(at, Lang::En), "21 November 2026, 00:04 JST");
+        assert_eq!(iso(at), "2026-11-21T00:04:59+09:00");
+    }
+}

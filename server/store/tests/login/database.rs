@@ -1,0 +1,93 @@
+//! A fresh database for each test: a file of SQLite, and a database in a PostgreSQL cluster that
+//! this test program starts for itself. Two stores stand for two processes over one database.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use sekisho_store::Store;
+
+const BIN: &str = "/usr/lib/postgresql/15/bin";
+
+/// Two processes over one fresh database.
+pub struct Databases {
+    pub one: Store,
+    pub two: Store,
+    _folder: Option<tempfile::TempDir>,
+}
+
+/// Two stores over a fresh SQLite file.
+pub async fn sqlite() -> Databases {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", folder.path().join("t.db").display());
+    let one = Store::open(&url.clone().into(), "node-1").await.unwrap();
+    let two = Store::open(&url.into(), "node-2").await.unwrap();
+    Databases { one, two, _folder: Some(folder) }
+}
+
+/// Two stores over a fresh PostgreSQL database.
+pub async fn postgres() -> Databases {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let socket = cluster();
+    let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let created = Command::new(format!("{BIN}/createdb"))
+        .args(["-h", &socket.display().to_string(), "-U", "postgres", &name])
+        .output()
+        .unwrap();
+    assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
+    let url = format!("postgres://postgres@localhost/{name}?host={}", socket.display());
+    let one = Store::open(&url.clone().into(), "node-1").await.unwrap();
+    let two = Store::open(&url.into(), "node-2").await.unwrap();
+    Databases { one, two, _folder: None }
+}
+
+/// Folder of the socket of a cluster that lives as long as this process: its keeper waits on a pipe
+/// that the kernel closes when we end, however we end, and then stops the server and cleans up.
+fn cluster() -> &'static Path {
+    static CLUSTER: OnceLock<PathBuf> = OnceLock::new();
+    CLUSTER.get_or_init(|| {
+        let folder = tempfile::Builder::new().prefix("pg").tempdir_in("/tmp").unwrap().keep();
+        let root = is_root();
+        if root {
+            run(Command::new("chown").arg("postgres").arg(&folder));
+        }
+        let script = format!(
+            "set -e; cd {0}; {BIN}/initdb -D data -U postgres -A trust -N >log 2>&1; \
+             {BIN}/postgres -D data -k {0} -h '' -F >>log 2>&1 & pid=$!; \
+             until {BIN}/pg_isready -q -h {0}; do kill -0 $pid; sleep 0.1; done; \
+             echo ready; read -r _ || true; kill -INT $pid; wait $pid || true; rm -rf {0}",
+            folder.display()
+        );
+        let mut command = if root {
+            let mut command = Command::new("runuser");
+            command.args(["-u", "postgres", "--", "sh", "-c", &script]);
+            command
+        } else {
+            let mut command = Command::new("sh");
+            command.args(["-c", &script]);
+            command
+        };
+        let mut keeper = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = String::new();
+        let mut output = std::io::BufReader::new(keeper.stdout.take().unwrap());
+        std::io::BufRead::read_line(&mut output, &mut said).unwrap();
+        assert_eq!(said, "ready\n", "{}", folder.join("log").display());
+        // The pipe stays open until the process ends.
+        std::mem::forget(keeper.stdin.take());
+        folder
+    })
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output().unwrap();
+    id.stdout == b"0\n"
+}
+
+fn run(command: &mut Command) {
+    assert!(command.status().unwrap().success(), "{command:?}");
+}

@@ -1,0 +1,459 @@
+//! Logging in, as the database sees it: each test on SQLite and on PostgreSQL 15.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod database;
+
+use database::Databases;
+use sekisho_store::{
+    Store, StoreError, audit,
+    audit::{Actor, Audited, Entry},
+    card::{self, CardCertificate, CardSubject, FirstSeen, PersonNames},
+    challenge::{self, Challenge, Consumption},
+    invitation::{self, ClaimDecision, Entered, Mismatch, NewClaim, NewInvitation},
+    membership,
+    session::{self, AtTerminal, CardRemoval, Realm, Session},
+    sql, transaction,
+};
+use time::{Duration, OffsetDateTime, macros::datetime};
+
+const NOW: OffsetDateTime = datetime!(2026-11-21 09:00 UTC);
+const FACILITY: &str = "123456789007";
+const OTHER_FACILITY: &str = "223456789005";
+const BROWSER: [u8; 32] = [9; 32];
+const CODE: [u8; 32] = [7; 32];
+
+fn entry() -> Entry {
+    Entry::done("test", Actor::System, NOW)
+}
+
+/// One change in a transaction of its own.
+macro_rules! change {
+    ($store:expr, |$tx:ident| $body:expr) => {{
+        let outcome: Result<_, StoreError> = transaction!($store, StoreError, |$tx| {
+            let value = $body;
+            Ok(Audited::new(value, entry()))
+        });
+        outcome.unwrap()
+    }};
+}
+
+/// Each body once over each database.
+macro_rules! on_both {
+    ($($name:ident)*) => {
+        mod on_sqlite { $(#[tokio::test(flavor = "multi_thread")] async fn $name() {
+            super::$name(super::prepared(super::database::sqlite().await).await).await;
+        })* }
+        mod on_postgres { $(#[tokio::test(flavor = "multi_thread")] async fn $name() {
+            super::$name(super::prepared(super::database::postgres().await).await).await;
+        })* }
+    };
+}
+
+on_both! {
+    a_nonce_is_consumed_by_exactly_one_of_many
+    an_unknown_nonce_is_told_from_a_replayed_one
+    an_invitation_is_redeemed_by_exactly_one_of_many
+    five_mistyped_codes_close_an_invitation
+    a_code_at_another_facility_is_refused_and_costs_a_try
+    expired_withdrawn_and_unheld_invitations_are_not_redeemed
+    a_claim_is_decided_once_and_only_by_its_own_facility
+    a_membership_ends_with_its_sessions_and_may_start_again
+    a_session_ends_once_and_says_why
+    a_late_presence_report_does_not_undo_a_newer_one
+    silence_and_limits_are_found
+    a_renewed_certificate_is_noted_as_one
+    each_facility_has_its_own_card_removal_policy
+}
+
+async fn prepared(databases: Databases) -> Databases {
+    for (id, application) in [(FACILITY, "a1"), (OTHER_FACILITY, "a2")] {
+        change!(databases.one, |tx| {
+            tx.execute(
+                sql("INSERT INTO application (id, receipt, kind, name, name_kana, prefecture, postal_code,
+                         address, contact_name, contact_phone, contact_email, created_at)
+                     VALUES ($1, $1, 'hospital', 'n', 'k', 13, '1', 'a', 'c', 'p', 'e', 0)")
+                .bind(application),
+            )
+            .await?;
+            tx.execute(
+                sql("INSERT INTO organisation (id, application_id, kind, prefecture, postal_code, address,
+                         created_at) VALUES ($1, $2, 'hospital', 13, '1', 'a', 0)")
+                .bind(id)
+                .bind(application),
+            )
+            .await?;
+            tx.execute(
+                sql("INSERT INTO terminal (id, organisation_id, name, created_at, created_by)
+                     VALUES ($1, $2, 'PC', 0, 'p')")
+                .bind(format!("T{id}"))
+                .bind(id),
+            )
+            .await?
+        });
+    }
+    databases
+}
+
+fn subject() -> CardSubject<'static> {
+    CardSubject { issuer_hash: &[3; 32], issuer: "CN=CA", serial_number: "Test1" }
+}
+
+async fn person(store: &Store) -> String {
+    change!(store, |tx| {
+        let names = PersonNames {
+            name: "山田　太郎",
+            name_kana: "ヤマダ　タロウ",
+            name_romaji: "YAMADA TARO",
+            search_key: "山田太郎",
+        };
+        card::enter_person(tx, subject(), names, NOW).await?
+    })
+    .person_id
+}
+
+async fn invite(store: &Store, expires_at: OffsetDateTime) -> String {
+    change!(store, |tx| {
+        let new = NewInvitation {
+            organisation_id: FACILITY,
+            code_hash: &CODE,
+            selector: "ABCD",
+            name: "山田 太郎",
+            name_kana: "ヤマダ タロウ",
+            expected_role: "Medical Doctor",
+            licence_number: None,
+            created_by: "admin",
+            created_at: NOW,
+            expires_at,
+            tries: 5,
+        };
+        invitation::create(tx, new).await?
+    })
+}
+
+async fn enter(store: &Store, hash: &[u8; 32], facility: &str, at: OffsetDateTime) -> Entered {
+    change!(store, |tx| {
+        let until = at + Duration::minutes(10);
+        invitation::enter(tx, hash, "ABCD", facility, &BROWSER, until, at).await?
+    })
+}
+
+fn challenge() -> Challenge {
+    Challenge {
+        nonce_hash: [1; 32],
+        browser_hash: BROWSER,
+        terminal_fingerprint: [2; 32],
+        page_thumbprint: "thumb".into(),
+        request_jws: "a.b.c".into(),
+        purpose: "login".into(),
+        invitation_id: None,
+        return_to: Some("/".into()),
+        created_at: NOW,
+        expires_at: NOW + Duration::minutes(1),
+    }
+}
+
+async fn open_session(store: &Store, id: u8, person_id: &str, membership_id: &str) -> Session {
+    let session = Session {
+        id_hash: [id; 32],
+        realm: Realm::Portal,
+        person_id: person_id.to_owned(),
+        at_terminal: Some(AtTerminal {
+            organisation_id: FACILITY.into(),
+            terminal_id: format!("T{FACILITY}"),
+            fingerprint: [2; 32],
+            membership_id: membership_id.to_owned(),
+            evidence_id: "e".into(),
+            presence_id: Some("presence".into()),
+        }),
+        hc_roles: vec!["Medical Doctor".into(), "Wizard".into()],
+        acr: "urn:x".into(),
+        amr: vec!["sc".into(), "pin".into()],
+        auth_time: NOW,
+        created_at: NOW,
+        last_seen_at: NOW,
+        expires_at: NOW + Duration::hours(8),
+        locked_at: None,
+        ended: None,
+    };
+    change!(store, |tx| session::open(tx, &session).await?);
+    session
+}
+
+async fn start(store: &Store, person_id: &str) -> String {
+    change!(store, |tx| { membership::start(tx, person_id, FACILITY, None, "test", NOW).await? })
+}
+
+async fn a_nonce_is_consumed_by_exactly_one_of_many(databases: Databases) {
+    change!(databases.one, |tx| challenge::remember(tx, &challenge()).await?);
+    let mut racers = Vec::new();
+    for n in 0..8 {
+        let store = if n % 2 == 0 { databases.one.clone() } else { databases.two.clone() };
+        racers.push(tokio::spawn(async move {
+            change!(store, |tx| challenge::consume(tx, &[1; 32], NOW).await?)
+        }));
+    }
+    let mut won = 0;
+    for racer in racers {
+        match racer.await.unwrap() {
+            Consumption::Consumed(found) => {
+                assert_eq!(*found, challenge());
+                won += 1;
+            }
+            Consumption::Replayed => {}
+            Consumption::Unknown => panic!("the nonce was remembered"),
+        }
+    }
+    assert_eq!(won, 1);
+}
+
+async fn an_unknown_nonce_is_told_from_a_replayed_one(databases: Databases) {
+    let unknown = change!(databases.one, |tx| challenge::consume(tx, &[5; 32], NOW).await?);
+    assert_eq!(unknown, Consumption::Unknown);
+    change!(databases.one, |tx| challenge::remember(tx, &challenge()).await?);
+    let mut reader = databases.one.read();
+    let since = NOW - Duration::minutes(1);
+    assert_eq!(challenge::unanswered(&mut reader, &[2; 32], since).await.unwrap(), 1);
+    // An expired one is consumed too, and a second try is a replay.
+    let late = NOW + Duration::minutes(5);
+    let first = change!(databases.one, |tx| challenge::consume(tx, &[1; 32], late).await?);
+    assert!(matches!(first, Consumption::Consumed(_)));
+    let second = change!(databases.two, |tx| challenge::consume(tx, &[1; 32], late).await?);
+    assert_eq!(second, Consumption::Replayed);
+    assert_eq!(challenge::unanswered(&mut reader, &[2; 32], since).await.unwrap(), 0);
+    assert_eq!(databases.one.forget_challenges(NOW).await.unwrap(), 0);
+    assert_eq!(databases.one.forget_challenges(late).await.unwrap(), 1);
+}
+
+async fn an_invitation_is_redeemed_by_exactly_one_of_many(databases: Databases) {
+    let id = invite(&databases.one, NOW + Duration::days(7)).await;
+    assert!(matches!(enter(&databases.one, &CODE, FACILITY, NOW).await, Entered::Held(_)));
+    let person_id = person(&databases.one).await;
+    let mut racers = Vec::new();
+    for n in 0..8 {
+        let store = if n % 2 == 0 { databases.one.clone() } else { databases.two.clone() };
+        let (id, person_id) = (id.clone(), person_id.clone());
+        racers.push(tokio::spawn(async move {
+            change!(store, |tx| {
+                invitation::redeem(tx, &id, FACILITY, &BROWSER, &person_id, NOW).await?
+            })
+        }));
+    }
+    let mut won = 0;
+    for racer in racers {
+        won += usize::from(racer.await.unwrap().is_some());
+    }
+    assert_eq!(won, 1);
+    assert_eq!(enter(&databases.one, &CODE, FACILITY, NOW).await, Entered::Redeemed { id });
+}
+
+async fn five_mistyped_codes_close_an_invitation(databases: Databases) {
+    let id = invite(&databases.one, NOW + Duration::days(7)).await;
+    for _ in 0..5 {
+        assert_eq!(enter(&databases.one, &[8; 32], FACILITY, NOW).await, Entered::Unknown);
+    }
+    assert_eq!(enter(&databases.one, &CODE, FACILITY, NOW).await, Entered::Overused { id });
+    let mut reader = databases.one.read();
+    assert_eq!(invitation::held(&mut reader, &BROWSER, FACILITY, NOW).await.unwrap(), None);
+}
+
+async fn a_code_at_another_facility_is_refused_and_costs_a_try(databases: Databases) {
+    let id = invite(&databases.one, NOW + Duration::days(7)).await;
+    let entered = enter(&databases.one, &CODE, OTHER_FACILITY, NOW).await;
+    assert_eq!(entered, Entered::OtherOrganisation { id: id.clone() });
+    let mut reader = databases.one.read();
+    assert_eq!(invitation::open(&mut reader, FACILITY, 9).await.unwrap()[0].tries_left, 4);
+    assert!(invitation::open(&mut reader, OTHER_FACILITY, 9).await.unwrap().is_empty());
+    // Held at the right facility, it is still not redeemed at the other.
+    enter(&databases.one, &CODE, FACILITY, NOW).await;
+    let redeemed = change!(databases.one, |tx| {
+        invitation::redeem(tx, &id, OTHER_FACILITY, &BROWSER, "p", NOW).await?
+    });
+    assert_eq!(redeemed, None);
+}
+
+async fn expired_withdrawn_and_unheld_invitations_are_not_redeemed(databases: Databases) {
+    let id = invite(&databases.one, NOW + Duration::minutes(5)).await;
+    let person_id = person(&databases.one).await;
+    let redeem = async |at: OffsetDateTime, browser: [u8; 32]| {
+        change!(databases.one, |tx| {
+            invitation::redeem(tx, &id, FACILITY, &browser, &person_id, at).await?
+        })
+    };
+    assert_eq!(redeem(NOW, BROWSER).await, None, "nobody entered the code");
+    enter(&databases.one, &CODE, FACILITY, NOW).await;
+    assert_eq!(redeem(NOW, [1; 32]).await, None, "another browser");
+    assert_eq!(redeem(NOW + Duration::minutes(6), BROWSER).await, None, "expired");
+    assert_eq!(
+        enter(&databases.one, &CODE, FACILITY, NOW + Duration::minutes(6)).await,
+        Entered::Expired { id: id.clone() }
+    );
+    let withdraw = async |facility| {
+        change!(databases.one, |tx| invitation::withdraw(tx, &id, facility, NOW).await?)
+    };
+    assert!(!withdraw(OTHER_FACILITY).await);
+    assert!(withdraw(FACILITY).await);
+    assert!(!withdraw(FACILITY).await);
+    assert_eq!(redeem(NOW, BROWSER).await, None, "withdrawn");
+    assert_eq!(
+        enter(&databases.one, &CODE, FACILITY, NOW).await,
+        Entered::Withdrawn { id: id.clone() }
+    );
+}
+
+async fn a_claim_is_decided_once_and_only_by_its_own_facility(databases: Databases) {
+    let invitation_id = invite(&databases.one, NOW + Duration::days(7)).await;
+    let person_id = person(&databases.one).await;
+    let terminal_id = format!("T{FACILITY}");
+    let seen_roles = ["Pharmacist".to_owned()];
+    let claim_id = change!(databases.one, |tx| {
+        let claim = NewClaim {
+            invitation_id: &invitation_id,
+            person_id: &person_id,
+            terminal_id: &terminal_id,
+            seen_name: "山田　次郎",
+            seen_roles: &seen_roles,
+            mismatch: Mismatch::Both,
+            at: NOW,
+        };
+        invitation::claim(tx, claim).await?
+    });
+    let mut reader = databases.one.read();
+    let pending = invitation::pending_claims(&mut reader, FACILITY, 9).await.unwrap();
+    assert_eq!(pending.len(), 1);
+    assert_eq!(pending[0].seen_roles, seen_roles);
+    assert_eq!(pending[0].expected_role, "Medical Doctor");
+    assert!(invitation::has_pending_claim(&mut reader, &person_id, FACILITY).await.unwrap());
+    assert!(invitation::pending_claims(&mut reader, OTHER_FACILITY, 9).await.unwrap().is_empty());
+    let decide = async |facility, decision| {
+        change!(databases.one, |tx| {
+            invitation::decide(tx, &claim_id, facility, decision, "admin", NOW).await?
+        })
+    };
+    assert_eq!(decide(OTHER_FACILITY, ClaimDecision::Accepted).await, None);
+    assert_eq!(decide(FACILITY, ClaimDecision::Refused).await, Some(person_id.clone()));
+    assert_eq!(decide(FACILITY, ClaimDecision::Accepted).await, None);
+    assert!(!invitation::has_pending_claim(&mut reader, &person_id, FACILITY).await.unwrap());
+}
+
+async fn a_membership_ends_with_its_sessions_and_may_start_again(databases: Databases) {
+    let person_id = person(&databases.one).await;
+    let membership_id = start(&databases.one, &person_id).await;
+    assert_eq!(start(&databases.one, &person_id).await, membership_id);
+    open_session(&databases.one, 1, &person_id, &membership_id).await;
+    let elsewhere = change!(databases.one, |tx| {
+        membership::end(tx, &membership_id, OTHER_FACILITY, "admin", "left", NOW).await?
+    });
+    assert_eq!(elsewhere, None);
+    let (whose, ended) = change!(databases.one, |tx| {
+        let whose = membership::end(tx, &membership_id, FACILITY, "admin", "left", NOW).await?;
+        (whose, session::end_of_membership(tx, &membership_id, "membership_ended", NOW).await?)
+    });
+    assert_eq!(whose, Some(person_id.clone()));
+    assert_eq!(ended.len(), 1);
+    let mut reader = databases.one.read();
+    let in_force = membership::in_force(&mut reader, &person_id, FACILITY).await.unwrap();
+    assert_eq!(in_force, None);
+    let listed = membership::list(&mut reader, FACILITY, 9).await.unwrap();
+    assert!(!listed[0].in_force);
+    assert_eq!(listed[0].hc_roles, ["Medical Doctor", "Wizard"]);
+    let again = change!(databases.one, |tx| {
+        let at = NOW + Duration::days(1);
+        membership::start(tx, &person_id, FACILITY, Some("admin"), "back", at).await?
+    });
+    assert_eq!(again, membership_id);
+    let in_force = membership::in_force(&mut reader, &person_id, FACILITY).await.unwrap();
+    assert_eq!(in_force.unwrap().since, NOW + Duration::days(1));
+}
+
+async fn a_session_ends_once_and_says_why(databases: Databases) {
+    let person_id = person(&databases.one).await;
+    let membership_id = start(&databases.one, &person_id).await;
+    let opened = open_session(&databases.one, 1, &person_id, &membership_id).await;
+    let mut reader = databases.one.read();
+    let found = session::find(&mut reader, Realm::Portal, &[1; 32]).await.unwrap();
+    assert_eq!(found, Some(opened));
+    // Neither realm's cookie opens the other's doors.
+    assert_eq!(session::find(&mut reader, Realm::Console, &[1; 32]).await.unwrap(), None);
+    let end =
+        async |reason| change!(databases.one, |tx| session::end(tx, &[1; 32], reason, NOW).await?);
+    assert!(end("logout").await.is_some());
+    assert!(end("other").await.is_none());
+    let found = session::find(&mut reader, Realm::Portal, &[1; 32]).await.unwrap().unwrap();
+    assert_eq!(found.ended, Some((NOW, "logout".to_owned())));
+}
+
+async fn a_late_presence_report_does_not_undo_a_newer_one(databases: Databases) {
+    let person_id = person(&databases.one).await;
+    let membership_id = start(&databases.one, &person_id).await;
+    open_session(&databases.one, 1, &person_id, &membership_id).await;
+    let terminal = format!("T{FACILITY}");
+    let report = async |terminal: &str, sequence| {
+        databases.one.note_presence(terminal, "presence", sequence, NOW).await.unwrap()
+    };
+    assert!(report(&terminal, 2).await);
+    assert!(!report(&terminal, 1).await);
+    assert!(!report(&terminal, 2).await);
+    assert!(report(&terminal, 3).await);
+    assert!(!report("T-of-somebody-else", 9).await);
+}
+
+async fn silence_and_limits_are_found(databases: Databases) {
+    let person_id = person(&databases.one).await;
+    let membership_id = start(&databases.one, &person_id).await;
+    open_session(&databases.one, 1, &person_id, &membership_id).await;
+    let mut reader = databases.one.read();
+    let before = NOW - Duration::seconds(1);
+    assert!(session::silent(&mut reader, before, 9).await.unwrap().is_empty());
+    assert_eq!(session::silent(&mut reader, NOW, 9).await.unwrap().len(), 1);
+    let overdue = async |idle_since, at| {
+        let mut reader = databases.one.read();
+        session::overdue(&mut reader, Realm::Portal, idle_since, at, 9).await.unwrap().len()
+    };
+    assert_eq!(overdue(before, NOW).await, 0);
+    assert_eq!(overdue(NOW, NOW).await, 1, "idle");
+    assert_eq!(overdue(before, NOW + Duration::hours(8)).await, 1, "absolute");
+    databases.one.note_activity(&[1; 32], NOW + Duration::minutes(2)).await.unwrap();
+    assert_eq!(overdue(NOW, NOW).await, 0);
+    assert!(change!(databases.one, |tx| session::lock(tx, &[1; 32], NOW).await?));
+    assert!(!change!(databases.one, |tx| session::lock(tx, &[1; 32], NOW).await?));
+    assert!(session::silent(&mut reader, NOW, 9).await.unwrap().is_empty());
+}
+
+async fn a_renewed_certificate_is_noted_as_one(databases: Databases) {
+    person(&databases.one).await;
+    let mut reader = databases.one.read();
+    let identity = card::find(&mut reader, subject()).await.unwrap().unwrap();
+    let stranger = CardSubject { serial_number: "Test2", ..subject() };
+    assert_eq!(card::find(&mut reader, stranger).await.unwrap(), None);
+    let note = async |fingerprint: [u8; 32]| {
+        change!(databases.one, |tx| {
+            let certificate =
+                CardCertificate { fingerprint: &fingerprint, der: &[0x30], not_after: NOW };
+            card::note_certificate(tx, &identity.id, certificate, NOW).await?
+        })
+    };
+    assert_eq!(note([1; 32]).await, FirstSeen::FirstOfCard);
+    assert_eq!(note([1; 32]).await, FirstSeen::No);
+    assert_eq!(note([2; 32]).await, FirstSeen::Renewal);
+    let again: Result<(), StoreError> = transaction!(databases.two, StoreError, |tx| {
+        let names = PersonNames { name: "n", name_kana: "", name_romaji: "", search_key: "" };
+        card::enter_person(tx, subject(), names, NOW).await?;
+        Ok(Audited::new((), entry()))
+    });
+    assert!(matches!(again, Err(StoreError::AlreadyExists { .. })));
+    // Nothing of the refused transaction stayed, its record included.
+    let records = audit::list(&mut reader, "", None, 1000).await.unwrap().len();
+    assert_eq!(records, 2 + 1 + 3);
+}
+
+async fn each_facility_has_its_own_card_removal_policy(databases: Databases) {
+    let mut reader = databases.one.read();
+    assert_eq!(session::card_removal(&mut reader, FACILITY).await.unwrap(), None);
+    for policy in [CardRemoval::Lock, CardRemoval::Keep] {
+        change!(databases.one, |tx| {
+            session::set_card_removal(tx, FACILITY, policy, "admin", NOW).await?
+        });
+        assert_eq!(session::card_removal(&mut reader, FACILITY).await.unwrap(), Some(policy));
+    }
+    assert_eq!(session::card_removal(&mut reader, OTHER_FACILITY).await.unwrap(), None);
+}
