@@ -1,0 +1,199 @@
+use sekisho_protocol::Sha256Digest;
+use sekisho_protocol::answer::{CardAnswer, TerminalProof};
+use sekisho_protocol::request::{ExpectedSubject, Purpose};
+use sekisho_protocol::signed_input::SignedInput;
+use sekisho_software_card::Layout;
+use serde_json::json;
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
+
+use crate::world::{ORIGIN, World};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_portals_page_gets_a_proof_first_and_then_the_cards_signature() {
+    for layout in [Layout::Observed, Layout::Ic31] {
+        let world = World::new(layout).await;
+        let request = world.request();
+        let jws = world.sign(&request);
+        let digest = Sha256Digest::of(&jws);
+
+        let begun = world.post("/v1/card-login/begin", &json!({ "request": jws })).await;
+        assert!(begun.head.contains(&format!("access-control-allow-origin: {ORIGIN}")));
+        let proof = begun.json()["terminal_proof"].as_str().unwrap().to_owned();
+        let key = world.agent.key.public();
+        TerminalProof::verify(&proof, key, digest, request.confirmation_code).unwrap();
+
+        let (_, done) = world.finish(&begun.json()["exchange"]).await;
+        let answer = CardAnswer::parse(done.json()["answer"].as_str().unwrap()).unwrap();
+        assert_eq!(answer.certificate.as_bytes(), world.certificate_der);
+        // Rebuilt as the portal does, from what it knows itself.
+        let input = SignedInput {
+            origin: Sha256Digest::of(ORIGIN),
+            nonce: request.nonce,
+            facility_x5t: request.facility.x5t_s256,
+            page_key: request.page_key,
+            request: digest,
+            card_certificate: Sha256Digest::of(&world.certificate_der),
+        };
+        let certificate = Certificate::from_der(answer.certificate.as_bytes()).unwrap();
+        let spki = certificate.tbs_certificate().subject_public_key_info();
+        answer.verify(&input, spki.subject_public_key.raw_bytes()).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_stranger_gets_the_same_answer() {
+    let world = World::new(Layout::Observed).await;
+    let jws = world.sign(&world.request());
+    let body = json!({ "request": jws }).to_string();
+    let json_type = "application/json";
+    let path = "/v1/card-login/begin";
+    let evil: &[(&str, &str)] = &[("Origin", "https://evil.example")];
+    let good: &[(&str, &str)] = &[("Origin", ORIGIN)];
+    let tampered = body.replacen("eyJ", "eyK", 1);
+    let mut answers = vec![
+        world.send(evil, path, json_type, "cors", "empty", &body).await,
+        world.send(&[], path, json_type, "cors", "empty", &body).await,
+        world.send(good, path, "text/plain", "no-cors", "empty", &body).await,
+        world.send(good, path, json_type, "cors", "empty", &tampered).await,
+        world.send(good, path, json_type, "cors", "empty", "{}").await,
+        world.send(good, "/", json_type, "cors", "empty", &body).await,
+        world.send(good, path, json_type, "cors", "empty", &"x".repeat(40_000)).await,
+        world.raw("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await,
+    ];
+    let date = |head: &str| -> String {
+        head.lines().filter(|line| !line.starts_with("date:")).collect::<Vec<_>>().join("\n")
+    };
+    let first = answers.remove(0);
+    assert_eq!((first.status, first.body.as_str()), (403, ""));
+    assert!(!first.head.contains("access-control"));
+    for other in answers {
+        assert_eq!((other.status, other.body.as_str()), (403, ""));
+        assert_eq!(date(&other.head), date(&first.head));
+    }
+    // None of them used the request up.
+    let begun = world.post(path, &json!({ "request": jws })).await;
+    assert_eq!(begun.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_serves_once() {
+    let world = World::new(Layout::Observed).await;
+    let jws = world.sign(&world.request());
+    let body = json!({ "request": jws });
+    let begun = world.post("/v1/card-login/begin", &body).await;
+    let exchange = begun.json()["exchange"].clone();
+    let gone = world.post("/v1/card-login/cancel", &json!({ "exchange": exchange })).await;
+    assert_eq!(gone.status, 204);
+    assert_eq!(world.post("/v1/card-login/begin", &body).await.code(), "replayed");
+    assert_eq!(world.finish(&exchange).await.1.code(), "cancelled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_names_another_terminal_is_refused_in_words() {
+    let world = World::new(Layout::Observed).await;
+    let mut request = world.request();
+    request.facility.x5t_s256 = Sha256Digest::of(b"another terminal");
+    assert_eq!(world.begin(&request).await.code(), "another_terminal");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_request_and_a_newer_agent_are_named() {
+    let world = World::new(Layout::Observed).await;
+    let mut old = world.request();
+    (old.iat, old.exp) = (old.iat - 1000, old.exp - 1000);
+    assert_eq!(world.begin(&old).await.code(), "clock_or_expired");
+    let mut newer = world.request();
+    newer.minimum_agent_version = "99.0.0".parse().unwrap();
+    assert_eq!(world.begin(&newer).await.code(), "agent_too_old");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_exchange_waits_for_the_first() {
+    let world = World::new(Layout::Observed).await;
+    assert_eq!(world.begin(&world.request()).await.status, 200);
+    assert_eq!(world.begin(&world.request()).await.code(), "busy");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_pin_is_tried_once_and_counted() {
+    let world = World::new(Layout::Observed).await;
+    world.set_pin("0000");
+    let refused = world.login(&world.request()).await;
+    assert_eq!(refused.code(), "pin_wrong");
+    assert_eq!(refused.json()["error"]["tries_left"], 14);
+    world.set_pin(crate::world::PIN);
+    assert_eq!(world.login(&world.request()).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_tried_by_itself_when_few_tries_are_left() {
+    let world = World::new(Layout::Observed).await;
+    world.set_pin("0000");
+    for _ in 0..12 {
+        assert_eq!(world.login(&world.request()).await.code(), "pin_wrong");
+    }
+    let guarded = world.login(&world.request()).await;
+    assert_eq!(guarded.code(), "pin_guarded");
+    assert_eq!(guarded.json()["error"]["tries_left"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_of_another_issuer_or_person_is_named() {
+    let world = World::new(Layout::Observed).await;
+    let mut request = world.request();
+    let issuer = request.card_issuers[0].subject_der.clone();
+    request.card_issuers[0].subject_der = vec![0x30, 0].into();
+    assert_eq!(world.login(&request).await.code(), "card_not_accepted");
+
+    let mut step_up = world.request();
+    step_up.purpose = Purpose::Stepup;
+    step_up.expected_subject = Some(ExpectedSubject {
+        issuer_name_sha256: Sha256Digest::of(issuer.as_bytes()),
+        serial_number: "SOMEBODY".into(),
+    });
+    assert_eq!(world.login(&step_up).await.code(), "another_person");
+    step_up.jti = "again".into();
+    if let Some(expected) = &mut step_up.expected_subject {
+        expected.serial_number = "DEMO00001".into();
+    }
+    assert_eq!(world.login(&step_up).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_is_told_to_ask_for_a_card_and_goes_on_when_it_comes() {
+    let world = World::new(Layout::Observed).await;
+    world.pull();
+    let mut seen = world.agent.watcher.seen();
+    seen.wait_for(|seen| seen.ready && seen.cards.is_empty()).await.unwrap();
+    let begun = world.begin(&world.request()).await;
+    let exchange = begun.json()["exchange"].clone();
+    let waiting = json!({ "exchange": exchange, "seen": "reading" });
+    let first = world.post("/v1/card-login/finish", &waiting).await;
+    assert_eq!(first.json()["state"], "waiting_for_card");
+    world.insert();
+    let (states, last) = world.finish(&exchange).await;
+    assert_eq!(last.status, 200, "{states:?} {}", last.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_navigation_door_carries_the_answer_home_and_nowhere_else() {
+    let world = World::new(Layout::Observed).await;
+    let mut request = world.request();
+    request.return_address = Some(format!("{ORIGIN}/login/return"));
+    let body: String = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("request", &world.sign(&request))
+        .finish();
+    let form = "application/x-www-form-urlencoded";
+    let origin: &[(&str, &str)] = &[("Origin", ORIGIN)];
+    let path = "/v1/card-login/navigate";
+    let page = world.send(origin, path, form, "navigate", "document", &body).await;
+    assert_eq!(page.status, 200, "{}", page.body);
+    assert!(page.body.contains(&format!(r#"action="{ORIGIN}/login/return""#)));
+    assert!(page.head.contains(&format!("form-action {ORIGIN};")), "{}", page.head);
+    let answer = page.body.split(r#"name="answer" value=""#).nth(1).unwrap();
+    CardAnswer::parse(answer.split('"').next().unwrap()).unwrap();
+
+    let framed = world.send(origin, path, form, "navigate", "iframe", &body).await;
+    assert_eq!(framed.status, 403);
+}

@@ -1,0 +1,6 @@
+//! The agent as the portal's page meets it: real sockets, a software card, no portal.
+#![allow(clippy::unwrap_used)]
+
+mod browser_store;
+mod door;
+mod world;

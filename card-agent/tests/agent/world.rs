@@ -1,0 +1,258 @@
+//! A terminal with a software card, an agent behind its door, and the portal's key.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex};
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+use sekisho_agent::card::software::SoftwareReaders;
+use sekisho_agent::card::watcher::Watcher;
+use sekisho_agent::door::{Agent, SeenRequests, http};
+use sekisho_agent::pin::file::PinFile;
+use sekisho_agent::presence::Watched;
+use sekisho_agent::terminal::key::FileKey;
+use sekisho_ca::lookalike::{CardHolder, CardUse, LookalikeHpki};
+use sekisho_protocol::request::{
+    AUDIENCE, Language, LoginRequest, Purpose, RemovalPolicy, RequestFacility,
+};
+use sekisho_protocol::trust::{CardIssuer, Named, TerminalTrust};
+use sekisho_protocol::{ChallengeNonce, Jwk, JwkSet, Sha256Digest};
+use sekisho_software_card::{ApplicationData, INSERTED, Layout, Personalisation};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use time::{Duration, OffsetDateTime};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
+use x509_cert::Certificate;
+use x509_cert::der::{Decode, Encode};
+
+pub const ORIGIN: &str = "https://terminal.example";
+pub const PIN: &str = "1234";
+
+/// Everything at one desk.
+pub struct World {
+    pub agent: Arc<Agent>,
+    pub port: u16,
+    pub card_folder: PathBuf,
+    pub certificate_der: Vec<u8>,
+    portal: EcdsaKeyPair,
+    folder: TempDir,
+    _stop: watch::Sender<bool>,
+}
+
+/// An answer of the door.
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    pub fn code(&self) -> String {
+        self.json()["error"]["code"].as_str().unwrap().to_owned()
+    }
+}
+
+impl World {
+    pub async fn new(layout: Layout) -> Self {
+        let now = OffsetDateTime::now_utc();
+        let hpki = LookalikeHpki::make(now, 0, "http://plain.example/").unwrap();
+        let holder = CardHolder {
+            common_name: "Hanako Kakuu",
+            kanji_name: "架空　花子",
+            serial_number: "DEMO00001",
+            roles: &["Medical Doctor"],
+            organisation: None,
+        };
+        let validity = (now - Duration::DAY, now + Duration::DAY);
+        let card = hpki.issue_card(&holder, CardUse::Authentication, 7, validity).unwrap();
+        let certificate_der = card.certificate_der.clone();
+
+        let folder = tempfile::tempdir().unwrap();
+        let card_folder = folder.path().join("card");
+        Personalisation {
+            layout,
+            pin: PIN.to_owned().into(),
+            tries: 15,
+            authentication: ApplicationData {
+                certificate_der: card.certificate_der,
+                chain_der: vec![card.root_der, card.sub_ca_der],
+                key_pkcs8_der: card.key_pkcs8,
+            },
+            signature: None,
+        }
+        .write(&card_folder)
+        .unwrap();
+
+        let portal = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let public = Jwk::from_point(portal.public_key().as_ref()).unwrap().with_kid("portal-1");
+        let trust = TerminalTrust {
+            issuer: "https://login.example".into(),
+            portal_origins: vec![ORIGIN.into()],
+            login_request_keys: JwkSet::new(vec![public]).unwrap(),
+            terminal: Named { id: "T0123456789".into(), name: "外来1号機".into() },
+            facility: Named { id: "123456789015".into(), name: "架空クリニック".into() },
+            card_issuers: vec![],
+            accepted_policies: vec![],
+            presence_url: "https://enrol.example/presence".into(),
+            minimum_agent_version: "0.1.0".parse().unwrap(),
+            navigation: true,
+        };
+        let readers = Arc::new(SoftwareReaders::new(vec![card_folder.clone()]));
+        let agent = Arc::new(Agent {
+            trust,
+            key: Arc::new(FileKey::load_or_make(&folder.path().join("key")).unwrap()),
+            certificate_sha256: Sha256Digest::of(b"terminal certificate"),
+            watcher: Watcher::start(readers.clone()).unwrap(),
+            readers,
+            pin: Arc::new(PinFile(folder.path().join("pin"))),
+            watched: Watched::default(),
+            clock_ahead: AtomicI64::new(0),
+            clock: OffsetDateTime::now_utc,
+            seen: SeenRequests::default(),
+            exchange: Mutex::default(),
+        });
+        let (stop, stopping) = watch::channel(false);
+        let (listeners, port) = http::bind(0).await.unwrap();
+        tokio::spawn(http::serve(agent.clone(), listeners, port, stopping));
+        let world = Self { agent, port, card_folder, certificate_der, portal, folder, _stop: stop };
+        world.set_pin(PIN);
+        world.insert();
+        world
+    }
+
+    pub fn set_pin(&self, pin: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.folder.path().join("pin");
+        std::fs::write(&path, pin).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    pub fn insert(&self) {
+        std::fs::write(self.card_folder.join(INSERTED), "").unwrap();
+    }
+
+    pub fn pull(&self) {
+        std::fs::remove_file(self.card_folder.join(INSERTED)).unwrap();
+    }
+
+    /// A request that this desk would serve.
+    pub fn request(&self) -> LoginRequest {
+        let certificate = Certificate::from_der(&self.certificate_der).unwrap();
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        let mut random = [0; 32];
+        aws_lc_rs::rand::fill(&mut random).unwrap();
+        LoginRequest {
+            iss: "https://login.example".into(),
+            aud: AUDIENCE.into(),
+            origin: ORIGIN.into(),
+            jti: ChallengeNonce::new(random).to_string(),
+            iat: now,
+            exp: now + 60,
+            nonce: ChallengeNonce::new(random),
+            facility: RequestFacility {
+                id: "123456789015".into(),
+                name: "架空クリニック".into(),
+                x5t_s256: self.agent.certificate_sha256,
+            },
+            page_key: Sha256Digest::of(b"page key"),
+            purpose: Purpose::Login,
+            acr: sekisho_wire::acr::HPKI_CARD.into(),
+            expected_subject: None,
+            card_issuers: vec![CardIssuer {
+                subject_der: certificate.tbs_certificate().issuer().to_der().unwrap().into(),
+                spki_sha256: Sha256Digest::of(b"not compared here"),
+            }],
+            accepted_policies: vec![],
+            confirmation_code: "42".parse().unwrap(),
+            minimum_agent_version: "0.1.0".parse().unwrap(),
+            removal: RemovalPolicy::Lock,
+            language: Language::En,
+            return_address: None,
+        }
+    }
+
+    pub fn sign(&self, request: &LoginRequest) -> String {
+        let unsigned = request.prepare("portal-1").unwrap();
+        let signature = self.portal.sign(&SystemRandom::new(), unsigned.signing_input()).unwrap();
+        unsigned.attach(signature.as_ref().try_into().unwrap())
+    }
+
+    /// Sends what the page's script sends.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(
+            &[("Origin", ORIGIN)],
+            path,
+            "application/json",
+            "cors",
+            "empty",
+            &body.to_string(),
+        )
+        .await
+    }
+
+    pub async fn send(
+        &self,
+        headers: &[(&str, &str)],
+        path: &str,
+        content_type: &str,
+        mode: &str,
+        dest: &str,
+        body: &str,
+    ) -> Answer {
+        let mut head = format!(
+            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nX-Card-Login: 1\r\nContent-Type: {content_type}\r\nSec-Fetch-Mode: {mode}\r\nSec-Fetch-Dest: {dest}\r\nSec-Fetch-Site: cross-site\r\nConnection: close\r\nContent-Length: {}\r\n",
+            self.port,
+            body.len()
+        );
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        self.raw(&format!("{head}\r\n{body}")).await
+    }
+
+    pub async fn raw(&self, text: &str) -> Answer {
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+    }
+
+    pub async fn begin(&self, request: &LoginRequest) -> Answer {
+        self.post("/v1/card-login/begin", &json!({ "request": self.sign(request) })).await
+    }
+
+    /// Polls until the exchange is over; returns the states on the way and the last answer.
+    pub async fn finish(&self, exchange: &Value) -> (Vec<String>, Answer) {
+        let mut states: Vec<String> = Vec::new();
+        loop {
+            let mut body = json!({ "exchange": exchange });
+            if let Some(seen) = states.last() {
+                body["seen"] = seen.as_str().into();
+            }
+            let answer = self.post("/v1/card-login/finish", &body).await;
+            if answer.status != 200 {
+                return (states, answer);
+            }
+            states.push(answer.json()["state"].as_str().unwrap().to_owned());
+            if states.last().unwrap() == "done" {
+                return (states, answer);
+            }
+        }
+    }
+
+    /// Begins and finishes.
+    pub async fn login(&self, request: &LoginRequest) -> Answer {
+        let begun = self.begin(request).await;
+        assert_eq!(begun.status, 200, "{}", begun.body);
+        self.finish(&begun.json()["exchange"]).await.1
+    }
+}
