@@ -1,5 +1,5 @@
 //! subjectAltName as approved and as the profile says; a facility's identifier is the one of the
-//! subject's serialNumber, DNS names are plain (certificate policy §3.1, §7.1.3 to §7.1.5).
+//! subject's serialNumber, DNS names are plain (certificate policy §3.1, §7.1.12 to §7.1.14).
 
 use const_oid::db::rfc4519;
 use sekisho_pki::encoding::{
