@@ -73,10 +73,7 @@ pub(crate) fn to_pem(
     let mut buffer = pkcs8_der.to_vec();
     // In place: the plaintext is overwritten by the ciphertext.
     cipher
-        .less_safe_encrypt(
-            &mut buffer,
-            EncryptionContext::Iv128(FixedLength::from(&iv)),
-        )
+        .less_safe_encrypt(&mut buffer, EncryptionContext::Iv128(FixedLength::from(&iv)))
         .map_err(|_| KeyError::Cryptography { act: "encrypt" })?;
     let scheme =
         pbes2::Parameters::generate_pbkdf2_sha256_aes256cbc(stretch.iterations(), &salt, iv)
@@ -86,9 +83,7 @@ pub(crate) fn to_pem(
         encrypted_data: OctetString::new(buffer)
             .map_err(|_| KeyError::Cryptography { act: "encrypt" })?,
     };
-    let der = info
-        .to_der()
-        .map_err(|_| KeyError::Cryptography { act: "encode" })?;
+    let der = info.to_der().map_err(|_| KeyError::Cryptography { act: "encode" })?;
     der::pem::encode_string(LABEL, LineEnding::LF, &der)
         .map_err(|_| KeyError::Cryptography { act: "encode" })
 }
@@ -111,19 +106,13 @@ pub(crate) fn from_pem(
         return Err(KeyError::UnsupportedEncryption { what: "not PBES2" });
     };
     let Kdf::Pbkdf2(kdf) = &scheme.kdf else {
-        return Err(KeyError::UnsupportedEncryption {
-            what: "key derivation is not PBKDF2",
-        });
+        return Err(KeyError::UnsupportedEncryption { what: "key derivation is not PBKDF2" });
     };
     if kdf.prf != Pbkdf2Prf::HmacWithSha256 {
-        return Err(KeyError::UnsupportedEncryption {
-            what: "PBKDF2 does not use HMAC-SHA-256",
-        });
+        return Err(KeyError::UnsupportedEncryption { what: "PBKDF2 does not use HMAC-SHA-256" });
     }
     if kdf.key_length.is_some_and(|octets| octets != 32) {
-        return Err(KeyError::UnsupportedEncryption {
-            what: "derived key length",
-        });
+        return Err(KeyError::UnsupportedEncryption { what: "derived key length" });
     }
     if kdf.iteration_count > MOST_ITERATIONS {
         return Err(KeyError::UnsupportedEncryption {
@@ -131,9 +120,7 @@ pub(crate) fn from_pem(
         });
     }
     let pbes2::EncryptionScheme::Aes256Cbc { iv } = scheme.encryption else {
-        return Err(KeyError::UnsupportedEncryption {
-            what: "cipher is not AES-256-CBC",
-        });
+        return Err(KeyError::UnsupportedEncryption { what: "cipher is not AES-256-CBC" });
     };
     let key = derive(passphrase, kdf.salt.as_bytes(), kdf.iteration_count)?;
     let cipher = PaddedBlockDecryptingKey::cbc_pkcs7(unbound(&key)?)
@@ -154,9 +141,8 @@ fn derive(
     salt: &[u8],
     iterations: u32,
 ) -> Result<Zeroizing<[u8; 32]>, KeyError> {
-    let iterations = NonZeroU32::new(iterations).ok_or(KeyError::UnsupportedEncryption {
-        what: "zero PBKDF2 rounds",
-    })?;
+    let iterations = NonZeroU32::new(iterations)
+        .ok_or(KeyError::UnsupportedEncryption { what: "zero PBKDF2 rounds" })?;
     let mut key = Zeroizing::new([0; 32]);
     pbkdf2::derive(
         pbkdf2::PBKDF2_HMAC_SHA256,

@@ -20,9 +20,8 @@ pub fn ecdsa_signature_to_fixed(der: &[u8], element_octets: usize) -> Result<Vec
     let mut fixed = Vec::with_capacity(element_octets * 2);
     for integer in [value.r, value.s] {
         let bytes = integer.as_bytes();
-        let padding = element_octets
-            .checked_sub(bytes.len())
-            .ok_or(KeyError::MalformedSignature)?;
+        let padding =
+            element_octets.checked_sub(bytes.len()).ok_or(KeyError::MalformedSignature)?;
         fixed.resize(fixed.len() + padding, 0);
         fixed.extend_from_slice(bytes);
     }
@@ -68,12 +67,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for bytes in [
-            &b""[..],
-            &[0x30],
-            &[0x30, 0x00],
-            &[0x30, 0x03, 0x02, 0x01, 0x80],
-        ] {
+        for bytes in [&b""[..], &[0x30], &[0x30, 0x00], &[0x30, 0x03, 0x02, 0x01, 0x80]] {
             assert!(ecdsa_signature_to_fixed(bytes, 32).is_err());
         }
         for bytes in [&b""[..], &[1, 2, 3], &[0; 134]] {

@@ -2,7 +2,7 @@
 //!
 //! Whoever signs, the authority, the identity provider or the desk program, holds a
 //! [`SigningKey`] and neither knows nor cares where the private key lies: in this process
-//! ([`SoftwareKey`]).
+//! ([`SoftwareKey`]), or in a hardware security module behind PKCS #11 ([`pkcs11`]).
 //!
 //! Every operation with a private key is done by aws-lc-rs or by the token. RustCrypto's crates
 //! are used for the ASN.1 around the keys only, never for the secret arithmetic.
@@ -11,6 +11,7 @@
 mod algorithm;
 mod encrypted;
 mod fixed;
+pub mod pkcs11;
 mod randomness;
 mod signing_key;
 mod software;

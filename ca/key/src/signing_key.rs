@@ -105,8 +105,14 @@ pub enum KeyError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The token does not hold that key.
-    #[error("the token `{token}` holds no {what} labelled `{label}`")]
+    /// No token of that label.
+    #[error("no or more than one token is labelled `{label}`; see `pkcs11-tool --list-slots`")]
+    NoToken {
+        /// The label that was configured.
+        label: String,
+    },
+    /// The token does not hold that key, or holds several under that label.
+    #[error("the token `{token}` holds no or more than one {what} labelled `{label}`")]
     KeyNotOnToken {
         /// Label of the token.
         token: String,

@@ -70,16 +70,14 @@ impl SoftwareKey {
             RsaSize::Bits3072 => rsa::KeySize::Rsa3072,
             RsaSize::Bits4096 => rsa::KeySize::Rsa4096,
         };
-        let pair = rsa::KeyPair::generate(size).map_err(|_| KeyError::Cryptography {
-            act: "make an RSA key",
-        })?;
+        let pair = rsa::KeyPair::generate(size)
+            .map_err(|_| KeyError::Cryptography { act: "make an RSA key" })?;
         Self::new(Pair::Rsa(pair))
     }
 
     fn generate_ecdsa(algorithm: &'static EcdsaSigningAlgorithm) -> Result<Self, KeyError> {
-        let pair = EcdsaKeyPair::generate(algorithm).map_err(|_| KeyError::Cryptography {
-            act: "make an ECDSA key",
-        })?;
+        let pair = EcdsaKeyPair::generate(algorithm)
+            .map_err(|_| KeyError::Cryptography { act: "make an ECDSA key" })?;
         Self::new(Pair::Ecdsa(pair))
     }
 
@@ -138,9 +136,7 @@ impl SoftwareKey {
     /// # Errors
     /// [`KeyError::Cryptography`].
     pub fn pkcs8_der(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        let act = KeyError::Cryptography {
-            act: "encode the private key",
-        };
+        let act = KeyError::Cryptography { act: "encode the private key" };
         match &self.pair {
             Pair::Ecdsa(pair) => match pair.to_pkcs8v1() {
                 Ok(document) => Ok(Zeroizing::new(document.as_ref().to_vec())),
@@ -181,17 +177,11 @@ impl SoftwareKey {
             Pair::Rsa(pair) => pair.public_key().as_der(),
         };
         let public_key_der = public
-            .map_err(|_| KeyError::Cryptography {
-                act: "encode the public key",
-            })?
+            .map_err(|_| KeyError::Cryptography { act: "encode the public key" })?
             .as_ref()
             .to_vec();
         let algorithm = SignatureAlgorithm::of_public_key(&public_key_der)?;
-        Ok(Self {
-            pair,
-            public_key_der,
-            algorithm,
-        })
+        Ok(Self { pair, public_key_der, algorithm })
     }
 
     /// Public key of a SEC 1 or PKCS #1 private key, by its PEM label.
@@ -227,9 +217,7 @@ impl SigningKey for SoftwareKey {
 
 impl std::fmt::Debug for SoftwareKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SoftwareKey")
-            .field("algorithm", &self.algorithm)
-            .finish_non_exhaustive()
+        f.debug_struct("SoftwareKey").field("algorithm", &self.algorithm).finish_non_exhaustive()
     }
 }
 
@@ -261,18 +249,9 @@ mod tests {
     #[tokio::test]
     async fn each_kind_signs_what_its_algorithm_says() {
         let cases: [(SoftwareKey, &'static dyn VerificationAlgorithm); 3] = [
-            (
-                SoftwareKey::generate_p256().unwrap(),
-                &ECDSA_P256_SHA256_ASN1,
-            ),
-            (
-                SoftwareKey::generate_p384().unwrap(),
-                &ECDSA_P384_SHA384_ASN1,
-            ),
-            (
-                SoftwareKey::generate_rsa(RsaSize::Bits2048).unwrap(),
-                &RSA_PKCS1_2048_8192_SHA256,
-            ),
+            (SoftwareKey::generate_p256().unwrap(), &ECDSA_P256_SHA256_ASN1),
+            (SoftwareKey::generate_p384().unwrap(), &ECDSA_P384_SHA384_ASN1),
+            (SoftwareKey::generate_rsa(RsaSize::Bits2048).unwrap(), &RSA_PKCS1_2048_8192_SHA256),
         ];
         for (key, with) in &cases {
             let signature = key.sign(b"message").await.unwrap();
@@ -280,12 +259,7 @@ mod tests {
             assert!(!verifies(key, *with, b"messagf", &signature));
         }
         let batch = cases[0].0.sign_batch(&[b"a", b"b"]).await.unwrap();
-        assert!(verifies(
-            &cases[0].0,
-            &ECDSA_P256_SHA256_ASN1,
-            b"b",
-            &batch[1]
-        ));
+        assert!(verifies(&cases[0].0, &ECDSA_P256_SHA256_ASN1, b"b", &batch[1]));
     }
 
     #[tokio::test]
@@ -294,12 +268,7 @@ mod tests {
         for _ in 0..20 {
             let signature = key.sign_fixed(b"header.payload").await.unwrap();
             assert_eq!(signature.len(), 64);
-            assert!(verifies(
-                &key,
-                &ECDSA_P256_SHA256_FIXED,
-                b"header.payload",
-                &signature
-            ));
+            assert!(verifies(&key, &ECDSA_P256_SHA256_FIXED, b"header.payload", &signature));
         }
     }
 
@@ -307,9 +276,7 @@ mod tests {
     fn a_wrapped_key_opens_with_its_passphrase_only() {
         let key = SoftwareKey::generate_p256().unwrap();
         let secret = SecretString::from("0123456789abcdef".to_owned());
-        let pem = key
-            .to_encrypted_pem(&secret, Stretch::MachineSecret, &SystemRandomness)
-            .unwrap();
+        let pem = key.to_encrypted_pem(&secret, Stretch::MachineSecret, &SystemRandomness).unwrap();
         let again = SoftwareKey::from_encrypted_pem(pem.as_bytes(), &secret).unwrap();
         assert_eq!(again.public_key_der(), key.public_key_der());
         // Some of these leave valid padding; none may pass.
@@ -328,14 +295,11 @@ mod tests {
         let secret = SecretString::from("p".to_owned());
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("k.p8");
-        let pem = key
-            .to_encrypted_pem(&secret, Stretch::HumanPassphrase, &SystemRandomness)
-            .unwrap();
+        let pem =
+            key.to_encrypted_pem(&secret, Stretch::HumanPassphrase, &SystemRandomness).unwrap();
         std::fs::write(&path, pem).unwrap();
         let public = Command::new("openssl")
-            .args([
-                "pkey", "-passin", "pass:p", "-pubout", "-outform", "DER", "-in",
-            ])
+            .args(["pkey", "-passin", "pass:p", "-pubout", "-outform", "DER", "-in"])
             .arg(&path)
             .stderr(Stdio::inherit())
             .output()
@@ -371,10 +335,7 @@ mod tests {
         let pem = der::pem::encode_string("PRIVATE KEY", der::pem::LineEnding::LF, &der).unwrap();
         let with_text = format!("Bag Attributes\n{pem}");
         for open in [pem.as_bytes(), with_text.as_bytes(), &der] {
-            assert_eq!(
-                is_unencrypted_private_key_pem(open).as_deref(),
-                Some(key.public_key_der())
-            );
+            assert_eq!(is_unencrypted_private_key_pem(open).as_deref(), Some(key.public_key_der()));
         }
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("k.pem");
@@ -397,13 +358,7 @@ mod tests {
                 &SystemRandomness,
             )
             .unwrap();
-        for other in [
-            wrapped.as_bytes(),
-            b"",
-            b"-----BEGIN ",
-            b"\xff\x00",
-            b"text",
-        ] {
+        for other in [wrapped.as_bytes(), b"", b"-----BEGIN ", b"\xff\x00", b"text"] {
             assert_eq!(is_unencrypted_private_key_pem(other), None);
         }
     }
@@ -422,9 +377,21 @@ mod tests {
     #[test]
     fn debug_shows_no_secret() {
         let key = SoftwareKey::generate_p256().unwrap();
-        assert_eq!(
-            format!("{key:?}"),
-            "SoftwareKey { algorithm: EcdsaP256Sha256, .. }"
-        );
+        assert_eq!(format!("{key:?}"), "SoftwareKey { algorithm: EcdsaP256Sha256, .. }");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>, text in ".*") {
+            let secret = SecretString::from("x".to_owned());
+            let _ = SoftwareKey::from_pkcs8_der(&bytes);
+            let _ = SoftwareKey::from_encrypted_pem(&bytes, &secret);
+            let _ = is_unencrypted_private_key_pem(&bytes);
+            for label in ["PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY"] {
+                let pem = format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n");
+                let _ = SoftwareKey::from_encrypted_pem(pem.as_bytes(), &secret);
+                let _ = is_unencrypted_private_key_pem(pem.as_bytes());
+            }
+        }
     }
 }

@@ -23,9 +23,7 @@ pub fn is_unencrypted_private_key_pem(file: &[u8]) -> Option<Vec<u8>> {
         while let Some(start) = rest.find("-----BEGIN ") {
             rest = &rest[start..];
             let end_line = rest.find("-----END ")?;
-            let end = rest[end_line + 9..]
-                .find("-----")
-                .map(|dashes| end_line + 9 + dashes + 5)?;
+            let end = rest[end_line + 9..].find("-----").map(|dashes| end_line + 9 + dashes + 5)?;
             let block = &rest[..end];
             if let Some(found) = of_block(block) {
                 return Some(found);
