@@ -1,6 +1,11 @@
 //! The authorities of this instance: those that sign here, and the root, which does not.
 
-use sekisho_ca::{authority::Authority, revocation::ocsp::OcspResponders};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use sekisho_ca::{
+    authority::Authority,
+    revocation::ocsp::{OcspResponder, OcspResponders},
+};
 
 /// Identifiers of the issuing authorities, as in the register and in file names.
 pub const ISSUING: [&str; 3] = ["terminals", "routers", "servers"];
@@ -13,7 +18,7 @@ pub struct Authorities {
     pub(crate) terminals: Authority,
     pub(crate) routers: Authority,
     pub(crate) servers: Authority,
-    pub(crate) ocsp: OcspResponders,
+    pub(crate) ocsp: Arc<RwLock<Arc<OcspResponders>>>,
 }
 
 impl Authorities {
@@ -53,9 +58,16 @@ impl Authorities {
         [&self.terminals, &self.routers, &self.servers]
     }
 
-    /// Who answers by OCSP.
+    /// Who answers by OCSP now.
     #[must_use]
-    pub fn ocsp(&self) -> &OcspResponders {
-        &self.ocsp
+    pub fn ocsp(&self) -> Arc<OcspResponders> {
+        // Only whole values are ever put in.
+        Arc::clone(&self.ocsp.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Lets others answer by OCSP from the next question on.
+    pub(crate) fn replace_ocsp(&self, responders: Vec<OcspResponder>) {
+        let responders = Arc::new(OcspResponders::new(responders));
+        *self.ocsp.write().unwrap_or_else(PoisonError::into_inner) = responders;
     }
 }

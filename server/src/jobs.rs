@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use crate::{
     audit::sequencer,
-    instance::renew_server_certificates,
+    instance::{renew_ocsp_responders, renew_server_certificates},
     listener::Tls,
     login::presence,
     outbox::{self, Deliverers},
@@ -43,7 +43,10 @@ pub fn all(tls: Arc<Tls>, passphrase: SecretString) -> Vec<Job> {
         // Each process shows its own certificates.
         Job::new("server-certificates", Duration::from_secs(3600), Runs::OnEachNode, move |app| {
             let (tls, passphrase) = (Arc::clone(&tls), passphrase.clone());
-            async move { Ok(renew_server_certificates(&app, &tls, &passphrase).await?) }
+            async move {
+                renew_server_certificates(&app, &tls, &passphrase).await?;
+                Ok(renew_ocsp_responders(&app, &passphrase).await?)
+            }
         }),
     ]
 }

@@ -1,6 +1,9 @@
 //! A whole instance for tests beside the code: fresh database, standing clock, throw-away keys.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, RwLock},
+};
 
 use rustls_pki_types::CertificateDer;
 use sekisho_ca::{
@@ -99,7 +102,9 @@ async fn authorities(store: &Store, config: &Config, now: OffsetDateTime) -> Aut
         terminals: find("terminals"),
         routers: find("routers"),
         servers: find("servers"),
-        ocsp: OcspResponders::new(made.issuing.iter().map(responder).collect()),
+        ocsp: Arc::new(RwLock::new(Arc::new(OcspResponders::new(
+            made.issuing.iter().map(responder).collect(),
+        )))),
     }
 }
 

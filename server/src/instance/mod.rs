@@ -22,4 +22,6 @@ pub use passphrase::{human_passphrase, machine_passphrase};
 pub use root_key::{RootKeyState, find_root_key};
 pub use run::{Ready, RunError, run};
 pub use secrets::{SecretsError, audit_public_keys};
-pub use server_certificate::{ServerCertificateError, renew_server_certificates};
+pub use server_certificate::{
+    ServerCertificateError, renew_ocsp_responders, renew_server_certificates,
+};

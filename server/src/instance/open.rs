@@ -1,6 +1,8 @@
 //! From an instance folder to everything that a process needs.
 
 use secrecy::SecretString;
+use std::sync::{Arc, RwLock};
+
 use sekisho_ca::{
     authority::{Authority, AuthorityError, Publication},
     revocation::ocsp::{OcspError, OcspResponder, OcspResponders},
@@ -59,22 +61,31 @@ impl Opened {
             let key = secrets::open_key(folder, id, &passphrase)?;
             let publication = Publication::under(&names.plain, id, true);
             let authority = Authority::new(id, &der, key, publication)?;
-            let responder = format!("ocsp-{id}");
-            let der = first_certificate(folder, &responder)?;
-            let key = secrets::open_key(folder, &responder, &passphrase)?;
-            responders.push(OcspResponder::delegated(&authority, &der, key)?);
+            responders.push(open_responder(folder, &authority, &passphrase)?);
             Ok(authority)
         };
         let [terminals, routers, servers] = ISSUING;
         let (terminals, routers, servers) = (open(terminals)?, open(routers)?, open(servers)?);
         let keys = secrets::open(folder, &passphrase)?;
-        let ocsp = OcspResponders::new(responders);
+        let ocsp = Arc::new(RwLock::new(Arc::new(OcspResponders::new(responders))));
         Ok(Self {
             passphrase,
             authority: Authorities { root_der, terminals, routers, servers, ocsp },
             keys,
         })
     }
+}
+
+/// The delegated OCSP responder of an authority.
+pub(super) fn open_responder(
+    folder: &Folder,
+    authority: &Authority,
+    passphrase: &SecretString,
+) -> Result<OcspResponder, OpenError> {
+    let name = format!("ocsp-{}", authority.id());
+    let der = first_certificate(folder, &name)?;
+    let key = secrets::open_key(folder, &name, passphrase)?;
+    Ok(OcspResponder::delegated(authority, &der, key)?)
 }
 
 pub(super) fn first_certificate(folder: &Folder, id: &str) -> Result<Vec<u8>, FolderError> {

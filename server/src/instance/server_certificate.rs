@@ -1,4 +1,5 @@
-//! The server certificates of each name: made at init, renewed at two thirds of their life.
+//! The instance's own certificates, of each name and of the OCSP responders: made at init, renewed
+//! at two thirds of their life.
 
 use std::sync::Arc;
 
@@ -6,6 +7,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use secrecy::SecretString;
 use sekisho_ca::{
     authority::Authority,
+    ceremony::{CeremonyError, issue_ocsp_certificate},
     issuance::IssuanceError,
     profile::{Profile, ProfileError},
     record::Record,
@@ -16,8 +18,9 @@ use sekisho_pki::encoding::instant;
 use time::{Duration, OffsetDateTime};
 
 use super::{
-    Folder, FolderError,
+    Folder, FolderError, OpenError,
     folder::certificates_pem,
+    open::open_responder,
     secrets::{self, SecretsError},
 };
 use crate::{
@@ -47,6 +50,12 @@ pub enum ServerCertificateError {
     /// A key of the folder.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
+    /// An OCSP responder.
+    #[error("the OCSP responder could not be renewed")]
+    Responder(#[from] CeremonyError),
+    /// The renewed OCSP responder cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
     /// The TLS library.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -109,6 +118,46 @@ fn is_due(chain: &[CertificateDer<'_>], now: OffsetDateTime) -> bool {
     validity.is_none_or(|(from, until)| now >= from + (until - from) * 2 / 3)
 }
 
+/// Job: renews the OCSP responders that are due, under fresh keys, and lets them answer at once.
+///
+/// # Errors
+/// [`ServerCertificateError`]; those that were not renewed go on answering.
+pub async fn renew_ocsp_responders(
+    app: &App,
+    passphrase: &SecretString,
+) -> Result<(), ServerCertificateError> {
+    let folder = Folder::new(app.config().folder());
+    for authority in app.authority().issuing() {
+        let now = app.now();
+        let name = format!("ocsp-{}", authority.id());
+        let path = folder.certificate(&name);
+        let current = Folder::read_certificates(&path).unwrap_or_default();
+        let current: Vec<_> = current.into_iter().map(CertificateDer::from).collect();
+        if !is_due(&current, now) {
+            continue;
+        }
+        let key = SoftwareKey::generate_p256()?;
+        let issued =
+            issue_ocsp_certificate(authority, app.store(), &key, now, app.random()).await?;
+        let pem =
+            key.to_encrypted_pem(passphrase, sekisho_key::Stretch::MachineSecret, app.random())?;
+        let certificate = certificates_pem(&[&issued.der])
+            .ok_or(FolderError::Content { path: path.clone(), what: "a certificate" })?;
+        Folder::replace(&folder.key(&name), pem.as_bytes())?;
+        Folder::replace(&path, certificate.as_bytes())?;
+        tracing::info!(issuer = authority.id(), "OCSP responder renewed");
+    }
+    // Read again even if nothing was due: another process of this folder may have renewed.
+    let responders = app
+        .authority()
+        .issuing()
+        .into_iter()
+        .map(|authority| open_responder(&folder, authority, passphrase))
+        .collect::<Result<Vec<_>, _>>()?;
+    app.authority().replace_ocsp(responders);
+    Ok(())
+}
+
 /// Job: renews what is due, writes it to the folder, and shows it from the next handshake on.
 ///
 /// # Errors
@@ -121,8 +170,11 @@ pub async fn renew_server_certificates(
     let folder = Folder::new(app.config().folder());
     for role in NameRole::TLS {
         let now = app.now();
-        let current = read(&folder, role, passphrase);
-        if current.as_ref().is_ok_and(|identity| !is_due(&identity.chain, now)) {
+        if let Ok(current) = read(&folder, role, passphrase)
+            && !is_due(&current.chain, now)
+        {
+            // Another process of this folder, or the operator, may have renewed it.
+            tls.replace(current)?;
             continue;
         }
         let host = app.config().host_names().host(role);

@@ -329,7 +329,7 @@ async fn serve_refuses_while_the_roots_key_lies_open_and_runs_while_it_is_wrappe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_certificate_is_renewed_at_two_thirds_of_its_life() {
+async fn own_certificates_are_renewed_at_two_thirds_of_their_life() {
     use crate::{app::Parts, clock::ManualClock, listener::Tls};
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("instance");
@@ -365,4 +365,16 @@ async fn a_server_certificate_is_renewed_at_two_thirds_of_its_life() {
     let second = renew().await;
     assert_ne!(second, first);
     assert_eq!(renew().await, second);
+
+    let responder = || std::fs::read(paths.certificate("ocsp-terminals")).unwrap();
+    let answers_until = || app.authority().ocsp().iter().next().unwrap().not_after().unwrap();
+    let (first, until) = (responder(), answers_until());
+    super::renew_ocsp_responders(&app, &opened.passphrase).await.unwrap();
+    assert_eq!(responder(), first);
+    clock.advance(time::Duration::days(130));
+    super::renew_ocsp_responders(&app, &opened.passphrase).await.unwrap();
+    assert_ne!(responder(), first);
+    assert!(answers_until() > until);
+    // What was written opens again.
+    super::Opened::open(&paths, app.names()).unwrap();
 }

@@ -33,13 +33,15 @@ pub async fn by_post(State(app): State<App>, headers: HeaderMap, body: Body) -> 
         }
         Err(_) => return StatusCode::BAD_REQUEST.into_response(),
     };
-    respond(&app, app.authority().ocsp().question(&octets)).await
+    let responders = app.authority().ocsp();
+    respond(&app, responders.question(&octets)).await
 }
 
 /// `GET /ocsp/{base64}`. The path is read as it came: the base64 may hold slashes.
 pub async fn by_get(State(app): State<App>, OriginalUri(uri): OriginalUri) -> Response {
     let question = uri.path().strip_prefix("/ocsp/").unwrap_or_default();
-    respond(&app, app.authority().ocsp().question_by_get(question)).await
+    let responders = app.authority().ocsp();
+    respond(&app, responders.question_by_get(question)).await
 }
 
 async fn respond(app: &App, question: Result<OcspQuestion<'_>, OcspFailure>) -> Response {
