@@ -3,4 +3,5 @@
 
 mod browser_store;
 mod door;
+mod enrolment;
 mod world;

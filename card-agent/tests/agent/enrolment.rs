@@ -1,0 +1,276 @@
+//! Enrolment against an EST server of the test's own, over real TLS.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use sekisho_agent::terminal::enrol::{EnrolError, Invitation, enrol, refresh_trust, renew};
+use sekisho_agent::terminal::key::FileKey;
+use sekisho_agent::terminal::place::Place;
+use sekisho_ca::lookalike::Forge;
+use sekisho_key::SoftwareKey;
+use sekisho_pki::encoding::cms;
+use sekisho_pki::encoding::name::{Part, name};
+use sekisho_protocol::{Jwk, JwkSet, Sha256Digest};
+use serde_json::json;
+use time::{Duration, OffsetDateTime};
+use tokio::net::TcpListener;
+use x509_cert::der::asn1::Ia5String;
+use x509_cert::der::{Decode, Encode};
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::name::Name;
+use x509_cert::request::CertReq;
+
+const HOST: &str = "enrol.agent-test.localhost";
+const CODE: &str = "ABCD-EFGH";
+
+struct Authority {
+    root_der: Vec<u8>,
+    root: Name,
+    key: SoftwareKey,
+    /// The key that used the code, as the protocol has it: the same one may ask again.
+    used_by: Mutex<Option<Vec<u8>>>,
+    codes_received: AtomicUsize,
+    issued: AtomicUsize,
+}
+
+impl Authority {
+    fn certify(&self, subject: &Name, spki: &[u8], serial: u32, host: Option<&str>) -> Vec<u8> {
+        let now = OffsetDateTime::now_utc();
+        let (from, until) = (now - Duration::DAY, now + Duration::DAY);
+        let mut forge = Forge::new(&self.root, subject, &self.key, from, until);
+        forge.public_key_der = spki.to_vec();
+        forge.serial = serial;
+        if let Some(host) = host {
+            let name = GeneralName::DnsName(Ia5String::new(host).unwrap());
+            forge.put(false, &SubjectAltName(vec![name])).unwrap();
+        }
+        forge.sign(&self.key).unwrap()
+    }
+
+    fn certs_only(certificates: &[&[u8]]) -> (u16, String) {
+        let text = STANDARD.encode(cms::certs_only(certificates).unwrap());
+        // Line breaks, as many servers send them.
+        let lines: Vec<String> =
+            text.as_bytes().chunks(76).map(|line| String::from_utf8_lossy(line).into()).collect();
+        (200, lines.join("\r\n"))
+    }
+
+    fn issue(&self, body: &[u8]) -> (Vec<u8>, (u16, String)) {
+        let request = CertReq::from_der(&STANDARD.decode(body).unwrap()).unwrap();
+        let spki = request.info.public_key.to_der().unwrap();
+        let serial = 100 + self.issued.fetch_add(1, Ordering::SeqCst) as u32;
+        let leaf = self.certify(&request.info.subject, &spki, serial, None);
+        (spki, Self::certs_only(&[&leaf]))
+    }
+
+    fn answer(&self, path: &str, code: Option<&str>, known: bool, body: &[u8]) -> (u16, String) {
+        if code.is_some() {
+            self.codes_received.fetch_add(1, Ordering::SeqCst);
+        }
+        let expected = format!("Basic {}", STANDARD.encode(format!("T0123456789:{CODE}")));
+        match path {
+            "/.well-known/est/cacerts" => Self::certs_only(&[&self.root_der]),
+            "/.well-known/est/simpleenroll" if code == Some(expected.as_str()) => {
+                let (spki, answer) = self.issue(body);
+                let mut used_by = self.used_by.lock().unwrap();
+                match used_by.as_ref().filter(|before| **before != spki) {
+                    Some(_) => (403, "this code was used with another key".into()),
+                    None => {
+                        *used_by = Some(spki);
+                        answer
+                    }
+                }
+            }
+            "/.well-known/est/simpleenroll" => (401, "no such code".into()),
+            "/.well-known/est/simplereenroll" if known => self.issue(body).1,
+            "/terminal/trust" if known => {
+                let key = SoftwareKey::generate_p256().unwrap();
+                let key =
+                    Jwk::from_spki_der(sekisho_key::SigningKey::public_key_der(&key)).unwrap();
+                let keys = JwkSet::new(vec![key.named_by_thumbprint()]).unwrap();
+                let document = json!({
+                    "issuer": "https://login.example",
+                    "portal_origins": ["https://terminal.example"],
+                    "login_request_keys": keys,
+                    "terminal": { "id": "T0123456789", "name": "外来1号機" },
+                    "facility": { "id": "123456789015", "name": "架空クリニック" },
+                    "card_issuers": [],
+                    "accepted_policies": [],
+                    "presence_url": "https://enrol.example/presence",
+                    "minimum_agent_version": "0.1.0",
+                });
+                (200, document.to_string())
+            }
+            _ => (401, "who are you?".into()),
+        }
+    }
+}
+
+/// Starts a server; returns it and its address.
+async fn server(host: &'static str) -> (Arc<Authority>, url::Url) {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let key = SoftwareKey::generate_p256().unwrap();
+    let root = name(&[Part::CommonName("Test Root")]).unwrap();
+    let now = OffsetDateTime::now_utc();
+    let forge = Forge::new(&root, &root, &key, now - Duration::DAY, now + Duration::DAY);
+    let authority = Arc::new(Authority {
+        root_der: forge.sign(&key).unwrap(),
+        root,
+        key,
+        used_by: Mutex::default(),
+        codes_received: AtomicUsize::new(0),
+        issued: AtomicUsize::new(0),
+    });
+    let server_key = SoftwareKey::generate_p256().unwrap();
+    let subject = name(&[Part::CommonName("server")]).unwrap();
+    let spki = sekisho_key::SigningKey::public_key_der(&server_key);
+    let leaf = authority.certify(&subject, spki, 2, Some(host));
+    let mut anchors = rustls::RootCertStore::empty();
+    anchors.add(CertificateDer::from(authority.root_der.clone())).unwrap();
+    let verifier =
+        WebPkiClientVerifier::builder(anchors.into()).allow_unauthenticated().build().unwrap();
+    let private = PrivateKeyDer::try_from(server_key.pkcs8_der().unwrap().to_vec()).unwrap();
+    let config = rustls::ServerConfig::builder()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(vec![CertificateDer::from(leaf)], private)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let serving = authority.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(stream) = acceptor.accept(stream).await else { continue };
+            let known = stream.get_ref().1.peer_certificates().is_some();
+            let authority = serving.clone();
+            let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+                let authority = authority.clone();
+                async move {
+                    let (head, body) = request.into_parts();
+                    let body = body.collect().await.unwrap().to_bytes();
+                    let code = head.headers.get("authorization").map(|v| v.to_str().unwrap());
+                    let (status, text) = authority.answer(head.uri.path(), code, known, &body);
+                    let answer = Response::builder().status(status);
+                    Ok::<_, http::Error>(answer.body(Full::<Bytes>::from(text))?)
+                }
+            });
+            tokio::spawn(
+                hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service),
+            );
+        }
+    });
+    (authority, format!("https://{HOST}:{port}").parse().unwrap())
+}
+
+fn invitation(authority: &Authority, server: &url::Url) -> Invitation {
+    Invitation {
+        server: server.clone(),
+        root_sha256: authority.root_fingerprint(),
+        terminal: "T0123456789".into(),
+        code: CODE.to_owned().into(),
+    }
+}
+
+impl Authority {
+    fn root_fingerprint(&self) -> String {
+        hex::encode(Sha256Digest::of(&self.root_der).as_bytes())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_line_enrols_the_pc_and_a_second_run_changes_nothing() {
+    let (authority, address) = server(HOST).await;
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::create(folder.path()).unwrap();
+    let trust = enrol(&place, &invitation(&authority, &address)).await.unwrap();
+    assert_eq!(trust.terminal.name, "外来1号機");
+    let first = std::fs::read(place.certificate()).unwrap();
+
+    enrol(&place, &invitation(&authority, &address)).await.unwrap();
+    assert_eq!(std::fs::read(place.certificate()).unwrap(), first);
+    assert_eq!(authority.issued.load(Ordering::SeqCst), 1);
+
+    use std::os::unix::fs::PermissionsExt;
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&place.folder), mode(&place.key())), (0o700, 0o600));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_lost_its_answer_asks_again_with_the_same_key() {
+    let (authority, address) = server(HOST).await;
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::create(folder.path()).unwrap();
+    enrol(&place, &invitation(&authority, &address)).await.unwrap();
+    std::fs::remove_file(place.certificate()).unwrap();
+    enrol(&place, &invitation(&authority, &address)).await.unwrap();
+
+    // Another key, another folder: the code is spent.
+    let other = Place::create(&folder.path().join("other")).unwrap();
+    let refused = enrol(&other, &invitation(&authority, &address)).await.unwrap_err();
+    assert!(
+        matches!(&refused, EnrolError::CodeRefused(text) if text.contains("another key")),
+        "{refused}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_a_wrong_root_the_code_is_never_sent() {
+    let (authority, address) = server(HOST).await;
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::create(folder.path()).unwrap();
+    let wrong = Invitation { root_sha256: "00".repeat(32), ..invitation(&authority, &address) };
+    assert!(matches!(enrol(&place, &wrong).await, Err(EnrolError::WrongRoot)));
+    let torn = Invitation { root_sha256: "abc".into(), ..invitation(&authority, &address) };
+    assert!(matches!(enrol(&place, &torn).await, Err(EnrolError::FingerprintForm)));
+    assert_eq!(authority.codes_received.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_shows_the_right_root_but_stands_not_under_its_name_gets_no_code() {
+    let (authority, address) = server("somebody-else.localhost").await;
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::create(folder.path()).unwrap();
+    let refused = enrol(&place, &invitation(&authority, &address)).await.unwrap_err();
+    assert!(matches!(refused, EnrolError::ServerNotTrusted(_)), "{refused}");
+    assert_eq!(authority.codes_received.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_code_is_refused_and_nothing_answering_is_named() {
+    let (authority, address) = server(HOST).await;
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::create(folder.path()).unwrap();
+    let wrong = Invitation { code: "WRONG".to_owned().into(), ..invitation(&authority, &address) };
+    assert!(matches!(enrol(&place, &wrong).await, Err(EnrolError::CodeRefused(_))));
+    let nobody = Invitation {
+        server: format!("https://{HOST}:1").parse().unwrap(),
+        ..invitation(&authority, &address)
+    };
+    assert!(matches!(enrol(&place, &nobody).await, Err(EnrolError::Unreachable { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn renewal_shows_the_old_certificate_and_keeps_the_key() {
+    let (authority, address) = server(HOST).await;
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::create(folder.path()).unwrap();
+    enrol(&place, &invitation(&authority, &address)).await.unwrap();
+    let (before, key) =
+        (std::fs::read(place.certificate()).unwrap(), std::fs::read(place.key()).unwrap());
+    renew(&place).await.unwrap();
+    assert_ne!(std::fs::read(place.certificate()).unwrap(), before);
+    assert_eq!(std::fs::read(place.key()).unwrap(), key);
+    let key = FileKey::load(&place.key()).unwrap();
+    let (_, ahead) = refresh_trust(&place, &key).await.unwrap();
+    assert!(ahead.abs() <= 2);
+}
