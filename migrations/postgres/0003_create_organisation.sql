@@ -75,5 +75,6 @@ CREATE TABLE activation_code (
     organisation_id TEXT NOT NULL REFERENCES organisation (id),
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
-    used_at BIGINT
+    used_at BIGINT,
+    withdrawn_at BIGINT -- a later letter replaced it
 );

@@ -75,5 +75,6 @@ CREATE TABLE activation_code (
     organisation_id TEXT NOT NULL REFERENCES organisation (id),
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
-    used_at INTEGER
+    used_at INTEGER,
+    withdrawn_at INTEGER -- a later letter replaced it
 ) STRICT;

@@ -1,0 +1,58 @@
+//! People, by an identifier that means nothing, and their names apart from everything else.
+
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{Queries, StoreError, Tx, search, sql};
+
+/// Names of a person.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct PersonName {
+    /// In kanji.
+    pub name: String,
+    /// In kana; empty where nobody told it.
+    pub name_kana: String,
+    /// In Latin letters; empty where nobody told it.
+    pub name_romaji: String,
+}
+
+/// Enters a person without a card; answers the new identifier, a UUIDv7.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn enter(
+    tx: &mut Tx,
+    name: &str,
+    name_kana: &str,
+    at: OffsetDateTime,
+) -> Result<String, StoreError> {
+    let id = Uuid::now_v7().to_string();
+    tx.execute(sql("INSERT INTO person (id, created_at) VALUES ($1, $2)").bind(&id).bind(at))
+        .await?;
+    tx.execute(
+        sql("INSERT INTO person_name (person_id, name, name_kana, name_romaji, search_key)
+             VALUES ($1, $2, $3, '', $4)")
+        .bind(&id)
+        .bind(name)
+        .bind(name_kana)
+        .bind(search::key(&format!("{name} {name_kana}"))),
+    )
+    .await?;
+    Ok(id)
+}
+
+/// The names of a person.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn name(
+    queries: &mut impl Queries,
+    person_id: &str,
+) -> Result<Option<PersonName>, StoreError> {
+    queries
+        .fetch_optional(
+            sql("SELECT name, name_kana, name_romaji FROM person_name WHERE person_id = $1")
+                .bind(person_id),
+        )
+        .await
+}
