@@ -27,6 +27,7 @@ pub mod names;
 pub mod outbox;
 pub mod page;
 pub mod portal;
+pub mod people;
 pub mod repository;
 pub mod router;
 pub mod schedule;

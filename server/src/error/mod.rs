@@ -8,5 +8,6 @@ mod facility;
 pub mod login;
 pub mod oauth;
 pub mod page;
+mod people;
 pub mod problem;
 mod store;

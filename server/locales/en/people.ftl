@@ -1,0 +1,14 @@
+people-nav-home = Home
+people-nav-terminals = Terminals
+people-nav-members = Members
+people-nav-applications = Applications
+people-nav-roles = Staff and roles
+people-role-operating-administrator = Operating administrator
+people-role-accreditation-officer = Accreditation officer
+people-role-facility-administrator = Facility administrator
+people-role-service-owner = Service owner
+people-role-auditor = Auditor
+people-role-unknown = Unknown role
+people-session-ended-title = Please sign in again
+people-session-ended-text = You are not signed in, or your session has ended. What you sent was not saved.
+people-session-ended-help = Sign in, then repeat what you were doing.

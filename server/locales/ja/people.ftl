@@ -1,0 +1,14 @@
+people-nav-home = ホーム
+people-nav-terminals = 端末
+people-nav-members = 職員
+people-nav-applications = 申請の審査
+people-nav-roles = 担当者と役割
+people-role-operating-administrator = 運営管理者
+people-role-accreditation-officer = 認定担当者
+people-role-facility-administrator = 施設管理者
+people-role-service-owner = サービス責任者
+people-role-auditor = 監査担当者
+people-role-unknown = 不明な役割
+people-session-ended-title = ログインし直してください
+people-session-ended-text = ログインしていないか、時間が経過したためログアウトされました。送信された内容は保存されていません。
+people-session-ended-help = ログインしてから、もう一度操作してください。

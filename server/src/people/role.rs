@@ -1,0 +1,157 @@
+//! Roles of people without a card, and what proves that one permits an act.
+
+use sekisho_store::{
+    audit::{Actor, Entry},
+    role_grant::RoleGrant,
+};
+use time::OffsetDateTime;
+
+/// In which capacity somebody acts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Runs the operating body's instance (事業主体の管理者): roles, register, services.
+    OperatingAdministrator,
+    /// Examines and decides applications (認定担当者).
+    AccreditationOfficer,
+    /// Runs one facility's terminals and members (施設管理者); the facility's identifier.
+    FacilityAdministrator(String),
+    /// Runs the relying services of one organisation (サービス責任者); its identifier.
+    ServiceOwner(String),
+    /// Reads the audit trail (監査担当者), changes nothing.
+    Auditor,
+}
+
+impl Role {
+    /// Tokens of the roles that are for no organisation, which an administrator may grant.
+    pub const GRANTABLE: [&'static str; 3] =
+        ["operating_administrator", "accreditation_officer", "auditor"];
+
+    /// As stored and in audit records.
+    #[must_use]
+    pub const fn token(&self) -> &'static str {
+        match self {
+            Self::OperatingAdministrator => "operating_administrator",
+            Self::AccreditationOfficer => "accreditation_officer",
+            Self::FacilityAdministrator(_) => "facility_administrator",
+            Self::ServiceOwner(_) => "service_owner",
+            Self::Auditor => "auditor",
+        }
+    }
+
+    /// Message key of its name.
+    #[must_use]
+    pub fn name_key(token: &str) -> &'static str {
+        match token {
+            "operating_administrator" => "people-role-operating-administrator",
+            "accreditation_officer" => "people-role-accreditation-officer",
+            "facility_administrator" => "people-role-facility-administrator",
+            "service_owner" => "people-role-service-owner",
+            "auditor" => "people-role-auditor",
+            _ => "people-role-unknown",
+        }
+    }
+
+    /// The organisation the role is for.
+    #[must_use]
+    pub fn organisation(&self) -> Option<&str> {
+        match self {
+            Self::FacilityAdministrator(id) | Self::ServiceOwner(id) => Some(id),
+            Self::OperatingAdministrator | Self::AccreditationOfficer | Self::Auditor => None,
+        }
+    }
+
+    /// From a stored grant; `None` for a token of a later version, which permits nothing here.
+    #[must_use]
+    pub fn of_grant(grant: &RoleGrant) -> Option<Self> {
+        match (grant.role.as_str(), &grant.organisation_id) {
+            ("operating_administrator", None) => Some(Self::OperatingAdministrator),
+            ("accreditation_officer", None) => Some(Self::AccreditationOfficer),
+            ("facility_administrator", Some(id)) => Some(Self::FacilityAdministrator(id.clone())),
+            ("service_owner", Some(id)) => Some(Self::ServiceOwner(id.clone())),
+            ("auditor", None) => Some(Self::Auditor),
+            _ => None,
+        }
+    }
+}
+
+/// A person acting in a role that they have. Only [`super::session::ConsoleSession::require`] makes
+/// one; every changing act of the console holds it and writes its audit record through it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acting {
+    person_id: String,
+    role: Role,
+    address: String,
+}
+
+impl Acting {
+    pub(super) fn new(person_id: String, role: Role, address: String) -> Self {
+        Self { person_id, role, address }
+    }
+
+    /// Who acts.
+    #[must_use]
+    pub fn person_id(&self) -> &str {
+        &self.person_id
+    }
+
+    /// In which role.
+    #[must_use]
+    pub fn role(&self) -> &Role {
+        &self.role
+    }
+
+    /// The record of an act carried out: actor, role, organisation and address are filled in.
+    #[must_use]
+    pub fn done(&self, act: &'static str, at: OffsetDateTime) -> Entry {
+        self.complete(Entry::done(act, Actor::Person(self.person_id.clone()), at))
+    }
+
+    /// The record of an act refused for `reason`, a constant code.
+    #[must_use]
+    pub fn refused(&self, act: &'static str, at: OffsetDateTime, reason: &str) -> Entry {
+        self.complete(Entry::refused(act, Actor::Person(self.person_id.clone()), at, reason))
+    }
+
+    fn complete(&self, entry: Entry) -> Entry {
+        let entry = entry.in_role(self.role.token()).from_address(&self.address);
+        match self.role.organisation() {
+            Some(id) => entry.at_organisation(id),
+            None => entry,
+        }
+    }
+}
+
+/// The person has not the role that the act needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the act needs the role {needed}")]
+pub struct RoleMissing {
+    /// Token of the role.
+    pub needed: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(role: &str, organisation_id: Option<&str>) -> RoleGrant {
+        RoleGrant {
+            id: String::new(),
+            person_id: String::new(),
+            role: role.into(),
+            organisation_id: organisation_id.map(Into::into),
+        }
+    }
+
+    #[test]
+    fn a_grant_reads_back_as_its_role_and_a_misshapen_one_as_none() {
+        let facility = Role::FacilityAdministrator("179927398711".into());
+        assert_eq!(
+            Role::of_grant(&grant(facility.token(), Some("179927398711"))),
+            Some(facility)
+        );
+        assert_eq!(Role::of_grant(&grant("auditor", None)), Some(Role::Auditor));
+        assert_eq!(Role::of_grant(&grant("facility_administrator", None)), None);
+        assert_eq!(Role::of_grant(&grant("auditor", Some("179927398711"))), None);
+        assert_eq!(Role::of_grant(&grant("king", None)), None);
+    }
+}

@@ -1,0 +1,299 @@
+//! Console sessions: opened by password and second factor together, never by one alone.
+
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    response::{IntoResponse, Redirect, Response},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, request::Parts};
+use sekisho_key::{Randomness, RandomnessError};
+use sekisho_store::{
+    StoreError, Tx, person, role_grant,
+    session::{self, Realm, Session},
+};
+use sha2::{Digest, Sha256};
+
+use super::role::{Acting, Role, RoleMissing};
+use crate::{
+    app::App,
+    cookie::{self, SameSite},
+    error::page::PageError,
+    listener::Peer,
+    page::PageFrame,
+};
+
+/// The cookie of a console session; a portal session has another one, on another name.
+pub const COOKIE: &str = "__Host-console";
+/// Path that a POST signs out at.
+pub const SIGN_OUT_PATH: &str = "/console/logout";
+/// Path of the sign-in page.
+pub const SIGN_IN_PATH: &str = "/console/login";
+
+/// Somebody who is signed in with both factors, with their roles as of *now*.
+///
+/// Extractor. Without a session a GET is led to the sign-in page and back, anything else gets a
+/// page that explains.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsoleSession {
+    /// SHA-256 of the cookie's value.
+    pub id_hash: [u8; 32],
+    /// Who.
+    pub person_id: String,
+    /// The person's name.
+    pub name: String,
+    /// Roles in force at this request.
+    pub roles: Vec<Role>,
+    /// Network address of this request.
+    pub address: String,
+}
+
+impl ConsoleSession {
+    /// The right to act in `role`.
+    ///
+    /// # Errors
+    /// [`RoleMissing`].
+    pub fn require(&self, role: &Role) -> Result<Acting, RoleMissing> {
+        if self.roles.contains(role) {
+            Ok(Acting::new(self.person_id.clone(), role.clone(), self.address.clone()))
+        } else {
+            Err(RoleMissing { needed: role.token() })
+        }
+    }
+
+    /// The right to act as administrator of one's own facility, where there is exactly one.
+    ///
+    /// # Errors
+    /// [`RoleMissing`]: administrator of no facility, or of several and it must be said which.
+    pub fn require_facility(&self) -> Result<(Acting, String), RoleMissing> {
+        let missing = RoleMissing { needed: "facility_administrator" };
+        let mut facilities = self.facilities();
+        let (Some(id), None) = (facilities.next(), facilities.next()) else { return Err(missing) };
+        let acting = self.require(&Role::FacilityAdministrator(id.to_owned()))?;
+        Ok((acting, id.to_owned()))
+    }
+
+    /// The facilities this person administers.
+    pub fn facilities(&self) -> impl Iterator<Item = &str> {
+        self.roles.iter().filter_map(|role| match role {
+            Role::FacilityAdministrator(id) => Some(id.as_str()),
+            _ => None,
+        })
+    }
+
+    /// A page's frame with who is signed in and where they can go.
+    #[must_use]
+    pub fn frame(&self, page: PageFrame) -> PageFrame {
+        let mut items = vec![("/console", page.t("people-nav-home"))];
+        if self.facilities().next().is_some() {
+            items.push(("/console/terminals", page.t("people-nav-terminals")));
+            items.push(("/console/members", page.t("people-nav-members")));
+        }
+        if self.roles.contains(&Role::AccreditationOfficer) {
+            items.push(("/console/applications", page.t("people-nav-applications")));
+        }
+        if self.roles.contains(&Role::OperatingAdministrator) {
+            items.push(("/console/roles", page.t("people-nav-roles")));
+        }
+        let mut names: Vec<String> =
+            self.roles.iter().map(|role| page.t(Role::name_key(role.token()))).collect();
+        names.dedup();
+        page.with_nav(&items).with_signed_in(&self.name, names.join(" / "), SIGN_OUT_PATH)
+    }
+
+    async fn of_headers(
+        app: &App,
+        headers: &HeaderMap,
+        address: String,
+    ) -> Result<Option<Self>, StoreError> {
+        let Some(value) = cookie::read(headers, COOKIE).filter(|value| value.len() == 43) else {
+            return Ok(None);
+        };
+        let id_hash = hash(value);
+        let now = app.now();
+        let mut reader = app.store().read();
+        let found = session::find(&mut reader, Realm::Console, &id_hash).await?;
+        let live = found.filter(|session| {
+            session.ended.is_none()
+                && session.expires_at > now
+                && session.last_seen_at + app.config().session().console_idle() > now
+        });
+        let Some(session) = live else { return Ok(None) };
+        let roles = role_grant::of_person(&mut reader, &session.person_id).await?;
+        let name = person::name(&mut reader, &session.person_id).await?;
+        if session.last_seen_at + time::Duration::minutes(1) <= now {
+            app.store().note_activity(&id_hash, now).await?;
+        }
+        Ok(Some(Self {
+            id_hash,
+            name: name.map_or_else(String::new, |name| name.name),
+            person_id: session.person_id,
+            roles: roles.iter().filter_map(Role::of_grant).collect(),
+            address,
+        }))
+    }
+}
+
+/// Why a request has no console session.
+#[derive(Debug)]
+pub enum ConsoleRejection {
+    /// Not signed in; leads to the sign-in page, and back to this path.
+    SignIn {
+        /// Path and query of the request.
+        return_to: String,
+    },
+    /// Not signed in, and what was sent cannot be asked for again.
+    Ended,
+    /// The database did not say.
+    Store(StoreError),
+}
+
+impl IntoResponse for ConsoleRejection {
+    fn into_response(self) -> Response {
+        match self {
+            Self::SignIn { return_to } => {
+                let query: String = url::form_urlencoded::Serializer::new(String::new())
+                    .append_pair("return_to", &return_to)
+                    .finish();
+                Redirect::to(&format!("{SIGN_IN_PATH}?{query}")).into_response()
+            }
+            Self::Ended => PageError::new(
+                StatusCode::UNAUTHORIZED,
+                "people-session-ended-title",
+                "people-session-ended-text",
+                "people-session-ended-help",
+            )
+            .into_response(),
+            Self::Store(error) => PageError::from(error).into_response(),
+        }
+    }
+}
+
+impl<S> FromRequestParts<S> for ConsoleSession
+where
+    App: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = ConsoleRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ConsoleRejection> {
+        let app = App::from_ref(state);
+        let found = Self::of_headers(&app, &parts.headers, address(parts)).await;
+        match found.map_err(ConsoleRejection::Store)? {
+            Some(session) => Ok(session),
+            None if parts.method == Method::GET => Err(ConsoleRejection::SignIn {
+                return_to: parts.uri.path_and_query().map_or("/console", |pq| pq.as_str()).into(),
+            }),
+            None => Err(ConsoleRejection::Ended),
+        }
+    }
+}
+
+/// Extractor: the network address of this request, without port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Address {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(address(parts)))
+    }
+}
+
+fn address(parts: &Parts) -> String {
+    // An IPv4 client on a dual-stack socket counts as the IPv4 address it is.
+    parts
+        .extensions
+        .get::<Peer>()
+        .map_or_else(|| "unknown".to_owned(), |peer| peer.addr.ip().to_canonical().to_string())
+}
+
+/// A session about to be opened: the row's identifier and the cookie for the browser.
+pub struct NewSession {
+    /// SHA-256 of the identifier.
+    pub id_hash: [u8; 32],
+    /// The `Set-Cookie` value.
+    pub cookie: HeaderValue,
+}
+
+impl NewSession {
+    /// A fresh identifier of 32 random octets.
+    ///
+    /// # Errors
+    /// [`RandomnessError`].
+    pub fn draw(random: &dyn Randomness) -> Result<Self, RandomnessError> {
+        let mut octets = zeroize::Zeroizing::new([0; 32]);
+        random.fill(&mut *octets)?;
+        let value = zeroize::Zeroizing::new(URL_SAFE_NO_PAD.encode(*octets));
+        // base64url is what cookie values may hold, so the cookie is always made.
+        let cookie = cookie::set(COOKIE, &value, None, SameSite::Lax).ok_or(RandomnessError)?;
+        Ok(Self { id_hash: hash(&value), cookie })
+    }
+
+    /// Opens it for a person whose both factors were proven in the same transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn open(&self, tx: &mut Tx, app: &App, person_id: &str) -> Result<(), StoreError> {
+        let now = app.now();
+        session::open(
+            tx,
+            &Session {
+                id_hash: self.id_hash,
+                realm: Realm::Console,
+                person_id: person_id.to_owned(),
+                at_terminal: None,
+                hc_roles: Vec::new(),
+                acr: sekisho_wire::acr::PASSWORD_TOTP.to_owned(),
+                amr: vec!["pwd".to_owned(), "otp".to_owned(), "mfa".to_owned()],
+                auth_time: now,
+                created_at: now,
+                last_seen_at: now,
+                expires_at: now + app.config().session().console_lifetime(),
+                locked_at: None,
+                ended: None,
+            },
+        )
+        .await
+    }
+}
+
+fn hash(value: &str) -> [u8; 32] {
+    Sha256::digest(value).into()
+}
+
+/// Where to go after signing in: a path of the console, never another origin.
+#[must_use]
+pub fn safe_return_to(asked: Option<&str>) -> &str {
+    asked
+        .filter(|path| {
+            path.len() <= 512
+                && (*path == "/console" || path.starts_with("/console/"))
+                && path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
+                && !path.starts_with(SIGN_IN_PATH)
+                && !path.starts_with(SIGN_OUT_PATH)
+        })
+        .unwrap_or("/console")
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_paths_of_the_console_are_returned_to() {
+        assert_eq!(safe_return_to(Some("/console/roles?x=1")), "/console/roles?x=1");
+        for other in [
+            None,
+            Some("https://evil.example/console"),
+            Some("//evil.example"),
+            Some("/consolex"),
+            Some("/console/\\evil"),
+            Some("/console/login?return_to=/console/login"),
+            Some("/console/a\r\nx: y"),
+        ] {
+            assert_eq!(safe_return_to(other), "/console", "{other:?}");
+        }
+    }
+}
