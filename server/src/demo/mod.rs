@@ -3,6 +3,7 @@
 //! processes.
 
 pub mod browser;
+pub mod cards;
 pub mod cast;
 pub mod chromium;
 pub mod login_page;
