@@ -1,0 +1,169 @@
+//! The OpenID provider as this service sees it: discovery, login, verified tokens.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, bail};
+use openidconnect::{
+    AccessTokenHash, AuthorizationCode, ClientId, ClientSecret, CsrfToken, HttpRequest,
+    HttpResponse, IssuerUrl, JsonWebKeySet, Nonce, OAuth2TokenResponse, PkceCodeChallenge,
+    PkceCodeVerifier, RedirectUrl, Scope, TokenResponse,
+    core::{CoreAuthenticationFlow, CoreJsonWebKeySet, CoreProviderMetadata},
+};
+use url::Url;
+
+use crate::claims::{Claims, ServiceClient};
+
+/// A login under way, remembered between the redirect and the callback.
+pub struct PendingLogin {
+    /// Guards against forged callbacks.
+    pub state: CsrfToken,
+    nonce: Nonce,
+    verifier: PkceCodeVerifier,
+}
+
+/// The provider, discovered once at the start.
+pub struct Provider {
+    client: ServiceClient,
+    metadata: CoreProviderMetadata,
+    http: reqwest::Client,
+    scopes: Vec<Scope>,
+}
+
+/// How this service is registered at the provider.
+pub struct Registration {
+    /// Issuer identifier, exactly as registered.
+    pub issuer: String,
+    /// `client_id`.
+    pub client_id: String,
+    /// Secret, for `client_secret_basic`.
+    pub client_secret: String,
+    /// Where the provider sends people back to.
+    pub redirect_uri: String,
+    /// Scopes to ask for beside `openid`.
+    pub scopes: Vec<String>,
+}
+
+/// An HTTP client that trusts the network's root and follows no redirects: a redirect from the
+/// provider's endpoints would be an attack (openidconnect's documentation asks for this, too).
+///
+/// # Errors
+/// When the root certificate does not read.
+pub fn http_client(root_pem: &[u8], issuer: &Url) -> anyhow::Result<reqwest::Client> {
+    let mut builder = reqwest::Client::builder()
+        .tls_certs_only([reqwest::Certificate::from_pem(root_pem)?])
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .timeout(std::time::Duration::from_secs(10));
+    if let Some(host) = issuer.host_str().filter(|host| host.ends_with(".localhost")) {
+        // RFC 6761 §6.3: such names mean this machine; not every resolver knows. Port 0: the URL's.
+        builder = builder.resolve_to_addrs(host, &[SocketAddr::from(([127, 0, 0, 1], 0))]);
+    }
+    Ok(builder.build()?)
+}
+
+async fn send(http: &reqwest::Client, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    let response = http.execute(request.try_into()?).await?;
+    let mut reply = axum::http::Response::builder().status(response.status());
+    if let Some(headers) = reply.headers_mut() {
+        headers.extend(response.headers().clone());
+    }
+    Ok(reply.body(response.bytes().await?.to_vec())?)
+}
+
+/// What can go wrong on the way to the provider.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// Nothing answered, or not in time.
+    #[error("the provider was not reached")]
+    Unreachable(#[from] reqwest::Error),
+    /// The answer is not HTTP as the library wants it.
+    #[error("the provider's answer is malformed")]
+    Malformed(#[from] axum::http::Error),
+}
+
+impl Provider {
+    /// Discovers the provider (OIDC Discovery §4) and fetches its keys.
+    ///
+    /// # Errors
+    /// When it does not answer, or its metadata name another issuer.
+    pub async fn discover(
+        http: reqwest::Client,
+        registration: Registration,
+    ) -> anyhow::Result<Self> {
+        let issuer = IssuerUrl::new(registration.issuer)?;
+        let metadata =
+            CoreProviderMetadata::discover_async(issuer, &|request| send(&http, request))
+                .await
+                .context("discovery failed")?;
+        let client = ServiceClient::from_provider_metadata(
+            metadata.clone(),
+            ClientId::new(registration.client_id),
+            Some(ClientSecret::new(registration.client_secret)),
+        )
+        .set_redirect_uri(RedirectUrl::new(registration.redirect_uri)?);
+        let scopes = registration.scopes.into_iter().map(Scope::new).collect();
+        Ok(Self { client, metadata, http, scopes })
+    }
+
+    /// Where to send the browser, and what to remember until it comes back.
+    #[must_use]
+    pub fn begin(&self) -> (Url, PendingLogin) {
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let (url, state, nonce) = self
+            .client
+            .authorize_url(
+                CoreAuthenticationFlow::AuthorizationCode,
+                CsrfToken::new_random,
+                Nonce::new_random,
+            )
+            .add_scopes(self.scopes.iter().cloned())
+            .set_pkce_challenge(challenge)
+            .url();
+        (url, PendingLogin { state, nonce, verifier })
+    }
+
+    /// Exchanges the code and verifies the ID token: signature, issuer, audience, expiry, nonce,
+    /// and that it belongs to the access token (`at_hash`).
+    ///
+    /// # Errors
+    /// When the provider refuses the code, or the token does not verify.
+    pub async fn finish(&self, code: String, pending: PendingLogin) -> anyhow::Result<Claims> {
+        let response = self
+            .client
+            .exchange_code(AuthorizationCode::new(code))?
+            .set_pkce_verifier(pending.verifier)
+            .request_async(&|request| send(&self.http, request))
+            .await
+            .context("the provider refused the code")?;
+        let id_token = response.id_token().context("the answer holds no ID token")?;
+        let verifier = self.client.id_token_verifier();
+        let claims = id_token.claims(&verifier, &pending.nonce).context("ID token refused")?;
+        if let Some(expected) = claims.access_token_hash() {
+            let actual = AccessTokenHash::from_token(
+                response.access_token(),
+                id_token.signing_alg()?,
+                id_token.signing_key(&verifier)?,
+            )?;
+            if actual != *expected {
+                bail!("the access token is not the one that the ID token speaks of");
+            }
+        }
+        Ok(claims.clone())
+    }
+
+    /// The provider's issuer identifier.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        self.metadata.issuer().as_str()
+    }
+
+    /// The provider's keys now: they may have been rotated since the start.
+    ///
+    /// # Errors
+    /// When they cannot be fetched.
+    pub async fn keys(&self) -> anyhow::Result<CoreJsonWebKeySet> {
+        JsonWebKeySet::fetch_async(self.metadata.jwks_uri(), &|request| send(&self.http, request))
+            .await
+            .context("the provider's keys cannot be fetched")
+    }
+}
