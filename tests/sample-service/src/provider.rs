@@ -1,12 +1,12 @@
 //! The OpenID provider as this service sees it: discovery, login, verified tokens.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, pin::Pin};
 
 use anyhow::{Context, bail};
 use openidconnect::{
-    AccessTokenHash, AuthorizationCode, ClientId, ClientSecret, CsrfToken, HttpRequest,
-    HttpResponse, IssuerUrl, JsonWebKeySet, Nonce, OAuth2TokenResponse, PkceCodeChallenge,
-    PkceCodeVerifier, RedirectUrl, Scope, TokenResponse,
+    AccessTokenHash, AsyncHttpClient, AuthorizationCode, ClientId, ClientSecret, CsrfToken,
+    HttpRequest, HttpResponse, IssuerUrl, JsonWebKeySet, Nonce, OAuth2TokenResponse,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, TokenResponse,
     core::{CoreAuthenticationFlow, CoreJsonWebKeySet, CoreProviderMetadata},
 };
 use url::Url;
@@ -25,7 +25,7 @@ pub struct PendingLogin {
 pub struct Provider {
     client: ServiceClient,
     metadata: CoreProviderMetadata,
-    http: reqwest::Client,
+    http: Transport,
     scopes: Vec<Scope>,
 }
 
@@ -61,13 +61,23 @@ pub fn http_client(root_pem: &[u8], issuer: &Url) -> anyhow::Result<reqwest::Cli
     Ok(builder.build()?)
 }
 
-async fn send(http: &reqwest::Client, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-    let response = http.execute(request.try_into()?).await?;
-    let mut reply = axum::http::Response::builder().status(response.status());
-    if let Some(headers) = reply.headers_mut() {
-        headers.extend(response.headers().clone());
+/// Carries the library's requests over reqwest.
+struct Transport(reqwest::Client);
+
+impl<'c> AsyncHttpClient<'c> for Transport {
+    type Error = HttpError;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(async move {
+            let response = self.0.execute(request.try_into()?).await?;
+            let mut reply = axum::http::Response::builder().status(response.status());
+            if let Some(headers) = reply.headers_mut() {
+                headers.extend(response.headers().clone());
+            }
+            Ok(reply.body(response.bytes().await?.to_vec())?)
+        })
     }
-    Ok(reply.body(response.bytes().await?.to_vec())?)
 }
 
 /// What can go wrong on the way to the provider.
@@ -91,10 +101,9 @@ impl Provider {
         registration: Registration,
     ) -> anyhow::Result<Self> {
         let issuer = IssuerUrl::new(registration.issuer)?;
-        let metadata =
-            CoreProviderMetadata::discover_async(issuer, &|request| send(&http, request))
-                .await
-                .context("discovery failed")?;
+        let metadata = CoreProviderMetadata::discover_async(issuer, &http)
+            .await
+            .context("discovery failed")?;
         let client = ServiceClient::from_provider_metadata(
             metadata.clone(),
             ClientId::new(registration.client_id),
@@ -132,7 +141,7 @@ impl Provider {
             .client
             .exchange_code(AuthorizationCode::new(code))?
             .set_pkce_verifier(pending.verifier)
-            .request_async(&|request| send(&self.http, request))
+            .request_async(&self.http)
             .await
             .context("the provider refused the code")?;
         let id_token = response.id_token().context("the answer holds no ID token")?;
@@ -162,7 +171,7 @@ impl Provider {
     /// # Errors
     /// When they cannot be fetched.
     pub async fn keys(&self) -> anyhow::Result<CoreJsonWebKeySet> {
-        JsonWebKeySet::fetch_async(self.metadata.jwks_uri(), &|request| send(&self.http, request))
+        JsonWebKeySet::fetch_async(self.metadata.jwks_uri(), &self.http)
             .await
             .context("the provider's keys cannot be fetched")
     }
