@@ -101,6 +101,7 @@ impl Provider {
         registration: Registration,
     ) -> anyhow::Result<Self> {
         let issuer = IssuerUrl::new(registration.issuer)?;
+        let http = Transport(http);
         let metadata = CoreProviderMetadata::discover_async(issuer, &http)
             .await
             .context("discovery failed")?;
