@@ -9,6 +9,7 @@ pub mod apdu;
 mod card;
 mod files;
 mod personal;
+pub mod vpcd;
 
 pub use card::{Latency, Options, SoftwareCard};
 pub use files::Layout;

@@ -4,4 +4,5 @@
 mod browser_store;
 mod door;
 mod enrolment;
+mod pcsc;
 mod world;

@@ -60,34 +60,9 @@ impl Answer {
 
 impl World {
     pub async fn new(layout: Layout) -> Self {
-        let now = OffsetDateTime::now_utc();
-        let hpki = LookalikeHpki::make(now, 0, "http://plain.example/").unwrap();
-        let holder = CardHolder {
-            common_name: "Hanako Kakuu",
-            kanji_name: "架空　花子",
-            serial_number: "DEMO00001",
-            roles: &["Medical Doctor"],
-            organisation: None,
-        };
-        let validity = (now - Duration::DAY, now + Duration::DAY);
-        let card = hpki.issue_card(&holder, CardUse::Authentication, 7, validity).unwrap();
-        let certificate_der = card.certificate_der.clone();
-
         let folder = tempfile::tempdir().unwrap();
         let card_folder = folder.path().join("card");
-        Personalisation {
-            layout,
-            pin: PIN.to_owned().into(),
-            tries: 15,
-            authentication: ApplicationData {
-                certificate_der: card.certificate_der,
-                chain_der: vec![card.root_der, card.sub_ca_der],
-                key_pkcs8_der: card.key_pkcs8,
-            },
-            signature: None,
-        }
-        .write(&card_folder)
-        .unwrap();
+        let certificate_der = write_card(&card_folder, layout);
 
         let portal = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
         let public = Jwk::from_point(portal.public_key().as_ref()).unwrap().with_kid("portal-1");
@@ -255,4 +230,35 @@ impl World {
         assert_eq!(begun.status, 200, "{}", begun.body);
         self.finish(&begun.json()["exchange"]).await.1
     }
+}
+
+/// Writes a card's folder; returns the authentication certificate.
+pub fn write_card(folder: &std::path::Path, layout: Layout) -> Vec<u8> {
+    let now = OffsetDateTime::now_utc();
+    let hpki = LookalikeHpki::make(now, 0, "http://plain.example/").unwrap();
+    let holder = CardHolder {
+        common_name: "Hanako Kakuu",
+        kanji_name: "架空　花子",
+        serial_number: "DEMO00001",
+        roles: &["Medical Doctor"],
+        organisation: None,
+    };
+    let validity = (now - Duration::DAY, now + Duration::DAY);
+    let card = hpki.issue_card(&holder, CardUse::Authentication, 7, validity).unwrap();
+    let certificate_der = card.certificate_der.clone();
+
+    Personalisation {
+        layout,
+        pin: PIN.to_owned().into(),
+        tries: 15,
+        authentication: ApplicationData {
+            certificate_der: card.certificate_der,
+            chain_der: vec![card.root_der, card.sub_ca_der],
+            key_pkcs8_der: card.key_pkcs8,
+        },
+        signature: None,
+    }
+    .write(folder)
+    .unwrap();
+    certificate_der
 }
