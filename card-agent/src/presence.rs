@@ -88,3 +88,33 @@ async fn send(
 ) -> Result<PresenceReply, reqwest::Error> {
     http.post(url.clone()).json(report).send().await?.error_for_status()?.json().await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::card::reader::{CardError, Slot};
+    use crate::card::watcher::SeenCard;
+
+    fn seen(presence: PresenceId) -> Seen {
+        let slot = Slot { reader: "reader".into(), insertion: Some(1) };
+        let card = SeenCard { slot, presence, card: Err(CardError::NotHpki) };
+        Seen { ready: true, readers: 1, failure: None, cards: vec![card] }
+    }
+
+    #[test]
+    fn a_card_is_present_until_it_leaves_and_every_report_counts_up() {
+        let (watched, presence) = (Watched::default(), PresenceId::new([1; 16]));
+        watched.add(presence);
+        let report = |seen: &Seen, stopping| watched.reports(seen, stopping)[0].clone();
+        let first = report(&seen(presence), false);
+        assert_eq!((first.event, first.sequence), (PresenceEvent::Present, 1));
+        let last = report(&seen(PresenceId::new([2; 16])), false);
+        assert_eq!((last.event, last.sequence), (PresenceEvent::Removed, 2));
+        assert_eq!(report(&seen(presence), true).event, PresenceEvent::AgentStopped);
+    }
+
+    #[test]
+    fn a_card_that_no_login_was_answered_with_is_not_reported() {
+        assert!(Watched::default().reports(&seen(PresenceId::new([1; 16])), false).is_empty());
+    }
+}

@@ -62,6 +62,22 @@ impl PinEntry for Pinentry {
     fn is_interactive(&self) -> bool {
         true
     }
+
+    /// One question a card, newest first: pinentry knows no lists.
+    async fn choose(&self, language: Language, names: &[String]) -> Result<usize, PinError> {
+        for (index, name) in names.iter().enumerate().rev() {
+            let (title, question) = match language {
+                Language::Ja => ("カードの選択", format!("このカードを使いますか。\n{name}")),
+                Language::En => ("Choose a card", format!("Use this card?\n{name}")),
+            };
+            match self.converse(&[("SETTITLE", title), ("SETDESC", &question)], "CONFIRM").await {
+                Ok(_) => return Ok(index),
+                Err(PinError::Cancelled) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(PinError::Cancelled)
+    }
 }
 
 fn texts(prompt: &Prompt) -> (&'static str, String, &'static str, &'static str, &'static str) {

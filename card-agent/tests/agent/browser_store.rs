@@ -11,7 +11,7 @@ use sekisho_pki::encoding::name::{Part, name};
 use time::{Duration, OffsetDateTime};
 
 /// A folder as enrolment leaves it.
-fn enrolled(folder: &std::path::Path) -> (Place, FileKey) {
+pub fn enrolled(folder: &std::path::Path) -> (Place, FileKey) {
     let place = Place::create(folder).unwrap();
     let key = FileKey::load_or_make(&place.key()).unwrap();
     let terminal = SoftwareKey::from_pkcs8_der(&key.exportable().unwrap()).unwrap();

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod browser_store;
+mod command_line;
 mod door;
 mod enrolment;
 mod pcsc;
+mod transcripts;
 mod world;

@@ -1,0 +1,114 @@
+//! The program itself: what it prints, and the exit codes that scripts rely on.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use sekisho_agent::terminal::place::Enrolment;
+use sekisho_protocol::JwkSet;
+use sekisho_protocol::trust::{Named, TerminalTrust};
+use sekisho_software_card::Layout;
+
+use crate::browser_store::enrolled;
+use crate::world::write_card;
+
+fn agent(folder: &std::path::Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_sekisho-agent"))
+        .arg("--dir")
+        .arg(folder)
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+/// A folder as enrolment leaves it, with trust in portals that are nowhere.
+fn pinned(folder: &std::path::Path) {
+    let (place, key) = enrolled(folder);
+    let key = sekisho_agent::terminal::key::TerminalKey::public(&key).clone();
+    place
+        .remember(&Enrolment {
+            server: "https://nowhere.localhost:1".into(),
+            root_sha256: "00".repeat(32),
+            terminal: "T0123456789".into(),
+        })
+        .unwrap();
+    place
+        .pin(&TerminalTrust {
+            issuer: "https://login.example".into(),
+            portal_origins: vec!["https://terminal.example".into()],
+            login_request_keys: JwkSet::new(vec![key.named_by_thumbprint()]).unwrap(),
+            terminal: Named { id: "T0123456789".into(), name: "外来1号機".into() },
+            facility: Named { id: "123456789015".into(), name: "架空クリニック".into() },
+            card_issuers: vec![],
+            accepted_policies: vec![],
+            presence_url: "https://nowhere.localhost:1/presence".into(),
+            minimum_agent_version: "0.1.0".parse().unwrap(),
+            navigation: false,
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_pc_that_is_not_enrolled_is_told_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in [&["status"][..], &["run", "--port", "0"], &["policy"], &["renew"]] {
+        let (code, _, error) = agent(folder.path(), command);
+        assert_eq!(code, 1, "{command:?} {error}");
+        assert!(error.contains("run the enroll line"), "{error}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_two_and_the_help_shows_examples() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(agent(folder.path(), &["enroll"]).0, 2);
+    assert_eq!(agent(folder.path(), &["dance"]).0, 2);
+    for command in
+        [&["--help"][..], &["enroll", "--help"], &["run", "--help"], &["policy", "--help"]]
+    {
+        let (code, text, _) = agent(folder.path(), command);
+        assert_eq!(code, 0);
+        assert!(text.contains("Example"), "{text}");
+    }
+}
+
+#[test]
+fn an_enrolled_pc_shows_itself_and_its_browser_policy() {
+    let folder = tempfile::tempdir().unwrap();
+    pinned(folder.path());
+    let (code, text, error) = agent(folder.path(), &["status"]);
+    assert_eq!(code, 0, "{error}");
+    assert!(text.contains("架空クリニック (123456789015)"), "{text}");
+    let (_, policy, _) = agent(folder.path(), &["policy"]);
+    let policy: serde_json::Value = serde_json::from_str(&policy).unwrap();
+    assert_eq!(policy["LoopbackNetworkAllowedForUrls"][0], "https://terminal.example");
+    let select: serde_json::Value =
+        serde_json::from_str(policy["AutoSelectCertificateForUrls"][0].as_str().unwrap()).unwrap();
+    assert_eq!(select["pattern"], "https://terminal.example");
+    assert_eq!(select["filter"]["ISSUER"]["CN"], "Root");
+}
+
+#[test]
+fn the_agent_says_when_it_is_ready_and_stops_when_told() {
+    let folder = tempfile::tempdir().unwrap();
+    pinned(folder.path());
+    let card = folder.path().join("card");
+    write_card(&card, Layout::Observed);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sekisho-agent"))
+        .arg("--dir")
+        .arg(folder.path())
+        .args(["run", "--port", "0", "--software-card"])
+        .arg(&card)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let port: u16 = line.trim().strip_prefix("ready on port ").unwrap().parse().unwrap();
+    std::net::TcpStream::connect(("::1", port)).unwrap();
+    let stopped = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert!(stopped.success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}

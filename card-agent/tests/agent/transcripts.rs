@@ -1,0 +1,100 @@
+//! Whole dialogues with cards, from `tests/cards`: `>` a command, `<` the answer, `#` why.
+//!
+//! `*` at the end of a command stands for any octets, `[252 x 07]` for repeated ones.
+
+use sekisho_agent::card::hpki::{self, HpkiCard};
+use sekisho_agent::card::reader::{CardError, Transmit};
+use sekisho_agent::card::structure::FilePath;
+use sekisho_protocol::signed_input::SignedInput;
+use sekisho_protocol::{ChallengeNonce, Sha256Digest};
+
+struct Script {
+    name: &'static str,
+    steps: std::vec::IntoIter<(Vec<u8>, bool, Vec<u8>)>,
+}
+
+impl Script {
+    fn load(name: &'static str) -> Self {
+        let path = format!("{}/../tests/cards/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        let lines: Vec<&str> =
+            text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        let steps: Vec<_> = lines
+            .chunks(2)
+            .map(|pair| {
+                let command = pair[0].strip_prefix("> ").unwrap();
+                let answer = pair[1].strip_prefix("< ").unwrap();
+                let open = command.ends_with('*');
+                (octets(command.trim_end_matches('*')), open, octets(answer))
+            })
+            .collect();
+        Self { name, steps: steps.into_iter() }
+    }
+
+    fn is_over(&self) -> bool {
+        self.steps.len() == 0
+    }
+}
+
+fn octets(text: &str) -> Vec<u8> {
+    let mut octets = Vec::new();
+    for (index, part) in text.split(['[', ']']).enumerate() {
+        if index % 2 == 1 {
+            let (times, octet) = part.split_once(" x ").unwrap();
+            let octet = u8::from_str_radix(octet, 16).unwrap();
+            octets.extend(vec![octet; times.parse().unwrap()]);
+        } else {
+            octets.extend(part.split_whitespace().map(|o| u8::from_str_radix(o, 16).unwrap()));
+        }
+    }
+    octets
+}
+
+impl Transmit for Script {
+    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, CardError> {
+        let (expected, open, answer) = self.steps.next().expect("more commands than the script");
+        let told = if open { &command[..expected.len()] } else { command };
+        assert_eq!(hex::encode_upper(told), hex::encode_upper(&expected), "{}", self.name);
+        Ok(answer)
+    }
+}
+
+#[test]
+fn another_card_is_told_by_one_command() {
+    let mut script = Script::load("another-card");
+    assert_eq!(hpki::read(&mut script), Err(CardError::NotHpki));
+    assert!(script.is_over());
+}
+
+#[test]
+fn a_card_that_answers_in_pieces_is_read() {
+    let mut script = Script::load("observed-wrong-length");
+    let known = hpki::read(&mut script).unwrap();
+    assert_eq!(known.pin_reference, 0x88);
+    assert_eq!(known.key, FilePath::Id(0x000c));
+    assert_eq!(known.tries_left, Some(15));
+    assert_eq!(known.certificate_der.len(), 260);
+    assert!(script.is_over());
+}
+
+#[test]
+fn a_card_without_the_newer_command_signs_with_the_older_one() {
+    let mut script = Script::load("falls-back-to-80-2a");
+    let known = HpkiCard {
+        certificate_der: vec![],
+        pin_reference: 0x88,
+        key: FilePath::Id(0x000c),
+        tries_left: None,
+    };
+    let of = |octet: u8| Sha256Digest::new([octet; 32]);
+    let input = SignedInput {
+        origin: of(1),
+        nonce: ChallengeNonce::new([2; 32]),
+        facility_x5t: of(3),
+        page_key: of(4),
+        request: of(5),
+        card_certificate: of(6),
+    };
+    assert_eq!(hpki::sign(&mut script, &known, b"1234", &input), Ok(vec![0xca, 0xfe]));
+    assert!(script.is_over());
+}
