@@ -29,7 +29,7 @@ use x509_cert::{
         Extension,
         pkix::{
             AuthorityKeyIdentifier, BasicConstraints, CertificatePolicies, CrlDistributionPoints,
-            KeyUsage, KeyUsages, SubjectAltName, SubjectKeyIdentifier,
+            IssuingDistributionPoint, KeyUsage, KeyUsages, SubjectAltName, SubjectKeyIdentifier,
             certpolicy::{PolicyInformation, PolicyQualifierInfo},
             crl::dp::DistributionPoint,
             name::{DistributionPointName, GeneralName},
@@ -79,6 +79,8 @@ pub struct LookalikeHpki {
     pub root: LookalikeAuthority,
     /// The authentication sub-CA.
     pub sub_ca: LookalikeAuthority,
+    /// The directory entry that the root's list for authorities is said to stand in.
+    root_list: Name,
     crl_base: String,
 }
 
@@ -131,13 +133,16 @@ impl LookalikeHpki {
         let begin = now - Duration::days(700);
         let end = now + Duration::days(7300);
         let unit = format!("Look-alike HPKI Root CA {seed}");
-        let root_subject = name(&[
+        let mut parts = vec![
             Part::Country("JP"),
             // With a comma, as the genuine one.
             Part::Organization("Look-alike Ministry, for Demonstrations"),
             Part::OrganizationalUnit("Not a Public Body"),
             Part::OrganizationalUnit(&unit),
-        ])?;
+        ];
+        let root_subject = name(&parts)?;
+        parts.push(Part::CommonName("SARL"));
+        let root_list = name(&parts)?;
         let root_key = SoftwareKey::generate_rsa(RsaSize::Bits2048)?;
         let mut root_forge = Forge::new(&root_subject, &root_subject, &root_key, begin, end);
         root_forge.serial = 1;
@@ -252,10 +257,12 @@ impl LookalikeHpki {
         revoked: &[u32],
         this_update: OffsetDateTime,
     ) -> Result<Vec<u8>, LookalikeError> {
-        self.sub_ca.crl(revoked, this_update, Duration::days(4))
+        self.sub_ca.crl(revoked, this_update, Duration::days(4), None)
     }
 
-    /// The root's CRL (ARL) with these serial numbers, in force for a year from `this_update`.
+    /// The root's CRL (ARL) with these serial numbers, in force for a year from `this_update`;
+    /// with a critical issuingDistributionPoint of
+    /// a directory entry and for authorities only, as the genuine ones.
     ///
     /// # Errors
     /// [`LookalikeError`].
@@ -264,7 +271,23 @@ impl LookalikeHpki {
         revoked: &[u32],
         this_update: OffsetDateTime,
     ) -> Result<Vec<u8>, LookalikeError> {
-        self.root.crl(revoked, this_update, Duration::days(365))
+        let scope = IssuingDistributionPoint {
+            distribution_point: Some(DistributionPointName::FullName(vec![
+                GeneralName::DirectoryName(self.root_list.clone()),
+            ])),
+            only_contains_user_certs: false,
+            only_contains_ca_certs: true,
+            only_some_reasons: None,
+            indirect_crl: false,
+            only_contains_attribute_certs: false,
+        };
+        // By hand: the type's own object identifier is another extension's.
+        let scope = Extension {
+            extn_id: rfc5280::ID_CE_ISSUING_DISTRIBUTION_POINT,
+            critical: true,
+            extn_value: OctetString::new(scope.to_der()?)?,
+        };
+        self.root.crl(revoked, this_update, Duration::days(365), Some(scope))
     }
 
     /// The root as PEM, for the folder of anchors.
@@ -290,10 +313,12 @@ impl LookalikeAuthority {
         revoked: &[u32],
         this_update: OffsetDateTime,
         lifetime: Duration,
+        scope: Option<Extension>,
     ) -> Result<Vec<u8>, LookalikeError> {
         let mut crl = ForgedCrl::new(&self.subject, this_update, this_update + lifetime);
         crl.revoked = revoked.iter().map(|serial| (*serial, this_update)).collect();
         crl.extensions = vec![authority_key_identifier(self)?, forge::crl_number(1)?];
+        crl.extensions.extend(scope);
         crl.sign(&self.key)
     }
 
@@ -358,11 +383,11 @@ fn policies(policy: ObjectIdentifier, cps: &str) -> Result<Extension, LookalikeE
 }
 
 /// Two points, the first a directoryName that a client must pass over, as the genuine ones.
-fn distribution(issuer: &Name, url: &str) -> Result<Extension, LookalikeError> {
+fn distribution(entry: &Name, url: &str) -> Result<Extension, LookalikeError> {
     Ok(extension(
         false,
         &CrlDistributionPoints(vec![
-            point(GeneralName::DirectoryName(issuer.clone())),
+            point(GeneralName::DirectoryName(entry.clone())),
             point(uri(url)?),
         ]),
     )?)

@@ -24,8 +24,9 @@ use x509_cert::{
     ext::{
         Extension,
         pkix::{
-            BasicConstraints, CertificatePolicies, ExtendedKeyUsage, IssuingDistributionPoint,
-            KeyUsage, KeyUsages, NameConstraints, SubjectAltName, certpolicy::PolicyInformation,
+            BasicConstraints, CertificatePolicies, CrlDistributionPoints, ExtendedKeyUsage,
+            IssuingDistributionPoint, KeyUsage, KeyUsages, NameConstraints, SubjectAltName,
+            certpolicy::PolicyInformation,
         },
     },
     name::Name,
@@ -354,6 +355,36 @@ fn a_list_counts_for_its_scope_only() {
     assert!(matches!(
         unknown(&[scoped(false, false, true), world.root_crl.clone()]),
         CrlProblem::Unsupported { .. }
+    ));
+}
+
+#[test]
+fn a_list_for_another_distribution_point_is_not_evidence() {
+    let world = world();
+    let elsewhere = Forge::new(
+        &world.hpki.root.subject,
+        &world.hpki.sub_ca.subject,
+        &world.hpki.sub_ca.key,
+        now() - Duration::days(1),
+        now() + Duration::days(1),
+    );
+    // The same sub-CA, but its certificate does not name the point that the root's list is for.
+    let mut sub_ca = elsewhere;
+    sub_ca.serial = 5;
+    sub_ca.extensions = Certificate::from_der(&world.hpki.sub_ca.certificate_der)
+        .unwrap()
+        .tbs_certificate()
+        .extensions()
+        .unwrap()
+        .clone();
+    let whole = sub_ca.sign(&world.hpki.root.key).unwrap();
+    assert_eq!(judge_with(&signed(&card(7)), &[&whole], &crls(), now()), Ok(()));
+    sub_ca.drop_extension::<CrlDistributionPoints>();
+    let without = sub_ca.sign(&world.hpki.root.key).unwrap();
+    let refused = judge_with(&signed(&card(7)), &[&without], &crls(), now());
+    assert!(matches!(
+        path_error(refused),
+        PathError::RevocationUnknown { problem: CrlProblem::OutOfScope, .. }
     ));
 }
 
