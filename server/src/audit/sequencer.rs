@@ -1,24 +1,36 @@
 //! Chains this node's records within a second and signs the head.
 
+use sekisho_store::Store;
 use serde_json::json;
+use time::OffsetDateTime;
 
-use crate::{app::App, keys::sign_jws};
+use crate::{
+    app::App,
+    keys::{NamedKey, sign_jws},
+};
 
 /// Chains what is new and signs a checkpoint over the new head.
 ///
 /// # Errors
 /// The database or the audit key failed; the records wait, and the next run tries again.
 pub async fn run(app: App) -> anyhow::Result<()> {
-    while let Some(head) = app.store().chain_audit().await? {
-        let now = app.now();
+    chain(app.store(), &app.keys().audit, app.now()).await
+}
+
+/// The same without a running instance, as `sekisho init` needs it.
+///
+/// # Errors
+/// As [`run`].
+pub async fn chain(store: &Store, key: &NamedKey, now: OffsetDateTime) -> anyhow::Result<()> {
+    while let Some(head) = store.chain_audit().await? {
         let claims = json!({
-            "node": app.store().node(),
+            "node": store.node(),
             "seq": head.seq,
             "link": hex::encode(head.link_hash),
             "iat": now.unix_timestamp(),
         });
-        let jws = sign_jws(&app.keys().audit, sekisho_wire::typ::AUDIT_CHECKPOINT, &claims).await?;
-        app.store().add_checkpoint(head, now, &jws).await?;
+        let jws = sign_jws(key, sekisho_wire::typ::AUDIT_CHECKPOINT, &claims).await?;
+        store.add_checkpoint(head, now, &jws).await?;
     }
     Ok(())
 }

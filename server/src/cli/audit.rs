@@ -5,7 +5,7 @@ use sekisho_store::{Store, audit};
 use serde_json::{Value as Json, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Exit, Failure, InstanceFolder, runtime};
+use super::{Exit, Failure, InstanceFolder, runtime, say};
 use crate::{audit::verify, config::Config, instance::audit_public_keys};
 
 /// Read and verify the audit trail
@@ -152,10 +152,10 @@ impl Verify {
         let verdict = verify::verify(&store, &keys).await?;
         store.close().await;
         if self.json {
-            println!("{}", serde_json::to_string(&verdict)?);
+            say(&format!("{}\n", serde_json::to_string(&verdict)?))?;
         } else {
-            println!(
-                "{} records chained, {} not yet; {} checkpoints; {} personal fields, {} erased",
+            let mut text = format!(
+                "{} records chained, {} not yet; {} checkpoints; {} personal fields, {} erased\n",
                 verdict.records,
                 verdict.unchained,
                 verdict.checkpoints,
@@ -163,12 +163,11 @@ impl Verify {
                 verdict.erased
             );
             for fault in &verdict.faults {
-                println!("FAULT {fault}");
+                text.push_str(&format!("FAULT {fault}\n"));
             }
-            println!(
-                "{}",
-                if verdict.holds() { "The trail holds." } else { "The trail does not hold." }
-            );
+            let holds = if verdict.holds() { "holds" } else { "does not hold" };
+            text.push_str(&format!("The trail {holds}.\n"));
+            say(&text)?;
         }
         Ok(if verdict.holds() { Exit::Done } else { Exit::DoesNotHold })
     }

@@ -3,6 +3,8 @@
 use clap::CommandFactory;
 use clap_complete::Shell;
 
+use super::{Exit, Failure, say};
+
 /// Print a completion script for a shell
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  sekisho completions bash > /etc/bash_completion.d/sekisho")]
@@ -13,8 +15,11 @@ pub(super) struct Completions {
 }
 
 impl Completions {
-    pub(super) fn run(&self) {
+    pub(super) fn run(&self) -> Result<Exit, Failure> {
         let mut command = super::Arguments::command();
-        clap_complete::generate(self.shell, &mut command, "sekisho", &mut std::io::stdout());
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut command, "sekisho", &mut script);
+        say(&String::from_utf8_lossy(&script))?;
+        Ok(Exit::Done)
     }
 }

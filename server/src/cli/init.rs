@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sekisho_key::SystemRandomness;
 use zeroize::Zeroizing;
 
-use super::{Exit, Failure, runtime};
+use super::{Exit, Failure, runtime, say};
 use crate::{
     clock::SystemClock,
     config::Settings,
@@ -62,11 +62,8 @@ impl Init {
         let json = self.json;
         let plan = self.plan()?;
         let created = runtime()?.block_on(create(&plan, &SystemClock, &SystemRandomness))?;
-        if json {
-            println!("{}", as_json(&created));
-        } else {
-            tell(&created);
-        }
+        // The only place where these secrets are shown: failing to show them must be noticed.
+        say(&if json { format!("{}\n", as_json(&created)) } else { told(&created) })?;
         Ok(Exit::Done)
     }
 
@@ -117,31 +114,44 @@ fn as_json(created: &Created) -> serde_json::Value {
     })
 }
 
-fn tell(created: &Created) {
+/// What was made and what comes next.
+fn told(created: &Created) -> String {
     let dir = created.folder.path().display();
-    println!("An instance was made in {dir}.");
-    println!();
-    println!("Root certificate, SHA-256: {}", hex::encode(created.root_fingerprint));
-    println!("    Publish this fingerprint; every terminal compares it at its enrolment.");
-    println!();
-    println!("What to do next:");
-    println!("1. Carry the root's key away: {}", created.folder.root_key().display());
-    if let Some(passphrase) = &created.root_passphrase {
-        println!("   It is wrapped under this passphrase, which is shown here and nowhere else.");
-        println!("   Write it down and keep it apart from the key:");
-        println!();
-        println!("       {}", passphrase.expose_secret());
-        println!();
-    } else {
-        println!("   It is wrapped under the passphrase that you gave. Keep the two apart.");
-    }
-    println!(
-        "2. Put trusted HPKI certificates into {dir}/anchors/hpki and their CRLs into {dir}/crls/hpki."
-    );
-    println!("3. Look through {dir}/sekisho.toml.");
-    println!("4. Start it: sekisho serve {dir}");
-    println!("5. Within 30 minutes, as the first administrator, open this link once and set a");
-    println!("   password and a one-time-password generator:");
-    println!();
-    println!("       {}", created.first_use_link);
+    let fingerprint = hex::encode(created.root_fingerprint);
+    let root_key = created.folder.root_key();
+    let root_key = root_key.display();
+    let wrapped = match &created.root_passphrase {
+        Some(passphrase) => format!(
+            "   It is wrapped under this passphrase, which is shown here and nowhere else.
+   Write it down and keep it apart from the key:
+
+       {}
+",
+            passphrase.expose_secret()
+        ),
+        None => {
+            "   It is wrapped under the passphrase that you gave. Keep the two apart.".to_owned()
+        }
+    };
+    let link = &created.first_use_link;
+    let until = created.link_expires_at;
+    let until = format!("{:02}:{:02} UTC", until.hour(), until.minute());
+    format!(
+        "An instance was made in {dir}.
+
+Root certificate, SHA-256: {fingerprint}
+    Publish this fingerprint; every terminal compares it at its enrolment.
+
+What to do next:
+1. Carry the root's key away: {root_key}
+{wrapped}
+2. Put trusted HPKI certificates into {dir}/anchors/hpki and their CRLs into {dir}/crls/hpki.
+3. Look through {dir}/sekisho.toml.
+4. Start it: sekisho serve {dir}
+5. Before {until}, as the first administrator, open this link once and set a password and a
+   one-time-password generator:
+
+       {link}
+"
+    )
 }

@@ -84,19 +84,22 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Init(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Audit(command) => command.run(),
-        Command::Completions(command) => {
-            command.run();
-            Ok(Exit::Done)
-        }
-        Command::ExampleConfig => {
-            print!("{}", crate::config::EXAMPLE);
-            Ok(Exit::Done)
-        }
+        Command::Completions(command) => command.run(),
+        Command::ExampleConfig => say(crate::config::EXAMPLE).map(|()| Exit::Done),
     };
     outcome.unwrap_or_else(|failure| {
         eprintln!("sekisho: {}", Chain(&*failure));
         Exit::Failed
     })
+}
+
+/// Writes to standard output; whoever reads may have gone, which is a failure to tell, no panic.
+fn say(text: &str) -> Result<(), Failure> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| format!("cannot write to standard output: {error}").into())
 }
 
 /// A runtime for commands that do one thing.

@@ -30,6 +30,7 @@ use super::{
     server_certificate::{self, ServerCertificateError},
 };
 use crate::{
+    audit::sequencer,
     clock::Clock,
     config::{self, Config, ConfigError, EXAMPLE, Settings},
     names::{NameRole, Names},
@@ -120,6 +121,9 @@ pub enum CreateError {
         "the database could not be filled; a database that holds an instance is not overwritten"
     )]
     Store(#[from] StoreError),
+    /// The audit trail.
+    #[error("the first audit records could not be chained")]
+    Chain(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The register.
     #[error("the register could not be filled")]
     Record(#[from] RecordError),
@@ -185,8 +189,16 @@ pub async fn create(
 
     let store = Store::open(config.instance().database(), config.instance().node()).await?;
     let filled = fill(&store, &folder, &config, &made, &passphrase, plan, (now, random)).await;
+    // The processes that will serve may have other names: what this one recorded is chained here.
+    let keys = secrets::open(&folder, &passphrase);
+    let chained = match (&filled, &keys) {
+        (Ok(_), Ok(keys)) => sequencer::chain(&store, &keys.audit, now).await,
+        _ => Ok(()),
+    };
     store.close().await;
     let token = filled?;
+    keys?;
+    chained.map_err(|error| CreateError::Chain(error.into()))?;
 
     let text = configuration_text(&plan.settings);
     Folder::write_new(&making.path().join(config::FILE_NAME), text.as_bytes())?;

@@ -145,10 +145,7 @@ mod tests {
     #[test]
     fn a_grant_reads_back_as_its_role_and_a_misshapen_one_as_none() {
         let facility = Role::FacilityAdministrator("179927398711".into());
-        assert_eq!(
-            Role::of_grant(&grant(facility.token(), Some("179927398711"))),
-            Some(facility)
-        );
+        assert_eq!(Role::of_grant(&grant(facility.token(), Some("179927398711"))), Some(facility));
         assert_eq!(Role::of_grant(&grant("auditor", None)), Some(Role::Auditor));
         assert_eq!(Role::of_grant(&grant("facility_administrator", None)), None);
         assert_eq!(Role::of_grant(&grant("auditor", Some("179927398711"))), None);

@@ -276,7 +276,6 @@ pub fn safe_return_to(asked: Option<&str>) -> &str {
         .unwrap_or("/console")
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

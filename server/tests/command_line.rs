@@ -1,0 +1,119 @@
+//! The program as a script meets it: what it prints, and its exit codes.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+fn sekisho(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sekisho")).args(arguments).output().unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn text(octets: &[u8]) -> String {
+    String::from_utf8_lossy(octets).into_owned()
+}
+
+fn init(dir: &Path) -> serde_json::Value {
+    let dir = dir.to_str().unwrap();
+    let made = sekisho(&["init", dir, "--tls-port", "0", "--plain-port", "0", "--json"]);
+    assert_eq!(code(&made), 0, "{}", text(&made.stderr));
+    serde_json::from_slice(&made.stdout).unwrap()
+}
+
+fn serve(dir: &Path) -> (Child, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sekisho"))
+        .arg("serve")
+        .arg(dir)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (child, line)
+}
+
+#[test]
+fn an_instance_is_made_served_stopped_and_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("instance");
+    let made = init(&dir);
+    assert_eq!(made["root_fingerprint"].as_str().unwrap().len(), 64);
+    assert_eq!(made["root_passphrase"].as_str().unwrap().len(), 39);
+    let again = sekisho(&["init", dir.to_str().unwrap()]);
+    assert_eq!(code(&again), 1);
+    assert!(text(&again.stderr).contains("is not empty"));
+
+    let (mut child, line) = serve(&dir);
+    assert!(line.starts_with("ready tls="), "{line}");
+    let word = |name: &str| {
+        let (_, rest) = line.split_once(&format!("{name}=")).unwrap();
+        rest.split_whitespace().next().unwrap().to_owned()
+    };
+    assert!(word("ms").parse::<u64>().unwrap() < 5_000, "{line}");
+    assert_ne!(word("tls").parse::<u16>().unwrap(), 0);
+    let ended = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(ended.success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+
+    let verified = sekisho(&["audit", "verify", dir.to_str().unwrap(), "--json"]);
+    assert_eq!(code(&verified), 0, "{}", text(&verified.stdout));
+    let verdict: serde_json::Value = serde_json::from_slice(&verified.stdout).unwrap();
+    assert_eq!(verdict["unchained"], 0);
+    assert!(verdict["records"].as_u64().unwrap() > 20);
+    let listed = sekisho(&["audit", "list", dir.to_str().unwrap(), "--json"]);
+    assert_eq!(text(&listed.stdout).lines().count() as u64, verdict["records"].as_u64().unwrap());
+    assert!(!text(&listed.stdout).contains("\"admin\""), "personal fields only on demand");
+}
+
+#[test]
+fn a_roots_key_that_lies_open_stops_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("instance");
+    let made = init(&dir);
+    let open = Command::new("openssl")
+        .args(["pkey", "-passin"])
+        .arg(format!("pass:{}", made["root_passphrase"].as_str().unwrap()))
+        .arg("-in")
+        .arg(made["root_key"].as_str().unwrap())
+        .output()
+        .unwrap();
+    assert!(open.status.success(), "{}", text(&open.stderr));
+    std::fs::write(dir.join("root.pem"), open.stdout).unwrap();
+    let refused = sekisho(&["serve", dir.to_str().unwrap()]);
+    assert_eq!(code(&refused), 1);
+    let said = text(&refused.stderr);
+    assert!(said.contains("unwrapped in") && said.contains("root.pem"), "{said}");
+}
+
+#[test]
+fn an_unknown_key_in_the_configuration_stops_the_start_and_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("instance");
+    init(&dir);
+    let path = dir.join("sekisho.toml");
+    let changed = std::fs::read_to_string(&path).unwrap().replace("code_seconds", "code_secs");
+    std::fs::write(&path, changed).unwrap();
+    let refused = sekisho(&["serve", dir.to_str().unwrap()]);
+    assert_eq!(code(&refused), 1);
+    assert!(text(&refused.stderr).contains("code_secs"), "{}", text(&refused.stderr));
+}
+
+#[test]
+fn a_command_line_that_is_not_understood_exits_with_2_and_help_shows_examples() {
+    assert_eq!(code(&sekisho(&["nonsense"])), 2);
+    assert_eq!(code(&sekisho(&["serve"])), 2);
+    let help = sekisho(&["--help"]);
+    assert_eq!(code(&help), 0);
+    assert!(text(&help.stdout).contains("Examples:") && text(&help.stdout).contains("Exit codes:"));
+    let script = sekisho(&["completions", "bash"]);
+    assert!(text(&script.stdout).contains("_sekisho"));
+    let example = sekisho(&["example-config"]);
+    assert_eq!(text(&example.stdout), include_str!("../../sekisho.example.toml"));
+}
