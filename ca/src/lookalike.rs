@@ -175,7 +175,7 @@ impl LookalikeHpki {
             subject: sub_subject,
             serial: 5,
         };
-        Ok(Self { root, sub_ca, crl_base: crl_base.to_owned() })
+        Ok(Self { root, sub_ca, root_list, crl_base: crl_base.to_owned() })
     }
 
     /// A card's certificate as it should be, not yet signed: to be signed by the sub-CA, or
