@@ -9,6 +9,7 @@ use crate::{
     instance::{renew_ocsp_responders, renew_server_certificates},
     listener::Tls,
     login::presence,
+    oidc::logout::backchannel,
     outbox::{self, Deliverers},
     repository::publish,
     schedule::{Job, Runs},
@@ -53,5 +54,5 @@ pub fn all(tls: Arc<Tls>, passphrase: SecretString) -> Vec<Job> {
 
 /// Who delivers which kind of message; each slice that writes to the outbox adds its line.
 fn deliverers() -> Deliverers {
-    Deliverers::new()
+    Deliverers::new().with(backchannel::KIND, backchannel::deliver)
 }

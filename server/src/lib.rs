@@ -24,6 +24,7 @@ pub mod listener;
 pub mod login;
 pub mod middleware;
 pub mod names;
+pub mod oidc;
 pub mod outbox;
 pub mod page;
 pub mod people;

@@ -5,7 +5,7 @@ use axum::{
     routing::{get, post},
 };
 
-use crate::{app::App, assets, login, middleware, names::NameRole, portal, repository};
+use crate::{app::App, assets, login, middleware, names::NameRole, oidc, portal, repository};
 
 /// The portal's name: portal, authorization endpoint, card login.
 pub fn terminal(app: &App) -> Router {
@@ -17,13 +17,24 @@ pub fn terminal(app: &App) -> Router {
         .route("/login/card", post(login::card::post))
         .route("/invitation", get(login::invitation::get).post(login::invitation::post))
         .route("/logout", post(login::logout::post))
-        .route("/agent/presence", post(login::presence::post));
+        .route("/agent/presence", post(login::presence::post))
+        .route("/authorize", get(oidc::authorize::get))
+        .route("/authorize/resume", get(oidc::authorize::resume))
+        .route(
+            "/end-session",
+            get(oidc::logout::end_session::get).post(oidc::logout::end_session::post),
+        );
     middleware::wrap(app, NameRole::Terminal, router)
 }
 
 /// The public name: discovery, keys, token, userinfo, console, application and activation.
 pub fn public(app: &App) -> Router {
-    let router = Router::new().route("/assets/{segment}", get(assets::serve));
+    let router = Router::new()
+        .route("/assets/{segment}", get(assets::serve))
+        .route(oidc::discovery::PATH, get(oidc::discovery::get))
+        .route("/jwks", get(oidc::jwks::get))
+        .route("/token", post(oidc::token::post))
+        .route("/userinfo", get(oidc::userinfo::get).post(oidc::userinfo::get));
     middleware::wrap(app, NameRole::Public, router)
 }
 

@@ -64,6 +64,8 @@ pub mod domain {
     pub const AUDIT_PERSONAL: &[u8] = b"healthcare-audit-personal/1";
     /// Pairwise subject identifiers (OIDC Core §8.1).
     pub const PAIRWISE: &[u8] = b"healthcare-pairwise-sub/1";
+    /// Pairwise session identifiers (OIDC Back-Channel Logout 1.0 §2.1).
+    pub const PAIRWISE_SESSION: &[u8] = b"healthcare-pairwise-sid/1";
 }
 
 /// Names of claims of our own in ID tokens and userinfo.

@@ -4,6 +4,7 @@ mod audit;
 mod completions;
 mod init;
 mod serve;
+mod service;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -60,6 +61,7 @@ pub struct Arguments {
 enum Command {
     Init(init::Init),
     Serve(serve::Serve),
+    Service(service::Service),
     Audit(audit::Audit),
     Completions(completions::Completions),
     /// Print the example configuration, in which every key is documented
@@ -83,6 +85,7 @@ pub fn run(arguments: Arguments) -> Exit {
     let outcome = match arguments.command {
         Command::Init(command) => command.run(),
         Command::Serve(command) => command.run(),
+        Command::Service(command) => command.run(),
         Command::Audit(command) => command.run(),
         Command::Completions(command) => command.run(),
         Command::ExampleConfig => say(crate::config::EXAMPLE).map(|()| Exit::Done),

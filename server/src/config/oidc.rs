@@ -17,6 +17,8 @@ pub struct OidcSettings {
     pub access_token_seconds: u32,
     /// How long an authorization request waits for a login, in minutes.
     pub parked_request_minutes: u32,
+    /// Whether a service may lie on the loopback interface: for a demonstration on one machine.
+    pub allow_loopback_clients: bool,
 }
 
 impl Default for OidcSettings {
@@ -25,7 +27,8 @@ impl Default for OidcSettings {
             code_seconds: 60,
             id_token_seconds: 300,
             access_token_seconds: 600,
-            parked_request_minutes: 15,
+            parked_request_minutes: 10,
+            allow_loopback_clients: false,
         }
     }
 }
@@ -68,5 +71,11 @@ impl Oidc {
     #[must_use]
     pub fn parked_request_lifetime(&self) -> Duration {
         Duration::minutes(self.0.parked_request_minutes.into())
+    }
+
+    /// Whether a service may lie on the loopback interface.
+    #[must_use]
+    pub fn allow_loopback_clients(&self) -> bool {
+        self.0.allow_loopback_clients
     }
 }

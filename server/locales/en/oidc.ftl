@@ -1,0 +1,19 @@
+# Login requests by services, and logout asked for by services
+oidc-authorize-title = The service’s request cannot be accepted
+oidc-authorize-unreadable = The request cannot be read.
+oidc-authorize-no-client = The service that asked is not registered here.
+oidc-authorize-redirect = The address to return to is not one that the service registered.
+oidc-authorize-help = Please tell the service’s operator. Nothing about you was passed on.
+oidc-resume-title = This login request is no longer valid
+oidc-resume-text = It has expired, or it was used already.
+oidc-resume-help = Go back to the service and choose “Log in” again.
+oidc-refused-title = You cannot use this service
+oidc-refused-portal = To the portal
+oidc-refused-back = Back to the service
+oidc-end-session-title = Log out?
+oidc-end-session-text = A service asks to log you out. You will leave every service that you opened at this terminal.
+oidc-end-session-confirm = Log out
+oidc-end-session-stay = Stay logged in
+oidc-end-session-error-title = The logout request cannot be accepted
+oidc-end-session-error-text = The request is not valid, or its address to return to is not one that the service registered.
+oidc-end-session-error-help = Use “Log out” in the portal.

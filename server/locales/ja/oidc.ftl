@@ -1,0 +1,19 @@
+# サービスからのログイン要求と、サービスからのログアウト
+oidc-authorize-title = サービスからの要求を受け付けられません
+oidc-authorize-unreadable = 要求を読み取れません。
+oidc-authorize-no-client = 要求したサービスは、ここに登録されていません。
+oidc-authorize-redirect = 要求の戻り先が、サービスの登録と一致しません。
+oidc-authorize-help = サービスの運営者に知らせてください。あなたの情報は、何も渡していません。
+oidc-resume-title = ログインの要求は、もう有効ではありません
+oidc-resume-text = 要求の期限が切れたか、すでに使われています。
+oidc-resume-help = サービスの画面に戻り、もう一度「ログイン」を選んでください。
+oidc-refused-title = このサービスは使えません
+oidc-refused-portal = ポータルへ
+oidc-refused-back = サービスに戻る
+oidc-end-session-title = ログアウトしますか
+oidc-end-session-text = サービスから、ログアウトの要求がありました。ログアウトすると、この端末で開いたすべてのサービスから退出します。
+oidc-end-session-confirm = ログアウトする
+oidc-end-session-stay = ログアウトしない
+oidc-end-session-error-title = ログアウトの要求を受け付けられません
+oidc-end-session-error-text = 要求が正しくないか、戻り先がサービスの登録と一致しません。
+oidc-end-session-error-help = ポータルの「ログアウト」を使ってください。

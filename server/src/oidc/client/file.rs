@@ -1,0 +1,183 @@
+//! The file that registers a service.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sekisho_authz::{Rule, Rules};
+use sekisho_pki::national::facility_identifier::FacilityIdentifier;
+use sekisho_protocol::JwkSet;
+use sekisho_store::service::{AuthMethod, Service};
+use serde::Deserialize;
+use time::OffsetDateTime;
+
+use super::{RegistrationError, address};
+use crate::{config::Config, oidc::claims::SCOPES};
+
+/// As written. `docs/tokens.md` explains scopes and claims; the rules are those of the authz crate.
+///
+/// ```toml
+/// id = "referral"
+/// name = { ja = "紹介状", en = "Referral letters" }
+/// description = { ja = "紹介状を書き、読む。", en = "Write and read referral letters." }
+/// home_url = "https://referral.example/"
+/// redirect_uris = ["https://referral.example/callback"]
+/// logout_uris = ["https://referral.example/"]
+/// backchannel_logout_uri = "https://referral.example/backchannel-logout"
+/// authentication = "client_secret_basic"
+/// scopes = ["openid", "profile", "hc_role", "facility"]
+///
+/// [[rules]]
+/// id = "physicians"
+/// roles = ["Medical Doctor"]
+/// kinds = ["hospital", "clinic"]
+/// release = ["name", "hc_role", "facility_id", "facility_name"]
+/// ```
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceFile {
+    /// `client_id`: lower-case letters, digits and hyphens.
+    id: String,
+    /// Identifier of the organisation that runs it.
+    operated_by: Option<String>,
+    name: Words,
+    description: Words,
+    home_url: String,
+    /// Sector of pairwise subjects; the host of the first redirect URI unless given.
+    sector: Option<String>,
+    redirect_uris: Vec<String>,
+    #[serde(default)]
+    logout_uris: Vec<String>,
+    backchannel_logout_uri: Option<String>,
+    /// `client_secret_basic`, `client_secret_post`, `private_key_jwt` or `none`.
+    authentication: String,
+    /// Public keys, for `private_key_jwt`.
+    jwks: Option<JwkSet>,
+    scopes: BTreeSet<String>,
+    #[serde(default)]
+    rules: Vec<Rule>,
+    #[serde(default)]
+    groups: BTreeMap<String, BTreeSet<String>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Words {
+    ja: String,
+    en: String,
+}
+
+impl ServiceFile {
+    /// Checks every value and makes the row of it.
+    pub(super) fn validate(
+        self,
+        config: &Config,
+        now: OffsetDateTime,
+    ) -> Result<(Service, Rules), RegistrationError> {
+        let fit = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if self.id.is_empty() || self.id.len() > 64 || !self.id.chars().all(fit) {
+            return Err(invalid("id", "1 to 64 lower-case letters, digits and hyphens"));
+        }
+        if let Some(organisation) = &self.operated_by
+            && organisation.parse::<FacilityIdentifier>().is_err()
+        {
+            return Err(invalid("operated_by", "an organisation's identifier of twelve digits"));
+        }
+        self.name.check("name", 100)?;
+        self.description.check("description", 500)?;
+        let auth_method = AuthMethod::parse(&self.authentication).ok_or_else(|| {
+            let all = AuthMethod::ALL.map(AuthMethod::as_str).join(", ");
+            invalid("authentication", format!("one of {all}"))
+        })?;
+        if self.jwks.is_some() != (auth_method == AuthMethod::PrivateKeyJwt) {
+            return Err(invalid("jwks", "given with private_key_jwt, and only then"));
+        }
+        if self.jwks.as_ref().is_some_and(|set| set.keys().is_empty()) {
+            return Err(invalid("jwks", "at least one key"));
+        }
+        if self.redirect_uris.is_empty() || self.redirect_uris.len() > 20 {
+            return Err(invalid("redirect_uris", "1 to 20 addresses"));
+        }
+        if self.logout_uris.len() > 20 {
+            return Err(invalid("logout_uris", "at most 20 addresses"));
+        }
+        let known = |scope: &String| SCOPES.iter().any(|known| known.name == scope);
+        if !self.scopes.contains("openid") || !self.scopes.iter().all(known) {
+            let all = SCOPES.map(|scope| scope.name).join(", ");
+            return Err(invalid("scopes", format!("openid and any of {all}")));
+        }
+        let check = |key: &'static str, text: &str| {
+            address::check(config, text).map_err(|source| RegistrationError::Address {
+                key,
+                address: text.to_owned(),
+                source,
+            })
+        };
+        check("home_url", &self.home_url)?;
+        let mut hosts = BTreeSet::new();
+        for uri in &self.redirect_uris {
+            let url = check("redirect_uris", uri)?;
+            hosts.extend(url.host_str().map(str::to_owned));
+        }
+        for uri in &self.logout_uris {
+            check("logout_uris", uri)?;
+        }
+        if let Some(uri) = &self.backchannel_logout_uri {
+            check("backchannel_logout_uri", uri)?;
+        }
+        let sector = match (self.sector, hosts.len(), hosts.pop_first()) {
+            (Some(sector), _, _) if is_host(&sector) => sector,
+            (None, 1, Some(host)) => host,
+            (None, _, _) => {
+                // OIDC Core §8.1: several hosts have no sector of their own accord.
+                return Err(invalid("sector", "needed when redirect_uris name several hosts"));
+            }
+            (Some(_), _, _) => return Err(invalid("sector", "a host name in lower case")),
+        };
+        let jwks = self
+            .jwks
+            .as_ref()
+            .map(serde_json::to_string)
+            .transpose()
+            .map_err(|error| invalid("jwks", error.to_string()))?;
+        let service = Service {
+            id: self.id,
+            organisation_id: self.operated_by,
+            name_ja: self.name.ja,
+            name_en: self.name.en,
+            description_ja: self.description.ja,
+            description_en: self.description.en,
+            home_url: self.home_url,
+            sector,
+            auth_method,
+            secret_hash: None,
+            jwks,
+            backchannel_logout_uri: self.backchannel_logout_uri,
+            scopes: self.scopes.into_iter().collect(),
+            redirect_uris: self.redirect_uris,
+            logout_uris: self.logout_uris,
+            created_at: now,
+            withdrawn_at: None,
+        };
+        Ok((service, Rules { rules: self.rules, groups: self.groups }))
+    }
+}
+
+impl Words {
+    fn check(&self, key: &'static str, most: usize) -> Result<(), RegistrationError> {
+        for words in [&self.ja, &self.en] {
+            let length = words.chars().count();
+            if words.trim().is_empty() || length > most || words.chars().any(char::is_control) {
+                return Err(invalid(key, format!("1 to {most} characters in each language")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_host(text: &str) -> bool {
+    let fit = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.');
+    !text.is_empty() && text.len() <= 253 && text.bytes().all(fit)
+}
+
+fn invalid(key: &'static str, fault: impl Into<String>) -> RegistrationError {
+    RegistrationError::Invalid { key, fault: fault.into() }
+}

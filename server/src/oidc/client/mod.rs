@@ -1,0 +1,149 @@
+//! Registering a relying service from a file that its owner wrote and an administrator read.
+
+mod address;
+mod file;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use secrecy::SecretString;
+use sekisho_authz::{CompiledRules, Rules, RulesError, Vocabulary};
+use sekisho_key::{Randomness, RandomnessError};
+use sekisho_store::{
+    Store, StoreError,
+    audit::{Actor, Audited, Entry},
+    service::{self, AuthMethod, Service},
+    transaction,
+};
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+pub use address::AddressError;
+pub use file::ServiceFile;
+
+use crate::config::Config;
+
+/// What registration leans on. No key of the instance is needed for it.
+#[derive(Clone, Copy)]
+pub struct Registry<'a> {
+    /// The database.
+    pub store: &'a Store,
+    /// Our own names, and whether services may lie on loopback.
+    pub config: &'a Config,
+    /// The words that rules may use.
+    pub vocabulary: &'a Vocabulary,
+    /// Where secrets come from.
+    pub random: &'a dyn Randomness,
+    /// Now.
+    pub now: OffsetDateTime,
+}
+
+/// A registered service.
+#[derive(Debug)]
+pub struct Registered {
+    /// `client_id`.
+    pub client_id: String,
+    /// Its secret, shown now and never again; only for the two methods that have one.
+    pub client_secret: Option<SecretString>,
+}
+
+/// Why a service was not registered. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistrationError {
+    /// Not TOML, an unknown key, or a value of another type.
+    #[error("the service file does not read")]
+    Malformed(#[source] Box<toml::de::Error>),
+    /// A value out of bounds.
+    #[error("`{key}`: {fault}")]
+    Invalid {
+        /// Which key.
+        key: &'static str,
+        /// What is wrong and what would be right.
+        fault: String,
+    },
+    /// An address that is not acceptable.
+    #[error("`{key}`: {address:?}")]
+    Address {
+        /// Which key.
+        key: &'static str,
+        /// The address.
+        address: String,
+        /// Why.
+        #[source]
+        source: AddressError,
+    },
+    /// The rules do not compile.
+    #[error("the rules of the service cannot be used")]
+    Rules(#[from] RulesError),
+    /// The identifier is taken.
+    #[error("the identifier {0:?} was used before; identifiers are never given twice")]
+    Taken(String),
+    /// No randomness for the secret.
+    #[error("no secret could be made")]
+    Randomness(#[from] RandomnessError),
+    /// The database.
+    #[error("the service was not stored")]
+    Store(#[from] StoreError),
+}
+
+impl sekisho_store::MayConflict for RegistrationError {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_conflict())
+    }
+}
+
+/// Checks the file whole, then stores the service with its rules in one transaction.
+///
+/// # Errors
+/// [`RegistrationError`].
+pub async fn register(
+    registry: &Registry<'_>,
+    toml: &str,
+    by: Actor,
+) -> Result<Registered, RegistrationError> {
+    let file: ServiceFile =
+        toml::from_str(toml).map_err(|error| RegistrationError::Malformed(Box::new(error)))?;
+    let (mut service, rules) = file.validate(registry.config, registry.now)?;
+    CompiledRules::compile(&service.id, rules.clone(), registry.vocabulary)?;
+    let client_secret = match service.auth_method {
+        AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost => {
+            let mut octets = Zeroizing::new([0; 32]);
+            registry.random.fill(octets.as_mut_slice())?;
+            let text = URL_SAFE_NO_PAD.encode(octets.as_slice());
+            service.secret_hash = Some(Sha256::digest(&text).into());
+            Some(SecretString::from(text))
+        }
+        AuthMethod::PrivateKeyJwt | AuthMethod::None => None,
+    };
+    store(registry, &service, &rules, by).await?;
+    Ok(Registered { client_id: service.id, client_secret })
+}
+
+async fn store(
+    registry: &Registry<'_>,
+    service: &Service,
+    rules: &Rules,
+    by: Actor,
+) -> Result<(), RegistrationError> {
+    let json = serde_json::to_string(rules)
+        .map_err(|error| RegistrationError::Rules(RulesError::Malformed(error)))?;
+    let now = registry.now;
+    let person = match &by {
+        Actor::Person(id) => Some(id.as_str()),
+        _ => None,
+    };
+    let stored: Result<(), StoreError> = transaction!(registry.store, StoreError, |tx| {
+        service::add(tx, service).await?;
+        let version = service::add_rules(tx, &service.id, &json, person, now).await?;
+        let entry = Entry::done("service.register", by.clone(), now)
+            .on("service", &service.id)
+            .fact("scopes", service.scopes.join(" "))
+            .fact("authentication", service.auth_method.as_str())
+            .fact("rules_version", version)
+            .fact("rules_sha256", hex::encode(Sha256::digest(&json)));
+        Ok(Audited::new((), entry))
+    });
+    match stored {
+        Err(StoreError::AlreadyExists { .. }) => Err(RegistrationError::Taken(service.id.clone())),
+        other => Ok(other?),
+    }
+}

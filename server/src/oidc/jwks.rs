@@ -1,0 +1,21 @@
+//! `GET /jwks`: the keys that tokens verify with (RFC 7517 §5).
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, header};
+
+use crate::{app::App, error::oauth::OAuthError, keys};
+
+/// `GET /jwks`.
+///
+/// # Errors
+/// [`OAuthError`]: a key of the instance is not of the kind that is published.
+pub async fn get(State(app): State<App>) -> Result<Response, OAuthError> {
+    let set = keys::jwks(&app.keys().oidc).map_err(|error| OAuthError::internal(&error))?;
+    // Short enough that a new key is seen long before it signs.
+    let cache = HeaderValue::from_static("public, max-age=300");
+    Ok(([(header::CACHE_CONTROL, cache)], Json(set)).into_response())
+}

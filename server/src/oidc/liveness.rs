@@ -1,0 +1,35 @@
+//! Whether what was once given out still counts: asked at every use, answered from the database.
+
+use sekisho_store::{
+    Queries, StoreError, facility_connection, membership,
+    session::{self, Realm, Session},
+};
+use time::OffsetDateTime;
+
+/// The session, if it is alive now: not ended, expired or locked; its terminal and that terminal's
+/// certificate not revoked; its facility active; its person still a member there.
+///
+/// # Errors
+/// [`StoreError`]: not known, and not knowing refuses.
+pub async fn session(
+    queries: &mut impl Queries,
+    session_hash: &[u8; 32],
+    now: OffsetDateTime,
+) -> Result<Option<Session>, StoreError> {
+    let Some(found) = session::find(queries, Realm::Portal, session_hash).await? else {
+        return Ok(None);
+    };
+    if found.ended.is_some() || found.locked_at.is_some() || found.expires_at <= now {
+        return Ok(None);
+    }
+    let Some(at) = &found.at_terminal else { return Ok(None) };
+    let Some(terminal) = facility_connection::find(queries, &at.fingerprint).await? else {
+        return Ok(None);
+    };
+    if terminal.certificate_revoked || terminal.terminal_revoked || !terminal.organisation_active()
+    {
+        return Ok(None);
+    }
+    let member = membership::in_force(queries, &found.person_id, &at.organisation_id).await?;
+    Ok(member.is_some().then_some(found))
+}

@@ -1,0 +1,177 @@
+//! Telling services that a session ended (OIDC Back-Channel Logout 1.0), from the outbox.
+
+use std::{net::IpAddr, time::Duration};
+
+use sekisho_store::{
+    outbox::Message,
+    service,
+    session::{self, Realm},
+};
+use serde::Deserialize;
+use serde_json::json;
+use url::{Host, Url};
+use uuid::Uuid;
+
+use crate::{app::App, error::page::Chain, keys, oidc::subject, outbox::Delivery};
+
+/// Kind of message in the outbox.
+pub const KIND: &str = "backchannel_logout";
+/// `typ` of a logout token (§2.4).
+pub const LOGOUT_TOKEN_TYP: &str = "logout+jwt";
+/// A service that does not answer in this time is asked again later.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Lifetime of a logout token, in seconds (§2.4 recommends two minutes at most).
+const LIFETIME_SECS: i64 = 120;
+
+#[derive(Deserialize)]
+struct Payload {
+    service_id: String,
+    session: String,
+}
+
+/// Delivers one message of kind [`KIND`].
+pub async fn deliver(app: App, message: Message) -> Delivery {
+    match attempt(&app, &message.payload).await {
+        Ok(()) => Delivery::Delivered,
+        Err(Undelivered::Later(cause)) => Delivery::Failed(Chain(&*cause).to_string()),
+        Err(Undelivered::Never(cause)) => Delivery::Hopeless(Chain(&*cause).to_string()),
+    }
+}
+
+/// What became of an attempt that did not deliver.
+enum Undelivered {
+    /// Worth trying again: no connection, a 5xx.
+    Later(Cause),
+    /// Never worth trying again.
+    Never(Cause),
+}
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Makes a fresh token and posts it.
+async fn attempt(app: &App, payload: &str) -> Result<(), Undelivered> {
+    let payload: Payload = serde_json::from_str(payload).map_err(never)?;
+    let hash: [u8; 32] = hex::decode(&payload.session)
+        .ok()
+        .and_then(|octets| octets.try_into().ok())
+        .ok_or_else(|| never("the session is not a hash"))?;
+    let mut reader = app.store().read();
+    let client = service::find(&mut reader, &payload.service_id).await.map_err(later)?;
+    // A service that was withdrawn since, or no longer wants to hear, is not told.
+    let Some(client) = client else { return Ok(()) };
+    let Some(uri) = &client.backchannel_logout_uri else { return Ok(()) };
+    let ended = session::find(&mut reader, Realm::Portal, &hash)
+        .await
+        .map_err(later)?
+        .ok_or_else(|| never("the session is not known"))?;
+    let key = app.keys().oidc.first().ok_or_else(|| later("there is no key"))?;
+    let iat = app.now().unix_timestamp();
+    let claims = json!({
+        "iss": app.names().public,
+        "aud": client.id,
+        "iat": iat,
+        "exp": iat + LIFETIME_SECS,
+        "jti": Uuid::now_v7().to_string(),
+        "sub": subject::pairwise(app, &client.sector, &ended.person_id),
+        "sid": subject::session(app, &client.sector, &hash),
+        "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
+    });
+    let token = keys::sign_jws(key, LOGOUT_TOKEN_TYP, &claims).await.map_err(later)?;
+    post(app, uri, &token).await
+}
+
+/// One request: no redirect, no proxy, bounded time, to an address that was looked at first.
+async fn post(app: &App, uri: &str, logout_token: &str) -> Result<(), Undelivered> {
+    let url = Url::parse(uri).map_err(never)?;
+    let host = url.host_str().ok_or_else(|| never("the address has no host"))?.to_owned();
+    let port = url.port_or_known_default().ok_or_else(|| never("the address has no port"))?;
+    let loopback_allowed = app.config().oidc().allow_loopback_clients();
+    let addresses = match url.host() {
+        Some(Host::Ipv4(ip)) => vec![(IpAddr::V4(ip), port).into()],
+        Some(Host::Ipv6(ip)) => vec![(IpAddr::V6(ip), port).into()],
+        // RFC 6761 §6.3: never asked of a resolver.
+        Some(Host::Domain(name)) if name == "localhost" || name.ends_with(".localhost") => {
+            vec![([127, 0, 0, 1], port).into(), (std::net::Ipv6Addr::LOCALHOST, port).into()]
+        }
+        _ => tokio::net::lookup_host((host.as_str(), port)).await.map_err(later)?.collect(),
+    };
+    let allowed: Vec<std::net::SocketAddr> = addresses
+        .into_iter()
+        .filter(|address| may_be_called(address.ip(), loopback_allowed))
+        .collect();
+    if allowed.is_empty() {
+        return Err(never("the address leads to a place that is never called"));
+    }
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .timeout(PATIENCE)
+        .tls_certs_only(anchors(app).map_err(later)?)
+        // What was looked at is what is called: a second look-up could answer otherwise.
+        .resolve_to_addrs(&host, &allowed)
+        .build()
+        .map_err(later)?;
+    let response =
+        client.post(url).form(&[("logout_token", logout_token)]).send().await.map_err(later)?;
+    match response.status() {
+        status if status.is_success() => Ok(()),
+        // §2.8: 400 means that the token was understood and refused; saying it again won't help.
+        status if status.as_u16() == 400 => Err(never("the service refused the logout token")),
+        status => Err(later(format!("the service answered {status}"))),
+    }
+}
+
+/// Services on this network have certificates of its own authority.
+fn anchors(app: &App) -> Result<Vec<reqwest::Certificate>, reqwest::Error> {
+    let root = reqwest::Certificate::from_der(app.authority().root_der())?;
+    Ok(vec![root])
+}
+
+/// Loopback, link-local and unspecified places are not services (product decision 13).
+pub(crate) fn may_be_called(ip: IpAddr, loopback_allowed: bool) -> bool {
+    let ip = ip.to_canonical();
+    if ip.is_loopback() {
+        return loopback_allowed;
+    }
+    match ip {
+        IpAddr::V4(ip) => {
+            !(ip.is_unspecified() || ip.is_link_local() || ip.is_multicast() || ip.is_broadcast())
+                && ip.octets()[0] != 0
+        }
+        IpAddr::V6(ip) => !(ip.is_unspecified() || ip.is_multicast() || ip.is_unicast_link_local()),
+    }
+}
+
+fn never(cause: impl Into<Cause>) -> Undelivered {
+    Undelivered::Never(cause.into())
+}
+
+fn later(cause: impl Into<Cause>) -> Undelivered {
+    Undelivered::Later(cause.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_link_local_and_unspecified_places_are_never_called() {
+        for ip in [
+            "127.0.0.1",
+            "::1",
+            "::ffff:127.0.0.1",
+            "169.254.1.1",
+            "fe80::1",
+            "0.0.0.0",
+            "::",
+            "224.0.0.1",
+        ] {
+            assert!(!may_be_called(ip.parse().unwrap(), false), "{ip}");
+        }
+        for ip in ["10.1.2.3", "192.0.2.1", "2001:db8::1", "fd00::1"] {
+            assert!(may_be_called(ip.parse().unwrap(), false), "{ip}");
+        }
+        assert!(may_be_called("127.0.0.1".parse().unwrap(), true));
+        assert!(!may_be_called("169.254.1.1".parse().unwrap(), true));
+    }
+}

@@ -1,0 +1,199 @@
+//! `/end-session` on the terminal name (OIDC RP-Initiated Logout 1.0).
+//!
+//! A link on any page could lead here, so only an ID token of this very session ends it at once;
+//! otherwise the person is asked.
+
+use askama::Template;
+use axum::{
+    extract::{Extension, RawQuery, State},
+    response::{IntoResponse, Redirect, Response},
+};
+use http::{HeaderMap, StatusCode, header};
+use sekisho_protocol::{JwkSet, jws};
+use sekisho_store::{
+    StoreError,
+    audit::{Actor, Audited, Entry},
+    service, session as sessions, transaction,
+};
+use serde::Deserialize;
+use subtle::ConstantTimeEq;
+
+use crate::{
+    app::App,
+    cookie,
+    error::page::PageError,
+    form::StrictForm,
+    keys,
+    listener::{FacilityConnection, Peer},
+    login::{logout::fan_out, session},
+    oidc::{parameters::Parameters, subject, token::issue::ID_TOKEN_TYP},
+    page::{Page, PageFrame},
+};
+
+/// What an ID token must say to be a hint; that it has expired does not matter (§2).
+#[derive(Deserialize)]
+struct Hint {
+    iss: String,
+    aud: String,
+    sid: String,
+}
+
+/// Where the person goes afterwards.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Afterwards {
+    client_id: Option<String>,
+    post_logout_redirect_uri: Option<String>,
+    state: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "end-session.html")]
+struct AskPage {
+    page: PageFrame,
+    client_id: String,
+    post_logout_redirect_uri: String,
+    state: String,
+}
+
+/// `GET /end-session`.
+///
+/// # Errors
+/// [`PageError`]: a parameter is repeated, the hint is not ours, or the address not registered.
+pub async fn get(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    facility: FacilityConnection,
+    headers: HeaderMap,
+    page: PageFrame,
+    RawQuery(query): RawQuery,
+) -> Result<Response, PageError> {
+    let parameters =
+        Parameters::parse(query.unwrap_or_default().as_bytes()).map_err(|_| refused())?;
+    if parameters.repeated().is_some() {
+        return Err(refused());
+    }
+    let hint = parameters.get("id_token_hint").map(|hint| verified(&app, hint)).transpose()?;
+    let owned = |name| parameters.get(name).map(str::to_owned);
+    let client_id = owned("client_id");
+    if let (Some(hint), Some(client_id)) = (&hint, &client_id)
+        && hint.aud != *client_id
+    {
+        return Err(refused());
+    }
+    let afterwards = Afterwards {
+        client_id: client_id.or_else(|| hint.as_ref().map(|hint| hint.aud.clone())),
+        post_logout_redirect_uri: owned("post_logout_redirect_uri"),
+        state: owned("state"),
+    };
+    let address = address(&app, &afterwards).await?;
+    let Some(id_hash) = session::cookie_hash(&headers) else { return Ok(leave(&address)) };
+    if let Some(hint) = hint
+        && let Some(client) = service::find(&mut app.store().read(), &hint.aud).await?
+    {
+        let sid = subject::session(&app, &client.sector, &id_hash);
+        if bool::from(sid.as_bytes().ct_eq(hint.sid.as_bytes())) {
+            end(&app, &peer, &facility, &id_hash).await?;
+            return Ok(leave(&address));
+        }
+    }
+    Ok(Page(AskPage {
+        page,
+        client_id: afterwards.client_id.unwrap_or_default(),
+        post_logout_redirect_uri: afterwards.post_logout_redirect_uri.unwrap_or_default(),
+        state: afterwards.state.unwrap_or_default(),
+    })
+    .into_response())
+}
+
+/// `POST /end-session`: the person agreed. Same-origin by the middleware.
+///
+/// # Errors
+/// [`PageError`].
+pub async fn post(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    facility: FacilityConnection,
+    headers: HeaderMap,
+    StrictForm(afterwards): StrictForm<Afterwards>,
+) -> Result<Response, PageError> {
+    let address = address(&app, &afterwards).await?;
+    if let Some(id_hash) = session::cookie_hash(&headers) {
+        end(&app, &peer, &facility, &id_hash).await?;
+    }
+    Ok(leave(&address))
+}
+
+/// The registered address of the client with its `state`, or our own login page.
+async fn address(app: &App, afterwards: &Afterwards) -> Result<String, PageError> {
+    let Some(uri) = &afterwards.post_logout_redirect_uri else {
+        return Ok("/login?notice=logged-out".to_owned());
+    };
+    let client_id = afterwards.client_id.as_deref().ok_or_else(refused)?;
+    let client = service::find(&mut app.store().read(), client_id).await?.ok_or_else(refused)?;
+    if !client.logout_uris.contains(uri) {
+        return Err(refused());
+    }
+    let Some(state) = &afterwards.state else { return Ok(uri.clone()) };
+    let pair =
+        url::form_urlencoded::Serializer::new(String::new()).append_pair("state", state).finish();
+    let joint = if uri.contains('?') { '&' } else { '?' };
+    Ok(format!("{uri}{joint}{pair}"))
+}
+
+fn verified(app: &App, token: &str) -> Result<Hint, PageError> {
+    let published = keys::jwks(&app.keys().oidc).map_err(|error| PageError::internal(&error))?;
+    let keys: JwkSet =
+        serde_json::from_value(published).map_err(|error| PageError::internal(&error))?;
+    let hint: Hint = jws::verify(token, ID_TOKEN_TYP, &keys).map_err(|_| refused())?;
+    if hint.iss != app.names().public {
+        return Err(refused());
+    }
+    Ok(hint)
+}
+
+async fn end(
+    app: &App,
+    peer: &Peer,
+    facility: &FacilityConnection,
+    id_hash: &[u8; 32],
+) -> Result<(), PageError> {
+    let now = app.now();
+    transaction!(app.store(), StoreError, |tx| {
+        let ended = sessions::end(tx, id_hash, "logout", now).await?;
+        fan_out(tx, ended.as_slice(), now).await?;
+        let entry = match ended {
+            Some(ended) => Entry::done("session.logout", Actor::Person(ended.person_id), now),
+            None => Entry::refused(
+                "session.logout",
+                Actor::Terminal(facility.terminal_id.clone()),
+                now,
+                "no_session",
+            ),
+        };
+        let entry = entry
+            .on("session", hex::encode(id_hash))
+            .from_address(peer.addr.ip())
+            .from_terminal(&facility.terminal_id)
+            .at_organisation(&facility.organisation_id);
+        Ok(Audited::new((), entry))
+    })?;
+    Ok(())
+}
+
+fn leave(address: &str) -> Response {
+    let mut response = Redirect::to(address).into_response();
+    if let Some(cleared) = cookie::clear(session::COOKIE) {
+        response.headers_mut().append(header::SET_COOKIE, cleared);
+    }
+    response
+}
+
+fn refused() -> PageError {
+    PageError::new(
+        StatusCode::BAD_REQUEST,
+        "oidc-end-session-error-title",
+        "oidc-end-session-error-text",
+        "oidc-end-session-error-help",
+    )
+}

@@ -1,0 +1,73 @@
+//! Parameters of an OAuth request: bounded, and never twice (RFC 6749 §3.1, §3.2).
+
+use std::collections::BTreeMap;
+
+use crate::form::{self, FormError};
+
+/// The longest query or body that is looked at, in octets.
+pub const MOST_OCTETS: usize = 16 * 1024;
+
+/// The parameters of one request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parameters(BTreeMap<String, Vec<String>>);
+
+impl Parameters {
+    /// Reads urlencoded octets.
+    ///
+    /// # Errors
+    /// [`FormError`]: too large, broken escapes, broken UTF-8 or control characters.
+    pub fn parse(octets: &[u8]) -> Result<Self, FormError> {
+        if octets.len() > MOST_OCTETS {
+            return Err(FormError::TooLarge);
+        }
+        form::parse(octets).map(Self)
+    }
+
+    /// The value of `name`. One sent without a value counts as not sent (RFC 6749 §3.1); one sent
+    /// twice has no value, and [`Self::repeated`] names it.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        match self.0.get(name)?.as_slice() {
+            [value] if !value.is_empty() => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The first parameter that was sent more than once, known to us or not.
+    #[must_use]
+    pub fn repeated(&self) -> Option<&str> {
+        self.0.iter().find(|(_, values)| values.len() > 1).map(|(name, _)| name.as_str())
+    }
+
+    /// Whether `name` was sent at all, however often and with or without a value.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repeated_parameter_has_no_value_and_is_named() {
+        let parameters = Parameters::parse(b"a=1&b=2&a=1").unwrap();
+        assert_eq!(parameters.get("a"), None);
+        assert_eq!(parameters.get("b"), Some("2"));
+        assert_eq!(parameters.repeated(), Some("a"));
+    }
+
+    #[test]
+    fn an_empty_value_counts_as_not_sent() {
+        let parameters = Parameters::parse(b"state=&nonce").unwrap();
+        assert_eq!((parameters.get("state"), parameters.get("nonce")), (None, None));
+        assert!(parameters.has("nonce"));
+    }
+
+    #[test]
+    fn too_many_octets_and_broken_escapes_are_refused() {
+        assert_eq!(Parameters::parse(&vec![b'a'; MOST_OCTETS + 1]), Err(FormError::TooLarge));
+        assert_eq!(Parameters::parse(b"a=%ff"), Err(FormError::NotText));
+    }
+}

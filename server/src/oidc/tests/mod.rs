@@ -1,0 +1,6 @@
+//! The whole exchange through the real routers, and what each check keeps out.
+
+mod authorize;
+mod exchange;
+mod registration;
+mod scene;

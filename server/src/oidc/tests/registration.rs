@@ -1,0 +1,69 @@
+//! What a service's file may say.
+
+use sekisho_key::SystemRandomness;
+use sekisho_store::{audit::Actor, service};
+
+use super::scene::{PHYSICIANS, service_file};
+use crate::{
+    oidc::client::{self, Registry},
+    testing::{self, TestApp},
+};
+
+async fn outcome(
+    test: &TestApp,
+    file: &str,
+) -> Result<client::Registered, client::RegistrationError> {
+    let app = &test.app;
+    let registry = Registry {
+        store: app.store(),
+        config: app.config(),
+        vocabulary: app.entitlements().vocabulary(),
+        random: &SystemRandomness,
+        now: app.now(),
+    };
+    client::register(&registry, file, Actor::System).await
+}
+
+#[tokio::test]
+async fn a_service_is_registered_with_its_rules_and_its_secret_is_kept_as_a_hash() {
+    let test = testing::app().await;
+    let registered = outcome(&test, &service_file("referral", PHYSICIANS)).await.unwrap();
+    assert!(registered.client_secret.is_some());
+    let mut reader = test.app.store().read();
+    let stored = service::find(&mut reader, "referral").await.unwrap().unwrap();
+    assert_eq!(stored.sector, "referral.example");
+    assert!(stored.secret_hash.is_some());
+    assert_eq!(service::rules(&mut reader, "referral").await.unwrap().unwrap().0, 1);
+    let again = outcome(&test, &service_file("referral", PHYSICIANS)).await;
+    assert!(matches!(again, Err(client::RegistrationError::Taken(_))));
+}
+
+#[tokio::test]
+async fn a_file_with_a_fault_registers_nothing() {
+    let test = testing::app().await;
+    let good = service_file("referral", PHYSICIANS);
+    for (from, to) in [
+        ("id = \"referral\"", "id = \"Re ferral\""),
+        ("\"openid\", ", ""),
+        ("\"profile\"", "\"everything\""),
+        ("client_secret_basic", "password"),
+        ("client_secret_basic", "private_key_jwt"),
+        ("scopes =", "surprise = 1\nscopes ="),
+        ("https://referral.example/callback", "http://referral.example/callback"),
+        ("https://referral.example/callback", "https://referral.example/callback#x"),
+        ("https://referral.example/callback", "https://u:p@referral.example/callback"),
+        ("https://referral.example/callback", "https://REFERRAL.example/callback"),
+        ("https://referral.example/callback", "https://127.0.0.1/callback"),
+        ("https://referral.example/callback", "https://[::1]/callback"),
+        ("https://referral.example/callback", "https://x.localhost/callback"),
+        ("https://referral.example/bye", "javascript:alert(1)"),
+        ("\"Medical Doctor\"", "\"Wizard\""),
+        ("\"hospital\"", "\"castle\""),
+        ("\"hc_role\", \"facility_id\"", "\"password\", \"facility_id\""),
+    ] {
+        let file = good.replace(from, to);
+        assert_ne!(file, good, "{from}");
+        assert!(outcome(&test, &file).await.is_err(), "{to}");
+    }
+    assert!(service::list(&mut test.app.store().read()).await.unwrap().is_empty());
+}
