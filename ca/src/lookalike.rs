@@ -167,7 +167,7 @@ impl LookalikeHpki {
         sub_forge.serial = 5;
         sub_forge.extensions = authority_extensions(&sub_key, Some(&root))?;
         sub_forge.extensions.push(policies(POLICY_SUB_CA, "http://repository.lookalike.example/")?);
-        sub_forge.extensions.push(distribution(&root.subject, &format!("{crl_base}/root.crl"))?);
+        sub_forge.extensions.push(distribution(&root_list, &format!("{crl_base}/root.crl"))?);
         let sub_ca = LookalikeAuthority {
             certificate_der: sub_forge.sign(&root.key)?,
             key: sub_key,
