@@ -103,9 +103,11 @@ impl Run {
             .await
             .with_context(|| format!("port {} of the loopback address", self.port))
             .map_err(local)?;
-        println!("ready on port {port}");
+        // Before anybody hears that we are ready: a signal sent then must already find us listening.
+        let stop_asked = stop_signal().map_err(local)?;
         let serving = tokio::spawn(http::serve(agent, listeners, port, stopping));
-        stop_signal().await.map_err(local)?;
+        println!("ready on port {port}");
+        stop_asked.await;
         stop.send_replace(true);
         let _ = serving.await;
         let _ = reporter.await;
@@ -113,17 +115,23 @@ impl Run {
     }
 }
 
+/// Listens from now on; the future ends when the program is asked to stop.
 #[cfg(unix)]
-async fn stop_signal() -> std::io::Result<()> {
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        _ = terminate.recv() => Ok(()),
-    }
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 #[cfg(not(unix))]
-async fn stop_signal() -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
 }

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use const_oid::AssociatedOid;
 use der::{Decode, Encode};
 use reqwest::{Response, StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
@@ -15,6 +16,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 use url::Url;
 use x509_cert::Certificate;
+use x509_cert::ext::pkix::BasicConstraints;
 
 use super::client::{ClientError, Trust, client};
 use super::key::{FileKey, TerminalKey};
@@ -120,7 +122,7 @@ pub async fn enrol(place: &Place, invitation: &Invitation) -> Result<TerminalTru
     }
 
     // 1. The root, over a connection that proves nothing; its hash proves it.
-    let (root, ahead) = fetch_root(&invitation.server, &expected).await?;
+    let Authorities { root, all, ahead } = fetch_authorities(&invitation.server, &expected).await?;
     place.remember(&enrolment)?;
     write_private(&place.root(), &root)?;
 
@@ -134,7 +136,7 @@ pub async fn enrol(place: &Place, invitation: &Invitation) -> Result<TerminalTru
         let ask =
             http.post(url).basic_auth(&invitation.terminal, Some(invitation.code.expose_secret()));
         let answer = ask_for_certificate(ask, &key, &invitation.terminal, ahead).await?;
-        store(place, &key, &root, &answer)?;
+        store(place, &key, &root, &answer, &all)?;
     }
 
     // 4. Whom to obey, over a connection with our own key.
@@ -153,7 +155,8 @@ pub async fn renew(place: &Place) -> Result<TerminalTrust, EnrolError> {
     let http = terminal_client(place, &key, &server)?;
     let ask = http.post(est(&server, "simplereenroll")?);
     let answer = ask_for_certificate(ask, &key, &enrolment.terminal, 0).await?;
-    store(place, &key, &root, &answer)?;
+    let issuer = read(&place.issuer()).ok();
+    store(place, &key, &root, &answer, issuer.as_slice())?;
     Ok(refresh_trust(place, &key).await?.0)
 }
 
@@ -216,14 +219,24 @@ fn public_key_of(certificate_der: &[u8]) -> Option<Jwk> {
     Jwk::from_spki_der(&spki).ok()
 }
 
-async fn fetch_root(server: &Url, expected: &[u8; 32]) -> Result<(Vec<u8>, i64), EnrolError> {
+/// What `cacerts` told. Only the root is proved yet, by its hash; the others prove themselves by
+/// their signatures when one of them turns out to be our issuer.
+struct Authorities {
+    root: Vec<u8>,
+    all: Vec<Vec<u8>>,
+    /// Server's clock minus ours, in seconds, on the word of nobody: for an error's text.
+    ahead: i64,
+}
+
+async fn fetch_authorities(server: &Url, expected: &[u8; 32]) -> Result<Authorities, EnrolError> {
     let url = est(server, "cacerts")?;
     let http = client(server, &Trust::Provisional)?;
     let response = http.get(url.clone()).send().await.map_err(|e| unreachable(&url, &e))?;
     let ahead = clock_ahead(&response).unwrap_or(0);
-    let certificates = certs_only(&accepted(response, MOST_ANSWER).await?)?;
-    let root = certificates.into_iter().find(|der| Sha256::digest(der)[..] == expected[..]);
-    Ok((root.ok_or(EnrolError::WrongRoot)?, ahead))
+    let all = certs_only(&accepted(response, MOST_ANSWER).await?)?;
+    let root = all.iter().find(|der| Sha256::digest(der)[..] == expected[..]);
+    let root = root.ok_or(EnrolError::WrongRoot)?.clone();
+    Ok(Authorities { root, all, ahead })
 }
 
 async fn ask_for_certificate(
@@ -254,43 +267,44 @@ async fn ask_for_certificate(
     certs_only(&accepted(response, MOST_ANSWER).await?)
 }
 
-/// Checks the answer and keeps it: our key, and under the root by the server's own issuer.
+/// Checks the answer and keeps it: our key, and a path of signatures to the root.
+///
+/// RFC 7030 §4.2.3 sends the certificate alone and §4.1.3 the authorities above it.
 fn store(
     place: &Place,
     key: &dyn TerminalKey,
     root_der: &[u8],
     answer: &[Vec<u8>],
+    authorities: &[Vec<u8>],
 ) -> Result<(), EnrolError> {
     let ours = answer.iter().find(|der| public_key_of(der).as_ref() == Some(key.public()));
     let ours = ours.ok_or(EnrolError::Answer("no certificate for our key"))?;
     let root = Certificate::from_der(root_der)?;
-    let leaf = Certificate::from_der(ours)?;
-    let issuer = answer.iter().find(|der| {
-        Certificate::from_der(der)
-            .is_ok_and(|c| c.tbs_certificate().subject() == leaf.tbs_certificate().issuer())
-    });
-    match issuer {
-        Some(issuer_der) => {
-            let issuer = Certificate::from_der(issuer_der)?;
-            check_issued(ours, &issuer)?;
-            if issuer_der != root_der {
-                check_issued(issuer_der, &root)?;
-                write_private(&place.issuer(), issuer_der)?;
-            }
-        }
-        None if leaf.tbs_certificate().issuer() == root.tbs_certificate().subject() => {
-            check_issued(ours, &root)?;
-        }
-        // RFC 7030 §4.2.3 sends the certificate alone; the connection vouches for it, and the next
-        // step fails if the server doesn't know it.
-        None => {}
+    if check_issued(ours, &root).is_ok() {
+        return Ok(write_private(&place.certificate(), ours)?);
     }
-    write_private(&place.certificate(), ours)?;
-    Ok(())
+    let issuer = answer.iter().chain(authorities).find(|der| {
+        let issuer = Certificate::from_der(der);
+        issuer.is_ok_and(|issuer| is_authority(&issuer) && check_issued(ours, &issuer).is_ok())
+    });
+    let issuer = issuer.ok_or(NOT_UNDER_ROOT)?;
+    check_issued(issuer, &root)?;
+    write_private(&place.issuer(), issuer)?;
+    Ok(write_private(&place.certificate(), ours)?)
 }
 
+/// basicConstraints with cA (RFC 5280 §4.2.1.9).
+fn is_authority(certificate: &Certificate) -> bool {
+    let mut extensions = certificate.tbs_certificate().extensions().into_iter().flatten();
+    extensions
+        .find(|extension| extension.extn_id == BasicConstraints::OID)
+        .and_then(|extension| BasicConstraints::from_der(extension.extn_value.as_bytes()).ok())
+        .is_some_and(|constraints| constraints.ca)
+}
+
+const NOT_UNDER_ROOT: EnrolError = EnrolError::Answer("certificate not issued under the root");
+
 fn check_issued(der: &[u8], issuer: &Certificate) -> Result<(), EnrolError> {
-    const NOT_UNDER_ROOT: EnrolError = EnrolError::Answer("certificate not issued under the root");
     let signed = signed_object::SignedObject::parse(der, false).map_err(|_| NOT_UNDER_ROOT)?;
     let spki = issuer.tbs_certificate().subject_public_key_info().to_der()?;
     sekisho_pki::signature::verify(&spki, &signed.algorithm, signed.to_be_signed, &signed.signature)

@@ -23,8 +23,8 @@ use time::{Duration, OffsetDateTime};
 use tokio::net::TcpListener;
 use x509_cert::der::asn1::Ia5String;
 use x509_cert::der::{Decode, Encode};
-use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{BasicConstraints, SubjectAltName};
 use x509_cert::name::Name;
 use x509_cert::request::CertReq;
 
@@ -33,8 +33,9 @@ const CODE: &str = "ABCD-EFGH";
 
 struct Authority {
     root_der: Vec<u8>,
-    root: Name,
-    key: SoftwareKey,
+    issuing_der: Vec<u8>,
+    issuing: Name,
+    issuing_key: SoftwareKey,
     /// The key that used the code, as the protocol has it: the same one may ask again.
     used_by: Mutex<Option<Vec<u8>>>,
     codes_received: AtomicUsize,
@@ -42,17 +43,13 @@ struct Authority {
 }
 
 impl Authority {
-    fn certify(&self, subject: &Name, spki: &[u8], serial: u32, host: Option<&str>) -> Vec<u8> {
+    fn certify(&self, subject: &Name, spki: &[u8], serial: u32) -> Vec<u8> {
         let now = OffsetDateTime::now_utc();
         let (from, until) = (now - Duration::DAY, now + Duration::DAY);
-        let mut forge = Forge::new(&self.root, subject, &self.key, from, until);
+        let mut forge = Forge::new(&self.issuing, subject, &self.issuing_key, from, until);
         forge.public_key_der = spki.to_vec();
         forge.serial = serial;
-        if let Some(host) = host {
-            let name = GeneralName::DnsName(Ia5String::new(host).unwrap());
-            forge.put(false, &SubjectAltName(vec![name])).unwrap();
-        }
-        forge.sign(&self.key).unwrap()
+        forge.sign(&self.issuing_key).unwrap()
     }
 
     fn certs_only(certificates: &[&[u8]]) -> (u16, String) {
@@ -67,7 +64,7 @@ impl Authority {
         let request = CertReq::from_der(&STANDARD.decode(body).unwrap()).unwrap();
         let spki = request.info.public_key.to_der().unwrap();
         let serial = 100 + self.issued.fetch_add(1, Ordering::SeqCst) as u32;
-        let leaf = self.certify(&request.info.subject, &spki, serial, None);
+        let leaf = self.certify(&request.info.subject, &spki, serial);
         (spki, Self::certs_only(&[&leaf]))
     }
 
@@ -77,7 +74,7 @@ impl Authority {
         }
         let expected = format!("Basic {}", STANDARD.encode(format!("T0123456789:{CODE}")));
         match path {
-            "/.well-known/est/cacerts" => Self::certs_only(&[&self.root_der]),
+            "/.well-known/est/cacerts" => Self::certs_only(&[&self.root_der, &self.issuing_der]),
             "/.well-known/est/simpleenroll" if code == Some(expected.as_str()) => {
                 let (spki, answer) = self.issue(body);
                 let mut used_by = self.used_by.lock().unwrap();
@@ -120,19 +117,34 @@ async fn server(host: &'static str) -> (Arc<Authority>, url::Url) {
     let key = SoftwareKey::generate_p256().unwrap();
     let root = name(&[Part::CommonName("Test Root")]).unwrap();
     let now = OffsetDateTime::now_utc();
-    let forge = Forge::new(&root, &root, &key, now - Duration::DAY, now + Duration::DAY);
+    let (from, until) = (now - Duration::DAY, now + Duration::DAY);
+    let issuing = name(&[Part::CommonName("Test Issuing")]).unwrap();
+    let issuing_key = SoftwareKey::generate_p256().unwrap();
+    let server_key = SoftwareKey::generate_p256().unwrap();
+    let subject = name(&[Part::CommonName("server")]).unwrap();
+
+    let forge = |subject: &Name, its_key: &SoftwareKey, serial| Forge {
+        serial,
+        ..Forge::new(&root, subject, its_key, from, until)
+    };
+    let root_der = forge(&root, &key, 1).sign(&key).unwrap();
+    let mut issuing_forge = forge(&issuing, &issuing_key, 2);
+    let constraints = BasicConstraints { ca: true, path_len_constraint: Some(0) };
+    issuing_forge.put(true, &constraints).unwrap();
+    let mut server_forge = forge(&subject, &server_key, 3);
+    let host = GeneralName::DnsName(Ia5String::new(host).unwrap());
+    server_forge.put(false, &SubjectAltName(vec![host])).unwrap();
+    let leaf = server_forge.sign(&key).unwrap();
+
     let authority = Arc::new(Authority {
-        root_der: forge.sign(&key).unwrap(),
-        root,
-        key,
+        root_der,
+        issuing_der: issuing_forge.sign(&key).unwrap(),
+        issuing,
+        issuing_key,
         used_by: Mutex::default(),
         codes_received: AtomicUsize::new(0),
         issued: AtomicUsize::new(0),
     });
-    let server_key = SoftwareKey::generate_p256().unwrap();
-    let subject = name(&[Part::CommonName("server")]).unwrap();
-    let spki = sekisho_key::SigningKey::public_key_der(&server_key);
-    let leaf = authority.certify(&subject, spki, 2, Some(host));
     let mut anchors = rustls::RootCertStore::empty();
     anchors.add(CertificateDer::from(authority.root_der.clone())).unwrap();
     let verifier =
