@@ -92,7 +92,7 @@ pub async fn post(
     StrictForm(form): StrictForm<CodeForm>,
 ) -> Result<Response, PageError> {
     let refusal = match enter(&app, &peer, &facility, &headers, &form.code).await {
-        Ok(()) => return Ok(Redirect::to("/login?invitation=1").into_response()),
+        Ok(()) => return Ok(Redirect::to("/login?invitation=true").into_response()),
         Err(LoginError::Refused(refusal)) => refusal,
         Err(error) => return Err(error.into()),
     };

@@ -22,3 +22,6 @@ pub mod presence;
 pub mod refusal;
 pub mod session;
 pub mod trust_sources;
+
+#[cfg(test)]
+mod tests;

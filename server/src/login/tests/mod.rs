@@ -1,0 +1,6 @@
+//! Login through the real router: the honest way, and each attack on it.
+
+mod attacks;
+mod desk;
+mod invitations;
+mod sessions;
