@@ -14,6 +14,7 @@ pub mod clock;
 pub mod config;
 pub mod cookie;
 pub mod demo;
+pub mod enrol;
 pub mod entitlement;
 pub mod error;
 pub mod form;

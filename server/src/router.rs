@@ -5,7 +5,9 @@ use axum::{
     routing::{get, post},
 };
 
-use crate::{app::App, assets, login, middleware, names::NameRole, oidc, portal, repository};
+use crate::{
+    app::App, assets, enrol, login, middleware, names::NameRole, oidc, portal, repository,
+};
 
 /// The portal's name: portal, authorization endpoint, card login.
 pub fn terminal(app: &App) -> Router {
@@ -46,7 +48,10 @@ pub fn mtls(app: &App) -> Router {
 
 /// Enrolment.
 pub fn enrol(app: &App) -> Router {
-    let router = Router::new();
+    let router = Router::new()
+        .route("/.well-known/est/cacerts", get(enrol::est::ca_certs))
+        .route("/.well-known/est/simpleenroll", post(enrol::est::simple_enroll))
+        .route("/.well-known/est/simplereenroll", post(enrol::est::simple_reenroll));
     middleware::wrap(app, NameRole::Enrol, router)
 }
 

@@ -358,3 +358,21 @@ pub async fn facility_active(
         .await?;
     Ok(latest.is_some_and(|(kind,)| kind == "activated" || kind == "resumed"))
 }
+
+/// A facility's name as registered now.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn facility_name(
+    queries: &mut impl Queries,
+    organisation_id: &str,
+) -> Result<Option<String>, StoreError> {
+    let row: Option<(String,)> = queries
+        .fetch_optional(
+            sql("SELECT name FROM organisation_name
+                 WHERE organisation_id = $1 AND valid_until IS NULL")
+            .bind(organisation_id),
+        )
+        .await?;
+    Ok(row.map(|(name,)| name))
+}

@@ -1,0 +1,203 @@
+//! One-time enrolment codes: typed from paper, pasted, or read from a QR.
+//!
+//! Twenty characters of Crockford's base 32 in five groups: nineteen random (95 bits) and one that
+//! checks the others, so that a slip of the keyboard is told at once and costs no attempt.
+
+use std::fmt;
+
+use sekisho_key::{Randomness, RandomnessError};
+use sha2::{Digest, Sha256};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+/// 0–9 and A–Z without I, L, O and U, which people misread.
+const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/// Random characters.
+const RANDOM: usize = 19;
+/// All characters.
+const LENGTH: usize = RANDOM + 1;
+/// Characters a group.
+const GROUP: usize = 4;
+/// Longest text that is looked at: the code with generous spacing.
+const MOST_OCTETS: usize = 64;
+
+/// A code, in the clear. Never printed by accident; wiped when dropped.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct EnrolmentCode([u8; LENGTH]);
+
+/// Why a text is no code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CodeError {
+    /// Not twenty characters, apart from spaces and hyphens.
+    #[error("an enrolment code has twenty characters in five groups")]
+    Length,
+    /// A character that no code has.
+    #[error("an enrolment code has digits and letters only, and no U")]
+    Character,
+    /// A slip.
+    #[error("the enrolment code is mistyped: one of its characters is wrong")]
+    CheckCharacter,
+}
+
+impl EnrolmentCode {
+    /// A new code.
+    ///
+    /// # Errors
+    /// [`RandomnessError`]: there is none.
+    pub fn generate(random: &dyn Randomness) -> Result<Self, RandomnessError> {
+        let mut octets = Zeroizing::new([0; RANDOM]);
+        random.fill(&mut *octets)?;
+        let mut values = Zeroizing::new([0_u8; LENGTH]);
+        for (value, octet) in values.iter_mut().zip(octets.iter()) {
+            // 256 is a multiple of 32, so each value is equally likely.
+            *value = octet & 0x1f;
+        }
+        values[RANDOM] = check_value(&values[..RANDOM]);
+        Ok(Self(values.map(|value| ALPHABET[usize::from(value)])))
+    }
+
+    /// Reads a code however a person wrote it: any case, `O` for 0, `I` or `L` for 1, hyphens and
+    /// spaces anywhere.
+    ///
+    /// # Errors
+    /// [`CodeError`].
+    pub fn parse(text: &str) -> Result<Self, CodeError> {
+        if text.len() > MOST_OCTETS {
+            return Err(CodeError::Length);
+        }
+        let mut values = Zeroizing::new([0_u8; LENGTH]);
+        let mut found = 0;
+        for character in text.chars().filter(|c| !matches!(c, '-' | ' ' | '\t')) {
+            let plain = match character.to_ascii_uppercase() {
+                'O' => '0',
+                'I' | 'L' => '1',
+                other => other,
+            };
+            let value = ALPHABET.iter().position(|&letter| char::from(letter) == plain);
+            let value = value.ok_or(CodeError::Character)?;
+            *values.get_mut(found).ok_or(CodeError::Length)? =
+                u8::try_from(value).map_err(|_| CodeError::Character)?;
+            found += 1;
+        }
+        if found != LENGTH {
+            return Err(CodeError::Length);
+        }
+        if check_value(&values[..RANDOM]) != values[RANDOM] {
+            return Err(CodeError::CheckCharacter);
+        }
+        Ok(Self(values.map(|value| ALPHABET[usize::from(value)])))
+    }
+
+    /// What the database keeps: SHA-256 of the characters without hyphens. 95 random bits need no
+    /// salt and no slow hash.
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        Sha256::digest(self.0).into()
+    }
+
+    /// The code in groups, to be shown once.
+    #[must_use]
+    pub fn reveal(&self) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::with_capacity(LENGTH + LENGTH / GROUP));
+        for (place, &character) in self.0.iter().enumerate() {
+            if place > 0 && place % GROUP == 0 {
+                text.push('-');
+            }
+            text.push(char::from(character));
+        }
+        text
+    }
+}
+
+impl fmt::Debug for EnrolmentCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EnrolmentCode(…)")
+    }
+}
+
+/// Σ vᵢ·αⁱ⁺¹ over GF(2⁵) with x⁵ + x² + 1.
+///
+/// α has order 31 and the code 20 places, so the weights differ and none is 0 or 1: one wrong
+/// character changes the sum, and so does an exchange of any two different ones.
+fn check_value(values: &[u8]) -> u8 {
+    // Horner's rule, from the last place to the first.
+    values.iter().rev().fold(0, |sum, &value| double(sum ^ value))
+}
+
+/// Multiplies by α.
+fn double(value: u8) -> u8 {
+    let shifted = value << 1;
+    if shifted & 0x20 == 0 { shifted } else { shifted ^ 0x25 }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use sekisho_key::SystemRandomness;
+
+    use super::*;
+
+    fn code() -> EnrolmentCode {
+        EnrolmentCode::generate(&SystemRandomness).unwrap()
+    }
+
+    #[test]
+    fn a_code_reads_back_however_it_is_written() {
+        for _ in 0..200 {
+            let code = code();
+            let text = code.reveal();
+            assert_eq!(text.len(), 24);
+            let written = [
+                text.to_string(),
+                text.to_lowercase(),
+                text.replace('-', ""),
+                text.replace('-', " "),
+                text.replace('0', "o").replace('1', "l"),
+                text.replace('0', "O").replace('1', "I"),
+            ];
+            for text in written {
+                assert_eq!(EnrolmentCode::parse(&text).unwrap().hash(), code.hash(), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_single_slip_and_every_exchange_is_noticed() {
+        let code = code();
+        let text: Vec<u8> = code.0.to_vec();
+        let read = |text: &[u8]| EnrolmentCode::parse(std::str::from_utf8(text).unwrap());
+        for place in 0..LENGTH {
+            for &letter in ALPHABET.iter().filter(|&&letter| letter != text[place]) {
+                let mut wrong = text.clone();
+                wrong[place] = letter;
+                assert_eq!(read(&wrong).unwrap_err(), CodeError::CheckCharacter);
+            }
+            for other in (place + 1..LENGTH).filter(|&other| text[other] != text[place]) {
+                let mut wrong = text.clone();
+                wrong.swap(place, other);
+                assert_eq!(read(&wrong).unwrap_err(), CodeError::CheckCharacter);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_code_is_refused() {
+        for text in ["", "0", "0000-0000-0000-0000-000", "0000-0000-0000-0000-00000", "-"] {
+            assert_eq!(EnrolmentCode::parse(text).unwrap_err(), CodeError::Length, "{text}");
+        }
+        for text in ["U000-0000-0000-0000-0000", "0000-0000-0000-0000-000é", "\0"] {
+            assert_eq!(EnrolmentCode::parse(text).unwrap_err(), CodeError::Character, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_code_is_never_printed_by_accident() {
+        assert_eq!(format!("{:?}", code()), "EnrolmentCode(…)");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(text: String) {
+            let _ = EnrolmentCode::parse(&text);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! HTTP Basic by enrolment code (RFC 7030 §3.2.3, RFC 7617): user is the terminal's identifier,
+//! password the code.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::{HeaderMap, header};
+use sekisho_ca::registration::terminal_identifier::TerminalIdentifier;
+use zeroize::Zeroizing;
+
+use crate::enrol::code::EnrolmentCode;
+
+/// Longest header that is looked at.
+const MOST_OCTETS: usize = 256;
+
+/// What a terminal brings at its first enrolment. The code is proven by the database only.
+#[derive(Debug)]
+pub(super) struct Credentials {
+    pub(super) terminal: TerminalIdentifier,
+    pub(super) code: EnrolmentCode,
+}
+
+/// Why there are no usable credentials; all get the same 401.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoCredentials {
+    /// No `Authorization` at all: the client waits for the challenge.
+    Missing,
+    /// Something that cannot be a terminal and a code. It never reaches the database.
+    Malformed,
+}
+
+impl Credentials {
+    /// Reads exactly one `Authorization: Basic …`.
+    pub(super) fn read(headers: &HeaderMap) -> Result<Self, NoCredentials> {
+        let mut lines = headers.get_all(header::AUTHORIZATION).iter();
+        let line = lines.next().ok_or(NoCredentials::Missing)?;
+        if lines.next().is_some() || line.len() > MOST_OCTETS {
+            return Err(NoCredentials::Malformed);
+        }
+        Self::parse(line.as_bytes()).ok_or(NoCredentials::Malformed)
+    }
+
+    fn parse(line: &[u8]) -> Option<Self> {
+        let line = std::str::from_utf8(line).ok()?;
+        let (scheme, encoded) = line.split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return None;
+        }
+        let decoded = Zeroizing::new(STANDARD.decode(encoded.trim()).ok()?);
+        let (user, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+        Some(Self {
+            terminal: TerminalIdentifier::parse(&user.trim().to_ascii_uppercase()).ok()?,
+            code: EnrolmentCode::parse(password).ok()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use sekisho_key::SystemRandomness;
+
+    use super::*;
+
+    fn headers(lines: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(header::AUTHORIZATION, HeaderValue::from_str(line).unwrap());
+        }
+        headers
+    }
+
+    fn basic(user: &str, password: &str) -> String {
+        format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+    }
+
+    #[test]
+    fn a_terminal_and_its_code_are_read() {
+        let code = EnrolmentCode::generate(&SystemRandomness).unwrap();
+        let line = basic("t0123456789", &code.reveal().to_lowercase());
+        let read = Credentials::read(&headers(&[&line])).unwrap();
+        assert_eq!(read.terminal.to_string(), "T0123456789");
+        assert_eq!(read.code.hash(), code.hash());
+    }
+
+    #[test]
+    fn what_is_missing_repeated_or_no_code_is_refused() {
+        let code = EnrolmentCode::generate(&SystemRandomness).unwrap();
+        let good = basic("T0123456789", &code.reveal());
+        assert_eq!(Credentials::read(&headers(&[])).unwrap_err(), NoCredentials::Missing);
+        let long = format!("Basic {}", "A".repeat(300));
+        for lines in [
+            &[good.as_str(), good.as_str()][..],
+            &["Bearer abc"],
+            &["Basic"],
+            &["Basic !!!"],
+            &[long.as_str()],
+            &[basic("T0123456789", "secret").as_str()],
+            &[basic("admin", &code.reveal()).as_str()],
+        ] {
+            let refused = Credentials::read(&headers(lines)).unwrap_err();
+            assert_eq!(refused, NoCredentials::Malformed, "{lines:?}");
+        }
+    }
+}

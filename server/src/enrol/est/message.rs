@@ -1,0 +1,97 @@
+//! Bodies of EST: base64 of DER, in both directions.
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use base64::{
+    Engine, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use sekisho_ca::request::{UnverifiedRequest, VerifiedRequest};
+use sekisho_pki::encoding::cms;
+
+use crate::error::est::EstError;
+
+/// The longest request body. An RSA-4096 request in base64 has under 4 KiB.
+const MOST_OCTETS: usize = 16 * 1024;
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Reads a certification request and proves that the asker holds its key (RFC 7030 §4.2.1).
+///
+/// # Errors
+/// 413, 415 or 400 with what is wrong.
+pub(super) async fn request(headers: &HeaderMap, body: Body) -> Result<VerifiedRequest, EstError> {
+    let media_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .unwrap_or_default()
+        .trim();
+    if !media_type.eq_ignore_ascii_case("application/pkcs10") {
+        return Err(EstError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "simple enrolment: the body is not announced as application/pkcs10 (RFC 7030 section \
+             4.2.1); send the PKCS #10 request with that Content-Type",
+        ));
+    }
+    let collected = Limited::new(body, MOST_OCTETS).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            EstError::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "simple enrolment: the body is longer than 16 KiB; send one PKCS #10 request \
+                 without attachments",
+            )
+        } else {
+            malformed("the body did not arrive whole; send it again")
+        }
+    })?;
+    let der = decode(&collected.to_bytes())?;
+    let unverified = UnverifiedRequest::parse(&der)?;
+    Ok(unverified.verify()?)
+}
+
+fn decode(body: &[u8]) -> Result<Vec<u8>, EstError> {
+    let text: Vec<u8> = body.iter().copied().filter(|octet| !octet.is_ascii_whitespace()).collect();
+    if text.is_empty() {
+        return Err(malformed("the body is empty; send a PKCS #10 request in base64"));
+    }
+    BASE64.decode(text).map_err(|_| {
+        malformed("the body is not base64 (RFC 4648 section 4) of a DER PKCS #10 request")
+    })
+}
+
+fn malformed(text: &str) -> EstError {
+    EstError::new(StatusCode::BAD_REQUEST, format!("simple enrolment: {text}"))
+}
+
+/// A certs-only answer (RFC 7030 §4.1.3 and §4.2.3).
+pub(super) fn certificates(
+    media_type: &'static str,
+    certificates_der: &[&[u8]],
+) -> Result<Response, EstError> {
+    let message = cms::certs_only(certificates_der).map_err(|error| EstError::internal(&error))?;
+    Ok((
+        [
+            (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
+            (
+                HeaderName::from_static("content-transfer-encoding"),
+                HeaderValue::from_static("base64"),
+            ),
+            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        ],
+        BASE64.encode(message),
+    )
+        .into_response())
+}
+
+/// `Content-Type` of an issued certificate (RFC 7030 §4.2.3).
+pub(super) const CERTS_ONLY: &str = "application/pkcs7-mime; smime-type=certs-only";
+/// `Content-Type` of the authorities' certificates (RFC 7030 §4.1.3).
+pub(super) const CA_CERTS: &str = "application/pkcs7-mime";

@@ -1,0 +1,18 @@
+//! Enrolment over secure transport (RFC 7030, clarified by RFC 8951).
+//!
+//! Bodies are base64 whatever `Content-Transfer-Encoding` says (RFC 8951 §3.1), read with or
+//! without line breaks and written without: some clients fail on them.
+
+mod ca_certs;
+mod credentials;
+mod message;
+mod refusal;
+mod simple_enroll;
+mod simple_reenroll;
+
+pub use ca_certs::get as ca_certs;
+pub use simple_enroll::post as simple_enroll;
+pub use simple_reenroll::post as simple_reenroll;
+
+#[cfg(test)]
+mod tests;

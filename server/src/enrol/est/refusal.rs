@@ -1,0 +1,199 @@
+//! What a refused enrolment says: status and one line of text (RFC 7030 §4.2.3).
+//!
+//! The text is shown by the agent on the PC, to whoever stands there: where, what, what next.
+
+use http::StatusCode;
+use sekisho_ca::{issuance::IssuanceError, registration::RegistrationError, request::RequestError};
+use sekisho_store::enrolment_code::CodeRefusal;
+
+use crate::{enrol::registration::ApprovalError, error::est::EstError};
+
+/// The one answer to a terminal or code that we do not know: the same for both, so that nobody
+/// learns which terminals exist.
+pub(super) fn unauthorized() -> EstError {
+    EstError::unauthorized(
+        "enrolment: terminal and code are not accepted. Check that the whole line was copied; \
+         the facility's administrator can issue a new code at the terminal's page",
+    )
+}
+
+/// After a code was found. Whoever knows its 95 random bits may hear why it opens nothing.
+pub(super) fn code(refusal: CodeRefusal) -> EstError {
+    let text = match refusal {
+        CodeRefusal::UnknownTerminal | CodeRefusal::WrongCode => return unauthorized(),
+        CodeRefusal::Exhausted => "the code was blocked after too many wrong attempts",
+        CodeRefusal::Expired => "the code is no longer valid: its time is over",
+        CodeRefusal::Withdrawn => "the code is no longer valid: a newer one took its place",
+        CodeRefusal::TerminalRevoked => {
+            return EstError::new(
+                StatusCode::FORBIDDEN,
+                "enrolment: this terminal was revoked, for ever. The facility's administrator can \
+                 create a new terminal for this PC",
+            );
+        }
+        CodeRefusal::FacilityNotActive => {
+            return EstError::new(
+                StatusCode::FORBIDDEN,
+                "enrolment: the facility is not active. Its administrator should ask the \
+                 operating body",
+            );
+        }
+    };
+    EstError::new(
+        StatusCode::FORBIDDEN,
+        format!(
+            "enrolment: {text}. The facility's administrator can issue a new code at the \
+             terminal's page"
+        ),
+    )
+}
+
+/// The code was used with another key.
+pub(super) fn other_key() -> EstError {
+    EstError::new(
+        StatusCode::FORBIDDEN,
+        "enrolment: this code was used before, with another key. Nothing was issued and the \
+         facility's administrator has been told: if you did not enrol this PC twice, somebody \
+         else used your code and the terminal should be revoked at once",
+    )
+}
+
+/// The code was used with this key, long ago.
+pub(super) fn answered_before() -> EstError {
+    EstError::new(
+        StatusCode::FORBIDDEN,
+        "enrolment: this code was used before with the same key, and the time to fetch the \
+         certificate again is over. The facility's administrator can issue a new code at the \
+         terminal's page",
+    )
+}
+
+/// Another request is at it.
+pub(super) fn under_way() -> EstError {
+    EstError {
+        retry_after_secs: Some(2),
+        ..EstError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "enrolment: the certificate for this code is being issued; try again in a moment",
+        )
+    }
+}
+
+/// The other end of a renewal has no certificate that counts.
+pub(super) fn renewal(code: &'static str) -> EstError {
+    let text = match code {
+        "no_certificate" => "no certificate was shown in the TLS handshake",
+        "foreign_certificate" => "the certificate shown is not one that we issued to a terminal",
+        "not_yet_valid" => "the certificate shown is not valid yet; check the PC's clock",
+        "expired" => "the certificate shown has expired",
+        "revoked" => "the certificate shown or its terminal was revoked",
+        "facility_not_active" => "the facility is not active",
+        // Not knowing refuses, but is no fault of the terminal.
+        _ => {
+            return EstError {
+                retry_after_secs: Some(5),
+                ..EstError::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "renewal: the certificate's status is not known at the moment; try again",
+                )
+            };
+        }
+    };
+    EstError::new(
+        StatusCode::FORBIDDEN,
+        format!(
+            "renewal: {text}. Renew with the terminal's present certificate (RFC 7030 section \
+             4.2.2), or enrol it again with a new code from the facility's administrator"
+        ),
+    )
+}
+
+impl From<RequestError> for EstError {
+    fn from(error: RequestError) -> Self {
+        let status = match &error {
+            RequestError::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            RequestError::Malformed(_)
+            | RequestError::KeyKind { .. }
+            | RequestError::RsaSize { .. }
+            | RequestError::RsaExponent
+            | RequestError::Signature(_) => StatusCode::BAD_REQUEST,
+        };
+        Self::new(
+            status,
+            format!(
+                "enrolment: {error}. Make a new key and request on this PC; the code was not used"
+            ),
+        )
+    }
+}
+
+impl From<ApprovalError> for EstError {
+    fn from(error: ApprovalError) -> Self {
+        match error {
+            ApprovalError::Refused(refused) => refused.into(),
+            ApprovalError::Store(error) => error.into(),
+            ApprovalError::Profile(_) | ApprovalError::Terminal(_) | ApprovalError::Facility(_) => {
+                Self::internal(&error)
+            }
+        }
+    }
+}
+
+impl From<RegistrationError> for EstError {
+    fn from(error: RegistrationError) -> Self {
+        let next = match &error {
+            RegistrationError::FacilityNotActive { .. } => "ask the operating body",
+            RegistrationError::TerminalNotActive { .. } => {
+                "the facility's administrator can create a new terminal"
+            }
+            RegistrationError::NotApproved { .. } => {
+                "the facility's administrator can issue a code"
+            }
+            RegistrationError::KeyCompromised | RegistrationError::KeyKind { .. } => {
+                "make a new P-256 key on this PC"
+            }
+            // Whose key it is goes to the log; the asker learns only that it is not theirs.
+            RegistrationError::KeyOfAnother { .. } => {
+                return Self::new(
+                    StatusCode::FORBIDDEN,
+                    "enrolment: the key belongs to another terminal; each device makes its own. \
+                     Make a new key on this PC",
+                );
+            }
+            RegistrationError::OtherSubject { .. } => {
+                "leave the subject empty or write this terminal's identifier as commonName"
+            }
+            RegistrationError::DnsName { .. }
+            | RegistrationError::NoNetworkName
+            | RegistrationError::Encoding { .. } => return Self::internal(&error),
+        };
+        Self::new(StatusCode::FORBIDDEN, format!("enrolment: {error}; {next}"))
+    }
+}
+
+impl From<IssuanceError> for EstError {
+    /// Ours to mend, each of them. What was begun is in the record, and the same key may ask again.
+    fn from(error: IssuanceError) -> Self {
+        match &error {
+            IssuanceError::Record(_) | IssuanceError::Sign(_) => {
+                tracing::error!(
+                    error = %crate::error::page::Chain(&error),
+                    "certificate not issued"
+                );
+                Self {
+                    retry_after_secs: Some(15),
+                    ..Self::new(
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        "enrolment: the certificate could not be issued now; run the same line \
+                         again in a quarter of a minute, the code stays yours",
+                    )
+                }
+            }
+            IssuanceError::IssuerNotValid { .. }
+            | IssuanceError::Build(_)
+            | IssuanceError::Lint(_)
+            | IssuanceError::Randomness(_)
+            | IssuanceError::FaultySignature(_) => Self::internal(&error),
+        }
+    }
+}

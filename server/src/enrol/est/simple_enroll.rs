@@ -1,0 +1,308 @@
+//! `POST /.well-known/est/simpleenroll`: a terminal's first certificate, by its code
+//! (RFC 7030 §4.2).
+//!
+//! 1. who asks: terminal and code by HTTP Basic; what is no code never reaches the database;
+//! 2. what for: base64, DER, a key of a kind that we certify, the request's own signature;
+//! 3. one transaction claims the code for the key and asks registration;
+//! 4. the issuance ceremony, whose steps are durable one by one;
+//! 5. one transaction ties the certificate to the code, takes older certificates of the terminal
+//!    back and records the enrolment.
+
+use axum::{
+    body::Body,
+    extract::{Extension, State},
+    response::Response,
+};
+use http::HeaderMap;
+use sekisho_ca::{issuance::ApprovedRequest, profile::Profile, request::VerifiedRequest};
+use sekisho_store::{
+    StoreError, Tx,
+    audit::{Actor, Audited, Entry},
+    certificate::{self, Certificate},
+    enrolment_code::{self, Attempt, Claim, ClaimPolicy, CodeRefusal, Holder},
+    revocation::{self, Status},
+    session, terminal, transaction,
+};
+use time::{Duration, OffsetDateTime};
+
+use super::{
+    credentials::{Credentials, NoCredentials},
+    message, refusal,
+};
+use crate::{
+    app::App,
+    enrol::{
+        notice,
+        registration::{self, ApprovalError},
+    },
+    error::est::EstError,
+    listener::Peer,
+};
+
+/// An issuance takes milliseconds; one that has not ended by now died with its process.
+const ISSUANCE_LIMIT: Duration = Duration::seconds(10);
+/// superseded (RFC 5280 §5.3.1).
+const SUPERSEDED: u8 = 4;
+
+/// Answers a terminal that brings its code.
+///
+/// # Errors
+/// 400, 401, 403, 413, 415 or 503 with a line of text.
+pub async fn post(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, EstError> {
+    // 1
+    let credentials = match Credentials::read(&headers) {
+        Ok(credentials) => credentials,
+        // Clients ask without first, to be challenged: nothing happened.
+        Err(NoCredentials::Missing) => return Err(refusal::unauthorized()),
+        Err(NoCredentials::Malformed) => {
+            return Err(refused_at_the_door(&app, &peer, "malformed_credentials").await?);
+        }
+    };
+    // 2
+    let request = message::request(&headers, body).await?;
+    // 3
+    let enrolment = Enrolment {
+        app: &app,
+        peer: &peer,
+        terminal_id: credentials.terminal.to_string(),
+        code_hash: credentials.code.hash(),
+        spki_sha256: request.public_key_sha256(),
+        at: app.now(),
+    };
+    let der = match enrolment.claim(&request).await? {
+        Decision::Answer(certificate) => certificate.der,
+        Decision::Refuse(refused) => return Err(refused),
+        Decision::Issue(approved) => {
+            // 4
+            let issued = app
+                .authority()
+                .terminals()
+                .issue(app.store(), *approved, enrolment.at, app.random())
+                .await?;
+            // 5
+            enrolment.fulfil(&issued.issuer_id, issued.serial.as_octets()).await?
+        }
+    };
+    message::certificates(message::CERTS_ONLY, &[&der])
+}
+
+async fn refused_at_the_door(
+    app: &App,
+    peer: &Peer,
+    reason: &'static str,
+) -> Result<EstError, StoreError> {
+    let now = app.now();
+    transaction!(app.store(), StoreError, |tx| {
+        let entry = Entry::refused("terminal.enrol", Actor::Stranger, now, reason)
+            .from_address(peer.addr.ip());
+        Ok(Audited::new((), entry))
+    })?;
+    Ok(refusal::unauthorized())
+}
+
+/// One attempt to enrol.
+struct Enrolment<'a> {
+    app: &'a App,
+    peer: &'a Peer,
+    terminal_id: String,
+    code_hash: [u8; 32],
+    spki_sha256: [u8; 32],
+    at: OffsetDateTime,
+}
+
+/// What the code leads to.
+enum Decision {
+    Issue(Box<ApprovedRequest>),
+    Answer(Box<Certificate>),
+    Refuse(EstError),
+}
+
+impl Enrolment<'_> {
+    /// Claims the code and asks registration, in one transaction with its audit record.
+    async fn claim(&self, request: &VerifiedRequest) -> Result<Decision, EstError> {
+        let grace = self.app.config().enrolment().same_key_grace();
+        let profile =
+            registration::profile(self.app.config()).map_err(|e| EstError::internal(&e))?;
+        let decision = transaction!(self.app.store(), ApprovalError, |tx| {
+            let attempt = Attempt {
+                terminal_id: &self.terminal_id,
+                code_hash: &self.code_hash,
+                spki_sha256: &self.spki_sha256,
+                at: self.at,
+            };
+            let policy = ClaimPolicy { same_key_grace: grace, issuance_limit: ISSUANCE_LIMIT };
+            let claim = enrolment_code::claim(tx, attempt, policy).await?;
+            self.decide(tx, claim, request, &profile, grace).await
+        })?;
+        Ok(decision)
+    }
+
+    async fn decide(
+        &self,
+        tx: &mut Tx,
+        claim: Claim,
+        request: &VerifiedRequest,
+        profile: &Profile,
+        grace: Duration,
+    ) -> Result<Audited<Decision>, ApprovalError> {
+        let (answer, reason, holder) = match claim {
+            Claim::Won(holder) => return self.issue(tx, holder, request, profile, grace).await,
+            Claim::Issued(holder, certificate) => {
+                let entry = self.done("terminal.enrol_again", &holder);
+                return Ok(Audited::new(Decision::Answer(certificate), entry));
+            }
+            Claim::OtherKey { holder, first } => {
+                if first {
+                    notice::misused_code(tx, &holder, self.at).await?;
+                }
+                (refusal::other_key(), "code_used_with_another_key", Some(holder))
+            }
+            Claim::AnsweredBefore(holder) => {
+                (refusal::answered_before(), "code_used", Some(holder))
+            }
+            Claim::UnderWay(holder) => (refusal::under_way(), "under_way", Some(holder)),
+            Claim::Refused(refused) => {
+                let known = !matches!(refused, CodeRefusal::UnknownTerminal);
+                let entry = self.refused(refused.as_str(), None);
+                // A stranger's invention is no object of the register.
+                let entry = if known { entry.on("terminal", &self.terminal_id) } else { entry };
+                return Ok(Audited::new(Decision::Refuse(refusal::code(refused)), entry));
+            }
+        };
+        let entry = self.refused(reason, holder.as_ref());
+        Ok(Audited::new(Decision::Refuse(answer), entry))
+    }
+
+    /// The code is ours for this key: may this key have a certificate?
+    async fn issue(
+        &self,
+        tx: &mut Tx,
+        holder: Holder,
+        request: &VerifiedRequest,
+        profile: &Profile,
+        grace: Duration,
+    ) -> Result<Audited<Decision>, ApprovalError> {
+        // A process that died between signing and telling left a certificate: give that one.
+        let left = registration::recent(tx, &holder.terminal_id, &self.spki_sha256, grace, self.at);
+        if let Some(certificate) = left.await? {
+            self.tie(tx, &certificate.issuer_id, &certificate.serial, &holder).await?;
+            let entry = self.done("terminal.enrol", &holder);
+            return Ok(Audited::new(Decision::Answer(Box::new(certificate)), entry));
+        }
+        let approval =
+            registration::approve(tx, request, &holder.terminal_id, "code", profile, self.at);
+        match approval.await {
+            Ok(approved) => {
+                let entry = self.done("terminal.claim_code", &holder);
+                Ok(Audited::new(Decision::Issue(Box::new(approved)), entry))
+            }
+            Err(ApprovalError::Refused(rule)) => {
+                enrolment_code::release(tx, &self.code_hash).await?;
+                let entry =
+                    self.refused("registration", Some(&holder)).fact("rule", rule.to_string());
+                Ok(Audited::new(Decision::Refuse(rule.into()), entry))
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Ties the certificate to the code and answers the one that counts.
+    async fn fulfil(&self, issuer_id: &str, serial: &[u8]) -> Result<Vec<u8>, EstError> {
+        let der = transaction!(self.app.store(), StoreError, |tx| {
+            let missing = || StoreError::Corrupt {
+                what: "enrolment",
+                detail: "terminal or certificate is no longer there".to_owned(),
+            };
+            let terminal = terminal::find(tx, &self.terminal_id).await?.ok_or_else(missing)?;
+            let holder = Holder {
+                terminal_id: terminal.id,
+                terminal_name: terminal.name,
+                organisation_id: terminal.organisation_id,
+            };
+            let mine = certificate::find(tx, issuer_id, serial).await?.ok_or_else(missing)?;
+            // Revoked between claim and signature: what was signed must not count either.
+            if terminal.status == terminal::TerminalStatus::Revoked {
+                revocation::revoke(tx, issuer_id, serial, SUPERSEDED, self.at).await?;
+                let entry = self.refused("terminal_revoked", Some(&holder));
+                return Ok(Audited::new(None, entry));
+            }
+            let der = self.tie(tx, issuer_id, serial, &holder).await?.unwrap_or(mine.der);
+            let entry = self
+                .done("terminal.enrol", &holder)
+                .on("certificate", format!("{issuer_id}:{}", hex::encode(serial)));
+            Ok(Audited::new(Some(der), entry))
+        })?;
+        der.ok_or_else(|| refusal::code(CodeRefusal::TerminalRevoked))
+    }
+
+    /// Notes the certificate at the code and takes the terminal's other certificates and what
+    /// hangs on them back: a PC has one key. When another process was faster, `Some` of its
+    /// certificate is what counts.
+    async fn tie(
+        &self,
+        tx: &mut Tx,
+        issuer_id: &str,
+        serial: &[u8],
+        holder: &Holder,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        if !enrolment_code::fulfil(tx, &self.code_hash, issuer_id, serial).await? {
+            let attempt = Attempt {
+                terminal_id: &holder.terminal_id,
+                code_hash: &self.code_hash,
+                spki_sha256: &self.spki_sha256,
+                at: self.at,
+            };
+            let policy =
+                ClaimPolicy { same_key_grace: Duration::DAY, issuance_limit: ISSUANCE_LIMIT };
+            if let Claim::Issued(_, theirs) = enrolment_code::claim(tx, attempt, policy).await? {
+                if theirs.serial != serial {
+                    revocation::revoke(tx, issuer_id, serial, SUPERSEDED, self.at).await?;
+                }
+                return Ok(Some(theirs.der));
+            }
+            return Ok(None);
+        }
+        let mut replaced = false;
+        for other in certificate::of_terminal(tx, &holder.terminal_id).await? {
+            if other.serial != serial && other.status == Status::Good {
+                replaced |=
+                    revocation::revoke(tx, &other.issuer_id, &other.serial, SUPERSEDED, self.at)
+                        .await?;
+            }
+        }
+        if replaced {
+            session::end_of_terminal(tx, &holder.terminal_id, "terminal_enrolled_anew", self.at)
+                .await?;
+        }
+        terminal::note_certificate(tx, &holder.terminal_id, false, self.at).await?;
+        Ok(None)
+    }
+
+    fn done(&self, act: &'static str, holder: &Holder) -> Entry {
+        let actor = Actor::Terminal(holder.terminal_id.clone());
+        self.at_terminal(Entry::done(act, actor, self.at), Some(holder))
+    }
+
+    fn refused(&self, reason: &'static str, holder: Option<&Holder>) -> Entry {
+        let entry = Entry::refused("terminal.enrol", Actor::Stranger, self.at, reason);
+        self.at_terminal(entry, holder)
+    }
+
+    fn at_terminal(&self, entry: Entry, holder: Option<&Holder>) -> Entry {
+        let entry = entry
+            .from_address(self.peer.addr.ip())
+            .fact("key_sha256", hex::encode(self.spki_sha256));
+        match holder {
+            Some(holder) => entry
+                .at_organisation(&holder.organisation_id)
+                .on("terminal", &holder.terminal_id)
+                .fact("terminal_name", holder.terminal_name.clone()),
+            None => entry,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! `POST /.well-known/est/simplereenroll`: renewal by the terminal's present certificate
+//! (RFC 7030 §4.2.2).
+//!
+//! The old certificate stays good until its end: a PC that loses the answer must still be able to
+//! ask again, and its sessions hang on it. The same key gets the same new certificate for a while.
+
+use axum::{
+    body::Body,
+    extract::{Extension, State},
+    response::Response,
+};
+use http::HeaderMap;
+use sekisho_ca::issuance::ApprovedRequest;
+use sekisho_store::{
+    StoreError,
+    audit::{Actor, Audited, Entry},
+    certificate::{self, Certificate},
+    revocation, terminal, transaction,
+};
+use time::OffsetDateTime;
+
+use super::{message, refusal};
+use crate::{
+    app::App,
+    enrol::registration::{self, ApprovalError},
+    error::est::EstError,
+    listener::{FacilityConnection, Peer},
+};
+
+/// superseded (RFC 5280 §5.3.1).
+const SUPERSEDED: u8 = 4;
+
+/// Answers a terminal that shows its certificate.
+///
+/// # Errors
+/// 400, 403, 413, 415 or 503 with a line of text.
+pub async fn post(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, EstError> {
+    let facility = FacilityConnection::judge(&app, &peer)
+        .await
+        .map_err(|error| refusal::renewal(error.code()))?;
+    let request = message::request(&headers, body).await?;
+    let profile = registration::profile(app.config()).map_err(|e| EstError::internal(&e))?;
+    let grace = app.config().enrolment().same_key_grace();
+    let spki_sha256 = request.public_key_sha256();
+    let at = app.now();
+    let entry = |entry: Entry| entry_of(entry, &peer, &facility, &spki_sha256);
+
+    let decision = transaction!(app.store(), ApprovalError, |tx| {
+        let recent =
+            registration::recent(tx, &facility.terminal_id, &spki_sha256, grace, at).await?;
+        if let Some(certificate) = recent.filter(|c| c.fingerprint != facility.fingerprint) {
+            let again = Entry::done("terminal.renew_again", actor(&facility), at);
+            return Ok(Audited::new(Decision::Answer(Box::new(certificate)), entry(again)));
+        }
+        let approval =
+            registration::approve(tx, &request, &facility.terminal_id, "renewal", &profile, at);
+        match approval.await {
+            Ok(approved) => {
+                let approve = Entry::done("terminal.approve_renewal", actor(&facility), at);
+                Ok(Audited::new(Decision::Issue(Box::new(approved)), entry(approve)))
+            }
+            Err(ApprovalError::Refused(rule)) => {
+                let refuse = Entry::refused("terminal.renew", actor(&facility), at, "registration")
+                    .fact("rule", rule.to_string());
+                Ok(Audited::new(Decision::Refuse(rule.into()), entry(refuse)))
+            }
+            Err(other) => Err(other),
+        }
+    })?;
+    let der = match decision {
+        Decision::Answer(certificate) => certificate.der,
+        Decision::Refuse(refused) => return Err(refused),
+        Decision::Issue(approved) => {
+            let issued =
+                app.authority().terminals().issue(app.store(), *approved, at, app.random()).await?;
+            let serial = issued.serial.as_octets();
+            let kept = keep(&app, &facility, &issued.issuer_id, serial, at, &entry).await?;
+            if !kept {
+                return Err(refusal::renewal("revoked"));
+            }
+            issued.der
+        }
+    };
+    message::certificates(message::CERTS_ONLY, &[&der])
+}
+
+enum Decision {
+    Issue(Box<ApprovedRequest>),
+    Answer(Box<Certificate>),
+    Refuse(EstError),
+}
+
+/// Notes the renewal; `false` when the terminal was revoked since the request was judged, and then
+/// what was signed does not count either.
+async fn keep(
+    app: &App,
+    facility: &FacilityConnection,
+    issuer_id: &str,
+    serial: &[u8],
+    at: OffsetDateTime,
+    entry: &(impl Fn(Entry) -> Entry + Sync),
+) -> Result<bool, StoreError> {
+    transaction!(app.store(), StoreError, |tx| {
+        let terminal = terminal::find(tx, &facility.terminal_id).await?;
+        let active = terminal.is_some_and(|t| t.status != terminal::TerminalStatus::Revoked);
+        let old = certificate::find(tx, &facility.issuer_id, &facility.serial).await?;
+        let renewable = active && old.is_some_and(|c| c.status == revocation::Status::Good);
+        if !renewable {
+            revocation::revoke(tx, issuer_id, serial, SUPERSEDED, at).await?;
+            let refuse = Entry::refused("terminal.renew", actor(facility), at, "revoked");
+            return Ok(Audited::new(false, entry(refuse)));
+        }
+        terminal::note_certificate(tx, &facility.terminal_id, true, at).await?;
+        let renew = Entry::done("terminal.renew", actor(facility), at)
+            .on("certificate", format!("{issuer_id}:{}", hex::encode(serial)));
+        Ok(Audited::new(true, entry(renew)))
+    })
+}
+
+fn actor(facility: &FacilityConnection) -> Actor {
+    Actor::Terminal(facility.terminal_id.clone())
+}
+
+fn entry_of(entry: Entry, peer: &Peer, facility: &FacilityConnection, key: &[u8; 32]) -> Entry {
+    entry
+        .from_address(peer.addr.ip())
+        .from_terminal(&facility.terminal_id)
+        .at_organisation(&facility.organisation_id)
+        .on("terminal", &facility.terminal_id)
+        .fact("key_sha256", hex::encode(key))
+}

@@ -1,0 +1,122 @@
+//! From a proven asker to an approved request: what the register says, and the profile.
+
+use sekisho_ca::{
+    issuance::ApprovedRequest,
+    profile::{Profile, ProfileError},
+    registration::{
+        self, Approval, RegisterEntry, RegistrationError,
+        terminal_identifier::{TerminalIdentifier, TerminalIdentifierError},
+    },
+    request::VerifiedRequest,
+};
+use sekisho_pki::national::facility_identifier::{FacilityIdentifier, FacilityIdentifierError};
+use sekisho_store::{
+    MayConflict, Queries, StoreError,
+    certificate::{self, Certificate},
+    revocation::Status,
+    terminal::{self, Terminal, TerminalStatus},
+};
+use time::{Duration, OffsetDateTime};
+
+use crate::config::Config;
+
+/// keyCompromise (RFC 5280 §5.3.1).
+const KEY_COMPROMISE: u8 = 1;
+/// A key that somebody has certified over and over is looked at so far back.
+const MOST_CERTIFICATES_OF_A_KEY: i64 = 100;
+
+/// Why a proven asker gets no certificate.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ApprovalError {
+    /// A rule of registration.
+    #[error(transparent)]
+    Refused(#[from] RegistrationError),
+    /// A profile that does not fit the configuration.
+    #[error("the terminal profile cannot be used")]
+    Profile(#[from] ProfileError),
+    /// An identifier in the database that is none.
+    #[error("the register holds a terminal identifier that is none")]
+    Terminal(#[from] TerminalIdentifierError),
+    /// An identifier in the database that is none.
+    #[error("the register holds a facility identifier that is none")]
+    Facility(#[from] FacilityIdentifierError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl MayConflict for ApprovalError {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_conflict())
+    }
+}
+
+/// The terminal profile with the configured lifetime, within what the policy allows.
+pub(super) fn profile(config: &Config) -> Result<Profile, ProfileError> {
+    let shipped = Profile::shipped("terminal")?;
+    let lifetime = config.authority().terminal_validity().min(shipped.lifetime());
+    shipped.with_lifetime(lifetime)
+}
+
+/// Decides from the register, read with `queries`, whether the terminal may have a certificate for
+/// the key of `request`. `approved_by` is the person who made the code, or `renewal`.
+pub(super) async fn approve(
+    queries: &mut impl Queries,
+    request: &VerifiedRequest,
+    terminal_id: &str,
+    approved_by: &str,
+    profile: &Profile,
+    at: OffsetDateTime,
+) -> Result<ApprovedRequest, ApprovalError> {
+    let terminal = terminal::find(queries, terminal_id).await?.ok_or(StoreError::Corrupt {
+        what: "terminal",
+        detail: "it is no longer there".to_owned(),
+    })?;
+    let before =
+        certificate::of_key(queries, &request.public_key_sha256(), MOST_CERTIFICATES_OF_A_KEY)
+            .await?;
+    let entry = RegisterEntry {
+        facility: FacilityIdentifier::parse(&terminal.organisation_id)?,
+        facility_active: terminal::facility_active(queries, &terminal.organisation_id).await?,
+        terminal: TerminalIdentifier::parse(&terminal.id)?,
+        terminal_active: terminal.status != TerminalStatus::Revoked,
+        approval: Some(Approval { by: approved_by.to_owned(), at }),
+        key_compromised: before.iter().any(is_compromised),
+        key_used_by: other_holder(&before, &terminal)?,
+        organisation_id: terminal.organisation_id,
+    };
+    Ok(registration::approve_terminal(request, &entry, profile)?)
+}
+
+fn is_compromised(certificate: &Certificate) -> bool {
+    matches!(certificate.status, Status::Revoked { reason: KEY_COMPROMISE, .. })
+}
+
+fn other_holder(
+    before: &[Certificate],
+    terminal: &Terminal,
+) -> Result<Option<TerminalIdentifier>, TerminalIdentifierError> {
+    before
+        .iter()
+        .filter_map(|certificate| certificate.terminal_id.as_deref())
+        .find(|&id| id != terminal.id)
+        .map(TerminalIdentifier::parse)
+        .transpose()
+}
+
+/// A good certificate of this terminal for this key that is younger than `grace`: asking again in
+/// that time gets the same one, whatever became of the first answer.
+pub(super) async fn recent(
+    queries: &mut impl Queries,
+    terminal_id: &str,
+    spki_sha256: &[u8; 32],
+    grace: Duration,
+    at: OffsetDateTime,
+) -> Result<Option<Certificate>, StoreError> {
+    let of_key = certificate::of_key(queries, spki_sha256, MOST_CERTIFICATES_OF_A_KEY).await?;
+    Ok(of_key.into_iter().find(|certificate| {
+        certificate.terminal_id.as_deref() == Some(terminal_id)
+            && certificate.status == Status::Good
+            && at <= certificate.issued_at + grace
+    }))
+}
