@@ -12,6 +12,7 @@ pub mod catalogue;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod cookie;
 pub mod demo;
 pub mod enrol;

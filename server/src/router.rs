@@ -6,7 +6,8 @@ use axum::{
 };
 
 use crate::{
-    app::App, assets, enrol, login, middleware, names::NameRole, oidc, portal, repository,
+    app::App, assets, console::terminals, enrol, login, middleware, names::NameRole, oidc, portal,
+    repository,
 };
 
 /// The portal's name: portal, authorization endpoint, card login.
@@ -36,7 +37,14 @@ pub fn public(app: &App) -> Router {
         .route(oidc::discovery::PATH, get(oidc::discovery::get))
         .route("/jwks", get(oidc::jwks::get))
         .route("/token", post(oidc::token::post))
-        .route("/userinfo", get(oidc::userinfo::get).post(oidc::userinfo::get));
+        .route("/userinfo", get(oidc::userinfo::get).post(oidc::userinfo::get))
+        .route("/console/terminals", get(terminals::list).post(terminals::create))
+        .route("/console/terminals/{id}", get(terminals::show))
+        .route("/console/terminals/{id}/code", post(terminals::issue_code))
+        .route(
+            "/console/terminals/{id}/revoke",
+            get(terminals::confirm_revocation).post(terminals::revoke),
+        );
     middleware::wrap(app, NameRole::Public, router)
 }
 
@@ -51,7 +59,8 @@ pub fn enrol(app: &App) -> Router {
     let router = Router::new()
         .route("/.well-known/est/cacerts", get(enrol::est::ca_certs))
         .route("/.well-known/est/simpleenroll", post(enrol::est::simple_enroll))
-        .route("/.well-known/est/simplereenroll", post(enrol::est::simple_reenroll));
+        .route("/.well-known/est/simplereenroll", post(enrol::est::simple_reenroll))
+        .route("/terminal/trust", get(enrol::trust::get));
     middleware::wrap(app, NameRole::Enrol, router)
 }
 

@@ -7,3 +7,4 @@ pub mod code;
 pub mod est;
 mod notice;
 mod registration;
+pub mod trust;

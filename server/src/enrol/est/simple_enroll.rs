@@ -37,6 +37,7 @@ use crate::{
     },
     error::est::EstError,
     listener::Peer,
+    login::logout,
 };
 
 /// An issuance takes milliseconds; one that has not ended by now died with its process.
@@ -276,8 +277,9 @@ impl Enrolment<'_> {
             }
         }
         if replaced {
-            session::end_of_terminal(tx, &holder.terminal_id, "terminal_enrolled_anew", self.at)
-                .await?;
+            let id = &holder.terminal_id;
+            let ended = session::end_of_terminal(tx, id, "terminal_enrolled_anew", self.at).await?;
+            logout::fan_out(tx, &ended, self.at).await?;
         }
         terminal::note_certificate(tx, &holder.terminal_id, false, self.at).await?;
         Ok(None)

@@ -231,12 +231,9 @@ async fn a_code_gives_a_certificate_that_names_the_facility_whatever_the_request
     let der = Ask::enrol(TERMINAL, &code, &csr(&key, &wish)).send(&test).await.certificate();
 
     let certificate = Certificate::from_der(&der).unwrap();
-    let expected = name(&[
-        Part::Country("JP"),
-        Part::CommonName(TERMINAL),
-        Part::SerialNumber(FACILITY),
-    ])
-    .unwrap();
+    let expected =
+        name(&[Part::Country("JP"), Part::CommonName(TERMINAL), Part::SerialNumber(FACILITY)])
+            .unwrap();
     assert_eq!(certificate.tbs_certificate().subject(), &expected);
     assert!(der.len() <= 900, "{} octets", der.len());
     let kept = certificates(&test, TERMINAL).await;
@@ -288,8 +285,7 @@ async fn a_used_code_with_another_key_is_refused_and_the_administrator_told_once
     let code = new_code(&test, TERMINAL).await;
     Ask::enrol(TERMINAL, &code, &csr(&key(), &Name::default())).send(&test).await.certificate();
     for _ in 0..2 {
-        let answer =
-            Ask::enrol(TERMINAL, &code, &csr(&key(), &Name::default())).send(&test).await;
+        let answer = Ask::enrol(TERMINAL, &code, &csr(&key(), &Name::default())).send(&test).await;
         answer.is_refused(StatusCode::FORBIDDEN, "administrator has been told");
     }
     assert_eq!(certificates(&test, TERMINAL).await.len(), 1);
@@ -330,9 +326,7 @@ async fn an_unknown_terminal_and_a_wrong_code_get_the_same_challenge() {
     for answer in &answers {
         answer.is_refused(StatusCode::UNAUTHORIZED, "terminal and code are not accepted");
         assert_eq!(answer.text, answers[0].text);
-        assert!(
-            answer.headers[header::WWW_AUTHENTICATE].to_str().unwrap().starts_with("Basic ")
-        );
+        assert!(answer.headers[header::WWW_AUTHENTICATE].to_str().unwrap().starts_with("Basic "));
     }
     assert!(certificates(&test, TERMINAL).await.is_empty());
     // The wrong attempts did not use the right code up.
@@ -358,8 +352,7 @@ async fn an_expired_code_and_a_revoked_terminal_give_nothing() {
 async fn revoke(test: &TestApp) {
     let revocation =
         terminal::Revocation { crl_reason: 1, note: "x", person_id: "p", at: test.app.now() };
-    let taken =
-        change!(test, |tx| terminal::revoke(tx, TERMINAL, FACILITY, revocation).await?);
+    let taken = change!(test, |tx| terminal::revoke(tx, TERMINAL, FACILITY, revocation).await?);
     assert!(taken.is_some());
 }
 
@@ -444,11 +437,9 @@ async fn renewal_needs_the_terminals_own_unrevoked_certificate() {
     let (own, others) = (key(), key());
     let csr_of = |key: &SoftwareKey, id| csr(key, &name(&[Part::CommonName(id)]).unwrap());
     let code = new_code(&test, TERMINAL).await;
-    let mine =
-        Ask::enrol(TERMINAL, &code, &csr_of(&own, TERMINAL)).send(&test).await.certificate();
+    let mine = Ask::enrol(TERMINAL, &code, &csr_of(&own, TERMINAL)).send(&test).await.certificate();
     let code = new_code(&test, OTHER).await;
-    let theirs =
-        Ask::enrol(OTHER, &code, &csr_of(&others, OTHER)).send(&test).await.certificate();
+    let theirs = Ask::enrol(OTHER, &code, &csr_of(&others, OTHER)).send(&test).await.certificate();
 
     // Another terminal's certificate renews neither my name nor my key.
     let answer = Ask::renew(&theirs, &csr_of(&key(), TERMINAL)).send(&test).await;

@@ -1,0 +1,3 @@
+//! Pages for people who administer something.
+
+pub mod terminals;

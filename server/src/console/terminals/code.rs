@@ -1,0 +1,205 @@
+//! `POST /console/terminals/{id}/code`: a new code, shown once as a line to paste and as a QR.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use qrcode::{EcLevel, QrCode, render::svg};
+use sekisho_store::{
+    StoreError, Tx,
+    audit::Audited,
+    enrolment_code,
+    terminal::{self, TerminalStatus},
+    transaction,
+};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use super::{administered, local};
+use crate::{
+    app::App,
+    enrol::code::EnrolmentCode,
+    error::page::PageError,
+    form::StrictForm,
+    page::{Page, PageFrame},
+    people::session::ConsoleSession,
+};
+
+/// The form has a button only.
+#[derive(Debug, Deserialize)]
+pub struct Form {}
+
+/// A code that was drawn and may yet be kept.
+pub(super) struct NewCode {
+    code: EnrolmentCode,
+    created_at: OffsetDateTime,
+    expires_at: OffsetDateTime,
+}
+
+impl NewCode {
+    pub(super) fn draw(app: &App, now: OffsetDateTime) -> Result<Self, PageError> {
+        let code =
+            EnrolmentCode::generate(app.random()).map_err(|error| PageError::internal(&error))?;
+        let expires_at = now + app.config().enrolment().code_lifetime();
+        Ok(Self { code, created_at: now, expires_at })
+    }
+
+    /// Keeps its hash in the transaction of the act that issues it.
+    pub(super) async fn keep(
+        &self,
+        tx: &mut Tx,
+        app: &App,
+        terminal_id: &str,
+        person_id: &str,
+    ) -> Result<(), StoreError> {
+        let kept = enrolment_code::NewCode {
+            code_hash: &self.code.hash(),
+            terminal_id,
+            tries: i64::from(app.config().enrolment().code_tries()),
+            person_id,
+            created_at: self.created_at,
+            expires_at: self.expires_at,
+        };
+        enrolment_code::issue(tx, kept).await
+    }
+}
+
+/// Issues a code for a terminal that exists; earlier unused ones end.
+///
+/// # Errors
+/// 404 for somebody else's terminal, 409 for a revoked one.
+pub async fn post(
+    State(app): State<App>,
+    session: ConsoleSession,
+    Path(id): Path<String>,
+    page: PageFrame,
+    StrictForm(Form {}): StrictForm<Form>,
+) -> Result<Page<impl Template>, PageError> {
+    let (terminal, acting) = administered(&mut app.store().read(), &session, &id).await?;
+    let now = app.now();
+    let code = NewCode::draw(&app, now)?;
+    let refusal = transaction!(app.store(), StoreError, |tx| {
+        let now_standing = terminal::find(tx, &id).await?;
+        let revoked = now_standing.is_none_or(|t| t.status == TerminalStatus::Revoked);
+        let active = terminal::facility_active(tx, &terminal.organisation_id).await?;
+        let reason = match (revoked, active) {
+            (true, _) => Some("terminal_revoked"),
+            (false, false) => Some("facility_not_active"),
+            (false, true) => None,
+        };
+        if let Some(reason) = reason {
+            let entry = acting.refused("terminal.issue_code", now, reason).on("terminal", &id);
+            return Ok(Audited::new(Some(reason), entry));
+        }
+        code.keep(tx, &app, &id, acting.person_id()).await?;
+        let entry = acting
+            .done("terminal.issue_code", now)
+            .on("terminal", &id)
+            .fact("terminal_name", terminal.name.as_str());
+        Ok(Audited::new(None, entry))
+    })?;
+    match refusal {
+        None => self::page(&app, session.frame(page), &id, &terminal.name, &code),
+        Some("terminal_revoked") => Err(already_revoked()),
+        Some(_) => Err(facility_not_active()),
+    }
+}
+
+pub(super) fn already_revoked() -> PageError {
+    PageError::new(
+        StatusCode::CONFLICT,
+        "terminals-revoked-title",
+        "terminals-revoked-text",
+        "terminals-revoked-help",
+    )
+}
+
+pub(super) fn facility_not_active() -> PageError {
+    PageError::new(
+        StatusCode::CONFLICT,
+        "terminals-facility-title",
+        "terminals-facility-text",
+        "terminals-facility-help",
+    )
+}
+
+#[derive(Template)]
+#[template(path = "terminals/code.html")]
+struct CodePage {
+    page: PageFrame,
+    id: String,
+    name: String,
+    line: Zeroizing<String>,
+    qr: Zeroizing<String>,
+    root: String,
+    until: String,
+}
+
+/// The page that shows a code for the only time.
+pub(super) fn page(
+    app: &App,
+    page: PageFrame,
+    id: &str,
+    name: &str,
+    code: &NewCode,
+) -> Result<Page<impl Template + use<>>, PageError> {
+    let root = hex::encode(Sha256::digest(app.authority().root_der()));
+    let line = line(&app.names().enrol, &root, id, &code.code);
+    let qr = qr(&line).map_err(|error| PageError::internal(&error))?;
+    Ok(Page(CodePage {
+        page,
+        id: id.to_owned(),
+        name: name.to_owned(),
+        line,
+        qr,
+        root: groups(&root),
+        until: local(code.expires_at),
+    }))
+}
+
+/// The one line to paste on the PC.
+fn line(enrol: &str, root: &str, id: &str, code: &EnrolmentCode) -> Zeroizing<String> {
+    Zeroizing::new(format!(
+        "sekisho-agent enroll --server {enrol} --root {root} --terminal {id} --code {}",
+        *code.reveal()
+    ))
+}
+
+fn qr(text: &str) -> Result<Zeroizing<String>, qrcode::types::QrError> {
+    // Level M survives a scratched or creased print-out.
+    let code = QrCode::with_error_correction_level(text, EcLevel::M)?;
+    let image = code.render::<svg::Color<'_>>().min_dimensions(240, 240).build();
+    // The XML declaration has no place inside a page.
+    let start = image.find("<svg").unwrap_or_default();
+    Ok(Zeroizing::new(image[start..].to_owned()))
+}
+
+/// A fingerprint in groups of eight, for comparing by eye.
+fn groups(hex: &str) -> String {
+    let mut grouped = String::with_capacity(hex.len() + hex.len() / 8);
+    for (place, digit) in hex.chars().enumerate() {
+        if place > 0 && place % 8 == 0 {
+            grouped.push(' ');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fingerprint_is_shown_in_groups_of_eight() {
+        assert_eq!(groups("0123456789abcdef01"), "01234567 89abcdef 01");
+    }
+
+    #[test]
+    fn the_picture_is_an_svg_element_without_script_or_style() {
+        let image = qr("sekisho-agent enroll").unwrap();
+        assert!(image.starts_with("<svg"), "{}", &image[..40]);
+        assert!(!image.contains("style=") && !image.contains("<script"));
+    }
+}

@@ -1,0 +1,86 @@
+//! A facility's terminals: list, create, issue a code, revoke.
+//!
+//! Each act is permitted by the role of administrator of *that* terminal's facility; somebody
+//! else's terminal does not exist for the caller.
+
+mod code;
+mod create;
+mod list;
+mod name;
+mod revoke;
+mod show;
+
+use sekisho_store::{
+    Queries, StoreError,
+    terminal::{self, Terminal, TerminalStatus},
+};
+use time::{OffsetDateTime, UtcOffset, macros::format_description};
+
+use crate::{
+    error::page::PageError,
+    page::PageFrame,
+    people::{
+        role::{Acting, Role},
+        session::ConsoleSession,
+    },
+};
+
+pub use code::post as issue_code;
+pub use create::post as create;
+pub use list::get as list;
+pub use revoke::{get as confirm_revocation, post as revoke};
+pub use show::get as show;
+
+/// The terminal of this identifier and the right to act on it.
+///
+/// # Errors
+/// 404, for a terminal of another facility too.
+async fn administered(
+    queries: &mut impl Queries,
+    session: &ConsoleSession,
+    terminal_id: &str,
+) -> Result<(Terminal, Acting), PageError> {
+    let terminal = terminal::find(queries, terminal_id).await?.ok_or_else(PageError::not_found)?;
+    let role = Role::FacilityAdministrator(terminal.organisation_id.clone());
+    let acting = session.require(&role).map_err(|_| PageError::not_found())?;
+    Ok((terminal, acting))
+}
+
+/// The facility's name now, or its identifier where the register has none.
+async fn facility_name(
+    queries: &mut impl Queries,
+    organisation_id: &str,
+) -> Result<String, StoreError> {
+    let name = terminal::facility_name(queries, organisation_id).await?;
+    Ok(name.unwrap_or_else(|| organisation_id.to_owned()))
+}
+
+fn status_words(page: &PageFrame, status: TerminalStatus) -> String {
+    page.t(match status {
+        TerminalStatus::Created => "terminals-status-created",
+        TerminalStatus::Enrolled => "terminals-status-enrolled",
+        TerminalStatus::Revoked => "terminals-status-revoked",
+    })
+}
+
+/// Class of the tag that shows a status.
+fn status_class(status: TerminalStatus) -> &'static str {
+    match status {
+        TerminalStatus::Created => "tag",
+        TerminalStatus::Enrolled => "tag tag-good",
+        TerminalStatus::Revoked => "tag tag-error",
+    }
+}
+
+/// A moment as people in Japan read it, to the minute: Japan Standard Time, which has no summer
+/// time.
+fn local(at: OffsetDateTime) -> String {
+    const JAPAN: UtcOffset = match UtcOffset::from_hms(9, 0, 0) {
+        Ok(offset) => offset,
+        // Nine hours are an offset.
+        Err(_) => UtcOffset::UTC,
+    };
+    at.to_offset(JAPAN)
+        .format(format_description!("[year]-[month]-[day] [hour]:[minute]"))
+        .unwrap_or_else(|_| at.unix_timestamp().to_string())
+}

@@ -1,0 +1,146 @@
+//! `GET /console/terminals/{id}`: one terminal, what it has and what happened to it.
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use sekisho_store::{
+    certificate, enrolment_code,
+    revocation::Status,
+    terminal::{self, TerminalStatus},
+};
+use serde::Deserialize;
+
+use super::{administered, facility_name, local, status_class, status_words};
+use crate::{
+    app::App,
+    error::page::PageError,
+    page::{Page, PageFrame},
+    people::session::ConsoleSession,
+};
+
+/// Events and certificates shown.
+const MOST_EVENTS: i64 = 50;
+
+/// What has just been done.
+#[derive(Debug, Default, Deserialize)]
+pub struct Done {
+    /// `revoked`.
+    notice: Option<String>,
+}
+
+struct CertificateRow {
+    serial: String,
+    from: String,
+    until: String,
+    status: String,
+    good: bool,
+}
+
+struct EventRow {
+    at: String,
+    what: String,
+    reason: String,
+}
+
+#[derive(Template)]
+#[template(path = "terminals/show.html")]
+struct ShowPage {
+    page: PageFrame,
+    id: String,
+    name: String,
+    facility: String,
+    status: String,
+    status_class: &'static str,
+    revoked: bool,
+    created: String,
+    misused_at: Option<String>,
+    code: String,
+    certificates: Vec<CertificateRow>,
+    events: Vec<EventRow>,
+    just_revoked: bool,
+}
+
+/// Shows the terminal.
+///
+/// # Errors
+/// 404 for somebody else's terminal.
+pub async fn get(
+    State(app): State<App>,
+    session: ConsoleSession,
+    Path(id): Path<String>,
+    Query(done): Query<Done>,
+    page: PageFrame,
+) -> Result<Page<impl Template>, PageError> {
+    let mut reader = app.store().read();
+    let (terminal, _) = administered(&mut reader, &session, &id).await?;
+    let now = app.now();
+    let certificates = certificate::of_terminal(&mut reader, &id)
+        .await?
+        .into_iter()
+        .map(|certificate| {
+            let status = match certificate.status {
+                Status::Revoked { at, .. } => {
+                    page.t1("terminals-certificate-revoked", "at", local(at))
+                }
+                Status::Good if certificate.not_after < now => {
+                    page.t("terminals-certificate-expired")
+                }
+                Status::Good => page.t("terminals-certificate-good"),
+            };
+            CertificateRow {
+                serial: hex::encode(&certificate.serial),
+                from: local(certificate.not_before),
+                until: local(certificate.not_after),
+                good: certificate.status == Status::Good && certificate.not_after >= now,
+                status,
+            }
+        })
+        .collect();
+    let code = match enrolment_code::latest(&mut reader, &id).await? {
+        None => page.t("terminals-code-none"),
+        Some(code) => match (code.used_at, code.withdrawn_at) {
+            (Some(at), _) => page.t1("terminals-code-used", "at", local(at)),
+            (None, Some(_)) => page.t("terminals-code-none"),
+            (None, None) if code.expires_at <= now => {
+                page.t1("terminals-code-expired", "at", local(code.expires_at))
+            }
+            (None, None) if code.tries_left <= 0 => page.t("terminals-code-blocked"),
+            (None, None) => page.t1("terminals-code-waiting", "until", local(code.expires_at)),
+        },
+    };
+    let events = terminal::events(&mut reader, &id, MOST_EVENTS)
+        .await?
+        .into_iter()
+        .map(|event| EventRow {
+            at: local(event.at),
+            what: page.t(event_key(&event.kind)),
+            reason: event.reason,
+        })
+        .collect();
+    let facility = facility_name(&mut reader, &terminal.organisation_id).await?;
+    Ok(Page(ShowPage {
+        status: status_words(&page, terminal.status),
+        status_class: status_class(terminal.status),
+        revoked: terminal.status == TerminalStatus::Revoked,
+        created: local(terminal.created_at),
+        misused_at: terminal.code_misused_at.map(local),
+        page: session.frame(page),
+        name: terminal.name,
+        id: terminal.id,
+        facility,
+        code,
+        certificates,
+        events,
+        just_revoked: done.notice.as_deref() == Some("revoked"),
+    }))
+}
+
+fn event_key(kind: &str) -> &'static str {
+    match kind {
+        "created" => "terminals-event-created",
+        "enrolled" => "terminals-event-enrolled",
+        "renewed" => "terminals-event-renewed",
+        "code_misused" => "terminals-event-code-misused",
+        "revoked" => "terminals-event-revoked",
+        _ => "terminals-event-other",
+    }
+}
