@@ -12,6 +12,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use http::HeaderMap;
+use sekisho_key::RandomnessError;
 use sekisho_store::{
     StoreError,
     audit::{Actor, Audited, Entry},
@@ -60,6 +61,12 @@ enum Refusal {
 impl From<RequestError> for Refusal {
     fn from(error: RequestError) -> Self {
         Self::Request(error)
+    }
+}
+
+impl From<RandomnessError> for Refusal {
+    fn from(error: RandomnessError) -> Self {
+        Self::Page(PageError::internal(&error))
     }
 }
 
@@ -263,8 +270,8 @@ fn placed(entry: Entry, origin: &Origin<'_>) -> Entry {
 }
 
 /// 32 random octets as text: a code, or the name of a parked request.
-fn random_text(app: &App) -> Result<String, Refusal> {
+fn random_text(app: &App) -> Result<String, RandomnessError> {
     let mut octets = [0; 32];
-    app.random().fill(&mut octets).map_err(|error| Refusal::Page(PageError::internal(&error)))?;
+    app.random().fill(&mut octets)?;
     Ok(sekisho_protocol::octets::encode(octets))
 }
