@@ -66,8 +66,15 @@ impl Job {
             }
             match self.is_ours(&app).await {
                 Ok(true) => {
-                    if let Err(error) = (self.work)(app.clone()).await {
-                        tracing::error!(job = self.name, "scheduled work failed: {error:#}");
+                    // In a task of its own: a panic costs this turn, not every turn to come.
+                    match tokio::spawn((self.work)(app.clone())).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(error)) => {
+                            tracing::error!(job = self.name, "scheduled work failed: {error:#}");
+                        }
+                        Err(error) => {
+                            tracing::error!(job = self.name, "scheduled work panicked: {error}");
+                        }
                     }
                 }
                 Ok(false) => {}
@@ -122,6 +129,34 @@ mod tests {
                 async move {
                     runs.fetch_add(1, Ordering::SeqCst);
                     ran.notify_one();
+                    Ok(())
+                }
+            })
+            .woken_by(wake.clone())
+        };
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(run(test.app.clone(), vec![job], stop.clone()));
+        ran.notified().await;
+        wake.notify_one();
+        ran.notified().await;
+        stop.cancel();
+        running.await.unwrap();
+        assert_eq!(runs.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_runs_again_at_its_next_turn() {
+        let test = crate::testing::app().await;
+        let runs = Arc::new(AtomicU32::new(0));
+        let ran = Arc::new(Notify::new());
+        let wake = Arc::new(Notify::new());
+        let job = {
+            let (runs, ran) = (runs.clone(), ran.clone());
+            Job::new("defect", Duration::from_secs(3600), Runs::OnEachNode, move |_| {
+                let nth = runs.fetch_add(1, Ordering::SeqCst);
+                ran.notify_one();
+                async move {
+                    assert!(nth > 0, "a defect");
                     Ok(())
                 }
             })
