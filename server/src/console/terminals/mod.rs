@@ -10,6 +10,9 @@ mod name;
 mod revoke;
 mod show;
 
+#[cfg(test)]
+mod tests;
+
 use sekisho_store::{
     Queries, StoreError,
     terminal::{self, Terminal, TerminalStatus},

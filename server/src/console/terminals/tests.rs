@@ -1,0 +1,311 @@
+//! The pages through the router of the public name, with real sessions.
+
+use std::net::SocketAddr;
+
+use axum::body::Body;
+use http::{Request, StatusCode, header};
+use http_body_util::BodyExt;
+use sekisho_store::{
+    StoreError,
+    audit::{self, Actor, Audited, Entry},
+    certificate::{Intention, Signed},
+    enrolment_code::{self, Attempt, Claim, ClaimPolicy},
+    person, revocation, role_grant,
+    session::{self, Realm, Session},
+    sql,
+    terminal::{self, Terminal, TerminalStatus},
+    transaction,
+};
+use sha2::{Digest, Sha256};
+use time::Duration;
+use tower::ServiceExt;
+
+use crate::{
+    enrol::code::EnrolmentCode,
+    listener::Peer,
+    names::NameRole,
+    router,
+    testing::{self, TestApp},
+};
+
+const FACILITY: &str = "123456789007";
+const ELSEWHERE: &str = "234567890101";
+/// Sessions of the administrator of each facility: cookies have 43 characters.
+const OURS: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const THEIRS: &str = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB";
+
+/// Runs one change in a transaction of its own.
+macro_rules! change {
+    ($test:expr, |$tx:ident| $body:expr) => {{
+        let at = $test.app.now();
+        transaction!($test.app.store(), StoreError, |$tx| {
+            let value = $body;
+            Ok(Audited::new(value, Entry::done("test", Actor::System, at)))
+        })
+        .unwrap()
+    }};
+}
+
+/// Two active facilities, each with an administrator who is signed in.
+async fn instance() -> TestApp {
+    let test = testing::app().await;
+    let at = test.app.now();
+    change!(test, |tx| {
+        for (facility, cookie) in [(FACILITY, OURS), (ELSEWHERE, THEIRS)] {
+            tx.execute(
+                sql("INSERT INTO application (id, receipt, kind, name, name_kana, prefecture,
+                     postal_code, address, contact_name, contact_phone, contact_email, created_at)
+                 VALUES ($1, $1, 'hospital', 'n', 'k', 13, '1', 'a', 'c', 'p', 'e', 0)")
+                .bind(facility),
+            )
+            .await?;
+            tx.execute(
+                sql("INSERT INTO organisation
+                     (id, application_id, kind, prefecture, postal_code, address, created_at)
+                 VALUES ($1, $1, 'hospital', 13, '1', 'a', 0)")
+                .bind(facility),
+            )
+            .await?;
+            tx.execute(
+                sql("INSERT INTO organisation_event (id, organisation_id, at, kind, reason)
+                     VALUES ($1, $1, 0, 'activated', '')")
+                .bind(facility),
+            )
+            .await?;
+            let id = person::enter(tx, "管理　花子", "かんり　はなこ", at).await?;
+            role_grant::grant(tx, &id, "facility_administrator", Some(facility), None, at).await?;
+            let opened = Session {
+                id_hash: Sha256::digest(cookie).into(),
+                realm: Realm::Console,
+                person_id: id,
+                at_terminal: None,
+                hc_roles: Vec::new(),
+                acr: sekisho_wire::acr::PASSWORD_TOTP.to_owned(),
+                amr: vec!["pwd".to_owned(), "otp".to_owned()],
+                auth_time: at,
+                created_at: at,
+                last_seen_at: at,
+                expires_at: at + Duration::hours(8),
+                locked_at: None,
+                ended: None,
+            };
+            session::open(tx, &opened).await?;
+        }
+    });
+    test
+}
+
+struct Answer {
+    status: StatusCode,
+    location: String,
+    text: String,
+}
+
+async fn send(test: &TestApp, method: &str, path: &str, cookie: &str, form: &str) -> Answer {
+    let names = test.app.names();
+    let peer = Peer {
+        addr: SocketAddr::from(([192, 0, 2, 7], 50_000)),
+        role: NameRole::Public,
+        chain: std::sync::Arc::new([]),
+    };
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, names.authority(NameRole::Public))
+        .header(header::ORIGIN, names.origin(NameRole::Public))
+        .header("sec-fetch-site", "same-origin")
+        .header(header::ACCEPT, "text/html")
+        .header(header::COOKIE, format!("{}={cookie}", crate::people::session::COOKIE))
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .extension(peer)
+        .body(Body::from(form.to_owned()))
+        .unwrap();
+    let response = router::public(&test.app).oneshot(request).await.unwrap();
+    let location = response.headers().get(header::LOCATION);
+    let location = location.map(|l| l.to_str().unwrap().to_owned()).unwrap_or_default();
+    let status = response.status();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    Answer { status, location, text: String::from_utf8(body.to_vec()).unwrap() }
+}
+
+async fn terminals(test: &TestApp) -> Vec<Terminal> {
+    terminal::list(&mut test.app.store().read(), FACILITY, 0, 100).await.unwrap()
+}
+
+fn form(name: &str) -> String {
+    url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("facility", FACILITY)
+        .append_pair("name", name)
+        .finish()
+}
+
+/// Creates a terminal through the page; answers it and its code as the page shows it.
+async fn created(test: &TestApp, name: &str) -> (Terminal, EnrolmentCode) {
+    let answer = send(test, "POST", "/console/terminals", OURS, &form(name)).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    let terminal = terminals(test).await.pop().unwrap();
+    (terminal, code_of(&answer.text))
+}
+
+fn code_of(page: &str) -> EnrolmentCode {
+    let (_, rest) = page.split_once("--code ").unwrap();
+    EnrolmentCode::parse(rest.split('<').next().unwrap()).unwrap()
+}
+
+/// Whether the code claims its terminal for a key of ours.
+async fn claims(test: &TestApp, terminal: &Terminal, code: &EnrolmentCode) -> Claim {
+    let attempt = Attempt {
+        terminal_id: &terminal.id,
+        code_hash: &code.hash(),
+        spki_sha256: &[9; 32],
+        at: test.app.now(),
+    };
+    let policy =
+        ClaimPolicy { same_key_grace: Duration::minutes(15), issuance_limit: Duration::SECOND };
+    change!(test, |tx| enrolment_code::claim(tx, attempt, policy).await?)
+}
+
+async fn acts(test: &TestApp) -> Vec<String> {
+    let records = audit::list(&mut test.app.store().read(), "", None, 1000).await.unwrap();
+    let act = |record: audit::Record| {
+        let form: serde_json::Value = serde_json::from_slice(&record.canonical).unwrap();
+        let role = form["role"].as_str().unwrap_or_default().to_owned();
+        format!("{} {} {role}", form["act"].as_str().unwrap(), form["outcome"].as_str().unwrap())
+    };
+    records.into_iter().map(act).collect()
+}
+
+#[tokio::test]
+async fn a_new_terminal_gets_one_line_with_a_code_that_works() {
+    let test = instance().await;
+    let empty = send(&test, "GET", "/console/terminals", OURS, "").await;
+    assert_eq!(empty.status, StatusCode::OK);
+    let answer = send(&test, "POST", "/console/terminals", OURS, &form("外来1号機")).await;
+    let terminal = terminals(&test).await.pop().unwrap();
+    assert_eq!((terminal.name.as_str(), terminal.status), ("外来1号機", TerminalStatus::Created));
+    let root = hex::encode(Sha256::digest(test.app.authority().root_der()));
+    let line = format!(
+        "sekisho-agent enroll --server {} --root {root} --terminal {} --code ",
+        test.app.names().enrol,
+        terminal.id
+    );
+    assert!(answer.text.contains(&line), "{}", answer.text);
+    assert!(answer.text.contains("<svg"));
+    assert!(matches!(claims(&test, &terminal, &code_of(&answer.text)).await, Claim::Won(_)));
+    assert!(acts(&test).await.contains(&"terminal.create done facility_administrator".to_owned()));
+    let list = send(&test, "GET", "/console/terminals?lang=en", OURS, "").await;
+    assert!(list.text.contains("外来1号機") && list.text.contains(&terminal.id));
+    // The code is shown once: no other page holds it.
+    let shown = send(&test, "GET", &format!("/console/terminals/{}", terminal.id), OURS, "").await;
+    assert_eq!(shown.status, StatusCode::OK, "{}", shown.text);
+    assert!(!shown.text.contains("--code"));
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_fit_or_is_in_use_creates_nothing() {
+    let test = instance().await;
+    created(&test, "外来1号機").await;
+    for (name, status) in [
+        ("", StatusCode::BAD_REQUEST),
+        (" \u{3000}", StatusCode::BAD_REQUEST),
+        ("外来\u{202e}1号機", StatusCode::BAD_REQUEST),
+        ("外来1号機", StatusCode::CONFLICT),
+        (" 外来1号機 ", StatusCode::CONFLICT),
+    ] {
+        let answer = send(&test, "POST", "/console/terminals", OURS, &form(name)).await;
+        assert_eq!(answer.status, status, "{name:?}: {}", answer.text);
+    }
+    let long = send(&test, "POST", "/console/terminals", OURS, &form(&"機".repeat(41))).await;
+    assert_eq!(long.status, StatusCode::BAD_REQUEST);
+    assert_eq!(terminals(&test).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_new_code_ends_the_old_one() {
+    let test = instance().await;
+    let (terminal, old) = created(&test, "外来1号機").await;
+    let path = format!("/console/terminals/{}/code", terminal.id);
+    let answer = send(&test, "POST", &path, OURS, "").await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    assert!(matches!(claims(&test, &terminal, &old).await, Claim::Refused(_)));
+    assert!(matches!(claims(&test, &terminal, &code_of(&answer.text)).await, Claim::Won(_)));
+}
+
+#[tokio::test]
+async fn another_facilitys_terminal_does_not_exist_for_an_administrator() {
+    let test = instance().await;
+    let (terminal, _) = created(&test, "外来1号機").await;
+    let path = format!("/console/terminals/{}", terminal.id);
+    for (method, path, form) in [
+        ("GET", path.clone(), ""),
+        ("POST", format!("{path}/code"), ""),
+        ("GET", format!("{path}/revoke"), ""),
+        ("POST", format!("{path}/revoke"), "reason=lost&note="),
+    ] {
+        let answer = send(&test, method, &path, THEIRS, form).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method} {path}");
+    }
+    let answer = send(&test, "POST", "/console/terminals", THEIRS, &form("x")).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    let nobody = "CCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCC";
+    let answer = send(&test, "POST", &format!("{path}/revoke"), nobody, "reason=lost&note=").await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    let all = terminals(&test).await;
+    assert_eq!((all.len(), all[0].status), (1, TerminalStatus::Created));
+}
+
+#[tokio::test]
+async fn revoking_takes_certificate_and_code_back_and_publishes_it() {
+    let test = instance().await;
+    let (terminal, code) = created(&test, "外来1号機").await;
+    let at = test.app.now();
+    let store = test.app.store();
+    let serial = [0x4b; 16];
+    store.reserve_serial("terminals", &serial, at).await.unwrap();
+    let intention = Intention {
+        issuer_id: "terminals",
+        serial: &serial,
+        profile: "terminal",
+        tbs_der: &[0x30],
+        organisation_id: Some(FACILITY),
+        terminal_id: Some(&terminal.id),
+    };
+    store.record_intention(intention, at).await.unwrap();
+    let signed = Signed {
+        issuer_id: "terminals",
+        serial: &serial,
+        fingerprint: &[1; 32],
+        spki_sha256: &[2; 32],
+        not_before: at,
+        not_after: at + Duration::days(365),
+        der: &[0x30],
+    };
+    store.record_certificate(signed, at).await.unwrap();
+
+    let path = format!("/console/terminals/{}/revoke", terminal.id);
+    let confirm = send(&test, "GET", &path, OURS, "").await;
+    assert_eq!(confirm.status, StatusCode::OK, "{}", confirm.text);
+    for form in ["reason=holiday&note=", "note=x", "reason=lost&note=x&force=1"] {
+        let answer = send(&test, "POST", &path, OURS, form).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{form}");
+    }
+    let answer = send(&test, "POST", &path, OURS, "reason=lost&note=taxi").await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
+    let shown = send(&test, "GET", &answer.location, OURS, "").await;
+    assert!(shown.text.contains("taxi"), "{}", shown.text);
+
+    let status = revocation::status(&mut store.read(), "terminals", &serial).await.unwrap();
+    assert_eq!(status, Some(revocation::Status::Revoked { reason: 1, at }));
+    let list = sekisho_store::crl::latest(&mut store.read(), "terminals").await.unwrap().unwrap();
+    assert!(list.der.windows(16).any(|window| window == serial), "the CRL lists the serial");
+    assert!(matches!(claims(&test, &terminal, &code).await, Claim::Refused(_)));
+    let again = send(&test, "POST", &path, OURS, "reason=lost&note=").await;
+    assert_eq!(again.status, StatusCode::CONFLICT);
+    let path = format!("/console/terminals/{}/code", terminal.id);
+    assert_eq!(send(&test, "POST", &path, OURS, "").await.status, StatusCode::CONFLICT);
+    let acts = acts(&test).await;
+    for act in ["terminal.revoke done", "terminal.revoke refused", "terminal.issue_code refused"] {
+        let act = format!("{act} facility_administrator");
+        assert!(acts.contains(&act), "{act} in {acts:?}");
+    }
+}
