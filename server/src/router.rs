@@ -44,7 +44,13 @@ pub fn public(app: &App) -> Router {
         .route(
             "/console/terminals/{id}/revoke",
             get(terminals::confirm_revocation).post(terminals::revoke),
-        );
+        )
+        .route("/console/members", get(login::members::get))
+        .route("/console/members/invitations", post(login::members::invite))
+        .route("/console/members/invitations/{id}/withdraw", post(login::members::withdraw))
+        .route("/console/members/claims/{id}", post(login::members::decide))
+        .route("/console/members/card-removal", post(login::members::card_removal))
+        .route("/console/members/{id}/end", post(login::members::end));
     middleware::wrap(app, NameRole::Public, router)
 }
 

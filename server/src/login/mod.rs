@@ -16,6 +16,7 @@ pub mod hpki;
 pub mod invitation;
 pub mod invitation_code;
 pub mod logout;
+pub mod members;
 pub mod name;
 pub mod page;
 pub mod presence;

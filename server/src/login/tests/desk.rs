@@ -328,7 +328,7 @@ pub async fn count(test: &TestApp, text: &'static str) -> i64 {
 }
 
 pub async fn live_sessions(test: &TestApp) -> i64 {
-    count(test, "SELECT COUNT(*) FROM session WHERE ended_at IS NULL").await
+    count(test, "SELECT COUNT(*) FROM session WHERE realm = 'portal' AND ended_at IS NULL").await
 }
 
 /// Whether the trail tells of this act, with this reason if it was refused.

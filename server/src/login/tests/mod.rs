@@ -1,6 +1,7 @@
 //! Login through the real router: the honest way, and each attack on it.
 
 mod attacks;
+mod console;
 mod desk;
 mod invitations;
 mod sessions;
