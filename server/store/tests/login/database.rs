@@ -48,6 +48,7 @@ pub async fn postgres() -> Databases {
 
 /// Folder of the socket of a cluster that lives as long as this process: its keeper waits on a pipe
 /// that the kernel closes when we end, however we end, and then stops the server and cleans up.
+#[allow(clippy::zombie_processes, reason = "the keeper outlives us by design; see above")]
 fn cluster() -> &'static Path {
     static CLUSTER: OnceLock<PathBuf> = OnceLock::new();
     CLUSTER.get_or_init(|| {
