@@ -6,8 +6,8 @@ use axum::{
 };
 
 use crate::{
-    app::App, assets, console::terminals, enrol, login, middleware, names::NameRole, oidc, portal,
-    repository,
+    app::App, assets, console::terminals, enrol, login, middleware, names::NameRole, oidc, people,
+    portal, repository,
 };
 
 /// The portal's name: portal, authorization endpoint, card login.
@@ -50,7 +50,13 @@ pub fn public(app: &App) -> Router {
         .route("/console/members/invitations/{id}/withdraw", post(login::members::withdraw))
         .route("/console/members/claims/{id}", post(login::members::decide))
         .route("/console/members/card-removal", post(login::members::card_removal))
-        .route("/console/members/{id}/end", post(login::members::end));
+        .route("/console/members/{id}/end", post(login::members::end))
+        .route("/first-use", get(people::first_use::get).post(people::first_use::post))
+        .route("/console", get(people::console::get))
+        .route("/console/login", get(people::sign_in::get).post(people::sign_in::post))
+        .route("/console/logout", post(people::sign_in::log_out))
+        .route("/console/roles", get(people::roles_page::get).post(people::roles_page::post))
+        .route("/console/roles/{id}/withdraw", post(people::roles_page::withdraw));
     middleware::wrap(app, NameRole::Public, router)
 }
 

@@ -1,4 +1,16 @@
 //! People without a card: their accounts, sessions and roles.
 
+pub mod console;
+pub mod factors;
+pub mod field;
+pub mod first_use;
+pub mod password;
 pub mod role;
+pub mod roles_page;
 pub mod session;
+pub mod sign_in;
+pub mod totp;
+pub mod tries;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! Setting both factors at once: the part that first use and activation share.
+
+use sekisho_store::account::Factors;
+use zeroize::Zeroizing;
+
+use super::{
+    field::FieldErrors,
+    password::{self, HashError, PasswordRefusal},
+    totp::{TotpError, TotpSecret, typed_code},
+};
+use crate::{app::App, catalogue::Text, sealing::SealingError};
+
+/// Why both factors could not be set for a reason of our own.
+#[derive(Debug, thiserror::Error)]
+pub enum FactorsError {
+    /// The password was not hashed.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    /// The second factor was not prepared.
+    #[error(transparent)]
+    Totp(#[from] TotpError),
+}
+
+impl From<SealingError> for FactorsError {
+    fn from(error: SealingError) -> Self {
+        Self::Totp(error.into())
+    }
+}
+
+/// What a page needs to ask for both factors.
+#[derive(Debug)]
+pub struct Setup {
+    /// Hidden field `setup`.
+    pub setup: String,
+    /// The picture, an `<svg>` element of our own making.
+    pub qr: String,
+    /// The secret as text.
+    pub secret: String,
+}
+
+impl Setup {
+    /// With the secret of `previous`, the form's hidden field, if it opens; else with a fresh one.
+    ///
+    /// # Errors
+    /// [`FactorsError`].
+    pub fn prepare(
+        app: &App,
+        bound_to: &[u8; 32],
+        previous: Option<&str>,
+        issuer: &str,
+        account: &str,
+    ) -> Result<Self, FactorsError> {
+        let sealing = &app.keys().sealing;
+        let kept = previous
+            .and_then(|setup| TotpSecret::open_of_setup(sealing, bound_to, setup).ok());
+        let secret = match kept {
+            Some(secret) => secret,
+            None => TotpSecret::draw(app.random()).map_err(TotpError::from)?,
+        };
+        Ok(Self {
+            setup: secret.seal_for_setup(sealing, app.random(), bound_to)?,
+            qr: secret.as_qr(issuer, account)?,
+            secret: secret.as_text()?,
+        })
+    }
+}
+
+/// What was typed.
+pub struct Typed<'a> {
+    /// Field `password`.
+    pub password: &'a str,
+    /// Field `password_again`.
+    pub password_again: &'a str,
+    /// Field `totp_code`.
+    pub totp_code: &'a str,
+    /// Hidden field `setup`.
+    pub setup: &'a str,
+    /// The account's login name.
+    pub login_name: &'a str,
+}
+
+/// Both factors, proven.
+pub struct Proven {
+    password: Zeroizing<String>,
+    secret: TotpSecret,
+    step: i64,
+}
+
+impl Proven {
+    /// Checks both; what is wrong goes to `errors`.
+    pub fn check(
+        app: &App,
+        typed: &Typed<'_>,
+        bound_to: &[u8; 32],
+        text: &Text,
+        errors: &mut FieldErrors,
+    ) -> Option<Self> {
+        let least = app.config().people().password_least_characters();
+        if let Err(refusal) = password::check(typed.password, typed.login_name, least) {
+            errors.add("password", refusal_text(refusal, text));
+        } else if typed.password != typed.password_again {
+            errors.add("password_again", text.t("people-error-password-again"));
+        }
+        let secret = TotpSecret::open_of_setup(&app.keys().sealing, bound_to, typed.setup).ok();
+        let step = secret
+            .as_ref()
+            .and_then(|secret| secret.step_of(&typed_code(typed.totp_code), app.now()));
+        match (secret, step) {
+            (Some(secret), Some(step)) if errors.is_empty() => Some(Self {
+                password: Zeroizing::new(typed.password.to_owned()),
+                secret,
+                step,
+            }),
+            (Some(_), Some(_)) => None,
+            _ => {
+                errors.add("totp_code", text.t("people-error-totp"));
+                None
+            }
+        }
+    }
+
+    /// Hashes and seals them, outside any transaction.
+    ///
+    /// # Errors
+    /// [`FactorsError`].
+    pub async fn prepare(self, app: &App) -> Result<Prepared, FactorsError> {
+        let password_phc = password::hash(self.password, app.random()).await?;
+        Ok(Prepared { password_phc, secret: self.secret, step: self.step })
+    }
+}
+
+/// Both factors, ready for an account.
+pub struct Prepared {
+    password_phc: String,
+    secret: TotpSecret,
+    step: i64,
+}
+
+impl Prepared {
+    /// Stores them for a person.
+    ///
+    /// # Errors
+    /// [`sekisho_store::StoreError`].
+    pub async fn store(
+        &self,
+        tx: &mut sekisho_store::Tx,
+        app: &App,
+        person_id: &str,
+    ) -> Result<(), StoreFactorsError> {
+        let sealed = self.secret.seal_for(&app.keys().sealing, app.random(), person_id)?;
+        let factors = Factors {
+            password_phc: &self.password_phc,
+            totp_sealed: &sealed,
+            totp_step: self.step,
+        };
+        sekisho_store::account::set_factors(tx, person_id, factors, app.now()).await?;
+        Ok(())
+    }
+}
+
+/// Why both factors could not be stored.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreFactorsError {
+    /// The secret could not be sealed.
+    #[error(transparent)]
+    Sealing(#[from] SealingError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] sekisho_store::StoreError),
+}
+
+fn refusal_text(refusal: PasswordRefusal, text: &Text) -> String {
+    match refusal {
+        PasswordRefusal::TooShort { least } => {
+            text.t1("people-error-password-short", "least", least)
+        }
+        PasswordRefusal::TooLong => text.t("people-error-password-long"),
+        PasswordRefusal::Common => text.t("people-error-password-common"),
+        PasswordRefusal::HoldsLoginName => text.t("people-error-password-name"),
+    }
+}

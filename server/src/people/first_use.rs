@@ -1,0 +1,213 @@
+//! `/first-use`: a one-time link becomes an account with both factors.
+//!
+//! Opening the link changes nothing, so that a mail program that looks at links spends none; the
+//! form that carries both factors does, together with them.
+
+use askama::Template;
+use axum::{
+    extract::{Query, State},
+    response::{IntoResponse, Redirect, Response},
+};
+use http::{StatusCode, header};
+use sekisho_store::{
+    MayConflict, StoreError, account,
+    audit::{Actor, Audited, Entry},
+    first_administrator::token_hash,
+    session::{self, Realm},
+    transaction,
+};
+use serde::Deserialize;
+
+use super::{
+    factors::{FactorsError, Proven, Setup, StoreFactorsError, Typed},
+    field::FieldErrors,
+    session::{Address, NewSession},
+    tries,
+};
+use crate::{
+    app::App,
+    error::page::PageError,
+    form::StrictForm,
+    page::{Page, PageFrame},
+};
+
+/// Why a first use did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum FirstUseError {
+    /// The link is used, expired or made up.
+    #[error("the one-time link is used, expired or unknown")]
+    LinkNotGood,
+    /// Too many links were tried from this address.
+    #[error("too many tries from this address")]
+    Resting {
+        /// Seconds until the next try.
+        seconds: i64,
+    },
+    /// A factor could not be prepared.
+    #[error(transparent)]
+    Factors(#[from] FactorsError),
+    /// A factor could not be stored.
+    #[error(transparent)]
+    StoreFactors(#[from] StoreFactorsError),
+    /// No randomness for a session.
+    #[error(transparent)]
+    Randomness(#[from] sekisho_key::RandomnessError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl MayConflict for FirstUseError {
+    fn is_conflict(&self) -> bool {
+        match self {
+            Self::Store(error) | Self::StoreFactors(StoreFactorsError::Store(error)) => {
+                error.is_conflict()
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The query of the link.
+#[derive(Debug, Deserialize)]
+pub struct LinkQuery {
+    #[serde(default)]
+    token: String,
+}
+
+#[derive(Template)]
+#[template(path = "people/first_use.html")]
+struct FirstUsePage {
+    page: PageFrame,
+    token: String,
+    login_name: String,
+    least: usize,
+    setup: Setup,
+    errors: FieldErrors,
+}
+
+/// `GET /first-use?token=`.
+pub async fn get(
+    State(app): State<App>,
+    Address(address): Address,
+    mut page: PageFrame,
+    Query(query): Query<LinkQuery>,
+) -> Result<Response, FirstUseError> {
+    // No language switch: its address would repeat the token.
+    page.path = String::new();
+    show(&app, page, &address, query.token, None, FieldErrors::default(), StatusCode::OK).await
+}
+
+async fn show(
+    app: &App,
+    page: PageFrame,
+    address: &str,
+    token: String,
+    previous: Option<&str>,
+    errors: FieldErrors,
+    status: StatusCode,
+) -> Result<Response, FirstUseError> {
+    let hash = token_hash(&token);
+    let mut reader = app.store().read();
+    let Some(link) = account::find_link(&mut reader, &hash, app.now()).await? else {
+        return refuse(app, address).await;
+    };
+    let account = account::of_person(&mut reader, &link.person_id).await?;
+    let login_name = account.ok_or(FirstUseError::LinkNotGood)?.login_name;
+    let setup = Setup::prepare(app, &hash, previous, &page.operator, &login_name)?;
+    let least = app.config().people().password_least_characters();
+    let page = FirstUsePage { page, token, login_name, least, setup, errors };
+    Ok((status, Page(page)).into_response())
+}
+
+/// Counts and records a link that is not good.
+async fn refuse(app: &App, address: &str) -> Result<Response, FirstUseError> {
+    let now = app.now();
+    if let Err(until) =
+        app.store().charge_attempt(&[tries::code(app.config(), address)], now).await?
+    {
+        return Err(FirstUseError::Resting { seconds: (until - now).whole_seconds() });
+    }
+    record_refusal(app, address).await?;
+    Err(FirstUseError::LinkNotGood)
+}
+
+async fn record_refusal(app: &App, address: &str) -> Result<(), StoreError> {
+    let entry =
+        Entry::refused("account.first_use", Actor::Stranger, app.now(), "link_not_good")
+            .from_address(address);
+    transaction!(app.store(), StoreError, |tx| Ok(Audited::new((), entry.clone())))
+}
+
+/// The form.
+#[derive(Debug, Deserialize)]
+pub struct FirstUseForm {
+    token: String,
+    setup: String,
+    password: String,
+    password_again: String,
+    totp_code: String,
+}
+
+/// `POST /first-use`.
+pub async fn post(
+    State(app): State<App>,
+    Address(address): Address,
+    page: PageFrame,
+    StrictForm(form): StrictForm<FirstUseForm>,
+) -> Result<Response, FirstUseError> {
+    let hash = token_hash(&form.token);
+    let mut reader = app.store().read();
+    let Some(link) = account::find_link(&mut reader, &hash, app.now()).await? else {
+        return refuse(&app, &address).await;
+    };
+    let account = account::of_person(&mut reader, &link.person_id).await?;
+    let login_name = account.ok_or(FirstUseError::LinkNotGood)?.login_name;
+    let mut errors = FieldErrors::default();
+    let typed = Typed {
+        password: &form.password,
+        password_again: &form.password_again,
+        totp_code: &form.totp_code,
+        setup: &form.setup,
+        login_name: &login_name,
+    };
+    let Some(proven) = Proven::check(&app, &typed, &hash, &page.text, &mut errors) else {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        return show(&app, page, &address, form.token, Some(&form.setup), errors, status).await;
+    };
+    let prepared = proven.prepare(&app).await?;
+    let new = NewSession::draw(app.random())?;
+    let now = app.now();
+    let outcome = transaction!(app.store(), FirstUseError, |tx| {
+        // 1. The link, once. Whoever comes second changes nothing.
+        let Some(person_id) = account::consume_link(tx, &hash, now).await? else {
+            return Err(FirstUseError::LinkNotGood);
+        };
+        // 2. Both factors. 3. Whoever was signed in under the old ones is no more.
+        prepared.store(tx, &app, &person_id).await?;
+        session::end_of_person(tx, Realm::Console, &person_id, "factors_set", now).await?;
+        new.open(tx, &app, &person_id).await?;
+        let entry = Entry::done("account.first_use", Actor::Person(person_id.clone()), now)
+            .from_address(&address)
+            .on("person", person_id);
+        Ok(Audited::new((), entry))
+    });
+    match outcome {
+        Err(FirstUseError::LinkNotGood) => {
+            record_refusal(&app, &address).await?;
+            Err(FirstUseError::LinkNotGood)
+        }
+        Err(error) => Err(error),
+        Ok(()) => Ok((
+            [(header::SET_COOKIE, new.cookie.clone())],
+            Redirect::to("/console"),
+        )
+            .into_response()),
+    }
+}
+
+impl IntoResponse for FirstUseError {
+    fn into_response(self) -> Response {
+        PageError::from(self).into_response()
+    }
+}

@@ -1,0 +1,252 @@
+//! `/console/roles`: who acts in which role; for operating administrators.
+
+use askama::Template;
+use axum::{
+    extract::{Path, State},
+    response::{IntoResponse, Redirect, Response},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::StatusCode;
+use sekisho_store::{
+    MayConflict, StoreError, account,
+    audit::Audited,
+    first_administrator::token_hash,
+    person,
+    role_grant::{self, NamedGrant},
+    session::{self, Realm},
+    transaction,
+};
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::{
+    field::FieldErrors,
+    role::{Role, RoleMissing},
+    session::ConsoleSession,
+};
+use crate::{
+    app::App,
+    error::page::PageError,
+    form::StrictForm,
+    page::{Page, PageFrame},
+};
+
+/// The most roles that one page lists.
+const MOST_LISTED: i64 = 500;
+
+/// Why a role was not granted or withdrawn.
+#[derive(Debug, thiserror::Error)]
+pub enum RolesError {
+    /// The person who asks may not.
+    #[error(transparent)]
+    RoleMissing(#[from] RoleMissing),
+    /// The grant is unknown or was withdrawn before.
+    #[error("the role is not in force any more")]
+    NotInForce,
+    /// Nobody withdraws their own role: the last administrator would lock everybody out.
+    #[error("one's own role cannot be withdrawn")]
+    OwnRole,
+    /// Somebody has this login name.
+    #[error("the login name is taken")]
+    LoginNameTaken,
+    /// No randomness for a link.
+    #[error(transparent)]
+    Randomness(#[from] sekisho_key::RandomnessError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl MayConflict for RolesError {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_conflict())
+    }
+}
+
+impl IntoResponse for RolesError {
+    fn into_response(self) -> Response {
+        PageError::from(self).into_response()
+    }
+}
+
+/// The form for a new person with a role.
+#[derive(Debug, Default, Clone, Deserialize)]
+pub struct NewPersonForm {
+    login_name: String,
+    name: String,
+    name_kana: String,
+    email: String,
+    role: String,
+}
+
+#[derive(Template)]
+#[template(path = "people/roles.html")]
+struct RolesPage {
+    page: PageFrame,
+    grants: Vec<NamedGrant>,
+    own_person_id: String,
+    form: NewPersonForm,
+    errors: FieldErrors,
+}
+
+#[derive(Template)]
+#[template(path = "people/link.html")]
+struct LinkPage {
+    page: PageFrame,
+    name: String,
+    login_name: String,
+    link: String,
+    minutes: i64,
+}
+
+/// `GET /console/roles`.
+pub async fn get(
+    State(app): State<App>,
+    session: ConsoleSession,
+    page: PageFrame,
+) -> Result<Response, RolesError> {
+    session.require(&Role::OperatingAdministrator)?;
+    show(&app, &session, page, NewPersonForm::default(), FieldErrors::default(), StatusCode::OK)
+        .await
+}
+
+async fn show(
+    app: &App,
+    session: &ConsoleSession,
+    page: PageFrame,
+    form: NewPersonForm,
+    errors: FieldErrors,
+    status: StatusCode,
+) -> Result<Response, RolesError> {
+    let grants = role_grant::list(&mut app.store().read(), MOST_LISTED).await?;
+    let own_person_id = session.person_id.clone();
+    let page = RolesPage { page: session.frame(page), grants, own_person_id, form, errors };
+    Ok((status, Page(page)).into_response())
+}
+
+/// Letters, digits, `.`, `-` and `_`, three to 64, in lower case.
+#[must_use]
+pub fn login_name_fits(name: &str) -> bool {
+    (3..=64).contains(&name.len())
+        && name.bytes().all(|b| {
+            b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'_')
+        })
+}
+
+/// Something, an `@`, something; delivery is the only true test of an address.
+#[must_use]
+pub fn email_fits(email: &str) -> bool {
+    email.len() <= 254
+        && !email.chars().any(|c| c.is_whitespace() || c.is_control())
+        && email.split_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty() && !domain.is_empty() && !domain.contains('@')
+        })
+}
+
+/// `POST /console/roles`: a new person with a role; the link is shown once.
+pub async fn post(
+    State(app): State<App>,
+    session: ConsoleSession,
+    page: PageFrame,
+    StrictForm(form): StrictForm<NewPersonForm>,
+) -> Result<Response, RolesError> {
+    let acting = session.require(&Role::OperatingAdministrator)?;
+    let form = NewPersonForm {
+        login_name: form.login_name.trim().to_lowercase(),
+        name: form.name.trim().to_owned(),
+        name_kana: form.name_kana.trim().to_owned(),
+        email: form.email.trim().to_owned(),
+        role: form.role,
+    };
+    let mut errors = FieldErrors::default();
+    if !login_name_fits(&form.login_name) {
+        errors.add("login_name", page.t("people-error-login-name"));
+    }
+    if form.name.is_empty() || form.name.chars().count() > 100 {
+        errors.add("name", page.t("people-error-name"));
+    }
+    if form.name_kana.chars().count() > 100 {
+        errors.add("name_kana", page.t("people-error-name"));
+    }
+    if !email_fits(&form.email) {
+        errors.add("email", page.t("people-error-email"));
+    }
+    if !Role::GRANTABLE.contains(&form.role.as_str()) {
+        errors.add("role", page.t("people-error-role"));
+    }
+    if !errors.is_empty() {
+        return show(&app, &session, page, form, errors, StatusCode::UNPROCESSABLE_ENTITY).await;
+    }
+    let mut octets = Zeroizing::new([0; 32]);
+    app.random().fill(&mut *octets)?;
+    let token = Zeroizing::new(URL_SAFE_NO_PAD.encode(*octets));
+    let now = app.now();
+    let lifetime = app.config().people().one_time_link_lifetime();
+    let outcome = transaction!(app.store(), RolesError, |tx| {
+        if account::find(tx, &form.login_name).await?.is_some() {
+            return Err(RolesError::LoginNameTaken);
+        }
+        let person_id = person::enter(tx, &form.name, &form.name_kana, now).await?;
+        account::open(tx, &person_id, &form.login_name, &form.email).await?;
+        let by = Some(acting.person_id());
+        let grant = role_grant::grant(tx, &person_id, &form.role, None, by, now).await?;
+        account::issue_link(tx, &token_hash(&token), &person_id, now, now + lifetime).await?;
+        let entry = acting
+            .done("role.grant", now)
+            .on("person", &person_id)
+            .on("role_grant", grant)
+            .fact("role", form.role.clone())
+            .fact("link_expires_at", (now + lifetime).unix_timestamp())
+            .personal("login_name", &form.login_name)
+            .personal("name", &form.name);
+        Ok(Audited::new((), entry))
+    });
+    match outcome {
+        Err(RolesError::LoginNameTaken) => {
+            errors.add("login_name", page.t("people-error-login-name-taken"));
+            show(&app, &session, page, form, errors, StatusCode::UNPROCESSABLE_ENTITY).await
+        }
+        Err(error) => Err(error),
+        Ok(()) => Ok(Page(LinkPage {
+            page: session.frame(page),
+            name: form.name,
+            login_name: form.login_name,
+            link: format!("{}/first-use?token={}", app.names().public, *token),
+            minutes: lifetime.whole_minutes(),
+        })
+        .into_response()),
+    }
+}
+
+/// `POST /console/roles/{id}/withdraw`: the role ends, and with it the person's sessions.
+pub async fn withdraw(
+    State(app): State<App>,
+    session: ConsoleSession,
+    Path(id): Path<String>,
+) -> Result<Response, RolesError> {
+    let acting = session.require(&Role::OperatingAdministrator)?;
+    let now = app.now();
+    let outcome = transaction!(app.store(), RolesError, |tx| {
+        let Some(grant) = role_grant::withdraw(tx, &id, acting.person_id(), now).await? else {
+            return Err(RolesError::NotInForce);
+        };
+        if grant.person_id == acting.person_id() {
+            return Err(RolesError::OwnRole);
+        }
+        session::end_of_person(tx, Realm::Console, &grant.person_id, "role_withdrawn", now).await?;
+        let entry = acting
+            .done("role.withdraw", now)
+            .on("person", grant.person_id)
+            .on("role_grant", grant.id)
+            .fact("role", grant.role);
+        Ok(Audited::new((), entry))
+    });
+    if let Err(error @ (RolesError::NotInForce | RolesError::OwnRole)) = outcome {
+        let reason = if matches!(error, RolesError::OwnRole) { "own_role" } else { "not_in_force" };
+        let entry = acting.refused("role.withdraw", now, reason);
+        transaction!(app.store(), RolesError, |tx| Ok(Audited::new((), entry.clone())))?;
+        return Err(error);
+    }
+    outcome?;
+    Ok(Redirect::to("/console/roles").into_response())
+}

@@ -1,0 +1,199 @@
+//! `/console/login` and `/console/logout`: password and one-time password in one form, so that no
+//! half session exists.
+
+use askama::Template;
+use axum::{
+    extract::{Query, State},
+    response::{IntoResponse, Redirect, Response},
+};
+use http::{StatusCode, header};
+use sekisho_store::{
+    MayConflict, StoreError, account,
+    audit::{Actor, Audited, Entry},
+    session as sessions, transaction,
+};
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::{
+    password::{self, HashError},
+    session::{Address, COOKIE, ConsoleSession, NewSession, safe_return_to},
+    totp::{TotpSecret, typed_code},
+    tries,
+};
+use crate::{
+    app::App,
+    cookie,
+    error::page::PageError,
+    form::StrictForm,
+    page::{Page, PageFrame},
+};
+
+/// Why nobody was signed in, for a reason that is not the person's.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInError {
+    /// Hashing.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    /// No randomness for a session.
+    #[error(transparent)]
+    Randomness(#[from] sekisho_key::RandomnessError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl MayConflict for SignInError {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_conflict())
+    }
+}
+
+impl IntoResponse for SignInError {
+    fn into_response(self) -> Response {
+        PageError::from(self).into_response()
+    }
+}
+
+#[derive(Template)]
+#[template(path = "people/sign_in.html")]
+struct SignInPage {
+    page: PageFrame,
+    return_to: String,
+    login_name: String,
+    error: Option<String>,
+}
+
+/// The query of the sign-in page.
+#[derive(Debug, Deserialize)]
+pub struct ReturnQuery {
+    return_to: Option<String>,
+}
+
+/// `GET /console/login`.
+pub async fn get(page: PageFrame, Query(query): Query<ReturnQuery>) -> Response {
+    let return_to = safe_return_to(query.return_to.as_deref()).to_owned();
+    Page(SignInPage { page, return_to, login_name: String::new(), error: None }).into_response()
+}
+
+/// The form.
+#[derive(Debug, Deserialize)]
+pub struct SignInForm {
+    login_name: String,
+    password: String,
+    totp_code: String,
+    #[serde(default)]
+    return_to: Option<String>,
+}
+
+/// `POST /console/login`.
+pub async fn post(
+    State(app): State<App>,
+    Address(address): Address,
+    page: PageFrame,
+    StrictForm(form): StrictForm<SignInForm>,
+) -> Result<Response, SignInError> {
+    let return_to = safe_return_to(form.return_to.as_deref()).to_owned();
+    let login_name = form.login_name.trim().to_lowercase();
+    let answer = |status: StatusCode, error: String| {
+        let name: String = login_name.chars().take(64).collect();
+        let shown = SignInPage {
+            page: page.clone(),
+            return_to: return_to.clone(),
+            login_name: name,
+            error: Some(error),
+        };
+        (status, Page(shown)).into_response()
+    };
+    if login_name.is_empty() || login_name.len() > 64 {
+        return Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, page.t("people-sign-in-wrong")));
+    }
+    let now = app.now();
+    // 1. Every attempt is paid for before it is judged, also for names that nobody has.
+    let account_tries = tries::account(app.config(), &login_name);
+    let address_tries = tries::address(app.config(), &address);
+    let (account_key, address_key) = (account_tries.key.clone(), address_tries.key.clone());
+    let charged = app.store().charge_attempt(&[account_tries, address_tries], now).await?;
+    if let Err(until) = charged {
+        refused(&app, &login_name, &address, "resting").await?;
+        let seconds = (until - now).whole_seconds().max(1);
+        let mut response = answer(
+            StatusCode::TOO_MANY_REQUESTS,
+            page.t1("people-sign-in-resting", "seconds", seconds),
+        );
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        return Ok(response);
+    }
+    // 2. The password: the same work whether or not the account exists.
+    let found = account::find(&mut app.store().read(), &login_name).await?;
+    let complete = found.filter(account::Account::is_complete);
+    let phc = complete.as_ref().and_then(|account| account.password_phc.clone());
+    let password_fits = password::verify(Zeroizing::new(form.password), phc).await?;
+    // 3. The second factor; looked at also after a wrong password, so that no answer tells which
+    // of the two was wrong.
+    let step = complete.as_ref().and_then(|account| {
+        let sealed = account.totp_sealed.as_deref()?;
+        let secret =
+            TotpSecret::open_of(&app.keys().sealing, &account.person_id, sealed).ok()?;
+        secret.step_of(&typed_code(&form.totp_code), now)
+    });
+    let (Some(account), Some(step), true) = (complete, step, password_fits) else {
+        refused(&app, &login_name, &address, "wrong_credentials").await?;
+        return Ok(answer(StatusCode::UNAUTHORIZED, page.t("people-sign-in-wrong")));
+    };
+    // 4. The step is consumed in the transaction that opens the session.
+    let new = NewSession::draw(app.random())?;
+    let opened = transaction!(app.store(), SignInError, |tx| {
+        if !account::consume_totp_step(tx, &account.person_id, step).await? {
+            let entry = refusal(&app, &login_name, &address, "code_used_before");
+            return Ok(Audited::new(false, entry));
+        }
+        new.open(tx, &app, &account.person_id).await?;
+        let entry = Entry::done("account.sign_in", Actor::Person(account.person_id.clone()), now)
+            .from_address(&address)
+            .on("person", &account.person_id);
+        Ok(Audited::new(true, entry))
+    })?;
+    if !opened {
+        return Ok(answer(StatusCode::UNAUTHORIZED, page.t("people-sign-in-wrong")));
+    }
+    app.store().settle_attempt(&[&account_key], &[&address_key]).await?;
+    Ok(([(header::SET_COOKIE, new.cookie)], Redirect::to(&return_to)).into_response())
+}
+
+fn refusal(app: &App, login_name: &str, address: &str, reason: &str) -> Entry {
+    // The name is personal: people type a password into the wrong field.
+    Entry::refused("account.sign_in", Actor::Stranger, app.now(), reason)
+        .from_address(address)
+        .personal("login_name", login_name)
+}
+
+async fn refused(
+    app: &App,
+    login_name: &str,
+    address: &str,
+    reason: &str,
+) -> Result<(), StoreError> {
+    let entry = refusal(app, login_name, address, reason);
+    transaction!(app.store(), StoreError, |tx| Ok(Audited::new((), entry.clone())))
+}
+
+/// `POST /console/logout`.
+pub async fn log_out(
+    State(app): State<App>,
+    session: ConsoleSession,
+) -> Result<Response, SignInError> {
+    let now = app.now();
+    transaction!(app.store(), SignInError, |tx| {
+        sessions::end(tx, &session.id_hash, "logout", now).await?;
+        let entry = Entry::done("account.sign_out", Actor::Person(session.person_id.clone()), now)
+            .from_address(&session.address)
+            .on("person", &session.person_id);
+        Ok(Audited::new((), entry))
+    })?;
+    let mut response = Redirect::to(super::session::SIGN_IN_PATH).into_response();
+    if let Some(cookie) = cookie::clear(COOKIE) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
