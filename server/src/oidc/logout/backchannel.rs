@@ -1,6 +1,6 @@
 //! Telling services that a session ended (OIDC Back-Channel Logout 1.0), from the outbox.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use sekisho_store::{
     outbox::Message,
@@ -106,7 +106,7 @@ async fn post(app: &App, uri: &str, logout_token: &str) -> Result<(), Undelivere
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .timeout(PATIENCE)
-        .tls_certs_only(anchors(app).map_err(later)?)
+        .tls_backend_preconfigured(tls(app).map_err(later)?)
         // What was looked at is what is called: a second look-up could answer otherwise.
         .resolve_to_addrs(&host, &allowed)
         .build()
@@ -122,9 +122,14 @@ async fn post(app: &App, uri: &str, logout_token: &str) -> Result<(), Undelivere
 }
 
 /// Services on this network have certificates of its own authority.
-fn anchors(app: &App) -> Result<Vec<reqwest::Certificate>, reqwest::Error> {
-    let root = reqwest::Certificate::from_der(app.authority().root_der())?;
-    Ok(vec![root])
+fn tls(app: &App) -> Result<rustls::ClientConfig, rustls::Error> {
+    let mut anchors = rustls::RootCertStore::empty();
+    anchors.add(rustls_pki_types::CertificateDer::from(app.authority().root_der()))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    Ok(rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(anchors)
+        .with_no_client_auth())
 }
 
 /// Loopback, link-local and unspecified places are not services (product decision 13).

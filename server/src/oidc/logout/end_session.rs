@@ -26,6 +26,7 @@ use crate::{
     keys,
     listener::{FacilityConnection, Peer},
     login::{logout::fan_out, session},
+    middleware::ContentPolicy,
     oidc::{parameters::Parameters, subject, token::issue::ID_TOKEN_TYP},
     page::{Page, PageFrame},
 };
@@ -97,13 +98,18 @@ pub async fn get(
             return Ok(leave(&address));
         }
     }
-    Ok(Page(AskPage {
+    // The redirect after the form counts as a place where the form leads (CSP 3 §6.4.1).
+    let policy = match url::Url::parse(&address) {
+        Ok(url) => ContentPolicy::strict().form_action(&url.origin().ascii_serialization()),
+        Err(_) => ContentPolicy::strict(),
+    };
+    let asked = Page(AskPage {
         page,
         client_id: afterwards.client_id.unwrap_or_default(),
         post_logout_redirect_uri: afterwards.post_logout_redirect_uri.unwrap_or_default(),
         state: afterwards.state.unwrap_or_default(),
-    })
-    .into_response())
+    });
+    Ok(([(header::CONTENT_SECURITY_POLICY, policy.header())], asked).into_response())
 }
 
 /// `POST /end-session`: the person agreed. Same-origin by the middleware.

@@ -2,5 +2,6 @@
 
 mod authorize;
 mod exchange;
+mod logout;
 mod registration;
 mod scene;

@@ -78,7 +78,11 @@ roles = ["Pharmacist"]
 
 impl Scene {
     pub(super) async fn new() -> Self {
-        let test = testing::app_with(Settings::default()).await;
+        Self::with(Settings::default()).await
+    }
+
+    pub(super) async fn with(settings: Settings) -> Self {
+        let test = testing::app_with(settings).await;
         facility(&test).await;
         let terminal = terminal(&test, "T0000000001", "外来1号機").await;
         let other_terminal = self::terminal(&test, "T0000000002", "外来2号機").await;

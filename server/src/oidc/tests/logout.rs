@@ -1,0 +1,139 @@
+//! Logout that a service asks for, and logout that services are told of.
+
+use std::sync::{Arc, Mutex};
+
+use axum::{Form, Router, extract::State, routing::post};
+use sekisho_protocol::{JwkSet, jws};
+use sekisho_store::{
+    StoreError,
+    audit::{Actor, Audited, Entry},
+    session, transaction,
+};
+use serde_json::Value;
+
+use super::scene::{PHYSICIANS, Scene, payload, query, service_file};
+use crate::{
+    config::Settings,
+    keys,
+    oidc::logout::backchannel,
+    outbox::{self, Deliverers},
+};
+
+const BYE: &str = "https://referral.example/bye";
+
+impl Scene {
+    async fn ask_to_end(&self, parameters: &[(&str, &str)]) -> super::scene::Answer {
+        self.get(&format!("/end-session?{}", query(parameters)), true, &self.terminal).await
+    }
+
+    async fn ended(&self) -> i64 {
+        self.count("SELECT COUNT(*) FROM session WHERE ended_at IS NOT NULL").await
+    }
+}
+
+#[tokio::test]
+async fn an_id_token_of_this_session_ends_it_at_once_and_leads_back() {
+    let scene = Scene::new().await;
+    let tokens = scene.token(&Scene::exchange(&scene.code().await)).await.json();
+    let id_token = tokens["id_token"].as_str().unwrap();
+    let answer = scene
+        .ask_to_end(&[
+            ("id_token_hint", id_token),
+            ("post_logout_redirect_uri", BYE),
+            ("state", "x&y"),
+        ])
+        .await;
+    assert_eq!(answer.headers["location"], "https://referral.example/bye?state=x%26y");
+    assert_eq!(scene.ended().await, 1);
+    let told = scene.userinfo(tokens["access_token"].as_str().unwrap()).await;
+    assert_eq!(told.status, 401);
+}
+
+#[tokio::test]
+async fn without_such_a_token_the_person_is_asked_and_nothing_ends() {
+    let scene = Scene::new().await;
+    let answer =
+        scene.ask_to_end(&[("client_id", "referral"), ("post_logout_redirect_uri", BYE)]).await;
+    assert_eq!((answer.status.as_u16(), answer.location()), (200, None));
+    let policy = answer.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("form-action 'self' https://referral.example"), "{policy}");
+    assert_eq!(scene.ended().await, 0);
+}
+
+#[tokio::test]
+async fn an_address_or_hint_that_is_not_the_services_is_refused_and_nothing_ends() {
+    let scene = Scene::new().await;
+    let tokens = scene.token(&Scene::exchange(&scene.code().await)).await.json();
+    let (id_token, access) =
+        (tokens["id_token"].as_str().unwrap(), tokens["access_token"].as_str().unwrap());
+    let mut forged = payload(id_token);
+    forged["aud"] = "other".into();
+    let stranger = crate::testing::app().await;
+    let forged = keys::sign_jws(&stranger.app.keys().oidc[0], "JWT", &forged).await.unwrap();
+    for parameters in [
+        vec![("id_token_hint", id_token), ("post_logout_redirect_uri", "https://evil.example/")],
+        vec![("id_token_hint", id_token), ("client_id", "other")],
+        vec![("id_token_hint", access)],
+        vec![("id_token_hint", &forged)],
+        vec![("post_logout_redirect_uri", BYE)],
+        vec![("client_id", "referral"), ("client_id", "referral")],
+    ] {
+        let answer = scene.ask_to_end(&parameters).await;
+        assert_eq!((answer.status.as_u16(), answer.location()), (400, None), "{parameters:?}");
+    }
+    assert_eq!(scene.ended().await, 0);
+}
+
+#[tokio::test]
+async fn a_service_is_told_by_a_signed_token_that_names_its_own_session() {
+    let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let receive = async |State(heard): State<Arc<Mutex<Vec<String>>>>,
+                         Form(form): Form<Vec<(String, String)>>| {
+        heard.lock().unwrap().extend(form.into_iter().map(|(_, value)| value));
+    };
+    let router = Router::new().route("/told", post(receive)).with_state(Arc::clone(&heard));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+
+    let mut settings = Settings::default();
+    settings.oidc.allow_loopback_clients = true;
+    let mut scene = Scene::with(settings).await;
+    let file = service_file("telling", PHYSICIANS).replace(
+        "authentication =",
+        &format!("backchannel_logout_uri = \"http://x.localhost:{port}/told\"\nauthentication ="),
+    );
+    let secret = scene.register(&file).await;
+    let mut request = Scene::request();
+    request.retain(|(name, _)| !matches!(*name, "client_id" | "redirect_uri"));
+    request
+        .extend([("client_id", "telling"), ("redirect_uri", "https://telling.example/callback")]);
+    let location = scene.authorize(&request).await.location().unwrap();
+    let (_, code) = location.query_pairs().find(|(name, _)| name == "code").unwrap();
+    let mut form = Scene::exchange(&code);
+    form[2].1 = "https://telling.example/callback".to_owned();
+    scene.secret = secret;
+    let tokens = scene.token_as("telling", &scene.secret, &form).await.json();
+    let id = payload(tokens["id_token"].as_str().unwrap());
+
+    let (app, now, hash) = (&scene.test.app, scene.test.app.now(), scene.session_hash);
+    transaction!(app.store(), StoreError, |tx| {
+        let ended = session::end(tx, &hash, "logout", now).await?;
+        crate::login::logout::fan_out(tx, ended.as_slice(), now).await?;
+        Ok(Audited::new((), Entry::done("test.end", Actor::System, now)))
+    })
+    .unwrap();
+    let deliverers = Deliverers::new().with(backchannel::KIND, backchannel::deliver);
+    outbox::deliver_due(app, &deliverers).await.unwrap();
+
+    let token = heard.lock().unwrap().pop().unwrap();
+    let published = keys::jwks(&app.keys().oidc).unwrap();
+    let keys: JwkSet = serde_json::from_value(published).unwrap();
+    let claims: Value = jws::verify(&token, "logout+jwt", &keys).unwrap();
+    assert_eq!((&claims["sub"], &claims["sid"]), (&id["sub"], &id["sid"]));
+    assert_eq!(claims["aud"], "telling");
+    assert!(claims["events"]["http://schemas.openid.net/event/backchannel-logout"].is_object());
+    assert!(claims.get("nonce").is_none());
+    outbox::deliver_due(app, &deliverers).await.unwrap();
+    assert!(heard.lock().unwrap().is_empty(), "told once");
+}
