@@ -31,6 +31,7 @@ pub mod outbox;
 pub mod page;
 pub mod people;
 pub mod portal;
+pub mod register;
 pub mod repository;
 pub mod router;
 pub mod schedule;

@@ -7,7 +7,7 @@ use axum::{
 
 use crate::{
     app::App, assets, console::terminals, enrol, login, middleware, names::NameRole, oidc, people,
-    portal, repository,
+    portal, register, repository,
 };
 
 /// The portal's name: portal, authorization endpoint, card login.
@@ -33,6 +33,7 @@ pub fn terminal(app: &App) -> Router {
 /// The public name: discovery, keys, token, userinfo, console, application and activation.
 pub fn public(app: &App) -> Router {
     let router = Router::new()
+        .merge(register_paths())
         .route("/assets/{segment}", get(assets::serve))
         .route(oidc::discovery::PATH, get(oidc::discovery::get))
         .route("/jwks", get(oidc::jwks::get))
@@ -58,6 +59,23 @@ pub fn public(app: &App) -> Router {
         .route("/console/roles", get(people::roles_page::get).post(people::roles_page::post))
         .route("/console/roles/{id}/withdraw", post(people::roles_page::withdraw));
     middleware::wrap(app, NameRole::Public, router)
+}
+
+/// Applications for accreditation, and the register.
+fn register_paths() -> Router<App> {
+    use register::{apply, officer, organisation};
+    Router::new()
+        .route("/apply", get(apply::get).post(apply::post))
+        .route("/apply/status", get(apply::get_status).post(apply::post_status))
+        .route("/console/applications", get(officer::list))
+        .route("/console/applications/{id}", get(officer::detail))
+        .route("/console/applications/{id}/checks", post(officer::check))
+        .route("/console/applications/{id}/approve", post(officer::approve))
+        .route("/console/applications/{id}/reject", post(officer::reject))
+        .route("/console/organisations/{id}", get(organisation::get))
+        .route("/console/organisations/{id}/letter", post(organisation::letter))
+        .route("/console/organisations/{id}/name", post(organisation::rename))
+        .route("/console/organisations/{id}/codes", post(organisation::change_code))
 }
 
 /// Mutual-TLS aliases.

@@ -10,4 +10,5 @@ pub mod oauth;
 pub mod page;
 mod people;
 pub mod problem;
+mod register;
 mod store;

@@ -1,0 +1,385 @@
+//! `/console/applications`: what an officer sees and does.
+
+use askama::Template;
+use axum::{
+    extract::{Path, State},
+    response::{IntoResponse, Redirect, Response},
+};
+use http::{StatusCode, Uri};
+use sekisho_pki::national::facility_code::{MedicalInstitutionCode, Strictness};
+use sekisho_store::{
+    application::{self, Application, Code},
+    organisation::{self, RegisteredAddress},
+    organisation_kind::CodeScheme,
+};
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::{
+    apply::{kind_name, status_name},
+    approval::{self, Letter},
+    form::MOST_ADDRESS,
+    prefecture,
+    typed::{self, FieldError},
+};
+use crate::{
+    app::App,
+    catalogue::Text,
+    error::page::PageError,
+    form::{self, StrictForm},
+    page::{Page, PageFrame},
+    people::{role::Role, session::ConsoleSession},
+    portal::when,
+};
+
+const PAGE_LENGTH: i64 = 50;
+const MOST_NOTE: usize = 2000;
+
+/// Name of a code's scheme, in words.
+#[must_use]
+pub fn scheme_name(scheme: CodeScheme, text: &Text) -> String {
+    match scheme {
+        CodeScheme::MedicalInstitution => text.t("register-scheme-medical-institution"),
+        CodeScheme::CareProvider => text.t("register-scheme-care-provider"),
+        CodeScheme::OperatorAssigned => text.t("register-scheme-operator-assigned"),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    #[serde(default)]
+    from: Option<u32>,
+    #[serde(default)]
+    #[allow(dead_code, reason = "read by the language extractor; known so that it is not refused")]
+    lang: Option<String>,
+}
+
+struct Line {
+    id: String,
+    name: String,
+    kind: String,
+    prefecture: &'static str,
+    applied_at: String,
+    status: String,
+    token: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "register-applications.html")]
+struct ListPage {
+    page: PageFrame,
+    lines: Vec<Line>,
+    newer: Option<u32>,
+    older: Option<u32>,
+}
+
+/// `GET /console/applications`.
+///
+/// # Errors
+/// [`PageError`]: not an officer, or the database does not answer.
+pub async fn list(
+    State(app): State<App>,
+    session: ConsoleSession,
+    page: PageFrame,
+    uri: Uri,
+) -> Result<Response, PageError> {
+    session.require(&Role::AccreditationOfficer)?;
+    let query: ListQuery = form::parse(uri.query().unwrap_or_default().as_bytes())?;
+    let from = query.from.unwrap_or(0);
+    let mut found =
+        application::list(&mut app.store().read(), i64::from(from), PAGE_LENGTH + 1).await?;
+    let more = found.len() as i64 > PAGE_LENGTH;
+    found.truncate(PAGE_LENGTH as usize);
+    let text = page.text.clone();
+    let lines = found
+        .into_iter()
+        .map(|line| Line {
+            kind: kind_name(line.kind, &text),
+            prefecture: prefecture::name(line.prefecture, text.lang()),
+            applied_at: when::shown(line.created_at, text.lang()),
+            status: status_name(line.status, &text),
+            token: line.status.as_str(),
+            id: line.id,
+            name: line.name,
+        })
+        .collect();
+    let step = PAGE_LENGTH as u32;
+    Ok(Page(ListPage {
+        page: session.frame(page),
+        lines,
+        newer: (from > 0).then(|| from.saturating_sub(step)),
+        older: more.then(|| from.saturating_add(step)),
+    })
+    .into_response())
+}
+
+/// A code as the officer sees it.
+struct CodeLine {
+    scheme: String,
+    value: String,
+    findings: Vec<String>,
+    holder: Option<String>,
+}
+
+struct Happening {
+    at: String,
+    what: String,
+    who: String,
+    note: String,
+}
+
+#[derive(Template)]
+#[template(path = "register-application.html")]
+struct DetailPage {
+    page: PageFrame,
+    application: Application,
+    kind: String,
+    prefecture: &'static str,
+    status: String,
+    codes: Vec<CodeLine>,
+    events: Vec<Happening>,
+    organisation_id: Option<String>,
+    conflict: bool,
+    checked: bool,
+    postal_code: String,
+    postal_code_error: Option<String>,
+    address: String,
+    address_error: Option<String>,
+}
+
+async fn detail_page(
+    app: &App,
+    session: &ConsoleSession,
+    page: PageFrame,
+    id: &str,
+) -> Result<DetailPage, PageError> {
+    let mut reader = app.store().read();
+    let found = application::find(&mut reader, id).await?.ok_or_else(PageError::not_found)?;
+    let text = page.text.clone();
+    let mut codes = Vec::new();
+    for code in &found.particulars.codes {
+        codes.push(CodeLine {
+            scheme: scheme_name(code.scheme, &text),
+            value: code.value.clone(),
+            findings: findings(code, found.particulars.prefecture, &text),
+            holder: organisation::holder_of(&mut reader, code).await?,
+        });
+    }
+    let events = application::events(&mut reader, id)
+        .await?
+        .into_iter()
+        .map(|event| Happening {
+            at: when::shown(event.at, text.lang()),
+            what: event_name(&event.kind, &text),
+            who: event.person_name.unwrap_or_default(),
+            note: event.note,
+        })
+        .collect();
+    let conflict = approval::conflict_of_interest(&mut reader, &found, &session.person_id).await?;
+    let organisation = organisation::of_application(&mut reader, id).await?;
+    Ok(DetailPage {
+        page: session.frame(page),
+        kind: kind_name(found.particulars.kind, &text),
+        prefecture: prefecture::name(found.particulars.prefecture, text.lang()),
+        status: status_name(found.status, &text),
+        codes,
+        events,
+        organisation_id: organisation.map(|organisation| organisation.id),
+        conflict: conflict.is_some(),
+        checked: found.status == application::ApplicationStatus::Checked,
+        application: found,
+        postal_code: String::new(),
+        postal_code_error: None,
+        address: String::new(),
+        address_error: None,
+    })
+}
+
+fn event_name(kind: &str, text: &Text) -> String {
+    match kind {
+        "applied" => text.t("register-event-applied"),
+        "checked" => text.t("register-event-checked"),
+        "approved" => text.t("register-event-approved"),
+        "rejected" => text.t("register-event-rejected"),
+        other => other.to_owned(),
+    }
+}
+
+fn findings(code: &Code, prefecture: u8, text: &Text) -> Vec<String> {
+    if code.scheme != CodeScheme::MedicalInstitution {
+        return Vec::new();
+    }
+    let Ok((read, found)) = MedicalInstitutionCode::parse(&code.value, Strictness::Warn) else {
+        return vec![text.t("register-error-ten-digits")];
+    };
+    let mut words: Vec<String> =
+        found.into_iter().map(|finding| typed::finding_words(finding, text)).collect();
+    if read.prefecture() != prefecture {
+        words.push(text.t("register-finding-elsewhere"));
+    }
+    words
+}
+
+/// `GET /console/applications/{id}`.
+///
+/// # Errors
+/// [`PageError`]: not an officer, no such application, or the database does not answer.
+pub async fn detail(
+    State(app): State<App>,
+    session: ConsoleSession,
+    page: PageFrame,
+    Path(id): Path<String>,
+) -> Result<Response, PageError> {
+    session.require(&Role::AccreditationOfficer)?;
+    Ok(Page(detail_page(&app, &session, page, &id).await?).into_response())
+}
+
+/// The form of a check.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckForm {
+    source: String,
+    #[serde(default)]
+    note: String,
+}
+
+/// `POST /console/applications/{id}/checks`, fields `source` and `note`.
+///
+/// # Errors
+/// [`PageError`]: refused, or the database does not answer.
+pub async fn check(
+    State(app): State<App>,
+    session: ConsoleSession,
+    Path(id): Path<String>,
+    StrictForm(form): StrictForm<CheckForm>,
+) -> Result<Response, PageError> {
+    let acting = session.require(&Role::AccreditationOfficer)?;
+    let source = typed::line(&form.source, 200).map_err(|error| misfit("source", error))?;
+    let note = match form.note.trim() {
+        "" => source,
+        note => {
+            let note = typed::lines(note, MOST_NOTE).map_err(|error| misfit("note", error))?;
+            format!("{source}\n{note}")
+        }
+    };
+    approval::record_check(&app, &acting, &id, &note).await?;
+    Ok(Redirect::to(&format!("/console/applications/{id}")).into_response())
+}
+
+/// The form of a rejection.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RejectForm {
+    reason: String,
+}
+
+/// `POST /console/applications/{id}/reject`, field `reason`.
+///
+/// # Errors
+/// [`PageError`]: refused, or the database does not answer.
+pub async fn reject(
+    State(app): State<App>,
+    session: ConsoleSession,
+    Path(id): Path<String>,
+    StrictForm(form): StrictForm<RejectForm>,
+) -> Result<Response, PageError> {
+    let acting = session.require(&Role::AccreditationOfficer)?;
+    let reason = typed::lines(&form.reason, MOST_NOTE).map_err(|error| misfit("reason", error))?;
+    approval::reject(&app, &acting, &id, &reason).await?;
+    Ok(Redirect::to(&format!("/console/applications/{id}")).into_response())
+}
+
+/// The browser holds these fields to their bounds; who gets past it reads which one is wrong.
+fn misfit(field: &'static str, error: FieldError) -> PageError {
+    match error {
+        FieldError::Required => form::FormError::Missing { field }.into(),
+        _ => form::FormError::Unfit { field: field.to_owned(), detail: String::new() }.into(),
+    }
+}
+
+/// The form of an approval: where the official register says that the organisation is.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApproveForm {
+    letter_postal_code: String,
+    letter_address: String,
+}
+
+/// `POST /console/applications/{id}/approve`, fields `letter_postal_code` and `letter_address`:
+/// answers the letter, the only place where the activation code is ever shown.
+///
+/// # Errors
+/// [`PageError`]: refused, or the database does not answer. A wrong address is the page again.
+pub async fn approve(
+    State(app): State<App>,
+    session: ConsoleSession,
+    page: PageFrame,
+    Path(id): Path<String>,
+    StrictForm(form): StrictForm<ApproveForm>,
+) -> Result<Response, PageError> {
+    let acting = session.require(&Role::AccreditationOfficer)?;
+    let postal_code = typed::postal_code(&form.letter_postal_code);
+    let address = typed::line(&form.letter_address, MOST_ADDRESS);
+    let (postal_code, address) = match (postal_code, address) {
+        (Ok(postal_code), Ok(address)) => (postal_code, address),
+        (postal_code, address) => {
+            let text = page.text.clone();
+            let words =
+                |outcome: Result<String, FieldError>| outcome.err().map(|error| error.words(&text));
+            let body = DetailPage {
+                postal_code: form.letter_postal_code,
+                postal_code_error: words(postal_code),
+                address: form.letter_address,
+                address_error: words(address),
+                ..detail_page(&app, &session, page, &id).await?
+            };
+            return Ok((StatusCode::UNPROCESSABLE_ENTITY, Page(body)).into_response());
+        }
+    };
+    let address = RegisteredAddress { postal_code: &postal_code, address: &address };
+    let letter = approval::approve(&app, &acting, &id, address).await?;
+    letter_page(&app, &session, page, letter).await
+}
+
+#[derive(Template)]
+#[template(path = "register-letter.html")]
+struct LetterPage {
+    page: PageFrame,
+    organisation_id: String,
+    name: String,
+    postal_code: String,
+    address: String,
+    code: Zeroizing<String>,
+    activate_url: String,
+    dated: String,
+    expires_at: String,
+}
+
+/// The letter, to be printed.
+///
+/// # Errors
+/// [`PageError`]: the database does not answer.
+pub(super) async fn letter_page(
+    app: &App,
+    session: &ConsoleSession,
+    page: PageFrame,
+    letter: Letter,
+) -> Result<Response, PageError> {
+    let found = organisation::find(&mut app.store().read(), &letter.organisation_id)
+        .await?
+        .ok_or_else(PageError::not_found)?;
+    let lang = page.text.lang();
+    let body = LetterPage {
+        organisation_id: found.id,
+        name: found.name,
+        postal_code: found.postal_code,
+        address: found.address,
+        code: letter.code,
+        activate_url: format!("{}/activate", app.names().public),
+        dated: when::shown(app.now(), lang),
+        expires_at: when::shown(letter.expires_at, lang),
+        page: session.frame(page),
+    };
+    Ok(Page(body).into_response())
+}

@@ -1,0 +1,280 @@
+//! `/console/organisations/{id}`: one entry of the register, with its history.
+
+use askama::Template;
+use axum::{
+    extract::{Path, State},
+    response::{IntoResponse, Redirect, Response},
+};
+use sekisho_store::{
+    StoreError,
+    application::Code,
+    audit::Audited,
+    organisation::{self, OrganisationStatus},
+    organisation_kind::CodeScheme,
+    transaction,
+};
+use serde::Deserialize;
+
+use super::{
+    apply::{Choice, kind_name},
+    approval::{self, Refusal, RegisterError},
+    form::{MOST_NAME, strictness},
+    officer::{letter_page, scheme_name},
+    typed::{self, FieldError},
+};
+use crate::{
+    app::App,
+    catalogue::Text,
+    error::page::PageError,
+    form::{FormError, StrictForm},
+    page::{Page, PageFrame},
+    people::{role::Role, session::ConsoleSession},
+    portal::when,
+};
+
+struct NameLine {
+    name: String,
+    from: String,
+    until: Option<String>,
+}
+
+struct CodeLine {
+    scheme: &'static str,
+    scheme_name: String,
+    value: String,
+    from: String,
+    until: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "register-organisation.html")]
+struct OrganisationPage {
+    page: PageFrame,
+    id: String,
+    name: String,
+    name_kana: String,
+    kind: String,
+    status: String,
+    postal_code: String,
+    address: String,
+    names: Vec<NameLine>,
+    codes: Vec<CodeLine>,
+    schemes: Vec<Choice>,
+    may_change: bool,
+    may_send: bool,
+}
+
+fn status_name(status: OrganisationStatus, text: &Text) -> String {
+    match status {
+        OrganisationStatus::Approved => text.t("register-organisation-approved"),
+        OrganisationStatus::Active => text.t("register-organisation-active"),
+        OrganisationStatus::Suspended => text.t("register-organisation-suspended"),
+        OrganisationStatus::Closed => text.t("register-organisation-closed"),
+    }
+}
+
+/// `GET /console/organisations/{id}`, for officers and administrators of the operating body.
+///
+/// # Errors
+/// [`PageError`]: neither of them, no such organisation, or the database does not answer.
+pub async fn get(
+    State(app): State<App>,
+    session: ConsoleSession,
+    page: PageFrame,
+    Path(id): Path<String>,
+) -> Result<Response, PageError> {
+    let may_change = session.require(&Role::OperatingAdministrator).is_ok();
+    let may_send = session.require(&Role::AccreditationOfficer).is_ok();
+    if !may_change && !may_send {
+        return Err(PageError::forbidden());
+    }
+    let mut reader = app.store().read();
+    let found = organisation::find(&mut reader, &id).await?.ok_or_else(PageError::not_found)?;
+    let text = page.text.clone();
+    let shown = |at| when::shown(at, text.lang());
+    let names = organisation::names(&mut reader, &id)
+        .await?
+        .into_iter()
+        .map(|name| NameLine {
+            name: name.value,
+            from: shown(name.from),
+            until: name.until.map(shown),
+        })
+        .collect();
+    let codes = organisation::codes(&mut reader, &id)
+        .await?
+        .into_iter()
+        .map(|code| CodeLine {
+            scheme: code.value.scheme.as_str(),
+            scheme_name: scheme_name(code.value.scheme, &text),
+            value: code.value.value,
+            from: shown(code.from),
+            until: code.until.map(shown),
+        })
+        .collect();
+    let schemes = CodeScheme::ALL
+        .into_iter()
+        .map(|scheme| Choice {
+            value: scheme.as_str().to_owned(),
+            label: scheme_name(scheme, &text),
+            chosen: false,
+        })
+        .collect();
+    Ok(Page(OrganisationPage {
+        kind: kind_name(found.kind, &text),
+        status: status_name(found.status, &text),
+        id: found.id,
+        name: found.name,
+        name_kana: found.name_kana,
+        postal_code: found.postal_code,
+        address: found.address,
+        names,
+        codes,
+        schemes,
+        may_change,
+        may_send,
+        page: session.frame(page),
+    })
+    .into_response())
+}
+
+/// `POST /console/organisations/{id}/letter`, no fields: a new letter, which ends earlier codes.
+///
+/// # Errors
+/// [`PageError`]: refused, or the database does not answer.
+pub async fn letter(
+    State(app): State<App>,
+    session: ConsoleSession,
+    page: PageFrame,
+    Path(id): Path<String>,
+) -> Result<Response, PageError> {
+    let acting = session.require(&Role::AccreditationOfficer)?;
+    let letter = approval::issue_letter(&app, &acting, &id).await?;
+    letter_page(&app, &session, page, letter).await
+}
+
+/// The form of a change of name.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NameForm {
+    name: String,
+    name_kana: String,
+}
+
+fn unfit(field: &'static str) -> impl Fn(FieldError) -> PageError {
+    move |error| match error {
+        FieldError::Required => FormError::Missing { field }.into(),
+        _ => FormError::Unfit { field: field.to_owned(), detail: String::new() }.into(),
+    }
+}
+
+/// `POST /console/organisations/{id}/name`, fields `name` and `name_kana`.
+///
+/// # Errors
+/// [`PageError`]: not the operating body's administrator, a field does not fit, no such
+/// organisation, or the database does not answer.
+pub async fn rename(
+    State(app): State<App>,
+    session: ConsoleSession,
+    Path(id): Path<String>,
+    StrictForm(form): StrictForm<NameForm>,
+) -> Result<Response, PageError> {
+    let acting = session.require(&Role::OperatingAdministrator)?;
+    let name = typed::line(&form.name, MOST_NAME).map_err(unfit("name"))?;
+    let name_kana = typed::kana(&form.name_kana, MOST_NAME).map_err(unfit("name_kana"))?;
+    let (now, act) = (app.now(), "organisation.rename");
+    let outcome = transaction!(app.store(), StoreError, |tx| {
+        if organisation::find(tx, &id).await?.is_none() {
+            let refusal = Refusal::NotFound;
+            return Ok(Audited::new(Err(refusal), acting.refused(act, now, refusal.code())));
+        }
+        organisation::rename(tx, &id, &name, &name_kana, now).await?;
+        let entry = acting.done(act, now).at_organisation(&id).on("organisation", &id);
+        Ok(Audited::new(Ok(()), entry.fact("name", name.as_str())))
+    });
+    match outcome {
+        Ok(outcome) => outcome.map_err(RegisterError::Refused)?,
+        // Renamed in this very second by somebody else: what both wanted cannot hold at once.
+        Err(StoreError::AlreadyExists { .. }) => {
+            return Err(RegisterError::Refused(Refusal::Decided).into());
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(Redirect::to(&format!("/console/organisations/{id}")).into_response())
+}
+
+/// What happens to a code.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CodeChange {
+    /// It holds from now on.
+    Add,
+    /// It ends now.
+    End,
+}
+
+/// The form of a change of code.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CodeForm {
+    scheme: String,
+    value: String,
+    change: CodeChange,
+}
+
+/// `POST /console/organisations/{id}/codes`, fields `scheme`, `value`, `change` (`add` or `end`).
+///
+/// # Errors
+/// [`PageError`]: not the operating body's administrator, a field does not fit, the code is
+/// somebody's, or the database does not answer.
+pub async fn change_code(
+    State(app): State<App>,
+    session: ConsoleSession,
+    Path(id): Path<String>,
+    StrictForm(form): StrictForm<CodeForm>,
+) -> Result<Response, PageError> {
+    let acting = session.require(&Role::OperatingAdministrator)?;
+    let scheme =
+        CodeScheme::parse(&form.scheme).ok_or_else(|| unfit("scheme")(FieldError::Choice))?;
+    let how = strictness(app.config().register().code_check());
+    let value = match scheme {
+        // The code to be ended stands in the register, under whatever rule it was entered.
+        _ if matches!(form.change, CodeChange::End) => typed::line(&form.value, 20),
+        CodeScheme::MedicalInstitution => typed::medical_institution_code(&form.value, None, how),
+        CodeScheme::CareProvider => typed::care_provider_code(&form.value),
+        CodeScheme::OperatorAssigned => typed::operator_assigned_code(&form.value),
+    }
+    .map_err(unfit("value"))?;
+    let code = Code { scheme, value };
+    let now = app.now();
+    let act = match form.change {
+        CodeChange::Add => "organisation.add_code",
+        CodeChange::End => "organisation.end_code",
+    };
+    let outcome = transaction!(app.store(), StoreError, |tx| {
+        let refusal = match form.change {
+            _ if organisation::find(tx, &id).await?.is_none() => Some(Refusal::NotFound),
+            CodeChange::Add if organisation::holder_of(tx, &code).await?.is_some() => {
+                Some(Refusal::CodeTaken)
+            }
+            CodeChange::Add => {
+                organisation::add_code(tx, &id, &code, now).await?;
+                None
+            }
+            CodeChange::End => {
+                (!organisation::end_code(tx, &id, &code, now).await?).then_some(Refusal::NotFound)
+            }
+        };
+        let entry = match refusal {
+            Some(refusal) => acting.refused(act, now, refusal.code()),
+            None => acting.done(act, now).at_organisation(&id),
+        };
+        let entry = entry
+            .on("organisation", &id)
+            .fact("scheme", code.scheme.as_str())
+            .fact("value", code.value.as_str());
+        Ok(Audited::new(refusal.map_or(Ok(()), Err), entry))
+    })?;
+    outcome.map_err(RegisterError::Refused)?;
+    Ok(Redirect::to(&format!("/console/organisations/{id}")).into_response())
+}
