@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     Queries, StoreError, Tx,
-    db::{Store, sql},
+    db::{Store, housekeeping, sql},
 };
 
 /// A value together with the audit records that must be committed with it.
@@ -444,36 +444,36 @@ impl Store {
     /// # Errors
     /// [`StoreError::AlreadyExists`] when another sequencer of this node was faster.
     pub async fn chain_audit(&self) -> Result<Option<Head>, StoreError> {
-        let node = self.node().to_owned();
-        let mut tx = self.begin().await?;
-        let mut head = head(&mut tx, &node).await?;
-        let pending: Vec<(String, Vec<u8>)> = tx
-            .fetch_all(
-                sql("SELECT r.id, r.leaf_hash FROM audit_record r
-                     LEFT JOIN audit_link l ON l.record_id = r.id
-                     WHERE r.node = $1 AND l.record_id IS NULL ORDER BY r.id LIMIT 1000")
-                .bind(&node),
-            )
-            .await?;
-        if pending.is_empty() {
-            return Ok(None);
-        }
-        for (record_id, leaf) in pending {
-            head = Head {
-                seq: head.seq + 1,
-                link_hash: link_hash(&head.link_hash, &node, head.seq + 1, &leaf),
-            };
-            tx.execute(
-                sql("INSERT INTO audit_link (node, seq, record_id, link_hash) VALUES ($1, $2, $3, $4)")
-                    .bind(&node)
-                    .bind(head.seq)
-                    .bind(record_id)
-                    .bind(head.link_hash),
-            )
-            .await?;
-        }
-        tx.finish().await?;
-        Ok(Some(head))
+        let node = self.node();
+        housekeeping!(self, |tx| {
+            let mut head = head(tx, node).await?;
+            let pending: Vec<(String, Vec<u8>)> = tx
+                .fetch_all(
+                    sql("SELECT r.id, r.leaf_hash FROM audit_record r
+                         LEFT JOIN audit_link l ON l.record_id = r.id
+                         WHERE r.node = $1 AND l.record_id IS NULL ORDER BY r.id LIMIT 1000")
+                    .bind(node),
+                )
+                .await?;
+            if pending.is_empty() {
+                return Ok(None);
+            }
+            for (record_id, leaf) in pending {
+                head = Head {
+                    seq: head.seq + 1,
+                    link_hash: link_hash(&head.link_hash, node, head.seq + 1, &leaf),
+                };
+                tx.execute(
+                    sql("INSERT INTO audit_link (node, seq, record_id, link_hash) VALUES ($1, $2, $3, $4)")
+                        .bind(node)
+                        .bind(head.seq)
+                        .bind(record_id)
+                        .bind(head.link_hash),
+                )
+                .await?;
+            }
+            Some(head)
+        })
     }
 
     /// Keeps a signed head. `seq` must be a position of this node's chain.
@@ -486,16 +486,16 @@ impl Store {
         at: OffsetDateTime,
         jws: &str,
     ) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        tx.execute(
-            sql("INSERT INTO audit_checkpoint (node, seq, at, jws) VALUES ($1, $2, $3, $4)")
-                .bind(self.node())
-                .bind(head.seq)
-                .bind(at)
-                .bind(jws),
-        )
-        .await?;
-        tx.finish().await
+        housekeeping!(self, |tx| {
+            tx.execute(
+                sql("INSERT INTO audit_checkpoint (node, seq, at, jws) VALUES ($1, $2, $3, $4)")
+                    .bind(self.node())
+                    .bind(head.seq)
+                    .bind(at)
+                    .bind(jws),
+            )
+            .await?;
+        })
     }
 }
 

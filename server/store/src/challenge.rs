@@ -4,6 +4,7 @@ use time::OffsetDateTime;
 
 use crate::{
     Queries, StoreError, Tx,
+    db::housekeeping,
     moment::{digest, moment},
     sql,
 };
@@ -155,11 +156,9 @@ impl crate::Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn forget_challenges(&self, before: OffsetDateTime) -> Result<u64, StoreError> {
-        let mut tx = self.begin().await?;
-        let forgotten = tx
-            .execute(sql("DELETE FROM login_challenge WHERE expires_at < $1").bind(before))
-            .await?;
-        tx.finish().await?;
-        Ok(forgotten)
+        housekeeping!(self, |tx| {
+            tx.execute(sql("DELETE FROM login_challenge WHERE expires_at < $1").bind(before))
+                .await?
+        })
     }
 }

@@ -413,6 +413,33 @@ impl Attempts {
     }
 }
 
+/// Runs housekeeping as one transaction that [`Tx::finish`] commits, and repeats it when it met
+/// another one. The block evaluates to the value, may run more than once, and may end early with
+/// `return Ok(value)`, which changes nothing.
+macro_rules! housekeeping {
+    ($store:expr, |$tx:ident| $body:expr) => {{
+        let mut attempts = $crate::Attempts::new();
+        loop {
+            let outcome: Result<_, $crate::StoreError> = async {
+                let mut transaction = $store.begin().await?;
+                let value = {
+                    let $tx = &mut transaction;
+                    $body
+                };
+                transaction.finish().await?;
+                Ok(value)
+            }
+            .await;
+            match outcome {
+                Err($crate::StoreError::Conflict(_)) if attempts.again().await => {}
+                outcome => break outcome,
+            }
+        }
+    }};
+}
+
+pub(crate) use housekeeping;
+
 /// Runs a decision as one transaction, repeats it when it met another one, and commits it together
 /// with its audit records.
 ///

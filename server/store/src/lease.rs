@@ -2,7 +2,7 @@
 
 use time::{Duration, OffsetDateTime};
 
-use crate::{Queries, Store, StoreError, sql};
+use crate::{Queries, Store, StoreError, db::housekeeping, sql};
 
 impl Store {
     /// Takes or keeps the lease `name` for this node until `now + length`.
@@ -18,22 +18,21 @@ impl Store {
         now: OffsetDateTime,
         length: Duration,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin().await?;
-        let node = self.node().to_owned();
-        let held: Option<(String,)> = tx
-            .fetch_optional(
-                sql("INSERT INTO lease (name, holder, held_until) VALUES ($1, $2, $3)
-                     ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, held_until = excluded.held_until
-                     WHERE lease.holder = excluded.holder OR lease.held_until <= $4
-                     RETURNING holder")
-                .bind(name)
-                .bind(&node)
-                .bind(now + length)
-                .bind(now),
-            )
-            .await?;
-        tx.finish().await?;
-        Ok(held.is_some())
+        housekeeping!(self, |tx| {
+            let held: Option<(String,)> = tx
+                .fetch_optional(
+                    sql("INSERT INTO lease (name, holder, held_until) VALUES ($1, $2, $3)
+                         ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, held_until = excluded.held_until
+                         WHERE lease.holder = excluded.holder OR lease.held_until <= $4
+                         RETURNING holder")
+                    .bind(name)
+                    .bind(self.node())
+                    .bind(now + length)
+                    .bind(now),
+                )
+                .await?;
+            held.is_some()
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use crate::{Queries, Store, StoreError, Tx, sql};
+use crate::{Queries, Store, StoreError, Tx, db::housekeeping, sql};
 
 /// Puts a message into the outbox, in the transaction of the change it tells of.
 ///
@@ -55,9 +55,8 @@ impl Store {
         hold: Duration,
         limit: i64,
     ) -> Result<Vec<Message>, StoreError> {
-        let mut tx = self.begin().await?;
-        let messages = tx
-            .fetch_all(
+        housekeeping!(self, |tx| {
+            tx.fetch_all(
                 sql("UPDATE outbox SET next_at = $1, attempts = attempts + 1 WHERE id IN (
                          SELECT id FROM outbox WHERE kind = $2 AND done_at IS NULL AND next_at <= $3
                          ORDER BY id LIMIT $4)
@@ -67,9 +66,8 @@ impl Store {
                 .bind(now)
                 .bind(limit),
             )
-            .await?;
-        tx.finish().await?;
-        Ok(messages)
+            .await?
+        })
     }
 
     /// Notes that a message reached its receiver.
@@ -77,14 +75,14 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn outbox_delivered(&self, id: &str, now: OffsetDateTime) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        tx.execute(
-            sql("UPDATE outbox SET done_at = $1, last_error = NULL WHERE id = $2")
-                .bind(now)
-                .bind(id),
-        )
-        .await?;
-        tx.finish().await
+        housekeeping!(self, |tx| {
+            tx.execute(
+                sql("UPDATE outbox SET done_at = $1, last_error = NULL WHERE id = $2")
+                    .bind(now)
+                    .bind(id),
+            )
+            .await?;
+        })
     }
 
     /// Notes why a delivery failed and when it is tried again; without `next`, never.
@@ -98,17 +96,17 @@ impl Store {
         next: Option<OffsetDateTime>,
         error: &str,
     ) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
         let given_up = next.is_none().then_some(now);
-        tx.execute(
-            sql("UPDATE outbox SET next_at = $1, done_at = $2, last_error = $3 WHERE id = $4")
-                .bind(next.unwrap_or(now))
-                .bind(given_up)
-                .bind(error)
-                .bind(id),
-        )
-        .await?;
-        tx.finish().await
+        housekeeping!(self, |tx| {
+            tx.execute(
+                sql("UPDATE outbox SET next_at = $1, done_at = $2, last_error = $3 WHERE id = $4")
+                    .bind(next.unwrap_or(now))
+                    .bind(given_up)
+                    .bind(error)
+                    .bind(id),
+            )
+            .await?;
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 
 use crate::{
     Queries, Store, StoreError, Tx,
+    db::housekeeping,
     moment::{digest, moment, moment_opt, text_list},
     sql,
 };
@@ -553,16 +554,16 @@ impl Store {
         id_hash: &[u8; 32],
         at: OffsetDateTime,
     ) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        tx.execute(
-            sql("UPDATE session SET last_seen_at = $2
-                 WHERE id_hash = $1 AND ended_at IS NULL AND last_seen_at <= $3")
-            .bind(id_hash)
-            .bind(at)
-            .bind(at - time::Duration::minutes(1)),
-        )
-        .await?;
-        tx.finish().await
+        housekeeping!(self, |tx| {
+            tx.execute(
+                sql("UPDATE session SET last_seen_at = $2
+                     WHERE id_hash = $1 AND ended_at IS NULL AND last_seen_at <= $3")
+                .bind(id_hash)
+                .bind(at)
+                .bind(at - time::Duration::minutes(1)),
+            )
+            .await?;
+        })
     }
 
     /// Notes a report of the agent of this terminal about a card; answers whether a live session
@@ -577,19 +578,19 @@ impl Store {
         sequence: i64,
         at: OffsetDateTime,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin().await?;
-        let changed = tx
-            .execute(
-                sql("UPDATE session SET presence_at = $3, presence_sequence = $4
-                     WHERE presence_id = $2 AND terminal_id = $1 AND ended_at IS NULL
-                       AND (presence_sequence IS NULL OR presence_sequence < $4)")
-                .bind(terminal_id)
-                .bind(presence_id)
-                .bind(at)
-                .bind(sequence),
-            )
-            .await?;
-        tx.finish().await?;
-        Ok(changed > 0)
+        housekeeping!(self, |tx| {
+            let changed = tx
+                .execute(
+                    sql("UPDATE session SET presence_at = $3, presence_sequence = $4
+                         WHERE presence_id = $2 AND terminal_id = $1 AND ended_at IS NULL
+                           AND (presence_sequence IS NULL OR presence_sequence < $4)")
+                    .bind(terminal_id)
+                    .bind(presence_id)
+                    .bind(at)
+                    .bind(sequence),
+                )
+                .await?;
+            changed > 0
+        })
     }
 }
