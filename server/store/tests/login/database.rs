@@ -52,6 +52,10 @@ pub async fn postgres() -> Databases {
 fn cluster() -> &'static Path {
     static CLUSTER: OnceLock<PathBuf> = OnceLock::new();
     CLUSTER.get_or_init(|| {
+        assert!(
+            Path::new(BIN).join("initdb").exists(),
+            "PostgreSQL 15 is not in {BIN}: these tests need the Debian package postgresql-15"
+        );
         let folder = tempfile::Builder::new().prefix("pg").tempdir_in("/tmp").unwrap().keep();
         let root = is_root();
         if root {
@@ -59,7 +63,7 @@ fn cluster() -> &'static Path {
         }
         let script = format!(
             "set -e; cd {0}; {BIN}/initdb -D data -U postgres -A trust -N >log 2>&1; \
-             {BIN}/postgres -D data -k {0} -h '' -F >>log 2>&1 & pid=$!; \
+             {BIN}/postgres -D data -k {0} -h '' -F -N 400 >>log 2>&1 & pid=$!; \
              until {BIN}/pg_isready -q -h {0}; do kill -0 $pid; sleep 0.1; done; \
              echo ready; read -r _ || true; kill -INT $pid; wait $pid || true; rm -rf {0}",
             folder.display()

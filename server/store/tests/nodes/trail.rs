@@ -1,0 +1,50 @@
+//! The audit trail under concurrent writers.
+
+use sekisho_store::{StoreError, audit};
+
+use crate::{RACERS, change, database::Databases, on_both, race};
+
+on_both! {
+    the_chain_of_each_process_is_whole_after_concurrent_writers
+}
+
+async fn the_chain_of_each_process_is_whole_after_concurrent_writers(databases: Databases) {
+    const EACH: usize = 6;
+    // Each task writes and chains in turn, so that sequencers of one process meet as well.
+    race(&databases, |_, store| async move {
+        for _ in 0..EACH {
+            change!(store, |tx| tx.execute(sekisho_store::sql("SELECT 1")).await?).unwrap();
+            match store.chain_audit().await {
+                // Another sequencer of the same process was faster: nothing is lost.
+                Ok(_) | Err(StoreError::AlreadyExists { .. } | StoreError::Conflict(_)) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    })
+    .await;
+    let mut total = 0;
+    for store in [&databases.one, &databases.two] {
+        while store.chain_audit().await.unwrap().is_some() {}
+        let records = audit::chain(&mut store.read(), store.node(), 1, 1000).await.unwrap();
+        let mut previous = [0; 32];
+        for (position, record) in (1..).zip(&records) {
+            assert_eq!((record.node.as_str(), record.seq), (store.node(), Some(position)));
+            assert_eq!(audit::leaf_hash(&record.canonical).as_slice(), record.leaf_hash);
+            previous = audit::link_hash(&previous, store.node(), position, &record.leaf_hash);
+            assert_eq!(record.link_hash.as_deref(), Some(previous.as_slice()));
+        }
+        assert!(records.len() >= usize::from(RACERS) / 2 * EACH);
+        total += records.len();
+    }
+    let all = audit::list(&mut databases.two.read(), "", None, 1000).await.unwrap();
+    assert_eq!(all.len(), total, "every record stands in the chain of its process");
+    assert_eq!(total, 1 + usize::from(RACERS) * EACH);
+    let nodes = audit::nodes(&mut databases.one.read()).await.unwrap();
+    assert_eq!(nodes, ["node-1", "node-2"]);
+    let head = audit::Head { seq: 1, link_hash: [0; 32] };
+    databases.one.add_checkpoint(head, crate::NOW, "a.b.c").await.unwrap();
+    let again = databases.one.add_checkpoint(head, crate::NOW, "d.e.f").await;
+    assert!(matches!(again, Err(StoreError::AlreadyExists { .. })));
+    let kept = audit::checkpoints(&mut databases.two.read(), "node-1").await.unwrap();
+    assert_eq!((kept.len(), kept[0].jws.as_str()), (1, "a.b.c"));
+}
