@@ -1,7 +1,7 @@
 //! Bodies of EST: base64 of DER, in both directions.
 
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     response::{IntoResponse, Response},
 };
 use base64::{
@@ -23,11 +23,31 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// Reads a body whole, whatever the answer will be: a refusal sent while the client still writes
+/// reaches some clients over HTTP/2 as a broken stream, without its text.
+///
+/// # Errors
+/// 413, or 400 for one that broke off.
+pub(super) async fn read(body: Body) -> Result<Bytes, EstError> {
+    let collected = Limited::new(body, MOST_OCTETS).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            EstError::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "simple enrolment: the body is longer than 16 KiB; send one PKCS #10 request \
+                 without attachments",
+            )
+        } else {
+            malformed("the body did not arrive whole; send it again")
+        }
+    })?;
+    Ok(collected.to_bytes())
+}
+
 /// Reads a certification request and proves that the asker holds its key (RFC 7030 §4.2.1).
 ///
 /// # Errors
-/// 413, 415 or 400 with what is wrong.
-pub(super) async fn request(headers: &HeaderMap, body: Body) -> Result<VerifiedRequest, EstError> {
+/// 415 or 400 with what is wrong.
+pub(super) fn request(headers: &HeaderMap, body: &[u8]) -> Result<VerifiedRequest, EstError> {
     let media_type = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
@@ -41,19 +61,7 @@ pub(super) async fn request(headers: &HeaderMap, body: Body) -> Result<VerifiedR
              4.2.1); send the PKCS #10 request with that Content-Type",
         ));
     }
-    let collected = Limited::new(body, MOST_OCTETS).collect().await.map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            EstError::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "simple enrolment: the body is longer than 16 KiB; send one PKCS #10 request \
-                 without attachments",
-            )
-        } else {
-            malformed("the body did not arrive whole; send it again")
-        }
-    })?;
-    let der = decode(&collected.to_bytes())?;
-    let unverified = UnverifiedRequest::parse(&der)?;
+    let unverified = UnverifiedRequest::parse(&decode(body)?)?;
     Ok(unverified.verify()?)
 }
 

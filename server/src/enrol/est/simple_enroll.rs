@@ -55,6 +55,7 @@ pub async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, EstError> {
+    let body = message::read(body).await?;
     // 1
     let credentials = match Credentials::read(&headers) {
         Ok(credentials) => credentials,
@@ -65,7 +66,7 @@ pub async fn post(
         }
     };
     // 2
-    let request = message::request(&headers, body).await?;
+    let request = message::request(&headers, &body)?;
     // 3
     let enrolment = Enrolment {
         app: &app,

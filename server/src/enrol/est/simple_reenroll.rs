@@ -40,10 +40,11 @@ pub async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, EstError> {
+    let body = message::read(body).await?;
     let facility = FacilityConnection::judge(&app, &peer)
         .await
         .map_err(|error| refusal::renewal(error.code()))?;
-    let request = message::request(&headers, body).await?;
+    let request = message::request(&headers, &body)?;
     let profile = registration::profile(app.config()).map_err(|e| EstError::internal(&e))?;
     let grace = app.config().enrolment().same_key_grace();
     let spki_sha256 = request.public_key_sha256();

@@ -77,6 +77,8 @@ fn cluster() -> &'static Path {
             command.args(["-c", &script]);
             command
         };
+        // The keeper ends when the pipe closes, after us: there is nobody left to wait for it.
+        #[allow(clippy::zombie_processes)]
         let mut keeper = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut said = String::new();
         let mut output = std::io::BufReader::new(keeper.stdout.take().unwrap());
