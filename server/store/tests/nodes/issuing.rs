@@ -20,7 +20,6 @@ const POLICY: ClaimPolicy =
 const ISSUER: &str = "terminals";
 
 on_both! {
-    an_enrolment_code_is_claimed_by_one_key_of_many
     a_claimed_code_is_issued_for_once
     wrong_codes_at_once_use_up_the_tries
     a_serial_number_is_reserved_once
@@ -61,19 +60,6 @@ fn fingerprint(serial: &[u8]) -> [u8; 32] {
     let mut octets = [0; 32];
     octets[..serial.len()].copy_from_slice(serial);
     octets
-}
-
-async fn an_enrolment_code_is_claimed_by_one_key_of_many(databases: Databases) {
-    let outcomes = race(&databases, |number, store| async move {
-        bring(&store, ENROLMENT, [number; 32], NOW).await
-    })
-    .await;
-    assert_eq!(count(&outcomes, |o| matches!(o, Claim::Won(_))), 1);
-    let others = count(&outcomes, |o| matches!(o, Claim::OtherKey { .. }));
-    assert_eq!(others, usize::from(RACERS) - 1);
-    assert_eq!(count(&outcomes, |o| matches!(o, Claim::OtherKey { first: true, .. })), 1);
-    let state = enrolment_code::latest(&mut databases.two.read(), TERMINAL).await.unwrap().unwrap();
-    assert_eq!((state.used_at, state.misused_at), (Some(NOW), Some(NOW)));
 }
 
 async fn a_claimed_code_is_issued_for_once(databases: Databases) {

@@ -5,6 +5,7 @@
 #[path = "../login/database.rs"]
 mod database;
 mod issuing;
+mod register;
 mod schema;
 mod trail;
 
