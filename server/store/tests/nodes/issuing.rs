@@ -180,7 +180,7 @@ async fn what_was_issued_is_found_by_each_of_its_names(databases: Databases) {
     let by_fingerprint = certificate::find_by_fingerprint(&mut reader, &same).await.unwrap();
     assert_eq!(by_fingerprint, Some(found.clone()));
     let of_terminal = certificate::of_terminal(&mut reader, TERMINAL).await.unwrap();
-    assert_eq!(of_terminal, [found.clone()]);
+    assert_eq!(of_terminal, std::slice::from_ref(&found));
     assert_eq!(certificate::of_key(&mut reader, &[7; 32], 9).await.unwrap(), [found]);
     let status = revocation::status(&mut reader, ISSUER, &[9, 9]).await.unwrap();
     assert_eq!(status, Some(Status::Good));
