@@ -32,6 +32,14 @@ pub async fn sqlite() -> Databases {
 
 /// Two stores over a fresh PostgreSQL database.
 pub async fn postgres() -> Databases {
+    let url = postgres_url();
+    let one = Store::open(&url.clone().into(), "node-1").await.unwrap();
+    let two = Store::open(&url.into(), "node-2").await.unwrap();
+    Databases { one, two, _folder: None }
+}
+
+/// Address of a fresh, empty PostgreSQL database.
+pub fn postgres_url() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let socket = cluster();
     let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
@@ -40,10 +48,7 @@ pub async fn postgres() -> Databases {
         .output()
         .unwrap();
     assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
-    let url = format!("postgres://postgres@localhost/{name}?host={}", socket.display());
-    let one = Store::open(&url.clone().into(), "node-1").await.unwrap();
-    let two = Store::open(&url.into(), "node-2").await.unwrap();
-    Databases { one, two, _folder: None }
+    format!("postgres://postgres@localhost/{name}?host={}", socket.display())
 }
 
 /// Folder of the socket of a cluster that lives as long as this process: its keeper waits on a pipe
