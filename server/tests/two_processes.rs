@@ -8,14 +8,19 @@ mod database;
 
 use std::{net::SocketAddr, path::Path};
 
-use sekisho::demo::{
-    process::{Program, run, run_to_end},
-    stage::free_port,
+use sekisho::{
+    demo::{
+        process::{Program, run, run_to_end},
+        stage::free_port,
+    },
+    people::totp::TotpSecret,
 };
 use sekisho_store::{Store, audit};
+use time::{Duration, OffsetDateTime};
 use tokio::process::Command;
 
 const HOST: &str = "login.sekisho.localhost";
+const PASSWORD: &str = "kawa-no-nagare-wa";
 
 fn sekisho(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sekisho"));
@@ -32,17 +37,62 @@ fn listen_on(folder: &Path, address: &str, tls: u16, plain: u16) {
     std::fs::write(&path, settings.to_string()).unwrap();
 }
 
-/// As a relying service that the name's resolution leads to this process.
-async fn read(address: SocketAddr, root_pem: &[u8], path: &str) -> serde_json::Value {
-    let client = reqwest::Client::builder()
+/// Somebody whom the name's resolution leads to the process at this address.
+fn client(address: SocketAddr, root_pem: &[u8]) -> reqwest::Client {
+    reqwest::Client::builder()
         .tls_certs_only([reqwest::Certificate::from_pem(root_pem).unwrap()])
         .no_proxy()
         .resolve(HOST, address)
+        .redirect(reqwest::redirect::Policy::none())
         .build()
-        .unwrap();
-    let url = format!("https://{HOST}:{}{path}", address.port());
-    let answer = client.get(url).send().await.unwrap().error_for_status().unwrap();
-    answer.json().await.unwrap()
+        .unwrap()
+}
+
+fn between<'t>(page: &'t str, before: &str, after: &str) -> &'t str {
+    let (_, rest) = page.split_once(before).unwrap_or_else(|| panic!("no {before} in {page}"));
+    rest.split_once(after).unwrap().0
+}
+
+/// The code of the authenticator app, `steps` time steps from now.
+fn totp(secret: &str, steps: i64) -> String {
+    let secret = TotpSecret::from_text(secret).unwrap();
+    secret.code_at(OffsetDateTime::now_utc() + Duration::seconds(30 * steps)).unwrap()
+}
+
+/// The same form four times at each of the two, all at once; the answers.
+async fn submit_at_once(
+    clients: [&reqwest::Client; 2],
+    url: &str,
+    fields: &[(&str, &str)],
+) -> Vec<reqwest::Response> {
+    let origin = url::Url::parse(url).unwrap().origin().ascii_serialization();
+    let requests: Vec<_> = (0..8)
+        .map(|number| {
+            let request = clients[number % 2].post(url).header("Origin", &origin).form(fields);
+            tokio::spawn(request.send())
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for request in requests {
+        answers.push(request.await.unwrap().unwrap());
+    }
+    answers
+}
+
+/// The one session that a race began; whoever came second was refused.
+fn only_session(answers: &[reqwest::Response]) -> String {
+    let begun: Vec<_> =
+        answers.iter().filter(|a| a.status() == reqwest::StatusCode::SEE_OTHER).collect();
+    let statuses: Vec<_> = answers.iter().map(reqwest::Response::status).collect();
+    assert_eq!(begun.len(), 1, "{statuses:?}");
+    assert_eq!(
+        statuses.iter().filter(|status| status.is_client_error()).count(),
+        7,
+        "{statuses:?}"
+    );
+    let cookie = begun[0].headers()["set-cookie"].to_str().unwrap();
+    assert!(cookie.starts_with("__Host-console="));
+    cookie.split_once(';').unwrap().0.to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,7 +104,7 @@ async fn two_processes_over_one_database_speak_with_one_voice() {
     let first = folder.path().join("first");
     let second = folder.path().join("second");
     let (tls, plain) = (free_port().unwrap(), free_port().unwrap());
-    run(sekisho(&[
+    let made = run(sekisho(&[
         "init",
         first.to_str().unwrap(),
         "--database",
@@ -63,9 +113,11 @@ async fn two_processes_over_one_database_speak_with_one_voice() {
         &tls.to_string(),
         "--plain-port",
         &plain.to_string(),
+        "--json",
     ]))
     .await
     .unwrap();
+    let made: serde_json::Value = serde_json::from_str(&made).unwrap();
     // A database that holds an instance is not overwritten by another.
     let third = folder.path().join("third");
     let mut again = sekisho(&["init", third.to_str().unwrap(), "--database", &url]);
@@ -87,13 +139,46 @@ async fn two_processes_over_one_database_speak_with_one_voice() {
     let ((one, _), (two, _)) = (one.unwrap(), two.unwrap());
 
     let root_pem = std::fs::read(first.join("ca/root.crt")).unwrap();
-    let of_one = SocketAddr::from(([127, 0, 0, 1], tls));
-    let of_two = SocketAddr::from(([127, 0, 0, 2], tls));
+    let at_one = client(([127, 0, 0, 1], tls).into(), &root_pem);
+    let at_two = client(([127, 0, 0, 2], tls).into(), &root_pem);
+    let origin = format!("https://{HOST}:{tls}");
     for path in ["/.well-known/openid-configuration", "/jwks"] {
-        let said = read(of_one, &root_pem, path).await;
-        assert_eq!(said, read(of_two, &root_pem, path).await, "{path}");
-        assert!(said.get("issuer").is_some() || !said["keys"].as_array().unwrap().is_empty());
+        let mut said = Vec::new();
+        for client in [&at_one, &at_two] {
+            let answer = client.get(format!("{origin}{path}")).send().await.unwrap();
+            said.push(answer.error_for_status().unwrap().text().await.unwrap());
+        }
+        assert!(said[0].contains(if path == "/jwks" { "\"kid\"" } else { &origin }), "{said:?}");
+        assert_eq!(said[0], said[1], "{path}");
     }
+
+    // The page of the one-time link comes from the second; its form is raced at both.
+    let link = made["first_use_link"].as_str().unwrap();
+    let page = at_two.get(link).send().await.unwrap().error_for_status().unwrap();
+    let page = page.text().await.unwrap();
+    let secret = between(&page, "id=\"totp-secret\">", "<");
+    let mut fields = vec![
+        ("token", link.split_once("token=").unwrap().1),
+        ("setup", between(&page, "name=\"setup\" value=\"", "\"")),
+        ("password", PASSWORD),
+        ("password_again", PASSWORD),
+    ];
+    let code = totp(secret, 0);
+    fields.push(("totp_code", &code));
+    let both = [&at_one, &at_two];
+    let answers = submit_at_once(both, &format!("{origin}/first-use"), &fields).await;
+    let cookie = only_session(&answers);
+    // Each of the two knows the session, whichever began it.
+    for client in both {
+        let request = client.get(format!("{origin}/console")).header("Cookie", &cookie);
+        assert_eq!(request.send().await.unwrap().status(), reqwest::StatusCode::OK);
+    }
+    // The next code of the generator signs in once, wherever it is brought.
+    let code = totp(secret, 1);
+    let fields = [("login_name", "admin"), ("password", PASSWORD), ("totp_code", &code)];
+    let answers = submit_at_once(both, &format!("{origin}/console/login"), &fields).await;
+    assert_ne!(only_session(&answers), cookie);
+
     for program in [one, two] {
         assert_eq!(program.stop().await.unwrap().code(), Some(0));
     }
