@@ -11,7 +11,7 @@ mod trail;
 
 use database::Databases;
 use sekisho_store::{
-    Store, StoreError, account,
+    Queries, Store, StoreError, account,
     attempt::{DelayPolicy, Subject},
     audit::{Actor, Entry},
     enrolment_code::{self, NewCode},
@@ -66,6 +66,7 @@ on_both! {
     attempts_at_once_cost_as_much_as_in_a_row
     a_lease_is_held_by_one_process
     a_message_is_delivered_by_one_process
+    activity_in_one_session_at_once_is_no_failure
 }
 
 /// A facility in operation with a terminal and its code, an issuer, and a person with a link.
@@ -184,7 +185,7 @@ async fn an_instance_gets_one_first_administrator(databases: Databases) {
     assert_eq!(refused, usize::from(RACERS) - 1);
     // Nothing of the refused ones stayed.
     let mut reader = databases.two.read();
-    let (people,): (i64,) = sekisho_store::Queries::fetch_one(
+    let (people,): (i64,) = Queries::fetch_one(
         &mut reader,
         sql("SELECT COUNT(*) FROM person p JOIN person_name n ON n.person_id = p.id"),
     )
@@ -273,4 +274,37 @@ async fn a_message_is_delivered_by_one_process(databases: Databases) {
     let again = databases.one.claim_outbox("notice", NOW + hold, hold, 100).await.unwrap();
     assert_eq!(again.len(), 18);
     assert!(again.iter().all(|message| message.attempts == 1));
+}
+
+async fn activity_in_one_session_at_once_is_no_failure(databases: Databases) {
+    let person_id = person_id(&databases.one).await;
+    change!(databases.one, |tx| {
+        tx.execute(
+            sql("INSERT INTO session (id_hash, realm, person_id, terminal_id, presence_id, acr, amr,
+                     auth_time, created_at, last_seen_at, expires_at)
+                 VALUES ($1, 'portal', $2, $3, 'card', 'a', '[]', $4, $4, $4, $4)")
+            .bind([5; 32])
+            .bind(&person_id)
+            .bind(TERMINAL)
+            .bind(NOW),
+        )
+        .await?;
+    })
+    .unwrap();
+    // Several requests of one browser, and the agent's report, whichever processes they reach.
+    let at = NOW + Duration::minutes(5);
+    let outcomes = race(&databases, |_, store| async move {
+        store.note_activity(&[5; 32], at).await?;
+        store.note_presence(TERMINAL, "card", 1, at).await
+    })
+    .await;
+    assert_eq!(count(&outcomes, |outcome| matches!(outcome, Ok(true))), 1, "{outcomes:?}");
+    assert_eq!(count(&outcomes, Result::is_err), 0, "{outcomes:?}");
+    let (seen, reported): (i64, i64) = Queries::fetch_one(
+        &mut databases.two.read(),
+        sql("SELECT last_seen_at, presence_at FROM session"),
+    )
+    .await
+    .unwrap();
+    assert_eq!((seen, reported), (at.unix_timestamp(), at.unix_timestamp()));
 }
