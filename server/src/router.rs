@@ -57,6 +57,8 @@ pub fn public(app: &App) -> Router {
         .route("/console/login", get(people::sign_in::get).post(people::sign_in::post))
         .route("/console/logout", post(people::sign_in::log_out))
         .route("/console/roles", get(people::roles_page::get).post(people::roles_page::post))
+        .route("/activate", get(people::activation::get).post(people::activation::post_code))
+        .route("/activate/account", post(people::activation::post_account))
         .route("/console/roles/{id}/withdraw", post(people::roles_page::withdraw));
     middleware::wrap(app, NameRole::Public, router)
 }

@@ -247,13 +247,8 @@ mod tests {
     fn a_card_signature_verifies_over_the_rebuilt_input_only() {
         let card = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
         let mut signature = vec![0; 256];
-        card.sign(
-            &RSA_PKCS1_SHA256,
-            &SystemRandom::new(),
-            &input().to_bytes(),
-            &mut signature,
-        )
-        .unwrap();
+        card.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), &input().to_bytes(), &mut signature)
+            .unwrap();
         let answer = CardAnswer {
             certificate: vec![0x30, 0].into(),
             alg: CardAlgorithm::Rs256,
@@ -263,14 +258,8 @@ mod tests {
         let public = card.public_key().as_ref();
         answer.verify(&input(), public).unwrap();
 
-        let relayed = SignedInput {
-            facility_x5t: Sha256Digest::new([9; 32]),
-            ..input()
-        };
-        assert!(matches!(
-            answer.verify(&relayed, public),
-            Err(ProofError::CardSignature)
-        ));
+        let relayed = SignedInput { facility_x5t: Sha256Digest::new([9; 32]), ..input() };
+        assert!(matches!(answer.verify(&relayed, public), Err(ProofError::CardSignature)));
         assert_eq!(CardAnswer::parse(&answer.to_text()).unwrap(), answer);
     }
 
@@ -294,15 +283,9 @@ mod tests {
             TerminalProof::verify(&text, &key.public(), request, code.parse().unwrap())
         };
         assert_eq!(verify(&terminal, request, "42").unwrap(), proof);
-        assert!(matches!(
-            verify(&other, request, "42"),
-            Err(ProofError::Jws(JwsError::Signature))
-        ));
+        assert!(matches!(verify(&other, request, "42"), Err(ProofError::Jws(JwsError::Signature))));
         let another = Sha256Digest::of(b"another");
-        assert!(matches!(
-            verify(&terminal, another, "42"),
-            Err(ProofError::AnotherRequest)
-        ));
+        assert!(matches!(verify(&terminal, another, "42"), Err(ProofError::AnotherRequest)));
         assert!(matches!(
             verify(&terminal, request, "43"),
             Err(ProofError::AnotherConfirmationCode)
@@ -314,11 +297,7 @@ mod tests {
         let page = TestKey::generate();
         let nonce = ChallengeNonce::new([3; 32]);
         let request = Sha256Digest::of(b"request");
-        let proof = PageProof {
-            request,
-            answer: Sha256Digest::of("answer"),
-            nonce,
-        };
+        let proof = PageProof { request, answer: Sha256Digest::of("answer"), nonce };
         let unsigned = proof.prepare(&page.public()).unwrap();
         let signature = page.sign(unsigned.signing_input()).unwrap();
         let text = unsigned.attach(signature);

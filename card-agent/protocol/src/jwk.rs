@@ -100,9 +100,7 @@ impl Jwk {
     /// SHA-256 thumbprint (RFC 7638 §3).
     pub fn thumbprint(&self) -> Sha256Digest {
         let (x, y) = self.coordinates();
-        Sha256Digest::of(format!(
-            r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#
-        ))
+        Sha256Digest::of(format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#))
     }
 
     fn coordinates(&self) -> (String, String) {
@@ -160,10 +158,7 @@ impl TryFrom<RawJwk> for Jwk {
             point.extend_from_slice(&octets);
         }
         let key = Self::from_point(&point)?;
-        Ok(Self {
-            kid: raw.kid,
-            ..key
-        })
+        Ok(Self { kid: raw.kid, ..key })
     }
 }
 

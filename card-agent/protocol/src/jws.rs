@@ -207,9 +207,7 @@ pub async fn sign_async<C: Serialize, E: From<JwsError>>(
 pub fn verify<C: DeserializeOwned>(token: &str, typ: &str, keys: &JwkSet) -> Result<C, JwsError> {
     let parts = Parts::parse(token, typ)?;
     let kid = parts.header.kid.as_deref().ok_or(JwsError::NoKid)?;
-    let key = keys
-        .find(kid)
-        .ok_or_else(|| JwsError::UnknownKey(shorten(kid)))?;
+    let key = keys.find(kid).ok_or_else(|| JwsError::UnknownKey(shorten(kid)))?;
     parts.verify(key)?;
     parts.claims()
 }
@@ -256,9 +254,7 @@ struct Parts<'a> {
 impl<'a> Parts<'a> {
     fn parse(token: &'a str, typ: &str) -> Result<Self, JwsError> {
         if token.len() > MAX_OCTETS {
-            return Err(JwsError::TooLong {
-                actual: token.len(),
-            });
+            return Err(JwsError::TooLong { actual: token.len() });
         }
         let (signed, signature) = token.rsplit_once('.').ok_or(JwsError::Form)?;
         let (header, payload) = signed.split_once('.').ok_or(JwsError::Form)?;
@@ -272,17 +268,9 @@ impl<'a> Parts<'a> {
             return Err(JwsError::Critical);
         }
         if header.typ != typ {
-            return Err(JwsError::Type {
-                expected: typ.into(),
-                actual: shorten(&header.typ),
-            });
+            return Err(JwsError::Type { expected: typ.into(), actual: shorten(&header.typ) });
         }
-        Ok(Self {
-            header,
-            signed,
-            payload: octets(payload)?,
-            signature: octets(signature)?,
-        })
+        Ok(Self { header, signed, payload: octets(payload)?, signature: octets(signature)? })
     }
 
     fn verify(&self, key: &Jwk) -> Result<(), JwsError> {
@@ -350,29 +338,17 @@ pub(crate) mod tests {
     #[test]
     fn a_key_is_chosen_by_its_name_and_only_from_the_set() {
         let (ours, other) = (TestKey::generate(), TestKey::generate());
-        let keys = JwkSet::new(vec![
-            ours.public().with_kid("a"),
-            other.public().with_kid("b"),
-        ])
-        .unwrap();
+        let keys =
+            JwkSet::new(vec![ours.public().with_kid("a"), other.public().with_kid("b")]).unwrap();
         let token = |kid| sign("t", kid, &json!({"n": 1}), |m| ours.sign(m)).unwrap();
 
-        assert_eq!(
-            verify::<Value>(&token(Some("a")), "t", &keys).unwrap()["n"],
-            1
-        );
-        assert!(matches!(
-            verify::<Value>(&token(Some("b")), "t", &keys),
-            Err(JwsError::Signature)
-        ));
+        assert_eq!(verify::<Value>(&token(Some("a")), "t", &keys).unwrap()["n"], 1);
+        assert!(matches!(verify::<Value>(&token(Some("b")), "t", &keys), Err(JwsError::Signature)));
         assert!(matches!(
             verify::<Value>(&token(Some("c")), "t", &keys),
             Err(JwsError::UnknownKey(_))
         ));
-        assert!(matches!(
-            verify::<Value>(&token(None), "t", &keys),
-            Err(JwsError::NoKid)
-        ));
+        assert!(matches!(verify::<Value>(&token(None), "t", &keys), Err(JwsError::NoKid)));
     }
 
     #[test]
@@ -385,10 +361,7 @@ pub(crate) mod tests {
         assert_eq!(brought, key.public());
 
         let bare = sign("t", None, &json!({}), |m| key.sign(m)).unwrap();
-        assert!(matches!(
-            verify_with_own_key::<Value>(&bare, "t"),
-            Err(JwsError::NoKey)
-        ));
+        assert!(matches!(verify_with_own_key::<Value>(&bare, "t"), Err(JwsError::NoKey)));
     }
 
     #[test]
@@ -408,11 +381,7 @@ pub(crate) mod tests {
             let refused = verify_with_key::<Value>(&token, "t", &key.public());
             assert!(refused.is_err(), "{header}");
         }
-        let unsigned = format!(
-            "{}.{}.",
-            encode(r#"{"alg":"ES256","typ":"t"}"#),
-            encode("{}")
-        );
+        let unsigned = format!("{}.{}.", encode(r#"{"alg":"ES256","typ":"t"}"#), encode("{}"));
         assert!(verify_with_key::<Value>(&unsigned, "t", &key.public()).is_err());
     }
 
@@ -420,10 +389,7 @@ pub(crate) mod tests {
     fn an_object_beyond_the_limit_is_neither_made_nor_read() {
         let key = TestKey::generate();
         let long = json!({"x": "y".repeat(MAX_OCTETS)});
-        assert!(matches!(
-            prepare("t", None, &long),
-            Err(JwsError::TooLong { .. })
-        ));
+        assert!(matches!(prepare("t", None, &long), Err(JwsError::TooLong { .. })));
         let text = "a".repeat(MAX_OCTETS + 1);
         assert!(matches!(
             verify_with_key::<Value>(&text, "t", &key.public()),

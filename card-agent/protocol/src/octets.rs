@@ -169,9 +169,7 @@ impl<'de> Deserialize<'de> for Base64Url {
 /// # Errors
 /// [`OctetsError::NotBase64Url`].
 pub fn decode(text: &str) -> Result<Vec<u8>, OctetsError> {
-    URL_SAFE_NO_PAD
-        .decode(text)
-        .map_err(|_| OctetsError::NotBase64Url)
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| OctetsError::NotBase64Url)
 }
 
 /// Encodes to base64url without padding.
@@ -200,10 +198,7 @@ mod tests {
     fn another_length_is_named() {
         assert_eq!(
             "AAAA".parse::<ChallengeNonce>(),
-            Err(OctetsError::Length {
-                expected: 32,
-                actual: 3
-            })
+            Err(OctetsError::Length { expected: 32, actual: 3 })
         );
     }
 }

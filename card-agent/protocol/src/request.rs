@@ -80,11 +80,7 @@ pub struct NotTwoDigits;
 impl ConfirmationCode {
     /// Takes a number below 100, as a random source gave it.
     pub fn new(number: u8) -> Result<Self, NotTwoDigits> {
-        if number < 100 {
-            Ok(Self(number))
-        } else {
-            Err(NotTwoDigits)
-        }
+        if number < 100 { Ok(Self(number)) } else { Err(NotTwoDigits) }
     }
 }
 
@@ -121,9 +117,7 @@ impl Serialize for ConfirmationCode {
 
 impl<'de> Deserialize<'de> for ConfirmationCode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
@@ -149,23 +143,11 @@ impl FromStr for AgentVersion {
     fn from_str(text: &str) -> Result<Self, NotAVersion> {
         let mut numbers = text.split('.').map(|part| {
             let digits = !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_digit());
-            if digits {
-                part.parse().map_err(|_| NotAVersion)
-            } else {
-                Err(NotAVersion)
-            }
+            if digits { part.parse().map_err(|_| NotAVersion) } else { Err(NotAVersion) }
         });
         let mut next = || numbers.next().unwrap_or(Err(NotAVersion));
-        let version = Self {
-            major: next()?,
-            minor: next()?,
-            patch: next()?,
-        };
-        if numbers.next().is_some() {
-            Err(NotAVersion)
-        } else {
-            Ok(version)
-        }
+        let version = Self { major: next()?, minor: next()?, patch: next()? };
+        if numbers.next().is_some() { Err(NotAVersion) } else { Ok(version) }
     }
 }
 
@@ -183,9 +165,7 @@ impl Serialize for AgentVersion {
 
 impl<'de> Deserialize<'de> for AgentVersion {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
@@ -268,11 +248,7 @@ impl LoginRequest {
     /// laid out.
     pub fn prepare(&self, kid: &str) -> Result<jws::UnsignedJws, RequestError> {
         self.check_shape()?;
-        Ok(jws::prepare(
-            sekisho_wire::typ::CARD_LOGIN_REQUEST,
-            Some(kid),
-            self,
-        )?)
+        Ok(jws::prepare(sekisho_wire::typ::CARD_LOGIN_REQUEST, Some(kid), self)?)
     }
 
     /// Lengths, lists and the inner agreement of the members.
@@ -410,9 +386,7 @@ impl UnverifiedLoginRequest {
             return Err(RequestError::Issuer);
         }
         if claims.origin != expected.origin {
-            return Err(RequestError::Origin {
-                signed: claims.origin,
-            });
+            return Err(RequestError::Origin { signed: claims.origin });
         }
         claims.check_shape()?;
         let now = expected.now.unix_timestamp();
@@ -425,10 +399,7 @@ impl UnverifiedLoginRequest {
         if behind >= leeway.max(1) {
             return Err(RequestError::Expired { seconds: behind });
         }
-        Ok(VerifiedLoginRequest {
-            claims,
-            digest: Sha256Digest::of(&self.jws),
-        })
+        Ok(VerifiedLoginRequest { claims, digest: Sha256Digest::of(&self.jws) })
     }
 }
 
@@ -542,9 +513,7 @@ pub(crate) mod tests {
     fn a_request_signed_by_another_key_is_refused() {
         let keys = JwkSet::new(vec![TestKey::generate().public().with_kid("portal-1")]).unwrap();
         let text = signed(&plain(), &TestKey::generate());
-        let error = UnverifiedLoginRequest::new(text)
-            .verify(&keys, &expectation(NOW))
-            .unwrap_err();
+        let error = UnverifiedLoginRequest::new(text).verify(&keys, &expectation(NOW)).unwrap_err();
         assert!(matches!(error, RequestError::Jws(JwsError::Signature)));
         assert!(!error.is_from_the_portal());
     }
@@ -554,9 +523,7 @@ pub(crate) mod tests {
         let key = TestKey::generate();
         let keys = JwkSet::new(vec![key.public().with_kid("portal-1")]).unwrap();
         let text = jws::sign("JWT", Some("portal-1"), &plain(), |m| key.sign(m)).unwrap();
-        let error = UnverifiedLoginRequest::new(text)
-            .verify(&keys, &expectation(NOW))
-            .unwrap_err();
+        let error = UnverifiedLoginRequest::new(text).verify(&keys, &expectation(NOW)).unwrap_err();
         assert!(matches!(error, RequestError::Jws(JwsError::Type { .. })));
     }
 
@@ -567,14 +534,8 @@ pub(crate) mod tests {
             change(&mut request);
             judge(&request).unwrap_err()
         };
-        assert!(matches!(
-            other(|r| r.aud = "browser".into()),
-            RequestError::Audience
-        ));
-        assert!(matches!(
-            other(|r| r.iss = "https://x".into()),
-            RequestError::Issuer
-        ));
+        assert!(matches!(other(|r| r.aud = "browser".into()), RequestError::Audience));
+        assert!(matches!(other(|r| r.iss = "https://x".into()), RequestError::Issuer));
         assert!(matches!(
             other(|r| r.origin = "https://phish.example".into()),
             RequestError::Origin { .. }
@@ -598,21 +559,9 @@ pub(crate) mod tests {
 
     #[test]
     fn a_request_that_would_live_longer_than_a_minute_is_refused() {
-        for (iat, exp) in [
-            (NOW, NOW + 61),
-            (NOW, NOW),
-            (NOW, NOW - 1),
-            (i64::MIN, i64::MAX),
-        ] {
-            let request = LoginRequest {
-                iat,
-                exp,
-                ..plain()
-            };
-            assert!(
-                matches!(judge(&request), Err(RequestError::Shape("exp"))),
-                "{iat} {exp}"
-            );
+        for (iat, exp) in [(NOW, NOW + 61), (NOW, NOW), (NOW, NOW - 1), (i64::MIN, i64::MAX)] {
+            let request = LoginRequest { iat, exp, ..plain() };
+            assert!(matches!(judge(&request), Err(RequestError::Shape("exp"))), "{iat} {exp}");
         }
     }
 
@@ -620,32 +569,19 @@ pub(crate) mod tests {
     fn a_facility_name_cannot_draw_lines_in_the_window() {
         let mut request = plain();
         request.facility.name = "架空クリニック\nPIN OK".into();
-        assert!(matches!(
-            judge(&request),
-            Err(RequestError::Shape("facility.name"))
-        ));
+        assert!(matches!(judge(&request), Err(RequestError::Shape("facility.name"))));
     }
 
     #[test]
     fn a_step_up_names_its_person() {
-        let request = LoginRequest {
-            purpose: Purpose::Stepup,
-            ..plain()
-        };
-        assert!(matches!(
-            judge(&request),
-            Err(RequestError::Shape("expected_subject"))
-        ));
+        let request = LoginRequest { purpose: Purpose::Stepup, ..plain() };
+        assert!(matches!(judge(&request), Err(RequestError::Shape("expected_subject"))));
     }
 
     #[test]
     fn the_return_address_stays_at_the_origin() {
         let at = |address: &str| {
-            judge(&LoginRequest {
-                return_address: Some(address.into()),
-                ..plain()
-            })
-            .is_ok()
+            judge(&LoginRequest { return_address: Some(address.into()), ..plain() }).is_ok()
         };
         assert!(at("https://terminal.example/login/return"));
         assert!(!at("https://terminal.example.evil.example/"));
@@ -662,27 +598,14 @@ pub(crate) mod tests {
         claims["from_the_future"] = true.into();
         let typ = sekisho_wire::typ::CARD_LOGIN_REQUEST;
         let text = jws::sign(typ, Some("portal-1"), &claims, |m| key.sign(m)).unwrap();
-        assert!(
-            UnverifiedLoginRequest::new(text)
-                .verify(&keys, &expectation(NOW))
-                .is_ok()
-        );
+        assert!(UnverifiedLoginRequest::new(text).verify(&keys, &expectation(NOW)).is_ok());
     }
 
     #[test]
     fn versions_compare_by_number() {
         let version = |text: &str| text.parse::<AgentVersion>();
         assert!(version("0.10.0").unwrap() > version("0.9.9").unwrap());
-        for text in [
-            "",
-            "1",
-            "1.2",
-            "1.2.3.4",
-            "1.2.x",
-            "+1.2.3",
-            "1..3",
-            "1.2.99999999999",
-        ] {
+        for text in ["", "1", "1.2", "1.2.3.4", "1.2.x", "+1.2.3", "1..3", "1.2.99999999999"] {
             assert_eq!(version(text), Err(NotAVersion), "{text:?}");
         }
     }

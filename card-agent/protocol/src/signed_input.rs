@@ -132,12 +132,7 @@ mod tests {
 
     #[test]
     fn the_input_equals_the_vector_made_elsewhere() {
-        let hex: String = sample()
-            .digest()
-            .as_bytes()
-            .iter()
-            .map(|o| format!("{o:02x}"))
-            .collect();
+        let hex: String = sample().digest().as_bytes().iter().map(|o| format!("{o:02x}")).collect();
         assert_eq!(hex, VECTOR);
         assert_eq!(sample().to_bytes().len(), 4 + 23 + 6 * 36);
     }
@@ -146,40 +141,19 @@ mod tests {
     fn every_field_changes_what_is_signed() {
         let other = Sha256Digest::new([9; 32]);
         let variants = [
-            SignedInput {
-                origin: other,
-                ..sample()
-            },
-            SignedInput {
-                nonce: ChallengeNonce::new([9; 32]),
-                ..sample()
-            },
-            SignedInput {
-                facility_x5t: other,
-                ..sample()
-            },
-            SignedInput {
-                page_key: other,
-                ..sample()
-            },
-            SignedInput {
-                request: other,
-                ..sample()
-            },
-            SignedInput {
-                card_certificate: other,
-                ..sample()
-            },
+            SignedInput { origin: other, ..sample() },
+            SignedInput { nonce: ChallengeNonce::new([9; 32]), ..sample() },
+            SignedInput { facility_x5t: other, ..sample() },
+            SignedInput { page_key: other, ..sample() },
+            SignedInput { request: other, ..sample() },
+            SignedInput { card_certificate: other, ..sample() },
         ];
         for variant in variants {
             assert_ne!(variant.digest(), sample().digest());
         }
         // Fields must not be interchangeable either.
-        let swapped = SignedInput {
-            origin: sample().page_key,
-            page_key: sample().origin,
-            ..sample()
-        };
+        let swapped =
+            SignedInput { origin: sample().page_key, page_key: sample().origin, ..sample() };
         assert_ne!(swapped.digest(), sample().digest());
     }
 

@@ -92,12 +92,7 @@ impl TerminalTrust {
         if self.login_request_keys.keys().is_empty() {
             return Err(TrustError::Missing("login request key"));
         }
-        if self
-            .login_request_keys
-            .keys()
-            .iter()
-            .any(|key| key.kid().is_none())
-        {
+        if self.login_request_keys.keys().iter().any(|key| key.kid().is_none()) {
             return Err(TrustError::NamelessKey);
         }
         for origin in &self.portal_origins {
@@ -127,14 +122,8 @@ mod tests {
             issuer: "https://login.example".into(),
             portal_origins: vec!["https://terminal.example:8443".into()],
             login_request_keys: JwkSet::new(vec![key]).unwrap(),
-            terminal: Named {
-                id: "T0123456789".into(),
-                name: "外来1号機".into(),
-            },
-            facility: Named {
-                id: "123456789015".into(),
-                name: "架空クリニック".into(),
-            },
+            terminal: Named { id: "T0123456789".into(), name: "外来1号機".into() },
+            facility: Named { id: "123456789015".into(), name: "架空クリニック".into() },
             card_issuers: vec![],
             accepted_policies: vec![],
             presence_url: "https://enrol.example/terminal/presence".into(),
@@ -162,34 +151,22 @@ mod tests {
             "*",
             "",
         ] {
-            let trust = TerminalTrust {
-                portal_origins: vec![origin.into()],
-                ..sample()
-            };
+            let trust = TerminalTrust { portal_origins: vec![origin.into()], ..sample() };
             assert_eq!(trust.check(), Err(TrustError::NotAnOrigin(origin.into())));
         }
     }
 
     #[test]
     fn presence_is_reported_over_tls_only() {
-        let trust = TerminalTrust {
-            presence_url: "http://enrol.example/".into(),
-            ..sample()
-        };
+        let trust = TerminalTrust { presence_url: "http://enrol.example/".into(), ..sample() };
         assert!(matches!(trust.check(), Err(TrustError::PresenceAddress(_))));
     }
 
     #[test]
     fn a_document_without_keys_or_origins_is_refused() {
-        let trust = TerminalTrust {
-            portal_origins: vec![],
-            ..sample()
-        };
+        let trust = TerminalTrust { portal_origins: vec![], ..sample() };
         assert_eq!(trust.check(), Err(TrustError::Missing("portal origin")));
-        let trust = TerminalTrust {
-            login_request_keys: JwkSet::default(),
-            ..sample()
-        };
+        let trust = TerminalTrust { login_request_keys: JwkSet::default(), ..sample() };
         assert_eq!(trust.check(), Err(TrustError::Missing("login request key")));
     }
 }

@@ -1,7 +1,9 @@
 //! The command line: one file a sub-command, no decisions.
 
 mod audit;
+mod bench;
 mod completions;
+mod demo;
 mod init;
 mod serve;
 mod service;
@@ -34,6 +36,8 @@ impl From<Exit> for ExitCode {
 
 const EXAMPLES: &str = "\
 Examples:
+  sekisho demo
+      everything on this machine, set up and running, to click through
   sekisho init /srv/sekisho --domain sekisho.example.jp
       make an instance; it prints the root's fingerprint and what to do next
   sekisho serve /srv/sekisho
@@ -63,6 +67,8 @@ enum Command {
     Serve(serve::Serve),
     Service(service::Service),
     Audit(audit::Audit),
+    Bench(bench::Bench),
+    Demo(demo::Demo),
     Completions(completions::Completions),
     /// Print the example configuration, in which every key is documented
     ExampleConfig,
@@ -87,6 +93,8 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Serve(command) => command.run(),
         Command::Service(command) => command.run(),
         Command::Audit(command) => command.run(),
+        Command::Bench(command) => command.run(),
+        Command::Demo(command) => command.run(),
         Command::Completions(command) => command.run(),
         Command::ExampleConfig => say(crate::config::EXAMPLE).map(|()| Exit::Done),
     };

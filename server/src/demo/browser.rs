@@ -72,6 +72,22 @@ impl Answer {
         })
     }
 
+    /// Value of the input with this `name`.
+    ///
+    /// # Errors
+    /// When the page has none.
+    pub fn value_of(&self, name: &str) -> anyhow::Result<String> {
+        let mark = format!("name=\"{name}\"");
+        self.body
+            .split("<input")
+            .skip(1)
+            .filter_map(|rest| rest.split('>').next())
+            .find(|tag| tag.contains(&mark))
+            .and_then(|tag| tag.split_once("value=\"")?.1.split('"').next())
+            .map(decode)
+            .with_context(|| format!("{} has no field {name}: {}", self.url, self.summary()))
+    }
+
     /// The first link or form address that begins with `prefix`.
     ///
     /// # Errors
@@ -92,7 +108,11 @@ impl Answer {
 /// Text between the end of the tag that contains `mark` and the next tag, entities decoded.
 fn element_text(html: &str, mark: &str) -> Option<String> {
     let after = html.split_once(mark)?.1.split_once('>')?.1;
-    let text = after.split_once('<')?.0.trim();
+    Some(decode(after.split_once('<')?.0.trim()))
+}
+
+/// Entities as the templates write them.
+fn decode(text: &str) -> String {
     let mut decoded = text.to_owned();
     for (entity, character) in [
         ("&lt;", "<"),
@@ -104,7 +124,7 @@ fn element_text(html: &str, mark: &str) -> Option<String> {
     ] {
         decoded = decoded.replace(entity, character);
     }
-    Some(decoded)
+    decoded
 }
 
 impl Browser {

@@ -94,22 +94,23 @@ impl Cards {
         self.folder.join(key)
     }
 
-    /// Puts a card into its reader.
+    /// Puts a card into the reader; whichever was in comes out.
     ///
     /// # Errors
-    /// When the folder cannot be written.
+    /// When a card's folder cannot be changed.
     pub fn insert(&self, key: &str) -> anyhow::Result<()> {
+        for card in std::fs::read_dir(&self.folder)? {
+            let mark = card?.path().join(INSERTED);
+            if mark.exists() && mark != self.of(key).join(INSERTED) {
+                std::fs::remove_file(&mark)
+                    .with_context(|| format!("cannot remove {}", mark.display()))?;
+            }
+        }
         let path = self.of(key).join(INSERTED);
+        if path.exists() {
+            return Ok(());
+        }
         std::fs::write(&path, b"").with_context(|| format!("cannot write {}", path.display()))
-    }
-
-    /// Takes a card out of its reader.
-    ///
-    /// # Errors
-    /// When it was not in.
-    pub fn pull(&self, key: &str) -> anyhow::Result<()> {
-        let path = self.of(key).join(INSERTED);
-        std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))
     }
 }
 

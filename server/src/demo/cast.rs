@@ -48,7 +48,7 @@ pub const FACILITIES: [Facility; 3] = [
     },
     Facility {
         key: "clinic",
-        kind: "medical_clinic",
+        kind: "clinic",
         name: "みなと内科クリニック",
         kana: "ミナトナイカクリニック",
         code: "1412345009",

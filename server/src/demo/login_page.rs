@@ -39,11 +39,12 @@ pub struct LoginPage<'b> {
 }
 
 impl<'b> LoginPage<'b> {
-    /// Makes the page's own key.
+    /// Opens the page and makes its own key.
     ///
     /// # Errors
-    /// When no key can be made.
-    pub fn open(browser: &'b Browser, portal: &str) -> anyhow::Result<Self> {
+    /// When the portal does not show the page.
+    pub async fn open(browser: &'b Browser, portal: &str) -> anyhow::Result<Self> {
+        browser.open(&format!("{portal}/login")).await?.expect_success()?;
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
         let jwk = Jwk::from_point(key.public_key().as_ref())?;
         Ok(Self { browser, portal: portal.to_owned(), key, jwk })
@@ -115,6 +116,30 @@ impl<'b> LoginPage<'b> {
         self.browser.post_json(&format!("{}/login/card", self.portal), submission).await
     }
 
+    /// Hands the card's answer in and returns the session's cookie instead of keeping it.
+    ///
+    /// # Errors
+    /// When the portal refuses or sets no cookie.
+    pub async fn submit_for_cookie(&self, submission: &LoginSubmission) -> anyhow::Result<String> {
+        let response = self
+            .browser
+            .client()
+            .post(format!("{}/login/card", self.portal))
+            .header(reqwest::header::ORIGIN, &self.portal)
+            .json(submission)
+            .send()
+            .await?
+            .error_for_status()?;
+        response
+            .headers()
+            .get_all(reqwest::header::SET_COOKIE)
+            .iter()
+            .filter_map(|cookie| cookie.to_str().ok()?.split(';').next())
+            .find(|cookie| cookie.starts_with("__Host-session="))
+            .map(str::to_owned)
+            .context("the portal set no session cookie")
+    }
+
     async fn call_agent<T: serde::de::DeserializeOwned>(
         &self,
         port: u16,
@@ -162,7 +187,7 @@ pub async fn log_in(
     invitation: bool,
     return_to: Option<&str>,
 ) -> anyhow::Result<String> {
-    let page = LoginPage::open(browser, portal)?;
+    let page = LoginPage::open(browser, portal).await?;
     let challenge = page.challenge(invitation, return_to).await?;
     let submission = page.ask_agent(&challenge, agent_port).await?;
     let answer = page.submit(&submission).await?.expect_success()?;

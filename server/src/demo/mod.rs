@@ -5,8 +5,13 @@
 pub mod browser;
 pub mod cards;
 pub mod cast;
+pub mod check;
 pub mod chromium;
+pub mod console;
+pub mod desk;
 pub mod login_page;
 pub mod process;
 pub mod report;
+pub mod services;
 pub mod stage;
+pub mod walk;

@@ -76,6 +76,12 @@ impl Report {
         !self.steps.is_empty() && self.steps.iter().all(|step| step.failure.is_none())
     }
 
+    /// Whether a step has reported its failure already.
+    #[must_use]
+    pub fn reported_failure(&self) -> bool {
+        self.steps.iter().any(|step| step.failure.is_some())
+    }
+
     /// The whole report as one JSON object.
     #[must_use]
     pub fn to_json(&self, total: Duration) -> serde_json::Value {

@@ -13,6 +13,7 @@ use url::Url;
 use super::{
     browser::{Browser, Resolution},
     process::{self, Program},
+    services::{SERVICES, Script},
 };
 use crate::{
     config::Settings,
@@ -140,10 +141,11 @@ impl Stage {
             &self.origins.enrol,
             &self.origins.plain,
         ];
-        let hosts = names
+        let mut hosts = names
             .into_iter()
             .map(|origin| Ok(Url::parse(origin)?.host_str().unwrap_or_default().to_owned()))
-            .collect::<anyhow::Result<_>>()?;
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        hosts.extend(SERVICES.iter().map(Script::host));
         Browser::new(&self.root_pem, identity_pem, &Resolution { hosts })
     }
 }
@@ -151,8 +153,13 @@ impl Stage {
 fn settings(agent_port: u16) -> anyhow::Result<Settings> {
     let mut settings = Settings::default();
     settings.listen.tls = loopback();
-    settings.listen.plain = loopback();
+    // Certificates name the list under this port, so it is chosen before they are made.
+    let plain = free_port()?;
+    settings.listen.plain =
+        vec![(Ipv6Addr::LOCALHOST, plain).into(), (Ipv4Addr::LOCALHOST, plain).into()];
     settings.card_login.agent_port = agent_port;
+    // The sample services live on this machine, too.
+    settings.oidc.allow_loopback_clients = true;
     Ok(settings)
 }
 

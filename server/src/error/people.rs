@@ -4,7 +4,8 @@ use http::{HeaderValue, StatusCode, header};
 
 use super::page::PageError;
 use crate::people::{
-    first_use::FirstUseError, role::RoleMissing, roles_page::RolesError, sign_in::SignInError,
+    activation::ActivationError, first_use::FirstUseError, role::RoleMissing,
+    roles_page::RolesError, sign_in::SignInError,
 };
 
 impl From<RoleMissing> for PageError {
@@ -65,12 +66,50 @@ impl From<RolesError> for PageError {
         };
         match error {
             RolesError::RoleMissing(error) => error.into(),
-            RolesError::NotInForce => {
-                conflict("people-roles-gone-text", "people-roles-gone-help")
-            }
+            RolesError::NotInForce => conflict("people-roles-gone-text", "people-roles-gone-help"),
             RolesError::OwnRole => conflict("people-roles-own-text", "people-roles-own-help"),
             RolesError::Store(error) => error.into(),
             RolesError::LoginNameTaken | RolesError::Randomness(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<ActivationError> for PageError {
+    fn from(error: ActivationError) -> Self {
+        let refused = |status, text, help| Self {
+            status,
+            title: "activate-refused-title",
+            text,
+            help,
+            args: Vec::new(),
+            headers: Vec::new(),
+        };
+        match error {
+            ActivationError::CodeNotGood => {
+                refused(StatusCode::GONE, "activate-refused-text", "activate-refused-help")
+            }
+            ActivationError::Resting { seconds } => {
+                let seconds = seconds.max(1);
+                Self {
+                    args: vec![("seconds", seconds.to_string())],
+                    headers: vec![(header::RETRY_AFTER, HeaderValue::from(seconds))],
+                    ..refused(
+                        StatusCode::TOO_MANY_REQUESTS,
+                        "activate-resting-text",
+                        "activate-resting-help",
+                    )
+                }
+            }
+            // Shown at its field; here only if the form's page itself could not be shown.
+            ActivationError::LoginNameTaken => refused(
+                StatusCode::CONFLICT,
+                "people-error-login-name-taken",
+                "activate-refused-help",
+            ),
+            ActivationError::Store(error) => error.into(),
+            ActivationError::Factors(_)
+            | ActivationError::StoreFactors(_)
+            | ActivationError::Randomness(_) => Self::internal(&error),
         }
     }
 }

@@ -51,8 +51,8 @@ impl Setup {
         account: &str,
     ) -> Result<Self, FactorsError> {
         let sealing = &app.keys().sealing;
-        let kept = previous
-            .and_then(|setup| TotpSecret::open_of_setup(sealing, bound_to, setup).ok());
+        let kept =
+            previous.and_then(|setup| TotpSecret::open_of_setup(sealing, bound_to, setup).ok());
         let secret = match kept {
             Some(secret) => secret,
             None => TotpSecret::draw(app.random()).map_err(TotpError::from)?,
@@ -106,11 +106,9 @@ impl Proven {
             .as_ref()
             .and_then(|secret| secret.step_of(&typed_code(typed.totp_code), app.now()));
         match (secret, step) {
-            (Some(secret), Some(step)) if errors.is_empty() => Some(Self {
-                password: Zeroizing::new(typed.password.to_owned()),
-                secret,
-                step,
-            }),
+            (Some(secret), Some(step)) if errors.is_empty() => {
+                Some(Self { password: Zeroizing::new(typed.password.to_owned()), secret, step })
+            }
             (Some(_), Some(_)) => None,
             _ => {
                 errors.add("totp_code", text.t("people-error-totp"));

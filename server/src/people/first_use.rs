@@ -133,9 +133,8 @@ async fn refuse(app: &App, address: &str) -> Result<Response, FirstUseError> {
 }
 
 async fn record_refusal(app: &App, address: &str) -> Result<(), StoreError> {
-    let entry =
-        Entry::refused("account.first_use", Actor::Stranger, app.now(), "link_not_good")
-            .from_address(address);
+    let entry = Entry::refused("account.first_use", Actor::Stranger, app.now(), "link_not_good")
+        .from_address(address);
     transaction!(app.store(), StoreError, |tx| Ok(Audited::new((), entry.clone())))
 }
 
@@ -198,11 +197,10 @@ pub async fn post(
             Err(FirstUseError::LinkNotGood)
         }
         Err(error) => Err(error),
-        Ok(()) => Ok((
-            [(header::SET_COOKIE, new.cookie.clone())],
-            Redirect::to("/console"),
-        )
-            .into_response()),
+        Ok(()) => {
+            Ok(([(header::SET_COOKIE, new.cookie.clone())], Redirect::to("/console"))
+                .into_response())
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! People without a card: their accounts, sessions and roles.
 
+pub mod activation;
 pub mod console;
 pub mod factors;
 pub mod field;

@@ -3,8 +3,8 @@
 //! argon2id with 19 MiB, two passes, one lane (OWASP Password Storage Cheat Sheet). At most two are
 //! computed at once, off the threads that answer requests.
 
-use argon2::{Algorithm, Argon2, Params, Version};
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
+use argon2::{Algorithm, Argon2, Params, Version};
 use sekisho_key::Randomness;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
@@ -80,7 +80,10 @@ pub enum HashError {
 ///
 /// # Errors
 /// [`HashError`].
-pub async fn hash(password: Zeroizing<String>, random: &dyn Randomness) -> Result<String, HashError> {
+pub async fn hash(
+    password: Zeroizing<String>,
+    random: &dyn Randomness,
+) -> Result<String, HashError> {
     let mut salt = [0; 16];
     random.fill(&mut salt)?;
     computed(move || {
@@ -155,8 +158,9 @@ mod tests {
     #[test]
     fn nobodys_hash_costs_what_a_real_one_costs() {
         let nobodys = PasswordHash::new(NOBODYS).unwrap();
-        assert_eq!(Params::try_from(&nobodys).unwrap(), Params::try_from(
-            &argon2().hash_password_with_salt(b"x", &[1; 16]).unwrap()
-        ).unwrap());
+        assert_eq!(
+            Params::try_from(&nobodys).unwrap(),
+            Params::try_from(&argon2().hash_password_with_salt(b"x", &[1; 16]).unwrap()).unwrap()
+        );
     }
 }

@@ -133,8 +133,7 @@ pub async fn post(
     // of the two was wrong.
     let step = complete.as_ref().and_then(|account| {
         let sealed = account.totp_sealed.as_deref()?;
-        let secret =
-            TotpSecret::open_of(&app.keys().sealing, &account.person_id, sealed).ok()?;
+        let secret = TotpSecret::open_of(&app.keys().sealing, &account.person_id, sealed).ok()?;
         secret.step_of(&typed_code(&form.totp_code), now)
     });
     let (Some(account), Some(step), true) = (complete, step, password_fits) else {

@@ -69,7 +69,13 @@ async fn with_link() -> (TestApp, String) {
     let now = test.app.now();
     test.app
         .store()
-        .add_first_administrator("sato", &token_hash(&token), "root", now, now + Duration::minutes(30))
+        .add_first_administrator(
+            "sato",
+            &token_hash(&token),
+            "root",
+            now,
+            now + Duration::minutes(30),
+        )
         .await
         .unwrap();
     (test, token)
@@ -175,13 +181,16 @@ async fn sign_in_takes_both_factors_and_a_code_once() {
     let app = &test.app;
     let (_, secret) = signed_up(app, &token).await;
     let code = secret.code_at(app.now()).unwrap();
-    let used = ask(app, "POST", "/console/login", None, &sign_in_form("sato", PASSWORD, &code)).await;
+    let used =
+        ask(app, "POST", "/console/login", None, &sign_in_form("sato", PASSWORD, &code)).await;
     assert_eq!(used.status(), StatusCode::UNAUTHORIZED, "the code was spent at first use");
     test.clock.advance(Duration::seconds(60));
     let code = secret.code_at(app.now()).unwrap();
-    for (name, password, code) in
-        [("sato", "wrong-password", code.as_str()), ("sato", PASSWORD, "000000x"), ("nobody", PASSWORD, code.as_str())]
-    {
+    for (name, password, code) in [
+        ("sato", "wrong-password", code.as_str()),
+        ("sato", PASSWORD, "000000x"),
+        ("nobody", PASSWORD, code.as_str()),
+    ] {
         test.clock.advance(Duration::milliseconds(1));
         let response =
             ask(app, "POST", "/console/login", None, &sign_in_form(name, password, code)).await;
@@ -248,10 +257,7 @@ async fn a_session_ends_by_rest_by_time_and_by_logout() {
     let out = ask(app, "POST", "/console/logout", Some(&cookie), "").await;
     assert_eq!(out.status(), StatusCode::SEE_OTHER);
     let after = ask(app, "GET", "/console/roles", Some(&cookie), "").await;
-    assert_eq!(
-        after.headers()[header::LOCATION],
-        "/console/login?return_to=%2Fconsole%2Froles"
-    );
+    assert_eq!(after.headers()[header::LOCATION], "/console/login?return_to=%2Fconsole%2Froles");
     let after = ask(app, "POST", "/console/logout", Some(&cookie), "").await;
     assert_eq!(after.status(), StatusCode::UNAUTHORIZED);
 }

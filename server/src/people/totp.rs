@@ -112,8 +112,11 @@ impl TotpSecret {
     /// [`TotpError::Unfit`].
     pub fn as_text(&self) -> Result<String, TotpError> {
         let base32 = Zeroizing::new(self.totp("", "")?.get_secret_base32());
-        let groups: Vec<&str> =
-            base32.as_bytes().chunks(4).filter_map(|group| std::str::from_utf8(group).ok()).collect();
+        let groups: Vec<&str> = base32
+            .as_bytes()
+            .chunks(4)
+            .filter_map(|group| std::str::from_utf8(group).ok())
+            .collect();
         Ok(groups.join(" "))
     }
 

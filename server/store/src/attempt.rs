@@ -116,11 +116,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn settle_attempt(
-        &self,
-        forget: &[&str],
-        refund: &[&str],
-    ) -> Result<(), StoreError> {
+    pub async fn settle_attempt(&self, forget: &[&str], refund: &[&str]) -> Result<(), StoreError> {
         let mut attempts = Attempts::new();
         loop {
             match self.try_settle(forget, refund).await {

@@ -458,6 +458,27 @@ pub enum Redemption {
     },
 }
 
+/// The organisation whose activation code this is, if it could be redeemed now. Spends nothing.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn find_by_activation_code(
+    queries: &mut impl Queries,
+    code_hash: &[u8; 32],
+    at: OffsetDateTime,
+) -> Result<Option<String>, StoreError> {
+    let found: Option<(String,)> = queries
+        .fetch_optional(
+            sql("SELECT organisation_id FROM activation_code
+                 WHERE code_hash = $1 AND used_at IS NULL AND withdrawn_at IS NULL
+                   AND expires_at > $2")
+            .bind(code_hash)
+            .bind(at),
+        )
+        .await?;
+    Ok(found.map(|(organisation_id,)| organisation_id))
+}
+
 /// Consumes an activation code and, the first time, activates its organisation.
 ///
 /// # Errors

@@ -1,0 +1,81 @@
+//! `sekisho bench [--json]`: how quick, how small. Measured, never asserted.
+
+use std::time::Instant;
+
+use anyhow::Context;
+use serde::Serialize;
+use tokio::process::Command;
+
+use super::{Exit, Failure, runtime};
+use crate::demo::{process, stage::Stage};
+
+/// Measure start, memory and the whole walk on this machine
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sekisho bench
+  sekisho bench --json | jq .ready_ms
+
+Use a release build; figures of a debug build say nothing.")]
+pub(super) struct Bench {
+    /// The figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Figures {
+    /// From starting the process to its line `ready`, in milliseconds; median of several starts.
+    ready_ms: u128,
+    /// Resident memory of the idle server with everything loaded, in KiB.
+    idle_rss_kib: u64,
+    /// `demo --check`, all steps, in milliseconds.
+    walk_ms: u64,
+}
+
+const STARTS: usize = 5;
+
+impl Bench {
+    pub(super) fn run(&self) -> Result<Exit, Failure> {
+        let figures = runtime()?.block_on(measure())?;
+        if self.json {
+            println!("{:#}", serde_json::to_value(&figures)?);
+        } else {
+            println!("ready after start   {:>8} ms   (goal 1000)", figures.ready_ms);
+            println!("idle resident       {:>8} KiB  (goal 40960)", figures.idle_rss_kib);
+            println!("demo --check        {:>8} ms   (goal 15000)", figures.walk_ms);
+        }
+        Ok(Exit::Done)
+    }
+}
+
+async fn measure() -> anyhow::Result<Figures> {
+    let folder = tempfile::Builder::new().prefix("sekisho-bench-").tempdir()?;
+    let stage = Stage::build(folder.path(), |_| Ok(())).await?;
+    let idle_rss_kib = resident_kib(stage.server.id().context("the server has ended")?)?;
+    let (instance, logs) = (stage.instance.clone(), stage.logs());
+    stage.server.stop().await?;
+    let mut starts = Vec::new();
+    for _ in 0..STARTS {
+        let mut serve = Command::new(process::sibling("sekisho")?);
+        serve.arg("serve").arg(&instance);
+        let begun = Instant::now();
+        let (server, _) = process::Program::start("sekisho", serve, &logs).await?;
+        starts.push(begun.elapsed().as_millis());
+        server.stop().await?;
+    }
+    starts.sort_unstable();
+    let mut walk = Command::new(process::sibling("sekisho")?);
+    walk.args(["demo", "--check", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&process::run(walk).await?)?;
+    let walk_ms = report["milliseconds"].as_u64().context("the walk's report has no time")?;
+    Ok(Figures { ready_ms: starts[STARTS / 2], idle_rss_kib, walk_ms })
+}
+
+/// `VmRSS` of a process (proc(5)).
+fn resident_kib(id: u32) -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let figure = line.and_then(|rest| rest.trim().strip_suffix(" kB"));
+    Ok(figure.context("the system does not tell the resident memory")?.trim().parse()?)
+}

@@ -1,0 +1,152 @@
+//! `sekisho demo [--check] [--json] [--keep DIR]`.
+
+use std::{path::PathBuf, time::Instant};
+
+use anyhow::Context;
+
+use super::{Exit, Failure, runtime};
+use crate::demo::{
+    cast::{CARD_HOLDERS, FACILITIES},
+    check::{self, Scene},
+    chromium::{self, Profile},
+    report::Report,
+};
+
+/// Set up everything on this machine and open it for a person, or walk it with --check
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sekisho demo
+      three facilities, four people, three services; a browser opens where one is installed
+  sekisho demo --check
+      walk steps 1 to 8 and the refusals without a person; exits 0, or 1 with the step that failed
+  sekisho demo --check --json | jq '.steps[] | select(.failure)'
+      the same for machines")]
+pub(super) struct Demo {
+    /// Walk all steps without a person
+    #[arg(long)]
+    check: bool,
+    /// With --check: the report as JSON
+    #[arg(long, requires = "check")]
+    json: bool,
+    /// Keep everything in this folder instead of a temporary one
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+}
+
+impl Demo {
+    pub(super) fn run(&self) -> Result<Exit, Failure> {
+        let temporary = tempfile::Builder::new().prefix("sekisho-demo-").tempdir()?;
+        let folder = match &self.keep {
+            Some(folder) => {
+                std::fs::create_dir_all(folder)?;
+                std::path::absolute(folder)?
+            }
+            None => temporary.path().to_owned(),
+        };
+        let runtime = runtime()?;
+        if self.check {
+            return Ok(runtime.block_on(self.walk(&folder)));
+        }
+        runtime.block_on(open(&folder))?;
+        Ok(Exit::Done)
+    }
+
+    async fn walk(&self, folder: &std::path::Path) -> Exit {
+        let begun = Instant::now();
+        let mut report = Report::new(self.json);
+        let outcome = check::run(folder, &mut report).await;
+        if self.json {
+            println!("{:#}", report.to_json(begun.elapsed()));
+        } else {
+            println!("{}", report.closing(begun.elapsed()));
+        }
+        if let (Err(error), false) = (&outcome, report.reported_failure()) {
+            eprintln!("sekisho: {error:#}");
+        }
+        if outcome.is_ok() && report.held() { Exit::Done } else { Exit::Failed }
+    }
+}
+
+async fn open(folder: &std::path::Path) -> anyhow::Result<()> {
+    println!("Setting up; this takes a few seconds …");
+    let mut report = Report::new(true);
+    let scene = Scene::build(folder, &mut report).await?;
+    scene.admit_everybody().await?;
+    let services = check::start_services(&scene.stage, &mut report).await?;
+    let desk = &scene.desks[0];
+    let profile = Profile::prepare(&folder.join("chromium"), &desk.desk.policy_json().await?)?;
+    let nss = profile.nss();
+    let nss = nss.to_str().context("the folder's name is not UTF-8")?;
+    let (status, _, stderr) = desk.desk.paste(&desk.line, &["--nss", nss]).await?;
+    anyhow::ensure!(status.success(), "the browser's certificate store: {}", stderr.trim());
+    scene.cards.insert(CARD_HOLDERS[0].key)?;
+    desk.desk.type_pin(CARD_HOLDERS[0].pin)?;
+
+    println!("\nPortal (terminal {} of {}):", FACILITIES[0].terminal, FACILITIES[0].name);
+    println!("    {}/", scene.stage.origins.terminal);
+    println!(
+        "Console of administrators and officers, password {}:",
+        crate::demo::console::PASSWORD
+    );
+    println!("    {}/console", scene.stage.origins.public);
+    let users = scene.facilities.iter().map(|facility| &facility.administrator);
+    for user in [&scene.operators.administrator, &scene.operators.officer].into_iter().chain(users)
+    {
+        println!("    {:<14} one-time-password secret {}", user.login_name, user.secret_text()?);
+    }
+    println!("Services:");
+    for service in &services {
+        println!("    {:<40} {}", service.origin, service.name);
+    }
+    println!("Cards (put one in: touch CARD/inserted; take it out: rm CARD/inserted):");
+    for holder in CARD_HOLDERS {
+        println!(
+            "    {} {}, at {}: {}",
+            holder.name,
+            holder.role,
+            FACILITIES[holder.facility].name,
+            scene.cards.of(holder.key).display()
+        );
+    }
+    println!(
+        "The card of {} is in the reader; the demonstration types its PIN.",
+        CARD_HOLDERS[0].name
+    );
+    println!("PIN that is typed at that PC: {}/pin", desk.desk.folder().display());
+
+    let portal = format!("{}/", scene.stage.origins.terminal);
+    let mut browser = match chromium::installed() {
+        Some(_)
+            if std::env::var_os("DISPLAY").is_some()
+                || std::env::var_os("WAYLAND_DISPLAY").is_some() =>
+        {
+            let mut arguments = profile.arguments(false);
+            arguments.push(portal);
+            let log = std::fs::File::create(scene.stage.logs().join("chromium.log"))?;
+            let mut command = profile.command("chromium", &arguments);
+            command.stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
+            Some(command.spawn().context("Chromium cannot be started")?)
+        }
+        Some(_) => {
+            println!("\nNo display here: open the portal on a desktop, or walk it with --check.");
+            None
+        }
+        None => {
+            println!(
+                "\nNo Chromium is installed: apt-get install chromium, or walk it with --check."
+            );
+            None
+        }
+    };
+    println!(
+        "\nStop with Ctrl-C; everything in {} is then removed unless --keep named it.",
+        folder.display()
+    );
+    tokio::signal::ctrl_c().await?;
+    if let Some(browser) = &mut browser {
+        browser.kill().await?;
+    }
+    scene.stage.server.stop().await?;
+    Ok(())
+}

@@ -1,0 +1,280 @@
+//! `/activate`: the code on the letter makes the facility's first administrator.
+//!
+//! Two forms: the code alone, then the account that it opens. Only the second one spends the code,
+//! in the transaction that makes the person, the account with both factors, and the role.
+
+use askama::Template;
+use axum::{
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+};
+use http::{StatusCode, header};
+use sekisho_store::{
+    MayConflict, StoreError, account,
+    audit::{Actor, Audited, Entry},
+    organisation::{self, Redemption},
+    person, role_grant, transaction,
+};
+use serde::Deserialize;
+
+use super::{
+    factors::{FactorsError, Proven, Setup, StoreFactorsError, Typed},
+    field::FieldErrors,
+    roles_page::{email_fits, login_name_fits},
+    session::{Address, NewSession},
+    tries,
+};
+use crate::{
+    app::App,
+    error::page::PageError,
+    form::StrictForm,
+    login::invitation_code::InvitationCode,
+    page::{Page, PageFrame},
+};
+
+/// The role that the letter's code gives at its organisation.
+const ROLE: &str = "facility_administrator";
+
+/// Why nobody was made administrator.
+#[derive(Debug, thiserror::Error)]
+pub enum ActivationError {
+    /// The code is unknown, used, withdrawn or expired.
+    #[error("the activation code is not good")]
+    CodeNotGood,
+    /// Too many codes were tried from this address.
+    #[error("too many tries from this address")]
+    Resting {
+        /// Seconds until the next try.
+        seconds: i64,
+    },
+    /// Somebody has this login name.
+    #[error("the login name is taken")]
+    LoginNameTaken,
+    /// A factor could not be prepared.
+    #[error(transparent)]
+    Factors(#[from] FactorsError),
+    /// A factor could not be stored.
+    #[error(transparent)]
+    StoreFactors(#[from] StoreFactorsError),
+    /// No randomness for a session.
+    #[error(transparent)]
+    Randomness(#[from] sekisho_key::RandomnessError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl MayConflict for ActivationError {
+    fn is_conflict(&self) -> bool {
+        match self {
+            Self::Store(error) | Self::StoreFactors(StoreFactorsError::Store(error)) => {
+                error.is_conflict()
+            }
+            _ => false,
+        }
+    }
+}
+
+impl IntoResponse for ActivationError {
+    fn into_response(self) -> Response {
+        PageError::from(self).into_response()
+    }
+}
+
+#[derive(Template)]
+#[template(path = "people/activate.html")]
+struct CodePage {
+    page: PageFrame,
+    refused: bool,
+}
+
+#[derive(Template)]
+#[template(path = "people/activate_account.html")]
+struct AccountPage {
+    page: PageFrame,
+    organisation_id: String,
+    organisation_name: String,
+    least: usize,
+    setup: Setup,
+    form: AccountForm,
+    errors: FieldErrors,
+}
+
+/// The first form.
+#[derive(Debug, Deserialize)]
+pub struct CodeForm {
+    code: String,
+}
+
+/// The second form. The code travels with it, so nothing has to be remembered in between.
+#[derive(Debug, Default, Deserialize)]
+pub struct AccountForm {
+    code: String,
+    setup: String,
+    login_name: String,
+    name: String,
+    name_kana: String,
+    email: String,
+    password: String,
+    password_again: String,
+    totp_code: String,
+}
+
+/// `GET /activate`.
+pub async fn get(page: PageFrame) -> Page<impl Template> {
+    Page(CodePage { page, refused: false })
+}
+
+/// `POST /activate`: the code; nothing is spent yet.
+pub async fn post_code(
+    State(app): State<App>,
+    Address(address): Address,
+    page: PageFrame,
+    StrictForm(form): StrictForm<CodeForm>,
+) -> Result<Response, ActivationError> {
+    match good(&app, &form.code).await? {
+        Some(_) => {
+            let form = AccountForm { code: form.code, ..AccountForm::default() };
+            show(&app, page, form, FieldErrors::default(), StatusCode::OK).await
+        }
+        None => {
+            count_refusal(&app, &address).await?;
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            Ok((status, Page(CodePage { page, refused: true })).into_response())
+        }
+    }
+}
+
+/// The code's hash and its organisation, if it is good now.
+async fn good(app: &App, code: &str) -> Result<Option<([u8; 32], String)>, StoreError> {
+    let Ok(code) = InvitationCode::parse(code) else { return Ok(None) };
+    let hash = code.hash();
+    let organisation =
+        organisation::find_by_activation_code(&mut app.store().read(), &hash, app.now()).await?;
+    Ok(organisation.map(|organisation| (hash, organisation)))
+}
+
+/// Counts and records a code that is not good.
+async fn count_refusal(app: &App, address: &str) -> Result<(), ActivationError> {
+    let now = app.now();
+    if let Err(until) =
+        app.store().charge_attempt(&[tries::code(app.config(), address)], now).await?
+    {
+        return Err(ActivationError::Resting { seconds: (until - now).whole_seconds() });
+    }
+    let entry = Entry::refused("organisation.activate", Actor::Stranger, now, "code_not_good")
+        .from_address(address);
+    Ok(transaction!(app.store(), StoreError, |tx| Ok(Audited::new((), entry.clone())))?)
+}
+
+async fn show(
+    app: &App,
+    page: PageFrame,
+    form: AccountForm,
+    errors: FieldErrors,
+    status: StatusCode,
+) -> Result<Response, ActivationError> {
+    let Some((hash, organisation_id)) = good(app, &form.code).await? else {
+        return Err(ActivationError::CodeNotGood);
+    };
+    let found = organisation::find(&mut app.store().read(), &organisation_id).await?;
+    let organisation_name = found.map(|found| found.name).unwrap_or_default();
+    let previous = (!form.setup.is_empty()).then_some(form.setup.as_str());
+    let setup = Setup::prepare(app, &hash, previous, &page.operator, &organisation_id)?;
+    let least = app.config().people().password_least_characters();
+    let page = AccountPage { page, organisation_id, organisation_name, least, setup, form, errors };
+    Ok((status, Page(page)).into_response())
+}
+
+/// `POST /activate/account`: spends the code.
+pub async fn post_account(
+    State(app): State<App>,
+    Address(address): Address,
+    page: PageFrame,
+    StrictForm(form): StrictForm<AccountForm>,
+) -> Result<Response, ActivationError> {
+    let form = AccountForm {
+        login_name: form.login_name.trim().to_lowercase(),
+        name: form.name.trim().to_owned(),
+        name_kana: form.name_kana.trim().to_owned(),
+        email: form.email.trim().to_owned(),
+        ..form
+    };
+    let Some((hash, _)) = good(&app, &form.code).await? else {
+        count_refusal(&app, &address).await?;
+        return Err(ActivationError::CodeNotGood);
+    };
+    let mut errors = mistakes(&form, &page);
+    let typed = Typed {
+        password: &form.password,
+        password_again: &form.password_again,
+        totp_code: &form.totp_code,
+        setup: &form.setup,
+        login_name: &form.login_name,
+    };
+    let proven = Proven::check(&app, &typed, &hash, &page.text, &mut errors);
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    let Some(proven) = proven.filter(|_| errors.is_empty()) else {
+        return show(&app, page, form, errors, status).await;
+    };
+    let prepared = proven.prepare(&app).await?;
+    let new = NewSession::draw(app.random())?;
+    let now = app.now();
+    let outcome = transaction!(app.store(), ActivationError, |tx| {
+        // 1. The code, once; the organisation becomes active. 2. Person and account.
+        // 3. Both factors. 4. The role. 5. The session.
+        let organisation_id = match organisation::redeem_activation_code(tx, &hash, now).await? {
+            Redemption::Redeemed { organisation_id } => organisation_id,
+            _ => return Err(ActivationError::CodeNotGood),
+        };
+        if account::find(tx, &form.login_name).await?.is_some() {
+            return Err(ActivationError::LoginNameTaken);
+        }
+        let person_id = person::enter(tx, &form.name, &form.name_kana, now).await?;
+        account::open(tx, &person_id, &form.login_name, &form.email).await?;
+        prepared.store(tx, &app, &person_id).await?;
+        role_grant::grant(tx, &person_id, ROLE, Some(&organisation_id), None, now).await?;
+        new.open(tx, &app, &person_id).await?;
+        let entry = Entry::done("organisation.activate", Actor::Person(person_id.clone()), now)
+            .in_role(ROLE)
+            .from_address(&address)
+            .at_organisation(&organisation_id)
+            .on("organisation", &organisation_id)
+            .on("person", &person_id)
+            .personal("login_name", &form.login_name)
+            .personal("name", &form.name);
+        Ok(Audited::new((), entry))
+    });
+    match outcome {
+        Ok(()) => {
+            let cookie = [(header::SET_COOKIE, new.cookie.clone())];
+            Ok((cookie, Redirect::to("/console")).into_response())
+        }
+        Err(ActivationError::LoginNameTaken) => {
+            errors.add("login_name", page.t("people-error-login-name-taken"));
+            show(&app, page, form, errors, status).await
+        }
+        Err(ActivationError::CodeNotGood) => {
+            count_refusal(&app, &address).await?;
+            Err(ActivationError::CodeNotGood)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn mistakes(form: &AccountForm, page: &PageFrame) -> FieldErrors {
+    let mut errors = FieldErrors::default();
+    if !login_name_fits(&form.login_name) {
+        errors.add("login_name", page.t("people-error-login-name"));
+    }
+    if form.name.is_empty() || form.name.chars().count() > 100 {
+        errors.add("name", page.t("people-error-name"));
+    }
+    if form.name_kana.is_empty() || form.name_kana.chars().count() > 100 {
+        errors.add("name_kana", page.t("people-error-name"));
+    }
+    if !email_fits(&form.email) {
+        errors.add("email", page.t("people-error-email"));
+    }
+    errors
+}
