@@ -12,3 +12,6 @@ pub mod officer;
 pub mod organisation;
 pub mod prefecture;
 pub mod typed;
+
+#[cfg(test)]
+mod tests;
