@@ -45,3 +45,60 @@ impl Chromium {
         Ok(())
     }
 }
+
+/// The whole set with a Chromium at the first facility's terminal.
+pub struct Desktop {
+    /// Everybody and everything.
+    pub scene: sekisho::demo::check::Scene,
+    /// The running services.
+    pub services: Vec<sekisho::demo::services::RunningService>,
+    /// The browser.
+    pub chromium: Chromium,
+}
+
+impl Desktop {
+    /// Sets everything up in `folder`; the first physician's card is in the reader.
+    ///
+    /// # Errors
+    /// When a step of the set-up fails.
+    pub async fn set_up(folder: &std::path::Path) -> anyhow::Result<Self> {
+        use sekisho::demo::{
+            cast::CARD_HOLDERS,
+            check::{self, Scene},
+            report::Report,
+        };
+        let mut report = Report::new(true);
+        let scene = Scene::build(folder, &mut report).await?;
+        scene.admit_everybody().await?;
+        let services = check::start_services(&scene.stage, &mut report).await?;
+        let desk = &scene.desks[0];
+        let policy = desk.desk.policy_json().await?;
+        let profile = Profile::prepare(&folder.join("chromium"), &policy)?;
+        let nss = profile.nss();
+        let nss = nss.to_str().context("the folder's name is not UTF-8")?;
+        let (status, _, stderr) = desk.desk.paste(&desk.line, &["--nss", nss]).await?;
+        anyhow::ensure!(status.success(), "the browser's certificate store: {stderr}");
+        scene.cards.insert(CARD_HOLDERS[0].key)?;
+        desk.desk.type_pin(CARD_HOLDERS[0].pin)?;
+        let chromium = Chromium::start(&profile, &scene.stage.logs()).await?;
+        Ok(Self { scene, services, chromium })
+    }
+
+    /// Logs the physician in by pressing what the page shows.
+    ///
+    /// # Errors
+    /// When the portal is not reached; the page's own words are quoted.
+    pub async fn log_in(&self) -> anyhow::Result<()> {
+        use thirtyfour::prelude::*;
+        let driver = &self.chromium.driver;
+        let portal = format!("{}/", self.scene.stage.origins.terminal);
+        driver.goto(&format!("{portal}login")).await?;
+        driver.query(By::Id("login-start")).first().await?.click().await?;
+        let reached = driver.query(By::Id("services-title")).first().await;
+        if reached.is_err() {
+            let main = driver.find(By::Tag("main")).await?.text().await?;
+            anyhow::bail!("the portal was not reached; the page says: {main}");
+        }
+        Ok(())
+    }
+}
