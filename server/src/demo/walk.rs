@@ -237,14 +237,17 @@ pub async fn log_in(
 ) -> anyhow::Result<String> {
     cards.insert(card)?;
     desk.type_pin(pin)?;
-    let mut tries = 0;
+    let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         let portal = &stage.origins.terminal;
         let outcome = login_page::log_in(browser, portal, desk.port, invitation, None).await;
-        tries += 1;
         match outcome {
             // The agent saw the card of before leave; the person tries again, as it asks.
-            Err(refusal) if tries < 5 && refusal.to_string().contains("(card_removed)") => {}
+            Err(refusal)
+                if Instant::now() < deadline && refusal.to_string().contains("(card_removed)") =>
+            {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
             outcome => return outcome,
         }
     }
