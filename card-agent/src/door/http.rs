@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::checks::{self, Refusal, Stranger};
 use super::exchange::{self, Exchange, Progress};
+use super::navigation::Outcome;
 use super::{Agent, messages, navigation};
 
 /// Connections at a time; a browser needs a handful.
@@ -210,41 +211,58 @@ fn cancel(agent: &Agent, origin: &str, body: &[u8]) -> Answer {
     }
 }
 
+/// Ends an exchange whose browser went away before it was over, so that its window closes.
+struct Waiting(Arc<Exchange>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        // Does nothing to one that is over.
+        self.0.cancel();
+    }
+}
+
 async fn navigate(agent: &Arc<Agent>, origin: &str, body: &[u8]) -> Result<Answer, Stranger> {
     let jws = navigation::request_of(body).ok_or(Stranger("form"))?;
     let request = match checks::request(agent, origin, &jws) {
         Ok(request) if request.claims().return_address.is_some() => request,
-        // Without a proved return address there is nowhere to say what went wrong.
-        _ => return Err(Stranger("navigation request")),
+        Ok(_) => return Err(Stranger("no return address")),
+        Err(Refusal::Stranger(stranger)) => return Err(stranger),
+        Err(Refusal::Known(code)) => {
+            return page(StatusCode::CONFLICT, navigation::refusal_page(code));
+        }
     };
-    let digest_of = request.clone();
-    let (proof, progress) = match exchange::begin(agent, request) {
+    let (proof, progress) = match exchange::begin(agent, request.clone()) {
         Ok(reply) => {
             let found =
                 exchange::find(agent, reply.exchange, origin).ok_or(Stranger("exchange"))?;
             exchange::start(agent, &found);
-            let mut progress = found.progress();
+            let waiting = Waiting(found);
+            let mut progress = waiting.0.progress();
             let over = progress.wait_for(|now| !matches!(now, Progress::State(_))).await;
             let over = over.map(|now| now.clone()).map_err(|_| Stranger("exchange"))?;
             (reply.terminal_proof, over)
         }
         Err(code) => (String::new(), Progress::Failed(code, None)),
     };
-    let error = match &progress {
-        Progress::Failed(code, _) => serde_json::to_string(code).unwrap_or_default(),
-        _ => String::new(),
-    };
     let outcome = match &progress {
-        Progress::Answer(answer) => Ok(answer.as_str()),
-        _ => Err(error.trim_matches('"')),
+        Progress::Answer(answer) => Outcome::Answer(answer),
+        Progress::Failed(code, tries_left) => Outcome::Failed(*code, *tries_left),
+        Progress::State(_) => return Err(Stranger("exchange")),
     };
-    let (html, policy) =
-        navigation::page(&digest_of, &proof, outcome).ok_or(Stranger("return address"))?;
+    let home = navigation::page(&request, &proof, outcome).ok_or(Stranger("return address"))?;
+    page(StatusCode::OK, home)
+}
+
+/// A page with its content security policy. The portal must see with the post that it comes from
+/// here: hence a referrer policy that tells our origin, and nothing more.
+fn page(status: StatusCode, (html, policy): (String, String)) -> Result<Answer, Stranger> {
     let mut answer = Response::new(Full::from(html));
+    *answer.status_mut() = status;
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("origin"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let policy = HeaderValue::from_str(&policy).map_err(|_| Stranger("origin"))?;
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     Ok(answer)

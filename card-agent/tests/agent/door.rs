@@ -175,25 +175,3 @@ async fn the_page_is_told_to_ask_for_a_card_and_goes_on_when_it_comes() {
     let (states, last) = world.finish(&exchange).await;
     assert_eq!(last.status, 200, "{states:?} {}", last.body);
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_navigation_door_carries_the_answer_home_and_nowhere_else() {
-    let world = World::new(Layout::Observed).await;
-    let mut request = world.request();
-    request.return_address = Some(format!("{ORIGIN}/login/return"));
-    let body: String = url::form_urlencoded::Serializer::new(String::new())
-        .append_pair("request", &world.sign(&request))
-        .finish();
-    let form = "application/x-www-form-urlencoded";
-    let origin: &[(&str, &str)] = &[("Origin", ORIGIN)];
-    let path = "/v1/card-login/navigate";
-    let page = world.send(origin, path, form, "navigate", "document", &body).await;
-    assert_eq!(page.status, 200, "{}", page.body);
-    assert!(page.body.contains(&format!(r#"action="{ORIGIN}/login/return""#)));
-    assert!(page.head.contains(&format!("form-action {ORIGIN};")), "{}", page.head);
-    let answer = page.body.split(r#"name="answer" value=""#).nth(1).unwrap();
-    CardAnswer::parse(answer.split('"').next().unwrap()).unwrap();
-
-    let framed = world.send(origin, path, form, "navigate", "iframe", &body).await;
-    assert_eq!(framed.status, 403);
-}

@@ -5,6 +5,7 @@ mod browser_store;
 mod command_line;
 mod door;
 mod enrolment;
+mod navigation;
 mod pcsc;
 mod transcripts;
 mod world;

@@ -180,6 +180,19 @@ impl World {
         dest: &str,
         body: &str,
     ) -> Answer {
+        self.raw(&self.text(headers, path, content_type, mode, dest, body)).await
+    }
+
+    /// A request as it stands on the wire.
+    pub fn text(
+        &self,
+        headers: &[(&str, &str)],
+        path: &str,
+        content_type: &str,
+        mode: &str,
+        dest: &str,
+        body: &str,
+    ) -> String {
         let mut head = format!(
             "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nX-Card-Login: 1\r\nContent-Type: {content_type}\r\nSec-Fetch-Mode: {mode}\r\nSec-Fetch-Dest: {dest}\r\nSec-Fetch-Site: cross-site\r\nConnection: close\r\nContent-Length: {}\r\n",
             self.port,
@@ -188,7 +201,7 @@ impl World {
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        self.raw(&format!("{head}\r\n{body}")).await
+        format!("{head}\r\n{body}")
     }
 
     pub async fn raw(&self, text: &str) -> Answer {
