@@ -5,7 +5,7 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{Queries, StoreError, Tx, sql};
+use crate::{Queries, StoreError, Tx, moment::digest, sql};
 
 /// What a validated certificate says about who holds the card.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +67,26 @@ pub async fn find(
             .bind(subject.serial_number),
         )
         .await
+}
+
+/// Which card proved a login: hash of its issuer's name, and its holder's serialNumber.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn of_evidence(
+    queries: &mut impl Queries,
+    evidence_id: &str,
+) -> Result<Option<([u8; 32], String)>, StoreError> {
+    let row: Option<(Vec<u8>, String)> = queries
+        .fetch_optional(
+            sql("SELECT i.issuer_hash, i.serial_number FROM login_evidence e
+                 JOIN card_certificate c ON c.fingerprint = e.card_fingerprint
+                 JOIN card_identity i ON i.id = c.card_identity_id
+                 WHERE e.id = $1")
+            .bind(evidence_id),
+        )
+        .await?;
+    row.map(|(issuer, serial)| Ok((digest("card issuer", issuer)?, serial))).transpose()
 }
 
 /// Enters a person whom no card and no account named before, with the card that names them now.

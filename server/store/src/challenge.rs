@@ -22,7 +22,7 @@ pub struct Challenge {
     pub page_thumbprint: String,
     /// The request as signed.
     pub request_jws: String,
-    /// What the login is for: `login`.
+    /// What the card is asked for: `login`, or `stepup` within a living session.
     pub purpose: String,
     /// Invitation whose code was entered in this browser.
     pub invitation_id: Option<String>,

@@ -53,7 +53,8 @@ pub struct AtTerminal {
 /// A session, to be opened or as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// SHA-256 of the identifier in the cookie.
+    /// SHA-256 of the identifier in the cookie that it was opened with; it names the session for
+    /// ever, also under the cookies that [`renew`] gave it.
     pub id_hash: [u8; 32],
     /// Which kind of login opened it.
     pub realm: Realm,
@@ -199,6 +200,66 @@ impl Row {
                 .map(|at| (at, self.end_reason.unwrap_or_default())),
         })
     }
+}
+
+/// The session that a cookie's identifier opens in this realm, ended or not. After [`renew`] only
+/// the new cookie's does.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn find_by_cookie(
+    queries: &mut impl Queries,
+    realm: Realm,
+    cookie_hash: &[u8; 32],
+) -> Result<Option<Session>, StoreError> {
+    let row: Option<Row> = queries
+        .fetch_optional(
+            sql("SELECT id_hash, person_id, organisation_id, terminal_id, terminal_fingerprint, membership_id,
+                        hc_roles, acr, amr, auth_time, evidence_id, presence_id, created_at, last_seen_at,
+                        expires_at, locked_at, ended_at, end_reason
+                 FROM session
+                 WHERE (cookie_hash = $1 OR (id_hash = $1 AND cookie_hash IS NULL)) AND realm = $2")
+            .bind(cookie_hash)
+            .bind(realm.as_str()),
+        )
+        .await?;
+    row.map(|row| row.into_session(realm)).transpose()
+}
+
+/// Renews a live session under a new cookie: its person proved themself again, at its terminal and
+/// under its membership. What the session gave out stays good; a lock is lifted.
+///
+/// `by` is what would otherwise be opened; its `id_hash` becomes the cookie's. Answers whether this
+/// call renewed: not where the session ended, is past its end, or is anybody else's.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn renew(tx: &mut Tx, id_hash: &[u8; 32], by: &Session) -> Result<bool, StoreError> {
+    let Some(at) = &by.at_terminal else { return Ok(false) };
+    let changed = tx
+        .execute(
+            sql("UPDATE session
+                 SET cookie_hash = $2, hc_roles = $3, acr = $4, amr = $5, auth_time = $6,
+                     evidence_id = $7, presence_id = $8, presence_at = $6, presence_sequence = NULL,
+                     last_seen_at = $6, expires_at = $9, locked_at = NULL
+                 WHERE id_hash = $1 AND realm = $10 AND ended_at IS NULL AND expires_at > $6
+                   AND person_id = $11 AND membership_id = $12 AND terminal_fingerprint = $13")
+            .bind(id_hash)
+            .bind(by.id_hash)
+            .bind(serde_json::Value::from(by.hc_roles.clone()).to_string())
+            .bind(&by.acr)
+            .bind(serde_json::Value::from(by.amr.clone()).to_string())
+            .bind(by.auth_time)
+            .bind(&at.evidence_id)
+            .bind(at.presence_id.as_ref())
+            .bind(by.expires_at)
+            .bind(by.realm.as_str())
+            .bind(&by.person_id)
+            .bind(&at.membership_id)
+            .bind(at.fingerprint.to_vec()),
+        )
+        .await?;
+    Ok(changed == 1)
 }
 
 /// The session of this identifier in this realm, ended or not.

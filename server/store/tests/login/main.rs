@@ -59,6 +59,9 @@ on_both! {
     a_claim_is_decided_once_and_only_by_its_own_facility
     a_membership_ends_with_its_sessions_and_may_start_again
     a_session_ends_once_and_says_why
+    a_renewed_session_keeps_its_name_and_answers_to_the_new_cookie_only
+    only_the_same_person_place_and_membership_renew_a_live_session
+    two_logins_at_once_leave_one_cookie_that_opens
     a_late_presence_report_does_not_undo_a_newer_one
     silence_and_limits_are_found
     a_renewed_certificate_is_noted_as_one
@@ -380,6 +383,87 @@ async fn a_session_ends_once_and_says_why(databases: Databases) {
     assert!(end("other").await.is_none());
     let found = session::find(&mut reader, Realm::Portal, &[1; 32]).await.unwrap().unwrap();
     assert_eq!(found.ended, Some((NOW, "logout".to_owned())));
+}
+
+async fn a_renewed_session_keeps_its_name_and_answers_to_the_new_cookie_only(databases: Databases) {
+    let person_id = person(&databases.one).await;
+    let membership_id = start(&databases.one, &person_id).await;
+    let opened = open_session(&databases.one, 1, &person_id, &membership_id).await;
+    assert!(
+        databases.one.note_presence(&format!("T{FACILITY}"), "presence", 9, NOW).await.unwrap()
+    );
+    change!(databases.one, |tx| session::lock(tx, &[1; 32], NOW).await?);
+    let later = NOW + Duration::hours(1);
+    let by = |cookie: u8| Session {
+        id_hash: [cookie; 32],
+        auth_time: later,
+        last_seen_at: later,
+        expires_at: later + Duration::hours(8),
+        ..opened.clone()
+    };
+    for cookie in [2, 3] {
+        assert!(change!(databases.one, |tx| session::renew(tx, &[1; 32], &by(cookie)).await?));
+    }
+    let mut reader = databases.one.read();
+    let found = session::find(&mut reader, Realm::Portal, &[1; 32]).await.unwrap();
+    let expected = Session { id_hash: [1; 32], created_at: opened.created_at, ..by(3) };
+    assert_eq!(found, Some(expected.clone()));
+    for (cookie, opens) in [(1, None), (2, None), (3, Some(expected))] {
+        let found = session::find_by_cookie(&mut reader, Realm::Portal, &[cookie; 32]).await;
+        assert_eq!(found.unwrap(), opens, "{cookie}");
+    }
+    let found = session::find_by_cookie(&mut reader, Realm::Console, &[3; 32]).await.unwrap();
+    assert_eq!(found, None);
+    // The agent's reports begin anew with the card's next insertion.
+    assert!(
+        databases.one.note_presence(&format!("T{FACILITY}"), "presence", 1, NOW).await.unwrap()
+    );
+}
+
+async fn only_the_same_person_place_and_membership_renew_a_live_session(databases: Databases) {
+    let person_id = person(&databases.one).await;
+    let membership_id = start(&databases.one, &person_id).await;
+    let opened = open_session(&databases.one, 1, &person_id, &membership_id).await;
+    let at = opened.at_terminal.clone().unwrap();
+    let by = Session { id_hash: [2; 32], ..opened.clone() };
+    let elsewhere = AtTerminal { fingerprint: [99; 32], ..at.clone() };
+    let otherwise = AtTerminal { membership_id: "another".into(), ..at };
+    for stranger in [
+        Session { person_id: "another".into(), ..by.clone() },
+        Session { at_terminal: Some(elsewhere), ..by.clone() },
+        Session { at_terminal: Some(otherwise), ..by.clone() },
+        Session { at_terminal: None, ..by.clone() },
+        Session { realm: Realm::Console, ..by.clone() },
+        Session { auth_time: opened.expires_at, ..by.clone() },
+    ] {
+        let renewed = change!(databases.one, |tx| session::renew(tx, &[1; 32], &stranger).await?);
+        assert!(!renewed, "{stranger:?}");
+    }
+    assert!(!change!(databases.one, |tx| session::renew(tx, &[7; 32], &by).await?), "unknown");
+    change!(databases.one, |tx| session::end(tx, &[1; 32], "logout", NOW).await?);
+    assert!(!change!(databases.one, |tx| session::renew(tx, &[1; 32], &by).await?), "ended");
+    let mut reader = databases.one.read();
+    let found = session::find_by_cookie(&mut reader, Realm::Portal, &[1; 32]).await.unwrap();
+    assert_eq!(found.unwrap().auth_time, opened.auth_time);
+}
+
+async fn two_logins_at_once_leave_one_cookie_that_opens(databases: Databases) {
+    let person_id = person(&databases.one).await;
+    let membership_id = start(&databases.one, &person_id).await;
+    let opened = open_session(&databases.one, 1, &person_id, &membership_id).await;
+    let renew = async |store: &Store, cookie: u8| {
+        let by = Session { id_hash: [cookie; 32], ..opened.clone() };
+        change!(store, |tx| session::renew(tx, &[1; 32], &by).await?)
+    };
+    let both = tokio::join!(renew(&databases.one, 2), renew(&databases.two, 3));
+    assert_eq!(both, (true, true));
+    let mut open = 0;
+    for cookie in [1, 2, 3] {
+        let mut reader = databases.one.read();
+        let found = session::find_by_cookie(&mut reader, Realm::Portal, &[cookie; 32]).await;
+        open += usize::from(found.unwrap().is_some());
+    }
+    assert_eq!(open, 1);
 }
 
 async fn a_late_presence_report_does_not_undo_a_newer_one(databases: Databases) {
