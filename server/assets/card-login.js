@@ -1,5 +1,8 @@
 // Card login: the page's key, the portal's request, the agent's door, the submission.
 //
+// Where the browser keeps scripts from loopback and the instance allows it, the request goes to the
+// agent by top-level navigation instead, while the key waits in IndexedDB ("The second door" below).
+//
 // Nothing here is believed by the portal: it rebuilds everything from its own session. What this
 // page does decide is whether the program behind the loopback door is the enrolled agent of this
 // very terminal, before anybody is told to type a PIN.
@@ -119,13 +122,16 @@ async function door(path, body) {
   return answer;
 }
 
-/** Whether the enrolled agent of this terminal answers, for this request and with this code. */
-async function proofHolds(opened, challenge) {
-  const parts = String(opened.terminal_proof).split(".");
-  if (parts.length !== 3) return false;
+/**
+ * Whether the enrolled agent of this terminal answers, for this request and with this code: the
+ * proof's claims, or null.
+ */
+async function proven(terminalProof, challenge) {
+  const parts = String(terminalProof).split(".");
+  if (parts.length !== 3) return null;
   try {
     const header = JSON.parse(new TextDecoder().decode(octetsOf(parts[0])));
-    if (header.alg !== "ES256" || header.typ !== "terminal-proof+jwt") return false;
+    if (header.alg !== "ES256" || header.typ !== "terminal-proof+jwt") return null;
     const { kty, crv, x, y } = challenge.terminal_key;
     const algorithm = { name: "ECDSA", namedCurve: "P-256" };
     const key = await crypto.subtle.importKey("jwk", { kty, crv, x, y }, algorithm, false, ["verify"]);
@@ -133,18 +139,35 @@ async function proofHolds(opened, challenge) {
     const genuine = await crypto.subtle.verify(
       { name: "ECDSA", hash: "SHA-256" }, key, octetsOf(parts[2]), signed);
     const claims = JSON.parse(new TextDecoder().decode(octetsOf(parts[1])));
-    return genuine
+    const holds = genuine
       && claims.request === await sha256(challenge.request)
-      && claims.exchange === opened.exchange
-      && claims.confirmation_code === challenge.confirmation_code
-      && opened.confirmation_code === challenge.confirmation_code;
+      && claims.confirmation_code === challenge.confirmation_code;
+    return holds ? claims : null;
   } catch {
-    return false;
+    return null;
   }
 }
 
+/** The page's own key: its private half leaves neither this browser nor WebCrypto. */
+async function newKey() {
+  const keys = await crypto.subtle.generateKey(
+    { name: "ECDSA", namedCurve: "P-256" }, false, ["sign", "verify"]);
+  const { crv, kty, x, y } = await crypto.subtle.exportKey("jwk", keys.publicKey);
+  return { privateKey: keys.privateKey, jwk: { crv, kty, x, y } };
+}
+
+/** A request of the portal for this key. */
+function newChallenge(key, navigation) {
+  return portal("/login/challenge", {
+    page_key: key.jwk,
+    return_to: root.dataset.returnTo || null,
+    invitation: root.dataset.invitation === "true",
+    navigation,
+  });
+}
+
 /** The page's proof: the key that began also submits. */
-async function pageProof(keys, jwk, challenge, answer) {
+async function pageProof({ privateKey, jwk }, challenge, answer) {
   const header = { alg: "ES256", typ: "page-proof+jwt", jwk };
   const claims = {
     request: await sha256(challenge.request),
@@ -154,56 +177,79 @@ async function pageProof(keys, jwk, challenge, answer) {
   const part = (value) => base64url(encoder.encode(JSON.stringify(value)));
   const input = `${part(header)}.${part(claims)}`;
   const signature = await crypto.subtle.sign(
-    { name: "ECDSA", hash: "SHA-256" }, keys.privateKey, encoder.encode(input));
+    { name: "ECDSA", hash: "SHA-256" }, privateKey, encoder.encode(input));
   return `${input}.${base64url(signature)}`;
 }
 
 let running = null;
 
+/** A login by script, from the beginning to the agent's answer. */
+async function throughTheDoor(key) {
+  const challenge = await newChallenge(key, false);
+  const opened = await door(BEGIN, { request: challenge.request });
+  running = opened.exchange;
+  const claims = await proven(opened.terminal_proof, challenge);
+  if (claims?.exchange !== opened.exchange
+    || opened.confirmation_code !== challenge.confirmation_code) throw refusalOf("agent-foreign");
+  // Only now may the page speak of a PIN.
+  showCode(challenge);
+  let seen = null;
+  let answer = null;
+  while (answer === null) {
+    const body = { exchange: opened.exchange };
+    if (seen !== null) body.seen = seen;
+    const reply = await door(FINISH, body);
+    if (reply.state !== seen) show(`state-${String(reply.state).replaceAll("_", "-")}`);
+    seen = reply.state;
+    if (reply.state === "done") answer = String(reply.answer ?? "");
+  }
+  running = null;
+  return { challenge, terminalProof: opened.terminal_proof, answer };
+}
+
+async function submit(key, { challenge, terminalProof, answer }) {
+  show("state-verifying");
+  const accepted = await portal("/login/card", {
+    terminal_proof: terminalProof,
+    answer,
+    page_proof: await pageProof(key, challenge, answer),
+  });
+  show("state-welcome");
+  location.replace(accepted.redirect);
+}
+
 async function login() {
-  errorBox.hidden = true;
-  codeBox.hidden = true;
-  button.disabled = true;
-  show("state-starting");
+  begin();
   try {
-    const keys = await crypto.subtle.generateKey(
-      { name: "ECDSA", namedCurve: "P-256" }, false, ["sign", "verify"]);
-    const exported = await crypto.subtle.exportKey("jwk", keys.publicKey);
-    const jwk = { crv: exported.crv, kty: exported.kty, x: exported.x, y: exported.y };
-    const challenge = await portal("/login/challenge", {
-      page_key: jwk,
-      return_to: root.dataset.returnTo || null,
-      invitation: root.dataset.invitation === "true",
-    });
-    const opened = await door(BEGIN, { request: challenge.request });
-    running = opened.exchange;
-    if (!(await proofHolds(opened, challenge))) throw refusalOf("agent-foreign");
-    // Only now may the page speak of a PIN.
-    codeDigits.textContent = challenge.confirmation_code;
-    codeBox.hidden = false;
-    let seen = null;
-    let answer = null;
-    while (answer === null) {
-      const body = { exchange: opened.exchange };
-      if (seen !== null) body.seen = seen;
-      const reply = await door(FINISH, body);
-      if (reply.state !== seen) show(`state-${String(reply.state).replaceAll("_", "-")}`);
-      seen = reply.state;
-      if (reply.state === "done") answer = String(reply.answer ?? "");
-    }
-    running = null;
-    show("state-verifying");
-    const accepted = await portal("/login/card", {
-      terminal_proof: opened.terminal_proof,
-      answer,
-      page_proof: await pageProof(keys, jwk, challenge, answer),
-    });
-    show("state-welcome");
-    location.replace(accepted.redirect);
+    const key = await newKey();
+    await submit(key, await throughTheDoor(key));
   } catch (error) {
     await giveUp();
+    if (error instanceof Refusal && error.code === "agent-absent" && secondDoor) {
+      const kept = await keptFromLoopback();
+      if (kept === true) return leave();
+      secondDoor.hidden = kept === false;
+    }
     fail(error instanceof Refusal ? error : refusalOf("page"));
   }
+}
+
+function begin() {
+  errorBox.hidden = true;
+  codeBox.hidden = true;
+  if (secondDoor) secondDoor.hidden = true;
+  button.disabled = true;
+  show("state-starting");
+}
+
+function showCode(challenge) {
+  codeDigits.textContent = challenge.confirmation_code;
+  codeBox.hidden = false;
+}
+
+function again() {
+  button.disabled = false;
+  button.textContent = button.dataset.again;
 }
 
 function fail(refusal) {
@@ -213,8 +259,7 @@ function fail(refusal) {
   errorText.textContent = refusal.text ?? say("error-page");
   errorHelp.textContent = refusal.help ?? "";
   errorBox.hidden = false;
-  button.disabled = false;
-  button.textContent = button.dataset.again;
+  again();
   button.focus();
 }
 
@@ -232,9 +277,130 @@ async function giveUp() {
   }
 }
 
+// The second door.
+//
+// The page leaves for the agent with the signed request and comes back as another page, by a post
+// from another site that shows no cookie. What ties the two together is the key in IndexedDB, under
+// the request's digest, used once.
+
+const secondDoor = document.getElementById("login-navigate");
+const returned = document.getElementById("login-returned");
+const DATABASE = "card-login";
+const PAGES = "pages";
+/** In sessionStorage: this tab left for the agent and was not heard of since. */
+const LEFT = "card-login-left";
+
+/** Whether this browser keeps the page's script from loopback; null where it does not say. */
+async function keptFromLoopback() {
+  for (const name of ["loopback-network", "local-network-access"]) {
+    try {
+      return (await navigator.permissions.query({ name })).state !== "granted";
+    } catch {
+      // This browser does not know the permission by that name.
+    }
+  }
+  return null;
+}
+
+/** One transaction over the waiting pages; resolves with what `work` asked for once it is durable. */
+function pages(work) {
+  return new Promise((resolve, reject) => {
+    const opening = indexedDB.open(DATABASE, 1);
+    opening.onupgradeneeded = () => opening.result.createObjectStore(PAGES, { keyPath: "request" });
+    opening.onerror = () => reject(opening.error);
+    opening.onsuccess = () => {
+      const database = opening.result;
+      const transaction = database.transaction(PAGES, "readwrite");
+      const asked = work(transaction.objectStore(PAGES));
+      transaction.oncomplete = () => { database.close(); resolve(asked.result); };
+      transaction.onabort = () => { database.close(); reject(transaction.error); };
+    };
+  });
+}
+
+function keepWaiting(page) {
+  return pages((store) => {
+    // Keys of pages that nobody came back to end here at the latest.
+    store.openCursor().onsuccess = ({ target: { result: cursor } }) => {
+      if (!cursor) return;
+      if (cursor.value.until < Date.now()) cursor.delete();
+      cursor.continue();
+    };
+    return store.put(page);
+  });
+}
+
+function takeWaiting(request) {
+  return pages((store) => {
+    const found = store.get(request);
+    store.delete(request);
+    return found;
+  });
+}
+
+/** Goes to the agent by navigation. The page stays in sight until the agent answers. */
+async function leave() {
+  begin();
+  try {
+    const key = await newKey();
+    const challenge = await newChallenge(key, true);
+    const request = await sha256(challenge.request);
+    await keepWaiting({
+      request,
+      key,
+      challenge,
+      returnTo: root.dataset.returnTo,
+      invitation: root.dataset.invitation,
+      until: Date.now() + challenge.expires_in_secs * 1000,
+    });
+    sessionStorage.setItem(LEFT, request);
+    show("state-leaving");
+    showCode(challenge);
+    const form = secondDoor.querySelector("form");
+    form.elements.request.value = challenge.request;
+    form.submit();
+    again();
+  } catch (error) {
+    fail(error instanceof Refusal ? error : refusalOf("page"));
+  }
+}
+
+/** Goes on with what the agent's page brought. */
+async function comeBack({ request, terminalProof, answer, error, triesLeft }) {
+  begin();
+  // A reload must not bring the same answer twice.
+  history.replaceState(null, "", "/login");
+  sessionStorage.removeItem(LEFT);
+  try {
+    const page = await takeWaiting(request);
+    if (!page) throw refusalOf("not-begun-here");
+    root.dataset.returnTo = page.returnTo;
+    root.dataset.invitation = page.invitation;
+    if (error) {
+      const known = refusalOf(error, { tries: triesLeft });
+      throw known.text ? known : refusalOf("agent-failed");
+    }
+    if (!(await proven(terminalProof, page.challenge))) throw refusalOf("agent-foreign");
+    await submit(page.key, { challenge: page.challenge, terminalProof, answer });
+  } catch (error) {
+    fail(error instanceof Refusal ? error : refusalOf("page"));
+  }
+}
+
+/** The person went back from where the agent should have been. */
+function noAnswer() {
+  sessionStorage.removeItem(LEFT);
+  secondDoor.hidden = false;
+  fail(refusalOf("agent-no-answer"));
+}
+
 if (root) {
   button.addEventListener("click", login);
+  secondDoor?.querySelector("button").addEventListener("click", leave);
   addEventListener("pagehide", () => { void giveUp(); });
-  if (root.dataset.start === "auto") void login();
+  addEventListener("pageshow", ({ persisted }) => { if (persisted) location.reload(); });
+  if (returned) void comeBack(returned.dataset);
+  else if (secondDoor && sessionStorage.getItem(LEFT)) noAnswer();
+  else if (root.dataset.start === "auto") void login();
   else button.focus();
 }

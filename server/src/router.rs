@@ -18,6 +18,7 @@ pub fn terminal(app: &App) -> Router {
         .route("/login", get(login::page::get))
         .route("/login/challenge", post(login::challenge::post))
         .route("/login/card", post(login::card::post))
+        .route(login::navigation::RETURN_PATH, post(login::navigation::post))
         .route("/invitation", get(login::invitation::get).post(login::invitation::post))
         .route("/logout", post(login::logout::post))
         .route("/agent/presence", post(login::presence::post))

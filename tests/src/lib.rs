@@ -13,11 +13,15 @@ pub struct Chromium {
 }
 
 impl Chromium {
-    /// Starts Chromium with the profile's certificate and policies.
+    /// Starts Chromium with the profile's certificate and policies, and `more` arguments.
     ///
     /// # Errors
     /// When the driver or the browser is not installed, or does not start.
-    pub async fn start(profile: &Profile, logs: &std::path::Path) -> anyhow::Result<Self> {
+    pub async fn start(
+        profile: &Profile,
+        more: &[String],
+        logs: &std::path::Path,
+    ) -> anyhow::Result<Self> {
         let port = free_port()?;
         let mut command = profile.command("chromedriver", &[format!("--port={port}")]);
         command.env("LANG", "C.UTF-8");
@@ -27,8 +31,8 @@ impl Chromium {
         .await
         .context("chromedriver (package chromium-driver) is needed for this")?;
         let mut capabilities = DesiredCapabilities::chrome();
-        for argument in profile.arguments(true) {
-            capabilities.add_arg(&argument)?;
+        for argument in profile.arguments(true).iter().chain(more) {
+            capabilities.add_arg(argument)?;
         }
         capabilities.add_arg("--window-size=1280,900")?;
         let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), capabilities).await?;
@@ -46,6 +50,16 @@ impl Chromium {
     }
 }
 
+/// How the page's script and the agent meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// The managed policy of the agent lets the script call it.
+    Script,
+    /// The portal counts as a public address and no policy lets its script onto loopback; the
+    /// instance allows navigation instead.
+    Navigation,
+}
+
 /// The whole set with a Chromium at the first facility's terminal.
 pub struct Desktop {
     /// Everybody and everything.
@@ -61,18 +75,33 @@ impl Desktop {
     ///
     /// # Errors
     /// When a step of the set-up fails.
-    pub async fn set_up(folder: &std::path::Path) -> anyhow::Result<Self> {
+    pub async fn set_up(folder: &std::path::Path, door: Door) -> anyhow::Result<Self> {
         use sekisho::demo::{
             cast::CARD_HOLDERS,
             check::{self, Scene},
             report::Report,
         };
         let mut report = Report::new(true);
-        let scene = Scene::build(folder, &mut report).await?;
+        let scene = Scene::build_with(folder, &mut report, |settings| {
+            settings.card_login.navigation = door == Door::Navigation;
+        })
+        .await?;
         scene.admit_everybody().await?;
         let services = check::start_services(&scene.stage, &mut report).await?;
         let desk = &scene.desks[0];
-        let policy = desk.desk.policy_json().await?;
+        let mut policy: serde_json::Value = serde_json::from_str(&desk.desk.policy_json().await?)?;
+        let mut arguments = Vec::new();
+        if door == Door::Navigation {
+            let policy = policy.as_object_mut().context("the policy is no object")?;
+            let loopback = policy.remove("LoopbackNetworkAllowedForUrls");
+            loopback.context("the policy says nothing about loopback")?;
+            let port = scene.stage.origins.terminal.rsplit_once(':');
+            let (_, port) = port.context("the portal has no port")?;
+            arguments.push(format!(
+                "--ip-address-space-overrides=127.0.0.1:{port}=public,[::1]:{port}=public"
+            ));
+        }
+        let policy = policy.to_string();
         let profile = Profile::prepare(&folder.join("chromium"), &policy)?;
         let nss = profile.nss();
         let nss = nss.to_str().context("the folder's name is not UTF-8")?;
@@ -80,7 +109,7 @@ impl Desktop {
         anyhow::ensure!(status.success(), "the browser's certificate store: {stderr}");
         scene.cards.insert(CARD_HOLDERS[0].key)?;
         desk.desk.type_pin(CARD_HOLDERS[0].pin)?;
-        let chromium = Chromium::start(&profile, &scene.stage.logs()).await?;
+        let chromium = Chromium::start(&profile, &arguments, &scene.stage.logs()).await?;
         Ok(Self { scene, services, chromium })
     }
 

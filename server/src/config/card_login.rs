@@ -38,6 +38,9 @@ pub struct CardLoginSettings {
     pub minimum_agent_version: String,
     /// `logout`, `lock` or `keep`.
     pub card_removal: RemovalPolicy,
+    /// Whether the login page may reach the agent by top-level navigation where the browser keeps
+    /// its script from loopback.
+    pub navigation: bool,
 }
 
 impl Default for CardLoginSettings {
@@ -50,6 +53,7 @@ impl Default for CardLoginSettings {
             agent_port: 14_790,
             minimum_agent_version: "0.1.0".into(),
             card_removal: RemovalPolicy::Lock,
+            navigation: false,
         }
     }
 }
@@ -136,5 +140,11 @@ impl CardLogin {
     #[must_use]
     pub fn card_removal(&self) -> RemovalPolicy {
         self.settings.card_removal
+    }
+
+    /// Whether the agent's door for top-level navigation is open.
+    #[must_use]
+    pub fn navigation(&self) -> bool {
+        self.settings.navigation
     }
 }

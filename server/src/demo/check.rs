@@ -17,6 +17,7 @@ use super::{
     stage::{Stage, free_port},
     walk::{self, AccreditedFacility, EnrolledDesk},
 };
+use crate::config::Settings;
 
 /// Acts that the trail must hold in this order when the walk is over.
 const ORDER: [&str; 10] = [
@@ -52,11 +53,23 @@ impl Scene {
     /// # Errors
     /// The first step that failed.
     pub async fn build(folder: &Path, report: &mut Report) -> anyhow::Result<Self> {
+        Self::build_with(folder, report, |_| {}).await
+    }
+
+    /// The same with a configuration that `configure` has changed.
+    ///
+    /// # Errors
+    /// The first step that failed.
+    pub async fn build_with(
+        folder: &Path,
+        report: &mut Report,
+        configure: impl FnOnce(&mut Settings),
+    ) -> anyhow::Result<Self> {
         let cards_folder = folder.join("cards");
         let (stage, cards) = report
             .step("0", "init, look-alike cards, serve", async {
                 let mut made = None;
-                let stage = Stage::build(folder, |instance| {
+                let stage = Stage::build_with(folder, configure, |instance| {
                     made = Some(Cards::make(instance, &cards_folder, OffsetDateTime::now_utc())?);
                     Ok(())
                 })

@@ -73,11 +73,24 @@ impl Stage {
         folder: &Path,
         prepare: impl FnOnce(&Path) -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {
+        Self::build_with(folder, |_| {}, prepare).await
+    }
+
+    /// The same with a configuration that `configure` has changed.
+    ///
+    /// # Errors
+    /// When a step of the set-up fails.
+    pub async fn build_with(
+        folder: &Path,
+        configure: impl FnOnce(&mut Settings),
+        prepare: impl FnOnce(&Path) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
         let instance = folder.join("instance");
         let logs = folder.join("logs");
         std::fs::create_dir_all(&logs)?;
         let agent_port = free_port()?;
-        let settings = settings(agent_port)?;
+        let mut settings = settings(agent_port)?;
+        configure(&mut settings);
         let created = instance::create(
             &Plan {
                 folder: instance.clone(),

@@ -66,7 +66,7 @@ fn document(app: &App, facility: FacilityConnection) -> Result<TerminalTrust, Do
         accepted_policies: policy.accepted_policies().iter().map(ToString::to_string).collect(),
         presence_url: format!("{}{PRESENCE_PATH}", app.names().terminal),
         minimum_agent_version: version,
-        navigation: false,
+        navigation: policy.navigation(),
     };
     // What an agent would refuse is refused here, where the log tells the operator why.
     document.check()?;

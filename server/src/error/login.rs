@@ -37,6 +37,9 @@ pub const fn status(refusal: Refusal) -> StatusCode {
         | Refusal::CertificateRevoked
         | Refusal::NoSerialNumber
         | Refusal::HcRoleUnreadable
+        | Refusal::NavigationOff
+        | Refusal::NotFromAgent
+        | Refusal::AnotherPerson
         | Refusal::NotAMember
         | Refusal::ClaimWaiting
         | Refusal::InvitationMismatch

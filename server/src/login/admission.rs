@@ -2,7 +2,7 @@
 
 use http::HeaderValue;
 use sekisho_pki::national::hc_role::{HcRole, ID_JHPKI_CDATA};
-use sekisho_protocol::octets::encode;
+use sekisho_protocol::{Sha256Digest, octets::encode, request::ExpectedSubject};
 use sekisho_store::{
     Tx,
     audit::{Actor, Audited, Entry},
@@ -44,8 +44,10 @@ pub struct Arrival<'a> {
     pub browser_hash: &'a [u8; 32],
     /// The invitation whose code was entered in this browser.
     pub invitation_id: Option<&'a str>,
-    /// The session that this browser held until now.
-    pub previous_session: Option<[u8; 32]>,
+    /// The person whose card was asked for, within a living session.
+    pub expected: Option<&'a ExpectedSubject>,
+    /// SHA-256 of the session cookie that this browser held until now.
+    pub previous_cookie: Option<[u8; 32]>,
 }
 
 /// What the transaction decided, with the records that tell of it.
@@ -54,7 +56,8 @@ struct Decided {
     entries: Vec<Entry>,
 }
 
-/// Admits the holder and opens a session under a new identifier; answers its cookie.
+/// Admits the holder and opens a session under a new identifier, or renews under one the session
+/// that the same person has here; answers its cookie.
 ///
 /// # Errors
 /// [`LoginError::Refused`] with the reason, already audited; else the database or randomness.
@@ -103,6 +106,19 @@ async fn decide(
             .on("card", hex::encode(holder.fingerprint));
         Decided { outcome: Err(refusal), entries: vec![entry(record, peer, facility)] }
     };
+    let previous = match arrival.previous_cookie {
+        Some(cookie) => sessions::find_by_cookie(tx, Realm::Portal, &cookie).await?,
+        None => None,
+    };
+    if !arrival.expected.is_none_or(|expected| is_expected(holder, expected)) {
+        // Whose session it is did not bring this card; the session stays as it was.
+        let mut decided = refused(terminal(facility), Refusal::AnotherPerson);
+        if let Some(previous) = &previous {
+            let of_session = |entry: Entry| entry.on("session", hex::encode(previous.id_hash));
+            decided.entries = decided.entries.into_iter().map(of_session).collect();
+        }
+        return Ok(decided);
+    }
     let known = card::find(tx, subject).await?;
     let membership = match &known {
         Some(identity) => membership::in_force(tx, &identity.person_id, organisation_id).await?,
@@ -179,17 +195,6 @@ async fn decide(
     };
     let seen = note_certificate(tx, holder, &identity, now).await?;
     let evidence_id = evidence::keep(tx, &holder.evidence).await?;
-    if let Some(previous) = arrival.previous_session {
-        let ended = sessions::end(tx, &previous, "replaced", now).await?;
-        logout::fan_out(tx, ended.as_slice(), now).await?;
-        if let Some(ended) = ended {
-            let record = Entry::done("session.end", Actor::Person(identity.person_id.clone()), now)
-                .on("session", hex::encode(ended.id_hash))
-                .on("person", ended.person_id)
-                .fact("reason", "replaced");
-            entries.push(entry(record, peer, facility));
-        }
-    }
     let session = Session {
         id_hash,
         realm: Realm::Portal,
@@ -212,9 +217,27 @@ async fn decide(
         locked_at: None,
         ended: None,
     };
-    sessions::open(tx, &session).await?;
+    let renewed = match &previous {
+        Some(previous) => sessions::renew(tx, &previous.id_hash, &session).await?,
+        None => false,
+    };
+    let (named, becomes) = match &previous {
+        Some(previous) if renewed => (previous.id_hash, "renewed"),
+        _ => (id_hash, "opened"),
+    };
+    if !renewed {
+        if let Some(previous) = previous {
+            let person = Actor::Person(identity.person_id.clone());
+            let ended = replace(tx, &previous, person, now).await?;
+            entries.extend(ended.map(|record| entry(record, peer, facility)));
+        }
+        sessions::open(tx, &session).await?;
+    }
+    let purpose = if arrival.expected.is_some() { "stepup" } else { "login" };
     let record = Entry::done("login.card", Actor::Person(identity.person_id), now)
-        .on("session", hex::encode(id_hash))
+        .on("session", hex::encode(named))
+        .fact("session_is", becomes)
+        .fact("purpose", purpose)
         .on("evidence", evidence_id)
         .on("card", hex::encode(holder.fingerprint))
         .fact("acr", acr::HPKI_CARD)
@@ -230,6 +253,29 @@ async fn decide(
         .personal("name", &holder.name);
     entries.push(entry(record, peer, facility));
     Ok(Decided { outcome: Ok(()), entries })
+}
+
+/// Whether this is the card that was asked for.
+fn is_expected(holder: &VerifiedCardHolder, expected: &ExpectedSubject) -> bool {
+    Sha256Digest::new(holder.issuer_hash) == expected.issuer_name_sha256
+        && holder.serial_number == expected.serial_number
+}
+
+/// Ends the session that this browser held; the record of it, unless it had ended before.
+async fn replace(
+    tx: &mut Tx,
+    previous: &Session,
+    by: Actor,
+    now: OffsetDateTime,
+) -> Result<Option<Entry>, LoginError> {
+    let ended = sessions::end(tx, &previous.id_hash, "replaced", now).await?;
+    logout::fan_out(tx, ended.as_slice(), now).await?;
+    Ok(ended.map(|ended| {
+        Entry::done("session.end", by, now)
+            .on("session", hex::encode(ended.id_hash))
+            .on("person", ended.person_id)
+            .fact("reason", "replaced")
+    }))
 }
 
 async fn note_certificate(

@@ -21,7 +21,7 @@ use super::{
     challenge::{
         BROWSER_COOKIE, browser_hash, entry, note_refusal, read_json, terminal, terminal_key,
     },
-    hpki::{ThisConnection, VerifiedCardHolder, VerifiedCardProof, named_nonce},
+    hpki::{ThisConnection, VerifiedCardHolder, VerifiedCardProof, named_nonce, our_request},
     refusal::{LoginError, Refusal},
     session,
 };
@@ -73,12 +73,14 @@ async fn submit(
         Ok(judged) => judged,
         Err(error) => return Err(note_refusal(app, "login.card", peer, facility, error).await),
     };
+    let expected = our_request(&challenge.request_jws)?.expected_subject;
     let arrival = Arrival {
         peer,
         facility,
         browser_hash: &browser_hash,
         invitation_id: challenge.invitation_id.as_deref(),
-        previous_session: session::cookie_hash(headers),
+        expected: expected.as_ref(),
+        previous_cookie: session::cookie_hash(headers),
     };
     let opened = admission::admit(app, &holder, arrival).await?;
     Ok((opened, challenge.return_to.unwrap_or_else(|| "/".to_owned())))

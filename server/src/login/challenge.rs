@@ -12,11 +12,14 @@ use http::HeaderMap;
 use sekisho_key::{KeyError, Randomness, RandomnessError};
 use sekisho_protocol::{
     ChallengeNonce, Jwk, Sha256Digest,
-    request::{AUDIENCE, ConfirmationCode, LoginRequest, Purpose, RequestFacility},
+    request::{
+        AUDIENCE, ConfirmationCode, ExpectedSubject, LoginRequest, Purpose, RequestFacility,
+    },
 };
 use sekisho_store::{
     StoreError,
     audit::{Actor, Audited, Entry},
+    card,
     challenge::{self, Challenge},
     invitation, transaction,
 };
@@ -26,6 +29,7 @@ use sha2::{Digest, Sha256};
 use time::Duration;
 
 use super::{
+    navigation,
     refusal::{LoginError, Refusal},
     session,
 };
@@ -54,6 +58,9 @@ struct Body {
     return_to: Option<String>,
     #[serde(default)]
     invitation: bool,
+    /// The page will go to the agent by top-level navigation.
+    #[serde(default)]
+    navigation: bool,
 }
 
 /// What the page gets.
@@ -101,6 +108,10 @@ async fn issue(
     let browser_hash = browser_hash(headers).ok_or(Refusal::BrowserUnknown)?;
     let page_key: Jwk = serde_json::from_value(body.page_key).map_err(|_| Refusal::PageKey)?;
     let return_to = body.return_to.map(local_path).transpose()?;
+    let settings = app.config().card_login();
+    if body.navigation && !settings.navigation() {
+        return Err(Refusal::NavigationOff.into());
+    }
     let now = app.now();
     let mut reader = app.store().read();
     let waiting =
@@ -121,7 +132,13 @@ async fn issue(
     if trust.card_issuers().is_empty() {
         return Err(Refusal::NotConfigured.into());
     }
-    let settings = app.config().card_login();
+    let expected_subject = if body.invitation {
+        // Whoever was invited is somebody else than the person at work here, or logs in anyway.
+        None
+    } else {
+        expected_subject(app, peer, facility, headers).await?
+    };
+    let purpose = if expected_subject.is_some() { Purpose::Stepup } else { Purpose::Login };
     let lifetime = settings.request_lifetime();
     let nonce = ChallengeNonce::new(random_octets(app.random())?);
     let jti: [u8; 16] = random_octets(app.random())?;
@@ -141,9 +158,9 @@ async fn issue(
             x5t_s256: Sha256Digest::new(facility.fingerprint),
         },
         page_key: page_key.thumbprint(),
-        purpose: Purpose::Login,
+        purpose,
         acr: acr::HPKI_CARD.to_owned(),
-        expected_subject: None,
+        expected_subject,
         card_issuers: trust.card_issuers().to_vec(),
         accepted_policies: settings.accepted_policies().iter().map(ToString::to_string).collect(),
         confirmation_code,
@@ -156,7 +173,11 @@ async fn issue(
             Lang::Ja => sekisho_protocol::request::Language::Ja,
             Lang::En => sekisho_protocol::request::Language::En,
         },
-        return_address: None,
+        return_address: body.navigation.then(|| {
+            let origin = &app.names().terminal;
+            // The cookie of the language does not come along with a post from another site.
+            format!("{origin}{}?lang={}", navigation::RETURN_PATH, lang.tag())
+        }),
     };
     let (kid, key) = &app.keys().login_request;
     let unsigned = request.prepare(kid)?;
@@ -172,7 +193,7 @@ async fn issue(
         terminal_fingerprint: facility.fingerprint,
         page_thumbprint: page_key.thumbprint().to_string(),
         request_jws: request_jws.clone(),
-        purpose: "login".to_owned(),
+        purpose: purpose_word(purpose).to_owned(),
         invitation_id,
         return_to,
         created_at: now,
@@ -180,7 +201,9 @@ async fn issue(
     };
     let entry =
         entry(Entry::done("login.challenge.issue", terminal(facility), now), peer, facility)
-            .on("request", request.jti);
+            .on("request", request.jti)
+            .fact("purpose", purpose_word(purpose))
+            .fact("door", if body.navigation { "navigation" } else { "script" });
     transaction!(app.store(), StoreError, |tx| {
         challenge::remember(tx, &stored).await?;
         Ok(Audited::new((), entry.clone()))
@@ -192,6 +215,36 @@ async fn issue(
         terminal_key,
         expires_in_secs: lifetime.whole_seconds(),
     })
+}
+
+/// Whose card is asked for: within a living session that of its person, so that nobody slips into
+/// it; who wants to change places logs out first.
+async fn expected_subject(
+    app: &App,
+    peer: &Peer,
+    facility: &FacilityConnection,
+    headers: &HeaderMap,
+) -> Result<Option<ExpectedSubject>, StoreError> {
+    let Some(session) = session::current(app, peer, headers, facility).await? else {
+        return Ok(None);
+    };
+    let found = card::of_evidence(&mut app.store().read(), &session.evidence_id).await?;
+    let (issuer_hash, serial_number) = found.ok_or_else(|| StoreError::Corrupt {
+        what: "portal session",
+        detail: "no card proved it".to_owned(),
+    })?;
+    let issuer_name_sha256 = Sha256Digest::new(issuer_hash);
+    Ok(Some(ExpectedSubject { issuer_name_sha256, serial_number }))
+}
+
+/// As stored and in audit records.
+fn purpose_word(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Login => "login",
+        Purpose::Stepup => "stepup",
+        Purpose::Presence => "presence",
+        Purpose::Consent => "consent",
+    }
 }
 
 fn removal_on_the_wire(policy: config::RemovalPolicy) -> sekisho_protocol::request::RemovalPolicy {

@@ -138,7 +138,7 @@ impl VerifiedCardProof {
 }
 
 /// The request as we stored it. Our own words, so a failure is a defect that must still refuse.
-fn our_request(jws: &str) -> Result<LoginRequest, Refusal> {
+pub(super) fn our_request(jws: &str) -> Result<LoginRequest, Refusal> {
     let payload = jws.split('.').nth(1).ok_or(Refusal::ChallengeUnknown)?;
     let payload =
         sekisho_protocol::octets::decode(payload).map_err(|_| Refusal::ChallengeUnknown)?;

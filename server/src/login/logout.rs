@@ -31,14 +31,17 @@ pub async fn post(
     facility: FacilityConnection,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
-    if let Some(id_hash) = session::cookie_hash(&headers) {
+    if session::cookie_hash(&headers).is_some() {
         let now = app.now();
         transaction!(app.store(), StoreError, |tx| {
-            let ended = sessions::end(tx, &id_hash, "logout", now).await?;
+            let ended = match session::of_cookie(tx, &headers).await? {
+                Some(found) => sessions::end(tx, &found.id_hash, "logout", now).await?,
+                None => None,
+            };
             fan_out(tx, ended.as_slice(), now).await?;
             let record = match ended {
                 Some(ended) => Entry::done("session.logout", Actor::Person(ended.person_id), now)
-                    .on("session", hex::encode(id_hash)),
+                    .on("session", hex::encode(ended.id_hash)),
                 None => Entry::refused(
                     "session.logout",
                     Actor::Terminal(facility.terminal_id.clone()),

@@ -4,6 +4,7 @@
 //! 2. [`challenge`]: the request that this portal signs for one page at one terminal.
 //! 3. [`card`]: the submission: the nonce is consumed first, in a commit of its own; then [`hpki`]
 //!    verifies everything from our own side; then [`admission`] decides about the membership.
+//!    Where the browser keeps the page's script from the agent, [`navigation`] brings the answer home.
 //! 4. [`session`]: every later request is judged against the terminal certificate of its own
 //!    connection.
 //! 5. [`presence`] and [`logout`]: how it ends.
@@ -18,6 +19,7 @@ pub mod invitation_code;
 pub mod logout;
 pub mod members;
 pub mod name;
+pub mod navigation;
 pub mod page;
 pub mod presence;
 pub mod refusal;

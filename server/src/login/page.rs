@@ -2,29 +2,34 @@
 
 use askama::Template;
 use axum::{
-    extract::State,
+    extract::{Extension, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, Uri, header};
+use sekisho_protocol::door::NAVIGATE_PATH;
 use sekisho_store::invitation;
 use serde::Deserialize;
 
-use super::challenge::{BROWSER_COOKIE, browser_hash, local_path, random_octets};
+use super::{
+    challenge::{BROWSER_COOKIE, browser_hash, local_path, random_octets},
+    session,
+};
 use crate::{
     app::App,
     catalogue::Text,
     cookie::{self, SameSite},
     error::page::PageError,
     form,
-    listener::FacilityConnection,
+    listener::{FacilityConnection, Peer},
     login::refusal::LoginError,
     middleware::ContentPolicy,
     page::{Page, PageFrame},
 };
 
 /// The texts that the page's script chooses from, by `data-key`.
-const MESSAGES: [(&str, &str); 50] = [
+const MESSAGES: [(&str, &str); 55] = [
     ("state-starting", "login-state-starting"),
+    ("state-leaving", "login-state-leaving"),
     ("state-reading", "login-state-reading"),
     ("state-waiting-for-card", "login-state-waiting-for-card"),
     ("state-choosing-card", "login-state-choosing-card"),
@@ -39,6 +44,10 @@ const MESSAGES: [(&str, &str); 50] = [
     ("help-page", "login-error-page-help"),
     ("error-agent-absent", "login-error-agent-absent"),
     ("help-agent-absent", "login-error-agent-absent-help"),
+    ("error-agent-no-answer", "login-error-agent-no-answer"),
+    ("help-agent-no-answer", "login-error-agent-no-answer-help"),
+    ("error-not-begun-here", "login-error-not-begun-here"),
+    ("help-not-begun-here", "login-error-not-begun-here-help"),
     ("error-agent-stranger", "login-error-agent-stranger"),
     ("help-agent-stranger", "login-error-agent-stranger-help"),
     ("error-agent-foreign", "login-error-agent-foreign"),
@@ -125,10 +134,86 @@ struct LoginPage {
     terminal_name: String,
     agent_origin: String,
     return_to: String,
+    /// Where the agent's door for top-level navigation is, if it is open.
+    navigation: Option<String>,
     start: &'static str,
     notice: Option<String>,
     invitation_for: Option<String>,
+    at_work: Option<String>,
+    returned: Option<Returned>,
     messages: Vec<(&'static str, String)>,
+}
+
+/// What the agent sent the browser back with; nothing of it is believed here.
+pub(super) struct Returned {
+    /// SHA-256 of the request that it answers: under it the browser keeps the page's key.
+    pub(super) request: String,
+    /// The agent's proof; empty where it failed before.
+    pub(super) terminal_proof: String,
+    /// The card's answer; empty where there is none.
+    pub(super) answer: String,
+    /// Why there is none, as the page's messages name it; else empty.
+    pub(super) error: String,
+    /// Tries left, where the agent tells; else empty.
+    pub(super) tries_left: String,
+}
+
+/// What differs from one visit of the page to another.
+#[derive(Default)]
+pub(super) struct Visit {
+    pub(super) return_to: Option<String>,
+    pub(super) notice: Option<String>,
+    /// Name on the invitation whose code was entered.
+    pub(super) invitation_for: Option<String>,
+    /// Name of the person whose living session asks for the card again.
+    pub(super) at_work: Option<String>,
+    pub(super) returned: Option<Returned>,
+}
+
+/// The page, with the headers that let its script reach the agent.
+pub(super) fn show(
+    app: &App,
+    facility: &FacilityConnection,
+    page: PageFrame,
+    visit: Visit,
+) -> Response {
+    let settings = app.config().card_login();
+    let agent_origin = agent_origin(app);
+    let mut policy = ContentPolicy::strict().connect(&agent_origin);
+    if settings.navigation() {
+        policy = policy.form_action(&agent_origin);
+    }
+    let messages = MESSAGES.iter().map(|(name, key)| (*name, page.text.t(key))).collect::<Vec<_>>();
+    let body = LoginPage {
+        facility_name: facility.organisation_name.clone(),
+        terminal_name: facility.terminal_name.clone(),
+        navigation: settings.navigation().then(|| format!("{agent_origin}{NAVIGATE_PATH}")),
+        agent_origin,
+        // A service is waiting: no click is needed to begin.
+        start: if visit.return_to.is_some() { "auto" } else { "click" },
+        return_to: visit.return_to.unwrap_or_default(),
+        notice: visit.notice,
+        invitation_for: visit.invitation_for,
+        at_work: visit.at_work,
+        returned: visit.returned,
+        messages,
+        page,
+    };
+    let mut response = Page(body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy.header());
+    if settings.navigation() {
+        // The agent must see our origin with the form. Every policy that forgets it across sites or
+        // from https to http would make it `null` (Fetch, "append a request Origin header").
+        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("origin"));
+    }
+    response
+}
+
+/// The agent's door on this very PC. CSP has no form for an IPv6 literal (CSP Level 3 §2.3.1); the
+/// agent listens on both.
+pub(super) fn agent_origin(app: &App) -> String {
+    format!("http://127.0.0.1:{}", app.config().card_login().agent_port())
 }
 
 /// `GET /login`.
@@ -137,6 +222,7 @@ struct LoginPage {
 /// [`PageError`]: a query that this page does not know, or the database does not answer.
 pub async fn get(
     State(app): State<App>,
+    Extension(peer): Extension<Peer>,
     facility: FacilityConnection,
     page: PageFrame,
     uri: Uri,
@@ -157,24 +243,18 @@ pub async fn get(
         }
         _ => None,
     };
-    // CSP has no form for an IPv6 literal (CSP Level 3 §2.3.1); the agent listens on both.
-    let agent_origin = format!("http://127.0.0.1:{}", app.config().card_login().agent_port());
-    let policy = ContentPolicy::strict().connect(&agent_origin).header();
-    let messages = MESSAGES.iter().map(|(name, key)| (*name, page.text.t(key))).collect::<Vec<_>>();
-    let body = LoginPage {
-        facility_name: facility.organisation_name.clone(),
-        terminal_name: facility.terminal_name.clone(),
-        agent_origin,
-        // A service is waiting: no click is needed to begin.
-        start: if return_to.is_some() { "auto" } else { "click" },
-        return_to: return_to.unwrap_or_default(),
+    let at_work = match &invitation_for {
+        None => session::current(&app, &peer, &headers, &facility).await?,
+        Some(_) => None,
+    };
+    let visit = Visit {
+        return_to,
         notice: query.notice.map(|notice| notice.words(&page.text)),
         invitation_for,
-        messages,
-        page,
+        at_work: at_work.map(|session| session.names.name),
+        returned: None,
     };
-    let mut response = Page(body).into_response();
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    let mut response = show(&app, &facility, page, visit);
     give_browser_cookie(&app, &headers, &mut response)?;
     Ok(response)
 }

@@ -11,6 +11,10 @@ pub enum Refusal {
     BrowserUnknown,
     /// The body is not what the path takes.
     Malformed,
+    /// Login by navigation is not allowed here.
+    NavigationOff,
+    /// An answer that some other page than the agent's sent the browser here with.
+    NotFromAgent,
     /// The page's key is not a P-256 key.
     PageKey,
     /// Too many challenges wait at this terminal.
@@ -55,6 +59,8 @@ pub enum Refusal {
     NoSerialNumber,
     /// The hcRole attribute cannot be read.
     HcRoleUnreadable,
+    /// Another person's card than the one whose session this is.
+    AnotherPerson,
     /// The person has no membership at this facility.
     NotAMember,
     /// The person's claim waits for the administrator.
@@ -84,9 +90,11 @@ pub enum Refusal {
 impl Refusal {
     /// Every refusal, for the test that each has words.
     #[cfg(test)]
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 39] = [
         Self::BrowserUnknown,
         Self::Malformed,
+        Self::NavigationOff,
+        Self::NotFromAgent,
         Self::PageKey,
         Self::TooManyChallenges,
         Self::NotConfigured,
@@ -109,6 +117,7 @@ impl Refusal {
         Self::RevocationUnknown,
         Self::NoSerialNumber,
         Self::HcRoleUnreadable,
+        Self::AnotherPerson,
         Self::NotAMember,
         Self::ClaimWaiting,
         Self::InvitationMismatch,
@@ -130,6 +139,8 @@ impl Refusal {
         match self {
             Self::BrowserUnknown => "browser-unknown",
             Self::Malformed => "malformed",
+            Self::NavigationOff => "navigation-off",
+            Self::NotFromAgent => "not-from-agent",
             Self::PageKey => "page-key",
             Self::TooManyChallenges => "too-many-challenges",
             Self::NotConfigured => "not-configured",
@@ -152,6 +163,7 @@ impl Refusal {
             Self::RevocationUnknown => "revocation-unknown",
             Self::NoSerialNumber => "no-serial-number",
             Self::HcRoleUnreadable => "hc-role-unreadable",
+            Self::AnotherPerson => "another-person",
             Self::NotAMember => "not-a-member",
             Self::ClaimWaiting => "claim-waiting",
             Self::InvitationMismatch => "invitation-mismatch",

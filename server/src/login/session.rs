@@ -33,7 +33,7 @@ pub const COOKIE: &str = "__Host-session";
 /// A live session of a person at this terminal, judged on this request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortalSession {
-    /// SHA-256 of the identifier in the cookie.
+    /// Names the session; equal to the hash of the cookie's identifier until it is renewed.
     pub id_hash: [u8; 32],
     /// The person.
     pub person_id: String,
@@ -99,6 +99,20 @@ pub fn cookie_hash(headers: &HeaderMap) -> Option<[u8; 32]> {
     (octets.len() == 32).then(|| Sha256::digest(octets).into())
 }
 
+/// The session that this request's cookie opens, ended or not.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn of_cookie(
+    queries: &mut impl Queries,
+    headers: &HeaderMap,
+) -> Result<Option<Session>, StoreError> {
+    match cookie_hash(headers) {
+        Some(cookie) => sessions::find_by_cookie(queries, Realm::Portal, &cookie).await,
+        None => Ok(None),
+    }
+}
+
 /// The cookie of a new session; it ends with the browser, the session by our own clock.
 #[must_use]
 pub(super) fn set_cookie(identifier: &[u8; 32]) -> Option<HeaderValue> {
@@ -116,11 +130,9 @@ pub async fn state(
     headers: &HeaderMap,
     facility: &FacilityConnection,
 ) -> Result<State, StoreError> {
-    let Some(id_hash) = cookie_hash(headers) else { return Ok(State::None) };
     let mut reader = app.store().read();
-    let Some(session) = sessions::find(&mut reader, Realm::Portal, &id_hash).await? else {
-        return Ok(State::None);
-    };
+    let Some(session) = of_cookie(&mut reader, headers).await? else { return Ok(State::None) };
+    let id_hash = session.id_hash;
     if let Some((_, reason)) = session.ended {
         return Ok(State::Ended { reason });
     }

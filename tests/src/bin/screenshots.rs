@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use sekisho_tests::Desktop;
+use sekisho_tests::{Desktop, Door};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -15,7 +15,7 @@ async fn main() -> anyhow::Result<()> {
         .into();
     std::fs::create_dir_all(&out)?;
     let folder = tempfile::tempdir()?;
-    let desktop = Desktop::set_up(folder.path()).await?;
+    let desktop = Desktop::set_up(folder.path(), Door::Script).await?;
     let origins = &desktop.scene.stage.origins;
     let (terminal, public) = (&origins.terminal, &origins.public);
     let driver = &desktop.chromium.driver;

@@ -25,6 +25,7 @@ use time::{Duration, OffsetDateTime, macros::datetime};
 use tower::ServiceExt;
 
 use crate::{
+    config::Settings,
     listener::Peer,
     login::invitation_code::InvitationCode,
     router,
@@ -99,7 +100,12 @@ pub struct Desk {
 
 /// An instance that trusts the look-alike, with current lists that revoke nothing.
 pub async fn instance() -> TestApp {
-    let test = testing::app().await;
+    instance_with(Settings::default()).await
+}
+
+/// The same with this configuration.
+pub async fn instance_with(settings: Settings) -> TestApp {
+    let test = testing::app_with(settings).await;
     for folder in ["anchors/hpki", "crls/hpki"] {
         std::fs::create_dir_all(test.folder.path().join(folder)).unwrap();
     }
@@ -131,6 +137,13 @@ pub async fn desk(test: &TestApp, seed: u64) -> Desk {
 
 pub fn jwk(key: &SoftwareKey) -> Jwk {
     Jwk::from_spki_der(key.public_key_der()).unwrap()
+}
+
+/// The request within a challenge.
+pub fn request_of(challenge: &Json) -> LoginRequest {
+    let payload = challenge["request"].as_str().unwrap().split('.').nth(1).unwrap();
+    let payload = sekisho_protocol::octets::decode(payload).unwrap();
+    serde_json::from_slice(&payload).unwrap()
 }
 
 pub struct Answered {
@@ -211,10 +224,15 @@ impl Desk {
     /// Opens the login page and gets a challenge.
     pub async fn begin(&mut self, test: &TestApp, invitation: bool) -> Json {
         self.get(test, "/login").await;
-        let body = json!({"page_key": jwk(&self.page_key), "invitation": invitation});
-        let answered = self.post_json(test, "/login/challenge", body.to_string()).await;
+        let answered = self.ask(test, json!({"invitation": invitation})).await;
         assert_eq!(answered.status, 200, "{}", answered.text);
         answered.json()
+    }
+
+    /// Asks for a challenge with these members beside the page's key.
+    pub async fn ask(&mut self, test: &TestApp, mut body: Json) -> Answered {
+        body["page_key"] = serde_json::to_value(jwk(&self.page_key)).unwrap();
+        self.post_json(test, "/login/challenge", body.to_string()).await
     }
 
     /// What page, agent and card make of a challenge, spoilt by `spoil` before the card signs.
@@ -225,9 +243,7 @@ impl Desk {
         spoil: impl FnOnce(&mut SignedInput),
     ) -> LoginSubmission {
         let request_jws = challenge["request"].as_str().unwrap();
-        let payload = request_jws.split('.').nth(1).unwrap();
-        let payload = sekisho_protocol::octets::decode(payload).unwrap();
-        let request: LoginRequest = serde_json::from_slice(&payload).unwrap();
+        let request = request_of(challenge);
         let request_digest = Sha256Digest::of(request_jws);
         let certificate = card.certificate();
         let mut input = SignedInput {

@@ -4,4 +4,6 @@ mod attacks;
 mod console;
 mod desk;
 mod invitations;
+mod navigation;
 mod sessions;
+mod step_up;

@@ -88,7 +88,8 @@ pub async fn get(
         state: owned("state"),
     };
     let address = address(&app, &afterwards).await?;
-    let Some(id_hash) = session::cookie_hash(&headers) else { return Ok(leave(&address)) };
+    let found = session::of_cookie(&mut app.store().read(), &headers).await?;
+    let Some(id_hash) = found.map(|found| found.id_hash) else { return Ok(leave(&address)) };
     if let Some(hint) = hint
         && let Some(client) = service::find(&mut app.store().read(), &hint.aud).await?
     {
@@ -124,8 +125,8 @@ pub async fn post(
     StrictForm(afterwards): StrictForm<Afterwards>,
 ) -> Result<Response, PageError> {
     let address = address(&app, &afterwards).await?;
-    if let Some(id_hash) = session::cookie_hash(&headers) {
-        end(&app, &peer, &facility, &id_hash).await?;
+    if let Some(found) = session::of_cookie(&mut app.store().read(), &headers).await? {
+        end(&app, &peer, &facility, &found.id_hash).await?;
     }
     Ok(leave(&address))
 }

@@ -4,4 +4,5 @@ mod authorize;
 mod exchange;
 mod logout;
 mod registration;
+mod renewal;
 mod scene;
