@@ -6,9 +6,11 @@ use secrecy::SecretString;
 
 use crate::{
     audit::sequencer,
+    housekeeping,
     instance::{renew_ocsp_responders, renew_server_certificates},
     listener::Tls,
     login::presence,
+    notice,
     oidc::logout::backchannel,
     outbox::{self, Deliverers},
     repository::publish,
@@ -41,6 +43,9 @@ pub fn all(tls: Arc<Tls>, passphrase: SecretString) -> Vec<Job> {
         Job::new("session-limits", Duration::from_secs(60), Runs::OnOneNode, |app| async move {
             Ok(presence::end_overdue(&app).await?)
         }),
+        Job::new("housekeeping", Duration::from_secs(600), Runs::OnOneNode, |app| async move {
+            Ok(housekeeping::run(&app).await?)
+        }),
         // Each process shows its own certificates.
         Job::new("server-certificates", Duration::from_secs(3600), Runs::OnEachNode, move |app| {
             let (tls, passphrase) = (Arc::clone(&tls), passphrase.clone());
@@ -54,5 +59,7 @@ pub fn all(tls: Arc<Tls>, passphrase: SecretString) -> Vec<Job> {
 
 /// Who delivers which kind of message; each slice that writes to the outbox adds its line.
 fn deliverers() -> Deliverers {
-    Deliverers::new().with(backchannel::KIND, backchannel::deliver)
+    Deliverers::new()
+        .with(backchannel::KIND, backchannel::deliver)
+        .with(notice::KIND, notice::deliver)
 }

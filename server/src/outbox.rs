@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc};
 
-use sekisho_store::{StoreError, outbox::Message};
+use sekisho_store::StoreError;
+pub use sekisho_store::outbox::Message;
 use time::Duration;
 
 use crate::app::App;

@@ -2,10 +2,6 @@
 //! the same port of two loopback addresses, so that everything they say must be the same.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[path = "../store/tests/login/database.rs"]
-#[allow(dead_code, reason = "of the store's fixture only the empty database is needed here")]
-mod database;
-
 use std::{net::SocketAddr, path::Path};
 
 use sekisho::{
@@ -16,6 +12,7 @@ use sekisho::{
     people::totp::TotpSecret,
 };
 use sekisho_store::{Store, audit};
+use sekisho_test_database::postgres_url;
 use time::{Duration, OffsetDateTime};
 use tokio::process::Command;
 
@@ -99,7 +96,7 @@ fn only_session(answers: &[reqwest::Response]) -> String {
 async fn two_processes_over_one_database_speak_with_one_voice() {
     // A second test in this program would find it installed.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let url = database::postgres_url();
+    let url = postgres_url();
     let folder = tempfile::tempdir().unwrap();
     let first = folder.path().join("first");
     let second = folder.path().join("second");

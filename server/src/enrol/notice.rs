@@ -1,8 +1,9 @@
 //! What an administrator is told when an enrolment goes wrong.
 
-use sekisho_store::{StoreError, Tx, enrolment_code::Holder, outbox, terminal};
-use serde_json::json;
+use sekisho_store::{StoreError, Tx, enrolment_code::Holder, terminal};
 use time::OffsetDateTime;
+
+use crate::notice::{self, Notice, To};
 
 /// Somebody brought a used code with another key: a mark at the terminal's page and a notice to
 /// the facility's administrators, in the transaction that found it.
@@ -15,13 +16,10 @@ pub(super) async fn misused_code(
     at: OffsetDateTime,
 ) -> Result<(), StoreError> {
     terminal::note_misused_code(tx, &holder.terminal_id, at).await?;
-    let payload = json!({
-        "notice": "enrolment_code_misused",
-        "organisation_id": holder.organisation_id,
-        "role": "facility_administrator",
-        "terminal_id": holder.terminal_id,
-        "terminal_name": holder.terminal_name,
-        "at": at.unix_timestamp(),
-    });
-    outbox::put(tx, "notice", &payload, at).await
+    let to = To::FacilityAdministrators(holder.organisation_id.clone());
+    let misused = Notice::EnrolmentCodeMisused {
+        terminal_id: holder.terminal_id.clone(),
+        terminal_name: holder.terminal_name.clone(),
+    };
+    notice::put(tx, to, misused, at).await
 }

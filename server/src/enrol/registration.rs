@@ -13,6 +13,7 @@ use sekisho_pki::national::facility_identifier::{FacilityIdentifier, FacilityIde
 use sekisho_store::{
     MayConflict, Queries, StoreError,
     certificate::{self, Certificate},
+    organisation,
     revocation::Status,
     terminal::{self, Terminal, TerminalStatus},
 };
@@ -77,7 +78,7 @@ pub(super) async fn approve(
             .await?;
     let entry = RegisterEntry {
         facility: FacilityIdentifier::parse(&terminal.organisation_id)?,
-        facility_active: terminal::facility_active(queries, &terminal.organisation_id).await?,
+        facility_active: organisation::is_active(queries, &terminal.organisation_id).await?,
         terminal: TerminalIdentifier::parse(&terminal.id)?,
         terminal_active: terminal.status != TerminalStatus::Revoked,
         approval: Some(Approval { by: approved_by.to_owned(), at }),

@@ -21,7 +21,7 @@ use super::{
     challenge::{entry, random_octets, terminal},
     hpki::VerifiedCardHolder,
     logout,
-    name::{same_name, search_key},
+    name::same_name,
     refusal::{LoginError, Refusal},
     session,
 };
@@ -304,13 +304,7 @@ async fn enter(
 ) -> Result<CardIdentity, LoginError> {
     let same_person = !matches!(mismatch, Some(Mismatch::Name | Mismatch::Both));
     let name_kana = if same_person { held.name_kana.as_str() } else { "" };
-    let key = search_key(&format!("{} {name_kana} {}", holder.name, holder.name_romaji));
-    let names = PersonNames {
-        name: &holder.name,
-        name_kana,
-        name_romaji: &holder.name_romaji,
-        search_key: &key,
-    };
+    let names = PersonNames { name: &holder.name, name_kana, name_romaji: &holder.name_romaji };
     Ok(card::enter_person(tx, subject, names, now).await?)
 }
 

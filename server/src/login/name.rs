@@ -27,20 +27,6 @@ pub fn normalised(name: &str) -> String {
     nfkc.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A name folded for search: NFKC, hiragana to katakana, lower case, without white space.
-#[must_use]
-pub fn search_key(name: &str) -> String {
-    name.nfkc()
-        .filter(|c| !c.is_whitespace())
-        .flat_map(char::to_lowercase)
-        .map(|c| match c {
-            // Hiragana and katakana stand in the same order, 0x60 apart (Unicode, U+3041 to U+3096).
-            '\u{3041}'..='\u{3096}' => char::from_u32(c as u32 + 0x60).unwrap_or(c),
-            other => other,
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,12 +51,5 @@ mod tests {
     fn an_empty_expectation_matches_nobody() {
         assert!(!same_name("", ""));
         assert!(!same_name("　", " "));
-    }
-
-    #[test]
-    fn the_search_key_folds_kana_width_and_case() {
-        assert_eq!(search_key("やまだ　タロウ"), "ヤマダタロウ");
-        assert_eq!(search_key("ﾔﾏﾀﾞ"), "ヤマダ");
-        assert_eq!(search_key("Yamada TARO"), "yamadataro");
     }
 }

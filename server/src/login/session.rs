@@ -10,7 +10,7 @@ use sekisho_pki::national::hc_role;
 use sekisho_store::{
     Queries, StoreError,
     audit::{Actor, Audited, Entry},
-    card::{self, StoredNames},
+    person::{self, PersonName},
     session::{self as sessions, CardRemoval, Realm, Session},
     transaction,
 };
@@ -38,7 +38,7 @@ pub struct PortalSession {
     /// The person.
     pub person_id: String,
     /// Their names.
-    pub names: StoredNames,
+    pub names: PersonName,
     /// The facility of this connection.
     pub organisation_id: String,
     /// The terminal of this connection.
@@ -145,7 +145,7 @@ pub async fn state(
     if now >= session.expires_at || now - session.last_seen_at >= idle {
         return end(app, peer, facility, &session, EXPIRED).await;
     }
-    let names = card::names(&mut reader, &session.person_id).await?.unwrap_or(StoredNames {
+    let names = person::name(&mut reader, &session.person_id).await?.unwrap_or(PersonName {
         name: String::new(),
         name_kana: String::new(),
         name_romaji: String::new(),

@@ -11,9 +11,9 @@ use axum::{
 use http::{StatusCode, header};
 use sekisho_store::{
     MayConflict, StoreError, account,
+    activation_code::{self, Redemption},
     audit::{Actor, Audited, Entry},
-    organisation::{self, Redemption},
-    person, role_grant, transaction,
+    organisation, person, role_grant, transaction,
 };
 use serde::Deserialize;
 
@@ -149,8 +149,7 @@ pub async fn post_code(
 async fn good(app: &App, code: &str) -> Result<Option<([u8; 32], String)>, StoreError> {
     let Ok(code) = InvitationCode::parse(code) else { return Ok(None) };
     let hash = code.hash();
-    let organisation =
-        organisation::find_by_activation_code(&mut app.store().read(), &hash, app.now()).await?;
+    let organisation = activation_code::find(&mut app.store().read(), &hash, app.now()).await?;
     Ok(organisation.map(|organisation| (hash, organisation)))
 }
 
@@ -223,7 +222,7 @@ pub async fn post_account(
     let outcome = transaction!(app.store(), ActivationError, |tx| {
         // 1. The code, once; the organisation becomes active. 2. Person and account.
         // 3. Both factors. 4. The role. 5. The session.
-        let organisation_id = match organisation::redeem_activation_code(tx, &hash, now).await? {
+        let organisation_id = match activation_code::redeem(tx, &hash, now).await? {
             Redemption::Redeemed { organisation_id } => organisation_id,
             _ => return Err(ActivationError::CodeNotGood),
         };

@@ -3,7 +3,7 @@
 use sekisho_key::{Randomness, RandomnessError};
 use sekisho_pki::national::facility_identifier::FacilityIdentifier;
 use sekisho_store::{
-    MayConflict, Queries, StoreError, account,
+    MayConflict, Queries, StoreError, account, activation_code,
     application::{self, Application, Decision},
     audit::Audited,
     organisation::{self, OrganisationStatus, RegisteredAddress},
@@ -232,8 +232,7 @@ pub async fn approve(
                 constraint: format!("{DRAWS} facility identifiers in a row"),
             });
         };
-        organisation::issue_activation_code(tx, &organisation_id, &code.hash(), now, expires_at)
-            .await?;
+        activation_code::issue(tx, &organisation_id, &code.hash(), now, expires_at).await?;
         let as_applied = particulars.postal_code == address.postal_code
             && particulars.address == address.address;
         let entry = acting
@@ -289,8 +288,7 @@ pub async fn issue_letter(
                 acting.refused(act, now, refusal.code()).on("organisation", organisation_id);
             return Ok(Audited::new(Err(refusal), entry));
         }
-        organisation::issue_activation_code(tx, organisation_id, &code.hash(), now, expires_at)
-            .await?;
+        activation_code::issue(tx, organisation_id, &code.hash(), now, expires_at).await?;
         let entry = acting
             .done(act, now)
             .at_organisation(organisation_id)

@@ -5,9 +5,10 @@ use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use sekisho_key::SystemRandomness;
 use sekisho_store::{
-    Queries, StoreError, account, application,
+    Queries, StoreError, account,
+    activation_code::{self, Redemption},
+    application,
     audit::{Actor, Audited, Entry},
-    organisation::{self, Redemption},
     person, role_grant, sql, transaction,
 };
 use tower::ServiceExt;
@@ -140,7 +141,7 @@ async fn an_application_is_checked_approved_and_its_letter_activates_the_facilit
     assert!(text(status).await.contains("data-status=\"approved\""));
 
     let redeemed = transaction!(app.store(), StoreError, |tx| {
-        let outcome = organisation::redeem_activation_code(tx, &code.hash(), app.now()).await?;
+        let outcome = activation_code::redeem(tx, &code.hash(), app.now()).await?;
         Ok(Audited::new(outcome, Entry::done("test", Actor::System, app.now())))
     });
     assert_eq!(redeemed.unwrap(), Redemption::Redeemed { organisation_id: facility });

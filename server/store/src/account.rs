@@ -180,7 +180,7 @@ pub struct OneTimeLink {
     pub expires_at: OffsetDateTime,
 }
 
-/// Keeps a one-time link by the hash of its token.
+/// Keeps a one-time link by the hash of its token. Earlier links of the person end now.
 ///
 /// # Errors
 /// [`StoreError::AlreadyExists`]: the token exists, which 32 random octets never do.
@@ -191,6 +191,13 @@ pub async fn issue_link(
     at: OffsetDateTime,
     expires_at: OffsetDateTime,
 ) -> Result<(), StoreError> {
+    tx.execute(
+        sql("UPDATE one_time_link SET expires_at = $2
+             WHERE person_id = $1 AND used_at IS NULL AND expires_at > $2")
+        .bind(person_id)
+        .bind(at),
+    )
+    .await?;
     tx.execute(
         sql("INSERT INTO one_time_link (token_hash, person_id, purpose, created_at, expires_at)
              VALUES ($1, $2, 'first_use', $3, $4)")

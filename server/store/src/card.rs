@@ -5,7 +5,7 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{Queries, StoreError, Tx, moment::digest, sql};
+use crate::{Queries, StoreError, Tx, moment::digest, person, sql};
 
 /// What a validated certificate says about who holds the card.
 #[derive(Clone, Copy, Debug)]
@@ -38,8 +38,6 @@ pub struct PersonNames<'a> {
     pub name_kana: &'a str,
     /// In Latin letters, as the card has it.
     pub name_romaji: &'a str,
-    /// Folded for search.
-    pub search_key: &'a str,
 }
 
 /// A card's identity and the person it stands for.
@@ -99,21 +97,8 @@ pub async fn enter_person(
     names: PersonNames<'_>,
     at: OffsetDateTime,
 ) -> Result<CardIdentity, StoreError> {
-    let person_id = Uuid::now_v7().to_string();
-    tx.execute(
-        sql("INSERT INTO person (id, created_at) VALUES ($1, $2)").bind(&person_id).bind(at),
-    )
-    .await?;
-    tx.execute(
-        sql("INSERT INTO person_name (person_id, name, name_kana, name_romaji, search_key)
-             VALUES ($1, $2, $3, $4, $5)")
-        .bind(&person_id)
-        .bind(names.name)
-        .bind(names.name_kana)
-        .bind(names.name_romaji)
-        .bind(names.search_key),
-    )
-    .await?;
+    let PersonNames { name, name_kana, name_romaji } = names;
+    let person_id = person::enter_named(tx, name, name_kana, name_romaji, at).await?;
     let id = Uuid::now_v7().to_string();
     tx.execute(
         sql("INSERT INTO card_identity (id, person_id, issuer_hash, issuer, serial_number, linked_at)
@@ -172,33 +157,6 @@ pub enum FirstSeen {
     FirstOfCard,
     /// Another one of this person was seen before: renewed.
     Renewal,
-}
-
-/// Names of a person, owned.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct StoredNames {
-    /// In kanji.
-    pub name: String,
-    /// In kana.
-    pub name_kana: String,
-    /// In Latin letters.
-    pub name_romaji: String,
-}
-
-/// The names of a person.
-///
-/// # Errors
-/// [`StoreError::Unavailable`].
-pub async fn names(
-    queries: &mut impl Queries,
-    person_id: &str,
-) -> Result<Option<StoredNames>, StoreError> {
-    queries
-        .fetch_optional(
-            sql("SELECT name, name_kana, name_romaji FROM person_name WHERE person_id = $1")
-                .bind(person_id),
-        )
-        .await
 }
 
 /// The certificate of `fingerprint`, in DER, for whoever verifies a login's evidence again.

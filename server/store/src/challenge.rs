@@ -4,7 +4,6 @@ use time::OffsetDateTime;
 
 use crate::{
     Queries, StoreError, Tx,
-    db::housekeeping,
     moment::{digest, moment},
     sql,
 };
@@ -145,20 +144,4 @@ pub async fn unanswered(
         )
         .await?;
     Ok(count)
-}
-
-impl crate::Store {
-    /// Forgets challenges that expired before `before`; answers how many.
-    ///
-    /// `before` lies well past every expiry, so that a replay is told from a stranger's nonce for
-    /// as long as anybody could try.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn forget_challenges(&self, before: OffsetDateTime) -> Result<u64, StoreError> {
-        housekeeping!(self, |tx| {
-            tx.execute(sql("DELETE FROM login_challenge WHERE expires_at < $1").bind(before))
-                .await?
-        })
-    }
 }

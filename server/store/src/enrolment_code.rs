@@ -10,7 +10,7 @@ use crate::{
     Queries, StoreError, Tx,
     certificate::{self, Certificate},
     moment::{digest, moment, moment_opt},
-    sql, terminal,
+    organisation, sql, terminal,
 };
 
 /// A code to be kept.
@@ -216,7 +216,7 @@ pub async fn claim(
     if terminal.status == terminal::TerminalStatus::Revoked {
         return refused(CodeRefusal::TerminalRevoked);
     }
-    if !terminal::facility_active(tx, &holder.organisation_id).await? {
+    if !organisation::is_active(tx, &holder.organisation_id).await? {
         return refused(CodeRefusal::FacilityNotActive);
     }
     if row.used_at.is_some() {
@@ -377,7 +377,3 @@ pub async fn latest(
     })
     .transpose()
 }
-
-#[cfg(test)]
-#[path = "enrolment_code_tests.rs"]
-mod tests;

@@ -1,6 +1,6 @@
 //! One read that answers whether a certificate speaks for a facility now.
 
-use crate::{Queries, StoreError, sql};
+use crate::{Queries, StoreError, organisation::OrganisationStatus, sql};
 
 /// What the register says about a terminal's certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl FacilityRow {
     /// Whether the facility may act.
     #[must_use]
     pub fn organisation_active(&self) -> bool {
-        matches!(self.organisation_status.as_str(), "activated" | "resumed")
+        OrganisationStatus::of_event(&self.organisation_status) == Some(OrganisationStatus::Active)
     }
 }
 

@@ -3,13 +3,14 @@
 
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use crate::{
-    Store, StoreError,
+    Store, StoreError, account,
     audit::{Actor, Audited, Entry},
-    sql, transaction,
+    person, role_grant, transaction,
 };
+
+const ROLE: &str = "operating_administrator";
 
 /// How a one-time link's token is stored: SHA-256 of its text. The token has 256 random bits, so
 /// nobody finds it by trying.
@@ -33,56 +34,21 @@ impl Store {
         now: OffsetDateTime,
         expires_at: OffsetDateTime,
     ) -> Result<String, StoreError> {
-        let person_id = Uuid::now_v7().to_string();
         transaction!(self, StoreError, |tx| {
-            tx.execute(
-                sql("INSERT INTO person (id, created_at) VALUES ($1, $2)")
-                    .bind(&person_id)
-                    .bind(now),
-            )
-            .await?;
-            tx.execute(
-                sql("INSERT INTO person_name (person_id, name, name_kana, name_romaji, search_key)
-                     VALUES ($1, $2, '', '', $2)")
-                .bind(&person_id)
-                .bind(login_name),
-            )
-            .await?;
-            tx.execute(
-                sql("INSERT INTO account (person_id, login_name, email) VALUES ($1, $2, '')")
-                    .bind(&person_id)
-                    .bind(login_name),
-            )
-            .await?;
-            tx.execute(
-                sql("INSERT INTO role_grant (id, person_id, role, granted_at)
-                     VALUES ($1, $2, 'operating_administrator', $3)")
-                .bind(Uuid::now_v7().to_string())
-                .bind(&person_id)
-                .bind(now),
-            )
-            .await?;
-            tx.execute(
-                sql("INSERT INTO one_time_link
-                         (token_hash, person_id, purpose, created_at, expires_at)
-                     VALUES ($1, $2, 'first_use', $3, $4)")
-                .bind(token_hash)
-                .bind(&person_id)
-                .bind(now)
-                .bind(expires_at),
-            )
-            .await?;
+            let person_id = person::enter(tx, login_name, "", now).await?;
+            account::open(tx, &person_id, login_name, "").await?;
+            role_grant::grant(tx, &person_id, ROLE, None, None, now).await?;
+            account::issue_link(tx, token_hash, &person_id, now, expires_at).await?;
             let entry = Entry::done(
                 "person.add_first_administrator",
                 Actor::Operator(operator.to_owned()),
                 now,
             )
             .on("person", &person_id)
-            .fact("role", "operating_administrator")
+            .fact("role", ROLE)
             .fact("link_expires_at", expires_at.unix_timestamp())
             .personal("login_name", login_name);
-            Ok(Audited::new((), entry))
-        })?;
-        Ok(person_id)
+            Ok(Audited::new(person_id, entry))
+        })
     }
 }

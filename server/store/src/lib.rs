@@ -7,11 +7,13 @@
 
 mod db;
 mod error;
+mod event;
 mod lease;
 mod moment;
 
 pub mod access_token;
 pub mod account;
+pub mod activation_code;
 pub mod application;
 pub mod attempt;
 pub mod audit;
@@ -22,11 +24,13 @@ pub mod challenge;
 pub mod crl;
 pub mod enrolment_code;
 pub mod evidence;
+pub mod expiry;
 pub mod facility_connection;
 pub mod first_administrator;
 pub mod invitation;
 pub mod issuer;
 pub mod membership;
+pub mod notice;
 pub mod offer;
 pub mod organisation;
 pub mod organisation_kind;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     Queries, StoreError, Tx,
+    event::{self, Event, Of},
     moment::{moment, text_list},
     sql,
 };
@@ -117,7 +118,8 @@ pub async fn start(
                 .bind(organisation_id),
         )
         .await?;
-    add_event(tx, &id, "started", by, reason, at).await?;
+    let event = Event { kind: "started", person_id: by, reason, at };
+    event::add(tx, Of::Membership, &id, event).await?;
     Ok(id)
 }
 
@@ -147,30 +149,9 @@ pub async fn end(
         )
         .await?;
     let Some(row) = row.filter(|row| row.kind == "started") else { return Ok(None) };
-    add_event(tx, membership_id, "ended", Some(by), reason, at).await?;
+    let event = Event { kind: "ended", person_id: Some(by), reason, at };
+    event::add(tx, Of::Membership, membership_id, event).await?;
     Ok(Some(row.person_id))
-}
-
-async fn add_event(
-    tx: &mut Tx,
-    membership_id: &str,
-    kind: &'static str,
-    by: Option<&str>,
-    reason: &str,
-    at: OffsetDateTime,
-) -> Result<(), StoreError> {
-    tx.execute(
-        sql("INSERT INTO membership_event (id, membership_id, at, kind, person_id, reason)
-             VALUES ($1, $2, $3, $4, $5, $6)")
-        .bind(Uuid::now_v7().to_string())
-        .bind(membership_id)
-        .bind(at)
-        .bind(kind)
-        .bind(by)
-        .bind(reason),
-    )
-    .await?;
-    Ok(())
 }
 
 #[derive(sqlx::FromRow)]

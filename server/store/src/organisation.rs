@@ -2,14 +2,16 @@
 //! codes with history, and the events from which their status follows.
 
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use crate::{
-    Queries, StoreError, Tx,
+    Queries, StoreError, Tx, activation_code,
     application::{self, Code, Particulars},
+    event::{self, Event, Of},
     moment::{moment, moment_opt},
     organisation_kind::OrganisationKind,
-    search, sql,
+    search,
+    session::{self, SessionOf},
+    sql,
 };
 
 /// Where an organisation stands.
@@ -37,13 +39,29 @@ impl OrganisationStatus {
         }
     }
 
-    fn of_event(kind: &str) -> Option<Self> {
+    /// Whether it was in operation and may not act, for now or for good.
+    #[must_use]
+    pub const fn is_halted(self) -> bool {
+        matches!(self, Self::Suspended | Self::Closed)
+    }
+
+    /// What an event makes of an organisation; `None` for an event of a later version, after which
+    /// nobody may act.
+    #[must_use]
+    pub(crate) fn of_event(kind: &str) -> Option<Self> {
         Some(match kind {
             "approved" => Self::Approved,
             "activated" | "resumed" => Self::Active,
             "suspended" => Self::Suspended,
             "closed" => Self::Closed,
             _ => return None,
+        })
+    }
+
+    fn stored(kind: &str) -> Result<Self, StoreError> {
+        Self::of_event(kind).ok_or_else(|| StoreError::Corrupt {
+            what: "organisation event",
+            detail: format!("{kind} is not known"),
         })
     }
 }
@@ -97,12 +115,8 @@ struct Row {
 
 impl Row {
     fn into_organisation(self) -> Result<Organisation, StoreError> {
-        let status =
-            OrganisationStatus::of_event(&self.event).ok_or_else(|| StoreError::Corrupt {
-                what: "organisation event",
-                detail: format!("{} is not known", self.event),
-            })?;
         Ok(Organisation {
+            status: OrganisationStatus::stored(&self.event)?,
             kind: application::kind(&self.kind)?,
             prefecture: application::prefecture(self.prefecture)?,
             created_at: moment("organisation", self.created_at)?,
@@ -111,7 +125,6 @@ impl Row {
             name_kana: self.name_kana,
             postal_code: self.postal_code,
             address: self.address,
-            status,
         })
     }
 }
@@ -143,6 +156,37 @@ pub async fn find(
     let row: Option<Row> =
         queries.fetch_optional(sql(select_organisation!("o.id = $1")).bind(id)).await?;
     row.map(Row::into_organisation).transpose()
+}
+
+/// Organisations whose name, past or present, holds `text`, or whose identifier or code it is; all
+/// for an empty `text`. By kana: `limit` of them after the first `offset`.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn search(
+    queries: &mut impl Queries,
+    text: &str,
+    offset: i64,
+    limit: i64,
+) -> Result<Vec<Organisation>, StoreError> {
+    let key = search::key(text);
+    let rows: Vec<Row> = queries
+        .fetch_all(
+            sql(select_organisation!(
+                "o.id = $1
+                 OR EXISTS (SELECT 1 FROM organisation_code c
+                            WHERE c.organisation_id = o.id AND LOWER(c.value) = $1)
+                 OR EXISTS (SELECT 1 FROM organisation_name k
+                            WHERE k.organisation_id = o.id AND k.search_key LIKE $2 ESCAPE '!')
+                 ORDER BY n.name_kana, o.id LIMIT $4 OFFSET $3"
+            ))
+            .bind(&key)
+            .bind(search::holding(&key))
+            .bind(offset)
+            .bind(limit),
+        )
+        .await?;
+    rows.into_iter().map(Row::into_organisation).collect()
 }
 
 /// The organisation that an application became.
@@ -287,7 +331,8 @@ pub async fn enter(
     for code in &particulars.codes {
         add_code(tx, id, code, at).await?;
     }
-    add_event(tx, id, "approved", Some(person_id), "", at).await?;
+    let event = Event { kind: "approved", person_id: Some(person_id), reason: "", at };
+    event::add(tx, Of::Organisation, id, event).await?;
     Ok(true)
 }
 
@@ -379,156 +424,170 @@ pub async fn end_code(
     Ok(ended == 1)
 }
 
-/// Adds an event, from which the status follows.
+/// What a person of the operating body does to an organisation that stands in the register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusChange {
+    /// It may not act for now.
+    Suspend,
+    /// It may act again.
+    Resume,
+    /// It is gone for good.
+    Close,
+}
+
+impl StatusChange {
+    /// All, mildest first.
+    pub const ALL: [Self; 3] = [Self::Resume, Self::Suspend, Self::Close];
+
+    /// In forms and audit records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Suspend => "suspend",
+            Self::Resume => "resume",
+            Self::Close => "close",
+        }
+    }
+
+    /// From its word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|change| change.as_str() == word)
+    }
+
+    /// Whether an organisation that stands so can be changed so. One that was approved and never
+    /// activated has nothing to suspend; a closed one stays closed.
+    #[must_use]
+    pub const fn fits(self, status: OrganisationStatus) -> bool {
+        use OrganisationStatus::{Active, Approved, Suspended};
+        match self {
+            Self::Suspend => matches!(status, Active),
+            Self::Resume => matches!(status, Suspended),
+            Self::Close => matches!(status, Approved | Active | Suspended),
+        }
+    }
+
+    const fn event(self) -> &'static str {
+        match self {
+            Self::Suspend => "suspended",
+            Self::Resume => "resumed",
+            Self::Close => "closed",
+        }
+    }
+
+    /// Why its sessions ended, as in the session's row; `None` where they stay.
+    const fn end_reason(self) -> Option<&'static str> {
+        match self {
+            Self::Suspend => Some("organisation_suspended"),
+            Self::Resume => None,
+            Self::Close => Some("organisation_closed"),
+        }
+    }
+}
+
+/// Suspends, resumes or closes an organisation; answers the sessions that this ended.
 ///
-/// # Errors
-/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
-async fn add_event(
-    tx: &mut Tx,
-    id: &str,
-    kind: &'static str,
-    person_id: Option<&str>,
-    reason: &str,
-    at: OffsetDateTime,
-) -> Result<(), StoreError> {
-    tx.execute(
-        sql("INSERT INTO organisation_event (id, organisation_id, at, kind, person_id, reason)
-             VALUES ($1, $2, $3, $4, $5, $6)")
-        .bind(Uuid::now_v7().to_string())
-        .bind(id)
-        .bind(at)
-        .bind(kind)
-        .bind(person_id)
-        .bind(reason),
-    )
-    .await?;
-    Ok(())
-}
-
-/// Keeps the activation code of a letter, by its hash. Codes of earlier letters end.
-///
-/// # Errors
-/// [`StoreError::AlreadyExists`]: the code exists, which random ones never do.
-pub async fn issue_activation_code(
-    tx: &mut Tx,
-    id: &str,
-    code_hash: &[u8; 32],
-    at: OffsetDateTime,
-    expires_at: OffsetDateTime,
-) -> Result<(), StoreError> {
-    tx.execute(
-        sql("UPDATE activation_code SET withdrawn_at = $2
-             WHERE organisation_id = $1 AND used_at IS NULL AND withdrawn_at IS NULL")
-        .bind(id)
-        .bind(at),
-    )
-    .await?;
-    tx.execute(
-        sql("INSERT INTO activation_code (code_hash, organisation_id, created_at, expires_at)
-             VALUES ($1, $2, $3, $4)")
-        .bind(code_hash)
-        .bind(id)
-        .bind(at)
-        .bind(expires_at),
-    )
-    .await?;
-    Ok(())
-}
-
-/// What an activation code led to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Redemption {
-    /// The letter arrived: whoever brings the code acts for this organisation.
-    Redeemed {
-        /// The organisation.
-        organisation_id: String,
-    },
-    /// No letter has this code.
-    Unknown,
-    /// The code was used before.
-    Used,
-    /// Its time is over.
-    Expired,
-    /// A later letter replaced it.
-    Withdrawn,
-    /// The organisation is suspended or closed.
-    OrganisationInactive {
-        /// The organisation.
-        organisation_id: String,
-    },
-}
-
-/// The organisation whose activation code this is, if it could be redeemed now. Spends nothing.
-///
-/// # Errors
-/// [`StoreError::Unavailable`].
-pub async fn find_by_activation_code(
-    queries: &mut impl Queries,
-    code_hash: &[u8; 32],
-    at: OffsetDateTime,
-) -> Result<Option<String>, StoreError> {
-    let found: Option<(String,)> = queries
-        .fetch_optional(
-            sql("SELECT organisation_id FROM activation_code
-                 WHERE code_hash = $1 AND used_at IS NULL AND withdrawn_at IS NULL
-                   AND expires_at > $2")
-            .bind(code_hash)
-            .bind(at),
-        )
-        .await?;
-    Ok(found.map(|(organisation_id,)| organisation_id))
-}
-
-/// Consumes an activation code and, the first time, activates its organisation.
+/// `None`: there is no such organisation, or it does not stand so that this fits; nothing changed.
+/// A closed one's terminals are the caller's to revoke, with the reason that lists shall give.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Conflict`], [`StoreError::Corrupt`].
-pub async fn redeem_activation_code(
+pub async fn change_status(
     tx: &mut Tx,
-    code_hash: &[u8; 32],
+    id: &str,
+    change: StatusChange,
+    person_id: &str,
+    reason: &str,
     at: OffsetDateTime,
-) -> Result<Redemption, StoreError> {
-    let row: Option<(String, i64, Option<i64>, Option<i64>)> = tx
-        .fetch_optional(
-            sql("SELECT organisation_id, expires_at, used_at, withdrawn_at FROM activation_code
-                 WHERE code_hash = $1")
-            .bind(code_hash),
-        )
-        .await?;
-    let Some((organisation_id, expires_at, used_at, withdrawn_at)) = row else {
-        return Ok(Redemption::Unknown);
-    };
-    if used_at.is_some() {
-        return Ok(Redemption::Used);
+) -> Result<Option<Vec<SessionOf>>, StoreError> {
+    if !status(tx, id).await?.is_some_and(|status| change.fits(status)) {
+        return Ok(None);
     }
-    if withdrawn_at.is_some() {
-        return Ok(Redemption::Withdrawn);
+    let event = Event { kind: change.event(), person_id: Some(person_id), reason, at };
+    event::add(tx, Of::Organisation, id, event).await?;
+    if change == StatusChange::Close {
+        activation_code::withdraw(tx, id, at).await?;
     }
-    if expires_at <= at.unix_timestamp() {
-        return Ok(Redemption::Expired);
+    match change.end_reason() {
+        None => Ok(Some(Vec::new())),
+        Some(why) => session::end_of_organisation(tx, id, why, at).await.map(Some),
     }
-    let status = find(tx, &organisation_id).await?.map(|found| found.status);
-    if !matches!(status, Some(OrganisationStatus::Approved | OrganisationStatus::Active)) {
-        return Ok(Redemption::OrganisationInactive { organisation_id });
-    }
-    // The condition stands here once more: two that read the same row cannot both win.
-    let consumed = tx
-        .execute(
-            sql("UPDATE activation_code SET used_at = $2 WHERE code_hash = $1
-                   AND used_at IS NULL AND withdrawn_at IS NULL AND expires_at > $2")
-            .bind(code_hash)
-            .bind(at),
-        )
-        .await?;
-    if consumed == 0 {
-        return Ok(Redemption::Used);
-    }
-    if status == Some(OrganisationStatus::Approved) {
-        add_event(tx, &organisation_id, "activated", None, "", at).await?;
-    }
-    Ok(Redemption::Redeemed { organisation_id })
 }
 
-#[cfg(test)]
-#[path = "organisation_tests.rs"]
-mod tests;
+/// Something that happened to an organisation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrganisationEvent {
+    /// When.
+    pub at: OffsetDateTime,
+    /// What it became.
+    pub status: OrganisationStatus,
+    /// The person who did it, if one did.
+    pub person_id: Option<String>,
+    /// Why, in the words of that person.
+    pub reason: String,
+}
+
+/// What happened to an organisation, newest first. At most `limit`.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn events(
+    queries: &mut impl Queries,
+    id: &str,
+    limit: i64,
+) -> Result<Vec<OrganisationEvent>, StoreError> {
+    let rows: Vec<(i64, String, Option<String>, String)> = queries
+        .fetch_all(
+            sql("SELECT at, kind, person_id, reason FROM organisation_event
+                 WHERE organisation_id = $1 ORDER BY at DESC, id DESC LIMIT $2")
+            .bind(id)
+            .bind(limit),
+        )
+        .await?;
+    rows.into_iter()
+        .map(|(at, kind, person_id, reason)| {
+            let status = OrganisationStatus::stored(&kind)?;
+            Ok(OrganisationEvent {
+                at: moment("organisation event", at)?,
+                status,
+                person_id,
+                reason,
+            })
+        })
+        .collect()
+}
+
+/// Where an organisation stands, by its last event; `None` where there is none.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn status(
+    queries: &mut impl Queries,
+    id: &str,
+) -> Result<Option<OrganisationStatus>, StoreError> {
+    let last = events(queries, id, 1).await?.pop();
+    Ok(last.map(|event| event.status))
+}
+
+/// Whether an organisation may act now.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn is_active(queries: &mut impl Queries, id: &str) -> Result<bool, StoreError> {
+    Ok(status(queries, id).await? == Some(OrganisationStatus::Active))
+}
+
+/// An organisation's name as registered now.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn name(queries: &mut impl Queries, id: &str) -> Result<Option<String>, StoreError> {
+    let row: Option<(String,)> = queries
+        .fetch_optional(
+            sql("SELECT name FROM organisation_name
+                 WHERE organisation_id = $1 AND valid_until IS NULL")
+            .bind(id),
+        )
+        .await?;
+    Ok(row.map(|(name,)| name))
+}

@@ -26,16 +26,28 @@ pub async fn enter(
     name_kana: &str,
     at: OffsetDateTime,
 ) -> Result<String, StoreError> {
+    enter_named(tx, name, name_kana, "", at).await
+}
+
+/// Enters a person under all their names; answers the new identifier.
+pub(crate) async fn enter_named(
+    tx: &mut Tx,
+    name: &str,
+    name_kana: &str,
+    name_romaji: &str,
+    at: OffsetDateTime,
+) -> Result<String, StoreError> {
     let id = Uuid::now_v7().to_string();
     tx.execute(sql("INSERT INTO person (id, created_at) VALUES ($1, $2)").bind(&id).bind(at))
         .await?;
     tx.execute(
         sql("INSERT INTO person_name (person_id, name, name_kana, name_romaji, search_key)
-             VALUES ($1, $2, $3, '', $4)")
+             VALUES ($1, $2, $3, $4, $5)")
         .bind(&id)
         .bind(name)
         .bind(name_kana)
-        .bind(search::key(&format!("{name} {name_kana}"))),
+        .bind(name_romaji)
+        .bind(search::key(&format!("{name} {name_kana} {name_romaji}"))),
     )
     .await?;
     Ok(id)

@@ -118,6 +118,21 @@ pub async fn count_able(queries: &mut impl Queries, role: &str) -> Result<i64, S
     Ok(count)
 }
 
+/// The columns of [`NamedGrant`]. `concat!` keeps the statements constants.
+macro_rules! select_named {
+    ($condition:literal) => {
+        concat!(
+            "SELECT g.id, g.person_id, g.role, g.organisation_id, n.name, a.login_name,
+                    a.totp_confirmed_at
+             FROM role_grant g
+             JOIN person_name n ON n.person_id = g.person_id
+             JOIN account a ON a.person_id = g.person_id
+             WHERE ",
+            $condition
+        )
+    };
+}
+
 /// All roles in force with names, by role and name.
 ///
 /// # Errors
@@ -125,12 +140,28 @@ pub async fn count_able(queries: &mut impl Queries, role: &str) -> Result<i64, S
 pub async fn list(queries: &mut impl Queries, limit: i64) -> Result<Vec<NamedGrant>, StoreError> {
     queries
         .fetch_all(
-            sql("SELECT g.id, g.person_id, g.role, g.organisation_id, n.name, a.login_name,
-                        a.totp_confirmed_at
-                 FROM role_grant g
-                 JOIN person_name n ON n.person_id = g.person_id
-                 JOIN account a ON a.person_id = g.person_id
-                 WHERE g.withdrawn_at IS NULL ORDER BY g.role, a.login_name LIMIT $1")
+            sql(select_named!("g.withdrawn_at IS NULL ORDER BY g.role, a.login_name LIMIT $1"))
+                .bind(limit),
+        )
+        .await
+}
+
+/// The roles in force for an organisation with names, by role and name; at most `limit`.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn of_organisation(
+    queries: &mut impl Queries,
+    organisation_id: &str,
+    limit: i64,
+) -> Result<Vec<NamedGrant>, StoreError> {
+    queries
+        .fetch_all(
+            sql(select_named!(
+                "g.withdrawn_at IS NULL AND g.organisation_id = $1
+                 ORDER BY g.role, a.login_name LIMIT $2"
+            ))
+            .bind(organisation_id)
             .bind(limit),
         )
         .await

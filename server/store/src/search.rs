@@ -16,6 +16,20 @@ pub fn key(text: &str) -> String {
         .collect()
 }
 
+/// A `LIKE` pattern, with `!` as escape, for what holds this key.
+#[must_use]
+pub(crate) fn holding(key: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in key.chars() {
+        if matches!(c, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -25,5 +39,11 @@ mod tests {
         assert_eq!(key("やまだ　タロウ"), key("ﾔﾏﾀﾞ ﾀﾛｳ"));
         assert_eq!(key("Yamada TARO"), "yamadataro");
         assert_ne!(key("山田"), key("山本"));
+    }
+
+    #[test]
+    fn what_a_person_types_is_no_pattern() {
+        assert_eq!(holding("50%_!"), "%50!%!_!!%");
+        assert_eq!(holding(""), "%%");
     }
 }

@@ -170,19 +170,26 @@ impl Row {
     }
 }
 
+/// The columns of [`Row`]. `concat!` keeps the statements constants.
+macro_rules! select_service {
+    ($condition:literal) => {
+        concat!(
+            "SELECT id, organisation_id, name_ja, name_en, description_ja, description_en, home_url,
+                    sector, auth_method, secret_hash, jwks, backchannel_logout_uri, scopes,
+                    created_at, withdrawn_at
+             FROM service WHERE ",
+            $condition
+        )
+    };
+}
+
 /// The service of this `client_id`, unless it was withdrawn.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
 pub async fn find(queries: &mut impl Queries, id: &str) -> Result<Option<Service>, StoreError> {
     let row: Option<Row> = queries
-        .fetch_optional(
-            sql("SELECT id, organisation_id, name_ja, name_en, description_ja, description_en,
-                        home_url, sector, auth_method, secret_hash, jwks, backchannel_logout_uri,
-                        scopes, created_at, withdrawn_at
-                 FROM service WHERE id = $1 AND withdrawn_at IS NULL")
-            .bind(id),
-        )
+        .fetch_optional(sql(select_service!("id = $1 AND withdrawn_at IS NULL")).bind(id))
         .await?;
     match row {
         None => Ok(None),
@@ -199,11 +206,36 @@ pub async fn find(queries: &mut impl Queries, id: &str) -> Result<Option<Service
 /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
 pub async fn list(queries: &mut impl Queries) -> Result<Vec<Service>, StoreError> {
     let rows: Vec<Row> = queries
-        .fetch_all(sql("SELECT id, organisation_id, name_ja, name_en, description_ja,
-                               description_en, home_url, sector, auth_method, secret_hash, jwks,
-                               backchannel_logout_uri, scopes, created_at, withdrawn_at
-                        FROM service WHERE withdrawn_at IS NULL ORDER BY id LIMIT 1000"))
+        .fetch_all(sql(select_service!("withdrawn_at IS NULL ORDER BY id LIMIT 1000")))
         .await?;
+    with_uris(queries, rows).await
+}
+
+/// Every service that was ever registered, by identifier: `limit` of them after the first `offset`.
+/// With `organisation_id` only those that this organisation runs.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn registered(
+    queries: &mut impl Queries,
+    organisation_id: Option<&str>,
+    offset: i64,
+    limit: i64,
+) -> Result<Vec<Service>, StoreError> {
+    let rows: Vec<Row> = queries
+        .fetch_all(
+            sql(select_service!(
+                "CAST($1 AS TEXT) IS NULL OR organisation_id = $1 ORDER BY id LIMIT $3 OFFSET $2"
+            ))
+            .bind(organisation_id)
+            .bind(offset)
+            .bind(limit),
+        )
+        .await?;
+    with_uris(queries, rows).await
+}
+
+async fn with_uris(queries: &mut impl Queries, rows: Vec<Row>) -> Result<Vec<Service>, StoreError> {
     let mut services = Vec::with_capacity(rows.len());
     for row in rows {
         let uris = uris(queries, &row.id).await?;

@@ -372,6 +372,28 @@ pub async fn end_of_terminal(
         .await?)
 }
 
+/// Ends every session opened at an organisation's terminals.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn end_of_organisation(
+    tx: &mut Tx,
+    organisation_id: &str,
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<Vec<SessionOf>, StoreError> {
+    of(tx
+        .fetch_all(
+            sql("UPDATE session SET ended_at = $2, end_reason = $3
+                 WHERE organisation_id = $1 AND ended_at IS NULL
+                 RETURNING id_hash, person_id, organisation_id, terminal_id")
+            .bind(organisation_id)
+            .bind(at)
+            .bind(reason),
+        )
+        .await?)
+}
+
 /// Ends every session of a person in a realm, for instance because the password changed.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ use crate::{
     Queries, StoreError, Tx,
     certificate::{self, Certificate},
     enrolment_code,
+    event::{self, Event, Of},
     moment::{moment, moment_opt},
     revocation,
     session::{self, SessionOf},
@@ -120,7 +121,7 @@ pub async fn find(queries: &mut impl Queries, id: &str) -> Result<Option<Termina
     row.map(Row::into_terminal).transpose()
 }
 
-/// A facility's terminals, oldest first, `limit` of them from the one after `after_id` on.
+/// A facility's terminals, oldest first: `limit` of them after the first `offset`.
 ///
 /// Identifiers are random, so the order is by creation and then by identifier.
 ///
@@ -189,7 +190,7 @@ pub async fn create(
         .bind(person_id),
     )
     .await?;
-    add_event(tx, id, "created", Some(person_id), "", at).await
+    note(tx, id, "created", Some(person_id), at).await
 }
 
 /// Notes that the terminal got a certificate, by a code or by its old certificate.
@@ -202,7 +203,7 @@ pub async fn note_certificate(
     renewed: bool,
     at: OffsetDateTime,
 ) -> Result<(), StoreError> {
-    add_event(tx, id, if renewed { "renewed" } else { "enrolled" }, None, "", at).await
+    note(tx, id, if renewed { "renewed" } else { "enrolled" }, None, at).await
 }
 
 /// Notes that somebody brought a used code of this terminal with another key.
@@ -214,29 +215,17 @@ pub async fn note_misused_code(
     id: &str,
     at: OffsetDateTime,
 ) -> Result<(), StoreError> {
-    add_event(tx, id, "code_misused", None, "", at).await
+    note(tx, id, "code_misused", None, at).await
 }
 
-async fn add_event(
+async fn note(
     tx: &mut Tx,
-    terminal_id: &str,
+    id: &str,
     kind: &'static str,
     person_id: Option<&str>,
-    reason: &str,
     at: OffsetDateTime,
 ) -> Result<(), StoreError> {
-    tx.execute(
-        sql("INSERT INTO terminal_event (id, terminal_id, at, kind, person_id, reason)
-             VALUES ($1, $2, $3, $4, $5, $6)")
-        .bind(Uuid::now_v7().to_string())
-        .bind(terminal_id)
-        .bind(at)
-        .bind(kind)
-        .bind(person_id)
-        .bind(reason),
-    )
-    .await?;
-    Ok(())
+    event::add(tx, Of::Terminal, id, Event { kind, person_id, reason: "", at }).await
 }
 
 /// Something that happened to a terminal.
@@ -339,40 +328,4 @@ pub async fn revoke(
     enrolment_code::withdraw(tx, id, revocation.at).await?;
     taken.sessions = session::end_of_terminal(tx, id, "terminal_revoked", revocation.at).await?;
     Ok(Some(taken))
-}
-
-/// Whether a facility is in operation now.
-///
-/// # Errors
-/// [`StoreError::Unavailable`].
-pub async fn facility_active(
-    queries: &mut impl Queries,
-    organisation_id: &str,
-) -> Result<bool, StoreError> {
-    let latest: Option<(String,)> = queries
-        .fetch_optional(
-            sql("SELECT kind FROM organisation_event WHERE organisation_id = $1
-                 ORDER BY at DESC, id DESC LIMIT 1")
-            .bind(organisation_id),
-        )
-        .await?;
-    Ok(latest.is_some_and(|(kind,)| kind == "activated" || kind == "resumed"))
-}
-
-/// A facility's name as registered now.
-///
-/// # Errors
-/// [`StoreError::Unavailable`].
-pub async fn facility_name(
-    queries: &mut impl Queries,
-    organisation_id: &str,
-) -> Result<Option<String>, StoreError> {
-    let row: Option<(String,)> = queries
-        .fetch_optional(
-            sql("SELECT name FROM organisation_name
-                 WHERE organisation_id = $1 AND valid_until IS NULL")
-            .bind(organisation_id),
-        )
-        .await?;
-    Ok(row.map(|(name,)| name))
 }

@@ -7,7 +7,7 @@ use qrcode::{EcLevel, QrCode, render::svg};
 use sekisho_store::{
     StoreError, Tx,
     audit::Audited,
-    enrolment_code,
+    enrolment_code, organisation,
     terminal::{self, TerminalStatus},
     transaction,
 };
@@ -82,7 +82,7 @@ pub async fn post(
     let refusal = transaction!(app.store(), StoreError, |tx| {
         let now_standing = terminal::find(tx, &id).await?;
         let revoked = now_standing.is_none_or(|t| t.status == TerminalStatus::Revoked);
-        let active = terminal::facility_active(tx, &terminal.organisation_id).await?;
+        let active = organisation::is_active(tx, &terminal.organisation_id).await?;
         let reason = match (revoked, active) {
             (true, _) => Some("terminal_revoked"),
             (false, false) => Some("facility_not_active"),

@@ -7,7 +7,7 @@ use sekisho_ca::registration::terminal_identifier::TerminalIdentifier;
 use sekisho_store::{
     StoreError,
     audit::{Audited, Entry},
-    terminal, transaction,
+    organisation, terminal, transaction,
 };
 use serde::Deserialize;
 
@@ -59,7 +59,7 @@ pub async fn post(
     let code = NewCode::draw(&app, now)?;
     let outcome = transaction!(app.store(), StoreError, |tx| {
         let entry = |entry: Entry| entry.on("terminal", &id).fact("terminal_name", name.as_str());
-        if !terminal::facility_active(tx, &form.facility).await? {
+        if !organisation::is_active(tx, &form.facility).await? {
             let refused = acting.refused("terminal.create", now, "facility_not_active");
             return Ok(Audited::new(Outcome::FacilityNotActive, entry(refused)));
         }

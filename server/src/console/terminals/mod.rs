@@ -14,7 +14,7 @@ mod show;
 mod tests;
 
 use sekisho_store::{
-    Queries, StoreError,
+    Queries, StoreError, organisation,
     terminal::{self, Terminal, TerminalStatus},
 };
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
@@ -54,7 +54,7 @@ async fn facility_name(
     queries: &mut impl Queries,
     organisation_id: &str,
 ) -> Result<String, StoreError> {
-    let name = terminal::facility_name(queries, organisation_id).await?;
+    let name = organisation::name(queries, organisation_id).await?;
     Ok(name.unwrap_or_else(|| organisation_id.to_owned()))
 }
 

@@ -12,14 +12,17 @@ use sekisho_store::{
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    ENROLMENT, FACILITY, NOW, RACERS, TERMINAL, change, count, database::Databases, on_both, race,
+    FACILITY, NOW, RACERS, TERMINAL, count,
+    databases::Databases,
+    once::{ENROLMENT, prepared},
+    race,
 };
 
 const POLICY: ClaimPolicy =
     ClaimPolicy { same_key_grace: Duration::minutes(15), issuance_limit: Duration::seconds(10) };
 const ISSUER: &str = "terminals";
 
-on_both! {
+on_both! { prepared:
     a_claimed_code_is_issued_for_once
     wrong_codes_at_once_use_up_the_tries
     a_serial_number_is_reserved_once
@@ -30,7 +33,7 @@ on_both! {
 
 async fn bring(store: &Store, code: [u8; 32], key: [u8; 32], at: OffsetDateTime) -> Claim {
     let attempt = Attempt { terminal_id: TERMINAL, code_hash: &code, spki_sha256: &key, at };
-    change!(store, |tx| enrolment_code::claim(tx, attempt, POLICY).await?).unwrap()
+    change!(store, |tx| enrolment_code::claim(tx, attempt, POLICY).await?)
 }
 
 async fn certify(store: &Store, serial: &[u8]) {
@@ -78,7 +81,7 @@ async fn a_claimed_code_is_issued_for_once(databases: Databases) {
     certify(&databases.two, &[2]).await;
     let outcomes = race(&databases, |number, store| async move {
         let serial = [1 + number % 2];
-        change!(store, |tx| enrolment_code::fulfil(tx, &ENROLMENT, ISSUER, &serial).await?).unwrap()
+        change!(store, |tx| enrolment_code::fulfil(tx, &ENROLMENT, ISSUER, &serial).await?)
     })
     .await;
     assert_eq!(count(&outcomes, |fulfilled| *fulfilled), 1);
@@ -134,8 +137,7 @@ async fn a_list_number_is_published_once_and_never_goes_back(databases: Database
         change!(store, |tx| {
             let number = crl::next_number(tx, ISSUER).await?;
             assert!(crl::publish(tx, ISSUER, &list(number, task)).await?);
-        })
-        .unwrap();
+        });
     })
     .await;
     assert_eq!(crl::next_number(&mut reader, ISSUER).await.unwrap(), 6 + i64::from(RACERS));
@@ -147,7 +149,7 @@ async fn a_terminal_is_revoked_once_with_all_it_had(databases: Databases) {
     let outcomes = race(&databases, |number, store| async move {
         let at = NOW + Duration::seconds(i64::from(number));
         let revocation = terminal::Revocation { crl_reason: 1, note: "紛失", person_id: "p", at };
-        change!(store, |tx| terminal::revoke(tx, TERMINAL, FACILITY, revocation).await?).unwrap()
+        change!(store, |tx| terminal::revoke(tx, TERMINAL, FACILITY, revocation).await?)
     })
     .await;
     let taken: Vec<_> = outcomes.into_iter().flatten().collect();
@@ -172,8 +174,7 @@ async fn what_was_issued_is_found_by_each_of_its_names(databases: Databases) {
     assert_eq!(crl::latest(&mut reader, ISSUER).await.unwrap(), None);
     assert_eq!(crl::next_number(&mut reader, ISSUER).await.unwrap(), 1);
     certify(&databases.one, &[9, 9]).await;
-    change!(databases.one, |tx| terminal::note_certificate(tx, TERMINAL, false, NOW).await?)
-        .unwrap();
+    change!(databases.one, |tx| terminal::note_certificate(tx, TERMINAL, false, NOW).await?);
     let found = certificate::find(&mut reader, ISSUER, &[9, 9]).await.unwrap().unwrap();
     assert_eq!(found.status, Status::Good);
     let same = fingerprint(&[9, 9]);

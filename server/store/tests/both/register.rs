@@ -1,20 +1,22 @@
 //! The register of organisations under several officers at once.
 
 use sekisho_store::{
-    StoreError, application,
+    StoreError,
+    activation_code::{self, Redemption},
+    application,
     application::{Application, ApplicationStatus, Code, Decision, Particulars},
-    organisation::{self, OrganisationStatus, Redemption, RegisteredAddress},
+    organisation::{self, OrganisationStatus, RegisteredAddress},
     organisation_kind::{CodeScheme, OrganisationKind},
 };
 use time::Duration;
 
-use crate::{NOW, RACERS, change, count, database::Databases, on_both, race};
+use crate::{NOW, RACERS, count, databases::Databases, once::prepared, race};
 
 const LETTER: [u8; 32] = [3; 32];
 const ADDRESS: RegisteredAddress<'static> =
     RegisteredAddress { postal_code: "100-0001", address: "東京都千代田区千代田1-1" };
 
-on_both! {
+on_both! { prepared:
     an_application_is_decided_once
     an_application_becomes_one_organisation
     an_activation_code_is_redeemed_once
@@ -39,8 +41,7 @@ async fn apply(databases: &Databases) -> Application {
     };
     let id = change!(databases.one, |tx| {
         application::create(tx, "receipt", &particulars, None, NOW).await?
-    })
-    .unwrap();
+    });
     let mut reader = databases.two.read();
     let found = application::find(&mut reader, &id).await.unwrap().unwrap();
     assert_eq!(found.particulars, particulars);
@@ -53,7 +54,6 @@ async fn an_application_is_decided_once(databases: Databases) {
     let id = apply(&databases).await.id;
     let check = async || {
         change!(databases.one, |tx| application::add_check(tx, &id, "p", "register", NOW).await?)
-            .unwrap()
     };
     assert!(check().await);
     let outcomes = race(&databases, |number, store| {
@@ -62,7 +62,7 @@ async fn an_application_is_decided_once(databases: Databases) {
         async move {
             let decided =
                 change!(store, |tx| application::decide(tx, &id, decision, "p", "", NOW).await?);
-            decided.unwrap().then_some(decision)
+            decided.then_some(decision)
         }
     })
     .await;
@@ -88,7 +88,7 @@ async fn an_application_becomes_one_organisation(databases: Databases) {
         let application = application.clone();
         async move {
             let id = format!("20000000000{number}");
-            change!(store, |tx| {
+            attempt!(store, |tx| {
                 let asked = &application.particulars;
                 organisation::enter(tx, &id, &application.id, asked, ADDRESS, "p", NOW).await?
             })
@@ -118,22 +118,20 @@ async fn an_activation_code_is_redeemed_once(databases: Databases) {
         let asked = &application.particulars;
         assert!(organisation::enter(tx, id, &application.id, asked, ADDRESS, "p", NOW).await?);
         let until = NOW + Duration::days(30);
-        organisation::issue_activation_code(tx, id, &[9; 32], NOW, until).await?;
-        organisation::issue_activation_code(tx, id, &LETTER, NOW, until).await?;
-    })
-    .unwrap();
+        activation_code::issue(tx, id, &[9; 32], NOW, until).await?;
+        activation_code::issue(tx, id, &LETTER, NOW, until).await?;
+    });
     let outcomes = race(&databases, |_, store| async move {
-        change!(store, |tx| organisation::redeem_activation_code(tx, &LETTER, NOW).await?).unwrap()
+        change!(store, |tx| activation_code::redeem(tx, &LETTER, NOW).await?)
     })
     .await;
     let redeemed = Redemption::Redeemed { organisation_id: id.to_owned() };
     assert_eq!(count(&outcomes, |outcome| *outcome == redeemed), 1);
     let used = count(&outcomes, |outcome| *outcome == Redemption::Used);
     assert_eq!(used, usize::from(RACERS) - 1);
-    let earlier = change!(databases.one, |tx| {
-        organisation::redeem_activation_code(tx, &[9; 32], NOW).await?
-    });
-    assert_eq!(earlier.unwrap(), Redemption::Withdrawn);
+    let earlier =
+        change!(databases.one, |tx| { activation_code::redeem(tx, &[9; 32], NOW).await? });
+    assert_eq!(earlier, Redemption::Withdrawn);
     let found = organisation::find(&mut databases.two.read(), id).await.unwrap().unwrap();
     assert_eq!(found.status, OrganisationStatus::Active);
 }

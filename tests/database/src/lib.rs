@@ -1,5 +1,6 @@
-//! A fresh database for each test: a file of SQLite, and a database in a PostgreSQL cluster that
-//! this test program starts for itself. Two stores stand for two processes over one database.
+//! Fresh databases for tests: a file of SQLite, and a database in a PostgreSQL 15 cluster that the
+//! test program starts for itself. Nothing of the machine's own database server is touched.
+#![allow(clippy::unwrap_used, reason = "a test without its database has to fail loudly")]
 
 use std::{
     path::{Path, PathBuf},
@@ -10,35 +11,19 @@ use std::{
     },
 };
 
-use sekisho_store::Store;
-
 const BIN: &str = "/usr/lib/postgresql/15/bin";
 
-/// Two processes over one fresh database.
-pub struct Databases {
-    pub one: Store,
-    pub two: Store,
-    _folder: Option<tempfile::TempDir>,
-}
-
-/// Two stores over a fresh SQLite file.
-pub async fn sqlite() -> Databases {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}", folder.path().join("t.db").display());
-    let one = Store::open(&url.clone().into(), "node-1").await.unwrap();
-    let two = Store::open(&url.into(), "node-2").await.unwrap();
-    Databases { one, two, _folder: Some(folder) }
-}
-
-/// Two stores over a fresh PostgreSQL database.
-pub async fn postgres() -> Databases {
-    let url = postgres_url();
-    let one = Store::open(&url.clone().into(), "node-1").await.unwrap();
-    let two = Store::open(&url.into(), "node-2").await.unwrap();
-    Databases { one, two, _folder: None }
+/// Address of a SQLite database in this folder; opening it makes the file.
+#[must_use]
+pub fn sqlite_url(folder: &Path) -> String {
+    format!("sqlite://{}", folder.join("t.db").display())
 }
 
 /// Address of a fresh, empty PostgreSQL database.
+///
+/// # Panics
+/// When PostgreSQL 15 of Debian is not installed, or the cluster does not start.
+#[must_use]
 pub fn postgres_url() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let socket = cluster();
@@ -53,7 +38,6 @@ pub fn postgres_url() -> String {
 
 /// Folder of the socket of a cluster that lives as long as this process: its keeper waits on a pipe
 /// that the kernel closes when we end, however we end, and then stops the server and cleans up.
-#[allow(clippy::zombie_processes, reason = "the keeper outlives us by design; see above")]
 fn cluster() -> &'static Path {
     static CLUSTER: OnceLock<PathBuf> = OnceLock::new();
     CLUSTER.get_or_init(|| {

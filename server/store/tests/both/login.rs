@@ -1,55 +1,24 @@
-//! Logging in, as the database sees it: each test on SQLite and on PostgreSQL 15.
-#![allow(clippy::unwrap_used, missing_docs)]
+//! Logging in, as the database sees it.
 
-mod database;
-
-use database::Databases;
 use sekisho_store::{
-    Store, StoreError, audit,
-    audit::{Actor, Audited, Entry},
+    Store, audit,
     card::{self, CardCertificate, CardSubject, FirstSeen, PersonNames},
     challenge::{self, Challenge, Consumption},
+    evidence::{self, Evidence},
     invitation::{self, ClaimDecision, Entered, Mismatch, NewClaim, NewInvitation},
-    membership,
+    membership, person,
     session::{self, AtTerminal, CardRemoval, Realm, Session},
-    sql, transaction,
+    sql,
 };
-use time::{Duration, OffsetDateTime, macros::datetime};
+use time::{Duration, OffsetDateTime};
 
-const NOW: OffsetDateTime = datetime!(2026-11-21 09:00 UTC);
-const FACILITY: &str = "123456789007";
+use crate::{FACILITY, NOW, databases::Databases, race};
+
 const OTHER_FACILITY: &str = "223456789005";
 const BROWSER: [u8; 32] = [9; 32];
 const CODE: [u8; 32] = [7; 32];
 
-fn entry() -> Entry {
-    Entry::done("test", Actor::System, NOW)
-}
-
-/// One change in a transaction of its own.
-macro_rules! change {
-    ($store:expr, |$tx:ident| $body:expr) => {{
-        let outcome: Result<_, StoreError> = transaction!($store, StoreError, |$tx| {
-            let value = $body;
-            Ok(Audited::new(value, entry()))
-        });
-        outcome.unwrap()
-    }};
-}
-
-/// Each body once over each database.
-macro_rules! on_both {
-    ($($name:ident)*) => {
-        mod on_sqlite { $(#[tokio::test(flavor = "multi_thread")] async fn $name() {
-            super::$name(super::prepared(super::database::sqlite().await).await).await;
-        })* }
-        mod on_postgres { $(#[tokio::test(flavor = "multi_thread")] async fn $name() {
-            super::$name(super::prepared(super::database::postgres().await).await).await;
-        })* }
-    };
-}
-
-on_both! {
+on_both! { prepared:
     a_nonce_is_consumed_by_exactly_one_of_many
     an_unknown_nonce_is_told_from_a_replayed_one
     an_invitation_is_redeemed_by_exactly_one_of_many
@@ -66,6 +35,9 @@ on_both! {
     silence_and_limits_are_found
     a_renewed_certificate_is_noted_as_one
     each_facility_has_its_own_card_removal_policy
+    a_login_reads_back_as_it_was_proven
+    sessions_end_together_with_what_they_hang_on
+    the_sessions_of_a_card_are_found_until_they_are_locked_or_let_go
 }
 
 async fn prepared(databases: Databases) -> Databases {
@@ -101,13 +73,12 @@ fn subject() -> CardSubject<'static> {
     CardSubject { issuer_hash: &[3; 32], issuer: "CN=CA", serial_number: "Test1" }
 }
 
-async fn person(store: &Store) -> String {
+async fn card_holder(store: &Store) -> String {
     change!(store, |tx| {
         let names = PersonNames {
             name: "山田　太郎",
             name_kana: "ヤマダ　タロウ",
             name_romaji: "YAMADA TARO",
-            search_key: "山田太郎",
         };
         card::enter_person(tx, subject(), names, NOW).await?
     })
@@ -188,16 +159,13 @@ async fn start(store: &Store, person_id: &str) -> String {
 
 async fn a_nonce_is_consumed_by_exactly_one_of_many(databases: Databases) {
     change!(databases.one, |tx| challenge::remember(tx, &challenge()).await?);
-    let mut racers = Vec::new();
-    for n in 0..8 {
-        let store = if n % 2 == 0 { databases.one.clone() } else { databases.two.clone() };
-        racers.push(tokio::spawn(async move {
-            change!(store, |tx| challenge::consume(tx, &[1; 32], NOW).await?)
-        }));
-    }
+    let outcomes = race(&databases, |_, store| async move {
+        change!(store, |tx| challenge::consume(tx, &[1; 32], NOW).await?)
+    })
+    .await;
     let mut won = 0;
-    for racer in racers {
-        match racer.await.unwrap() {
+    for outcome in outcomes {
+        match outcome {
             Consumption::Consumed(found) => {
                 assert_eq!(*found, challenge());
                 won += 1;
@@ -223,29 +191,22 @@ async fn an_unknown_nonce_is_told_from_a_replayed_one(databases: Databases) {
     let second = change!(databases.two, |tx| challenge::consume(tx, &[1; 32], late).await?);
     assert_eq!(second, Consumption::Replayed);
     assert_eq!(challenge::unanswered(&mut reader, &[2; 32], since).await.unwrap(), 0);
-    assert_eq!(databases.one.forget_challenges(NOW).await.unwrap(), 0);
-    assert_eq!(databases.one.forget_challenges(late).await.unwrap(), 1);
 }
 
 async fn an_invitation_is_redeemed_by_exactly_one_of_many(databases: Databases) {
     let id = invite(&databases.one, NOW + Duration::days(7)).await;
     assert!(matches!(enter(&databases.one, &CODE, FACILITY, NOW).await, Entered::Held(_)));
-    let person_id = person(&databases.one).await;
-    let mut racers = Vec::new();
-    for n in 0..8 {
-        let store = if n % 2 == 0 { databases.one.clone() } else { databases.two.clone() };
+    let person_id = card_holder(&databases.one).await;
+    let outcomes = race(&databases, |_, store| {
         let (id, person_id) = (id.clone(), person_id.clone());
-        racers.push(tokio::spawn(async move {
+        async move {
             change!(store, |tx| {
                 invitation::redeem(tx, &id, FACILITY, &BROWSER, &person_id, NOW).await?
             })
-        }));
-    }
-    let mut won = 0;
-    for racer in racers {
-        won += usize::from(racer.await.unwrap().is_some());
-    }
-    assert_eq!(won, 1);
+        }
+    })
+    .await;
+    assert_eq!(outcomes.into_iter().flatten().count(), 1);
     assert_eq!(enter(&databases.one, &CODE, FACILITY, NOW).await, Entered::Redeemed { id });
 }
 
@@ -276,7 +237,7 @@ async fn a_code_at_another_facility_is_refused_and_costs_a_try(databases: Databa
 
 async fn expired_withdrawn_and_unheld_invitations_are_not_redeemed(databases: Databases) {
     let id = invite(&databases.one, NOW + Duration::minutes(5)).await;
-    let person_id = person(&databases.one).await;
+    let person_id = card_holder(&databases.one).await;
     let redeem = async |at: OffsetDateTime, browser: [u8; 32]| {
         change!(databases.one, |tx| {
             invitation::redeem(tx, &id, FACILITY, &browser, &person_id, at).await?
@@ -305,7 +266,7 @@ async fn expired_withdrawn_and_unheld_invitations_are_not_redeemed(databases: Da
 
 async fn a_claim_is_decided_once_and_only_by_its_own_facility(databases: Databases) {
     let invitation_id = invite(&databases.one, NOW + Duration::days(7)).await;
-    let person_id = person(&databases.one).await;
+    let person_id = card_holder(&databases.one).await;
     let terminal_id = format!("T{FACILITY}");
     let seen_roles = ["Pharmacist".to_owned()];
     let claim_id = change!(databases.one, |tx| {
@@ -339,7 +300,7 @@ async fn a_claim_is_decided_once_and_only_by_its_own_facility(databases: Databas
 }
 
 async fn a_membership_ends_with_its_sessions_and_may_start_again(databases: Databases) {
-    let person_id = person(&databases.one).await;
+    let person_id = card_holder(&databases.one).await;
     let membership_id = start(&databases.one, &person_id).await;
     assert_eq!(start(&databases.one, &person_id).await, membership_id);
     open_session(&databases.one, 1, &person_id, &membership_id).await;
@@ -369,7 +330,7 @@ async fn a_membership_ends_with_its_sessions_and_may_start_again(databases: Data
 }
 
 async fn a_session_ends_once_and_says_why(databases: Databases) {
-    let person_id = person(&databases.one).await;
+    let person_id = card_holder(&databases.one).await;
     let membership_id = start(&databases.one, &person_id).await;
     let opened = open_session(&databases.one, 1, &person_id, &membership_id).await;
     let mut reader = databases.one.read();
@@ -386,7 +347,7 @@ async fn a_session_ends_once_and_says_why(databases: Databases) {
 }
 
 async fn a_renewed_session_keeps_its_name_and_answers_to_the_new_cookie_only(databases: Databases) {
-    let person_id = person(&databases.one).await;
+    let person_id = card_holder(&databases.one).await;
     let membership_id = start(&databases.one, &person_id).await;
     let opened = open_session(&databases.one, 1, &person_id, &membership_id).await;
     assert!(
@@ -421,7 +382,7 @@ async fn a_renewed_session_keeps_its_name_and_answers_to_the_new_cookie_only(dat
 }
 
 async fn only_the_same_person_place_and_membership_renew_a_live_session(databases: Databases) {
-    let person_id = person(&databases.one).await;
+    let person_id = card_holder(&databases.one).await;
     let membership_id = start(&databases.one, &person_id).await;
     let opened = open_session(&databases.one, 1, &person_id, &membership_id).await;
     let at = opened.at_terminal.clone().unwrap();
@@ -448,7 +409,7 @@ async fn only_the_same_person_place_and_membership_renew_a_live_session(database
 }
 
 async fn two_logins_at_once_leave_one_cookie_that_opens(databases: Databases) {
-    let person_id = person(&databases.one).await;
+    let person_id = card_holder(&databases.one).await;
     let membership_id = start(&databases.one, &person_id).await;
     let opened = open_session(&databases.one, 1, &person_id, &membership_id).await;
     let renew = async |store: &Store, cookie: u8| {
@@ -467,7 +428,7 @@ async fn two_logins_at_once_leave_one_cookie_that_opens(databases: Databases) {
 }
 
 async fn a_late_presence_report_does_not_undo_a_newer_one(databases: Databases) {
-    let person_id = person(&databases.one).await;
+    let person_id = card_holder(&databases.one).await;
     let membership_id = start(&databases.one, &person_id).await;
     open_session(&databases.one, 1, &person_id, &membership_id).await;
     let terminal = format!("T{FACILITY}");
@@ -482,7 +443,7 @@ async fn a_late_presence_report_does_not_undo_a_newer_one(databases: Databases) 
 }
 
 async fn silence_and_limits_are_found(databases: Databases) {
-    let person_id = person(&databases.one).await;
+    let person_id = card_holder(&databases.one).await;
     let membership_id = start(&databases.one, &person_id).await;
     open_session(&databases.one, 1, &person_id, &membership_id).await;
     let mut reader = databases.one.read();
@@ -504,7 +465,7 @@ async fn silence_and_limits_are_found(databases: Databases) {
 }
 
 async fn a_renewed_certificate_is_noted_as_one(databases: Databases) {
-    person(&databases.one).await;
+    card_holder(&databases.one).await;
     let mut reader = databases.one.read();
     let identity = card::find(&mut reader, subject()).await.unwrap().unwrap();
     let stranger = CardSubject { serial_number: "Test2", ..subject() };
@@ -519,12 +480,16 @@ async fn a_renewed_certificate_is_noted_as_one(databases: Databases) {
     assert_eq!(note([1; 32]).await, FirstSeen::FirstOfCard);
     assert_eq!(note([1; 32]).await, FirstSeen::No);
     assert_eq!(note([2; 32]).await, FirstSeen::Renewal);
-    let again: Result<(), StoreError> = transaction!(databases.two, StoreError, |tx| {
-        let names = PersonNames { name: "n", name_kana: "", name_romaji: "", search_key: "" };
-        card::enter_person(tx, subject(), names, NOW).await?;
-        Ok(Audited::new((), entry()))
+    let der = card::certificate_der(&mut reader, &[2; 32]).await.unwrap();
+    assert_eq!(der.as_deref(), Some([0x30].as_slice()));
+    assert_eq!(card::certificate_der(&mut reader, &[3; 32]).await.unwrap(), None);
+    let names = person::name(&mut reader, &identity.person_id).await.unwrap().unwrap();
+    assert_eq!((names.name.as_str(), names.name_romaji.as_str()), ("山田　太郎", "YAMADA TARO"));
+    let again = attempt!(databases.two, |tx| {
+        let names = PersonNames { name: "n", name_kana: "", name_romaji: "" };
+        card::enter_person(tx, subject(), names, NOW).await?
     });
-    assert!(matches!(again, Err(StoreError::AlreadyExists { .. })));
+    assert!(matches!(again, Err(sekisho_store::StoreError::AlreadyExists { .. })));
     // Nothing of the refused transaction stayed, its record included.
     let records = audit::list(&mut reader, "", None, 1000).await.unwrap().len();
     assert_eq!(records, 2 + 1 + 3);
@@ -540,4 +505,90 @@ async fn each_facility_has_its_own_card_removal_policy(databases: Databases) {
         assert_eq!(session::card_removal(&mut reader, FACILITY).await.unwrap(), Some(policy));
     }
     assert_eq!(session::card_removal(&mut reader, OTHER_FACILITY).await.unwrap(), None);
+}
+
+async fn a_login_reads_back_as_it_was_proven(databases: Databases) {
+    let proven = Evidence {
+        at: NOW,
+        card_fingerprint: [1; 32],
+        terminal_fingerprint: [2; 32],
+        request_jws: "a.b.c".into(),
+        signed_input: vec![0, 1, 255],
+        algorithm: "RS256".into(),
+        signature: vec![3; 256],
+        page_proof: "d.e.f".into(),
+    };
+    let id = change!(databases.one, |tx| evidence::keep(tx, &proven).await?);
+    let mut reader = databases.two.read();
+    assert_eq!(card::of_evidence(&mut reader, &id).await.unwrap(), None, "no such card");
+    card_holder(&databases.one).await;
+    let identity = card::find(&mut reader, subject()).await.unwrap().unwrap();
+    change!(databases.one, |tx| {
+        let certificate = CardCertificate { fingerprint: &[1; 32], der: &[0x30], not_after: NOW };
+        card::note_certificate(tx, &identity.id, certificate, NOW).await?
+    });
+    let card = card::of_evidence(&mut reader, &id).await.unwrap();
+    assert_eq!(card, Some(([3; 32], "Test1".to_owned())));
+    assert_eq!(evidence::find(&mut reader, &id).await.unwrap(), Some(proven));
+    assert_eq!(evidence::find(&mut reader, "another").await.unwrap(), None);
+}
+
+async fn sessions_end_together_with_what_they_hang_on(databases: Databases) {
+    let store = &databases.one;
+    let person_id = card_holder(store).await;
+    let membership_id = start(store, &person_id).await;
+    let terminal = format!("T{FACILITY}");
+    let live = async |id: u8| {
+        let found = session::find(&mut databases.two.read(), Realm::Portal, &[id; 32]).await;
+        found.unwrap().unwrap().ended.map(|(_, why)| why)
+    };
+    open_session(store, 1, &person_id, &membership_id).await;
+    let none = change!(store, |tx| session::end_of_terminal(tx, "T-other", "x", NOW).await?);
+    assert!(none.is_empty());
+    let ended = change!(store, |tx| {
+        session::end_of_terminal(tx, &terminal, "terminal_revoked", NOW).await?
+    });
+    assert_eq!((ended.len(), ended[0].terminal_id.as_ref()), (1, Some(&terminal)));
+    assert_eq!(live(1).await.as_deref(), Some("terminal_revoked"));
+
+    open_session(store, 2, &person_id, &membership_id).await;
+    let none =
+        change!(store, |tx| { session::end_of_organisation(tx, OTHER_FACILITY, "x", NOW).await? });
+    assert!(none.is_empty());
+    let ended = change!(store, |tx| {
+        session::end_of_organisation(tx, FACILITY, "organisation_suspended", NOW).await?
+    });
+    // The one that ended before is not ended again.
+    assert_eq!((ended.len(), ended[0].id_hash), (1, [2; 32]));
+    assert_eq!(live(1).await.as_deref(), Some("terminal_revoked"));
+
+    open_session(store, 3, &person_id, &membership_id).await;
+    let none = change!(store, |tx| {
+        session::end_of_person(tx, Realm::Console, &person_id, "x", NOW).await?
+    });
+    assert!(none.is_empty(), "a session of another realm stays");
+    let ended = change!(store, |tx| {
+        session::end_of_person(tx, Realm::Portal, &person_id, "x", NOW).await?
+    });
+    assert_eq!((ended.len(), ended[0].person_id.as_str()), (1, person_id.as_str()));
+}
+
+async fn the_sessions_of_a_card_are_found_until_they_are_locked_or_let_go(databases: Databases) {
+    let store = &databases.one;
+    let person_id = card_holder(store).await;
+    let membership_id = start(store, &person_id).await;
+    let terminal = format!("T{FACILITY}");
+    for id in [1, 2] {
+        open_session(store, id, &person_id, &membership_id).await;
+    }
+    let found = async |terminal: &str, presence: &str| {
+        let mut reader = databases.two.read();
+        session::of_presence(&mut reader, terminal, presence).await.unwrap().len()
+    };
+    assert_eq!(found(&terminal, "presence").await, 2);
+    assert_eq!((found(&terminal, "other").await, found("T-other", "presence").await), (0, 0));
+    change!(store, |tx| session::lock(tx, &[1; 32], NOW).await?);
+    assert_eq!(found(&terminal, "presence").await, 1);
+    change!(store, |tx| session::forget_presence(tx, &[2; 32]).await?);
+    assert_eq!(found(&terminal, "presence").await, 0);
 }

@@ -1,64 +1,19 @@
-//! What several processes over one database may do only once: each test on SQLite and on
-//! PostgreSQL 15, with the tasks of two processes racing.
-#![allow(clippy::unwrap_used, missing_docs)]
-
-#[path = "../login/database.rs"]
-mod database;
-mod issuing;
-mod register;
-mod schema;
-mod trail;
-
-use database::Databases;
+//! What several processes over one database may do only once.
 use sekisho_store::{
     Queries, Store, StoreError, account,
     attempt::{DelayPolicy, Subject},
-    audit::{Actor, Entry},
+    audit::{self, Actor},
     enrolment_code::{self, NewCode},
     issuer, outbox, person, role_grant, sql, terminal,
 };
-use time::{Duration, OffsetDateTime, macros::datetime};
+use time::Duration;
 
-const NOW: OffsetDateTime = datetime!(2026-11-21 09:00 UTC);
-const FACILITY: &str = "123456789007";
-const TERMINAL: &str = "T0123456789";
-const ENROLMENT: [u8; 32] = [1; 32];
-const LINK: [u8; 32] = [2; 32];
+use crate::{FACILITY, NOW, RACERS, TERMINAL, count, databases::Databases, race};
+
+pub const ENROLMENT: [u8; 32] = [1; 32];
+pub const LINK: [u8; 32] = [2; 32];
 const LOGIN_NAME: &str = "officer";
-/// Tasks in a race; even ones belong to the first process, odd ones to the second.
-const RACERS: u8 = 8;
-
-fn entry() -> Entry {
-    Entry::done("test", Actor::System, NOW)
-}
-
-/// One change in a transaction of its own.
-macro_rules! change {
-    ($store:expr, |$tx:ident| $body:expr) => {{
-        let outcome: Result<_, sekisho_store::StoreError> =
-            sekisho_store::transaction!($store, sekisho_store::StoreError, |$tx| {
-                let value = $body;
-                Ok(sekisho_store::audit::Audited::new(value, crate::entry()))
-            });
-        outcome
-    }};
-}
-pub(crate) use change;
-
-/// Each body once over each database.
-macro_rules! on_both {
-    ($($name:ident)*) => {
-        mod on_sqlite { $(#[tokio::test(flavor = "multi_thread")] async fn $name() {
-            super::$name(crate::prepared(crate::database::sqlite().await).await).await;
-        })* }
-        mod on_postgres { $(#[tokio::test(flavor = "multi_thread")] async fn $name() {
-            super::$name(crate::prepared(crate::database::postgres().await).await).await;
-        })* }
-    };
-}
-pub(crate) use on_both;
-
-on_both! {
+on_both! { prepared:
     a_one_time_link_is_used_by_exactly_one_of_many
     a_step_of_the_second_factor_counts_once_and_never_goes_back
     an_instance_gets_one_first_administrator
@@ -67,10 +22,13 @@ on_both! {
     a_lease_is_held_by_one_process
     a_message_is_delivered_by_one_process
     activity_in_one_session_at_once_is_no_failure
+    a_new_link_ends_the_one_before
+    the_roles_of_an_organisation_are_its_own
+    a_personal_field_reads_back_beside_its_record
 }
 
 /// A facility in operation with a terminal and its code, an issuer, and a person with a link.
-async fn prepared(databases: Databases) -> Databases {
+pub async fn prepared(databases: Databases) -> Databases {
     let store = &databases.one;
     change!(store, |tx| {
         tx.execute(sql(
@@ -106,46 +64,22 @@ async fn prepared(databases: Databases) -> Databases {
         let person_id = person::enter(tx, "山田　花子", "ヤマダ　ハナコ", NOW).await?;
         account::open(tx, &person_id, LOGIN_NAME, "").await?;
         account::issue_link(tx, &LINK, &person_id, NOW, NOW + Duration::minutes(30)).await?;
-    })
-    .unwrap();
+    });
     databases
 }
 
-async fn person_id(store: &Store) -> String {
+pub async fn person_id(store: &Store) -> String {
     account::find(&mut store.read(), LOGIN_NAME).await.unwrap().unwrap().person_id
-}
-
-/// What each of the racing tasks came to. A task gets its number and the store of its process.
-async fn race<T, F>(databases: &Databases, run: impl Fn(u8, Store) -> F) -> Vec<T>
-where
-    T: Send + 'static,
-    F: Future<Output = T> + Send + 'static,
-{
-    let racers: Vec<_> = (0..RACERS)
-        .map(|number| {
-            let store = if number % 2 == 0 { &databases.one } else { &databases.two };
-            tokio::spawn(run(number, store.clone()))
-        })
-        .collect();
-    let mut outcomes = Vec::new();
-    for racer in racers {
-        outcomes.push(racer.await.unwrap());
-    }
-    outcomes
-}
-
-fn count<T>(outcomes: &[T], which: impl Fn(&T) -> bool) -> usize {
-    outcomes.iter().filter(|outcome| which(outcome)).count()
 }
 
 async fn a_one_time_link_is_used_by_exactly_one_of_many(databases: Databases) {
     let late = NOW + Duration::minutes(30);
     let expired = change!(databases.one, |tx| account::consume_link(tx, &LINK, late).await?);
-    assert_eq!(expired.unwrap(), None);
+    assert_eq!(expired, None);
     let found = account::find_link(&mut databases.two.read(), &LINK, NOW).await.unwrap();
     let person_id = found.unwrap().person_id;
     let outcomes = race(&databases, |_, store| async move {
-        change!(store, |tx| account::consume_link(tx, &LINK, NOW).await?).unwrap()
+        change!(store, |tx| account::consume_link(tx, &LINK, NOW).await?)
     })
     .await;
     let winners: Vec<_> = outcomes.into_iter().flatten().collect();
@@ -157,18 +91,18 @@ async fn a_step_of_the_second_factor_counts_once_and_never_goes_back(databases: 
     let person_id = person_id(&databases.one).await;
     let factors =
         account::Factors { password_phc: "$argon2id$", totp_sealed: &[1, 2], totp_step: 100 };
-    change!(databases.one, |tx| account::set_factors(tx, &person_id, factors, NOW).await?).unwrap();
+    change!(databases.one, |tx| account::set_factors(tx, &person_id, factors, NOW).await?);
     let account = account::of_person(&mut databases.two.read(), &person_id).await.unwrap();
     assert!(account.unwrap().is_complete());
     for (step, winners) in [(100, 0), (102, 1), (101, 0), (103, 1)] {
-        let outcomes = race(&databases, |_, store| {
-            let person_id = person_id.clone();
-            async move {
-                change!(store, |tx| account::consume_totp_step(tx, &person_id, step).await?)
-                    .unwrap()
-            }
-        })
-        .await;
+        let outcomes =
+            race(&databases, |_, store| {
+                let person_id = person_id.clone();
+                async move {
+                    change!(store, |tx| account::consume_totp_step(tx, &person_id, step).await?)
+                }
+            })
+            .await;
         assert_eq!(count(&outcomes, |accepted| *accepted), winners, "step {step}");
     }
 }
@@ -202,14 +136,13 @@ async fn a_role_is_withdrawn_once(databases: Databases) {
     let role = "accreditation_officer";
     let id = change!(databases.one, |tx| {
         role_grant::grant(tx, &person_id, role, None, None, NOW).await?
-    })
-    .unwrap();
+    });
     let mut reader = databases.two.read();
     assert_eq!(role_grant::of_person(&mut reader, &person_id).await.unwrap()[0].id, id);
     assert_eq!(role_grant::count_able(&mut reader, role).await.unwrap(), 0);
     let outcomes = race(&databases, |_, store| {
         let id = id.clone();
-        async move { change!(store, |tx| role_grant::withdraw(tx, &id, "p", NOW).await?).unwrap() }
+        async move { change!(store, |tx| role_grant::withdraw(tx, &id, "p", NOW).await?) }
     })
     .await;
     assert_eq!(count(&outcomes, Option::is_some), 1);
@@ -256,8 +189,7 @@ async fn a_message_is_delivered_by_one_process(databases: Databases) {
         for number in 0..20 {
             outbox::put(tx, "notice", &number.into(), NOW).await?;
         }
-    })
-    .unwrap();
+    });
     let hold = Duration::seconds(30);
     let claimed = race(&databases, |_, store| async move {
         store.claim_outbox("notice", NOW, hold, 5).await.unwrap()
@@ -289,8 +221,7 @@ async fn activity_in_one_session_at_once_is_no_failure(databases: Databases) {
             .bind(NOW),
         )
         .await?;
-    })
-    .unwrap();
+    });
     // Several requests of one browser, and the agent's report, whichever processes they reach.
     let at = NOW + Duration::minutes(5);
     let outcomes = race(&databases, |_, store| async move {
@@ -307,4 +238,43 @@ async fn activity_in_one_session_at_once_is_no_failure(databases: Databases) {
     .await
     .unwrap();
     assert_eq!((seen, reported), (at.unix_timestamp(), at.unix_timestamp()));
+}
+
+async fn a_new_link_ends_the_one_before(databases: Databases) {
+    let person_id = person_id(&databases.one).await;
+    let until = NOW + Duration::minutes(40);
+    let later = NOW + Duration::minutes(10);
+    change!(databases.one, |tx| account::issue_link(tx, &[3; 32], &person_id, later, until)
+        .await?);
+    let mut reader = databases.two.read();
+    assert_eq!(account::find_link(&mut reader, &LINK, later).await.unwrap(), None);
+    let found = account::find_link(&mut reader, &[3; 32], later).await.unwrap().unwrap();
+    assert_eq!((found.person_id, found.expires_at), (person_id, until));
+}
+
+async fn the_roles_of_an_organisation_are_its_own(databases: Databases) {
+    let person_id = person_id(&databases.one).await;
+    let role = "facility_administrator";
+    let id = change!(databases.one, |tx| {
+        role_grant::grant(tx, &person_id, "auditor", None, None, NOW).await?;
+        role_grant::grant(tx, &person_id, role, Some(FACILITY), None, NOW).await?
+    });
+    let mut reader = databases.two.read();
+    let found = role_grant::of_organisation(&mut reader, FACILITY, 10).await.unwrap();
+    assert_eq!((found.len(), found[0].id.as_str()), (1, id.as_str()));
+    assert_eq!((found[0].role.as_str(), found[0].login_name.as_str()), (role, LOGIN_NAME));
+    assert!(role_grant::of_organisation(&mut reader, "223456789005", 10).await.unwrap().is_empty());
+}
+
+async fn a_personal_field_reads_back_beside_its_record(databases: Databases) {
+    let outcome: Result<(), StoreError> =
+        sekisho_store::transaction!(databases.one, StoreError, |tx| {
+            Ok(audit::Audited::new((), crate::entry().personal("name", "山田")))
+        });
+    outcome.unwrap();
+    let mut reader = databases.two.read();
+    let record = audit::list(&mut reader, "", None, 1000).await.unwrap().pop().unwrap();
+    let fields = audit::personal(&mut reader, &record.id).await.unwrap();
+    assert_eq!((fields[0].field.as_str(), fields[0].value.as_deref()), ("name", Some("山田")));
+    assert!(!String::from_utf8(record.canonical).unwrap().contains("山田"));
 }

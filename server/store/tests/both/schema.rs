@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sekisho_store::{Queries, Store, sql};
 
-use crate::database;
+use crate::databases;
 
 /// Table, column, type, whether it may be absent.
 type Column = (String, String, String, bool);
@@ -28,8 +28,8 @@ async fn columns(store: &Store, statement: &'static str) -> BTreeSet<Column> {
 
 #[tokio::test]
 async fn both_databases_have_the_same_tables_and_columns() {
-    let sqlite = database::sqlite().await;
-    let postgres = database::postgres().await;
+    let sqlite = databases::sqlite().await;
+    let postgres = databases::postgres().await;
     let of_sqlite = columns(
         &sqlite.one,
         "SELECT m.name, c.name, c.type, CASE WHEN c.\"notnull\" = 1 OR c.pk > 0 THEN 0 ELSE 1 END
@@ -51,8 +51,8 @@ async fn both_databases_have_the_same_tables_and_columns() {
 
 #[tokio::test]
 async fn both_databases_have_the_same_indexes_and_uniqueness_rules() {
-    let sqlite = database::sqlite().await;
-    let postgres = database::postgres().await;
+    let sqlite = databases::sqlite().await;
+    let postgres = databases::postgres().await;
     let indexes = async |store: &Store, statement| {
         let rows: Vec<(String, i64)> = store.read().fetch_all(sql(statement)).await.unwrap();
         rows.into_iter().collect::<BTreeSet<_>>()

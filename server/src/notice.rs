@@ -1,0 +1,164 @@
+//! Notices to people who run something here: written into the outbox with the change they tell of,
+//! brought to the page `/console/notices` ([`crate::console::notices`]).
+
+use sekisho_store::{StoreError, Tx, notice::Addressee, outbox};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::{
+    app::App,
+    outbox::{Delivery, Message},
+};
+
+/// Kind of the outbox messages that carry a notice.
+pub const KIND: &str = "notice";
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "notice", rename_all = "snake_case")]
+pub enum Notice {
+    /// A used enrolment code was brought with another key, and refused.
+    EnrolmentCodeMisused {
+        /// The terminal that the code was for.
+        terminal_id: String,
+        /// Its name.
+        terminal_name: String,
+    },
+    /// The operating body suspended the organisation.
+    OrganisationSuspended {
+        /// Why, in the words of who did it.
+        reason: String,
+    },
+    /// The organisation may act again.
+    OrganisationResumed {
+        /// Why.
+        reason: String,
+    },
+    /// The operating body closed the organisation.
+    OrganisationClosed {
+        /// Why.
+        reason: String,
+    },
+    /// Somebody made a one-time link for the reader's account.
+    LinkIssued {
+        /// Name of who made it.
+        by: String,
+    },
+}
+
+impl Notice {
+    /// As stored and in audit records.
+    #[must_use]
+    pub const fn token(&self) -> &'static str {
+        match self {
+            Self::EnrolmentCodeMisused { .. } => "enrolment_code_misused",
+            Self::OrganisationSuspended { .. } => "organisation_suspended",
+            Self::OrganisationResumed { .. } => "organisation_resumed",
+            Self::OrganisationClosed { .. } => "organisation_closed",
+            Self::LinkIssued { .. } => "link_issued",
+        }
+    }
+}
+
+/// Whom a notice is for, as the outbox keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum To {
+    /// Everybody who administers this facility when they look.
+    FacilityAdministrators(String),
+    /// One person.
+    Person(String),
+}
+
+impl To {
+    fn addressee(&self) -> Addressee<'_> {
+        match self {
+            Self::FacilityAdministrators(id) => {
+                Addressee::Role { role: "facility_administrator", organisation_id: Some(id) }
+            }
+            Self::Person(id) => Addressee::Person(id),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Payload {
+    to: To,
+    at: i64,
+    #[serde(flatten)]
+    notice: Notice,
+}
+
+/// Queues a notice, in the transaction of the change that it tells of.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn put(
+    tx: &mut Tx,
+    to: To,
+    notice: Notice,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    let payload = Payload { to, at: at.unix_timestamp(), notice };
+    let payload = serde_json::to_value(&payload).map_err(|error| unreadable(&error))?;
+    outbox::put(tx, KIND, &payload, at).await
+}
+
+fn unreadable(error: &serde_json::Error) -> StoreError {
+    StoreError::Corrupt { what: "notice", detail: error.to_string() }
+}
+
+/// Delivers a message of [`KIND`]: from then on its addressee finds it on the page.
+pub async fn deliver(app: App, message: Message) -> Delivery {
+    let read: Result<Payload, _> = serde_json::from_str(&message.payload);
+    let Ok(Payload { to, at, notice }) = read else {
+        return Delivery::Hopeless("the message is no notice of this version".to_owned());
+    };
+    let (Ok(facts), Ok(at)) =
+        (serde_json::to_string(&notice), OffsetDateTime::from_unix_timestamp(at))
+    else {
+        return Delivery::Hopeless("the notice does not read back".to_owned());
+    };
+    let posted =
+        app.store().post_notice(&message.id, to.addressee(), notice.token(), &facts, at).await;
+    match posted {
+        Ok(()) => Delivery::Delivered,
+        Err(error) => Delivery::Failed(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_of_a_notice_is_the_tag_it_is_stored_under() {
+        let text = String::new;
+        for notice in [
+            Notice::EnrolmentCodeMisused { terminal_id: text(), terminal_name: text() },
+            Notice::OrganisationSuspended { reason: text() },
+            Notice::OrganisationResumed { reason: text() },
+            Notice::OrganisationClosed { reason: text() },
+            Notice::LinkIssued { by: text() },
+        ] {
+            let stored = serde_json::to_value(&notice).unwrap();
+            assert_eq!(stored["notice"], notice.token());
+            assert_eq!(serde_json::from_value::<Notice>(stored).unwrap(), notice);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_that_is_no_notice_is_given_up_and_not_tried_for_ever() {
+        let test = crate::testing::app().await;
+        for payload in ["", "{}", "{\"to\":{\"person\":\"p\"},\"at\":0,\"notice\":\"war\"}"] {
+            let message = Message {
+                id: "m".to_owned(),
+                kind: KIND.to_owned(),
+                payload: payload.to_owned(),
+                attempts: 0,
+            };
+            let outcome = deliver(test.app.clone(), message).await;
+            assert!(matches!(outcome, Delivery::Hopeless(_)), "{payload}: {outcome:?}");
+        }
+    }
+}

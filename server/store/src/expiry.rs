@@ -1,0 +1,133 @@
+//! What is over and of no further use is removed, in batches.
+//!
+//! Kept for ever: the register, certificates, the audit trail, sessions and login evidence. What is
+//! removed here is told of by audit records, or was only there so that something counts once.
+
+use time::OffsetDateTime;
+
+use crate::{Store, StoreError, db::housekeeping, sql};
+
+/// Rows that are over at some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiring {
+    /// Nonces of card logins, answered or not.
+    LoginChallenges,
+    /// Authorization requests that waited for a login.
+    ParkedRequests,
+    /// Identifiers of client assertions, which count once.
+    ClientAssertions,
+    /// Access tokens.
+    AccessTokens,
+    /// Authorization codes whose tokens are gone and whose session has ended: until then a second
+    /// use withdraws what the first produced, and a logout reaches the service.
+    AuthorizationCodes,
+    /// One-time links.
+    OneTimeLinks,
+    /// Enrolment codes that nobody used; a used one still tells of a second key.
+    EnrolmentCodes,
+    /// Activation codes that nobody used.
+    ActivationCodes,
+    /// Invitations that nobody redeemed, with the names and licence numbers that they hold.
+    Invitations,
+    /// Counters of failed attempts.
+    SignInFailures,
+    /// Messages that were delivered or given up.
+    Messages,
+}
+
+impl Expiring {
+    /// All; access tokens stand before the codes that they refer to.
+    pub const ALL: [Self; 11] = [
+        Self::LoginChallenges,
+        Self::ParkedRequests,
+        Self::ClientAssertions,
+        Self::AccessTokens,
+        Self::AuthorizationCodes,
+        Self::OneTimeLinks,
+        Self::EnrolmentCodes,
+        Self::ActivationCodes,
+        Self::Invitations,
+        Self::SignInFailures,
+        Self::Messages,
+    ];
+
+    const fn delete(self) -> &'static str {
+        match self {
+            Self::LoginChallenges => {
+                "DELETE FROM login_challenge WHERE nonce_hash IN (
+                     SELECT nonce_hash FROM login_challenge WHERE expires_at < $1
+                     ORDER BY expires_at LIMIT $2)"
+            }
+            Self::ParkedRequests => {
+                "DELETE FROM parked_request WHERE id_hash IN (
+                     SELECT id_hash FROM parked_request WHERE expires_at < $1
+                     ORDER BY expires_at LIMIT $2)"
+            }
+            Self::ClientAssertions => {
+                "DELETE FROM client_assertion WHERE (service_id, jti_hash) IN (
+                     SELECT service_id, jti_hash FROM client_assertion WHERE expires_at < $1
+                     ORDER BY expires_at LIMIT $2)"
+            }
+            Self::AccessTokens => {
+                "DELETE FROM access_token WHERE id IN (
+                     SELECT id FROM access_token WHERE expires_at < $1
+                     ORDER BY expires_at LIMIT $2)"
+            }
+            Self::AuthorizationCodes => {
+                "DELETE FROM authorization_code WHERE code_hash IN (
+                     SELECT c.code_hash FROM authorization_code c
+                     JOIN session s ON s.id_hash = c.session_hash
+                     WHERE c.expires_at < $1 AND s.ended_at < $1
+                       AND NOT EXISTS (SELECT 1 FROM access_token t WHERE t.code_hash = c.code_hash)
+                     ORDER BY c.expires_at LIMIT $2)"
+            }
+            Self::OneTimeLinks => {
+                "DELETE FROM one_time_link WHERE token_hash IN (
+                     SELECT token_hash FROM one_time_link WHERE expires_at < $1
+                     ORDER BY expires_at LIMIT $2)"
+            }
+            Self::EnrolmentCodes => {
+                "DELETE FROM enrolment_code WHERE code_hash IN (
+                     SELECT code_hash FROM enrolment_code
+                     WHERE expires_at < $1 AND used_at IS NULL ORDER BY expires_at LIMIT $2)"
+            }
+            Self::ActivationCodes => {
+                "DELETE FROM activation_code WHERE code_hash IN (
+                     SELECT code_hash FROM activation_code
+                     WHERE expires_at < $1 AND used_at IS NULL ORDER BY expires_at LIMIT $2)"
+            }
+            Self::Invitations => {
+                "DELETE FROM invitation WHERE id IN (
+                     SELECT id FROM invitation
+                     WHERE expires_at < $1 AND redeemed_at IS NULL ORDER BY expires_at LIMIT $2)"
+            }
+            Self::SignInFailures => {
+                "DELETE FROM sign_in_failure WHERE subject IN (
+                     SELECT subject FROM sign_in_failure
+                     WHERE last_at < $1 AND locked_until < $1 ORDER BY last_at LIMIT $2)"
+            }
+            Self::Messages => {
+                "DELETE FROM outbox WHERE id IN (
+                     SELECT id FROM outbox WHERE done_at < $1 ORDER BY done_at LIMIT $2)"
+            }
+        }
+    }
+}
+
+impl Store {
+    /// Removes at most `limit` rows that were over before `before`; answers how many.
+    ///
+    /// `before` lies so far back that nobody's clock still takes such a row for good, so that a
+    /// replay is told from a stranger for as long as anybody could try.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn forget_expired(
+        &self,
+        what: Expiring,
+        before: OffsetDateTime,
+        limit: i64,
+    ) -> Result<u64, StoreError> {
+        housekeeping!(self, |tx| tx.execute(sql(what.delete()).bind(before).bind(limit)).await?)
+    }
+}

@@ -1,0 +1,56 @@
+//! Every public asynchronous function of the store is called by a test that runs on both databases.
+//!
+//! What a test of [`crate::on_both`] reaches is SQL that PostgreSQL carried out and whose outcome was
+//! looked at. This reads the sources of the store and of these tests, so that a new function without
+//! such a test fails here by its name.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+/// Called by macros or by opening a database, which every test does.
+const BY_EVERY_TEST: [&str; 6] = ["open", "begin", "close", "execute", "commit", "again"];
+
+fn sources(folder: &str) -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut found: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            (module, fs::read_to_string(&path).unwrap())
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// Names after `pub async fn`, and whether each is a method (it stands in an `impl`, indented).
+fn public_functions(source: &str) -> impl Iterator<Item = (bool, &str)> {
+    source.lines().filter_map(|line| {
+        let code = line.trim_start();
+        let name = code.strip_prefix("pub async fn ")?.split(['(', '<']).next()?;
+        Some((code.len() < line.len(), name))
+    })
+}
+
+#[test]
+fn every_function_of_the_store_is_called_by_a_test_on_both_databases() {
+    let tests: String = sources("tests/both")
+        .into_iter()
+        .filter(|(module, _)| module != "coverage")
+        .map(|(_, source)| source)
+        .collect();
+    let mut all = 0;
+    let mut missing = BTreeSet::new();
+    for (module, source) in sources("src") {
+        for (method, name) in public_functions(&source) {
+            all += 1;
+            let call = if method { format!(".{name}(") } else { format!("{module}::{name}(") };
+            let by_every_test = module == "db" && BY_EVERY_TEST.contains(&name);
+            if !by_every_test && !tests.contains(&call) {
+                missing.insert(format!("{module}::{name}"));
+            }
+        }
+    }
+    assert!(all > 120, "the sources were not read: {all} functions");
+    assert!(missing.is_empty(), "not called on both databases: {missing:#?}");
+}

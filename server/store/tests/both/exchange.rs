@@ -1,0 +1,263 @@
+//! What may happen once only between a service and us.
+use sekisho_store::{
+    Store, StoreError, access_token,
+    access_token::AccessToken,
+    application,
+    authorization_code::{self, Code},
+    offer, organisation,
+    organisation_kind::CodeScheme,
+    parked_request::{self, Parked},
+    service::{self, AuthMethod, Service},
+    session, sql,
+};
+use time::Duration;
+
+use crate::{FACILITY, NOW, databases::Databases, race};
+
+const CODE: [u8; 32] = [1; 32];
+const SESSION: [u8; 32] = [2; 32];
+const PARKED: [u8; 32] = [3; 32];
+const TERMINAL: [u8; 32] = [4; 32];
+
+on_both! { prepared:
+    a_code_is_consumed_by_exactly_one_of_many
+    an_expired_code_is_consumed_by_nobody
+    what_a_code_produced_is_withdrawn_with_it
+    a_parked_request_is_resumed_once_and_at_its_own_terminal
+    an_assertion_counts_once
+    the_highest_version_of_the_rules_is_in_force
+    what_is_on_offer_has_its_rules_in_force
+    a_service_is_listed_with_what_it_was_registered_for
+    an_ended_session_withdraws_its_tokens_and_tells_its_services
+}
+
+async fn prepared(databases: Databases) -> Databases {
+    let store = &databases.one;
+    change!(store, |tx| {
+        tx.execute(sql("INSERT INTO person (id, created_at) VALUES ('p', 0)")).await?;
+        tx.execute(
+            sql("INSERT INTO session (id_hash, realm, person_id, acr, amr, auth_time, created_at,
+                     last_seen_at, expires_at) VALUES ($1, 'portal', 'p', 'a', '[]', 0, 0, 0, 0)")
+            .bind(SESSION),
+        )
+        .await?;
+        service::add(tx, &referral()).await?;
+        authorization_code::add(tx, &code()).await?;
+        let parked = Parked { parameters: "a=b".into(), created_at: NOW };
+        parked_request::park(tx, &PARKED, &TERMINAL, &parked, NOW + Duration::minutes(10)).await?;
+    });
+    databases
+}
+
+fn referral() -> Service {
+    Service {
+        id: "referral".into(),
+        organisation_id: None,
+        name_ja: "紹介".into(),
+        name_en: "Referral".into(),
+        description_ja: "d".into(),
+        description_en: "d".into(),
+        home_url: "https://referral.example/".into(),
+        sector: "referral.example".into(),
+        auth_method: AuthMethod::PrivateKeyJwt,
+        secret_hash: None,
+        jwks: Some("{\"keys\":[]}".into()),
+        backchannel_logout_uri: None,
+        scopes: vec!["openid".into(), "profile".into()],
+        redirect_uris: vec!["https://referral.example/callback".into()],
+        logout_uris: vec![],
+        created_at: NOW,
+        withdrawn_at: None,
+    }
+}
+
+fn code() -> Code {
+    Code {
+        code_hash: CODE,
+        service_id: "referral".into(),
+        session_hash: SESSION,
+        redirect_uri: "https://referral.example/callback".into(),
+        code_challenge: "c".into(),
+        nonce: Some("n".into()),
+        scope: "openid".into(),
+        claims: "{}".into(),
+        created_at: NOW,
+        expires_at: NOW + Duration::seconds(60),
+        consumed_at: None,
+    }
+}
+
+fn token(id: &str) -> AccessToken {
+    AccessToken {
+        id: id.into(),
+        code_hash: CODE,
+        service_id: "referral".into(),
+        session_hash: SESSION,
+        scope: "openid".into(),
+        issued_at: NOW,
+        expires_at: NOW + Duration::minutes(10),
+    }
+}
+
+async fn a_code_is_consumed_by_exactly_one_of_many(databases: Databases) {
+    let outcomes = race(&databases, |_, store| async move {
+        change!(store, |tx| authorization_code::consume(tx, &CODE, NOW).await?)
+    })
+    .await;
+    assert_eq!(outcomes.iter().filter(|consumed| **consumed).count(), 1);
+    let found = authorization_code::find(&mut databases.two.read(), &CODE).await.unwrap().unwrap();
+    assert_eq!(found, Code { consumed_at: Some(NOW), ..code() });
+}
+
+async fn an_expired_code_is_consumed_by_nobody(databases: Databases) {
+    let late = NOW + Duration::seconds(60);
+    let store = &databases.one;
+    assert!(!change!(store, |tx| authorization_code::consume(tx, &CODE, late).await?));
+    let found = authorization_code::find(&mut store.read(), &CODE).await.unwrap().unwrap();
+    assert_eq!(found.consumed_at, None);
+}
+
+async fn what_a_code_produced_is_withdrawn_with_it(databases: Databases) {
+    let store = &databases.one;
+    change!(store, |tx| access_token::add(tx, &token("t1")).await?);
+    let live = async || access_token::live(&mut databases.two.read(), "t1", NOW).await.unwrap();
+    assert_eq!(live().await.unwrap().session_hash, SESSION);
+    let withdrawn = change!(store, |tx| access_token::withdraw_of_code(tx, &CODE, NOW).await?);
+    assert_eq!((withdrawn, live().await), (1, None));
+}
+
+async fn a_parked_request_is_resumed_once_and_at_its_own_terminal(databases: Databases) {
+    let store = &databases.one;
+    let resume = async |fingerprint: [u8; 32], at| {
+        change!(store, |tx| parked_request::resume(tx, &PARKED, &fingerprint, at).await?)
+    };
+    assert_eq!(resume([5; 32], NOW).await, None);
+    assert_eq!(resume(TERMINAL, NOW + Duration::minutes(10)).await, None);
+    let outcomes = race(&databases, |_, store| async move {
+        change!(store, |tx| parked_request::resume(tx, &PARKED, &TERMINAL, NOW).await?)
+    })
+    .await;
+    let resumed: Vec<_> = outcomes.into_iter().flatten().collect();
+    assert_eq!(resumed, [Parked { parameters: "a=b".into(), created_at: NOW }]);
+}
+
+async fn an_assertion_counts_once(databases: Databases) {
+    let outcomes = race(&databases, |_, store| async move {
+        let expires_at = NOW + Duration::minutes(1);
+        attempt!(store, |tx| {
+            service::consume_assertion(tx, "referral", &[9; 32], expires_at).await?;
+        })
+    })
+    .await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    let refused = outcomes.iter().filter(|o| matches!(o, Err(StoreError::AlreadyExists { .. })));
+    assert_eq!(refused.count(), 7);
+}
+
+async fn the_highest_version_of_the_rules_is_in_force(databases: Databases) {
+    let store = &databases.one;
+    assert_eq!(service::rules(&mut store.read(), "referral").await.unwrap(), None);
+    for (version, text) in [(1, "{}"), (2, "{\"rules\":[]}")] {
+        let added =
+            change!(store, |tx| service::add_rules(tx, "referral", text, None, NOW).await?);
+        assert_eq!(added, version);
+        let found = service::rules(&mut databases.two.read(), "referral").await.unwrap();
+        assert_eq!(found, Some((version, text.to_owned())));
+    }
+    let read = service::find(&mut store.read(), "referral").await.unwrap();
+    assert_eq!(read, Some(referral()));
+}
+
+async fn what_is_on_offer_has_its_rules_in_force(databases: Databases) {
+    let store = &databases.one;
+    let mut reader = databases.two.read();
+    let bare = offer::find(&mut reader, "referral").await.unwrap().unwrap();
+    assert_eq!((bare.name_ja.as_str(), bare.version, bare.rules), ("紹介", None, None));
+    for text in ["{}", "{\"rules\":[]}"] {
+        change!(store, |tx| service::add_rules(tx, "referral", text, None, NOW).await?);
+    }
+    let found = offer::find(&mut reader, "referral").await.unwrap().unwrap();
+    assert_eq!((found.version, found.rules.as_deref()), (Some(2), Some("{\"rules\":[]}")));
+    assert_eq!(offer::list(&mut reader, 10).await.unwrap(), [found]);
+    withdraw(store).await;
+    assert_eq!(offer::find(&mut reader, "referral").await.unwrap(), None);
+    assert!(offer::list(&mut reader, 10).await.unwrap().is_empty());
+}
+
+async fn withdraw(store: &Store) {
+    change!(store, |tx| {
+        tx.execute(sql("UPDATE service SET withdrawn_at = $1").bind(NOW)).await?;
+    });
+}
+
+async fn a_service_is_listed_with_what_it_was_registered_for(databases: Databases) {
+    let store = &databases.one;
+    let mut reader = databases.two.read();
+    let facts = service::facility_facts(&mut reader, FACILITY).await.unwrap();
+    assert_eq!(facts, None);
+    change!(store, |tx| {
+        tx.execute(sql(
+            "INSERT INTO application (id, receipt, kind, name, name_kana, prefecture, postal_code,
+                 address, contact_name, contact_phone, contact_email, created_at)
+             VALUES ('a', 'r', 'hospital', 'n', 'k', 13, '1', 'a', 'c', 'p', 'e', 0)",
+        ))
+        .await?;
+        tx.execute(
+            sql("INSERT INTO organisation
+                     (id, application_id, kind, prefecture, postal_code, address, created_at)
+                 VALUES ($1, 'a', 'hospital', 13, '1', 'a', 0)")
+            .bind(FACILITY),
+        )
+        .await?;
+        organisation::rename(tx, FACILITY, "青葉", "アオバ", NOW).await?;
+        let code = application::Code {
+            scheme: CodeScheme::MedicalInstitution,
+            value: "1311000010".into(),
+        };
+        organisation::add_code(tx, FACILITY, &code, NOW).await?;
+        let own = Service {
+            id: "own".into(),
+            organisation_id: Some(FACILITY.into()),
+            redirect_uris: vec![],
+            ..referral()
+        };
+        service::add(tx, &own).await?;
+    });
+    let facts = service::facility_facts(&mut reader, FACILITY).await.unwrap().unwrap();
+    assert_eq!((facts.kind.as_str(), facts.name.as_str()), ("hospital", "青葉"));
+    assert_eq!(facts.codes, [("medical_institution".to_owned(), "1311000010".to_owned())]);
+
+    let ids = |services: Vec<Service>| services.into_iter().map(|s| s.id).collect::<Vec<_>>();
+    assert_eq!(ids(service::list(&mut reader).await.unwrap()), ["own", "referral"]);
+    let all = service::registered(&mut reader, None, 0, 10).await.unwrap();
+    assert_eq!(all[1], referral());
+    let second = service::registered(&mut reader, None, 1, 10).await.unwrap();
+    assert_eq!(ids(second), ["referral"]);
+    let ours = service::registered(&mut reader, Some(FACILITY), 0, 10).await.unwrap();
+    assert_eq!(ids(ours), ["own"]);
+    withdraw(store).await;
+    assert!(service::list(&mut reader).await.unwrap().is_empty());
+    let all = service::registered(&mut reader, None, 0, 10).await.unwrap();
+    assert_eq!(all[1].withdrawn_at, Some(NOW));
+}
+
+async fn an_ended_session_withdraws_its_tokens_and_tells_its_services(databases: Databases) {
+    let store = &databases.one;
+    change!(store, |tx| {
+        access_token::add(tx, &token("t1")).await?;
+        session::withdraw_tokens(tx, &SESSION, NOW).await?
+    });
+    assert_eq!(access_token::live(&mut databases.two.read(), "t1", NOW).await.unwrap(), None);
+    let due = async |store: &Store| {
+        store.claim_outbox("backchannel_logout", NOW, Duration::MINUTE, 9).await.unwrap()
+    };
+    assert!(due(store).await.is_empty(), "the service does not want to hear");
+    change!(store, |tx| {
+        tx.execute(sql("UPDATE service SET backchannel_logout_uri = 'https://referral.example/'"))
+            .await?;
+        session::withdraw_tokens(tx, &SESSION, NOW).await?
+    });
+    let told = due(&databases.two).await;
+    assert_eq!(told.len(), 1);
+    assert!(told[0].payload.contains("referral"), "{}", told[0].payload);
+}

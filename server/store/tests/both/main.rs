@@ -1,0 +1,90 @@
+//! The store on SQLite and on PostgreSQL 15: every test here runs on both, with two stores over one
+//! database standing for two processes.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod databases;
+
+use databases::Databases;
+use sekisho_store::{
+    Store,
+    audit::{Actor, Entry},
+};
+use time::{OffsetDateTime, macros::datetime};
+
+const NOW: OffsetDateTime = datetime!(2026-11-21 09:00 UTC);
+const FACILITY: &str = "123456789007";
+const TERMINAL: &str = "T0123456789";
+/// Tasks in a race; even ones belong to the first process, odd ones to the second.
+const RACERS: u8 = 8;
+
+fn entry() -> Entry {
+    Entry::done("test", Actor::System, NOW)
+}
+
+/// One change in a transaction of its own; what came of it.
+macro_rules! attempt {
+    ($store:expr, |$tx:ident| $body:expr) => {{
+        let outcome: Result<_, sekisho_store::StoreError> =
+            sekisho_store::transaction!($store, sekisho_store::StoreError, |$tx| {
+                let value = $body;
+                Ok(sekisho_store::audit::Audited::new(value, crate::entry()))
+            });
+        outcome
+    }};
+}
+
+/// One change in a transaction of its own, which must succeed.
+macro_rules! change {
+    ($store:expr, |$tx:ident| $body:expr) => {
+        attempt!($store, |$tx| $body).unwrap()
+    };
+}
+
+/// Each body once over each database, which `prepared` fills first.
+macro_rules! on_both {
+    ($prepared:path: $($name:ident)*) => {
+        mod on_sqlite { use super::*; $(#[tokio::test(flavor = "multi_thread")] async fn $name() {
+            super::$name($prepared(crate::databases::sqlite().await).await).await;
+        })* }
+        mod on_postgres { use super::*; $(#[tokio::test(flavor = "multi_thread")] async fn $name() {
+            super::$name($prepared(crate::databases::postgres().await).await).await;
+        })* }
+    };
+}
+
+/// What each of the racing tasks came to. A task gets its number and the store of its process.
+async fn race<T, F>(databases: &Databases, run: impl Fn(u8, Store) -> F) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let racers: Vec<_> = (0..RACERS)
+        .map(|number| {
+            let store = if number % 2 == 0 { &databases.one } else { &databases.two };
+            tokio::spawn(run(number, store.clone()))
+        })
+        .collect();
+    let mut outcomes = Vec::new();
+    for racer in racers {
+        outcomes.push(racer.await.unwrap());
+    }
+    outcomes
+}
+
+fn count<T>(outcomes: &[T], which: impl Fn(&T) -> bool) -> usize {
+    outcomes.iter().filter(|outcome| which(outcome)).count()
+}
+
+mod coverage;
+mod enrolment_code;
+mod exchange;
+mod expiry;
+mod issuing;
+mod login;
+mod notice;
+mod once;
+mod organisation;
+mod register;
+mod schema;
+mod terminals;
+mod trail;

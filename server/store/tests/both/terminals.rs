@@ -1,0 +1,125 @@
+//! Terminals, codes, certificates and revocation.
+use sekisho_store::{
+    Store, StoreError,
+    certificate::{self, Intention, Signed},
+    enrolment_code::{self, Attempt, Claim, ClaimPolicy},
+    issuer, revocation,
+    terminal::{self, TerminalStatus},
+};
+use time::Duration;
+
+use crate::{
+    FACILITY, NOW, TERMINAL,
+    databases::Databases,
+    once::{ENROLMENT as CODE, prepared},
+    race,
+};
+
+const POLICY: ClaimPolicy =
+    ClaimPolicy { same_key_grace: Duration::minutes(15), issuance_limit: Duration::seconds(10) };
+
+on_both! { prepared:
+    of_many_keys_at_once_one_wins_the_code
+    of_the_same_key_many_times_at_once_one_issues
+    a_certificate_is_kept_found_and_taken_back
+    a_misused_code_stands_at_its_terminal_and_a_withdrawn_one_claims_nothing
+}
+
+async fn bring(store: Store, key: [u8; 32]) -> Claim {
+    let attempt = Attempt { terminal_id: TERMINAL, code_hash: &CODE, spki_sha256: &key, at: NOW };
+    change!(store, |tx| enrolment_code::claim(tx, attempt, POLICY).await?)
+}
+
+async fn of_many_keys_at_once_one_wins_the_code(databases: Databases) {
+    let claims = race(&databases, |number, store| bring(store, [number; 32])).await;
+    let count = |wanted: fn(&Claim) -> bool| claims.iter().filter(|claim| wanted(claim)).count();
+    assert_eq!(count(|claim| matches!(claim, Claim::Won(_))), 1, "{claims:?}");
+    assert_eq!(count(|claim| matches!(claim, Claim::OtherKey { .. })), 7, "{claims:?}");
+    assert_eq!(count(|claim| matches!(claim, Claim::OtherKey { first: true, .. })), 1);
+}
+
+async fn of_the_same_key_many_times_at_once_one_issues(databases: Databases) {
+    let claims = race(&databases, |_, store| bring(store, [9; 32])).await;
+    let won = claims.iter().filter(|claim| matches!(claim, Claim::Won(_))).count();
+    let waiting = claims.iter().filter(|claim| matches!(claim, Claim::UnderWay(_))).count();
+    assert_eq!((won, waiting), (1, 7), "{claims:?}");
+}
+
+async fn certify(store: &Store, serial: &[u8]) {
+    store.reserve_serial("terminals", serial, NOW).await.unwrap();
+    let intention = Intention {
+        issuer_id: "terminals",
+        serial,
+        profile: "terminal",
+        tbs_der: &[0x30],
+        organisation_id: Some(FACILITY),
+        terminal_id: Some(TERMINAL),
+    };
+    store.record_intention(intention, NOW).await.unwrap();
+    let signed = Signed {
+        issuer_id: "terminals",
+        serial,
+        fingerprint: &[7; 32],
+        spki_sha256: &[9; 32],
+        not_before: NOW,
+        not_after: NOW + Duration::days(365),
+        der: serial,
+    };
+    store.record_certificate(signed, NOW).await.unwrap();
+}
+
+async fn a_certificate_is_kept_found_and_taken_back(databases: Databases) {
+    let store = &databases.one;
+    assert!(matches!(bring(store.clone(), [9; 32]).await, Claim::Won(_)));
+    certify(store, &[0x4b]).await;
+    assert!(change!(store, |tx| {
+        enrolment_code::fulfil(tx, &CODE, "terminals", &[0x4b]).await?
+    }));
+    change!(store, |tx| terminal::note_certificate(tx, TERMINAL, false, NOW).await?);
+    assert!(matches!(bring(store.clone(), [9; 32]).await, Claim::Issued(..)));
+
+    let mut reader = databases.two.read();
+    let found = certificate::find_by_fingerprint(&mut reader, &[7; 32]).await.unwrap().unwrap();
+    assert_eq!(found.status, revocation::Status::Good);
+    let of_key = certificate::of_key(&mut reader, &[9; 32], 9).await.unwrap();
+    assert_eq!(of_key, std::slice::from_ref(&found));
+    assert_eq!(certificate::of_terminal(&mut reader, TERMINAL).await.unwrap(), [found]);
+    assert!(certificate::unfinished(&mut reader, NOW + Duration::DAY).await.unwrap().is_empty());
+    let listed = terminal::list(&mut reader, FACILITY, 0, 10).await.unwrap();
+    assert_eq!(listed[0].status, TerminalStatus::Enrolled);
+    assert_eq!(listed[0].certificate_until, Some(NOW + Duration::days(365)));
+    assert!(terminal::name_in_use(&mut reader, FACILITY, "外来1号機").await.unwrap());
+    assert!(
+        enrolment_code::latest(&mut reader, TERMINAL).await.unwrap().unwrap().used_at.is_some()
+    );
+    let issuers = issuer::list(&mut reader).await.unwrap();
+    let found = issuer::find(&mut reader, "terminals").await.unwrap();
+    assert_eq!((issuers.len(), issuers.into_iter().next()), (1, found));
+
+    change!(store, |tx| revocation::revoke(tx, "terminals", &[0x4b], 4, NOW).await?);
+    let gone = revocation::Status::Revoked { reason: 4, at: NOW };
+    let status = revocation::status(&mut reader, "terminals", &[0x4b]).await.unwrap();
+    assert_eq!(status, Some(gone));
+    let found = certificate::find(&mut reader, "terminals", &[0x4b]).await.unwrap().unwrap();
+    assert_eq!(found.status, gone);
+    let entries = revocation::crl_entries(&mut reader, "terminals", NOW).await.unwrap();
+    assert_eq!(entries.len(), 1);
+    assert!(matches!(
+        store.reserve_serial("terminals", &[0x4b], NOW).await,
+        Err(StoreError::AlreadyExists { .. })
+    ));
+}
+
+async fn a_misused_code_stands_at_its_terminal_and_a_withdrawn_one_claims_nothing(
+    databases: Databases,
+) {
+    let store = &databases.one;
+    change!(store, |tx| {
+        terminal::note_misused_code(tx, TERMINAL, NOW).await?;
+        enrolment_code::withdraw(tx, TERMINAL, NOW).await?
+    });
+    let found = terminal::find(&mut databases.two.read(), TERMINAL).await.unwrap().unwrap();
+    assert_eq!(found.code_misused_at, Some(NOW));
+    let claim = bring(databases.two.clone(), [9; 32]).await;
+    assert_eq!(claim, Claim::Refused(enrolment_code::CodeRefusal::Withdrawn));
+}
