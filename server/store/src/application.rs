@@ -275,6 +275,43 @@ pub async fn create(
     Ok(id)
 }
 
+/// Spends a form for an application, in the transaction that takes the application in.
+///
+/// # Errors
+/// [`StoreError::AlreadyExists`]: the form was sent before; ask [`find_by_form`] what it became.
+pub async fn consume_form(
+    tx: &mut Tx,
+    form_hash: &[u8; 32],
+    application_id: &str,
+) -> Result<(), StoreError> {
+    tx.execute(
+        sql("INSERT INTO application_form (form_hash, application_id) VALUES ($1, $2)")
+            .bind(form_hash)
+            .bind(application_id),
+    )
+    .await?;
+    Ok(())
+}
+
+/// The application that a form became.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn find_by_form(
+    queries: &mut impl Queries,
+    form_hash: &[u8; 32],
+) -> Result<Option<Application>, StoreError> {
+    let row = queries
+        .fetch_optional(
+            sql(select_application!(
+                "a.id = (SELECT f.application_id FROM application_form f WHERE f.form_hash = $1)"
+            ))
+            .bind(form_hash),
+        )
+        .await?;
+    whole(queries, row).await
+}
+
 /// The application of this identifier.
 ///
 /// # Errors

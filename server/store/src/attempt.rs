@@ -112,6 +112,27 @@ impl Store {
         Ok(Ok(()))
     }
 
+    /// Until when a subject rests, if it does.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    pub async fn resting(
+        &self,
+        key: &str,
+        at: OffsetDateTime,
+    ) -> Result<Option<OffsetDateTime>, StoreError> {
+        let row: Option<(i64,)> = self
+            .read()
+            .fetch_optional(
+                sql("SELECT locked_until FROM sign_in_failure
+                     WHERE subject = $1 AND locked_until > $2")
+                .bind(key)
+                .bind(at),
+            )
+            .await?;
+        row.map(|(until,)| moment("sign-in failure", until)).transpose()
+    }
+
     /// Takes back one charge of each subject in `refund`, and all charges of each in `forget`.
     ///
     /// # Errors

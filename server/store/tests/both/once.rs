@@ -165,6 +165,8 @@ async fn attempts_at_once_cost_as_much_as_in_a_row(databases: Databases) {
     assert_eq!(count(&outcomes, Result::is_ok), 4);
     let rest = NOW + Duration::seconds(1);
     assert_eq!(count(&outcomes, |outcome| *outcome == Err(rest)), 4);
+    let resting = async |at| databases.two.resting("account:officer", at).await.unwrap();
+    assert_eq!((resting(NOW).await, resting(rest).await), (Some(rest), None));
     assert!(charge(databases.two.clone(), rest).await.is_ok());
     databases.one.settle_attempt(&["account:officer"], &["address:x"]).await.unwrap();
     assert!(charge(databases.two.clone(), NOW).await.is_ok());

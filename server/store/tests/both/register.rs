@@ -20,6 +20,7 @@ on_both! { prepared:
     an_application_is_decided_once
     an_application_becomes_one_organisation
     an_activation_code_is_redeemed_once
+    a_form_becomes_one_application
 }
 
 fn code() -> Code {
@@ -134,4 +135,31 @@ async fn an_activation_code_is_redeemed_once(databases: Databases) {
     assert_eq!(earlier, Redemption::Withdrawn);
     let found = organisation::find(&mut databases.two.read(), id).await.unwrap().unwrap();
     assert_eq!(found.status, OrganisationStatus::Active);
+}
+
+async fn a_form_becomes_one_application(databases: Databases) {
+    const FORM: [u8; 32] = [7; 32];
+    let known = apply(&databases).await;
+    assert_eq!(application::find_by_form(&mut databases.two.read(), &FORM).await.unwrap(), None);
+    let outcomes = race(&databases, |number, store| {
+        let particulars = known.particulars.clone();
+        async move {
+            attempt!(store, |tx| {
+                let receipt = format!("receipt-{number}");
+                let id = application::create(tx, &receipt, &particulars, None, NOW).await?;
+                application::consume_form(tx, &FORM, &id).await?;
+                id
+            })
+        }
+    })
+    .await;
+    let taken: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().ok()).collect();
+    assert_eq!(taken.len(), 1, "{outcomes:?}");
+    let refused = count(&outcomes, |o| matches!(o, Err(StoreError::AlreadyExists { .. })));
+    assert_eq!(refused, usize::from(RACERS) - 1, "{outcomes:?}");
+    let mut reader = databases.two.read();
+    let became = application::find_by_form(&mut reader, &FORM).await.unwrap().unwrap();
+    assert_eq!(&became.id, taken[0]);
+    // Whoever lost left nothing: the prepared one, the known one, and the winner's.
+    assert_eq!(application::list(&mut reader, 0, 20).await.unwrap().len(), 3);
 }
