@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
 
-use crate::app::App;
+use crate::{app::App, form::PathId};
 
 #[derive(rust_embed::RustEmbed)]
 #[folder = "assets/"]
@@ -66,7 +66,7 @@ fn content_type(extension: &str) -> HeaderValue {
 }
 
 /// `GET /assets/{segment}`.
-pub async fn serve(State(app): State<App>, Path(segment): Path<String>) -> Response {
+pub async fn serve(State(app): State<App>, PathId(segment): PathId) -> Response {
     let Some(asset) = app.assets().contents.get(&segment) else {
         return StatusCode::NOT_FOUND.into_response();
     };

@@ -1,108 +1,149 @@
 //! Every path of the service on one page, by the name that serves it.
 
-use axum::{
-    Router,
-    routing::{get, post},
-};
+use axum::Router;
 
 use crate::{
-    app::App, assets, console::terminals, enrol, login, middleware, names::NameRole, oidc, people,
-    portal, register, repository,
+    app::App,
+    assets,
+    console::terminals,
+    enrol,
+    error::Dialect::{Est, OAuth, Ocsp, Page, Plain, Problem},
+    login, middleware,
+    names::NameRole,
+    oidc, people, portal, register, repository,
+    route::Routes,
 };
+
+/// The paths of the name for `role`.
+#[must_use]
+pub fn routes(role: NameRole) -> Routes {
+    match role {
+        NameRole::Terminal => terminal_paths(),
+        NameRole::Public => public_paths().merge(console_paths()).merge(register_paths()),
+        NameRole::Mtls => Routes::new(OAuth),
+        NameRole::Enrol => enrol_paths(),
+        NameRole::Plain => plain_paths(),
+    }
+}
 
 /// The portal's name: portal, authorization endpoint, card login.
 pub fn terminal(app: &App) -> Router {
-    let router = Router::new()
-        .route("/assets/{segment}", get(assets::serve))
-        .route("/", get(portal::get))
-        .route("/login", get(login::page::get))
-        .route("/login/challenge", post(login::challenge::post))
-        .route("/login/card", post(login::card::post))
-        .route(login::navigation::RETURN_PATH, post(login::navigation::post))
-        .route("/invitation", get(login::invitation::get).post(login::invitation::post))
-        .route("/logout", post(login::logout::post))
-        .route("/agent/presence", post(login::presence::post))
-        .route("/authorize", get(oidc::authorize::get))
-        .route("/authorize/resume", get(oidc::authorize::resume))
-        .route(
-            "/end-session",
-            get(oidc::logout::end_session::get).post(oidc::logout::end_session::post),
-        );
-    middleware::wrap(app, NameRole::Terminal, router)
+    middleware::wrap(app, NameRole::Terminal, routes(NameRole::Terminal))
 }
 
 /// The public name: discovery, keys, token, userinfo, console, application and activation.
 pub fn public(app: &App) -> Router {
-    let router = Router::new()
-        .merge(register_paths())
-        .route("/assets/{segment}", get(assets::serve))
-        .route(oidc::discovery::PATH, get(oidc::discovery::get))
-        .route("/jwks", get(oidc::jwks::get))
-        .route("/token", post(oidc::token::post))
-        .route("/userinfo", get(oidc::userinfo::get).post(oidc::userinfo::get))
-        .route("/console/terminals", get(terminals::list).post(terminals::create))
-        .route("/console/terminals/{id}", get(terminals::show))
-        .route("/console/terminals/{id}/code", post(terminals::issue_code))
-        .route(
-            "/console/terminals/{id}/revoke",
-            get(terminals::confirm_revocation).post(terminals::revoke),
-        )
-        .route("/console/members", get(login::members::get))
-        .route("/console/members/invitations", post(login::members::invite))
-        .route("/console/members/invitations/{id}/withdraw", post(login::members::withdraw))
-        .route("/console/members/claims/{id}", post(login::members::decide))
-        .route("/console/members/card-removal", post(login::members::card_removal))
-        .route("/console/members/{id}/end", post(login::members::end))
-        .route("/first-use", get(people::first_use::get).post(people::first_use::post))
-        .route("/console", get(people::console::get))
-        .route("/console/login", get(people::sign_in::get).post(people::sign_in::post))
-        .route("/console/logout", post(people::sign_in::log_out))
-        .route("/console/roles", get(people::roles_page::get).post(people::roles_page::post))
-        .route("/activate", get(people::activation::get).post(people::activation::post_code))
-        .route("/activate/account", post(people::activation::post_account))
-        .route("/console/roles/{id}/withdraw", post(people::roles_page::withdraw));
-    middleware::wrap(app, NameRole::Public, router)
-}
-
-/// Applications for accreditation, and the register.
-fn register_paths() -> Router<App> {
-    use register::{apply, officer, organisation};
-    Router::new()
-        .route("/apply", get(apply::get).post(apply::post))
-        .route("/apply/status", get(apply::get_status).post(apply::post_status))
-        .route("/console/applications", get(officer::list))
-        .route("/console/applications/{id}", get(officer::detail))
-        .route("/console/applications/{id}/checks", post(officer::check))
-        .route("/console/applications/{id}/approve", post(officer::approve))
-        .route("/console/applications/{id}/reject", post(officer::reject))
-        .route("/console/organisations/{id}", get(organisation::get))
-        .route("/console/organisations/{id}/letter", post(organisation::letter))
-        .route("/console/organisations/{id}/name", post(organisation::rename))
-        .route("/console/organisations/{id}/codes", post(organisation::change_code))
+    middleware::wrap(app, NameRole::Public, routes(NameRole::Public))
 }
 
 /// Mutual-TLS aliases.
 pub fn mtls(app: &App) -> Router {
-    let router = Router::new();
-    middleware::wrap(app, NameRole::Mtls, router)
+    middleware::wrap(app, NameRole::Mtls, routes(NameRole::Mtls))
 }
 
 /// Enrolment.
 pub fn enrol(app: &App) -> Router {
-    let router = Router::new()
-        .route("/.well-known/est/cacerts", get(enrol::est::ca_certs))
-        .route("/.well-known/est/simpleenroll", post(enrol::est::simple_enroll))
-        .route("/.well-known/est/simplereenroll", post(enrol::est::simple_reenroll))
-        .route("/terminal/trust", get(enrol::trust::get));
-    middleware::wrap(app, NameRole::Enrol, router)
+    middleware::wrap(app, NameRole::Enrol, routes(NameRole::Enrol))
 }
 
 /// Plain HTTP: revocation lists, OCSP, CA certificates.
 pub fn plain(app: &App) -> Router {
-    let router = Router::new()
-        .route("/crl/{file}", get(repository::crl))
-        .route("/ca/{file}", get(repository::ca_certificate))
-        .route("/ocsp", post(repository::ocsp_by_post))
-        .route("/ocsp/{*question}", get(repository::ocsp_by_get));
-    middleware::wrap(app, NameRole::Plain, router)
+    middleware::wrap(app, NameRole::Plain, routes(NameRole::Plain))
+}
+
+fn terminal_paths() -> Routes {
+    Routes::new(Page)
+        .get("/", portal::get)
+        .get("/login", login::page::get)
+        .post_from_elsewhere(login::navigation::RETURN_PATH, login::navigation::post)
+        .get("/invitation", login::invitation::get)
+        .post("/invitation", login::invitation::post)
+        .post("/logout", login::logout::post)
+        .get("/authorize", oidc::authorize::get)
+        .get("/authorize/resume", oidc::authorize::resume)
+        .get("/end-session", oidc::logout::end_session::get)
+        .post("/end-session", oidc::logout::end_session::post)
+        .speaking(Problem)
+        .post("/login/challenge", login::challenge::post)
+        .post("/login/card", login::card::post)
+        .post("/agent/presence", login::presence::post)
+        .speaking(Plain)
+        .get("/assets/{segment}", assets::serve)
+}
+
+fn public_paths() -> Routes {
+    Routes::new(Page)
+        .get("/first-use", people::first_use::get)
+        .post("/first-use", people::first_use::post)
+        .get("/activate", people::activation::get)
+        .post("/activate", people::activation::post_code)
+        .post("/activate/account", people::activation::post_account)
+        .speaking(OAuth)
+        .get(oidc::discovery::PATH, oidc::discovery::get)
+        .get("/jwks", oidc::jwks::get)
+        .post("/token", oidc::token::post)
+        .get("/userinfo", oidc::userinfo::get)
+        .post("/userinfo", oidc::userinfo::get)
+        .speaking(Plain)
+        .get("/assets/{segment}", assets::serve)
+}
+
+fn console_paths() -> Routes {
+    Routes::new(Page)
+        .get("/console", people::console::get)
+        .get("/console/login", people::sign_in::get)
+        .post("/console/login", people::sign_in::post)
+        .post("/console/logout", people::sign_in::log_out)
+        .get("/console/roles", people::roles_page::get)
+        .post("/console/roles", people::roles_page::post)
+        .post("/console/roles/{id}/withdraw", people::roles_page::withdraw)
+        .get("/console/terminals", terminals::list)
+        .post("/console/terminals", terminals::create)
+        .get("/console/terminals/{id}", terminals::show)
+        .post("/console/terminals/{id}/code", terminals::issue_code)
+        .get("/console/terminals/{id}/revoke", terminals::confirm_revocation)
+        .post("/console/terminals/{id}/revoke", terminals::revoke)
+        .get("/console/members", login::members::get)
+        .post("/console/members/invitations", login::members::invite)
+        .post("/console/members/invitations/{id}/withdraw", login::members::withdraw)
+        .post("/console/members/claims/{id}", login::members::decide)
+        .post("/console/members/card-removal", login::members::card_removal)
+        .post("/console/members/{id}/end", login::members::end)
+}
+
+/// Applications for accreditation, and the register.
+fn register_paths() -> Routes {
+    use register::{apply, officer, organisation};
+    Routes::new(Page)
+        .get("/apply", apply::get)
+        .post("/apply", apply::post)
+        .get("/apply/status", apply::get_status)
+        .post("/apply/status", apply::post_status)
+        .get("/console/applications", officer::list)
+        .get("/console/applications/{id}", officer::detail)
+        .post("/console/applications/{id}/checks", officer::check)
+        .post("/console/applications/{id}/approve", officer::approve)
+        .post("/console/applications/{id}/reject", officer::reject)
+        .get("/console/organisations/{id}", organisation::get)
+        .post("/console/organisations/{id}/letter", organisation::letter)
+        .post("/console/organisations/{id}/name", organisation::rename)
+        .post("/console/organisations/{id}/codes", organisation::change_code)
+}
+
+fn enrol_paths() -> Routes {
+    Routes::new(Est)
+        .get("/.well-known/est/cacerts", enrol::est::ca_certs)
+        .post("/.well-known/est/simpleenroll", enrol::est::simple_enroll)
+        .post("/.well-known/est/simplereenroll", enrol::est::simple_reenroll)
+        .speaking(Problem)
+        .get("/terminal/trust", enrol::trust::get)
+}
+
+fn plain_paths() -> Routes {
+    Routes::new(Plain)
+        .get("/crl/{file}", repository::crl)
+        .get("/ca/{file}", repository::ca_certificate)
+        .speaking(Ocsp)
+        .post("/ocsp", repository::ocsp_by_post)
+        .get("/ocsp/{*question}", repository::ocsp_by_get)
 }

@@ -40,14 +40,7 @@ pub(super) struct Example {
 
 impl Example {
     pub(super) fn new(profile: &str) -> Self {
-        Self::of(Profile::shipped(profile).unwrap(), Self::now())
-    }
-
-    pub(super) fn now() -> OffsetDateTime {
-        OffsetDateTime::from_unix_timestamp(1_795_000_000).unwrap()
-    }
-
-    pub(super) fn of(profile: Profile, now: OffsetDateTime) -> Self {
+        let profile = Profile::shipped(profile).unwrap();
         let facility = FacilityIdentifier::from_random(1);
         let dns = || GeneralName::DnsName(Ia5String::new("login.example").unwrap());
         let alternative_names = match profile.alternative_names() {
@@ -59,6 +52,7 @@ impl Example {
             AlternativeNames::DnsNames => vec![dns()],
         };
         let key = SoftwareKey::generate_p256().unwrap();
+        let now = OffsetDateTime::from_unix_timestamp(1_795_000_000).unwrap();
         let validity = (now - profile.backdate(), now + profile.lifetime() - Duration::SECOND);
         Self {
             approved: ApprovedRequest {
@@ -97,18 +91,17 @@ impl Example {
         assert_eq!(linted, self.tbs_der());
     }
 
-    /// Spoils the good one and expects this rule among the broken ones; answers what it says.
-    pub(super) fn refuses(&self, rule: &str, spoil: impl FnOnce(&mut Tbs)) -> String {
+    /// Spoils the good one and expects this rule among the broken ones.
+    pub(super) fn refuses(&self, rule: &str, spoil: impl FnOnce(&mut Tbs)) {
         let mut tbs = self.tbs();
         spoil(&mut tbs);
-        self.refuses_octets(rule, tbs.to_der().unwrap())
+        self.refuses_octets(rule, tbs.to_der().unwrap());
     }
 
-    pub(super) fn refuses_octets(&self, rule: &str, octets: Vec<u8>) -> String {
+    pub(super) fn refuses_octets(&self, rule: &str, octets: Vec<u8>) {
         match self.lint(octets) {
             Err(LintError::Broken(findings)) => {
-                let spoken = findings.iter().find(|finding| finding.rule == rule);
-                spoken.unwrap_or_else(|| panic!("{findings:?}")).what.clone()
+                assert!(findings.iter().any(|finding| finding.rule == rule), "{findings:?}")
             }
             other => panic!("{rule} did not speak: {other:?}"),
         }
@@ -148,7 +141,7 @@ impl Example {
 
 #[test]
 fn the_good_example_of_each_profile_passes() {
-    for profile in Profile::shipped_names().filter(|name| *name != "root") {
+    for profile in ["issuing", "terminal", "router", "server", "ocsp_responder"] {
         Example::new(profile).passes();
     }
 }

@@ -25,7 +25,7 @@ use crate::{
 pub(super) struct Example {
     pub(super) register: RegisterEntry,
     pub(super) subject: Name,
-    pub(super) key: SoftwareKey,
+    key: SoftwareKey,
 }
 
 impl Example {

@@ -19,13 +19,15 @@ pub struct ListenSettings {
     pub tls12: Vec<NameRole>,
     /// Connections at once.
     pub most_connections: u32,
-    /// TLS handshakes at once.
+    /// Connections at once of one network: an IPv4 address, or 64 bits of an IPv6 address.
+    pub most_connections_of_a_network: u32,
+    /// TLS handshakes at once; of one network a quarter of them.
     pub most_handshakes: u32,
     /// A handshake takes at most this long.
     pub handshake_seconds: u32,
     /// A request's head arrives within this time; also how long an idle connection is kept.
     pub head_seconds: u32,
-    /// Between two parts of a body at most this long.
+    /// Between two parts of a body at most this long, and of an answer until its reader takes more.
     pub body_seconds: u32,
     /// A request is answered within this time.
     pub request_seconds: u32,
@@ -40,6 +42,7 @@ impl Default for ListenSettings {
             plain: vec![([0, 0, 0, 0, 0, 0, 0, 0], 8080).into(), ([0, 0, 0, 0], 8080).into()],
             tls12: Vec::new(),
             most_connections: 10_000,
+            most_connections_of_a_network: 1_000,
             most_handshakes: 200,
             handshake_seconds: 10,
             head_seconds: 30,
@@ -65,6 +68,11 @@ impl ListenSettings {
             return Err(invalid("listen.tls12", "`plain` has no TLS"));
         }
         bounded("listen.most_connections", self.most_connections, 10..=1_000_000)?;
+        bounded(
+            "listen.most_connections_of_a_network",
+            self.most_connections_of_a_network,
+            1..=1_000_000,
+        )?;
         bounded("listen.most_handshakes", self.most_handshakes, 1..=100_000)?;
         bounded("listen.handshake_seconds", self.handshake_seconds, 1..=60)?;
         bounded("listen.head_seconds", self.head_seconds, 1..=300)?;
@@ -106,6 +114,18 @@ impl Listen {
     #[must_use]
     pub fn most_connections(&self) -> usize {
         self.0.most_connections as usize
+    }
+
+    /// Connections at once of one network.
+    #[must_use]
+    pub fn most_connections_of_a_network(&self) -> usize {
+        self.0.most_connections_of_a_network as usize
+    }
+
+    /// TLS handshakes at once of one network.
+    #[must_use]
+    pub fn most_handshakes_of_a_network(&self) -> usize {
+        self.most_handshakes().div_ceil(4)
     }
 
     /// TLS handshakes at once.

@@ -21,6 +21,8 @@ pub struct PeopleSettings {
     pub lock_after_failures: u32,
     /// How long an account rests, in minutes.
     pub lock_minutes: u32,
+    /// How many times more failures than an account a network may have.
+    pub network_factor: u32,
 }
 
 impl Default for PeopleSettings {
@@ -32,6 +34,7 @@ impl Default for PeopleSettings {
             password_least_characters: 12,
             lock_after_failures: 10,
             lock_minutes: 15,
+            network_factor: 10,
         }
     }
 }
@@ -45,6 +48,7 @@ impl PeopleSettings {
         bounded("people.password_least_characters", self.password_least_characters, 8..=64)?;
         bounded("people.lock_after_failures", self.lock_after_failures, 3..=100)?;
         bounded("people.lock_minutes", self.lock_minutes, 1..=1_440)?;
+        bounded("people.network_factor", self.network_factor, 1..=1_000)?;
         Ok(People(self.clone()))
     }
 }
@@ -88,5 +92,11 @@ impl People {
     #[must_use]
     pub fn lock_duration(&self) -> Duration {
         Duration::minutes(self.0.lock_minutes.into())
+    }
+
+    /// How many times more failures than an account a network may have.
+    #[must_use]
+    pub fn network_factor(&self) -> u32 {
+        self.0.network_factor
     }
 }

@@ -23,17 +23,20 @@ pub struct RegisterSettings {
     pub code_check: CodeCheck,
     /// Lifetime of the activation code on the letter, in days.
     pub activation_days: u32,
+    /// Applications of one network without delay.
+    pub applications_of_a_network: u32,
 }
 
 impl Default for RegisterSettings {
     fn default() -> Self {
-        Self { code_check: CodeCheck::Strict, activation_days: 30 }
+        Self { code_check: CodeCheck::Strict, activation_days: 30, applications_of_a_network: 20 }
     }
 }
 
 impl RegisterSettings {
     pub(super) fn validate(&self) -> Result<Register, ConfigError> {
         bounded("register.activation_days", self.activation_days, 1..=180)?;
+        bounded("register.applications_of_a_network", self.applications_of_a_network, 1..=10_000)?;
         Ok(Register(self.clone()))
     }
 }
@@ -53,5 +56,11 @@ impl Register {
     #[must_use]
     pub fn activation_lifetime(&self) -> Duration {
         Duration::days(self.0.activation_days.into())
+    }
+
+    /// Applications of one network without delay.
+    #[must_use]
+    pub fn applications_of_a_network(&self) -> u32 {
+        self.0.applications_of_a_network
     }
 }

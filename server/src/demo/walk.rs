@@ -79,10 +79,13 @@ pub async fn apply(
     facility: &Facility,
     contact_email: &str,
 ) -> anyhow::Result<String> {
+    let apply = format!("{public}/apply");
+    let form = browser.open(&apply).await?.expect_success()?.value_of("form")?;
     let page = browser
         .submit(
-            &format!("{public}/apply"),
+            &apply,
             &[
+                ("form", &form),
                 ("kind", facility.kind),
                 ("name", facility.name),
                 ("name_kana", facility.kana),

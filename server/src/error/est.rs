@@ -5,6 +5,7 @@ use http::{HeaderValue, StatusCode, header};
 use sekisho_store::StoreError;
 
 use super::page::Chain;
+use crate::people::tries::Resting;
 
 /// A refusal that an EST client shows to the person at the PC.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +53,18 @@ impl From<StoreError> for EstError {
             StoreError::AlreadyExists { .. }
             | StoreError::Migration(_)
             | StoreError::Corrupt { .. } => Self::internal(&error),
+        }
+    }
+}
+
+impl From<Resting> for EstError {
+    fn from(Resting { seconds }: Resting) -> Self {
+        Self {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            text: format!(
+                "too many refused enrolments from this network; try again in {seconds} seconds"
+            ),
+            retry_after_secs: Some(u32::try_from(seconds).unwrap_or(u32::MAX)),
         }
     }
 }

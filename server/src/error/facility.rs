@@ -7,14 +7,7 @@ use crate::listener::FacilityError;
 
 impl From<FacilityError> for PageError {
     fn from(error: FacilityError) -> Self {
-        let refused = |title, text, help| Self {
-            status: StatusCode::FORBIDDEN,
-            title,
-            text,
-            help,
-            args: Vec::new(),
-            headers: Vec::new(),
-        };
+        let refused = |title, text, help| Self::new(StatusCode::FORBIDDEN, title, text, help);
         match error {
             FacilityError::NoCertificate => {
                 refused("facility-none-title", "facility-none-text", "facility-none-help")

@@ -3,6 +3,7 @@
 //! Each room converts its own error here, in one `match` without a wildcard, so that a new variant
 //! asks for its answer.
 
+mod dialect;
 pub mod est;
 mod facility;
 pub mod login;
@@ -12,3 +13,5 @@ mod people;
 pub mod problem;
 mod register;
 mod store;
+
+pub use dialect::{Dialect, ocsp};

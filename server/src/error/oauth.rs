@@ -5,6 +5,7 @@ use http::{HeaderValue, StatusCode, header};
 use sekisho_store::StoreError;
 
 use super::page::Chain;
+use crate::people::tries::Resting;
 
 /// `{"error": …, "error_description": …}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct OAuthError {
     pub description: String,
     /// Value of `WWW-Authenticate`, where the status asks for one.
     pub challenge: Option<HeaderValue>,
+    /// `Retry-After`.
+    pub retry_after_secs: Option<i64>,
 }
 
 impl OAuthError {
@@ -28,6 +31,7 @@ impl OAuthError {
             error,
             description: description.into(),
             challenge: None,
+            retry_after_secs: None,
         }
     }
 
@@ -39,6 +43,7 @@ impl OAuthError {
             error: "invalid_client",
             description: description.into(),
             challenge: Some(HeaderValue::from_static("Basic realm=\"token\"")),
+            retry_after_secs: None,
         }
     }
 
@@ -50,6 +55,7 @@ impl OAuthError {
             error: "invalid_token",
             description: description.into(),
             challenge: Some(HeaderValue::from_static("Bearer error=\"invalid_token\"")),
+            retry_after_secs: None,
         }
     }
 
@@ -62,6 +68,7 @@ impl OAuthError {
             error: "server_error",
             description: "the service failed; try again".to_owned(),
             challenge: None,
+            retry_after_secs: None,
         }
     }
 }
@@ -76,11 +83,24 @@ impl From<StoreError> for OAuthError {
                     error: "temporarily_unavailable",
                     description: "the service is not available; try again".to_owned(),
                     challenge: None,
+                    retry_after_secs: None,
                 }
             }
             StoreError::AlreadyExists { .. }
             | StoreError::Migration(_)
             | StoreError::Corrupt { .. } => Self::internal(&error),
+        }
+    }
+}
+
+impl From<Resting> for OAuthError {
+    fn from(Resting { seconds }: Resting) -> Self {
+        Self {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            error: "temporarily_unavailable",
+            description: format!("too many refusals; try again in {seconds} seconds"),
+            challenge: None,
+            retry_after_secs: Some(seconds),
         }
     }
 }
@@ -106,6 +126,9 @@ impl IntoResponse for OAuthError {
             .into_response();
         if let Some(challenge) = self.challenge {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(seconds) = self.retry_after_secs {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -8,7 +8,10 @@ use axum::{
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use crate::{app::App, page::PageFrame};
+use super::dialect::{Dialect, KEPT};
+use crate::{
+    app::App, catalogue::Lang, page::PageFrame, people::role::RoleMissing, route::Manners,
+};
 
 /// A page that explains a failure, in words of the message catalogue.
 ///
@@ -27,6 +30,8 @@ pub struct PageError {
     pub args: Vec<(&'static str, String)>,
     /// Headers to add, such as `Set-Cookie` or `Retry-After`.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The role that somebody who is logged in did not have: the refusal is audited.
+    pub role: Option<Box<RoleMissing>>,
 }
 
 impl PageError {
@@ -38,7 +43,7 @@ impl PageError {
         text: &'static str,
         help: &'static str,
     ) -> Self {
-        Self { status, title, text, help, args: Vec::new(), headers: Vec::new() }
+        Self { status, title, text, help, args: Vec::new(), headers: Vec::new(), role: None }
     }
 
     /// Adds an argument for the messages.
@@ -59,54 +64,47 @@ impl PageError {
     #[must_use]
     pub fn internal(cause: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error = %Chain(cause), "request failed");
-        Self {
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-            title: "error-internal-title",
-            text: "error-internal-text",
-            help: "error-internal-help",
-            args: Vec::new(),
-            headers: Vec::new(),
-        }
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "error-internal-title",
+            "error-internal-text",
+            "error-internal-help",
+        )
     }
 
     /// 503: the database or another part does not answer. The cause goes to the log.
     #[must_use]
     pub fn unavailable(cause: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error = %Chain(cause), "dependency does not answer");
-        Self {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            title: "error-unavailable-title",
-            text: "error-unavailable-text",
-            help: "error-unavailable-help",
-            args: Vec::new(),
-            headers: vec![(header::RETRY_AFTER, HeaderValue::from_static("5"))],
-        }
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "error-unavailable-title",
+            "error-unavailable-text",
+            "error-unavailable-help",
+        )
+        .header(header::RETRY_AFTER, HeaderValue::from_static("5"))
     }
 
     /// 404.
     #[must_use]
     pub fn not_found() -> Self {
-        Self {
-            status: StatusCode::NOT_FOUND,
-            title: "error-not-found-title",
-            text: "error-not-found-text",
-            help: "error-not-found-help",
-            args: Vec::new(),
-            headers: Vec::new(),
-        }
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "error-not-found-title",
+            "error-not-found-text",
+            "error-not-found-help",
+        )
     }
 
     /// 403: this act needs a right that the person does not have.
     #[must_use]
     pub fn forbidden() -> Self {
-        Self {
-            status: StatusCode::FORBIDDEN,
-            title: "error-forbidden-title",
-            text: "error-forbidden-text",
-            help: "error-forbidden-help",
-            args: Vec::new(),
-            headers: Vec::new(),
-        }
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "error-forbidden-title",
+            "error-forbidden-text",
+            "error-forbidden-help",
+        )
     }
 }
 
@@ -145,12 +143,17 @@ struct ErrorPage {
     request_id: String,
 }
 
-/// Middleware: writes a [`PageError`] in the request's language.
+/// Middleware: writes a [`PageError`] in the request's language and in the dialect of its path.
 ///
-/// Also gives words to the bare refusals of the router itself, which has none of its own: 404, 405,
-/// 408 and 413 without a body become pages where a person asked (`Accept: text/html`).
-pub async fn render(State(app): State<App>, request: Request, next: Next) -> Response {
+/// Also gives words to bare refusals, which have none of their own: of the router (404, 405), of
+/// limits (408, 413), of another name (421), of files that are not there.
+pub async fn render(
+    State((app, manners)): State<(App, Manners)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let frame = PageFrame::of_request(&app, request.method(), request.uri(), request.headers());
+    let dialect = manners.dialect(request.extensions());
     let request_id = crate::middleware::request_id(request.headers()).to_owned();
     let wants_page = request
         .headers()
@@ -158,16 +161,31 @@ pub async fn render(State(app): State<App>, request: Request, next: Next) -> Res
         .and_then(|value| value.to_str().ok())
         .is_some_and(|accept| accept.contains("text/html"));
     let mut response = next.run(request).await;
-    let error = match response.extensions_mut().remove::<PageError>() {
-        Some(error) => error,
-        None if wants_page && !response.headers().contains_key(header::CONTENT_TYPE) => {
+    // A handler that says something itself, and asks for a page, gets one whoever reads it.
+    let (error, is_page) = match response.extensions_mut().remove::<PageError>() {
+        Some(error) => (error, dialect == Dialect::Page),
+        None if !response.headers().contains_key(header::CONTENT_TYPE) => {
             match words_for(response.status()) {
-                Some(error) => error,
+                Some(error) => (error, dialect == Dialect::Page && wants_page),
                 None => return response,
             }
         }
         None => return response,
     };
+    let mut answer = if is_page {
+        page(error, frame, request_id)
+    } else {
+        dialect.say(&error, &frame.text, &app.text(Lang::En))
+    };
+    for (name, value) in response.headers() {
+        if KEPT.contains(name) {
+            answer.headers_mut().append(name.clone(), value.clone());
+        }
+    }
+    answer
+}
+
+fn page(error: PageError, frame: PageFrame, request_id: String) -> Response {
     let said = |key: &str| frame.text.with(key, &error.args);
     let body = ErrorPage {
         title: said(error.title),
@@ -186,11 +204,6 @@ pub async fn render(State(app): State<App>, request: Request, next: Next) -> Res
             .into_response(),
         Err(_) => error.status.into_response(),
     };
-    for (name, value) in response.headers() {
-        if name == header::SET_COOKIE || name == header::ALLOW {
-            page.headers_mut().append(name.clone(), value.clone());
-        }
-    }
     for (name, value) in error.headers {
         page.headers_mut().append(name, value);
     }
@@ -198,40 +211,33 @@ pub async fn render(State(app): State<App>, request: Request, next: Next) -> Res
 }
 
 fn words_for(status: StatusCode) -> Option<PageError> {
-    Some(match status {
-        StatusCode::NOT_FOUND => PageError::not_found(),
-        StatusCode::METHOD_NOT_ALLOWED => PageError {
-            status,
-            title: "error-method-title",
-            text: "error-method-text",
-            help: "error-method-help",
-            args: Vec::new(),
-            headers: Vec::new(),
-        },
-        StatusCode::REQUEST_TIMEOUT => PageError {
-            status,
-            title: "error-timeout-title",
-            text: "error-timeout-text",
-            help: "error-timeout-help",
-            args: Vec::new(),
-            headers: Vec::new(),
-        },
-        StatusCode::PAYLOAD_TOO_LARGE => PageError {
-            status,
-            title: "error-too-large-title",
-            text: "error-too-large-text",
-            help: "error-too-large-help",
-            args: Vec::new(),
-            headers: Vec::new(),
-        },
-        StatusCode::INTERNAL_SERVER_ERROR => PageError {
-            status,
-            title: "error-internal-title",
-            text: "error-internal-text",
-            help: "error-internal-help",
-            args: Vec::new(),
-            headers: Vec::new(),
-        },
-        _ => return None,
-    })
+    let error = |title, text, help| Some(PageError::new(status, title, text, help));
+    match status {
+        StatusCode::BAD_REQUEST => {
+            error("error-form-title", "error-form-unreadable", "error-form-help")
+        }
+        StatusCode::NOT_FOUND => Some(PageError::not_found()),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            error("error-method-title", "error-method-text", "error-method-help")
+        }
+        StatusCode::REQUEST_TIMEOUT => {
+            error("error-timeout-title", "error-timeout-text", "error-timeout-help")
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            error("error-too-large-title", "error-too-large-text", "error-too-large-help")
+        }
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            error("error-form-title", "error-form-not-a-form", "error-form-help")
+        }
+        StatusCode::MISDIRECTED_REQUEST => {
+            error("error-misdirected-title", "error-misdirected-text", "error-misdirected-help")
+        }
+        StatusCode::SERVICE_UNAVAILABLE => {
+            error("error-unavailable-title", "error-unavailable-text", "error-unavailable-help")
+        }
+        status if status.is_server_error() => {
+            error("error-internal-title", "error-internal-text", "error-internal-help")
+        }
+        _ => None,
+    }
 }

@@ -5,13 +5,12 @@ use http::{HeaderValue, StatusCode, header};
 use super::page::PageError;
 use crate::people::{
     activation::ActivationError, first_use::FirstUseError, role::RoleMissing,
-    roles_page::RolesError, sign_in::SignInError,
+    roles_page::RolesError, sign_in::SignInError, tries::Resting,
 };
 
 impl From<RoleMissing> for PageError {
-    fn from(RoleMissing { needed }: RoleMissing) -> Self {
-        tracing::info!(needed, "role missing");
-        Self::forbidden()
+    fn from(missing: RoleMissing) -> Self {
+        Self { role: Some(Box::new(missing)), ..Self::forbidden() }
     }
 }
 
@@ -24,28 +23,36 @@ impl From<SignInError> for PageError {
     }
 }
 
+impl From<Resting> for PageError {
+    fn from(Resting { seconds }: Resting) -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "error-resting-title",
+            "error-resting-text",
+            "error-resting-help",
+        )
+        .arg("seconds", seconds)
+        .header(header::RETRY_AFTER, HeaderValue::from(seconds))
+    }
+}
+
 impl From<FirstUseError> for PageError {
     fn from(error: FirstUseError) -> Self {
         match error {
-            FirstUseError::LinkNotGood => Self {
-                status: StatusCode::GONE,
-                title: "people-link-title",
-                text: "people-link-text",
-                help: "people-link-help",
-                args: Vec::new(),
-                headers: Vec::new(),
-            },
-            FirstUseError::Resting { seconds } => {
-                let seconds = seconds.max(1);
-                Self {
-                    status: StatusCode::TOO_MANY_REQUESTS,
-                    title: "people-link-title",
-                    text: "people-resting-text",
-                    help: "people-resting-help",
-                    args: vec![("seconds", seconds.to_string())],
-                    headers: vec![(header::RETRY_AFTER, HeaderValue::from(seconds))],
-                }
-            }
+            FirstUseError::LinkNotGood => Self::new(
+                StatusCode::GONE,
+                "people-link-title",
+                "people-link-text",
+                "people-link-help",
+            ),
+            FirstUseError::Resting(Resting { seconds }) => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "people-link-title",
+                "people-resting-text",
+                "people-resting-help",
+            )
+            .arg("seconds", seconds)
+            .header(header::RETRY_AFTER, HeaderValue::from(seconds)),
             FirstUseError::Store(error) => error.into(),
             FirstUseError::Factors(_)
             | FirstUseError::StoreFactors(_)
@@ -56,14 +63,8 @@ impl From<FirstUseError> for PageError {
 
 impl From<RolesError> for PageError {
     fn from(error: RolesError) -> Self {
-        let conflict = |text, help| Self {
-            status: StatusCode::CONFLICT,
-            title: "people-roles-refused-title",
-            text,
-            help,
-            args: Vec::new(),
-            headers: Vec::new(),
-        };
+        let conflict =
+            |text, help| Self::new(StatusCode::CONFLICT, "people-roles-refused-title", text, help);
         match error {
             RolesError::RoleMissing(error) => error.into(),
             RolesError::NotInForce => conflict("people-roles-gone-text", "people-roles-gone-help"),
@@ -76,30 +77,18 @@ impl From<RolesError> for PageError {
 
 impl From<ActivationError> for PageError {
     fn from(error: ActivationError) -> Self {
-        let refused = |status, text, help| Self {
-            status,
-            title: "activate-refused-title",
-            text,
-            help,
-            args: Vec::new(),
-            headers: Vec::new(),
-        };
+        let refused = |status, text, help| Self::new(status, "activate-refused-title", text, help);
         match error {
             ActivationError::CodeNotGood => {
                 refused(StatusCode::GONE, "activate-refused-text", "activate-refused-help")
             }
-            ActivationError::Resting { seconds } => {
-                let seconds = seconds.max(1);
-                Self {
-                    args: vec![("seconds", seconds.to_string())],
-                    headers: vec![(header::RETRY_AFTER, HeaderValue::from(seconds))],
-                    ..refused(
-                        StatusCode::TOO_MANY_REQUESTS,
-                        "activate-resting-text",
-                        "activate-resting-help",
-                    )
-                }
-            }
+            ActivationError::Resting(Resting { seconds }) => refused(
+                StatusCode::TOO_MANY_REQUESTS,
+                "activate-resting-text",
+                "activate-resting-help",
+            )
+            .arg("seconds", seconds)
+            .header(header::RETRY_AFTER, HeaderValue::from(seconds)),
             // Shown at its field; here only if the form's page itself could not be shown.
             ActivationError::LoginNameTaken => refused(
                 StatusCode::CONFLICT,

@@ -17,11 +17,15 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::{Peer, Sockets, Tls};
+use super::{
+    Network, Peer, Sockets, Tls,
+    network::{Crowd, Place},
+};
 use crate::{config::Listen, names::NameRole};
 
 /// The paths of each name.
@@ -32,7 +36,9 @@ pub type Routers = BTreeMap<NameRole, Router>;
 struct Service {
     routers: Arc<Routers>,
     handshakes: Arc<Semaphore>,
+    handshakes_by_network: Arc<Crowd>,
     connections: Arc<Semaphore>,
+    connections_by_network: Arc<Crowd>,
     listen: Listen,
     stop: CancellationToken,
 }
@@ -49,7 +55,9 @@ pub async fn serve(
     let service = Service {
         routers: Arc::new(routers),
         handshakes: Arc::new(Semaphore::new(listen.most_handshakes())),
+        handshakes_by_network: Arc::new(Crowd::new(listen.most_handshakes_of_a_network())),
         connections: Arc::new(Semaphore::new(listen.most_connections())),
+        connections_by_network: Arc::new(Crowd::new(listen.most_connections_of_a_network())),
         listen: listen.clone(),
         stop,
     };
@@ -101,6 +109,11 @@ async fn accept(
                 }
             },
         };
+        let Some(place) = service.connections_by_network.enter(Network::of(addr.ip())) else {
+            // Closed without a word: words would cost what is being saved.
+            tracing::debug!(%addr, "its network holds all the connections it may");
+            continue;
+        };
         let watcher = graceful.watcher();
         let (service, tls) = (service.clone(), tls.clone());
         tokio::spawn(async move {
@@ -111,7 +124,7 @@ async fn accept(
                     connection(stream, peer, false, service, watcher).await;
                 }
             }
-            drop::<OwnedSemaphorePermit>(permit);
+            drop::<(OwnedSemaphorePermit, Place)>((permit, place));
         });
     }
 }
@@ -125,10 +138,12 @@ async fn connection_tls(
 ) {
     // Small answers must not wait for each other's acknowledgement.
     let _ = stream.set_nodelay(true);
-    let handshake = async {
-        let _permit = service.handshakes.acquire().await;
-        handshake(stream, &tls).await
+    // A stranger who begins handshakes and never ends them holds some of the places, not all.
+    let Some(place) = service.handshakes_by_network.enter(Network::of(addr.ip())) else {
+        tracing::debug!(%addr, "its network is in all the handshakes it may");
+        return;
     };
+    let handshake = handshake(stream, &tls, &service.handshakes);
     let outcome = tokio::select! {
         () = service.stop.cancelled() => return,
         outcome = tokio::time::timeout(service.listen.handshake(), handshake) => outcome,
@@ -152,14 +167,18 @@ async fn connection_tls(
         .map(|certificate| certificate.clone().into_owned())
         .collect();
     let http2 = session.alpn_protocol() == Some(b"h2");
+    drop::<Place>(place);
     connection(stream, Peer { addr, role, chain }, http2, service, watcher).await;
 }
 
 async fn handshake(
     stream: TcpStream,
     tls: &Tls,
+    places: &Semaphore,
 ) -> std::io::Result<(NameRole, TlsStream<TcpStream>)> {
     let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await?;
+    // Only from here on it costs a signature; who sends nothing takes nobody's place.
+    let _permit = places.acquire().await;
     let (role, config) = tls.choose(&start.client_hello());
     let stream = start.into_stream(config).await?;
     // Without a role the configuration has no certificate, so the line above has failed already.
@@ -200,7 +219,11 @@ where
         .max_header_list_size(MOST_HEAD_OCTETS)
         .keep_alive_interval(service.listen.head())
         .keep_alive_timeout(service.listen.handshake());
-    let connection = builder.serve_connection(TokioIo::new(stream), handler).into_owned();
+    // Who asks and does not read the answer is not waited for.
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(service.listen.body()));
+    let stream = TokioIo::new(Box::pin(stream));
+    let connection = builder.serve_connection(stream, handler).into_owned();
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%addr, %error, "connection ended");
     }

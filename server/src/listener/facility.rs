@@ -194,8 +194,8 @@ fn signed_by_us(app: &App, leaf: &[u8]) -> Option<(OffsetDateTime, OffsetDateTim
     Some((instant::from_time(&validity.not_before), instant::from_time(&validity.not_after)))
 }
 
-/// When a refusal of a certificate was last audited: one a minute is enough to tell of a terminal
-/// that keeps trying, and a stranger's flood writes nothing.
+/// When a refusal of a kind was last audited: one a minute is enough to tell of a terminal or a
+/// person that keeps trying, and a flood does not fill the trail.
 #[derive(Debug, Default)]
 pub struct RefusalLog {
     last: Mutex<HashMap<([u8; 32], &'static str), OffsetDateTime>>,
@@ -205,7 +205,8 @@ impl RefusalLog {
     const PAUSE: Duration = Duration::MINUTE;
     const MOST: usize = 10_000;
 
-    fn is_due(&self, key: ([u8; 32], &'static str), now: OffsetDateTime) -> bool {
+    /// Whether a refusal of this key is to be audited now; if so, the next is due in a minute.
+    pub fn is_due(&self, key: ([u8; 32], &'static str), now: OffsetDateTime) -> bool {
         // Plain data: a panic elsewhere cannot leave it half written.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.get(&key).is_some_and(|at| now < *at + Self::PAUSE) {
@@ -213,6 +214,9 @@ impl RefusalLog {
         }
         if last.len() >= Self::MOST {
             last.retain(|_, at| now < *at + Self::PAUSE);
+            if last.len() >= Self::MOST {
+                return false;
+            }
         }
         last.insert(key, now);
         true

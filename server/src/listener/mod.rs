@@ -2,6 +2,7 @@
 
 mod accept;
 mod facility;
+mod network;
 mod peer;
 mod sockets;
 mod tls;
@@ -11,6 +12,7 @@ mod facility_tests;
 
 pub use accept::{Routers, serve};
 pub use facility::{FacilityConnection, FacilityError, RefusalLog};
+pub use network::Network;
 pub use peer::Peer;
 pub use sockets::{BindError, Sockets};
 pub use tls::{ServerIdentity, Tls, TlsError, provider};

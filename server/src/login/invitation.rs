@@ -30,6 +30,7 @@ use crate::{
     form::StrictForm,
     listener::{FacilityConnection, Peer},
     page::{Page, PageFrame},
+    people::tries,
 };
 
 /// How long the card may follow the code.
@@ -91,9 +92,15 @@ pub async fn post(
     headers: HeaderMap,
     StrictForm(form): StrictForm<CodeForm>,
 ) -> Result<Response, PageError> {
+    let tries = tries::terminal(app.config(), &facility.terminal_id);
+    tries::rested(&app, &tries).await??;
     let refusal = match enter(&app, &peer, &facility, &headers, &form.code).await {
         Ok(()) => return Ok(Redirect::to("/login?invitation=true").into_response()),
-        Err(LoginError::Refused(refusal)) => refusal,
+        Err(LoginError::Refused(refusal)) => {
+            // Charged after it was judged: this answer is given, the next one waits.
+            let _ = tries::charge(&app, tries).await?;
+            refusal
+        }
         Err(error) => return Err(error.into()),
     };
     let said = words(refusal, &page.text);

@@ -40,8 +40,11 @@ impl InvitationCode {
     /// [`NotACode`].
     pub fn parse(typed: &str) -> Result<Self, NotACode> {
         let mut text = Zeroizing::new(String::with_capacity(LENGTH));
-        // A code with separators is at most a few dozen characters: the rest is not looked at.
-        for c in typed.chars().take(200) {
+        // A code with separators is at most a few dozen characters.
+        if typed.chars().nth(200).is_some() {
+            return Err(NotACode);
+        }
+        for c in typed.chars() {
             // Full-width forms lie 0xFEE0 above ASCII (Unicode, U+FF01 to U+FF5E).
             let c = match c {
                 '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),

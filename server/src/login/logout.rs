@@ -18,6 +18,7 @@ use crate::{
     app::App,
     cookie,
     error::page::PageError,
+    form::NoFields,
     listener::{FacilityConnection, Peer},
 };
 
@@ -30,6 +31,7 @@ pub async fn post(
     Extension(peer): Extension<Peer>,
     facility: FacilityConnection,
     headers: HeaderMap,
+    _: NoFields,
 ) -> Result<Response, PageError> {
     if session::cookie_hash(&headers).is_some() {
         let now = app.now();

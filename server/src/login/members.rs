@@ -4,10 +4,10 @@
 
 use askama::Template;
 use axum::{
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Redirect, Response},
 };
-use http::{StatusCode, Uri};
+use http::StatusCode;
 use sekisho_pki::national::hc_role;
 use sekisho_store::{
     StoreError,
@@ -27,7 +27,7 @@ use crate::{
     config::RemovalPolicy,
     entitlement::role_name,
     error::page::PageError,
-    form::{self, StrictForm},
+    form::{self, PathId, StrictForm, StrictQuery},
     page::{Page, PageFrame},
     people::{
         role::{Acting, Role},
@@ -43,16 +43,14 @@ const TRIES: i64 = 5;
 /// The most rows of each list on the page.
 const MOST_ROWS: i64 = 1_000;
 
+/// The query of the page.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Query {
+pub struct MembersQuery {
     #[serde(default)]
     organisation: Option<String>,
     #[serde(default)]
     notice: Option<Notice>,
-    #[serde(default)]
-    #[allow(dead_code, reason = "read by the language extractor; known so that it is not refused")]
-    lang: Option<String>,
 }
 
 /// What was done just before.
@@ -144,7 +142,7 @@ fn acting(session: &ConsoleSession, named: Option<&str>) -> Result<(Acting, Stri
             .map(|acting| (acting, id.to_owned())),
         None => session.require_facility(),
     };
-    found.map_err(|_| PageError::forbidden())
+    Ok(found?)
 }
 
 async fn facility_name(app: &App, organisation_id: &str) -> Result<String, StoreError> {
@@ -164,9 +162,8 @@ pub async fn get(
     State(app): State<App>,
     session: ConsoleSession,
     page: PageFrame,
-    uri: Uri,
+    StrictQuery(query): StrictQuery<MembersQuery>,
 ) -> Result<Response, PageError> {
-    let query: Query = form::parse(uri.query().unwrap_or_default().as_bytes())?;
     let (_, facility_id) = acting(&session, query.organisation.as_deref())?;
     let page = session.frame(page);
     let text = page.text.clone();
@@ -338,7 +335,7 @@ pub struct FacilityForm {
 pub async fn withdraw(
     State(app): State<App>,
     session: ConsoleSession,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     StrictForm(form): StrictForm<FacilityForm>,
 ) -> Result<Response, PageError> {
     let (acting, facility_id) = acting(&session, Some(&form.organisation))?;
@@ -378,7 +375,7 @@ pub enum Decision {
 pub async fn decide(
     State(app): State<App>,
     session: ConsoleSession,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     StrictForm(form): StrictForm<DecisionForm>,
 ) -> Result<Response, PageError> {
     let (acting, facility_id) = acting(&session, Some(&form.organisation))?;
@@ -418,7 +415,7 @@ pub async fn decide(
 pub async fn end(
     State(app): State<App>,
     session: ConsoleSession,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     StrictForm(form): StrictForm<FacilityForm>,
 ) -> Result<Response, PageError> {
     let (acting, facility_id) = acting(&session, Some(&form.organisation))?;

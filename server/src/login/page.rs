@@ -5,7 +5,7 @@ use axum::{
     extract::{Extension, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, Uri, header};
+use http::{HeaderMap, HeaderValue, header};
 use sekisho_protocol::door::NAVIGATE_PATH;
 use sekisho_store::invitation;
 use serde::Deserialize;
@@ -19,7 +19,7 @@ use crate::{
     catalogue::Text,
     cookie::{self, SameSite},
     error::page::PageError,
-    form,
+    form::StrictQuery,
     listener::{FacilityConnection, Peer},
     login::refusal::LoginError,
     middleware::ContentPolicy,
@@ -85,18 +85,16 @@ const MESSAGES: [(&str, &str); 55] = [
     ("error-no-window", "login-error-no-window"),
 ];
 
+/// The query of the page.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Query {
+pub struct LoginQuery {
     #[serde(default)]
     return_to: Option<String>,
     #[serde(default)]
     notice: Option<Notice>,
     #[serde(default)]
     invitation: bool,
-    #[serde(default)]
-    #[allow(dead_code, reason = "read by the language extractor; known so that it is not refused")]
-    lang: Option<String>,
 }
 
 /// Why somebody comes to this page.
@@ -109,7 +107,6 @@ enum Notice {
     MembershipEnded,
     LoggedOut,
     Locked,
-    TerminalRenewed,
     Ended,
 }
 
@@ -122,7 +119,6 @@ impl Notice {
             Self::MembershipEnded => text.t("login-notice-membership-ended"),
             Self::LoggedOut => text.t("login-notice-logged-out"),
             Self::Locked => text.t("login-notice-locked"),
-            Self::TerminalRenewed => text.t("login-notice-terminal-renewed"),
             Self::Ended => text.t("login-notice-ended"),
         }
     }
@@ -227,10 +223,9 @@ pub async fn get(
     Extension(peer): Extension<Peer>,
     facility: FacilityConnection,
     page: PageFrame,
-    uri: Uri,
+    StrictQuery(query): StrictQuery<LoginQuery>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
-    let query: Query = form::parse(uri.query().unwrap_or_default().as_bytes())?;
     let return_to = query
         .return_to
         .map(local_path)

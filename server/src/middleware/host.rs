@@ -30,9 +30,5 @@ pub(super) async fn check(
             // are the same for everybody.
             || role == NameRole::Plain
     });
-    if matches {
-        next.run(request).await
-    } else {
-        (StatusCode::MISDIRECTED_REQUEST, "this connection serves another name\n").into_response()
-    }
+    if matches { next.run(request).await } else { StatusCode::MISDIRECTED_REQUEST.into_response() }
 }

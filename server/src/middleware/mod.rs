@@ -4,6 +4,7 @@ mod headers;
 mod host;
 mod language;
 mod request_id;
+mod role_refusal;
 mod same_origin;
 
 use std::any::Any;
@@ -15,7 +16,7 @@ use tower_http::{
     timeout::{RequestBodyTimeoutLayer, TimeoutLayer},
 };
 
-use crate::{app::App, error, names::NameRole};
+use crate::{app::App, error, names::NameRole, route::Routes};
 
 pub use headers::ContentPolicy;
 
@@ -28,18 +29,20 @@ pub fn request_id(headers: &HeaderMap) -> &str {
     request_id::of(headers)
 }
 
-/// Wraps the paths of one name with all of it. The first line here is the outermost.
-pub fn wrap(app: &App, role: NameRole, router: Router<App>) -> Router {
+/// Wraps the paths of one name with all of it. Each line here lies around those above it.
+pub fn wrap(app: &App, role: NameRole, routes: Routes) -> Router {
     let listen = app.config().listen();
+    let (router, manners) = routes.into_parts();
     let router = router
-        .layer(from_fn_with_state((app.clone(), role), same_origin::check))
+        .layer(from_fn_with_state((app.clone(), role, manners.clone()), same_origin::check))
         .layer(from_fn_with_state((app.clone(), role), host::check))
+        .layer(from_fn_with_state(app.clone(), role_refusal::note))
         .layer(RequestBodyTimeoutLayer::new(listen.body()))
         .layer(axum::extract::DefaultBodyLimit::max(MOST_BODY_OCTETS))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, listen.request()))
         // A panic is a defect; it costs this request only, and shows nothing of itself.
         .layer(CatchPanicLayer::custom(caught))
-        .layer(from_fn_with_state(app.clone(), error::page::render))
+        .layer(from_fn_with_state((app.clone(), manners), error::page::render))
         .layer(axum::middleware::from_fn(language::remember))
         .layer(from_fn_with_state(role, headers::secure))
         .layer(from_fn_with_state(app.clone(), request_id::give));
@@ -53,14 +56,12 @@ fn caught(panic: Box<dyn Any + Send + 'static>) -> Response {
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("no message");
     tracing::error!(panic = said, "handler panicked");
-    axum::response::IntoResponse::into_response(error::page::PageError {
-        status: StatusCode::INTERNAL_SERVER_ERROR,
-        title: "error-internal-title",
-        text: "error-internal-text",
-        help: "error-internal-help",
-        args: Vec::new(),
-        headers: Vec::new(),
-    })
+    axum::response::IntoResponse::into_response(error::page::PageError::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "error-internal-title",
+        "error-internal-text",
+        "error-internal-help",
+    ))
 }
 
 #[cfg(test)]

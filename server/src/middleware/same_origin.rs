@@ -7,23 +7,26 @@ use axum::{
 };
 use http::{HeaderMap, Method, StatusCode, header};
 
-use crate::{app::App, error::page::PageError, names::NameRole};
+use crate::{app::App, error::page::PageError, names::NameRole, route::Manners};
 
-/// Refuses a cookie-bearing request with a changing method unless the browser says that it comes
-/// from this very origin, by `Sec-Fetch-Site` and by `Origin`.
+/// Refuses a request with a changing method that a browser sent from another site.
 ///
-/// Every browser since 2020 sends both with a POST; one that sends neither is refused. Without a
-/// cookie there is nothing to ride on: clients of the token endpoint and EST are not browsers.
+/// With a cookie it must say that it comes from this very origin, by `Sec-Fetch-Site` and by
+/// `Origin`: every browser since 2020 sends both with a POST; one that sends neither is refused.
+/// Without a cookie there is nothing to ride on, but a form of a page may still not be sent from
+/// elsewhere: somebody could be logged in as somebody else (RFC 6749 §10.12 calls it login CSRF).
+/// Only paths for programs take what comes from anywhere, and only without a cookie.
 pub(super) async fn check(
-    State((app, role)): State<(App, NameRole)>,
+    State((app, role, manners)): State<(App, NameRole, Manners)>,
     request: Request,
     next: Next,
 ) -> Response {
+    let headers = request.headers();
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if safe
-        || !request.headers().contains_key(header::COOKIE)
-        || is_same_origin(request.headers(), app.names().origin(role))
-    {
+    let says = headers.contains_key("origin") || headers.contains_key("sec-fetch-site");
+    let must = headers.contains_key(header::COOKIE)
+        || (says && !manners.takes_from_elsewhere(request.extensions()));
+    if safe || !must || is_same_origin(headers, app.names().origin(role)) {
         return next.run(request).await;
     }
     PageError::new(

@@ -2,26 +2,41 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use axum::{
-    Router,
-    body::Body,
-    response::Response,
-    routing::{get, post},
-};
+use axum::{Router, body::Body, response::Response};
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
 use crate::{
-    app::App, error::page::PageError, listener::Peer, middleware, names::NameRole, testing,
+    app::App,
+    error::{Dialect, page::PageError},
+    listener::Peer,
+    middleware,
+    names::NameRole,
+    route::Routes,
+    testing,
 };
 
 fn router(app: &App) -> Router {
-    let router = Router::new()
-        .route("/panic", get(async || -> &'static str { panic!("a defect") }))
-        .route("/gone", get(async || PageError::not_found()))
-        .route("/act", post(async || "done"));
-    middleware::wrap(app, NameRole::Public, router)
+    async fn panics() -> &'static str {
+        panic!("a defect")
+    }
+    let routes = Routes::new(Dialect::Page)
+        .get("/panic", panics)
+        .get("/gone", async || PageError::not_found())
+        .post("/act", async || "done")
+        .speaking(Dialect::OAuth)
+        .get("/oauth/panic", panics)
+        .post("/oauth/act", async || "done")
+        .speaking(Dialect::Est)
+        .get("/est/panic", panics)
+        .speaking(Dialect::Problem)
+        .get("/problem/panic", panics)
+        .speaking(Dialect::Ocsp)
+        .get("/ocsp/panic", panics)
+        .speaking(Dialect::Plain)
+        .get("/plain/panic", panics);
+    middleware::wrap(app, NameRole::Public, routes)
 }
 
 fn request(method: &str, path: &str) -> http::request::Builder {
@@ -76,7 +91,7 @@ async fn an_error_page_speaks_the_requests_language_and_sends_strict_headers() {
 }
 
 #[tokio::test]
-async fn an_unknown_path_is_a_page_for_people_and_bare_for_programs() {
+async fn an_unknown_path_is_a_page_for_people_and_a_problem_for_programs() {
     let test = testing::app().await;
     let response = ask(&test.app, request("GET", "/nowhere")).await;
     assert!(text(response).await.contains("ページが見つかりません"));
@@ -84,7 +99,8 @@ async fn an_unknown_path_is_a_page_for_people_and_bare_for_programs() {
     bare.headers_mut().unwrap().remove(header::ACCEPT);
     let response = ask(&test.app, bare).await;
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
-    assert_eq!(text(response).await, "");
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+    assert!(text(response).await.contains("urn:problem:error-not-found"));
 }
 
 #[tokio::test]
@@ -114,6 +130,32 @@ async fn a_post_with_a_cookie_needs_our_own_origin() {
     }
     let silent = request("POST", "/act").header(header::COOKIE, "a=b");
     assert_eq!(ask(&test.app, silent).await.status(), StatusCode::FORBIDDEN);
-    let without_cookie = request("POST", "/act").header(header::ORIGIN, "https://evil.example");
-    assert_eq!(ask(&test.app, without_cookie).await.status(), StatusCode::OK);
+    let foreign = |path| request("POST", path).header(header::ORIGIN, "https://evil.example");
+    assert_eq!(ask(&test.app, foreign("/act")).await.status(), StatusCode::FORBIDDEN);
+    // Clients of the token endpoint are programs of other sites.
+    assert_eq!(ask(&test.app, foreign("/oauth/act")).await.status(), StatusCode::OK);
+    let with_cookie = foreign("/oauth/act").header(header::COOKIE, "a=b");
+    assert_eq!(ask(&test.app, with_cookie).await.status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_defect_and_a_wrong_method_speak_the_dialect_of_the_path() {
+    let test = testing::app().await;
+    for (path, kind, words) in [
+        ("/oauth", "application/json", "\"error\":\"server_error\""),
+        ("/est", "text/plain; charset=utf-8", "inside the system"),
+        ("/problem", "application/problem+json", "urn:problem:error-internal"),
+        ("/ocsp", "application/ocsp-response", "\u{1}\u{2}"),
+        ("/plain", "text/plain; charset=utf-8", "inside the system"),
+    ] {
+        let response = ask(&test.app, request("GET", &format!("{path}/panic"))).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR, "{path}");
+        assert_eq!(response.headers()[header::CONTENT_TYPE], kind, "{path}");
+        let said = text(response).await;
+        assert!(said.contains(words) && !said.contains("a defect"), "{path}: {said}");
+        let response = ask(&test.app, request("PUT", &format!("{path}/panic"))).await;
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert_eq!(response.headers()[header::CONTENT_TYPE], kind, "{path}");
+        assert_eq!(response.headers()[header::ALLOW], "GET,HEAD", "{path}");
+    }
 }

@@ -79,5 +79,6 @@ fn bearer(headers: &HeaderMap) -> Result<&str, OAuthError> {
             status: StatusCode::UNAUTHORIZED,
             error: "invalid_token",
             description: "a bearer token is required".to_owned(),
+            retry_after_secs: None,
         })
 }

@@ -22,7 +22,7 @@ use super::{
     field::FieldErrors,
     roles_page::{email_fits, login_name_fits},
     session::{Address, NewSession},
-    tries,
+    tries::{self, Door, Resting},
 };
 use crate::{
     app::App,
@@ -42,11 +42,8 @@ pub enum ActivationError {
     #[error("the activation code is not good")]
     CodeNotGood,
     /// Too many codes were tried from this address.
-    #[error("too many tries from this address")]
-    Resting {
-        /// Seconds until the next try.
-        seconds: i64,
-    },
+    #[error(transparent)]
+    Resting(#[from] Resting),
     /// Somebody has this login name.
     #[error("the login name is taken")]
     LoginNameTaken,
@@ -155,12 +152,8 @@ async fn good(app: &App, code: &str) -> Result<Option<([u8; 32], String)>, Store
 
 /// Counts and records a code that is not good.
 async fn count_refusal(app: &App, address: &str) -> Result<(), ActivationError> {
+    tries::charge(app, tries::network(app.config(), Door::Code, address)).await??;
     let now = app.now();
-    if let Err(until) =
-        app.store().charge_attempt(&[tries::code(app.config(), address)], now).await?
-    {
-        return Err(ActivationError::Resting { seconds: (until - now).whole_seconds() });
-    }
     let entry = Entry::refused("organisation.activate", Actor::Stranger, now, "code_not_good")
         .from_address(address);
     Ok(transaction!(app.store(), StoreError, |tx| Ok(Audited::new((), entry.clone())))?)

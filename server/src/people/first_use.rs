@@ -5,7 +5,7 @@
 
 use askama::Template;
 use axum::{
-    extract::{Query, State},
+    extract::State,
     response::{IntoResponse, Redirect, Response},
 };
 use http::{StatusCode, header};
@@ -22,12 +22,12 @@ use super::{
     factors::{FactorsError, Proven, Setup, StoreFactorsError, Typed},
     field::FieldErrors,
     session::{Address, NewSession},
-    tries,
+    tries::{self, Door, Resting},
 };
 use crate::{
     app::App,
     error::page::PageError,
-    form::StrictForm,
+    form::{StrictForm, StrictQuery},
     page::{Page, PageFrame},
 };
 
@@ -38,11 +38,8 @@ pub enum FirstUseError {
     #[error("the one-time link is used, expired or unknown")]
     LinkNotGood,
     /// Too many links were tried from this address.
-    #[error("too many tries from this address")]
-    Resting {
-        /// Seconds until the next try.
-        seconds: i64,
-    },
+    #[error(transparent)]
+    Resting(#[from] Resting),
     /// A factor could not be prepared.
     #[error(transparent)]
     Factors(#[from] FactorsError),
@@ -91,7 +88,7 @@ pub async fn get(
     State(app): State<App>,
     Address(address): Address,
     mut page: PageFrame,
-    Query(query): Query<LinkQuery>,
+    StrictQuery(query): StrictQuery<LinkQuery>,
 ) -> Result<Response, FirstUseError> {
     // No language switch: its address would repeat the token.
     page.path = String::new();
@@ -122,12 +119,7 @@ async fn show(
 
 /// Counts and records a link that is not good.
 async fn refuse(app: &App, address: &str) -> Result<Response, FirstUseError> {
-    let now = app.now();
-    if let Err(until) =
-        app.store().charge_attempt(&[tries::code(app.config(), address)], now).await?
-    {
-        return Err(FirstUseError::Resting { seconds: (until - now).whole_seconds() });
-    }
+    tries::charge(app, tries::network(app.config(), Door::Code, address)).await??;
     record_refusal(app, address).await?;
     Err(FirstUseError::LinkNotGood)
 }

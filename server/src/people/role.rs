@@ -6,6 +6,8 @@ use sekisho_store::{
 };
 use time::OffsetDateTime;
 
+use crate::error::page::PageError;
+
 /// In which capacity somebody acts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Role {
@@ -121,12 +123,29 @@ impl Acting {
     }
 }
 
-/// The person has not the role that the act needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// Somebody who is signed in has not the role that the act needs.
+///
+/// As a page error it carries itself along, so that the refusal is audited where it is answered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the act needs the role {needed}")]
 pub struct RoleMissing {
     /// Token of the role.
     pub needed: &'static str,
+    /// For which organisation, where the role is for one and it is known to exist or was named in
+    /// the form of an identifier.
+    pub organisation_id: Option<String>,
+    /// Who asked.
+    pub person_id: String,
+    /// From which network address.
+    pub address: String,
+}
+
+impl RoleMissing {
+    /// The refusal where even the object's existence is nobody's business.
+    #[must_use]
+    pub fn hidden(self) -> PageError {
+        PageError { role: Some(Box::new(self)), ..PageError::not_found() }
+    }
 }
 
 #[cfg(test)]

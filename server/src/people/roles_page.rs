@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::{
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Redirect, Response},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -27,7 +27,7 @@ use super::{
 use crate::{
     app::App,
     error::page::PageError,
-    form::StrictForm,
+    form::{NoFields, PathId, StrictForm},
     page::{Page, PageFrame},
 };
 
@@ -222,7 +222,8 @@ pub async fn post(
 pub async fn withdraw(
     State(app): State<App>,
     session: ConsoleSession,
-    Path(id): Path<String>,
+    PathId(id): PathId,
+    _: NoFields,
 ) -> Result<Response, RolesError> {
     let acting = session.require(&Role::OperatingAdministrator)?;
     let now = app.now();

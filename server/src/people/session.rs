@@ -56,7 +56,7 @@ impl ConsoleSession {
         if self.roles.contains(role) {
             Ok(Acting::new(self.person_id.clone(), role.clone(), self.address.clone()))
         } else {
-            Err(RoleMissing { needed: role.token() })
+            Err(self.missing(role.token(), role.organisation()))
         }
     }
 
@@ -65,11 +65,25 @@ impl ConsoleSession {
     /// # Errors
     /// [`RoleMissing`]: administrator of no facility, or of several and it must be said which.
     pub fn require_facility(&self) -> Result<(Acting, String), RoleMissing> {
-        let missing = RoleMissing { needed: "facility_administrator" };
+        let missing = self.missing("facility_administrator", None);
         let mut facilities = self.facilities();
         let (Some(id), None) = (facilities.next(), facilities.next()) else { return Err(missing) };
         let acting = self.require(&Role::FacilityAdministrator(id.to_owned()))?;
         Ok((acting, id.to_owned()))
+    }
+
+    /// What this person lacks for an act that needs the role `needed`.
+    #[must_use]
+    pub fn missing(&self, needed: &'static str, organisation_id: Option<&str>) -> RoleMissing {
+        RoleMissing {
+            needed,
+            // What was typed into a form is an object of the register only if it could be one.
+            organisation_id: organisation_id
+                .filter(|id| id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit()))
+                .map(str::to_owned),
+            person_id: self.person_id.clone(),
+            address: self.address.clone(),
+        }
     }
 
     /// The facilities this person administers.

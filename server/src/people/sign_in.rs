@@ -3,7 +3,7 @@
 
 use askama::Template;
 use axum::{
-    extract::{Query, State},
+    extract::State,
     response::{IntoResponse, Redirect, Response},
 };
 use http::{StatusCode, header};
@@ -13,19 +13,20 @@ use sekisho_store::{
     session as sessions, transaction,
 };
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::{
     password::{self, HashError},
     session::{Address, COOKIE, ConsoleSession, NewSession, safe_return_to},
     totp::{TotpSecret, typed_code},
-    tries,
+    tries::{self, Door, Resting},
 };
 use crate::{
     app::App,
     cookie,
     error::page::PageError,
-    form::StrictForm,
+    form::{NoFields, StrictForm, StrictQuery},
     page::{Page, PageFrame},
 };
 
@@ -71,7 +72,7 @@ pub struct ReturnQuery {
 }
 
 /// `GET /console/login`.
-pub async fn get(page: PageFrame, Query(query): Query<ReturnQuery>) -> Response {
+pub async fn get(page: PageFrame, StrictQuery(query): StrictQuery<ReturnQuery>) -> Response {
     let return_to = safe_return_to(query.return_to.as_deref()).to_owned();
     Page(SignInPage { page, return_to, login_name: String::new(), error: None }).into_response()
 }
@@ -111,12 +112,16 @@ pub async fn post(
     let now = app.now();
     // 1. Every attempt is paid for before it is judged, also for names that nobody has.
     let account_tries = tries::account(app.config(), &login_name);
-    let address_tries = tries::address(app.config(), &address);
+    let address_tries = tries::network(app.config(), Door::SignIn, &address);
     let (account_key, address_key) = (account_tries.key.clone(), address_tries.key.clone());
     let charged = app.store().charge_attempt(&[account_tries, address_tries], now).await?;
     if let Err(until) = charged {
-        refused(&app, &login_name, &address, "resting").await?;
-        let seconds = (until - now).whole_seconds().max(1);
+        // One record a minute tells of it; a flood is not to fill the trail.
+        let key = Sha256::digest(format!("{login_name} {address}")).into();
+        if app.refusals().is_due((key, "resting"), now) {
+            refused(&app, &login_name, &address, "resting").await?;
+        }
+        let Resting { seconds } = Resting::until(until, now);
         let mut response = answer(
             StatusCode::TOO_MANY_REQUESTS,
             page.t1("people-sign-in-resting", "seconds", seconds),
@@ -181,6 +186,7 @@ async fn refused(
 pub async fn log_out(
     State(app): State<App>,
     session: ConsoleSession,
+    _: NoFields,
 ) -> Result<Response, SignInError> {
     let now = app.now();
     transaction!(app.store(), SignInError, |tx| {

@@ -1,14 +1,17 @@
-//! How often somebody may guess.
+//! How often somebody may guess, and how often a network may be refused at a door.
 
-use sekisho_store::attempt::{DelayPolicy, Subject};
-use time::Duration;
+use std::net::IpAddr;
 
-use crate::config::Config;
+use sekisho_store::{
+    StoreError,
+    attempt::{DelayPolicy, Subject},
+};
+use time::{Duration, OffsetDateTime};
+
+use crate::{app::App, config::Config, listener::Network};
 
 /// Failures without delay.
 const FREE: u32 = 3;
-/// Behind one address may sit a whole hospital.
-const ADDRESS_FACTOR: u32 = 10;
 
 /// Guesses at the password or second factor of one login name, existing or not: nobody learns from
 /// a delay whether it does.
@@ -17,17 +20,64 @@ pub fn account(config: &Config, login_name: &str) -> Subject {
     subject(config, format!("account:{login_name}"), 1)
 }
 
-/// Guesses from one network address at any login name.
-#[must_use]
-pub fn address(config: &Config, address: &str) -> Subject {
-    subject(config, format!("address:{address}"), ADDRESS_FACTOR)
+/// A place where strangers are refused, counted apart from the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// Password and second factor.
+    SignIn,
+    /// One-time links and activation codes. They have 80 bits and more: this spares the database
+    /// and the trail, not the codes.
+    Code,
+    /// Enrolment codes of terminals.
+    Enrolment,
+    /// Authentication of relying services.
+    Client,
 }
 
-/// Guesses from one network address at one-time links and activation codes. They have 80 bits and
-/// more: this spares the database, not the codes.
+impl Door {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignIn => "address",
+            Self::Code => "code",
+            Self::Enrolment => "enrolment",
+            Self::Client => "client",
+        }
+    }
+}
+
+/// Refusals of one network at `door`. Behind one address may sit a whole hospital.
 #[must_use]
-pub fn code(config: &Config, address: &str) -> Subject {
-    subject(config, format!("code:{address}"), 2)
+pub fn network(config: &Config, door: Door, address: &str) -> Subject {
+    let key = format!("{}:{}", door.as_str(), network_of(address));
+    subject(config, key, config.people().network_factor())
+}
+
+/// Wrong codes of invitations at one terminal.
+#[must_use]
+pub fn terminal(config: &Config, terminal_id: &str) -> Subject {
+    subject(config, format!("invitation:{terminal_id}"), config.people().network_factor())
+}
+
+/// Applications of one network.
+#[must_use]
+pub fn applications(config: &Config, address: &str) -> Subject {
+    let free = config.register().applications_of_a_network();
+    Subject {
+        key: format!("apply:{}", network_of(address)),
+        policy: DelayPolicy {
+            free,
+            lock_after: free.saturating_add(free.div_ceil(2)),
+            longest: config.people().lock_duration(),
+            forget_after: Duration::hours(1),
+        },
+    }
+}
+
+/// A request that came over no connection of ours counts as one network with all like it.
+fn network_of(address: &str) -> String {
+    address
+        .parse::<IpAddr>()
+        .map_or_else(|_| address.to_owned(), |address| Network::of(address).to_string())
 }
 
 fn subject(config: &Config, key: String, factor: u32) -> Subject {
@@ -35,10 +85,48 @@ fn subject(config: &Config, key: String, factor: u32) -> Subject {
     Subject {
         key,
         policy: DelayPolicy {
-            free: FREE * factor,
-            lock_after: people.lock_after_failures() * factor,
+            free: FREE.saturating_mul(factor),
+            lock_after: people.lock_after_failures().saturating_mul(factor),
             longest: people.lock_duration(),
             forget_after: Duration::days(1),
         },
     }
+}
+
+/// Too many before: for so many seconds nothing is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many refusals; the next try is judged in {seconds} seconds")]
+pub struct Resting {
+    /// Whole seconds, at least one.
+    pub seconds: i64,
+}
+
+impl Resting {
+    /// Until `until`, seen from `now`.
+    #[must_use]
+    pub fn until(until: OffsetDateTime, now: OffsetDateTime) -> Self {
+        Self { seconds: (until - now).whole_seconds().max(1) }
+    }
+}
+
+/// Charges one try.
+///
+/// # Errors
+/// [`StoreError`]: then nothing may be judged.
+pub async fn charge(app: &App, subject: Subject) -> Result<Result<(), Resting>, StoreError> {
+    let now = app.now();
+    let charged = app.store().charge_attempt(&[subject], now).await?;
+    Ok(charged.map_err(|until| Resting::until(until, now)))
+}
+
+/// Whether `subject` rests. For codes that nobody guesses: only refusals are charged, after.
+///
+/// # Errors
+/// [`StoreError`]: then nothing may be judged.
+pub async fn rested(app: &App, subject: &Subject) -> Result<Result<(), Resting>, StoreError> {
+    let now = app.now();
+    Ok(match app.store().resting(&subject.key, now).await? {
+        None => Ok(()),
+        Some(until) => Err(Resting::until(until, now)),
+    })
 }

@@ -5,18 +5,17 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use sekisho_key::RandomnessError;
 use sekisho_store::{
     StoreError,
-    application::{self, ApplicationStatus},
-    attempt::{DelayPolicy, Subject},
+    application::{self, Application, ApplicationStatus, Particulars},
     audit::{Actor, Audited, Entry},
     organisation_kind::OrganisationKind,
     transaction,
 };
 use serde::Deserialize;
-use time::Duration;
+use sha2::{Digest, Sha256};
 
 use super::{
     form::{ApplicationForm, Errors, MOST_ADDRESS, MOST_NAME},
@@ -27,20 +26,14 @@ use crate::{
     app::App,
     catalogue::Text,
     error::page::PageError,
-    form::StrictForm,
+    form::{FormError, StrictForm},
     login::invitation_code::InvitationCode,
     page::{Page, PageFrame},
-    people::session::{Address, ConsoleRejection, ConsoleSession},
+    people::{
+        session::{Address, ConsoleRejection, ConsoleSession},
+        tries,
+    },
     portal::when,
-};
-
-/// A form that a program fills in again and again from one address has to rest; a city office
-/// behind one address that applies for its twenty institutions does not.
-const FLOOD: DelayPolicy = DelayPolicy {
-    free: 20,
-    lock_after: 30,
-    longest: Duration::minutes(15),
-    forget_after: Duration::hours(1),
 };
 
 /// One input of a form.
@@ -96,6 +89,7 @@ pub fn status_name(status: ApplicationStatus, text: &Text) -> String {
 #[template(path = "register-apply.html")]
 struct ApplyPage {
     page: PageFrame,
+    form: String,
     kinds: Vec<Choice>,
     kind_error: Option<String>,
     prefectures: Vec<Choice>,
@@ -121,6 +115,7 @@ fn apply_page(page: PageFrame, form: &ApplicationForm, errors: &Errors) -> Apply
         most: 30,
     };
     ApplyPage {
+        form: form.form.clone(),
         kinds: OrganisationKind::ALL
             .into_iter()
             .map(|kind| Choice {
@@ -210,8 +205,32 @@ fn apply_page(page: PageFrame, form: &ApplicationForm, errors: &Errors) -> Apply
 }
 
 /// `GET /apply`.
-pub async fn get(page: PageFrame) -> Response {
-    Page(apply_page(page, &ApplicationForm::default(), &Errors::new())).into_response()
+///
+/// # Errors
+/// [`PageError`]: no randomness for the form.
+pub async fn get(State(app): State<App>, page: PageFrame) -> Result<Response, PageError> {
+    let mut octets = [0; FORM_OCTETS];
+    app.random().fill(&mut octets).map_err(|error| PageError::internal(&error))?;
+    let form = ApplicationForm {
+        form: sekisho_protocol::octets::encode(octets),
+        ..ApplicationForm::default()
+    };
+    Ok(Page(apply_page(page, &form, &Errors::new())).into_response())
+}
+
+/// A form's random octets. They are no secret: they tell two forms apart that were shown, so that
+/// one that is sent twice (a double click, a reload, a second try after a broken line) is noticed.
+const FORM_OCTETS: usize = 32;
+
+fn form_hash(form: &ApplicationForm) -> Result<[u8; 32], FormError> {
+    let field = "form";
+    if form.form.is_empty() {
+        return Err(FormError::Missing { field });
+    }
+    match sekisho_protocol::octets::decode(&form.form) {
+        Ok(octets) if octets.len() == FORM_OCTETS => Ok(Sha256::digest(octets).into()),
+        _ => Err(FormError::Unfit { field: field.to_owned(), detail: String::new() }),
+    }
 }
 
 #[derive(Template)]
@@ -224,9 +243,12 @@ struct ReceiptPage {
 
 /// `POST /apply`: takes the application in and answers the receipt number.
 ///
+/// The same form sent again makes nothing new and answers the same number; with other particulars
+/// it is refused, so that nobody believes that a correction arrived.
+///
 /// # Errors
-/// [`PageError`]: too many from one address, or the database does not answer. What is wrong with a
-/// field is the form again, with what was typed.
+/// [`PageError`]: too many from one address, a form sent before, or the database does not answer.
+/// What is wrong with a field is the form again, with what was typed.
 pub async fn post(
     State(app): State<App>,
     Address(address): Address,
@@ -239,6 +261,7 @@ pub async fn post(
         Err(ConsoleRejection::SignIn { .. } | ConsoleRejection::Ended) => None,
         Err(ConsoleRejection::Store(error)) => return Err(error.into()),
     };
+    let form_hash = form_hash(&form)?;
     let particulars = match form.check(app.config().register().code_check()) {
         Ok(particulars) => particulars,
         Err(errors) => {
@@ -246,42 +269,64 @@ pub async fn post(
             return Ok((StatusCode::UNPROCESSABLE_ENTITY, Page(body)).into_response());
         }
     };
-    charge(&app, "apply", &address).await?;
+    if let Some(earlier) = application::find_by_form(&mut app.store().read(), &form_hash).await? {
+        return sent_before(page, earlier, &particulars);
+    }
+    // A city office behind one address that applies for its twenty institutions is no flood.
+    tries::charge(&app, tries::applications(app.config(), &address)).await??;
     let now = app.now();
     let receipt = InvitationCode::generate(app.random())
         .map_err(|error: RandomnessError| PageError::internal(&error))?
         .to_print();
     let applicant = session.map(|session| session.person_id);
     let actor = applicant.clone().map_or(Actor::Stranger, Actor::Person);
-    transaction!(app.store(), StoreError, |tx| {
+    let taken: Result<(), StoreError> = transaction!(app.store(), StoreError, |tx| {
         let id = application::create(tx, &receipt, &particulars, applicant.as_deref(), now).await?;
+        application::consume_form(tx, &form_hash, &id).await?;
         let entry = Entry::done("application.submit", actor.clone(), now)
             .from_address(&address)
             .on("application", id)
             .fact("kind", particulars.kind.as_str())
             .personal("contact_email", &particulars.contact_email);
         Ok(Audited::new((), entry))
-    })?;
-    let body = ReceiptPage { receipt: receipt.to_string(), name: particulars.name, page };
-    Ok((StatusCode::CREATED, Page(body)).into_response())
+    });
+    match taken {
+        Ok(()) => {
+            let name = particulars.name;
+            let body = ReceiptPage { receipt: receipt.to_string(), name, page };
+            Ok((StatusCode::CREATED, Page(body)).into_response())
+        }
+        // The same form, in the same moment.
+        Err(error @ StoreError::AlreadyExists { .. }) => {
+            let earlier = application::find_by_form(&mut app.store().read(), &form_hash).await?;
+            sent_before(page, earlier.ok_or(error)?, &particulars)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
-async fn charge(app: &App, what: &str, address: &str) -> Result<(), PageError> {
-    let now = app.now();
-    let subject = Subject { key: format!("{what}:{address}"), policy: FLOOD };
-    match app.store().charge_attempt(&[subject], now).await? {
-        Ok(()) => Ok(()),
-        Err(until) => {
-            let seconds = (until - now).whole_seconds().max(1);
-            Err(PageError::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "register-flood-title",
-                "register-flood-text",
-                "register-flood-help",
-            )
-            .header(header::RETRY_AFTER, HeaderValue::from(seconds)))
-        }
+fn sent_before(
+    page: PageFrame,
+    earlier: Application,
+    particulars: &Particulars,
+) -> Result<Response, PageError> {
+    let sorted = |particulars: &Particulars| {
+        let mut sorted = particulars.clone();
+        sorted
+            .codes
+            .sort_by(|a, b| (a.scheme.as_str(), &a.value).cmp(&(b.scheme.as_str(), &b.value)));
+        sorted
+    };
+    if sorted(&earlier.particulars) != sorted(particulars) {
+        return Err(PageError::new(
+            StatusCode::CONFLICT,
+            "register-sent-before-title",
+            "register-sent-before-text",
+            "register-sent-before-help",
+        ));
     }
+    let name = earlier.particulars.name;
+    Ok(Page(ReceiptPage { receipt: earlier.receipt, name, page }).into_response())
 }
 
 /// The form of `/apply/status`. The number stands in a body, never in an address.

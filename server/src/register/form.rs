@@ -25,6 +25,8 @@ const MOST_CONTACT_NAME: usize = 60;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApplicationForm {
+    /// What the form was given when it was shown; it can be sent once.
+    pub form: String,
     /// Token of the kind.
     pub kind: String,
     /// Name.
@@ -193,8 +195,12 @@ fn required_or_choice(typed: &str) -> FieldError {
 }
 
 #[cfg(test)]
-pub(super) fn example() -> ApplicationForm {
+pub(crate) fn example() -> ApplicationForm {
     ApplicationForm {
+        form: {
+            let shown = uuid::Uuid::new_v4();
+            sekisho_protocol::octets::encode([shown.into_bytes(), shown.into_bytes()].concat())
+        },
         kind: "hospital".into(),
         name: "青葉総合病院".into(),
         name_kana: "アオバソウゴウビョウイン".into(),

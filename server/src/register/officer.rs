@@ -2,10 +2,10 @@
 
 use askama::Template;
 use axum::{
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Redirect, Response},
 };
-use http::{StatusCode, Uri};
+use http::StatusCode;
 use sekisho_pki::national::facility_code::{MedicalInstitutionCode, Strictness};
 use sekisho_store::{
     application::{self, Application, Code},
@@ -26,7 +26,7 @@ use crate::{
     app::App,
     catalogue::Text,
     error::page::PageError,
-    form::{self, StrictForm},
+    form::{self, PathId, StrictForm, StrictQuery},
     page::{Page, PageFrame},
     people::{role::Role, session::ConsoleSession},
     portal::when,
@@ -45,14 +45,12 @@ pub fn scheme_name(scheme: CodeScheme, text: &Text) -> String {
     }
 }
 
+/// The query of the list.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ListQuery {
+pub struct ListQuery {
     #[serde(default)]
     from: Option<u32>,
-    #[serde(default)]
-    #[allow(dead_code, reason = "read by the language extractor; known so that it is not refused")]
-    lang: Option<String>,
 }
 
 struct Line {
@@ -82,10 +80,9 @@ pub async fn list(
     State(app): State<App>,
     session: ConsoleSession,
     page: PageFrame,
-    uri: Uri,
+    StrictQuery(query): StrictQuery<ListQuery>,
 ) -> Result<Response, PageError> {
     session.require(&Role::AccreditationOfficer)?;
-    let query: ListQuery = form::parse(uri.query().unwrap_or_default().as_bytes())?;
     let from = query.from.unwrap_or(0);
     let mut found =
         application::list(&mut app.store().read(), i64::from(from), PAGE_LENGTH + 1).await?;
@@ -229,7 +226,7 @@ pub async fn detail(
     State(app): State<App>,
     session: ConsoleSession,
     page: PageFrame,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<Response, PageError> {
     session.require(&Role::AccreditationOfficer)?;
     Ok(Page(detail_page(&app, &session, page, &id).await?).into_response())
@@ -251,7 +248,7 @@ pub struct CheckForm {
 pub async fn check(
     State(app): State<App>,
     session: ConsoleSession,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     StrictForm(form): StrictForm<CheckForm>,
 ) -> Result<Response, PageError> {
     let acting = session.require(&Role::AccreditationOfficer)?;
@@ -281,7 +278,7 @@ pub struct RejectForm {
 pub async fn reject(
     State(app): State<App>,
     session: ConsoleSession,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     StrictForm(form): StrictForm<RejectForm>,
 ) -> Result<Response, PageError> {
     let acting = session.require(&Role::AccreditationOfficer)?;
@@ -315,7 +312,7 @@ pub async fn approve(
     State(app): State<App>,
     session: ConsoleSession,
     page: PageFrame,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     StrictForm(form): StrictForm<ApproveForm>,
 ) -> Result<Response, PageError> {
     let acting = session.require(&Role::AccreditationOfficer)?;

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::{
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Redirect, Response},
 };
 use sekisho_store::{
@@ -26,7 +26,7 @@ use crate::{
     app::App,
     catalogue::Text,
     error::page::PageError,
-    form::{FormError, StrictForm},
+    form::{FormError, NoFields, PathId, StrictForm},
     page::{Page, PageFrame},
     people::{role::Role, session::ConsoleSession},
     portal::when,
@@ -81,12 +81,13 @@ pub async fn get(
     State(app): State<App>,
     session: ConsoleSession,
     page: PageFrame,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<Response, PageError> {
     let may_change = session.require(&Role::OperatingAdministrator).is_ok();
-    let may_send = session.require(&Role::AccreditationOfficer).is_ok();
-    if !may_change && !may_send {
-        return Err(PageError::forbidden());
+    let officer = session.require(&Role::AccreditationOfficer);
+    let may_send = officer.is_ok();
+    if !may_change {
+        officer?;
     }
     let mut reader = app.store().read();
     let found = organisation::find(&mut reader, &id).await?.ok_or_else(PageError::not_found)?;
@@ -146,7 +147,8 @@ pub async fn letter(
     State(app): State<App>,
     session: ConsoleSession,
     page: PageFrame,
-    Path(id): Path<String>,
+    PathId(id): PathId,
+    _: NoFields,
 ) -> Result<Response, PageError> {
     let acting = session.require(&Role::AccreditationOfficer)?;
     let letter = approval::issue_letter(&app, &acting, &id).await?;
@@ -176,7 +178,7 @@ fn unfit(field: &'static str) -> impl Fn(FieldError) -> PageError {
 pub async fn rename(
     State(app): State<App>,
     session: ConsoleSession,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     StrictForm(form): StrictForm<NameForm>,
 ) -> Result<Response, PageError> {
     let acting = session.require(&Role::OperatingAdministrator)?;
@@ -230,7 +232,7 @@ pub struct CodeForm {
 pub async fn change_code(
     State(app): State<App>,
     session: ConsoleSession,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     StrictForm(form): StrictForm<CodeForm>,
 ) -> Result<Response, PageError> {
     let acting = session.require(&Role::OperatingAdministrator)?;

@@ -59,6 +59,7 @@ async fn text(response: Response) -> String {
 
 fn urlencoded(form: &ApplicationForm) -> String {
     url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("form", &form.form)
         .append_pair("kind", &form.kind)
         .append_pair("name", &form.name)
         .append_pair("name_kana", &form.name_kana)
@@ -236,4 +237,68 @@ async fn of_two_approvals_at_once_in_two_processes_one_enters_one_facility() {
 fn kinds_of_the_register_are_the_kinds_that_rules_may_name() {
     let kinds = sekisho_store::organisation_kind::OrganisationKind::ALL;
     assert_eq!(kinds.map(|kind| kind.as_str()), crate::entitlement::KINDS);
+}
+
+async fn receipt(response: Response) -> String {
+    by_id(&text(response).await, "receipt-number").to_owned()
+}
+
+#[tokio::test]
+async fn a_form_that_is_sent_again_is_the_same_application() {
+    let test = testing::app().await;
+    let app = &test.app;
+    let page = text(ask(app, "GET", "/apply", None, String::new()).await).await;
+    let form = page.split_once(r#"name="form" value=""#).unwrap().1.split_once('"').unwrap().0;
+    let typed = ApplicationForm { form: form.to_owned(), ..example() };
+    let first = ask(app, "POST", "/apply", None, urlencoded(&typed)).await;
+    assert_eq!(first.status(), StatusCode::CREATED);
+    let number = receipt(first).await;
+    let again = ask(app, "POST", "/apply", None, urlencoded(&typed)).await;
+    assert_eq!(again.status(), StatusCode::OK);
+    assert_eq!(receipt(again).await, number);
+    only_application(app).await;
+    assert_eq!(audited(app, "application.submit", "done").await, 1);
+    // Going back and sending it with a correction enters nothing, and says so.
+    let other = ApplicationForm { name: "若葉病院".into(), ..typed.clone() };
+    let refused = ask(app, "POST", "/apply", None, urlencoded(&other)).await;
+    assert_eq!(refused.status(), StatusCode::CONFLICT);
+    assert!(text(refused).await.contains("送信済み"));
+    only_application(app).await;
+    // A form that is opened anew is another application.
+    let anew = ApplicationForm { form: example().form, ..typed.clone() };
+    let made = ask(app, "POST", "/apply", None, urlencoded(&anew)).await;
+    assert_eq!(made.status(), StatusCode::CREATED);
+    assert_ne!(receipt(made).await, number);
+}
+
+#[tokio::test]
+async fn a_double_click_at_two_processes_makes_one_application() {
+    let test = testing::app().await;
+    let other = testing::second_process(&test, "node-2").await;
+    let body = urlencoded(&example());
+    let answers = futures_util::future::join_all((0..6).map(|number| {
+        let app = if number % 2 == 0 { &test.app } else { &other };
+        ask(app, "POST", "/apply", None, body.clone())
+    }))
+    .await;
+    let mut numbers = std::collections::BTreeSet::new();
+    let mut created = 0;
+    for answer in answers {
+        created += usize::from(answer.status() == StatusCode::CREATED);
+        numbers.insert(receipt(answer).await);
+    }
+    assert_eq!((created, numbers.len()), (1, 1), "{numbers:?}");
+    only_application(&test.app).await;
+}
+
+#[tokio::test]
+async fn a_form_that_nobody_was_shown_is_refused_and_enters_nothing() {
+    let test = testing::app().await;
+    for form in ["", "abc", &"!".repeat(43), &"A".repeat(44)] {
+        let typed = ApplicationForm { form: form.to_owned(), ..example() };
+        let refused = ask(&test.app, "POST", "/apply", None, urlencoded(&typed)).await;
+        assert_eq!(refused.status(), StatusCode::BAD_REQUEST, "{form}");
+    }
+    let listed = application::list(&mut test.app.store().read(), 0, 2).await.unwrap();
+    assert!(listed.is_empty());
 }

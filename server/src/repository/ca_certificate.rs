@@ -1,15 +1,15 @@
 //! `GET /ca/{file}`: an authority's certificate, DER (RFC 5280 §4.2.2.1, id-ad-caIssuers).
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header};
 
-use crate::app::App;
+use crate::{app::App, form::PathId};
 
 /// Answers `root.crt`, `terminals.crt`, `routers.crt`, `servers.crt`.
-pub async fn ca_certificate(State(app): State<App>, Path(file): Path<String>) -> Response {
+pub async fn ca_certificate(State(app): State<App>, PathId(file): PathId) -> Response {
     let id = file.strip_suffix(".crt").unwrap_or_default();
     let der = if id == "root" {
         Some(app.authority().root_der())

@@ -1,16 +1,16 @@
 //! `GET /crl/{file}`: an authority's newest CRL, DER (RFC 5280 §5, RFC 2585 §4.2).
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sekisho_store::crl;
 
-use crate::{app::App, error::page::Chain};
+use crate::{app::App, error::page::Chain, form::PathId};
 
 /// Answers `root.crl`, `terminals.crl`, `routers.crl`, `servers.crl`.
-pub async fn crl(State(app): State<App>, Path(file): Path<String>, headers: HeaderMap) -> Response {
+pub async fn crl(State(app): State<App>, PathId(file): PathId, headers: HeaderMap) -> Response {
     let Some(id) = file.strip_suffix(".crl") else { return StatusCode::NOT_FOUND.into_response() };
     let newest = match crl::latest(&mut app.store().read(), id).await {
         Ok(Some(newest)) => newest,

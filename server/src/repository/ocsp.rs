@@ -13,7 +13,10 @@ use sekisho_ca::revocation::{
 };
 use sekisho_store::{StoreError, revocation};
 
-use crate::{app::App, error::page::Chain};
+use crate::{
+    app::App,
+    error::{self, page::Chain},
+};
 
 /// A question for eight certificates stays under one kilobyte.
 const MOST_OCTETS: usize = 8 * 1024;
@@ -24,14 +27,14 @@ pub async fn by_post(State(app): State<App>, headers: HeaderMap, body: Body) -> 
         .get(header::CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"application/ocsp-request"));
     if !is_question {
-        return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
+        return error::ocsp(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
     let octets = match Limited::new(body, MOST_OCTETS).collect().await {
         Ok(octets) => octets.to_bytes(),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+            return error::ocsp(StatusCode::PAYLOAD_TOO_LARGE);
         }
-        Err(_) => return StatusCode::BAD_REQUEST.into_response(),
+        Err(_) => return error::ocsp(StatusCode::BAD_REQUEST),
     };
     let responders = app.authority().ocsp();
     respond(&app, responders.question(&octets)).await

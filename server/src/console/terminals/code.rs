@@ -1,7 +1,7 @@
 //! `POST /console/terminals/{id}/code`: a new code, shown once as a line to paste and as a QR.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::StatusCode;
 use qrcode::{EcLevel, QrCode, render::svg};
 use sekisho_store::{
@@ -21,7 +21,7 @@ use crate::{
     app::App,
     enrol::code::EnrolmentCode,
     error::page::PageError,
-    form::StrictForm,
+    form::{PathId, StrictForm},
     page::{Page, PageFrame},
     people::session::ConsoleSession,
 };
@@ -72,7 +72,7 @@ impl NewCode {
 pub async fn post(
     State(app): State<App>,
     session: ConsoleSession,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     page: PageFrame,
     StrictForm(Form {}): StrictForm<Form>,
 ) -> Result<Page<impl Template>, PageError> {

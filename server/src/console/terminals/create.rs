@@ -49,7 +49,7 @@ pub async fn post(
     StrictForm(form): StrictForm<Form>,
 ) -> Result<Page<impl Template>, PageError> {
     let role = Role::FacilityAdministrator(form.facility.clone());
-    let acting = session.require(&role).map_err(|_| PageError::forbidden())?;
+    let acting = session.require(&role)?;
     let name = name::parse(&form.name).map_err(unfit)?;
     let now = app.now();
     let mut random = [0; 8];

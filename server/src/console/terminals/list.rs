@@ -1,7 +1,7 @@
 //! `GET /console/terminals`: every terminal of the facilities that the person administers.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use sekisho_store::terminal;
 use serde::Deserialize;
 use time::Duration;
@@ -10,6 +10,7 @@ use super::{facility_name, local, name, status_class, status_words};
 use crate::{
     app::App,
     error::page::PageError,
+    form::StrictQuery,
     page::{Page, PageFrame},
     people::session::ConsoleSession,
 };
@@ -60,7 +61,7 @@ struct ListPage {
 pub async fn get(
     State(app): State<App>,
     session: ConsoleSession,
-    Query(part): Query<Part>,
+    StrictQuery(part): StrictQuery<Part>,
     page: PageFrame,
 ) -> Result<Page<impl Template>, PageError> {
     let soon = app.now() + SOON;
@@ -88,7 +89,7 @@ pub async fn get(
         facilities.push(Facility { id: id.to_owned(), name, terminals, more });
     }
     if facilities.is_empty() {
-        return Err(PageError::forbidden());
+        return Err(session.missing("facility_administrator", None).into());
     }
     Ok(Page(ListPage {
         page: session.frame(page),

@@ -23,7 +23,7 @@ use crate::{
     error::page::PageError,
     page::PageFrame,
     people::{
-        role::{Acting, Role},
+        role::{Acting, Role, RoleMissing},
         session::ConsoleSession,
     },
 };
@@ -45,7 +45,7 @@ async fn administered(
 ) -> Result<(Terminal, Acting), PageError> {
     let terminal = terminal::find(queries, terminal_id).await?.ok_or_else(PageError::not_found)?;
     let role = Role::FacilityAdministrator(terminal.organisation_id.clone());
-    let acting = session.require(&role).map_err(|_| PageError::not_found())?;
+    let acting = session.require(&role).map_err(RoleMissing::hidden)?;
     Ok((terminal, acting))
 }
 

@@ -1,10 +1,7 @@
 //! `GET` and `POST /console/terminals/{id}/revoke`: what it means, then the act.
 
 use askama::Template;
-use axum::{
-    extract::{Path, State},
-    response::Redirect,
-};
+use axum::{extract::State, response::Redirect};
 use http::StatusCode;
 use sekisho_ca::revocation::RevocationReason;
 use sekisho_store::{
@@ -19,7 +16,7 @@ use super::{administered, code::already_revoked, facility_name};
 use crate::{
     app::App,
     error::page::{Chain, PageError},
-    form::StrictForm,
+    form::{PathId, StrictForm},
     login::logout,
     page::{Page, PageFrame},
     people::session::ConsoleSession,
@@ -46,7 +43,7 @@ struct RevokePage {
 pub async fn get(
     State(app): State<App>,
     session: ConsoleSession,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     page: PageFrame,
 ) -> Result<Page<impl Template>, PageError> {
     let mut reader = app.store().read();
@@ -120,7 +117,7 @@ impl Reason {
 pub async fn post(
     State(app): State<App>,
     session: ConsoleSession,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     StrictForm(form): StrictForm<Form>,
 ) -> Result<Redirect, PageError> {
     let (terminal, acting) = administered(&mut app.store().read(), &session, &id).await?;

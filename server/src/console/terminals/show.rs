@@ -1,7 +1,7 @@
 //! `GET /console/terminals/{id}`: one terminal, what it has and what happened to it.
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use sekisho_store::{
     certificate, enrolment_code,
     revocation::Status,
@@ -13,6 +13,7 @@ use super::{administered, facility_name, local, status_class, status_words};
 use crate::{
     app::App,
     error::page::PageError,
+    form::{PathId, StrictQuery},
     page::{Page, PageFrame},
     people::session::ConsoleSession,
 };
@@ -66,8 +67,8 @@ struct ShowPage {
 pub async fn get(
     State(app): State<App>,
     session: ConsoleSession,
-    Path(id): Path<String>,
-    Query(done): Query<Done>,
+    PathId(id): PathId,
+    StrictQuery(done): StrictQuery<Done>,
     page: PageFrame,
 ) -> Result<Page<impl Template>, PageError> {
     let mut reader = app.store().read();

@@ -38,6 +38,7 @@ use crate::{
     error::est::EstError,
     listener::Peer,
     login::logout,
+    people::tries::{self, Door},
 };
 
 /// An issuance takes milliseconds; one that has not ended by now died with its process.
@@ -56,12 +57,16 @@ pub async fn post(
     body: Body,
 ) -> Result<Response, EstError> {
     let body = message::read(body).await?;
+    // A code has 95 random bits: what is bounded is how much of the trail a network fills.
+    let refusals = tries::network(app.config(), Door::Enrolment, &peer.addr.ip().to_string());
+    tries::rested(&app, &refusals).await??;
     // 1
     let credentials = match Credentials::read(&headers) {
         Ok(credentials) => credentials,
         // Clients ask without first, to be challenged: nothing happened.
         Err(NoCredentials::Missing) => return Err(refusal::unauthorized()),
         Err(NoCredentials::Malformed) => {
+            tries::charge(&app, refusals).await??;
             return Err(refused_at_the_door(&app, &peer, "malformed_credentials").await?);
         }
     };
@@ -78,7 +83,11 @@ pub async fn post(
     };
     let der = match enrolment.claim(&request).await? {
         Decision::Answer(certificate) => certificate.der,
-        Decision::Refuse(refused) => return Err(refused),
+        Decision::Refuse(refused) => {
+            // Charged after it was judged: what was said is said, the next one waits.
+            let _ = tries::charge(&app, refusals).await?;
+            return Err(refused);
+        }
         Decision::Issue(approved) => {
             // 4
             let issued = app

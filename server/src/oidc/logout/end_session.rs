@@ -31,6 +31,9 @@ use crate::{
     page::{Page, PageFrame},
 };
 
+/// The longest `state`, in octets, as at the authorization endpoint.
+const MOST_STATE: usize = 1024;
+
 /// What an ID token must say to be a hint; that it has expired does not matter (§2).
 #[derive(Deserialize)]
 struct Hint {
@@ -133,6 +136,9 @@ pub async fn post(
 
 /// The registered address of the client with its `state`, or our own login page.
 async fn address(app: &App, afterwards: &Afterwards) -> Result<String, PageError> {
+    if afterwards.state.as_ref().is_some_and(|state| state.len() > MOST_STATE) {
+        return Err(refused());
+    }
     let Some(uri) = &afterwards.post_logout_redirect_uri else {
         return Ok("/login?notice=logged-out".to_owned());
     };

@@ -17,7 +17,13 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use time::OffsetDateTime;
 
-use crate::{app::App, error::oauth::OAuthError, listener::Peer, oidc::parameters::Parameters};
+use crate::{
+    app::App,
+    error::oauth::OAuthError,
+    listener::Peer,
+    oidc::parameters::Parameters,
+    people::tries::{self, Door},
+};
 
 /// RFC 7523 §2.2.
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -50,6 +56,9 @@ pub(super) async fn authenticate(
     peer: &Peer,
 ) -> Result<Service, OAuthError> {
     let presented = presented(headers, parameters)?;
+    if !is_client_id(&presented.client_id) {
+        return Err(refused());
+    }
     let Some(client) = service::find(&mut app.store().read(), &presented.client_id).await? else {
         return Err(refused());
     };
@@ -62,6 +71,9 @@ pub(super) async fn authenticate(
     if proven {
         return Ok(client);
     }
+    // Nobody guesses a secret of 256 bits: what is bounded is how much of the trail they fill.
+    let address = peer.addr.ip().to_string();
+    tries::charge(app, tries::network(app.config(), Door::Client, &address)).await??;
     let actor = Actor::Stranger;
     let record = Entry::refused("client.authenticate", actor, app.now(), "invalid_client")
         .on("service", &client.id)
@@ -133,6 +145,11 @@ fn basic(value: &[u8]) -> Option<(String, String)> {
 }
 
 /// Secrets are ours, 32 random octets: a plain hash suffices, there is nothing to guess.
+/// `client-id = *VSCHAR` (RFC 6749 appendix A.1), and not longer than any of ours.
+fn is_client_id(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|b| matches!(b, b' '..=b'~'))
+}
+
 fn secret_matches(client: &Service, secret: &str) -> bool {
     let Some(expected) = &client.secret_hash else { return false };
     let given: [u8; 32] = Sha256::digest(secret.as_bytes()).into();

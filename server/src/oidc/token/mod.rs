@@ -6,7 +6,7 @@ pub mod issue;
 
 use axum::{
     body::Bytes,
-    extract::{Extension, State},
+    extract::{Extension, State, rejection::BytesRejection},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, header};
@@ -30,8 +30,11 @@ pub async fn post(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, OAuthError> {
+    let body = body.map_err(|_| {
+        OAuthError::bad_request("invalid_request", "the body did not arrive, or is too long")
+    })?;
     let parameters = read(&headers, &body)?;
     let client = client_authentication::authenticate(&app, &headers, &parameters, &peer).await?;
     let caller = Caller { app: &app, peer: &peer, client };

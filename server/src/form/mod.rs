@@ -1,13 +1,20 @@
 //! Forms read strictly: small, nothing repeated, nothing unknown, nothing invisible.
 
+mod address;
+
 use std::{collections::BTreeMap, fmt};
 
-use axum::extract::{FromRequest, Request};
-use http::{StatusCode, header};
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request},
+};
+use http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use serde::de::{self, DeserializeOwned, IntoDeserializer, Visitor, value::MapDeserializer};
 
 use crate::error::page::PageError;
+
+pub use address::{PathId, StrictQuery};
 
 /// The largest form body, in octets.
 pub const MOST_OCTETS: usize = 64 * 1024;
@@ -76,22 +83,18 @@ impl From<FormError> for PageError {
         let bad =
             |text| Self::new(StatusCode::BAD_REQUEST, "error-form-title", text, "error-form-help");
         match error {
-            FormError::NotAForm => Self {
-                status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                title: "error-form-title",
-                text: "error-form-not-a-form",
-                help: "error-form-help",
-                args: Vec::new(),
-                headers: Vec::new(),
-            },
-            FormError::TooLarge => Self {
-                status: StatusCode::PAYLOAD_TOO_LARGE,
-                title: "error-too-large-title",
-                text: "error-too-large-text",
-                help: "error-too-large-help",
-                args: Vec::new(),
-                headers: Vec::new(),
-            },
+            FormError::NotAForm => Self::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "error-form-title",
+                "error-form-not-a-form",
+                "error-form-help",
+            ),
+            FormError::TooLarge => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "error-too-large-title",
+                "error-too-large-text",
+                "error-too-large-help",
+            ),
             FormError::Incomplete | FormError::NotText => bad("error-form-unreadable"),
             FormError::ControlCharacter { field } => bad("error-form-control").arg("field", field),
             FormError::Repeated { field } => bad("error-form-repeated").arg("field", field),
@@ -110,23 +113,46 @@ where
     type Rejection = PageError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, PageError> {
-        let content_type = request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        let essence = content_type.split(';').next().unwrap_or_default().trim();
-        if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        if !is_form(request.headers()) {
             return Err(FormError::NotAForm.into());
         }
-        let body = match Limited::new(request.into_body(), MOST_OCTETS).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-                return Err(FormError::TooLarge.into());
-            }
-            Err(_) => return Err(FormError::Incomplete.into()),
-        };
-        Ok(Self(parse(&body)?))
+        Ok(Self(parse(&body(request).await?)?))
+    }
+}
+
+/// Extractor: a form without fields, as a button sends it, or no body at all.
+#[derive(Debug, Clone, Copy)]
+pub struct NoFields;
+
+impl<S: Send + Sync> FromRequest<S> for NoFields {
+    type Rejection = PageError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, PageError> {
+        #[derive(serde::Deserialize)]
+        struct Nothing {}
+        let is_form = is_form(request.headers());
+        let body = body(request).await?;
+        if !is_form && !body.is_empty() {
+            return Err(FormError::NotAForm.into());
+        }
+        let Nothing {} = parse(&body)?;
+        Ok(Self)
+    }
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(header::CONTENT_TYPE).iter();
+    let (line, second) = (lines.next(), lines.next());
+    let content_type = line.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    second.is_none() && essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+async fn body(request: Request) -> Result<Bytes, FormError> {
+    match Limited::new(request.into_body(), MOST_OCTETS).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(FormError::TooLarge),
+        Err(_) => Err(FormError::Incomplete),
     }
 }
 

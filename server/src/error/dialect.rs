@@ -1,0 +1,100 @@
+//! The forms in which a path refuses, and one refusal said in each of them.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use sekisho_ca::revocation::ocsp::OcspFailure;
+
+use super::{est::EstError, oauth::OAuthError, page::PageError};
+use crate::catalogue::Text;
+
+/// How a path speaks to those it refuses.
+///
+/// Rooms convert their own errors; what no room sees (no such path or method, another name, another
+/// site, too much, too slow, a defect) is said by [`Self::say`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Dialect {
+    /// A page that a clerk understands; a program that does not ask for one gets a problem.
+    Page,
+    /// OAuth 2.0: JSON with `error` (RFC 6749 §5.2).
+    OAuth,
+    /// Enrolment over secure transport: a line of text (RFC 7030 §4.2.3).
+    Est,
+    /// Problem details (RFC 9457).
+    Problem,
+    /// An OCSP response with an error status (RFC 6960 §2.3).
+    Ocsp,
+    /// A line of text, for files.
+    Plain,
+}
+
+impl Dialect {
+    /// `error` in a form for programs. `text` is the language of the request; dialects whose words
+    /// are for developers speak English.
+    pub(super) fn say(self, error: &PageError, text: &Text, english: &Text) -> Response {
+        let words = |text: &Text, key: &str| text.with(key, &error.args);
+        let line = || format!("{} {}", words(english, error.text), words(english, error.help));
+        let mut response = match self {
+            Self::Page | Self::Problem => problem(error, text),
+            Self::OAuth => OAuthError {
+                status: error.status,
+                error: oauth_code(error.status),
+                description: line(),
+                challenge: None,
+                retry_after_secs: None,
+            }
+            .into_response(),
+            Self::Est => EstError::new(error.status, line()).into_response(),
+            Self::Ocsp => ocsp(error.status),
+            Self::Plain => (
+                error.status,
+                [(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))],
+                line() + "\n",
+            )
+                .into_response(),
+        };
+        for (name, value) in &error.headers {
+            response.headers_mut().append(name.clone(), value.clone());
+        }
+        response
+    }
+}
+
+/// `title` is the same at every occurrence of a kind (RFC 9457 §3.1.3); the kind is the title's key.
+fn problem(error: &PageError, text: &Text) -> Response {
+    let words = |key: &str| text.with(key, &error.args);
+    let body = serde_json::json!({
+        "type": format!("urn:problem:{}", error.title.trim_end_matches("-title")),
+        "title": words(error.title),
+        "status": error.status.as_u16(),
+        "detail": words(error.text),
+        "help": words(error.help),
+    });
+    let json = HeaderValue::from_static("application/problem+json");
+    (error.status, [(header::CONTENT_TYPE, json)], body.to_string()).into_response()
+}
+
+/// RFC 6749 §5.2; the last two are of §4.1.2.1 and widely understood here too.
+fn oauth_code(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+            "temporarily_unavailable"
+        }
+        status if status.is_server_error() => "server_error",
+        _ => "invalid_request",
+    }
+}
+
+/// The HTTP status stays: a cache or proxy between must not take the refusal for an answer.
+pub fn ocsp(status: StatusCode) -> Response {
+    let failure = if status.is_server_error() {
+        OcspFailure::InternalError
+    } else {
+        OcspFailure::MalformedRequest
+    };
+    let kind = HeaderValue::from_static("application/ocsp-response");
+    (status, [(header::CONTENT_TYPE, kind)], failure.to_der()).into_response()
+}
+
+/// Headers of a bare refusal that belong to its answer in whatever form.
+pub(super) const KEPT: [HeaderName; 4] =
+    [header::SET_COOKIE, header::ALLOW, header::RETRY_AFTER, header::WWW_AUTHENTICATE];
