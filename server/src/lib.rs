@@ -41,4 +41,6 @@ pub mod schedule;
 pub mod sealing;
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 pub mod testing;

@@ -27,4 +27,4 @@ pub mod session;
 pub mod trust_sources;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

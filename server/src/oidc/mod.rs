@@ -22,4 +22,4 @@ pub mod token;
 pub mod userinfo;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -2,7 +2,7 @@
 
 mod attacks;
 mod console;
-mod desk;
+pub(crate) mod desk;
 mod invitations;
 mod navigation;
 mod sessions;

@@ -5,4 +5,4 @@ mod exchange;
 mod logout;
 mod registration;
 mod renewal;
-mod scene;
+pub(crate) mod scene;

@@ -33,9 +33,9 @@ use crate::{
 };
 
 pub(super) const FACILITY: &str = "123456789015";
-pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-pub(super) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-pub(super) const REDIRECT: &str = "https://referral.example/callback";
+pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+pub(crate) const REDIRECT: &str = "https://referral.example/callback";
 
 pub(super) struct Scene {
     pub(super) test: TestApp,
@@ -46,7 +46,7 @@ pub(super) struct Scene {
     pub(super) secret: String,
 }
 
-pub(super) fn service_file(id: &str, rules: &str) -> String {
+pub(crate) fn service_file(id: &str, rules: &str) -> String {
     format!(
         r#"
 id = "{id}"
@@ -62,7 +62,7 @@ scopes = ["openid", "profile", "hc_role", "facility"]
     )
 }
 
-pub(super) const PHYSICIANS: &str = r#"
+pub(crate) const PHYSICIANS: &str = r#"
 [[rules]]
 id = "physicians"
 roles = ["Medical Doctor"]
@@ -323,7 +323,7 @@ fn peer(role: NameRole, chain: &Arc<[CertificateDer<'static>]>) -> Peer {
     Peer { addr: SocketAddr::from(([192, 0, 2, 7], 9)), role, chain: Arc::clone(chain) }
 }
 
-async fn register(test: &TestApp, file: &str) -> String {
+pub(crate) async fn register(test: &TestApp, file: &str) -> String {
     let app = &test.app;
     let registry = Registry {
         store: app.store(),

@@ -1,0 +1,137 @@
+//! Whether an answer is what a refused request deserves.
+
+use serde_json::Value;
+
+use super::ask::Answer;
+use crate::{error::Dialect, names::NameRole};
+
+/// What may become of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// 4xx.
+    Refused,
+    /// 4xx, or led elsewhere: to the login, or to the client with an error.
+    Turned,
+    /// The part is of no consequence: anything but a failure of ours.
+    Harmless,
+}
+
+/// The first thing that is wrong with the answer.
+pub fn judge(
+    answer: &Answer,
+    expect: Expect,
+    role: NameRole,
+    dialect: Dialect,
+    lang: &str,
+) -> Result<(), String> {
+    let status = answer.status.as_u16();
+    let fits = match expect {
+        Expect::Refused => (400..500).contains(&status),
+        Expect::Turned => (300..500).contains(&status),
+        Expect::Harmless => (200..500).contains(&status),
+    };
+    check(fits, || format!("status {status}"))?;
+    headers(answer, role, dialect)?;
+    check(!answer.text().contains("<script>"), || "unescaped markup".to_owned())?;
+    if status < 400 {
+        return Ok(());
+    }
+    form(answer, dialect, lang)
+}
+
+fn check(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(otherwise()) }
+}
+
+fn headers(answer: &Answer, role: NameRole, dialect: Dialect) -> Result<(), String> {
+    let has = |name: &str, value: &str| {
+        check(answer.header(name).contains(value), || {
+            format!("{name} is {:?}", answer.header(name))
+        })
+    };
+    has("x-content-type-options", "nosniff")?;
+    check(answer.header("x-request-id").len() == 16, || "no request id of ours".to_owned())?;
+    let public = answer.status.is_success() || answer.status.as_u16() == 304;
+    if dialect == Dialect::Page || dialect == Dialect::Problem || !public {
+        has("cache-control", "no-store")?;
+    }
+    if role == NameRole::Plain {
+        return Ok(());
+    }
+    has("content-security-policy", "default-src 'none'")?;
+    has("strict-transport-security", "max-age=")?;
+    has("x-frame-options", "DENY")?;
+    // The login page tells the agent's door its origin; no page tells more to anybody.
+    has("referrer-policy", "origin")
+}
+
+fn form(answer: &Answer, dialect: Dialect, lang: &str) -> Result<(), String> {
+    let kind = answer.header("content-type").to_owned();
+    let kind_is = |wanted: &str| check(kind == wanted, || format!("content type {kind:?}"));
+    let text = answer.text();
+    let json = || serde_json::from_str::<Value>(&text).map_err(|_| format!("no JSON: {text}"));
+    let said = |json: &Value, member: &str| {
+        let there = json[member].as_str().is_some_and(|text| !text.is_empty());
+        check(there, || format!("{member} is {}", json[member]))
+    };
+    match dialect {
+        Dialect::Page => {
+            kind_is("text/html; charset=utf-8")?;
+            let whole = text.contains(&format!("<html lang=\"{lang}\">")) && text.contains("<h1");
+            check(whole, || format!("no page in {lang}: {text}"))?;
+            // Either the page of an error, which says what to do next, or the form again.
+            let next = if lang == "ja" { "次にできること" } else { "What you can do next" };
+            let again = ["role=\"alert\"", "-error\"", "notice-error"];
+            let helps = text.contains(next) || again.iter().any(|mark| text.contains(mark));
+            check(helps, || format!("does not say what to do next: {text}"))
+        }
+        Dialect::OAuth => {
+            kind_is("application/json")?;
+            let json = json()?;
+            let known = [
+                "invalid_request",
+                "invalid_client",
+                "invalid_grant",
+                "invalid_token",
+                "unsupported_grant_type",
+                "temporarily_unavailable",
+            ];
+            let code = json["error"].as_str().unwrap_or_default();
+            check(known.contains(&code), || format!("error is {}", json["error"]))?;
+            said(&json, "error_description")?;
+            let plain = |c: char| matches!(c, ' '..='~') && c != '"' && c != '\\';
+            let description = json["error_description"].as_str().unwrap_or_default();
+            check(description.chars().all(plain), || description.to_owned())?;
+            challenged(answer)
+        }
+        Dialect::Est => {
+            kind_is("text/plain; charset=utf-8")?;
+            let line = text.strip_suffix('\n').unwrap_or_default();
+            check(line.len() > 10 && !line.contains('\n'), || format!("no line: {text:?}"))?;
+            challenged(answer)
+        }
+        Dialect::Problem => {
+            kind_is("application/problem+json")?;
+            let json = json()?;
+            for member in ["type", "title", "detail"] {
+                said(&json, member)?;
+            }
+            let status = json["status"].as_u64() == Some(answer.status.as_u16().into());
+            check(status, || format!("status is {}", json["status"]))
+        }
+        Dialect::Ocsp => {
+            kind_is("application/ocsp-response")?;
+            check(answer.body == [0x30, 3, 0x0a, 1, 1], || format!("{:02x?}", answer.body))
+        }
+        Dialect::Plain => {
+            kind_is("text/plain; charset=utf-8")?;
+            check(text.len() > 10, || format!("no words: {text:?}"))
+        }
+    }
+}
+
+/// RFC 9110 §15.5.2: a 401 says how to be authenticated.
+fn challenged(answer: &Answer) -> Result<(), String> {
+    let needs = answer.status.as_u16() == 401;
+    check(!needs || !answer.header("www-authenticate").is_empty(), || "no challenge".to_owned())
+}

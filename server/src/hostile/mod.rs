@@ -1,0 +1,144 @@
+//! Hostile requests at every route, each spoilt in one part.
+//!
+//! What must hold for all of them: a refusal in the form of the path's protocol, strict headers, no
+//! failure of ours (a panic would be a 500), and nothing in the database but the trail.
+
+mod ask;
+mod judge;
+mod row;
+mod scene;
+mod snapshot;
+mod spoil;
+mod table;
+
+use std::collections::BTreeSet;
+
+use ask::{Answer, Ask};
+use judge::judge;
+use row::Row;
+use scene::Scene;
+use snapshot::Camera;
+
+use crate::{error::Dialect, names::NameRole, route::Routes, router};
+
+const ROLES: [NameRole; 5] =
+    [NameRole::Terminal, NameRole::Public, NameRole::Mtls, NameRole::Enrol, NameRole::Plain];
+
+fn dialect(routes: &Routes, row: &Row) -> Dialect {
+    let listed = routes.listed().iter().find(|route| route.path == row.path);
+    listed.unwrap_or_else(|| panic!("{} is not served", row.path)).dialect
+}
+
+/// All spoilt requests of these rows; what is wrong with the answers.
+async fn spoilt(scene: &Scene, rows: &[Row], faults: &mut Vec<String>) -> usize {
+    let camera = Camera::new(scene.app().store()).await;
+    let mut sent: usize = 0;
+    for row in rows {
+        let routes = router::routes(row.role);
+        let dialect = dialect(&routes, row);
+        for mut case in spoil::cases(scene.app(), row, &routes) {
+            sent += 1;
+            case.ask.network = u16::try_from(sent % 65_000).unwrap();
+            let lang = if sent.is_multiple_of(2) { "en" } else { "ja" };
+            if !case.ask.headers.iter().any(|(name, _)| *name == "accept-language") {
+                case.ask.add("accept-language", lang);
+            }
+            scene.revive_sessions().await;
+            let before = camera.take(scene.app().store()).await;
+            let answer = case.ask.send(&scene.routers).await;
+            let lang = if case.ask.query.iter().any(|pair| pair.starts_with("lang")) {
+                let asked = case.ask.query.iter().find_map(|pair| pair.strip_prefix("lang="));
+                asked.filter(|asked| ["ja", "en"].contains(asked)).unwrap_or(lang)
+            } else {
+                lang
+            };
+            let mut fault = |fault: &str| {
+                let what = format!("{} {} · {}", row.method, row.path, case.what);
+                faults.push(format!("{what}: {}", fault.chars().take(400).collect::<String>()));
+            };
+            if let Err(found) = judge(&answer, case.expect, row.role, dialect, lang) {
+                fault(&found);
+            }
+            let after = camera.take(scene.app().store()).await;
+            for (table, had, has) in before.differing(&after) {
+                if !row.touches.contains(&table) {
+                    fault(&format!("{table} changed from {had} to {has} rows ({})", answer.status));
+                }
+            }
+        }
+    }
+    sent
+}
+
+#[tokio::test]
+async fn every_route_has_a_row_and_every_row_a_route() {
+    let scene = Scene::new().await;
+    let rows: Vec<_> =
+        table::rows(&scene).await.iter().map(|row| (row.role, row.method, row.path)).collect();
+    let listed: Vec<_> = ROLES
+        .into_iter()
+        .flat_map(|role| {
+            let routes = router::routes(role);
+            let listed = routes.listed().to_vec();
+            listed.into_iter().map(move |route| (role, route.method, route.path))
+        })
+        .collect();
+    let unique: BTreeSet<_> = rows.iter().collect();
+    assert_eq!(unique.len(), rows.len(), "a route has two rows");
+    assert_eq!(unique, listed.iter().collect::<BTreeSet<_>>());
+    assert!(rows.len() > 60, "{}", rows.len());
+}
+
+#[tokio::test]
+async fn a_spoilt_request_is_refused_in_its_protocols_form_and_leaves_only_its_record() {
+    let scene = Scene::new().await;
+    let rows = table::rows(&scene).await;
+    let mut faults = Vec::new();
+    let sent = spoilt(&scene, &rows, &mut faults).await;
+    // That each good request succeeds shows that what was refused was refused for its spoilt part.
+    scene.revive_sessions().await;
+    for row in &rows {
+        let Some(status) = row.good else { continue };
+        let answer = row.ask(scene.app()).send(&scene.routers).await;
+        if answer.status.as_u16() != status {
+            faults.push(format!(
+                "{} {} · good: {} {}",
+                row.method,
+                row.path,
+                answer.status,
+                answer.text()
+            ));
+        }
+    }
+    assert!(faults.is_empty(), "{} of {sent}:\n{}", faults.len(), faults.join("\n"));
+    assert!(sent > 2_500, "{sent}");
+}
+
+async fn ask(scene: &Scene, role: NameRole, method: &str, path: &str) -> Answer {
+    Ask::new(scene.app(), role, method, path).send(&scene.routers).await
+}
+
+#[tokio::test]
+async fn a_path_that_nobody_serves_is_refused_in_the_dialect_of_its_name() {
+    let scene = Scene::new().await;
+    let camera = Camera::new(scene.app().store()).await;
+    let before = camera.take(scene.app().store()).await;
+    for (role, dialect) in [
+        (NameRole::Terminal, Dialect::Page),
+        (NameRole::Public, Dialect::Page),
+        (NameRole::Mtls, Dialect::OAuth),
+        (NameRole::Enrol, Dialect::Est),
+        (NameRole::Plain, Dialect::Plain),
+    ] {
+        for path in
+            ["/nowhere", "/a//b", "/..", "/%2e%2e/", "/%00", "/%ff%fe", "/console/", "/LOGIN"]
+        {
+            for method in ["GET", "POST", "DELETE"] {
+                let answer = ask(&scene, role, method, path).await;
+                let judged = judge(&answer, judge::Expect::Refused, role, dialect, "ja");
+                assert_eq!(judged, Ok(()), "{} {method} {path}", role.as_str());
+            }
+        }
+    }
+    assert_eq!(before, camera.take(scene.app().store()).await);
+}

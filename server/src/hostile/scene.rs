@@ -1,0 +1,389 @@
+//! An instance with everything that a hostile request could want: two facilities with a terminal
+//! and a logged-in physician each, people of the console, and one of each thing that has a name.
+
+use std::sync::Arc;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use rustls_pki_types::CertificateDer;
+use sekisho_key::{SigningKey, SoftwareKey, SystemRandomness};
+use sekisho_pki::{
+    encoding::{
+        name::{Part, name},
+        ocsp::OcspQuery,
+        request::to_be_signed,
+        signed_object::assemble,
+    },
+    national::facility_code::{MedicalInstitutionCode, Strictness},
+};
+use sekisho_store::{
+    Queries, StoreError, account, application,
+    audit::{Actor, Audited, Entry},
+    enrolment_code, person, role_grant, sql, terminal, transaction,
+};
+use serde_json::{Value, json};
+use time::Duration;
+
+use super::ask::{Answer, Ask, Routers, pair};
+use crate::{
+    app::App,
+    config::Settings,
+    enrol::code::EnrolmentCode,
+    login::tests::desk::{self, Desk, physician},
+    names::NameRole,
+    oidc::tests::scene as oidc,
+    people::session::NewSession,
+    register::form::example,
+    testing::TestApp,
+};
+
+pub type Chain = Arc<[CertificateDer<'static>]>;
+
+pub struct Scene {
+    pub test: TestApp,
+    pub routers: Routers,
+    pub here: Desk,
+    pub elsewhere: Desk,
+    /// A browser at this terminal that is not logged in.
+    pub browser: String,
+    /// Console cookies.
+    pub administrator: String,
+    pub officer: String,
+    pub auditor: String,
+    pub manager: String,
+    pub other_manager: String,
+    /// Things of this facility.
+    pub membership: String,
+    pub invitation: String,
+    pub invitation_code: String,
+    pub claim: String,
+    /// Things of the register.
+    pub application: String,
+    pub checked_application: String,
+    pub receipt: String,
+    pub activation_code: String,
+    pub grant: String,
+    pub first_use_token: String,
+    /// A terminal that waits for its certificate, and its code.
+    pub new_terminal: String,
+    pub enrolment_code: String,
+    pub other_enrolment_code: String,
+    /// A service.
+    pub secret: String,
+    pub other_secret: String,
+    pub code: String,
+}
+
+/// Runs one change in a transaction of its own.
+macro_rules! change {
+    ($app:expr, |$tx:ident| $body:expr) => {{
+        let at = $app.now();
+        let outcome: Result<_, StoreError> = transaction!($app.store(), StoreError, |$tx| {
+            let value = $body;
+            Ok(Audited::new(value, Entry::done("test", Actor::System, at)))
+        });
+        outcome.unwrap()
+    }};
+}
+
+async fn text_of(app: &App, statement: &'static str) -> String {
+    let (text,): (String,) = app.store().read().fetch_one(sql(statement)).await.unwrap();
+    text
+}
+
+/// Somebody with a console session; their `Cookie` header.
+async fn signed_in(app: &App, login_name: &str, role: &str, at: Option<&str>) -> String {
+    let session = NewSession::draw(&SystemRandomness).unwrap();
+    let now = app.now();
+    change!(app, |tx| {
+        let person_id = person::enter(tx, login_name, "", now).await?;
+        account::open(tx, &person_id, login_name, &format!("{login_name}@example.jp")).await?;
+        role_grant::grant(tx, &person_id, role, at, None, now).await?;
+        session.open(tx, app, &person_id).await?;
+    });
+    session.cookie.to_str().unwrap().split(';').next().unwrap().to_owned()
+}
+
+/// A terminal of `facility` without a certificate, and a code for it.
+async fn waiting_terminal(app: &App, facility: &str, id: &str) -> String {
+    let code = EnrolmentCode::generate(&SystemRandomness).unwrap();
+    let now = app.now();
+    change!(app, |tx| {
+        terminal::create(tx, id, facility, id, "test", now).await?;
+        let new = enrolment_code::NewCode {
+            code_hash: &code.hash(),
+            terminal_id: id,
+            tries: 20,
+            person_id: "test",
+            created_at: now,
+            expires_at: now + Duration::DAY,
+        };
+        enrolment_code::issue(tx, new).await?;
+    });
+    code.reveal().to_string()
+}
+
+/// The fields of a good application, with a form of its own.
+pub fn application_fields(code: &str) -> Vec<(&'static str, String)> {
+    let form = example();
+    vec![
+        ("form", form.form),
+        ("kind", form.kind),
+        ("name", form.name),
+        ("name_kana", form.name_kana),
+        ("prefecture", form.prefecture),
+        ("postal_code", form.postal_code),
+        ("address", form.address),
+        ("medical_institution_code", code.to_owned()),
+        ("contact_name", form.contact_name),
+        ("contact_phone", form.contact_phone),
+        ("contact_email", form.contact_email),
+    ]
+}
+
+/// Another browser at the same terminal.
+fn another_browser(desk: &Desk, browser_cookie: Option<String>) -> Desk {
+    Desk {
+        terminal: desk.terminal.clone(),
+        page_key: SoftwareKey::generate_p256().unwrap(),
+        browser_cookie,
+        session_cookie: None,
+    }
+}
+
+/// A 医療機関コード of Tokyo whose last digit checks the others.
+pub fn institution_code(number: u32) -> String {
+    (0..10)
+        .map(|digit| format!("131{number:06}{digit}"))
+        .find(|code| MedicalInstitutionCode::parse(code, Strictness::Strict).is_ok())
+        .unwrap()
+}
+
+impl Scene {
+    #[allow(clippy::too_many_lines, reason = "one thing after the other, each a few lines")]
+    pub async fn new() -> Self {
+        let mut settings = Settings::default();
+        settings.card_login.navigation = true;
+        let test = desk::instance_with(settings).await;
+        let app = test.app.clone();
+        let routers = Routers::new(&app);
+        let mut here = desk::desk(&test, 1).await;
+        let mut elsewhere = desk::desk(&test, 2).await;
+        here.admit(&test, &physician()).await;
+        elsewhere.admit(&test, &physician()).await;
+        let (a, b) =
+            (here.terminal.organisation_id.clone(), elsewhere.terminal.organisation_id.clone());
+        let membership = text_of(&app, "SELECT id FROM membership ORDER BY id LIMIT 1").await;
+        // Somebody whose name differs waits for the administrator's word.
+        let mut third = another_browser(&here, None);
+        let code = third.invite(&test, "別人 次郎", "Medical Doctor").await;
+        let stranger = desk::Card { serial_number: "DEMO00099", serial: 199, ..physician() };
+        let waiting = third.redeem(&test, &code, &stranger).await;
+        assert_eq!(waiting.code(), "invitation-mismatch", "{}", waiting.text);
+        let claim = text_of(&app, "SELECT id FROM invitation_claim LIMIT 1").await;
+        let invitation_code = here.invite(&test, "佐藤 花子", "Pharmacist").await;
+        let invitation = text_of(&app, "SELECT id FROM invitation ORDER BY id DESC LIMIT 1").await;
+
+        let administrator = signed_in(&app, "admin", "operating_administrator", None).await;
+        let officer = signed_in(&app, "officer", "accreditation_officer", None).await;
+        let auditor = signed_in(&app, "auditor", "auditor", None).await;
+        let manager = signed_in(&app, "manager", "facility_administrator", Some(&a)).await;
+        let other_manager = signed_in(&app, "other", "facility_administrator", Some(&b)).await;
+        let grant = text_of(&app, "SELECT id FROM role_grant WHERE role = 'auditor' LIMIT 1").await;
+
+        let mut scene = Self {
+            browser: String::new(),
+            new_terminal: "T1234567890".to_owned(),
+            enrolment_code: waiting_terminal(&app, &a, "T1234567890").await,
+            other_enrolment_code: waiting_terminal(&app, &b, "T1234567891").await,
+            secret: oidc::register(&test, &oidc::service_file("referral", oidc::PHYSICIANS)).await,
+            other_secret: oidc::register(&test, &oidc::service_file("other", oidc::PHYSICIANS))
+                .await,
+            test,
+            routers,
+            here,
+            elsewhere,
+            administrator,
+            officer,
+            auditor,
+            manager,
+            other_manager,
+            membership,
+            invitation,
+            invitation_code,
+            claim,
+            application: String::new(),
+            checked_application: String::new(),
+            receipt: String::new(),
+            activation_code: String::new(),
+            grant,
+            first_use_token: String::new(),
+            code: String::new(),
+        };
+        scene.register().await;
+        let page = scene.get(NameRole::Terminal, "/login", "").await;
+        scene.browser = page.cookie("__Host-browser");
+        scene.code = scene.authorization_code().await;
+        scene
+    }
+
+    /// A request with somebody else's cookie ends their session, by design: it begins anew.
+    pub async fn revive_sessions(&self) {
+        change!(self.app(), |tx| {
+            tx.execute(sql("UPDATE session SET ended_at = NULL, end_reason = NULL")).await?;
+        });
+    }
+
+    pub fn app(&self) -> &App {
+        &self.test.app
+    }
+
+    pub fn chain(&self) -> Chain {
+        Arc::clone(&self.here.terminal.peer.chain)
+    }
+
+    pub fn other_chain(&self) -> Chain {
+        Arc::clone(&self.elsewhere.terminal.peer.chain)
+    }
+
+    /// A certificate that TLS let through and nobody of ours signed.
+    pub fn strange_chain(&self) -> Chain {
+        Arc::new([CertificateDer::from(self.app().authority().root_der().to_vec())])
+    }
+
+    pub fn no_chain(&self) -> Chain {
+        Arc::new([])
+    }
+
+    pub fn session(&self) -> &str {
+        self.here.session_cookie.as_deref().unwrap()
+    }
+
+    pub fn other_session(&self) -> &str {
+        self.elsewhere.session_cookie.as_deref().unwrap()
+    }
+
+    pub fn basic(user: &str, password: &str) -> String {
+        format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+    }
+
+    pub async fn get(&self, role: NameRole, path: &str, cookie: &str) -> Answer {
+        let mut ask = Ask::new(self.app(), role, "GET", path);
+        if !cookie.is_empty() {
+            ask.add("cookie", cookie);
+        }
+        if role == NameRole::Terminal {
+            ask.chain = self.chain();
+        }
+        let answer = ask.send(&self.routers).await;
+        assert!(answer.status.as_u16() < 400, "{path}: {}", answer.text());
+        answer
+    }
+
+    async fn post(&self, path: &str, cookie: &str, fields: &[(&str, &str)]) -> Answer {
+        let ask = Ask::new(self.app(), NameRole::Public, "POST", path).with_form(fields);
+        let answer = ask.with_cookie(cookie).send(&self.routers).await;
+        assert!(answer.status.as_u16() < 400, "{path}: {}", answer.text());
+        answer
+    }
+
+    /// Applications in each state, a letter's code and a one-time link.
+    async fn register(&mut self) {
+        let mut ids = Vec::new();
+        for number in 100_001..100_004 {
+            let fields = application_fields(&institution_code(number));
+            let fields: Vec<_> = fields.iter().map(|(name, v)| (*name, v.as_str())).collect();
+            let receipt = self.post("/apply", "a=b", &fields).await;
+            self.receipt = receipt.between("id=\"receipt-number\">", "<");
+            let mut reader = self.app().store().read();
+            let found = application::find_by_receipt(&mut reader, &self.receipt).await.unwrap();
+            ids.push(found.unwrap().id);
+        }
+        let officer = self.officer.clone();
+        for id in &ids[1..] {
+            let path = format!("/console/applications/{id}/checks");
+            self.post(&path, &officer, &[("source", "厚生局の名簿")]).await;
+        }
+        let approve = format!("/console/applications/{}/approve", ids[2]);
+        let letter = [("letter_postal_code", "100-0001"), ("letter_address", "東京都千代田区1")];
+        let letter = self.post(&approve, &officer, &letter).await;
+        self.activation_code = letter.between("id=\"activation-code\">", "<");
+        (self.application, self.checked_application) = (ids[0].clone(), ids[1].clone());
+        let administrator = self.administrator.clone();
+        let fields = [
+            ("login_name", "newcomer"),
+            ("name", "新人"),
+            ("name_kana", "シンジン"),
+            ("email", "n@example.jp"),
+            ("role", "auditor"),
+        ];
+        let link = self.post("/console/roles", &administrator, &fields).await;
+        self.first_use_token = link.between("/first-use?token=", "<");
+    }
+
+    /// The query of a good authentication request.
+    pub fn authentication_request() -> Vec<(&'static str, &'static str)> {
+        vec![
+            ("client_id", "referral"),
+            ("redirect_uri", oidc::REDIRECT),
+            ("response_type", "code"),
+            ("scope", "openid profile"),
+            ("code_challenge", oidc::CHALLENGE),
+            ("code_challenge_method", "S256"),
+            ("state", "s"),
+            ("nonce", "n"),
+        ]
+    }
+
+    fn authorize_path() -> String {
+        let query: Vec<String> =
+            Self::authentication_request().iter().map(|(name, value)| pair(name, value)).collect();
+        format!("/authorize?{}", query.join("&"))
+    }
+
+    async fn authorization_code(&self) -> String {
+        let answer = self.get(NameRole::Terminal, &Self::authorize_path(), self.session()).await;
+        let location = url::Url::parse(answer.header("location")).unwrap();
+        let code = location.query_pairs().find(|(name, _)| name == "code");
+        code.unwrap_or_else(|| panic!("{location}")).1.into_owned()
+    }
+
+    /// A request that waits for a login at this terminal.
+    pub async fn parked(&self) -> String {
+        let answer = self.get(NameRole::Terminal, &Self::authorize_path(), "").await;
+        let base = url::Url::parse("https://portal.invalid/").unwrap();
+        let login = base.join(answer.header("location")).unwrap();
+        let (_, back) = login.query_pairs().find(|(name, _)| name == "return_to").unwrap();
+        let back = base.join(&back).unwrap();
+        let (_, id) = back.query_pairs().find(|(name, _)| name == "request").unwrap();
+        id.into_owned()
+    }
+
+    /// What page, agent and card would send from this terminal.
+    pub async fn submission(&self) -> Value {
+        let mut desk = another_browser(&self.here, Some(self.browser.clone()));
+        let challenge = desk.begin(&self.test, false).await;
+        let submission = desk.answer(&challenge, &physician(), |_| {}).await;
+        serde_json::to_value(submission).unwrap()
+    }
+
+    pub fn page_key(&self) -> Value {
+        json!(desk::jwk(&self.here.page_key))
+    }
+
+    /// A certification request, base64, as EST wants it.
+    pub fn certification_request(&self, common_name: &str) -> Vec<u8> {
+        let key = SoftwareKey::generate_p256().unwrap();
+        let subject = name(&[Part::CommonName(common_name)]).unwrap();
+        let info = to_be_signed(&subject, key.public_key_der()).unwrap();
+        let signature = key.sign_now(&info).unwrap();
+        let der = assemble(&info, key.algorithm().identifier(), &signature).unwrap();
+        STANDARD.encode(der).into_bytes()
+    }
+
+    /// A question about this terminal's certificate.
+    pub fn ocsp_question(&self) -> Vec<u8> {
+        let issuer = self.app().authority().terminals();
+        let serial = &self.here.terminal.certificate.serial;
+        OcspQuery::request(issuer.subject(), issuer.public_key_der(), serial, None).unwrap()
+    }
+}
