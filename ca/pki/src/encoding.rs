@@ -6,6 +6,8 @@ pub mod key_identifier;
 pub mod name;
 pub mod ocsp;
 pub mod permanent_identifier;
+pub mod pkcs12;
 pub mod request;
 pub mod serial;
 pub mod signed_object;
+pub mod tlv;

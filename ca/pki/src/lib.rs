@@ -5,6 +5,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod encoding;
+pub mod inspect;
 pub mod national;
 pub mod path;
 pub mod signature;
