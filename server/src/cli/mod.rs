@@ -5,6 +5,7 @@ mod bench;
 mod completions;
 mod demo;
 mod init;
+mod inspect;
 mod serve;
 mod service;
 
@@ -46,6 +47,8 @@ Examples:
       who did what, oldest first
   sekisho audit verify /srv/sekisho
       is the audit trail whole?
+  sekisho inspect terminal.cer
+      what stands in a certificate, CRL, OCSP answer, request or PKCS #12 file
 
 Exit codes:
   0  done
@@ -67,6 +70,7 @@ enum Command {
     Serve(serve::Serve),
     Service(service::Service),
     Audit(audit::Audit),
+    Inspect(inspect::Inspect),
     Bench(bench::Bench),
     Demo(demo::Demo),
     Completions(completions::Completions),
@@ -93,6 +97,7 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Serve(command) => command.run(),
         Command::Service(command) => command.run(),
         Command::Audit(command) => command.run(),
+        Command::Inspect(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Demo(command) => command.run(),
         Command::Completions(command) => command.run(),
