@@ -13,9 +13,9 @@ use sekisho_store::{
     StoreError,
     audit::Audited,
     invitation::{self, ClaimDecision, Mismatch, NewInvitation},
-    membership, service,
-    session::{self as sessions, CardRemoval},
-    transaction,
+    membership,
+    presence::{self as presences, CardRemoval},
+    service, session as sessions, transaction,
 };
 use serde::Deserialize;
 use time::Duration;
@@ -467,7 +467,7 @@ pub async fn card_removal(
     };
     let now = app.now();
     transaction!(app.store(), StoreError, |tx| {
-        sessions::set_card_removal(tx, &facility_id, policy, acting.person_id(), now).await?;
+        presences::set_card_removal(tx, &facility_id, policy, acting.person_id(), now).await?;
         let record = acting.done("facility.card_removal", now).fact("policy", policy.as_str());
         Ok(Audited::new((), record))
     })?;

@@ -13,6 +13,7 @@ use sekisho_protocol::presence::{PresenceEvent, PresenceReply, PresenceReport, S
 use sekisho_store::{
     StoreError, Tx,
     audit::{Actor, Audited, Entry},
+    presence as presences,
     session::{self as sessions, Realm, SessionOf},
     transaction,
 };
@@ -73,7 +74,7 @@ async fn report(
         return Ok(false);
     }
     let mut reader = app.store().read();
-    let affected = sessions::of_presence(&mut reader, terminal_id, &presence_id).await?;
+    let affected = presences::of_presence(&mut reader, terminal_id, &presence_id).await?;
     for gone in affected {
         let record = Entry::done("card.leave", terminal(facility), now);
         apply(app, &gone, entry(record, peer, facility), reason, now).await?;
@@ -98,11 +99,11 @@ async fn apply(
                 "logout"
             }
             RemovalPolicy::Lock => {
-                sessions::lock(tx, &gone.id_hash, now).await?;
+                presences::lock(tx, &gone.id_hash, now).await?;
                 "lock"
             }
             RemovalPolicy::Keep => {
-                sessions::forget_presence(tx, &gone.id_hash).await?;
+                presences::forget_presence(tx, &gone.id_hash).await?;
                 "keep"
             }
         };
@@ -129,7 +130,7 @@ async fn policy(app: &App, tx: &mut Tx, gone: &SessionOf) -> Result<RemovalPolic
 /// [`StoreError`].
 pub async fn judge_silence(app: &App) -> Result<(), StoreError> {
     let now = app.now();
-    let silent = sessions::silent(&mut app.store().read(), now - SILENCE, BATCH).await?;
+    let silent = presences::silent(&mut app.store().read(), now - SILENCE, BATCH).await?;
     for gone in silent {
         let record = job_record("card.leave", &gone, now);
         apply(app, &gone, record, "agent_silent", now).await?;

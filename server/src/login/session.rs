@@ -11,7 +11,8 @@ use sekisho_store::{
     Queries, StoreError,
     audit::{Actor, Audited, Entry},
     person::{self, PersonName},
-    session::{self as sessions, CardRemoval, Realm, Session},
+    presence::{self, CardRemoval},
+    session::{self as sessions, Realm, Session},
     transaction,
 };
 use sha2::{Digest, Sha256};
@@ -224,7 +225,7 @@ pub async fn card_removal(
     queries: &mut impl Queries,
     organisation_id: &str,
 ) -> Result<RemovalPolicy, StoreError> {
-    Ok(match sessions::card_removal(queries, organisation_id).await? {
+    Ok(match presence::card_removal(queries, organisation_id).await? {
         Some(CardRemoval::Logout) => RemovalPolicy::Logout,
         Some(CardRemoval::Lock) => RemovalPolicy::Lock,
         Some(CardRemoval::Keep) => RemovalPolicy::Keep,

@@ -37,6 +37,7 @@ pub mod organisation_kind;
 pub mod outbox;
 pub mod parked_request;
 pub mod person;
+pub mod presence;
 pub mod publication;
 pub mod revocation;
 pub mod role_grant;

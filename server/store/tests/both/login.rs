@@ -7,7 +7,8 @@ use sekisho_store::{
     evidence::{self, Evidence},
     invitation::{self, ClaimDecision, Entered, Mismatch, NewClaim, NewInvitation},
     membership, person,
-    session::{self, AtTerminal, CardRemoval, Realm, Session},
+    presence::{self, CardRemoval},
+    session::{self, AtTerminal, Realm, Session},
     sql,
 };
 use time::{Duration, OffsetDateTime};
@@ -353,7 +354,7 @@ async fn a_renewed_session_keeps_its_name_and_answers_to_the_new_cookie_only(dat
     assert!(
         databases.one.note_presence(&format!("T{FACILITY}"), "presence", 9, NOW).await.unwrap()
     );
-    change!(databases.one, |tx| session::lock(tx, &[1; 32], NOW).await?);
+    change!(databases.one, |tx| presence::lock(tx, &[1; 32], NOW).await?);
     let later = NOW + Duration::hours(1);
     let by = |cookie: u8| Session {
         id_hash: [cookie; 32],
@@ -448,8 +449,8 @@ async fn silence_and_limits_are_found(databases: Databases) {
     open_session(&databases.one, 1, &person_id, &membership_id).await;
     let mut reader = databases.one.read();
     let before = NOW - Duration::seconds(1);
-    assert!(session::silent(&mut reader, before, 9).await.unwrap().is_empty());
-    assert_eq!(session::silent(&mut reader, NOW, 9).await.unwrap().len(), 1);
+    assert!(presence::silent(&mut reader, before, 9).await.unwrap().is_empty());
+    assert_eq!(presence::silent(&mut reader, NOW, 9).await.unwrap().len(), 1);
     let overdue = async |idle_since, at| {
         let mut reader = databases.one.read();
         session::overdue(&mut reader, Realm::Portal, idle_since, at, 9).await.unwrap().len()
@@ -459,9 +460,9 @@ async fn silence_and_limits_are_found(databases: Databases) {
     assert_eq!(overdue(before, NOW + Duration::hours(8)).await, 1, "absolute");
     databases.one.note_activity(&[1; 32], NOW + Duration::minutes(2)).await.unwrap();
     assert_eq!(overdue(NOW, NOW).await, 0);
-    assert!(change!(databases.one, |tx| session::lock(tx, &[1; 32], NOW).await?));
-    assert!(!change!(databases.one, |tx| session::lock(tx, &[1; 32], NOW).await?));
-    assert!(session::silent(&mut reader, NOW, 9).await.unwrap().is_empty());
+    assert!(change!(databases.one, |tx| presence::lock(tx, &[1; 32], NOW).await?));
+    assert!(!change!(databases.one, |tx| presence::lock(tx, &[1; 32], NOW).await?));
+    assert!(presence::silent(&mut reader, NOW, 9).await.unwrap().is_empty());
 }
 
 async fn a_renewed_certificate_is_noted_as_one(databases: Databases) {
@@ -497,14 +498,14 @@ async fn a_renewed_certificate_is_noted_as_one(databases: Databases) {
 
 async fn each_facility_has_its_own_card_removal_policy(databases: Databases) {
     let mut reader = databases.one.read();
-    assert_eq!(session::card_removal(&mut reader, FACILITY).await.unwrap(), None);
+    assert_eq!(presence::card_removal(&mut reader, FACILITY).await.unwrap(), None);
     for policy in [CardRemoval::Lock, CardRemoval::Keep] {
         change!(databases.one, |tx| {
-            session::set_card_removal(tx, FACILITY, policy, "admin", NOW).await?
+            presence::set_card_removal(tx, FACILITY, policy, "admin", NOW).await?
         });
-        assert_eq!(session::card_removal(&mut reader, FACILITY).await.unwrap(), Some(policy));
+        assert_eq!(presence::card_removal(&mut reader, FACILITY).await.unwrap(), Some(policy));
     }
-    assert_eq!(session::card_removal(&mut reader, OTHER_FACILITY).await.unwrap(), None);
+    assert_eq!(presence::card_removal(&mut reader, OTHER_FACILITY).await.unwrap(), None);
 }
 
 async fn a_login_reads_back_as_it_was_proven(databases: Databases) {
@@ -583,12 +584,12 @@ async fn the_sessions_of_a_card_are_found_until_they_are_locked_or_let_go(databa
     }
     let found = async |terminal: &str, presence: &str| {
         let mut reader = databases.two.read();
-        session::of_presence(&mut reader, terminal, presence).await.unwrap().len()
+        presence::of_presence(&mut reader, terminal, presence).await.unwrap().len()
     };
     assert_eq!(found(&terminal, "presence").await, 2);
     assert_eq!((found(&terminal, "other").await, found("T-other", "presence").await), (0, 0));
-    change!(store, |tx| session::lock(tx, &[1; 32], NOW).await?);
+    change!(store, |tx| presence::lock(tx, &[1; 32], NOW).await?);
     assert_eq!(found(&terminal, "presence").await, 1);
-    change!(store, |tx| session::forget_presence(tx, &[2; 32]).await?);
+    change!(store, |tx| presence::forget_presence(tx, &[2; 32]).await?);
     assert_eq!(found(&terminal, "presence").await, 0);
 }

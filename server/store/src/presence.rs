@@ -1,0 +1,189 @@
+//! The card of a session: what happens when it leaves the reader, and what the agent says about it.
+
+use time::OffsetDateTime;
+
+use crate::{
+    Queries, Store, StoreError, Tx,
+    db::housekeeping,
+    session::{SessionOf, of},
+    sql,
+};
+
+/// What happens to a session when its card leaves the reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CardRemoval {
+    /// It ends, and every service is told.
+    Logout,
+    /// It is closed to everybody until the same card is held up again.
+    Lock,
+    /// Nothing.
+    Keep,
+}
+
+impl CardRemoval {
+    /// All, strictest first.
+    pub const ALL: [Self; 3] = [Self::Logout, Self::Lock, Self::Keep];
+
+    /// As stored and on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::Lock => "lock",
+            Self::Keep => "keep",
+        }
+    }
+
+    /// From its word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|policy| policy.as_str() == word)
+    }
+}
+
+/// A facility's policy for a card that leaves the reader; `None` where it never chose one.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn card_removal(
+    queries: &mut impl Queries,
+    organisation_id: &str,
+) -> Result<Option<CardRemoval>, StoreError> {
+    let row: Option<(String,)> = queries
+        .fetch_optional(
+            sql("SELECT policy FROM card_removal_policy WHERE organisation_id = $1")
+                .bind(organisation_id),
+        )
+        .await?;
+    row.map(|(word,)| {
+        CardRemoval::parse(&word)
+            .ok_or(StoreError::Corrupt { what: "card removal policy", detail: word })
+    })
+    .transpose()
+}
+
+/// Sets a facility's policy for a card that leaves the reader.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn set_card_removal(
+    tx: &mut Tx,
+    organisation_id: &str,
+    policy: CardRemoval,
+    by: &str,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    tx.execute(
+        sql("INSERT INTO card_removal_policy (organisation_id, policy, changed_at, changed_by)
+             VALUES ($1, $2, $3, $4)
+             ON CONFLICT (organisation_id) DO UPDATE
+             SET policy = excluded.policy, changed_at = excluded.changed_at,
+                 changed_by = excluded.changed_by")
+        .bind(organisation_id)
+        .bind(policy.as_str())
+        .bind(at)
+        .bind(by),
+    )
+    .await?;
+    Ok(())
+}
+
+/// Live, unlocked sessions that an agent's presence identifier stands for at this terminal.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn of_presence(
+    queries: &mut impl Queries,
+    terminal_id: &str,
+    presence_id: &str,
+) -> Result<Vec<SessionOf>, StoreError> {
+    of(queries
+        .fetch_all(
+            sql("SELECT id_hash, person_id, organisation_id, terminal_id FROM session
+                 WHERE presence_id = $2 AND terminal_id = $1 AND ended_at IS NULL
+                   AND locked_at IS NULL")
+            .bind(terminal_id)
+            .bind(presence_id),
+        )
+        .await?)
+}
+
+/// Live, unlocked sessions whose agent was not heard of since `since`.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn silent(
+    queries: &mut impl Queries,
+    since: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<SessionOf>, StoreError> {
+    of(queries
+        .fetch_all(
+            sql("SELECT id_hash, person_id, organisation_id, terminal_id FROM session
+                 WHERE presence_id IS NOT NULL AND presence_at <= $1 AND ended_at IS NULL
+                   AND locked_at IS NULL
+                 ORDER BY presence_at LIMIT $2")
+            .bind(since)
+            .bind(limit),
+        )
+        .await?)
+}
+
+/// Stops watching the card of a live session: the facility keeps sessions without it.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn forget_presence(tx: &mut Tx, id_hash: &[u8; 32]) -> Result<(), StoreError> {
+    tx.execute(
+        sql("UPDATE session SET presence_id = NULL WHERE id_hash = $1 AND ended_at IS NULL")
+            .bind(id_hash),
+    )
+    .await?;
+    Ok(())
+}
+
+/// Locks a live session; answers whether this call did.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn lock(tx: &mut Tx, id_hash: &[u8; 32], at: OffsetDateTime) -> Result<bool, StoreError> {
+    let changed = tx
+        .execute(
+            sql("UPDATE session SET locked_at = $2
+                 WHERE id_hash = $1 AND ended_at IS NULL AND locked_at IS NULL")
+            .bind(id_hash)
+            .bind(at),
+        )
+        .await?;
+    Ok(changed == 1)
+}
+
+impl Store {
+    /// Notes a report of the agent of this terminal about a card; answers whether a live session
+    /// hangs on it and no newer report came before.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn note_presence(
+        &self,
+        terminal_id: &str,
+        presence_id: &str,
+        sequence: i64,
+        at: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        housekeeping!(self, |tx| {
+            let changed = tx
+                .execute(
+                    sql("UPDATE session SET presence_at = $3, presence_sequence = $4
+                         WHERE presence_id = $2 AND terminal_id = $1 AND ended_at IS NULL
+                           AND (presence_sequence IS NULL OR presence_sequence < $4)")
+                    .bind(terminal_id)
+                    .bind(presence_id)
+                    .bind(at)
+                    .bind(sequence),
+                )
+                .await?;
+            changed > 0
+        })
+    }
+}
