@@ -44,6 +44,8 @@ pub struct Ask {
     pub chain: Arc<[CertificateDer<'static>]>,
     /// Another network for each request, so that no case rests because of an earlier one.
     pub network: u16,
+    /// Which address of the network.
+    pub host_number: u16,
 }
 
 impl Ask {
@@ -59,6 +61,7 @@ impl Ask {
             octets: Vec::new(),
             chain: Arc::new([]),
             network: 0,
+            host_number: 1,
         };
         ask.set("host", app.names().authority(role));
         ask.set("accept", "text/html,application/json");
@@ -115,7 +118,7 @@ impl Ask {
         }
         let mut segments = [0; 8];
         (segments[0], segments[1], segments[2]) = (0x2001, 0xdb8, self.network);
-        segments[7] = 1;
+        segments[7] = self.host_number;
         let addr = SocketAddr::from((segments, 50_000));
         let peer = Peer { addr, role: self.role, chain: Arc::clone(&self.chain) };
         let body =

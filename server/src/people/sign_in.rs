@@ -116,8 +116,8 @@ pub async fn post(
     let (account_key, address_key) = (account_tries.key.clone(), address_tries.key.clone());
     let charged = app.store().charge_attempt(&[account_tries, address_tries], now).await?;
     if let Err(until) = charged {
-        // One record a minute tells of it; a flood is not to fill the trail.
-        let key = Sha256::digest(format!("{login_name} {address}")).into();
+        // One record a minute tells of it, whatever the names: a flood is not to fill the trail.
+        let key = Sha256::digest(&address_key).into();
         if app.refusals().is_due((key, "resting"), now) {
             refused(&app, &login_name, &address, "resting").await?;
         }
