@@ -1,6 +1,6 @@
 //! The issuance ceremony: the only road to a signature over a certificate.
 //!
-//! 1. a serial number is drawn and reserved;
+//! 1. a serial number is taken from those that were drawn and reserved;
 //! 2. the TBSCertificate is built from the profile;
 //! 3. it is linted, signed by a throwaway key, and becomes a [`LintedTbs`];
 //! 4. the intention, with the very octets, is recorded;
@@ -15,12 +15,11 @@
 pub(crate) mod tbs;
 
 use der::Decode;
-use sekisho_key::{KeyError, Randomness, RandomnessError, SigningKey};
+use sekisho_key::{KeyError, Randomness, SigningKey};
 use sekisho_pki::{
     encoding::{
         instant,
         key_identifier::{fingerprint, public_key_sha256},
-        serial::Serial,
         signed_object::assemble,
     },
     signature::{self, SignatureError},
@@ -70,9 +69,6 @@ pub enum IssuanceError {
     /// What would be signed breaks a rule. Ours to mend: a profile, an address.
     #[error("the certificate about to be signed breaks a rule")]
     Lint(#[from] LintError),
-    /// No randomness.
-    #[error(transparent)]
-    Randomness(#[from] RandomnessError),
     /// The record did not take a step.
     #[error("the certificate could not be recorded")]
     Record(#[from] RecordError),
@@ -129,7 +125,7 @@ pub(crate) async fn certify<R: Record + ?Sized>(
 ) -> Result<IssuedCertificate, IssuanceError> {
     let validity = validity(issuer, &approved.profile, now)?;
     // 1
-    let serial = reserve_serial(issuer.id, record, now, rng).await?;
+    let serial = record.next_serial(issuer.id, rng, now).await?;
     // 2
     let tbs_der = tbs::build(issuer, &approved, &serial, validity).map_err(IssuanceError::Build)?;
     // 3
@@ -183,36 +179,6 @@ fn validity(
         not_after = not_after.min(end);
     }
     Ok((not_before, not_after))
-}
-
-/// Sets aside a serial number and writes it down before any key may use it.
-///
-/// 16 octets: a fixed positive first one, the rest random. RFC 5280 §4.1.2.2 allows up to 20;
-/// 120 random bits never meet in practice, and if they do, another number is drawn.
-async fn reserve_serial<R: Record + ?Sized>(
-    issuer_id: &str,
-    record: &R,
-    now: OffsetDateTime,
-    rng: &dyn Randomness,
-) -> Result<Serial, IssuanceError> {
-    const FIRST_OCTET: u8 = 0x4b;
-    const TRIES: usize = 3;
-    let mut taken = None;
-    for _ in 0..TRIES {
-        let mut octets = [FIRST_OCTET; 16];
-        rng.fill(&mut octets[1..])?;
-        let Ok(serial) = Serial::from_octets(&octets) else {
-            // Positive and 16 octets by construction.
-            continue;
-        };
-        match record.reserve_serial(issuer_id, &serial, now).await {
-            Ok(()) => return Ok(serial),
-            Err(error @ RecordError::SerialTaken { .. }) => taken = Some(error),
-            Err(error) => return Err(error.into()),
-        }
-    }
-    // Three random numbers taken in a row: the generator repeats itself.
-    Err(taken.map_or(IssuanceError::Randomness(RandomnessError), Into::into))
 }
 
 /// Takes the token that linting gave out; without one nothing is signed.

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use sekisho_key::{Randomness, RandomnessError};
 use sekisho_pki::encoding::serial::Serial;
 use time::OffsetDateTime;
 
@@ -69,19 +70,67 @@ pub enum RecordError {
         /// The number.
         serial: Serial,
     },
+    /// No randomness to draw a serial number from.
+    #[error(transparent)]
+    Randomness(#[from] RandomnessError),
+    /// What was approved does not hold any more: a code was used, a terminal revoked meanwhile.
+    /// Nothing was written.
+    #[error("what the certificate was approved on does not hold any more")]
+    NoLongerApproved,
     /// Nothing was written, or it is not known whether it was: nothing may be signed.
     #[error("the record of certificates is not available")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// Draws a serial number: 16 octets, a fixed positive first one, the rest random.
+///
+/// RFC 5280 §4.1.2.2 allows up to 20. 120 random bits never meet in practice, and if they do,
+/// another number is drawn.
+///
+/// # Errors
+/// [`RandomnessError`].
+pub fn draw_serial(rng: &dyn Randomness) -> Result<Serial, RandomnessError> {
+    const FIRST_OCTET: u8 = 0x4b;
+    let mut octets = [FIRST_OCTET; 16];
+    rng.fill(&mut octets[1..])?;
+    Ok(Serial::from_octets(&octets).expect("16 octets, the first of which is not zero"))
+}
+
+/// How often another number is drawn when one is taken. Three random numbers taken in a row: the
+/// generator repeats itself.
+pub const DRAWS: usize = 3;
+
 /// The durable memory of the authority.
 ///
-/// Each method returns only when its effect is durable. [`Self::reserve_serial`] and
-/// [`Self::record_intention`] may share one transaction if the implementor buffers the first;
-/// the intention and the certificate may not: between them lies the signature, and power may
-/// fail there without a certificate existing that nobody knows of.
+/// Each method returns only when its effect is durable. Serial numbers may be reserved in blocks,
+/// long before they are used. The intention and the certificate cannot share a commit: between
+/// them lies the signature, and power may fail there without a certificate existing that nobody
+/// knows of.
 #[async_trait]
 pub trait Record: Send + Sync {
+    /// Hands out a serial number that is set aside for ever and was never handed out before.
+    ///
+    /// # Errors
+    /// [`RecordError::SerialTaken`] if [`DRAWS`] drawn numbers were taken,
+    /// [`RecordError::Randomness`], [`RecordError::Unavailable`].
+    async fn next_serial(
+        &self,
+        issuer_id: &str,
+        rng: &dyn Randomness,
+        at: OffsetDateTime,
+    ) -> Result<Serial, RecordError> {
+        let mut draws = 0;
+        loop {
+            draws += 1;
+            let serial = draw_serial(rng)?;
+            match self.reserve_serial(issuer_id, &serial, at).await {
+                Ok(()) => return Ok(serial),
+                Err(RecordError::SerialTaken { .. }) if draws < DRAWS => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// Sets a serial number aside for ever.
     ///
     /// # Errors

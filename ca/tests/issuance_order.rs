@@ -237,7 +237,7 @@ async fn without_randomness_nothing_happens() {
     diary.lock().unwrap().clear();
     let record = WatchedRecord { diary: diary.clone(), ..WatchedRecord::default() };
     let outcome = authority.issue(&record, approved(), now(), &Broken).await;
-    assert!(matches!(outcome, Err(IssuanceError::Randomness(_))));
+    assert!(matches!(outcome, Err(IssuanceError::Record(RecordError::Randomness(_)))));
     assert!(diary.lock().unwrap().is_empty());
 }
 

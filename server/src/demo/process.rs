@@ -111,6 +111,25 @@ impl Program {
             .with_context(|| format!("waiting for {}", self.name))
     }
 
+    /// Ends the program at once (SIGKILL) and waits until it is gone.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub async fn kill(mut self) -> anyhow::Result<()> {
+        self.child.kill().await.with_context(|| format!("killing {}", self.name))
+    }
+
+    /// Waits until the program has ended by itself.
+    ///
+    /// # Errors
+    /// When it has not after 10 seconds.
+    pub async fn ended(mut self) -> anyhow::Result<ExitStatus> {
+        timeout(Duration::from_secs(10), self.child.wait())
+            .await
+            .with_context(|| format!("{} does not end", self.name))?
+            .with_context(|| format!("waiting for {}", self.name))
+    }
+
     /// Operating system's identifier of the process, while it runs.
     #[must_use]
     pub fn id(&self) -> Option<u32> {

@@ -1,5 +1,7 @@
 //! From a proven asker to an approved request: what the register says, and the profile.
 
+use std::sync::OnceLock;
+
 use sekisho_ca::{
     issuance::ApprovedRequest,
     profile::{Profile, ProfileError},
@@ -54,7 +56,14 @@ impl MayConflict for ApprovalError {
 
 /// The terminal profile with the configured lifetime, within what the policy allows.
 pub(super) fn profile(config: &Config) -> Result<Profile, ProfileError> {
-    let shipped = Profile::shipped("terminal")?;
+    static SHIPPED: OnceLock<Profile> = OnceLock::new();
+    let shipped = match SHIPPED.get() {
+        Some(shipped) => shipped.clone(),
+        None => {
+            let read = Profile::shipped("terminal")?;
+            SHIPPED.get_or_init(|| read).clone()
+        }
+    };
     let lifetime = config.authority().terminal_validity().min(shipped.lifetime());
     shipped.with_lifetime(lifetime)
 }
@@ -76,15 +85,60 @@ pub(super) async fn approve(
     let before =
         certificate::of_key(queries, &request.public_key_sha256(), MOST_CERTIFICATES_OF_A_KEY)
             .await?;
-    let entry = RegisterEntry {
-        facility: FacilityIdentifier::parse(&terminal.organisation_id)?,
-        facility_active: organisation::is_active(queries, &terminal.organisation_id).await?,
-        terminal: TerminalIdentifier::parse(&terminal.id)?,
+    let asks = Asks {
+        terminal_id: &terminal.id,
+        organisation_id: &terminal.organisation_id,
         terminal_active: terminal.status != TerminalStatus::Revoked,
-        approval: Some(Approval { by: approved_by.to_owned(), at }),
-        key_compromised: before.iter().any(is_compromised),
-        key_used_by: other_holder(&before, &terminal)?,
-        organisation_id: terminal.organisation_id,
+        facility_active: organisation::is_active(queries, &terminal.organisation_id).await?,
+        approved_by,
+    };
+    let key = Key {
+        compromised: before.iter().any(is_compromised),
+        used_by: other_holder(&before, &terminal)?,
+    };
+    decide(request, &asks, key, profile, at)
+}
+
+/// Who asks, as the register has it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asks<'a> {
+    /// The terminal.
+    pub(super) terminal_id: &'a str,
+    /// Its facility.
+    pub(super) organisation_id: &'a str,
+    /// Not revoked.
+    pub(super) terminal_active: bool,
+    /// In operation.
+    pub(super) facility_active: bool,
+    /// The person who made the code, or `renewal`.
+    pub(super) approved_by: &'a str,
+}
+
+/// What certificates were made for a key before.
+#[derive(Debug, Default)]
+pub(super) struct Key {
+    compromised: bool,
+    used_by: Option<TerminalIdentifier>,
+}
+
+/// Decides by the rules of registration. A key that no certificate was made for is
+/// [`Key::default`].
+pub(super) fn decide(
+    request: &VerifiedRequest,
+    asks: &Asks<'_>,
+    key: Key,
+    profile: &Profile,
+    at: OffsetDateTime,
+) -> Result<ApprovedRequest, ApprovalError> {
+    let entry = RegisterEntry {
+        facility: FacilityIdentifier::parse(asks.organisation_id)?,
+        facility_active: asks.facility_active,
+        terminal: TerminalIdentifier::parse(asks.terminal_id)?,
+        terminal_active: asks.terminal_active,
+        approval: Some(Approval { by: asks.approved_by.to_owned(), at }),
+        key_compromised: key.compromised,
+        key_used_by: key.used_by,
+        organisation_id: asks.organisation_id.to_owned(),
     };
     Ok(registration::approve_terminal(request, &entry, profile)?)
 }

@@ -76,7 +76,7 @@ impl OAuthError {
 impl From<StoreError> for OAuthError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Conflict(_) | StoreError::Unavailable(_) => {
+            StoreError::Conflict(_) | StoreError::Unavailable(_) | StoreError::SharedCommit(_) => {
                 tracing::error!(error = %Chain(&error), "database does not answer");
                 Self {
                     status: StatusCode::SERVICE_UNAVAILABLE,

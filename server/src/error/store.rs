@@ -7,7 +7,9 @@ use super::{page::PageError, problem::Problem};
 impl From<StoreError> for PageError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Conflict(_) | StoreError::Unavailable(_) => Self::unavailable(&error),
+            StoreError::Conflict(_) | StoreError::Unavailable(_) | StoreError::SharedCommit(_) => {
+                Self::unavailable(&error)
+            }
             StoreError::AlreadyExists { .. }
             | StoreError::Migration(_)
             | StoreError::Corrupt { .. } => Self::internal(&error),
@@ -18,7 +20,9 @@ impl From<StoreError> for PageError {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Conflict(_) | StoreError::Unavailable(_) => Self::unavailable(&error),
+            StoreError::Conflict(_) | StoreError::Unavailable(_) | StoreError::SharedCommit(_) => {
+                Self::unavailable(&error)
+            }
             StoreError::AlreadyExists { .. }
             | StoreError::Migration(_)
             | StoreError::Corrupt { .. } => Self::internal(&error),

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     Queries, StoreError, Tx,
-    db::{Store, housekeeping, sql},
+    db::{sql, sql_rows},
 };
 
 /// A value together with the audit records that must be committed with it.
@@ -133,6 +133,10 @@ impl Entry {
         Self { refused: Some(reason.into()), ..Self::done(act, actor, at) }
     }
 
+    fn outcome(&self) -> &'static str {
+        if self.refused.is_some() { "refused" } else { "done" }
+    }
+
     /// The role that permitted the act.
     #[must_use]
     pub fn in_role(mut self, role: impl Into<String>) -> Self {
@@ -215,89 +219,137 @@ fn framed_hash(tag: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 
 /// JSON text with members sorted by name, whatever order the map type keeps.
 fn canonical(value: &Json) -> String {
+    let mut text = String::with_capacity(512);
+    write_canonical(value, &mut text);
+    text
+}
+
+fn write_canonical(value: &Json, text: &mut String) {
     match value {
         Json::Object(members) => {
-            let sorted: BTreeMap<&String, String> =
-                members.iter().map(|(name, value)| (name, canonical(value))).collect();
-            let members: Vec<String> = sorted
-                .into_iter()
-                .map(|(name, value)| format!("{}:{value}", Json::from(name.as_str())))
-                .collect();
-            format!("{{{}}}", members.join(","))
+            let mut members: Vec<(&String, &Json)> = members.iter().collect();
+            members.sort_unstable_by_key(|(name, _)| *name);
+            text.push('{');
+            for (n, (name, value)) in members.into_iter().enumerate() {
+                if n > 0 {
+                    text.push(',');
+                }
+                text.push_str(&Json::from(name.as_str()).to_string());
+                text.push(':');
+                write_canonical(value, text);
+            }
+            text.push('}');
         }
         Json::Array(items) => {
-            format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(","))
+            text.push('[');
+            for (n, item) in items.iter().enumerate() {
+                if n > 0 {
+                    text.push(',');
+                }
+                write_canonical(item, text);
+            }
+            text.push(']');
         }
-        scalar => scalar.to_string(),
+        scalar => text.push_str(&scalar.to_string()),
     }
 }
 
-/// Inserts the record. Called by [`Tx::commit`] only, so no change commits without its record.
-pub(crate) async fn append(tx: &mut Tx, node: &str, entry: &Entry) -> Result<(), StoreError> {
-    let id = Uuid::now_v7().to_string();
-    let mut commitments = BTreeMap::new();
-    let mut personal = Vec::new();
-    for (field, value) in &entry.personal {
-        // Two version 4 UUIDs: 244 random bits, far beyond guessing a name or an address.
-        let salt = [*Uuid::new_v4().as_bytes(), *Uuid::new_v4().as_bytes()].concat();
-        commitments.insert(*field, hex::encode(commitment(&salt, field, value)));
-        personal.push((*field, salt, value));
-    }
-    let mut form = json!({
-        "v": 1,
-        "id": id,
-        "node": node,
-        "at": entry.at.unix_timestamp(),
-        "act": entry.act,
-        "outcome": if entry.refused.is_some() { "refused" } else { "done" },
-        "actor": { "kind": entry.actor.kind() },
-        "on": entry.objects,
-        "facts": entry.facts,
-        "personal": commitments,
-    });
-    let optional = [
-        ("reason", entry.refused.as_deref()),
-        ("role", entry.role.as_deref()),
-        ("organisation", entry.organisation_id.as_deref()),
-        ("address", entry.address.as_deref()),
-        ("terminal", entry.terminal_id.as_deref()),
-    ];
-    for (name, value) in optional {
-        if let Some(value) = value {
-            form[name] = value.into();
+/// Rows of one statement; more records take another one.
+const MOST_ROWS: usize = 64;
+
+/// Inserts the records, which no change commits without.
+pub(crate) async fn append(tx: &mut Tx, node: &str, entries: &[Entry]) -> Result<(), StoreError> {
+    for entries in entries.chunks(MOST_ROWS) {
+        let rows: Vec<Row<'_>> = entries.iter().map(|entry| Row::of(node, entry)).collect();
+        let mut insert = sql_rows(
+            "INSERT INTO audit_record (id, node, at, act, outcome, actor_kind, actor_id,
+                 organisation_id, canonical, leaf_hash)
+             VALUES ",
+            rows.len(),
+            10,
+            "",
+        );
+        let mut personal = Vec::new();
+        for (row, entry) in rows.into_iter().zip(entries) {
+            insert = insert
+                .bind(&row.id)
+                .bind(node)
+                .bind(entry.at)
+                .bind(entry.act)
+                .bind(entry.outcome())
+                .bind(entry.actor.kind())
+                .bind(entry.actor.id())
+                .bind(entry.organisation_id.as_ref())
+                .bind(row.canonical)
+                .bind(row.leaf);
+            personal.extend(row.personal.into_iter().map(|field| (row.id.clone(), field)));
+        }
+        tx.execute(insert).await?;
+        for (id, (field, salt, value)) in personal {
+            tx.execute(
+                sql("INSERT INTO audit_personal (record_id, field, salt, value) VALUES ($1, $2, $3, $4)")
+                    .bind(id)
+                    .bind(field)
+                    .bind(salt)
+                    .bind(value),
+            )
+            .await?;
         }
     }
-    if let Some(actor_id) = entry.actor.id() {
-        form["actor"]["id"] = actor_id.into();
-    }
-    let canonical = canonical(&form).into_bytes();
-    let leaf = leaf_hash(&canonical);
-    tx.execute(
-        sql("INSERT INTO audit_record (id, node, at, act, outcome, actor_kind, actor_id, organisation_id, canonical, leaf_hash)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
-        .bind(&id)
-        .bind(node)
-        .bind(entry.at)
-        .bind(entry.act)
-        .bind(if entry.refused.is_some() { "refused" } else { "done" })
-        .bind(entry.actor.kind())
-        .bind(entry.actor.id())
-        .bind(entry.organisation_id.as_ref())
-        .bind(canonical)
-        .bind(leaf),
-    )
-    .await?;
-    for (field, salt, value) in personal {
-        tx.execute(
-            sql("INSERT INTO audit_personal (record_id, field, salt, value) VALUES ($1, $2, $3, $4)")
-                .bind(&id)
-                .bind(field)
-                .bind(salt)
-                .bind(value),
-        )
-        .await?;
-    }
     Ok(())
+}
+
+/// A record as it is kept.
+struct Row<'a> {
+    id: String,
+    canonical: Vec<u8>,
+    leaf: [u8; 32],
+    /// Field, salt, value.
+    personal: Vec<(&'static str, Vec<u8>, &'a str)>,
+}
+
+impl<'a> Row<'a> {
+    fn of(node: &str, entry: &'a Entry) -> Self {
+        let id = Uuid::now_v7().to_string();
+        let mut commitments = BTreeMap::new();
+        let mut personal = Vec::new();
+        for (field, value) in &entry.personal {
+            // Two version 4 UUIDs: 244 random bits, far beyond guessing a name or an address.
+            let salt = [*Uuid::new_v4().as_bytes(), *Uuid::new_v4().as_bytes()].concat();
+            commitments.insert(*field, hex::encode(commitment(&salt, field, value)));
+            personal.push((*field, salt, value.as_str()));
+        }
+        let mut form = json!({
+            "v": 1,
+            "id": id,
+            "node": node,
+            "at": entry.at.unix_timestamp(),
+            "act": entry.act,
+            "outcome": entry.outcome(),
+            "actor": { "kind": entry.actor.kind() },
+            "on": entry.objects,
+            "facts": entry.facts,
+            "personal": commitments,
+        });
+        let optional = [
+            ("reason", entry.refused.as_deref()),
+            ("role", entry.role.as_deref()),
+            ("organisation", entry.organisation_id.as_deref()),
+            ("address", entry.address.as_deref()),
+            ("terminal", entry.terminal_id.as_deref()),
+        ];
+        for (name, value) in optional {
+            if let Some(value) = value {
+                form[name] = value.into();
+            }
+        }
+        if let Some(actor_id) = entry.actor.id() {
+            form["actor"]["id"] = actor_id.into();
+        }
+        let canonical = canonical(&form).into_bytes();
+        let leaf = leaf_hash(&canonical);
+        Self { id, canonical, leaf, personal }
+    }
 }
 
 /// A stored record with what it commits to.
@@ -436,91 +488,10 @@ pub struct Head {
     pub link_hash: [u8; 32],
 }
 
-impl Store {
-    /// Chains this node's records that have no link yet. Returns the new head if it moved.
-    ///
-    /// Two sequencers of one node cannot fork the chain: (node, seq) is unique.
-    ///
-    /// # Errors
-    /// [`StoreError::AlreadyExists`] when another sequencer of this node was faster.
-    pub async fn chain_audit(&self) -> Result<Option<Head>, StoreError> {
-        let node = self.node();
-        housekeeping!(self, |tx| {
-            let mut head = head(tx, node).await?;
-            let pending: Vec<(String, Vec<u8>)> = tx
-                .fetch_all(
-                    sql("SELECT r.id, r.leaf_hash FROM audit_record r
-                         LEFT JOIN audit_link l ON l.record_id = r.id
-                         WHERE r.node = $1 AND l.record_id IS NULL ORDER BY r.id LIMIT 1000")
-                    .bind(node),
-                )
-                .await?;
-            if pending.is_empty() {
-                return Ok(None);
-            }
-            for (record_id, leaf) in pending {
-                head = Head {
-                    seq: head.seq + 1,
-                    link_hash: link_hash(&head.link_hash, node, head.seq + 1, &leaf),
-                };
-                tx.execute(
-                    sql("INSERT INTO audit_link (node, seq, record_id, link_hash) VALUES ($1, $2, $3, $4)")
-                        .bind(node)
-                        .bind(head.seq)
-                        .bind(record_id)
-                        .bind(head.link_hash),
-                )
-                .await?;
-            }
-            Some(head)
-        })
-    }
-
-    /// Keeps a signed head. `seq` must be a position of this node's chain.
-    ///
-    /// # Errors
-    /// [`StoreError::AlreadyExists`] when that position has a checkpoint.
-    pub async fn add_checkpoint(
-        &self,
-        head: Head,
-        at: OffsetDateTime,
-        jws: &str,
-    ) -> Result<(), StoreError> {
-        housekeeping!(self, |tx| {
-            tx.execute(
-                sql("INSERT INTO audit_checkpoint (node, seq, at, jws) VALUES ($1, $2, $3, $4)")
-                    .bind(self.node())
-                    .bind(head.seq)
-                    .bind(at)
-                    .bind(jws),
-            )
-            .await?;
-        })
-    }
-}
-
-async fn head(queries: &mut impl Queries, node: &str) -> Result<Head, StoreError> {
-    let last: Option<(i64, Vec<u8>)> = queries
-        .fetch_optional(
-            sql("SELECT seq, link_hash FROM audit_link WHERE node = $1 ORDER BY seq DESC LIMIT 1")
-                .bind(node),
-        )
-        .await?;
-    Ok(match last {
-        None => Head { seq: 0, link_hash: [0; 32] },
-        Some((seq, hash)) => Head {
-            seq,
-            link_hash: hash.try_into().map_err(|hash: Vec<u8>| StoreError::Corrupt {
-                what: "audit link",
-                detail: format!("{} octets", hash.len()),
-            })?,
-        },
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Store;
     use crate::transaction;
 
     async fn store(folder: &tempfile::TempDir) -> Store {

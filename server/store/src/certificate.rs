@@ -2,19 +2,16 @@
 //!
 //! Three facts, each durable before the next step of an issuance may begin: the serial number is
 //! reserved, the intention is written, the certificate is kept. A crash between two of them leaves
-//! knowledge of every certificate that might exist. Rows are only ever added.
+//! knowledge of every certificate that might exist. Rows are only ever added; [`crate::issuing`]
+//! adds them.
 
-use async_trait::async_trait;
-use sekisho_ca::record::{self, IssuedCertificate, Record, RecordError};
-use sekisho_pki::encoding::serial::Serial;
 use time::OffsetDateTime;
 
 use crate::{
-    Attempts, Queries, Store, StoreError,
-    audit::{Actor, Audited, Entry},
+    Queries, StoreError,
     moment::{digest, moment},
     revocation::{Status, StatusRow},
-    sql, transaction,
+    sql,
 };
 
 /// What is about to be signed.
@@ -221,6 +218,23 @@ pub async fn of_key(
     .await
 }
 
+/// Whether a certificate was ever made for a public key.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn key_is_certified(
+    queries: &mut impl Queries,
+    spki_sha256: &[u8; 32],
+) -> Result<bool, StoreError> {
+    let found: Option<(i64,)> = queries
+        .fetch_optional(
+            sql("SELECT c.not_after FROM certificate c WHERE c.spki_sha256 = $1 LIMIT 1")
+                .bind(spki_sha256),
+        )
+        .await?;
+    Ok(found.is_some())
+}
+
 /// Serial numbers that were to be signed and of which no certificate is kept: after a crash they
 /// might exist. `before` leaves out issuances that are under way.
 ///
@@ -240,207 +254,35 @@ pub async fn unfinished(
         .await
 }
 
-impl Store {
-    /// Sets a serial number aside, for ever. No record of its own: it decides nothing yet.
-    ///
-    /// # Errors
-    /// [`StoreError::AlreadyExists`]: reserved before; draw another one.
-    pub async fn reserve_serial(
-        &self,
-        issuer_id: &str,
-        serial: &[u8],
-        at: OffsetDateTime,
-    ) -> Result<(), StoreError> {
-        let mut attempts = Attempts::new();
-        loop {
-            match self.reserve_once(issuer_id, serial, at).await {
-                Err(StoreError::Conflict(_)) if attempts.again().await => {}
-                outcome => return outcome,
-            }
-        }
-    }
-
-    async fn reserve_once(
-        &self,
-        issuer_id: &str,
-        serial: &[u8],
-        at: OffsetDateTime,
-    ) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        tx.execute(
-            sql("INSERT INTO serial_number (issuer_id, serial, reserved_at) VALUES ($1, $2, $3)")
-                .bind(issuer_id)
-                .bind(serial)
-                .bind(at),
-        )
-        .await?;
-        tx.finish().await
-    }
-
-    /// Writes down what is about to be signed.
-    ///
-    /// # Errors
-    /// [`StoreError::AlreadyExists`]: something was to be signed under this serial number before.
-    /// [`StoreError::Unavailable`] also when the serial number was not reserved.
-    pub async fn record_intention(
-        &self,
-        intention: Intention<'_>,
-        at: OffsetDateTime,
-    ) -> Result<(), StoreError> {
-        transaction!(self, StoreError, |tx| {
-            tx.execute(
-                sql("INSERT INTO issuance_intention
-                         (issuer_id, serial, profile, tbs_der, organisation_id, terminal_id, at)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7)")
-                .bind(intention.issuer_id)
-                .bind(intention.serial)
-                .bind(intention.profile)
-                .bind(intention.tbs_der)
-                .bind(intention.organisation_id)
-                .bind(intention.terminal_id)
-                .bind(at),
-            )
-            .await?;
-            Ok(Audited::new(
-                (),
-                entry(
-                    "certificate.intend",
-                    intention.issuer_id,
-                    intention.serial,
-                    intention.profile,
-                    (intention.organisation_id, intention.terminal_id),
-                    at,
-                ),
-            ))
-        })
-    }
-
-    /// Keeps a certificate that was signed.
-    ///
-    /// # Errors
-    /// [`StoreError::AlreadyExists`]: a certificate of this serial number is kept.
-    /// [`StoreError::Corrupt`]: nothing was to be signed under this serial number.
-    pub async fn record_certificate(
-        &self,
-        signed: Signed<'_>,
-        at: OffsetDateTime,
-    ) -> Result<(), StoreError> {
-        transaction!(self, StoreError, |tx| {
-            let intention: Option<(String, Option<String>, Option<String>)> = tx
-                .fetch_optional(
-                    sql("SELECT profile, organisation_id, terminal_id FROM issuance_intention
-                         WHERE issuer_id = $1 AND serial = $2")
-                    .bind(signed.issuer_id)
-                    .bind(signed.serial),
-                )
-                .await?;
-            let Some((profile, organisation_id, terminal_id)) = intention else {
-                return Err(StoreError::Corrupt {
-                    what: "issuance",
-                    detail: format!(
-                        "no intention for serial number {} of {}",
-                        hex::encode(signed.serial),
-                        signed.issuer_id
-                    ),
-                });
-            };
-            tx.execute(
-                sql(
-                    "INSERT INTO certificate (issuer_id, serial, fingerprint, spki_sha256, profile,
-                         organisation_id, terminal_id, not_before, not_after, issued_at, der)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-                )
-                .bind(signed.issuer_id)
-                .bind(signed.serial)
-                .bind(signed.fingerprint)
-                .bind(signed.spki_sha256)
-                .bind(&profile)
-                .bind(organisation_id.as_deref())
-                .bind(terminal_id.as_deref())
-                .bind(signed.not_before)
-                .bind(signed.not_after)
-                .bind(at)
-                .bind(signed.der),
-            )
-            .await?;
-            let entry = entry(
-                "certificate.issue",
-                signed.issuer_id,
-                signed.serial,
-                &profile,
-                (organisation_id.as_deref(), terminal_id.as_deref()),
-                at,
-            );
-            Ok(Audited::new((), entry.fact("certificate_sha256", hex::encode(signed.fingerprint))))
-        })
-    }
-}
-
-#[async_trait]
-impl Record for Store {
-    async fn reserve_serial(
-        &self,
-        issuer_id: &str,
-        serial: &Serial,
-        at: OffsetDateTime,
-    ) -> Result<(), RecordError> {
-        Self::reserve_serial(self, issuer_id, serial.as_octets(), at).await.map_err(|error| {
-            match error {
-                StoreError::AlreadyExists { .. } => RecordError::SerialTaken {
-                    issuer_id: issuer_id.to_owned(),
-                    serial: serial.clone(),
-                },
-                other => unavailable(other),
-            }
-        })
-    }
-
-    async fn record_intention(&self, intention: &record::Intention) -> Result<(), RecordError> {
-        let kept = Intention {
-            issuer_id: &intention.issuer_id,
-            serial: intention.serial.as_octets(),
-            profile: &intention.profile,
-            tbs_der: &intention.tbs_der,
-            organisation_id: intention.subscriber.organisation_id.as_deref(),
-            terminal_id: intention.subscriber.terminal_id.as_deref(),
-        };
-        Self::record_intention(self, kept, intention.at).await.map_err(unavailable)
-    }
-
-    async fn record_certificate(&self, certificate: &IssuedCertificate) -> Result<(), RecordError> {
-        let kept = Signed {
-            issuer_id: &certificate.issuer_id,
-            serial: certificate.serial.as_octets(),
-            fingerprint: &certificate.fingerprint,
-            spki_sha256: &certificate.public_key_sha256,
-            not_before: certificate.not_before,
-            not_after: certificate.not_after,
-            der: &certificate.der,
-        };
-        Self::record_certificate(self, kept, certificate.issued_at).await.map_err(unavailable)
-    }
-}
-
-fn unavailable(error: StoreError) -> RecordError {
-    RecordError::Unavailable(Box::new(error))
-}
-
-fn entry(
-    act: &'static str,
+/// The octets that were to be signed under this serial number, if any were.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn intention(
+    queries: &mut impl Queries,
     issuer_id: &str,
     serial: &[u8],
-    profile: &str,
-    (organisation_id, terminal_id): (Option<&str>, Option<&str>),
-    at: OffsetDateTime,
-) -> Entry {
-    let mut entry = Entry::done(act, Actor::System, at)
-        .on("certificate", format!("{issuer_id}:{}", hex::encode(serial)))
-        .fact("profile", profile);
-    if let Some(id) = organisation_id {
-        entry = entry.at_organisation(id);
-    }
-    if let Some(id) = terminal_id {
-        entry = entry.on("terminal", id);
-    }
-    entry
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let row: Option<(Vec<u8>,)> = queries
+        .fetch_optional(
+            sql("SELECT tbs_der FROM issuance_intention WHERE issuer_id = $1 AND serial = $2")
+                .bind(issuer_id)
+                .bind(serial),
+        )
+        .await?;
+    Ok(row.map(|(tbs_der,)| tbs_der))
+}
+
+/// Certificates that are kept and were never to be signed: there must be none.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn without_intention(
+    queries: &mut impl Queries,
+) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    queries
+        .fetch_all(sql("SELECT c.issuer_id, c.serial FROM certificate c
+             LEFT JOIN issuance_intention i ON i.issuer_id = c.issuer_id AND i.serial = c.serial
+             WHERE i.serial IS NULL ORDER BY c.issuer_id, c.serial"))
+        .await
 }

@@ -7,8 +7,8 @@ use std::{future::Future, str::FromStr, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction,
-    postgres::{PgPoolOptions, PgRow},
+    AssertSqlSafe, FromRow, PgPool, Postgres, SqlSafeStr, SqlStr, Sqlite, SqlitePool, Transaction,
+    postgres::{PgConnectOptions, PgPoolOptions, PgRow},
     sqlite::{
         SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
     },
@@ -17,6 +17,7 @@ use sqlx::{
 use crate::{
     audit::{Audited, Entry},
     error::StoreError,
+    issuing::Issuing,
 };
 
 /// The database of one instance. Cheap to clone.
@@ -24,7 +25,12 @@ use crate::{
 pub struct Store {
     database: Database,
     node: String,
+    pub(crate) issuing: Issuing,
 }
+
+/// Prepared statements that a connection keeps: shared commits have a text for each number of
+/// rows.
+const STATEMENTS_KEPT: usize = 512;
 
 #[derive(Clone, Debug)]
 enum Database {
@@ -51,7 +57,9 @@ impl Store {
             let pool = PgPoolOptions::new()
                 .max_connections(16)
                 .acquire_timeout(Duration::from_secs(10))
-                .connect(url)
+                .connect_with(
+                    PgConnectOptions::from_str(url)?.statement_cache_capacity(STATEMENTS_KEPT),
+                )
                 .await?;
             sqlx::migrate!("../../migrations/postgres")
                 .run(&pool)
@@ -65,7 +73,11 @@ impl Store {
                 .journal_mode(SqliteJournalMode::Wal)
                 // An issued certificate must survive a power cut.
                 .synchronous(SqliteSynchronous::Full)
-                .busy_timeout(Duration::from_secs(5));
+                .busy_timeout(Duration::from_secs(5))
+                // 32 MiB of log between checkpoints, which stop the writer: pages that change in
+                // every commit are then written back once for many.
+                .pragma("wal_autocheckpoint", "8192")
+                .statement_cache_capacity(STATEMENTS_KEPT);
             let writer =
                 SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
             sqlx::migrate!("../../migrations/sqlite")
@@ -78,7 +90,8 @@ impl Store {
                 .await?;
             Database::Sqlite { writer, reader }
         };
-        Ok(Self { database, node: node.to_owned() })
+        let unled = Self { database, node: node.to_owned(), issuing: Issuing::none() };
+        Ok(Self { issuing: Issuing::start(&unled), ..unled })
     }
 
     /// Name of this process among those that share the database.
@@ -180,14 +193,40 @@ impl From<Option<time::OffsetDateTime>> for Value {
 /// SQL text with its bound values, not yet run.
 #[derive(Clone, Debug)]
 pub struct Statement {
-    text: &'static str,
+    text: SqlStr,
     values: Vec<Value>,
 }
 
 /// Starts a statement. The text is a constant: nothing a caller sends ever becomes SQL.
 #[must_use]
 pub fn sql(text: &'static str) -> Statement {
-    Statement { text, values: Vec::new() }
+    Statement { text: text.into_sql_str(), values: Vec::new() }
+}
+
+/// Starts a statement over several rows: `before`, then `rows` times a group of `width`
+/// placeholders, then `after`. The first placeholder is `$1`; rows are bound one after the other.
+pub(crate) fn sql_rows(
+    before: &'static str,
+    rows: usize,
+    width: usize,
+    after: &'static str,
+) -> Statement {
+    let mut text = String::with_capacity(before.len() + after.len() + rows * width * 6);
+    text.push_str(before);
+    for row in 0..rows {
+        text.push_str(if row == 0 { "(" } else { ", (" });
+        for column in 1..=width {
+            if column > 1 {
+                text.push_str(", ");
+            }
+            text.push('$');
+            text.push_str(&(row * width + column).to_string());
+        }
+        text.push(')');
+    }
+    text.push_str(after);
+    // Constants and numbered placeholders only.
+    Statement { text: AssertSqlSafe(text).into_sql_str(), values: Vec::with_capacity(rows * width) }
 }
 
 impl Statement {
@@ -250,7 +289,7 @@ enum Backend {
     Postgres(Transaction<'static, Postgres>),
 }
 
-/// Binds the values for one driver. The text is `&'static str`, so sqlx takes it as safe SQL.
+/// Binds the values for one driver.
 macro_rules! bound {
     ($query:expr, $values:expr) => {{
         let mut query = $query;
@@ -362,16 +401,15 @@ impl Tx {
     /// Any [`StoreError`]; then nothing was changed.
     pub async fn commit<T>(mut self, audited: Audited<T>) -> Result<T, StoreError> {
         let (value, entries) = audited.into_parts();
-        for entry in &entries {
-            self.append_audit(entry).await?;
-        }
+        self.append_audit(&entries).await?;
         self.finish().await?;
         Ok(value)
     }
 
-    async fn append_audit(&mut self, entry: &Entry) -> Result<(), StoreError> {
+    /// Writes audit records of changes that this transaction makes.
+    pub(crate) async fn append_audit(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
         let node = self.node.clone();
-        crate::audit::append(self, &node, entry).await
+        crate::audit::append(self, &node, entries).await
     }
 
     /// Commits housekeeping of this crate that changes nothing anyone decided: leases, the audit

@@ -10,7 +10,9 @@ use crate::{
     Queries, StoreError, Tx,
     certificate::{self, Certificate},
     moment::{digest, moment, moment_opt},
-    organisation, sql, terminal,
+    organisation,
+    organisation::OrganisationStatus,
+    sql, terminal,
 };
 
 /// A code to be kept.
@@ -170,6 +172,58 @@ struct Row {
     claimed_at: Option<i64>,
     issuer_id: Option<String>,
     serial: Option<Vec<u8>>,
+}
+
+/// A code that nobody has used, and what the register says about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unused {
+    /// Whose code it is.
+    pub holder: Holder,
+    /// Whether the terminal was revoked.
+    pub terminal_revoked: bool,
+    /// Whether the facility is in operation.
+    pub facility_active: bool,
+    /// Whether a certificate was ever made for the key.
+    pub key_certified: bool,
+}
+
+/// What is known about a brought code, if nobody has used it and it can be used. Decides nothing:
+/// the code is used up by what is written on the ground of this, which asks once more.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn unused(
+    queries: &mut impl Queries,
+    attempt: Attempt<'_>,
+) -> Result<Option<Unused>, StoreError> {
+    type Columns = (String, String, String, i64, Option<String>, i64);
+    let row: Option<Columns> = queries
+        .fetch_optional(
+            sql("SELECT t.id, t.name, t.organisation_id,
+                        (SELECT COUNT(*) FROM terminal_event e
+                         WHERE e.terminal_id = t.id AND e.kind = 'revoked'),
+                        (SELECT o.kind FROM organisation_event o
+                         WHERE o.organisation_id = t.organisation_id
+                         ORDER BY o.at DESC, o.id DESC LIMIT 1),
+                        (SELECT COUNT(*) FROM certificate k WHERE k.spki_sha256 = $4)
+                 FROM enrolment_code c JOIN terminal t ON t.id = c.terminal_id
+                 WHERE c.code_hash = $1 AND c.terminal_id = $2 AND c.used_at IS NULL
+                   AND c.withdrawn_at IS NULL AND c.expires_at > $3 AND c.tries_left > 0")
+            .bind(attempt.code_hash)
+            .bind(attempt.terminal_id)
+            .bind(attempt.at)
+            .bind(attempt.spki_sha256),
+        )
+        .await?;
+    Ok(row.map(|(terminal_id, terminal_name, organisation_id, revoked, facility, certified)| {
+        Unused {
+            holder: Holder { terminal_id, terminal_name, organisation_id },
+            terminal_revoked: revoked > 0,
+            facility_active: facility.and_then(|kind| OrganisationStatus::of_event(&kind))
+                == Some(OrganisationStatus::Active),
+            key_certified: certified > 0,
+        }
+    }))
 }
 
 /// Judges a brought code and claims it if it is free. A wrong one costs the terminal's live codes

@@ -1,5 +1,7 @@
 //! What can go wrong between the service and its database.
 
+use std::sync::Arc;
+
 /// A failed statement or transaction.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -15,6 +17,10 @@ pub enum StoreError {
     /// The database does not answer, or refused for a reason of its own.
     #[error("the database did not carry out the statement")]
     Unavailable(#[source] sqlx::Error),
+    /// The commit that this change shared with others failed: nothing was written, or it is not
+    /// known whether it was.
+    #[error("the commit that the change shared with others failed")]
+    SharedCommit(#[source] Arc<StoreError>),
     /// The schema could not be brought up to date.
     #[error("the database schema could not be brought up to date")]
     Migration(#[source] sqlx::migrate::MigrateError),

@@ -5,6 +5,8 @@
 //! together with the audit record that tells of it.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod audit_chain;
+mod bare_commit;
 mod db;
 mod error;
 mod event;
@@ -29,6 +31,7 @@ pub mod facility_connection;
 pub mod first_administrator;
 pub mod invitation;
 pub mod issuer;
+pub mod issuing;
 pub mod membership;
 pub mod notice;
 pub mod offer;

@@ -192,7 +192,6 @@ impl From<IssuanceError> for EstError {
             IssuanceError::IssuerNotValid { .. }
             | IssuanceError::Build(_)
             | IssuanceError::Lint(_)
-            | IssuanceError::Randomness(_)
             | IssuanceError::FaultySignature(_) => Self::internal(&error),
         }
     }

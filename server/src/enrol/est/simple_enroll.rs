@@ -3,9 +3,16 @@
 //!
 //! 1. who asks: terminal and code by HTTP Basic; what is no code never reaches the database;
 //! 2. what for: base64, DER, a key of a kind that we certify, the request's own signature;
-//! 3. one transaction claims the code for the key and asks registration;
-//! 4. the issuance ceremony, whose steps are durable one by one;
-//! 5. one transaction ties the certificate to the code, takes older certificates of the terminal
+//! 3. registration is asked; then the issuance ceremony, whose steps are durable one by one. The
+//!    code is used up with the intention and tied to the certificate with the certificate itself:
+//!    two commits, shared with other requests.
+//!
+//! What is not plain is decided apart: a code that was used or is none, a key that has a
+//! certificate, a terminal that has one.
+//!
+//! 4. one transaction claims the code for the key and asks registration;
+//! 5. the issuance ceremony;
+//! 6. one transaction ties the certificate to the code, takes older certificates of the terminal
 //!    back and records the enrolment.
 
 use axum::{
@@ -14,12 +21,17 @@ use axum::{
     response::Response,
 };
 use http::HeaderMap;
-use sekisho_ca::{issuance::ApprovedRequest, profile::Profile, request::VerifiedRequest};
+use sekisho_ca::{
+    issuance::ApprovedRequest, profile::Profile, record::IssuedCertificate,
+    request::VerifiedRequest,
+};
 use sekisho_store::{
     StoreError, Tx,
+    attempt::Subject,
     audit::{Actor, Audited, Entry},
     certificate::{self, Certificate},
     enrolment_code::{self, Attempt, Claim, ClaimPolicy, CodeRefusal, Holder},
+    issuing::Right,
     revocation::{self, Status},
     session, terminal, transaction,
 };
@@ -27,13 +39,15 @@ use time::{Duration, OffsetDateTime};
 
 use super::{
     credentials::{Credentials, NoCredentials},
-    message, refusal,
+    message,
+    plain::{self, Course},
+    refusal,
 };
 use crate::{
     app::App,
     enrol::{
         notice,
-        registration::{self, ApprovalError},
+        registration::{self, ApprovalError, Asks, Key},
     },
     error::est::EstError,
     listener::Peer,
@@ -81,23 +95,10 @@ pub async fn post(
         spki_sha256: request.public_key_sha256(),
         at: app.now(),
     };
-    let der = match enrolment.claim(&request).await? {
-        Decision::Answer(certificate) => certificate.der,
-        Decision::Refuse(refused) => {
-            // Charged after it was judged: what was said is said, the next one waits.
-            let _ = tries::charge(&app, refusals).await?;
-            return Err(refused);
-        }
-        Decision::Issue(approved) => {
-            // 4
-            let issued = app
-                .authority()
-                .terminals()
-                .issue(app.store(), *approved, enrolment.at, app.random())
-                .await?;
-            // 5
-            enrolment.fulfil(&issued.issuer_id, issued.serial.as_octets()).await?
-        }
+    let der = match enrolment.plain_course(&request).await? {
+        Course::Issued(der) => der,
+        Course::ToConclude(issued) => enrolment.fulfil(&issued).await?,
+        Course::Unusual => enrolment.unusual_course(&request, refusals).await?,
     };
     message::certificates(message::CERTS_ONLY, &[&der])
 }
@@ -134,20 +135,80 @@ enum Decision {
 }
 
 impl Enrolment<'_> {
+    /// A code that nobody has used, for a terminal without certificates and a new key.
+    async fn plain_course(&self, request: &VerifiedRequest) -> Result<Course, EstError> {
+        let unused = enrolment_code::unused(&mut self.app.store().read(), self.attempt()).await?;
+        let Some(unused) = unused.filter(|unused| !unused.key_certified) else {
+            return Ok(Course::Unusual);
+        };
+        let holder = unused.holder;
+        let asks = Asks {
+            terminal_id: &holder.terminal_id,
+            organisation_id: &holder.organisation_id,
+            terminal_active: !unused.terminal_revoked,
+            facility_active: unused.facility_active,
+            approved_by: "code",
+        };
+        let profile = self.profile()?;
+        let decided = registration::decide(request, &asks, Key::default(), &profile, self.at);
+        let approved = match decided {
+            Ok(approved) => approved,
+            // Decided, and recorded, with the code claimed.
+            Err(ApprovalError::Refused(_)) => return Ok(Course::Unusual),
+            Err(error) => return Err(error.into()),
+        };
+        let right = Right::Code {
+            code_hash: self.code_hash,
+            terminal_id: self.terminal_id.clone(),
+            spki_sha256: self.spki_sha256,
+        };
+        let entries =
+            (self.done("terminal.claim_code", &holder), self.done("terminal.enrol", &holder));
+        plain::issue(self.app, right, approved, entries, self.at).await
+    }
+
+    async fn unusual_course(
+        &self,
+        request: &VerifiedRequest,
+        refusals: Subject,
+    ) -> Result<Vec<u8>, EstError> {
+        // 4
+        let approved = match self.claim(request).await? {
+            Decision::Answer(certificate) => return Ok(certificate.der),
+            Decision::Refuse(refused) => {
+                // Charged after it was judged: what was said is said, the next one waits.
+                let _ = tries::charge(self.app, refusals).await?;
+                return Err(refused);
+            }
+            Decision::Issue(approved) => approved,
+        };
+        // 5
+        let (store, rng) = (self.app.store(), self.app.random());
+        let issued = self.app.authority().terminals().issue(store, *approved, self.at, rng).await?;
+        // 6
+        self.fulfil(&issued).await
+    }
+
+    fn attempt(&self) -> Attempt<'_> {
+        Attempt {
+            terminal_id: &self.terminal_id,
+            code_hash: &self.code_hash,
+            spki_sha256: &self.spki_sha256,
+            at: self.at,
+        }
+    }
+
+    fn profile(&self) -> Result<Profile, EstError> {
+        registration::profile(self.app.config()).map_err(|e| EstError::internal(&e))
+    }
+
     /// Claims the code and asks registration, in one transaction with its audit record.
     async fn claim(&self, request: &VerifiedRequest) -> Result<Decision, EstError> {
         let grace = self.app.config().enrolment().same_key_grace();
-        let profile =
-            registration::profile(self.app.config()).map_err(|e| EstError::internal(&e))?;
+        let profile = self.profile()?;
         let decision = transaction!(self.app.store(), ApprovalError, |tx| {
-            let attempt = Attempt {
-                terminal_id: &self.terminal_id,
-                code_hash: &self.code_hash,
-                spki_sha256: &self.spki_sha256,
-                at: self.at,
-            };
             let policy = ClaimPolicy { same_key_grace: grace, issuance_limit: ISSUANCE_LIMIT };
-            let claim = enrolment_code::claim(tx, attempt, policy).await?;
+            let claim = enrolment_code::claim(tx, self.attempt(), policy).await?;
             self.decide(tx, claim, request, &profile, grace).await
         })?;
         Ok(decision)
@@ -223,7 +284,8 @@ impl Enrolment<'_> {
     }
 
     /// Ties the certificate to the code and answers the one that counts.
-    async fn fulfil(&self, issuer_id: &str, serial: &[u8]) -> Result<Vec<u8>, EstError> {
+    async fn fulfil(&self, issued: &IssuedCertificate) -> Result<Vec<u8>, EstError> {
+        let (issuer_id, serial) = (issued.issuer_id.as_str(), issued.serial.as_octets());
         let der = transaction!(self.app.store(), StoreError, |tx| {
             let missing = || StoreError::Corrupt {
                 what: "enrolment",
@@ -262,15 +324,10 @@ impl Enrolment<'_> {
         holder: &Holder,
     ) -> Result<Option<Vec<u8>>, StoreError> {
         if !enrolment_code::fulfil(tx, &self.code_hash, issuer_id, serial).await? {
-            let attempt = Attempt {
-                terminal_id: &holder.terminal_id,
-                code_hash: &self.code_hash,
-                spki_sha256: &self.spki_sha256,
-                at: self.at,
-            };
             let policy =
                 ClaimPolicy { same_key_grace: Duration::DAY, issuance_limit: ISSUANCE_LIMIT };
-            if let Claim::Issued(_, theirs) = enrolment_code::claim(tx, attempt, policy).await? {
+            let claim = enrolment_code::claim(tx, self.attempt(), policy).await?;
+            if let Claim::Issued(_, theirs) = claim {
                 if theirs.serial != serial {
                     revocation::revoke(tx, issuer_id, serial, SUPERSEDED, self.at).await?;
                 }

@@ -10,19 +10,24 @@ use axum::{
     response::Response,
 };
 use http::HeaderMap;
-use sekisho_ca::issuance::ApprovedRequest;
+use sekisho_ca::{issuance::ApprovedRequest, record::IssuedCertificate, request::VerifiedRequest};
 use sekisho_store::{
     StoreError,
     audit::{Actor, Audited, Entry},
     certificate::{self, Certificate},
+    issuing::Right,
     revocation, terminal, transaction,
 };
 use time::OffsetDateTime;
 
-use super::{message, refusal};
+use super::{
+    message,
+    plain::{self, Course},
+    refusal,
+};
 use crate::{
     app::App,
-    enrol::registration::{self, ApprovalError},
+    enrol::registration::{self, ApprovalError, Asks, Key},
     error::est::EstError,
     listener::{FacilityConnection, Peer},
 };
@@ -51,6 +56,15 @@ pub async fn post(
     let at = app.now();
     let entry = |entry: Entry| entry_of(entry, &peer, &facility, &spki_sha256);
 
+    match plain_course(&app, &facility, &request, at, &entry).await? {
+        Course::Issued(der) => return message::certificates(message::CERTS_ONLY, &[&der]),
+        Course::ToConclude(issued) => {
+            let der = concluded(&app, &facility, issued, at, &entry).await?;
+            return message::certificates(message::CERTS_ONLY, &[&der]);
+        }
+        Course::Unusual => {}
+    }
+    // A key that has a certificate, or a refusal.
     let decision = transaction!(app.store(), ApprovalError, |tx| {
         let recent =
             registration::recent(tx, &facility.terminal_id, &spki_sha256, grace, at).await?;
@@ -79,12 +93,7 @@ pub async fn post(
         Decision::Issue(approved) => {
             let issued =
                 app.authority().terminals().issue(app.store(), *approved, at, app.random()).await?;
-            let serial = issued.serial.as_octets();
-            let kept = keep(&app, &facility, &issued.issuer_id, serial, at, &entry).await?;
-            if !kept {
-                return Err(refusal::renewal("revoked"));
-            }
-            issued.der
+            concluded(&app, &facility, issued, at, &entry).await?
         }
     };
     message::certificates(message::CERTS_ONLY, &[&der])
@@ -94,6 +103,59 @@ enum Decision {
     Issue(Box<ApprovedRequest>),
     Answer(Box<Certificate>),
     Refuse(EstError),
+}
+
+/// A key that has no certificate. Two commits, shared with other requests.
+async fn plain_course(
+    app: &App,
+    facility: &FacilityConnection,
+    request: &VerifiedRequest,
+    at: OffsetDateTime,
+    entry: &(impl Fn(Entry) -> Entry + Sync),
+) -> Result<Course, EstError> {
+    let spki_sha256 = request.public_key_sha256();
+    if certificate::key_is_certified(&mut app.store().read(), &spki_sha256).await? {
+        return Ok(Course::Unusual);
+    }
+    let asks = Asks {
+        terminal_id: &facility.terminal_id,
+        organisation_id: &facility.organisation_id,
+        // The connection was judged just now; the use of the right asks once more.
+        terminal_active: true,
+        facility_active: true,
+        approved_by: "renewal",
+    };
+    let profile = registration::profile(app.config()).map_err(|e| EstError::internal(&e))?;
+    let approved = match registration::decide(request, &asks, Key::default(), &profile, at) {
+        Ok(approved) => approved,
+        // Decided once more, and recorded, by the transaction.
+        Err(ApprovalError::Refused(_)) => return Ok(Course::Unusual),
+        Err(error) => return Err(error.into()),
+    };
+    let right = Right::Renewal {
+        terminal_id: facility.terminal_id.clone(),
+        issuer_id: facility.issuer_id.clone(),
+        serial: facility.serial.clone(),
+        spki_sha256,
+    };
+    let done = |act| entry(Entry::done(act, actor(facility), at));
+    let entries = (done("terminal.approve_renewal"), done("terminal.renew"));
+    plain::issue(app, right, approved, entries, at).await
+}
+
+async fn concluded(
+    app: &App,
+    facility: &FacilityConnection,
+    issued: IssuedCertificate,
+    at: OffsetDateTime,
+    entry: &(impl Fn(Entry) -> Entry + Sync),
+) -> Result<Vec<u8>, EstError> {
+    let serial = issued.serial.as_octets();
+    if keep(app, facility, &issued.issuer_id, serial, at, entry).await? {
+        Ok(issued.der)
+    } else {
+        Err(refusal::renewal("revoked"))
+    }
 }
 
 /// Notes the renewal; `false` when the terminal was revoked since the request was judged, and then

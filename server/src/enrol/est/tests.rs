@@ -1,13 +1,15 @@
 //! Enrolment through the router of its name, against a real register.
 
-use std::net::SocketAddr;
+use std::{collections::BTreeSet, net::SocketAddr};
 
 use axum::body::Body;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use der::Decode;
+use futures_util::future::join_all;
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use rustls_pki_types::CertificateDer;
+use sekisho_ca::registration::terminal_identifier::TerminalIdentifier;
 use sekisho_key::{RsaSize, SigningKey, SoftwareKey, SystemRandomness};
 use sekisho_pki::encoding::{
     cms,
@@ -246,6 +248,29 @@ async fn a_code_gives_a_certificate_that_names_the_facility_whatever_the_request
     {
         assert!(acts.iter().any(|found| found == act), "{act} in {acts:?}");
     }
+}
+
+#[tokio::test]
+async fn sixteen_enrolments_at_once_share_their_commits_and_take_two_each() {
+    let test = instance().await;
+    let mut asks = Vec::new();
+    for number in 0..16 {
+        let terminal_id = TerminalIdentifier::from_random(number).to_string();
+        let at = test.app.now();
+        change!(test, |tx| {
+            terminal::create(tx, &terminal_id, FACILITY, &terminal_id, "p", at).await?
+        });
+        let code = new_code(&test, &terminal_id).await;
+        asks.push(Ask::enrol(&terminal_id, &code, &csr(&key(), &Name::default())));
+    }
+    let before = test.app.store().shared_commits();
+    let answers = join_all(asks.into_iter().map(|ask| ask.send(&test))).await;
+    let after = test.app.store().shared_commits();
+    let certificates: BTreeSet<Vec<u8>> = answers.iter().map(Answer::certificate).collect();
+    assert_eq!(certificates.len(), 16);
+    // Sixteen intentions, sixteen certificates, and blocks of 1, 2, 4, 8 and 16 serial numbers.
+    assert!(after.steps - before.steps <= 32 + 5, "{before:?} {after:?}");
+    assert!(after.commits - before.commits <= 16, "{before:?} {after:?}");
 }
 
 #[tokio::test]

@@ -13,8 +13,10 @@ fn sources(folder: &str) -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut found: Vec<_> = fs::read_dir(folder)
         .unwrap()
-        .map(|entry| {
-            let path = entry.unwrap().path();
+        .map(|entry| entry.unwrap().path())
+        // What lies deeper is not public.
+        .filter(|path| path.is_file())
+        .map(|path| {
             let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
             (module, fs::read_to_string(&path).unwrap())
         })

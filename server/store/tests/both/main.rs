@@ -86,5 +86,6 @@ mod once;
 mod organisation;
 mod register;
 mod schema;
+mod shared_commits;
 mod terminals;
 mod trail;

@@ -1,5 +1,7 @@
 //! `sekisho bench [--json]`: how quick, how small. Measured, never asserted.
 
+mod issuance;
+
 use std::time::Instant;
 
 use anyhow::Context;
@@ -15,12 +17,21 @@ use crate::demo::{process, stage::Stage};
 Examples:
   sekisho bench
   sekisho bench --json | jq .ready_ms
+  sekisho bench issuance
 
 Use a release build; figures of a debug build say nothing.")]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Bench {
+    #[command(subcommand)]
+    part: Option<Part>,
     /// The figures as JSON
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Part {
+    Issuance(issuance::Issuance),
 }
 
 #[derive(Debug, Serialize)]
@@ -37,6 +48,9 @@ const STARTS: usize = 5;
 
 impl Bench {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
+        if let Some(Part::Issuance(issuance)) = &self.part {
+            return issuance.run();
+        }
         let figures = runtime()?.block_on(measure())?;
         if self.json {
             println!("{:#}", serde_json::to_value(&figures)?);

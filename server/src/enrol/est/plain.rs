@@ -1,0 +1,44 @@
+//! The plain course of an issuance: a right that nobody has used, a key that nobody has seen,
+//! nothing to take back. Two commits, shared with other requests.
+
+use sekisho_ca::{
+    issuance::{ApprovedRequest, IssuanceError},
+    record::{IssuedCertificate, RecordError},
+};
+use sekisho_store::{
+    audit::Entry,
+    issuing::{Enrolment, Right},
+};
+use time::OffsetDateTime;
+
+use crate::{app::App, error::est::EstError};
+
+/// Where the plain course led.
+pub(super) enum Course {
+    /// To the end.
+    Issued(Vec<u8>),
+    /// To a certificate that is kept; what it means for code and terminal is to be decided.
+    ToConclude(IssuedCertificate),
+    /// Nowhere: the right was gone, or the key has a certificate. Nothing was written.
+    Unusual,
+}
+
+/// Issues by a right. `used` is recorded with its use, `concludes` with the certificate.
+///
+/// # Errors
+/// The issuance failed; the right may be used up, for this key.
+pub(super) async fn issue(
+    app: &App,
+    right: Right,
+    approved: ApprovedRequest,
+    (used, concludes): (Entry, Entry),
+    at: OffsetDateTime,
+) -> Result<Course, EstError> {
+    let enrolment = Enrolment::new(app.store(), right, used, concludes);
+    match app.authority().terminals().issue(&enrolment, approved, at, app.random()).await {
+        Ok(issued) if enrolment.is_concluded() => Ok(Course::Issued(issued.der)),
+        Ok(issued) => Ok(Course::ToConclude(issued)),
+        Err(IssuanceError::Record(RecordError::NoLongerApproved)) => Ok(Course::Unusual),
+        Err(error) => Err(error.into()),
+    }
+}
