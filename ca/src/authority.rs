@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use der::{Decode, Encode};
 use sekisho_key::{SignatureAlgorithm, SigningKey};
-use sekisho_pki::encoding::{instant, key_identifier::key_identifier};
+use sekisho_pki::encoding::{instant, key_identifier::key_identifier, serial::Serial};
 use time::OffsetDateTime;
 use x509_cert::{
     Certificate,
@@ -12,13 +12,17 @@ use x509_cert::{
     name::Name,
 };
 
+use crate::revocation::{CrlPartition, CrlPartitions};
+
 /// Where an authority's certificate, CRL and OCSP answers are found: plain HTTP, because a client
 /// cannot check the TLS certificate of the place that tells it about revocation
 /// (RFC 5280 §8).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publication {
-    /// The CRL (RFC 5280 §4.2.1.13).
+    /// The complete CRL.
     pub crl_url: String,
+    /// Into how many more the CRL is divided; certificates name theirs.
+    pub crl_partitions: Option<CrlPartitions>,
     /// The OCSP responder (§4.2.2.1); the root has none.
     pub ocsp_url: Option<String>,
     /// The authority's own certificate, DER (§4.2.2.1).
@@ -33,9 +37,43 @@ impl Publication {
         let base = base.trim_end_matches('/');
         Self {
             crl_url: format!("{base}/crl/{issuer_id}.crl"),
+            crl_partitions: None,
             ocsp_url: ocsp.then(|| format!("{base}/ocsp")),
             ca_issuers_url: format!("{base}/ca/{issuer_id}.crt"),
         }
+    }
+
+    /// The same with the CRL divided, too, or not.
+    #[must_use]
+    pub fn divided(self, crl_partitions: Option<CrlPartitions>) -> Self {
+        Self { crl_partitions, ..self }
+    }
+
+    /// The CRL that speaks of the certificate of this serial number (RFC 5280 §4.2.1.13): the
+    /// partition that the number falls into, for ever, or the complete one.
+    #[must_use]
+    pub fn crl_url_of(&self, serial: &Serial) -> String {
+        match self.crl_partitions {
+            Some(partitions) => self.partition_url(partitions.of(serial)),
+            None => self.crl_url.clone(),
+        }
+    }
+
+    /// Where a partition is published: `{base}/crl/{id}-{partition}.crl`.
+    #[must_use]
+    pub fn partition_url(&self, partition: CrlPartition) -> String {
+        self.beside(&partition.to_string())
+    }
+
+    /// Where the delta to the complete CRL is published: `{base}/crl/{id}-delta.crl`.
+    #[must_use]
+    pub fn delta_url(&self) -> String {
+        self.beside("delta")
+    }
+
+    fn beside(&self, name: &str) -> String {
+        let stem = self.crl_url.strip_suffix(".crl").unwrap_or(&self.crl_url);
+        format!("{stem}-{name}.crl")
     }
 }
 
@@ -167,6 +205,12 @@ impl Authority {
     pub fn validity(&self) -> (OffsetDateTime, OffsetDateTime) {
         let validity = self.certificate.tbs_certificate().validity();
         (instant::from_time(&validity.not_before), instant::from_time(&validity.not_after))
+    }
+
+    /// The same, publishing elsewhere.
+    #[must_use]
+    pub fn with_publication(self, publication: Publication) -> Self {
+        Self { publication, ..self }
     }
 
     /// Where it publishes.

@@ -60,12 +60,16 @@ pub(crate) fn build(
         validity: Validity::new(instant::to_time(not_before)?, instant::to_time(not_after)?),
         subject: approved.subject.clone(),
         subject_public_key_info: SubjectPublicKeyInfoOwned::from_der(&approved.public_key_der)?,
-        extensions: extensions(issuer, approved)?,
+        extensions: extensions(issuer, approved, serial)?,
     }
     .to_der()
 }
 
-fn extensions(issuer: &Issuer<'_>, approved: &ApprovedRequest) -> der::Result<Vec<Extension>> {
+fn extensions(
+    issuer: &Issuer<'_>,
+    approved: &ApprovedRequest,
+    serial: &Serial,
+) -> der::Result<Vec<Extension>> {
     let profile = &approved.profile;
     let mut extensions = Vec::new();
     let self_signed = issuer.validity.is_none();
@@ -107,7 +111,7 @@ fn extensions(issuer: &Issuer<'_>, approved: &ApprovedRequest) -> der::Result<Ve
             &CrlDistributionPoints(vec![DistributionPoint {
                 distribution_point: Some(DistributionPointName::FullName(vec![uri(&issuer
                     .publication
-                    .crl_url)?])),
+                    .crl_url_of(serial))?])),
                 reasons: None,
                 crl_issuer: None,
             }]),

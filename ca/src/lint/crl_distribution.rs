@@ -1,4 +1,5 @@
-//! The CRL is found at one plain HTTP address, the issuer's (RFC 5280 §4.2.1.13, §8).
+//! The CRL is found at one plain HTTP address, the issuer's, in the partition that the serial number
+//! falls into (RFC 5280 §4.2.1.13, §8).
 
 use x509_cert::ext::pkix::{
     CrlDistributionPoints,
@@ -27,7 +28,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Verdict {
         },
         _ => return Err("not a full name".to_owned()),
     };
-    let publication = &subject.context.issuer.publication.crl_url;
+    let publication = subject.context.issuer.publication.crl_url_of(subject.context.serial);
     ensure(url == publication && is_plain_http(url), || {
         format!("{url} is not the issuer's plain HTTP address {publication}")
     })
@@ -44,14 +45,36 @@ pub(super) fn is_plain_http(url: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use x509_cert::ext::pkix::CrlDistributionPoints;
+    use der::asn1::Ia5String;
+    use x509_cert::ext::pkix::{
+        CrlDistributionPoints,
+        crl::dp::DistributionPoint,
+        name::{DistributionPointName, GeneralName},
+    };
 
-    use crate::lint::examples::Example;
+    use crate::{lint::examples::Example, revocation::CrlPartitions};
 
     #[test]
     fn a_missing_address_is_refused() {
         Example::new("terminal").refuses("crl_distribution", |tbs| {
             Example::remove::<CrlDistributionPoints>(tbs);
+        });
+    }
+
+    #[test]
+    fn another_partition_than_the_serial_numbers_is_refused() {
+        let mut example = Example::new("terminal");
+        example.publication.crl_partitions = CrlPartitions::new(128);
+        example.passes();
+        example.refuses("crl_distribution", |tbs| {
+            let url = Ia5String::new("http://plain.example/crl/terminals.crl").unwrap();
+            let name = GeneralName::UniformResourceIdentifier(url);
+            let point = DistributionPoint {
+                distribution_point: Some(DistributionPointName::FullName(vec![name])),
+                reasons: None,
+                crl_issuer: None,
+            };
+            Example::replace(tbs, &CrlDistributionPoints(vec![point]));
         });
     }
 

@@ -6,8 +6,8 @@ use x509_cert::ext::pkix::CrlReason;
 
 /// Why a certificate was taken back (RFC 5280 §5.3.1), as far as we give such reasons.
 ///
-/// cACompromise and aACompromise are not for subscribers' certificates; removeFromCRL is an
-/// event of its own, [`RevocationKind::Released`].
+/// cACompromise is for authorities only, aACompromise for attribute authorities, which we are not;
+/// removeFromCRL is an event of its own, [`RevocationKind::Released`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RevocationReason {
@@ -15,6 +15,8 @@ pub enum RevocationReason {
     Unspecified,
     /// Somebody else has or may have the private key.
     KeyCompromise,
+    /// Somebody else has or may have the private key of an authority.
+    CaCompromise,
     /// The facility changed its name or code.
     AffiliationChanged,
     /// Replaced by another.
@@ -29,9 +31,10 @@ pub enum RevocationReason {
 
 impl RevocationReason {
     /// All, in the order of their codes.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Unspecified,
         Self::KeyCompromise,
+        Self::CaCompromise,
         Self::AffiliationChanged,
         Self::Superseded,
         Self::CessationOfOperation,
@@ -45,6 +48,7 @@ impl RevocationReason {
         match self {
             Self::Unspecified => 0,
             Self::KeyCompromise => 1,
+            Self::CaCompromise => 2,
             Self::AffiliationChanged => 3,
             Self::Superseded => 4,
             Self::CessationOfOperation => 5,
@@ -65,6 +69,7 @@ impl RevocationReason {
         match self {
             Self::Unspecified => None,
             Self::KeyCompromise => Some(CrlReason::KeyCompromise),
+            Self::CaCompromise => Some(CrlReason::CaCompromise),
             Self::AffiliationChanged => Some(CrlReason::AffiliationChanged),
             Self::Superseded => Some(CrlReason::Superseded),
             Self::CessationOfOperation => Some(CrlReason::CessationOfOperation),
@@ -210,7 +215,7 @@ mod tests {
                 assert_eq!(x509 as u8, reason.code());
             }
         }
-        for code in [2, 7, 8, 10, 11] {
+        for code in [7, 8, 10, 11] {
             assert_eq!(RevocationReason::from_code(code), None);
         }
     }

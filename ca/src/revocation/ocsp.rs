@@ -204,6 +204,25 @@ impl OcspResponders {
     }
 }
 
+/// How far back an answer other than *revoked* dates its knowledge. Of two answers a client or a
+/// cache believes the one with the later thisUpdate; the clocks of two processes may each be five
+/// seconds wrong, and a *good* of the one must not outdo a later *revoked* of the other.
+pub const GOOD_SINCE: Duration = Duration::seconds(15);
+
+/// thisUpdate and nextUpdate of an answer that is known at `now` and valid for so long.
+#[must_use]
+pub fn window(
+    status: CertificateStatus,
+    now: OffsetDateTime,
+    valid_for: Duration,
+) -> (OffsetDateTime, OffsetDateTime) {
+    let this_update = match status {
+        CertificateStatus::Revoked { .. } => now,
+        CertificateStatus::Good | CertificateStatus::Unknown => now - GOOD_SINCE,
+    };
+    (this_update, this_update + valid_for)
+}
+
 /// A request that was understood and is ours to answer.
 #[derive(Debug)]
 pub struct OcspQuestion<'a> {
@@ -232,8 +251,20 @@ impl OcspQuestion<'_> {
         self.query.nonce.is_some()
     }
 
-    /// Signs the answer: one status for each of [`Self::serials`], in order, true at `now` and
-    /// for `valid_for` from then.
+    /// What tells this question from others about the same certificate, if an answer to it may be
+    /// given to whoever asks the same: one certificate, no nonce.
+    ///
+    /// # Errors
+    /// [`OcspError::Build`].
+    pub fn reusable(&self) -> Result<Option<Vec<u8>>, OcspError> {
+        match self.query.certificates.as_slice() {
+            [id] if !self.has_nonce() => id.to_der().map(Some).map_err(OcspError::Build),
+            _ => Ok(None),
+        }
+    }
+
+    /// Signs the answer: one status for each of [`Self::serials`], in order, known at `now`; see
+    /// [`window`] for its times.
     ///
     /// # Errors
     /// [`OcspError`]; answer with [`OcspFailure::InternalError`].
@@ -282,16 +313,18 @@ impl OcspQuestion<'_> {
                 CertificateStatus::Unknown => CertStatus::unknown(),
                 CertificateStatus::Revoked { at: since, reason } => {
                     CertStatus::revoked(RevokedInfo {
-                        revocation_time: at(*since)?,
+                        // By a clock that runs ahead of ours it would read as not yet revoked.
+                        revocation_time: at((*since).min(now))?,
                         revocation_reason: reason.x509(),
                     })
                 }
             };
+            let (this_update, next_update) = window(*status, now, valid_for);
             responses.push(SingleResponse {
                 cert_id: id.clone(),
                 cert_status,
-                this_update: at(now)?,
-                next_update: Some(at(now + valid_for)?),
+                this_update: at(this_update)?,
+                next_update: Some(at(next_update)?),
                 single_extensions: None,
             });
         }
