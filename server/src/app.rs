@@ -16,6 +16,7 @@ use crate::{
     listener::RefusalLog,
     login::trust_sources::TrustSources,
     names::Names,
+    repository::{self, OcspCache},
 };
 
 /// One running instance; axum state. Cheap to clone.
@@ -24,6 +25,7 @@ pub struct App(Arc<Inner>);
 
 struct Inner {
     parts: Parts,
+    ocsp: Arc<OcspCache>,
     refusals: RefusalLog,
 }
 
@@ -57,7 +59,8 @@ impl App {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(Inner { parts, refusals: RefusalLog::default() }))
+        let ocsp = repository::watched(&parts.store, parts.config.authority().ocsp_kept());
+        Self(Arc::new(Inner { parts, ocsp, refusals: RefusalLog::default() }))
     }
 
     /// The database.
@@ -94,6 +97,11 @@ impl App {
     #[must_use]
     pub fn authority(&self) -> &Authorities {
         &self.0.parts.authority
+    }
+
+    /// OCSP answers kept signed.
+    pub(crate) fn ocsp(&self) -> &OcspCache {
+        &self.0.ocsp
     }
 
     pub(crate) fn refusals(&self) -> &RefusalLog {

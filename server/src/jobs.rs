@@ -14,6 +14,7 @@ use crate::{
     oidc::logout::backchannel,
     outbox::{self, Deliverers},
     repository::publish,
+    revocation,
     schedule::{Job, Runs},
 };
 
@@ -25,7 +26,13 @@ pub fn all(tls: Arc<Tls>, passphrase: SecretString) -> Vec<Job> {
         Job::new("audit-chain", Duration::from_secs(1), Runs::OnEachNode, sequencer::run),
         // Each revocation is on a list within seconds; otherwise the list is made by the clock.
         Job::new("crl", Duration::from_secs(2), Runs::OnOneNode, |app| async move {
+            revocation::follow_facilities(app.store(), app.now()).await?;
             Ok(publish::publish_due(&app).await?)
+        }),
+        // What other processes took back: a kept answer is given out only while this has looked.
+        Job::new("ocsp-changes", Duration::from_millis(250), Runs::OnEachNode, |app| async move {
+            let issuers = app.authority().issuing().map(|authority| authority.id());
+            Ok(app.ocsp().follow(app.store(), &issuers).await?)
         }),
         // A message is claimed before it is delivered, so every process may deliver.
         Job::new("outbox", Duration::from_secs(2), Runs::OnEachNode, move |app| {

@@ -35,6 +35,7 @@ pub mod people;
 pub mod portal;
 pub mod register;
 pub mod repository;
+pub mod revocation;
 pub mod route;
 pub mod router;
 pub mod schedule;

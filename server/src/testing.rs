@@ -83,6 +83,24 @@ pub async fn second_process(first: &TestApp, node: &str) -> App {
     parts(store, first.clock.clone(), config, first.app.authority().clone())
 }
 
+/// Another process over the same database, with a clock of its own.
+pub async fn second_process_at(first: &TestApp, node: &str, clock: Arc<ManualClock>) -> App {
+    let config = first.app.config().clone();
+    let store = Store::open(config.instance().database(), node).await.unwrap();
+    parts(store, clock, config, first.app.authority().clone())
+}
+
+/// The same instance, started again with another configuration.
+pub async fn reopened(first: &TestApp, settings: Settings) -> App {
+    let config = settings.validate(first.folder.path()).unwrap();
+    let store = Store::open(config.instance().database(), "node-1").await.unwrap();
+    let mut authority = first.app.authority().clone();
+    let publication = authority.terminals.publication().clone();
+    let divided = publication.divided(config.authority().crl_partitions());
+    authority.terminals = authority.terminals.with_publication(divided);
+    parts(store, first.clock.clone(), config, authority)
+}
+
 /// Authorities by a real ceremony, entered into the register.
 async fn authorities(store: &Store, config: &Config, now: OffsetDateTime) -> Authorities {
     let names = CeremonyNames {
@@ -97,9 +115,11 @@ async fn authorities(store: &Store, config: &Config, now: OffsetDateTime) -> Aut
         OcspResponder::delegated(&made.authority, &certificate.der, key.clone()).unwrap()
     };
     let find = |id: &str| made.find(id).unwrap().authority.clone();
+    let terminals = find("terminals");
+    let divided = terminals.publication().clone().divided(config.authority().crl_partitions());
     Authorities {
         root_der: made.root.certificate.der.clone(),
-        terminals: find("terminals"),
+        terminals: terminals.with_publication(divided),
         routers: find("routers"),
         servers: find("servers"),
         ocsp: Arc::new(RwLock::new(Arc::new(OcspResponders::new(

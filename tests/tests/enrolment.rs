@@ -285,7 +285,7 @@ async fn openssl_and_curl_enrol_renew_and_see_the_end_of_a_terminal() {
 
     // Its end.
     let now = OffsetDateTime::now_utc();
-    let revocation = Revocation { crl_reason: 1, note: "lost", person_id: "p", at: now };
+    let revocation = Revocation { crl_reason: 1, note: "lost", person_id: Some("p"), at: now };
     let taken =
         change!(world.store, |tx| { terminal::revoke(tx, TERMINAL, FACILITY, revocation).await? });
     assert_eq!(taken.unwrap().certificates.len(), 2);

@@ -6,6 +6,7 @@ mod completions;
 mod demo;
 mod init;
 mod inspect;
+mod revoke;
 mod serve;
 mod service;
 
@@ -43,6 +44,8 @@ Examples:
       make an instance; it prints the root's fingerprint and what to do next
   sekisho serve /srv/sekisho
       run it; it prints `ready …` once it answers
+  sekisho revoke facility /srv/sekisho 123456789007 --hold --note 'ransomware reported'
+      quarantine a facility; `sekisho help revoke` for terminals, certificates, keys
   sekisho audit list /srv/sekisho --json | jq .act
       who did what, oldest first
   sekisho audit verify /srv/sekisho
@@ -68,6 +71,7 @@ pub struct Arguments {
 enum Command {
     Init(init::Init),
     Serve(serve::Serve),
+    Revoke(revoke::Revoke),
     Service(service::Service),
     Audit(audit::Audit),
     Inspect(inspect::Inspect),
@@ -95,6 +99,7 @@ pub fn run(arguments: Arguments) -> Exit {
     let outcome = match arguments.command {
         Command::Init(command) => command.run(),
         Command::Serve(command) => command.run(),
+        Command::Revoke(command) => command.run(),
         Command::Service(command) => command.run(),
         Command::Audit(command) => command.run(),
         Command::Inspect(command) => command.run(),

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use time::Duration;
 
+use sekisho_ca::revocation::CrlPartitions;
+
 use super::{ConfigError, bounded, invalid};
 
 /// As written.
@@ -17,8 +19,13 @@ pub struct AuthoritySettings {
     pub crl_every_minutes: u32,
     /// From a CRL's thisUpdate to its nextUpdate, in hours.
     pub crl_hours: u32,
+    /// Into how many partitions the terminals' CRL is divided: 1 for not at all, or a power of two
+    /// up to 256. Each certificate names its own for ever.
+    pub crl_partitions: u16,
     /// From an OCSP response's thisUpdate to its nextUpdate, in minutes.
     pub ocsp_minutes: u32,
+    /// Certificates whose OCSP answers are kept signed in memory; about a kilobyte each.
+    pub ocsp_kept: u32,
 }
 
 impl Default for AuthoritySettings {
@@ -28,7 +35,9 @@ impl Default for AuthoritySettings {
             server_days: 180,
             crl_every_minutes: 60,
             crl_hours: 48,
+            crl_partitions: 128,
             ocsp_minutes: 60,
+            ocsp_kept: 50_000,
         }
     }
 }
@@ -39,7 +48,11 @@ impl AuthoritySettings {
         bounded("authority.server_days", self.server_days, 2..=397)?;
         bounded("authority.crl_every_minutes", self.crl_every_minutes, 1..=1_440)?;
         bounded("authority.crl_hours", self.crl_hours, 1..=96)?;
-        bounded("authority.ocsp_minutes", self.ocsp_minutes, 1..=1_440)?;
+        bounded("authority.ocsp_minutes", self.ocsp_minutes, 1..=60)?;
+        bounded("authority.ocsp_kept", self.ocsp_kept, 0..=10_000_000)?;
+        if self.crl_partitions != 1 && CrlPartitions::new(self.crl_partitions).is_none() {
+            return Err(invalid("authority.crl_partitions", "give 1, 2, 4, 8, … or 256"));
+        }
         if self.crl_hours * 60 <= self.crl_every_minutes {
             return Err(invalid(
                 "authority.crl_hours",
@@ -77,6 +90,18 @@ impl AuthorityPolicy {
     #[must_use]
     pub fn crl_validity(&self) -> Duration {
         Duration::hours(self.0.crl_hours.into())
+    }
+
+    /// Into how many partitions the terminals' CRL is divided, if it is.
+    #[must_use]
+    pub fn crl_partitions(&self) -> Option<CrlPartitions> {
+        CrlPartitions::new(self.0.crl_partitions)
+    }
+
+    /// Certificates whose OCSP answers are kept signed in memory.
+    #[must_use]
+    pub fn ocsp_kept(&self) -> usize {
+        usize::try_from(self.0.ocsp_kept).unwrap_or(usize::MAX)
     }
 
     /// From thisUpdate to nextUpdate of an OCSP response.

@@ -21,10 +21,8 @@ use sekisho_store::{
 };
 use time::{Duration, OffsetDateTime};
 
-use crate::config::Config;
+use crate::{config::Config, revocation::key_is_compromised};
 
-/// keyCompromise (RFC 5280 §5.3.1).
-const KEY_COMPROMISE: u8 = 1;
 /// A key that somebody has certified over and over is looked at so far back.
 const MOST_CERTIFICATES_OF_A_KEY: i64 = 100;
 
@@ -93,7 +91,7 @@ pub(super) async fn approve(
         approved_by,
     };
     let key = Key {
-        compromised: before.iter().any(is_compromised),
+        compromised: key_is_compromised(queries, &request.public_key_sha256(), &before).await?,
         used_by: other_holder(&before, &terminal)?,
     };
     decide(request, &asks, key, profile, at)
@@ -141,10 +139,6 @@ pub(super) fn decide(
         organisation_id: asks.organisation_id.to_owned(),
     };
     Ok(registration::approve_terminal(request, &entry, profile)?)
-}
-
-fn is_compromised(certificate: &Certificate) -> bool {
-    matches!(certificate.status, Status::Revoked { reason: KEY_COMPROMISE, .. })
 }
 
 fn other_holder(

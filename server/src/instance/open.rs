@@ -5,7 +5,10 @@ use std::sync::{Arc, RwLock};
 
 use sekisho_ca::{
     authority::{Authority, AuthorityError, Publication},
-    revocation::ocsp::{OcspError, OcspResponder, OcspResponders},
+    revocation::{
+        CrlPartitions,
+        ocsp::{OcspError, OcspResponder, OcspResponders},
+    },
 };
 
 use super::{
@@ -50,16 +53,24 @@ impl Opened {
     /// Opens keys and certificates. `names.plain` is where new certificates say that revocation is
     /// published.
     ///
+    /// `crl_partitions` is for the terminals' list. Routers' daemons take any list of their issuer for
+    /// theirs, so theirs is never divided.
+    ///
     /// # Errors
     /// [`OpenError`]: the first that is missing, damaged, or under another passphrase.
-    pub fn open(folder: &Folder, names: &Names) -> Result<Self, OpenError> {
+    pub fn open(
+        folder: &Folder,
+        names: &Names,
+        crl_partitions: Option<CrlPartitions>,
+    ) -> Result<Self, OpenError> {
         let passphrase = secrets::read_passphrase(folder)?;
         let root_der = first_certificate(folder, "root")?;
         let mut responders = Vec::with_capacity(ISSUING.len());
         let mut open = |id: &'static str| -> Result<Authority, OpenError> {
             let der = first_certificate(folder, id)?;
             let key = secrets::open_key(folder, id, &passphrase)?;
-            let publication = Publication::under(&names.plain, id, true);
+            let divided = if id == ISSUING[0] { crl_partitions } else { None };
+            let publication = Publication::under(&names.plain, id, true).divided(divided);
             let authority = Authority::new(id, &der, key, publication)?;
             responders.push(open_responder(folder, &authority, &passphrase)?);
             Ok(authority)

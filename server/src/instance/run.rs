@@ -105,7 +105,7 @@ pub async fn run(
     // The sockets first: the ports that were drawn go into names, certificates and tokens.
     let sockets = Sockets::bind(config.listen())?;
     let names = config.host_names().origins(sockets.tls_port(), sockets.plain_port());
-    let opened = Opened::open(&folder, &names)?;
+    let opened = Opened::open(&folder, &names, config.authority().crl_partitions())?;
     let store = Store::open(config.instance().database(), config.instance().node()).await?;
     let app = App::new(Parts {
         card_trust: TrustSources::load(config.card_login()),

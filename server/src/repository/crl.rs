@@ -1,41 +1,102 @@
-//! `GET /crl/{file}`: an authority's newest CRL, DER (RFC 5280 §5, RFC 2585 §4.2).
+//! `GET /crl/{file}`: an authority's newest lists, DER (RFC 5280 §5, RFC 2585 §4.2).
 
 use axum::{
+    body::Body,
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use sekisho_store::crl;
+use futures_util::{StreamExt, stream};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use sekisho_ca::revocation::CrlPartition;
+use sekisho_store::{
+    StoreError,
+    crl::{self, COMPLETE, DELTA, Published},
+};
+use time::Duration;
 
+use super::conditional::Validators;
 use crate::{app::App, error::page::Chain, form::PathId};
 
-/// Answers `root.crl`, `terminals.crl`, `routers.crl`, `servers.crl`.
-pub async fn crl(State(app): State<App>, PathId(file): PathId, headers: HeaderMap) -> Response {
-    let Some(id) = file.strip_suffix(".crl") else { return StatusCode::NOT_FOUND.into_response() };
-    let newest = match crl::latest(&mut app.store().read(), id).await {
-        Ok(Some(newest)) => newest,
-        Ok(None) => return StatusCode::NOT_FOUND.into_response(),
-        Err(error) => {
-            tracing::error!(error = %Chain(&error), "CRL not to be read");
-            return StatusCode::SERVICE_UNAVAILABLE.into_response();
-        }
-    };
-    // The number never goes back, so it names the content.
-    let Ok(tag) = HeaderValue::from_str(&format!("\"{id}-{}\"", newest.number)) else {
+/// A cache in between hides a revocation for at most so long.
+const MOST_AGE: Duration = Duration::seconds(30);
+
+/// Answers `root.crl`, `terminals.crl`, `terminals-delta.crl`, `terminals-57of128.crl` and so on.
+pub async fn crl(
+    State(app): State<App>,
+    method: Method,
+    PathId(file): PathId,
+    headers: HeaderMap,
+) -> Response {
+    let Some((issuer_id, scope)) = file.strip_suffix(".crl").map(named) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    // A cache between must not hide a revocation: it asks each time, and the answer is short.
-    let cache = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    if headers.get(header::IF_NONE_MATCH) == Some(&tag) {
-        return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag), cache]).into_response();
+    match answer(&app, &method, issuer_id, scope, &headers).await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::error!(error = %Chain(&error), "CRL not to be read");
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
+        }
     }
-    (
-        [
-            (header::CONTENT_TYPE, HeaderValue::from_static("application/pkix-crl")),
-            (header::ETAG, tag),
-            cache,
-        ],
-        newest.der,
-    )
-        .into_response()
+}
+
+/// Issuer and scope of a file's name without its ending.
+fn named(stem: &str) -> (&str, &str) {
+    match stem.rsplit_once('-') {
+        Some((issuer_id, scope)) if scope == DELTA || scope.parse::<CrlPartition>().is_ok() => {
+            (issuer_id, scope)
+        }
+        _ => (stem, COMPLETE),
+    }
+}
+
+async fn answer(
+    app: &App,
+    method: &Method,
+    issuer_id: &str,
+    scope: &str,
+    asked: &HeaderMap,
+) -> Result<Response, StoreError> {
+    let mut reader = app.store().read();
+    let Some(list) = crl::newest(&mut reader, issuer_id, scope).await? else {
+        return Ok(StatusCode::NOT_FOUND.into_response());
+    };
+    let validators = Validators {
+        // The number never goes back, so it names the content.
+        tag: format!("{issuer_id}-{scope}-{}", list.number),
+        modified: list.this_update,
+        max_age: MOST_AGE.min(list.next_update - app.now()),
+    };
+    if let Some(response) = validators.not_modified(asked) {
+        return Ok(response);
+    }
+    let body = match *method {
+        Method::HEAD => Body::empty(),
+        _ => body(app, issuer_id, &list).await?,
+    };
+    let mut response = body.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/pkix-crl"));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(list.length));
+    validators.apply(headers);
+    Ok(response)
+}
+
+/// The list chunk by chunk, so that a long one is never in memory.
+async fn body(app: &App, issuer_id: &str, list: &Published) -> Result<Body, StoreError> {
+    let mut reader = app.store().read();
+    let gone = || StoreError::Corrupt { what: "CRL", detail: "its head is gone".to_owned() };
+    let (head, tail) = crl::frame(&mut reader, issuer_id, list).await?.ok_or_else(gone)?;
+    let chunks = match &list.chunks {
+        Some((first, last)) => {
+            crl::chunks(&mut reader, issuer_id, (first, last), list.number).await?
+        }
+        None => Vec::new(),
+    };
+    let (store, issuer_id) = (app.store().clone(), issuer_id.to_owned());
+    let entries = stream::iter(chunks).then(move |(chunk, number, _)| {
+        let (mut reader, issuer_id) = (store.read(), issuer_id.clone());
+        async move { crl::chunk_entries(&mut reader, &issuer_id, &chunk, number).await }
+    });
+    let ends = |octets| stream::once(async { Ok(octets) });
+    Ok(Body::from_stream(ends(head).chain(entries).chain(ends(tail))))
 }

@@ -1,7 +1,9 @@
 //! OCSP over HTTP, by POST and by GET (RFC 6960 appendix A).
 
+use std::time::Instant;
+
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     extract::{OriginalUri, State},
     response::{IntoResponse, Response},
 };
@@ -9,10 +11,13 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use sekisho_ca::revocation::{
     CertificateStatus, RevocationReason,
-    ocsp::{OcspFailure, OcspQuestion},
+    ocsp::{OcspError, OcspFailure, OcspQuestion, window},
 };
 use sekisho_store::{StoreError, revocation};
+use sha2::{Digest, Sha256};
+use time::Duration;
 
+use super::{conditional::Validators, ocsp_cache::Answer};
 use crate::{
     app::App,
     error::{self, page::Chain},
@@ -20,6 +25,9 @@ use crate::{
 
 /// A question for eight certificates stays under one kilobyte.
 const MOST_OCTETS: usize = 8 * 1024;
+
+/// A cache in between hides a revocation for at most so long.
+const MOST_AGE: Duration = Duration::seconds(60);
 
 /// `POST /ocsp`.
 pub async fn by_post(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
@@ -37,25 +45,45 @@ pub async fn by_post(State(app): State<App>, headers: HeaderMap, body: Body) -> 
         Err(_) => return error::ocsp(StatusCode::BAD_REQUEST),
     };
     let responders = app.authority().ocsp();
-    respond(&app, responders.question(&octets)).await
+    match reply(&app, responders.question(&octets)).await {
+        Reply::ForAnyone(answer) => once(answer.der),
+        Reply::Once(der) => once(der.into()),
+    }
 }
 
 /// `GET /ocsp/{base64}`. The path is read as it came: the base64 may hold slashes.
-pub async fn by_get(State(app): State<App>, OriginalUri(uri): OriginalUri) -> Response {
+///
+/// The answer to a question without a nonce may be kept by caches (RFC 5019 §6).
+pub async fn by_get(
+    State(app): State<App>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Response {
     let question = uri.path().strip_prefix("/ocsp/").unwrap_or_default();
     let responders = app.authority().ocsp();
-    respond(&app, responders.question_by_get(question)).await
+    match reply(&app, responders.question_by_get(question)).await {
+        Reply::Once(der) => once(der.into()),
+        Reply::ForAnyone(answer) => {
+            let validators = Validators {
+                tag: answer.tag,
+                modified: answer.this_update,
+                max_age: MOST_AGE.min(answer.next_update - app.now()),
+            };
+            if let Some(response) = validators.not_modified(&headers) {
+                return response;
+            }
+            let mut response = once(answer.der);
+            validators.apply(response.headers_mut());
+            response
+        }
+    }
 }
 
-async fn respond(app: &App, question: Result<OcspQuestion<'_>, OcspFailure>) -> Response {
-    let der = match question {
-        Ok(question) => answer(app, &question).await,
-        Err(failure) => failure.to_der(),
-    };
+/// For this asker only.
+fn once(der: Bytes) -> Response {
     (
         [
             (header::CONTENT_TYPE, HeaderValue::from_static("application/ocsp-response")),
-            // A revocation counts within seconds, also for who asks through a cache.
             (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         ],
         der,
@@ -63,28 +91,66 @@ async fn respond(app: &App, question: Result<OcspQuestion<'_>, OcspFailure>) -> 
         .into_response()
 }
 
-async fn answer(app: &App, question: &OcspQuestion<'_>) -> Vec<u8> {
-    let mut statuses = Vec::with_capacity(question.serials().len());
-    for serial in question.serials() {
-        let status = match serial {
-            None => Ok(CertificateStatus::Unknown),
-            Some(serial) => status(app, question.issuer_id(), serial.as_octets()).await,
-        };
-        match status {
-            Ok(status) => statuses.push(status),
-            Err(error) => {
-                tracing::error!(error = %Chain(&error), "certificate status is not known");
-                return OcspFailure::InternalError.to_der();
-            }
+enum Reply {
+    /// Says the same to whoever asks the same.
+    ForAnyone(Answer),
+    /// A refusal, or an answer with a nonce or for several certificates.
+    Once(Vec<u8>),
+}
+
+async fn reply(app: &App, question: Result<OcspQuestion<'_>, OcspFailure>) -> Reply {
+    match question {
+        Ok(question) => answer(app, &question).await.unwrap_or_else(|error| {
+            tracing::error!(error = %Chain(&error), "OCSP question not answered");
+            Reply::Once(OcspFailure::InternalError.to_der())
+        }),
+        Err(failure) => Reply::Once(failure.to_der()),
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+enum AnswerError {
+    #[error("a certificate's status is not known")]
+    Store(#[from] StoreError),
+    #[error("the answer was not signed")]
+    Ocsp(#[from] OcspError),
+}
+
+async fn answer(app: &App, question: &OcspQuestion<'_>) -> Result<Reply, AnswerError> {
+    let issuer_id = question.issuer_id();
+    let reusable = match (question.reusable()?, question.serials()) {
+        (Some(id), [Some(serial)]) => Some((id, serial.as_octets())),
+        _ => None,
+    };
+    let cache = app.ocsp();
+    if let Some((id, serial)) = &reusable {
+        let kept = cache.find(issuer_id, serial, id, app.now(), Instant::now());
+        if let Some(answer) = kept {
+            return Ok(Reply::ForAnyone(answer));
         }
     }
-    let validity = app.config().authority().ocsp_validity();
-    match question.answer(&statuses, app.now(), validity).await {
-        Ok(der) => der,
-        Err(error) => {
-            tracing::error!(error = %Chain(&error), "OCSP answer not signed");
-            OcspFailure::InternalError.to_der()
+    // Before the status is read: what changes from here on makes the answer no longer worth keeping.
+    let generation = cache.generation();
+    let mut statuses = Vec::with_capacity(question.serials().len());
+    for serial in question.serials() {
+        statuses.push(match serial {
+            None => CertificateStatus::Unknown,
+            Some(serial) => status(app, issuer_id, serial.as_octets()).await?,
+        });
+    }
+    let (now, validity) = (app.now(), app.config().authority().ocsp_validity());
+    let der = question.answer(&statuses, now, validity).await?;
+    match (reusable, statuses.as_slice()) {
+        // A certificate may be issued a moment after it was unknown.
+        (Some((id, serial)), [status]) if *status != CertificateStatus::Unknown => {
+            let (this_update, next_update) = window(*status, now, validity);
+            let tag = hex::encode(&Sha256::digest(&der)[..16]);
+            let answer = Answer { der: der.into(), tag, this_update, next_update };
+            cache.keep(issuer_id, serial, &id, answer.clone(), generation);
+            Ok(Reply::ForAnyone(answer))
         }
+        _ => Ok(Reply::Once(der)),
     }
 }
 

@@ -121,8 +121,8 @@ impl Row {
     }
 }
 
-/// The columns of [`Row`] with the event that decides the status: a revocation is final, otherwise
-/// the latest event counts. `concat!` keeps the statements constants.
+/// The columns of [`Row`] with the latest event, which is the status. `concat!` keeps the
+/// statements constants.
 macro_rules! select_certificate {
     ($condition:literal) => {
         concat!(
@@ -130,11 +130,9 @@ macro_rules! select_certificate {
                     c.organisation_id, c.terminal_id, c.not_before, c.not_after, c.issued_at, c.der,
                     e.kind AS event_kind, e.reason AS event_reason, e.at AS event_at
              FROM certificate c
-             LEFT JOIN revocation_event e ON e.id =
-                 (SELECT d.id FROM revocation_event d
-                  WHERE d.issuer_id = c.issuer_id AND d.serial = c.serial
-                  ORDER BY CASE WHEN d.kind = 'revoked' THEN 0 ELSE 1 END, d.at DESC, d.id DESC
-                  LIMIT 1)
+             LEFT JOIN revocation_event e ON e.issuer_id = c.issuer_id AND e.serial = c.serial
+                 AND e.seq = (SELECT MAX(d.seq) FROM revocation_event d
+                              WHERE d.issuer_id = c.issuer_id AND d.serial = c.serial)
              WHERE ",
             $condition
         )

@@ -3,7 +3,7 @@
 //! A [`Statement`] is written once and dispatched here. SQLite has one writing connection and takes
 //! `BEGIN IMMEDIATE`; PostgreSQL runs each transaction `SERIALIZABLE` and repeats it on conflict.
 
-use std::{future::Future, str::FromStr, time::Duration};
+use std::{future::Future, str::FromStr, sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
@@ -18,6 +18,7 @@ use crate::{
     audit::{Audited, Entry},
     error::StoreError,
     issuing::Issuing,
+    revocation_watch::{Changed, RevocationListener, RevocationWatch},
 };
 
 /// The database of one instance. Cheap to clone.
@@ -26,6 +27,7 @@ pub struct Store {
     database: Database,
     node: String,
     pub(crate) issuing: Issuing,
+    revocations: RevocationWatch,
 }
 
 /// Prepared statements that a connection keeps: shared commits have a text for each number of
@@ -90,7 +92,12 @@ impl Store {
                 .await?;
             Database::Sqlite { writer, reader }
         };
-        let unled = Self { database, node: node.to_owned(), issuing: Issuing::none() };
+        let unled = Self {
+            database,
+            node: node.to_owned(),
+            issuing: Issuing::none(),
+            revocations: RevocationWatch::default(),
+        };
         Ok(Self { issuing: Issuing::start(&unled), ..unled })
     }
 
@@ -106,6 +113,12 @@ impl Store {
         Reader { database: self.database.clone() }
     }
 
+    /// Tells `listener` of each revocation, hold and release that this process commits, before the
+    /// commit is reported.
+    pub fn on_revocation(&self, listener: Arc<dyn RevocationListener>) {
+        self.revocations.add(listener);
+    }
+
     /// Begins a transaction. Use [`transaction!`](crate::transaction), which retries and audits.
     ///
     /// # Errors
@@ -119,7 +132,8 @@ impl Store {
                 Backend::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE").await?)
             }
         };
-        Ok(Tx { backend, node: self.node.clone() })
+        let revocations = self.revocations.clone();
+        Ok(Tx { backend, node: self.node.clone(), revocations, changed: Changed::default() })
     }
 
     /// Closes all connections after what is under way has ended.
@@ -281,6 +295,8 @@ pub struct Reader {
 pub struct Tx {
     backend: Backend,
     node: String,
+    revocations: RevocationWatch,
+    changed: Changed,
 }
 
 #[derive(Debug)]
@@ -415,11 +431,19 @@ impl Tx {
     /// Commits housekeeping of this crate that changes nothing anyone decided: leases, the audit
     /// chain itself, delivered notices.
     pub(crate) async fn finish(self) -> Result<(), StoreError> {
-        match self.backend {
+        let outcome = match self.backend {
             Backend::Sqlite(tx) => tx.commit().await,
             Backend::Postgres(tx) => tx.commit().await,
-        }
-        .map_err(StoreError::from)
+        };
+        // Also when it failed: a commit whose answer was lost may have been made.
+        self.revocations.tell(&self.changed);
+        outcome.map_err(StoreError::from)
+    }
+
+    /// Notes what its commit will have to tell.
+    pub(crate) fn note_revocations(&mut self, changed: Changed) {
+        self.changed.everything |= changed.everything;
+        self.changed.certificates.extend(changed.certificates);
     }
 }
 

@@ -17,7 +17,7 @@ pub struct FacilityRow {
     pub organisation_id: String,
     /// The facility's current name.
     pub organisation_name: String,
-    /// Whether the certificate is revoked or on hold.
+    /// Whether the certificate is revoked or on hold, or its issuer was taken back.
     pub certificate_revoked: bool,
     /// Whether the terminal was ever revoked: that is final.
     pub terminal_revoked: bool,
@@ -42,6 +42,7 @@ struct Row {
     organisation_id: String,
     organisation_name: Option<String>,
     certificate_event: Option<String>,
+    issuer_revocations: i64,
     terminal_revocations: i64,
     organisation_status: Option<String>,
 }
@@ -63,8 +64,9 @@ pub async fn find(
                             AS organisation_name,
                         (SELECT e.kind FROM revocation_event e
                          WHERE e.issuer_id = c.issuer_id AND e.serial = c.serial
-                         ORDER BY CASE WHEN e.kind = 'revoked' THEN 0 ELSE 1 END, e.at DESC, e.id DESC
-                         LIMIT 1) AS certificate_event,
+                         ORDER BY e.seq DESC LIMIT 1) AS certificate_event,
+                        (SELECT CAST(COUNT(*) AS BIGINT) FROM revoked_issuer i
+                         WHERE i.issuer_id = c.issuer_id) AS issuer_revocations,
                         (SELECT CAST(COUNT(*) AS BIGINT) FROM terminal_event v
                          WHERE v.terminal_id = t.id AND v.kind = 'revoked') AS terminal_revocations,
                         (SELECT o.kind FROM organisation_event o
@@ -84,7 +86,8 @@ pub async fn find(
         organisation_name: row.organisation_name.unwrap_or_else(|| row.organisation_id.clone()),
         organisation_id: row.organisation_id,
         // Anything but no event and a release refuses.
-        certificate_revoked: !matches!(row.certificate_event.as_deref(), None | Some("released")),
+        certificate_revoked: row.issuer_revocations > 0
+            || !matches!(row.certificate_event.as_deref(), None | Some("released")),
         terminal_revoked: row.terminal_revocations > 0,
         organisation_status: row.organisation_status.unwrap_or_else(|| "unknown".to_owned()),
     }))

@@ -1,7 +1,7 @@
 //! The register: organisations under an identifier that is never assigned again, their names and
 //! codes with history, and the events from which their status follows.
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use crate::{
     Queries, StoreError, Tx, activation_code,
@@ -500,10 +500,35 @@ pub async fn change_status(
     reason: &str,
     at: OffsetDateTime,
 ) -> Result<Option<Vec<SessionOf>>, StoreError> {
-    if !status(tx, id).await?.is_some_and(|status| change.fits(status)) {
+    change_status_by(tx, id, change, Some(person_id), reason, at).await
+}
+
+/// The same by a person, or by an operator at the server's command line.
+///
+/// # Errors
+/// As [`change_status`].
+pub async fn change_status_by(
+    tx: &mut Tx,
+    id: &str,
+    change: StatusChange,
+    person_id: Option<&str>,
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<Option<Vec<SessionOf>>, StoreError> {
+    let last: Option<(String, i64)> = tx
+        .fetch_optional(
+            sql("SELECT kind, at FROM organisation_event WHERE organisation_id = $1
+                 ORDER BY at DESC, id DESC LIMIT 1")
+            .bind(id),
+        )
+        .await?;
+    let Some((last, last_at)) = last else { return Ok(None) };
+    if !change.fits(OrganisationStatus::stored(&last)?) {
         return Ok(None);
     }
-    let event = Event { kind: change.event(), person_id: Some(person_id), reason, at };
+    // After the event that it answers, whatever this process's clock says: the latest one counts.
+    let at = at.max(moment("organisation event", last_at)? + Duration::SECOND);
+    let event = Event { kind: change.event(), person_id, reason, at };
     event::add(tx, Of::Organisation, id, event).await?;
     if change == StatusChange::Close {
         activation_code::withdraw(tx, id, at).await?;

@@ -7,12 +7,10 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    Queries, StoreError, Tx,
-    certificate::{self, Certificate},
-    enrolment_code,
+    Queries, StoreError, Tx, enrolment_code,
     event::{self, Event, Of},
     moment::{moment, moment_opt},
-    revocation,
+    revocation::{self, Act, Scope},
     session::{self, SessionOf},
     sql,
 };
@@ -272,8 +270,8 @@ pub struct Revocation<'a> {
     pub crl_reason: u8,
     /// Why, in words of the person.
     pub note: &'a str,
-    /// Who.
-    pub person_id: &'a str,
+    /// Who, if a person did and no operator.
+    pub person_id: Option<&'a str>,
     /// When.
     pub at: OffsetDateTime,
 }
@@ -318,13 +316,8 @@ pub async fn revoke(
         return Ok(None);
     }
     let mut taken = TakenBack::default();
-    for certificate in certificate::of_terminal(tx, id).await? {
-        let Certificate { issuer_id, serial, .. } = certificate;
-        if revocation::revoke(tx, &issuer_id, &serial, revocation.crl_reason, revocation.at).await?
-        {
-            taken.certificates.push((issuer_id, serial));
-        }
-    }
+    let act = Act::revoke(revocation.crl_reason, revocation.at);
+    taken.certificates = revocation::carry_out(tx, Scope::Terminal(id), act).await?;
     enrolment_code::withdraw(tx, id, revocation.at).await?;
     taken.sessions = session::end_of_terminal(tx, id, "terminal_revoked", revocation.at).await?;
     Ok(Some(taken))

@@ -136,7 +136,7 @@ pub async fn post(
         let revocation = Revocation {
             crl_reason: form.reason.crl_reason().code(),
             note: &note,
-            person_id: acting.person_id(),
+            person_id: Some(acting.person_id()),
             at: now,
         };
         let taken = terminal::revoke(tx, &id, &terminal.organisation_id, revocation).await?;

@@ -376,7 +376,7 @@ async fn an_expired_code_and_a_revoked_terminal_give_nothing() {
 
 async fn revoke(test: &TestApp) {
     let revocation =
-        terminal::Revocation { crl_reason: 1, note: "x", person_id: "p", at: test.app.now() };
+        terminal::Revocation { crl_reason: 1, note: "x", person_id: Some("p"), at: test.app.now() };
     let taken = change!(test, |tx| terminal::revoke(tx, TERMINAL, FACILITY, revocation).await?);
     assert!(taken.is_some());
 }

@@ -182,10 +182,16 @@ macro_rules! facility_stands {
     };
 }
 
-/// `column` is a key that no certificate was made for.
+/// `column` is a key that no certificate was made for and nobody reported.
 macro_rules! key_is_new {
     ($column:literal) => {
-        concat!(" AND NOT EXISTS (SELECT 1 FROM certificate c WHERE c.spki_sha256 = ", $column, ")")
+        concat!(
+            " AND NOT EXISTS (SELECT 1 FROM certificate c WHERE c.spki_sha256 = ",
+            $column,
+            ") AND NOT EXISTS (SELECT 1 FROM compromised_key k WHERE k.spki_sha256 = ",
+            $column,
+            ")"
+        )
     };
 }
 

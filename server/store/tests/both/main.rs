@@ -76,6 +76,7 @@ fn count<T>(outcomes: &[T], which: impl Fn(&T) -> bool) -> usize {
 }
 
 mod coverage;
+mod crl;
 mod enrolment_code;
 mod exchange;
 mod expiry;
@@ -85,6 +86,7 @@ mod notice;
 mod once;
 mod organisation;
 mod register;
+mod revoking;
 mod schema;
 mod shared_commits;
 mod terminals;

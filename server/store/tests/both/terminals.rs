@@ -2,6 +2,7 @@
 use sekisho_store::{
     Store, StoreError,
     certificate::{self, Intention, Signed},
+    crl,
     enrolment_code::{self, Attempt, Claim, ClaimPolicy},
     issuer, revocation,
     terminal::{self, TerminalStatus},
@@ -102,7 +103,7 @@ async fn a_certificate_is_kept_found_and_taken_back(databases: Databases) {
     assert_eq!(status, Some(gone));
     let found = certificate::find(&mut reader, "terminals", &[0x4b]).await.unwrap().unwrap();
     assert_eq!(found.status, gone);
-    let entries = revocation::crl_entries(&mut reader, "terminals", NOW).await.unwrap();
+    let entries = crl::events_of_chunk(&mut reader, "terminals", "", NOW).await.unwrap();
     assert_eq!(entries.len(), 1);
     assert!(matches!(
         store.reserve_serial("terminals", &[0x4b], NOW).await,

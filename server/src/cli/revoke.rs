@@ -1,0 +1,383 @@
+//! `sekisho revoke WHAT DIR …`: take certificates back.
+
+use std::path::PathBuf;
+
+use der::{Decode, DecodePem, Encode};
+use sekisho_ca::revocation::RevocationReason;
+use sekisho_pki::encoding::{
+    key_identifier::{fingerprint, public_key_sha256},
+    serial::Serial,
+};
+use sekisho_store::{Store, audit::Actor, certificate};
+use serde_json::json;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use x509_cert::Certificate;
+
+use super::{Exit, Failure, InstanceFolder, runtime, say};
+use crate::{
+    config::Config,
+    instance,
+    revocation::{self, Measure, Order, Outcome, Target},
+};
+
+/// Take certificates back: one, a terminal's, a facility's, a key's, an authority's
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sekisho revoke certificate /srv/sekisho --serial 4b1f… --reason superseded
+  sekisho revoke certificate /srv/sekisho --file lost.pem --reason key-compromise \\
+      --invalid-since 2026-11-20T18:00:00+09:00 --note 'stolen from the car park'
+  sekisho revoke terminal /srv/sekisho T0123456789 --hold --note 'being looked for'
+  sekisho revoke terminal /srv/sekisho T0123456789 --release
+  sekisho revoke facility /srv/sekisho 123456789007 --hold --note 'ransomware reported'
+      quarantine: nothing of the facility is accepted, nothing is issued to it
+  sekisho revoke facility /srv/sekisho 123456789007 --release --json
+  sekisho revoke key /srv/sekisho --file found-on-the-web.pem
+  sekisho revoke issuer /srv/sekisho terminals --reason ca-compromise
+
+The change counts at once for every request to the portal, within a second by OCSP, and is on the
+revocation lists within a minute. Doing it twice is no error and changes nothing. The act, your
+account and the note are in the audit trail.")]
+pub(super) struct Revoke {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Certificate(OneCertificate),
+    Terminal(Terminal),
+    Facility(Facility),
+    Key(Key),
+    Issuer(Issuer),
+}
+
+/// One certificate, by serial number or by itself
+#[derive(Debug, clap::Args)]
+struct OneCertificate {
+    #[command(flatten)]
+    instance: InstanceFolder,
+    /// The certificate (PEM or DER)
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "serial",
+        required_unless_present = "serial"
+    )]
+    file: Option<PathBuf>,
+    /// Its serial number, hexadecimal
+    #[arg(long, value_name = "HEX")]
+    serial: Option<String>,
+    /// The authority that issued that serial number
+    #[arg(long, value_name = "ID", default_value = "terminals")]
+    issuer: String,
+    #[command(flatten)]
+    measure: MeasureArguments,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// A terminal: its certificates, codes and sessions
+#[derive(Debug, clap::Args)]
+struct Terminal {
+    #[command(flatten)]
+    instance: InstanceFolder,
+    /// The terminal's identifier: T and ten characters
+    #[arg(value_name = "TERMINAL")]
+    id: String,
+    #[command(flatten)]
+    measure: MeasureArguments,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// A facility: the certificates of all its devices, and its sessions; --hold is quarantine
+#[derive(Debug, clap::Args)]
+struct Facility {
+    #[command(flatten)]
+    instance: InstanceFolder,
+    /// The facility's identifier, twelve digits
+    #[arg(value_name = "FACILITY")]
+    id: String,
+    #[command(flatten)]
+    measure: MeasureArguments,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// A key that others have: every certificate for it, and it is never certified again
+#[derive(Debug, clap::Args)]
+struct Key {
+    #[command(flatten)]
+    instance: InstanceFolder,
+    /// A certificate for the key, or the public key itself (PEM or DER)
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "sha256",
+        required_unless_present = "sha256"
+    )]
+    file: Option<PathBuf>,
+    /// SHA-256 of its SubjectPublicKeyInfo, hexadecimal
+    #[arg(long, value_name = "HEX")]
+    sha256: Option<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// An authority, with everything that it signed
+#[derive(Debug, clap::Args)]
+struct Issuer {
+    #[command(flatten)]
+    instance: InstanceFolder,
+    /// The authority: terminals, routers, servers
+    #[arg(value_name = "ID")]
+    id: String,
+    /// Why
+    #[arg(long, value_enum)]
+    reason: Reason,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(id = "measure_choice", required = true, multiple = false, args = ["reason", "hold", "release"])]
+struct MeasureArguments {
+    /// Revoke for ever, for this reason
+    #[arg(long, value_enum)]
+    reason: Option<Reason>,
+    /// Hold: until released
+    #[arg(long)]
+    hold: bool,
+    /// End the hold
+    #[arg(long)]
+    release: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Common {
+    /// Since when key or holder were not to be relied on (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = rfc3339)]
+    invalid_since: Option<OffsetDateTime>,
+    /// Why, for the audit trail; at most 200 characters
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, value_parser = note)]
+    note: String,
+    /// The answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Reasons of RFC 5280 §5.3.1 that we give.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Reason {
+    Unspecified,
+    KeyCompromise,
+    CaCompromise,
+    AffiliationChanged,
+    Superseded,
+    CessationOfOperation,
+    PrivilegeWithdrawn,
+}
+
+impl From<Reason> for RevocationReason {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Unspecified => Self::Unspecified,
+            Reason::KeyCompromise => Self::KeyCompromise,
+            Reason::CaCompromise => Self::CaCompromise,
+            Reason::AffiliationChanged => Self::AffiliationChanged,
+            Reason::Superseded => Self::Superseded,
+            Reason::CessationOfOperation => Self::CessationOfOperation,
+            Reason::PrivilegeWithdrawn => Self::PrivilegeWithdrawn,
+        }
+    }
+}
+
+fn rfc3339(text: &str) -> Result<OffsetDateTime, String> {
+    OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| "write it like 2026-11-20T18:00:00+09:00".to_owned())
+}
+
+fn note(text: &str) -> Result<String, String> {
+    const MOST: usize = 200;
+    if text.chars().count() > MOST || text.chars().any(char::is_control) {
+        return Err(format!("at most {MOST} characters, none of them a control character"));
+    }
+    Ok(text.trim().to_owned())
+}
+
+impl MeasureArguments {
+    fn measure(&self) -> Measure {
+        match self.reason {
+            Some(reason) => Measure::Revoke(reason.into()),
+            None if self.hold => Measure::Hold,
+            // The group lets exactly one of the three through.
+            None => Measure::Release,
+        }
+    }
+}
+
+impl Revoke {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        runtime()?.block_on(async {
+            match self.command {
+                Command::Certificate(command) => command.run().await,
+                Command::Terminal(Terminal { instance, id, measure, common }) => {
+                    run(&instance, Target::Terminal(id), measure.measure(), common).await
+                }
+                Command::Facility(Facility { instance, id, measure, common }) => {
+                    run(&instance, Target::Facility(id), measure.measure(), common).await
+                }
+                Command::Key(command) => command.run().await,
+                Command::Issuer(Issuer { instance, id, reason, common }) => {
+                    let exit =
+                        run(&instance, Target::Issuer(id), Measure::Revoke(reason.into()), common);
+                    let exit = exit.await?;
+                    eprintln!(
+                        "Its own certificate is on the root's next list, which needs the root's \
+                         key: sign it now. Then make a new authority."
+                    );
+                    Ok(exit)
+                }
+            }
+        })
+    }
+}
+
+impl OneCertificate {
+    async fn run(self) -> Result<Exit, Failure> {
+        let store = open(&self.instance).await?;
+        let target = match (&self.file, &self.serial) {
+            (Some(path), _) => {
+                let der = certificate_der(&read(path)?).ok_or_else(|| {
+                    format!("{} holds no certificate (PEM or DER)", path.display())
+                })?;
+                let found =
+                    certificate::find_by_fingerprint(&mut store.read(), &fingerprint(&der)).await?;
+                let found = found.ok_or("this certificate was not issued here")?;
+                Target::Certificate { issuer_id: found.issuer_id, serial: found.serial }
+            }
+            (None, Some(serial)) => Target::Certificate {
+                issuer_id: self.issuer.clone(),
+                serial: Serial::from_hex(&serial.replace([':', ' '], ""))?.as_octets().to_vec(),
+            },
+            (None, None) => return Err("give --file or --serial".into()),
+        };
+        carry_out(&store, target, self.measure.measure(), self.common).await
+    }
+}
+
+impl Key {
+    async fn run(self) -> Result<Exit, Failure> {
+        let spki_sha256 = match (&self.file, &self.sha256) {
+            (Some(path), _) => key_of(&read(path)?).ok_or_else(|| {
+                format!("{} holds no certificate and no public key", path.display())
+            })?,
+            (None, Some(digest)) => hex::decode(digest)
+                .ok()
+                .and_then(|digest| digest.try_into().ok())
+                .ok_or("--sha256 takes 64 hexadecimal digits")?,
+            (None, None) => return Err("give --file or --sha256".into()),
+        };
+        let measure = Measure::Revoke(RevocationReason::KeyCompromise);
+        run(&self.instance, Target::Key(spki_sha256), measure, self.common).await
+    }
+}
+
+async fn open(instance: &InstanceFolder) -> Result<Store, Failure> {
+    let config = Config::read(&instance.dir)?;
+    Ok(Store::open(config.instance().database(), config.instance().node()).await?)
+}
+
+async fn run(
+    instance: &InstanceFolder,
+    target: Target,
+    measure: Measure,
+    common: Common,
+) -> Result<Exit, Failure> {
+    let store = open(instance).await?;
+    carry_out(&store, target, measure, common).await
+}
+
+async fn carry_out(
+    store: &Store,
+    target: Target,
+    measure: Measure,
+    common: Common,
+) -> Result<Exit, Failure> {
+    let order = Order {
+        target,
+        measure,
+        invalidity_at: common.invalid_since,
+        note: common.note,
+        actor: Actor::Operator(instance::operator()),
+        at: OffsetDateTime::now_utc(),
+    };
+    let outcome = revocation::carry_out(store, &order).await?;
+    store.close().await;
+    say(&if common.json { as_json(&outcome) } else { in_words(&outcome, measure) })?;
+    Ok(Exit::Done)
+}
+
+fn as_json(outcome: &Outcome) -> String {
+    let certificates: Vec<_> = outcome
+        .certificates
+        .iter()
+        .map(|(issuer, serial)| json!({ "issuer": issuer, "serial": hex::encode(serial) }))
+        .collect();
+    let answer = json!({
+        "changed": outcome.changed,
+        "certificates": certificates,
+        "sessions_ended": outcome.sessions_ended,
+    });
+    format!("{answer}\n")
+}
+
+fn in_words(outcome: &Outcome, measure: Measure) -> String {
+    if !outcome.changed {
+        return "Nothing to change: it stands as you ask.\n".to_owned();
+    }
+    let verb = match measure {
+        Measure::Revoke(_) => "revoked",
+        Measure::Hold => "held",
+        Measure::Release => "released",
+    };
+    let mut text = format!(
+        "{} certificates {verb}, {} sessions ended\n",
+        outcome.certificates.len(),
+        outcome.sessions_ended
+    );
+    for (issuer, serial) in &outcome.certificates {
+        text.push_str(&format!("  {issuer}  {}\n", hex::encode(serial)));
+    }
+    text
+}
+
+fn read(path: &std::path::Path) -> Result<Vec<u8>, Failure> {
+    use std::io::Read;
+    const MOST_OCTETS: u64 = 64 * 1024;
+    let mut octets = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MOST_OCTETS).read_to_end(&mut octets))
+        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    Ok(octets)
+}
+
+fn certificate_der(octets: &[u8]) -> Option<Vec<u8>> {
+    let certificate =
+        Certificate::from_der(octets).or_else(|_| Certificate::from_pem(octets)).ok()?;
+    certificate.to_der().ok()
+}
+
+fn key_of(octets: &[u8]) -> Option<[u8; 32]> {
+    if let Some(der) = certificate_der(octets) {
+        let certificate = Certificate::from_der(&der).ok()?;
+        let spki = certificate.tbs_certificate().subject_public_key_info().to_der().ok()?;
+        return Some(public_key_sha256(&spki));
+    }
+    use spki::SubjectPublicKeyInfoOwned;
+    let spki = SubjectPublicKeyInfoOwned::from_der(octets)
+        .or_else(|_| SubjectPublicKeyInfoOwned::from_pem(octets))
+        .ok()?;
+    Some(public_key_sha256(&spki.to_der().ok()?))
+}

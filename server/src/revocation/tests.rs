@@ -1,0 +1,161 @@
+use sekisho_ca::revocation::RevocationReason;
+use sekisho_store::{
+    audit::{self, Actor},
+    revocation::Status,
+};
+use time::Duration;
+
+use super::*;
+use crate::{
+    app::App,
+    testing::{self, TestTerminal},
+};
+
+fn order(app: &App, target: Target, measure: Measure) -> Order {
+    Order {
+        target,
+        measure,
+        invalidity_at: None,
+        note: "盗難".to_owned(),
+        actor: Actor::Operator("operator".to_owned()),
+        at: app.now(),
+    }
+}
+
+async fn status(app: &App, terminal: &TestTerminal) -> Status {
+    let issued = &terminal.certificate;
+    let serial = issued.serial.as_octets();
+    revocation::status(&mut app.store().read(), &issued.issuer_id, serial).await.unwrap().unwrap()
+}
+
+async fn acts(app: &App) -> Vec<String> {
+    let records = audit::list(&mut app.store().read(), "", None, 1_000).await.unwrap();
+    records
+        .iter()
+        .map(|record| String::from_utf8(record.canonical.clone()).unwrap())
+        .filter(|record| record.contains("\"act\":\"revocation."))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_facility_in_quarantine_loses_everything_and_gets_it_back() {
+    let test = testing::app().await;
+    let (inside, outside) =
+        (testing::terminal(&test.app, 1).await, testing::terminal(&test.app, 2).await);
+    let facility = || Target::Facility(inside.organisation_id.clone());
+    let hold = order(&test.app, facility(), Measure::Hold);
+    let held = carry_out(test.app.store(), &hold).await.unwrap();
+    assert!(held.changed);
+    assert_eq!(held.certificates.len(), 1);
+    assert_ne!(status(&test.app, &inside).await, Status::Good);
+    assert_eq!(status(&test.app, &outside).await, Status::Good);
+    let is_active = async || {
+        organisation::is_active(&mut test.app.store().read(), &inside.organisation_id)
+            .await
+            .unwrap()
+    };
+    assert!(!is_active().await);
+    let again = carry_out(test.app.store(), &hold).await.unwrap();
+    assert_eq!(again, Outcome::default());
+    let release = order(&test.app, facility(), Measure::Release);
+    assert!(carry_out(test.app.store(), &release).await.unwrap().changed);
+    assert_eq!(status(&test.app, &inside).await, Status::Good);
+    assert!(is_active().await);
+    let acts = acts(&test.app).await;
+    assert_eq!(acts.len(), 3);
+    assert!(
+        acts.iter().all(|act| act.contains("盗難") && act.contains("\"operator\"")),
+        "{acts:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_terminal_is_held_released_and_revoked_for_ever() {
+    let test = testing::app().await;
+    let device = testing::terminal(&test.app, 1).await;
+    let run = async |measure| {
+        let order = order(&test.app, Target::Terminal(device.terminal_id.clone()), measure);
+        carry_out(test.app.store(), &order).await
+    };
+    assert_eq!(run(Measure::Hold).await.unwrap().certificates.len(), 1);
+    assert_eq!(run(Measure::Release).await.unwrap().certificates.len(), 1);
+    assert!(!run(Measure::Release).await.unwrap().changed);
+    assert_eq!(status(&test.app, &device).await, Status::Good);
+    let lost = Measure::Revoke(RevocationReason::KeyCompromise);
+    assert!(run(lost).await.unwrap().changed);
+    assert!(!run(lost).await.unwrap().changed);
+    assert!(matches!(run(Measure::Release).await, Err(RevocationError::TerminalRevoked { .. })));
+    let expected = Status::Revoked { reason: 1, at: test.app.now() };
+    assert_eq!(status(&test.app, &device).await, expected);
+    let found = terminal::find(&mut test.app.store().read(), &device.terminal_id).await.unwrap();
+    assert_eq!(found.unwrap().status, TerminalStatus::Revoked);
+}
+
+#[tokio::test]
+async fn a_compromised_key_is_refused_even_where_it_was_never_certified() {
+    let test = testing::app().await;
+    let device = testing::terminal(&test.app, 1).await;
+    let revoke = Measure::Revoke(RevocationReason::KeyCompromise);
+    let used = Target::Key(device.certificate.public_key_sha256);
+    let outcome = carry_out(test.app.store(), &order(&test.app, used, revoke)).await.unwrap();
+    assert_eq!(outcome.certificates.len(), 1);
+    let unused = Target::Key([7; 32]);
+    let outcome = carry_out(test.app.store(), &order(&test.app, unused, revoke)).await.unwrap();
+    assert!(outcome.changed && outcome.certificates.is_empty());
+    let mut reader = test.app.store().read();
+    assert!(key_is_compromised(&mut reader, &[7; 32], &[]).await.unwrap());
+    assert!(!key_is_compromised(&mut reader, &[8; 32], &[]).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_revoked_authority_takes_its_certificates_along() {
+    let test = testing::app().await;
+    let device = testing::terminal(&test.app, 1).await;
+    let revoke = Measure::Revoke(RevocationReason::CaCompromise);
+    let outcome =
+        carry_out(test.app.store(), &order(&test.app, Target::Issuer("terminals".into()), revoke))
+            .await
+            .unwrap();
+    // Its own, on the root's list.
+    assert_eq!(outcome.certificates.len(), 1);
+    assert_eq!(outcome.certificates[0].0, "root");
+    assert_eq!(status(&test.app, &device).await, Status::Revoked { reason: 2, at: test.app.now() });
+    let fingerprint = device.certificate.fingerprint;
+    let connection =
+        sekisho_store::facility_connection::find(&mut test.app.store().read(), &fingerprint)
+            .await
+            .unwrap()
+            .unwrap();
+    assert!(connection.certificate_revoked);
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_and_changes_nothing() {
+    let test = testing::app().await;
+    let device = testing::terminal(&test.app, 1).await;
+    let own = || Target::Certificate {
+        issuer_id: "terminals".to_owned(),
+        serial: device.certificate.serial.as_octets().to_vec(),
+    };
+    let superseded = Measure::Revoke(RevocationReason::Superseded);
+    for (target, measure) in [
+        (Target::Key([1; 32]), Measure::Hold),
+        (Target::Key([1; 32]), superseded),
+        (Target::Issuer("terminals".into()), Measure::Release),
+        (Target::Issuer("terminals".into()), Measure::Revoke(RevocationReason::KeyCompromise)),
+        (own(), Measure::Revoke(RevocationReason::CertificateHold)),
+        (own(), Measure::Revoke(RevocationReason::CaCompromise)),
+        (Target::Issuer("nobody".into()), superseded),
+        (Target::Terminal("T0".into()), superseded),
+        (Target::Facility("000000000000".into()), Measure::Hold),
+        (Target::Certificate { issuer_id: "terminals".into(), serial: vec![1] }, Measure::Hold),
+    ] {
+        let order = order(&test.app, target, measure);
+        assert!(carry_out(test.app.store(), &order).await.is_err(), "{order:?}");
+    }
+    let mut ahead = order(&test.app, own(), superseded);
+    ahead.invalidity_at = Some(test.app.now() + Duration::HOUR);
+    assert!(carry_out(test.app.store(), &ahead).await.is_err());
+    assert_eq!(status(&test.app, &device).await, Status::Good);
+    assert!(acts(&test.app).await.is_empty());
+}
