@@ -20,7 +20,14 @@ mod purpose;
 mod serial_number;
 mod signature_algorithm;
 mod size;
+mod strength;
 mod subject;
+mod target_issuer;
+mod target_key_usage;
+mod target_names;
+mod target_public_key;
+mod target_purpose;
+mod target_subject;
 mod throwaway;
 mod validity;
 mod version;
@@ -106,7 +113,7 @@ struct Subject<'a> {
 type Verdict = Result<(), String>;
 type Rule = fn(&Subject<'_>) -> Verdict;
 
-const RULES: [(&str, Rule); 18] = [
+const RULES: [(&str, Rule); 25] = [
     ("canonical", canonical::check),
     ("version", version::check),
     ("serial_number", serial_number::check),
@@ -125,6 +132,13 @@ const RULES: [(&str, Rule); 18] = [
     ("crl_distribution", crl_distribution::check),
     ("authority_access", authority_access::check),
     ("size", size::check),
+    ("strength", strength::check),
+    ("target_subject", target_subject::check),
+    ("target_names", target_names::check),
+    ("target_key_usage", target_key_usage::check),
+    ("target_purpose", target_purpose::check),
+    ("target_public_key", target_public_key::check),
+    ("target_issuer", target_issuer::check),
 ];
 
 /// Judges the octets.
@@ -161,6 +175,11 @@ where
         .tbs_certificate()
         .get_extension::<T>()
         .map_err(|error| format!("extension {} is unreadable: {error}", T::OID))
+}
+
+/// The family that has to use the certificate, for the rules about it.
+fn target<'a>(subject: &'a Subject<'_>) -> Option<&'a crate::profile::Target> {
+    subject.context.approved.profile.target()
 }
 
 fn ensure(holds: bool, what: impl FnOnce() -> String) -> Verdict {

@@ -1,9 +1,13 @@
 //! Certificate profiles: data, one file each, made into a validated twin before use.
 //!
 //! The files in `ca/profiles/` quote the certificate policy (`docs/certificate-policy.md` §7.1).
-//! Unknown keys are refused: a misspelt limit must not vanish.
+//! Unknown keys are refused: a misspelt limit must not vanish. A file may inherit from a shipped
+//! one and say only what is different: so the router families stand on the generic profile.
 
 mod config;
+mod shipped;
+mod strength;
+mod target;
 
 use const_oid::{ObjectIdentifier, db::rfc5280};
 use der::flagset::FlagSet;
@@ -12,6 +16,8 @@ use time::Duration;
 use x509_cert::ext::pkix::KeyUsages;
 
 pub use config::ProfileError;
+pub use strength::{StrengthLimit, StrengthLimits};
+pub use target::{Basis, NameForm, Target};
 
 /// A validated profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +35,8 @@ pub struct Profile {
     ocsp_access: bool,
     ca_issuers_access: bool,
     ocsp_no_check: bool,
-    most_octets: usize,
+    most_octets: OctetLimits,
+    target: Option<Target>,
 }
 
 /// What makes a certificate one of an authority.
@@ -39,29 +46,62 @@ pub struct AuthorityRule {
     pub path_length: Option<u8>,
 }
 
-/// A kind of key that a profile certifies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A kind of key that a profile certifies or a target uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PublicKeyRule {
     /// P-256.
     P256,
     /// P-384.
     P384,
-    /// RSA with at least so many bits.
+    /// RSA with exactly so many bits: odd sizes are a sign of odd generators.
     Rsa {
         /// Bits of the modulus.
-        least_bits: usize,
+        bits: usize,
     },
 }
 
 impl PublicKeyRule {
-    fn allows(self, kind: PublicKeyKind) -> bool {
+    /// Whether a key is of this kind; RSA with the exponent 65537 only.
+    #[must_use]
+    pub fn allows(self, kind: PublicKeyKind) -> bool {
         match (self, kind) {
             (Self::P256, PublicKeyKind::P256) | (Self::P384, PublicKeyKind::P384) => true,
-            (Self::Rsa { least_bits }, PublicKeyKind::Rsa { modulus_bits, usual_exponent }) => {
-                usual_exponent && (least_bits..=8192).contains(&modulus_bits)
+            (Self::Rsa { bits }, PublicKeyKind::Rsa { modulus_bits, usual_exponent }) => {
+                usual_exponent && bits == modulus_bits
             }
             _ => false,
         }
+    }
+}
+
+/// How long a certificate may be, in octets of DER.
+///
+/// The length follows from the key inside and from the issuer's signature, so one number would be
+/// too wide for the small ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OctetLimits {
+    by_key: Vec<(PublicKeyRule, usize)>,
+    access: usize,
+    rsa_issuer: usize,
+}
+
+impl OctetLimits {
+    /// The limit for a key of this kind under an ECDSA issuer, without authorityInfoAccess.
+    #[must_use]
+    pub fn for_key(&self, kind: PublicKeyKind) -> Option<usize> {
+        self.by_key.iter().find(|(key, _)| key.allows(kind)).map(|(_, most)| *most)
+    }
+
+    /// What authorityInfoAccess (OCSP and caIssuers) may add.
+    #[must_use]
+    pub fn access(&self) -> usize {
+        self.access
+    }
+
+    /// What an issuer that signs by RSA may add.
+    #[must_use]
+    pub fn rsa_issuer(&self) -> usize {
+        self.rsa_issuer
     }
 }
 
@@ -85,26 +125,6 @@ impl Profile {
     /// [`ProfileError`].
     pub fn from_toml(text: &str) -> Result<Self, ProfileError> {
         config::read(text)
-    }
-
-    /// The profile that this build ships under `name`: `root`, `issuing`, `terminal`, `router`,
-    /// `server` or `ocsp_responder`.
-    ///
-    /// # Errors
-    /// [`ProfileError::Unknown`]; a test proves that each shipped file is valid.
-    pub fn shipped(name: &str) -> Result<Self, ProfileError> {
-        let text = match name {
-            "root" => include_str!("../profiles/root.toml"),
-            "issuing" => include_str!("../profiles/issuing.toml"),
-            "terminal" => include_str!("../profiles/terminal.toml"),
-            "router" => include_str!("../profiles/router.toml"),
-            "server" => include_str!("../profiles/server.toml"),
-            "ocsp_responder" => include_str!("../profiles/ocsp_responder.toml"),
-            other => {
-                return Err(ProfileError::Unknown { name: other.to_owned() });
-            }
-        };
-        Self::from_toml(text)
     }
 
     /// The same profile with another lifetime, at most the policy's.
@@ -197,10 +217,16 @@ impl Profile {
         self.ocsp_no_check
     }
 
-    /// Longest certificate.
+    /// How long the certificate may be.
     #[must_use]
-    pub fn most_octets(&self) -> usize {
-        self.most_octets
+    pub fn most_octets(&self) -> &OctetLimits {
+        &self.most_octets
+    }
+
+    /// The family of devices that has to use the certificate, if it is written for one.
+    #[must_use]
+    pub fn target(&self) -> Option<&Target> {
+        self.target.as_ref()
     }
 }
 
@@ -211,11 +237,9 @@ pub(crate) const ANY_POLICY: ObjectIdentifier = rfc5280::ANY_POLICY;
 mod tests {
     use super::*;
 
-    const NAMES: [&str; 6] = ["root", "issuing", "terminal", "router", "server", "ocsp_responder"];
-
     #[test]
     fn each_shipped_profile_is_valid_and_says_its_own_name() {
-        for name in NAMES {
+        for name in Profile::shipped_names() {
             assert_eq!(Profile::shipped(name).unwrap().name(), name);
         }
         assert!(matches!(Profile::shipped("admin"), Err(ProfileError::Unknown { .. })));
@@ -228,6 +252,9 @@ mod tests {
             Profile::from_toml(&format!("life_time_days = 3\n{text}")),
             Err(ProfileError::Toml(_))
         ));
+        assert!(Profile::from_toml(&format!("inherits = 3\n{text}")).is_err());
+        let text = include_str!("../profiles/router_strongswan.toml");
+        assert!(Profile::from_toml(&format!("{text}\ncolour = 'blue'")).is_err());
     }
 
     #[test]
@@ -241,14 +268,70 @@ mod tests {
             ("lifetime_days = 366", "lifetime_days = 20000"),
             ("\"client_auth\"", "\"any\""),
             ("\"p256\"", "\"p192\""),
+            ("\"p256\"", "\"p256\", \"p256\""),
             ("\"terminal\"\n", "\"\"\n"),
             ("alternative_names = \"facility\"", "alternative_names = \"all\""),
             ("policy = \"terminal\"", "policy = \"1.2.3.x\""),
+            ("\np256 = 800", "\n"),
+            ("\np256 = 800", "\np256 = 100"),
+            ("\np256 = 800", "\np521 = 800"),
         ] {
             let changed = text.replacen(from, to, 1);
             assert_ne!(changed, text, "{from}");
             assert!(Profile::from_toml(&changed).is_err(), "{to}");
         }
+    }
+
+    #[test]
+    fn a_profile_that_its_target_could_not_use_is_refused_when_it_is_read() {
+        let text = include_str!("../profiles/router_openiked.toml");
+        assert!(Profile::from_toml(text).is_ok());
+        for (before, why) in [
+            // Nothing to match the peer by.
+            ("alternative_names = \"facility\"", "name"),
+            ("key_usage = [\"key_encipherment\"]", "key_usage"),
+            ("extended_key_usage = [\"ocsp_signing\"]", "extended_key_usage"),
+            ("public_keys = [\"rsa2048\"]", "public_keys"),
+        ] {
+            let refused = Profile::from_toml(&format!("{before}\n{text}")).unwrap_err();
+            assert!(refused.to_string().contains(why), "{refused}");
+        }
+    }
+
+    #[test]
+    fn inheritance_has_one_step_and_a_known_beginning() {
+        let child = |base: &str| format!("name = 'x'\ninherits = '{base}'\nlifetime_days = 30");
+        let router = Profile::shipped("router").unwrap();
+        let made = Profile::from_toml(&child("router")).unwrap();
+        assert_eq!(made.lifetime(), Duration::days(30));
+        assert_eq!(made.key_usage(), router.key_usage());
+        assert_eq!(made.target(), router.target());
+        for base in ["router_strongswan", "nobody"] {
+            assert!(Profile::from_toml(&child(base)).is_err(), "{base}");
+        }
+    }
+
+    #[test]
+    fn every_family_is_told_apart_and_says_how_it_is_known() {
+        let mut families = Vec::new();
+        for name in Profile::router_families() {
+            let profile = Profile::shipped(name).unwrap();
+            let target = profile.target().unwrap();
+            assert!(!families.contains(&target.family().to_owned()), "{name}");
+            families.push(target.family().to_owned());
+            assert!(!target.source().is_empty(), "{name}");
+            assert_eq!(profile.alternative_names(), AlternativeNames::FacilityAndNetworkNames);
+            assert_eq!(profile.policy(), Some(sekisho_wire::oid::POLICY_ROUTER));
+            if target.basis() == Basis::Unknown {
+                // Nothing is known, so nothing may differ from the generic one but the name.
+                let generic = Profile::shipped("router").unwrap();
+                assert_eq!(profile.extended_key_usage(), generic.extended_key_usage());
+                assert_eq!(profile.public_keys, generic.public_keys);
+                assert_eq!(profile.most_octets, generic.most_octets);
+                assert_eq!(target.names(), generic.target().unwrap().names());
+            }
+        }
+        assert_eq!(families.len(), 10);
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::{
 pub(super) struct Example {
     pub(super) register: RegisterEntry,
     pub(super) subject: Name,
-    key: SoftwareKey,
+    pub(super) key: SoftwareKey,
 }
 
 impl Example {

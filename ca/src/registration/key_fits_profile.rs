@@ -27,7 +27,21 @@ mod tests {
     use sekisho_key::{RsaSize, SoftwareKey};
 
     use super::*;
-    use crate::registration::approve_server;
+    use crate::registration::{approve_server, examples::Example};
+
+    #[test]
+    fn a_terminal_with_2048_bits_is_refused_and_with_3072_is_not() {
+        let mut example = Example::new();
+        example.key = SoftwareKey::generate_rsa(RsaSize::Bits3072).unwrap();
+        assert!(example.approve().is_ok());
+        example.key = SoftwareKey::generate_rsa(RsaSize::Bits2048).unwrap();
+        match example.approve() {
+            Err(RegistrationError::KeyKind { kind: Some(kind), .. }) => {
+                assert_eq!(kind, PublicKeyKind::Rsa { modulus_bits: 2048, usual_exponent: true });
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 
     #[test]
     fn a_server_with_an_rsa_key_is_refused() {
