@@ -69,6 +69,8 @@ pub enum TokenKeyKind {
     P384,
     /// RSA with 3,072 bits and exponent 65537.
     Rsa3072,
+    /// RSA with 4,096 bits and exponent 65537.
+    Rsa4096,
 }
 
 impl Token {
@@ -163,6 +165,9 @@ impl Token {
         let curve = |oid: const_oid::ObjectIdentifier| {
             oid.to_der().map(Attribute::EcParams).map_err(malformed)
         };
+        let rsa = |bits: std::ffi::c_ulong| {
+            [Attribute::ModulusBits(bits.into()), Attribute::PublicExponent(vec![1, 0, 1])]
+        };
         let mechanism = match kind {
             TokenKeyKind::P256 => {
                 public.push(curve(rfc5912::SECP_256_R_1)?);
@@ -173,8 +178,11 @@ impl Token {
                 Mechanism::EccKeyPairGen
             }
             TokenKeyKind::Rsa3072 => {
-                public.push(Attribute::ModulusBits(3072.into()));
-                public.push(Attribute::PublicExponent(vec![1, 0, 1]));
+                public.extend(rsa(3072));
+                Mechanism::RsaPkcsKeyPairGen
+            }
+            TokenKeyKind::Rsa4096 => {
+                public.extend(rsa(4096));
                 Mechanism::RsaPkcsKeyPairGen
             }
         };

@@ -248,13 +248,21 @@ mod tests {
 
     #[tokio::test]
     async fn each_kind_signs_what_its_algorithm_says() {
-        let cases: [(SoftwareKey, &'static dyn VerificationAlgorithm); 3] = [
+        let cases: [(SoftwareKey, &'static dyn VerificationAlgorithm); 5] = [
             (SoftwareKey::generate_p256().unwrap(), &ECDSA_P256_SHA256_ASN1),
             (SoftwareKey::generate_p384().unwrap(), &ECDSA_P384_SHA384_ASN1),
             (SoftwareKey::generate_rsa(RsaSize::Bits2048).unwrap(), &RSA_PKCS1_2048_8192_SHA256),
+            (SoftwareKey::generate_rsa(RsaSize::Bits3072).unwrap(), &RSA_PKCS1_2048_8192_SHA256),
+            (SoftwareKey::generate_rsa(RsaSize::Bits4096).unwrap(), &RSA_PKCS1_2048_8192_SHA256),
         ];
         for (key, with) in &cases {
-            let signature = key.sign(b"message").await.unwrap();
+            // Wrapped and unwrapped it is the same key.
+            let secret = SecretString::from("p".to_owned());
+            let pem =
+                key.to_encrypted_pem(&secret, Stretch::MachineSecret, &SystemRandomness).unwrap();
+            let again = SoftwareKey::from_encrypted_pem(pem.as_bytes(), &secret).unwrap();
+            assert_eq!(again.public_key_der(), key.public_key_der());
+            let signature = again.sign(b"message").await.unwrap();
             assert!(verifies(key, *with, b"message", &signature));
             assert!(!verifies(key, *with, b"messagf", &signature));
         }

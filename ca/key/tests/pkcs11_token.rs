@@ -99,10 +99,11 @@ async fn a_key_made_in_the_token_signs_and_is_found_again() {
         return;
     }
     let token = open();
-    let cases: [(&str, TokenKeyKind, &'static dyn VerificationAlgorithm); 3] = [
+    let cases: [(&str, TokenKeyKind, &'static dyn VerificationAlgorithm); 4] = [
         ("p256", TokenKeyKind::P256, &ECDSA_P256_SHA256_ASN1),
         ("p384", TokenKeyKind::P384, &ECDSA_P384_SHA384_ASN1),
-        ("rsa", TokenKeyKind::Rsa3072, &RSA_PKCS1_2048_8192_SHA256),
+        ("rsa3072", TokenKeyKind::Rsa3072, &RSA_PKCS1_2048_8192_SHA256),
+        ("rsa4096", TokenKeyKind::Rsa4096, &RSA_PKCS1_2048_8192_SHA256),
     ];
     for (label, kind, with) in cases {
         let made = token.generate(label, kind).unwrap();
