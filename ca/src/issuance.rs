@@ -11,8 +11,90 @@
 //! Power may fail after any step: a certificate that might exist is known by its intention, and
 //! a serial number is never used twice. A [`LintedTbs`] comes from linting only and is consumed
 //! by signing, so steps 3 and 5 cannot be taken in another order.
+//!
+//! # What does not compile
+//!
+//! Each of these differs in one thing from what does compile, which stands first.
+//!
+//! An authority shows its certificate, and never its key:
+//! ```
+//! fn look(authority: &sekisho_ca::authority::Authority) { authority.public_key_der(); }
+//! ```
+//! ```compile_fail,E0624
+//! fn look(authority: &sekisho_ca::authority::Authority) { authority.key(); }
+//! ```
+//! ```compile_fail,E0616
+//! fn look(authority: &sekisho_ca::authority::Authority) { let _ = &authority.key; }
+//! ```
+//! What passed the lint comes from the lint alone, and once:
+//! ```
+//! fn octets(linted: &sekisho_ca::lint::LintedTbs) -> &[u8] { linted.tbs_der() }
+//! ```
+//! ```compile_fail,E0451
+//! let linted = sekisho_ca::lint::LintedTbs { tbs_der: Vec::new() };
+//! ```
+//! ```compile_fail,E0277
+//! fn copied<T: Clone>() {}
+//! copied::<sekisho_ca::lint::LintedTbs>();
+//! ```
+//! ```compile_fail,E0603
+//! use sekisho_ca::lint::lint;
+//! ```
+//! The steps cannot be taken one by one from outside:
+//! ```
+//! use sekisho_ca::issuance::ApprovedRequest;
+//! ```
+//! ```compile_fail,E0603
+//! use sekisho_ca::issuance::sign;
+//! ```
+//! ```compile_fail,E0603
+//! use sekisho_ca::issuance::certify;
+//! ```
+//! ```compile_fail,E0603
+//! use sekisho_ca::issuance::Issuer;
+//! ```
+//! ```compile_fail,E0603
+//! use sekisho_ca::issuance::tbs;
+//! ```
+//! What was approved comes from registration, and what is proven from its proof:
+//! ```
+//! use sekisho_ca::request::{RequestError, UnverifiedRequest, VerifiedRequest};
+//! fn prove(request: UnverifiedRequest) -> Result<VerifiedRequest, RequestError> {
+//!     request.verify()
+//! }
+//! ```
+//! ```compile_fail,E0308
+//! use sekisho_ca::request::{RequestError, UnverifiedRequest, VerifiedRequest};
+//! fn prove(request: UnverifiedRequest) -> Result<VerifiedRequest, RequestError> {
+//!     Ok(request)
+//! }
+//! ```
+//! ```compile_fail,E0277
+//! fn made<T: Default>() {}
+//! made::<sekisho_ca::issuance::ApprovedRequest>();
+//! ```
+//! ```compile_fail,E0616
+//! fn change(mut approved: sekisho_ca::issuance::ApprovedRequest) {
+//!     approved.public_key_der.clear();
+//! }
+//! ```
+//! An unproven request is not approved:
+//! ```
+//! use sekisho_ca::{profile::Profile, registration::{RegisterEntry, approve_terminal}};
+//! fn ask(request: &sekisho_ca::request::VerifiedRequest, entry: &RegisterEntry, profile: &Profile) {
+//!     let _ = approve_terminal(request, entry, profile);
+//! }
+//! ```
+//! ```compile_fail,E0308
+//! use sekisho_ca::{profile::Profile, registration::{RegisterEntry, approve_terminal}};
+//! fn ask(request: &sekisho_ca::request::UnverifiedRequest, entry: &RegisterEntry, profile: &Profile) {
+//!     let _ = approve_terminal(request, entry, profile);
+//! }
+//! ```
 
 pub(crate) mod tbs;
+#[cfg(test)]
+mod tests;
 
 use der::Decode;
 use sekisho_key::{KeyError, Randomness, SigningKey};
