@@ -6,9 +6,11 @@
 mod approval_is_present;
 pub mod dns_name;
 mod facility_is_active;
+pub mod key;
 mod key_fits_profile;
 mod key_is_its_own;
 mod key_is_not_compromised;
+mod key_is_sound;
 mod subject_is_own;
 pub mod terminal_identifier;
 mod terminal_is_active;
@@ -28,7 +30,7 @@ use sekisho_pki::{
 use time::OffsetDateTime;
 use x509_cert::ext::pkix::name::GeneralName;
 
-use self::terminal_identifier::TerminalIdentifier;
+use self::{key::KeyFlaw, terminal_identifier::TerminalIdentifier};
 use crate::{
     authority::Authority, issuance::ApprovedRequest, profile::Profile, record::Subscriber,
     request::VerifiedRequest,
@@ -95,6 +97,9 @@ pub enum RegistrationError {
         /// Whose it is.
         owner: TerminalIdentifier,
     },
+    /// Others can compute the private key, or it is no key at all.
+    #[error(transparent)]
+    KeyFlaw(#[from] KeyFlaw),
     /// The profile certifies other kinds.
     #[error("profile {profile} does not certify this kind of key: {kind:?}")]
     KeyKind {
@@ -133,12 +138,13 @@ pub enum RegistrationError {
 type Rule = fn(&VerifiedRequest, &RegisterEntry, &Profile) -> Result<(), RegistrationError>;
 
 /// In the order in which a person would want to hear of them.
-const RULES: [Rule; 7] = [
+const RULES: [Rule; 8] = [
     facility_is_active::check,
     terminal_is_active::check,
     approval_is_present::check,
     subject_is_own::check,
     key_fits_profile::check,
+    key_is_sound::check,
     key_is_not_compromised::check,
     key_is_its_own::check,
 ];
@@ -180,11 +186,12 @@ pub fn approve_router(
 /// # Errors
 /// [`RegistrationError`].
 pub fn approve_server(
-    key: &dyn SigningKey,
+    signing_key: &dyn SigningKey,
     dns_names: &[&str],
     profile: &Profile,
 ) -> Result<ApprovedRequest, RegistrationError> {
-    key_fits_profile::check_key(key.public_key_der(), profile)?;
+    key_fits_profile::check_key(signing_key.public_key_der(), profile)?;
+    key::check(signing_key.public_key_der())?;
     let first = dns_names.first().ok_or(RegistrationError::NoNetworkName)?;
     let alternative_names = encode_dns_names(dns_names)?;
     // The name people read; clients look at the alternative names only. Longer ones than X.520
@@ -194,7 +201,7 @@ pub fn approve_server(
         profile: profile.clone(),
         subject: name(&[Part::Country("JP"), Part::CommonName(&common_name)]).map_err(encoding)?,
         alternative_names,
-        public_key_der: key.public_key_der().to_vec(),
+        public_key_der: signing_key.public_key_der().to_vec(),
         subscriber: Subscriber::default(),
     })
 }
@@ -206,16 +213,17 @@ pub fn approve_server(
 /// [`RegistrationError`].
 pub fn approve_ocsp_responder(
     authority: &Authority,
-    key: &dyn SigningKey,
+    signing_key: &dyn SigningKey,
     profile: &Profile,
 ) -> Result<ApprovedRequest, RegistrationError> {
-    key_fits_profile::check_key(key.public_key_der(), profile)?;
+    key_fits_profile::check_key(signing_key.public_key_der(), profile)?;
+    key::check(signing_key.public_key_der())?;
     let common_name = format!("OCSP {}", authority.id());
     Ok(ApprovedRequest {
         profile: profile.clone(),
         subject: name(&[Part::Country("JP"), Part::CommonName(&common_name)]).map_err(encoding)?,
         alternative_names: Vec::new(),
-        public_key_der: key.public_key_der().to_vec(),
+        public_key_der: signing_key.public_key_der().to_vec(),
         subscriber: Subscriber::default(),
     })
 }

@@ -149,9 +149,9 @@ impl From<RegistrationError> for EstError {
             RegistrationError::NotApproved { .. } => {
                 "the facility's administrator can issue a code"
             }
-            RegistrationError::KeyCompromised | RegistrationError::KeyKind { .. } => {
-                "make a new P-256 key on this PC"
-            }
+            RegistrationError::KeyCompromised
+            | RegistrationError::KeyKind { .. }
+            | RegistrationError::KeyFlaw(_) => "make a new P-256 key on this PC",
             // Whose key it is goes to the log; the asker learns only that it is not theirs.
             RegistrationError::KeyOfAnother { .. } => {
                 return Self::new(
