@@ -119,18 +119,27 @@ fn values(values: &Values, text: &Text) -> String {
             shown.join(&joint)
         }
         Values::Kinds(kinds) => {
-            let shown: Vec<_> = kinds
-                .iter()
-                .map(|kind| text.t(&format!("authz-kind-{}", kind.replace('_', "-"))))
-                .collect();
+            let shown: Vec<_> = kinds.iter().map(|kind| kind_name(kind, text)).collect();
             shown.join(&joint)
         }
         Values::Groups(groups) => groups.join(&joint),
-        Values::Level(level) => match level.as_str() {
-            acr::HPKI_CARD => text.t("authz-level-hpki"),
-            acr::PASSWORD_TOTP => text.t("authz-level-password"),
-            other => other.to_owned(),
-        },
+        Values::Level(level) => level_name(level, text),
+    }
+}
+
+/// A kind of organisation as people call it.
+#[must_use]
+pub fn kind_name(kind: &str, text: &Text) -> String {
+    text.t(&format!("authz-kind-{}", kind.replace('_', "-")))
+}
+
+/// A level of authentication in words; one that is not ours verbatim.
+#[must_use]
+pub fn level_name(level: &str, text: &Text) -> String {
+    match level {
+        acr::HPKI_CARD => text.t("authz-level-hpki"),
+        acr::PASSWORD_TOTP => text.t("authz-level-password"),
+        other => other.to_owned(),
     }
 }
 

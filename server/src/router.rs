@@ -5,7 +5,7 @@ use axum::Router;
 use crate::{
     app::App,
     assets,
-    console::terminals,
+    console::{notices, organisations, services, staff, status, terminals},
     enrol,
     error::Dialect::{Est, OAuth, Ocsp, Page, Plain, Problem},
     login, middleware,
@@ -97,6 +97,15 @@ fn console_paths() -> Routes {
         .get("/console/roles", people::roles_page::get)
         .post("/console/roles", people::roles_page::post)
         .post("/console/roles/{id}/withdraw", people::roles_page::withdraw)
+        .post("/console/roles/{id}/link", people::roles_page::issue_link)
+        .get("/console/notices", notices::get)
+        .post("/console/notices/{id}/read", notices::read)
+        .get("/console/staff", staff::get)
+        .post("/console/staff/{id}/link", staff::issue_link)
+        .get("/console/services", services::get)
+        .get("/console/organisations", organisations::get)
+        .get("/console/organisations/{id}/status", status::get)
+        .post("/console/organisations/{id}/status", status::post)
         .get("/console/terminals", terminals::list)
         .post("/console/terminals", terminals::create)
         .get("/console/terminals/{id}", terminals::show)

@@ -14,5 +14,7 @@ facility-revoked-title = This terminal is revoked
 facility-revoked-text = Terminal { $terminal } was revoked and can no longer be used.
 facility-revoked-help = If you do not know why, ask your facility's administrator. To use this PC again it has to be enrolled as a new terminal.
 facility-inactive-title = The facility is not active
+facility-suspended-text = Facility { $facility } is suspended, so this terminal cannot be used.
+facility-closed-text = Facility { $facility } was closed, so this terminal cannot be used.
 facility-inactive-text = Facility { $facility } is suspended, closed or not yet activated.
 facility-inactive-help = Ask your facility's administrator to check the state of the facility's registration.

@@ -14,5 +14,7 @@ facility-revoked-title = この端末は失効しています
 facility-revoked-text = 端末 { $terminal } は失効の手続きがとられたため、利用できません。
 facility-revoked-help = 心当たりがない場合は、施設の管理者にお問い合わせください。引き続き使う場合は、新しい端末としての登録が必要です。
 facility-inactive-title = 施設は現在利用できません
+facility-suspended-text = 施設 { $facility } は利用を停止されているため、この端末からは利用できません。
+facility-closed-text = 施設 { $facility } は廃止されたため、この端末からは利用できません。
 facility-inactive-text = 施設 { $facility } は、休止・廃止または利用開始前の状態です。
 facility-inactive-help = 施設の管理者に、施設の登録状況を確かめるよう依頼してください。

@@ -1,3 +1,15 @@
-//! Pages for people who administer something.
+//! Pages by which people without a card run what is theirs.
+//!
+//! Each act names the role that permits it and is audited through [`crate::people::role::Acting`].
 
+pub mod notices;
+pub mod organisations;
+pub mod services;
+pub mod staff;
+pub mod status;
 pub mod terminals;
+
+#[cfg(test)]
+mod scene;
+#[cfg(test)]
+mod tests;

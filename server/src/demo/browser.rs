@@ -1,10 +1,17 @@
 //! A browser's part of the walk, without a browser: cookies, redirects, forms, and the facility
 //! certificate in TLS. It sees nothing that a browser would not see.
 
-use std::net::SocketAddr;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use anyhow::{Context, bail};
-use reqwest::{Certificate, Client, Identity, Method, StatusCode, header};
+use reqwest::{
+    Certificate, Client, Identity, Method, StatusCode,
+    cookie::{CookieStore, Jar},
+    header,
+};
 use serde::Serialize;
 use url::Url;
 
@@ -18,6 +25,35 @@ pub struct Resolution {
 /// One person's browser profile.
 pub struct Browser {
     client: Client,
+    profile: Profile,
+}
+
+/// What a browser holds.
+struct Profile {
+    root_pem: Vec<u8>,
+    identity_pem: Option<Vec<u8>>,
+    hosts: Vec<String>,
+    cookies: Arc<Jar>,
+}
+
+impl Profile {
+    /// A client that is led to this address under every host.
+    fn client(&self, address: Ipv4Addr) -> anyhow::Result<Client> {
+        let mut builder = Client::builder()
+            .tls_certs_only([Certificate::from_pem(&self.root_pem)?])
+            .cookie_provider(Arc::clone(&self.cookies))
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(std::time::Duration::from_secs(30));
+        if let Some(pem) = &self.identity_pem {
+            builder = builder.identity(Identity::from_pem(pem)?);
+        }
+        for host in &self.hosts {
+            // Port 0: the address's own port is used.
+            builder = builder.resolve_to_addrs(host, &[SocketAddr::from((address, 0))]);
+        }
+        Ok(builder.build()?)
+    }
 }
 
 /// A page or another answer, read to its end.
@@ -138,21 +174,40 @@ impl Browser {
         identity_pem: Option<&[u8]>,
         resolution: &Resolution,
     ) -> anyhow::Result<Self> {
-        let mut builder = Client::builder()
-            .tls_certs_only([Certificate::from_pem(root_pem)?])
-            .cookie_store(true)
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(std::time::Duration::from_secs(30));
-        if let Some(pem) = identity_pem {
-            builder = builder.identity(Identity::from_pem(pem)?);
-        }
-        for host in &resolution.hosts {
-            // Port 0: the address's own port is used.
-            let here = [SocketAddr::from(([127, 0, 0, 1], 0))];
-            builder = builder.resolve_to_addrs(host, &here);
-        }
-        Ok(Self { client: builder.build()? })
+        let profile = Profile {
+            root_pem: root_pem.to_owned(),
+            identity_pem: identity_pem.map(<[u8]>::to_vec),
+            hosts: resolution.hosts.clone(),
+            cookies: Arc::default(),
+        };
+        Ok(Self { client: profile.client(Ipv4Addr::LOCALHOST)?, profile })
+    }
+
+    /// The same profile, cookies included, as the names' resolution leads it to another address:
+    /// several processes of one instance stand behind one name.
+    ///
+    /// # Errors
+    /// When the certificate or key does not read.
+    pub fn led_to(&self, address: Ipv4Addr) -> anyhow::Result<Self> {
+        let Profile { root_pem, identity_pem, hosts, cookies } = &self.profile;
+        let profile = Profile {
+            root_pem: root_pem.clone(),
+            identity_pem: identity_pem.clone(),
+            hosts: hosts.clone(),
+            cookies: Arc::clone(cookies),
+        };
+        Ok(Self { client: profile.client(address)?, profile })
+    }
+
+    /// Name and value of each cookie that this profile sends to an address.
+    ///
+    /// # Errors
+    /// When the address does not read.
+    pub fn cookies(&self, url: &str) -> anyhow::Result<Vec<(String, String)>> {
+        let sent = self.profile.cookies.cookies(&Url::parse(url)?);
+        let sent = sent.as_ref().map(|value| value.to_str()).transpose()?.unwrap_or_default();
+        let pairs = sent.split("; ").filter_map(|pair| pair.split_once('='));
+        Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
     /// Opens an address and follows redirects as a browser does.

@@ -49,6 +49,12 @@ impl ConsoleUser {
         Ok(Self { browser, login_name: login_name.to_owned(), public: public.to_owned(), secret })
     }
 
+    /// Somebody whose account was made elsewhere, signed in with this browser.
+    #[must_use]
+    pub fn known(browser: Browser, public: &str, login_name: &str, secret: TotpSecret) -> Self {
+        Self { browser, login_name: login_name.to_owned(), public: public.to_owned(), secret }
+    }
+
     /// Redeems an activation code: the facility's administrator gets an account.
     ///
     /// # Errors

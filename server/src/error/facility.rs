@@ -29,9 +29,13 @@ impl From<FacilityError> for PageError {
                 refused("facility-revoked-title", "facility-revoked-text", "facility-revoked-help")
                     .arg("terminal", terminal_id)
             }
-            FacilityError::FacilityNotActive { organisation_id, .. } => refused(
+            FacilityError::FacilityNotActive { organisation_id, status, .. } => refused(
                 "facility-inactive-title",
-                "facility-inactive-text",
+                match status.as_str() {
+                    "suspended" => "facility-suspended-text",
+                    "closed" => "facility-closed-text",
+                    _ => "facility-inactive-text",
+                },
                 "facility-inactive-help",
             )
             .arg("facility", organisation_id),

@@ -1,16 +1,32 @@
 //! Failures of people without a card, as pages.
 
 use http::{HeaderValue, StatusCode, header};
+use sekisho_store::organisation::OrganisationStatus;
 
 use super::page::PageError;
 use crate::people::{
-    activation::ActivationError, first_use::FirstUseError, role::RoleMissing,
+    activation::ActivationError, first_use::FirstUseError, link::LinkError, role::RoleMissing,
     roles_page::RolesError, sign_in::SignInError, tries::Resting,
 };
 
 impl From<RoleMissing> for PageError {
     fn from(missing: RoleMissing) -> Self {
-        Self { role: Some(Box::new(missing)), ..Self::forbidden() }
+        let refused = match &missing.at_inactive {
+            None => Self::forbidden(),
+            Some(inactive) => {
+                let text = match inactive.status {
+                    OrganisationStatus::Closed => "console-inactive-closed-text",
+                    OrganisationStatus::Approved
+                    | OrganisationStatus::Active
+                    | OrganisationStatus::Suspended => "console-inactive-suspended-text",
+                };
+                let (title, help) = ("console-inactive-title", "console-inactive-help");
+                Self::new(StatusCode::FORBIDDEN, title, text, help)
+                    .arg("facility", &inactive.organisation_id)
+                    .arg("reason", &inactive.reason)
+            }
+        };
+        Self { role: Some(Box::new(missing)), ..refused }
     }
 }
 
@@ -71,6 +87,26 @@ impl From<RolesError> for PageError {
             RolesError::OwnRole => conflict("people-roles-own-text", "people-roles-own-help"),
             RolesError::Store(error) => error.into(),
             RolesError::LoginNameTaken | RolesError::Randomness(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<LinkError> for PageError {
+    fn from(error: LinkError) -> Self {
+        let refused =
+            |status, text, help| Self::new(status, "people-link-refused-title", text, help);
+        match error {
+            LinkError::OwnAccount => {
+                refused(StatusCode::FORBIDDEN, "people-link-own-text", "people-link-own-help")
+            }
+            LinkError::NotFound => Self::not_found(),
+            LinkError::FurtherRole => refused(
+                StatusCode::CONFLICT,
+                "people-link-further-text",
+                "people-link-further-help",
+            ),
+            LinkError::Store(error) => error.into(),
+            LinkError::Randomness(_) => Self::internal(&error),
         }
     }
 }

@@ -18,7 +18,9 @@ use sekisho_pki::{
 use sekisho_store::{
     Queries, StoreError, account, application,
     audit::{Actor, Audited, Entry},
-    enrolment_code, person, role_grant, sql, terminal, transaction,
+    enrolment_code,
+    notice::Addressee,
+    person, role_grant, sql, terminal, transaction,
 };
 use serde_json::{Value, json};
 use time::Duration;
@@ -62,6 +64,9 @@ pub struct Scene {
     pub receipt: String,
     pub activation_code: String,
     pub grant: String,
+    pub officer_id: String,
+    pub colleague_id: String,
+    pub notice: String,
     pub first_use_token: String,
     /// A terminal that waits for its certificate, and its code.
     pub new_terminal: String,
@@ -189,6 +194,14 @@ impl Scene {
         let manager = signed_in(&app, "manager", "facility_administrator", Some(&a)).await;
         let other_manager = signed_in(&app, "other", "facility_administrator", Some(&b)).await;
         let grant = text_of(&app, "SELECT id FROM role_grant WHERE role = 'auditor' LIMIT 1").await;
+        signed_in(&app, "colleague", "facility_administrator", Some(&a)).await;
+        let officer_id =
+            text_of(&app, "SELECT person_id FROM account WHERE login_name = 'officer'");
+        let colleague_id =
+            text_of(&app, "SELECT person_id FROM account WHERE login_name = 'colleague'");
+        let (officer_id, colleague_id) = (officer_id.await, colleague_id.await);
+        let told = Addressee::Role { role: "facility_administrator", organisation_id: Some(&a) };
+        app.store().post_notice("n1", told, "test", "{}", app.now()).await.unwrap();
 
         let mut scene = Self {
             browser: String::new(),
@@ -216,6 +229,9 @@ impl Scene {
             receipt: String::new(),
             activation_code: String::new(),
             grant,
+            officer_id,
+            colleague_id,
+            notice: "n1".to_owned(),
             first_use_token: String::new(),
             code: String::new(),
         };

@@ -236,6 +236,25 @@ fn console(s: &Scene) -> Vec<Row> {
             .parameter(&s.grant, &[NOTHING, &s.membership])
             .payload(Payload::NoFields)
             .good(303),
+        administrator("POST", "/console/roles/{id}/link")
+            .parameter(&s.officer_id, &[NOTHING, &s.membership, &s.colleague_id])
+            .payload(Payload::NoFields)
+            .good(200),
+        at("GET", "/console/notices").cookie(&s.officer, &[]).good(200),
+        manager("POST", "/console/notices/{id}/read")
+            .foreign_cookie(&s.other_manager)
+            .parameter(&s.notice, &[NOTHING, &s.claim])
+            .payload(Payload::NoFields)
+            .good(303),
+        manager("GET", "/console/staff").good(200),
+        manager("POST", "/console/staff/{id}/link")
+            .foreign_cookie(&s.other_manager)
+            .parameter(&s.colleague_id, &[NOTHING, &s.officer_id])
+            .form([required("facility", a).foreign(b).foreign(NOTHING)])
+            .good(200),
+        administrator("GET", "/console/services")
+            .query([optional("page", "0").foreign("-1")])
+            .good(200),
         manager("GET", "/console/terminals").query([optional("page", "0").foreign("-1")]).good(200),
         manager("POST", "/console/terminals")
             .foreign_cookie(&s.other_manager)
@@ -301,6 +320,7 @@ fn members(s: &Scene) -> Vec<Row> {
 fn register(s: &Scene) -> Vec<Row> {
     let (a, application, checked) =
         (&s.here.terminal.organisation_id, &s.application, &s.checked_application);
+    let b = &s.elsewhere.terminal.organisation_id;
     let at = |method, path| Row::new(Public, method, path);
     let officer = |method, path| at(method, path).cookie(&s.officer, &[&s.manager, &s.auditor]);
     let administrator =
@@ -344,6 +364,16 @@ fn register(s: &Scene) -> Vec<Row> {
         officer("POST", "/console/applications/{id}/reject")
             .parameter(application, &[NOTHING, &s.grant])
             .form([required("reason", "名簿にない")])
+            .good(303),
+        officer("GET", "/console/organisations")
+            .query([free("q", "病院"), optional("page", "0").foreign("-1")])
+            .good(200),
+        administrator("GET", "/console/organisations/{id}/status")
+            .parameter(b, &[NOTHING, application])
+            .good(200),
+        administrator("POST", "/console/organisations/{id}/status")
+            .parameter(b, &[NOTHING, application])
+            .form([required("change", "suspend").foreign("burn"), required("reason", "定期点検")])
             .good(303),
         officer("GET", "/console/organisations/{id}")
             .parameter(a, &[NOTHING, application])

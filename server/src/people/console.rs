@@ -31,6 +31,8 @@ struct FacilityCard {
     name: String,
     kind: String,
     status: &'static str,
+    /// Why it may not act.
+    halted: Option<String>,
     codes: Vec<CodeLine>,
 }
 
@@ -53,7 +55,12 @@ fn status_key(status: OrganisationStatus) -> &'static str {
     }
 }
 
-async fn card(app: &App, page: &PageFrame, id: &str) -> Result<Option<FacilityCard>, StoreError> {
+async fn card(
+    app: &App,
+    page: &PageFrame,
+    id: &str,
+    halted: Option<String>,
+) -> Result<Option<FacilityCard>, StoreError> {
     let mut reader = app.store().read();
     let Some(found) = organisation::find(&mut reader, id).await? else { return Ok(None) };
     let lang = page.text.lang();
@@ -72,6 +79,7 @@ async fn card(app: &App, page: &PageFrame, id: &str) -> Result<Option<FacilityCa
         name: found.name,
         kind: kind_name(found.kind, &page.text),
         status: status_key(found.status),
+        halted,
         codes,
     }))
 }
@@ -85,7 +93,11 @@ pub async fn get(
     let page = session.frame(page);
     let mut facilities = Vec::new();
     for id in session.facilities() {
-        facilities.extend(card(&app, &page, id).await?);
+        facilities.extend(card(&app, &page, id, None).await?);
+    }
+    for inactive in &session.inactive {
+        let halted = page.t1("console-facility-halted", "reason", &inactive.reason);
+        facilities.extend(card(&app, &page, &inactive.organisation_id, Some(halted)).await?);
     }
     let roles = session
         .roles

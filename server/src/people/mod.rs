@@ -5,6 +5,7 @@ pub mod console;
 pub mod factors;
 pub mod field;
 pub mod first_use;
+pub mod link;
 pub mod password;
 pub mod role;
 pub mod roles_page;
@@ -13,5 +14,7 @@ pub mod sign_in;
 pub mod totp;
 pub mod tries;
 
+#[cfg(test)]
+mod activation_tests;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use sekisho_store::{
     audit::{Actor, Entry},
+    organisation::OrganisationStatus,
     role_grant::RoleGrant,
 };
 use time::OffsetDateTime;
@@ -123,7 +124,8 @@ impl Acting {
     }
 }
 
-/// Somebody who is signed in has not the role that the act needs.
+/// Somebody who is signed in has not the role that the act needs, or has it at an organisation that
+/// may not act.
 ///
 /// As a page error it carries itself along, so that the refusal is audited where it is answered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -134,6 +136,8 @@ pub struct RoleMissing {
     /// For which organisation, where the role is for one and it is known to exist or was named in
     /// the form of an identifier.
     pub organisation_id: Option<String>,
+    /// The suspended or closed organisation at which the person has it.
+    pub at_inactive: Option<Inactive>,
     /// Who asked.
     pub person_id: String,
     /// From which network address.
@@ -141,11 +145,26 @@ pub struct RoleMissing {
 }
 
 impl RoleMissing {
-    /// The refusal where even the object's existence is nobody's business.
+    /// The refusal where even the object's existence is nobody's business but theirs whose
+    /// organisation may not act for now.
     #[must_use]
     pub fn hidden(self) -> PageError {
+        if self.at_inactive.is_some() {
+            return self.into();
+        }
         PageError { role: Some(Box::new(self)), ..PageError::not_found() }
     }
+}
+
+/// An organisation that may not act, as its administrator has to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inactive {
+    /// The organisation.
+    pub organisation_id: String,
+    /// Suspended or closed.
+    pub status: OrganisationStatus,
+    /// Why, in the words of whoever suspended or closed it.
+    pub reason: String,
 }
 
 #[cfg(test)]

@@ -5,22 +5,20 @@ use axum::{
     extract::State,
     response::{IntoResponse, Redirect, Response},
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::StatusCode;
 use sekisho_store::{
     MayConflict, StoreError, account,
     audit::Audited,
-    first_administrator::token_hash,
     person,
     role_grant::{self, NamedGrant},
     session::{self, Realm},
     transaction,
 };
 use serde::Deserialize;
-use zeroize::Zeroizing;
 
 use super::{
     field::FieldErrors,
+    link::{self, Made, OneTimeLink},
     role::{Role, RoleMissing},
     session::ConsoleSession,
 };
@@ -31,6 +29,8 @@ use crate::{
     page::{Page, PageFrame},
 };
 
+/// Path of the list.
+const PATH: &str = "/console/roles";
 /// The most roles that one page lists.
 const MOST_LISTED: i64 = 500;
 
@@ -87,16 +87,6 @@ struct RolesPage {
     own_person_id: String,
     form: NewPersonForm,
     errors: FieldErrors,
-}
-
-#[derive(Template)]
-#[template(path = "people/link.html")]
-struct LinkPage {
-    page: PageFrame,
-    name: String,
-    login_name: String,
-    link: String,
-    minutes: i64,
 }
 
 /// `GET /console/roles`.
@@ -177,11 +167,8 @@ pub async fn post(
     if !errors.is_empty() {
         return show(&app, &session, page, form, errors, StatusCode::UNPROCESSABLE_ENTITY).await;
     }
-    let mut octets = Zeroizing::new([0; 32]);
-    app.random().fill(&mut *octets)?;
-    let token = Zeroizing::new(URL_SAFE_NO_PAD.encode(*octets));
+    let link = OneTimeLink::draw(&app)?;
     let now = app.now();
-    let lifetime = app.config().people().one_time_link_lifetime();
     let outcome = transaction!(app.store(), RolesError, |tx| {
         if account::find(tx, &form.login_name).await?.is_some() {
             return Err(RolesError::LoginNameTaken);
@@ -190,13 +177,13 @@ pub async fn post(
         account::open(tx, &person_id, &form.login_name, &form.email).await?;
         let by = Some(acting.person_id());
         let grant = role_grant::grant(tx, &person_id, &form.role, None, by, now).await?;
-        account::issue_link(tx, &token_hash(&token), &person_id, now, now + lifetime).await?;
+        link.keep(tx, &person_id, now).await?;
         let entry = acting
             .done("role.grant", now)
             .on("person", &person_id)
             .on("role_grant", grant)
             .fact("role", form.role.clone())
-            .fact("link_expires_at", (now + lifetime).unix_timestamp())
+            .fact("link_expires_at", link.expires_at().unix_timestamp())
             .personal("login_name", &form.login_name)
             .personal("name", &form.name);
         Ok(Audited::new((), entry))
@@ -207,15 +194,34 @@ pub async fn post(
             show(&app, &session, page, form, errors, StatusCode::UNPROCESSABLE_ENTITY).await
         }
         Err(error) => Err(error),
-        Ok(()) => Ok(Page(LinkPage {
-            page: session.frame(page),
-            name: form.name,
-            login_name: form.login_name,
-            link: format!("{}/first-use?token={}", app.names().public, *token),
-            minutes: lifetime.whole_minutes(),
-        })
-        .into_response()),
+        Ok(()) => {
+            let made = Made {
+                name: form.name,
+                login_name: form.login_name,
+                for_new_account: true,
+                back: PATH,
+            };
+            Ok(Page(link.page(&app, session.frame(page), &made)).into_response())
+        }
     }
+}
+
+/// `POST /console/roles/{person}/link`, no fields: a new link for somebody of the operating body,
+/// shown once.
+///
+/// # Errors
+/// [`PageError`]: not the operating body's administrator, one's own account, nobody of the operating
+/// body, or somebody with a role that another answers for.
+pub async fn issue_link(
+    State(app): State<App>,
+    session: ConsoleSession,
+    page: PageFrame,
+    PathId(person_id): PathId,
+    _: NoFields,
+) -> Result<Response, PageError> {
+    let acting = session.require(&Role::OperatingAdministrator)?;
+    let (link, made) = link::issue(&app, &acting, &person_id, PATH).await?;
+    Ok(Page(link.page(&app, session.frame(page), &made)).into_response())
 }
 
 /// `POST /console/roles/{id}/withdraw`: the role ends, and with it the person's sessions.
@@ -249,5 +255,5 @@ pub async fn withdraw(
         return Err(error);
     }
     outcome?;
-    Ok(Redirect::to("/console/roles").into_response())
+    Ok(Redirect::to(PATH).into_response())
 }

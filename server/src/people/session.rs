@@ -8,12 +8,12 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, request::Parts};
 use sekisho_key::{Randomness, RandomnessError};
 use sekisho_store::{
-    StoreError, Tx, person, role_grant,
+    Reader, StoreError, Tx, notice, organisation, person, role_grant,
     session::{self, Realm, Session},
 };
 use sha2::{Digest, Sha256};
 
-use super::role::{Acting, Role, RoleMissing};
+use super::role::{Acting, Inactive, Role, RoleMissing};
 use crate::{
     app::App,
     cookie::{self, SameSite},
@@ -41,8 +41,12 @@ pub struct ConsoleSession {
     pub person_id: String,
     /// The person's name.
     pub name: String,
-    /// Roles in force at this request.
+    /// Roles in force at this request, at organisations that may act.
     pub roles: Vec<Role>,
+    /// Organisations that may not act, at which the person has a role otherwise.
+    pub inactive: Vec<Inactive>,
+    /// Notices that the person has not read.
+    pub unread: i64,
     /// Network address of this request.
     pub address: String,
 }
@@ -60,14 +64,24 @@ impl ConsoleSession {
         }
     }
 
+    /// Why a page for administrators of facilities has nothing to show.
+    #[must_use]
+    pub fn no_facility(&self) -> RoleMissing {
+        RoleMissing {
+            at_inactive: self.inactive.first().cloned(),
+            ..self.missing("facility_administrator", None)
+        }
+    }
+
     /// The right to act as administrator of one's own facility, where there is exactly one.
     ///
     /// # Errors
     /// [`RoleMissing`]: administrator of no facility, or of several and it must be said which.
     pub fn require_facility(&self) -> Result<(Acting, String), RoleMissing> {
-        let missing = self.missing("facility_administrator", None);
         let mut facilities = self.facilities();
-        let (Some(id), None) = (facilities.next(), facilities.next()) else { return Err(missing) };
+        let (Some(id), None) = (facilities.next(), facilities.next()) else {
+            return Err(self.no_facility());
+        };
         let acting = self.require(&Role::FacilityAdministrator(id.to_owned()))?;
         Ok((acting, id.to_owned()))
     }
@@ -81,6 +95,11 @@ impl ConsoleSession {
             organisation_id: organisation_id
                 .filter(|id| id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit()))
                 .map(str::to_owned),
+            at_inactive: self
+                .inactive
+                .iter()
+                .find(|inactive| organisation_id == Some(inactive.organisation_id.as_str()))
+                .cloned(),
             person_id: self.person_id.clone(),
             address: self.address.clone(),
         }
@@ -94,19 +113,37 @@ impl ConsoleSession {
         })
     }
 
+    /// Whether the list of relying services is for this person, in part or whole.
+    #[must_use]
+    pub fn sees_services(&self) -> bool {
+        self.roles
+            .iter()
+            .any(|role| matches!(role, Role::OperatingAdministrator | Role::ServiceOwner(_)))
+    }
+
     /// A page's frame with who is signed in and where they can go.
     #[must_use]
     pub fn frame(&self, page: PageFrame) -> PageFrame {
         let mut items = vec![("/console", page.t("people-nav-home"))];
+        let notices = match self.unread {
+            0 => page.t("console-nav-notices"),
+            unread => page.t1("console-nav-notices-unread", "count", unread),
+        };
+        items.push(("/console/notices", notices));
         if self.facilities().next().is_some() {
             items.push(("/console/terminals", page.t("people-nav-terminals")));
             items.push(("/console/members", page.t("people-nav-members")));
+            items.push(("/console/staff", page.t("console-nav-staff")));
         }
         if self.roles.contains(&Role::AccreditationOfficer) {
             items.push(("/console/applications", page.t("people-nav-applications")));
         }
         if self.roles.contains(&Role::OperatingAdministrator) {
+            items.push(("/console/organisations", page.t("console-nav-organisations")));
             items.push(("/console/roles", page.t("people-nav-roles")));
+        }
+        if self.sees_services() {
+            items.push(("/console/services", page.t("console-nav-services")));
         }
         let mut names: Vec<String> =
             self.roles.iter().map(|role| page.t(Role::name_key(role.token()))).collect();
@@ -132,7 +169,8 @@ impl ConsoleSession {
                 && session.last_seen_at + app.config().session().console_idle() > now
         });
         let Some(session) = live else { return Ok(None) };
-        let roles = role_grant::of_person(&mut reader, &session.person_id).await?;
+        let (roles, inactive) = roles_of(&mut reader, &session.person_id).await?;
+        let unread = notice::count_unread(&mut reader, &session.person_id).await?;
         let name = person::name(&mut reader, &session.person_id).await?;
         if session.last_seen_at + time::Duration::minutes(1) <= now {
             app.store().note_activity(&id_hash, now).await?;
@@ -141,10 +179,40 @@ impl ConsoleSession {
             id_hash,
             name: name.map_or_else(String::new, |name| name.name),
             person_id: session.person_id,
-            roles: roles.iter().filter_map(Role::of_grant).collect(),
+            roles,
+            inactive,
+            unread,
             address,
         }))
     }
+}
+
+/// The roles in force of a person, and the organisations at which they are without effect for now.
+async fn roles_of(
+    reader: &mut Reader,
+    person_id: &str,
+) -> Result<(Vec<Role>, Vec<Inactive>), StoreError> {
+    let (mut roles, mut inactive) = (Vec::new(), Vec::<Inactive>::new());
+    for grant in role_grant::of_person(reader, person_id).await? {
+        let Some(role) = Role::of_grant(&grant) else { continue };
+        let last = match role.organisation() {
+            Some(id) => organisation::events(reader, id, 1).await?.pop(),
+            None => None,
+        };
+        match (role.organisation(), last) {
+            (Some(id), Some(last)) if last.status.is_halted() => {
+                if inactive.iter().all(|found| found.organisation_id != id) {
+                    inactive.push(Inactive {
+                        organisation_id: id.to_owned(),
+                        status: last.status,
+                        reason: last.reason,
+                    });
+                }
+            }
+            _ => roles.push(role),
+        }
+    }
+    Ok((roles, inactive))
 }
 
 /// Why a request has no console session.

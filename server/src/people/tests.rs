@@ -18,9 +18,15 @@ use crate::{
     testing::{self, TestApp},
 };
 
-const PASSWORD: &str = "kawa-no-nagare-wa";
+pub(super) const PASSWORD: &str = "kawa-no-nagare-wa";
 
-async fn ask(app: &App, method: &str, path: &str, cookie: Option<&str>, form: &str) -> Response {
+pub(super) async fn ask(
+    app: &App,
+    method: &str,
+    path: &str,
+    cookie: Option<&str>,
+    form: &str,
+) -> Response {
     let mut request = Request::builder()
         .method(method)
         .uri(path)
@@ -41,21 +47,21 @@ async fn ask(app: &App, method: &str, path: &str, cookie: Option<&str>, form: &s
     router::public(app).oneshot(request.body(Body::from(form.to_owned())).unwrap()).await.unwrap()
 }
 
-async fn text(response: Response) -> String {
+pub(super) async fn text(response: Response) -> String {
     String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
 }
 
-fn form(pairs: &[(&str, &str)]) -> String {
+pub(super) fn form(pairs: &[(&str, &str)]) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-fn between<'t>(page: &'t str, before: &str, after: &str) -> &'t str {
+pub(super) fn between<'t>(page: &'t str, before: &str, after: &str) -> &'t str {
     let start = page.find(before).unwrap_or_else(|| panic!("{before} is not in {page}"));
     let rest = &page[start + before.len()..];
     &rest[..rest.find(after).unwrap()]
 }
 
-fn session_cookie(response: &Response) -> Option<String> {
+pub(super) fn session_cookie(response: &Response) -> Option<String> {
     response.headers().get_all(header::SET_COOKIE).iter().find_map(|value| {
         let value = value.to_str().unwrap();
         value.starts_with("__Host-console=").then(|| value.split(';').next().unwrap().to_owned())
@@ -109,7 +115,7 @@ fn sign_in_form(name: &str, password: &str, code: &str) -> String {
     form(&[("login_name", name), ("password", password), ("totp_code", code)])
 }
 
-async fn refusals(app: &App, act: &str) -> Vec<String> {
+pub(super) async fn refusals(app: &App, act: &str) -> Vec<String> {
     let records = audit::list(&mut app.store().read(), "", None, 1000).await.unwrap();
     records
         .iter()
@@ -299,7 +305,8 @@ async fn an_administrator_enters_an_officer_who_may_not_do_the_same() {
     assert_eq!(denied.status(), StatusCode::FORBIDDEN);
 
     let list = text(ask(app, "GET", "/console/roles", Some(&admin), "").await).await;
-    let id = between(&list, "/console/roles/", "/withdraw").to_owned();
+    let (before, _) = list.split_once("/withdraw").unwrap();
+    let id = before.rsplit('/').next().unwrap().to_owned();
     let path = format!("/console/roles/{id}/withdraw");
     let done = ask(app, "POST", &path, Some(&admin), "").await;
     assert_eq!(done.status(), StatusCode::SEE_OTHER);

@@ -64,7 +64,9 @@ struct OrganisationPage {
     may_send: bool,
 }
 
-fn status_name(status: OrganisationStatus, text: &Text) -> String {
+/// A status as pages of the register show it.
+#[must_use]
+pub fn status_name(status: OrganisationStatus, text: &Text) -> String {
     match status {
         OrganisationStatus::Approved => text.t("register-organisation-approved"),
         OrganisationStatus::Active => text.t("register-organisation-active"),

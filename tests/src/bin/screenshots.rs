@@ -2,10 +2,12 @@
 //!
 //! `cargo run -p sekisho-tests --bin screenshots -- FOLDER`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use sekisho::demo::{console::ConsoleUser, desk::Desk};
 use sekisho_tests::{Desktop, Door};
+use thirtyfour::{Cookie, WebDriver};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -35,18 +37,93 @@ async fn main() -> anyhow::Result<()> {
             desktop.log_in().await?;
         }
         for (name, url) in pages {
-            for language in ["ja", "en"] {
-                let switch = if url.starts_with(public.as_str()) { public } else { terminal };
-                // The choice of language is kept in a cookie of the name that serves the page.
-                driver.goto(&format!("{switch}/?lang={language}")).await?;
-                driver.goto(url).await?;
-                let path = out.join(format!("{name}-{language}.png"));
-                driver.screenshot(&path).await?;
-                println!("{}", path.display());
-            }
+            let switch = if url.starts_with(public.as_str()) { public } else { terminal };
+            shoot(driver, &out, switch, name, url).await?;
         }
     }
+    console(&desktop, &out).await?;
     desktop.chromium.quit().await?;
     desktop.scene.stage.server.stop().await?;
+    Ok(())
+}
+
+/// One page in both languages. The choice of language is kept in a cookie of the name that serves
+/// the page.
+async fn shoot(
+    driver: &WebDriver,
+    out: &Path,
+    switch: &str,
+    name: &str,
+    url: &str,
+) -> anyhow::Result<()> {
+    for language in ["ja", "en"] {
+        driver.goto(&format!("{switch}/?lang={language}")).await?;
+        driver.goto(url).await?;
+        let path = out.join(format!("{name}-{language}.png"));
+        driver.screenshot(&path).await?;
+        println!("{}", path.display());
+    }
+    Ok(())
+}
+
+/// The pages of people without a card, as each of them sees them.
+async fn console(desktop: &Desktop, out: &Path) -> anyhow::Result<()> {
+    let (scene, driver) = (&desktop.scene, &desktop.chromium.driver);
+    let public = &scene.stage.origins.public;
+    let operator = &scene.operators.administrator;
+    let (hospital, clinic) = (&scene.facilities[0], &scene.facilities[1]);
+    // Somebody else brings the line that enrolled the hospital's PC.
+    let thief = Desk::new(&scene.stage, "thief", 0)?;
+    thief.paste(&scene.desks[0].line, &[]).await?;
+    let status = format!("/console/organisations/{}/status", clinic.identifier);
+    for (user, pages) in [
+        (
+            operator,
+            vec![
+                ("console-operator", "/console".to_owned()),
+                ("organisations", "/console/organisations".to_owned()),
+                ("organisation", format!("/console/organisations/{}", clinic.identifier)),
+                ("organisation-status", status.clone()),
+                ("roles", "/console/roles".to_owned()),
+                ("services", "/console/services".to_owned()),
+            ],
+        ),
+        (
+            &hospital.administrator,
+            vec![
+                ("console-facility", "/console".to_owned()),
+                ("terminals", "/console/terminals".to_owned()),
+                ("members", "/console/members".to_owned()),
+                ("staff", "/console/staff".to_owned()),
+                ("notices", "/console/notices".to_owned()),
+            ],
+        ),
+    ] {
+        become_user(driver, user, public).await?;
+        for (name, path) in pages {
+            shoot(driver, out, public, name, &format!("{public}{path}")).await?;
+        }
+    }
+    let form = [("change", "suspend"), ("reason", "定期点検のため")];
+    operator.submit(&status, &form).await?.expect_success()?;
+    become_user(driver, &clinic.administrator, public).await?;
+    for (name, path) in
+        [("suspended-console", "/console"), ("suspended-terminals", "/console/terminals")]
+    {
+        shoot(driver, out, public, name, &format!("{public}{path}")).await?;
+    }
+    Ok(())
+}
+
+/// The browser goes on with the session that this person opened before.
+async fn become_user(driver: &WebDriver, user: &ConsoleUser, public: &str) -> anyhow::Result<()> {
+    driver.goto(&format!("{public}/console/login")).await?;
+    driver.delete_all_cookies().await?;
+    for (name, value) in user.browser.cookies(public)? {
+        let mut cookie = Cookie::new(name, value);
+        cookie.set_path("/");
+        cookie.set_secure(true);
+        driver.add_cookie(cookie).await?;
+    }
     Ok(())
 }

@@ -89,7 +89,7 @@ pub async fn get(
         facilities.push(Facility { id: id.to_owned(), name, terminals, more });
     }
     if facilities.is_empty() {
-        return Err(session.missing("facility_administrator", None).into());
+        return Err(session.no_facility().into());
     }
     Ok(Page(ListPage {
         page: session.frame(page),

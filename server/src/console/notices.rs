@@ -1,0 +1,127 @@
+//! `/console/notices` (お知らせ): what somebody who runs something here has to be told.
+
+use askama::Template;
+use axum::{extract::State, response::Redirect};
+use sekisho_store::{
+    StoreError,
+    audit::{Actor, Audited, Entry},
+    notice, transaction,
+};
+
+use crate::{
+    app::App,
+    error::page::PageError,
+    form::{NoFields, PathId},
+    notice::Notice,
+    page::{Page, PageFrame},
+    people::session::ConsoleSession,
+    portal::when,
+};
+
+/// The most notices that the page lists.
+const MOST_LISTED: i64 = 100;
+
+struct Line {
+    id: String,
+    at: String,
+    text: String,
+    help: String,
+    /// Where the reader can act on it: path and words.
+    link: Option<(String, String)>,
+    read: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "console/notices.html")]
+struct NoticesPage {
+    page: PageFrame,
+    lines: Vec<Line>,
+}
+
+/// What happened, what to do, and where.
+fn words(notice: &Notice, page: &PageFrame) -> (String, String, Option<(String, String)>) {
+    let home = || Some(("/console".to_owned(), page.t("people-nav-home")));
+    let reason = |key: &str, reason: &str| page.t1(key, "reason", reason);
+    match notice {
+        Notice::EnrolmentCodeMisused { terminal_id, terminal_name } => (
+            page.t1("notices-misused-text", "terminal", terminal_name),
+            page.t("notices-misused-help"),
+            Some((format!("/console/terminals/{terminal_id}"), page.t("notices-misused-link"))),
+        ),
+        Notice::OrganisationSuspended { reason: why } => {
+            (reason("notices-suspended-text", why), page.t("notices-suspended-help"), home())
+        }
+        Notice::OrganisationResumed { reason: why } => {
+            (reason("notices-resumed-text", why), page.t("notices-resumed-help"), home())
+        }
+        Notice::OrganisationClosed { reason: why } => {
+            (reason("notices-closed-text", why), page.t("notices-closed-help"), None)
+        }
+        Notice::LinkIssued { by } => {
+            (page.t1("notices-link-text", "by", by), page.t("notices-link-help"), None)
+        }
+    }
+}
+
+/// `GET /console/notices`: for whoever is signed in, what is for them.
+///
+/// # Errors
+/// [`PageError`]: the database does not answer.
+pub async fn get(
+    State(app): State<App>,
+    session: ConsoleSession,
+    page: PageFrame,
+) -> Result<Page<impl Template>, PageError> {
+    let found = notice::list(&mut app.store().read(), &session.person_id, MOST_LISTED).await?;
+    let lang = page.text.lang();
+    let lines = found
+        .into_iter()
+        .map(|found| {
+            let (text, help, link) = match serde_json::from_str(&found.facts) {
+                Ok(notice) => words(&notice, &page),
+                // Written by a later version of the service than this process.
+                Err(_) => (page.t("notices-other-text"), page.t("notices-other-help"), None),
+            };
+            Line {
+                id: found.id,
+                at: when::shown(found.at, lang),
+                text,
+                help,
+                link,
+                read: found.read_at.map(|at| when::shown(at, lang)),
+            }
+        })
+        .collect();
+    Ok(Page(NoticesPage { page: session.frame(page), lines }))
+}
+
+/// `POST /console/notices/{id}/read`, no fields: the reader says that they know. Audited, so that
+/// nobody can say later that the administrator was not told.
+///
+/// # Errors
+/// [`PageError`]: no such notice for this person, or the database does not answer. One that was
+/// read before stays as it was.
+pub async fn read(
+    State(app): State<App>,
+    session: ConsoleSession,
+    PathId(id): PathId,
+    _: NoFields,
+) -> Result<Redirect, PageError> {
+    let now = app.now();
+    let person = session.person_id.as_str();
+    let outcome = transaction!(app.store(), StoreError, |tx| {
+        let marked = notice::mark_read(tx, &id, person, now).await?;
+        let known = marked || notice::is_for(tx, &id, person).await?;
+        let actor = Actor::Person(person.to_owned());
+        let entry = match (marked, known) {
+            (true, _) => Entry::done("notice.read", actor, now).on("notice", &id),
+            (false, true) => Entry::refused("notice.read", actor, now, "read_before"),
+            (false, false) => Entry::refused("notice.read", actor, now, "not_found"),
+        };
+        Ok(Audited::new(known, entry.from_address(&session.address)))
+    })?;
+    if !outcome {
+        return Err(PageError::not_found());
+    }
+    Ok(Redirect::to("/console/notices"))
+}

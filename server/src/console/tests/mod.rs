@@ -1,0 +1,13 @@
+//! The pages through the router, with people who are signed in.
+
+mod links;
+mod notices;
+mod organisations;
+mod services;
+
+/// Sessions: cookies have 43 characters, and the login name is made of the first eight.
+const OPERATOR: &str = "operatorAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const OFFICER: &str = "officer-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const FACILITY: &str = "facilityAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const COLLEAGUE: &str = "colleaguAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const ELSEWHERE: &str = "elsewherAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";

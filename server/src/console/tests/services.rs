@@ -1,0 +1,123 @@
+use http::StatusCode;
+use sekisho_store::{
+    StoreError,
+    audit::{Actor, Audited, Entry},
+    service::{self, AuthMethod, Service},
+    sql, transaction,
+};
+
+use super::{ELSEWHERE, FACILITY, OFFICER, OPERATOR};
+use crate::{
+    app::App,
+    console::scene::{facility, send, signed_in},
+    people::role::Role,
+    testing,
+};
+
+fn registered(id: &str, organisation_id: Option<&str>, at: time::OffsetDateTime) -> Service {
+    Service {
+        id: id.to_owned(),
+        organisation_id: organisation_id.map(str::to_owned),
+        name_ja: format!("紹介{id}"),
+        name_en: format!("Referral {id}"),
+        description_ja: "紹介状".to_owned(),
+        description_en: "Letters".to_owned(),
+        home_url: format!("https://{id}.example/"),
+        sector: format!("{id}.example"),
+        auth_method: AuthMethod::PrivateKeyJwt,
+        secret_hash: None,
+        jwks: Some("{\"keys\":[]}".to_owned()),
+        backchannel_logout_uri: None,
+        scopes: vec!["openid".to_owned(), "hc_role".to_owned()],
+        redirect_uris: vec![format!("https://{id}.example/callback")],
+        logout_uris: vec![],
+        created_at: at,
+        withdrawn_at: None,
+    }
+}
+
+async fn add(app: &App, service: Service, rules: Option<&str>) {
+    let at = app.now();
+    transaction!(app.store(), StoreError, |tx| {
+        service::add(tx, &service).await?;
+        if let Some(rules) = rules {
+            service::add_rules(tx, &service.id, rules, None, at).await?;
+        }
+        Ok(Audited::new((), Entry::done("test", Actor::System, at)))
+    })
+    .unwrap();
+}
+
+#[tokio::test]
+async fn the_operating_bodys_administrator_sees_every_service_with_its_rules_in_words() {
+    let test = testing::app().await;
+    let app = &test.app;
+    let desk = testing::terminal(app, 1).await;
+    let rules = r#"{"rules":[{"id":"physicians","roles":["Medical Doctor"],"kinds":["hospital"],
+        "groups":["region"],"minimum_acr":"urn:oid:1.3.6.1.4.1.32473.3.4","release":["hc_role"]}],
+        "groups":{"region":["123456789007"]}}"#;
+    add(app, registered("own", Some(&desk.organisation_id), app.now()), Some(rules)).await;
+    add(app, registered("bare", None, app.now()), None).await;
+    add(app, registered("broken", None, app.now()), Some("{")).await;
+    add(app, registered("gone", None, app.now()), Some("{\"rules\":[]}")).await;
+    let at = app.now();
+    transaction!(app.store(), StoreError, |tx| {
+        tx.execute(sql("UPDATE service SET withdrawn_at = $1 WHERE id = 'gone'").bind(at)).await?;
+        Ok(Audited::new((), Entry::done("test", Actor::System, at)))
+    })
+    .unwrap();
+    signed_in(app, "運営", &[Role::OperatingAdministrator], OPERATOR).await;
+    let owner = Role::ServiceOwner(desk.organisation_id.clone());
+    signed_in(app, "責任", &[owner], FACILITY).await;
+    facility(app, "234567890101").await;
+    let other = Role::ServiceOwner("234567890101".to_owned());
+    signed_in(app, "別", &[other], ELSEWHERE).await;
+    signed_in(app, "認定", &[Role::AccreditationOfficer], OFFICER).await;
+
+    let page = send(app, "GET", "/console/services?lang=ja", OPERATOR, "").await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.text);
+    for shown in [
+        "紹介own",
+        "https://own.example/callback",
+        "<code>hc_role</code>",
+        "private_key_jwt",
+        "第1版",
+        "physicians",
+        "医師",
+        "病院",
+        "region（1施設）",
+        "HPKIカードと暗証番号",
+        "施設の職員に限る",
+        "利用者の決まりがありません",
+        "決まりに誤りがあり",
+        "承認を取り消し",
+    ] {
+        assert!(page.text.contains(shown), "{shown} is not in {}", page.text);
+    }
+    assert!(!page.text.contains("\"keys\""));
+    let page = send(app, "GET", "/console/services?lang=en", OPERATOR, "").await;
+    assert!(page.text.contains("Referral own") && page.text.contains("Members of the facility"));
+
+    let owned = send(app, "GET", "/console/services", FACILITY, "").await;
+    assert!(owned.text.contains("紹介own") && !owned.text.contains("紹介bare"), "{}", owned.text);
+    let none = send(app, "GET", "/console/services", ELSEWHERE, "").await;
+    assert!(none.text.contains("登録されていません"), "{}", none.text);
+    let denied = send(app, "GET", "/console/services", OFFICER, "").await;
+    assert_eq!(denied.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_long_list_is_shown_in_parts() {
+    let test = testing::app().await;
+    let app = &test.app;
+    for number in 0..51 {
+        add(app, registered(&format!("s{number:02}"), None, app.now()), None).await;
+    }
+    signed_in(app, "運営", &[Role::OperatingAdministrator], OPERATOR).await;
+    let first = send(app, "GET", "/console/services", OPERATOR, "").await;
+    assert!(first.text.contains("紹介s49") && !first.text.contains("紹介s50"));
+    assert!(first.text.contains("/console/services?page=1"));
+    let second = send(app, "GET", "/console/services?page=1", OPERATOR, "").await;
+    assert!(second.text.contains("紹介s50") && !second.text.contains("紹介s49"));
+    assert!(second.text.contains("/console/services?page=0"));
+}

@@ -1,0 +1,38 @@
+//! Two `sekisho serve` processes over one PostgreSQL database, as behind one name: they listen on
+//! the same port of two loopback addresses, so that everything they say must be the same, and what
+//! may happen once happens once, whichever of them is asked.
+//!
+//! Nothing is handed over inside a process: forms and tokens go over HTTP, certificates by EST over
+//! TLS, the card's answer comes from the agent's door.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod enrolment;
+mod login;
+mod pair;
+mod people;
+mod tokens;
+
+use pair::Pair;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_happen_once_happens_once_whichever_of_two_processes_is_asked() {
+    let pair = Pair::start().await;
+    pair.refuses_a_second_instance().await;
+    pair.speaks_with_one_voice().await;
+    let administrator = people::a_one_time_link_is_used_once(&pair).await;
+    let letter = people::of_two_officers_one_approves(&pair, &administrator).await;
+    let facility = people::an_activation_code_makes_one_account(&pair, letter).await;
+    enrolment::a_code_with_two_keys_gives_one_certificate_and_tells_the_administrator(
+        &pair, &facility,
+    )
+    .await;
+    enrolment::a_code_with_one_key_gives_one_certificate_to_all(&pair, &facility).await;
+    let desk = login::desk(&pair, &facility).await;
+    login::an_invitation_is_redeemed_by_one_of_two_cards(&pair, &facility, &desk).await;
+    let browser = login::an_answer_of_a_card_opens_one_session(&pair, &facility, &desk).await;
+    tokens::an_authorization_code_gives_tokens_once_and_a_second_use_takes_them_back(
+        &pair, &browser,
+    )
+    .await;
+    pair.ends_with_a_whole_trail().await;
+}
