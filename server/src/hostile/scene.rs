@@ -164,9 +164,13 @@ pub fn institution_code(number: u32) -> String {
 }
 
 impl Scene {
-    #[allow(clippy::too_many_lines, reason = "one thing after the other, each a few lines")]
     pub async fn new() -> Self {
-        let mut settings = Settings::default();
+        Self::with(Settings::default()).await
+    }
+
+    /// The same with other settings, such as another database.
+    #[allow(clippy::too_many_lines, reason = "one thing after the other, each a few lines")]
+    pub async fn with(mut settings: Settings) -> Self {
         settings.card_login.navigation = true;
         let test = desk::instance_with(settings).await;
         let app = test.app.clone();

@@ -16,6 +16,7 @@ const TRACES: [&str; 5] =
     ["audit_record", "audit_personal", "audit_link", "audit_checkpoint", "sign_in_failure"];
 
 impl Camera {
+    /// For a database of SQLite.
     pub async fn new(store: &Store) -> Self {
         let columns: Vec<(String, String)> = store
             .read()
@@ -29,18 +30,39 @@ impl Camera {
         for (table, column) in columns {
             tables.entry(table).or_default().push(format!("quote(\"{column}\")"));
         }
-        tables.retain(|table, _| !TRACES.contains(&table.as_str()));
-        assert!(tables.len() > 35, "{}", tables.len());
-        let selects: Vec<String> = tables
-            .iter()
-            .map(|(table, columns)| {
-                let row = columns.join("||','||");
-                format!(
-                    "SELECT '{table}', COUNT(*), COALESCE(group_concat(r, ';'), '')
-                     FROM (SELECT {row} AS r FROM \"{table}\" ORDER BY 1)"
-                )
-            })
+        Self::of(tables.into_iter().map(|(table, columns)| {
+            let row = columns.join("||','||");
+            let select = format!(
+                "SELECT '{table}', COUNT(*), COALESCE(group_concat(r, ';'), '')
+                 FROM (SELECT {row} AS r FROM \"{table}\" ORDER BY 1)"
+            );
+            (table, select)
+        }))
+    }
+
+    /// For a database of PostgreSQL.
+    pub async fn of_postgres(store: &Store) -> Self {
+        let tables: Vec<(String,)> = store
+            .read()
+            .fetch_all(sql("SELECT CAST(table_name AS TEXT) FROM information_schema.tables
+                             WHERE table_schema = 'public' AND table_name NOT LIKE '\\_%'"))
+            .await
+            .unwrap();
+        Self::of(tables.into_iter().map(|(table,)| {
+            let select = format!(
+                "SELECT '{table}', COUNT(*), COALESCE(string_agg(CAST(t AS TEXT), ';'
+                     ORDER BY CAST(t AS TEXT)), '') FROM \"{table}\" t"
+            );
+            (table, select)
+        }))
+    }
+
+    fn of(selects: impl Iterator<Item = (String, String)>) -> Self {
+        let selects: Vec<String> = selects
+            .filter(|(table, _)| !TRACES.contains(&table.as_str()))
+            .map(|(_, select)| select)
             .collect();
+        assert!(selects.len() > 35, "{}", selects.len());
         Self(Box::leak(selects.join(" UNION ALL ").into_boxed_str()))
     }
 
