@@ -92,7 +92,6 @@ impl Routes {
     }
 
     /// The router, and what says how a request is judged before and after its handler.
-    #[must_use]
     pub fn into_parts(self) -> (Router<App>, Manners) {
         let manners = Manners { listed: self.listed.into(), elsewhere: self.elsewhere };
         (self.router, manners)

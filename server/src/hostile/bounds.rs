@@ -26,12 +26,14 @@ async fn records(scene: &Scene) -> i64 {
     count
 }
 
+/// The wrong try of this number.
+type Try = fn(&Scene, u16) -> Ask;
+
 /// A door: what is tried there, and how it refuses.
 struct Door {
     dialect: Dialect,
     refusal: StatusCode,
-    /// The wrong try of this number.
-    ask: Box<dyn Fn(&Scene, u16) -> Ask>,
+    ask: Try,
 }
 
 fn form(scene: &Scene, path: &str, fields: &[(&str, &str)]) -> Ask {
@@ -39,10 +41,10 @@ fn form(scene: &Scene, path: &str, fields: &[(&str, &str)]) -> Ask {
 }
 
 fn doors() -> Vec<Door> {
-    let door = |dialect, refusal, ask: fn(&Scene, u16) -> Ask| Door {
+    let door = |dialect, refusal, ask: Try| Door {
         dialect,
         refusal: StatusCode::from_u16(refusal).unwrap(),
-        ask: Box::new(ask),
+        ask,
     };
     vec![
         // Another account each time, so that it is the network that rests.
