@@ -1,6 +1,9 @@
 //! What the journeys share: a real Chromium, driven through its driver.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../crash/mod.rs"]
+pub mod crash;
+
 use anyhow::Context;
 use sekisho::demo::{chromium::Profile, process::Program, stage::free_port};
 use thirtyfour::{ChromiumLikeCapabilities, DesiredCapabilities, WebDriver};

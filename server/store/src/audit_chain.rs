@@ -62,6 +62,24 @@ impl Store {
         })
     }
 
+    /// The head of this node's chain, if it has links and no checkpoint: a process ended between
+    /// linking and signing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    pub async fn unsigned_head(&self) -> Result<Option<Head>, StoreError> {
+        let mut reader = self.read();
+        let (head, _) = head(&mut reader, self.node()).await?;
+        let signed: Option<(i64,)> = reader
+            .fetch_optional(
+                sql("SELECT seq FROM audit_checkpoint WHERE node = $1 AND seq = $2")
+                    .bind(self.node())
+                    .bind(head.seq),
+            )
+            .await?;
+        Ok((head.seq > 0 && signed.is_none()).then_some(head))
+    }
+
     /// Keeps a signed head. `seq` must be a position of this node's chain.
     ///
     /// # Errors

@@ -47,4 +47,11 @@ async fn the_chain_of_each_process_is_whole_after_concurrent_writers(databases: 
     assert!(matches!(again, Err(StoreError::AlreadyExists { .. })));
     let kept = audit::checkpoints(&mut databases.two.read(), "node-1").await.unwrap();
     assert_eq!((kept.len(), kept[0].jws.as_str()), (1, "a.b.c"));
+    // A process that ends between linking and signing leaves its head to be signed by the next.
+    let head = databases.one.unsigned_head().await.unwrap().unwrap();
+    let last = audit::chain(&mut databases.one.read(), "node-1", head.seq, 10).await.unwrap();
+    assert_eq!(last.len(), 1, "it is the last link");
+    assert_eq!(last[0].link_hash.as_deref(), Some(head.link_hash.as_slice()));
+    databases.one.add_checkpoint(head, crate::NOW, "g.h.i").await.unwrap();
+    assert_eq!(databases.one.unsigned_head().await.unwrap(), None);
 }

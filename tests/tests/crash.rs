@@ -1,0 +1,47 @@
+//! A few hundred crashes; `cargo run --bin crash -- all 5000` plays as many as one likes.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use sekisho_tests::crash::{Fault, Report, run};
+
+/// The seed of the default set; a failure prints it, and `crash FAULT ROUNDS SEED` plays it again.
+const SEED: u64 = 20_261_121;
+
+async fn holds(fault: Fault, rounds: u32) -> Report {
+    let report = run(fault, rounds, SEED).await.unwrap();
+    let all: Vec<String> = report.violations.iter().map(ToString::to_string).collect();
+    assert!(all.is_empty(), "{fault:?}, seed {SEED}, round {}: {all:#?}", report.rounds);
+    assert_eq!(report.rounds, rounds);
+    // Rounds in which nothing happens prove nothing.
+    assert!(report.issued > 0 && report.revoked > 0 && report.crl_number > 1, "{report:?}");
+    report
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_process_loses_nothing_that_it_told() {
+    let report = holds(Fault::Kill, 100).await;
+    assert!(report.unanswered > 0, "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storage_that_forgets_what_was_not_synced_loses_nothing_that_was_told() {
+    let report = holds(Fault::Forget, 100).await;
+    assert!(report.unanswered > 0, "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_did_not_sync_is_noticed() {
+    let report = run(Fault::ForgetAll, 40, SEED).await.unwrap();
+    let noticed =
+        report.violations.iter().any(|violation| violation.0.contains("was answered and"));
+    assert!(noticed, "the tests above could not fail: {report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cut_connections_to_the_database_lose_nothing_that_was_told() {
+    holds(Fault::Cut, 24).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_stopped_in_immediate_mode_loses_nothing_that_was_told() {
+    holds(Fault::Immediate, 8).await;
+}
