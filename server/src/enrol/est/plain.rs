@@ -18,7 +18,7 @@ pub(super) enum Course {
     /// To the end.
     Issued(Vec<u8>),
     /// To a certificate that is kept; what it means for code and terminal is to be decided.
-    ToConclude(IssuedCertificate),
+    ToConclude(Box<IssuedCertificate>),
     /// Nowhere: the right was gone, or the key has a certificate. Nothing was written.
     Unusual,
 }
@@ -37,7 +37,7 @@ pub(super) async fn issue(
     let enrolment = Enrolment::new(app.store(), right, used, concludes);
     match app.authority().terminals().issue(&enrolment, approved, at, app.random()).await {
         Ok(issued) if enrolment.is_concluded() => Ok(Course::Issued(issued.der)),
-        Ok(issued) => Ok(Course::ToConclude(issued)),
+        Ok(issued) => Ok(Course::ToConclude(Box::new(issued))),
         Err(IssuanceError::Record(RecordError::NoLongerApproved)) => Ok(Course::Unusual),
         Err(error) => Err(error.into()),
     }

@@ -59,7 +59,7 @@ pub async fn post(
     match plain_course(&app, &facility, &request, at, &entry).await? {
         Course::Issued(der) => return message::certificates(message::CERTS_ONLY, &[&der]),
         Course::ToConclude(issued) => {
-            let der = concluded(&app, &facility, issued, at, &entry).await?;
+            let der = concluded(&app, &facility, *issued, at, &entry).await?;
             return message::certificates(message::CERTS_ONLY, &[&der]);
         }
         Course::Unusual => {}
