@@ -11,7 +11,10 @@ mod parsers;
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const PARSERS: &[(&str, fn(&[u8]))] = &[
+/// A parser's name and the parser.
+type Parser = (&'static str, fn(&[u8]));
+
+const PARSERS: &[Parser] = &[
     ("dialogue", parsers::dialogue),
     ("directories", parsers::directories),
     ("command", parsers::command),

@@ -12,7 +12,10 @@ mod parsers;
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const PARSERS: &[(&str, fn(&[u8]))] = &[
+/// A parser's name and the parser.
+type Parser = (&'static str, fn(&[u8]));
+
+const PARSERS: &[Parser] = &[
     ("token", parsers::token),
     ("login request", parsers::login_request),
     ("answer", parsers::answer),
