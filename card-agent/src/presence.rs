@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sekisho_protocol::PresenceId;
 use sekisho_protocol::presence::{HEARTBEAT, PresenceEvent, PresenceReply, PresenceReport};
+use sekisho_protocol::request::LIFETIME;
 use tokio::sync::watch;
 use url::Url;
 
@@ -13,32 +14,52 @@ use crate::card::watcher::Seen;
 
 /// Cards that a login was answered with.
 #[derive(Clone, Default)]
-pub struct Watched(Arc<Mutex<HashMap<PresenceId, u64>>>);
+pub struct Watched(Arc<Mutex<HashMap<PresenceId, Card>>>);
+
+/// What is remembered of a card.
+struct Card {
+    /// Number of the last report.
+    sequence: u64,
+    /// When it last answered a login.
+    answered: Instant,
+}
+
+/// A report, and whether the portal's answer to it may be the last word.
+struct Due {
+    report: PresenceReport,
+    /// A session can no longer begin with what the card answered. Before, a portal that knows of no
+    /// session may only not have opened it yet: the answer is still on its way through the page.
+    settled: bool,
+}
 
 impl Watched {
     /// Starts reporting this card.
     pub fn add(&self, presence: PresenceId) {
-        self.lock().entry(presence).or_insert(0);
+        let answered = Instant::now();
+        let mut watched = self.lock();
+        watched.entry(presence).or_insert(Card { sequence: 0, answered }).answered = answered;
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<PresenceId, u64>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<PresenceId, Card>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The reports that are due: all cards, each with its next number.
-    fn reports(&self, seen: &Seen, stopping: bool) -> Vec<PresenceReport> {
+    fn reports(&self, seen: &Seen, stopping: bool, now: Instant) -> Vec<Due> {
         let mut watched = self.lock();
         watched
             .iter_mut()
-            .map(|(presence, sequence)| {
-                *sequence += 1;
+            .map(|(presence, card)| {
+                card.sequence += 1;
+                let sequence = card.sequence;
+                let settled = now.saturating_duration_since(card.answered) >= LIFETIME;
                 let here = seen.cards.iter().any(|card| card.presence == *presence);
                 let event = match (here, stopping) {
                     (false, _) => PresenceEvent::Removed,
                     (true, true) => PresenceEvent::AgentStopped,
                     (true, false) => PresenceEvent::Present,
                 };
-                PresenceReport { presence: *presence, event, sequence: *sequence }
+                Due { report: PresenceReport { presence: *presence, event, sequence }, settled }
             })
             .collect()
     }
@@ -60,11 +81,11 @@ pub async fn report(
             _ = stop.wait_for(|stop| *stop) => true,
         };
         let now = seen.borrow_and_update().clone();
-        for report in watched.reports(&now, stopping) {
+        for Due { report, settled } in watched.reports(&now, stopping, Instant::now()) {
             let answer = send(&http, &url, &report).await;
             let over = match (&answer, report.event) {
-                (Ok(reply), PresenceEvent::Present) => !reply.watched,
-                (Ok(_), _) => true,
+                (Ok(reply), PresenceEvent::Present) => settled && !reply.watched,
+                (Ok(_), _) => settled,
                 // Unsent: the next beat tries again. Silence counts as removal at the portal.
                 (Err(error), _) => {
                     tracing::warn!(%error, "presence not reported");
@@ -105,7 +126,8 @@ mod tests {
     fn a_card_is_present_until_it_leaves_and_every_report_counts_up() {
         let (watched, presence) = (Watched::default(), PresenceId::new([1; 16]));
         watched.add(presence);
-        let report = |seen: &Seen, stopping| watched.reports(seen, stopping)[0].clone();
+        let now = Instant::now();
+        let report = |seen: &Seen, stopping| watched.reports(seen, stopping, now)[0].report.clone();
         let first = report(&seen(presence), false);
         assert_eq!((first.event, first.sequence), (PresenceEvent::Present, 1));
         let last = report(&seen(PresenceId::new([2; 16])), false);
@@ -115,6 +137,19 @@ mod tests {
 
     #[test]
     fn a_card_that_no_login_was_answered_with_is_not_reported() {
-        assert!(Watched::default().reports(&seen(PresenceId::new([1; 16])), false).is_empty());
+        let seen = seen(PresenceId::new([1; 16]));
+        assert!(Watched::default().reports(&seen, false, Instant::now()).is_empty());
+    }
+
+    #[test]
+    fn a_portal_without_a_session_has_the_last_word_only_when_none_can_begin_any_more() {
+        let (watched, presence) = (Watched::default(), PresenceId::new([1; 16]));
+        watched.add(presence);
+        let later = |after: Duration| {
+            watched.reports(&seen(presence), false, Instant::now() + after)[0].settled
+        };
+        assert!(!later(Duration::ZERO));
+        assert!(!later(Duration::from_secs(50)));
+        assert!(later(Duration::from_secs(60)));
     }
 }
