@@ -178,6 +178,21 @@ pub async fn terminal(app: &App, seed: u64) -> TestTerminal {
     let terminal = TerminalIdentifier::from_random(seed);
     let (organisation_id, terminal_id) = (facility.to_string(), terminal.to_string());
     enter(app, &organisation_id, &terminal_id).await;
+    certified(app, facility, terminal).await
+}
+
+/// The same terminal with a new key and certificate.
+pub async fn renewed(app: &App, seed: u64) -> TestTerminal {
+    let facility = FacilityIdentifier::from_random(seed);
+    certified(app, facility, TerminalIdentifier::from_random(seed)).await
+}
+
+async fn certified(
+    app: &App,
+    facility: FacilityIdentifier,
+    terminal: TerminalIdentifier,
+) -> TestTerminal {
+    let (organisation_id, terminal_id) = (facility.to_string(), terminal.to_string());
     let key = Arc::new(SoftwareKey::generate_p256().unwrap());
     let subject = name(&[Part::CommonName(&terminal_id)]).unwrap();
     let info = to_be_signed(&subject, key.public_key_der()).unwrap();

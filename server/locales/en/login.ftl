@@ -27,6 +27,7 @@ login-notice-agent-silent = You were logged out because the card agent fell sile
 login-notice-membership-ended = You were logged out because your membership at this facility ended.
 login-notice-logged-out = You are logged out.
 login-notice-locked = The card was removed, so the screen is locked. Place the same card and log in again.
+login-notice-terminal-renewed = This terminal’s certificate was renewed. Please log in again.
 login-notice-ended = Your session has ended. Please log in again.
 login-error-portal = The server does not answer.
 login-error-portal-help = Check the network connection, wait a moment and try again.

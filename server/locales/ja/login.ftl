@@ -27,6 +27,7 @@ login-notice-agent-silent = カードエージェントからの連絡が途絶�
 login-notice-membership-ended = この施設での所属が終了したため、ログアウトしました。
 login-notice-logged-out = ログアウトしました。
 login-notice-locked = カードが取り外されたため、画面をロックしています。同じカードを置いて、もう一度ログインしてください。
+login-notice-terminal-renewed = この端末の証明書が更新されました。もう一度ログインしてください。
 login-notice-ended = セッションが終了しました。もう一度ログインしてください。
 login-error-portal = サーバーから応答がありません。
 login-error-portal-help = ネットワークの接続を確認し、少し待ってからもう一度試してください。

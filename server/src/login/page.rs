@@ -107,6 +107,7 @@ enum Notice {
     MembershipEnded,
     LoggedOut,
     Locked,
+    TerminalRenewed,
     Ended,
 }
 
@@ -119,6 +120,7 @@ impl Notice {
             Self::MembershipEnded => text.t("login-notice-membership-ended"),
             Self::LoggedOut => text.t("login-notice-logged-out"),
             Self::Locked => text.t("login-notice-locked"),
+            Self::TerminalRenewed => text.t("login-notice-terminal-renewed"),
             Self::Ended => text.t("login-notice-ended"),
         }
     }

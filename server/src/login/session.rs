@@ -90,6 +90,9 @@ pub enum State {
 
 /// A session that was used on a connection with another terminal certificate.
 pub const OTHER_TERMINAL: &str = "other_terminal";
+/// A session whose own terminal shows another certificate than the one that opened it: it was
+/// enrolled anew or renewed.
+pub const TERMINAL_RENEWED: &str = "terminal_renewed";
 /// A session that reached its absolute or idle limit.
 pub const EXPIRED: &str = "expired";
 
@@ -140,7 +143,9 @@ pub async fn state(
     let Some(at) = session.at_terminal.clone() else { return Ok(State::None) };
     let now = app.now();
     if !bool::from(at.fingerprint.ct_eq(&facility.fingerprint)) {
-        return end(app, peer, facility, &session, OTHER_TERMINAL).await;
+        let same = at.terminal_id == facility.terminal_id;
+        let reason = if same { TERMINAL_RENEWED } else { OTHER_TERMINAL };
+        return end(app, peer, facility, &session, reason).await;
     }
     let idle = app.config().session().portal_idle();
     if now >= session.expires_at || now - session.last_seen_at >= idle {
@@ -285,8 +290,9 @@ where
 fn notice_of(reason: &str) -> &'static str {
     match reason {
         EXPIRED => "expired",
+        TERMINAL_RENEWED | "terminal_enrolled_anew" => "terminal-renewed",
         "card_removed" => "card-removed",
-        "agent_silent" => "agent-silent",
+        "agent_silent" | "agent_stopped" => "agent-silent",
         "membership_ended" => "membership-ended",
         "logout" => "logged-out",
         _ => "ended",

@@ -44,6 +44,18 @@ async fn a_cookie_stolen_to_another_terminal_ends_the_session_for_everybody() {
 }
 
 #[tokio::test]
+async fn a_terminal_with_a_new_certificate_asks_for_a_login_and_cries_no_theft() {
+    let (test, mut here) = logged_in().await;
+    here.terminal = crate::testing::renewed(&test.app, 1).await;
+    let answered = here.get(&test, "/").await;
+    assert_eq!(answered.location.as_deref(), Some("/login?notice=terminal-renewed"));
+    assert_eq!(live_sessions(&test).await, 0, "the session belongs to the certificate");
+    assert!(told(&test, "session.use", Some("terminal_renewed")).await);
+    let page = here.get(&test, "/login?notice=terminal-renewed&lang=ja").await;
+    assert!(page.text.contains("証明書が更新されました"));
+}
+
+#[tokio::test]
 async fn the_identifier_changes_with_each_login_and_the_old_one_is_dead() {
     let (test, mut desk) = logged_in().await;
     let old = desk.session_cookie.clone();
