@@ -1,12 +1,20 @@
 //! A physician in a real Chromium: facility certificate without a chooser, card through the agent's
 //! loopback door, portal, service; no dialog on the way.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use sekisho::demo::cast::CARD_HOLDERS;
+use sekisho_protocol::Sha256Digest;
 use sekisho_tests::{Desktop, Door};
 use thirtyfour::prelude::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_physician_logs_in_and_reaches_a_service_without_any_dialog() -> anyhow::Result<()> {
@@ -36,7 +44,7 @@ async fn a_physician_logs_in_and_reaches_a_service_without_any_dialog() -> anyho
 async fn where_the_browser_keeps_scripts_from_loopback_the_login_goes_by_navigation()
 -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let desktop = Desktop::set_up(folder.path(), Door::Navigation).await?;
+    let mut desktop = Desktop::set_up(folder.path(), Door::Navigation).await?;
     let (driver, holder) = (&desktop.chromium.driver, &CARD_HOLDERS[0]);
     let portal = &desktop.scene.stage.origins.terminal;
     driver.goto(&format!("{portal}/login")).await?;
@@ -46,9 +54,7 @@ async fn where_the_browser_keeps_scripts_from_loopback_the_login_goes_by_navigat
     let desk = &desktop.scene.desks[0].desk;
     desk.type_pin("0000")?;
     driver.find(By::Id("login-start")).await?.click().await?;
-    let error = driver.query(By::Id("login-error-text")).and_displayed().first().await?;
-    let words = error.text().await?;
-    assert!(words.contains("暗証番号が違います") && words.contains("14"), "{words}");
+    expect_error(driver, "暗証番号が違います。残り 14 回").await?;
     assert!(visits(&desktop)?.contains("/login/return"), "it came home by navigation");
     let address = driver.current_url().await?;
     assert_eq!(address.path(), "/login", "a reload does not post the answer again");
@@ -65,6 +71,27 @@ async fn where_the_browser_keeps_scripts_from_loopback_the_login_goes_by_navigat
     reached(driver, "hc_role").await?;
     assert_eq!(driver.find(By::Id("hc_role")).await?.text().await?, "Medical Doctor");
 
+    // Where no agent listens the browser says so; the way back does not lead there again.
+    driver.goto(&format!("{portal}/")).await?;
+    driver.find(By::Css(".site-end form button")).await?.click().await?;
+    desktop.scene.desks[0].desk.stop_agent().await?;
+    driver.query(By::Id("login-start")).first().await?.click().await?;
+    reached(driver, "main-frame-error").await?;
+    driver.back().await?;
+    expect_error(driver, "答えが返ってきませんでした").await?;
+    let second_door = driver.find(By::Css("#login-navigate button")).await?;
+    assert!(second_door.is_displayed().await?);
+
+    // A program that took the agent's place on the port brings answers of its own.
+    let squatter = Squatter::listen(desktop.scene.desks[0].desk.port).await?;
+    second_door.click().await?;
+    expect_error(driver, "カードエージェントではないプログラム").await?;
+    squatter.forge_the_request();
+    driver.find(By::Id("login-start")).await?.click().await?;
+    expect_error(driver, "このブラウザーで始めたログインではない").await?;
+    driver.goto(&format!("{portal}/")).await?;
+    assert_eq!(driver.current_url().await?.path(), "/login", "nobody is in");
+
     desktop.chromium.quit().await?;
     desktop.scene.stage.server.stop().await?;
     Ok(())
@@ -79,6 +106,81 @@ async fn script_is_kept_out(desktop: &Desktop) -> anyhow::Result<bool> {
     "#;
     let kept = desktop.chromium.driver.execute_async(script, Vec::new()).await?;
     kept.json().as_bool().context("the script said nothing")
+}
+
+/// Waits for the login page to say this. One look at a time: the page is replaced meanwhile, and an
+/// element of the one before must not be asked anything.
+async fn expect_error(driver: &WebDriver, words: &str) -> anyhow::Result<()> {
+    let shown = "//*[@id='login-error'][not(@hidden)]/*[@id='login-error-text']";
+    let said = By::XPath(format!("{shown}[contains(., '{words}')]"));
+    if driver.query(said).first().await.is_err() {
+        let main = driver.find(By::Tag("body")).await?.text().await?;
+        anyhow::bail!("{words} is not said at {}: {main}", driver.current_url().await?);
+    }
+    Ok(())
+}
+
+/// A foreign program on the agent's port: answers each form with a page that brings an answer home
+/// at once, without any key.
+struct Squatter {
+    forged: Arc<AtomicBool>,
+    task: JoinHandle<()>,
+}
+
+impl Squatter {
+    async fn listen(port: u16) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+        let forged = Arc::new(AtomicBool::new(false));
+        let forge = Arc::clone(&forged);
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                // A browser opens connections ahead and may never use them.
+                tokio::spawn(Self::answer(stream, Arc::clone(&forge)));
+            }
+        });
+        Ok(Self { forged, task })
+    }
+
+    /// From now on the answers are to a request that nobody made.
+    fn forge_the_request(&self) {
+        self.forged.store(true, Ordering::Relaxed);
+    }
+
+    async fn answer(mut stream: TcpStream, forge: Arc<AtomicBool>) -> Option<()> {
+        let mut got = Vec::new();
+        let jws = loop {
+            if stream.read_buf(&mut got).await.ok()? == 0 {
+                return None;
+            }
+            let text = String::from_utf8_lossy(&got).into_owned();
+            let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+            let head = head.to_ascii_lowercase();
+            let (_, length) = head.split_once("content-length: ")?;
+            let length: usize = length.split("\r\n").next()?.parse().ok()?;
+            if body.len() >= length {
+                break body.strip_prefix("request=")?.to_owned();
+            }
+        };
+        let payload = sekisho_protocol::octets::decode(jws.split('.').nth(1)?).ok()?;
+        let request: serde_json::Value = serde_json::from_slice(&payload).ok()?;
+        let home = request["return_address"].as_str()?.to_owned();
+        let of = if forge.load(Ordering::Relaxed) { "nothing" } else { jws.as_str() };
+        let page = format!(
+            r#"<form method="post" action="{home}"><input name="request" value="{}"><input name="terminal_proof" value="e30.e30.AAAA"><input name="answer" value="AAAA"></form><script>document.forms[0].submit()</script>"#,
+            Sha256Digest::of(of)
+        );
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nreferrer-policy: origin\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            page.len()
+        );
+        stream.write_all(format!("{head}{page}").as_bytes()).await.ok()
+    }
+}
+
+impl Drop for Squatter {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 async fn reached(driver: &WebDriver, id: &'static str) -> anyhow::Result<()> {

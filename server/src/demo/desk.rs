@@ -104,6 +104,17 @@ impl Desk {
         Ok(())
     }
 
+    /// Stops the agent, if it runs.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub async fn stop_agent(&mut self) -> anyhow::Result<()> {
+        if let Some(agent) = self.agent.take() {
+            agent.stop().await?;
+        }
+        Ok(())
+    }
+
     /// Certificate and key as a browser of this PC holds them.
     ///
     /// # Errors

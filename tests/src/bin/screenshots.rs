@@ -30,6 +30,7 @@ async fn main() -> anyhow::Result<()> {
     ];
     let after = [
         ("portal", format!("{terminal}/")),
+        ("login-again", format!("{terminal}/login")),
         ("service-refused", format!("{}/login", desktop.services[2].origin)),
     ];
     for (pages, logged_in) in [(&before[..], false), (&after[..], true)] {
