@@ -137,7 +137,7 @@ pub struct RoleMissing {
     /// the form of an identifier.
     pub organisation_id: Option<String>,
     /// The suspended or closed organisation at which the person has it.
-    pub at_inactive: Option<Inactive>,
+    pub at_inactive: Option<Box<Inactive>>,
     /// Who asked.
     pub person_id: String,
     /// From which network address.

@@ -68,7 +68,7 @@ impl ConsoleSession {
     #[must_use]
     pub fn no_facility(&self) -> RoleMissing {
         RoleMissing {
-            at_inactive: self.inactive.first().cloned(),
+            at_inactive: self.inactive.first().cloned().map(Box::new),
             ..self.missing("facility_administrator", None)
         }
     }
@@ -99,7 +99,8 @@ impl ConsoleSession {
                 .inactive
                 .iter()
                 .find(|inactive| organisation_id == Some(inactive.organisation_id.as_str()))
-                .cloned(),
+                .cloned()
+                .map(Box::new),
             person_id: self.person_id.clone(),
             address: self.address.clone(),
         }
