@@ -13,10 +13,11 @@ use sekisho_ca::{
 };
 use sekisho_pki::national::facility_identifier::{FacilityIdentifier, FacilityIdentifierError};
 use sekisho_store::{
-    MayConflict, Queries, StoreError,
+    MayConflict, Queries, StoreError, Tx,
     certificate::{self, Certificate},
     organisation,
     revocation::Status,
+    subscriber_key,
     terminal::{self, Terminal, TerminalStatus},
 };
 use time::{Duration, OffsetDateTime};
@@ -66,35 +67,41 @@ pub(super) fn profile(config: &Config) -> Result<Profile, ProfileError> {
     shipped.with_lifetime(lifetime)
 }
 
-/// Decides from the register, read with `queries`, whether the terminal may have a certificate for
+/// Decides from the register, read in this transaction, whether the terminal may have a certificate for
 /// the key of `request`. `approved_by` is the person who made the code, or `renewal`.
 pub(super) async fn approve(
-    queries: &mut impl Queries,
+    tx: &mut Tx,
     request: &VerifiedRequest,
     terminal_id: &str,
     approved_by: &str,
     profile: &Profile,
     at: OffsetDateTime,
 ) -> Result<ApprovedRequest, ApprovalError> {
-    let terminal = terminal::find(queries, terminal_id).await?.ok_or(StoreError::Corrupt {
+    let terminal = terminal::find(tx, terminal_id).await?.ok_or(StoreError::Corrupt {
         what: "terminal",
         detail: "it is no longer there".to_owned(),
     })?;
     let before =
-        certificate::of_key(queries, &request.public_key_sha256(), MOST_CERTIFICATES_OF_A_KEY)
-            .await?;
+        certificate::of_key(tx, &request.public_key_sha256(), MOST_CERTIFICATES_OF_A_KEY).await?;
     let asks = Asks {
         terminal_id: &terminal.id,
         organisation_id: &terminal.organisation_id,
         terminal_active: terminal.status != TerminalStatus::Revoked,
-        facility_active: organisation::is_active(queries, &terminal.organisation_id).await?,
+        facility_active: organisation::is_active(tx, &terminal.organisation_id).await?,
         approved_by,
     };
     let key = Key {
-        compromised: key_is_compromised(queries, &request.public_key_sha256(), &before).await?,
+        compromised: key_is_compromised(tx, &request.public_key_sha256(), &before).await?,
         used_by: other_holder(&before, &terminal)?,
     };
-    decide(request, &asks, key, profile, at)
+    let approved = decide(request, &asks, key, profile, at)?;
+    // What was read above may be changing: at the table's key one of two wins.
+    let holder = subscriber_key::claim(tx, &request.public_key_sha256(), &terminal.id, at).await?;
+    if holder != terminal.id {
+        let owner = TerminalIdentifier::parse(&holder)?;
+        return Err(RegistrationError::KeyOfAnother { owner }.into());
+    }
+    Ok(approved)
 }
 
 /// Who asks, as the register has it.

@@ -47,6 +47,7 @@ pub mod role_grant;
 pub mod search;
 pub mod service;
 pub mod session;
+pub mod subscriber_key;
 pub mod terminal;
 
 pub use db::{Attempts, DbRow, Queries, Reader, Statement, Store, Tx, Value, sql};

@@ -182,11 +182,13 @@ macro_rules! facility_stands {
     };
 }
 
-/// `column` is a key that no certificate was made for and nobody reported.
+/// `column` is a key that no device has, no certificate was made for and nobody reported.
 macro_rules! key_is_new {
     ($column:literal) => {
         concat!(
             " AND NOT EXISTS (SELECT 1 FROM certificate c WHERE c.spki_sha256 = ",
+            $column,
+            ") AND NOT EXISTS (SELECT 1 FROM subscriber_key s WHERE s.spki_sha256 = ",
             $column,
             ") AND NOT EXISTS (SELECT 1 FROM compromised_key k WHERE k.spki_sha256 = ",
             $column,
@@ -319,6 +321,28 @@ async fn renewals_that_stand(
     Ok(stand.into_iter().filter_map(|(n,)| usize::try_from(n).ok()).collect())
 }
 
+/// The keys were nobody's when the rights were used. If another process gives one away at the same
+/// moment, the database refuses: the step is written again without its neighbours, and finds it.
+async fn give_keys(tx: &mut Tx, intended: &[&Intend]) -> Result<(), StoreError> {
+    let given: Vec<(&Right, OffsetDateTime)> = intended
+        .iter()
+        .filter_map(|intend| intend.right.as_ref().map(|right| (right, intend.at)))
+        .collect();
+    if given.is_empty() {
+        return Ok(());
+    }
+    let mut insert = sql_rows(
+        "INSERT INTO subscriber_key (spki_sha256, terminal_id, claimed_at) VALUES ",
+        given.len(),
+        3,
+        "",
+    );
+    for (right, at) in given {
+        insert = insert.bind(right.spki_sha256()).bind(right.terminal_id()).bind(at);
+    }
+    tx.execute(insert).await.map(drop)
+}
+
 async fn intend<'a>(
     tx: &mut Tx,
     intended: impl Iterator<Item = &'a Intend>,
@@ -328,6 +352,7 @@ async fn intend<'a>(
     if intended.is_empty() {
         return Ok(());
     }
+    give_keys(tx, &intended).await?;
     let mut insert = sql_rows(
         "INSERT INTO issuance_intention
              (issuer_id, serial, profile, tbs_der, organisation_id, terminal_id, at) VALUES ",

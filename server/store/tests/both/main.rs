@@ -89,5 +89,6 @@ mod register;
 mod revoking;
 mod schema;
 mod shared_commits;
+mod subscriber_key;
 mod terminals;
 mod trail;
