@@ -13,8 +13,8 @@ use sekisho_pki::{
     encoding::name::{Part, name},
     national::hpki::{AcceptedIssuer, HpkiError, HpkiRules, POLICY_AUTHENTICATION, POLICY_SIGNING},
     path::{
-        self, Anchors, Budget, Crl, CrlProblem, PathError, PolicyRule, Purpose, Requirements,
-        Revocation, TrustAnchor,
+        self, Anchors, Budget, Crl, PathError, Purpose, Requirements, Revocation,
+        RevocationProblem, TrustAnchor,
     },
     signature::{self, SignatureError},
 };
@@ -26,7 +26,7 @@ use x509_cert::{
         pkix::{
             BasicConstraints, CertificatePolicies, CrlDistributionPoints, ExtendedKeyUsage,
             IssuingDistributionPoint, KeyUsage, KeyUsages, NameConstraints, SubjectAltName,
-            certpolicy::PolicyInformation,
+            certpolicy::PolicyInformation, constraints::name::GeneralSubtree, name::GeneralName,
         },
     },
     name::Name,
@@ -207,7 +207,7 @@ fn a_card_of_a_foreign_authority_is_refused() {
 fn a_missing_sub_ca_is_named() {
     let refused = judge_with(&signed(&card(7)), &[], &crls(), now());
     match path_error(refused) {
-        PathError::NoTrustedIssuer { issuer } => assert!(issuer.contains("AuthCA"), "{issuer}"),
+        PathError::NoTrustedIssuer { issuer, .. } => assert!(issuer.contains("AuthCA"), "{issuer}"),
         other => panic!("{other:?}"),
     }
 }
@@ -261,12 +261,12 @@ fn a_revoked_sub_ca_takes_its_cards_with_it() {
         now(),
     );
     match path_error(refused) {
-        PathError::Revoked { subject, .. } => assert!(subject.contains("AuthCA")),
+        PathError::Revoked { which, .. } => assert!(which.subject.contains("AuthCA")),
         other => panic!("{other:?}"),
     }
 }
 
-fn unknown(crls: &[Crl]) -> CrlProblem {
+fn unknown(crls: &[Crl]) -> RevocationProblem {
     let refused =
         judge_with(&signed(&card(7)), &[&world().hpki.sub_ca.certificate_der], crls, now());
     match path_error(refused) {
@@ -281,24 +281,27 @@ fn unknown_status_refuses_and_says_why() {
     let with =
         |card_crl: Vec<u8>| unknown(&[Crl::parse(&card_crl).unwrap(), world.root_crl.clone()]);
     let sub_ca = &world.hpki.sub_ca;
-    assert!(matches!(unknown(&[]), CrlProblem::Missing { .. }));
-    assert!(matches!(unknown(std::slice::from_ref(&world.root_crl)), CrlProblem::Missing { .. }));
+    assert!(matches!(unknown(&[]), RevocationProblem::Missing { .. }));
+    assert!(matches!(
+        unknown(std::slice::from_ref(&world.root_crl)),
+        RevocationProblem::Missing { .. }
+    ));
     assert!(matches!(
         with(world.hpki.card_crl(&[], now() - Duration::days(4)).unwrap()),
-        CrlProblem::Outdated { .. }
+        RevocationProblem::Outdated { .. }
     ));
     assert!(matches!(
         with(world.hpki.card_crl(&[], now() + Duration::SECOND).unwrap()),
-        CrlProblem::NotYetInForce { .. }
+        RevocationProblem::NotYetInForce { .. }
     ));
     let list = || ForgedCrl::new(&sub_ca.subject, now(), now() + Duration::days(1));
     // By another's key, and by the root under the sub-CA's name.
     for key in [&world.foreign.sub_ca.key, &world.hpki.root.key] {
-        assert_eq!(with(list().sign(key).unwrap()), CrlProblem::NotAuthentic);
+        assert_eq!(with(list().sign(key).unwrap()), RevocationProblem::NotAuthentic);
     }
     let mut endless = list();
     endless.next_update = None;
-    assert!(matches!(with(endless.sign(&sub_ca.key).unwrap()), CrlProblem::Outdated { .. }));
+    assert!(matches!(with(endless.sign(&sub_ca.key).unwrap()), RevocationProblem::Outdated { .. }));
     let stranger = Extension {
         extn_id: ObjectIdentifier::new_unwrap("1.2.3.4"),
         critical: true,
@@ -306,18 +309,24 @@ fn unknown_status_refuses_and_says_why() {
     };
     let mut critical = list();
     critical.extensions.push(stranger.clone());
-    assert!(matches!(with(critical.sign(&sub_ca.key).unwrap()), CrlProblem::Unsupported { .. }));
+    assert!(matches!(
+        with(critical.sign(&sub_ca.key).unwrap()),
+        RevocationProblem::Unsupported { .. }
+    ));
     let mut in_entry = list();
     in_entry.revoked.push((1234, now()));
     in_entry.entry_extensions.push(stranger.clone());
-    assert!(matches!(with(in_entry.sign(&sub_ca.key).unwrap()), CrlProblem::Unsupported { .. }));
+    assert!(matches!(
+        with(in_entry.sign(&sub_ca.key).unwrap()),
+        RevocationProblem::Unsupported { .. }
+    ));
     let mut delta = list();
     delta.extensions.push(Extension {
         extn_id: rfc5280::ID_CE_DELTA_CRL_INDICATOR,
         critical: true,
         extn_value: OctetString::new([2, 1, 1]).unwrap(),
     });
-    assert!(matches!(with(delta.sign(&sub_ca.key).unwrap()), CrlProblem::Unsupported { .. }));
+    assert_eq!(with(delta.sign(&sub_ca.key).unwrap()), RevocationProblem::DeltaWithoutBase);
 }
 
 #[test]
@@ -350,12 +359,16 @@ fn a_list_counts_for_its_scope_only() {
     assert!(users.is_ok(), "{users:?}");
     assert_eq!(
         unknown(&[scoped(false, true, false), world.root_crl.clone()]),
-        CrlProblem::OutOfScope
+        RevocationProblem::OutOfScope
     );
-    assert!(matches!(
-        unknown(&[scoped(false, false, true), world.root_crl.clone()]),
-        CrlProblem::Unsupported { .. }
-    ));
+    // An indirect list also holds the issuer's own certificates.
+    let indirect = judge_with(
+        &signed(&card(7)),
+        &[&sub_ca.certificate_der],
+        &[scoped(false, false, true), world.root_crl.clone()],
+        now(),
+    );
+    assert!(indirect.is_ok(), "{indirect:?}");
 }
 
 #[test]
@@ -384,7 +397,7 @@ fn a_list_for_another_distribution_point_is_not_evidence() {
     let refused = judge_with(&signed(&card(7)), &[&without], &crls(), now());
     assert!(matches!(
         path_error(refused),
-        PathError::RevocationUnknown { problem: CrlProblem::OutOfScope, .. }
+        PathError::RevocationUnknown { problem: RevocationProblem::OutOfScope, .. }
     ));
 }
 
@@ -426,7 +439,7 @@ fn usage_purpose_and_policy_must_fit() {
         let constraints = BasicConstraints { ca: true, path_len_constraint: None };
         card.put(true, &constraints).unwrap();
     });
-    assert_eq!(path_error(authority), PathError::EndEntityIsAuthority);
+    assert!(matches!(path_error(authority), PathError::EndEntityIsAuthority { .. }));
 }
 
 #[test]
@@ -530,15 +543,17 @@ fn judged_below(spoil: impl FnOnce(&mut Forge)) -> Result<(), PathError> {
         &leaf,
         &[&authority],
         &world.anchors,
-        &Requirements {
-            purpose: Purpose::CardAuthentication,
-            policy: PolicyRule::Any,
-            revocation: Revocation::JudgedByCaller,
-            budget: Budget::default(),
-        },
+        &Requirements::new(Purpose::CardAuthentication, Revocation::JudgedByCaller),
         now(),
     )
     .map(drop)
+}
+
+/// Permits names elsewhere only.
+fn elsewhere() -> NameConstraints {
+    let base = GeneralName::DirectoryName(name(&[Part::Organization("Elsewhere")]).unwrap());
+    let subtree = GeneralSubtree { base, minimum: 0, maximum: None };
+    NameConstraints { permitted_subtrees: Some(vec![subtree]), excluded_subtrees: None }
 }
 
 #[test]
@@ -570,20 +585,16 @@ fn an_issuer_must_be_allowed_to_issue() {
         ),
         (
             |forge| {
-                let constraints =
-                    NameConstraints { permitted_subtrees: None, excluded_subtrees: None };
-                forge.put(true, &constraints).unwrap();
+                forge.put(true, &elsewhere()).unwrap();
             },
-            |error| matches!(error, PathError::UnsupportedExtension { .. }),
+            |error| matches!(error, PathError::NameNotPermitted { .. }),
         ),
         (
             // Not critical, which RFC 5280 forbids: still not passed over.
             |forge| {
-                let constraints =
-                    NameConstraints { permitted_subtrees: None, excluded_subtrees: None };
-                forge.put(false, &constraints).unwrap();
+                forge.put(false, &elsewhere()).unwrap();
             },
-            |error| matches!(error, PathError::UnsupportedExtension { .. }),
+            |error| matches!(error, PathError::NameNotPermitted { .. }),
         ),
         (
             |forge| forge.not_after = now() - Duration::SECOND,
@@ -627,12 +638,7 @@ fn a_path_length_is_kept() {
         &leaf,
         &[&lower, &limited],
         &world.anchors,
-        &Requirements {
-            purpose: Purpose::CardAuthentication,
-            policy: PolicyRule::Any,
-            revocation: Revocation::JudgedByCaller,
-            budget: Budget::default(),
-        },
+        &Requirements::new(Purpose::CardAuthentication, Revocation::JudgedByCaller),
         now(),
     );
     assert!(matches!(judged, Err(PathError::PathTooLong { .. })));
@@ -654,6 +660,8 @@ fn a_crowd_of_namesakes_ends_at_the_budget() {
                 now() + Duration::days(1),
             );
             forge.serial = serial + 1;
+            let constraints = BasicConstraints { ca: true, path_len_constraint: None };
+            forge.put(true, &constraints).unwrap();
             forge.sign(&world.foreign.root.key).unwrap()
         })
         .collect();
@@ -663,16 +671,15 @@ fn a_crowd_of_namesakes_ends_at_the_budget() {
         &candidates,
         &world.anchors,
         &Requirements {
-            purpose: Purpose::CardAuthentication,
-            policy: PolicyRule::Any,
-            revocation: Revocation::JudgedByCaller,
-            budget: Budget { signatures: 5 },
+            budget: Budget { signatures: 5, ..Budget::default() },
+            ..Requirements::new(Purpose::CardAuthentication, Revocation::JudgedByCaller)
         },
         now(),
     );
-    assert_eq!(judged.unwrap_err(), PathError::BudgetSpent);
-    let many = vec![&leaf[..]; 17];
-    assert_eq!(path_error(judge_with(&leaf, &many, &crls(), now())), PathError::TooLarge);
+    assert!(matches!(judged.unwrap_err(), PathError::BudgetSpent { .. }));
+    let many = vec![&leaf[..]; Budget::default().certificates];
+    let refused = path_error(judge_with(&leaf, &many, &crls(), now()));
+    assert!(matches!(refused, PathError::TooLarge { .. }));
 }
 
 #[test]
@@ -694,12 +701,7 @@ fn a_terminal_is_judged_for_its_own_purpose() {
         &signed(&card(7)),
         &[&world.hpki.sub_ca.certificate_der],
         &world.anchors,
-        &Requirements {
-            purpose: Purpose::ClientAuthentication,
-            policy: PolicyRule::Any,
-            revocation: Revocation::JudgedByCaller,
-            budget: Budget::default(),
-        },
+        &Requirements::new(Purpose::ClientAuthentication, Revocation::JudgedByCaller),
         now(),
     );
     assert!(matches!(judged, Err(PathError::WrongPurpose { .. })));

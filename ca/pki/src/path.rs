@@ -1,85 +1,141 @@
-//! Judging a certification path (RFC 5280 §6), for the HPKI and for our own hierarchy.
+//! Judging a certification path (RFC 5280 §6).
 //!
-//! [`validate`] is given a certificate, unordered candidates, trust anchors, a purpose, CRLs and
-//! *now*; nothing is fetched and no clock is read. Every signature is verified over the octets
-//! that arrived. What passes is a [`VerifiedPath`], which nothing else makes.
+//! [`validate`] is given a certificate, unordered candidates, trust anchors, a purpose, evidence
+//! of revocation and *now*; nothing is fetched and no clock is read. Every signature is verified
+//! over the octets that arrived. What passes is a [`VerifiedPath`], which nothing else makes.
 //!
-//! Where RFC 5280 offers more than these hierarchies use, we refuse instead of guessing: name
-//! constraints, policy constraints, indirect, delta and reason-partitioned CRLs. Policies are not
-//! processed along the path: the HPKI's authorities assert other policies than its end entities, so
-//! that RFC 5280 §6.1's intersection would be empty. The end entity's policy is compared with
-//! a list, and its issuer is pinned by the anchors (and by [`crate::national::hpki`]).
+//! Complete in the sense of RFC 5280: policies with mappings and their inhibition (as the graph of
+//! RFC 9618), name constraints of every form that has a rule, self-issued certificates, CRLs
+//! complete, delta, indirect and partitioned by reason, point and kind, by the issuer's key or
+//! another that the same anchor vouches for; OCSP. What cannot be processed is refused. All work
+//! is bounded by a [`Budget`].
 
 mod anchor;
+mod budget;
 mod build;
 mod certificate;
 mod crl;
+mod distinguished_name;
+mod distribution_point;
+mod error;
+mod extension;
+pub mod files;
+mod general_name;
 mod judge;
+mod name_constraints;
+mod ocsp;
+mod peer_name;
+mod policy;
+mod reading;
+mod revocation;
 
 use const_oid::ObjectIdentifier;
 use time::{Duration, OffsetDateTime};
-use x509_cert::{Certificate, name::Name};
+use x509_cert::name::Name;
 
 pub use anchor::{AnchorError, Anchors, TrustAnchor};
-pub use crl::{Crl, CrlProblem};
+pub use budget::Budget;
+pub use crl::Crl;
+pub use error::{PathError, Which};
+pub use ocsp::{OcspAnswer, OcspAnswerError};
+pub use peer_name::{PeerName, PeerNameError};
+pub use revocation::{Evidence, EvidenceKind, RevocationProblem};
 
-use crate::{encoding::serial::Serial, signature::SignatureError};
-
-/// Longest certificate that is looked at.
-pub const MOST_CERTIFICATE_OCTETS: usize = 16 * 1024;
-/// Most candidates that are looked at.
-pub const MOST_CANDIDATES: usize = 16;
-/// Most certificates of a path, the end entity included and the anchor not.
-const MOST_DEPTH: usize = 6;
+/// Most certificates of a path, the end entity included and the anchor not. The longest seen in
+/// the field has four.
+pub const MOST_CERTIFICATES: usize = 24;
 
 /// What the end entity's key is to be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
+    /// Anything: neither keyUsage nor extendedKeyUsage of the end entity is looked at, and it may
+    /// be an authority.
+    Any,
     /// A card holder's authentication: keyUsage digitalSignature; extendedKeyUsage absent (as
     /// RFC 5280 §4.2.1.12 allows and HPKI certificates may have it), clientAuth or any.
     CardAuthentication,
     /// A TLS client, our terminals: extendedKeyUsage must say clientAuth.
     ClientAuthentication,
-    /// A TLS server: extendedKeyUsage must say serverAuth.
+    /// A TLS server of ours: extendedKeyUsage must say serverAuth.
     ServerAuthentication,
+    /// A TLS client of anybody's: what extensions are absent do not restrict (RFC 5280 §4.2.1.12).
+    PkixClient,
+    /// A TLS server of anybody's, likewise.
+    PkixServer,
 }
 
-/// Which certificate policies the end entity may have.
+/// Which certificate policies are accepted.
 #[derive(Debug, Clone, Copy)]
 pub enum PolicyRule<'a> {
-    /// Any, or none.
-    Any,
-    /// At least one of these.
-    OneOf(&'a [ObjectIdentifier]),
+    /// As RFC 5280 §6.1 processes them along the path.
+    Processed(PolicyInputs<'a>),
+    /// The end entity itself must have at least one of these: for hierarchies whose authorities
+    /// assert other policies than their end entities (HPKI, JPKI), so that §6.1's intersection
+    /// would be empty. What the path's own policyConstraints demand is still demanded.
+    EndEntity(&'a [ObjectIdentifier]),
+}
+
+impl PolicyRule<'_> {
+    /// Any policy, or none, as far as the path itself does not demand one.
+    #[must_use]
+    pub const fn any() -> Self {
+        Self::Processed(PolicyInputs {
+            initial_set: None,
+            explicit: false,
+            inhibit_mapping: false,
+            inhibit_any_policy: false,
+        })
+    }
+
+    const fn inputs(&self) -> PolicyInputs<'_> {
+        match self {
+            Self::Processed(inputs) => *inputs,
+            Self::EndEntity(_) => PolicyInputs {
+                initial_set: None,
+                explicit: false,
+                inhibit_mapping: false,
+                inhibit_any_policy: false,
+            },
+        }
+    }
+}
+
+/// The policy inputs of RFC 5280 §6.1.1 (c), (e) to (g).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PolicyInputs<'a> {
+    /// user-initial-policy-set; `None` is any-policy.
+    pub initial_set: Option<&'a [ObjectIdentifier]>,
+    /// initial-explicit-policy.
+    pub explicit: bool,
+    /// initial-policy-mapping-inhibit.
+    pub inhibit_mapping: bool,
+    /// initial-any-policy-inhibit.
+    pub inhibit_any_policy: bool,
 }
 
 /// How revocation is judged. There is no way to leave it out by mistake.
 #[derive(Debug, Clone, Copy)]
 pub enum Revocation<'a> {
-    /// By these CRLs: each certificate below the anchor needs one that is authentic and in force.
+    /// By these CRLs: each certificate below the anchor needs such as are authentic and in force
+    /// and together cover every reason.
     Crls {
+        /// In any order; deltas among them.
+        crls: &'a [Crl],
+        /// Oldest thisUpdate that still counts, whatever nextUpdate says.
+        most_age: Duration,
+    },
+    /// By these OCSP responses; where none is about a certificate, by CRLs.
+    Ocsp {
         /// In any order.
+        answers: &'a [OcspAnswer],
+        /// In any order; may be empty.
         crls: &'a [Crl],
         /// Oldest thisUpdate that still counts, whatever nextUpdate says.
         most_age: Duration,
     },
     /// The caller asks the register of the issuer itself, on every request: for certificates of
-    /// our own.
+    /// our own, and for JPKI certificates.
     JudgedByCaller,
-}
-
-/// How much work an asker may cause.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
-    /// Most signatures that are verified.
-    pub signatures: u32,
-}
-
-impl Default for Budget {
-    /// Enough for every honest path, with key roll-over; a thousandth of a second a piece.
-    fn default() -> Self {
-        Self { signatures: 24 }
-    }
 }
 
 /// The question.
@@ -89,183 +145,72 @@ pub struct Requirements<'a> {
     pub purpose: Purpose,
     /// Which policies are accepted.
     pub policy: PolicyRule<'a>,
+    /// A name that subjectAltName must have.
+    pub name: Option<&'a PeerName>,
     /// How revocation is judged.
     pub revocation: Revocation<'a>,
+    /// Whether what an anchor's certificate forbids is forbidden (RFC 5937): basicConstraints, key
+    /// usages, name and policy constraints. Without it an anchor is a name, a key and a validity.
+    pub enforce_anchor_constraints: bool,
+    /// Most authorities between end entity and anchor, not counting self-issued ones; never more
+    /// than [`MOST_CERTIFICATES`] allows.
+    pub most_depth: Option<u32>,
     /// How much work may be done.
     pub budget: Budget,
 }
 
-/// Why a certificate was refused: the most useful reason of those met on all tried paths.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PathError {
-    /// Not a certificate, or one that contradicts itself.
-    #[error("the certificate is not well formed: {what}")]
-    Malformed {
-        /// What is wrong.
-        what: String,
-    },
-    /// More or longer candidates than are looked at.
-    #[error(
-        "more than {MOST_CANDIDATES} certificates, or one of more than {MOST_CERTIFICATE_OCTETS} octets"
-    )]
-    TooLarge,
-    /// Nobody whom we trust stands behind it.
-    #[error("no trusted authority is known that issued it; its issuer is {issuer}")]
-    NoTrustedIssuer {
-        /// The name in the first certificate whose issuer is missing.
-        issuer: String,
-    },
-    /// An authority of that name is known, but did not sign it.
-    #[error("it was not signed by the authority {issuer} that it names")]
-    NotSignedByIssuer {
-        /// The name.
-        issuer: String,
-        /// What the verification said.
-        #[source]
-        source: SignatureError,
-    },
-    /// Looking further would cost too much.
-    #[error("too many candidates claim to be the issuer")]
-    BudgetSpent,
-    /// Its validity has not begun.
-    #[error("{subject} is valid only from {not_before}")]
-    NotYetValid {
-        /// Whose certificate.
-        subject: String,
-        /// Since when.
-        not_before: OffsetDateTime,
-    },
-    /// Its validity has ended.
-    #[error("{subject} expired at {not_after}")]
-    Expired {
-        /// Whose certificate.
-        subject: String,
-        /// When.
-        not_after: OffsetDateTime,
-    },
-    /// A critical extension that we cannot process.
-    #[error("{subject} has the extension {oid}, which we cannot process")]
-    UnsupportedExtension {
-        /// Whose certificate.
-        subject: String,
-        /// Which.
-        oid: ObjectIdentifier,
-    },
-    /// The issuer may not issue.
-    #[error("{subject} is not allowed to issue certificates: {what}")]
-    NotAnAuthority {
-        /// Whose certificate.
-        subject: String,
-        /// What forbids it.
-        what: &'static str,
-    },
-    /// Too many authorities below one that limits them.
-    #[error("{subject} allows fewer authorities below it than there are")]
-    PathTooLong {
-        /// Whose certificate.
-        subject: String,
-    },
-    /// The certificate of an authority where one of a person or device is needed.
-    #[error("it is the certificate of an authority")]
-    EndEntityIsAuthority,
-    /// A key that is too weak, or of another kind.
-    #[error("its public key is not RSA with 2048 to 8192 bits, P-256 or P-384")]
-    UnfitKey,
-    /// The key is for something else.
-    #[error("its key is not for {purpose}: {what}")]
-    WrongPurpose {
-        /// For what it was needed.
-        purpose: &'static str,
-        /// What is missing.
-        what: &'static str,
-    },
-    /// None of its policies is accepted.
-    #[error("none of its certificate policies is accepted: {found:?}")]
-    PolicyNotAccepted {
-        /// Those it has.
-        found: Vec<ObjectIdentifier>,
-    },
-    /// Taken back.
-    #[error("{subject} was revoked at {at}")]
-    Revoked {
-        /// Whose certificate.
-        subject: String,
-        /// Since when.
-        at: OffsetDateTime,
-        /// The reason code of RFC 5280 §5.3.1, if one was given.
-        reason: Option<u8>,
-    },
-    /// No usable CRL of its issuer.
-    #[error("whether {subject} was revoked is not known: {problem}")]
-    RevocationUnknown {
-        /// Whose certificate.
-        subject: String,
-        /// What is wrong with the nearest CRL.
-        problem: CrlProblem,
-    },
-}
-
-impl PathError {
-    /// How near a path came: the reason of the path that came furthest is told.
-    fn progress(&self) -> u8 {
-        match self {
-            Self::Malformed { .. } | Self::TooLarge => 0,
-            Self::NoTrustedIssuer { .. } => 1,
-            Self::NotSignedByIssuer { .. } => 2,
-            Self::BudgetSpent => 3,
-            Self::NotAnAuthority { .. }
-            | Self::PathTooLong { .. }
-            | Self::UnsupportedExtension { .. } => 4,
-            Self::NotYetValid { .. } | Self::Expired { .. } => 5,
-            Self::EndEntityIsAuthority | Self::UnfitKey | Self::WrongPurpose { .. } => 6,
-            Self::PolicyNotAccepted { .. } => 7,
-            Self::RevocationUnknown { .. } => 8,
-            Self::Revoked { .. } => 9,
+impl<'a> Requirements<'a> {
+    /// Any policy, no name, anchors taken at their word, the default budget.
+    #[must_use]
+    pub fn new(purpose: Purpose, revocation: Revocation<'a>) -> Self {
+        Self {
+            purpose,
+            policy: PolicyRule::any(),
+            name: None,
+            revocation,
+            enforce_anchor_constraints: true,
+            most_depth: None,
+            budget: Budget::default(),
         }
     }
-}
-
-/// The CRL that vouched for one certificate of the path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CrlEvidence {
-    /// Serial number of the certificate that it was asked about.
-    pub serial: Serial,
-    /// SHA-256 of the CRL's DER.
-    pub crl_sha256: [u8; 32],
-    /// thisUpdate.
-    pub this_update: OffsetDateTime,
-    /// nextUpdate.
-    pub next_update: OffsetDateTime,
 }
 
 /// A certificate that counts, with the path that proves it.
 #[derive(Debug, Clone)]
 pub struct VerifiedPath {
-    end_entity: Certificate,
     certificates_der: Vec<Vec<u8>>,
+    subjects: Vec<String>,
     anchor_subject: Name,
+    anchor_der: Vec<u8>,
     anchor_public_key_der: Vec<u8>,
     issuer_public_key_der: Vec<u8>,
-    evidence: Vec<CrlEvidence>,
+    evidence: Vec<Evidence>,
+    policies: Vec<ObjectIdentifier>,
 }
 
 impl VerifiedPath {
-    /// The end entity.
-    #[must_use]
-    pub fn end_entity(&self) -> &Certificate {
-        &self.end_entity
-    }
-
     /// DER of the end entity and the authorities above it, nearest first, without the anchor.
     #[must_use]
     pub fn certificates_der(&self) -> &[Vec<u8>] {
         &self.certificates_der
     }
 
+    /// Subjects of [`Self::certificates_der`], RFC 4514.
+    #[must_use]
+    pub fn subjects(&self) -> &[String] {
+        &self.subjects
+    }
+
     /// Name of the trust anchor.
     #[must_use]
     pub fn anchor_subject(&self) -> &Name {
         &self.anchor_subject
+    }
+
+    /// The trust anchor's certificate, DER.
+    #[must_use]
+    pub fn anchor_der(&self) -> &[u8] {
+        &self.anchor_der
     }
 
     /// Public key of the trust anchor, DER `SubjectPublicKeyInfo`.
@@ -280,11 +225,18 @@ impl VerifiedPath {
         &self.issuer_public_key_der
     }
 
-    /// The CRLs that vouched, in the order of [`Self::certificates_der`]; empty if revocation was
-    /// for the caller to judge.
+    /// What vouched for each certificate, in the order of [`Self::certificates_der`]; several for
+    /// one if its CRLs are partitioned by reason, none if revocation was for the caller to judge.
     #[must_use]
-    pub fn evidence(&self) -> &[CrlEvidence] {
+    pub fn evidence(&self) -> &[Evidence] {
         &self.evidence
+    }
+
+    /// The user-constrained-policy-set (RFC 5280 §6.1.6): policies that the whole path is valid
+    /// for, in the anchor's terms.
+    #[must_use]
+    pub fn policies(&self) -> &[ObjectIdentifier] {
+        &self.policies
     }
 }
 

@@ -181,7 +181,7 @@ impl VerifiedCardHolder {
         let certificate_der = proof.certificate_der().to_vec();
         let verified = trust.judge(&certificate_der, proof.at)?;
         let fingerprint = *verified.fingerprint();
-        let issuer = verified.path().end_entity().tbs_certificate().issuer().to_string();
+        let issuer = verified.issuer().to_string();
         let name_romaji = verified.common_name().to_owned();
         let name = verified.kanji_name().filter(|name| !name.trim().is_empty());
         Ok(Self {

@@ -79,22 +79,28 @@ fn refusal_of(error: &HpkiError) -> Refusal {
         HpkiError::NoCommonName | HpkiError::Malformed { .. } => Refusal::CertificateMalformed,
         HpkiError::Role(_) => Refusal::HcRoleUnreadable,
         HpkiError::Path(error) => match error {
-            PathError::Malformed { .. } | PathError::TooLarge => Refusal::CertificateMalformed,
+            PathError::Malformed { .. } => Refusal::CertificateMalformed,
             PathError::NoTrustedIssuer { .. } | PathError::NotSignedByIssuer { .. } => {
                 Refusal::ForeignIssuer
             }
             PathError::NotYetValid { .. } => Refusal::CertificateNotYetValid,
             PathError::Expired { .. } => Refusal::CertificateExpired,
-            PathError::EndEntityIsAuthority
+            PathError::EndEntityIsAuthority { .. }
             | PathError::WrongPurpose { .. }
+            | PathError::NameMismatch { .. }
             | PathError::PolicyNotAccepted { .. } => Refusal::CertificatePurpose,
             PathError::Revoked { .. } => Refusal::CertificateRevoked,
             PathError::RevocationUnknown { .. } => Refusal::RevocationUnknown,
-            PathError::BudgetSpent
+            PathError::TooLarge { .. }
+            | PathError::BudgetSpent { .. }
             | PathError::UnsupportedExtension { .. }
             | PathError::NotAnAuthority { .. }
             | PathError::PathTooLong { .. }
-            | PathError::UnfitKey => Refusal::CertificatePath,
+            | PathError::TooDeep { .. }
+            | PathError::NameNotPermitted { .. }
+            | PathError::NoValidPolicy { .. }
+            | PathError::AnyPolicyMapped { .. }
+            | PathError::UnfitKey { .. } => Refusal::CertificatePath,
         },
     }
 }
@@ -245,7 +251,9 @@ struct ReadCertificate {
 }
 
 /// Certificates of one file; a self-issued one is an anchor.
-fn read_certificates(content: &[u8]) -> der::Result<Vec<ReadCertificate>> {
+fn read_certificates(
+    content: &[u8],
+) -> Result<Vec<ReadCertificate>, Box<dyn std::error::Error + Send + Sync>> {
     let certificates = if content.starts_with(b"-----BEGIN") {
         Certificate::load_pem_chain(content)?
     } else {

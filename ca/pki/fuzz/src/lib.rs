@@ -20,9 +20,7 @@ use sekisho_pki::{
         facility_identifier::FacilityIdentifier,
         hc_role,
     },
-    path::{
-        self, Anchors, Budget, Crl, PolicyRule, Purpose, Requirements, Revocation, TrustAnchor,
-    },
+    path::{self, Anchors, Crl, OcspAnswer, Purpose, Requirements, Revocation, TrustAnchor},
     signature::{self, PublicKeyKind},
 };
 use time::macros::datetime;
@@ -39,12 +37,7 @@ pub fn path(octets: &[u8], anchor_der: &[u8]) {
     }
     let Some((first, rest)) = parts.split_first() else { return };
     let anchors = Anchors::new(vec![TrustAnchor::from_der(anchor_der).unwrap()]);
-    let requirements = Requirements {
-        purpose: Purpose::ClientAuthentication,
-        policy: PolicyRule::Any,
-        revocation: Revocation::JudgedByCaller,
-        budget: Budget::default(),
-    };
+    let requirements = Requirements::new(Purpose::Any, Revocation::JudgedByCaller);
     let _ = path::validate(first, rest, &anchors, &requirements, datetime!(2026-11-21 12:00 UTC));
 }
 
@@ -84,6 +77,7 @@ pub fn ocsp_request(octets: &[u8]) {
 
 /// An OCSP response and the basic response inside.
 pub fn ocsp_response(octets: &[u8]) {
+    let _ = OcspAnswer::parse(octets);
     if let Ok(response) = OcspResponse::from_der(octets)
         && let Some(bytes) = response.response_bytes
     {

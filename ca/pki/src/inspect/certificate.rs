@@ -103,7 +103,11 @@ pub(super) fn own_signature(outer: &Tlv<'_>, spki: &Tlv<'_>) -> Term {
     match signature::verify(spki.whole, &parts.algorithm, parts.to_be_signed, &parts.signature) {
         Ok(()) => Term::SignatureHolds,
         Err(SignatureError::Invalid) => Term::SignatureFails,
-        Err(SignatureError::Algorithm { .. }) => Term::SignatureNotChecked,
+        Err(
+            SignatureError::Algorithm { .. }
+            | SignatureError::Unsupported { .. }
+            | SignatureError::KeySize { .. },
+        ) => Term::SignatureNotChecked,
         Err(SignatureError::Parameters | SignatureError::Key) => Term::SignatureUnreadable,
     }
 }

@@ -1,7 +1,7 @@
 //! The HPKI's authentication certificates (保健医療福祉分野PKI, 認証用(人)): what a login accepts.
 
 use const_oid::{ObjectIdentifier, db::rfc4519};
-use der::Encode;
+use der::{Decode, Encode};
 use time::{Duration, OffsetDateTime};
 use x509_cert::{
     Certificate,
@@ -32,6 +32,19 @@ pub const POLICY_SIGNING: ObjectIdentifier =
 pub const POLICY_AUTHENTICATION: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("1.2.392.100495.1.5.1.2.0.1");
 
+/// End-entity policy of organisations' authentication certificates (認証用(組織)), by the same analogy.
+pub const POLICY_ORGANISATION: ObjectIdentifier =
+    ObjectIdentifier::new_unwrap("1.2.392.100495.1.5.1.3.0.1");
+
+/// What a certificate of the HPKI is judged for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HpkiUse {
+    /// Logging in: only authentication certificates, by keyUsage and by policy.
+    Login,
+    /// Whatever the certificate is for, as a verifier of signed documents asks.
+    Any,
+}
+
 /// An authority whose cards may log in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcceptedIssuer {
@@ -58,7 +71,9 @@ impl AcceptedIssuer {
 /// What a login with an HPKI card accepts.
 #[derive(Debug, Clone)]
 pub struct HpkiRules {
-    /// End-entity policies that may log in.
+    /// What the certificate is to be used for.
+    pub intended: HpkiUse,
+    /// End-entity policies that are accepted.
     pub accepted_policies: Vec<ObjectIdentifier>,
     /// Authorities whose cards may log in; empty accepts each under the anchors.
     pub accepted_issuers: Vec<AcceptedIssuer>,
@@ -74,6 +89,7 @@ impl Default for HpkiRules {
     /// four days of end entities' lists.
     fn default() -> Self {
         Self {
+            intended: HpkiUse::Login,
             accepted_policies: vec![POLICY_AUTHENTICATION],
             accepted_issuers: Vec::new(),
             most_crl_age: Duration::days(370),
@@ -130,9 +146,20 @@ pub struct VerifiedHpkiCertificate {
     not_after: OffsetDateTime,
     public_key_der: Vec<u8>,
     fingerprint: [u8; 32],
+    issuer: Name,
 }
 
 impl HpkiRules {
+    /// For any certificate of the HPKI: signing, authentication, organisations.
+    #[must_use]
+    pub fn any_use() -> Self {
+        Self {
+            intended: HpkiUse::Any,
+            accepted_policies: vec![POLICY_SIGNING, POLICY_AUTHENTICATION, POLICY_ORGANISATION],
+            ..Self::default()
+        }
+    }
+
     /// Judges a card's certificate at `now`; `candidates_der` are the authorities' certificates
     /// from the card and from the configuration, in any order.
     ///
@@ -146,15 +173,32 @@ impl HpkiRules {
         crls: &[Crl],
         now: OffsetDateTime,
     ) -> Result<VerifiedHpkiCertificate, HpkiError> {
+        let revocation = Revocation::Crls { crls, most_age: self.most_crl_age };
+        self.judge_by(certificate_der, candidates_der, anchors, revocation, now)
+    }
+
+    /// As [`Self::judge`], with other evidence of revocation.
+    ///
+    /// # Errors
+    /// [`HpkiError`].
+    pub fn judge_by(
+        &self,
+        certificate_der: &[u8],
+        candidates_der: &[&[u8]],
+        anchors: &Anchors,
+        revocation: Revocation<'_>,
+        now: OffsetDateTime,
+    ) -> Result<VerifiedHpkiCertificate, HpkiError> {
+        let login = self.intended == HpkiUse::Login;
+        let purpose = if login { Purpose::CardAuthentication } else { Purpose::Any };
         let verified = path::validate(
             certificate_der,
             candidates_der,
             anchors,
             &Requirements {
-                purpose: Purpose::CardAuthentication,
-                policy: PolicyRule::OneOf(&self.accepted_policies),
-                revocation: Revocation::Crls { crls, most_age: self.most_crl_age },
+                policy: PolicyRule::EndEntity(&self.accepted_policies),
                 budget: self.budget,
+                ..Requirements::new(purpose, revocation)
             },
             now,
         );
@@ -162,7 +206,7 @@ impl HpkiRules {
             Ok(path) => path,
             Err(error @ (PathError::WrongPurpose { .. } | PathError::PolicyNotAccepted { .. })) => {
                 // Clearer for the person than its policy's number.
-                return Err(if says_signing(certificate_der) {
+                return Err(if login && says_signing(certificate_der) {
                     HpkiError::SigningCertificate
                 } else {
                     HpkiError::Path(error)
@@ -170,19 +214,25 @@ impl HpkiRules {
             }
             Err(error) => return Err(HpkiError::Path(error)),
         };
-        if says_signing(certificate_der) {
+        if login && says_signing(certificate_der) {
             // Both policies in one certificate, whatever the configuration lists.
             return Err(HpkiError::SigningCertificate);
         }
-        self.issuer_accepted(&path)?;
-        read(path)
+        let certificate =
+            Certificate::from_der(certificate_der).map_err(|_| malformed("the certificate"))?;
+        self.issuer_accepted(&path, &certificate)?;
+        read(path, certificate)
     }
 
-    fn issuer_accepted(&self, path: &VerifiedPath) -> Result<(), HpkiError> {
+    fn issuer_accepted(
+        &self,
+        path: &VerifiedPath,
+        certificate: &Certificate,
+    ) -> Result<(), HpkiError> {
         if self.accepted_issuers.is_empty() {
             return Ok(());
         }
-        let issuer = path.end_entity().tbs_certificate().issuer();
+        let issuer = certificate.tbs_certificate().issuer();
         let subject_der = issuer.to_der().map_err(|_| malformed("issuer"))?;
         let key = public_key_sha256(path.issuer_public_key_der());
         let accepted = self.accepted_issuers.iter().any(|accepted| {
@@ -197,7 +247,6 @@ impl HpkiRules {
 }
 
 fn says_signing(certificate_der: &[u8]) -> bool {
-    use der::Decode;
     let Ok(certificate) = Certificate::from_der(certificate_der) else {
         return false;
     };
@@ -209,8 +258,11 @@ fn says_signing(certificate_der: &[u8]) -> bool {
     )
 }
 
-fn read(path: VerifiedPath) -> Result<VerifiedHpkiCertificate, HpkiError> {
-    let tbs = path.end_entity().tbs_certificate();
+fn read(
+    path: VerifiedPath,
+    certificate: Certificate,
+) -> Result<VerifiedHpkiCertificate, HpkiError> {
+    let tbs = certificate.tbs_certificate();
     let subject = tbs.subject();
     let serial_number =
         only_text(subject, rfc4519::SERIAL_NUMBER).ok_or(HpkiError::NoSerialNumber)?;
@@ -221,7 +273,7 @@ fn read(path: VerifiedPath) -> Result<VerifiedHpkiCertificate, HpkiError> {
         }
     }
     let organisation = only_text(subject, rfc4519::ORGANIZATION_NAME);
-    let japanese = japanese_name(path.end_entity())?;
+    let japanese = japanese_name(&certificate)?;
     let kanji = |oid| {
         japanese
             .as_ref()
@@ -230,10 +282,11 @@ fn read(path: VerifiedPath) -> Result<VerifiedHpkiCertificate, HpkiError> {
     };
     let certificate_der = path.certificates_der().first().ok_or(malformed("an empty path"))?;
     Ok(VerifiedHpkiCertificate {
+        issuer: tbs.issuer().clone(),
         issuer_der: tbs.issuer().to_der().map_err(|_| malformed("issuer"))?,
         kanji_name: kanji(rfc4519::COMMON_NAME),
         kanji_organisation: kanji(rfc4519::ORGANIZATION_NAME),
-        roles: hc_role::of_certificate(path.end_entity())?,
+        roles: hc_role::of_certificate(&certificate)?,
         certificate_serial: Serial::from_x509(tbs.serial_number())
             .map_err(|_| malformed("the certificate's serial number"))?,
         not_before: instant::from_time(&tbs.validity().not_before),
@@ -277,6 +330,12 @@ impl VerifiedHpkiCertificate {
     #[must_use]
     pub fn path(&self) -> &VerifiedPath {
         &self.path
+    }
+
+    /// Name of the issuing authority.
+    #[must_use]
+    pub fn issuer(&self) -> &Name {
+        &self.issuer
     }
 
     /// Name of the issuing authority, DER: with [`Self::serial_number`] this is who the person is.

@@ -1,17 +1,18 @@
 //! Trust anchors: whom we believe without a signature.
 
-use der::{Decode, Encode};
-use x509_cert::{Certificate, name::Name};
+use x509_cert::name::Name;
 
-use super::MOST_CERTIFICATE_OCTETS;
+use super::{PathError, certificate::Parsed, files};
 use crate::encoding::key_identifier::fingerprint;
 
-/// A trust anchor, from its self-signed certificate.
+/// Longest anchor's certificate.
+const MOST_OCTETS: usize = 1024 * 1024;
+
+/// A trust anchor, from its certificate.
 #[derive(Debug, Clone)]
 pub struct TrustAnchor {
-    pub(super) certificate: Certificate,
-    pub(super) subject: Name,
-    pub(super) public_key_der: Vec<u8>,
+    pub(super) der: Vec<u8>,
+    subject: Name,
     fingerprint: [u8; 32],
 }
 
@@ -26,9 +27,9 @@ pub enum AnchorError {
     Certificate {
         /// Counted from 0.
         index: usize,
-        /// What the decoder said.
+        /// What is wrong.
         #[source]
-        source: der::Error,
+        source: PathError,
     },
 }
 
@@ -36,19 +37,14 @@ impl TrustAnchor {
     /// From a DER certificate.
     ///
     /// # Errors
-    /// [`der::Error`].
-    pub fn from_der(der: &[u8]) -> der::Result<Self> {
-        if der.len() > MOST_CERTIFICATE_OCTETS {
-            return Err(der::Tag::Sequence.value_error().into());
-        }
-        let certificate = Certificate::from_der(der)?;
-        let tbs = certificate.tbs_certificate();
-        Ok(Self {
-            subject: tbs.subject().clone(),
-            public_key_der: tbs.subject_public_key_info().to_der()?,
-            certificate,
-            fingerprint: fingerprint(der),
-        })
+    /// [`PathError::Malformed`], [`PathError::TooLarge`].
+    pub fn from_der(der: &[u8]) -> Result<Self, PathError> {
+        let parsed = Parsed::parse(der, MOST_OCTETS)?;
+        let subject = parsed.subject.to_name().map_err(|error| PathError::Malformed {
+            which: parsed.which(),
+            what: error.to_string(),
+        })?;
+        Ok(Self { der: der.to_vec(), subject, fingerprint: fingerprint(der) })
     }
 
     /// SHA-256 of its DER.
@@ -64,7 +60,7 @@ impl TrustAnchor {
     }
 }
 
-/// A set of trust anchors.
+/// A set of trust anchors. Several may have one name: they are told apart by their keys.
 #[derive(Debug, Clone, Default)]
 pub struct Anchors(Vec<TrustAnchor>);
 
@@ -80,25 +76,17 @@ impl Anchors {
     /// # Errors
     /// [`AnchorError`].
     pub fn from_pem(pem: &[u8]) -> Result<Self, AnchorError> {
-        let text = std::str::from_utf8(pem).map_err(|_| AnchorError::NotPem)?;
-        let mut anchors = Vec::new();
-        let mut rest = text;
-        const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-        const END: &str = "-----END CERTIFICATE-----";
-        while let Some(start) = rest.find(BEGIN) {
-            rest = &rest[start..];
-            let end = rest.find(END).ok_or(AnchorError::NotPem)? + END.len();
-            let (_, der) =
-                der::pem::decode_vec(&rest.as_bytes()[..end]).map_err(|_| AnchorError::NotPem)?;
-            let anchor = TrustAnchor::from_der(&der)
-                .map_err(|source| AnchorError::Certificate { index: anchors.len(), source })?;
-            anchors.push(anchor);
-            rest = &rest[end..];
-        }
-        if anchors.is_empty() {
-            return Err(AnchorError::NotPem);
-        }
-        Ok(Self(anchors))
+        let blocks = files::pem_blocks(pem).map_err(|_| AnchorError::NotPem)?;
+        let anchors = blocks
+            .iter()
+            .filter(|block| block.label == "CERTIFICATE")
+            .enumerate()
+            .map(|(index, block)| {
+                TrustAnchor::from_der(&block.der)
+                    .map_err(|source| AnchorError::Certificate { index, source })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        if anchors.is_empty() { Err(AnchorError::NotPem) } else { Ok(Self(anchors)) }
     }
 
     /// Adds those of another set.
@@ -109,6 +97,12 @@ impl Anchors {
     /// Each of them.
     pub fn iter(&self) -> impl Iterator<Item = &TrustAnchor> {
         self.0.iter()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Whether there is none, so that nothing can be believed.

@@ -1,143 +1,94 @@
-//! CRLs as evidence (RFC 5280 §6.3).
+//! CRLs: read once, looked up many times (RFC 5280 §5).
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use const_oid::{ObjectIdentifier, db::rfc5280};
-use der::{Decode, Encode};
 use sha2::{Digest, Sha256};
 use spki::AlgorithmIdentifierOwned;
 use time::{Duration, OffsetDateTime};
-use x509_cert::{
-    crl::CertificateList,
-    ext::{
-        Extension,
-        pkix::{
-            CrlReason, IssuingDistributionPoint,
-            name::{DistributionPointName, GeneralName},
-        },
-    },
-    name::Name,
-};
+use x509_cert::name::Name;
 
-use super::{CrlEvidence, PathError, certificate::Parsed};
-use crate::{
-    encoding::{instant, name, serial::Serial, signed_object::SignedObject},
-    signature,
+use super::{
+    RevocationProblem,
+    distinguished_name::DistinguishedName,
+    distribution_point::{IssuingDistributionPoint, certificate_issuer},
+    extension::{self, Extension},
+    files,
+    reading::{
+        self, Bad, ENUMERATED, GENERALIZED_TIME, INTEGER, Item, SEQUENCE, Signed, UTC_TIME,
+        constructed,
+    },
 };
+use crate::signature;
 
 /// A list of a million entries has about 40 MiB.
 const MOST_OCTETS: usize = 64 * 1024 * 1024;
 
 /// A CRL, read once and used for many judgements. Whether it is authentic is judged each time,
-/// with the issuer of the path at hand.
+/// with the issuer of the path at hand. Cloning shares the octets.
 #[derive(Debug, Clone)]
-pub struct Crl {
-    issuer: Name,
-    to_be_signed: Vec<u8>,
+pub struct Crl(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    der: Vec<u8>,
+    issuer: DistinguishedName,
+    issuer_name: Name,
+    /// Where the signed octets end; they begin behind the outer header.
+    to_be_signed: std::ops::Range<usize>,
     algorithm: AlgorithmIdentifierOwned,
-    signature: Vec<u8>,
+    signature: Option<Vec<u8>>,
     this_update: OffsetDateTime,
     next_update: Option<OffsetDateTime>,
-    entries: HashMap<Serial, (OffsetDateTime, Option<u8>)>,
-    scope: Result<Scope, ObjectIdentifier>,
+    /// Contents of the INTEGERs.
+    number: Option<Vec<u8>>,
+    base_number: Option<Vec<u8>>,
+    authority_key: Option<Vec<u8>>,
+    scope: Option<IssuingDistributionPoint>,
+    /// A critical extension, of the list or an entry, that we do not process.
+    unsupported: Option<String>,
+    /// By serial number.
+    entries: Vec<Entry>,
+    /// Issuers of certificates in an indirect list, each as its comparable names.
+    issuers: Vec<Vec<Vec<u8>>>,
     sha256: [u8; 32],
 }
 
-#[derive(Debug, Clone, Default)]
-struct Scope {
-    names: Option<Vec<GeneralName>>,
-    users_only: bool,
-    authorities_only: bool,
+/// Places in the DER: an entry costs twelve octets of memory however long it is.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    serial_at: u32,
+    entry_at: u32,
+    /// Place in `issuers`.
+    issuer: u32,
 }
 
-/// What is wrong with a CRL, or with there being none.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CrlProblem {
-    /// None of this issuer.
-    #[error("there is no CRL of its issuer {issuer}")]
-    Missing {
-        /// Whose.
-        issuer: String,
-    },
-    /// For other certificates.
-    #[error("the CRL of its issuer is for other certificates")]
-    OutOfScope,
-    /// Has a critical extension that we cannot process, or is of a kind that we do not read.
-    #[error("the CRL has the extension {oid}, which we cannot process")]
-    Unsupported {
-        /// Which.
-        oid: ObjectIdentifier,
-    },
-    /// Not signed by the issuer.
-    #[error("the CRL is not signed by its issuer")]
-    NotAuthentic,
-    /// The issuer's keyUsage lacks cRLSign.
-    #[error("the issuer's key is not for signing CRLs")]
-    NotForCrls,
-    /// thisUpdate is in the future.
-    #[error("the CRL is from {this_update}, later than now: check the clock")]
-    NotYetInForce {
-        /// Its beginning.
-        this_update: OffsetDateTime,
-    },
-    /// nextUpdate has passed or is missing, or thisUpdate is too long ago.
-    #[error("the CRL of {this_update} is out of date; fetch a new one")]
-    Outdated {
-        /// Its beginning.
-        this_update: OffsetDateTime,
-    },
-    /// No more work allowed.
-    #[error("too many CRLs of the same issuer")]
-    BudgetSpent,
+/// What an entry says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Revoked {
+    pub(super) at: OffsetDateTime,
+    pub(super) reason: Option<u8>,
+}
+
+impl Revoked {
+    /// removeFromCRL (8), which only delta CRLs have (RFC 5280 §5.3.1).
+    pub(super) fn is_removal(self) -> bool {
+        self.reason == Some(8)
+    }
 }
 
 impl Crl {
     /// Reads DER.
     ///
     /// # Errors
-    /// [`der::Error`]: not a CRL, or one with a serial number twice.
+    /// [`der::Error`]: not a CRL, or longer than 64 MiB.
     pub fn parse(der: &[u8]) -> der::Result<Self> {
-        let value_error = || der::Error::from(der::Tag::Sequence.value_error());
+        let refused = || der::Error::from(der::Tag::Sequence.value_error());
         if der.len() > MOST_OCTETS {
-            return Err(value_error());
+            return Err(refused());
         }
-        let signed = SignedObject::parse(der, false)?;
-        let list = CertificateList::<x509_cert::certificate::Rfc5280>::from_der(der)?;
-        let tbs = list.tbs_cert_list;
-        if tbs.signature != signed.algorithm {
-            return Err(value_error());
-        }
-        let mut scope = scope(tbs.crl_extensions.as_deref().unwrap_or_default());
-        let mut entries = HashMap::new();
-        for entry in tbs.revoked_certificates.unwrap_or_default() {
-            let mut reason = None;
-            for extension in entry.crl_entry_extensions.unwrap_or_default() {
-                if extension.extn_id == rfc5280::ID_CE_CRL_REASONS {
-                    let code = CrlReason::from_der(extension.extn_value.as_bytes())?;
-                    reason = Some(code as u8);
-                } else if extension.critical && scope.is_ok() {
-                    // certificateIssuer above all: then the entry is about another's
-                    // certificate, and the whole list an indirect one.
-                    scope = Err(extension.extn_id);
-                }
-            }
-            let serial = Serial::from_x509(&entry.serial_number).map_err(|_| value_error())?;
-            let at = instant::from_time(&entry.revocation_date);
-            if entries.insert(serial, (at, reason)).is_some() {
-                return Err(value_error());
-            }
-        }
-        Ok(Self {
-            issuer: tbs.issuer,
-            to_be_signed: signed.to_be_signed.to_vec(),
-            algorithm: signed.algorithm.clone(),
-            signature: signed.signature,
-            this_update: instant::from_time(&tbs.this_update),
-            next_update: tbs.next_update.as_ref().map(instant::from_time),
-            entries,
-            scope,
-            sha256: Sha256::digest(der).into(),
-        })
+        let inner = Inner::read(der).map_err(|_| refused())?;
+        Ok(Self(Arc::new(inner)))
     }
 
     /// Reads DER, or PEM with the label `X509 CRL`.
@@ -146,196 +97,355 @@ impl Crl {
     /// [`der::Error`].
     pub fn parse_file(octets: &[u8]) -> der::Result<Self> {
         if octets.starts_with(b"-----BEGIN") {
-            let (label, der) = der::pem::decode_vec(octets)?;
-            if label != "X509 CRL" {
-                return Err(der::Tag::Sequence.value_error().into());
-            }
-            return Self::parse(&der);
+            let refused = || der::Error::from(der::Tag::Sequence.value_error());
+            let mut blocks = files::pem_blocks(octets).map_err(|_| refused())?;
+            return match (blocks.pop(), blocks.is_empty()) {
+                (Some(block), true) if block.label == "X509 CRL" => Self::parse(&block.der),
+                _ => Err(refused()),
+            };
         }
         Self::parse(octets)
     }
 
     /// The issuer's name as DER.
-    ///
-    /// # Errors
-    /// [`der::Error`].
-    pub fn issuer_der(&self) -> der::Result<Vec<u8>> {
-        self.issuer.to_der()
+    #[must_use]
+    pub fn issuer_der(&self) -> &[u8] {
+        &self.0.issuer.der
     }
+
     /// Whose it is.
     #[must_use]
     pub fn issuer(&self) -> &Name {
-        &self.issuer
+        &self.0.issuer_name
     }
 
     /// thisUpdate.
     #[must_use]
     pub fn this_update(&self) -> OffsetDateTime {
-        self.this_update
+        self.0.this_update
     }
 
     /// nextUpdate, if it says one.
     #[must_use]
     pub fn next_update(&self) -> Option<OffsetDateTime> {
-        self.next_update
+        self.0.next_update
     }
 
-    fn in_force(
+    /// How many certificates it lists.
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        self.0.entries.len()
+    }
+
+    /// Whether it is a delta CRL, which says nothing without its base (RFC 5280 §5.2.4).
+    #[must_use]
+    pub fn is_delta(&self) -> bool {
+        self.0.base_number.is_some()
+    }
+
+    /// Verifies the signature by a key; says nothing about whose key that is.
+    ///
+    /// # Errors
+    /// [`signature::SignatureError`].
+    pub fn verify(&self, public_key_der: &[u8]) -> Result<(), signature::SignatureError> {
+        let inner = &self.0;
+        let signature = inner.signature.as_deref().ok_or(signature::SignatureError::Invalid)?;
+        let to_be_signed = &inner.der[inner.to_be_signed.clone()];
+        signature::verify(public_key_der, &inner.algorithm, to_be_signed, signature)
+    }
+
+    pub(super) fn sha256(&self) -> [u8; 32] {
+        self.0.sha256
+    }
+
+    pub(super) fn issuer_dn(&self) -> &DistinguishedName {
+        &self.0.issuer
+    }
+
+    pub(super) fn scope(&self) -> Option<&IssuingDistributionPoint> {
+        self.0.scope.as_ref()
+    }
+
+    pub(super) fn authority_key(&self) -> Option<&[u8]> {
+        self.0.authority_key.as_deref()
+    }
+
+    pub(super) fn is_indirect(&self) -> bool {
+        self.0.scope.as_ref().is_some_and(|scope| scope.indirect)
+    }
+
+    /// Newest first.
+    pub(super) fn order(&self, other: &Self) -> std::cmp::Ordering {
+        let number = |crl: &Self| crl.0.number.as_deref().map(magnitude).map(<[u8]>::to_vec);
+        let key =
+            |crl: &Self| (crl.0.this_update, number(crl).map(|number| (number.len(), number)));
+        key(other).cmp(&key(self))
+    }
+
+    pub(super) fn usable(&self) -> Result<(), RevocationProblem> {
+        match &self.0.unsupported {
+            Some(oid) => Err(RevocationProblem::Unsupported { oid: oid.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn in_force(
         &self,
         most_age: Duration,
         now: OffsetDateTime,
-    ) -> Result<OffsetDateTime, CrlProblem> {
-        let this_update = self.this_update;
+    ) -> Result<OffsetDateTime, RevocationProblem> {
+        let this_update = self.0.this_update;
         if now < this_update {
-            return Err(CrlProblem::NotYetInForce { this_update });
+            return Err(RevocationProblem::NotYetInForce { this_update });
         }
-        match self.next_update {
+        match self.0.next_update {
             Some(next_update) if now < next_update && now - this_update <= most_age => {
                 Ok(next_update)
             }
-            _ => Err(CrlProblem::Outdated { this_update }),
+            _ => Err(RevocationProblem::Outdated { this_update }),
         }
     }
-}
 
-/// What the list is about, or the extension that keeps us from knowing.
-fn scope(extensions: &[Extension]) -> Result<Scope, ObjectIdentifier> {
-    let mut scope = Scope::default();
-    for extension in extensions {
-        let oid = extension.extn_id;
-        match oid {
-            rfc5280::ID_CE_ISSUING_DISTRIBUTION_POINT => {
-                let point = IssuingDistributionPoint::from_der(extension.extn_value.as_bytes())
-                    .map_err(|_| oid)?;
-                if point.indirect_crl
-                    || point.only_contains_attribute_certs
-                    || point.only_some_reasons.is_some()
-                {
-                    return Err(oid);
-                }
-                scope.users_only = point.only_contains_user_certs;
-                scope.authorities_only = point.only_contains_ca_certs;
-                scope.names = match point.distribution_point {
-                    None => None,
-                    Some(DistributionPointName::FullName(names)) => Some(names),
-                    Some(DistributionPointName::NameRelativeToCRLIssuer(_)) => return Err(oid),
-                };
-            }
-            // A delta alone says nothing about what stood in its base.
-            rfc5280::ID_CE_DELTA_CRL_INDICATOR => return Err(oid),
-            rfc5280::ID_CE_CRL_NUMBER | rfc5280::ID_CE_AUTHORITY_KEY_IDENTIFIER => {}
-            _ if extension.critical => return Err(oid),
-            _ => {}
-        }
-    }
-    Ok(scope)
-}
-
-impl Scope {
-    fn covers(&self, certificate: &Parsed<'_>) -> bool {
-        if self.users_only && certificate.is_authority()
-            || self.authorities_only && !certificate.is_authority()
-        {
+    /// Whether this delta brings `base` up to date (RFC 5280 §5.2.4, §6.3.3 (c)).
+    pub(super) fn updates(&self, base: &Self) -> bool {
+        let (Some(from), Some(number), Some(base_number)) =
+            (&self.0.base_number, &self.0.number, &base.0.number)
+        else {
             return false;
-        }
-        let Some(names) = &self.names else {
-            return true;
         };
-        // RFC 5280 §6.3.3 b 2 i: one of the names must be the certificate's.
-        certificate
-            .crl_distribution_points
-            .iter()
-            .flat_map(|points| &points.0)
-            .filter_map(|point| point.distribution_point.as_ref())
-            .any(|point| match point {
-                DistributionPointName::FullName(asked) => {
-                    asked.iter().any(|name| names.contains(name))
-                }
-                DistributionPointName::NameRelativeToCRLIssuer(_) => false,
-            })
+        self.0.issuer == base.0.issuer
+            && self.0.scope == base.0.scope
+            && self.0.authority_key == base.0.authority_key
+            && at_most(from, base_number)
+            && !at_most(number, base_number)
     }
-}
 
-/// The issuer of the certificate in question, as found on the path.
-pub(super) struct Issuer<'a> {
-    pub(super) subject: &'a Name,
-    pub(super) public_key_der: &'a [u8],
-    pub(super) may_sign_crls: bool,
-}
-
-/// Looks a certificate up. Any authentic list that names it settles the matter, even one out of
-/// date; that it is *not* revoked only a list in force can say.
-pub(super) fn check(
-    certificate: &Parsed<'_>,
-    issuer: &Issuer<'_>,
-    crls: &[Crl],
-    most_age: Duration,
-    now: OffsetDateTime,
-    signatures_left: &mut u32,
-) -> Result<CrlEvidence, PathError> {
-    let mut problem = CrlProblem::Missing { issuer: issuer.subject.to_string() };
-    let mut evidence: Option<CrlEvidence> = None;
-    for crl in crls.iter().filter(|crl| name::same(&crl.issuer, issuer.subject)) {
-        match usable(crl, certificate, issuer, signatures_left) {
-            Ok(()) => {}
-            Err(found) => {
-                if evidence.is_none() {
-                    problem = found;
-                }
+    /// The entry about a certificate of `issuer` (its comparable form). A permanent revocation
+    /// outweighs another entry about the same certificate.
+    pub(super) fn entry(&self, issuer: &[u8], serial: &[u8]) -> Result<Option<Revoked>, Bad> {
+        let inner = &self.0;
+        let first =
+            inner.entries.partition_point(|entry| inner.serial(entry) < (serial.len(), serial));
+        let mut found: Option<Revoked> = None;
+        for entry in &inner.entries[first..] {
+            if inner.serial(entry) != (serial.len(), serial) {
+                break;
+            }
+            let issuers = inner.issuers.get(entry.issuer as usize);
+            if !issuers.is_some_and(|issuers| issuers.iter().any(|name| name == issuer)) {
                 continue;
             }
-        }
-        if let Some((at, reason)) = crl.entries.get(&certificate.serial) {
-            return Err(PathError::Revoked {
-                subject: certificate.subject().to_string(),
-                at: *at,
-                reason: *reason,
-            });
-        }
-        match crl.in_force(most_age, now) {
-            Ok(next_update) => {
-                let newer =
-                    evidence.as_ref().is_none_or(|evidence| evidence.this_update < crl.this_update);
-                if newer {
-                    evidence = Some(CrlEvidence {
-                        serial: certificate.serial.clone(),
-                        crl_sha256: crl.sha256,
-                        this_update: crl.this_update,
-                        next_update,
-                    });
-                }
+            let revoked = inner.revoked(entry)?;
+            if found.is_none_or(Revoked::is_removal) {
+                found = Some(revoked);
             }
-            Err(found) => problem = found,
         }
+        Ok(found)
     }
-    evidence.ok_or_else(|| PathError::RevocationUnknown {
-        subject: certificate.subject().to_string(),
-        problem,
-    })
 }
 
-fn usable(
-    crl: &Crl,
-    certificate: &Parsed<'_>,
-    issuer: &Issuer<'_>,
-    signatures_left: &mut u32,
-) -> Result<(), CrlProblem> {
-    match &crl.scope {
-        Err(oid) => return Err(CrlProblem::Unsupported { oid: *oid }),
-        Ok(scope) if !scope.covers(certificate) => return Err(CrlProblem::OutOfScope),
-        Ok(_) => {}
+impl Inner {
+    fn read(der: &[u8]) -> Result<Self, Bad> {
+        let (signed, rest) = Signed::read(der)?;
+        rest.end()?;
+        let place = |part: &[u8]| -> Result<usize, Bad> {
+            // `part` lies within `der`, as every reader here only takes slices of it.
+            (part.as_ptr() as usize)
+                .checked_sub(der.as_ptr() as usize)
+                .filter(|at| at + part.len() <= der.len())
+                .ok_or_else(|| Bad::new("a place"))
+        };
+        let start = place(signed.to_be_signed)?;
+        let mut tbs = Item::only_of(signed.to_be_signed, SEQUENCE)?.members()?;
+        let version = tbs.optional(INTEGER)?.map(reading::integer).transpose()?;
+        if version.is_some_and(|version| version != [1]) {
+            return Err(Bad::new("a version other than 2"));
+        }
+        signed.agrees(tbs.next()?)?;
+        let issuer = DistinguishedName::read(tbs.next()?)?;
+        if issuer.is_empty() {
+            return Err(Bad::new("an empty issuer"));
+        }
+        let this_update = reading::time(tbs.next()?)?;
+        let next_update = match tbs.optional(UTC_TIME)? {
+            Some(item) => Some(item),
+            None => tbs.optional(GENERALIZED_TIME)?,
+        };
+        let next_update = next_update.map(reading::time).transpose()?;
+        let list = tbs.optional(SEQUENCE)?;
+        let extensions = tbs.optional(constructed(0))?;
+        tbs.end()?;
+        if version.is_none() && extensions.is_some() {
+            return Err(Bad::new("extensions before version 2"));
+        }
+        let mut inner = Self {
+            der: der.to_vec(),
+            issuer_name: issuer.to_name()?,
+            to_be_signed: start..start + signed.to_be_signed.len(),
+            algorithm: signed.algorithm.clone(),
+            signature: signed.octets().map(<[u8]>::to_vec),
+            this_update,
+            next_update,
+            number: None,
+            base_number: None,
+            authority_key: None,
+            scope: None,
+            unsupported: None,
+            entries: Vec::new(),
+            issuers: vec![vec![issuer.form().to_vec()]],
+            issuer,
+            sha256: Sha256::digest(der).into(),
+        };
+        if let Some(item) = extensions {
+            for extension in extension::read_all(Item::only_of(item.value, SEQUENCE)?)? {
+                inner.take(&extension)?;
+            }
+        }
+        if let Some(list) = list {
+            let mut entries = list.members()?;
+            let mut issuer = 0;
+            let mut known = HashMap::new();
+            while !entries.is_empty() {
+                let entry = entries.take(SEQUENCE)?;
+                let (serial, extensions) = entry_parts(entry)?;
+                for extension in extensions {
+                    if extension.oid == rfc5280::ID_CE_CERTIFICATE_ISSUER.as_bytes() {
+                        // It holds for the entries behind it, too (RFC 5280 §5.3.3).
+                        let names = certificate_issuer(extension.value)?;
+                        let next = known.len() + 1;
+                        let place = *known.entry(names.clone()).or_insert(next);
+                        if place == inner.issuers.len() {
+                            inner.issuers.push(names);
+                        }
+                        issuer = u32::try_from(place).map_err(|_| Bad::new("issuers"))?;
+                        let indirect = inner.scope.as_ref().is_some_and(|scope| scope.indirect);
+                        if !indirect {
+                            inner.refuse(extension.oid);
+                        }
+                    } else if extension.critical && !known_entry_extension(extension.oid) {
+                        inner.refuse(extension.oid);
+                    }
+                }
+                let at = |part: &[u8]| u32::try_from(place(part)?).map_err(|_| Bad::new("a place"));
+                inner.entries.push(Entry {
+                    serial_at: at(serial.whole)?,
+                    entry_at: at(entry.whole)?,
+                    issuer,
+                });
+            }
+            if version.is_none() && inner.issuers.len() > 1 {
+                return Err(Bad::new("entry extensions before version 2"));
+            }
+        }
+        let mut sorted = std::mem::take(&mut inner.entries);
+        sorted.sort_unstable_by(|left, right| inner.serial(left).cmp(&inner.serial(right)));
+        inner.entries = sorted;
+        Ok(inner)
     }
-    if !issuer.may_sign_crls {
-        return Err(CrlProblem::NotForCrls);
+
+    fn refuse(&mut self, oid: &[u8]) {
+        self.unsupported.get_or_insert_with(|| reading::oid_text(oid));
     }
-    *signatures_left = signatures_left.checked_sub(1).ok_or(CrlProblem::BudgetSpent)?;
-    signature::verify(issuer.public_key_der, &crl.algorithm, &crl.to_be_signed, &crl.signature)
-        .map_err(|_| CrlProblem::NotAuthentic)
+
+    /// An extension of the list.
+    fn take(&mut self, extension: &Extension<'_>) -> Result<(), Bad> {
+        let is = |oid: ObjectIdentifier| extension.oid == oid.as_bytes();
+        let number = || -> Result<Vec<u8>, Bad> {
+            let octets = reading::integer(Item::only_of(extension.value, INTEGER)?)?;
+            // RFC 5280 §5.2.3: not negative.
+            if octets.first().is_some_and(|octet| octet & 0x80 != 0) {
+                return Err(Bad::new("a negative CRL number"));
+            }
+            Ok(octets.to_vec())
+        };
+        if is(rfc5280::ID_CE_ISSUING_DISTRIBUTION_POINT) {
+            self.scope = Some(IssuingDistributionPoint::read(extension.value)?);
+        } else if is(rfc5280::ID_CE_DELTA_CRL_INDICATOR) {
+            self.base_number = Some(number()?);
+        } else {
+            if is(rfc5280::ID_CE_CRL_NUMBER) {
+                self.number = Some(number()?);
+            } else if is(rfc5280::ID_CE_AUTHORITY_KEY_IDENTIFIER) {
+                self.authority_key = extension::authority_key(extension.value)?.map(<[u8]>::to_vec);
+                // Processed, hence also if critical: it only helps to find the key.
+                return Ok(());
+            }
+            if extension.critical {
+                self.refuse(extension.oid);
+            }
+        }
+        Ok(())
+    }
+
+    /// The contents of an entry's serial number, in an order of their own.
+    fn serial(&self, entry: &Entry) -> (usize, &[u8]) {
+        // The length was read once already; `INTEGER` of more than 127 octets was refused.
+        let at = entry.serial_at as usize;
+        let octets = self
+            .der
+            .get(at + 1)
+            .and_then(|length| self.der.get(at + 2..at + 2 + usize::from(*length)))
+            .unwrap_or_default();
+        (octets.len(), octets)
+    }
+
+    fn revoked(&self, entry: &Entry) -> Result<Revoked, Bad> {
+        let rest = self.der.get(entry.entry_at as usize..).unwrap_or_default();
+        let entry = reading::Members::of(rest)?.next()?;
+        let mut members = entry.members()?;
+        members.next()?;
+        let at = reading::time(members.next()?)?;
+        let mut reason = None;
+        for extension in entry_parts(entry)?.1 {
+            if extension.oid == rfc5280::ID_CE_CRL_REASONS.as_bytes() {
+                match Item::only_of(extension.value, ENUMERATED)?.value {
+                    [code @ 0..=10] if *code != 7 => reason = Some(*code),
+                    _ => return Err(Bad::new("a reason")),
+                }
+            }
+        }
+        Ok(Revoked { at, reason })
+    }
+}
+
+/// Those of RFC 5280 §5.3.
+fn known_entry_extension(oid: &[u8]) -> bool {
+    [rfc5280::ID_CE_CRL_REASONS, rfc5280::ID_CE_INVALIDITY_DATE]
+        .iter()
+        .any(|known| known.as_bytes() == oid)
+}
+
+/// Serial number and extensions of an entry, its date and reason checked.
+fn entry_parts(entry: Item<'_>) -> Result<(Item<'_>, Vec<Extension<'_>>), Bad> {
+    let mut members = entry.members()?;
+    let serial = members.take(INTEGER)?;
+    reading::integer(serial)?;
+    if serial.value.len() > 127 {
+        return Err(Bad::new("a serial number of more than 127 octets"));
+    }
+    reading::time(members.next()?)?;
+    let extensions = members.optional(SEQUENCE)?.map_or(Ok(Vec::new()), extension::read_all)?;
+    members.end()?;
+    Ok((serial, extensions))
+}
+
+/// Without the sign octet.
+fn magnitude(number: &[u8]) -> &[u8] {
+    match number {
+        [0, rest @ ..] if !rest.is_empty() => rest,
+        octets => octets,
+    }
+}
+
+/// Whether one CRL number is at most another; both are not negative.
+fn at_most(left: &[u8], right: &[u8]) -> bool {
+    let (left, right) = (magnitude(left), magnitude(right));
+    (left.len(), left) <= (right.len(), right)
 }
 
 impl PartialEq for Crl {
     fn eq(&self, other: &Self) -> bool {
-        self.sha256 == other.sha256
+        self.0.sha256 == other.0.sha256
     }
 }
 
@@ -345,13 +455,19 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn numbers_are_compared_as_numbers() {
+        assert!(at_most(&[5], &[5]));
+        assert!(at_most(&[0, 0x80], &[1, 0]));
+        assert!(!at_most(&[1, 0], &[0, 0xff]));
+        assert!(at_most(&[0], &[1]));
+    }
+
     proptest! {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>) {
             let _ = Crl::parse(&bytes);
             let _ = Crl::parse_file(&bytes);
-            let _ = Parsed::parse(&bytes);
-            let _ = super::super::Anchors::from_pem(&bytes);
         }
     }
 }
