@@ -9,6 +9,9 @@ mod inspect;
 mod revoke;
 mod serve;
 mod service;
+mod verify_files;
+mod verify_path;
+mod verify_signature;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -24,10 +27,19 @@ pub enum Exit {
     Done = 0,
     /// It failed; standard error says why and what would help.
     Failed = 1,
-    /// The command line was not understood (given by the argument parser).
+    /// The command line was not understood, or names what is not there.
     Usage = 2,
     /// What was checked does not hold: an audit trail, a walk.
     DoesNotHold = 3,
+}
+
+/// The `verify-…` commands have codes of their own, fixed by what outside judges expect of such
+/// programs; their `--help` lists them.
+impl Exit {
+    /// A certificate or signature that does not hold.
+    const INVALID: Self = Self::Failed;
+    /// An input that we do not support, so that nothing is said about it.
+    const UNSUPPORTED: Self = Self::DoesNotHold;
 }
 
 impl From<Exit> for ExitCode {
@@ -52,12 +64,14 @@ Examples:
       is the audit trail whole?
   sekisho inspect terminal.cer
       what stands in a certificate, CRL, OCSP answer, request or PKCS #12 file
+  sekisho verify-path --trust roots/ --chain leaf.pem --purpose any --revocation none
+      does a certificate lead to one of these roots?
 
 Exit codes:
   0  done
   1  failed; standard error says why and what would help
   2  the command line was not understood
-  3  what was checked does not hold";
+  3  what was checked does not hold; verify-path and verify-signature: not supported";
 
 /// Certification authority for healthcare facilities and portal for their staff.
 #[derive(Debug, Parser)]
@@ -77,6 +91,8 @@ enum Command {
     Inspect(inspect::Inspect),
     Bench(bench::Bench),
     Demo(demo::Demo),
+    VerifyPath(verify_path::VerifyPath),
+    VerifySignature(verify_signature::VerifySignature),
     Completions(completions::Completions),
     /// Print the example configuration, in which every key is documented
     ExampleConfig,
@@ -105,6 +121,8 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Inspect(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Demo(command) => command.run(),
+        Command::VerifyPath(command) => command.run(),
+        Command::VerifySignature(command) => command.run(),
         Command::Completions(command) => command.run(),
         Command::ExampleConfig => say(crate::config::EXAMPLE).map(|()| Exit::Done),
     };
