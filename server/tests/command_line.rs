@@ -117,3 +117,43 @@ fn a_command_line_that_is_not_understood_exits_with_2_and_help_shows_examples() 
     let example = sekisho(&["example-config"]);
     assert_eq!(text(&example.stdout), include_str!("../../sekisho.example.toml"));
 }
+
+#[test]
+fn what_was_taken_back_stays_so_and_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("instance");
+    init(&dir);
+    let dir = dir.to_str().unwrap();
+    let never = sekisho(&["revoke", "certificate", dir, "--serial", "4b:01", "--hold"]);
+    assert_eq!(code(&never), 1);
+    assert!(text(&never.stderr).contains("there is no certificate terminals:4b01"));
+    let digest = "5a".repeat(32);
+    let key = || {
+        let output =
+            sekisho(&["revoke", "key", dir, "--sha256", &digest, "--note", "found", "--json"]);
+        assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    assert_eq!(key()["changed"], true);
+    assert_eq!(key()["changed"], false);
+    let file = folder.path().join("instance/ca/servers.crt");
+    let file = file.to_str().unwrap();
+    let arguments = ["revoke", "certificate", dir, "--file", file, "--reason", "superseded"];
+    let revoked = sekisho(&arguments);
+    assert!(
+        text(&revoked.stdout).starts_with("1 certificates revoked"),
+        "{}",
+        text(&revoked.stderr)
+    );
+    assert!(text(&sekisho(&arguments).stdout).starts_with("Nothing to change"));
+    for refused in [
+        &["revoke", "certificate", dir, "--serial", "01"][..],
+        &["revoke", "certificate", dir, "--serial", "01", "--hold", "--release"],
+        &["revoke", "issuer", dir, "terminals"],
+        &["revoke", "key", dir],
+    ] {
+        assert_eq!(code(&sekisho(refused)), 2, "{refused:?}");
+    }
+    let listed = sekisho(&["audit", "list", dir]);
+    assert_eq!(text(&listed.stdout).matches("revocation.revoke").count(), 4);
+}

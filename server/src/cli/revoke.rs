@@ -364,8 +364,11 @@ fn read(path: &std::path::Path) -> Result<Vec<u8>, Failure> {
 }
 
 fn certificate_der(octets: &[u8]) -> Option<Vec<u8>> {
-    let certificate =
-        Certificate::from_der(octets).or_else(|_| Certificate::from_pem(octets)).ok()?;
+    let certificate = match Certificate::from_der(octets) {
+        Ok(certificate) => certificate,
+        // The first of a chain is the one that is meant.
+        Err(_) => Certificate::load_pem_chain(octets).ok()?.into_iter().next()?,
+    };
     certificate.to_der().ok()
 }
 

@@ -52,10 +52,13 @@ pub struct OcspCache {
     followed: tokio::sync::Mutex<Followed>,
 }
 
+/// Answers by the CertID that was asked with.
+type Forms = Vec<(Box<[u8]>, Answer)>;
+
 #[derive(Default)]
 struct Shard {
     /// By certificate: each form of its CertID that was asked with, and the answer.
-    kept: HashMap<Box<[u8]>, Vec<(Box<[u8]>, Answer)>>,
+    kept: HashMap<Box<[u8]>, Forms>,
     /// In order of arrival, each once.
     order: VecDeque<Box<[u8]>>,
 }

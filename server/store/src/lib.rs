@@ -20,6 +20,7 @@ pub mod application;
 pub mod attempt;
 pub mod audit;
 pub mod authorization_code;
+pub mod bulk;
 pub mod card;
 pub mod certificate;
 pub mod challenge;

@@ -2,8 +2,6 @@
 //! can sign and commit in the same minute.
 
 use std::{
-    collections::HashMap,
-    ffi::OsString,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -17,6 +15,7 @@ use sekisho_store::Store;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
+use super::usage::CpuTime;
 use crate::{
     cli::{Exit, Failure, runtime},
     clock::{Clock, SystemClock},
@@ -240,32 +239,6 @@ async fn work(
     }
 }
 
-/// CPU time of each thread of a process: `/proc/PID/task/*/schedstat` counts nanoseconds, where
-/// `/proc/PID/stat` counts hundredths of a second.
-struct CpuTime(HashMap<OsString, u64>);
-
-impl CpuTime {
-    fn of(process: u32) -> anyhow::Result<Self> {
-        let mut threads = HashMap::new();
-        for task in std::fs::read_dir(format!("/proc/{process}/task"))? {
-            let task = task?;
-            let text = std::fs::read_to_string(task.path().join("schedstat"))?;
-            let on_cpu = text.split_whitespace().next().context("schedstat is empty")?;
-            threads.insert(task.file_name(), on_cpu.parse()?);
-        }
-        Ok(Self(threads))
-    }
-
-    /// What was spent since. A thread that ended meanwhile is not counted; the server's workers
-    /// stay.
-    fn since(&self, before: &Self) -> Duration {
-        let spent = self.0.iter().map(|(thread, on_cpu)| {
-            on_cpu.saturating_sub(before.0.get(thread).copied().unwrap_or_default())
-        });
-        Duration::from_nanos(spent.sum())
-    }
-}
-
 impl Figures {
     fn new(mut runs: Vec<Run>, bare: Bare) -> Self {
         for run in &mut runs {
@@ -339,17 +312,5 @@ mod tests {
         let shares: Vec<f64> =
             Figures::new(runs, bare).runs.into_iter().map(|run| run.of_possible).collect();
         assert_eq!(shares, [0.5, 0.5, 0.5]);
-    }
-
-    #[test]
-    fn the_cpu_time_of_this_process_is_told_and_grows() {
-        let before = CpuTime::of(std::process::id()).unwrap();
-        let key = SoftwareKey::generate_p256().unwrap();
-        for _ in 0..200 {
-            key.sign_now(b"work").unwrap();
-        }
-        // This thread is one of them, and it is still here.
-        let after = CpuTime::of(std::process::id()).unwrap();
-        assert!(after.since(&before) > Duration::ZERO);
     }
 }

@@ -1,6 +1,9 @@
 //! `sekisho bench [--json]`: how quick, how small. Measured, never asserted.
 
+mod crl;
 mod issuance;
+mod ocsp;
+mod usage;
 
 use std::time::Instant;
 
@@ -8,6 +11,7 @@ use anyhow::Context;
 use serde::Serialize;
 use tokio::process::Command;
 
+use self::usage::memory_kib;
 use super::{Exit, Failure, runtime};
 use crate::demo::{process, stage::Stage};
 
@@ -18,6 +22,8 @@ Examples:
   sekisho bench
   sekisho bench --json | jq .ready_ms
   sekisho bench issuance
+  sekisho bench crl
+  sekisho bench ocsp
 
 Use a release build; figures of a debug build say nothing.")]
 #[command(args_conflicts_with_subcommands = true)]
@@ -32,6 +38,8 @@ pub(super) struct Bench {
 #[derive(Debug, clap::Subcommand)]
 enum Part {
     Issuance(issuance::Issuance),
+    Crl(crl::Crl),
+    Ocsp(ocsp::Ocsp),
 }
 
 #[derive(Debug, Serialize)]
@@ -48,8 +56,11 @@ const STARTS: usize = 5;
 
 impl Bench {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
-        if let Some(Part::Issuance(issuance)) = &self.part {
-            return issuance.run();
+        match &self.part {
+            Some(Part::Issuance(issuance)) => return issuance.run(),
+            Some(Part::Crl(crl)) => return crl.run(),
+            Some(Part::Ocsp(ocsp)) => return ocsp.run(),
+            None => {}
         }
         let figures = runtime()?.block_on(measure())?;
         if self.json {
@@ -66,7 +77,7 @@ impl Bench {
 async fn measure() -> anyhow::Result<Figures> {
     let folder = tempfile::Builder::new().prefix("sekisho-bench-").tempdir()?;
     let stage = Stage::build(folder.path(), |_| Ok(())).await?;
-    let idle_rss_kib = resident_kib(stage.server.id().context("the server has ended")?)?;
+    let idle_rss_kib = memory_kib(stage.server.id().context("the server has ended")?, "VmRSS")?;
     let (instance, logs) = (stage.instance.clone(), stage.logs());
     stage.server.stop().await?;
     let mut starts = Vec::new();
@@ -84,12 +95,4 @@ async fn measure() -> anyhow::Result<Figures> {
     let report: serde_json::Value = serde_json::from_str(&process::run(walk).await?)?;
     let walk_ms = report["milliseconds"].as_u64().context("the walk's report has no time")?;
     Ok(Figures { ready_ms: starts[STARTS / 2], idle_rss_kib, walk_ms })
-}
-
-/// `VmRSS` of a process (proc(5)).
-fn resident_kib(id: u32) -> anyhow::Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let figure = line.and_then(|rest| rest.trim().strip_suffix(" kB"));
-    Ok(figure.context("the system does not tell the resident memory")?.trim().parse()?)
 }
