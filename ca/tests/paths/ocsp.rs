@@ -71,7 +71,7 @@ impl<'a> Answer<'a> {
             produced_at: at(self.this_update),
             responses: vec![SingleResponse {
                 cert_id,
-                cert_status: self.status.clone(),
+                cert_status: self.status,
                 this_update: at(self.this_update),
                 next_update: self.next_update.map(at),
                 single_extensions: None,

@@ -33,7 +33,7 @@ pub(super) struct Parsed<'a> {
     /// Contents of the object identifiers.
     pub(super) extended_key_usage: Option<Vec<&'a [u8]>>,
     pub(super) policies: Option<Vec<&'a [u8]>>,
-    pub(super) policy_mappings: Vec<(&'a [u8], &'a [u8])>,
+    pub(super) policy_mappings: Vec<extension::PolicyMapping<'a>>,
     pub(super) policy_constraints: extension::PolicyConstraints,
     pub(super) inhibit_any_policy: Option<u32>,
     pub(super) name_constraints: Option<NameConstraints<'a>>,

@@ -132,8 +132,10 @@ pub(super) fn policies(value: &[u8]) -> Result<Vec<&[u8]>, Bad> {
     if found.is_empty() { Err(Bad::new("an empty list")) } else { Ok(found) }
 }
 
-/// Pairs of issuerDomainPolicy and subjectDomainPolicy.
-pub(super) fn policy_mappings(value: &[u8]) -> Result<Vec<(&[u8], &[u8])>, Bad> {
+/// issuerDomainPolicy and subjectDomainPolicy: contents of the object identifiers.
+pub(super) type PolicyMapping<'a> = (&'a [u8], &'a [u8]);
+
+pub(super) fn policy_mappings(value: &[u8]) -> Result<Vec<PolicyMapping<'_>>, Bad> {
     let mut members = Item::only_of(value, SEQUENCE)?.members()?;
     let mut found = Vec::new();
     while !members.is_empty() {
