@@ -106,9 +106,7 @@ impl Desktop {
         }
         let policy = policy.to_string();
         let profile = Profile::prepare(&folder.join("chromium"), &policy)?;
-        let nss = profile.nss();
-        let nss = nss.to_str().context("the folder's name is not UTF-8")?;
-        let (status, _, stderr) = desk.desk.paste(&desk.line, &["--nss", nss]).await?;
+        let (status, _, stderr) = desk.desk.paste(&desk.line, profile.home()).await?;
         anyhow::ensure!(status.success(), "the browser's certificate store: {stderr}");
         scene.cards.insert(CARD_HOLDERS[0].key)?;
         desk.desk.type_pin(CARD_HOLDERS[0].pin)?;

@@ -51,7 +51,10 @@ impl Enroll {
             nss::import(&place, &key, folder).map_err(local)?;
         }
         println!("{}: {} ({})", trust.facility.name, trust.terminal.name, trust.terminal.id);
-        println!("Enrolled. Next: sekisho-agent run");
+        println!("Enrolled. Next, once as root, the browser's settings:");
+        println!("  sekisho-agent policy --write /etc/chromium/policies/managed/sekisho.json");
+        println!("and at each login of this PC's user:");
+        println!("  sekisho-agent run");
         Ok(())
     }
 }

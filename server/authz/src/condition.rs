@@ -2,11 +2,13 @@
 
 /// One condition of a rule.
 ///
-/// The order is the one of explanation: what the person can do least about stands first, what a
-/// second look at the card would cure stands last. Being told "log in with your card" and then,
-/// after doing so, "not for nurses" would be a wasted walk.
+/// The order is the one of explanation: what the person can do least about stands first, what
+/// another login would cure stands last. A physician who is told "use it from a pharmacy", goes
+/// there and then hears "for pharmacists only" was sent on a wasted walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Condition {
+    /// The person has a role that is admitted.
+    Role,
     /// The facility is of a kind that is admitted.
     Kind,
     /// The facility is one of those named.
@@ -15,8 +17,6 @@ pub enum Condition {
     Group,
     /// The person is a member of the facility.
     Membership,
-    /// The person has a role that is admitted.
-    Role,
     /// The person proved themself strongly enough.
     Level,
 }
@@ -24,7 +24,7 @@ pub enum Condition {
 impl Condition {
     /// All, in the order of explanation.
     pub const ALL: [Self; 6] =
-        [Self::Kind, Self::Facility, Self::Group, Self::Membership, Self::Role, Self::Level];
+        [Self::Role, Self::Kind, Self::Facility, Self::Group, Self::Membership, Self::Level];
 
     /// A constant code, for the audit trail and message keys.
     #[must_use]

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use sekisho_protocol::{jwk::JwkSet, jws};
+use sekisho_protocol::jwk::JwkSet;
 use sekisho_store::{Store, StoreError, audit};
 use serde::{Deserialize, Serialize};
+
+use super::witness;
 
 /// What was found.
 #[derive(Debug, Default, Serialize)]
@@ -19,6 +21,8 @@ pub struct Verdict {
     pub erased: u64,
     /// Checkpoints whose signature and head hold.
     pub checkpoints: u64,
+    /// Heads kept outside the database with which the trail agrees.
+    pub witnesses: u64,
     /// What does not hold, in words. Empty for an untouched trail.
     pub faults: Vec<String>,
 }
@@ -35,25 +39,41 @@ impl Verdict {
 struct Canonical {
     id: String,
     node: String,
+    at: i64,
+    act: String,
+    outcome: String,
+    actor: CanonicalActor,
+    organisation: Option<String>,
     personal: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
-struct CheckpointClaims {
-    node: String,
-    seq: i64,
-    link: String,
+struct CanonicalActor {
+    kind: String,
+    id: Option<String>,
 }
 
 const PAGE: i64 = 1000;
 
-/// Verifies every node's chain against `keys`, the public keys of the audit checkpoints.
+/// Verifies every node's chain against `keys`, the public keys of the audit checkpoints, and against
+/// `witnesses`: signed heads that were kept outside the database. Without a witness nobody can tell a
+/// trail whose end was cut off, checkpoints and all, from one that never went on.
 ///
 /// # Errors
 /// [`StoreError`]: the trail could not be read. What does not hold is in the verdict instead.
-pub async fn verify(store: &Store, keys: &JwkSet) -> Result<Verdict, StoreError> {
+pub async fn verify(
+    store: &Store,
+    keys: &JwkSet,
+    witnesses: &[String],
+) -> Result<Verdict, StoreError> {
     let mut verdict = Verdict::default();
     let mut reader = store.read();
+    for jws in witnesses {
+        match witness::agrees(&mut reader, jws, keys).await? {
+            Ok(()) => verdict.witnesses += 1,
+            Err(fault) => verdict.faults.push(fault.to_string()),
+        }
+    }
     for node in audit::nodes(&mut reader).await? {
         let links = verify_chain(store, &node, &mut verdict).await?;
         let mut signed = 0;
@@ -79,8 +99,11 @@ pub async fn verify(store: &Store, keys: &JwkSet) -> Result<Verdict, StoreError>
         let records = audit::list(&mut reader, &after, None, PAGE).await?;
         let Some(last) = records.last() else { break };
         after.clone_from(&last.id);
-        verdict.unchained +=
-            records.iter().filter(|record| record.seq.is_none()).map(|_| 1).sum::<u64>();
+        for record in records.iter().filter(|record| record.seq.is_none()) {
+            verdict.unchained += 1;
+            verify_leaf(record, &mut verdict);
+            verify_content(&mut reader, &record.node, record, &mut verdict).await?;
+        }
     }
     Ok(verdict)
 }
@@ -105,10 +128,7 @@ async fn verify_chain(
                 verdict.faults.push(format!("node {node}: link {expected} is missing"));
                 return Ok(links);
             }
-            let leaf = audit::leaf_hash(&record.canonical);
-            if leaf.as_slice() != record.leaf_hash {
-                verdict.faults.push(format!("record {}: its octets were changed", record.id));
-            }
+            let leaf = verify_leaf(&record, verdict);
             let link = audit::link_hash(&previous, node, expected, &leaf);
             if record.link_hash.as_deref() != Some(link.as_slice()) {
                 verdict.faults.push(format!(
@@ -124,12 +144,22 @@ async fn verify_chain(
                 .unwrap_or(link);
             links.push(previous);
             verdict.records += 1;
-            verify_personal(&mut reader, node, &record, verdict).await?;
+            verify_content(&mut reader, node, &record, verdict).await?;
         }
     }
 }
 
-async fn verify_personal(
+/// The hash of the record's octets, which must be the stored one.
+fn verify_leaf(record: &audit::Record, verdict: &mut Verdict) -> [u8; 32] {
+    let leaf = audit::leaf_hash(&record.canonical);
+    if leaf.as_slice() != record.leaf_hash {
+        verdict.faults.push(format!("record {}: its octets were changed", record.id));
+    }
+    leaf
+}
+
+/// What stands beside the canonical octets: columns and personal fields.
+async fn verify_content(
     reader: &mut sekisho_store::Reader,
     node: &str,
     record: &audit::Record,
@@ -144,6 +174,17 @@ async fn verify_personal(
     };
     if canonical.id != record.id || canonical.node != node {
         verdict.faults.push(format!("record {}: filed under another name", record.id));
+    }
+    let columns = audit::Columns {
+        at: canonical.at,
+        act: canonical.act,
+        outcome: canonical.outcome,
+        actor_kind: canonical.actor.kind,
+        actor_id: canonical.actor.id,
+        organisation_id: canonical.organisation,
+    };
+    if columns != record.columns {
+        verdict.faults.push(format!("record {}: its columns do not say what it says", record.id));
     }
     let mut stored: BTreeMap<String, audit::PersonalField> = audit::personal(reader, &record.id)
         .await?
@@ -175,9 +216,8 @@ fn verify_checkpoint(
     keys: &JwkSet,
 ) -> Result<(), String> {
     let place = format!("node {}: checkpoint at {}", checkpoint.node, checkpoint.seq);
-    let claims: CheckpointClaims =
-        jws::verify(&checkpoint.jws, sekisho_wire::typ::AUDIT_CHECKPOINT, keys)
-            .map_err(|error| format!("{place} does not verify: {error}"))?;
+    let claims = witness::read(&checkpoint.jws, keys)
+        .map_err(|error| format!("{place} does not verify: {error}"))?;
     if claims.node != checkpoint.node || claims.seq != checkpoint.seq {
         return Err(format!("{place} is filed under another position"));
     }
@@ -225,7 +265,7 @@ mod tests {
     #[tokio::test]
     async fn an_untouched_trail_holds() {
         let (test, keys) = trail().await;
-        let verdict = verify(test.app.store(), &keys).await.unwrap();
+        let verdict = verify(test.app.store(), &keys, &[]).await.unwrap();
         assert!(verdict.holds(), "{verdict:?}");
         // Three of this test, the others of the ceremony, which names nobody.
         assert!(verdict.records > 3);
@@ -236,7 +276,7 @@ mod tests {
     async fn an_erased_personal_field_leaves_the_trail_verifiable() {
         let (test, keys) = trail().await;
         tamper(&test, "UPDATE audit_personal SET salt = NULL, value = NULL").await;
-        let verdict = verify(test.app.store(), &keys).await.unwrap();
+        let verdict = verify(test.app.store(), &keys, &[]).await.unwrap();
         assert!(verdict.holds(), "{verdict:?}");
         assert_eq!(verdict.erased, 3);
     }
@@ -250,12 +290,36 @@ mod tests {
             "UPDATE audit_link SET link_hash = zeroblob(32) WHERE seq = 2",
             "DELETE FROM audit_link WHERE seq = 3",
             "DELETE FROM audit_checkpoint",
+            "UPDATE audit_record SET organisation_id = '999' WHERE act = 'b'",
+            "UPDATE audit_record SET act = 'x' WHERE act = 'b'",
+            "UPDATE audit_record SET at = at + 1 WHERE act = 'b'",
             "UPDATE audit_checkpoint SET jws = REPLACE(jws, '.', 'A.')",
         ] {
             let (test, keys) = trail().await;
             tamper(&test, statement).await;
-            let verdict = verify(test.app.store(), &keys).await.unwrap();
+            let verdict = verify(test.app.store(), &keys, &[]).await.unwrap();
             assert!(!verdict.holds(), "not found: {statement}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_trail_that_was_cut_or_written_anew_disagrees_with_a_head_kept_elsewhere() {
+        for statement in [
+            "DELETE FROM audit_link",
+            "DELETE FROM audit_link WHERE seq = (SELECT MAX(seq) FROM audit_link)",
+            "UPDATE audit_link SET link_hash = zeroblob(32)
+             WHERE seq = (SELECT MAX(seq) FROM audit_link)",
+        ] {
+            let (test, keys) = trail().await;
+            let mut reader = test.app.store().read();
+            let head = audit::checkpoints(&mut reader, "node-1").await.unwrap().pop().unwrap().jws;
+            let held = verify(test.app.store(), &keys, std::slice::from_ref(&head)).await.unwrap();
+            assert!(held.holds() && held.witnesses == 1, "{held:?}");
+            tamper(&test, "DELETE FROM audit_checkpoint").await;
+            tamper(&test, statement).await;
+            let verdict = verify(test.app.store(), &keys, &[head]).await.unwrap();
+            let told = verdict.faults.iter().any(|fault| fault.contains("kept outside"));
+            assert!(told, "{statement}: {verdict:?}");
         }
     }
 
@@ -265,6 +329,6 @@ mod tests {
         let other = crate::testing::app().await;
         let keys = crate::keys::jwks([&other.app.keys().audit]).unwrap();
         let keys = serde_json::from_value(keys).unwrap();
-        assert!(!verify(test.app.store(), &keys).await.unwrap().holds());
+        assert!(!verify(test.app.store(), &keys, &[]).await.unwrap().holds());
     }
 }

@@ -1,12 +1,17 @@
 //! `sekisho audit list DIR` and `sekisho audit verify DIR`.
 
+use anyhow::Context;
 use sekisho_protocol::jwk::JwkSet;
 use sekisho_store::{Store, audit};
 use serde_json::{Value as Json, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{Exit, Failure, InstanceFolder, runtime, say};
-use crate::{audit::verify, config::Config, instance::audit_public_keys};
+use crate::{
+    audit::{verify, witness},
+    config::Config,
+    instance::{Folder, audit_public_keys},
+};
 
 /// Read and verify the audit trail
 #[derive(Debug, clap::Args)]
@@ -41,10 +46,23 @@ struct List {
 }
 
 /// Verify every hash, link, commitment and signed checkpoint; exits with 3 if one does not hold
+///
+/// The trail is also held against the signed heads in DIR/audit, which lie outside the database: a
+/// trail whose end was cut off, or that was written anew, does not stand on them.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sekisho audit verify /srv/sekisho
+  cp /srv/sekisho/audit/node-1.jws /media/auditor/2026-11-21.jws
+      keep today's signed head where nobody of the operation can write
+  sekisho audit verify /srv/sekisho --head /media/auditor/2026-11-21.jws
+      does the trail still stand on it?")]
 struct Verify {
     #[command(flatten)]
     instance: InstanceFolder,
+    /// A signed head that was kept elsewhere; may be given several times
+    #[arg(long = "head", value_name = "FILE")]
+    heads: Vec<std::path::PathBuf>,
     /// The verdict as JSON
     #[arg(long)]
     json: bool,
@@ -149,16 +167,23 @@ impl Verify {
     async fn run(self) -> Result<Exit, Failure> {
         let store = open(&self.instance).await?;
         let keys: JwkSet = serde_json::from_value(audit_public_keys(&self.instance.dir)?)?;
-        let verdict = verify::verify(&store, &keys).await?;
+        let mut heads = witness::heads_in(&Folder::new(&self.instance.dir).audit_heads())?;
+        for path in &self.heads {
+            let head = std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            heads.push(head);
+        }
+        let verdict = verify::verify(&store, &keys, &heads).await?;
         store.close().await;
         if self.json {
             say(&format!("{}\n", serde_json::to_string(&verdict)?))?;
         } else {
             let mut text = format!(
-                "{} records chained, {} not yet; {} checkpoints; {} personal fields, {} erased\n",
+                "{} records chained, {} not yet; {} checkpoints; {} heads kept outside; {} personal fields, {} erased\n",
                 verdict.records,
                 verdict.unchained,
                 verdict.checkpoints,
+                verdict.witnesses,
                 verdict.personal,
                 verdict.erased
             );

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Instant};
 
 use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Exit, Failure, runtime};
 use crate::demo::{
@@ -76,9 +77,7 @@ async fn open(folder: &std::path::Path) -> anyhow::Result<()> {
     let services = check::start_services(&scene.stage, &mut report).await?;
     let desk = &scene.desks[0];
     let profile = Profile::prepare(&folder.join("chromium"), &desk.desk.policy_json().await?)?;
-    let nss = profile.nss();
-    let nss = nss.to_str().context("the folder's name is not UTF-8")?;
-    let (status, _, stderr) = desk.desk.paste(&desk.line, &["--nss", nss]).await?;
+    let (status, _, stderr) = desk.desk.paste(&desk.line, profile.home()).await?;
     anyhow::ensure!(status.success(), "the browser's certificate store: {}", stderr.trim());
     scene.cards.insert(CARD_HOLDERS[0].key)?;
     desk.desk.type_pin(CARD_HOLDERS[0].pin)?;
@@ -143,7 +142,11 @@ async fn open(folder: &std::path::Path) -> anyhow::Result<()> {
         "\nStop with Ctrl-C; everything in {} is then removed unless --keep named it.",
         folder.display()
     );
-    tokio::signal::ctrl_c().await?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminated.recv() => {}
+    }
     if let Some(browser) = &mut browser {
         browser.kill().await?;
     }

@@ -455,7 +455,7 @@ async fn refusals(
     report
         .step("R8", "enrolment code used twice with another key", async {
             let other = Desk::new(stage, "thief", free_port()?)?;
-            let (status, _, stderr) = other.paste(&desks[0].line, &[]).await?;
+            let (status, _, stderr) = other.paste(&desks[0].line, other.folder()).await?;
             ensure!(!status.success(), "a used code enrolled another key");
             Ok(((), first_line(&stderr)))
         })
@@ -470,7 +470,7 @@ async fn refusals(
                 .context("the line does not carry the root's fingerprint")?;
             let wrong = line.replace(root, &"0".repeat(64));
             let other = Desk::new(stage, "deceived", free_port()?)?;
-            let (status, _, stderr) = other.paste(&wrong, &[]).await?;
+            let (status, _, stderr) = other.paste(&wrong, other.folder()).await?;
             ensure!(!status.success(), "the agent trusted a root of another fingerprint");
             Ok(((), first_line(&stderr)))
         })

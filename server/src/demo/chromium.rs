@@ -25,7 +25,7 @@ impl Profile {
     pub fn prepare(folder: &Path, policy_json: &str) -> anyhow::Result<Self> {
         let profile = Self { home: folder.join("home"), etc: folder.join("etc-chromium") };
         let managed = profile.etc.join("policies/managed");
-        for path in [&managed, &profile.user_data(), &profile.nss()] {
+        for path in [&managed, &profile.user_data(), &profile.home.join(".pki/nssdb")] {
             std::fs::create_dir_all(path)
                 .with_context(|| format!("cannot make {}", path.display()))?;
         }
@@ -33,10 +33,10 @@ impl Profile {
         Ok(profile)
     }
 
-    /// Folder of the NSS database that Chromium reads under this profile's `HOME`.
+    /// The person's home: below it lies the NSS database that Chromium reads.
     #[must_use]
-    pub fn nss(&self) -> PathBuf {
-        self.home.join(".pki/nssdb")
+    pub fn home(&self) -> &Path {
+        &self.home
     }
 
     /// Chromium's own profile folder.

@@ -38,22 +38,26 @@ impl Desk {
         &self.folder
     }
 
-    /// Pastes the line from the console, as the person at the PC does; `more` is typed after it.
-    /// Returns exit status, standard output and standard error.
+    /// Pastes the line from the console into a shell, as the person at the PC does, whose home is
+    /// `home`. Returns exit status, standard output and standard error.
     ///
     /// # Errors
     /// When the line is not one of the agent's, or nothing can be started.
     pub async fn paste(
         &self,
         line: &str,
-        more: &[&str],
+        home: &Path,
     ) -> anyhow::Result<(std::process::ExitStatus, String, String)> {
-        let mut words = line.split_whitespace();
-        if words.next() != Some("sekisho-agent") {
+        if !line.starts_with("sekisho-agent ") {
             bail!("the console's line is not the agent's: {line}");
         }
-        let mut command = Command::new(process::sibling("sekisho-agent")?);
-        command.args(words).arg("--dir").arg(self.agent_folder()).args(more);
+        let agent = process::sibling("sekisho-agent")?;
+        let mut path = agent.parent().context("the agent lies in no folder")?.as_os_str().to_owned();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(line).env("PATH", path).env("HOME", home);
+        command.env("SEKISHO_AGENT_DIR", self.agent_folder());
         process::run_to_end(&mut command).await
     }
 

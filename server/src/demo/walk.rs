@@ -184,7 +184,7 @@ pub async fn enrol(
 ) -> anyhow::Result<EnrolledDesk> {
     let (terminal, line) = create_terminal(facility, facility.facility.terminal).await?;
     let desk = Desk::new(stage, facility.facility.key, port)?;
-    let (status, _, stderr) = desk.paste(&line, &[]).await?;
+    let (status, _, stderr) = desk.paste(&line, desk.folder()).await?;
     ensure!(status.success(), "the agent could not enrol: {}", stderr.trim());
     Ok(EnrolledDesk { desk, terminal, line })
 }

@@ -192,7 +192,7 @@ pub async fn create(
     // The processes that will serve may have other names: what this one recorded is chained here.
     let keys = secrets::open(&folder, &passphrase);
     let chained = match (&filled, &keys) {
-        (Ok(_), Ok(keys)) => sequencer::chain(&store, &keys.audit, now).await,
+        (Ok(_), Ok(keys)) => sequencer::chain(&store, &folder, &keys.audit, now).await,
         _ => Ok(()),
     };
     store.close().await;
@@ -390,12 +390,23 @@ async fn replay(
 }
 
 /// Who sits at the command line, as far as the system tells.
+///
+/// The user of this very process as the kernel knows it: the environment says what anybody writes there.
 pub(crate) fn operator() -> String {
-    std::env::var("SUDO_USER")
-        .or_else(|_| std::env::var("USER"))
-        .ok()
-        .filter(|name| !name.is_empty() && name.len() <= 64)
-        .unwrap_or_else(|| "unknown".to_owned())
+    let of_process = std::os::unix::fs::MetadataExt::uid;
+    std::fs::metadata("/proc/self").map_or_else(
+        |_| "unknown".to_owned(),
+        |process| {
+            let uid = of_process(&process);
+            let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+            let named = users.lines().find_map(|line| {
+                let mut fields = line.split(':');
+                let name = fields.next()?;
+                (fields.nth(1)? == uid.to_string()).then(|| format!("{name}({uid})"))
+            });
+            named.unwrap_or_else(|| uid.to_string())
+        },
+    )
 }
 
 /// The annotated example with these values in place of the defaults.

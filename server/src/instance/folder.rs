@@ -100,9 +100,15 @@ impl Folder {
         self.0.join("run").join("addresses.json")
     }
 
+    /// The last signed head of each node's audit chain, outside the database.
+    #[must_use]
+    pub fn audit_heads(&self) -> PathBuf {
+        self.0.join("audit")
+    }
+
     /// Every sub-folder that `init` makes.
     pub(super) fn sub_folders(&self) -> Vec<PathBuf> {
-        ["ca", "tls", "keys", "secrets", "root", "run", "anchors/hpki", "crls/hpki"]
+        ["ca", "tls", "keys", "secrets", "root", "run", "audit", "anchors/hpki", "crls/hpki"]
             .into_iter()
             .map(|name| self.0.join(name))
             .collect()
@@ -134,7 +140,7 @@ impl Folder {
     }
 
     /// Replaces a file in one step: readers see the old one or the new one.
-    pub(super) fn replace(path: &Path, octets: &[u8]) -> Result<(), FolderError> {
+    pub(crate) fn replace(path: &Path, octets: &[u8]) -> Result<(), FolderError> {
         let mut next = path.as_os_str().to_owned();
         next.push(format!(".{}.new", std::process::id()));
         let next = PathBuf::from(next);

@@ -133,6 +133,10 @@ pub async fn run(
         ready_after_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
     let json = serde_json::to_vec_pretty(&report).unwrap_or_default();
+    // A copy that somebody put back may lack the folder: nothing of it is worth keeping.
+    let run_folder = folder.path().join("run");
+    std::fs::create_dir_all(&run_folder)
+        .map_err(|source| FolderError::Write { path: run_folder, source })?;
     Folder::replace(&folder.addresses(), &json)?;
     ready(&report);
     listener::serve(sockets, tls, routers(&app), app.config().listen(), stop).await;

@@ -367,6 +367,26 @@ pub struct Record {
     pub leaf_hash: Vec<u8>,
     /// Link of the chain, as stored.
     pub link_hash: Option<Vec<u8>>,
+    /// What lists filter by: repeats what the canonical octets say.
+    #[sqlx(flatten)]
+    pub columns: Columns,
+}
+
+/// The columns beside a record's canonical octets, which repeat members of theirs.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Columns {
+    /// When, in Unix seconds.
+    pub at: i64,
+    /// What.
+    pub act: String,
+    /// `done` or `refused`.
+    pub outcome: String,
+    /// What kind of actor.
+    pub actor_kind: String,
+    /// Which one.
+    pub actor_id: Option<String>,
+    /// Whose administrators and auditors may see it.
+    pub organisation_id: Option<String>,
 }
 
 /// A personal field of a record; without salt and value after erasure.
@@ -405,7 +425,8 @@ pub async fn list(
 ) -> Result<Vec<Record>, StoreError> {
     queries
         .fetch_all(
-            sql("SELECT r.id, r.node, l.seq, r.canonical, r.leaf_hash, l.link_hash
+            sql("SELECT r.id, r.node, l.seq, r.canonical, r.leaf_hash, l.link_hash,
+                     r.at, r.act, r.outcome, r.actor_kind, r.actor_id, r.organisation_id
                  FROM audit_record r LEFT JOIN audit_link l ON l.record_id = r.id
                  WHERE r.id > $1 AND (CAST($2 AS TEXT) IS NULL OR r.organisation_id = $2) ORDER BY r.id LIMIT $3")
             .bind(after)
@@ -459,7 +480,8 @@ pub async fn chain(
 ) -> Result<Vec<Record>, StoreError> {
     queries
         .fetch_all(
-            sql("SELECT r.id, r.node, l.seq, r.canonical, r.leaf_hash, l.link_hash
+            sql("SELECT r.id, r.node, l.seq, r.canonical, r.leaf_hash, l.link_hash,
+                     r.at, r.act, r.outcome, r.actor_kind, r.actor_id, r.organisation_id
                  FROM audit_link l JOIN audit_record r ON r.id = l.record_id
                  WHERE l.node = $1 AND l.seq >= $2 ORDER BY l.seq LIMIT $3")
             .bind(node)
@@ -467,6 +489,25 @@ pub async fn chain(
             .bind(limit),
         )
         .await
+}
+
+/// Link at one position of a node's chain.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn link_at(
+    queries: &mut impl Queries,
+    node: &str,
+    seq: i64,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let row: Option<(Vec<u8>,)> = queries
+        .fetch_optional(
+            sql("SELECT link_hash FROM audit_link WHERE node = $1 AND seq = $2")
+                .bind(node)
+                .bind(seq),
+        )
+        .await?;
+    Ok(row.map(|(link,)| link))
 }
 
 /// Every node that ever wrote a record.

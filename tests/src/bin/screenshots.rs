@@ -75,7 +75,7 @@ async fn console(desktop: &Desktop, out: &Path) -> anyhow::Result<()> {
     let (hospital, clinic) = (&scene.facilities[0], &scene.facilities[1]);
     // Somebody else brings the line that enrolled the hospital's PC.
     let thief = Desk::new(&scene.stage, "thief", 0)?;
-    thief.paste(&scene.desks[0].line, &[]).await?;
+    thief.paste(&scene.desks[0].line, thief.folder()).await?;
     let status = format!("/console/organisations/{}/status", clinic.identifier);
     for (user, pages) in [
         (

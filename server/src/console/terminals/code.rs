@@ -158,10 +158,10 @@ pub(super) fn page(
     }))
 }
 
-/// The one line to paste on the PC.
+/// The one line to paste on the PC. It also fills the database in which Chromium looks for the key.
 fn line(enrol: &str, root: &str, id: &str, code: &EnrolmentCode) -> Zeroizing<String> {
     Zeroizing::new(format!(
-        "sekisho-agent enroll --server {enrol} --root {root} --terminal {id} --code {}",
+        "sekisho-agent enroll --server {enrol} --root {root} --terminal {id} --code {} --nss ~/.pki/nssdb",
         *code.reveal()
     ))
 }

@@ -74,7 +74,7 @@ async fn created(test: &TestApp, name: &str) -> (Terminal, EnrolmentCode) {
 
 fn code_of(page: &str) -> EnrolmentCode {
     let (_, rest) = page.split_once("--code ").unwrap();
-    EnrolmentCode::parse(rest.split('<').next().unwrap()).unwrap()
+    EnrolmentCode::parse(rest.split([' ', '<']).next().unwrap()).unwrap()
 }
 
 /// Whether the code claims its terminal for a key of ours.
