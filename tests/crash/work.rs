@@ -332,7 +332,7 @@ async fn read_lists(ledger: Arc<Ledger>, doors: Doors, stop: CancellationToken) 
     }
 }
 
-/// The number of the terminals' newest revocation list, which its entity tag repeats.
+/// The number of the terminals' newest complete revocation list, which its entity tag ends with.
 ///
 /// # Errors
 /// When the server does not answer from its database.
@@ -350,7 +350,8 @@ pub async fn crl_number(doors: &Doors) -> anyhow::Result<i64> {
     ensure!(head.starts_with("HTTP/1.1 200"), "no list was answered");
     let tag = head
         .lines()
-        .find_map(|line| line.strip_prefix("etag: \"terminals-"))
+        .find_map(|line| line.strip_prefix("etag: "))
         .context("the list has no entity tag")?;
-    Ok(tag.trim_end().trim_end_matches('"').parse()?)
+    let (_, number) = tag.rsplit_once('-').context("the entity tag has no number")?;
+    Ok(number.trim_end().trim_end_matches('"').parse()?)
 }

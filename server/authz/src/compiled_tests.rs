@@ -93,7 +93,7 @@ fn the_reason_names_the_roles_that_would_do() {
 }
 
 #[test]
-fn what_a_second_look_at_the_card_would_cure_is_said_last() {
+fn what_another_login_would_cure_is_said_last() {
     let request = Request { roles: vec!["Pharmacist".into()], acr: "weak".into(), ..physician() };
     assert_eq!(decided(&full(), &request).code, "role");
 }
@@ -101,13 +101,13 @@ fn what_a_second_look_at_the_card_would_cure_is_said_last() {
 #[test]
 fn the_rule_that_came_nearest_is_the_one_explained() {
     let rules = rules(json!({ "rules": [
-        { "id": "pharmacies", "kinds": ["pharmacy"] },
         { "id": "physicians", "kinds": ["hospital"], "roles": ["Medical Doctor"] },
+        { "id": "pharmacies", "kinds": ["pharmacy"] },
         { "id": "nurses", "kinds": ["hospital"], "roles": ["General Nurse"] }
     ] }));
     let request = Request { roles: vec!["Pharmacist".into()], ..physician() };
     let decision = decided(&rules, &request);
-    assert_eq!((decision.rule.as_str(), decision.code), ("physicians", "role"));
+    assert_eq!((decision.rule.as_str(), decision.code), ("pharmacies", "kind"));
 }
 
 #[test]

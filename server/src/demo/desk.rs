@@ -52,7 +52,8 @@ impl Desk {
             bail!("the console's line is not the agent's: {line}");
         }
         let agent = process::sibling("sekisho-agent")?;
-        let mut path = agent.parent().context("the agent lies in no folder")?.as_os_str().to_owned();
+        let mut path =
+            agent.parent().context("the agent lies in no folder")?.as_os_str().to_owned();
         path.push(":");
         path.push(std::env::var_os("PATH").unwrap_or_default());
         let mut command = Command::new("sh");

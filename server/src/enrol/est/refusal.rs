@@ -149,9 +149,14 @@ impl From<RegistrationError> for EstError {
             RegistrationError::NotApproved { .. } => {
                 "the facility's administrator can issue a code"
             }
-            RegistrationError::KeyCompromised
-            | RegistrationError::KeyKind { .. }
-            | RegistrationError::KeyFlaw(_) => "make a new P-256 key on this PC",
+            RegistrationError::KeyCompromised => "make a new P-256 key on this PC",
+            // The request itself is unfit, whoever asks.
+            RegistrationError::KeyKind { .. } | RegistrationError::KeyFlaw(_) => {
+                return Self::new(
+                    StatusCode::BAD_REQUEST,
+                    format!("enrolment: {error}; make a new P-256 key on this PC"),
+                );
+            }
             // Whose key it is goes to the log; the asker learns only that it is not theirs.
             RegistrationError::KeyOfAnother { .. } => {
                 return Self::new(

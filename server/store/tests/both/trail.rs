@@ -52,6 +52,10 @@ async fn the_chain_of_each_process_is_whole_after_concurrent_writers(databases: 
     let last = audit::chain(&mut databases.one.read(), "node-1", head.seq, 10).await.unwrap();
     assert_eq!(last.len(), 1, "it is the last link");
     assert_eq!(last[0].link_hash.as_deref(), Some(head.link_hash.as_slice()));
+    let reader = &mut databases.two.read();
+    let link = audit::link_at(reader, "node-1", head.seq).await.unwrap();
+    assert_eq!(link.as_deref(), Some(head.link_hash.as_slice()));
+    assert_eq!(audit::link_at(reader, "node-1", head.seq + 1).await.unwrap(), None);
     databases.one.add_checkpoint(head, crate::NOW, "g.h.i").await.unwrap();
     assert_eq!(databases.one.unsigned_head().await.unwrap(), None);
 }
