@@ -1,5 +1,5 @@
 activate-title = 施設の利用開始
-activate-lead = 郵送された「利用開始のお知らせ」に印刷されているコードを入力してください。
+activate-lead = 郵送された「利用開始のご案内」に印刷されているコードを入力してください。
 activate-code = 利用開始コード
 activate-code-hint = ハイフンや空白はあってもなくても構いません。大文字・小文字は区別しません。
 activate-code-refused = このコードは使えません。
