@@ -67,6 +67,10 @@ pub struct Approval {
     pub at: OffsetDateTime,
 }
 
+fn in_words(kind: Option<PublicKeyKind>) -> String {
+    kind.map_or_else(|| "an unknown one".to_owned(), |kind| kind.to_string())
+}
+
 /// Why registration refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistrationError {
@@ -101,7 +105,7 @@ pub enum RegistrationError {
     #[error(transparent)]
     KeyFlaw(#[from] KeyFlaw),
     /// The profile certifies other kinds.
-    #[error("profile {profile} does not certify this kind of key: {kind:?}")]
+    #[error("profile {profile} does not certify this kind of key: {}", in_words(*kind))]
     KeyKind {
         /// The profile.
         profile: String,

@@ -348,17 +348,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("k.pem");
         std::fs::write(&path, &pem).unwrap();
-        let legacy = Command::new("openssl")
-            .args(["ec", "-in"])
-            .arg(&path)
-            .stderr(Stdio::null())
-            .output()
-            .unwrap();
-        assert!(legacy.stdout.starts_with(b"-----BEGIN EC PRIVATE KEY"));
-        assert_eq!(
-            is_unencrypted_private_key_pem(&legacy.stdout).as_deref(),
-            Some(key.public_key_der())
-        );
+        for (form, begin) in [("PEM", &b"-----BEGIN EC PRIVATE KEY"[..]), ("DER", &b"\x30"[..])] {
+            let legacy = Command::new("openssl")
+                .args(["ec", "-outform", form, "-in"])
+                .arg(&path)
+                .stderr(Stdio::null())
+                .output()
+                .unwrap();
+            assert!(legacy.stdout.starts_with(begin));
+            let found = is_unencrypted_private_key_pem(&legacy.stdout);
+            assert_eq!(found.as_deref(), Some(key.public_key_der()), "{form}");
+        }
         let wrapped = key
             .to_encrypted_pem(
                 &SecretString::from("x".to_owned()),

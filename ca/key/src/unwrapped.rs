@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use crate::SoftwareKey;
 
 /// The public key (DER `SubjectPublicKeyInfo`) of the first unencrypted private key in `file`,
-/// if there is one: PKCS #8, or the older `EC PRIVATE KEY` and `RSA PRIVATE KEY`.
+/// if there is one: PKCS #8, or the older SEC 1 and PKCS #1, each as PEM or DER.
 ///
 /// The server compares it with the root's to refuse running while the root's key lies open.
 /// `None` for anything else, an encrypted key included.
@@ -32,7 +32,11 @@ pub fn is_unencrypted_private_key_pem(file: &[u8]) -> Option<Vec<u8>> {
         }
         return None;
     }
-    of_der(file)
+    of_der(file).or_else(|| {
+        ["EC PRIVATE KEY", "RSA PRIVATE KEY"]
+            .into_iter()
+            .find_map(|label| SoftwareKey::public_key_of_legacy_der(label, file))
+    })
 }
 
 fn of_block(block: &str) -> Option<Vec<u8>> {

@@ -2,6 +2,8 @@
 
 pub mod object;
 
+use std::fmt;
+
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ECDSA_P256_SHA512_ASN1, ECDSA_P384_SHA256_ASN1,
     ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA512_ASN1, ECDSA_P521_SHA256_ASN1, ECDSA_P521_SHA384_ASN1,
@@ -295,6 +297,19 @@ pub enum PublicKeyKind {
         /// Whether the exponent is 65537.
         usual_exponent: bool,
     },
+}
+
+impl fmt::Display for PublicKeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::P256 => f.write_str("P-256"),
+            Self::P384 => f.write_str("P-384"),
+            Self::Rsa { modulus_bits, usual_exponent } => {
+                write!(f, "RSA of {modulus_bits} bits")?;
+                if *usual_exponent { Ok(()) } else { f.write_str(" with an unusual exponent") }
+            }
+        }
+    }
 }
 
 #[derive(Sequence)]

@@ -400,7 +400,7 @@ async fn what_is_no_request_is_refused_and_leaves_the_code_unused() {
     let foreign = signed_by(&key(), &key(), &Name::default());
     bad(StatusCode::BAD_REQUEST, "not signed by the key", base64(&foreign)).await;
     let short = SoftwareKey::generate_rsa(RsaSize::Bits2048).unwrap();
-    bad(StatusCode::BAD_REQUEST, "P-256", base64(&csr(&short, &Name::default()))).await;
+    bad(StatusCode::BAD_REQUEST, "RSA of 2048 bits", base64(&csr(&short, &Name::default()))).await;
     let wish = name(&[Part::CommonName(OTHER)]).unwrap();
     bad(StatusCode::FORBIDDEN, "asks for the name", base64(&csr(&key(), &wish))).await;
     let wrong_type = Ask { content_type: "text/plain", ..Ask::enrol(TERMINAL, &code, &good) };
