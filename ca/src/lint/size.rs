@@ -56,7 +56,7 @@ mod tests {
     fn an_allowance_for_addresses_is_not_one_for_names() {
         // 780 octets of a certificate without access are fine, with a long access they are not.
         let mut example = Example::new("terminal");
-        example.publication.ca_issuers_url = format!("http://plain.example/{}", "x".repeat(200));
+        example.publication.ca_issuers_url = format!("http://plain.example/{}", "x".repeat(260));
         example.refuses("size", |_| ());
     }
 
