@@ -92,6 +92,18 @@ impl Answer {
         bail!("{} answered {} where a refusal was due: {}", self.url, self.status, self.summary());
     }
 
+    /// As [`Self::expect_refusal`], for the reason whose words hold `mark`.
+    ///
+    /// # Errors
+    /// When it was let pass, or refused for another reason.
+    pub fn expect_refusal_for(self, mark: &str) -> anyhow::Result<Self> {
+        let refused = self.expect_refusal()?;
+        if refused.body.contains(mark) {
+            return Ok(refused);
+        }
+        bail!("{} refused for another reason than {mark}: {}", refused.url, refused.summary());
+    }
+
     /// The first heading, or the beginning of the text.
     #[must_use]
     pub fn summary(&self) -> String {

@@ -200,6 +200,11 @@ async fn accredit(
     report: &mut Report,
 ) -> anyhow::Result<Vec<AccreditedFacility>> {
     let mut accredited = Vec::new();
+    report
+        .step("R14", "officer approving their own application", async {
+            Ok(((), refuse_own_application(stage, operators, &FACILITIES[0]).await?))
+        })
+        .await?;
     for (index, facility) in FACILITIES.into_iter().enumerate() {
         let title = format!("{} applies, is checked, approved, activated", facility.key);
         let one = report
@@ -214,6 +219,29 @@ async fn accredit(
     Ok(accredited)
 }
 
+/// From the sentence that the officer reads who applied: `register-refused-own`.
+const OWN: &str = "あなたが申請したもの";
+
+/// An officer applies while logged in; everything is in place for an approval but another person.
+async fn refuse_own_application(
+    stage: &Stage,
+    operators: &Operators,
+    facility: &Facility,
+) -> anyhow::Result<String> {
+    let (own, other) = (&operators.applicant_officer, &operators.officer);
+    let email = contact_email(facility);
+    walk::apply(&own.browser, &stage.origins.public, facility, &email).await?;
+    let application = walk::find_application(other, facility.name).await?;
+    walk::check(own, &application).await?.expect_refusal_for(OWN)?;
+    walk::check(other, &application).await?.expect_success()?;
+    let refused = walk::approve(own, &application, facility).await?;
+    Ok(refused.expect_refusal_for(OWN)?.summary())
+}
+
+fn contact_email(facility: &Facility) -> String {
+    format!("{}@example.jp", facility.administrator)
+}
+
 async fn accredit_one(
     stage: &Stage,
     operators: &Operators,
@@ -221,21 +249,16 @@ async fn accredit_one(
     applied_by_officer: bool,
 ) -> anyhow::Result<AccreditedFacility> {
     let public = &stage.origins.public;
-    let email = format!("{}@example.jp", facility.administrator);
-    if applied_by_officer {
-        // The second officer applies while logged in: the four-eyes rule must remember that.
-        walk::apply(&operators.applicant_officer.browser, public, &facility, &email).await?;
-    } else {
+    if !applied_by_officer {
+        let email = contact_email(&facility);
         walk::apply(&stage.browser(None)?, public, &facility, &email).await?;
     }
     let application = walk::find_application(&operators.officer, facility.name).await?;
-    if applied_by_officer {
-        let own =
-            walk::check_and_approve(&operators.applicant_officer, &application, &facility).await;
-        ensure!(own.is_err(), "an officer approved the application that they sent themself");
-    }
+    walk::check(&operators.officer, &application).await?.expect_success()?;
+    let letter = walk::approve(&operators.officer, &application, &facility).await?;
+    let letter = letter.expect_success()?;
     let (identifier, code) =
-        walk::check_and_approve(&operators.officer, &application, &facility).await?;
+        (letter.text_of("facility-identifier")?, letter.text_of("activation-code")?);
     let administrator = ConsoleUser::activate(
         stage.browser(None)?,
         public,
@@ -362,7 +385,7 @@ async fn portal_and_services(
     report
         .step("6c", "a third service refuses this role", async {
             let login = format!("{}/login", running[2].origin);
-            let end = browser.open(&login).await?.expect_refusal()?;
+            let end = browser.open(&login).await?.expect_refusal_for("薬剤師の方だけ")?;
             ensure!(end.url.as_str().starts_with(&stage.origins.terminal), "ended at {}", end.url);
             Ok(((), end.summary()))
         })
@@ -383,7 +406,7 @@ async fn refusals(
             let before = browser.open(&format!("{}/claims", running[2].origin)).await?;
             ensure!(before.status == reqwest::StatusCode::UNAUTHORIZED, "claims were there");
             let end = browser.open(&format!("{}/login", running[2].origin)).await?;
-            end.expect_refusal()?;
+            end.expect_refusal_for("薬剤師の方だけ")?;
             let after = browser.open(&format!("{}/claims", running[2].origin)).await?;
             ensure!(
                 after.status == reqwest::StatusCode::UNAUTHORIZED,
@@ -403,9 +426,7 @@ async fn refusals(
             .step(number, title, async {
                 let outcome =
                     walk::log_in(stage, &desks[0].desk, &fresh, cards, (card, pin), false).await;
-                let refusal = refusal_of(outcome, title)?;
-                ensure!(refusal.contains(mark), "refused for another reason: {refusal}");
-                Ok(((), refusal))
+                Ok(((), refusal_of(outcome, title, mark)?))
             })
             .await?;
     }
@@ -414,7 +435,7 @@ async fn refusals(
             let page = LoginPage::open(&fresh, &stage.origins.terminal).await?;
             let submission = walk::signed_answer(&page, &desks[0].desk, cards, holder).await?;
             page.submit(&submission).await?.expect_success()?;
-            let again = page.submit(&submission).await?.expect_refusal()?;
+            let again = page.submit(&submission).await?.expect_refusal_for("challenge-replayed")?;
             Ok(((), again.summary()))
         })
         .await?;
@@ -423,9 +444,7 @@ async fn refusals(
         .step("R3", "card of a foreign authority", async {
             let card = (cards::FOREIGN, holder.pin);
             let outcome = walk::log_in(stage, &desks[0].desk, &fresh, cards, card, false).await;
-            let refusal = refusal_of(outcome, "a foreign card")?;
-            ensure!(refusal.contains("card_not_accepted"), "refused for another reason: {refusal}");
-            Ok(((), refusal))
+            Ok(((), refusal_of(outcome, "a foreign card", "card_not_accepted")?))
         })
         .await?;
     report
@@ -435,7 +454,7 @@ async fn refusals(
             let page = LoginPage::open(&other, &stage.origins.terminal).await?;
             let challenge = page.challenge(false, None).await?;
             let outcome = page.ask_agent(&challenge, desks[0].desk.port).await;
-            Ok(((), refusal_of(outcome, "another terminal's request")?))
+            Ok(((), refusal_of(outcome, "another terminal's request", "another_terminal")?))
         })
         .await?;
     report
@@ -448,15 +467,19 @@ async fn refusals(
                 .header(reqwest::header::COOKIE, cookie)
                 .send()
                 .await?;
-            ensure!(!answer.status().is_success(), "the cookie opened the portal elsewhere");
-            Ok(((), format!("answered {}", answer.status())))
+            let status = answer.status();
+            ensure!(status == reqwest::StatusCode::FORBIDDEN, "the thief was answered {status}");
+            let told = answer.text().await?.contains("別の端末で始まったログイン");
+            ensure!(told, "refused for another reason");
+            Ok(((), format!("answered {status}, session ended")))
         })
         .await?;
     report
         .step("R8", "enrolment code used twice with another key", async {
             let other = Desk::new(stage, "thief", free_port()?)?;
             let (status, _, stderr) = other.paste(&desks[0].line, other.folder()).await?;
-            ensure!(!status.success(), "a used code enrolled another key");
+            let told = stderr.contains("used before, with another key");
+            ensure!(!status.success() && told, "not refused for its use: {stderr}");
             Ok(((), first_line(&stderr)))
         })
         .await?;
@@ -471,7 +494,8 @@ async fn refusals(
             let wrong = line.replace(root, &"0".repeat(64));
             let other = Desk::new(stage, "deceived", free_port()?)?;
             let (status, _, stderr) = other.paste(&wrong, other.folder()).await?;
-            ensure!(!status.success(), "the agent trusted a root of another fingerprint");
+            let told = stderr.contains("does not present the root with this fingerprint");
+            ensure!(!status.success() && told, "not refused for the root: {stderr}");
             Ok(((), first_line(&stderr)))
         })
         .await?;
@@ -491,7 +515,7 @@ async fn invitation_refusals(
             let browser = desks[0].desk.browser(stage)?;
             let card = (nurse.key, nurse.pin);
             let outcome = walk::log_in(stage, &desks[0].desk, &browser, cards, card, false).await;
-            Ok(((), refusal_of(outcome, "a person who is not a member")?))
+            Ok(((), refusal_of(outcome, "a person who is not a member", "not-a-member")?))
         })
         .await?;
     report
@@ -502,14 +526,15 @@ async fn invitation_refusals(
             let other = &CARD_HOLDERS[2];
             let card = (other.key, other.pin);
             let outcome = walk::log_in(stage, &desks[0].desk, &browser, cards, card, true).await;
-            Ok(((), refusal_of(outcome, "another person's card")?))
+            Ok(((), refusal_of(outcome, "another person's card", "invitation-mismatch")?))
         })
         .await?;
     report
         .step("R12", "invitation at another facility's terminal", async {
             let code = walk::invite(&facilities[0], nurse).await?;
             let browser = desks[1].desk.browser(stage)?;
-            let answer = walk::enter_invitation(&browser, stage, &code).await?.expect_refusal()?;
+            let answer = walk::enter_invitation(&browser, stage, &code).await?;
+            let answer = answer.expect_refusal_for("別の施設のもの")?;
             Ok(((), answer.summary()))
         })
         .await
@@ -566,10 +591,15 @@ async fn stolen_session(stage: &Stage, cards: &Cards, desk: &Desk) -> anyhow::Re
     page.submit_for_cookie(&submission).await
 }
 
-fn refusal_of<T>(outcome: anyhow::Result<T>, what: &str) -> anyhow::Result<String> {
+/// The refusal of `what`, which must name `mark` as its reason.
+fn refusal_of<T>(outcome: anyhow::Result<T>, what: &str, mark: &str) -> anyhow::Result<String> {
     match outcome {
         Ok(_) => anyhow::bail!("{what} was let through"),
-        Err(refusal) => Ok(first_line(&format!("{refusal:#}"))),
+        Err(refusal) => {
+            let refusal = first_line(&format!("{refusal:#}"));
+            ensure!(refusal.contains(mark), "{what}: refused for another reason: {refusal}");
+            Ok(refusal)
+        }
     }
 }
 

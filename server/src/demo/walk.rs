@@ -9,9 +9,9 @@ use tokio::process::Command;
 use url::Url;
 
 use super::{
-    browser::Browser,
+    browser::{Answer, Browser},
     cards::Cards,
-    cast::{CARD_HOLDERS, CardHolder, FACILITIES, Facility},
+    cast::{CARD_HOLDERS, CardHolder, Facility},
     console::ConsoleUser,
     desk::Desk,
     login_page::{self, LoginPage},
@@ -122,32 +122,35 @@ pub async fn find_application(officer: &ConsoleUser, name: &str) -> anyhow::Resu
         .context("the row has no link")
 }
 
-/// An officer records what was checked, approves, and prints the letter: identifier and activation
-/// code as the letter shows them.
+/// An officer records what was checked.
 ///
 /// # Errors
-/// When a door refuses.
-pub async fn check_and_approve(
-    officer: &ConsoleUser,
-    application: &str,
-    facility: &Facility,
-) -> anyhow::Result<(String, String)> {
+/// When nothing can be sent.
+pub async fn check(officer: &ConsoleUser, application: &str) -> anyhow::Result<Answer> {
     officer
         .submit(
             &format!("{application}/checks"),
             &[("source", "厚生局 保険医療機関一覧"), ("note", "名称・所在地・コードが一致")],
         )
-        .await?
-        .expect_success()?;
+        .await
+}
+
+/// An officer approves; the answer is the letter with identifier and activation code.
+///
+/// # Errors
+/// When nothing can be sent.
+pub async fn approve(
+    officer: &ConsoleUser,
+    application: &str,
+    facility: &Facility,
+) -> anyhow::Result<Answer> {
     // The address is the register's: the officer types it from there, not from the application.
-    let letter = officer
+    officer
         .submit(
             &format!("{application}/approve"),
             &[("letter_postal_code", facility.postal_code), ("letter_address", facility.address)],
         )
-        .await?
-        .expect_success()?;
-    Ok((letter.text_of("facility-identifier")?, letter.text_of("activation-code")?))
+        .await
 }
 
 /// The administrator creates a terminal; returns its identifier and the line to paste.
@@ -219,7 +222,7 @@ pub async fn enter_invitation(
     browser: &Browser,
     stage: &Stage,
     code: &str,
-) -> anyhow::Result<super::browser::Answer> {
+) -> anyhow::Result<Answer> {
     let url = format!("{}/invitation", stage.origins.terminal);
     browser.open(&url).await?.expect_success()?;
     browser.submit(&url, &[("code", code)]).await
@@ -402,6 +405,3 @@ pub fn check_order(acts: &[String], expected: &[&str]) -> anyhow::Result<()> {
 pub fn holder_of(facility: usize) -> &'static CardHolder {
     CARD_HOLDERS.iter().find(|holder| holder.facility == facility).unwrap_or(&CARD_HOLDERS[0])
 }
-
-/// How many facilities apply.
-pub const FACILITY_COUNT: usize = FACILITIES.len();
