@@ -26,7 +26,6 @@ const fn kept(what: Expiring) -> Duration {
         Expiring::SignInFailures => Duration::days(2),
         Expiring::OneTimeLinks
         | Expiring::EnrolmentCodes
-        | Expiring::ActivationCodes
         | Expiring::Invitations
         | Expiring::Messages => Duration::days(30),
     }

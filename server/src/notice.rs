@@ -39,6 +39,18 @@ pub enum Notice {
         /// Why.
         reason: String,
     },
+    /// The operating body made a letter with whose code a further administrator can be made.
+    LetterIssued {
+        /// Why, in the officer's words.
+        reason: String,
+    },
+    /// Somebody became administrator by the code of a letter.
+    AdministratorAdded {
+        /// Their name.
+        name: String,
+        /// Their login name.
+        login_name: String,
+    },
     /// Somebody made a one-time link for the reader's account.
     LinkIssued {
         /// Name of who made it.
@@ -55,6 +67,8 @@ impl Notice {
             Self::OrganisationSuspended { .. } => "organisation_suspended",
             Self::OrganisationResumed { .. } => "organisation_resumed",
             Self::OrganisationClosed { .. } => "organisation_closed",
+            Self::LetterIssued { .. } => "letter_issued",
+            Self::AdministratorAdded { .. } => "administrator_added",
             Self::LinkIssued { .. } => "link_issued",
         }
     }
@@ -139,6 +153,8 @@ mod tests {
             Notice::OrganisationSuspended { reason: text() },
             Notice::OrganisationResumed { reason: text() },
             Notice::OrganisationClosed { reason: text() },
+            Notice::LetterIssued { reason: text() },
+            Notice::AdministratorAdded { name: text(), login_name: text() },
             Notice::LinkIssued { by: text() },
         ] {
             let stored = serde_json::to_value(&notice).unwrap();

@@ -134,7 +134,8 @@ fn register_paths() -> Routes {
         .post("/console/applications/{id}/approve", officer::approve)
         .post("/console/applications/{id}/reject", officer::reject)
         .get("/console/organisations/{id}", organisation::get)
-        .post("/console/organisations/{id}/letter", organisation::letter)
+        .post("/console/organisations/{id}/letter", organisation::first_letter)
+        .post("/console/organisations/{id}/further-letter", organisation::further_letter)
         .post("/console/organisations/{id}/name", organisation::rename)
         .post("/console/organisations/{id}/codes", organisation::change_code)
 }

@@ -41,6 +41,7 @@ struct NoticesPage {
 /// What happened, what to do, and where.
 fn words(notice: &Notice, page: &PageFrame) -> (String, String, Option<(String, String)>) {
     let home = || Some(("/console".to_owned(), page.t("people-nav-home")));
+    let staff = || Some(("/console/staff".to_owned(), page.t("console-nav-staff")));
     let reason = |key: &str, reason: &str| page.t1(key, "reason", reason);
     match notice {
         Notice::EnrolmentCodeMisused { terminal_id, terminal_name } => (
@@ -57,6 +58,17 @@ fn words(notice: &Notice, page: &PageFrame) -> (String, String, Option<(String, 
         Notice::OrganisationClosed { reason: why } => {
             (reason("notices-closed-text", why), page.t("notices-closed-help"), None)
         }
+        Notice::LetterIssued { reason: why } => {
+            (reason("notices-letter-text", why), page.t("notices-letter-help"), staff())
+        }
+        Notice::AdministratorAdded { name, login_name } => (
+            page.text.with(
+                "notices-administrator-text",
+                [("name", name.as_str()), ("login", login_name.as_str())].as_slice(),
+            ),
+            page.t("notices-administrator-help"),
+            staff(),
+        ),
         Notice::LinkIssued { by } => {
             (page.t1("notices-link-text", "by", by), page.t("notices-link-help"), None)
         }

@@ -6,7 +6,8 @@ use axum::body::Body;
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use sekisho_store::{
-    StoreError, account, activation_code,
+    StoreError, account,
+    activation_code::{self, NewLetter},
     application::{self, Particulars},
     audit::{self, Actor, Audited, Entry},
     organisation::{self, RegisteredAddress},
@@ -87,8 +88,15 @@ pub(crate) async fn facility(app: &App, id: &str) {
         let application = application::create(tx, id, &asked, None, at).await?;
         let address = RegisteredAddress { postal_code: "100-0001", address: "東京都" };
         organisation::enter(tx, id, &application, &asked, address, "p", at).await?;
-        activation_code::issue(tx, id, &code, at, at + Duration::DAY).await?;
-        activation_code::redeem(tx, &code, at).await?;
+        let letter = NewLetter {
+            organisation_id: id,
+            code_hash: &code,
+            issued_by: "p",
+            reason: "",
+            expires_at: at + Duration::DAY,
+        };
+        activation_code::issue(tx, letter, at).await?;
+        activation_code::redeem(tx, &code, "p", at).await?;
         Ok(Audited::new((), Entry::done("test", Actor::System, at)))
     })
     .unwrap();

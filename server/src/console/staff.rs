@@ -1,4 +1,5 @@
-//! `/console/staff`: who administers one's own facilities; a new one-time link for one of them.
+//! `/console/staff`: who administers one's own facilities, and the letters that made or can make
+//! somebody administrator; a new one-time link for one of them.
 
 use askama::Template;
 use axum::{
@@ -6,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use sekisho_store::{
-    organisation,
+    activation_code, organisation,
     role_grant::{self, NamedGrant},
 };
 use serde::Deserialize;
@@ -17,6 +18,7 @@ use crate::{
     form::{PathId, StrictForm},
     page::{Page, PageFrame},
     people::{link, role::Role, session::ConsoleSession},
+    register::organisation::{LetterLine, MOST_LETTERS},
 };
 
 /// Path of the list.
@@ -28,6 +30,7 @@ struct FacilityCard {
     id: String,
     name: String,
     grants: Vec<NamedGrant>,
+    letters: Vec<LetterLine>,
 }
 
 #[derive(Template)]
@@ -51,8 +54,13 @@ pub async fn get(
     let mut facilities = Vec::new();
     for id in session.facilities() {
         let name = organisation::name(&mut reader, id).await?;
+        let letters = activation_code::list(&mut reader, id, MOST_LETTERS).await?;
         facilities.push(FacilityCard {
             grants: role_grant::of_organisation(&mut reader, id, MOST_LISTED).await?,
+            letters: letters
+                .into_iter()
+                .map(|letter| LetterLine::of(letter, app.now(), &page.text))
+                .collect(),
             name: name.unwrap_or_else(|| id.to_owned()),
             id: id.to_owned(),
         });

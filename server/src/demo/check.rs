@@ -220,7 +220,7 @@ async fn accredit(
 }
 
 /// From the sentence that the officer reads who applied: `register-refused-own`.
-const OWN: &str = "あなたが申請したもの";
+const OWN: &str = "連絡先になっているもの";
 
 /// An officer applies while logged in; everything is in place for an approval but another person.
 async fn refuse_own_application(

@@ -15,7 +15,7 @@ use sekisho_pki::{
 };
 use sekisho_store::{
     Store, StoreError,
-    activation_code::{self, Redemption},
+    activation_code::{self, NewLetter, Redemption},
     application::{self, Particulars},
     audit::{Actor, Audited, Entry},
     enrolment_code::{self, NewCode},
@@ -69,9 +69,15 @@ pub async fn facility(store: &Store, now: OffsetDateTime) -> anyhow::Result<Stri
             address: &particulars.address,
         };
         organisation::enter(tx, &id, &application, &particulars, address, "measure", now).await?;
-        let until = now + Duration::DAY;
-        activation_code::issue(tx, &id, &code_hash, now, until).await?;
-        let redemption = activation_code::redeem(tx, &code_hash, now).await?;
+        let letter = NewLetter {
+            organisation_id: &id,
+            code_hash: &code_hash,
+            issued_by: "measure",
+            reason: "",
+            expires_at: now + Duration::DAY,
+        };
+        activation_code::issue(tx, letter, now).await?;
+        let redemption = activation_code::redeem(tx, &code_hash, "measure", now).await?;
         let entry = Entry::done("measure.facility", Actor::System, now).at_organisation(&id);
         Ok(Audited::new(redemption, entry))
     })?;

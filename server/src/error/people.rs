@@ -5,8 +5,8 @@ use sekisho_store::organisation::OrganisationStatus;
 
 use super::page::PageError;
 use crate::people::{
-    activation::ActivationError, first_use::FirstUseError, link::LinkError, role::RoleMissing,
-    roles_page::RolesError, sign_in::SignInError, tries::Resting,
+    activation::ActivationError, first_use::FirstUseError, likeness::Likeness, link::LinkError,
+    role::RoleMissing, roles_page::RolesError, sign_in::SignInError, tries::Resting,
 };
 
 impl From<RoleMissing> for PageError {
@@ -125,6 +125,16 @@ impl From<ActivationError> for PageError {
             )
             .arg("seconds", seconds)
             .header(header::RETRY_AFTER, HeaderValue::from(seconds)),
+            ActivationError::Officer(Likeness::Person | Likeness::Mailbox) => refused(
+                StatusCode::FORBIDDEN,
+                "activate-officer-mailbox-text",
+                "activate-officer-mailbox-help",
+            ),
+            ActivationError::Officer(Likeness::Name) => refused(
+                StatusCode::FORBIDDEN,
+                "activate-officer-name-text",
+                "activate-officer-name-help",
+            ),
             // Shown at its field; here only if the form's page itself could not be shown.
             ActivationError::LoginNameTaken => refused(
                 StatusCode::CONFLICT,

@@ -27,6 +27,14 @@ fn page(error: RegisterError) -> PageError {
             "register-refused-administered",
             "register-refused-administered-help",
         ),
+        Refusal::Namesake => {
+            (StatusCode::FORBIDDEN, "register-refused-namesake", "register-refused-namesake-help")
+        }
+        Refusal::HasAdministrator => (
+            StatusCode::CONFLICT,
+            "register-refused-has-administrator",
+            "register-refused-has-administrator-help",
+        ),
         Refusal::Unchecked => {
             (StatusCode::CONFLICT, "register-refused-unchecked", "register-refused-unchecked-help")
         }

@@ -380,7 +380,10 @@ fn register(s: &Scene) -> Vec<Row> {
             .good(200),
         officer("POST", "/console/organisations/{id}/letter")
             .parameter(a, &[NOTHING, application])
-            .payload(Payload::NoFields)
+            .payload(Payload::NoFields),
+        officer("POST", "/console/organisations/{id}/further-letter")
+            .parameter(a, &[NOTHING, application])
+            .form([required("reason", "管理者の退職")])
             .good(200),
         administrator("POST", "/console/organisations/{id}/name")
             .parameter(a, &[NOTHING, application])

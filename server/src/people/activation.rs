@@ -1,4 +1,4 @@
-//! `/activate`: the code on the letter makes the facility's first administrator.
+//! `/activate`: the code on the letter makes an administrator of the facility, mostly the first one.
 //!
 //! Two forms: the code alone, then the account that it opens. Only the second one spends the code,
 //! in the transaction that makes the person, the account with both factors, and the role.
@@ -13,13 +13,14 @@ use sekisho_store::{
     MayConflict, StoreError, account,
     activation_code::{self, Redemption},
     audit::{Actor, Audited, Entry},
-    organisation, person, role_grant, transaction,
+    organisation, party, person, role_grant, transaction,
 };
 use serde::Deserialize;
 
 use super::{
     factors::{FactorsError, Proven, Setup, StoreFactorsError, Typed},
     field::FieldErrors,
+    likeness::{Identity, Likeness},
     roles_page::{email_fits, login_name_fits},
     session::{Address, NewSession},
     tries::{self, Door, Resting},
@@ -29,7 +30,9 @@ use crate::{
     error::page::PageError,
     form::StrictForm,
     login::invitation_code::InvitationCode,
+    notice::{self, Notice, To},
     page::{Page, PageFrame},
+    register::separation::{self, Bearer},
 };
 
 /// The role that the letter's code gives at its organisation.
@@ -44,6 +47,10 @@ pub enum ActivationError {
     /// Too many codes were tried from this address.
     #[error(transparent)]
     Resting(#[from] Resting),
+    /// Whoever brings the code is, or cannot be told from, an officer who examined the facility or
+    /// made a letter to it.
+    #[error("the bearer of the code is like an officer of the facility, by {}", .0.as_str())]
+    Officer(Likeness),
     /// Somebody has this login name.
     #[error("the login name is taken")]
     LoginNameTaken,
@@ -152,10 +159,16 @@ async fn good(app: &App, code: &str) -> Result<Option<([u8; 32], String)>, Store
 
 /// Counts and records a code that is not good.
 async fn count_refusal(app: &App, address: &str) -> Result<(), ActivationError> {
+    charge_and_record(app, address, refused(app, address, "code_not_good")).await
+}
+
+fn refused(app: &App, address: &str, reason: &str) -> Entry {
+    Entry::refused("organisation.activate", Actor::Stranger, app.now(), reason)
+        .from_address(address)
+}
+
+async fn charge_and_record(app: &App, address: &str, entry: Entry) -> Result<(), ActivationError> {
     tries::charge(app, tries::network(app.config(), Door::Code, address)).await??;
-    let now = app.now();
-    let entry = Entry::refused("organisation.activate", Actor::Stranger, now, "code_not_good")
-        .from_address(address);
     Ok(transaction!(app.store(), StoreError, |tx| Ok(Audited::new((), entry.clone())))?)
 }
 
@@ -192,7 +205,7 @@ pub async fn post_account(
         email: form.email.trim().to_owned(),
         ..form
     };
-    let Some((hash, _)) = good(&app, &form.code).await? else {
+    let Some((hash, facility)) = good(&app, &form.code).await? else {
         count_refusal(&app, &address).await?;
         return Err(ActivationError::CodeNotGood);
     };
@@ -213,18 +226,30 @@ pub async fn post_account(
     let new = NewSession::draw(app.random())?;
     let now = app.now();
     let outcome = transaction!(app.store(), ActivationError, |tx| {
-        // 1. The code, once; the organisation becomes active. 2. Person and account.
-        // 3. Both factors. 4. The role. 5. The session.
-        let organisation_id = match activation_code::redeem(tx, &hash, now).await? {
-            Redemption::Redeemed { organisation_id } => organisation_id,
-            _ => return Err(ActivationError::CodeNotGood),
+        // 1. The person, for whom 2. the code is spent, once; the organisation becomes active.
+        // 3. Nobody who examined it. 4. The account with both factors. 5. The role; whoever has it
+        // already is told. 6. The session.
+        let person_id = person::enter(tx, &form.name, &form.name_kana, now).await?;
+        let redemption = activation_code::redeem(tx, &hash, &person_id, now).await?;
+        let Redemption::Redeemed { organisation_id, issued_by } = redemption else {
+            return Err(ActivationError::CodeNotGood);
         };
+        let bearer = Identity::told(&form.name, &form.name_kana, &form.email);
+        let bearer =
+            separation::of_bearer(tx, &organisation_id, issued_by.as_deref(), &bearer).await?;
+        if let Bearer::Officer(likeness) = bearer {
+            return Err(ActivationError::Officer(likeness));
+        }
         if account::find(tx, &form.login_name).await?.is_some() {
             return Err(ActivationError::LoginNameTaken);
         }
-        let person_id = person::enter(tx, &form.name, &form.name_kana, now).await?;
         account::open(tx, &person_id, &form.login_name, &form.email).await?;
         prepared.store(tx, &app, &person_id).await?;
+        if !party::administrators(tx, &organisation_id).await?.is_empty() {
+            let to = To::FacilityAdministrators(organisation_id.clone());
+            let (name, login_name) = (form.name.clone(), form.login_name.clone());
+            notice::put(tx, to, Notice::AdministratorAdded { name, login_name }, now).await?;
+        }
         role_grant::grant(tx, &person_id, ROLE, Some(&organisation_id), None, now).await?;
         new.open(tx, &app, &person_id).await?;
         let entry = Entry::done("organisation.activate", Actor::Person(person_id.clone()), now)
@@ -235,6 +260,10 @@ pub async fn post_account(
             .on("person", &person_id)
             .personal("login_name", &form.login_name)
             .personal("name", &form.name);
+        let entry = match bearer {
+            Bearer::VouchedNamesake => entry.fact("namesake_of_officer", "vouched"),
+            Bearer::Apart | Bearer::Officer(_) => entry,
+        };
         Ok(Audited::new((), entry))
     });
     match outcome {
@@ -249,6 +278,16 @@ pub async fn post_account(
         Err(ActivationError::CodeNotGood) => {
             count_refusal(&app, &address).await?;
             Err(ActivationError::CodeNotGood)
+        }
+        Err(ActivationError::Officer(likeness)) => {
+            let entry = refused(&app, &address, "officer_of_facility");
+            let entry = entry.at_organisation(&facility).on("organisation", &facility);
+            let entry = entry
+                .fact("like_by", likeness.as_str())
+                .personal("name", &form.name)
+                .personal("email", &form.email);
+            charge_and_record(&app, &address, entry).await?;
+            Err(ActivationError::Officer(likeness))
         }
         Err(error) => Err(error),
     }

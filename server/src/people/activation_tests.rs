@@ -4,7 +4,8 @@
 use axum::response::Response;
 use http::{StatusCode, header};
 use sekisho_store::{
-    Queries, StoreError, activation_code,
+    Queries, StoreError,
+    activation_code::{self, NewLetter},
     application::{self, Particulars},
     audit::{Actor, Audited, Entry},
     organisation::{self, OrganisationStatus, RegisteredAddress, StatusChange},
@@ -32,7 +33,15 @@ async fn letter(app: &App, id: &str) -> String {
     let code = InvitationCode::generate(app.random()).unwrap();
     let (now, until) = (app.now(), app.now() + app.config().register().activation_lifetime());
     transaction!(app.store(), StoreError, |tx| {
-        activation_code::issue(tx, id, &code.hash(), now, until).await?;
+        let code_hash = &code.hash();
+        let letter = NewLetter {
+            organisation_id: id,
+            code_hash,
+            issued_by: "p",
+            reason: "",
+            expires_at: until,
+        };
+        activation_code::issue(tx, letter, now).await?;
         Ok(Audited::new((), Entry::done("test", Actor::System, now)))
     })
     .unwrap();
@@ -76,7 +85,7 @@ async fn post_code(app: &App, code: &str) -> Response {
 }
 
 /// The account's form, filled in well: field by field, to be changed.
-async fn filled(app: &App, code: &str, login_name: &str) -> Vec<(&'static str, String)> {
+pub(crate) async fn filled(app: &App, code: &str, login_name: &str) -> Vec<(&'static str, String)> {
     let page = post_code(app, code).await;
     assert_eq!(page.status(), StatusCode::OK);
     let page = text(page).await;
@@ -94,7 +103,7 @@ async fn filled(app: &App, code: &str, login_name: &str) -> Vec<(&'static str, S
     ]
 }
 
-fn with(fields: &[(&'static str, String)], field: &str, value: &str) -> String {
+pub(crate) fn with(fields: &[(&'static str, String)], field: &str, value: &str) -> String {
     let changed: Vec<(&str, &str)> = fields
         .iter()
         .map(|(name, kept)| (*name, if *name == field { value } else { kept.as_str() }))
@@ -102,7 +111,7 @@ fn with(fields: &[(&'static str, String)], field: &str, value: &str) -> String {
     form(&changed)
 }
 
-async fn post_account(app: &App, body: &str) -> Response {
+pub(crate) async fn post_account(app: &App, body: &str) -> Response {
     ask(app, "POST", "/activate/account", None, body).await
 }
 
@@ -161,7 +170,7 @@ async fn the_letters_code_makes_one_administrator_of_its_own_facility() {
     assert_eq!(refusals(app, "organisation.activate").await, ["code_not_good", "code_not_good"]);
 }
 
-fn form_of(fields: &[(&'static str, String)]) -> String {
+pub(crate) fn form_of(fields: &[(&'static str, String)]) -> String {
     with(fields, "", "")
 }
 

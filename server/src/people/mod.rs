@@ -5,6 +5,7 @@ pub mod console;
 pub mod factors;
 pub mod field;
 pub mod first_use;
+pub mod likeness;
 pub mod link;
 pub mod password;
 pub mod role;
@@ -15,6 +16,6 @@ pub mod totp;
 pub mod tries;
 
 #[cfg(test)]
-mod activation_tests;
+pub(crate) mod activation_tests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -61,7 +61,7 @@ pub(super) fn between<'t>(page: &'t str, before: &str, after: &str) -> &'t str {
     &rest[..rest.find(after).unwrap()]
 }
 
-pub(super) fn session_cookie(response: &Response) -> Option<String> {
+pub(crate) fn session_cookie(response: &Response) -> Option<String> {
     response.headers().get_all(header::SET_COOKIE).iter().find_map(|value| {
         let value = value.to_str().unwrap();
         value.starts_with("__Host-console=").then(|| value.split(';').next().unwrap().to_owned())

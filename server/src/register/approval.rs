@@ -3,16 +3,18 @@
 use sekisho_key::{Randomness, RandomnessError};
 use sekisho_pki::national::facility_identifier::FacilityIdentifier;
 use sekisho_store::{
-    MayConflict, Queries, StoreError, account, activation_code,
+    MayConflict, Queries, StoreError,
     application::{self, Application, Decision},
     audit::Audited,
-    organisation::{self, OrganisationStatus, RegisteredAddress},
+    organisation::{self, RegisteredAddress},
     transaction,
 };
-use time::OffsetDateTime;
-use zeroize::Zeroizing;
 
-use crate::{app::App, login::invitation_code::InvitationCode, people::role::Acting};
+use super::{
+    letter::{Letter, LetterCode},
+    separation,
+};
+use crate::{app::App, people::role::Acting};
 
 /// How many identifiers are drawn before giving up. Of 9 × 10^10, with 10^6 taken, one draw meets a
 /// taken one with probability 10^-5: eight in a row mean that the randomness is broken.
@@ -25,8 +27,10 @@ pub enum Refusal {
     NotFound,
     /// The officer applied for it, or is the contact that it names.
     OwnApplication,
-    /// The officer administers the organisation that has or had one of its codes.
+    /// The officer administers the organisation, or one that has or had one of its codes.
     Administered,
+    /// The officer has the name of the applicant, the contact or an administrator.
+    Namesake,
     /// Nobody recorded yet what was checked.
     Unchecked,
     /// Somebody decided before.
@@ -35,6 +39,8 @@ pub enum Refusal {
     CodeTaken,
     /// The organisation is suspended or closed, so it gets no letter.
     Inactive,
+    /// The organisation has an administrator, so a letter to it is an act of its own.
+    HasAdministrator,
 }
 
 impl Refusal {
@@ -45,10 +51,12 @@ impl Refusal {
             Self::NotFound => "not_found",
             Self::OwnApplication => "own_application",
             Self::Administered => "administered_by_officer",
+            Self::Namesake => "namesake_of_officer",
             Self::Unchecked => "unchecked",
             Self::Decided => "decided_before",
             Self::CodeTaken => "code_taken",
             Self::Inactive => "organisation_inactive",
+            Self::HasAdministrator => "has_administrator",
         }
     }
 }
@@ -73,42 +81,6 @@ impl MayConflict for RegisterError {
     }
 }
 
-/// What the letter says. The code is in no other place.
-#[derive(Debug)]
-pub struct Letter {
-    /// The identifier.
-    pub organisation_id: String,
-    /// The code, in groups.
-    pub code: Zeroizing<String>,
-    /// Until when it is good.
-    pub expires_at: OffsetDateTime,
-}
-
-/// Whether this person must keep out of the matter, and why.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn conflict_of_interest(
-    queries: &mut impl Queries,
-    application: &Application,
-    person_id: &str,
-) -> Result<Option<Refusal>, StoreError> {
-    if application.applicant_person_id.as_deref() == Some(person_id) {
-        return Ok(Some(Refusal::OwnApplication));
-    }
-    let account = account::of_person(queries, person_id).await?;
-    let contact = application.particulars.contact_email.trim();
-    if account.is_some_and(|account| account.email.trim().eq_ignore_ascii_case(contact)) {
-        return Ok(Some(Refusal::OwnApplication));
-    }
-    for code in &application.particulars.codes {
-        if organisation::is_administered_by(queries, code, person_id).await? {
-            return Ok(Some(Refusal::Administered));
-        }
-    }
-    Ok(None)
-}
-
 async fn judge(
     queries: &mut impl Queries,
     id: &str,
@@ -117,7 +89,9 @@ async fn judge(
     let Some(application) = application::find(queries, id).await? else {
         return Ok(Err(Refusal::NotFound));
     };
-    if let Some(refusal) = conflict_of_interest(queries, &application, acting.person_id()).await? {
+    if let Some(refusal) =
+        separation::of_application(queries, &application, acting.person_id()).await?
+    {
         return Ok(Err(refusal));
     }
     if application.status.is_decided() {
@@ -193,9 +167,8 @@ pub async fn approve(
     address: RegisteredAddress<'_>,
 ) -> Result<Letter, RegisterError> {
     let (now, act) = (app.now(), "application.approve");
-    let code = InvitationCode::generate(app.random())?;
+    let letter = LetterCode::draw(app)?;
     let identifiers = draw(app.random())?;
-    let expires_at = now + app.config().register().activation_lifetime();
     let outcome = transaction!(app.store(), StoreError, |tx| {
         let refused = |refusal: Refusal| {
             let entry = acting.refused(act, now, refusal.code()).on("application", id);
@@ -232,7 +205,7 @@ pub async fn approve(
                 constraint: format!("{DRAWS} facility identifiers in a row"),
             });
         };
-        activation_code::issue(tx, &organisation_id, &code.hash(), now, expires_at).await?;
+        letter.keep(tx, &organisation_id, person, "", now).await?;
         let as_applied = particulars.postal_code == address.postal_code
             && particulars.address == address.address;
         let entry = acting
@@ -245,7 +218,7 @@ pub async fn approve(
         Ok(Audited::new(Ok(organisation_id), entry))
     })?;
     let organisation_id = outcome.map_err(RegisterError::Refused)?;
-    Ok(Letter { organisation_id, code: code.to_print(), expires_at })
+    Ok(letter.to(organisation_id))
 }
 
 fn draw(random: &dyn Randomness) -> Result<Vec<String>, RandomnessError> {
@@ -256,61 +229,4 @@ fn draw(random: &dyn Randomness) -> Result<Vec<String>, RandomnessError> {
             Ok(FacilityIdentifier::from_random(u64::from_le_bytes(octets)).to_string())
         })
         .collect()
-}
-
-/// A new letter to the registered address: the earlier one went astray, or a new administrator
-/// is to be named. Codes of earlier letters end.
-///
-/// # Errors
-/// [`RegisterError`]; a refusal is audited.
-pub async fn issue_letter(
-    app: &App,
-    acting: &Acting,
-    organisation_id: &str,
-) -> Result<Letter, RegisterError> {
-    let (now, act) = (app.now(), "organisation.issue_letter");
-    let code = InvitationCode::generate(app.random())?;
-    let expires_at = now + app.config().register().activation_lifetime();
-    let outcome = transaction!(app.store(), StoreError, |tx| {
-        let refusal = match organisation::find(tx, organisation_id).await? {
-            None => Some(Refusal::NotFound),
-            Some(found) => match found.status {
-                OrganisationStatus::Approved | OrganisationStatus::Active => {
-                    letter_conflict(tx, organisation_id, acting.person_id()).await?
-                }
-                OrganisationStatus::Suspended | OrganisationStatus::Closed => {
-                    Some(Refusal::Inactive)
-                }
-            },
-        };
-        if let Some(refusal) = refusal {
-            let entry =
-                acting.refused(act, now, refusal.code()).on("organisation", organisation_id);
-            return Ok(Audited::new(Err(refusal), entry));
-        }
-        activation_code::issue(tx, organisation_id, &code.hash(), now, expires_at).await?;
-        let entry = acting
-            .done(act, now)
-            .at_organisation(organisation_id)
-            .on("organisation", organisation_id);
-        Ok(Audited::new(Ok(()), entry))
-    })?;
-    outcome.map_err(RegisterError::Refused)?;
-    Ok(Letter { organisation_id: organisation_id.to_owned(), code: code.to_print(), expires_at })
-}
-
-/// A letter's code makes an administrator, so who may not approve may not send one either.
-async fn letter_conflict(
-    queries: &mut impl Queries,
-    organisation_id: &str,
-    person_id: &str,
-) -> Result<Option<Refusal>, StoreError> {
-    let grants = sekisho_store::role_grant::of_person(queries, person_id).await?;
-    if grants.iter().any(|grant| grant.organisation_id.as_deref() == Some(organisation_id)) {
-        return Ok(Some(Refusal::Administered));
-    }
-    match application::of_organisation(queries, organisation_id).await? {
-        Some(application) => conflict_of_interest(queries, &application, person_id).await,
-        None => Ok(Some(Refusal::NotFound)),
-    }
 }

@@ -8,6 +8,7 @@ use axum::{
 use http::StatusCode;
 use sekisho_pki::national::facility_code::{MedicalInstitutionCode, Strictness};
 use sekisho_store::{
+    Queries,
     application::{self, Application, Code},
     organisation::{self, RegisteredAddress},
     organisation_kind::CodeScheme,
@@ -17,9 +18,10 @@ use zeroize::Zeroizing;
 
 use super::{
     apply::{kind_name, status_name},
-    approval::{self, Letter},
+    approval,
     form::MOST_ADDRESS,
-    prefecture,
+    letter::Letter,
+    organisation as organisation_page, prefecture, separation,
     typed::{self, FieldError},
 };
 use crate::{
@@ -116,7 +118,16 @@ struct CodeLine {
     scheme: String,
     value: String,
     findings: Vec<String>,
-    holder: Option<String>,
+    holder: Option<Holder>,
+    /// Undecided applications that carry it, too.
+    shared_by: Vec<Holder>,
+}
+
+/// An organisation or another application that has a code.
+struct Holder {
+    id: String,
+    name: String,
+    status: String,
 }
 
 struct Happening {
@@ -137,7 +148,11 @@ struct DetailPage {
     codes: Vec<CodeLine>,
     events: Vec<Happening>,
     organisation_id: Option<String>,
-    conflict: bool,
+    conflict: Option<String>,
+    /// A code is another organisation's: nobody can approve.
+    taken: bool,
+    /// A code stands in another open application: of both, one at most is approved.
+    shared: bool,
     checked: bool,
     postal_code: String,
     postal_code_error: Option<String>,
@@ -154,13 +169,29 @@ async fn detail_page(
     let mut reader = app.store().read();
     let found = application::find(&mut reader, id).await?.ok_or_else(PageError::not_found)?;
     let text = page.text.clone();
+    let organisation = organisation::of_application(&mut reader, id).await?;
+    let own = organisation.as_ref().map(|organisation| organisation.id.as_str());
+    let sharing = if found.status.is_decided() {
+        Vec::new()
+    } else {
+        application::sharing_codes(&mut reader, id).await?
+    };
     let mut codes = Vec::new();
     for code in &found.particulars.codes {
         codes.push(CodeLine {
             scheme: scheme_name(code.scheme, &text),
             value: code.value.clone(),
             findings: findings(code, found.particulars.prefecture, &text),
-            holder: organisation::holder_of(&mut reader, code).await?,
+            holder: holder(&mut reader, code, own, &text).await?,
+            shared_by: sharing
+                .iter()
+                .filter(|other| other.code == *code)
+                .map(|other| Holder {
+                    id: other.id.clone(),
+                    name: other.name.clone(),
+                    status: status_name(other.status, &text),
+                })
+                .collect(),
         });
     }
     let events = application::events(&mut reader, id)
@@ -173,17 +204,23 @@ async fn detail_page(
             note: event.note,
         })
         .collect();
-    let conflict = approval::conflict_of_interest(&mut reader, &found, &session.person_id).await?;
-    let organisation = organisation::of_application(&mut reader, id).await?;
+    let conflict = separation::of_application(&mut reader, &found, &session.person_id).await?;
     Ok(DetailPage {
         page: session.frame(page),
         kind: kind_name(found.particulars.kind, &text),
         prefecture: prefecture::name(found.particulars.prefecture, text.lang()),
         status: status_name(found.status, &text),
+        taken: codes.iter().any(|code| code.holder.is_some()),
+        shared: codes.iter().any(|code| !code.shared_by.is_empty()),
         codes,
         events,
         organisation_id: organisation.map(|organisation| organisation.id),
-        conflict: conflict.is_some(),
+        conflict: conflict.map(|refusal| {
+            text.t(match refusal {
+                approval::Refusal::Namesake => "register-detail-namesake",
+                _ => "register-detail-conflict",
+            })
+        }),
         checked: found.status == application::ApplicationStatus::Checked,
         application: found,
         postal_code: String::new(),
@@ -191,6 +228,23 @@ async fn detail_page(
         address: String::new(),
         address_error: None,
     })
+}
+
+/// Who has this code now, but for the organisation that this application itself became.
+async fn holder(
+    queries: &mut impl Queries,
+    code: &Code,
+    own: Option<&str>,
+    text: &Text,
+) -> Result<Option<Holder>, PageError> {
+    let holder = organisation::holder_of(queries, code).await?;
+    let Some(id) = holder.filter(|id| Some(id.as_str()) != own) else { return Ok(None) };
+    let found = organisation::find(queries, &id).await?;
+    Ok(found.map(|found| Holder {
+        status: organisation_page::status_name(found.status, text),
+        name: found.name,
+        id,
+    }))
 }
 
 fn event_name(kind: &str, text: &Text) -> String {

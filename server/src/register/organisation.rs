@@ -7,18 +7,21 @@ use axum::{
 };
 use sekisho_store::{
     StoreError,
+    activation_code::{self, Letter},
     application::Code,
     audit::Audited,
     organisation::{self, OrganisationStatus},
     organisation_kind::CodeScheme,
-    transaction,
+    party, transaction,
 };
 use serde::Deserialize;
+use time::OffsetDateTime;
 
 use super::{
     apply::{Choice, kind_name},
-    approval::{self, Refusal, RegisterError},
+    approval::{Refusal, RegisterError},
     form::{MOST_NAME, strictness},
+    letter::{self, Purpose},
     officer::{letter_page, scheme_name},
     typed::{self, FieldError},
 };
@@ -32,6 +35,11 @@ use crate::{
     portal::when,
 };
 
+/// The longest reason of a letter, in characters.
+pub const MOST_REASON: usize = 200;
+/// The most letters that a page lists.
+pub const MOST_LETTERS: i64 = 50;
+
 struct NameLine {
     name: String,
     from: String,
@@ -44,6 +52,47 @@ struct CodeLine {
     value: String,
     from: String,
     until: Option<String>,
+}
+
+/// A letter as pages show it.
+pub struct LetterLine {
+    /// When it was made.
+    pub at: String,
+    /// The officer's name, for the operating body only.
+    pub issued_by: String,
+    /// Why, where there was an administrator already.
+    pub reason: String,
+    /// What became of its code.
+    pub state: String,
+}
+
+impl LetterLine {
+    /// In words, as things stand at `now`.
+    #[must_use]
+    pub fn of(letter: Letter, now: OffsetDateTime, text: &Text) -> Self {
+        let shown = |at| when::shown(at, text.lang());
+        let state = match letter {
+            Letter { used_at: Some(at), ref used_by, .. } => text.with(
+                "register-letter-used",
+                [("at", shown(at)), ("name", used_by.clone().unwrap_or_default())].as_slice(),
+            ),
+            Letter { withdrawn_at: Some(at), .. } => {
+                text.t1("register-letter-withdrawn", "at", shown(at))
+            }
+            Letter { expires_at, .. } if expires_at <= now => {
+                text.t1("register-letter-expired", "at", shown(expires_at))
+            }
+            Letter { expires_at, .. } => {
+                text.t1("register-letter-open", "until", shown(expires_at))
+            }
+        };
+        Self {
+            at: shown(letter.at),
+            issued_by: letter.issued_by.unwrap_or_default(),
+            reason: letter.reason,
+            state,
+        }
+    }
 }
 
 #[derive(Template)]
@@ -60,6 +109,8 @@ struct OrganisationPage {
     names: Vec<NameLine>,
     codes: Vec<CodeLine>,
     schemes: Vec<Choice>,
+    administrators: Vec<String>,
+    letters: Vec<LetterLine>,
     may_change: bool,
     may_send: bool,
 }
@@ -115,6 +166,8 @@ pub async fn get(
             until: code.until.map(shown),
         })
         .collect();
+    let administrators = party::administrators(&mut reader, &id).await?;
+    let letters = activation_code::list(&mut reader, &id, MOST_LETTERS).await?;
     let schemes = CodeScheme::ALL
         .into_iter()
         .map(|scheme| Choice {
@@ -134,6 +187,11 @@ pub async fn get(
         names,
         codes,
         schemes,
+        administrators: administrators.into_iter().map(|party| party.name).collect(),
+        letters: letters
+            .into_iter()
+            .map(|letter| LetterLine::of(letter, app.now(), &text))
+            .collect(),
         may_change,
         may_send,
         page: session.frame(page),
@@ -141,11 +199,12 @@ pub async fn get(
     .into_response())
 }
 
-/// `POST /console/organisations/{id}/letter`, no fields: a new letter, which ends earlier codes.
+/// `POST /console/organisations/{id}/letter`, no fields: a new letter to an organisation without
+/// administrator, which ends earlier codes.
 ///
 /// # Errors
 /// [`PageError`]: refused, or the database does not answer.
-pub async fn letter(
+pub async fn first_letter(
     State(app): State<App>,
     session: ConsoleSession,
     page: PageFrame,
@@ -153,7 +212,32 @@ pub async fn letter(
     _: NoFields,
 ) -> Result<Response, PageError> {
     let acting = session.require(&Role::AccreditationOfficer)?;
-    let letter = approval::issue_letter(&app, &acting, &id).await?;
+    let letter = letter::issue(&app, &acting, &id, Purpose::First).await?;
+    letter_page(&app, &session, page, letter).await
+}
+
+/// The form of a letter beside an administrator.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FurtherLetterForm {
+    reason: String,
+}
+
+/// `POST /console/organisations/{id}/further-letter`, field `reason`: a letter to an organisation
+/// that has an administrator, who is told so with the reason.
+///
+/// # Errors
+/// [`PageError`]: refused, a reason that does not fit, or the database does not answer.
+pub async fn further_letter(
+    State(app): State<App>,
+    session: ConsoleSession,
+    page: PageFrame,
+    PathId(id): PathId,
+    StrictForm(form): StrictForm<FurtherLetterForm>,
+) -> Result<Response, PageError> {
+    let acting = session.require(&Role::AccreditationOfficer)?;
+    let reason = typed::line(&form.reason, MOST_REASON).map_err(unfit("reason"))?;
+    let letter = letter::issue(&app, &acting, &id, Purpose::Further { reason: &reason }).await?;
     letter_page(&app, &session, page, letter).await
 }
 

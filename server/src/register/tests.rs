@@ -19,15 +19,26 @@ use crate::{
     router, testing,
 };
 
-const ADDRESS: &str = "letter_postal_code=100-0001&letter_address=東京都千代田区千代田1-1";
+pub(super) const ADDRESS: &str =
+    "letter_postal_code=100-0001&letter_address=東京都千代田区千代田1-1";
 
 /// Somebody with a console session; the value is their `Cookie` header.
-async fn signed_in(app: &App, login_name: &str, role: &str) -> (String, String) {
+pub(super) async fn signed_in(app: &App, login_name: &str, role: &str) -> (String, String) {
+    signed_in_with(app, login_name, &format!("{login_name}@example.jp"), role).await
+}
+
+/// The same with this mail address.
+pub(super) async fn signed_in_with(
+    app: &App,
+    login_name: &str,
+    email: &str,
+    role: &str,
+) -> (String, String) {
     let session = NewSession::draw(&SystemRandomness).unwrap();
     let now = app.now();
     let person_id = transaction!(app.store(), StoreError, |tx| {
         let person_id = person::enter(tx, login_name, "", now).await?;
-        account::open(tx, &person_id, login_name, &format!("{login_name}@example.jp")).await?;
+        account::open(tx, &person_id, login_name, email).await?;
         role_grant::grant(tx, &person_id, role, None, None, now).await?;
         session.open(tx, app, &person_id).await?;
         Ok(Audited::new(person_id, Entry::done("test", Actor::System, now)))
@@ -37,7 +48,13 @@ async fn signed_in(app: &App, login_name: &str, role: &str) -> (String, String) 
     (person_id, cookie)
 }
 
-async fn ask(app: &App, method: &str, path: &str, cookie: Option<&str>, body: String) -> Response {
+pub(super) async fn ask(
+    app: &App,
+    method: &str,
+    path: &str,
+    cookie: Option<&str>,
+    body: String,
+) -> Response {
     let mut request = Request::builder()
         .method(method)
         .uri(path)
@@ -53,11 +70,11 @@ async fn ask(app: &App, method: &str, path: &str, cookie: Option<&str>, body: St
     router::public(app).oneshot(request.body(Body::from(body)).unwrap()).await.unwrap()
 }
 
-async fn text(response: Response) -> String {
+pub(super) async fn text(response: Response) -> String {
     String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
 }
 
-fn urlencoded(form: &ApplicationForm) -> String {
+pub(super) fn urlencoded(form: &ApplicationForm) -> String {
     url::form_urlencoded::Serializer::new(String::new())
         .append_pair("form", &form.form)
         .append_pair("kind", &form.kind)
@@ -74,7 +91,7 @@ fn urlencoded(form: &ApplicationForm) -> String {
 }
 
 /// Text of the element with this id.
-fn by_id<'p>(page: &'p str, id: &str) -> &'p str {
+pub(super) fn by_id<'p>(page: &'p str, id: &str) -> &'p str {
     let at = page.find(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("no {id}: {page}"));
     let inner = &page[at + page[at..].find('>').unwrap() + 1..];
     &inner[..inner.find('<').unwrap()]
@@ -86,7 +103,7 @@ async fn only_application(app: &App) -> String {
     listed[0].id.clone()
 }
 
-async fn audited(app: &App, act: &str, outcome: &str) -> i64 {
+pub(super) async fn audited(app: &App, act: &str, outcome: &str) -> i64 {
     let (count,): (i64,) = app
         .store()
         .read()
@@ -104,7 +121,7 @@ async fn audited(app: &App, act: &str, outcome: &str) -> i64 {
 async fn an_application_is_checked_approved_and_its_letter_activates_the_facility() {
     let test = testing::app().await;
     let app = &test.app;
-    let (_, officer) = signed_in(app, "officer", "accreditation_officer").await;
+    let (person, officer) = signed_in(app, "officer", "accreditation_officer").await;
     let applied = ask(app, "POST", "/apply", None, urlencoded(&example())).await;
     assert_eq!(applied.status(), StatusCode::CREATED);
     let receipt = by_id(&text(applied).await, "receipt-number").to_owned();
@@ -142,10 +159,11 @@ async fn an_application_is_checked_approved_and_its_letter_activates_the_facilit
     assert!(text(status).await.contains("data-status=\"approved\""));
 
     let redeemed = transaction!(app.store(), StoreError, |tx| {
-        let outcome = activation_code::redeem(tx, &code.hash(), app.now()).await?;
+        let outcome = activation_code::redeem(tx, &code.hash(), "p", app.now()).await?;
         Ok(Audited::new(outcome, Entry::done("test", Actor::System, app.now())))
     });
-    assert_eq!(redeemed.unwrap(), Redemption::Redeemed { organisation_id: facility });
+    let issued_by = Some(person);
+    assert_eq!(redeemed.unwrap(), Redemption::Redeemed { organisation_id: facility, issued_by });
 }
 
 #[tokio::test]

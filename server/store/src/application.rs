@@ -113,6 +113,19 @@ pub struct Summary {
     pub status: ApplicationStatus,
 }
 
+/// An application that carries a code of another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sharing {
+    /// The code.
+    pub code: Code,
+    /// UUIDv7.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Where it stands.
+    pub status: ApplicationStatus,
+}
+
 /// Something that happened to an application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -384,6 +397,38 @@ pub async fn list(
                 id: row.id,
                 name: row.name,
             })
+        })
+        .collect()
+}
+
+/// Other undecided applications that carry one of an application's codes, oldest first, each with
+/// the code that it shares. What was decided is in the register, or nowhere.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn sharing_codes(
+    queries: &mut impl Queries,
+    id: &str,
+) -> Result<Vec<Sharing>, StoreError> {
+    let rows: Vec<(String, String, String, String, i64)> = queries
+        .fetch_all(
+            sql("SELECT other.scheme, other.value, a.id, a.name,
+                     (SELECT COUNT(*) FROM application_event e WHERE e.application_id = a.id
+                        AND e.kind = 'checked') AS checks
+                 FROM application_code own
+                 JOIN application_code other ON other.scheme = own.scheme
+                    AND other.value = own.value AND other.application_id <> own.application_id
+                 JOIN application a ON a.id = other.application_id
+                 WHERE own.application_id = $1 AND NOT EXISTS (
+                     SELECT 1 FROM application_event d
+                     WHERE d.application_id = a.id AND d.kind IN ('approved', 'rejected'))
+                 ORDER BY a.created_at, a.id, other.scheme, other.value")
+            .bind(id),
+        )
+        .await?;
+    rows.into_iter()
+        .map(|(scheme, value, id, name, checks)| {
+            Ok(Sharing { code: code((scheme, value))?, id, name, status: status(None, checks)? })
         })
         .collect()
 }

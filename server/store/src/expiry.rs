@@ -1,6 +1,6 @@
 //! What is over and of no further use is removed, in batches.
 //!
-//! Kept for ever: the register, certificates, the audit trail, sessions and login evidence. What is
+//! Kept for ever: the register with the letters that it sent, certificates, the audit trail, sessions and login evidence. What is
 //! removed here is told of by audit records, or was only there so that something counts once.
 
 use time::OffsetDateTime;
@@ -25,8 +25,6 @@ pub enum Expiring {
     OneTimeLinks,
     /// Enrolment codes that nobody used; a used one still tells of a second key.
     EnrolmentCodes,
-    /// Activation codes that nobody used.
-    ActivationCodes,
     /// Invitations that nobody redeemed, with the names and licence numbers that they hold.
     Invitations,
     /// Counters of failed attempts.
@@ -37,7 +35,7 @@ pub enum Expiring {
 
 impl Expiring {
     /// All; access tokens stand before the codes that they refer to.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 10] = [
         Self::LoginChallenges,
         Self::ParkedRequests,
         Self::ClientAssertions,
@@ -45,7 +43,6 @@ impl Expiring {
         Self::AuthorizationCodes,
         Self::OneTimeLinks,
         Self::EnrolmentCodes,
-        Self::ActivationCodes,
         Self::Invitations,
         Self::SignInFailures,
         Self::Messages,
@@ -89,11 +86,6 @@ impl Expiring {
             Self::EnrolmentCodes => {
                 "DELETE FROM enrolment_code WHERE code_hash IN (
                      SELECT code_hash FROM enrolment_code
-                     WHERE expires_at < $1 AND used_at IS NULL ORDER BY expires_at LIMIT $2)"
-            }
-            Self::ActivationCodes => {
-                "DELETE FROM activation_code WHERE code_hash IN (
-                     SELECT code_hash FROM activation_code
                      WHERE expires_at < $1 AND used_at IS NULL ORDER BY expires_at LIMIT $2)"
             }
             Self::Invitations => {

@@ -40,6 +40,7 @@ pub mod organisation;
 pub mod organisation_kind;
 pub mod outbox;
 pub mod parked_request;
+pub mod party;
 pub mod person;
 pub mod presence;
 pub mod revocation;

@@ -264,29 +264,6 @@ pub async fn holder_of(
     Ok(row.map(|(id,)| id))
 }
 
-/// Whether a person administers an organisation that has or ever had this code.
-///
-/// # Errors
-/// [`StoreError::Unavailable`].
-pub async fn is_administered_by(
-    queries: &mut impl Queries,
-    code: &Code,
-    person_id: &str,
-) -> Result<bool, StoreError> {
-    let row: Option<(String,)> = queries
-        .fetch_optional(
-            sql("SELECT g.id FROM role_grant g
-                 JOIN organisation_code c ON c.organisation_id = g.organisation_id
-                 WHERE g.person_id = $1 AND g.role = 'facility_administrator'
-                   AND g.withdrawn_at IS NULL AND c.scheme = $2 AND c.value = $3 LIMIT 1")
-            .bind(person_id)
-            .bind(code.scheme.as_str())
-            .bind(&code.value),
-        )
-        .await?;
-    Ok(row.is_some())
-}
-
 /// Where the register says an organisation is.
 #[derive(Clone, Copy, Debug)]
 pub struct RegisteredAddress<'a> {

@@ -19,6 +19,7 @@ use time::{Duration, OffsetDateTime};
 use crate::{
     FACILITY, NOW, TERMINAL,
     databases::Databases,
+    letter,
     once::{ENROLMENT, LINK, person_id, prepared},
     race,
 };
@@ -29,7 +30,7 @@ const AFTER: OffsetDateTime = END.saturating_add(Duration::SECOND);
 
 on_both! { prepared:
     nonces_requests_and_assertions_go_when_they_are_over_and_not_before
-    links_codes_and_invitations_go_when_nobody_used_them
+    links_and_invitations_go_when_nobody_used_them_and_letters_stay
     a_used_enrolment_code_stays_and_tells_of_a_second_key
     codes_and_tokens_of_a_live_session_stay
     counters_and_delivered_messages_go
@@ -109,7 +110,7 @@ async fn nonces_requests_and_assertions_go_when_they_are_over_and_not_before(dat
     }
 }
 
-async fn links_codes_and_invitations_go_when_nobody_used_them(databases: Databases) {
+async fn links_and_invitations_go_when_nobody_used_them_and_letters_stay(databases: Databases) {
     let link_end = NOW + Duration::minutes(30);
     assert_eq!(forget(&databases, Expiring::OneTimeLinks, link_end).await, 0);
     let late = link_end + Duration::SECOND;
@@ -136,11 +137,13 @@ async fn links_codes_and_invitations_go_when_nobody_used_them(databases: Databas
         invitation::enter(tx, &[8; 32], "ABCD", FACILITY, &[9; 32], END, NOW).await?;
         let used = invitation::redeem(tx, &id, FACILITY, &[9; 32], "p", NOW).await?;
         assert!(used.is_some());
-        activation_code::issue(tx, FACILITY, &[1; 32], NOW, END).await?;
+        activation_code::issue(tx, letter(FACILITY, &[1; 32], END), NOW).await?;
         id
     });
     goes_after_its_end(&databases, Expiring::Invitations, 1).await;
-    goes_after_its_end(&databases, Expiring::ActivationCodes, 1).await;
+    // A letter stays: who made it is never forgotten.
+    let letters = activation_code::list(&mut databases.two.read(), FACILITY, 9).await.unwrap();
+    assert_eq!(letters.len(), 1);
     let entered = change!(databases.two, |tx| {
         invitation::enter(tx, &[8; 32], "ABCD", FACILITY, &[9; 32], END, NOW).await?
     });

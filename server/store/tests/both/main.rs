@@ -7,6 +7,7 @@ mod databases;
 use databases::Databases;
 use sekisho_store::{
     Store,
+    activation_code::NewLetter,
     audit::{Actor, Entry},
 };
 use time::{OffsetDateTime, macros::datetime};
@@ -14,6 +15,15 @@ use time::{OffsetDateTime, macros::datetime};
 const NOW: OffsetDateTime = datetime!(2026-11-21 09:00 UTC);
 const FACILITY: &str = "123456789007";
 const TERMINAL: &str = "T0123456789";
+/// A letter to a facility, by somebody whom nobody else is.
+fn letter<'a>(
+    organisation_id: &'a str,
+    code_hash: &'a [u8; 32],
+    expires_at: OffsetDateTime,
+) -> NewLetter<'a> {
+    NewLetter { organisation_id, code_hash, issued_by: "p", reason: "", expires_at }
+}
+
 /// Tasks in a race; even ones belong to the first process, odd ones to the second.
 const RACERS: u8 = 8;
 
@@ -85,6 +95,7 @@ mod login;
 mod notice;
 mod once;
 mod organisation;
+mod party;
 mod register;
 mod revoking;
 mod schema;

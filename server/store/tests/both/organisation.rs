@@ -6,13 +6,12 @@ use sekisho_store::{
     application::{self, ApplicationStatus, Code, Decision, Particulars},
     organisation::{self, OrganisationStatus, RegisteredAddress, StatusChange},
     organisation_kind::{CodeScheme, OrganisationKind},
-    person, role_grant,
 };
 use time::{Duration, OffsetDateTime};
 
-use crate::{NOW, count, databases::Databases, race};
+use crate::{NOW, count, databases::Databases, letter, race};
 
-const FACILITY: &str = "179927398711";
+pub(crate) const FACILITY: &str = "179927398711";
 
 on_both! { empty:
     an_organisation_is_found_by_names_it_had_its_codes_and_its_identifier
@@ -24,14 +23,13 @@ on_both! { empty:
     changes_of_name_and_code_keep_the_identifier_and_their_history
     an_activation_code_activates_once_and_within_its_time
     a_second_letter_ends_the_first_and_a_closed_organisation_takes_none
-    who_administers_a_code_is_known_also_after_the_code_ended
 }
 
-async fn empty(databases: Databases) -> Databases {
+pub(crate) async fn empty(databases: Databases) -> Databases {
     databases
 }
 
-fn code(value: &str) -> Code {
+pub(crate) fn code(value: &str) -> Code {
     Code { scheme: CodeScheme::MedicalInstitution, value: value.into() }
 }
 
@@ -50,27 +48,31 @@ fn particulars(value: &str) -> Particulars {
     }
 }
 
-async fn apply(store: &Store, receipt: &str, value: &str) -> String {
+pub(crate) async fn apply(store: &Store, receipt: &str, value: &str) -> String {
     let asked = particulars(value);
     change!(store, |tx| application::create(tx, receipt, &asked, None, NOW).await?)
 }
 
-async fn enter_as(store: &Store, id: &str, application_id: &str, value: &str) -> bool {
+pub(crate) async fn enter_as(store: &Store, id: &str, application_id: &str, value: &str) -> bool {
     let asked = particulars(value);
     let address = RegisteredAddress { postal_code: "100-0001", address: "東京都千代田区" };
     change!(store, |tx| organisation::enter(tx, id, application_id, &asked, address, "p", NOW)
         .await?)
 }
 
-async fn registered(store: &Store) {
+pub(crate) async fn registered(store: &Store) {
     let application_id = apply(store, "r1", "1311000010").await;
     assert!(enter_as(store, FACILITY, &application_id, "1311000010").await);
-    change!(store, |tx| activation_code::issue(tx, FACILITY, &[1; 32], NOW, NOW + Duration::DAY)
-        .await?);
+    change!(store, |tx| activation_code::issue(
+        tx,
+        letter(FACILITY, &[1; 32], NOW + Duration::DAY),
+        NOW
+    )
+    .await?);
 }
 
-async fn redeem(store: &Store, code_hash: [u8; 32], at: OffsetDateTime) -> Redemption {
-    change!(store, |tx| activation_code::redeem(tx, &code_hash, at).await?)
+pub(crate) async fn redeem(store: &Store, code_hash: [u8; 32], at: OffsetDateTime) -> Redemption {
+    change!(store, |tx| activation_code::redeem(tx, &code_hash, "p", at).await?)
 }
 
 async fn an_application_reads_back_and_its_status_follows_from_events(databases: Databases) {
@@ -178,7 +180,8 @@ async fn an_activation_code_activates_once_and_within_its_time(databases: Databa
     let mut reader = store.read();
     let status = organisation::find(&mut reader, FACILITY).await.unwrap().unwrap().status;
     assert_eq!(status, OrganisationStatus::Approved);
-    let redeemed = Redemption::Redeemed { organisation_id: FACILITY.into() };
+    let redeemed =
+        Redemption::Redeemed { organisation_id: FACILITY.into(), issued_by: Some("p".into()) };
     assert_eq!(redeem(store, [1; 32], NOW).await, redeemed);
     assert_eq!(redeem(store, [1; 32], NOW).await, Redemption::Used);
     let status = organisation::find(&mut reader, FACILITY).await.unwrap().unwrap().status;
@@ -189,7 +192,8 @@ async fn a_second_letter_ends_the_first_and_a_closed_organisation_takes_none(dat
     let store = &databases.one;
     registered(store).await;
     let expires_at = NOW + Duration::DAY;
-    change!(store, |tx| activation_code::issue(tx, FACILITY, &[2; 32], NOW, expires_at).await?);
+    change!(store, |tx| activation_code::issue(tx, letter(FACILITY, &[2; 32], expires_at), NOW)
+        .await?);
     assert_eq!(redeem(store, [1; 32], NOW).await, Redemption::Withdrawn);
     let closed = change!(store, |tx| {
         organisation::change_status(tx, FACILITY, StatusChange::Close, "p", "merged", NOW).await?
@@ -198,31 +202,11 @@ async fn a_second_letter_ends_the_first_and_a_closed_organisation_takes_none(dat
     // Closing ended the letter's code, too.
     assert_eq!(redeem(store, [2; 32], NOW).await, Redemption::Withdrawn);
     change!(store, |tx| activation_code::withdraw(tx, FACILITY, NOW).await?);
-    change!(store, |tx| activation_code::issue(tx, FACILITY, &[3; 32], NOW, expires_at).await?);
+    change!(store, |tx| activation_code::issue(tx, letter(FACILITY, &[3; 32], expires_at), NOW)
+        .await?);
     assert_eq!(
         redeem(store, [3; 32], NOW).await,
         Redemption::OrganisationInactive { organisation_id: FACILITY.into() }
-    );
-}
-
-async fn who_administers_a_code_is_known_also_after_the_code_ended(databases: Databases) {
-    let store = &databases.one;
-    registered(store).await;
-    let person = change!(store, |tx| {
-        let person = person::enter(tx, "小林", "コバヤシ", NOW).await?;
-        role_grant::grant(tx, &person, "facility_administrator", Some(FACILITY), None, NOW).await?;
-        organisation::end_code(tx, FACILITY, &code("1311000010"), NOW).await?;
-        person
-    });
-    let mut reader = store.read();
-    assert!(
-        organisation::is_administered_by(&mut reader, &code("1311000010"), &person).await.unwrap()
-    );
-    assert!(
-        !organisation::is_administered_by(&mut reader, &code("1412345009"), &person).await.unwrap()
-    );
-    assert!(
-        !organisation::is_administered_by(&mut reader, &code("1311000010"), "other").await.unwrap()
     );
 }
 

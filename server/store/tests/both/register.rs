@@ -10,7 +10,7 @@ use sekisho_store::{
 };
 use time::Duration;
 
-use crate::{NOW, RACERS, count, databases::Databases, once::prepared, race};
+use crate::{NOW, RACERS, count, databases::Databases, letter, once::prepared, race};
 
 const LETTER: [u8; 32] = [3; 32];
 const ADDRESS: RegisteredAddress<'static> =
@@ -107,7 +107,6 @@ async fn an_application_becomes_one_organisation(databases: Databases) {
     assert_eq!(holder.as_ref(), Some(&entered.id));
     assert_eq!(organisation::names(&mut reader, &entered.id).await.unwrap().len(), 1);
     assert_eq!(organisation::codes(&mut reader, &entered.id).await.unwrap()[0].value, code());
-    assert!(!organisation::is_administered_by(&mut reader, &code(), "p").await.unwrap());
     let again = application::of_organisation(&mut reader, &entered.id).await.unwrap();
     assert_eq!(again.unwrap().id, application.id);
 }
@@ -119,19 +118,20 @@ async fn an_activation_code_is_redeemed_once(databases: Databases) {
         let asked = &application.particulars;
         assert!(organisation::enter(tx, id, &application.id, asked, ADDRESS, "p", NOW).await?);
         let until = NOW + Duration::days(30);
-        activation_code::issue(tx, id, &[9; 32], NOW, until).await?;
-        activation_code::issue(tx, id, &LETTER, NOW, until).await?;
+        activation_code::issue(tx, letter(id, &[9; 32], until), NOW).await?;
+        activation_code::issue(tx, letter(id, &LETTER, until), NOW).await?;
     });
     let outcomes = race(&databases, |_, store| async move {
-        change!(store, |tx| activation_code::redeem(tx, &LETTER, NOW).await?)
+        change!(store, |tx| activation_code::redeem(tx, &LETTER, "p", NOW).await?)
     })
     .await;
-    let redeemed = Redemption::Redeemed { organisation_id: id.to_owned() };
+    let redeemed =
+        Redemption::Redeemed { organisation_id: id.to_owned(), issued_by: Some("p".into()) };
     assert_eq!(count(&outcomes, |outcome| *outcome == redeemed), 1);
     let used = count(&outcomes, |outcome| *outcome == Redemption::Used);
     assert_eq!(used, usize::from(RACERS) - 1);
     let earlier =
-        change!(databases.one, |tx| { activation_code::redeem(tx, &[9; 32], NOW).await? });
+        change!(databases.one, |tx| { activation_code::redeem(tx, &[9; 32], "p", NOW).await? });
     assert_eq!(earlier, Redemption::Withdrawn);
     let found = organisation::find(&mut databases.two.read(), id).await.unwrap().unwrap();
     assert_eq!(found.status, OrganisationStatus::Active);
