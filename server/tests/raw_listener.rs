@@ -60,6 +60,9 @@ fn plan(folder: &Path, head_seconds: u32) -> Plan {
     settings.listen.head_seconds = head_seconds;
     settings.listen.body_seconds = 2;
     settings.listen.request_seconds = 6;
+    // Longer than the tests wait: what ends, ends for a better reason than time.
+    settings.listen.idle_stop_seconds = 60;
+    settings.listen.stop_seconds = 120;
     Plan {
         folder: folder.to_owned(),
         settings,
@@ -309,5 +312,129 @@ async fn an_answer_that_nobody_reads_is_not_waited_for() {
     let ended = async { while deaf.write_all(&asks).await.is_ok() {} };
     timeout(PATIENCE, ended).await.expect("the server waits for a client that does not read");
     running.answers().await;
+    running.end().await;
+}
+
+/// What stands between the connection's present and its end, until this text came.
+async fn until(stream: &mut (impl AsyncRead + Unpin), text: &str) -> String {
+    let mut answer = Vec::new();
+    let read = async {
+        while !String::from_utf8_lossy(&answer).contains(text) {
+            answer.push(stream.read_u8().await.unwrap());
+        }
+    };
+    timeout(PATIENCE, read).await.unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_arrives_on_an_open_connection_after_the_stop_is_still_answered() {
+    let running = Running::start(60).await;
+    let asks = b"GET /ca/root.crt HTTP/1.1\r\nHost: x\r\n\r\n";
+    // One that asked before, one that never did, one in the middle of a head, and one behind TLS.
+    let mut used = running.plain(V4).await;
+    used.write_all(asks).await.unwrap();
+    let head = until(&mut used, "\r\n\r\n").await.to_lowercase();
+    assert!(head.starts_with("http/1.1 200") && !head.contains("connection: close"), "{head}");
+    let silent = running.plain(V6).await;
+    let mut half = running.plain(V4).await;
+    half.write_all(&asks[..20]).await.unwrap();
+    let secure = running.secure("http/1.1").await;
+    let good = running.request("GET", "/jwks", "");
+
+    running.stop.cancel();
+    half.write_all(&asks[20..]).await.unwrap();
+    for answer in [
+        asked(used, asks).await,
+        asked(silent, asks).await,
+        let_go(half).await,
+        asked(secure, good.as_bytes()).await,
+    ] {
+        let answer = String::from_utf8_lossy(&answer).to_lowercase();
+        // The first connection's earlier answer has a body that comes before.
+        let answer = &answer[answer.find("http/1.1 200").expect("not answered")..];
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("connection: close"), "{head}");
+        assert!(!body.is_empty(), "cut off: {answer}");
+    }
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_waits_for_nobody_who_asks_nothing() {
+    let running = Running::start(60).await;
+    let port = running.ready.plain_port;
+    running.stop.cancel();
+    timeout(PATIENCE, running.ended).await.unwrap().unwrap().unwrap();
+    assert!(TcpStream::connect(SocketAddr::from((V4, port))).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_is_told_to_http_2_and_ends_when_the_client_has_heard() {
+    const SETTINGS: u8 = 4;
+    const PING: u8 = 6;
+    const GOAWAY: u8 = 7;
+    let running = Running::start(60).await;
+    let mut stream = running.secure("h2").await;
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    stream.write_all(&[0, 0, 0, SETTINGS, 0, 0, 0, 0, 0]).await.unwrap();
+    let mut told = Vec::new();
+    let frames = async {
+        loop {
+            let mut head = [0; 9];
+            if stream.read_exact(&mut head).await.is_err() {
+                break;
+            }
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            let mut payload = vec![0; length as usize];
+            stream.read_exact(&mut payload).await.unwrap();
+            match head[3] {
+                SETTINGS => running.stop.cancel(),
+                PING if head[4] == 0 => {
+                    let pong = [&[0, 0, 8, PING, 1, 0, 0, 0, 0], &payload[..]].concat();
+                    stream.write_all(&pong).await.unwrap();
+                }
+                // Octets 4 to 7: the error, which is none.
+                GOAWAY => told.push(payload[4..8].to_vec()),
+                _ => {}
+            }
+        }
+    };
+    timeout(PATIENCE, frames).await.expect("the connection did not end");
+    assert!(!told.is_empty() && told.iter().all(|error| *error == [0; 4]), "{told:?}");
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_too_large_is_answered_and_not_reset() {
+    let running = Running::start(60).await;
+    // More than all the buffers between hold: who cuts it off in the middle resets it.
+    const OCTETS: usize = 12 * 1024 * 1024;
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let length = format!("{form}Content-Length: {OCTETS}\r\n");
+    let chunked = format!("{form}Transfer-Encoding: chunked\r\n");
+    for (path, framing) in
+        [("/apply", &length), ("/apply", &chunked), ("/token", &length), ("/jwks", &length)]
+    {
+        let method = if path == "/jwks" { "GET" } else { "POST" };
+        let mut stream = running.secure("http/1.1").await;
+        let mut request = running.request(method, path, framing).into_bytes();
+        let body = vec![b'a'; OCTETS];
+        if *framing == chunked {
+            request.extend(format!("{OCTETS:x}\r\n").bytes());
+            request.extend(&body);
+            request.extend(b"\r\n0\r\n\r\n");
+        } else {
+            request.extend(&body);
+        }
+        // All of it, as many clients do before they look for an answer.
+        timeout(PATIENCE, stream.write_all(&request)).await.unwrap().expect("it was reset");
+        stream.flush().await.unwrap();
+        let mut answer = Vec::new();
+        timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap().expect("it was reset");
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let expected = if path == "/jwks" { "HTTP/1.1 200" } else { "HTTP/1.1 413" };
+        assert!(answer.starts_with(expected), "{path}: {answer}");
+    }
     running.end().await;
 }

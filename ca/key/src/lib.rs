@@ -23,4 +23,4 @@ pub use fixed::{ecdsa_signature_to_der, ecdsa_signature_to_fixed};
 pub use randomness::{Randomness, RandomnessError, SystemRandomness};
 pub use signing_key::{KeyError, SigningKey};
 pub use software::{RsaSize, SoftwareKey};
-pub use unwrapped::is_unencrypted_private_key_pem;
+pub use unwrapped::public_key_of_unwrapped;

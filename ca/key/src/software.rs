@@ -184,17 +184,14 @@ impl SoftwareKey {
         Ok(Self { pair, public_key_der, algorithm })
     }
 
-    /// Public key of a SEC 1 or PKCS #1 private key, by its PEM label.
-    pub(crate) fn public_key_of_legacy_der(label: &str, der: &[u8]) -> Option<Vec<u8>> {
-        let pair = if label == "RSA PRIVATE KEY" {
-            Pair::Rsa(rsa::KeyPair::from_der(der).ok()?)
-        } else {
-            let pair = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_ASN1_SIGNING, der)
-                .or_else(|_| {
-                    EcdsaKeyPair::from_private_key_der(&ECDSA_P384_SHA384_ASN1_SIGNING, der)
-                })
-                .ok()?;
-            Pair::Ecdsa(pair)
+    /// Public key of a SEC 1 or PKCS #1 private key.
+    pub(crate) fn public_key_of_legacy_der(der: &[u8]) -> Option<Vec<u8>> {
+        let elliptic = [&ECDSA_P256_SHA256_ASN1_SIGNING, &ECDSA_P384_SHA384_ASN1_SIGNING]
+            .into_iter()
+            .find_map(|curve| EcdsaKeyPair::from_private_key_der(curve, der).ok());
+        let pair = match elliptic {
+            Some(pair) => Pair::Ecdsa(pair),
+            None => Pair::Rsa(rsa::KeyPair::from_der(der).ok()?),
         };
         Some(Self::new(pair).ok()?.public_key_der)
     }
@@ -232,7 +229,7 @@ mod tests {
     use spki::SubjectPublicKeyInfoRef;
 
     use super::*;
-    use crate::{SystemRandomness, is_unencrypted_private_key_pem};
+    use crate::{SystemRandomness, public_key_of_unwrapped};
 
     fn verifies(
         key: &SoftwareKey,
@@ -337,37 +334,33 @@ mod tests {
     }
 
     #[test]
-    fn an_open_key_is_noticed_in_every_form_and_a_wrapped_one_is_not() {
-        let key = SoftwareKey::generate_p384().unwrap();
-        let der = key.pkcs8_der().unwrap();
-        let pem = der::pem::encode_string("PRIVATE KEY", der::pem::LineEnding::LF, &der).unwrap();
-        let with_text = format!("Bag Attributes\n{pem}");
-        for open in [pem.as_bytes(), with_text.as_bytes(), &der] {
-            assert_eq!(is_unencrypted_private_key_pem(open).as_deref(), Some(key.public_key_der()));
-        }
+    fn an_open_key_is_recognised_in_every_form_and_a_wrapped_one_is_not() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("k.pem");
-        std::fs::write(&path, &pem).unwrap();
-        for (form, begin) in [("PEM", &b"-----BEGIN EC PRIVATE KEY"[..]), ("DER", &b"\x30"[..])] {
+        let path = dir.path().join("k.der");
+        let rsa = SoftwareKey::generate_rsa(RsaSize::Bits3072).unwrap();
+        for (kind, key) in [("ec", SoftwareKey::generate_p384().unwrap()), ("rsa", rsa)] {
+            let der = key.pkcs8_der().unwrap();
+            assert_eq!(public_key_of_unwrapped(&der).as_deref(), Some(key.public_key_der()));
+            std::fs::write(&path, &der).unwrap();
             let legacy = Command::new("openssl")
-                .args(["ec", "-outform", form, "-in"])
+                .args(["pkey", "-traditional", "-inform", "DER", "-outform", "DER", "-in"])
                 .arg(&path)
-                .stderr(Stdio::null())
                 .output()
                 .unwrap();
-            assert!(legacy.stdout.starts_with(begin));
-            let found = is_unencrypted_private_key_pem(&legacy.stdout);
-            assert_eq!(found.as_deref(), Some(key.public_key_der()), "{form}");
-        }
-        let wrapped = key
-            .to_encrypted_pem(
-                &SecretString::from("x".to_owned()),
-                Stretch::MachineSecret,
-                &SystemRandomness,
-            )
-            .unwrap();
-        for other in [wrapped.as_bytes(), b"", b"-----BEGIN ", b"\xff\x00", b"text"] {
-            assert_eq!(is_unencrypted_private_key_pem(other), None);
+            assert!(legacy.stdout.starts_with(b"\x30") && *legacy.stdout != **der, "{kind}");
+            let found = public_key_of_unwrapped(&legacy.stdout);
+            assert_eq!(found.as_deref(), Some(key.public_key_der()), "{kind}");
+            let wrapped = key
+                .to_encrypted_pem(
+                    &SecretString::from("x".to_owned()),
+                    Stretch::MachineSecret,
+                    &SystemRandomness,
+                )
+                .unwrap();
+            let (_, wrapped) = der::pem::decode_vec(wrapped.as_bytes()).unwrap();
+            for other in [&wrapped[..], &der[..der.len() - 1], b"", b"\xff\x00", b"text"] {
+                assert_eq!(public_key_of_unwrapped(other), None);
+            }
         }
     }
 
@@ -394,11 +387,10 @@ mod tests {
             let secret = SecretString::from("x".to_owned());
             let _ = SoftwareKey::from_pkcs8_der(&bytes);
             let _ = SoftwareKey::from_encrypted_pem(&bytes, &secret);
-            let _ = is_unencrypted_private_key_pem(&bytes);
+            let _ = public_key_of_unwrapped(&bytes);
             for label in ["PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY"] {
                 let pem = format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n");
                 let _ = SoftwareKey::from_encrypted_pem(pem.as_bytes(), &secret);
-                let _ = is_unencrypted_private_key_pem(pem.as_bytes());
             }
         }
     }

@@ -89,6 +89,14 @@ impl Init {
                 })?;
                 let text = Zeroizing::new(text);
                 let line = text.lines().next().unwrap_or_default().trim();
+                if line.is_empty() {
+                    let path = path.display();
+                    return Err(format!(
+                        "the first line of {path} is empty: a root key under an empty passphrase is open to anybody; \
+                         write a passphrase there, or leave the option out and one is drawn"
+                    )
+                    .into());
+                }
                 Some(SecretString::from(line.to_owned()))
             }
         };

@@ -33,6 +33,8 @@ pub struct ListenSettings {
     pub request_seconds: u32,
     /// On stop, requests under way get this long.
     pub stop_seconds: u32,
+    /// On stop, idle connections are still answered for this long.
+    pub idle_stop_seconds: u32,
 }
 
 impl Default for ListenSettings {
@@ -49,6 +51,7 @@ impl Default for ListenSettings {
             body_seconds: 10,
             request_seconds: 30,
             stop_seconds: 20,
+            idle_stop_seconds: 1,
         }
     }
 }
@@ -79,6 +82,7 @@ impl ListenSettings {
         bounded("listen.body_seconds", self.body_seconds, 1..=300)?;
         bounded("listen.request_seconds", self.request_seconds, 1..=300)?;
         bounded("listen.stop_seconds", self.stop_seconds, 0..=300)?;
+        bounded("listen.idle_stop_seconds", self.idle_stop_seconds, 0..=60)?;
         Ok(Listen(self.clone()))
     }
 }
@@ -162,5 +166,11 @@ impl Listen {
     #[must_use]
     pub fn stop(&self) -> Duration {
         seconds(self.0.stop_seconds)
+    }
+
+    /// How long idle connections are still answered when stopping.
+    #[must_use]
+    pub fn idle_stop(&self) -> Duration {
+        seconds(self.0.idle_stop_seconds)
     }
 }

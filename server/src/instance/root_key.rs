@@ -1,68 +1,137 @@
 //! Looks for the root's private key where it must not be.
 
-use std::path::{Path, PathBuf};
+mod content;
 
-use sekisho_key::is_unencrypted_private_key_pem;
+use std::{
+    collections::VecDeque,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use sekisho_pki::encoding::pkcs12::Work;
 use zeroize::Zeroizing;
+
+use content::Holds;
 
 /// What was found of the root's key within the instance folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RootKeyState {
     /// Nothing: as it should be.
     Gone,
+    /// Nothing so far, but there is more in the folder than is searched.
+    TooMuch,
     /// A wrapped key, which may be the root's.
     Wrapped(PathBuf),
+    /// A key under the empty passphrase that is not read here: it may be the root's.
+    Unreadable(PathBuf),
     /// The root's key, open.
     Open(PathBuf),
 }
 
-/// Private keys are far smaller.
-const MOST_OCTETS: u64 = 64 * 1024;
-/// Folders within folders that are looked into.
-const MOST_DEPTH: usize = 8;
+/// How much is searched. An instance has some fifty files; what strangers leave there, a copy of
+/// something large or a link into it, must not keep the service from starting within a second.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    /// A private key, or a bundle with one, is far smaller.
+    file_octets: u64,
+    /// Folders within folders.
+    depth: usize,
+    /// Files and folders of all kinds.
+    entries: usize,
+    /// Octets read from all files.
+    octets: u64,
+    /// Iterations of key derivation to try the empty passphrase with. A key that `init` wrapped for
+    /// a person has 600,000 and is not tried: `init` takes no empty passphrase.
+    iterations: u64,
+}
 
-/// Searches every small file below `folder` for the private key of `root_spki_der`.
+const BOUNDS: Bounds = Bounds {
+    file_octets: 256 * 1024,
+    depth: 8,
+    entries: 20_000,
+    octets: 64 * 1024 * 1024,
+    iterations: 300_000,
+};
+
+/// Searches the small files below `folder` for the private key of `root_spki_der`, nearest first.
 ///
-/// An open key counts wherever it lies and whatever its name is. A wrapped one cannot be told from
-/// another, so any outside `keys/` counts, where the wrapped keys of this instance have their place.
+/// An open key counts wherever it lies and whatever its name is, also in a PKCS #12 file or under an
+/// empty passphrase. A wrapped one cannot be told from another, so any outside `keys/` counts, where
+/// the wrapped keys of this instance have their place.
 ///
 /// # Errors
-/// A folder that cannot be read: not knowing must not read as "gone".
+/// The folder itself cannot be read: not knowing must not read as "gone".
 pub fn find_root_key(folder: &Path, root_spki_der: &[u8]) -> std::io::Result<RootKeyState> {
-    let mut wrapped = None;
-    let mut folders = vec![(folder.to_owned(), 0)];
-    while let Some((current, depth)) = folders.pop() {
-        for entry in std::fs::read_dir(&current)? {
-            let path = entry?.path();
+    find_within(folder, root_spki_der, BOUNDS)
+}
+
+fn find_within(
+    folder: &Path,
+    root_spki_der: &[u8],
+    bounds: Bounds,
+) -> std::io::Result<RootKeyState> {
+    let (mut wrapped, mut unreadable) = (None, None);
+    let mut work = Work::new(bounds.iterations);
+    let (mut entries, mut octets) = (bounds.entries, bounds.octets);
+    let mut all = true;
+    let mut folders = VecDeque::from([(folder.to_owned(), 0)]);
+    'search: while let Some((current, depth)) = folders.pop_front() {
+        let listed = match std::fs::read_dir(&current) {
+            Ok(listed) => listed,
+            Err(error) if depth == 0 => return Err(error),
+            // What this process cannot read, `lost+found` for one, it cannot misuse either.
+            Err(_) => continue,
+        };
+        for entry in listed {
+            if entries == 0 {
+                all = false;
+                break 'search;
+            }
+            entries -= 1;
+            let Ok(entry) = entry else { continue };
+            let path = entry.path();
             // Follows links to files: a linked key is as readable as one that lies here.
             let Ok(metadata) = std::fs::metadata(&path) else { continue };
             if metadata.is_dir() {
-                let linked = std::fs::symlink_metadata(&path)?.is_symlink();
-                if depth < MOST_DEPTH && !linked {
-                    folders.push((path, depth + 1));
+                let linked = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+                if linked {
+                } else if depth < bounds.depth {
+                    folders.push_back((path, depth + 1));
+                } else {
+                    all = false;
                 }
                 continue;
             }
-            if !metadata.is_file() || metadata.len() > MOST_OCTETS {
+            // Pipes and devices would keep us waiting.
+            if !metadata.is_file() || metadata.len() > bounds.file_octets {
                 continue;
             }
-            // A file that this process cannot read, it cannot misuse either.
-            let Ok(content) = std::fs::read(&path) else { continue };
-            let content = Zeroizing::new(content);
-            if is_unencrypted_private_key_pem(&content).as_deref() == Some(root_spki_der) {
-                return Ok(RootKeyState::Open(path));
+            if metadata.len() > octets {
+                all = false;
+                break 'search;
             }
-            let of_this_instance = current == folder.join("keys");
-            if !of_this_instance && contains(&content, b"-----BEGIN ENCRYPTED PRIVATE KEY-----") {
-                wrapped.get_or_insert(path);
+            octets -= metadata.len();
+            let Some(content) = read(&path, bounds.file_octets) else { continue };
+            match content::holds(&content, root_spki_der, &mut work) {
+                Holds::Root => return Ok(RootKeyState::Open(path)),
+                Holds::Unreadable => drop(unreadable.get_or_insert(path)),
+                Holds::Wrapped if current != folder.join("keys") => {
+                    wrapped.get_or_insert(path);
+                }
+                Holds::Wrapped | Holds::Nothing => {}
             }
         }
     }
-    Ok(wrapped.map_or(RootKeyState::Gone, RootKeyState::Wrapped))
+    let found = unreadable.map(RootKeyState::Unreadable).or(wrapped.map(RootKeyState::Wrapped));
+    Ok(found.unwrap_or(if all { RootKeyState::Gone } else { RootKeyState::TooMuch }))
 }
 
-fn contains(content: &[u8], label: &[u8]) -> bool {
-    content.windows(label.len()).any(|window| window == label)
+/// `None` for a file that this process cannot read.
+fn read(path: &Path, most_octets: u64) -> Option<Zeroizing<Vec<u8>>> {
+    let mut content = Zeroizing::new(Vec::new());
+    File::open(path).ok()?.take(most_octets).read_to_end(&mut content).ok()?;
+    Some(content)
 }
 
 #[cfg(test)]
@@ -104,5 +173,38 @@ mod tests {
             assert_eq!(state(), RootKeyState::Open(path.clone()));
             std::fs::remove_file(path).unwrap();
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn neighbours_of_any_kind_neither_hide_the_key_nor_stop_the_search() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let inside = |name: &str| folder.path().join(name);
+        let root = SoftwareKey::generate_p384().unwrap();
+        let state = |bounds| find_within(folder.path(), root.public_key_der(), bounds).unwrap();
+        std::fs::create_dir_all(inside("a/b")).unwrap();
+        symlink(folder.path(), inside("a/b/round")).unwrap();
+        symlink("itself", inside("itself")).unwrap();
+        symlink("/dev/zero", inside("endless")).unwrap();
+        // Nobody will ever write to it: opened, it would wait for ever.
+        let made = std::process::Command::new("mkfifo").arg(inside("pipe")).status().unwrap();
+        assert!(made.success());
+        // A terabyte, of which nothing is on the disk.
+        File::create(inside("huge")).unwrap().set_len(1 << 40).unwrap();
+        std::fs::write(inside("empty"), b"").unwrap();
+        assert_eq!(state(BOUNDS), RootKeyState::Gone);
+
+        for number in 0..40 {
+            std::fs::write(inside(&format!("a/b/{number}")), [b'-'; 100]).unwrap();
+        }
+        assert_eq!(state(BOUNDS), RootKeyState::Gone);
+        assert_eq!(state(Bounds { entries: 40, ..BOUNDS }), RootKeyState::TooMuch);
+        assert_eq!(state(Bounds { octets: 3_900, ..BOUNDS }), RootKeyState::TooMuch);
+        assert_eq!(state(Bounds { depth: 1, ..BOUNDS }), RootKeyState::TooMuch);
+        // What lies near is found before what lies deep uses the bounds up.
+        let near = inside("key");
+        std::fs::write(&near, &*root.pkcs8_der().unwrap()).unwrap();
+        assert_eq!(state(Bounds { entries: 20, ..BOUNDS }), RootKeyState::Open(near));
     }
 }

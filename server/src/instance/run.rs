@@ -59,6 +59,16 @@ pub enum RunError {
         /// Where.
         path: PathBuf,
     },
+    /// A key under the empty passphrase whose owner cannot be told.
+    #[error(
+        "{} holds a private key under the empty passphrase, encrypted by an old algorithm: it may be \
+         the root's. Carry it away; if it is another key that belongs here, export it with AES",
+        path.display()
+    )]
+    KeyUnreadable {
+        /// Where.
+        path: PathBuf,
+    },
     /// The folder cannot be searched for the root's key.
     #[error("the folder cannot be searched for the root's key; make it readable for this user")]
     Search(#[source] std::io::Error),
@@ -167,6 +177,14 @@ fn refuse_open_root_key(folder: &Folder) -> Result<(), RunError> {
             );
             Ok(())
         }
+        RootKeyState::TooMuch => {
+            tracing::warn!(
+                folder = %folder.path().display(),
+                "there is more in the folder than is searched for the root's key: keep foreign files elsewhere"
+            );
+            Ok(())
+        }
+        RootKeyState::Unreadable(path) => Err(RunError::KeyUnreadable { path }),
         RootKeyState::Open(path) => Err(RunError::RootKeyOpen { path }),
     }
 }

@@ -1,29 +1,32 @@
-//! From an accepted connection to a handler, within limits, and to the end without losing a request.
+//! From a listening socket to a connection, within limits, and to the end without losing a request.
+//!
+//! The end comes in steps:
+//! 1. No more connections are taken, after those that the kernel holds ready: their clients believe
+//!    themselves connected and may have asked already.
+//! 2. HTTP/2 connections are told to open no more streams (GOAWAY). Requests under way are answered.
+//!    Handshakes go on, and idle HTTP/1.1 connections still answer what arrives, with
+//!    `Connection: close`: their clients cannot know yet.
+//! 3. After a while ([`Listen::idle_stop`]) what is idle is closed, and unfinished handshakes with it.
+//! 4. What is still under way after [`Listen::stop`] is cut off.
+//!
+//! A request that crosses step 3's end of the connection on the wire gets no answer; HTTP has
+//! no way to prevent it (RFC 9112 §9.5), and clients try such requests again.
 
-use std::{collections::BTreeMap, convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body};
-use hyper::{Request, body::Incoming};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{
-        conn::auto,
-        graceful::{GracefulShutdown, Watcher},
-    },
-};
+use axum::Router;
 use rustls_pki_types::CertificateDer;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
-use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
-use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Network, Peer, Sockets, Tls,
+    connection::{self, Ending, Version},
     network::{Crowd, Place},
 };
 use crate::{config::Listen, names::NameRole};
@@ -40,11 +43,11 @@ struct Service {
     connections: Arc<Semaphore>,
     connections_by_network: Arc<Crowd>,
     listen: Listen,
-    stop: CancellationToken,
+    ending: Ending,
+    open: TaskTracker,
 }
 
-/// Serves until `stop` is cancelled; then takes no more connections, lets requests under way finish
-/// within the configured time, and returns.
+/// Serves until `stop` is cancelled, ends in the order above, and returns.
 pub async fn serve(
     sockets: Sockets,
     tls: Arc<Tls>,
@@ -59,46 +62,42 @@ pub async fn serve(
         connections: Arc::new(Semaphore::new(listen.most_connections())),
         connections_by_network: Arc::new(Crowd::new(listen.most_connections_of_a_network())),
         listen: listen.clone(),
-        stop,
+        ending: Ending { begins: stop, idle_closes: CancellationToken::new() },
+        open: TaskTracker::new(),
     };
-    let graceful = Arc::new(GracefulShutdown::new());
     let mut loops = tokio::task::JoinSet::new();
     for listener in sockets.tls {
-        loops.spawn(accept(
-            listener,
-            service.clone(),
-            Arc::clone(&graceful),
-            Some(Arc::clone(&tls)),
-        ));
+        loops.spawn(accept(listener, service.clone(), Some(Arc::clone(&tls))));
     }
     for listener in sockets.plain {
-        loops.spawn(accept(listener, service.clone(), Arc::clone(&graceful), None));
+        loops.spawn(accept(listener, service.clone(), None));
     }
     // The loops end, and close their sockets, when `stop` is cancelled.
     while loops.join_next().await.is_some() {}
-    let Some(graceful) = Arc::into_inner(graceful) else { return };
-    let under_way = graceful.count();
-    tracing::info!(connections = under_way, "stopping");
-    if tokio::time::timeout(listen.stop(), graceful.shutdown()).await.is_err() {
+    let Service { ending, open, .. } = service;
+    open.close();
+    tracing::info!(connections = open.len(), "stopping");
+    let ended = async {
+        let _ = tokio::time::timeout(listen.idle_stop(), open.wait()).await;
+        ending.idle_closes.cancel();
+        open.wait().await;
+    };
+    if tokio::time::timeout(listen.stop(), ended).await.is_err() {
+        ending.idle_closes.cancel();
         tracing::warn!("some requests did not finish in time and were cut off");
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    service: Service,
-    graceful: Arc<GracefulShutdown>,
-    tls: Option<Arc<Tls>>,
-) {
+async fn accept(listener: TcpListener, service: Service, tls: Option<Arc<Tls>>) {
     loop {
         let permit = tokio::select! {
-            () = service.stop.cancelled() => return,
+            () = service.ending.begins.cancelled() => break,
             permit = Arc::clone(&service.connections).acquire_owned() => permit,
         };
         // The semaphore is never closed.
         let Ok(permit) = permit else { return };
         let (stream, addr) = tokio::select! {
-            () = service.stop.cancelled() => return,
+            () = service.ending.begins.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -109,33 +108,45 @@ async fn accept(
                 }
             },
         };
-        let Some(place) = service.connections_by_network.enter(Network::of(addr.ip())) else {
-            // Closed without a word: words would cost what is being saved.
-            tracing::debug!(%addr, "its network holds all the connections it may");
-            continue;
-        };
-        let watcher = graceful.watcher();
-        let (service, tls) = (service.clone(), tls.clone());
-        tokio::spawn(async move {
-            match tls {
-                Some(tls) => connection_tls(stream, addr, service, tls, watcher).await,
-                None => {
-                    let peer = Peer { addr, role: NameRole::Plain, chain: Arc::new([]) };
-                    connection(stream, peer, false, service, watcher).await;
-                }
-            }
-            drop::<(OwnedSemaphorePermit, Place)>((permit, place));
-        });
+        enter(stream, addr, permit, &service, tls.clone());
+    }
+    // Those that the kernel accepted for us before the end.
+    let Ok(listener) = listener.into_std() else { return };
+    while let Ok((stream, addr)) = listener.accept() {
+        let Ok(permit) = Arc::clone(&service.connections).try_acquire_owned() else { return };
+        let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+        if let Ok(stream) = stream {
+            enter(stream, addr, permit, &service, tls.clone());
+        }
     }
 }
 
-async fn connection_tls(
+fn enter(
     stream: TcpStream,
     addr: SocketAddr,
-    service: Service,
-    tls: Arc<Tls>,
-    watcher: Watcher,
+    permit: OwnedSemaphorePermit,
+    service: &Service,
+    tls: Option<Arc<Tls>>,
 ) {
+    let Some(place) = service.connections_by_network.enter(Network::of(addr.ip())) else {
+        // Closed without a word: words would cost what is being saved.
+        tracing::debug!(%addr, "its network holds all the connections it may");
+        return;
+    };
+    let entered = service.clone();
+    service.open.spawn(async move {
+        match tls {
+            Some(tls) => connection_tls(stream, addr, entered, tls).await,
+            None => {
+                let peer = Peer { addr, role: NameRole::Plain, chain: Arc::new([]) };
+                connection(stream, peer, Version::Http1, entered).await;
+            }
+        }
+        drop::<(OwnedSemaphorePermit, Place)>((permit, place));
+    });
+}
+
+async fn connection_tls(stream: TcpStream, addr: SocketAddr, service: Service, tls: Arc<Tls>) {
     // Small answers must not wait for each other's acknowledgement.
     let _ = stream.set_nodelay(true);
     // A stranger who begins handshakes and never ends them holds some of the places, not all.
@@ -145,7 +156,7 @@ async fn connection_tls(
     };
     let handshake = handshake(stream, &tls, &service.handshakes);
     let outcome = tokio::select! {
-        () = service.stop.cancelled() => return,
+        () = service.ending.idle_closes.cancelled() => return,
         outcome = tokio::time::timeout(service.listen.handshake(), handshake) => outcome,
     };
     let (role, stream) = match outcome {
@@ -166,9 +177,11 @@ async fn connection_tls(
         .iter()
         .map(|certificate| certificate.clone().into_owned())
         .collect();
-    let http2 = session.alpn_protocol() == Some(b"h2");
+    // The version is settled by ALPN: guessing it would wait for a silent client without limit.
+    let version =
+        if session.alpn_protocol() == Some(b"h2") { Version::Http2 } else { Version::Http1 };
     drop::<Place>(place);
-    connection(stream, Peer { addr, role, chain }, http2, service, watcher).await;
+    connection(stream, Peer { addr, role, chain }, version, service).await;
 }
 
 async fn handshake(
@@ -186,45 +199,10 @@ async fn handshake(
     Ok((role, stream))
 }
 
-async fn connection<S>(stream: S, peer: Peer, http2: bool, service: Service, watcher: Watcher)
+async fn connection<S>(stream: S, peer: Peer, version: Version, service: Service)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    const MOST_HEAD_OCTETS: u32 = 32 * 1024;
-    const MOST_HEADERS: usize = 64;
-    const MOST_STREAMS: u32 = 100;
     let Some(router) = service.routers.get(&peer.role).cloned() else { return };
-    let addr = peer.addr;
-    let handler = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer.clone());
-        let router = router.clone();
-        async move {
-            let answer: Result<_, Infallible> = router.oneshot(request.map(Body::new)).await;
-            answer
-        }
-    });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    // The version is settled by ALPN: guessing it would wait for a silent client without limit.
-    builder = if http2 { builder.http2_only() } else { builder.http1_only() };
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(service.listen.head())
-        .max_headers(MOST_HEADERS)
-        .max_buf_size(MOST_HEAD_OCTETS as usize);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(MOST_STREAMS)
-        .max_header_list_size(MOST_HEAD_OCTETS)
-        .keep_alive_interval(service.listen.head())
-        .keep_alive_timeout(service.listen.handshake());
-    // Who asks and does not read the answer is not waited for.
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(service.listen.body()));
-    let stream = TokioIo::new(Box::pin(stream));
-    let connection = builder.serve_connection(stream, handler).into_owned();
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%addr, %error, "connection ended");
-    }
+    connection::serve(stream, peer, version, router, &service.listen, &service.ending).await;
 }

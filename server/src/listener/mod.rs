@@ -1,6 +1,7 @@
 //! Sockets, TLS chosen by name, and what a handler learns of the connection.
 
 mod accept;
+mod connection;
 mod facility;
 mod network;
 mod peer;

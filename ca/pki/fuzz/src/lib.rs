@@ -9,7 +9,7 @@ use sekisho_pki::{
         name,
         ocsp::{BasicOcspResponse, OcspQuery, OcspResponse},
         permanent_identifier::{PermanentIdentifier, facility_of},
-        pkcs12::{Content, Pfx, Work, bags},
+        pkcs12::{Content, Pfx, Work, bags, keys},
         serial::Serial,
         signed_object::SignedObject,
         tlv::{Reader, Rules},
@@ -100,10 +100,12 @@ pub fn certs_only(octets: &[u8]) {
 /// A PKCS #12 file, its MAC and its parts.
 pub fn pkcs12(octets: &[u8]) {
     let _ = bags(octets);
+    let _ = keys::of_encrypted_key(octets, "vector-passphrase", &mut Work::new(10_000));
     let Ok(file) = Pfx::parse(octets) else { return };
     // A small budget: what costs more is refused, which a unit test shows.
     let mut work = Work::new(10_000);
     let _ = file.verify("vector-passphrase", &mut work);
+    let _ = keys::of_pfx(&file, "vector-passphrase", &mut work);
     for content in &file.contents {
         if matches!(content, Content::Plain(_) | Content::Encrypted { .. })
             && let Ok(inside) = content.open("vector-passphrase", &mut work)

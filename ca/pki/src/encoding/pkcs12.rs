@@ -6,10 +6,12 @@
 //! SafeContents ::= SEQUENCE OF SafeBag
 //! ```
 //!
-//! Reading only, and never a private key: a shrouded key stays shrouded. [`scheme`] holds the
-//! algorithms, for whoever writes such files too. A file may ask for any number of iterations;
-//! [`Work`] says how many it gets.
+//! Reading only. [`bags`] never has a private key: a shrouded key stays shrouded. Who must know
+//! whether one lies there for anybody to take asks [`keys`]. [`scheme`] holds the algorithms, for
+//! whoever writes such files too. A file may ask for any number of iterations; [`Work`] says how
+//! many it gets.
 
+pub mod keys;
 pub mod scheme;
 
 use zeroize::Zeroizing;
@@ -208,45 +210,58 @@ impl Content {
 /// # Errors
 /// [`Pkcs12Error::Malformed`], [`Pkcs12Error::TooLarge`].
 pub fn bags(safe_contents: &[u8]) -> Result<Vec<Bag>, Pkcs12Error> {
-    let mut reader = Reader::new(safe_contents, Rules::Ber);
-    let outer = reader.next_as(Tag::SEQUENCE, "SafeContents")?;
-    reader.finish()?;
     let mut bags = Vec::new();
-    push_bags(&mut bags, &outer, 0)?;
-    Ok(bags)
-}
-
-fn push_bags(bags: &mut Vec<Bag>, outer: &Tlv<'_>, depth: usize) -> Result<(), Pkcs12Error> {
-    if depth == MOST_DEPTH {
-        return Err(Pkcs12Error::TooLarge);
-    }
-    let mut reader = outer.children()?;
-    while !reader.is_finished() {
-        let mut parts = reader.next_as(Tag::SEQUENCE, "SafeBag")?.children()?;
-        let kind = oid(&parts.next_as(Tag::OID, "bagId")?)?;
-        let value = parts.next_as(Tag::context(0), "bagValue")?.only()?;
-        let attributes = parts.next_if(Tag::SET)?;
-        parts.finish()?;
+    visit_bags(safe_contents, |kind, value, attributes| {
         let kind = match kind.strip_prefix(BAG) {
-            Some("1") => BagKind::Key(key_algorithm(&value)?),
-            Some("2") => BagKind::ShroudedKey(shrouded_scheme(&value)?),
-            Some("3") => typed(&value, X509_CERTIFICATE, BagKind::Certificate)?,
-            Some("4") => typed(&value, X509_CRL, BagKind::Crl)?,
+            Some("1") => BagKind::Key(key_algorithm(value)?),
+            Some("2") => BagKind::ShroudedKey(shrouded(value)?.0),
+            Some("3") => typed(value, X509_CERTIFICATE, BagKind::Certificate)?,
+            Some("4") => typed(value, X509_CRL, BagKind::Crl)?,
             Some("5") => BagKind::Secret,
-            Some("6") => {
-                push_bags(bags, &value.expect(Tag::SEQUENCE, "SafeContents")?, depth + 1)?;
-                continue;
-            }
-            _ => BagKind::Other(kind),
+            _ => BagKind::Other(kind.to_owned()),
         };
-        if bags.len() == MOST_BAGS {
-            return Err(Pkcs12Error::TooLarge);
-        }
         let (friendly_name, local_key_id) = match attributes {
             Some(attributes) => bag_attributes(&attributes)?,
             None => (None, None),
         };
         bags.push(Bag { kind, friendly_name, local_key_id });
+        Ok(())
+    })?;
+    Ok(bags)
+}
+
+/// Calls `visit` with type, value and attributes of each bag; nested SafeContents in their place.
+fn visit_bags(
+    safe_contents: &[u8],
+    mut visit: impl FnMut(&str, &Tlv<'_>, Option<Tlv<'_>>) -> Result<(), Malformed>,
+) -> Result<(), Pkcs12Error> {
+    let mut reader = Reader::new(safe_contents, Rules::Ber);
+    let outer = reader.next_as(Tag::SEQUENCE, "SafeContents")?;
+    reader.finish()?;
+    let mut open = vec![outer.children()?];
+    let mut visited = 0;
+    while let Some(reader) = open.last_mut() {
+        if reader.is_finished() {
+            open.pop();
+            continue;
+        }
+        let mut parts = reader.next_as(Tag::SEQUENCE, "SafeBag")?.children()?;
+        let kind = oid(&parts.next_as(Tag::OID, "bagId")?)?;
+        let value = parts.next_as(Tag::context(0), "bagValue")?.only()?;
+        let attributes = parts.next_if(Tag::SET)?;
+        parts.finish()?;
+        if kind.strip_prefix(BAG) == Some("6") {
+            if open.len() == MOST_DEPTH {
+                return Err(Pkcs12Error::TooLarge);
+            }
+            open.push(value.members(Tag::SEQUENCE, "SafeContents")?);
+            continue;
+        }
+        visited += 1;
+        if visited > MOST_BAGS {
+            return Err(Pkcs12Error::TooLarge);
+        }
+        visit(&kind, &value, attributes)?;
     }
     Ok(())
 }
@@ -276,13 +291,13 @@ fn key_algorithm(value: &Tlv<'_>) -> Result<String, Malformed> {
     oid(&algorithm.children()?.next_as(Tag::OID, "privateKeyAlgorithm")?)
 }
 
-/// EncryptedPrivateKeyInfo (RFC 5958 §3): how.
-fn shrouded_scheme(value: &Tlv<'_>) -> Result<Scheme, Malformed> {
+/// EncryptedPrivateKeyInfo (RFC 5958 §3): how, and the octets.
+fn shrouded(value: &Tlv<'_>) -> Result<(Scheme, Vec<u8>), Malformed> {
     let mut parts = (*value).members(Tag::SEQUENCE, "EncryptedPrivateKeyInfo")?;
     let scheme = Scheme::parse(&parts.next()?)?;
-    parts.next_as(Tag::OCTET_STRING, "encryptedData")?;
+    let ciphertext = parts.next_as(Tag::OCTET_STRING, "encryptedData")?.octet_string()?;
     parts.finish()?;
-    Ok(scheme)
+    Ok((scheme, ciphertext))
 }
 
 type Attributes = (Option<String>, Option<Vec<u8>>);
