@@ -73,6 +73,42 @@ fn an_instance_is_made_served_stopped_and_verified() {
 }
 
 #[test]
+fn signed_heads_are_kept_elsewhere_and_hold_the_trail() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("instance");
+    init(&dir);
+    let dir = dir.to_str().unwrap();
+    let head = sekisho(&["audit", "head", dir]);
+    assert_eq!(code(&head), 0, "{}", text(&head.stderr));
+    let head = text(&head.stdout);
+    let (note, jws) = head.split_once('\n').unwrap();
+    assert!(note.starts_with("# node-1: ") && note.contains(" records, signed 20"), "{note}");
+    // As an auditor's file grows: several heads, notes and blank lines.
+    let kept = folder.path().join("heads.txt");
+    std::fs::write(&kept, format!("{head}\n{head}")).unwrap();
+    let verify = |file: &str| {
+        let verified = sekisho(&["audit", "verify", dir, "--json", "--head", file]);
+        (code(&verified), text(&verified.stdout), text(&verified.stderr))
+    };
+    let (exit, verdict, _) = verify(kept.to_str().unwrap());
+    let verdict: serde_json::Value = serde_json::from_str(&verdict).unwrap();
+    // Two of the file and the one in the instance folder.
+    assert_eq!((exit, verdict["witnesses"].as_u64()), (0, Some(3)));
+    std::fs::write(&kept, "# nothing\n").unwrap();
+    let (exit, _, said) = verify(kept.to_str().unwrap());
+    assert!(exit == 1 && said.contains("holds no signed head"), "{exit} {said}");
+    // Of another instance: neither that trail's, nor to be shown as this one's.
+    let other = folder.path().join("other");
+    init(&other);
+    let other = other.to_str().unwrap();
+    std::fs::write(&kept, text(&sekisho(&["audit", "head", other]).stdout)).unwrap();
+    assert_eq!(verify(kept.to_str().unwrap()).0, 3);
+    let jws = jws.trim();
+    std::fs::write(format!("{other}/audit/node-1.jws"), jws).unwrap();
+    assert_eq!(code(&sekisho(&["audit", "head", other])), 3);
+}
+
+#[test]
 fn a_roots_key_that_lies_open_stops_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("instance");
@@ -86,10 +122,25 @@ fn a_roots_key_that_lies_open_stops_the_start() {
         .unwrap();
     assert!(open.status.success(), "{}", text(&open.stderr));
     std::fs::write(dir.join("root.pem"), open.stdout).unwrap();
-    let refused = sekisho(&["serve", dir.to_str().unwrap()]);
-    assert_eq!(code(&refused), 1);
-    let said = text(&refused.stderr);
+    let refused = || {
+        let refused = sekisho(&["serve", dir.to_str().unwrap()]);
+        assert_eq!(code(&refused), 1);
+        text(&refused.stderr)
+    };
+    let said = refused();
     assert!(said.contains("unwrapped in") && said.contains("root.pem"), "{said}");
+    // The same key as a browser exports it when nobody types a password.
+    std::fs::create_dir_all(dir.join("old/files")).unwrap();
+    let exported = Command::new("openssl")
+        .args(["pkcs12", "-export", "-passout", "pass:", "-inkey", "root.pem"])
+        .args(["-in", "ca/root.crt", "-out", "old/files/root.p12"])
+        .current_dir(&dir)
+        .output()
+        .unwrap();
+    assert!(exported.status.success(), "{}", text(&exported.stderr));
+    std::fs::remove_file(dir.join("root.pem")).unwrap();
+    let said = refused();
+    assert!(said.contains("unwrapped in") && said.contains("old/files/root.p12"), "{said}");
 }
 
 #[test]

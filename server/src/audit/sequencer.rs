@@ -64,6 +64,8 @@ async fn sign(
     });
     let jws = sign_jws(key, sekisho_wire::typ::AUDIT_CHECKPOINT, &claims).await?;
     store.add_checkpoint(head, now, &jws).await?;
+    // Whoever collects the log elsewhere collects witnesses: each head speaks for all before it.
+    tracing::info!(node = store.node(), seq = head.seq, jws, "audit trail signed");
     // After the database, so that the head never stands before what it vouches for.
     kept.write(&jws).with_context(|| format!("cannot write {}", kept.path().display()))
 }

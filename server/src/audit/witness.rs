@@ -18,10 +18,13 @@ use crate::instance::{Folder, FolderError};
 
 /// What a checkpoint signs.
 #[derive(Debug, Deserialize)]
-pub(super) struct CheckpointClaims {
-    pub(super) node: String,
-    pub(super) seq: i64,
-    pub(super) link: String,
+pub(crate) struct CheckpointClaims {
+    pub(crate) node: String,
+    pub(crate) seq: i64,
+    /// Hexadecimal.
+    pub(crate) link: String,
+    /// When it was signed, Unix time.
+    pub(crate) iat: i64,
 }
 
 /// Why a head does not speak for a trail.
@@ -45,7 +48,10 @@ pub enum WitnessError {
 }
 
 /// Reads a checkpoint that one of `keys` signed.
-pub(super) fn read(jws: &str, keys: &JwkSet) -> Result<CheckpointClaims, JwsError> {
+///
+/// # Errors
+/// [`JwsError`]: none of them did.
+pub(crate) fn read(jws: &str, keys: &JwkSet) -> Result<CheckpointClaims, JwsError> {
     jws::verify(jws.trim_end(), sekisho_wire::typ::AUDIT_CHECKPOINT, keys)
 }
 
@@ -68,6 +74,12 @@ pub(super) async fn agrees(
     } else {
         Ok(Err(WitnessError::Disagrees { node: claims.node, seq: claims.seq }))
     }
+}
+
+/// The heads of a text that an auditor kept: one a line, between notes that begin with `#`.
+pub fn heads_of(text: &str) -> impl Iterator<Item = String> {
+    let lines = text.lines().map(str::trim);
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned)
 }
 
 /// The last head of one node, in its file.

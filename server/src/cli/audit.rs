@@ -1,4 +1,4 @@
-//! `sekisho audit list DIR` and `sekisho audit verify DIR`.
+//! `sekisho audit list DIR`, `sekisho audit head DIR` and `sekisho audit verify DIR`.
 
 use anyhow::Context;
 use sekisho_protocol::jwk::JwkSet;
@@ -23,6 +23,7 @@ pub(super) struct Audit {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     List(List),
+    Head(Head),
     Verify(Verify),
 }
 
@@ -45,6 +46,24 @@ struct List {
     json: bool,
 }
 
+/// Print the last signed head of each node, to be kept where nobody of the operation can write
+///
+/// A line for people, beginning with `#`, and the head itself (a compact JWS). Each head speaks for all
+/// records up to it: mail it to the auditors, or print it, as often as history shall be safe from
+/// whoever can write both the database and DIR.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sekisho audit head /srv/sekisho | mail -s 'audit head' auditors@example.jp
+  sekisho audit head /srv/sekisho >> /media/auditor/heads.txt
+  sekisho audit verify /srv/sekisho --head /media/auditor/heads.txt
+
+Exits with 1 while no head was signed yet, and with 3 if a head in DIR/audit is not of this instance.")]
+struct Head {
+    #[command(flatten)]
+    instance: InstanceFolder,
+}
+
 /// Verify every hash, link, commitment and signed checkpoint; exits with 3 if one does not hold
 ///
 /// The trail is also held against the signed heads in DIR/audit, which lie outside the database: a
@@ -53,14 +72,16 @@ struct List {
 #[command(after_help = "\
 Examples:
   sekisho audit verify /srv/sekisho
-  cp /srv/sekisho/audit/node-1.jws /media/auditor/2026-11-21.jws
-      keep today's signed head where nobody of the operation can write
-  sekisho audit verify /srv/sekisho --head /media/auditor/2026-11-21.jws
-      does the trail still stand on it?")]
+  sekisho audit head /srv/sekisho >> /media/auditor/heads.txt
+      keep today's signed heads where nobody of the operation can write
+  sekisho audit verify /srv/sekisho --head /media/auditor/heads.txt
+      does the trail still stand on all of them?
+  ssh auditor cat heads.txt | sekisho audit verify /srv/sekisho --head -")]
 struct Verify {
     #[command(flatten)]
     instance: InstanceFolder,
-    /// A signed head that was kept elsewhere; may be given several times
+    /// Signed heads that were kept elsewhere, one a line (`-`: standard input); may be given several
+    /// times
     #[arg(long = "head", value_name = "FILE")]
     heads: Vec<std::path::PathBuf>,
     /// The verdict as JSON
@@ -73,6 +94,7 @@ impl Audit {
         runtime()?.block_on(async {
             match self.command {
                 Command::List(list) => list.run().await,
+                Command::Head(head) => head.run(),
                 Command::Verify(verify) => verify.run().await,
             }
         })
@@ -163,15 +185,58 @@ fn line(form: &Json) -> String {
     line
 }
 
+impl Head {
+    fn run(self) -> Result<Exit, Failure> {
+        // The folder must be an instance's: another one has no heads either.
+        Config::read(&self.instance.dir)?;
+        let keys: JwkSet = serde_json::from_value(audit_public_keys(&self.instance.dir)?)?;
+        let folder = Folder::new(&self.instance.dir).audit_heads();
+        let heads = witness::heads_in(&folder)?;
+        if heads.is_empty() {
+            return Err(format!(
+                "{} holds no signed head yet: `sekisho serve` signs one within a second of a record",
+                folder.display()
+            )
+            .into());
+        }
+        let mut text = String::new();
+        for head in &heads {
+            let Ok(claims) = witness::read(head, &keys) else {
+                eprintln!("sekisho: a head in {} is not signed by this instance", folder.display());
+                return Ok(Exit::DoesNotHold);
+            };
+            let signed_at = OffsetDateTime::from_unix_timestamp(claims.iat)?.format(&Rfc3339)?;
+            text.push_str(&format!(
+                "# {}: {} records, signed {signed_at}, link {}\n{}\n",
+                claims.node,
+                claims.seq,
+                claims.link,
+                head.trim()
+            ));
+        }
+        say(&text)?;
+        Ok(Exit::Done)
+    }
+}
+
 impl Verify {
     async fn run(self) -> Result<Exit, Failure> {
         let store = open(&self.instance).await?;
         let keys: JwkSet = serde_json::from_value(audit_public_keys(&self.instance.dir)?)?;
         let mut heads = witness::heads_in(&Folder::new(&self.instance.dir).audit_heads())?;
         for path in &self.heads {
-            let head = std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read {}", path.display()))?;
-            heads.push(head);
+            let text = if path.as_os_str() == "-" {
+                std::io::read_to_string(std::io::stdin())
+            } else {
+                std::fs::read_to_string(path)
+            };
+            let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+            let before = heads.len();
+            heads.extend(witness::heads_of(&text));
+            // An empty file must not pass for a witness.
+            if heads.len() == before {
+                return Err(format!("{} holds no signed head", path.display()).into());
+            }
         }
         let verdict = verify::verify(&store, &keys, &heads).await?;
         store.close().await;

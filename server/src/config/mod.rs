@@ -95,13 +95,14 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// Not TOML, a value of another type, or a key that does not exist.
-    #[error("{} is not a configuration of this version", path.display())]
+    #[error("{}, {place}: {fault}", path.display())]
     Malformed {
         /// Which file.
         path: PathBuf,
-        /// Line, column and expectation.
-        #[source]
-        source: Box<toml::de::Error>,
+        /// Where in it.
+        place: Place,
+        /// What was found and what may stand there, in the parser's words.
+        fault: String,
     },
     /// A value outside its bounds.
     #[error("configuration key `{key}`: {fault}")]
@@ -111,6 +112,32 @@ pub enum ConfigError {
         /// What is wrong and what would be right.
         fault: String,
     },
+}
+
+/// A place in the file, as a person looks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// From 1.
+    pub line: usize,
+    /// The section's header, `[listen]`; none above the first.
+    pub section: Option<String>,
+}
+
+impl Place {
+    fn of(text: &str, offset: usize) -> Self {
+        let before = text.get(..offset).unwrap_or(text);
+        let line = before.matches('\n').count() + 1;
+        let headers = text.lines().take(line).map(str::trim).filter(|line| line.starts_with('['));
+        let section = headers.last().and_then(|line| line.split_inclusive(']').next());
+        Self { line, section: section.map(str::to_owned) }
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "line {}", self.line)?;
+        self.section.as_ref().map_or(Ok(()), |section| write!(f, ", in {section}"))
+    }
 }
 
 pub(crate) fn invalid(key: &'static str, fault: impl Into<String>) -> ConfigError {
@@ -139,8 +166,12 @@ impl Settings {
         let path = folder.join(FILE_NAME);
         let text = std::fs::read_to_string(&path)
             .map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
-        toml::from_str(&text)
-            .map_err(|source| ConfigError::Malformed { path, source: Box::new(source) })
+        toml::from_str(&text).map_err(|error| {
+            // Without a span the fault is that the text ends too early.
+            let offset = error.span().map_or(text.len(), |span| span.start);
+            let fault = error.message().trim_end().to_owned();
+            ConfigError::Malformed { path, place: Place::of(&text, offset), fault }
+        })
     }
 
     /// Checks every value. Relative paths are below `folder`.
@@ -289,12 +320,22 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_stops_the_start() {
-        for text in ["[oidc]\ncode_secs = 60\n", "[nonsense]\n", "x = 1\n"] {
+    fn an_unknown_key_stops_the_start_and_is_told_with_its_place() {
+        for (text, place) in [
+            ("[oidc]\ncode_secs = 60\n", "line 2, in [oidc]: unknown field `code_secs`"),
+            ("[oidc]\n\n[people] # last\n# a\nx = 1", "line 5, in [people]: unknown field `x`"),
+            ("[oidc]\ncode_seconds = \"a\"\n[people]\n", "line 2, in [oidc]: invalid type"),
+            ("[oidc]\ncode_seconds = ", "line 2, in [oidc]: "),
+            ("[nonsense]\n", "line 1, in [nonsense]: unknown field `nonsense`"),
+            ("# あ\n[oidc.nonsense]\n", "line 2, in [oidc.nonsense]: unknown field `nonsense`"),
+            ("x = 1\n", "line 1: unknown field `x`"),
+        ] {
             let folder = tempfile::tempdir().unwrap();
             std::fs::write(folder.path().join(FILE_NAME), text).unwrap();
             let error = Config::read(folder.path()).unwrap_err();
             assert!(matches!(error, ConfigError::Malformed { .. }), "{text}");
+            let told = error.to_string();
+            assert!(told.contains(&format!("{FILE_NAME}, {place}")), "{told}");
         }
     }
 

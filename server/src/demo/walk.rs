@@ -329,9 +329,13 @@ pub fn check_claims(
     ensure!(claims["terminal"]["id"] == terminal, "terminal is {}", claims["terminal"]);
     ensure!(claims["auth_time"].is_number() && claims["amr"].is_array(), "no auth_time or amr");
     for (claim, source) in [
+        ("sub", "card"),
         ("hc_role", "card"),
+        ("auth_time", "login"),
         ("facility_id", "facility_certificate"),
         ("facility_name", "register"),
+        ("terminal.id", "facility_certificate"),
+        ("terminal.name", "register"),
     ] {
         let vouched = &claims["vouched_by"][claim];
         ensure!(vouched == source, "{claim} is vouched for by {vouched}");

@@ -28,11 +28,14 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// `error` in a form for programs. `text` is the language of the request; dialects whose words
-    /// are for developers speak English.
+    /// `error` in a form for programs, and in words for them: nobody presses a button there.
+    /// `text` is the language of the request; dialects whose words are for developers speak English.
     pub(super) fn say(self, error: &PageError, text: &Text, english: &Text) -> Response {
-        let words = |text: &Text, key: &str| text.with(key, &error.args);
-        let line = || format!("{} {}", words(english, error.text), words(english, error.help));
+        let line = || {
+            let (what, help) = for_programs(error);
+            let words = |key: &str| english.with(key, &error.args);
+            help.map_or_else(|| words(what), |help| format!("{} {}", words(what), words(help)))
+        };
         let mut response = match self {
             Self::Page | Self::Problem => problem(error, text),
             Self::OAuth => OAuthError {
@@ -62,15 +65,35 @@ impl Dialect {
 /// `title` is the same at every occurrence of a kind (RFC 9457 §3.1.3); the kind is the title's key.
 fn problem(error: &PageError, text: &Text) -> Response {
     let words = |key: &str| text.with(key, &error.args);
-    let body = serde_json::json!({
+    let (what, help) = for_programs(error);
+    let mut body = serde_json::json!({
         "type": format!("urn:problem:{}", error.title.trim_end_matches("-title")),
         "title": words(error.title),
         "status": error.status.as_u16(),
-        "detail": words(error.text),
-        "help": words(error.help),
+        "detail": words(what),
     });
+    if let Some(help) = help {
+        body["help"] = words(help).into();
+    }
     let json = HeaderValue::from_static("application/problem+json");
     (error.status, [(header::CONTENT_TYPE, json)], body.to_string()).into_response()
+}
+
+/// Message keys: what happened, and what the sender can do unless that says it already.
+fn for_programs(error: &PageError) -> (&'static str, Option<&'static str>) {
+    match error.title {
+        "error-not-found-title" => ("error-not-found-program", None),
+        "error-method-title" => ("error-method-program", None),
+        "error-timeout-title" => ("error-timeout-program", None),
+        "error-misdirected-title" => ("error-misdirected-program", None),
+        "error-too-large-title" => ("error-too-large-program", None),
+        "error-cross-site-title" => ("error-cross-site-program", None),
+        "error-unavailable-title" => ("error-unavailable-program", None),
+        "error-internal-title" => ("error-internal-program", None),
+        "error-form-title" => (error.text, Some("error-form-program")),
+        // A room's own words know who reads them.
+        _ => (error.text, Some(error.help)),
+    }
 }
 
 /// RFC 6749 §5.2; the last two are of §4.1.2.1 and widely understood here too.

@@ -17,6 +17,7 @@ pub const fn status(refusal: Refusal) -> StatusCode {
         Refusal::Malformed | Refusal::PageKey | Refusal::BrowserUnknown | Refusal::NotACode => {
             StatusCode::BAD_REQUEST
         }
+        Refusal::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::TooManyChallenges => StatusCode::TOO_MANY_REQUESTS,
         Refusal::NotConfigured | Refusal::RevocationUnknown => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::ChallengeUnknown

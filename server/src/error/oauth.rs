@@ -5,7 +5,7 @@ use http::{HeaderValue, StatusCode, header};
 use sekisho_store::StoreError;
 
 use super::page::Chain;
-use crate::people::tries::Resting;
+use crate::{form::FormError, people::tries::Resting};
 
 /// `{"error": …, "error_description": …}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +70,24 @@ impl OAuthError {
             challenge: None,
             retry_after_secs: None,
         }
+    }
+}
+
+impl From<FormError> for OAuthError {
+    fn from(error: FormError) -> Self {
+        let status = match &error {
+            FormError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            FormError::NotAForm
+            | FormError::Incomplete
+            | FormError::NotText
+            | FormError::ControlCharacter { .. }
+            | FormError::Repeated { .. }
+            | FormError::Unknown { .. }
+            | FormError::Missing { .. }
+            | FormError::Unfit { .. } => StatusCode::BAD_REQUEST,
+        };
+        // What is no printable ASCII, backquotes aside, is replaced on the way out.
+        Self { status, ..Self::bad_request("invalid_request", error.to_string().replace('`', "'")) }
     }
 }
 

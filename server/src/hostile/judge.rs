@@ -10,6 +10,8 @@ use crate::{error::Dialect, names::NameRole};
 pub enum Expect {
     /// 4xx.
     Refused,
+    /// 413, and nothing else: who sent it must not look for another fault.
+    TooLarge,
     /// 4xx, or led elsewhere: to the login, or to the client with an error.
     Turned,
     /// The part is of no consequence: anything but a failure of ours.
@@ -27,6 +29,7 @@ pub fn judge(
     let status = answer.status.as_u16();
     let fits = match expect {
         Expect::Refused => (400..500).contains(&status),
+        Expect::TooLarge => status == 413,
         Expect::Turned => (300..500).contains(&status),
         Expect::Harmless => (200..500).contains(&status),
     };
@@ -35,6 +38,17 @@ pub fn judge(
     check(!answer.text().contains("<script>"), || "unescaped markup".to_owned())?;
     if status < 400 {
         return Ok(());
+    }
+    // RFC 9110 §15.5.6.
+    check(status != 405 || !answer.header("allow").is_empty(), || "no Allow".to_owned())?;
+    match dialect {
+        Dialect::Page => {}
+        // The login page's script shows them to the person in front of the browser.
+        Dialect::Problem => speaks_to_programs(&answer.text(), &["button", "ボタン"])?,
+        Dialect::OAuth | Dialect::Est | Dialect::Ocsp | Dialect::Plain => {
+            let words = ["button", "previous page", "top page", "browser", "your input"];
+            speaks_to_programs(&answer.text(), &words)?;
+        }
     }
     form(answer, dialect, lang)
 }
@@ -63,6 +77,14 @@ fn headers(answer: &Answer, role: NameRole, dialect: Dialect) -> Result<(), Stri
     has("x-frame-options", "DENY")?;
     // The login page tells the agent's door its origin; no page tells more to anybody.
     has("referrer-policy", "origin")
+}
+
+/// Whether none of these words is in it: nobody there looks at a page, or has anything to press.
+fn speaks_to_programs(text: &str, words: &[&str]) -> Result<(), String> {
+    match words.iter().find(|word| text.contains(**word)) {
+        None => Ok(()),
+        Some(word) => Err(format!("speaks of a {word}: {text}")),
+    }
 }
 
 fn form(answer: &Answer, dialect: Dialect, lang: &str) -> Result<(), String> {

@@ -2,7 +2,7 @@
 
 use super::{
     ask::{Ask, FORM, pair},
-    judge::Expect::{self, Harmless, Refused, Turned},
+    judge::Expect::{self, Harmless, Refused, TooLarge, Turned},
     row::{Field, Need, Payload, Row},
 };
 use crate::{app::App, names::NameRole, route::Routes};
@@ -255,6 +255,12 @@ fn query(cases: &mut Cases<'_>) {
     for (number, spoilt) in cases.row.query.iter().enumerate() {
         field(cases, number, spoilt, 12_000, |ask| &mut ask.query);
     }
+    // What a page does not know it does not read; a repetition of it neither (docs/divergences.md).
+    if !cases.row.strict_query && cases.row.method == "GET" {
+        cases.add("unknown parameter twice", Harmless, |ask| {
+            ask.query.extend(["unknown=1".to_owned(), "unknown=2".to_owned()]);
+        });
+    }
     if cases.row.strict_query {
         let spoilt = cases.row.spoilt;
         let unknown = pair("<script>alert(1)", "1");
@@ -279,7 +285,7 @@ fn payload(cases: &mut Cases<'_>) {
                 ask.set("content-type", "application/json");
                 ask.octets = b"{}".to_vec();
             });
-            cases.add("body too long", Refused, |ask| ask.octets = vec![b'a'; 70_000]);
+            cases.add("body too long", TooLarge, |ask| ask.octets = vec![b'a'; 70_000]);
         }
         Payload::Form(fields) => {
             for (number, spoilt) in fields.iter().enumerate() {
@@ -311,8 +317,8 @@ fn form(cases: &mut Cases<'_>, fields: &[Field]) {
     if fields.iter().any(|field| field.need == Need::Required) {
         cases.add("empty body", Refused, |ask| ask.form.clear());
     }
-    cases.add("65 KiB", Refused, |ask| ask.form.push("a".repeat(66_600)));
-    cases.add("300 KB", Refused, |ask| ask.form.push("a".repeat(300_000)));
+    cases.add("65 KiB", TooLarge, |ask| ask.form.push("a".repeat(66_600)));
+    cases.add("300 KB", TooLarge, |ask| ask.form.push("a".repeat(300_000)));
     cases.add("many fields", Refused, |ask| ask.form.extend(vec!["a=".to_owned(); 600]));
     cases.add("octets", Refused, |ask| {
         ask.form.clear();
@@ -350,7 +356,7 @@ fn json(cases: &mut Cases<'_>, value: &serde_json::Value, members: &[&str]) {
     }
     for length in [40_000, 300_000] {
         let long = format!("{}{text}", " ".repeat(length));
-        cases.add(format!("json of {length}"), Refused, |ask| ask.octets = long.into_bytes());
+        cases.add(format!("json of {length}"), TooLarge, |ask| ask.octets = long.into_bytes());
     }
     // An agent of a later version may report more.
     let unknown = if cases.row.path == "/agent/presence" { Harmless } else { Refused };
@@ -408,7 +414,11 @@ fn octets(cases: &mut Cases<'_>, good: &[u8], most: usize) {
     }
     for (what, body) in bodies {
         // A turned bit may be in what nobody judges: that it breaks nothing is what counts.
-        let expect = if what.starts_with("a bit") { Harmless } else { cases.row.spoilt };
+        let expect = match body.len() {
+            _ if what.starts_with("a bit") => Harmless,
+            length if length > most => TooLarge,
+            _ => cases.row.spoilt,
+        };
         cases.add(format!("body {what}"), expect, |ask| ask.octets = body);
     }
 }

@@ -8,7 +8,7 @@ use axum::{
     extract::{Extension, State, rejection::BytesRejection},
     response::{IntoResponse, Response},
 };
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use sekisho_key::{KeyError, Randomness, RandomnessError};
 use sekisho_protocol::{
     ChallengeNonce, Jwk, Sha256Digest,
@@ -300,9 +300,12 @@ pub(super) fn read_json<T: DeserializeOwned>(
     if !essence.eq_ignore_ascii_case("application/json") {
         return Err(Refusal::Malformed);
     }
-    let body = body.map_err(|_| Refusal::Malformed)?;
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Refusal::TooLarge,
+        _ => Refusal::Malformed,
+    })?;
     if body.len() > MOST_OCTETS {
-        return Err(Refusal::Malformed);
+        return Err(Refusal::TooLarge);
     }
     serde_json::from_slice(&body).map_err(|_| Refusal::Malformed)
 }

@@ -20,7 +20,7 @@ use axum::{
     extract::{Extension, State},
     response::Response,
 };
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use sekisho_protocol::{Sha256Digest, answer::MAX_ANSWER_OCTETS, door::ErrorCode};
 use serde::Deserialize;
 
@@ -92,7 +92,10 @@ fn brought(
     if !is_from_agent(headers, &page::agent_origin(app)) {
         return Err(Refusal::NotFromAgent);
     }
-    let StrictForm(brought) = form.map_err(|_| Refusal::Malformed)?;
+    let StrictForm(brought) = form.map_err(|error| match error.status {
+        StatusCode::PAYLOAD_TOO_LARGE => Refusal::TooLarge,
+        _ => Refusal::Malformed,
+    })?;
     let request: Sha256Digest = brought.request.parse().map_err(|_| Refusal::Malformed)?;
     let bounded = |text: Option<String>, most| match text {
         Some(text) if text.len() > most => Err(Refusal::Malformed),

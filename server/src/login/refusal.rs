@@ -11,6 +11,8 @@ pub enum Refusal {
     BrowserUnknown,
     /// The body is not what the path takes.
     Malformed,
+    /// More than any request of ours holds.
+    TooLarge,
     /// Login by navigation is not allowed here.
     NavigationOff,
     /// An answer that some other page than the agent's sent the browser here with.
@@ -90,9 +92,10 @@ pub enum Refusal {
 impl Refusal {
     /// Every refusal, for the test that each has words.
     #[cfg(test)]
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::BrowserUnknown,
         Self::Malformed,
+        Self::TooLarge,
         Self::NavigationOff,
         Self::NotFromAgent,
         Self::PageKey,
@@ -139,6 +142,7 @@ impl Refusal {
         match self {
             Self::BrowserUnknown => "browser-unknown",
             Self::Malformed => "malformed",
+            Self::TooLarge => "too-large",
             Self::NavigationOff => "navigation-off",
             Self::NotFromAgent => "not-from-agent",
             Self::PageKey => "page-key",

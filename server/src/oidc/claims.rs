@@ -38,6 +38,41 @@ pub const SCOPES: [Scope; 5] = [
     Scope { name: "terminal", claims: &[claim::TERMINAL] },
 ];
 
+/// The person's card, as its certificate says.
+const CARD: &str = "card";
+/// The certificate of the PC's connection.
+const FACILITY_CERTIFICATE: &str = "facility_certificate";
+/// The register of organisations and terminals.
+const REGISTER: &str = "register";
+/// The portal itself: what it saw and judged when the person logged in.
+const LOGIN: &str = "login";
+
+/// What vouches for each claim (`docs/tokens.md`). Members of one claim that different sources vouch
+/// for stand apart, with a dot between.
+const VOUCHERS: [(&str, &str); 12] = [
+    ("sub", CARD),
+    ("acr", LOGIN),
+    ("amr", LOGIN),
+    ("auth_time", LOGIN),
+    ("name", CARD),
+    (claim::HC_ROLE, CARD),
+    (claim::FACILITY_ID, FACILITY_CERTIFICATE),
+    (claim::FACILITY_CODE, REGISTER),
+    (claim::FACILITY_NAME, REGISTER),
+    (claim::FACILITY_KIND, REGISTER),
+    ("terminal.id", FACILITY_CERTIFICATE),
+    ("terminal.name", REGISTER),
+];
+
+/// The vouchers of the claims that are there.
+fn vouched_by(claims: &Map<String, Value>) -> Map<String, Value> {
+    VOUCHERS
+        .into_iter()
+        .filter(|(part, _)| claims.contains_key(part.split('.').next().unwrap_or(part)))
+        .map(|(part, source)| (part.to_owned(), source.into()))
+        .collect()
+}
+
 /// The scheme of 医療機関コード among an organisation's codes.
 pub const MEDICAL_INSTITUTION: &str = "medical_institution";
 
@@ -66,39 +101,70 @@ pub fn snapshot(
     facts: &FacilityFacts,
 ) -> Map<String, Value> {
     let mut claims = Map::new();
-    let mut vouched_by = Map::new();
     let wanted = SCOPES.iter().filter(|scope| scopes.contains(&scope.name));
     for name in wanted.flat_map(|scope| scope.claims).filter(|name| release.contains(**name)) {
-        let (value, source) = match *name {
-            "name" => (json!(session.names.name), "card"),
-            claim::HC_ROLE => (json!(session.roles), "card"),
+        let value = match *name {
+            "name" => json!(session.names.name),
+            claim::HC_ROLE => json!(session.roles),
             // From the certificate of this connection, never from the database alone.
-            claim::FACILITY_ID => (json!(facility.organisation_id), "facility_certificate"),
-            claim::FACILITY_CODE => (json!(medical_institution_codes(facts)), "register"),
-            claim::FACILITY_NAME => (json!(facts.name), "register"),
-            claim::FACILITY_KIND => (json!(facts.kind), "register"),
-            claim::TERMINAL => (
-                json!({ "id": facility.terminal_id, "name": facility.terminal_name }),
-                "facility_certificate",
-            ),
+            claim::FACILITY_ID => json!(facility.organisation_id),
+            claim::FACILITY_CODE => json!(medical_institution_codes(facts)),
+            claim::FACILITY_NAME => json!(facts.name),
+            claim::FACILITY_KIND => json!(facts.kind),
+            claim::TERMINAL => {
+                json!({ "id": facility.terminal_id, "name": facility.terminal_name })
+            }
             _ => continue,
         };
         claims.insert((*name).to_owned(), value);
-        vouched_by.insert((*name).to_owned(), source.into());
-    }
-    for name in ["acr", "amr", "auth_time"] {
-        vouched_by.insert(name.to_owned(), "card".into());
     }
     let sub = subject::pairwise(app, &service.sector, &session.person_id);
     claims.insert("sub".to_owned(), sub.into());
     claims.insert("acr".to_owned(), session.acr.clone().into());
     claims.insert("amr".to_owned(), json!(session.amr));
     claims.insert("auth_time".to_owned(), session.auth_time.unix_timestamp().into());
-    claims.insert(claim::VOUCHED_BY.to_owned(), vouched_by.into());
+    claims.insert(claim::VOUCHED_BY.to_owned(), vouched_by(&claims).into());
     claims
 }
 
 fn medical_institution_codes(facts: &FacilityFacts) -> Vec<&str> {
     let ours = facts.codes.iter().filter(|(scheme, _)| scheme == MEDICAL_INSTITUTION);
     ours.map(|(_, value)| value.as_str()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCUMENT: &str = include_str!("../../../docs/tokens.md");
+
+    #[test]
+    fn the_document_names_every_claim_with_its_voucher_and_no_other() {
+        // Rows of the form | `claim` | scope | what it is | `voucher` |
+        let mut told: Vec<(String, String)> = DOCUMENT
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.strip_suffix("` |"))
+            .filter_map(|row| {
+                let (claim, rest) = row.split_once('`')?;
+                Some((claim.to_owned(), rest.rsplit_once('`')?.1.to_owned()))
+            })
+            .collect();
+        let mut given: Vec<_> = VOUCHERS
+            .iter()
+            .map(|(part, source)| ((*part).to_owned(), (*source).to_owned()))
+            .collect();
+        told.sort();
+        given.sort();
+        assert_eq!(told, given);
+    }
+
+    #[test]
+    fn every_claim_of_every_scope_has_a_voucher() {
+        for name in SCOPES.iter().flat_map(|scope| scope.claims) {
+            let claims = Map::from_iter([((*name).to_owned(), Value::Null)]);
+            assert!(!vouched_by(&claims).is_empty(), "{name}");
+        }
+        let none = vouched_by(&Map::new());
+        assert!(none.is_empty(), "{none:?}");
+    }
 }

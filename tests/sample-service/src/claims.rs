@@ -33,7 +33,8 @@ pub struct NetworkClaims {
     pub facility_kind: Option<String>,
     /// The PC at which the person sits.
     pub terminal: Option<Terminal>,
-    /// What vouches for each claim: `card`, `facility_certificate` or `register`.
+    /// What vouches for each claim: `card`, `facility_certificate`, `register` or `login`. Members of
+    /// `terminal` stand apart, as `terminal.id` and `terminal.name`.
     #[serde(default)]
     pub vouched_by: BTreeMap<String, String>,
 }

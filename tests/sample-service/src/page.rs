@@ -1,6 +1,6 @@
 //! The service's pages, in Japanese and English side by side.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use crate::claims::Claims;
 
@@ -31,12 +31,6 @@ pub fn home(name: &str, claims: Option<&Claims>) -> String {
         );
     };
     let more = claims.additional_claims();
-    let vouched = |claim: &str| match more.vouched_by.get(claim).map(String::as_str) {
-        Some("card") => "カード / card",
-        Some("facility_certificate") => "施設証明書 / facility certificate",
-        Some("register") => "施設台帳 / register",
-        _ => "",
-    };
     let name_claim = claims.name().and_then(|name| name.get(None)).map(|name| name.as_str());
     let auth_time = claims.auth_time().map(|at| at.to_rfc3339());
     let terminal = more.terminal.as_ref().map(|t| format!("{} ({})", t.name, t.id));
@@ -62,11 +56,12 @@ pub fn home(name: &str, claims: Option<&Claims>) -> String {
     );
     for (claim, label, value) in rows {
         if let Some(value) = value {
+            let vouchers = vouchers(&more.vouched_by, claim);
             let _ = write!(
                 table,
                 "<tr><th scope=\"row\">{label}<br><small>{claim}</small></th><td id=\"{claim}\">{}</td><td>{}</td></tr>",
                 escape(&value),
-                vouched(claim)
+                escape(&vouchers)
             );
         }
     }
@@ -80,6 +75,25 @@ pub fn home(name: &str, claims: Option<&Claims>) -> String {
     )
 }
 
+/// Who stands behind a claim, or behind each member of it.
+fn vouchers(vouched_by: &BTreeMap<String, String>, claim: &str) -> String {
+    let word = |source: &str| match source {
+        "card" => "カード / card".to_owned(),
+        "facility_certificate" => "施設証明書 / facility certificate".to_owned(),
+        "register" => "施設台帳 / register".to_owned(),
+        "login" => "ポータルでのログイン / login".to_owned(),
+        other => other.to_owned(),
+    };
+    let parts = vouched_by.iter().filter_map(|(part, source)| {
+        let member = part.strip_prefix(claim)?;
+        match member.strip_prefix('.') {
+            Some(member) => Some(format!("{member}: {}", word(source))),
+            None => member.is_empty().then(|| word(source)),
+        }
+    });
+    parts.collect::<Vec<_>>().join(", ")
+}
+
 /// The login did not succeed.
 pub fn refused(name: &str, reason: &str) -> String {
     frame(
@@ -90,4 +104,30 @@ pub fn refused(name: &str, reason: &str) -> String {
             escape(reason)
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_claim_is_shown_with_those_who_stand_behind_it() {
+        let vouched_by = [
+            ("sub", "card"),
+            ("auth_time", "login"),
+            ("terminal.id", "facility_certificate"),
+            ("terminal.name", "register"),
+        ];
+        let vouched_by =
+            vouched_by.map(|(part, source)| (part.to_owned(), source.to_owned())).into();
+        for (claim, shown) in [
+            ("sub", "カード / card"),
+            ("auth_time", "ポータルでのログイン / login"),
+            ("terminal", "id: 施設証明書 / facility certificate, name: 施設台帳 / register"),
+            ("name", ""),
+            ("auth", ""),
+        ] {
+            assert_eq!(vouchers(&vouched_by, claim), shown, "{claim}");
+        }
+    }
 }

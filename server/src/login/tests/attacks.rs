@@ -168,6 +168,7 @@ async fn malformed_and_oversized_bodies_are_refused_without_a_trace_but_the_reco
     let (test, mut desk) = member().await;
     desk.get(&test, "/login").await;
     let repeated = r#"{"answer":"a","answer":"b","page_proof":"x","terminal_proof":"y"}"#;
+    let long = "a".repeat(40_000);
     for body in [
         "",
         "{}",
@@ -175,12 +176,13 @@ async fn malformed_and_oversized_bodies_are_refused_without_a_trace_but_the_reco
         "null",
         repeated,
         r#"{"terminal_proof":"","answer":"","page_proof":"..","more":1}"#,
-        &"a".repeat(40_000),
+        &long,
     ] {
-        let answered = desk.post_json(&test, "/login/card", body.to_owned()).await;
-        assert_eq!((answered.status, answered.code().as_str()), (400, "malformed"), "{body:.40}");
-        let answered = desk.post_json(&test, "/login/challenge", body.to_owned()).await;
-        assert_eq!(answered.status, 400, "{body:.40}");
+        let refusal = if body == long { (413, "too-large") } else { (400, "malformed") };
+        for path in ["/login/card", "/login/challenge"] {
+            let answered = desk.post_json(&test, path, body.to_owned()).await;
+            assert_eq!((answered.status, answered.code().as_str()), refusal, "{path} {body:.40}");
+        }
     }
     assert_eq!(live_sessions(&test).await, 0);
     assert!(told(&test, "login.card", Some("malformed")).await);

@@ -34,6 +34,23 @@ async fn a_code_becomes_tokens_that_say_who_where_in_which_role_and_how_proven()
     assert_eq!(id["facility_kind"], "hospital");
     assert_eq!(id["acr"], sekisho_wire::acr::HPKI_CARD);
     assert_eq!(id["vouched_by"]["name"], "card");
+    assert_eq!(id["vouched_by"]["sub"], "card");
+    for claim in ["acr", "amr", "auth_time"] {
+        assert_eq!(id["vouched_by"][claim], "login");
+    }
+    // Nothing is vouched for that is not said, and what is said of a person has a voucher.
+    let protocol = ["iss", "aud", "iat", "exp", "at_hash", "sid", "nonce", "vouched_by"];
+    let said: std::collections::BTreeSet<_> = id
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .filter(|n| !protocol.contains(n))
+        .collect();
+    let vouched = id["vouched_by"].as_object().unwrap().keys();
+    let vouched: std::collections::BTreeSet<_> =
+        vouched.map(|part| part.split('.').next().unwrap()).collect();
+    assert_eq!(said, vouched);
     assert_eq!(id["vouched_by"]["facility_id"], "facility_certificate");
     assert_eq!(id["vouched_by"]["facility_name"], "register");
     assert!(id.get("terminal").is_none(), "the scope was asked for but never approved");

@@ -9,11 +9,11 @@ use axum::{
     extract::{Extension, State, rejection::BytesRejection},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
 use super::parameters::Parameters;
-use crate::{app::App, error::oauth::OAuthError, listener::Peer};
+use crate::{app::App, error::oauth::OAuthError, form::FormError, listener::Peer};
 
 /// Whose request it is and where it came from.
 struct Caller<'a> {
@@ -32,8 +32,9 @@ pub async fn post(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, OAuthError> {
-    let body = body.map_err(|_| {
-        OAuthError::bad_request("invalid_request", "the body did not arrive, or is too long")
+    let body = body.map_err(|rejection| {
+        let too_large = rejection.status() == StatusCode::PAYLOAD_TOO_LARGE;
+        if too_large { FormError::TooLarge } else { FormError::Incomplete }
     })?;
     let parameters = read(&headers, &body)?;
     let client = client_authentication::authenticate(&app, &headers, &parameters, &peer).await?;
@@ -53,17 +54,15 @@ pub async fn post(
 
 /// The body of a form, nothing twice (RFC 6749 §3.2).
 fn read(headers: &HeaderMap, body: &[u8]) -> Result<Parameters, OAuthError> {
-    let invalid = |text: &str| OAuthError::bad_request("invalid_request", text);
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        return Err(invalid("the body must be application/x-www-form-urlencoded"));
+        return Err(FormError::NotAForm.into());
     }
-    let parameters = Parameters::parse(body)
-        .map_err(|_| invalid("the body is not readable or longer than 16 KiB"))?;
+    let parameters = Parameters::parse(body)?;
     match parameters.repeated() {
         None => Ok(parameters),
-        Some(name) => Err(invalid(&format!("the parameter {name} is repeated"))),
+        Some(name) => Err(FormError::Repeated { field: name.to_owned() }.into()),
     }
 }
 
