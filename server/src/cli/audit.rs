@@ -148,7 +148,7 @@ fn emit(line: &str) -> bool {
 /// Reading personal fields is an act of its own.
 async fn record_reading(store: &Store, organisation: Option<&str>) -> Result<(), Failure> {
     use sekisho_store::{StoreError, transaction};
-    let actor = audit::Actor::Operator(crate::instance::operator());
+    let actor = crate::instance::operator();
     let mut entry = audit::Entry::done("audit.read_personal", actor, OffsetDateTime::now_utc());
     if let Some(id) = organisation {
         entry = entry.at_organisation(id);
@@ -171,7 +171,7 @@ fn line(form: &Json) -> String {
         line.push_str(&format!(" {name}={value}"));
     };
     add("by", format!("{}:{}", text(&form["actor"]["kind"]), text(&form["actor"]["id"])));
-    for name in ["role", "reason", "organisation", "terminal", "address"] {
+    for name in ["role", "reason", "organisation", "terminal", "address", "host"] {
         if let Some(value) = form[name].as_str() {
             add(name, value.to_owned());
         }

@@ -8,7 +8,7 @@ use sekisho_pki::encoding::{
     key_identifier::{fingerprint, public_key_sha256},
     serial::Serial,
 };
-use sekisho_store::{Store, audit::Actor, certificate};
+use sekisho_store::{Store, certificate};
 use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use x509_cert::Certificate;
@@ -310,7 +310,7 @@ async fn carry_out(
         measure,
         invalidity_at: common.invalid_since,
         note: common.note,
-        actor: Actor::Operator(instance::operator()),
+        actor: instance::operator(),
         at: OffsetDateTime::now_utc(),
     };
     let outcome = revocation::carry_out(store, &order).await?;

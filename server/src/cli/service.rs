@@ -4,7 +4,7 @@ use std::{io::Read, path::PathBuf};
 
 use secrecy::ExposeSecret;
 use sekisho_key::SystemRandomness;
-use sekisho_store::{Store, audit::Actor, service};
+use sekisho_store::{Store, service};
 use serde_json::json;
 use time::OffsetDateTime;
 
@@ -90,8 +90,7 @@ impl Add {
             random: &SystemRandomness,
             now: OffsetDateTime::now_utc(),
         };
-        let registered =
-            client::register(&registry, &text, Actor::Operator(instance::operator())).await?;
+        let registered = client::register(&registry, &text, instance::operator()).await?;
         let secret = registered.client_secret.as_ref().map(|secret| secret.expose_secret());
         if self.json {
             let answer = json!({

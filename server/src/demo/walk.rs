@@ -378,6 +378,11 @@ pub async fn audit(stage: &Stage) -> anyhow::Result<(Vec<String>, String)> {
         .lines()
         .map(|line| {
             let record: Json = serde_json::from_str(line)?;
+            ensure!(record["role"].is_string(), "a record without a role: {line}");
+            let places = [&record["address"], &record["terminal"], &record["host"]];
+            let placed =
+                record["actor"]["kind"] == "system" || places.into_iter().any(Json::is_string);
+            ensure!(placed, "a record without a place: {line}");
             record["act"].as_str().map(str::to_owned).context("a record without an act")
         })
         .collect::<anyhow::Result<Vec<_>>>()?;

@@ -12,6 +12,7 @@ impl From<StoreError> for PageError {
             }
             StoreError::AlreadyExists { .. }
             | StoreError::Migration(_)
+            | StoreError::Unplaced { .. }
             | StoreError::Corrupt { .. } => Self::internal(&error),
         }
     }
@@ -25,6 +26,7 @@ impl From<StoreError> for Problem {
             }
             StoreError::AlreadyExists { .. }
             | StoreError::Migration(_)
+            | StoreError::Unplaced { .. }
             | StoreError::Corrupt { .. } => Self::internal(&error),
         }
     }

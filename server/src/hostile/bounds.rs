@@ -5,7 +5,7 @@ use sekisho_store::{Queries, sql};
 use time::Duration;
 
 use super::{
-    ask::{Answer, Ask},
+    ask::{Answer, Ask, Routers},
     judge::{Expect, judge},
     scene::{Scene, application_fields, institution_code},
 };
@@ -166,6 +166,39 @@ async fn a_flood_of_applications_rests_and_enters_no_more() {
     // Twenty are free; the next one is taken, and then the network rests.
     assert_eq!(statuses[..21], [201; 21]);
     assert_eq!(statuses[21..], [429; 19]);
+}
+
+#[tokio::test]
+async fn two_processes_record_a_missing_role_once_a_minute_each() {
+    let scene = Scene::new().await;
+    let other = crate::testing::second_process(&scene.test, "node-2").await;
+    let second = Routers::new(&other);
+    let told = async || {
+        let nodes: Vec<(String,)> = scene
+            .app()
+            .store()
+            .read()
+            .fetch_all(sql("SELECT node FROM audit_record WHERE act = 'console.act' ORDER BY node"))
+            .await
+            .unwrap();
+        nodes.into_iter().map(|(node,)| node).collect::<Vec<_>>()
+    };
+    let ask_both = async || {
+        for (app, routers) in [(scene.app(), &scene.routers), (&other, &second)] {
+            let mut ask = Ask::new(app, NameRole::Public, "GET", "/console/roles");
+            ask.add("cookie", &scene.auditor);
+            assert_eq!(ask.send(routers).await.status, StatusCode::FORBIDDEN);
+        }
+    };
+    for _ in 0..5 {
+        ask_both().await;
+    }
+    assert_eq!(told().await, ["node-1", "node-2"]);
+    scene.test.clock.advance(Duration::MINUTE);
+    for _ in 0..2 {
+        ask_both().await;
+    }
+    assert_eq!(told().await, ["node-1", "node-1", "node-2", "node-2"]);
 }
 
 #[tokio::test]

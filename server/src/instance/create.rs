@@ -334,7 +334,7 @@ async fn fill(
         .add_first_administrator(
             &plan.administrator,
             &first_administrator::token_hash(&token),
-            &operator(),
+            operator(),
             now,
             now + config.people().one_time_link_lifetime(),
         )
@@ -353,8 +353,7 @@ pub(crate) async fn fill_register(
     for authority in all() {
         transaction!(store, StoreError, |tx| {
             let der = &authority.certificate.der;
-            let actor = Actor::Operator(operator.clone());
-            let entry = issuer::add(tx, &authority.id, der, actor, now).await?;
+            let entry = issuer::add(tx, &authority.id, der, operator.clone(), now).await?;
             Ok(Audited::new((), entry))
         })?;
     }
@@ -391,8 +390,17 @@ async fn replay(
 
 /// Who sits at the command line, as far as the system tells.
 ///
-/// The user of this very process as the kernel knows it: the environment says what anybody writes there.
-pub(crate) fn operator() -> String {
+/// User and machine of this very process as the kernel knows them: the environment says what
+/// anybody writes there.
+pub(crate) fn operator() -> Actor {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    Actor::Operator {
+        user: user(),
+        host: host.map_or_else(|_| "unknown".to_owned(), |host| host.trim().to_owned()),
+    }
+}
+
+fn user() -> String {
     let of_process = std::os::unix::fs::MetadataExt::uid;
     std::fs::metadata("/proc/self").map_or_else(
         |_| "unknown".to_owned(),

@@ -194,6 +194,7 @@ async fn decide(
         }
     };
     let seen = note_certificate(tx, holder, &identity, now).await?;
+    let of_membership = membership_id.clone();
     let evidence_id = evidence::keep(tx, &holder.evidence).await?;
     let session = Session {
         id_hash,
@@ -238,6 +239,7 @@ async fn decide(
         .on("session", hex::encode(named))
         .fact("session_is", becomes)
         .fact("purpose", purpose)
+        .on("membership", of_membership)
         .on("evidence", evidence_id)
         .on("card", hex::encode(holder.fingerprint))
         .fact("acr", acr::HPKI_CARD)

@@ -8,7 +8,6 @@ use axum::{
 use http::{HeaderMap, header};
 use sekisho_protocol::{ChallengeNonce, answer::LoginSubmission};
 use sekisho_store::{
-    StoreError,
     audit::{Audited, Entry},
     challenge::{self, Challenge, Consumption},
     transaction,
@@ -130,22 +129,15 @@ async fn consume(
     let now = app.now();
     let record = |entry_of: Entry| entry(entry_of, peer, facility);
     let act = "login.challenge.consume";
-    let consumption = transaction!(app.store(), StoreError, |tx| {
-        let consumption = challenge::consume(tx, &nonce_hash, now).await?;
-        let entry = match &consumption {
-            Consumption::Consumed(_) => Entry::done(act, terminal(facility), now),
-            Consumption::Replayed => {
-                Entry::refused(act, terminal(facility), now, Refusal::ChallengeReplayed.code())
+    transaction!(app.store(), LoginError, |tx| {
+        match challenge::consume(tx, &nonce_hash, now).await? {
+            Consumption::Consumed(challenge) => {
+                let entry = Entry::done(act, terminal(facility), now);
+                Ok(Audited::new(challenge, record(entry)))
             }
-            Consumption::Unknown => {
-                Entry::refused(act, terminal(facility), now, Refusal::ChallengeUnknown.code())
-            }
-        };
-        Ok(Audited::new(consumption, record(entry)))
-    })?;
-    match consumption {
-        Consumption::Consumed(challenge) => Ok(challenge),
-        Consumption::Replayed => Err(Refusal::ChallengeReplayed.into()),
-        Consumption::Unknown => Err(Refusal::ChallengeUnknown.into()),
-    }
+            // Nothing was consumed: the caller records the refusal of the login.
+            Consumption::Replayed => Err(Refusal::ChallengeReplayed.into()),
+            Consumption::Unknown => Err(Refusal::ChallengeUnknown.into()),
+        }
+    })
 }

@@ -256,6 +256,10 @@ fn removal_on_the_wire(policy: config::RemovalPolicy) -> sekisho_protocol::reque
 }
 
 /// Writes the audit record of a refusal; another failure passes through.
+///
+/// Once a minute for each terminal, act and reason on this node: a terminal is known, and still a
+/// program on it that asks without end must not fill the trail. What a card or an invitation's code
+/// was brought to is told of where it is judged, each time.
 pub(super) async fn note_refusal(
     app: &App,
     act: &'static str,
@@ -264,7 +268,12 @@ pub(super) async fn note_refusal(
     error: LoginError,
 ) -> LoginError {
     let LoginError::Refused(refusal) = error else { return error };
-    let record = Entry::refused(act, terminal(facility), app.now(), refusal.code());
+    let now = app.now();
+    let key = Sha256::digest(format!("{} {act}", facility.terminal_id)).into();
+    if !app.refusals().is_due((key, refusal.code()), now) {
+        return LoginError::Refused(refusal);
+    }
+    let record = Entry::refused(act, terminal(facility), now, refusal.code());
     let record = entry(record, peer, facility);
     let written: Result<(), StoreError> =
         transaction!(app.store(), StoreError, |tx| Ok(Audited::new((), record.clone())));

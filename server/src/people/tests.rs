@@ -78,7 +78,7 @@ async fn with_link() -> (TestApp, String) {
         .add_first_administrator(
             "sato",
             &token_hash(&token),
-            "root",
+            sekisho_store::audit::Actor::Operator { user: "root".into(), host: "host".into() },
             now,
             now + Duration::minutes(30),
         )

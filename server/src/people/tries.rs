@@ -28,6 +28,8 @@ pub enum Door {
     /// One-time links and activation codes. They have 80 bits and more: this spares the database
     /// and the trail, not the codes.
     Code,
+    /// Receipt numbers of applications. They have 75 bits and more.
+    Receipt,
     /// Enrolment codes of terminals.
     Enrolment,
     /// Authentication of relying services.
@@ -39,6 +41,7 @@ impl Door {
         match self {
             Self::SignIn => "address",
             Self::Code => "code",
+            Self::Receipt => "receipt",
             Self::Enrolment => "enrolment",
             Self::Client => "client",
         }

@@ -31,7 +31,7 @@ use crate::{
     page::{Page, PageFrame},
     people::{
         session::{Address, ConsoleRejection, ConsoleSession},
-        tries,
+        tries::{self, Door},
     },
     portal::when,
 };
@@ -361,9 +361,11 @@ pub async fn get_status(page: PageFrame) -> Response {
 /// `POST /apply/status`, form field `receipt`.
 ///
 /// # Errors
-/// [`PageError`]: the database does not answer. An unknown number is the form again.
+/// [`PageError`]: too many unknown numbers from this network, or the database does not answer. An
+/// unknown number is the form again.
 pub async fn post_status(
     State(app): State<App>,
+    Address(address): Address,
     page: PageFrame,
     StrictForm(form): StrictForm<StatusForm>,
 ) -> Result<Response, PageError> {
@@ -373,6 +375,8 @@ pub async fn post_status(
         Err(_) => None,
     };
     let Some(found) = found else {
+        // Whoever has a number that exists is never kept waiting.
+        tries::charge(&app, tries::network(app.config(), Door::Receipt, &address)).await??;
         let body = StatusPage { page, standing: None, unknown: true };
         return Ok((StatusCode::NOT_FOUND, Page(body)).into_response());
     };

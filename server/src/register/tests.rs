@@ -320,3 +320,23 @@ async fn a_form_that_nobody_was_shown_is_refused_and_enters_nothing() {
     let listed = application::list(&mut test.app.store().read(), 0, 2).await.unwrap();
     assert!(listed.is_empty());
 }
+
+#[tokio::test]
+async fn receipt_numbers_are_not_tried_without_end_and_one_that_exists_is_never_kept_waiting() {
+    let mut settings = crate::config::Settings::default();
+    settings.people.network_factor = 2;
+    let test = testing::app_with(settings).await;
+    let app = &test.app;
+    let number = receipt(ask(app, "POST", "/apply", None, urlencoded(&example())).await).await;
+    let status = async |receipt: &str| {
+        ask(app, "POST", "/apply/status", None, format!("receipt={receipt}")).await.status()
+    };
+    for _ in 0..7 {
+        assert_eq!(status("ABCD-EFGH-JKMN-PQRS").await, StatusCode::NOT_FOUND);
+    }
+    assert_eq!(status("ABCD-EFGH-JKMN-PQRS").await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(status("x").await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(status(&number).await, StatusCode::OK);
+    test.clock.advance(time::Duration::SECOND);
+    assert_eq!(status("x").await, StatusCode::NOT_FOUND);
+}

@@ -17,7 +17,7 @@ fn order(app: &App, target: Target, measure: Measure) -> Order {
         measure,
         invalidity_at: None,
         note: "盗難".to_owned(),
-        actor: Actor::Operator("operator".to_owned()),
+        actor: Actor::Operator { user: "operator".to_owned(), host: "host".to_owned() },
         at: app.now(),
     }
 }

@@ -60,7 +60,12 @@ pub enum Actor {
     /// A relying service, by `client_id`.
     Service(String),
     /// Somebody at a command line of the server's own machine.
-    Operator(String),
+    Operator {
+        /// The system's user, as the kernel knows it.
+        user: String,
+        /// Name of the machine.
+        host: String,
+    },
     /// Nobody we know: an applicant, a caller without credentials.
     Stranger,
 }
@@ -72,22 +77,39 @@ impl Actor {
             Self::Person(_) => "person",
             Self::Terminal(_) => "terminal",
             Self::Service(_) => "service",
-            Self::Operator(_) => "operator",
+            Self::Operator { .. } => "operator",
             Self::Stranger => "stranger",
         }
     }
 
     fn id(&self) -> Option<&str> {
         match self {
-            Self::Person(id) | Self::Terminal(id) | Self::Service(id) | Self::Operator(id) => {
-                Some(id)
-            }
+            Self::Person(id) | Self::Terminal(id) | Self::Service(id) => Some(id),
+            Self::Operator { user, .. } => Some(user),
             Self::System | Self::Stranger => None,
         }
     }
 }
 
+impl Actor {
+    /// In which capacity this actor acts where no office permits it: a person in their own name, as
+    /// the card's holder or the account's; a terminal and a service by their own keys.
+    const fn own_role(&self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Person(_) => "person",
+            Self::Terminal(_) => "terminal",
+            Self::Service(_) => "relying_service",
+            Self::Operator { .. } => "operator_at_host",
+            Self::Stranger => "stranger",
+        }
+    }
+}
+
 /// One record to be written: who did what to whom, in which role, from where.
+///
+/// Each names a role: the office by [`Entry::in_role`], else the actor's own capacity. Each names a
+/// place: an address or a terminal, the machine for an operator, the node for the service itself.
 #[derive(Clone, Debug)]
 pub struct Entry {
     act: &'static str,
@@ -137,7 +159,7 @@ impl Entry {
         if self.refused.is_some() { "refused" } else { "done" }
     }
 
-    /// The role that permitted the act.
+    /// The office that permitted the act, where it was not the actor's own capacity.
     #[must_use]
     pub fn in_role(mut self, role: impl Into<String>) -> Self {
         self.role = Some(role.into());
@@ -184,6 +206,27 @@ impl Entry {
     pub fn personal(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.personal.insert(name, value.into());
         self
+    }
+}
+
+impl Entry {
+    fn role(&self) -> &str {
+        self.role.as_deref().unwrap_or(self.actor.own_role())
+    }
+
+    fn host(&self) -> Option<&str> {
+        match &self.actor {
+            Actor::Operator { host, .. } => Some(host),
+            _ => None,
+        }
+    }
+
+    /// Whether the record says from where; the node, which every record names, is the place of the
+    /// service itself and of nobody else.
+    fn is_placed(&self) -> bool {
+        self.address.is_some()
+            || self.terminal_id.is_some()
+            || matches!(self.actor, Actor::System | Actor::Operator { .. })
     }
 }
 
@@ -257,8 +300,12 @@ fn write_canonical(value: &Json, text: &mut String) {
 /// Rows of one statement; more records take another one.
 const MOST_ROWS: usize = 64;
 
-/// Inserts the records, which no change commits without.
+/// Inserts the records, which no change commits without. One that does not say from where is a
+/// defect of whoever wrote it, and its change is not committed either.
 pub(crate) async fn append(tx: &mut Tx, node: &str, entries: &[Entry]) -> Result<(), StoreError> {
+    if let Some(entry) = entries.iter().find(|entry| !entry.is_placed()) {
+        return Err(StoreError::Unplaced { act: entry.act });
+    }
     for entries in entries.chunks(MOST_ROWS) {
         let rows: Vec<Row<'_>> = entries.iter().map(|entry| Row::of(node, entry)).collect();
         let mut insert = sql_rows(
@@ -327,16 +374,17 @@ impl<'a> Row<'a> {
             "act": entry.act,
             "outcome": entry.outcome(),
             "actor": { "kind": entry.actor.kind() },
+            "role": entry.role(),
             "on": entry.objects,
             "facts": entry.facts,
             "personal": commitments,
         });
         let optional = [
             ("reason", entry.refused.as_deref()),
-            ("role", entry.role.as_deref()),
             ("organisation", entry.organisation_id.as_deref()),
             ("address", entry.address.as_deref()),
             ("terminal", entry.terminal_id.as_deref()),
+            ("host", entry.host()),
         ];
         for (name, value) in optional {
             if let Some(value) = value {
@@ -543,6 +591,7 @@ mod tests {
     fn entry(act: &'static str) -> Entry {
         Entry::done(act, Actor::Person("p1".into()), OffsetDateTime::UNIX_EPOCH)
             .in_role("facility_administrator")
+            .from_address("192.0.2.1")
             .on("terminal", "T1")
             .personal("name", "山田　太郎")
     }
@@ -599,6 +648,58 @@ mod tests {
             assert_eq!(record.link_hash.as_deref(), Some(previous.as_slice()));
         }
         assert_eq!(previous, second.link_hash);
+    }
+
+    /// Every kind of actor, so that a new one asks for its role and its place here.
+    fn actors() -> Vec<(Actor, &'static str, bool)> {
+        let id = || "x".to_owned();
+        let all = vec![
+            Actor::System,
+            Actor::Person(id()),
+            Actor::Terminal(id()),
+            Actor::Service(id()),
+            Actor::Operator { user: id(), host: "h1".into() },
+            Actor::Stranger,
+        ];
+        all.into_iter()
+            .map(|actor| {
+                let (role, placed) = match &actor {
+                    Actor::System => ("system", true),
+                    Actor::Person(_) => ("person", false),
+                    Actor::Terminal(_) => ("terminal", false),
+                    Actor::Service(_) => ("relying_service", false),
+                    Actor::Operator { .. } => ("operator_at_host", true),
+                    Actor::Stranger => ("stranger", false),
+                };
+                (actor, role, placed)
+            })
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn every_act_names_a_role_and_a_place_or_is_not_committed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let insert = sql("INSERT INTO lease (name, holder, held_until) VALUES ('x', 'y', 1)");
+        for (actor, role, placed) in actors() {
+            let bare = Entry::done("a.b", actor.clone(), OffsetDateTime::UNIX_EPOCH);
+            let outcome: Result<(), StoreError> = transaction!(store, StoreError, |tx| {
+                tx.execute(insert.clone()).await?;
+                tx.execute(sql("DELETE FROM lease WHERE name = 'x'")).await?;
+                Ok(Audited::new((), bare.clone()))
+            });
+            assert_eq!(outcome.is_ok(), placed, "{actor:?}: {outcome:?}");
+            let from_terminal = bare.clone().from_terminal("T1");
+            let from_address = bare.clone().from_address("192.0.2.1");
+            for entry in [from_terminal, from_address] {
+                transaction!(store, StoreError, |tx| Ok(Audited::new((), entry.clone()))).unwrap();
+            }
+            let written = list(&mut store.read(), "", None, 99).await.unwrap().pop().unwrap();
+            let form: Json = serde_json::from_slice(&written.canonical).unwrap();
+            assert_eq!((&form["role"], &form["node"]), (&json!(role), &json!("node-1")));
+            let host = matches!(actor, Actor::Operator { .. }).then_some("h1");
+            assert_eq!(form["host"].as_str(), host);
+        }
     }
 
     #[test]

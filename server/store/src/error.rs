@@ -24,6 +24,12 @@ pub enum StoreError {
     /// The schema could not be brought up to date.
     #[error("the database schema could not be brought up to date")]
     Migration(#[source] sqlx::migrate::MigrateError),
+    /// An audit record would not have said from where its act came; nothing was written.
+    #[error("the audit record of {act} names no place")]
+    Unplaced {
+        /// The act.
+        act: &'static str,
+    },
     /// A stored value does not read back as what was written.
     #[error("a stored {what} does not read back: {detail}")]
     Corrupt {

@@ -49,9 +49,39 @@ pub(crate) struct Event<'a> {
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Conflict`].
 pub(crate) async fn add(tx: &mut Tx, of: Of, id: &str, event: Event<'_>) -> Result<(), StoreError> {
+    insert(tx, of, id, Uuid::now_v7(), event).await
+}
+
+/// Adds an event that stands after `last`, an event of the same second, whatever the clock of the
+/// process that wrote that one said.
+///
+/// # Errors
+/// As [`add`]; [`StoreError::Corrupt`]: `last` is no identifier of an event.
+pub(crate) async fn add_after(
+    tx: &mut Tx,
+    of: Of,
+    id: &str,
+    last: &str,
+    event: Event<'_>,
+) -> Result<(), StoreError> {
+    let last = Uuid::parse_str(last)
+        .map_err(|error| StoreError::Corrupt { what: "event", detail: error.to_string() })?;
+    // The next higher number is still a version 7 UUID of the same millisecond: its last 62 bits
+    // are random, so that carrying out of them does not happen.
+    let next = Uuid::from_u128(last.as_u128().saturating_add(1));
+    insert(tx, of, id, Uuid::now_v7().max(next), event).await
+}
+
+async fn insert(
+    tx: &mut Tx,
+    of: Of,
+    id: &str,
+    event_id: Uuid,
+    event: Event<'_>,
+) -> Result<(), StoreError> {
     tx.execute(
         sql(of.insert())
-            .bind(Uuid::now_v7().to_string())
+            .bind(event_id.to_string())
             .bind(id)
             .bind(event.at)
             .bind(event.kind)

@@ -30,7 +30,7 @@ impl Store {
         &self,
         login_name: &str,
         token_hash: &[u8; 32],
-        operator: &str,
+        operator: Actor,
         now: OffsetDateTime,
         expires_at: OffsetDateTime,
     ) -> Result<String, StoreError> {
@@ -39,15 +39,12 @@ impl Store {
             account::open(tx, &person_id, login_name, "").await?;
             role_grant::grant(tx, &person_id, ROLE, None, None, now).await?;
             account::issue_link(tx, token_hash, &person_id, now, expires_at).await?;
-            let entry = Entry::done(
-                "person.add_first_administrator",
-                Actor::Operator(operator.to_owned()),
-                now,
-            )
-            .on("person", &person_id)
-            .fact("role", ROLE)
-            .fact("link_expires_at", expires_at.unix_timestamp())
-            .personal("login_name", login_name);
+            let actor = operator.clone();
+            let entry = Entry::done("person.add_first_administrator", actor, now)
+                .on("person", &person_id)
+                .fact("role", ROLE)
+                .fact("link_expires_at", expires_at.unix_timestamp())
+                .personal("login_name", login_name);
             Ok(Audited::new(person_id, entry))
         })
     }

@@ -1,7 +1,7 @@
 //! The register: organisations under an identifier that is never assigned again, their names and
 //! codes with history, and the events from which their status follows.
 
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use crate::{
     Queries, StoreError, Tx, activation_code,
@@ -492,21 +492,21 @@ pub async fn change_status_by(
     reason: &str,
     at: OffsetDateTime,
 ) -> Result<Option<Vec<SessionOf>>, StoreError> {
-    let last: Option<(String, i64)> = tx
+    let last: Option<(String, String, i64)> = tx
         .fetch_optional(
-            sql("SELECT kind, at FROM organisation_event WHERE organisation_id = $1
+            sql("SELECT id, kind, at FROM organisation_event WHERE organisation_id = $1
                  ORDER BY at DESC, id DESC LIMIT 1")
             .bind(id),
         )
         .await?;
-    let Some((last, last_at)) = last else { return Ok(None) };
+    let Some((last_id, last, last_at)) = last else { return Ok(None) };
     if !change.fits(OrganisationStatus::stored(&last)?) {
         return Ok(None);
     }
     // After the event that it answers, whatever this process's clock says: the latest one counts.
-    let at = at.max(moment("organisation event", last_at)? + Duration::SECOND);
+    let at = at.max(moment("organisation event", last_at)?);
     let event = Event { kind: change.event(), person_id, reason, at };
-    event::add(tx, Of::Organisation, id, event).await?;
+    event::add_after(tx, Of::Organisation, id, &last_id, event).await?;
     if change == StatusChange::Close {
         activation_code::withdraw(tx, id, at).await?;
     }

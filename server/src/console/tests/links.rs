@@ -133,7 +133,8 @@ async fn an_officers_new_link_replaces_both_factors_and_ends_sessions_when_it_is
     assert!(password(app, &people.officer).await.unwrap().starts_with("$argon2id$"));
     assert_eq!(used(app, &second).await, None, "once");
     let acts = acts(app).await;
-    for act in ["account.issue_link done operating_administrator", "account.first_use done"] {
+    for act in ["account.issue_link done operating_administrator", "account.first_use done person"]
+    {
         assert!(acts.iter().any(|found| found == act), "{act} in {acts:?}");
     }
     let told = app.store().claim_outbox("notice", app.now(), Duration::MINUTE, 9).await.unwrap();

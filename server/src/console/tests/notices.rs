@@ -81,7 +81,11 @@ async fn an_administrator_is_told_and_says_that_they_know() {
     let read: Vec<_> = acts.iter().filter(|act| act.starts_with("notice.read")).collect();
     assert_eq!(
         read,
-        ["notice.read refused  not_found", "notice.read done", "notice.read refused  read_before"]
+        [
+            "notice.read refused person not_found",
+            "notice.read done person",
+            "notice.read refused person read_before",
+        ]
     );
 }
 

@@ -72,7 +72,7 @@ async fn instance() -> TestApp {
         .await?;
         tx.execute(
             sql("INSERT INTO organisation_event (id, organisation_id, at, kind, reason)
-                 VALUES ('e', $1, 0, 'activated', '')")
+                 VALUES ('00000000-0000-7000-8000-000000000000', $1, 0, 'activated', '')")
             .bind(FACILITY),
         )
         .await?;

@@ -51,6 +51,27 @@ async fn a_replayed_submission_is_refused() {
 }
 
 #[tokio::test]
+async fn a_terminal_that_asks_without_end_is_recorded_once_a_minute_for_each_reason() {
+    const REFUSED: &str = "SELECT COUNT(*) FROM audit_record WHERE outcome = 'refused'";
+    let (test, mut desk) = member().await;
+    let submission = {
+        let challenge = desk.begin(&test, false).await;
+        desk.answer(&challenge, &physician(), |_| {}).await
+    };
+    assert_eq!(desk.submit(&test, &submission).await.status, 200);
+    desk.post_form(&test, "/logout", "").await;
+    let before = count(&test, REFUSED).await;
+    for _ in 0..10 {
+        assert_eq!(desk.post_json(&test, "/login/card", "{".into()).await.code(), "malformed");
+        assert_eq!(desk.submit(&test, &submission).await.code(), "challenge-replayed");
+    }
+    assert_eq!(count(&test, REFUSED).await, before + 2);
+    test.clock.advance(Duration::MINUTE);
+    assert_eq!(desk.post_json(&test, "/login/card", "{".into()).await.code(), "malformed");
+    assert_eq!(count(&test, REFUSED).await, before + 3);
+}
+
+#[tokio::test]
 async fn another_terminals_request_is_refused_and_spent() {
     let (test, mut here) = member().await;
     let mut there = desk(&test, 2).await;

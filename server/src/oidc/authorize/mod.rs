@@ -177,6 +177,7 @@ async fn permitted(
     let record = Entry::refused("service.authorize", person, now, decision.code)
         .on("service", &client.id)
         .on("session", hex::encode(session.id_hash))
+        .on("membership", &session.membership_id)
         .fact("rule", decision.rule.clone());
     let record = placed(record, origin);
     transaction!(app.store(), StoreError, |tx| Ok(Audited::new((), record.clone())))?;
@@ -241,6 +242,7 @@ async fn issue(origin: &Origin<'_>, issue: Issue<'_>) -> Result<Response, Refusa
     let record = Entry::done("authorization.code", person, now)
         .on("service", &issue.client.id)
         .on("session", hex::encode(issue.session.id_hash))
+        .on("membership", &issue.session.membership_id)
         .fact("scope", code.scope.clone());
     let record = placed(record, origin);
     transaction!(app.store(), StoreError, |tx| {

@@ -362,7 +362,7 @@ async fn facility(test: &TestApp) {
         .await?;
         tx.execute(
             sql("INSERT INTO organisation_event (id, organisation_id, at, kind, reason)
-                 VALUES ('e', $1, $2, 'activated', '')")
+                 VALUES ('00000000-0000-7000-8000-000000000000', $1, $2, 'activated', '')")
             .bind(FACILITY)
             .bind(now),
         )

@@ -66,7 +66,7 @@ pub(super) async fn authenticate(
         && match &presented.credential {
             Credential::Nothing => true,
             Credential::Secret(secret) => secret_matches(&client, secret),
-            Credential::Assertion(jwt) => assertion_holds(app, &client, jwt).await?,
+            Credential::Assertion(jwt) => assertion_holds(app, peer, &client, jwt).await?,
         };
     if proven {
         return Ok(client);
@@ -188,7 +188,12 @@ fn unverified_issuer(jwt: &str) -> Option<String> {
 }
 
 /// RFC 7523 §3: signed by the client's key, about itself, for us, short-lived, and once.
-async fn assertion_holds(app: &App, client: &Service, jwt: &str) -> Result<bool, OAuthError> {
+async fn assertion_holds(
+    app: &App,
+    peer: &Peer,
+    client: &Service,
+    jwt: &str,
+) -> Result<bool, OAuthError> {
     let keys = client.jwks.as_deref().and_then(|jwks| serde_json::from_str::<JwkSet>(jwks).ok());
     let Some(keys) = keys else { return Ok(false) };
     // `typ` is optional in RFC 7523; whichever of these it is, the signature must hold.
@@ -219,7 +224,8 @@ async fn assertion_holds(app: &App, client: &Service, jwt: &str) -> Result<bool,
     let jti_hash: [u8; 32] = Sha256::digest(claims.jti.as_bytes()).into();
     let expires_at = OffsetDateTime::from_unix_timestamp(claims.exp)
         .map_err(|error| OAuthError::internal(&error))?;
-    let record = Entry::done("client.assertion", Actor::Service(client.id.clone()), app.now());
+    let record = Entry::done("client.assertion", Actor::Service(client.id.clone()), app.now())
+        .from_address(peer.addr.ip());
     let first: Result<(), StoreError> = transaction!(app.store(), StoreError, |tx| {
         service::consume_assertion(tx, &client.id, &jti_hash, expires_at).await?;
         Ok(Audited::new((), record.clone()))

@@ -46,7 +46,7 @@ pub async fn prepared(databases: Databases) -> Databases {
         .await?;
         tx.execute(
             sql("INSERT INTO organisation_event (id, organisation_id, at, kind, reason)
-                 VALUES ('e', $1, 0, 'activated', '')")
+                 VALUES ('00000000-0000-7000-8000-000000000000', $1, 0, 'activated', '')")
             .bind(FACILITY),
         )
         .await?;
@@ -111,7 +111,8 @@ async fn an_instance_gets_one_first_administrator(databases: Databases) {
     let outcomes = race(&databases, |number, store| async move {
         let until = NOW + Duration::minutes(30);
         let token = [100 + number; 32];
-        store.add_first_administrator("first", &token, "root", NOW, until).await
+        let root = Actor::Operator { user: "root".into(), host: "host".into() };
+        store.add_first_administrator("first", &token, root, NOW, until).await
     })
     .await;
     assert_eq!(count(&outcomes, Result::is_ok), 1);

@@ -17,6 +17,7 @@ on_both! { empty:
     an_organisation_is_found_by_names_it_had_its_codes_and_its_identifier
     the_status_follows_from_events_and_each_change_fits_where_it_stands
     of_many_changes_of_status_at_once_one_counts
+    changes_within_one_second_keep_their_order_and_none_is_dated_ahead
     an_application_reads_back_and_its_status_follows_from_events
     open_applications_are_listed_before_decided_ones
     an_identifier_a_code_and_an_application_are_entered_once
@@ -262,6 +263,23 @@ async fn the_status_follows_from_events_and_each_change_fits_where_it_stands(dat
     let name = organisation::name(&mut reader, FACILITY).await.unwrap();
     assert_eq!(name.as_deref(), Some("青葉総合病院"));
     assert_eq!(organisation::name(&mut reader, "other").await.unwrap(), None);
+}
+
+async fn changes_within_one_second_keep_their_order_and_none_is_dated_ahead(databases: Databases) {
+    let store = &databases.one;
+    registered(store).await;
+    redeem(store, [1; 32], NOW).await;
+    let changes = [StatusChange::Suspend, StatusChange::Resume, StatusChange::Suspend];
+    for (number, change) in changes.into_iter().enumerate() {
+        let store = if number % 2 == 0 { &databases.two } else { store };
+        assert!(change_status(store, change, NOW).await, "{number}");
+    }
+    // A process whose clock is behind: its change is dated by the one that it answers.
+    assert!(change_status(store, StatusChange::Close, NOW - Duration::MINUTE).await);
+    let events = organisation::events(&mut databases.two.read(), FACILITY, 9).await.unwrap();
+    assert!(events.iter().all(|event| event.at == NOW), "{events:?}");
+    assert_eq!(events[0].status, OrganisationStatus::Closed);
+    assert_eq!(events[1].status, OrganisationStatus::Suspended);
 }
 
 async fn of_many_changes_of_status_at_once_one_counts(databases: Databases) {
