@@ -12,7 +12,10 @@ use x509_cert::{
     name::Name,
 };
 
-use crate::revocation::{CrlPartition, CrlPartitions};
+use crate::{
+    issuance::Issuer,
+    revocation::{CrlPartition, CrlPartitions},
+};
 
 /// Where an authority's certificate, CRL and OCSP answers are found: plain HTTP, because a client
 /// cannot check the TLS certificate of the place that tells it about revocation
@@ -217,6 +220,19 @@ impl Authority {
     #[must_use]
     pub fn publication(&self) -> &Publication {
         &self.publication
+    }
+
+    /// What a certificate or list says of its issuer.
+    pub(crate) fn issuer(&self) -> Issuer<'_> {
+        Issuer {
+            id: &self.id,
+            subject: self.subject(),
+            public_key_der: self.public_key_der(),
+            algorithm: self.algorithm(),
+            key_identifier: &self.key_identifier,
+            validity: Some(self.validity()),
+            publication: &self.publication,
+        }
     }
 
     pub(crate) fn key(&self) -> &Arc<dyn SigningKey> {

@@ -48,7 +48,7 @@
 //! use sekisho_ca::issuance::sign;
 //! ```
 //! ```compile_fail,E0603
-//! use sekisho_ca::issuance::certify;
+//! use sekisho_ca::issuance::Draft;
 //! ```
 //! ```compile_fail,E0603
 //! use sekisho_ca::issuance::Issuer;
@@ -97,12 +97,13 @@ pub(crate) mod tbs;
 mod tests;
 
 use der::Decode;
-use sekisho_key::{KeyError, Randomness, SigningKey};
+use sekisho_key::{KeyError, Randomness, SignatureAlgorithm, SigningKey};
 use sekisho_pki::{
     encoding::{
         instant,
         key_identifier::{fingerprint, public_key_sha256},
-        signed_object::assemble,
+        serial::Serial,
+        signed_object::{SignedObject, assemble},
     },
     signature::{self, SignatureError},
 };
@@ -118,7 +119,7 @@ use crate::{
 
 /// What registration decided: this key may have this certificate.
 ///
-/// Made by [`crate::registration`] and by the first ceremony, by nobody else.
+/// Made by [`crate::registration`] and by [`crate::ceremony`], by nobody else.
 #[derive(Debug, Clone)]
 pub struct ApprovedRequest {
     pub(crate) profile: Profile,
@@ -162,11 +163,14 @@ pub enum IssuanceError {
     FaultySignature(#[source] SignatureError),
 }
 
-/// Who signs: an authority, or the root about itself in its first ceremony.
+/// Who signs, as the certificate will say: everything of an authority but its private key, or the
+/// root about itself before there is a certificate.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Issuer<'a> {
     pub(crate) id: &'a str,
     pub(crate) subject: &'a Name,
-    pub(crate) key: &'a dyn SigningKey,
+    pub(crate) public_key_der: &'a [u8],
+    pub(crate) algorithm: SignatureAlgorithm,
     pub(crate) key_identifier: &'a [u8],
     /// `None` for the root about itself.
     pub(crate) validity: Option<(OffsetDateTime, OffsetDateTime)>,
@@ -186,62 +190,122 @@ impl Authority {
         now: OffsetDateTime,
         rng: &dyn Randomness,
     ) -> Result<IssuedCertificate, IssuanceError> {
-        let issuer = Issuer {
-            id: self.id(),
-            subject: self.subject(),
-            key: &**self.key(),
-            key_identifier: self.key_identifier(),
-            validity: Some(self.validity()),
-            publication: self.publication(),
-        };
-        certify(&issuer, record, approved, now, rng).await
+        let issuer = self.issuer();
+        let validity = validity(&issuer, &approved.profile, now)?;
+        // 1
+        let serial = record.next_serial(issuer.id, rng, now).await?;
+        let draft = Draft::new(&issuer, approved, serial, validity)?;
+        draft.sign(&**self.key(), record, now).await
     }
 }
 
-pub(crate) async fn certify<R: Record + ?Sized>(
-    issuer: &Issuer<'_>,
-    record: &R,
+/// A certificate that was built and linted and waits for its signature.
+///
+/// A ceremony makes all of its drafts before it asks for any key.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    issuer_id: String,
+    linted: LintedTbs,
     approved: ApprovedRequest,
-    now: OffsetDateTime,
-    rng: &dyn Randomness,
-) -> Result<IssuedCertificate, IssuanceError> {
-    let validity = validity(issuer, &approved.profile, now)?;
-    // 1
-    let serial = record.next_serial(issuer.id, rng, now).await?;
-    // 2
-    let tbs_der = tbs::build(issuer, &approved, &serial, validity).map_err(IssuanceError::Build)?;
-    // 3
-    let linted =
-        lint::lint(tbs_der, &lint::Context { issuer, approved: &approved, serial: &serial })?;
-    // 4
-    record
-        .record_intention(&Intention {
-            issuer_id: issuer.id.to_owned(),
-            serial: serial.clone(),
-            profile: approved.profile.name().to_owned(),
-            subscriber: approved.subscriber.clone(),
-            tbs_der: linted.tbs_der().to_vec(),
-            at: now,
-        })
-        .await?;
-    // 5
-    let der = sign(issuer, linted).await?;
-    // 6
-    let certificate = IssuedCertificate {
-        issuer_id: issuer.id.to_owned(),
+    serial: Serial,
+    validity: (OffsetDateTime, OffsetDateTime),
+}
+
+impl Draft {
+    /// Steps 2 and 3.
+    pub(crate) fn new(
+        issuer: &Issuer<'_>,
+        approved: ApprovedRequest,
+        serial: Serial,
+        validity: (OffsetDateTime, OffsetDateTime),
+    ) -> Result<Self, IssuanceError> {
+        // 2
+        let tbs_der =
+            tbs::build(issuer, &approved, &serial, validity).map_err(IssuanceError::Build)?;
+        // 3
+        let context = lint::Context { issuer, approved: &approved, serial: &serial };
+        let linted = lint::lint(tbs_der, &context)?;
+        Ok(Self { issuer_id: issuer.id.to_owned(), linted, approved, serial, validity })
+    }
+
+    /// The octets to sign.
+    pub(crate) fn tbs_der(&self) -> &[u8] {
+        self.linted.tbs_der()
+    }
+
+    /// Steps 4 to 7, by the issuer's key.
+    pub(crate) async fn sign<R: Record + ?Sized>(
+        self,
+        key: &dyn SigningKey,
+        record: &R,
+        now: OffsetDateTime,
+    ) -> Result<IssuedCertificate, IssuanceError> {
+        // 4
+        record
+            .record_intention(&Intention {
+                issuer_id: self.issuer_id.clone(),
+                serial: self.serial.clone(),
+                profile: self.approved.profile.name().to_owned(),
+                subscriber: self.approved.subscriber.clone(),
+                tbs_der: self.tbs_der().to_vec(),
+                at: now,
+            })
+            .await?;
+        let Self { issuer_id, linted, approved, serial, validity } = self;
+        // 5
+        let der = sign(key, linted).await?;
+        // 6
+        let certificate = issued(issuer_id, serial, approved, validity, der, now);
+        record.record_certificate(&certificate).await?;
+        // 7
+        Ok(certificate)
+    }
+
+    /// The certificate that an earlier attempt made of this very draft, instead of a second one.
+    ///
+    /// `None`: `der` does not say what the draft says, or is not signed by `issuer_spki_der`.
+    pub(crate) fn made_earlier(
+        self,
+        issuer_spki_der: &[u8],
+        der: Vec<u8>,
+        at: OffsetDateTime,
+    ) -> Option<IssuedCertificate> {
+        if !is_signed(issuer_spki_der, self.tbs_der(), &der) {
+            return None;
+        }
+        Some(issued(self.issuer_id, self.serial, self.approved, self.validity, der, at))
+    }
+}
+
+/// Whether `der` is a signed object of exactly these octets, and its signature holds.
+pub(crate) fn is_signed(spki_der: &[u8], to_be_signed: &[u8], der: &[u8]) -> bool {
+    SignedObject::parse(der, false).is_ok_and(|signed| {
+        signed.to_be_signed == to_be_signed
+            && signature::verify(spki_der, &signed.algorithm, to_be_signed, &signed.signature)
+                .is_ok()
+    })
+}
+
+fn issued(
+    issuer_id: String,
+    serial: Serial,
+    approved: ApprovedRequest,
+    (not_before, not_after): (OffsetDateTime, OffsetDateTime),
+    der: Vec<u8>,
+    issued_at: OffsetDateTime,
+) -> IssuedCertificate {
+    IssuedCertificate {
+        issuer_id,
         serial,
         profile: approved.profile.name().to_owned(),
         subscriber: approved.subscriber,
         fingerprint: fingerprint(&der),
         public_key_sha256: public_key_sha256(&approved.public_key_der),
         der,
-        not_before: validity.0,
-        not_after: validity.1,
-        issued_at: now,
-    };
-    record.record_certificate(&certificate).await?;
-    // 7
-    Ok(certificate)
+        not_before,
+        not_after,
+        issued_at,
+    }
 }
 
 /// From a little before now to the end of the profile's lifetime or of the issuer's.
@@ -264,15 +328,30 @@ fn validity(
 }
 
 /// Takes the token that linting gave out; without one nothing is signed.
-async fn sign(issuer: &Issuer<'_>, linted: LintedTbs) -> Result<Vec<u8>, IssuanceError> {
-    let algorithm = issuer.key.algorithm().identifier();
-    let signed = issuer.key.sign(linted.tbs_der()).await?;
-    signature::verify(issuer.key.public_key_der(), &algorithm, linted.tbs_der(), &signed)
+async fn sign(key: &dyn SigningKey, linted: LintedTbs) -> Result<Vec<u8>, IssuanceError> {
+    let algorithm = key.algorithm().identifier();
+    let signed = key.sign(linted.tbs_der()).await?;
+    signature::verify(key.public_key_der(), &algorithm, linted.tbs_der(), &signed)
         .map_err(IssuanceError::FaultySignature)?;
     assemble(linted.tbs_der(), algorithm, &signed).map_err(IssuanceError::Build)
 }
 
 impl IssuedCertificate {
+    /// What was recorded, or should have been, before it was signed.
+    ///
+    /// # Errors
+    /// [`der::Error`]: the DER is no certificate.
+    pub fn intention(&self) -> der::Result<Intention> {
+        Ok(Intention {
+            issuer_id: self.issuer_id.clone(),
+            serial: self.serial.clone(),
+            profile: self.profile.clone(),
+            subscriber: self.subscriber.clone(),
+            tbs_der: SignedObject::parse(&self.der, false)?.to_be_signed.to_vec(),
+            at: self.issued_at,
+        })
+    }
+
     /// The validity as the certificate says it.
     ///
     /// # Errors

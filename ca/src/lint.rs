@@ -146,7 +146,7 @@ const RULES: [(&str, Rule); 25] = [
 /// # Errors
 /// [`LintError`].
 pub(crate) fn lint(tbs_der: Vec<u8>, context: &Context<'_>) -> Result<LintedTbs, LintError> {
-    let algorithm = context.issuer.key.algorithm();
+    let algorithm = context.issuer.algorithm;
     let signature = throwaway::sign(algorithm, &tbs_der).map_err(LintError::Throwaway)?;
     let certificate_der =
         assemble(&tbs_der, algorithm.identifier(), &signature).map_err(LintError::Malformed)?;

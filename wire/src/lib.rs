@@ -50,6 +50,8 @@ pub mod typ {
     pub const PAGE_PROOF: &str = "page-proof+jwt";
     /// Signed checkpoint over the audit chain of a node.
     pub const AUDIT_CHECKPOINT: &str = "audit-checkpoint+jwt";
+    /// Transcript of a key ceremony, by each key that signed in it.
+    pub const CEREMONY_TRANSCRIPT: &str = "ceremony-transcript+json";
 }
 
 /// Domain-separation tags: the first bytes of everything that is signed or hashed for a purpose.
@@ -62,6 +64,10 @@ pub mod domain {
     pub const AUDIT_LINK: &[u8] = b"healthcare-audit-link/1";
     /// Salted commitment to a personal field of an audit record.
     pub const AUDIT_PERSONAL: &[u8] = b"healthcare-audit-personal/1";
+    /// Statement of what a key ceremony signs.
+    pub const CEREMONY: &[u8] = b"healthcare-ceremony/1";
+    /// Serial numbers of what a key ceremony signs.
+    pub const CEREMONY_SERIAL: &[u8] = b"healthcare-ceremony-serial/1";
     /// Pairwise subject identifiers (OIDC Core §8.1).
     pub const PAIRWISE: &[u8] = b"healthcare-pairwise-sub/1";
     /// Pairwise session identifiers (OIDC Back-Channel Logout 1.0 §2.1).

@@ -55,7 +55,7 @@ pub(crate) fn build(
     Tbs {
         version: Version::V3,
         serial_number: serial.to_x509()?,
-        signature: issuer.key.algorithm().identifier(),
+        signature: issuer.algorithm.identifier(),
         issuer: issuer.subject.clone(),
         validity: Validity::new(instant::to_time(not_before)?, instant::to_time(not_after)?),
         subject: approved.subject.clone(),

@@ -14,6 +14,7 @@ use sekisho_pki::{
         serial::Serial,
     },
     national::facility_identifier::FacilityIdentifier,
+    signature::PublicKeyKind,
 };
 use time::{Duration, OffsetDateTime};
 use x509_cert::{ext::pkix::name::GeneralName, name::Name};
@@ -58,7 +59,11 @@ impl Example {
             }
             AlternativeNames::DnsNames => vec![dns()],
         };
-        let key = SoftwareKey::generate_p256().unwrap();
+        let key = if profile.allows_key(PublicKeyKind::P256) {
+            SoftwareKey::generate_p256().unwrap()
+        } else {
+            SoftwareKey::generate_p384().unwrap()
+        };
         let validity = (now - profile.backdate(), now + profile.lifetime() - Duration::SECOND);
         Self {
             approved: ApprovedRequest {
@@ -138,7 +143,8 @@ impl Example {
         act(&Issuer {
             id: "terminals",
             subject: &self.issuer_subject,
-            key: &self.issuer_key,
+            public_key_der: self.issuer_key.public_key_der(),
+            algorithm: self.issuer_key.algorithm(),
             key_identifier: &identifier,
             validity: Some((self.validity.0 - Duration::HOUR, self.validity.1 + Duration::HOUR)),
             publication: &self.publication,

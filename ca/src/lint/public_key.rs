@@ -24,7 +24,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Verdict {
     ensure(approved.profile.allows_key(kind), || {
         format!("profile {} does not certify {kind:?}", approved.profile.name())
     })?;
-    let issuers_own = spki_der == subject.context.issuer.key.public_key_der();
+    let issuers_own = spki_der == subject.context.issuer.public_key_der;
     ensure(issuers_own == subject.context.self_signed(), || {
         "the issuer's own key belongs in its own certificate only".to_owned()
     })?;

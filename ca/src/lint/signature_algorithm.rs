@@ -4,7 +4,7 @@
 use super::{Subject, Verdict, ensure};
 
 pub(super) fn check(subject: &Subject<'_>) -> Verdict {
-    let expected = subject.context.issuer.key.algorithm().identifier();
+    let expected = subject.context.issuer.algorithm.identifier();
     let inside = subject.certificate.tbs_certificate().signature();
     let outside = subject.certificate.signature_algorithm();
     ensure(*inside == expected && inside == outside, || {

@@ -14,7 +14,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Verdict {
     let kind = PublicKeyKind::of_der(&subject.context.approved.public_key_der)
         .ok_or("no kind of key that has a limit")?;
     let limit = limits.for_key(kind).ok_or("the profile has no limit for this kind of key")?;
-    let issuer = match subject.context.issuer.key.algorithm() {
+    let issuer = match subject.context.issuer.algorithm {
         SignatureAlgorithm::RsaPkcs1Sha256 => limits.rsa_issuer(),
         SignatureAlgorithm::EcdsaP256Sha256 | SignatureAlgorithm::EcdsaP384Sha384 => 0,
     };

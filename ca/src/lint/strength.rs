@@ -12,7 +12,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Verdict {
     let not_after = instant::from_time(&validity.not_after);
     for (whose, spki_der) in [
         ("the key", subject.context.approved.public_key_der.as_slice()),
-        ("the issuer's key", subject.context.issuer.key.public_key_der()),
+        ("the issuer's key", subject.context.issuer.public_key_der),
     ] {
         let kind = PublicKeyKind::of_der(spki_der)
             .ok_or_else(|| format!("{whose} is of a kind without a known strength"))?;

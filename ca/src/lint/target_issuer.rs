@@ -6,7 +6,7 @@ use super::{Subject, Verdict, ensure, target};
 
 pub(super) fn check(subject: &Subject<'_>) -> Verdict {
     let Some(target) = target(subject) else { return Ok(()) };
-    let kind = PublicKeyKind::of_der(subject.context.issuer.key.public_key_der())
+    let kind = PublicKeyKind::of_der(subject.context.issuer.public_key_der)
         .ok_or_else(|| format!("{} knows no such kind of issuer", target.family()))?;
     ensure(target.issuer_keys().iter().any(|key| key.allows(kind)), || {
         format!(

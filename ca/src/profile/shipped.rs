@@ -3,9 +3,10 @@
 use super::{Profile, ProfileError, config};
 
 /// Every profile of this build, the generic ones before those that inherit from them.
-const SHIPPED: [(&str, &str); 15] = [
+const SHIPPED: [(&str, &str); 16] = [
     ("root", include_str!("../../profiles/root.toml")),
     ("issuing", include_str!("../../profiles/issuing.toml")),
+    ("cross", include_str!("../../profiles/cross.toml")),
     ("terminal", include_str!("../../profiles/terminal.toml")),
     ("server", include_str!("../../profiles/server.toml")),
     ("ocsp_responder", include_str!("../../profiles/ocsp_responder.toml")),

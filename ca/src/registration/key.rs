@@ -90,7 +90,7 @@ const RULES: [Rule; 7] = [
 ];
 
 /// Judges a DER `SubjectPublicKeyInfo`.
-pub(super) fn check(public_key_der: &[u8]) -> Result<(), KeyFlaw> {
+pub(crate) fn check(public_key_der: &[u8]) -> Result<(), KeyFlaw> {
     let key = read(public_key_der)?;
     RULES.iter().try_for_each(|rule| rule(&key))
 }

@@ -6,4 +6,5 @@ mod gnutls;
 mod issued;
 mod openssl;
 mod pkilint;
+mod roll_over;
 mod world;

@@ -34,6 +34,8 @@ use sekisho_pki::{
 };
 use time::{Duration, OffsetDateTime};
 
+use super::roll_over::RollOver;
+
 pub struct World {
     pub folder: tempfile::TempDir,
     pub made: MadeAuthorities,
@@ -162,6 +164,14 @@ impl World {
                 purpose: Some("ocsphelper"),
             });
         }
+        let rolled = RollOver::of(self).await;
+        let new_with_old = rolled.certificates.into_iter().find(|one| one.profile == "cross");
+        all.push(Judged {
+            what: "cross".to_owned(),
+            certificate: new_with_old.unwrap(),
+            issuer: "root",
+            purpose: None,
+        });
         for (kind, key) in &keys()[..2] {
             let certificate = issue_server_certificate(
                 &self.made.find("servers").unwrap().authority,
