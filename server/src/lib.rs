@@ -9,6 +9,7 @@ pub mod assets;
 pub mod audit;
 pub mod authority;
 pub mod catalogue;
+pub mod ceremony;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -2,11 +2,11 @@
 
 use std::{fs::File, io::Read, path::PathBuf};
 
-use sekisho_pki::inspect::{self, Language, Options};
+use sekisho_pki::inspect::{self, Options};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::{Exit, Failure, say};
+use super::{Exit, Failure, language::LanguageChoice, say};
 
 /// Say in words what a certificate, CRL, OCSP answer, request or PKCS #12 file holds
 #[derive(Debug, clap::Args)]
@@ -26,9 +26,8 @@ pub(super) struct Inspect {
     /// DER, base64 or PEM; `-` reads standard input. At most 64 MiB
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Language of the text; without it LC_ALL, LC_MESSAGES or LANG decides, Japanese unless English
-    #[arg(long, value_name = "LANG")]
-    lang: Option<Lang>,
+    #[command(flatten)]
+    lang: LanguageChoice,
     /// For programs: fields as docs/inspect.md documents them
     #[arg(long)]
     json: bool,
@@ -41,12 +40,6 @@ pub(super) struct Inspect {
     /// Environment variable that opens a PKCS #12 file
     #[arg(long, value_name = "NAME")]
     passphrase_env: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Lang {
-    Ja,
-    En,
 }
 
 /// A passphrase file's first line fits in here.
@@ -62,7 +55,7 @@ impl Inspect {
             passphrase: passphrase.as_ref().map(|text| text.as_str()),
         };
         let found = inspect::inspect(&octets, &options);
-        let language = self.language();
+        let language = self.lang.language();
         say(&if self.json { found.json()? } else { found.text(language) })?;
         let mut exit = Exit::Done;
         for broken in found.broken() {
@@ -70,14 +63,6 @@ impl Inspect {
             exit = Exit::Failed;
         }
         Ok(exit)
-    }
-
-    fn language(&self) -> Language {
-        match self.lang {
-            Some(Lang::Ja) => Language::Japanese,
-            Some(Lang::En) => Language::English,
-            None => Language::of_locale(|name| std::env::var(name).ok()),
-        }
     }
 
     fn read(&self) -> Result<Vec<u8>, Failure> {

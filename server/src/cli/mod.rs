@@ -2,10 +2,12 @@
 
 mod audit;
 mod bench;
+mod ceremony;
 mod completions;
 mod demo;
 mod init;
 mod inspect;
+mod language;
 mod revoke;
 mod serve;
 mod service;
@@ -54,6 +56,8 @@ Examples:
       everything on this machine, set up and running, to click through
   sekisho init /srv/sekisho --domain sekisho.example.jp
       make an instance; it prints the root's fingerprint and what to do next
+  sekisho ceremony dry-run plan.toml
+      what a key ceremony would sign, and its hash; `sekisho help ceremony` tells the way
   sekisho serve /srv/sekisho
       run it; it prints `ready …` once it answers
   sekisho revoke facility /srv/sekisho 123456789007 --hold --note 'ransomware reported'
@@ -84,6 +88,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::Init),
+    Ceremony(ceremony::Ceremony),
     Serve(serve::Serve),
     Revoke(revoke::Revoke),
     Service(service::Service),
@@ -114,6 +119,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub fn run(arguments: Arguments) -> Exit {
     let outcome = match arguments.command {
         Command::Init(command) => command.run(),
+        Command::Ceremony(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Revoke(command) => command.run(),
         Command::Service(command) => command.run(),

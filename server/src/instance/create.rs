@@ -9,7 +9,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::SecretString;
 use sekisho_ca::{
     ceremony::{CeremonyError, CeremonyNames, MadeAuthorities, make_authority},
-    record::{MemoryRecord, Record, RecordError},
+    record::{IssuedCertificate, Record, RecordError},
 };
 use sekisho_key::{KeyError, Randomness, RandomnessError, Stretch};
 use sekisho_store::{
@@ -124,6 +124,9 @@ pub enum CreateError {
     /// The audit trail.
     #[error("the first audit records could not be chained")]
     Chain(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A certificate of the ceremony does not read back: a defect of ours.
+    #[error("a certificate that was just made cannot be read")]
+    Unreadable(#[source] der::Error),
     /// The register.
     #[error("the register could not be filled")]
     Record(#[from] RecordError),
@@ -357,7 +360,7 @@ pub(crate) async fn fill_register(
             Ok(Audited::new((), entry))
         })?;
     }
-    replay(&made.record, store, now).await?;
+    replay(&made.certificates, store).await?;
     for authority in all() {
         let crl = Crl {
             number: 1,
@@ -370,20 +373,17 @@ pub(crate) async fn fill_register(
     Ok(())
 }
 
-/// Writes what the ceremony did in memory into the register, in the ceremony's order.
+/// Writes what the ceremony signed in memory into the register, in the ceremony's order.
 async fn replay(
-    memory: &MemoryRecord,
+    certificates: &[IssuedCertificate],
     register: &impl Record,
-    at: OffsetDateTime,
-) -> Result<(), RecordError> {
-    for (issuer_id, serial) in memory.serials() {
-        register.reserve_serial(&issuer_id, &serial, at).await?;
-    }
-    for intention in memory.intentions() {
+) -> Result<(), CreateError> {
+    for issued in certificates {
+        let (issuer_id, serial, at) = (&issued.issuer_id, &issued.serial, issued.issued_at);
+        register.reserve_serial(issuer_id, serial, at).await?;
+        let intention = issued.intention().map_err(CreateError::Unreadable)?;
         register.record_intention(&intention).await?;
-    }
-    for issued in memory.certificates() {
-        register.record_certificate(&issued).await?;
+        register.record_certificate(issued).await?;
     }
     Ok(())
 }

@@ -1,0 +1,25 @@
+# Key ceremonies: what `sekisho ceremony` says to its operators.
+ceremony-key-made = Key { $name } was made. SHA-256 of the public key: { $sha256 }
+ceremony-key-there = Key { $name } is there already. SHA-256 of the public key: { $sha256 }
+ceremony-keys-next =
+    Next: see what would be signed, by `sekisho ceremony dry-run { $plan }`.
+ceremony-dry-run-title = Dry run: { $title } (nothing was signed)
+ceremony-dry-run-hash = Hash of everything that would be signed: { $hash }
+ceremony-dry-run-next =
+    Next:
+    1. A second person makes the same dry run on another computer; compare the hashes aloud.
+    2. If they are the same, run it: sekisho ceremony run { $plan } --hash { $hash } --out DIR --secret NAME=FILE
+ceremony-step-certificate = [{ $number }/{ $all }] certificate { $file } ({ $subject }, profile { $profile }), signed by { $issuer }
+ceremony-step-crl = [{ $number }/{ $all }] revocation list { $file } (number { $crl }), signed by { $issuer }
+ceremony-progress-signing = being signed
+ceremony-progress-signed = signed and written down
+ceremony-progress-found = signed by an earlier run (verified)
+ceremony-run-other-hash =
+    the hash of what would be signed is { $found }, not { $given } as given: nothing was signed. The plan or a key changed after the dry run; make it again and compare again.
+ceremony-run-next =
+    Everything is signed. Next:
+    1. Verify it: sekisho ceremony verify { $out } --hash { $hash }
+    2. Carry { $out } away and put the private keys back where they are kept. The witnesses keep a copy of transcript.json.
+ceremony-verify-holds = It holds: { $title }, { $at }, operator { $operator }
+ceremony-verify-reviewed = The hash is the one that was compared: { $hash }
+ceremony-verify-compare = Compare this hash with the one that was reviewed (or give it by --hash): { $hash }

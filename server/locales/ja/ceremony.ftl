@@ -1,0 +1,25 @@
+# 鍵の儀式。コマンド `sekisho ceremony` が操作者に見せる文。
+ceremony-key-made = 鍵 { $name } を作りました。公開鍵の SHA-256: { $sha256 }
+ceremony-key-there = 鍵 { $name } は既にあります。公開鍵の SHA-256: { $sha256 }
+ceremony-keys-next =
+    次にすること: `sekisho ceremony dry-run { $plan }` で署名の対象を確かめてください。
+ceremony-dry-run-title = 試行: { $title }（何も署名していません）
+ceremony-dry-run-hash = 署名の対象全体のハッシュ: { $hash }
+ceremony-dry-run-next =
+    次にすること:
+    1. もう一人が、別のコンピューターで同じ試行をして、ハッシュを声に出して照合してください。
+    2. 一致したら実行します: sekisho ceremony run { $plan } --hash { $hash } --out DIR --secret NAME=FILE
+ceremony-step-certificate = [{ $number }/{ $all }] 証明書 { $file }（{ $subject }、プロファイル { $profile }）、署名者 { $issuer }
+ceremony-step-crl = [{ $number }/{ $all }] 失効リスト { $file }（第 { $crl } 号）、署名者 { $issuer }
+ceremony-progress-signing = 署名しています
+ceremony-progress-signed = 署名し、書き込みました
+ceremony-progress-found = 前回の実行で署名済みです（検証しました）
+ceremony-run-other-hash =
+    署名しようとするもののハッシュは { $found } で、与えられた { $given } と違います。何も署名していません。計画か鍵が試行の後に変わりました。もう一度試行し、照合し直してください。
+ceremony-run-next =
+    すべて署名しました。次にすること:
+    1. 検証: sekisho ceremony verify { $out } --hash { $hash }
+    2. { $out } を運び、秘密鍵を保管場所に戻してください。立会人は transcript.json の写しを保管します。
+ceremony-verify-holds = 検証できました: { $title }、{ $at }、操作者 { $operator }
+ceremony-verify-reviewed = ハッシュは照合したものと同じです: { $hash }
+ceremony-verify-compare = このハッシュを、照合したものと比べてください（--hash を与えると比べます）: { $hash }

@@ -1,0 +1,74 @@
+//! `sekisho ceremony …`: a key ceremony, step by step.
+
+mod dry_run;
+mod keys;
+mod run;
+mod verify;
+
+use super::{Exit, Failure};
+
+/// Hold a key ceremony: from a reviewed plan to signed certificates and a transcript
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The way, with the root's key on a computer without a network:
+  sekisho ceremony keys plan.toml --secret root=root-passphrase
+      makes the keys of the plan that are not there yet, and their public halves
+  sekisho ceremony dry-run plan.toml
+      everything that would be signed, in words, and its hash; two people review and compare it
+  sekisho ceremony run plan.toml --hash HASH --secret root=root-passphrase --out result
+      signs that and nothing else; after a loss of power the same command goes on
+  sekisho ceremony verify result --hash HASH
+      does everything hold: signatures, files, transcript?
+
+docs/ceremony.md documents the plan, and what to do when something goes wrong.")]
+pub(super) struct Ceremony {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Keys(keys::Keys),
+    DryRun(dry_run::DryRun),
+    Run(run::Run),
+    Verify(verify::Verify),
+}
+
+impl Ceremony {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        match self.command {
+            Command::Keys(command) => command.run(),
+            Command::DryRun(command) => command.run(),
+            Command::Run(command) => command.run(),
+            Command::Verify(command) => command.run(),
+        }
+    }
+}
+
+/// A hash as the dry run prints it: 64 hexadecimal digits, spaces between them allowed.
+fn hash(text: &str) -> Result<[u8; 32], String> {
+    let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let mut hash = [0; 32];
+    hex::decode_to_slice(digits, &mut hash)
+        .map_err(|_| "give the 64 hexadecimal digits that the dry run printed".to_owned())?;
+    Ok(hash)
+}
+
+/// In groups of eight: people compare them aloud.
+fn grouped(hash: &[u8; 32]) -> String {
+    hash.chunks(4).map(hex::encode).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_is_read_as_it_is_printed() {
+        let octets: [u8; 32] = std::array::from_fn(|n| u8::try_from(n * 7 % 256).unwrap());
+        assert_eq!(hash(&grouped(&octets)), Ok(octets));
+        assert_eq!(hash(&hex::encode(octets)), Ok(octets));
+        assert!(hash("00").is_err());
+        assert!(hash(&hex::encode(octets).replace('0', "g")).is_err());
+    }
+}
