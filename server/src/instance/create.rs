@@ -393,11 +393,14 @@ async fn replay(
 /// User and machine of this very process as the kernel knows them: the environment says what
 /// anybody writes there.
 pub(crate) fn operator() -> Actor {
+    let (user, host) = user_and_host();
+    Actor::Operator { user, host }
+}
+
+/// The same, where it is told outside the audit trail.
+pub(crate) fn user_and_host() -> (String, String) {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
-    Actor::Operator {
-        user: user(),
-        host: host.map_or_else(|_| "unknown".to_owned(), |host| host.trim().to_owned()),
-    }
+    (user(), host.map_or_else(|_| "unknown".to_owned(), |host| host.trim().to_owned()))
 }
 
 fn user() -> String {

@@ -14,8 +14,8 @@ mod tests;
 
 #[cfg(test)]
 pub(crate) use create::fill_register;
-pub(crate) use create::operator;
 pub use create::{CreateError, Created, FIRST_USE_PATH, Plan, create, fingerprint_hex};
+pub(crate) use create::{operator, user_and_host};
 pub use folder::{Folder, FolderError};
 pub use open::{OpenError, Opened};
 pub use passphrase::{human_passphrase, machine_passphrase};

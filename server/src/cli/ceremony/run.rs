@@ -49,9 +49,10 @@ impl Run {
         }
         let keys = open_keys(&folder, &Secrets::read(&self.secret)?)?;
         let results = ResultFolder::begin(&self.out, ceremony.statement())?;
+        let (user, host) = instance::user_and_host();
         let live = Live {
             reviewed_hash: self.hash,
-            operator: &instance::operator(),
+            operator: &format!("{user} at {host}"),
             now: OffsetDateTime::now_utc(),
             journal: &results,
             progress: &|step, progress| told(&text, step, steps, progress),
