@@ -8,6 +8,7 @@ pub mod app;
 pub mod assets;
 pub mod audit;
 pub mod authority;
+pub mod backup;
 pub mod catalogue;
 pub mod ceremony;
 pub mod cli;

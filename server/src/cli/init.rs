@@ -2,11 +2,10 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use sekisho_key::SystemRandomness;
-use zeroize::Zeroizing;
 
-use super::{Exit, Failure, runtime, say};
+use super::{Exit, Failure, runtime, say, secret_file};
 use crate::{
     clock::SystemClock,
     config::Settings,
@@ -81,25 +80,7 @@ impl Init {
         set_port(&mut settings.listen.tls, self.tls_port);
         set_port(&mut settings.listen.plain, self.plain_port);
         settings.instance.database = self.database;
-        let root_passphrase = match &self.root_passphrase_file {
-            None => None,
-            Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|error| {
-                    format!("cannot read the passphrase file {}: {error}", path.display())
-                })?;
-                let text = Zeroizing::new(text);
-                let line = text.lines().next().unwrap_or_default().trim();
-                if line.is_empty() {
-                    let path = path.display();
-                    return Err(format!(
-                        "the first line of {path} is empty: a root key under an empty passphrase is open to anybody; \
-                         write a passphrase there, or leave the option out and one is drawn"
-                    )
-                    .into());
-                }
-                Some(SecretString::from(line.to_owned()))
-            }
-        };
+        let root_passphrase = self.root_passphrase_file.as_deref().map(secret_file).transpose()?;
         Ok(Plan {
             folder: self.dir,
             settings,

@@ -1,6 +1,7 @@
 //! The command line: one file a sub-command, no decisions.
 
 mod audit;
+mod backup;
 mod bench;
 mod ceremony;
 mod completions;
@@ -8,6 +9,7 @@ mod demo;
 mod init;
 mod inspect;
 mod language;
+mod restore;
 mod revoke;
 mod serve;
 mod service;
@@ -66,6 +68,8 @@ Examples:
       who did what, oldest first
   sekisho audit verify /srv/sekisho
       is the audit trail whole?
+  sekisho backup /srv/sekisho --to /media/safe/2026-11-21.age --recipient age1…
+      an encrypted copy while it serves; `sekisho restore` makes an instance of it
   sekisho inspect terminal.cer
       what stands in a certificate, CRL, OCSP answer, request or PKCS #12 file
   sekisho verify-path --trust roots/ --chain leaf.pem --purpose any --revocation none
@@ -93,6 +97,8 @@ enum Command {
     Revoke(revoke::Revoke),
     Service(service::Service),
     Audit(audit::Audit),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     Inspect(inspect::Inspect),
     Bench(bench::Bench),
     Demo(demo::Demo),
@@ -124,6 +130,8 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Revoke(command) => command.run(),
         Command::Service(command) => command.run(),
         Command::Audit(command) => command.run(),
+        Command::Backup(command) => command.run(),
+        Command::Restore(command) => command.run(),
         Command::Inspect(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Demo(command) => command.run(),
@@ -145,6 +153,23 @@ fn say(text: &str) -> Result<(), Failure> {
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
         .map_err(|error| format!("cannot write to standard output: {error}").into())
+}
+
+/// The secret in the first line of a file.
+fn secret_file(path: &std::path::Path) -> Result<secrecy::SecretString, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot read the passphrase file {}: {error}", path.display()))?;
+    let text = zeroize::Zeroizing::new(text);
+    let line = text.lines().next().unwrap_or_default().trim();
+    if line.is_empty() {
+        return Err(format!(
+            "the first line of {} is empty: what lies under an empty passphrase is open to anybody; \
+             write a passphrase there, or leave the option out and one is drawn",
+            path.display()
+        )
+        .into());
+    }
+    Ok(line.to_owned().into())
 }
 
 /// A runtime for commands that do one thing.

@@ -1,9 +1,9 @@
 //! `sekisho init`: an authority from nothing.
 //!
-//! Everything is made in a folder beside the wanted one, which takes its name in one step at the
-//! end: whoever stops in between leaves nothing that could be mistaken for an instance.
+//! Everything is made in a [`NewFolder`]: whoever stops in between leaves nothing that could be
+//! mistaken for an instance.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::SecretString;
@@ -26,6 +26,7 @@ use super::{
     Folder, FolderError,
     folder::certificates_pem,
     human_passphrase, machine_passphrase,
+    new_folder::{NewFolder, NewFolderError},
     secrets::{self, SecretsError},
     server_certificate::{self, ServerCertificateError},
 };
@@ -78,12 +79,9 @@ pub struct Created {
 /// Why no instance was made. Nothing is left behind.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
-    /// Something lies there.
-    #[error("{} is not empty; choose another folder, nothing is overwritten", path.display())]
-    NotEmpty {
-        /// Where.
-        path: PathBuf,
-    },
+    /// The folder.
+    #[error(transparent)]
+    NewFolder(#[from] NewFolderError),
     /// The login name cannot be used.
     #[error("`{name}` is no login name: 1 to 64 lower-case letters, digits, `.`, `-`, `_` or `@`")]
     LoginName {
@@ -97,15 +95,6 @@ pub enum CreateError {
     WeakPassphrase {
         /// Its length.
         characters: usize,
-    },
-    /// The folder cannot be made.
-    #[error("cannot make {}", path.display())]
-    Make {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
     },
     /// The configuration.
     #[error(transparent)]
@@ -154,7 +143,7 @@ pub async fn create(
     random: &dyn Randomness,
 ) -> Result<Created, CreateError> {
     check(plan)?;
-    let making = begin(&plan.folder)?;
+    let making = NewFolder::begin(&plan.folder)?;
     let config = plan.settings.validate(making.path())?;
     let folder = Folder::new(making.path());
     let names = config
@@ -205,7 +194,7 @@ pub async fn create(
 
     let text = configuration_text(&plan.settings);
     Folder::write_new(&making.path().join(config::FILE_NAME), text.as_bytes())?;
-    finish(making, &plan.folder)?;
+    making.finish()?;
     Ok(Created {
         folder: Folder::new(&plan.folder),
         root_fingerprint: made.root.certificate.fingerprint,
@@ -233,49 +222,6 @@ fn check(plan: &Plan) -> Result<(), CreateError> {
             return Err(CreateError::WeakPassphrase { characters });
         }
     }
-    Ok(())
-}
-
-/// A folder beside the wanted one, with its sub-folders, for this user only.
-fn begin(wanted: &Path) -> Result<tempfile::TempDir, CreateError> {
-    match std::fs::read_dir(wanted).map(|mut entries| entries.next().is_none()) {
-        Ok(true) => {}
-        Ok(false) => return Err(CreateError::NotEmpty { path: wanted.to_owned() }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
-            return Err(CreateError::NotEmpty { path: wanted.to_owned() });
-        }
-        Err(source) => return Err(CreateError::Make { path: wanted.to_owned(), source }),
-    }
-    let parent = match wanted.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let make = |path: &Path| {
-        std::fs::create_dir_all(path)
-            .map_err(|source| CreateError::Make { path: path.to_owned(), source })
-    };
-    make(parent)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".sekisho-init-");
-    // For this user only; all that lies below, the database included, lies behind it.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-    let making = builder
-        .tempdir_in(parent)
-        .map_err(|source| CreateError::Make { path: parent.to_owned(), source })?;
-    for sub_folder in Folder::new(making.path()).sub_folders() {
-        make(&sub_folder)?;
-    }
-    Ok(making)
-}
-
-fn finish(making: tempfile::TempDir, wanted: &Path) -> Result<(), CreateError> {
-    // An empty folder gives way to a rename; one that was filled meanwhile does not.
-    std::fs::rename(making.path(), wanted)
-        .map_err(|source| CreateError::Make { path: wanted.to_owned(), source })?;
-    // It is no longer there to be deleted.
-    let _ = making.keep();
     Ok(())
 }
 
@@ -421,7 +367,7 @@ fn user() -> String {
 }
 
 /// The annotated example with these values in place of the defaults.
-fn configuration_text(settings: &Settings) -> String {
+pub(crate) fn configuration_text(settings: &Settings) -> String {
     let values = toml::Value::try_from(settings).ok();
     let mut section = String::new();
     let mut text = String::with_capacity(EXAMPLE.len());

@@ -5,7 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::names::NameRole;
+use secrecy::ExposeSecret;
+
+use crate::{config::Config, names::NameRole};
 
 /// The paths of an instance folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,6 +171,12 @@ impl Folder {
             .map_err(|_| malformed())?;
         if certificates.is_empty() { Err(malformed()) } else { Ok(certificates) }
     }
+}
+
+/// Where a SQLite database lies; `None` for PostgreSQL.
+pub(crate) fn database_file(config: &Config) -> Option<PathBuf> {
+    let url = config.instance().database().expose_secret();
+    url.strip_prefix("sqlite://").map(PathBuf::from)
 }
 
 /// Certificates as one PEM file.

@@ -2,6 +2,7 @@
 
 mod create;
 mod folder;
+mod new_folder;
 mod open;
 mod passphrase;
 mod root_key;
@@ -15,13 +16,18 @@ mod tests;
 #[cfg(test)]
 pub(crate) use create::fill_register;
 pub use create::{CreateError, Created, FIRST_USE_PATH, Plan, create, fingerprint_hex};
-pub(crate) use create::{operator, user_and_host};
+pub(crate) use create::{configuration_text, operator, user_and_host};
+pub(crate) use folder::database_file;
 pub use folder::{Folder, FolderError};
+pub(crate) use new_folder::NewFolder;
+pub use new_folder::NewFolderError;
+pub(crate) use open::root_certificate;
 pub use open::{OpenError, Opened};
 pub use passphrase::{human_passphrase, machine_passphrase};
 pub use root_key::{RootKeyState, find_root_key};
 pub use run::{Ready, RunError, run};
 pub use secrets::{SecretsError, audit_public_keys};
+pub(crate) use server_certificate::check as check_server_certificates;
 pub use server_certificate::{
     ServerCertificateError, renew_ocsp_responders, renew_server_certificates,
 };

@@ -64,7 +64,7 @@ impl Opened {
         crl_partitions: Option<CrlPartitions>,
     ) -> Result<Self, OpenError> {
         let passphrase = secrets::read_passphrase(folder)?;
-        let root_der = first_certificate(folder, "root")?;
+        let root_der = root_certificate(folder)?;
         let mut responders = Vec::with_capacity(ISSUING.len());
         let mut open = |id: &'static str| -> Result<Authority, OpenError> {
             let der = first_certificate(folder, id)?;
@@ -97,6 +97,11 @@ pub(super) fn open_responder(
     let der = first_certificate(folder, &name)?;
     let key = secrets::open_key(folder, &name, passphrase)?;
     Ok(OcspResponder::delegated(authority, &der, key)?)
+}
+
+/// The root's certificate, DER.
+pub(crate) fn root_certificate(folder: &Folder) -> Result<Vec<u8>, FolderError> {
+    first_certificate(folder, "root")
 }
 
 pub(super) fn first_certificate(folder: &Folder, id: &str) -> Result<Vec<u8>, FolderError> {

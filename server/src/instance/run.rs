@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Folder, FolderError, OpenError, Opened, RootKeyState, find_root_key,
-    open::first_certificate,
+    open::root_certificate,
     server_certificate::{self, ServerCertificateError},
 };
 use crate::{
@@ -164,7 +164,7 @@ pub async fn run(
 
 /// Refuses while the root's key lies open in the folder, and warns while a wrapped one does.
 fn refuse_open_root_key(folder: &Folder) -> Result<(), RunError> {
-    let root = first_certificate(folder, "root")?;
+    let root = root_certificate(folder)?;
     let spki = x509_cert::Certificate::from_der(&root)
         .and_then(|root| root.tbs_certificate().subject_public_key_info().to_der())
         .map_err(RunError::Root)?;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use rustls::sign::CertifiedKey;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use secrecy::SecretString;
 use sekisho_ca::{
@@ -25,7 +26,7 @@ use super::{
 };
 use crate::{
     app::App,
-    listener::{ServerIdentity, Tls, TlsError},
+    listener::{ServerIdentity, Tls, TlsError, provider},
     names::NameRole,
 };
 
@@ -104,6 +105,21 @@ pub(super) fn read(
         chain: chain.into_iter().map(CertificateDer::from).collect(),
         key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.pkcs8_der()?.to_vec())),
     })
+}
+
+/// Whether each name's key is there and fits its certificate.
+pub(crate) fn check(
+    folder: &Folder,
+    passphrase: &SecretString,
+) -> Result<(), ServerCertificateError> {
+    for role in NameRole::TLS {
+        let identity = read(folder, role, passphrase)?;
+        CertifiedKey::from_der(identity.chain, identity.key, &provider()).map_err(|_| {
+            let path = folder.server_certificate(role);
+            FolderError::Content { path, what: "the certificate of its key" }
+        })?;
+    }
+    Ok(())
 }
 
 /// Whether two thirds of the certificate's life are over, or it cannot be read at all.

@@ -26,7 +26,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
-use super::{CreateError, Created, Folder, Plan, Ready, RunError, create, run};
+use super::{CreateError, Created, Folder, NewFolderError, Plan, Ready, RunError, create, run};
 use crate::{
     clock::SystemClock,
     config::{Config, Settings},
@@ -253,12 +253,18 @@ async fn init_refuses_a_folder_that_is_not_empty_and_touches_nothing() {
     let dir = folder.path().join("instance");
     std::fs::create_dir(&dir).unwrap();
     std::fs::write(dir.join("note.txt"), "mine").unwrap();
-    assert!(matches!(make(&plan(&dir, |_| {})).await, Err(CreateError::NotEmpty { .. })));
+    assert!(matches!(
+        make(&plan(&dir, |_| {})).await,
+        Err(CreateError::NewFolder(NewFolderError::NotEmpty { .. }))
+    ));
     assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1);
     std::fs::remove_file(dir.join("note.txt")).unwrap();
     make(&plan(&dir, |_| {})).await.unwrap();
     let before = std::fs::read(dir.join("ca/root.crt")).unwrap();
-    assert!(matches!(make(&plan(&dir, |_| {})).await, Err(CreateError::NotEmpty { .. })));
+    assert!(matches!(
+        make(&plan(&dir, |_| {})).await,
+        Err(CreateError::NewFolder(NewFolderError::NotEmpty { .. }))
+    ));
     assert_eq!(std::fs::read(dir.join("ca/root.crt")).unwrap(), before);
     // Nothing half-made stays beside it.
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);

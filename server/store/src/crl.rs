@@ -568,6 +568,20 @@ impl Store {
         })
     }
 
+    /// Lets the issuer's numbers go on after `number`, which a published list has; answers whether
+    /// they had been behind.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+    pub async fn pass_crl_number(
+        &self,
+        issuer_id: &str,
+        number: i64,
+        at: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        housekeeping!(self, |tx| add_edition(tx, issuer_id, number, at).await?)
+    }
+
     /// Publishes lists of an open edition, each unless a newer one of its scope is published.
     ///
     /// # Errors

@@ -49,6 +49,7 @@ pub mod role_grant;
 pub mod search;
 pub mod service;
 pub mod session;
+pub mod snapshot;
 pub mod subscriber_key;
 pub mod terminal;
 

@@ -1,0 +1,103 @@
+//! `sekisho backup DIR --to FILE`.
+
+use std::path::PathBuf;
+
+use secrecy::ExposeSecret;
+use sekisho_key::SystemRandomness;
+use time::OffsetDateTime;
+
+use super::{Exit, Failure, InstanceFolder, runtime, say, secret_file};
+use crate::{
+    backup::{Lock, Step, take},
+    instance::human_passphrase,
+};
+
+/// Copy an instance into one encrypted file, while it serves
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The copy is of one moment, is tried before it is called a backup (keys, database, audit trail), and
+is encrypted before it leaves DIR. It holds every key but the root's: give it to safe hands only.
+With --recipient, this machine cannot read its own backups. With neither option a passphrase is
+drawn and printed once.
+
+PostgreSQL: needs pg_dump and pg_restore (Debian: postgresql-client).
+
+Examples:
+  age-keygen -o /media/safe/backup.key
+      once, elsewhere: prints the recipient, age1… (Debian package age)
+  sekisho backup /srv/sekisho --to /backup/2026-11-21.age --recipient age1…
+  sekisho restore --check /backup/2026-11-21.age --identity-file /media/safe/backup.key
+      would it restore?")]
+pub(super) struct Backup {
+    #[command(flatten)]
+    instance: InstanceFolder,
+    /// The file to make; it must not exist
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+    /// Encrypt to the holder of this key (age1…); may be given several times
+    #[arg(long = "recipient", value_name = "KEY", conflicts_with = "passphrase_file")]
+    recipients: Vec<String>,
+    /// Encrypt under the passphrase in this file, at least 20 characters
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// The manifest as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Backup {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        let (lock, drawn) = self.lock()?;
+        let taken = runtime()?.block_on(take(
+            &self.instance.dir,
+            &self.to,
+            &lock,
+            OffsetDateTime::now_utc(),
+            tell,
+        ))?;
+        let manifest = &taken.manifest;
+        if self.json {
+            say(&format!("{:#}\n", serde_json::to_value(manifest)?))?;
+        } else {
+            say(&format!(
+                "{}: {} files of {}, {} octets encrypted\n",
+                self.to.display(),
+                manifest.files.len(),
+                manifest.made_at,
+                taken.octets
+            ))?;
+        }
+        if let Some(drawn) = drawn {
+            eprintln!(
+                "Its passphrase, which nothing remembers: {}\nWrite it down now.",
+                drawn.expose_secret()
+            );
+        }
+        Ok(Exit::Done)
+    }
+
+    fn lock(&self) -> Result<(Lock, Option<secrecy::SecretString>), Failure> {
+        if !self.recipients.is_empty() {
+            let lock = Lock::recipients(self.recipients.iter().map(String::as_str))?;
+            return Ok((lock, None));
+        }
+        if let Some(path) = &self.passphrase_file {
+            return Ok((Lock::passphrase(secret_file(path)?)?, None));
+        }
+        let drawn = human_passphrase(&SystemRandomness)?;
+        Ok((Lock::passphrase(drawn.clone())?, Some(drawn)))
+    }
+}
+
+/// Says on standard error what is being done.
+pub(super) fn tell(step: Step) {
+    let doing = match step {
+        Step::Folder => "copying the folder and trying its keys",
+        Step::Database => "copying the database and reading the copy",
+        Step::Trail => "verifying the audit trail",
+        Step::Archive => "encrypting",
+        Step::Unpack => "decrypting and checking every file",
+        Step::Fill => "filling the database",
+    };
+    eprintln!("{doing} …");
+}
