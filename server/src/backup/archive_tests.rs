@@ -104,8 +104,11 @@ fn damage_and_truncation_anywhere_are_errors() {
     }
 }
 
+/// Name, kind and content.
+type Entry<'a> = (&'a str, tar::EntryType, &'a [u8]);
+
 /// An archive of these entries, encrypted as a backup would be.
-fn by_hand(to: &Path, lock: &Lock, entries: &[(&str, tar::EntryType, &[u8])]) {
+fn by_hand(to: &Path, lock: &Lock, entries: &[Entry<'_>]) {
     let recipients = lock.as_recipients();
     let encryptor =
         age::Encryptor::with_recipients(recipients.iter().map(|recipient| &**recipient)).unwrap();
@@ -135,7 +138,7 @@ fn an_archive_made_by_hand_writes_nothing_outside_and_nothing_unnamed() {
     let named = |paths: &[&str]| {
         serde_json::to_vec(&manifest(paths.iter().map(|path| entry(path)).collect())).unwrap()
     };
-    let cases: [(&str, Vec<u8>, &[(&str, tar::EntryType, &[u8])]); 9] = [
+    let cases: [(&str, Vec<u8>, &[Entry<'_>]); 9] = [
         ("climbs", named(&["database", "folder/../../evil"]), &[]),
         ("absolute", named(&["database", "/tmp/evil"]), &[]),
         ("is a folder", named(&["database", "folder/"]), &[]),

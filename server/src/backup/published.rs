@@ -156,7 +156,7 @@ async fn learn_entry(
         measure,
         invalidity_at: None,
         note: format!("published since {}", instant::from_time(&entry.revocation_date).date()),
-        actor: Actor::Operator(instance::operator()),
+        actor: instance::operator(),
         at,
     };
     match revocation::carry_out(store, &order).await {

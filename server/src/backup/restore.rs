@@ -146,7 +146,7 @@ async fn go_on(
 ) -> Result<Published, BackupError> {
     judge_trail(store, folder.path()).await?;
     let learnt = published::learn(store, lists, at).await?;
-    let entry = Entry::done("backup.restore", Actor::Operator(instance::operator()), at)
+    let entry = Entry::done("backup.restore", instance::operator(), at)
         .fact("made_at", manifest.made_at.clone())
         .fact("revocations_learnt", learnt.revoked.len() as u64)
         .fact("serials_unknown", learnt.unknown.len() as u64);

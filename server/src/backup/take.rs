@@ -160,7 +160,7 @@ async fn record(
     at: OffsetDateTime,
 ) -> Result<(), StoreError> {
     let digest = manifest.files.first().map(|file| file.sha256.clone()).unwrap_or_default();
-    let entry = Entry::done("backup.take", Actor::Operator(instance::operator()), at)
+    let entry = Entry::done("backup.take", instance::operator(), at)
         .fact("database_sha256", digest)
         .fact("encrypted_to", lock.told());
     transaction!(store, StoreError, |tx| Ok(Audited::new((), entry.clone())))

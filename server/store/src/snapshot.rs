@@ -8,9 +8,8 @@ use std::{ffi::OsStr, path::Path, process::Stdio, str::FromStr};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    Connection, PgConnection, SqliteConnection,
-    postgres::PgConnectOptions,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode},
+    Connection, PgConnection, SqliteConnection, postgres::PgConnectOptions,
+    sqlite::SqliteConnectOptions,
 };
 use tokio::process::Command;
 use url::Url;
@@ -69,8 +68,8 @@ pub enum SnapshotError {
     /// Something is there already.
     #[error("the database to be filled is not empty; nothing was changed")]
     NotEmpty,
-    /// The file cannot be put into its place.
-    #[error("cannot write the database file")]
+    /// The file cannot be made, or not put into its place.
+    #[error("cannot write the copy of the database")]
     Write(#[source] std::io::Error),
 }
 
@@ -85,6 +84,7 @@ impl From<sqlx::Error> for SnapshotError {
 /// # Errors
 /// [`SnapshotError`]; what lies at `path` is then of no use.
 pub async fn take(url: &SecretString, path: &Path) -> Result<(), SnapshotError> {
+    new_file(path).map_err(SnapshotError::Write)?;
     match Kind::of(url) {
         Kind::Sqlite => {
             let from = SqliteConnectOptions::from_str(url.expose_secret())?.read_only(true);
@@ -149,10 +149,8 @@ pub async fn put_back(url: &SecretString, path: &Path) -> Result<(), SnapshotErr
 
 /// Whether every page, row and reference of the copy is sound.
 async fn check_sqlite(path: &Path) -> Result<(), SnapshotError> {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .journal_mode(SqliteJournalMode::Delete)
-        .read_only(true);
+    // Not read-only: then SQLite would leave the companions of a write-ahead log beside it.
+    let options = SqliteConnectOptions::new().filename(path);
     let mut copy = SqliteConnection::connect_with(&options).await?;
     let pages: Vec<(String,)> =
         sqlx::query_as("PRAGMA integrity_check").fetch_all(&mut copy).await?;
@@ -168,15 +166,20 @@ async fn check_sqlite(path: &Path) -> Result<(), SnapshotError> {
     Ok(())
 }
 
-/// Copies to a file that must not exist, readable by this user only, and makes it durable.
+/// Copies to a file that must not exist, and makes it durable.
 fn copy_new(from: &Path, to: &Path) -> std::io::Result<()> {
+    let mut target = new_file(to)?;
+    std::io::copy(&mut std::fs::File::open(from)?, &mut target)?;
+    target.sync_all()
+}
+
+/// A file that must not exist, which this user alone reads.
+fn new_file(path: &Path) -> std::io::Result<std::fs::File> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut target = options.open(to)?;
-    std::io::copy(&mut std::fs::File::open(from)?, &mut target)?;
-    target.sync_all()
+    options.open(path)
 }
 
 fn text(path: &Path) -> Result<&str, SnapshotError> {

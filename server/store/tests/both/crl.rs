@@ -18,6 +18,7 @@ on_both! { prepared:
     a_change_is_taken_in_by_exactly_one_edition
     a_list_shows_its_chunks_as_its_edition_found_them
     what_newer_lists_replaced_is_dropped_and_numbers_go_on
+    numbers_go_on_after_one_that_a_published_list_has
     another_process_learns_of_each_change_once
     many_certificates_are_entered_at_once_for_measurements
 }
@@ -191,6 +192,19 @@ async fn what_newer_lists_replaced_is_dropped_and_numbers_go_on(databases: Datab
         assert!(crl::whole(&mut reader, ISSUER, &found).await.unwrap().is_some());
     }
     assert_eq!(crl::next_number(&mut reader, ISSUER).await.unwrap(), last + 1);
+}
+
+async fn numbers_go_on_after_one_that_a_published_list_has(databases: Databases) {
+    let number = crl::next_number(&mut databases.one.read(), ISSUER).await.unwrap() + 40;
+    let passed = race(&databases, |_, store| async move {
+        store.pass_crl_number(ISSUER, number, NOW).await.unwrap()
+    })
+    .await;
+    assert_eq!(count(&passed, |passed| *passed), 1, "{passed:?}");
+    // Back it does not go.
+    assert!(!databases.one.pass_crl_number(ISSUER, number - 5, NOW).await.unwrap());
+    let next = crl::next_number(&mut databases.two.read(), ISSUER).await.unwrap();
+    assert_eq!(next, number + 1);
 }
 
 async fn another_process_learns_of_each_change_once(databases: Databases) {

@@ -100,6 +100,7 @@ mod register;
 mod revoking;
 mod schema;
 mod shared_commits;
+mod snapshot;
 mod subscriber_key;
 mod terminals;
 mod trail;
