@@ -350,6 +350,13 @@ async fn what_cannot_be_backed_up_or_restored_is_refused_and_leaves_nothing() {
 
     let other = folder.path().join("other.age");
     let to_other = ["backup", text(&dir), "--to", text(&other)];
+    let empty = folder.path().join("empty");
+    std::fs::write(&empty, "\n").unwrap();
+    for command in [&to_other[..], &["init", text(&other)]] {
+        let option =
+            if command[0] == "init" { "--root-passphrase-file" } else { "--passphrase-file" };
+        refused(&[command, &[option, text(&empty)]].concat(), "open to anybody");
+    }
     refused(&[&to_other[..], &["--recipient", "age1nothing"]].concat(), "is no age recipient");
     let weak = folder.path().join("weak");
     std::fs::write(&weak, "short\n").unwrap();
