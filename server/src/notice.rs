@@ -51,6 +51,13 @@ pub enum Notice {
         /// Their login name.
         login_name: String,
     },
+    /// The operator of the host entered a further administrator of the operating body.
+    OperatingAdministratorAdded {
+        /// Login name of the new one.
+        login_name: String,
+        /// Account of the operating system that did it.
+        by: String,
+    },
     /// Somebody made a one-time link for the reader's account.
     LinkIssued {
         /// Name of who made it.
@@ -68,6 +75,7 @@ impl Notice {
             Self::OrganisationResumed { .. } => "organisation_resumed",
             Self::OrganisationClosed { .. } => "organisation_closed",
             Self::LetterIssued { .. } => "letter_issued",
+            Self::OperatingAdministratorAdded { .. } => "operating_administrator_added",
             Self::AdministratorAdded { .. } => "administrator_added",
             Self::LinkIssued { .. } => "link_issued",
         }
@@ -80,6 +88,8 @@ impl Notice {
 pub enum To {
     /// Everybody who administers this facility when they look.
     FacilityAdministrators(String),
+    /// Everybody who administers the operating body's instance when they look.
+    OperatingAdministrators,
     /// One person.
     Person(String),
 }
@@ -89,6 +99,9 @@ impl To {
         match self {
             Self::FacilityAdministrators(id) => {
                 Addressee::Role { role: "facility_administrator", organisation_id: Some(id) }
+            }
+            Self::OperatingAdministrators => {
+                Addressee::Role { role: "operating_administrator", organisation_id: None }
             }
             Self::Person(id) => Addressee::Person(id),
         }
@@ -155,6 +168,7 @@ mod tests {
             Notice::OrganisationClosed { reason: text() },
             Notice::LetterIssued { reason: text() },
             Notice::AdministratorAdded { name: text(), login_name: text() },
+            Notice::OperatingAdministratorAdded { login_name: text(), by: text() },
             Notice::LinkIssued { by: text() },
         ] {
             let stored = serde_json::to_value(&notice).unwrap();

@@ -208,3 +208,37 @@ fn what_was_taken_back_stays_so_and_is_told_once() {
     let listed = sekisho(&["audit", "list", dir]);
     assert_eq!(text(&listed.stdout).matches("revocation.revoke").count(), 4);
 }
+
+#[test]
+fn a_missed_first_link_is_made_anew_while_serving_and_while_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("instance");
+    let made = init(&dir);
+    let dir = dir.to_str().unwrap();
+    let link = |arguments: &[&str]| {
+        let made = sekisho(&[&["administrator", "link", dir, "--json"], arguments].concat());
+        assert_eq!(code(&made), 0, "{}", text(&made.stderr));
+        assert_eq!(text(&made.stderr), "", "the link is printed on standard output alone");
+        let answer: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
+        assert_eq!(answer["login_name"], "admin");
+        answer["first_use_link"].as_str().unwrap().to_owned()
+    };
+    let first = made["first_use_link"].as_str().unwrap();
+    assert_ne!(link(&[]), first);
+    let (mut child, line) = serve(Path::new(dir));
+    let (_, port) = line.split_once("ready tls=").unwrap();
+    let port = port.split_whitespace().next().unwrap();
+    let running = link(&["admin"]);
+    assert!(running.contains(&format!(":{port}/first-use?token=")), "{running}");
+    let refused = sekisho(&["administrator", "link", dir, "nobody"]);
+    assert_eq!(code(&refused), 1);
+    assert!(text(&refused.stderr).contains("there are: admin"), "{}", text(&refused.stderr));
+    let ended = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(ended.success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let listed = text(&sekisho(&["audit", "list", dir]).stdout);
+    let issued: Vec<_> =
+        listed.lines().filter(|line| line.contains("account.issue_link")).collect();
+    assert_eq!(issued.len(), 2, "{listed}");
+    assert!(issued.iter().all(|line| line.contains("role=host_operator")), "{issued:?}");
+}

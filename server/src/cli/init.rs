@@ -141,6 +141,8 @@ What to do next:
    one-time-password generator:
 
        {link}
+
+   It works once. Missed it? A new one: sekisho administrator link {dir}
 "
     )
 }

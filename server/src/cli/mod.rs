@@ -1,5 +1,6 @@
 //! The command line: one file a sub-command, no decisions.
 
+mod administrator;
 mod audit;
 mod backup;
 mod bench;
@@ -62,6 +63,8 @@ Examples:
       what a key ceremony would sign, and its hash; `sekisho help ceremony` tells the way
   sekisho serve /srv/sekisho
       run it; it prints `ready …` once it answers
+  sekisho administrator link /srv/sekisho
+      a new one-time link for the administrator who missed the first one
   sekisho revoke facility /srv/sekisho 123456789007 --hold --note 'ransomware reported'
       quarantine a facility; `sekisho help revoke` for terminals, certificates, keys
   sekisho audit list /srv/sekisho --json | jq .act
@@ -94,6 +97,7 @@ enum Command {
     Init(init::Init),
     Ceremony(ceremony::Ceremony),
     Serve(serve::Serve),
+    Administrator(administrator::Administrator),
     Revoke(revoke::Revoke),
     Service(service::Service),
     Audit(audit::Audit),
@@ -127,6 +131,7 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Init(command) => command.run(),
         Command::Ceremony(command) => command.run(),
         Command::Serve(command) => command.run(),
+        Command::Administrator(command) => command.run(),
         Command::Revoke(command) => command.run(),
         Command::Service(command) => command.run(),
         Command::Audit(command) => command.run(),

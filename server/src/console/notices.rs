@@ -69,6 +69,14 @@ fn words(notice: &Notice, page: &PageFrame) -> (String, String, Option<(String, 
             page.t("notices-administrator-help"),
             staff(),
         ),
+        Notice::OperatingAdministratorAdded { login_name, by } => (
+            page.text.with(
+                "notices-operating-administrator-text",
+                &[("login", login_name.clone()), ("by", by.clone())],
+            ),
+            page.t("notices-operating-administrator-help"),
+            Some(("/console/roles".to_owned(), page.t("people-nav-roles"))),
+        ),
         Notice::LinkIssued { by } => {
             (page.t1("notices-link-text", "by", by), page.t("notices-link-help"), None)
         }

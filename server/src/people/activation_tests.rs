@@ -154,7 +154,8 @@ async fn the_letters_code_makes_one_administrator_of_its_own_facility() {
     assert_eq!(written(app).await, [1; 4]);
     assert_eq!(status(app, FACILITY).await, OrganisationStatus::Active);
     assert_eq!(status(app, OTHER).await, OrganisationStatus::Approved);
-    let grants = role_grant::list(&mut app.store().read(), 9).await.unwrap();
+    let grants =
+        role_grant::of_role(&mut app.store().read(), "facility_administrator", 9).await.unwrap();
     assert_eq!(
         (grants[0].login_name.as_str(), grants[0].organisation_id.as_deref()),
         ("nakamura", Some(FACILITY))

@@ -5,7 +5,7 @@
 
 use askama::Template;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use sekisho_key::RandomnessError;
+use sekisho_key::{Randomness, RandomnessError};
 use sekisho_store::{
     MayConflict, StoreError, Tx, account,
     audit::Audited,
@@ -20,6 +20,8 @@ use zeroize::Zeroizing;
 use super::role::{Acting, Role};
 use crate::{
     app::App,
+    config::Config,
+    instance::FIRST_USE_PATH,
     notice::{self, Notice, To},
     page::PageFrame,
 };
@@ -35,13 +37,23 @@ impl OneTimeLink {
     ///
     /// # Errors
     /// [`RandomnessError`].
-    pub fn draw(app: &App) -> Result<Self, RandomnessError> {
+    pub fn draw(
+        random: &dyn Randomness,
+        config: &Config,
+        now: OffsetDateTime,
+    ) -> Result<Self, RandomnessError> {
         let mut octets = Zeroizing::new([0; 32]);
-        app.random().fill(&mut *octets)?;
+        random.fill(&mut *octets)?;
         Ok(Self {
             token: Zeroizing::new(URL_SAFE_NO_PAD.encode(*octets)),
-            expires_at: app.now() + app.config().people().one_time_link_lifetime(),
+            expires_at: now + config.people().one_time_link_lifetime(),
         })
+    }
+
+    /// What the person opens, at the public name's origin.
+    #[must_use]
+    pub fn address(&self, public_origin: &str) -> Zeroizing<String> {
+        Zeroizing::new(format!("{public_origin}{FIRST_USE_PATH}?token={}", *self.token))
     }
 
     /// Until when it is good.
@@ -71,7 +83,7 @@ impl OneTimeLink {
             for_new_account: made.for_new_account,
             name: made.name.clone(),
             login_name: made.login_name.clone(),
-            link: format!("{}/first-use?token={}", app.names().public, *self.token),
+            link: self.address(&app.names().public).to_string(),
             minutes: app.config().people().one_time_link_lifetime().whole_minutes(),
             back: made.back,
         }
@@ -142,10 +154,10 @@ impl LinkError {
 }
 
 /// Whether `role` answers for a role that somebody has: the operating body's administrator for the
-/// operating body's own, a facility's administrator for those of that facility.
-fn answers_for(role: &Role, grant: &RoleGrant) -> bool {
+/// operating body's own and those of services' owners, whom it appoints; a facility's administrator for those of that facility.
+pub(super) fn answers_for(role: &Role, grant: &RoleGrant) -> bool {
     match role {
-        Role::OperatingAdministrator => grant.organisation_id.is_none(),
+        Role::OperatingAdministrator => Role::is_grantable(&grant.role),
         Role::FacilityAdministrator(id) => {
             grant.role == role.token() && grant.organisation_id.as_deref() == Some(id)
         }
@@ -165,7 +177,7 @@ pub async fn issue(
     person_id: &str,
     back: &'static str,
 ) -> Result<(OneTimeLink, Made), LinkError> {
-    let link = OneTimeLink::draw(app)?;
+    let link = OneTimeLink::draw(app.random(), app.config(), app.now())?;
     let (now, act) = (app.now(), "account.issue_link");
     let outcome = transaction!(app.store(), LinkError, |tx| {
         if person_id == acting.person_id() {

@@ -1,6 +1,7 @@
 //! People without a card: their accounts, sessions and roles.
 
 pub mod activation;
+pub mod administrator;
 pub mod console;
 pub mod factors;
 pub mod field;

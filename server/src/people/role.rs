@@ -25,9 +25,16 @@ pub enum Role {
 }
 
 impl Role {
-    /// Tokens of the roles that are for no organisation, which an administrator may grant.
-    pub const GRANTABLE: [&'static str; 3] =
-        ["operating_administrator", "accreditation_officer", "auditor"];
+    /// Tokens of the roles that the operating body's administrator may grant. Administrators of
+    /// facilities are made by the letter's code, for their facility.
+    pub const GRANTABLE: [&'static str; 4] =
+        ["accreditation_officer", "auditor", "operating_administrator", "service_owner"];
+
+    /// Whether the operating body's administrator may grant the role of this token.
+    #[must_use]
+    pub fn is_grantable(token: &str) -> bool {
+        Self::GRANTABLE.contains(&token)
+    }
 
     /// As stored and in audit records.
     #[must_use]

@@ -9,7 +9,7 @@ use http::StatusCode;
 use sekisho_store::{
     MayConflict, StoreError, account,
     audit::Audited,
-    person,
+    organisation, person,
     role_grant::{self, NamedGrant},
     session::{self, Realm},
     transaction,
@@ -25,12 +25,14 @@ use super::{
 use crate::{
     app::App,
     error::page::PageError,
-    form::{NoFields, PathId, StrictForm},
+    form::{NoFields, PathId, StrictForm, StrictQuery},
     page::{Page, PageFrame},
 };
 
 /// Path of the list.
 const PATH: &str = "/console/roles";
+/// Token of the one grantable role that is for an organisation.
+const SERVICE_OWNER: &str = "service_owner";
 /// The most roles that one page lists.
 const MOST_LISTED: i64 = 500;
 
@@ -77,6 +79,16 @@ pub struct NewPersonForm {
     name_kana: String,
     email: String,
     role: String,
+    /// Whose services, for a service owner; not looked at for a role that is for no organisation.
+    #[serde(default)]
+    organisation_id: String,
+}
+
+impl NewPersonForm {
+    /// The organisation that the role is for, where it is for one.
+    fn organisation(&self) -> Option<&str> {
+        (self.role == SERVICE_OWNER).then_some(&self.organisation_id)
+    }
 }
 
 #[derive(Template)]
@@ -84,34 +96,61 @@ pub struct NewPersonForm {
 struct RolesPage {
     page: PageFrame,
     grants: Vec<NamedGrant>,
+    /// The organisation whose people are listed instead of the operating body's; else empty.
+    organisation: String,
     own_person_id: String,
     form: NewPersonForm,
     errors: FieldErrors,
 }
 
-/// `GET /console/roles`.
+/// Whose roles are listed.
+#[derive(Debug, Default, Deserialize)]
+pub struct RolesQuery {
+    /// An organisation's identifier; empty for the operating body's own.
+    #[serde(default)]
+    organisation: String,
+}
+
+/// `GET /console/roles?organisation=`.
 pub async fn get(
     State(app): State<App>,
     session: ConsoleSession,
     page: PageFrame,
+    StrictQuery(query): StrictQuery<RolesQuery>,
 ) -> Result<Response, RolesError> {
     session.require(&Role::OperatingAdministrator)?;
-    show(&app, &session, page, NewPersonForm::default(), FieldErrors::default(), StatusCode::OK)
-        .await
+    let organisation = query.organisation.trim().to_owned();
+    let mut reader = app.store().read();
+    let grants = if organisation.is_empty() {
+        role_grant::of_operating_body(&mut reader, MOST_LISTED).await?
+    } else {
+        role_grant::of_organisation(&mut reader, &organisation, MOST_LISTED).await?
+    };
+    let page = RolesPage {
+        own_person_id: session.person_id.clone(),
+        page: session.frame(page),
+        grants,
+        organisation,
+        form: NewPersonForm::default(),
+        errors: FieldErrors::default(),
+    };
+    Ok(Page(page).into_response())
 }
 
-async fn show(
+/// The page again, with what is wrong in its form.
+async fn correct(
     app: &App,
     session: &ConsoleSession,
     page: PageFrame,
     form: NewPersonForm,
     errors: FieldErrors,
-    status: StatusCode,
 ) -> Result<Response, RolesError> {
-    let grants = role_grant::list(&mut app.store().read(), MOST_LISTED).await?;
+    let grants = role_grant::of_operating_body(&mut app.store().read(), MOST_LISTED).await?;
     let own_person_id = session.person_id.clone();
-    let page = RolesPage { page: session.frame(page), grants, own_person_id, form, errors };
-    Ok((status, Page(page)).into_response())
+    let page = session.frame(page);
+    let organisation = String::new();
+    let page = RolesPage { page, grants, organisation, own_person_id, form, errors };
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, Page(page)).into_response())
 }
 
 /// Letters, digits, `.`, `-` and `_`, three to 64, in lower case.
@@ -147,6 +186,7 @@ pub async fn post(
         name_kana: form.name_kana.trim().to_owned(),
         email: form.email.trim().to_owned(),
         role: form.role,
+        organisation_id: form.organisation_id.trim().to_owned(),
     };
     let mut errors = FieldErrors::default();
     if !login_name_fits(&form.login_name) {
@@ -161,13 +201,19 @@ pub async fn post(
     if !email_fits(&form.email) {
         errors.add("email", page.t("people-error-email"));
     }
-    if !Role::GRANTABLE.contains(&form.role.as_str()) {
+    if !Role::is_grantable(&form.role) {
         errors.add("role", page.t("people-error-role"));
     }
-    if !errors.is_empty() {
-        return show(&app, &session, page, form, errors, StatusCode::UNPROCESSABLE_ENTITY).await;
+    if let Some(id) = form.organisation() {
+        match organisation::find(&mut app.store().read(), id).await? {
+            Some(found) if !found.status.is_halted() => {}
+            _ => errors.add("organisation_id", page.t("people-error-organisation")),
+        }
     }
-    let link = OneTimeLink::draw(&app)?;
+    if !errors.is_empty() {
+        return correct(&app, &session, page, form, errors).await;
+    }
+    let link = OneTimeLink::draw(app.random(), app.config(), app.now())?;
     let now = app.now();
     let outcome = transaction!(app.store(), RolesError, |tx| {
         if account::find(tx, &form.login_name).await?.is_some() {
@@ -175,8 +221,8 @@ pub async fn post(
         }
         let person_id = person::enter(tx, &form.name, &form.name_kana, now).await?;
         account::open(tx, &person_id, &form.login_name, &form.email).await?;
-        let by = Some(acting.person_id());
-        let grant = role_grant::grant(tx, &person_id, &form.role, None, by, now).await?;
+        let (at, by) = (form.organisation(), Some(acting.person_id()));
+        let grant = role_grant::grant(tx, &person_id, &form.role, at, by, now).await?;
         link.keep(tx, &person_id, now).await?;
         let entry = acting
             .done("role.grant", now)
@@ -186,12 +232,16 @@ pub async fn post(
             .fact("link_expires_at", link.expires_at().unix_timestamp())
             .personal("login_name", &form.login_name)
             .personal("name", &form.name);
+        let entry = match at {
+            Some(id) => entry.at_organisation(id).on("organisation", id),
+            None => entry,
+        };
         Ok(Audited::new((), entry))
     });
     match outcome {
         Err(RolesError::LoginNameTaken) => {
             errors.add("login_name", page.t("people-error-login-name-taken"));
-            show(&app, &session, page, form, errors, StatusCode::UNPROCESSABLE_ENTITY).await
+            correct(&app, &session, page, form, errors).await
         }
         Err(error) => Err(error),
         Ok(()) => {
@@ -246,6 +296,10 @@ pub async fn withdraw(
             .on("person", grant.person_id)
             .on("role_grant", grant.id)
             .fact("role", grant.role);
+        let entry = match grant.organisation_id {
+            Some(id) => entry.at_organisation(id),
+            None => entry,
+        };
         Ok(Audited::new((), entry))
     });
     if let Err(error @ (RolesError::NotInForce | RolesError::OwnRole)) = outcome {

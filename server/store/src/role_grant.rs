@@ -133,15 +133,43 @@ macro_rules! select_named {
     };
 }
 
-/// All roles in force with names, by role and name.
+/// Everybody with this role in force, by login name; at most `limit`.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`].
-pub async fn list(queries: &mut impl Queries, limit: i64) -> Result<Vec<NamedGrant>, StoreError> {
+pub async fn of_role(
+    queries: &mut impl Queries,
+    role: &str,
+    limit: i64,
+) -> Result<Vec<NamedGrant>, StoreError> {
     queries
         .fetch_all(
-            sql(select_named!("g.withdrawn_at IS NULL ORDER BY g.role, a.login_name LIMIT $1"))
-                .bind(limit),
+            sql(select_named!(
+                "g.withdrawn_at IS NULL AND g.role = $1 ORDER BY a.login_name LIMIT $2"
+            ))
+            .bind(role)
+            .bind(limit),
+        )
+        .await
+}
+
+/// The roles in force that the operating body gives: its own, and those of services' owners; by role
+/// and name. Administrators of facilities, who may be 600,000, are none of them.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn of_operating_body(
+    queries: &mut impl Queries,
+    limit: i64,
+) -> Result<Vec<NamedGrant>, StoreError> {
+    queries
+        .fetch_all(
+            sql(select_named!(
+                "g.withdrawn_at IS NULL AND g.role IN ('operating_administrator',
+                     'accreditation_officer', 'auditor', 'service_owner')
+                 ORDER BY g.role, a.login_name LIMIT $1"
+            ))
+            .bind(limit),
         )
         .await
 }

@@ -15,7 +15,14 @@ use crate::{
     app::App,
     console::scene::{Answer, acts, facility, form, send, signed_in},
     names::NameRole,
-    people::{role::Role, totp::TotpSecret},
+    notice as notices,
+    outbox::Delivery,
+    people::{
+        administrator::{self, AdministratorError, Host},
+        link::OneTimeLink,
+        role::Role,
+        totp::TotpSecret,
+    },
     router,
     testing::{self, TestApp},
 };
@@ -70,7 +77,7 @@ fn token(page: &Answer) -> String {
 }
 
 /// Both factors set by the link; the new session's cookie.
-async fn used(app: &App, token: &str) -> Option<String> {
+pub(super) async fn used(app: &App, token: &str) -> Option<String> {
     let page = send(app, "GET", &format!("/first-use?token={token}"), "", "").await;
     let (_, rest) = page.text.split_once("name=\"setup\" value=\"")?;
     let setup = rest.split('"').next()?.to_owned();
@@ -215,4 +222,89 @@ async fn nobody_gets_into_an_account_by_the_lesser_of_its_roles() {
     }
     let told = app.store().claim_outbox("notice", app.now(), Duration::MINUTE, 9).await.unwrap();
     assert!(told.is_empty());
+}
+
+#[tokio::test]
+async fn the_operator_of_the_host_opens_a_way_in_for_an_administrator_who_missed_theirs() {
+    let test = testing::app().await;
+    let app = &test.app;
+    let first = signed_in(app, "最初", &[Role::OperatingAdministrator], OPERATOR).await;
+    let host = Host {
+        store: app.store(),
+        config: app.config(),
+        random: app.random(),
+        now: app.now(),
+        operator: "root(0)",
+    };
+    let token_of = |link: &OneTimeLink| {
+        let address = link.address("").to_string();
+        address.strip_prefix("/first-use?token=").unwrap().to_owned()
+    };
+    let (one, name) = administrator::issue_link(&host, None).await.unwrap();
+    assert_eq!(name, "operator");
+    let (two, _) = administrator::issue_link(&host, Some("operator")).await.unwrap();
+    assert_eq!(used(app, &token_of(&one)).await, None, "the later link ended it");
+    assert_eq!(password(app, &first).await, None);
+    assert!(used(app, &token_of(&two)).await.is_some());
+    assert!(password(app, &first).await.is_some());
+
+    let added = administrator::add(&host, "emergency", "緊急用").await.unwrap();
+    let cookie = used(app, &token_of(&added)).await.unwrap();
+    let roles = send(app, "GET", "/console/roles", &cookie, "").await;
+    assert_eq!(roles.status, StatusCode::OK, "{}", roles.text);
+    let acts = acts(app).await;
+    for act in
+        ["account.issue_link done host_operator", "person.add_administrator done host_operator"]
+    {
+        assert!(acts.iter().any(|found| found == act), "{act} in {acts:?}");
+    }
+    let told = app.store().claim_outbox("notice", app.now(), Duration::MINUTE, 9).await.unwrap();
+    assert_eq!(told.len(), 3, "two links and a further administrator");
+    for message in told {
+        assert!(!message.payload.contains(&token_of(&added)), "no notice holds a link");
+        assert!(matches!(notices::deliver(app.clone(), message).await, Delivery::Delivered));
+    }
+    let page = send(app, "GET", "/console/notices", &cookie, "").await;
+    assert!(page.text.contains("emergency") && page.text.contains("root(0)"), "{}", page.text);
+}
+
+#[tokio::test]
+async fn the_operator_of_the_host_must_name_an_administrator_that_there_is() {
+    let test = testing::app().await;
+    let app = &test.app;
+    let host = Host {
+        store: app.store(),
+        config: app.config(),
+        random: app.random(),
+        now: app.now(),
+        operator: "root(0)",
+    };
+    assert!(matches!(
+        administrator::issue_link(&host, None).await,
+        Err(AdministratorError::Unknown { .. })
+    ));
+    facility(app, OURS).await;
+    signed_in(app, "最初", &[Role::OperatingAdministrator], OPERATOR).await;
+    signed_in(app, "認定", &[Role::AccreditationOfficer], OFFICER).await;
+    let both = [Role::OperatingAdministrator, administrator_of(OURS)];
+    signed_in(app, "兼任", &both, COLLEAGUE).await;
+    let before = acts(app).await.len();
+    for (login_name, reason) in [
+        (None, "several"),
+        (Some("officer-"), "no administrator"),
+        (Some("nobody"), "no administrator"),
+        (Some("colleagu"), "also has a role"),
+    ] {
+        let Err(refused) = administrator::issue_link(&host, login_name).await else {
+            panic!("{login_name:?}");
+        };
+        assert!(refused.to_string().contains(reason), "{refused}");
+    }
+    for (login_name, reason) in [("operator", "taken"), ("Ab", "no login name")] {
+        let Err(refused) = administrator::add(&host, login_name, "x").await else {
+            panic!("{login_name}");
+        };
+        assert!(refused.to_string().contains(reason), "{refused}");
+    }
+    assert_eq!(acts(app).await.len(), before, "nothing was changed");
 }

@@ -6,10 +6,10 @@ use sekisho_store::{
     sql, transaction,
 };
 
-use super::{ELSEWHERE, FACILITY, OFFICER, OPERATOR};
+use super::{ELSEWHERE, FACILITY, OFFICER, OPERATOR, links::used};
 use crate::{
     app::App,
-    console::scene::{facility, send, signed_in},
+    console::scene::{acts, facility, form, send, signed_in},
     people::role::Role,
     testing,
 };
@@ -120,4 +120,65 @@ async fn a_long_list_is_shown_in_parts() {
     let second = send(app, "GET", "/console/services?page=1", OPERATOR, "").await;
     assert!(second.text.contains("紹介s50") && !second.text.contains("紹介s49"));
     assert!(second.text.contains("/console/services?page=0"));
+}
+
+#[tokio::test]
+async fn an_appointed_service_owner_sees_the_services_of_their_organisation_and_no_others() {
+    let test = testing::app().await;
+    let app = &test.app;
+    let (ours, theirs) = ("123456789007", "234567890101");
+    for id in [ours, theirs] {
+        facility(app, id).await;
+    }
+    add(app, registered("ours", Some(ours), app.now()), None).await;
+    add(app, registered("theirs", Some(theirs), app.now()), None).await;
+    signed_in(app, "運営", &[Role::OperatingAdministrator], OPERATOR).await;
+    let appoint = |organisation: &str| {
+        form(&[
+            ("login_name", "tanaka"),
+            ("name", "田中"),
+            ("name_kana", ""),
+            ("email", "t@example.jp"),
+            ("role", "service_owner"),
+            ("organisation_id", organisation),
+        ])
+    };
+    for nowhere in ["", "999999999999", "x"] {
+        let refused = send(app, "POST", "/console/roles", OPERATOR, &appoint(nowhere)).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{nowhere}");
+        assert!(refused.text.contains("organisation_id-error"), "{}", refused.text);
+    }
+    let made = send(app, "POST", "/console/roles", OPERATOR, &appoint(ours)).await;
+    assert_eq!(made.status, StatusCode::OK, "{}", made.text);
+    let list = send(app, "GET", "/console/roles", OPERATOR, "").await;
+    assert!(list.text.contains("田中") && list.text.contains(ours), "{}", list.text);
+    let (_, token) = made.text.split_once("/first-use?token=").unwrap();
+    let cookie = used(app, token.split('<').next().unwrap()).await.unwrap();
+
+    let home = send(app, "GET", "/console", &cookie, "").await;
+    assert!(home.text.contains("/console/services"), "{}", home.text);
+    let page = send(app, "GET", "/console/services", &cookie, "").await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.text.contains("紹介ours") && !page.text.contains("紹介theirs"), "{}", page.text);
+    for path in ["/console/roles", "/console/organisations", "/console/applications"] {
+        let refused = send(app, "GET", path, &cookie, "").await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{path}");
+    }
+    assert!(acts(app).await.iter().any(|act| act == "role.grant done operating_administrator"));
+}
+
+#[tokio::test]
+async fn people_of_an_organisation_are_found_by_its_identifier() {
+    let test = testing::app().await;
+    let app = &test.app;
+    facility(app, "123456789007").await;
+    signed_in(app, "運営", &[Role::OperatingAdministrator], OPERATOR).await;
+    let administrator = Role::FacilityAdministrator("123456789007".to_owned());
+    signed_in(app, "施設長", &[administrator], FACILITY).await;
+    let own = send(app, "GET", "/console/roles", OPERATOR, "").await;
+    assert!(own.text.contains("運営") && !own.text.contains("施設長"), "{}", own.text);
+    let theirs = "/console/roles?organisation=123456789007";
+    let theirs = send(app, "GET", theirs, OPERATOR, "").await;
+    assert!(theirs.text.contains("施設長") && theirs.text.contains("/withdraw"), "{}", theirs.text);
+    assert!(!theirs.text.contains("/link\""), "their links are made at the facility");
 }

@@ -127,7 +127,7 @@ async fn an_instance_gets_one_first_administrator(databases: Databases) {
     .await
     .unwrap();
     assert_eq!(people, 2);
-    let roles = role_grant::list(&mut reader, 10).await.unwrap();
+    let roles = role_grant::of_role(&mut reader, "operating_administrator", 10).await.unwrap();
     assert_eq!(roles.len(), 1);
     assert_eq!((roles[0].login_name.as_str(), roles[0].totp_confirmed_at), ("first", None));
 }
@@ -267,6 +267,15 @@ async fn the_roles_of_an_organisation_are_its_own(databases: Databases) {
     assert_eq!((found.len(), found[0].id.as_str()), (1, id.as_str()));
     assert_eq!((found[0].role.as_str(), found[0].login_name.as_str()), (role, LOGIN_NAME));
     assert!(role_grant::of_organisation(&mut reader, "223456789005", 10).await.unwrap().is_empty());
+    let owner = change!(databases.one, |tx| {
+        role_grant::grant(tx, &person_id, "service_owner", Some(FACILITY), None, NOW).await?
+    });
+    let given = role_grant::of_operating_body(&mut reader, 10).await.unwrap();
+    let given: Vec<_> = given.iter().map(|grant| grant.role.as_str()).collect();
+    assert_eq!(given, ["auditor", "service_owner"], "no facility's administrator");
+    let owners = role_grant::of_role(&mut reader, "service_owner", 10).await.unwrap();
+    assert_eq!((owners.len(), owners[0].id.as_str()), (1, owner.as_str()));
+    assert!(role_grant::of_role(&mut reader, "service_owner", 0).await.unwrap().is_empty());
 }
 
 async fn a_personal_field_reads_back_beside_its_record(databases: Databases) {

@@ -1,0 +1,189 @@
+//! Ways in for administrators of the operating body that the operator of the host opens.
+//!
+//! For a first administrator who missed their link, and for the day on which no administrator can sign
+//! in. Whoever runs the host holds database and keys anyway; here the act leaves its record, and those
+//! whom it concerns find a notice of it.
+
+use sekisho_key::{Randomness, RandomnessError};
+use sekisho_store::{
+    MayConflict, Store, StoreError, account,
+    audit::{Actor, Audited, Entry},
+    person,
+    role_grant::{self, NamedGrant},
+    transaction,
+};
+use time::OffsetDateTime;
+
+use super::{
+    link::{OneTimeLink, answers_for},
+    role::Role,
+    roles_page::login_name_fits,
+};
+use crate::{
+    config::Config,
+    notice::{self, Notice, To},
+};
+
+/// In audit records, the capacity of whoever runs the host.
+const ROLE: &str = "host_operator";
+/// An operating body has a handful of administrators; more are not looked through.
+const MOST_ADMINISTRATORS: i64 = 100;
+
+/// What these acts need of an instance, whether or not it is being served.
+#[derive(Clone, Copy)]
+pub struct Host<'a> {
+    /// The instance's database.
+    pub store: &'a Store,
+    /// Its configuration: how long a link is good.
+    pub config: &'a Config,
+    /// Where the link's token comes from.
+    pub random: &'a dyn Randomness,
+    /// Now.
+    pub now: OffsetDateTime,
+    /// Account of the operating system that acts.
+    pub operator: &'a str,
+}
+
+/// Why no way in was opened.
+#[derive(Debug, thiserror::Error)]
+pub enum AdministratorError {
+    /// Nobody administers the operating body's instance under this login name.
+    #[error("no administrator of the operating body has the login name {login_name:?}; there are: {}", known.join(", "))]
+    Unknown {
+        /// The name that was asked for.
+        login_name: String,
+        /// Login names of those there are.
+        known: Vec<String>,
+    },
+    /// It must be said for whom.
+    #[error("there are several administrators; name one of: {}", known.join(", "))]
+    Several {
+        /// Their login names.
+        known: Vec<String>,
+    },
+    /// The person has a further role, which the link would open as well.
+    #[error(
+        "{login_name:?} also has a role at a facility or for a service; add another administrator instead"
+    )]
+    FurtherRole {
+        /// Whose link was asked for.
+        login_name: String,
+    },
+    /// The login name of somebody new cannot be one.
+    #[error("{login_name:?} is no login name: 3 to 64 of a-z, 0-9, '.', '-', '_'")]
+    LoginNameUnfit {
+        /// As given.
+        login_name: String,
+    },
+    /// Somebody has the login name of somebody new.
+    #[error("the login name {login_name:?} is taken")]
+    LoginNameTaken {
+        /// As given.
+        login_name: String,
+    },
+    /// No randomness for a link.
+    #[error(transparent)]
+    Randomness(#[from] RandomnessError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl MayConflict for AdministratorError {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_conflict())
+    }
+}
+
+impl Host<'_> {
+    fn done(&self, act: &'static str) -> Entry {
+        Entry::done(act, Actor::Operator(self.operator.to_owned()), self.now).in_role(ROLE)
+    }
+}
+
+/// A new link for an administrator of the operating body: of this login name, or the only one. Their
+/// earlier unused links end, and they get a notice. Answers their login name too.
+///
+/// # Errors
+/// [`AdministratorError`]; nothing was changed.
+pub async fn issue_link(
+    host: &Host<'_>,
+    login_name: Option<&str>,
+) -> Result<(OneTimeLink, String), AdministratorError> {
+    let link = OneTimeLink::draw(host.random, host.config, host.now)?;
+    let login_name = transaction!(host.store, AdministratorError, |tx| {
+        let role = Role::OperatingAdministrator;
+        let all = role_grant::of_role(tx, role.token(), MOST_ADMINISTRATORS).await?;
+        let chosen = choose(all, login_name)?;
+        let grants = role_grant::of_person(tx, &chosen.person_id).await?;
+        if !grants.iter().all(|grant| answers_for(&role, grant)) {
+            return Err(AdministratorError::FurtherRole { login_name: chosen.login_name });
+        }
+        link.keep(tx, &chosen.person_id, host.now).await?;
+        let by = host.operator.to_owned();
+        let to = To::Person(chosen.person_id.clone());
+        notice::put(tx, to, Notice::LinkIssued { by }, host.now).await?;
+        let entry = host
+            .done("account.issue_link")
+            .on("person", chosen.person_id)
+            .fact("link_expires_at", link.expires_at().unix_timestamp())
+            .personal("login_name", &chosen.login_name);
+        Ok(Audited::new(chosen.login_name, entry))
+    })?;
+    Ok((link, login_name))
+}
+
+fn choose(
+    mut all: Vec<NamedGrant>,
+    login_name: Option<&str>,
+) -> Result<NamedGrant, AdministratorError> {
+    let known = all.iter().map(|grant| grant.login_name.clone()).collect();
+    match login_name {
+        None if all.len() > 1 => Err(AdministratorError::Several { known }),
+        None => all.pop().ok_or(AdministratorError::Unknown { login_name: String::new(), known }),
+        Some(name) => all
+            .into_iter()
+            .find(|grant| grant.login_name == name)
+            .ok_or_else(|| AdministratorError::Unknown { login_name: name.to_owned(), known }),
+    }
+}
+
+/// Enters a further administrator of the operating body with a link. Every administrator gets a notice.
+///
+/// # Errors
+/// [`AdministratorError`]; nothing was changed.
+pub async fn add(
+    host: &Host<'_>,
+    login_name: &str,
+    name: &str,
+) -> Result<OneTimeLink, AdministratorError> {
+    if !login_name_fits(login_name) {
+        return Err(AdministratorError::LoginNameUnfit { login_name: login_name.to_owned() });
+    }
+    let link = OneTimeLink::draw(host.random, host.config, host.now)?;
+    transaction!(host.store, AdministratorError, |tx| {
+        if account::find(tx, login_name).await?.is_some() {
+            return Err(AdministratorError::LoginNameTaken { login_name: login_name.to_owned() });
+        }
+        let role = Role::OperatingAdministrator.token();
+        let person_id = person::enter(tx, name, "", host.now).await?;
+        account::open(tx, &person_id, login_name, "").await?;
+        let grant = role_grant::grant(tx, &person_id, role, None, None, host.now).await?;
+        link.keep(tx, &person_id, host.now).await?;
+        let told = Notice::OperatingAdministratorAdded {
+            login_name: login_name.to_owned(),
+            by: host.operator.to_owned(),
+        };
+        notice::put(tx, To::OperatingAdministrators, told, host.now).await?;
+        let entry = host
+            .done("person.add_administrator")
+            .on("person", person_id)
+            .on("role_grant", grant)
+            .fact("role", role)
+            .fact("link_expires_at", link.expires_at().unix_timestamp())
+            .personal("login_name", login_name)
+            .personal("name", name);
+        Ok(Audited::new((), entry))
+    })?;
+    Ok(link)
+}
