@@ -5,7 +5,7 @@ use axum::Router;
 use crate::{
     app::App,
     assets,
-    console::{notices, organisations, services, staff, status, terminals},
+    console::{audit, notices, organisations, services, staff, status, terminals},
     enrol,
     error::Dialect::{Est, OAuth, Ocsp, Page, Plain, Problem},
     login, middleware,
@@ -103,6 +103,10 @@ fn console_paths() -> Routes {
         .get("/console/staff", staff::get)
         .post("/console/staff/{id}/link", staff::issue_link)
         .get("/console/services", services::get)
+        .get("/console/audit", audit::list)
+        .get("/console/audit/{id}", audit::show)
+        .post("/console/audit/{id}/personal", audit::personal)
+        .get("/console/audit-download", audit::download)
         .get("/console/organisations", organisations::get)
         .get("/console/organisations/{id}/status", status::get)
         .post("/console/organisations/{id}/status", status::post)

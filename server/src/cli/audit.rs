@@ -8,7 +8,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{Exit, Failure, InstanceFolder, runtime, say};
 use crate::{
-    audit::{verify, witness},
+    audit::{form, verify, witness},
     config::Config,
     instance::{Folder, audit_public_keys},
 };
@@ -122,8 +122,7 @@ impl List {
             let Some(last) = records.last() else { break };
             after.clone_from(&last.id);
             for record in records {
-                let mut form: Json = serde_json::from_slice(&record.canonical)?;
-                form["seq"] = json!(record.seq);
+                let mut form = form::of(&record);
                 if self.personal {
                     for field in audit::personal(&mut reader, &record.id).await? {
                         form["personal"][&field.field] = json!(field.value);

@@ -2,6 +2,7 @@
 //!
 //! Each act names the role that permits it and is audited through [`crate::people::role::Acting`].
 
+pub mod audit;
 pub mod notices;
 pub mod organisations;
 pub mod services;

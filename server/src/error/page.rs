@@ -85,6 +85,17 @@ impl PageError {
         .header(header::RETRY_AFTER, HeaderValue::from_static("5"))
     }
 
+    /// 400: a form or an address that holds what it cannot hold.
+    #[must_use]
+    pub fn unreadable_form() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "error-form-title",
+            "error-form-unreadable",
+            "error-form-help",
+        )
+    }
+
     /// 404.
     #[must_use]
     pub fn not_found() -> Self {
@@ -213,9 +224,7 @@ fn page(error: PageError, frame: PageFrame, request_id: String) -> Response {
 fn words_for(status: StatusCode) -> Option<PageError> {
     let error = |title, text, help| Some(PageError::new(status, title, text, help));
     match status {
-        StatusCode::BAD_REQUEST => {
-            error("error-form-title", "error-form-unreadable", "error-form-help")
-        }
+        StatusCode::BAD_REQUEST => Some(PageError::unreadable_form()),
         StatusCode::NOT_FOUND => Some(PageError::not_found()),
         StatusCode::METHOD_NOT_ALLOWED => {
             error("error-method-title", "error-method-text", "error-method-help")

@@ -57,6 +57,7 @@ impl Role {
             "facility_administrator" => "people-role-facility-administrator",
             "service_owner" => "people-role-service-owner",
             "auditor" => "people-role-auditor",
+            "host_operator" => "people-role-host-operator",
             _ => "people-role-unknown",
         }
     }

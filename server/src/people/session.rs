@@ -143,6 +143,9 @@ impl ConsoleSession {
             items.push(("/console/organisations", page.t("console-nav-organisations")));
             items.push(("/console/roles", page.t("people-nav-roles")));
         }
+        if self.roles.contains(&Role::Auditor) {
+            items.push(("/console/audit", page.t("console-nav-audit")));
+        }
         if self.sees_services() {
             items.push(("/console/services", page.t("console-nav-services")));
         }

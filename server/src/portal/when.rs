@@ -5,7 +5,7 @@ use time::{OffsetDateTime, UtcOffset, macros::offset};
 use crate::catalogue::Lang;
 
 /// Japan Standard Time; it has no summer time.
-const JST: UtcOffset = offset!(+9);
+pub(crate) const JST: UtcOffset = offset!(+9);
 
 /// A time to the minute, for people.
 #[must_use]
@@ -19,6 +19,17 @@ pub fn shown(at: OffsetDateTime, lang: Lang) -> String {
         Lang::En => {
             format!("{} {} {}, {hour:02}:{minute:02} JST", at.day(), at.month(), at.year())
         }
+    }
+}
+
+/// A time to the second, for people who compare records.
+#[must_use]
+pub fn shown_to_the_second(at: OffsetDateTime, lang: Lang) -> String {
+    let local = at.to_offset(JST);
+    let (hour, minute, second) = (local.hour(), local.minute(), local.second());
+    match lang {
+        Lang::Ja => format!("{} {hour:02}:{minute:02}:{second:02}", local.date()),
+        Lang::En => format!("{} {hour:02}:{minute:02}:{second:02} JST", local.date()),
     }
 }
 
@@ -39,6 +50,8 @@ mod tests {
         let at = datetime!(2026-11-20 15:04:59 UTC);
         assert_eq!(shown(at, Lang::Ja), "2026年11月21日 00:04");
         assert_eq!(shown(at, Lang::En), "21 November 2026, 00:04 JST");
+        assert_eq!(shown_to_the_second(at, Lang::Ja), "2026-11-21 00:04:59");
+        assert_eq!(shown_to_the_second(at, Lang::En), "2026-11-21 00:04:59 JST");
         assert_eq!(iso(at), "2026-11-21T00:04:59+09:00");
     }
 }

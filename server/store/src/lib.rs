@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod audit_chain;
+pub mod audit_page;
 mod bare_commit;
 mod db;
 mod error;

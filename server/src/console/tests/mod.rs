@@ -1,5 +1,6 @@
 //! The pages through the router, with people who are signed in.
 
+mod audit;
 mod links;
 mod notices;
 mod organisations;

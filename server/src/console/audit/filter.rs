@@ -1,0 +1,110 @@
+//! What an auditor asks for: the query of the list and of its download.
+
+use sekisho_store::{
+    StoreError, account,
+    audit_page::{Filter, Key},
+};
+use serde::Deserialize;
+use time::{PrimitiveDateTime, format_description::BorrowedFormatItem, macros::format_description};
+
+use crate::{app::App, page::PageFrame, people::field::FieldErrors, portal::when::JST};
+
+/// As a browser's field for date and time sends it.
+const LOCAL: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]");
+/// The most octets of a text that somebody searches by.
+const MOST_OCTETS: usize = 200;
+
+/// The query; every field may be empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct AuditQuery {
+    /// Japan Standard Time, `2026-11-21T09:00`.
+    #[serde(default)]
+    pub(super) from: String,
+    /// The same; records before it.
+    #[serde(default)]
+    pub(super) until: String,
+    /// A login name, or an identifier as records have it.
+    #[serde(default)]
+    pub(super) actor: String,
+    /// An act, whole.
+    #[serde(default)]
+    pub(super) act: String,
+    /// A facility's identifier.
+    #[serde(default)]
+    pub(super) facility: String,
+    /// [`Self::after`] of the page before.
+    #[serde(default)]
+    pub(super) before: String,
+}
+
+impl AuditQuery {
+    /// What the query asks for, and where its page begins; `None` with an error at each field that
+    /// cannot be read.
+    pub(super) async fn read(
+        &self,
+        app: &App,
+        page: &PageFrame,
+        errors: &mut FieldErrors,
+    ) -> Result<Option<(Filter, Option<Key>)>, StoreError> {
+        let mut time = |field: &'static str, text: &str| {
+            let parsed = (!text.is_empty()).then(|| PrimitiveDateTime::parse(text, LOCAL));
+            match parsed {
+                Some(Ok(local)) => Some(local.assume_offset(JST)),
+                Some(Err(_)) => {
+                    errors.add(field, page.t("audit-error-time"));
+                    None
+                }
+                None => None,
+            }
+        };
+        let (from, until) = (time("from", &self.from), time("until", &self.until));
+        let text = |text: &str| {
+            let text = text.trim();
+            (!text.is_empty() && text.len() <= MOST_OCTETS).then(|| text.to_owned())
+        };
+        let actor_id = match text(&self.actor) {
+            None => None,
+            Some(named) => {
+                let login_name = named.to_lowercase();
+                let found = account::find(&mut app.store().read(), &login_name).await?;
+                Some(found.map_or(named, |account| account.person_id))
+            }
+        };
+        let before = match self.before.split_once('.') {
+            None => None,
+            Some((at, id)) => at.parse().ok().map(|at| Key { at, id: id.to_owned() }),
+        };
+        let filter = Filter {
+            from,
+            until,
+            actor_id,
+            act: text(&self.act),
+            organisation_id: text(&self.facility),
+        };
+        Ok(errors.is_empty().then_some((filter, before)))
+    }
+
+    /// The same question from after the record of this key on, as the query of an address.
+    pub(super) fn after(&self, key: &Key) -> String {
+        Self { before: format!("{}.{}", key.at, key.id), ..self.clone() }.address()
+    }
+
+    /// The query of an address; what is empty is left out.
+    pub(super) fn address(&self) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        for (name, value) in [
+            ("from", &self.from),
+            ("until", &self.until),
+            ("actor", &self.actor),
+            ("act", &self.act),
+            ("facility", &self.facility),
+            ("before", &self.before),
+        ] {
+            if !value.is_empty() {
+                query.append_pair(name, value);
+            }
+        }
+        query.finish()
+    }
+}
