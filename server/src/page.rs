@@ -113,6 +113,13 @@ impl PageFrame {
         self.assets.path(name)
     }
 
+    /// For the answer to a POST: the switch leads to the page at `path`, where the form begins anew.
+    #[must_use]
+    pub fn switching_at(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.path);
+        self
+    }
+
     /// With navigation; `(href, label)`, and the entry of this page is marked.
     #[must_use]
     pub fn with_nav(mut self, items: &[(&str, String)]) -> Self {

@@ -73,6 +73,7 @@ fn terminal_paths() -> Routes {
 
 fn public_paths() -> Routes {
     Routes::new(Page)
+        .get("/", portal::landing::get)
         .get("/first-use", people::first_use::get)
         .post("/first-use", people::first_use::post)
         .get("/activate", people::activation::get)

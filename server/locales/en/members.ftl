@@ -34,6 +34,7 @@ members-removal-label = What terminals of this facility do
 members-removal-logout = Log out, of every service too
 members-removal-lock = Lock until the same card returns
 members-removal-keep = Go on (for personal terminals)
+members-removal-means = The agent tells of a removed card within seconds. From the next click on the person is logged out or the screen is locked; what is open stays in sight until then. Lock the PC’s screen too before you leave it.
 members-removal-button = Save
 members-notice-accepted = Accepted. The person can log in from now on.
 members-notice-refused = Refused.

@@ -34,6 +34,7 @@ members-removal-label = この施設の端末での動作
 members-removal-logout = ログアウトする（すべてのサービスからも）
 members-removal-lock = ロックする（同じカードで再開）
 members-removal-keep = そのまま続ける（個人専用の端末向け）
+members-removal-means = カードが外れたことは、エージェントが数秒以内に伝えます。その後の最初の操作から、ログアウトまたはロックの画面になります。開いたままの画面は、操作するまで残ります。席を離れるときは、PCの画面もロックしてください。
 members-removal-button = 保存する
 members-notice-accepted = 承認しました。次のログインから使えます。
 members-notice-refused = 拒否しました。

@@ -89,10 +89,20 @@ async fn open(folder: &std::path::Path) -> anyhow::Result<()> {
         crate::demo::console::PASSWORD
     );
     println!("    {}/console", scene.stage.origins.public);
-    let users = scene.facilities.iter().map(|facility| &facility.administrator);
-    for user in [&scene.operators.administrator, &scene.operators.officer].into_iter().chain(users)
-    {
+    for user in [&scene.operators.administrator, &scene.operators.officer] {
         println!("    {:<14} one-time-password secret {}", user.login_name, user.secret_text()?);
+    }
+    for accredited in &scene.facilities {
+        let (facility, user) = (&accredited.facility, &accredited.administrator);
+        println!(
+            "    {:<14} one-time-password secret {}, of {} ({}, {}: {})",
+            user.login_name,
+            user.secret_text()?,
+            facility.name,
+            facility.kind_name,
+            accredited.identifier,
+            facility.terminal
+        );
     }
     println!("Services:");
     for service in &services {

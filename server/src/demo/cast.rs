@@ -8,6 +8,8 @@ pub struct Facility {
     pub key: &'static str,
     /// Kind of organisation, as the application form sends it.
     pub kind: &'static str,
+    /// The same in words.
+    pub kind_name: &'static str,
     /// Name.
     pub name: &'static str,
     /// Name in katakana.
@@ -35,6 +37,7 @@ pub const FACILITIES: [Facility; 3] = [
     Facility {
         key: "hospital",
         kind: "hospital",
+        kind_name: "病院",
         name: "青葉総合病院",
         kana: "アオバソウゴウビョウイン",
         code: "1311000010",
@@ -49,6 +52,7 @@ pub const FACILITIES: [Facility; 3] = [
     Facility {
         key: "clinic",
         kind: "clinic",
+        kind_name: "医科診療所",
         name: "みなと内科クリニック",
         kana: "ミナトナイカクリニック",
         code: "1412345009",
@@ -63,6 +67,7 @@ pub const FACILITIES: [Facility; 3] = [
     Facility {
         key: "pharmacy",
         kind: "pharmacy",
+        kind_name: "薬局",
         name: "さくら薬局",
         kana: "サクラヤッキョク",
         code: "1341240016",

@@ -13,6 +13,7 @@ pub mod desk;
 pub mod est_client;
 pub mod login_page;
 pub mod process;
+pub mod refusals;
 pub mod report;
 pub mod services;
 pub mod stage;

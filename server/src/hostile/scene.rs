@@ -67,6 +67,7 @@ pub struct Scene {
     pub officer_id: String,
     pub colleague_id: String,
     pub notice: String,
+    pub audit_record: String,
     pub first_use_token: String,
     /// A terminal that waits for its certificate, and its code.
     pub new_terminal: String,
@@ -197,6 +198,7 @@ impl Scene {
         let auditor = signed_in(&app, "auditor", "auditor", None).await;
         let manager = signed_in(&app, "manager", "facility_administrator", Some(&a)).await;
         let other_manager = signed_in(&app, "other", "facility_administrator", Some(&b)).await;
+        let audit_record = text_of(&app, "SELECT id FROM audit_record LIMIT 1").await;
         let grant = text_of(&app, "SELECT id FROM role_grant WHERE role = 'auditor' LIMIT 1").await;
         signed_in(&app, "colleague", "facility_administrator", Some(&a)).await;
         let officer_id =
@@ -236,6 +238,7 @@ impl Scene {
             officer_id,
             colleague_id,
             notice: "n1".to_owned(),
+            audit_record,
             first_use_token: String::new(),
             code: String::new(),
         };

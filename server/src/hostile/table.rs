@@ -190,6 +190,7 @@ fn public(s: &Scene) -> Vec<Row> {
             .query([required("token", &s.first_use_token).foreign(&s.activation_code)])
             .good(200),
         at("POST", "/first-use").form(first_use),
+        at("GET", "/").good(200),
         at("GET", "/activate").good(200),
         at("POST", "/activate")
             .form([required("code", &s.activation_code)
@@ -323,6 +324,17 @@ fn register(s: &Scene) -> Vec<Row> {
     let b = &s.elsewhere.terminal.organisation_id;
     let at = |method, path| Row::new(Public, method, path);
     let officer = |method, path| at(method, path).cookie(&s.officer, &[&s.manager, &s.auditor]);
+    let auditor = |method, path| at(method, path).cookie(&s.auditor, &[&s.manager, &s.officer]);
+    let audit_query = || {
+        [
+            optional("from", "2026-11-21T09:00").foreign("yesterday"),
+            optional("until", "2026-11-22T09:00").foreign("2026-11-31T09:00"),
+            free("actor", "admin"),
+            free("act", "role.grant"),
+            free("facility", "123456789007"),
+            free("before", "1.a"),
+        ]
+    };
     let administrator =
         |method, path| at(method, path).cookie(&s.administrator, &[&s.officer, &s.manager]);
     let apply = application_fields(&institution_code(200_001))
@@ -365,6 +377,13 @@ fn register(s: &Scene) -> Vec<Row> {
             .parameter(application, &[NOTHING, &s.grant])
             .form([required("reason", "名簿にない")])
             .good(303),
+        auditor("GET", "/console/audit").query(audit_query()).good(200),
+        auditor("GET", "/console/audit-download").query(audit_query()).good(200),
+        auditor("GET", "/console/audit/{id}").parameter(&s.audit_record, &[NOTHING, a]).good(200),
+        auditor("POST", "/console/audit/{id}/personal")
+            .parameter(&s.audit_record, &[NOTHING, a])
+            .payload(Payload::NoFields)
+            .good(200),
         officer("GET", "/console/organisations")
             .query([free("q", "病院"), optional("page", "0").foreign("-1")])
             .good(200),

@@ -162,6 +162,8 @@ pub(super) struct Returned {
 #[derive(Default)]
 pub(super) struct Visit {
     pub(super) return_to: Option<String>,
+    /// Whether a person, and no page by itself, opened this page ([`opened_by_person`]).
+    pub(super) by_person: bool,
     pub(super) notice: Option<String>,
     /// Name on the invitation whose code was entered.
     pub(super) invitation_for: Option<String>,
@@ -189,8 +191,8 @@ pub(super) fn show(
         terminal_name: facility.terminal_name.clone(),
         navigation: settings.navigation().then(|| format!("{agent_origin}{NAVIGATE_PATH}")),
         agent_origin,
-        // A service is waiting: no click is needed to begin.
-        start: if visit.return_to.is_some() { "auto" } else { "click" },
+        // A service is waiting, and the person asked for it: no further click is needed to begin.
+        start: if visit.return_to.is_some() && visit.by_person { "auto" } else { "click" },
         return_to: visit.return_to.unwrap_or_default(),
         notice: visit.notice,
         invitation_for: visit.invitation_for,
@@ -208,6 +210,16 @@ pub(super) fn show(
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("origin"));
     }
     response
+}
+
+/// Whether a person opened the page: they typed an address or clicked, or come from a page of ours. What
+/// any page can do by itself, opening or sending the browser here, does not raise the agent's window. A
+/// browser that says nothing (Fetch Metadata, W3C) gets a button.
+fn opened_by_person(headers: &HeaderMap) -> bool {
+    let says = |name: &str, values: &[&str]| {
+        headers.get(name).and_then(|v| v.to_str().ok()).is_some_and(|v| values.contains(&v))
+    };
+    says("sec-fetch-site", &["same-origin", "none"]) || says("sec-fetch-user", &["?1"])
 }
 
 /// The agent's door on this very PC. CSP has no form for an IPv6 literal (CSP Level 3 §2.3.1); the
@@ -248,6 +260,7 @@ pub async fn get(
     };
     let visit = Visit {
         return_to,
+        by_person: opened_by_person(&headers),
         notice: query.notice.map(|notice| notice.words(&page.text)),
         invitation_for,
         at_work: at_work.map(|session| session.names.name),

@@ -35,6 +35,8 @@ use crate::{
     register::separation::{self, Bearer},
 };
 
+/// Path of the first form.
+const PATH: &str = "/activate";
 /// The role that the letter's code gives at its organisation.
 const ROLE: &str = "facility_administrator";
 
@@ -144,7 +146,8 @@ pub async fn post_code(
         None => {
             count_refusal(&app, &address).await?;
             let status = StatusCode::UNPROCESSABLE_ENTITY;
-            Ok((status, Page(CodePage { page, refused: true })).into_response())
+            Ok((status, Page(CodePage { page: page.switching_at(PATH), refused: true }))
+                .into_response())
         }
     }
 }
@@ -187,6 +190,7 @@ async fn show(
     let previous = (!form.setup.is_empty()).then_some(form.setup.as_str());
     let setup = Setup::prepare(app, &hash, previous, &page.operator, &organisation_id)?;
     let least = app.config().people().password_least_characters();
+    let page = page.switching_at(PATH);
     let page = AccountPage { page, organisation_id, organisation_name, least, setup, form, errors };
     Ok((status, Page(page)).into_response())
 }

@@ -28,6 +28,7 @@ use crate::{
     app::App,
     error::page::PageError,
     form::{StrictForm, StrictQuery},
+    instance::FIRST_USE_PATH,
     page::{Page, PageFrame},
 };
 
@@ -87,17 +88,15 @@ struct FirstUsePage {
 pub async fn get(
     State(app): State<App>,
     Address(address): Address,
-    mut page: PageFrame,
+    page: PageFrame,
     StrictQuery(query): StrictQuery<LinkQuery>,
 ) -> Result<Response, FirstUseError> {
-    // No language switch: its address would repeat the token.
-    page.path = String::new();
     show(&app, page, &address, query.token, None, FieldErrors::default(), StatusCode::OK).await
 }
 
 async fn show(
     app: &App,
-    page: PageFrame,
+    mut page: PageFrame,
     address: &str,
     token: String,
     previous: Option<&str>,
@@ -113,6 +112,9 @@ async fn show(
     let login_name = account.ok_or(FirstUseError::LinkNotGood)?.login_name;
     let setup = Setup::prepare(app, &hash, previous, &page.operator, &login_name)?;
     let least = app.config().people().password_least_characters();
+    // The switch leads to the link that this page was opened by: the browser knows it already, and no
+    // other site learns it (`Referrer-Policy`).
+    page.path = format!("{FIRST_USE_PATH}?token={token}");
     let page = FirstUsePage { page, token, login_name, least, setup, errors };
     Ok((status, Page(page)).into_response())
 }

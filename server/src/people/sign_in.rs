@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use super::{
     password::{self, HashError},
-    session::{Address, COOKIE, ConsoleSession, NewSession, safe_return_to},
+    session::{Address, COOKIE, ConsoleSession, NewSession, SIGN_IN_PATH, safe_return_to},
     totp::{TotpSecret, typed_code},
     tries::{self, Door, Resting},
 };
@@ -99,7 +99,7 @@ pub async fn post(
     let answer = |status: StatusCode, error: String| {
         let name: String = login_name.chars().take(64).collect();
         let shown = SignInPage {
-            page: page.clone(),
+            page: page.clone().switching_at(SIGN_IN_PATH),
             return_to: return_to.clone(),
             login_name: name,
             error: Some(error),
@@ -196,7 +196,7 @@ pub async fn log_out(
             .on("person", &session.person_id);
         Ok(Audited::new((), entry))
     })?;
-    let mut response = Redirect::to(super::session::SIGN_IN_PATH).into_response();
+    let mut response = Redirect::to(SIGN_IN_PATH).into_response();
     if let Some(cookie) = cookie::clear(COOKIE) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }

@@ -16,6 +16,7 @@ use crate::{
     page::{Page, PageFrame},
 };
 
+pub mod landing;
 pub mod when;
 
 /// The most services that the portal lists.

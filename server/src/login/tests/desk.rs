@@ -168,6 +168,30 @@ impl Desk {
         self.send(test, "GET", path, None, String::new()).await
     }
 
+    /// A page as a browser asks for it that adds these headers.
+    pub async fn open_with(
+        &self,
+        test: &TestApp,
+        path: &str,
+        headers: &[(&str, Option<&str>)],
+    ) -> String {
+        let peer: Peer = self.terminal.peer.clone();
+        let mut request = Request::builder()
+            .uri(path)
+            .header(header::HOST, test.app.names().authority(peer.role))
+            .header(header::ACCEPT, "text/html")
+            .extension(peer);
+        for (name, value) in headers {
+            if let Some(value) = value {
+                request = request.header(*name, *value);
+            }
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let response = router::terminal(&test.app).oneshot(request).await.unwrap();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(body.to_vec()).unwrap()
+    }
+
     pub async fn post_json(&mut self, test: &TestApp, path: &str, body: String) -> Answered {
         self.send(test, "POST", path, Some("application/json"), body).await
     }

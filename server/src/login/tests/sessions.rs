@@ -74,7 +74,7 @@ async fn without_a_session_the_portal_leads_to_the_login_page() {
     assert_eq!((answered.status, answered.location.as_deref()), (303, Some("/login")));
     let page = desk.get(&test, "/login?return_to=/authorize/resume").await;
     assert_eq!(page.status, 200);
-    assert!(page.text.contains(r#"data-start="auto""#));
+    assert!(page.text.contains(r#"data-start="click""#), "nothing says that a person opened it");
     assert!(desk.get(&test, "/login?return_to=//evil.example").await.status == 400);
     assert!(desk.browser_cookie.is_some());
 }
@@ -184,4 +184,29 @@ async fn the_evidence_of_a_login_verifies_again_and_any_change_shows() {
     let mut changed = kept.clone();
     changed.request_jws.push('A');
     assert_eq!(verify(&changed), Err(EvidenceError::Request));
+}
+
+#[tokio::test]
+async fn only_a_person_makes_the_login_begin_by_itself() {
+    let test = instance().await;
+    let desk = desk(&test, 1).await;
+    for (waits, site, user, start) in [
+        (true, Some("none"), Some("?1"), "auto"),
+        (true, Some("same-origin"), None, "auto"),
+        // A link to a service, which sent the browser here.
+        (true, Some("cross-site"), Some("?1"), "auto"),
+        // A page that sends the browser here by itself.
+        (true, Some("cross-site"), None, "click"),
+        (true, Some("same-site"), None, "click"),
+        (true, Some("cross-site"), Some("?0"), "click"),
+        (true, None, None, "click"),
+        // Nobody waits: the person begins.
+        (false, Some("none"), Some("?1"), "click"),
+    ] {
+        let query = if waits { "?return_to=/authorize/resume" } else { "" };
+        let headers = [("sec-fetch-site", site), ("sec-fetch-user", user)];
+        let page = desk.open_with(&test, &format!("/login{query}"), &headers).await;
+        let expected = format!("data-start=\"{start}\"");
+        assert!(page.contains(&expected), "{waits} {site:?} {user:?}: {page}");
+    }
 }

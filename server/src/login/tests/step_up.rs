@@ -162,7 +162,7 @@ async fn a_service_that_wants_a_fresh_login_gets_it_from_the_same_person_only() 
     let login = parked.location.unwrap();
     assert!(login.starts_with("/login?return_to="), "{login}");
     let page = desk.get(&test, &login).await;
-    assert!(page.text.contains(r#"data-start="auto""#) && page.text.contains("山田　太郎"));
+    assert!(page.text.contains(r#"data-start="click""#) && page.text.contains("山田　太郎"));
     let (_, return_to) = url::form_urlencoded::parse(&login.as_bytes()[7..]).next().unwrap();
 
     let challenge = desk.ask(&test, json!({"return_to": return_to})).await.json();

@@ -1,0 +1,17 @@
+landing-title = Authentication for healthcare facilities
+landing-lead = Here hospitals, clinics, pharmacies, care homes and others gain safe access to the services of the national network. What brings you here?
+landing-apply = Apply for a facility
+landing-apply-text = For facilities that are new. After examination, a letter is sent to the address in the register.
+landing-apply-open = Apply
+landing-status = Ask how an application stands
+landing-activate = Enter the code from the letter
+landing-activate-text = With the activation code on the letter you make the account of the facility’s administrator.
+landing-activate-open = Enter the code
+landing-console = Administrators and operating body: sign in
+landing-console-text = For those who manage a facility’s terminals and staff, and for the operating body’s people. You need your password and authenticator app.
+landing-console-open = Sign in
+landing-card = Physicians, pharmacists and others (login by card)
+landing-card-text = To log in with an HPKI card, open this address at an enrolled terminal of your facility. It does not work at other PCs.
+landing-trust = Make sure whom you talk to
+landing-trust-text = This is the fingerprint (SHA-256) of the root certificate. Before a terminal is enrolled, compare it with the value that the operating body gave you on paper.
+landing-trust-certificate = Get the root certificate

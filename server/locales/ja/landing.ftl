@@ -1,0 +1,17 @@
+landing-title = 医療機関等の認証窓口
+landing-lead = 医療機関、薬局、介護施設などが、全国のネットワークにつながるサービスを安全に使うための窓口です。用件を選んでください。
+landing-apply = 施設の利用を申し込む
+landing-apply-text = はじめての施設の方はこちらです。審査のあと、登録簿の住所に手紙が届きます。
+landing-apply-open = 申し込む
+landing-status = 申し込みの状況を調べる
+landing-activate = 届いた手紙のコードを入力する
+landing-activate-text = 手紙に書かれた利用開始コードで、施設の管理者のアカウントを作ります。
+landing-activate-open = コードを入力する
+landing-console = 管理者・運営者のログイン
+landing-console-text = 施設の端末や職員を管理する方と、事業主体の担当者の方はこちらです。パスワードと認証アプリを使います。
+landing-console-open = ログインする
+landing-card = 医師・薬剤師などの方（カードでログイン）
+landing-card-text = HPKIカードでのログインは、登録済みの施設の端末で、次のアドレスを開いてください。ほかのパソコンでは使えません。
+landing-trust = 正しい相手か確かめる
+landing-trust-text = ルート証明書のフィンガープリント（SHA-256）です。端末を登録する前に、事業主体から書面などで受け取った値と同じか確かめてください。
+landing-trust-certificate = ルート証明書を取得する
