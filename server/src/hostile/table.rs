@@ -208,6 +208,17 @@ fn console(s: &Scene) -> Vec<Row> {
     let at = |method, path| Row::new(Public, method, path);
     let administrator =
         |method, path| at(method, path).cookie(&s.administrator, &[&s.auditor, &s.manager]);
+    let auditor = |method, path| at(method, path).cookie(&s.auditor, &[&s.manager, &s.officer]);
+    let audit_query = || {
+        [
+            optional("from", "2026-11-21T09:00").foreign("yesterday"),
+            optional("until", "2026-11-22T09:00").foreign("2026-11-31T09:00"),
+            free("actor", "admin"),
+            free("act", "role.grant"),
+            free("facility", "123456789007"),
+            free("before", "1.a"),
+        ]
+    };
     let manager = |method, path| at(method, path).cookie(&s.manager, &[&s.officer, &s.auditor]);
     let of_terminal = |method, path| {
         manager(method, path)
@@ -223,6 +234,16 @@ fn console(s: &Scene) -> Vec<Row> {
             required("totp_code", "000000"),
             free("return_to", "/console"),
         ]),
+        // Before the rows that end this session.
+        auditor("GET", "/console/audit").query(audit_query()).good(200),
+        auditor("GET", "/console/audit-download").query(audit_query()).good(200),
+        auditor("GET", "/console/audit/{id}")
+            .parameter(&s.audit_record, &[NOTHING, &s.membership])
+            .good(200),
+        auditor("POST", "/console/audit/{id}/personal")
+            .parameter(&s.audit_record, &[NOTHING, &s.membership])
+            .payload(Payload::NoFields)
+            .good(200),
         administrator("GET", "/console/roles").good(200),
         administrator("POST", "/console/roles")
             .form([
@@ -324,17 +345,6 @@ fn register(s: &Scene) -> Vec<Row> {
     let b = &s.elsewhere.terminal.organisation_id;
     let at = |method, path| Row::new(Public, method, path);
     let officer = |method, path| at(method, path).cookie(&s.officer, &[&s.manager, &s.auditor]);
-    let auditor = |method, path| at(method, path).cookie(&s.auditor, &[&s.manager, &s.officer]);
-    let audit_query = || {
-        [
-            optional("from", "2026-11-21T09:00").foreign("yesterday"),
-            optional("until", "2026-11-22T09:00").foreign("2026-11-31T09:00"),
-            free("actor", "admin"),
-            free("act", "role.grant"),
-            free("facility", "123456789007"),
-            free("before", "1.a"),
-        ]
-    };
     let administrator =
         |method, path| at(method, path).cookie(&s.administrator, &[&s.officer, &s.manager]);
     let apply = application_fields(&institution_code(200_001))
@@ -377,13 +387,6 @@ fn register(s: &Scene) -> Vec<Row> {
             .parameter(application, &[NOTHING, &s.grant])
             .form([required("reason", "名簿にない")])
             .good(303),
-        auditor("GET", "/console/audit").query(audit_query()).good(200),
-        auditor("GET", "/console/audit-download").query(audit_query()).good(200),
-        auditor("GET", "/console/audit/{id}").parameter(&s.audit_record, &[NOTHING, a]).good(200),
-        auditor("POST", "/console/audit/{id}/personal")
-            .parameter(&s.audit_record, &[NOTHING, a])
-            .payload(Payload::NoFields)
-            .good(200),
         officer("GET", "/console/organisations")
             .query([free("q", "病院"), optional("page", "0").foreign("-1")])
             .good(200),
