@@ -240,5 +240,5 @@ fn a_missed_first_link_is_made_anew_while_serving_and_while_not() {
     let issued: Vec<_> =
         listed.lines().filter(|line| line.contains("account.issue_link")).collect();
     assert_eq!(issued.len(), 2, "{listed}");
-    assert!(issued.iter().all(|line| line.contains("role=host_operator")), "{issued:?}");
+    assert!(issued.iter().all(|line| line.contains("role=operator_at_host")), "{issued:?}");
 }

@@ -14,7 +14,7 @@ use sekisho_pki::{
     path::Crl,
     signature::object::public_key_of,
 };
-use sekisho_store::{Store, StoreError, audit::Actor, issuer};
+use sekisho_store::{Store, StoreError, issuer};
 use time::OffsetDateTime;
 use x509_cert::{
     crl::{CertificateList, RevokedCert},

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 use sekisho_store::{
     Store, StoreError,
-    audit::{Actor, Audited, Entry},
+    audit::{Audited, Entry},
     snapshot, transaction,
 };
 use time::OffsetDateTime;

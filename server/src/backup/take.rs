@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sekisho_store::{
     Store, StoreError,
-    audit::{Actor, Audited, Entry},
+    audit::{Audited, Entry},
     snapshot, transaction,
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};

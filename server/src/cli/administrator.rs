@@ -77,13 +77,14 @@ impl Administrator {
             | Command::Add(Add { instance, json, .. })) = &self.command;
             let config = Config::read(&instance.dir)?;
             let store = Store::open(config.instance().database(), config.instance().node()).await?;
-            let operator = instance::operator();
+            let (user, machine) = instance::user_and_host();
             let host = Host {
                 store: &store,
                 config: &config,
                 random: &SystemRandomness,
                 now: OffsetDateTime::now_utc(),
-                operator: &operator,
+                user: &user,
+                machine: &machine,
             };
             let (link, login_name) = match &self.command {
                 Command::Link(asked) => {

@@ -24,8 +24,6 @@ use crate::{
     notice::{self, Notice, To},
 };
 
-/// In audit records, the capacity of whoever runs the host.
-const ROLE: &str = "host_operator";
 /// An operating body has a handful of administrators; more are not looked through.
 const MOST_ADMINISTRATORS: i64 = 100;
 
@@ -41,7 +39,9 @@ pub struct Host<'a> {
     /// Now.
     pub now: OffsetDateTime,
     /// Account of the operating system that acts.
-    pub operator: &'a str,
+    pub user: &'a str,
+    /// Name of the machine on which it acts.
+    pub machine: &'a str,
 }
 
 /// Why no way in was opened.
@@ -97,7 +97,8 @@ impl MayConflict for AdministratorError {
 
 impl Host<'_> {
     fn done(&self, act: &'static str) -> Entry {
-        Entry::done(act, Actor::Operator(self.operator.to_owned()), self.now).in_role(ROLE)
+        let (user, host) = (self.user.to_owned(), self.machine.to_owned());
+        Entry::done(act, Actor::Operator { user, host }, self.now)
     }
 }
 
@@ -120,7 +121,7 @@ pub async fn issue_link(
             return Err(AdministratorError::FurtherRole { login_name: chosen.login_name });
         }
         link.keep(tx, &chosen.person_id, host.now).await?;
-        let by = host.operator.to_owned();
+        let by = host.user.to_owned();
         let to = To::Person(chosen.person_id.clone());
         notice::put(tx, to, Notice::LinkIssued { by }, host.now).await?;
         let entry = host
@@ -172,7 +173,7 @@ pub async fn add(
         link.keep(tx, &person_id, host.now).await?;
         let told = Notice::OperatingAdministratorAdded {
             login_name: login_name.to_owned(),
-            by: host.operator.to_owned(),
+            by: host.user.to_owned(),
         };
         notice::put(tx, To::OperatingAdministrators, told, host.now).await?;
         let entry = host

@@ -48,7 +48,7 @@ impl Role {
         }
     }
 
-    /// Message key of its name.
+    /// Message key of an office's name, or of the capacity in which an actor without one acts.
     #[must_use]
     pub fn name_key(token: &str) -> &'static str {
         match token {
@@ -57,7 +57,12 @@ impl Role {
             "facility_administrator" => "people-role-facility-administrator",
             "service_owner" => "people-role-service-owner",
             "auditor" => "people-role-auditor",
-            "host_operator" => "people-role-host-operator",
+            "operator_at_host" => "people-role-operator-at-host",
+            "person" => "people-role-person",
+            "terminal" => "people-role-terminal",
+            "relying_service" => "people-role-relying-service",
+            "stranger" => "people-role-stranger",
+            "system" => "people-role-system",
             _ => "people-role-unknown",
         }
     }

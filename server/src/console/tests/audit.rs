@@ -23,6 +23,7 @@ async fn tell(app: &App, entry: Entry) {
 
 fn created(app: &App, by: &str) -> Entry {
     Entry::done("terminal.create", Actor::Person(by.to_owned()), app.now())
+        .from_address("192.0.2.7")
 }
 
 async fn count(app: &App, act: &str) -> usize {
@@ -36,7 +37,8 @@ async fn an_auditor_finds_records_by_who_what_where_and_when() {
     facility(app, THEIRS).await;
     let officer = signed_in(app, "認定", &[Role::AccreditationOfficer], OFFICER).await;
     tell(app, created(app, &officer).at_organisation(THEIRS).on("terminal", "T0000000001")).await;
-    tell(app, Entry::refused("login.card", Actor::Stranger, app.now(), "replayed")).await;
+    let refused = Entry::refused("login.card", Actor::Stranger, app.now(), "replayed");
+    tell(app, refused.from_address("192.0.2.7")).await;
     test.clock.advance(Duration::hours(2));
     tell(app, created(app, "somebody")).await;
     signed_in(app, "監査", &[Role::Auditor], AUDITOR).await;

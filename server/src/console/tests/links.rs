@@ -234,7 +234,8 @@ async fn the_operator_of_the_host_opens_a_way_in_for_an_administrator_who_missed
         config: app.config(),
         random: app.random(),
         now: app.now(),
-        operator: "root(0)",
+        user: "root(0)",
+        machine: "pki-1",
     };
     let token_of = |link: &OneTimeLink| {
         let address = link.address("").to_string();
@@ -253,9 +254,10 @@ async fn the_operator_of_the_host_opens_a_way_in_for_an_administrator_who_missed
     let roles = send(app, "GET", "/console/roles", &cookie, "").await;
     assert_eq!(roles.status, StatusCode::OK, "{}", roles.text);
     let acts = acts(app).await;
-    for act in
-        ["account.issue_link done host_operator", "person.add_administrator done host_operator"]
-    {
+    for act in [
+        "account.issue_link done operator_at_host",
+        "person.add_administrator done operator_at_host",
+    ] {
         assert!(acts.iter().any(|found| found == act), "{act} in {acts:?}");
     }
     let told = app.store().claim_outbox("notice", app.now(), Duration::MINUTE, 9).await.unwrap();
@@ -277,7 +279,8 @@ async fn the_operator_of_the_host_must_name_an_administrator_that_there_is() {
         config: app.config(),
         random: app.random(),
         now: app.now(),
-        operator: "root(0)",
+        user: "root(0)",
+        machine: "pki-1",
     };
     assert!(matches!(
         administrator::issue_link(&host, None).await,

@@ -76,7 +76,8 @@ async fn told(databases: &Databases) -> Vec<String> {
         let facility = if number % 4 == 0 { "f1" } else { "f2" };
         let act = ACTS[usize::from(number % 2 == 1)];
         let entry = audit::Entry::done(act, audit::Actor::Person(person.to_owned()), at)
-            .at_organisation(facility);
+            .at_organisation(facility)
+            .from_address("192.0.2.7");
         let outcome: Result<(), StoreError> =
             sekisho_store::transaction!(store, StoreError, |tx| {
                 Ok(audit::Audited::new((), entry.clone()))
