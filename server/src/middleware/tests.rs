@@ -143,10 +143,10 @@ async fn a_defect_and_a_wrong_method_speak_the_dialect_of_the_path() {
     let test = testing::app().await;
     for (path, kind, words) in [
         ("/oauth", "application/json", "\"error\":\"server_error\""),
-        ("/est", "text/plain; charset=utf-8", "inside the system"),
+        ("/est", "text/plain; charset=utf-8", "The service failed"),
         ("/problem", "application/problem+json", "urn:problem:error-internal"),
         ("/ocsp", "application/ocsp-response", "\u{1}\u{2}"),
-        ("/plain", "text/plain; charset=utf-8", "inside the system"),
+        ("/plain", "text/plain; charset=utf-8", "The service failed"),
     ] {
         let response = ask(&test.app, request("GET", &format!("{path}/panic"))).await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR, "{path}");
