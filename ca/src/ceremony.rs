@@ -12,6 +12,7 @@
 
 mod file;
 mod first;
+mod judge;
 mod plan;
 mod prepare;
 mod problem;
@@ -27,6 +28,7 @@ pub use first::{
     CeremonyError, CeremonyNames, ISSUING, MadeAuthorities, MadeAuthority, issue_ocsp_certificate,
     issue_server_certificate, make_authority,
 };
+pub use judge::{Candidate, JudgeError};
 pub use plan::{
     KeyKind, KeyPlace, Origin, Plan, PlannedAuthority, PlannedCertificate, PlannedCrl, PlannedKey,
 };

@@ -6,56 +6,155 @@ use sekisho_ca::{
     authority::Authority,
     revocation::ocsp::{OcspResponder, OcspResponders},
 };
+use time::OffsetDateTime;
 
-/// Identifiers of the issuing authorities, as in the register and in file names.
-pub const ISSUING: [&str; 3] = ["terminals", "routers", "servers"];
+/// For whom an authority issues. A roll-over adds a generation to a line and takes none away: the
+/// old one issues no more and answers for what it issued until its own certificate ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line {
+    /// Facilities' PCs.
+    Terminals,
+    /// Facilities' routers.
+    Routers,
+    /// The network's own servers.
+    Servers,
+}
+
+impl Line {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Terminals, Self::Routers, Self::Servers];
+
+    /// The identifier of its first generation, in the register and in file names; the later ones'
+    /// have a number behind it: `terminals-2`.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Terminals => "terminals",
+            Self::Routers => "routers",
+            Self::Servers => "servers",
+        }
+    }
+
+    /// The line of an authority, by its identifier.
+    #[must_use]
+    pub fn of(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|line| {
+            id.strip_prefix(line.id()).is_some_and(|rest| {
+                let number = rest.strip_prefix('-').and_then(|digits| digits.parse::<u32>().ok());
+                rest.is_empty() || number.is_some_and(|n| n > 1 && rest == format!("-{n}"))
+            })
+        })
+    }
+}
+
+/// An authority of a line, and from when it issues.
+#[derive(Debug, Clone)]
+pub struct Generation {
+    /// For whom.
+    pub line: Line,
+    /// From when, unless a later one has begun.
+    pub active_from: OffsetDateTime,
+    /// The authority with its key.
+    pub authority: Authority,
+}
 
 /// The root's certificate and the issuing authorities with their keys.
 #[derive(Debug, Clone)]
 pub struct Authorities {
-    /// The trust anchor, DER. Its key is not here.
-    pub(crate) root_der: Vec<u8>,
-    pub(crate) terminals: Authority,
-    pub(crate) routers: Authority,
-    pub(crate) servers: Authority,
-    pub(crate) ocsp: Arc<RwLock<Arc<OcspResponders>>>,
+    root_der: Vec<u8>,
+    /// One by one, and never without one of each line.
+    first: [Generation; 3],
+    /// In no order.
+    later: Vec<Generation>,
+    ocsp: Arc<RwLock<Arc<OcspResponders>>>,
 }
 
 impl Authorities {
+    /// From the first generation of each line, in the order of [`Line::ALL`], those that came by
+    /// roll-over, and a responder for each.
+    #[must_use]
+    pub fn new(
+        root_der: Vec<u8>,
+        first: [Generation; 3],
+        later: Vec<Generation>,
+        responders: Vec<OcspResponder>,
+    ) -> Self {
+        let ocsp = Arc::new(RwLock::new(Arc::new(OcspResponders::new(responders))));
+        Self { root_der, first, later, ocsp }
+    }
+
     /// The trust anchor's certificate, DER.
     #[must_use]
     pub fn root_der(&self) -> &[u8] {
         &self.root_der
     }
 
-    /// Issues to facilities' PCs.
+    /// Who issues to facilities' PCs at this moment.
     #[must_use]
-    pub fn terminals(&self) -> &Authority {
-        &self.terminals
+    pub fn terminals(&self, at: OffsetDateTime) -> &Authority {
+        self.current(Line::Terminals, at)
     }
 
-    /// Issues to facilities' routers.
+    /// Who issues to facilities' routers at this moment.
     #[must_use]
-    pub fn routers(&self) -> &Authority {
-        &self.routers
+    pub fn routers(&self, at: OffsetDateTime) -> &Authority {
+        self.current(Line::Routers, at)
     }
 
-    /// Issues to the network's own servers.
+    /// Who issues to the network's own servers at this moment.
     #[must_use]
-    pub fn servers(&self) -> &Authority {
-        &self.servers
+    pub fn servers(&self, at: OffsetDateTime) -> &Authority {
+        self.current(Line::Servers, at)
+    }
+
+    fn current(&self, line: Line, at: OffsetDateTime) -> &Authority {
+        let [terminals, routers, servers] = &self.first;
+        let first = match line {
+            Line::Terminals => terminals,
+            Line::Routers => routers,
+            Line::Servers => servers,
+        };
+        let begun =
+            |generation: &&Generation| generation.line == line && generation.active_from <= at;
+        let newest =
+            self.later.iter().filter(begun).max_by_key(|generation| generation.active_from);
+        &newest.unwrap_or(first).authority
+    }
+
+    /// Every generation of a line, the first one first.
+    pub fn of(&self, line: Line) -> impl Iterator<Item = &Authority> {
+        self.generations()
+            .filter(move |generation| generation.line == line)
+            .map(|generation| &generation.authority)
     }
 
     /// The issuing authority of this identifier.
     #[must_use]
     pub fn find(&self, id: &str) -> Option<&Authority> {
-        self.issuing().into_iter().find(|authority| authority.id() == id)
+        self.issuing().find(|authority| authority.id() == id)
     }
 
-    /// All that sign here.
-    #[must_use]
-    pub fn issuing(&self) -> [&Authority; 3] {
-        [&self.terminals, &self.routers, &self.servers]
+    /// All that ever signed here, whether or not they issue now.
+    pub fn issuing(&self) -> impl Iterator<Item = &Authority> {
+        self.generations().map(|generation| &generation.authority)
+    }
+
+    /// Those whose certificates count: they sign lists and OCSP answers, whether or not they issue.
+    pub fn living(&self, at: OffsetDateTime) -> impl Iterator<Item = &Authority> {
+        self.issuing().filter(move |authority| at <= authority.validity().1)
+    }
+
+    fn generations(&self) -> impl Iterator<Item = &Generation> {
+        self.first.iter().chain(&self.later)
+    }
+
+    /// The same, with other authorities in the place of those of the same identifiers.
+    #[cfg(test)]
+    pub(crate) fn mapped(mut self, change: impl Fn(Authority) -> Authority) -> Self {
+        for generation in self.first.iter_mut().chain(&mut self.later) {
+            generation.authority = change(generation.authority.clone());
+        }
+        self
     }
 
     /// Who answers by OCSP now.
@@ -69,5 +168,29 @@ impl Authorities {
     pub(crate) fn replace_ocsp(&self, responders: Vec<OcspResponder>) {
         let responders = Arc::new(OcspResponders::new(responders));
         *self.ocsp.write().unwrap_or_else(PoisonError::into_inner) = responders;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_told_by_its_name_and_a_number_from_2() {
+        for (id, line) in [
+            ("terminals", Some(Line::Terminals)),
+            ("terminals-2", Some(Line::Terminals)),
+            ("routers-10", Some(Line::Routers)),
+            ("servers", Some(Line::Servers)),
+            ("terminals-1", None),
+            ("terminals-02", None),
+            ("terminals-", None),
+            ("terminals2", None),
+            ("terminals-2-delta", None),
+            ("root", None),
+            ("", None),
+        ] {
+            assert_eq!(Line::of(id), line, "{id}");
+        }
     }
 }

@@ -31,7 +31,8 @@ pub fn all(tls: Arc<Tls>, passphrase: SecretString) -> Vec<Job> {
         }),
         // What other processes took back: a kept answer is given out only while this has looked.
         Job::new("ocsp-changes", Duration::from_millis(250), Runs::OnEachNode, |app| async move {
-            let issuers = app.authority().issuing().map(|authority| authority.id());
+            let issuers: Vec<_> =
+                app.authority().issuing().map(|authority| authority.id()).collect();
             Ok(app.ocsp().follow(app.store(), &issuers).await?)
         }),
         // A message is claimed before it is delivered, so every process may deliver.

@@ -1,12 +1,10 @@
 //! A whole instance for tests beside the code: fresh database, standing clock, throw-away keys.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, RwLock},
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use rustls_pki_types::CertificateDer;
 use sekisho_ca::{
+    authority::Authority,
     ceremony::{CeremonyNames, MadeAuthority, make_authority},
     profile::Profile,
     record::IssuedCertificate,
@@ -14,7 +12,7 @@ use sekisho_ca::{
         Approval, RegisterEntry, approve_terminal, terminal_identifier::TerminalIdentifier,
     },
     request::UnverifiedRequest,
-    revocation::ocsp::{OcspResponder, OcspResponders},
+    revocation::ocsp::OcspResponder,
 };
 use sekisho_key::{SigningKey, SoftwareKey, SystemRandomness};
 use sekisho_pki::{
@@ -36,7 +34,7 @@ use zeroize::Zeroizing;
 use crate::{
     app::{App, Parts},
     assets::Assets,
-    authority::Authorities,
+    authority::{Authorities, Generation, Line},
     catalogue::Catalogue,
     clock::{Clock, ManualClock},
     config::{Config, Settings},
@@ -94,10 +92,7 @@ pub async fn second_process_at(first: &TestApp, node: &str, clock: Arc<ManualClo
 pub async fn reopened(first: &TestApp, settings: Settings) -> App {
     let config = settings.validate(first.folder.path()).unwrap();
     let store = Store::open(config.instance().database(), "node-1").await.unwrap();
-    let mut authority = first.app.authority().clone();
-    let publication = authority.terminals.publication().clone();
-    let divided = publication.divided(config.authority().crl_partitions());
-    authority.terminals = authority.terminals.with_publication(divided);
+    let authority = first.app.authority().clone().mapped(|authority| divided(authority, &config));
     parts(store, first.clock.clone(), config, authority)
 }
 
@@ -114,18 +109,21 @@ async fn authorities(store: &Store, config: &Config, now: OffsetDateTime) -> Aut
         let (certificate, key) = made.ocsp_responder.as_ref().unwrap();
         OcspResponder::delegated(&made.authority, &certificate.der, key.clone()).unwrap()
     };
-    let find = |id: &str| made.find(id).unwrap().authority.clone();
-    let terminals = find("terminals");
-    let divided = terminals.publication().clone().divided(config.authority().crl_partitions());
-    Authorities {
-        root_der: made.root.certificate.der.clone(),
-        terminals: terminals.with_publication(divided),
-        routers: find("routers"),
-        servers: find("servers"),
-        ocsp: Arc::new(RwLock::new(Arc::new(OcspResponders::new(
-            made.issuing.iter().map(responder).collect(),
-        )))),
+    let first = Line::ALL.map(|line| {
+        let authority = divided(made.find(line.id()).unwrap().authority.clone(), config);
+        Generation { line, active_from: now, authority }
+    });
+    let responders = made.issuing.iter().map(responder).collect();
+    Authorities::new(made.root.certificate.der.clone(), first, Vec::new(), responders)
+}
+
+/// The terminals' list is divided as configured, the others' never.
+fn divided(authority: Authority, config: &Config) -> Authority {
+    if Line::of(authority.id()) != Some(Line::Terminals) {
+        return authority;
     }
+    let publication = authority.publication().clone();
+    authority.with_publication(publication.divided(config.authority().crl_partitions()))
 }
 
 fn parts(store: Store, clock: Arc<ManualClock>, config: Config, authority: Authorities) -> App {
@@ -213,7 +211,7 @@ async fn certified(
         approve_terminal(&request, &register, &Profile::shipped("terminal").unwrap()).unwrap();
     let certificate = app
         .authority()
-        .terminals()
+        .terminals(app.now())
         .issue(app.store(), approved, app.now(), app.random())
         .await
         .unwrap();

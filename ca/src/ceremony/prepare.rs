@@ -6,11 +6,14 @@ use std::collections::BTreeMap;
 
 use der::{Decode, Encode};
 use sekisho_key::{KeyError, SignatureAlgorithm};
-use sekisho_pki::encoding::{
-    instant,
-    key_identifier::key_identifier,
-    name::{Part, name},
-    serial::Serial,
+use sekisho_pki::{
+    encoding::{
+        instant,
+        key_identifier::key_identifier,
+        name::{Part, name},
+        serial::Serial,
+    },
+    signature::object::public_key_of,
 };
 use sekisho_wire::domain;
 use time::OffsetDateTime;
@@ -205,13 +208,13 @@ fn step(plan: &Plan, number: usize, act: Act, issuer: &str, file: String, tbs_de
 }
 
 /// What is known of an authority of the plan, without its private key.
-struct Party {
+pub(super) struct Party {
     id: String,
     subject: Name,
     public_key_der: Vec<u8>,
     algorithm: SignatureAlgorithm,
     key_identifier: Vec<u8>,
-    validity: Option<(OffsetDateTime, OffsetDateTime)>,
+    pub(super) validity: Option<(OffsetDateTime, OffsetDateTime)>,
     is_root: bool,
     publication: Publication,
 }
@@ -261,6 +264,32 @@ impl Party {
         }
     }
 
+    /// From a certificate alone.
+    pub(super) fn of_certificate(
+        id: &str,
+        der: &[u8],
+        publication: &Publication,
+    ) -> Result<Self, PrepareError> {
+        let wrong = |what| PrepareError::Existing { id: id.to_owned(), what };
+        let public_key_der =
+            public_key_of(der).ok_or_else(|| wrong("its certificate cannot be read"))?;
+        let bad_key = |source| PrepareError::Key { name: id.to_owned(), source };
+        let algorithm = SignatureAlgorithm::of_public_key(&public_key_der).map_err(bad_key)?;
+        let own_identifier = key_identifier(&public_key_der)
+            .map_err(|error| bad_key(KeyError::MalformedKey(error)))?;
+        let party = Self {
+            id: id.to_owned(),
+            subject: Name::default(),
+            public_key_der,
+            algorithm,
+            key_identifier: own_identifier.to_vec(),
+            validity: None,
+            is_root: false,
+            publication: publication.clone(),
+        };
+        party.existing(der).map_err(wrong)
+    }
+
     fn existing(self, der: &[u8]) -> Result<Self, &'static str> {
         const UNREADABLE: &str = "its certificate cannot be read";
         let certificate = Certificate::from_der(der).map_err(|_| UNREADABLE)?;
@@ -291,7 +320,7 @@ impl Party {
         })
     }
 
-    fn issuer(&self, validity: Option<(OffsetDateTime, OffsetDateTime)>) -> Issuer<'_> {
+    pub(super) fn issuer(&self, validity: Option<(OffsetDateTime, OffsetDateTime)>) -> Issuer<'_> {
         Issuer {
             id: &self.id,
             subject: &self.subject,

@@ -23,3 +23,12 @@ ceremony-run-next =
 ceremony-verify-holds = It holds: { $title }, { $at }, operator { $operator }
 ceremony-verify-reviewed = The hash is the one that was compared: { $hash }
 ceremony-verify-compare = Compare this hash with the one that was reviewed (or give it by --hash): { $hash }
+ceremony-request-made =
+    The key of { $id } was made ({ $key }, it stays here), and the request is in { $out }.
+    For the plan: sha256 = "{ $sha256 }". Tell it by another way than the request's, such as by telephone, and compare.
+ceremony-list-planned =
+    The plan of the root's next revocation list is { $plan }. Look through it, write where the key lies, and carry the folder to the root's computer.
+ceremony-installed-authority =
+    Authority { $id } is installed and issues from { $from } on. Start every running `sekisho serve` again before then (on another host after copying the new files of ca/ and keys/).
+ceremony-installed-list = The revocation list of { $issuer }, number { $number }, is published.
+ceremony-installed-before = All of it was installed before. Nothing changed.

@@ -23,3 +23,12 @@ ceremony-run-next =
 ceremony-verify-holds = 検証できました: { $title }、{ $at }、操作者 { $operator }
 ceremony-verify-reviewed = ハッシュは照合したものと同じです: { $hash }
 ceremony-verify-compare = このハッシュを、照合したものと比べてください（--hash を与えると比べます）: { $hash }
+ceremony-request-made =
+    { $id } の鍵を作り（{ $key }、外に出しません）、{ $out } に要求を書きました。
+    計画に書くもの: sha256 = "{ $sha256 }"。要求とは別の経路（電話など）でも伝え、照合してください。
+ceremony-list-planned =
+    ルートの次の失効リストの計画を { $plan } に書きました。内容を確かめ、鍵の場所を書き、フォルダーをルートのコンピューターに運んでください。
+ceremony-installed-authority =
+    認証局 { $id } を取り込みました。{ $from } から発行します。それまでに、動いている sekisho serve をすべて再起動してください（別のホストには ca/ と keys/ の新しいファイルを写してから）。
+ceremony-installed-list = { $issuer } の失効リスト（第 { $number } 号）を公開しました。
+ceremony-installed-before = すべて取り込み済みです。何も変わりませんでした。

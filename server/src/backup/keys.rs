@@ -2,7 +2,7 @@
 
 use crate::{
     config::Config,
-    instance::{Folder, Opened, check_server_certificates},
+    instance::{Folder, Opened, check_server_certificates, issuers_of_folder},
 };
 
 use super::BackupError;
@@ -11,7 +11,8 @@ use super::BackupError;
 pub(super) fn try_keys(folder: &Folder, config: &Config) -> Result<Opened, BackupError> {
     let listen = config.listen();
     let names = config.host_names().origins(listen.tls()[0].port(), listen.plain()[0].port());
-    let opened = Opened::open(folder, &names, config.authority().crl_partitions())?;
+    let issuers = issuers_of_folder(folder)?;
+    let opened = Opened::open(folder, &names, config.authority().crl_partitions(), &issuers)?;
     check_server_certificates(folder, &opened.passphrase)?;
     Ok(opened)
 }

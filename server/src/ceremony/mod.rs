@@ -2,11 +2,20 @@
 //! into an instance. What is signed and why is `sekisho_ca::ceremony`'s.
 
 mod files;
+mod install;
 mod keys;
+mod lists;
 mod plan_folder;
+mod request;
 mod result_folder;
 
+#[cfg(test)]
+mod tests;
+
 pub use files::FileError;
+pub use install::{InstallError, Installation, Installed, LEAST_NOTICE};
 pub use keys::{KeyProblem, MadeKey, Secrets, make_keys, open_keys};
+pub use lists::{ListError, ListPlanError, plan_root_list};
 pub use plan_folder::{PlanFolder, PlanFolderError};
+pub use request::{AuthorityRequest, RequestProblem, request};
 pub use result_folder::{ResultError, ResultFolder, VerifiedResult};

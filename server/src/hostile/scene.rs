@@ -405,7 +405,7 @@ impl Scene {
 
     /// A question about this terminal's certificate.
     pub fn ocsp_question(&self) -> Vec<u8> {
-        let issuer = self.app().authority().terminals();
+        let issuer = self.app().authority().terminals(self.app().now());
         let serial = &self.here.terminal.certificate.serial;
         OcspQuery::request(issuer.subject(), issuer.public_key_der(), serial, None).unwrap()
     }

@@ -302,7 +302,7 @@ pub(crate) async fn fill_register(
     for authority in all() {
         transaction!(store, StoreError, |tx| {
             let der = &authority.certificate.der;
-            let entry = issuer::add(tx, &authority.id, der, operator.clone(), now).await?;
+            let entry = issuer::add(tx, &authority.id, der, now, operator.clone(), now).await?;
             Ok(Audited::new((), entry))
         })?;
     }

@@ -60,10 +60,16 @@ impl Folder {
         &self.0
     }
 
+    /// The folder of the authorities' and their OCSP responders' certificates.
+    #[must_use]
+    pub fn certificates(&self) -> PathBuf {
+        self.0.join("ca")
+    }
+
     /// Certificate of an authority or its OCSP responder, PEM.
     #[must_use]
     pub fn certificate(&self, id: &str) -> PathBuf {
-        self.0.join("ca").join(format!("{id}.crt"))
+        self.certificates().join(format!("{id}.crt"))
     }
 
     /// Certificate of a name, PEM, leaf first.

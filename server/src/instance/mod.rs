@@ -21,13 +21,15 @@ pub(crate) use folder::database_file;
 pub use folder::{Folder, FolderError};
 pub(crate) use new_folder::NewFolder;
 pub use new_folder::NewFolderError;
-pub(crate) use open::root_certificate;
 pub use open::{OpenError, Opened};
+pub(crate) use open::{issuers_of_folder, root_certificate};
 pub use passphrase::{human_passphrase, machine_passphrase};
 pub use root_key::{RootKeyState, find_root_key};
 pub use run::{Ready, RunError, run};
 pub use secrets::{SecretsError, audit_public_keys};
+pub(crate) use secrets::{open_key, open_or_make_key, read_passphrase};
 pub(crate) use server_certificate::check as check_server_certificates;
+pub(crate) use server_certificate::renew_ocsp_responder;
 pub use server_certificate::{
     ServerCertificateError, renew_ocsp_responders, renew_server_certificates,
 };

@@ -1,22 +1,24 @@
 //! From an instance folder to everything that a process needs.
 
 use secrecy::SecretString;
-use std::sync::{Arc, RwLock};
 
 use sekisho_ca::{
     authority::{Authority, AuthorityError, Publication},
     revocation::{
         CrlPartitions,
-        ocsp::{OcspError, OcspResponder, OcspResponders},
+        ocsp::{OcspError, OcspResponder},
     },
 };
+
+use sekisho_store::issuer::Issuer;
+use time::OffsetDateTime;
 
 use super::{
     Folder, FolderError,
     secrets::{self, SecretsError},
 };
 use crate::{
-    authority::{Authorities, ISSUING},
+    authority::{Authorities, Generation, Line},
     keys::InstanceKeys,
     names::Names,
 };
@@ -41,6 +43,21 @@ pub enum OpenError {
     /// A key.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
+    /// The register has no such authority: another instance's database.
+    #[error("the register has no authority `{id}`; is this the database of this folder?")]
+    NotInRegister {
+        /// Which.
+        id: &'static str,
+    },
+    /// Folder and register disagree.
+    #[error(
+        "the register has another certificate for authority `{id}` than the folder; copy ca/{id}.crt \
+         from the host where it was installed"
+    )]
+    OtherCertificate {
+        /// Which.
+        id: String,
+    },
     /// An authority.
     #[error("an authority cannot be used")]
     Authority(#[from] AuthorityError),
@@ -50,8 +67,8 @@ pub enum OpenError {
 }
 
 impl Opened {
-    /// Opens keys and certificates. `names.plain` is where new certificates say that revocation is
-    /// published.
+    /// Opens keys and certificates of the authorities that the register names. `names.plain` is where
+    /// new certificates say that revocation is published.
     ///
     /// `crl_partitions` is for the terminals' list. Routers' daemons take any list of their issuer for
     /// theirs, so theirs is never divided.
@@ -62,29 +79,63 @@ impl Opened {
         folder: &Folder,
         names: &Names,
         crl_partitions: Option<CrlPartitions>,
+        register: &[Issuer],
     ) -> Result<Self, OpenError> {
         let passphrase = secrets::read_passphrase(folder)?;
         let root_der = root_certificate(folder)?;
-        let mut responders = Vec::with_capacity(ISSUING.len());
-        let mut open = |id: &'static str| -> Result<Authority, OpenError> {
+        let mut responders = Vec::with_capacity(register.len());
+        let mut open = |issuer: &Issuer, line: Line| -> Result<Generation, OpenError> {
+            let id = issuer.id.as_str();
             let der = first_certificate(folder, id)?;
+            if der != issuer.certificate_der {
+                return Err(OpenError::OtherCertificate { id: id.to_owned() });
+            }
             let key = secrets::open_key(folder, id, &passphrase)?;
-            let divided = if id == ISSUING[0] { crl_partitions } else { None };
+            let divided = if line == Line::Terminals { crl_partitions } else { None };
             let publication = Publication::under(&names.plain, id, true).divided(divided);
             let authority = Authority::new(id, &der, key, publication)?;
             responders.push(open_responder(folder, &authority, &passphrase)?);
-            Ok(authority)
+            Ok(Generation { line, active_from: issuer.active_from, authority })
         };
-        let [terminals, routers, servers] = ISSUING;
-        let (terminals, routers, servers) = (open(terminals)?, open(routers)?, open(servers)?);
+        let mut first = |line: Line| {
+            let issuer = register.iter().find(|issuer| issuer.id == line.id());
+            let unknown = || OpenError::NotInRegister { id: line.id() };
+            open(issuer.ok_or_else(unknown)?, line)
+        };
+        let [terminals, routers, servers] = Line::ALL;
+        let first = [first(terminals)?, first(routers)?, first(servers)?];
+        let later = register
+            .iter()
+            .filter_map(|issuer| Some((issuer, Line::of(&issuer.id)?)))
+            .filter(|(issuer, line)| issuer.id != line.id())
+            .map(|(issuer, line)| open(issuer, line))
+            .collect::<Result<_, _>>()?;
         let keys = secrets::open(folder, &passphrase)?;
-        let ocsp = Arc::new(RwLock::new(Arc::new(OcspResponders::new(responders))));
-        Ok(Self {
-            passphrase,
-            authority: Authorities { root_der, terminals, routers, servers, ocsp },
-            keys,
-        })
+        let authority = Authorities::new(root_der, first, later, responders);
+        Ok(Self { passphrase, authority, keys })
     }
+}
+
+/// The issuing authorities as the folder alone tells of them, for judging a copy of it. An authority
+/// whose responder is not there yet is not installed to its end, and no process serves it.
+pub(crate) fn issuers_of_folder(folder: &Folder) -> Result<Vec<Issuer>, FolderError> {
+    let path = folder.certificates();
+    let unreadable = |source| FolderError::Read { path: path.clone(), source };
+    let mut issuers = Vec::new();
+    for entry in std::fs::read_dir(&path).map_err(unreadable)? {
+        let name = entry.map_err(unreadable)?.file_name();
+        let Some(id) = name.to_str().and_then(|name| name.strip_suffix(".crt")) else { continue };
+        let responder = folder.certificate(&format!("ocsp-{id}"));
+        if Line::of(id).is_some() && responder.exists() {
+            issuers.push(Issuer {
+                id: id.to_owned(),
+                certificate_der: first_certificate(folder, id)?,
+                created_at: OffsetDateTime::UNIX_EPOCH,
+                active_from: OffsetDateTime::UNIX_EPOCH,
+            });
+        }
+    }
+    Ok(issuers)
 }
 
 /// The delegated OCSP responder of an authority.
@@ -99,7 +150,7 @@ pub(super) fn open_responder(
     Ok(OcspResponder::delegated(authority, &der, key)?)
 }
 
-/// The root's certificate, DER.
+/// The trust anchor's certificate, DER.
 pub(crate) fn root_certificate(folder: &Folder) -> Result<Vec<u8>, FolderError> {
     first_certificate(folder, "root")
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time
 
 use der::{Decode, Encode};
 use sekisho_key::Randomness;
-use sekisho_store::{Store, StoreError};
+use sekisho_store::{Store, StoreError, issuer};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +16,7 @@ use super::{
 use crate::{
     app::{App, Parts},
     assets::Assets,
+    authority::Line,
     catalogue::{Catalogue, CatalogueError},
     clock::Clock,
     config::Config,
@@ -115,8 +116,9 @@ pub async fn run(
     // The sockets first: the ports that were drawn go into names, certificates and tokens.
     let sockets = Sockets::bind(config.listen())?;
     let names = config.host_names().origins(sockets.tls_port(), sockets.plain_port());
-    let opened = Opened::open(&folder, &names, config.authority().crl_partitions())?;
     let store = Store::open(config.instance().database(), config.instance().node()).await?;
+    let issuers = issuer::list(&mut store.read()).await?;
+    let opened = Opened::open(&folder, &names, config.authority().crl_partitions(), &issuers)?;
     let app = App::new(Parts {
         card_trust: TrustSources::load(config.card_login()),
         entitlements: Entitlements::new(),
@@ -194,9 +196,14 @@ fn tls(app: &App, folder: &Folder, passphrase: &secrecy::SecretString) -> Result
         .into_iter()
         .map(|role| server_certificate::read(folder, role, passphrase))
         .collect::<Result<Vec<_>, _>>()?;
-    let hint = app.authority().terminals().subject().to_der().map_err(RunError::Root)?;
+    let hints = app
+        .authority()
+        .of(Line::Terminals)
+        .map(|authority| authority.subject().to_der())
+        .collect::<Result<_, _>>()
+        .map_err(RunError::Root)?;
     let config = app.config();
-    Ok(Tls::new(config.host_names(), config.listen(), identities, vec![hint])?)
+    Ok(Tls::new(config.host_names(), config.listen(), identities, hints)?)
 }
 
 fn origins(names: &Names) -> BTreeMap<&'static str, String> {

@@ -42,7 +42,7 @@ pub enum SecretsError {
 }
 
 /// Opens a key of the folder.
-pub(super) fn open_key(
+pub(crate) fn open_key(
     folder: &Folder,
     name: &str,
     passphrase: &SecretString,
@@ -51,6 +51,21 @@ pub(super) fn open_key(
     SoftwareKey::from_encrypted_pem(&pem, passphrase)
         .map(Arc::new)
         .map_err(|source| SecretsError::Key { name: name.to_owned(), source })
+}
+
+/// Opens a key of the folder, or makes it if there is none of that name.
+pub(crate) fn open_or_make_key(
+    folder: &Folder,
+    name: &str,
+    passphrase: &SecretString,
+    random: &dyn Randomness,
+    make: impl FnOnce() -> Result<SoftwareKey, KeyError>,
+) -> Result<Arc<SoftwareKey>, SecretsError> {
+    if !std::fs::exists(folder.key(name)).unwrap_or(true) {
+        let key = make().map_err(|source| SecretsError::Key { name: name.to_owned(), source })?;
+        write_key(folder, name, &key, passphrase, random)?;
+    }
+    open_key(folder, name, passphrase)
 }
 
 /// Wraps a key into the folder.
@@ -68,7 +83,7 @@ pub(super) fn write_key(
 }
 
 /// Reads the passphrase file.
-pub(super) fn read_passphrase(folder: &Folder) -> Result<SecretString, SecretsError> {
+pub(crate) fn read_passphrase(folder: &Folder) -> Result<SecretString, SecretsError> {
     let path = folder.passphrase();
     let octets = Zeroizing::new(Folder::read(&path)?);
     let text = std::str::from_utf8(&octets)

@@ -143,34 +143,45 @@ pub async fn renew_ocsp_responders(
     passphrase: &SecretString,
 ) -> Result<(), ServerCertificateError> {
     let folder = Folder::new(app.config().folder());
-    for authority in app.authority().issuing() {
-        let now = app.now();
-        let name = format!("ocsp-{}", authority.id());
-        let path = folder.certificate(&name);
-        let current = Folder::read_certificates(&path).unwrap_or_default();
-        let current: Vec<_> = current.into_iter().map(CertificateDer::from).collect();
-        if !is_due(&current, now) {
-            continue;
-        }
-        let key = SoftwareKey::generate_p256()?;
-        let issued =
-            issue_ocsp_certificate(authority, app.store(), &key, now, app.random()).await?;
-        let pem =
-            key.to_encrypted_pem(passphrase, sekisho_key::Stretch::MachineSecret, app.random())?;
-        let certificate = certificates_pem(&[&issued.der])
-            .ok_or(FolderError::Content { path: path.clone(), what: "a certificate" })?;
-        Folder::replace(&folder.key(&name), pem.as_bytes())?;
-        Folder::replace(&path, certificate.as_bytes())?;
-        tracing::info!(issuer = authority.id(), "OCSP responder renewed");
+    let now = app.now();
+    // An authority that has ended answers with the last responder that it certified.
+    for authority in app.authority().living(now) {
+        let when = (now, app.random());
+        renew_ocsp_responder(&folder, authority, passphrase, app.store(), when).await?;
     }
     // Read again even if nothing was due: another process of this folder may have renewed.
     let responders = app
         .authority()
         .issuing()
-        .into_iter()
         .map(|authority| open_responder(&folder, authority, passphrase))
         .collect::<Result<Vec<_>, _>>()?;
     app.authority().replace_ocsp(responders);
+    Ok(())
+}
+
+/// Makes the responder of an authority, if it has none or two thirds of its life are over.
+pub(crate) async fn renew_ocsp_responder<R: Record + ?Sized>(
+    folder: &Folder,
+    authority: &Authority,
+    passphrase: &SecretString,
+    record: &R,
+    (now, random): (OffsetDateTime, &dyn Randomness),
+) -> Result<(), ServerCertificateError> {
+    let name = format!("ocsp-{}", authority.id());
+    let path = folder.certificate(&name);
+    let current = Folder::read_certificates(&path).unwrap_or_default();
+    let current: Vec<_> = current.into_iter().map(CertificateDer::from).collect();
+    if !is_due(&current, now) {
+        return Ok(());
+    }
+    let key = SoftwareKey::generate_p256()?;
+    let issued = issue_ocsp_certificate(authority, record, &key, now, random).await?;
+    let pem = key.to_encrypted_pem(passphrase, sekisho_key::Stretch::MachineSecret, random)?;
+    let certificate = certificates_pem(&[&issued.der])
+        .ok_or(FolderError::Content { path: path.clone(), what: "a certificate" })?;
+    Folder::replace(&folder.key(&name), pem.as_bytes())?;
+    Folder::replace(&path, certificate.as_bytes())?;
+    tracing::info!(issuer = authority.id(), "OCSP responder renewed");
     Ok(())
 }
 
@@ -195,7 +206,7 @@ pub async fn renew_server_certificates(
         }
         let host = app.config().host_names().host(role);
         let validity = app.config().authority().server_validity();
-        let servers = app.authority().servers();
+        let servers = app.authority().servers(now);
         let when = (now, app.random());
         make(&folder, role, host, servers, validity, passphrase, app.store(), when).await?;
         tls.replace(read(&folder, role, passphrase)?)?;

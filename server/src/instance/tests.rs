@@ -343,9 +343,10 @@ async fn own_certificates_are_renewed_at_two_thirds_of_their_life() {
     let config = Config::read(&dir).unwrap();
     let names = config.host_names().origins(8443, 8080);
     let paths = Folder::new(&dir);
-    let opened = super::Opened::open(&paths, &names, None).unwrap();
     let clock = Arc::new(ManualClock::new(time::OffsetDateTime::now_utc()));
     let store = sekisho_store::Store::open(config.instance().database(), "n").await.unwrap();
+    let issuers = sekisho_store::issuer::list(&mut store.read()).await.unwrap();
+    let opened = super::Opened::open(&paths, &names, None, &issuers).unwrap();
     let tls = Tls::new(config.host_names(), config.listen(), Vec::new(), Vec::new()).unwrap();
     let app = crate::app::App::new(Parts {
         card_trust: crate::login::trust_sources::TrustSources::load(config.card_login()),
@@ -382,5 +383,5 @@ async fn own_certificates_are_renewed_at_two_thirds_of_their_life() {
     assert_ne!(responder(), first);
     assert!(answers_until() > until);
     // What was written opens again.
-    super::Opened::open(&paths, app.names(), None).unwrap();
+    super::Opened::open(&paths, app.names(), None, &issuers).unwrap();
 }

@@ -19,7 +19,7 @@ use time::{Duration, OffsetDateTime};
 use x509_cert::Certificate;
 
 use super::Peer;
-use crate::{app::App, error::page::PageError};
+use crate::{app::App, authority::Line, error::page::PageError};
 
 /// A terminal of an active facility at the other end of *this* connection, as of *now*.
 ///
@@ -175,12 +175,14 @@ impl FacilityConnection {
     }
 }
 
-/// Validity of a certificate that our authority for terminals signed; `None` for any other.
+/// Validity of a certificate that an authority of ours for terminals signed, now or before a roll-over; `None` for any other.
 fn signed_by_us(app: &App, leaf: &[u8]) -> Option<(OffsetDateTime, OffsetDateTime)> {
     let certificate = Certificate::from_der(leaf).ok()?;
     let tbs = certificate.tbs_certificate();
-    let issuer = app.authority().terminals();
-    if tbs.issuer() != issuer.subject() || tbs.signature() != certificate.signature_algorithm() {
+    // Each generation of the authority has a name of its own.
+    let issuer =
+        app.authority().of(Line::Terminals).find(|issuer| issuer.subject() == tbs.issuer())?;
+    if tbs.signature() != certificate.signature_algorithm() {
         return None;
     }
     signature::verify(

@@ -57,7 +57,7 @@ async fn no_certificate_and_foreign_certificates_are_refused_and_write_nothing()
     let mut damaged = own.certificate.der.clone();
     *damaged.last_mut().unwrap() ^= 1;
     // One of our own authorities, but not the one for terminals.
-    let authority = test.app.authority().routers().certificate_der();
+    let authority = test.app.authority().routers(test.app.now()).certificate_der();
     for der in [&foreign.certificate.der[..], &damaged, authority, b"nonsense", b""] {
         let peer = testing::peer(NameRole::Terminal, &[der]);
         assert!(matches!(

@@ -30,7 +30,11 @@ impl World {
         let world = Self { test: testing::app().await, files: tempfile::tempdir().unwrap() };
         let authority = world.test.app.authority();
         world.keep("root", "CERTIFICATE", authority.root_der());
-        world.keep("issuing", "CERTIFICATE", authority.terminals().certificate_der());
+        world.keep(
+            "issuing",
+            "CERTIFICATE",
+            authority.terminals(world.test.app.now()).certificate_der(),
+        );
         world.publish().await;
         world
     }
@@ -77,7 +81,7 @@ impl World {
 
     /// `/crl/…` that the certificate itself names.
     fn address(&self, terminal: &TestTerminal) -> String {
-        let publication = self.test.app.authority().terminals().publication();
+        let publication = self.test.app.authority().terminals(self.test.app.now()).publication();
         let url = publication.crl_url_of(&terminal.certificate.serial);
         let der = &terminal.certificate.der;
         assert!(der.windows(url.len()).any(|octets| octets == url.as_bytes()), "{url}");
@@ -240,7 +244,10 @@ async fn partitions_that_earlier_certificates_name_go_on_under_another_number_of
     let mut settings = Settings::default();
     settings.authority.crl_partitions = 4;
     let later = testing::reopened(&world.test, settings).await;
-    assert_eq!(later.authority().terminals().publication().crl_partitions, CrlPartitions::new(4));
+    assert_eq!(
+        later.authority().terminals(later.now()).publication().crl_partitions,
+        CrlPartitions::new(4)
+    );
     publish_due(&later).await.unwrap();
     world.fetch(&world.address(&terminal), "old").await;
     world.refuses("1", &["old"], &["-extended_crl"], "certificate revoked");

@@ -32,7 +32,7 @@ use crate::{
 };
 
 fn question(app: &App, terminal: &TestTerminal) -> Vec<u8> {
-    let issuer = app.authority().terminals();
+    let issuer = app.authority().terminals(app.now());
     let serial = &terminal.certificate.serial;
     OcspQuery::request(issuer.subject(), issuer.public_key_der(), serial, None).unwrap()
 }
@@ -205,7 +205,7 @@ async fn an_answer_without_a_nonce_may_be_kept_for_a_minute() {
     let other = get(&test.app, &question, Some((header::IF_NONE_MATCH, "\"x\""))).await;
     assert_eq!(other.status(), StatusCode::OK);
     // With a nonce, or about nothing that was issued, it is for this asker only.
-    let issuer = test.app.authority().terminals();
+    let issuer = test.app.authority().terminals(test.app.now());
     let (subject, key) = (issuer.subject(), issuer.public_key_der());
     let serial = &terminal.certificate.serial;
     let with_nonce = OcspQuery::request(subject, key, serial, Some(&[7; 32])).unwrap();
@@ -236,17 +236,17 @@ async fn after_a_key_change_each_key_answers_for_its_own_certificates() {
     };
     let mut responders = Vec::new();
     for (name, test) in [("old", &before), ("new", &after)] {
-        let authority = test.app.authority().terminals();
+        let authority = test.app.authority().terminals(test.app.now());
         keep(name, authority.certificate_der());
         keep(&format!("{name}-root"), test.app.authority().root_der());
         responders.push(OcspResponder::direct(authority).unwrap());
     }
     assert_eq!(
-        before.app.authority().terminals().subject(),
-        after.app.authority().terminals().subject()
+        before.app.authority().terminals(before.app.now()).subject(),
+        after.app.authority().terminals(after.app.now()).subject()
     );
     let unknown = testing::app().await;
-    keep("stranger", unknown.app.authority().terminals().certificate_der());
+    keep("stranger", unknown.app.authority().terminals(unknown.app.now()).certificate_der());
     let responders = OcspResponders::new(responders);
     let time = before.clock.now();
     for hash in ["-sha1", "-sha256"] {

@@ -46,12 +46,12 @@ pub enum PublishError {
     },
 }
 
-/// Publishes, for each authority, the lists that are old or older than a revocation.
+/// Publishes, for each authority that has not ended, the lists that are old or older than a revocation.
 ///
 /// # Errors
 /// [`PublishError`]: the first authority that failed.
 pub async fn publish_due(app: &App) -> Result<(), PublishError> {
-    for authority in app.authority().issuing() {
+    for authority in app.authority().living(app.now()) {
         publish(app, authority).await?;
     }
     Ok(())

@@ -123,7 +123,7 @@ fn answered(der: &[u8]) -> CertStatus {
 }
 
 fn question(app: &App, terminal: &TestTerminal) -> Vec<u8> {
-    let issuer = app.authority().terminals();
+    let issuer = app.authority().terminals(app.now());
     let serial = &terminal.certificate.serial;
     OcspQuery::request(issuer.subject(), issuer.public_key_der(), serial, Some(&[7; 32])).unwrap()
 }
@@ -161,7 +161,7 @@ async fn a_certificate_that_was_never_issued_is_unknown_and_another_issuers_is_r
             Request::post("/ocsp").header(header::CONTENT_TYPE, "application/ocsp-request");
         octets(ask(&test.app, request, octets_of).await).await
     };
-    let issuer = test.app.authority().terminals();
+    let issuer = test.app.authority().terminals(test.app.now());
     let serial = &terminal.certificate.serial;
     let never =
         OcspQuery::request(issuer.subject(), issuer.public_key_der(), serial, None).unwrap();

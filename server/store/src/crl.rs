@@ -446,6 +446,33 @@ pub async fn events_of_chunk(
     )
 }
 
+/// The latest event of each of the issuer's certificates that is taken back or on hold and had not
+/// expired at `unexpired_since`, by serial number: what a list made elsewhere has to name.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn taken_back(
+    queries: &mut impl Queries,
+    issuer_id: &str,
+    unexpired_since: OffsetDateTime,
+) -> Result<Vec<ListedEvent>, StoreError> {
+    events(
+        queries
+            .fetch_all(
+                sql("SELECT e.serial, e.kind, e.reason, e.at, e.invalidity_at, e.not_after
+                     FROM revocation_event e
+                     WHERE e.issuer_id = $1 AND e.not_after >= $2 AND e.kind <> 'released'
+                       AND NOT EXISTS (SELECT 1 FROM revocation_event d
+                           WHERE d.issuer_id = e.issuer_id AND d.serial = e.serial
+                             AND d.seq > e.seq)
+                     ORDER BY e.serial")
+                .bind(issuer_id)
+                .bind(unexpired_since),
+            )
+            .await?,
+    )
+}
+
 /// The latest event of each certificate that changed after edition `base` and up to `number`, by
 /// serial number.
 ///

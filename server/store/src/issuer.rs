@@ -13,12 +13,14 @@ use crate::{
 /// A certification authority of this instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
-    /// `root`, `terminals`, `routers`, `servers`; a key change adds a name.
+    /// `root`, `terminals`, `routers`, `servers`; a roll-over adds a name: `terminals-2`.
     pub id: String,
     /// Its certificate.
     pub certificate_der: Vec<u8>,
     /// When it was entered.
     pub created_at: OffsetDateTime,
+    /// From when it issues.
+    pub active_from: OffsetDateTime,
 }
 
 #[derive(sqlx::FromRow)]
@@ -26,6 +28,7 @@ struct Row {
     id: String,
     certificate_der: Vec<u8>,
     created_at: i64,
+    active_from: i64,
 }
 
 impl Row {
@@ -34,6 +37,7 @@ impl Row {
             id: self.id,
             certificate_der: self.certificate_der,
             created_at: moment("issuer", self.created_at)?,
+            active_from: moment("issuer", self.active_from)?,
         })
     }
 }
@@ -46,19 +50,34 @@ pub async fn add(
     tx: &mut Tx,
     id: &str,
     certificate_der: &[u8],
+    active_from: OffsetDateTime,
     actor: Actor,
     at: OffsetDateTime,
 ) -> Result<Entry, StoreError> {
     tx.execute(
-        sql("INSERT INTO issuer (id, certificate_der, created_at) VALUES ($1, $2, $3)")
-            .bind(id)
-            .bind(certificate_der)
-            .bind(at),
+        sql("INSERT INTO issuer (id, certificate_der, created_at, active_from)
+             VALUES ($1, $2, $3, $4)")
+        .bind(id)
+        .bind(certificate_der)
+        .bind(at)
+        .bind(active_from),
     )
     .await?;
     Ok(Entry::done("issuer.add", actor, at)
         .on("issuer", id)
+        .fact("active_from", active_from.unix_timestamp())
         .fact("certificate_sha256", hex::encode(Sha256::digest(certificate_der))))
+}
+
+/// The columns of [`Row`]; issuers from before activation was announced issued at once.
+macro_rules! select_issuer {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, certificate_der, created_at, COALESCE(active_from, created_at) AS active_from
+             FROM issuer ",
+            $rest
+        )
+    };
 }
 
 /// The authority of this name.
@@ -66,11 +85,8 @@ pub async fn add(
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
 pub async fn find(queries: &mut impl Queries, id: &str) -> Result<Option<Issuer>, StoreError> {
-    let row: Option<Row> = queries
-        .fetch_optional(
-            sql("SELECT id, certificate_der, created_at FROM issuer WHERE id = $1").bind(id),
-        )
-        .await?;
+    let row: Option<Row> =
+        queries.fetch_optional(sql(select_issuer!("WHERE id = $1")).bind(id)).await?;
     row.map(Row::into_issuer).transpose()
 }
 
@@ -79,8 +95,6 @@ pub async fn find(queries: &mut impl Queries, id: &str) -> Result<Option<Issuer>
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
 pub async fn list(queries: &mut impl Queries) -> Result<Vec<Issuer>, StoreError> {
-    let rows: Vec<Row> = queries
-        .fetch_all(sql("SELECT id, certificate_der, created_at FROM issuer ORDER BY id"))
-        .await?;
+    let rows: Vec<Row> = queries.fetch_all(sql(select_issuer!("ORDER BY id"))).await?;
     rows.into_iter().map(Row::into_issuer).collect()
 }

@@ -29,7 +29,7 @@ use self::{
     serials::SerialStock,
 };
 use crate::{
-    Store, StoreError,
+    Store, StoreError, Tx,
     audit::{Actor, Entry},
     certificate::{Intention, Signed},
 };
@@ -123,6 +123,19 @@ impl Store {
         });
         self.issuing.committer.commit(step).await.map(drop)
     }
+}
+
+/// Enters a certificate that an authority signed elsewhere, in a ceremony: serial number, intention and
+/// certificate in the caller's transaction. Answers the records that must be committed with it.
+///
+/// # Errors
+/// [`StoreError::AlreadyExists`]: the serial number is taken.
+pub async fn enter(
+    tx: &mut Tx,
+    intention: &record::Intention,
+    certificate: &IssuedCertificate,
+) -> Result<Vec<Entry>, StoreError> {
+    batch::enter(tx, &Intend::of(intention), &Keep::of(certificate)).await
 }
 
 #[async_trait]

@@ -1,11 +1,15 @@
 //! `sekisho ceremony …`: a key ceremony, step by step.
 
 mod dry_run;
+mod install;
 mod keys;
+mod request;
+mod root_list;
 mod run;
 mod verify;
 
 use super::{Exit, Failure};
+use crate::config::Config;
 
 /// Hold a key ceremony: from a reviewed plan to signed certificates and a transcript
 #[derive(Debug, clap::Args)]
@@ -20,6 +24,14 @@ The way, with the root's key on a computer without a network:
   sekisho ceremony verify result --hash HASH
       does everything hold: signatures, files, transcript?
 
+And between that computer and an instance:
+  sekisho ceremony request /srv/sekisho terminals-2 --out terminals-2.csr
+      a key for the next authority, which stays, and a request for its certificate
+  sekisho ceremony root-list /srv/sekisho list
+      a plan for the root's next revocation list
+  sekisho ceremony install result /srv/sekisho --hash HASH
+      takes what came back, after judging it
+
 docs/ceremony.md documents the plan, and what to do when something goes wrong.")]
 pub(super) struct Ceremony {
     #[command(subcommand)]
@@ -32,6 +44,9 @@ enum Command {
     DryRun(dry_run::DryRun),
     Run(run::Run),
     Verify(verify::Verify),
+    Request(request::Request),
+    RootList(root_list::RootList),
+    Install(install::Install),
 }
 
 impl Ceremony {
@@ -41,6 +56,9 @@ impl Ceremony {
             Command::DryRun(command) => command.run(),
             Command::Run(command) => command.run(),
             Command::Verify(command) => command.run(),
+            Command::Request(command) => command.run(),
+            Command::RootList(command) => command.run(),
+            Command::Install(command) => command.run(),
         }
     }
 }
@@ -52,6 +70,12 @@ fn hash(text: &str) -> Result<[u8; 32], String> {
     hex::decode_to_slice(digits, &mut hash)
         .map_err(|_| "give the 64 hexadecimal digits that the dry run printed".to_owned())?;
     Ok(hash)
+}
+
+/// Where an instance publishes.
+fn publication_base(config: &Config) -> String {
+    let listen = config.listen();
+    config.host_names().origins(listen.tls()[0].port(), listen.plain()[0].port()).plain
 }
 
 /// In groups of eight: people compare them aloud.

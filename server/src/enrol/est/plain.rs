@@ -35,7 +35,7 @@ pub(super) async fn issue(
     at: OffsetDateTime,
 ) -> Result<Course, EstError> {
     let enrolment = Enrolment::new(app.store(), right, used, concludes);
-    match app.authority().terminals().issue(&enrolment, approved, at, app.random()).await {
+    match app.authority().terminals(at).issue(&enrolment, approved, at, app.random()).await {
         Ok(issued) if enrolment.is_concluded() => Ok(Course::Issued(issued.der)),
         Ok(issued) => Ok(Course::ToConclude(Box::new(issued))),
         Err(IssuanceError::Record(RecordError::NoLongerApproved)) => Ok(Course::Unusual),

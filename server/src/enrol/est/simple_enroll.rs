@@ -184,7 +184,8 @@ impl Enrolment<'_> {
         };
         // 5
         let (store, rng) = (self.app.store(), self.app.random());
-        let issued = self.app.authority().terminals().issue(store, *approved, self.at, rng).await?;
+        let terminals = self.app.authority().terminals(self.at);
+        let issued = terminals.issue(store, *approved, self.at, rng).await?;
         // 6
         self.fulfil(&issued).await
     }

@@ -91,8 +91,11 @@ pub async fn post(
         Decision::Answer(certificate) => certificate.der,
         Decision::Refuse(refused) => return Err(refused),
         Decision::Issue(approved) => {
-            let issued =
-                app.authority().terminals().issue(app.store(), *approved, at, app.random()).await?;
+            let issued = app
+                .authority()
+                .terminals(at)
+                .issue(app.store(), *approved, at, app.random())
+                .await?;
             concluded(&app, &facility, issued, at, &entry).await?
         }
     };

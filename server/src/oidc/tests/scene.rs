@@ -386,7 +386,7 @@ async fn terminal(test: &TestApp, id: &str, name: &str) -> Arc<[CertificateDer<'
     let approved = registration::approve_server(signer, &["t.example"], &profile).unwrap();
     let issued = app
         .authority()
-        .terminals()
+        .terminals(app.now())
         .issue(app.store(), approved, app.now(), &SystemRandomness)
         .await
         .unwrap();

@@ -138,6 +138,19 @@ pub(super) async fn write(store: &Store, steps: &[Step]) -> Result<Vec<bool>, St
     Ok(held)
 }
 
+/// All steps of one certificate in a transaction of somebody else's.
+pub(super) async fn enter(
+    tx: &mut Tx,
+    intended: &Intend,
+    kept: &Keep,
+) -> Result<Vec<Entry>, StoreError> {
+    let mut entries = Vec::new();
+    reserve(tx, &kept.issuer_id, std::slice::from_ref(&kept.serial), kept.at).await?;
+    intend(tx, std::iter::once(intended), &mut entries).await?;
+    keep(tx, &[(0, kept)], &mut entries).await?;
+    Ok(entries)
+}
+
 async fn reserve(
     tx: &mut Tx,
     issuer_id: &str,

@@ -60,7 +60,7 @@ pub async fn prepared(databases: Databases) -> Databases {
             expires_at: NOW + Duration::DAY,
         };
         enrolment_code::issue(tx, code).await?;
-        issuer::add(tx, "terminals", &[0x30], Actor::System, NOW).await?;
+        issuer::add(tx, "terminals", &[0x30], NOW, Actor::System, NOW).await?;
         let person_id = person::enter(tx, "山田　花子", "ヤマダ　ハナコ", NOW).await?;
         account::open(tx, &person_id, LOGIN_NAME, "").await?;
         account::issue_link(tx, &LINK, &person_id, NOW, NOW + Duration::minutes(30)).await?;

@@ -1,11 +1,15 @@
 //! Terminals, codes, certificates and revocation.
+use sekisho_ca::record::{self, IssuedCertificate, Subscriber};
+use sekisho_pki::encoding::serial::Serial;
 use sekisho_store::{
     Store, StoreError,
+    audit::{Actor, Audited},
     certificate::{self, Intention, Signed},
     crl,
     enrolment_code::{self, Attempt, Claim, ClaimPolicy},
-    issuer, revocation,
+    issuer, issuing, revocation,
     terminal::{self, TerminalStatus},
+    transaction,
 };
 use time::Duration;
 
@@ -24,6 +28,7 @@ on_both! { prepared:
     of_the_same_key_many_times_at_once_one_issues
     a_certificate_is_kept_found_and_taken_back
     a_misused_code_stands_at_its_terminal_and_a_withdrawn_one_claims_nothing
+    what_a_ceremony_signed_is_entered_once_with_all_its_steps
 }
 
 async fn bring(store: Store, key: [u8; 32]) -> Claim {
@@ -103,6 +108,10 @@ async fn a_certificate_is_kept_found_and_taken_back(databases: Databases) {
     assert_eq!(status, Some(gone));
     let found = certificate::find(&mut reader, "terminals", &[0x4b]).await.unwrap().unwrap();
     assert_eq!(found.status, gone);
+    let taken_back = crl::taken_back(&mut reader, "terminals", NOW).await.unwrap();
+    assert_eq!(taken_back.len(), 1);
+    let late = NOW + Duration::days(366);
+    assert!(crl::taken_back(&mut reader, "terminals", late).await.unwrap().is_empty());
     let entries = crl::events_of_chunk(&mut reader, "terminals", "", NOW).await.unwrap();
     assert_eq!(entries.len(), 1);
     assert!(matches!(
@@ -123,4 +132,44 @@ async fn a_misused_code_stands_at_its_terminal_and_a_withdrawn_one_claims_nothin
     assert_eq!(found.code_misused_at, Some(NOW));
     let claim = bring(databases.two.clone(), [9; 32]).await;
     assert_eq!(claim, Claim::Refused(enrolment_code::CodeRefusal::Withdrawn));
+}
+
+async fn what_a_ceremony_signed_is_entered_once_with_all_its_steps(databases: Databases) {
+    let serial = Serial::from_octets(&[0x4b, 7]).unwrap();
+    let issued = IssuedCertificate {
+        issuer_id: "terminals".to_owned(),
+        serial: serial.clone(),
+        profile: "issuing".to_owned(),
+        subscriber: Subscriber::default(),
+        der: vec![0x30],
+        fingerprint: [8; 32],
+        public_key_sha256: [8; 32],
+        not_before: NOW,
+        not_after: NOW + Duration::days(365),
+        issued_at: NOW,
+    };
+    let intention = record::Intention {
+        issuer_id: "terminals".to_owned(),
+        serial,
+        profile: "issuing".to_owned(),
+        subscriber: Subscriber::default(),
+        tbs_der: vec![0x30],
+        at: NOW,
+    };
+    let later = NOW + Duration::HOUR;
+    let enter = async |store: &Store| {
+        transaction!(store, StoreError, |tx| {
+            let entries = issuing::enter(tx, &intention, &issued).await?;
+            let own = issuer::add(tx, "terminals-2", &[0x30], later, Actor::System, NOW).await?;
+            Ok(entries.into_iter().fold(Audited::new((), own), Audited::and))
+        })
+    };
+    enter(&databases.one).await.unwrap();
+    let mut reader = databases.two.read();
+    let found = certificate::find_by_fingerprint(&mut reader, &[8; 32]).await.unwrap().unwrap();
+    assert_eq!((found.profile.as_str(), found.terminal_id), ("issuing", None));
+    assert!(certificate::unfinished(&mut reader, NOW + Duration::DAY).await.unwrap().is_empty());
+    let added = issuer::find(&mut reader, "terminals-2").await.unwrap().unwrap();
+    assert_eq!((added.created_at, added.active_from), (NOW, later));
+    assert!(matches!(enter(&databases.two).await, Err(StoreError::AlreadyExists { .. })));
 }
