@@ -205,6 +205,8 @@ impl Authority {
 #[derive(Debug)]
 pub(crate) struct Draft {
     issuer_id: String,
+    /// The only key whose signature makes a certificate of it.
+    issuer_spki_der: Vec<u8>,
     linted: LintedTbs,
     approved: ApprovedRequest,
     serial: Serial,
@@ -225,7 +227,14 @@ impl Draft {
         // 3
         let context = lint::Context { issuer, approved: &approved, serial: &serial };
         let linted = lint::lint(tbs_der, &context)?;
-        Ok(Self { issuer_id: issuer.id.to_owned(), linted, approved, serial, validity })
+        Ok(Self {
+            issuer_id: issuer.id.to_owned(),
+            issuer_spki_der: issuer.public_key_der.to_vec(),
+            linted,
+            approved,
+            serial,
+            validity,
+        })
     }
 
     /// The octets to sign.
@@ -251,9 +260,9 @@ impl Draft {
                 at: now,
             })
             .await?;
-        let Self { issuer_id, linted, approved, serial, validity } = self;
+        let Self { issuer_id, issuer_spki_der, linted, approved, serial, validity } = self;
         // 5
-        let der = sign(key, linted).await?;
+        let der = sign(key, &issuer_spki_der, linted).await?;
         // 6
         let certificate = issued(issuer_id, serial, approved, validity, der, now);
         record.record_certificate(&certificate).await?;
@@ -263,14 +272,13 @@ impl Draft {
 
     /// The certificate that an earlier attempt made of this very draft, instead of a second one.
     ///
-    /// `None`: `der` does not say what the draft says, or is not signed by `issuer_spki_der`.
+    /// `None`: `der` does not say what the draft says, or is not signed by the issuer's key.
     pub(crate) fn made_earlier(
         self,
-        issuer_spki_der: &[u8],
         der: Vec<u8>,
         at: OffsetDateTime,
     ) -> Option<IssuedCertificate> {
-        if !is_signed(issuer_spki_der, self.tbs_der(), &der) {
+        if !is_signed(&self.issuer_spki_der, self.tbs_der(), &der) {
             return None;
         }
         Some(issued(self.issuer_id, self.serial, self.approved, self.validity, der, at))
@@ -328,10 +336,15 @@ fn validity(
 }
 
 /// Takes the token that linting gave out; without one nothing is signed.
-async fn sign(key: &dyn SigningKey, linted: LintedTbs) -> Result<Vec<u8>, IssuanceError> {
+async fn sign(
+    key: &dyn SigningKey,
+    issuer_spki_der: &[u8],
+    linted: LintedTbs,
+) -> Result<Vec<u8>, IssuanceError> {
     let algorithm = key.algorithm().identifier();
     let signed = key.sign(linted.tbs_der()).await?;
-    signature::verify(key.public_key_der(), &algorithm, linted.tbs_der(), &signed)
+    // By the key that the certificate's issuer has, whichever was asked to sign.
+    signature::verify(issuer_spki_der, &algorithm, linted.tbs_der(), &signed)
         .map_err(IssuanceError::FaultySignature)?;
     assemble(linted.tbs_der(), algorithm, &signed).map_err(IssuanceError::Build)
 }

@@ -244,7 +244,7 @@ fn take(
     let foreign = || RunError::Foreign { number: step.number, file: step.file.clone() };
     let certificate = match prepared {
         Prepared::Certificate(draft) => {
-            Some(draft.made_earlier(signer_spki_der, der.clone(), at).ok_or_else(foreign)?)
+            Some(draft.made_earlier(der.clone(), at).ok_or_else(foreign)?)
         }
         Prepared::Crl(list) if is_signed(signer_spki_der, list.tbs_der(), &der) => None,
         Prepared::Crl(_) => return Err(foreign()),

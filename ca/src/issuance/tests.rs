@@ -7,6 +7,7 @@ use sekisho_pki::{
     encoding::{
         name::{Part, name},
         request::to_be_signed,
+        serial::Serial,
         signed_object::{SignedObject, assemble},
     },
     national::facility_identifier::FacilityIdentifier,
@@ -14,14 +15,15 @@ use sekisho_pki::{
 };
 use time::OffsetDateTime;
 
-use super::ApprovedRequest;
+use super::{ApprovedRequest, Draft, IssuanceError};
 use crate::{
     authority::{Authority, Publication},
     ceremony::{CeremonyNames, MadeAuthorities, make_authority},
     profile::Profile,
     record::{MemoryRecord, Subscriber},
     registration::{
-        Approval, RegisterEntry, approve_router, terminal_identifier::TerminalIdentifier,
+        Approval, RegisterEntry, approve_ocsp_responder, approve_router,
+        terminal_identifier::TerminalIdentifier,
     },
     request::UnverifiedRequest,
 };
@@ -116,4 +118,24 @@ async fn an_authority_with_2048_bits_is_not_made() {
     let root = &made.root.authority;
     assert!(root.issue(&record, approved, now(), &SystemRandomness).await.is_err());
     assert!(record.intentions().is_empty());
+}
+
+#[tokio::test]
+async fn a_draft_that_another_key_signs_is_no_certificate() {
+    let made = ceremony().await;
+    let terminals = &made.find("terminals").unwrap().authority;
+    let draft = || {
+        let issuer = terminals.issuer();
+        let serial = Serial::from_octets(&[0x4b; 16]).unwrap();
+        let responder = SoftwareKey::generate_p256().unwrap();
+        let profile = Profile::shipped("ocsp_responder").unwrap();
+        let approved = approve_ocsp_responder(terminals, &responder, &profile).unwrap();
+        Draft::new(&issuer, approved, serial, (now(), now() + time::Duration::DAY)).unwrap()
+    };
+    let record = MemoryRecord::default();
+    let stranger = SoftwareKey::generate_p256().unwrap();
+    let refused = draft().sign(&stranger, &record, now()).await;
+    assert!(matches!(refused, Err(IssuanceError::FaultySignature(_))));
+    assert!(record.certificates().is_empty());
+    draft().sign(&**terminals.key(), &record, now()).await.unwrap();
 }
