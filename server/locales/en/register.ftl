@@ -122,6 +122,7 @@ register-letter-title = Your activation code
 register-letter-once = This page is shown only once. Print it now and post it to the address below. Do not mail or fax it.
 register-letter-to = { $name }
 register-letter-text = The application was approved. Create the administrator's account with the activation code below.
+register-letter-text-further = A further administrator's account can be made for your facility. Create it with the activation code below.
 register-letter-until = Good until
 register-letter-code = Activation code
 register-letter-step-open = Open { $address }

@@ -122,6 +122,7 @@ register-letter-title = 利用開始のご案内
 register-letter-once = このページは一度しか表示できません。いま印刷し、下の住所へ郵送してください。メールやFAXで送らないでください。
 register-letter-to = { $name } 御中
 register-letter-text = 参加の申請を承認しました。下の利用開始コードで、管理者のアカウントを作成してください。
+register-letter-text-further = 貴施設の管理者のアカウントを新たに作成できます。下の利用開始コードで作成してください。
 register-letter-until = 有効期限
 register-letter-code = 利用開始コード
 register-letter-step-open = 次のアドレスを開きます：{ $address }

@@ -218,7 +218,7 @@ pub async fn approve(
         Ok(Audited::new(Ok(organisation_id), entry))
     })?;
     let organisation_id = outcome.map_err(RegisterError::Refused)?;
-    Ok(letter.to(organisation_id))
+    Ok(letter.to(organisation_id, false))
 }
 
 fn draw(random: &dyn Randomness) -> Result<Vec<String>, RandomnessError> {

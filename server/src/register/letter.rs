@@ -31,6 +31,8 @@ pub struct Letter {
     pub code: Zeroizing<String>,
     /// Until when it is good.
     pub expires_at: OffsetDateTime,
+    /// Whether the organisation has had an administrator before.
+    pub further: bool,
 }
 
 /// A code drawn for a letter that is about to be made.
@@ -64,9 +66,9 @@ impl LetterCode {
     }
 
     /// The letter, to be printed.
-    pub(super) fn to(&self, organisation_id: String) -> Letter {
+    pub(super) fn to(&self, organisation_id: String, further: bool) -> Letter {
         let (code, expires_at) = (self.code.to_print(), self.expires_at);
-        Letter { organisation_id, code, expires_at }
+        Letter { organisation_id, code, expires_at, further }
     }
 }
 
@@ -134,7 +136,8 @@ pub async fn issue(
         Ok(Audited::new(Ok(()), entry))
     })?;
     outcome.map_err(RegisterError::Refused)?;
-    Ok(letter.to(organisation_id.to_owned()))
+    let further = matches!(purpose, Purpose::Further { .. });
+    Ok(letter.to(organisation_id.to_owned(), further))
 }
 
 async fn refusal(

@@ -403,6 +403,7 @@ struct LetterPage {
     address: String,
     code: Zeroizing<String>,
     activate_url: String,
+    further: bool,
     dated: String,
     expires_at: String,
 }
@@ -427,6 +428,7 @@ pub(super) async fn letter_page(
         postal_code: found.postal_code,
         address: found.address,
         code: letter.code,
+        further: letter.further,
         activate_url: format!("{}/activate", app.names().public),
         dated: when::shown(app.now(), lang),
         expires_at: when::shown(letter.expires_at, lang),

@@ -1,13 +1,13 @@
 //! Renders the pages that people meet to PNG, in both languages.
 //!
-//! `cargo run -p sekisho-tests --bin screenshots -- FOLDER`
+//! `cargo build --workspace --bins && target/debug/screenshots FOLDER`
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use sekisho::demo::{console::ConsoleUser, desk::Desk};
+use sekisho::demo::{console::ConsoleUser, desk::Desk, walk};
 use sekisho_tests::{Desktop, Door};
-use thirtyfour::{Cookie, WebDriver};
+use thirtyfour::{By, Cookie, WebDriver, prelude::ElementQueryable};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -22,6 +22,7 @@ async fn main() -> anyhow::Result<()> {
     let (terminal, public) = (&origins.terminal, &origins.public);
     let driver = &desktop.chromium.driver;
     let before = [
+        ("landing", format!("{public}/")),
         ("apply", format!("{public}/apply")),
         ("activate", format!("{public}/activate")),
         ("console-login", format!("{public}/console/login")),
@@ -60,7 +61,20 @@ async fn shoot(
     for language in ["ja", "en"] {
         driver.goto(&format!("{switch}/?lang={language}")).await?;
         driver.goto(url).await?;
-        let path = out.join(format!("{name}-{language}.png"));
+        capture(driver, out, &format!("{name}-{language}")).await?;
+    }
+    Ok(())
+}
+
+/// The page that is open, from top to bottom, as wide as on a desk and as on a telephone.
+async fn capture(driver: &WebDriver, out: &Path, name: &str) -> anyhow::Result<()> {
+    for (width, suffix) in [(1280, ""), (390, "-narrow")] {
+        driver.set_window_rect(0, 0, width, 800).await?;
+        let height = driver.execute("return document.documentElement.scrollHeight", vec![]).await?;
+        let height: u32 = height.convert()?;
+        // The frame of the window takes part of the height.
+        driver.set_window_rect(0, 0, width, height + 160).await?;
+        let path = out.join(format!("{name}{suffix}.png"));
         driver.screenshot(&path).await?;
         println!("{}", path.display());
     }
@@ -105,6 +119,15 @@ async fn console(desktop: &Desktop, out: &Path) -> anyhow::Result<()> {
             shoot(driver, out, public, name, &format!("{public}{path}")).await?;
         }
     }
+    let names = ("監査　役", "カンサ　ヤク");
+    let auditor = walk::appoint(&scene.stage, operator, "auditor1", names, "auditor").await?;
+    become_user(driver, &auditor, public).await?;
+    shoot(driver, out, public, "audit", &format!("{public}/console/audit")).await?;
+    let record = driver.find(By::Css("main a[href^='/console/audit/']")).await?;
+    let record = record.attr("href").await?.context("the trail shows no record")?;
+    shoot(driver, out, public, "audit-record", &format!("{public}{record}")).await?;
+    letters(driver, out, public, &scene.operators.officer, &clinic.identifier).await?;
+
     let form = [("change", "suspend"), ("reason", "定期点検のため")];
     operator.submit(&status, &form).await?.expect_success()?;
     become_user(driver, &clinic.administrator, public).await?;
@@ -112,6 +135,26 @@ async fn console(desktop: &Desktop, out: &Path) -> anyhow::Result<()> {
         [("suspended-console", "/console"), ("suspended-terminals", "/console/terminals")]
     {
         shoot(driver, out, public, name, &format!("{public}{path}")).await?;
+    }
+    Ok(())
+}
+
+/// A further letter to a facility, in both languages: each is a letter of its own.
+async fn letters(
+    driver: &WebDriver,
+    out: &Path,
+    public: &str,
+    officer: &ConsoleUser,
+    facility: &str,
+) -> anyhow::Result<()> {
+    become_user(driver, officer, public).await?;
+    for language in ["ja", "en"] {
+        driver.goto(&format!("{public}/?lang={language}")).await?;
+        driver.goto(&format!("{public}/console/organisations/{facility}")).await?;
+        driver.find(By::Id("reason")).await?.send_keys("管理者の交代").await?;
+        driver.find(By::Css("form[action$='/further-letter'] button")).await?.click().await?;
+        driver.query(By::Id("letter-address")).first().await?;
+        capture(driver, out, &format!("letter-{language}")).await?;
     }
     Ok(())
 }

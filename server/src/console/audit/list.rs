@@ -38,7 +38,8 @@ struct Line {
     actor_id: String,
     role: String,
     organisation_id: String,
-    address: String,
+    /// Address, machine, terminal or process: whichever the record names first.
+    place: String,
 }
 
 struct Chain {
@@ -146,6 +147,10 @@ fn line(record: &Record, text: &Text) -> Line {
         actor_id: columns.actor_id.clone().unwrap_or_default(),
         role: if role.is_empty() { role } else { text.t(Role::name_key(&role)) },
         organisation_id: columns.organisation_id.clone().unwrap_or_default(),
-        address: word("address"),
+        place: ["address", "host", "terminal", "node"]
+            .map(word)
+            .into_iter()
+            .find(|place| !place.is_empty())
+            .unwrap_or_default(),
     }
 }
