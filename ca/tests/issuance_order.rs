@@ -17,7 +17,7 @@ use sekisho_key::{
     SystemRandomness,
 };
 use sekisho_pki::encoding::{serial::Serial, signed_object::SignedObject};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 type Diary = Arc<Mutex<Vec<String>>>;
 
@@ -127,7 +127,7 @@ async fn authority(diary: &Diary, behaviour: Behaviour, publication: &str) -> Au
         network: "Network".to_owned(),
         publication_base: "http://plain.example".to_owned(),
     };
-    let made = make_authority(now(), &SystemRandomness, &names).await.unwrap();
+    let made = make_authority(now(), &SystemRandomness, &names, Duration::days(2)).await.unwrap();
     let servers = made.find("servers").unwrap();
     let key = WatchedKey { key: servers.key.clone(), diary: diary.clone(), behaviour };
     Authority::new(

@@ -28,7 +28,7 @@ use sekisho_store::{
     audit::{Actor, Audited, Entry},
     sql, terminal, transaction,
 };
-use time::{OffsetDateTime, macros::datetime};
+use time::{Duration, OffsetDateTime, macros::datetime};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -103,7 +103,7 @@ async fn authorities(store: &Store, config: &Config, now: OffsetDateTime) -> Aut
         network: "Test Network".to_owned(),
         publication_base: config.host_names().origins(8443, 8080).plain,
     };
-    let made = make_authority(now, &SystemRandomness, &names).await.unwrap();
+    let made = make_authority(now, &SystemRandomness, &names, Duration::days(4)).await.unwrap();
     fill_register(store, &made, now).await.unwrap();
     let responder = |made: &MadeAuthority| {
         let (certificate, key) = made.ocsp_responder.as_ref().unwrap();

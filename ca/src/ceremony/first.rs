@@ -113,12 +113,11 @@ pub enum CeremonyError {
     Registration(#[from] RegistrationError),
 }
 
-/// How long the first CRL of an issuing authority lives; the running server replaces it daily.
-const FIRST_CRL_VALIDITY: Duration = Duration::days(4);
 const ROOT: &str = "root";
 
 /// Makes a root (P-384), the issuing authorities (P-256) with their OCSP responders, and their
-/// first CRLs.
+/// first CRLs. Those of the issuing authorities are in force for `crl_validity`, as the ones that
+/// follow them; the root's, signed offline, for [`MOST_ROOT_VALIDITY`].
 ///
 /// # Errors
 /// [`CeremonyError`]: nothing was made.
@@ -126,6 +125,7 @@ pub async fn make_authority(
     now: OffsetDateTime,
     rng: &dyn Randomness,
     names: &CeremonyNames,
+    crl_validity: Duration,
 ) -> Result<MadeAuthorities, CeremonyError> {
     let now = now.replace_nanosecond(0).unwrap_or(now);
     let mut keys = BTreeMap::from([(ROOT.to_owned(), Arc::new(SoftwareKey::generate_p384()?))]);
@@ -134,7 +134,7 @@ pub async fn make_authority(
             keys.insert(name, Arc::new(SoftwareKey::generate_p256()?));
         }
     }
-    let plan = plan(now, names)?;
+    let plan = plan(now, names, crl_validity)?;
     let public =
         |(name, key): (&String, &Arc<SoftwareKey>)| (name.clone(), key.public_key_der().to_vec());
     let material =
@@ -201,7 +201,11 @@ pub async fn issue_ocsp_certificate<R: Record + ?Sized>(
     Ok(authority.issue(record, approved, now, rng).await?)
 }
 
-fn plan(now: OffsetDateTime, names: &CeremonyNames) -> Result<Plan, CeremonyError> {
+fn plan(
+    now: OffsetDateTime,
+    names: &CeremonyNames,
+    crl_validity: Duration,
+) -> Result<Plan, CeremonyError> {
     let base = names.publication_base.trim_end_matches('/');
     let mut plan = Plan::begin("init", now, &names.organisation, base)?;
     let all = || std::iter::once((ROOT, "Root CA")).chain(ISSUING);
@@ -231,7 +235,7 @@ fn plan(now: OffsetDateTime, names: &CeremonyNames) -> Result<Plan, CeremonyErro
         plan.add_certificate(planned(profile, id, id, &responder(id), ends))?;
     }
     for (id, _) in all() {
-        let validity = if id == ROOT { MOST_ROOT_VALIDITY } else { FIRST_CRL_VALIDITY };
+        let validity = if id == ROOT { MOST_ROOT_VALIDITY } else { crl_validity };
         plan.add_crl(PlannedCrl {
             issuer: id.to_owned(),
             number: 1,

@@ -13,7 +13,7 @@ use sekisho_pki::{
     national::facility_identifier::FacilityIdentifier,
     signature,
 };
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::{ApprovedRequest, Draft, IssuanceError};
 use crate::{
@@ -40,7 +40,7 @@ async fn ceremony() -> MadeAuthorities {
         network: "Network".to_owned(),
         publication_base: BASE.to_owned(),
     };
-    make_authority(now(), &SystemRandomness, &names).await.unwrap()
+    make_authority(now(), &SystemRandomness, &names, Duration::days(2)).await.unwrap()
 }
 
 /// An authority for routers with this key, under the root of the ceremony.

@@ -74,7 +74,7 @@ impl World {
             network: "Example Healthcare Network G1".to_owned(),
             publication_base: "http://plain.sekisho.localhost:8080".to_owned(),
         };
-        let made = make_authority(now, &SystemRandomness, &names).await.unwrap();
+        let made = make_authority(now, &SystemRandomness, &names, Duration::days(2)).await.unwrap();
         let world = Self { folder: tempfile::tempdir().unwrap(), made, now };
         world.pem("root.pem", "CERTIFICATE", &world.made.root.certificate.der);
         world.pem("root.crl", "X509 CRL", &world.made.root.crl_der);

@@ -159,6 +159,7 @@ pub async fn create(
             network: plan.network.clone(),
             publication_base: names.plain.clone(),
         },
+        config.authority().crl_validity(),
     )
     .await?;
     let passphrase = machine_passphrase(random)?;

@@ -248,6 +248,20 @@ async fn a_silent_client_is_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn first_lists_are_in_force_as_long_as_configured_and_the_offline_ones_a_year() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("instance");
+    make(&plan(&dir, |settings| settings.authority.crl_hours = 30)).await.unwrap();
+    let config = Config::read(&dir).unwrap();
+    let store = sekisho_store::Store::open(config.instance().database(), "n").await.unwrap();
+    let issuing = sekisho_ca::ceremony::ISSUING.map(|(id, _)| (id, time::Duration::hours(30)));
+    for (id, expected) in issuing.into_iter().chain([("root", time::Duration::days(366))]) {
+        let crl = sekisho_store::crl::latest(&mut store.read(), id).await.unwrap().unwrap();
+        assert_eq!(crl.next_update - crl.this_update, expected, "{id}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn init_refuses_a_folder_that_is_not_empty_and_touches_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("instance");
