@@ -77,6 +77,13 @@ pub enum RecordError {
     /// Nothing was written.
     #[error("what the certificate was approved on does not hold any more")]
     NoLongerApproved,
+    /// The issuer's own certificate was taken back: it signs nothing any more. The refusal is
+    /// recorded, nothing else was written.
+    #[error("authority {issuer_id} was revoked and issues no more certificates")]
+    IssuerRevoked {
+        /// The issuer.
+        issuer_id: String,
+    },
     /// Nothing was written, or it is not known whether it was: nothing may be signed.
     #[error("the record of certificates is not available")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -145,6 +152,7 @@ pub trait Record: Send + Sync {
     /// Writes down what will be signed next.
     ///
     /// # Errors
+    /// [`RecordError::NoLongerApproved`], [`RecordError::IssuerRevoked`],
     /// [`RecordError::Unavailable`].
     async fn record_intention(&self, intention: &Intention) -> Result<(), RecordError>;
 

@@ -58,8 +58,10 @@ pub fn all(tls: Arc<Tls>, passphrase: SecretString) -> Vec<Job> {
         Job::new("server-certificates", Duration::from_secs(3600), Runs::OnEachNode, move |app| {
             let (tls, passphrase) = (Arc::clone(&tls), passphrase.clone());
             async move {
-                renew_server_certificates(&app, &tls, &passphrase).await?;
-                Ok(renew_ocsp_responders(&app, &passphrase).await?)
+                // The responders of the other authorities are renewed whatever became of the names.
+                let names = renew_server_certificates(&app, &tls, &passphrase).await;
+                renew_ocsp_responders(&app, &passphrase).await?;
+                Ok(names?)
             }
         }),
     ]

@@ -52,6 +52,7 @@ impl From<StoreError> for EstError {
             }
             StoreError::AlreadyExists { .. }
             | StoreError::Migration(_)
+            | StoreError::IssuerRevoked { .. }
             | StoreError::Unplaced { .. }
             | StoreError::Corrupt { .. } => Self::internal(&error),
         }

@@ -106,6 +106,7 @@ impl From<StoreError> for OAuthError {
             }
             StoreError::AlreadyExists { .. }
             | StoreError::Migration(_)
+            | StoreError::IssuerRevoked { .. }
             | StoreError::Unplaced { .. }
             | StoreError::Corrupt { .. } => Self::internal(&error),
         }

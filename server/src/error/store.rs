@@ -12,6 +12,7 @@ impl From<StoreError> for PageError {
             }
             StoreError::AlreadyExists { .. }
             | StoreError::Migration(_)
+            | StoreError::IssuerRevoked { .. }
             | StoreError::Unplaced { .. }
             | StoreError::Corrupt { .. } => Self::internal(&error),
         }
@@ -26,6 +27,7 @@ impl From<StoreError> for Problem {
             }
             StoreError::AlreadyExists { .. }
             | StoreError::Migration(_)
+            | StoreError::IssuerRevoked { .. }
             | StoreError::Unplaced { .. }
             | StoreError::Corrupt { .. } => Self::internal(&error),
         }

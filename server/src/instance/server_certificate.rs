@@ -11,7 +11,7 @@ use sekisho_ca::{
     ceremony::{CeremonyError, issue_ocsp_certificate},
     issuance::IssuanceError,
     profile::{Profile, ProfileError},
-    record::Record,
+    record::{Record, RecordError},
     registration::{self, RegistrationError},
 };
 use sekisho_key::{KeyError, Randomness, SoftwareKey};
@@ -147,7 +147,16 @@ pub async fn renew_ocsp_responders(
     // An authority that has ended answers with the last responder that it certified.
     for authority in app.authority().living(now) {
         let when = (now, app.random());
-        renew_ocsp_responder(&folder, authority, passphrase, app.store(), when).await?;
+        match renew_ocsp_responder(&folder, authority, passphrase, app.store(), when).await {
+            // The present one says `revoked` as long as it is good. After that nobody who judges
+            // the authority's certificates comes so far as to ask.
+            Err(ServerCertificateError::Responder(CeremonyError::Issuance(
+                IssuanceError::Record(RecordError::IssuerRevoked { issuer_id }),
+            ))) => {
+                tracing::warn!(issuer = issuer_id, "revoked authority: OCSP responder not renewed");
+            }
+            outcome => outcome?,
+        }
     }
     // Read again even if nothing was due: another process of this folder may have renewed.
     let responders = app

@@ -21,6 +21,12 @@ pub enum StoreError {
     /// known whether it was.
     #[error("the commit that the change shared with others failed")]
     SharedCommit(#[source] Arc<StoreError>),
+    /// The authority was taken back and issues no more certificates; the refusal is recorded.
+    #[error("authority {issuer_id} was revoked")]
+    IssuerRevoked {
+        /// The authority.
+        issuer_id: String,
+    },
     /// The schema could not be brought up to date.
     #[error("the database schema could not be brought up to date")]
     Migration(#[source] sqlx::migrate::MigrateError),

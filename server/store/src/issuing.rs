@@ -30,7 +30,7 @@ use self::{
 };
 use crate::{
     Store, StoreError, Tx,
-    audit::{Actor, Entry},
+    audit::Entry,
     certificate::{Intention, Signed},
 };
 
@@ -79,6 +79,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::AlreadyExists`]: something was to be signed under this serial number before.
+    /// [`StoreError::IssuerRevoked`]: nothing may be signed under this authority any more.
     /// [`StoreError::Unavailable`] also when the serial number was not reserved.
     pub async fn record_intention(
         &self,
@@ -162,12 +163,12 @@ impl Record for Store {
 
     async fn record_intention(&self, intention: &record::Intention) -> Result<(), RecordError> {
         let step = Step::Intend(Intend::of(intention));
-        self.issuing.committer.commit(step).await.map(drop).map_err(unavailable)
+        self.issuing.committer.commit(step).await.map(drop).map_err(not_written)
     }
 
     async fn record_certificate(&self, certificate: &IssuedCertificate) -> Result<(), RecordError> {
         let step = Step::Keep(Keep::of(certificate));
-        self.issuing.committer.commit(step).await.map(drop).map_err(unavailable)
+        self.issuing.committer.commit(step).await.map(drop).map_err(not_written)
     }
 }
 
@@ -176,26 +177,26 @@ fn refused(error: StoreError, issuer_id: &str, serial: &Serial) -> RecordError {
         StoreError::AlreadyExists { .. } => {
             RecordError::SerialTaken { issuer_id: issuer_id.to_owned(), serial: serial.clone() }
         }
-        other => unavailable(other),
+        other => not_written(other),
     }
 }
 
-fn unavailable(error: StoreError) -> RecordError {
-    RecordError::Unavailable(Box::new(error))
+fn not_written(error: StoreError) -> RecordError {
+    match error {
+        StoreError::IssuerRevoked { issuer_id } => RecordError::IssuerRevoked { issuer_id },
+        other => RecordError::Unavailable(Box::new(other)),
+    }
 }
 
-/// The audit record of a step.
-fn entry(
-    act: &'static str,
+/// The audit record of a step, with what it is about.
+fn about(
+    entry: Entry,
     issuer_id: &str,
     serial: &[u8],
     profile: &str,
     (organisation_id, terminal_id): (Option<&str>, Option<&str>),
-    at: OffsetDateTime,
 ) -> Entry {
-    let mut entry = Entry::done(act, Actor::System, at)
-        .on("certificate", name_of(issuer_id, serial))
-        .fact("profile", profile);
+    let mut entry = entry.on("certificate", name_of(issuer_id, serial)).fact("profile", profile);
     if let Some(id) = organisation_id {
         entry = entry.at_organisation(id);
     }

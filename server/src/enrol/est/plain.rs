@@ -21,6 +21,8 @@ pub(super) enum Course {
     ToConclude(Box<IssuedCertificate>),
     /// Nowhere: the right was gone, or the key has a certificate. Nothing was written.
     Unusual,
+    /// Nowhere: the authority was taken back. Only that is recorded, and the right is unused.
+    IssuerRevoked,
 }
 
 /// Issues by a right. `used` is recorded with its use, `concludes` with the certificate.
@@ -39,6 +41,7 @@ pub(super) async fn issue(
         Ok(issued) if enrolment.is_concluded() => Ok(Course::Issued(issued.der)),
         Ok(issued) => Ok(Course::ToConclude(Box::new(issued))),
         Err(IssuanceError::Record(RecordError::NoLongerApproved)) => Ok(Course::Unusual),
+        Err(IssuanceError::Record(RecordError::IssuerRevoked { .. })) => Ok(Course::IssuerRevoked),
         Err(error) => Err(error.into()),
     }
 }

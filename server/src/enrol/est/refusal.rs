@@ -3,7 +3,10 @@
 //! The text is shown by the agent on the PC, to whoever stands there: where, what, what next.
 
 use http::StatusCode;
-use sekisho_ca::{issuance::IssuanceError, registration::RegistrationError, request::RequestError};
+use sekisho_ca::{
+    issuance::IssuanceError, record::RecordError, registration::RegistrationError,
+    request::RequestError,
+};
 use sekisho_store::enrolment_code::CodeRefusal;
 
 use crate::{enrol::registration::ApprovalError, error::est::EstError};
@@ -77,6 +80,16 @@ pub(super) fn under_way() -> EstError {
             "enrolment: the certificate for this code is being issued; try again in a moment",
         )
     }
+}
+
+/// Our authority was taken back. Trying again helps only when there is another: no `Retry-After`.
+pub(super) fn issuer_revoked() -> EstError {
+    EstError::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "enrolment: the authority that certifies terminals was revoked, and nothing is issued \
+         under it any more. Nothing is wrong with this PC: wait for word from the operating body, \
+         then ask the facility's administrator for a new code",
+    )
 }
 
 /// The other end of a renewal has no certificate that counts.
@@ -180,6 +193,7 @@ impl From<IssuanceError> for EstError {
     /// Ours to mend, each of them. What was begun is in the record, and the same key may ask again.
     fn from(error: IssuanceError) -> Self {
         match &error {
+            IssuanceError::Record(RecordError::IssuerRevoked { .. }) => issuer_revoked(),
             IssuanceError::Record(_) | IssuanceError::Sign(_) => {
                 tracing::error!(
                     error = %crate::error::page::Chain(&error),

@@ -99,6 +99,10 @@ pub async fn post(
         Course::Issued(der) => der,
         Course::ToConclude(issued) => enrolment.fulfil(&issued).await?,
         Course::Unusual => enrolment.unusual_course(&request, refusals).await?,
+        Course::IssuerRevoked => {
+            let _ = tries::charge(&app, refusals).await?;
+            return Err(refusal::issuer_revoked());
+        }
     };
     message::certificates(message::CERTS_ONLY, &[&der])
 }

@@ -63,6 +63,7 @@ pub async fn post(
             return message::certificates(message::CERTS_ONLY, &[&der]);
         }
         Course::Unusual => {}
+        Course::IssuerRevoked => return Err(refusal::issuer_revoked()),
     }
     // A key that has a certificate, or a refusal.
     let decision = transaction!(app.store(), ApprovalError, |tx| {

@@ -374,6 +374,32 @@ async fn an_expired_code_and_a_revoked_terminal_give_nothing() {
     assert!(certificates(&test, TERMINAL).await.is_empty());
 }
 
+#[tokio::test]
+async fn a_revoked_authority_gives_nothing_and_leaves_the_code_unused() {
+    let test = instance().await;
+    let code = new_code(&test, TERMINAL).await;
+    let mine =
+        Ask::enrol(TERMINAL, &code, &csr(&key(), &Name::default())).send(&test).await.certificate();
+    let code = new_code(&test, OTHER).await;
+    let at = test.app.now();
+    change!(test, |tx| revocation::revoke_issuer(tx, "terminals", 2, at).await?);
+
+    let (key, der) = (key(), |key: &SoftwareKey| csr(key, &Name::default()));
+    for _ in 0..2 {
+        let answer = Ask::enrol(OTHER, &code, &der(&key)).send(&test).await;
+        answer.is_refused(StatusCode::SERVICE_UNAVAILABLE, "was revoked");
+        assert!(!answer.headers.contains_key(header::RETRY_AFTER), "waiting does not help");
+    }
+    Ask::renew(&mine, &der(&key)).send(&test).await.is_refused(StatusCode::FORBIDDEN, "revoked");
+    assert!(certificates(&test, OTHER).await.is_empty());
+    assert_eq!(certificates(&test, TERMINAL).await.len(), 1);
+    let refusals =
+        acts(&test).await.into_iter().filter(|a| a == "certificate.intend:issuer_revoked");
+    assert_eq!(refusals.count(), 2);
+    let kept = enrolment_code::latest(&mut test.app.store().read(), OTHER).await.unwrap().unwrap();
+    assert!(kept.used_at.is_none(), "{kept:?}");
+}
+
 async fn revoke(test: &TestApp) {
     let revocation =
         terminal::Revocation { crl_reason: 1, note: "x", person_id: Some("p"), at: test.app.now() };

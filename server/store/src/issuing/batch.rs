@@ -2,7 +2,8 @@
 //!
 //! What a step rests on is asked for by the statement that writes it, so that nothing can change
 //! between. A step whose ground has gone writes nothing (an intention) or is not concluded (a
-//! certificate, which is kept in any case), and the answer says so.
+//! certificate, which is kept in any case), and the answer says so. An authority that was taken
+//! back intends nothing more: of that only the refusal is written.
 
 use std::collections::HashSet;
 
@@ -10,8 +11,16 @@ use sekisho_ca::record::{self, IssuedCertificate};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Right, entry, name_of};
-use crate::{Queries, Store, StoreError, Tx, audit::Entry, db::sql_rows};
+use super::{Right, about, name_of};
+use crate::{
+    Queries, Store, StoreError, Tx,
+    audit::{Actor, Entry},
+    db::sql_rows,
+    sql,
+};
+
+/// Act of an intention's record.
+const INTEND: &str = "certificate.intend";
 
 /// One durable step.
 #[derive(Debug)]
@@ -61,16 +70,30 @@ impl Intend {
         }
     }
 
-    fn entry(&self) -> Entry {
-        entry(
-            "certificate.intend",
-            &self.issuer_id,
-            &self.serial,
-            &self.profile,
-            (self.organisation_id.as_deref(), self.terminal_id.as_deref()),
-            self.at,
-        )
+    fn about(&self, entry: Entry) -> Entry {
+        let subscriber = (self.organisation_id.as_deref(), self.terminal_id.as_deref());
+        about(entry, &self.issuer_id, &self.serial, &self.profile, subscriber)
     }
+
+    fn entry(&self) -> Entry {
+        self.about(Entry::done(INTEND, Actor::System, self.at))
+    }
+
+    /// What is written in place of an intention under an authority that was taken back.
+    fn refusal(&self) -> Entry {
+        self.about(Entry::refused(INTEND, Actor::System, self.at, "issuer_revoked"))
+    }
+}
+
+/// What became of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Written, and what it rests on held.
+    Held,
+    /// What it rests on has gone.
+    NotHeld,
+    /// Not written: its authority was taken back.
+    IssuerRevoked,
 }
 
 /// A certificate, and the right that it fulfils. Profile and subscriber stand in its intention.
@@ -106,8 +129,8 @@ impl Keep {
     }
 }
 
-/// Commits all of the steps, or none; answers of each whether what it rests on held.
-pub(super) async fn write(store: &Store, steps: &[Step]) -> Result<Vec<bool>, StoreError> {
+/// Commits all of the steps, or none; answers of each what became of it.
+pub(super) async fn write(store: &Store, steps: &[Step]) -> Result<Vec<Outcome>, StoreError> {
     let mut held = vec![true; steps.len()];
     let mut entries = Vec::with_capacity(steps.len() * 2);
     let mut tx = store.begin().await?;
@@ -128,6 +151,10 @@ pub(super) async fn write(store: &Store, steps: &[Step]) -> Result<Vec<bool>, St
         .enumerate()
         .filter_map(|(n, step)| if let Step::Keep(keep) = step { Some((n, keep)) } else { None })
         .collect();
+    let revoked = revoked_issuers(&mut tx, &intended).await?;
+    let (refused, intended): (Vec<_>, Vec<_>) =
+        intended.into_iter().partition(|(_, intend)| revoked.contains(&intend.issuer_id));
+    entries.extend(refused.iter().map(|(_, intend)| intend.refusal()));
     use_rights(&mut tx, &intended, &mut held).await?;
     intend(&mut tx, intended.iter().filter(|(n, _)| held[*n]).map(|(_, i)| *i), &mut entries)
         .await?;
@@ -135,7 +162,25 @@ pub(super) async fn write(store: &Store, steps: &[Step]) -> Result<Vec<bool>, St
     fulfil_rights(&mut tx, &kept, &mut held, &mut entries).await?;
     tx.append_audit(&entries).await?;
     tx.finish().await?;
-    Ok(held)
+    let mut outcomes: Vec<Outcome> =
+        held.into_iter().map(|held| if held { Outcome::Held } else { Outcome::NotHeld }).collect();
+    for (n, _) in refused {
+        outcomes[n] = Outcome::IssuerRevoked;
+    }
+    Ok(outcomes)
+}
+
+/// Authorities that were taken back: a handful of rows in the life of an operating body, so that
+/// all are read rather than asked for by name.
+async fn revoked_issuers(
+    tx: &mut Tx,
+    intended: &[(usize, &Intend)],
+) -> Result<HashSet<String>, StoreError> {
+    if intended.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let revoked: Vec<(String,)> = tx.fetch_all(sql("SELECT issuer_id FROM revoked_issuer")).await?;
+    Ok(revoked.into_iter().map(|(issuer_id,)| issuer_id).collect())
 }
 
 /// All steps of one certificate in a transaction of somebody else's.
@@ -438,13 +483,12 @@ async fn keep(
             })?;
         let subscriber = (row.organisation_id.as_deref(), row.terminal_id.as_deref());
         entries.push(
-            entry(
-                "certificate.issue",
+            about(
+                Entry::done("certificate.issue", Actor::System, keep.at),
                 &keep.issuer_id,
                 &keep.serial,
                 &row.profile,
                 subscriber,
-                keep.at,
             )
             .fact("certificate_sha256", hex::encode(keep.fingerprint)),
         );

@@ -13,7 +13,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::batch::{self, Step};
+use super::batch::{self, Outcome, Step};
 use crate::{Attempts, Store, StoreError};
 
 /// Steps that share a commit at most.
@@ -100,6 +100,9 @@ impl Committer {
     }
 
     /// Waits until the step is durable; answers whether what it rests on held.
+    ///
+    /// # Errors
+    /// [`StoreError::IssuerRevoked`]: not written, its authority was taken back.
     pub(super) async fn commit(&self, step: Step) -> Result<bool, StoreError> {
         let (told, outcome) = oneshot::channel();
         let gone = || StoreError::Unavailable(sqlx::Error::PoolClosed);
@@ -171,7 +174,7 @@ impl Task {
     async fn commit(&self, waiting: Vec<Waiting>) {
         let (steps, told): (Vec<_>, Vec<_>) = waiting.into_iter().map(|w| (w.step, w.told)).unzip();
         let outcomes: Vec<Result<bool, StoreError>> = match self.write(&steps).await {
-            Ok(held) => held.into_iter().map(Ok).collect(),
+            Ok(outcomes) => steps.iter().zip(outcomes).map(|(s, o)| told_of(s, o)).collect(),
             Err(error) if steps.len() == 1 => vec![Err(error)],
             Err(error) if lost(&error) => {
                 let error = Arc::new(error);
@@ -182,7 +185,7 @@ impl Task {
                 let mut outcomes = Vec::with_capacity(steps.len());
                 for step in &steps {
                     let alone = self.write(std::slice::from_ref(step)).await;
-                    outcomes.push(alone.map(|held| held == [true]));
+                    outcomes.push(alone.and_then(|outcome| told_of(step, outcome[0])));
                 }
                 outcomes
             }
@@ -194,9 +197,9 @@ impl Task {
     }
 
     /// Writes the steps as one transaction and repeats it when it met another one.
-    async fn write(&self, steps: &[Step]) -> Result<Vec<bool>, StoreError> {
+    async fn write(&self, steps: &[Step]) -> Result<Vec<Outcome>, StoreError> {
         let mut attempts = Attempts::new();
-        let held = loop {
+        let outcomes = loop {
             match batch::write(&self.store, steps).await {
                 Err(StoreError::Conflict(_)) if attempts.again().await => {}
                 outcome => break outcome?,
@@ -204,7 +207,17 @@ impl Task {
         };
         self.counted.commits.fetch_add(1, Ordering::Relaxed);
         self.counted.steps.fetch_add(steps.len() as u64, Ordering::Relaxed);
-        Ok(held)
+        Ok(outcomes)
+    }
+}
+
+/// What whoever waits for a step is told of it.
+fn told_of(step: &Step, outcome: Outcome) -> Result<bool, StoreError> {
+    match (outcome, step) {
+        (Outcome::IssuerRevoked, Step::Intend(intend)) => {
+            Err(StoreError::IssuerRevoked { issuer_id: intend.issuer_id.clone() })
+        }
+        (outcome, _) => Ok(outcome == Outcome::Held),
     }
 }
 

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use super::{
     batch::{Intend, Keep, Step},
     committer::UnderWay,
-    unavailable,
+    not_written,
 };
 use crate::{Store, audit::Entry};
 
@@ -126,7 +126,7 @@ impl Record for Enrolment<'_> {
         match self.store.issuing.committer.commit(step).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(RecordError::NoLongerApproved),
-            Err(error) => Err(unavailable(error)),
+            Err(error) => Err(not_written(error)),
         }
     }
 
@@ -136,7 +136,7 @@ impl Record for Enrolment<'_> {
             entries: vec![self.concludes.clone()],
             ..Keep::of(certificate)
         });
-        let concluded = self.store.issuing.committer.commit(step).await.map_err(unavailable)?;
+        let concluded = self.store.issuing.committer.commit(step).await.map_err(not_written)?;
         self.concluded.store(concluded, Ordering::Release);
         Ok(())
     }

@@ -6,8 +6,11 @@ use sekisho_ca::record::{self, IssuedCertificate, Record, RecordError, Subscribe
 use sekisho_key::SystemRandomness;
 use sekisho_pki::encoding::serial::Serial;
 use sekisho_store::{
-    Store, StoreError, audit, certificate,
+    Store, StoreError,
+    audit::{self, Actor},
+    certificate,
     enrolment_code::{self, Attempt, NewCode},
+    issuer,
     issuing::{Enrolment, Right},
     revocation::{self, Status},
     terminal::{self, Revocation, TerminalStatus},
@@ -24,6 +27,7 @@ on_both! { prepared:
     a_code_is_used_up_with_the_intention_and_tied_with_the_certificate
     of_two_that_bring_one_code_or_one_key_one_goes_on
     what_no_longer_holds_writes_no_intention
+    a_revoked_issuer_intends_nothing_and_uses_no_code_up
     a_certificate_is_kept_though_its_terminal_was_revoked_meanwhile
     older_certificates_have_to_be_taken_back_by_whoever_enrols
     a_renewal_needs_its_certificate_until_the_end
@@ -281,6 +285,60 @@ async fn what_no_longer_holds_writes_no_intention(databases: Databases) {
         assert!(matches!(outcome, Err(RecordError::NoLongerApproved)), "{number}: {outcome:?}");
         assert!(!is_intended(store, number).await);
     }
+}
+
+async fn a_revoked_issuer_intends_nothing_and_uses_no_code_up(databases: Databases) {
+    newcomers(&databases.one, 1..9).await;
+    let other = Serial::from_octets(&[0x4b, 99]).unwrap();
+    change!(databases.one, |tx| issuer::add(tx, "routers", &[0x30], NOW, Actor::System, NOW)
+        .await?);
+    databases.one.reserve_serial("routers", other.as_octets(), NOW).await.unwrap();
+    // The other process takes the authority back while this one issues.
+    let tasks: Vec<_> = (1..8)
+        .map(|number| {
+            let store = databases.one.clone();
+            tokio::spawn(async move {
+                let id = terminal_of(number);
+                enrolment(&store, number).record_intention(&intention(number, &id)).await
+            })
+        })
+        .collect();
+    change!(databases.two, |tx| revocation::revoke_issuer(tx, ISSUER, 2, NOW).await?);
+    let is_refusal = |outcome: &Result<(), RecordError>| matches!(outcome, Err(RecordError::IssuerRevoked { issuer_id }) if issuer_id == ISSUER);
+    let mut refused = 0;
+    for (number, task) in (1..8).zip(tasks) {
+        let outcome = task.await.unwrap();
+        assert!(outcome.is_ok() || is_refusal(&outcome), "{outcome:?}");
+        assert_eq!(is_intended(&databases.two, number).await, outcome.is_ok());
+        assert_eq!(is_unused(&databases.two, number).await, outcome.is_err());
+        refused += usize::from(outcome.is_err());
+    }
+    // Known from now on to each process and by each road; another authority beside it goes on.
+    let id = terminal_of(8);
+    for store in [&databases.one, &databases.two] {
+        let late = enrolment(store, 8);
+        let elsewhere = record::Intention {
+            issuer_id: "routers".to_owned(),
+            serial: other.clone(),
+            ..intention(8, &id)
+        };
+        let wished = intention(8, &id);
+        let (by_code, by_itself, beside) = tokio::join!(
+            late.record_intention(&wished),
+            Record::record_intention(store, &wished),
+            Record::record_intention(store, &elsewhere),
+        );
+        assert!(is_refusal(&by_code) && is_refusal(&by_itself), "{by_code:?} {by_itself:?}");
+        // The second process finds the first one's row, which is another refusal.
+        assert_eq!(beside.is_ok(), std::ptr::eq(store, &databases.one), "{beside:?}");
+    }
+    assert!(is_unused(&databases.one, 8).await && !is_intended(&databases.one, 8).await);
+    let records = audit::list(&mut databases.one.read(), "", None, 100).await.unwrap();
+    let told = records
+        .iter()
+        .map(|record| serde_json::from_slice::<serde_json::Value>(&record.canonical).unwrap())
+        .filter(|form| form["act"] == "certificate.intend" && form["reason"] == "issuer_revoked");
+    assert_eq!(told.count(), refused + 4);
 }
 
 async fn a_certificate_is_kept_though_its_terminal_was_revoked_meanwhile(databases: Databases) {
