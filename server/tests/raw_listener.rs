@@ -405,6 +405,40 @@ async fn a_stop_is_told_to_http_2_and_ends_when_the_client_has_heard() {
     running.end().await;
 }
 
+/// curl, which takes a stream that is reset for a failure whatever was answered before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_nobody_wanted_does_not_cost_the_answer_over_http_2() {
+    const ROUNDS: usize = 8;
+    let running = Running::start(60).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (large, small) = (folder.path().join("large"), folder.path().join("small"));
+    std::fs::write(&large, vec![0; 3_000_000]).unwrap();
+    std::fs::write(&small, "a=b").unwrap();
+    let port = running.ready.tls_port;
+    for (path, body, expected) in [
+        ("/token", &large, "413"),
+        ("/apply", &large, "413"),
+        ("/nosuch", &large, "404"),
+        ("/nosuch", &small, "404"),
+        ("/jwks", &small, "405"),
+        ("/userinfo", &small, "401"),
+    ] {
+        for round in 0..ROUNDS {
+            let mut curl = tokio::process::Command::new("curl");
+            curl.args(["--silent", "--show-error", "--http2", "--insecure", "--max-time", "30"])
+                .args(["--resolve", &format!("{HOST}:{port}:127.0.0.1")])
+                .args(["--data-binary", &format!("@{}", body.display())])
+                .args(["--output", "/dev/null", "--write-out", "%{http_version} %{http_code}"])
+                .arg(format!("https://{HOST}:{port}{path}"));
+            let output = curl.output().await.expect("these tests need curl");
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            let failed = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(said, format!("2 {expected}"), "{path}, round {round}: {failed}");
+        }
+    }
+    running.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_is_too_large_is_answered_and_not_reset() {
     let running = Running::start(60).await;

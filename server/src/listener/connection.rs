@@ -15,7 +15,7 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::Peer;
+use super::{Peer, unread::ReadToEnd};
 use crate::config::Listen;
 
 /// The version of HTTP that a connection speaks.
@@ -60,11 +60,18 @@ pub(super) async fn serve<S>(
     let stream = TokioIo::new(Box::pin(stream));
     let addr = peer.addr;
     let begins = ending.begins.clone();
+    let answered_within = listen.request();
     let handler = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer.clone());
         let (router, begins) = (router.clone(), begins.clone());
         Box::pin(async move {
-            let answer = router.oneshot(request.map(Body::new)).await;
+            let request = request.map(|body| match version {
+                Version::Http1 => Body::new(body),
+                Version::Http2 => {
+                    Body::new(ReadToEnd::new(body, MOST_UNWANTED_OCTETS, answered_within))
+                }
+            });
+            let answer = router.oneshot(request).await;
             answer.map(|mut answer: Response<Body>| {
                 if version == Version::Http1 && begins.is_cancelled() {
                     let close = HeaderValue::from_static("close");

@@ -7,6 +7,7 @@ mod network;
 mod peer;
 mod sockets;
 mod tls;
+mod unread;
 
 #[cfg(test)]
 mod facility_tests;
