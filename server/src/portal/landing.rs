@@ -39,3 +39,41 @@ pub async fn get(State(app): State<App>, page: PageFrame) -> Page<impl Template>
         root_certificate: format!("{}/ca/root.crt", app.names().plain),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::{names::NameRole, router, testing};
+
+    #[tokio::test]
+    async fn the_landing_page_leads_to_each_door_and_shows_the_root_that_is_served() {
+        let test = testing::app().await;
+        let app = &test.app;
+        for (lang, title) in [("ja", "施設の利用を申し込む"), ("en", "Apply for a facility")]
+        {
+            let request = http::Request::get("/")
+                .header(http::header::HOST, "login.sekisho.localhost:8443")
+                .header(http::header::ACCEPT_LANGUAGE, lang)
+                .extension(testing::peer(NameRole::Public, &[]))
+                .body(axum::body::Body::empty())
+                .unwrap();
+            let response = router::public(app).oneshot(request).await.unwrap();
+            assert_eq!(response.status(), http::StatusCode::OK);
+            let page = response.into_body().collect().await.unwrap().to_bytes();
+            let page = String::from_utf8(page.to_vec()).unwrap();
+            assert!(page.contains(title), "{page}");
+            let portal = format!("{}/", app.names().terminal);
+            for door in ["/apply", "/apply/status", "/activate", "/console", &portal] {
+                assert!(page.contains(&format!("href=\"{door}\"")), "{door}: {page}");
+            }
+            let (_, rest) = page.split_once("id=\"root-fingerprint\">").unwrap();
+            let shown = rest.split('<').next().unwrap().replace(' ', "");
+            assert_eq!(shown, fingerprint_hex(app.authority().root_der()));
+            let certificate = format!("{}/ca/root.crt", app.names().plain);
+            assert!(page.contains(&certificate), "{page}");
+        }
+    }
+}

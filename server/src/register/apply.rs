@@ -329,6 +329,9 @@ fn sent_before(
     Ok(Page(ReceiptPage { receipt: earlier.receipt, name, page }).into_response())
 }
 
+/// Where the answer's language switch leads: to the form, where the number is entered again.
+const STATUS_PATH: &str = "/apply/status";
+
 /// The form of `/apply/status`. The number stands in a body, never in an address.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -377,6 +380,7 @@ pub async fn post_status(
     let Some(found) = found else {
         // Whoever has a number that exists is never kept waiting.
         tries::charge(&app, tries::network(app.config(), Door::Receipt, &address)).await??;
+        let page = page.switching_at(STATUS_PATH);
         let body = StatusPage { page, standing: None, unknown: true };
         return Ok((StatusCode::NOT_FOUND, Page(body)).into_response());
     };
@@ -394,5 +398,6 @@ pub async fn post_status(
         applied_at: when::shown(found.created_at, page.text.lang()),
         reason,
     };
+    let page = page.switching_at(STATUS_PATH);
     Ok(Page(StatusPage { page, standing: Some(standing), unknown: false }).into_response())
 }

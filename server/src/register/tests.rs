@@ -156,7 +156,9 @@ async fn an_application_is_checked_approved_and_its_letter_activates_the_facilit
     assert!(!later.contains(code.to_print().as_str()));
 
     let status = ask(app, "POST", "/apply/status", None, format!("receipt={receipt}")).await;
-    assert!(text(status).await.contains("data-status=\"approved\""));
+    let status = text(status).await;
+    assert!(status.contains("data-status=\"approved\""));
+    assert!(status.contains("href=\"/apply/status?lang=en\""), "{status}");
 
     let redeemed = transaction!(app.store(), StoreError, |tx| {
         let outcome = activation_code::redeem(tx, &code.hash(), "p", app.now()).await?;
