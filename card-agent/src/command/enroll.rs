@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use secrecy::SecretString;
@@ -52,10 +52,29 @@ impl Enroll {
         }
         println!("{}: {} ({})", trust.facility.name, trust.terminal.name, trust.terminal.id);
         println!("Enrolled. Next, once as root, the browser's settings:");
-        println!("  sekisho-agent policy --write /etc/chromium/policies/managed/sekisho.json");
+        println!("  {}", policy_line(&place.folder));
         println!("and at each login of this PC's user:");
         println!("  sekisho-agent run");
         Ok(())
+    }
+}
+
+/// The line for root, who has another home: the folder is named in full.
+fn policy_line(folder: &Path) -> String {
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    format!(
+        "sekisho-agent policy --dir {} --write /etc/chromium/policies/managed/sekisho.json",
+        shell_word(&folder.display().to_string())
+    )
+}
+
+/// As a shell reads it as one word (POSIX Shell Command Language, 2.2.2).
+fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    if text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 

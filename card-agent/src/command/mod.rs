@@ -56,7 +56,7 @@ pub enum Failure {
 impl From<PlaceError> for Failure {
     fn from(error: PlaceError) -> Self {
         match error {
-            PlaceError::NotEnrolled(_) => Self::Refused(error.into()),
+            PlaceError::NotEnrolled { .. } => Self::Refused(error.into()),
             error => Self::Local(error.into()),
         }
     }

@@ -7,16 +7,16 @@ use sekisho_pki::encoding::name::only_text;
 use x509_cert::Certificate;
 
 use super::{Failure, local};
-use crate::terminal::place::{Place, read};
+use crate::terminal::place::{Place, read, write_public};
 use crate::terminal::policy::chromium;
 
 /// Print or write the browser policy: no certificate chooser, no prompt.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  sekisho-agent policy\n  sudo sekisho-agent policy --dir ~/.local/share/sekisho-agent --write /etc/chromium/policies/managed/sekisho.json"
+    after_help = "Examples:\n  sekisho-agent policy\n  sudo sekisho-agent policy --dir ~/.local/share/sekisho-agent --write /etc/chromium/policies/managed/sekisho.json\n      ~ is the home of the user who enrolled this PC; root's own holds no enrolment"
 )]
 pub struct Policy {
-    /// Write to this file instead.
+    /// Write to this file instead; its folder is made.
     #[arg(long)]
     write: Option<PathBuf>,
 }
@@ -28,7 +28,7 @@ impl Policy {
         let issuer = only_text(certificate.tbs_certificate().issuer(), COMMON_NAME);
         let text = format!("{:#}\n", chromium(&trust, issuer.as_deref()));
         match self.write {
-            Some(path) => std::fs::write(path, text).map_err(local),
+            Some(path) => Ok(write_public(&path, text.as_bytes())?),
             None => {
                 print!("{text}");
                 Ok(())

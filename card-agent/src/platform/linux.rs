@@ -24,6 +24,11 @@ pub fn foreign_listener(port: u16) -> Option<u32> {
         .map(|row| row.user)
 }
 
+/// Whether we run as root.
+pub fn is_administrator() -> bool {
+    own_user() == Some(0)
+}
+
 fn own_user() -> Option<u32> {
     std::fs::metadata("/proc/self").ok().map(|metadata| metadata.uid())
 }

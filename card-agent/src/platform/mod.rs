@@ -3,7 +3,7 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub use linux::{foreign_listener, is_own_connection};
+pub use linux::{foreign_listener, is_administrator, is_own_connection};
 
 #[cfg(not(target_os = "linux"))]
 mod other {
@@ -15,9 +15,14 @@ mod other {
     }
 
     /// Not known on this system.
+    pub fn is_administrator() -> bool {
+        false
+    }
+
+    /// Not known on this system.
     pub fn foreign_listener(_: u16) -> Option<u32> {
         None
     }
 }
 #[cfg(not(target_os = "linux"))]
-pub use other::{foreign_listener, is_own_connection};
+pub use other::{foreign_listener, is_administrator, is_own_connection};

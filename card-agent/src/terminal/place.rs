@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use sekisho_protocol::trust::TerminalTrust;
 use serde::{Deserialize, Serialize};
 
+use crate::platform;
+
 /// Something in the folder.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
@@ -31,10 +33,13 @@ pub enum PlaceError {
     #[error("the terminal's key cannot be used: {0}")]
     Key(String),
     /// Nothing is enrolled here.
-    #[error(
-        "this PC is not enrolled: {0} is missing; run the enroll line that the administrator gave you"
-    )]
-    NotEnrolled(String),
+    #[error("no enrolment here: {missing} is missing; {remedy}")]
+    NotEnrolled {
+        /// The file that enrolment would have left.
+        missing: String,
+        /// What helps the user who asked.
+        remedy: &'static str,
+    },
 }
 
 /// What was enrolled, and where.
@@ -136,7 +141,10 @@ impl Place {
     fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, PlaceError> {
         let path = self.folder.join(name);
         if !path.exists() {
-            return Err(PlaceError::NotEnrolled(path.display().to_string()));
+            return Err(PlaceError::NotEnrolled {
+                missing: path.display().to_string(),
+                remedy: remedy(platform::is_administrator()),
+            });
         }
         serde_json::from_slice(&read(&path)?).map_err(|error| PlaceError::Malformed {
             path: path.display().to_string(),
@@ -151,6 +159,16 @@ impl Place {
             why: error.to_string(),
         })?;
         write_private(&path, &text)
+    }
+}
+
+/// The administrator looks in a home of their own, while the PC is enrolled in that of the user who
+/// works there: sent to enrol again, they would spend the code with a second key.
+const fn remedy(of_administrator: bool) -> &'static str {
+    if of_administrator {
+        "name the folder of the user who enrolled this PC: --dir /home/USER/.local/share/sekisho-agent"
+    } else {
+        "run the enroll line that the administrator gave you, as the user who works at this PC"
     }
 }
 
@@ -173,4 +191,24 @@ pub(crate) fn write_private(path: &Path, octets: &[u8]) -> Result<(), PlaceError
     file.as_file().sync_all().map_err(at(path))?;
     file.persist(path).map_err(|error| at(path)(error.error))?;
     Ok(())
+}
+
+/// Writes a file that other users read, and the folder for it where there is none.
+pub(crate) fn write_public(path: &Path, octets: &[u8]) -> Result<(), PlaceError> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(at(folder))?;
+    }
+    fs::write(path, octets).map_err(at(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_administrator_is_never_sent_to_enrol_again() {
+        assert!(remedy(false).contains("run the enroll line"));
+        assert!(!remedy(true).contains("enroll line"));
+        assert!(remedy(true).contains("--dir /home/USER/"));
+    }
 }

@@ -1,6 +1,7 @@
 //! The program itself: what it prints, and the exit codes that scripts rely on.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 
 use sekisho_agent::terminal::place::Enrolment;
@@ -55,8 +56,27 @@ fn a_pc_that_is_not_enrolled_is_told_what_to_do() {
     for command in [&["status"][..], &["run", "--port", "0"], &["policy"], &["renew"]] {
         let (code, _, error) = agent(folder.path(), command);
         assert_eq!(code, 1, "{command:?} {error}");
-        assert!(error.contains("run the enroll line"), "{error}");
+        // Root is never sent to enrol again: it is the PC's user who is enrolled.
+        let (for_root, for_others) = ("name the folder of the user", "run the enroll line");
+        let root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+        let (told, not_told) = if root { (for_root, for_others) } else { (for_others, for_root) };
+        assert!(error.contains(told) && !error.contains(not_told), "{error}");
     }
+}
+
+#[test]
+fn the_policy_is_written_into_a_folder_that_is_made_or_the_place_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    pinned(folder.path());
+    let target = folder.path().join("etc/managed/sekisho.json");
+    let (code, _, error) = agent(folder.path(), &["policy", "--write", target.to_str().unwrap()]);
+    assert_eq!(code, 0, "{error}");
+    assert!(std::fs::read_to_string(&target).unwrap().contains("https://terminal.example"));
+    // A file stands where the folder would be.
+    let beyond = target.join("x.json");
+    let (code, _, error) = agent(folder.path(), &["policy", "--write", beyond.to_str().unwrap()]);
+    assert_eq!(code, 3);
+    assert!(error.contains(target.to_str().unwrap()), "{error}");
 }
 
 #[test]

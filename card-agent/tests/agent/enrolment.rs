@@ -218,6 +218,36 @@ async fn the_line_enrols_the_pc_and_a_second_run_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_policy_line_that_enrolment_prints_works_from_a_home_without_enrolment() {
+    let (authority, address) = server(HOST).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (home, roots_home) = (folder.path().join("the user's"), folder.path().join("root"));
+    std::fs::create_dir_all(&roots_home).unwrap();
+    let of = |home: &std::path::Path, mut command: tokio::process::Command| {
+        command.env_remove("XDG_DATA_HOME").env_remove("SEKISHO_AGENT_DIR").env("HOME", home);
+        command
+    };
+    let program = env!("CARGO_BIN_EXE_sekisho-agent");
+    let mut enroll = of(&home, tokio::process::Command::new(program));
+    enroll.args(["enroll", "--server", address.as_str(), "--root", &authority.root_fingerprint()]);
+    enroll.args(["--terminal", "T0123456789", "--code", CODE]);
+    let enrolled = enroll.output().await.unwrap();
+    let told = String::from_utf8(enrolled.stdout).unwrap();
+    assert!(enrolled.status.success(), "{}", String::from_utf8_lossy(&enrolled.stderr));
+
+    let target = folder.path().join("managed/sekisho.json");
+    let printed = told.lines().find(|line| line.contains("--write")).unwrap();
+    let line = printed
+        .replace("/etc/chromium/policies/managed/sekisho.json", target.to_str().unwrap())
+        .replace("sekisho-agent policy", &format!("{program} policy"));
+    let mut shell = of(&roots_home, tokio::process::Command::new("sh"));
+    let done = shell.arg("-c").arg(&line).output().await.unwrap();
+    assert!(done.status.success(), "{line}: {}", String::from_utf8_lossy(&done.stderr));
+    assert!(std::fs::read_to_string(target).unwrap().contains("https://terminal.example"));
+    assert_eq!(authority.codes_received.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_lost_its_answer_asks_again_with_the_same_key() {
     let (authority, address) = server(HOST).await;
     let folder = tempfile::tempdir().unwrap();
