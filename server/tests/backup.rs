@@ -396,6 +396,20 @@ async fn what_cannot_be_backed_up_or_restored_is_refused_and_leaves_nothing() {
         &[&["restore", text(&backup), text(&elsewhere)], &with_key[..]].concat(),
         "is not empty",
     );
+    let check = |file: &Path, key: &Path| {
+        let arguments = ["restore", "--check", text(file), "--identity-file", text(key)];
+        sekisho(&arguments).status.code()
+    };
+    let damaged = folder.path().join("damaged.age");
+    let mut spoilt = octets.clone();
+    *spoilt.last_mut().unwrap() ^= 1;
+    for spoilt in [&spoilt[..], &octets[..octets.len() / 2], b"no age file"] {
+        std::fs::write(&damaged, spoilt).unwrap();
+        assert_eq!(check(&damaged, &key), Some(3));
+    }
+    assert_eq!(check(&backup, &key), Some(0));
+    assert_eq!(check(&backup, &other_key), Some(1));
+    assert_eq!(check(&folder.path().join("nothing"), &key), Some(1));
     assert!(!restored.exists());
     let left: Vec<_> = std::fs::read_dir(folder.path())
         .unwrap()

@@ -60,8 +60,12 @@ impl Desk {
     }
 
     fn refused(&self, arguments: &[&str]) -> String {
+        self.exits_with(1, arguments)
+    }
+
+    fn exits_with(&self, code: i32, arguments: &[&str]) -> String {
         let output = self.ceremony(arguments);
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {:?}", output.stdout);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {:?}", output.stdout);
         err(&output)
     }
 
@@ -307,7 +311,7 @@ fn a_result_that_was_tampered_with_does_not_verify() {
     desk.make_keys();
     let hash = desk.hash();
     desk.done(&desk.run_arguments(&hash, "result"));
-    let refused = desk.refused(&["verify", "result", "--hash", &"0".repeat(64)]);
+    let refused = desk.exits_with(3, &["verify", "result", "--hash", &"0".repeat(64)]);
     assert!(refused.contains(&hash), "{refused}");
     let spoil = |file: &str, content: Option<&[u8]>| {
         let path = desk.path("result").join(file);
@@ -316,12 +320,14 @@ fn a_result_that_was_tampered_with_does_not_verify() {
             Some(content) => fs::write(&path, content).unwrap(),
             None => fs::remove_file(&path).unwrap(),
         }
-        desk.refused(&["verify", "result", "--hash", &hash]);
+        let code = if content.is_some() { 3 } else { 1 };
+        desk.exits_with(code, &["verify", "result", "--hash", &hash]);
         fs::write(&path, good).unwrap();
         desk.done(&["verify", "result", "--hash", &hash]);
     };
     let root = fs::read(desk.path("result/root.crt")).unwrap();
     spoil("terminals.crt", Some(&root));
+    spoil("terminals.crt", Some(b"no certificate"));
     for file in ["root.crl", "transcript.json", "statement.json"] {
         spoil(file, None);
     }

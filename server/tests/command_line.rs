@@ -205,8 +205,15 @@ fn what_was_taken_back_stays_so_and_is_told_once() {
     ] {
         assert_eq!(code(&sekisho(refused)), 2, "{refused:?}");
     }
-    let listed = sekisho(&["audit", "list", dir]);
-    assert_eq!(text(&listed.stdout).matches("revocation.revoke").count(), 4);
+    let listed = text(&sekisho(&["audit", "list", dir]).stdout);
+    assert_eq!(listed.matches("revocation.revoke").count(), 4);
+    // Each record says where: a system's act has a node only.
+    assert!(listed.lines().all(|line| line.contains(" node=node-1")), "{listed}");
+    for (option, unfit) in [("--after", "zzz"), ("--organisation", "foo")] {
+        let refused = sekisho(&["audit", "list", dir, option, unfit]);
+        assert_eq!(code(&refused), 2, "{option}");
+        assert!(text(&refused.stderr).contains(unfit));
+    }
 }
 
 #[test]

@@ -65,6 +65,26 @@ pub enum ArchiveError {
     },
 }
 
+impl ArchiveError {
+    /// Whether the archive's octets are at fault, not the key or the machine.
+    pub(super) fn is_of_the_archive(&self) -> bool {
+        use std::io::ErrorKind;
+        match self {
+            // Decryption tells of a wrong octet, and tar of a wrong header, as a failure to read.
+            Self::File { source, .. } => matches!(
+                source.kind(),
+                ErrorKind::InvalidData
+                    | ErrorKind::InvalidInput
+                    | ErrorKind::UnexpectedEof
+                    | ErrorKind::Other
+            ),
+            Self::Decrypt { source, .. } => !matches!(source, DecryptError::NoMatchingKeys),
+            Self::Manifest { .. } | Self::Entry { .. } => true,
+            Self::Encrypt(_) => false,
+        }
+    }
+}
+
 /// Length and digest of a file, under its name in the archive.
 pub(super) fn measure(name: String, path: &Path) -> Result<FileEntry, ArchiveError> {
     let (octets, sha256) = File::open(path)

@@ -99,7 +99,11 @@ fn damage_and_truncation_anywhere_are_errors() {
         for octets in [flipped, whole[..at].to_vec()] {
             std::fs::write(&damaged, octets).unwrap();
             let into = tempfile::tempdir().unwrap();
-            assert!(read(&damaged, key(), place(into.path())).is_err(), "at {at}");
+            let fault = read(&damaged, key(), place(into.path())).unwrap_err();
+            // An identity's stanza that was damaged is one of somebody else.
+            let other_key =
+                matches!(fault, ArchiveError::Decrypt { source: DecryptError::NoMatchingKeys, .. });
+            assert!(fault.is_of_the_archive() || other_key, "at {at}: {fault:?}");
         }
     }
 }

@@ -171,6 +171,32 @@ pub enum BackupError {
     Published(#[from] PublishedError),
 }
 
+impl BackupError {
+    /// Whether the backup was opened, or would have been but for damage, and does not hold, rather
+    /// than not tried. A wrong passphrase cannot be told from damage.
+    #[must_use]
+    pub fn is_of_the_backup(&self) -> bool {
+        match self {
+            Self::Archive(error) => error.is_of_the_archive(),
+            Self::Snapshot(error) => matches!(error, SnapshotError::Damaged { .. }),
+            Self::Keys(_)
+            | Self::Secrets(_)
+            | Self::ServerCertificate(_)
+            | Self::Config(_)
+            | Self::Trail { .. } => true,
+            Self::Folder(_)
+            | Self::File { .. }
+            | Self::UnderWay
+            | Self::Exists { .. }
+            | Self::Store(_)
+            | Self::Chain(_)
+            | Self::NewFolder(_)
+            | Self::OtherDatabase { .. }
+            | Self::Published(_) => false,
+        }
+    }
+}
+
 fn file_error(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> BackupError {
     let path = path.to_owned();
     move |source| BackupError::File { path, source }

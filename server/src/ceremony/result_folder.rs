@@ -80,6 +80,23 @@ pub enum ResultError {
     },
 }
 
+impl ResultError {
+    /// Whether the results were read and do not hold, rather than not read.
+    #[must_use]
+    pub const fn is_of_the_result(&self) -> bool {
+        match self {
+            Self::File(FileError::Content { .. })
+            | Self::Statement(_)
+            | Self::Transcript(_)
+            | Self::OtherCeremony { .. }
+            | Self::OtherHash { .. } => true,
+            Self::File(FileError::Read { .. } | FileError::Write { .. })
+            | Self::Folder { .. }
+            | Self::Busy(_) => false,
+        }
+    }
+}
+
 impl ResultFolder {
     /// Takes the folder for a run of this statement: a new one, or one where a run of the very
     /// same statement stopped.

@@ -1,6 +1,7 @@
 //! `sekisho audit list DIR`, `sekisho audit head DIR` and `sekisho audit verify DIR`.
 
 use anyhow::Context;
+use sekisho_pki::national::facility_identifier::FacilityIdentifier;
 use sekisho_protocol::jwk::JwkSet;
 use sekisho_store::{Store, audit};
 use serde_json::{Value as Json, json};
@@ -34,10 +35,10 @@ struct List {
     instance: InstanceFolder,
     /// Only records of this organisation
     #[arg(long, value_name = "ID")]
-    organisation: Option<String>,
+    organisation: Option<FacilityIdentifier>,
     /// Only records after the one with this identifier
-    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
-    after: String,
+    #[arg(long, value_name = "ID")]
+    after: Option<uuid::Uuid>,
     /// Show personal fields too; this is itself recorded
     #[arg(long)]
     personal: bool,
@@ -111,14 +112,14 @@ const PAGE: i64 = 500;
 impl List {
     async fn run(self) -> Result<Exit, Failure> {
         let store = open(&self.instance).await?;
+        let organisation = self.organisation.map(|organisation| organisation.to_string());
         if self.personal {
-            record_reading(&store, self.organisation.as_deref()).await?;
+            record_reading(&store, organisation.as_deref()).await?;
         }
         let mut reader = store.read();
-        let mut after = self.after.clone();
+        let mut after = self.after.map(|id| id.to_string()).unwrap_or_default();
         loop {
-            let records =
-                audit::list(&mut reader, &after, self.organisation.as_deref(), PAGE).await?;
+            let records = audit::list(&mut reader, &after, organisation.as_deref(), PAGE).await?;
             let Some(last) = records.last() else { break };
             after.clone_from(&last.id);
             for record in records {
@@ -170,7 +171,7 @@ fn line(form: &Json) -> String {
         line.push_str(&format!(" {name}={value}"));
     };
     add("by", format!("{}:{}", text(&form["actor"]["kind"]), text(&form["actor"]["id"])));
-    for name in ["role", "reason", "organisation", "terminal", "address", "host"] {
+    for name in ["role", "reason", "organisation", "terminal", "address", "host", "node"] {
         if let Some(value) = form[name].as_str() {
             add(name, value.to_owned());
         }

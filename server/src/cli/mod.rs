@@ -34,7 +34,7 @@ pub enum Exit {
     Failed = 1,
     /// The command line was not understood, or names what is not there.
     Usage = 2,
-    /// What was checked does not hold: an audit trail, a walk.
+    /// What was checked does not hold: an audit trail, a backup, the results of a ceremony.
     DoesNotHold = 3,
 }
 
@@ -149,6 +149,12 @@ pub fn run(arguments: Arguments) -> Exit {
         eprintln!("sekisho: {}", Chain(&*failure));
         Exit::Failed
     })
+}
+
+/// Tells that what was checked does not hold.
+fn does_not_hold(fault: &(dyn std::error::Error + 'static)) -> Exit {
+    eprintln!("sekisho: {}", Chain(fault));
+    Exit::DoesNotHold
 }
 
 /// Writes to standard output; whoever reads may have gone, which is a failure to tell, no panic.

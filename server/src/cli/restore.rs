@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use time::OffsetDateTime;
 
-use super::{Exit, Failure, backup::tell, runtime, say, secret_file};
+use super::{Exit, Failure, backup::tell, does_not_hold, runtime, say, secret_file};
 use crate::backup::{Key, Published, check, restore};
 
 /// Make an instance of a backup, or try whether one could be made
@@ -21,7 +21,10 @@ refused and enrol anew; renew the service's own with the next start.
 Examples:
   sekisho restore /backup/2026-11-21.age /srv/sekisho --identity-file /media/safe/backup.key \\
       --published /tmp/last-crls
-  sekisho restore --check /backup/2026-11-21.age --passphrase-file /media/safe/passphrase")]
+  sekisho restore --check /backup/2026-11-21.age --passphrase-file /media/safe/passphrase
+
+--check exits with 3 if the backup is damaged or does not hold, and with 1 if it could not be tried:
+no such file, another key.")]
 pub(super) struct Restore {
     /// The backup
     #[arg(value_name = "FILE")]
@@ -62,7 +65,11 @@ impl Restore {
             (None, None) => return Err("give --identity-file or --passphrase-file".into()),
         };
         let Some(dir) = &self.dir else {
-            let manifest = runtime()?.block_on(check(&self.file, key, tell))?;
+            let manifest = match runtime()?.block_on(check(&self.file, key, tell)) {
+                Ok(manifest) => manifest,
+                Err(fault) if fault.is_of_the_backup() => return Ok(does_not_hold(&fault)),
+                Err(error) => return Err(error.into()),
+            };
             say(&if self.json {
                 format!("{:#}\n", serde_json::to_value(&manifest)?)
             } else {

@@ -3,10 +3,16 @@
 use std::path::PathBuf;
 
 use super::{super::language::LanguageChoice, Exit, Failure, grouped, hash};
-use crate::{ceremony::VerifiedResult, cli::say};
+use crate::{
+    ceremony::VerifiedResult,
+    cli::{does_not_hold, say},
+};
 
 /// Verify a folder of results: statement, signatures, files and transcript
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exits with 1 if the folder cannot be read or a file is missing, and with 3 if what it holds does not
+hold or is of another hash.")]
 pub(super) struct Verify {
     /// The folder that `sekisho ceremony run` wrote
     #[arg(value_name = "RESULT")]
@@ -24,7 +30,11 @@ pub(super) struct Verify {
 impl Verify {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let text = self.lang.text()?;
-        let found = VerifiedResult::read(&self.result, self.hash.as_ref())?;
+        let found = match VerifiedResult::read(&self.result, self.hash.as_ref()) {
+            Ok(found) => found,
+            Err(fault) if fault.is_of_the_result() => return Ok(does_not_hold(&fault)),
+            Err(error) => return Err(error.into()),
+        };
         if self.json {
             say(&format!("{}\n", serde_json::to_string_pretty(&found.transcript)?))?;
             return Ok(Exit::Done);
