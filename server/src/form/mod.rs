@@ -1,6 +1,7 @@
 //! Forms read strictly: small, nothing repeated, nothing unknown, nothing invisible.
 
 mod address;
+mod invisible;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -15,6 +16,7 @@ use serde::de::{self, DeserializeOwned, IntoDeserializer, Visitor, value::MapDes
 use crate::error::page::PageError;
 
 pub use address::{PathId, StrictQuery};
+pub use invisible::is_invisible;
 
 /// The largest form body, in octets.
 pub const MOST_OCTETS: usize = 64 * 1024;

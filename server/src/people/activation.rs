@@ -21,7 +21,8 @@ use super::{
     factors::{FactorsError, Proven, Setup, StoreFactorsError, Typed},
     field::FieldErrors,
     likeness::{Identity, Likeness},
-    roles_page::{email_fits, login_name_fits},
+    mailbox,
+    roles_page::login_name_fits,
     session::{Address, NewSession},
     tries::{self, Door, Resting},
 };
@@ -202,7 +203,7 @@ pub async fn post_account(
     page: PageFrame,
     StrictForm(form): StrictForm<AccountForm>,
 ) -> Result<Response, ActivationError> {
-    let form = AccountForm {
+    let mut form = AccountForm {
         login_name: form.login_name.trim().to_lowercase(),
         name: form.name.trim().to_owned(),
         name_kana: form.name_kana.trim().to_owned(),
@@ -213,7 +214,7 @@ pub async fn post_account(
         count_refusal(&app, &address).await?;
         return Err(ActivationError::CodeNotGood);
     };
-    let mut errors = mistakes(&form, &page);
+    let mut errors = mistakes(&mut form, &page);
     let typed = Typed {
         password: &form.password,
         password_again: &form.password_again,
@@ -297,7 +298,8 @@ pub async fn post_account(
     }
 }
 
-fn mistakes(form: &AccountForm, page: &PageFrame) -> FieldErrors {
+/// Notes what is wrong with the fields; the mailbox is left as it was read.
+fn mistakes(form: &mut AccountForm, page: &PageFrame) -> FieldErrors {
     let mut errors = FieldErrors::default();
     if !login_name_fits(&form.login_name) {
         errors.add("login_name", page.t("people-error-login-name"));
@@ -308,8 +310,9 @@ fn mistakes(form: &AccountForm, page: &PageFrame) -> FieldErrors {
     if form.name_kana.is_empty() || form.name_kana.chars().count() > 100 {
         errors.add("name_kana", page.t("people-error-name"));
     }
-    if !email_fits(&form.email) {
-        errors.add("email", page.t("people-error-email"));
+    match mailbox::read(&form.email) {
+        Ok(email) => form.email = email,
+        Err(error) => errors.add("email", page.t(error.key())),
     }
     errors
 }

@@ -8,6 +8,7 @@ pub mod field;
 pub mod first_use;
 pub mod likeness;
 pub mod link;
+pub mod mailbox;
 pub mod password;
 pub mod role;
 pub mod roles_page;

@@ -19,6 +19,7 @@ use serde::Deserialize;
 use super::{
     field::FieldErrors,
     link::{self, Made, OneTimeLink},
+    mailbox,
     role::{Role, RoleMissing},
     session::ConsoleSession,
 };
@@ -162,16 +163,6 @@ pub fn login_name_fits(name: &str) -> bool {
         })
 }
 
-/// Something, an `@`, something; delivery is the only true test of an address.
-#[must_use]
-pub fn email_fits(email: &str) -> bool {
-    email.len() <= 254
-        && !email.chars().any(|c| c.is_whitespace() || c.is_control())
-        && email.split_once('@').is_some_and(|(local, domain)| {
-            !local.is_empty() && !domain.is_empty() && !domain.contains('@')
-        })
-}
-
 /// `POST /console/roles`: a new person with a role; the link is shown once.
 pub async fn post(
     State(app): State<App>,
@@ -180,7 +171,7 @@ pub async fn post(
     StrictForm(form): StrictForm<NewPersonForm>,
 ) -> Result<Response, RolesError> {
     let acting = session.require(&Role::OperatingAdministrator)?;
-    let form = NewPersonForm {
+    let mut form = NewPersonForm {
         login_name: form.login_name.trim().to_lowercase(),
         name: form.name.trim().to_owned(),
         name_kana: form.name_kana.trim().to_owned(),
@@ -198,8 +189,9 @@ pub async fn post(
     if form.name_kana.chars().count() > 100 {
         errors.add("name_kana", page.t("people-error-name"));
     }
-    if !email_fits(&form.email) {
-        errors.add("email", page.t("people-error-email"));
+    match mailbox::read(&form.email) {
+        Ok(email) => form.email = email,
+        Err(error) => errors.add("email", page.t(error.key())),
     }
     if !Role::is_grantable(&form.role) {
         errors.add("role", page.t("people-error-role"));

@@ -140,9 +140,15 @@ async fn whoever_examined_a_facility_cannot_activate_it_under_any_address_of_the
         assert_eq!(refused.status(), StatusCode::FORBIDDEN, "{email}");
         assert!(text(refused).await.contains("審査した人は"));
     }
-    let namesake = post_account(app, &with(&fields, "name", "Ｏｆｆｉｃｅｒ")).await;
-    assert_eq!(namesake.status(), StatusCode::FORBIDDEN);
-    assert!(text(namesake).await.contains("ほかの認定担当者"));
+    for email in ["officer\u{200b}@example.jp", "officer@example.jp\u{feff}", "-@-", "a@b"] {
+        let refused = post_account(app, &with(&fields, "email", email)).await;
+        assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY, "{email:?}");
+    }
+    for name in ["Ｏｆｆｉｃｅｒ", "officer（担当）"] {
+        let namesake = post_account(app, &with(&fields, "name", name)).await;
+        assert_eq!(namesake.status(), StatusCode::FORBIDDEN, "{name}");
+        assert!(text(namesake).await.contains("ほかの認定担当者"));
+    }
     assert_eq!(audited(app, "organisation.activate", "refused").await, 5);
     assert_eq!(administrators(app, &facility).await, Vec::<String>::new());
     // Nothing is spent: whom the letter was for uses it.

@@ -6,7 +6,11 @@ use sekisho_pki::national::facility_code::{
 use sekisho_store::organisation_kind::OrganisationKind;
 use unicode_normalization::UnicodeNormalization;
 
-use crate::catalogue::Text;
+use crate::{
+    catalogue::Text,
+    form::is_invisible,
+    people::mailbox::{self, MailboxError},
+};
 
 /// What is wrong with one field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,14 +115,6 @@ fn composed(typed: &str, most: usize, refused: fn(char) -> bool) -> Result<Strin
     }
 }
 
-/// Controls, and the formatting characters with which one name is made to look like another.
-fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
 /// Katakana, whatever kana and width was typed.
 ///
 /// # Errors
@@ -187,30 +183,16 @@ pub fn phone(typed: &str) -> Result<String, FieldError> {
     }
 }
 
-/// A mail address: one `@`, something before it, a name with a dot after it. Whether it exists only
-/// a mail can tell.
+/// A mailbox, by the rule of every form.
 ///
 /// # Errors
 /// [`FieldError`].
 pub fn email(typed: &str) -> Result<String, FieldError> {
-    // RFC 5321 §4.5.3.1.3: a path is at most 256 octets with its brackets.
-    let text = line(typed, 254)?;
-    let graphic = text
-        .bytes()
-        .all(|b| b.is_ascii_graphic() && !matches!(b, b'<' | b'>' | b'"' | b',' | b';'));
-    let fits = match text.split_once('@') {
-        Some((local, domain)) => {
-            !local.is_empty()
-                && !domain.contains('@')
-                && domain.split('.').count() >= 2
-                && domain.split('.').all(|label| {
-                    !label.is_empty()
-                        && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-                })
-        }
-        None => false,
-    };
-    if graphic && fits { Ok(text) } else { Err(FieldError::Email) }
+    let text = line(typed, mailbox::MOST_OCTETS)?;
+    mailbox::read(&text).map_err(|error| match error {
+        MailboxError::Invisible => FieldError::Invisible,
+        MailboxError::Form => FieldError::Email,
+    })
 }
 
 /// A 医療機関コード for an organisation of this kind, with what one should look at twice.
@@ -314,10 +296,10 @@ mod tests {
         assert_eq!(phone("12-34"), Err(FieldError::Phone));
         assert_eq!(phone("03-1234-5678+"), Err(FieldError::Phone));
         assert_eq!(email("a@example.jp").unwrap(), "a@example.jp");
-        for other in ["a", "a@b", "@example.jp", "a@@example.jp", "a b@example.jp", "a@example..jp"]
-        {
-            assert_eq!(email(other), Err(FieldError::Email), "{other}");
-        }
+        assert_eq!(email("a@例え.jp").unwrap(), "a@xn--r8jz45g.jp");
+        assert_eq!(email(""), Err(FieldError::Required));
+        assert_eq!(email("a@b"), Err(FieldError::Email));
+        assert_eq!(email("a@example.jp\u{200b}"), Err(FieldError::Invisible));
     }
 
     #[test]
