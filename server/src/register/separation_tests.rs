@@ -149,7 +149,7 @@ async fn whoever_examined_a_facility_cannot_activate_it_under_any_address_of_the
         assert_eq!(namesake.status(), StatusCode::FORBIDDEN, "{name}");
         assert!(text(namesake).await.contains("ほかの認定担当者"));
     }
-    assert_eq!(audited(app, "organisation.activate", "refused").await, 5);
+    assert_eq!(audited(app, "organisation.activate", "refused").await, 6);
     assert_eq!(administrators(app, &facility).await, Vec::<String>::new());
     // Nothing is spent: whom the letter was for uses it.
     assert_eq!(post_account(app, &form_of(&fields)).await.status(), StatusCode::SEE_OTHER);
