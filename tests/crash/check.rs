@@ -61,7 +61,9 @@ async fn look_up(rig: &Rig, ledger: &Ledger, all: bool) -> anyhow::Result<Vec<Vi
     for der in &revoked {
         let kept = certificate::find_by_fingerprint(&mut store.read(), &fingerprint(der)).await?;
         if !kept.is_some_and(|kept| matches!(kept.status, Status::Revoked { .. })) {
-            violations.push(Violation("a revocation that was answered is lost".to_owned()));
+            let name = hex::encode(fingerprint(der));
+            violations
+                .push(Violation(format!("the revocation of {name} was answered and is lost")));
         }
     }
     for (issuer, serial) in certificate::without_intention(&mut store.read()).await? {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
+use http::StatusCode;
 use sekisho::demo::{
     crowd::{self, Newcomer},
     est_client::{self, Door, EstClient},
@@ -49,6 +50,18 @@ struct Attempt {
     newcomer: Newcomer,
     request: String,
     key_pkcs8: Vec<u8>,
+    /// What the terminal had when this began: taken back when it succeeds. What it was given since
+    /// may be of a newer code.
+    replaces: Vec<Vec<u8>>,
+}
+
+/// What an exchange came to.
+enum Told {
+    Certificate(Vec<u8>),
+    /// Not now: the same key asks again some time.
+    Later,
+    /// Never: the code is used up, or what came of it was taken back.
+    Never,
 }
 
 /// What callers know, over all rounds.
@@ -60,6 +73,7 @@ pub struct Ledger {
 #[derive(Debug, Default)]
 struct State {
     newcomers: Vec<Newcomer>,
+    /// Of terminals that have enrolled before.
     anew: Vec<Newcomer>,
     open: Vec<Attempt>,
     answered: Vec<Answered>,
@@ -158,17 +172,16 @@ impl Ledger {
         report.crl_number = state.crl_number;
     }
 
-    fn answered(&self, answer: Answered, anew: bool) {
+    /// What a terminal was given so far.
+    fn given(&self, terminal_id: &str) -> Vec<Vec<u8>> {
+        let state = self.state();
+        let its = state.answered.iter().filter(|old| old.terminal_id == terminal_id);
+        its.map(|old| old.der.clone()).collect()
+    }
+
+    fn answered(&self, answer: Answered, replaced: Vec<Vec<u8>>) {
         let mut state = self.state();
-        if anew {
-            let replaced: Vec<Vec<u8>> = state
-                .answered
-                .iter()
-                .filter(|old| old.terminal_id == answer.terminal_id && old.der != answer.der)
-                .map(|old| old.der.clone())
-                .collect();
-            state.revoked.extend(replaced);
-        }
+        state.revoked.extend(replaced);
         state.answered.push(answer);
     }
 }
@@ -248,7 +261,8 @@ impl Worker {
         let Some(newcomer) = picked else { return Ok(()) };
         let (request, key) = crowd::request(&newcomer.terminal_id)?;
         let key_pkcs8 = key.pkcs8_der()?.to_vec();
-        self.send(Attempt { newcomer, request, key_pkcs8 }).await
+        let replaces = self.ledger.given(&newcomer.terminal_id);
+        self.send(Attempt { newcomer, request, key_pkcs8, replaces }).await
     }
 
     async fn ask_again(&mut self) -> anyhow::Result<()> {
@@ -266,14 +280,15 @@ impl Worker {
     async fn send(&mut self, attempt: Attempt) -> anyhow::Result<()> {
         let outcome = self.exchange(&attempt).await;
         match &outcome {
-            Ok(Some(der)) => {
-                let Attempt { newcomer, key_pkcs8, .. } = attempt;
+            Ok(Told::Certificate(der)) => {
+                let Attempt { newcomer, key_pkcs8, replaces, .. } = attempt;
                 let terminal_id = newcomer.terminal_id;
                 let answer = Answered { terminal_id, der: der.clone(), key_pkcs8 };
-                self.ledger.answered(answer, newcomer.anew);
+                self.ledger.answered(answer, replaces);
             }
-            // Not now, or nobody knows: the same key asks again some time.
-            Ok(None) => self.ledger.state().open.push(attempt),
+            Ok(Told::Later) => self.ledger.state().open.push(attempt),
+            Ok(Told::Never) => {}
+            // Nobody knows.
             Err(_) => {
                 let mut state = self.ledger.state();
                 state.unanswered += 1;
@@ -283,7 +298,7 @@ impl Worker {
         outcome.map(drop)
     }
 
-    async fn exchange(&mut self, attempt: &Attempt) -> anyhow::Result<Option<Vec<u8>>> {
+    async fn exchange(&mut self, attempt: &Attempt) -> anyhow::Result<Told> {
         let mut client = match self.client.take() {
             Some(client) => client,
             None => self.doors.enrol.connect(None).await?,
@@ -291,7 +306,11 @@ impl Worker {
         let authorization = Some(attempt.newcomer.authorization.as_str());
         let (status, body) = client.ask(authorization, &attempt.request).await?;
         self.client = Some(client);
-        Ok(if status.is_success() { Some(est_client::certificate(status, &body)?) } else { None })
+        Ok(match status {
+            StatusCode::FORBIDDEN => Told::Never,
+            _ if status.is_success() => Told::Certificate(est_client::certificate(status, &body)?),
+            _ => Told::Later,
+        })
     }
 
     async fn renew(&mut self) -> anyhow::Result<()> {
@@ -311,7 +330,7 @@ impl Worker {
             let der = est_client::certificate(status, &body)?;
             let key_pkcs8 = key.pkcs8_der()?.to_vec();
             let answer = Answered { terminal_id: old.terminal_id, der, key_pkcs8 };
-            self.ledger.answered(answer, false);
+            self.ledger.answered(answer, Vec::new());
         }
         Ok(())
     }

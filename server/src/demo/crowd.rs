@@ -37,8 +37,6 @@ pub struct Newcomer {
     pub terminal_id: String,
     /// `Authorization` header with its code.
     pub authorization: String,
-    /// Whether it has enrolled before: what it has is taken back.
-    pub anew: bool,
 }
 
 /// A facility in operation.
@@ -102,7 +100,7 @@ pub async fn newcomers(
         let code = EnrolmentCode::generate(&SystemRandomness)?;
         drawn.push((terminal_id.clone(), code.hash()));
         let authorization = basic(&terminal_id, &code);
-        newcomers.push(Newcomer { terminal_id, authorization, anew: false });
+        newcomers.push(Newcomer { terminal_id, authorization });
     }
     for drawn in drawn.chunks(AT_ONCE) {
         transaction!(store, StoreError, |tx| {
@@ -136,7 +134,7 @@ pub async fn another_code(
         Ok(Audited::new((), entry))
     })?;
     let authorization = basic(terminal_id, &code);
-    Ok(Newcomer { terminal_id: terminal_id.to_owned(), authorization, anew: true })
+    Ok(Newcomer { terminal_id: terminal_id.to_owned(), authorization })
 }
 
 fn new_code<'a>(terminal_id: &'a str, code_hash: &'a [u8; 32], now: OffsetDateTime) -> NewCode<'a> {

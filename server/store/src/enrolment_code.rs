@@ -12,6 +12,7 @@ use crate::{
     moment::{digest, moment, moment_opt},
     organisation,
     organisation::OrganisationStatus,
+    revocation::Status,
     sql, terminal,
 };
 
@@ -105,6 +106,9 @@ pub enum Claim {
     UnderWay(Holder),
     /// The code was used with this key and its time to answer again is over.
     AnsweredBefore(Holder),
+    /// The code was used with this key, and what came of it was taken back since: the terminal was
+    /// enrolled anew, or somebody revoked it.
+    TakenBack(Holder),
     /// The code was used with another key: one of the two devices is not the facility's.
     OtherKey {
         /// Whose code it is.
@@ -330,7 +334,13 @@ async fn judge_used(
                 detail: format!("no certificate {}", hex::encode(&serial)),
             }
         })?;
-        return Ok(Claim::Issued(holder, Box::new(certificate)));
+        return Ok(match certificate.status {
+            Status::Revoked { .. } => Claim::TakenBack(holder),
+            _ => Claim::Issued(holder, Box::new(certificate)),
+        });
+    }
+    if newer_was_used(tx, &attempt).await? {
+        return Ok(Claim::TakenBack(holder));
     }
     let started = moment_opt("enrolment code", row.claimed_at)?.unwrap_or(used_at);
     if attempt.at < started + policy.issuance_limit {
@@ -343,6 +353,20 @@ async fn judge_used(
     )
     .await?;
     Ok(Claim::Won(holder))
+}
+
+/// Whether the terminal was enrolled by a code that was made after this one: to take an issuance up
+/// again that died would take the newer certificate back.
+async fn newer_was_used(tx: &mut Tx, attempt: &Attempt<'_>) -> Result<bool, StoreError> {
+    let row: Option<(i64,)> = tx
+        .fetch_optional(
+            sql("SELECT newer.created_at FROM enrolment_code newer JOIN enrolment_code mine
+                     ON mine.terminal_id = newer.terminal_id AND mine.created_at < newer.created_at
+                 WHERE mine.code_hash = $1 AND newer.serial IS NOT NULL LIMIT 1")
+            .bind(attempt.code_hash),
+        )
+        .await?;
+    Ok(row.is_some())
 }
 
 /// Gives a claimed code back unused: the request asked for something that is not certified, and

@@ -71,6 +71,16 @@ pub(super) fn answered_before() -> EstError {
     )
 }
 
+/// The code was used with this key, and the certificate was taken back since.
+pub(super) fn taken_back() -> EstError {
+    EstError::new(
+        StatusCode::FORBIDDEN,
+        "enrolment: this code was used before with the same key, and its certificate was revoked \
+         since, by hand or because the terminal was enrolled anew. The facility's administrator \
+         can issue a new code at the terminal's page",
+    )
+}
+
 /// Another request is at it.
 pub(super) fn under_way() -> EstError {
     EstError {

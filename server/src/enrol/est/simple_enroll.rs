@@ -138,6 +138,16 @@ enum Decision {
     Refuse(EstError),
 }
 
+/// Whose certificate a code is tied to.
+enum Tied {
+    /// To the one at hand.
+    Mine,
+    /// To that of another process, which took the claim up and was faster.
+    Theirs(Vec<u8>),
+    /// To one that was taken back since, or to none any more.
+    Nobodys,
+}
+
 impl Enrolment<'_> {
     /// A code that nobody has used, for a terminal without certificates and a new key.
     async fn plain_course(&self, request: &VerifiedRequest) -> Result<Course, EstError> {
@@ -242,6 +252,7 @@ impl Enrolment<'_> {
             Claim::AnsweredBefore(holder) => {
                 (refusal::answered_before(), "code_used", Some(holder))
             }
+            Claim::TakenBack(holder) => (refusal::taken_back(), "taken_back", Some(holder)),
             Claim::UnderWay(holder) => (refusal::under_way(), "under_way", Some(holder)),
             Claim::Refused(refused) => {
                 let known = !matches!(refused, CodeRefusal::UnknownTerminal);
@@ -291,7 +302,7 @@ impl Enrolment<'_> {
     /// Ties the certificate to the code and answers the one that counts.
     async fn fulfil(&self, issued: &IssuedCertificate) -> Result<Vec<u8>, EstError> {
         let (issuer_id, serial) = (issued.issuer_id.as_str(), issued.serial.as_octets());
-        let der = transaction!(self.app.store(), StoreError, |tx| {
+        transaction!(self.app.store(), StoreError, |tx| {
             let missing = || StoreError::Corrupt {
                 what: "enrolment",
                 detail: "terminal or certificate is no longer there".to_owned(),
@@ -307,38 +318,47 @@ impl Enrolment<'_> {
             if terminal.status == terminal::TerminalStatus::Revoked {
                 revocation::revoke(tx, issuer_id, serial, SUPERSEDED, self.at).await?;
                 let entry = self.refused("terminal_revoked", Some(&holder));
-                return Ok(Audited::new(None, entry));
+                return Ok(Audited::new(Err(refusal::code(CodeRefusal::TerminalRevoked)), entry));
             }
-            let der = self.tie(tx, issuer_id, serial, &holder).await?.unwrap_or(mine.der);
+            // A newer enrolment of the terminal was concluded between, and took this one back.
+            if matches!(mine.status, Status::Revoked { .. }) {
+                let entry = self.refused("taken_back", Some(&holder));
+                return Ok(Audited::new(Err(refusal::taken_back()), entry));
+            }
+            let der = match self.tie(tx, issuer_id, serial, &holder).await? {
+                Tied::Mine => mine.der,
+                Tied::Theirs(der) => der,
+                Tied::Nobodys => {
+                    let entry = self.refused("taken_back", Some(&holder));
+                    return Ok(Audited::new(Err(refusal::taken_back()), entry));
+                }
+            };
             let entry = self
                 .done("terminal.enrol", &holder)
                 .on("certificate", format!("{issuer_id}:{}", hex::encode(serial)));
-            Ok(Audited::new(Some(der), entry))
-        })?;
-        der.ok_or_else(|| refusal::code(CodeRefusal::TerminalRevoked))
+            Ok(Audited::new(Ok(der), entry))
+        })?
     }
 
     /// Notes the certificate at the code and takes the terminal's other certificates and what
-    /// hangs on them back: a PC has one key. When another process was faster, `Some` of its
-    /// certificate is what counts.
+    /// hangs on them back: a PC has one key.
     async fn tie(
         &self,
         tx: &mut Tx,
         issuer_id: &str,
         serial: &[u8],
         holder: &Holder,
-    ) -> Result<Option<Vec<u8>>, StoreError> {
+    ) -> Result<Tied, StoreError> {
         if !enrolment_code::fulfil(tx, &self.code_hash, issuer_id, serial).await? {
             let policy =
                 ClaimPolicy { same_key_grace: Duration::DAY, issuance_limit: ISSUANCE_LIMIT };
-            let claim = enrolment_code::claim(tx, self.attempt(), policy).await?;
-            if let Claim::Issued(_, theirs) = claim {
-                if theirs.serial != serial {
-                    revocation::revoke(tx, issuer_id, serial, SUPERSEDED, self.at).await?;
-                }
-                return Ok(Some(theirs.der));
-            }
-            return Ok(None);
+            let tied = match enrolment_code::claim(tx, self.attempt(), policy).await? {
+                Claim::Issued(_, theirs) if theirs.serial == serial => return Ok(Tied::Mine),
+                Claim::Issued(_, theirs) => Tied::Theirs(theirs.der),
+                _ => Tied::Nobodys,
+            };
+            revocation::revoke(tx, issuer_id, serial, SUPERSEDED, self.at).await?;
+            return Ok(tied);
         }
         let mut replaced = false;
         for other in certificate::of_terminal(tx, &holder.terminal_id).await? {
@@ -354,7 +374,7 @@ impl Enrolment<'_> {
             logout::fan_out(tx, &ended, self.at).await?;
         }
         terminal::note_certificate(tx, &holder.terminal_id, false, self.at).await?;
-        Ok(None)
+        Ok(Tied::Mine)
     }
 
     fn done(&self, act: &'static str, holder: &Holder) -> Entry {

@@ -13,6 +13,7 @@ use sekisho_ca::registration::terminal_identifier::TerminalIdentifier;
 use sekisho_key::{RsaSize, SigningKey, SoftwareKey, SystemRandomness};
 use sekisho_pki::encoding::{
     cms,
+    key_identifier::fingerprint,
     name::{Part, name},
     request::to_be_signed,
     signed_object::assemble,
@@ -21,7 +22,7 @@ use sekisho_store::{
     StoreError,
     audit::{Actor, Audited, Entry},
     certificate,
-    enrolment_code::{self, NewCode},
+    enrolment_code::{self, Attempt, Claim, ClaimPolicy, NewCode},
     revocation, sql,
     terminal::{self, TerminalStatus},
     transaction,
@@ -463,6 +464,46 @@ async fn enrolling_anew_takes_the_old_certificate_back() {
         assert_eq!(good, 1);
         test.clock.advance(Duration::MINUTE);
     }
+}
+
+#[tokio::test]
+async fn an_older_code_never_comes_back_over_a_newer_enrolment() {
+    let test = instance().await;
+    let (first, second) = (key(), key());
+    let old_code = new_code(&test, TERMINAL).await;
+    let by_old = || Ask::enrol(TERMINAL, &old_code, &csr(&first, &Name::default())).send(&test);
+    by_old().await.certificate();
+    // A second code was brought, and the process died before anything came of it.
+    test.clock.advance(Duration::SECOND);
+    let dead_code = new_code(&test, TERMINAL).await;
+    let dead_csr = csr(&second, &Name::default());
+    let hash = EnrolmentCode::parse(&dead_code).unwrap().hash();
+    let spki_sha256 = fingerprint(second.public_key_der());
+    change!(test, |tx| {
+        let attempt = Attempt {
+            terminal_id: TERMINAL,
+            code_hash: &hash,
+            spki_sha256: &spki_sha256,
+            at: test.app.now(),
+        };
+        let policy = ClaimPolicy {
+            same_key_grace: Duration::minutes(15),
+            issuance_limit: Duration::seconds(10),
+        };
+        assert!(matches!(enrolment_code::claim(tx, attempt, policy).await?, Claim::Won(_)));
+    });
+    test.clock.advance(Duration::SECOND);
+    let code = new_code(&test, TERMINAL).await;
+    let newest = Ask::enrol(TERMINAL, &code, &csr(&key(), &Name::default())).send(&test).await;
+    let newest = newest.certificate();
+    test.clock.advance(Duration::MINUTE);
+    by_old().await.is_refused(StatusCode::FORBIDDEN, "was revoked since");
+    let answer = Ask::enrol(TERMINAL, &dead_code, &dead_csr).send(&test).await;
+    answer.is_refused(StatusCode::FORBIDDEN, "was revoked since");
+    let all = certificates(&test, TERMINAL).await;
+    let good: Vec<_> = all.iter().filter(|c| c.status == revocation::Status::Good).collect();
+    assert_eq!(good.len(), 1);
+    assert_eq!(good[0].der, newest);
 }
 
 #[tokio::test]

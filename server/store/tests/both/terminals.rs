@@ -6,7 +6,7 @@ use sekisho_store::{
     audit::{Actor, Audited},
     certificate::{self, Intention, Signed},
     crl,
-    enrolment_code::{self, Attempt, Claim, ClaimPolicy},
+    enrolment_code::{self, Attempt, Claim, ClaimPolicy, NewCode},
     issuer, issuing, revocation,
     terminal::{self, TerminalStatus},
     transaction,
@@ -27,6 +27,7 @@ on_both! { prepared:
     of_many_keys_at_once_one_wins_the_code
     of_the_same_key_many_times_at_once_one_issues
     a_certificate_is_kept_found_and_taken_back
+    an_older_code_yields_to_what_a_newer_one_brought
     a_misused_code_stands_at_its_terminal_and_a_withdrawn_one_claims_nothing
     what_a_ceremony_signed_is_entered_once_with_all_its_steps
 }
@@ -118,6 +119,40 @@ async fn a_certificate_is_kept_found_and_taken_back(databases: Databases) {
         store.reserve_serial("terminals", &[0x4b], NOW).await,
         Err(StoreError::AlreadyExists { .. })
     ));
+}
+
+async fn an_older_code_yields_to_what_a_newer_one_brought(databases: Databases) {
+    const NEWER: [u8; 32] = [0x77; 32];
+    let store = &databases.one;
+    let ask = async |code_hash: &[u8; 32], key: u8, at| {
+        let attempt = Attempt { terminal_id: TERMINAL, code_hash, spki_sha256: &[key; 32], at };
+        change!(store, |tx| enrolment_code::claim(tx, attempt, POLICY).await?)
+    };
+    certify(store, &[0x4b]).await;
+    assert!(matches!(ask(&CODE, 9, NOW).await, Claim::Won(_)));
+    let made = NOW + Duration::SECOND;
+    let code = NewCode {
+        code_hash: &NEWER,
+        terminal_id: TERMINAL,
+        tries: 5,
+        person_id: "p",
+        created_at: made,
+        expires_at: NOW + Duration::DAY,
+    };
+    change!(store, |tx| enrolment_code::issue(tx, code).await?);
+    // A newer code that nobody has used changes nothing: what died is taken up again.
+    let later = NOW + POLICY.issuance_limit;
+    assert!(matches!(ask(&CODE, 9, later).await, Claim::Won(_)));
+    assert!(matches!(ask(&NEWER, 8, made).await, Claim::Won(_)));
+    change!(store, |tx| enrolment_code::fulfil(tx, &NEWER, "terminals", &[0x4b]).await?);
+    let later = later + POLICY.issuance_limit;
+    let claim = ask(&CODE, 9, later).await;
+    assert!(matches!(claim, Claim::TakenBack(_)), "{claim:?}");
+    // The newer one answers again, until its certificate is taken back.
+    assert!(matches!(ask(&NEWER, 8, later).await, Claim::Issued(..)));
+    change!(store, |tx| revocation::revoke(tx, "terminals", &[0x4b], 4, later).await?);
+    let claim = ask(&NEWER, 8, later).await;
+    assert!(matches!(claim, Claim::TakenBack(_)), "{claim:?}");
 }
 
 async fn a_misused_code_stands_at_its_terminal_and_a_withdrawn_one_claims_nothing(
