@@ -1,12 +1,15 @@
 //! The demonstration's set: an instance made from nothing in a folder, and its programs running.
 
 use std::{
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+    io::ErrorKind,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+    ops::Range,
     path::{Path, PathBuf},
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use secrecy::ExposeSecret;
+use sekisho_key::{Randomness, SystemRandomness};
 use tokio::process::Command;
 use url::Url;
 
@@ -53,13 +56,31 @@ pub struct Stage {
     pub server: Program,
 }
 
+/// Where [`free_port`] looks: below the ports that outgoing connections take (Linux gives them
+/// 32768 and above), or one of those would have it while a server is being started again.
+const PORTS: Range<u16> = 20_000..32_768;
+
 /// A port of the loopback interface that nobody listens on now.
 ///
 /// # Errors
-/// When the machine has none left.
+/// When none is found.
 pub fn free_port() -> anyhow::Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
-    Ok(listener.local_addr()?.port())
+    const DRAWS: usize = 64;
+    for _ in 0..DRAWS {
+        let mut octets = [0; 2];
+        SystemRandomness.fill(&mut octets)?;
+        let port = PORTS.start + u16::from_be_bytes(octets) % (PORTS.end - PORTS.start);
+        let addresses = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+        // A machine without one of the two families has nobody there.
+        let taken = addresses.into_iter().any(|address| {
+            let bound = TcpListener::bind((address, port));
+            bound.is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
+        });
+        if !taken {
+            return Ok(port);
+        }
+    }
+    bail!("no port of {PORTS:?} was free in {DRAWS} draws")
 }
 
 impl Stage {
