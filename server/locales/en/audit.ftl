@@ -9,6 +9,7 @@ audit-show = Filter
 audit-all = Clear the filter
 audit-none = No record fits.
 audit-error-time = Enter date and time as in 2026-11-21T09:00.
+audit-error-facility = A facility’s identifier has twelve digits, the last of which checks the others.
 audit-at = Time
 audit-act = Act
 audit-outcome = Outcome

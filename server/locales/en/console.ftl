@@ -1,6 +1,6 @@
 console-nav-notices = Notices
 console-nav-notices-unread = Notices ({ $count } unread)
-console-nav-staff = Administrators
+console-nav-staff = Administrators and roles
 console-nav-organisations = Organisations
 console-nav-services = Services
 console-inactive-title = The facility may not act
@@ -83,7 +83,7 @@ services-rule-member = Members of the facility only
 services-rule-anybody = Not asked for
 services-rule-release = Told to the service
 services-rule-nothing = Nothing
-staff-intro = The administrators of this facility. For one who cannot sign in any more, such as after losing their phone, you can make a one-time link. Where there is only one administrator, ask the operating body's help desk for a new letter with an activation code.
+staff-intro = Who has a role for this facility: its administrators and its service owners. For an administrator who cannot sign in any more, such as after losing their phone, you can make a one-time link. Where there is only one administrator, ask the operating body's help desk for a new letter with an activation code.
 staff-own = You (nobody makes a link for themself)
 staff-letters = Letters with an activation code
 staff-letters-hint = The letters that the operating body sent to this facility. Whoever uses the code of one becomes its administrator.

@@ -1,6 +1,6 @@
 console-nav-notices = お知らせ
 console-nav-notices-unread = お知らせ（未読{ $count }件）
-console-nav-staff = 管理者
+console-nav-staff = 管理者と役割
 console-nav-organisations = 登録組織
 console-nav-services = サービス
 console-inactive-title = 施設の利用が止められています
@@ -83,7 +83,7 @@ services-rule-member = 施設の職員に限る
 services-rule-anybody = 職員でなくてもよい
 services-rule-release = 渡す情報
 services-rule-nothing = なし
-staff-intro = この施設の管理者の一覧です。スマートフォンの紛失などでログインできなくなった管理者には、再設定用リンクを発行できます。管理者が1人だけの場合は、事業主体の窓口に、利用開始コードの手紙の再発行を依頼してください。
+staff-intro = この施設についての役割を持つ人（施設の管理者と、サービス責任者）の一覧です。スマートフォンの紛失などでログインできなくなった管理者には、再設定用リンクを発行できます。管理者が1人だけの場合は、事業主体の窓口に、利用開始コードの手紙の再発行を依頼してください。
 staff-own = あなた（自分のリンクは発行できません）
 staff-letters = 利用開始コードの手紙
 staff-letters-hint = 事業主体がこの施設に送った手紙です。コードを使った人は、この施設の管理者になります。

@@ -11,7 +11,7 @@ use super::{ConfigError, bounded};
 pub struct EnrolmentSettings {
     /// Lifetime of an enrolment code, in minutes.
     pub code_minutes: u32,
-    /// Wrong attempts that a code survives.
+    /// Wrong codes that a code survives; what cannot be a code uses up none.
     pub code_tries: u32,
     /// A used code with the same key gets the same certificate for this long, in minutes.
     pub same_key_minutes: u32,
@@ -43,7 +43,7 @@ impl Enrolment {
         Duration::minutes(self.0.code_minutes.into())
     }
 
-    /// Wrong attempts that a code survives.
+    /// Wrong codes that a code survives; what cannot be a code uses up none.
     #[must_use]
     pub fn code_tries(&self) -> u32 {
         self.0.code_tries

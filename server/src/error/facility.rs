@@ -15,30 +15,32 @@ impl From<FacilityError> for PageError {
             FacilityError::NotOurs => {
                 refused("facility-foreign-title", "facility-foreign-text", "facility-foreign-help")
             }
-            FacilityError::NotYetValid { terminal_id, not_before } => {
+            FacilityError::NotYetValid { terminal_id, not_before, .. } => {
                 refused("facility-early-title", "facility-early-text", "facility-early-help")
                     .arg("terminal", terminal_id)
                     .arg("date", not_before.date())
             }
-            FacilityError::Expired { terminal_id, not_after } => {
+            FacilityError::Expired { terminal_id, not_after, .. } => {
                 refused("facility-expired-title", "facility-expired-text", "facility-expired-help")
                     .arg("terminal", terminal_id)
                     .arg("date", not_after.date())
             }
-            FacilityError::Revoked { terminal_id } => {
+            FacilityError::Revoked { terminal_id, .. } => {
                 refused("facility-revoked-title", "facility-revoked-text", "facility-revoked-help")
                     .arg("terminal", terminal_id)
             }
-            FacilityError::FacilityNotActive { organisation_id, status, .. } => refused(
-                "facility-inactive-title",
-                match status.as_str() {
-                    "suspended" => "facility-suspended-text",
-                    "closed" => "facility-closed-text",
-                    _ => "facility-inactive-text",
-                },
-                "facility-inactive-help",
-            )
-            .arg("facility", organisation_id),
+            FacilityError::OnHold { terminal_id, .. } => {
+                refused("facility-held-title", "facility-held-text", "facility-held-help")
+                    .arg("terminal", terminal_id)
+            }
+            FacilityError::FacilityNotActive { organisation_id, status, .. } => {
+                let (text, help) = match status.as_str() {
+                    "suspended" => ("facility-suspended-text", "facility-suspended-help"),
+                    "closed" => ("facility-closed-text", "facility-inactive-help"),
+                    _ => ("facility-inactive-text", "facility-inactive-help"),
+                };
+                refused("facility-inactive-title", text, help).arg("facility", organisation_id)
+            }
             FacilityError::Unknown(error) => error.into(),
         }
     }
@@ -54,6 +56,7 @@ impl From<FacilityError> for Problem {
             | FacilityError::NotYetValid { .. }
             | FacilityError::Expired { .. }
             | FacilityError::Revoked { .. }
+            | FacilityError::OnHold { .. }
             | FacilityError::FacilityNotActive { .. } => Self::new(
                 StatusCode::FORBIDDEN,
                 &kind,
@@ -74,6 +77,7 @@ impl From<FacilityError> for EstError {
             | FacilityError::NotYetValid { .. }
             | FacilityError::Expired { .. }
             | FacilityError::Revoked { .. }
+            | FacilityError::OnHold { .. }
             | FacilityError::FacilityNotActive { .. } => Self::new(StatusCode::FORBIDDEN, text),
             FacilityError::Unknown(error) => error.into(),
         }

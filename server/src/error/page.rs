@@ -10,7 +10,8 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::dialect::{Dialect, KEPT};
 use crate::{
-    app::App, catalogue::Lang, page::PageFrame, people::role::RoleMissing, route::Manners,
+    app::App, catalogue::Lang, form::label_key, page::PageFrame, people::role::RoleMissing,
+    route::Manners,
 };
 
 /// A page that explains a failure, in words of the message catalogue.
@@ -197,7 +198,13 @@ pub async fn render(
 }
 
 fn page(error: PageError, frame: PageFrame, request_id: String) -> Response {
-    let said = |key: &str| frame.text.with(key, &error.args);
+    // A person reads the label beside a field; programs are told its name.
+    let labelled = error.args.iter().map(|(name, value)| match label_key(value) {
+        Some(label) if *name == "field" => (*name, frame.text.t(label)),
+        _ => (*name, value.clone()),
+    });
+    let args: Vec<_> = labelled.collect();
+    let said = |key: &str| frame.text.with(key, &args);
     let body = ErrorPage {
         title: said(error.title),
         text: said(error.text),

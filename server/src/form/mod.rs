@@ -2,6 +2,7 @@
 
 mod address;
 mod invisible;
+mod label;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -17,6 +18,7 @@ use crate::error::page::PageError;
 
 pub use address::{PathId, StrictQuery};
 pub use invisible::is_invisible;
+pub use label::label_key;
 
 /// The largest form body, in octets.
 pub const MOST_OCTETS: usize = 64 * 1024;

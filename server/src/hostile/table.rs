@@ -215,7 +215,7 @@ fn console(s: &Scene) -> Vec<Row> {
             optional("until", "2026-11-22T09:00").foreign("2026-11-31T09:00"),
             free("actor", "admin"),
             free("act", "role.grant"),
-            free("facility", "123456789007"),
+            optional("facility", "123456789007").foreign("1").foreign("123456789008"),
             free("before", "1.a"),
         ]
     };

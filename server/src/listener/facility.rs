@@ -57,6 +57,8 @@ pub enum FacilityError {
     /// Its validity has not begun.
     #[error("the certificate of terminal {terminal_id} is valid from {not_before} only")]
     NotYetValid {
+        /// The facility.
+        organisation_id: String,
         /// The terminal.
         terminal_id: String,
         /// When it begins.
@@ -65,6 +67,8 @@ pub enum FacilityError {
     /// Its validity is over.
     #[error("the certificate of terminal {terminal_id} ended at {not_after}")]
     Expired {
+        /// The facility.
+        organisation_id: String,
         /// The terminal.
         terminal_id: String,
         /// When it ended.
@@ -73,6 +77,16 @@ pub enum FacilityError {
     /// It was taken back, or its terminal was.
     #[error("terminal {terminal_id} or its certificate is revoked")]
     Revoked {
+        /// The facility.
+        organisation_id: String,
+        /// The terminal.
+        terminal_id: String,
+    },
+    /// It is on hold, alone or with all of its facility: what was held can be released.
+    #[error("the certificate of terminal {terminal_id} is on hold")]
+    OnHold {
+        /// The facility.
+        organisation_id: String,
         /// The terminal.
         terminal_id: String,
     },
@@ -101,17 +115,22 @@ impl FacilityError {
             Self::NotYetValid { .. } => "not_yet_valid",
             Self::Expired { .. } => "expired",
             Self::Revoked { .. } => "revoked",
+            Self::OnHold { .. } => "on_hold",
             Self::FacilityNotActive { .. } => "facility_not_active",
             Self::Unknown(_) => "unknown_status",
         }
     }
 
-    fn terminal_id(&self) -> Option<&str> {
+    /// The terminal and its facility, where the certificate is one of ours.
+    fn terminal(&self) -> Option<(&str, &str)> {
         match self {
-            Self::NotYetValid { terminal_id, .. }
-            | Self::Expired { terminal_id, .. }
-            | Self::Revoked { terminal_id }
-            | Self::FacilityNotActive { terminal_id, .. } => Some(terminal_id),
+            Self::NotYetValid { organisation_id, terminal_id, .. }
+            | Self::Expired { organisation_id, terminal_id, .. }
+            | Self::Revoked { organisation_id, terminal_id }
+            | Self::OnHold { organisation_id, terminal_id }
+            | Self::FacilityNotActive { organisation_id, terminal_id, .. } => {
+                Some((terminal_id, organisation_id))
+            }
             Self::NoCertificate | Self::NotOurs | Self::Unknown(_) => None,
         }
     }
@@ -119,7 +138,7 @@ impl FacilityError {
 
 impl FacilityConnection {
     /// Judges the peer's certificate: ours, within its validity, not revoked, of a terminal that is
-    /// not revoked, of an active facility. A refusal of a terminal that we know is audited.
+    /// not revoked, of an active facility, not on hold. A refusal of a terminal that we know is audited.
     ///
     /// # Errors
     /// [`FacilityError`]: the first of these that fails.
@@ -142,30 +161,36 @@ impl FacilityConnection {
         let row = facility_connection::find(&mut app.store().read(), &fingerprint)
             .await?
             .ok_or(FacilityError::NotOurs)?;
-        let terminal_id = row.terminal_id.clone();
+        let active = row.organisation_active();
+        let (terminal_id, organisation_id) = (row.terminal_id, row.organisation_id);
         // 3. Within its validity.
         if now < not_before {
-            return Err(FacilityError::NotYetValid { terminal_id, not_before });
+            return Err(FacilityError::NotYetValid { organisation_id, terminal_id, not_before });
         }
         if now > not_after {
-            return Err(FacilityError::Expired { terminal_id, not_after });
+            return Err(FacilityError::Expired { organisation_id, terminal_id, not_after });
         }
-        // 4. Not taken back, nor its terminal.
-        if row.certificate_revoked || row.terminal_revoked {
-            return Err(FacilityError::Revoked { terminal_id });
+        // 4. Not taken back for good, nor its terminal.
+        if row.terminal_revoked || row.certificate_revoked && !row.certificate_on_hold {
+            return Err(FacilityError::Revoked { organisation_id, terminal_id });
         }
-        // 5. The facility may act.
-        if !row.organisation_active() {
+        // 5. The facility may act. Before a hold, which a suspension brings along: the facility's
+        // state is what there is to do something about.
+        if !active {
             return Err(FacilityError::FacilityNotActive {
-                organisation_id: row.organisation_id,
+                organisation_id,
                 terminal_id,
                 status: row.organisation_status,
             });
         }
+        // 6. Not on hold.
+        if row.certificate_revoked {
+            return Err(FacilityError::OnHold { organisation_id, terminal_id });
+        }
         Ok(Self {
             terminal_id,
             terminal_name: row.terminal_name,
-            organisation_id: row.organisation_id,
+            organisation_id,
             organisation_name: row.organisation_name,
             fingerprint,
             issuer_id: row.issuer_id,
@@ -226,7 +251,10 @@ impl RefusalLog {
 }
 
 async fn audit_refusal(app: &App, peer: &Peer, error: &FacilityError) {
-    let (Some(leaf), Some(terminal_id)) = (peer.chain.first(), error.terminal_id()) else { return };
+    let (Some(leaf), Some((terminal_id, organisation_id))) = (peer.chain.first(), error.terminal())
+    else {
+        return;
+    };
     let now = app.now();
     let fingerprint: [u8; 32] = Sha256::digest(leaf).into();
     if !app.refusals().is_due((fingerprint, error.code()), now) {
@@ -239,6 +267,7 @@ async fn audit_refusal(app: &App, peer: &Peer, error: &FacilityError) {
         error.code(),
     )
     .from_address(peer.addr.ip())
+    .at_organisation(organisation_id)
     .on("terminal", terminal_id)
     .fact("certificate_sha256", hex::encode(fingerprint));
     let written: Result<(), StoreError> =

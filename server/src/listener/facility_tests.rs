@@ -1,5 +1,6 @@
 //! Who speaks for a facility, and who does not.
 
+use sekisho_ca::revocation::RevocationReason;
 use sekisho_store::{
     StoreError,
     audit::{self, Actor, Audited, Entry},
@@ -10,7 +11,9 @@ use time::Duration;
 use super::{FacilityConnection, FacilityError};
 use crate::{
     app::App,
+    error::page::PageError,
     names::NameRole,
+    revocation::{self, Measure, Order, Target},
     testing::{self, TestTerminal},
 };
 
@@ -109,6 +112,47 @@ async fn a_revoked_terminal_is_refused_from_the_next_request_on_and_audited_once
     assert!(judge(&test.app, &own).await.is_err());
     assert_eq!(refusals(&test.app).await.len(), 2);
     judge(&test.app, &neighbour).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_terminal_on_hold_is_told_that_it_will_be_back_and_its_facility_sees_the_refusal() {
+    let test = testing::app().await;
+    let own = testing::terminal(&test.app, 1).await;
+    let carry_out = async |target: Target, measure| {
+        let order = Order {
+            target,
+            measure,
+            invalidity_at: None,
+            note: "盗難の疑い".to_owned(),
+            actor: Actor::System,
+            at: test.app.now(),
+        };
+        assert!(revocation::carry_out(test.app.store(), &order).await.unwrap().changed);
+    };
+    let page = async || PageError::from(judge(&test.app, &own).await.unwrap_err());
+
+    carry_out(Target::Terminal(own.terminal_id.clone()), Measure::Hold).await;
+    assert!(matches!(judge(&test.app, &own).await, Err(FacilityError::OnHold { .. })));
+    let held = page().await;
+    assert_eq!((held.title, held.help), ("facility-held-title", "facility-held-help"));
+    let records = audit::list(&mut test.app.store().read(), "", None, 1000).await.unwrap();
+    let refused: Vec<_> = records.iter().filter(|r| r.columns.act == "facility.connect").collect();
+    assert_eq!(refused.len(), 1);
+    assert_eq!(refused[0].columns.organisation_id.as_ref(), Some(&own.organisation_id));
+    assert_eq!(refusals(&test.app).await, ["on_hold"]);
+    carry_out(Target::Terminal(own.terminal_id.clone()), Measure::Release).await;
+    judge(&test.app, &own).await.unwrap();
+
+    // All of the facility: it is the facility's state that is told, and that it is back as it was.
+    carry_out(Target::Facility(own.organisation_id.clone()), Measure::Hold).await;
+    assert!(matches!(judge(&test.app, &own).await, Err(FacilityError::FacilityNotActive { .. })));
+    let suspended = page().await;
+    let said = (suspended.text, suspended.help);
+    assert_eq!(said, ("facility-suspended-text", "facility-suspended-help"));
+
+    let lost = Measure::Revoke(RevocationReason::KeyCompromise);
+    carry_out(Target::Terminal(own.terminal_id.clone()), lost).await;
+    assert_eq!(page().await.title, "facility-revoked-title");
 }
 
 #[tokio::test]

@@ -182,6 +182,17 @@ async fn mistakes_at_first_use_stand_at_their_fields_and_spend_nothing() {
 }
 
 #[tokio::test]
+async fn a_missing_field_is_called_as_on_the_page() {
+    let test = testing::app().await;
+    let body = form(&[("login_name", "sato"), ("password", PASSWORD)]);
+    let response = ask(&test.app, "POST", "/console/login", None, &body).await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    let page = text(response).await;
+    assert!(page.contains("項目「認証アプリに表示された6桁の数字」がありません"), "{page}");
+    assert!(!page.contains("totp_code"), "{page}");
+}
+
+#[tokio::test]
 async fn sign_in_takes_both_factors_and_a_code_once() {
     let (test, token) = with_link().await;
     let app = &test.app;
@@ -292,6 +303,19 @@ async fn an_administrator_enters_an_officer_who_may_not_do_the_same() {
         ("email", "suzuki@example.jp"),
         ("role", "accreditation_officer"),
     ]);
+    for email in ["-@-", "a@b", "a@b.jp\u{200b}"] {
+        let wrong: Vec<_> = url::form_urlencoded::parse(body.as_bytes())
+            .map(|(field, value)| match &*field {
+                "email" => (field, email.into()),
+                _ => (field, value),
+            })
+            .collect();
+        let body =
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(wrong).finish();
+        let refused = ask(app, "POST", "/console/roles", Some(&admin), &body).await;
+        assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY, "{email:?}");
+        assert!(text(refused).await.contains("email-error"), "{email:?}");
+    }
     let made = ask(app, "POST", "/console/roles", Some(&admin), &body).await;
     assert_eq!(made.status(), StatusCode::OK);
     let page = text(made).await;

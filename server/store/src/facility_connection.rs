@@ -19,6 +19,8 @@ pub struct FacilityRow {
     pub organisation_name: String,
     /// Whether the certificate is revoked or on hold, or its issuer was taken back.
     pub certificate_revoked: bool,
+    /// Whether that is a hold, which may end, and nothing final.
+    pub certificate_on_hold: bool,
     /// Whether the terminal was ever revoked: that is final.
     pub terminal_revoked: bool,
     /// The facility's last event.
@@ -88,6 +90,8 @@ pub async fn find(
         // Anything but no event and a release refuses.
         certificate_revoked: row.issuer_revocations > 0
             || !matches!(row.certificate_event.as_deref(), None | Some("released")),
+        certificate_on_hold: row.issuer_revocations == 0
+            && row.certificate_event.as_deref() == Some("held"),
         terminal_revoked: row.terminal_revocations > 0,
         organisation_status: row.organisation_status.unwrap_or_else(|| "unknown".to_owned()),
     }))

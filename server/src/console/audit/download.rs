@@ -29,7 +29,7 @@ const MOST_RECORDS: usize = 10_000;
 /// personal values. Where there are more than one file holds, `Link` names the next one (RFC 8288).
 ///
 /// # Errors
-/// [`PageError`]: no auditor, a time that cannot be read, or the database does not answer.
+/// [`PageError`]: no auditor, a time or facility that cannot be read, or the database does not answer.
 pub async fn download(
     State(app): State<App>,
     session: ConsoleSession,

@@ -1,5 +1,6 @@
 //! What an auditor asks for: the query of the list and of its download.
 
+use sekisho_pki::national::facility_identifier::FacilityIdentifier;
 use sekisho_store::{
     StoreError, account,
     audit_page::{Filter, Key},
@@ -75,13 +76,17 @@ impl AuditQuery {
             None => None,
             Some((at, id)) => at.parse().ok().map(|at| Key { at, id: id.to_owned() }),
         };
-        let filter = Filter {
-            from,
-            until,
-            actor_id,
-            act: text(&self.act),
-            organisation_id: text(&self.facility),
+        let organisation_id = match self.facility.trim() {
+            "" => None,
+            typed => match FacilityIdentifier::parse(typed) {
+                Ok(id) => Some(id.to_string()),
+                Err(_) => {
+                    errors.add("facility", page.t("audit-error-facility"));
+                    None
+                }
+            },
         };
+        let filter = Filter { from, until, actor_id, act: text(&self.act), organisation_id };
         Ok(errors.is_empty().then_some((filter, before)))
     }
 

@@ -15,7 +15,7 @@ use crate::{
 };
 
 const AUDITOR: &str = "auditor-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-const THEIRS: &str = "234567890101";
+const THEIRS: &str = "234567890103";
 
 async fn tell(app: &App, entry: Entry) {
     transaction!(app.store(), StoreError, |tx| Ok(Audited::new((), entry.clone()))).unwrap();
@@ -53,7 +53,7 @@ async fn an_auditor_finds_records_by_who_what_where_and_when() {
         ("actor=officer-", officer.as_str(), "somebody"),
         ("actor=somebody", "somebody", "replayed"),
         ("act=login.card", "replayed", "somebody"),
-        ("facility=234567890101", officer.as_str(), "somebody"),
+        ("facility=234567890103", officer.as_str(), "somebody"),
         ("until=2026-11-21T19:00", "replayed", "somebody"),
         ("from=2026-11-21T19:00", "somebody", "replayed"),
         ("from=2026-11-21T18:00&until=2026-11-21T19:00&actor=officer-", &officer, "replayed"),
@@ -64,9 +64,12 @@ async fn an_auditor_finds_records_by_who_what_where_and_when() {
         assert!(lines.contains(shown), "{query}: {lines}");
         assert!(!lines.contains(hidden), "{query}: {lines}");
     }
-    let wrong = send(app, "GET", "/console/audit?from=yesterday", AUDITOR, "").await;
-    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(wrong.text.contains("from-error"), "{}", wrong.text);
+    for (field, value) in [("from", "yesterday"), ("facility", "1"), ("facility", "234567890102")] {
+        let path = format!("/console/audit?{field}={value}");
+        let wrong = send(app, "GET", &path, AUDITOR, "").await;
+        assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}");
+        assert!(wrong.text.contains(&format!("{field}-error")), "{}", wrong.text);
+    }
 }
 
 #[tokio::test]

@@ -19,12 +19,15 @@ pub(super) struct Credentials {
 }
 
 /// Why there are no usable credentials; all get the same 401.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum NoCredentials {
     /// No `Authorization` at all: the client waits for the challenge.
     Missing,
-    /// Something that cannot be a terminal and a code. It never reaches the database.
-    Malformed,
+    /// Something that cannot be a terminal and a code.
+    Malformed {
+        /// Whom it speaks of, where that much can be read.
+        terminal: Option<TerminalIdentifier>,
+    },
 }
 
 impl Credentials {
@@ -33,24 +36,27 @@ impl Credentials {
         let mut lines = headers.get_all(header::AUTHORIZATION).iter();
         let line = lines.next().ok_or(NoCredentials::Missing)?;
         if lines.next().is_some() || line.len() > MOST_OCTETS {
-            return Err(NoCredentials::Malformed);
+            return Err(NoCredentials::Malformed { terminal: None });
         }
-        Self::parse(line.as_bytes()).ok_or(NoCredentials::Malformed)
+        let (terminal, code) = parse(line.as_bytes()).unwrap_or_default();
+        match (terminal, code) {
+            (Some(terminal), Some(code)) => Ok(Self { terminal, code }),
+            (terminal, _) => Err(NoCredentials::Malformed { terminal }),
+        }
     }
+}
 
-    fn parse(line: &[u8]) -> Option<Self> {
-        let line = std::str::from_utf8(line).ok()?;
-        let (scheme, encoded) = line.split_once(' ')?;
-        if !scheme.eq_ignore_ascii_case("basic") {
-            return None;
-        }
-        let decoded = Zeroizing::new(STANDARD.decode(encoded.trim()).ok()?);
-        let (user, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-        Some(Self {
-            terminal: TerminalIdentifier::parse(&user.trim().to_ascii_uppercase()).ok()?,
-            code: EnrolmentCode::parse(password).ok()?,
-        })
+/// User and password, each as far as it is a terminal and a code.
+fn parse(line: &[u8]) -> Option<(Option<TerminalIdentifier>, Option<EnrolmentCode>)> {
+    let line = std::str::from_utf8(line).ok()?;
+    let (scheme, encoded) = line.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
     }
+    let decoded = Zeroizing::new(STANDARD.decode(encoded.trim()).ok()?);
+    let (user, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+    let terminal = TerminalIdentifier::parse(&user.trim().to_ascii_uppercase()).ok();
+    Some((terminal, EnrolmentCode::parse(password).ok()))
 }
 
 #[cfg(test)]
@@ -93,11 +99,13 @@ mod tests {
             &["Basic"],
             &["Basic !!!"],
             &[long.as_str()],
-            &[basic("T0123456789", "secret").as_str()],
             &[basic("admin", &code.reveal()).as_str()],
         ] {
             let refused = Credentials::read(&headers(lines)).unwrap_err();
-            assert_eq!(refused, NoCredentials::Malformed, "{lines:?}");
+            assert_eq!(refused, NoCredentials::Malformed { terminal: None }, "{lines:?}");
         }
+        let no_code = Credentials::read(&headers(&[&basic("T0123456789", "secret")])).unwrap_err();
+        let terminal = TerminalIdentifier::parse("T0123456789").ok();
+        assert_eq!(no_code, NoCredentials::Malformed { terminal });
     }
 }

@@ -104,13 +104,27 @@ pub(super) fn issuer_revoked() -> EstError {
 
 /// The other end of a renewal has no certificate that counts.
 pub(super) fn renewal(code: &'static str) -> EstError {
-    let text = match code {
-        "no_certificate" => "no certificate was shown in the TLS handshake",
-        "foreign_certificate" => "the certificate shown is not one that we issued to a terminal",
-        "not_yet_valid" => "the certificate shown is not valid yet; check the PC's clock",
-        "expired" => "the certificate shown has expired",
-        "revoked" => "the certificate shown or its terminal was revoked",
-        "facility_not_active" => "the facility is not active",
+    const ANEW: &str = "Renew with the terminal's present certificate (RFC 7030 section 4.2.2), or \
+                        enrol it again with a new code from the facility's administrator";
+    // A stop that somebody may lift must not send anybody to enrol a terminal anew.
+    let (text, next) = match code {
+        "no_certificate" => ("no certificate was shown in the TLS handshake", ANEW),
+        "foreign_certificate" => {
+            ("the certificate shown is not one that we issued to a terminal", ANEW)
+        }
+        "not_yet_valid" => ("the certificate shown is not valid yet; check the PC's clock", ANEW),
+        "expired" => ("the certificate shown has expired", ANEW),
+        "revoked" => ("the certificate shown or its terminal was revoked", ANEW),
+        "facility_not_active" => (
+            "the facility is not active",
+            "Ask its administrator or the operating body; where it is suspended, renew once it is \
+             resumed, there is nothing to enrol anew",
+        ),
+        "on_hold" => (
+            "the certificate shown is on hold",
+            "Ask the facility's administrator or the operating body, and renew once it is \
+             released; there is nothing to enrol anew",
+        ),
         // Not knowing refuses, but is no fault of the terminal.
         _ => {
             return EstError {
@@ -122,13 +136,7 @@ pub(super) fn renewal(code: &'static str) -> EstError {
             };
         }
     };
-    EstError::new(
-        StatusCode::FORBIDDEN,
-        format!(
-            "renewal: {text}. Renew with the terminal's present certificate (RFC 7030 section \
-             4.2.2), or enrol it again with a new code from the facility's administrator"
-        ),
-    )
+    EstError::new(StatusCode::FORBIDDEN, format!("renewal: {text}. {next}"))
 }
 
 impl From<RequestError> for EstError {
@@ -222,6 +230,27 @@ impl From<IssuanceError> for EstError {
             | IssuanceError::Build(_)
             | IssuanceError::Lint(_)
             | IssuanceError::FaultySignature(_) => Self::internal(&error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_that_may_be_lifted_sends_nobody_to_enrol_anew() {
+        for (code, anew) in [
+            ("no_certificate", true),
+            ("foreign_certificate", true),
+            ("expired", true),
+            ("revoked", true),
+            ("on_hold", false),
+            ("facility_not_active", false),
+            ("unknown_status", false),
+        ] {
+            let text = renewal(code).text;
+            assert_eq!(text.contains("enrol it again with a new code"), anew, "{code}: {text}");
         }
     }
 }

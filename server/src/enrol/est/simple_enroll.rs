@@ -1,7 +1,7 @@
 //! `POST /.well-known/est/simpleenroll`: a terminal's first certificate, by its code
 //! (RFC 7030 §4.2).
 //!
-//! 1. who asks: terminal and code by HTTP Basic; what is no code never reaches the database;
+//! 1. who asks: terminal and code by HTTP Basic; what is no code is never looked for;
 //! 2. what for: base64, DER, a key of a kind that we certify, the request's own signature;
 //! 3. registration is asked; then the issuance ceremony, whose steps are durable one by one. The
 //!    code is used up with the intention and tied to the certificate with the certificate itself:
@@ -23,7 +23,7 @@ use axum::{
 use http::HeaderMap;
 use sekisho_ca::{
     issuance::ApprovedRequest, profile::Profile, record::IssuedCertificate,
-    request::VerifiedRequest,
+    registration::terminal_identifier::TerminalIdentifier, request::VerifiedRequest,
 };
 use sekisho_store::{
     StoreError, Tx,
@@ -79,9 +79,9 @@ pub async fn post(
         Ok(credentials) => credentials,
         // Clients ask without first, to be challenged: nothing happened.
         Err(NoCredentials::Missing) => return Err(refusal::unauthorized()),
-        Err(NoCredentials::Malformed) => {
+        Err(NoCredentials::Malformed { terminal }) => {
             tries::charge(&app, refusals).await??;
-            return Err(refused_at_the_door(&app, &peer, "malformed_credentials").await?);
+            return Err(refused_at_the_door(&app, &peer, terminal).await?);
         }
     };
     // 2
@@ -107,18 +107,45 @@ pub async fn post(
     message::certificates(message::CERTS_ONLY, &[&der])
 }
 
+/// Records that no code was brought, and for which terminal where there is such a one.
 async fn refused_at_the_door(
     app: &App,
     peer: &Peer,
-    reason: &'static str,
+    terminal: Option<TerminalIdentifier>,
 ) -> Result<EstError, StoreError> {
     let now = app.now();
+    let named = terminal.map(|terminal| terminal.to_string());
     transaction!(app.store(), StoreError, |tx| {
-        let entry = Entry::refused("terminal.enrol", Actor::Stranger, now, reason)
+        let entry = Entry::refused("terminal.enrol", Actor::Stranger, now, "malformed_credentials")
             .from_address(peer.addr.ip());
-        Ok(Audited::new((), entry))
+        let holder = match &named {
+            Some(terminal_id) => holder(tx, terminal_id).await?,
+            None => None,
+        };
+        Ok(Audited::new((), of_holder(entry, holder.as_ref())))
     })?;
     Ok(refusal::unauthorized())
+}
+
+/// The terminal of this identifier and its facility. A stranger's invention is no object of the
+/// register: `None`.
+async fn holder(tx: &mut Tx, terminal_id: &str) -> Result<Option<Holder>, StoreError> {
+    Ok(terminal::find(tx, terminal_id).await?.map(|terminal| Holder {
+        terminal_id: terminal.id,
+        terminal_name: terminal.name,
+        organisation_id: terminal.organisation_id,
+    }))
+}
+
+/// Writes into a record whom it is about, so that the facility's trail shows it.
+fn of_holder(entry: Entry, holder: Option<&Holder>) -> Entry {
+    match holder {
+        Some(holder) => entry
+            .at_organisation(&holder.organisation_id)
+            .on("terminal", &holder.terminal_id)
+            .fact("terminal_name", holder.terminal_name.clone()),
+        None => entry,
+    }
 }
 
 /// One attempt to enrol.
@@ -255,11 +282,8 @@ impl Enrolment<'_> {
             Claim::TakenBack(holder) => (refusal::taken_back(), "taken_back", Some(holder)),
             Claim::UnderWay(holder) => (refusal::under_way(), "under_way", Some(holder)),
             Claim::Refused(refused) => {
-                let known = !matches!(refused, CodeRefusal::UnknownTerminal);
-                let entry = self.refused(refused.as_str(), None);
-                // A stranger's invention is no object of the register.
-                let entry = if known { entry.on("terminal", &self.terminal_id) } else { entry };
-                return Ok(Audited::new(Decision::Refuse(refusal::code(refused)), entry));
+                let holder = holder(tx, &self.terminal_id).await?;
+                (refusal::code(refused), refused.as_str(), holder)
             }
         };
         let entry = self.refused(reason, holder.as_ref());
@@ -391,12 +415,6 @@ impl Enrolment<'_> {
         let entry = entry
             .from_address(self.peer.addr.ip())
             .fact("key_sha256", hex::encode(self.spki_sha256));
-        match holder {
-            Some(holder) => entry
-                .at_organisation(&holder.organisation_id)
-                .on("terminal", &holder.terminal_id)
-                .fact("terminal_name", holder.terminal_name.clone()),
-            None => entry,
-        }
+        of_holder(entry, holder)
     }
 }

@@ -360,6 +360,51 @@ async fn an_unknown_terminal_and_a_wrong_code_get_the_same_challenge() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_of_the_terminals_facility_wherever_the_terminal_exists() {
+    let test = instance().await;
+    let wrong = EnrolmentCode::generate(&SystemRandomness).unwrap().reveal().to_string();
+    let der = csr(&key(), &Name::default());
+    for (named, code) in [
+        (TERMINAL, wrong.as_str()),
+        (TERMINAL, "no code"),
+        ("T5555555555", "no code"),
+        ("T5555555555", &wrong),
+        ("admin", "secret"),
+    ] {
+        Ask::enrol(named, code, &der).send(&test).await;
+    }
+    let records =
+        sekisho_store::audit::list(&mut test.app.store().read(), "", None, 1000).await.unwrap();
+    let mut refused: Vec<_> = records
+        .iter()
+        .filter(|record| record.columns.act == "terminal.enrol")
+        .map(|record| {
+            let form: serde_json::Value = serde_json::from_slice(&record.canonical).unwrap();
+            let organisation = record.columns.organisation_id.clone();
+            (
+                form["reason"].as_str().unwrap().to_owned(),
+                organisation,
+                form.to_string().contains(TERMINAL),
+            )
+        })
+        .collect();
+    refused.sort();
+    let of = |reason: &str, facility: Option<&str>| {
+        (reason.to_owned(), facility.map(str::to_owned), facility.is_some())
+    };
+    assert_eq!(
+        refused,
+        [
+            of("malformed_credentials", None),
+            of("malformed_credentials", None),
+            of("malformed_credentials", Some(FACILITY)),
+            of("unknown_terminal", None),
+            of("wrong_code", Some(FACILITY)),
+        ]
+    );
+}
+
+#[tokio::test]
 async fn an_expired_code_and_a_revoked_terminal_give_nothing() {
     let test = instance().await;
     let code = new_code(&test, TERMINAL).await;

@@ -166,6 +166,7 @@ async fn a_terminal_is_revoked_once_with_all_it_had(databases: Databases) {
     assert!(!terminal::name_in_use(&mut reader, FACILITY, "外来1号機").await.unwrap());
     let row = facility_connection::find(&mut reader, &fingerprint(&[1])).await.unwrap().unwrap();
     assert!(row.certificate_revoked && row.terminal_revoked && row.organisation_active());
+    assert!(!row.certificate_on_hold);
 }
 
 async fn what_was_issued_is_found_by_each_of_its_names(databases: Databases) {

@@ -3,6 +3,7 @@
 use sekisho_store::{
     Store,
     certificate::{Intention, Signed},
+    facility_connection,
     organisation::{self, StatusChange},
     revocation::{self, Act, CERTIFICATE_HOLD, Scope, Status},
 };
@@ -14,6 +15,7 @@ const ISSUER: &str = "terminals";
 
 on_both! { prepared:
     a_certificate_is_revoked_once_by_many
+    a_hold_is_told_from_a_revocation_at_the_connection
     a_hold_and_a_release_at_once_leave_one_order_of_events
     a_skewed_clock_never_turns_revoked_into_good
     a_quarantine_takes_everything_and_gives_back_only_what_it_took
@@ -68,6 +70,28 @@ async fn turn(store: &Store, change: StatusChange, at: OffsetDateTime) -> bool {
 
 fn held(at: OffsetDateTime) -> Status {
     Status::Revoked { reason: CERTIFICATE_HOLD, at }
+}
+
+async fn a_hold_is_told_from_a_revocation_at_the_connection(databases: Databases) {
+    certify(&databases.one, 1, 7).await;
+    for (done, revoked, on_hold) in [
+        (Act::hold(NOW), true, true),
+        (Act::release(NOW), false, false),
+        (Act::hold(NOW), true, true),
+        (Act::revoke(1, NOW), true, false),
+    ] {
+        act(&databases.one, one(&[1]), done).await;
+        let mut reader = databases.two.read();
+        let row = facility_connection::find(&mut reader, &[1; 32]).await.unwrap().unwrap();
+        assert_eq!((row.certificate_revoked, row.certificate_on_hold), (revoked, on_hold));
+    }
+    // Taken back with its issuer, whatever its own last event says.
+    certify(&databases.one, 2, 8).await;
+    act(&databases.one, one(&[2]), Act::hold(NOW)).await;
+    change!(databases.one, |tx| revocation::revoke_issuer(tx, ISSUER, 2, NOW).await?);
+    let mut reader = databases.two.read();
+    let row = facility_connection::find(&mut reader, &[2; 32]).await.unwrap().unwrap();
+    assert!(row.certificate_revoked && !row.certificate_on_hold);
 }
 
 async fn a_certificate_is_revoked_once_by_many(databases: Databases) {
