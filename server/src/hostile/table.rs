@@ -356,6 +356,7 @@ fn register(s: &Scene) -> Vec<Row> {
             "medical_institution_code" => required(name, &value).foreign("1311000011"),
             _ => required(name, &value),
         })
+        .chain([optional("again", "false").foreign("maybe")])
         .collect::<Vec<_>>();
     vec![
         at("GET", "/apply").good(200),

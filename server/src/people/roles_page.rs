@@ -148,7 +148,7 @@ async fn correct(
 ) -> Result<Response, RolesError> {
     let grants = role_grant::of_operating_body(&mut app.store().read(), MOST_LISTED).await?;
     let own_person_id = session.person_id.clone();
-    let page = session.frame(page);
+    let page = session.frame(page.switching_at(PATH));
     let organisation = String::new();
     let page = RolesPage { page, grants, organisation, own_person_id, form, errors };
     Ok((StatusCode::UNPROCESSABLE_ENTITY, Page(page)).into_response())

@@ -236,12 +236,7 @@ pub enum ConsoleRejection {
 impl IntoResponse for ConsoleRejection {
     fn into_response(self) -> Response {
         match self {
-            Self::SignIn { return_to } => {
-                let query: String = url::form_urlencoded::Serializer::new(String::new())
-                    .append_pair("return_to", &return_to)
-                    .finish();
-                Redirect::to(&format!("{SIGN_IN_PATH}?{query}")).into_response()
-            }
+            Self::SignIn { return_to } => Redirect::to(&sign_in_path(&return_to)).into_response(),
             Self::Ended => PageError::new(
                 StatusCode::UNAUTHORIZED,
                 "people-session-ended-title",
@@ -346,6 +341,15 @@ impl NewSession {
 
 fn hash(value: &str) -> [u8; 32] {
     Sha256::digest(value).into()
+}
+
+/// The sign-in page that leads on to this path.
+#[must_use]
+pub fn sign_in_path(return_to: &str) -> String {
+    let query: String = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("return_to", return_to)
+        .finish();
+    format!("{SIGN_IN_PATH}?{query}")
 }
 
 /// Where to go after signing in: a path of the console, never another origin.

@@ -18,7 +18,9 @@ use zeroize::Zeroizing;
 
 use super::{
     password::{self, HashError},
-    session::{Address, COOKIE, ConsoleSession, NewSession, SIGN_IN_PATH, safe_return_to},
+    session::{
+        Address, COOKIE, ConsoleSession, NewSession, SIGN_IN_PATH, safe_return_to, sign_in_path,
+    },
     totp::{TotpSecret, typed_code},
     tries::{self, Door, Resting},
 };
@@ -99,7 +101,7 @@ pub async fn post(
     let answer = |status: StatusCode, error: String| {
         let name: String = login_name.chars().take(64).collect();
         let shown = SignInPage {
-            page: page.clone().switching_at(SIGN_IN_PATH),
+            page: page.clone().switching_at(&sign_in_path(&return_to)),
             return_to: return_to.clone(),
             login_name: name,
             error: Some(error),

@@ -193,6 +193,27 @@ async fn a_missing_field_is_called_as_on_the_page() {
 }
 
 #[tokio::test]
+async fn a_refused_sign_in_in_the_other_language_still_leads_on() {
+    let test = testing::app().await;
+    let body = form(&[
+        ("login_name", "nobody"),
+        ("password", PASSWORD),
+        ("totp_code", "000000"),
+        ("return_to", "/console/terminals?from=10"),
+    ]);
+    let refused = ask(&test.app, "POST", "/console/login", None, &body).await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    let page = text(refused).await;
+    let switch = between(&page, "class=\"language\" href=\"", "\"").replace("&#38;", "&");
+    assert!(switch.ends_with("&lang=en"), "{switch}");
+    let english = ask(&test.app, "GET", &switch, None, "").await;
+    let page = text(english).await;
+    assert!(page.contains("<html lang=\"en\">"), "{page}");
+    let kept = "name=\"return_to\" value=\"/console/terminals?from=10\"";
+    assert!(page.contains(kept), "{page}");
+}
+
+#[tokio::test]
 async fn sign_in_takes_both_factors_and_a_code_once() {
     let (test, token) = with_link().await;
     let app = &test.app;
@@ -314,7 +335,9 @@ async fn an_administrator_enters_an_officer_who_may_not_do_the_same() {
             url::form_urlencoded::Serializer::new(String::new()).extend_pairs(wrong).finish();
         let refused = ask(app, "POST", "/console/roles", Some(&admin), &body).await;
         assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY, "{email:?}");
-        assert!(text(refused).await.contains("email-error"), "{email:?}");
+        let page = text(refused).await;
+        assert!(page.contains("email-error"), "{email:?}");
+        assert!(page.contains("href=\"/console/roles?lang=en\""), "{page}");
     }
     let made = ask(app, "POST", "/console/roles", Some(&admin), &body).await;
     assert_eq!(made.status(), StatusCode::OK);

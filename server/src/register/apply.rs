@@ -244,7 +244,8 @@ struct ReceiptPage {
 /// `POST /apply`: takes the application in and answers the receipt number.
 ///
 /// The same form sent again makes nothing new and answers the same number; with other particulars
-/// it is refused, so that nobody believes that a correction arrived.
+/// it is refused, so that nobody believes that a correction arrived. With `again` it is only shown
+/// in the language of `?lang=`, with what was typed.
 ///
 /// # Errors
 /// [`PageError`]: too many from one address, a form sent before, or the database does not answer.
@@ -262,7 +263,13 @@ pub async fn post(
         Err(ConsoleRejection::Store(error)) => return Err(error.into()),
     };
     let form_hash = form_hash(&form)?;
-    let particulars = match form.check(app.config().register().code_check()) {
+    let checked = form.check(app.config().register().code_check());
+    if form.again {
+        return Ok(
+            Page(apply_page(page, &form, &checked.err().unwrap_or_default())).into_response()
+        );
+    }
+    let particulars = match checked {
         Ok(particulars) => particulars,
         Err(errors) => {
             let body = apply_page(page, &form, &errors);

@@ -53,6 +53,8 @@ pub struct ApplicationForm {
     pub contact_phone: String,
     /// Contact's mail.
     pub contact_email: String,
+    /// Sent by the language switch of a form that came back: it is shown again and not taken in.
+    pub again: bool,
 }
 
 /// What is wrong, by field name.

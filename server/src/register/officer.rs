@@ -272,6 +272,10 @@ fn findings(code: &Code, prefecture: u8, text: &Text) -> Vec<String> {
     words
 }
 
+fn path_of(id: &str) -> String {
+    format!("/console/applications/{id}")
+}
+
 /// `GET /console/applications/{id}`.
 ///
 /// # Errors
@@ -315,7 +319,7 @@ pub async fn check(
         }
     };
     approval::record_check(&app, &acting, &id, &note).await?;
-    Ok(Redirect::to(&format!("/console/applications/{id}")).into_response())
+    Ok(Redirect::to(&path_of(&id)).into_response())
 }
 
 /// The form of a rejection.
@@ -338,7 +342,7 @@ pub async fn reject(
     let acting = session.require(&Role::AccreditationOfficer)?;
     let reason = typed::lines(&form.reason, MOST_NOTE).map_err(|error| misfit("reason", error))?;
     approval::reject(&app, &acting, &id, &reason).await?;
-    Ok(Redirect::to(&format!("/console/applications/{id}")).into_response())
+    Ok(Redirect::to(&path_of(&id)).into_response())
 }
 
 /// The browser holds these fields to their bounds; who gets past it reads which one is wrong.
@@ -383,7 +387,7 @@ pub async fn approve(
                 postal_code_error: words(postal_code),
                 address: form.letter_address,
                 address_error: words(address),
-                ..detail_page(&app, &session, page, &id).await?
+                ..detail_page(&app, &session, page.switching_at(&path_of(&id)), &id).await?
             };
             return Ok((StatusCode::UNPROCESSABLE_ENTITY, Page(body)).into_response());
         }

@@ -142,6 +142,7 @@ async fn an_application_is_checked_approved_and_its_letter_activates_the_facilit
     let unaddressed = "letter_postal_code=1&letter_address=".to_owned();
     let refused = ask(app, "POST", &format!("{path}/approve"), cookie, unaddressed).await;
     assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(text(refused).await.contains(&format!("href=\"{path}?lang=en\"")));
 
     let approved = ask(app, "POST", &format!("{path}/approve"), cookie, ADDRESS.into()).await;
     assert_eq!(approved.status(), StatusCode::OK);
@@ -176,6 +177,20 @@ async fn a_wrong_form_comes_back_with_what_was_typed_and_nothing_is_kept() {
     assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
     let page = text(response).await;
     assert!(page.contains("postal_code-error") && page.contains("青葉総合病院"));
+    // In the other language, with what was typed; nor is a form taken in that would do.
+    let switch = "formaction=\"/apply?lang=en\" name=\"again\" value=\"true\"";
+    assert!(page.contains(switch), "{page}");
+    for (form, wrong) in [(&form, true), (&example(), false)] {
+        let again = format!("{}&again=true", urlencoded(form));
+        let response = ask(&test.app, "POST", "/apply?lang=en", None, again).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        let page = text(response).await;
+        assert!(page.contains("Application for accreditation"), "{page}");
+        assert!(page.contains(&format!("value=\"{}\"", form.postal_code)), "{page}");
+        assert!(page.contains("青葉総合病院") && page.contains(&form.form), "{page}");
+        assert_eq!(page.contains("postal_code-error"), wrong);
+        assert!(page.contains("formaction=\"/apply?lang=ja\""), "{page}");
+    }
     assert!(application::list(&mut test.app.store().read(), 0, 1).await.unwrap().is_empty());
     let get = ask(&test.app, "GET", "/apply?lang=en", None, String::new()).await;
     assert!(text(get).await.contains("Application for accreditation"));
