@@ -8,6 +8,7 @@
 
 mod enrolment;
 mod login;
+mod operator;
 mod pair;
 mod people;
 mod tokens;
@@ -27,6 +28,8 @@ async fn what_may_happen_once_happens_once_whichever_of_two_processes_is_asked()
     )
     .await;
     enrolment::a_code_with_one_key_gives_one_certificate_to_all(&pair, &facility).await;
+    operator::of_two_links_made_at_once_one_is_good(&pair, &administrator).await;
+    operator::of_two_administrators_of_one_name_one_is_added(&pair).await;
     let desk = login::desk(&pair, &facility).await;
     login::an_invitation_is_redeemed_by_one_of_two_cards(&pair, &facility, &desk).await;
     let browser = login::an_answer_of_a_card_opens_one_session(&pair, &facility, &desk).await;

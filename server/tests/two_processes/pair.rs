@@ -129,6 +129,11 @@ impl Pair {
         Self { stage, cards, store, url, two, folder }
     }
 
+    /// The instance's folder on each of the two hosts.
+    pub fn folders(&self) -> [String; 2] {
+        ["first", "second"].map(|name| self.folder.path().join(name).to_str().unwrap().to_owned())
+    }
+
     /// A fresh profile without a certificate.
     pub fn browser(&self) -> Both {
         Both::of(self.stage.browser(None).unwrap())
