@@ -1,12 +1,13 @@
 //! PKCS #10 (RFC 2986): from bytes to a request whose asker holds the private key.
 
-use const_oid::ObjectIdentifier;
 use der::{Decode, Encode};
 use sekisho_pki::{
     encoding::{key_identifier::public_key_sha256, signed_object::SignedObject},
     signature::{self, PublicKeyKind, SignatureError},
 };
 use x509_cert::{name::Name, request::CertReq};
+
+use crate::registration::key::{self, KeyFlaw};
 
 /// An RSA-4096 request with attributes has under 3 KiB.
 const MOST_OCTETS: usize = 16 * 1024;
@@ -46,13 +47,13 @@ pub enum RequestError {
     #[error("the bytes are not a PKCS #10 certification request in DER")]
     Malformed(#[source] der::Error),
     /// Not P-256, P-384 or RSA.
-    #[error("keys of kind {oid} are not certified; use P-256, P-384 or RSA with 3072 bits")]
-    KeyKind {
-        /// The key's algorithm.
-        oid: ObjectIdentifier,
-    },
-    /// RSA outside 2,048 to 8,192 bits.
-    #[error("the RSA key has {bits} bits; {LEAST_RSA_BITS} to {MOST_RSA_BITS} are read")]
+    #[error(transparent)]
+    KeyKind(KeyFlaw),
+    /// RSA outside 2,048 to 8,192 bits. What is told is what profiles certify: nobody should come back
+    /// with a key that is only just read.
+    #[error(
+        "the RSA key has {bits} bits; certified are P-256, P-384, and RSA of 3072 or 4096 bits"
+    )]
     RsaSize {
         /// Its modulus.
         bits: usize,
@@ -98,7 +99,7 @@ impl UnverifiedRequest {
     /// [`RequestError`].
     pub fn verify(self) -> Result<VerifiedRequest, RequestError> {
         let kind = PublicKeyKind::of_der(&self.public_key_der)
-            .ok_or(RequestError::KeyKind { oid: self.request.info.public_key.algorithm.oid })?;
+            .ok_or_else(|| RequestError::KeyKind(key::why_unknown(&self.public_key_der)))?;
         if let PublicKeyKind::Rsa { modulus_bits, usual_exponent } = kind {
             if !(LEAST_RSA_BITS..=MOST_RSA_BITS).contains(&modulus_bits) {
                 return Err(RequestError::RsaSize { bits: modulus_bits });
@@ -187,6 +188,44 @@ mod tests {
         let other = SoftwareKey::generate_p256().unwrap();
         let refused = UnverifiedRequest::parse(&request(&key, &other)).unwrap().verify();
         assert!(matches!(refused, Err(RequestError::Signature(SignatureError::Invalid))));
+    }
+
+    #[test]
+    fn a_key_that_is_not_certified_is_named_and_so_is_what_would_be() {
+        for (key, told) in [
+            ("P-521", "the curve P-521 is not certified; use P-256 or P-384"),
+            ("ED25519", "keys of kind Ed25519 are not certified; use P-256, P-384 or RSA"),
+            (
+                "RSA-1024",
+                "the RSA key has 1024 bits; certified are P-256, P-384, and RSA of 3072 or 4096 bits",
+            ),
+        ] {
+            let refused = UnverifiedRequest::parse(&of_openssl(key)).unwrap().verify().unwrap_err();
+            assert_eq!(refused.to_string(), told);
+        }
+    }
+
+    /// A request for a key that OpenSSL makes.
+    fn of_openssl(key: &str) -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let (kept, asked) = (folder.path().join("key.pem"), folder.path().join("request.der"));
+        let kind: &[&str] = match key {
+            "P-521" => &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-521"],
+            "ED25519" => &["-newkey", "ed25519"],
+            "RSA-1024" => &["-newkey", "rsa:1024"],
+            other => unreachable!("{other}"),
+        };
+        let made = std::process::Command::new("openssl")
+            .args(["req", "-new", "-nodes", "-subj", "/CN=x", "-outform", "DER"])
+            .args(kind)
+            .arg("-keyout")
+            .arg(kept)
+            .arg("-out")
+            .arg(&asked)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        std::fs::read(asked).unwrap()
     }
 
     #[test]

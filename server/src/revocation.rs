@@ -8,7 +8,7 @@ use sekisho_store::{
     audit::{Actor, Audited, Entry},
     certificate, issuer,
     organisation::{self, OrganisationStatus, StatusChange},
-    revocation::{self, Act, CertificateKey, KEY_COMPROMISE, Scope},
+    revocation::{self, Act, CERTIFICATE_HOLD, CertificateKey, KEY_COMPROMISE, Scope, Status},
     session::{self, SessionOf},
     terminal::{self, TerminalStatus},
     transaction,
@@ -74,6 +74,10 @@ pub enum Measure {
 }
 
 impl Measure {
+    const fn is_for_ever(self) -> bool {
+        matches!(self, Self::Revoke(_))
+    }
+
     const fn act(self) -> &'static str {
         match self {
             Self::Revoke(_) => "revocation.revoke",
@@ -144,6 +148,18 @@ pub enum RevocationError {
     /// A revoked terminal stays revoked.
     #[error("terminal {id} was revoked, which is final; create a new one for the device")]
     TerminalRevoked {
+        /// Which.
+        id: String,
+    },
+    /// A revoked certificate stays revoked, by itself or by its authority.
+    #[error("certificate {name} was revoked for good: it can be neither held nor released")]
+    CertificateRevoked {
+        /// Issuer and serial number.
+        name: String,
+    },
+    /// A closed facility stays closed.
+    #[error("facility {id} was closed for good: it can be neither held nor released")]
+    FacilityClosed {
         /// Which.
         id: String,
     },
@@ -218,7 +234,7 @@ fn check(order: &Order) -> Result<(), RevocationError> {
         }
         _ => {}
     }
-    let revokes = matches!(order.measure, Measure::Revoke(_));
+    let revokes = order.measure.is_for_ever();
     if order.invalidity_at.is_some_and(|since| !revokes || since > order.at) {
         return Err(RevocationError::InvalidityDate);
     }
@@ -228,10 +244,15 @@ fn check(order: &Order) -> Result<(), RevocationError> {
 async fn apply(tx: &mut Tx, order: &Order) -> Result<Outcome, RevocationError> {
     match &order.target {
         Target::Certificate { issuer_id, serial } => {
-            if revocation::status(tx, issuer_id, serial).await?.is_none() {
-                return Err(not_found(&order.target));
+            match revocation::status(tx, issuer_id, serial).await? {
+                None => Err(not_found(&order.target)),
+                Some(Status::Revoked { reason, .. })
+                    if reason != CERTIFICATE_HOLD && !order.measure.is_for_ever() =>
+                {
+                    Err(RevocationError::CertificateRevoked { name: order.target.name() })
+                }
+                Some(_) => certificates(tx, order, Scope::Certificate { issuer_id, serial }).await,
             }
-            certificates(tx, order, Scope::Certificate { issuer_id, serial }).await
         }
         Target::Terminal(id) => of_terminal(tx, order, id).await,
         Target::Facility(id) => of_facility(tx, order, id).await,
@@ -292,9 +313,10 @@ async fn of_facility(tx: &mut Tx, order: &Order, id: &str) -> Result<Outcome, Re
         return Err(not_found(&order.target));
     };
     let change = match order.measure {
+        Measure::Hold | Measure::Release if status == OrganisationStatus::Closed => {
+            return Err(RevocationError::FacilityClosed { id: id.to_owned() });
+        }
         Measure::Revoke(_) | Measure::Hold => StatusChange::Suspend,
-        // Gone for good: nothing of it comes back.
-        Measure::Release if status == OrganisationStatus::Closed => return Ok(Outcome::default()),
         Measure::Release => StatusChange::Resume,
     };
     let ended_sessions =
@@ -373,7 +395,7 @@ pub async fn key_is_compromised(
     certificates: &[certificate::Certificate],
 ) -> Result<bool, StoreError> {
     let by_certificate = certificates.iter().any(|certificate| {
-        matches!(certificate.status, revocation::Status::Revoked { reason: KEY_COMPROMISE, .. })
+        matches!(certificate.status, Status::Revoked { reason: KEY_COMPROMISE, .. })
     });
     Ok(by_certificate || revocation::is_compromised_key(queries, spki_sha256).await?)
 }

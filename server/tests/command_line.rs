@@ -197,6 +197,9 @@ fn what_was_taken_back_stays_so_and_is_told_once() {
         text(&revoked.stderr)
     );
     assert!(text(&sekisho(&arguments).stdout).starts_with("Nothing to change"));
+    let held = sekisho(&["revoke", "certificate", dir, "--file", file, "--hold"]);
+    assert_eq!(code(&held), 1);
+    assert!(text(&held.stderr).contains("revoked for good: it can be neither held nor released"));
     for refused in [
         &["revoke", "certificate", dir, "--serial", "01"][..],
         &["revoke", "certificate", dir, "--serial", "01", "--hold", "--release"],
@@ -248,4 +251,75 @@ fn a_missed_first_link_is_made_anew_while_serving_and_while_not() {
         listed.lines().filter(|line| line.contains("account.issue_link")).collect();
     assert_eq!(issued.len(), 2, "{listed}");
     assert!(issued.iter().all(|line| line.contains("role=operator_at_host")), "{issued:?}");
+}
+
+#[test]
+fn a_private_key_is_not_taken_for_a_key_to_revoke_and_its_public_half_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("instance");
+    init(&dir);
+    let dir = dir.to_str().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let openssl = |arguments: &[&str]| {
+        let made = Command::new("openssl").args(arguments).output().unwrap();
+        assert!(made.status.success(), "{}", text(&made.stderr));
+    };
+    let (pem, der, public) = (at("key.pem"), at("key.der"), at("public.pem"));
+    openssl(&["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", &pem]);
+    openssl(&["pkey", "-in", &pem, "-outform", "DER", "-out", &der]);
+    for private in [&pem, &der] {
+        let refused = sekisho(&["revoke", "key", dir, "--file", private]);
+        assert_eq!(code(&refused), 1);
+        let said = text(&refused.stderr);
+        let hint = format!("openssl pkey -in {private} -pubout -out public.pem");
+        assert!(said.contains("holds a private key") && said.contains(&hint), "{said}");
+    }
+    openssl(&["pkey", "-in", &pem, "-pubout", "-out", &public]);
+    assert_eq!(code(&sekisho(&["revoke", "key", dir, "--file", &public])), 0);
+    let neither = sekisho(&["revoke", "key", dir, "--file", &format!("{dir}/sekisho.toml")]);
+    assert!(text(&neither.stderr).contains("holds no certificate and no public key"));
+}
+
+#[test]
+fn what_follows_the_revocation_of_an_authority_is_what_the_ceremony_page_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("instance");
+    init(&dir);
+    let dir = dir.to_str().unwrap();
+    let revoked = |id: &str| {
+        let revoked = sekisho(&["revoke", "issuer", dir, id, "--reason", "ca-compromise"]);
+        assert_eq!(code(&revoked), 0, "{}", text(&revoked.stderr));
+        text(&revoked.stderr)
+    };
+    let (terminals, root) = (revoked("terminals"), revoked("root"));
+    let page = include_str!("../../docs/ceremony.md");
+    for (said, both_say) in [
+        (&terminals, "sekisho ceremony root-list"),
+        (&terminals, "sekisho ceremony install"),
+        (&root, "a new instance with a new root, without cross-certificates"),
+        (&root, "its fingerprint goes to every terminal by hand, as at enrolment"),
+        (&root, "sekisho revoke issuer"),
+    ] {
+        // The page wraps its lines elsewhere.
+        assert!(page.contains(both_say), "{both_say}");
+        assert!(said.replace("a new \n", "a new ").contains(both_say), "{both_say}: {said}");
+    }
+    assert!(!root.contains("sign it"), "a root's own list does not help against itself: {root}");
+}
+
+#[test]
+fn init_refuses_what_serve_or_the_console_would_refuse_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("instance");
+    let dir = dir.to_str().unwrap();
+    for (arguments, told) in [
+        (&["--tls-port", "8443", "--plain-port", "8443"][..], "port 8443 is taken by listen.tls"),
+        (&["--administrator", "a@example.jp"], "is no login name: 3 to 64 of a-z"),
+        (&["--administrator", "ab"], "\"ab\" is no login name"),
+    ] {
+        let refused = sekisho(&[&["init", dir], arguments].concat());
+        assert_eq!(code(&refused), 1);
+        assert!(text(&refused.stderr).contains(told), "{}", text(&refused.stderr));
+        assert!(!Path::new(dir).exists());
+    }
 }

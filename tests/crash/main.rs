@@ -1,34 +1,75 @@
 //! Crashes an instance as often as one likes: see `tests/crash/mod.rs` for what must hold.
-//!
-//! ```text
-//! cargo run --bin crash -- [kill|forget|cut|immediate|all] [ROUNDS] [SEED]
-//! ```
 
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use clap::Parser;
 use sekisho_tests::crash::{Fault, run};
 
+/// Crash an instance at random points, as often as one likes, and look at what is left of it
+#[derive(Debug, Parser)]
+#[command(
+    name = "crash",
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  cargo run --bin crash -- all 5000
+  cargo run --bin crash -- immediate 100 20261121
+      the same again as that seed made it; a failure prints its own
+
+Exit codes: 0 everything held, 1 something did not or the rig failed, 2 the command line was not
+understood"
+)]
+struct Arguments {
+    /// How a round ends
+    #[arg(value_enum, default_value_t = Choice::All)]
+    fault: Choice,
+    /// Rounds of each fault
+    #[arg(default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// What decides when a round is cut; drawn unless given
+    seed: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Choice {
+    /// The process is killed
+    Kill,
+    /// The storage forgets what was not synced
+    Forget,
+    /// The connections to PostgreSQL are cut
+    Cut,
+    /// PostgreSQL is stopped in immediate mode
+    Immediate,
+    /// Each of them
+    All,
+}
+
+impl Choice {
+    fn faults(self) -> Vec<Fault> {
+        match self {
+            Self::Kill => vec![Fault::Kill],
+            Self::Forget => vec![Fault::Forget],
+            Self::Cut => vec![Fault::Cut],
+            Self::Immediate => vec![Fault::Immediate],
+            Self::All => vec![Fault::Kill, Fault::Forget, Fault::Cut, Fault::Immediate],
+        }
+    }
+}
+
 #[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
-    let mut arguments = std::env::args().skip(1);
-    let faults = match arguments.next().as_deref() {
-        None | Some("all") => vec![Fault::Kill, Fault::Forget, Fault::Cut, Fault::Immediate],
-        Some("kill") => vec![Fault::Kill],
-        Some("forget") => vec![Fault::Forget],
-        Some("cut") => vec![Fault::Cut],
-        Some("immediate") => vec![Fault::Immediate],
-        Some(other) => bail!("`{other}` is none of kill, forget, cut, immediate, all"),
-    };
-    let rounds = arguments.next().map_or(Ok(1000), |text| text.parse()).context("ROUNDS")?;
-    let seed = match arguments.next() {
-        Some(text) => text.parse().context("SEED")?,
-        None => u64::from(std::process::id()) << 32 | u64::from(rounds),
-    };
+async fn main() -> ExitCode {
+    let Arguments { fault, rounds, seed } = Arguments::parse();
+    let seed = seed.unwrap_or_else(|| u64::from(std::process::id()) << 32 | u64::from(rounds));
     let mut holds = true;
-    for fault in faults {
+    for fault in fault.faults() {
         println!("{fault:?}: {rounds} rounds, seed {seed}");
-        let report = run(fault, rounds, seed).await?;
+        let report = match run(fault, rounds, seed).await {
+            Ok(report) => report,
+            Err(error) => {
+                eprintln!("crash: {error:#}");
+                return ExitCode::FAILURE;
+            }
+        };
         println!(
             "  {} rounds: {} certificates, {} revocations, {} requests without an answer, list {}",
             report.rounds, report.issued, report.revoked, report.unanswered, report.crl_number
@@ -38,5 +79,5 @@ async fn main() -> anyhow::Result<ExitCode> {
             holds = false;
         }
     }
-    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

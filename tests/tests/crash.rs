@@ -45,3 +45,26 @@ async fn cut_connections_to_the_database_lose_nothing_that_was_told() {
 async fn a_database_stopped_in_immediate_mode_loses_nothing_that_was_told() {
     holds(Fault::Immediate, 8).await;
 }
+
+#[test]
+fn the_command_explains_itself_and_refuses_what_it_does_not_know() {
+    let crash = |arguments: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_crash"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    let (code, help) = crash(&["--help"]);
+    assert!(
+        code == Some(0) && help.contains("Usage: crash") && help.contains("Examples:"),
+        "{help}"
+    );
+    for (unfit, named) in
+        [(["flood", "1"], "flood"), (["kill", "many"], "many"), (["kill", "0"], "0")]
+    {
+        let (code, said) = crash(&unfit);
+        assert!(code == Some(2) && said.contains(named) && !said.contains("backtrace"), "{said}");
+    }
+}

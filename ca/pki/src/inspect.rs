@@ -30,6 +30,8 @@ mod text;
 mod time_value;
 mod words;
 
+pub use oid::name as name_of;
+
 use std::cell::Cell;
 
 use time::OffsetDateTime;

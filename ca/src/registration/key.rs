@@ -18,6 +18,7 @@ mod examples;
 use const_oid::{ObjectIdentifier, db::rfc5912};
 use der::{Any, Decode, Sequence, asn1::UintRef};
 use num_bigint::BigUint;
+use sekisho_pki::inspect::name_of;
 use spki::SubjectPublicKeyInfoRef;
 
 /// What is wrong with a key. All are mended by making a new one, with other software.
@@ -27,7 +28,7 @@ pub enum KeyFlaw {
     #[error("the public key is not well formed")]
     Malformed,
     /// Neither RSA nor elliptic.
-    #[error("keys of kind {oid} are not certified; use P-256, P-384 or RSA")]
+    #[error("keys of kind {} are not certified; use P-256, P-384 or RSA", named(oid))]
     Kind {
         /// The key's algorithm.
         oid: ObjectIdentifier,
@@ -36,7 +37,7 @@ pub enum KeyFlaw {
     #[error("the curve is given by explicit parameters; name P-256 or P-384")]
     ExplicitParameters,
     /// Another curve.
-    #[error("the curve {oid} is not certified; use P-256 or P-384")]
+    #[error("the curve {} is not certified; use P-256 or P-384", named(oid))]
     Curve {
         /// The curve.
         oid: ObjectIdentifier,
@@ -93,6 +94,17 @@ const RULES: [Rule; 7] = [
 pub(crate) fn check(public_key_der: &[u8]) -> Result<(), KeyFlaw> {
     let key = read(public_key_der)?;
     RULES.iter().try_for_each(|rule| rule(&key))
+}
+
+/// Why a key is none of [`sekisho_pki::signature::PublicKeyKind`].
+pub(crate) fn why_unknown(public_key_der: &[u8]) -> KeyFlaw {
+    check(public_key_der).err().unwrap_or(KeyFlaw::Malformed)
+}
+
+/// A name where people have one, the number otherwise.
+fn named(oid: &ObjectIdentifier) -> String {
+    let number = oid.to_string();
+    name_of(&number).map_or(number, str::to_owned)
 }
 
 fn read(spki_der: &[u8]) -> Result<Key<'_>, KeyFlaw> {

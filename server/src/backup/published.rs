@@ -161,7 +161,8 @@ async fn learn_entry(
     };
     match revocation::carry_out(store, &order).await {
         Ok(outcome) if outcome.changed => learnt.revoked.push(name()),
-        Ok(_) => {}
+        // Held when that list was signed, and revoked since.
+        Ok(_) | Err(RevocationError::CertificateRevoked { .. }) => {}
         Err(RevocationError::NotFound { .. }) => {
             learnt.unknown.push(name());
             match store.reserve_serial(issuer_id, serial.as_octets(), at).await {

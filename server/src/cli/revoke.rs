@@ -1,23 +1,20 @@
 //! `sekisho revoke WHAT DIR …`: take certificates back.
 
+mod given;
+mod told;
+
 use std::path::PathBuf;
 
-use der::{Decode, DecodePem, Encode};
 use sekisho_ca::revocation::RevocationReason;
-use sekisho_pki::encoding::{
-    key_identifier::{fingerprint, public_key_sha256},
-    serial::Serial,
-};
+use sekisho_pki::encoding::{key_identifier::fingerprint, serial::Serial};
 use sekisho_store::{Store, certificate};
-use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use x509_cert::Certificate;
 
 use super::{Exit, Failure, InstanceFolder, runtime, say};
 use crate::{
     config::Config,
     instance,
-    revocation::{self, Measure, Order, Outcome, Target},
+    revocation::{self, Measure, Order, Target},
 };
 
 /// Take certificates back: one, a terminal's, a facility's, a key's, an authority's
@@ -130,7 +127,7 @@ struct Key {
 struct Issuer {
     #[command(flatten)]
     instance: InstanceFolder,
-    /// The authority: terminals, routers, servers
+    /// The authority: terminals, routers, servers, a later generation such as terminals-2, or root
     #[arg(value_name = "ID")]
     id: String,
     /// Why
@@ -230,13 +227,10 @@ impl Revoke {
                 }
                 Command::Key(command) => command.run().await,
                 Command::Issuer(Issuer { instance, id, reason, common }) => {
-                    let exit =
-                        run(&instance, Target::Issuer(id), Measure::Revoke(reason.into()), common);
-                    let exit = exit.await?;
-                    eprintln!(
-                        "Its own certificate is on the root's next list, which needs the root's \
-                         key: sign it now. Then make a new authority."
-                    );
+                    let next = told::after_issuer(&id, &instance.dir);
+                    let measure = Measure::Revoke(reason.into());
+                    let exit = run(&instance, Target::Issuer(id), measure, common).await?;
+                    eprintln!("{next}");
                     Ok(exit)
                 }
             }
@@ -249,9 +243,7 @@ impl OneCertificate {
         let store = open(&self.instance).await?;
         let target = match (&self.file, &self.serial) {
             (Some(path), _) => {
-                let der = certificate_der(&read(path)?).ok_or_else(|| {
-                    format!("{} holds no certificate (PEM or DER)", path.display())
-                })?;
+                let der = given::certificate(path)?;
                 let found =
                     certificate::find_by_fingerprint(&mut store.read(), &fingerprint(&der)).await?;
                 let found = found.ok_or("this certificate was not issued here")?;
@@ -270,9 +262,7 @@ impl OneCertificate {
 impl Key {
     async fn run(self) -> Result<Exit, Failure> {
         let spki_sha256 = match (&self.file, &self.sha256) {
-            (Some(path), _) => key_of(&read(path)?).ok_or_else(|| {
-                format!("{} holds no certificate and no public key", path.display())
-            })?,
+            (Some(path), _) => given::key(path)?,
             (None, Some(digest)) => hex::decode(digest)
                 .ok()
                 .and_then(|digest| digest.try_into().ok())
@@ -315,72 +305,6 @@ async fn carry_out(
     };
     let outcome = revocation::carry_out(store, &order).await?;
     store.close().await;
-    say(&if common.json { as_json(&outcome) } else { in_words(&outcome, measure) })?;
+    say(&if common.json { told::as_json(&outcome) } else { told::in_words(&outcome, measure) })?;
     Ok(Exit::Done)
-}
-
-fn as_json(outcome: &Outcome) -> String {
-    let certificates: Vec<_> = outcome
-        .certificates
-        .iter()
-        .map(|(issuer, serial)| json!({ "issuer": issuer, "serial": hex::encode(serial) }))
-        .collect();
-    let answer = json!({
-        "changed": outcome.changed,
-        "certificates": certificates,
-        "sessions_ended": outcome.sessions_ended,
-    });
-    format!("{answer}\n")
-}
-
-fn in_words(outcome: &Outcome, measure: Measure) -> String {
-    if !outcome.changed {
-        return "Nothing to change: it stands as you ask.\n".to_owned();
-    }
-    let verb = match measure {
-        Measure::Revoke(_) => "revoked",
-        Measure::Hold => "held",
-        Measure::Release => "released",
-    };
-    let mut text = format!(
-        "{} certificates {verb}, {} sessions ended\n",
-        outcome.certificates.len(),
-        outcome.sessions_ended
-    );
-    for (issuer, serial) in &outcome.certificates {
-        text.push_str(&format!("  {issuer}  {}\n", hex::encode(serial)));
-    }
-    text
-}
-
-fn read(path: &std::path::Path) -> Result<Vec<u8>, Failure> {
-    use std::io::Read;
-    const MOST_OCTETS: u64 = 64 * 1024;
-    let mut octets = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(MOST_OCTETS).read_to_end(&mut octets))
-        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    Ok(octets)
-}
-
-fn certificate_der(octets: &[u8]) -> Option<Vec<u8>> {
-    let certificate = match Certificate::from_der(octets) {
-        Ok(certificate) => certificate,
-        // The first of a chain is the one that is meant.
-        Err(_) => Certificate::load_pem_chain(octets).ok()?.into_iter().next()?,
-    };
-    certificate.to_der().ok()
-}
-
-fn key_of(octets: &[u8]) -> Option<[u8; 32]> {
-    if let Some(der) = certificate_der(octets) {
-        let certificate = Certificate::from_der(&der).ok()?;
-        let spki = certificate.tbs_certificate().subject_public_key_info().to_der().ok()?;
-        return Some(public_key_sha256(&spki));
-    }
-    use spki::SubjectPublicKeyInfoOwned;
-    let spki = SubjectPublicKeyInfoOwned::from_der(octets)
-        .or_else(|_| SubjectPublicKeyInfoOwned::from_pem(octets))
-        .ok()?;
-    Some(public_key_sha256(&spki.to_der().ok()?))
 }

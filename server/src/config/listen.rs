@@ -67,6 +67,13 @@ impl ListenSettings {
                 return Err(invalid(key, "all addresses must have the same port"));
             }
         }
+        let port = self.plain[0].port();
+        // Port 0 takes two different free ones.
+        if port != 0 && port == self.tls[0].port() {
+            let fault =
+                format!("port {port} is taken by listen.tls; plain HTTP needs one of its own");
+            return Err(invalid("listen.plain", fault));
+        }
         if self.tls12.contains(&NameRole::Plain) {
             return Err(invalid("listen.tls12", "`plain` has no TLS"));
         }

@@ -128,8 +128,9 @@ impl Place {
         let before = text.get(..offset).unwrap_or(text);
         let line = before.matches('\n').count() + 1;
         let headers = text.lines().take(line).map(str::trim).filter(|line| line.starts_with('['));
-        let section = headers.last().and_then(|line| line.split_inclusive(']').next());
-        Self { line, section: section.map(str::to_owned) }
+        // Of an array of tables, too, as of a table: `[[name]]`.
+        let name = headers.last().and_then(|line| line.trim_start_matches('[').split(']').next());
+        Self { line, section: name.map(|name| format!("[{}]", name.trim())) }
     }
 }
 
@@ -328,6 +329,12 @@ mod tests {
             ("[oidc]\ncode_seconds = ", "line 2, in [oidc]: "),
             ("[nonsense]\n", "line 1, in [nonsense]: unknown field `nonsense`"),
             ("# あ\n[oidc.nonsense]\n", "line 2, in [oidc.nonsense]: unknown field `nonsense`"),
+            ("[oidc]\n\n[nosuch]\n", "line 3, in [nosuch]: unknown field `nosuch`"),
+            ("[oidc]\n[nosuch]\nx = 1\n", "line 2, in [nosuch]: unknown field `nosuch`"),
+            ("[[nosuch]]\nx = 1\n[oidc]\n", "line 1, in [nosuch]: unknown field `nosuch`"),
+            ("[oidc]\ncode_seconds = 60\n[nosuch.inner]\nx = 1\n", "line 3, in [nosuch.inner]: "),
+            ("[oidc]\n\n[nosuch] # a [b]\nx = 1\n\n[people]\n", "line 3, in [nosuch]: unknown"),
+            ("[oidc]\r\n[ nosuch ]\r\n", "line 2, in [nosuch]: unknown field `nosuch`"),
             ("x = 1\n", "line 1: unknown field `x`"),
         ] {
             let folder = tempfile::tempdir().unwrap();
@@ -349,6 +356,7 @@ mod tests {
             ("[names]\nenrol = \"login.sekisho.localhost\"", "names.enrol"),
             ("[people]\npassword_least_characters = 3", "people.password_least_characters"),
             ("[listen]\ntls12 = [\"plain\"]", "listen.tls12"),
+            ("[listen]\ntls = [\"127.0.0.1:8080\"]", "listen.plain"),
             ("[instance]\ndatabase = \"mysql://x\"", "instance.database"),
         ] {
             let settings: Settings = toml::from_str(text).unwrap();

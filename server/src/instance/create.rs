@@ -35,6 +35,7 @@ use crate::{
     clock::Clock,
     config::{self, Config, ConfigError, EXAMPLE, Settings},
     names::{NameRole, Names},
+    people::administrator::LoginNameUnfit,
 };
 
 /// Path on the public name where a one-time link is used; the token is its query's `token`.
@@ -83,11 +84,8 @@ pub enum CreateError {
     #[error(transparent)]
     NewFolder(#[from] NewFolderError),
     /// The login name cannot be used.
-    #[error("`{name}` is no login name: 1 to 64 lower-case letters, digits, `.`, `-`, `_` or `@`")]
-    LoginName {
-        /// As given.
-        name: String,
-    },
+    #[error(transparent)]
+    LoginName(#[from] LoginNameUnfit),
     /// The root's passphrase is too easy.
     #[error(
         "the root passphrase has {characters} characters; give at least 20, or none to have one drawn"
@@ -210,13 +208,7 @@ pub async fn create(
 fn check(plan: &Plan) -> Result<(), CreateError> {
     // Against the wanted folder, so that an error does not name the one beside it.
     plan.settings.validate(&plan.folder)?;
-    let plain = |b: u8| {
-        b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'_' | b'@')
-    };
-    let name = &plan.administrator;
-    if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
-        return Err(CreateError::LoginName { name: name.clone() });
-    }
+    LoginNameUnfit::check(&plan.administrator)?;
     if let Some(given) = &plan.root_passphrase {
         let characters = secrecy::ExposeSecret::expose_secret(given).chars().count();
         if characters < 20 {

@@ -70,11 +70,8 @@ pub enum AdministratorError {
         login_name: String,
     },
     /// The login name of somebody new cannot be one.
-    #[error("{login_name:?} is no login name: 3 to 64 of a-z, 0-9, '.', '-', '_'")]
-    LoginNameUnfit {
-        /// As given.
-        login_name: String,
-    },
+    #[error(transparent)]
+    LoginNameUnfit(#[from] LoginNameUnfit),
     /// Somebody has the login name of somebody new.
     #[error("the login name {login_name:?} is taken")]
     LoginNameTaken {
@@ -87,6 +84,28 @@ pub enum AdministratorError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// A text that the console would not take as a login name either.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{login_name:?} is no login name: 3 to 64 of a-z, 0-9, '.', '-', '_'")]
+pub struct LoginNameUnfit {
+    /// As given.
+    login_name: String,
+}
+
+impl LoginNameUnfit {
+    /// Holds a login name against the one rule of the instance.
+    ///
+    /// # Errors
+    /// [`LoginNameUnfit`].
+    pub fn check(login_name: &str) -> Result<(), Self> {
+        if login_name_fits(login_name) {
+            Ok(())
+        } else {
+            Err(Self { login_name: login_name.to_owned() })
+        }
+    }
 }
 
 impl MayConflict for AdministratorError {
@@ -158,9 +177,7 @@ pub async fn add(
     login_name: &str,
     name: &str,
 ) -> Result<OneTimeLink, AdministratorError> {
-    if !login_name_fits(login_name) {
-        return Err(AdministratorError::LoginNameUnfit { login_name: login_name.to_owned() });
-    }
+    LoginNameUnfit::check(login_name)?;
     let link = OneTimeLink::draw(host.random, host.config, host.now)?;
     transaction!(host.store, AdministratorError, |tx| {
         if account::find(tx, login_name).await?.is_some() {

@@ -1,8 +1,5 @@
 use sekisho_ca::revocation::RevocationReason;
-use sekisho_store::{
-    audit::{self, Actor},
-    revocation::Status,
-};
+use sekisho_store::audit::{self, Actor};
 use time::Duration;
 
 use super::*;
@@ -84,11 +81,46 @@ async fn a_terminal_is_held_released_and_revoked_for_ever() {
     let lost = Measure::Revoke(RevocationReason::KeyCompromise);
     assert!(run(lost).await.unwrap().changed);
     assert!(!run(lost).await.unwrap().changed);
-    assert!(matches!(run(Measure::Release).await, Err(RevocationError::TerminalRevoked { .. })));
+    for later in [Measure::Hold, Measure::Release] {
+        assert!(matches!(run(later).await, Err(RevocationError::TerminalRevoked { .. })));
+    }
     let expected = Status::Revoked { reason: 1, at: test.app.now() };
     assert_eq!(status(&test.app, &device).await, expected);
     let found = terminal::find(&mut test.app.store().read(), &device.terminal_id).await.unwrap();
     assert_eq!(found.unwrap().status, TerminalStatus::Revoked);
+}
+
+#[tokio::test]
+async fn what_is_gone_for_good_is_neither_held_nor_released() {
+    let test = testing::app().await;
+    let device = testing::terminal(&test.app, 1).await;
+    let issued = &device.certificate;
+    let certificate = Target::Certificate {
+        issuer_id: issued.issuer_id.clone(),
+        serial: issued.serial.as_octets().to_vec(),
+    };
+    let run = async |target: &Target, measure| {
+        carry_out(test.app.store(), &order(&test.app, target.clone(), measure)).await
+    };
+    assert!(run(&certificate, Measure::Hold).await.unwrap().changed);
+    assert!(!run(&certificate, Measure::Hold).await.unwrap().changed, "held, and to be held");
+    let superseded = Measure::Revoke(RevocationReason::Superseded);
+    assert!(run(&certificate, superseded).await.unwrap().changed);
+    let facility = Target::Facility(device.organisation_id.clone());
+    let closed: Result<(), StoreError> = transaction!(test.app.store(), StoreError, |tx| {
+        let (id, close) = (&device.organisation_id, StatusChange::Close);
+        organisation::change_status_by(tx, id, close, None, "廃止", test.app.now()).await?;
+        Ok(Audited::new((), Entry::done("organisation.close", Actor::System, test.app.now())))
+    });
+    closed.unwrap();
+    for measure in [Measure::Hold, Measure::Release] {
+        for (target, says) in [(&certificate, "was revoked for good"), (&facility, "was closed")] {
+            let told = run(target, measure).await.unwrap_err().to_string();
+            assert!(told.contains(says) && told.contains("neither held nor released"), "{told}");
+        }
+    }
+    let acts = acts(&test.app).await;
+    assert_eq!(acts.len(), 3, "what was refused changed nothing and left no record: {acts:?}");
 }
 
 #[tokio::test]

@@ -236,8 +236,9 @@ pub(super) fn of(oid: String) -> Value {
     Value::Oid { oid, name }
 }
 
-/// The standard's name.
-pub(super) fn name(oid: &str) -> Option<&'static str> {
+/// The standard's name of an object identifier in dotted form, as people know it: `P-256`.
+#[must_use]
+pub fn name(oid: &str) -> Option<&'static str> {
     find(oid).map(|known| known.1)
 }
 

@@ -144,7 +144,7 @@ impl From<RequestError> for EstError {
         let status = match &error {
             RequestError::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             RequestError::Malformed(_)
-            | RequestError::KeyKind { .. }
+            | RequestError::KeyKind(_)
             | RequestError::RsaSize { .. }
             | RequestError::RsaExponent
             | RequestError::Signature(_) => StatusCode::BAD_REQUEST,

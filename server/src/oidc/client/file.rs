@@ -77,9 +77,9 @@ impl ServiceFile {
             return Err(invalid("id", "1 to 64 lower-case letters, digits and hyphens"));
         }
         if let Some(organisation) = &self.operated_by
-            && organisation.parse::<FacilityIdentifier>().is_err()
+            && let Err(fault) = organisation.parse::<FacilityIdentifier>()
         {
-            return Err(invalid("operated_by", "an organisation's identifier of twelve digits"));
+            return Err(invalid("operated_by", fault.to_string()));
         }
         self.name.check("name", 100)?;
         self.description.check("description", 500)?;

@@ -10,6 +10,7 @@ use sekisho_key::{Randomness, RandomnessError};
 use sekisho_store::{
     Store, StoreError,
     audit::{Actor, Audited, Entry},
+    organisation,
     service::{self, AuthMethod, Service},
     transaction,
 };
@@ -74,6 +75,15 @@ pub enum RegistrationError {
     /// The rules do not compile.
     #[error("the rules of the service cannot be used")]
     Rules(#[from] RulesError),
+    /// Nobody here runs it.
+    #[error(
+        "`operated_by`: there is no organisation {id} in the register; give the identifier of one \
+         that is, or leave the key out"
+    )]
+    UnknownOrganisation {
+        /// As given.
+        id: String,
+    },
     /// The identifier is taken.
     #[error("the identifier {0:?} was used before; identifiers are never given twice")]
     Taken(String),
@@ -131,7 +141,12 @@ async fn store(
         Actor::Person(id) => Some(id.as_str()),
         _ => None,
     };
-    let stored: Result<(), StoreError> = transaction!(registry.store, StoreError, |tx| {
+    let stored = transaction!(registry.store, RegistrationError, |tx| {
+        if let Some(id) = &service.organisation_id
+            && organisation::status(tx, id).await?.is_none()
+        {
+            return Err(RegistrationError::UnknownOrganisation { id: id.clone() });
+        }
         service::add(tx, service).await?;
         let version = service::add_rules(tx, &service.id, &json, person, now).await?;
         let entry = Entry::done("service.register", by.clone(), now)
@@ -143,7 +158,9 @@ async fn store(
         Ok(Audited::new((), entry))
     });
     match stored {
-        Err(StoreError::AlreadyExists { .. }) => Err(RegistrationError::Taken(service.id.clone())),
-        other => Ok(other?),
+        Err(RegistrationError::Store(StoreError::AlreadyExists { .. })) => {
+            Err(RegistrationError::Taken(service.id.clone()))
+        }
+        stored => stored,
     }
 }

@@ -1,6 +1,7 @@
 //! What a service's file may say.
 
 use sekisho_key::SystemRandomness;
+use sekisho_pki::national::facility_identifier::FacilityIdentifier;
 use sekisho_store::{audit::Actor, service};
 
 use super::scene::{PHYSICIANS, service_file};
@@ -66,4 +67,29 @@ async fn a_file_with_a_fault_registers_nothing() {
         assert!(outcome(&test, &file).await.is_err(), "{to}");
     }
     assert!(service::list(&mut test.app.store().read()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn who_runs_a_service_is_in_the_register_or_the_file_is_refused_with_what_is_wrong() {
+    let test = testing::app().await;
+    let runs = testing::terminal(&test.app, 1).await.organisation_id;
+    let file = |id: &str| {
+        let file = service_file("referral", PHYSICIANS);
+        format!("operated_by = \"{id}\"\n{file}")
+    };
+    let other = FacilityIdentifier::from_random(99).to_string();
+    let wrong = (b'0'..=b'9').find(|digit| *digit != other.as_bytes()[11]).unwrap();
+    let slip = format!("{}{}", &other[..11], char::from(wrong));
+    for (id, told) in [
+        (other.as_str(), format!("there is no organisation {other} in the register")),
+        (&slip, "the check digit does not match".to_owned()),
+        ("12345", "is twelve digits".to_owned()),
+    ] {
+        let error = outcome(&test, &file(id)).await.unwrap_err().to_string();
+        assert!(error.starts_with("`operated_by`: ") && error.contains(&told), "{error}");
+    }
+    assert!(service::list(&mut test.app.store().read()).await.unwrap().is_empty());
+    outcome(&test, &file(&runs)).await.unwrap();
+    let stored = service::find(&mut test.app.store().read(), "referral").await.unwrap().unwrap();
+    assert_eq!(stored.organisation_id, Some(runs));
 }
