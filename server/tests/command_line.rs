@@ -3,7 +3,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
 
@@ -322,4 +322,95 @@ fn init_refuses_what_serve_or_the_console_would_refuse_later() {
         assert!(text(&refused.stderr).contains(told), "{}", text(&refused.stderr));
         assert!(!Path::new(dir).exists());
     }
+}
+
+#[test]
+fn a_failure_says_what_is_wrong_where_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = folder.path().join("made");
+    init(&made);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap();
+    let mut cases: Vec<(PathBuf, &str, String, &str)> = Vec::new();
+    let spoilt = |name: &str, spoil: &dyn Fn(&Path)| {
+        let dir = folder.path().join(name);
+        let copied = Command::new("cp").arg("-a").args([&made, &dir]).status().unwrap();
+        assert!(copied.success());
+        spoil(&dir);
+        dir
+    };
+    let set = |dir: &Path, section: &str, key: &str, value: toml::Value| {
+        let path = dir.join("sekisho.toml");
+        let mut settings: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
+        settings[section][key] = value;
+        std::fs::write(&path, settings.to_string()).unwrap();
+    };
+    let nowhere = folder.path().join("nowhere");
+    cases.push((nowhere, "there is no ", "nowhere/sekisho.toml".into(), "`sekisho init`"));
+    let dir = spoilt("is-a-folder", &|dir| {
+        std::fs::remove_file(dir.join("sekisho.toml")).unwrap();
+        std::fs::create_dir(dir.join("sekisho.toml")).unwrap();
+    });
+    cases.push((dir, "cannot read ", "is-a-folder/sekisho.toml".into(), "run this as the user"));
+    let dir = spoilt("passphrase", &|dir| {
+        std::fs::write(dir.join("secrets/passphrase"), "another").unwrap();
+    });
+    let file = "passphrase/secrets/passphrase".into();
+    cases.push((dir, "terminals.p8 does not open under ", file, "from one backup"));
+    let dir = spoilt("lost", &|dir| std::fs::remove_file(dir.join("keys/routers.p8")).unwrap());
+    cases.push((dir, "cannot read ", "lost/keys/routers.p8".into(), "from a backup"));
+    let dir = spoilt("port", &|dir| {
+        set(dir, "listen", "tls", vec![taken.to_string()].into());
+    });
+    cases.push((dir, "cannot listen on ", taken.to_string(), "choose another port under [listen]"));
+    let dir = spoilt("postgres", &|dir| {
+        let url = "postgres://u:pass-word@localhost/x?host=/nowhere";
+        set(dir, "instance", "database", url.into());
+    });
+    cases.push((dir, "cannot open ", "database x at /nowhere".into(), "`instance.database`"));
+    let dir = spoilt("sqlite", &|dir| set(dir, "instance", "database", "sqlite:no/t.db".into()));
+    cases.push((dir, "cannot open ", "sqlite/no/t.db".into(), "its folder has to exist"));
+    for (dir, what, at, remedy) in cases {
+        let refused = sekisho(&["serve", dir.to_str().unwrap()]);
+        let said = text(&refused.stderr);
+        assert_eq!(code(&refused), 1, "{said}");
+        for part in [what, &at, remedy] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        assert!(!said.contains("pass-word"), "{said}");
+    }
+}
+
+#[test]
+fn a_backup_without_a_place_is_refused_before_anything_is_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("instance");
+    init(&dir);
+    let to = folder.path().join("nodir/x.age");
+    let refused = sekisho(&["backup", dir.to_str().unwrap(), "--to", to.to_str().unwrap()]);
+    let said = text(&refused.stderr);
+    assert_eq!(code(&refused), 1);
+    assert!(said.contains("there is no folder") && said.contains("nodir: make it"), "{said}");
+    assert!(!said.contains("copying"), "{said}");
+}
+
+#[test]
+fn a_second_process_of_a_name_is_refused_and_one_that_was_killed_is_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("instance");
+    init(&dir);
+    let (mut first, line) = serve(&dir);
+    assert!(line.starts_with("ready"), "{line}");
+    let refused = sekisho(&["serve", dir.to_str().unwrap()]);
+    let said = text(&refused.stderr);
+    assert_eq!(code(&refused), 1);
+    assert!(said.contains("another process serves as node node-1"), "{said}");
+    assert!(said.contains(&format!("process {} on ", first.id())), "{said}");
+    assert!(said.contains("set another `instance.node`"), "{said}");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let (mut next, line) = serve(&dir);
+    assert!(line.starts_with("ready"), "{line}");
+    next.kill().unwrap();
+    next.wait().unwrap();
 }

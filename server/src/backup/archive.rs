@@ -10,7 +10,7 @@ use std::{
 use age::{DecryptError, EncryptError};
 use sha2::{Digest, Sha256};
 
-use super::{DATABASE, FOLDER, FORMAT, FileEntry, Key, Lock, Manifest};
+use super::{BackupError, DATABASE, FOLDER, FORMAT, FileEntry, Key, Lock, Manifest};
 
 /// Name of the first entry.
 const MANIFEST: &str = "manifest.json";
@@ -109,6 +109,36 @@ fn copy_measured(mut from: impl Read, mut to: impl Write) -> std::io::Result<(u6
     }
 }
 
+/// Tries, before anything is copied, whether the file can be made.
+pub(super) fn try_place(to: &Path) -> Result<(), BackupError> {
+    let folder = match to.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        return Err(BackupError::NoFolder { path: folder.to_owned() });
+    }
+    let partial = partial(to);
+    open_partial(&partial).map_err(unusable(&partial))?;
+    std::fs::remove_file(&partial).map_err(unusable(&partial))?;
+    Ok(())
+}
+
+/// Its name while it is not whole.
+fn partial(to: &Path) -> PathBuf {
+    let mut partial = to.as_os_str().to_owned();
+    partial.push(".partial");
+    PathBuf::from(partial)
+}
+
+fn open_partial(partial: &Path) -> std::io::Result<File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(partial)
+}
+
 /// Writes manifest and files; `path_of` tells where a file of the manifest lies.
 ///
 /// The file takes its name when it is whole and durable.
@@ -118,9 +148,7 @@ pub(super) fn write(
     manifest: &Manifest,
     path_of: impl Fn(&FileEntry) -> PathBuf,
 ) -> Result<(), ArchiveError> {
-    let mut partial = to.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
+    let partial = partial(to);
     let written = write_partial(&partial, lock, manifest, path_of)
         .and_then(|()| std::fs::rename(&partial, to).map_err(unusable(to)));
     if written.is_err() {
@@ -136,11 +164,7 @@ fn write_partial(
     path_of: impl Fn(&FileEntry) -> PathBuf,
 ) -> Result<(), ArchiveError> {
     let failed = || unusable(partial);
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(partial).map_err(failed())?;
+    let file = open_partial(partial).map_err(failed())?;
     let recipients = lock.as_recipients();
     let encryptor =
         age::Encryptor::with_recipients(recipients.iter().map(|recipient| &**recipient))

@@ -60,12 +60,12 @@ fn walk(
     Ok(())
 }
 
-/// The database and its companions `-wal`, `-shm`, `-journal`.
+/// The database and its companions `-wal`, `-shm`, `-journal`, `-serving-NODE`.
 fn is_of_database(path: &Path, database: Option<&Path>) -> bool {
     let Some(database) = database.and_then(Path::to_str) else { return false };
-    path.to_str()
-        .and_then(|path| path.strip_prefix(database))
-        .is_some_and(|rest| matches!(rest, "" | "-wal" | "-shm" | "-journal"))
+    path.to_str().and_then(|path| path.strip_prefix(database)).is_some_and(|rest| {
+        matches!(rest, "" | "-wal" | "-shm" | "-journal") || rest.starts_with("-serving-")
+    })
 }
 
 /// A file that [`crate::instance::Folder`] is about to give its name.
@@ -86,6 +86,7 @@ mod tests {
             "sekisho.db",
             "sekisho.db-wal",
             "sekisho.db-shm",
+            "sekisho.db-serving-node-1",
             "keys/a.p8",
             "keys/a.p8.77.new",
             "root/root-key.p8",

@@ -119,6 +119,15 @@ pub enum BackupError {
     /// Another backup of this instance is being made.
     #[error("another backup of this instance is being made; wait for it")]
     UnderWay,
+    /// There is no folder for it.
+    #[error(
+        "there is no folder {}: make it, or mount what holds it; or give --to another place",
+        path.display()
+    )]
+    NoFolder {
+        /// Where.
+        path: PathBuf,
+    },
     /// Something is where the backup should be.
     #[error("{} exists; choose another name, nothing is overwritten", path.display())]
     Exists {
@@ -188,6 +197,7 @@ impl BackupError {
             | Self::File { .. }
             | Self::UnderWay
             | Self::Exists { .. }
+            | Self::NoFolder { .. }
             | Self::Store(_)
             | Self::Chain(_)
             | Self::NewFolder(_)

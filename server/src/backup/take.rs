@@ -50,6 +50,8 @@ pub async fn take(
         return Err(BackupError::Exists { path: to.to_owned() });
     }
     let staging = Staging::begin(dir)?;
+    // No other backup of this instance is under way, whose file this could be.
+    archive::try_place(to)?;
     tell(Step::Folder);
     let files = copy_folder(&config, staging.path())?;
 

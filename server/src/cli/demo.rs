@@ -46,11 +46,18 @@ impl Demo {
             None => temporary.path().to_owned(),
         };
         let runtime = runtime()?;
-        if self.check {
-            return Ok(runtime.block_on(self.walk(&folder)));
+        let exit = if self.check {
+            runtime.block_on(self.walk(&folder))
+        } else {
+            runtime.block_on(open(&folder))?;
+            Exit::Done
+        };
+        if self.keep.is_some() {
+            let kept = kept(&folder);
+            // Beside a report for machines it is a remark.
+            if self.json { eprintln!("{kept}") } else { println!("{kept}") }
         }
-        runtime.block_on(open(&folder))?;
-        Ok(Exit::Done)
+        Ok(exit)
     }
 
     async fn walk(&self, folder: &std::path::Path) -> Exit {
@@ -67,6 +74,16 @@ impl Demo {
         }
         if outcome.is_ok() && report.held() { Exit::Done } else { Exit::Failed }
     }
+}
+
+/// Where what was kept lies, and what can be done with it.
+fn kept(folder: &std::path::Path) -> String {
+    let instance = folder.join("instance");
+    format!(
+        "Kept in {0}; serve its instance: sekisho serve {1}; remove everything: rm -r {0}",
+        folder.display(),
+        instance.display()
+    )
 }
 
 async fn open(folder: &std::path::Path) -> anyhow::Result<()> {
@@ -162,4 +179,18 @@ async fn open(folder: &std::path::Path) -> anyhow::Result<()> {
     }
     scene.stage.server.stop().await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_told_with_the_way_to_serve_and_to_remove_it() {
+        assert_eq!(
+            kept(std::path::Path::new("/srv/kept")),
+            "Kept in /srv/kept; serve its instance: sekisho serve /srv/kept/instance; remove \
+             everything: rm -r /srv/kept"
+        );
+    }
 }

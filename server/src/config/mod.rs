@@ -16,7 +16,10 @@ mod people;
 mod register;
 mod session;
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -85,8 +88,17 @@ pub struct Config {
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
+    /// There is none.
+    #[error(
+        "there is no {}: name the folder of an instance, or make one with `sekisho init`",
+        path.display()
+    )]
+    NoInstance {
+        /// The file that would be there.
+        path: PathBuf,
+    },
     /// The file cannot be read.
-    #[error("cannot read {}: make the instance with `sekisho init`", path.display())]
+    #[error("cannot read {}; run this as the user who serves the instance", path.display())]
     Unreadable {
         /// Which file.
         path: PathBuf,
@@ -162,11 +174,15 @@ impl Settings {
     /// Reads `DIR/sekisho.toml`.
     ///
     /// # Errors
-    /// [`ConfigError::Unreadable`], [`ConfigError::Malformed`].
+    /// [`ConfigError::NoInstance`], [`ConfigError::Unreadable`], [`ConfigError::Malformed`].
     pub fn read(folder: &Path) -> Result<Self, ConfigError> {
         let path = folder.join(FILE_NAME);
-        let text = std::fs::read_to_string(&path)
-            .map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
+        let text = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory => {
+                ConfigError::NoInstance { path: path.clone() }
+            }
+            _ => ConfigError::Unreadable { path: path.clone(), source },
+        })?;
         toml::from_str(&text).map_err(|error| {
             // Without a span the fault is that the text ends too early.
             let offset = error.span().map_or(text.len(), |span| span.start);

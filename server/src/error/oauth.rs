@@ -94,7 +94,10 @@ impl From<FormError> for OAuthError {
 impl From<StoreError> for OAuthError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Conflict(_) | StoreError::Unavailable(_) | StoreError::SharedCommit(_) => {
+            StoreError::Conflict(_)
+            | StoreError::Unavailable(_)
+            | StoreError::Unopened { .. }
+            | StoreError::SharedCommit(_) => {
                 tracing::error!(error = %Chain(&error), "database does not answer");
                 Self {
                     status: StatusCode::SERVICE_UNAVAILABLE,

@@ -7,9 +7,10 @@ use super::{page::PageError, problem::Problem};
 impl From<StoreError> for PageError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Conflict(_) | StoreError::Unavailable(_) | StoreError::SharedCommit(_) => {
-                Self::unavailable(&error)
-            }
+            StoreError::Conflict(_)
+            | StoreError::Unavailable(_)
+            | StoreError::Unopened { .. }
+            | StoreError::SharedCommit(_) => Self::unavailable(&error),
             StoreError::AlreadyExists { .. }
             | StoreError::Migration(_)
             | StoreError::IssuerRevoked { .. }
@@ -22,9 +23,10 @@ impl From<StoreError> for PageError {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Conflict(_) | StoreError::Unavailable(_) | StoreError::SharedCommit(_) => {
-                Self::unavailable(&error)
-            }
+            StoreError::Conflict(_)
+            | StoreError::Unavailable(_)
+            | StoreError::Unopened { .. }
+            | StoreError::SharedCommit(_) => Self::unavailable(&error),
             StoreError::AlreadyExists { .. }
             | StoreError::Migration(_)
             | StoreError::IssuerRevoked { .. }

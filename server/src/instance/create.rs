@@ -103,11 +103,12 @@ pub enum CreateError {
     /// The ceremony.
     #[error("the authorities could not be made")]
     Ceremony(#[from] CeremonyError),
-    /// The database. `AlreadyExists` means that it holds an instance.
-    #[error(
-        "the database could not be filled; a database that holds an instance is not overwritten"
-    )]
-    Store(#[from] StoreError),
+    /// The database holds an instance.
+    #[error("the database holds an instance already, which is not overwritten; name another one")]
+    Occupied(#[source] StoreError),
+    /// The database.
+    #[error("the database could not be filled")]
+    Store(#[source] StoreError),
     /// The audit trail.
     #[error("the first audit records could not be chained")]
     Chain(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -129,6 +130,15 @@ pub enum CreateError {
     /// No randomness.
     #[error(transparent)]
     Randomness(#[from] RandomnessError),
+}
+
+impl From<StoreError> for CreateError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::AlreadyExists { .. } => Self::Occupied(error),
+            error => Self::Store(error),
+        }
+    }
 }
 
 /// Makes an instance.

@@ -17,7 +17,11 @@ pub struct Folder(PathBuf);
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// Not to be read.
-    #[error("cannot read {}", path.display())]
+    #[error(
+        "cannot read {}; it has to be there, and readable for the user who serves: if it is lost, put \
+         the instance back from a backup (`sekisho restore`)",
+        path.display()
+    )]
     Read {
         /// Which.
         path: PathBuf,

@@ -20,7 +20,9 @@ pub enum NewFolderError {
         path: PathBuf,
     },
     /// The folder cannot be made.
-    #[error("cannot make {}", path.display())]
+    #[error(
+        "cannot make {}; name a folder where this user may make one", path.display()
+    )]
     Make {
         /// Which.
         path: PathBuf,
@@ -58,7 +60,7 @@ impl NewFolder {
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
         let making = builder
             .tempdir_in(parent)
-            .map_err(|source| NewFolderError::Make { path: parent.to_owned(), source })?;
+            .map_err(|source| NewFolderError::Make { path: wanted.to_owned(), source })?;
         for sub_folder in Folder::new(making.path()).sub_folders() {
             make(&sub_folder)?;
         }

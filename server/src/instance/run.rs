@@ -1,15 +1,23 @@
 //! `sekisho serve`: from a folder to a listening process, and to its orderly end.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use der::{Decode, Encode};
 use sekisho_key::Randomness;
-use sekisho_store::{Store, StoreError, issuer};
+use sekisho_store::{ClaimError, Store, StoreError, issuer};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Folder, FolderError, OpenError, Opened, RootKeyState, find_root_key,
+    Folder, FolderError, OpenError, Opened, RootKeyState,
+    create::user_and_host,
+    find_root_key,
     open::root_certificate,
     server_certificate::{self, ServerCertificateError},
 };
@@ -27,6 +35,9 @@ use crate::{
     names::{NameRole, Names},
     router, schedule,
 };
+
+/// A process that was killed loses its claim to the node's name when system and database have noticed.
+const CLAIM_PATIENCE: Duration = Duration::from_secs(3);
 
 /// A process that answers.
 #[derive(Debug, Clone, Serialize)]
@@ -88,6 +99,9 @@ pub enum RunError {
     /// The database.
     #[error("the database cannot be used")]
     Store(#[from] StoreError),
+    /// The node's name.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
     /// The messages.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
@@ -113,10 +127,11 @@ pub async fn run(
     let began = Instant::now();
     let folder = Folder::new(config.folder());
     refuse_open_root_key(&folder)?;
-    // The sockets first: the ports that were drawn go into names, certificates and tokens.
+    let store = Store::open(config.instance().database(), config.instance().node()).await?;
+    let claim = store.claim_node(&claimant(), CLAIM_PATIENCE).await?;
+    // Early: the ports that are drawn go into names, certificates and tokens.
     let sockets = Sockets::bind(config.listen())?;
     let names = config.host_names().origins(sockets.tls_port(), sockets.plain_port());
-    let store = Store::open(config.instance().database(), config.instance().node()).await?;
     let issuers = issuer::list(&mut store.read()).await?;
     let opened = Opened::open(&folder, &names, config.authority().crl_partitions(), &issuers)?;
     let app = App::new(Parts {
@@ -159,9 +174,16 @@ pub async fn run(
         tracing::error!(error = format!("{error:#}"), "the last audit records are not chained yet");
     }
     let _ = std::fs::remove_file(folder.addresses());
+    claim.release().await;
     store.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// This process, for whoever starts a second one of the same name.
+fn claimant() -> String {
+    let (_, host) = user_and_host();
+    format!("process {} on {host}", std::process::id())
 }
 
 /// Refuses while the root's key lies open in the folder, and warns while a wrapped one does.

@@ -1,6 +1,6 @@
 //! Keys and secrets of the folder: made once, opened at each start.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
@@ -36,6 +36,22 @@ pub enum SecretsError {
         #[source]
         source: KeyError,
     },
+    /// A key file and the passphrase do not fit.
+    #[error(
+        "{} does not open under {}; the two belong together: put both back from one backup \
+         (`sekisho restore`)",
+        path.display(),
+        passphrase.display()
+    )]
+    Unopened {
+        /// The key file.
+        path: PathBuf,
+        /// The passphrase file.
+        passphrase: PathBuf,
+        /// Why.
+        #[source]
+        source: KeyError,
+    },
     /// The sealed secrets.
     #[error("the sealed secrets cannot be used")]
     Sealed(#[from] SealingError),
@@ -48,9 +64,9 @@ pub(crate) fn open_key(
     passphrase: &SecretString,
 ) -> Result<Arc<SoftwareKey>, SecretsError> {
     let pem = Folder::read(&folder.key(name))?;
-    SoftwareKey::from_encrypted_pem(&pem, passphrase)
-        .map(Arc::new)
-        .map_err(|source| SecretsError::Key { name: name.to_owned(), source })
+    SoftwareKey::from_encrypted_pem(&pem, passphrase).map(Arc::new).map_err(|source| {
+        SecretsError::Unopened { path: folder.key(name), passphrase: folder.passphrase(), source }
+    })
 }
 
 /// Opens a key of the folder, or makes it if there is none of that name.

@@ -1,6 +1,9 @@
 //! Listening sockets, IPv6 and IPv4 side by side on one port.
 
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::{
+    io::ErrorKind,
+    net::{SocketAddr, TcpListener as StdListener},
+};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
@@ -21,15 +24,28 @@ pub struct Sockets {
 
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "cannot listen on {address}; is another process using it, or does the port need privilege?"
-)]
+#[error("cannot listen on {address}; {}", self.remedy())]
 pub struct BindError {
     /// Which one.
     pub address: SocketAddr,
     /// What the system said.
     #[source]
     pub source: std::io::Error,
+}
+
+impl BindError {
+    fn remedy(&self) -> &'static str {
+        match self.source.kind() {
+            ErrorKind::AddrInUse => {
+                "another process does: stop it, or choose another port under [listen] in sekisho.toml"
+            }
+            ErrorKind::PermissionDenied => {
+                "the port needs privilege: give this program CAP_NET_BIND_SERVICE, or choose a port \
+                 from 1024 on under [listen] in sekisho.toml"
+            }
+            _ => "is it an address of this host? See [listen] in sekisho.toml",
+        }
+    }
 }
 
 impl Sockets {
@@ -72,7 +88,7 @@ fn bind_all(addresses: &[SocketAddr]) -> Result<(Vec<TcpListener>, u16), BindErr
         match bind_once(addresses) {
             Ok(bound) => return Ok(bound),
             Err(error)
-                if error.source.kind() == std::io::ErrorKind::AddrInUse
+                if error.source.kind() == ErrorKind::AddrInUse
                     && addresses.iter().all(|address| address.port() == 0)
                     && draw < DRAWS => {}
             Err(error) => return Err(error),

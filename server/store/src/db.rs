@@ -3,15 +3,14 @@
 //! A [`Statement`] is written once and dispatched here. SQLite has one writing connection and takes
 //! `BEGIN IMMEDIATE`; PostgreSQL runs each transaction `SERIALIZABLE` and repeats it on conflict.
 
-use std::{future::Future, str::FromStr, sync::Arc, time::Duration};
+mod open;
+
+use std::{future::Future, sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
     AssertSqlSafe, FromRow, PgPool, Postgres, SqlSafeStr, SqlStr, Sqlite, SqlitePool, Transaction,
-    postgres::{PgConnectOptions, PgPoolOptions, PgRow},
-    sqlite::{
-        SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
-    },
+    postgres::PgRow, sqlite::SqliteRow,
 };
 
 use crate::{
@@ -24,18 +23,14 @@ use crate::{
 /// The database of one instance. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
-    database: Database,
+    pub(crate) database: Database,
     node: String,
     pub(crate) issuing: Issuing,
     revocations: RevocationWatch,
 }
 
-/// Prepared statements that a connection keeps: shared commits have a text for each number of
-/// rows.
-const STATEMENTS_KEPT: usize = 512;
-
 #[derive(Clone, Debug)]
-enum Database {
+pub(crate) enum Database {
     /// One writer, so that no statement ever meets `SQLITE_BUSY` within this process.
     Sqlite {
         writer: SqlitePool,
@@ -51,47 +46,10 @@ impl Store {
     /// processes that share the database.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when the database does not answer,
+    /// [`StoreError::Unopened`] when the database does not answer,
     /// [`StoreError::Migration`] when its schema is not one of ours.
     pub async fn open(url: &SecretString, node: &str) -> Result<Self, StoreError> {
-        let url = url.expose_secret();
-        let database = if url.starts_with("postgres") {
-            let pool = PgPoolOptions::new()
-                .max_connections(16)
-                .acquire_timeout(Duration::from_secs(10))
-                .connect_with(
-                    PgConnectOptions::from_str(url)?.statement_cache_capacity(STATEMENTS_KEPT),
-                )
-                .await?;
-            sqlx::migrate!("../../migrations/postgres")
-                .run(&pool)
-                .await
-                .map_err(StoreError::Migration)?;
-            Database::Postgres(pool)
-        } else {
-            let options = SqliteConnectOptions::from_str(url)?
-                .create_if_missing(true)
-                .foreign_keys(true)
-                .journal_mode(SqliteJournalMode::Wal)
-                // An issued certificate must survive a power cut.
-                .synchronous(SqliteSynchronous::Full)
-                .busy_timeout(Duration::from_secs(5))
-                // 32 MiB of log between checkpoints, which stop the writer: pages that change in
-                // every commit are then written back once for many.
-                .pragma("wal_autocheckpoint", "8192")
-                .statement_cache_capacity(STATEMENTS_KEPT);
-            let writer =
-                SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-            sqlx::migrate!("../../migrations/sqlite")
-                .run(&writer)
-                .await
-                .map_err(StoreError::Migration)?;
-            let reader = SqlitePoolOptions::new()
-                .max_connections(4)
-                .connect_with(options.read_only(true))
-                .await?;
-            Database::Sqlite { writer, reader }
-        };
+        let database = open::open(url.expose_secret()).await?;
         let unled = Self {
             database,
             node: node.to_owned(),

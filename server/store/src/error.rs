@@ -17,6 +17,17 @@ pub enum StoreError {
     /// The database does not answer, or refused for a reason of its own.
     #[error("the database did not carry out the statement")]
     Unavailable(#[source] sqlx::Error),
+    /// It cannot be opened at all.
+    #[error("cannot open {database}; {remedy}")]
+    Unopened {
+        /// Which, without its password.
+        database: String,
+        /// What to look at.
+        remedy: &'static str,
+        /// Why.
+        #[source]
+        source: sqlx::Error,
+    },
     /// The commit that this change shared with others failed: nothing was written, or it is not
     /// known whether it was.
     #[error("the commit that the change shared with others failed")]

@@ -13,6 +13,7 @@ mod error;
 mod event;
 mod lease;
 mod moment;
+mod node_claim;
 
 pub mod access_token;
 pub mod account;
@@ -56,3 +57,4 @@ pub mod terminal;
 
 pub use db::{Attempts, DbRow, Queries, Reader, Statement, Store, Tx, Value, sql};
 pub use error::{MayConflict, StoreError};
+pub use node_claim::{ClaimError, NodeClaim};

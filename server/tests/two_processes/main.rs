@@ -13,12 +13,29 @@ mod pair;
 mod people;
 mod tokens;
 
-use pair::Pair;
+use pair::{Pair, sekisho};
+use sekisho::demo::process::{Program, run};
+use sekisho_test_database::postgres_url;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_process_is_followed_by_one_of_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("instance");
+    let (dir, url) = (dir.to_str().unwrap(), postgres_url());
+    let init = ["init", dir, "--database", &url, "--tls-port", "0", "--plain-port", "0"];
+    run(sekisho(&init)).await.unwrap();
+    for _ in 0..3 {
+        let (program, _) =
+            Program::start("sekisho", sekisho(&["serve", dir]), folder.path()).await.unwrap();
+        program.kill().await.unwrap();
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_may_happen_once_happens_once_whichever_of_two_processes_is_asked() {
     let pair = Pair::start().await;
     pair.refuses_a_second_instance().await;
+    pair.refuses_a_second_process_of_a_name().await;
     pair.speaks_with_one_voice().await;
     let administrator = people::a_one_time_link_is_used_once(&pair).await;
     let letter = people::of_two_officers_one_approves(&pair, &administrator).await;

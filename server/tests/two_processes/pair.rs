@@ -148,6 +148,18 @@ impl Pair {
         assert!(stderr.contains("not overwritten"), "{stderr}");
     }
 
+    /// Two of one name would run every job twice and meet in one audit chain.
+    pub async fn refuses_a_second_process_of_a_name(&self) {
+        let second = self.folder.path().join("second");
+        let mut again = sekisho(&["serve", second.to_str().unwrap(), "--node", "node-1"]);
+        let (status, stdout, stderr) = run_to_end(&mut again).await.unwrap();
+        assert_eq!(status.code(), Some(1));
+        assert_eq!(stdout, "", "it never answered");
+        assert!(stderr.contains("another process serves as node node-1"), "{stderr}");
+        let holder = format!("process {} on ", self.stage.server.id().unwrap());
+        assert!(stderr.contains(&holder) && stderr.contains("--node NAME"), "{stderr}");
+    }
+
     pub async fn speaks_with_one_voice(&self) {
         let both = self.browser();
         let public = &self.stage.origins.public;

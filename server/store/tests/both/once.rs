@@ -1,6 +1,6 @@
 //! What several processes over one database may do only once.
 use sekisho_store::{
-    Queries, Store, StoreError, account,
+    ClaimError, Queries, Store, StoreError, account,
     attempt::{DelayPolicy, Subject},
     audit::{self, Actor},
     enrolment_code::{self, NewCode},
@@ -20,6 +20,7 @@ on_both! { prepared:
     a_role_is_withdrawn_once
     attempts_at_once_cost_as_much_as_in_a_row
     a_lease_is_held_by_one_process
+    one_process_serves_as_a_node
     a_message_is_delivered_by_one_process
     activity_in_one_session_at_once_is_no_failure
     a_new_link_ends_the_one_before
@@ -289,4 +290,25 @@ async fn a_personal_field_reads_back_beside_its_record(databases: Databases) {
     let fields = audit::personal(&mut reader, &record.id).await.unwrap();
     assert_eq!((fields[0].field.as_str(), fields[0].value.as_deref()), ("name", Some("山田")));
     assert!(!String::from_utf8(record.canonical).unwrap().contains("山田"));
+}
+
+async fn one_process_serves_as_a_node(databases: Databases) {
+    let (at_once, soon) = (std::time::Duration::ZERO, std::time::Duration::from_secs(10));
+    let (first, other) = (&databases.one, &databases.two);
+    let second = Store::open(&databases.url, first.node()).await.unwrap();
+    let claim = first.claim_node("process 7 on alpha", at_once).await.unwrap();
+    match second.claim_node("process 8 on beta", at_once).await {
+        Err(ClaimError::Taken { node, holder }) => {
+            assert_eq!(node, first.node());
+            assert!(holder.contains("process 7 on alpha"), "{holder}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let _beside = other.claim_node("process 9 on alpha", at_once).await.unwrap();
+    claim.release().await;
+    let claim = second.claim_node("process 8 on beta", soon).await.unwrap();
+    assert!(first.claim_node("process 7 on alpha", at_once).await.is_err());
+    // As when its process ends without a word.
+    drop(claim);
+    first.claim_node("process 7 on alpha", soon).await.unwrap().release().await;
 }

@@ -1,0 +1,164 @@
+//! From an address to connections, and what is told where there are none.
+
+use std::{path::Path, str::FromStr, time::Duration};
+
+use sqlx::{
+    Connection, PgConnection,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::Database;
+use crate::error::StoreError;
+
+/// Prepared statements that a connection keeps: shared commits have a text for each number of
+/// rows.
+const STATEMENTS_KEPT: usize = 512;
+
+/// Connects and brings the schema up to date.
+pub(super) async fn open(url: &str) -> Result<Database, StoreError> {
+    if url.starts_with("postgres") { postgres(url).await } else { sqlite(url).await }
+}
+
+async fn postgres(url: &str) -> Result<Database, StoreError> {
+    let options = PgConnectOptions::from_str(url)?.statement_cache_capacity(STATEMENTS_KEPT);
+    let pool = PgPoolOptions::new()
+        .max_connections(16)
+        .acquire_timeout(Duration::from_secs(10))
+        .connect_with(options.clone())
+        .await;
+    let pool = match pool {
+        Ok(pool) => pool,
+        // The pool knows only that its time ran out; a connection of its own knows why.
+        Err(sqlx::Error::PoolTimedOut) => {
+            let cause = match PgConnection::connect_with(&options).await {
+                Ok(_) => sqlx::Error::PoolTimedOut,
+                Err(cause) => cause,
+            };
+            return Err(unopened_postgres(&options, cause));
+        }
+        Err(cause) => return Err(unopened_postgres(&options, cause)),
+    };
+    sqlx::migrate!("../../migrations/postgres").run(&pool).await.map_err(StoreError::Migration)?;
+    Ok(Database::Postgres(pool))
+}
+
+async fn sqlite(url: &str) -> Result<Database, StoreError> {
+    let options = SqliteConnectOptions::from_str(url)?
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // An issued certificate must survive a power cut.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(5))
+        // 32 MiB of log between checkpoints, which stop the writer: pages that change in
+        // every commit are then written back once for many.
+        .pragma("wal_autocheckpoint", "8192")
+        .statement_cache_capacity(STATEMENTS_KEPT);
+    let path = options.get_filename().to_owned();
+    let unopened = |cause| unopened_sqlite(&path, cause);
+    make_private(&path).map_err(|error| unopened(error.into()))?;
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect_with(options.clone())
+        .await
+        .map_err(unopened)?;
+    sqlx::migrate!("../../migrations/sqlite").run(&writer).await.map_err(StoreError::Migration)?;
+    let reader = SqlitePoolOptions::new()
+        .max_connections(4)
+        .connect_with(options.read_only(true))
+        .await
+        .map_err(unopened)?;
+    Ok(Database::Sqlite { writer, reader })
+}
+
+/// A new database file is for this user only. SQLite makes the files beside it like it.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn unopened_postgres(options: &PgConnectOptions, source: sqlx::Error) -> StoreError {
+    let place = options.get_socket().map_or_else(
+        || format!("{}:{}", options.get_host(), options.get_port()),
+        |socket| socket.display().to_string(),
+    );
+    let name = options.get_database().unwrap_or_else(|| options.get_username());
+    StoreError::Unopened {
+        database: format!(
+            "the PostgreSQL database {name} at {place} as user {}",
+            options.get_username()
+        ),
+        remedy: "is the server running, does it let this host in, and are address, name, user and \
+                 password right in `instance.database`?",
+        source,
+    }
+}
+
+fn unopened_sqlite(path: &Path, source: sqlx::Error) -> StoreError {
+    let code = source.as_database_error().and_then(|error| error.code());
+    StoreError::Unopened {
+        database: format!("the database file {}", path.display()),
+        // SQLITE_CORRUPT and SQLITE_NOTADB.
+        remedy: if matches!(code.as_deref(), Some("11" | "26")) {
+            "it is damaged: put the instance back from a backup (`sekisho restore`)"
+        } else {
+            "its folder has to exist, and both have to belong to the user who runs this; see \
+             `instance.database`"
+        },
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Store;
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn the_files_of_a_new_database_are_for_its_user_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("t.db").display());
+        let store = Store::open(&url.into(), "one").await.unwrap();
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
+            let entry = entry.unwrap();
+            let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, 0o600, "{:?}", entry.file_name());
+            names.push(entry.file_name().into_string().unwrap());
+        }
+        names.sort();
+        assert_eq!(names, ["t.db", "t.db-shm", "t.db-wal"]);
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_database_that_cannot_be_opened_is_named_without_its_password() {
+        let folder = tempfile::tempdir().unwrap();
+        let garbage = folder.path().join("garbage.db");
+        std::fs::write(&garbage, "no database ".repeat(1000)).unwrap();
+        for (url, told, remedy) in [
+            (
+                "postgres://u:pass-word@localhost/x?host=/nowhere".to_owned(),
+                "the PostgreSQL database x at /nowhere as user u",
+                "is the server running",
+            ),
+            ("sqlite:///nowhere/t.db".to_owned(), "the database file /nowhere/t.db", "its folder"),
+            (format!("sqlite://{}", garbage.display()), "garbage.db", "from a backup"),
+        ] {
+            let error = Store::open(&url.into(), "one").await.unwrap_err();
+            let said = error.to_string();
+            assert!(matches!(error, StoreError::Unopened { .. }), "{error:?}");
+            assert!(said.contains(told) && said.contains(remedy), "{said}");
+            assert!(!format!("{error:?}").contains("pass-word"), "{error:?}");
+        }
+    }
+}
