@@ -9,6 +9,7 @@ use sekisho_store::{Store, certificate, crl, revocation::Status};
 use x509_cert::{Certificate, der::Decode};
 
 use super::{
+    acts::Standing,
     rig::Rig,
     work::{Answered, Ledger},
 };
@@ -64,6 +65,15 @@ async fn look_up(rig: &Rig, ledger: &Ledger, all: bool) -> anyhow::Result<Vec<Vi
             let name = hex::encode(fingerprint(der));
             violations
                 .push(Violation(format!("the revocation of {name} was answered and is lost")));
+        }
+    }
+    for known in ledger.known() {
+        let name = fingerprint(&known.der);
+        let kept = certificate::find_by_fingerprint(&mut store.read(), &name).await?;
+        let standing = kept.map(|kept| Standing::of(kept.status));
+        if !standing.is_some_and(|standing| known.standings.contains(&standing)) {
+            let (name, told) = (hex::encode(name), known.standings);
+            violations.push(Violation(format!("{name} is {standing:?} and was told as {told:?}")));
         }
     }
     for (issuer, serial) in certificate::without_intention(&mut store.read()).await? {

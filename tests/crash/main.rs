@@ -71,8 +71,14 @@ async fn main() -> ExitCode {
             }
         };
         println!(
-            "  {} rounds: {} certificates, {} revocations, {} requests without an answer, list {}",
-            report.rounds, report.issued, report.revoked, report.unanswered, report.crl_number
+            "  {} rounds: {} certificates, {} revocations, {} acts of an operator, {} requests \
+             without an answer, list {}",
+            report.rounds,
+            report.issued,
+            report.revoked,
+            report.acts,
+            report.unanswered,
+            report.crl_number
         );
         for violation in &report.violations {
             println!("  VIOLATION: {violation}");

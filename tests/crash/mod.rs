@@ -3,13 +3,14 @@
 //!
 //! - No certificate is answered or kept whose intention is not on record.
 //! - No serial number is used twice.
-//! - A revocation that somebody was told of is never lost.
+//! - A revocation, a hold or a release that somebody was told of is never lost.
 //! - The number of a revocation list never goes back.
 //! - The audit trail verifies.
 //!
 //! What is done when, and when it is cut, comes from a seed that is printed; how far the server has
 //! come by then does not, so a run with the same seed is similar, not equal.
 
+pub mod acts;
 pub mod check;
 pub mod dice;
 pub mod postgres;
@@ -48,6 +49,8 @@ pub struct Report {
     pub issued: usize,
     /// Revocations that were answered.
     pub revoked: usize,
+    /// Commands of an operator that were answered: revocations, holds, releases.
+    pub acts: usize,
     /// Requests whose answer never came.
     pub unanswered: usize,
     /// The last number of the terminals' revocation list.
@@ -72,7 +75,7 @@ pub async fn run(fault: Fault, rounds: u32, seed: u64) -> anyhow::Result<Report>
     for round in 1..=rounds {
         report.rounds = round;
         rig.prepare(&ledger, &mut dice).await.with_context(|| told("preparing failed", round))?;
-        let work = work::begin(&ledger, rig.doors()?, dice.fork());
+        let work = work::begin(&ledger, rig.doors()?, rig.operator()?, dice.fork());
         rig.strike(&ledger, &mut dice).await.with_context(|| told("the fault failed", round))?;
         work.end().await;
         rig.recover().await.with_context(|| told("no recovery", round))?;

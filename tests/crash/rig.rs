@@ -25,6 +25,7 @@ use url::Url;
 
 use super::{
     Fault,
+    acts::Operator,
     dice::Dice,
     postgres::Cluster,
     proxy::Proxy,
@@ -166,6 +167,20 @@ impl Rig {
             enrol: Door::new(origin("enrol")?, &self.root_pem)?,
             plain_host: plain.host_str().context("the origin has no host")?.to_owned(),
             plain_port: plain.port_or_known_default().context("the origin has no port")?,
+        })
+    }
+
+    /// Who acts beside the server. Not where the storage forgets: what is played there is the loss of
+    /// one process's writes.
+    ///
+    /// # Errors
+    /// When the program is not built.
+    pub fn operator(&self) -> anyhow::Result<Option<Operator>> {
+        Ok(match self.fault {
+            Fault::Forget | Fault::ForgetAll => None,
+            Fault::Kill | Fault::Cut | Fault::Immediate => {
+                Some(Operator::new(self.instance.clone())?)
+            }
         })
     }
 

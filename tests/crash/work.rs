@@ -1,7 +1,7 @@
 //! What goes on while it is crashed, and what its callers were told.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     net::Ipv4Addr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -21,7 +21,12 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Report, check::Violation, dice::Dice};
+use super::{
+    Report,
+    acts::{Known, Operator, Standing},
+    check::Violation,
+    dice::Dice,
+};
 
 /// Where a server answers.
 #[derive(Clone)]
@@ -87,6 +92,14 @@ struct State {
     ended: u64,
     /// How many of `answered` and of `revoked` were looked up.
     checked: (usize, usize),
+    /// Terminals that enrol anew some time.
+    renewed: HashSet<String>,
+    /// Terminals that an operator has a course for.
+    in_course: HashSet<String>,
+    /// What operators were told, by certificate.
+    known: HashMap<Vec<u8>, Vec<Standing>>,
+    /// Commands that were answered.
+    acts: usize,
 }
 
 impl Ledger {
@@ -108,16 +121,52 @@ impl Ledger {
 
     /// Terminals with a certificate, each once.
     pub fn some_terminals(&self, number: u64, dice: &mut Dice) -> Vec<String> {
-        let state = self.state();
+        let mut state = self.state();
         let mut some = Vec::new();
         for _ in 0..number.min(state.answered.len() as u64) {
             let id = &state.answered[dice.place(state.answered.len())].terminal_id;
             let waits = state.anew.iter().any(|newcomer| newcomer.terminal_id == *id);
-            if !waits && !some.contains(id) {
+            if !waits && !some.contains(id) && !state.in_course.contains(id) {
                 some.push(id.clone());
             }
         }
+        state.renewed.extend(some.iter().cloned());
         some
+    }
+
+    /// A certificate whose terminal nobody has acted on, if one is drawn.
+    pub fn choose_for_course(&self, dice: &mut Dice) -> Option<Answered> {
+        const DRAWS: usize = 64;
+        let mut state = self.state();
+        for _ in 0..DRAWS {
+            let answered = state.answered.get(dice.place(state.answered.len()))?;
+            let id = &answered.terminal_id;
+            if !state.renewed.contains(id) && !state.in_course.contains(id) {
+                let answered = answered.clone();
+                state.in_course.insert(answered.terminal_id.clone());
+                return Some(answered);
+            }
+        }
+        None
+    }
+
+    /// Notes what may be true of a certificate from now on.
+    pub fn know(&self, der: &[u8], standings: Vec<Standing>) {
+        self.state().known.insert(der.to_vec(), standings);
+    }
+
+    /// Counts a command that was answered.
+    pub fn count_act(&self) {
+        self.state().acts += 1;
+    }
+
+    /// All that operators were told.
+    pub fn known(&self) -> Vec<Known> {
+        let state = self.state();
+        let known = state.known.iter();
+        known
+            .map(|(der, standings)| Known { der: der.clone(), standings: standings.clone() })
+            .collect()
     }
 
     /// What was answered and taken back since the last call, or ever.
@@ -168,6 +217,7 @@ impl Ledger {
         let state = self.state();
         report.issued = state.answered.len();
         report.revoked = state.revoked.len();
+        report.acts = state.acts;
         report.unanswered = state.unanswered;
         report.crl_number = state.crl_number;
     }
@@ -199,9 +249,14 @@ const LONGEST_PASS: Duration = Duration::from_secs(10);
 /// After a failure, before the next try.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Lets workers enrol and renew, and one read revocation lists.
+/// Lets workers enrol and renew, one read revocation lists, and an operator act, if there is one.
 #[must_use]
-pub fn begin(ledger: &Arc<Ledger>, doors: Doors, mut dice: Dice) -> Work {
+pub fn begin(
+    ledger: &Arc<Ledger>,
+    doors: Doors,
+    operator: Option<Operator>,
+    mut dice: Dice,
+) -> Work {
     let stop = CancellationToken::new();
     let mut tasks: Vec<JoinHandle<()>> = (0..WORKERS)
         .map(|_| {
@@ -214,6 +269,9 @@ pub fn begin(ledger: &Arc<Ledger>, doors: Doors, mut dice: Dice) -> Work {
             tokio::spawn(worker.run(stop.clone()))
         })
         .collect();
+    if let Some(operator) = operator {
+        tasks.push(tokio::spawn(operator.act(Arc::clone(ledger), dice.fork(), stop.clone())));
+    }
     tasks.push(tokio::spawn(read_lists(Arc::clone(ledger), doors, stop.clone())));
     Work { stop, tasks }
 }

@@ -146,6 +146,8 @@ pub enum CodeRefusal {
     Withdrawn,
     /// The terminal was revoked.
     TerminalRevoked,
+    /// A certificate of the terminal is on hold.
+    TerminalHeld,
     /// The facility is suspended or closed.
     FacilityNotActive,
 }
@@ -161,6 +163,7 @@ impl CodeRefusal {
             Self::Expired => "code_expired",
             Self::Withdrawn => "code_withdrawn",
             Self::TerminalRevoked => "terminal_revoked",
+            Self::TerminalHeld => "terminal_held",
             Self::FacilityNotActive => "facility_not_active",
         }
     }
@@ -187,6 +190,8 @@ pub struct Unused {
     pub terminal_revoked: bool,
     /// Whether the facility is in operation.
     pub facility_active: bool,
+    /// Whether the terminal has or had a certificate.
+    pub terminal_certified: bool,
     /// Whether a certificate was ever made for the key.
     pub key_certified: bool,
 }
@@ -200,7 +205,7 @@ pub async fn unused(
     queries: &mut impl Queries,
     attempt: Attempt<'_>,
 ) -> Result<Option<Unused>, StoreError> {
-    type Columns = (String, String, String, i64, Option<String>, i64);
+    type Columns = (String, String, String, i64, Option<String>, i64, i64);
     let row: Option<Columns> = queries
         .fetch_optional(
             sql("SELECT t.id, t.name, t.organisation_id,
@@ -209,6 +214,7 @@ pub async fn unused(
                         (SELECT o.kind FROM organisation_event o
                          WHERE o.organisation_id = t.organisation_id
                          ORDER BY o.at DESC, o.id DESC LIMIT 1),
+                        (SELECT COUNT(*) FROM certificate k WHERE k.terminal_id = t.id),
                         (SELECT COUNT(*) FROM certificate k WHERE k.spki_sha256 = $4)
                  FROM enrolment_code c JOIN terminal t ON t.id = c.terminal_id
                  WHERE c.code_hash = $1 AND c.terminal_id = $2 AND c.used_at IS NULL
@@ -219,15 +225,16 @@ pub async fn unused(
             .bind(attempt.spki_sha256),
         )
         .await?;
-    Ok(row.map(|(terminal_id, terminal_name, organisation_id, revoked, facility, certified)| {
-        Unused {
+    Ok(row.map(
+        |(terminal_id, terminal_name, organisation_id, revoked, facility, has, certified)| Unused {
             holder: Holder { terminal_id, terminal_name, organisation_id },
             terminal_revoked: revoked > 0,
             facility_active: facility.and_then(|kind| OrganisationStatus::of_event(&kind))
                 == Some(OrganisationStatus::Active),
+            terminal_certified: has > 0,
             key_certified: certified > 0,
-        }
-    }))
+        },
+    ))
 }
 
 /// Judges a brought code and claims it if it is free. A wrong one costs the terminal's live codes
@@ -273,6 +280,10 @@ pub async fn claim(
     };
     if terminal.status == terminal::TerminalStatus::Revoked {
         return refused(CodeRefusal::TerminalRevoked);
+    }
+    // A new code must not be the way round a hold.
+    if certificate::terminal_is_held(tx, &holder.terminal_id).await? {
+        return refused(CodeRefusal::TerminalHeld);
     }
     if !organisation::is_active(tx, &holder.organisation_id).await? {
         return refused(CodeRefusal::FacilityNotActive);
@@ -336,7 +347,7 @@ async fn judge_used(
         })?;
         return Ok(match certificate.status {
             Status::Revoked { .. } => Claim::TakenBack(holder),
-            _ => Claim::Issued(holder, Box::new(certificate)),
+            Status::Good => Claim::Issued(holder, Box::new(certificate)),
         });
     }
     if newer_was_used(tx, &attempt).await? {

@@ -24,6 +24,20 @@ pub enum Status {
     },
 }
 
+impl Status {
+    /// Taken back for now.
+    #[must_use]
+    pub const fn is_hold(self) -> bool {
+        matches!(self, Self::Revoked { reason: CERTIFICATE_HOLD, .. })
+    }
+
+    /// Taken back for ever.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Revoked { .. }) && !self.is_hold()
+    }
+}
+
 /// keyCompromise of CRLReason (RFC 5280 §5.3.1).
 pub const KEY_COMPROMISE: u8 = 1;
 /// certificateHold of CRLReason (RFC 5280 §5.3.1).

@@ -34,6 +34,14 @@ pub(super) fn code(refusal: CodeRefusal) -> EstError {
                  create a new terminal for this PC",
             );
         }
+        CodeRefusal::TerminalHeld => {
+            return EstError::new(
+                StatusCode::FORBIDDEN,
+                "enrolment: this terminal was stopped for the time being (its certificate is on \
+                 hold). The code stays yours: the facility's administrator should ask the \
+                 operating body, or create a new terminal for this PC",
+            );
+        }
         CodeRefusal::FacilityNotActive => {
             return EstError::new(
                 StatusCode::FORBIDDEN,

@@ -179,7 +179,9 @@ impl Enrolment<'_> {
     /// A code that nobody has used, for a terminal without certificates and a new key.
     async fn plain_course(&self, request: &VerifiedRequest) -> Result<Course, EstError> {
         let unused = enrolment_code::unused(&mut self.app.store().read(), self.attempt()).await?;
-        let Some(unused) = unused.filter(|unused| !unused.key_certified) else {
+        let Some(unused) =
+            unused.filter(|unused| !unused.key_certified && !unused.terminal_certified)
+        else {
             return Ok(Course::Unusual);
         };
         let holder = unused.holder;
@@ -343,6 +345,11 @@ impl Enrolment<'_> {
                 revocation::revoke(tx, issuer_id, serial, SUPERSEDED, self.at).await?;
                 let entry = self.refused("terminal_revoked", Some(&holder));
                 return Ok(Audited::new(Err(refusal::code(CodeRefusal::TerminalRevoked)), entry));
+            }
+            if certificate::terminal_is_held(tx, &holder.terminal_id).await? {
+                revocation::revoke(tx, issuer_id, serial, SUPERSEDED, self.at).await?;
+                let entry = self.refused("terminal_held", Some(&holder));
+                return Ok(Audited::new(Err(refusal::code(CodeRefusal::TerminalHeld)), entry));
             }
             // A newer enrolment of the terminal was concluded between, and took this one back.
             if matches!(mine.status, Status::Revoked { .. }) {

@@ -35,6 +35,7 @@ use crate::{
     enrol::code::EnrolmentCode,
     listener::Peer,
     names::NameRole,
+    revocation::{Measure, Order, Target, carry_out},
     router,
     testing::{self, TestApp},
 };
@@ -116,6 +117,7 @@ fn signed_by(key: &SoftwareKey, signer: &SoftwareKey, subject: &Name) -> Vec<u8>
 }
 
 /// One request of a terminal; what is not set is as a good client sends it.
+#[derive(Clone)]
 struct Ask {
     operation: &'static str,
     authorization: Option<String>,
@@ -509,6 +511,35 @@ async fn enrolling_anew_takes_the_old_certificate_back() {
         assert_eq!(good, 1);
         test.clock.advance(Duration::MINUTE);
     }
+}
+
+#[tokio::test]
+async fn a_new_code_is_no_way_round_a_hold() {
+    let test = instance().await;
+    let code = new_code(&test, TERMINAL).await;
+    let old = Ask::enrol(TERMINAL, &code, &csr(&key(), &Name::default())).send(&test).await;
+    let old = old.certificate();
+    let order = |measure| Order {
+        target: Target::Terminal(TERMINAL.to_owned()),
+        measure,
+        invalidity_at: None,
+        note: "being looked for".to_owned(),
+        actor: Actor::System,
+        at: test.app.now(),
+    };
+    carry_out(test.app.store(), &order(Measure::Hold)).await.unwrap();
+    test.clock.advance(Duration::SECOND);
+    let code = new_code(&test, TERMINAL).await;
+    let new = Ask::enrol(TERMINAL, &code, &csr(&key(), &Name::default()));
+    new.clone().send(&test).await.is_refused(StatusCode::FORBIDDEN, "on hold");
+    assert_eq!(certificates(&test, TERMINAL).await.len(), 1);
+    test.clock.advance(Duration::SECOND);
+    carry_out(test.app.store(), &order(Measure::Release)).await.unwrap();
+    let new = new.send(&test).await.certificate();
+    let all = certificates(&test, TERMINAL).await;
+    let status = |der: &[u8]| all.iter().find(|c| c.der == der).unwrap().status;
+    assert_eq!(status(&new), revocation::Status::Good);
+    assert!(status(&old).is_final());
 }
 
 #[tokio::test]

@@ -1,5 +1,8 @@
 //! Terminals, codes, certificates and revocation.
-use sekisho_ca::record::{self, IssuedCertificate, Subscriber};
+use sekisho_ca::{
+    record::{self, IssuedCertificate, Subscriber},
+    revocation::RevocationKind,
+};
 use sekisho_pki::encoding::serial::Serial;
 use sekisho_store::{
     Store, StoreError,
@@ -7,7 +10,8 @@ use sekisho_store::{
     certificate::{self, Intention, Signed},
     crl,
     enrolment_code::{self, Attempt, Claim, ClaimPolicy, NewCode},
-    issuer, issuing, revocation,
+    issuer, issuing,
+    revocation::{self, Act, Scope},
     terminal::{self, TerminalStatus},
     transaction,
 };
@@ -150,7 +154,18 @@ async fn an_older_code_yields_to_what_a_newer_one_brought(databases: Databases) 
     assert!(matches!(claim, Claim::TakenBack(_)), "{claim:?}");
     // The newer one answers again, until its certificate is taken back.
     assert!(matches!(ask(&NEWER, 8, later).await, Claim::Issued(..)));
+    let hold = Act {
+        kind: RevocationKind::Held,
+        reason: revocation::CERTIFICATE_HOLD,
+        invalidity_at: None,
+        at: later,
+    };
+    change!(store, |tx| revocation::carry_out(tx, Scope::Terminal(TERMINAL), hold).await?);
+    assert!(certificate::terminal_is_held(&mut databases.two.read(), TERMINAL).await.unwrap());
+    let claim = ask(&NEWER, 8, later).await;
+    assert_eq!(claim, Claim::Refused(enrolment_code::CodeRefusal::TerminalHeld));
     change!(store, |tx| revocation::revoke(tx, "terminals", &[0x4b], 4, later).await?);
+    assert!(!certificate::terminal_is_held(&mut databases.two.read(), TERMINAL).await.unwrap());
     let claim = ask(&NEWER, 8, later).await;
     assert!(matches!(claim, Claim::TakenBack(_)), "{claim:?}");
 }
