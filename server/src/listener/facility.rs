@@ -1,10 +1,5 @@
 //! The facility behind a connection, judged on every request.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
-
 use axum::extract::{FromRef, FromRequestParts};
 use der::{Decode, Encode};
 use http::request::Parts;
@@ -15,7 +10,7 @@ use sekisho_store::{
     facility_connection, transaction,
 };
 use sha2::{Digest, Sha256};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use x509_cert::Certificate;
 
 use super::Peer;
@@ -137,6 +132,21 @@ impl FacilityError {
 }
 
 impl FacilityConnection {
+    /// The terminal as actor: who else is there may not be known.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor::Terminal(self.terminal_id.clone())
+    }
+
+    /// Adds to a record where the request came from.
+    #[must_use]
+    pub fn place(&self, entry: Entry, peer: &Peer) -> Entry {
+        entry
+            .at_organisation(&self.organisation_id)
+            .from_terminal(&self.terminal_id)
+            .from_address(peer.addr.ip())
+    }
+
     /// Judges the peer's certificate: ours, within its validity, not revoked, of a terminal that is
     /// not revoked, of an active facility, not on hold. A refusal of a terminal that we know is audited.
     ///
@@ -219,35 +229,6 @@ fn signed_by_us(app: &App, leaf: &[u8]) -> Option<(OffsetDateTime, OffsetDateTim
     .ok()?;
     let validity = tbs.validity();
     Some((instant::from_time(&validity.not_before), instant::from_time(&validity.not_after)))
-}
-
-/// When a refusal of a kind was last audited: one a minute is enough to tell of a terminal or a
-/// person that keeps trying, and a flood does not fill the trail.
-#[derive(Debug, Default)]
-pub struct RefusalLog {
-    last: Mutex<HashMap<([u8; 32], &'static str), OffsetDateTime>>,
-}
-
-impl RefusalLog {
-    const PAUSE: Duration = Duration::MINUTE;
-    const MOST: usize = 10_000;
-
-    /// Whether a refusal of this key is to be audited now; if so, the next is due in a minute.
-    pub fn is_due(&self, key: ([u8; 32], &'static str), now: OffsetDateTime) -> bool {
-        // Plain data: a panic elsewhere cannot leave it half written.
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.get(&key).is_some_and(|at| now < *at + Self::PAUSE) {
-            return false;
-        }
-        if last.len() >= Self::MOST {
-            last.retain(|_, at| now < *at + Self::PAUSE);
-            if last.len() >= Self::MOST {
-                return false;
-            }
-        }
-        last.insert(key, now);
-        true
-    }
 }
 
 async fn audit_refusal(app: &App, peer: &Peer, error: &FacilityError) {

@@ -5,6 +5,7 @@ mod connection;
 mod facility;
 mod network;
 mod peer;
+mod refusal_log;
 mod sockets;
 mod tls;
 mod unread;
@@ -13,9 +14,10 @@ mod unread;
 mod facility_tests;
 
 pub use accept::{Routers, serve};
-pub use facility::{FacilityConnection, FacilityError, RefusalLog};
+pub use facility::{FacilityConnection, FacilityError};
 pub use network::Network;
 pub use peer::Peer;
+pub use refusal_log::{RefusalLog, note_refusal};
 pub use sockets::{BindError, Sockets};
 pub use tls::{ServerIdentity, Tls, TlsError, provider};
 

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use super::{
-    challenge::{entry, random_octets, terminal},
+    challenge::random_octets,
     hpki::VerifiedCardHolder,
     logout,
     name::same_name,
@@ -104,7 +104,7 @@ async fn decide(
             .personal("name", &holder.name)
             .personal("serial_number", &holder.serial_number)
             .on("card", hex::encode(holder.fingerprint));
-        Decided { outcome: Err(refusal), entries: vec![entry(record, peer, facility)] }
+        Decided { outcome: Err(refusal), entries: vec![facility.place(record, peer)] }
     };
     let previous = match arrival.previous_cookie {
         Some(cookie) => sessions::find_by_cookie(tx, Realm::Portal, &cookie).await?,
@@ -112,7 +112,7 @@ async fn decide(
     };
     if !arrival.expected.is_none_or(|expected| is_expected(holder, expected)) {
         // Whose session it is did not bring this card; the session stays as it was.
-        let mut decided = refused(terminal(facility), Refusal::AnotherPerson);
+        let mut decided = refused(facility.actor(), Refusal::AnotherPerson);
         if let Some(previous) = &previous {
             let of_session = |entry: Entry| entry.on("session", hex::encode(previous.id_hash));
             decided.entries = decided.entries.into_iter().map(of_session).collect();
@@ -126,7 +126,7 @@ async fn decide(
     };
     let actor = known
         .as_ref()
-        .map_or_else(|| terminal(facility), |identity| Actor::Person(identity.person_id.clone()));
+        .map_or_else(|| facility.actor(), |identity| Actor::Person(identity.person_id.clone()));
     let mut entries = Vec::new();
     let (identity, membership_id) = match (known, membership, arrival.invitation_id) {
         (Some(identity), Some(membership), None) => (identity, membership.id),
@@ -189,7 +189,7 @@ async fn decide(
                 .on("membership", &membership_id)
                 .on("invitation", &held.id)
                 .personal("name", &holder.name);
-            entries.push(entry(record, peer, facility));
+            entries.push(facility.place(record, peer));
             (identity, membership_id)
         }
     };
@@ -230,7 +230,7 @@ async fn decide(
         if let Some(previous) = previous {
             let person = Actor::Person(identity.person_id.clone());
             let ended = replace(tx, &previous, person, now).await?;
-            entries.extend(ended.map(|record| entry(record, peer, facility)));
+            entries.extend(ended.map(|record| facility.place(record, peer)));
         }
         sessions::open(tx, &session).await?;
     }
@@ -253,7 +253,7 @@ async fn decide(
             },
         )
         .personal("name", &holder.name);
-    entries.push(entry(record, peer, facility));
+    entries.push(facility.place(record, peer));
     Ok(Decided { outcome: Ok(()), entries })
 }
 

@@ -17,9 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     admission::{self, Arrival},
-    challenge::{
-        BROWSER_COOKIE, browser_hash, entry, note_refusal, read_json, terminal, terminal_key,
-    },
+    challenge::{BROWSER_COOKIE, browser_hash, note_refusal, read_json, terminal_key},
     hpki::{ThisConnection, VerifiedCardHolder, VerifiedCardProof, named_nonce, our_request},
     refusal::{LoginError, Refusal},
     session,
@@ -127,12 +125,12 @@ async fn consume(
 ) -> Result<Box<Challenge>, LoginError> {
     let nonce_hash: [u8; 32] = Sha256::digest(nonce.as_bytes()).into();
     let now = app.now();
-    let record = |entry_of: Entry| entry(entry_of, peer, facility);
+    let record = |entry_of: Entry| facility.place(entry_of, peer);
     let act = "login.challenge.consume";
     transaction!(app.store(), LoginError, |tx| {
         match challenge::consume(tx, &nonce_hash, now).await? {
             Consumption::Consumed(challenge) => {
-                let entry = Entry::done(act, terminal(facility), now);
+                let entry = Entry::done(act, facility.actor(), now);
                 Ok(Audited::new(challenge, record(entry)))
             }
             // Nothing was consumed: the caller records the refusal of the login.

@@ -18,7 +18,7 @@ use sekisho_protocol::{
 };
 use sekisho_store::{
     StoreError,
-    audit::{Actor, Audited, Entry},
+    audit::{Audited, Entry},
     card,
     challenge::{self, Challenge},
     invitation, transaction,
@@ -38,7 +38,7 @@ use crate::{
     catalogue::{Lang, Language},
     config, cookie,
     error::login::problem,
-    listener::{FacilityConnection, Peer},
+    listener::{self, FacilityConnection, Peer},
 };
 
 /// Names the browser before anybody logged in; 32 random octets in base64url.
@@ -199,11 +199,11 @@ async fn issue(
         created_at: now,
         expires_at: now + lifetime,
     };
-    let entry =
-        entry(Entry::done("login.challenge.issue", terminal(facility), now), peer, facility)
-            .on("request", request.jti)
-            .fact("purpose", purpose_word(purpose))
-            .fact("door", if body.navigation { "navigation" } else { "script" });
+    let entry = facility
+        .place(Entry::done("login.challenge.issue", facility.actor(), now), peer)
+        .on("request", request.jti)
+        .fact("purpose", purpose_word(purpose))
+        .fact("door", if body.navigation { "navigation" } else { "script" });
     transaction!(app.store(), StoreError, |tx| {
         challenge::remember(tx, &stored).await?;
         Ok(Audited::new((), entry.clone()))
@@ -257,9 +257,8 @@ fn removal_on_the_wire(policy: config::RemovalPolicy) -> sekisho_protocol::reque
 
 /// Writes the audit record of a refusal; another failure passes through.
 ///
-/// Once a minute for each terminal, act and reason on this node: a terminal is known, and still a
-/// program on it that asks without end must not fill the trail. What a card or an invitation's code
-/// was brought to is told of where it is judged, each time.
+/// Not every one: see [`listener::note_refusal`]. What a card or an invitation's code was brought to
+/// is told of where it is judged, each time.
 pub(super) async fn note_refusal(
     app: &App,
     act: &'static str,
@@ -268,32 +267,11 @@ pub(super) async fn note_refusal(
     error: LoginError,
 ) -> LoginError {
     let LoginError::Refused(refusal) = error else { return error };
-    let now = app.now();
-    let key = Sha256::digest(format!("{} {act}", facility.terminal_id)).into();
-    if !app.refusals().is_due((key, refusal.code()), now) {
-        return LoginError::Refused(refusal);
-    }
-    let record = Entry::refused(act, terminal(facility), now, refusal.code());
-    let record = entry(record, peer, facility);
-    let written: Result<(), StoreError> =
-        transaction!(app.store(), StoreError, |tx| Ok(Audited::new((), record.clone())));
-    match written {
+    let told = (act, refusal.code());
+    match listener::note_refusal(app, peer, facility, told, |entry| entry).await {
         Ok(()) => LoginError::Refused(refusal),
         Err(error) => LoginError::Store(error),
     }
-}
-
-/// The terminal as actor: nobody else is known before a card has spoken.
-pub(super) fn terminal(facility: &FacilityConnection) -> Actor {
-    Actor::Terminal(facility.terminal_id.clone())
-}
-
-/// Adds to a record where the request came from.
-pub(super) fn entry(entry: Entry, peer: &Peer, facility: &FacilityConnection) -> Entry {
-    entry
-        .at_organisation(&facility.organisation_id)
-        .from_terminal(&facility.terminal_id)
-        .from_address(peer.addr.ip())
 }
 
 /// Reads a JSON body of a bounded size. Unknown and repeated members are refused by `T`.

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use time::Duration;
 
 use super::{
-    challenge::{browser_hash, entry, terminal},
+    challenge::browser_hash,
     invitation_code::InvitationCode,
     page::give_browser_cookie,
     refusal::{LoginError, Refusal},
@@ -121,7 +121,7 @@ async fn enter(
     let now = app.now();
     let act = "invitation.enter";
     let refused = |refusal: Refusal| {
-        entry(Entry::refused(act, terminal(facility), now, refusal.code()), peer, facility)
+        facility.place(Entry::refused(act, facility.actor(), now, refusal.code()), peer)
     };
     let readable = match (InvitationCode::parse(typed), browser_hash(headers)) {
         (Ok(code), Some(browser)) => Ok((code, browser)),
@@ -145,8 +145,8 @@ async fn enter(
         .await?;
         let (refusal, id) = match entered {
             Entered::Held(held) => {
-                let record = Entry::done(act, terminal(facility), now).on("invitation", held.id);
-                return Ok(Audited::new(Ok(()), entry(record, peer, facility)));
+                let record = Entry::done(act, facility.actor(), now).on("invitation", held.id);
+                return Ok(Audited::new(Ok(()), facility.place(record, peer)));
             }
             Entered::OtherOrganisation { id } => (Refusal::CodeOtherFacility, Some(id)),
             Entered::Expired { id } => (Refusal::CodeExpired, Some(id)),

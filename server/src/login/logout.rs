@@ -8,18 +8,18 @@ use http::{HeaderMap, header};
 use sekisho_store::{
     StoreError, Tx,
     audit::{Actor, Audited, Entry},
-    session::{self as sessions, SessionOf},
+    session::{self as sessions, Session, SessionOf},
     transaction,
 };
 use time::OffsetDateTime;
 
-use super::{challenge::entry, session};
+use super::session;
 use crate::{
     app::App,
     cookie,
     error::page::PageError,
     form::NoFields,
-    listener::{FacilityConnection, Peer},
+    listener::{FacilityConnection, Peer, note_refusal},
 };
 
 /// `POST /logout`: ends the session of this browser and tells every service.
@@ -34,31 +34,48 @@ pub async fn post(
     _: NoFields,
 ) -> Result<Response, PageError> {
     if session::cookie_hash(&headers).is_some() {
-        let now = app.now();
-        transaction!(app.store(), StoreError, |tx| {
-            let ended = match session::of_cookie(tx, &headers).await? {
-                Some(found) => sessions::end(tx, &found.id_hash, "logout", now).await?,
-                None => None,
-            };
-            fan_out(tx, ended.as_slice(), now).await?;
-            let record = match ended {
-                Some(ended) => Entry::done("session.logout", Actor::Person(ended.person_id), now)
-                    .on("session", hex::encode(ended.id_hash)),
-                None => Entry::refused(
-                    "session.logout",
-                    Actor::Terminal(facility.terminal_id.clone()),
-                    now,
-                    "no_session",
-                ),
-            };
-            Ok(Audited::new((), entry(record, &peer, &facility)))
-        })?;
+        let found = session::of_cookie(&mut app.store().read(), &headers).await?;
+        end(&app, &peer, &facility, found.as_ref()).await?;
     }
     let mut response = Redirect::to("/login?notice=logged-out").into_response();
     if let Some(cleared) = cookie::clear(session::COOKIE) {
         response.headers_mut().append(header::SET_COOKIE, cleared);
     }
     Ok(response)
+}
+
+/// Ends what a cookie opened because its holder asked for it, with a record of it.
+///
+/// A cookie of no living session is told of as any refusal is ([`note_refusal`]): whoever has one
+/// could send it without end.
+///
+/// # Errors
+/// [`StoreError`]; the session is not ended then.
+pub async fn end(
+    app: &App,
+    peer: &Peer,
+    facility: &FacilityConnection,
+    session: Option<&Session>,
+) -> Result<(), StoreError> {
+    const ACT: &str = "session.logout";
+    let on = |entry: Entry| match session {
+        Some(session) => entry.on("session", hex::encode(session.id_hash)),
+        None => entry,
+    };
+    let Some(session) = session.filter(|session| session.ended.is_none()) else {
+        return note_refusal(app, peer, facility, (ACT, "no_session"), on).await;
+    };
+    let now = app.now();
+    transaction!(app.store(), StoreError, |tx| {
+        let ended = sessions::end(tx, &session.id_hash, "logout", now).await?;
+        fan_out(tx, ended.as_slice(), now).await?;
+        let entry = match ended {
+            Some(ended) => Entry::done(ACT, Actor::Person(ended.person_id), now),
+            // Somebody else ended it in this moment, which happens once to a session.
+            None => Entry::refused(ACT, facility.actor(), now, "no_session"),
+        };
+        Ok(Audited::new((), facility.place(on(entry), peer)))
+    })
 }
 
 /// Withdraws what ended sessions gave out and queues the notice to every service, in the

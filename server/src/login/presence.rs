@@ -19,12 +19,7 @@ use sekisho_store::{
 };
 use time::OffsetDateTime;
 
-use super::{
-    challenge::{entry, read_json, terminal},
-    logout,
-    refusal::LoginError,
-    session,
-};
+use super::{challenge::read_json, logout, refusal::LoginError, session};
 use crate::{
     app::App,
     catalogue::Language,
@@ -76,8 +71,8 @@ async fn report(
     let mut reader = app.store().read();
     let affected = presences::of_presence(&mut reader, terminal_id, &presence_id).await?;
     for gone in affected {
-        let record = Entry::done("card.leave", terminal(facility), now);
-        apply(app, &gone, entry(record, peer, facility), reason, now).await?;
+        let record = Entry::done("card.leave", facility.actor(), now);
+        apply(app, &gone, facility.place(record, peer), reason, now).await?;
     }
     Ok(false)
 }

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use time::{Duration, OffsetDateTime};
 
-use super::{admission::cookie_text, challenge::entry, logout};
+use super::{admission::cookie_text, logout};
 use crate::{
     app::App,
     config::RemovalPolicy,
@@ -205,14 +205,14 @@ async fn end(
     let now = app.now();
     let actor = if reason == OTHER_TERMINAL {
         // Whoever sent the cookie is not known to be the person.
-        Actor::Terminal(facility.terminal_id.clone())
+        facility.actor()
     } else {
         Actor::System
     };
     let record = Entry::refused("session.use", actor, now, reason)
         .on("session", hex::encode(session.id_hash))
         .on("person", &session.person_id);
-    let record = entry(record, peer, facility);
+    let record = facility.place(record, peer);
     transaction!(app.store(), StoreError, |tx| {
         let ended = sessions::end(tx, &session.id_hash, reason, now).await?;
         logout::fan_out(tx, ended.as_slice(), now).await?;

@@ -63,3 +63,24 @@ pub async fn resume(
     })
     .transpose()
 }
+
+/// How many requests were set aside since then for the terminal of this certificate, whatever became
+/// of them.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn parked(
+    queries: &mut impl Queries,
+    terminal_fingerprint: &[u8; 32],
+    since: OffsetDateTime,
+) -> Result<i64, StoreError> {
+    let (count,): (i64,) = queries
+        .fetch_one(
+            sql("SELECT COUNT(*) FROM parked_request
+                 WHERE terminal_fingerprint = $1 AND created_at >= $2")
+            .bind(terminal_fingerprint)
+            .bind(since),
+        )
+        .await?;
+    Ok(count)
+}

@@ -89,6 +89,28 @@ async fn logging_out_ends_the_session_and_takes_the_cookie() {
 }
 
 #[tokio::test]
+async fn a_cookie_of_no_session_is_recorded_once_a_minute_at_either_way_out() {
+    const LOGOUT: &str = "SELECT COUNT(*) FROM audit_record
+                          WHERE act = 'session.logout' AND outcome = 'refused'";
+    let (test, mut desk) = logged_in().await;
+    let ended = desk.session_cookie.clone();
+    desk.post_form(&test, "/logout", "").await;
+    for _ in 0..5 {
+        for path in ["/logout", "/end-session"] {
+            desk.session_cookie.clone_from(&ended);
+            let answered = desk.post_form(&test, path, "").await;
+            assert_eq!(answered.location.as_deref(), Some("/login?notice=logged-out"));
+        }
+    }
+    assert!(told(&test, "session.logout", Some("no_session")).await);
+    assert_eq!(count(&test, LOGOUT).await, 1);
+    test.clock.advance(Duration::MINUTE);
+    desk.session_cookie = ended;
+    desk.post_form(&test, "/logout", "").await;
+    assert_eq!(count(&test, LOGOUT).await, 2);
+}
+
+#[tokio::test]
 async fn idle_and_absolute_limits_end_a_session() {
     let (test, mut desk) = logged_in().await;
     let idle = test.app.config().session().portal_idle();

@@ -11,7 +11,7 @@ use axum::{
     extract::{Extension, RawQuery, State},
     response::{IntoResponse, Redirect, Response},
 };
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sekisho_key::RandomnessError;
 use sekisho_store::{
     StoreError,
@@ -30,7 +30,7 @@ use crate::{
     app::App,
     entitlement,
     error::page::PageError,
-    listener::{FacilityConnection, Peer},
+    listener::{FacilityConnection, Peer, note_refusal},
     login::session::{self as portal_session, PortalSession},
     page::PageFrame,
 };
@@ -110,7 +110,10 @@ async fn answer(origin: Origin<'_>) -> Result<Response, PageError> {
         Ok(response) | Err(Refusal::Instead(response)) => Ok(response),
         Err(Refusal::Page(page)) => Err(page),
         Err(Refusal::Request(error)) => {
-            note_refusal(&origin, &client.id, error.code).await?;
+            let Origin { app, peer, facility, .. } = origin;
+            let told = ("authorization.request", error.code);
+            note_refusal(app, peer, facility, told, |entry| entry.on("service", &client.id))
+                .await?;
             Ok(reply.error(&error))
         }
     }
@@ -179,7 +182,7 @@ async fn permitted(
         .on("session", hex::encode(session.id_hash))
         .on("membership", &session.membership_id)
         .fact("rule", decision.rule.clone());
-    let record = placed(record, origin);
+    let record = origin.facility.place(record, origin.peer);
     transaction!(app.store(), StoreError, |tx| Ok(Audited::new((), record.clone())))?;
     let denied = RequestError::new("access_denied", "not permitted by the rules of the service");
     if prompt == check::Prompt::None {
@@ -188,18 +191,27 @@ async fn permitted(
     Err(Refusal::Instead(reply::explain(origin.page.clone(), client, &decision, reply, &denied)))
 }
 
+/// Requests that one terminal may set aside in a minute. A person who opens a folder of bookmarks
+/// makes a dozen; a page that reloads itself without end must fill neither table nor trail.
+const MOST_PARKED: i64 = 60;
+
 /// Sets the request aside and sends the person to log in; it continues at [`resume`].
 async fn park(origin: &Origin<'_>) -> Result<Response, Refusal> {
-    let app = origin.app;
+    const ACT: &str = "authorization.park";
+    let Origin { app, peer, facility, .. } = origin;
+    let now = app.now();
+    let since = now - time::Duration::MINUTE;
+    let fingerprint = &facility.fingerprint;
+    if parked_request::parked(&mut app.store().read(), fingerprint, since).await? >= MOST_PARKED {
+        note_refusal(app, peer, facility, (ACT, "too_many_parked"), |entry| entry).await?;
+        return Err(Refusal::Page(too_many_parked()));
+    }
     let id = random_text(app)?;
     let id_hash: [u8; 32] = Sha256::digest(&id).into();
-    let now = app.now();
     let parked = parked_request::Parked { parameters: origin.query.to_owned(), created_at: now };
     let expires_at = now + app.config().oidc().parked_request_lifetime();
-    let terminal = Actor::Terminal(origin.facility.terminal_id.clone());
-    let record = placed(Entry::done("authorization.park", terminal, now), origin);
+    let record = facility.place(Entry::done(ACT, facility.actor(), now), peer);
     transaction!(app.store(), StoreError, |tx| {
-        let fingerprint = &origin.facility.fingerprint;
         parked_request::park(tx, &id_hash, fingerprint, &parked, expires_at).await?;
         Ok(Audited::new((), record.clone()))
     })?;
@@ -208,6 +220,16 @@ async fn park(origin: &Origin<'_>) -> Result<Response, Refusal> {
         .append_pair("return_to", &back)
         .finish();
     Ok(Redirect::to(&format!("/login?{to}")).into_response())
+}
+
+fn too_many_parked() -> PageError {
+    PageError::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "oidc-parked-title",
+        "oidc-parked-text",
+        "oidc-parked-help",
+    )
+    .header(header::RETRY_AFTER, HeaderValue::from_static("60"))
 }
 
 /// What a code is issued for.
@@ -244,31 +266,12 @@ async fn issue(origin: &Origin<'_>, issue: Issue<'_>) -> Result<Response, Refusa
         .on("session", hex::encode(issue.session.id_hash))
         .on("membership", &issue.session.membership_id)
         .fact("scope", code.scope.clone());
-    let record = placed(record, origin);
+    let record = origin.facility.place(record, origin.peer);
     transaction!(app.store(), StoreError, |tx| {
         authorization_code::add(tx, &code).await?;
         Ok(Audited::new((), record.clone()))
     })?;
     Ok(issue.reply.code(&text))
-}
-
-async fn note_refusal(
-    origin: &Origin<'_>,
-    client_id: &str,
-    code: &'static str,
-) -> Result<(), StoreError> {
-    let terminal = Actor::Terminal(origin.facility.terminal_id.clone());
-    let record = Entry::refused("authorization.request", terminal, origin.app.now(), code)
-        .on("service", client_id);
-    let record = placed(record, origin);
-    transaction!(origin.app.store(), StoreError, |tx| Ok(Audited::new((), record.clone())))
-}
-
-fn placed(entry: Entry, origin: &Origin<'_>) -> Entry {
-    entry
-        .from_address(origin.peer.addr.ip())
-        .from_terminal(&origin.facility.terminal_id)
-        .at_organisation(&origin.facility.organisation_id)
 }
 
 /// 32 random octets as text: a code, or the name of a parked request.

@@ -6,8 +6,8 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 use sekisho_store::{
-    StoreError,
-    audit::{Actor, Audited, Entry},
+    MayConflict, StoreError,
+    audit::{Audited, Entry},
     parked_request, transaction,
 };
 use sha2::{Digest, Sha256};
@@ -16,10 +16,29 @@ use super::{Origin, answer};
 use crate::{
     app::App,
     error::page::PageError,
-    listener::{FacilityConnection, Peer},
+    listener::{FacilityConnection, Peer, note_refusal},
     oidc::parameters::Parameters,
     page::PageFrame,
 };
+
+const ACT: &str = "authorization.resume";
+
+/// Why nothing is resumed.
+#[derive(Debug, thiserror::Error)]
+enum ResumeError {
+    /// Unknown, used, expired, or another terminal's. Nothing was changed.
+    #[error("no such request waits at this terminal")]
+    NotParked,
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl MayConflict for ResumeError {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_conflict())
+    }
+}
 
 /// Consumes the parked request, then runs the whole table again.
 ///
@@ -37,21 +56,20 @@ pub async fn get(
     let parameters = Parameters::parse(query.as_bytes()).map_err(|_| gone())?;
     let id_hash: [u8; 32] = Sha256::digest(parameters.get("request").ok_or_else(gone)?).into();
     let now = app.now();
-    let actor = Actor::Terminal(facility.terminal_id.clone());
-    let parked = transaction!(app.store(), StoreError, |tx| {
+    let resumed = transaction!(app.store(), ResumeError, |tx| {
         let parked = parked_request::resume(tx, &id_hash, &facility.fingerprint, now).await?;
-        let act = "authorization.resume";
-        let entry = match &parked {
-            Some(_) => Entry::done(act, actor.clone(), now),
-            None => Entry::refused(act, actor.clone(), now, "not_parked"),
-        };
-        let entry = entry
-            .from_address(peer.addr.ip())
-            .from_terminal(&facility.terminal_id)
-            .at_organisation(&facility.organisation_id);
-        Ok(Audited::new(parked, entry))
-    })?;
-    let parked = parked.ok_or_else(gone)?;
+        let parked = parked.ok_or(ResumeError::NotParked)?;
+        Ok(Audited::new(parked, facility.place(Entry::done(ACT, facility.actor(), now), &peer)))
+    });
+    let parked = match resumed {
+        Ok(parked) => parked,
+        Err(ResumeError::NotParked) => {
+            let told = (ACT, "not_parked");
+            note_refusal(&app, &peer, &facility, told, |entry| entry).await?;
+            return Err(gone());
+        }
+        Err(ResumeError::Store(error)) => return Err(error.into()),
+    };
     answer(Origin {
         app: &app,
         peer: &peer,

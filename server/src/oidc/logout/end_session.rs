@@ -10,11 +10,7 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, header};
 use sekisho_protocol::{JwkSet, jws};
-use sekisho_store::{
-    StoreError,
-    audit::{Actor, Audited, Entry},
-    service, session as sessions, transaction,
-};
+use sekisho_store::service;
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
@@ -25,7 +21,7 @@ use crate::{
     form::StrictForm,
     keys,
     listener::{FacilityConnection, Peer},
-    login::{logout::fan_out, session},
+    login::{logout, session},
     middleware::ContentPolicy,
     oidc::{parameters::Parameters, subject, token::issue::ID_TOKEN_TYP},
     page::{Page, PageFrame},
@@ -92,13 +88,13 @@ pub async fn get(
     };
     let address = address(&app, &afterwards).await?;
     let found = session::of_cookie(&mut app.store().read(), &headers).await?;
-    let Some(id_hash) = found.map(|found| found.id_hash) else { return Ok(leave(&address)) };
+    let Some(found) = found else { return Ok(leave(&address)) };
     if let Some(hint) = hint
         && let Some(client) = service::find(&mut app.store().read(), &hint.aud).await?
     {
-        let sid = subject::session(&app, &client.sector, &id_hash);
+        let sid = subject::session(&app, &client.sector, &found.id_hash);
         if bool::from(sid.as_bytes().ct_eq(hint.sid.as_bytes())) {
-            end(&app, &peer, &facility, &id_hash).await?;
+            logout::end(&app, &peer, &facility, Some(&found)).await?;
             return Ok(leave(&address));
         }
     }
@@ -129,7 +125,7 @@ pub async fn post(
 ) -> Result<Response, PageError> {
     let address = address(&app, &afterwards).await?;
     if let Some(found) = session::of_cookie(&mut app.store().read(), &headers).await? {
-        end(&app, &peer, &facility, &found.id_hash).await?;
+        logout::end(&app, &peer, &facility, Some(&found)).await?;
     }
     Ok(leave(&address))
 }
@@ -163,35 +159,6 @@ fn verified(app: &App, token: &str) -> Result<Hint, PageError> {
         return Err(refused());
     }
     Ok(hint)
-}
-
-async fn end(
-    app: &App,
-    peer: &Peer,
-    facility: &FacilityConnection,
-    id_hash: &[u8; 32],
-) -> Result<(), PageError> {
-    let now = app.now();
-    transaction!(app.store(), StoreError, |tx| {
-        let ended = sessions::end(tx, id_hash, "logout", now).await?;
-        fan_out(tx, ended.as_slice(), now).await?;
-        let entry = match ended {
-            Some(ended) => Entry::done("session.logout", Actor::Person(ended.person_id), now),
-            None => Entry::refused(
-                "session.logout",
-                Actor::Terminal(facility.terminal_id.clone()),
-                now,
-                "no_session",
-            ),
-        };
-        let entry = entry
-            .on("session", hex::encode(id_hash))
-            .from_address(peer.addr.ip())
-            .from_terminal(&facility.terminal_id)
-            .at_organisation(&facility.organisation_id);
-        Ok(Audited::new((), entry))
-    })?;
-    Ok(())
 }
 
 fn leave(address: &str) -> Response {

@@ -236,3 +236,43 @@ async fn a_service_without_rules_admits_nobody() {
     assert_eq!(scene.authorize(&request).await.status, 403);
     assert_eq!(scene.codes().await, 0);
 }
+
+#[tokio::test]
+async fn a_terminal_that_asks_without_end_is_recorded_once_a_minute_for_each_reason() {
+    let scene = Scene::new().await;
+    let refused = async || scene.acts().await.iter().filter(|act| act.contains("refused")).count();
+    let before = refused().await;
+    for _ in 0..5 {
+        scene.authorize(&Scene::request_with("response_type", "token")).await;
+        scene.authorize(&Scene::request_with("scope", "")).await;
+        let gone = scene.get("/authorize/resume?request=x", false, &scene.terminal).await;
+        assert_eq!(gone.status, 410);
+    }
+    assert_eq!(refused().await, before + 3, "{:?}", scene.acts().await);
+    scene.get("/authorize/resume?request=x", false, &scene.other_terminal).await;
+    assert_eq!(refused().await, before + 4, "another terminal is told of apart");
+    scene.test.clock.advance(Duration::MINUTE);
+    scene.get("/authorize/resume?request=x", false, &scene.terminal).await;
+    assert_eq!(refused().await, before + 5);
+}
+
+#[tokio::test]
+async fn a_terminal_sets_sixty_requests_aside_in_a_minute_and_no_more() {
+    let scene = Scene::new().await;
+    let path = format!("/authorize?{}", query(&Scene::request()));
+    let told = async |what: &str| scene.acts().await.iter().filter(|act| *act == what).count();
+    for number in 0..65 {
+        let answer = scene.get(&path, false, &scene.terminal).await;
+        if number < 60 {
+            assert_eq!(answer.location().unwrap().path(), "/login");
+            continue;
+        }
+        assert_eq!((answer.status.as_u16(), answer.location()), (429, None));
+        assert_eq!(answer.headers["retry-after"], "60");
+    }
+    assert_eq!(told("authorization.park done").await, 60);
+    assert_eq!(told("authorization.park refused too_many_parked").await, 1);
+    assert_eq!(scene.get(&path, false, &scene.other_terminal).await.status, 303);
+    scene.test.clock.advance(Duration::seconds(61));
+    assert_eq!(scene.get(&path, false, &scene.terminal).await.status, 303);
+}

@@ -139,6 +139,13 @@ async fn a_parked_request_is_resumed_once_and_at_its_own_terminal(databases: Dat
     .await;
     let resumed: Vec<_> = outcomes.into_iter().flatten().collect();
     assert_eq!(resumed, [Parked { parameters: "a=b".into(), created_at: NOW }]);
+    // Counted whatever became of it, at its terminal, for as long as is asked.
+    let parked = async |fingerprint: [u8; 32], since| {
+        parked_request::parked(&mut store.read(), &fingerprint, since).await.unwrap()
+    };
+    assert_eq!(parked(TERMINAL, NOW).await, 1);
+    assert_eq!(parked(TERMINAL, NOW + Duration::SECOND).await, 0);
+    assert_eq!(parked([5; 32], NOW).await, 0);
 }
 
 async fn an_assertion_counts_once(databases: Databases) {
