@@ -2,7 +2,8 @@
 //!
 //! Whoever signs, the authority, the identity provider or the desk program, holds a
 //! [`SigningKey`] and neither knows nor cares where the private key lies: in this process
-//! ([`SoftwareKey`]), or in a hardware security module behind PKCS #11 ([`pkcs11`]).
+//! ([`SoftwareKey`]), in a hardware security module behind PKCS #11 ([`pkcs11`]), or in a process
+//! of its own that judges what it signs ([`signer_process`]).
 //!
 //! Every operation with a private key is done by aws-lc-rs or by the token. RustCrypto's crates
 //! are used for the ASN.1 around the keys only, never for the secret arithmetic.
@@ -13,6 +14,7 @@ mod encrypted;
 mod fixed;
 pub mod pkcs11;
 mod randomness;
+pub mod signer_process;
 mod signing_key;
 mod software;
 mod unwrapped;

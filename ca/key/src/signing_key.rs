@@ -121,4 +121,19 @@ pub enum KeyError {
         /// Label of the key.
         label: String,
     },
+    /// The signing process cannot be reached, does not answer, or cannot sign at the moment.
+    #[error("the signing process behind {} does not sign now; is `sekisho signer` running?", socket.display())]
+    SignerAway {
+        /// Where it should be.
+        socket: std::path::PathBuf,
+        /// What was met there.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The signing process will not sign this.
+    #[error("the signing process refused: {reason}")]
+    SignerRefused {
+        /// What it said.
+        reason: String,
+    },
 }
