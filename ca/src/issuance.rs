@@ -12,6 +12,9 @@
 //! a serial number is never used twice. A [`LintedTbs`] comes from linting only and is consumed
 //! by signing, so steps 3 and 5 cannot be taken in another order.
 //!
+//! Where the key is with another process, step 5 asks that one, and it takes step 3 once more over
+//! the octets of step 4 ([`crate::oversight`]).
+//!
 //! # What does not compile
 //!
 //! Each of these differs in one thing from what does compile, which stands first.

@@ -14,6 +14,7 @@ pub mod ceremony;
 pub mod issuance;
 pub mod lint;
 pub mod lookalike;
+pub mod oversight;
 pub mod profile;
 pub mod record;
 pub mod registration;

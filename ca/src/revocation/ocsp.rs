@@ -142,6 +142,12 @@ impl OcspResponder {
         &self.issuer_id
     }
 
+    /// Its public key, DER `SubjectPublicKeyInfo`.
+    #[must_use]
+    pub fn public_key_der(&self) -> &[u8] {
+        self.key.public_key_der()
+    }
+
     /// Last second of the delegated certificate; `None` if the authority itself answers.
     #[must_use]
     pub fn not_after(&self) -> Option<OffsetDateTime> {
