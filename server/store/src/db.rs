@@ -13,6 +13,7 @@ use sqlx::{
     postgres::PgRow, sqlite::SqliteRow,
 };
 
+use self::open::Schema;
 use crate::{
     audit::{Audited, Entry},
     error::StoreError,
@@ -49,7 +50,20 @@ impl Store {
     /// [`StoreError::Unopened`] when the database does not answer,
     /// [`StoreError::Migration`] when its schema is not one of ours.
     pub async fn open(url: &SecretString, node: &str) -> Result<Self, StoreError> {
-        let database = open::open(url.expose_secret()).await?;
+        Self::over(url, node, Schema::BroughtUpToDate).await
+    }
+
+    /// Opens a database that another process keeps, as a guest: nothing is made, the schema stays as
+    /// it is, and no more rights are needed than for what is then asked of it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unopened`] when the database is not there or does not answer.
+    pub async fn join(url: &SecretString, node: &str) -> Result<Self, StoreError> {
+        Self::over(url, node, Schema::LeftAlone).await
+    }
+
+    async fn over(url: &SecretString, node: &str, schema: Schema) -> Result<Self, StoreError> {
+        let database = open::open(url.expose_secret(), schema).await?;
         let unled = Self {
             database,
             node: node.to_owned(),

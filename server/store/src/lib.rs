@@ -35,6 +35,7 @@ pub mod first_administrator;
 pub mod invitation;
 pub mod issuer;
 pub mod issuing;
+pub mod ledger;
 pub mod membership;
 pub mod notice;
 pub mod offer;

@@ -15,12 +15,23 @@ use crate::error::StoreError;
 /// rows.
 const STATEMENTS_KEPT: usize = 512;
 
-/// Connects and brings the schema up to date.
-pub(super) async fn open(url: &str) -> Result<Database, StoreError> {
-    if url.starts_with("postgres") { postgres(url).await } else { sqlite(url).await }
+/// What opening a database does to its tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Schema {
+    BroughtUpToDate,
+    LeftAlone,
 }
 
-async fn postgres(url: &str) -> Result<Database, StoreError> {
+/// Connects, and brings the schema up to date unless it is to be left alone.
+pub(super) async fn open(url: &str, schema: Schema) -> Result<Database, StoreError> {
+    if url.starts_with("postgres") {
+        postgres(url, schema).await
+    } else {
+        sqlite(url, schema).await
+    }
+}
+
+async fn postgres(url: &str, schema: Schema) -> Result<Database, StoreError> {
     let options = PgConnectOptions::from_str(url)?.statement_cache_capacity(STATEMENTS_KEPT);
     let pool = PgPoolOptions::new()
         .max_connections(16)
@@ -39,13 +50,16 @@ async fn postgres(url: &str) -> Result<Database, StoreError> {
         }
         Err(cause) => return Err(unopened_postgres(&options, cause)),
     };
-    sqlx::migrate!("../../migrations/postgres").run(&pool).await.map_err(StoreError::Migration)?;
+    if schema == Schema::BroughtUpToDate {
+        let migrations = sqlx::migrate!("../../migrations/postgres");
+        migrations.run(&pool).await.map_err(StoreError::Migration)?;
+    }
     Ok(Database::Postgres(pool))
 }
 
-async fn sqlite(url: &str) -> Result<Database, StoreError> {
+async fn sqlite(url: &str, schema: Schema) -> Result<Database, StoreError> {
     let options = SqliteConnectOptions::from_str(url)?
-        .create_if_missing(true)
+        .create_if_missing(schema == Schema::BroughtUpToDate)
         .foreign_keys(true)
         .journal_mode(SqliteJournalMode::Wal)
         // An issued certificate must survive a power cut.
@@ -57,13 +71,18 @@ async fn sqlite(url: &str) -> Result<Database, StoreError> {
         .statement_cache_capacity(STATEMENTS_KEPT);
     let path = options.get_filename().to_owned();
     let unopened = |cause| unopened_sqlite(&path, cause);
-    make_private(&path).map_err(|error| unopened(error.into()))?;
+    if schema == Schema::BroughtUpToDate {
+        make_private(&path).map_err(|error| unopened(error.into()))?;
+    }
     let writer = SqlitePoolOptions::new()
         .max_connections(1)
         .connect_with(options.clone())
         .await
         .map_err(unopened)?;
-    sqlx::migrate!("../../migrations/sqlite").run(&writer).await.map_err(StoreError::Migration)?;
+    if schema == Schema::BroughtUpToDate {
+        let migrations = sqlx::migrate!("../../migrations/sqlite");
+        migrations.run(&writer).await.map_err(StoreError::Migration)?;
+    }
     let reader = SqlitePoolOptions::new()
         .max_connections(4)
         .connect_with(options.read_only(true))

@@ -1,11 +1,12 @@
 //! Codes, serial numbers, certificates, revocations and lists under several processes.
 
+use sekisho_ca::oversight::{Editions, OnRecord};
 use sekisho_store::{
     Store, StoreError, certificate,
     certificate::{Intention, Signed},
     crl::{self, Crl},
     enrolment_code::{self, Attempt, Claim, ClaimPolicy, CodeRefusal},
-    facility_connection,
+    facility_connection, ledger,
     revocation::{self, Status},
     terminal::{self, TerminalStatus},
 };
@@ -29,6 +30,63 @@ on_both! { prepared:
     a_list_number_is_published_once_and_never_goes_back
     a_terminal_is_revoked_once_with_all_it_had
     what_was_issued_is_found_by_each_of_its_names
+    the_signing_process_reads_what_is_to_be_signed_as_a_guest
+}
+
+async fn the_signing_process_reads_what_is_to_be_signed_as_a_guest(databases: Databases) {
+    let guest = Store::join(&databases.url, "guest").await.unwrap();
+    let serial = [0x4b, 9];
+    assert_eq!(ledger::intention(&mut guest.read(), ISSUER, &serial).await.unwrap(), None);
+    databases.one.reserve_serial(ISSUER, &serial, NOW).await.unwrap();
+    let intention = Intention {
+        issuer_id: ISSUER,
+        serial: &serial,
+        profile: "terminal",
+        tbs_der: &[0x30, 0x00],
+        organisation_id: None,
+        terminal_id: None,
+    };
+    databases.one.record_intention(intention, NOW).await.unwrap();
+    let mut expected = OnRecord {
+        profile: "terminal".to_owned(),
+        tbs_der: vec![0x30, 0x00],
+        at: NOW,
+        is_issued: false,
+        issuer_is_revoked: false,
+    };
+    let found = ledger::intention(&mut guest.read(), ISSUER, &serial).await.unwrap();
+    assert_eq!(found.as_ref(), Some(&expected));
+    assert_eq!(ledger::intention(&mut guest.read(), "servers", &serial).await.unwrap(), None);
+    let signed = Signed {
+        issuer_id: ISSUER,
+        serial: &serial,
+        fingerprint: &fingerprint(&serial),
+        spki_sha256: &[7; 32],
+        not_before: NOW,
+        not_after: NOW + Duration::days(365),
+        der: &serial,
+    };
+    databases.two.record_certificate(signed, NOW).await.unwrap();
+    change!(&databases.two, |tx| revocation::revoke_issuer(tx, ISSUER, 1, NOW).await?);
+    (expected.is_issued, expected.issuer_is_revoked) = (true, true);
+    let found = ledger::intention(&mut guest.read(), ISSUER, &serial).await.unwrap();
+    assert_eq!(found, Some(expected));
+
+    let editions = |number| {
+        let mut reader = guest.read();
+        async move { ledger::editions(&mut reader, ISSUER, number).await.unwrap() }
+    };
+    let before = editions(7).await;
+    assert!(!before.is_open);
+    assert!(databases.one.open_crl_edition(ISSUER, 7, "attempt", &[], NOW).await.unwrap());
+    let opened = Editions { is_open: true, newest_published: before.newest_published };
+    assert_eq!(editions(7).await, opened);
+    let crl =
+        Crl { number: 8, this_update: NOW, next_update: NOW + Duration::DAY, der: vec![0x30] };
+    assert!(databases.one.publish_crl(ISSUER, &crl).await.unwrap());
+    let published = Editions { is_open: true, newest_published: Some(8) };
+    assert_eq!(editions(7).await, published);
+    assert!(!editions(u64::MAX).await.is_open);
 }
 
 async fn bring(store: &Store, code: [u8; 32], key: [u8; 32], at: OffsetDateTime) -> Claim {
