@@ -2,12 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use secrecy::SecretString;
-
 use crate::{
     audit::sequencer,
     housekeeping,
-    instance::{renew_ocsp_responders, renew_server_certificates},
+    instance::{CaKeys, renew_ocsp_responders, renew_server_certificates},
     listener::Tls,
     login::presence,
     notice,
@@ -20,7 +18,7 @@ use crate::{
 
 /// All jobs of an instance.
 #[must_use]
-pub fn all(tls: Arc<Tls>, passphrase: SecretString) -> Vec<Job> {
+pub fn all(tls: Arc<Tls>, ca_keys: CaKeys) -> Vec<Job> {
     let deliverers = deliverers();
     vec![
         Job::new("audit-chain", Duration::from_secs(1), Runs::OnEachNode, sequencer::run),
@@ -56,11 +54,11 @@ pub fn all(tls: Arc<Tls>, passphrase: SecretString) -> Vec<Job> {
         }),
         // Each process shows its own certificates.
         Job::new("server-certificates", Duration::from_secs(3600), Runs::OnEachNode, move |app| {
-            let (tls, passphrase) = (Arc::clone(&tls), passphrase.clone());
+            let (tls, ca_keys) = (Arc::clone(&tls), ca_keys.clone());
             async move {
                 // The responders of the other authorities are renewed whatever became of the names.
-                let names = renew_server_certificates(&app, &tls, &passphrase).await;
-                renew_ocsp_responders(&app, &passphrase).await?;
+                let names = renew_server_certificates(&app, &tls, ca_keys.passphrase()).await;
+                renew_ocsp_responders(&app, &ca_keys).await?;
                 Ok(names?)
             }
         }),

@@ -42,6 +42,8 @@ pub mod route;
 pub mod router;
 pub mod schedule;
 pub mod sealing;
+#[cfg(unix)]
+pub mod signer;
 
 #[cfg(test)]
 mod hostile;

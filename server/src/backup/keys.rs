@@ -2,17 +2,20 @@
 
 use crate::{
     config::Config,
-    instance::{Folder, Opened, check_server_certificates, issuers_of_folder},
+    instance::{CaKeys, Folder, OpenError, Opened, check_server_certificates, issuers_of_folder},
 };
 
 use super::BackupError;
 
-/// Opens every key that the service needs and holds it against its certificate.
+/// Opens every key that the service needs and holds it against its certificate. Those that the signing
+/// process holds are in its own folder, which is copied by whoever may read it.
 pub(super) fn try_keys(folder: &Folder, config: &Config) -> Result<Opened, BackupError> {
     let listen = config.listen();
     let names = config.host_names().origins(listen.tls()[0].port(), listen.plain()[0].port());
     let issuers = issuers_of_folder(folder)?;
-    let opened = Opened::open(folder, &names, config.authority().crl_partitions(), &issuers)?;
-    check_server_certificates(folder, &opened.passphrase)?;
+    let ca_keys = CaKeys::of(folder, config).map_err(OpenError::from)?;
+    let partitions = config.authority().crl_partitions();
+    let opened = Opened::open(folder, ca_keys, &names, partitions, &issuers)?;
+    check_server_certificates(folder, opened.ca_keys.passphrase())?;
     Ok(opened)
 }

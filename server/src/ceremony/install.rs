@@ -8,7 +8,6 @@
 //!
 //! Power may fail after any of these: the same command goes on, and done twice it changes nothing.
 
-use secrecy::SecretString;
 use sekisho_ca::{
     authority::{Authority, AuthorityError, Publication},
     ceremony::{Act, Candidate, JudgeError, Step},
@@ -33,8 +32,8 @@ use super::{
 use crate::{
     authority::Line,
     instance::{
-        Folder, FolderError, SecretsError, ServerCertificateError, open_key, renew_ocsp_responder,
-        root_certificate,
+        CaKeys, Folder, FolderError, SecretsError, ServerCertificateError, open_key,
+        renew_ocsp_responder, root_certificate,
     },
 };
 
@@ -164,10 +163,10 @@ impl Installation<'_> {
     pub async fn carry_out(
         &self,
         store: &Store,
-        passphrase: &SecretString,
+        ca_keys: &CaKeys,
         random: &dyn Randomness,
     ) -> Result<Installed, InstallError> {
-        let taken = self.judge(passphrase)?;
+        let taken = self.judge(ca_keys)?;
         for (authority, _) in self.unknown(&mut store.read(), &taken).await? {
             let pem = files::pem("CERTIFICATE", authority.certificate_der());
             files::write(&self.folder.certificate(authority.id()), pem.as_bytes())?;
@@ -175,12 +174,12 @@ impl Installation<'_> {
         let installed = transaction!(store, InstallError, |tx| self.enter(tx, &taken).await)?;
         for (authority, _) in &taken.authorities {
             let when = (self.now, random);
-            renew_ocsp_responder(self.folder, authority, passphrase, store, when).await?;
+            renew_ocsp_responder(self.folder, authority, ca_keys, store, when).await?;
         }
         Ok(installed)
     }
 
-    fn judge(&self, passphrase: &SecretString) -> Result<Taken, InstallError> {
+    fn judge(&self, ca_keys: &CaKeys) -> Result<Taken, InstallError> {
         let root_der = root_certificate(self.folder)?;
         let mut taken = Taken { authorities: Vec::new(), lists: Vec::new() };
         for (step, der) in self.result.steps() {
@@ -189,7 +188,7 @@ impl Installation<'_> {
             }
             match &step.act {
                 Act::Certificate { profile, subject } if profile == "issuing" => {
-                    let judged = self.certificate(step, subject, der, &root_der, passphrase)?;
+                    let judged = self.certificate(step, subject, der, &root_der, ca_keys)?;
                     taken.authorities.push(judged);
                 }
                 Act::Crl { .. } => {
@@ -209,7 +208,7 @@ impl Installation<'_> {
         id: &str,
         der: &[u8],
         root_der: &[u8],
-        passphrase: &SecretString,
+        ca_keys: &CaKeys,
     ) -> Result<(Authority, IssuedCertificate), InstallError> {
         let file = || step.file.clone();
         if Line::of(id).is_none_or(|line| line.id() == id) {
@@ -233,7 +232,12 @@ impl Installation<'_> {
         if !(issued.not_before..issued.not_after).contains(&self.active_from) {
             return Err(InstallError::NotValidThen(id.to_owned()));
         }
-        let key = open_key(self.folder, id, passphrase)?;
+        let key = if self.folder.certificate(id).exists() {
+            ca_keys.open(self.folder, id, der)?
+        } else {
+            // A new authority's key was made here; the signing process gets it later.
+            open_key(self.folder, id, ca_keys.passphrase())?
+        };
         let publication = Publication::under(self.publication_base, id, true);
         let authority = Authority::new(id, der, key, publication)
             .map_err(|source| InstallError::Key { file: file(), source })?;

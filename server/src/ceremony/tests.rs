@@ -21,7 +21,7 @@ use crate::{
     authority::Line,
     clock::{Clock, ManualClock},
     config::{Config, Settings},
-    instance::{Folder, Opened, Plan, create, issuers_of_folder, read_passphrase},
+    instance::{CaKeys, Folder, Opened, Plan, create, issuers_of_folder, read_passphrase},
     listener::FacilityConnection,
     names::NameRole,
     repository::publish,
@@ -70,6 +70,10 @@ impl World {
         read_passphrase(&self.instance()).unwrap()
     }
 
+    fn ca_keys(&self) -> CaKeys {
+        CaKeys::of(&self.instance(), &self.config).unwrap()
+    }
+
     fn base(&self) -> String {
         self.config.host_names().origins(8443, 8080).plain
     }
@@ -79,7 +83,8 @@ impl World {
         let names = self.config.host_names().origins(8443, 8080);
         let issuers = issuer::list(&mut self.store.read()).await.unwrap();
         let partitions = self.config.authority().crl_partitions();
-        let opened = Opened::open(&self.instance(), &names, partitions, &issuers).unwrap();
+        let opened =
+            Opened::open(&self.instance(), self.ca_keys(), &names, partitions, &issuers).unwrap();
         App::new(Parts {
             card_trust: crate::login::trust_sources::TrustSources::load(self.config.card_login()),
             entitlements: crate::entitlement::Entitlements::new(),
@@ -169,7 +174,7 @@ publication = '{publication}'
             operator: &operator,
             now: self.clock.now(),
         };
-        installation.carry_out(&self.store, &self.passphrase(), &SystemRandomness).await
+        installation.carry_out(&self.store, &self.ca_keys(), &SystemRandomness).await
     }
 
     async fn installs(&self) -> usize {

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use super::{Exit, Failure, InstanceFolder, runtime, say, secret_file};
 use crate::{
     backup::{Lock, Step, take},
+    config::Config,
     instance::human_passphrase,
 };
 
@@ -16,7 +17,8 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The copy is of one moment, is tried before it is called a backup (keys, database, audit trail), and
-is encrypted before it leaves DIR. It holds every key but the root's: give it to safe hands only.
+is encrypted before it leaves DIR. It holds every key but the root's, and but those that `sekisho signer`
+holds: give it to safe hands only.
 With --recipient, this machine cannot read its own backups. With neither option a passphrase is
 drawn and printed once.
 
@@ -66,6 +68,9 @@ impl Backup {
                 manifest.made_at,
                 taken.octets
             ))?;
+            if let Some(socket) = Config::read(&self.instance.dir)?.signer_socket() {
+                say(&without_keys(socket))?;
+            }
         }
         if let Some(drawn) = drawn {
             eprintln!(
@@ -87,6 +92,15 @@ impl Backup {
         let drawn = human_passphrase(&SystemRandomness)?;
         Ok((Lock::passphrase(drawn.clone())?, Some(drawn)))
     }
+}
+
+/// Where the keys are that a backup of an instance with a signing process lacks.
+pub(super) fn without_keys(socket: &std::path::Path) -> String {
+    format!(
+        "It does not hold the authorities' keys: they are with `sekisho signer` behind {}. Its \
+         folder changes only in a roll-over: keep a copy of it in a safe place, too.\n",
+        socket.display()
+    )
 }
 
 /// Says on standard error what is being done.

@@ -14,6 +14,8 @@ mod restore;
 mod revoke;
 mod serve;
 mod service;
+#[cfg(unix)]
+mod signer;
 mod verify_files;
 mod verify_path;
 mod verify_signature;
@@ -63,6 +65,8 @@ Examples:
       what a key ceremony would sign, and its hash; `sekisho help ceremony` tells the way
   sekisho serve /srv/sekisho
       run it; it prints `ready …` once it answers
+  sekisho signer split /srv/sekisho /srv/sekisho-signer
+      move the authorities' keys to a process of their own; `sekisho help signer` tells the way
   sekisho administrator link /srv/sekisho
       a new one-time link for the administrator who missed the first one
   sekisho revoke facility /srv/sekisho 123456789007 --hold --note 'ransomware reported'
@@ -97,6 +101,8 @@ enum Command {
     Init(init::Init),
     Ceremony(ceremony::Ceremony),
     Serve(serve::Serve),
+    #[cfg(unix)]
+    Signer(signer::Signer),
     Administrator(administrator::Administrator),
     Revoke(revoke::Revoke),
     Service(service::Service),
@@ -131,6 +137,8 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Init(command) => command.run(),
         Command::Ceremony(command) => command.run(),
         Command::Serve(command) => command.run(),
+        #[cfg(unix)]
+        Command::Signer(command) => command.run(),
         Command::Administrator(command) => command.run(),
         Command::Revoke(command) => command.run(),
         Command::Service(command) => command.run(),

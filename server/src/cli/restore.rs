@@ -4,8 +4,15 @@ use std::path::PathBuf;
 
 use time::OffsetDateTime;
 
-use super::{Exit, Failure, backup::tell, does_not_hold, runtime, say, secret_file};
-use crate::backup::{Key, Published, check, restore};
+use super::{
+    Exit, Failure,
+    backup::{tell, without_keys},
+    does_not_hold, runtime, say, secret_file,
+};
+use crate::{
+    backup::{Key, Published, check, restore},
+    config::Config,
+};
 
 /// Make an instance of a backup, or try whether one could be made
 #[derive(Debug, clap::Args)]
@@ -97,6 +104,9 @@ impl Restore {
             say(&format!("{told:#}\n"))?;
         } else {
             say(&in_words(dir, &manifest.made_at, published))?;
+            if let Some(socket) = Config::read(dir)?.signer_socket() {
+                say(&without_keys(socket))?;
+            }
         }
         Ok(Exit::Done)
     }

@@ -9,7 +9,7 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::Subscriber
 use super::{Exit, Failure, InstanceFolder, runtime};
 use crate::{
     clock::SystemClock,
-    config::{Instance, LogFormat, Settings},
+    config::{LogFormat, Settings},
     instance::{Ready, run},
 };
 
@@ -36,7 +36,7 @@ impl Serve {
             settings.instance.node = node;
         }
         let config = settings.validate(&self.instance.dir)?;
-        start_log(config.instance());
+        start_log(config.instance().log_filter(), config.instance().log_format());
         runtime()?.block_on(async {
             let stop = CancellationToken::new();
             stop_on_signal(stop.clone())?;
@@ -58,20 +58,20 @@ fn announce(ready: &Ready) {
     let _ = out.flush();
 }
 
-fn start_log(instance: &Instance) {
+pub(super) fn start_log(filter: &str, format: LogFormat) {
     // Validated with the configuration; an unreadable one would log everything.
-    let filter: Targets = instance.log_filter().parse().unwrap_or_default();
+    let filter: Targets = filter.parse().unwrap_or_default();
     let registry = tracing_subscriber::registry().with(filter);
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     // A second subscriber in one process (tests) keeps the first.
-    let _ = match instance.log_format() {
+    let _ = match format {
         LogFormat::Text => registry.with(layer.with_ansi(false)).try_init(),
         LogFormat::Json => registry.with(layer.json()).try_init(),
     };
 }
 
 /// Cancels at the first SIGTERM or SIGINT. A second one ends the process at once.
-fn stop_on_signal(stop: CancellationToken) -> std::io::Result<()> {
+pub(super) fn stop_on_signal(stop: CancellationToken) -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

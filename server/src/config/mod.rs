@@ -15,6 +15,7 @@ mod operator;
 mod people;
 mod register;
 mod session;
+mod signer;
 
 use std::{
     io::ErrorKind,
@@ -34,6 +35,7 @@ pub use operator::{Operator, OperatorSettings};
 pub use people::{People, PeopleSettings};
 pub use register::{CodeCheck, Register, RegisterSettings};
 pub use session::{SessionPolicy, SessionSettings};
+pub use signer::SignerSettings;
 
 /// The file's name within an instance folder.
 pub const FILE_NAME: &str = "sekisho.toml";
@@ -54,6 +56,8 @@ pub struct Settings {
     pub listen: ListenSettings,
     /// `[authority]`
     pub authority: AuthoritySettings,
+    /// `[signer]`
+    pub signer: SignerSettings,
     /// `[enrolment]`
     pub enrolment: EnrolmentSettings,
     /// `[register]`
@@ -77,6 +81,7 @@ pub struct Config {
     names: HostNames,
     listen: Listen,
     authority: AuthorityPolicy,
+    signer_socket: Option<PathBuf>,
     enrolment: Enrolment,
     register: Register,
     people: People,
@@ -157,6 +162,25 @@ pub(crate) fn invalid(key: &'static str, fault: impl Into<String>) -> ConfigErro
     ConfigError::Invalid { key, fault: fault.into() }
 }
 
+/// An annotated example with these values in the place of its own.
+pub(crate) fn annotated(example: &str, settings: &impl Serialize) -> String {
+    let values = toml::Value::try_from(settings).ok();
+    let mut section = values.as_ref();
+    let mut text = String::with_capacity(example.len());
+    for line in example.lines() {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            section = values.as_ref().and_then(|values| values.get(name));
+        }
+        let value = line.split_once(" = ").and_then(|(key, _)| {
+            let value = section?.get(key)?;
+            Some(format!("{key} = {value}"))
+        });
+        text.push_str(value.as_deref().unwrap_or(line));
+        text.push('\n');
+    }
+    text
+}
+
 /// A whole number within bounds.
 pub(crate) fn bounded<N: PartialOrd + std::fmt::Display + Copy>(
     key: &'static str,
@@ -203,6 +227,7 @@ impl Settings {
             names: self.names.validate()?,
             listen: self.listen.validate()?,
             authority: self.authority.validate()?,
+            signer_socket: self.signer.socket(folder),
             enrolment: self.enrolment.validate()?,
             register: self.register.validate()?,
             people: self.people.validate()?,
@@ -256,6 +281,12 @@ impl Config {
     #[must_use]
     pub fn authority(&self) -> &AuthorityPolicy {
         &self.authority
+    }
+
+    /// Socket of the process that holds the authorities' keys; `None` while they lie in the folder.
+    #[must_use]
+    pub fn signer_socket(&self) -> Option<&Path> {
+        self.signer_socket.as_deref()
     }
 
     /// Enrolment codes.

@@ -106,56 +106,34 @@ impl Stage {
         configure: impl FnOnce(&mut Settings),
         prepare: impl FnOnce(&Path) -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {
-        let instance = folder.join("instance");
-        let logs = folder.join("logs");
-        std::fs::create_dir_all(&logs)?;
-        let agent_port = free_port()?;
-        let mut settings = settings(agent_port)?;
-        configure(&mut settings);
-        let created = instance::create(
-            &Plan {
-                folder: instance.clone(),
-                settings,
-                organisation: "Demonstration Operating Body".into(),
-                network: "Demonstration G1".into(),
-                root_passphrase: None,
-                administrator: "admin".into(),
-            },
-            &crate::clock::SystemClock,
-            &sekisho_key::SystemRandomness,
-        )
-        .await
-        .context("the instance could not be made")?;
-        carry_root_key_away(&instance, folder, created.root_passphrase.as_ref())?;
-        prepare(&instance)?;
-        let mut serve = Command::new(process::sibling("sekisho")?);
-        serve.arg("serve").arg(&instance);
-        let (server, _) = Program::start("sekisho", serve, &logs).await?;
-        let addresses = std::fs::read(instance.join("run/addresses.json"))?;
-        let addresses: serde_json::Value = serde_json::from_slice(&addresses)?;
-        let origin = |role: &str| {
-            let origin = addresses["origins"][role].as_str().map(str::to_owned);
-            origin.with_context(|| format!("run/addresses.json names no {role}"))
+        let made = Made::make(folder, configure).await?;
+        prepare(&made.instance)?;
+        made.serve().await
+    }
+
+    /// The same with its keys held by `sekisho signer`, which is started, too; `prepare` may change
+    /// the folder of either.
+    ///
+    /// # Errors
+    /// When a step of the set-up fails.
+    #[cfg(unix)]
+    pub async fn build_with_signer(
+        folder: &Path,
+        configure: impl FnOnce(&mut Settings),
+        prepare: impl FnOnce(&Path, &Path) -> anyhow::Result<()>,
+    ) -> anyhow::Result<(Self, SigningProgram)> {
+        let made = Made::make(folder, configure).await?;
+        let signer = folder.join("signer");
+        let order = crate::signer::Split {
+            instance: made.instance.clone(),
+            signer: signer.clone(),
+            socket: None,
+            user: None,
         };
-        let origins = Origins {
-            terminal: origin("terminal")?,
-            public: origin("public")?,
-            enrol: origin("enrol")?,
-            plain: origin("plain")?,
-        };
-        // The link was made before the port was drawn.
-        let link = Url::parse(&created.first_use_link)?;
-        let first_use_link = format!("{}{}", origins.public, &link[url::Position::BeforePath..]);
-        Ok(Self {
-            folder: folder.to_owned(),
-            root_pem: std::fs::read(instance.join("ca/root.crt"))?,
-            instance,
-            origins,
-            root_fingerprint: instance::fingerprint_hex(&created.root_fingerprint),
-            first_use_link,
-            agent_port,
-            server,
-        })
+        crate::signer::split(&order, &SystemRandomness)?;
+        prepare(&made.instance, &signer)?;
+        let signing = SigningProgram::start(signer, &made.logs).await?;
+        Ok((made.serve().await?, signing))
     }
 
     /// Where log files of further programs go.
@@ -181,6 +159,97 @@ impl Stage {
             .collect::<anyhow::Result<Vec<_>>>()?;
         hosts.extend(SERVICES.iter().map(Script::host));
         Browser::new(&self.root_pem, identity_pem, &Resolution { hosts })
+    }
+}
+
+/// A running `sekisho signer`.
+#[cfg(unix)]
+pub struct SigningProgram {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its process.
+    pub program: Program,
+}
+
+#[cfg(unix)]
+impl SigningProgram {
+    /// Starts it over its folder.
+    ///
+    /// # Errors
+    /// When it does not get ready; the end of its log is quoted.
+    pub async fn start(folder: PathBuf, logs: &Path) -> anyhow::Result<Self> {
+        let mut command = Command::new(process::sibling("sekisho")?);
+        command.arg("signer").arg(&folder);
+        let (program, _) = Program::start("signer", command, logs).await?;
+        Ok(Self { folder, program })
+    }
+}
+
+/// An instance that was made and is not served yet.
+struct Made {
+    folder: PathBuf,
+    instance: PathBuf,
+    logs: PathBuf,
+    agent_port: u16,
+    created: instance::Created,
+}
+
+impl Made {
+    async fn make(folder: &Path, configure: impl FnOnce(&mut Settings)) -> anyhow::Result<Self> {
+        let instance = folder.join("instance");
+        let logs = folder.join("logs");
+        std::fs::create_dir_all(&logs)?;
+        let agent_port = free_port()?;
+        let mut settings = settings(agent_port)?;
+        configure(&mut settings);
+        let created = instance::create(
+            &Plan {
+                folder: instance.clone(),
+                settings,
+                organisation: "Demonstration Operating Body".into(),
+                network: "Demonstration G1".into(),
+                root_passphrase: None,
+                administrator: "admin".into(),
+            },
+            &crate::clock::SystemClock,
+            &sekisho_key::SystemRandomness,
+        )
+        .await
+        .context("the instance could not be made")?;
+        carry_root_key_away(&instance, folder, created.root_passphrase.as_ref())?;
+        Ok(Self { folder: folder.to_owned(), instance, logs, agent_port, created })
+    }
+
+    async fn serve(self) -> anyhow::Result<Stage> {
+        let Self { folder, instance, logs, agent_port, created } = self;
+        let mut serve = Command::new(process::sibling("sekisho")?);
+        serve.arg("serve").arg(&instance);
+        let (server, _) = Program::start("sekisho", serve, &logs).await?;
+        let addresses = std::fs::read(instance.join("run/addresses.json"))?;
+        let addresses: serde_json::Value = serde_json::from_slice(&addresses)?;
+        let origin = |role: &str| {
+            let origin = addresses["origins"][role].as_str().map(str::to_owned);
+            origin.with_context(|| format!("run/addresses.json names no {role}"))
+        };
+        let origins = Origins {
+            terminal: origin("terminal")?,
+            public: origin("public")?,
+            enrol: origin("enrol")?,
+            plain: origin("plain")?,
+        };
+        // The link was made before the port was drawn.
+        let link = Url::parse(&created.first_use_link)?;
+        let first_use_link = format!("{}{}", origins.public, &link[url::Position::BeforePath..]);
+        Ok(Stage {
+            folder,
+            root_pem: std::fs::read(instance.join("ca/root.crt"))?,
+            instance,
+            origins,
+            root_fingerprint: instance::fingerprint_hex(&created.root_fingerprint),
+            first_use_link,
+            agent_port,
+            server,
+        })
     }
 }
 

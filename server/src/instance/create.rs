@@ -371,21 +371,7 @@ fn user() -> String {
 
 /// The annotated example with these values in place of the defaults.
 pub(crate) fn configuration_text(settings: &Settings) -> String {
-    let values = toml::Value::try_from(settings).ok();
-    let mut section = String::new();
-    let mut text = String::with_capacity(EXAMPLE.len());
-    for line in EXAMPLE.lines() {
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            section = name.to_owned();
-        }
-        let value = line.split_once(" = ").and_then(|(key, _)| {
-            let value = values.as_ref()?.get(&section)?.get(key)?;
-            Some(format!("{key} = {value}"))
-        });
-        text.push_str(value.as_deref().unwrap_or(line));
-        text.push('\n');
-    }
-    text
+    config::annotated(EXAMPLE, settings)
 }
 
 /// SHA-256 of a certificate, as `--root` takes it.

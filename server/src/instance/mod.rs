@@ -1,5 +1,6 @@
 //! An instance: the folder that `sekisho init` makes, and the running service made of it.
 
+mod ca_keys;
 mod create;
 mod folder;
 mod new_folder;
@@ -13,6 +14,9 @@ mod server_certificate;
 #[cfg(test)]
 mod tests;
 
+pub use ca_keys::{CaKeys, SignerMismatch};
+#[cfg(unix)]
+pub(crate) use ca_keys::{public_key, responder_name};
 #[cfg(test)]
 pub(crate) use create::fill_register;
 pub use create::{CreateError, Created, FIRST_USE_PATH, Plan, create, fingerprint_hex};
@@ -21,6 +25,8 @@ pub(crate) use folder::database_file;
 pub use folder::{Folder, FolderError};
 pub(crate) use new_folder::NewFolder;
 pub use new_folder::NewFolderError;
+#[cfg(unix)]
+pub(crate) use open::first_certificate;
 pub use open::{OpenError, Opened};
 pub(crate) use open::{issuers_of_folder, root_certificate};
 pub use passphrase::{human_passphrase, machine_passphrase};

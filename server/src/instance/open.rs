@@ -1,7 +1,5 @@
 //! From an instance folder to everything that a process needs.
 
-use secrecy::SecretString;
-
 use sekisho_ca::{
     authority::{Authority, AuthorityError, Publication},
     revocation::{
@@ -14,7 +12,8 @@ use sekisho_store::issuer::Issuer;
 use time::OffsetDateTime;
 
 use super::{
-    Folder, FolderError,
+    CaKeys, Folder, FolderError,
+    ca_keys::responder_name,
     secrets::{self, SecretsError},
 };
 use crate::{
@@ -26,8 +25,8 @@ use crate::{
 /// Keys and certificates of an instance folder.
 #[derive(Debug)]
 pub struct Opened {
-    /// The passphrase of the folder's keys.
-    pub passphrase: SecretString,
+    /// The way to the authorities' keys.
+    pub ca_keys: CaKeys,
     /// The authorities.
     pub authority: Authorities,
     /// The other keys.
@@ -67,8 +66,9 @@ pub enum OpenError {
 }
 
 impl Opened {
-    /// Opens keys and certificates of the authorities that the register names. `names.plain` is where
-    /// new certificates say that revocation is published.
+    /// Opens keys and certificates of the authorities that the register names. Keys that the signing
+    /// process holds are opened by their certificates alone: [`CaKeys::check`] asks for them.
+    /// `names.plain` is where new certificates say that revocation is published.
     ///
     /// `crl_partitions` is for the terminals' list. Routers' daemons take any list of their issuer for
     /// theirs, so theirs is never divided.
@@ -77,11 +77,11 @@ impl Opened {
     /// [`OpenError`]: the first that is missing, damaged, or under another passphrase.
     pub fn open(
         folder: &Folder,
+        ca_keys: CaKeys,
         names: &Names,
         crl_partitions: Option<CrlPartitions>,
         register: &[Issuer],
     ) -> Result<Self, OpenError> {
-        let passphrase = secrets::read_passphrase(folder)?;
         let root_der = root_certificate(folder)?;
         let mut responders = Vec::with_capacity(register.len());
         let mut open = |issuer: &Issuer, line: Line| -> Result<Generation, OpenError> {
@@ -90,11 +90,11 @@ impl Opened {
             if der != issuer.certificate_der {
                 return Err(OpenError::OtherCertificate { id: id.to_owned() });
             }
-            let key = secrets::open_key(folder, id, &passphrase)?;
+            let key = ca_keys.open(folder, id, &der)?;
             let divided = if line == Line::Terminals { crl_partitions } else { None };
             let publication = Publication::under(&names.plain, id, true).divided(divided);
             let authority = Authority::new(id, &der, key, publication)?;
-            responders.push(open_responder(folder, &authority, &passphrase)?);
+            responders.push(open_responder(folder, &authority, &ca_keys)?);
             Ok(Generation { line, active_from: issuer.active_from, authority })
         };
         let mut first = |line: Line| {
@@ -110,9 +110,9 @@ impl Opened {
             .filter(|(issuer, line)| issuer.id != line.id())
             .map(|(issuer, line)| open(issuer, line))
             .collect::<Result<_, _>>()?;
-        let keys = secrets::open(folder, &passphrase)?;
+        let keys = secrets::open(folder, ca_keys.passphrase())?;
         let authority = Authorities::new(root_der, first, later, responders);
-        Ok(Self { passphrase, authority, keys })
+        Ok(Self { ca_keys, authority, keys })
     }
 }
 
@@ -125,7 +125,7 @@ pub(crate) fn issuers_of_folder(folder: &Folder) -> Result<Vec<Issuer>, FolderEr
     for entry in std::fs::read_dir(&path).map_err(unreadable)? {
         let name = entry.map_err(unreadable)?.file_name();
         let Some(id) = name.to_str().and_then(|name| name.strip_suffix(".crt")) else { continue };
-        let responder = folder.certificate(&format!("ocsp-{id}"));
+        let responder = folder.certificate(&responder_name(id));
         if Line::of(id).is_some() && responder.exists() {
             issuers.push(Issuer {
                 id: id.to_owned(),
@@ -142,11 +142,11 @@ pub(crate) fn issuers_of_folder(folder: &Folder) -> Result<Vec<Issuer>, FolderEr
 pub(super) fn open_responder(
     folder: &Folder,
     authority: &Authority,
-    passphrase: &SecretString,
+    ca_keys: &CaKeys,
 ) -> Result<OcspResponder, OpenError> {
-    let name = format!("ocsp-{}", authority.id());
+    let name = responder_name(authority.id());
     let der = first_certificate(folder, &name)?;
-    let key = secrets::open_key(folder, &name, passphrase)?;
+    let key = ca_keys.open(folder, &name, &der)?;
     Ok(OcspResponder::delegated(authority, &der, key)?)
 }
 
@@ -155,6 +155,6 @@ pub(crate) fn root_certificate(folder: &Folder) -> Result<Vec<u8>, FolderError> 
     first_certificate(folder, "root")
 }
 
-pub(super) fn first_certificate(folder: &Folder, id: &str) -> Result<Vec<u8>, FolderError> {
+pub(crate) fn first_certificate(folder: &Folder, id: &str) -> Result<Vec<u8>, FolderError> {
     Ok(Folder::read_certificates(&folder.certificate(id))?.swap_remove(0))
 }

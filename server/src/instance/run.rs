@@ -15,7 +15,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Folder, FolderError, OpenError, Opened, RootKeyState,
+    CaKeys, Folder, FolderError, OpenError, Opened, RootKeyState, SignerMismatch,
     create::user_and_host,
     find_root_key,
     open::root_certificate,
@@ -93,6 +93,9 @@ pub enum RunError {
     /// The folder.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The signing process.
+    #[error(transparent)]
+    Signer(#[from] SignerMismatch),
     /// A file.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -133,7 +136,10 @@ pub async fn run(
     let sockets = Sockets::bind(config.listen())?;
     let names = config.host_names().origins(sockets.tls_port(), sockets.plain_port());
     let issuers = issuer::list(&mut store.read()).await?;
-    let opened = Opened::open(&folder, &names, config.authority().crl_partitions(), &issuers)?;
+    let ca_keys = CaKeys::of(&folder, &config).map_err(OpenError::from)?;
+    let partitions = config.authority().crl_partitions();
+    let opened = Opened::open(&folder, ca_keys, &names, partitions, &issuers)?;
+    opened.ca_keys.check(&folder, &opened.authority).await?;
     let app = App::new(Parts {
         card_trust: TrustSources::load(config.card_login()),
         entitlements: Entitlements::new(),
@@ -147,8 +153,8 @@ pub async fn run(
         names: names.clone(),
         config,
     });
-    let tls = Arc::new(tls(&app, &folder, &opened.passphrase)?);
-    let jobs = jobs::all(Arc::clone(&tls), opened.passphrase);
+    let tls = Arc::new(tls(&app, &folder, opened.ca_keys.passphrase())?);
+    let jobs = jobs::all(Arc::clone(&tls), opened.ca_keys);
     let scheduled = tokio::spawn(schedule::run(app.clone(), jobs, stop.clone()));
     let report = Ready {
         pid: std::process::id(),

@@ -14,12 +14,13 @@ use sekisho_ca::{
     record::{Record, RecordError},
     registration::{self, RegistrationError},
 };
-use sekisho_key::{KeyError, Randomness, SoftwareKey};
+use sekisho_key::{KeyError, Randomness, SigningKey, SoftwareKey};
 use sekisho_pki::encoding::instant;
 use time::{Duration, OffsetDateTime};
 
 use super::{
-    Folder, FolderError, OpenError,
+    CaKeys, Folder, FolderError, OpenError,
+    ca_keys::responder_name,
     folder::certificates_pem,
     open::open_responder,
     secrets::{self, SecretsError},
@@ -134,20 +135,20 @@ fn is_due(chain: &[CertificateDer<'_>], now: OffsetDateTime) -> bool {
     validity.is_none_or(|(from, until)| now >= from + (until - from) * 2 / 3)
 }
 
-/// Job: renews the OCSP responders that are due, under fresh keys, and lets them answer at once.
+/// Job: renews the OCSP responders that are due, and lets them answer at once.
 ///
 /// # Errors
 /// [`ServerCertificateError`]; those that were not renewed go on answering.
 pub async fn renew_ocsp_responders(
     app: &App,
-    passphrase: &SecretString,
+    ca_keys: &CaKeys,
 ) -> Result<(), ServerCertificateError> {
     let folder = Folder::new(app.config().folder());
     let now = app.now();
     // An authority that has ended answers with the last responder that it certified.
     for authority in app.authority().living(now) {
         let when = (now, app.random());
-        match renew_ocsp_responder(&folder, authority, passphrase, app.store(), when).await {
+        match renew_ocsp_responder(&folder, authority, ca_keys, app.store(), when).await {
             // The present one says `revoked` as long as it is good. After that nobody who judges
             // the authority's certificates comes so far as to ask.
             Err(ServerCertificateError::Responder(CeremonyError::Issuance(
@@ -162,33 +163,48 @@ pub async fn renew_ocsp_responders(
     let responders = app
         .authority()
         .issuing()
-        .map(|authority| open_responder(&folder, authority, passphrase))
+        .map(|authority| open_responder(&folder, authority, ca_keys))
         .collect::<Result<Vec<_>, _>>()?;
     app.authority().replace_ocsp(responders);
     Ok(())
 }
 
-/// Makes the responder of an authority, if it has none or two thirds of its life are over.
+/// Makes the responder of an authority, if it has none or two thirds of its life are over: under a
+/// fresh key where the key lies in the folder, under the same where the signing process holds it.
+///
+/// To have keys made by whoever asks over the socket would be a power that nothing needs: the
+/// responder's key can sign answers about its own authority and nothing else.
 pub(crate) async fn renew_ocsp_responder<R: Record + ?Sized>(
     folder: &Folder,
     authority: &Authority,
-    passphrase: &SecretString,
+    ca_keys: &CaKeys,
     record: &R,
     (now, random): (OffsetDateTime, &dyn Randomness),
 ) -> Result<(), ServerCertificateError> {
-    let name = format!("ocsp-{}", authority.id());
+    let name = responder_name(authority.id());
     let path = folder.certificate(&name);
     let current = Folder::read_certificates(&path).unwrap_or_default();
     let current: Vec<_> = current.into_iter().map(CertificateDer::from).collect();
     if !is_due(&current, now) {
         return Ok(());
     }
-    let key = SoftwareKey::generate_p256()?;
-    let issued = issue_ocsp_certificate(authority, record, &key, now, random).await?;
-    let pem = key.to_encrypted_pem(passphrase, sekisho_key::Stretch::MachineSecret, random)?;
+    let (key, pem): (Arc<dyn SigningKey>, _) = match current.first() {
+        Some(certificate) if ca_keys.signer_of(folder, &name).is_some() => {
+            (ca_keys.open(folder, &name, certificate)?, None)
+        }
+        _ => {
+            let key = SoftwareKey::generate_p256()?;
+            let stretch = sekisho_key::Stretch::MachineSecret;
+            let pem = key.to_encrypted_pem(ca_keys.passphrase(), stretch, random)?;
+            (Arc::new(key), Some(pem))
+        }
+    };
+    let issued = issue_ocsp_certificate(authority, record, &*key, now, random).await?;
     let certificate = certificates_pem(&[&issued.der])
         .ok_or(FolderError::Content { path: path.clone(), what: "a certificate" })?;
-    Folder::replace(&folder.key(&name), pem.as_bytes())?;
+    if let Some(pem) = pem {
+        Folder::replace(&folder.key(&name), pem.as_bytes())?;
+    }
     Folder::replace(&path, certificate.as_bytes())?;
     tracing::info!(issuer = authority.id(), "OCSP responder renewed");
     Ok(())

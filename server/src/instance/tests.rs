@@ -26,7 +26,9 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
-use super::{CreateError, Created, Folder, NewFolderError, Plan, Ready, RunError, create, run};
+use super::{
+    CaKeys, CreateError, Created, Folder, NewFolderError, Plan, Ready, RunError, create, run,
+};
 use crate::{
     clock::SystemClock,
     config::{Config, Settings},
@@ -360,7 +362,8 @@ async fn own_certificates_are_renewed_at_two_thirds_of_their_life() {
     let clock = Arc::new(ManualClock::new(time::OffsetDateTime::now_utc()));
     let store = sekisho_store::Store::open(config.instance().database(), "n").await.unwrap();
     let issuers = sekisho_store::issuer::list(&mut store.read()).await.unwrap();
-    let opened = super::Opened::open(&paths, &names, None, &issuers).unwrap();
+    let ca_keys = CaKeys::of(&paths, &config).unwrap();
+    let opened = super::Opened::open(&paths, ca_keys.clone(), &names, None, &issuers).unwrap();
     let tls = Tls::new(config.host_names(), config.listen(), Vec::new(), Vec::new()).unwrap();
     let app = crate::app::App::new(Parts {
         card_trust: crate::login::trust_sources::TrustSources::load(config.card_login()),
@@ -376,7 +379,7 @@ async fn own_certificates_are_renewed_at_two_thirds_of_their_life() {
         names,
     });
     let renew = async || {
-        super::renew_server_certificates(&app, &tls, &opened.passphrase).await.unwrap();
+        super::renew_server_certificates(&app, &tls, ca_keys.passphrase()).await.unwrap();
         std::fs::read(paths.server_certificate(NameRole::Public)).unwrap()
     };
     let first = renew().await;
@@ -390,12 +393,12 @@ async fn own_certificates_are_renewed_at_two_thirds_of_their_life() {
     let responder = || std::fs::read(paths.certificate("ocsp-terminals")).unwrap();
     let answers_until = || app.authority().ocsp().iter().next().unwrap().not_after().unwrap();
     let (first, until) = (responder(), answers_until());
-    super::renew_ocsp_responders(&app, &opened.passphrase).await.unwrap();
+    super::renew_ocsp_responders(&app, &ca_keys).await.unwrap();
     assert_eq!(responder(), first);
     clock.advance(time::Duration::days(130));
-    super::renew_ocsp_responders(&app, &opened.passphrase).await.unwrap();
+    super::renew_ocsp_responders(&app, &ca_keys).await.unwrap();
     assert_ne!(responder(), first);
     assert!(answers_until() > until);
     // What was written opens again.
-    super::Opened::open(&paths, app.names(), None, &issuers).unwrap();
+    super::Opened::open(&paths, ca_keys, app.names(), None, &issuers).unwrap();
 }

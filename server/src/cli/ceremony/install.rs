@@ -11,7 +11,7 @@ use crate::{
     ceremony::{Installation, VerifiedResult},
     cli::{InstanceFolder, runtime, say},
     config::Config,
-    instance::{self, Folder, read_passphrase},
+    instance::{self, CaKeys, Folder},
 };
 
 /// Take the results of a ceremony into an instance: new authorities, the root's list
@@ -45,7 +45,7 @@ impl Install {
         let result = VerifiedResult::read(&self.result, Some(&self.hash))?;
         let config = Config::read(&self.instance.dir)?;
         let folder = Folder::new(config.folder());
-        let passphrase = read_passphrase(&folder)?;
+        let ca_keys = CaKeys::of(&folder, &config)?;
         let now = OffsetDateTime::now_utc();
         let now = now.replace_nanosecond(0).unwrap_or(now);
         let active_from = self.activate.unwrap_or(now + NOTICE);
@@ -60,7 +60,7 @@ impl Install {
         let installed = runtime()?.block_on(async {
             let instance = config.instance();
             let store = Store::open(instance.database(), instance.node()).await?;
-            let installed = installation.carry_out(&store, &passphrase, &SystemRandomness).await;
+            let installed = installation.carry_out(&store, &ca_keys, &SystemRandomness).await;
             store.close().await;
             Ok::<_, Failure>(installed?)
         })?;
