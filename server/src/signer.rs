@@ -15,6 +15,9 @@ mod run;
 mod settings;
 mod split;
 
+#[cfg(test)]
+mod tests;
+
 pub use desk::{Desk, DeskError};
 pub use door::{Door, DoorError};
 pub use run::{RunError, run};

@@ -39,7 +39,7 @@ use crate::{
     clock::{Clock, ManualClock},
     config::{Config, Settings},
     entitlement::Entitlements,
-    instance::fill_register,
+    instance::{CaKeys, Folder, Opened, fill_register},
     keys::{InstanceKeys, NamedKey, named},
     listener::Peer,
     login::trust_sources::TrustSources,
@@ -277,4 +277,31 @@ pub async fn organisation_event(
     )
     .await?;
     Ok(())
+}
+
+/// A process over the instance in `dir`, with its own keys or those of its signing process.
+pub async fn app_over(dir: &std::path::Path, clock: Arc<ManualClock>) -> (App, CaKeys) {
+    let config = Config::read(dir).unwrap();
+    let listen = config.listen();
+    let names = config.host_names().origins(listen.tls()[0].port(), listen.plain()[0].port());
+    let store = Store::open(config.instance().database(), config.instance().node()).await.unwrap();
+    let issuers = sekisho_store::issuer::list(&mut store.read()).await.unwrap();
+    let folder = Folder::new(dir);
+    let ca_keys = CaKeys::of(&folder, &config).unwrap();
+    let partitions = config.authority().crl_partitions();
+    let opened = Opened::open(&folder, ca_keys.clone(), &names, partitions, &issuers).unwrap();
+    let app = App::new(Parts {
+        card_trust: TrustSources::load(config.card_login()),
+        entitlements: Entitlements::new(),
+        store,
+        clock,
+        random: Arc::new(SystemRandomness),
+        config,
+        authority: opened.authority,
+        keys: opened.keys,
+        catalogue: Arc::new(Catalogue::load().unwrap()),
+        assets: Arc::new(Assets::load()),
+        names,
+    });
+    (app, ca_keys)
 }

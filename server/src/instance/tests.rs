@@ -26,9 +26,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    CaKeys, CreateError, Created, Folder, NewFolderError, Plan, Ready, RunError, create, run,
-};
+use super::{CreateError, Created, Folder, NewFolderError, Plan, Ready, RunError, create, run};
 use crate::{
     clock::SystemClock,
     config::{Config, Settings},
@@ -352,32 +350,15 @@ async fn serve_refuses_while_the_roots_key_lies_open_and_runs_while_it_is_wrappe
 
 #[tokio::test(flavor = "multi_thread")]
 async fn own_certificates_are_renewed_at_two_thirds_of_their_life() {
-    use crate::{app::Parts, clock::ManualClock, listener::Tls};
+    use crate::{clock::ManualClock, listener::Tls};
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("instance");
     make(&plan(&dir, |_| {})).await.unwrap();
-    let config = Config::read(&dir).unwrap();
-    let names = config.host_names().origins(8443, 8080);
     let paths = Folder::new(&dir);
     let clock = Arc::new(ManualClock::new(time::OffsetDateTime::now_utc()));
-    let store = sekisho_store::Store::open(config.instance().database(), "n").await.unwrap();
-    let issuers = sekisho_store::issuer::list(&mut store.read()).await.unwrap();
-    let ca_keys = CaKeys::of(&paths, &config).unwrap();
-    let opened = super::Opened::open(&paths, ca_keys.clone(), &names, None, &issuers).unwrap();
+    let (app, ca_keys) = crate::testing::app_over(&dir, clock.clone()).await;
+    let config = app.config();
     let tls = Tls::new(config.host_names(), config.listen(), Vec::new(), Vec::new()).unwrap();
-    let app = crate::app::App::new(Parts {
-        card_trust: crate::login::trust_sources::TrustSources::load(config.card_login()),
-        entitlements: crate::entitlement::Entitlements::new(),
-        store,
-        clock: clock.clone(),
-        random: Arc::new(SystemRandomness),
-        config,
-        authority: opened.authority,
-        keys: opened.keys,
-        catalogue: Arc::new(crate::catalogue::Catalogue::load().unwrap()),
-        assets: Arc::new(crate::assets::Assets::load()),
-        names,
-    });
     let renew = async || {
         super::renew_server_certificates(&app, &tls, ca_keys.passphrase()).await.unwrap();
         std::fs::read(paths.server_certificate(NameRole::Public)).unwrap()
@@ -400,5 +381,5 @@ async fn own_certificates_are_renewed_at_two_thirds_of_their_life() {
     assert_ne!(responder(), first);
     assert!(answers_until() > until);
     // What was written opens again.
-    super::Opened::open(&paths, ca_keys, app.names(), None, &issuers).unwrap();
+    crate::testing::app_over(&dir, clock).await;
 }
