@@ -51,6 +51,9 @@ const ANEW: u64 = 6;
 /// The server answers again within this time, on a busy machine too.
 const LONGEST_RECOVERY: Duration = Duration::from_secs(60);
 
+/// A trail of thousands of rounds is long, and a debug build is slow to hash it.
+const LONGEST_VERIFICATION: Duration = Duration::from_secs(900);
+
 impl Rig {
     /// Makes an instance from nothing.
     ///
@@ -257,7 +260,8 @@ impl Rig {
     pub async fn verify_trail(&self) -> anyhow::Result<(bool, String)> {
         let mut verify = Command::new(process::sibling("sekisho")?);
         verify.args(["audit", "verify"]).arg(&self.instance);
-        let (status, stdout, stderr) = process::run_to_end(&mut verify).await?;
+        let (status, stdout, stderr) =
+            process::run_within(&mut verify, LONGEST_VERIFICATION).await?;
         Ok((status.success(), format!("{stdout}{stderr}")))
     }
 

@@ -167,13 +167,23 @@ pub async fn run(mut command: Command) -> anyhow::Result<String> {
 /// # Errors
 /// When it cannot be started or takes longer than a minute.
 pub async fn run_to_end(command: &mut Command) -> anyhow::Result<(ExitStatus, String, String)> {
-    let output =
-        timeout(Duration::from_secs(60), command.stdin(Stdio::null()).kill_on_drop(true).output())
-            .await
-            .with_context(|| {
-                format!("{:?} takes longer than a minute", command.as_std().get_program())
-            })?
-            .with_context(|| format!("cannot start {:?}", command.as_std().get_program()))?;
+    run_within(command, Duration::from_secs(60)).await
+}
+
+/// As [`run_to_end`], for a program that may take longer.
+///
+/// # Errors
+/// When it cannot be started or takes longer than `limit`.
+pub async fn run_within(
+    command: &mut Command,
+    limit: Duration,
+) -> anyhow::Result<(ExitStatus, String, String)> {
+    let output = timeout(limit, command.stdin(Stdio::null()).kill_on_drop(true).output())
+        .await
+        .with_context(|| {
+            format!("{:?} takes longer than {limit:?}", command.as_std().get_program())
+        })?
+        .with_context(|| format!("cannot start {:?}", command.as_std().get_program()))?;
     Ok((
         output.status,
         String::from_utf8_lossy(&output.stdout).into_owned(),

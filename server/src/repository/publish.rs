@@ -72,6 +72,9 @@ pub async fn publish_now(app: &App, issuer_id: &str) -> Result<(), PublishError>
 /// A list of more octets than this is made at most so often after a revocation; delta and
 /// partition tell at once.
 const LARGE: (u64, Duration) = (1024 * 1024, Duration::seconds(20));
+/// A delta adds to a complete list that about so many changes lie behind at most; who holds an older
+/// one fetches the complete list.
+const MOST_CHANGES: u32 = 10_000;
 /// Lists signed between two commits.
 const LISTS_A_COMMIT: usize = 32;
 
@@ -287,7 +290,7 @@ impl Publisher<'_> {
         next_update: OffsetDateTime,
     ) -> Result<Option<NewList>, PublishError> {
         let id = self.authority.id();
-        let base = crl::base_for_delta(reader, id, number, this_update).await?;
+        let base = crl::base_for_delta(reader, id, number, this_update, MOST_CHANGES).await?;
         let Some(base) = base else { return Ok(None) };
         let mut entries = Vec::new();
         for event in crl::events_since(reader, id, base, number).await? {

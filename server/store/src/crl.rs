@@ -505,7 +505,9 @@ pub async fn events_since(
 }
 
 /// The complete list that a delta of edition `number` should add to: the oldest that was in force
-/// at `since`, so that whoever holds one in force can bring it up to date.
+/// at `since`, so that whoever holds one in force can bring it up to date; but the oldest that at
+/// most about `most` changes lie behind, or else the newest, so that a delta is long only until the
+/// complete list after a great many revocations at once.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`].
@@ -514,14 +516,22 @@ pub async fn base_for_delta(
     issuer_id: &str,
     number: i64,
     since: OffsetDateTime,
+    most: u32,
 ) -> Result<Option<i64>, StoreError> {
     let (base,): (Option<i64>,) = queries
         .fetch_one(
-            sql("SELECT MIN(number) FROM crl_list
-                 WHERE issuer_id = $1 AND scope = 'complete' AND number < $2 AND next_update > $3")
+            sql("SELECT COALESCE(
+                     MIN(CASE WHEN l.number >= COALESCE(m.edition, 0) THEN l.number END),
+                     MAX(l.number))
+                 FROM crl_list l LEFT JOIN (SELECT c.edition FROM crl_change c
+                     WHERE c.issuer_id = $1 AND c.edition <= $2
+                     ORDER BY c.edition DESC LIMIT 1 OFFSET $4) m ON 1 = 1
+                 WHERE l.issuer_id = $1 AND l.scope = 'complete' AND l.number < $2
+                   AND l.next_update > $3")
             .bind(issuer_id)
             .bind(number)
-            .bind(since),
+            .bind(since)
+            .bind(i64::from(most)),
         )
         .await?;
     Ok(base)

@@ -18,6 +18,7 @@ on_both! { prepared:
     a_change_is_taken_in_by_exactly_one_edition
     a_list_shows_its_chunks_as_its_edition_found_them
     what_newer_lists_replaced_is_dropped_and_numbers_go_on
+    a_delta_adds_to_a_list_that_few_changes_lie_behind
     numbers_go_on_after_one_that_a_published_list_has
     another_process_learns_of_each_change_once
     many_certificates_are_entered_at_once_for_measurements
@@ -164,9 +165,10 @@ async fn what_newer_lists_replaced_is_dropped_and_numbers_go_on(databases: Datab
         numbers.push(number);
     }
     let (first, last) = (numbers[0], numbers[2]);
-    let base = async |since| {
-        crl::base_for_delta(&mut databases.two.read(), ISSUER, last, since).await.unwrap()
+    let base_of = async |since, most| {
+        crl::base_for_delta(&mut databases.two.read(), ISSUER, last, since, most).await.unwrap()
     };
+    let base = async |since| base_of(since, 10).await;
     assert_eq!(base(at(2)).await, Some(first), "the oldest in force");
     assert_eq!(base(at(24)).await, Some(numbers[1]));
     assert_eq!(base(at(26)).await, None);
@@ -192,6 +194,29 @@ async fn what_newer_lists_replaced_is_dropped_and_numbers_go_on(databases: Datab
         assert!(crl::whole(&mut reader, ISSUER, &found).await.unwrap().is_some());
     }
     assert_eq!(crl::next_number(&mut reader, ISSUER).await.unwrap(), last + 1);
+}
+
+async fn a_delta_adds_to_a_list_that_few_changes_lie_behind(databases: Databases) {
+    let store = &databases.one;
+    let mut numbers = Vec::new();
+    // How many certificates each edition takes in.
+    let mut serial = 0;
+    for changes in [0, 2, 1, 1] {
+        for _ in 0..changes {
+            serial += 1;
+            revoke(store, [0x4b, serial]).await;
+        }
+        let number = edition(store, &[], NOW).await;
+        let complete = [list(COMPLETE, Some(("", "FF")), NOW)];
+        store.publish_lists(ISSUER, number, &complete).await.unwrap();
+        numbers.push(number);
+    }
+    let mut reader = databases.two.read();
+    // How many changes lie behind each: 4, 2, 1. None at most: the newest, as short as it gets.
+    for (most, expected) in [(4, 0), (3, 1), (2, 1), (1, 2), (0, 2)] {
+        let base = crl::base_for_delta(&mut reader, ISSUER, numbers[3], NOW, most).await.unwrap();
+        assert_eq!(base, Some(numbers[expected]), "{most}");
+    }
 }
 
 async fn numbers_go_on_after_one_that_a_published_list_has(databases: Databases) {
