@@ -173,8 +173,8 @@ pub enum RevocationError {
         /// What to give.
         instead: &'static str,
     },
-    /// The date of invalidity lies ahead, or belongs to no revocation.
-    #[error("an invalidity date lies in the past and belongs to a revocation")]
+    /// The date of invalidity lies ahead or before 1970, or belongs to no revocation.
+    #[error("an invalidity date lies in the past, not before 1970, and belongs to a revocation")]
     InvalidityDate,
 }
 
@@ -235,7 +235,8 @@ fn check(order: &Order) -> Result<(), RevocationError> {
         _ => {}
     }
     let revokes = order.measure.is_for_ever();
-    if order.invalidity_at.is_some_and(|since| !revokes || since > order.at) {
+    let sayable = OffsetDateTime::UNIX_EPOCH..=order.at;
+    if order.invalidity_at.is_some_and(|since| !revokes || !sayable.contains(&since)) {
         return Err(RevocationError::InvalidityDate);
     }
     Ok(())

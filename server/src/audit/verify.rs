@@ -1,6 +1,6 @@
 //! Judges a whole audit trail: every leaf, every link, every commitment, every signed checkpoint.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sekisho_protocol::jwk::JwkSet;
 use sekisho_store::{Store, StoreError, audit};
@@ -23,6 +23,9 @@ pub struct Verdict {
     pub checkpoints: u64,
     /// Heads kept outside the database with which the trail agrees.
     pub witnesses: u64,
+    /// Nodes of whose chain no head was given: that its end was not cut off is told by the database
+    /// alone.
+    pub unwitnessed: Vec<String>,
     /// What does not hold, in words. Empty for an untouched trail.
     pub faults: Vec<String>,
 }
@@ -67,10 +70,14 @@ pub async fn verify(
     witnesses: &[String],
 ) -> Result<Verdict, StoreError> {
     let mut verdict = Verdict::default();
+    let mut witnessed = BTreeSet::new();
     let mut reader = store.read();
     for jws in witnesses {
         match witness::agrees(&mut reader, jws, keys).await? {
-            Ok(()) => verdict.witnesses += 1,
+            Ok(()) => {
+                verdict.witnesses += 1;
+                witnessed.extend(witness::read(jws, keys).map(|claims| claims.node));
+            }
             Err(fault) => verdict.faults.push(fault.to_string()),
         }
     }
@@ -85,6 +92,9 @@ pub async fn verify(
                 }
                 Err(fault) => verdict.faults.push(fault),
             }
+        }
+        if !links.is_empty() && !witnessed.contains(&node) {
+            verdict.unwitnessed.push(node.clone());
         }
         let last = i64::try_from(links.len()).unwrap_or(i64::MAX);
         if signed != last {
@@ -172,7 +182,7 @@ async fn verify_content(
             return Ok(());
         }
     };
-    if canonical.id != record.id || canonical.node != node {
+    if canonical.id != record.id || canonical.node != node || record.node != node {
         verdict.faults.push(format!("record {}: filed under another name", record.id));
     }
     let columns = audit::Columns {
@@ -270,6 +280,11 @@ mod tests {
         // Three of this test, the others of the ceremony, which names nobody.
         assert!(verdict.records > 3);
         assert_eq!((verdict.personal, verdict.checkpoints), (3, 1));
+        assert_eq!(verdict.unwitnessed, ["node-1"]);
+        let mut reader = test.app.store().read();
+        let head = audit::checkpoints(&mut reader, "node-1").await.unwrap().pop().unwrap().jws;
+        let verdict = verify(test.app.store(), &keys, &[head]).await.unwrap();
+        assert!(verdict.holds() && verdict.unwitnessed.is_empty(), "{verdict:?}");
     }
 
     #[tokio::test]
@@ -292,6 +307,7 @@ mod tests {
             "DELETE FROM audit_checkpoint",
             "UPDATE audit_record SET organisation_id = '999' WHERE act = 'b'",
             "UPDATE audit_record SET act = 'x' WHERE act = 'b'",
+            "UPDATE audit_record SET node = 'x' WHERE act = 'b'",
             "UPDATE audit_record SET at = at + 1 WHERE act = 'b'",
             "UPDATE audit_checkpoint SET jws = REPLACE(jws, '.', 'A.')",
         ] {

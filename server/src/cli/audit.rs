@@ -252,6 +252,12 @@ impl Verify {
                 verdict.personal,
                 verdict.erased
             );
+            for node in &verdict.unwitnessed {
+                text.push_str(&format!(
+                    "no head of node {node} is kept outside the database: whether records at its \
+                     end were removed, only a head kept elsewhere can tell (--head FILE)\n"
+                ));
+            }
             for fault in &verdict.faults {
                 text.push_str(&format!("FAULT {fault}\n"));
             }

@@ -6,7 +6,11 @@ use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use sekisho_ca::revocation::{CrlPartitions, RevocationReason};
-use sekisho_store::{audit::Actor, crl};
+use sekisho_store::{
+    StoreError,
+    audit::{Actor, Audited, Entry},
+    crl, sql, transaction,
+};
 use time::Duration;
 use tower::ServiceExt;
 use x509_cert::der::pem::{LineEnding, encode_string};
@@ -128,6 +132,27 @@ impl World {
     fn refuses(&self, certificate: &str, lists: &[&str], options: &[&str], why: &str) {
         let said = self.judge(certificate, lists, options).unwrap_err();
         assert!(said.contains(why), "{said}");
+    }
+}
+
+/// A date before 1970 was refused when it was given; but rows come from backups and by hand.
+#[tokio::test]
+async fn a_date_that_no_list_can_say_keeps_nothing_off_the_list() {
+    let world = World::new().await;
+    let (one, other) = (world.terminal(1).await, world.terminal(2).await);
+    world.act(&one, LOST).await;
+    world.act(&other, LOST).await;
+    transaction!(world.test.app.store(), StoreError, |tx| {
+        let serial = one.certificate.serial.as_octets();
+        let early = sql("UPDATE revocation_event SET invalidity_at = -1 WHERE serial = $1");
+        assert_eq!(tx.execute(early.bind(serial)).await?, 1);
+        Ok(Audited::new((), Entry::done("test", Actor::System, world.test.app.now())))
+    })
+    .unwrap();
+    world.publish_all().await;
+    world.fetch("/crl/terminals.crl", "list").await;
+    for terminal in ["1", "2"] {
+        world.refuses(terminal, &["list"], &[], "certificate revoked");
     }
 }
 

@@ -49,12 +49,16 @@ pub enum PublishError {
 /// Publishes, for each authority that has not ended, the lists that are old or older than a revocation.
 ///
 /// # Errors
-/// [`PublishError`]: the first authority that failed.
+/// [`PublishError`] of the last authority that failed; the others have published.
 pub async fn publish_due(app: &App) -> Result<(), PublishError> {
+    let mut outcome = Ok(());
     for authority in app.authority().living(app.now()) {
-        publish(app, authority).await?;
+        if let Err(error) = publish(app, authority).await {
+            tracing::error!(issuer = authority.id(), "no CRL was published");
+            outcome = Err(error);
+        }
     }
-    Ok(())
+    outcome
 }
 
 /// The same for one authority; for whoever has just revoked.
@@ -356,7 +360,10 @@ fn encode(
     let serial = Serial::from_octets(&event.serial)?;
     // A date that lies ahead by a clock that runs fast would read as not yet revoked.
     let at = event.at.min(this_update);
-    encode_entry(&serial, at, listed, event.invalidity_at, out).map_err(PublishError::Entry)
+    // That it is revoked counts. A date that no list can say (restored from elsewhere, written by
+    // hand) must not keep this entry and all others off the list.
+    let invalidity_at = event.invalidity_at.filter(|at| *at >= OffsetDateTime::UNIX_EPOCH);
+    encode_entry(&serial, at, listed, invalidity_at, out).map_err(PublishError::Entry)
 }
 
 fn whole_seconds(at: OffsetDateTime) -> OffsetDateTime {

@@ -1,6 +1,6 @@
 use sekisho_ca::revocation::RevocationReason;
 use sekisho_store::audit::{self, Actor};
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use super::*;
 use crate::{
@@ -185,9 +185,13 @@ async fn what_makes_no_sense_is_refused_and_changes_nothing() {
         let order = order(&test.app, target, measure);
         assert!(carry_out(test.app.store(), &order).await.is_err(), "{order:?}");
     }
-    let mut ahead = order(&test.app, own(), superseded);
-    ahead.invalidity_at = Some(test.app.now() + Duration::HOUR);
-    assert!(carry_out(test.app.store(), &ahead).await.is_err());
+    let before_1970 = OffsetDateTime::UNIX_EPOCH - Duration::SECOND;
+    for since in [test.app.now() + Duration::HOUR, before_1970] {
+        let mut order = order(&test.app, own(), superseded);
+        order.invalidity_at = Some(since);
+        let refused = carry_out(test.app.store(), &order).await;
+        assert!(matches!(refused, Err(RevocationError::InvalidityDate)), "{refused:?}");
+    }
     assert_eq!(status(&test.app, &device).await, Status::Good);
     assert!(acts(&test.app).await.is_empty());
 }
