@@ -2,7 +2,7 @@
 //! can sign and commit in the same minute.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -23,6 +23,7 @@ use crate::{
     demo::{
         crowd::{self, Newcomer},
         est_client::{self, Door, EstClient},
+        process::Program,
         stage::Stage,
     },
 };
@@ -36,6 +37,8 @@ durable commits, so the folder has to lie on the storage that is to be measured.
 
 Examples:
   sekisho bench issuance
+  sekisho bench issuance --signer
+      the same with the keys in a process of their own; its CPU counts beside the server's
   sekisho bench issuance --folder /srv --certificates 20000 --json")]
 pub(super) struct Issuance {
     /// Certificates at concurrency 16; a tenth of them at concurrency 1
@@ -45,6 +48,10 @@ pub(super) struct Issuance {
     /// Folder on the storage to measure; what is made there is deleted at the end
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
+    /// Let `sekisho signer` hold the keys
+    #[cfg(unix)]
+    #[arg(long)]
+    signer: bool,
     /// The figures as JSON
     #[arg(long)]
     json: bool,
@@ -60,6 +67,8 @@ struct Run {
     p99_ms: f64,
     /// The serving process's own CPU time, user and system, for each certificate.
     server_cpu_ms: f64,
+    /// The same of the signing process, where there is one.
+    signer_cpu_ms: Option<f64>,
     /// Of what the machine allows, see [`Figures::goals`].
     of_possible: f64,
 }
@@ -100,8 +109,12 @@ impl Issuance {
             Some(parent) => folder.tempdir_in(parent)?,
             None => folder.tempdir()?,
         };
-        let stage = Stage::build(folder.path(), |_| Ok(())).await?;
-        let id = stage.server.id().context("the server has ended")?;
+        let (stage, signing) = self.build(folder.path()).await?;
+        let ended = "a process has ended";
+        let id = Processes {
+            server: stage.server.id().context(ended)?,
+            signer: signing.as_ref().map(|signing| signing.id().context(ended)).transpose()?,
+        };
         let many = usize::try_from(self.certificates)?;
         let few = many / 10;
         // Connections and statements are warm before anything counts.
@@ -120,7 +133,34 @@ impl Issuance {
         let after = measure_bare(&bare).await?;
         bare.close().await;
         stage.server.stop().await?;
+        if let Some(signing) = signing {
+            signing.stop().await?;
+        }
         Ok(Figures::new(vec![one, sixteen], before.mean(after)))
+    }
+
+    /// An instance that is served, and its signing process if it is to have one.
+    async fn build(&self, folder: &Path) -> anyhow::Result<(Stage, Option<Program>)> {
+        #[cfg(unix)]
+        if self.signer {
+            let (stage, signing) = Stage::build_with_signer(folder, |_| {}, |_, _| Ok(())).await?;
+            return Ok((stage, Some(signing.program)));
+        }
+        Ok((Stage::build(folder, |_| Ok(())).await?, None))
+    }
+}
+
+/// Whose CPU time is told.
+#[derive(Debug, Clone, Copy)]
+struct Processes {
+    server: u32,
+    signer: Option<u32>,
+}
+
+impl Processes {
+    fn cpu(self) -> anyhow::Result<(CpuTime, Option<CpuTime>)> {
+        let signer = self.signer.map(CpuTime::of).transpose()?;
+        Ok((CpuTime::of(self.server)?, signer))
     }
 }
 
@@ -176,7 +216,7 @@ async fn enrol(
     door: &Door,
     newcomers: &[Newcomer],
     concurrency: usize,
-    server: u32,
+    processes: Processes,
 ) -> anyhow::Result<Run> {
     // Keys and requests are the terminals' work: made before the clock runs.
     let mut asks = Vec::with_capacity(newcomers.len());
@@ -189,7 +229,7 @@ async fn enrol(
     for _ in 0..concurrency {
         clients.push(door.connect(None).await?);
     }
-    let cpu_before = CpuTime::of(server)?;
+    let (server_before, signer_before) = processes.cpu()?;
     let began = Instant::now();
     let workers = clients.into_iter().map(|client| {
         let worker = tokio::spawn(work(client, Arc::clone(&asks)));
@@ -197,7 +237,7 @@ async fn enrol(
     });
     let answers: Vec<Answer> = try_join_all(workers).await?.into_iter().flatten().collect();
     let took = began.elapsed();
-    let cpu = CpuTime::of(server)?.since(&cpu_before);
+    let (server, signer) = processes.cpu()?;
     let mut latencies = Vec::with_capacity(answers.len());
     for answer in &answers {
         est_client::certificate(answer.status, &answer.body)?;
@@ -209,13 +249,15 @@ async fn enrol(
     let certificates = latencies.len();
     #[allow(clippy::cast_precision_loss, reason = "numbers far below 2^52")]
     let number = certificates as f64;
+    let each = |cpu: Duration| cpu.as_secs_f64() * 1000.0 / number;
     Ok(Run {
         concurrency,
         certificates,
         per_second: number / took.as_secs_f64(),
         p50_ms: at(50),
         p99_ms: at(99),
-        server_cpu_ms: cpu.as_secs_f64() * 1000.0 / number,
+        server_cpu_ms: each(server.since(&server_before)),
+        signer_cpu_ms: signer.zip(signer_before).map(|(after, before)| each(after.since(&before))),
         of_possible: 0.0,
     })
 }
@@ -265,13 +307,16 @@ impl Figures {
                 run.server_cpu_ms,
                 run.of_possible * 100.0,
             );
+            if let Some(signer) = run.signer_cpu_ms {
+                let _ = writeln!(text, "{:>58}  {signer:>14.3}", "signer CPU ms");
+            }
         }
         let bare = &self.bare;
         let _ = writeln!(
             text,
             "\nbare, in the same minute: {:.0} P-256 signatures/s, {:.0} commits/s of 1 row, \
              {:.0} of 16\npossible: at 1 the bare commits of 1 row; at 16 the lesser of \
-             8 x bare commits of 16 rows and 1 / server CPU\ngoal for server CPU: 0.4 ms, aim 0.25",
+             8 x bare commits of 16 rows and 1 / CPU\ngoal for server CPU: 0.4 ms, aim 0.25",
             bare.p256_signatures_per_second,
             bare.one_row_commits_per_second,
             bare.sixteen_row_commits_per_second,
@@ -287,7 +332,8 @@ impl Bare {
         if run.concurrency == 1 {
             self.one_row_commits_per_second
         } else {
-            (8.0 * self.sixteen_row_commits_per_second).min(1000.0 / run.server_cpu_ms)
+            let cpu_ms = run.server_cpu_ms + run.signer_cpu_ms.unwrap_or_default();
+            (8.0 * self.sixteen_row_commits_per_second).min(1000.0 / cpu_ms)
         }
     }
 }
@@ -298,7 +344,16 @@ mod tests {
 
     fn run(concurrency: usize, per_second: f64, server_cpu_ms: f64) -> Run {
         let (p50_ms, p99_ms, of_possible) = (0.0, 0.0, 0.0);
-        Run { concurrency, certificates: 1, per_second, p50_ms, p99_ms, server_cpu_ms, of_possible }
+        Run {
+            concurrency,
+            certificates: 1,
+            per_second,
+            p50_ms,
+            p99_ms,
+            server_cpu_ms,
+            signer_cpu_ms: None,
+            of_possible,
+        }
     }
 
     #[test]
