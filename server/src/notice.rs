@@ -24,6 +24,27 @@ pub enum Notice {
         /// Its name.
         terminal_name: String,
     },
+    /// The operating body put a terminal on hold.
+    TerminalHeld {
+        /// Which.
+        terminal_id: String,
+        /// Its name.
+        terminal_name: String,
+    },
+    /// The operating body ended the hold of a terminal.
+    TerminalReleased {
+        /// Which.
+        terminal_id: String,
+        /// Its name.
+        terminal_name: String,
+    },
+    /// The operating body revoked a terminal.
+    TerminalRevoked {
+        /// Which.
+        terminal_id: String,
+        /// Its name.
+        terminal_name: String,
+    },
     /// The operating body suspended the organisation.
     OrganisationSuspended {
         /// Why, in the words of who did it.
@@ -71,6 +92,9 @@ impl Notice {
     pub const fn token(&self) -> &'static str {
         match self {
             Self::EnrolmentCodeMisused { .. } => "enrolment_code_misused",
+            Self::TerminalHeld { .. } => "terminal_held",
+            Self::TerminalReleased { .. } => "terminal_released",
+            Self::TerminalRevoked { .. } => "terminal_revoked",
             Self::OrganisationSuspended { .. } => "organisation_suspended",
             Self::OrganisationResumed { .. } => "organisation_resumed",
             Self::OrganisationClosed { .. } => "organisation_closed",
@@ -163,6 +187,9 @@ mod tests {
         let text = String::new;
         for notice in [
             Notice::EnrolmentCodeMisused { terminal_id: text(), terminal_name: text() },
+            Notice::TerminalHeld { terminal_id: text(), terminal_name: text() },
+            Notice::TerminalReleased { terminal_id: text(), terminal_name: text() },
+            Notice::TerminalRevoked { terminal_id: text(), terminal_name: text() },
             Notice::OrganisationSuspended { reason: text() },
             Notice::OrganisationResumed { reason: text() },
             Notice::OrganisationClosed { reason: text() },

@@ -10,13 +10,16 @@ use sekisho_store::{
     organisation::{self, OrganisationStatus, StatusChange},
     revocation::{self, Act, CERTIFICATE_HOLD, CertificateKey, KEY_COMPROMISE, Scope, Status},
     session::{self, SessionOf},
-    terminal::{self, TerminalStatus},
+    terminal::{self, Terminal, TerminalStatus},
     transaction,
 };
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-use crate::login::logout;
+use crate::{
+    login::logout,
+    notice::{self, Notice, To},
+};
 
 /// What is taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -255,7 +258,16 @@ async fn apply(tx: &mut Tx, order: &Order) -> Result<Outcome, RevocationError> {
                 Some(_) => certificates(tx, order, Scope::Certificate { issuer_id, serial }).await,
             }
         }
-        Target::Terminal(id) => of_terminal(tx, order, id).await,
+        Target::Terminal(id) => {
+            let Some(found) = terminal::find(tx, id).await? else {
+                return Err(not_found(&order.target));
+            };
+            let outcome = of_terminal(tx, order, &found).await?;
+            if outcome.changed {
+                tell_facility(tx, order, found).await?;
+            }
+            Ok(outcome)
+        }
         Target::Facility(id) => of_facility(tx, order, id).await,
         Target::Key(spki_sha256) => {
             let listed =
@@ -277,10 +289,12 @@ async fn certificates(
     Ok(Outcome { changed: !certificates.is_empty(), certificates, sessions_ended: 0 })
 }
 
-async fn of_terminal(tx: &mut Tx, order: &Order, id: &str) -> Result<Outcome, RevocationError> {
-    let Some(found) = terminal::find(tx, id).await? else {
-        return Err(not_found(&order.target));
-    };
+async fn of_terminal(
+    tx: &mut Tx,
+    order: &Order,
+    found: &Terminal,
+) -> Result<Outcome, RevocationError> {
+    let id = found.id.as_str();
     let mut outcome = match order.measure {
         Measure::Revoke(reason) => {
             // The certificates first: terminal::revoke would not know of an invalidity date.
@@ -307,6 +321,18 @@ async fn of_terminal(tx: &mut Tx, order: &Order, id: &str) -> Result<Outcome, Re
         ended(tx, &mut outcome, &sessions, order.at).await?;
     }
     Ok(outcome)
+}
+
+/// Tells a terminal's administrators what was decided about it, not why: the operator's note is for
+/// the audit trail, and may be about something that the facility is not to know yet.
+async fn tell_facility(tx: &mut Tx, order: &Order, terminal: Terminal) -> Result<(), StoreError> {
+    let Terminal { id: terminal_id, name: terminal_name, organisation_id, .. } = terminal;
+    let notice = match order.measure {
+        Measure::Revoke(_) => Notice::TerminalRevoked { terminal_id, terminal_name },
+        Measure::Hold => Notice::TerminalHeld { terminal_id, terminal_name },
+        Measure::Release => Notice::TerminalReleased { terminal_id, terminal_name },
+    };
+    notice::put(tx, To::FacilityAdministrators(organisation_id), notice, order.at).await
 }
 
 async fn of_facility(tx: &mut Tx, order: &Order, id: &str) -> Result<Outcome, RevocationError> {

@@ -42,12 +42,29 @@ struct NoticesPage {
 fn words(notice: &Notice, page: &PageFrame) -> (String, String, Option<(String, String)>) {
     let home = || Some(("/console".to_owned(), page.t("people-nav-home")));
     let staff = || Some(("/console/staff".to_owned(), page.t("console-nav-staff")));
+    let terminal =
+        |id: &str| Some((format!("/console/terminals/{id}"), page.t("notices-misused-link")));
     let reason = |key: &str, reason: &str| page.t1(key, "reason", reason);
     match notice {
         Notice::EnrolmentCodeMisused { terminal_id, terminal_name } => (
             page.t1("notices-misused-text", "terminal", terminal_name),
             page.t("notices-misused-help"),
-            Some((format!("/console/terminals/{terminal_id}"), page.t("notices-misused-link"))),
+            terminal(terminal_id),
+        ),
+        Notice::TerminalHeld { terminal_id, terminal_name } => (
+            page.t1("notices-terminal-held-text", "terminal", terminal_name),
+            page.t("notices-terminal-held-help"),
+            terminal(terminal_id),
+        ),
+        Notice::TerminalReleased { terminal_id, terminal_name } => (
+            page.t1("notices-terminal-released-text", "terminal", terminal_name),
+            page.t("notices-terminal-released-help"),
+            terminal(terminal_id),
+        ),
+        Notice::TerminalRevoked { terminal_id, terminal_name } => (
+            page.t1("notices-terminal-revoked-text", "terminal", terminal_name),
+            page.t("notices-terminal-revoked-help"),
+            terminal(terminal_id),
         ),
         Notice::OrganisationSuspended { reason: why } => {
             (reason("notices-suspended-text", why), page.t("notices-suspended-help"), home())

@@ -198,18 +198,6 @@ pub async fn of_terminal(
     .await
 }
 
-/// Whether a certificate of a terminal is on hold: nothing is issued to it until that ends.
-///
-/// # Errors
-/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
-pub async fn terminal_is_held(
-    queries: &mut impl Queries,
-    terminal_id: &str,
-) -> Result<bool, StoreError> {
-    let certificates = of_terminal(queries, terminal_id).await?;
-    Ok(certificates.iter().any(|certificate| certificate.status.is_hold()))
-}
-
 /// Every certificate for a public key, newest first. At most `limit`.
 ///
 /// # Errors

@@ -13,7 +13,8 @@ use crate::{
     organisation,
     organisation::OrganisationStatus,
     revocation::Status,
-    sql, terminal,
+    sql,
+    terminal::{self, TerminalStatus},
 };
 
 /// A code to be kept.
@@ -278,12 +279,11 @@ pub async fn claim(
         terminal_name: terminal.name,
         organisation_id: terminal.organisation_id,
     };
-    if terminal.status == terminal::TerminalStatus::Revoked {
-        return refused(CodeRefusal::TerminalRevoked);
-    }
-    // A new code must not be the way round a hold.
-    if certificate::terminal_is_held(tx, &holder.terminal_id).await? {
-        return refused(CodeRefusal::TerminalHeld);
+    match terminal.status {
+        TerminalStatus::Revoked => return refused(CodeRefusal::TerminalRevoked),
+        // A new code must not be the way round a hold.
+        TerminalStatus::Held => return refused(CodeRefusal::TerminalHeld),
+        TerminalStatus::Created | TerminalStatus::Enrolled => {}
     }
     if !organisation::is_active(tx, &holder.organisation_id).await? {
         return refused(CodeRefusal::FacilityNotActive);

@@ -1,7 +1,7 @@
 //! Terminals: a facility's PCs, each with a certificate and a key of its own.
 //!
-//! The status follows from events: created, enrolled, revoked. Revocation is final; a PC that
-//! comes back is a new terminal.
+//! The status follows from events, its own and those of its certificates: created, enrolled, on
+//! hold, revoked. Revocation is final; a PC that comes back is a new terminal.
 
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -22,6 +22,9 @@ pub enum TerminalStatus {
     Created,
     /// Has or had a certificate.
     Enrolled,
+    /// A certificate of it is on hold, alone or with all of its facility: nothing is issued to it
+    /// until that ends.
+    Held,
     /// Taken back, for ever.
     Revoked,
 }
@@ -33,6 +36,7 @@ impl TerminalStatus {
         match self {
             Self::Created => "created",
             Self::Enrolled => "enrolled",
+            Self::Held => "held",
             Self::Revoked => "revoked",
         }
     }
@@ -64,6 +68,7 @@ struct Row {
     name: String,
     created_at: i64,
     revoked: i64,
+    held: i64,
     enrolled: i64,
     certificate_until: Option<i64>,
     code_misused_at: Option<i64>,
@@ -71,9 +76,10 @@ struct Row {
 
 impl Row {
     fn into_terminal(self) -> Result<Terminal, StoreError> {
-        let status = match (self.revoked, self.enrolled) {
-            (0, 0) => TerminalStatus::Created,
-            (0, _) => TerminalStatus::Enrolled,
+        let status = match (self.revoked, self.held, self.enrolled) {
+            (0, 0, 0) => TerminalStatus::Created,
+            (0, 0, _) => TerminalStatus::Enrolled,
+            (0, ..) => TerminalStatus::Held,
             _ => TerminalStatus::Revoked,
         };
         Ok(Terminal {
@@ -95,6 +101,12 @@ macro_rules! select_terminal {
             "SELECT t.id, t.organisation_id, t.name, t.created_at,
                     (SELECT COUNT(*) FROM terminal_event e
                      WHERE e.terminal_id = t.id AND e.kind = 'revoked') AS revoked,
+                    (SELECT COUNT(*) FROM certificate c
+                     JOIN revocation_event r ON r.issuer_id = c.issuer_id AND r.serial = c.serial
+                     WHERE c.terminal_id = t.id AND r.kind = 'held'
+                       AND NOT EXISTS (SELECT 1 FROM revocation_event n
+                           WHERE n.issuer_id = r.issuer_id AND n.serial = r.serial
+                             AND n.seq > r.seq)) AS held,
                     (SELECT COUNT(*) FROM terminal_event e
                      WHERE e.terminal_id = t.id AND e.kind = 'enrolled') AS enrolled,
                     (SELECT MAX(c.not_after) FROM certificate c WHERE c.terminal_id = t.id
@@ -231,7 +243,8 @@ async fn note(
 pub struct TerminalEvent {
     /// When.
     pub at: OffsetDateTime,
-    /// `created`, `enrolled`, `renewed`, `code_misused`, `revoked`.
+    /// `created`, `enrolled`, `renewed`, `code_misused`, `revoked`; `held` and `released` of its
+    /// certificates.
     pub kind: String,
     /// The person who did it, if one did.
     pub person_id: Option<String>,
@@ -240,6 +253,9 @@ pub struct TerminalEvent {
 }
 
 /// What happened to a terminal, newest first. At most `limit`.
+///
+/// A hold and its end are events of the certificates: one decision is one event here, however many
+/// certificates it was about.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
@@ -250,8 +266,18 @@ pub async fn events(
 ) -> Result<Vec<TerminalEvent>, StoreError> {
     let rows: Vec<(i64, String, Option<String>, String)> = queries
         .fetch_all(
-            sql("SELECT at, kind, person_id, reason FROM terminal_event
-                 WHERE terminal_id = $1 ORDER BY at DESC, id DESC LIMIT $2")
+            sql("SELECT h.at, h.kind, h.person_id, h.reason
+                 FROM (SELECT e.id, e.at, e.kind, e.person_id, e.reason FROM terminal_event e
+                       WHERE e.terminal_id = $1
+                       UNION ALL
+                       SELECT r.act AS id, MIN(r.at) AS at, r.kind, CAST(NULL AS TEXT) AS person_id,
+                              '' AS reason
+                       FROM certificate c
+                       JOIN revocation_event r
+                         ON r.issuer_id = c.issuer_id AND r.serial = c.serial
+                       WHERE c.terminal_id = $1 AND r.kind IN ('held', 'released')
+                       GROUP BY r.act, r.kind) h
+                 ORDER BY h.at DESC, h.id DESC LIMIT $2")
             .bind(id)
             .bind(limit),
         )

@@ -68,7 +68,8 @@ impl NewCode {
 /// Issues a code for a terminal that exists; earlier unused ones end.
 ///
 /// # Errors
-/// 404 for somebody else's terminal, 409 for a revoked one.
+/// 404 for somebody else's terminal; 409 for one that is revoked or on hold, or of a facility that
+/// is not active.
 pub async fn post(
     State(app): State<App>,
     session: ConsoleSession,
@@ -80,17 +81,19 @@ pub async fn post(
     let now = app.now();
     let code = NewCode::draw(&app, now)?;
     let refusal = transaction!(app.store(), StoreError, |tx| {
-        let now_standing = terminal::find(tx, &id).await?;
-        let revoked = now_standing.is_none_or(|t| t.status == TerminalStatus::Revoked);
+        let standing = terminal::find(tx, &id).await?.map(|found| found.status);
         let active = organisation::is_active(tx, &terminal.organisation_id).await?;
-        let reason = match (revoked, active) {
-            (true, _) => Some("terminal_revoked"),
-            (false, false) => Some("facility_not_active"),
-            (false, true) => None,
+        let refusal = match (standing, active) {
+            (None | Some(TerminalStatus::Revoked), _) => Some(Refusal::Revoked),
+            // A suspended facility's terminals are on hold, too: what it says is the cause.
+            (_, false) => Some(Refusal::FacilityNotActive),
+            // The enrolment would be refused; nobody is to be sent to the PC for that.
+            (Some(TerminalStatus::Held), true) => Some(Refusal::Held),
+            (Some(TerminalStatus::Created | TerminalStatus::Enrolled), true) => None,
         };
-        if let Some(reason) = reason {
-            let entry = acting.refused("terminal.issue_code", now, reason).on("terminal", &id);
-            return Ok(Audited::new(Some(reason), entry));
+        if let Some(refusal) = refusal {
+            let entry = acting.refused("terminal.issue_code", now, refusal.as_str());
+            return Ok(Audited::new(Some(refusal), entry.on("terminal", &id)));
         }
         code.keep(tx, &app, &id, acting.person_id()).await?;
         let entry = acting
@@ -101,8 +104,33 @@ pub async fn post(
     })?;
     match refusal {
         None => self::page(&app, session.frame(page), &id, &terminal.name, &code),
-        Some("terminal_revoked") => Err(already_revoked()),
-        Some(_) => Err(facility_not_active()),
+        Some(Refusal::Revoked) => Err(already_revoked()),
+        Some(Refusal::FacilityNotActive) => Err(facility_not_active()),
+        Some(Refusal::Held) => Err(PageError::new(
+            StatusCode::CONFLICT,
+            "terminals-held-title",
+            "terminals-held-no-code",
+            "terminals-held-help",
+        )),
+    }
+}
+
+/// Why a terminal gets no code.
+#[derive(Clone, Copy)]
+enum Refusal {
+    Revoked,
+    FacilityNotActive,
+    Held,
+}
+
+impl Refusal {
+    /// As in the audit trail.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Revoked => "terminal_revoked",
+            Self::FacilityNotActive => "facility_not_active",
+            Self::Held => "terminal_held",
+        }
     }
 }
 

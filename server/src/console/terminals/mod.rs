@@ -62,6 +62,7 @@ fn status_words(page: &PageFrame, status: TerminalStatus) -> String {
     page.t(match status {
         TerminalStatus::Created => "terminals-status-created",
         TerminalStatus::Enrolled => "terminals-status-enrolled",
+        TerminalStatus::Held => "terminals-status-held",
         TerminalStatus::Revoked => "terminals-status-revoked",
     })
 }
@@ -71,7 +72,7 @@ fn status_class(status: TerminalStatus) -> &'static str {
     match status {
         TerminalStatus::Created => "tag",
         TerminalStatus::Enrolled => "tag tag-good",
-        TerminalStatus::Revoked => "tag tag-error",
+        TerminalStatus::Held | TerminalStatus::Revoked => "tag tag-error",
     }
 }
 

@@ -51,6 +51,7 @@ struct ShowPage {
     facility: String,
     status: String,
     status_class: &'static str,
+    held: bool,
     revoked: bool,
     created: String,
     misused_at: Option<String>,
@@ -79,6 +80,9 @@ pub async fn get(
         .into_iter()
         .map(|certificate| {
             let status = match certificate.status {
+                Status::Revoked { at, .. } if certificate.status.is_hold() => {
+                    page.t1("terminals-certificate-held", "at", local(at))
+                }
                 Status::Revoked { at, .. } => {
                     page.t1("terminals-certificate-revoked", "at", local(at))
                 }
@@ -121,6 +125,7 @@ pub async fn get(
     Ok(Page(ShowPage {
         status: status_words(&page, terminal.status),
         status_class: status_class(terminal.status),
+        held: terminal.status == TerminalStatus::Held,
         revoked: terminal.status == TerminalStatus::Revoked,
         created: local(terminal.created_at),
         misused_at: terminal.code_misused_at.map(local),
@@ -141,6 +146,8 @@ fn event_key(kind: &str) -> &'static str {
         "enrolled" => "terminals-event-enrolled",
         "renewed" => "terminals-event-renewed",
         "code_misused" => "terminals-event-code-misused",
+        "held" => "terminals-event-held",
+        "released" => "terminals-event-released",
         "revoked" => "terminals-event-revoked",
         _ => "terminals-event-other",
     }

@@ -1,6 +1,7 @@
 //! The pages through the router of the public name, with real sessions.
 
 use http::StatusCode;
+use sekisho_ca::revocation::RevocationReason;
 use sekisho_store::{
     StoreError,
     audit::{Actor, Audited, Entry},
@@ -16,7 +17,10 @@ use time::Duration;
 use crate::{
     console::scene::{self, Answer, acts},
     enrol::code::EnrolmentCode,
+    notice,
+    outbox::{Deliverers, deliver_due},
     people::role::Role,
+    revocation::{Measure, Order, Target, carry_out},
     testing::{self, TestApp},
 };
 
@@ -171,17 +175,13 @@ async fn another_facilitys_terminal_does_not_exist_for_an_administrator() {
     assert_eq!((all.len(), all[0].status), (1, TerminalStatus::Created));
 }
 
-#[tokio::test]
-async fn revoking_takes_certificate_and_code_back_and_publishes_it() {
-    let test = instance().await;
-    let (terminal, code) = created(&test, "外来1号機").await;
-    let at = test.app.now();
-    let store = test.app.store();
-    let serial = [0x4b; 16];
-    store.reserve_serial("terminals", &serial, at).await.unwrap();
+/// Gives the terminal a certificate of this serial number.
+async fn certify(test: &TestApp, terminal: &Terminal, serial: &[u8]) {
+    let (at, store) = (test.app.now(), test.app.store());
+    store.reserve_serial("terminals", serial, at).await.unwrap();
     let intention = Intention {
         issuer_id: "terminals",
-        serial: &serial,
+        serial,
         profile: "terminal",
         tbs_der: &[0x30],
         organisation_id: Some(FACILITY),
@@ -190,7 +190,7 @@ async fn revoking_takes_certificate_and_code_back_and_publishes_it() {
     store.record_intention(intention, at).await.unwrap();
     let signed = Signed {
         issuer_id: "terminals",
-        serial: &serial,
+        serial,
         fingerprint: &[1; 32],
         spki_sha256: &[2; 32],
         not_before: at,
@@ -198,6 +198,99 @@ async fn revoking_takes_certificate_and_code_back_and_publishes_it() {
         der: &[0x30],
     };
     store.record_certificate(signed, at).await.unwrap();
+    change!(test, |tx| terminal::note_certificate(tx, &terminal.id, false, at).await?);
+}
+
+/// What the operator of the host decides about the terminal; its notices are delivered.
+async fn operator(test: &TestApp, terminal: &Terminal, measure: Measure) {
+    let order = Order {
+        target: Target::Terminal(terminal.id.clone()),
+        measure,
+        invalidity_at: None,
+        note: "内部の調査".to_owned(),
+        actor: Actor::System,
+        at: test.app.now(),
+    };
+    assert!(carry_out(test.app.store(), &order).await.unwrap().changed);
+    let notices = Deliverers::new().with(notice::KIND, notice::deliver);
+    deliver_due(&test.app, &notices).await.unwrap();
+    test.clock.advance(Duration::MINUTE);
+}
+
+#[tokio::test]
+async fn a_hold_reads_as_a_hold_and_gives_no_code_until_it_ends() {
+    let test = instance().await;
+    let (terminal, _) = created(&test, "外来1号機").await;
+    certify(&test, &terminal, &[0x4b; 16]).await;
+    let path = format!("/console/terminals/{}", terminal.id);
+    let code = format!("{path}/code");
+    let get = async |path: &str| {
+        let answer = send(&test, "GET", &format!("{path}?lang=en"), OURS, "").await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        answer.text
+    };
+    let offered = format!("action=\"{code}\"");
+    assert!(get(&path).await.contains(&offered));
+
+    operator(&test, &terminal, Measure::Hold).await;
+    let page = get(&path).await;
+    for says in ["On hold</span></h1>", "On hold (since 2026-11-21 18:00)", "Put on hold"] {
+        assert!(page.contains(says), "{says}: {page}");
+    }
+    assert!(page.contains("operating body"), "{page}");
+    for never in ["Revoked", "Enrolled<", &offered, "内部の調査"] {
+        assert!(!page.contains(never), "{never}: {page}");
+    }
+    assert!(page.contains(&format!("{path}/revoke")), "it can still be revoked: {page}");
+    assert!(get("/console/terminals").await.contains("On hold"));
+    let before = enrolment_code::latest(&mut test.app.store().read(), &terminal.id).await.unwrap();
+    let refused = send(&test, "POST", &format!("{code}?lang=en"), OURS, "").await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text);
+    assert!(refused.text.contains("on hold") && refused.text.contains("operating body"));
+    assert!(!refused.text.contains("--code"));
+    let after = enrolment_code::latest(&mut test.app.store().read(), &terminal.id).await.unwrap();
+    assert_eq!(before, after, "no code was made or withdrawn");
+    let refused = "terminal.issue_code refused facility_administrator";
+    assert!(acts(&test.app).await.iter().any(|act| act.starts_with(refused)));
+
+    operator(&test, &terminal, Measure::Release).await;
+    let page = get(&path).await;
+    for says in ["Enrolled</span></h1>", "Put on hold", "Hold ended", &offered] {
+        assert!(page.contains(says), "{says}: {page}");
+    }
+    assert!(!page.contains("On hold"), "{page}");
+    assert_eq!(send(&test, "POST", &code, OURS, "").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_facilitys_administrators_hear_what_the_operator_did_to_their_terminal() {
+    let test = instance().await;
+    let (terminal, _) = created(&test, "外来1号機").await;
+    certify(&test, &terminal, &[0x4b; 16]).await;
+    let lost = Measure::Revoke(RevocationReason::KeyCompromise);
+    for (measure, japanese, english) in [
+        (Measure::Hold, "「外来1号機」の利用が、事業主体により一時停止されました", "on hold"),
+        (Measure::Release, "「外来1号機」の一時停止が解除されました", "has ended"),
+        (lost, "「外来1号機」が、事業主体により失効されました", "has revoked terminal"),
+    ] {
+        operator(&test, &terminal, measure).await;
+        let page = send(&test, "GET", "/console/notices?lang=ja", OURS, "").await;
+        assert!(page.text.contains(japanese), "{}", page.text);
+        assert!(page.text.contains(&format!("/console/terminals/{}", terminal.id)));
+        assert!(!page.text.contains("内部の調査"), "the note is the operator's: {}", page.text);
+        let page = send(&test, "GET", "/console/notices?lang=en", OURS, "").await;
+        assert!(page.text.contains(english), "{}", page.text);
+        let elsewhere = send(&test, "GET", "/console/notices?lang=ja", THEIRS, "").await;
+        assert!(!elsewhere.text.contains("外来1号機"), "{}", elsewhere.text);
+    }
+}
+
+#[tokio::test]
+async fn revoking_takes_certificate_and_code_back_and_publishes_it() {
+    let test = instance().await;
+    let (terminal, code) = created(&test, "外来1号機").await;
+    let (at, store, serial) = (test.app.now(), test.app.store(), [0x4b; 16]);
+    certify(&test, &terminal, &serial).await;
 
     let path = format!("/console/terminals/{}/revoke", terminal.id);
     let confirm = send(&test, "GET", &path, OURS, "").await;

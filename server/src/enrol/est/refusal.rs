@@ -38,8 +38,8 @@ pub(super) fn code(refusal: CodeRefusal) -> EstError {
             return EstError::new(
                 StatusCode::FORBIDDEN,
                 "enrolment: this terminal was stopped for the time being (its certificate is on \
-                 hold). The code stays yours: the facility's administrator should ask the \
-                 operating body, or create a new terminal for this PC",
+                 hold). The facility's administrator should ask the operating body; the code \
+                 stays good, and the same line can be run again once the hold has ended",
             );
         }
         CodeRefusal::FacilityNotActive => {

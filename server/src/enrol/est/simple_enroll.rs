@@ -346,7 +346,7 @@ impl Enrolment<'_> {
                 let entry = self.refused("terminal_revoked", Some(&holder));
                 return Ok(Audited::new(Err(refusal::code(CodeRefusal::TerminalRevoked)), entry));
             }
-            if certificate::terminal_is_held(tx, &holder.terminal_id).await? {
+            if terminal.status == terminal::TerminalStatus::Held {
                 revocation::revoke(tx, issuer_id, serial, SUPERSEDED, self.at).await?;
                 let entry = self.refused("terminal_held", Some(&holder));
                 return Ok(Audited::new(Err(refusal::code(CodeRefusal::TerminalHeld)), entry));

@@ -32,6 +32,7 @@ on_both! { prepared:
     of_the_same_key_many_times_at_once_one_issues
     a_certificate_is_kept_found_and_taken_back
     an_older_code_yields_to_what_a_newer_one_brought
+    a_hold_and_its_end_stand_in_the_history_of_the_terminal_once
     a_misused_code_stands_at_its_terminal_and_a_withdrawn_one_claims_nothing
     what_a_ceremony_signed_is_entered_once_with_all_its_steps
 }
@@ -57,6 +58,10 @@ async fn of_the_same_key_many_times_at_once_one_issues(databases: Databases) {
 }
 
 async fn certify(store: &Store, serial: &[u8]) {
+    certify_key(store, serial, &[7; 32]).await;
+}
+
+async fn certify_key(store: &Store, serial: &[u8], fingerprint: &[u8; 32]) {
     store.reserve_serial("terminals", serial, NOW).await.unwrap();
     let intention = Intention {
         issuer_id: "terminals",
@@ -70,7 +75,7 @@ async fn certify(store: &Store, serial: &[u8]) {
     let signed = Signed {
         issuer_id: "terminals",
         serial,
-        fingerprint: &[7; 32],
+        fingerprint,
         spki_sha256: &[9; 32],
         not_before: NOW,
         not_after: NOW + Duration::days(365),
@@ -161,13 +166,42 @@ async fn an_older_code_yields_to_what_a_newer_one_brought(databases: Databases) 
         at: later,
     };
     change!(store, |tx| revocation::carry_out(tx, Scope::Terminal(TERMINAL), hold).await?);
-    assert!(certificate::terminal_is_held(&mut databases.two.read(), TERMINAL).await.unwrap());
+    let standing =
+        async || terminal::find(&mut databases.two.read(), TERMINAL).await.unwrap().unwrap().status;
+    assert_eq!(standing().await, TerminalStatus::Held);
     let claim = ask(&NEWER, 8, later).await;
     assert_eq!(claim, Claim::Refused(enrolment_code::CodeRefusal::TerminalHeld));
     change!(store, |tx| revocation::revoke(tx, "terminals", &[0x4b], 4, later).await?);
-    assert!(!certificate::terminal_is_held(&mut databases.two.read(), TERMINAL).await.unwrap());
+    assert_ne!(standing().await, TerminalStatus::Held);
     let claim = ask(&NEWER, 8, later).await;
     assert!(matches!(claim, Claim::TakenBack(_)), "{claim:?}");
+}
+
+async fn a_hold_and_its_end_stand_in_the_history_of_the_terminal_once(databases: Databases) {
+    let store = &databases.one;
+    certify_key(store, &[0x4b, 1], &[1; 32]).await;
+    certify_key(store, &[0x4b, 2], &[2; 32]).await;
+    let (held, released) = (NOW + Duration::MINUTE, NOW + Duration::HOUR);
+    let standing = async || {
+        let mut reader = databases.two.read();
+        let found = terminal::find(&mut reader, TERMINAL).await.unwrap().unwrap();
+        let listed = terminal::list(&mut reader, FACILITY, 0, 10).await.unwrap();
+        assert_eq!(listed, std::slice::from_ref(&found));
+        let events = terminal::events(&mut reader, TERMINAL, 2).await.unwrap();
+        let events: Vec<_> = events.into_iter().map(|event| (event.kind, event.at)).collect();
+        (found.status, events)
+    };
+    let (before, _) = standing().await;
+    let scope = Scope::Terminal(TERMINAL);
+    change!(store, |tx| revocation::carry_out(tx, scope, Act::hold(held)).await?);
+    let (status, events) = standing().await;
+    assert_eq!((status, events[0].clone()), (TerminalStatus::Held, ("held".to_owned(), held)));
+    assert_ne!(events[1].0, "held", "one decision about two certificates: {events:?}");
+    change!(store, |tx| revocation::carry_out(tx, scope, Act::release(released)).await?);
+    let (status, events) = standing().await;
+    assert_eq!(status, before);
+    let expected = [("released".to_owned(), released), ("held".to_owned(), held)];
+    assert_eq!(events, expected);
 }
 
 async fn a_misused_code_stands_at_its_terminal_and_a_withdrawn_one_claims_nothing(
