@@ -118,7 +118,7 @@ fn console_paths() -> Routes {
         .get("/console/terminals/{id}/revoke", terminals::confirm_revocation)
         .post("/console/terminals/{id}/revoke", terminals::revoke)
         .get("/console/members", login::members::get)
-        .post("/console/members/invitations", login::members::invite)
+        .post("/console/members/invitations", login::invite::post)
         .post("/console/members/invitations/{id}/withdraw", login::members::withdraw)
         .post("/console/members/claims/{id}", login::members::decide)
         .post("/console/members/card-removal", login::members::card_removal)

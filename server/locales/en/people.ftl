@@ -84,7 +84,6 @@ people-error-password-again = The two passwords differ.
 people-error-totp = The six digits are not right. Type what the app shows now, and check that your telephone's clock is right.
 people-error-login-name = A login name is 3 to 64 of: small letters, digits, ".", "-" and "_".
 people-error-login-name-taken = This login name is taken.
-people-error-name = Give a name of at most 100 characters.
 people-error-email = This does not look like an e-mail address.
 people-error-role = Choose a role.
 people-home-kind = Kind

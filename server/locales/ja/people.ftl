@@ -84,7 +84,6 @@ people-error-password-again = 2回入力したパスワードが一致しませ�
 people-error-totp = 認証アプリの6桁の数字が正しくありません。いま表示されている数字を入力してください。スマートフォンの時刻が合っているかもご確認ください。
 people-error-login-name = ログイン名は、半角の英小文字・数字・「.」「-」「_」で3～64文字にしてください。
 people-error-login-name-taken = このログイン名はすでに使われています。
-people-error-name = 氏名を100文字以内で入力してください。
 people-error-email = メールアドレスの形が正しくありません。
 people-error-role = 役割を選んでください。
 people-home-kind = 種別

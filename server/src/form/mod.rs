@@ -3,6 +3,7 @@
 mod address;
 mod invisible;
 mod label;
+mod line;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -19,6 +20,7 @@ use crate::error::page::PageError;
 pub use address::{PathId, StrictQuery};
 pub use invisible::is_invisible;
 pub use label::label_key;
+pub use line::{LineError, line, line_if_any, lines};
 
 /// The largest form body, in octets.
 pub const MOST_OCTETS: usize = 64 * 1024;

@@ -12,15 +12,14 @@ use sekisho_pki::national::hc_role;
 use sekisho_store::{
     StoreError,
     audit::Audited,
-    invitation::{self, ClaimDecision, Mismatch, NewInvitation},
+    invitation::{self, ClaimDecision, Mismatch},
     membership,
     presence::{self as presences, CardRemoval},
     service, session as sessions, transaction,
 };
 use serde::Deserialize;
-use time::Duration;
 
-use super::{invitation_code::InvitationCode, logout, name::normalised, session};
+use super::{invite::InviteForm, logout, session};
 use crate::{
     app::App,
     catalogue::Text,
@@ -30,16 +29,13 @@ use crate::{
     form::{self, PathId, StrictForm, StrictQuery},
     page::{Page, PageFrame},
     people::{
+        field::FieldErrors,
         role::{Acting, Role},
         session::ConsoleSession,
     },
     portal::when,
 };
 
-/// How long a code can be entered.
-const LIFETIME: Duration = Duration::days(7);
-/// Wrong entries that a code survives.
-const TRIES: i64 = 5;
 /// The most rows of each list on the page.
 const MOST_ROWS: i64 = 1_000;
 
@@ -56,7 +52,7 @@ pub struct MembersQuery {
 /// What was done just before.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Notice {
+pub(super) enum Notice {
     Accepted,
     Refused,
     Withdrawn,
@@ -120,22 +116,15 @@ struct MembersPage {
     invitations: Vec<InvitationRow>,
     members: Vec<MemberRow>,
     removal: Vec<(&'static str, String, bool)>,
-}
-
-#[derive(Template)]
-#[template(path = "invitation-slip.html")]
-struct SlipPage {
-    page: PageFrame,
-    facility_name: String,
-    facility_id: String,
-    name: String,
-    code: String,
-    portal_origin: String,
-    expires_at: String,
+    form: InviteForm,
+    errors: FieldErrors,
 }
 
 /// The right to administer the facility that a request names, or the only one there is.
-fn acting(session: &ConsoleSession, named: Option<&str>) -> Result<(Acting, String), PageError> {
+pub(super) fn acting(
+    session: &ConsoleSession,
+    named: Option<&str>,
+) -> Result<(Acting, String), PageError> {
     let found = match named {
         Some(id) => session
             .require(&Role::FacilityAdministrator(id.to_owned()))
@@ -145,7 +134,7 @@ fn acting(session: &ConsoleSession, named: Option<&str>) -> Result<(Acting, Stri
     Ok(found?)
 }
 
-async fn facility_name(app: &App, organisation_id: &str) -> Result<String, StoreError> {
+pub(super) async fn facility_name(app: &App, organisation_id: &str) -> Result<String, StoreError> {
     let facts = service::facility_facts(&mut app.store().read(), organisation_id).await?;
     Ok(facts.map_or_else(|| organisation_id.to_owned(), |facts| facts.name))
 }
@@ -165,7 +154,19 @@ pub async fn get(
     StrictQuery(query): StrictQuery<MembersQuery>,
 ) -> Result<Response, PageError> {
     let (_, facility_id) = acting(&session, query.organisation.as_deref())?;
-    let page = session.frame(page);
+    let (form, errors) = (InviteForm::default(), FieldErrors::default());
+    show(&app, session.frame(page), facility_id, query.notice, form, errors).await
+}
+
+/// The page; with the form of an invitation as it was typed where that has to be put right.
+pub(super) async fn show(
+    app: &App,
+    page: PageFrame,
+    facility_id: String,
+    notice: Option<Notice>,
+    form: InviteForm,
+    errors: FieldErrors,
+) -> Result<Response, PageError> {
     let text = page.text.clone();
     let lang = text.lang();
     let now = app.now();
@@ -217,7 +218,7 @@ pub async fn get(
             in_force: member.in_force,
         })
         .collect();
-    let chosen = session::card_removal(&app, &mut reader, &facility_id).await?;
+    let chosen = session::card_removal(app, &mut reader, &facility_id).await?;
     let removal = vec![
         ("logout", text.t("members-removal-logout"), chosen == RemovalPolicy::Logout),
         ("lock", text.t("members-removal-lock"), chosen == RemovalPolicy::Lock),
@@ -226,9 +227,10 @@ pub async fn get(
     let roles = hc_role::known_roles()
         .map(|role| (role.name.to_owned(), role_name(role.name, &text)))
         .collect();
-    Ok(Page(MembersPage {
-        facility_name: facility_name(&app, &facility_id).await?,
-        notice: query.notice.map(|notice| notice.words(&text)),
+    let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let page = MembersPage {
+        facility_name: facility_name(app, &facility_id).await?,
+        notice: notice.map(|notice| notice.words(&text)),
         page,
         facility_id,
         claims,
@@ -236,89 +238,10 @@ pub async fn get(
         invitations,
         members,
         removal,
-    })
-    .into_response())
-}
-
-/// Form of [`invite`].
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct InviteForm {
-    organisation: String,
-    name: String,
-    name_kana: String,
-    role: String,
-    licence_number: Option<String>,
-}
-
-/// `POST /console/members/invitations`: the code is shown once, on a slip to be printed.
-///
-/// # Errors
-/// [`PageError`].
-pub async fn invite(
-    State(app): State<App>,
-    session: ConsoleSession,
-    page: PageFrame,
-    StrictForm(form): StrictForm<InviteForm>,
-) -> Result<Response, PageError> {
-    let (acting, facility_id) = acting(&session, Some(&form.organisation))?;
-    let (name, name_kana) = (normalised(&form.name), normalised(&form.name_kana));
-    let fits = |text: &str| (1..=60).contains(&text.chars().count());
-    if !fits(&name) || !fits(&name_kana) {
-        return Err(PageError::new(
-            StatusCode::BAD_REQUEST,
-            "members-name-title",
-            "members-name-text",
-            "members-name-help",
-        ));
-    }
-    let licence_number = form.licence_number.map(|number| normalised(&number));
-    if hc_role::known(&form.role).is_none()
-        || licence_number.as_ref().is_some_and(|number| number.chars().count() > 20)
-    {
-        return Err(PageError::new(
-            StatusCode::BAD_REQUEST,
-            "members-role-unknown-title",
-            "members-role-unknown-text",
-            "members-role-unknown-help",
-        ));
-    }
-    let code =
-        InvitationCode::generate(app.random()).map_err(|error| PageError::internal(&error))?;
-    let now = app.now();
-    let expires_at = now + LIFETIME;
-    transaction!(app.store(), StoreError, |tx| {
-        let new = NewInvitation {
-            organisation_id: &facility_id,
-            code_hash: &code.hash(),
-            selector: code.selector(),
-            name: &name,
-            name_kana: &name_kana,
-            expected_role: &form.role,
-            licence_number: licence_number.as_deref(),
-            created_by: acting.person_id(),
-            created_at: now,
-            expires_at,
-            tries: TRIES,
-        };
-        let id = invitation::create(tx, new).await?;
-        let record = acting
-            .done("invitation.create", now)
-            .on("invitation", id)
-            .fact("expected_role", form.role.as_str())
-            .personal("name", &name);
-        Ok(Audited::new((), record))
-    })?;
-    let slip = SlipPage {
-        facility_name: facility_name(&app, &facility_id).await?,
-        expires_at: when::shown(expires_at, page.text.lang()),
-        page: session.frame(page),
-        facility_id,
-        name,
-        code: code.to_print().to_string(),
-        portal_origin: app.names().terminal.clone(),
+        form,
+        errors,
     };
-    Ok(Page(slip).into_response())
+    Ok((status, Page(page)).into_response())
 }
 
 /// A form that only says for which facility.

@@ -16,6 +16,7 @@ pub mod evidence;
 pub mod hpki;
 pub mod invitation;
 pub mod invitation_code;
+pub mod invite;
 pub mod logout;
 pub mod members;
 pub mod name;

@@ -22,14 +22,14 @@ use super::{
     field::FieldErrors,
     likeness::{Identity, Likeness},
     mailbox,
-    roles_page::login_name_fits,
+    roles_page::{MOST_NAME, login_name_fits},
     session::{Address, NewSession},
     tries::{self, Door, Resting},
 };
 use crate::{
     app::App,
     error::page::PageError,
-    form::StrictForm,
+    form::{self, StrictForm},
     login::invitation_code::InvitationCode,
     notice::{self, Notice, To},
     page::{Page, PageFrame},
@@ -205,8 +205,6 @@ pub async fn post_account(
 ) -> Result<Response, ActivationError> {
     let mut form = AccountForm {
         login_name: form.login_name.trim().to_lowercase(),
-        name: form.name.trim().to_owned(),
-        name_kana: form.name_kana.trim().to_owned(),
         email: form.email.trim().to_owned(),
         ..form
     };
@@ -298,17 +296,18 @@ pub async fn post_account(
     }
 }
 
-/// Notes what is wrong with the fields; the mailbox is left as it was read.
+/// Notes what is wrong with the fields; names and mailbox are left as they were read.
 fn mistakes(form: &mut AccountForm, page: &PageFrame) -> FieldErrors {
     let mut errors = FieldErrors::default();
     if !login_name_fits(&form.login_name) {
         errors.add("login_name", page.t("people-error-login-name"));
     }
-    if form.name.is_empty() || form.name.chars().count() > 100 {
-        errors.add("name", page.t("people-error-name"));
+    if let Some(name) = errors.keep("name", form::line(&form.name, MOST_NAME), &page.text) {
+        form.name = name;
     }
-    if form.name_kana.is_empty() || form.name_kana.chars().count() > 100 {
-        errors.add("name_kana", page.t("people-error-name"));
+    let kana = form::line(&form.name_kana, MOST_NAME);
+    if let Some(name_kana) = errors.keep("name_kana", kana, &page.text) {
+        form.name_kana = name_kana;
     }
     match mailbox::read(&form.email) {
         Ok(email) => form.email = email,

@@ -17,10 +17,11 @@ use time::OffsetDateTime;
 use super::{
     link::{OneTimeLink, answers_for},
     role::Role,
-    roles_page::login_name_fits,
+    roles_page::{MOST_NAME, login_name_fits},
 };
 use crate::{
     config::Config,
+    form::{self, LineError},
     notice::{self, Notice, To},
 };
 
@@ -72,6 +73,9 @@ pub enum AdministratorError {
     /// The login name of somebody new cannot be one.
     #[error(transparent)]
     LoginNameUnfit(#[from] LoginNameUnfit),
+    /// The name of somebody new cannot be one.
+    #[error("the name {0}")]
+    NameUnfit(#[source] LineError),
     /// Somebody has the login name of somebody new.
     #[error("the login name {login_name:?} is taken")]
     LoginNameTaken {
@@ -178,13 +182,14 @@ pub async fn add(
     name: &str,
 ) -> Result<OneTimeLink, AdministratorError> {
     LoginNameUnfit::check(login_name)?;
+    let name = form::line(name, MOST_NAME).map_err(AdministratorError::NameUnfit)?;
     let link = OneTimeLink::draw(host.random, host.config, host.now)?;
     transaction!(host.store, AdministratorError, |tx| {
         if account::find(tx, login_name).await?.is_some() {
             return Err(AdministratorError::LoginNameTaken { login_name: login_name.to_owned() });
         }
         let role = Role::OperatingAdministrator.token();
-        let person_id = person::enter(tx, name, "", host.now).await?;
+        let person_id = person::enter(tx, &name, "", host.now).await?;
         account::open(tx, &person_id, login_name, "").await?;
         let grant = role_grant::grant(tx, &person_id, role, None, None, host.now).await?;
         link.keep(tx, &person_id, host.now).await?;
@@ -200,7 +205,7 @@ pub async fn add(
             .fact("role", role)
             .fact("link_expires_at", link.expires_at().unix_timestamp())
             .personal("login_name", login_name)
-            .personal("name", name);
+            .personal("name", &name);
         Ok(Audited::new((), entry))
     })?;
     Ok(link)

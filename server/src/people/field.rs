@@ -1,5 +1,7 @@
 //! Mistakes in a form, each at its field.
 
+use crate::{catalogue::Text, register};
+
 /// What is wrong with one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldError {
@@ -19,6 +21,16 @@ impl FieldErrors {
         if self.of(field).is_none() {
             self.0.push(FieldError { field, text });
         }
+    }
+
+    /// What was read of a field, or `None` and the mistake is noted.
+    pub fn keep<T>(
+        &mut self,
+        field: &'static str,
+        read: Result<T, impl Into<register::typed::FieldError>>,
+        text: &Text,
+    ) -> Option<T> {
+        read.map_err(|error| self.add(field, error.into().words(text))).ok()
     }
 
     /// What is wrong with `field`.

@@ -26,10 +26,12 @@ use super::{
 use crate::{
     app::App,
     error::page::PageError,
-    form::{NoFields, PathId, StrictForm, StrictQuery},
+    form::{self, NoFields, PathId, StrictForm, StrictQuery},
     page::{Page, PageFrame},
 };
 
+/// The longest name of a person, in characters.
+pub const MOST_NAME: usize = 100;
 /// Path of the list.
 const PATH: &str = "/console/roles";
 /// Token of the one grantable role that is for an organisation.
@@ -173,8 +175,8 @@ pub async fn post(
     let acting = session.require(&Role::OperatingAdministrator)?;
     let mut form = NewPersonForm {
         login_name: form.login_name.trim().to_lowercase(),
-        name: form.name.trim().to_owned(),
-        name_kana: form.name_kana.trim().to_owned(),
+        name: form.name,
+        name_kana: form.name_kana,
         email: form.email.trim().to_owned(),
         role: form.role,
         organisation_id: form.organisation_id.trim().to_owned(),
@@ -183,11 +185,12 @@ pub async fn post(
     if !login_name_fits(&form.login_name) {
         errors.add("login_name", page.t("people-error-login-name"));
     }
-    if form.name.is_empty() || form.name.chars().count() > 100 {
-        errors.add("name", page.t("people-error-name"));
+    if let Some(name) = errors.keep("name", form::line(&form.name, MOST_NAME), &page.text) {
+        form.name = name;
     }
-    if form.name_kana.chars().count() > 100 {
-        errors.add("name_kana", page.t("people-error-name"));
+    let kana = form::line_if_any(&form.name_kana, MOST_NAME);
+    if let Some(name_kana) = errors.keep("name_kana", kana, &page.text) {
+        form.name_kana = name_kana;
     }
     match mailbox::read(&form.email) {
         Ok(email) => form.email = email,

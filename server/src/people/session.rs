@@ -209,7 +209,9 @@ async fn roles_of(
                     inactive.push(Inactive {
                         organisation_id: id.to_owned(),
                         status: last.status,
-                        reason: last.reason,
+                        // What somebody at the server's command line noted is for the audit trail;
+                        // only the console says beforehand that the facility reads it.
+                        reason: last.person_id.map(|_| last.reason).unwrap_or_default(),
                     });
                 }
             }

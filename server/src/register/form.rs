@@ -13,7 +13,7 @@ use super::{
     prefecture,
     typed::{self, FieldError},
 };
-use crate::config::CodeCheck;
+use crate::{config::CodeCheck, form::LineError};
 
 /// Longest name, in characters.
 pub const MOST_NAME: usize = 100;
@@ -193,7 +193,7 @@ pub fn strictness(code_check: CodeCheck) -> Strictness {
 }
 
 fn required_or_choice(typed: &str) -> FieldError {
-    if typed.is_empty() { FieldError::Required } else { FieldError::Choice }
+    if typed.is_empty() { LineError::Required.into() } else { FieldError::Choice }
 }
 
 #[cfg(test)]
@@ -247,7 +247,7 @@ mod tests {
                 "prefecture"
             ]
         );
-        assert!(errors.values().all(|error| *error == FieldError::Required));
+        assert!(errors.values().all(|error| *error == LineError::Required.into()));
     }
 
     #[test]

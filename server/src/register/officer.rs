@@ -28,7 +28,7 @@ use crate::{
     app::App,
     catalogue::Text,
     error::page::PageError,
-    form::{self, PathId, StrictForm, StrictQuery},
+    form::{self, LineError, PathId, StrictForm, StrictQuery},
     page::{Page, PageFrame},
     people::{role::Role, session::ConsoleSession},
     portal::when,
@@ -348,7 +348,7 @@ pub async fn reject(
 /// The browser holds these fields to their bounds; who gets past it reads which one is wrong.
 fn misfit(field: &'static str, error: FieldError) -> PageError {
     match error {
-        FieldError::Required => form::FormError::Missing { field }.into(),
+        FieldError::Line(LineError::Required) => form::FormError::Missing { field }.into(),
         _ => form::FormError::Unfit { field: field.to_owned(), detail: String::new() }.into(),
     }
 }

@@ -5,6 +5,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Redirect, Response},
 };
+use http::StatusCode;
 use sekisho_store::{
     StoreError,
     activation_code::{self, Letter},
@@ -29,14 +30,16 @@ use crate::{
     app::App,
     catalogue::Text,
     error::page::PageError,
-    form::{FormError, NoFields, PathId, StrictForm},
+    form::{LineError, NoFields, PathId, StrictForm},
     page::{Page, PageFrame},
-    people::{role::Role, session::ConsoleSession},
+    people::{field::FieldErrors, role::Role, session::ConsoleSession},
     portal::when,
 };
 
 /// The longest reason of a letter, in characters.
 pub const MOST_REASON: usize = 200;
+/// The longest code, in characters.
+const MOST_CODE: usize = 20;
 /// The most letters that a page lists.
 pub const MOST_LETTERS: i64 = 50;
 
@@ -113,6 +116,18 @@ struct OrganisationPage {
     letters: Vec<LetterLine>,
     may_change: bool,
     may_send: bool,
+    typed: TypedForms,
+    errors: FieldErrors,
+}
+
+/// What was typed in the page's forms, to be put right.
+#[derive(Default)]
+struct TypedForms {
+    reason: String,
+    name: String,
+    name_kana: String,
+    scheme: String,
+    value: String,
 }
 
 /// A status as pages of the register show it.
@@ -136,6 +151,30 @@ pub async fn get(
     page: PageFrame,
     PathId(id): PathId,
 ) -> Result<Response, PageError> {
+    show(&app, &session, page, &id, TypedForms::default(), FieldErrors::default()).await
+}
+
+/// The page again, with what was typed and what is wrong with it.
+async fn correct(
+    app: &App,
+    session: &ConsoleSession,
+    page: PageFrame,
+    id: &str,
+    typed: TypedForms,
+    errors: FieldErrors,
+) -> Result<Response, PageError> {
+    let page = page.switching_at(&format!("/console/organisations/{id}"));
+    show(app, session, page, id, typed, errors).await
+}
+
+async fn show(
+    app: &App,
+    session: &ConsoleSession,
+    page: PageFrame,
+    id: &str,
+    typed: TypedForms,
+    errors: FieldErrors,
+) -> Result<Response, PageError> {
     let may_change = session.require(&Role::OperatingAdministrator).is_ok();
     let officer = session.require(&Role::AccreditationOfficer);
     let may_send = officer.is_ok();
@@ -143,10 +182,10 @@ pub async fn get(
         officer?;
     }
     let mut reader = app.store().read();
-    let found = organisation::find(&mut reader, &id).await?.ok_or_else(PageError::not_found)?;
+    let found = organisation::find(&mut reader, id).await?.ok_or_else(PageError::not_found)?;
     let text = page.text.clone();
     let shown = |at| when::shown(at, text.lang());
-    let names = organisation::names(&mut reader, &id)
+    let names = organisation::names(&mut reader, id)
         .await?
         .into_iter()
         .map(|name| NameLine {
@@ -155,7 +194,7 @@ pub async fn get(
             until: name.until.map(shown),
         })
         .collect();
-    let codes = organisation::codes(&mut reader, &id)
+    let codes = organisation::codes(&mut reader, id)
         .await?
         .into_iter()
         .map(|code| CodeLine {
@@ -166,17 +205,18 @@ pub async fn get(
             until: code.until.map(shown),
         })
         .collect();
-    let administrators = party::administrators(&mut reader, &id).await?;
-    let letters = activation_code::list(&mut reader, &id, MOST_LETTERS).await?;
+    let administrators = party::administrators(&mut reader, id).await?;
+    let letters = activation_code::list(&mut reader, id, MOST_LETTERS).await?;
     let schemes = CodeScheme::ALL
         .into_iter()
         .map(|scheme| Choice {
             value: scheme.as_str().to_owned(),
             label: scheme_name(scheme, &text),
-            chosen: false,
+            chosen: scheme.as_str() == typed.scheme,
         })
         .collect();
-    Ok(Page(OrganisationPage {
+    let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let page = OrganisationPage {
         kind: kind_name(found.kind, &text),
         status: status_name(found.status, &text),
         id: found.id,
@@ -195,8 +235,10 @@ pub async fn get(
         may_change,
         may_send,
         page: session.frame(page),
-    })
-    .into_response())
+        typed,
+        errors,
+    };
+    Ok((status, Page(page)).into_response())
 }
 
 /// `POST /console/organisations/{id}/letter`, no fields: a new letter to an organisation without
@@ -227,7 +269,8 @@ pub struct FurtherLetterForm {
 /// that has an administrator, who is told so with the reason.
 ///
 /// # Errors
-/// [`PageError`]: refused, a reason that does not fit, or the database does not answer.
+/// [`PageError`]: refused, or the database does not answer. A reason that does not fit is the page
+/// again.
 pub async fn further_letter(
     State(app): State<App>,
     session: ConsoleSession,
@@ -236,7 +279,12 @@ pub async fn further_letter(
     StrictForm(form): StrictForm<FurtherLetterForm>,
 ) -> Result<Response, PageError> {
     let acting = session.require(&Role::AccreditationOfficer)?;
-    let reason = typed::line(&form.reason, MOST_REASON).map_err(unfit("reason"))?;
+    let mut errors = FieldErrors::default();
+    let reason = errors.keep("reason", typed::line(&form.reason, MOST_REASON), &page.text);
+    let Some(reason) = reason else {
+        let typed = TypedForms { reason: form.reason, ..TypedForms::default() };
+        return correct(&app, &session, page, &id, typed, errors).await;
+    };
     let letter = letter::issue(&app, &acting, &id, Purpose::Further { reason: &reason }).await?;
     letter_page(&app, &session, page, letter).await
 }
@@ -249,27 +297,27 @@ pub struct NameForm {
     name_kana: String,
 }
 
-fn unfit(field: &'static str) -> impl Fn(FieldError) -> PageError {
-    move |error| match error {
-        FieldError::Required => FormError::Missing { field }.into(),
-        _ => FormError::Unfit { field: field.to_owned(), detail: String::new() }.into(),
-    }
-}
-
 /// `POST /console/organisations/{id}/name`, fields `name` and `name_kana`.
 ///
 /// # Errors
-/// [`PageError`]: not the operating body's administrator, a field does not fit, no such
-/// organisation, or the database does not answer.
+/// [`PageError`]: not the operating body's administrator, no such organisation, or the database does
+/// not answer. A field that does not fit is the page again.
 pub async fn rename(
     State(app): State<App>,
     session: ConsoleSession,
+    page: PageFrame,
     PathId(id): PathId,
     StrictForm(form): StrictForm<NameForm>,
 ) -> Result<Response, PageError> {
     let acting = session.require(&Role::OperatingAdministrator)?;
-    let name = typed::line(&form.name, MOST_NAME).map_err(unfit("name"))?;
-    let name_kana = typed::kana(&form.name_kana, MOST_NAME).map_err(unfit("name_kana"))?;
+    let mut errors = FieldErrors::default();
+    let name = errors.keep("name", typed::line(&form.name, MOST_NAME), &page.text);
+    let kana = errors.keep("name_kana", typed::kana(&form.name_kana, MOST_NAME), &page.text);
+    let (Some(name), Some(name_kana)) = (name, kana) else {
+        let typed =
+            TypedForms { name: form.name, name_kana: form.name_kana, ..TypedForms::default() };
+        return correct(&app, &session, page, &id, typed, errors).await;
+    };
     let (now, act) = (app.now(), "organisation.rename");
     let outcome = transaction!(app.store(), StoreError, |tx| {
         if organisation::find(tx, &id).await?.is_none() {
@@ -313,26 +361,37 @@ pub struct CodeForm {
 /// `POST /console/organisations/{id}/codes`, fields `scheme`, `value`, `change` (`add` or `end`).
 ///
 /// # Errors
-/// [`PageError`]: not the operating body's administrator, a field does not fit, the code is
-/// somebody's, or the database does not answer.
+/// [`PageError`]: not the operating body's administrator, the code is somebody's, or the database
+/// does not answer. A field that does not fit is the page again.
 pub async fn change_code(
     State(app): State<App>,
     session: ConsoleSession,
+    page: PageFrame,
     PathId(id): PathId,
     StrictForm(form): StrictForm<CodeForm>,
 ) -> Result<Response, PageError> {
     let acting = session.require(&Role::OperatingAdministrator)?;
-    let scheme =
-        CodeScheme::parse(&form.scheme).ok_or_else(|| unfit("scheme")(FieldError::Choice))?;
+    let mut errors = FieldErrors::default();
+    let scheme = CodeScheme::parse(&form.scheme).ok_or(FieldError::Choice);
+    let scheme = errors.keep("scheme", scheme, &page.text);
     let how = strictness(app.config().register().code_check());
-    let value = match scheme {
-        // The code to be ended stands in the register, under whatever rule it was entered.
-        _ if matches!(form.change, CodeChange::End) => typed::line(&form.value, 20),
-        CodeScheme::MedicalInstitution => typed::medical_institution_code(&form.value, None, how),
-        CodeScheme::CareProvider => typed::care_provider_code(&form.value),
-        CodeScheme::OperatorAssigned => typed::operator_assigned_code(&form.value),
-    }
-    .map_err(unfit("value"))?;
+    let value = scheme.and_then(|scheme| {
+        let value = match scheme {
+            _ if form.value.trim().is_empty() => Err(LineError::Required.into()),
+            // The code to be ended stands in the register, under whatever rule it was entered.
+            _ if matches!(form.change, CodeChange::End) => typed::line(&form.value, MOST_CODE),
+            CodeScheme::MedicalInstitution => {
+                typed::medical_institution_code(&form.value, None, how)
+            }
+            CodeScheme::CareProvider => typed::care_provider_code(&form.value),
+            CodeScheme::OperatorAssigned => typed::operator_assigned_code(&form.value),
+        };
+        errors.keep("value", value, &page.text)
+    });
+    let (Some(scheme), Some(value)) = (scheme, value) else {
+        let typed = TypedForms { scheme: form.scheme, value: form.value, ..TypedForms::default() };
+        return correct(&app, &session, page, &id, typed, errors).await;
+    };
     let code = Code { scheme, value };
     let now = app.now();
     let act = match form.change {

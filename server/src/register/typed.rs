@@ -8,19 +8,15 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::{
     catalogue::Text,
-    form::is_invisible,
+    form::{self, LineError},
     people::mailbox::{self, MailboxError},
 };
 
 /// What is wrong with one field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldError {
-    /// Empty.
-    Required,
-    /// Longer than this many characters.
-    TooLong(usize),
-    /// Holds a character that nobody sees: it would make two names look alike.
-    Invisible,
+    /// No line of text.
+    Line(LineError),
     /// Not one of the choices.
     Choice,
     /// Not katakana.
@@ -52,9 +48,7 @@ impl FieldError {
     #[must_use]
     pub fn words(self, text: &Text) -> String {
         match self {
-            Self::Required => text.t("register-error-required"),
-            Self::TooLong(most) => text.t1("register-error-too-long", "most", most),
-            Self::Invisible => text.t("register-error-invisible"),
+            Self::Line(error) => error.words(text),
             Self::Choice => text.t("register-error-choice"),
             Self::Kana => text.t("register-error-kana"),
             Self::PostalCode => text.t("register-error-postal-code"),
@@ -68,6 +62,12 @@ impl FieldError {
             Self::CodeNeeded => text.t("register-error-code-needed"),
             Self::CodeRepeated => text.t("register-error-code-repeated"),
         }
+    }
+}
+
+impl From<LineError> for FieldError {
+    fn from(error: LineError) -> Self {
+        Self::Line(error)
     }
 }
 
@@ -86,33 +86,20 @@ pub fn finding_words(finding: CodeFinding, text: &Text) -> String {
     }
 }
 
-/// One line of text: trimmed, composed (NFC), neither empty nor longer than `most` characters.
+/// One line of text, by the rule of every form.
 ///
 /// # Errors
-/// [`FieldError`].
+/// [`FieldError::Line`].
 pub fn line(typed: &str, most: usize) -> Result<String, FieldError> {
-    composed(typed, most, is_invisible)
+    Ok(form::line(typed, most)?)
 }
 
 /// Several lines of text, by the same rules; line breaks are kept.
 ///
 /// # Errors
-/// [`FieldError`].
+/// [`FieldError::Line`].
 pub fn lines(typed: &str, most: usize) -> Result<String, FieldError> {
-    composed(typed, most, |c| c != '\n' && is_invisible(c))
-}
-
-fn composed(typed: &str, most: usize, refused: fn(char) -> bool) -> Result<String, FieldError> {
-    let text: String = typed.trim().nfc().collect();
-    if text.is_empty() {
-        Err(FieldError::Required)
-    } else if text.chars().count() > most {
-        Err(FieldError::TooLong(most))
-    } else if text.chars().any(refused) {
-        Err(FieldError::Invisible)
-    } else {
-        Ok(text)
-    }
+    Ok(form::lines(typed, most)?)
 }
 
 /// Katakana, whatever kana and width was typed.
@@ -190,7 +177,7 @@ pub fn phone(typed: &str) -> Result<String, FieldError> {
 pub fn email(typed: &str) -> Result<String, FieldError> {
     let text = line(typed, mailbox::MOST_OCTETS)?;
     mailbox::read(&text).map_err(|error| match error {
-        MailboxError::Invisible => FieldError::Invisible,
+        MailboxError::Invisible => LineError::Invisible.into(),
         MailboxError::Form => FieldError::Email,
     })
 }
@@ -270,18 +257,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_trimmed_and_hidden_characters_refused() {
-        assert_eq!(line("　青葉病院 ", 10).unwrap(), "青葉病院");
-        assert_eq!(line(" 　", 10), Err(FieldError::Required));
-        assert_eq!(line("12345678901", 10), Err(FieldError::TooLong(10)));
-        assert_eq!(line("青葉\u{200b}病院", 10), Err(FieldError::Invisible));
-        assert_eq!(line("青葉\u{202e}病院", 10), Err(FieldError::Invisible));
-        assert_eq!(line("青葉\n病院", 10), Err(FieldError::Invisible));
-        assert_eq!(lines("一\n二", 10).unwrap(), "一\n二");
-        assert_eq!(lines("一\n\u{200b}二", 10), Err(FieldError::Invisible));
-    }
-
-    #[test]
     fn kana_of_any_width_becomes_katakana() {
         assert_eq!(kana("あおばｿｳｺﾞｳ びょういん", 30).unwrap(), "アオバソウゴウ ビョウイン");
         assert_eq!(kana("青葉", 30), Err(FieldError::Kana));
@@ -297,9 +272,9 @@ mod tests {
         assert_eq!(phone("03-1234-5678+"), Err(FieldError::Phone));
         assert_eq!(email("a@example.jp").unwrap(), "a@example.jp");
         assert_eq!(email("a@例え.jp").unwrap(), "a@xn--r8jz45g.jp");
-        assert_eq!(email(""), Err(FieldError::Required));
+        assert_eq!(email(""), Err(FieldError::Line(LineError::Required)));
         assert_eq!(email("a@b"), Err(FieldError::Email));
-        assert_eq!(email("a@example.jp\u{200b}"), Err(FieldError::Invisible));
+        assert_eq!(email("a@example.jp\u{200b}"), Err(FieldError::Line(LineError::Invisible)));
     }
 
     #[test]

@@ -155,6 +155,9 @@ pub async fn create(tx: &mut Tx, new: NewInvitation<'_>) -> Result<String, Store
 /// Judges an entered code and, when it is right, holds the invitation for this browser until
 /// `hold_until`. Entering it in another browser moves the hold there.
 ///
+/// A wrong code costs the invitation of its selector a try, unless this very browser holds that one:
+/// it has brought the right code. Nor do wrong codes elsewhere end a hold; they close the code.
+///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Conflict`].
 pub async fn enter(
@@ -178,9 +181,12 @@ pub async fn enter(
         tx.execute(
             sql("UPDATE invitation SET tries_left = tries_left - 1
                  WHERE organisation_id = $1 AND selector = $2 AND tries_left > 0
-                   AND redeemed_at IS NULL AND withdrawn_at IS NULL")
+                   AND redeemed_at IS NULL AND withdrawn_at IS NULL
+                   AND (held_by IS NULL OR held_by <> $3 OR held_until <= $4)")
             .bind(organisation_id)
-            .bind(selector),
+            .bind(selector)
+            .bind(browser_hash)
+            .bind(at),
         )
         .await?;
         return Ok(Entered::Unknown);
@@ -231,7 +237,7 @@ pub async fn held(
                         expires_at, tries_left, redeemed_at, withdrawn_at
                  FROM invitation
                  WHERE held_by = $1 AND held_until > $3 AND organisation_id = $2 AND expires_at > $3
-                   AND redeemed_at IS NULL AND withdrawn_at IS NULL AND tries_left > 0
+                   AND redeemed_at IS NULL AND withdrawn_at IS NULL
                  ORDER BY held_until DESC LIMIT 1")
             .bind(browser_hash)
             .bind(organisation_id)
@@ -258,7 +264,7 @@ pub async fn redeem(
         .fetch_optional(
             sql("UPDATE invitation SET redeemed_at = $5, redeemed_by = $4
                  WHERE id = $1 AND organisation_id = $2 AND held_by = $3 AND held_until > $5
-                   AND expires_at > $5 AND tries_left > 0
+                   AND expires_at > $5
                    AND redeemed_at IS NULL AND withdrawn_at IS NULL
                  RETURNING id, organisation_id, name, name_kana, expected_role, licence_number,
                            created_at, expires_at, tries_left, redeemed_at, withdrawn_at")

@@ -13,12 +13,12 @@ use serde::Deserialize;
 
 use super::{
     code::{self, NewCode},
-    name::{self, NameError},
+    name,
 };
 use crate::{
     app::App,
     error::page::PageError,
-    form::StrictForm,
+    form::{LineError, StrictForm},
     page::{Page, PageFrame},
     people::{role::Role, session::ConsoleSession},
 };
@@ -85,11 +85,11 @@ pub async fn post(
     }
 }
 
-fn unfit(error: NameError) -> PageError {
+fn unfit(error: LineError) -> PageError {
     let text = match error {
-        NameError::Empty => "terminals-name-empty",
-        NameError::TooLong => "terminals-name-too-long",
-        NameError::Invisible => "terminals-name-invisible",
+        LineError::Required => "terminals-name-empty",
+        LineError::TooLong(_) => "terminals-name-too-long",
+        LineError::Invisible => "terminals-name-invisible",
     };
     PageError::new(StatusCode::BAD_REQUEST, "terminals-name-title", text, "terminals-name-help")
         .arg("most", name::MOST)

@@ -1,0 +1,93 @@
+//! Names, reasons, remarks: the one rule by which every form reads a line of text.
+
+use unicode_normalization::UnicodeNormalization;
+
+use super::is_invisible;
+use crate::catalogue::Text;
+
+/// Why a text is no line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LineError {
+    /// Nothing but white space.
+    #[error("is empty")]
+    Required,
+    /// Longer than this many characters.
+    #[error("is longer than {0} characters")]
+    TooLong(usize),
+    /// Holds a character that nobody sees: it would make two names look alike.
+    #[error("holds an invisible character")]
+    Invisible,
+}
+
+impl LineError {
+    /// In words.
+    #[must_use]
+    pub fn words(self, text: &Text) -> String {
+        match self {
+            Self::Required => text.t("register-error-required"),
+            Self::TooLong(most) => text.t1("register-error-too-long", "most", most),
+            Self::Invisible => text.t("register-error-invisible"),
+        }
+    }
+}
+
+/// One line of text: trimmed, composed (NFC), neither empty nor longer than `most` characters.
+///
+/// # Errors
+/// [`LineError`].
+pub fn line(typed: &str, most: usize) -> Result<String, LineError> {
+    composed(typed, most, is_invisible)
+}
+
+/// Several lines of text, by the same rules; line breaks are kept.
+///
+/// # Errors
+/// [`LineError`].
+pub fn lines(typed: &str, most: usize) -> Result<String, LineError> {
+    composed(typed, most, |c| c != '\n' && is_invisible(c))
+}
+
+/// A line that may be left empty.
+///
+/// # Errors
+/// [`LineError`], never [`LineError::Required`].
+pub fn line_if_any(typed: &str, most: usize) -> Result<String, LineError> {
+    match line(typed, most) {
+        Err(LineError::Required) => Ok(String::new()),
+        read => read,
+    }
+}
+
+fn composed(typed: &str, most: usize, refused: fn(char) -> bool) -> Result<String, LineError> {
+    let text: String = typed.trim().nfc().collect();
+    if text.is_empty() {
+        Err(LineError::Required)
+    } else if text.chars().count() > most {
+        Err(LineError::TooLong(most))
+    } else if text.chars().any(refused) {
+        Err(LineError::Invisible)
+    } else {
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_trimmed_composed_and_hidden_characters_refused() {
+        assert_eq!(line("　青葉病院 ", 10).as_deref(), Ok("青葉病院"));
+        assert_eq!(line("か\u{3099}", 10).as_deref(), Ok("が"));
+        assert_eq!(line(" 　", 10), Err(LineError::Required));
+        assert_eq!(line_if_any(" 　", 10).as_deref(), Ok(""));
+        assert_eq!(line("12345678901", 10), Err(LineError::TooLong(10)));
+        for hidden in ['\n', '\t', '\u{ad}', '\u{200b}', '\u{202e}', '\u{2060}', '\u{e0041}'] {
+            let typed = format!("青葉{hidden}病院");
+            assert_eq!(line(&typed, 10), Err(LineError::Invisible), "{typed:?}");
+            assert_eq!(line_if_any(&typed, 10), Err(LineError::Invisible), "{typed:?}");
+        }
+        assert_eq!(lines("一\n二", 10).as_deref(), Ok("一\n二"));
+        assert_eq!(lines("一\n\u{200b}二", 10), Err(LineError::Invisible));
+    }
+}

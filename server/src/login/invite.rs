@@ -1,0 +1,148 @@
+//! `POST /console/members/invitations`: a facility's administrator invites somebody.
+
+use askama::Template;
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use sekisho_pki::national::hc_role;
+use sekisho_store::{
+    StoreError,
+    audit::Audited,
+    invitation::{self, NewInvitation},
+    transaction,
+};
+use serde::Deserialize;
+use time::Duration;
+
+use super::{invitation_code::InvitationCode, members, name::normalised};
+use crate::{
+    app::App,
+    error::page::PageError,
+    form::{self, LineError, StrictForm},
+    page::{Page, PageFrame},
+    people::{field::FieldErrors, session::ConsoleSession},
+    portal::when,
+    register::typed::FieldError,
+};
+
+/// How long a code can be entered.
+const LIFETIME: Duration = Duration::days(7);
+/// Wrong entries that a code survives.
+const TRIES: i64 = 5;
+/// The longest name, in characters.
+const MOST_NAME: usize = 60;
+/// The longest licence number, in characters.
+const MOST_LICENCE_NUMBER: usize = 20;
+
+#[derive(Template)]
+#[template(path = "invitation-slip.html")]
+struct SlipPage {
+    page: PageFrame,
+    facility_name: String,
+    facility_id: String,
+    name: String,
+    code: String,
+    portal_origin: String,
+    expires_at: String,
+}
+
+/// Form of [`post`].
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InviteForm {
+    organisation: String,
+    pub(super) name: String,
+    pub(super) name_kana: String,
+    pub(super) role: String,
+    #[serde(default)]
+    pub(super) licence_number: String,
+}
+
+/// What the form amounts to.
+struct Invitee {
+    name: String,
+    name_kana: String,
+    licence_number: Option<String>,
+}
+
+impl InviteForm {
+    fn read(&self, page: &PageFrame) -> Result<Invitee, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let role = hc_role::known(&self.role).ok_or(FieldError::Choice);
+        let number = form::line_if_any(&normalised(&self.licence_number), MOST_LICENCE_NUMBER);
+        let read = (
+            errors.keep("name", name(&self.name), &page.text),
+            errors.keep("name_kana", name(&self.name_kana), &page.text),
+            errors.keep("role", role, &page.text),
+            errors.keep("licence_number", number, &page.text),
+        );
+        let (Some(name), Some(name_kana), Some(_), Some(number)) = read else {
+            return Err(errors);
+        };
+        Ok(Invitee { name, name_kana, licence_number: (!number.is_empty()).then_some(number) })
+    }
+}
+
+/// A name as it is compared with the one on the card. Judged as typed too: the normal form turns some
+/// invisible characters into others.
+fn name(typed: &str) -> Result<String, LineError> {
+    form::line(&normalised(&form::line(typed, MOST_NAME)?), MOST_NAME)
+}
+
+/// `POST /console/members/invitations`: the code is shown once, on a slip to be printed. A form that
+/// does not fit is the page again, with what was typed and what is wrong with it.
+///
+/// # Errors
+/// [`PageError`]: not an administrator of the facility, or the database does not answer.
+pub async fn post(
+    State(app): State<App>,
+    session: ConsoleSession,
+    page: PageFrame,
+    StrictForm(form): StrictForm<InviteForm>,
+) -> Result<Response, PageError> {
+    let (acting, facility_id) = members::acting(&session, Some(&form.organisation))?;
+    let invitee = match form.read(&page) {
+        Ok(invitee) => invitee,
+        Err(errors) => {
+            let page = session.frame(page.switching_at("/console/members"));
+            return members::show(&app, page, facility_id, None, form, errors).await;
+        }
+    };
+    let code =
+        InvitationCode::generate(app.random()).map_err(|error| PageError::internal(&error))?;
+    let now = app.now();
+    let expires_at = now + LIFETIME;
+    transaction!(app.store(), StoreError, |tx| {
+        let new = NewInvitation {
+            organisation_id: &facility_id,
+            code_hash: &code.hash(),
+            selector: code.selector(),
+            name: &invitee.name,
+            name_kana: &invitee.name_kana,
+            expected_role: &form.role,
+            licence_number: invitee.licence_number.as_deref(),
+            created_by: acting.person_id(),
+            created_at: now,
+            expires_at,
+            tries: TRIES,
+        };
+        let id = invitation::create(tx, new).await?;
+        let record = acting
+            .done("invitation.create", now)
+            .on("invitation", id)
+            .fact("expected_role", form.role.as_str())
+            .personal("name", &invitee.name);
+        Ok(Audited::new((), record))
+    })?;
+    let slip = SlipPage {
+        facility_name: members::facility_name(&app, &facility_id).await?,
+        expires_at: when::shown(expires_at, page.text.lang()),
+        page: session.frame(page),
+        facility_id,
+        name: invitee.name,
+        code: code.to_print().to_string(),
+        portal_origin: app.names().terminal.clone(),
+    };
+    Ok(Page(slip).into_response())
+}
