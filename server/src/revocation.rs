@@ -99,6 +99,13 @@ impl Measure {
     }
 }
 
+/// The reason of an event, as far as the facility it is about reads it: what a person wrote on the
+/// console, which says so beforehand. An operator's note at the command line is for the audit trail.
+#[must_use]
+pub fn told(person_id: Option<&str>, reason: String) -> Option<String> {
+    person_id.is_some().then_some(reason).filter(|reason| !reason.is_empty())
+}
+
 /// A decision.
 #[derive(Debug, Clone)]
 pub struct Order {
@@ -108,7 +115,7 @@ pub struct Order {
     pub measure: Measure,
     /// Since when key or holder were not to be relied on (RFC 5280 §5.3.2), if that is known.
     pub invalidity_at: Option<OffsetDateTime>,
-    /// Why, in words.
+    /// Why, in words for the audit trail: see [`told`].
     pub note: String,
     /// Who.
     pub actor: Actor,

@@ -45,6 +45,7 @@ members-gone-title = Nothing was done
 members-gone-text = It was done before, or it does not belong to this facility.
 members-gone-help = Open the list of members again and look at the present state.
 members-slip-title = Invitation code
+members-slip-also-open = Another invitation of the same name is open at this facility. If it is the same person, withdraw the older one in the list of members.
 members-slip-for = For { $name }
 members-slip-code = Invitation code
 members-slip-step-where = At a terminal of this facility, open { $address }/invitation.

@@ -45,6 +45,7 @@ members-gone-title = 処理できませんでした
 members-gone-text = すでに処理されているか、この施設のものではありません。
 members-gone-help = 所属者の一覧を開き直して、いまの状態を確認してください。
 members-slip-title = 招待コード
+members-slip-also-open = この施設には、同じ氏名の招待がほかにもあり、まだ使われていません。同じ方への二重の招待であれば、所属者の一覧で古いほうを取り消してください。
 members-slip-for = { $name } 様
 members-slip-code = 招待コード
 members-slip-step-where = この施設の端末で { $address }/invitation を開きます。

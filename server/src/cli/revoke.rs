@@ -156,7 +156,7 @@ struct Common {
     /// Since when key or holder were not to be relied on (RFC 3339)
     #[arg(long, value_name = "TIME", value_parser = rfc3339)]
     invalid_since: Option<OffsetDateTime>,
-    /// Why, for the audit trail; at most 200 characters
+    /// Why, for the audit trail, which the facility does not read; at most 200 characters
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, value_parser = note)]
     note: String,
     /// The answer as JSON

@@ -11,6 +11,6 @@ pub mod status;
 pub mod terminals;
 
 #[cfg(test)]
-mod scene;
+pub(crate) mod scene;
 #[cfg(test)]
 mod tests;

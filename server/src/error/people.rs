@@ -5,8 +5,8 @@ use sekisho_store::organisation::OrganisationStatus;
 
 use super::page::PageError;
 use crate::people::{
-    activation::ActivationError, first_use::FirstUseError, likeness::Likeness, link::LinkError,
-    role::RoleMissing, roles_page::RolesError, sign_in::SignInError, tries::Resting,
+    activation::ActivationError, first_use::FirstUseError, link::LinkError, role::RoleMissing,
+    roles_page::RolesError, sign_in::SignInError, tries::Resting,
 };
 
 impl From<RoleMissing> for PageError {
@@ -14,16 +14,25 @@ impl From<RoleMissing> for PageError {
         let refused = match &missing.at_inactive {
             None => Self::forbidden(),
             Some(inactive) => {
-                let text = match inactive.status {
-                    OrganisationStatus::Closed => "console-inactive-closed-text",
+                let closed = match inactive.status {
+                    OrganisationStatus::Closed => true,
                     OrganisationStatus::Approved
                     | OrganisationStatus::Active
-                    | OrganisationStatus::Suspended => "console-inactive-suspended-text",
+                    | OrganisationStatus::Suspended => false,
+                };
+                let text = match (closed, &inactive.reason) {
+                    (true, Some(_)) => "console-inactive-closed-text",
+                    (true, None) => "console-inactive-closed-untold",
+                    (false, Some(_)) => "console-inactive-suspended-text",
+                    (false, None) => "console-inactive-suspended-untold",
                 };
                 let (title, help) = ("console-inactive-title", "console-inactive-help");
-                Self::new(StatusCode::FORBIDDEN, title, text, help)
-                    .arg("facility", &inactive.organisation_id)
-                    .arg("reason", &inactive.reason)
+                let page = Self::new(StatusCode::FORBIDDEN, title, text, help)
+                    .arg("facility", &inactive.organisation_id);
+                match &inactive.reason {
+                    Some(reason) => page.arg("reason", reason),
+                    None => page,
+                }
             }
         };
         Self { role: Some(Box::new(missing)), ..refused }
@@ -125,26 +134,13 @@ impl From<ActivationError> for PageError {
             )
             .arg("seconds", seconds)
             .header(header::RETRY_AFTER, HeaderValue::from(seconds)),
-            ActivationError::Officer(Likeness::Person | Likeness::Mailbox) => refused(
-                StatusCode::FORBIDDEN,
-                "activate-officer-mailbox-text",
-                "activate-officer-mailbox-help",
-            ),
-            ActivationError::Officer(Likeness::Name) => refused(
-                StatusCode::FORBIDDEN,
-                "activate-officer-name-text",
-                "activate-officer-name-help",
-            ),
-            // Shown at its field; here only if the form's page itself could not be shown.
-            ActivationError::LoginNameTaken => refused(
-                StatusCode::CONFLICT,
-                "people-error-login-name-taken",
-                "activate-refused-help",
-            ),
             ActivationError::Store(error) => error.into(),
             ActivationError::Factors(_)
             | ActivationError::StoreFactors(_)
-            | ActivationError::Randomness(_) => Self::internal(&error),
+            | ActivationError::Randomness(_)
+            // Told on the form, at their fields.
+            | ActivationError::LoginNameTaken
+            | ActivationError::Officer(_) => Self::internal(&error),
         }
     }
 }

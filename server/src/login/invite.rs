@@ -15,7 +15,11 @@ use sekisho_store::{
 use serde::Deserialize;
 use time::Duration;
 
-use super::{invitation_code::InvitationCode, members, name::normalised};
+use super::{
+    invitation_code::InvitationCode,
+    members,
+    name::{normalised, same_name},
+};
 use crate::{
     app::App,
     error::page::PageError,
@@ -45,6 +49,8 @@ struct SlipPage {
     code: String,
     portal_origin: String,
     expires_at: String,
+    /// Another invitation of this name is open: sent twice, or two people.
+    also_open: bool,
 }
 
 /// Form of [`post`].
@@ -113,7 +119,10 @@ pub async fn post(
         InvitationCode::generate(app.random()).map_err(|error| PageError::internal(&error))?;
     let now = app.now();
     let expires_at = now + LIFETIME;
-    transaction!(app.store(), StoreError, |tx| {
+    let also_open = transaction!(app.store(), StoreError, |tx| {
+        let open = invitation::open(tx, &facility_id, members::MOST_ROWS).await?;
+        let also_open =
+            open.iter().any(|open| open.expires_at > now && same_name(&invitee.name, &open.name));
         let new = NewInvitation {
             organisation_id: &facility_id,
             code_hash: &code.hash(),
@@ -133,7 +142,7 @@ pub async fn post(
             .on("invitation", id)
             .fact("expected_role", form.role.as_str())
             .personal("name", &invitee.name);
-        Ok(Audited::new((), record))
+        Ok(Audited::new(also_open, record))
     })?;
     let slip = SlipPage {
         facility_name: members::facility_name(&app, &facility_id).await?,
@@ -143,6 +152,7 @@ pub async fn post(
         name: invitee.name,
         code: code.to_print().to_string(),
         portal_origin: app.names().terminal.clone(),
+        also_open,
     };
     Ok(Page(slip).into_response())
 }

@@ -37,7 +37,7 @@ use crate::{
 };
 
 /// The most rows of each list on the page.
-const MOST_ROWS: i64 = 1_000;
+pub(super) const MOST_ROWS: i64 = 1_000;
 
 /// The query of the page.
 #[derive(Deserialize)]

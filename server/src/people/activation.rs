@@ -290,7 +290,13 @@ pub async fn post_account(
                 .personal("name", &form.name)
                 .personal("email", &form.email);
             charge_and_record(&app, &address, entry).await?;
-            Err(ActivationError::Officer(likeness))
+            // The code is still good: somebody else, or another mailbox, can go on from here.
+            let (field, words) = match likeness {
+                Likeness::Person | Likeness::Mailbox => ("email", "activate-officer-mailbox"),
+                Likeness::Name => ("name", "activate-officer-name"),
+            };
+            errors.add(field, page.t(words));
+            show(&app, page, form, errors, StatusCode::FORBIDDEN).await
         }
         Err(error) => Err(error),
     }

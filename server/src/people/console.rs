@@ -96,7 +96,10 @@ pub async fn get(
         facilities.extend(card(&app, &page, id, None).await?);
     }
     for inactive in &session.inactive {
-        let halted = page.t1("console-facility-halted", "reason", &inactive.reason);
+        let halted = match &inactive.reason {
+            Some(reason) => page.t1("console-facility-halted", "reason", reason),
+            None => page.t("console-facility-halted-untold"),
+        };
         facilities.extend(card(&app, &page, &inactive.organisation_id, Some(halted)).await?);
     }
     let roles = session

@@ -176,8 +176,8 @@ pub struct Inactive {
     pub organisation_id: String,
     /// Suspended or closed.
     pub status: OrganisationStatus,
-    /// Why, in the words of whoever suspended or closed it.
-    pub reason: String,
+    /// Why, in the words of whoever suspended or closed it on the console.
+    pub reason: Option<String>,
 }
 
 #[cfg(test)]

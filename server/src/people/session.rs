@@ -20,6 +20,7 @@ use crate::{
     error::page::PageError,
     listener::Peer,
     page::PageFrame,
+    revocation,
 };
 
 /// The cookie of a console session; a portal session has another one, on another name.
@@ -209,9 +210,7 @@ async fn roles_of(
                     inactive.push(Inactive {
                         organisation_id: id.to_owned(),
                         status: last.status,
-                        // What somebody at the server's command line noted is for the audit trail;
-                        // only the console says beforehand that the facility reads it.
-                        reason: last.person_id.map(|_| last.reason).unwrap_or_default(),
+                        reason: revocation::told(last.person_id.as_deref(), last.reason),
                     });
                 }
             }

@@ -9,12 +9,15 @@ pub mod apply;
 pub mod approval;
 pub mod form;
 pub mod letter;
+mod letter_page;
 pub mod officer;
 pub mod organisation;
 pub mod prefecture;
 pub mod separation;
 pub mod typed;
 
+#[cfg(test)]
+mod organisation_tests;
 #[cfg(test)]
 mod separation_tests;
 #[cfg(test)]

@@ -14,28 +14,26 @@ use sekisho_store::{
     organisation_kind::CodeScheme,
 };
 use serde::Deserialize;
-use zeroize::Zeroizing;
 
 use super::{
     apply::{kind_name, status_name},
     approval,
     form::MOST_ADDRESS,
-    letter::Letter,
-    organisation as organisation_page, prefecture, separation,
-    typed::{self, FieldError},
+    letter_page, organisation as organisation_page, prefecture, separation, typed,
 };
 use crate::{
     app::App,
     catalogue::Text,
     error::page::PageError,
-    form::{self, LineError, PathId, StrictForm, StrictQuery},
+    form::{PathId, StrictForm, StrictQuery},
     page::{Page, PageFrame},
-    people::{role::Role, session::ConsoleSession},
+    people::{field::FieldErrors, role::Role, session::ConsoleSession},
     portal::when,
 };
 
 const PAGE_LENGTH: i64 = 50;
 const MOST_NOTE: usize = 2000;
+const MOST_SOURCE: usize = 200;
 
 /// Name of a code's scheme, in words.
 #[must_use]
@@ -154,10 +152,32 @@ struct DetailPage {
     /// A code stands in another open application: of both, one at most is approved.
     shared: bool,
     checked: bool,
-    postal_code: String,
-    postal_code_error: Option<String>,
-    address: String,
-    address_error: Option<String>,
+    typed: TypedForms,
+    errors: FieldErrors,
+}
+
+/// What was typed in the page's forms, to be put right.
+#[derive(Default)]
+struct TypedForms {
+    source: String,
+    note: String,
+    reason: String,
+    letter_postal_code: String,
+    letter_address: String,
+}
+
+/// The page again, with what was typed and what is wrong with it.
+async fn correct(
+    app: &App,
+    session: &ConsoleSession,
+    page: PageFrame,
+    id: &str,
+    typed: TypedForms,
+    errors: FieldErrors,
+) -> Result<Response, PageError> {
+    let page = page.switching_at(&path_of(id));
+    let body = DetailPage { typed, errors, ..detail_page(app, session, page, id).await? };
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, Page(body)).into_response())
 }
 
 async fn detail_page(
@@ -223,10 +243,8 @@ async fn detail_page(
         }),
         checked: found.status == application::ApplicationStatus::Checked,
         application: found,
-        postal_code: String::new(),
-        postal_code_error: None,
-        address: String::new(),
-        address_error: None,
+        typed: TypedForms::default(),
+        errors: FieldErrors::default(),
     })
 }
 
@@ -302,22 +320,27 @@ pub struct CheckForm {
 /// `POST /console/applications/{id}/checks`, fields `source` and `note`.
 ///
 /// # Errors
-/// [`PageError`]: refused, or the database does not answer.
+/// [`PageError`]: refused, or the database does not answer. A field that does not fit is the page
+/// again.
 pub async fn check(
     State(app): State<App>,
     session: ConsoleSession,
+    page: PageFrame,
     PathId(id): PathId,
     StrictForm(form): StrictForm<CheckForm>,
 ) -> Result<Response, PageError> {
     let acting = session.require(&Role::AccreditationOfficer)?;
-    let source = typed::line(&form.source, 200).map_err(|error| misfit("source", error))?;
+    let mut errors = FieldErrors::default();
+    let source = errors.keep("source", typed::line(&form.source, MOST_SOURCE), &page.text);
     let note = match form.note.trim() {
-        "" => source,
-        note => {
-            let note = typed::lines(note, MOST_NOTE).map_err(|error| misfit("note", error))?;
-            format!("{source}\n{note}")
-        }
+        "" => Ok(String::new()),
+        note => typed::lines(note, MOST_NOTE),
     };
+    let (Some(source), Some(note)) = (source, errors.keep("note", note, &page.text)) else {
+        let typed = TypedForms { source: form.source, note: form.note, ..TypedForms::default() };
+        return correct(&app, &session, page, &id, typed, errors).await;
+    };
+    let note = if note.is_empty() { source } else { format!("{source}\n{note}") };
     approval::record_check(&app, &acting, &id, &note).await?;
     Ok(Redirect::to(&path_of(&id)).into_response())
 }
@@ -332,25 +355,24 @@ pub struct RejectForm {
 /// `POST /console/applications/{id}/reject`, field `reason`.
 ///
 /// # Errors
-/// [`PageError`]: refused, or the database does not answer.
+/// [`PageError`]: refused, or the database does not answer. A reason that does not fit is the page
+/// again.
 pub async fn reject(
     State(app): State<App>,
     session: ConsoleSession,
+    page: PageFrame,
     PathId(id): PathId,
     StrictForm(form): StrictForm<RejectForm>,
 ) -> Result<Response, PageError> {
     let acting = session.require(&Role::AccreditationOfficer)?;
-    let reason = typed::lines(&form.reason, MOST_NOTE).map_err(|error| misfit("reason", error))?;
+    let mut errors = FieldErrors::default();
+    let reason = errors.keep("reason", typed::lines(&form.reason, MOST_NOTE), &page.text);
+    let Some(reason) = reason else {
+        let typed = TypedForms { reason: form.reason, ..TypedForms::default() };
+        return correct(&app, &session, page, &id, typed, errors).await;
+    };
     approval::reject(&app, &acting, &id, &reason).await?;
     Ok(Redirect::to(&path_of(&id)).into_response())
-}
-
-/// The browser holds these fields to their bounds; who gets past it reads which one is wrong.
-fn misfit(field: &'static str, error: FieldError) -> PageError {
-    match error {
-        FieldError::Line(LineError::Required) => form::FormError::Missing { field }.into(),
-        _ => form::FormError::Unfit { field: field.to_owned(), detail: String::new() }.into(),
-    }
 }
 
 /// The form of an approval: where the official register says that the organisation is.
@@ -374,69 +396,17 @@ pub async fn approve(
     StrictForm(form): StrictForm<ApproveForm>,
 ) -> Result<Response, PageError> {
     let acting = session.require(&Role::AccreditationOfficer)?;
+    let mut errors = FieldErrors::default();
     let postal_code = typed::postal_code(&form.letter_postal_code);
+    let postal_code = errors.keep("letter_postal_code", postal_code, &page.text);
     let address = typed::line(&form.letter_address, MOST_ADDRESS);
-    let (postal_code, address) = match (postal_code, address) {
-        (Ok(postal_code), Ok(address)) => (postal_code, address),
-        (postal_code, address) => {
-            let text = page.text.clone();
-            let words =
-                |outcome: Result<String, FieldError>| outcome.err().map(|error| error.words(&text));
-            let body = DetailPage {
-                postal_code: form.letter_postal_code,
-                postal_code_error: words(postal_code),
-                address: form.letter_address,
-                address_error: words(address),
-                ..detail_page(&app, &session, page.switching_at(&path_of(&id)), &id).await?
-            };
-            return Ok((StatusCode::UNPROCESSABLE_ENTITY, Page(body)).into_response());
-        }
+    let address = errors.keep("letter_address", address, &page.text);
+    let (Some(postal_code), Some(address)) = (postal_code, address) else {
+        let ApproveForm { letter_postal_code, letter_address } = form;
+        let typed = TypedForms { letter_postal_code, letter_address, ..TypedForms::default() };
+        return correct(&app, &session, page, &id, typed, errors).await;
     };
     let address = RegisteredAddress { postal_code: &postal_code, address: &address };
     let letter = approval::approve(&app, &acting, &id, address).await?;
-    letter_page(&app, &session, page, letter).await
-}
-
-#[derive(Template)]
-#[template(path = "register-letter.html")]
-struct LetterPage {
-    page: PageFrame,
-    organisation_id: String,
-    name: String,
-    postal_code: String,
-    address: String,
-    code: Zeroizing<String>,
-    activate_url: String,
-    further: bool,
-    dated: String,
-    expires_at: String,
-}
-
-/// The letter, to be printed.
-///
-/// # Errors
-/// [`PageError`]: the database does not answer.
-pub(super) async fn letter_page(
-    app: &App,
-    session: &ConsoleSession,
-    page: PageFrame,
-    letter: Letter,
-) -> Result<Response, PageError> {
-    let found = organisation::find(&mut app.store().read(), &letter.organisation_id)
-        .await?
-        .ok_or_else(PageError::not_found)?;
-    let lang = page.text.lang();
-    let body = LetterPage {
-        organisation_id: found.id,
-        name: found.name,
-        postal_code: found.postal_code,
-        address: found.address,
-        code: letter.code,
-        further: letter.further,
-        activate_url: format!("{}/activate", app.names().public),
-        dated: when::shown(app.now(), lang),
-        expires_at: when::shown(letter.expires_at, lang),
-        page: session.frame(page),
-    };
-    Ok(Page(body).into_response())
+    letter_page::answer(&app, &session, page, letter).await
 }

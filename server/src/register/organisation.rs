@@ -23,7 +23,8 @@ use super::{
     approval::{Refusal, RegisterError},
     form::{MOST_NAME, strictness},
     letter::{self, Purpose},
-    officer::{letter_page, scheme_name},
+    letter_page,
+    officer::scheme_name,
     typed::{self, FieldError},
 };
 use crate::{
@@ -255,7 +256,7 @@ pub async fn first_letter(
 ) -> Result<Response, PageError> {
     let acting = session.require(&Role::AccreditationOfficer)?;
     let letter = letter::issue(&app, &acting, &id, Purpose::First).await?;
-    letter_page(&app, &session, page, letter).await
+    letter_page::answer(&app, &session, page, letter).await
 }
 
 /// The form of a letter beside an administrator.
@@ -286,7 +287,7 @@ pub async fn further_letter(
         return correct(&app, &session, page, &id, typed, errors).await;
     };
     let letter = letter::issue(&app, &acting, &id, Purpose::Further { reason: &reason }).await?;
-    letter_page(&app, &session, page, letter).await
+    letter_page::answer(&app, &session, page, letter).await
 }
 
 /// The form of a change of name.

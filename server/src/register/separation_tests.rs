@@ -138,7 +138,13 @@ async fn whoever_examined_a_facility_cannot_activate_it_under_any_address_of_the
     ] {
         let refused = post_account(app, &with(&fields, "email", email)).await;
         assert_eq!(refused.status(), StatusCode::FORBIDDEN, "{email}");
-        assert!(text(refused).await.contains("審査した人は"));
+        let page = text(refused).await;
+        assert!(page.contains("審査した人は") && page.contains("id=\"email-error\""), "{page}");
+        // The form, as it was filled in, in either language.
+        for kept in ["nakamura", "中村　直樹", "ナカムラ　ナオキ", code.as_str(), "lang=en"]
+        {
+            assert!(page.contains(kept), "{kept}: {page}");
+        }
     }
     for email in ["officer\u{200b}@example.jp", "officer@example.jp\u{feff}", "-@-", "a@b"] {
         let refused = post_account(app, &with(&fields, "email", email)).await;
@@ -147,7 +153,8 @@ async fn whoever_examined_a_facility_cannot_activate_it_under_any_address_of_the
     for name in ["Ｏｆｆｉｃｅｒ", "officer（担当）"] {
         let namesake = post_account(app, &with(&fields, "name", name)).await;
         assert_eq!(namesake.status(), StatusCode::FORBIDDEN, "{name}");
-        assert!(text(namesake).await.contains("ほかの認定担当者"));
+        let page = text(namesake).await;
+        assert!(page.contains("ほかの認定担当者") && page.contains("id=\"name-error\""), "{page}");
     }
     assert_eq!(audited(app, "organisation.activate", "refused").await, 6);
     assert_eq!(administrators(app, &facility).await, Vec::<String>::new());
@@ -195,7 +202,7 @@ async fn a_letter_beside_an_administrator_needs_a_reason_and_tells_them() {
     assert_eq!(silent.status(), StatusCode::CONFLICT);
     assert!(text(silent).await.contains("理由を書いて"));
     let bare = further_letter(app, &facility, &officer, "").await;
-    assert_eq!(bare.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(bare.status(), StatusCode::UNPROCESSABLE_ENTITY);
     let (_, code) =
         read_letter(further_letter(app, &facility, &officer, "二人目の管理者").await).await;
     assert_eq!(audited(app, "organisation.issue_further_letter", "done").await, 1);

@@ -133,6 +133,15 @@ async fn an_application_is_checked_approved_and_its_letter_activates_the_facilit
     assert_eq!(early.status(), StatusCode::CONFLICT);
     assert_eq!(audited(app, "application.approve", "refused").await, 1);
 
+    let hidden = "source=厚生局\u{200b}の一覧&note=一致".to_owned();
+    let hidden = ask(app, "POST", &format!("{path}/checks"), cookie, hidden).await;
+    assert_eq!(hidden.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let hidden = text(hidden).await;
+    assert!(hidden.contains("source-error") && hidden.contains(">一致</textarea>"), "{hidden}");
+    let unsaid = "reason=%20".to_owned();
+    let unsaid = ask(app, "POST", &format!("{path}/reject"), cookie, unsaid).await;
+    assert_eq!(unsaid.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(text(unsaid).await.contains("reason-error"));
     let check = "source=厚生局の一覧&note=一致".to_owned();
     let checked = ask(app, "POST", &format!("{path}/checks"), cookie, check).await;
     assert_eq!(checked.status(), StatusCode::SEE_OTHER);
@@ -144,12 +153,18 @@ async fn an_application_is_checked_approved_and_its_letter_activates_the_facilit
     assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
     assert!(text(refused).await.contains(&format!("href=\"{path}?lang=en\"")));
 
-    let approved = ask(app, "POST", &format!("{path}/approve"), cookie, ADDRESS.into()).await;
+    let approve = format!("{path}/approve?lang=en");
+    let approved = ask(app, "POST", &approve, cookie, ADDRESS.into()).await;
     assert_eq!(approved.status(), StatusCode::OK);
     let letter = text(approved).await;
     let code = InvitationCode::parse(by_id(&letter, "activation-code")).unwrap();
     let facility = by_id(&letter, "facility-identifier").to_owned();
     assert!(letter.contains("東京都千代田区千代田1-1"));
+    // It goes to a facility in Japan, whatever language the officer's pages are in.
+    for said in ["御中</strong>", "利用開始のご案内", "Your activation code"] {
+        assert!(letter.contains(said), "{said}: {letter}");
+    }
+    assert!(letter.find("利用開始のご案内") < letter.rfind("Your activation code"));
 
     let again = ask(app, "POST", &format!("{path}/approve"), cookie, ADDRESS.into()).await;
     assert_eq!(again.status(), StatusCode::CONFLICT);

@@ -5,6 +5,8 @@ use time::{Duration, OffsetDateTime};
 use super::*;
 use crate::{
     app::App,
+    console::scene::{send, signed_in},
+    people::role::Role,
     testing::{self, TestTerminal},
 };
 
@@ -194,4 +196,32 @@ async fn what_makes_no_sense_is_refused_and_changes_nothing() {
     }
     assert_eq!(status(&test.app, &device).await, Status::Good);
     assert!(acts(&test.app).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_operators_note_is_not_shown_to_the_facility() {
+    const ADMINISTRATOR: &str = "administrator-of-a-held-facilityAAAAAAAAAAA";
+    let test = testing::app().await;
+    let app = &test.app;
+    let inside = testing::terminal(app, 1).await;
+    let id = inside.organisation_id.clone();
+    signed_in(app, "管理", &[Role::FacilityAdministrator(id.clone())], ADMINISTRATOR).await;
+    let facility = order(app, Target::Facility(id.clone()), Measure::Hold);
+    carry_out(app.store(), &facility).await.unwrap();
+    let home = send(app, "GET", "/console", ADMINISTRATOR, "").await;
+    assert!(home.text.contains("断られます"), "{}", home.text);
+    let refused = send(app, "GET", "/console/terminals", ADMINISTRATOR, "").await;
+    assert!(refused.text.contains("利用停止中"), "{}", refused.text);
+    for page in [home, refused] {
+        assert!(!page.text.contains("盗難") && !page.text.contains("理由"), "{}", page.text);
+    }
+    let release = order(app, Target::Facility(id), Measure::Release);
+    carry_out(app.store(), &release).await.unwrap();
+    let lost = Measure::Revoke(RevocationReason::KeyCompromise);
+    let terminal = order(app, Target::Terminal(inside.terminal_id.clone()), lost);
+    carry_out(app.store(), &terminal).await.unwrap();
+    let path = format!("/console/terminals/{}", inside.terminal_id);
+    let shown = send(app, "GET", &path, ADMINISTRATOR, "").await;
+    assert!(shown.text.contains("失効") && !shown.text.contains("盗難"), "{}", shown.text);
+    assert_eq!(acts(app).await.iter().filter(|act| act.contains("盗難")).count(), 3);
 }

@@ -90,7 +90,7 @@ pub enum Entered {
         id: String,
     },
     /// No invitation has this code. It cost each invitation of this facility with the same first
-    /// group a try.
+    /// group a try, but for one that this browser holds.
     Unknown,
 }
 

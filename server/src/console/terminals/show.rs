@@ -16,6 +16,7 @@ use crate::{
     form::{PathId, StrictQuery},
     page::{Page, PageFrame},
     people::session::ConsoleSession,
+    revocation,
 };
 
 /// Events and certificates shown.
@@ -118,7 +119,7 @@ pub async fn get(
         .map(|event| EventRow {
             at: local(event.at),
             what: page.t(event_key(&event.kind)),
-            reason: event.reason,
+            reason: revocation::told(event.person_id.as_deref(), event.reason).unwrap_or_default(),
         })
         .collect();
     let facility = facility_name(&mut reader, &terminal.organisation_id).await?;

@@ -104,6 +104,40 @@ async fn an_invited_physician_logs_in_and_is_ended_with_their_sessions() {
 }
 
 #[tokio::test]
+async fn an_invitation_that_does_not_fit_comes_back_with_what_was_typed() {
+    let test = instance().await;
+    let desk = desk(&test, 1).await;
+    let admin = administrator(&test, &desk.terminal.organisation_id).await;
+    for hidden in ['\u{200b}', '\u{202e}', '\u{ad}', '\u{2060}', '\u{e0041}', '\u{ffa0}'] {
+        let name = format!("山田{hidden}太郎");
+        let form = Some(invite_form(&desk, &name));
+        let page = send(&test, &admin, "/console/members/invitations?lang=ja", form).await;
+        assert_eq!(page.status, 422, "{hidden:?}");
+        assert!(page.text.contains("id=\"name-error\""), "{hidden:?}: {}", page.text);
+        assert!(page.text.contains("目に見えない文字"), "{}", page.text);
+        let typed = format!("value=\"{name}\"");
+        assert!(page.text.contains(&typed) && page.text.contains("ヤマダ タロウ"), "{}", page.text);
+        assert!(page.text.contains("value=\"Medical Doctor\" selected"), "{}", page.text);
+    }
+    assert_eq!(count(&test, "SELECT COUNT(*) FROM invitation").await, 0);
+}
+
+#[tokio::test]
+async fn a_second_invitation_of_one_name_is_told_of_the_open_one() {
+    let test = instance().await;
+    let desk = desk(&test, 1).await;
+    let admin = administrator(&test, &desk.terminal.organisation_id).await;
+    let mut slips = Vec::new();
+    for name in ["山田 太郎", "山田　太郎", "鈴木 花子"] {
+        let form = Some(invite_form(&desk, name));
+        let slip = send(&test, &admin, "/console/members/invitations?lang=ja", form).await;
+        assert_eq!(slip.status, 200, "{}", slip.text);
+        slips.push(slip.text.contains("id=\"also-open\""));
+    }
+    assert_eq!(slips, [false, true, false]);
+}
+
+#[tokio::test]
 async fn a_claim_is_shown_side_by_side_and_accepting_it_starts_the_membership() {
     let test = instance().await;
     let mut desk = desk(&test, 1).await;
@@ -158,11 +192,11 @@ async fn names_roles_and_policies_out_of_bounds_are_refused() {
     for name in ["", "　", &"山".repeat(61)] {
         let form = Some(invite_form(&desk, name));
         let answered = send(&test, &admin, "/console/members/invitations", form).await;
-        assert_eq!(answered.status, 400, "{name}");
+        assert_eq!(answered.status, 422, "{name}");
     }
     let form = invite_form(&desk, "山田 太郎").replace("Medical+Doctor", "Wizard");
     let answered = send(&test, &admin, "/console/members/invitations", Some(form)).await;
-    assert_eq!(answered.status, 400);
+    assert_eq!(answered.status, 422);
     let organisation = &desk.terminal.organisation_id;
     for (policy, status) in [("never", 400), ("keep", 303)] {
         let form = Some(format!("organisation={organisation}&policy={policy}"));

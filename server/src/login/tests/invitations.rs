@@ -124,6 +124,23 @@ async fn a_wrong_code_is_refused_and_five_of_them_close_the_invitation() {
 }
 
 #[tokio::test]
+async fn wrong_codes_do_not_end_an_invitation_that_this_desk_was_given() {
+    let test = instance().await;
+    let mut desk = desk(&test, 1).await;
+    let code = desk.invite(&test, "山田 太郎", "Medical Doctor").await;
+    desk.get(&test, "/invitation").await;
+    assert_eq!(desk.post_form(&test, "/invitation", &format!("code={code}")).await.status, 303);
+    let wrong = format!("{}-0000-0000-0000-0000", &code[..4]);
+    for _ in 0..5 {
+        let answered = desk.post_form(&test, "/invitation", &format!("code={wrong}")).await;
+        assert_eq!(answered.status, 403);
+    }
+    assert_eq!(count(&test, "SELECT tries_left FROM invitation").await, 5);
+    assert_eq!(desk.login(&test, &physician(), true).await.status, 200);
+    assert_eq!(count(&test, "SELECT COUNT(*) FROM membership").await, 1);
+}
+
+#[tokio::test]
 async fn an_unknown_role_is_kept_verbatim_and_authorises_nothing() {
     let test = instance().await;
     let mut desk = desk(&test, 1).await;

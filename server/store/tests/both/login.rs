@@ -24,6 +24,7 @@ on_both! { prepared:
     an_unknown_nonce_is_told_from_a_replayed_one
     an_invitation_is_redeemed_by_exactly_one_of_many
     five_mistyped_codes_close_an_invitation
+    mistyped_codes_neither_end_a_hold_nor_count_where_it_is
     a_code_at_another_facility_is_refused_and_costs_a_try
     expired_withdrawn_and_unheld_invitations_are_not_redeemed
     a_claim_is_decided_once_and_only_by_its_own_facility
@@ -219,6 +220,31 @@ async fn five_mistyped_codes_close_an_invitation(databases: Databases) {
     assert_eq!(enter(&databases.one, &CODE, FACILITY, NOW).await, Entered::Overused { id });
     let mut reader = databases.one.read();
     assert_eq!(invitation::held(&mut reader, &BROWSER, FACILITY, NOW).await.unwrap(), None);
+}
+
+async fn mistyped_codes_neither_end_a_hold_nor_count_where_it_is(databases: Databases) {
+    let id = invite(&databases.one, NOW + Duration::days(7)).await;
+    assert!(matches!(enter(&databases.one, &CODE, FACILITY, NOW).await, Entered::Held(_)));
+    let tries = async || {
+        let open = invitation::open(&mut databases.one.read(), FACILITY, 9).await.unwrap();
+        open[0].tries_left
+    };
+    assert_eq!(enter(&databases.one, &[8; 32], FACILITY, NOW).await, Entered::Unknown);
+    assert_eq!(tries().await, 5);
+    // Elsewhere they count, and close the code; the hold lasts.
+    for _ in 0..6 {
+        change!(databases.one, |tx| {
+            invitation::enter(tx, &[8; 32], "ABCD", FACILITY, &[1; 32], NOW, NOW).await?
+        });
+    }
+    assert_eq!(tries().await, 0);
+    let person_id = card_holder(&databases.one).await;
+    let held = invitation::held(&mut databases.one.read(), &BROWSER, FACILITY, NOW).await.unwrap();
+    assert_eq!(held.unwrap().id, id);
+    let redeemed = change!(databases.one, |tx| {
+        invitation::redeem(tx, &id, FACILITY, &BROWSER, &person_id, NOW).await?
+    });
+    assert_eq!(redeemed.unwrap().id, id);
 }
 
 async fn a_code_at_another_facility_is_refused_and_costs_a_try(databases: Databases) {
