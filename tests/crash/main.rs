@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use sekisho_output::{remark, say};
 use sekisho_tests::crash::{Fault, run};
 
 /// Crash an instance at random points, as often as one likes, and look at what is left of it
@@ -58,32 +59,37 @@ impl Choice {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Arguments { fault, rounds, seed } = Arguments::parse();
+    match crash(Arguments::parse()).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            remark(&format!("crash: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether everything held.
+async fn crash(Arguments { fault, rounds, seed }: Arguments) -> anyhow::Result<bool> {
     let seed = seed.unwrap_or_else(|| u64::from(std::process::id()) << 32 | u64::from(rounds));
     let mut holds = true;
     for fault in fault.faults() {
-        println!("{fault:?}: {rounds} rounds, seed {seed}");
-        let report = match run(fault, rounds, seed).await {
-            Ok(report) => report,
-            Err(error) => {
-                eprintln!("crash: {error:#}");
-                return ExitCode::FAILURE;
-            }
-        };
-        println!(
+        say(&format!("{fault:?}: {rounds} rounds, seed {seed}\n"))?;
+        let report = run(fault, rounds, seed).await?;
+        say(&format!(
             "  {} rounds: {} certificates, {} revocations, {} acts of an operator, {} requests \
-             without an answer, list {}",
+             without an answer, list {}\n",
             report.rounds,
             report.issued,
             report.revoked,
             report.acts,
             report.unanswered,
             report.crl_number
-        );
+        ))?;
         for violation in &report.violations {
-            println!("  VIOLATION: {violation}");
+            say(&format!("  VIOLATION: {violation}\n"))?;
             holds = false;
         }
     }
-    if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    Ok(holds)
 }

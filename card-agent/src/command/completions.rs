@@ -1,5 +1,6 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
+use sekisho_output::say;
 
 use super::{Arguments, Failure};
 
@@ -16,7 +17,9 @@ pub struct Completions {
 impl Completions {
     pub(super) fn execute(self) -> Result<(), Failure> {
         let mut command = Arguments::command();
-        clap_complete::generate(self.shell, &mut command, "sekisho-agent", &mut std::io::stdout());
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut command, "sekisho-agent", &mut script);
+        say(&String::from_utf8_lossy(&script))?;
         Ok(())
     }
 }

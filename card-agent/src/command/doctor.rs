@@ -1,4 +1,5 @@
 use clap::Args;
+use sekisho_output::say;
 use sekisho_protocol::door;
 
 use super::{Failure, refused};
@@ -22,13 +23,13 @@ impl Doctor {
     pub(super) async fn execute(self, place: &Place) -> Result<(), Failure> {
         let mut faults = 0;
         let mut tell = |subject: &str, finding: Result<String, String>| match finding {
-            Ok(text) => println!("ok     {subject}: {text}"),
+            Ok(text) => say(&format!("ok     {subject}: {text}\n")),
             Err(text) => {
                 faults += 1;
-                println!("FAULT  {subject}: {text}");
+                say(&format!("FAULT  {subject}: {text}\n"))
             }
         };
-        tell("enrolment", place.trust().map(|t| t.terminal.id).map_err(|e| e.to_string()));
+        tell("enrolment", place.trust().map(|t| t.terminal.id).map_err(|e| e.to_string()))?;
         tell(
             "server",
             match FileKey::load(&place.key()) {
@@ -41,7 +42,7 @@ impl Doctor {
                 },
                 Err(error) => Err(error.to_string()),
             },
-        );
+        )?;
         tell(
             "port",
             match platform::foreign_listener(self.port) {
@@ -51,7 +52,7 @@ impl Doctor {
                 )),
                 None => Ok(format!("{} is not taken by another user", self.port)),
             },
-        );
+        )?;
         tell(
             "readers",
             match PcscReaders.slots() {
@@ -61,7 +62,7 @@ impl Doctor {
                 }
                 Err(error) => Err(error.to_string()),
             },
-        );
+        )?;
         match faults {
             0 => Ok(()),
             _ => Err(refused(anyhow::anyhow!("{faults} faults"))),

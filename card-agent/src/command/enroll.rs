@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use secrecy::SecretString;
+use sekisho_output::say;
 use url::Url;
 
 use super::{Failure, local, refused};
@@ -50,11 +51,14 @@ impl Enroll {
             let key = FileKey::load(&place.key())?;
             nss::import(&place, &key, folder).map_err(local)?;
         }
-        println!("{}: {} ({})", trust.facility.name, trust.terminal.name, trust.terminal.id);
-        println!("Enrolled. Next, once as root, the browser's settings:");
-        println!("  {}", policy_line(&place.folder));
-        println!("and at each login of this PC's user:");
-        println!("  sekisho-agent run");
+        say(&format!(
+            "{}: {} ({})\nEnrolled. Next, once as root, the browser's settings:\n  {}\n\
+             and at each login of this PC's user:\n  sekisho-agent run\n",
+            trust.facility.name,
+            trust.terminal.name,
+            trust.terminal.id,
+            policy_line(&place.folder)
+        ))?;
         Ok(())
     }
 }

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use sekisho_output::{OutputError, remark};
 
 use crate::terminal::place::{Place, PlaceError};
 
@@ -62,6 +63,12 @@ impl From<PlaceError> for Failure {
     }
 }
 
+impl From<OutputError> for Failure {
+    fn from(error: OutputError) -> Self {
+        Self::Local(error.into())
+    }
+}
+
 fn local(error: impl Into<anyhow::Error>) -> Failure {
     Failure::Local(error.into())
 }
@@ -88,6 +95,6 @@ pub async fn main(arguments: Arguments) -> ExitCode {
         Err(Failure::Refused(error)) => (1, error),
         Err(Failure::Local(error)) => (3, error),
     };
-    eprintln!("sekisho-agent: {error:#}");
+    remark(&format!("sekisho-agent: {error:#}"));
     ExitCode::from(code)
 }

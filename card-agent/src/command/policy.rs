@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 use const_oid::db::rfc4519::COMMON_NAME;
 use der::Decode;
+use sekisho_output::say;
 use sekisho_pki::encoding::name::only_text;
 use x509_cert::Certificate;
 
@@ -29,10 +30,7 @@ impl Policy {
         let text = format!("{:#}\n", chromium(&trust, issuer.as_deref()));
         match self.write {
             Some(path) => Ok(write_public(&path, text.as_bytes())?),
-            None => {
-                print!("{text}");
-                Ok(())
-            }
+            None => Ok(say(&text)?),
         }
     }
 }

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use sekisho_output::say;
 
 use super::{Failure, local};
 use crate::terminal::key::FileKey;
@@ -23,7 +24,7 @@ impl Renew {
             let key = FileKey::load(&place.key())?;
             nss::import(place, &key, folder).map_err(local)?;
         }
-        println!("Renewed.");
+        say("Renewed.\n")?;
         Ok(())
     }
 }

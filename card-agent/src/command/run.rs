@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicI64;
 
 use anyhow::Context;
 use clap::Args;
+use sekisho_output::{remark, say};
 use sekisho_protocol::{Sha256Digest, door};
 use time::OffsetDateTime;
 use tokio::sync::watch;
@@ -62,15 +63,15 @@ impl Run {
         let readers: Arc<dyn Readers> = if self.software_card.is_empty() {
             Arc::new(PcscReaders)
         } else {
-            eprintln!("DEMONSTRATION: software cards; their keys lie in files.");
+            remark("DEMONSTRATION: software cards; their keys lie in files.");
             Arc::new(SoftwareReaders::new(self.software_card))
         };
         let pin: Arc<dyn PinEntry> = match self.pin_file {
             Some(path) => {
-                eprintln!(
+                remark(&format!(
                     "DEMONSTRATION: the PIN comes from {}, not from a person.",
                     path.display()
-                );
+                ));
                 Arc::new(PinFile(path))
             }
             None => Arc::new(Pinentry { program: self.pinentry }),
@@ -106,7 +107,8 @@ impl Run {
         // Before anybody hears that we are ready: a signal sent then must already find us listening.
         let stop_asked = stop_signal().map_err(local)?;
         let serving = tokio::spawn(http::serve(agent, listeners, port, stopping));
-        println!("ready on port {port}");
+        // Whoever started us may not read; that must not stop the logins of this PC.
+        let _ = say(&format!("ready on port {port}\n"));
         stop_asked.await;
         stop.send_replace(true);
         let _ = serving.await;

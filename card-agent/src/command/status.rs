@@ -1,5 +1,6 @@
 use clap::Args;
 use der::Decode;
+use sekisho_output::say;
 use x509_cert::Certificate;
 
 use super::{Failure, local};
@@ -26,13 +27,21 @@ impl Status {
                 "portals": trust.portal_origins,
                 "not_after": not_after,
             });
-            println!("{value:#}");
+            say(&format!("{value:#}\n"))?;
         } else {
-            println!("facility     {} ({})", trust.facility.name, trust.facility.id);
-            println!("terminal     {} ({})", trust.terminal.name, trust.terminal.id);
-            println!("server       {}", enrolment.server);
-            println!("portals      {}", trust.portal_origins.join(" "));
-            println!("certificate  until {not_after}");
+            say(&format!(
+                "facility     {} ({})\n\
+                 terminal     {} ({})\n\
+                 server       {}\n\
+                 portals      {}\n\
+                 certificate  until {not_after}\n",
+                trust.facility.name,
+                trust.facility.id,
+                trust.terminal.name,
+                trust.terminal.id,
+                enrolment.server,
+                trust.portal_origins.join(" ")
+            ))?;
         }
         Ok(())
     }

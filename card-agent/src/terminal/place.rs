@@ -13,7 +13,7 @@ use crate::platform;
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
     /// A file.
-    #[error("{path}")]
+    #[error("{path} cannot be read or written")]
     File {
         /// Which.
         path: String,

@@ -1,11 +1,12 @@
 //! `sekisho administrator link DIR` and `sekisho administrator add DIR LOGIN-NAME`.
 
 use sekisho_key::SystemRandomness;
+use sekisho_output::show;
 use sekisho_store::Store;
 use serde_json::{Value as Json, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Exit, Failure, InstanceFolder, runtime, say};
+use super::{Exit, Failure, InstanceFolder, runtime};
 use crate::{
     config::Config,
     instance::{self, Folder},
@@ -86,21 +87,19 @@ impl Administrator {
                 user: &user,
                 machine: &machine,
             };
-            let (link, login_name) = match &self.command {
+            let origin = public_origin(&Folder::new(&instance.dir), &config);
+            let show: administrator::Show<'_> =
+                &|link, login_name| show(&told(link, login_name, &origin, *json));
+            match &self.command {
                 Command::Link(asked) => {
-                    administrator::issue_link(&host, asked.login_name.as_deref()).await?
+                    administrator::issue_link(&host, asked.login_name.as_deref(), show).await?;
                 }
                 Command::Add(asked) => {
                     let name = asked.name.as_deref().unwrap_or(&asked.login_name);
-                    (
-                        administrator::add(&host, &asked.login_name, name).await?,
-                        asked.login_name.clone(),
-                    )
+                    administrator::add(&host, &asked.login_name, name, show).await?;
                 }
-            };
+            }
             store.close().await;
-            let origin = public_origin(&Folder::new(&instance.dir), &config);
-            say(&told(&link, &login_name, &origin, *json)?)?;
             Ok(Exit::Done)
         })
     }
@@ -119,7 +118,7 @@ fn public_origin(folder: &Folder, config: &Config) -> String {
     }
 }
 
-fn told(link: &OneTimeLink, login_name: &str, origin: &str, json: bool) -> Result<String, Failure> {
+fn told(link: &OneTimeLink, login_name: &str, origin: &str, json: bool) -> String {
     let address = link.address(origin);
     let until = link.expires_at();
     if json {
@@ -128,10 +127,11 @@ fn told(link: &OneTimeLink, login_name: &str, origin: &str, json: bool) -> Resul
             "first_use_link": *address,
             "link_expires_at": until.unix_timestamp(),
         });
-        return Ok(format!("{answer}\n"));
+        return format!("{answer}\n");
     }
-    let until = until.replace_nanosecond(0)?.format(&Rfc3339)?;
-    Ok(format!(
+    let until = until.replace_nanosecond(0).ok().and_then(|until| until.format(&Rfc3339).ok());
+    let until = until.unwrap_or_default();
+    format!(
         "Before {until}, as {login_name}, open this link once and set a password and a
 one-time-password generator:
 
@@ -140,5 +140,5 @@ one-time-password generator:
 It is shown here and nowhere else. Earlier unused links of {login_name} do not work any more.
 ",
         *address
-    ))
+    )
 }

@@ -1,13 +1,14 @@
 //! `sekisho audit list DIR`, `sekisho audit head DIR` and `sekisho audit verify DIR`.
 
 use anyhow::Context;
+use sekisho_output::{list, remark, say};
 use sekisho_pki::national::facility_identifier::FacilityIdentifier;
 use sekisho_protocol::jwk::JwkSet;
 use sekisho_store::{Store, audit};
 use serde_json::{Value as Json, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Exit, Failure, InstanceFolder, runtime, say};
+use super::{Exit, Failure, InstanceFolder, runtime};
 use crate::{
     audit::{form, verify, witness},
     config::Config,
@@ -129,7 +130,8 @@ impl List {
                         form["personal"][&field.field] = json!(field.value);
                     }
                 }
-                if !emit(&if self.json { form.to_string() } else { line(&form) }) {
+                let line = if self.json { form.to_string() } else { line(&form) };
+                if !list(&format!("{line}\n"))? {
                     return Ok(Exit::Done);
                 }
             }
@@ -137,12 +139,6 @@ impl List {
         store.close().await;
         Ok(Exit::Done)
     }
-}
-
-/// Writes a line; `false` when nobody reads any more, as in `… | head`.
-fn emit(line: &str) -> bool {
-    use std::io::Write;
-    writeln!(std::io::stdout().lock(), "{line}").is_ok()
 }
 
 /// Reading personal fields is an act of its own.
@@ -202,7 +198,10 @@ impl Head {
         let mut text = String::new();
         for head in &heads {
             let Ok(claims) = witness::read(head, &keys) else {
-                eprintln!("sekisho: a head in {} is not signed by this instance", folder.display());
+                remark(&format!(
+                    "sekisho: a head in {} is not signed by this instance",
+                    folder.display()
+                ));
                 return Ok(Exit::DoesNotHold);
             };
             let signed_at = OffsetDateTime::from_unix_timestamp(claims.iat)?.format(&Rfc3339)?;

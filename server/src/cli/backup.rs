@@ -1,15 +1,17 @@
 //! `sekisho backup DIR --to FILE`.
 
-use std::path::PathBuf;
+use std::{io::Write, path::PathBuf};
 
 use secrecy::ExposeSecret;
 use sekisho_key::SystemRandomness;
+use sekisho_output::{remark, say};
 use time::OffsetDateTime;
 
-use super::{Exit, Failure, InstanceFolder, runtime, say, secret_file};
+use super::{Exit, Failure, InstanceFolder, runtime, secret_file};
 use crate::{
-    backup::{Lock, Step, take},
+    backup::{Lock, Step, Taken, take},
     config::Config,
+    error::page::Chain,
     instance::human_passphrase,
 };
 
@@ -57,28 +59,47 @@ impl Backup {
             OffsetDateTime::now_utc(),
             tell,
         ))?;
+        if let Err(failure) = self.tell_made(&taken, drawn.as_ref()) {
+            // A file that exists says that the backup was made and can be opened.
+            std::fs::remove_file(&self.to).map_err(|error| {
+                format!("{}; cannot remove {}: {error}", Chain(&*failure), self.to.display())
+            })?;
+            let removed = format!("{}; {} was removed", Chain(&*failure), self.to.display());
+            return Err(removed.into());
+        }
+        Ok(Exit::Done)
+    }
+
+    /// Tells of the file, and first of all its passphrase where that was drawn here.
+    fn tell_made(
+        &self,
+        taken: &Taken,
+        drawn: Option<&secrecy::SecretString>,
+    ) -> Result<(), Failure> {
+        if let Some(drawn) = drawn {
+            writeln!(
+                std::io::stderr(),
+                "Its passphrase, which nothing remembers: {}\nWrite it down now.",
+                drawn.expose_secret()
+            )
+            .map_err(|error| format!("cannot show the passphrase on standard error: {error}"))?;
+        }
         let manifest = &taken.manifest;
         if self.json {
             say(&format!("{:#}\n", serde_json::to_value(manifest)?))?;
-        } else {
-            say(&format!(
-                "{}: {} files of {}, {} octets encrypted\n",
-                self.to.display(),
-                manifest.files.len(),
-                manifest.made_at,
-                taken.octets
-            ))?;
-            if let Some(socket) = Config::read(&self.instance.dir)?.signer_socket() {
-                say(&without_keys(socket))?;
-            }
+            return Ok(());
         }
-        if let Some(drawn) = drawn {
-            eprintln!(
-                "Its passphrase, which nothing remembers: {}\nWrite it down now.",
-                drawn.expose_secret()
-            );
+        say(&format!(
+            "{}: {} files of {}, {} octets encrypted\n",
+            self.to.display(),
+            manifest.files.len(),
+            manifest.made_at,
+            taken.octets
+        ))?;
+        if let Some(socket) = Config::read(&self.instance.dir)?.signer_socket() {
+            say(&without_keys(socket))?;
         }
-        Ok(Exit::Done)
+        Ok(())
     }
 
     fn lock(&self) -> Result<(Lock, Option<secrecy::SecretString>), Failure> {
@@ -113,5 +134,5 @@ pub(super) fn tell(step: Step) {
         Step::Unpack => "decrypting and checking every file",
         Step::Fill => "filling the database",
     };
-    eprintln!("{doing} …");
+    remark(&format!("{doing} …"));
 }

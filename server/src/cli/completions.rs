@@ -2,8 +2,9 @@
 
 use clap::CommandFactory;
 use clap_complete::Shell;
+use sekisho_output::say;
 
-use super::{Exit, Failure, say};
+use super::{Exit, Failure};
 
 /// Print a completion script for a shell
 #[derive(Debug, clap::Args)]

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Instant};
 
 use anyhow::Context;
+use sekisho_output::{remark, say};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Exit, Failure, runtime};
@@ -47,32 +48,32 @@ impl Demo {
         };
         let runtime = runtime()?;
         let exit = if self.check {
-            runtime.block_on(self.walk(&folder))
+            runtime.block_on(self.walk(&folder))?
         } else {
-            runtime.block_on(open(&folder))?;
+            runtime.block_on(open(&folder, self.keep.is_some()))?;
             Exit::Done
         };
         if self.keep.is_some() {
             let kept = kept(&folder);
             // Beside a report for machines it is a remark.
-            if self.json { eprintln!("{kept}") } else { println!("{kept}") }
+            if self.json { remark(&kept) } else { say(&format!("{kept}\n"))? }
         }
         Ok(exit)
     }
 
-    async fn walk(&self, folder: &std::path::Path) -> Exit {
+    async fn walk(&self, folder: &std::path::Path) -> Result<Exit, Failure> {
         let begun = Instant::now();
         let mut report = Report::new(self.json);
         let outcome = check::run(folder, &mut report).await;
-        if self.json {
-            println!("{:#}", report.to_json(begun.elapsed()));
+        say(&if self.json {
+            format!("{:#}\n", report.to_json(begun.elapsed()))
         } else {
-            println!("{}", report.closing(begun.elapsed()));
-        }
+            format!("{}\n", report.closing(begun.elapsed()))
+        })?;
         if let (Err(error), false) = (&outcome, report.reported_failure()) {
-            eprintln!("sekisho: {error:#}");
+            remark(&format!("sekisho: {error:#}"));
         }
-        if outcome.is_ok() && report.held() { Exit::Done } else { Exit::Failed }
+        Ok(if outcome.is_ok() && report.held() { Exit::Done } else { Exit::Failed })
     }
 }
 
@@ -86,8 +87,8 @@ fn kept(folder: &std::path::Path) -> String {
     )
 }
 
-async fn open(folder: &std::path::Path) -> anyhow::Result<()> {
-    println!("Setting up; this takes a few seconds …");
+async fn open(folder: &std::path::Path, keep: bool) -> anyhow::Result<()> {
+    say("Setting up; this takes a few seconds …\n")?;
     let mut report = Report::new(true);
     let scene = Scene::build(folder, &mut report).await?;
     scene.admit_everybody().await?;
@@ -99,47 +100,51 @@ async fn open(folder: &std::path::Path) -> anyhow::Result<()> {
     scene.cards.insert(CARD_HOLDERS[0].key)?;
     desk.desk.type_pin(CARD_HOLDERS[0].pin)?;
 
-    println!("\nPortal (terminal {} of {}):", FACILITIES[0].terminal, FACILITIES[0].name);
-    println!("    {}/", scene.stage.origins.terminal);
-    println!(
-        "Console of administrators and officers, password {}:",
+    say(&format!("\nPortal (terminal {} of {}):\n", FACILITIES[0].terminal, FACILITIES[0].name))?;
+    say(&format!("    {}/\n", scene.stage.origins.terminal))?;
+    say(&format!(
+        "Console of administrators and officers, password {}:\n",
         crate::demo::console::PASSWORD
-    );
-    println!("    {}/console", scene.stage.origins.public);
+    ))?;
+    say(&format!("    {}/console\n", scene.stage.origins.public))?;
     for user in [&scene.operators.administrator, &scene.operators.officer] {
-        println!("    {:<14} one-time-password secret {}", user.login_name, user.secret_text()?);
+        say(&format!(
+            "    {:<14} one-time-password secret {}\n",
+            user.login_name,
+            user.secret_text()?
+        ))?;
     }
     for accredited in &scene.facilities {
         let (facility, user) = (&accredited.facility, &accredited.administrator);
-        println!(
-            "    {:<14} one-time-password secret {}, of {} ({}, {}: {})",
+        say(&format!(
+            "    {:<14} one-time-password secret {}, of {} ({}, {}: {})\n",
             user.login_name,
             user.secret_text()?,
             facility.name,
             facility.kind_name,
             accredited.identifier,
             facility.terminal
-        );
+        ))?;
     }
-    println!("Services:");
+    say("Services:\n")?;
     for service in &services {
-        println!("    {:<40} {}", service.origin, service.name);
+        say(&format!("    {:<40} {}\n", service.origin, service.name))?;
     }
-    println!("Cards (put one in: touch CARD/inserted; take it out: rm CARD/inserted):");
+    say("Cards (put one in: touch CARD/inserted; take it out: rm CARD/inserted):\n")?;
     for holder in CARD_HOLDERS {
-        println!(
-            "    {} {}, at {}: {}",
+        say(&format!(
+            "    {} {}, at {}: {}\n",
             holder.name,
             holder.role,
             FACILITIES[holder.facility].name,
             scene.cards.of(holder.key).display()
-        );
+        ))?;
     }
-    println!(
-        "The card of {} is in the reader; the demonstration types its PIN.",
+    say(&format!(
+        "The card of {} is in the reader; the demonstration types its PIN.\n",
         CARD_HOLDERS[0].name
-    );
-    println!("PIN that is typed at that PC: {}/pin", desk.desk.folder().display());
+    ))?;
+    say(&format!("PIN that is typed at that PC: {}/pin\n", desk.desk.folder().display()))?;
 
     let portal = format!("{}/", scene.stage.origins.terminal);
     let mut browser = match chromium::installed() {
@@ -155,20 +160,18 @@ async fn open(folder: &std::path::Path) -> anyhow::Result<()> {
             Some(command.spawn().context("Chromium cannot be started")?)
         }
         Some(_) => {
-            println!("\nNo display here: open the portal on a desktop, or walk it with --check.");
+            say("\nNo display here: open the portal on a desktop, or walk it with --check.\n")?;
             None
         }
         None => {
-            println!(
-                "\nNo Chromium is installed: apt-get install chromium, or walk it with --check."
-            );
+            say(
+                "\nNo Chromium is installed: apt-get install chromium, or walk it with --check.\n",
+            )?;
             None
         }
     };
-    println!(
-        "\nStop with Ctrl-C; everything in {} is then removed unless --keep named it.",
-        folder.display()
-    );
+    let afterwards = if keep { "stays" } else { "is then removed" };
+    say(&format!("\nStop with Ctrl-C; everything in {} {afterwards}.\n", folder.display()))?;
     let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,

@@ -4,12 +4,13 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use secrecy::ExposeSecret;
 use sekisho_key::SystemRandomness;
+use sekisho_output::show;
 
-use super::{Exit, Failure, runtime, say, secret_file};
+use super::{Exit, Failure, runtime, secret_file};
 use crate::{
     clock::SystemClock,
     config::Settings,
-    instance::{Created, Plan, create},
+    instance::{Created, Plan, create_and_show},
 };
 
 /// Make an instance from nothing: authorities, keys, database, first administrator
@@ -39,7 +40,7 @@ pub(super) struct Init {
     /// TLS port on all addresses; 0 takes a free one at each start
     #[arg(long, default_value_t = 8443, value_name = "PORT")]
     tls_port: u16,
-    /// Plain HTTP port on all addresses; it is written into certificates
+    /// Plain HTTP port on all addresses; it is written into certificates, with 0 as port 80
     #[arg(long, default_value_t = 8080, value_name = "PORT")]
     plain_port: u16,
     /// `sqlite:PATH` below DIR, or `postgres://user:password@host/database`
@@ -60,9 +61,10 @@ impl Init {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let json = self.json;
         let plan = self.plan()?;
-        let created = runtime()?.block_on(create(&plan, &SystemClock, &SystemRandomness))?;
-        // The only place where these secrets are shown: failing to show them must be noticed.
-        say(&if json { format!("{}\n", as_json(&created)) } else { told(&created) })?;
+        let show = |created: &Created| {
+            show(&if json { format!("{}\n", as_json(created)) } else { told(created) })
+        };
+        runtime()?.block_on(create_and_show(&plan, &SystemClock, &SystemRandomness, show))?;
         Ok(Exit::Done)
     }
 

@@ -2,11 +2,12 @@
 
 use std::{fs::File, io::Read, path::PathBuf};
 
+use sekisho_output::{remark, say};
 use sekisho_pki::inspect::{self, Options};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::{Exit, Failure, language::LanguageChoice, say};
+use super::{Exit, Failure, language::LanguageChoice};
 
 /// Say in words what a certificate, CRL, OCSP answer, request or PKCS #12 file holds
 #[derive(Debug, clap::Args)]
@@ -59,7 +60,7 @@ impl Inspect {
         say(&if self.json { found.json()? } else { found.text(language) })?;
         let mut exit = Exit::Done;
         for broken in found.broken() {
-            eprintln!("sekisho: {}: {}", self.file.display(), broken.text(language));
+            remark(&format!("sekisho: {}: {}", self.file.display(), broken.text(language)));
             exit = Exit::Failed;
         }
         Ok(exit)

@@ -23,6 +23,7 @@ mod verify_signature;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use sekisho_output::{remark, say};
 
 use crate::error::page::Chain;
 
@@ -130,6 +131,15 @@ struct InstanceFolder {
 /// A failure to be told on standard error.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// What was shown before it was stored came to nothing: whoever keeps it must learn that.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} was not stored, and what was shown of it opens nothing")]
+struct NotInForce {
+    what: &'static str,
+    #[source]
+    error: Failure,
+}
+
 /// Runs what the arguments ask for.
 #[must_use]
 pub fn run(arguments: Arguments) -> Exit {
@@ -151,27 +161,20 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::VerifyPath(command) => command.run(),
         Command::VerifySignature(command) => command.run(),
         Command::Completions(command) => command.run(),
-        Command::ExampleConfig => say(crate::config::EXAMPLE).map(|()| Exit::Done),
+        Command::ExampleConfig => {
+            say(crate::config::EXAMPLE).map(|()| Exit::Done).map_err(Failure::from)
+        }
     };
     outcome.unwrap_or_else(|failure| {
-        eprintln!("sekisho: {}", Chain(&*failure));
+        remark(&format!("sekisho: {}", Chain(&*failure)));
         Exit::Failed
     })
 }
 
 /// Tells that what was checked does not hold.
 fn does_not_hold(fault: &(dyn std::error::Error + 'static)) -> Exit {
-    eprintln!("sekisho: {}", Chain(fault));
+    remark(&format!("sekisho: {}", Chain(fault)));
     Exit::DoesNotHold
-}
-
-/// Writes to standard output; whoever reads may have gone, which is a failure to tell, no panic.
-fn say(text: &str) -> Result<(), Failure> {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(|error| format!("cannot write to standard output: {error}").into())
 }
 
 /// The secret in the first line of a file.

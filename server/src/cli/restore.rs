@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use sekisho_output::say;
 use time::OffsetDateTime;
 
 use super::{
     Exit, Failure,
     backup::{tell, without_keys},
-    does_not_hold, runtime, say, secret_file,
+    does_not_hold, runtime, secret_file,
 };
 use crate::{
     backup::{Key, Published, check, restore},

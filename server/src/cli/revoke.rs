@@ -6,11 +6,12 @@ mod told;
 use std::path::PathBuf;
 
 use sekisho_ca::revocation::RevocationReason;
+use sekisho_output::{remark, say};
 use sekisho_pki::encoding::{key_identifier::fingerprint, serial::Serial};
 use sekisho_store::{Store, certificate};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Exit, Failure, InstanceFolder, runtime, say};
+use super::{Exit, Failure, InstanceFolder, runtime};
 use crate::{
     config::Config,
     instance,
@@ -230,7 +231,7 @@ impl Revoke {
                     let next = told::after_issuer(&id, &instance.dir);
                     let measure = Measure::Revoke(reason.into());
                     let exit = run(&instance, Target::Issuer(id), measure, common).await?;
-                    eprintln!("{next}");
+                    remark(&next);
                     Ok(exit)
                 }
             }

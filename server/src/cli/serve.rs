@@ -1,8 +1,9 @@
 //! `sekisho serve DIR`.
 
-use std::{io::Write, sync::Arc};
+use std::sync::Arc;
 
 use sekisho_key::SystemRandomness;
+use sekisho_output::say;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -48,14 +49,11 @@ impl Serve {
 
 fn announce(ready: &Ready) {
     let origin = ready.origins.get("public").map(String::as_str).unwrap_or_default();
-    let mut out = std::io::stdout().lock();
     // Whoever started us may not read; that must not stop the service.
-    let _ = writeln!(
-        out,
-        "ready tls={} plain={} ms={} origin={origin}",
+    let _ = say(&format!(
+        "ready tls={} plain={} ms={} origin={origin}\n",
         ready.tls_port, ready.plain_port, ready.ready_after_ms
-    );
-    let _ = out.flush();
+    ));
 }
 
 pub(super) fn start_log(filter: &str, format: LogFormat) {

@@ -2,13 +2,14 @@
 
 use std::{io::Read, path::PathBuf};
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use sekisho_key::SystemRandomness;
+use sekisho_output::{list, show};
 use sekisho_store::{Store, service};
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::{Exit, Failure, InstanceFolder, runtime};
+use super::{Exit, Failure, InstanceFolder, NotInForce, runtime};
 use crate::{
     config::Config,
     entitlement::Entitlements,
@@ -90,23 +91,28 @@ impl Add {
             random: &SystemRandomness,
             now: OffsetDateTime::now_utc(),
         };
-        let registered = client::register(&registry, &text, instance::operator()).await?;
-        let secret = registered.client_secret.as_ref().map(|secret| secret.expose_secret());
-        if self.json {
-            let answer = json!({
-                "client_id": registered.client_id,
-                "client_secret": secret,
-            });
-            println!("{answer}");
-        } else {
-            println!("client_id      {}", registered.client_id);
-            if let Some(secret) = secret {
-                println!("client_secret  {secret}");
-                println!("The secret is shown this once; we keep only its hash.");
-            }
-        }
+        let prepared = client::prepare(&registry, &text).await?;
+        show(&told(prepared.client_id(), prepared.client_secret(), self.json))?;
+        prepared
+            .store(&registry, instance::operator())
+            .await
+            .map_err(|error| NotInForce { what: "the service", error: error.into() })?;
         Ok(Exit::Done)
     }
+}
+
+fn told(client_id: &str, secret: Option<&SecretString>, json: bool) -> String {
+    let secret = secret.map(|secret| secret.expose_secret());
+    if json {
+        return format!("{}\n", json!({ "client_id": client_id, "client_secret": secret }));
+    }
+    let mut text = format!("client_id      {client_id}\n");
+    if let Some(secret) = secret {
+        text.push_str(&format!(
+            "client_secret  {secret}\nThe secret is shown this once; we keep only its hash.\n"
+        ));
+    }
+    text
 }
 
 impl List {
@@ -114,7 +120,7 @@ impl List {
         let config = Config::read(&self.instance.dir)?;
         let store = open(&config).await?;
         for found in service::list(&mut store.read()).await? {
-            if self.json {
+            let line = if self.json {
                 let line = json!({
                     "client_id": found.id,
                     "name": { "ja": found.name_ja, "en": found.name_en },
@@ -122,9 +128,12 @@ impl List {
                     "scopes": found.scopes,
                     "redirect_uris": found.redirect_uris,
                 });
-                println!("{line}");
+                format!("{line}\n")
             } else {
-                println!("{}\t{}\t{}", found.id, found.name_ja, found.scopes.join(" "));
+                format!("{}\t{}\t{}\n", found.id, found.name_ja, found.scopes.join(" "))
+            };
+            if !list(&line)? {
+                break;
             }
         }
         Ok(Exit::Done)

@@ -3,10 +3,11 @@
 use std::{io::Write, path::PathBuf, sync::Arc};
 
 use sekisho_key::SystemRandomness;
+use sekisho_output::say;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Exit, Failure, runtime, say,
+    Exit, Failure, runtime,
     serve::{start_log, stop_on_signal},
 };
 use crate::{

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use sekisho_output::remark;
 use sekisho_pki::path::files::{is_pem, pem_blocks};
 
 /// A folder may hold this many files.
@@ -122,5 +123,5 @@ pub(super) fn folder(path: &Path, labels: &[&str]) -> Result<Vec<Object>, FileEr
 
 /// Tells that a file is left out, and why.
 pub(super) fn skipped(path: &Path, why: &dyn fmt::Display) {
-    eprintln!("sekisho: {} is left out: {why}", path.display());
+    remark(&format!("sekisho: {} is left out: {why}", path.display()));
 }

@@ -3,6 +3,7 @@
 use std::{net::IpAddr, path::PathBuf};
 
 use const_oid::ObjectIdentifier;
+use sekisho_output::{remark, say};
 use sekisho_pki::{
     national::{
         hpki::{HpkiError, HpkiRules, VerifiedHpkiCertificate},
@@ -16,7 +17,7 @@ use sekisho_pki::{
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
-    Exit, Failure, say,
+    Exit, Failure,
     verify_files::{self, FileError, Object},
 };
 
@@ -164,17 +165,20 @@ impl From<FileError> for Verdict {
 impl VerifyPath {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         match self.verdict() {
-            Verdict::Valid(text) => say(&text).map(|()| Exit::Done),
+            Verdict::Valid(text) => {
+                say(&text)?;
+                Ok(Exit::Done)
+            }
             Verdict::Invalid(text) => {
-                eprintln!("invalid: {text}");
+                remark(&format!("invalid: {text}"));
                 Ok(Exit::INVALID)
             }
             Verdict::Usage(text) => {
-                eprintln!("sekisho: {text}");
+                remark(&format!("sekisho: {text}"));
                 Ok(Exit::Usage)
             }
             Verdict::Unsupported(text) => {
-                eprintln!("unsupported: {text}");
+                remark(&format!("unsupported: {text}"));
                 Ok(Exit::UNSUPPORTED)
             }
         }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use sekisho_output::{remark, say};
 use sekisho_pki::signature::{
     Hash, Scheme, SignatureError,
     object::{ObjectError, public_key_of, verify_object},
@@ -9,7 +10,7 @@ use sekisho_pki::signature::{
 };
 
 use super::{
-    Exit, Failure, say,
+    Exit, Failure,
     verify_files::{self, FileError},
 };
 
@@ -109,9 +110,12 @@ impl Refusal {
 impl VerifySignature {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
         match self.verify() {
-            Ok(text) => say(&text).map(|()| Exit::Done),
+            Ok(text) => {
+                say(&text)?;
+                Ok(Exit::Done)
+            }
             Err(Refusal(exit, text)) => {
-                eprintln!("sekisho: {text}");
+                remark(&format!("sekisho: {text}"));
                 Ok(exit)
             }
         }

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use sekisho_output::say;
 use serde::Serialize;
 
 /// One step that was walked.
@@ -40,7 +41,7 @@ impl Report {
     /// Walks one step and keeps what was seen. The error has been reported when it is returned.
     ///
     /// # Errors
-    /// The step's own.
+    /// The step's own, or that it could not be told.
     pub async fn step<T>(
         &mut self,
         number: &str,
@@ -64,7 +65,7 @@ impl Report {
             failure,
         };
         if !self.quiet {
-            print_step(&step);
+            say(&in_words(&step))?;
         }
         self.steps.push(step);
         value
@@ -102,13 +103,13 @@ impl Report {
     }
 }
 
-fn print_step(step: &Step) {
+fn in_words(step: &Step) -> String {
     let mark = if step.failure.is_some() { "FAILED" } else { "ok" };
     let text = step.failure.as_ref().unwrap_or(&step.seen);
-    println!(
-        "{:>4}  {:<58} {:>6} ms  {mark:<6} {text}",
+    format!(
+        "{:>4}  {:<58} {:>6} ms  {mark:<6} {text}\n",
         step.number, step.title, step.milliseconds
-    );
+    )
 }
 
 #[cfg(test)]

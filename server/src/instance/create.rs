@@ -12,6 +12,7 @@ use sekisho_ca::{
     record::{IssuedCertificate, Record, RecordError},
 };
 use sekisho_key::{KeyError, Randomness, RandomnessError, Stretch};
+use sekisho_output::OutputError;
 use sekisho_store::{
     Store, StoreError,
     audit::{Actor, Audited},
@@ -130,6 +131,9 @@ pub enum CreateError {
     /// No randomness.
     #[error(transparent)]
     Randomness(#[from] RandomnessError),
+    /// The secrets could not be shown.
+    #[error("what was made was removed again, for its secrets could not be shown")]
+    NotShown(#[from] OutputError),
 }
 
 impl From<StoreError> for CreateError {
@@ -141,7 +145,7 @@ impl From<StoreError> for CreateError {
     }
 }
 
-/// Makes an instance.
+/// Makes an instance, for a caller who keeps what [`Created`] says.
 ///
 /// # Errors
 /// [`CreateError`]; then nothing is left behind, but for rows in an outside database.
@@ -149,6 +153,20 @@ pub async fn create(
     plan: &Plan,
     clock: &dyn Clock,
     random: &dyn Randomness,
+) -> Result<Created, CreateError> {
+    create_and_show(plan, clock, random, |_| Ok(())).await
+}
+
+/// Makes an instance. `show` hears what was made, secrets included, before the folder takes its name:
+/// an instance whose secrets nobody saw does not come to be.
+///
+/// # Errors
+/// As [`create`]; also what `show` answers.
+pub async fn create_and_show(
+    plan: &Plan,
+    clock: &dyn Clock,
+    random: &dyn Randomness,
+    show: impl FnOnce(&Created) -> Result<(), OutputError>,
 ) -> Result<Created, CreateError> {
     check(plan)?;
     let making = NewFolder::begin(&plan.folder)?;
@@ -203,8 +221,7 @@ pub async fn create(
 
     let text = configuration_text(&plan.settings);
     Folder::write_new(&making.path().join(config::FILE_NAME), text.as_bytes())?;
-    making.finish()?;
-    Ok(Created {
+    let created = Created {
         folder: Folder::new(&plan.folder),
         root_fingerprint: made.root.certificate.fingerprint,
         root_passphrase: drawn,
@@ -212,7 +229,10 @@ pub async fn create(
         first_use_token: SecretString::from(token),
         link_expires_at: now + config.people().one_time_link_lifetime(),
         names,
-    })
+    };
+    show(&created)?;
+    making.finish()?;
+    Ok(created)
 }
 
 fn check(plan: &Plan) -> Result<(), CreateError> {

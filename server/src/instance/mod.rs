@@ -19,7 +19,9 @@ pub use ca_keys::{CaKeys, SignerMismatch};
 pub(crate) use ca_keys::{public_key, responder_name};
 #[cfg(test)]
 pub(crate) use create::fill_register;
-pub use create::{CreateError, Created, FIRST_USE_PATH, Plan, create, fingerprint_hex};
+pub use create::{
+    CreateError, Created, FIRST_USE_PATH, Plan, create, create_and_show, fingerprint_hex,
+};
 pub(crate) use create::{configuration_text, operator, user_and_host};
 pub(crate) use folder::database_file;
 pub use folder::{Folder, FolderError};

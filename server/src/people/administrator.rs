@@ -5,8 +5,9 @@
 //! whom it concerns find a notice of it.
 
 use sekisho_key::{Randomness, RandomnessError};
+use sekisho_output::OutputError;
 use sekisho_store::{
-    MayConflict, Store, StoreError, account,
+    MayConflict, Queries, Store, StoreError, account,
     audit::{Actor, Audited, Entry},
     person,
     role_grant::{self, NamedGrant},
@@ -82,6 +83,12 @@ pub enum AdministratorError {
         /// As given.
         login_name: String,
     },
+    /// The link could not be shown, so it was not made.
+    #[error(transparent)]
+    NotShown(#[from] OutputError),
+    /// The link was shown, and then could not be stored.
+    #[error("the link that was shown does not work: nothing was stored")]
+    NotStored(#[source] Box<Self>),
     /// No randomness for a link.
     #[error(transparent)]
     Randomness(#[from] RandomnessError),
@@ -125,24 +132,25 @@ impl Host<'_> {
     }
 }
 
+/// Shows a link and the login name it is for, before anything is stored: a link that was never shown
+/// would have ended the earlier ones, or entered somebody who has no way in.
+pub type Show<'a> = &'a dyn Fn(&OneTimeLink, &str) -> Result<(), OutputError>;
+
 /// A new link for an administrator of the operating body: of this login name, or the only one. Their
-/// earlier unused links end, and they get a notice. Answers their login name too.
+/// earlier unused links end, and they get a notice.
 ///
 /// # Errors
 /// [`AdministratorError`]; nothing was changed.
 pub async fn issue_link(
     host: &Host<'_>,
     login_name: Option<&str>,
-) -> Result<(OneTimeLink, String), AdministratorError> {
+    show: Show<'_>,
+) -> Result<(), AdministratorError> {
     let link = OneTimeLink::draw(host.random, host.config, host.now)?;
-    let login_name = transaction!(host.store, AdministratorError, |tx| {
-        let role = Role::OperatingAdministrator;
-        let all = role_grant::of_role(tx, role.token(), MOST_ADMINISTRATORS).await?;
-        let chosen = choose(all, login_name)?;
-        let grants = role_grant::of_person(tx, &chosen.person_id).await?;
-        if !grants.iter().all(|grant| answers_for(&role, grant)) {
-            return Err(AdministratorError::FurtherRole { login_name: chosen.login_name });
-        }
+    let login_name = choose(&mut host.store.read(), login_name).await?.login_name;
+    show(&link, &login_name)?;
+    let stored = transaction!(host.store, AdministratorError, |tx| {
+        let chosen = choose(tx, Some(&login_name)).await?;
         link.keep(tx, &chosen.person_id, host.now).await?;
         let by = host.user.to_owned();
         let to = To::Person(chosen.person_id.clone());
@@ -152,24 +160,36 @@ pub async fn issue_link(
             .on("person", chosen.person_id)
             .fact("link_expires_at", link.expires_at().unix_timestamp())
             .personal("login_name", &chosen.login_name);
-        Ok(Audited::new(chosen.login_name, entry))
-    })?;
-    Ok((link, login_name))
+        Ok(Audited::new((), entry))
+    });
+    stored.map_err(after_it_was_shown)
 }
 
-fn choose(
-    mut all: Vec<NamedGrant>,
+fn after_it_was_shown(error: AdministratorError) -> AdministratorError {
+    AdministratorError::NotStored(Box::new(error))
+}
+
+/// Whose link it is to be: the one of this name, or the only one.
+async fn choose(
+    queries: &mut impl Queries,
     login_name: Option<&str>,
 ) -> Result<NamedGrant, AdministratorError> {
+    let role = Role::OperatingAdministrator;
+    let mut all = role_grant::of_role(queries, role.token(), MOST_ADMINISTRATORS).await?;
     let known = all.iter().map(|grant| grant.login_name.clone()).collect();
-    match login_name {
+    let chosen = match login_name {
         None if all.len() > 1 => Err(AdministratorError::Several { known }),
         None => all.pop().ok_or(AdministratorError::Unknown { login_name: String::new(), known }),
         Some(name) => all
             .into_iter()
             .find(|grant| grant.login_name == name)
             .ok_or_else(|| AdministratorError::Unknown { login_name: name.to_owned(), known }),
+    }?;
+    let grants = role_grant::of_person(queries, &chosen.person_id).await?;
+    if !grants.iter().all(|grant| answers_for(&role, grant)) {
+        return Err(AdministratorError::FurtherRole { login_name: chosen.login_name });
     }
+    Ok(chosen)
 }
 
 /// Enters a further administrator of the operating body with a link. Every administrator gets a notice.
@@ -180,14 +200,15 @@ pub async fn add(
     host: &Host<'_>,
     login_name: &str,
     name: &str,
-) -> Result<OneTimeLink, AdministratorError> {
+    show: Show<'_>,
+) -> Result<(), AdministratorError> {
     LoginNameUnfit::check(login_name)?;
     let name = form::line(name, MOST_NAME).map_err(AdministratorError::NameUnfit)?;
     let link = OneTimeLink::draw(host.random, host.config, host.now)?;
-    transaction!(host.store, AdministratorError, |tx| {
-        if account::find(tx, login_name).await?.is_some() {
-            return Err(AdministratorError::LoginNameTaken { login_name: login_name.to_owned() });
-        }
+    check_free(&mut host.store.read(), login_name).await?;
+    show(&link, login_name)?;
+    let stored = transaction!(host.store, AdministratorError, |tx| {
+        check_free(tx, login_name).await?;
         let role = Role::OperatingAdministrator.token();
         let person_id = person::enter(tx, &name, "", host.now).await?;
         account::open(tx, &person_id, login_name, "").await?;
@@ -207,6 +228,16 @@ pub async fn add(
             .personal("login_name", login_name)
             .personal("name", &name);
         Ok(Audited::new((), entry))
-    })?;
-    Ok(link)
+    });
+    stored.map_err(after_it_was_shown)
+}
+
+async fn check_free(
+    queries: &mut impl Queries,
+    login_name: &str,
+) -> Result<(), AdministratorError> {
+    match account::find(queries, login_name).await? {
+        Some(_) => Err(AdministratorError::LoginNameTaken { login_name: login_name.to_owned() }),
+        None => Ok(()),
+    }
 }

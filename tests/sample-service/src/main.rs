@@ -162,7 +162,10 @@ async fn main() -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind(arguments.listen)
         .await
         .with_context(|| format!("cannot listen on {}", arguments.listen))?;
-    println!("ready {}", arguments.origin);
+    std::io::Write::write_fmt(
+        &mut std::io::stdout(),
+        format_args!("ready {}\n", arguments.origin),
+    )?;
     axum::serve(listener, router).with_graceful_shutdown(stop_signal()).await?;
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use sekisho::demo::{console::ConsoleUser, desk::Desk, walk};
+use sekisho_output::say;
 use sekisho_tests::{Desktop, Door};
 use thirtyfour::{By, Cookie, WebDriver, prelude::ElementQueryable};
 
@@ -76,7 +77,7 @@ async fn capture(driver: &WebDriver, out: &Path, name: &str) -> anyhow::Result<(
         driver.set_window_rect(0, 0, width, height + 160).await?;
         let path = out.join(format!("{name}{suffix}.png"));
         driver.screenshot(&path).await?;
-        println!("{}", path.display());
+        say(&format!("{}\n", path.display()))?;
     }
     Ok(())
 }

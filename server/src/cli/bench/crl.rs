@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::Context;
 use sekisho_ca::revocation::RevocationReason;
+use sekisho_output::say;
 use sekisho_store::{
     Store,
     audit::Actor,
@@ -67,6 +68,28 @@ struct Figures {
     revoke_p99_ms: f64,
 }
 
+impl Figures {
+    /// For people, each beside its goal.
+    fn told(&self) -> String {
+        format!(
+            "entries {}, list of {} octets\n\
+             all lists, first    {:>9.0} ms CPU\n\
+             after a revocation  {:>9.0} ms CPU   (goal 600)\n  \
+             memory above idle {:>9} KiB      (goal 65536)\n\
+             openssl ca -gencrl  {:>9.0} ms CPU\n\
+             a revocation        {:>9.2} ms p50, {:.2} ms p99   (goal p99 50)\n",
+            self.entries,
+            self.octets,
+            self.first_cpu_ms,
+            self.again_cpu_ms,
+            self.again_above_idle_kib,
+            self.openssl_cpu_ms,
+            self.revoke_p50_ms,
+            self.revoke_p99_ms
+        )
+    }
+}
+
 const REVOCATIONS: u32 = 500;
 const ISSUER: &str = "terminals";
 
@@ -74,20 +97,9 @@ impl Crl {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
         let figures = runtime()?.block_on(self.measure())?;
         if self.json {
-            println!("{:#}", serde_json::to_value(&figures)?);
+            say(&format!("{:#}\n", serde_json::to_value(&figures)?))?;
         } else {
-            println!("entries {}, list of {} octets", figures.entries, figures.octets);
-            println!("all lists, first    {:>9.0} ms CPU", figures.first_cpu_ms);
-            println!("after a revocation  {:>9.0} ms CPU   (goal 600)", figures.again_cpu_ms);
-            println!(
-                "  memory above idle {:>9} KiB      (goal 65536)",
-                figures.again_above_idle_kib
-            );
-            println!("openssl ca -gencrl  {:>9.0} ms CPU", figures.openssl_cpu_ms);
-            println!(
-                "a revocation        {:>9.2} ms p50, {:.2} ms p99   (goal p99 50)",
-                figures.revoke_p50_ms, figures.revoke_p99_ms
-            );
+            say(&figures.told())?;
         }
         Ok(Exit::Done)
     }

@@ -11,6 +11,7 @@ use anyhow::{Context, ensure};
 use futures_util::future::try_join_all;
 use secrecy::SecretString;
 use sekisho_key::SoftwareKey;
+use sekisho_output::say;
 use sekisho_store::Store;
 use serde::Serialize;
 use tokio::sync::Mutex;
@@ -95,9 +96,9 @@ impl Issuance {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
         let figures = runtime()?.block_on(self.measure())?;
         if self.json {
-            println!("{:#}", serde_json::to_value(&figures)?);
+            say(&format!("{:#}\n", serde_json::to_value(&figures)?))?;
         } else {
-            print!("{}", figures.told());
+            say(&figures.told())?;
         }
         Ok(Exit::Done)
     }

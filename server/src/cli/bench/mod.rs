@@ -8,6 +8,7 @@ mod usage;
 use std::time::Instant;
 
 use anyhow::Context;
+use sekisho_output::say;
 use serde::Serialize;
 use tokio::process::Command;
 
@@ -64,11 +65,14 @@ impl Bench {
         }
         let figures = runtime()?.block_on(measure())?;
         if self.json {
-            println!("{:#}", serde_json::to_value(&figures)?);
+            say(&format!("{:#}\n", serde_json::to_value(&figures)?))?;
         } else {
-            println!("ready after start   {:>8} ms   (goal 1000)", figures.ready_ms);
-            println!("idle resident       {:>8} KiB  (goal 40960)", figures.idle_rss_kib);
-            println!("demo --check        {:>8} ms   (goal 15000)", figures.walk_ms);
+            say(&format!(
+                "ready after start   {:>8} ms   (goal 1000)\n\
+                 idle resident       {:>8} KiB  (goal 40960)\n\
+                 demo --check        {:>8} ms   (goal 15000)\n",
+                figures.ready_ms, figures.idle_rss_kib, figures.walk_ms
+            ))?;
         }
         Ok(Exit::Done)
     }

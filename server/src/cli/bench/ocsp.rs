@@ -12,6 +12,7 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use futures_util::future::try_join_all;
 use sekisho_key::SoftwareKey;
+use sekisho_output::say;
 use sekisho_pki::encoding::{ocsp::OcspQuery, serial::Serial};
 use sekisho_store::{Store, bulk};
 use serde::Serialize;
@@ -84,21 +85,21 @@ impl Ocsp {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
         let figures = runtime()?.block_on(self.measure())?;
         if self.json {
-            println!("{:#}", serde_json::to_value(&figures)?);
+            say(&format!("{:#}\n", serde_json::to_value(&figures)?))?;
             return Ok(Exit::Done);
         }
-        println!("certificates  answers   here/s  server CPU us   on two cores/s");
+        say("certificates  answers   here/s  server CPU us   on two cores/s\n")?;
         for run in &figures.runs {
             let (kind, goal) = if run.live { ("live", 10_000) } else { ("kept", 30_000) };
-            println!(
-                "{:>12}  {kind:<7} {:>8.0}  {:>13.1}   {:>8.0} (goal {goal})",
+            say(&format!(
+                "{:>12}  {kind:<7} {:>8.0}  {:>13.1}   {:>8.0} (goal {goal})\n",
                 run.certificates, run.per_second, run.server_cpu_us, run.two_cores
-            );
+            ))?;
         }
-        println!(
-            "bare, in the same minute: {:.0} P-256 signatures/s on one core",
+        say(&format!(
+            "bare, in the same minute: {:.0} P-256 signatures/s on one core\n",
             figures.p256_signatures_per_second
-        );
+        ))?;
         Ok(Exit::Done)
     }
 

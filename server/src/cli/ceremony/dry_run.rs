@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use sekisho_ca::ceremony::{Act, Statement, Step};
 use sekisho_key::SystemRandomness;
+use sekisho_output::say;
 use sekisho_pki::inspect::{self, Inspection, Language, Options, field::Field};
 use time::OffsetDateTime;
 
 use super::{super::language::LanguageChoice, Exit, Failure, grouped};
-use crate::{catalogue::Text, ceremony::PlanFolder, cli::say};
+use crate::{catalogue::Text, ceremony::PlanFolder};
 
 /// Print everything that a plan would have signed, and its hash. No private key is needed
 #[derive(Debug, clap::Args)]

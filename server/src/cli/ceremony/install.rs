@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use sekisho_key::SystemRandomness;
+use sekisho_output::say;
 use sekisho_store::Store;
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{super::language::LanguageChoice, Exit, Failure, hash, publication_base};
 use crate::{
     ceremony::{Installation, VerifiedResult},
-    cli::{InstanceFolder, runtime, say},
+    cli::{InstanceFolder, runtime},
     config::Config,
     instance::{self, CaKeys, Folder},
 };

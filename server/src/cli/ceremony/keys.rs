@@ -3,12 +3,10 @@
 use std::path::PathBuf;
 
 use sekisho_key::SystemRandomness;
+use sekisho_output::say;
 
 use super::{super::language::LanguageChoice, Exit, Failure, grouped};
-use crate::{
-    ceremony::{PlanFolder, Secrets, make_keys},
-    cli::say,
-};
+use crate::ceremony::{PlanFolder, Secrets, make_keys};
 
 /// Make the keys of a plan that are not there yet, and the public half of each
 #[derive(Debug, clap::Args)]

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use sekisho_ca::ceremony::KeyKind;
 use sekisho_key::SystemRandomness;
+use sekisho_output::say;
 
 use super::{super::language::LanguageChoice, Exit, Failure};
 use crate::{
     ceremony::request,
-    cli::{InstanceFolder, say},
+    cli::InstanceFolder,
     config::Config,
     instance::{Folder, read_passphrase},
 };

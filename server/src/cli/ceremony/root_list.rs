@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use sekisho_output::say;
 use sekisho_store::Store;
 use time::OffsetDateTime;
 
 use super::{super::language::LanguageChoice, Exit, Failure, publication_base};
 use crate::{
     ceremony::plan_root_list,
-    cli::{InstanceFolder, runtime, say},
+    cli::{InstanceFolder, runtime},
     config::Config,
     instance::Folder,
 };

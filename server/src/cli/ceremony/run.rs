@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use sekisho_ca::ceremony::{Live, Progress, Step};
 use sekisho_key::SystemRandomness;
+use sekisho_output::say;
 use time::OffsetDateTime;
 
 use super::{super::language::LanguageChoice, Exit, Failure, dry_run::headline, grouped, hash};
 use crate::{
     catalogue::Text,
     ceremony::{PlanFolder, ResultFolder, Secrets, open_keys},
-    cli::{runtime, say},
+    cli::runtime,
     instance,
 };
 

@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
+use sekisho_output::say;
+
 use super::{super::language::LanguageChoice, Exit, Failure, grouped, hash};
-use crate::{
-    ceremony::VerifiedResult,
-    cli::{does_not_hold, say},
-};
+use crate::{ceremony::VerifiedResult, cli::does_not_hold};
 
 /// Verify a folder of results: statement, signatures, files and transcript
 #[derive(Debug, clap::Args)]

@@ -241,16 +241,25 @@ async fn the_operator_of_the_host_opens_a_way_in_for_an_administrator_who_missed
         let address = link.address("").to_string();
         address.strip_prefix("/first-use?token=").unwrap().to_owned()
     };
-    let (one, name) = administrator::issue_link(&host, None).await.unwrap();
+    let shown = std::cell::RefCell::new(Vec::new());
+    let show: administrator::Show<'_> = &|link, login_name| {
+        shown.borrow_mut().push((token_of(link), login_name.to_owned()));
+        Ok(())
+    };
+    administrator::issue_link(&host, None, show).await.unwrap();
+    administrator::issue_link(&host, Some("operator"), show).await.unwrap();
+    let (two, name) = shown.borrow_mut().pop().unwrap();
     assert_eq!(name, "operator");
-    let (two, _) = administrator::issue_link(&host, Some("operator")).await.unwrap();
-    assert_eq!(used(app, &token_of(&one)).await, None, "the later link ended it");
+    let (one, name) = shown.borrow_mut().pop().unwrap();
+    assert_eq!(name, "operator");
+    assert_eq!(used(app, &one).await, None, "the later link ended it");
     assert_eq!(password(app, &first).await, None);
-    assert!(used(app, &token_of(&two)).await.is_some());
+    assert!(used(app, &two).await.is_some());
     assert!(password(app, &first).await.is_some());
 
-    let added = administrator::add(&host, "emergency", "緊急用").await.unwrap();
-    let cookie = used(app, &token_of(&added)).await.unwrap();
+    administrator::add(&host, "emergency", "緊急用", show).await.unwrap();
+    let (added, _) = shown.borrow_mut().pop().unwrap();
+    let cookie = used(app, &added).await.unwrap();
     let roles = send(app, "GET", "/console/roles", &cookie, "").await;
     assert_eq!(roles.status, StatusCode::OK, "{}", roles.text);
     let acts = acts(app).await;
@@ -263,7 +272,7 @@ async fn the_operator_of_the_host_opens_a_way_in_for_an_administrator_who_missed
     let told = app.store().claim_outbox("notice", app.now(), Duration::MINUTE, 9).await.unwrap();
     assert_eq!(told.len(), 3, "two links and a further administrator");
     for message in told {
-        assert!(!message.payload.contains(&token_of(&added)), "no notice holds a link");
+        assert!(!message.payload.contains(&added), "no notice holds a link");
         assert!(matches!(notices::deliver(app.clone(), message).await, Delivery::Delivered));
     }
     let page = send(app, "GET", "/console/notices", &cookie, "").await;
@@ -282,8 +291,9 @@ async fn the_operator_of_the_host_must_name_an_administrator_that_there_is() {
         user: "root(0)",
         machine: "pki-1",
     };
+    let show: administrator::Show<'_> = &|_, login_name| panic!("shown for {login_name}");
     assert!(matches!(
-        administrator::issue_link(&host, None).await,
+        administrator::issue_link(&host, None, show).await,
         Err(AdministratorError::Unknown { .. })
     ));
     facility(app, OURS).await;
@@ -298,13 +308,13 @@ async fn the_operator_of_the_host_must_name_an_administrator_that_there_is() {
         (Some("nobody"), "no administrator"),
         (Some("colleagu"), "also has a role"),
     ] {
-        let Err(refused) = administrator::issue_link(&host, login_name).await else {
+        let Err(refused) = administrator::issue_link(&host, login_name, show).await else {
             panic!("{login_name:?}");
         };
         assert!(refused.to_string().contains(reason), "{refused}");
     }
     for (login_name, reason) in [("operator", "taken"), ("Ab", "no login name")] {
-        let Err(refused) = administrator::add(&host, login_name, "x").await else {
+        let Err(refused) = administrator::add(&host, login_name, "x", show).await else {
             panic!("{login_name}");
         };
         assert!(refused.to_string().contains(reason), "{refused}");

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use sekisho_authz::{CompiledRules, Rules, RulesError, Vocabulary};
 use sekisho_key::{Randomness, RandomnessError};
 use sekisho_store::{
-    Store, StoreError,
+    Queries, Store, StoreError,
     audit::{Actor, Audited, Entry},
     organisation,
     service::{self, AuthMethod, Service},
@@ -101,7 +101,16 @@ impl sekisho_store::MayConflict for RegistrationError {
     }
 }
 
-/// Checks the file whole, then stores the service with its rules in one transaction.
+/// A service whose file holds, with the secret it will have. Nothing is stored yet, so that the secret
+/// can be shown before it opens anything.
+#[derive(Debug)]
+pub struct Prepared {
+    service: Service,
+    rules: Rules,
+    client_secret: Option<SecretString>,
+}
+
+/// Checks the file whole and stores the service with its rules in one transaction.
 ///
 /// # Errors
 /// [`RegistrationError`].
@@ -110,6 +119,14 @@ pub async fn register(
     toml: &str,
     by: Actor,
 ) -> Result<Registered, RegistrationError> {
+    prepare(registry, toml).await?.store(registry, by).await
+}
+
+/// Checks the file whole, also against the register, and draws the secret.
+///
+/// # Errors
+/// [`RegistrationError`].
+pub async fn prepare(registry: &Registry<'_>, toml: &str) -> Result<Prepared, RegistrationError> {
     let file: ServiceFile =
         toml::from_str(toml).map_err(|error| RegistrationError::Malformed(Box::new(error)))?;
     let (mut service, rules) = file.validate(registry.config, registry.now)?;
@@ -124,8 +141,52 @@ pub async fn register(
         }
         AuthMethod::PrivateKeyJwt | AuthMethod::None => None,
     };
-    store(registry, &service, &rules, by).await?;
-    Ok(Registered { client_id: service.id, client_secret })
+    let mut reader = registry.store.read();
+    if service::find(&mut reader, &service.id).await?.is_some() {
+        return Err(RegistrationError::Taken(service.id));
+    }
+    check_operator(&mut reader, &service).await?;
+    Ok(Prepared { service, rules, client_secret })
+}
+
+impl Prepared {
+    /// `client_id`.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.service.id
+    }
+
+    /// The secret, for the two methods that have one.
+    #[must_use]
+    pub fn client_secret(&self) -> Option<&SecretString> {
+        self.client_secret.as_ref()
+    }
+
+    /// Stores the service with its rules in one transaction.
+    ///
+    /// # Errors
+    /// [`RegistrationError`]: the register changed since, or cannot be written.
+    pub async fn store(
+        self,
+        registry: &Registry<'_>,
+        by: Actor,
+    ) -> Result<Registered, RegistrationError> {
+        store(registry, &self.service, &self.rules, by).await?;
+        Ok(Registered { client_id: self.service.id, client_secret: self.client_secret })
+    }
+}
+
+/// Whether the organisation that the service names is there.
+async fn check_operator(
+    queries: &mut impl Queries,
+    service: &Service,
+) -> Result<(), RegistrationError> {
+    if let Some(id) = &service.organisation_id
+        && organisation::status(queries, id).await?.is_none()
+    {
+        return Err(RegistrationError::UnknownOrganisation { id: id.clone() });
+    }
+    Ok(())
 }
 
 async fn store(
@@ -142,11 +203,7 @@ async fn store(
         _ => None,
     };
     let stored = transaction!(registry.store, RegistrationError, |tx| {
-        if let Some(id) = &service.organisation_id
-            && organisation::status(tx, id).await?.is_none()
-        {
-            return Err(RegistrationError::UnknownOrganisation { id: id.clone() });
-        }
+        check_operator(tx, service).await?;
         service::add(tx, service).await?;
         let version = service::add_rules(tx, &service.id, &json, person, now).await?;
         let entry = Entry::done("service.register", by.clone(), now)

@@ -1,0 +1,94 @@
+//! Standard output and standard error of our programs.
+//!
+//! `println!` and `eprintln!` panic where they cannot write, so the workspace's lints `print_stdout` and
+//! `print_stderr` keep everybody from them. Here a full disk is an error that the command tells, and a
+//! reader who has gone (`… | head`) is no fault: the command ends as if all had been read, with the
+//! exit code of what it found. Only where a secret is shown is that a failure too, for nobody has it.
+
+use std::io::{ErrorKind, Write};
+
+/// Standard output takes nothing, for another reason than a reader who has gone.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to standard output")]
+pub struct OutputError(#[source] std::io::Error);
+
+/// Writes `text` as it stands. A reader who has gone is no failure.
+///
+/// # Errors
+/// [`OutputError`].
+pub fn say(text: &str) -> Result<(), OutputError> {
+    list(text).map(|_| ())
+}
+
+/// Writes one part of many. `false`: nobody reads any more, the rest need not be made.
+///
+/// # Errors
+/// [`OutputError`].
+pub fn list(text: &str) -> Result<bool, OutputError> {
+    reader_stays(write(&mut std::io::stdout().lock(), text))
+}
+
+/// Shows what is shown this once: that nobody reads is a failure as well.
+///
+/// Call it before what the secret opens becomes final. A secret that was shown and opens nothing harms
+/// nobody; one that opens and was never shown leaves a door to which there is no key.
+///
+/// # Errors
+/// [`OutputError`].
+pub fn show(text: &str) -> Result<(), OutputError> {
+    write(&mut std::io::stdout().lock(), text).map_err(OutputError)
+}
+
+/// Says a line on standard error. That nobody hears it is no failure: the exit code speaks as well, and
+/// there is nowhere left to complain.
+pub fn remark(line: &str) {
+    let _ = write(&mut std::io::stderr().lock(), &format!("{line}\n"));
+}
+
+/// Standard output is buffered: only after the flush is known whether it was written.
+fn write(out: &mut impl Write, text: &str) -> std::io::Result<()> {
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+fn reader_stays(written: std::io::Result<()>) -> Result<bool, OutputError> {
+    match written {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(OutputError(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufWriter, Error};
+
+    use super::*;
+
+    struct Refuses(ErrorKind);
+
+    impl Write for Refuses {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(Error::from(self.0))
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_a_buffer_took_and_could_not_pass_on_is_a_failure() {
+        let mut out = BufWriter::new(Refuses(ErrorKind::StorageFull));
+        let written = write(&mut out, "a line\n");
+        assert!(reader_stays(written).is_err());
+    }
+
+    #[test]
+    fn a_reader_who_has_gone_ends_a_list_and_is_no_failure() {
+        let mut out = BufWriter::new(Refuses(ErrorKind::BrokenPipe));
+        let written = write(&mut out, "a line\n");
+        assert!(!reader_stays(written).unwrap());
+        assert!(reader_stays(write(&mut Vec::new(), "a line\n")).unwrap());
+    }
+}
