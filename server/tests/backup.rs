@@ -329,7 +329,7 @@ async fn lists_published_after_the_backup_keep_their_numbers_and_revocations() {
 async fn what_cannot_be_backed_up_or_restored_is_refused_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("instance");
-    done(&["init", text(&dir), "--tls-port", "0", "--plain-port", "0"]);
+    done(&["init", text(&dir)]);
     let (key, recipient) = identity(folder.path());
     let backup = folder.path().join("backup.age");
     let take = ["backup", text(&dir), "--to", text(&backup), "--recipient", &recipient];
@@ -406,7 +406,14 @@ async fn what_cannot_be_backed_up_or_restored_is_refused_and_leaves_nothing() {
     for spoilt in [&spoilt[..], &octets[..octets.len() / 2], b"no age file"] {
         std::fs::write(&damaged, spoilt).unwrap();
         assert_eq!(check(&damaged, &key), Some(3));
+        let restore = [&["restore", text(&damaged), text(&restored)], &with_key[..]].concat();
+        assert_eq!(sekisho(&restore).status.code(), Some(3));
     }
+    std::fs::write(&damaged, &octets[..octets.len() / 2]).unwrap();
+    refused(
+        &[&["restore", "--check", text(&damaged)], &with_key[..]].concat(),
+        "damaged.age is damaged",
+    );
     assert_eq!(check(&backup, &key), Some(0));
     assert_eq!(check(&backup, &other_key), Some(1));
     assert_eq!(check(&folder.path().join("nothing"), &key), Some(1));

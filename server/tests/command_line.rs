@@ -21,9 +21,19 @@ fn text(octets: &[u8]) -> String {
 
 fn init(dir: &Path) -> serde_json::Value {
     let dir = dir.to_str().unwrap();
-    let made = sekisho(&["init", dir, "--tls-port", "0", "--plain-port", "0", "--json"]);
+    let made = sekisho(&["init", dir, "--tls-port", "0", "--json"]);
     assert_eq!(code(&made), 0, "{}", text(&made.stderr));
+    // Certificates name 8080; tests that run at once must not share it.
+    set(Path::new(dir), "listen", "plain", vec!["127.0.0.1:0"].into());
     serde_json::from_slice(&made.stdout).unwrap()
+}
+
+/// Another value in `sekisho.toml`.
+fn set(dir: &Path, section: &str, key: &str, value: toml::Value) {
+    let path = dir.join("sekisho.toml");
+    let mut settings: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
+    settings[section][key] = value;
+    std::fs::write(&path, settings.to_string()).unwrap();
 }
 
 fn serve(dir: &Path) -> (Child, String) {
@@ -185,6 +195,9 @@ fn what_was_taken_back_stays_so_and_is_told_once() {
         assert_eq!(code(&output), 0, "{}", text(&output.stderr));
         serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
     };
+    let in_words = sekisho(&["revoke", "key", dir, "--sha256", &"5b".repeat(32)]);
+    let told = "The key is on record as compromised and will never be certified.";
+    assert!(text(&in_words.stdout).starts_with(told), "{}", text(&in_words.stdout));
     assert_eq!(key()["changed"], true);
     assert_eq!(key()["changed"], false);
     let file = folder.path().join("instance/ca/servers.crt");
@@ -205,11 +218,16 @@ fn what_was_taken_back_stays_so_and_is_told_once() {
         &["revoke", "certificate", dir, "--serial", "01", "--hold", "--release"],
         &["revoke", "issuer", dir, "terminals"],
         &["revoke", "key", dir],
+        &["revoke", "key", dir, "--sha256", "zz"],
+        &["revoke", "key", dir, "--sha256", &digest[2..]],
+        &["revoke", "certificate", dir, "--hold"],
+        &["revoke", "certificate", dir, "--serial", "zz", "--hold"],
+        &["revoke", "certificate", dir, "--serial", "01", "--file", file, "--hold"],
     ] {
         assert_eq!(code(&sekisho(refused)), 2, "{refused:?}");
     }
     let listed = text(&sekisho(&["audit", "list", dir]).stdout);
-    assert_eq!(listed.matches("revocation.revoke").count(), 4);
+    assert_eq!(listed.matches("revocation.revoke").count(), 5);
     // Each record says where: a system's act has a node only.
     assert!(listed.lines().all(|line| line.contains(" node=node-1")), "{listed}");
     for (option, unfit) in [("--after", "zzz"), ("--organisation", "foo")] {
@@ -316,9 +334,14 @@ fn init_refuses_what_serve_or_the_console_would_refuse_later() {
         (&["--tls-port", "8443", "--plain-port", "8443"][..], "port 8443 is taken by listen.tls"),
         (&["--administrator", "a@example.jp"], "is no login name: 3 to 64 of a-z"),
         (&["--administrator", "ab"], "\"ab\" is no login name"),
+        (&["--domain", "a_b.example"], "`terminal.a_b.example` is not a host name"),
+        (&["--organisation", "事業主体"], "1 to 64 ASCII characters"),
+        (&["--network", ""], "a value is required for '--network"),
+        (&["--database", "sqlite:../x.db"], "within the instance folder"),
+        (&["--plain-port", "0"], "certificates name this port"),
     ] {
         let refused = sekisho(&[&["init", dir], arguments].concat());
-        assert_eq!(code(&refused), 1);
+        assert_eq!(code(&refused), 2, "{arguments:?}");
         assert!(text(&refused.stderr).contains(told), "{}", text(&refused.stderr));
         assert!(!Path::new(dir).exists());
     }
@@ -338,12 +361,6 @@ fn a_failure_says_what_is_wrong_where_and_what_to_do() {
         assert!(copied.success());
         spoil(&dir);
         dir
-    };
-    let set = |dir: &Path, section: &str, key: &str, value: toml::Value| {
-        let path = dir.join("sekisho.toml");
-        let mut settings: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
-        settings[section][key] = value;
-        std::fs::write(&path, settings.to_string()).unwrap();
     };
     let nowhere = folder.path().join("nowhere");
     cases.push((nowhere, "there is no ", "nowhere/sekisho.toml".into(), "`sekisho init`"));
@@ -369,7 +386,12 @@ fn a_failure_says_what_is_wrong_where_and_what_to_do() {
     });
     cases.push((dir, "cannot open ", "database x at /nowhere".into(), "`instance.database`"));
     let dir = spoilt("sqlite", &|dir| set(dir, "instance", "database", "sqlite:no/t.db".into()));
-    cases.push((dir, "cannot open ", "sqlite/no/t.db".into(), "its folder has to exist"));
+    cases.push((dir, "there is no ", "sqlite/no/t.db".into(), "`sekisho restore`"));
+    let dir = spoilt("emptied", &|dir| std::fs::remove_file(dir.join("sekisho.db")).unwrap());
+    cases.push((dir.clone(), "there is no ", "emptied/sekisho.db".into(), "from a backup"));
+    let emptied = dir;
+    let dir = spoilt("above", &|dir| set(dir, "instance", "database", "sqlite:../t.db".into()));
+    cases.push((dir, "configuration key ", "`instance.database`".into(), "without `..`"));
     for (dir, what, at, remedy) in cases {
         let refused = sekisho(&["serve", dir.to_str().unwrap()]);
         let said = text(&refused.stderr);
@@ -379,6 +401,10 @@ fn a_failure_says_what_is_wrong_where_and_what_to_do() {
         }
         assert!(!said.contains("pass-word"), "{said}");
     }
+    // Other commands do not make an empty one either.
+    let listed = sekisho(&["audit", "list", emptied.to_str().unwrap()]);
+    assert_eq!(code(&listed), 1);
+    assert!(!emptied.join("sekisho.db").exists());
 }
 
 #[test]
@@ -392,6 +418,29 @@ fn a_backup_without_a_place_is_refused_before_anything_is_copied() {
     assert_eq!(code(&refused), 1);
     assert!(said.contains("there is no folder") && said.contains("nodir: make it"), "{said}");
     assert!(!said.contains("copying"), "{said}");
+    // Nor is it put where the instance takes it along when it is lost.
+    let to = dir.join("run/x.age");
+    let refused = sekisho(&["backup", dir.to_str().unwrap(), "--to", to.to_str().unwrap()]);
+    let said = text(&refused.stderr);
+    assert_eq!(code(&refused), 1);
+    assert!(
+        said.contains("lies within the instance folder") && !said.contains("copying"),
+        "{said}"
+    );
+    assert!(!to.exists());
+}
+
+#[test]
+fn a_database_that_is_in_use_is_not_taken_for_a_new_instance() {
+    let folder = tempfile::tempdir().unwrap();
+    let (used, new) = (folder.path().join("used"), folder.path().join("new"));
+    init(&used);
+    let database = format!("sqlite:{}", used.join("sekisho.db").display());
+    let refused = sekisho(&["init", new.to_str().unwrap(), "--database", &database]);
+    let said = text(&refused.stderr);
+    assert_eq!(code(&refused), 1);
+    assert!(said.contains("in use by another instance") && !said.contains("UNIQUE"), "{said}");
+    assert!(!new.exists());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::card::reader::Readers;
 use crate::platform;
 use crate::terminal::enrol;
 use crate::terminal::key::FileKey;
-use crate::terminal::place::Place;
+use crate::terminal::place::{Place, PlaceError};
 
 /// Look for what keeps logins from working, and say what to do.
 #[derive(Args)]
@@ -29,20 +29,15 @@ impl Doctor {
                 say(&format!("FAULT  {subject}: {text}\n"))
             }
         };
-        tell("enrolment", place.trust().map(|t| t.terminal.id).map_err(|e| e.to_string()))?;
-        tell(
-            "server",
-            match FileKey::load(&place.key()) {
-                Ok(key) => match enrol::refresh_trust(place, &key).await {
-                    Ok((_, ahead)) if ahead.abs() > 300 => {
-                        Err(format!("this PC's clock is wrong by {ahead} seconds; set it"))
-                    }
-                    Ok((_, ahead)) => Ok(format!("answers, clocks differ by {ahead} s")),
-                    Err(error) => Err(error.to_string()),
-                },
-                Err(error) => Err(error.to_string()),
-            },
-        )?;
+        let enrolled = place.trust();
+        let is_enrolled = !matches!(enrolled, Err(PlaceError::NotEnrolled { .. }));
+        tell("enrolment", enrolled.map(|trust| trust.terminal.id).map_err(in_words))?;
+        let answer = if is_enrolled {
+            server(place).await
+        } else {
+            Err("not asked: which one it is comes with the enrolment".to_owned())
+        };
+        tell("server", answer)?;
         tell(
             "port",
             match platform::foreign_listener(self.port) {
@@ -60,7 +55,7 @@ impl Doctor {
                 Ok(slots) => {
                     Ok(slots.into_iter().map(|slot| slot.reader).collect::<Vec<_>>().join(", "))
                 }
-                Err(error) => Err(error.to_string()),
+                Err(error) => Err(in_words(error)),
             },
         )?;
         match faults {
@@ -68,4 +63,21 @@ impl Doctor {
             _ => Err(refused(anyhow::anyhow!("{faults} faults"))),
         }
     }
+}
+
+/// Whether the server answers this terminal, and how far the clocks are apart.
+async fn server(place: &Place) -> Result<String, String> {
+    let key = FileKey::load(&place.key()).map_err(in_words)?;
+    match enrol::refresh_trust(place, &key).await {
+        Ok((_, ahead)) if ahead.abs() > 300 => {
+            Err(format!("this PC's clock is wrong by {ahead} seconds; set it"))
+        }
+        Ok((_, ahead)) => Ok(format!("answers, clocks differ by {ahead} s")),
+        Err(error) => Err(in_words(error)),
+    }
+}
+
+/// With its causes: of a file that is not there, the path alone says nothing.
+fn in_words(error: impl Into<anyhow::Error>) -> String {
+    format!("{:#}", error.into())
 }

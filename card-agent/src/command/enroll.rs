@@ -6,6 +6,7 @@ use sekisho_output::say;
 use url::Url;
 
 use super::{Failure, local, refused};
+use crate::terminal::client::ClientError;
 use crate::terminal::enrol::{self, EnrolError, Invitation};
 use crate::terminal::key::FileKey;
 use crate::terminal::nss;
@@ -86,6 +87,9 @@ fn shell_word(text: &str) -> String {
 pub(super) fn failure(error: EnrolError) -> Failure {
     match error {
         EnrolError::Place(error) => error.into(),
+        error @ (EnrolError::FingerprintForm | EnrolError::Client(ClientError::Address(_))) => {
+            Failure::Usage(error.into())
+        }
         EnrolError::Client(_) | EnrolError::Encode(_) => local(error),
         error => refused(error),
     }

@@ -1,5 +1,5 @@
-//! The command line. Exit codes: 0 done, 1 refused by server, card or state, 2 wrong usage,
-//! 3 something of this PC failed (file, port, tool).
+//! The command line. Exit codes: 0 done, 1 refused by server, card or state, or no answer, 2 wrong
+//! usage, 3 something of this PC failed (file, port, tool, standard output).
 
 mod completions;
 mod doctor;
@@ -24,7 +24,7 @@ pub use run::Run;
 #[command(
     name = "sekisho-agent",
     version,
-    after_help = "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 this PC failed.\n\nExamples:\n  sekisho-agent enroll --server https://enrol.example:8443 --root 3f9a… --terminal T0123456789 --code ABCD-EFGH-JKMN-PQRS\n  sekisho-agent run\n  sekisho-agent doctor"
+    after_help = "Exit codes:\n  0  done\n  1  refused, not enrolled, no answer, or faults that doctor found\n  2  the command line was not understood\n  3  this PC failed: a file, a port, a tool, standard output\n\nExamples:\n  sekisho-agent enroll --server https://enrol.example:8443 --root 3f9a… --terminal T0123456789 --code ABCD-EFGH-JKMN-PQRS\n  sekisho-agent run\n  sekisho-agent doctor"
 )]
 pub struct Arguments {
     /// Where this PC's key, certificate and trust are kept.
@@ -50,6 +50,8 @@ enum Command {
 pub enum Failure {
     /// Exit code 1.
     Refused(anyhow::Error),
+    /// Exit code 2.
+    Usage(anyhow::Error),
     /// Exit code 3.
     Local(anyhow::Error),
 }
@@ -93,6 +95,7 @@ pub async fn main(arguments: Arguments) -> ExitCode {
     let (code, error) = match outcome {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Refused(error)) => (1, error),
+        Err(Failure::Usage(error)) => (2, error),
         Err(Failure::Local(error)) => (3, error),
     };
     remark(&format!("sekisho-agent: {error:#}"));

@@ -65,6 +65,52 @@ fn a_pc_that_is_not_enrolled_is_told_what_to_do() {
 }
 
 #[test]
+fn exit_codes_are_those_of_the_help_and_a_panic_is_none_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let digest = "5a".repeat(32);
+    let enroll = |server: &'static str, root: &str| {
+        let words = ["enroll", "--server", server, "--root", root];
+        [&words[..], &["--terminal", "T0123456789", "--code", "ABCD"]].concat().join(" ")
+    };
+    for (line, expected, told) in [
+        (enroll("http://localhost:1", &digest), 2, "is not an https address"),
+        (enroll("https://localhost:1", "5a"), 2, "64 hexadecimal digits"),
+        (enroll("https://localhost:1", &digest), 1, "does not answer"),
+        ("doctor --port 1".to_owned(), 1, "faults"),
+    ] {
+        let arguments: Vec<_> = line.split(' ').collect();
+        let (code, _, error) = agent(folder.path(), &arguments);
+        assert_eq!(code, expected, "{line}: {error}");
+        assert!(error.contains(told), "{line}: {error}");
+    }
+    pinned(folder.path());
+    for line in
+        [&["status"][..], &["status", "--json"], &["policy"], &["doctor"], &["completions", "bash"]]
+    {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_sekisho-agent"))
+            .arg("--dir")
+            .arg(folder.path())
+            .args(line)
+            .stdout(full)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(3), "{line:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("cannot write to standard output"), "{line:?}: {said}");
+    }
+}
+
+#[test]
+fn doctor_says_in_words_that_a_pc_is_not_enrolled() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, out, _) = agent(folder.path(), &["doctor", "--port", "1"]);
+    assert!(out.contains("FAULT  enrolment: no enrolment here"), "{out}");
+    assert!(out.contains("FAULT  server: not asked"), "{out}");
+    assert!(!out.contains("terminal.p8"), "{out}");
+}
+
+#[test]
 fn the_policy_is_written_into_a_folder_that_is_made_or_the_place_is_named() {
     let folder = tempfile::tempdir().unwrap();
     pinned(folder.path());

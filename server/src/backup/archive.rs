@@ -20,12 +20,21 @@ const MOST_MANIFEST_OCTETS: u64 = 16 * 1024 * 1024;
 /// Why the encrypted file cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// A file cannot be read or written, or ends early.
+    /// A file cannot be read or written.
     #[error("cannot use {}", path.display())]
     File {
         /// Which.
         path: PathBuf,
         /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Octets within are wrong or missing: decryption and tar tell of it as a failure to read.
+    #[error("the backup {} is damaged", path.display())]
+    Damaged {
+        /// Which.
+        path: PathBuf,
+        /// What was found.
         #[source]
         source: std::io::Error,
     },
@@ -68,19 +77,10 @@ pub enum ArchiveError {
 impl ArchiveError {
     /// Whether the archive's octets are at fault, not the key or the machine.
     pub(super) fn is_of_the_archive(&self) -> bool {
-        use std::io::ErrorKind;
         match self {
-            // Decryption tells of a wrong octet, and tar of a wrong header, as a failure to read.
-            Self::File { source, .. } => matches!(
-                source.kind(),
-                ErrorKind::InvalidData
-                    | ErrorKind::InvalidInput
-                    | ErrorKind::UnexpectedEof
-                    | ErrorKind::Other
-            ),
             Self::Decrypt { source, .. } => !matches!(source, DecryptError::NoMatchingKeys),
-            Self::Manifest { .. } | Self::Entry { .. } => true,
-            Self::Encrypt(_) => false,
+            Self::Damaged { .. } | Self::Manifest { .. } | Self::Entry { .. } => true,
+            Self::File { .. } | Self::Encrypt(_) => false,
         }
     }
 }
@@ -88,33 +88,37 @@ impl ArchiveError {
 /// Length and digest of a file, under its name in the archive.
 pub(super) fn measure(name: String, path: &Path) -> Result<FileEntry, ArchiveError> {
     let (octets, sha256) = File::open(path)
+        .map_err(CopyError::From)
         .and_then(|file| copy_measured(file, std::io::sink()))
-        .map_err(unusable(path))?;
+        .map_err(|(CopyError::From(error) | CopyError::To(error))| unusable(path)(error))?;
     Ok(FileEntry { path: name, octets, sha256 })
 }
 
+/// On which side a copy failed.
+enum CopyError {
+    From(std::io::Error),
+    To(std::io::Error),
+}
+
 /// Copies to the end; answers length and SHA-256, hexadecimal.
-fn copy_measured(mut from: impl Read, mut to: impl Write) -> std::io::Result<(u64, String)> {
+fn copy_measured(mut from: impl Read, mut to: impl Write) -> Result<(u64, String), CopyError> {
     let mut digest = Sha256::new();
     let mut buffer = vec![0; 64 * 1024];
     let mut octets = 0;
     loop {
-        let length = from.read(&mut buffer)?;
+        let length = from.read(&mut buffer).map_err(CopyError::From)?;
         if length == 0 {
             return Ok((octets, hex::encode(digest.finalize())));
         }
         digest.update(&buffer[..length]);
-        to.write_all(&buffer[..length])?;
+        to.write_all(&buffer[..length]).map_err(CopyError::To)?;
         octets += length as u64;
     }
 }
 
 /// Tries, before anything is copied, whether the file can be made.
 pub(super) fn try_place(to: &Path) -> Result<(), BackupError> {
-    let folder = match to.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(to);
     if !folder.is_dir() {
         return Err(BackupError::NoFolder { path: folder.to_owned() });
     }
@@ -122,6 +126,14 @@ pub(super) fn try_place(to: &Path) -> Result<(), BackupError> {
     open_partial(&partial).map_err(unusable(&partial))?;
     std::fs::remove_file(&partial).map_err(unusable(&partial))?;
     Ok(())
+}
+
+/// The folder that a file is to lie in.
+pub(super) fn folder_of(to: &Path) -> &Path {
+    match to.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 /// Its name while it is not whole.
@@ -218,11 +230,12 @@ pub(super) fn read(
     let plain =
         decryptor.decrypt(identities.iter().map(|identity| &**identity)).map_err(refused)?;
     let mut archive = tar::Archive::new(plain);
-    let mut entries = archive.entries().map_err(failed())?;
-    let manifest = read_manifest(entries.next().transpose().map_err(failed())?)?;
+    let damaged = || broken(from);
+    let mut entries = archive.entries().map_err(damaged())?;
+    let manifest = read_manifest(entries.next().transpose().map_err(damaged())?)?;
     for expected in &manifest.files {
         let wrong = |fault| ArchiveError::Entry { path: expected.path.clone(), fault };
-        let entry = entries.next().ok_or(wrong("it is missing"))?.map_err(failed())?;
+        let entry = entries.next().ok_or(wrong("it is missing"))?.map_err(damaged())?;
         if entry.path_bytes() != expected.path.as_bytes()
             || entry.header().entry_type() != tar::EntryType::Regular
         {
@@ -232,7 +245,11 @@ pub(super) fn read(
             return Err(wrong("its length differs"));
         }
         let path = place(&expected.path).map_err(failed())?;
-        if lay(entry, &path).map_err(unusable(&path))? != expected.sha256 {
+        let laid = lay(entry, &path).map_err(|error| match error {
+            CopyError::From(error) => broken(from)(error),
+            CopyError::To(error) => unusable(&path)(error),
+        })?;
+        if laid != expected.sha256 {
             return Err(wrong("its digest differs"));
         }
     }
@@ -243,14 +260,14 @@ pub(super) fn read(
 }
 
 /// Copies into a new file that only this user reads; answers the SHA-256.
-fn lay(content: impl Read, path: &Path) -> std::io::Result<String> {
+fn lay(content: impl Read, path: &Path) -> Result<String, CopyError> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let mut file = options.open(path).map_err(CopyError::To)?;
     let (_, sha256) = copy_measured(content, &mut file)?;
-    file.sync_all()?;
+    file.sync_all().map_err(CopyError::To)?;
     Ok(sha256)
 }
 
@@ -282,6 +299,19 @@ fn read_manifest(entry: Option<tar::Entry<'_, impl Read>>) -> Result<Manifest, A
         return Err(malformed("it names no database".to_owned()));
     }
     Ok(manifest)
+}
+
+/// What reading the encrypted file came upon: damage, or a machine that does not read it.
+fn broken(from: &Path) -> impl Fn(std::io::Error) -> ArchiveError {
+    use std::io::ErrorKind;
+    let path = from.to_owned();
+    move |source| match source.kind() {
+        ErrorKind::InvalidData
+        | ErrorKind::InvalidInput
+        | ErrorKind::UnexpectedEof
+        | ErrorKind::Other => ArchiveError::Damaged { path: path.clone(), source },
+        _ => ArchiveError::File { path: path.clone(), source },
+    }
 }
 
 fn unusable(path: &Path) -> impl Fn(std::io::Error) -> ArchiveError {

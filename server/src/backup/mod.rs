@@ -21,7 +21,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     config::ConfigError,
-    instance::{FolderError, NewFolderError, OpenError, SecretsError, ServerCertificateError},
+    instance::{
+        DatabaseError, FolderError, NewFolderError, OpenError, SecretsError, ServerCertificateError,
+    },
 };
 
 pub use archive::ArchiveError;
@@ -134,6 +136,15 @@ pub enum BackupError {
         /// Where.
         path: PathBuf,
     },
+    /// It would lie in the folder that it is to outlive.
+    #[error(
+        "{} lies within the instance folder, and would be lost with it; give --to another place",
+        path.display()
+    )]
+    Within {
+        /// Where.
+        path: PathBuf,
+    },
     /// Keys and certificates of the copy do not fit.
     #[error("the folder's keys cannot be used")]
     Keys(#[from] OpenError),
@@ -149,6 +160,9 @@ pub enum BackupError {
     /// The database.
     #[error("the database cannot be used")]
     Store(#[from] StoreError),
+    /// The instance's database.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// The audit trail of the copy does not hold.
     #[error(
         "the audit trail does not hold, so this is no backup to rely on: {fault}; run `sekisho audit verify`"
@@ -198,6 +212,8 @@ impl BackupError {
             | Self::UnderWay
             | Self::Exists { .. }
             | Self::NoFolder { .. }
+            | Self::Within { .. }
+            | Self::Database(_)
             | Self::Store(_)
             | Self::Chain(_)
             | Self::NewFolder(_)

@@ -49,6 +49,8 @@ pub async fn take(
     if to.exists() {
         return Err(BackupError::Exists { path: to.to_owned() });
     }
+    refuse_within(dir, to)?;
+    instance::check_database(&config)?;
     let staging = Staging::begin(dir)?;
     // No other backup of this instance is under way, whose file this could be.
     archive::try_place(to)?;
@@ -85,6 +87,16 @@ pub async fn take(
     record(&store, &manifest, lock, at).await?;
     store.close().await;
     Ok(Taken { manifest, octets })
+}
+
+/// Whoever deletes the folder, or puts an older one back, would take the backup with it.
+fn refuse_within(dir: &Path, to: &Path) -> Result<(), BackupError> {
+    let dir = dir.canonicalize().map_err(file_error(dir))?;
+    match archive::folder_of(to).canonicalize() {
+        Ok(folder) if folder.starts_with(dir) => Err(BackupError::Within { path: to.to_owned() }),
+        // A folder that is not there is told of with what helps.
+        _ => Ok(()),
+    }
 }
 
 /// Copies the folder until its keys fit its certificates: one may be replaced meanwhile.

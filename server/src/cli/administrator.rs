@@ -2,7 +2,6 @@
 
 use sekisho_key::SystemRandomness;
 use sekisho_output::show;
-use sekisho_store::Store;
 use serde_json::{Value as Json, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -77,7 +76,7 @@ impl Administrator {
             let (Command::Link(Link { instance, json, .. })
             | Command::Add(Add { instance, json, .. })) = &self.command;
             let config = Config::read(&instance.dir)?;
-            let store = Store::open(config.instance().database(), config.instance().node()).await?;
+            let store = instance::open_database(&config).await?;
             let (user, machine) = instance::user_and_host();
             let host = Host {
                 store: &store,

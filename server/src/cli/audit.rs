@@ -12,7 +12,7 @@ use super::{Exit, Failure, InstanceFolder, runtime};
 use crate::{
     audit::{form, verify, witness},
     config::Config,
-    instance::{Folder, audit_public_keys},
+    instance::{self, Folder, audit_public_keys},
 };
 
 /// Read and verify the audit trail
@@ -105,7 +105,7 @@ impl Audit {
 
 async fn open(instance: &InstanceFolder) -> Result<Store, Failure> {
     let config = Config::read(&instance.dir)?;
-    Ok(Store::open(config.instance().database(), config.instance().node()).await?)
+    Ok(instance::open_database(&config).await?)
 }
 
 const PAGE: i64 = 500;

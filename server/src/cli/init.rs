@@ -2,11 +2,12 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use clap::builder::NonEmptyStringValueParser;
 use secrecy::ExposeSecret;
 use sekisho_key::SystemRandomness;
 use sekisho_output::show;
 
-use super::{Exit, Failure, runtime, secret_file};
+use super::{Exit, Failure, runtime, secret_file, unfit};
 use crate::{
     clock::SystemClock,
     config::Settings,
@@ -32,16 +33,18 @@ pub(super) struct Init {
     #[arg(long, default_value = "sekisho.localhost", value_name = "DOMAIN")]
     domain: String,
     /// Operating body in ASCII, as it stands in certificates
-    #[arg(long, default_value = "Healthcare Network Operating Body", value_name = "NAME")]
+    #[arg(long, default_value = "Healthcare Network Operating Body", value_name = "NAME",
+        value_parser = NonEmptyStringValueParser::new())]
     organisation: String,
     /// What distinguishes this network in the authorities' names, in ASCII
-    #[arg(long, default_value = "Healthcare Network G1", value_name = "NAME")]
+    #[arg(long, default_value = "Healthcare Network G1", value_name = "NAME",
+        value_parser = NonEmptyStringValueParser::new())]
     network: String,
     /// TLS port on all addresses; 0 takes a free one at each start
     #[arg(long, default_value_t = 8443, value_name = "PORT")]
     tls_port: u16,
-    /// Plain HTTP port on all addresses; it is written into certificates, with 0 as port 80
-    #[arg(long, default_value_t = 8080, value_name = "PORT")]
+    /// Plain HTTP port on all addresses; it is written into certificates
+    #[arg(long, default_value_t = 8080, value_name = "PORT", value_parser = certified_port)]
     plain_port: u16,
     /// `sqlite:PATH` below DIR, or `postgres://user:password@host/database`
     #[arg(long, default_value = "sqlite:sekisho.db", value_name = "URL")]
@@ -64,8 +67,11 @@ impl Init {
         let show = |created: &Created| {
             show(&if json { format!("{}\n", as_json(created)) } else { told(created) })
         };
-        runtime()?.block_on(create_and_show(&plan, &SystemClock, &SystemRandomness, show))?;
-        Ok(Exit::Done)
+        match runtime()?.block_on(create_and_show(&plan, &SystemClock, &SystemRandomness, show)) {
+            Ok(_) => Ok(Exit::Done),
+            Err(error) if error.is_of_the_plan() => Ok(unfit(&error)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn plan(self) -> Result<Plan, Failure> {
@@ -91,6 +97,17 @@ impl Init {
             root_passphrase,
             administrator: self.administrator,
         })
+    }
+}
+
+/// Where lists and OCSP are found stands in every certificate, so it has to be known now.
+fn certified_port(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(0) => Err("certificates name this port for as long as they are valid, so a free one \
+                      cannot be taken at each start; give the port under which it will be reached"
+            .to_owned()),
+        Ok(port) => Ok(port),
+        Err(_) => Err("a port is a number of 1 to 65535".to_owned()),
     }
 }
 

@@ -171,6 +171,12 @@ pub fn run(arguments: Arguments) -> Exit {
     })
 }
 
+/// Tells that the command line asks for what cannot be.
+fn unfit(fault: &(dyn std::error::Error + 'static)) -> Exit {
+    remark(&format!("sekisho: {}", Chain(fault)));
+    Exit::Usage
+}
+
 /// Tells that what was checked does not hold.
 fn does_not_hold(fault: &(dyn std::error::Error + 'static)) -> Exit {
     remark(&format!("sekisho: {}", Chain(fault)));

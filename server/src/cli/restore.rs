@@ -11,7 +11,7 @@ use super::{
     does_not_hold, runtime, secret_file,
 };
 use crate::{
-    backup::{Key, Published, check, restore},
+    backup::{BackupError, Key, Published, check, restore},
     config::Config,
 };
 
@@ -31,8 +31,8 @@ Examples:
       --published /tmp/last-crls
   sekisho restore --check /backup/2026-11-21.age --passphrase-file /media/safe/passphrase
 
---check exits with 3 if the backup is damaged or does not hold, and with 1 if it could not be tried:
-no such file, another key.")]
+Exits with 3 if the backup is damaged or does not hold, which a wrong passphrase cannot be told from,
+and with 1 if it could not be tried: no such file, another key, no room.")]
 pub(super) struct Restore {
     /// The backup
     #[arg(value_name = "FILE")]
@@ -85,7 +85,7 @@ impl Restore {
             })?;
             return Ok(Exit::Done);
         };
-        let restored = runtime()?.block_on(restore(
+        let restored = match runtime()?.block_on(restore(
             &self.file,
             key,
             dir,
@@ -93,7 +93,14 @@ impl Restore {
             self.published.as_deref(),
             OffsetDateTime::now_utc(),
             tell,
-        ))?;
+        )) {
+            Ok(restored) => restored,
+            // What else fails here may be of the database or the lists that the command line names.
+            Err(fault @ BackupError::Archive(_)) if fault.is_of_the_backup() => {
+                return Ok(does_not_hold(&fault));
+            }
+            Err(error) => return Err(error.into()),
+        };
         let (manifest, published) = (&restored.manifest, &restored.published);
         if self.json {
             let told = serde_json::json!({

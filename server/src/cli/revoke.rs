@@ -55,17 +55,8 @@ enum Command {
 struct OneCertificate {
     #[command(flatten)]
     instance: InstanceFolder,
-    /// The certificate (PEM or DER)
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with = "serial",
-        required_unless_present = "serial"
-    )]
-    file: Option<PathBuf>,
-    /// Its serial number, hexadecimal
-    #[arg(long, value_name = "HEX")]
-    serial: Option<String>,
+    #[command(flatten)]
+    which: WhichCertificate,
     /// The authority that issued that serial number
     #[arg(long, value_name = "ID", default_value = "terminals")]
     issuer: String,
@@ -73,6 +64,17 @@ struct OneCertificate {
     measure: MeasureArguments,
     #[command(flatten)]
     common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct WhichCertificate {
+    /// The certificate (PEM or DER)
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Its serial number, hexadecimal
+    #[arg(long, value_name = "HEX", value_parser = serial)]
+    serial: Option<Serial>,
 }
 
 /// A terminal: its certificates, codes and sessions
@@ -108,19 +110,21 @@ struct Facility {
 struct Key {
     #[command(flatten)]
     instance: InstanceFolder,
-    /// A certificate for the key, or the public key itself (PEM or DER)
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with = "sha256",
-        required_unless_present = "sha256"
-    )]
-    file: Option<PathBuf>,
-    /// SHA-256 of its SubjectPublicKeyInfo, hexadecimal
-    #[arg(long, value_name = "HEX")]
-    sha256: Option<String>,
+    #[command(flatten)]
+    which: WhichKey,
     #[command(flatten)]
     common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct WhichKey {
+    /// A certificate for the key, or the public key itself (PEM or DER)
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// SHA-256 of its SubjectPublicKeyInfo, hexadecimal
+    #[arg(long, value_name = "HEX", value_parser = sha256)]
+    sha256: Option<[u8; 32]>,
 }
 
 /// An authority, with everything that it signed
@@ -196,6 +200,16 @@ fn rfc3339(text: &str) -> Result<OffsetDateTime, String> {
         .map_err(|_| "write it like 2026-11-20T18:00:00+09:00".to_owned())
 }
 
+fn serial(text: &str) -> Result<Serial, String> {
+    Serial::from_hex(&text.replace([':', ' '], ""))
+        .map_err(|error| format!("write it in hexadecimal digits; {error}"))
+}
+
+fn sha256(text: &str) -> Result<[u8; 32], String> {
+    let digest = hex::decode(text).ok().and_then(|digest| digest.try_into().ok());
+    digest.ok_or_else(|| "it has 64 hexadecimal digits".to_owned())
+}
+
 fn note(text: &str) -> Result<String, String> {
     const MOST: usize = 200;
     if text.chars().count() > MOST || text.chars().any(char::is_control) {
@@ -242,7 +256,7 @@ impl Revoke {
 impl OneCertificate {
     async fn run(self) -> Result<Exit, Failure> {
         let store = open(&self.instance).await?;
-        let target = match (&self.file, &self.serial) {
+        let target = match (&self.which.file, &self.which.serial) {
             (Some(path), _) => {
                 let der = given::certificate(path)?;
                 let found =
@@ -252,7 +266,7 @@ impl OneCertificate {
             }
             (None, Some(serial)) => Target::Certificate {
                 issuer_id: self.issuer.clone(),
-                serial: Serial::from_hex(&serial.replace([':', ' '], ""))?.as_octets().to_vec(),
+                serial: serial.as_octets().to_vec(),
             },
             (None, None) => return Err("give --file or --serial".into()),
         };
@@ -262,12 +276,9 @@ impl OneCertificate {
 
 impl Key {
     async fn run(self) -> Result<Exit, Failure> {
-        let spki_sha256 = match (&self.file, &self.sha256) {
+        let spki_sha256 = match (&self.which.file, self.which.sha256) {
             (Some(path), _) => given::key(path)?,
-            (None, Some(digest)) => hex::decode(digest)
-                .ok()
-                .and_then(|digest| digest.try_into().ok())
-                .ok_or("--sha256 takes 64 hexadecimal digits")?,
+            (None, Some(digest)) => digest,
             (None, None) => return Err("give --file or --sha256".into()),
         };
         let measure = Measure::Revoke(RevocationReason::KeyCompromise);
@@ -277,7 +288,7 @@ impl Key {
 
 async fn open(instance: &InstanceFolder) -> Result<Store, Failure> {
     let config = Config::read(&instance.dir)?;
-    Ok(Store::open(config.instance().database(), config.instance().node()).await?)
+    Ok(instance::open_database(&config).await?)
 }
 
 async fn run(
@@ -306,6 +317,10 @@ async fn carry_out(
     };
     let outcome = revocation::carry_out(store, &order).await?;
     store.close().await;
-    say(&if common.json { told::as_json(&outcome) } else { told::in_words(&outcome, measure) })?;
+    say(&if common.json {
+        told::as_json(&outcome)
+    } else {
+        told::in_words(&outcome, &order.target, measure)
+    })?;
     Ok(Exit::Done)
 }

@@ -60,7 +60,9 @@ pub(super) fn start_log(filter: &str, format: LogFormat) {
     // Validated with the configuration; an unreadable one would log everything.
     let filter: Targets = filter.parse().unwrap_or_default();
     let registry = tracing_subscriber::registry().with(filter);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // Its own complaint of a line that could not be written is a panic in whoever logged it.
+    let layer =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
     // A second subscriber in one process (tests) keeps the first.
     let _ = match format {
         LogFormat::Text => registry.with(layer.with_ansi(false)).try_init(),

@@ -61,7 +61,7 @@ struct List {
 const MOST_OCTETS: u64 = 256 * 1024;
 
 async fn open(config: &Config) -> Result<Store, Failure> {
-    Ok(Store::open(config.instance().database(), config.instance().node()).await?)
+    Ok(instance::open_database(config).await?)
 }
 
 impl Service {

@@ -1,6 +1,6 @@
 //! `[instance]`: this process, its database and its log.
 
-use std::path::Path;
+use std::path::{Component, Path};
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -53,6 +53,13 @@ impl InstanceSettings {
                 let path = path.strip_prefix("//").unwrap_or(path);
                 if path.is_empty() || path.contains('?') {
                     return Err(invalid("instance.database", "`sqlite:` wants a path"));
+                }
+                if Path::new(path).components().any(|part| part == Component::ParentDir) {
+                    return Err(invalid(
+                        "instance.database",
+                        "`sqlite:` wants a path within the instance folder, or an absolute one, \
+                         without `..`",
+                    ));
                 }
                 format!("sqlite://{}", folder.join(path).display())
             }

@@ -105,8 +105,10 @@ pub enum CreateError {
     #[error("the authorities could not be made")]
     Ceremony(#[from] CeremonyError),
     /// The database holds an instance.
-    #[error("the database holds an instance already, which is not overwritten; name another one")]
-    Occupied(#[source] StoreError),
+    #[error(
+        "the database is in use by another instance, which is not overwritten; name another one"
+    )]
+    Occupied,
     /// The database.
     #[error("the database could not be filled")]
     Store(#[source] StoreError),
@@ -139,9 +141,22 @@ pub enum CreateError {
 impl From<StoreError> for CreateError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::AlreadyExists { .. } => Self::Occupied(error),
+            StoreError::AlreadyExists { .. } => Self::Occupied,
             error => Self::Store(error),
         }
+    }
+}
+
+impl CreateError {
+    /// Whether the [`Plan`] asks for what cannot be, whatever the machine.
+    #[must_use]
+    pub fn is_of_the_plan(&self) -> bool {
+        matches!(
+            self,
+            Self::Config(ConfigError::Invalid { .. })
+                | Self::LoginName(_)
+                | Self::Ceremony(CeremonyError::Plan(_))
+        )
     }
 }
 

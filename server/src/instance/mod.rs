@@ -2,6 +2,7 @@
 
 mod ca_keys;
 mod create;
+mod database;
 mod folder;
 mod new_folder;
 mod open;
@@ -23,6 +24,8 @@ pub use create::{
     CreateError, Created, FIRST_USE_PATH, Plan, create, create_and_show, fingerprint_hex,
 };
 pub(crate) use create::{configuration_text, operator, user_and_host};
+pub(crate) use database::check_database;
+pub use database::{DatabaseError, open_database};
 pub(crate) use folder::database_file;
 pub use folder::{Folder, FolderError};
 pub(crate) use new_folder::NewFolder;

@@ -10,15 +10,16 @@ use std::{
 
 use der::{Decode, Encode};
 use sekisho_key::Randomness;
-use sekisho_store::{ClaimError, Store, StoreError, issuer};
+use sekisho_store::{ClaimError, StoreError, issuer};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CaKeys, Folder, FolderError, OpenError, Opened, RootKeyState, SignerMismatch,
+    CaKeys, DatabaseError, Folder, FolderError, OpenError, Opened, RootKeyState, SignerMismatch,
     create::user_and_host,
     find_root_key,
     open::root_certificate,
+    open_database,
     server_certificate::{self, ServerCertificateError},
 };
 use crate::{
@@ -99,6 +100,9 @@ pub enum RunError {
     /// A file.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// The database does not open.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// The database.
     #[error("the database cannot be used")]
     Store(#[from] StoreError),
@@ -130,7 +134,7 @@ pub async fn run(
     let began = Instant::now();
     let folder = Folder::new(config.folder());
     refuse_open_root_key(&folder)?;
-    let store = Store::open(config.instance().database(), config.instance().node()).await?;
+    let store = open_database(&config).await?;
     let claim = store.claim_node(&claimant(), CLAIM_PATIENCE).await?;
     // Early: the ports that are drawn go into names, certificates and tokens.
     let sockets = Sockets::bind(config.listen())?;

@@ -17,6 +17,7 @@ use sekisho_ca::{
 use sekisho_key::{KeyError, Randomness, SigningKey, SoftwareKey};
 use sekisho_pki::encoding::instant;
 use time::{Duration, OffsetDateTime};
+use x509_cert::ext::pkix::{SubjectAltName, name::GeneralName};
 
 use super::{
     CaKeys, Folder, FolderError, OpenError,
@@ -135,6 +136,18 @@ fn is_due(chain: &[CertificateDer<'_>], now: OffsetDateTime) -> bool {
     validity.is_none_or(|(from, until)| now >= from + (until - from) * 2 / 3)
 }
 
+/// Whether the certificate is for this name: after a change of names it is not.
+fn is_for(chain: &[CertificateDer<'_>], host: &str) -> bool {
+    use der::Decode;
+    let names = chain
+        .first()
+        .and_then(|leaf| x509_cert::Certificate::from_der(leaf).ok())
+        .and_then(|leaf| leaf.tbs_certificate().get_extension::<SubjectAltName>().ok().flatten());
+    names.is_some_and(|(_, names)| {
+        names.0.iter().any(|name| matches!(name, GeneralName::DnsName(dns) if dns.as_str() == host))
+    })
+}
+
 /// Job: renews the OCSP responders that are due, and lets them answer at once.
 ///
 /// # Errors
@@ -222,14 +235,15 @@ pub async fn renew_server_certificates(
     let folder = Folder::new(app.config().folder());
     for role in NameRole::TLS {
         let now = app.now();
+        let host = app.config().host_names().host(role);
         if let Ok(current) = read(&folder, role, passphrase)
             && !is_due(&current.chain, now)
+            && is_for(&current.chain, host)
         {
             // Another process of this folder, or the operator, may have renewed it.
             tls.replace(current)?;
             continue;
         }
-        let host = app.config().host_names().host(role);
         let validity = app.config().authority().server_validity();
         let servers = app.authority().servers(now);
         let when = (now, app.random());

@@ -383,3 +383,29 @@ async fn own_certificates_are_renewed_at_two_thirds_of_their_life() {
     // What was written opens again.
     crate::testing::app_over(&dir, clock).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_name_gets_a_certificate_and_the_others_keep_theirs() {
+    use crate::{clock::ManualClock, listener::Tls};
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("instance");
+    make(&plan(&dir, |_| {})).await.unwrap();
+    let path = dir.join(crate::config::FILE_NAME);
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("\"login.", "\"moved.")).unwrap();
+    let clock = Arc::new(ManualClock::new(time::OffsetDateTime::now_utc()));
+    let (app, ca_keys) = crate::testing::app_over(&dir, clock).await;
+    let config = app.config();
+    let tls = Tls::new(config.host_names(), config.listen(), Vec::new(), Vec::new()).unwrap();
+    let certificates = || {
+        [NameRole::Public, NameRole::Terminal]
+            .map(|role| std::fs::read(Folder::new(&dir).server_certificate(role)).unwrap())
+    };
+    let [public, terminal] = certificates();
+    super::renew_server_certificates(&app, &tls, ca_keys.passphrase()).await.unwrap();
+    let renewed = certificates();
+    assert_ne!(renewed[0], public);
+    assert_eq!(renewed[1], terminal);
+    super::renew_server_certificates(&app, &tls, ca_keys.passphrase()).await.unwrap();
+    assert_eq!(certificates(), renewed, "once");
+}

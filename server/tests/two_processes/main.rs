@@ -14,7 +14,10 @@ mod people;
 mod tokens;
 
 use pair::{Pair, sekisho};
-use sekisho::demo::process::{Program, run};
+use sekisho::demo::{
+    process::{Program, run},
+    stage::free_port,
+};
 use sekisho_test_database::postgres_url;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -22,7 +25,8 @@ async fn a_killed_process_is_followed_by_one_of_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("instance");
     let (dir, url) = (dir.to_str().unwrap(), postgres_url());
-    let init = ["init", dir, "--database", &url, "--tls-port", "0", "--plain-port", "0"];
+    let plain = free_port().unwrap().to_string();
+    let init = ["init", dir, "--database", &url, "--tls-port", "0", "--plain-port", &plain];
     run(sekisho(&init)).await.unwrap();
     for _ in 0..3 {
         let (program, _) =

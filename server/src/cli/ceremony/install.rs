@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use sekisho_key::SystemRandomness;
 use sekisho_output::say;
-use sekisho_store::Store;
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{super::language::LanguageChoice, Exit, Failure, hash, publication_base};
@@ -59,8 +58,7 @@ impl Install {
             now,
         };
         let installed = runtime()?.block_on(async {
-            let instance = config.instance();
-            let store = Store::open(instance.database(), instance.node()).await?;
+            let store = instance::open_database(&config).await?;
             let installed = installation.carry_out(&store, &ca_keys, &SystemRandomness).await;
             store.close().await;
             Ok::<_, Failure>(installed?)

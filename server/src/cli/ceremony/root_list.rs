@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use sekisho_output::say;
-use sekisho_store::Store;
 use time::OffsetDateTime;
 
 use super::{super::language::LanguageChoice, Exit, Failure, publication_base};
@@ -11,7 +10,7 @@ use crate::{
     ceremony::plan_root_list,
     cli::{InstanceFolder, runtime},
     config::Config,
-    instance::Folder,
+    instance::{self, Folder},
 };
 
 /// Write the plan of the root's next revocation list, with every certificate of its that was taken back
@@ -34,8 +33,7 @@ impl RootList {
         let base = publication_base(&config);
         let now = OffsetDateTime::now_utc();
         let plan = runtime()?.block_on(async {
-            let instance = config.instance();
-            let store = Store::open(instance.database(), instance.node()).await?;
+            let store = instance::open_database(&config).await?;
             let plan = plan_root_list(&mut store.read(), &folder, &base, &self.out, now).await;
             store.close().await;
             Ok::<_, Failure>(plan?)

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::revocation::{Measure, Outcome};
+use crate::revocation::{Measure, Outcome, Target};
 
 /// The answer for machines.
 pub(super) fn as_json(outcome: &Outcome) -> String {
@@ -22,7 +22,7 @@ pub(super) fn as_json(outcome: &Outcome) -> String {
 }
 
 /// The answer for people.
-pub(super) fn in_words(outcome: &Outcome, measure: Measure) -> String {
+pub(super) fn in_words(outcome: &Outcome, target: &Target, measure: Measure) -> String {
     if !outcome.changed {
         let why = match measure {
             Measure::Revoke(_) => "it was revoked before",
@@ -32,6 +32,11 @@ pub(super) fn in_words(outcome: &Outcome, measure: Measure) -> String {
             }
         };
         return format!("Nothing to change: {why}.\n");
+    }
+    if matches!(target, Target::Key(_)) && outcome.certificates.is_empty() {
+        return "The key is on record as compromised and will never be certified. No certificate for \
+                it was in force here.\n"
+            .to_owned();
     }
     let verb = match measure {
         Measure::Revoke(_) => "revoked",
