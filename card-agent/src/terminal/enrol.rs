@@ -24,6 +24,8 @@ use super::place::{Enrolment, Place, PlaceError, read, write_private};
 
 /// The longest answer that is read, in octets.
 const MOST_ANSWER: usize = 128 * 1024;
+/// The most characters of a refusal's text that are shown.
+const MOST_TEXT: usize = 400;
 /// A PC clock further off than this is named as the likely cause of a failure.
 const WRONG_CLOCK_SECS: i64 = 300;
 
@@ -60,6 +62,10 @@ pub enum EnrolError {
     /// The code was not accepted.
     #[error("the server refused the code: {0}")]
     CodeRefused(String),
+    /// The certificate that this PC showed was not accepted: stopped, revoked, or its facility may
+    /// not act.
+    #[error("the server refused this terminal: {0}")]
+    TerminalRefused(String),
     /// Somebody has to approve first.
     #[error("the request waits for approval; run the same line again later")]
     Pending,
@@ -135,7 +141,8 @@ pub async fn enrol(place: &Place, invitation: &Invitation) -> Result<TerminalTru
         let url = est(&invitation.server, "simpleenroll")?;
         let ask =
             http.post(url).basic_auth(&invitation.terminal, Some(invitation.code.expose_secret()));
-        let answer = ask_for_certificate(ask, &key, &invitation.terminal, ahead).await?;
+        let answer =
+            ask_for_certificate(ask, Shown::Code, &key, &invitation.terminal, ahead).await?;
         store(place, &key, &root, &answer, &all)?;
     }
 
@@ -154,7 +161,7 @@ pub async fn renew(place: &Place) -> Result<TerminalTrust, EnrolError> {
     let root = read(&place.root())?;
     let http = terminal_client(place, &key, &server)?;
     let ask = http.post(est(&server, "simplereenroll")?);
-    let answer = ask_for_certificate(ask, &key, &enrolment.terminal, 0).await?;
+    let answer = ask_for_certificate(ask, Shown::Certificate, &key, &enrolment.terminal, 0).await?;
     let issuer = read(&place.issuer()).ok();
     store(place, &key, &root, &answer, issuer.as_slice())?;
     Ok(refresh_trust(place, &key).await?.0)
@@ -173,7 +180,7 @@ pub async fn refresh_trust(
     let url = server.join(trust::TRUST_PATH).map_err(|_| EnrolError::Answer("address"))?;
     let response = http.get(url.clone()).send().await.map_err(|e| unreachable(&url, &e))?;
     let ahead = clock_ahead(&response).unwrap_or(0);
-    let body = accepted(response, trust::MAX_OCTETS).await?;
+    let body = accepted(response, Shown::Certificate, trust::MAX_OCTETS).await?;
     let document: TerminalTrust =
         serde_json::from_slice(&body).map_err(|_| EnrolError::Answer("trust document"))?;
     document.check().map_err(|_| EnrolError::Answer("trust document"))?;
@@ -233,7 +240,7 @@ async fn fetch_authorities(server: &Url, expected: &[u8; 32]) -> Result<Authorit
     let http = client(server, &Trust::Provisional)?;
     let response = http.get(url.clone()).send().await.map_err(|e| unreachable(&url, &e))?;
     let ahead = clock_ahead(&response).unwrap_or(0);
-    let all = certs_only(&accepted(response, MOST_ANSWER).await?)?;
+    let all = certs_only(&accepted(response, Shown::Nothing, MOST_ANSWER).await?)?;
     let root = all.iter().find(|der| Sha256::digest(der)[..] == expected[..]);
     let root = root.ok_or(EnrolError::WrongRoot)?.clone();
     Ok(Authorities { root, all, ahead })
@@ -241,6 +248,7 @@ async fn fetch_authorities(server: &Url, expected: &[u8; 32]) -> Result<Authorit
 
 async fn ask_for_certificate(
     ask: reqwest::RequestBuilder,
+    shown: Shown,
     key: &dyn TerminalKey,
     terminal: &str,
     ahead: i64,
@@ -264,7 +272,7 @@ async fn ask_for_certificate(
         // The same host answered a moment ago: what fails now is its certificate.
         Err(error) => return Err(EnrolError::ServerNotTrusted(causes(&error))),
     };
-    certs_only(&accepted(response, MOST_ANSWER).await?)
+    certs_only(&accepted(response, shown, MOST_ANSWER).await?)
 }
 
 /// Checks the answer and keeps it: our key, and a path of signatures to the root.
@@ -317,9 +325,24 @@ fn certs_only(body: &[u8]) -> Result<Vec<Vec<u8>>, EnrolError> {
     cms::parse_certs_only(&der).map_err(|_| EnrolError::Answer("certificates"))
 }
 
+/// What a request shows of this PC: what a 401 or 403 is then about.
+#[derive(Clone, Copy)]
+enum Shown {
+    Nothing,
+    Code,
+    Certificate,
+}
+
 /// The body of a 200, bounded; anything else as an error that says what to do.
-async fn accepted(mut response: Response, most: usize) -> Result<Vec<u8>, EnrolError> {
+async fn accepted(
+    mut response: Response,
+    shown: Shown,
+    most: usize,
+) -> Result<Vec<u8>, EnrolError> {
     let status = response.status();
+    let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|value| {
+        value.as_bytes().to_ascii_lowercase().starts_with(b"application/problem+json")
+    });
     let mut body = Vec::new();
     while let Some(piece) = response.chunk().await.map_err(|_| EnrolError::Answer("cut short"))? {
         if body.len() + piece.len() > most {
@@ -328,14 +351,40 @@ async fn accepted(mut response: Response, most: usize) -> Result<Vec<u8>, EnrolE
         body.extend_from_slice(&piece);
     }
     let text = || {
-        let text = String::from_utf8_lossy(&body);
-        text.chars().filter(|c| !c.is_control()).take(400).collect::<String>()
+        let problem = is_problem.then(|| serde_json::from_slice::<Problem>(&body).ok()).flatten();
+        let text = problem
+            .map_or_else(|| String::from_utf8_lossy(&body).into_owned(), |problem| problem.words());
+        text.chars().filter(|c| !c.is_control()).take(MOST_TEXT).collect::<String>()
     };
-    match status {
-        StatusCode::OK => Ok(body),
-        StatusCode::ACCEPTED => Err(EnrolError::Pending),
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(EnrolError::CodeRefused(text())),
+    match (status, shown) {
+        (StatusCode::OK, _) => Ok(body),
+        (StatusCode::ACCEPTED, _) => Err(EnrolError::Pending),
+        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Shown::Code) => {
+            Err(EnrolError::CodeRefused(text()))
+        }
+        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Shown::Certificate) => {
+            Err(EnrolError::TerminalRefused(text()))
+        }
         _ => Err(EnrolError::Refused { status: status.as_u16(), text: text() }),
+    }
+}
+
+/// What a problem (RFC 9457) says to people.
+#[derive(serde::Deserialize)]
+struct Problem {
+    #[serde(default)]
+    title: String,
+    #[serde(default)]
+    detail: String,
+}
+
+impl Problem {
+    fn words(self) -> String {
+        match (self.title.is_empty(), self.detail.is_empty()) {
+            (_, true) => self.title,
+            (true, false) => self.detail,
+            (false, false) => format!("{}: {}", self.title, self.detail),
+        }
     }
 }
 

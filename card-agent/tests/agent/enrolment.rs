@@ -40,6 +40,8 @@ struct Authority {
     used_by: Mutex<Option<Vec<u8>>>,
     codes_received: AtomicUsize,
     issued: AtomicUsize,
+    /// Status, media type and body of what a terminal with a certificate is told instead.
+    refusal: Mutex<Option<(u16, &'static str, String)>>,
 }
 
 impl Authority {
@@ -144,6 +146,7 @@ async fn server(host: &'static str) -> (Arc<Authority>, url::Url) {
         used_by: Mutex::default(),
         codes_received: AtomicUsize::new(0),
         issued: AtomicUsize::new(0),
+        refusal: Mutex::default(),
     });
     let mut anchors = rustls::RootCertStore::empty();
     anchors.add(CertificateDer::from(authority.root_der.clone())).unwrap();
@@ -169,8 +172,13 @@ async fn server(host: &'static str) -> (Arc<Authority>, url::Url) {
                     let (head, body) = request.into_parts();
                     let body = body.collect().await.unwrap().to_bytes();
                     let code = head.headers.get("authorization").map(|v| v.to_str().unwrap());
-                    let (status, text) = authority.answer(head.uri.path(), code, known, &body);
+                    let refusal = authority.refusal.lock().unwrap().clone().filter(|_| known);
+                    let (status, media_type, text) = refusal.unwrap_or_else(|| {
+                        let (status, text) = authority.answer(head.uri.path(), code, known, &body);
+                        (status, "text/plain", text)
+                    });
                     let answer = Response::builder().status(status);
+                    let answer = answer.header("content-type", media_type);
                     answer.body(Full::<Bytes>::from(text))
                 }
             });
@@ -285,6 +293,43 @@ async fn a_server_that_shows_the_right_root_but_stands_not_under_its_name_gets_n
     let refused = enrol(&place, &invitation(&authority, &address)).await.unwrap_err();
     assert!(matches!(refused, EnrolError::ServerNotTrusted(_)), "{refused}");
     assert_eq!(authority.codes_received.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_on_hold_is_told_so_in_words_and_hears_nothing_of_a_code() {
+    let (authority, address) = server(HOST).await;
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::create(folder.path()).unwrap();
+    enrol(&place, &invitation(&authority, &address)).await.unwrap();
+    let run = async |command: &str| {
+        let mut agent = tokio::process::Command::new(env!("CARGO_BIN_EXE_sekisho-agent"));
+        let output = agent.arg("--dir").arg(folder.path()).arg(command).output().await.unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code(), text)
+    };
+    let (_, healthy) = run("doctor").await;
+    assert!(healthy.contains("ok     server: answers"), "{healthy}");
+
+    let problem = json!({
+        "type": "urn:problem:on-hold",
+        "title": "The connection does not speak for a facility",
+        "status": 403,
+        "detail": "the certificate of terminal T0123456789 is on hold.",
+    });
+    *authority.refusal.lock().unwrap() =
+        Some((403, "application/problem+json", problem.to_string()));
+    let (code, told) = run("doctor").await;
+    assert_eq!(code, Some(1), "{told}");
+    let line = told.lines().find(|line| line.starts_with("FAULT  server: ")).unwrap();
+    assert!(line.contains("this terminal") && line.ends_with("is on hold."), "{line}");
+    assert!(!line.contains("code") && !line.contains('{') && !line.contains("403"), "{line}");
+
+    let line = "renewal: the certificate shown is on hold.\n";
+    *authority.refusal.lock().unwrap() = Some((403, "text/plain; charset=utf-8", line.to_owned()));
+    let (code, told) = run("renew").await;
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("refused this terminal: renewal: the certificate"), "{told}");
+    assert!(!told.contains("code"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

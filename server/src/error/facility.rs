@@ -49,22 +49,28 @@ impl From<FacilityError> for PageError {
 impl From<FacilityError> for Problem {
     fn from(error: FacilityError) -> Self {
         let kind = error.code().replace('_', "-");
-        let detail = error.to_string();
-        match error {
-            FacilityError::NoCertificate
-            | FacilityError::NotOurs
-            | FacilityError::NotYetValid { .. }
-            | FacilityError::Expired { .. }
-            | FacilityError::Revoked { .. }
-            | FacilityError::OnHold { .. }
-            | FacilityError::FacilityNotActive { .. } => Self::new(
-                StatusCode::FORBIDDEN,
-                &kind,
-                "The connection does not speak for a facility",
-                detail,
-            ),
-            FacilityError::Unknown(error) => error.into(),
-        }
+        let what = error.to_string();
+        // The agent shows this to whoever stands at the PC.
+        let next = match error {
+            FacilityError::NoCertificate | FacilityError::NotOurs => {
+                "Ask the facility's administrator to enrol this PC"
+            }
+            FacilityError::NotYetValid { .. } => "Check this PC's clock",
+            FacilityError::Expired { .. } | FacilityError::Revoked { .. } => {
+                "Ask the facility's administrator: to be used again, this PC has to be enrolled anew"
+            }
+            FacilityError::OnHold { .. } | FacilityError::FacilityNotActive { .. } => {
+                "Ask the facility's administrator or the operating body; where this is lifted, the \
+                 terminal works as before and there is nothing to enrol anew"
+            }
+            FacilityError::Unknown(error) => return error.into(),
+        };
+        Self::new(
+            StatusCode::FORBIDDEN,
+            &kind,
+            "The connection does not speak for a facility",
+            format!("{what}. {next}."),
+        )
     }
 }
 
@@ -80,6 +86,34 @@ impl From<FacilityError> for EstError {
             | FacilityError::OnHold { .. }
             | FacilityError::FacilityNotActive { .. } => Self::new(StatusCode::FORBIDDEN, text),
             FacilityError::Unknown(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_is_told_the_cause_and_whom_to_ask_and_a_stop_enrols_nobody_anew() {
+        let (organisation_id, terminal_id) = ("123456789015".to_owned(), "T0000000001".to_owned());
+        let of = (organisation_id.clone(), terminal_id.clone());
+        let held = Problem::from(FacilityError::OnHold { organisation_id, terminal_id });
+        let (organisation_id, terminal_id) = of.clone();
+        let revoked = Problem::from(FacilityError::Revoked { organisation_id, terminal_id });
+        let (organisation_id, terminal_id) = of;
+        let status = "suspended".to_owned();
+        let inactive = FacilityError::FacilityNotActive { organisation_id, terminal_id, status };
+        let inactive = Problem::from(inactive);
+        for (problem, cause, anew) in [
+            (held, "is on hold", false),
+            (revoked, "is revoked", true),
+            (inactive, "is not active (suspended)", false),
+        ] {
+            let detail = problem.detail;
+            assert!(detail.contains(cause) && detail.contains("administrator"), "{detail}");
+            assert_eq!(detail.contains("has to be enrolled anew"), anew, "{detail}");
+            assert!(!detail.contains("code"), "{detail}");
         }
     }
 }

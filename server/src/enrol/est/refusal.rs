@@ -247,6 +247,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_terminal_on_hold_is_no_reason_to_make_another_one() {
+        let text = code(CodeRefusal::TerminalHeld).text;
+        assert!(text.contains("operating body") && text.contains("the code stays good"), "{text}");
+        assert!(!text.contains("new terminal") && !text.contains("new code"), "{text}");
+        assert!(code(CodeRefusal::TerminalRevoked).text.contains("new terminal"));
+    }
+
+    #[test]
     fn a_stop_that_may_be_lifted_sends_nobody_to_enrol_anew() {
         for (code, anew) in [
             ("no_certificate", true),
