@@ -85,6 +85,8 @@ pub enum State {
     Ended {
         /// Constant code.
         reason: String,
+        /// Whether it began at the terminal of this connection.
+        here: bool,
     },
 }
 
@@ -138,7 +140,8 @@ pub async fn state(
     let Some(session) = of_cookie(&mut reader, headers).await? else { return Ok(State::None) };
     let id_hash = session.id_hash;
     if let Some((_, reason)) = session.ended {
-        return Ok(State::Ended { reason });
+        let here = session.at_terminal.is_some_and(|at| at.terminal_id == facility.terminal_id);
+        return Ok(State::Ended { reason, here });
     }
     let Some(at) = session.at_terminal.clone() else { return Ok(State::None) };
     let now = app.now();
@@ -218,7 +221,7 @@ async fn end(
         logout::fan_out(tx, ended.as_slice(), now).await?;
         Ok(Audited::new((), record.clone()))
     })?;
-    Ok(State::Ended { reason: reason.to_owned() })
+    Ok(State::Ended { reason: reason.to_owned(), here: reason != OTHER_TERMINAL })
 }
 
 /// What happens at this facility when a card leaves the reader.
@@ -269,19 +272,22 @@ where
             State::Live(session) => Ok(*session),
             State::None => Err(log_in("")),
             State::Locked { .. } => Err(log_in("locked")),
-            State::Ended { reason } if reason == OTHER_TERMINAL => {
-                let mut page = PageError::new(
-                    StatusCode::FORBIDDEN,
-                    "login-session-other-terminal-title",
-                    "login-session-other-terminal-text",
-                    "login-session-other-terminal-help",
-                );
+            State::Ended { reason, here } if reason == OTHER_TERMINAL => {
+                // Who sits where the login began, and who sits where its cookie was brought, have
+                // each to know what happened on their side.
+                let (text, help) = if here {
+                    ("login-session-used-elsewhere-text", "login-session-used-elsewhere-help")
+                } else {
+                    ("login-session-other-terminal-text", "login-session-other-terminal-help")
+                };
+                let title = "login-session-other-terminal-title";
+                let mut page = PageError::new(StatusCode::FORBIDDEN, title, text, help);
                 if let Some(cleared) = cookie::clear(COOKIE) {
                     page = page.header(header::SET_COOKIE, cleared);
                 }
                 Err(page)
             }
-            State::Ended { reason } => Err(log_in(notice_of(&reason))),
+            State::Ended { reason, .. } => Err(log_in(notice_of(&reason))),
         }
     }
 }

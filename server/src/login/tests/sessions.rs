@@ -34,13 +34,24 @@ async fn a_cookie_stolen_to_another_terminal_ends_the_session_for_everybody() {
     there.session_cookie = here.session_cookie.clone();
     let answered = there.get(&test, "/?lang=ja").await;
     assert_eq!(answered.status, 403);
-    assert!(answered.text.contains("別の端末"), "{}", answered.text);
-    assert!(!answered.text.contains("山田"));
+    let brought = "別の端末で始まったログインが、この端末で使われました";
+    let taken = "このログインは別の端末で使われたため終了しました";
+    assert!(answered.text.contains(brought), "{}", answered.text);
+    assert!(!answered.text.contains(taken) && !answered.text.contains("山田"));
     assert_eq!(there.session_cookie, None, "the cookie is taken away");
     assert_eq!(live_sessions(&test).await, 0);
     assert!(told(&test, "session.use", Some("other_terminal")).await);
-    let answered = here.get(&test, "/").await;
+    let cookie = here.session_cookie.clone();
+    let answered = here.get(&test, "/?lang=ja").await;
     assert_eq!(answered.status, 403, "whoever it was: ended, and the page says so");
+    assert!(answered.text.contains(taken) && answered.text.contains("管理者に知らせて"));
+    assert!(!answered.text.contains(brought), "{}", answered.text);
+    assert_eq!(here.session_cookie, None, "the next request leads to the login page");
+    // Brought there once more, it is still another terminal's.
+    there.session_cookie = cookie;
+    let answered = there.get(&test, "/?lang=ja").await;
+    assert_eq!(answered.status, 403);
+    assert!(answered.text.contains(brought) && !answered.text.contains(taken));
 }
 
 #[tokio::test]
