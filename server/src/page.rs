@@ -199,6 +199,38 @@ impl<T: Template> IntoResponse for Page<T> {
 mod tests {
     use super::*;
 
+    /// Every template, with its path.
+    fn templates(folder: &std::path::Path) -> Vec<(std::path::PathBuf, String)> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                found.extend(templates(&path));
+            } else {
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_table_stands_in_a_named_frame_that_the_keyboard_can_scroll() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+        let mut tables = 0;
+        for (path, text) in templates(&folder) {
+            for (at, _) in text.match_indices("<table") {
+                tables += 1;
+                let before = text[..at].trim_end();
+                let frame = &before[before.rfind("<div").unwrap_or_default()..];
+                let part = "class=\"table-scroll\" tabindex=\"0\" role=\"region\" aria-label";
+                assert!(frame.contains(part), "{}: {frame}", path.display());
+                assert!(frame.ends_with('>') && !frame.contains("</div>"), "{}", path.display());
+            }
+        }
+        assert!(tables > 10, "the templates were not found");
+    }
+
     #[test]
     fn the_language_switch_keeps_the_other_parameters() {
         assert_eq!(path_without_lang(&"/a?x=1&lang=en&y=%26".parse().unwrap()), "/a?x=1&y=%26");

@@ -16,6 +16,7 @@ audit-outcome = Outcome
 audit-done = Done
 audit-refused = Refused
 audit-actor = By
+audit-whom = To whom
 audit-facility = Facility
 audit-place = Place
 audit-actor-system = System

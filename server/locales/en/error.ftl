@@ -46,5 +46,6 @@ error-form-control = The field “{ $field }” holds a control character.
 error-form-repeated = The field “{ $field }” is repeated.
 error-form-unknown = The form has no field “{ $field }”.
 error-form-missing = The field “{ $field }” is missing.
+error-field-sure = check box that confirms
 error-form-unfit = The value of the field “{ $field }” does not fit.
 error-form-program = Correct the request and send it again.

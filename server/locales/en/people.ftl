@@ -63,6 +63,7 @@ people-roles-ready = In use
 people-roles-waiting = Waiting for first use
 people-roles-withdraw = Withdraw role
 people-roles-withdraw-of = Withdraw the role of { $name }
+people-roles-withdraw-sure = { $name } can no longer do what this role permits (and is logged out at once where logged in).
 people-field-service-organisation = Organisation that provides the services (service owner only)
 people-field-service-organisation-hint = Its twelve digits in the register. Leave it empty for the other roles.
 people-error-organisation = Enter the twelve digits of an organisation that is in operation.

@@ -16,6 +16,7 @@ audit-outcome = 結果
 audit-done = 実行
 audit-refused = 拒否
 audit-actor = 操作者
+audit-whom = 相手の人
 audit-facility = 施設
 audit-place = 場所（接続元・機器）
 audit-actor-system = システム

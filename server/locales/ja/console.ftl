@@ -60,6 +60,7 @@ status-close-means = 元に戻すことはできません。すべての端末�
 status-reason = 理由
 status-reason-hint = 施設の管理者に表示され、履歴に残ります。患者や職員の個人情報は書かないでください（{ $most }文字まで）。
 status-reason-unfit = 理由を{ $most }文字以内で入力してください。
+status-sure = 「{ $name }」について、上で選んだとおりに実行します。
 status-button = 実行する
 status-cancel = やめる
 status-events = 履歴

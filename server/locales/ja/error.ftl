@@ -46,5 +46,6 @@ error-form-control = 項目「{ $field }」に使えない文字（制御文字�
 error-form-repeated = 項目「{ $field }」が重複しています。
 error-form-unknown = 項目「{ $field }」はこのフォームにありません。
 error-form-missing = 項目「{ $field }」がありません。
+error-field-sure = 確認のチェック
 error-form-unfit = 項目「{ $field }」の値が正しくありません。
 error-form-program = 要求を直して、もう一度送信してください。

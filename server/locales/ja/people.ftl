@@ -63,6 +63,7 @@ people-roles-ready = 利用中
 people-roles-waiting = 初回設定待ち
 people-roles-withdraw = 役割を外す
 people-roles-withdraw-of = { $name } さんの役割を外す
+people-roles-withdraw-sure = { $name } さんは、この役割でできることができなくなります（ログイン中なら、直ちにログアウトされます）。
 people-field-service-organisation = サービスを提供する組織の番号（サービス責任者の場合のみ）
 people-field-service-organisation-hint = 登録簿にある12桁の番号です。ほかの役割では空欄のままにしてください。
 people-error-organisation = 利用中の組織の番号を12桁で入力してください。

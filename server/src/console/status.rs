@@ -22,7 +22,7 @@ use time::OffsetDateTime;
 use crate::{
     app::App,
     error::page::{Chain, PageError},
-    form::{PathId, StrictForm},
+    form::{PathId, StrictForm, Sure},
     login::logout,
     notice::{self, Notice, To},
     page::{Page, PageFrame},
@@ -130,6 +130,8 @@ pub async fn get(
 pub struct StatusForm {
     change: Change,
     reason: String,
+    #[serde(rename = "sure")]
+    _sure: Sure,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -175,8 +177,8 @@ struct Done {
     issuers: BTreeSet<String>,
 }
 
-/// `POST /console/organisations/{id}/status`, fields `change` (`suspend`, `resume`, `close`) and
-/// `reason`: event, sessions, notices to services and to the facility's administrators, and the
+/// `POST /console/organisations/{id}/status`, fields `change` (`suspend`, `resume`, `close`),
+/// `reason` and `sure`: event, sessions, notices to services and to the facility's administrators, and the
 /// record of it in one transaction. Every request of its terminals reads the database, so it is
 /// refused from the next one on. Closing revokes every terminal, for good.
 ///

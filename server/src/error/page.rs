@@ -10,7 +10,11 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::dialect::{Dialect, KEPT};
 use crate::{
-    app::App, catalogue::Lang, form::label_key, page::PageFrame, people::role::RoleMissing,
+    app::App,
+    catalogue::Lang,
+    form::label_key,
+    page::PageFrame,
+    people::{role::RoleMissing, session::Known},
     route::Manners,
 };
 
@@ -161,9 +165,11 @@ struct ErrorPage {
 /// limits (408, 413), of another name (421), of files that are not there.
 pub async fn render(
     State((app, manners)): State<(App, Manners)>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
+    let known = Known::default();
+    request.extensions_mut().insert(known.clone());
     let frame = PageFrame::of_request(&app, request.method(), request.uri(), request.headers());
     let dialect = manners.dialect(request.extensions());
     let request_id = crate::middleware::request_id(request.headers()).to_owned();
@@ -185,7 +191,7 @@ pub async fn render(
         None => return response,
     };
     let mut answer = if is_page {
-        page(error, frame, request_id)
+        page(error, known.frame(frame), request_id)
     } else {
         dialect.say(&error, &frame.text, &app.text(Lang::En))
     };

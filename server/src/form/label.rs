@@ -27,6 +27,7 @@ pub fn label_key(field: &str) -> Option<&'static str> {
         "until" => "audit-until",
         "actor" => "audit-actor-asked",
         "act" => "audit-act",
+        "sure" => "error-field-sure",
         _ => return None,
     })
 }

@@ -4,6 +4,7 @@ mod address;
 mod invisible;
 mod label;
 mod line;
+mod sure;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -21,6 +22,7 @@ pub use address::{PathId, StrictQuery};
 pub use invisible::is_invisible;
 pub use label::label_key;
 pub use line::{LineError, line, line_if_any, lines};
+pub use sure::{Sure, SureForm};
 
 /// The largest form body, in octets.
 pub const MOST_OCTETS: usize = 64 * 1024;

@@ -256,7 +256,7 @@ fn console(s: &Scene) -> Vec<Row> {
             .good(200),
         administrator("POST", "/console/roles/{id}/withdraw")
             .parameter(&s.grant, &[NOTHING, &s.membership])
-            .payload(Payload::NoFields)
+            .form([required("sure", "yes").foreign("no")])
             .good(303),
         administrator("POST", "/console/roles/{id}/link")
             .parameter(&s.officer_id, &[NOTHING, &s.membership, &s.colleague_id])
@@ -334,7 +334,7 @@ fn members(s: &Scene) -> Vec<Row> {
             .good(303),
         at("POST", "/console/members/{id}/end")
             .parameter(&s.membership, &[NOTHING, &s.claim])
-            .form([organisation()])
+            .form([organisation(), required("sure", "yes").foreign("no")])
             .good(303),
     ]
 }
@@ -396,7 +396,11 @@ fn register(s: &Scene) -> Vec<Row> {
             .good(200),
         administrator("POST", "/console/organisations/{id}/status")
             .parameter(b, &[NOTHING, application])
-            .form([required("change", "suspend").foreign("burn"), required("reason", "定期点検")])
+            .form([
+                required("change", "suspend").foreign("burn"),
+                required("reason", "定期点検"),
+                required("sure", "yes").foreign("no"),
+            ])
             .good(303),
         officer("GET", "/console/organisations/{id}")
             .parameter(a, &[NOTHING, application])

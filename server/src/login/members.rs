@@ -26,7 +26,7 @@ use crate::{
     config::RemovalPolicy,
     entitlement::role_name,
     error::page::PageError,
-    form::{self, PathId, StrictForm, StrictQuery},
+    form::{self, PathId, StrictForm, StrictQuery, Sure},
     page::{Page, PageFrame},
     people::{
         field::FieldErrors,
@@ -331,6 +331,15 @@ pub async fn decide(
     back(done, &facility_id, notice)
 }
 
+/// Form of [`end`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndForm {
+    organisation: String,
+    #[serde(rename = "sure")]
+    _sure: Sure,
+}
+
 /// `POST /console/members/{id}/end`: ends a membership and its sessions.
 ///
 /// # Errors
@@ -339,7 +348,7 @@ pub async fn end(
     State(app): State<App>,
     session: ConsoleSession,
     PathId(id): PathId,
-    StrictForm(form): StrictForm<FacilityForm>,
+    StrictForm(form): StrictForm<EndForm>,
 ) -> Result<Response, PageError> {
     let (acting, facility_id) = acting(&session, Some(&form.organisation))?;
     let now = app.now();

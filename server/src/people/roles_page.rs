@@ -26,7 +26,7 @@ use super::{
 use crate::{
     app::App,
     error::page::PageError,
-    form::{self, NoFields, PathId, StrictForm, StrictQuery},
+    form::{self, NoFields, PathId, StrictForm, StrictQuery, SureForm},
     page::{Page, PageFrame},
 };
 
@@ -274,7 +274,7 @@ pub async fn withdraw(
     State(app): State<App>,
     session: ConsoleSession,
     PathId(id): PathId,
-    _: NoFields,
+    _: StrictForm<SureForm>,
 ) -> Result<Response, RolesError> {
     let acting = session.require(&Role::OperatingAdministrator)?;
     let now = app.now();

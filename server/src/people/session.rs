@@ -1,5 +1,7 @@
 //! Console sessions: opened by password and second factor together, never by one alone.
 
+use std::sync::{Arc, OnceLock};
+
 use axum::{
     extract::{FromRef, FromRequestParts},
     response::{IntoResponse, Redirect, Response},
@@ -140,8 +142,11 @@ impl ConsoleSession {
         if self.roles.contains(&Role::AccreditationOfficer) {
             items.push(("/console/applications", page.t("people-nav-applications")));
         }
-        if self.roles.contains(&Role::OperatingAdministrator) {
+        let runs = self.roles.contains(&Role::OperatingAdministrator);
+        if runs || self.roles.contains(&Role::AccreditationOfficer) {
             items.push(("/console/organisations", page.t("console-nav-organisations")));
+        }
+        if runs {
             items.push(("/console/roles", page.t("people-nav-roles")));
         }
         if self.roles.contains(&Role::Auditor) {
@@ -189,6 +194,27 @@ impl ConsoleSession {
             unread,
             address,
         }))
+    }
+}
+
+/// Who turned out to be signed in, for the page that refuses the same request: it keeps name, menu
+/// and the way out.
+#[derive(Debug, Clone, Default)]
+pub struct Known(Arc<OnceLock<ConsoleSession>>);
+
+impl Known {
+    fn tell(&self, session: &ConsoleSession) {
+        // A second extractor of the same request finds the same session.
+        self.0.get_or_init(|| session.clone());
+    }
+
+    /// The page's frame, of whoever is signed in.
+    #[must_use]
+    pub fn frame(&self, page: PageFrame) -> PageFrame {
+        match self.0.get() {
+            Some(session) => session.frame(page),
+            None => page,
+        }
     }
 }
 
@@ -261,7 +287,12 @@ where
         let app = App::from_ref(state);
         let found = Self::of_headers(&app, &parts.headers, address(parts)).await;
         match found.map_err(ConsoleRejection::Store)? {
-            Some(session) => Ok(session),
+            Some(session) => {
+                if let Some(known) = parts.extensions.get::<Known>() {
+                    known.tell(&session);
+                }
+                Ok(session)
+            }
             None if parts.method == Method::GET => Err(ConsoleRejection::SignIn {
                 return_to: parts.uri.path_and_query().map_or("/console", |pq| pq.as_str()).into(),
             }),

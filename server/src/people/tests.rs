@@ -355,11 +355,17 @@ async fn an_administrator_enters_an_officer_who_may_not_do_the_same() {
     let (before, _) = list.split_once("/withdraw").unwrap();
     let id = before.rsplit('/').next().unwrap().to_owned();
     let path = format!("/console/roles/{id}/withdraw");
-    let done = ask(app, "POST", &path, Some(&admin), "").await;
+    for unsure in ["", "sure=no"] {
+        let refused = ask(app, "POST", &path, Some(&admin), unsure).await;
+        assert_eq!(refused.status(), StatusCode::BAD_REQUEST, "{unsure}");
+    }
+    let still = ask(app, "GET", "/console", Some(&officer), "").await;
+    assert_eq!(still.status(), StatusCode::OK, "nothing was withdrawn without the tick");
+    let done = ask(app, "POST", &path, Some(&admin), "sure=yes").await;
     assert_eq!(done.status(), StatusCode::SEE_OTHER);
     let ended = ask(app, "GET", "/console", Some(&officer), "").await;
     assert_eq!(ended.status(), StatusCode::SEE_OTHER, "the officer's session ended with the role");
-    let twice = ask(app, "POST", &path, Some(&admin), "").await;
+    let twice = ask(app, "POST", &path, Some(&admin), "sure=yes").await;
     assert_eq!(twice.status(), StatusCode::CONFLICT);
 }
 
@@ -371,7 +377,7 @@ async fn nobody_withdraws_their_own_role() {
     let grants =
         sekisho_store::role_grant::of_operating_body(&mut app.store().read(), 10).await.unwrap();
     let path = format!("/console/roles/{}/withdraw", grants[0].id);
-    let response = ask(app, "POST", &path, Some(&admin), "").await;
+    let response = ask(app, "POST", &path, Some(&admin), "sure=yes").await;
     assert_eq!(response.status(), StatusCode::CONFLICT);
     assert_eq!(refusals(app, "role.withdraw").await, ["own_role"]);
     let left =

@@ -129,7 +129,7 @@ async fn console(desktop: &Desktop, out: &Path) -> anyhow::Result<()> {
     shoot(driver, out, public, "audit-record", &format!("{public}{record}")).await?;
     letters(driver, out, public, &scene.operators.officer, &clinic.identifier).await?;
 
-    let form = [("change", "suspend"), ("reason", "定期点検のため")];
+    let form = [("change", "suspend"), ("reason", "定期点検のため"), ("sure", "yes")];
     operator.submit(&status, &form).await?.expect_success()?;
     become_user(driver, &clinic.administrator, public).await?;
     for (name, path) in

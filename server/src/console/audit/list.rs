@@ -37,6 +37,8 @@ struct Line {
     actor_kind: String,
     actor_id: String,
     role: String,
+    /// The person whom the act was about, where it was about one.
+    whom: String,
     organisation_id: String,
     /// Address, machine, terminal or process: whichever the record names first.
     place: String,
@@ -146,6 +148,7 @@ fn line(record: &Record, text: &Text) -> Line {
         actor_kind: columns.actor_kind.clone(),
         actor_id: columns.actor_id.clone().unwrap_or_default(),
         role: if role.is_empty() { role } else { text.t(Role::name_key(&role)) },
+        whom: form["on"]["person"].as_str().unwrap_or_default().to_owned(),
         organisation_id: columns.organisation_id.clone().unwrap_or_default(),
         place: ["address", "host", "terminal", "node"]
             .map(word)

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::{administered, local};
+use super::administered;
 use crate::{
     app::App,
     enrol::code::EnrolmentCode,
@@ -24,6 +24,7 @@ use crate::{
     form::{PathId, StrictForm},
     page::{Page, PageFrame},
     people::session::ConsoleSession,
+    portal::when,
 };
 
 /// The form has a button only.
@@ -176,13 +177,13 @@ pub(super) fn page(
     let line = line(&app.names().enrol, &root, id, &code.code);
     let qr = qr(&line).map_err(|error| PageError::internal(&error))?;
     Ok(Page(CodePage {
+        until: when::shown(code.expires_at, page.text.lang()),
         page,
         id: id.to_owned(),
         name: name.to_owned(),
         line,
         qr,
         root: groups(&root),
-        until: local(code.expires_at),
     }))
 }
 

@@ -6,13 +6,14 @@ use sekisho_store::terminal;
 use serde::Deserialize;
 use time::Duration;
 
-use super::{facility_name, local, name, status_class, status_words};
+use super::{facility_name, name, status_class, status_words};
 use crate::{
     app::App,
     error::page::PageError,
     form::StrictQuery,
     page::{Page, PageFrame},
     people::session::ConsoleSession,
+    portal::when,
 };
 
 /// Terminals a page.
@@ -78,7 +79,10 @@ pub async fn get(
             .map(|terminal| Row {
                 status: status_words(&page, terminal.status),
                 status_class: status_class(terminal.status),
-                until: terminal.certificate_until.map(local).unwrap_or_default(),
+                until: terminal
+                    .certificate_until
+                    .map(|until| when::shown(until, page.text.lang()))
+                    .unwrap_or_default(),
                 ends_soon: terminal.certificate_until.is_some_and(|until| until <= soon),
                 misused: terminal.code_misused_at.is_some(),
                 id: terminal.id,

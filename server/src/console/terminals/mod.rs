@@ -17,7 +17,6 @@ use sekisho_store::{
     Queries, StoreError, organisation,
     terminal::{self, Terminal, TerminalStatus},
 };
-use time::{OffsetDateTime, UtcOffset, macros::format_description};
 
 use crate::{
     error::page::PageError,
@@ -74,17 +73,4 @@ fn status_class(status: TerminalStatus) -> &'static str {
         TerminalStatus::Enrolled => "tag tag-good",
         TerminalStatus::Held | TerminalStatus::Revoked => "tag tag-error",
     }
-}
-
-/// A moment as people in Japan read it, to the minute: Japan Standard Time, which has no summer
-/// time.
-fn local(at: OffsetDateTime) -> String {
-    const JAPAN: UtcOffset = match UtcOffset::from_hms(9, 0, 0) {
-        Ok(offset) => offset,
-        // Nine hours are an offset.
-        Err(_) => UtcOffset::UTC,
-    };
-    at.to_offset(JAPAN)
-        .format(format_description!("[year]-[month]-[day] [hour]:[minute]"))
-        .unwrap_or_else(|_| at.unix_timestamp().to_string())
 }

@@ -9,13 +9,14 @@ use sekisho_store::{
 };
 use serde::Deserialize;
 
-use super::{administered, facility_name, local, status_class, status_words};
+use super::{administered, facility_name, status_class, status_words};
 use crate::{
     app::App,
     error::page::PageError,
     form::{PathId, StrictQuery},
     page::{Page, PageFrame},
     people::session::ConsoleSession,
+    portal::when,
     revocation,
 };
 
@@ -76,16 +77,18 @@ pub async fn get(
     let mut reader = app.store().read();
     let (terminal, _) = administered(&mut reader, &session, &id).await?;
     let now = app.now();
+    let lang = page.text.lang();
+    let shown = |at| when::shown(at, lang);
     let certificates = certificate::of_terminal(&mut reader, &id)
         .await?
         .into_iter()
         .map(|certificate| {
             let status = match certificate.status {
                 Status::Revoked { at, .. } if certificate.status.is_hold() => {
-                    page.t1("terminals-certificate-held", "at", local(at))
+                    page.t1("terminals-certificate-held", "at", shown(at))
                 }
                 Status::Revoked { at, .. } => {
-                    page.t1("terminals-certificate-revoked", "at", local(at))
+                    page.t1("terminals-certificate-revoked", "at", shown(at))
                 }
                 Status::Good if certificate.not_after < now => {
                     page.t("terminals-certificate-expired")
@@ -94,8 +97,8 @@ pub async fn get(
             };
             CertificateRow {
                 serial: hex::encode(&certificate.serial),
-                from: local(certificate.not_before),
-                until: local(certificate.not_after),
+                from: shown(certificate.not_before),
+                until: shown(certificate.not_after),
                 good: certificate.status == Status::Good && certificate.not_after >= now,
                 status,
             }
@@ -104,20 +107,20 @@ pub async fn get(
     let code = match enrolment_code::latest(&mut reader, &id).await? {
         None => page.t("terminals-code-none"),
         Some(code) => match (code.used_at, code.withdrawn_at) {
-            (Some(at), _) => page.t1("terminals-code-used", "at", local(at)),
+            (Some(at), _) => page.t1("terminals-code-used", "at", shown(at)),
             (None, Some(_)) => page.t("terminals-code-none"),
             (None, None) if code.expires_at <= now => {
-                page.t1("terminals-code-expired", "at", local(code.expires_at))
+                page.t1("terminals-code-expired", "at", shown(code.expires_at))
             }
             (None, None) if code.tries_left <= 0 => page.t("terminals-code-blocked"),
-            (None, None) => page.t1("terminals-code-waiting", "until", local(code.expires_at)),
+            (None, None) => page.t1("terminals-code-waiting", "until", shown(code.expires_at)),
         },
     };
     let events = terminal::events(&mut reader, &id, MOST_EVENTS)
         .await?
         .into_iter()
         .map(|event| EventRow {
-            at: local(event.at),
+            at: shown(event.at),
             what: page.t(event_key(&event.kind)),
             reason: revocation::told(event.person_id.as_deref(), event.reason).unwrap_or_default(),
         })
@@ -128,8 +131,8 @@ pub async fn get(
         status_class: status_class(terminal.status),
         held: terminal.status == TerminalStatus::Held,
         revoked: terminal.status == TerminalStatus::Revoked,
-        created: local(terminal.created_at),
-        misused_at: terminal.code_misused_at.map(local),
+        created: shown(terminal.created_at),
+        misused_at: terminal.code_misused_at.map(shown),
         page: session.frame(page),
         name: terminal.name,
         id: terminal.id,

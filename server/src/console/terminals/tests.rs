@@ -234,7 +234,9 @@ async fn a_hold_reads_as_a_hold_and_gives_no_code_until_it_ends() {
 
     operator(&test, &terminal, Measure::Hold).await;
     let page = get(&path).await;
-    for says in ["On hold</span></h1>", "On hold (since 2026-11-21 18:00)", "Put on hold"] {
+    for says in
+        ["On hold</span></h1>", "On hold (since 21 November 2026, 18:00 JST)", "Put on hold"]
+    {
         assert!(page.contains(says), "{says}: {page}");
     }
     assert!(page.contains("operating body"), "{page}");

@@ -43,6 +43,12 @@ async fn an_auditor_finds_records_by_who_what_where_and_when() {
     tell(app, created(app, "somebody")).await;
     signed_in(app, "監査", &[Role::Auditor], AUDITOR).await;
 
+    let granted = Entry::done("role.grant", Actor::Person(officer.clone()), app.now());
+    tell(app, granted.on("person", "the-one-who-got-it")).await;
+    let granted = send(app, "GET", "/console/audit?act=role.grant&lang=en", AUDITOR, "").await;
+    assert!(granted.text.contains(">To whom</th>"), "{}", granted.text);
+    assert!(granted.text.contains("<td><code>the-one-who-got-it</code></td>"), "{}", granted.text);
+
     let home = send(app, "GET", "/console", AUDITOR, "").await;
     assert!(home.text.contains("href=\"/console/audit\""), "{}", home.text);
     let all = send(app, "GET", "/console/audit", AUDITOR, "").await;

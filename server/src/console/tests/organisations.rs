@@ -65,9 +65,12 @@ async fn instance() -> (TestApp, TestTerminal) {
     (test, desk)
 }
 
+const SURE: (&str, &str) = ("sure", "yes");
+
 async fn change(app: &App, desk: &TestTerminal, cookie: &str, change: &str) -> Answer {
     let path = format!("/console/organisations/{}/status", desk.organisation_id);
-    send(app, "POST", &path, cookie, &form(&[("change", change), ("reason", "定期点検")])).await
+    send(app, "POST", &path, cookie, &form(&[("change", change), ("reason", "定期点検"), SURE]))
+        .await
 }
 
 async fn status(app: &App, desk: &TestTerminal) -> Option<OrganisationStatus> {
@@ -113,6 +116,9 @@ async fn a_suspended_facility_is_refused_at_once_is_told_why_and_may_act_again()
         let refused = send(app, method, path, FACILITY, &form).await;
         assert_eq!(refused.status, StatusCode::FORBIDDEN, "{path}");
         assert!(refused.text.contains("定期点検"), "{path}: {}", refused.text);
+        for kept in ["action=\"/console/logout\"", "href=\"/console/notices\"", "who-name"] {
+            assert!(refused.text.contains(kept), "{path} without {kept}: {}", refused.text);
+        }
     }
     deliver_due(app, &Deliverers::new().with(notice::KIND, notice::deliver)).await.unwrap();
     let told = send(app, "GET", "/console/notices", FACILITY, "").await;
@@ -177,16 +183,18 @@ async fn nobody_but_the_operating_bodys_administrator_changes_a_status_and_never
     let page = send(app, "GET", &path, ELSEWHERE, "").await;
     assert!(page.text.contains("ほかの運営管理者に依頼"), "{}", page.text);
     for body in [
-        form(&[("change", "suspend"), ("reason", " ")]),
-        form(&[("change", "suspend"), ("reason", &"あ".repeat(201))]),
-        form(&[("change", "delete"), ("reason", "x")]),
-        form(&[("change", "suspend")]),
-        form(&[("change", "suspend"), ("reason", "x"), ("force", "1")]),
+        form(&[("change", "suspend"), ("reason", " "), SURE]),
+        form(&[("change", "suspend"), ("reason", &"あ".repeat(201)), SURE]),
+        form(&[("change", "delete"), ("reason", "x"), SURE]),
+        form(&[("change", "suspend"), SURE]),
+        form(&[("change", "suspend"), ("reason", "x")]),
+        form(&[("change", "suspend"), ("reason", "x"), ("sure", "no")]),
+        form(&[("change", "suspend"), ("reason", "x"), SURE, ("force", "1")]),
     ] {
         let refused = send(app, "POST", &path, OPERATOR, &body).await;
         assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{body}");
     }
-    let body = form(&[("change", "suspend"), ("reason", "x")]);
+    let body = form(&[("change", "suspend"), ("reason", "x"), SURE]);
     let path = "/console/organisations/000000000000/status";
     let unknown = send(app, "POST", path, OPERATOR, &body).await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
@@ -228,4 +236,15 @@ async fn an_organisation_is_found_by_officers_and_administrators_of_the_operatin
     assert!(page.text.contains("page=0") && !page.text.contains("試験病院"), "{}", page.text);
     let denied = send(app, "GET", "/console/organisations", FACILITY, "").await;
     assert_eq!(denied.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn the_register_stands_in_the_menu_of_officers_and_operating_administrators_once() {
+    let (test, _) = instance().await;
+    for (cookie, times) in [(OFFICER, 1), (OPERATOR, 1), (FACILITY, 0)] {
+        let page = send(&test.app, "GET", "/console/notices", cookie, "").await;
+        let (_, menu) = page.text.split_once("<nav").unwrap();
+        let (menu, _) = menu.split_once("</nav>").unwrap();
+        assert_eq!(menu.matches("href=\"/console/organisations\"").count(), times, "{menu}");
+    }
 }

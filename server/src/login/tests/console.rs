@@ -92,7 +92,10 @@ async fn an_invited_physician_logs_in_and_is_ended_with_their_sessions() {
     let mut reader = test.app.store().read();
     let members = membership::list(&mut reader, &desk.terminal.organisation_id, 9).await.unwrap();
     let path = format!("/console/members/{}/end", members[0].id);
-    let form = Some(format!("organisation={}", desk.terminal.organisation_id));
+    let unsure = Some(format!("organisation={}", desk.terminal.organisation_id));
+    assert_eq!(send(&test, &admin, &path, unsure).await.status, 400);
+    assert_eq!(live_sessions(&test).await, 1, "nothing ended without the tick");
+    let form = Some(format!("organisation={}&sure=yes", desk.terminal.organisation_id));
     assert_eq!(send(&test, &admin, &path, form.clone()).await.status, 303);
     assert_eq!(live_sessions(&test).await, 0);
     assert!(told(&test, "membership.end", None).await);
@@ -174,7 +177,7 @@ async fn an_administrator_of_another_facility_can_do_nothing_here() {
     let members = membership::list(&mut reader, &organisation, 9).await.unwrap();
     let path = format!("/console/members/{}/end", members[0].id);
     for (named, status) in [(&organisation, 403), (&there.terminal.organisation_id, 409)] {
-        let form = Some(format!("organisation={named}"));
+        let form = Some(format!("organisation={named}&sure=yes"));
         assert_eq!(send(&test, &stranger, &path, form).await.status, status);
     }
     assert_eq!(live_sessions(&test).await, 1);
