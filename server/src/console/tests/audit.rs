@@ -44,7 +44,8 @@ async fn an_auditor_finds_records_by_who_what_where_and_when() {
     signed_in(app, "監査", &[Role::Auditor], AUDITOR).await;
 
     let granted = Entry::done("role.grant", Actor::Person(officer.clone()), app.now());
-    tell(app, granted.on("person", "the-one-who-got-it")).await;
+    let granted = granted.from_address("192.0.2.7").on("person", "the-one-who-got-it");
+    tell(app, granted).await;
     let granted = send(app, "GET", "/console/audit?act=role.grant&lang=en", AUDITOR, "").await;
     assert!(granted.text.contains(">To whom</th>"), "{}", granted.text);
     assert!(granted.text.contains("<td><code>the-one-who-got-it</code></td>"), "{}", granted.text);
