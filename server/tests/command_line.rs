@@ -173,6 +173,31 @@ fn a_command_line_that_is_not_understood_exits_with_2_and_help_shows_examples() 
     let help = sekisho(&["--help"]);
     assert_eq!(code(&help), 0);
     assert!(text(&help.stdout).contains("Examples:") && text(&help.stdout).contains("Exit codes:"));
+    for sub_command in [
+        &["audit", "list"][..],
+        &["revoke", "certificate"],
+        &["revoke", "terminal"],
+        &["revoke", "facility"],
+        &["revoke", "key"],
+        &["revoke", "issuer"],
+        &["service"],
+        &["service", "add"],
+        &["service", "list"],
+        &["administrator", "link"],
+        &["administrator", "add"],
+        &["example-config"],
+        &["ceremony", "keys"],
+        &["ceremony", "dry-run"],
+        &["ceremony", "run"],
+        &["ceremony", "verify"],
+        &["ceremony", "request"],
+        &["ceremony", "root-list"],
+        &["ceremony", "install"],
+    ] {
+        let help = text(&sekisho(&[sub_command, &["--help"]].concat()).stdout);
+        let example = format!("\n  sekisho {} ", sub_command.join(" "));
+        assert!(help.contains("Example") && help.contains(&example), "{sub_command:?}: {help}");
+    }
     let script = sekisho(&["completions", "bash"]);
     assert!(text(&script.stdout).contains("_sekisho"));
     let example = sekisho(&["example-config"]);
@@ -462,4 +487,67 @@ fn a_second_process_of_a_name_is_refused_and_one_that_was_killed_is_followed() {
     assert!(line.starts_with("ready"), "{line}");
     next.kill().unwrap();
     next.wait().unwrap();
+}
+
+#[test]
+fn a_service_whose_rule_releases_in_vain_is_registered_and_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("instance");
+    init(&dir);
+    let file = folder.path().join("service.toml");
+    let example = include_str!("../../docs/services.md").split("```").nth(1).unwrap();
+    let example = example.strip_prefix("toml").unwrap();
+    let add = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        sekisho(&["service", "add", dir.to_str().unwrap(), file.to_str().unwrap()])
+    };
+    let whole = add(example);
+    assert_eq!((code(&whole), text(&whole.stderr).as_str()), (0, ""));
+    let lacking = example
+        .replace(r#""referral""#, r#""lacking""#)
+        .replace(r#""hc_role", "facility"]"#, r#""hc_role"]"#);
+    let added = add(&lacking);
+    assert_eq!(code(&added), 0);
+    let said = text(&added.stderr);
+    assert!(
+        said.contains(
+            "rule physicians releases facility_id, which is told with scope facility only"
+        ),
+        "{said}"
+    );
+    assert!(!said.contains("hc_role"), "{said}");
+}
+
+#[test]
+fn a_name_of_an_administrator_that_nobody_can_read_is_wrong_usage() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("instance");
+    init(&dir);
+    let dir = dir.to_str().unwrap();
+    for arguments in [
+        &["emergency", "--name", ""][..],
+        &["emergency", "--name", "緊急\u{200b}用"],
+        &["Emergency!"],
+    ] {
+        let refused = sekisho(&[&["administrator", "add", dir], arguments].concat());
+        assert_eq!(code(&refused), 2, "{arguments:?}");
+        assert_eq!(text(&refused.stdout), "", "no link is shown");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_passphrase_file_that_others_may_read_is_told_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("passphrase");
+    std::fs::write(&file, "correct horse battery staple\n").unwrap();
+    for (mode, told) in [(0o640, true), (0o600, false)] {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        let dir = folder.path().join(format!("{mode:o}"));
+        let arguments = ["init", dir.to_str().unwrap(), "--root-passphrase-file"];
+        let made = sekisho(&[&arguments[..], &[file.to_str().unwrap()]].concat());
+        assert_eq!(code(&made), 0);
+        assert_eq!(text(&made.stderr).contains("chmod 600"), told, "{mode:o}");
+    }
 }

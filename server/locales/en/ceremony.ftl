@@ -26,6 +26,9 @@ ceremony-verify-compare = Compare this hash with the one that was reviewed (or g
 ceremony-request-made =
     The key of { $id } was made ({ $key }, it stays here), and the request is in { $out }.
     For the plan: sha256 = "{ $sha256 }". Tell it by another way than the request's, such as by telephone, and compare.
+ceremony-request-again =
+    The key of { $id } was there from an earlier request ({ $key }), and is kept; a new request for it is in { $out }. Either request can be carried to the root, for there is one key.
+    For the plan: sha256 = "{ $sha256 }". For another key, move that file away and ask again.
 ceremony-list-planned =
     The plan of the root's next revocation list is { $plan }. Look through it, write where the key lies, and carry the folder to the root's computer.
 ceremony-installed-authority =

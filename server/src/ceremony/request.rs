@@ -31,6 +31,8 @@ pub struct AuthorityRequest {
     pub sha256: [u8; 32],
     /// Where the key lies.
     pub key: PathBuf,
+    /// Whether an earlier request made it.
+    pub was_there: bool,
 }
 
 /// Why there is no request.
@@ -77,6 +79,7 @@ pub fn request(
     if files::read_if_there(&folder.certificate(id))?.is_some() {
         return Err(RequestProblem::Certified(id.to_owned()));
     }
+    let was_there = folder.key(id).exists();
     let key = open_or_make_key(folder, id, passphrase, random, || software(kind))?;
     // The name is the plan's to give; this one tells people which request they hold.
     let info = to_be_signed(&name(&[Part::CommonName(id)])?, key.public_key_der())?;
@@ -85,5 +88,6 @@ pub fn request(
         pem: files::pem("CERTIFICATE REQUEST", &der),
         sha256: public_key_sha256(key.public_key_der()),
         key: folder.key(id),
+        was_there,
     })
 }

@@ -5,12 +5,12 @@ use sekisho_output::show;
 use serde_json::{Value as Json, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Exit, Failure, InstanceFolder, runtime};
+use super::{Exit, Failure, InstanceFolder, runtime, unfit};
 use crate::{
     config::Config,
     instance::{self, Folder},
     people::{
-        administrator::{self, Host},
+        administrator::{self, AdministratorError, Host},
         link::OneTimeLink,
     },
 };
@@ -43,6 +43,10 @@ enum Command {
 
 /// A new one-time link for an existing administrator; earlier ones end
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sekisho administrator link /srv/sekisho
+  sekisho administrator link /srv/sekisho sato --json | jq -r .first_use_link")]
 struct Link {
     #[command(flatten)]
     instance: InstanceFolder,
@@ -56,6 +60,9 @@ struct Link {
 
 /// Enter a further administrator, with a one-time link
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  sekisho administrator add /srv/sekisho emergency --name 'Emergency access'")]
 struct Add {
     #[command(flatten)]
     instance: InstanceFolder,
@@ -89,17 +96,24 @@ impl Administrator {
             let origin = public_origin(&Folder::new(&instance.dir), &config);
             let show: administrator::Show<'_> =
                 &|link, login_name| show(&told(link, login_name, &origin, *json));
-            match &self.command {
+            let done = match &self.command {
                 Command::Link(asked) => {
-                    administrator::issue_link(&host, asked.login_name.as_deref(), show).await?;
+                    administrator::issue_link(&host, asked.login_name.as_deref(), show).await
                 }
                 Command::Add(asked) => {
                     let name = asked.name.as_deref().unwrap_or(&asked.login_name);
-                    administrator::add(&host, &asked.login_name, name, show).await?;
+                    administrator::add(&host, &asked.login_name, name, show).await
                 }
-            }
+            };
             store.close().await;
-            Ok(Exit::Done)
+            match done {
+                Ok(()) => Ok(Exit::Done),
+                Err(
+                    error @ (AdministratorError::LoginNameUnfit(_)
+                    | AdministratorError::NameUnfit(_)),
+                ) => Ok(unfit(&error)),
+                Err(error) => Err(error.into()),
+            }
         })
     }
 }

@@ -31,6 +31,13 @@ enum Command {
 
 /// List records, oldest first: when, who, in which role, what, on what, from where
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sekisho audit list /srv/sekisho | less
+  sekisho audit list /srv/sekisho --organisation 123456789007 --personal
+      what concerns a facility, with names; that you looked is a record of its own
+  sekisho audit list /srv/sekisho --json --after 019a… | jq -c 'select(.act == \"revocation.revoke\")'
+      what came after the last record that a script has seen")]
 struct List {
     #[command(flatten)]
     instance: InstanceFolder,

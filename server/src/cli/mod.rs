@@ -117,6 +117,10 @@ enum Command {
     VerifySignature(verify_signature::VerifySignature),
     Completions(completions::Completions),
     /// Print the example configuration, in which every key is documented
+    #[command(after_help = "\
+Example:
+  sekisho example-config | grep -B3 crl_hours
+      what a key means, and its default; the instance's own file is DIR/sekisho.toml")]
     ExampleConfig,
 }
 
@@ -188,6 +192,12 @@ fn secret_file(path: &std::path::Path) -> Result<secrecy::SecretString, Failure>
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("cannot read the passphrase file {}: {error}", path.display()))?;
     let text = zeroize::Zeroizing::new(text);
+    if open_to_others(path) {
+        remark(&format!(
+            "sekisho: others than its owner may read or write {0}: chmod 600 {0}",
+            path.display()
+        ));
+    }
     let line = text.lines().next().unwrap_or_default().trim();
     if line.is_empty() {
         return Err(format!(
@@ -198,6 +208,19 @@ fn secret_file(path: &std::path::Path) -> Result<secrecy::SecretString, Failure>
         .into());
     }
     Ok(line.to_owned().into())
+}
+
+/// Whether group or others have a right to the file. A pipe, as of a shell's `<(…)`, is gone once read.
+#[cfg(unix)]
+fn open_to_others(path: &std::path::Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path)
+        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(not(unix))]
+fn open_to_others(_: &std::path::Path) -> bool {
+    false
 }
 
 /// A runtime for commands that do one thing.

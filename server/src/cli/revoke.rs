@@ -52,6 +52,12 @@ enum Command {
 
 /// One certificate, by serial number or by itself
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sekisho revoke certificate /srv/sekisho --serial 4b1f… --reason superseded
+  sekisho revoke certificate /srv/sekisho --issuer routers --serial 4b:1f:… --hold
+  sekisho revoke certificate /srv/sekisho --file lost.pem --reason key-compromise \\
+      --invalid-since 2026-11-20T18:00:00+09:00 --note 'stolen from the car park'")]
 struct OneCertificate {
     #[command(flatten)]
     instance: InstanceFolder,
@@ -79,6 +85,11 @@ struct WhichCertificate {
 
 /// A terminal: its certificates, codes and sessions
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sekisho revoke terminal /srv/sekisho T0123456789 --hold --note 'being looked for'
+  sekisho revoke terminal /srv/sekisho T0123456789 --release
+  sekisho revoke terminal /srv/sekisho T0123456789 --reason cessation-of-operation")]
 struct Terminal {
     #[command(flatten)]
     instance: InstanceFolder,
@@ -93,6 +104,12 @@ struct Terminal {
 
 /// A facility: the certificates of all its devices, and its sessions; --hold is quarantine
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sekisho revoke facility /srv/sekisho 123456789007 --hold --note 'ransomware reported'
+      nothing of the facility is accepted, nothing is issued to it
+  sekisho revoke facility /srv/sekisho 123456789007 --release
+      gives back what that took, and only that")]
 struct Facility {
     #[command(flatten)]
     instance: InstanceFolder,
@@ -107,6 +124,11 @@ struct Facility {
 
 /// A key that others have: every certificate for it, and it is never certified again
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sekisho revoke key /srv/sekisho --file found-on-the-web.pem
+  sekisho revoke key /srv/sekisho --sha256 9f86d081… --note 'reported by the vendor'
+      openssl pkey -pubin -in public.pem -outform DER | sha256sum")]
 struct Key {
     #[command(flatten)]
     instance: InstanceFolder,
@@ -129,6 +151,11 @@ struct WhichKey {
 
 /// An authority, with everything that it signed
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  sekisho revoke issuer /srv/sekisho terminals --reason ca-compromise
+
+Its own certificate then goes on the root's list by a ceremony (docs/ceremony.md).")]
 struct Issuer {
     #[command(flatten)]
     instance: InstanceFolder,

@@ -4,7 +4,7 @@ use std::{io::Read, path::PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 use sekisho_key::SystemRandomness;
-use sekisho_output::{list, show};
+use sekisho_output::{list, remark, show};
 use sekisho_store::{Store, service};
 use serde_json::json;
 use time::OffsetDateTime;
@@ -19,6 +19,10 @@ use crate::{
 
 /// Register relying services and list them
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sekisho service add /srv/sekisho referral.toml
+  sekisho service list /srv/sekisho")]
 pub(super) struct Service {
     #[command(subcommand)]
     command: Command,
@@ -35,7 +39,9 @@ enum Command {
 #[command(after_help = "\
 Examples:
   sekisho service add /srv/sekisho referral.toml
-  sekisho service add /srv/sekisho referral.toml --json | jq -r .client_secret > secret")]
+  sekisho service add /srv/sekisho referral.toml --json | jq -r .client_secret > secret
+
+docs/services.md documents the file.")]
 struct Add {
     #[command(flatten)]
     instance: InstanceFolder,
@@ -49,6 +55,11 @@ struct Add {
 
 /// List the registered services
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sekisho service list /srv/sekisho
+      client_id, Japanese name and scopes, with tabs between
+  sekisho service list /srv/sekisho --json | jq -r .client_id")]
 struct List {
     #[command(flatten)]
     instance: InstanceFolder,
@@ -92,6 +103,9 @@ impl Add {
             now: OffsetDateTime::now_utc(),
         };
         let prepared = client::prepare(&registry, &text).await?;
+        for in_vain in prepared.released_in_vain() {
+            remark(&format!("sekisho: {in_vain}"));
+        }
         show(&told(prepared.client_id(), prepared.client_secret(), self.json))?;
         prepared
             .store(&registry, instance::operator())

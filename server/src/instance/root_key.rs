@@ -1,6 +1,7 @@
 //! Looks for the root's private key where it must not be.
 
 mod content;
+mod naked;
 
 use std::{
     collections::VecDeque,
@@ -33,7 +34,7 @@ pub enum RootKeyState {
 /// something large or a link into it, must not keep the service from starting within a second.
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
-    /// A private key, or a bundle with one, is far smaller.
+    /// A private key, or a bundle with one, is far smaller; notes and dumps that hold one may be so large.
     file_octets: u64,
     /// Folders within folders.
     depth: usize,
@@ -47,18 +48,19 @@ struct Bounds {
 }
 
 const BOUNDS: Bounds = Bounds {
-    file_octets: 256 * 1024,
+    file_octets: 4 * 1024 * 1024,
     depth: 8,
     entries: 20_000,
     octets: 64 * 1024 * 1024,
     iterations: 300_000,
 };
 
-/// Searches the small files below `folder` for the private key of `root_spki_der`, nearest first.
+/// Searches the files of up to 4 MiB below `folder` for the private key of `root_spki_der`, nearest first.
 ///
 /// An open key counts wherever it lies and whatever its name is, also in a PKCS #12 file or under an
 /// empty passphrase. A wrapped one cannot be told from another, so any outside `keys/` counts, where
-/// the wrapped keys of this instance have their place.
+/// the wrapped keys of this instance have their place. `docs/operations.md` says in which forms the key is
+/// found, and in which it is not looked for.
 ///
 /// # Errors
 /// The folder itself cannot be read: not knowing must not read as "gone".
@@ -167,7 +169,8 @@ mod tests {
 
         let der = root.pkcs8_der().unwrap();
         let pem = der::pem::encode_string("PRIVATE KEY", LineEnding::LF, &der).unwrap();
-        for (name, content) in [("keys/x", pem.as_bytes()), ("a/notes", &der)] {
+        let far = [&b"a line of notes\n".repeat(200_000), pem.as_bytes()].concat();
+        for (name, content) in [("keys/x", pem.as_bytes()), ("a/notes", &der), ("far", &far)] {
             let path = folder.path().join(name);
             std::fs::write(&path, content).unwrap();
             assert_eq!(state(), RootKeyState::Open(path.clone()));

@@ -13,6 +13,10 @@ use crate::{catalogue::Text, ceremony::PlanFolder};
 
 /// Print everything that a plan would have signed, and its hash. No private key is needed
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sekisho ceremony dry-run plan.toml
+  sekisho ceremony dry-run plan.toml --json | jq -r .hash")]
 pub(super) struct DryRun {
     /// The plan; public keys, requests and existing certificates lie beside it
     #[arg(value_name = "PLAN")]

@@ -18,7 +18,10 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Everything is judged as if a stranger had brought it: hash, transcript, path to this instance's root,
-profile, and that this instance has the key. Done twice it changes nothing.")]
+profile, and that this instance has the key. Done twice it changes nothing.
+
+Example:
+  sekisho ceremony install result /srv/sekisho --hash HASH")]
 pub(super) struct Install {
     /// The folder that `sekisho ceremony run` wrote
     #[arg(value_name = "RESULT")]

@@ -10,6 +10,9 @@ use crate::ceremony::{PlanFolder, Secrets, make_keys};
 
 /// Make the keys of a plan that are not there yet, and the public half of each
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  sekisho ceremony keys plan.toml --secret root=root-passphrase")]
 pub(super) struct Keys {
     /// The plan; keys lie beside it
     #[arg(value_name = "PLAN")]

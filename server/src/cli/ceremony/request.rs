@@ -16,6 +16,11 @@ use crate::{
 
 /// Make the key of a new authority in its instance, and the request to be carried to the root
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  sekisho ceremony request /srv/sekisho terminals-2 --out terminals-2.csr
+
+Done again, it writes a request for the same key, as long as the authority has no certificate.")]
 pub(super) struct Request {
     #[command(flatten)]
     instance: InstanceFolder,
@@ -61,13 +66,14 @@ impl Request {
         let made = request(&folder, &self.id, kind, &passphrase, &SystemRandomness)?;
         std::fs::write(&self.out, &made.pem)
             .map_err(|error| format!("cannot write {}: {error}", self.out.display()))?;
+        let told = if made.was_there { "ceremony-request-again" } else { "ceremony-request-made" };
         let arguments = [
             ("id", self.id.clone()),
             ("out", self.out.display().to_string()),
             ("sha256", hex::encode(made.sha256)),
             ("key", made.key.display().to_string()),
         ];
-        say(&format!("{}\n", text.with("ceremony-request-made", &arguments)))?;
+        say(&format!("{}\n", text.with(told, &arguments)))?;
         Ok(Exit::Done)
     }
 }

@@ -15,6 +15,10 @@ use crate::{
 
 /// Write the plan of the root's next revocation list, with every certificate of its that was taken back
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  sekisho ceremony root-list /srv/sekisho list
+      then: sekisho ceremony dry-run list/plan.toml")]
 pub(super) struct RootList {
     #[command(flatten)]
     instance: InstanceFolder,

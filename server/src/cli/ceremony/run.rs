@@ -19,7 +19,10 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Refuses if the hash of what would be signed is another than the one given. After a loss of power the
-same command goes on where it stopped: what is signed is verified and kept.")]
+same command goes on where it stopped: what is signed is verified and kept.
+
+Example:
+  sekisho ceremony run plan.toml --hash HASH --secret root=root-passphrase --out result")]
 pub(super) struct Run {
     /// The plan
     #[arg(value_name = "PLAN")]

@@ -11,7 +11,10 @@ use crate::{ceremony::VerifiedResult, cli::does_not_hold};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exits with 1 if the folder cannot be read or a file is missing, and with 3 if what it holds does not
-hold or is of another hash.")]
+hold or is of another hash.
+
+Example:
+  sekisho ceremony verify result --hash HASH")]
 pub(super) struct Verify {
     /// The folder that `sekisho ceremony run` wrote
     #[arg(value_name = "RESULT")]

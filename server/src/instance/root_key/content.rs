@@ -9,6 +9,8 @@ use sekisho_pki::encoding::pkcs12::{
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::naked;
+
 /// What a file holds of private keys, the least harmful first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Holds {
@@ -22,10 +24,33 @@ pub(super) enum Holds {
     Root,
 }
 
-/// Judges a whole file: PEM with whatever stands around its blocks, DER, PKCS #12, JWK.
+/// Judges a whole file: PEM with whatever stands around its blocks, DER, PKCS #12, JWK, a key without
+/// armour; as it is, and as the text that it is in UTF-16.
 ///
 /// A passphrase that is empty protects nothing, so it is tried, within `work`.
 pub(super) fn holds(content: &[u8], root_spki_der: &[u8], work: &mut Work) -> Holds {
+    let found = of_octets(content, root_spki_der, work);
+    match narrowed(content) {
+        Some(text) => found.max(of_octets(&text, root_spki_der, work)),
+        None => found,
+    }
+}
+
+/// Every form of a key is ASCII, of which UTF-16 and UTF-32 are the octets with zeros between, whatever
+/// their order. `None` where zeros are too few for that.
+fn narrowed(content: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let zeros = content.iter().filter(|octet| **octet == 0).count();
+    (zeros > content.len() / 3).then(|| {
+        let mut text = Zeroizing::new(Vec::with_capacity(content.len()));
+        text.extend(content.iter().filter(|octet| **octet != 0));
+        text
+    })
+}
+
+fn of_octets(content: &[u8], root_spki_der: &[u8], work: &mut Work) -> Holds {
+    if naked::holds(content, root_spki_der) {
+        return Holds::Root;
+    }
     let text = String::from_utf8_lossy(content);
     if text.contains(BEGIN) {
         return pem_blocks(&text)
@@ -214,6 +239,10 @@ mod tests {
         let other = Root::new();
         let mut japanese = b"\x8f\x91\x82\xab\x8d\x9e\x82\xdd\n".to_vec();
         japanese.extend(root.pem().bytes());
+        let wide: Vec<u8> = root.pem().encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(root.holds(&wide), Holds::Root);
+        let wide: Vec<u8> = root.pem().encode_utf16().flat_map(u16::to_be_bytes).collect();
+        assert_eq!(root.holds(&wide), Holds::Root);
         let both = format!("Bag Attributes\n{}text\n{}", other.pem(), root.pem());
         for content in [both.as_bytes(), &japanese, &root.key.pkcs8_der().unwrap()] {
             assert_eq!(root.holds(content), Holds::Root);

@@ -12,7 +12,8 @@ use time::OffsetDateTime;
 use super::{RegistrationError, address};
 use crate::{config::Config, oidc::claims::SCOPES};
 
-/// As written. `docs/tokens.md` explains scopes and claims; the rules are those of the authz crate.
+/// As written. `docs/services.md` documents every key, `docs/tokens.md` scopes and claims; the rules are
+/// those of the authz crate.
 ///
 /// ```toml
 /// id = "referral"
@@ -180,4 +181,32 @@ fn is_host(text: &str) -> bool {
 
 fn invalid(key: &'static str, fault: impl Into<String>) -> RegistrationError {
     RegistrationError::Invalid { key, fault: fault.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The keys that a table may have, by what the parser says of one that it may not.
+    fn keys(fault: &str) -> impl Iterator<Item = &str> {
+        let (_, keys) = fault.split_once("expected one of ").unwrap();
+        keys.split('`').skip(1).step_by(2)
+    }
+
+    #[test]
+    fn every_key_of_the_file_and_of_a_rule_is_documented() {
+        let page = include_str!("../../../../docs/services.md");
+        let (of_file, of_rule) = page.split_once("| key of a rule |").unwrap();
+        let file = toml::from_str::<ServiceFile>("nosuch = 1").unwrap_err().to_string();
+        let rule = toml::from_str::<Rule>("nosuch = 1").unwrap_err().to_string();
+        for (fault, table) in [(file, of_file), (rule, of_rule)] {
+            let documented = table.lines().filter(|line| line.starts_with("| `")).count();
+            assert_eq!(keys(&fault).count(), documented);
+            for key in keys(&fault) {
+                assert!(table.contains(&format!("\n| `{key}` |")), "{key}");
+            }
+        }
+        let example = page.split("```").nth(1).unwrap().strip_prefix("toml").unwrap();
+        toml::from_str::<ServiceFile>(example).unwrap();
+    }
 }

@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 pub use address::AddressError;
 pub use file::ServiceFile;
 
+use super::claims::SCOPES;
 use crate::config::Config;
 
 /// What registration leans on. No key of the instance is needed for it.
@@ -110,6 +111,21 @@ pub struct Prepared {
     client_secret: Option<SecretString>,
 }
 
+/// A claim that a rule releases and that is not told, because the service was not approved for its
+/// scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "rule {rule} releases {claim}, which is told with scope {scope} only, and `scopes` lacks that"
+)]
+pub struct InVain<'a> {
+    /// Which rule.
+    pub rule: &'a str,
+    /// Which claim.
+    pub claim: &'a str,
+    /// Its scope.
+    pub scope: &'static str,
+}
+
 /// Checks the file whole and stores the service with its rules in one transaction.
 ///
 /// # Errors
@@ -160,6 +176,22 @@ impl Prepared {
     #[must_use]
     pub fn client_secret(&self) -> Option<&SecretString> {
         self.client_secret.as_ref()
+    }
+
+    /// Claims that a rule releases in vain, for the service lacks their scope.
+    #[must_use]
+    pub fn released_in_vain(&self) -> Vec<InVain<'_>> {
+        let has = |scope: &str| self.service.scopes.iter().any(|approved| approved == scope);
+        let released =
+            self.rules.rules.iter().flat_map(|rule| {
+                rule.release.iter().map(|claim| (rule.id.as_str(), claim.as_str()))
+            });
+        released
+            .filter_map(|(rule, claim)| {
+                let scope = SCOPES.iter().find(|scope| scope.claims.contains(&claim))?.name;
+                (!has(scope)).then_some(InVain { rule, claim, scope })
+            })
+            .collect()
     }
 
     /// Stores the service with its rules in one transaction.
