@@ -533,6 +533,11 @@ fn between(spoil: impl FnOnce(&mut Forge)) -> (Vec<u8>, SoftwareKey, Name) {
     (forge.sign(&world.hpki.root.key).unwrap(), key, subject)
 }
 
+/// As the rules for cards ask.
+fn for_cards(purpose: Purpose) -> Requirements<'static> {
+    Requirements { conforming: false, ..Requirements::new(purpose, Revocation::JudgedByCaller) }
+}
+
 fn judged_below(spoil: impl FnOnce(&mut Forge)) -> Result<(), PathError> {
     let world = world();
     let (authority, key, subject) = between(spoil);
@@ -543,7 +548,7 @@ fn judged_below(spoil: impl FnOnce(&mut Forge)) -> Result<(), PathError> {
         &leaf,
         &[&authority],
         &world.anchors,
-        &Requirements::new(Purpose::CardAuthentication, Revocation::JudgedByCaller),
+        &for_cards(Purpose::CardAuthentication),
         now(),
     )
     .map(drop)
@@ -638,7 +643,7 @@ fn a_path_length_is_kept() {
         &leaf,
         &[&lower, &limited],
         &world.anchors,
-        &Requirements::new(Purpose::CardAuthentication, Revocation::JudgedByCaller),
+        &for_cards(Purpose::CardAuthentication),
         now(),
     );
     assert!(matches!(judged, Err(PathError::PathTooLong { .. })));
@@ -672,7 +677,7 @@ fn a_crowd_of_namesakes_ends_at_the_budget() {
         &world.anchors,
         &Requirements {
             budget: Budget { signatures: 5, ..Budget::default() },
-            ..Requirements::new(Purpose::CardAuthentication, Revocation::JudgedByCaller)
+            ..for_cards(Purpose::CardAuthentication)
         },
         now(),
     );
@@ -701,7 +706,7 @@ fn a_terminal_is_judged_for_its_own_purpose() {
         &signed(&card(7)),
         &[&world.hpki.sub_ca.certificate_der],
         &world.anchors,
-        &Requirements::new(Purpose::ClientAuthentication, Revocation::JudgedByCaller),
+        &for_cards(Purpose::ClientAuthentication),
         now(),
     );
     assert!(matches!(judged, Err(PathError::WrongPurpose { .. })));

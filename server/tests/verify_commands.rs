@@ -46,19 +46,22 @@ impl World {
         let keys: Vec<SoftwareKey> =
             (0..3).map(|_| SoftwareKey::generate_p256().unwrap()).collect();
         let [root_key, authority_key, server_key] = <[SoftwareKey; 3]>::try_from(keys).unwrap();
-        let forge = |issuer: &Name, subject: &Name, key: &SoftwareKey, serial| {
+        let forge = |issuer: (&Name, &SoftwareKey), subject: &Name, key: &SoftwareKey, serial| {
             let mut forge =
-                Forge::new(issuer, subject, key, now() - Duration::DAY, now() + Duration::DAY);
+                Forge::new(issuer.0, subject, key, now() - Duration::DAY, now() + Duration::DAY);
             forge.serial = serial;
             forge.extensions = vec![
                 extension(true, &BasicConstraints { ca: true, path_len_constraint: None }).unwrap(),
                 extension(true, &KeyUsage(KeyUsages::KeyCertSign | KeyUsages::CRLSign)).unwrap(),
             ];
+            forge.identify(issuer.1).unwrap();
             forge
         };
-        let root_der = forge(&root, &root, &root_key, 1).sign(&root_key).unwrap();
-        let authority_der = forge(&root, &authority, &authority_key, 2).sign(&root_key).unwrap();
-        let mut server = forge(&authority, &part("Example Server"), &server_key, 7);
+        let root_der = forge((&root, &root_key), &root, &root_key, 1).sign(&root_key).unwrap();
+        let authority_der =
+            forge((&root, &root_key), &authority, &authority_key, 2).sign(&root_key).unwrap();
+        let mut server =
+            forge((&authority, &authority_key), &part("Example Server"), &server_key, 7);
         server.extensions = vec![
             extension(true, &KeyUsage(KeyUsages::DigitalSignature.into())).unwrap(),
             extension(false, &ExtendedKeyUsage(vec![rfc5280::ID_KP_SERVER_AUTH])).unwrap(),
@@ -70,6 +73,7 @@ impl World {
             )
             .unwrap(),
         ];
+        server.identify(&authority_key).unwrap();
         let server = server.sign(&authority_key).unwrap();
         let world = Self { folder, authority, authority_key, server_key, server };
         for dir in ["roots", "crls", "empty"] {

@@ -14,6 +14,7 @@ mod anchor;
 mod budget;
 mod build;
 mod certificate;
+mod conformance;
 mod crl;
 mod distinguished_name;
 mod distribution_point;
@@ -152,6 +153,10 @@ pub struct Requirements<'a> {
     /// Whether what an anchor's certificate forbids is forbidden (RFC 5937): basicConstraints, key
     /// usages, name and policy constraints. Without it an anchor is a name, a key and a validity.
     pub enforce_anchor_constraints: bool,
+    /// Whether certificates must also keep to what RFC 5280 §4 and §5 ask of who issues where §6
+    /// does not look: key identifiers, criticality, serial numbers, CRL numbers. An anchor must if
+    /// its constraints are enforced.
+    pub conforming: bool,
     /// Most authorities between end entity and anchor, not counting self-issued ones; never more
     /// than [`MOST_CERTIFICATES`] allows.
     pub most_depth: Option<u32>,
@@ -169,6 +174,7 @@ impl<'a> Requirements<'a> {
             name: None,
             revocation,
             enforce_anchor_constraints: true,
+            conforming: true,
             most_depth: None,
             budget: Budget::default(),
         }

@@ -123,7 +123,7 @@ fn verify_by(
     signature: &[u8],
 ) -> Result<(), SignatureError> {
     let spki = SubjectPublicKeyInfoRef::try_from(spki_der).map_err(|_| SignatureError::Key)?;
-    let family = Family::of(&spki).ok_or(SignatureError::Unsupported { oid })?;
+    let family = Family::of(&spki).ok_or_else(|| unworkable(&spki, oid))?;
     if let Family::Rsa { bits } = family
         && !RSA_BITS.contains(&bits)
     {
@@ -151,6 +151,18 @@ fn verify_by(
     UnparsedPublicKey::new(with, spki.subject_public_key.raw_bytes())
         .verify(message, signature)
         .map_err(|_| SignatureError::Invalid)
+}
+
+/// Why a key is of no [`Family`]: it is malformed, or of a kind that we do not know.
+fn unworkable(spki: &SubjectPublicKeyInfoRef<'_>, signature: ObjectIdentifier) -> SignatureError {
+    match spki.algorithm.oid {
+        rfc5912::RSA_ENCRYPTION => SignatureError::Key,
+        // RFC 5480 §2.1.1: a curve is named, never described; a described one can be made to order.
+        rfc5912::ID_EC_PUBLIC_KEY if spki.algorithm.parameters_oid().is_err() => {
+            SignatureError::Key
+        }
+        _ => SignatureError::Unsupported { oid: signature },
+    }
 }
 
 /// Whether signatures by such a key could count at all.

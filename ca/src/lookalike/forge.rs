@@ -13,7 +13,10 @@ use time::OffsetDateTime;
 use x509_cert::{
     certificate::Version,
     crl::{RevokedCert, TbsCertList},
-    ext::{Extension, pkix::CrlNumber},
+    ext::{
+        Extension,
+        pkix::{AuthorityKeyIdentifier, CrlNumber, SubjectKeyIdentifier},
+    },
     name::Name,
     serial_number::SerialNumber,
     time::Validity,
@@ -86,6 +89,21 @@ impl Forge {
         }
         .to_der()?;
         Ok(assemble(&tbs, algorithm, &issuer_key.sign_now(&tbs)?)?)
+    }
+
+    /// Puts in the identifiers of its own key and of its issuer's (RFC 5280 §4.2.1.1, §4.2.1.2).
+    ///
+    /// # Errors
+    /// [`LookalikeError`].
+    pub fn identify(&mut self, issuer_key: &SoftwareKey) -> Result<(), LookalikeError> {
+        let subject = OctetString::new(identifier(&self.public_key_der)?)?;
+        let authority = AuthorityKeyIdentifier {
+            key_identifier: Some(OctetString::new(identifier(issuer_key.public_key_der())?)?),
+            authority_cert_issuer: None,
+            authority_cert_serial_number: None,
+        };
+        self.put(false, &SubjectKeyIdentifier(subject))?;
+        self.put(false, &authority)
     }
 
     /// Puts another value into the extension of this type, or appends it.

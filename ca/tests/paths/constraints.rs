@@ -10,7 +10,8 @@ use sekisho_pki::path::{
     self, Anchors, PathError, PeerName, Purpose, Requirements, Revocation, TrustAnchor,
 };
 use x509_cert::ext::pkix::{
-    BasicConstraints, NameConstraints, SubjectAltName,
+    AuthorityKeyIdentifier, BasicConstraints, NameConstraints, SubjectAltName,
+    SubjectKeyIdentifier,
     constraints::name::GeneralSubtree,
     name::{GeneralName, OtherName},
 };
@@ -91,7 +92,7 @@ fn an_anchors_own_constraints_hold_if_they_are_enforced() {
     let key = sekisho_key::SoftwareKey::generate_p256().unwrap();
     let name = named("Root");
     let anchor = |change: &dyn Fn(&mut Forge)| {
-        let mut forge = authority(&name, &name, &key);
+        let mut forge = authority(&name, &key, &name, &key);
         change(&mut forge);
         forge.sign(&key).unwrap()
     };
@@ -143,4 +144,47 @@ fn the_name_that_was_asked_for_must_be_there() {
     ] {
         assert!(matches!(judged(&other), Err(PathError::NameMismatch { .. })));
     }
+}
+
+#[test]
+fn what_issuers_must_keep_to_is_asked_unless_the_caller_bears_with_them() {
+    let root = Holder::root("Root");
+    let judged = |middle: &Holder, end_entity: &Holder, anchors: &Anchors, conforming| {
+        let requirements = Requirements {
+            conforming,
+            ..Requirements::new(Purpose::Any, Revocation::JudgedByCaller)
+        };
+        path::validate(&end_entity.der, &[&middle.der], anchors, &requirements, now())
+    };
+    let plain = |_: &mut Forge| ();
+    let nameless = |forge: &mut Forge| forge.drop_extension::<SubjectKeyIdentifier>();
+    let fatherless = |forge: &mut Forge| forge.drop_extension::<AuthorityKeyIdentifier>();
+    let optional = |forge: &mut Forge| {
+        let constraints = NameConstraints {
+            permitted_subtrees: Some(vec![subtree(dns("example.jp"))]),
+            excluded_subtrees: None,
+        };
+        forge.put(false, &constraints).unwrap();
+    };
+    let good = root.authority("Authority", plain);
+    let careless =
+        [(&good, good.end_entity(fatherless)), (&good, good.end_entity(|forge| forge.serial = 0))];
+    let made = [nameless as fn(&mut Forge), fatherless, optional]
+        .map(|change| root.authority("Authority", change));
+    let below = made.each_ref().map(|middle| (middle, middle.end_entity(plain)));
+    for (middle, end_entity) in careless.iter().chain(&below) {
+        let refused = judged(middle, end_entity, &root.anchors(), true);
+        assert!(matches!(refused, Err(PathError::NonConforming { .. })), "{refused:?}");
+        assert!(judged(middle, end_entity, &root.anchors(), false).is_ok());
+    }
+    // An anchor is asked as its constraints are.
+    let mut forge = authority(&root.name, &root.key, &root.name, &root.key);
+    nameless(&mut forge);
+    let der = forge.sign(&root.key).unwrap();
+    let anchors = Anchors::new(vec![TrustAnchor::from_der(&der).unwrap()]);
+    let end_entity = good.end_entity(plain);
+    let refused = judged(&good, &end_entity, &anchors, true);
+    assert!(matches!(refused, Err(PathError::NonConforming { .. })), "{refused:?}");
+    assert!(judged(&good, &end_entity, &anchors, false).is_ok());
+    assert!(judged(&good, &end_entity, &root.anchors(), true).is_ok());
 }

@@ -54,7 +54,8 @@ fn a_crowd_without_any_valid_path_ends_at_the_budget() {
     }
     // The only way in allows no authority below itself but names none that anybody has.
     let closed = {
-        let mut forge = authority(&root.name, &authorities[11].name, &authorities[11].key);
+        let mut forge =
+            authority(&root.name, &root.key, &authorities[11].name, &authorities[11].key);
         let base = GeneralName::DirectoryName(named("Elsewhere"));
         let subtree = GeneralSubtree { base, minimum: 0, maximum: None };
         forge
@@ -128,7 +129,7 @@ fn the_right_one_is_found_behind_an_expired_and_a_constrained_twin() {
     let authority_key = SoftwareKey::generate_p256().unwrap();
     let name = named("Authority");
     let twin = |change: &dyn Fn(&mut sekisho_ca::lookalike::Forge)| {
-        let mut forge = authority(&root.name, &name, &authority_key);
+        let mut forge = authority(&root.name, &root.key, &name, &authority_key);
         change(&mut forge);
         forge.sign(&root.key).unwrap()
     };

@@ -99,6 +99,7 @@ fn responder(issuer: &Holder, change: impl FnOnce(&mut Forge)) -> Holder {
         extension(true, &KeyUsage(KeyUsages::DigitalSignature.into())).unwrap(),
         extension(false, &ExtendedKeyUsage(vec![rfc5280::ID_KP_OCSP_SIGNING])).unwrap(),
     ];
+    forge.identify(&issuer.key).unwrap();
     change(&mut forge);
     let der = forge.sign(&issuer.key).unwrap();
     Holder { name, key, der }

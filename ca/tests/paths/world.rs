@@ -32,27 +32,33 @@ pub(crate) fn named(common_name: &str) -> Name {
 }
 
 /// An authority's certificate, unsigned yet.
-pub(crate) fn authority(issuer: &Name, subject: &Name, key: &SoftwareKey) -> Forge {
+pub(crate) fn authority(
+    issuer: &Name,
+    issuer_key: &SoftwareKey,
+    subject: &Name,
+    key: &SoftwareKey,
+) -> Forge {
     let mut forge =
         Forge::new(issuer, subject, key, now() - Duration::DAY, now() + Duration::days(30));
     forge.extensions = vec![
         extension(true, &BasicConstraints { ca: true, path_len_constraint: None }).unwrap(),
         extension(true, &KeyUsage(KeyUsages::KeyCertSign | KeyUsages::CRLSign)).unwrap(),
     ];
+    forge.identify(issuer_key).unwrap();
     forge
 }
 
 impl Holder {
     pub(crate) fn root(common_name: &str) -> Self {
         let (name, key) = (named(common_name), SoftwareKey::generate_p256().unwrap());
-        let der = authority(&name, &name, &key).sign(&key).unwrap();
+        let der = authority(&name, &key, &name, &key).sign(&key).unwrap();
         Self { name, key, der }
     }
 
     /// An authority below this one.
     pub(crate) fn authority(&self, common_name: &str, change: impl FnOnce(&mut Forge)) -> Self {
         let (name, key) = (named(common_name), SoftwareKey::generate_p256().unwrap());
-        let mut forge = authority(&self.name, &name, &key);
+        let mut forge = authority(&self.name, &self.key, &name, &key);
         change(&mut forge);
         let der = forge.sign(&self.key).unwrap();
         Self { name, key, der }
@@ -60,7 +66,7 @@ impl Holder {
 
     /// Another certificate for `other`'s name and key, by this one.
     pub(crate) fn certify(&self, other: &Self, serial: u32) -> Vec<u8> {
-        let mut forge = authority(&self.name, &other.name, &other.key);
+        let mut forge = authority(&self.name, &self.key, &other.name, &other.key);
         forge.serial = serial;
         forge.sign(&self.key).unwrap()
     }
@@ -75,6 +81,7 @@ impl Holder {
             extension(true, &KeyUsage(KeyUsages::DigitalSignature.into())).unwrap(),
             extension(false, &ExtendedKeyUsage(vec![rfc5280::ID_KP_CLIENT_AUTH])).unwrap(),
         ];
+        forge.identify(&self.key).unwrap();
         change(&mut forge);
         let der = forge.sign(&self.key).unwrap();
         Self { name, key, der }

@@ -96,7 +96,8 @@ pub(super) struct VerifyPath {
     /// Most authorities between end entity and anchor, not counting self-issued ones
     #[arg(long, value_name = "N")]
     max_depth: Option<u32>,
-    /// Hold anchors to what their own certificates say (RFC 5937)
+    /// Hold anchors to what their own certificates say (RFC 5937), and everybody to what RFC 5280
+    /// asks of who issues: key identifiers, criticality, serial and CRL numbers
     #[arg(long)]
     enforce_anchor_constraints: bool,
     /// Whose rules
@@ -303,6 +304,7 @@ impl VerifyPath {
             }),
             name: name.as_ref(),
             enforce_anchor_constraints: self.enforce_anchor_constraints,
+            conforming: self.enforce_anchor_constraints,
             most_depth: self.max_depth,
             budget: Budget::generous(),
             ..Requirements::new(purpose, self.status(inputs, Duration::MAX))

@@ -97,6 +97,7 @@ fn refusal_of(error: &HpkiError) -> Refusal {
             | PathError::NotAnAuthority { .. }
             | PathError::PathTooLong { .. }
             | PathError::TooDeep { .. }
+            | PathError::NonConforming { .. }
             | PathError::NameNotPermitted { .. }
             | PathError::NoValidPolicy { .. }
             | PathError::AnyPolicyMapped { .. }

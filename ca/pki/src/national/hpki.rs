@@ -198,6 +198,8 @@ impl HpkiRules {
             &Requirements {
                 policy: PolicyRule::EndEntity(&self.accepted_policies),
                 budget: self.budget,
+                // Nobody here can have a card made anew: its issuer's habits are borne with.
+                conforming: false,
                 ..Requirements::new(purpose, revocation)
             },
             now,

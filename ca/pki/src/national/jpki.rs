@@ -162,8 +162,11 @@ impl StatusProvider for StoredEvidence {
         let candidates: Vec<&[u8]> = query.authorities_der.iter().map(Vec::as_slice).collect();
         let revocation =
             Revocation::Ocsp { answers: &self.answers, crls: &self.crls, most_age: Duration::MAX };
-        let requirements =
-            Requirements { budget: self.budget, ..Requirements::new(Purpose::Any, revocation) };
+        let requirements = Requirements {
+            budget: self.budget,
+            conforming: false,
+            ..Requirements::new(Purpose::Any, revocation)
+        };
         match path::validate(query.certificate_der, &candidates, &anchors, &requirements, now) {
             Ok(path) => {
                 // The oldest evidence of the path is as new as the whole.
@@ -222,6 +225,8 @@ impl JpkiRules {
         let requirements = Requirements {
             policy: PolicyRule::EndEntity(&self.accepted_policies),
             budget: self.budget,
+            // Nobody here can have a card made anew: its issuer's habits are borne with.
+            conforming: false,
             ..Requirements::new(self.purpose, Revocation::JudgedByCaller)
         };
         let login = self.purpose != Purpose::Any;

@@ -64,6 +64,7 @@ pub(super) fn validate(
             policies: requirements.policy.inputs(),
             most_depth: requirements.most_depth,
             enforce_anchor_constraints: requirements.enforce_anchor_constraints,
+            conforming: requirements.conforming,
         },
     };
     let found = engine.find(end_entity, &goal)?;
@@ -92,6 +93,7 @@ impl Goal<'_> {
                 policies: super::PolicyInputs::default(),
                 most_depth: None,
                 enforce_anchor_constraints: requirements.enforce_anchor_constraints,
+                conforming: requirements.conforming,
             },
         }
     }

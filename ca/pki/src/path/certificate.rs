@@ -20,8 +20,7 @@ pub(super) struct Parsed<'a> {
     pub(super) der: &'a [u8],
     pub(super) signed: Signed<'a>,
     pub(super) version: u8,
-    /// Contents of the INTEGER: unlike [`crate::encoding::serial::Serial`], of either sign and any
-    /// length.
+    /// Contents of the INTEGER: unlike [`crate::encoding::serial::Serial`], of either sign.
     pub(super) serial: &'a [u8],
     pub(super) issuer: DistinguishedName,
     pub(super) subject: DistinguishedName,
@@ -39,13 +38,21 @@ pub(super) struct Parsed<'a> {
     pub(super) name_constraints: Option<NameConstraints<'a>>,
     pub(super) alternative_names: Vec<GeneralName<'a>>,
     pub(super) distribution_points: Vec<DistributionPoint>,
+    /// keyIdentifier of the authorityKeyIdentifier.
     pub(super) authority_key: Option<&'a [u8]>,
+    pub(super) has_authority_key: bool,
     pub(super) subject_key: Option<&'a [u8]>,
     pub(super) ocsp_no_check: bool,
     /// The first critical extension that is not processed.
     pub(super) unsupported: Option<String>,
+    pub(super) basic_constraints_is_critical: bool,
+    /// The first extension that RFC 5280 wants critical and that is not.
+    pub(super) not_critical: Option<&'static str>,
     pub(super) sha256: [u8; 32],
 }
+
+/// Longest serial number (RFC 5280 §4.1.2.2), its sign octet included.
+const MOST_SERIAL_OCTETS: usize = 20;
 
 /// id-pkix-ocsp-nocheck (RFC 6960 §4.2.2.2.1), 1.3.6.1.5.5.7.48.1.5.
 const OCSP_NO_CHECK: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x05];
@@ -75,6 +82,9 @@ impl<'a> Parsed<'a> {
             },
         };
         let serial = reading::integer(tbs.take(INTEGER)?)?;
+        if serial.len() > MOST_SERIAL_OCTETS {
+            return Err(Bad::new("a serial number of more than 20 octets"));
+        }
         signed.agrees(tbs.next()?)?;
         let issuer = DistinguishedName::read(tbs.next()?)?;
         if issuer.is_empty() {
@@ -111,9 +121,12 @@ impl<'a> Parsed<'a> {
             alternative_names: Vec::new(),
             distribution_points: Vec::new(),
             authority_key: None,
+            has_authority_key: false,
             subject_key: None,
             ocsp_no_check: false,
             unsupported: None,
+            basic_constraints_is_critical: false,
+            not_critical: None,
             sha256: Sha256::digest(der).into(),
             signed,
         };
@@ -142,6 +155,7 @@ impl<'a> Parsed<'a> {
         let oid = extension.oid;
         if oid == rfc5280::ID_CE_BASIC_CONSTRAINTS.as_bytes() {
             self.basic_constraints = Some(extension::BasicConstraints::read(value)?);
+            self.basic_constraints_is_critical = extension.critical;
         } else if oid == rfc5280::ID_CE_KEY_USAGE.as_bytes() {
             self.key_usage = Some(extension::KeyUsage::read(value)?);
         } else if oid == rfc5280::ID_CE_EXT_KEY_USAGE.as_bytes() {
@@ -154,8 +168,10 @@ impl<'a> Parsed<'a> {
             self.policy_constraints = extension::PolicyConstraints::read(value)?;
         } else if oid == rfc5280::ID_CE_INHIBIT_ANY_POLICY.as_bytes() {
             self.inhibit_any_policy = Some(reading::count(Item::only_of(value, INTEGER)?)?);
+            self.must_be_critical(extension, "inhibitAnyPolicy is not critical (section 4.2.1.14)");
         } else if oid == rfc5280::ID_CE_NAME_CONSTRAINTS.as_bytes() {
             self.name_constraints = Some(NameConstraints::read(value)?);
+            self.must_be_critical(extension, "nameConstraints is not critical (section 4.2.1.10)");
         } else if oid == rfc5280::ID_CE_SUBJECT_ALT_NAME.as_bytes() {
             let names = Item::only_of(value, SEQUENCE)?.members()?;
             self.alternative_names = GeneralName::read_all(names)?;
@@ -167,11 +183,16 @@ impl<'a> Parsed<'a> {
         } else if oid == rfc5280::ID_CE_CRL_DISTRIBUTION_POINTS.as_bytes() {
             self.distribution_points = DistributionPoint::read_all(value)?;
         } else {
-            // Hints for building; RFC 5280 §4.2.1.1, §4.2.1.2: never critical.
+            // Hints for building or fetching; RFC 5280 §4.2.1.1, §4.2.1.2, §4.2.2: never critical.
             if oid == rfc5280::ID_CE_AUTHORITY_KEY_IDENTIFIER.as_bytes() {
                 self.authority_key = extension::authority_key(value)?;
+                self.has_authority_key = true;
             } else if oid == rfc5280::ID_CE_SUBJECT_KEY_IDENTIFIER.as_bytes() {
                 self.subject_key = Some(extension::subject_key(value)?);
+            } else if oid == rfc5280::ID_PE_AUTHORITY_INFO_ACCESS.as_bytes()
+                || oid == rfc5280::ID_PE_SUBJECT_INFO_ACCESS.as_bytes()
+            {
+                extension::access(value)?;
             } else if oid == OCSP_NO_CHECK {
                 self.ocsp_no_check = true;
                 return Ok(());
@@ -181,6 +202,12 @@ impl<'a> Parsed<'a> {
             }
         }
         Ok(())
+    }
+
+    fn must_be_critical(&mut self, extension: &Extension<'_>, what: &'static str) {
+        if !extension.critical {
+            self.not_critical.get_or_insert(what);
+        }
     }
 
     fn contradictions(&self, alternative_name_is_critical: bool) -> Result<(), Bad> {
@@ -275,7 +302,7 @@ impl Which {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use aws_lc_rs::{
         encoding::{AsDer, PublicKeyX509Der},
         rand::SystemRandom,
@@ -297,7 +324,7 @@ mod tests {
     }
 
     /// A certificate with these extensions (each `SEQUENCE`), signed by itself.
-    fn certificate(version: u8, extensions: &[&[u8]]) -> Vec<u8> {
+    pub(in crate::path) fn certificate(version: u8, extensions: &[&[u8]]) -> Vec<u8> {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
         let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
         let algorithm = tlv(0x30, &[&[6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2]]);
@@ -325,19 +352,26 @@ mod tests {
         tlv(0x30, &[&tbs, &algorithm, &tlv(3, &[&[0], signature.as_ref()])])
     }
 
+    /// An extension of the arc id-ce.
+    pub(in crate::path) fn extension(last: u8, critical: bool, value: &[u8]) -> Vec<u8> {
+        let critical: &[u8] = if critical { &[1, 1, 0xff] } else { &[] };
+        tlv(0x30, &[&[6, 3, 0x55, 0x1d, last], critical, &tlv(4, &[value])])
+    }
+
     fn parsed(version: u8, extensions: &[&[u8]]) -> Result<(), String> {
         Parsed::read(&certificate(version, extensions)).map(drop).map_err(|bad| bad.to_string())
     }
 
     #[test]
     fn what_contradicts_itself_is_no_certificate() {
-        let extension = |last: u8, critical: bool, value: &[u8]| {
-            let critical: &[u8] = if critical { &[1, 1, 0xff] } else { &[] };
-            tlv(0x30, &[&[6, 3, 0x55, 0x1d, last], critical, &tlv(4, &[value])])
-        };
         let authority = extension(19, true, &[0x30, 3, 1, 1, 0xff]);
         assert_eq!(parsed(2, &[&authority]), Ok(()));
         assert_eq!(parsed(2, &[]), Ok(()));
+        let access = |value: &[u8]| {
+            tlv(0x30, &[b"\x06\x08+\x06\x01\x05\x05\x07\x01\x01", &tlv(4, &[value])])
+        };
+        let good = b"\x30\x0e\x30\x0c\x06\x08+\x06\x01\x05\x05\x07\x30\x01\x86\x00";
+        assert_eq!(parsed(2, &[&access(good)]), Ok(()));
         let refused = [
             parsed(1, &[&authority]),
             parsed(0, &[]),
@@ -352,6 +386,9 @@ mod tests {
             parsed(2, &[&extension(30, true, b"\x30\x06\xa0\x04\x30\x02\x82\x00")]),
             parsed(2, &[&extension(17, false, b"\x30\x07\x87\x05\x01\x02\x03\x04\x05")]),
             parsed(2, &[&extension(19, true, &[0x30, 3, 1, 1, 1])]),
+            // authorityInfoAccess: empty, and with text where a name is due.
+            parsed(2, &[&access(&[0x30, 0])]),
+            parsed(2, &[&access(b"\x30\x0e\x30\x0c\x06\x08+\x06\x01\x05\x05\x07\x30\x01\x0c\x00")]),
         ];
         for (place, outcome) in refused.iter().enumerate() {
             assert!(outcome.is_err(), "{place}");

@@ -182,6 +182,11 @@ impl Crl {
         key(other).cmp(&key(self))
     }
 
+    /// Whether it has a CRL number, as RFC 5280 §5.2.3 wants.
+    pub(super) fn is_numbered(&self) -> bool {
+        self.0.number.is_some()
+    }
+
     pub(super) fn usable(&self) -> Result<(), RevocationProblem> {
         match &self.0.unsupported {
             Some(oid) => Err(RevocationProblem::Unsupported { oid: oid.clone() }),

@@ -90,6 +90,14 @@ pub enum PathError {
         /// Which.
         oid: String,
     },
+    /// Breaks a rule for those who issue, beyond what a path needs.
+    #[error("{which} breaks a rule of RFC 5280: {what}")]
+    NonConforming {
+        /// Whose certificate.
+        which: Box<Which>,
+        /// What is wrong, and the section that says so.
+        what: &'static str,
+    },
     /// The issuer may not issue.
     #[error("{which} is not allowed to issue this certificate: {what}")]
     NotAnAuthority {
@@ -205,7 +213,8 @@ impl PathError {
             Self::NotAnAuthority { .. }
             | Self::PathTooLong { .. }
             | Self::TooDeep { .. }
-            | Self::UnsupportedExtension { .. } => 4,
+            | Self::UnsupportedExtension { .. }
+            | Self::NonConforming { .. } => 4,
             Self::NotYetValid { .. } | Self::Expired { .. } => 5,
             Self::NameNotPermitted { .. }
             | Self::NoValidPolicy { .. }
@@ -231,6 +240,7 @@ impl PathError {
             | Self::NotYetValid { which, .. }
             | Self::Expired { which, .. }
             | Self::UnsupportedExtension { which, .. }
+            | Self::NonConforming { which, .. }
             | Self::NotAnAuthority { which, .. }
             | Self::PathTooLong { which }
             | Self::TooDeep { which, .. }
@@ -257,6 +267,7 @@ impl PathError {
             Self::NotSignedByIssuer { .. } => "RFC 5280 section 6.1.3 (a)(1)",
             Self::NotYetValid { .. } | Self::Expired { .. } => "RFC 5280 section 6.1.3 (a)(2)",
             Self::UnsupportedExtension { .. } => "RFC 5280 section 6.1.4 (o)",
+            Self::NonConforming { .. } => "RFC 5280 section 4",
             Self::NotAnAuthority { .. } => "RFC 5280 section 6.1.4 (k), (n)",
             Self::PathTooLong { .. } => "RFC 5280 section 6.1.4 (l)",
             Self::TooDeep { .. } => "the caller's maximum depth",

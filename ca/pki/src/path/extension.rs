@@ -2,8 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::reading::{
-    self, BIT_STRING, BOOLEAN, Bad, INTEGER, Item, OCTET_STRING, OID, SEQUENCE, primitive,
+use super::{
+    general_name::GeneralName,
+    reading::{
+        self, BIT_STRING, BOOLEAN, Bad, INTEGER, Item, OCTET_STRING, OID, SEQUENCE, primitive,
+    },
 };
 
 /// One extension, its value not yet looked into.
@@ -155,6 +158,22 @@ pub(super) fn authority_key(value: &[u8]) -> Result<Option<&[u8]>, Bad> {
         members.next()?;
     }
     Ok(key)
+}
+
+/// authorityInfoAccess or subjectInfoAccess (RFC 5280 §4.2.2): nothing is fetched from there, but
+/// it must be what it says it is.
+pub(super) fn access(value: &[u8]) -> Result<(), Bad> {
+    let mut members = Item::only_of(value, SEQUENCE)?.members()?;
+    if members.is_empty() {
+        return Err(Bad::new("an empty list"));
+    }
+    while !members.is_empty() {
+        let mut one = members.take(SEQUENCE)?.members()?;
+        one.take(OID)?;
+        GeneralName::read(one.next()?)?;
+        one.end()?;
+    }
+    Ok(())
 }
 
 /// A subjectKeyIdentifier.

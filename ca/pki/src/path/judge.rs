@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::{
     PathError, PolicyInputs, PolicyRule, Purpose, Requirements, budget::Meter, certificate::Parsed,
-    name_constraints, policy::Policies, reading::oid_text,
+    conformance, name_constraints, policy::Policies, reading::oid_text,
 };
 use crate::signature::{self, PublicKeyKind};
 
@@ -19,6 +19,7 @@ pub(super) struct PathRules<'a> {
     pub(super) policies: PolicyInputs<'a>,
     pub(super) most_depth: Option<u32>,
     pub(super) enforce_anchor_constraints: bool,
+    pub(super) conforming: bool,
 }
 
 /// `path` begins with the end entity; the last was signed by `anchor`. The answer is the set of
@@ -44,6 +45,9 @@ pub(super) fn judge(
         anchor.supported()?;
         if anchor.version == 3 {
             anchor.may_issue()?;
+            if rules.conforming {
+                conformance::check_anchor(anchor)?;
+            }
         }
         purpose_of_authority(anchor, rules.purpose)?;
         policies.anchor(anchor, meter)?;
@@ -56,10 +60,15 @@ pub(super) fn judge(
             return Err(PathError::TooDeep { which: end_entity.which(), most });
         }
     }
+    let mut issuer = anchor;
     for authority in authorities.iter().rev() {
         authority.may_issue()?;
         authority.supported()?;
         authority.in_time(now)?;
+        if rules.conforming {
+            conformance::check(authority, issuer.public_key_der)?;
+        }
+        issuer = authority;
         purpose_of_authority(authority, rules.purpose)?;
         if !authority.is_self_issued() {
             name_constraints::check(authority, &constraints, meter)?;
@@ -80,6 +89,9 @@ pub(super) fn judge(
     }
     end_entity.supported()?;
     end_entity.in_time(now)?;
+    if rules.conforming {
+        conformance::check(end_entity, issuer.public_key_der)?;
+    }
     name_constraints::check(end_entity, &constraints, meter)?;
     policies.certificate(end_entity, true, meter)?;
     policies.wrap_up(end_entity, &rules.policies)

@@ -42,6 +42,9 @@ pub enum RevocationProblem {
         /// Which.
         oid: String,
     },
+    /// Without a CRL number.
+    #[error("the CRL has no number (RFC 5280 section 5.2.3)")]
+    Unnumbered,
     /// An entry that cannot be read.
     #[error("the CRL's entry about it cannot be read")]
     Unreadable,
@@ -86,7 +89,7 @@ impl RevocationProblem {
         match self {
             Self::Missing { .. } | Self::NoAnswer => 0,
             Self::DeltaWithoutBase | Self::OutOfScope => 1,
-            Self::Unsupported { .. } | Self::Unreadable | Self::NotForCrls => 2,
+            Self::Unsupported { .. } | Self::Unnumbered | Self::Unreadable | Self::NotForCrls => 2,
             Self::NotAuthentic | Self::UnsupportedAlgorithm { .. } | Self::Circular => 3,
             Self::NotYetInForce { .. } | Self::Outdated { .. } => 4,
             Self::SomeReasons | Self::Unknown => 5,

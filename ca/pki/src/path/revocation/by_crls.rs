@@ -49,6 +49,10 @@ impl Engine<'_> {
                         nearest.note(RevocationProblem::DeltaWithoutBase);
                         continue;
                     }
+                    if self.requirements.conforming && !crl.is_numbered() {
+                        nearest.note(RevocationProblem::Unnumbered);
+                        continue;
+                    }
                     let reasons = match scope(crl, point, &self.arena[certificate]) {
                         Ok(reasons) => reasons,
                         Err(problem) => {
