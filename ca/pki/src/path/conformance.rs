@@ -5,41 +5,50 @@ use super::{PathError, certificate::Parsed};
 
 /// Refuses what breaks a rule. `issuer_key` is the key that signed it, DER.
 pub(super) fn check(certificate: &Parsed<'_>, issuer_key: &[u8]) -> Result<(), PathError> {
-    let refuse = |what| Err(PathError::NonConforming { which: certificate.which(), what });
-    if let Some(what) = certificate.not_critical {
-        return refuse(what);
-    }
     // Negative ones are read: NIST's PKITS, 4.1.14 and 4.1.15, wants it, as §4.1.2.2 advises.
     if certificate.serial == [0] {
-        return refuse("the serial number is zero (section 4.1.2.2)");
-    }
-    if certificate.is_authority() && certificate.subject_key.is_none() {
-        return refuse("subjectKeyIdentifier is missing (section 4.2.1.2)");
+        return refuse(certificate, "the serial number is zero (section 4.1.2.2)");
     }
     // Only who signed itself may leave it out.
     let self_signed = certificate.is_self_issued() && certificate.public_key_der == issuer_key;
+    if !certificate.has_authority_key && !self_signed {
+        return refuse(certificate, "authorityKeyIdentifier is missing (section 4.2.1.1)");
+    }
+    extensions(certificate, self_signed)
+}
+
+/// The same for a trust anchor: roots in use have the serial number zero, and who signed one, if
+/// not itself, is no concern of its path.
+pub(super) fn check_anchor(anchor: &Parsed<'_>) -> Result<(), PathError> {
+    // Intermediate authorities are let off: PKITS 4.6.4 wants it.
+    if !anchor.basic_constraints_is_critical {
+        return refuse(anchor, "basicConstraints is not critical (section 4.2.1.9)");
+    }
+    // What calls itself its own issuer is taken to have signed itself.
+    extensions(anchor, anchor.is_self_issued())
+}
+
+fn extensions(certificate: &Parsed<'_>, self_signed: bool) -> Result<(), PathError> {
+    if let Some(what) = certificate.not_critical {
+        return refuse(certificate, what);
+    }
+    if certificate.is_authority() && certificate.subject_key.is_none() {
+        return refuse(certificate, "subjectKeyIdentifier is missing (section 4.2.1.2)");
+    }
     match (certificate.authority_key, certificate.subject_key) {
-        (None, _) if self_signed && !certificate.has_authority_key => Ok(()),
-        (None, _) => refuse("authorityKeyIdentifier is missing or names no key (section 4.2.1.1)"),
+        (None, _) if certificate.has_authority_key => {
+            refuse(certificate, "authorityKeyIdentifier names no key (section 4.2.1.1)")
+        }
         (Some(authority), Some(subject)) if self_signed && authority != subject => refuse(
+            certificate,
             "it signed itself, but its authorityKeyIdentifier names another key (section 4.2.1.1)",
         ),
         _ => Ok(()),
     }
 }
 
-/// The same for a trust anchor, whose signature nobody looks at.
-pub(super) fn check_anchor(anchor: &Parsed<'_>) -> Result<(), PathError> {
-    // Intermediate authorities are let off: PKITS 4.6.4 wants it.
-    if !anchor.basic_constraints_is_critical {
-        return Err(PathError::NonConforming {
-            which: anchor.which(),
-            what: "basicConstraints is not critical (section 4.2.1.9)",
-        });
-    }
-    // What calls itself its own issuer is taken to have signed itself.
-    let signer = if anchor.is_self_issued() { anchor.public_key_der } else { &[] };
-    check(anchor, signer)
+fn refuse(certificate: &Parsed<'_>, what: &'static str) -> Result<(), PathError> {
+    Err(PathError::NonConforming { which: certificate.which(), what })
 }
 
 #[cfg(test)]
@@ -87,7 +96,7 @@ mod tests {
         assert!(of(|one| one.serial = &[0]).unwrap().contains("zero"));
         assert!(of(|one| one.not_critical = Some("x")).unwrap().contains('x'));
         assert!(of(|one| one.subject_key = None).unwrap().contains("subjectKey"));
-        assert!(of(|one| one.authority_key = None).unwrap().contains("authorityKey"));
+        assert!(of(|one| one.authority_key = None).unwrap().contains("names no key"));
     }
 
     #[test]
@@ -122,5 +131,7 @@ mod tests {
         assert_eq!(fault(check_anchor, |_| ()), None);
         let lax = |one: &mut Parsed<'_>| one.basic_constraints_is_critical = false;
         assert!(fault(check_anchor, lax).unwrap().contains("basicConstraints"));
+        // Roots in use.
+        assert_eq!(fault(check_anchor, |one| one.serial = &[0]), None);
     }
 }
