@@ -174,7 +174,8 @@ fn a_command_line_that_is_not_understood_exits_with_2_and_help_shows_examples() 
     assert_eq!(code(&help), 0);
     assert!(text(&help.stdout).contains("Examples:") && text(&help.stdout).contains("Exit codes:"));
     for sub_command in [
-        &["audit", "list"][..],
+        &["audit"][..],
+        &["audit", "list"],
         &["revoke", "certificate"],
         &["revoke", "terminal"],
         &["revoke", "facility"],

@@ -8,6 +8,7 @@ use crate::terminal::place::{Place, read};
 
 /// Show what this PC is enrolled as.
 #[derive(Args)]
+#[command(after_help = "Example:\n  sekisho-agent status --json | jq -r .not_after")]
 pub struct Status {
     /// For programs.
     #[arg(long)]

@@ -17,6 +17,11 @@ use crate::{
 
 /// Read and verify the audit trail
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sekisho audit list /srv/sekisho | less
+  sekisho audit head /srv/sekisho >> /media/auditor/heads.txt
+  sekisho audit verify /srv/sekisho --head /media/auditor/heads.txt")]
 pub(super) struct Audit {
     #[command(subcommand)]
     command: Command,
