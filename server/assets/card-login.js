@@ -395,6 +395,8 @@ function noAnswer() {
 }
 
 if (root) {
+  // Without script the page offers no button: it would do nothing.
+  button.hidden = false;
   button.addEventListener("click", login);
   secondDoor?.querySelector("button").addEventListener("click", leave);
   addEventListener("pagehide", () => { void giveUp(); });

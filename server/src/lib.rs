@@ -27,6 +27,7 @@ pub mod jobs;
 pub mod keys;
 pub mod listener;
 pub mod login;
+pub mod media_type;
 pub mod middleware;
 pub mod names;
 pub mod notice;

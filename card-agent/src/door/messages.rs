@@ -58,13 +58,13 @@ pub fn message(code: ErrorCode, language: Language, tries_left: Option<u8>) -> S
             "別の人のカードです。ログイン中の本人のカードを入れてください。",
             "This is another person's card. Insert the card of the person who is logged in.",
         ),
-        ErrorCode::PinWrong => ("PINが違います。", "The PIN is wrong."),
+        ErrorCode::PinWrong => ("暗証番号が違います。", "The PIN is wrong."),
         ErrorCode::PinBlocked => (
-            "PINがロックされています。カードの発行機関に再発行を申請してください。",
+            "暗証番号がロックされています。カードの発行機関に再発行を申請してください。",
             "The PIN is blocked. Ask the card's issuer for a new card.",
         ),
         ErrorCode::PinGuarded => (
-            "PINの残り回数が少ないため中止しました。PINを確かめてからお試しください。",
+            "暗証番号の残り回数が少ないため中止しました。暗証番号を確かめてからお試しください。",
             "Few PIN tries are left, so nothing was tried. Make sure of the PIN first.",
         ),
         ErrorCode::CardFailed => (
@@ -72,7 +72,7 @@ pub fn message(code: ErrorCode, language: Language, tries_left: Option<u8>) -> S
             "The card cannot be read. Take it out and insert it again.",
         ),
         ErrorCode::NoWindow => (
-            "PINの入力画面を表示できません。管理者に連絡してください。",
+            "暗証番号の入力画面を表示できません。管理者に連絡してください。",
             "The PIN window cannot be shown. Contact the administrator.",
         ),
         ErrorCode::AgentFailed => (

@@ -88,12 +88,12 @@ fn texts(prompt: &Prompt) -> (&'static str, String, &'static str, &'static str, 
                 "確認番号 {code}\n{facility}\n{origin} にログインします。\nカード: {holder}"
             );
             if prompt.again {
-                text.push_str("\n\nPINが違います。");
+                text.push_str("\n\n暗証番号が違います。");
             }
             if let Some(tries) = prompt.tries_left {
                 text.push_str(&format!("\n残り{tries}回"));
             }
-            ("HPKIカードのPIN", text, "PIN:", "ログイン", "中止")
+            ("HPKIカードの暗証番号（PIN）", text, "暗証番号:", "ログイン", "中止")
         }
         Language::En => {
             let mut text = format!(

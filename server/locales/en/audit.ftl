@@ -8,6 +8,7 @@ audit-any = All
 audit-show = Filter
 audit-all = Clear the filter
 audit-none = No record fits.
+audit-error-long = This is too long: at most { $most } octets.
 audit-error-time = Enter date and time as in 2026-11-21T09:00.
 audit-error-facility = A facility’s identifier has twelve digits, the last of which checks the others.
 audit-at = Time

@@ -8,6 +8,7 @@ audit-any = すべて
 audit-show = 絞り込む
 audit-all = 条件を消す
 audit-none = 条件に合う記録はありません。
+audit-error-long = 長すぎます。半角で{ $most }文字、漢字やかなでは3分の1までです。
 audit-error-time = 日時は「2026-11-21T09:00」の形で入力してください。
 audit-error-facility = 施設識別番号は12桁の数字です（末尾は検査数字）。番号を確かめてください。
 audit-at = 日時

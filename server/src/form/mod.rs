@@ -12,11 +12,11 @@ use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
 };
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use serde::de::{self, DeserializeOwned, IntoDeserializer, Visitor, value::MapDeserializer};
 
-use crate::error::page::PageError;
+use crate::{error::page::PageError, media_type};
 
 pub use address::{PathId, StrictQuery};
 pub use invisible::is_invisible;
@@ -148,12 +148,10 @@ impl<S: Send + Sync> FromRequest<S> for NoFields {
     }
 }
 
-fn is_form(headers: &HeaderMap) -> bool {
-    let mut lines = headers.get_all(header::CONTENT_TYPE).iter();
-    let (line, second) = (lines.next(), lines.next());
-    let content_type = line.and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    second.is_none() && essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+/// Whether a form is announced, and nothing else beside it.
+pub fn is_form(headers: &HeaderMap) -> bool {
+    media_type::announced(headers)
+        .is_ok_and(|named| named.eq_ignore_ascii_case("application/x-www-form-urlencoded"))
 }
 
 async fn body(request: Request) -> Result<Bytes, FormError> {

@@ -39,6 +39,7 @@ use crate::{
     config, cookie,
     error::login::problem,
     listener::{self, FacilityConnection, Peer},
+    media_type,
 };
 
 /// Names the browser before anybody logged in; 32 random octets in base64url.
@@ -279,12 +280,8 @@ pub(super) fn read_json<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<T, Refusal> {
-    let content_type = headers
-        .get(http::header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/json") {
+    let named = media_type::announced(headers).map_err(|_| Refusal::Malformed)?;
+    if !named.eq_ignore_ascii_case("application/json") {
         return Err(Refusal::Malformed);
     }
     let body = body.map_err(|rejection| match rejection.status() {

@@ -5,7 +5,7 @@ use axum::{
     extract::{Extension, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sekisho_protocol::door::NAVIGATE_PATH;
 use sekisho_store::invitation;
 use serde::Deserialize;
@@ -21,7 +21,6 @@ use crate::{
     error::page::PageError,
     form::StrictQuery,
     listener::{FacilityConnection, Peer},
-    login::refusal::LoginError,
     middleware::ContentPolicy,
     page::{Page, PageFrame},
 };
@@ -240,11 +239,10 @@ pub async fn get(
     StrictQuery(query): StrictQuery<LoginQuery>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
-    let return_to = query
-        .return_to
-        .map(local_path)
-        .transpose()
-        .map_err(|refusal| PageError::from(LoginError::from(refusal)))?;
+    let return_to = query.return_to.map(local_path).transpose().map_err(|_| {
+        let (text, help) = ("login-return-to-text", "login-return-to-help");
+        PageError::new(StatusCode::BAD_REQUEST, "login-refused-title", text, help)
+    })?;
     let mut reader = app.store().read();
     let invitation_for = match (query.invitation, browser_hash(&headers)) {
         (true, Some(browser)) => {

@@ -21,6 +21,7 @@ use super::{conditional::Validators, ocsp_cache::Answer};
 use crate::{
     app::App,
     error::{self, page::Chain},
+    media_type,
 };
 
 /// A question for eight certificates stays under one kilobyte.
@@ -31,11 +32,10 @@ const MOST_AGE: Duration = Duration::seconds(60);
 
 /// `POST /ocsp`.
 pub async fn by_post(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
-    let is_question = headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"application/ocsp-request"));
-    if !is_question {
-        return error::ocsp(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    match media_type::announced(&headers) {
+        Ok(named) if named.eq_ignore_ascii_case("application/ocsp-request") => {}
+        Ok(_) => return error::ocsp(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        Err(media_type::Repeated) => return error::ocsp(StatusCode::BAD_REQUEST),
     }
     let octets = match Limited::new(body, MOST_OCTETS).collect().await {
         Ok(octets) => octets.to_bytes(),

@@ -217,6 +217,32 @@ async fn an_answer_without_a_nonce_may_be_kept_for_a_minute() {
     }
 }
 
+#[tokio::test]
+async fn a_question_of_two_media_types_is_malformed() {
+    let test = testing::app().await;
+    let terminal = testing::terminal(&test.app, 1).await;
+    let question = question(&test.app, &terminal);
+    let post = async |types: &[&'static str]| {
+        let authority = test.app.names().authority(NameRole::Plain);
+        let mut request = Request::post("/ocsp").header(header::HOST, authority);
+        for named in types {
+            request = request.header(header::CONTENT_TYPE, *named);
+        }
+        let request = request.body(Body::from(question.clone())).unwrap();
+        let response = router::plain(&test.app).oneshot(request).await.unwrap();
+        let status = response.status();
+        (status, response.into_body().collect().await.unwrap().to_bytes())
+    };
+    let ours = "application/ocsp-request";
+    assert_eq!(post(&[ours]).await.0, StatusCode::OK);
+    for two in [[ours, "text/plain"], ["text/plain", ours]] {
+        let (status, body) = post(&two).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{two:?}");
+        let refused = OcspResponse::from_der(&body).unwrap();
+        assert!(refused.response_bytes.is_none(), "{two:?}");
+    }
+}
+
 fn openssl(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new("openssl").current_dir(folder).args(arguments).output().unwrap();
     let said = [output.stdout, output.stderr].concat();

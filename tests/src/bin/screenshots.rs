@@ -5,17 +5,26 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use clap::Parser;
 use sekisho::demo::{console::ConsoleUser, desk::Desk, walk};
 use sekisho_output::say;
 use sekisho_tests::{Desktop, Door};
 use thirtyfour::{By, Cookie, WebDriver, prelude::ElementQueryable};
 
+/// Render the pages that people meet to PNG, in both languages
+#[derive(Debug, Parser)]
+#[command(after_help = "\
+Example:
+  cargo build --workspace --bins && target/debug/screenshots /tmp/pages")]
+struct Arguments {
+    /// Folder for the PNG files; it is made where it does not exist
+    #[arg(value_name = "FOLDER")]
+    out: PathBuf,
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let out: PathBuf = std::env::args_os()
-        .nth(1)
-        .context("usage: screenshots FOLDER (PNG files are written there)")?
-        .into();
+    let Arguments { out } = Arguments::parse();
     std::fs::create_dir_all(&out)?;
     let folder = tempfile::tempdir()?;
     let desktop = Desktop::set_up(folder.path(), Door::Script).await?;

@@ -60,11 +60,16 @@ impl AuditQuery {
             }
         };
         let (from, until) = (time("from", &self.from), time("until", &self.until));
-        let text = |text: &str| {
+        let mut text = |field: &'static str, text: &str| {
             let text = text.trim();
-            (!text.is_empty() && text.len() <= MOST_OCTETS).then(|| text.to_owned())
+            if text.len() > MOST_OCTETS {
+                errors.add(field, page.t1("audit-error-long", "most", MOST_OCTETS));
+                return None;
+            }
+            (!text.is_empty()).then(|| text.to_owned())
         };
-        let actor_id = match text(&self.actor) {
+        let (actor, act) = (text("actor", &self.actor), text("act", &self.act));
+        let actor_id = match actor {
             None => None,
             Some(named) => {
                 let login_name = named.to_lowercase();
@@ -86,7 +91,7 @@ impl AuditQuery {
                 }
             },
         };
-        let filter = Filter { from, until, actor_id, act: text(&self.act), organisation_id };
+        let filter = Filter { from, until, actor_id, act, organisation_id };
         Ok(errors.is_empty().then_some((filter, before)))
     }
 

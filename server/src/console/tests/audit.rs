@@ -71,7 +71,14 @@ async fn an_auditor_finds_records_by_who_what_where_and_when() {
         assert!(lines.contains(shown), "{query}: {lines}");
         assert!(!lines.contains(hidden), "{query}: {lines}");
     }
-    for (field, value) in [("from", "yesterday"), ("facility", "1"), ("facility", "234567890102")] {
+    let long = "a".repeat(201);
+    for (field, value) in [
+        ("from", "yesterday"),
+        ("facility", "1"),
+        ("facility", "234567890102"),
+        ("actor", &long),
+        ("act", &long),
+    ] {
         let path = format!("/console/audit?{field}={value}");
         let wrong = send(app, "GET", &path, AUDITOR, "").await;
         assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}");

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use sekisho_ca::request::{UnverifiedRequest, VerifiedRequest};
 use sekisho_pki::encoding::cms;
 
-use crate::error::est::EstError;
+use crate::{error::est::EstError, media_type};
 
 /// The longest request body. An RSA-4096 request in base64 has under 4 KiB.
 const MOST_OCTETS: usize = 16 * 1024;
@@ -48,13 +48,9 @@ pub(super) async fn read(body: Body) -> Result<Bytes, EstError> {
 /// # Errors
 /// 415 or 400 with what is wrong.
 pub(super) fn request(headers: &HeaderMap, body: &[u8]) -> Result<VerifiedRequest, EstError> {
-    let media_type = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .unwrap_or_default()
-        .trim();
-    if !media_type.eq_ignore_ascii_case("application/pkcs10") {
+    let named = media_type::announced(headers)
+        .map_err(|_| malformed("Content-Type is repeated; send it once (RFC 9110 section 5.3)"))?;
+    if !named.eq_ignore_ascii_case("application/pkcs10") {
         return Err(EstError::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "simple enrolment: the body is not announced as application/pkcs10 (RFC 7030 section \
@@ -103,3 +99,21 @@ pub(super) fn certificates(
 pub(super) const CERTS_ONLY: &str = "application/pkcs7-mime; smime-type=certs-only";
 /// `Content-Type` of the authorities' certificates (RFC 7030 §4.1.3).
 pub(super) const CA_CERTS: &str = "application/pkcs7-mime";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_content_types_are_refused_whichever_comes_first() {
+        for two in [["application/pkcs10", "text/plain"], ["text/plain", "application/pkcs10"]] {
+            let named = two.map(|named| (header::CONTENT_TYPE, HeaderValue::from_static(named)));
+            let mut headers = HeaderMap::new();
+            named.into_iter().for_each(|(name, value)| {
+                headers.append(name, value);
+            });
+            let refused = request(&headers, b"MA==").unwrap_err().into_response();
+            assert_eq!(refused.status(), StatusCode::BAD_REQUEST, "{two:?}");
+        }
+    }
+}

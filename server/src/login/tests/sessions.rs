@@ -86,7 +86,15 @@ async fn without_a_session_the_portal_leads_to_the_login_page() {
     let page = desk.get(&test, "/login?return_to=/authorize/resume").await;
     assert_eq!(page.status, 200);
     assert!(page.text.contains(r#"data-start="click""#), "nothing says that a person opened it");
-    assert!(desk.get(&test, "/login?return_to=//evil.example").await.status == 400);
+    let (_, button) = page.text.split_once("id=\"login-start\"").unwrap();
+    let (button, _) = button.split_once('>').unwrap();
+    assert!(button.ends_with(" hidden"), "without script it would do nothing: {button}");
+    for elsewhere in ["//evil.example", "https://evil.example/"] {
+        let refused = desk.get(&test, &format!("/login?return_to={elsewhere}&lang=ja")).await;
+        assert_eq!(refused.status, 400, "{elsewhere}");
+        assert!(refused.text.contains("この仕組みの外のアドレス"), "{}", refused.text);
+        assert!(!refused.text.contains("malformed"), "{}", refused.text);
+    }
     assert!(desk.browser_cookie.is_some());
 }
 

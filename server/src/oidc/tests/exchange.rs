@@ -244,6 +244,18 @@ async fn a_repeated_missing_or_oversized_part_of_a_token_request_is_refused() {
     assert_eq!(scene.token(&large).await.json()["error"], "invalid_request");
     let json = scene.public("POST", "/token", &[("content-type", "application/json")], "{}").await;
     assert_eq!(json.status, 400);
+    for path in ["/token?client_id=referral", "/token?grant_type=authorization_code"] {
+        let beside = scene.public("POST", path, &[], "grant_type=authorization_code").await;
+        assert_eq!(beside.status, 400, "{path}");
+        assert_eq!(beside.json()["error"], "invalid_request", "{path}");
+        assert!(beside.body.contains("section 3.2"), "{}", beside.body);
+    }
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    for other in [form, ("content-type", "application/json")] {
+        let two = scene.public("POST", "/token", &[form, other], "grant_type=x").await;
+        assert_eq!(two.status, 400);
+        assert_eq!(two.json()["error"], "invalid_request");
+    }
     assert_eq!(scene.tokens().await, 0);
     assert_eq!(scene.token(&good).await.status, 200, "nothing of this spoilt the code");
 }

@@ -9,11 +9,16 @@ use axum::{
     extract::{Extension, State, rejection::BytesRejection},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use serde_json::Value;
 
 use super::parameters::Parameters;
-use crate::{app::App, error::oauth::OAuthError, form::FormError, listener::Peer};
+use crate::{
+    app::App,
+    error::oauth::OAuthError,
+    form::{self, FormError},
+    listener::Peer,
+};
 
 /// Whose request it is and where it came from.
 struct Caller<'a> {
@@ -29,6 +34,7 @@ struct Caller<'a> {
 pub async fn post(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
+    uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, OAuthError> {
@@ -36,7 +42,7 @@ pub async fn post(
         let too_large = rejection.status() == StatusCode::PAYLOAD_TOO_LARGE;
         if too_large { FormError::TooLarge } else { FormError::Incomplete }
     })?;
-    let parameters = read(&headers, &body)?;
+    let parameters = read(&uri, &headers, &body)?;
     let client = client_authentication::authenticate(&app, &headers, &parameters, &peer).await?;
     let caller = Caller { app: &app, peer: &peer, client };
     let answer = match parameters.get("grant_type") {
@@ -52,11 +58,15 @@ pub async fn post(
     Ok(uncached(&answer))
 }
 
-/// The body of a form, nothing twice (RFC 6749 §3.2).
-fn read(headers: &HeaderMap, body: &[u8]) -> Result<Parameters, OAuthError> {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+/// The body of a form, nothing twice and nothing beside it (RFC 6749 §3.2).
+fn read(uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Result<Parameters, OAuthError> {
+    if uri.query().is_some_and(|query| !query.is_empty()) {
+        return Err(OAuthError::bad_request(
+            "invalid_request",
+            "the address has a query; parameters belong in the body (RFC 6749 section 3.2)",
+        ));
+    }
+    if !form::is_form(headers) {
         return Err(FormError::NotAForm.into());
     }
     let parameters = Parameters::parse(body)?;
