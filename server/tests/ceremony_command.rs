@@ -7,6 +7,7 @@ use std::{
     process::{Command, Output},
 };
 
+use sekisho_test_token::{CONFIGURATION, PIN, SoftToken, module};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 const PASSPHRASE: &str = "correct horse battery staple";
@@ -48,7 +49,7 @@ impl Desk {
             .env_remove("LC_MESSAGES")
             .env("LANG", "en_US.UTF-8");
         if let Some(configuration) = &self.token_configuration {
-            command.env("SOFTHSM2_CONF", configuration);
+            command.env(CONFIGURATION, configuration);
         }
         command.output().unwrap()
     }
@@ -383,36 +384,12 @@ fn a_request_of_another_host_is_certified_only_if_it_is_the_one_that_was_reviewe
 
 #[test]
 fn a_root_key_in_a_token_signs_the_same_ceremony() {
-    let module =
-        ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"]
-            .into_iter()
-            .find(|path| Path::new(path).exists())
-            .expect("SoftHSM is not installed: apt-get install softhsm2");
+    let token = SoftToken::new("ceremony");
+    let module = module();
+    let module = module.display();
     let mut desk = Desk::new();
-    fs::create_dir(desk.path("tokens")).unwrap();
-    let configuration = desk.path("softhsm2.conf");
-    let tokens = desk.path("tokens");
-    desk.write(
-        "softhsm2.conf",
-        &format!("directories.tokendir = {}\nlog.level = ERROR\n", tokens.display()),
-    );
-    let made = Command::new("softhsm2-util")
-        .args([
-            "--init-token",
-            "--free",
-            "--label",
-            "ceremony",
-            "--so-pin",
-            "87654321",
-            "--pin",
-            "12345678",
-        ])
-        .env("SOFTHSM2_CONF", &configuration)
-        .output()
-        .expect("softhsm2-util is not installed: apt-get install softhsm2");
-    assert!(made.status.success(), "{}", err(&made));
-    desk.token_configuration = Some(configuration);
-    desk.write("pin", "12345678\n");
+    desk.token_configuration = Some(token.configuration());
+    desk.write("pin", PIN);
     desk.write(
         "plan.toml",
         &plan(&format!(

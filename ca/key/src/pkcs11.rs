@@ -4,40 +4,49 @@
 //! `CKM_ECDSA`, which every token knows, RSA goes as `CKM_SHA256_RSA_PKCS`. Calls block, some for
 //! tens of milliseconds, so each runs on tokio's blocking threads.
 //!
-//! A session is opened once a key and kept; if the token forgot it (reset, reinsertion, a
-//! restarted network appliance), it is opened again and the call is repeated once.
+//! A session is opened once a key and kept. A call that fails is repeated in a new session, and then
+//! after the library was started anew: the token may have forgotten the session, its slot may have
+//! changed, it may have been away. A PIN that the token refused is not tried again: a token that
+//! counts tries would block itself.
+
+mod library;
+mod public_key;
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
 use aws_lc_rs::digest;
 use const_oid::db::rfc5912;
 use cryptoki::{
-    context::{CInitializeArgs, CInitializeFlags, Pkcs11},
+    context::Function,
     error::{Error, RvError},
     mechanism::Mechanism,
-    object::{Attribute, AttributeType, ObjectClass, ObjectHandle},
+    object::{Attribute, ObjectClass, ObjectHandle},
     session::{Session, UserType},
     slot::Slot,
 };
-use der::{
-    Any, Decode, Encode, Sequence,
-    asn1::{BitString, Null, OctetString, UintRef},
-};
+use der::Encode;
 use secrecy::SecretString;
-use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
+use tokio::sync::Mutex;
 
+use self::{
+    library::{Calls, Library},
+    public_key::public_key,
+};
 use crate::{KeyError, SignatureAlgorithm, SigningKey, ecdsa_signature_to_der};
 
 /// A token, by its label.
 pub struct Token {
-    context: Pkcs11,
-    slot: Slot,
+    library: Arc<Library>,
     label: String,
     pin: SecretString,
+    pin_was_refused: AtomicBool,
 }
 
 /// A private key in a token.
@@ -52,12 +61,14 @@ struct Inner {
     label: String,
     algorithm: SignatureAlgorithm,
     // A session is one conversation: two threads must not speak in it at once.
-    open: Mutex<Option<Open>>,
+    open: Arc<Mutex<Option<Open>>>,
 }
 
 struct Open {
     session: Session,
     key: ObjectHandle,
+    /// To which start of the library the two belong.
+    start: u64,
 }
 
 /// The kind of key that [`Token::generate`] makes.
@@ -82,25 +93,11 @@ impl Token {
     /// # Errors
     /// [`KeyError::Token`], [`KeyError::NoToken`].
     pub fn open(module: &Path, label: &str, pin: SecretString) -> Result<Arc<Self>, KeyError> {
-        let context = Pkcs11::new(module).map_err(failed("load the PKCS #11 library"))?;
-        match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
-            // Another key of this process came first.
-            Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
-            Err(error) => return Err(failed("start the PKCS #11 library")(error)),
-        }
-        let mut found = Vec::new();
-        let slots =
-            context.get_slots_with_initialized_token().map_err(failed("list the tokens"))?;
-        for slot in slots {
-            let info = context.get_token_info(slot).map_err(failed("read a token's label"))?;
-            if info.label() == label {
-                found.push(slot);
-            }
-        }
-        let [slot] = found[..] else {
-            return Err(KeyError::NoToken { label: label.to_owned() });
-        };
-        Ok(Arc::new(Self { context, slot, label: label.to_owned(), pin }))
+        let library = Library::at(module)?;
+        let (label, pin_was_refused) = (label.to_owned(), AtomicBool::new(false));
+        let token = Self { library, label, pin, pin_was_refused };
+        token.slot(&token.library.calls())?;
+        Ok(Arc::new(token))
     }
 
     /// The private key labelled `label`; the public key object of the same label must be there.
@@ -108,7 +105,8 @@ impl Token {
     /// # Errors
     /// [`KeyError::KeyNotOnToken`], [`KeyError::UnsupportedKeyKind`], [`KeyError::Token`].
     pub fn key(self: &Arc<Self>, label: &str) -> Result<TokenKey, KeyError> {
-        let session = self.session(false)?;
+        let calls = self.library.calls();
+        let session = self.session(&calls, false)?;
         let key = self.find(&session, ObjectClass::PRIVATE_KEY, "private key", label)?;
         let public = self.find(&session, ObjectClass::PUBLIC_KEY, "public key", label)?;
         let public_key_der = public_key(&session, public)?;
@@ -118,7 +116,7 @@ impl Token {
                 token: Arc::clone(self),
                 label: label.to_owned(),
                 algorithm,
-                open: Mutex::new(Some(Open { session, key })),
+                open: Arc::new(Mutex::new(Some(Open { session, key, start: calls.start() }))),
             }),
             public_key_der,
             algorithm,
@@ -134,7 +132,8 @@ impl Token {
         label: &str,
         kind: TokenKeyKind,
     ) -> Result<TokenKey, KeyError> {
-        let session = self.session(true)?;
+        let calls = self.library.calls();
+        let session = self.session(&calls, true)?;
         let taken = session
             .find_objects(&[
                 Attribute::Class(ObjectClass::PRIVATE_KEY),
@@ -189,20 +188,69 @@ impl Token {
         session
             .generate_key_pair(&mechanism, &public, &private)
             .map_err(failed("make a key pair"))?;
+        drop(calls);
         self.key(label)
     }
 
-    fn session(&self, writable: bool) -> Result<Session, KeyError> {
+    /// The key labelled `label`, made if there is none; answers also whether it was.
+    ///
+    /// # Errors
+    /// As [`Self::key`] and [`Self::generate`]; nothing is made beside a key of that label.
+    pub fn key_or_generate(
+        self: &Arc<Self>,
+        label: &str,
+        kind: TokenKeyKind,
+    ) -> Result<(TokenKey, bool), KeyError> {
+        match self.key(label) {
+            Ok(found) => Ok((found, false)),
+            Err(KeyError::KeyNotOnToken { .. }) => Ok((self.generate(label, kind)?, true)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn is_pin_refused(&self) -> bool {
+        self.pin_was_refused.load(Ordering::Relaxed)
+    }
+
+    /// Where the token is now.
+    fn slot(&self, calls: &Calls<'_>) -> Result<Slot, KeyError> {
+        let context = calls.context;
+        let mut found = Vec::new();
+        let slots =
+            context.get_slots_with_initialized_token().map_err(failed("list the tokens"))?;
+        for slot in slots {
+            let info = context.get_token_info(slot).map_err(failed("read a token's label"))?;
+            if info.label() == self.label {
+                found.push(slot);
+            }
+        }
+        match found[..] {
+            [slot] => Ok(slot),
+            _ => Err(KeyError::NoToken { label: self.label.clone() }),
+        }
+    }
+
+    fn session(&self, calls: &Calls<'_>, writable: bool) -> Result<Session, KeyError> {
+        let log_in = failed("log in; check the PIN");
+        if self.is_pin_refused() {
+            return Err(log_in(Error::Pkcs11(RvError::PinIncorrect, Function::Login)));
+        }
+        let slot = self.slot(calls)?;
         let session = if writable {
-            self.context.open_rw_session(self.slot)
+            calls.context.open_rw_session(slot)
         } else {
-            self.context.open_ro_session(self.slot)
+            calls.context.open_ro_session(slot)
         }
         .map_err(failed("open a session"))?;
         // The login belongs to the application, not to the session: the second one finds it done.
         match session.login(UserType::User, Some(&self.pin)) {
             Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(session),
-            Err(error) => Err(failed("log in; check the PIN")(error)),
+            Err(error) => {
+                if matches!(error, Error::Pkcs11(RvError::PinIncorrect, _)) {
+                    self.pin_was_refused.store(true, Ordering::Relaxed);
+                }
+                Err(log_in(error))
+            }
         }
     }
 
@@ -228,20 +276,48 @@ impl Token {
 }
 
 impl Inner {
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
-        // A panic while the lock was held leaves a session that is opened anew at worst.
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(held) = &*open {
-            match self.sign_in(held, message) {
-                Err(error) if forgotten(&error) => *open = None,
-                other => return other.map_err(failed("sign")),
+    fn sign(&self, open: &mut Option<Open>, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let library = &self.token.library;
+        let calls = library.calls();
+        match open.take() {
+            Some(held) if held.start == calls.start() => {
+                // Whatever failed, the session is not to be trusted with the next message.
+                if let Ok(signature) = self.sign_in(&held, message) {
+                    *open = Some(held);
+                    return Ok(signature);
+                }
             }
+            // Closing it could close another's, which has its handle now.
+            Some(void) => std::mem::forget(void),
+            None => {}
         }
-        let session = self.token.session(false)?;
+        let start = calls.start();
+        match self.sign_anew(&calls, open, message) {
+            Err(KeyError::Token { .. } | KeyError::NoToken { .. })
+                if !self.token.is_pin_refused() =>
+            {
+                drop(calls);
+                library.start_again(start)?;
+                self.sign_anew(&library.calls(), open, message)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Signs in a new session, which is kept.
+    fn sign_anew(
+        &self,
+        calls: &Calls<'_>,
+        open: &mut Option<Open>,
+        message: &[u8],
+    ) -> Result<Vec<u8>, KeyError> {
+        let session = self.token.session(calls, false)?;
         let key =
             self.token.find(&session, ObjectClass::PRIVATE_KEY, "private key", &self.label)?;
-        let fresh = open.insert(Open { session, key });
-        self.sign_in(fresh, message).map_err(failed("sign"))
+        let fresh = Open { session, key, start: calls.start() };
+        let signature = self.sign_in(&fresh, message).map_err(failed("sign"))?;
+        *open = Some(fresh);
+        Ok(signature)
     }
 
     fn sign_in(&self, open: &Open, message: &[u8]) -> Result<Vec<u8>, Error> {
@@ -259,23 +335,6 @@ impl Inner {
     }
 }
 
-/// Whether the token lost the session, so that a new one may succeed.
-fn forgotten(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Pkcs11(
-            RvError::SessionHandleInvalid
-                | RvError::SessionClosed
-                | RvError::UserNotLoggedIn
-                | RvError::ObjectHandleInvalid
-                | RvError::KeyHandleInvalid
-                | RvError::DeviceRemoved
-                | RvError::TokenNotPresent,
-            _
-        )
-    )
-}
-
 #[async_trait]
 impl SigningKey for TokenKey {
     fn public_key_der(&self) -> &[u8] {
@@ -289,7 +348,10 @@ impl SigningKey for TokenKey {
     async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         let inner = Arc::clone(&self.inner);
         let message = message.to_vec();
-        let signature = tokio::task::spawn_blocking(move || inner.sign(&message))
+        // Waited for here and not in the thread: a token that hangs holds up one thread a key, however
+        // many ask for signatures.
+        let mut open = Arc::clone(&inner.open).lock_owned().await;
+        let signature = tokio::task::spawn_blocking(move || inner.sign(&mut open, &message))
             .await
             .map_err(|error| KeyError::Token { act: "sign", source: error.into() })??;
         match self.algorithm.ecdsa_element_octets() {
@@ -299,71 +361,6 @@ impl SigningKey for TokenKey {
             None => Ok(signature),
         }
     }
-}
-
-#[derive(Sequence)]
-struct RsaPublicKey<'a> {
-    modulus: UintRef<'a>,
-    exponent: UintRef<'a>,
-}
-
-fn public_key(session: &Session, key: ObjectHandle) -> Result<Vec<u8>, KeyError> {
-    let (mut parameters, mut point, mut modulus, mut exponent) = (None, None, None, None);
-    let attributes = session
-        .get_attributes(
-            key,
-            &[
-                AttributeType::EcParams,
-                AttributeType::EcPoint,
-                AttributeType::Modulus,
-                AttributeType::PublicExponent,
-            ],
-        )
-        .map_err(failed("read the public key"))?;
-    for attribute in attributes {
-        match attribute {
-            Attribute::EcParams(value) => parameters = Some(value),
-            Attribute::EcPoint(value) => point = Some(value),
-            Attribute::Modulus(value) => modulus = Some(value),
-            Attribute::PublicExponent(value) => exponent = Some(value),
-            _ => {}
-        }
-    }
-    let (algorithm, octets) = match (parameters, point, modulus, exponent) {
-        (Some(parameters), Some(point), _, _) => {
-            // CKA_EC_POINT is the DER OCTET STRING of the point; some tokens give it bare.
-            let point = OctetString::from_der(&point)
-                .map(|octets| octets.into_bytes().into_vec())
-                .unwrap_or(point);
-            let algorithm = AlgorithmIdentifierOwned {
-                oid: rfc5912::ID_EC_PUBLIC_KEY,
-                parameters: Some(Any::from_der(&parameters).map_err(malformed)?),
-            };
-            (algorithm, point)
-        }
-        (_, _, Some(modulus), Some(exponent)) => {
-            let algorithm = AlgorithmIdentifierOwned {
-                oid: rfc5912::RSA_ENCRYPTION,
-                parameters: Some(Null.into()),
-            };
-            let key = RsaPublicKey {
-                modulus: UintRef::new(&modulus).map_err(malformed)?,
-                exponent: UintRef::new(&exponent).map_err(malformed)?,
-            };
-            (algorithm, key.to_der().map_err(malformed)?)
-        }
-        _ => {
-            return Err(KeyError::RejectedKey {
-                reason: "the token shows neither a point nor a modulus".to_owned(),
-            });
-        }
-    };
-    SubjectPublicKeyInfoOwned {
-        algorithm,
-        subject_public_key: BitString::from_bytes(&octets).map_err(malformed)?,
-    }
-    .to_der()
-    .map_err(malformed)
 }
 
 fn failed(act: &'static str) -> impl Fn(Error) -> KeyError {

@@ -1,11 +1,7 @@
 //! Keys in SoftHSM, Debian's package `softhsm2`. If it is missing, the tests fail and say so.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-    sync::Arc,
-};
+use std::{path::Path, process::Command, sync::Arc};
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_ASN1,
@@ -16,22 +12,10 @@ use sekisho_key::{
     KeyError, SigningKey,
     pkcs11::{Token, TokenKeyKind},
 };
+use sekisho_test_token::{CONFIGURATION, PIN, SoftToken, module};
 use spki::SubjectPublicKeyInfoRef;
 
-const CONFIGURATION: &str = "SOFTHSM2_CONF";
 const CHILD: &str = "TOKEN_TEST_CHILD";
-
-fn module() -> PathBuf {
-    [
-        "/usr/lib/softhsm/libsofthsm2.so",
-        "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
-        "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
-    ]
-    .into_iter()
-    .map(PathBuf::from)
-    .find(|path| path.exists())
-    .expect("SoftHSM is not installed: apt-get install softhsm2")
-}
 
 /// SoftHSM reads its configuration from the environment when it is loaded, and a process must not
 /// change its environment while threads run: so the test runs itself again as a child with a fresh
@@ -40,20 +24,10 @@ fn in_child(test: &str) -> bool {
     if std::env::var_os(CHILD).is_some() {
         return true;
     }
-    module();
-    let folder = tempfile::tempdir().unwrap();
-    let tokens = folder.path().join("tokens");
-    std::fs::create_dir(&tokens).unwrap();
-    let configuration = folder.path().join("softhsm2.conf");
-    std::fs::write(
-        &configuration,
-        format!("directories.tokendir = {}\nlog.level = ERROR\n", tokens.display()),
-    )
-    .unwrap();
-    init_token(&configuration, "authority");
+    let token = SoftToken::new("authority");
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
-        .env(CONFIGURATION, &configuration)
+        .env(CONFIGURATION, token.configuration())
         .env(CHILD, "1")
         .output()
         .unwrap();
@@ -67,18 +41,8 @@ fn in_child(test: &str) -> bool {
     false
 }
 
-fn init_token(configuration: &Path, label: &str) {
-    let output = Command::new("softhsm2-util")
-        .args(["--init-token", "--free", "--label", label])
-        .args(["--so-pin", "87654321", "--pin", "12345678"])
-        .env(CONFIGURATION, configuration)
-        .output()
-        .expect("softhsm2-util is not installed: apt-get install softhsm2");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
 fn open() -> Arc<Token> {
-    Token::open(&module(), "authority", SecretString::from("12345678".to_owned())).unwrap()
+    Token::open(&module(), "authority", SecretString::from(PIN)).unwrap()
 }
 
 fn verifies(
@@ -132,7 +96,7 @@ async fn a_key_made_in_the_token_signs_and_is_found_again() {
         let (n, signature) = task.await.unwrap();
         assert!(verifies(&*key, &ECDSA_P256_SHA256_ASN1, &[n], &signature));
     }
-    assert!(!format!("{key:?} {token:?}").contains("12345678"));
+    assert!(!format!("{key:?} {token:?}").contains(PIN));
 }
 
 #[tokio::test]
@@ -151,11 +115,47 @@ async fn a_token_that_forgot_the_login_is_logged_in_again() {
 }
 
 #[tokio::test]
+async fn a_token_that_was_pulled_out_fails_and_signs_again_once_it_is_back() {
+    if !in_child("a_token_that_was_pulled_out_fails_and_signs_again_once_it_is_back") {
+        return;
+    }
+    let (token, reader) = (open(), SoftToken::of_environment());
+    let key = token.generate("p256", TokenKeyKind::P256).unwrap();
+    key.sign(b"before").await.unwrap();
+    for _ in 0..2 {
+        reader.pull_out();
+        for _ in 0..2 {
+            assert!(key.sign(b"away").await.is_err());
+        }
+        reader.put_back();
+        let signature = key.sign(b"message").await.unwrap();
+        assert!(verifies(&key, &ECDSA_P256_SHA256_ASN1, b"message", &signature));
+    }
+}
+
+#[tokio::test]
+async fn a_pin_that_was_refused_is_not_tried_again() {
+    if !in_child("a_pin_that_was_refused_is_not_tried_again") {
+        return;
+    }
+    open().generate("p256", TokenKeyKind::P256).unwrap();
+    let wrong = SecretString::from("00000000");
+    let token = Token::open(&module(), "authority", wrong).unwrap();
+    let refused =
+        || matches!(token.key("p256"), Err(KeyError::Token { act, .. }) if act.contains("PIN"));
+    assert!(refused());
+    // Logged in by another, this one would find its login done: it does not even ask.
+    let other = open();
+    let _held = other.key("p256").unwrap();
+    assert!(refused());
+}
+
+#[tokio::test]
 async fn wrong_labels_and_pins_are_named() {
     if !in_child("wrong_labels_and_pins_are_named") {
         return;
     }
-    let right = || SecretString::from("12345678".to_owned());
+    let right = || SecretString::from(PIN);
     assert!(matches!(Token::open(&module(), "nobody", right()), Err(KeyError::NoToken { .. })));
     assert!(matches!(
         Token::open(Path::new("/nowhere/lib.so"), "authority", right()),

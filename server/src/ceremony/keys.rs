@@ -165,15 +165,8 @@ fn make_key(
         }
         KeyPlace::Token { kind, module, token, label } => {
             let token = open_token(key, module, token, secrets)?;
-            match token.key(label) {
-                Ok(found) => Ok(Some((Arc::new(found), false))),
-                // `generate` refuses a label that is taken, so nothing is made beside another.
-                Err(KeyError::KeyNotOnToken { .. }) => {
-                    let made = token.generate(label, in_token(*kind)).map_err(failed)?;
-                    Ok(Some((Arc::new(made), true)))
-                }
-                Err(error) => Err(failed(error)),
-            }
+            let (found, is_new) = token.key_or_generate(label, in_token(*kind)).map_err(failed)?;
+            Ok(Some((Arc::new(found), is_new)))
         }
         _ => Ok(open_key(folder, key, secrets)?.map(|found| (found, false))),
     }
@@ -220,7 +213,7 @@ pub(super) fn software(kind: KeyKind) -> Result<SoftwareKey, KeyError> {
     }
 }
 
-const fn in_token(kind: KeyKind) -> TokenKeyKind {
+pub(super) const fn in_token(kind: KeyKind) -> TokenKeyKind {
     match kind {
         KeyKind::P256 => TokenKeyKind::P256,
         KeyKind::P384 => TokenKeyKind::P384,
