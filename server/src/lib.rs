@@ -20,6 +20,7 @@ pub mod demo;
 pub mod enrol;
 pub mod entitlement;
 pub mod error;
+mod first_line;
 pub mod form;
 pub mod housekeeping;
 pub mod instance;

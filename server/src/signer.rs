@@ -10,6 +10,7 @@
 
 mod desk;
 mod door;
+mod hand_over;
 mod refusals;
 mod run;
 mod settings;

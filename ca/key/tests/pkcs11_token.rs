@@ -1,7 +1,14 @@
 //! Keys in SoftHSM, Debian's package `softhsm2`. If it is missing, the tests fail and say so.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::{path::Path, process::Command, sync::Arc};
+use std::{
+    future::poll_fn,
+    path::Path,
+    pin::pin,
+    process::Command,
+    sync::{Arc, mpsc},
+    task::Poll,
+};
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_ASN1,
@@ -131,6 +138,28 @@ async fn a_token_that_was_pulled_out_fails_and_signs_again_once_it_is_back() {
         let signature = key.sign(b"message").await.unwrap();
         assert!(verifies(&key, &ECDSA_P256_SHA256_ASN1, b"message", &signature));
     }
+}
+
+#[test]
+fn a_token_that_is_slow_holds_up_no_worker() {
+    if !in_child("a_token_that_is_slow_holds_up_no_worker") {
+        return;
+    }
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let key = open().generate("p256", TokenKeyKind::P256).unwrap();
+        // The only thread on which a call may block is taken: a call on the worker would be answered.
+        let (release, held) = mpsc::channel();
+        let taken = tokio::task::spawn_blocking(move || held.recv());
+        let mut signing = pin!(key.sign(b"message"));
+        let poll = poll_fn(|context| Poll::Ready(signing.as_mut().poll(context)));
+        assert!(poll.await.is_pending());
+        release.send(()).unwrap();
+        taken.await.unwrap().unwrap();
+        let signature = signing.await.unwrap();
+        assert!(verifies(&key, &ECDSA_P256_SHA256_ASN1, b"message", &signature));
+    });
 }
 
 #[tokio::test]

@@ -29,6 +29,12 @@ ceremony-request-made =
 ceremony-request-again =
     The key of { $id } was there from an earlier request ({ $key }), and is kept; a new request for it is in { $out }. Either request can be carried to the root, for there is one key.
     For the plan: sha256 = "{ $sha256 }". For another key, move that file away and ask again.
+ceremony-request-made-in-token =
+    The key of { $id } was made in the token { $key } under this label, and never leaves it; the request is in { $out }.
+    For the plan: sha256 = "{ $sha256 }". Tell it by another way than the request's, such as by telephone, and compare.
+ceremony-request-again-in-token =
+    The key labelled { $id } was in the token { $key } already, and is kept; a new request for it is in { $out }. Either request can be carried to the root, for there is one key.
+    For the plan: sha256 = "{ $sha256 }". For another key, remove this one by the token's own means and ask again.
 ceremony-list-planned =
     The plan of the root's next revocation list is { $plan }. Look through it, write where the key lies, and carry the folder to the root's computer.
 ceremony-installed-authority =

@@ -32,8 +32,8 @@ use super::{
 use crate::{
     authority::Line,
     instance::{
-        CaKeys, Folder, FolderError, SecretsError, ServerCertificateError, open_key,
-        renew_ocsp_responder, root_certificate,
+        CaKeys, Folder, FolderError, SecretsError, ServerCertificateError, renew_ocsp_responder,
+        root_certificate,
     },
 };
 
@@ -236,7 +236,7 @@ impl Installation<'_> {
             ca_keys.open(self.folder, id, der)?
         } else {
             // A new authority's key was made here; the signing process gets it later.
-            open_key(self.folder, id, ca_keys.passphrase())?
+            ca_keys.open_here(self.folder, id, der)?
         };
         let publication = Publication::under(self.publication_base, id, true);
         let authority = Authority::new(id, der, key, publication)

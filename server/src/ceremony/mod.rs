@@ -17,5 +17,5 @@ pub use install::{InstallError, Installation, Installed, LEAST_NOTICE};
 pub use keys::{KeyProblem, MadeKey, Secrets, make_keys, open_keys};
 pub use lists::{ListError, ListPlanError, plan_root_list};
 pub use plan_folder::{PlanFolder, PlanFolderError};
-pub use request::{AuthorityRequest, RequestProblem, request};
+pub use request::{AuthorityRequest, RequestProblem, RequestedPlace, request};
 pub use result_folder::{ResultError, ResultFolder, VerifiedResult};

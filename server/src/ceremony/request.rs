@@ -1,7 +1,7 @@
 //! A new authority's key, made in the instance that will use it, and the request that is carried to
 //! the root.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use secrecy::SecretString;
 use sekisho_ca::ceremony::KeyKind;
@@ -15,11 +15,11 @@ use sekisho_pki::encoding::{
 
 use super::{
     files::{self, FileError},
-    keys::software,
+    keys::{in_token, software},
 };
 use crate::{
     authority::Line,
-    instance::{Folder, SecretsError, open_or_make_key},
+    instance::{CaToken, Folder, SecretsError, TokenError, open_or_make_key},
 };
 
 /// A request for a certificate of an authority.
@@ -29,8 +29,6 @@ pub struct AuthorityRequest {
     pub pem: String,
     /// SHA-256 of the key, for the plan.
     pub sha256: [u8; 32],
-    /// Where the key lies.
-    pub key: PathBuf,
     /// Whether an earlier request made it.
     pub was_there: bool,
 }
@@ -47,6 +45,16 @@ pub enum RequestProblem {
     /// There is a certificate already.
     #[error("authority `{0}` has its certificate already; the next one has the next number")]
     Certified(String),
+    /// Two keys of one name.
+    #[error(
+        "{} is there already, and a key in a file goes before one in the token: move it away if the \
+         key is to be made in the token",
+        .0.display()
+    )]
+    InFolder(PathBuf),
+    /// The token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// A key of the folder.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
@@ -61,17 +69,25 @@ pub enum RequestProblem {
     File(#[from] FileError),
 }
 
-/// Makes the key of authority `id` in the folder, or takes the one that an earlier request made, and
-/// has it sign a request.
+/// Where the key of a new authority is to be.
+#[derive(Clone, Copy)]
+pub enum RequestedPlace<'a> {
+    /// In the instance's folder, under its passphrase.
+    Folder(&'a SecretString, &'a dyn Randomness),
+    /// In the token, which does not give it out.
+    Token(&'a CaToken),
+}
+
+/// Makes the key of authority `id`, or takes the one that an earlier request made, and has it sign a
+/// request.
 ///
 /// # Errors
 /// [`RequestProblem`].
-pub fn request(
+pub async fn request(
     folder: &Folder,
     id: &str,
     kind: KeyKind,
-    passphrase: &SecretString,
-    random: &dyn Randomness,
+    place: RequestedPlace<'_>,
 ) -> Result<AuthorityRequest, RequestProblem> {
     if Line::of(id).is_none_or(|line| line.id() == id) {
         return Err(RequestProblem::Name(id.to_owned()));
@@ -79,15 +95,26 @@ pub fn request(
     if files::read_if_there(&folder.certificate(id))?.is_some() {
         return Err(RequestProblem::Certified(id.to_owned()));
     }
-    let was_there = folder.key(id).exists();
-    let key = open_or_make_key(folder, id, passphrase, random, || software(kind))?;
+    let is_in_folder = folder.key(id).exists();
+    let (key, was_there): (Arc<dyn SigningKey>, bool) = match place {
+        RequestedPlace::Folder(passphrase, random) => {
+            let key = open_or_make_key(folder, id, passphrase, random, || software(kind))?;
+            (key, is_in_folder)
+        }
+        RequestedPlace::Token(_) if is_in_folder => {
+            return Err(RequestProblem::InFolder(folder.key(id)));
+        }
+        RequestedPlace::Token(token) => {
+            let (key, is_new) = token.key_or_generate(id, in_token(kind))?;
+            (Arc::new(key), !is_new)
+        }
+    };
     // The name is the plan's to give; this one tells people which request they hold.
     let info = to_be_signed(&name(&[Part::CommonName(id)])?, key.public_key_der())?;
-    let der = assemble(&info, key.algorithm().identifier(), &key.sign_now(&info)?)?;
+    let der = assemble(&info, key.algorithm().identifier(), &key.sign(&info).await?)?;
     Ok(AuthorityRequest {
         pem: files::pem("CERTIFICATE REQUEST", &der),
         sha256: public_key_sha256(key.public_key_der()),
-        key: folder.key(id),
         was_there,
     })
 }

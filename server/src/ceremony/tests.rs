@@ -111,8 +111,8 @@ impl World {
     }
 
     /// The plan for a certificate of `id` by the request that is made here.
-    fn plan(&self, safe: &Path, id: &str, publication: &str) {
-        let made = self.request(id);
+    async fn plan(&self, safe: &Path, id: &str, publication: &str) {
+        let made = self.request(id).await;
         std::fs::write(safe.join("request.csr"), &made.pem).unwrap();
         let at = self.clock.now().format(&Rfc3339).unwrap();
         let sha256 = hex::encode(made.sha256);
@@ -128,8 +128,14 @@ publication = '{publication}'
         std::fs::write(safe.join("plan.toml"), text).unwrap();
     }
 
-    fn request(&self, id: &str) -> AuthorityRequest {
-        request(&self.instance(), id, KeyKind::P256, &self.passphrase(), &SystemRandomness).unwrap()
+    async fn request(&self, id: &str) -> AuthorityRequest {
+        self.try_request(id).await.unwrap()
+    }
+
+    async fn try_request(&self, id: &str) -> Result<AuthorityRequest, RequestProblem> {
+        let passphrase = self.passphrase();
+        let place = RequestedPlace::Folder(&passphrase, &SystemRandomness);
+        request(&self.instance(), id, KeyKind::P256, place).await
     }
 
     /// What the people with the root's key do.
@@ -285,7 +291,7 @@ async fn after_a_roll_over_both_generations_are_answered_for() {
     let old = world.process().await;
     let before: TestTerminal = testing::terminal(&old, 1).await;
     let safe = world.safe("safe");
-    world.plan(&safe, "terminals-2", &world.base());
+    world.plan(&safe, "terminals-2", &world.base()).await;
     let result = world.hold(&safe).await;
     assert_eq!(world.install(&result).await.unwrap().authorities, ["terminals-2"]);
     // Once more, as after a loss of power: nothing changes.
@@ -417,28 +423,25 @@ async fn what_a_stranger_might_bring_is_not_installed() {
         assert!(!world.instance().certificate("terminals-2").exists());
         assert_eq!(world.installs().await, 0);
     };
-    let refuse = |id: &str| {
-        request(&world.instance(), id, KeyKind::P256, &world.passphrase(), &SystemRandomness)
-    };
     for id in ["terminals", "terminals-1", "root-2", "../terminals-2", "admin"] {
-        assert!(matches!(refuse(id), Err(RequestProblem::Name(_))), "{id}");
+        assert!(matches!(world.try_request(id).await, Err(RequestProblem::Name(_))), "{id}");
     }
     // Signed for other addresses than this instance publishes at.
     let elsewhere = world.safe("elsewhere");
-    world.plan(&elsewhere, "terminals-2", "http://elsewhere.example");
+    world.plan(&elsewhere, "terminals-2", "http://elsewhere.example").await;
     let refused = world.install(&world.hold(&elsewhere).await).await;
     assert!(matches!(refused, Err(InstallError::Certificate { .. })), "{refused:?}");
     unchanged().await;
     // By another root.
     let stranger = World::at(world.clock.now()).await;
     let theirs = stranger.safe("safe");
-    world.plan(&theirs, "terminals-2", &world.base());
+    world.plan(&theirs, "terminals-2", &world.base()).await;
     let refused = world.install(&stranger.hold(&theirs).await).await;
     assert!(matches!(refused, Err(InstallError::Path { .. })), "{refused:?}");
     unchanged().await;
     // Before anybody could know of it.
     let good = world.safe("good");
-    world.plan(&good, "terminals-2", &world.base());
+    world.plan(&good, "terminals-2", &world.base()).await;
     let result = world.hold(&good).await;
     let folder = world.instance();
     let refused = world.install_from(&result, world.clock.now()).await;
@@ -450,7 +453,7 @@ async fn what_a_stranger_might_bring_is_not_installed() {
     std::fs::remove_file(folder.key("terminals-2")).unwrap();
     let refused = world.install(&result).await;
     assert!(matches!(refused, Err(InstallError::Secrets(_))), "{refused:?}");
-    world.request("terminals-2");
+    world.request("terminals-2").await;
     let refused = world.install(&result).await;
     assert!(matches!(refused, Err(InstallError::Key { .. })), "{refused:?}");
     unchanged().await;

@@ -1,6 +1,9 @@
 //! `sekisho backup DIR --to FILE`.
 
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use secrecy::ExposeSecret;
 use sekisho_key::SystemRandomness;
@@ -12,7 +15,7 @@ use crate::{
     backup::{Lock, Step, Taken, take},
     config::Config,
     error::page::Chain,
-    instance::human_passphrase,
+    instance::{CaToken, Folder, human_passphrase, in_token},
 };
 
 /// Copy an instance into one encrypted file, while it serves
@@ -20,7 +23,7 @@ use crate::{
 #[command(after_help = "\
 The copy is of one moment, is tried before it is called a backup (keys, database, audit trail), and
 is encrypted before it leaves DIR. It holds every key but the root's, and but those that `sekisho signer`
-holds: give it to safe hands only.
+or a token holds: give it to safe hands only.
 With --recipient, this machine cannot read its own backups. With neither option a passphrase is
 drawn and printed once.
 
@@ -96,9 +99,7 @@ impl Backup {
             manifest.made_at,
             taken.octets
         ))?;
-        if let Some(socket) = Config::read(&self.instance.dir)?.signer_socket() {
-            say(&without_keys(socket))?;
-        }
+        say(&without_keys(&self.instance.dir)?)?;
         Ok(())
     }
 
@@ -115,13 +116,26 @@ impl Backup {
     }
 }
 
-/// Where the keys are that a backup of an instance with a signing process lacks.
-pub(super) fn without_keys(socket: &std::path::Path) -> String {
-    format!(
-        "It does not hold the authorities' keys: they are with `sekisho signer` behind {}. Its \
-         folder changes only in a roll-over: keep a copy of it in a safe place, too.\n",
-        socket.display()
-    )
+/// Where the keys are that a backup of this instance lacks; empty if it lacks none.
+pub(super) fn without_keys(dir: &Path) -> Result<String, Failure> {
+    let config = Config::read(dir)?;
+    if let Some(socket) = config.signer_socket() {
+        return Ok(format!(
+            "It does not hold the authorities' keys: they are with `sekisho signer` behind {}. Its \
+             folder changes only in a roll-over: keep a copy of it in a safe place, too.\n",
+            socket.display()
+        ));
+    }
+    let token = config.token().cloned().map(CaToken::new);
+    let names = in_token(&Folder::new(dir), token.as_ref())?;
+    Ok(token.filter(|_| !names.is_empty()).map_or_else(String::new, |token| {
+        format!(
+            "It does not hold the keys of {}: they are in the token `{}`, and only its own means copy \
+             them to another one. What is restored serves with that token, or with a copy of it.\n",
+            names.join(", "),
+            token.label()
+        )
+    }))
 }
 
 /// Says on standard error what is being done.

@@ -25,7 +25,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 use sekisho_output::{remark, say};
 
-use crate::error::page::Chain;
+use crate::{error::page::Chain, first_line};
 
 /// Exit codes that scripts can rely on; `--help` lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,35 +192,20 @@ fn secret_file(path: &std::path::Path) -> Result<secrecy::SecretString, Failure>
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("cannot read the passphrase file {}: {error}", path.display()))?;
     let text = zeroize::Zeroizing::new(text);
-    if open_to_others(path) {
+    if first_line::is_open_to_others(path) {
         remark(&format!(
             "sekisho: others than its owner may read or write {0}: chmod 600 {0}",
             path.display()
         ));
     }
-    let line = text.lines().next().unwrap_or_default().trim();
-    if line.is_empty() {
-        return Err(format!(
+    first_line::secret(&text).ok_or_else(|| {
+        let fault = format!(
             "the first line of {} is empty: what lies under an empty passphrase is open to anybody; \
              write a passphrase there, or leave the option out and one is drawn",
             path.display()
-        )
-        .into());
-    }
-    Ok(line.to_owned().into())
-}
-
-/// Whether group or others have a right to the file. A pipe, as of a shell's `<(…)`, is gone once read.
-#[cfg(unix)]
-fn open_to_others(path: &std::path::Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(path)
-        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o077 != 0)
-}
-
-#[cfg(not(unix))]
-fn open_to_others(_: &std::path::Path) -> bool {
-    false
+        );
+        fault.into()
+    })
 }
 
 /// A runtime for commands that do one thing.

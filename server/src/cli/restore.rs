@@ -10,10 +10,7 @@ use super::{
     backup::{tell, without_keys},
     does_not_hold, runtime, secret_file,
 };
-use crate::{
-    backup::{BackupError, Key, Published, check, restore},
-    config::Config,
-};
+use crate::backup::{BackupError, Key, Published, check, restore};
 
 /// Make an instance of a backup, or try whether one could be made
 #[derive(Debug, clap::Args)]
@@ -112,9 +109,7 @@ impl Restore {
             say(&format!("{told:#}\n"))?;
         } else {
             say(&in_words(dir, &manifest.made_at, published))?;
-            if let Some(socket) = Config::read(dir)?.signer_socket() {
-                say(&without_keys(socket))?;
-            }
+            say(&without_keys(dir)?)?;
         }
         Ok(Exit::Done)
     }

@@ -57,8 +57,9 @@ enum Command {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Wraps each key under a passphrase of the new folder, reads it back, writes signer.toml and `[signer]`
-of sekisho.toml, then overwrites and deletes the old files. Stopped in between, the same command goes
-on; done twice it changes nothing. After a roll-over run it again for the new authority's keys.
+of sekisho.toml, then overwrites and deletes the old files. A key in a token stays there; the token
+and its PIN are handed over. Stopped in between, the same command goes on; done twice it changes
+nothing. After a roll-over run it again for the new authority's keys.
 
 Make a backup first: `sekisho backup` of the instance does not hold these keys from then on.
 
@@ -132,6 +133,12 @@ impl Split {
                  backups of the instance do not hold these keys.\n",
                 moved.keys.len(),
                 moved.keys.join(", "),
+            ))?;
+        }
+        if let Some(path) = moved.pin_left {
+            say(&format!(
+                "The token's PIN is in {signer_dir} now. Remove it from {}, too.\n",
+                path.display()
             ))?;
         }
         Ok(Exit::Done)

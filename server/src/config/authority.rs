@@ -5,7 +5,7 @@ use time::Duration;
 
 use sekisho_ca::revocation::CrlPartitions;
 
-use super::{ConfigError, bounded, invalid};
+use super::{ConfigError, TokenSettings, bounded, invalid};
 
 /// As written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,8 @@ pub struct AuthoritySettings {
     pub ocsp_minutes: u32,
     /// Certificates whose OCSP answers are kept signed in memory; about a kilobyte each.
     pub ocsp_kept: u32,
+    /// `[authority.token]`
+    pub token: TokenSettings,
 }
 
 impl Default for AuthoritySettings {
@@ -38,6 +40,7 @@ impl Default for AuthoritySettings {
             crl_partitions: 128,
             ocsp_minutes: 60,
             ocsp_kept: 50_000,
+            token: TokenSettings::default(),
         }
     }
 }

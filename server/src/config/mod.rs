@@ -16,6 +16,7 @@ mod people;
 mod register;
 mod session;
 mod signer;
+mod token;
 
 use std::{
     io::ErrorKind,
@@ -36,6 +37,7 @@ pub use people::{People, PeopleSettings};
 pub use register::{CodeCheck, Register, RegisterSettings};
 pub use session::{SessionPolicy, SessionSettings};
 pub use signer::SignerSettings;
+pub use token::{TokenPlace, TokenSettings};
 
 /// The file's name within an instance folder.
 pub const FILE_NAME: &str = "sekisho.toml";
@@ -81,6 +83,7 @@ pub struct Config {
     names: HostNames,
     listen: Listen,
     authority: AuthorityPolicy,
+    token: Option<TokenPlace>,
     signer_socket: Option<PathBuf>,
     enrolment: Enrolment,
     register: Register,
@@ -169,7 +172,9 @@ pub(crate) fn annotated(example: &str, settings: &impl Serialize) -> String {
     let mut text = String::with_capacity(example.len());
     for line in example.lines() {
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            section = values.as_ref().and_then(|values| values.get(name));
+            section = name
+                .split('.')
+                .fold(values.as_ref(), |table, part| table.and_then(|t| t.get(part)));
         }
         let value = line.split_once(" = ").and_then(|(key, _)| {
             let value = section?.get(key)?;
@@ -227,6 +232,11 @@ impl Settings {
             names: self.names.validate()?,
             listen: self.listen.validate()?,
             authority: self.authority.validate()?,
+            token: self
+                .authority
+                .token
+                .validate(folder)
+                .map_err(|fault| invalid("authority.token", fault))?,
             signer_socket: self.signer.socket(folder),
             enrolment: self.enrolment.validate()?,
             register: self.register.validate()?,
@@ -281,6 +291,12 @@ impl Config {
     #[must_use]
     pub fn authority(&self) -> &AuthorityPolicy {
         &self.authority
+    }
+
+    /// Token that holds keys of authorities; `None` if there is none.
+    #[must_use]
+    pub fn token(&self) -> Option<&TokenPlace> {
+        self.token.as_ref()
     }
 
     /// Socket of the process that holds the authorities' keys; `None` while they lie in the folder.
@@ -402,6 +418,7 @@ mod tests {
             ("[names]\nterminal = \"Not A Host\"", "names.terminal"),
             ("[names]\nenrol = \"login.sekisho.localhost\"", "names.enrol"),
             ("[people]\npassword_least_characters = 3", "people.password_least_characters"),
+            ("[authority.token]\nlabel = \"hsm\"", "authority.token"),
             ("[listen]\ntls12 = [\"plain\"]", "listen.tls12"),
             ("[listen]\ntls = [\"127.0.0.1:8080\"]", "listen.plain"),
             ("[instance]\ndatabase = \"mysql://x\"", "instance.database"),

@@ -11,13 +11,15 @@ mod root_key;
 mod run;
 mod secrets;
 mod server_certificate;
+mod token;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use ca_keys::in_token;
 pub use ca_keys::{CaKeys, SignerMismatch};
 #[cfg(unix)]
-pub(crate) use ca_keys::{public_key, responder_name};
+pub(crate) use ca_keys::{open_key as open_ca_key, public_key, responder_name, token_of};
 #[cfg(test)]
 pub(crate) use create::fill_register;
 pub use create::{
@@ -44,3 +46,4 @@ pub(crate) use server_certificate::renew_ocsp_responder;
 pub use server_certificate::{
     ServerCertificateError, renew_ocsp_responders, renew_server_certificates,
 };
+pub use token::{CaToken, TokenError};

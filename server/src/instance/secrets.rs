@@ -8,7 +8,7 @@ use sekisho_key::{KeyError, Randomness, SoftwareKey, Stretch};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::{Folder, FolderError};
+use super::{Folder, FolderError, token::TokenError};
 use crate::{
     keys::{InstanceKeys, NamedKey, jwks, named},
     sealing::{SealingError, SealingKey},
@@ -52,6 +52,9 @@ pub enum SecretsError {
         #[source]
         source: KeyError,
     },
+    /// A key in the token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// The sealed secrets.
     #[error("the sealed secrets cannot be used")]
     Sealed(#[from] SealingError),

@@ -16,8 +16,8 @@ use crate::{
     clock::Clock,
     error::page::Chain,
     instance::{
-        Folder, FolderError, SecretsError, first_certificate, issuers_of_folder, open_key,
-        read_passphrase, responder_name,
+        CaToken, Folder, FolderError, SecretsError, first_certificate, issuers_of_folder,
+        open_ca_key, open_key, read_passphrase, responder_name,
     },
 };
 
@@ -65,6 +65,7 @@ impl Desk {
     pub fn open(config: &Config, store: Store, clock: Arc<dyn Clock>) -> Result<Self, DeskError> {
         let folder = Folder::new(&config.folder);
         let passphrase = read_passphrase(&folder)?;
+        let token = config.token.clone().map(CaToken::new);
         let (mut authorities, mut responders) = (BTreeMap::new(), BTreeMap::new());
         for issuer in issuers_of_folder(&folder)? {
             let id = issuer.id.as_str();
@@ -72,7 +73,8 @@ impl Desk {
             let divided = if line == Line::Terminals { config.crl_partitions } else { None };
             let publication =
                 Publication::under(&config.publication_base, id, true).divided(divided);
-            let key = open_key(&folder, id, &passphrase)?;
+            let key =
+                open_ca_key(&folder, id, &issuer.certificate_der, &passphrase, token.as_ref())?;
             let authority = Authority::new(id, &issuer.certificate_der, key, publication)?;
             let name = responder_name(id);
             let wrong = || DeskError::Responder { name: name.clone() };

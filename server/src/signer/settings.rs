@@ -7,7 +7,7 @@ use sekisho_ca::revocation::CrlPartitions;
 use serde::{Deserialize, Serialize};
 use time::Duration;
 
-use crate::config::LogFormat;
+use crate::config::{LogFormat, TokenPlace, TokenSettings};
 
 /// The file's name within the folder.
 const FILE_NAME: &str = "signer.toml";
@@ -36,6 +36,9 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// Filter of the log.
     pub log_filter: String,
+    /// `[token]`; a file of before there were any has none.
+    #[serde(default)]
+    pub token: TokenSettings,
 }
 
 /// Validated.
@@ -49,6 +52,7 @@ pub struct Config {
     pub(super) publication_base: String,
     pub(super) crl_partitions: Option<CrlPartitions>,
     pub(super) most_list_validity: Duration,
+    pub(super) token: Option<TokenPlace>,
 }
 
 /// Why `signer.toml` cannot be used.
@@ -159,6 +163,10 @@ impl Settings {
             publication_base: self.publication_base.clone(),
             crl_partitions: CrlPartitions::new(self.crl_partitions),
             most_list_validity: Duration::hours(self.crl_hours.into()),
+            token: self
+                .token
+                .validate(folder)
+                .map_err(|fault| SettingsError::Invalid { key: "token", fault })?,
         })
     }
 }

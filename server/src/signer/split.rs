@@ -1,9 +1,10 @@
 //! `sekisho signer split`: the keys leave the instance's folder.
 //!
 //! 1. the signing process's folder is made, or known again by its passphrase;
-//! 2. each key is wrapped into it anew, its certificate beside it;
+//! 2. each key is wrapped into it anew, its certificate beside it; one in a token stays there;
 //! 3. each is read back and held against its certificate;
-//! 4. `signer.toml` and the instance's `[signer]` are written;
+//! 4. `signer.toml` and the instance's `[signer]` are written, and the token changes from one to the
+//!    other;
 //! 5. the old files are overwritten and removed.
 //!
 //! Power may fail after any of these: the same command goes on. Nothing is overwritten before it was
@@ -20,13 +21,16 @@ use secrecy::{ExposeSecret, SecretString};
 use sekisho_key::{KeyError, Randomness, RandomnessError, SigningKey, SoftwareKey, Stretch};
 use zeroize::Zeroizing;
 
-use super::settings::Settings;
+use super::{
+    hand_over::HandOver,
+    settings::{Settings, SettingsError},
+};
 use crate::{
-    config::{self, ConfigError},
+    config::{self, ConfigError, TokenSettings},
     instance::{
         Folder, FolderError, SecretsError, configuration_text, first_certificate,
-        issuers_of_folder, machine_passphrase, open_key, public_key, read_passphrase,
-        responder_name,
+        issuers_of_folder, machine_passphrase, open_ca_key, open_key, public_key, read_passphrase,
+        responder_name, token_of,
     },
 };
 
@@ -83,6 +87,20 @@ pub enum SplitError {
         /// As configured.
         found: String,
     },
+    /// The signing process has a token already.
+    #[error(
+        "{} names the token `{found}` already, and the instance another: one process has one token",
+        path.display()
+    )]
+    OtherToken {
+        /// Its configuration.
+        path: PathBuf,
+        /// Label of its token.
+        found: String,
+    },
+    /// The signing process's configuration.
+    #[error(transparent)]
+    Signer(#[from] SettingsError),
     /// A file or folder.
     #[error("cannot use {}", path.display())]
     File {
@@ -101,6 +119,8 @@ pub struct Moved {
     pub keys: Vec<String>,
     /// Where the signing process will listen.
     pub socket: PathBuf,
+    /// A file with the token's PIN that was copied and is still there.
+    pub pin_left: Option<PathBuf>,
 }
 
 /// Moves the keys of the authorities and their OCSP responders. Twice is no error.
@@ -127,15 +147,22 @@ pub fn split(split: &Split, random: &dyn Randomness) -> Result<Moved, SplitError
         .into_iter()
         .flat_map(|issuer| [responder_name(&issuer.id), issuer.id])
         .collect();
+    let hand_over = HandOver::of(config.token(), &path)?;
+    let token = hand_over.as_ref().map(HandOver::token);
+    let is_in_token = |name: &str| {
+        !signer.key(name).exists() && token_of(&instance, name, token.as_ref()).is_some()
+    };
     // 2
     for name in &names {
         let certificate = first_certificate(&instance, name)?;
         let moved = signer.key(name).exists();
-        if moved {
+        if is_in_token(name) {
+            open_ca_key(&instance, name, &certificate, &here, token.as_ref())?;
+        } else if moved {
             fitting(&signer, name, &certificate, &passphrase)?;
         }
         // Also beside one that was moved: what will be deleted is the same key, or it stays.
-        if !moved || instance.key(name).exists() {
+        if !moved && !is_in_token(name) || instance.key(name).exists() {
             let key = fitting(&instance, name, &certificate, &here)?;
             if !moved {
                 let pem = key.to_encrypted_pem(&passphrase, Stretch::MachineSecret, random)?;
@@ -146,8 +173,11 @@ pub fn split(split: &Split, random: &dyn Randomness) -> Result<Moved, SplitError
         let pem = std::fs::read(&path).map_err(at(&path))?;
         Folder::replace(&signer.certificate(name), &pem)?;
     }
+    if let Some(hand_over) = &hand_over {
+        hand_over.copy_pin()?;
+    }
     // 3
-    for name in &names {
+    for name in names.iter().filter(|name| !is_in_token(name)) {
         fitting(&signer, name, &first_certificate(&signer, name)?, &passphrase)?;
     }
     for folder in ["keys", "ca", "secrets"] {
@@ -172,15 +202,28 @@ pub fn split(split: &Split, random: &dyn Randomness) -> Result<Moved, SplitError
             crl_hours: settings.authority.crl_hours,
             log_format: settings.instance.log_format,
             log_filter: settings.instance.log_filter.clone(),
+            token: TokenSettings::default(),
         };
         Folder::replace(&file, written.text().as_bytes())?;
     }
-    if config.signer_socket().is_none() {
+    if let Some(hand_over) = &hand_over {
+        let mut written = Settings::read(&path)?;
+        if written.token != *hand_over.settings() {
+            written.token = hand_over.settings().clone();
+            Folder::replace(&file, written.text().as_bytes())?;
+        }
+    }
+    if config.signer_socket().is_none() || config.token().is_some() {
+        settings.authority.token = TokenSettings::default();
         settings.signer.socket = socket.display().to_string();
         let text = configuration_text(&settings);
         Folder::replace(&split.instance.join(config::FILE_NAME), text.as_bytes())?;
     }
     // 5
+    let pin_left = match &hand_over {
+        Some(hand_over) => hand_over.wipe_pin(instance.path())?,
+        None => None,
+    };
     let mut moved = Vec::new();
     for name in names {
         let path = instance.key(&name);
@@ -189,7 +232,7 @@ pub fn split(split: &Split, random: &dyn Randomness) -> Result<Moved, SplitError
             moved.push(name);
         }
     }
-    Ok(Moved { keys: moved, socket })
+    Ok(Moved { keys: moved, socket, pin_left })
 }
 
 /// Makes the folder, or knows it again; answers its passphrase, drawn the first time.
@@ -256,7 +299,7 @@ fn sync(folder: &Path) -> Result<(), SplitError> {
 
 /// Overwrites and removes. A file system that writes elsewhere, and a flash disk, may keep the old
 /// octets; they are wrapped under a passphrase that lies in the same folder.
-fn wipe(path: &Path) -> std::io::Result<()> {
+pub(super) fn wipe(path: &Path) -> std::io::Result<()> {
     let mut file = std::fs::OpenOptions::new().write(true).open(path)?;
     let length = usize::try_from(file.metadata()?.len()).unwrap_or_default();
     file.rewind()?;
@@ -265,7 +308,7 @@ fn wipe(path: &Path) -> std::io::Result<()> {
     std::fs::remove_file(path)
 }
 
-fn at(path: &Path) -> impl FnOnce(std::io::Error) -> SplitError {
+pub(super) fn at(path: &Path) -> impl FnOnce(std::io::Error) -> SplitError {
     let path = path.to_owned();
     move |source| SplitError::File { path, source }
 }

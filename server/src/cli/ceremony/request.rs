@@ -8,17 +8,19 @@ use sekisho_output::say;
 
 use super::{super::language::LanguageChoice, Exit, Failure};
 use crate::{
-    ceremony::request,
-    cli::InstanceFolder,
+    ceremony::{RequestedPlace, request},
+    cli::{InstanceFolder, runtime, unfit},
     config::Config,
-    instance::{Folder, read_passphrase},
+    instance::{CaToken, Folder, read_passphrase},
 };
 
 /// Make the key of a new authority in its instance, and the request to be carried to the root
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Example:
+Examples:
   sekisho ceremony request /srv/sekisho terminals-2 --out terminals-2.csr
+  sekisho ceremony request /srv/sekisho terminals-2 --out terminals-2.csr --in-token
+      the key is made in the token of `[authority.token]` in sekisho.toml and never leaves it
 
 Done again, it writes a request for the same key, as long as the authority has no certificate.")]
 pub(super) struct Request {
@@ -30,12 +32,24 @@ pub(super) struct Request {
     /// Kind of its key
     #[arg(long, value_enum, default_value = "p256")]
     kind: Kind,
+    /// Make the key in the token that `[authority.token]` of sekisho.toml names
+    #[arg(long)]
+    in_token: bool,
     /// File for the request, PEM
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     #[command(flatten)]
     lang: LanguageChoice,
 }
+
+/// The configuration names no token.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "--in-token wants a token: write its `module` and `label` into [authority.token] of sekisho.toml, \
+     and its PIN into the first line of secrets/token.pin (beside a signing process, too: \
+     `sekisho signer split` hands the token over)"
+)]
+struct NoToken;
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Kind {
@@ -61,17 +75,29 @@ impl Request {
         let text = self.lang.text()?;
         let config = Config::read(&self.instance.dir)?;
         let folder = Folder::new(config.folder());
-        let passphrase = read_passphrase(&folder)?;
         let kind = self.kind.into();
-        let made = request(&folder, &self.id, kind, &passphrase, &SystemRandomness)?;
+        let (made, messages, key) = if self.in_token {
+            let Some(place) = config.token() else { return Ok(unfit(&NoToken)) };
+            let token = CaToken::new(place.clone());
+            let asking = request(&folder, &self.id, kind, RequestedPlace::Token(&token));
+            let messages = ["ceremony-request-made-in-token", "ceremony-request-again-in-token"];
+            (runtime()?.block_on(asking)?, messages, token.label().to_owned())
+        } else {
+            let passphrase = read_passphrase(&folder)?;
+            let place = RequestedPlace::Folder(&passphrase, &SystemRandomness);
+            let asking = request(&folder, &self.id, kind, place);
+            let messages = ["ceremony-request-made", "ceremony-request-again"];
+            let key = folder.key(&self.id).display().to_string();
+            (runtime()?.block_on(asking)?, messages, key)
+        };
         std::fs::write(&self.out, &made.pem)
             .map_err(|error| format!("cannot write {}: {error}", self.out.display()))?;
-        let told = if made.was_there { "ceremony-request-again" } else { "ceremony-request-made" };
+        let told = messages[usize::from(made.was_there)];
         let arguments = [
             ("id", self.id.clone()),
             ("out", self.out.display().to_string()),
             ("sha256", hex::encode(made.sha256)),
-            ("key", made.key.display().to_string()),
+            ("key", key),
         ];
         say(&format!("{}\n", text.with(told, &arguments)))?;
         Ok(Exit::Done)
