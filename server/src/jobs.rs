@@ -1,6 +1,14 @@
 //! Every scheduled job of the service on one page.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use sekisho_store::audit_chain::Look;
 
 use crate::{
     audit::sequencer,
@@ -16,12 +24,20 @@ use crate::{
     schedule::{Job, Runs},
 };
 
+/// A record that was committed late waits for its link about half a minute.
+const PASSES_TO_A_THOROUGH_ONE: u32 = 30;
+
 /// All jobs of an instance.
 #[must_use]
 pub fn all(tls: Arc<Tls>, ca_keys: CaKeys) -> Vec<Job> {
     let deliverers = deliverers();
+    let passes = AtomicU32::new(0);
     vec![
-        Job::new("audit-chain", Duration::from_secs(1), Runs::OnEachNode, sequencer::run),
+        Job::new("audit-chain", Duration::from_secs(1), Runs::OnEachNode, move |app| {
+            let pass = passes.fetch_add(1, Ordering::Relaxed);
+            let thorough = pass.is_multiple_of(PASSES_TO_A_THOROUGH_ONE);
+            sequencer::run(app, if thorough { Look::Thorough } else { Look::Recent })
+        }),
         // Each revocation is on a list within seconds; otherwise the list is made by the clock.
         Job::new("crl", Duration::from_secs(2), Runs::OnOneNode, |app| async move {
             revocation::follow_facilities(app.store(), app.now()).await?;

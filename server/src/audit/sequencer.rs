@@ -1,7 +1,7 @@
 //! Chains this node's records within a second and signs the head.
 
 use anyhow::Context;
-use sekisho_store::{Store, audit::Head};
+use sekisho_store::{Store, audit::Head, audit_chain::Look};
 use serde_json::json;
 use time::OffsetDateTime;
 
@@ -17,9 +17,9 @@ use crate::{
 /// # Errors
 /// The database or the audit key failed, or the trail does not stand on the last head that this node
 /// signed; the records wait, and the next run tries again.
-pub async fn run(app: App) -> anyhow::Result<()> {
+pub async fn run(app: App, look: Look) -> anyhow::Result<()> {
     let folder = Folder::new(app.config().folder());
-    chain(app.store(), &folder, &app.keys().audit, app.now()).await
+    chain(app.store(), &folder, &app.keys().audit, app.now(), look).await
 }
 
 /// The same without a running instance, as `sekisho init` needs it.
@@ -31,6 +31,7 @@ pub async fn chain(
     folder: &Folder,
     key: &NamedKey,
     now: OffsetDateTime,
+    look: Look,
 ) -> anyhow::Result<()> {
     let kept = HeadFile::new(&folder.audit_heads(), store.node());
     let last = kept.read().with_context(|| format!("cannot read {}", kept.path().display()))?;
@@ -39,8 +40,12 @@ pub async fn chain(
         // What somebody put in the place of chained records must not get our signature.
         witness::agrees(&mut store.read(), &last, &keys).await??;
     }
-    while let Some(head) = store.chain_audit().await? {
-        sign(store, &kept, key, head, now).await?;
+    // What is written meanwhile is the next run's: chasing it would never end under load.
+    while let Some(chained) = store.chain_audit(look).await? {
+        sign(store, &kept, key, chained.head, now).await?;
+        if !chained.is_more {
+            break;
+        }
     }
     // A process that was killed between the two left links that nothing vouches for.
     if let Some(head) = store.unsigned_head().await? {
@@ -101,11 +106,11 @@ mod tests {
     async fn what_was_put_in_the_place_of_chained_records_is_not_signed() {
         let test = crate::testing::app().await;
         record(&test, "a", None).await;
-        run(test.app.clone()).await.unwrap();
+        run(test.app.clone(), Look::Recent).await.unwrap();
         record(&test, "b", Some("DELETE FROM audit_checkpoint")).await;
         record(&test, "c", Some("DELETE FROM audit_link")).await;
         let waiting = unchained(&test).await;
-        let error = run(test.app.clone()).await.unwrap_err().to_string();
+        let error = run(test.app.clone(), Look::Recent).await.unwrap_err().to_string();
         assert!(error.contains("records were removed or written anew"), "{error}");
         assert_eq!(unchained(&test).await, waiting);
     }
@@ -114,11 +119,11 @@ mod tests {
     async fn a_lost_head_is_made_again_and_the_chain_goes_on() {
         let test = crate::testing::app().await;
         record(&test, "a", None).await;
-        run(test.app.clone()).await.unwrap();
+        run(test.app.clone(), Look::Recent).await.unwrap();
         let folder = Folder::new(test.app.config().folder());
         std::fs::remove_dir_all(folder.audit_heads()).unwrap();
         record(&test, "b", None).await;
-        run(test.app.clone()).await.unwrap();
+        run(test.app.clone(), Look::Recent).await.unwrap();
         assert_eq!(unchained(&test).await, 0);
         assert_eq!(witness::heads_in(&folder.audit_heads()).unwrap().len(), 1);
     }

@@ -242,6 +242,7 @@ fn verify_checkpoint(
 mod tests {
     use sekisho_store::{
         audit::{Actor, Audited, Entry},
+        audit_chain::Look,
         sql, transaction,
     };
 
@@ -257,7 +258,7 @@ mod tests {
             })
             .unwrap();
         }
-        super::super::sequencer::run(test.app.clone()).await.unwrap();
+        super::super::sequencer::run(test.app.clone(), Look::Thorough).await.unwrap();
         let keys = crate::keys::jwks([&test.app.keys().audit]).unwrap();
         (test, serde_json::from_value(keys).unwrap())
     }

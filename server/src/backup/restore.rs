@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use sekisho_store::{
     Store, StoreError,
     audit::{Audited, Entry},
+    audit_chain::Look,
     snapshot, transaction,
 };
 use time::OffsetDateTime;
@@ -153,7 +154,7 @@ async fn go_on(
     let written: Result<(), StoreError> =
         transaction!(store, StoreError, |tx| Ok(Audited::new((), entry.clone())));
     written?;
-    sequencer::chain(store, folder, audit_key, at)
+    sequencer::chain(store, folder, audit_key, at, Look::Thorough)
         .await
         .map_err(|error| BackupError::Chain(error.into()))?;
     Ok(learnt)

@@ -16,6 +16,7 @@ use sekisho_output::OutputError;
 use sekisho_store::{
     Store, StoreError,
     audit::{Actor, Audited},
+    audit_chain::Look,
     crl::Crl,
     first_administrator, issuer, transaction,
 };
@@ -226,7 +227,9 @@ pub async fn create_and_show(
     // The processes that will serve may have other names: what this one recorded is chained here.
     let keys = secrets::open(&folder, &passphrase);
     let chained = match (&filled, &keys) {
-        (Ok(_), Ok(keys)) => sequencer::chain(&store, &folder, &keys.audit, now).await,
+        (Ok(_), Ok(keys)) => {
+            sequencer::chain(&store, &folder, &keys.audit, now, Look::Thorough).await
+        }
         _ => Ok(()),
     };
     store.close().await;

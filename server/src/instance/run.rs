@@ -10,7 +10,7 @@ use std::{
 
 use der::{Decode, Encode};
 use sekisho_key::Randomness;
-use sekisho_store::{ClaimError, StoreError, issuer};
+use sekisho_store::{ClaimError, StoreError, audit_chain::Look, issuer};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -180,7 +180,7 @@ pub async fn run(
     // A job under way is finished; its error was logged where it happened.
     let _ = scheduled.await;
     // Whatever the last requests recorded is chained before the process ends.
-    if let Err(error) = crate::audit::sequencer::run(app.clone()).await {
+    if let Err(error) = crate::audit::sequencer::run(app.clone(), Look::Thorough).await {
         tracing::error!(error = format!("{error:#}"), "the last audit records are not chained yet");
     }
     let _ = std::fs::remove_file(folder.addresses());

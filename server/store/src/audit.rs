@@ -581,6 +581,7 @@ pub struct Head {
 mod tests {
     use super::*;
     use crate::Store;
+    use crate::audit_chain::Look;
     use crate::transaction;
 
     async fn store(folder: &tempfile::TempDir) -> Store {
@@ -632,14 +633,14 @@ mod tests {
     async fn chaining_links_every_record_once_and_continues_from_its_head() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(&folder).await;
-        assert_eq!(store.chain_audit().await.unwrap(), None);
+        assert_eq!(store.chain_audit(Look::Recent).await.unwrap(), None);
         for act in ["a", "b", "c"] {
             transaction!(store, StoreError, |tx| Ok(Audited::new((), entry(act)))).unwrap();
         }
-        let first = store.chain_audit().await.unwrap().unwrap();
-        assert_eq!(first.seq, 3);
+        let first = store.chain_audit(Look::Recent).await.unwrap().unwrap();
+        assert_eq!((first.head.seq, first.is_more), (3, false));
         transaction!(store, StoreError, |tx| Ok(Audited::new((), entry("d")))).unwrap();
-        let second = store.chain_audit().await.unwrap().unwrap();
+        let second = store.chain_audit(Look::Recent).await.unwrap().unwrap().head;
         assert_eq!(second.seq, 4);
         let records = chain(&mut store.read(), "node-1", 1, 10).await.unwrap();
         let mut previous = [0; 32];

@@ -10,21 +10,41 @@ use crate::{
 };
 
 /// Records of one chaining transaction.
-const MOST_RECORDS: i64 = 1000;
+pub const MOST_RECORDS: usize = 1000;
 /// Links of one statement.
 const MOST_ROWS: usize = 128;
-/// A record is committed this long after its identifier was drawn, at the very latest. Older ones
-/// than this before the last linked one need not be looked through each second.
+/// A record is committed this long after its identifier was drawn, at the very latest.
 const LATEST_COMMIT_SECS: u64 = 600;
+/// Most are committed sooner than this.
+const USUAL_COMMIT_SECS: u64 = 3;
+
+/// How far before the last linked record a pass looks for one without a link. Every record in
+/// between is read, so that under load only a few seconds can be afforded each second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// What was committed in its turn, or nearly.
+    Recent,
+    /// Whatever can still have been committed.
+    Thorough,
+}
+
+/// What a pass linked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chained {
+    /// The new head.
+    pub head: Head,
+    /// Whether there was more than one pass takes.
+    pub is_more: bool,
+}
 
 impl Store {
-    /// Chains this node's records that have no link yet. Returns the new head if it moved.
+    /// Chains this node's records that have no link yet, at most [`MOST_RECORDS`].
     ///
     /// Two sequencers of one node cannot fork the chain: (node, seq) is unique.
     ///
     /// # Errors
     /// [`StoreError::AlreadyExists`] when another sequencer of this node was faster.
-    pub async fn chain_audit(&self) -> Result<Option<Head>, StoreError> {
+    pub async fn chain_audit(&self, look: Look) -> Result<Option<Chained>, StoreError> {
         let node = self.node();
         housekeeping!(self, |tx| {
             let (mut head, last) = head(tx, node).await?;
@@ -34,9 +54,9 @@ impl Store {
                          LEFT JOIN audit_link l ON l.record_id = r.id
                          WHERE r.id > $1 AND r.node = $2 AND l.record_id IS NULL
                          ORDER BY r.id LIMIT $3")
-                    .bind(first_possible(last.as_deref()))
+                    .bind(first_possible(last.as_deref(), look))
                     .bind(node)
-                    .bind(MOST_RECORDS),
+                    .bind(i64::try_from(MOST_RECORDS).unwrap_or(i64::MAX)),
                 )
                 .await?;
             if pending.is_empty() {
@@ -58,7 +78,7 @@ impl Store {
                 }
                 tx.execute(insert).await?;
             }
-            Some(head)
+            Some(Chained { head, is_more: pending.len() == MOST_RECORDS })
         })
     }
 
@@ -129,13 +149,17 @@ async fn head(
 
 /// No record without a link has a lesser identifier. Also right after the clock was set back: the
 /// records written since then begin at what it shows now.
-fn first_possible(last: Option<&str>) -> String {
+fn first_possible(last: Option<&str>, look: Look) -> String {
     let last = last.and_then(|id| Uuid::parse_str(id).ok()).and_then(|id| id.get_timestamp());
     let Some((last_secs, _)) = last.map(|moment| moment.to_unix()) else {
         return String::new();
     };
     let now = OffsetDateTime::now_utc().unix_timestamp();
-    let from = last_secs.min(u64::try_from(now).unwrap_or(0)).saturating_sub(LATEST_COMMIT_SECS);
+    let late = match look {
+        Look::Recent => USUAL_COMMIT_SECS,
+        Look::Thorough => LATEST_COMMIT_SECS,
+    };
+    let from = last_secs.min(u64::try_from(now).unwrap_or(0)).saturating_sub(late);
     // The first 48 bits of a UUIDv7 are milliseconds since 1970 (RFC 9562 §5.7).
     Uuid::from_u128(u128::from(from * 1000) << 80).to_string()
 }
@@ -145,12 +169,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_are_looked_for_from_ten_minutes_before_the_last_link_or_the_clock() {
-        assert_eq!(first_possible(None), "");
+    fn records_are_looked_for_from_some_time_before_the_last_link_or_the_clock() {
         let last = Uuid::now_v7().to_string();
-        let from = first_possible(Some(&last));
-        assert!(from < last && from.len() == last.len());
         let far = Uuid::from_u128((u128::from(u64::from(u32::MAX) * 1000) << 80) | (7 << 76));
-        assert!(first_possible(Some(&far.to_string())) < last, "the clock was set back");
+        for look in [Look::Recent, Look::Thorough] {
+            assert_eq!(first_possible(None, look), "");
+            let from = first_possible(Some(&last), look);
+            assert!(from < last && from.len() == last.len());
+            assert!(first_possible(Some(&far.to_string()), look) < last, "the clock was set back");
+        }
+        assert!(
+            first_possible(Some(&last), Look::Thorough) < first_possible(Some(&last), Look::Recent)
+        );
     }
 }

@@ -5,7 +5,7 @@
 //! together with the audit record that tells of it.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-mod audit_chain;
+pub mod audit_chain;
 pub mod audit_page;
 mod bare_commit;
 mod db;

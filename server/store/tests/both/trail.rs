@@ -2,6 +2,7 @@
 
 use sekisho_store::{
     StoreError, audit,
+    audit_chain::Look,
     audit_page::{self, Filter, Key},
 };
 
@@ -9,6 +10,7 @@ use crate::{RACERS, databases::Databases, once::prepared, race};
 
 on_both! { prepared:
     the_chain_of_each_process_is_whole_after_concurrent_writers
+    a_record_that_was_committed_late_is_linked_by_a_thorough_pass
     pages_of_the_trail_hold_each_record_once_newest_first
     each_filter_of_the_trail_and_all_together_leave_out_what_does_not_fit
     acts_and_chains_are_listed_once_each
@@ -20,7 +22,7 @@ async fn the_chain_of_each_process_is_whole_after_concurrent_writers(databases: 
     race(&databases, |_, store| async move {
         for _ in 0..EACH {
             change!(store, |tx| tx.execute(sekisho_store::sql("SELECT 1")).await?);
-            match store.chain_audit().await {
+            match store.chain_audit(Look::Recent).await {
                 // Another sequencer of the same process was faster: nothing is lost.
                 Ok(_) | Err(StoreError::AlreadyExists { .. } | StoreError::Conflict(_)) => {}
                 Err(error) => panic!("{error}"),
@@ -30,7 +32,7 @@ async fn the_chain_of_each_process_is_whole_after_concurrent_writers(databases: 
     .await;
     let mut total = 0;
     for store in [&databases.one, &databases.two] {
-        while store.chain_audit().await.unwrap().is_some() {}
+        while store.chain_audit(Look::Thorough).await.unwrap().is_some() {}
         let records = audit::chain(&mut store.read(), store.node(), 1, 1000).await.unwrap();
         let mut previous = [0; 32];
         for (position, record) in (1..).zip(&records) {
@@ -148,6 +150,31 @@ async fn each_filter_of_the_trail_and_all_together_leave_out_what_does_not_fit(
     }
 }
 
+async fn a_record_that_was_committed_late_is_linked_by_a_thorough_pass(databases: Databases) {
+    let store = &databases.one;
+    change!(store, |tx| tx.execute(sekisho_store::sql("SELECT 1")).await?);
+    store.chain_audit(Look::Thorough).await.unwrap().unwrap();
+    change!(store, |tx| tx.execute(sekisho_store::sql("SELECT 1")).await?);
+    let late = audit::list(&mut store.read(), "", None, 10).await.unwrap();
+    let [late] = late.iter().filter(|record| record.seq.is_none()).collect::<Vec<_>>()[..] else {
+        panic!("{late:?}")
+    };
+    // As if its identifier had been drawn a minute ago, and its commit had waited since.
+    let minute_ago = u128::from(uuid::Uuid::parse_str(&late.id).unwrap().as_u128() >> 80) - 60_000;
+    let drawn = uuid::Uuid::from_u128(minute_ago << 80 | 7 << 76).to_string();
+    let number = sekisho_store::sql("UPDATE audit_record SET id = $1 WHERE id = $2");
+    change!(store, |tx| tx
+        .execute(number.clone().bind(drawn.clone()).bind(late.id.clone()))
+        .await?);
+    let linked = async |look| {
+        while store.chain_audit(look).await.unwrap().is_some_and(|chained| chained.is_more) {}
+        let records = audit::list(&mut store.read(), "", None, 10).await.unwrap();
+        records.iter().find(|record| record.id == drawn).unwrap().seq.is_some()
+    };
+    assert!(!linked(Look::Recent).await);
+    assert!(linked(Look::Thorough).await);
+}
+
 async fn acts_and_chains_are_listed_once_each(databases: Databases) {
     assert_eq!(audit_page::chains(&mut databases.one.read()).await.unwrap(), []);
     let all = told(&databases).await;
@@ -158,8 +185,8 @@ async fn acts_and_chains_are_listed_once_each(databases: Databases) {
     assert_eq!((found.id.as_str(), found.columns.act.as_str()), (&*all[0], "terminal.revoke"));
     assert!(audit_page::find(reader, "nothing").await.unwrap().is_none());
 
-    let head = databases.one.chain_audit().await.unwrap().unwrap();
-    let other = databases.two.chain_audit().await.unwrap().unwrap();
+    let head = databases.one.chain_audit(Look::Recent).await.unwrap().unwrap().head;
+    let other = databases.two.chain_audit(Look::Recent).await.unwrap().unwrap().head;
     databases.one.add_checkpoint(head, crate::NOW, "a.b.c").await.unwrap();
     let state = |node: &str, linked, signed: Option<i64>| audit_page::ChainState {
         node: node.to_owned(),
