@@ -73,7 +73,6 @@ pub async fn post(
     let body = message::read(body).await?;
     // A code has 95 random bits: what is bounded is how much of the trail a network fills.
     let refusals = tries::network(app.config(), Door::Enrolment, &peer.addr.ip().to_string());
-    tries::rested(&app, &refusals).await??;
     // 1
     let credentials = match Credentials::read(&headers) {
         Ok(credentials) => credentials,
@@ -215,6 +214,8 @@ impl Enrolment<'_> {
         request: &VerifiedRequest,
         refusals: Subject,
     ) -> Result<Vec<u8>, EstError> {
+        // What is plain is answered also to a network that rests: its code is right.
+        tries::rested(self.app, &refusals).await??;
         // 4
         let approved = match self.claim(request).await? {
             Decision::Answer(certificate) => return Ok(certificate.der),
