@@ -45,6 +45,27 @@ pub enum Notice {
         /// Its name.
         terminal_name: String,
     },
+    /// The operating body put a certificate of a terminal on hold.
+    CertificateHeld {
+        /// Which terminal's.
+        terminal_id: String,
+        /// Its name.
+        terminal_name: String,
+    },
+    /// The operating body ended the hold of a certificate of a terminal.
+    CertificateReleased {
+        /// Which terminal's.
+        terminal_id: String,
+        /// Its name.
+        terminal_name: String,
+    },
+    /// The operating body revoked a certificate of a terminal, or its key.
+    CertificateRevoked {
+        /// Which terminal's.
+        terminal_id: String,
+        /// Its name.
+        terminal_name: String,
+    },
     /// The operating body suspended the organisation.
     OrganisationSuspended {
         /// Why, in the words of who did it.
@@ -95,6 +116,9 @@ impl Notice {
             Self::TerminalHeld { .. } => "terminal_held",
             Self::TerminalReleased { .. } => "terminal_released",
             Self::TerminalRevoked { .. } => "terminal_revoked",
+            Self::CertificateHeld { .. } => "certificate_held",
+            Self::CertificateReleased { .. } => "certificate_released",
+            Self::CertificateRevoked { .. } => "certificate_revoked",
             Self::OrganisationSuspended { .. } => "organisation_suspended",
             Self::OrganisationResumed { .. } => "organisation_resumed",
             Self::OrganisationClosed { .. } => "organisation_closed",
@@ -190,6 +214,9 @@ mod tests {
             Notice::TerminalHeld { terminal_id: text(), terminal_name: text() },
             Notice::TerminalReleased { terminal_id: text(), terminal_name: text() },
             Notice::TerminalRevoked { terminal_id: text(), terminal_name: text() },
+            Notice::CertificateHeld { terminal_id: text(), terminal_name: text() },
+            Notice::CertificateReleased { terminal_id: text(), terminal_name: text() },
+            Notice::CertificateRevoked { terminal_id: text(), terminal_name: text() },
             Notice::OrganisationSuspended { reason: text() },
             Notice::OrganisationResumed { reason: text() },
             Notice::OrganisationClosed { reason: text() },

@@ -11,15 +11,20 @@ use sekisho_store::{
     revocation::{self, Act, CERTIFICATE_HOLD, CertificateKey, KEY_COMPROMISE, Scope, Status},
     session::{self, SessionOf},
     terminal::{self, Terminal, TerminalStatus},
-    transaction,
+    terminal_hold, transaction,
 };
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-use crate::{
-    login::logout,
-    notice::{self, Notice, To},
-};
+use crate::login::logout;
+
+mod register;
+mod telling;
+
+pub use register::HeldBy;
+
+/// A key that somebody has certified over and over is looked at so far back.
+pub(crate) const MOST_CERTIFICATES_OF_A_KEY: i64 = 100;
 
 /// What is taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +36,8 @@ pub enum Target {
         /// Its serial number, big-endian without leading zeros.
         serial: Vec<u8>,
     },
-    /// A terminal: its certificates, codes and sessions.
+    /// A terminal: its certificates, codes and sessions. Held, it is so whether or not it has a
+    /// certificate: none is issued to it.
     Terminal(String),
     /// A facility: the certificates of all its devices, and its sessions. Held, it is in
     /// quarantine: nothing of it is accepted and nothing is issued to it.
@@ -132,6 +138,8 @@ pub struct Outcome {
     pub sessions_ended: usize,
     /// Whether it changed anything; if not, it had been carried out before.
     pub changed: bool,
+    /// After a release: what holds the target still.
+    pub held_by: Option<HeldBy>,
 }
 
 /// Why nothing was changed.
@@ -201,7 +209,10 @@ impl MayConflict for RevocationError {
 pub async fn carry_out(store: &Store, order: &Order) -> Result<Outcome, RevocationError> {
     check(order)?;
     transaction!(store, RevocationError, |tx| {
-        let outcome = apply(tx, order).await?;
+        let mut outcome = apply(tx, order).await?;
+        if order.measure == Measure::Release {
+            outcome.held_by = register::held_by(tx, &order.target).await?;
+        }
         let mut entry = Entry::done(order.measure.act(), order.actor.clone(), order.at)
             .on(order.target.kind(), order.target.name())
             .fact("note", order.note.as_str())
@@ -214,8 +225,8 @@ pub async fn carry_out(store: &Store, order: &Order) -> Result<Outcome, Revocati
         if let Some(at) = order.invalidity_at {
             entry = entry.fact("invalidity_at", at.unix_timestamp());
         }
-        if let Target::Facility(id) = &order.target {
-            entry = entry.at_organisation(id);
+        if let Some(id) = register::organisation_of(tx, &order.target).await? {
+            entry = entry.at_organisation(&id);
         }
         Ok(Audited::new(outcome, entry))
     })
@@ -262,7 +273,12 @@ async fn apply(tx: &mut Tx, order: &Order) -> Result<Outcome, RevocationError> {
                 {
                     Err(RevocationError::CertificateRevoked { name: order.target.name() })
                 }
-                Some(_) => certificates(tx, order, Scope::Certificate { issuer_id, serial }).await,
+                Some(_) => {
+                    let scope = Scope::Certificate { issuer_id, serial };
+                    let outcome = certificates(tx, order, scope).await?;
+                    telling::of_certificates(tx, order, &outcome).await?;
+                    Ok(outcome)
+                }
             }
         }
         Target::Terminal(id) => {
@@ -271,7 +287,7 @@ async fn apply(tx: &mut Tx, order: &Order) -> Result<Outcome, RevocationError> {
             };
             let outcome = of_terminal(tx, order, &found).await?;
             if outcome.changed {
-                tell_facility(tx, order, found).await?;
+                telling::of_terminal(tx, order, found).await?;
             }
             Ok(outcome)
         }
@@ -280,6 +296,7 @@ async fn apply(tx: &mut Tx, order: &Order) -> Result<Outcome, RevocationError> {
             let listed =
                 revocation::note_compromised_key(tx, spki_sha256, &order.note, order.at).await?;
             let mut outcome = certificates(tx, order, Scope::Key(spki_sha256)).await?;
+            telling::of_certificates(tx, order, &outcome).await?;
             outcome.changed |= listed;
             Ok(outcome)
         }
@@ -293,7 +310,7 @@ async fn certificates(
     scope: Scope<'_>,
 ) -> Result<Outcome, RevocationError> {
     let certificates = revocation::carry_out(tx, scope, order.measure.event(order)).await?;
-    Ok(Outcome { changed: !certificates.is_empty(), certificates, sessions_ended: 0 })
+    Ok(Outcome { changed: !certificates.is_empty(), certificates, ..Outcome::default() })
 }
 
 async fn of_terminal(
@@ -302,7 +319,7 @@ async fn of_terminal(
     found: &Terminal,
 ) -> Result<Outcome, RevocationError> {
     let id = found.id.as_str();
-    let mut outcome = match order.measure {
+    match order.measure {
         Measure::Revoke(reason) => {
             // The certificates first: terminal::revoke would not know of an invalidity date.
             let mut outcome = certificates(tx, order, Scope::Terminal(id)).await?;
@@ -316,30 +333,32 @@ async fn of_terminal(
                 ended(tx, &mut outcome, &taken.sessions, order.at).await?;
                 outcome.changed = true;
             }
-            return Ok(outcome);
+            Ok(outcome)
         }
         Measure::Hold | Measure::Release if found.status == TerminalStatus::Revoked => {
-            return Err(RevocationError::TerminalRevoked { id: id.to_owned() });
+            Err(RevocationError::TerminalRevoked { id: id.to_owned() })
         }
-        Measure::Hold | Measure::Release => certificates(tx, order, Scope::Terminal(id)).await?,
-    };
-    if order.measure == Measure::Hold {
-        let sessions = session::end_of_terminal(tx, id, "terminal_held", order.at).await?;
-        ended(tx, &mut outcome, &sessions, order.at).await?;
+        Measure::Hold => {
+            // The terminal's own first: its history is told from that.
+            let begun = terminal_hold::begin(tx, id, &order.note, order.at).await?;
+            let mut outcome = certificates(tx, order, Scope::Terminal(id)).await?;
+            outcome.changed |= begun;
+            let sessions = session::end_of_terminal(tx, id, "terminal_held", order.at).await?;
+            ended(tx, &mut outcome, &sessions, order.at).await?;
+            Ok(outcome)
+        }
+        Measure::Release => {
+            // Its certificates would stay held, and nothing would say by what.
+            let facility = organisation::status(tx, &found.organisation_id).await?;
+            if facility == Some(OrganisationStatus::Suspended) {
+                return Ok(Outcome::default());
+            }
+            let ended = terminal_hold::end(tx, id, &order.note, order.at).await?;
+            let mut outcome = certificates(tx, order, Scope::Terminal(id)).await?;
+            outcome.changed |= ended;
+            Ok(outcome)
+        }
     }
-    Ok(outcome)
-}
-
-/// Tells a terminal's administrators what was decided about it, not why: the operator's note is for
-/// the audit trail, and may be about something that the facility is not to know yet.
-async fn tell_facility(tx: &mut Tx, order: &Order, terminal: Terminal) -> Result<(), StoreError> {
-    let Terminal { id: terminal_id, name: terminal_name, organisation_id, .. } = terminal;
-    let notice = match order.measure {
-        Measure::Revoke(_) => Notice::TerminalRevoked { terminal_id, terminal_name },
-        Measure::Hold => Notice::TerminalHeld { terminal_id, terminal_name },
-        Measure::Release => Notice::TerminalReleased { terminal_id, terminal_name },
-    };
-    notice::put(tx, To::FacilityAdministrators(organisation_id), notice, order.at).await
 }
 
 async fn of_facility(tx: &mut Tx, order: &Order, id: &str) -> Result<Outcome, RevocationError> {

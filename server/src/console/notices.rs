@@ -66,6 +66,21 @@ fn words(notice: &Notice, page: &PageFrame) -> (String, String, Option<(String, 
             page.t("notices-terminal-revoked-help"),
             terminal(terminal_id),
         ),
+        Notice::CertificateHeld { terminal_id, terminal_name } => (
+            page.t1("notices-certificate-held-text", "terminal", terminal_name),
+            page.t("notices-certificate-held-help"),
+            terminal(terminal_id),
+        ),
+        Notice::CertificateReleased { terminal_id, terminal_name } => (
+            page.t1("notices-certificate-released-text", "terminal", terminal_name),
+            page.t("notices-certificate-released-help"),
+            terminal(terminal_id),
+        ),
+        Notice::CertificateRevoked { terminal_id, terminal_name } => (
+            page.t1("notices-certificate-revoked-text", "terminal", terminal_name),
+            page.t("notices-certificate-revoked-help"),
+            terminal(terminal_id),
+        ),
         Notice::OrganisationSuspended { reason: why } => {
             (reason("notices-suspended-text", why), page.t("notices-suspended-help"), home())
         }

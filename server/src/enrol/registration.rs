@@ -22,10 +22,10 @@ use sekisho_store::{
 };
 use time::{Duration, OffsetDateTime};
 
-use crate::{config::Config, revocation::key_is_compromised};
-
-/// A key that somebody has certified over and over is looked at so far back.
-const MOST_CERTIFICATES_OF_A_KEY: i64 = 100;
+use crate::{
+    config::Config,
+    revocation::{MOST_CERTIFICATES_OF_A_KEY, key_is_compromised},
+};
 
 /// Why a proven asker gets no certificate.
 #[derive(Debug, thiserror::Error)]

@@ -22,6 +22,7 @@ use crate::{
     app::App,
     config::Settings,
     login::invitation_code::InvitationCode,
+    revocation,
     testing::{self, TestApp},
 };
 
@@ -173,6 +174,34 @@ async fn the_letters_code_makes_one_administrator_of_its_own_facility() {
 
 pub(crate) fn form_of(fields: &[(&'static str, String)]) -> String {
     with(fields, "", "")
+}
+
+#[tokio::test]
+async fn a_facility_held_before_its_activation_is_activated_when_it_is_released() {
+    let test = instance().await;
+    let app = &test.app;
+    let code = letter(app, FACILITY).await;
+    let body = form_of(&filled(app, &code, "nakamura").await);
+    let act = async |measure| {
+        let order = revocation::Order {
+            target: revocation::Target::Facility(FACILITY.to_owned()),
+            measure,
+            invalidity_at: None,
+            note: String::new(),
+            actor: Actor::System,
+            at: app.now(),
+        };
+        assert!(revocation::carry_out(app.store(), &order).await.unwrap().changed);
+    };
+    act(revocation::Measure::Hold).await;
+    assert_eq!(status(app, FACILITY).await, OrganisationStatus::Suspended);
+    let refused = post_account(app, &body).await;
+    assert_eq!((refused.status(), session_cookie(&refused)), (StatusCode::GONE, None));
+    assert_eq!(written(app).await, [0; 4]);
+    act(revocation::Measure::Release).await;
+    assert_eq!(status(app, FACILITY).await, OrganisationStatus::Approved);
+    assert_eq!(post_account(app, &body).await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(status(app, FACILITY).await, OrganisationStatus::Active);
 }
 
 #[tokio::test]

@@ -93,6 +93,137 @@ async fn a_terminal_is_held_released_and_revoked_for_ever() {
 }
 
 #[tokio::test]
+async fn a_terminal_without_a_certificate_is_held_and_released() {
+    let test = testing::app().await;
+    let app = &test.app;
+    let device = testing::terminal(app, 1).await;
+    let bare = "T7777777777";
+    transaction!(app.store(), StoreError, |tx| {
+        terminal::create(tx, bare, &device.organisation_id, "外来9号機", "p", app.now()).await?;
+        Ok(Audited::new((), Entry::done("test", Actor::System, app.now())))
+    })
+    .unwrap();
+    let run = async |measure| {
+        let order = order(app, Target::Terminal(bare.to_owned()), measure);
+        carry_out(app.store(), &order).await.unwrap()
+    };
+    let standing =
+        async || terminal::find(&mut app.store().read(), bare).await.unwrap().unwrap().status;
+    for (measure, expected) in
+        [(Measure::Hold, TerminalStatus::Held), (Measure::Release, TerminalStatus::Created)]
+    {
+        assert!(run(measure).await.changed, "{measure:?}");
+        assert_eq!(standing().await, expected);
+        assert!(!run(measure).await.changed, "{measure:?}");
+    }
+    // While the facility is in quarantine the terminal's own hold is not ended apart from it.
+    run(Measure::Hold).await;
+    let facility = Target::Facility(device.organisation_id.clone());
+    carry_out(app.store(), &order(app, facility.clone(), Measure::Hold)).await.unwrap();
+    let kept = run(Measure::Release).await;
+    assert!(!kept.changed);
+    assert_eq!(kept.held_by, Some(HeldBy::Facility(device.organisation_id.clone())));
+    carry_out(app.store(), &order(app, facility, Measure::Release)).await.unwrap();
+    assert_eq!(standing().await, TerminalStatus::Held);
+    let released = run(Measure::Release).await;
+    assert!(released.changed && released.held_by.is_none());
+}
+
+#[tokio::test]
+async fn what_holds_a_terminal_or_a_certificate_besides_is_named() {
+    let test = testing::app().await;
+    let device = testing::terminal(&test.app, 1).await;
+    let key =
+        (device.certificate.issuer_id.clone(), device.certificate.serial.as_octets().to_vec());
+    let certificate = Target::Certificate { issuer_id: key.0.clone(), serial: key.1.clone() };
+    let terminal = Target::Terminal(device.terminal_id.clone());
+    let run = async |target: &Target, measure| {
+        carry_out(test.app.store(), &order(&test.app, target.clone(), measure)).await.unwrap()
+    };
+    run(&certificate, Measure::Hold).await;
+    let kept = run(&terminal, Measure::Release).await;
+    assert_eq!((kept.changed, kept.held_by), (false, Some(HeldBy::Certificates(vec![key]))));
+    assert_eq!(run(&certificate, Measure::Release).await.held_by, None);
+    run(&terminal, Measure::Hold).await;
+    let kept = run(&certificate, Measure::Release).await;
+    let by_terminal = Some(HeldBy::Terminal(device.terminal_id.clone()));
+    assert_eq!((kept.changed, kept.held_by), (false, by_terminal));
+}
+
+#[tokio::test]
+async fn an_act_on_what_belongs_to_a_facility_is_found_among_the_acts_there() {
+    let test = testing::app().await;
+    let (device, other) =
+        (testing::terminal(&test.app, 1).await, testing::terminal(&test.app, 2).await);
+    let compromised = Measure::Revoke(RevocationReason::KeyCompromise);
+    let authority = Measure::Revoke(RevocationReason::CaCompromise);
+    let serial = device.certificate.serial.as_octets().to_vec();
+    let issuer_id = device.certificate.issuer_id.clone();
+    for (target, measure) in [
+        (Target::Terminal(device.terminal_id.clone()), Measure::Hold),
+        (Target::Certificate { issuer_id, serial }, compromised),
+        (Target::Key(device.certificate.public_key_sha256), compromised),
+        (Target::Facility(device.organisation_id.clone()), Measure::Hold),
+        // Nobody's.
+        (Target::Key([9; 32]), compromised),
+        (Target::Issuer("terminals".to_owned()), authority),
+        (Target::Terminal(other.terminal_id.clone()), Measure::Hold),
+    ] {
+        carry_out(test.app.store(), &order(&test.app, target, measure)).await.unwrap();
+    }
+    let mine = format!("\"organisation\":\"{}\"", device.organisation_id);
+    let acts = acts(&test.app).await;
+    assert_eq!(acts.len(), 7);
+    let found: Vec<_> = acts.iter().map(|act| act.contains(&mine)).collect();
+    assert_eq!(found, [true, true, true, true, false, false, false], "{acts:#?}");
+}
+
+#[tokio::test]
+async fn a_facility_is_told_of_its_certificates_once_a_terminal() {
+    const ADMINISTRATOR: &str = "administrator-of-a-certificateAAAAAAAAAAAAA";
+    let test = testing::app().await;
+    let app = &test.app;
+    let device = testing::terminal(app, 1).await;
+    let role = Role::FacilityAdministrator(device.organisation_id.clone());
+    signed_in(app, "管理", &[role], ADMINISTRATOR).await;
+    // Enrolled, as the door notes it.
+    transaction!(app.store(), StoreError, |tx| {
+        terminal::note_certificate(tx, &device.terminal_id, false, app.now()).await?;
+        Ok(Audited::new((), Entry::done("test", Actor::System, app.now())))
+    })
+    .unwrap();
+    let certificate = Target::Certificate {
+        issuer_id: device.certificate.issuer_id.clone(),
+        serial: device.certificate.serial.as_octets().to_vec(),
+    };
+    let key = Target::Key(device.certificate.public_key_sha256);
+    let path = format!("/console/terminals/{}", device.terminal_id);
+    for (target, measure, status, line) in [
+        (&certificate, Measure::Hold, "一時停止中", "<td>証明書を一時停止"),
+        (&certificate, Measure::Release, "登録済み", "<td>証明書の一時停止を解除"),
+        (&key, Measure::Revoke(RevocationReason::KeyCompromise), "証明書失効", "<td>証明書を失効"),
+    ] {
+        carry_out(app.store(), &order(app, target.clone(), measure)).await.unwrap();
+        let page = send(app, "GET", &path, ADMINISTRATOR, "").await.text;
+        assert!(page.contains(&format!("\">{status}</span></h1>")), "{status}: {page}");
+        assert!(page.contains(line), "{line}: {page}");
+        let list = send(app, "GET", "/console/terminals", ADMINISTRATOR, "").await.text;
+        assert!(list.contains(status), "{status}: {list}");
+        test.clock.advance(Duration::MINUTE);
+    }
+    let code = send(app, "POST", &format!("{path}/code"), ADMINISTRATOR, "").await;
+    assert!(code.text.contains("--code "), "it may enrol anew: {}", code.text);
+    let told = app.store().claim_outbox("notice", app.now(), Duration::MINUTE, 9).await.unwrap();
+    let kinds = ["certificate_held", "certificate_released", "certificate_revoked"];
+    assert_eq!(told.len(), kinds.len());
+    for kind in kinds {
+        let wanted = format!("\"notice\":\"{kind}\"");
+        assert_eq!(told.iter().filter(|m| m.payload.contains(&wanted)).count(), 1, "{kind}");
+        assert!(told.iter().all(|m| !m.payload.contains("盗難")));
+    }
+}
+
+#[tokio::test]
 async fn what_is_gone_for_good_is_neither_held_nor_released() {
     let test = testing::app().await;
     let device = testing::terminal(&test.app, 1).await;

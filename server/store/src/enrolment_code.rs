@@ -15,6 +15,7 @@ use crate::{
     revocation::Status,
     sql,
     terminal::{self, TerminalStatus},
+    terminal_hold::on_hold,
 };
 
 /// A code to be kept.
@@ -147,7 +148,7 @@ pub enum CodeRefusal {
     Withdrawn,
     /// The terminal was revoked.
     TerminalRevoked,
-    /// A certificate of the terminal is on hold.
+    /// The terminal is on hold, or its certificate.
     TerminalHeld,
     /// The facility is suspended or closed.
     FacilityNotActive,
@@ -209,7 +210,8 @@ pub async fn unused(
     type Columns = (String, String, String, i64, Option<String>, i64, i64);
     let row: Option<Columns> = queries
         .fetch_optional(
-            sql("SELECT t.id, t.name, t.organisation_id,
+            sql(concat!(
+                "SELECT t.id, t.name, t.organisation_id,
                         (SELECT COUNT(*) FROM terminal_event e
                          WHERE e.terminal_id = t.id AND e.kind = 'revoked'),
                         (SELECT o.kind FROM organisation_event o
@@ -219,7 +221,10 @@ pub async fn unused(
                         (SELECT COUNT(*) FROM certificate k WHERE k.spki_sha256 = $4)
                  FROM enrolment_code c JOIN terminal t ON t.id = c.terminal_id
                  WHERE c.code_hash = $1 AND c.terminal_id = $2 AND c.used_at IS NULL
-                   AND c.withdrawn_at IS NULL AND c.expires_at > $3 AND c.tries_left > 0")
+                   AND c.withdrawn_at IS NULL AND c.expires_at > $3 AND c.tries_left > 0
+                   AND NOT ",
+                on_hold!("t.id")
+            ))
             .bind(attempt.code_hash)
             .bind(attempt.terminal_id)
             .bind(attempt.at)
@@ -283,7 +288,8 @@ pub async fn claim(
         TerminalStatus::Revoked => return refused(CodeRefusal::TerminalRevoked),
         // A new code must not be the way round a hold.
         TerminalStatus::Held => return refused(CodeRefusal::TerminalHeld),
-        TerminalStatus::Created | TerminalStatus::Enrolled => {}
+        TerminalStatus::Created | TerminalStatus::Enrolled | TerminalStatus::CertificateRevoked => {
+        }
     }
     if !organisation::is_active(tx, &holder.organisation_id).await? {
         return refused(CodeRefusal::FacilityNotActive);

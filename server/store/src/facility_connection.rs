@@ -1,6 +1,6 @@
 //! One read that answers whether a certificate speaks for a facility now.
 
-use crate::{Queries, StoreError, organisation::OrganisationStatus, sql};
+use crate::{Queries, StoreError, organisation::OrganisationStatus, sql, terminal_hold::on_hold};
 
 /// What the register says about a terminal's certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,8 @@ pub struct FacilityRow {
     pub organisation_id: String,
     /// The facility's current name.
     pub organisation_name: String,
-    /// Whether the certificate is revoked or on hold, or its issuer was taken back.
+    /// Whether the certificate is revoked or on hold, its issuer was taken back, or its terminal is
+    /// on hold.
     pub certificate_revoked: bool,
     /// Whether that is a hold, which may end, and nothing final.
     pub certificate_on_hold: bool,
@@ -46,6 +47,7 @@ struct Row {
     certificate_event: Option<String>,
     issuer_revocations: i64,
     terminal_revocations: i64,
+    terminal_holds: i64,
     organisation_status: Option<String>,
 }
 
@@ -59,7 +61,8 @@ pub async fn find(
 ) -> Result<Option<FacilityRow>, StoreError> {
     let row: Option<Row> = queries
         .fetch_optional(
-            sql("SELECT c.issuer_id, c.serial, t.id AS terminal_id, t.name AS terminal_name,
+            sql(concat!(
+                "SELECT c.issuer_id, c.serial, t.id AS terminal_id, t.name AS terminal_name,
                         t.organisation_id,
                         (SELECT n.name FROM organisation_name n
                          WHERE n.organisation_id = t.organisation_id AND n.valid_until IS NULL)
@@ -71,28 +74,35 @@ pub async fn find(
                          WHERE i.issuer_id = c.issuer_id) AS issuer_revocations,
                         (SELECT CAST(COUNT(*) AS BIGINT) FROM terminal_event v
                          WHERE v.terminal_id = t.id AND v.kind = 'revoked') AS terminal_revocations,
+                        CASE WHEN ",
+                on_hold!("t.id"),
+                " THEN CAST(1 AS BIGINT) ELSE 0 END AS terminal_holds,
                         (SELECT o.kind FROM organisation_event o
                          WHERE o.organisation_id = t.organisation_id
                          ORDER BY o.at DESC, o.id DESC LIMIT 1) AS organisation_status
                  FROM certificate c
                  JOIN terminal t ON t.id = c.terminal_id AND t.organisation_id = c.organisation_id
-                 WHERE c.fingerprint = $1 AND c.profile = 'terminal'")
+                 WHERE c.fingerprint = $1 AND c.profile = 'terminal'"
+            ))
             .bind(fingerprint),
         )
         .await?;
-    Ok(row.map(|row| FacilityRow {
-        issuer_id: row.issuer_id,
-        serial: row.serial,
-        terminal_id: row.terminal_id,
-        terminal_name: row.terminal_name,
-        organisation_name: row.organisation_name.unwrap_or_else(|| row.organisation_id.clone()),
-        organisation_id: row.organisation_id,
+    Ok(row.map(|row| {
+        let event = row.certificate_event.as_deref();
         // Anything but no event and a release refuses.
-        certificate_revoked: row.issuer_revocations > 0
-            || !matches!(row.certificate_event.as_deref(), None | Some("released")),
-        certificate_on_hold: row.issuer_revocations == 0
-            && row.certificate_event.as_deref() == Some("held"),
-        terminal_revoked: row.terminal_revocations > 0,
-        organisation_status: row.organisation_status.unwrap_or_else(|| "unknown".to_owned()),
+        let stands = matches!(event, None | Some("released"));
+        let held = event == Some("held") || stands && row.terminal_holds > 0;
+        FacilityRow {
+            certificate_revoked: row.issuer_revocations > 0 || !stands || held,
+            certificate_on_hold: row.issuer_revocations == 0 && held,
+            issuer_id: row.issuer_id,
+            serial: row.serial,
+            terminal_id: row.terminal_id,
+            terminal_name: row.terminal_name,
+            organisation_name: row.organisation_name.unwrap_or_else(|| row.organisation_id.clone()),
+            organisation_id: row.organisation_id,
+            terminal_revoked: row.terminal_revocations > 0,
+            organisation_status: row.organisation_status.unwrap_or_else(|| "unknown".to_owned()),
+        }
     }))
 }

@@ -55,6 +55,7 @@ pub mod session;
 pub mod snapshot;
 pub mod subscriber_key;
 pub mod terminal;
+pub mod terminal_hold;
 
 pub use db::{Attempts, DbRow, Queries, Reader, Statement, Store, Tx, Value, sql};
 pub use error::{MayConflict, StoreError};

@@ -432,21 +432,23 @@ impl StatusChange {
         Self::ALL.into_iter().find(|change| change.as_str() == word)
     }
 
-    /// Whether an organisation that stands so can be changed so. One that was approved and never
-    /// activated has nothing to suspend; a closed one stays closed.
+    /// Whether an organisation that stands so can be changed so. Suspended before it was activated,
+    /// it cannot be; a closed one stays closed.
     #[must_use]
     pub const fn fits(self, status: OrganisationStatus) -> bool {
         use OrganisationStatus::{Active, Approved, Suspended};
         match self {
-            Self::Suspend => matches!(status, Active),
+            Self::Suspend => matches!(status, Approved | Active),
             Self::Resume => matches!(status, Suspended),
             Self::Close => matches!(status, Approved | Active | Suspended),
         }
     }
 
-    const fn event(self) -> &'static str {
+    /// The event that it is. Resumed, an organisation whose letter nobody used waits for that again.
+    const fn event(self, activated: bool) -> &'static str {
         match self {
             Self::Suspend => "suspended",
+            Self::Resume if !activated => "approved",
             Self::Resume => "resumed",
             Self::Close => "closed",
         }
@@ -503,9 +505,16 @@ pub async fn change_status_by(
     if !change.fits(OrganisationStatus::stored(&last)?) {
         return Ok(None);
     }
+    let activated: Option<(String,)> = tx
+        .fetch_optional(
+            sql("SELECT id FROM organisation_event
+                 WHERE organisation_id = $1 AND kind = 'activated' LIMIT 1")
+            .bind(id),
+        )
+        .await?;
     // After the event that it answers, whatever this process's clock says: the latest one counts.
     let at = at.max(moment("organisation event", last_at)?);
-    let event = Event { kind: change.event(), person_id, reason, at };
+    let event = Event { kind: change.event(activated.is_some()), person_id, reason, at };
     event::add_after(tx, Of::Organisation, id, &last_id, event).await?;
     if change == StatusChange::Close {
         activation_code::withdraw(tx, id, at).await?;

@@ -8,7 +8,9 @@ use sekisho_ca::revocation::RevocationKind;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{Queries, StoreError, Tx, moment::moment, revocation_watch::Changed, sql};
+use crate::{
+    Queries, StoreError, Tx, moment::moment, revocation_watch::Changed, sql, terminal_hold::on_hold,
+};
 
 /// Whether a certificate was taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,7 +204,7 @@ pub type CertificateKey = (String, Vec<u8>);
 /// Adds the events of a decision: one statement, however many certificates. `concat!` keeps the
 /// statements constants. $1 act, $2 kind, $3 reason, $4 at, $5 scope, $6 invalidity date.
 macro_rules! add_events {
-    ($condition:literal, $eligible:literal) => {
+    ($condition:literal, $($eligible:tt)+) => {
         concat!(
             "INSERT INTO revocation_event
                  (id, issuer_id, serial, chunk, seq, kind, reason, at, act, scope, invalidity_at,
@@ -221,7 +223,7 @@ macro_rules! add_events {
              WHERE ",
             $condition,
             " AND ",
-            $eligible,
+            $($eligible)+,
             " ON CONFLICT DO NOTHING"
         )
     };
@@ -229,21 +231,21 @@ macro_rules! add_events {
 
 /// The statement for a scope among those certificates whose status lets the act change something.
 macro_rules! statement {
-    ($scope:expr, $eligible:literal) => {
+    ($scope:expr, $($eligible:tt)+) => {
         match $scope {
             Scope::Certificate { .. } => {
-                add_events!("c.issuer_id = $7 AND c.serial = $8", $eligible)
+                add_events!("c.issuer_id = $7 AND c.serial = $8", $($eligible)+)
             }
             Scope::Terminal(_) => {
-                add_events!("c.terminal_id = $7 AND c.not_after >= CAST($4 AS BIGINT)", $eligible)
+                add_events!("c.terminal_id = $7 AND c.not_after >= CAST($4 AS BIGINT)", $($eligible)+)
             }
             Scope::Facility(_) => {
                 add_events!(
                     "c.organisation_id = $7 AND c.not_after >= CAST($4 AS BIGINT)",
-                    $eligible
+                    $($eligible)+
                 )
             }
-            Scope::Key(_) => add_events!("c.spki_sha256 = $7", $eligible),
+            Scope::Key(_) => add_events!("c.spki_sha256 = $7", $($eligible)+),
             Scope::SuspendedFacilities => add_events!(
                 "c.organisation_id IN
                      (SELECT o.organisation_id FROM organisation_event o WHERE o.kind = 'suspended'
@@ -251,7 +253,7 @@ macro_rules! statement {
                             WHERE n.organisation_id = o.organisation_id
                               AND (n.at > o.at OR n.at = o.at AND n.id > o.id)))
                  AND c.not_after >= CAST($4 AS BIGINT)",
-                $eligible
+                $($eligible)+
             ),
             Scope::ActiveFacilities => add_events!(
                 "c.organisation_id IN
@@ -260,7 +262,7 @@ macro_rules! statement {
                             WHERE n.organisation_id = o.organisation_id
                               AND (n.at > o.at OR n.at = o.at AND n.id > o.id)))
                  AND c.not_after >= CAST($4 AS BIGINT)",
-                $eligible
+                $($eligible)+
             ),
         }
     };
@@ -271,7 +273,7 @@ macro_rules! statement {
 ///
 /// A revocation turns a hold final and dates from it. A release ends the holds of its own scope: a
 /// facility's quarantine is lifted for the facility only, and while a facility is suspended nothing
-/// of it is released otherwise.
+/// of it is released otherwise, nor a certificate while its terminal is on hold.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Conflict`].
@@ -297,13 +299,18 @@ pub async fn carry_out(
             "released",
             statement!(
                 scope,
-                "e.kind = 'held'
+                concat!(
+                    "e.kind = 'held'
                  AND (e.scope = CAST($5 AS TEXT)
-                      OR e.scope = 'terminal' AND CAST($5 AS TEXT) = 'certificate')
+                      OR e.scope = 'terminal' AND CAST($5 AS TEXT) = 'certificate'
+                         AND NOT ",
+                    on_hold!("c.terminal_id"),
+                    ")
                  AND (CAST($5 AS TEXT) = 'facility' OR c.organisation_id IS NULL OR COALESCE(
                       (SELECT o.kind FROM organisation_event o
                        WHERE o.organisation_id = c.organisation_id
                        ORDER BY o.at DESC, o.id DESC LIMIT 1), '') <> 'suspended')"
+                )
             ),
         ),
     };

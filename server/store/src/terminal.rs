@@ -1,7 +1,8 @@
 //! Terminals: a facility's PCs, each with a certificate and a key of its own.
 //!
-//! The status follows from events, its own and those of its certificates: created, enrolled, on
-//! hold, revoked. Revocation is final; a PC that comes back is a new terminal.
+//! The status follows from events, its own and those of its current certificate: created, enrolled,
+//! on hold, without a certificate that counts, revoked. Revocation is final; a PC that comes back is
+//! a new terminal. Its own holds stand in [`crate::terminal_hold`].
 
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -13,6 +14,7 @@ use crate::{
     revocation::{self, Act, Scope},
     session::{self, SessionOf},
     sql,
+    terminal_hold::on_hold,
 };
 
 /// Where a terminal stands.
@@ -22,9 +24,11 @@ pub enum TerminalStatus {
     Created,
     /// Has or had a certificate.
     Enrolled,
-    /// A certificate of it is on hold, alone or with all of its facility: nothing is issued to it
-    /// until that ends.
+    /// It is on hold, or its current certificate is, alone or with all of its facility: nothing is
+    /// issued to it until that ends.
     Held,
+    /// Its current certificate was taken back and it was not: it takes a new code to enrol again.
+    CertificateRevoked,
     /// Taken back, for ever.
     Revoked,
 }
@@ -37,6 +41,7 @@ impl TerminalStatus {
             Self::Created => "created",
             Self::Enrolled => "enrolled",
             Self::Held => "held",
+            Self::CertificateRevoked => "certificate_revoked",
             Self::Revoked => "revoked",
         }
     }
@@ -70,17 +75,24 @@ struct Row {
     revoked: i64,
     held: i64,
     enrolled: i64,
+    certificate: Option<String>,
     certificate_until: Option<i64>,
     code_misused_at: Option<i64>,
 }
 
 impl Row {
     fn into_terminal(self) -> Result<Terminal, StoreError> {
-        let status = match (self.revoked, self.held, self.enrolled) {
-            (0, 0, 0) => TerminalStatus::Created,
-            (0, 0, _) => TerminalStatus::Enrolled,
-            (0, ..) => TerminalStatus::Held,
-            _ => TerminalStatus::Revoked,
+        let certificate = self.certificate.as_deref();
+        let status = if self.revoked > 0 {
+            TerminalStatus::Revoked
+        } else if self.held > 0 || certificate == Some("held") {
+            TerminalStatus::Held
+        } else if self.enrolled == 0 {
+            TerminalStatus::Created
+        } else if certificate == Some("revoked") {
+            TerminalStatus::CertificateRevoked
+        } else {
+            TerminalStatus::Enrolled
         };
         Ok(Terminal {
             id: self.id,
@@ -95,18 +107,29 @@ impl Row {
 }
 
 /// The columns of [`Row`]. `concat!` keeps the statements constants.
+///
+/// The current certificate is the newest that no other took the place of (superseded, 4): one that
+/// was signed too late and taken back at once is none.
 macro_rules! select_terminal {
     ($condition:literal) => {
         concat!(
             "SELECT t.id, t.organisation_id, t.name, t.created_at,
                     (SELECT COUNT(*) FROM terminal_event e
                      WHERE e.terminal_id = t.id AND e.kind = 'revoked') AS revoked,
-                    (SELECT COUNT(*) FROM certificate c
-                     JOIN revocation_event r ON r.issuer_id = c.issuer_id AND r.serial = c.serial
-                     WHERE c.terminal_id = t.id AND r.kind = 'held'
-                       AND NOT EXISTS (SELECT 1 FROM revocation_event n
-                           WHERE n.issuer_id = r.issuer_id AND n.serial = r.serial
-                             AND n.seq > r.seq)) AS held,
+                    CASE WHEN ",
+            on_hold!("t.id"),
+            " THEN CAST(1 AS BIGINT) ELSE 0 END AS held,
+                    (SELECT CASE WHEN EXISTS (SELECT 1 FROM revoked_issuer i
+                                     WHERE i.issuer_id = c.issuer_id) THEN 'revoked'
+                                 ELSE r.kind END
+                     FROM certificate c
+                     LEFT JOIN revocation_event r
+                         ON r.issuer_id = c.issuer_id AND r.serial = c.serial
+                         AND r.seq = (SELECT MAX(d.seq) FROM revocation_event d
+                                      WHERE d.issuer_id = c.issuer_id AND d.serial = c.serial)
+                     WHERE c.terminal_id = t.id
+                     ORDER BY CASE WHEN r.kind = 'revoked' AND r.reason = 4 THEN 1 ELSE 0 END,
+                              c.issued_at DESC, c.serial DESC LIMIT 1) AS certificate,
                     (SELECT COUNT(*) FROM terminal_event e
                      WHERE e.terminal_id = t.id AND e.kind = 'enrolled') AS enrolled,
                     (SELECT MAX(c.not_after) FROM certificate c WHERE c.terminal_id = t.id
@@ -243,8 +266,8 @@ async fn note(
 pub struct TerminalEvent {
     /// When.
     pub at: OffsetDateTime,
-    /// `created`, `enrolled`, `renewed`, `code_misused`, `revoked`; `held` and `released` of its
-    /// certificates.
+    /// `created`, `enrolled`, `renewed`, `code_misused`, `held`, `released`, `revoked`; of its
+    /// certificates alone `certificate_held`, `certificate_released`, `certificate_revoked`.
     pub kind: String,
     /// The person who did it, if one did.
     pub person_id: Option<String>,
@@ -254,8 +277,9 @@ pub struct TerminalEvent {
 
 /// What happened to a terminal, newest first. At most `limit`.
 ///
-/// A hold and its end are events of the certificates: one decision is one event here, however many
-/// certificates it was about.
+/// One decision is one event here, however many certificates it was about, and whether it was about
+/// the terminal, its facility (whose holds are events of the certificates) or a certificate or key.
+/// A certificate that yields to the one of a new enrolment is no event besides that.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
@@ -270,13 +294,23 @@ pub async fn events(
                  FROM (SELECT e.id, e.at, e.kind, e.person_id, e.reason FROM terminal_event e
                        WHERE e.terminal_id = $1
                        UNION ALL
-                       SELECT r.act AS id, MIN(r.at) AS at, r.kind, CAST(NULL AS TEXT) AS person_id,
-                              '' AS reason
+                       SELECT r.act AS id, MIN(r.at) AS at,
+                              CASE WHEN r.scope IN ('terminal', 'facility')
+                                        AND r.kind <> 'revoked' THEN r.kind
+                                   ELSE 'certificate_' || r.kind END AS kind,
+                              CAST(NULL AS TEXT) AS person_id, '' AS reason
                        FROM certificate c
                        JOIN revocation_event r
                          ON r.issuer_id = c.issuer_id AND r.serial = c.serial
-                       WHERE c.terminal_id = $1 AND r.kind IN ('held', 'released')
-                       GROUP BY r.act, r.kind) h
+                       WHERE c.terminal_id = $1
+                         AND NOT (r.scope = 'terminal' AND EXISTS (SELECT 1 FROM terminal_event o
+                             WHERE o.terminal_id = c.terminal_id AND o.kind = r.kind
+                               AND (o.kind = 'revoked' OR o.id <= r.act)))
+                         AND NOT (r.kind = 'revoked' AND r.reason = 4
+                             AND EXISTS (SELECT 1 FROM terminal_event o
+                                 WHERE o.terminal_id = c.terminal_id AND o.kind = 'enrolled'
+                                   AND o.at = r.at))
+                       GROUP BY r.act, r.kind, r.scope) h
                  ORDER BY h.at DESC, h.id DESC LIMIT $2")
             .bind(id)
             .bind(limit),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::revocation::{Measure, Outcome, Target};
+use crate::revocation::{HeldBy, Measure, Outcome, Target};
 
 /// The answer for machines.
 pub(super) fn as_json(outcome: &Outcome) -> String {
@@ -27,11 +27,9 @@ pub(super) fn in_words(outcome: &Outcome, target: &Target, measure: Measure) -> 
         let why = match measure {
             Measure::Revoke(_) => "it was revoked before",
             Measure::Hold => "whatever is not revoked for good is held already",
-            Measure::Release => {
-                "it has no hold of its own; a facility's quarantine ends with the facility's release"
-            }
+            Measure::Release => "it has no hold of its own",
         };
-        return format!("Nothing to change: {why}.\n");
+        return format!("Nothing to change: {why}.\n{}", still_held(outcome));
     }
     if matches!(target, Target::Key(_)) && outcome.certificates.is_empty() {
         return "The key is on record as compromised and will never be certified. No certificate for \
@@ -48,10 +46,38 @@ pub(super) fn in_words(outcome: &Outcome, target: &Target, measure: Measure) -> 
         outcome.certificates.len(),
         outcome.sessions_ended
     );
+    if outcome.certificates.is_empty() && measure == Measure::Hold {
+        text.push_str("It is on hold itself: nothing is issued to it until it is released.\n");
+    }
     for (issuer, serial) in &outcome.certificates {
         text.push_str(&format!("  {issuer}  {}\n", hex::encode(serial)));
     }
+    text.push_str(&still_held(outcome));
     text
+}
+
+/// What holds a target that was released, and which command ends that.
+fn still_held(outcome: &Outcome) -> String {
+    match &outcome.held_by {
+        None => String::new(),
+        Some(HeldBy::Facility(id)) => format!(
+            "Its facility {id} is suspended, and nothing of it is released before that ends:\n  \
+             sekisho revoke facility DIR {id} --release\n"
+        ),
+        Some(HeldBy::Terminal(id)) => format!(
+            "It is on hold with its terminal:\n  sekisho revoke terminal DIR {id} --release\n"
+        ),
+        Some(HeldBy::Certificates(certificates)) => {
+            let mut text = "Still on hold by themselves, certificates of it:\n".to_owned();
+            for (issuer, serial) in certificates {
+                text.push_str(&format!(
+                    "  sekisho revoke certificate DIR --issuer {issuer} --serial {} --release\n",
+                    hex::encode(serial)
+                ));
+            }
+            text
+        }
+    }
 }
 
 /// What comes after the revocation of an authority, as `docs/ceremony.md` has it.

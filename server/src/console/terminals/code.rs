@@ -90,7 +90,14 @@ pub async fn post(
             (_, false) => Some(Refusal::FacilityNotActive),
             // The enrolment would be refused; nobody is to be sent to the PC for that.
             (Some(TerminalStatus::Held), true) => Some(Refusal::Held),
-            (Some(TerminalStatus::Created | TerminalStatus::Enrolled), true) => None,
+            (
+                Some(
+                    TerminalStatus::Created
+                    | TerminalStatus::Enrolled
+                    | TerminalStatus::CertificateRevoked,
+                ),
+                true,
+            ) => None,
         };
         if let Some(refusal) = refusal {
             let entry = acting.refused("terminal.issue_code", now, refusal.as_str());

@@ -62,6 +62,7 @@ fn status_words(page: &PageFrame, status: TerminalStatus) -> String {
         TerminalStatus::Created => "terminals-status-created",
         TerminalStatus::Enrolled => "terminals-status-enrolled",
         TerminalStatus::Held => "terminals-status-held",
+        TerminalStatus::CertificateRevoked => "terminals-status-certificate-revoked",
         TerminalStatus::Revoked => "terminals-status-revoked",
     })
 }
@@ -71,6 +72,8 @@ fn status_class(status: TerminalStatus) -> &'static str {
     match status {
         TerminalStatus::Created => "tag",
         TerminalStatus::Enrolled => "tag tag-good",
-        TerminalStatus::Held | TerminalStatus::Revoked => "tag tag-error",
+        TerminalStatus::Held | TerminalStatus::CertificateRevoked | TerminalStatus::Revoked => {
+            "tag tag-error"
+        }
     }
 }

@@ -153,6 +153,9 @@ fn event_key(kind: &str) -> &'static str {
         "held" => "terminals-event-held",
         "released" => "terminals-event-released",
         "revoked" => "terminals-event-revoked",
+        "certificate_held" => "terminals-event-certificate-held",
+        "certificate_released" => "terminals-event-certificate-released",
+        "certificate_revoked" => "terminals-event-certificate-revoked",
         _ => "terminals-event-other",
     }
 }

@@ -95,12 +95,16 @@ async fn every_kind_of_notice_has_words_in_both_languages() {
     let app = &test.app;
     let person = signed_in(app, "管理", &[], FACILITY).await;
     let reason = || "定期点検".to_owned();
+    let terminal = || "T0".to_owned();
     for notice in [
         misused(),
         Notice::OrganisationSuspended { reason: reason() },
         Notice::OrganisationResumed { reason: reason() },
         Notice::OrganisationClosed { reason: reason() },
         Notice::LinkIssued { by: "佐藤".to_owned() },
+        Notice::CertificateHeld { terminal_id: terminal(), terminal_name: reason() },
+        Notice::CertificateReleased { terminal_id: terminal(), terminal_name: reason() },
+        Notice::CertificateRevoked { terminal_id: terminal(), terminal_name: reason() },
     ] {
         tell(app, To::Person(person.clone()), notice).await;
     }
@@ -113,8 +117,8 @@ async fn every_kind_of_notice_has_words_in_both_languages() {
     for (lang, other) in [("ja", "新しい種類のお知らせ"), ("en", "a notice of a new kind")]
     {
         let page = send(app, "GET", &format!("/console/notices?lang={lang}"), FACILITY, "").await;
-        assert_eq!(page.text.matches("<article").count(), 6, "{}", page.text);
-        assert_eq!(page.text.matches("定期点検").count(), 3, "{}", page.text);
+        assert_eq!(page.text.matches("<article").count(), 9, "{}", page.text);
+        assert_eq!(page.text.matches("定期点検").count(), 6, "{}", page.text);
         assert!(page.text.contains("佐藤") && page.text.contains(other), "{}", page.text);
     }
 }

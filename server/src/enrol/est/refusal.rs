@@ -37,7 +37,7 @@ pub(super) fn code(refusal: CodeRefusal) -> EstError {
         CodeRefusal::TerminalHeld => {
             return EstError::new(
                 StatusCode::FORBIDDEN,
-                "enrolment: this terminal was stopped for the time being (its certificate is on \
+                "enrolment: this terminal was stopped for the time being (it is on \
                  hold). The facility's administrator should ask the operating body; the code \
                  stays good, and the same line can be run again once the hold has ended",
             );

@@ -16,7 +16,9 @@ use sekisho_store::{
     audit::{Actor, Audited, Entry},
     certificate::{self, Certificate},
     issuing::Right,
-    revocation, terminal, transaction,
+    revocation,
+    terminal::{self, TerminalStatus},
+    transaction,
 };
 use time::OffsetDateTime;
 
@@ -162,7 +164,7 @@ async fn concluded(
     }
 }
 
-/// Notes the renewal; `false` when the terminal was revoked since the request was judged, and then
+/// Notes the renewal; `false` when the terminal was revoked or held since the request was judged, and then
 /// what was signed does not count either.
 async fn keep(
     app: &App,
@@ -174,7 +176,9 @@ async fn keep(
 ) -> Result<bool, StoreError> {
     transaction!(app.store(), StoreError, |tx| {
         let terminal = terminal::find(tx, &facility.terminal_id).await?;
-        let active = terminal.is_some_and(|t| t.status != terminal::TerminalStatus::Revoked);
+        let active = terminal.is_some_and(|terminal| {
+            !matches!(terminal.status, TerminalStatus::Revoked | TerminalStatus::Held)
+        });
         let old = certificate::find(tx, &facility.issuer_id, &facility.serial).await?;
         let renewable = active && old.is_some_and(|c| c.status == revocation::Status::Good);
         if !renewable {

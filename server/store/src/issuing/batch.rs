@@ -17,6 +17,7 @@ use crate::{
     audit::{Actor, Entry},
     db::sql_rows,
     sql,
+    terminal_hold::on_hold,
 };
 
 /// Act of an intention's record.
@@ -214,19 +215,20 @@ async fn reserve(
     tx.execute(insert).await.map(drop)
 }
 
-/// `column` is a terminal that is not revoked.
+/// `column` is a terminal that is neither revoked nor on hold.
 macro_rules! terminal_stands {
     ($column:literal) => {
         concat!(
             " AND NOT EXISTS (SELECT 1 FROM terminal_event e
                  WHERE e.terminal_id = ",
             $column,
-            " AND e.kind = 'revoked')"
+            " AND e.kind = 'revoked') AND NOT ",
+            on_hold!($column)
         )
     };
 }
 
-/// `column` is a terminal of a facility in operation, itself not revoked.
+/// `column` is a terminal of a facility in operation, itself neither revoked nor on hold.
 macro_rules! facility_stands {
     ($column:literal) => {
         concat!(

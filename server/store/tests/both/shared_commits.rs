@@ -14,6 +14,7 @@ use sekisho_store::{
     issuing::{Enrolment, Right},
     revocation::{self, Status},
     terminal::{self, Revocation, TerminalStatus},
+    terminal_hold,
 };
 use time::Duration;
 
@@ -259,11 +260,13 @@ fn right_terminal(right: &Right) -> String {
 
 async fn what_no_longer_holds_writes_no_intention(databases: Databases) {
     let store = &databases.one;
-    newcomers(store, 1..4).await;
+    newcomers(store, 1..5).await;
     let revocation = Revocation { crl_reason: 1, note: "", person_id: Some("p"), at: NOW };
     let id = terminal_of(1);
     // Revoking a terminal withdraws its codes, too; the second has lost its tries, the third its
-    // time.
+    // time; the fourth is on hold.
+    let held = terminal_of(4);
+    change!(store, |tx| terminal_hold::begin(tx, &held, "", NOW).await?);
     change!(store, |tx| terminal::revoke(tx, &id, FACILITY, revocation).await?).unwrap();
     for _ in 0..5 {
         let policy = enrolment_code::ClaimPolicy {
@@ -275,7 +278,7 @@ async fn what_no_longer_holds_writes_no_intention(databases: Databases) {
             Attempt { terminal_id: &id, code_hash: &[9; 32], spki_sha256: &[2; 32], at: NOW };
         change!(store, |tx| enrolment_code::claim(tx, wrong, policy).await?);
     }
-    for number in 1..4 {
+    for number in 1..5 {
         let id = terminal_of(number);
         let mut late = intention(number, &id);
         if number == 3 {

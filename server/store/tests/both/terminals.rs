@@ -10,10 +10,10 @@ use sekisho_store::{
     certificate::{self, Intention, Signed},
     crl,
     enrolment_code::{self, Attempt, Claim, ClaimPolicy, NewCode},
-    issuer, issuing,
+    facility_connection, issuer, issuing,
     revocation::{self, Act, Scope},
     terminal::{self, TerminalStatus},
-    transaction,
+    terminal_hold, transaction,
 };
 use time::Duration;
 
@@ -33,6 +33,9 @@ on_both! { prepared:
     a_certificate_is_kept_found_and_taken_back
     an_older_code_yields_to_what_a_newer_one_brought
     a_hold_and_its_end_stand_in_the_history_of_the_terminal_once
+    a_terminal_is_on_hold_whatever_certificates_it_has
+    of_many_holds_at_once_one_counts
+    a_terminal_stands_as_its_current_certificate_does
     a_misused_code_stands_at_its_terminal_and_a_withdrawn_one_claims_nothing
     what_a_ceremony_signed_is_entered_once_with_all_its_steps
 }
@@ -202,6 +205,112 @@ async fn a_hold_and_its_end_stand_in_the_history_of_the_terminal_once(databases:
     assert_eq!(status, before);
     let expected = [("released".to_owned(), released), ("held".to_owned(), held)];
     assert_eq!(events, expected);
+}
+
+async fn standing(databases: &Databases) -> TerminalStatus {
+    terminal::find(&mut databases.two.read(), TERMINAL).await.unwrap().unwrap().status
+}
+
+async fn kinds(databases: &Databases) -> Vec<String> {
+    let events = terminal::events(&mut databases.two.read(), TERMINAL, 20).await.unwrap();
+    events.into_iter().map(|event| event.kind).collect()
+}
+
+async fn a_terminal_is_on_hold_whatever_certificates_it_has(databases: Databases) {
+    let store = &databases.one;
+    let stands = async || terminal_hold::stands(&mut databases.two.read(), TERMINAL).await.unwrap();
+    let attempt =
+        Attempt { terminal_id: TERMINAL, code_hash: &CODE, spki_sha256: &[9; 32], at: NOW };
+    let unused = async || {
+        enrolment_code::unused(&mut databases.two.read(), attempt).await.unwrap().is_some()
+    };
+    assert!(!change!(store, |tx| terminal_hold::end(tx, TERMINAL, "", NOW).await?));
+    assert!(unused().await && !stands().await);
+    let begin = async |at| change!(store, |tx| terminal_hold::begin(tx, TERMINAL, "", at).await?);
+    assert!(begin(NOW).await);
+    assert!(!begin(NOW).await);
+    assert!(!unused().await && stands().await);
+    assert_eq!(standing(&databases).await, TerminalStatus::Held);
+    let refused = Claim::Refused(enrolment_code::CodeRefusal::TerminalHeld);
+    assert_eq!(bring(store.clone(), [9; 32]).await, refused);
+    // Released by a process whose clock is behind.
+    let behind = NOW - Duration::MINUTE;
+    assert!(change!(&databases.two, |tx| terminal_hold::end(tx, TERMINAL, "", behind).await?));
+    assert_eq!(standing(&databases).await, TerminalStatus::Created);
+    assert!(unused().await && !stands().await);
+    assert!(matches!(bring(store.clone(), [9; 32]).await, Claim::Won(_)));
+
+    // With a certificate: one line of history a decision, and the connection is refused.
+    certify(store, &[0x4b]).await;
+    let (held, released) = (NOW + Duration::HOUR, NOW + Duration::DAY);
+    assert!(begin(held).await);
+    let connection = async || {
+        let mut reader = databases.two.read();
+        let found = facility_connection::find(&mut reader, &[7; 32]).await.unwrap().unwrap();
+        (found.certificate_revoked, found.certificate_on_hold)
+    };
+    assert_eq!(connection().await, (true, true), "whatever its certificate says");
+    let carry_out =
+        async |scope, act| change!(store, |tx| revocation::carry_out(tx, scope, act).await?).len();
+    assert_eq!(carry_out(Scope::Terminal(TERMINAL), Act::hold(held)).await, 1);
+    let certificate = Scope::Certificate { issuer_id: "terminals", serial: &[0x4b] };
+    assert_eq!(carry_out(certificate, Act::release(released)).await, 0, "it is the terminal's");
+    assert!(change!(store, |tx| terminal_hold::end(tx, TERMINAL, "", released).await?));
+    assert_eq!(carry_out(Scope::Terminal(TERMINAL), Act::release(released)).await, 1);
+    assert_eq!(connection().await, (false, false));
+    let history = ["released", "held", "released", "held", "created"];
+    assert_eq!(kinds(&databases).await, history);
+}
+
+async fn of_many_holds_at_once_one_counts(databases: Databases) {
+    let outcomes = race(&databases, |_, store| async move {
+        change!(store, |tx| terminal_hold::begin(tx, TERMINAL, "", NOW).await?)
+    })
+    .await;
+    assert_eq!(outcomes.iter().filter(|begun| **begun).count(), 1);
+}
+
+async fn a_terminal_stands_as_its_current_certificate_does(databases: Databases) {
+    let store = &databases.one;
+    let act = async |serial: u8, act| {
+        let scope = Scope::Certificate { issuer_id: "terminals", serial: &[0x4b, serial] };
+        change!(store, |tx| revocation::carry_out(tx, scope, act).await?);
+    };
+    let enrolled = async |at| {
+        change!(store, |tx| terminal::note_certificate(tx, TERMINAL, false, at).await?);
+    };
+    certify_key(store, &[0x4b, 1], &[1; 32]).await;
+    enrolled(NOW).await;
+    certify_key(store, &[0x4b, 2], &[2; 32]).await;
+    // The older one yields to that of a new enrolment, which is what the history tells.
+    let at = |minutes| NOW + Duration::minutes(minutes);
+    enrolled(at(1)).await;
+    act(1, Act::revoke(4, at(1))).await;
+    assert_eq!(standing(&databases).await, TerminalStatus::Enrolled);
+    certify_key(store, &[0x4b, 3], &[3; 32]).await;
+    act(2, Act::hold(at(2))).await;
+    assert_eq!(standing(&databases).await, TerminalStatus::Enrolled, "it has a newer one");
+    act(3, Act::hold(at(3))).await;
+    assert_eq!(standing(&databases).await, TerminalStatus::Held);
+    act(3, Act::release(at(4))).await;
+    assert_eq!(standing(&databases).await, TerminalStatus::Enrolled);
+    act(3, Act::revoke(1, at(5))).await;
+    assert_eq!(standing(&databases).await, TerminalStatus::CertificateRevoked);
+    assert!(matches!(bring(store.clone(), [9; 32]).await, Claim::Won(_)), "it may enrol anew");
+    let history = [
+        "certificate_revoked",
+        "certificate_released",
+        "certificate_held",
+        "certificate_held",
+        "enrolled",
+        "enrolled",
+        "created",
+    ];
+    assert_eq!(kinds(&databases).await, history);
+    certify_key(store, &[0x4b, 4], &[4; 32]).await;
+    assert_eq!(standing(&databases).await, TerminalStatus::Enrolled);
+    change!(store, |tx| revocation::revoke_issuer(tx, "terminals", 2, at(6)).await?);
+    assert_eq!(standing(&databases).await, TerminalStatus::CertificateRevoked);
 }
 
 async fn a_misused_code_stands_at_its_terminal_and_a_withdrawn_one_claims_nothing(

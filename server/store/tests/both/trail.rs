@@ -160,7 +160,7 @@ async fn a_record_that_was_committed_late_is_linked_by_a_thorough_pass(databases
         panic!("{late:?}")
     };
     // As if its identifier had been drawn a minute ago, and its commit had waited since.
-    let minute_ago = u128::from(uuid::Uuid::parse_str(&late.id).unwrap().as_u128() >> 80) - 60_000;
+    let minute_ago = (uuid::Uuid::parse_str(&late.id).unwrap().as_u128() >> 80) - 60_000;
     let drawn = uuid::Uuid::from_u128(minute_ago << 80 | 7 << 76).to_string();
     let number = sekisho_store::sql("UPDATE audit_record SET id = $1 WHERE id = $2");
     change!(store, |tx| tx

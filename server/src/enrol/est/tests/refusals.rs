@@ -7,7 +7,7 @@ use sekisho_pki::encoding::name::{Part, name};
 use sekisho_store::{
     StoreError,
     audit::{Actor, Audited, Entry},
-    enrolment_code, revocation, terminal, transaction,
+    enrolment_code, revocation, terminal, terminal_hold, transaction,
 };
 use time::Duration;
 use x509_cert::name::Name;
@@ -131,6 +131,21 @@ async fn an_expired_code_and_a_revoked_terminal_give_nothing() {
     let answer = Ask::enrol(TERMINAL, &code, &der).send(&test).await;
     answer.is_refused(StatusCode::FORBIDDEN, "revoked");
     assert!(certificates(&test, TERMINAL).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_terminal_held_before_its_first_certificate_gets_it_when_it_is_released() {
+    let test = instance().await;
+    let code = new_code(&test, TERMINAL).await;
+    let der = csr(&key(), &Name::default());
+    let at = test.app.now();
+    change!(test, |tx| terminal_hold::begin(tx, TERMINAL, "", at).await?);
+    let answer = Ask::enrol(TERMINAL, &code, &der).send(&test).await;
+    answer.is_refused(StatusCode::FORBIDDEN, "on hold");
+    assert!(certificates(&test, TERMINAL).await.is_empty());
+    assert!(acts(&test).await.contains(&"terminal.enrol:terminal_held".to_owned()));
+    change!(test, |tx| terminal_hold::end(tx, TERMINAL, "", at).await?);
+    Ask::enrol(TERMINAL, &code, &der).send(&test).await.certificate();
 }
 
 #[tokio::test]
