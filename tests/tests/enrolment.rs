@@ -24,7 +24,7 @@ use sekisho_store::{
     audit::{Actor, Audited, Entry},
     certificate,
     enrolment_code::{self, NewCode},
-    sql,
+    revocation, sql,
     terminal::{self, Revocation},
     transaction,
 };
@@ -116,12 +116,16 @@ impl World {
     }
 
     async fn code(&self) -> String {
+        self.code_of(TERMINAL).await
+    }
+
+    async fn code_of(&self, terminal_id: &str) -> String {
         let code = EnrolmentCode::generate(&SystemRandomness).unwrap();
         let now = OffsetDateTime::now_utc();
         change!(self.store, |tx| {
             let kept = NewCode {
                 code_hash: &code.hash(),
-                terminal_id: TERMINAL,
+                terminal_id,
                 tries: 5,
                 person_id: "p",
                 created_at: now,
@@ -303,6 +307,102 @@ async fn openssl_and_curl_enrol_renew_and_see_the_end_of_a_terminal() {
     let list = listed(&world, &kept).await;
     let verified = openssl(&["crl", "-inform", "DER", "-in", &list, "-noout", "-CAfile", &issuer]);
     assert!(String::from_utf8_lossy(&verified.stderr).contains("verify OK"));
+    world.stop().await;
+}
+
+/// One PC: the folder of its agent.
+struct Pc<'a> {
+    world: &'a World,
+    folder: PathBuf,
+    root: String,
+}
+
+impl<'a> Pc<'a> {
+    fn new(world: &'a World, name: &str) -> Self {
+        let root = world.authority("root");
+        let said = openssl(&["x509", "-in", &root, "-noout", "-fingerprint", "-sha256"]);
+        let said = String::from_utf8(said.stdout).unwrap();
+        let root = said.trim().split_once('=').unwrap().1.to_owned();
+        Self { world, folder: world.file(name), root }
+    }
+
+    fn agent(&self, arguments: &[&str]) -> (i32, String) {
+        let program = sekisho::demo::process::sibling("sekisho-agent").unwrap();
+        let output =
+            Command::new(program).arg("--dir").arg(&self.folder).args(arguments).output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code().unwrap(), said)
+    }
+
+    fn enroll(&self, terminal: &str, code: &str) -> (i32, String) {
+        let server = &self.world.ready.origins["enrol"];
+        let line = ["enroll", "--server", server, "--root", &self.root, "--terminal", terminal];
+        self.agent(&[&line[..], &["--code", code]].concat())
+    }
+
+    fn holds(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.folder.join(name)).unwrap()
+    }
+
+    /// Keys that were set aside.
+    fn set_aside(&self) -> Vec<Vec<u8>> {
+        let entries = std::fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().path());
+        let named = |path: &PathBuf| text(path).contains("/replaced-");
+        entries.filter(named).map(|path| std::fs::read(path.join("terminal.p8")).unwrap()).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pc_whose_certificate_was_taken_back_is_enrolled_anew_by_the_same_line() {
+    let world = World::start().await;
+    let pc = Pc::new(&world, "pc");
+    let code = world.code().await;
+    assert_eq!(pc.enroll(TERMINAL, &code).0, 0);
+    let (key, certificate) = (pc.holds("terminal.p8"), pc.holds("terminal.crt"));
+
+    // The same line twice changes nothing; another code is tried, and what it is not, it is not.
+    assert_eq!(pc.enroll(TERMINAL, &code.to_lowercase()).0, 0);
+    for nonsense in ["nonsense", "0000-0000-0000-0000-0000"] {
+        let (exit, said) = pc.enroll(TERMINAL, nonsense);
+        assert_eq!(exit, 1, "{said}");
+        assert!(said.contains("refused the code"), "{said}");
+    }
+    assert_eq!((pc.holds("terminal.p8"), pc.holds("terminal.crt")), (key.clone(), certificate));
+
+    // The key is lost to somebody, and everything that was made for it is taken back.
+    let kept = certificate::of_terminal(&mut world.store.read(), TERMINAL).await.unwrap();
+    let lost = kept.first().unwrap();
+    let now = OffsetDateTime::now_utc();
+    let key_compromise = 1;
+    assert!(change!(world.store, |tx| {
+        revocation::revoke(tx, &lost.issuer_id, &lost.serial, key_compromise, now).await?
+    }));
+    assert_eq!(pc.enroll(TERMINAL, &code).0, 1);
+    let (exit, said) = pc.enroll(TERMINAL, &world.code().await);
+    assert_eq!(exit, 0, "{said}");
+    assert!(said.contains("A new key was made"), "{said}");
+    assert_eq!(pc.set_aside(), [key]);
+    assert_eq!(pc.agent(&["renew"]).0, 0);
+
+    // Displaced by another PC, and back.
+    let other = Pc::new(&world, "other-pc");
+    assert_eq!(other.enroll(TERMINAL, &world.code().await).0, 0);
+    assert_eq!(pc.agent(&["renew"]).0, 1);
+    assert_eq!(pc.enroll(TERMINAL, &world.code().await).0, 0);
+    assert_eq!(pc.agent(&["renew"]).0, 0);
+
+    // The terminal's end, and another one for the same PC.
+    let next = "T1123456789";
+    change!(world.store, |tx| {
+        let note = Revocation { crl_reason: 5, note: "", person_id: Some("p"), at: now };
+        terminal::revoke(tx, TERMINAL, FACILITY, note).await?.unwrap();
+        terminal::create(tx, next, FACILITY, "外来2号機", "p", now).await?;
+    });
+    let (exit, said) = pc.enroll(next, &world.code_of(next).await);
+    assert_eq!(exit, 0, "{said}");
+    assert!(pc.agent(&["status"]).1.contains(next));
+    assert_eq!(pc.agent(&["renew"]).0, 0);
+    assert_eq!(pc.set_aside().len(), 3);
     world.stop().await;
 }
 

@@ -8,14 +8,14 @@ use url::Url;
 use super::{Failure, local, refused};
 use crate::terminal::client::ClientError;
 use crate::terminal::enrol::{self, EnrolError, Invitation};
-use crate::terminal::key::FileKey;
 use crate::terminal::nss;
 use crate::terminal::place::Place;
 
 /// Enrol this PC: makes a key here and fetches its certificate.
 ///
 /// Paste the line that the facility's administrator received. Running it again continues where it
-/// stopped.
+/// stopped. On a PC that is enrolled a new code brings a new key and a new certificate; those of
+/// before are set aside in a folder of their own.
 #[derive(Args)]
 #[command(
     after_help = "Example:\n  sekisho-agent enroll --server https://enrol.example:8443 --root 3f9a… --terminal T0123456789 --code ABCD-EFGH-JKMN-PQRS --nss ~/.pki/nssdb"
@@ -33,7 +33,7 @@ pub struct Enroll {
     /// One-time code.
     #[arg(long, env = "SEKISHO_ENROLL_CODE", hide_env_values = true)]
     code: String,
-    /// NSS database of the browser, to be given the key too.
+    /// NSS database of the browser, to be given the key too, now and at each renewal.
     #[arg(long)]
     nss: Option<PathBuf>,
 }
@@ -47,11 +47,16 @@ impl Enroll {
             terminal: self.terminal,
             code: SecretString::from(self.code),
         };
-        let trust = enrol::enrol(&place, &invitation).await.map_err(failure)?;
-        if let Some(folder) = &self.nss {
-            let key = FileKey::load(&place.key())?;
-            nss::import(&place, &key, folder).map_err(local)?;
+        let enrolled = enrol::enrol(&place, &invitation).await.map_err(failure)?;
+        if let Some(folder) = enrolled.set_aside {
+            say(&format!(
+                "A new key was made. The key and the certificate that this PC had lie in\n  {}\n\
+                 Delete that folder once a login has worked.\n",
+                folder.display()
+            ))?;
         }
+        nss::supply(&place, self.nss.as_deref()).map_err(local)?;
+        let trust = enrolled.trust;
         say(&format!(
             "{}: {} ({})\nEnrolled. Next, once as root, the browser's settings:\n  {}\n\
              and at each login of this PC's user:\n  sekisho-agent run\n",

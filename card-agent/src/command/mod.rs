@@ -83,14 +83,9 @@ fn refused(error: impl Into<anyhow::Error>) -> Failure {
 pub async fn main(arguments: Arguments) -> ExitCode {
     let folder = arguments.dir.unwrap_or_else(Place::default_folder);
     let place = Place { folder };
-    let outcome = match arguments.command {
-        Command::Enroll(command) => command.execute(&place).await,
-        Command::Renew(command) => command.execute(&place).await,
-        Command::Run(command) => command.execute(&place).await,
-        Command::Status(command) => command.execute(&place),
-        Command::Policy(command) => command.execute(&place),
-        Command::Doctor(command) => command.execute(&place).await,
-        Command::Completions(command) => command.execute(),
+    let outcome = match place.settle().map_err(Failure::from) {
+        Ok(_) => execute(arguments.command, &place).await,
+        Err(failure) => Err(failure),
     };
     let (code, error) = match outcome {
         Ok(()) => return ExitCode::SUCCESS,
@@ -100,4 +95,16 @@ pub async fn main(arguments: Arguments) -> ExitCode {
     };
     remark(&format!("sekisho-agent: {error:#}"));
     ExitCode::from(code)
+}
+
+async fn execute(command: Command, place: &Place) -> Result<(), Failure> {
+    match command {
+        Command::Enroll(command) => command.execute(place).await,
+        Command::Renew(command) => command.execute(place).await,
+        Command::Run(command) => command.execute(place).await,
+        Command::Status(command) => command.execute(place),
+        Command::Policy(command) => command.execute(place),
+        Command::Doctor(command) => command.execute(place).await,
+        Command::Completions(command) => command.execute(),
+    }
 }

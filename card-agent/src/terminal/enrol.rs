@@ -1,31 +1,29 @@
 //! Enrolment and renewal by EST (RFC 7030): key made here, root checked first, code sent last.
 
-use std::time::SystemTime;
+use std::path::PathBuf;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use const_oid::AssociatedOid;
 use der::{Decode, Encode};
-use reqwest::{Response, StatusCode, header};
+use reqwest::header;
 use secrecy::{ExposeSecret, SecretString};
 use sekisho_pki::encoding::name::{Part, name};
-use sekisho_pki::encoding::{cms, request, signed_object};
+use sekisho_pki::encoding::{request, signed_object};
 use sekisho_protocol::Jwk;
 use sekisho_protocol::trust::{self, TerminalTrust};
 use sha2::{Digest, Sha256};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc2822;
 use url::Url;
 use x509_cert::Certificate;
 use x509_cert::ext::pkix::BasicConstraints;
+use zeroize::Zeroizing;
 
+use super::answer::{Shown, accepted, causes, certs_only, clock_ahead, unreachable};
 use super::client::{ClientError, Trust, client};
 use super::key::{FileKey, TerminalKey};
 use super::place::{Enrolment, Place, PlaceError, read, write_private};
 
 /// The longest answer that is read, in octets.
 const MOST_ANSWER: usize = 128 * 1024;
-/// The most characters of a refusal's text that are shown.
-const MOST_TEXT: usize = 400;
 /// A PC clock further off than this is named as the likely cause of a failure.
 const WRONG_CLOCK_SECS: i64 = 300;
 
@@ -80,9 +78,11 @@ pub enum EnrolError {
     /// The answer is not what was asked for.
     #[error("the server's answer is not acceptable: {0}")]
     Answer(&'static str),
-    /// Another terminal is enrolled in this folder.
-    #[error("this folder belongs to terminal {0}; choose another with --dir")]
-    AnotherTerminal(String),
+    /// The folder is enrolled under another authority.
+    #[error(
+        "this folder is enrolled at {0}, under another root; move it away, or choose another with --dir"
+    )]
+    AnotherRoot(String),
     /// The client.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -106,48 +106,95 @@ pub struct Invitation {
     pub code: SecretString,
 }
 
+impl Invitation {
+    /// SHA-256 of the code however it was written, as the server reads it: any case, `O` for 0, `I`
+    /// or `L` for 1, hyphens and spaces anywhere. 95 random bits need no salt and no slow hash.
+    fn code_sha256(&self) -> String {
+        let plain = self.code.expose_secret().chars().filter(|c| !matches!(c, '-' | ' ' | '\t'));
+        let plain: Zeroizing<String> = Zeroizing::new(
+            plain
+                .map(|character| match character.to_ascii_uppercase() {
+                    'O' => '0',
+                    'I' | 'L' => '1',
+                    other => other,
+                })
+                .collect(),
+        );
+        hex::encode(Sha256::digest(plain.as_bytes()))
+    }
+}
+
+/// What enrolment left.
+pub struct Enrolled {
+    /// Whom the agent obeys.
+    pub trust: TerminalTrust,
+    /// Where the key and the certificate of before lie now.
+    pub set_aside: Option<PathBuf>,
+}
+
 /// Goes the whole way; a repeated run continues where the last one stopped.
+///
+/// A code is used, whatever the folder holds, except the one that brought what it holds: each code
+/// gets a key of its own, so that neither a key that is known as compromised nor one that belongs
+/// to another terminal stands in its way. Until all is there the folder keeps what it had.
 ///
 /// # Errors
 /// [`EnrolError`].
-pub async fn enrol(place: &Place, invitation: &Invitation) -> Result<TerminalTrust, EnrolError> {
+pub async fn enrol(place: &Place, invitation: &Invitation) -> Result<Enrolled, EnrolError> {
     let expected: [u8; 32] = hex::decode(invitation.root_sha256.trim().replace(':', ""))
         .ok()
         .and_then(|octets| octets.try_into().ok())
         .ok_or(EnrolError::FingerprintForm)?;
+    let code_sha256 = invitation.code_sha256();
     let enrolment = Enrolment {
         server: invitation.server.origin().ascii_serialization(),
         root_sha256: hex::encode(expected),
         terminal: invitation.terminal.clone(),
+        code_sha256: Some(code_sha256.clone()),
     };
     match place.enrolment() {
-        Ok(before) if before.terminal != enrolment.terminal => {
-            return Err(EnrolError::AnotherTerminal(before.terminal));
+        Ok(before) if before.root_sha256 != enrolment.root_sha256 => {
+            return Err(EnrolError::AnotherRoot(before.server));
+        }
+        // The same line once more: sent again, the code would only be refused as used.
+        Ok(before) if before.is_of_line(&enrolment) && place.certificate().exists() => {
+            let key = FileKey::load(&place.key())?;
+            if held_certificate(place, key.public()).is_some() {
+                // The address may be another one under the same root.
+                place.remember(&enrolment)?;
+                let (trust, _) = refresh_trust(place, &key).await?;
+                return Ok(Enrolled { trust, set_aside: None });
+            }
         }
         _ => {}
     }
 
     // 1. The root, over a connection that proves nothing; its hash proves it.
     let Authorities { root, all, ahead } = fetch_authorities(&invitation.server, &expected).await?;
-    place.remember(&enrolment)?;
-    write_private(&place.root(), &root)?;
+    let pending = place.pending(&code_sha256)?;
+    pending.remember(&enrolment)?;
+    write_private(&pending.root(), &root)?;
 
     // 2. The key, on disk before it is spoken of.
-    let key = FileKey::load_or_make(&place.key())?;
+    let key = FileKey::load_or_make(&pending.key())?;
 
     // 3. The certificate, over a connection under that root.
-    if held_certificate(place, key.public()).is_none() {
+    if held_certificate(&pending, key.public()).is_none() {
         let http = client(&invitation.server, &Trust::Root(&root))?;
         let url = est(&invitation.server, "simpleenroll")?;
         let ask =
             http.post(url).basic_auth(&invitation.terminal, Some(invitation.code.expose_secret()));
         let answer =
             ask_for_certificate(ask, Shown::Code, &key, &invitation.terminal, ahead).await?;
-        store(place, &key, &root, &answer, &all)?;
+        store(&pending, &key, &root, &answer, &all)?;
     }
 
     // 4. Whom to obey, over a connection with our own key.
-    Ok(refresh_trust(place, &key).await?.0)
+    let (trust, _) = refresh_trust(&pending, &key).await?;
+
+    // 5. All of it takes the place of what was there.
+    let set_aside = place.adopt(&pending)?;
+    Ok(Enrolled { trust, set_aside })
 }
 
 /// Renews under the present certificate, with the same key.
@@ -288,15 +335,17 @@ fn store(
     let ours = answer.iter().find(|der| public_key_of(der).as_ref() == Some(key.public()));
     let ours = ours.ok_or(EnrolError::Answer("no certificate for our key"))?;
     let root = Certificate::from_der(root_der)?;
-    if check_issued(ours, &root).is_ok() {
-        return Ok(write_private(&place.certificate(), ours)?);
-    }
-    let issuer = answer.iter().chain(authorities).find(|der| {
-        let issuer = Certificate::from_der(der);
-        issuer.is_ok_and(|issuer| is_authority(&issuer) && check_issued(ours, &issuer).is_ok())
-    });
-    let issuer = issuer.ok_or(NOT_UNDER_ROOT)?;
-    check_issued(issuer, &root)?;
+    let issuer = if check_issued(ours, &root).is_ok() {
+        root_der
+    } else {
+        let issuer = answer.iter().chain(authorities).find(|der| {
+            let issuer = Certificate::from_der(der);
+            issuer.is_ok_and(|issuer| is_authority(&issuer) && check_issued(ours, &issuer).is_ok())
+        });
+        let issuer = issuer.ok_or(NOT_UNDER_ROOT)?;
+        check_issued(issuer, &root)?;
+        issuer
+    };
     write_private(&place.issuer(), issuer)?;
     Ok(write_private(&place.certificate(), ours)?)
 }
@@ -317,96 +366,4 @@ fn check_issued(der: &[u8], issuer: &Certificate) -> Result<(), EnrolError> {
     let spki = issuer.tbs_certificate().subject_public_key_info().to_der()?;
     sekisho_pki::signature::verify(&spki, &signed.algorithm, signed.to_be_signed, &signed.signature)
         .map_err(|_| NOT_UNDER_ROOT)
-}
-
-fn certs_only(body: &[u8]) -> Result<Vec<Vec<u8>>, EnrolError> {
-    let text: Vec<u8> = body.iter().copied().filter(|octet| !octet.is_ascii_whitespace()).collect();
-    let der = STANDARD.decode(text).map_err(|_| EnrolError::Answer("base64"))?;
-    cms::parse_certs_only(&der).map_err(|_| EnrolError::Answer("certificates"))
-}
-
-/// What a request shows of this PC: what a 401 or 403 is then about.
-#[derive(Clone, Copy)]
-enum Shown {
-    Nothing,
-    Code,
-    Certificate,
-}
-
-/// The body of a 200, bounded; anything else as an error that says what to do.
-async fn accepted(
-    mut response: Response,
-    shown: Shown,
-    most: usize,
-) -> Result<Vec<u8>, EnrolError> {
-    let status = response.status();
-    let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|value| {
-        value.as_bytes().to_ascii_lowercase().starts_with(b"application/problem+json")
-    });
-    let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(|_| EnrolError::Answer("cut short"))? {
-        if body.len() + piece.len() > most {
-            return Err(EnrolError::Answer("too long"));
-        }
-        body.extend_from_slice(&piece);
-    }
-    let text = || {
-        let problem = is_problem.then(|| serde_json::from_slice::<Problem>(&body).ok()).flatten();
-        let text = problem
-            .map_or_else(|| String::from_utf8_lossy(&body).into_owned(), |problem| problem.words());
-        text.chars().filter(|c| !c.is_control()).take(MOST_TEXT).collect::<String>()
-    };
-    match (status, shown) {
-        (StatusCode::OK, _) => Ok(body),
-        (StatusCode::ACCEPTED, _) => Err(EnrolError::Pending),
-        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Shown::Code) => {
-            Err(EnrolError::CodeRefused(text()))
-        }
-        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Shown::Certificate) => {
-            Err(EnrolError::TerminalRefused(text()))
-        }
-        _ => Err(EnrolError::Refused { status: status.as_u16(), text: text() }),
-    }
-}
-
-/// What a problem (RFC 9457) says to people.
-#[derive(serde::Deserialize)]
-struct Problem {
-    #[serde(default)]
-    title: String,
-    #[serde(default)]
-    detail: String,
-}
-
-impl Problem {
-    fn words(self) -> String {
-        match (self.title.is_empty(), self.detail.is_empty()) {
-            (_, true) => self.title,
-            (true, false) => self.detail,
-            (false, false) => format!("{}: {}", self.title, self.detail),
-        }
-    }
-}
-
-/// Server's clock minus ours, in seconds, by the Date header (RFC 9110 §6.6.1).
-fn clock_ahead(response: &Response) -> Option<i64> {
-    let date = response.headers().get(header::DATE)?.to_str().ok()?;
-    let date = OffsetDateTime::parse(&date.replace("GMT", "+0000"), &Rfc2822).ok()?;
-    Some(date.unix_timestamp() - OffsetDateTime::from(SystemTime::now()).unix_timestamp())
-}
-
-fn unreachable(url: &Url, error: &reqwest::Error) -> EnrolError {
-    EnrolError::Unreachable { server: url.origin().ascii_serialization(), why: causes(error) }
-}
-
-/// An error and its causes on one line.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
 }

@@ -1,5 +1,7 @@
 //! The terminal: its key, its certificate, whom it trusts.
 
+mod answer;
+pub mod arrival;
 pub mod client;
 pub mod enrol;
 pub mod key;

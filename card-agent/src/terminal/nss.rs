@@ -7,7 +7,7 @@ use der::Decode;
 use secrecy::{ExposeSecret, SecretString};
 use sekisho_key::{SoftwareKey, Stretch, SystemRandomness};
 
-use super::key::TerminalKey;
+use super::key::{FileKey, TerminalKey};
 use super::pkcs12;
 use super::place::{Place, PlaceError, read, write_private};
 
@@ -39,9 +39,32 @@ pub enum NssError {
     Encode(String),
 }
 
+/// The most certificates under our name that an import removes; there is one, unless another
+/// program put more there.
+const MOST_OLD: usize = 8;
+
+/// Gives the browser's store what the folder holds: the one `given` now, which is remembered, or
+/// the one remembered. Nothing where there is neither.
+///
+/// # Errors
+/// [`NssError`].
+pub fn supply(place: &Place, given: Option<&Path>) -> Result<(), NssError> {
+    let mut settings = place.settings()?;
+    if let Some(folder) = given {
+        let absolute = std::path::absolute(folder)
+            .map_err(|source| PlaceError::File { path: folder.display().to_string(), source })?;
+        settings.nss = Some(absolute);
+        place.choose(&settings)?;
+    }
+    match settings.nss {
+        Some(folder) => import(place, &FileKey::load(&place.key())?, &folder),
+        None => Ok(()),
+    }
+}
+
 /// Imports key, certificate and root into the database in `folder`, which is made where missing.
 ///
-/// A repeated import replaces the certificate of before.
+/// A repeated import replaces the certificate of before, and its key.
 ///
 /// # Errors
 /// [`NssError`].
@@ -76,7 +99,13 @@ pub fn import(place: &Place, key: &dyn TerminalKey, folder: &Path) -> Result<(),
     write_private(&bundle, &file)?;
     write_private(&secret, password.expose_secret().as_bytes())?;
     let (bundle, secret) = (bundle.display().to_string(), secret.display().to_string());
-    let _ = run("certutil", &["-D", "-d", &database, "-n", NICKNAME]);
+    for _ in 0..MOST_OLD {
+        // -F removes the key with its certificate, -D a certificate that lost its key.
+        let old = |option| run("certutil", &[option, "-d", &database, "-n", NICKNAME]);
+        if old("-F").or_else(|_| old("-D")).is_err() {
+            break;
+        }
+    }
     run("pk12util", &["-i", &bundle, "-d", &database, "-w", &secret, "-K", ""])?;
 
     let root = place.root().display().to_string();

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::platform;
 
+const SETTINGS: &str = "settings.json";
+
 /// Something in the folder.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
@@ -52,6 +54,26 @@ pub struct Enrolment {
     pub root_sha256: String,
     /// Terminal identifier.
     pub terminal: String,
+    /// SHA-256 of the code that brought the certificate, hex; missing in folders of older agents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_sha256: Option<String>,
+}
+
+impl Enrolment {
+    /// Whether both came of one code for one terminal.
+    pub fn is_of_line(&self, other: &Self) -> bool {
+        self.code_sha256.is_some()
+            && self.code_sha256 == other.code_sha256
+            && self.terminal == other.terminal
+    }
+}
+
+/// What the person chose for this folder; stays when the PC is enrolled anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// NSS database that is given every new certificate; an absolute path.
+    pub nss: Option<PathBuf>,
 }
 
 /// The agent's folder.
@@ -106,12 +128,22 @@ impl Place {
         self.folder.join("issuer.crt")
     }
 
+    /// Whom the agent obeys, JSON.
+    pub fn pinned(&self) -> PathBuf {
+        self.folder.join("trust.json")
+    }
+
+    /// What was enrolled, JSON.
+    pub fn enrolled(&self) -> PathBuf {
+        self.folder.join("terminal.json")
+    }
+
     /// Reads whom the agent obeys.
     ///
     /// # Errors
     /// [`PlaceError`].
     pub fn trust(&self) -> Result<TerminalTrust, PlaceError> {
-        self.json("trust.json")
+        json(&self.pinned())
     }
 
     /// Reads what was enrolled.
@@ -119,7 +151,24 @@ impl Place {
     /// # Errors
     /// [`PlaceError`].
     pub fn enrolment(&self) -> Result<Enrolment, PlaceError> {
-        self.json("terminal.json")
+        json(&self.enrolled())
+    }
+
+    /// Reads what the person chose; the default where nothing was chosen yet.
+    ///
+    /// # Errors
+    /// [`PlaceError`].
+    pub fn settings(&self) -> Result<Settings, PlaceError> {
+        let path = self.folder.join(SETTINGS);
+        if path.exists() { json(&path) } else { Ok(Settings::default()) }
+    }
+
+    /// Remembers what the person chose.
+    ///
+    /// # Errors
+    /// [`PlaceError::File`].
+    pub fn choose(&self, settings: &Settings) -> Result<(), PlaceError> {
+        write_json(&self.folder.join(SETTINGS), settings)
     }
 
     /// Pins whom the agent obeys.
@@ -127,7 +176,7 @@ impl Place {
     /// # Errors
     /// [`PlaceError::File`].
     pub fn pin(&self, trust: &TerminalTrust) -> Result<(), PlaceError> {
-        self.write_json("trust.json", trust)
+        write_json(&self.pinned(), trust)
     }
 
     /// Remembers what was enrolled.
@@ -135,31 +184,27 @@ impl Place {
     /// # Errors
     /// [`PlaceError::File`].
     pub fn remember(&self, enrolment: &Enrolment) -> Result<(), PlaceError> {
-        self.write_json("terminal.json", enrolment)
+        write_json(&self.enrolled(), enrolment)
     }
+}
 
-    fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, PlaceError> {
-        let path = self.folder.join(name);
-        if !path.exists() {
-            return Err(PlaceError::NotEnrolled {
-                missing: path.display().to_string(),
-                remedy: remedy(platform::is_administrator()),
-            });
-        }
-        serde_json::from_slice(&read(&path)?).map_err(|error| PlaceError::Malformed {
-            path: path.display().to_string(),
-            why: error.to_string(),
-        })
+fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, PlaceError> {
+    if !path.exists() {
+        return Err(PlaceError::NotEnrolled {
+            missing: path.display().to_string(),
+            remedy: remedy(platform::is_administrator()),
+        });
     }
+    serde_json::from_slice(&read(path)?).map_err(|error| malformed(path, &error))
+}
 
-    fn write_json<T: Serialize>(&self, name: &str, value: &T) -> Result<(), PlaceError> {
-        let path = self.folder.join(name);
-        let text = serde_json::to_vec_pretty(value).map_err(|error| PlaceError::Malformed {
-            path: path.display().to_string(),
-            why: error.to_string(),
-        })?;
-        write_private(&path, &text)
-    }
+fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), PlaceError> {
+    let text = serde_json::to_vec_pretty(value).map_err(|error| malformed(path, &error))?;
+    write_private(path, &text)
+}
+
+fn malformed(path: &Path, why: &serde_json::Error) -> PlaceError {
+    PlaceError::Malformed { path: path.display().to_string(), why: why.to_string() }
 }
 
 /// The administrator looks in a home of their own, while the PC is enrolled in that of the user who
@@ -172,7 +217,7 @@ const fn remedy(of_administrator: bool) -> &'static str {
     }
 }
 
-fn at(path: &Path) -> impl FnOnce(std::io::Error) -> PlaceError {
+pub(super) fn at(path: &Path) -> impl FnOnce(std::io::Error) -> PlaceError {
     let path = path.display().to_string();
     move |source| PlaceError::File { path, source }
 }

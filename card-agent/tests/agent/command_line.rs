@@ -32,6 +32,7 @@ fn pinned(folder: &std::path::Path) {
             server: "https://nowhere.localhost:1".into(),
             root_sha256: "00".repeat(32),
             terminal: "T0123456789".into(),
+            code_sha256: None,
         })
         .unwrap();
     place

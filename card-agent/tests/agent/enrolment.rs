@@ -1,6 +1,6 @@
 //! Enrolment against an EST server of the test's own, over real TLS.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -40,6 +40,8 @@ struct Authority {
     used_by: Mutex<Option<Vec<u8>>>,
     codes_received: AtomicUsize,
     issued: AtomicUsize,
+    /// The next certificate is made, but its answer is lost on the way.
+    lose_answer: AtomicBool,
     /// Status, media type and body of what a terminal with a certificate is told instead.
     refusal: Mutex<Option<(u16, &'static str, String)>>,
 }
@@ -84,6 +86,9 @@ impl Authority {
                     Some(_) => (403, "this code was used with another key".into()),
                     None => {
                         *used_by = Some(spki);
+                        if self.lose_answer.swap(false, Ordering::SeqCst) {
+                            return (502, "lost".into());
+                        }
                         answer
                     }
                 }
@@ -146,6 +151,7 @@ async fn server(host: &'static str) -> (Arc<Authority>, url::Url) {
         used_by: Mutex::default(),
         codes_received: AtomicUsize::new(0),
         issued: AtomicUsize::new(0),
+        lose_answer: AtomicBool::new(false),
         refusal: Mutex::default(),
     });
     let mut anchors = rustls::RootCertStore::empty();
@@ -211,8 +217,8 @@ async fn the_line_enrols_the_pc_and_a_second_run_changes_nothing() {
     let (authority, address) = server(HOST).await;
     let folder = tempfile::tempdir().unwrap();
     let place = Place::create(folder.path()).unwrap();
-    let trust = enrol(&place, &invitation(&authority, &address)).await.unwrap();
-    assert_eq!(trust.terminal.name, "外来1号機");
+    let enrolled = enrol(&place, &invitation(&authority, &address)).await.unwrap();
+    assert_eq!(enrolled.trust.terminal.name, "外来1号機");
     let first = std::fs::read(place.certificate()).unwrap();
 
     enrol(&place, &invitation(&authority, &address)).await.unwrap();
@@ -260,8 +266,9 @@ async fn a_run_that_lost_its_answer_asks_again_with_the_same_key() {
     let (authority, address) = server(HOST).await;
     let folder = tempfile::tempdir().unwrap();
     let place = Place::create(folder.path()).unwrap();
-    enrol(&place, &invitation(&authority, &address)).await.unwrap();
-    std::fs::remove_file(place.certificate()).unwrap();
+    authority.lose_answer.store(true, Ordering::SeqCst);
+    let lost = enrol(&place, &invitation(&authority, &address)).await;
+    assert!(matches!(lost, Err(EnrolError::Refused { status: 502, .. })));
     enrol(&place, &invitation(&authority, &address)).await.unwrap();
 
     // Another key, another folder: the code is spent.
@@ -283,6 +290,20 @@ async fn under_a_wrong_root_the_code_is_never_sent() {
     let torn = Invitation { root_sha256: "abc".into(), ..invitation(&authority, &address) };
     assert!(matches!(enrol(&place, &torn).await, Err(EnrolError::FingerprintForm)));
     assert_eq!(authority.codes_received.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_of_another_authority_is_refused_before_anything_is_sent() {
+    let (first, address) = server(HOST).await;
+    let (second, elsewhere) = server(HOST).await;
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::create(folder.path()).unwrap();
+    enrol(&place, &invitation(&first, &address)).await.unwrap();
+    let certificate = std::fs::read(place.certificate()).unwrap();
+    let refused = enrol(&place, &invitation(&second, &elsewhere)).await;
+    assert!(matches!(refused, Err(EnrolError::AnotherRoot(_))));
+    assert_eq!(second.codes_received.load(Ordering::SeqCst), 0);
+    assert_eq!(std::fs::read(place.certificate()).unwrap(), certificate);
 }
 
 #[tokio::test(flavor = "multi_thread")]
