@@ -65,10 +65,18 @@ impl Watched {
     }
 }
 
+/// Where reports go, and as whom.
+#[derive(Clone)]
+pub struct Portal {
+    /// Shows our certificate.
+    pub http: reqwest::Client,
+    /// Its address for reports.
+    pub url: Url,
+}
+
 /// Reports until told to stop, then says so once.
 pub async fn report(
-    http: reqwest::Client,
-    url: Url,
+    portal: watch::Receiver<Portal>,
     watched: Watched,
     mut seen: watch::Receiver<Seen>,
     mut stop: watch::Receiver<bool>,
@@ -81,6 +89,7 @@ pub async fn report(
             _ = stop.wait_for(|stop| *stop) => true,
         };
         let now = seen.borrow_and_update().clone();
+        let Portal { http, url } = portal.borrow().clone();
         for Due { report, settled } in watched.reports(&now, stopping, Instant::now()) {
             let answer = send(&http, &url, &report).await;
             let over = match (&answer, report.event) {

@@ -1,14 +1,21 @@
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::Path;
+
 use clap::Args;
+use der::Decode;
 use sekisho_output::say;
 use sekisho_protocol::door;
+use time::OffsetDateTime;
+use x509_cert::Certificate;
 
+use super::enroll::policy_line;
 use super::{Failure, refused};
 use crate::card::pcsc::PcscReaders;
 use crate::card::reader::Readers;
 use crate::platform;
-use crate::terminal::enrol;
 use crate::terminal::key::FileKey;
-use crate::terminal::place::{Place, PlaceError};
+use crate::terminal::place::{Place, PlaceError, read};
+use crate::terminal::{enrol, nss, policy};
 
 /// Look for what keeps logins from working, and say what to do.
 #[derive(Args)]
@@ -38,16 +45,12 @@ impl Doctor {
             Err("not asked: which one it is comes with the enrolment".to_owned())
         };
         tell("server", answer)?;
-        tell(
-            "port",
-            match platform::foreign_listener(self.port) {
-                Some(user) => Err(format!(
-                    "a program of user {user} listens on {}; stop it, or give the agent another port",
-                    self.port
-                )),
-                None => Ok(format!("{} is not taken by another user", self.port)),
-            },
-        )?;
+        if is_enrolled {
+            tell("certificate", certificate(place, OffsetDateTime::now_utc()))?;
+            tell("browser store", browser_store(place))?;
+            tell("browser policy", browser_policy(place))?;
+        }
+        tell("agent", listener(self.port))?;
         tell(
             "readers",
             match PcscReaders.slots() {
@@ -74,6 +77,71 @@ async fn server(place: &Place) -> Result<String, String> {
         }
         Ok((_, ahead)) => Ok(format!("answers, clocks differ by {ahead} s")),
         Err(error) => Err(in_words(error)),
+    }
+}
+
+/// Whether the certificate is in force, and for how long.
+fn certificate(place: &Place, now: OffsetDateTime) -> Result<String, String> {
+    let der = read(&place.certificate()).map_err(in_words)?;
+    let certificate = Certificate::from_der(&der).map_err(in_words)?;
+    let validity = certificate.tbs_certificate().validity();
+    let moment =
+        |time: &x509_cert::time::Time| OffsetDateTime::UNIX_EPOCH + time.to_unix_duration();
+    let (from, until) = (moment(&validity.not_before), moment(&validity.not_after));
+    let day = until.date();
+    match until - now {
+        left if left.is_negative() => Err(format!(
+            "expired on {day}; ask the facility's administrator for a new code and run the enroll line"
+        )),
+        // A third of its life is time enough for somebody to come by.
+        left if left < (until - from) / 3 => {
+            Err(format!("ends soon, on {day}; run `sekisho-agent renew`"))
+        }
+        _ => Ok(format!("until {day}")),
+    }
+}
+
+/// Whether the browser shows the certificate that the agent answers with.
+fn browser_store(place: &Place) -> Result<String, String> {
+    let Some(folder) = place.settings().map_err(in_words)?.nss else {
+        return Err("not known which one the browser reads; run `sekisho-agent renew --nss \
+                    ~/.pki/nssdb`, or with the folder that yours has"
+            .to_owned());
+    };
+    let again = "run `sekisho-agent renew`, which fills it again";
+    let held = nss::held(&folder).map_err(|error| format!("{}; {again}", in_words(error)))?;
+    if held == read(&place.certificate()).map_err(in_words)? {
+        Ok(format!("{} holds the agent's certificate", folder.display()))
+    } else {
+        Err(format!("{} holds another certificate than the agent; {again}", folder.display()))
+    }
+}
+
+/// Whether the browser lets the portal's page reach the agent.
+fn browser_policy(place: &Place) -> Result<String, String> {
+    let trust = place.trust().map_err(in_words)?;
+    if policy::is_in_place(&policy::FOLDERS.map(Path::new), &trust) {
+        Ok("names this portal".to_owned())
+    } else if trust.navigation {
+        Ok("none, and none is needed: this portal goes to the agent by navigation".to_owned())
+    } else {
+        Err(format!("none names this portal; as root: {}", policy_line(&place.folder)))
+    }
+}
+
+/// Whether an agent of this user listens.
+fn listener(port: u16) -> Result<String, String> {
+    if let Some(user) = platform::foreign_listener(port) {
+        return Err(format!(
+            "a program of user {user} listens on {port}; stop it, or give the agent another port"
+        ));
+    }
+    match TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
+        Ok(_) => Ok(format!("listens on port {port}")),
+        Err(_) => Err(format!(
+            "does not run (nothing listens on port {port}); start `sekisho-agent run`, at each \
+             login of this PC's user"
+        )),
     }
 }
 

@@ -70,7 +70,7 @@ impl Enroll {
 }
 
 /// The line for root, who has another home: the folder is named in full.
-fn policy_line(folder: &Path) -> String {
+pub(super) fn policy_line(folder: &Path) -> String {
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     format!(
         "sekisho-agent policy --dir {} --write /etc/chromium/policies/managed/sekisho.json",

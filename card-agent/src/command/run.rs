@@ -1,6 +1,7 @@
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
@@ -15,14 +16,17 @@ use crate::card::pcsc::PcscReaders;
 use crate::card::reader::Readers;
 use crate::card::software::SoftwareReaders;
 use crate::card::watcher::Watcher;
-use crate::door::{Agent, SeenRequests, http};
+use crate::door::{Agent, Identity, SeenRequests, http};
 use crate::pin::PinEntry;
 use crate::pin::file::PinFile;
 use crate::pin::pinentry::Pinentry;
-use crate::presence::{self, Watched};
+use crate::presence::{self, Portal, Watched};
 use crate::terminal::enrol;
 use crate::terminal::key::{FileKey, TerminalKey};
 use crate::terminal::place::{Place, read};
+
+/// How often the folder is looked at for another certificate.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Answer the portal's page until stopped.
 #[derive(Args, Default)]
@@ -46,19 +50,7 @@ pub struct Run {
 
 impl Run {
     pub(super) async fn execute(self, place: &Place) -> Result<(), Failure> {
-        let key: Arc<dyn TerminalKey> = {
-            place.enrolment()?;
-            Arc::new(FileKey::load(&place.key())?)
-        };
-        // The newest trust, or the one pinned before where the server can't be reached.
-        let (trust, ahead) = match enrol::refresh_trust(place, key.as_ref()).await {
-            Ok(fresh) => fresh,
-            Err(error) => {
-                tracing::warn!(%error, "trust not refreshed");
-                (place.trust()?, 0)
-            }
-        };
-        trust.check().map_err(refused)?;
+        let (identity, ahead) = identity(place).await?;
 
         let readers: Arc<dyn Readers> = if self.software_card.is_empty() {
             Arc::new(PcscReaders)
@@ -79,18 +71,15 @@ impl Run {
         let (stop, stopping) = watch::channel(false);
         let watcher = Watcher::start(readers.clone()).map_err(local)?;
         let watched = Watched::default();
-        let presence_url = Url::parse(&trust.presence_url).map_err(refused)?;
+        let (portal, portals) = watch::channel(portal(place, &identity)?);
         let reporter = tokio::spawn(presence::report(
-            enrol::terminal_client(place, key.as_ref(), &presence_url).map_err(local)?,
-            presence_url,
+            portals,
             watched.clone(),
             watcher.seen(),
             stopping.clone(),
         ));
         let agent = Arc::new(Agent {
-            trust,
-            key,
-            certificate_sha256: Sha256Digest::of(read(&place.certificate())?),
+            identity: RwLock::new(Arc::new(identity)),
             readers,
             watcher,
             pin,
@@ -106,6 +95,8 @@ impl Run {
             .map_err(local)?;
         // Before anybody hears that we are ready: a signal sent then must already find us listening.
         let stop_asked = stop_signal().map_err(local)?;
+        let following =
+            tokio::spawn(follow(place.clone(), agent.clone(), portal, stopping.clone()));
         let serving = tokio::spawn(http::serve(agent, listeners, port, stopping));
         // Whoever started us may not read; that must not stop the logins of this PC.
         let _ = say(&format!("ready on port {port}\n"));
@@ -113,7 +104,64 @@ impl Run {
         stop.send_replace(true);
         let _ = serving.await;
         let _ = reporter.await;
+        let _ = following.await;
         Ok(())
+    }
+}
+
+/// As what the folder is enrolled, with the newest trust, or the one pinned before where the server
+/// can't be reached; also how far the server's clock is ahead, in seconds.
+async fn identity(place: &Place) -> Result<(Identity, i64), Failure> {
+    place.enrolment()?;
+    let key: Arc<dyn TerminalKey> = Arc::new(FileKey::load(&place.key())?);
+    let certificate_sha256 = Sha256Digest::of(read(&place.certificate())?);
+    let (trust, ahead) = match enrol::refresh_trust(place, key.as_ref()).await {
+        Ok(fresh) => fresh,
+        Err(error) => {
+            tracing::warn!(%error, "trust not refreshed");
+            (place.trust()?, 0)
+        }
+    };
+    trust.check().map_err(refused)?;
+    Ok((Identity { trust, key, certificate_sha256 }, ahead))
+}
+
+fn portal(place: &Place, identity: &Identity) -> Result<Portal, Failure> {
+    let url = Url::parse(&identity.trust.presence_url).map_err(refused)?;
+    let http = enrol::terminal_client(place, identity.key.as_ref(), &url).map_err(local)?;
+    Ok(Portal { http, url })
+}
+
+/// Takes up each certificate that renewal or enrolment puts into the folder, without a restart:
+/// the browser shows the new one from then on, and a login is refused where the two differ.
+async fn follow(
+    place: Place,
+    agent: Arc<Agent>,
+    portals: watch::Sender<Portal>,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        let held = read(&place.certificate()).map(Sha256Digest::of);
+        if held.is_err() || held.is_ok_and(|held| held == agent.identity().certificate_sha256) {
+            continue;
+        }
+        let taken = async {
+            let (identity, ahead) = identity(&place).await?;
+            portals.send_replace(portal(&place, &identity)?);
+            agent.clock_ahead.store(ahead, Ordering::Relaxed);
+            agent.become_another(identity);
+            Ok::<_, Failure>(())
+        };
+        match taken.await {
+            Ok(()) => {
+                let _ = say("took up the new certificate\n");
+            }
+            Err(error) => tracing::warn!(?error, "the new certificate was not taken up"),
+        }
     }
 }
 

@@ -151,8 +151,10 @@ pub enum Refusal {
 /// [`Refusal`].
 pub fn request(agent: &Agent, origin: &str, jws: &str) -> Result<VerifiedLoginRequest, Refusal> {
     let now = agent.now();
-    let expected = Expectation { issuer: &agent.trust.issuer, origin, now, leeway: CLOCK_LEEWAY };
-    let keys: &JwkSet = &agent.trust.login_request_keys;
+    let identity = agent.identity();
+    let issuer = &identity.trust.issuer;
+    let expected = Expectation { issuer, origin, now, leeway: CLOCK_LEEWAY };
+    let keys: &JwkSet = &identity.trust.login_request_keys;
     let verified = UnverifiedLoginRequest::new(jws).verify(keys, &expected);
     let request = verified.map_err(|error| match error {
         RequestError::NotYet { .. } | RequestError::Expired { .. } => {
@@ -172,7 +174,7 @@ pub fn request(agent: &Agent, origin: &str, jws: &str) -> Result<VerifiedLoginRe
     if claims.minimum_agent_version > Agent::version() {
         return Err(Refusal::Known(ErrorCode::AgentTooOld));
     }
-    if claims.facility.x5t_s256 != agent.certificate_sha256 {
+    if claims.facility.x5t_s256 != identity.certificate_sha256 {
         return Err(Refusal::Known(ErrorCode::AnotherTerminal));
     }
     if claims.purpose == Purpose::Consent {

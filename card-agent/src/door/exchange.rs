@@ -88,8 +88,9 @@ pub fn begin(agent: &Agent, request: VerifiedLoginRequest) -> Result<BeginReply,
         agent_version: Agent::version(),
         iat: (agent.clock)().unix_timestamp(),
     };
-    let unsigned = proof.prepare(agent.key.public()).map_err(|_| ErrorCode::AgentFailed)?;
-    let signature = agent.key.sign_fixed(unsigned.signing_input()).map_err(|error| {
+    let identity = agent.identity();
+    let unsigned = proof.prepare(identity.key.public()).map_err(|_| ErrorCode::AgentFailed)?;
+    let signature = identity.key.sign_fixed(unsigned.signing_input()).map_err(|error| {
         tracing::error!(%error, "terminal key");
         ErrorCode::AgentFailed
     })?;

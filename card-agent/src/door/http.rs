@@ -112,9 +112,10 @@ async fn answer(
     port: u16,
 ) -> Result<Answer, Stranger> {
     let (head, body) = request.into_parts();
-    let pinned = &agent.trust.portal_origins;
+    let identity = agent.identity();
+    let pinned = &identity.trust.portal_origins;
     let path = head.uri.path();
-    if path == NAVIGATE_PATH && agent.trust.navigation && head.method != Method::OPTIONS {
+    if path == NAVIGATE_PATH && identity.trust.navigation && head.method != Method::OPTIONS {
         let origin = checks::navigation(&head.method, &head.headers, port, pinned)?;
         let body = read(body).await?;
         return navigate(agent, origin, &body).await;

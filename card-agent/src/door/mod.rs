@@ -8,7 +8,7 @@ pub mod navigation;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use sekisho_protocol::Sha256Digest;
 use sekisho_protocol::request::AgentVersion;
@@ -21,14 +21,20 @@ use crate::pin::PinEntry;
 use crate::presence::Watched;
 use crate::terminal::key::TerminalKey;
 
-/// Everything that stands behind the door.
-pub struct Agent {
+/// As what this PC is enrolled: one value, for a new certificate may change all of it at once.
+pub struct Identity {
     /// Whom we obey.
     pub trust: TerminalTrust,
     /// Our key.
     pub key: Arc<dyn TerminalKey>,
     /// SHA-256 of our certificate.
     pub certificate_sha256: Sha256Digest,
+}
+
+/// Everything that stands behind the door.
+pub struct Agent {
+    /// As what we are enrolled; see [`Agent::become_another`].
+    pub identity: RwLock<Arc<Identity>>,
     /// The readers.
     pub readers: Arc<dyn Readers>,
     /// What they hold.
@@ -48,6 +54,16 @@ pub struct Agent {
 }
 
 impl Agent {
+    /// As what we are enrolled now. Whoever answers a request takes it once, for all of the answer.
+    pub fn identity(&self) -> Arc<Identity> {
+        self.identity.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on answers as `identity`; what runs goes on.
+    pub fn become_another(&self, identity: Identity) {
+        *self.identity.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(identity);
+    }
+
     /// The time, corrected by what the portal's server said over TLS.
     pub fn now(&self) -> OffsetDateTime {
         (self.clock)() + Duration::seconds(self.clock_ahead.load(Ordering::Relaxed))

@@ -206,11 +206,15 @@ pub async fn renew(place: &Place) -> Result<TerminalTrust, EnrolError> {
     let key = FileKey::load(&place.key())?;
     let server = address(&enrolment.server)?;
     let root = read(&place.root())?;
+    // The next certificate may be of a new generation of the authority, which proves itself by the
+    // root's signature: it matters not who tells of it.
+    let anybody = client(&server, &Trust::Provisional)?;
+    let (authorities, ahead) = told_authorities(&anybody, &server).await?;
     let http = terminal_client(place, &key, &server)?;
     let ask = http.post(est(&server, "simplereenroll")?);
-    let answer = ask_for_certificate(ask, Shown::Certificate, &key, &enrolment.terminal, 0).await?;
-    let issuer = read(&place.issuer()).ok();
-    store(place, &key, &root, &answer, issuer.as_slice())?;
+    let answer =
+        ask_for_certificate(ask, Shown::Certificate, &key, &enrolment.terminal, ahead).await?;
+    store(place, &key, &root, &answer, &authorities)?;
     Ok(refresh_trust(place, &key).await?.0)
 }
 
@@ -283,14 +287,23 @@ struct Authorities {
 }
 
 async fn fetch_authorities(server: &Url, expected: &[u8; 32]) -> Result<Authorities, EnrolError> {
-    let url = est(server, "cacerts")?;
     let http = client(server, &Trust::Provisional)?;
-    let response = http.get(url.clone()).send().await.map_err(|e| unreachable(&url, &e))?;
-    let ahead = clock_ahead(&response).unwrap_or(0);
-    let all = certs_only(&accepted(response, Shown::Nothing, MOST_ANSWER).await?)?;
+    let (all, ahead) = told_authorities(&http, server).await?;
     let root = all.iter().find(|der| Sha256::digest(der)[..] == expected[..]);
     let root = root.ok_or(EnrolError::WrongRoot)?.clone();
     Ok(Authorities { root, all, ahead })
+}
+
+/// What `cacerts` tells over this connection, and how far the server's clock is ahead.
+async fn told_authorities(
+    http: &reqwest::Client,
+    server: &Url,
+) -> Result<(Vec<Vec<u8>>, i64), EnrolError> {
+    let url = est(server, "cacerts")?;
+    let response = http.get(url.clone()).send().await.map_err(|e| unreachable(&url, &e))?;
+    let ahead = clock_ahead(&response).unwrap_or(0);
+    let all = certs_only(&accepted(response, Shown::Nothing, MOST_ANSWER).await?)?;
+    Ok((all, ahead))
 }
 
 async fn ask_for_certificate(

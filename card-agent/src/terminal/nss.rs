@@ -62,6 +62,15 @@ pub fn supply(place: &Place, given: Option<&Path>) -> Result<(), NssError> {
     }
 }
 
+/// The certificate that the store in `folder` holds under our name, DER.
+///
+/// # Errors
+/// [`NssError`]: also where it holds none.
+pub fn held(folder: &Path) -> Result<Vec<u8>, NssError> {
+    let database = format!("sql:{}", folder.display());
+    run("certutil", &["-L", "-d", &database, "-n", NICKNAME, "-r"])
+}
+
 /// Imports key, certificate and root into the database in `folder`, which is made where missing.
 ///
 /// A repeated import replaces the certificate of before, and its key.
@@ -121,7 +130,7 @@ fn root_name(place: &Place) -> Result<String, NssError> {
     Ok(hex::encode(&sekisho_protocol::Sha256Digest::of(&der).as_bytes()[..4]))
 }
 
-fn run(tool: &'static str, arguments: &[&str]) -> Result<(), NssError> {
+fn run(tool: &'static str, arguments: &[&str]) -> Result<Vec<u8>, NssError> {
     let output = match Command::new(tool).args(arguments).output() {
         Ok(output) => output,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -130,7 +139,7 @@ fn run(tool: &'static str, arguments: &[&str]) -> Result<(), NssError> {
         Err(error) => return Err(NssError::Tool { tool, output: error.to_string() }),
     };
     if output.status.success() {
-        return Ok(());
+        return Ok(output.stdout);
     }
     let text = [output.stderr, output.stdout].concat();
     let output = String::from_utf8_lossy(&text).trim().chars().take(400).collect();

@@ -157,7 +157,7 @@ fn an_enrolled_pc_shows_itself_and_its_browser_policy() {
 }
 
 #[test]
-fn the_agent_says_when_it_is_ready_and_stops_when_told() {
+fn the_agent_says_when_it_is_ready_takes_up_a_renewal_and_stops_when_told() {
     let folder = tempfile::tempdir().unwrap();
     pinned(folder.path());
     let card = folder.path().join("card");
@@ -172,9 +172,19 @@ fn the_agent_says_when_it_is_ready_and_stops_when_told() {
         .spawn()
         .unwrap();
     let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let mut said = BufReader::new(child.stdout.take().unwrap());
+    said.read_line(&mut line).unwrap();
     let port: u16 = line.trim().strip_prefix("ready on port ").unwrap().parse().unwrap();
     std::net::TcpStream::connect(("::1", port)).unwrap();
+    // Renewal, by another run of the program.
+    let renewed = folder.path().join("renewed");
+    enrolled(&renewed);
+    for name in ["terminal.p8", "root.crt", "terminal.crt"] {
+        std::fs::rename(renewed.join(name), folder.path().join(name)).unwrap();
+    }
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert_eq!(line, "took up the new certificate\n");
     let stopped = Command::new("kill").arg(child.id().to_string()).status().unwrap();
     assert!(stopped.success());
     assert_eq!(child.wait().unwrap().code(), Some(0));

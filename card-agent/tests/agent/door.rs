@@ -20,7 +20,8 @@ async fn the_portals_page_gets_a_proof_first_and_then_the_cards_signature() {
         let begun = world.post("/v1/card-login/begin", &json!({ "request": jws })).await;
         assert!(begun.head.contains(&format!("access-control-allow-origin: {ORIGIN}")));
         let proof = begun.json()["terminal_proof"].as_str().unwrap().to_owned();
-        let key = world.agent.key.public();
+        let identity = world.agent.identity();
+        let key = identity.key.public();
         TerminalProof::verify(&proof, key, digest, request.confirmation_code).unwrap();
 
         let (_, done) = world.finish(&begun.json()["exchange"]).await;

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use sekisho_agent::card::software::SoftwareReaders;
 use sekisho_agent::card::watcher::Watcher;
-use sekisho_agent::door::{Agent, SeenRequests, http};
+use sekisho_agent::door::{Agent, Identity, SeenRequests, http};
 use sekisho_agent::pin::file::PinFile;
 use sekisho_agent::presence::Watched;
 use sekisho_agent::terminal::key::FileKey;
@@ -80,9 +80,11 @@ impl World {
         };
         let readers = Arc::new(SoftwareReaders::new(vec![card_folder.clone()]));
         let agent = Arc::new(Agent {
-            trust,
-            key: Arc::new(FileKey::load_or_make(&folder.path().join("key")).unwrap()),
-            certificate_sha256: Sha256Digest::of(b"terminal certificate"),
+            identity: RwLock::new(Arc::new(Identity {
+                trust,
+                key: Arc::new(FileKey::load_or_make(&folder.path().join("key")).unwrap()),
+                certificate_sha256: Sha256Digest::of(b"terminal certificate"),
+            })),
             watcher: Watcher::start(readers.clone()).unwrap(),
             readers,
             pin: Arc::new(PinFile(folder.path().join("pin"))),
@@ -133,7 +135,7 @@ impl World {
             facility: RequestFacility {
                 id: "123456789015".into(),
                 name: "架空クリニック".into(),
-                x5t_s256: self.agent.certificate_sha256,
+                x5t_s256: self.agent.identity().certificate_sha256,
             },
             page_key: Sha256Digest::of(b"page key"),
             purpose: Purpose::Login,

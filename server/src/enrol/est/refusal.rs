@@ -122,7 +122,12 @@ pub(super) fn renewal(code: &'static str) -> EstError {
         }
         "not_yet_valid" => ("the certificate shown is not valid yet; check the PC's clock", ANEW),
         "expired" => ("the certificate shown has expired", ANEW),
-        "revoked" => ("the certificate shown or its terminal was revoked", ANEW),
+        "revoked" => (
+            "the certificate shown or its terminal was revoked",
+            "Where only the certificate was, enrol it again with a new code from the facility's \
+             administrator; where the terminal was, no code is given for it any more: enrol this \
+             PC as a new terminal",
+        ),
         "facility_not_active" => (
             "the facility is not active",
             "Ask its administrator or the operating body; where it is suspended, renew once it is \
@@ -188,7 +193,9 @@ impl From<RegistrationError> for EstError {
             RegistrationError::NotApproved { .. } => {
                 "the facility's administrator can issue a code"
             }
-            RegistrationError::KeyCompromised => "make a new P-256 key on this PC",
+            RegistrationError::KeyCompromised => {
+                "make a new P-256 key on this PC, as `sekisho-agent enroll` does for each new code"
+            }
             // The request itself is unfit, whoever asks.
             RegistrationError::KeyKind { .. } | RegistrationError::KeyFlaw(_) => {
                 return Self::new(
