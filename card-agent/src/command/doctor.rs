@@ -149,3 +149,29 @@ fn listener(port: u16) -> Result<String, String> {
 fn in_words(error: impl Into<anyhow::Error>) -> String {
     format!("{:#}", error.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use sekisho_ca::lookalike::Forge;
+    use sekisho_key::SoftwareKey;
+    use sekisho_pki::encoding::name::{Part, name};
+    use time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_ends_soon_or_has_ended_is_told_with_what_helps() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::create(folder.path()).unwrap();
+        let key = SoftwareKey::generate_p256().unwrap();
+        let subject = name(&[Part::CommonName("T0123456789")]).unwrap();
+        let now = OffsetDateTime::now_utc();
+        let until = now + Duration::days(30);
+        let forge = Forge::new(&subject, &subject, &key, now, until);
+        std::fs::write(place.certificate(), forge.sign(&key).unwrap()).unwrap();
+        let after = |days| certificate(&place, now + Duration::days(days));
+        assert_eq!(after(19), Ok(format!("until {}", until.date())));
+        assert!(after(21).is_err_and(|text| text.contains("ends soon") && text.contains("renew")));
+        assert!(after(31).is_err_and(|text| text.contains("expired") && text.contains("new code")));
+    }
+}

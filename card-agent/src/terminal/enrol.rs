@@ -125,6 +125,7 @@ impl Invitation {
 }
 
 /// What enrolment left.
+#[derive(Debug)]
 pub struct Enrolled {
     /// Whom the agent obeys.
     pub trust: TerminalTrust,

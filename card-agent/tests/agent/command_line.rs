@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 
-use sekisho_agent::terminal::place::Enrolment;
+use sekisho_agent::terminal::place::{Enrolment, Place};
+use sekisho_agent::terminal::{nss, policy};
 use sekisho_protocol::JwkSet;
 use sekisho_protocol::trust::{Named, TerminalTrust};
 use sekisho_software_card::Layout;
@@ -112,6 +113,43 @@ fn doctor_says_in_words_that_a_pc_is_not_enrolled() {
 }
 
 #[test]
+fn doctor_tells_each_thing_that_would_break_a_login_and_what_helps() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("agent");
+    pinned(&at);
+    let doctor = || agent(&at, &["doctor", "--port", "1"]).1;
+    let told = doctor();
+    for line in [
+        "ok     certificate: until ",
+        "FAULT  browser store: not known which one the browser reads; run `sekisho-agent renew --nss",
+        "FAULT  browser policy: none names this portal; as root: sekisho-agent policy --dir ",
+        "FAULT  agent: does not run (nothing listens on port 1); start `sekisho-agent run`",
+    ] {
+        assert!(told.contains(line), "{told}");
+    }
+
+    let place = Place { folder: at.clone() };
+    let store = folder.path().join("nssdb");
+    nss::supply(&place, Some(&store)).unwrap();
+    assert!(doctor().contains("ok     browser store: "), "{}", doctor());
+    // Another certificate that only the agent has.
+    let renewed = folder.path().join("renewed");
+    enrolled(&renewed);
+    for name in ["terminal.p8", "root.crt", "terminal.crt"] {
+        std::fs::rename(renewed.join(name), at.join(name)).unwrap();
+    }
+    let told = doctor();
+    assert!(told.contains("holds another certificate than the agent; run `"), "{told}");
+    nss::supply(&place, None).unwrap();
+    assert!(doctor().contains("ok     browser store: "), "{}", doctor());
+    // The key of before went with its certificate.
+    let database = format!("sql:{}", store.display());
+    let keys = Command::new("certutil").args(["-K", "-d", &database]).output().unwrap();
+    let keys = String::from_utf8(keys.stdout).unwrap();
+    assert_eq!(keys.lines().filter(|line| line.starts_with('<')).count(), 1, "{keys}");
+}
+
+#[test]
 fn the_policy_is_written_into_a_folder_that_is_made_or_the_place_is_named() {
     let folder = tempfile::tempdir().unwrap();
     pinned(folder.path());
@@ -119,6 +157,9 @@ fn the_policy_is_written_into_a_folder_that_is_made_or_the_place_is_named() {
     let (code, _, error) = agent(folder.path(), &["policy", "--write", target.to_str().unwrap()]);
     assert_eq!(code, 0, "{error}");
     assert!(std::fs::read_to_string(&target).unwrap().contains("https://terminal.example"));
+    let trust = Place { folder: folder.path().to_owned() }.trust().unwrap();
+    let in_place = |folder| policy::is_in_place(&[folder], &trust);
+    assert!(in_place(target.parent().unwrap()) && !in_place(folder.path()));
     // A file stands where the folder would be.
     let beyond = target.join("x.json");
     let (code, _, error) = agent(folder.path(), &["policy", "--write", beyond.to_str().unwrap()]);
