@@ -135,7 +135,7 @@ fn doctor_tells_each_thing_that_would_break_a_login_and_what_helps() {
     // Another certificate that only the agent has.
     let renewed = folder.path().join("renewed");
     enrolled(&renewed);
-    for name in ["terminal.p8", "root.crt", "terminal.crt"] {
+    for name in ["terminal.p8", "terminal.crt"] {
         std::fs::rename(renewed.join(name), at.join(name)).unwrap();
     }
     let told = doctor();
