@@ -100,6 +100,13 @@ pub enum Notice {
         /// Account of the operating system that did it.
         by: String,
     },
+    /// The operator of the host made a one-time link for an administrator of the operating body.
+    OperatingAdministratorLink {
+        /// Login name of whom it is for.
+        login_name: String,
+        /// Account of the operating system that did it.
+        by: String,
+    },
     /// Somebody made a one-time link for the reader's account.
     LinkIssued {
         /// Name of who made it.
@@ -124,6 +131,7 @@ impl Notice {
             Self::OrganisationClosed { .. } => "organisation_closed",
             Self::LetterIssued { .. } => "letter_issued",
             Self::OperatingAdministratorAdded { .. } => "operating_administrator_added",
+            Self::OperatingAdministratorLink { .. } => "operating_administrator_link",
             Self::AdministratorAdded { .. } => "administrator_added",
             Self::LinkIssued { .. } => "link_issued",
         }
@@ -223,6 +231,7 @@ mod tests {
             Notice::LetterIssued { reason: text() },
             Notice::AdministratorAdded { name: text(), login_name: text() },
             Notice::OperatingAdministratorAdded { login_name: text(), by: text() },
+            Notice::OperatingAdministratorLink { login_name: text(), by: text() },
             Notice::LinkIssued { by: text() },
         ] {
             let stored = serde_json::to_value(&notice).unwrap();

@@ -520,6 +520,29 @@ fn a_service_whose_rule_releases_in_vain_is_registered_and_told_of() {
 }
 
 #[test]
+fn a_services_file_that_is_too_large_is_refused_and_not_read_in_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("instance");
+    init(&dir);
+    let file = folder.path().join("service.toml");
+    let example = include_str!("../../docs/services.md").split("```").nth(1).unwrap();
+    let example = example.strip_prefix("toml").unwrap();
+    let add = |octets: usize| {
+        // A comment: a part of the file would be a whole registration.
+        let rest = octets - example.len() - 1;
+        std::fs::write(&file, format!("{example}#{}", "x".repeat(rest))).unwrap();
+        sekisho(&["service", "add", dir.to_str().unwrap(), file.to_str().unwrap()])
+    };
+    let refused = add(256 * 1024 + 1);
+    assert_eq!((code(&refused), text(&refused.stdout).as_str()), (1, ""));
+    let said = text(&refused.stderr);
+    assert!(said.contains("too large: at most 256 KiB") && !said.contains("xxx"), "{said}");
+    let listed = sekisho(&["service", "list", dir.to_str().unwrap()]);
+    assert_eq!((code(&listed), text(&listed.stdout).as_str()), (0, ""));
+    assert_eq!(code(&add(256 * 1024)), 0);
+}
+
+#[test]
 fn a_name_of_an_administrator_that_nobody_can_read_is_wrong_usage() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("instance");

@@ -154,3 +154,5 @@ register-organisation-new-name = New name
 register-organisation-rename = Change the name
 register-organisation-add-code = Add the code
 register-organisation-end-code = End
+register-organisation-end-code-of = End { $code }
+register-organisation-end-code-sure = From now on { $code } is no longer a code of this organisation; it stays in the history.

@@ -154,3 +154,5 @@ register-organisation-new-name = 新しい名称
 register-organisation-rename = 名称を変更する
 register-organisation-add-code = 番号を追加する
 register-organisation-end-code = 終了する
+register-organisation-end-code-of = 「{ $code }」を終了する
+register-organisation-end-code-sure = 「{ $code }」は、これ以降この組織の番号ではなくなります（履歴には残ります）。

@@ -1,6 +1,9 @@
 //! `sekisho service add DIR FILE` and `sekisho service list DIR`.
 
-use std::{io::Read, path::PathBuf};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use secrecy::{ExposeSecret, SecretString};
 use sekisho_key::SystemRandomness;
@@ -88,10 +91,7 @@ impl Service {
 
 impl Add {
     async fn run(self) -> Result<Exit, Failure> {
-        let file = std::fs::File::open(&self.file)
-            .map_err(|error| format!("cannot open {}: {error}", self.file.display()))?;
-        let mut text = String::new();
-        file.take(MOST_OCTETS).read_to_string(&mut text)?;
+        let text = read(&self.file)?;
         let config = Config::read(&self.instance.dir)?;
         let store = open(&config).await?;
         let entitlements = Entitlements::new();
@@ -113,6 +113,20 @@ impl Add {
             .map_err(|error| NotInForce { what: "the service", error: error.into() })?;
         Ok(Exit::Done)
     }
+}
+
+/// The text of a service's file, whole.
+fn read(path: &Path) -> Result<String, Failure> {
+    let file = std::fs::File::open(path)
+        .map_err(|error| format!("cannot open {}: {error}", path.display()))?;
+    let mut octets = Vec::new();
+    file.take(MOST_OCTETS + 1).read_to_end(&mut octets)?;
+    if octets.len() as u64 > MOST_OCTETS {
+        let most = MOST_OCTETS / 1024;
+        return Err(format!("{} is too large: at most {most} KiB", path.display()).into());
+    }
+    let text = String::from_utf8(octets);
+    Ok(text.map_err(|_| format!("{} is not UTF-8 text", path.display()))?)
 }
 
 fn told(client_id: &str, secret: Option<&SecretString>, json: bool) -> String {

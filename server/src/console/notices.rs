@@ -109,6 +109,14 @@ fn words(notice: &Notice, page: &PageFrame) -> (String, String, Option<(String, 
             page.t("notices-operating-administrator-help"),
             Some(("/console/roles".to_owned(), page.t("people-nav-roles"))),
         ),
+        Notice::OperatingAdministratorLink { login_name, by } => (
+            page.text.with(
+                "notices-operating-link-text",
+                &[("login", login_name.clone()), ("by", by.clone())],
+            ),
+            page.t("notices-operating-link-help"),
+            Some(("/console/roles".to_owned(), page.t("people-nav-roles"))),
+        ),
         Notice::LinkIssued { by } => {
             (page.t1("notices-link-text", "by", by), page.t("notices-link-help"), None)
         }

@@ -137,7 +137,7 @@ impl Host<'_> {
 pub type Show<'a> = &'a dyn Fn(&OneTimeLink, &str) -> Result<(), OutputError>;
 
 /// A new link for an administrator of the operating body: of this login name, or the only one. Their
-/// earlier unused links end, and they get a notice.
+/// earlier unused links end. Every administrator gets a notice.
 ///
 /// # Errors
 /// [`AdministratorError`]; nothing was changed.
@@ -152,9 +152,11 @@ pub async fn issue_link(
     let stored = transaction!(host.store, AdministratorError, |tx| {
         let chosen = choose(tx, Some(&login_name)).await?;
         link.keep(tx, &chosen.person_id, host.now).await?;
-        let by = host.user.to_owned();
-        let to = To::Person(chosen.person_id.clone());
-        notice::put(tx, to, Notice::LinkIssued { by }, host.now).await?;
+        let told = Notice::OperatingAdministratorLink {
+            login_name: chosen.login_name.clone(),
+            by: host.user.to_owned(),
+        };
+        notice::put(tx, To::OperatingAdministrators, told, host.now).await?;
         let entry = host
             .done("account.issue_link")
             .on("person", chosen.person_id)

@@ -31,7 +31,7 @@ use crate::{
     app::App,
     catalogue::Text,
     error::page::PageError,
-    form::{LineError, NoFields, PathId, StrictForm},
+    form::{FormError, LineError, NoFields, PathId, StrictForm, Sure},
     page::{Page, PageFrame},
     people::{field::FieldErrors, role::Role, session::ConsoleSession},
     portal::when,
@@ -357,9 +357,12 @@ pub struct CodeForm {
     scheme: String,
     value: String,
     change: CodeChange,
+    /// Ticked, where a code is to end.
+    sure: Option<Sure>,
 }
 
-/// `POST /console/organisations/{id}/codes`, fields `scheme`, `value`, `change` (`add` or `end`).
+/// `POST /console/organisations/{id}/codes`, fields `scheme`, `value`, `change` (`add` or `end`), and
+/// `sure` to end one.
 ///
 /// # Errors
 /// [`PageError`]: not the operating body's administrator, the code is somebody's, or the database
@@ -372,6 +375,9 @@ pub async fn change_code(
     StrictForm(form): StrictForm<CodeForm>,
 ) -> Result<Response, PageError> {
     let acting = session.require(&Role::OperatingAdministrator)?;
+    if matches!(form.change, CodeChange::End) && form.sure.is_none() {
+        return Err(FormError::Missing { field: "sure" }.into());
+    }
     let mut errors = FieldErrors::default();
     let scheme = CodeScheme::parse(&form.scheme).ok_or(FieldError::Choice);
     let scheme = errors.keep("scheme", scheme, &page.text);

@@ -1,6 +1,7 @@
 //! An organisation's page through the real router: what does not fit comes back to be put right.
 
 use http::StatusCode;
+use sekisho_store::{application::Code, organisation, organisation_kind::CodeScheme};
 
 use crate::{
     console::scene::{acts, facility, form, send, signed_in},
@@ -60,4 +61,35 @@ async fn what_does_not_fit_comes_back_with_the_reason_and_what_was_typed() {
     }
     let told = acts(app).await;
     assert!(!told.iter().any(|act| act.starts_with("organisation.")), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_code_ends_with_a_tick_and_never_by_one_click() {
+    let test = testing::app().await;
+    let app = &test.app;
+    facility(app, FACILITY).await;
+    signed_in(app, "運営", &[Role::OperatingAdministrator], OPERATOR).await;
+    let page = format!("/console/organisations/{FACILITY}");
+    let path = format!("{page}/codes");
+    let code = ("value", "1311000010");
+    let scheme = ("scheme", "medical_institution");
+    let added = send(app, "POST", &path, OPERATOR, &form(&[scheme, code, ("change", "add")])).await;
+    assert_eq!(added.status, StatusCode::SEE_OTHER, "{}", added.text);
+    let shown = send(app, "GET", &page, OPERATOR, "").await;
+    let (_, end) = shown.text.split_once(code.1).unwrap();
+    let (end, _) = end.split_once("</form>").unwrap();
+    assert!(end.contains("name=\"sure\" value=\"yes\" required"), "{end}");
+    let holder = async || {
+        let wanted = Code { scheme: CodeScheme::MedicalInstitution, value: code.1.to_owned() };
+        organisation::holder_of(&mut app.store().read(), &wanted).await.unwrap()
+    };
+    let end = ("change", "end");
+    for body in [form(&[scheme, code, end]), form(&[scheme, code, end, ("sure", "no")])] {
+        let refused = send(app, "POST", &path, OPERATOR, &body).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{body}: {}", refused.text);
+        assert_eq!(holder().await.as_deref(), Some(FACILITY));
+    }
+    let ticked = form(&[scheme, code, end, ("sure", "yes")]);
+    assert_eq!(send(app, "POST", &path, OPERATOR, &ticked).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(holder().await, None);
 }

@@ -277,6 +277,9 @@ async fn the_operator_of_the_host_opens_a_way_in_for_an_administrator_who_missed
     }
     let page = send(app, "GET", "/console/notices", &cookie, "").await;
     assert!(page.text.contains("emergency") && page.text.contains("root(0)"), "{}", page.text);
+    // Of the links for somebody else, too.
+    let links = page.text.matches("運営管理者「operator」の再設定用リンク").count();
+    assert_eq!(links, 2, "{}", page.text);
 }
 
 #[tokio::test]
