@@ -1,9 +1,9 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Args;
 use sekisho_output::{remark, say};
 use sekisho_protocol::{Sha256Digest, door};
@@ -49,7 +49,24 @@ pub struct Run {
 }
 
 impl Run {
+    /// What would otherwise be found out at the first login.
+    fn check(&self) -> anyhow::Result<()> {
+        for folder in &self.software_card {
+            ensure!(folder.is_dir(), "there is no software card {}", folder.display());
+        }
+        let found = self.pin_file.is_some() || is_program(&self.pinentry);
+        ensure!(
+            found,
+            "there is no program {} that could ask for the PIN; install a pinentry, or name one \
+             with --pinentry",
+            self.pinentry
+        );
+        Ok(())
+    }
+
     pub(super) async fn execute(self, place: &Place) -> Result<(), Failure> {
+        place.enrolment()?;
+        self.check().map_err(Failure::Usage)?;
         let (identity, ahead) = identity(place).await?;
 
         let readers: Arc<dyn Readers> = if self.software_card.is_empty() {
@@ -109,10 +126,21 @@ impl Run {
     }
 }
 
+/// Whether a start of `name` would find a file: at that path, or by PATH where it is a bare name.
+fn is_program(name: &str) -> bool {
+    if Path::new(name).components().count() > 1 {
+        return Path::new(name).is_file();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| {
+        folder.join(name).is_file()
+            || folder.join(name).with_extension(std::env::consts::EXE_EXTENSION).is_file()
+    })
+}
+
 /// As what the folder is enrolled, with the newest trust, or the one pinned before where the server
 /// can't be reached; also how far the server's clock is ahead, in seconds.
 async fn identity(place: &Place) -> Result<(Identity, i64), Failure> {
-    place.enrolment()?;
     let key: Arc<dyn TerminalKey> = Arc::new(FileKey::load(&place.key())?);
     let certificate_sha256 = Sha256Digest::of(read(&place.certificate())?);
     let (trust, ahead) = match enrol::refresh_trust(place, key.as_ref()).await {

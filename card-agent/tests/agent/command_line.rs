@@ -198,6 +198,24 @@ fn an_enrolled_pc_shows_itself_and_its_browser_policy() {
 }
 
 #[test]
+fn a_card_and_a_pin_window_that_are_not_there_are_told_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    pinned(folder.path());
+    for (line, told) in [
+        (["run", "--port", "0", "--pin-file", "pin", "--software-card", "nosuch"], "card nosuch"),
+        (
+            ["run", "--port", "0", "--pinentry", "/nonexistent", "--software-card", "."],
+            "/nonexistent",
+        ),
+        (["run", "--port", "0", "--pinentry", "nosuch", "--software-card", "."], "program nosuch"),
+    ] {
+        let (code, _, error) = agent(folder.path(), &line);
+        assert_eq!(code, 2, "{line:?}: {error}");
+        assert!(error.contains(told), "{line:?}: {error}");
+    }
+}
+
+#[test]
 fn the_agent_says_when_it_is_ready_takes_up_a_renewal_and_stops_when_told() {
     let folder = tempfile::tempdir().unwrap();
     pinned(folder.path());
@@ -206,7 +224,7 @@ fn the_agent_says_when_it_is_ready_takes_up_a_renewal_and_stops_when_told() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_sekisho-agent"))
         .arg("--dir")
         .arg(folder.path())
-        .args(["run", "--port", "0", "--software-card"])
+        .args(["run", "--port", "0", "--pin-file", "never-read", "--software-card"])
         .arg(&card)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
