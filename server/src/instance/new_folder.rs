@@ -48,11 +48,8 @@ impl NewFolder {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        let make = |path: &Path| {
-            std::fs::create_dir_all(path)
-                .map_err(|source| NewFolderError::Make { path: path.to_owned(), source })
-        };
-        make(parent)?;
+        std::fs::create_dir_all(parent)
+            .map_err(|source| NewFolderError::Make { path: parent.to_owned(), source })?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(".sekisho-new-");
         // For this user only; all that lies below, the database included, lies behind it.
@@ -61,8 +58,15 @@ impl NewFolder {
         let making = builder
             .tempdir_in(parent)
             .map_err(|source| NewFolderError::Make { path: wanted.to_owned(), source })?;
+        // Each for itself, too: a group may be let into the folder above for the database.
+        let mut private = std::fs::DirBuilder::new();
+        private.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut private, 0o700);
         for sub_folder in Folder::new(making.path()).sub_folders() {
-            make(&sub_folder)?;
+            private
+                .create(&sub_folder)
+                .map_err(|source| NewFolderError::Make { path: sub_folder, source })?;
         }
         Ok(Self { making, wanted: wanted.to_owned() })
     }

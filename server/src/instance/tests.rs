@@ -310,7 +310,9 @@ async fn only_this_user_can_read_the_folder_and_its_secrets() {
     let dir = folder.path().join("instance");
     make(&plan(&dir, |_| {})).await.unwrap();
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(&dir), 0o700);
+    for private in ["", "keys", "secrets", "root"] {
+        assert_eq!(mode(&dir.join(private)), 0o700, "{private}");
+    }
     assert_eq!(mode(&dir.join("secrets/passphrase")), 0o600);
     assert_eq!(mode(&dir.join("root/root-key.p8")), 0o600);
 }
