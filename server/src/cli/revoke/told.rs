@@ -97,3 +97,30 @@ pub(super) fn after_issuer(id: &str, dir: &Path) -> String {
          authority takes a new key and a ceremony, which may be the same one (docs/ceremony.md)."
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_that_changes_nothing_names_the_command_that_would() {
+        let terminal = Target::Terminal("T0123456789".to_owned());
+        let certificates = vec![("terminals".to_owned(), vec![0x4b, 0x01])];
+        for (held_by, command) in [
+            (
+                HeldBy::Certificates(certificates),
+                "revoke certificate DIR --issuer terminals --serial 4b01 --release",
+            ),
+            (
+                HeldBy::Facility("123456789007".to_owned()),
+                "revoke facility DIR 123456789007 --release",
+            ),
+            (HeldBy::Terminal("T1".to_owned()), "revoke terminal DIR T1 --release"),
+        ] {
+            let outcome = Outcome { held_by: Some(held_by), ..Outcome::default() };
+            let said = in_words(&outcome, &terminal, Measure::Release);
+            assert!(said.starts_with("Nothing to change") && said.contains(command), "{said}");
+            assert_eq!(said.matches("--release").count(), 1, "{said}");
+        }
+    }
+}
