@@ -3,7 +3,7 @@
 use const_oid::{ObjectIdentifier, db::rfc5280};
 use der::{
     Decode, Encode,
-    asn1::{BitString, Null, OctetString},
+    asn1::{BitString, Null, OctetString, Uint},
 };
 use sekisho_ca::lookalike::{Forge, ForgedCrl, extension};
 use sekisho_key::{SigningKey, SoftwareKey};
@@ -26,7 +26,7 @@ use x509_cert::{
     Certificate,
     ext::{
         Extension,
-        pkix::{ExtendedKeyUsage, KeyUsage, KeyUsages},
+        pkix::{CrlNumber, ExtendedKeyUsage, KeyUsage, KeyUsages},
     },
 };
 
@@ -212,12 +212,17 @@ fn a_crl_serves_where_no_answer_is_and_judges_the_responder() {
     let end_entity = root.end_entity(|_| ());
     let list = |revoked: &[u32]| {
         let mut list = ForgedCrl::new(&root.name, now() - Duration::HOUR, now() + Duration::HOUR);
+        list.extensions.push(extension(false, &CrlNumber(Uint::new(&[1]).unwrap())).unwrap());
         list.revoked = revoked.iter().map(|serial| (*serial, now() - Duration::DAY)).collect();
         Crl::parse(&list.sign(&root.key).unwrap()).unwrap()
     };
     let judge = |answers: &[OcspAnswer], crl| judged(&root, &end_entity, answers, &[crl]);
     assert_eq!(judge(&[], list(&[])), Ok(vec![EvidenceKind::Crl]));
     assert!(matches!(judge(&[], list(&[7])), Err(PathError::Revoked { .. })));
+    // RFC 5280 §5.2.3.
+    let unnumbered = ForgedCrl::new(&root.name, now() - Duration::HOUR, now() + Duration::HOUR);
+    let unnumbered = Crl::parse(&unnumbered.sign(&root.key).unwrap()).unwrap();
+    assert_eq!(problem(judge(&[], unnumbered)), RevocationProblem::Unnumbered);
     // Without id-pkix-ocsp-nocheck the responder's own status is looked up where there are lists.
     let delegate = responder(&root, |_| ());
     let answer = Answer::good(&root).sign(&delegate.key, Some(&delegate.der));
