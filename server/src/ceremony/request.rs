@@ -52,6 +52,17 @@ pub enum RequestProblem {
         .0.display()
     )]
     InFolder(PathBuf),
+    /// The same, the other way round.
+    #[error(
+        "the token `{token}` has a key labelled `{id}` already, and one in a file would go before it: \
+         give --in-token for that key, or take the token's key away first"
+    )]
+    InToken {
+        /// The authority.
+        id: String,
+        /// Label of the token.
+        token: String,
+    },
     /// The token.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -73,7 +84,14 @@ pub enum RequestProblem {
 #[derive(Clone, Copy)]
 pub enum RequestedPlace<'a> {
     /// In the instance's folder, under its passphrase.
-    Folder(&'a SecretString, &'a dyn Randomness),
+    Folder {
+        /// The folder's.
+        passphrase: &'a SecretString,
+        /// For the key.
+        random: &'a dyn Randomness,
+        /// The instance's token, whose key of that name would be passed over from then on.
+        token: Option<&'a CaToken>,
+    },
     /// In the token, which does not give it out.
     Token(&'a CaToken),
 }
@@ -97,7 +115,12 @@ pub async fn request(
     }
     let is_in_folder = folder.key(id).exists();
     let (key, was_there): (Arc<dyn SigningKey>, bool) = match place {
-        RequestedPlace::Folder(passphrase, random) => {
+        RequestedPlace::Folder { token: Some(token), .. }
+            if !is_in_folder && token.holds(id)? =>
+        {
+            return Err(RequestProblem::InToken { id: id.to_owned(), token: token.label().into() });
+        }
+        RequestedPlace::Folder { passphrase, random, .. } => {
             let key = open_or_make_key(folder, id, passphrase, random, || software(kind))?;
             (key, is_in_folder)
         }

@@ -134,7 +134,11 @@ publication = '{publication}'
 
     async fn try_request(&self, id: &str) -> Result<AuthorityRequest, RequestProblem> {
         let passphrase = self.passphrase();
-        let place = RequestedPlace::Folder(&passphrase, &SystemRandomness);
+        let place = RequestedPlace::Folder {
+            passphrase: &passphrase,
+            random: &SystemRandomness,
+            token: None,
+        };
         request(&self.instance(), id, KeyKind::P256, place).await
     }
 

@@ -1,6 +1,6 @@
 //! `sekisho signer`: the process that holds the authorities' keys.
 
-use std::{io::Write, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use sekisho_key::SystemRandomness;
 use sekisho_output::say;
@@ -102,10 +102,8 @@ fn serve(dir: &std::path::Path, socket: Option<PathBuf>) -> Result<Exit, Failure
         let stop = CancellationToken::new();
         stop_on_signal(stop.clone())?;
         let announce = || {
-            let mut out = std::io::stdout().lock();
             // Whoever started us may not read; that must not stop the service.
-            let _ = writeln!(out, "ready socket={}", config.socket().display());
-            let _ = out.flush();
+            let _ = say(&format!("ready socket={}\n", config.socket().display()));
         };
         run(&config, Arc::new(SystemClock), stop, announce).await?;
         Ok(Exit::Done)

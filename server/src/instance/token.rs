@@ -132,6 +132,20 @@ impl CaToken {
         Ok(Arc::new(key))
     }
 
+    /// Whether it has a key of this name.
+    ///
+    /// Blocks: the token is asked.
+    ///
+    /// # Errors
+    /// [`TokenError`]: it cannot be asked.
+    pub(crate) fn holds(&self, name: &str) -> Result<bool, TokenError> {
+        match self.open(name)?.key(name) {
+            Ok(_) => Ok(true),
+            Err(KeyError::KeyNotOnToken { .. }) => Ok(false),
+            Err(error) => Err(self.failed(name, error)),
+        }
+    }
+
     /// The key of this name, made if there is none; answers also whether it was.
     ///
     /// Blocks: the token is asked.

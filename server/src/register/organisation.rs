@@ -406,8 +406,9 @@ pub async fn change_code(
         CodeChange::End => "organisation.end_code",
     };
     let outcome = transaction!(app.store(), StoreError, |tx| {
+        let known = organisation::find(tx, &id).await?.is_some();
         let refusal = match form.change {
-            _ if organisation::find(tx, &id).await?.is_none() => Some(Refusal::NotFound),
+            _ if !known => Some(Refusal::NotFound),
             CodeChange::Add if organisation::holder_of(tx, &code).await?.is_some() => {
                 Some(Refusal::CodeTaken)
             }
@@ -421,8 +422,10 @@ pub async fn change_code(
         };
         let entry = match refusal {
             Some(refusal) => acting.refused(act, now, refusal.code()),
-            None => acting.done(act, now).at_organisation(&id),
+            None => acting.done(act, now),
         };
+        // What was refused is among the acts at the organisation as well, if there is one.
+        let entry = if known { entry.at_organisation(&id) } else { entry };
         let entry = entry
             .on("organisation", &id)
             .fact("scheme", code.scheme.as_str())

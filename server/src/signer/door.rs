@@ -4,6 +4,7 @@ use std::{
     os::unix::fs::{FileTypeExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use sekisho_key::signer_process::{
@@ -24,6 +25,8 @@ use super::desk::Desk;
 
 /// Requests of one connection that are judged at once; more wait in the socket.
 const AT_ONCE: usize = 64;
+/// How long it is waited for room after a connection could not be taken.
+const ROOM: Duration = Duration::from_millis(100);
 /// Connections at once: a few processes of one host, and their children.
 const MOST_CONNECTIONS: usize = 64;
 
@@ -103,8 +106,10 @@ impl Door {
             };
             let Ok((stream, _)) = accepted else {
                 // Out of descriptors: those that close make room.
-                tokio::task::yield_now().await;
-                continue;
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    () = tokio::time::sleep(ROOM) => continue,
+                }
             };
             // The kernel's word: whatever the other end says of itself, it is this user.
             let user = stream.peer_cred().map(|peer| peer.uid()).ok();

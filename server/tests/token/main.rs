@@ -96,8 +96,16 @@ async fn a_token_that_cannot_be_used_stops_the_start_and_is_told_of() {
     done(&empty, &in_token);
     fails(&empty, &serve, 1, "is not that of ca/terminals-2.crt");
     // A file of that name would go before the token.
-    done(&empty, &ask);
-    fails(&empty, &in_token, 1, "keys/terminals-2.p8 is there already");
+    fails(&empty, &ask, 1, "has a key labelled `terminals-2` already");
+    assert!(!other.join("keys/terminals-2.p8").exists());
+    let third = ["ceremony", "request", text(&other), "terminals-3", "--out", text(&out)];
+    done(&empty, &third);
+    fails(
+        &empty,
+        &[&third[..], &["--in-token"]].concat(),
+        1,
+        "keys/terminals-3.p8 is there already",
+    );
 
     // With the right one everything is as it was.
     let serving = house.start("serve", &instance).await;

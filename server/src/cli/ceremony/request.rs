@@ -84,7 +84,12 @@ impl Request {
             (runtime()?.block_on(asking)?, messages, token.label().to_owned())
         } else {
             let passphrase = read_passphrase(&folder)?;
-            let place = RequestedPlace::Folder(&passphrase, &SystemRandomness);
+            let token = config.token().map(|place| CaToken::new(place.clone()));
+            let place = RequestedPlace::Folder {
+                passphrase: &passphrase,
+                random: &SystemRandomness,
+                token: token.as_ref(),
+            };
             let asking = request(&folder, &self.id, kind, place);
             let messages = ["ceremony-request-made", "ceremony-request-again"];
             let key = folder.key(&self.id).display().to_string();
