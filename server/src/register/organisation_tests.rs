@@ -1,7 +1,7 @@
 //! An organisation's page through the real router: what does not fit comes back to be put right.
 
 use http::StatusCode;
-use sekisho_store::{application::Code, organisation, organisation_kind::CodeScheme};
+use sekisho_store::{application::Code, audit, organisation, organisation_kind::CodeScheme};
 
 use crate::{
     console::scene::{acts, facility, form, send, signed_in},
@@ -92,4 +92,12 @@ async fn a_code_ends_with_a_tick_and_never_by_one_click() {
     let ticked = form(&[scheme, code, end, ("sure", "yes")]);
     assert_eq!(send(app, "POST", &path, OPERATOR, &ticked).await.status, StatusCode::SEE_OTHER);
     assert_eq!(holder().await, None);
+    // Once more there is none to end; that it was tried is among the acts at the organisation.
+    assert_eq!(send(app, "POST", &path, OPERATOR, &ticked).await.status, StatusCode::NOT_FOUND);
+    let there = audit::list(&mut app.store().read(), "", Some(FACILITY), 100).await.unwrap();
+    let refused = there.iter().filter(|record| {
+        let canonical = String::from_utf8_lossy(&record.canonical);
+        canonical.contains("organisation.end_code") && canonical.contains("refused")
+    });
+    assert_eq!(refused.count(), 1);
 }
