@@ -4,25 +4,31 @@
 //! looked at. This reads the sources of the store and of these tests, so that a new function without
 //! such a test fails here by its name.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// Called by macros or by opening a database, which every test does.
 const BY_EVERY_TEST: [&str; 6] = ["open", "begin", "close", "execute", "commit", "again"];
 
+/// Module and text of each file of a folder of this crate. What lies deeper belongs to the module
+/// of its folder, which lends it its name.
 fn sources(folder: &str) -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    let mut found: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        // What lies deeper is not public.
-        .filter(|path| path.is_file())
-        .map(|path| {
-            let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            (module, fs::read_to_string(&path).unwrap())
-        })
-        .collect();
+    let mut found = Vec::new();
+    for path in paths_in(&folder) {
+        let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let files = if path.is_dir() { paths_in(&path) } else { vec![path] };
+        found.extend(files.iter().map(|file| (module.clone(), fs::read_to_string(file).unwrap())));
+    }
     found.sort();
     found
+}
+
+fn paths_in(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
 /// Names after `pub async fn`, and whether each is a method (it stands in an `impl`, indented).
