@@ -4,16 +4,22 @@
 //! `BEGIN IMMEDIATE`; PostgreSQL runs each transaction `SERIALIZABLE` and repeats it on conflict.
 
 mod open;
+mod repeat;
+mod statement;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    AssertSqlSafe, FromRow, PgPool, Postgres, SqlSafeStr, SqlStr, Sqlite, SqlitePool, Transaction,
-    postgres::PgRow, sqlite::SqliteRow,
+    FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction, postgres::PgRow, sqlite::SqliteRow,
 };
 
 use self::open::Schema;
+pub use self::{
+    repeat::Attempts,
+    statement::{Statement, Value, sql},
+};
+pub(crate) use self::{repeat::housekeeping, statement::sql_rows};
 use crate::{
     audit::{Audited, Entry},
     error::StoreError,
@@ -117,110 +123,6 @@ impl Store {
             }
             Database::Postgres(pool) => pool.close().await,
         }
-    }
-}
-
-/// A value bound to a placeholder.
-#[derive(Clone, Debug)]
-pub enum Value {
-    /// 64-bit integer, also for times (Unix seconds).
-    Integer(Option<i64>),
-    /// Text.
-    Text(Option<String>),
-    /// Octets.
-    Octets(Option<Vec<u8>>),
-}
-
-macro_rules! value_from {
-    ($($type:ty => $variant:ident($convert:expr)),* $(,)?) => {$(
-        impl From<$type> for Value {
-            fn from(value: $type) -> Self { Self::$variant(Some($convert(value))) }
-        }
-        impl From<Option<$type>> for Value {
-            fn from(value: Option<$type>) -> Self { Self::$variant(value.map($convert)) }
-        }
-    )*};
-}
-
-value_from! {
-    i64 => Integer(|v| v),
-    String => Text(|v| v),
-    &String => Text(|v: &String| v.clone()),
-    &str => Text(str::to_owned),
-    Vec<u8> => Octets(|v| v),
-    &Vec<u8> => Octets(|v: &Vec<u8>| v.clone()),
-    &[u8] => Octets(<[u8]>::to_vec),
-}
-
-impl<const N: usize> From<[u8; N]> for Value {
-    fn from(value: [u8; N]) -> Self {
-        Self::Octets(Some(value.to_vec()))
-    }
-}
-
-impl<const N: usize> From<&[u8; N]> for Value {
-    fn from(value: &[u8; N]) -> Self {
-        Self::Octets(Some(value.to_vec()))
-    }
-}
-
-impl From<time::OffsetDateTime> for Value {
-    fn from(value: time::OffsetDateTime) -> Self {
-        Self::Integer(Some(value.unix_timestamp()))
-    }
-}
-
-impl From<Option<time::OffsetDateTime>> for Value {
-    fn from(value: Option<time::OffsetDateTime>) -> Self {
-        Self::Integer(value.map(time::OffsetDateTime::unix_timestamp))
-    }
-}
-
-/// SQL text with its bound values, not yet run.
-#[derive(Clone, Debug)]
-pub struct Statement {
-    text: SqlStr,
-    values: Vec<Value>,
-}
-
-/// Starts a statement. The text is a constant: nothing a caller sends ever becomes SQL.
-#[must_use]
-pub fn sql(text: &'static str) -> Statement {
-    Statement { text: text.into_sql_str(), values: Vec::new() }
-}
-
-/// Starts a statement over several rows: `before`, then `rows` times a group of `width`
-/// placeholders, then `after`. The first placeholder is `$1`; rows are bound one after the other.
-pub(crate) fn sql_rows(
-    before: &'static str,
-    rows: usize,
-    width: usize,
-    after: &'static str,
-) -> Statement {
-    let mut text = String::with_capacity(before.len() + after.len() + rows * width * 6);
-    text.push_str(before);
-    for row in 0..rows {
-        text.push_str(if row == 0 { "(" } else { ", (" });
-        for column in 1..=width {
-            if column > 1 {
-                text.push_str(", ");
-            }
-            text.push('$');
-            text.push_str(&(row * width + column).to_string());
-        }
-        text.push(')');
-    }
-    text.push_str(after);
-    // Constants and numbered placeholders only.
-    Statement { text: AssertSqlSafe(text).into_sql_str(), values: Vec::with_capacity(rows * width) }
-}
-
-impl Statement {
-    /// Binds the next placeholder.
-    #[must_use]
-    pub fn bind(mut self, value: impl Into<Value>) -> Self {
-        self.values.push(value.into());
-        self
     }
 }
 
@@ -417,102 +319,4 @@ impl Tx {
         self.changed.everything |= changed.everything;
         self.changed.certificates.extend(changed.certificates);
     }
-}
-
-/// How often a transaction that met another one is repeated.
-#[derive(Debug, Default)]
-pub struct Attempts {
-    made: u32,
-}
-
-impl Attempts {
-    /// Under contention each attempt lets at least one other transaction win, so a bounded number
-    /// with growing pauses ends for any load that the connection pool admits.
-    const LIMIT: u32 = 12;
-
-    /// None made yet.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Waits and answers whether one more attempt is due.
-    pub async fn again(&mut self) -> bool {
-        self.made += 1;
-        if self.made >= Self::LIMIT {
-            return false;
-        }
-        tokio::time::sleep(Duration::from_millis(u64::from(2 * self.made * self.made))).await;
-        true
-    }
-}
-
-/// Runs housekeeping as one transaction that [`Tx::finish`] commits, and repeats it when it met
-/// another one. The block evaluates to the value, may run more than once, and may end early with
-/// `return Ok(value)`, which changes nothing.
-macro_rules! housekeeping {
-    ($store:expr, |$tx:ident| $body:expr) => {{
-        let mut attempts = $crate::Attempts::new();
-        loop {
-            let outcome: Result<_, $crate::StoreError> = async {
-                let mut transaction = $store.begin().await?;
-                let value = {
-                    let $tx = &mut transaction;
-                    $body
-                };
-                transaction.finish().await?;
-                Ok(value)
-            }
-            .await;
-            match outcome {
-                Err($crate::StoreError::Conflict(_)) if attempts.again().await => {}
-                outcome => break outcome,
-            }
-        }
-    }};
-}
-
-pub(crate) use housekeeping;
-
-/// Runs a decision as one transaction, repeats it when it met another one, and commits it together
-/// with its audit records.
-///
-/// ```ignore
-/// transaction!(&store, StoreError, |tx| {
-///     tx.execute(sql("…").bind(id)).await?;
-///     Ok(Audited::new(value, entry))
-/// })
-/// ```
-/// The block is an `async` block that may borrow from around it; it must evaluate to
-/// `Result<Audited<T>, E>` with `E: MayConflict`, and may run more than once: nothing in it may
-/// have an effect outside the transaction.
-#[macro_export]
-macro_rules! transaction {
-    ($store:expr, $error:ty, |$tx:ident| $body:expr) => {{
-        let mut attempts = $crate::Attempts::new();
-        loop {
-            let mut transaction = match $store.begin().await {
-                Ok(transaction) => transaction,
-                Err(error) => break Err(<$error>::from(error)),
-            };
-            let outcome: Result<$crate::audit::Audited<_>, $error> = {
-                #[allow(unused_variables)]
-                let $tx = &mut transaction;
-                async { $body }.await
-            };
-            let error = match outcome {
-                Ok(audited) => match transaction.commit(audited).await {
-                    Ok(value) => break Ok(value),
-                    Err(error) => <$error>::from(error),
-                },
-                Err(error) => {
-                    drop(transaction);
-                    error
-                }
-            };
-            if !($crate::MayConflict::is_conflict(&error) && attempts.again().await) {
-                break Err(error);
-            }
-        }
-    }};
 }
