@@ -1,0 +1,175 @@
+//! Ends of sessions, and what goes with them.
+
+use time::OffsetDateTime;
+
+use super::{Realm, SessionOf};
+use crate::{Queries, StoreError, Tx, moment::digest, sql};
+
+#[derive(sqlx::FromRow)]
+pub(crate) struct OfRow {
+    id_hash: Vec<u8>,
+    person_id: String,
+    organisation_id: Option<String>,
+    terminal_id: Option<String>,
+}
+
+pub(crate) fn of(rows: Vec<OfRow>) -> Result<Vec<SessionOf>, StoreError> {
+    rows.into_iter()
+        .map(|row| {
+            Ok(SessionOf {
+                id_hash: digest("session", row.id_hash)?,
+                person_id: row.person_id,
+                organisation_id: row.organisation_id,
+                terminal_id: row.terminal_id,
+            })
+        })
+        .collect()
+}
+
+/// Ends the live sessions of which `condition` holds: `$1` is the time, `$2` the reason. `concat!`
+/// keeps the statements constants.
+macro_rules! end_where {
+    ($condition:literal) => {
+        sql(concat!(
+            "UPDATE session SET ended_at = $1, end_reason = $2
+             WHERE ended_at IS NULL AND ",
+            $condition,
+            " RETURNING id_hash, person_id, organisation_id, terminal_id"
+        ))
+    };
+}
+
+/// Ends a session; answers it when this call ended it, `None` when it had ended before.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn end(
+    tx: &mut Tx,
+    id_hash: &[u8; 32],
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<Option<SessionOf>, StoreError> {
+    let end = end_where!("id_hash = $3").bind(at).bind(reason).bind(id_hash);
+    Ok(of(tx.fetch_all(end).await?)?.pop())
+}
+
+/// Ends every session opened under a membership.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn end_of_membership(
+    tx: &mut Tx,
+    membership_id: &str,
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<Vec<SessionOf>, StoreError> {
+    let end = end_where!("membership_id = $3").bind(at).bind(reason).bind(membership_id);
+    of(tx.fetch_all(end).await?)
+}
+
+/// Ends every session opened at a terminal, for instance because it is revoked.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn end_of_terminal(
+    tx: &mut Tx,
+    terminal_id: &str,
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<Vec<SessionOf>, StoreError> {
+    let end = end_where!("terminal_id = $3").bind(at).bind(reason).bind(terminal_id);
+    of(tx.fetch_all(end).await?)
+}
+
+/// Ends every session opened at an organisation's terminals.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn end_of_organisation(
+    tx: &mut Tx,
+    organisation_id: &str,
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<Vec<SessionOf>, StoreError> {
+    let end = end_where!("organisation_id = $3").bind(at).bind(reason).bind(organisation_id);
+    of(tx.fetch_all(end).await?)
+}
+
+/// Ends every session of a person in a realm, for instance because the password changed.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn end_of_person(
+    tx: &mut Tx,
+    realm: Realm,
+    person_id: &str,
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<Vec<SessionOf>, StoreError> {
+    let end = end_where!("person_id = $3 AND realm = $4")
+        .bind(at)
+        .bind(reason)
+        .bind(person_id)
+        .bind(realm.as_str());
+    of(tx.fetch_all(end).await?)
+}
+
+/// Live sessions of `realm` that are past their absolute end, or without activity since
+/// `idle_since`.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn overdue(
+    queries: &mut impl Queries,
+    realm: Realm,
+    idle_since: OffsetDateTime,
+    at: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<SessionOf>, StoreError> {
+    of(queries
+        .fetch_all(
+            sql("SELECT id_hash, person_id, organisation_id, terminal_id FROM session
+                 WHERE realm = $1 AND ended_at IS NULL AND (expires_at <= $3 OR last_seen_at <= $2)
+                 ORDER BY expires_at LIMIT $4")
+            .bind(realm.as_str())
+            .bind(idle_since)
+            .bind(at)
+            .bind(limit),
+        )
+        .await?)
+}
+
+/// Withdraws the access tokens of a session and queues a logout notice to every service that got a
+/// code in it and wants to hear (OIDC Back-Channel Logout 1.0 §2.5).
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn withdraw_tokens(
+    tx: &mut Tx,
+    id_hash: &[u8; 32],
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    tx.execute(
+        sql("UPDATE access_token SET withdrawn_at = $2
+             WHERE session_hash = $1 AND withdrawn_at IS NULL")
+        .bind(id_hash)
+        .bind(at),
+    )
+    .await?;
+    let services: Vec<(String,)> = tx
+        .fetch_all(
+            sql("SELECT DISTINCT c.service_id FROM authorization_code c
+                 JOIN service s ON s.id = c.service_id
+                 WHERE c.session_hash = $1 AND s.backchannel_logout_uri IS NOT NULL")
+            .bind(id_hash),
+        )
+        .await?;
+    for (service_id,) in services {
+        let payload = serde_json::json!({
+            "service_id": service_id,
+            "session": hex::encode(id_hash),
+        });
+        crate::outbox::put(tx, "backchannel_logout", &payload, at).await?;
+    }
+    Ok(())
+}
