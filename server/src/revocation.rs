@@ -275,7 +275,14 @@ async fn apply(tx: &mut Tx, order: &Order) -> Result<Outcome, RevocationError> {
                 }
                 Some(_) => {
                     let scope = Scope::Certificate { issuer_id, serial };
-                    let outcome = certificates(tx, order, scope).await?;
+                    let mut outcome = certificates(tx, order, scope).await?;
+                    if order.measure.is_for_ever() {
+                        // Or its terminal would come back by the certificate of before.
+                        let scope = Scope::OlderThan { issuer_id, serial };
+                        let older = certificates(tx, order, scope).await?;
+                        outcome.changed |= older.changed;
+                        outcome.certificates.extend(older.certificates);
+                    }
                     telling::of_certificates(tx, order, &outcome).await?;
                     Ok(outcome)
                 }

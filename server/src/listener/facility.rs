@@ -5,16 +5,22 @@ use der::{Decode, Encode};
 use http::request::Parts;
 use sekisho_pki::{encoding::instant, signature};
 use sekisho_store::{
-    StoreError,
+    MayConflict, StoreError,
     audit::{Actor, Audited, Entry},
-    facility_connection, transaction,
+    current_certificate, facility_connection, session, transaction,
 };
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use x509_cert::Certificate;
 
 use super::Peer;
-use crate::{app::App, authority::Line, error::page::PageError};
+use crate::{
+    app::App,
+    authority::Line,
+    error::page::PageError,
+    login::{logout, session::TERMINAL_RENEWED},
+    names::NameRole,
+};
 
 /// A terminal of an active facility at the other end of *this* connection, as of *now*.
 ///
@@ -148,7 +154,9 @@ impl FacilityConnection {
     }
 
     /// Judges the peer's certificate: ours, within its validity, not revoked, of a terminal that is
-    /// not revoked, of an active facility, not on hold. A refusal of a terminal that we know is audited.
+    /// not revoked, of an active facility, not on hold; the same of the terminal's current one, where
+    /// this is an older one. A refusal of a terminal that we know is audited. The first use at the
+    /// portal takes back what the certificate took the place of.
     ///
     /// # Errors
     /// [`FacilityError`]: the first of these that fails.
@@ -197,7 +205,7 @@ impl FacilityConnection {
         if row.certificate_revoked {
             return Err(FacilityError::OnHold { organisation_id, terminal_id });
         }
-        Ok(Self {
+        let connection = Self {
             terminal_id,
             terminal_name: row.terminal_name,
             organisation_id,
@@ -206,7 +214,67 @@ impl FacilityConnection {
             issuer_id: row.issuer_id,
             serial: row.serial,
             certificate_der: leaf.to_vec(),
-        })
+        };
+        // 7. What it took the place of ends with its first use by the browser: from then on the PC
+        // needs no other. The agent's own use is no sign of that, it has the certificate before the
+        // browser does.
+        if peer.role == NameRole::Terminal && row.older_until.is_some_and(|until| until >= now) {
+            connection.supersede_older(app, peer, now).await?;
+        }
+        Ok(connection)
+    }
+
+    /// Takes the certificates back that this one took the place of, with the sessions that hang on
+    /// them. Of several requests at once, in whatever processes, one does.
+    async fn supersede_older(
+        &self,
+        app: &App,
+        peer: &Peer,
+        at: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let outcome = transaction!(app.store(), SupersedeError, |tx| {
+            let taken =
+                current_certificate::supersede_older(tx, &self.issuer_id, &self.serial, at).await?;
+            if taken.is_empty() {
+                return Err(SupersedeError::DoneBefore);
+            }
+            let ended = session::end_of_other_certificates(
+                tx,
+                &self.terminal_id,
+                &self.fingerprint,
+                TERMINAL_RENEWED,
+                at,
+            )
+            .await?;
+            logout::fan_out(tx, &ended, at).await?;
+            let mut entry = Entry::done("terminal.supersede", self.actor(), at)
+                .on("terminal", &self.terminal_id)
+                .fact("sessions_ended", ended.len());
+            for (issuer_id, serial) in taken {
+                entry = entry.on("certificate", format!("{issuer_id}:{}", hex::encode(serial)));
+            }
+            Ok(Audited::new((), self.place(entry, peer)))
+        });
+        match outcome {
+            Ok(()) | Err(SupersedeError::DoneBefore) => Ok(()),
+            Err(SupersedeError::Store(error)) => Err(error),
+        }
+    }
+}
+
+/// Why older certificates were not taken back.
+#[derive(Debug, thiserror::Error)]
+enum SupersedeError {
+    /// Another request was first.
+    #[error("the older certificates are taken back already")]
+    DoneBefore,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl MayConflict for SupersedeError {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_conflict())
     }
 }
 

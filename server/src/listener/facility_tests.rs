@@ -187,3 +187,60 @@ async fn a_suspended_facility_is_refused_until_it_is_resumed() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_first_use_of_a_renewed_certificate_ends_the_one_before_and_is_audited_once() {
+    let test = testing::app().await;
+    let old = testing::terminal(&test.app, 1).await;
+    test.clock.advance(Duration::days(200));
+    let new = testing::renewed(&test.app, 1).await;
+    // Not received, or received by the agent alone, which asks at another name: the PC goes on.
+    judge(&test.app, &old).await.unwrap();
+    let at_enrolment = testing::peer(NameRole::Enrol, &[&new.certificate.der]);
+    FacilityConnection::judge(&test.app, &at_enrolment).await.unwrap();
+    judge(&test.app, &old).await.unwrap();
+    // The browser has it.
+    for _ in 0..2 {
+        judge(&test.app, &new).await.unwrap();
+    }
+    assert!(matches!(judge(&test.app, &old).await, Err(FacilityError::Revoked { .. })));
+    let records = audit::list(&mut test.app.store().read(), "", None, 1000).await.unwrap();
+    let forms = records
+        .iter()
+        .map(|record| serde_json::from_slice::<serde_json::Value>(&record.canonical).unwrap());
+    let told: Vec<_> = forms.filter(|form| form["act"] == "terminal.supersede").collect();
+    assert_eq!(told.len(), 1);
+    let serial = hex::encode(old.certificate.serial.as_octets());
+    assert!(told[0].to_string().contains(&format!("terminals:{serial}")), "{}", told[0]);
+}
+
+#[tokio::test]
+async fn a_renewed_terminal_never_comes_back_by_the_certificate_of_before() {
+    for reason in [RevocationReason::Superseded, RevocationReason::KeyCompromise] {
+        let test = testing::app().await;
+        let old = testing::terminal(&test.app, 1).await;
+        test.clock.advance(Duration::days(200));
+        let new = testing::renewed(&test.app, 1).await;
+        let order = Order {
+            target: Target::Certificate {
+                issuer_id: new.certificate.issuer_id.clone(),
+                serial: new.certificate.serial.as_octets().to_vec(),
+            },
+            measure: Measure::Revoke(reason),
+            invalidity_at: None,
+            note: String::new(),
+            actor: Actor::System,
+            at: test.app.now(),
+        };
+        transaction!(test.app.store(), StoreError, |tx| {
+            terminal::note_certificate(tx, &old.terminal_id, false, order.at).await?;
+            Ok(Audited::new((), Entry::done("terminal.enrol", Actor::System, order.at)))
+        })
+        .unwrap();
+        let outcome = revocation::carry_out(test.app.store(), &order).await.unwrap();
+        assert_eq!(outcome.certificates.len(), 2, "the older one as well");
+        assert!(matches!(judge(&test.app, &old).await, Err(FacilityError::Revoked { .. })));
+        let found = terminal::find(&mut test.app.store().read(), &old.terminal_id).await.unwrap();
+        assert_eq!(found.unwrap().status, terminal::TerminalStatus::CertificateRevoked);
+    }
+}

@@ -1,6 +1,11 @@
 //! One read that answers whether a certificate speaks for a facility now.
 
-use crate::{Queries, StoreError, organisation::OrganisationStatus, sql, terminal_hold::on_hold};
+use time::OffsetDateTime;
+
+use crate::{
+    Queries, StoreError, current_certificate::current_standing, moment::moment_opt,
+    organisation::OrganisationStatus, sql, terminal_hold::on_hold,
+};
 
 /// What the register says about a terminal's certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +22,8 @@ pub struct FacilityRow {
     pub organisation_id: String,
     /// The facility's current name.
     pub organisation_name: String,
-    /// Whether the certificate is revoked or on hold, its issuer was taken back, or its terminal is
-    /// on hold.
+    /// Whether the certificate or the terminal's current one is revoked or on hold, its issuer was
+    /// taken back, or its terminal is on hold.
     pub certificate_revoked: bool,
     /// Whether that is a hold, which may end, and nothing final.
     pub certificate_on_hold: bool,
@@ -26,6 +31,9 @@ pub struct FacilityRow {
     pub terminal_revoked: bool,
     /// The facility's last event.
     pub organisation_status: String,
+    /// End of validity of the longest of those certificates that this one took the place of and that
+    /// are still good.
+    pub older_until: Option<OffsetDateTime>,
 }
 
 impl FacilityRow {
@@ -49,12 +57,14 @@ struct Row {
     terminal_revocations: i64,
     terminal_holds: i64,
     organisation_status: Option<String>,
+    current_event: Option<String>,
+    older_until: Option<i64>,
 }
 
 /// The row of the certificate with this SHA-256, if we issued it to a terminal.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`].
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
 pub async fn find(
     queries: &mut impl Queries,
     fingerprint: &[u8; 32],
@@ -79,7 +89,16 @@ pub async fn find(
                 " THEN CAST(1 AS BIGINT) ELSE 0 END AS terminal_holds,
                         (SELECT o.kind FROM organisation_event o
                          WHERE o.organisation_id = t.organisation_id
-                         ORDER BY o.at DESC, o.id DESC LIMIT 1) AS organisation_status
+                         ORDER BY o.at DESC, o.id DESC LIMIT 1) AS organisation_status,
+                        ",
+                current_standing!("t.id"),
+                " AS current_event,
+                        (SELECT MAX(b.not_after) FROM certificate b
+                         WHERE b.terminal_id = t.id AND b.issued_at < c.issued_at
+                           AND COALESCE((SELECT e.kind FROM revocation_event e
+                                WHERE e.issuer_id = b.issuer_id AND e.serial = b.serial
+                                ORDER BY e.seq DESC LIMIT 1), 'released') = 'released')
+                            AS older_until
                  FROM certificate c
                  JOIN terminal t ON t.id = c.terminal_id AND t.organisation_id = c.organisation_id
                  WHERE c.fingerprint = $1 AND c.profile = 'terminal'"
@@ -87,14 +106,15 @@ pub async fn find(
             .bind(fingerprint),
         )
         .await?;
-    Ok(row.map(|row| {
-        let event = row.certificate_event.as_deref();
-        // Anything but no event and a release refuses.
-        let stands = matches!(event, None | Some("released"));
-        let held = event == Some("held") || stands && row.terminal_holds > 0;
-        FacilityRow {
-            certificate_revoked: row.issuer_revocations > 0 || !stands || held,
-            certificate_on_hold: row.issuer_revocations == 0 && held,
+    row.map(|row| {
+        let (own, current) = (row.certificate_event.as_deref(), row.current_event.as_deref());
+        // Anything but no event, a release and a hold is final.
+        let is_final = |event| !matches!(event, None | Some("released" | "held"));
+        let taken_back = row.issuer_revocations > 0 || is_final(own) || is_final(current);
+        let held = row.terminal_holds > 0 || own == Some("held") || current == Some("held");
+        Ok(FacilityRow {
+            certificate_revoked: taken_back || held,
+            certificate_on_hold: held && !taken_back,
             issuer_id: row.issuer_id,
             serial: row.serial,
             terminal_id: row.terminal_id,
@@ -103,6 +123,8 @@ pub async fn find(
             organisation_id: row.organisation_id,
             terminal_revoked: row.terminal_revocations > 0,
             organisation_status: row.organisation_status.unwrap_or_else(|| "unknown".to_owned()),
-        }
-    }))
+            older_until: moment_opt("certificate", row.older_until)?,
+        })
+    })
+    .transpose()
 }

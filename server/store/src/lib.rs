@@ -27,6 +27,7 @@ pub mod card;
 pub mod certificate;
 pub mod challenge;
 pub mod crl;
+pub mod current_certificate;
 pub mod enrolment_code;
 pub mod evidence;
 pub mod expiry;

@@ -142,6 +142,13 @@ pub enum Scope<'a> {
         /// Its serial number.
         serial: &'a [u8],
     },
+    /// Those of the same terminal that were issued before this one, are good and have not expired.
+    OlderThan {
+        /// Name of its issuer.
+        issuer_id: &'a str,
+        /// Its serial number.
+        serial: &'a [u8],
+    },
     /// All of a terminal that have not expired.
     Terminal(&'a str),
     /// All of a facility, routers and terminals, that have not expired.
@@ -158,6 +165,7 @@ impl Scope<'_> {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Certificate { .. } => "certificate",
+            Self::OlderThan { .. } => "older",
             Self::Terminal(_) => "terminal",
             Self::Facility(_) | Self::SuspendedFacilities | Self::ActiveFacilities => "facility",
             Self::Key(_) => "key",
@@ -236,6 +244,13 @@ macro_rules! statement {
             Scope::Certificate { .. } => {
                 add_events!("c.issuer_id = $7 AND c.serial = $8", $($eligible)+)
             }
+            Scope::OlderThan { .. } => add_events!(
+                "c.not_after >= CAST($4 AS BIGINT) AND COALESCE(e.kind, 'released') = 'released'
+                 AND EXISTS (SELECT 1 FROM certificate n
+                     WHERE n.issuer_id = $7 AND n.serial = $8
+                       AND n.terminal_id = c.terminal_id AND n.issued_at > c.issued_at)",
+                $($eligible)+
+            ),
             Scope::Terminal(_) => {
                 add_events!("c.terminal_id = $7 AND c.not_after >= CAST($4 AS BIGINT)", $($eligible)+)
             }
@@ -324,7 +339,9 @@ pub async fn carry_out(
         .bind(act.invalidity_at);
     let added = tx
         .execute(match scope {
-            Scope::Certificate { issuer_id, serial } => statement.bind(issuer_id).bind(serial),
+            Scope::Certificate { issuer_id, serial } | Scope::OlderThan { issuer_id, serial } => {
+                statement.bind(issuer_id).bind(serial)
+            }
             Scope::Terminal(id) | Scope::Facility(id) => statement.bind(id),
             Scope::Key(spki_sha256) => statement.bind(spki_sha256),
             Scope::SuspendedFacilities | Scope::ActiveFacilities => statement,

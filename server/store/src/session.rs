@@ -10,8 +10,8 @@ use time::OffsetDateTime;
 
 pub(crate) use ending::of;
 pub use ending::{
-    end, end_of_membership, end_of_organisation, end_of_person, end_of_terminal, overdue,
-    withdraw_tokens,
+    end, end_of_membership, end_of_organisation, end_of_other_certificates, end_of_person,
+    end_of_terminal, overdue, withdraw_tokens,
 };
 
 use crate::{

@@ -8,7 +8,9 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    Queries, StoreError, Tx, enrolment_code,
+    Queries, StoreError, Tx,
+    current_certificate::current_standing,
+    enrolment_code,
     event::{self, Event, Of},
     moment::{moment, moment_opt},
     revocation::{self, Act, Scope},
@@ -107,9 +109,6 @@ impl Row {
 }
 
 /// The columns of [`Row`]. `concat!` keeps the statements constants.
-///
-/// The current certificate is the newest that no other took the place of (superseded, 4): one that
-/// was signed too late and taken back at once is none.
 macro_rules! select_terminal {
     ($condition:literal) => {
         concat!(
@@ -119,17 +118,9 @@ macro_rules! select_terminal {
                     CASE WHEN ",
             on_hold!("t.id"),
             " THEN CAST(1 AS BIGINT) ELSE 0 END AS held,
-                    (SELECT CASE WHEN EXISTS (SELECT 1 FROM revoked_issuer i
-                                     WHERE i.issuer_id = c.issuer_id) THEN 'revoked'
-                                 ELSE r.kind END
-                     FROM certificate c
-                     LEFT JOIN revocation_event r
-                         ON r.issuer_id = c.issuer_id AND r.serial = c.serial
-                         AND r.seq = (SELECT MAX(d.seq) FROM revocation_event d
-                                      WHERE d.issuer_id = c.issuer_id AND d.serial = c.serial)
-                     WHERE c.terminal_id = t.id
-                     ORDER BY CASE WHEN r.kind = 'revoked' AND r.reason = 4 THEN 1 ELSE 0 END,
-                              c.issued_at DESC, c.serial DESC LIMIT 1) AS certificate,
+                    ",
+            current_standing!("t.id"),
+            " AS certificate,
                     (SELECT COUNT(*) FROM terminal_event e
                      WHERE e.terminal_id = t.id AND e.kind = 'enrolled') AS enrolled,
                     (SELECT MAX(c.not_after) FROM certificate c WHERE c.terminal_id = t.id
@@ -279,7 +270,7 @@ pub struct TerminalEvent {
 ///
 /// One decision is one event here, however many certificates it was about, and whether it was about
 /// the terminal, its facility (whose holds are events of the certificates) or a certificate or key.
-/// A certificate that yields to the one of a new enrolment is no event besides that.
+/// A certificate that yields to the one of a new enrolment or of a renewal is no event besides that.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
@@ -302,7 +293,7 @@ pub async fn events(
                        FROM certificate c
                        JOIN revocation_event r
                          ON r.issuer_id = c.issuer_id AND r.serial = c.serial
-                       WHERE c.terminal_id = $1
+                       WHERE c.terminal_id = $1 AND r.scope <> 'older'
                          AND NOT (r.scope = 'terminal' AND EXISTS (SELECT 1 FROM terminal_event o
                              WHERE o.terminal_id = c.terminal_id AND o.kind = r.kind
                                AND (o.kind = 'revoked' OR o.id <= r.act)))

@@ -1,8 +1,9 @@
 //! `POST /.well-known/est/simplereenroll`: renewal by the terminal's present certificate
 //! (RFC 7030 §4.2.2).
 //!
-//! The old certificate stays good until its end: a PC that loses the answer must still be able to
-//! ask again, and its sessions hang on it. The same key gets the same new certificate for a while.
+//! The old certificate stays good until the new one is used at the portal: a PC that loses the answer
+//! must still be able to ask again, and its sessions hang on it. The same key gets the same new
+//! certificate for a while.
 
 use axum::{
     body::Body,

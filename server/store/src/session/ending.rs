@@ -81,6 +81,25 @@ pub async fn end_of_terminal(
     of(tx.fetch_all(end).await?)
 }
 
+/// Ends every session opened at a terminal with another certificate than this one, by its SHA-256.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn end_of_other_certificates(
+    tx: &mut Tx,
+    terminal_id: &str,
+    fingerprint: &[u8; 32],
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<Vec<SessionOf>, StoreError> {
+    let end = end_where!("terminal_id = $3 AND terminal_fingerprint <> $4")
+        .bind(at)
+        .bind(reason)
+        .bind(terminal_id)
+        .bind(fingerprint);
+    of(tx.fetch_all(end).await?)
+}
+
 /// Ends every session opened at an organisation's terminals.
 ///
 /// # Errors

@@ -572,11 +572,20 @@ async fn sessions_end_together_with_what_they_hang_on(databases: Databases) {
     open_session(store, 1, &person_id, &membership_id).await;
     let none = change!(store, |tx| session::end_of_terminal(tx, "T-other", "x", NOW).await?);
     assert!(none.is_empty());
+    let of_others = async |fingerprint| {
+        change!(store, |tx| {
+            session::end_of_other_certificates(tx, &terminal, &fingerprint, "renewed", NOW).await?
+        })
+    };
+    assert!(of_others([2; 32]).await.is_empty(), "it was opened with this one");
+    assert_eq!(of_others([3; 32]).await.len(), 1);
+    assert_eq!(live(1).await.as_deref(), Some("renewed"));
+    open_session(store, 4, &person_id, &membership_id).await;
     let ended = change!(store, |tx| {
         session::end_of_terminal(tx, &terminal, "terminal_revoked", NOW).await?
     });
     assert_eq!((ended.len(), ended[0].terminal_id.as_ref()), (1, Some(&terminal)));
-    assert_eq!(live(1).await.as_deref(), Some("terminal_revoked"));
+    assert_eq!(live(4).await.as_deref(), Some("terminal_revoked"));
 
     open_session(store, 2, &person_id, &membership_id).await;
     let none =
@@ -587,7 +596,7 @@ async fn sessions_end_together_with_what_they_hang_on(databases: Databases) {
     });
     // The one that ended before is not ended again.
     assert_eq!((ended.len(), ended[0].id_hash), (1, [2; 32]));
-    assert_eq!(live(1).await.as_deref(), Some("terminal_revoked"));
+    assert_eq!(live(4).await.as_deref(), Some("terminal_revoked"));
 
     open_session(store, 3, &person_id, &membership_id).await;
     let none = change!(store, |tx| {

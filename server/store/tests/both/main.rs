@@ -87,6 +87,7 @@ fn count<T>(outcomes: &[T], which: impl Fn(&T) -> bool) -> usize {
 
 mod coverage;
 mod crl;
+mod current_certificate;
 mod enrolment_code;
 mod exchange;
 mod expiry;
