@@ -1,8 +1,8 @@
 //! `sekisho-agent`: see `sekisho-agent --help`.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::Parser;
 use sekisho_agent::command::{self, Arguments};
 use tracing_subscriber::EnvFilter;
 
@@ -13,7 +13,11 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .log_internal_errors(false)
         .init();
-    command::main(Arguments::parse()).await
+    match sekisho_output::arguments::<Arguments>(command::LOCAL) {
+        Ok(arguments) => command::main(arguments).await,
+        Err(code) => code,
+    }
 }

@@ -5,7 +5,8 @@
 //! reader who has gone (`… | head`) is no fault: the command ends as if all had been read, with the
 //! exit code of what it found. Only where a secret is shown is that a failure too, for nobody has it.
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::process::ExitCode;
 
 /// Standard output takes nothing, for another reason than a reader who has gone.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,39 @@ pub fn show(text: &str) -> Result<(), OutputError> {
 pub fn remark(line: &str) {
     let _ = write(&mut std::io::stderr().lock(), &format!("{line}\n"));
 }
+
+/// The command line, or the exit code with which the program ends now: help and version were asked for, or
+/// it was not understood, which is told.
+///
+/// clap would print by itself and pass over a full disk: that ends with `cannot_write`.
+///
+/// # Errors
+/// The exit code: 0 for help and version, 2 for what was not understood, `cannot_write`.
+pub fn arguments<A: clap::Parser>(cannot_write: u8) -> Result<A, ExitCode> {
+    let said = match A::try_parse() {
+        Ok(arguments) => return Ok(arguments),
+        Err(said) => said,
+    };
+    if said.use_stderr() {
+        // To standard error: see [`remark`].
+        let _ = said.print();
+        return Err(ExitCode::from(NOT_UNDERSTOOD));
+    }
+    let text = said.render();
+    let text =
+        if std::io::stdout().is_terminal() { text.ansi().to_string() } else { text.to_string() };
+    Err(match say(&text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let name = A::command().get_name().to_owned();
+            remark(&format!("{name}: {error}: {}", error.0));
+            ExitCode::from(cannot_write)
+        }
+    })
+}
+
+/// Exit code of both programs for a command line that they do not understand.
+const NOT_UNDERSTOOD: u8 = 2;
 
 /// Standard output is buffered: only after the flush is known whether it was written.
 fn write(out: &mut impl Write, text: &str) -> std::io::Result<()> {

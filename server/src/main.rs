@@ -1,7 +1,10 @@
 //! The program `sekisho`: see [`sekisho::cli`].
 
-use clap::Parser;
+use sekisho::cli::{Arguments, Exit, run};
 
 fn main() -> std::process::ExitCode {
-    sekisho::cli::run(sekisho::cli::Arguments::parse()).into()
+    match sekisho_output::arguments::<Arguments>(Exit::Failed as u8) {
+        Ok(arguments) => run(arguments).into(),
+        Err(code) => code,
+    }
 }

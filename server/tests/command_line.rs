@@ -212,7 +212,7 @@ fn what_was_taken_back_stays_so_and_is_told_once() {
     init(&dir);
     let dir = dir.to_str().unwrap();
     let never = sekisho(&["revoke", "certificate", dir, "--serial", "4b:01", "--hold"]);
-    assert_eq!(code(&never), 1);
+    assert_eq!(code(&never), 2);
     assert!(text(&never.stderr).contains("there is no certificate terminals:4b01"));
     let digest = "5a".repeat(32);
     let key = || {
@@ -249,6 +249,9 @@ fn what_was_taken_back_stays_so_and_is_told_once() {
         &["revoke", "certificate", dir, "--hold"],
         &["revoke", "certificate", dir, "--serial", "zz", "--hold"],
         &["revoke", "certificate", dir, "--serial", "01", "--file", file, "--hold"],
+        &["revoke", "certificate", dir, "--file", file, "--reason", "ca-compromise"],
+        &["revoke", "issuer", dir, "terminals", "--reason", "key-compromise"],
+        &["revoke", "facility", dir, "12345", "--hold"],
     ] {
         assert_eq!(code(&sekisho(refused)), 2, "{refused:?}");
     }
@@ -540,6 +543,12 @@ fn a_services_file_that_is_too_large_is_refused_and_not_read_in_part() {
     let listed = sekisho(&["service", "list", dir.to_str().unwrap()]);
     assert_eq!((code(&listed), text(&listed.stdout).as_str()), (0, ""));
     assert_eq!(code(&add(256 * 1024)), 0);
+    // What is no file at all is named.
+    let folder = folder.path().to_str().unwrap();
+    let refused = sekisho(&["service", "add", dir.to_str().unwrap(), folder]);
+    assert_eq!(code(&refused), 1);
+    let said = text(&refused.stderr);
+    assert!(said.contains(&format!("cannot read {folder}: ")), "{said}");
 }
 
 #[test]

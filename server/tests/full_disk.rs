@@ -111,6 +111,10 @@ fn output_that_cannot_be_written_is_told_with_exit_code_1() {
         &["revoke", "key", dir, "--sha256", &digest],
         &["example-config"],
         &["completions", "bash"],
+        &["--help"],
+        &["--version"],
+        &["help", "ceremony"],
+        &["revoke", "certificate", "--help"],
     ] {
         let (code, _, said) = sekisho(arguments, &Sink::Full, &Sink::Kept);
         assert_eq!(code, 1, "{arguments:?}: {said}");

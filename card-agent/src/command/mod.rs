@@ -45,6 +45,9 @@ enum Command {
     Completions(completions::Completions),
 }
 
+/// Exit code where this PC failed.
+pub const LOCAL: u8 = 3;
+
 /// Why a command ends badly.
 #[derive(Debug)]
 pub enum Failure {
@@ -91,7 +94,7 @@ pub async fn main(arguments: Arguments) -> ExitCode {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Refused(error)) => (1, error),
         Err(Failure::Usage(error)) => (2, error),
-        Err(Failure::Local(error)) => (3, error),
+        Err(Failure::Local(error)) => (LOCAL, error),
     };
     remark(&format!("sekisho-agent: {error:#}"));
     ExitCode::from(code)

@@ -11,11 +11,11 @@ use sekisho_pki::encoding::{key_identifier::fingerprint, serial::Serial};
 use sekisho_store::{Store, certificate};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Exit, Failure, InstanceFolder, runtime};
+use super::{Exit, Failure, InstanceFolder, runtime, unfit};
 use crate::{
     config::Config,
     instance,
-    revocation::{self, Measure, Order, Target},
+    revocation::{self, Measure, Order, RevocationError, Target},
 };
 
 /// Take certificates back: one, a terminal's, a facility's, a key's, an authority's
@@ -288,7 +288,12 @@ impl OneCertificate {
                 let der = given::certificate(path)?;
                 let found =
                     certificate::find_by_fingerprint(&mut store.read(), &fingerprint(&der)).await?;
-                let found = found.ok_or("this certificate was not issued here")?;
+                let Some(found) = found else {
+                    return Ok(unfit(&RevocationError::NotFound {
+                        kind: "certificate of ours in",
+                        name: path.display().to_string(),
+                    }));
+                };
                 Target::Certificate { issuer_id: found.issuer_id, serial: found.serial }
             }
             (None, Some(serial)) => Target::Certificate {
@@ -342,8 +347,18 @@ async fn carry_out(
         actor: instance::operator(),
         at: OffsetDateTime::now_utc(),
     };
-    let outcome = revocation::carry_out(store, &order).await?;
+    let outcome = revocation::carry_out(store, &order).await;
     store.close().await;
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(
+            fault @ (RevocationError::NotFound { .. }
+            | RevocationError::OnlyForEver { .. }
+            | RevocationError::Reason { .. }
+            | RevocationError::InvalidityDate),
+        ) => return Ok(unfit(&fault)),
+        Err(error) => return Err(error.into()),
+    };
     say(&if common.json {
         told::as_json(&outcome)
     } else {

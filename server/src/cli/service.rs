@@ -120,7 +120,9 @@ fn read(path: &Path) -> Result<String, Failure> {
     let file = std::fs::File::open(path)
         .map_err(|error| format!("cannot open {}: {error}", path.display()))?;
     let mut octets = Vec::new();
-    file.take(MOST_OCTETS + 1).read_to_end(&mut octets)?;
+    file.take(MOST_OCTETS + 1)
+        .read_to_end(&mut octets)
+        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     if octets.len() as u64 > MOST_OCTETS {
         let most = MOST_OCTETS / 1024;
         return Err(format!("{} is too large: at most {most} KiB", path.display()).into());

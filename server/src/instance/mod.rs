@@ -4,6 +4,7 @@ mod ca_keys;
 mod create;
 mod database;
 mod folder;
+mod in_use;
 mod new_folder;
 mod open;
 mod passphrase;
@@ -30,6 +31,7 @@ pub(crate) use database::check_database;
 pub use database::{DatabaseError, open_database};
 pub(crate) use folder::database_file;
 pub use folder::{Folder, FolderError};
+pub use in_use::{InUse, InUseError};
 pub(crate) use new_folder::NewFolder;
 pub use new_folder::NewFolderError;
 #[cfg(unix)]

@@ -18,6 +18,7 @@ use super::{
     CaKeys, DatabaseError, Folder, FolderError, OpenError, Opened, RootKeyState, SignerMismatch,
     create::user_and_host,
     find_root_key,
+    in_use::{InUse, InUseError},
     open::root_certificate,
     open_database,
     server_certificate::{self, ServerCertificateError},
@@ -62,6 +63,9 @@ pub struct Ready {
 /// Why the process did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
+    /// Its keys are being moved.
+    #[error(transparent)]
+    InUse(#[from] InUseError),
     /// The root's key lies open.
     #[error(
         "the root's private key lies unwrapped in {}: anybody who reads it is the authority. \
@@ -133,6 +137,7 @@ pub async fn run(
 ) -> Result<(), RunError> {
     let began = Instant::now();
     let folder = Folder::new(config.folder());
+    let _in_use = InUse::by_server(&folder)?;
     refuse_open_root_key(&folder)?;
     let store = open_database(&config).await?;
     let claim = store.claim_node(&claimant(), CLAIM_PATIENCE).await?;

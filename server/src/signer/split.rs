@@ -28,9 +28,9 @@ use super::{
 use crate::{
     config::{self, ConfigError, TokenSettings},
     instance::{
-        Folder, FolderError, SecretsError, configuration_text, first_certificate,
-        issuers_of_folder, machine_passphrase, open_ca_key, open_key, public_key, read_passphrase,
-        responder_name, token_of,
+        Folder, FolderError, InUse, InUseError, SecretsError, configuration_text,
+        first_certificate, issuers_of_folder, machine_passphrase, open_ca_key, open_key,
+        public_key, read_passphrase, responder_name, token_of,
     },
 };
 
@@ -73,6 +73,9 @@ pub enum SplitError {
         /// Which.
         path: PathBuf,
     },
+    /// Somebody serves from it.
+    #[error(transparent)]
+    InUse(#[from] InUseError),
     /// Another key has the name.
     #[error(
         "{} is another key than that of its certificate; nothing is overwritten", path.display()
@@ -131,6 +134,9 @@ pub fn split(split: &Split, random: &dyn Randomness) -> Result<Moved, SplitError
     let mut settings = config::Settings::read(&split.instance)?;
     let config = settings.validate(&split.instance)?;
     let instance = Folder::new(absolute(&split.instance)?);
+    // A serving process would go on with keys that nobody knows to be there any more, and find none at
+    // its next start.
+    let _in_use = InUse::alone(&instance)?;
     let path = absolute(&split.signer)?;
     let socket = absolute(&match &split.socket {
         Some(socket) => socket.clone(),

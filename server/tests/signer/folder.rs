@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use sekisho::instance::{Folder, InUse};
+
 use crate::house::{done, fails_to_serve, refused, text};
 
 struct Folders {
@@ -141,4 +143,16 @@ fn a_backup_says_that_it_does_not_hold_the_keys_and_is_restored_without_them() {
     assert!(told.contains("does not hold the authorities' keys"), "{told}");
     assert!(!restored.join("keys/terminals.p8").exists());
     done(&["audit", "verify", text(&restored)]);
+}
+
+#[test]
+fn keys_are_not_moved_from_under_a_serving_process() {
+    let folders = Folders::new();
+    let before = names(&folders.instance.join("keys"));
+    let serving = InUse::by_server(&Folder::new(&folders.instance)).unwrap();
+    folders.refuses_to_split("`sekisho serve` runs on ");
+    assert_eq!(names(&folders.instance.join("keys")), before);
+    assert!(!folders.signer.exists());
+    drop(serving);
+    folders.split();
 }

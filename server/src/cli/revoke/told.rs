@@ -2,23 +2,30 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use sekisho_store::revocation::CertificateKey;
+use serde_json::{Value, json};
 
 use crate::revocation::{HeldBy, Measure, Outcome, Target};
 
 /// The answer for machines.
 pub(super) fn as_json(outcome: &Outcome) -> String {
-    let certificates: Vec<_> = outcome
-        .certificates
-        .iter()
-        .map(|(issuer, serial)| json!({ "issuer": issuer, "serial": hex::encode(serial) }))
-        .collect();
+    let certificates = listed(&outcome.certificates);
     let answer = json!({
         "changed": outcome.changed,
         "certificates": certificates,
         "sessions_ended": outcome.sessions_ended,
+        "held_by": outcome.held_by.as_ref().map(|held_by| match held_by {
+            HeldBy::Facility(id) => json!({ "facility": id }),
+            HeldBy::Terminal(id) => json!({ "terminal": id }),
+            HeldBy::Certificates(held) => json!({ "certificates": listed(held) }),
+        }),
     });
     format!("{answer}\n")
+}
+
+fn listed(certificates: &[CertificateKey]) -> Vec<Value> {
+    let one = |(issuer, serial): &CertificateKey| json!({ "issuer": issuer, "serial": hex::encode(serial) });
+    certificates.iter().map(one).collect()
 }
 
 /// The answer for people.
@@ -117,7 +124,16 @@ mod tests {
             ),
             (HeldBy::Terminal("T1".to_owned()), "revoke terminal DIR T1 --release"),
         ] {
-            let outcome = Outcome { held_by: Some(held_by), ..Outcome::default() };
+            let outcome = Outcome { held_by: Some(held_by.clone()), ..Outcome::default() };
+            let answer: Value = serde_json::from_str(&as_json(&outcome)).unwrap();
+            let expected = match held_by {
+                HeldBy::Facility(id) => json!({ "facility": id }),
+                HeldBy::Terminal(id) => json!({ "terminal": id }),
+                HeldBy::Certificates(_) => {
+                    json!({ "certificates": [{ "issuer": "terminals", "serial": "4b01" }] })
+                }
+            };
+            assert_eq!(answer["held_by"], expected);
             let said = in_words(&outcome, &terminal, Measure::Release);
             assert!(said.starts_with("Nothing to change") && said.contains(command), "{said}");
             assert_eq!(said.matches("--release").count(), 1, "{said}");
