@@ -8,14 +8,15 @@ use sekisho_protocol::door;
 use time::OffsetDateTime;
 use x509_cert::Certificate;
 
-use super::enroll::policy_line;
+use super::enroll::{policy_line, shell_word};
 use super::{Failure, refused};
 use crate::card::pcsc::PcscReaders;
 use crate::card::reader::Readers;
 use crate::platform;
 use crate::terminal::key::FileKey;
 use crate::terminal::place::{Place, PlaceError, read};
-use crate::terminal::{enrol, nss, policy};
+use crate::terminal::policy::{self, Standing};
+use crate::terminal::{enrol, nss};
 
 /// Look for what keeps logins from working, and say what to do.
 #[derive(Args)]
@@ -48,7 +49,7 @@ impl Doctor {
         if is_enrolled {
             tell("certificate", certificate(place, OffsetDateTime::now_utc()))?;
             tell("browser store", browser_store(place))?;
-            tell("browser policy", browser_policy(place))?;
+            tell("browser policy", browser_policy(place, &policy::FOLDERS.map(Path::new)))?;
         }
         tell("agent", listener(self.port))?;
         tell(
@@ -103,30 +104,63 @@ fn certificate(place: &Place, now: OffsetDateTime) -> Result<String, String> {
 
 /// Whether the browser shows the certificate that the agent answers with.
 fn browser_store(place: &Place) -> Result<String, String> {
-    let Some(folder) = place.settings().map_err(in_words)?.nss else {
-        return Err("not known which one the browser reads; run `sekisho-agent renew --nss \
-                    ~/.pki/nssdb`, or with the folder that yours has"
-            .to_owned());
+    let chosen = place.settings().map_err(in_words)?.nss;
+    let is_chosen = chosen.is_some();
+    let Some(folder) = chosen.or_else(platform::usual_browser_store) else {
+        return Ok("none: no folder was given for one".to_owned());
     };
-    let again = "run `sekisho-agent renew`, which fills it again";
-    let held = nss::held(&folder).map_err(|error| format!("{}; {again}", in_words(error)))?;
+    let shown = folder.display();
+    if !folder.is_dir() {
+        return if is_chosen {
+            Err(format!("{shown} is no longer there; {}", fill(&folder)))
+        } else {
+            Ok(format!(
+                "none: {shown} does not exist and no other was given; where a browser of this user \
+                 is to show the certificate, {}",
+                fill(&folder)
+            ))
+        };
+    }
+    let held = nss::held(&folder)
+        .map_err(|error| format!("{shown}: {}; {}", in_words(error), fill(&folder)))?;
     if held == read(&place.certificate()).map_err(in_words)? {
-        Ok(format!("{} holds the agent's certificate", folder.display()))
+        Ok(format!("{shown} holds the agent's certificate"))
     } else {
-        Err(format!("{} holds another certificate than the agent; {again}", folder.display()))
+        Err(format!("{shown} holds another certificate than the agent; {}", fill(&folder)))
     }
 }
 
-/// Whether the browser lets the portal's page reach the agent.
-fn browser_policy(place: &Place) -> Result<String, String> {
-    let trust = place.trust().map_err(in_words)?;
-    if policy::is_in_place(&policy::FOLDERS.map(Path::new), &trust) {
-        Ok("names this portal".to_owned())
-    } else if trust.navigation {
-        Ok("none, and none is needed: this portal goes to the agent by navigation".to_owned())
-    } else {
-        Err(format!("none names this portal; as root: {}", policy_line(&place.folder)))
+/// What gives a store the certificate.
+fn fill(folder: &Path) -> String {
+    let folder = shell_word(&folder.display().to_string());
+    format!("run `sekisho-agent renew --browser-only --nss {folder}`")
+}
+
+/// Whether the browser lets the portal's page reach the agent, and shows it our certificate.
+fn browser_policy(place: &Place, folders: &[&Path]) -> Result<String, String> {
+    match policy_standing(place, folders)? {
+        Standing::InPlace => Ok("names this portal and picks the certificate".to_owned()),
+        Standing::PassesOver(file) => Err(format!(
+            "{} passes over this PC's certificate, as after a change of its authority; as root: {}",
+            file.display(),
+            policy_line(&place.folder, &file)
+        )),
+        Standing::Absent if place.trust().map_err(in_words)?.navigation => {
+            Ok("none, and none is needed: this portal goes to the agent by navigation".to_owned())
+        }
+        Standing::Absent => Err(format!(
+            "none names this portal; as root: {}",
+            policy_line(&place.folder, Path::new(policy::USUAL_FILE))
+        )),
     }
+}
+
+/// Where the policies in these folders stand to what this PC is enrolled as.
+pub(super) fn policy_standing(place: &Place, folders: &[&Path]) -> Result<Standing, String> {
+    let trust = place.trust().map_err(in_words)?;
+    let der = read(&place.certificate()).map_err(in_words)?;
+    let certificate = Certificate::from_der(&der).map_err(in_words)?;
+    Ok(policy::standing(folders, &trust, &certificate))
 }
 
 /// Whether an agent of this user listens.

@@ -8,8 +8,9 @@ use url::Url;
 use super::{Failure, local, refused};
 use crate::terminal::client::ClientError;
 use crate::terminal::enrol::{self, EnrolError, Invitation};
-use crate::terminal::nss;
+use crate::terminal::nss::{self, NssError};
 use crate::terminal::place::Place;
+use crate::terminal::policy;
 
 /// Enrol this PC: makes a key here and fetches its certificate.
 ///
@@ -55,7 +56,8 @@ impl Enroll {
                 folder.display()
             ))?;
         }
-        nss::supply(&place, self.nss.as_deref()).map_err(local)?;
+        nss::supply(&place, self.nss.as_deref())
+            .map_err(|error| store_failure("this PC is enrolled", error))?;
         let trust = enrolled.trust;
         say(&format!(
             "{}: {} ({})\nEnrolled. Next, once as root, the browser's settings:\n  {}\n\
@@ -63,23 +65,32 @@ impl Enroll {
             trust.facility.name,
             trust.terminal.name,
             trust.terminal.id,
-            policy_line(&place.folder)
+            policy_line(&place.folder, Path::new(policy::USUAL_FILE))
         ))?;
         Ok(())
     }
 }
 
 /// The line for root, who has another home: the folder is named in full.
-pub(super) fn policy_line(folder: &Path) -> String {
+pub(super) fn policy_line(folder: &Path, file: &Path) -> String {
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     format!(
-        "sekisho-agent policy --dir {} --write /etc/chromium/policies/managed/sekisho.json",
-        shell_word(&folder.display().to_string())
+        "sekisho-agent policy --dir {} --write {}",
+        shell_word(&folder.display().to_string()),
+        shell_word(&file.display().to_string())
     )
 }
 
+/// The browser's store was not written, though what went before it stands.
+pub(super) fn store_failure(done: &'static str, error: NssError) -> Failure {
+    local(anyhow::Error::new(error).context(format!(
+        "{done}, but the browser does not have the certificate yet. Put right what follows, then \
+         run `sekisho-agent renew --browser-only --nss FOLDER`"
+    )))
+}
+
 /// As a shell reads it as one word (POSIX Shell Command Language, 2.2.2).
-fn shell_word(text: &str) -> String {
+pub(super) fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     if text.chars().all(plain) {
         text.to_owned()

@@ -1,10 +1,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use const_oid::db::rfc4519::COMMON_NAME;
 use der::Decode;
 use sekisho_output::say;
-use sekisho_pki::encoding::name::only_text;
 use x509_cert::Certificate;
 
 use super::{Failure, local};
@@ -26,8 +24,7 @@ impl Policy {
     pub(super) fn execute(self, place: &Place) -> Result<(), Failure> {
         let trust = place.trust()?;
         let certificate = Certificate::from_der(&read(&place.certificate())?).map_err(local)?;
-        let issuer = only_text(certificate.tbs_certificate().issuer(), COMMON_NAME);
-        let text = format!("{:#}\n", chromium(&trust, issuer.as_deref()));
+        let text = format!("{:#}\n", chromium(&trust, &certificate));
         match self.write {
             Some(path) => Ok(write_public(&path, text.as_bytes())?),
             None => Ok(say(&text)?),

@@ -61,6 +61,10 @@ impl Run {
              with --pinentry",
             self.pinentry
         );
+        // One that comes later is looked at when it is read.
+        if let Some(path) = self.pin_file.as_deref().filter(|path| path.exists()) {
+            PinFile::check(path)?;
+        }
         Ok(())
     }
 

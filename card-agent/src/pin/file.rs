@@ -1,6 +1,6 @@
 //! A PIN from a file, for demonstrations and tests without a person.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -11,24 +11,37 @@ use super::{PinEntry, PinError, Prompt};
 /// Reads the file anew for each login.
 pub struct PinFile(pub PathBuf);
 
+impl PinFile {
+    /// Refuses a file that others than its owner have a right to, or that is not there.
+    ///
+    /// # Errors
+    /// [`PinError::Unavailable`].
+    pub fn check(path: &Path) -> Result<(), PinError> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let mode = std::fs::metadata(path).map_err(|e| unavailable(path, &e))?.mode();
+            if mode & 0o077 != 0 {
+                return Err(unavailable(path, &"others may read it; set its mode to 0600"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn unavailable(path: &Path, why: &dyn std::fmt::Display) -> PinError {
+    PinError::Unavailable(format!("{}: {why}", path.display()))
+}
+
 #[async_trait]
 impl PinEntry for PinFile {
     async fn ask(&self, prompt: &Prompt) -> Result<SecretString, PinError> {
         if prompt.is_guarded() {
             return Err(PinError::Guarded);
         }
-        let unavailable =
-            |text: String| PinError::Unavailable(format!("{}: {text}", self.0.display()));
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::MetadataExt;
-            let mode = std::fs::metadata(&self.0).map_err(|e| unavailable(e.to_string()))?.mode();
-            if mode & 0o077 != 0 {
-                return Err(unavailable("others may read it; set its mode to 0600".into()));
-            }
-        }
+        Self::check(&self.0)?;
         let text = std::fs::read_to_string(&self.0).map(Zeroizing::new);
-        let text = text.map_err(|e| unavailable(e.to_string()))?;
+        let text = text.map_err(|e| unavailable(&self.0, &e))?;
         Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
     }
 

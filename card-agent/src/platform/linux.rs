@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 const LISTEN: &str = "0A";
 
@@ -22,6 +23,13 @@ pub fn foreign_listener(port: u16) -> Option<u32> {
     rows()
         .find(|row| row.state == LISTEN && row.local.ends_with(&ending) && row.user != ours)
         .map(|row| row.user)
+}
+
+/// The NSS database that Chromium reads for this user, whether it exists or not (Chromium, "Linux Cert
+/// Management").
+pub fn usual_browser_store() -> Option<PathBuf> {
+    let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+    home.map(|home| home.join(".pki/nssdb"))
 }
 
 /// Whether we run as root.

@@ -3,7 +3,7 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub use linux::{foreign_listener, is_administrator, is_own_connection};
+pub use linux::{foreign_listener, is_administrator, is_own_connection, usual_browser_store};
 
 #[cfg(not(target_os = "linux"))]
 mod other {
@@ -12,6 +12,11 @@ mod other {
     /// Not known on this system: refuse.
     pub fn is_own_connection(_: SocketAddr, _: SocketAddr) -> bool {
         false
+    }
+
+    /// No browser of this system reads an NSS database.
+    pub fn usual_browser_store() -> Option<std::path::PathBuf> {
+        None
     }
 
     /// Not known on this system.
@@ -25,4 +30,4 @@ mod other {
     }
 }
 #[cfg(not(target_os = "linux"))]
-pub use other::{foreign_listener, is_administrator, is_own_connection};
+pub use other::{foreign_listener, is_administrator, is_own_connection, usual_browser_store};

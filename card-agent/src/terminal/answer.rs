@@ -39,6 +39,7 @@ pub(super) async fn accepted(
     let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|value| {
         value.as_bytes().to_ascii_lowercase().starts_with(b"application/problem+json")
     });
+    let may_come_again = response.headers().contains_key(header::RETRY_AFTER);
     let mut body = Vec::new();
     while let Some(piece) = response.chunk().await.map_err(|_| EnrolError::Answer("cut short"))? {
         if body.len() + piece.len() > most {
@@ -55,6 +56,9 @@ pub(super) async fn accepted(
     match (status, shown) {
         (StatusCode::OK, _) => Ok(body),
         (StatusCode::ACCEPTED, _) => Err(EnrolError::Pending),
+        (StatusCode::FORBIDDEN, Shown::Code) if may_come_again => {
+            Err(EnrolError::CodeWaits(text()))
+        }
         (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Shown::Code) => {
             Err(EnrolError::CodeRefused(text()))
         }

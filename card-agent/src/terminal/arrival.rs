@@ -7,6 +7,7 @@
 //!    power interrupts here, the next start of the program continues.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
@@ -39,8 +40,30 @@ impl Place {
         let set_aside = self.settle()?;
         // What other codes began: a key without a certificate, of use to nobody any more.
         let rest = self.folder.join(PENDING);
-        fs::remove_dir_all(&rest).map_err(at(&rest))?;
+        for begun in fs::read_dir(&rest).map_err(at(&rest))? {
+            self.discard(&Self { folder: begun.map_err(at(&rest))?.path() })?;
+        }
+        // Empty where no other code had begun anything.
+        if rest.exists() {
+            fs::remove_dir(&rest).map_err(at(&rest))?;
+        }
         Ok(set_aside)
+    }
+
+    /// Ends what a code began that opens nothing any more: its key is overwritten, then all of it
+    /// removed.
+    ///
+    /// # Errors
+    /// [`PlaceError::File`].
+    pub fn discard(&self, pending: &Self) -> Result<(), PlaceError> {
+        let key = pending.key();
+        if let Ok(held) = fs::metadata(&key) {
+            wipe(&key, held.len()).map_err(at(&key))?;
+        }
+        fs::remove_dir_all(&pending.folder).map_err(at(&pending.folder))?;
+        // Other codes may have begun something, too: then it is not empty and stays.
+        let _ = fs::remove_dir(self.folder.join(PENDING));
+        Ok(())
     }
 
     /// Continues an exchange of files that was interrupted; nothing where none was.
@@ -77,6 +100,14 @@ impl Place {
     fn files(&self) -> [PathBuf; 6] {
         [self.key(), self.root(), self.issuer(), self.pinned(), self.enrolled(), self.certificate()]
     }
+}
+
+/// Writes zeroes over a file's octets. A file system that writes elsewhere keeps them all the same;
+/// the key opens nothing.
+fn wipe(path: &Path, length: u64) -> std::io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).open(path)?;
+    std::io::copy(&mut std::io::repeat(0).take(length), &mut file)?;
+    file.sync_all()
 }
 
 /// A folder for what goes, named by now, that no run before has used.
@@ -150,7 +181,12 @@ mod tests {
         fs::write(other.key(), "of a code that was refused").unwrap();
         let pending = place.pending(&"ab".repeat(32)).unwrap();
         fill(&pending, "new");
+        // A second name of the same file shows what is left of it.
+        let kept = tempfile::tempdir_in(folder.path().parent().unwrap()).unwrap();
+        let left = kept.path().join("left");
+        fs::hard_link(other.key(), &left).unwrap();
         assert_eq!(place.adopt(&pending).unwrap(), None);
+        assert!(fs::read(&left).unwrap().iter().all(|octet| *octet == 0));
         assert_eq!(held(&place), ["new"; 6]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 6);
     }

@@ -57,9 +57,26 @@ pub enum EnrolError {
         /// Server minus PC.
         seconds: i64,
     },
-    /// The code was not accepted.
+    /// The code was not accepted, and never will be with this key.
     #[error("the server refused the code: {0}")]
     CodeRefused(String),
+    /// The code was not accepted now: what stands in its way may be lifted.
+    #[error("the server does not take the code now: {0}")]
+    CodeWaits(String),
+    /// The code was not accepted, and this PC is enrolled as the terminal that it is for. Older
+    /// agents did not note which code that was.
+    #[error(
+        "this PC is enrolled as {terminal} already, and the server refused the code: {text}. If this \
+         is the line that enrolled it, nothing is left to do: `sekisho-agent doctor` says whether \
+         all is well, `sekisho-agent renew` fetches the next certificate. To enrol it anew, ask the \
+         facility's administrator for a new code"
+    )]
+    EnrolledBefore {
+        /// The terminal.
+        terminal: String,
+        /// What the server said.
+        text: String,
+    },
     /// The certificate that this PC showed was not accepted: stopped, revoked, or its facility may
     /// not act.
     #[error("the server refused this terminal: {0}")]
@@ -153,6 +170,7 @@ pub async fn enrol(place: &Place, invitation: &Invitation) -> Result<Enrolled, E
         terminal: invitation.terminal.clone(),
         code_sha256: Some(code_sha256.clone()),
     };
+    let mut may_be_its_line = false;
     match place.enrolment() {
         Ok(before) if before.root_sha256 != enrolment.root_sha256 => {
             return Err(EnrolError::AnotherRoot(before.server));
@@ -167,7 +185,12 @@ pub async fn enrol(place: &Place, invitation: &Invitation) -> Result<Enrolled, E
                 return Ok(Enrolled { trust, set_aside: None });
             }
         }
-        _ => {}
+        Ok(before) => {
+            may_be_its_line = before.code_sha256.is_none()
+                && before.terminal == enrolment.terminal
+                && place.certificate().exists();
+        }
+        Err(_) => {}
     }
 
     // 1. The root, over a connection that proves nothing; its hash proves it.
@@ -185,8 +208,18 @@ pub async fn enrol(place: &Place, invitation: &Invitation) -> Result<Enrolled, E
         let url = est(&invitation.server, "simpleenroll")?;
         let ask =
             http.post(url).basic_auth(&invitation.terminal, Some(invitation.code.expose_secret()));
-        let answer =
-            ask_for_certificate(ask, Shown::Code, &key, &invitation.terminal, ahead).await?;
+        let answer = ask_for_certificate(ask, Shown::Code, &key, &invitation.terminal, ahead).await;
+        let answer = match answer {
+            Err(EnrolError::CodeRefused(text)) => {
+                // This key will never have a certificate by this code.
+                place.discard(&pending)?;
+                return Err(match may_be_its_line {
+                    true => EnrolError::EnrolledBefore { terminal: enrolment.terminal, text },
+                    false => EnrolError::CodeRefused(text),
+                });
+            }
+            answer => answer?,
+        };
         store(&pending, &key, &root, &answer, &all)?;
     }
 

@@ -1,6 +1,6 @@
 //! Puts the terminal's key and certificate into the NSS database that Chromium reads.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use der::Decode;
@@ -9,7 +9,7 @@ use sekisho_key::{SoftwareKey, Stretch, SystemRandomness};
 
 use super::key::{FileKey, TerminalKey};
 use super::pkcs12;
-use super::place::{Place, PlaceError, read, write_private};
+use super::place::{Place, PlaceError, Settings, read, write_private};
 
 /// What the store calls the pair.
 const NICKNAME: &str = "facility-terminal";
@@ -44,22 +44,24 @@ pub enum NssError {
 const MOST_OLD: usize = 8;
 
 /// Gives the browser's store what the folder holds: the one `given` now, which is remembered, or
-/// the one remembered. Nothing where there is neither.
+/// the one remembered. Answers which; nothing happens where there is neither.
 ///
 /// # Errors
-/// [`NssError`].
-pub fn supply(place: &Place, given: Option<&Path>) -> Result<(), NssError> {
-    let mut settings = place.settings()?;
-    if let Some(folder) = given {
-        let absolute = std::path::absolute(folder)
-            .map_err(|source| PlaceError::File { path: folder.display().to_string(), source })?;
-        settings.nss = Some(absolute);
-        place.choose(&settings)?;
+/// [`NssError`]: one that was given now and cannot be written is not remembered either.
+pub fn supply(place: &Place, given: Option<&Path>) -> Result<Option<PathBuf>, NssError> {
+    let settings = place.settings()?;
+    let given = given
+        .map(|folder| {
+            std::path::absolute(folder)
+                .map_err(|source| PlaceError::File { path: folder.display().to_string(), source })
+        })
+        .transpose()?;
+    let Some(folder) = given.clone().or_else(|| settings.nss.clone()) else { return Ok(None) };
+    import(place, &FileKey::load(&place.key())?, &folder)?;
+    if given.is_some() && given != settings.nss {
+        place.choose(&Settings { nss: given })?;
     }
-    match settings.nss {
-        Some(folder) => import(place, &FileKey::load(&place.key())?, &folder),
-        None => Ok(()),
-    }
+    Ok(Some(folder))
 }
 
 /// The certificate that the store in `folder` holds under our name, DER.

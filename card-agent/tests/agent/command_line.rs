@@ -1,14 +1,17 @@
 //! The program itself: what it prints, and the exit codes that scripts rely on.
 
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Command, Stdio};
 
+use sekisho_agent::terminal::nss;
 use sekisho_agent::terminal::place::{Enrolment, Place};
-use sekisho_agent::terminal::{nss, policy};
+use sekisho_agent::terminal::policy::{self, Standing};
 use sekisho_protocol::JwkSet;
 use sekisho_protocol::trust::{Named, TerminalTrust};
 use sekisho_software_card::Layout;
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
 
 use crate::browser_store::enrolled;
 use crate::world::write_card;
@@ -18,6 +21,7 @@ fn agent(folder: &std::path::Path, arguments: &[&str]) -> (i32, String, String) 
         .arg("--dir")
         .arg(folder)
         .args(arguments)
+        .env("HOME", folder)
         .output()
         .unwrap();
     let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
@@ -86,9 +90,16 @@ fn exit_codes_are_those_of_the_help_and_a_panic_is_none_of_them() {
         assert!(error.contains(told), "{line}: {error}");
     }
     pinned(folder.path());
-    for line in
-        [&["status"][..], &["status", "--json"], &["policy"], &["doctor"], &["completions", "bash"]]
-    {
+    for line in [
+        &["status"][..],
+        &["status", "--json"],
+        &["policy"],
+        &["doctor"],
+        &["completions", "bash"],
+        &["--help"],
+        &["--version"],
+        &["enroll", "--help"],
+    ] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let output = Command::new(env!("CARGO_BIN_EXE_sekisho-agent"))
             .arg("--dir")
@@ -121,14 +132,32 @@ fn doctor_tells_each_thing_that_would_break_a_login_and_what_helps() {
     let told = doctor();
     for line in [
         "ok     certificate: until ",
-        "FAULT  browser store: not known which one the browser reads; run `sekisho-agent renew --nss",
+        "ok     browser store: none: ",
+        "run `sekisho-agent renew --browser-only --nss ",
         "FAULT  browser policy: none names this portal; as root: sekisho-agent policy --dir ",
         "FAULT  agent: does not run (nothing listens on port 1); start `sekisho-agent run`",
     ] {
         assert!(told.contains(line), "{told}");
     }
 
+    // A browser of this user has its store: it lacks the certificate, until it is given.
+    let usual = at.join(".pki/nssdb");
+    std::fs::create_dir_all(&usual).unwrap();
+    assert!(doctor().contains("FAULT  browser store: "), "{}", doctor());
+    let usual = usual.to_str().unwrap();
+    let (code, told, error) = agent(&at, &["renew", "--browser-only", "--nss", usual]);
+    assert_eq!(code, 0, "{error}");
+    assert!(told.contains("holds this PC's certificate"), "{told}");
+    assert!(doctor().contains("ok     browser store: "), "{}", doctor());
+
     let place = Place { folder: at.clone() };
+    // What cannot be used is told, and is not what the next renewal is held up by.
+    let unfit = at.join("terminal.json");
+    let (code, _, error) =
+        agent(&at, &["renew", "--browser-only", "--nss", unfit.to_str().unwrap()]);
+    assert_eq!(code, 3, "{error}");
+    assert_eq!(place.settings().unwrap().nss.as_deref(), Some(std::path::Path::new(usual)));
+
     let store = folder.path().join("nssdb");
     nss::supply(&place, Some(&store)).unwrap();
     assert!(doctor().contains("ok     browser store: "), "{}", doctor());
@@ -158,8 +187,11 @@ fn the_policy_is_written_into_a_folder_that_is_made_or_the_place_is_named() {
     assert_eq!(code, 0, "{error}");
     assert!(std::fs::read_to_string(&target).unwrap().contains("https://terminal.example"));
     let trust = Place { folder: folder.path().to_owned() }.trust().unwrap();
-    let in_place = |folder| policy::is_in_place(&[folder], &trust);
-    assert!(in_place(target.parent().unwrap()) && !in_place(folder.path()));
+    let certificate = std::fs::read(folder.path().join("terminal.crt")).unwrap();
+    let certificate = Certificate::from_der(&certificate).unwrap();
+    let standing = |folder| policy::standing(&[folder], &trust, &certificate);
+    assert_eq!(standing(target.parent().unwrap()), Standing::InPlace);
+    assert_eq!(standing(folder.path()), Standing::Absent);
     // A file stands where the folder would be.
     let beyond = target.join("x.json");
     let (code, _, error) = agent(folder.path(), &["policy", "--write", beyond.to_str().unwrap()]);
@@ -194,15 +226,21 @@ fn an_enrolled_pc_shows_itself_and_its_browser_policy() {
     let select: serde_json::Value =
         serde_json::from_str(policy["AutoSelectCertificateForUrls"][0].as_str().unwrap()).unwrap();
     assert_eq!(select["pattern"], "https://terminal.example");
-    assert_eq!(select["filter"]["ISSUER"]["CN"], "Root");
+    // An issuer without an organisation: by the terminal then.
+    assert_eq!(select["filter"], serde_json::json!({ "SUBJECT": { "CN": "T0123456789" } }));
 }
 
 #[test]
 fn a_card_and_a_pin_window_that_are_not_there_are_told_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     pinned(folder.path());
+    let open = folder.path().join("open-pin");
+    std::fs::write(&open, "1234").unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let open = open.to_str().unwrap();
     for (line, told) in [
         (["run", "--port", "0", "--pin-file", "pin", "--software-card", "nosuch"], "card nosuch"),
+        (["run", "--port", "0", "--pin-file", open, "--software-card", "."], "others may read it"),
         (
             ["run", "--port", "0", "--pinentry", "/nonexistent", "--software-card", "."],
             "/nonexistent",

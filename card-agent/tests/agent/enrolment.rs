@@ -42,6 +42,8 @@ struct Authority {
     issued: AtomicUsize,
     /// The next certificate is made, but its answer is lost on the way.
     lose_answer: AtomicBool,
+    /// The terminal is on hold: codes are refused for now.
+    hold: AtomicBool,
     /// Status, media type and body of what a terminal with a certificate is told instead.
     refusal: Mutex<Option<(u16, &'static str, String)>>,
 }
@@ -79,6 +81,9 @@ impl Authority {
         let expected = format!("Basic {}", STANDARD.encode(format!("T0123456789:{CODE}")));
         match path {
             "/.well-known/est/cacerts" => Self::certs_only(&[&self.root_der, &self.issuing_der]),
+            "/.well-known/est/simpleenroll" if self.hold.load(Ordering::SeqCst) => {
+                (403, "this terminal was stopped for the time being".into())
+            }
             "/.well-known/est/simpleenroll" if code == Some(expected.as_str()) => {
                 let (spki, answer) = self.issue(body);
                 let mut used_by = self.used_by.lock().unwrap();
@@ -152,6 +157,7 @@ async fn server(host: &'static str) -> (Arc<Authority>, url::Url) {
         codes_received: AtomicUsize::new(0),
         issued: AtomicUsize::new(0),
         lose_answer: AtomicBool::new(false),
+        hold: AtomicBool::new(false),
         refusal: Mutex::default(),
     });
     let mut anchors = rustls::RootCertStore::empty();
@@ -184,7 +190,10 @@ async fn server(host: &'static str) -> (Arc<Authority>, url::Url) {
                         (status, "text/plain", text)
                     });
                     let answer = Response::builder().status(status);
-                    let answer = answer.header("content-type", media_type);
+                    let mut answer = answer.header("content-type", media_type);
+                    if authority.hold.load(Ordering::SeqCst) {
+                        answer = answer.header("retry-after", "3600");
+                    }
                     answer.body(Full::<Bytes>::from(text))
                 }
             });
@@ -271,6 +280,8 @@ async fn a_run_that_lost_its_answer_asks_again_with_the_same_key() {
     assert!(matches!(lost, Err(EnrolError::Refused { status: 502, .. })));
     enrol(&place, &invitation(&authority, &address)).await.unwrap();
 
+    assert!(!folder.path().join("pending").exists());
+
     // Another key, another folder: the code is spent.
     let other = Place::create(&folder.path().join("other")).unwrap();
     let refused = enrol(&other, &invitation(&authority, &address)).await.unwrap_err();
@@ -278,6 +289,7 @@ async fn a_run_that_lost_its_answer_asks_again_with_the_same_key() {
         matches!(&refused, EnrolError::CodeRefused(text) if text.contains("another key")),
         "{refused}"
     );
+    assert!(!other.folder.join("pending").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -360,6 +372,7 @@ async fn a_wrong_code_is_refused_and_nothing_answering_is_named() {
     let place = Place::create(folder.path()).unwrap();
     let wrong = Invitation { code: "WRONG".to_owned().into(), ..invitation(&authority, &address) };
     assert!(matches!(enrol(&place, &wrong).await, Err(EnrolError::CodeRefused(_))));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "its key is gone");
     let nobody = Invitation {
         server: format!("https://{HOST}:1").parse().unwrap(),
         ..invitation(&authority, &address)
@@ -381,4 +394,57 @@ async fn renewal_shows_the_old_certificate_and_keeps_the_key() {
     let key = FileKey::load(&place.key()).unwrap();
     let (_, ahead) = refresh_trust(&place, &key).await.unwrap();
     assert!(ahead.abs() <= 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_that_is_refused_for_now_keeps_its_key() {
+    let (authority, address) = server(HOST).await;
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::create(folder.path()).unwrap();
+    authority.hold.store(true, Ordering::SeqCst);
+    let waits = enrol(&place, &invitation(&authority, &address)).await;
+    assert!(matches!(waits, Err(EnrolError::CodeWaits(_))));
+    let key_of = |folder: &std::path::Path| std::fs::read(folder.join("terminal.p8")).unwrap();
+    let begun = std::fs::read_dir(folder.path().join("pending")).unwrap().next().unwrap().unwrap();
+    let key = key_of(&begun.path());
+    authority.hold.store(false, Ordering::SeqCst);
+    enrol(&place, &invitation(&authority, &address)).await.unwrap();
+    assert_eq!(key_of(folder.path()), key);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_line_of_a_folder_that_does_not_know_its_code_is_answered_with_what_to_do() {
+    let (authority, address) = server(HOST).await;
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::create(folder.path()).unwrap();
+    enrol(&place, &invitation(&authority, &address)).await.unwrap();
+    let before = std::fs::read(place.certificate()).unwrap();
+    // As an older agent left it.
+    let mut enrolment = place.enrolment().unwrap();
+    enrolment.code_sha256 = None;
+    place.remember(&enrolment).unwrap();
+    let refused = enrol(&place, &invitation(&authority, &address)).await.unwrap_err();
+    assert!(matches!(refused, EnrolError::EnrolledBefore { .. }), "{refused}");
+    let told = refused.to_string();
+    assert!(told.contains("T0123456789 already") && told.contains("another key"), "{told}");
+    assert!(told.contains("sekisho-agent renew") && told.contains("a new code"), "{told}");
+    assert_eq!(std::fs::read(place.certificate()).unwrap(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_that_did_not_reach_the_browser_says_that_it_stands() {
+    let (authority, address) = server(HOST).await;
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::create(folder.path()).unwrap();
+    enrol(&place, &invitation(&authority, &address)).await.unwrap();
+    let before = std::fs::read(place.certificate()).unwrap();
+    let mut agent = tokio::process::Command::new(env!("CARGO_BIN_EXE_sekisho-agent"));
+    agent.arg("--dir").arg(folder.path()).args(["renew", "--nss"]).arg(place.root());
+    let output = agent.output().await.unwrap();
+    let (told, error) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(3), "{error}");
+    assert_eq!(told, "Renewed.\n");
+    assert!(error.contains("the certificate is renewed") && error.contains("--browser-only"));
+    assert_ne!(std::fs::read(place.certificate()).unwrap(), before);
 }

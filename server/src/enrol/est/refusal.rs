@@ -35,16 +35,14 @@ pub(super) fn code(refusal: CodeRefusal) -> EstError {
             );
         }
         CodeRefusal::TerminalHeld => {
-            return EstError::new(
-                StatusCode::FORBIDDEN,
+            return not_now(
                 "enrolment: this terminal was stopped for the time being (it is on \
                  hold). The facility's administrator should ask the operating body; the code \
                  stays good, and the same line can be run again once the hold has ended",
             );
         }
         CodeRefusal::FacilityNotActive => {
-            return EstError::new(
-                StatusCode::FORBIDDEN,
+            return not_now(
                 "enrolment: the facility is not active. Its administrator should ask the \
                  operating body",
             );
@@ -57,6 +55,16 @@ pub(super) fn code(refusal: CodeRefusal) -> EstError {
              terminal's page"
         ),
     )
+}
+
+/// Somebody may lift what stands in the way. By `Retry-After` (RFC 9110 §10.2.3) the agent knows that
+/// this is no end, and keeps the key that it made for the code.
+fn not_now(text: &'static str) -> EstError {
+    const LOOK_AGAIN_SECS: u32 = 3600;
+    EstError {
+        retry_after_secs: Some(LOOK_AGAIN_SECS),
+        ..EstError::new(StatusCode::FORBIDDEN, text)
+    }
 }
 
 /// The code was used with another key.
@@ -259,6 +267,21 @@ mod tests {
         assert!(text.contains("operating body") && text.contains("the code stays good"), "{text}");
         assert!(!text.contains("new terminal") && !text.contains("new code"), "{text}");
         assert!(code(CodeRefusal::TerminalRevoked).text.contains("new terminal"));
+    }
+
+    #[test]
+    fn an_agent_can_tell_a_refusal_for_now_from_one_for_ever() {
+        for (refusal, for_now) in [
+            (CodeRefusal::TerminalHeld, true),
+            (CodeRefusal::FacilityNotActive, true),
+            (CodeRefusal::TerminalRevoked, false),
+            (CodeRefusal::Expired, false),
+            (CodeRefusal::Withdrawn, false),
+            (CodeRefusal::WrongCode, false),
+        ] {
+            assert_eq!(code(refusal).retry_after_secs.is_some(), for_now, "{refusal:?}");
+        }
+        assert_eq!(other_key().retry_after_secs, None);
     }
 
     #[test]
