@@ -13,6 +13,7 @@
 mod file;
 mod first;
 mod judge;
+mod jws;
 mod plan;
 mod prepare;
 mod problem;

@@ -342,6 +342,51 @@ fn a_result_that_was_tampered_with_does_not_verify() {
 }
 
 #[test]
+fn what_the_transcript_does_not_account_for_is_refused() {
+    let desk = Desk::new();
+    desk.make_keys();
+    let hash = desk.hash();
+    desk.done(&desk.run_arguments(&hash, "result"));
+    let verify = ["verify", "result", "--hash", &hash];
+    // Text around what the transcript names, in each file that the ceremony wrote.
+    for file in files(&desk.path("result")) {
+        let path = desk.path("result").join(&file);
+        let good = fs::read(&path).unwrap();
+        let around = [[b"\n", &good[..]].concat(), [&good[..], b"a word of mine\n"].concat()];
+        for more in around {
+            fs::write(&path, more).unwrap();
+            let refused = desk.exits_with(3, &verify);
+            assert!(!refused.is_empty(), "{file}");
+        }
+        fs::write(&path, good).unwrap();
+        desk.done(&verify);
+    }
+    // Files beside them: of any name, of no content, half written, and folders.
+    for file in ["terminals-2.crt", "note.txt", ".hidden", "step-04.tbs", "root.crt.part"] {
+        desk.write(&format!("result/{file}"), "");
+        let refused = desk.exits_with(3, &verify);
+        assert!(refused.contains(file), "{refused}");
+        fs::remove_file(desk.path("result").join(file)).unwrap();
+    }
+    fs::create_dir(desk.path("result/more")).unwrap();
+    let refused = desk.exits_with(3, &verify);
+    assert!(refused.contains("more"), "{refused}");
+    fs::remove_dir(desk.path("result/more")).unwrap();
+    desk.done(&verify);
+}
+
+#[test]
+fn a_run_does_not_begin_among_other_files() {
+    let desk = Desk::new();
+    desk.make_keys();
+    let hash = desk.hash();
+    // The plan's own folder, above all.
+    let refused = desk.refused(&desk.run_arguments(&hash, "."));
+    assert!(refused.contains("none of this ceremony's files"), "{refused}");
+    assert!(!desk.path("statement.json").exists() && !desk.path("root.crt").exists());
+}
+
+#[test]
 fn a_request_of_another_host_is_certified_only_if_it_is_the_one_that_was_reviewed() {
     let desk = Desk::new();
     let openssl = |arguments: &[&str]| {

@@ -430,6 +430,12 @@ async fn a_transcript_that_was_tampered_with_is_refused() {
     let again = twice["signatures"][0].clone();
     twice["signatures"].as_array_mut().unwrap().push(again);
     assert!(matches!(verify(&twice.to_string()), Err(TranscriptError::Signers(_))));
+    // The same content, with a word or a space that nobody signed.
+    for other in
+        [format!(" {text}"), json.to_string(), text.replacen('{', "{\"payload\": \"\",", 1)]
+    {
+        assert!(matches!(verify(&other), Err(TranscriptError::Malformed(_))), "{other}");
+    }
     // Another result, and another ceremony of the same keys.
     let mut other = der.clone();
     other.swap(0, 1);

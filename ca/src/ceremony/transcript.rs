@@ -1,18 +1,17 @@
 //! The transcript of a ceremony: what was signed, in what order, with the hash of each result; a
-//! JWS (RFC 7515 §7.2.1, general JSON serialisation) with one signature by each key that signed.
+//! JWS with one signature by each key that signed.
 //!
 //! Whoever has the reviewed hash and the result's folder can verify it alone: the statement holds
 //! the public keys, the hash covers the statement, the transcript names both.
 
 use aws_lc_rs::digest;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use sekisho_key::{KeyError, SignatureAlgorithm, ecdsa_signature_to_der};
-use sekisho_pki::signature;
+use sekisho_key::{KeyError, SigningKey};
 use sekisho_wire::typ;
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
+    jws,
     run::Keys,
     statement::{Statement, Step},
 };
@@ -55,29 +54,6 @@ impl TranscriptStep {
     pub(super) fn of(step: &Step, der: &[u8], found: bool) -> Self {
         Self { number: step.number, file: step.file.clone(), sha256: sha256_hex(der), found }
     }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Jws {
-    payload: String,
-    signatures: Vec<JwsSignature>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct JwsSignature {
-    protected: String,
-    signature: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Header {
-    alg: String,
-    typ: String,
-    /// The key's name in the statement.
-    kid: String,
 }
 
 /// Why there is no transcript, or none that counts.
@@ -137,27 +113,12 @@ pub(super) async fn sign(
         program: concat!("sekisho-ca ", env!("CARGO_PKG_VERSION")).to_owned(),
         steps,
     };
-    let encoded = |json: serde_json::Result<Vec<u8>>| {
-        json.map(|json| URL_SAFE_NO_PAD.encode(json))
-            .map_err(|_| TranscriptError::Malformed("it has no JSON form"))
-    };
-    let payload = encoded(serde_json::to_vec(&transcript))?;
-    let mut signatures = Vec::new();
+    let mut signing: Vec<(&str, &dyn SigningKey)> = Vec::new();
     for name in signers(statement) {
-        let refused = |source| TranscriptError::Sign { name: name.to_owned(), source };
         let key = keys.get(name).ok_or_else(|| TranscriptError::Signers(name.to_owned()))?;
-        let protected = encoded(serde_json::to_vec(&Header {
-            alg: key.algorithm().jws_alg().to_owned(),
-            typ: typ::CEREMONY_TRANSCRIPT.to_owned(),
-            kid: name.to_owned(),
-        }))?;
-        let input = format!("{protected}.{payload}");
-        let signature = key.sign_fixed(input.as_bytes()).await.map_err(refused)?;
-        signatures.push(JwsSignature { protected, signature: URL_SAFE_NO_PAD.encode(signature) });
+        signing.push((name, &**key));
     }
-    serde_json::to_string_pretty(&Jws { payload, signatures })
-        .map(|json| json + "\n")
-        .map_err(|_| TranscriptError::Malformed("it has no JSON form"))
+    jws::sign(&transcript, typ::CEREMONY_TRANSCRIPT, signing).await
 }
 
 /// Verifies a transcript by the keys of its statement, and the results by both. Whether the
@@ -172,19 +133,11 @@ pub fn verify(
     statement: &Statement,
     results: &[Vec<u8>],
 ) -> Result<Transcript, TranscriptError> {
-    let malformed = TranscriptError::Malformed;
-    let jws: Jws =
-        serde_json::from_slice(transcript).map_err(|_| malformed("not a JWS in JSON"))?;
-    let mut missing = signers(statement);
-    for signature in &jws.signatures {
-        let name = verify_signature(&jws.payload, signature, statement)?;
-        let at = missing.iter().position(|signer| *signer == name);
-        missing.remove(at.ok_or(TranscriptError::Signers(name))?);
-    }
-    if let Some(name) = missing.first() {
-        return Err(TranscriptError::Signers((*name).to_owned()));
-    }
-    let transcript: Transcript = decoded(&jws.payload)?;
+    let signers = signers(statement)
+        .into_iter()
+        .map(|name| (name, statement.public_key(name).unwrap_or_default()))
+        .collect();
+    let transcript: Transcript = jws::verify(transcript, typ::CEREMONY_TRANSCRIPT, signers)?;
     if transcript.statement_sha256 != hex::encode(statement.hash())
         || transcript.title != statement.title()
         || transcript.steps.len() != statement.steps().len()
@@ -204,42 +157,6 @@ pub fn verify(
         }
     }
     Ok(transcript)
-}
-
-/// Answers the name of the key whose signature holds.
-fn verify_signature(
-    payload: &str,
-    signature: &JwsSignature,
-    statement: &Statement,
-) -> Result<String, TranscriptError> {
-    let Header { alg, typ, kid } = decoded(&signature.protected)?;
-    let spki_der =
-        statement.public_key(&kid).ok_or_else(|| TranscriptError::Signers(kid.clone()))?;
-    let invalid = || TranscriptError::Signature(kid.clone());
-    // By the key's kind, never by what the object says of itself (RFC 8725 §3.1).
-    let algorithm = SignatureAlgorithm::of_public_key(spki_der).map_err(|_| invalid())?;
-    if alg != algorithm.jws_alg() || typ != typ::CEREMONY_TRANSCRIPT {
-        return Err(invalid());
-    }
-    let octets = URL_SAFE_NO_PAD.decode(&signature.signature).map_err(|_| invalid())?;
-    let octets = match algorithm.ecdsa_element_octets() {
-        Some(element) if octets.len() == 2 * element => {
-            ecdsa_signature_to_der(&octets).map_err(|_| invalid())?
-        }
-        Some(_) => return Err(invalid()),
-        None => octets,
-    };
-    let input = format!("{}.{payload}", signature.protected);
-    signature::verify(spki_der, &algorithm.identifier(), input.as_bytes(), &octets)
-        .map_err(|_| invalid())?;
-    Ok(kid)
-}
-
-fn decoded<T: serde::de::DeserializeOwned>(base64url: &str) -> Result<T, TranscriptError> {
-    let json = URL_SAFE_NO_PAD
-        .decode(base64url)
-        .map_err(|_| TranscriptError::Malformed("not base64url"))?;
-    serde_json::from_slice(&json).map_err(|_| TranscriptError::Malformed("unknown content"))
 }
 
 /// Names of the keys that sign something, each once, in the order of the statement.

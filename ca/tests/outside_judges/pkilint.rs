@@ -10,7 +10,16 @@ use std::{
     sync::OnceLock,
 };
 
-use crate::world::{World, target_tmp};
+use sekisho_ca::{
+    ceremony::issue_ocsp_certificate, profile::Profile, record::MemoryRecord,
+    registration::approve_terminal,
+};
+use sekisho_key::SystemRandomness;
+
+use crate::{
+    roll_over::RollOver,
+    world::{World, keys, register, request, target_tmp},
+};
 
 /// A new version may find more: it is taken up by changing this line.
 const VERSION: &str = "0.13.3";
@@ -96,41 +105,109 @@ fn is_listed(code: &str) -> bool {
         .any(|row| row.starts_with("| pkilint") && row.contains(&format!("`{code}`")))
 }
 
+/// What pkilint is to look at, each with what it is.
+#[derive(Default)]
+struct Runs {
+    runs: Vec<String>,
+    whats: Vec<String>,
+}
+
+impl Runs {
+    fn add(&mut self, what: String, run: String) {
+        self.whats.push(what);
+        self.runs.push(run);
+    }
+
+    /// A certificate by itself, and under its issuer in `ISSUER.pem` if it has one.
+    fn certificate(&mut self, world: &World, what: &str, issuer: Option<&str>, der: &[u8]) {
+        let file = format!("{}.pem", self.runs.len());
+        world.pem(&file, "CERTIFICATE", der);
+        self.add(what.to_owned(), format!("lint_pkix_cert {file}"));
+        if let Some(issuer) = issuer {
+            let pair = format!("lint_pkix_signer_signee_cert_chain {issuer}.pem {file}");
+            self.add(format!("{what} under its issuer"), pair);
+        }
+    }
+
+    /// `kind`: CRL, or ARL for a list of authorities.
+    fn list(&mut self, world: &World, what: &str, kind: &str, der: &[u8]) {
+        let file = format!("{}.crl", self.runs.len());
+        world.pem(&file, "X509 CRL", der);
+        self.add(format!("CRL {what}"), format!("lint_crl -t {kind} -p PKIX {file}"));
+    }
+
+    /// The findings that the page of divergences does not list.
+    fn unlisted(&self, world: &World) -> BTreeMap<String, Vec<String>> {
+        let mut unlisted = BTreeMap::<String, Vec<String>>::new();
+        for (what, found) in self.whats.iter().zip(lint(world, &self.runs)) {
+            for (code, place) in found {
+                if !is_listed(&code) {
+                    unlisted.entry(code).or_default().push(format!("{what}: {place}"));
+                }
+            }
+        }
+        unlisted
+    }
+}
+
 #[tokio::test]
 async fn pkilint_finds_nothing_that_is_not_listed_with_its_reason() {
     let world = World::new().await;
-    let mut runs = Vec::new();
-    let mut whats = Vec::new();
-    for (n, one) in world.every_certificate().await.into_iter().enumerate() {
-        world.pem(&format!("{n}.pem"), "CERTIFICATE", &one.certificate.der);
-        runs.push(format!("lint_pkix_cert {n}.pem"));
-        whats.push(one.what.clone());
+    let mut runs = Runs::default();
+    for one in world.every_certificate().await {
         // The root does not point at itself (RFC 5280 §4.2.1.1): it is under nobody.
-        if one.what != "root" {
-            runs.push(format!("lint_pkix_signer_signee_cert_chain {}.pem {n}.pem", one.issuer));
-            whats.push(format!("{} under its issuer", one.what));
-        }
+        let issuer = (one.what != "root").then_some(one.issuer);
+        runs.certificate(&world, &one.what, issuer, &one.certificate.der);
     }
-    for (n, (what, issuer, der)) in world.every_crl().await.into_iter().enumerate() {
-        world.pem(&format!("{n}.crl"), "X509 CRL", &der);
+    for (what, issuer, der) in world.every_crl().await {
         // The root's list is of authorities.
         let kind = if issuer == "root" { "ARL" } else { "CRL" };
-        runs.push(format!("lint_crl -t {kind} -p PKIX {n}.crl"));
-        whats.push(format!("CRL {what}"));
+        runs.list(&world, &what, kind, &der);
     }
     for (n, (what, der)) in world.every_ocsp_response().await.into_iter().enumerate() {
         std::fs::write(world.path(&format!("{n}.ors")), der).unwrap();
-        runs.push(format!("lint_ocsp_response --document-format DER {n}.ors"));
-        whats.push(format!("OCSP {what}"));
+        let run = format!("lint_ocsp_response --document-format DER {n}.ors");
+        runs.add(format!("OCSP {what}"), run);
     }
-    let mut unlisted = BTreeMap::<String, Vec<String>>::new();
-    for (what, found) in whats.iter().zip(lint(&world, &runs)) {
-        for (code, place) in found {
-            if !is_listed(&code) {
-                unlisted.entry(code).or_default().push(format!("{what}: {place}"));
-            }
-        }
+    let unlisted = runs.unlisted(&world);
+    assert!(unlisted.is_empty(), "{unlisted:#?}");
+}
+
+#[tokio::test]
+async fn pkilint_finds_nothing_in_a_next_generation_and_its_divided_lists() {
+    let world = World::new().await;
+    let RollOver { certificates, crl_der, terminals_2 } = RollOver::of(&world).await;
+    let [new_root, new_by_old, old_by_new, issuing] = &certificates[..] else { panic!() };
+    world.pem("root-2.pem", "CERTIFICATE", &new_root.der);
+    world.pem("terminals-2.pem", "CERTIFICATE", &issuing.der);
+    let mut runs = Runs::default();
+    for (what, issuer, certificate) in [
+        ("root-2", None, new_root),
+        ("root-2 by root", Some("root"), new_by_old),
+        ("root by root-2", Some("root-2"), old_by_new),
+        ("terminals-2", Some("root-2"), issuing),
+    ] {
+        runs.certificate(&world, what, issuer, &certificate.der);
     }
+    for (kind, key) in keys() {
+        let register = register(1);
+        let profile = Profile::shipped("terminal").unwrap();
+        let asked = request(key, &register.terminal);
+        let approved = approve_terminal(&asked, &register, &profile).unwrap();
+        let issued = world.sign(&terminals_2, approved).await;
+        let what = format!("terminal {kind} of terminals-2");
+        runs.certificate(&world, &what, Some("terminals-2"), &issued.der);
+    }
+    let (record, key) = (MemoryRecord::default(), &keys()[0].1);
+    let responder =
+        issue_ocsp_certificate(&terminals_2, &record, key, world.now, &SystemRandomness);
+    let der = responder.await.unwrap().der;
+    runs.certificate(&world, "responder of terminals-2", Some("terminals-2"), &der);
+    runs.list(&world, "root-2", "ARL", &crl_der);
+    for (what, der) in world.divided_crls(&terminals_2).await {
+        runs.list(&world, &what, "CRL", &der);
+    }
+    let unlisted = runs.unlisted(&world);
     assert!(unlisted.is_empty(), "{unlisted:#?}");
 }
 

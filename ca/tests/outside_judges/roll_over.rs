@@ -3,8 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use sekisho_ca::{
+    authority::{Authority, Publication},
     ceremony::{Ceremony, Journal, JournalError, Keys, Live, Material, Plan, Step},
     record::IssuedCertificate,
+    revocation::CrlPartitions,
 };
 use sekisho_key::{SigningKey, SoftwareKey};
 use time::{Duration, format_description::well_known::Rfc3339};
@@ -15,7 +17,11 @@ use super::world::{World, text};
 pub struct RollOver {
     pub certificates: Vec<IssuedCertificate>,
     pub crl_der: Vec<u8>,
+    /// The new issuing authority.
+    pub terminals_2: Authority,
 }
+
+const PUBLICATION: &str = "http://plain.sekisho.localhost:8080";
 
 impl RollOver {
     pub async fn of(world: &World) -> Self {
@@ -24,7 +30,7 @@ impl RollOver {
         let ends = (world.now + Duration::days(3652)).format(&Rfc3339).unwrap();
         let mut plan = format!(
             "title = 'roll-over'\nat = '{begins}'\norganisation = 'Example Operating Body'
-publication = 'http://plain.sekisho.localhost:8080'\n"
+publication = '{PUBLICATION}'\n"
         );
         for name in ["root", "root-2", "terminals-2"] {
             plan += &format!("[[key]]\nname = '{name}'\nkind = 'p384'\nfile = '{name}.p8'\n");
@@ -71,9 +77,14 @@ issuer = '{issuer}'\nuntil = '{ends}'\n"
         };
         let outcome = ceremony.run(&keys, &live).await.unwrap();
         let crl_der = outcome.results.last().unwrap().der.clone();
-        let certificates =
+        let certificates: Vec<_> =
             outcome.results.into_iter().filter_map(|made| made.certificate).collect();
-        Self { certificates, crl_der }
+        let der = &certificates.last().unwrap().der;
+        let publication =
+            Publication::under(PUBLICATION, "terminals-2", true).divided(CrlPartitions::new(128));
+        let key = keys["terminals-2"].clone();
+        let terminals_2 = Authority::new("terminals-2", der, key, publication).unwrap();
+        Self { certificates, crl_der, terminals_2 }
     }
 }
 
@@ -96,7 +107,7 @@ impl Journal for InMemory {
 #[tokio::test]
 async fn who_knows_one_root_accepts_what_the_other_certified() {
     let world = World::new().await;
-    let RollOver { certificates, crl_der } = RollOver::of(&world).await;
+    let RollOver { certificates, crl_der, .. } = RollOver::of(&world).await;
     let [new_root, new_by_old, old_by_new, terminals_2] = &certificates[..] else { panic!() };
     world.pem("root-2.pem", "CERTIFICATE", &new_root.der);
     world.pem("new-by-old.pem", "CERTIFICATE", &new_by_old.der);

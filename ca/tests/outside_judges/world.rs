@@ -8,7 +8,9 @@ use std::{
 };
 
 use sekisho_ca::{
+    authority::Authority,
     ceremony::{CeremonyNames, MadeAuthorities, issue_server_certificate, make_authority},
+    issuance::ApprovedRequest,
     profile::Profile,
     record::{IssuedCertificate, MemoryRecord},
     registration::{
@@ -18,7 +20,7 @@ use sekisho_ca::{
     request::{UnverifiedRequest, VerifiedRequest},
     revocation::{
         CertificateStatus, RevocationReason,
-        crl::RevokedEntry,
+        crl::{CrlKind, CrlSpec, Listed, RevokedEntry, encode_entry},
         ocsp::{OcspFailure, OcspResponder, OcspResponders},
     },
 };
@@ -130,7 +132,15 @@ impl World {
         } else {
             ("terminals", approve_terminal(&request, &register, &shipped).unwrap())
         };
-        let authority = &self.made.find(issuer).unwrap().authority;
+        self.sign(&self.made.find(issuer).unwrap().authority, approved).await
+    }
+
+    /// A certificate by an authority, recorded as every other.
+    pub async fn sign(
+        &self,
+        authority: &Authority,
+        approved: ApprovedRequest,
+    ) -> IssuedCertificate {
         let record = MemoryRecord::default();
         let issued = authority.issue(&record, approved, self.now, &SystemRandomness).await.unwrap();
         assert_eq!(record.intentions().len(), 1);
@@ -230,6 +240,41 @@ impl World {
             let until = self.now + Duration::days(2);
             let crl = authority.sign_crl(2, &entries, self.now, until).await.unwrap();
             all.push((format!("{id}, every reason"), id, crl));
+        }
+        all
+    }
+
+    /// What an authority publishes whose list is divided: the complete list that points to its delta,
+    /// the delta, with a release, and a partition, each without and with entries.
+    pub async fn divided_crls(&self, authority: &Authority) -> Vec<(String, Vec<u8>)> {
+        let serial = |octet: u8| Serial::from_octets(&[0x4b, octet, 1]).unwrap();
+        let mut entries = Vec::new();
+        let at = self.now - Duration::HOUR;
+        let lost = Listed::Revoked(RevocationReason::KeyCompromise);
+        encode_entry(&serial(1), at, lost, Some(at - Duration::DAY), &mut entries).unwrap();
+        let held = Listed::Revoked(RevocationReason::CertificateHold);
+        encode_entry(&serial(2), at, held, None, &mut entries).unwrap();
+        let mut changes = entries.clone();
+        encode_entry(&serial(3), at, Listed::Removed, None, &mut changes).unwrap();
+        let publication = authority.publication();
+        let (delta, partitions) = (publication.delta_url(), publication.crl_partitions.unwrap());
+        let partition = publication.partition_url(partitions.of(&serial(1)));
+        let kinds = [
+            ("complete", CrlKind::Complete { freshest_url: Some(&delta) }, &entries),
+            ("delta", CrlKind::Delta { base_number: 7 }, &changes),
+            ("partition", CrlKind::Partition { url: &partition }, &entries),
+        ];
+        let mut all = Vec::new();
+        for (what, kind, entries) in kinds {
+            for entries in [&[][..], entries] {
+                let next_update = self.now + Duration::days(2);
+                let spec = CrlSpec { kind, number: 8, this_update: self.now, next_update };
+                let mut draft = authority.draft_crl(&spec, entries.len()).unwrap();
+                draft.push(entries);
+                let frame = draft.sign().await.unwrap();
+                let der = [&frame.head, entries, &frame.tail].concat();
+                all.push((format!("{what}, {} octets of entries", entries.len()), der));
+            }
         }
         all
     }

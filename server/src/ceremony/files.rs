@@ -72,12 +72,15 @@ pub(super) fn one_der(path: &Path, what: &'static str) -> Result<Vec<u8>, FileEr
     if blocks.len() == 1 { Ok(blocks.remove(0).der) } else { Err(content()) }
 }
 
+/// Ends the name of a file that is not whole yet.
+pub(super) const PART: &str = ".part";
+
 /// Writes a file that nobody else may read. When this returns, it is whole and durable; when it
 /// does not, there is none of that name.
 pub(super) fn write(path: &Path, octets: &[u8]) -> Result<(), FileError> {
     let write = || {
         let mut beside = path.as_os_str().to_owned();
-        beside.push(".part");
+        beside.push(PART);
         let beside = PathBuf::from(beside);
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);

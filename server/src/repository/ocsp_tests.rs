@@ -4,6 +4,7 @@ use std::{path::Path, process::Command, sync::Arc};
 
 use axum::{body::Body, response::Response};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use const_oid::db::rfc6960::ID_PKIX_OCSP_NONCE;
 use http::{HeaderName, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use sekisho_ca::revocation::{
@@ -12,14 +13,20 @@ use sekisho_ca::revocation::{
 };
 use sekisho_pki::encoding::{
     instant,
-    ocsp::{BasicOcspResponse, CertStatus, OcspQuery, OcspResponse},
+    ocsp::{
+        BasicOcspResponse, CertStatus, OcspQuery, OcspRequest, OcspResponse, OcspResponseStatus,
+    },
 };
 use sekisho_store::audit::Actor;
 use time::{Duration, OffsetDateTime};
 use tower::ServiceExt;
-use x509_cert::der::{
-    Decode,
-    pem::{LineEnding, encode_string},
+use x509_cert::{
+    der::{
+        Decode, Encode,
+        asn1::OctetString,
+        pem::{LineEnding, encode_string},
+    },
+    ext::Extension,
 };
 
 use crate::{
@@ -214,6 +221,38 @@ async fn an_answer_without_a_nonce_may_be_kept_for_a_minute() {
     for question in [with_nonce, unknown] {
         let response = get(&test.app, &question, None).await;
         assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+    }
+}
+
+/// RFC 9654 §2.1: a nonce has 1 to 128 octets, an old client's may be shorter than the 32 that a new
+/// one sends, and the answer bears the same.
+#[tokio::test]
+async fn a_nonce_within_its_limits_comes_back_and_any_other_is_malformed() {
+    let test = testing::app().await;
+    let terminal = testing::terminal(&test.app, 1).await;
+    let asked: OcspRequest = Decode::from_der(&question(&test.app, &terminal)).unwrap();
+    for length in [1, 16, 31, 32, 127, 128, 0, 129, 1000] {
+        let value = OctetString::new(vec![0x5a; length]).unwrap().to_der().unwrap();
+        let nonce = Extension {
+            extn_id: ID_PKIX_OCSP_NONCE,
+            critical: false,
+            extn_value: OctetString::new(value).unwrap(),
+        };
+        let mut asked = asked.clone();
+        asked.tbs_request.request_extensions = Some(vec![nonce.clone()]);
+        let response = get(&test.app, &asked.to_der().unwrap(), None).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        let octets = response.into_body().collect().await.unwrap().to_bytes();
+        let response = OcspResponse::from_der(&octets).unwrap();
+        let Some(basic) = response.response_bytes else {
+            assert_eq!(response.response_status, OcspResponseStatus::MalformedRequest);
+            assert!(length == 0 || length > 128, "{length}");
+            continue;
+        };
+        assert!((1..=128).contains(&length), "{length}");
+        let basic = BasicOcspResponse::from_der(basic.response.as_bytes()).unwrap();
+        let extensions = basic.tbs_response_data.response_extensions.unwrap();
+        assert_eq!(extensions, [nonce], "{length}");
     }
 }
 
