@@ -47,6 +47,20 @@ impl Line {
     }
 }
 
+/// Whether this is the identifier of an authority that another system ran and that was taken over:
+/// `imported-1`, `imported-2`, … It is of no line: it answers for what it issued, and issues no more.
+#[must_use]
+pub fn is_imported(id: &str) -> bool {
+    let number = id.strip_prefix("imported-").and_then(|digits| digits.parse::<u32>().ok());
+    number.is_some_and(|number| number > 0 && id == format!("imported-{number}"))
+}
+
+/// Whether an authority of this identifier has its key here.
+#[must_use]
+pub fn signs_here(id: &str) -> bool {
+    Line::of(id).is_some() || is_imported(id)
+}
+
 /// An authority of a line, and from when it issues.
 #[derive(Debug, Clone)]
 pub struct Generation {
@@ -66,21 +80,24 @@ pub struct Authorities {
     first: [Generation; 3],
     /// In no order.
     later: Vec<Generation>,
+    /// Taken over from other systems.
+    imported: Vec<Authority>,
     ocsp: Arc<RwLock<Arc<OcspResponders>>>,
 }
 
 impl Authorities {
     /// From the first generation of each line, in the order of [`Line::ALL`], those that came by
-    /// roll-over, and a responder for each.
+    /// roll-over, those that were taken over, and a responder for each.
     #[must_use]
     pub fn new(
         root_der: Vec<u8>,
         first: [Generation; 3],
         later: Vec<Generation>,
+        imported: Vec<Authority>,
         responders: Vec<OcspResponder>,
     ) -> Self {
         let ocsp = Arc::new(RwLock::new(Arc::new(OcspResponders::new(responders))));
-        Self { root_der, first, later, ocsp }
+        Self { root_der, first, later, imported, ocsp }
     }
 
     /// The trust anchor's certificate, DER.
@@ -128,7 +145,7 @@ impl Authorities {
             .map(|generation| &generation.authority)
     }
 
-    /// The issuing authority of this identifier.
+    /// The authority of this identifier that signs here.
     #[must_use]
     pub fn find(&self, id: &str) -> Option<&Authority> {
         self.issuing().find(|authority| authority.id() == id)
@@ -136,7 +153,7 @@ impl Authorities {
 
     /// All that ever signed here, whether or not they issue now.
     pub fn issuing(&self) -> impl Iterator<Item = &Authority> {
-        self.generations().map(|generation| &generation.authority)
+        self.generations().map(|generation| &generation.authority).chain(&self.imported)
     }
 
     /// Those whose certificates count: they sign lists and OCSP answers, whether or not they issue.
@@ -153,6 +170,9 @@ impl Authorities {
     pub(crate) fn mapped(mut self, change: impl Fn(Authority) -> Authority) -> Self {
         for generation in self.first.iter_mut().chain(&mut self.later) {
             generation.authority = change(generation.authority.clone());
+        }
+        for authority in &mut self.imported {
+            *authority = change(authority.clone());
         }
         self
     }
@@ -191,6 +211,18 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(Line::of(id), line, "{id}");
+            assert_eq!(signs_here(id), line.is_some(), "{id}");
+        }
+    }
+
+    #[test]
+    fn what_was_taken_over_is_of_no_line_and_signs_here() {
+        for id in ["imported-1", "imported-20"] {
+            assert!(is_imported(id) && signs_here(id) && Line::of(id).is_none(), "{id}");
+        }
+        for id in ["imported", "imported-", "imported-0", "imported-01", "imported-+1", "import-1"]
+        {
+            assert!(!is_imported(id) && !signs_here(id), "{id}");
         }
     }
 }

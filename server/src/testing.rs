@@ -114,7 +114,7 @@ async fn authorities(store: &Store, config: &Config, now: OffsetDateTime) -> Aut
         Generation { line, active_from: now, authority }
     });
     let responders = made.issuing.iter().map(responder).collect();
-    Authorities::new(made.root.certificate.der.clone(), first, Vec::new(), responders)
+    Authorities::new(made.root.certificate.der.clone(), first, Vec::new(), Vec::new(), responders)
 }
 
 /// The terminals' list is divided as configured, the others' never.

@@ -52,6 +52,8 @@ pub mod typ {
     pub const AUDIT_CHECKPOINT: &str = "audit-checkpoint+jwt";
     /// Transcript of a key ceremony, by each key that signed in it.
     pub const CEREMONY_TRANSCRIPT: &str = "ceremony-transcript+json";
+    /// Transcript of an authority's take-over from another system, by that authority's key.
+    pub const CEREMONY_IMPORT: &str = "ceremony-import+json";
 }
 
 /// Domain-separation tags: the first bytes of everything that is signed or hashed for a purpose.
@@ -66,6 +68,8 @@ pub mod domain {
     pub const AUDIT_PERSONAL: &[u8] = b"healthcare-audit-personal/1";
     /// Statement of what a key ceremony signs.
     pub const CEREMONY: &[u8] = b"healthcare-ceremony/1";
+    /// Everything that is taken over with an authority of another system.
+    pub const CEREMONY_IMPORT: &[u8] = b"healthcare-ceremony-import/1";
     /// Serial numbers of what a key ceremony signs.
     pub const CEREMONY_SERIAL: &[u8] = b"healthcare-ceremony-serial/1";
     /// Pairwise subject identifiers (OIDC Core §8.1).

@@ -101,8 +101,22 @@ impl Stage {
     }
 
     fn signing(&self) -> Keys {
-        let key = |name: &str| self.keys[name].clone() as Arc<dyn SigningKey>;
-        Keys::from([("root".to_owned(), key("root"))])
+        let roots = self.keys.iter().filter(|(name, _)| name.starts_with("root"));
+        roots.map(|(name, key)| (name.clone(), key.clone() as Arc<dyn SigningKey>)).collect()
+    }
+
+    /// The same with a second root and the two certified by each other.
+    fn crossed() -> Self {
+        let mut stage = Self::new();
+        let key = Arc::new(SoftwareKey::generate_p384().unwrap());
+        stage.keys.insert("root-2".to_owned(), key);
+        stage.plan += "[[key]]\nname = 'root-2'\nkind = 'p384'\nfile = 'root-2.p8'
+[[authority]]\nid = 'root-2'\nkey = 'root-2'\ncommon_name = 'Example G2 Root CA'
+[[certificate]]\nprofile = 'root'\nsubject = 'root-2'\nissuer = 'root-2'\ndays = 9131
+[[certificate]]\nprofile = 'cross'\nsubject = 'root-2'\nissuer = 'root'\ndays = 3652
+[[certificate]]\nprofile = 'cross'\nsubject = 'root'\nissuer = 'root-2'\ndays = 3652
+[[crl]]\nissuer = 'root-2'\nnumber = 1\ndays = 366\n";
+        stage
     }
 
     async fn run(&self, journal: &Paper) -> Result<Outcome, RunError> {
@@ -370,9 +384,18 @@ async fn another_hash_another_key_and_another_time_sign_nothing() {
 
 #[tokio::test]
 async fn a_run_cut_off_after_any_line_goes_on_without_signing_anything_else() {
-    let stage = Stage::new();
+    cut_off_everywhere(&Stage::new(), 3).await;
+}
+
+#[tokio::test]
+async fn a_cross_certification_cut_off_after_any_line_goes_on_without_signing_anything_else() {
+    cut_off_everywhere(&Stage::crossed(), 7).await;
+}
+
+async fn cut_off_everywhere(stage: &Stage, steps: usize) {
+    assert_eq!(stage.prepare().unwrap().statement().steps().len(), steps);
     // Two lines a step: what is intended, what was signed.
-    for lines in 0..6 {
+    for lines in 0..2 * steps {
         let paper = Paper::default();
         paper.with_lines(Some(lines));
         assert!(stage.run(&paper).await.is_err(), "{lines}");

@@ -170,6 +170,6 @@ fn signers(statement: &Statement) -> Vec<&str> {
     names
 }
 
-fn sha256_hex(octets: &[u8]) -> String {
+pub(super) fn sha256_hex(octets: &[u8]) -> String {
     hex::encode(digest::digest(&digest::SHA256, octets))
 }

@@ -41,3 +41,20 @@ ceremony-installed-authority =
     Authority { $id } is installed and issues from { $from } on. Start every running `sekisho serve` again before then (on another host after copying the new files of ca/ and keys/).
 ceremony-installed-list = The revocation list of { $issuer }, number { $number }, is published.
 ceremony-installed-before = All of it was installed before. Nothing changed.
+ceremony-import-dry-run =
+    Dry run: { $id } would be taken over (nothing was changed)
+    Authority: { $subject }
+    Valid until { $until }; SHA-256 of its key: { $key }
+    Issued: { $certificates } certificates, { $revoked } of them on its last list
+    Last list: number { $number }, of { $of }
+    Hash of everything that would be taken over: { $hash }
+    Next:
+    1. A second person makes the same dry run on another computer; compare the hashes aloud.
+    2. Stop the other system for good: what it issues or takes back from now on would not be known here.
+    3. If the hashes are the same, give the same command with --key FILE --secret FILE (or --in-token) --hash { $plain } --out transcript.json
+ceremony-import-other-hash =
+    the hash of what would be taken over is { $found }, not { $given } as given: nothing was taken. A file changed after the dry run; make it again and compare again.
+ceremony-import-done =
+    Authority { $id } is taken over: { $certificates } certificates, { $revoked } revocations entered. The transcript is in { $out }.
+    Next: start every running `sekisho serve` again, and let the old addresses lead to /crl/{ $id }.crl and /ocsp. Destroy every other copy of the key.
+ceremony-verify-import-holds = It holds: { $id } was taken over, { $at }, operator { $operator }; { $certificates } certificates, { $revoked } of them on list number { $number }

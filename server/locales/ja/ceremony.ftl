@@ -41,3 +41,20 @@ ceremony-installed-authority =
     認証局 { $id } を取り込みました。{ $from } から発行します。それまでに、動いている sekisho serve をすべて再起動してください（別のホストには ca/ と keys/ の新しいファイルを写してから）。
 ceremony-installed-list = { $issuer } の失効リスト（第 { $number } 号）を公開しました。
 ceremony-installed-before = すべて取り込み済みです。何も変わりませんでした。
+ceremony-import-dry-run =
+    試行: { $id } を引き継ぐ内容（何も変えていません）
+    認証局: { $subject }
+    有効期限 { $until }、鍵の SHA-256: { $key }
+    発行済み: 証明書 { $certificates } 枚、うち最後の失効リストにあるもの { $revoked } 枚
+    最後の失効リスト: 第 { $number } 号、{ $of }
+    引き継ぐもの全体のハッシュ: { $hash }
+    次にすること:
+    1. もう一人が、別のコンピューターで同じ試行をして、ハッシュを声に出して照合してください。
+    2. 元のシステムを完全に止めてください。今後そこで発行・失効したものは、ここでは分かりません。
+    3. 一致したら、同じコマンドに --key FILE --secret FILE（または --in-token）--hash { $plain } --out transcript.json を付けて実行します。
+ceremony-import-other-hash =
+    引き継ごうとするもののハッシュは { $found } で、与えられた { $given } と違います。何も引き継いでいません。ファイルが試行の後に変わりました。もう一度試行し、照合し直してください。
+ceremony-import-done =
+    認証局 { $id } を引き継ぎました。証明書 { $certificates } 枚、失効 { $revoked } 件を記録しました。記録は { $out } です。
+    次にすること: 動いている sekisho serve をすべて再起動し、元のアドレスから /crl/{ $id }.crl と /ocsp に届くようにしてください。鍵のほかの写しは破棄してください。
+ceremony-verify-import-holds = 検証できました: { $id } の引き継ぎ、{ $at }、操作者 { $operator }。証明書 { $certificates } 枚、うち失効リスト第 { $number } 号にあるもの { $revoked } 枚

@@ -44,9 +44,14 @@ const MOST_OCTETS: u64 = 4 * 1024 * 1024;
 
 /// Reads a file of at most 4 MiB.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    read_up_to(path, MOST_OCTETS)
+}
+
+/// Reads a file of at most so many octets.
+pub(super) fn read_up_to(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
     let read = || {
-        if fs::metadata(path)?.len() > MOST_OCTETS {
-            return Err(io::Error::other("the file is larger than 4 MiB"));
+        if fs::metadata(path)?.len() > most {
+            return Err(io::Error::other(format!("the file has more than {most} octets")));
         }
         fs::read(path)
     };
@@ -63,7 +68,16 @@ pub(super) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
 
 /// The one object of a PEM or DER file.
 pub(super) fn one_der(path: &Path, what: &'static str) -> Result<Vec<u8>, FileError> {
-    let octets = read(path)?;
+    one_der_up_to(path, what, MOST_OCTETS)
+}
+
+/// The same of a file of at most so many octets.
+pub(super) fn one_der_up_to(
+    path: &Path,
+    what: &'static str,
+    most: u64,
+) -> Result<Vec<u8>, FileError> {
+    let octets = read_up_to(path, most)?;
     let content = || FileError::Content { path: path.to_owned(), what };
     if !is_pem(&octets) {
         return if octets.first() == Some(&0x30) { Ok(octets) } else { Err(content()) };
@@ -94,6 +108,14 @@ pub(super) fn write(path: &Path, octets: &[u8]) -> Result<(), FileError> {
         File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
     };
     write().map_err(|source| FileError::Write { path: path.to_owned(), source })
+}
+
+/// Writes a transcript; see [`write`].
+///
+/// # Errors
+/// [`FileError::Write`].
+pub fn write_transcript(path: &Path, transcript: &str) -> Result<(), FileError> {
+    write(path, transcript.as_bytes())
 }
 
 /// One PEM block.

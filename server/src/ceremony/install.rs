@@ -10,7 +10,7 @@
 
 use sekisho_ca::{
     authority::{Authority, AuthorityError, Publication},
-    ceremony::{Act, Candidate, JudgeError, Step},
+    ceremony::{Act, Candidate, JudgeError, JudgedList, Step},
     record::IssuedCertificate,
 };
 use sekisho_key::Randomness;
@@ -27,7 +27,7 @@ use time::{Duration, OffsetDateTime};
 use super::{
     VerifiedResult,
     files::{self, FileError},
-    lists::{ListError, named, read_list},
+    lists::{ListError, as_published},
 };
 use crate::{
     authority::Line,
@@ -152,7 +152,7 @@ impl MayConflict for InstallError {
 /// Judged, and ready for the register.
 struct Taken {
     authorities: Vec<(Authority, IssuedCertificate)>,
-    lists: Vec<(String, crl::Crl)>,
+    lists: Vec<(String, JudgedList)>,
 }
 
 impl Installation<'_> {
@@ -192,8 +192,9 @@ impl Installation<'_> {
                     taken.authorities.push(judged);
                 }
                 Act::Crl { .. } => {
-                    let list = read_list(der, &root_der, self.now)
-                        .map_err(|source| InstallError::List { file: step.file.clone(), source })?;
+                    let list = JudgedList::judge(der, &root_der, self.now).map_err(|fault| {
+                        InstallError::List { file: step.file.clone(), source: fault.into() }
+                    })?;
                     taken.lists.push((step.issuer.clone(), list));
                 }
                 Act::Certificate { .. } => return Err(InstallError::NotOurs(step.file.clone())),
@@ -280,7 +281,8 @@ impl Installation<'_> {
         }
         for (issuer_id, list) in &taken.lists {
             let newest = crl::latest(tx, issuer_id).await?;
-            if newest.is_some_and(|newest| newest == *list) {
+            let published = as_published(list);
+            if newest.is_some_and(|newest| newest == published) {
                 continue;
             }
             let refused = |source| InstallError::List { file: format!("{issuer_id}.crl"), source };
@@ -288,7 +290,7 @@ impl Installation<'_> {
             if let Some(serial) = lacking {
                 return Err(refused(ListError::Lacks(serial)));
             }
-            if !crl::publish(tx, issuer_id, list).await? {
+            if !crl::publish(tx, issuer_id, &published).await? {
                 return Err(refused(ListError::Number(list.number)));
             }
             installed.lists.push((issuer_id.clone(), list.number));
@@ -307,10 +309,10 @@ impl Installation<'_> {
 async fn lacking(
     tx: &mut Tx,
     issuer_id: &str,
-    list: &crl::Crl,
+    list: &JudgedList,
 ) -> Result<Option<String>, InstallError> {
-    let named = named(&list.der)?;
+    let names = |serial: &[u8]| list.entries.iter().any(|entry| entry.serial.as_octets() == serial);
     let taken_back = crl::taken_back(tx, issuer_id, list.this_update).await?;
-    let lacks = taken_back.into_iter().find(|event| !named.contains(&event.serial));
+    let lacks = taken_back.into_iter().find(|event| !names(&event.serial));
     Ok(lacks.map(|event| hex::encode(event.serial)))
 }

@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use der::{Decode, Encode};
-use sekisho_ca::revocation::RevocationReason;
-use sekisho_pki::{
-    path::Crl,
-    signature::{SignatureError, object::public_key_of},
+use sekisho_ca::{
+    ceremony::{JudgedList, ListFault},
+    revocation::RevocationReason,
 };
 use sekisho_store::{Queries, StoreError, crl};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
-use x509_cert::{Certificate, crl::CertificateList, ext::pkix::CrlNumber};
+use x509_cert::Certificate;
 
 use super::files::{self, FileError};
 use crate::instance::{Folder, FolderError, root_certificate};
@@ -18,18 +17,9 @@ use crate::instance::{Folder, FolderError, root_certificate};
 /// Why a list is not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
-    /// Not a CRL with number and nextUpdate.
-    #[error("it is no complete CRL with a number and a nextUpdate")]
-    Malformed,
-    /// Another's.
-    #[error("it is not the root's")]
-    Issuer,
-    /// Another's signature.
-    #[error("it is not signed by the root's key")]
-    Signature(#[source] SignatureError),
-    /// Over, or not yet true.
-    #[error("it is not in force now")]
-    NotInForce,
+    /// Not one of the root's.
+    #[error(transparent)]
+    Fault(#[from] ListFault),
     /// A number that was given before.
     #[error("its number {0} is not greater than that of the newest list")]
     Number(i64),
@@ -38,53 +28,14 @@ pub enum ListError {
     Lacks(String),
 }
 
-/// Reads and judges a list of the root.
-pub(super) fn read_list(
-    der: &[u8],
-    root_der: &[u8],
-    now: OffsetDateTime,
-) -> Result<crl::Crl, ListError> {
-    let parsed = Crl::parse(der).map_err(|_| ListError::Malformed)?;
-    let next_update = parsed.next_update().ok_or(ListError::Malformed)?;
-    if parsed.is_delta() {
-        return Err(ListError::Malformed);
+/// A list as the register keeps it.
+pub(super) fn as_published(list: &JudgedList) -> crl::Crl {
+    crl::Crl {
+        number: list.number,
+        this_update: list.this_update,
+        next_update: list.next_update,
+        der: list.der.clone(),
     }
-    let root = Certificate::from_der(root_der).map_err(|_| ListError::Issuer)?;
-    if parsed.issuer() != root.tbs_certificate().subject() {
-        return Err(ListError::Issuer);
-    }
-    let spki_der = public_key_of(root_der).ok_or(ListError::Issuer)?;
-    parsed.verify(&spki_der).map_err(ListError::Signature)?;
-    if now < parsed.this_update() || now >= next_update {
-        return Err(ListError::NotInForce);
-    }
-    let list: CertificateList = Decode::from_der(der).map_err(|_| ListError::Malformed)?;
-    let number = list
-        .tbs_cert_list
-        .crl_extensions
-        .iter()
-        .flatten()
-        .find(|extension| extension.extn_id == <CrlNumber as const_oid::AssociatedOid>::OID)
-        .and_then(|extension| CrlNumber::from_der(extension.extn_value.as_bytes()).ok())
-        .and_then(|number| {
-            let octets = number.0.as_bytes();
-            (octets.len() <= 8)
-                .then(|| octets.iter().fold(0_u64, |sum, octet| sum << 8 | u64::from(*octet)))
-        })
-        .and_then(|number| i64::try_from(number).ok())
-        .ok_or(ListError::Malformed)?;
-    Ok(crl::Crl { number, this_update: parsed.this_update(), next_update, der: der.to_vec() })
-}
-
-/// Serial numbers that a list names, big-endian without sign octets.
-pub(super) fn named(der: &[u8]) -> der::Result<Vec<Vec<u8>>> {
-    use sekisho_pki::encoding::serial::Serial;
-    let list: CertificateList = Decode::from_der(der)?;
-    let serials = list.tbs_cert_list.revoked_certificates.into_iter().flatten();
-    Ok(serials
-        .filter_map(|entry| Serial::from_x509(&entry.serial_number).ok())
-        .map(|serial| serial.as_octets().to_vec())
-        .collect())
 }
 
 /// Why there is no plan for the root's list.

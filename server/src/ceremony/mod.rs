@@ -2,6 +2,7 @@
 //! into an instance. What is signed and why is `sekisho_ca::ceremony`'s.
 
 mod files;
+mod import;
 mod install;
 mod keys;
 mod lists;
@@ -11,11 +12,16 @@ mod result_folder;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod world;
 
-pub use files::FileError;
+pub use files::{FileError, write_transcript};
+pub use import::{
+    ImportPapers, KeyFileError, PapersError, TakeOver, TakeOverError, TakenOver, read_key,
+};
 pub use install::{InstallError, Installation, Installed, LEAST_NOTICE};
 pub use keys::{KeyProblem, MadeKey, Secrets, make_keys, open_keys};
 pub use lists::{ListError, ListPlanError, plan_root_list};
 pub use plan_folder::{PlanFolder, PlanFolderError};
 pub use request::{AuthorityRequest, RequestProblem, RequestedPlace, request};
-pub use result_folder::{ResultError, ResultFolder, VerifiedResult};
+pub use result_folder::{ResultError, ResultFolder, VerifiedResult, read_import_transcript};

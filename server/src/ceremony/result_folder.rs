@@ -8,8 +8,8 @@ use std::{
 };
 
 use sekisho_ca::ceremony::{
-    Act, Journal, JournalError, Statement, StatementError, Step, Transcript, TranscriptError,
-    verify_transcript,
+    Act, ImportTranscript, Journal, JournalError, Statement, StatementError, Step, Transcript,
+    TranscriptError, verify_import_transcript, verify_transcript,
 };
 
 use super::files::{self, FileError};
@@ -188,6 +188,26 @@ fn only_own_files(path: &Path, statement: &Statement, unfinished: bool) -> Resul
         }
     }
     Ok(())
+}
+
+/// Reads the transcript of an import and verifies it by the certificate of the authority that was taken
+/// over; `reviewed_hash` is what the people compared.
+///
+/// # Errors
+/// [`ResultError`]: the first thing that is missing or does not hold.
+pub fn read_import_transcript(
+    path: &Path,
+    certificate: &Path,
+    reviewed_hash: Option<&[u8; 32]>,
+) -> Result<ImportTranscript, ResultError> {
+    let certificate_der = files::one_der(certificate, "certificate")?;
+    let transcript = verify_import_transcript(&files::read(path)?, &certificate_der)?;
+    match reviewed_hash.map(hex::encode) {
+        Some(expected) if expected != transcript.import_sha256 => {
+            Err(ResultError::OtherHash { found: transcript.import_sha256, expected })
+        }
+        _ => Ok(transcript),
+    }
 }
 
 impl VerifiedResult {

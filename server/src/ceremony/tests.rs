@@ -1,263 +1,25 @@
 //! A roll-over and a renewed root list, from the request to the answers of both generations.
 
-use std::{path::Path, process::Command, sync::Arc};
+use std::path::Path;
 
-use axum::body::Body;
-use http::{Request, header};
-use http_body_util::BodyExt;
-use secrecy::SecretString;
-use sekisho_ca::{
-    ceremony::{KeyKind, Live},
-    record::IssuedCertificate,
+use sekisho_ca::record::IssuedCertificate;
+use sekisho_store::{crl, issuer};
+use time::Duration;
+
+use super::{
+    world::{World, get, status},
+    *,
 };
-use sekisho_key::SystemRandomness;
-use sekisho_store::{Store, audit::Actor, crl, issuer};
-use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
-use tower::ServiceExt;
-
-use super::*;
 use crate::{
-    app::{App, Parts},
+    app::App,
     authority::Line,
-    clock::{Clock, ManualClock},
-    config::{Config, Settings},
-    instance::{CaKeys, Folder, Opened, Plan, create, issuers_of_folder, read_passphrase},
+    clock::Clock,
+    instance::issuers_of_folder,
     listener::FacilityConnection,
-    names::NameRole,
     repository::publish,
-    revocation::{Measure, Order, Target, carry_out},
-    router,
+    revocation::Target,
     testing::{self, TestTerminal},
 };
-
-const SECRET: &str = "a root passphrase of some length";
-
-struct World {
-    folder: tempfile::TempDir,
-    clock: Arc<ManualClock>,
-    config: Config,
-    store: Store,
-}
-
-impl World {
-    async fn new() -> Self {
-        Self::at(OffsetDateTime::now_utc().replace_nanosecond(0).unwrap()).await
-    }
-
-    async fn at(now: OffsetDateTime) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let dir = folder.path().join("instance");
-        let clock = Arc::new(ManualClock::new(now));
-        let plan = Plan {
-            folder: dir.clone(),
-            settings: Settings::default(),
-            organisation: "Example Operating Body".to_owned(),
-            network: "Example G1".to_owned(),
-            root_passphrase: Some(SecretString::from(SECRET)),
-            administrator: "admin".to_owned(),
-        };
-        create(&plan, &*clock, &SystemRandomness).await.unwrap();
-        let config = Config::read(&dir).unwrap();
-        let store = Store::open(config.instance().database(), "n").await.unwrap();
-        Self { folder, clock, config, store }
-    }
-
-    fn instance(&self) -> Folder {
-        Folder::new(self.config.folder())
-    }
-
-    fn passphrase(&self) -> SecretString {
-        read_passphrase(&self.instance()).unwrap()
-    }
-
-    fn ca_keys(&self) -> CaKeys {
-        CaKeys::of(&self.instance(), &self.config).unwrap()
-    }
-
-    fn base(&self) -> String {
-        self.config.host_names().origins(8443, 8080).plain
-    }
-
-    /// A process that was started now.
-    async fn process(&self) -> App {
-        let names = self.config.host_names().origins(8443, 8080);
-        let issuers = issuer::list(&mut self.store.read()).await.unwrap();
-        let partitions = self.config.authority().crl_partitions();
-        let opened =
-            Opened::open(&self.instance(), self.ca_keys(), &names, partitions, &issuers).unwrap();
-        App::new(Parts {
-            card_trust: crate::login::trust_sources::TrustSources::load(self.config.card_login()),
-            entitlements: crate::entitlement::Entitlements::new(),
-            store: self.store.clone(),
-            clock: self.clock.clone(),
-            random: Arc::new(SystemRandomness),
-            config: self.config.clone(),
-            authority: opened.authority,
-            keys: opened.keys,
-            catalogue: Arc::new(crate::catalogue::Catalogue::load().unwrap()),
-            assets: Arc::new(crate::assets::Assets::load()),
-            names,
-        })
-    }
-
-    /// A folder on the root's computer.
-    fn safe(&self, name: &str) -> std::path::PathBuf {
-        let safe = self.folder.path().join(name);
-        std::fs::create_dir_all(&safe).unwrap();
-        std::fs::copy(self.instance().root_key(), safe.join("root-key.p8")).unwrap();
-        std::fs::copy(self.instance().certificate("root"), safe.join("root.crt")).unwrap();
-        std::fs::write(safe.join("secret"), SECRET).unwrap();
-        safe
-    }
-
-    /// The plan for a certificate of `id` by the request that is made here.
-    async fn plan(&self, safe: &Path, id: &str, publication: &str) {
-        let made = self.request(id).await;
-        std::fs::write(safe.join("request.csr"), &made.pem).unwrap();
-        let at = self.clock.now().format(&Rfc3339).unwrap();
-        let sha256 = hex::encode(made.sha256);
-        let text = format!(
-            "title = 'roll-over'\nat = '{at}'\norganisation = 'Example Operating Body'
-publication = '{publication}'
-[[key]]\nname = 'root'\nkind = 'p384'\nfile = 'root-key.p8'
-[[key]]\nname = 'next'\nrequest = 'request.csr'\nsha256 = '{sha256}'
-[[authority]]\nid = 'root'\nkey = 'root'\ncertificate = 'root.crt'
-[[authority]]\nid = '{id}'\nkey = 'next'\ncommon_name = 'Example G2 {id}'
-[[certificate]]\nprofile = 'issuing'\nsubject = '{id}'\nissuer = 'root'\ndays = 3000\n"
-        );
-        std::fs::write(safe.join("plan.toml"), text).unwrap();
-    }
-
-    async fn request(&self, id: &str) -> AuthorityRequest {
-        self.try_request(id).await.unwrap()
-    }
-
-    async fn try_request(&self, id: &str) -> Result<AuthorityRequest, RequestProblem> {
-        let passphrase = self.passphrase();
-        let place = RequestedPlace::Folder {
-            passphrase: &passphrase,
-            random: &SystemRandomness,
-            token: None,
-        };
-        request(&self.instance(), id, KeyKind::P256, place).await
-    }
-
-    /// What the people with the root's key do.
-    async fn hold(&self, safe: &Path) -> VerifiedResult {
-        let folder = PlanFolder::open(&safe.join("plan.toml")).unwrap();
-        let secret = format!("root={}", safe.join("secret").display());
-        let secrets = Secrets::read(&[secret]).unwrap();
-        make_keys(&folder, &secrets, &SystemRandomness).unwrap();
-        let ceremony = folder.prepare(&SystemRandomness).unwrap();
-        let hash = ceremony.statement().hash();
-        let keys = open_keys(&folder, &secrets).unwrap();
-        let out = safe.join("result");
-        let results = ResultFolder::begin(&out, ceremony.statement()).unwrap();
-        let live = Live {
-            reviewed_hash: hash,
-            operator: "two people",
-            now: self.clock.now(),
-            journal: &results,
-            progress: &|_, _| (),
-        };
-        let outcome = ceremony.run(&keys, &live).await.unwrap();
-        results.finish(&outcome.transcript).unwrap();
-        VerifiedResult::read(&out, Some(&hash)).unwrap()
-    }
-
-    async fn install(&self, result: &VerifiedResult) -> Result<Installed, InstallError> {
-        self.install_from(result, self.clock.now() + Duration::HOUR).await
-    }
-
-    async fn install_from(
-        &self,
-        result: &VerifiedResult,
-        active_from: OffsetDateTime,
-    ) -> Result<Installed, InstallError> {
-        let folder = self.instance();
-        let operator = Actor::Operator { user: "u".to_owned(), host: "h".to_owned() };
-        let installation = Installation {
-            result,
-            folder: &folder,
-            publication_base: &self.base(),
-            active_from,
-            operator: &operator,
-            now: self.clock.now(),
-        };
-        installation.carry_out(&self.store, &self.ca_keys(), &SystemRandomness).await
-    }
-
-    async fn installs(&self) -> usize {
-        let sql =
-            sekisho_store::sql("SELECT COUNT(*) FROM audit_record WHERE act = 'ceremony.install'");
-        let (count,): (i64,) =
-            sekisho_store::Queries::fetch_one(&mut self.store.read(), sql).await.unwrap();
-        usize::try_from(count).unwrap()
-    }
-
-    async fn revoke(&self, target: Target) {
-        let order = Order {
-            target,
-            measure: Measure::Revoke(sekisho_ca::revocation::RevocationReason::Superseded),
-            invalidity_at: None,
-            note: String::new(),
-            actor: Actor::System,
-            at: self.clock.now(),
-        };
-        assert!(carry_out(&self.store, &order).await.unwrap().changed);
-    }
-
-    fn keep(&self, file: &str, label: &str, der: &[u8]) {
-        std::fs::write(self.folder.path().join(file), files::pem(label, der)).unwrap();
-    }
-
-    fn openssl(&self, arguments: &[&str]) -> (bool, String) {
-        let output = Command::new("openssl")
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .output()
-            .expect("openssl is installed");
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
-    }
-}
-
-async fn get(app: &App, path: &str) -> Vec<u8> {
-    let host = app.names().authority(NameRole::Plain);
-    let request = Request::get(path).header(header::HOST, host).body(Body::empty()).unwrap();
-    let response = router::plain(app).oneshot(request).await.unwrap();
-    assert!(response.status().is_success(), "{path}: {}", response.status());
-    response.into_body().collect().await.unwrap().to_bytes().to_vec()
-}
-
-/// What OCSP says of a certificate, as OpenSSL reads it: the delegated responder's certificate is in
-/// the answer, and the certificate's own issuer vouches for it.
-async fn status(world: &World, app: &App, issuer: &str, leaf: &str) -> &'static str {
-    let issuer = format!("{issuer}.pem");
-    let asked = ["-no_nonce", "-issuer", &issuer, "-cert", leaf];
-    let (ok, said) = world.openssl(&[&["ocsp", "-reqout", "ask.der"], &asked[..]].concat());
-    assert!(ok, "{said}");
-    let ask = std::fs::read(world.folder.path().join("ask.der")).unwrap();
-    let request = Request::post("/ocsp")
-        .header(header::HOST, app.names().authority(NameRole::Plain))
-        .header("content-type", "application/ocsp-request")
-        .body(Body::from(ask))
-        .unwrap();
-    let response = router::plain(app).oneshot(request).await.unwrap();
-    let der = response.into_body().collect().await.unwrap().to_bytes();
-    std::fs::write(world.folder.path().join("answer.der"), &der).unwrap();
-    let at = world.clock.now().unix_timestamp().to_string();
-    // The machine's clock is not the test's.
-    let judge = ["ocsp", "-respin", "answer.der", "-CAfile", "root.pem", "-attime", &at];
-    let tolerant = ["-validity_period", "100000"];
-    let (ok, said) = world.openssl(&[&judge[..], &tolerant[..], &asked[..]].concat());
-    assert!(ok && said.contains("Response verify OK"), "{said}");
-    match (said.contains(": good"), said.contains(": revoked")) {
-        (true, false) => "good",
-        (false, true) => "revoked",
-        _ => panic!("{said}"),
-    }
-}
 
 /// What OpenSSL says of a terminal's certificate by the complete list of its issuer.
 fn accepted(world: &World, issuer: &str, leaf: &str) -> bool {
@@ -461,4 +223,47 @@ async fn what_a_stranger_might_bring_is_not_installed() {
     let refused = world.install(&result).await;
     assert!(matches!(refused, Err(InstallError::Key { .. })), "{refused:?}");
     unchanged().await;
+}
+
+#[tokio::test]
+async fn an_installation_that_stopped_half_way_leaves_nothing_half_and_goes_on() {
+    let world = World::new().await;
+    let safe = world.safe("safe");
+    world.plan(&safe, "terminals-2", &world.base()).await;
+    let result = world.hold(&safe).await;
+    // At each table of the one transaction: power fails just before it is written.
+    for (stop, go_on) in [
+        (
+            "CREATE TRIGGER stop BEFORE INSERT ON serial_number BEGIN SELECT RAISE(ABORT, 'x'); END",
+            "DROP TRIGGER stop",
+        ),
+        (
+            "CREATE TRIGGER stop BEFORE INSERT ON certificate BEGIN SELECT RAISE(ABORT, 'x'); END",
+            "DROP TRIGGER stop",
+        ),
+        (
+            "CREATE TRIGGER stop BEFORE INSERT ON issuer BEGIN SELECT RAISE(ABORT, 'x'); END",
+            "DROP TRIGGER stop",
+        ),
+    ] {
+        world.alter(stop).await;
+        assert!(matches!(world.install(&result).await, Err(InstallError::Store(_))));
+        assert_eq!(world.count("SELECT COUNT(*) FROM issuer").await, 4);
+        let taken = "SELECT COUNT(*) FROM serial_number WHERE issuer_id = 'root'";
+        assert_eq!(world.count(taken).await, 4);
+        assert_eq!(world.installs().await, 0);
+        world.alter(go_on).await;
+        // Whoever starts meanwhile starts with what there was.
+        let app = world.process().await;
+        assert!(app.authority().find("terminals-2").is_none());
+    }
+    assert_eq!(world.install(&result).await.unwrap().authorities, ["terminals-2"]);
+    // And after the commit, before there was a responder.
+    for file in
+        [world.instance().certificate("ocsp-terminals-2"), world.instance().key("ocsp-terminals-2")]
+    {
+        std::fs::remove_file(file).unwrap();
+    }
+    assert_eq!(world.install(&result).await.unwrap(), Installed::default());
+    assert!(world.process().await.authority().find("terminals-2").is_some());
 }

@@ -18,7 +18,7 @@ use super::{
     token::{CaToken, TokenError, UnaskedKey},
 };
 use crate::{
-    authority::{Authorities, Line},
+    authority::{Authorities, signs_here},
     config::Config,
 };
 
@@ -110,7 +110,7 @@ impl CaKeys {
         let Some(signer) = self.signer_of(folder, name) else {
             return self.open_here(folder, name, certificate_der);
         };
-        if self.token.is_some() && Line::of(name).is_some() {
+        if self.token.is_some() && signs_here(name) {
             match self.open_here(folder, name, certificate_der) {
                 Err(SecretsError::Token(TokenError::Absent { .. })) => {}
                 outcome => return outcome,
@@ -198,7 +198,7 @@ pub(crate) fn token_of<'t>(
     name: &str,
     token: Option<&'t CaToken>,
 ) -> Option<&'t CaToken> {
-    token.filter(|_| Line::of(name).is_some() && !is_here(folder, name))
+    token.filter(|_| signs_here(name) && !is_here(folder, name))
 }
 
 /// The authorities of the folder whose keys are in the token.

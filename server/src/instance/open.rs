@@ -17,7 +17,7 @@ use super::{
     secrets::{self, SecretsError},
 };
 use crate::{
-    authority::{Authorities, Generation, Line},
+    authority::{Authorities, Generation, Line, is_imported, signs_here},
     keys::InstanceKeys,
     names::Names,
 };
@@ -84,23 +84,27 @@ impl Opened {
     ) -> Result<Self, OpenError> {
         let root_der = root_certificate(folder)?;
         let mut responders = Vec::with_capacity(register.len());
-        let mut open = |issuer: &Issuer, line: Line| -> Result<Generation, OpenError> {
+        let mut open = |issuer: &Issuer, divided| -> Result<Authority, OpenError> {
             let id = issuer.id.as_str();
             let der = first_certificate(folder, id)?;
             if der != issuer.certificate_der {
                 return Err(OpenError::OtherCertificate { id: id.to_owned() });
             }
             let key = ca_keys.open(folder, id, &der)?;
-            let divided = if line == Line::Terminals { crl_partitions } else { None };
             let publication = Publication::under(&names.plain, id, true).divided(divided);
             let authority = Authority::new(id, &der, key, publication)?;
             responders.push(open_responder(folder, &authority, &ca_keys)?);
+            Ok(authority)
+        };
+        let mut generation = |issuer: &Issuer, line: Line| -> Result<Generation, OpenError> {
+            let divided = if line == Line::Terminals { crl_partitions } else { None };
+            let authority = open(issuer, divided)?;
             Ok(Generation { line, active_from: issuer.active_from, authority })
         };
         let mut first = |line: Line| {
             let issuer = register.iter().find(|issuer| issuer.id == line.id());
             let unknown = || OpenError::NotInRegister { id: line.id() };
-            open(issuer.ok_or_else(unknown)?, line)
+            generation(issuer.ok_or_else(unknown)?, line)
         };
         let [terminals, routers, servers] = Line::ALL;
         let first = [first(terminals)?, first(routers)?, first(servers)?];
@@ -108,10 +112,16 @@ impl Opened {
             .iter()
             .filter_map(|issuer| Some((issuer, Line::of(&issuer.id)?)))
             .filter(|(issuer, line)| issuer.id != line.id())
-            .map(|(issuer, line)| open(issuer, line))
+            .map(|(issuer, line)| generation(issuer, line))
+            .collect::<Result<_, _>>()?;
+        // The other system's certificates name one list for all.
+        let imported = register
+            .iter()
+            .filter(|issuer| is_imported(&issuer.id))
+            .map(|issuer| open(issuer, None))
             .collect::<Result<_, _>>()?;
         let keys = secrets::open(folder, ca_keys.passphrase())?;
-        let authority = Authorities::new(root_der, first, later, responders);
+        let authority = Authorities::new(root_der, first, later, imported, responders);
         Ok(Self { ca_keys, authority, keys })
     }
 }
@@ -126,7 +136,7 @@ pub(crate) fn issuers_of_folder(folder: &Folder) -> Result<Vec<Issuer>, FolderEr
         let name = entry.map_err(unreadable)?.file_name();
         let Some(id) = name.to_str().and_then(|name| name.strip_suffix(".crt")) else { continue };
         let responder = folder.certificate(&responder_name(id));
-        if Line::of(id).is_some() && responder.exists() {
+        if signs_here(id) && responder.exists() {
             issuers.push(Issuer {
                 id: id.to_owned(),
                 certificate_der: first_certificate(folder, id)?,

@@ -69,8 +69,8 @@ impl Desk {
         let (mut authorities, mut responders) = (BTreeMap::new(), BTreeMap::new());
         for issuer in issuers_of_folder(&folder)? {
             let id = issuer.id.as_str();
-            let Some(line) = Line::of(id) else { continue };
-            let divided = if line == Line::Terminals { config.crl_partitions } else { None };
+            let line = Line::of(id);
+            let divided = if line == Some(Line::Terminals) { config.crl_partitions } else { None };
             let publication =
                 Publication::under(&config.publication_base, id, true).divided(divided);
             let key =
@@ -157,12 +157,14 @@ enum Denied {
     Failed(String),
 }
 
-/// What an authority of this line certifies: its subscribers, and its own OCSP responder.
-fn profiles(line: Line) -> Result<Vec<Profile>, ProfileError> {
+/// What an authority of this line certifies: its subscribers, and its own OCSP responder; of no line, one
+/// that was taken over, that alone.
+fn profiles(line: Option<Line>) -> Result<Vec<Profile>, ProfileError> {
     let subscribers: Vec<&str> = match line {
-        Line::Terminals => vec!["terminal"],
-        Line::Routers => Profile::router_families().collect(),
-        Line::Servers => vec!["server"],
+        Some(Line::Terminals) => vec!["terminal"],
+        Some(Line::Routers) => Profile::router_families().collect(),
+        Some(Line::Servers) => vec!["server"],
+        None => Vec::new(),
     };
     subscribers.into_iter().chain(["ocsp_responder"]).map(Profile::shipped).collect()
 }

@@ -12,7 +12,7 @@ mod published;
 use time::{Duration, OffsetDateTime};
 
 pub use edition::{
-    base_for_delta, claimed_chunks, has_pending, last_edition, next_number, publish,
+    base_for_delta, claimed_chunks, has_pending, last_edition, next_number, pass_number, publish,
 };
 pub use event::{ListedEvent, events_of_chunk, events_since, taken_back};
 pub use published::{

@@ -33,6 +33,7 @@ pub mod evidence;
 pub mod expiry;
 pub mod facility_connection;
 pub mod first_administrator;
+pub mod import;
 pub mod invitation;
 pub mod issuer;
 pub mod issuing;

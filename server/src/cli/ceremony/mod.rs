@@ -1,6 +1,7 @@
 //! `sekisho ceremony …`: a key ceremony, step by step.
 
 mod dry_run;
+mod import;
 mod install;
 mod keys;
 mod request;
@@ -32,6 +33,10 @@ And between that computer and an instance:
   sekisho ceremony install result /srv/sekisho --hash HASH
       takes what came back, after judging it
 
+An authority of another system, with everything that it issued:
+  sekisho ceremony import /srv/sekisho imported-1 --certificate ca.crt --above root.crt …
+      shows what would be taken over, and its hash; with --hash and --key it is taken over
+
 docs/ceremony.md documents the plan, and what to do when something goes wrong.")]
 pub(super) struct Ceremony {
     #[command(subcommand)]
@@ -47,6 +52,7 @@ enum Command {
     Request(request::Request),
     RootList(root_list::RootList),
     Install(install::Install),
+    Import(import::Import),
 }
 
 impl Ceremony {
@@ -59,6 +65,7 @@ impl Ceremony {
             Command::Request(command) => command.run(),
             Command::RootList(command) => command.run(),
             Command::Install(command) => command.run(),
+            Command::Import(command) => command.run(),
         }
     }
 }

@@ -139,7 +139,7 @@ impl Store {
         at: OffsetDateTime,
     ) -> Result<bool, StoreError> {
         housekeeping!(self, |tx| {
-            if !add_edition(tx, issuer_id, number, at).await? {
+            if !pass_number(tx, issuer_id, number, at).await? {
                 return Ok(false);
             }
             tx.execute(
@@ -179,7 +179,7 @@ impl Store {
         number: i64,
         at: OffsetDateTime,
     ) -> Result<bool, StoreError> {
-        housekeeping!(self, |tx| add_edition(tx, issuer_id, number, at).await?)
+        housekeeping!(self, |tx| pass_number(tx, issuer_id, number, at).await?)
     }
 
     /// Publishes lists of an open edition, each unless a newer one of its scope is published.
@@ -267,7 +267,7 @@ impl Store {
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Conflict`].
 pub async fn publish(tx: &mut Tx, issuer_id: &str, crl: &Crl) -> Result<bool, StoreError> {
-    if !add_edition(tx, issuer_id, crl.number, crl.this_update).await? {
+    if !pass_number(tx, issuer_id, crl.number, crl.this_update).await? {
         return Ok(false);
     }
     let list = NewList {
@@ -284,7 +284,12 @@ pub async fn publish(tx: &mut Tx, issuer_id: &str, crl: &Crl) -> Result<bool, St
     Ok(true)
 }
 
-async fn add_edition(
+/// Lets the issuer's numbers go on after `number`, in the caller's transaction; answers whether they had
+/// been behind.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn pass_number(
     tx: &mut Tx,
     issuer_id: &str,
     number: i64,

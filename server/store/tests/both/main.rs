@@ -91,6 +91,7 @@ mod current_certificate;
 mod enrolment_code;
 mod exchange;
 mod expiry;
+mod import;
 mod issuing;
 mod login;
 mod notice;
