@@ -105,6 +105,21 @@ impl Measure {
     }
 }
 
+/// Why a terminal was revoked by the operator, as its event keeps it beside the note.
+#[must_use]
+pub const fn cause(reason: RevocationReason) -> &'static str {
+    match reason {
+        RevocationReason::Unspecified => "unspecified",
+        RevocationReason::KeyCompromise => "key_compromise",
+        RevocationReason::CaCompromise => "ca_compromise",
+        RevocationReason::AffiliationChanged => "affiliation_changed",
+        RevocationReason::Superseded => "superseded",
+        RevocationReason::CessationOfOperation => "cessation_of_operation",
+        RevocationReason::CertificateHold => "certificate_hold",
+        RevocationReason::PrivilegeWithdrawn => "privilege_withdrawn",
+    }
+}
+
 /// The reason of an event, as far as the facility it is about reads it: what a person wrote on the
 /// console, which says so beforehand. An operator's note at the command line is for the audit trail.
 #[must_use]
@@ -332,6 +347,7 @@ async fn of_terminal(
             let mut outcome = certificates(tx, order, Scope::Terminal(id)).await?;
             let act = terminal::Revocation {
                 crl_reason: reason.code(),
+                cause: cause(reason),
                 note: &order.note,
                 person_id: None,
                 at: order.at,

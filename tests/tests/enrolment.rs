@@ -289,7 +289,8 @@ async fn openssl_and_curl_enrol_renew_and_see_the_end_of_a_terminal() {
 
     // Its end.
     let now = OffsetDateTime::now_utc();
-    let revocation = Revocation { crl_reason: 1, note: "lost", person_id: Some("p"), at: now };
+    let revocation =
+        Revocation { crl_reason: 1, cause: "lost", note: "lost", person_id: Some("p"), at: now };
     let taken =
         change!(world.store, |tx| { terminal::revoke(tx, TERMINAL, FACILITY, revocation).await? });
     assert_eq!(taken.unwrap().certificates.len(), 2);
@@ -394,7 +395,8 @@ async fn a_pc_whose_certificate_was_taken_back_is_enrolled_anew_by_the_same_line
     // The terminal's end, and another one for the same PC.
     let next = "T1123456789";
     change!(world.store, |tx| {
-        let note = Revocation { crl_reason: 5, note: "", person_id: Some("p"), at: now };
+        let note =
+            Revocation { crl_reason: 5, cause: "lost", note: "", person_id: Some("p"), at: now };
         terminal::revoke(tx, TERMINAL, FACILITY, note).await?.unwrap();
         terminal::create(tx, next, FACILITY, "外来2号機", "p", now).await?;
     });

@@ -99,7 +99,13 @@ async fn a_revoked_terminal_is_refused_from_the_next_request_on_and_audited_once
     judge(&test.app, &own).await.unwrap();
     let at = test.app.now();
     transaction!(test.app.store(), StoreError, |tx| {
-        let why = terminal::Revocation { crl_reason: 1, note: "lost", person_id: Some("p"), at };
+        let why = terminal::Revocation {
+            crl_reason: 1,
+            cause: "lost",
+            note: "lost",
+            person_id: Some("p"),
+            at,
+        };
         terminal::revoke(tx, &own.terminal_id, &own.organisation_id, why).await?.unwrap();
         Ok(Audited::new((), Entry::done("terminal.revoke", Actor::System, at)))
     })

@@ -1,9 +1,14 @@
 //! People, by an identifier that means nothing, and their names apart from everything else.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{Queries, StoreError, Tx, search, sql};
+
+/// Characters of an identifier: a UUID as text.
+const ID_LENGTH: usize = 36;
 
 /// Names of a person.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -51,6 +56,33 @@ pub(crate) async fn enter_named(
     )
     .await?;
     Ok(id)
+}
+
+/// Names in kanji of those among `ids` who have one, by identifier. One question, however many.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn names(
+    queries: &mut impl Queries,
+    ids: &BTreeSet<&str>,
+) -> Result<BTreeMap<String, String>, StoreError> {
+    // Neither database has lists that the other one reads; identifiers are all of one length.
+    let wanted: String = ids.iter().copied().filter(|id| id.len() == ID_LENGTH).collect();
+    if wanted.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows: Vec<(String, String)> = queries
+        .fetch_all(
+            sql("WITH RECURSIVE wanted (id, rest) AS (
+                     SELECT SUBSTR(CAST($1 AS TEXT), 1, 36), SUBSTR(CAST($1 AS TEXT), 37)
+                     UNION ALL
+                     SELECT SUBSTR(rest, 1, 36), SUBSTR(rest, 37) FROM wanted WHERE rest <> '')
+                 SELECT n.person_id, n.name FROM wanted w
+                 JOIN person_name n ON n.person_id = w.id")
+            .bind(&wanted),
+        )
+        .await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// The names of a person.

@@ -258,19 +258,34 @@ pub struct TerminalEvent {
     /// When.
     pub at: OffsetDateTime,
     /// `created`, `enrolled`, `renewed`, `code_misused`, `held`, `released`, `revoked`; of its
-    /// certificates alone `certificate_held`, `certificate_released`, `certificate_revoked`.
+    /// certificates alone `certificate_held`, `certificate_released`, `certificate_revoked`, and
+    /// `certificate_superseded` where it yielded to a newer one.
     pub kind: String,
     /// The person who did it, if one did.
     pub person_id: Option<String>,
     /// Why, in the words of that person.
     pub reason: String,
+    /// Why it was revoked, as [`Revocation::cause`]; absent in events of other kinds.
+    pub cause: Option<String>,
+    /// CRLReason, of an event of its certificates.
+    pub crl_reason: Option<u8>,
+}
+
+#[derive(sqlx::FromRow)]
+struct EventRow {
+    at: i64,
+    kind: String,
+    person_id: Option<String>,
+    reason: String,
+    cause: Option<String>,
+    crl_reason: Option<i64>,
 }
 
 /// What happened to a terminal, newest first. At most `limit`.
 ///
 /// One decision is one event here, however many certificates it was about, and whether it was about
 /// the terminal, its facility (whose holds are events of the certificates) or a certificate or key.
-/// A certificate that yields to the one of a new enrolment or of a renewal is no event besides that.
+/// A certificate that yields to the one of a renewal is no event besides that.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
@@ -279,17 +294,22 @@ pub async fn events(
     id: &str,
     limit: i64,
 ) -> Result<Vec<TerminalEvent>, StoreError> {
-    let rows: Vec<(i64, String, Option<String>, String)> = queries
+    let rows: Vec<EventRow> = queries
         .fetch_all(
-            sql("SELECT h.at, h.kind, h.person_id, h.reason
-                 FROM (SELECT e.id, e.at, e.kind, e.person_id, e.reason FROM terminal_event e
+            sql("SELECT h.at, h.kind, h.person_id, h.reason, h.cause, h.crl_reason
+                 FROM (SELECT e.id, e.at, e.kind, e.person_id, e.reason, e.cause,
+                              CAST(NULL AS BIGINT) AS crl_reason FROM terminal_event e
                        WHERE e.terminal_id = $1
                        UNION ALL
                        SELECT r.act AS id, MIN(r.at) AS at,
                               CASE WHEN r.scope IN ('terminal', 'facility')
                                         AND r.kind <> 'revoked' THEN r.kind
+                                   WHEN r.kind = 'revoked' AND r.reason = 4
+                                        THEN 'certificate_superseded'
                                    ELSE 'certificate_' || r.kind END AS kind,
-                              CAST(NULL AS TEXT) AS person_id, '' AS reason
+                              CAST(NULL AS TEXT) AS person_id, '' AS reason,
+                              CAST(NULL AS TEXT) AS cause,
+                              CAST(MAX(r.reason) AS BIGINT) AS crl_reason
                        FROM certificate c
                        JOIN revocation_event r
                          ON r.issuer_id = c.issuer_id AND r.serial = c.serial
@@ -297,19 +317,22 @@ pub async fn events(
                          AND NOT (r.scope = 'terminal' AND EXISTS (SELECT 1 FROM terminal_event o
                              WHERE o.terminal_id = c.terminal_id AND o.kind = r.kind
                                AND (o.kind = 'revoked' OR o.id <= r.act)))
-                         AND NOT (r.kind = 'revoked' AND r.reason = 4
-                             AND EXISTS (SELECT 1 FROM terminal_event o
-                                 WHERE o.terminal_id = c.terminal_id AND o.kind = 'enrolled'
-                                   AND o.at = r.at))
-                       GROUP BY r.act, r.kind, r.scope) h
+                       GROUP BY r.act, r.kind, r.scope, r.reason) h
                  ORDER BY h.at DESC, h.id DESC LIMIT $2")
             .bind(id)
             .bind(limit),
         )
         .await?;
     rows.into_iter()
-        .map(|(at, kind, person_id, reason)| {
-            Ok(TerminalEvent { at: moment("terminal event", at)?, kind, person_id, reason })
+        .map(|row| {
+            Ok(TerminalEvent {
+                at: moment("terminal event", row.at)?,
+                kind: row.kind,
+                person_id: row.person_id,
+                reason: row.reason,
+                cause: row.cause,
+                crl_reason: row.crl_reason.and_then(|code| u8::try_from(code).ok()),
+            })
         })
         .collect()
 }
@@ -319,6 +342,8 @@ pub async fn events(
 pub struct Revocation<'a> {
     /// CRLReason of its certificates (RFC 5280 §5.3.1).
     pub crl_reason: u8,
+    /// Why, as it was chosen: a constant token.
+    pub cause: &'a str,
     /// Why, in words of the person.
     pub note: &'a str,
     /// Who, if a person did and no operator.
@@ -350,9 +375,9 @@ pub async fn revoke(
 ) -> Result<Option<TakenBack>, StoreError> {
     let added = tx
         .execute(
-            sql("INSERT INTO terminal_event (id, terminal_id, at, kind, person_id, reason)
+            sql("INSERT INTO terminal_event (id, terminal_id, at, kind, person_id, reason, cause)
                  SELECT CAST($1 AS TEXT), t.id, CAST($4 AS BIGINT), 'revoked', CAST($5 AS TEXT),
-                        CAST($6 AS TEXT)
+                        CAST($6 AS TEXT), CAST($7 AS TEXT)
                  FROM terminal t WHERE t.id = $2 AND t.organisation_id = $3
                  ON CONFLICT DO NOTHING")
             .bind(Uuid::now_v7().to_string())
@@ -360,7 +385,8 @@ pub async fn revoke(
             .bind(organisation_id)
             .bind(revocation.at)
             .bind(revocation.person_id)
-            .bind(revocation.note),
+            .bind(revocation.note)
+            .bind(revocation.cause),
         )
         .await?;
     if added == 0 {

@@ -1,8 +1,9 @@
 //! `POST /console/terminals`: a new terminal and its first code.
 
-use askama::Template;
-use axum::extract::State;
-use http::StatusCode;
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use sekisho_ca::registration::terminal_identifier::TerminalIdentifier;
 use sekisho_store::{
     StoreError,
@@ -13,13 +14,14 @@ use serde::Deserialize;
 
 use super::{
     code::{self, NewCode},
+    list::{self, Refused},
     name,
 };
 use crate::{
     app::App,
     error::page::PageError,
-    form::{LineError, StrictForm},
-    page::{Page, PageFrame},
+    form::StrictForm,
+    page::PageFrame,
     people::{role::Role, session::ConsoleSession},
 };
 
@@ -41,16 +43,24 @@ enum Outcome {
 /// Creates the terminal and shows its code, once.
 ///
 /// # Errors
-/// 400 for a name that does not fit, 403 for another facility, 409 for a name in use.
+/// 403 for another facility, 409 for one that may not act. A name that does not fit or is in use is
+/// the list again, with what was typed.
 pub async fn post(
     State(app): State<App>,
     session: ConsoleSession,
     page: PageFrame,
     StrictForm(form): StrictForm<Form>,
-) -> Result<Page<impl Template>, PageError> {
+) -> Result<Response, PageError> {
     let role = Role::FacilityAdministrator(form.facility.clone());
     let acting = session.require(&role)?;
-    let name = name::parse(&form.name).map_err(unfit)?;
+    let again = async |error: String| {
+        let refused = Refused { facility: form.facility.clone(), typed: form.name.clone(), error };
+        list::correct(&app, &session, page.clone(), refused).await
+    };
+    let name = match name::parse(&form.name) {
+        Ok(name) => name,
+        Err(error) => return again(error.words(&page.text)).await,
+    };
     let now = app.now();
     let mut random = [0; 8];
     app.random().fill(&mut random).map_err(|error| PageError::internal(&error))?;
@@ -73,24 +83,10 @@ pub async fn post(
             .and(entry(acting.done("terminal.issue_code", now))))
     })?;
     match outcome {
-        Outcome::Created => code::page(&app, session.frame(page), &id, &name, &code),
-        Outcome::NameInUse => Err(PageError::new(
-            StatusCode::CONFLICT,
-            "terminals-name-in-use-title",
-            "terminals-name-in-use-text",
-            "terminals-name-in-use-help",
-        )
-        .arg("name", name)),
+        Outcome::Created => {
+            Ok(code::page(&app, session.frame(page), &id, &name, &code)?.into_response())
+        }
+        Outcome::NameInUse => again(page.t1("terminals-name-in-use", "name", &name)).await,
         Outcome::FacilityNotActive => Err(super::code::facility_not_active()),
     }
-}
-
-fn unfit(error: LineError) -> PageError {
-    let text = match error {
-        LineError::Required => "terminals-name-empty",
-        LineError::TooLong(_) => "terminals-name-too-long",
-        LineError::Invisible => "terminals-name-invisible",
-    };
-    PageError::new(StatusCode::BAD_REQUEST, "terminals-name-title", text, "terminals-name-help")
-        .arg("most", name::MOST)
 }

@@ -1,7 +1,11 @@
 //! `GET /console/terminals`: every terminal of the facilities that the person administers.
 
 use askama::Template;
-use axum::extract::State;
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::StatusCode;
 use sekisho_store::terminal;
 use serde::Deserialize;
 use time::Duration;
@@ -34,6 +38,19 @@ struct Facility {
     name: String,
     terminals: Vec<Row>,
     more: bool,
+    /// What was typed as the name of a new terminal, and what is wrong with it.
+    typed: String,
+    error: Option<String>,
+}
+
+/// A name that no new terminal got.
+pub(super) struct Refused {
+    /// The facility in whose form it was typed.
+    pub facility: String,
+    /// As typed.
+    pub typed: String,
+    /// Why, in the page's language.
+    pub error: String,
 }
 
 struct Row {
@@ -64,12 +81,32 @@ pub async fn get(
     session: ConsoleSession,
     StrictQuery(part): StrictQuery<Part>,
     page: PageFrame,
-) -> Result<Page<impl Template>, PageError> {
+) -> Result<Response, PageError> {
+    show(&app, &session, page, part.page, None).await
+}
+
+/// The list again, after a name was refused.
+pub(super) async fn correct(
+    app: &App,
+    session: &ConsoleSession,
+    page: PageFrame,
+    refused: Refused,
+) -> Result<Response, PageError> {
+    show(app, session, page.switching_at("/console/terminals"), 0, Some(refused)).await
+}
+
+async fn show(
+    app: &App,
+    session: &ConsoleSession,
+    page: PageFrame,
+    number: u16,
+    refused: Option<Refused>,
+) -> Result<Response, PageError> {
     let soon = app.now() + SOON;
     let mut reader = app.store().read();
     let mut facilities = Vec::new();
     for id in session.facilities() {
-        let offset = PAGE * i64::from(part.page);
+        let offset = PAGE * i64::from(number);
         // One more than is shown tells whether there are more.
         let mut found = terminal::list(&mut reader, id, offset, PAGE + 1).await?;
         let more = found.len() > usize::try_from(PAGE).unwrap_or(usize::MAX);
@@ -90,15 +127,19 @@ pub async fn get(
             })
             .collect();
         let name = facility_name(&mut reader, id).await?;
-        facilities.push(Facility { id: id.to_owned(), name, terminals, more });
+        let (typed, error) = match &refused {
+            Some(refused) if refused.facility == id => {
+                (refused.typed.clone(), Some(refused.error.clone()))
+            }
+            _ => (String::new(), None),
+        };
+        facilities.push(Facility { id: id.to_owned(), name, terminals, more, typed, error });
     }
     if facilities.is_empty() {
         return Err(session.no_facility().into());
     }
-    Ok(Page(ListPage {
-        page: session.frame(page),
-        facilities,
-        number: part.page,
-        longest_name: name::MOST,
-    }))
+    let status = if refused.is_none() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let page = session.frame(page);
+    let page = ListPage { page, facilities, number, longest_name: name::MOST };
+    Ok((status, Page(page)).into_response())
 }

@@ -3,6 +3,7 @@
 //! Each act is permitted by the role of administrator of *that* terminal's facility; somebody
 //! else's terminal does not exist for the caller.
 
+mod cause;
 mod code;
 mod create;
 mod list;

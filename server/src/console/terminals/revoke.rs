@@ -1,25 +1,29 @@
 //! `GET` and `POST /console/terminals/{id}/revoke`: what it means, then the act.
 
 use askama::Template;
-use axum::{extract::State, response::Redirect};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+};
 use http::StatusCode;
 use sekisho_ca::revocation::RevocationReason;
 use sekisho_store::{
     StoreError,
     audit::Audited,
-    terminal::{self, Revocation, TerminalStatus},
+    terminal::{self, Revocation, Terminal, TerminalStatus},
     transaction,
 };
 use serde::Deserialize;
 
-use super::{administered, code::already_revoked, facility_name};
+use super::{administered, cause::words_of_cause, code::already_revoked, facility_name};
 use crate::{
     app::App,
     error::page::{Chain, PageError},
-    form::{PathId, StrictForm},
+    form::{self, PathId, StrictForm},
     login::logout,
     page::{Page, PageFrame},
-    people::session::ConsoleSession,
+    people::{field::FieldErrors, session::ConsoleSession},
+    register::typed::FieldError,
     repository::publish,
 };
 
@@ -34,6 +38,15 @@ struct RevokePage {
     name: String,
     facility: String,
     longest_note: usize,
+    reasons: Vec<Choice>,
+    note: String,
+    errors: FieldErrors,
+}
+
+struct Choice {
+    value: &'static str,
+    label: String,
+    chosen: bool,
 }
 
 /// Explains what revoking means and asks for the reason.
@@ -45,27 +58,48 @@ pub async fn get(
     session: ConsoleSession,
     PathId(id): PathId,
     page: PageFrame,
-) -> Result<Page<impl Template>, PageError> {
-    let mut reader = app.store().read();
-    let (terminal, _) = administered(&mut reader, &session, &id).await?;
+) -> Result<Response, PageError> {
+    let (terminal, _) = administered(&mut app.store().read(), &session, &id).await?;
+    show(&app, &session, page, terminal, Form::default(), FieldErrors::default()).await
+}
+
+async fn show(
+    app: &App,
+    session: &ConsoleSession,
+    page: PageFrame,
+    terminal: Terminal,
+    typed: Form,
+    errors: FieldErrors,
+) -> Result<Response, PageError> {
     if terminal.status == TerminalStatus::Revoked {
         return Err(already_revoked());
     }
-    let facility = facility_name(&mut reader, &terminal.organisation_id).await?;
-    Ok(Page(RevokePage {
+    let facility = facility_name(&mut app.store().read(), &terminal.organisation_id).await?;
+    let choice = |reason: Reason| Choice {
+        value: reason.as_str(),
+        label: page.t(words_of_cause(reason.as_str())),
+        chosen: typed.reason == Some(reason),
+    };
+    let reasons = Reason::ALL.into_iter().map(choice).collect();
+    let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let page = RevokePage {
         page: session.frame(page),
         id: terminal.id,
         name: terminal.name,
         facility,
         longest_note: MOST_NOTE,
-    }))
+        reasons,
+        note: typed.note.unwrap_or_default(),
+        errors,
+    };
+    Ok((status, Page(page)).into_response())
 }
 
 /// What the form holds.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub struct Form {
     /// Why.
-    reason: Reason,
+    reason: Option<Reason>,
     /// In words.
     note: Option<String>,
 }
@@ -87,6 +121,9 @@ pub enum Reason {
 }
 
 impl Reason {
+    const ALL: [Self; 5] =
+        [Self::Lost, Self::Compromised, Self::Retired, Self::Replaced, Self::Other];
+
     /// What CRL and OCSP say.
     fn crl_reason(self) -> RevocationReason {
         match self {
@@ -113,28 +150,32 @@ impl Reason {
 /// and every request of the terminal read the database, so they know at once; the CRL follows.
 ///
 /// # Errors
-/// 400 for a note that does not fit, 404 for somebody else's terminal, 409 for a revoked one.
+/// 404 for somebody else's terminal, 409 for a revoked one. A field that does not fit is the page
+/// again, with what was typed.
 pub async fn post(
     State(app): State<App>,
     session: ConsoleSession,
     PathId(id): PathId,
+    page: PageFrame,
     StrictForm(form): StrictForm<Form>,
-) -> Result<Redirect, PageError> {
+) -> Result<Response, PageError> {
     let (terminal, acting) = administered(&mut app.store().read(), &session, &id).await?;
-    let note = form.note.unwrap_or_default().trim().to_owned();
-    if note.chars().count() > MOST_NOTE {
-        return Err(PageError::new(
-            StatusCode::BAD_REQUEST,
-            "error-form-title",
-            "terminals-note-too-long",
-            "error-form-help",
-        )
-        .arg("most", MOST_NOTE));
-    }
+    let mut errors = FieldErrors::of_form(&[
+        ("reason", "terminals-revoke-reason"),
+        ("note", "terminals-revoke-note"),
+    ]);
+    let reason = errors.keep("reason", form.reason.ok_or(FieldError::Choice), &page.text);
+    let note = form.note.as_deref().unwrap_or_default();
+    let note = errors.keep("note", form::lines_if_any(note, MOST_NOTE), &page.text);
+    let (Some(reason), Some(note)) = (reason, note) else {
+        let page = page.switching_at(&format!("/console/terminals/{id}/revoke"));
+        return show(&app, &session, page, terminal, form, errors).await;
+    };
     let now = app.now();
     let taken = transaction!(app.store(), StoreError, |tx| {
         let revocation = Revocation {
-            crl_reason: form.reason.crl_reason().code(),
+            crl_reason: reason.crl_reason().code(),
+            cause: reason.as_str(),
             note: &note,
             person_id: Some(acting.person_id()),
             at: now,
@@ -153,7 +194,7 @@ pub async fn post(
         let entry = entry
             .on("terminal", &id)
             .fact("terminal_name", terminal.name.as_str())
-            .fact("reason", form.reason.as_str());
+            .fact("reason", reason.as_str());
         Ok(Audited::new(taken, entry))
     })?
     .ok_or_else(already_revoked)?;
@@ -163,7 +204,7 @@ pub async fn post(
             tracing::error!(error = %Chain(&error), issuer_id, "CRL not published at once");
         }
     }
-    Ok(Redirect::to(&format!("/console/terminals/{}?notice=revoked", terminal.id)))
+    Ok(Redirect::to(&format!("/console/terminals/{}?notice=revoked", terminal.id)).into_response())
 }
 
 fn issuers(taken: &terminal::TakenBack) -> std::collections::BTreeSet<&str> {

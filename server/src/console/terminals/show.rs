@@ -5,11 +5,15 @@ use axum::extract::State;
 use sekisho_store::{
     certificate, enrolment_code,
     revocation::Status,
-    terminal::{self, TerminalStatus},
+    terminal::{self, TerminalEvent, TerminalStatus},
 };
 use serde::Deserialize;
 
-use super::{administered, facility_name, status_class, status_words};
+use super::{
+    administered,
+    cause::{words_of_cause, words_of_crl_reason},
+    facility_name, status_class, status_words,
+};
 use crate::{
     app::App,
     error::page::PageError,
@@ -122,7 +126,7 @@ pub async fn get(
         .map(|event| EventRow {
             at: shown(event.at),
             what: page.t(event_key(&event.kind)),
-            reason: revocation::told(event.person_id.as_deref(), event.reason).unwrap_or_default(),
+            reason: why(&page, &event),
         })
         .collect();
     let facility = facility_name(&mut reader, &terminal.organisation_id).await?;
@@ -144,6 +148,20 @@ pub async fn get(
     }))
 }
 
+/// Why, as far as the facility reads it: what was chosen, and what a person wrote beside it.
+fn why(page: &PageFrame, event: &TerminalEvent) -> String {
+    let revoked = matches!(event.kind.as_str(), "certificate_revoked" | "certificate_superseded");
+    let chosen = match (&event.cause, event.crl_reason) {
+        (Some(cause), _) => Some(words_of_cause(cause)),
+        (None, Some(code)) if revoked => Some(words_of_crl_reason(code)),
+        (None, _) => None,
+    };
+    let chosen = chosen.map(|key| page.t(key));
+    let note = revocation::told(event.person_id.as_deref(), event.reason.clone());
+    let parts: Vec<String> = chosen.into_iter().chain(note).collect();
+    parts.join(" — ")
+}
+
 fn event_key(kind: &str) -> &'static str {
     match kind {
         "created" => "terminals-event-created",
@@ -155,6 +173,7 @@ fn event_key(kind: &str) -> &'static str {
         "revoked" => "terminals-event-revoked",
         "certificate_held" => "terminals-event-certificate-held",
         "certificate_released" => "terminals-event-certificate-released",
+        "certificate_superseded" => "terminals-event-certificate-superseded",
         "certificate_revoked" => "terminals-event-certificate-revoked",
         _ => "terminals-event-other",
     }

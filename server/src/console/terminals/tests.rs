@@ -126,19 +126,25 @@ async fn a_new_terminal_gets_one_line_with_a_code_that_works() {
 async fn a_name_that_does_not_fit_or_is_in_use_creates_nothing() {
     let test = instance().await;
     created(&test, "外来1号機").await;
-    for (name, status) in [
-        ("", StatusCode::BAD_REQUEST),
-        (" \u{3000}", StatusCode::BAD_REQUEST),
-        ("外来\u{202e}1号機", StatusCode::BAD_REQUEST),
-        ("外来1号機", StatusCode::CONFLICT),
-        (" 外来1号機 ", StatusCode::CONFLICT),
+    for (name, said) in [
+        ("", "入力してください"),
+        (" \u{3000}", "入力してください"),
+        ("外来\u{202e}1号機", "目に見えない文字"),
+        ("外来1号機", "すでに登録されています"),
+        (" 外来1号機 ", "すでに登録されています"),
+        (&"機".repeat(41), "40文字以内"),
     ] {
-        let answer = send(&test, "POST", "/console/terminals", OURS, &form(name)).await;
-        assert_eq!(answer.status, status, "{name:?}: {}", answer.text);
+        let answer = send(&test, "POST", "/console/terminals?lang=ja", OURS, &form(name)).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{name:?}: {}", answer.text);
+        assert!(answer.text.contains(said), "{name:?}: {}", answer.text);
+        let typed = format!(
+            "name=\"name\" required maxlength=\"40\" autocomplete=\"off\" value=\"{name}\""
+        );
+        assert!(answer.text.contains(&typed), "{name:?} is lost: {}", answer.text);
     }
-    let long = send(&test, "POST", "/console/terminals", OURS, &form(&"機".repeat(41))).await;
-    assert_eq!(long.status, StatusCode::BAD_REQUEST);
     assert_eq!(terminals(&test).await.len(), 1);
+    let acts = acts(&test.app).await;
+    assert_eq!(acts.iter().filter(|act| act.ends_with("name_in_use")).count(), 2, "{acts:?}");
 }
 
 #[tokio::test]
@@ -297,14 +303,26 @@ async fn revoking_takes_certificate_and_code_back_and_publishes_it() {
     let path = format!("/console/terminals/{}/revoke", terminal.id);
     let confirm = send(&test, "GET", &path, OURS, "").await;
     assert_eq!(confirm.status, StatusCode::OK, "{}", confirm.text);
-    for form in ["reason=holiday&note=", "note=x", "reason=lost&note=x&force=1"] {
+    for form in ["reason=holiday&note=", "reason=lost&note=x&force=1"] {
         let answer = send(&test, "POST", &path, OURS, form).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{form}");
+    }
+    // What does not fit comes back, and nothing typed is lost.
+    let long = "備".repeat(201);
+    for (reason, note, field) in
+        [("lost", "タク\u{202e}シー", "note"), ("lost", &long, "note"), ("", "タクシー", "reason")]
+    {
+        let body = scene::form(&[("reason", reason), ("note", note)]);
+        let answer = send(&test, "POST", &path, OURS, &body).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{note}: {}", answer.text);
+        assert!(answer.text.contains(&format!("id=\"{field}-error\"")), "{}", answer.text);
+        assert!(answer.text.contains(&format!("{note}</textarea>")), "{}", answer.text);
+        assert_eq!(answer.text.contains("value=\"lost\" checked"), reason == "lost");
     }
     let answer = send(&test, "POST", &path, OURS, "reason=lost&note=taxi").await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
     let shown = send(&test, "GET", &answer.location, OURS, "").await;
-    assert!(shown.text.contains("taxi"), "{}", shown.text);
+    assert!(shown.text.contains("紛失または盗難 — taxi"), "{}", shown.text);
 
     let status = revocation::status(&mut store.read(), "terminals", &serial).await.unwrap();
     assert_eq!(status, Some(revocation::Status::Revoked { reason: 1, at }));
@@ -320,4 +338,38 @@ async fn revoking_takes_certificate_and_code_back_and_publishes_it() {
         let act = format!("{act} facility_administrator");
         assert!(acts.iter().any(|found| found.starts_with(&act)), "{act} in {acts:?}");
     }
+}
+
+#[tokio::test]
+async fn the_history_says_why_also_without_a_note_and_what_a_new_enrolment_took_back() {
+    let test = instance().await;
+    let (terminal, _) = created(&test, "外来1号機").await;
+    certify(&test, &terminal, &[0x4b; 16]).await;
+    test.clock.advance(Duration::MINUTE);
+    let path = format!("/console/terminals/{}", terminal.id);
+    let history = async |lang: &str| {
+        let page = send(&test, "GET", &format!("{path}?lang={lang}"), OURS, "").await;
+        let (_, history) = page.text.split_once("<h2>履歴</h2>").unwrap_or_else(|| {
+            page.text.split_once("<h2>History</h2>").unwrap_or_else(|| panic!("{}", page.text))
+        });
+        history.to_owned()
+    };
+    let at = test.app.now();
+    change!(&test, |tx| {
+        // As a new enrolment does (RFC 5280 §5.3.1: superseded).
+        revocation::revoke(tx, "terminals", &[0x4b; 16], 4, at).await?
+    });
+    let line = "<td>前の証明書を失効</td><td>新しい証明書に置き換え</td>";
+    assert!(history("ja").await.contains(line), "{}", history("ja").await);
+    assert!(history("en").await.contains("<td>Replaced by a new certificate</td>"));
+
+    let revoke = format!("{path}/revoke");
+    send(&test, "POST", &revoke, OURS, "reason=retired&note=").await;
+    assert!(history("ja").await.contains("<td>失効</td><td>使用をやめた</td>"));
+
+    let (other, _) = created(&test, "外来2号機").await;
+    operator(&test, &other, Measure::Revoke(RevocationReason::KeyCompromise)).await;
+    let page = send(&test, "GET", &format!("/console/terminals/{}", other.id), OURS, "").await;
+    assert!(page.text.contains("<td>鍵の漏えいのおそれ</td>"), "{}", page.text);
+    assert!(!page.text.contains("内部の調査"), "the note is the operator's: {}", page.text);
 }

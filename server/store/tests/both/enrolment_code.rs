@@ -154,7 +154,8 @@ async fn a_code_ends_with_its_time_with_a_newer_one_and_with_its_terminal_or_fac
     let claim = bring(store, [8; 32], KEY, NOW).await;
     assert_eq!(claim, Claim::Refused(CodeRefusal::FacilityNotActive));
     assert!(change(StatusChange::Resume, NOW + Duration::SECOND).await.is_some());
-    let revocation = Revocation { crl_reason: 1, note: "stolen", person_id: Some("p"), at: NOW };
+    let revocation =
+        Revocation { crl_reason: 1, cause: "lost", note: "stolen", person_id: Some("p"), at: NOW };
     change!(store, |tx| terminal::revoke(tx, TERMINAL, FACILITY, revocation).await?);
     let claim = bring(store, [8; 32], KEY, NOW).await;
     assert_eq!(claim, Claim::Refused(CodeRefusal::TerminalRevoked));
@@ -178,7 +179,8 @@ async fn revoking_a_terminal_takes_back_every_certificate_once(databases: Databa
         Some(revocation::Status::Good)
     );
 
-    let revocation = Revocation { crl_reason: 1, note: "stolen", person_id: Some("p"), at: NOW };
+    let revocation =
+        Revocation { crl_reason: 1, cause: "lost", note: "stolen", person_id: Some("p"), at: NOW };
     let elsewhere =
         change!(store, |tx| { terminal::revoke(tx, TERMINAL, "210987654321", revocation).await? });
     assert_eq!(elsewhere, None);

@@ -206,8 +206,13 @@ async fn a_terminal_is_revoked_once_with_all_it_had(databases: Databases) {
     certify(&databases.one, &[2]).await;
     let outcomes = race(&databases, |number, store| async move {
         let at = NOW + Duration::seconds(i64::from(number));
-        let revocation =
-            terminal::Revocation { crl_reason: 1, note: "紛失", person_id: Some("p"), at };
+        let revocation = terminal::Revocation {
+            crl_reason: 1,
+            cause: "lost",
+            note: "紛失",
+            person_id: Some("p"),
+            at,
+        };
         change!(store, |tx| terminal::revoke(tx, TERMINAL, FACILITY, revocation).await?)
     })
     .await;

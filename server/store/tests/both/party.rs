@@ -15,6 +15,7 @@ use crate::{
 };
 
 on_both! { empty:
+    names_of_many_are_read_at_once
     who_administers_is_known_also_by_a_code_that_ended
     officers_are_those_who_checked_approved_or_made_a_letter
     a_letter_keeps_who_made_it_and_what_became_of_it
@@ -27,6 +28,19 @@ async fn person(store: &Store, name: &str) -> String {
         account::open(tx, &id, name, &format!("{name}@example.jp")).await?;
         id
     })
+}
+
+async fn names_of_many_are_read_at_once(databases: Databases) {
+    let store = &databases.one;
+    let (one, two) = (person(store, "山田").await, person(store, "鈴木").await);
+    let other = person(store, "他人").await;
+    let mut reader = databases.two.read();
+    let nobody = other.replace(|_: char| true, "0");
+    let asked = [one.as_str(), &two, &nobody, "T0000000001", ""].into();
+    let found = person::names(&mut reader, &asked).await.unwrap();
+    let expected = [(one.clone(), "山田".to_owned()), (two.clone(), "鈴木".to_owned())];
+    assert_eq!(found, expected.into());
+    assert!(person::names(&mut reader, &["T0000000001"].into()).await.unwrap().is_empty());
 }
 
 async fn who_administers_is_known_also_by_a_code_that_ended(databases: Databases) {

@@ -261,7 +261,8 @@ fn right_terminal(right: &Right) -> String {
 async fn what_no_longer_holds_writes_no_intention(databases: Databases) {
     let store = &databases.one;
     newcomers(store, 1..5).await;
-    let revocation = Revocation { crl_reason: 1, note: "", person_id: Some("p"), at: NOW };
+    let revocation =
+        Revocation { crl_reason: 1, cause: "lost", note: "", person_id: Some("p"), at: NOW };
     let id = terminal_of(1);
     // Revoking a terminal withdraws its codes, too; the second has lost its tries, the third its
     // time; the fourth is on hold.
@@ -349,7 +350,8 @@ async fn a_certificate_is_kept_though_its_terminal_was_revoked_meanwhile(databas
     newcomers(store, 1..2).await;
     let (id, enrolment) = (terminal_of(1), enrolment(store, 1));
     enrolment.record_intention(&intention(1, &id)).await.unwrap();
-    let revocation = Revocation { crl_reason: 1, note: "", person_id: Some("p"), at: NOW };
+    let revocation =
+        Revocation { crl_reason: 1, cause: "lost", note: "", person_id: Some("p"), at: NOW };
     change!(store, |tx| terminal::revoke(tx, &id, FACILITY, revocation).await?).unwrap();
     enrolment.record_certificate(&signed(1, &id)).await.unwrap();
     assert!(!enrolment.is_concluded());

@@ -282,7 +282,7 @@ async fn a_terminal_stands_as_its_current_certificate_does(databases: Databases)
     certify_key(store, &[0x4b, 1], &[1; 32]).await;
     enrolled(NOW).await;
     certify_key(store, &[0x4b, 2], &[2; 32]).await;
-    // The older one yields to that of a new enrolment, which is what the history tells.
+    // The older one yields to that of a new enrolment; the history tells both.
     let at = |minutes| NOW + Duration::minutes(minutes);
     enrolled(at(1)).await;
     act(1, Act::revoke(4, at(1))).await;
@@ -302,6 +302,7 @@ async fn a_terminal_stands_as_its_current_certificate_does(databases: Databases)
         "certificate_released",
         "certificate_held",
         "certificate_held",
+        "certificate_superseded",
         "enrolled",
         "enrolled",
         "created",

@@ -219,8 +219,13 @@ pub(super) async fn notices(test: &TestApp) -> usize {
 
 /// Takes the first terminal back.
 pub(super) async fn revoke(test: &TestApp) {
-    let revocation =
-        terminal::Revocation { crl_reason: 1, note: "x", person_id: Some("p"), at: test.app.now() };
+    let revocation = terminal::Revocation {
+        crl_reason: 1,
+        cause: "lost",
+        note: "x",
+        person_id: Some("p"),
+        at: test.app.now(),
+    };
     let taken = change!(test, |tx| terminal::revoke(tx, TERMINAL, FACILITY, revocation).await?);
     assert!(taken.is_some());
 }
