@@ -395,8 +395,9 @@ function noAnswer() {
 }
 
 if (root) {
-  // Without script the page offers no button: it would do nothing.
+  // Without script the page offers no button, and does not speak of one: it would do nothing.
   button.hidden = false;
+  document.getElementById("login-lead")?.removeAttribute("hidden");
   button.addEventListener("click", login);
   secondDoor?.querySelector("button").addEventListener("click", leave);
   addEventListener("pagehide", () => { void giveUp(); });

@@ -68,6 +68,13 @@ impl Lang {
             .and_then(|(_, value)| Self::from_tag(&value))
     }
 
+    /// Whether a query names a language more than once: which one is meant, nobody can tell.
+    #[must_use]
+    pub fn is_repeated(query: &str) -> bool {
+        let named = url::form_urlencoded::parse(query.as_bytes());
+        named.filter(|(name, _)| name == "lang").count() > 1
+    }
+
     /// The best of `Accept-Language` (RFC 9110 §12.5.4), by quality and then by order.
     fn of_accept_language(headers: &HeaderMap) -> Option<Self> {
         let value = headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?;
@@ -224,6 +231,12 @@ impl Text {
     #[must_use]
     pub fn t(&self, key: &str) -> String {
         self.catalogue.format(self.lang, key, None)
+    }
+
+    /// A message whose key was put together; `None` where there is none of it.
+    #[must_use]
+    pub fn t_if_any(&self, key: &str) -> Option<String> {
+        self.catalogue.has(self.lang, key).then(|| self.t(key))
     }
 
     /// A message with one argument.

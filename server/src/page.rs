@@ -1,6 +1,6 @@
 //! The frame around every page: language, navigation, who is signed in, assets.
 
-use std::{convert::Infallible, sync::Arc};
+use std::sync::Arc;
 
 use askama::Template;
 use axum::{
@@ -14,6 +14,7 @@ use crate::{
     assets::Assets,
     catalogue::{Lang, Text},
     error::page::PageError,
+    form::FormError,
 };
 
 /// One entry of the navigation.
@@ -165,9 +166,12 @@ where
     App: FromRef<S>,
     S: Send + Sync,
 {
-    type Rejection = Infallible;
+    type Rejection = PageError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
+        if Lang::is_repeated(parts.uri.query().unwrap_or_default()) {
+            return Err(FormError::Repeated { field: "lang".to_owned() }.into());
+        }
         let app = App::from_ref(state);
         // Nested routers cut the path; the page needs what the browser shows.
         let uri = parts

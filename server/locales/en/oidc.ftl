@@ -2,6 +2,8 @@
 oidc-authorize-title = The service’s request cannot be accepted
 oidc-authorize-unreadable = The request cannot be read.
 oidc-authorize-no-client = The service that asked is not registered here.
+oidc-authorize-client-missing = The request does not say which service it comes from (client_id).
+oidc-authorize-repeated = The request holds the parameter { $name } more than once. Parameters must not be repeated (RFC 6749 §3.1).
 oidc-authorize-redirect = The address to return to is not one that the service registered.
 oidc-authorize-help = Please tell the service’s operator. Nothing about you was passed on.
 oidc-parked-title = Too many login requests at this terminal

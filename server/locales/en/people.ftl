@@ -23,6 +23,7 @@ people-home-greeting = You are signed in as { $name }.
 people-home-no-role = You have no role at present. If you need one, ask an operating administrator.
 people-home-facility = Facility identifier
 people-form-errors = Please check what you entered.
+people-form-error = { $label }: { $error }
 people-factors-password = Password
 people-factors-password-hint = At least { $least } characters. Several words in a row are easy to remember and hard to guess. It must not hold your login name or be a common one.
 people-factors-totp = Authenticator app (second factor)

@@ -2,6 +2,8 @@
 oidc-authorize-title = サービスからの要求を受け付けられません
 oidc-authorize-unreadable = 要求を読み取れません。
 oidc-authorize-no-client = 要求したサービスは、ここに登録されていません。
+oidc-authorize-client-missing = 要求に、サービスを示す値（client_id）がありません。
+oidc-authorize-repeated = 要求に、同じ項目（{ $name }）が2回以上入っています。項目は1回だけ送る決まりです（RFC 6749 §3.1）。
 oidc-authorize-redirect = 要求の戻り先が、サービスの登録と一致しません。
 oidc-authorize-help = サービスの運営者に知らせてください。あなたの情報は、何も渡していません。
 oidc-parked-title = この端末でのログインの要求が多すぎます

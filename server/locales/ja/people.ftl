@@ -23,6 +23,7 @@ people-home-greeting = { $name } さんとしてログインしています。
 people-home-no-role = 現在、有効な役割がありません。必要な場合は運営管理者に依頼してください。
 people-home-facility = 施設識別番号
 people-form-errors = 入力内容を確認してください。
+people-form-error = { $label }：{ $error }
 people-factors-password = パスワード
 people-factors-password-hint = { $least }文字以上。覚えやすい言葉をいくつかつなげると、長くて破られにくくなります。ログイン名を含むもの、よく使われるものは使えません。
 people-factors-totp = 認証アプリ（2つ目の確認）

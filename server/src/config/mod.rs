@@ -7,6 +7,8 @@
 mod authority;
 mod card_login;
 mod enrolment;
+mod error;
+mod example;
 mod instance;
 mod listen;
 mod names;
@@ -28,6 +30,10 @@ use serde::{Deserialize, Serialize};
 pub use authority::{AuthorityPolicy, AuthoritySettings};
 pub use card_login::{CardLogin, CardLoginSettings, RemovalPolicy};
 pub use enrolment::{Enrolment, EnrolmentSettings};
+pub use error::{ConfigError, Place};
+pub(crate) use error::{bounded, invalid};
+pub use example::EXAMPLE;
+pub(crate) use example::annotated;
 pub use instance::{Instance, InstanceSettings, LogFormat};
 pub use listen::{Listen, ListenSettings};
 pub use names::{HostNames, NamesSettings};
@@ -41,8 +47,6 @@ pub use token::{TokenPlace, TokenSettings};
 
 /// The file's name within an instance folder.
 pub const FILE_NAME: &str = "sekisho.toml";
-/// The annotated example that ships with the program.
-pub const EXAMPLE: &str = include_str!("../../../sekisho.example.toml");
 
 /// The file as written: sections of plain values.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -91,112 +95,6 @@ pub struct Config {
     card_login: CardLogin,
     session: SessionPolicy,
     oidc: Oidc,
-}
-
-/// Why the configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// There is none.
-    #[error(
-        "there is no {}: name the folder of an instance, or make one with `sekisho init`",
-        path.display()
-    )]
-    NoInstance {
-        /// The file that would be there.
-        path: PathBuf,
-    },
-    /// The file cannot be read.
-    #[error("cannot read {}; run this as the user who serves the instance", path.display())]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// Not TOML, a value of another type, or a key that does not exist.
-    #[error("{}, {place}: {fault}", path.display())]
-    Malformed {
-        /// Which file.
-        path: PathBuf,
-        /// Where in it.
-        place: Place,
-        /// What was found and what may stand there, in the parser's words.
-        fault: String,
-    },
-    /// A value outside its bounds.
-    #[error("configuration key `{key}`: {fault}")]
-    Invalid {
-        /// Section and key.
-        key: &'static str,
-        /// What is wrong and what would be right.
-        fault: String,
-    },
-}
-
-/// A place in the file, as a person looks for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// From 1.
-    pub line: usize,
-    /// The section's header, `[listen]`; none above the first.
-    pub section: Option<String>,
-}
-
-impl Place {
-    fn of(text: &str, offset: usize) -> Self {
-        let before = text.get(..offset).unwrap_or(text);
-        let line = before.matches('\n').count() + 1;
-        let headers = text.lines().take(line).map(str::trim).filter(|line| line.starts_with('['));
-        // Of an array of tables, too, as of a table: `[[name]]`.
-        let name = headers.last().and_then(|line| line.trim_start_matches('[').split(']').next());
-        Self { line, section: name.map(|name| format!("[{}]", name.trim())) }
-    }
-}
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "line {}", self.line)?;
-        self.section.as_ref().map_or(Ok(()), |section| write!(f, ", in {section}"))
-    }
-}
-
-pub(crate) fn invalid(key: &'static str, fault: impl Into<String>) -> ConfigError {
-    ConfigError::Invalid { key, fault: fault.into() }
-}
-
-/// An annotated example with these values in the place of its own.
-pub(crate) fn annotated(example: &str, settings: &impl Serialize) -> String {
-    let values = toml::Value::try_from(settings).ok();
-    let mut section = values.as_ref();
-    let mut text = String::with_capacity(example.len());
-    for line in example.lines() {
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            section = name
-                .split('.')
-                .fold(values.as_ref(), |table, part| table.and_then(|t| t.get(part)));
-        }
-        let value = line.split_once(" = ").and_then(|(key, _)| {
-            let value = section?.get(key)?;
-            Some(format!("{key} = {value}"))
-        });
-        text.push_str(value.as_deref().unwrap_or(line));
-        text.push('\n');
-    }
-    text
-}
-
-/// A whole number within bounds.
-pub(crate) fn bounded<N: PartialOrd + std::fmt::Display + Copy>(
-    key: &'static str,
-    value: N,
-    bounds: std::ops::RangeInclusive<N>,
-) -> Result<N, ConfigError> {
-    if bounds.contains(&value) {
-        Ok(value)
-    } else {
-        Err(invalid(key, format!("{value} is not within {} and {}", bounds.start(), bounds.end())))
-    }
 }
 
 impl Settings {
@@ -345,43 +243,6 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn paths(value: &toml::Value, prefix: &str, into: &mut Vec<String>) {
-        if let toml::Value::Table(table) = value {
-            for (key, value) in table {
-                let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-                paths(value, &path, into);
-            }
-        } else {
-            into.push(prefix.to_owned());
-        }
-    }
-
-    #[test]
-    fn the_example_is_valid_and_says_the_defaults() {
-        let example: Settings = toml::from_str(EXAMPLE).unwrap();
-        example.validate(Path::new("/srv/sekisho")).unwrap();
-        assert_eq!(example, Settings::default());
-    }
-
-    #[test]
-    fn the_example_documents_every_key_and_no_other() {
-        let mut documented = Vec::new();
-        paths(&toml::from_str(EXAMPLE).unwrap(), "", &mut documented);
-        let mut existing = Vec::new();
-        paths(&toml::Value::try_from(Settings::default()).unwrap(), "", &mut existing);
-        documented.sort();
-        existing.sort();
-        assert_eq!(documented, existing);
-        // Each key follows a comment.
-        let mut previous = "";
-        for line in EXAMPLE.lines() {
-            if line.starts_with(|c: char| c.is_ascii_lowercase()) {
-                assert!(previous.starts_with('#'), "no comment above: {line}");
-            }
-            previous = line;
-        }
-    }
 
     #[test]
     fn an_unknown_key_stops_the_start_and_is_told_with_its_place() {

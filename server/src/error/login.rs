@@ -18,6 +18,7 @@ pub const fn status(refusal: Refusal) -> StatusCode {
             StatusCode::BAD_REQUEST
         }
         Refusal::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Refusal::NotAForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Refusal::TooManyChallenges => StatusCode::TOO_MANY_REQUESTS,
         Refusal::NotConfigured | Refusal::RevocationUnknown => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::ChallengeUnknown

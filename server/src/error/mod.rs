@@ -11,7 +11,7 @@ pub mod oauth;
 pub mod page;
 mod people;
 pub mod problem;
-mod register;
+pub mod register;
 mod store;
 
 pub use dialect::{Dialect, ocsp};

@@ -78,12 +78,14 @@ impl From<FormError> for OAuthError {
         let status = match &error {
             FormError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             FormError::NotAForm
+            | FormError::TypeRepeated
             | FormError::Incomplete
             | FormError::NotText
             | FormError::ControlCharacter { .. }
             | FormError::Repeated { .. }
             | FormError::Unknown { .. }
             | FormError::Missing { .. }
+            | FormError::Unticked { .. }
             | FormError::Unfit { .. } => StatusCode::BAD_REQUEST,
         };
         // What is no printable ASCII, backquotes aside, is replaced on the way out.

@@ -5,8 +5,13 @@ use sekisho_store::organisation::OrganisationStatus;
 
 use super::page::PageError;
 use crate::people::{
-    activation::ActivationError, first_use::FirstUseError, link::LinkError, role::RoleMissing,
-    roles_page::RolesError, sign_in::SignInError, tries::Resting,
+    activation::ActivationError,
+    first_use::FirstUseError,
+    link::LinkError,
+    role::{Inactive, RoleMissing},
+    roles_page::RolesError,
+    sign_in::SignInError,
+    tries::Resting,
 };
 
 impl From<RoleMissing> for PageError {
@@ -126,6 +131,15 @@ impl From<ActivationError> for PageError {
         match error {
             ActivationError::CodeNotGood => {
                 refused(StatusCode::GONE, "activate-refused-text", "activate-refused-help")
+            }
+            ActivationError::OnHold(Inactive { organisation_id, reason, .. }) => {
+                let text = match reason {
+                    Some(_) => "activate-held-text",
+                    None => "activate-held-untold",
+                };
+                refused(StatusCode::FORBIDDEN, text, "activate-held-help")
+                    .arg("facility", organisation_id)
+                    .arg("reason", reason.unwrap_or_default())
             }
             ActivationError::Resting(Resting { seconds }) => refused(
                 StatusCode::TOO_MANY_REQUESTS,

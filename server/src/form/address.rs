@@ -5,7 +5,7 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::{FormError, parse};
-use crate::error::page::PageError;
+use crate::{catalogue::Lang, error::page::PageError};
 
 /// Longer than any identifier of ours: UUIDs, facilities' and terminals' identifiers.
 const MOST_ID: usize = 64;
@@ -49,7 +49,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for StrictQuery<T>
 
 fn read<T: DeserializeOwned>(query: &str) -> Result<T, FormError> {
     let is_lang = |pair: &&str| pair.split('=').next() == Some("lang");
-    if query.split('&').filter(is_lang).count() > 1 {
+    if Lang::is_repeated(query) {
         return Err(FormError::Repeated { field: "lang".to_owned() });
     }
     let own: Vec<&str> = query.split('&').filter(|pair| !is_lang(pair)).collect();

@@ -28,6 +28,8 @@ pub fn label_key(field: &str) -> Option<&'static str> {
         "actor" => "audit-actor-asked",
         "act" => "audit-act",
         "sure" => "error-field-sure",
+        "lang" => "error-field-lang",
+        "before" => "error-field-before",
         _ => return None,
     })
 }

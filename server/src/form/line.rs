@@ -58,6 +58,17 @@ pub fn line_if_any(typed: &str, most: usize) -> Result<String, LineError> {
     }
 }
 
+/// Several lines that may be left empty.
+///
+/// # Errors
+/// [`LineError`], never [`LineError::Required`].
+pub fn lines_if_any(typed: &str, most: usize) -> Result<String, LineError> {
+    match lines(typed, most) {
+        Err(LineError::Required) => Ok(String::new()),
+        read => read,
+    }
+}
+
 fn composed(typed: &str, most: usize, refused: fn(char) -> bool) -> Result<String, LineError> {
     let text: String = typed.trim().nfc().collect();
     if text.is_empty() {
@@ -89,5 +100,7 @@ mod tests {
         }
         assert_eq!(lines("一\n二", 10).as_deref(), Ok("一\n二"));
         assert_eq!(lines("一\n\u{200b}二", 10), Err(LineError::Invisible));
+        assert_eq!(lines_if_any(" \n", 10).as_deref(), Ok(""));
+        assert_eq!(lines_if_any("一\u{200b}", 10), Err(LineError::Invisible));
     }
 }

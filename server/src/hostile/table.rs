@@ -216,7 +216,7 @@ fn console(s: &Scene) -> Vec<Row> {
             free("actor", "admin"),
             free("act", "role.grant"),
             optional("facility", "123456789007").foreign("1").foreign("123456789008"),
-            free("before", "1.a"),
+            free("before", "1.0199f0a0-7d2e-7000-8000-000000000000"),
         ]
     };
     let manager = |method, path| at(method, path).cookie(&s.manager, &[&s.officer, &s.auditor]);

@@ -27,13 +27,20 @@ use crate::{
     page::{Page, PageFrame},
     people::{field::FieldErrors, session::ConsoleSession},
     portal::when,
-    register::typed::FieldError,
+    register::typed::{self, FieldError},
 };
 
 /// How long a code can be entered.
 const LIFETIME: Duration = Duration::days(7);
 /// Wrong entries that a code survives.
 const TRIES: i64 = 5;
+/// What the fields are called on the page of members.
+const LABELS: &[(&str, &str)] = &[
+    ("name", "members-name-kanji"),
+    ("name_kana", "members-name-kana"),
+    ("role", "members-role-expected"),
+    ("licence_number", "members-licence-optional"),
+];
 /// The longest name, in characters.
 const MOST_NAME: usize = 60;
 /// The longest licence number, in characters.
@@ -74,12 +81,12 @@ struct Invitee {
 
 impl InviteForm {
     fn read(&self, page: &PageFrame) -> Result<Invitee, FieldErrors> {
-        let mut errors = FieldErrors::default();
+        let mut errors = FieldErrors::of_form(LABELS);
         let role = hc_role::known(&self.role).ok_or(FieldError::Choice);
         let number = form::line_if_any(&normalised(&self.licence_number), MOST_LICENCE_NUMBER);
         let read = (
             errors.keep("name", name(&self.name), &page.text),
-            errors.keep("name_kana", name(&self.name_kana), &page.text),
+            errors.keep("name_kana", kana(&self.name_kana), &page.text),
             errors.keep("role", role, &page.text),
             errors.keep("licence_number", number, &page.text),
         );
@@ -94,6 +101,11 @@ impl InviteForm {
 /// invisible characters into others.
 fn name(typed: &str) -> Result<String, LineError> {
     form::line(&normalised(&form::line(typed, MOST_NAME)?), MOST_NAME)
+}
+
+/// The same name in katakana.
+fn kana(typed: &str) -> Result<String, FieldError> {
+    Ok(form::line(&normalised(&typed::kana(typed, MOST_NAME)?), MOST_NAME)?)
 }
 
 /// `POST /console/members/invitations`: the code is shown once, on a slip to be printed. A form that

@@ -18,6 +18,7 @@ pub mod invitation;
 pub mod invitation_code;
 pub mod invite;
 pub mod logout;
+pub mod member_acts;
 pub mod members;
 pub mod name;
 pub mod navigation;

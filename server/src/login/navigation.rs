@@ -94,6 +94,7 @@ fn brought(
     }
     let StrictForm(brought) = form.map_err(|error| match error.status {
         StatusCode::PAYLOAD_TOO_LARGE => Refusal::TooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Refusal::NotAForm,
         _ => Refusal::Malformed,
     })?;
     let request: Sha256Digest = brought.request.parse().map_err(|_| Refusal::Malformed)?;

@@ -132,6 +132,8 @@ struct LoginPage {
     facility_name: String,
     terminal_name: String,
     agent_origin: String,
+    /// This name, for which a browser may be told to allow script.
+    origin: String,
     return_to: String,
     /// Where the agent's door for top-level navigation is, if it is open.
     navigation: Option<String>,
@@ -190,6 +192,7 @@ pub(super) fn show(
         terminal_name: facility.terminal_name.clone(),
         navigation: settings.navigation().then(|| format!("{agent_origin}{NAVIGATE_PATH}")),
         agent_origin,
+        origin: app.names().terminal.clone(),
         // A service is waiting, and the person asked for it: no further click is needed to begin.
         start: if visit.return_to.is_some() && visit.by_person { "auto" } else { "click" },
         return_to: visit.return_to.unwrap_or_default(),

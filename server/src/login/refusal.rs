@@ -13,6 +13,8 @@ pub enum Refusal {
     Malformed,
     /// More than any request of ours holds.
     TooLarge,
+    /// The body is announced as something else than the form that the path takes.
+    NotAForm,
     /// Login by navigation is not allowed here.
     NavigationOff,
     /// An answer that some other page than the agent's sent the browser here with.
@@ -92,10 +94,11 @@ pub enum Refusal {
 impl Refusal {
     /// Every refusal, for the test that each has words.
     #[cfg(test)]
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 41] = [
         Self::BrowserUnknown,
         Self::Malformed,
         Self::TooLarge,
+        Self::NotAForm,
         Self::NavigationOff,
         Self::NotFromAgent,
         Self::PageKey,
@@ -143,6 +146,7 @@ impl Refusal {
             Self::BrowserUnknown => "browser-unknown",
             Self::Malformed => "malformed",
             Self::TooLarge => "too-large",
+            Self::NotAForm => "not-a-form",
             Self::NavigationOff => "navigation-off",
             Self::NotFromAgent => "not-from-agent",
             Self::PageKey => "page-key",

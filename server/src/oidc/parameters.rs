@@ -39,6 +39,12 @@ impl Parameters {
         self.0.iter().find(|(_, values)| values.len() > 1).map(|(name, _)| name.as_str())
     }
 
+    /// Whether `name` was sent more than once.
+    #[must_use]
+    pub fn is_repeated(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|values| values.len() > 1)
+    }
+
     /// Whether `name` was sent at all, however often and with or without a value.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
@@ -56,6 +62,7 @@ mod tests {
         assert_eq!(parameters.get("a"), None);
         assert_eq!(parameters.get("b"), Some("2"));
         assert_eq!(parameters.repeated(), Some("a"));
+        assert!(parameters.is_repeated("a") && !parameters.is_repeated("b"));
     }
 
     #[test]

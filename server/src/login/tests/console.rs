@@ -61,10 +61,14 @@ async fn send(test: &TestApp, cookie: &str, path: &str, form: Option<String>) ->
 }
 
 fn invite_form(desk: &Desk, name: &str) -> String {
+    invite_form_with_kana(desk, name, "ヤマダ タロウ")
+}
+
+fn invite_form_with_kana(desk: &Desk, name: &str, name_kana: &str) -> String {
     url::form_urlencoded::Serializer::new(String::new())
         .append_pair("organisation", &desk.terminal.organisation_id)
         .append_pair("name", name)
-        .append_pair("name_kana", "ヤマダ タロウ")
+        .append_pair("name_kana", name_kana)
         .append_pair("role", "Medical Doctor")
         .append_pair("licence_number", "")
         .finish()
@@ -93,7 +97,13 @@ async fn an_invited_physician_logs_in_and_is_ended_with_their_sessions() {
     let members = membership::list(&mut reader, &desk.terminal.organisation_id, 9).await.unwrap();
     let path = format!("/console/members/{}/end", members[0].id);
     let unsure = Some(format!("organisation={}", desk.terminal.organisation_id));
-    assert_eq!(send(&test, &admin, &path, unsure).await.status, 400);
+    let unsure = send(&test, &admin, &path, unsure).await;
+    assert_eq!(unsure.status, 400);
+    assert!(
+        unsure.text.contains("「… さんは、この施設の端末でログインできなくなります"),
+        "{}",
+        unsure.text
+    );
     assert_eq!(live_sessions(&test).await, 1, "nothing ended without the tick");
     let form = Some(format!("organisation={}&sure=yes", desk.terminal.organisation_id));
     assert_eq!(send(&test, &admin, &path, form.clone()).await.status, 303);
@@ -121,6 +131,15 @@ async fn an_invitation_that_does_not_fit_comes_back_with_what_was_typed() {
         let typed = format!("value=\"{name}\"");
         assert!(page.text.contains(&typed) && page.text.contains("ヤマダ タロウ"), "{}", page.text);
         assert!(page.text.contains("value=\"Medical Doctor\" selected"), "{}", page.text);
+    }
+    for kana in ["abc", "山田", "ヤマ\u{202e}ダ", " "] {
+        let form = Some(invite_form_with_kana(&desk, "山田 太郎", kana));
+        let page = send(&test, &admin, "/console/members/invitations?lang=ja", form).await;
+        assert_eq!(page.status, 422, "{kana}");
+        assert!(page.text.contains("id=\"name_kana-error\""), "{kana}: {}", page.text);
+        assert!(page.text.contains(&format!("value=\"{kana}\"")), "{kana}: {}", page.text);
+        // The summary names the field as its label does.
+        assert!(page.text.contains("<a href=\"#name_kana\">氏名（カナ）："), "{}", page.text);
     }
     assert_eq!(count(&test, "SELECT COUNT(*) FROM invitation").await, 0);
 }

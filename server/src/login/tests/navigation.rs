@@ -105,6 +105,29 @@ async fn an_answer_that_came_by_navigation_logs_in_once_the_page_has_added_its_p
 }
 
 #[tokio::test]
+async fn without_script_the_page_says_what_is_needed_and_speaks_of_no_button() {
+    let test = instance().await;
+    let mut desk = desk(&test, 1).await;
+    for (lang, begin, needed) in
+        [("ja", "ログインを始める", "止められている"), ("en", "Begin", "switched off")]
+    {
+        let page = desk.get(&test, &format!("/login?lang={lang}")).await.text;
+        let (_, without) = page.split_once("<noscript>").unwrap();
+        let (without, _) = without.split_once("</noscript>").unwrap();
+        assert!(
+            without.contains(needed) && without.contains(&test.app.names().terminal),
+            "{without}"
+        );
+        // Shown by the script, which makes the button work.
+        for spoken in page.match_indices(begin) {
+            let (before, _) = page.split_at(spoken.0);
+            let (_, element) = before.rsplit_once('<').unwrap();
+            assert!(element.contains(" hidden"), "<{element}{begin}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn where_it_is_off_no_page_offers_it_and_nothing_of_it_is_accepted() {
     let test = instance().await;
     let mut desk = desk(&test, 1).await;

@@ -24,7 +24,7 @@ pub(super) fn readable(query: &str) -> Result<Parameters, PageError> {
 
 /// `client_id` names a service that is approved.
 pub(super) async fn known_client(app: &App, parameters: &Parameters) -> Result<Service, PageError> {
-    let id = parameters.get("client_id").ok_or_else(|| page("oidc-authorize-no-client"))?;
+    let id = single(parameters, "client_id", "oidc-authorize-client-missing")?;
     let found = service::find(&mut app.store().read(), id).await?;
     found.ok_or_else(|| page("oidc-authorize-no-client"))
 }
@@ -36,12 +36,28 @@ pub(super) fn registered_redirect_uri(
     parameters: &Parameters,
     client: &Service,
 ) -> Result<Reply, PageError> {
-    let uri = parameters.get("redirect_uri").ok_or_else(|| page("oidc-authorize-redirect"))?;
+    let uri = single(parameters, "redirect_uri", "oidc-authorize-redirect")?;
     if !client.redirect_uris.iter().any(|registered| registered == uri) {
         return Err(page("oidc-authorize-redirect"));
     }
     let state = parameters.get("state").filter(|state| state.len() <= MOST_STATE);
     Ok(Reply::new(uri, state, &app.names().public))
+}
+
+/// A parameter without which nobody but the person can be told. Sent twice it is told as that: the
+/// service may be registered well (RFC 6749 §3.1).
+fn single<'p>(
+    parameters: &'p Parameters,
+    name: &str,
+    missing: &'static str,
+) -> Result<&'p str, PageError> {
+    parameters.get(name).ok_or_else(|| {
+        if parameters.is_repeated(name) {
+            page("oidc-authorize-repeated").arg("name", name)
+        } else {
+            page(missing)
+        }
+    })
 }
 
 /// No parameter stands twice (RFC 6749 §3.1).

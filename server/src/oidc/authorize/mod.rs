@@ -11,7 +11,7 @@ use axum::{
     extract::{Extension, RawQuery, State},
     response::{IntoResponse, Redirect, Response},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use sekisho_key::RandomnessError;
 use sekisho_store::{
     StoreError,
@@ -84,11 +84,12 @@ pub async fn get(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
     facility: FacilityConnection,
-    headers: HeaderMap,
-    page: PageFrame,
+    (method, uri, headers): (Method, Uri, HeaderMap),
     RawQuery(query): RawQuery,
 ) -> Result<Response, PageError> {
     let query = query.unwrap_or_default();
+    // Not as an extractor: of what is repeated in this query the client is told.
+    let page = PageFrame::of_request(&app, &method, &uri, &headers);
     let origin = Origin {
         app: &app,
         peer: &peer,

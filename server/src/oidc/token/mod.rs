@@ -66,7 +66,7 @@ fn read(uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Result<Parameters, OAuth
             "the address has a query; parameters belong in the body (RFC 6749 section 3.2)",
         ));
     }
-    if !form::is_form(headers) {
+    if !form::announced(headers)? {
         return Err(FormError::NotAForm.into());
     }
     let parameters = Parameters::parse(body)?;

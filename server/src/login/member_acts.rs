@@ -1,0 +1,206 @@
+//! What a facility's administrator decides on `/console/members`: invitations are withdrawn, claims
+//! accepted or refused, memberships ended, and what a card's removal does is chosen.
+//!
+//! Every act names the facility it is for and holds the right to administer that very one.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+};
+use http::StatusCode;
+use sekisho_store::{
+    StoreError,
+    audit::Audited,
+    invitation::{self, ClaimDecision},
+    membership,
+    presence::{self as presences, CardRemoval},
+    session as sessions, transaction,
+};
+use serde::Deserialize;
+
+use super::{logout, members::acting};
+use crate::{
+    app::App,
+    error::page::PageError,
+    form::{FormError, PathId, StrictForm, Sure},
+    people::session::ConsoleSession,
+};
+
+/// A form that only says for which facility.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FacilityForm {
+    organisation: String,
+}
+
+/// `POST /console/members/invitations/{id}/withdraw`.
+///
+/// # Errors
+/// [`PageError`].
+pub async fn withdraw(
+    State(app): State<App>,
+    session: ConsoleSession,
+    PathId(id): PathId,
+    StrictForm(form): StrictForm<FacilityForm>,
+) -> Result<Response, PageError> {
+    let (acting, facility_id) = acting(&session, Some(&form.organisation))?;
+    let now = app.now();
+    let done = transaction!(app.store(), StoreError, |tx| {
+        let done = invitation::withdraw(tx, &id, &facility_id, now).await?;
+        let act = "invitation.withdraw";
+        let record =
+            if done { acting.done(act, now) } else { acting.refused(act, now, "not_open") };
+        Ok(Audited::new(done, record.on("invitation", &id)))
+    })?;
+    back(done, &facility_id, "withdrawn")
+}
+
+/// Form of [`decide`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionForm {
+    organisation: String,
+    decision: Decision,
+}
+
+/// What the administrator says of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// It is the expected person.
+    Accepted,
+    /// It is not.
+    Refused,
+}
+
+/// `POST /console/members/claims/{id}`.
+///
+/// # Errors
+/// [`PageError`].
+pub async fn decide(
+    State(app): State<App>,
+    session: ConsoleSession,
+    PathId(id): PathId,
+    StrictForm(form): StrictForm<DecisionForm>,
+) -> Result<Response, PageError> {
+    let (acting, facility_id) = acting(&session, Some(&form.organisation))?;
+    let now = app.now();
+    let (decision, notice) = match form.decision {
+        Decision::Accepted => (ClaimDecision::Accepted, "accepted"),
+        Decision::Refused => (ClaimDecision::Refused, "refused"),
+    };
+    let done = transaction!(app.store(), StoreError, |tx| {
+        let by = acting.person_id();
+        let person = invitation::decide(tx, &id, &facility_id, decision, by, now).await?;
+        let Some(person) = person else {
+            let record = acting.refused("invitation.decide", now, "not_pending").on("claim", &id);
+            return Ok(Audited::new(false, record));
+        };
+        let record = acting
+            .done("invitation.decide", now)
+            .on("claim", &id)
+            .on("person", &person)
+            .fact("decision", decision.as_str());
+        if decision == ClaimDecision::Refused {
+            return Ok(Audited::new(true, record));
+        }
+        let reason = "claim accepted by the administrator";
+        let started = membership::start(tx, &person, &facility_id, Some(by), reason, now).await?;
+        let start =
+            acting.done("membership.start", now).on("membership", started).on("person", &person);
+        Ok(Audited::new(true, record).and(start))
+    })?;
+    back(done, &facility_id, notice)
+}
+
+/// Form of [`end`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndForm {
+    organisation: String,
+    sure: Option<Sure>,
+}
+
+/// `POST /console/members/{id}/end`: ends a membership and its sessions.
+///
+/// # Errors
+/// [`PageError`].
+pub async fn end(
+    State(app): State<App>,
+    session: ConsoleSession,
+    PathId(id): PathId,
+    StrictForm(form): StrictForm<EndForm>,
+) -> Result<Response, PageError> {
+    let (acting, facility_id) = acting(&session, Some(&form.organisation))?;
+    Sure::insist(form.sure, "members-end-sure")?;
+    let now = app.now();
+    let done = transaction!(app.store(), StoreError, |tx| {
+        let by = acting.person_id();
+        let reason = "ended by the administrator";
+        let person = membership::end(tx, &id, &facility_id, by, reason, now).await?;
+        let Some(person) = person else {
+            let record = acting.refused("membership.end", now, "not_in_force");
+            return Ok(Audited::new(false, record.on("membership", &id)));
+        };
+        let ended = sessions::end_of_membership(tx, &id, "membership_ended", now).await?;
+        logout::fan_out(tx, &ended, now).await?;
+        let record = acting
+            .done("membership.end", now)
+            .on("membership", &id)
+            .on("person", person)
+            .fact("sessions_ended", ended.len());
+        Ok(Audited::new(true, record))
+    })?;
+    back(done, &facility_id, "ended")
+}
+
+/// Form of [`card_removal`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemovalForm {
+    organisation: String,
+    policy: String,
+}
+
+/// `POST /console/members/card-removal`.
+///
+/// # Errors
+/// [`PageError`].
+pub async fn card_removal(
+    State(app): State<App>,
+    session: ConsoleSession,
+    StrictForm(form): StrictForm<RemovalForm>,
+) -> Result<Response, PageError> {
+    let (acting, facility_id) = acting(&session, Some(&form.organisation))?;
+    let Some(policy) = CardRemoval::parse(&form.policy) else {
+        let unfit = FormError::Unfit {
+            field: "policy".to_owned(),
+            detail: "logout, lock or keep".to_owned(),
+        };
+        return Err(unfit.into());
+    };
+    let now = app.now();
+    transaction!(app.store(), StoreError, |tx| {
+        presences::set_card_removal(tx, &facility_id, policy, acting.person_id(), now).await?;
+        let record = acting.done("facility.card_removal", now).fact("policy", policy.as_str());
+        Ok(Audited::new((), record))
+    })?;
+    back(true, &facility_id, "removal")
+}
+
+/// Back to the list with a notice, or a page that says that nothing was done.
+fn back(done: bool, facility_id: &str, notice: &str) -> Result<Response, PageError> {
+    if !done {
+        return Err(PageError::new(
+            StatusCode::CONFLICT,
+            "members-gone-title",
+            "members-gone-text",
+            "members-gone-help",
+        ));
+    }
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("organisation", facility_id)
+        .append_pair("notice", notice)
+        .finish();
+    Ok(Redirect::to(&format!("/console/members?{query}")).into_response())
+}
