@@ -19,3 +19,6 @@ activate-officer-mailbox = This mail address is that of an officer who examined 
 activate-officer-name = This is the name of the officer who made the letter. Whoever examined a facility cannot become its administrator. If you are another person of that name, ask the operating body for a letter made by another officer, and register with the code of that one.
 activate-resting-text = After repeated mistakes, please wait { $seconds } seconds before you try again.
 activate-resting-help = Check the code before you type it again.
+activate-held-text = Facility { $facility } is on hold and cannot be activated now. Reason: { $reason }
+activate-held-untold = Facility { $facility } is on hold and cannot be activated now.
+activate-held-help = The code was not spent. Ask the operating body's help desk to have the facility released. After that you can register with the code of the same letter, until the letter expires.

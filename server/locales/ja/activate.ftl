@@ -19,3 +19,6 @@ activate-officer-mailbox = 入力されたメールアドレスは、この施�
 activate-officer-name = 入力された氏名は、この手紙を作った認定担当者と同じです。審査した人は、その施設の管理者になれません。同姓同名の別の方の場合は、運営事務局に連絡し、ほかの認定担当者が作った手紙を依頼してください。その手紙のコードで登録できます。
 activate-resting-text = 入力の誤りが続いたため、{ $seconds } 秒待ってから試してください。
 activate-resting-help = コードを確かめてから、もう一度入力してください。
+activate-held-text = 施設 { $facility } は利用停止中のため、いまは利用を開始できません。停止の理由：{ $reason }
+activate-held-untold = 施設 { $facility } は利用停止中のため、いまは利用を開始できません。
+activate-held-help = コードは使われていません。停止の解除については事業主体の窓口にお問い合わせください。解除された後、同じ手紙のコードで登録できます（手紙の有効期限まで）。

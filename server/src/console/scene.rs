@@ -104,12 +104,31 @@ pub(crate) async fn facility(app: &App, id: &str) {
 
 /// Sends a request with this session's cookie to the public name.
 pub(crate) async fn send(app: &App, method: &str, path: &str, cookie: &str, form: &str) -> Answer {
+    let own = request(app, NameRole::Public, method, path);
+    send_public(app, own, cookie, form).await
+}
+
+/// Posts as a page of another site does, with this session's cookie.
+pub(crate) async fn post_from_elsewhere(app: &App, path: &str, cookie: &str) -> Answer {
+    let foreign = Request::post(path)
+        .header(header::HOST, app.names().authority(NameRole::Public))
+        .header(header::ORIGIN, "https://evil.example")
+        .header(header::ACCEPT, "text/html");
+    send_public(app, foreign, cookie, "").await
+}
+
+async fn send_public(
+    app: &App,
+    request: http::request::Builder,
+    cookie: &str,
+    form: &str,
+) -> Answer {
     let peer = Peer {
         addr: SocketAddr::from(([192, 0, 2, 7], 50_000)),
         role: NameRole::Public,
         chain: Arc::new([]),
     };
-    let request = request(app, NameRole::Public, method, path)
+    let request = request
         .header(header::COOKIE, format!("{COOKIE}={cookie}"))
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .extension(peer)

@@ -3,8 +3,8 @@
 mod headers;
 mod host;
 mod language;
+mod refused_act;
 mod request_id;
-mod role_refusal;
 mod same_origin;
 
 use std::any::Any;
@@ -36,7 +36,7 @@ pub fn wrap(app: &App, role: NameRole, routes: Routes) -> Router {
     let router = router
         .layer(from_fn_with_state((app.clone(), role, manners.clone()), same_origin::check))
         .layer(from_fn_with_state((app.clone(), role), host::check))
-        .layer(from_fn_with_state(app.clone(), role_refusal::note))
+        .layer(from_fn_with_state(app.clone(), refused_act::note))
         .layer(RequestBodyTimeoutLayer::new(listen.body()))
         .layer(axum::extract::DefaultBodyLimit::max(MOST_BODY_OCTETS))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, listen.request()))

@@ -7,7 +7,11 @@ use axum::{
 };
 use http::{HeaderMap, Method, StatusCode, header};
 
-use crate::{app::App, error::page::PageError, names::NameRole, route::Manners};
+use super::refused_act::FromElsewhere;
+use crate::{
+    app::App, error::page::PageError, names::NameRole, people::session::ConsoleSession,
+    route::Manners,
+};
 
 /// Refuses a request with a changing method that a browser sent from another site.
 ///
@@ -29,13 +33,24 @@ pub(super) async fn check(
     if safe || !must || is_same_origin(headers, app.names().origin(role)) {
         return next.run(request).await;
     }
-    PageError::new(
+    let (parts, _) = request.into_parts();
+    let mut refused = PageError::new(
         StatusCode::FORBIDDEN,
         "error-cross-site-title",
         "error-cross-site-text",
         "error-cross-site-help",
     )
-    .into_response()
+    .into_response();
+    match ConsoleSession::find(&app, &parts).await {
+        Ok(Some(session)) => {
+            let ConsoleSession { person_id, address, .. } = session;
+            refused.extensions_mut().insert(FromElsewhere { person_id, address });
+        }
+        Ok(None) => {}
+        // Refused all the same; in whose name it came stays unknown.
+        Err(error) => tracing::error!(%error, "session of a refused request not read"),
+    }
+    refused
 }
 
 fn is_same_origin(headers: &HeaderMap, own: &str) -> bool {

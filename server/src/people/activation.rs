@@ -22,6 +22,7 @@ use super::{
     field::FieldErrors,
     likeness::{Identity, Likeness},
     mailbox,
+    role::Inactive,
     roles_page::{MOST_NAME, login_name_fits},
     session::{Address, NewSession},
     tries::{self, Door, Resting},
@@ -33,9 +34,15 @@ use crate::{
     login::invitation_code::InvitationCode,
     notice::{self, Notice, To},
     page::{Page, PageFrame},
-    register::separation::{self, Bearer},
+    register::{
+        separation::{self, Bearer},
+        typed,
+    },
 };
 
+/// What the fields are called on the second form.
+const LABELS: &[(&str, &str)] =
+    &[("name", "activate-name"), ("name_kana", "activate-name-kana"), ("email", "activate-email")];
 /// Path of the first form.
 const PATH: &str = "/activate";
 /// The role that the letter's code gives at its organisation.
@@ -47,6 +54,9 @@ pub enum ActivationError {
     /// The code is unknown, used, withdrawn or expired.
     #[error("the activation code is not good")]
     CodeNotGood,
+    /// The facility may not act for now. Nothing is spent: its code is good when it is released.
+    #[error("the facility is on hold")]
+    OnHold(Inactive),
     /// Too many codes were tried from this address.
     #[error(transparent)]
     Resting(#[from] Resting),
@@ -132,7 +142,8 @@ pub async fn get(page: PageFrame) -> Page<impl Template> {
     Page(CodePage { page, refused: false })
 }
 
-/// `POST /activate`: the code; nothing is spent yet.
+/// `POST /activate`: the code; nothing is spent yet. A facility on hold is told so here, before
+/// anybody fills in the second form.
 pub async fn post_code(
     State(app): State<App>,
     Address(address): Address,
@@ -140,7 +151,8 @@ pub async fn post_code(
     StrictForm(form): StrictForm<CodeForm>,
 ) -> Result<Response, ActivationError> {
     match good(&app, &form.code).await? {
-        Some(_) => {
+        Some((_, facility)) => {
+            released(&app, &address, &facility).await?;
             let form = AccountForm { code: form.code, ..AccountForm::default() };
             show(&app, page, form, FieldErrors::default(), StatusCode::OK).await
         }
@@ -159,6 +171,23 @@ async fn good(app: &App, code: &str) -> Result<Option<([u8; 32], String)>, Store
     let hash = code.hash();
     let organisation = activation_code::find(&mut app.store().read(), &hash, app.now()).await?;
     Ok(organisation.map(|organisation| (hash, organisation)))
+}
+
+/// Whether a facility may be activated: refused and recorded while it is on hold.
+async fn released(app: &App, address: &str, facility: &str) -> Result<(), ActivationError> {
+    match Inactive::find(&mut app.store().read(), facility).await? {
+        None => Ok(()),
+        Some(inactive) => {
+            record_hold(app, address, &inactive).await?;
+            Err(ActivationError::OnHold(inactive))
+        }
+    }
+}
+
+async fn record_hold(app: &App, address: &str, inactive: &Inactive) -> Result<(), ActivationError> {
+    let facility = &inactive.organisation_id;
+    let entry = refused(app, address, "facility_on_hold").at_organisation(facility);
+    charge_and_record(app, address, entry.on("organisation", facility)).await
 }
 
 /// Counts and records a code that is not good.
@@ -212,6 +241,7 @@ pub async fn post_account(
         count_refusal(&app, &address).await?;
         return Err(ActivationError::CodeNotGood);
     };
+    released(&app, &address, &facility).await?;
     let mut errors = mistakes(&mut form, &page);
     let typed = Typed {
         password: &form.password,
@@ -235,7 +265,13 @@ pub async fn post_account(
         let person_id = person::enter(tx, &form.name, &form.name_kana, now).await?;
         let redemption = activation_code::redeem(tx, &hash, &person_id, now).await?;
         let Redemption::Redeemed { organisation_id, issued_by } = redemption else {
-            return Err(ActivationError::CodeNotGood);
+            // Stopped in this very moment, it is on hold; any other code is not good.
+            return Err(match Inactive::find(tx, &facility).await? {
+                Some(inactive) if matches!(redemption, Redemption::OrganisationInactive { .. }) => {
+                    ActivationError::OnHold(inactive)
+                }
+                _ => ActivationError::CodeNotGood,
+            });
         };
         let bearer = Identity::told(&form.name, &form.name_kana, &form.email);
         let bearer =
@@ -282,6 +318,10 @@ pub async fn post_account(
             count_refusal(&app, &address).await?;
             Err(ActivationError::CodeNotGood)
         }
+        Err(ActivationError::OnHold(inactive)) => {
+            record_hold(&app, &address, &inactive).await?;
+            Err(ActivationError::OnHold(inactive))
+        }
         Err(ActivationError::Officer(likeness)) => {
             let entry = refused(&app, &address, "officer_of_facility");
             let entry = entry.at_organisation(&facility).on("organisation", &facility);
@@ -304,14 +344,14 @@ pub async fn post_account(
 
 /// Notes what is wrong with the fields; names and mailbox are left as they were read.
 fn mistakes(form: &mut AccountForm, page: &PageFrame) -> FieldErrors {
-    let mut errors = FieldErrors::default();
+    let mut errors = FieldErrors::of_form(LABELS);
     if !login_name_fits(&form.login_name) {
         errors.add("login_name", page.t("people-error-login-name"));
     }
     if let Some(name) = errors.keep("name", form::line(&form.name, MOST_NAME), &page.text) {
         form.name = name;
     }
-    let kana = form::line(&form.name_kana, MOST_NAME);
+    let kana = typed::kana(&form.name_kana, MOST_NAME);
     if let Some(name_kana) = errors.keep("name_kana", kana, &page.text) {
         form.name_kana = name_kana;
     }

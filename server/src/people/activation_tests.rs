@@ -187,7 +187,7 @@ async fn a_facility_held_before_its_activation_is_activated_when_it_is_released(
             target: revocation::Target::Facility(FACILITY.to_owned()),
             measure,
             invalidity_at: None,
-            note: String::new(),
+            note: "operator's note".to_owned(),
             actor: Actor::System,
             at: app.now(),
         };
@@ -195,8 +195,18 @@ async fn a_facility_held_before_its_activation_is_activated_when_it_is_released(
     };
     act(revocation::Measure::Hold).await;
     assert_eq!(status(app, FACILITY).await, OrganisationStatus::Suspended);
+    // Told at once, in both languages, and not as a dead code.
+    for (lang, said) in [("ja", "利用停止中のため"), ("en", "is on hold")] {
+        let first = form(&[("code", &code)]);
+        let first = ask(app, "POST", &format!("/activate?lang={lang}"), None, &first).await;
+        assert_eq!(first.status(), StatusCode::FORBIDDEN);
+        let page = text(first).await;
+        assert!(page.contains(said) && page.contains(FACILITY), "{page}");
+        assert!(!page.contains("totp-secret") && !page.contains("operator's note"), "{page}");
+    }
     let refused = post_account(app, &body).await;
-    assert_eq!((refused.status(), session_cookie(&refused)), (StatusCode::GONE, None));
+    assert_eq!((refused.status(), session_cookie(&refused)), (StatusCode::FORBIDDEN, None));
+    assert_eq!(refusals(app, "organisation.activate").await, ["facility_on_hold"; 3]);
     assert_eq!(written(app).await, [0; 4]);
     act(revocation::Measure::Release).await;
     assert_eq!(status(app, FACILITY).await, OrganisationStatus::Approved);
@@ -302,7 +312,11 @@ async fn a_mistake_stands_at_its_field_and_spends_nothing() {
         ("login_name", "x y", "login_name"),
         ("login_name", "taken", "login_name"),
         ("name", " ", "name"),
+        ("name", "中村\u{202e}直樹", "name"),
         ("name_kana", "", "name_kana"),
+        ("name_kana", "abc", "name_kana"),
+        ("name_kana", "中村", "name_kana"),
+        ("name_kana", "ナカ\u{200b}ムラ", "name_kana"),
         ("email", "nobody", "email"),
     ] {
         let refused = post_account(app, &with(&fields, field, value)).await;
@@ -333,7 +347,8 @@ async fn a_letter_to_an_organisation_that_was_suspended_since_makes_nobody() {
     })
     .unwrap();
     let refused = post_account(app, &form_of(&fields)).await;
-    assert_eq!((refused.status(), session_cookie(&refused)), (StatusCode::GONE, None));
+    assert_eq!((refused.status(), session_cookie(&refused)), (StatusCode::FORBIDDEN, None));
+    assert!(text(refused).await.contains("inspection"), "the reason from the console is told");
     assert_eq!(written(app).await, [1; 4]);
 }
 

@@ -1,13 +1,14 @@
 //! Roles of people without a card, and what proves that one permits an act.
 
 use sekisho_store::{
+    Queries, StoreError,
     audit::{Actor, Entry},
-    organisation::OrganisationStatus,
+    organisation::{self, OrganisationStatus},
     role_grant::RoleGrant,
 };
 use time::OffsetDateTime;
 
-use crate::error::page::PageError;
+use crate::{error::page::PageError, revocation};
 
 /// In which capacity somebody acts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -178,6 +179,24 @@ pub struct Inactive {
     pub status: OrganisationStatus,
     /// Why, in the words of whoever suspended or closed it on the console.
     pub reason: Option<String>,
+}
+
+impl Inactive {
+    /// How it stands with an organisation, if it may not act now.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    pub async fn find(
+        queries: &mut impl Queries,
+        organisation_id: &str,
+    ) -> Result<Option<Self>, StoreError> {
+        let last = organisation::events(queries, organisation_id, 1).await?.pop();
+        Ok(last.filter(|last| last.status.is_halted()).map(|last| Self {
+            organisation_id: organisation_id.to_owned(),
+            status: last.status,
+            reason: revocation::told(last.person_id.as_deref(), last.reason),
+        }))
+    }
 }
 
 #[cfg(test)]

@@ -26,8 +26,9 @@ use super::{
 use crate::{
     app::App,
     error::page::PageError,
-    form::{self, NoFields, PathId, StrictForm, StrictQuery, SureForm},
+    form::{self, NoFields, PathId, StrictForm, StrictQuery, Sure, SureForm},
     page::{Page, PageFrame},
+    register::typed,
 };
 
 /// The longest name of a person, in characters.
@@ -181,14 +182,17 @@ pub async fn post(
         role: form.role,
         organisation_id: form.organisation_id.trim().to_owned(),
     };
-    let mut errors = FieldErrors::default();
+    let mut errors = FieldErrors::of_form(&[
+        ("name", "people-field-name"),
+        ("name_kana", "people-field-name-kana"),
+    ]);
     if !login_name_fits(&form.login_name) {
         errors.add("login_name", page.t("people-error-login-name"));
     }
     if let Some(name) = errors.keep("name", form::line(&form.name, MOST_NAME), &page.text) {
         form.name = name;
     }
-    let kana = form::line_if_any(&form.name_kana, MOST_NAME);
+    let kana = typed::kana_if_any(&form.name_kana, MOST_NAME);
     if let Some(name_kana) = errors.keep("name_kana", kana, &page.text) {
         form.name_kana = name_kana;
     }
@@ -274,9 +278,10 @@ pub async fn withdraw(
     State(app): State<App>,
     session: ConsoleSession,
     PathId(id): PathId,
-    _: StrictForm<SureForm>,
-) -> Result<Response, RolesError> {
+    StrictForm(form): StrictForm<SureForm>,
+) -> Result<Response, PageError> {
     let acting = session.require(&Role::OperatingAdministrator)?;
+    Sure::insist(form.sure, "people-roles-withdraw-sure")?;
     let now = app.now();
     let outcome = transaction!(app.store(), RolesError, |tx| {
         let Some(grant) = role_grant::withdraw(tx, &id, acting.person_id(), now).await? else {
@@ -301,7 +306,7 @@ pub async fn withdraw(
         let reason = if matches!(error, RolesError::OwnRole) { "own_role" } else { "not_in_force" };
         let entry = acting.refused("role.withdraw", now, reason);
         transaction!(app.store(), RolesError, |tx| Ok(Audited::new((), entry.clone())))?;
-        return Err(error);
+        return Err(error.into());
     }
     outcome?;
     Ok(Redirect::to(PATH).into_response())

@@ -7,10 +7,10 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, request::Parts};
+use http::{HeaderValue, Method, StatusCode, request::Parts};
 use sekisho_key::{Randomness, RandomnessError};
 use sekisho_store::{
-    Reader, StoreError, Tx, notice, organisation, person, role_grant,
+    Reader, StoreError, Tx, notice, person, role_grant,
     session::{self, Realm, Session},
 };
 use sha2::{Digest, Sha256};
@@ -22,7 +22,6 @@ use crate::{
     error::page::PageError,
     listener::Peer,
     page::PageFrame,
-    revocation,
 };
 
 /// The cookie of a console session; a portal session has another one, on another name.
@@ -161,12 +160,13 @@ impl ConsoleSession {
         page.with_nav(&items).with_signed_in(&self.name, names.join(" / "), SIGN_OUT_PATH)
     }
 
-    async fn of_headers(
-        app: &App,
-        headers: &HeaderMap,
-        address: String,
-    ) -> Result<Option<Self>, StoreError> {
-        let Some(value) = cookie::read(headers, COOKIE).filter(|value| value.len() == 43) else {
+    /// The session of a request, if it has one that is good now.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    pub async fn find(app: &App, parts: &Parts) -> Result<Option<Self>, StoreError> {
+        let Some(value) = cookie::read(&parts.headers, COOKIE).filter(|value| value.len() == 43)
+        else {
             return Ok(None);
         };
         let id_hash = hash(value);
@@ -192,7 +192,7 @@ impl ConsoleSession {
             roles,
             inactive,
             unread,
-            address,
+            address: address(parts),
         }))
     }
 }
@@ -226,21 +226,14 @@ async fn roles_of(
     let (mut roles, mut inactive) = (Vec::new(), Vec::<Inactive>::new());
     for grant in role_grant::of_person(reader, person_id).await? {
         let Some(role) = Role::of_grant(&grant) else { continue };
-        let last = match role.organisation() {
-            Some(id) => organisation::events(reader, id, 1).await?.pop(),
+        let halted = match role.organisation() {
+            Some(id) => Inactive::find(reader, id).await?,
             None => None,
         };
-        match (role.organisation(), last) {
-            (Some(id), Some(last)) if last.status.is_halted() => {
-                if inactive.iter().all(|found| found.organisation_id != id) {
-                    inactive.push(Inactive {
-                        organisation_id: id.to_owned(),
-                        status: last.status,
-                        reason: revocation::told(last.person_id.as_deref(), last.reason),
-                    });
-                }
-            }
-            _ => roles.push(role),
+        match halted {
+            None => roles.push(role),
+            Some(halted) if inactive.contains(&halted) => {}
+            Some(halted) => inactive.push(halted),
         }
     }
     Ok((roles, inactive))
@@ -285,8 +278,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ConsoleRejection> {
         let app = App::from_ref(state);
-        let found = Self::of_headers(&app, &parts.headers, address(parts)).await;
-        match found.map_err(ConsoleRejection::Store)? {
+        match Self::find(&app, parts).await.map_err(ConsoleRejection::Store)? {
             Some(session) => {
                 if let Some(known) = parts.extensions.get::<Known>() {
                     known.tell(&session);

@@ -339,6 +339,20 @@ async fn an_administrator_enters_an_officer_who_may_not_do_the_same() {
         assert!(page.contains("email-error"), "{email:?}");
         assert!(page.contains("href=\"/console/roles?lang=en\""), "{page}");
     }
+    for (field, from, to) in [
+        ("name", "鈴木 花子", " "),
+        ("name", "鈴木 花子", "鈴木\u{202e}花子"),
+        ("name_kana", "スズキ ハナコ", "abc"),
+        ("name_kana", "スズキ ハナコ", "鈴木"),
+    ] {
+        let encoded = |text: &str| form(&[(field, text)]);
+        let body = body.replace(&encoded(from), &encoded(to));
+        let refused = ask(app, "POST", "/console/roles", Some(&admin), &body).await;
+        assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY, "{to}");
+        let page = text(refused).await;
+        assert!(page.contains(&format!("id=\"{field}-error\"")), "{to}: {page}");
+        assert!(page.contains(&format!("value=\"{to}\"")), "{to} is lost: {page}");
+    }
     let made = ask(app, "POST", "/console/roles", Some(&admin), &body).await;
     assert_eq!(made.status(), StatusCode::OK);
     let page = text(made).await;
@@ -358,6 +372,8 @@ async fn an_administrator_enters_an_officer_who_may_not_do_the_same() {
     for unsure in ["", "sure=no"] {
         let refused = ask(app, "POST", &path, Some(&admin), unsure).await;
         assert_eq!(refused.status(), StatusCode::BAD_REQUEST, "{unsure}");
+        let page = text(refused).await;
+        assert!(page.contains("チェックボックス"), "{page}");
     }
     let still = ask(app, "GET", "/console", Some(&officer), "").await;
     assert_eq!(still.status(), StatusCode::OK, "nothing was withdrawn without the tick");

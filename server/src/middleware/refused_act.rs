@@ -1,0 +1,100 @@
+//! A refused act of somebody who is logged in is part of the trail (who tried what).
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    middleware::Next,
+    response::Response,
+};
+use sekisho_store::{
+    StoreError,
+    audit::{Actor, Audited, Entry},
+    organisation, transaction,
+};
+use sha2::{Digest, Sha256};
+
+use crate::{app::App, error::page::PageError, people::role::RoleMissing};
+
+/// The longest path that a record keeps, in characters.
+const MOST_PATH: usize = 200;
+
+/// Somebody who is signed in at the console, in whose name another site sent a request. Left in the
+/// response by whoever refuses it.
+#[derive(Debug, Clone)]
+pub(super) struct FromElsewhere {
+    pub person_id: String,
+    pub address: String,
+}
+
+/// What was refused, to whom.
+struct Refused {
+    reason: &'static str,
+    needed: Option<&'static str>,
+    organisation_id: Option<String>,
+    person_id: String,
+    address: String,
+}
+
+impl Refused {
+    fn of(response: &Response) -> Option<Self> {
+        let extensions = response.extensions();
+        let missing = extensions.get::<PageError>().and_then(|error| error.role.as_deref());
+        if let Some(missing) = missing {
+            let RoleMissing { needed, organisation_id, person_id, address, .. } = missing.clone();
+            let (reason, needed) = ("role_missing", Some(needed));
+            return Some(Self { reason, needed, organisation_id, person_id, address });
+        }
+        let FromElsewhere { person_id, address } = extensions.get::<FromElsewhere>()?.clone();
+        let (reason, needed, organisation_id) = ("from_elsewhere", None, None);
+        Some(Self { reason, needed, organisation_id, person_id, address })
+    }
+}
+
+/// Audits that somebody lacked the role for an act, or that another site tried it in their name.
+///
+/// Once a minute for each person, reason, role and kind of act on this node: one record tells of it,
+/// and a page that reloads itself does not fill the trail. Strangers never come so far: without a
+/// session they are led to the sign-in page and nothing is written.
+pub(super) async fn note(State(app): State<App>, request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    let path: String = request.uri().path().chars().take(MOST_PATH).collect();
+    let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let response = next.run(request).await;
+    let (Some(refused), Some(matched)) = (Refused::of(&response), matched) else { return response };
+    let now = app.now();
+    let key = Sha256::digest(format!("{} {method} {matched}", refused.person_id)).into();
+    if !app.refusals().is_due((key, refused.needed.unwrap_or(refused.reason)), now) {
+        return response;
+    }
+    let organisation_id =
+        refused.organisation_id.as_deref().or_else(|| organisation_named(&matched, &path));
+    let actor = Actor::Person(refused.person_id.clone());
+    let mut entry = Entry::refused("console.act", actor, now, refused.reason)
+        .from_address(&refused.address)
+        .fact("method", method.as_str())
+        .fact("act", matched.as_str())
+        .fact("path", path.as_str());
+    if let Some(needed) = refused.needed {
+        entry = entry.fact("needed", needed);
+    }
+    let written: Result<(), StoreError> = transaction!(app.store(), StoreError, |tx| {
+        let mut entry = entry.clone();
+        // Found among the acts at the organisation, if there is one of what stands in the path.
+        if let Some(id) = organisation_id
+            && organisation::name(tx, id).await?.is_some()
+        {
+            entry = entry.at_organisation(id).on("organisation", id);
+        }
+        Ok(Audited::new((), entry))
+    });
+    if let Err(failure) = written {
+        // The act stays refused all the same.
+        tracing::error!(%failure, reason = refused.reason, "refusal could not be audited");
+    }
+    response
+}
+
+/// The organisation that a path of its page names.
+fn organisation_named<'p>(matched: &str, path: &'p str) -> Option<&'p str> {
+    const PAGES: &str = "/console/organisations/";
+    matched.starts_with(PAGES).then(|| path.strip_prefix(PAGES)?.split('/').next())?
+}
