@@ -119,15 +119,15 @@ fn console_paths() -> Routes {
         .post("/console/terminals/{id}/revoke", terminals::revoke)
         .get("/console/members", login::members::get)
         .post("/console/members/invitations", login::invite::post)
-        .post("/console/members/invitations/{id}/withdraw", login::members::withdraw)
-        .post("/console/members/claims/{id}", login::members::decide)
-        .post("/console/members/card-removal", login::members::card_removal)
-        .post("/console/members/{id}/end", login::members::end)
+        .post("/console/members/invitations/{id}/withdraw", login::member_acts::withdraw)
+        .post("/console/members/claims/{id}", login::member_acts::decide)
+        .post("/console/members/card-removal", login::member_acts::card_removal)
+        .post("/console/members/{id}/end", login::member_acts::end)
 }
 
 /// Applications for accreditation, and the register.
 fn register_paths() -> Routes {
-    use register::{apply, officer, organisation};
+    use register::{apply, code_change, officer, organisation};
     Routes::new(Page)
         .get("/apply", apply::get)
         .post("/apply", apply::post)
@@ -142,7 +142,7 @@ fn register_paths() -> Routes {
         .post("/console/organisations/{id}/letter", organisation::first_letter)
         .post("/console/organisations/{id}/further-letter", organisation::further_letter)
         .post("/console/organisations/{id}/name", organisation::rename)
-        .post("/console/organisations/{id}/codes", organisation::change_code)
+        .post("/console/organisations/{id}/codes", code_change::post)
 }
 
 fn enrol_paths() -> Routes {

@@ -67,7 +67,6 @@ status-close = Close it
 status-close-means = This cannot be undone. The certificates of all its terminals are revoked and published by CRL and OCSP.
 status-reason = Reason
 status-reason-hint = Shown to the facility's administrators and kept in the history. No personal data of patients or members, please (at most { $most } characters).
-status-reason-unfit = Please give a reason of at most { $most } characters.
 status-sure = Do what is chosen above, to “{ $name }”.
 status-button = Do it
 status-cancel = Cancel

@@ -67,7 +67,6 @@ status-close = 廃止する
 status-close-means = 元に戻すことはできません。すべての端末の証明書を失効させ、失効リスト（CRL）とOCSPで公開します。
 status-reason = 理由
 status-reason-hint = 施設の管理者に表示され、履歴に残ります。患者や職員の個人情報は書かないでください（{ $most }文字まで）。
-status-reason-unfit = 理由を{ $most }文字以内で入力してください。
 status-sure = 「{ $name }」について、上で選んだとおりに実行します。
 status-button = 実行する
 status-cancel = やめる

@@ -5,7 +5,10 @@
 use std::collections::BTreeSet;
 
 use askama::Template;
-use axum::{extract::State, response::Redirect};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+};
 use http::StatusCode;
 use sekisho_ca::revocation::RevocationReason;
 use sekisho_store::{
@@ -22,13 +25,17 @@ use time::OffsetDateTime;
 use crate::{
     app::App,
     error::page::{Chain, PageError},
-    form::{PathId, StrictForm, Sure},
+    form::{self, PathId, StrictForm, Sure},
     login::logout,
     notice::{self, Notice, To},
     page::{Page, PageFrame},
-    people::{role::Role, session::ConsoleSession},
+    people::{field::FieldErrors, role::Role, session::ConsoleSession},
     portal::when,
-    register::{approval::Refusal, approval::RegisterError, organisation::status_name},
+    register::{
+        approval::{Refusal, RegisterError},
+        organisation::status_name,
+        typed::FieldError,
+    },
     repository::publish,
 };
 
@@ -43,6 +50,7 @@ struct Choice {
     value: &'static str,
     label: String,
     means: String,
+    chosen: bool,
 }
 
 struct EventLine {
@@ -62,15 +70,24 @@ struct StatusPage {
     own: bool,
     longest: usize,
     events: Vec<EventLine>,
+    typed: Typed,
+    errors: FieldErrors,
 }
 
-fn words(change: StatusChange, page: &PageFrame) -> Choice {
+/// What was typed, to be put right.
+#[derive(Default)]
+struct Typed {
+    change: Option<Change>,
+    reason: String,
+}
+
+fn words(change: StatusChange, chosen: bool, page: &PageFrame) -> Choice {
     let (label, means) = match change {
         StatusChange::Suspend => ("status-suspend", "status-suspend-means"),
         StatusChange::Resume => ("status-resume", "status-resume-means"),
         StatusChange::Close => ("status-close", "status-close-means"),
     };
-    Choice { value: change.as_str(), label: page.t(label), means: page.t(means) }
+    Choice { value: change.as_str(), label: page.t(label), means: page.t(means), chosen }
 }
 
 /// Whether somebody has a role at an organisation: then its status is for others to change.
@@ -93,17 +110,29 @@ pub async fn get(
     session: ConsoleSession,
     page: PageFrame,
     PathId(id): PathId,
-) -> Result<Page<impl Template>, PageError> {
+) -> Result<Response, PageError> {
     session.require(&Role::OperatingAdministrator)?;
+    show(&app, &session, page, &id, Typed::default(), FieldErrors::default()).await
+}
+
+async fn show(
+    app: &App,
+    session: &ConsoleSession,
+    page: PageFrame,
+    id: &str,
+    typed: Typed,
+    errors: FieldErrors,
+) -> Result<Response, PageError> {
     let mut reader = app.store().read();
-    let found = organisation::find(&mut reader, &id).await?.ok_or_else(PageError::not_found)?;
-    let own = has_role_at(&mut reader, &session.person_id, &id).await?;
+    let found = organisation::find(&mut reader, id).await?.ok_or_else(PageError::not_found)?;
+    let own = has_role_at(&mut reader, &session.person_id, id).await?;
+    let chosen = typed.change.map(Change::stored);
     let choices = StatusChange::ALL
         .into_iter()
         .filter(|change| !own && change.fits(found.status))
-        .map(|change| words(change, &page))
+        .map(|change| words(change, chosen == Some(change), &page))
         .collect();
-    let events = organisation::events(&mut reader, &id, MOST_EVENTS)
+    let events = organisation::events(&mut reader, id, MOST_EVENTS)
         .await?
         .into_iter()
         .map(|event| EventLine {
@@ -112,7 +141,8 @@ pub async fn get(
             reason: event.reason,
         })
         .collect();
-    Ok(Page(StatusPage {
+    let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let page = StatusPage {
         status: status_name(found.status, &page.text),
         id: found.id,
         name: found.name,
@@ -120,18 +150,20 @@ pub async fn get(
         own,
         longest: MOST_REASON,
         events,
+        typed,
+        errors,
         page: session.frame(page),
-    }))
+    };
+    Ok((status, Page(page)).into_response())
 }
 
 /// The form.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StatusForm {
-    change: Change,
+    change: Option<Change>,
     reason: String,
-    #[serde(rename = "sure")]
-    _sure: Sure,
+    sure: Option<Sure>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -183,46 +215,55 @@ struct Done {
 /// refused from the next one on. Closing revokes every terminal, for good.
 ///
 /// # Errors
-/// [`PageError`]: not the operating body's administrator, a role at this organisation, a reason
-/// that does not fit, a status that the change does not fit, or the database does not answer.
+/// [`PageError`]: not the operating body's administrator, a role at this organisation, a status that
+/// the change does not fit, or the database does not answer. A field that does not fit is the page
+/// again, with what was typed.
 pub async fn post(
     State(app): State<App>,
     session: ConsoleSession,
+    page: PageFrame,
     PathId(id): PathId,
     StrictForm(form): StrictForm<StatusForm>,
-) -> Result<Redirect, PageError> {
+) -> Result<Response, PageError> {
     let acting = session.require(&Role::OperatingAdministrator)?;
-    let reason = form.reason.trim();
-    if reason.is_empty() || reason.chars().count() > MOST_REASON {
-        return Err(PageError::new(
-            StatusCode::BAD_REQUEST,
-            "error-form-title",
-            "status-reason-unfit",
-            "error-form-help",
-        )
-        .arg("most", MOST_REASON));
+    let path = format!("/console/organisations/{id}/status");
+    let mut errors = FieldErrors::of_form(&[("change", "status-change")]);
+    let change = errors.keep("change", form.change.ok_or(FieldError::Choice), &page.text);
+    let reason = errors.keep("reason", form::lines(&form.reason, MOST_REASON), &page.text);
+    if form.sure.is_none() {
+        errors.add("sure", page.t("error-not-ticked"));
     }
-    let (now, act, person) = (app.now(), form.change.act(), acting.person_id());
+    let (Some(change), Some(reason), true) = (change, reason, errors.is_empty()) else {
+        let typed = Typed { change: form.change, reason: form.reason };
+        return show(&app, &session, page.switching_at(&path), &id, typed, errors).await;
+    };
+    let reason = reason.as_str();
+    let (now, act, person) = (app.now(), change.act(), acting.person_id());
     let outcome = transaction!(app.store(), StoreError, |tx| {
         let found = organisation::find(tx, &id).await?;
         let refused = |refusal: Refusal| {
             let entry = acting.refused(act, now, refusal.code()).on("organisation", &id);
+            // Among the acts at the organisation as well, if there is one.
+            let entry = match &found {
+                Some(found) => entry.at_organisation(&found.id),
+                None => entry,
+            };
             Ok(Audited::new(Err(refusal), entry))
         };
-        let Some(found) = found else { return refused(Refusal::NotFound) };
+        let Some(found) = &found else { return refused(Refusal::NotFound) };
         if has_role_at(tx, person, &id).await? {
             return refused(Refusal::Administered);
         }
-        let change = form.change.stored();
-        let ended = organisation::change_status(tx, &id, change, person, reason, now).await?;
+        let ended =
+            organisation::change_status(tx, &id, change.stored(), person, reason, now).await?;
         let Some(ended) = ended else { return refused(Refusal::Decided) };
         logout::fan_out(tx, &ended, now).await?;
         let mut done = Done { sessions: ended.len(), ..Done::default() };
-        if matches!(form.change, Change::Close) {
-            revoke_terminals(tx, &found, person, reason, now, &mut done).await?;
+        if matches!(change, Change::Close) {
+            revoke_terminals(tx, found, person, reason, now, &mut done).await?;
         }
         let to = To::FacilityAdministrators(id.clone());
-        notice::put(tx, to, form.change.notice(reason), now).await?;
+        notice::put(tx, to, change.notice(reason), now).await?;
         let entry = acting
             .done(act, now)
             .at_organisation(&id)
@@ -240,7 +281,7 @@ pub async fn post(
             tracing::error!(error = %Chain(&error), issuer_id, "CRL not published at once");
         }
     }
-    Ok(Redirect::to(&format!("/console/organisations/{id}/status")))
+    Ok(Redirect::to(&path).into_response())
 }
 
 /// Revokes every terminal of an organisation that is closed: its certificates must not speak for it
@@ -255,6 +296,7 @@ async fn revoke_terminals(
 ) -> Result<(), StoreError> {
     let revocation = Revocation {
         crl_reason: RevocationReason::CessationOfOperation.code(),
+        cause: "organisation_closed",
         note,
         person_id: Some(person_id),
         at,

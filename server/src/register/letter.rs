@@ -2,7 +2,7 @@
 
 use sekisho_key::RandomnessError;
 use sekisho_store::{
-    StoreError, Tx,
+    Queries, StoreError, Tx,
     activation_code::{self, NewLetter},
     audit::Audited,
     organisation::{self, OrganisationStatus},
@@ -115,9 +115,15 @@ pub async fn issue(
     let (now, act) = (app.now(), purpose.act());
     let letter = LetterCode::draw(app)?;
     let outcome = transaction!(app.store(), StoreError, |tx| {
-        if let Some(refusal) = refusal(tx, acting, organisation_id, purpose).await? {
+        let officer = acting.person_id();
+        if let Some(refusal) = refusal(tx, officer, organisation_id, purpose).await? {
             let entry =
                 acting.refused(act, now, refusal.code()).on("organisation", organisation_id);
+            // Among the acts at the organisation as well, if there is one.
+            let entry = match refusal {
+                Refusal::NotFound => entry,
+                _ => entry.at_organisation(organisation_id),
+            };
             return Ok(Audited::new(Err(refusal), entry));
         }
         let reason = purpose.reason();
@@ -140,22 +146,26 @@ pub async fn issue(
     Ok(letter.to(organisation_id.to_owned(), further))
 }
 
-async fn refusal(
-    tx: &mut Tx,
-    acting: &Acting,
+/// Why an officer gets no letter to an organisation; `None` where one would be made.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn refusal(
+    queries: &mut impl Queries,
+    officer: &str,
     organisation_id: &str,
     purpose: Purpose<'_>,
 ) -> Result<Option<Refusal>, StoreError> {
-    let Some(found) = organisation::find(tx, organisation_id).await? else {
+    let Some(found) = organisation::find(queries, organisation_id).await? else {
         return Ok(Some(Refusal::NotFound));
     };
     if !matches!(found.status, OrganisationStatus::Approved | OrganisationStatus::Active) {
         return Ok(Some(Refusal::Inactive));
     }
-    if let Some(refusal) = separation::of_letter(tx, organisation_id, acting.person_id()).await? {
+    if let Some(refusal) = separation::of_letter(queries, organisation_id, officer).await? {
         return Ok(Some(refusal));
     }
-    let administered = !party::administrators(tx, organisation_id).await?.is_empty();
+    let administered = !party::administrators(queries, organisation_id).await?.is_empty();
     Ok(match (purpose, administered) {
         (Purpose::First, true) => Some(Refusal::HasAdministrator),
         // The last one left since the page was shown: a first letter needs no reason.

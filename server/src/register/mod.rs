@@ -7,6 +7,7 @@
 
 pub mod apply;
 pub mod approval;
+pub mod code_change;
 pub mod form;
 pub mod letter;
 mod letter_page;

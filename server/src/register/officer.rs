@@ -34,6 +34,13 @@ use crate::{
 const PAGE_LENGTH: i64 = 50;
 const MOST_NOTE: usize = 2000;
 const MOST_SOURCE: usize = 200;
+/// What the fields are called on the page of an application.
+const LABELS: &[(&str, &str)] = &[
+    ("note", "register-check-note"),
+    ("reason", "register-reject-reason"),
+    ("letter_postal_code", "register-field-postal-code"),
+    ("letter_address", "register-approve-address"),
+];
 
 /// Name of a code's scheme, in words.
 #[must_use]
@@ -330,7 +337,7 @@ pub async fn check(
     StrictForm(form): StrictForm<CheckForm>,
 ) -> Result<Response, PageError> {
     let acting = session.require(&Role::AccreditationOfficer)?;
-    let mut errors = FieldErrors::default();
+    let mut errors = FieldErrors::of_form(LABELS);
     let source = errors.keep("source", typed::line(&form.source, MOST_SOURCE), &page.text);
     let note = match form.note.trim() {
         "" => Ok(String::new()),
@@ -365,7 +372,7 @@ pub async fn reject(
     StrictForm(form): StrictForm<RejectForm>,
 ) -> Result<Response, PageError> {
     let acting = session.require(&Role::AccreditationOfficer)?;
-    let mut errors = FieldErrors::default();
+    let mut errors = FieldErrors::of_form(LABELS);
     let reason = errors.keep("reason", typed::lines(&form.reason, MOST_NOTE), &page.text);
     let Some(reason) = reason else {
         let typed = TypedForms { reason: form.reason, ..TypedForms::default() };
@@ -396,7 +403,7 @@ pub async fn approve(
     StrictForm(form): StrictForm<ApproveForm>,
 ) -> Result<Response, PageError> {
     let acting = session.require(&Role::AccreditationOfficer)?;
-    let mut errors = FieldErrors::default();
+    let mut errors = FieldErrors::of_form(LABELS);
     let postal_code = typed::postal_code(&form.letter_postal_code);
     let postal_code = errors.keep("letter_postal_code", postal_code, &page.text);
     let address = typed::line(&form.letter_address, MOST_ADDRESS);

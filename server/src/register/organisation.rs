@@ -9,7 +9,6 @@ use http::StatusCode;
 use sekisho_store::{
     StoreError,
     activation_code::{self, Letter},
-    application::Code,
     audit::Audited,
     organisation::{self, OrganisationStatus},
     organisation_kind::CodeScheme,
@@ -21,17 +20,17 @@ use time::OffsetDateTime;
 use super::{
     apply::{Choice, kind_name},
     approval::{Refusal, RegisterError},
-    form::{MOST_NAME, strictness},
+    form::MOST_NAME,
     letter::{self, Purpose},
     letter_page,
     officer::scheme_name,
-    typed::{self, FieldError},
+    typed,
 };
 use crate::{
     app::App,
     catalogue::Text,
-    error::page::PageError,
-    form::{FormError, LineError, NoFields, PathId, StrictForm, Sure},
+    error::{page::PageError, register::words},
+    form::{NoFields, PathId, StrictForm},
     page::{Page, PageFrame},
     people::{field::FieldErrors, role::Role, session::ConsoleSession},
     portal::when,
@@ -39,8 +38,12 @@ use crate::{
 
 /// The longest reason of a letter, in characters.
 pub const MOST_REASON: usize = 200;
-/// The longest code, in characters.
-const MOST_CODE: usize = 20;
+/// What the fields are called on this page.
+pub(super) const LABELS: &[(&str, &str)] = &[
+    ("name", "register-organisation-new-name"),
+    ("name_kana", "register-field-kana"),
+    ("reason", "register-letter-reason"),
+];
 /// The most letters that a page lists.
 pub const MOST_LETTERS: i64 = 50;
 
@@ -117,18 +120,20 @@ struct OrganisationPage {
     letters: Vec<LetterLine>,
     may_change: bool,
     may_send: bool,
+    /// Why this officer would get no letter, and what would help.
+    no_letter: Option<(&'static str, &'static str)>,
     typed: TypedForms,
     errors: FieldErrors,
 }
 
 /// What was typed in the page's forms, to be put right.
 #[derive(Default)]
-struct TypedForms {
-    reason: String,
-    name: String,
-    name_kana: String,
-    scheme: String,
-    value: String,
+pub(super) struct TypedForms {
+    pub(super) reason: String,
+    pub(super) name: String,
+    pub(super) name_kana: String,
+    pub(super) scheme: String,
+    pub(super) value: String,
 }
 
 /// A status as pages of the register show it.
@@ -156,7 +161,7 @@ pub async fn get(
 }
 
 /// The page again, with what was typed and what is wrong with it.
-async fn correct(
+pub(super) async fn correct(
     app: &App,
     session: &ConsoleSession,
     page: PageFrame,
@@ -207,6 +212,15 @@ async fn show(
         })
         .collect();
     let administrators = party::administrators(&mut reader, id).await?;
+    let purpose = match administrators.as_slice() {
+        [] => Purpose::First,
+        _ => Purpose::Further { reason: "" },
+    };
+    // By the very rule that would refuse the form.
+    let refusal = match may_send {
+        true => letter::refusal(&mut reader, &session.person_id, id, purpose).await?,
+        false => None,
+    };
     let letters = activation_code::list(&mut reader, id, MOST_LETTERS).await?;
     let schemes = CodeScheme::ALL
         .into_iter()
@@ -235,6 +249,7 @@ async fn show(
             .collect(),
         may_change,
         may_send,
+        no_letter: refusal.map(words),
         page: session.frame(page),
         typed,
         errors,
@@ -280,7 +295,7 @@ pub async fn further_letter(
     StrictForm(form): StrictForm<FurtherLetterForm>,
 ) -> Result<Response, PageError> {
     let acting = session.require(&Role::AccreditationOfficer)?;
-    let mut errors = FieldErrors::default();
+    let mut errors = FieldErrors::of_form(LABELS);
     let reason = errors.keep("reason", typed::line(&form.reason, MOST_REASON), &page.text);
     let Some(reason) = reason else {
         let typed = TypedForms { reason: form.reason, ..TypedForms::default() };
@@ -311,7 +326,7 @@ pub async fn rename(
     StrictForm(form): StrictForm<NameForm>,
 ) -> Result<Response, PageError> {
     let acting = session.require(&Role::OperatingAdministrator)?;
-    let mut errors = FieldErrors::default();
+    let mut errors = FieldErrors::of_form(LABELS);
     let name = errors.keep("name", typed::line(&form.name, MOST_NAME), &page.text);
     let kana = errors.keep("name_kana", typed::kana(&form.name_kana, MOST_NAME), &page.text);
     let (Some(name), Some(name_kana)) = (name, kana) else {
@@ -323,7 +338,8 @@ pub async fn rename(
     let outcome = transaction!(app.store(), StoreError, |tx| {
         if organisation::find(tx, &id).await?.is_none() {
             let refusal = Refusal::NotFound;
-            return Ok(Audited::new(Err(refusal), acting.refused(act, now, refusal.code())));
+            let entry = acting.refused(act, now, refusal.code()).on("organisation", &id);
+            return Ok(Audited::new(Err(refusal), entry));
         }
         organisation::rename(tx, &id, &name, &name_kana, now).await?;
         let entry = acting.done(act, now).at_organisation(&id).on("organisation", &id);
@@ -337,101 +353,5 @@ pub async fn rename(
         }
         Err(error) => return Err(error.into()),
     }
-    Ok(Redirect::to(&format!("/console/organisations/{id}")).into_response())
-}
-
-/// What happens to a code.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CodeChange {
-    /// It holds from now on.
-    Add,
-    /// It ends now.
-    End,
-}
-
-/// The form of a change of code.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CodeForm {
-    scheme: String,
-    value: String,
-    change: CodeChange,
-    /// Ticked, where a code is to end.
-    sure: Option<Sure>,
-}
-
-/// `POST /console/organisations/{id}/codes`, fields `scheme`, `value`, `change` (`add` or `end`), and
-/// `sure` to end one.
-///
-/// # Errors
-/// [`PageError`]: not the operating body's administrator, the code is somebody's, or the database
-/// does not answer. A field that does not fit is the page again.
-pub async fn change_code(
-    State(app): State<App>,
-    session: ConsoleSession,
-    page: PageFrame,
-    PathId(id): PathId,
-    StrictForm(form): StrictForm<CodeForm>,
-) -> Result<Response, PageError> {
-    let acting = session.require(&Role::OperatingAdministrator)?;
-    if matches!(form.change, CodeChange::End) && form.sure.is_none() {
-        return Err(FormError::Missing { field: "sure" }.into());
-    }
-    let mut errors = FieldErrors::default();
-    let scheme = CodeScheme::parse(&form.scheme).ok_or(FieldError::Choice);
-    let scheme = errors.keep("scheme", scheme, &page.text);
-    let how = strictness(app.config().register().code_check());
-    let value = scheme.and_then(|scheme| {
-        let value = match scheme {
-            _ if form.value.trim().is_empty() => Err(LineError::Required.into()),
-            // The code to be ended stands in the register, under whatever rule it was entered.
-            _ if matches!(form.change, CodeChange::End) => typed::line(&form.value, MOST_CODE),
-            CodeScheme::MedicalInstitution => {
-                typed::medical_institution_code(&form.value, None, how)
-            }
-            CodeScheme::CareProvider => typed::care_provider_code(&form.value),
-            CodeScheme::OperatorAssigned => typed::operator_assigned_code(&form.value),
-        };
-        errors.keep("value", value, &page.text)
-    });
-    let (Some(scheme), Some(value)) = (scheme, value) else {
-        let typed = TypedForms { scheme: form.scheme, value: form.value, ..TypedForms::default() };
-        return correct(&app, &session, page, &id, typed, errors).await;
-    };
-    let code = Code { scheme, value };
-    let now = app.now();
-    let act = match form.change {
-        CodeChange::Add => "organisation.add_code",
-        CodeChange::End => "organisation.end_code",
-    };
-    let outcome = transaction!(app.store(), StoreError, |tx| {
-        let known = organisation::find(tx, &id).await?.is_some();
-        let refusal = match form.change {
-            _ if !known => Some(Refusal::NotFound),
-            CodeChange::Add if organisation::holder_of(tx, &code).await?.is_some() => {
-                Some(Refusal::CodeTaken)
-            }
-            CodeChange::Add => {
-                organisation::add_code(tx, &id, &code, now).await?;
-                None
-            }
-            CodeChange::End => {
-                (!organisation::end_code(tx, &id, &code, now).await?).then_some(Refusal::NotFound)
-            }
-        };
-        let entry = match refusal {
-            Some(refusal) => acting.refused(act, now, refusal.code()),
-            None => acting.done(act, now),
-        };
-        // What was refused is among the acts at the organisation as well, if there is one.
-        let entry = if known { entry.at_organisation(&id) } else { entry };
-        let entry = entry
-            .on("organisation", &id)
-            .fact("scheme", code.scheme.as_str())
-            .fact("value", code.value.as_str());
-        Ok(Audited::new(refusal.map_or(Ok(()), Err), entry))
-    })?;
-    outcome.map_err(RegisterError::Refused)?;
     Ok(Redirect::to(&format!("/console/organisations/{id}")).into_response())
 }

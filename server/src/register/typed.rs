@@ -126,6 +126,17 @@ pub fn kana(typed: &str, most: usize) -> Result<String, FieldError> {
     }
 }
 
+/// Katakana that may be left out.
+///
+/// # Errors
+/// [`FieldError`].
+pub fn kana_if_any(typed: &str, most: usize) -> Result<String, FieldError> {
+    match kana(typed, most) {
+        Err(FieldError::Line(LineError::Required)) => Ok(String::new()),
+        read => read,
+    }
+}
+
 /// Full-width forms to ASCII, hyphens of all kinds to `-`.
 fn ascii(typed: &str) -> String {
     typed
@@ -306,6 +317,20 @@ mod tests {
             let _ = (kana(&text, 30), postal_code(&text), phone(&text), email(&text));
             let _ = (lines(&text, 30), care_provider_code(&text), operator_assigned_code(&text));
             let _ = medical_institution_code(&text, None, Strictness::Strict);
+        }
+    }
+
+    #[test]
+    fn the_example_beside_the_field_is_a_code_of_a_hospital_without_any_warning() {
+        let catalogue = std::sync::Arc::new(crate::catalogue::Catalogue::load().unwrap());
+        for lang in [crate::catalogue::Lang::Ja, crate::catalogue::Lang::En] {
+            let text = Text::new(std::sync::Arc::clone(&catalogue), lang);
+            let hint = text.t("register-hint-medical-institution");
+            let example: String = hint.chars().filter(char::is_ascii_digit).collect();
+            let example = &example[example.len() - 10..];
+            let (code, findings) =
+                MedicalInstitutionCode::parse(example, Strictness::Strict).unwrap();
+            assert_eq!((code.fee_table(), findings), (Some(FeeTable::Medical), vec![]), "{hint}");
         }
     }
 }

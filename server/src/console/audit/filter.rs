@@ -2,13 +2,16 @@
 
 use sekisho_pki::national::facility_identifier::FacilityIdentifier;
 use sekisho_store::{
-    StoreError, account,
+    account,
     audit_page::{Filter, Key},
 };
 use serde::Deserialize;
 use time::{PrimitiveDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
-use crate::{app::App, page::PageFrame, people::field::FieldErrors, portal::when::JST};
+use crate::{
+    app::App, error::page::PageError, form::FormError, page::PageFrame, people::field::FieldErrors,
+    portal::when::JST,
+};
 
 /// As a browser's field for date and time sends it.
 const LOCAL: &[BorrowedFormatItem<'_>] =
@@ -39,15 +42,25 @@ pub struct AuditQuery {
     pub(super) before: String,
 }
 
+fn key(before: &str) -> Option<Key> {
+    let (at, id) = before.split_once('.')?;
+    let at = at.parse().ok()?;
+    uuid::Uuid::try_parse(id).ok().map(|_| Key { at, id: id.to_owned() })
+}
+
 impl AuditQuery {
     /// What the query asks for, and where its page begins; `None` with an error at each field that
     /// cannot be read.
+    ///
+    /// # Errors
+    /// [`PageError`]: `before`, which no field shows, is none that a page of ours linked to, or the
+    /// database does not answer.
     pub(super) async fn read(
         &self,
         app: &App,
         page: &PageFrame,
         errors: &mut FieldErrors,
-    ) -> Result<Option<(Filter, Option<Key>)>, StoreError> {
+    ) -> Result<Option<(Filter, Option<Key>)>, PageError> {
         let mut time = |field: &'static str, text: &str| {
             let parsed = (!text.is_empty()).then(|| PrimitiveDateTime::parse(text, LOCAL));
             match parsed {
@@ -77,9 +90,12 @@ impl AuditQuery {
                 Some(found.map_or(named, |account| account.person_id))
             }
         };
-        let before = match self.before.split_once('.') {
-            None => None,
-            Some((at, id)) => at.parse().ok().map(|at| Key { at, id: id.to_owned() }),
+        let before = match self.before.as_str() {
+            "" => None,
+            key => Some(self::key(key).ok_or(FormError::Unfit {
+                field: "before".to_owned(),
+                detail: "no place in the list".to_owned(),
+            })?),
         };
         let organisation_id = match self.facility.trim() {
             "" => None,

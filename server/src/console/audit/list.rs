@@ -1,5 +1,7 @@
 //! `GET /console/audit`: a page of the trail, newest first, and how far its chains reach.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::{
     extract::State,
@@ -7,12 +9,14 @@ use axum::{
 };
 use http::StatusCode;
 use sekisho_store::{
+    Reader, StoreError,
     audit::Record,
     audit_page::{self, Key},
+    person,
 };
 use time::OffsetDateTime;
 
-use super::{PATH, filter::AuditQuery, record_visit};
+use super::{PATH, act, filter::AuditQuery, record_visit};
 use crate::{
     app::App,
     audit::form,
@@ -27,18 +31,44 @@ use crate::{
 /// Records a page.
 const PAGE: usize = 50;
 
+/// Somebody or something that a record names by identifier.
+struct Named {
+    id: String,
+    /// What the register calls that person today; empty for anything else.
+    name: String,
+    /// Somebody else on the page has the same name.
+    shared: bool,
+}
+
+/// An act: its phrase, and its technical name in the parts at which a line may break.
+struct ActName {
+    value: String,
+    phrase: String,
+    parts: Vec<String>,
+}
+
+impl ActName {
+    fn of(act: &str, text: &Text) -> Self {
+        Self {
+            value: act.to_owned(),
+            phrase: act::phrase(act, text).unwrap_or_default(),
+            parts: act.split_inclusive(['.', '_']).map(str::to_owned).collect(),
+        }
+    }
+}
+
 struct Line {
     id: String,
     at: String,
     at_iso: String,
-    act: String,
+    act: ActName,
     /// Why it was refused; absent when it was done.
     refused: Option<String>,
     actor_kind: String,
-    actor_id: String,
+    actor: Option<Named>,
     role: String,
     /// The person whom the act was about, where it was about one.
-    whom: String,
+    whom: Option<Named>,
     organisation_id: String,
     /// Address, machine, terminal or process: whichever the record names first.
     place: String,
@@ -56,7 +86,7 @@ struct Chain {
 struct ListPage {
     page: PageFrame,
     query: AuditQuery,
-    acts: Vec<String>,
+    acts: Vec<ActName>,
     lines: Vec<Line>,
     chains: Vec<Chain>,
     /// Query of the next page, if there is one.
@@ -107,17 +137,20 @@ pub async fn list(
     found.truncate(PAGE);
     let on = found.last().filter(|_| more).map(|last| query.after(&Key::of(last)));
     let lang = page.text.lang();
-    let lines = found.iter().map(|record| line(record, &page.text)).collect();
+    let people = People::of(&mut reader, &found).await?;
+    let lines = found.iter().map(|record| line(record, &people, &page.text)).collect();
     let chains = audit_page::chains(&mut reader).await?.into_iter().map(|chain| Chain {
         node: chain.node,
         linked: chain.linked,
         signed: chain.signed,
         signed_at: chain.signed_at.map(|at| shown(at, lang)).unwrap_or_default(),
     });
+    let acts = audit_page::acts(&mut reader).await?;
+    let acts = acts.iter().map(|act| ActName::of(act, &page.text)).collect();
     let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let page = ListPage {
         page: session.frame(page),
-        acts: audit_page::acts(&mut reader).await?,
+        acts,
         chains: chains.collect(),
         download: AuditQuery { before: String::new(), ..query.clone() }.address(),
         query,
@@ -133,8 +166,35 @@ fn shown(unix_secs: i64, lang: Lang) -> String {
         .map_or_else(|_| unix_secs.to_string(), |at| when::shown_to_the_second(at, lang))
 }
 
-fn line(record: &Record, text: &Text) -> Line {
+/// Whom the records of a page name: the actor, and the person whom the act was about.
+fn named_in(record: &Record) -> [String; 2] {
+    let whom = form::of(record)["on"]["person"].as_str().unwrap_or_default().to_owned();
+    [record.columns.actor_id.clone().unwrap_or_default(), whom]
+}
+
+/// Names of the people on a page, in one question to the register.
+struct People(BTreeMap<String, String>);
+
+impl People {
+    async fn of(reader: &mut Reader, records: &[Record]) -> Result<Self, StoreError> {
+        let named: Vec<String> = records.iter().flat_map(named_in).collect();
+        let ids = named.iter().map(String::as_str).collect();
+        Ok(Self(person::names(reader, &ids).await?))
+    }
+
+    fn name(&self, id: String) -> Option<Named> {
+        if id.is_empty() {
+            return None;
+        }
+        let name = self.0.get(&id).cloned().unwrap_or_default();
+        let shared = self.0.values().filter(|other| **other == name).count() > 1;
+        Some(Named { id, name, shared })
+    }
+}
+
+fn line(record: &Record, people: &People, text: &Text) -> Line {
     let form = form::of(record);
+    let [actor, whom] = named_in(record).map(|id| people.name(id));
     let word = |name: &str| form[name].as_str().unwrap_or_default().to_owned();
     let columns = &record.columns;
     let at = OffsetDateTime::from_unix_timestamp(columns.at);
@@ -143,12 +203,12 @@ fn line(record: &Record, text: &Text) -> Line {
         id: record.id.clone(),
         at: shown(columns.at, text.lang()),
         at_iso: at.map_or_else(|_| String::new(), when::iso),
-        act: columns.act.clone(),
+        act: ActName::of(&columns.act, text),
         refused: (columns.outcome != "done").then(|| word("reason")),
         actor_kind: columns.actor_kind.clone(),
-        actor_id: columns.actor_id.clone().unwrap_or_default(),
+        actor,
         role: if role.is_empty() { role } else { text.t(Role::name_key(&role)) },
-        whom: form["on"]["person"].as_str().unwrap_or_default().to_owned(),
+        whom,
         organisation_id: columns.organisation_id.clone().unwrap_or_default(),
         place: ["address", "host", "terminal", "node"]
             .map(word)

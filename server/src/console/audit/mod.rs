@@ -1,8 +1,10 @@
 //! `/console/audit` (監査記録): the audit trail for auditors, who read everything and change nothing.
 //!
-//! Records name people by identifier. Names and addresses stand apart from them, are shown for one
+//! Records name people by identifier. The list shows beside it how the register calls that person
+//! today. What a record itself keeps of names and addresses stands apart from it, is shown for one
 //! record at a time, and each showing is a record of its own, as at the command line.
 
+mod act;
 mod download;
 mod filter;
 mod list;

@@ -15,6 +15,7 @@ use crate::{
 };
 
 const AUDITOR: &str = "auditor-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const THEIRS_COOKIE: &str = "namesake-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const THEIRS: &str = "234567890103";
 
 async fn tell(app: &App, entry: Entry) {
@@ -71,6 +72,15 @@ async fn an_auditor_finds_records_by_who_what_where_and_when() {
         assert!(lines.contains(shown), "{query}: {lines}");
         assert!(!lines.contains(hidden), "{query}: {lines}");
     }
+    // Addresses that no page of ours linked to.
+    for query in ["before=1", "before=x.y", "before=1.2&act=x", "lang=ja&lang=en"] {
+        let path = format!("/console/audit?{query}");
+        let wrong = send(app, "GET", &path, AUDITOR, "").await;
+        assert_eq!(wrong.status, StatusCode::BAD_REQUEST, "{query}: {}", wrong.text);
+        assert!(wrong.text.contains("lang）") || wrong.text.contains("before）"), "{}", wrong.text);
+    }
+    let repeated = send(app, "GET", "/console?lang=en&lang=ja", AUDITOR, "").await;
+    assert_eq!(repeated.status, StatusCode::BAD_REQUEST, "also where a page takes no query");
     let long = "a".repeat(201);
     for (field, value) in [
         ("from", "yesterday"),
@@ -83,6 +93,40 @@ async fn an_auditor_finds_records_by_who_what_where_and_when() {
         let wrong = send(app, "GET", &path, AUDITOR, "").await;
         assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}");
         assert!(wrong.text.contains(&format!("{field}-error")), "{}", wrong.text);
+    }
+}
+
+#[tokio::test]
+async fn acts_are_called_by_a_phrase_and_people_by_their_names() {
+    let test = testing::app().await;
+    let app = &test.app;
+    let one = signed_in(app, "佐藤　一郎", &[Role::OperatingAdministrator], OPERATOR).await;
+    let officer = signed_in(app, "認定　花子", &[Role::AccreditationOfficer], OFFICER).await;
+    signed_in(app, "監査", &[Role::Auditor], AUDITOR).await;
+    let granted = Entry::done("role.grant", Actor::Person(one.clone()), app.now());
+    tell(app, granted.from_address("192.0.2.7").on("person", &officer)).await;
+    let page = async |lang: &str| {
+        let path = format!("/console/audit?act=role.grant&lang={lang}");
+        send(app, "GET", &path, AUDITOR, "").await.text
+    };
+    let japanese = page("ja").await;
+    for part in [
+        "<td>役割を付与 <code class=\"technical\">role.<wbr>grant<wbr></code></td>",
+        &format!("<a href=\"/console/audit?actor={one}\" title=\"{one}\">佐藤　一郎</a></td>"),
+        &format!("title=\"{officer}\">認定　花子</a></td>"),
+        "selected>役割を付与 (role.grant)</option>",
+    ] {
+        assert!(japanese.contains(part), "{part} is not in {japanese}");
+    }
+    assert!(page("en").await.contains("<td>Granted a role <code"));
+    // Two of one name are told apart by their identifiers.
+    let namesake = signed_in(app, "佐藤　一郎", &[], THEIRS_COOKIE).await;
+    let granted = Entry::done("role.grant", Actor::Person(namesake.clone()), app.now());
+    tell(app, granted.from_address("192.0.2.7")).await;
+    let both = page("ja").await;
+    for id in [one, namesake] {
+        let told = format!("佐藤　一郎</a> <code class=\"technical\">{id}</code></td>");
+        assert!(both.contains(&told), "{told} is not in {both}");
     }
 }
 

@@ -322,5 +322,14 @@ async fn the_operator_of_the_host_must_name_an_administrator_that_there_is() {
         };
         assert!(refused.to_string().contains(reason), "{refused}");
     }
+    for (name, reason) in
+        [("", "is empty"), ("緊\u{202e}急", "invisible"), (&"緊".repeat(101), "100")]
+    {
+        let Err(refused) = administrator::add(&host, "emergency", name, show).await else {
+            panic!("{name}");
+        };
+        let causes = crate::error::page::Chain(&refused).to_string();
+        assert!(causes.contains(reason), "{causes}");
+    }
     assert_eq!(acts(app).await.len(), before, "nothing was changed");
 }

@@ -182,12 +182,31 @@ async fn nobody_but_the_operating_bodys_administrator_changes_a_status_and_never
     let path = format!("/console/organisations/{}/status", desk.organisation_id);
     let page = send(app, "GET", &path, ELSEWHERE, "").await;
     assert!(page.text.contains("ほかの運営管理者に依頼"), "{}", page.text);
+    // What does not fit comes back with the reason at its field, and nothing typed is lost.
+    let long = "あ".repeat(201);
+    for (body, field, kept) in [
+        (
+            form(&[("change", "suspend"), ("reason", " "), SURE]),
+            "reason",
+            "value=\"suspend\" checked",
+        ),
+        (form(&[("change", "suspend"), ("reason", &long), SURE]), "reason", long.as_str()),
+        (
+            form(&[("change", "suspend"), ("reason", "点\u{202e}検"), SURE]),
+            "reason",
+            "点\u{202e}検",
+        ),
+        (form(&[("change", "suspend"), ("reason", "点検")]), "sure", "点検</textarea>"),
+        (form(&[("reason", "点検"), SURE]), "change", "点検</textarea>"),
+    ] {
+        let refused = send(app, "POST", &path, OPERATOR, &body).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+        assert!(refused.text.contains(&format!("id=\"{field}-error\"")), "{body}");
+        assert!(refused.text.contains(kept), "{kept} is not in {}", refused.text);
+    }
     for body in [
-        form(&[("change", "suspend"), ("reason", " "), SURE]),
-        form(&[("change", "suspend"), ("reason", &"あ".repeat(201)), SURE]),
         form(&[("change", "delete"), ("reason", "x"), SURE]),
         form(&[("change", "suspend"), SURE]),
-        form(&[("change", "suspend"), ("reason", "x")]),
         form(&[("change", "suspend"), ("reason", "x"), ("sure", "no")]),
         form(&[("change", "suspend"), ("reason", "x"), SURE, ("force", "1")]),
     ] {
