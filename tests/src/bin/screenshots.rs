@@ -22,6 +22,8 @@ struct Arguments {
     out: PathBuf,
 }
 
+const LANGUAGES: [&str; 2] = ["ja", "en"];
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let Arguments { out } = Arguments::parse();
@@ -68,7 +70,7 @@ async fn shoot(
     name: &str,
     url: &str,
 ) -> anyhow::Result<()> {
-    for language in ["ja", "en"] {
+    for language in LANGUAGES {
         driver.goto(&format!("{switch}/?lang={language}")).await?;
         driver.goto(url).await?;
         capture(driver, out, &format!("{name}-{language}")).await?;
@@ -136,7 +138,16 @@ async fn console(desktop: &Desktop, out: &Path) -> anyhow::Result<()> {
     let record = driver.find(By::Css("main a[href^='/console/audit/']")).await?;
     let record = record.attr("href").await?.context("the trail shows no record")?;
     shoot(driver, out, public, "audit-record", &format!("{public}{record}")).await?;
-    letters(driver, out, public, &scene.operators.officer, &clinic.identifier).await?;
+    let code = letters(driver, out, public, &scene.operators.officer, &clinic.identifier).await?;
+    become_user(driver, &hospital.administrator, public).await?;
+    for language in LANGUAGES {
+        driver.goto(&format!("{public}/?lang={language}")).await?;
+        facility_forms(driver, out, public, language).await?;
+    }
+    for language in LANGUAGES {
+        driver.goto(&format!("{public}/?lang={language}")).await?;
+        strangers_forms(driver, out, public, language, &code).await?;
+    }
 
     let form = [("change", "suspend"), ("reason", "定期点検のため"), ("sure", "yes")];
     operator.submit(&status, &form).await?.expect_success()?;
@@ -146,27 +157,127 @@ async fn console(desktop: &Desktop, out: &Path) -> anyhow::Result<()> {
     {
         shoot(driver, out, public, name, &format!("{public}{path}")).await?;
     }
+    become_user(driver, operator, public).await?;
+    for language in LANGUAGES {
+        driver.goto(&format!("{public}/?lang={language}")).await?;
+        driver.goto(&format!("{public}{status}")).await?;
+        type_into(driver, "reason", "再開").await?;
+        send(driver, "form[action$='/status']", "#errors").await?;
+        capture(driver, out, &format!("status-refused-{language}")).await?;
+        enter_activation_code(driver, public, &code).await?;
+        driver.query(By::Css("main .error, main h1")).first().await?;
+        capture(driver, out, &format!("activate-held-{language}")).await?;
+    }
     Ok(())
 }
 
-/// A further letter to a facility, in both languages: each is a letter of its own.
+/// What a facility's administrator makes and mistypes: a terminal with its line and QR, an
+/// invitation, and the forms that come back.
+async fn facility_forms(
+    driver: &WebDriver,
+    out: &Path,
+    public: &str,
+    language: &str,
+) -> anyhow::Result<()> {
+    let list = format!("{public}/console/terminals");
+    let name = "main input[name='name']";
+    driver.goto(&list).await?;
+    driver.find(By::Css(name)).await?.send_keys(format!("処置室 {language}")).await?;
+    send(driver, "form[action='/console/terminals']", ".qr").await?;
+    capture(driver, out, &format!("terminal-code-{language}")).await?;
+    driver.goto(&list).await?;
+    driver.find(By::Css(name)).await?.send_keys(format!("処置室 {language}")).await?;
+    send(driver, "form[action='/console/terminals']", ".field-error").await?;
+    capture(driver, out, &format!("terminals-refused-{language}")).await?;
+    driver.goto(&list).await?;
+    driver.find(By::Css("main tbody th a")).await?.click().await?;
+    driver.query(By::Css("a[href$='/revoke']")).first().await?;
+    capture(driver, out, &format!("terminal-{language}")).await?;
+    driver.find(By::Css("a[href$='/revoke']")).await?.click().await?;
+    driver.query(By::Id("note")).first().await?;
+    type_into(driver, "note", "窓口のPC").await?;
+    send(driver, "form[action$='/revoke']", "#errors").await?;
+    capture(driver, out, &format!("revoke-refused-{language}")).await?;
+
+    driver.goto(&format!("{public}/console/members")).await?;
+    type_into(driver, "name", "高橋　誠").await?;
+    type_into(driver, "name_kana", "高橋").await?;
+    send(driver, "form[action='/console/members/invitations']", "#errors").await?;
+    capture(driver, out, &format!("invite-refused-{language}")).await?;
+    driver.find(By::Id("name_kana")).await?.clear().await?;
+    type_into(driver, "name_kana", "タカハシ　マコト").await?;
+    driver.find(By::Css("#role option[value='Medical Doctor']")).await?.click().await?;
+    send(driver, "form[action='/console/members/invitations']", ".slip").await?;
+    capture(driver, out, &format!("invitation-slip-{language}")).await
+}
+
+/// Forms that somebody fills in before they have an account, and that come back.
+async fn strangers_forms(
+    driver: &WebDriver,
+    out: &Path,
+    public: &str,
+    language: &str,
+    code: &str,
+) -> anyhow::Result<()> {
+    driver.goto(&format!("{public}/apply")).await?;
+    type_into(driver, "name", "さくら病院").await?;
+    type_into(driver, "medical_institution_code", "1311000011").await?;
+    send(driver, "form[action^='/apply']", ".field-error").await?;
+    capture(driver, out, &format!("apply-refused-{language}")).await?;
+    enter_activation_code(driver, public, code).await?;
+    driver.query(By::Id("login_name")).first().await?;
+    capture(driver, out, &format!("activate-account-{language}")).await?;
+    type_into(driver, "name_kana", "中村").await?;
+    send(driver, "form[action='/activate/account']", "#errors").await?;
+    capture(driver, out, &format!("activate-refused-{language}")).await
+}
+
+async fn enter_activation_code(driver: &WebDriver, public: &str, code: &str) -> anyhow::Result<()> {
+    driver.goto(&format!("{public}/activate")).await?;
+    type_into(driver, "code", code).await?;
+    driver.find(By::Css("form[action='/activate'] button")).await?.click().await?;
+    Ok(())
+}
+
+async fn type_into(driver: &WebDriver, id: &str, text: &str) -> anyhow::Result<()> {
+    driver.find(By::Id(id)).await?.send_keys(text).await?;
+    Ok(())
+}
+
+/// Sends a form past the browser's own checks, and waits for what the answer must show.
+async fn send(driver: &WebDriver, form: &str, shows: &str) -> anyhow::Result<()> {
+    let form = driver.find(By::Css(form)).await?;
+    driver.execute("arguments[0].noValidate = true", vec![form.to_json()?]).await?;
+    form.find(By::Css("button[type='submit']")).await?.click().await?;
+    driver
+        .query(By::Css(shows))
+        .first()
+        .await
+        .with_context(|| format!("the answer does not show {shows}"))?;
+    Ok(())
+}
+
+/// A further letter to a facility, in both languages: each is a letter of its own. The code of the
+/// last one.
 async fn letters(
     driver: &WebDriver,
     out: &Path,
     public: &str,
     officer: &ConsoleUser,
     facility: &str,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<String> {
     become_user(driver, officer, public).await?;
-    for language in ["ja", "en"] {
+    let mut code = String::new();
+    for language in LANGUAGES {
         driver.goto(&format!("{public}/?lang={language}")).await?;
         driver.goto(&format!("{public}/console/organisations/{facility}")).await?;
         driver.find(By::Id("reason")).await?.send_keys("管理者の交代").await?;
         driver.find(By::Css("form[action$='/further-letter'] button")).await?.click().await?;
         driver.query(By::Id("letter-address")).first().await?;
+        code = driver.find(By::Id("activation-code")).await?.text().await?;
         capture(driver, out, &format!("letter-{language}")).await?;
     }
-    Ok(())
+    Ok(code)
 }
 
 /// The browser goes on with the session that this person opened before.
