@@ -68,4 +68,5 @@ audit-act-terminal-issue-code = Issued an enrolment code
 audit-act-terminal-renew = Renewed a terminal’s certificate
 audit-act-terminal-renew-again = Answered a renewal again
 audit-act-terminal-revoke = Revoked a terminal
+audit-act-terminal-supersede = Revoked what a renewal replaced
 audit-act-token-issue = Issued tokens to a service

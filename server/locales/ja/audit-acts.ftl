@@ -68,4 +68,5 @@ audit-act-terminal-issue-code = 登録コードを発行
 audit-act-terminal-renew = 端末の証明書を更新
 audit-act-terminal-renew-again = 端末の更新を再送
 audit-act-terminal-revoke = 端末を失効
+audit-act-terminal-supersede = 更新前の証明書を失効
 audit-act-token-issue = サービスにトークンを発行
