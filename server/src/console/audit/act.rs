@@ -46,9 +46,9 @@ mod tests {
         "terminal.name",
         "client.assertion",
     ];
-    const FILES: [&str; 13] = [
-        "json", "rs", "lock", "db", "log", "txt", "html", "toml", "crt", "sock", "cnf", "sealed",
-        "example",
+    const FILES: &[&str] = &[
+        "cnf", "crl", "crt", "csr", "db", "der", "example", "html", "json", "lock", "log", "pem",
+        "rs", "sealed", "sock", "toml", "txt",
     ];
 
     fn is_act(literal: &str) -> bool {
