@@ -64,10 +64,6 @@ pub fn front<'a>(
     port: u16,
     pinned: &'a [String],
 ) -> Result<&'a str, Stranger> {
-    host(headers, port)?;
-    if method != Method::POST {
-        return Err(Stranger("method"));
-    }
     let exactly = [
         (door::HEADER, door::HEADER_VALUE),
         ("content-type", "application/json"),
@@ -76,12 +72,7 @@ pub fn front<'a>(
         // The portal is never served from this machine's loopback address.
         ("sec-fetch-site", "cross-site"),
     ];
-    for (name, value) in exactly {
-        if only(headers, name) != Some(value) {
-            return Err(Stranger(name));
-        }
-    }
-    origin(headers, pinned)
+    post(method, headers, port, &exactly, pinned)
 }
 
 /// Checks 2 to 4 for a preflight (Fetch Standard, CORS-preflight fetch).
@@ -118,16 +109,27 @@ pub fn navigation<'a>(
     port: u16,
     pinned: &'a [String],
 ) -> Result<&'a str, Stranger> {
-    host(headers, port)?;
-    if method != Method::POST {
-        return Err(Stranger("method"));
-    }
     let exactly = [
         ("content-type", "application/x-www-form-urlencoded"),
         ("sec-fetch-mode", "navigate"),
         ("sec-fetch-dest", "document"),
         ("sec-fetch-site", "cross-site"),
     ];
+    post(method, headers, port, &exactly, pinned)
+}
+
+/// Checks 2 to 4 for a post with these header fields, each once and exactly so.
+fn post<'a>(
+    method: &Method,
+    headers: &HeaderMap,
+    port: u16,
+    exactly: &[(&'static str, &str)],
+    pinned: &'a [String],
+) -> Result<&'a str, Stranger> {
+    host(headers, port)?;
+    if method != Method::POST {
+        return Err(Stranger("method"));
+    }
     for (name, value) in exactly {
         if only(headers, name) != Some(value) {
             return Err(Stranger(name));

@@ -115,6 +115,16 @@ enum End {
     Refused,
 }
 
+/// What is known of one step from a certificate to an issuer.
+enum Edge {
+    /// The issuer's key signed it.
+    Holds,
+    /// It did not.
+    Fails,
+    /// The budget is spent: not known, and nothing more will be.
+    NotAsked,
+}
+
 /// One judgement: everything that was read, and what is known of it by now.
 pub(super) struct Engine<'a> {
     pub(super) arena: Vec<Parsed<'a>>,
@@ -275,20 +285,10 @@ impl<'a> Engine<'a> {
             if goal.anchors.is_some_and(|only| only != anchor) {
                 continue;
             }
-            if let Err(error) = self.meter.edge() {
-                note(best, error);
-                return Some(End::Refused);
-            }
-            match self.signed_by(last, anchor) {
-                Ok(()) => {}
-                Err(error @ PathError::BudgetSpent { .. }) => {
-                    note(best, error);
-                    return Some(End::Refused);
-                }
-                Err(error) => {
-                    note(best, error);
-                    continue;
-                }
+            match self.edge(last, anchor, best) {
+                Edge::Holds => {}
+                Edge::Fails => continue,
+                Edge::NotAsked => return Some(End::Refused),
             }
             match self.judge(path, anchor, goal) {
                 Ok(found) => return Some(End::Found(Box::new(found))),
@@ -331,20 +331,10 @@ impl<'a> Engine<'a> {
                 if again {
                     continue;
                 }
-                if let Err(error) = self.meter.edge() {
-                    note(best, error);
-                    return Some(End::Refused);
-                }
-                match self.signed_by(last, place) {
-                    Ok(()) => {}
-                    Err(error @ PathError::BudgetSpent { .. }) => {
-                        note(best, error);
-                        return Some(End::Refused);
-                    }
-                    Err(error) => {
-                        note(best, error);
-                        continue;
-                    }
+                match self.edge(last, place, best) {
+                    Edge::Holds => {}
+                    Edge::Fails => continue,
+                    Edge::NotAsked => return Some(End::Refused),
                 }
                 path.push(place);
                 let end = self.extend(path, goal, faulty_too, best);
@@ -355,6 +345,19 @@ impl<'a> Engine<'a> {
             }
         }
         None
+    }
+
+    /// Asks [`Self::signed_by`] as a step of the search, and notes in `best` why not.
+    fn edge(&mut self, certificate: Place, issuer: Place, best: &mut PathError) -> Edge {
+        let asked = self.meter.edge().and_then(|()| self.signed_by(certificate, issuer));
+        match asked {
+            Ok(()) => Edge::Holds,
+            Err(error) => {
+                let spent = matches!(error, PathError::BudgetSpent { .. });
+                note(best, error);
+                if spent { Edge::NotAsked } else { Edge::Fails }
+            }
+        }
     }
 
     /// Whether `issuer`'s key signed `certificate`.
