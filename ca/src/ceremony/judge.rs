@@ -24,7 +24,7 @@ use crate::{
 pub struct Candidate<'a> {
     /// The certificate, DER.
     pub der: &'a [u8],
-    /// Name of its profile: `issuing`.
+    /// Name of its profile: `issuing`, or `root`, whose issuer is itself.
     pub profile: &'a str,
     /// Identifier of the authority that signed it.
     pub issuer_id: &'a str,
@@ -76,7 +76,8 @@ impl Candidate<'_> {
             subscriber: Subscriber::default(),
         };
         let party = Party::of_certificate(self.issuer_id, self.issuer_der, self.publication)?;
-        let issuer = party.issuer(party.validity);
+        // A root is its own issuer, and ends when it ends.
+        let issuer = party.issuer(if self.profile == "root" { None } else { party.validity });
         let to_be_signed = SignedObject::parse(self.der, false)?.to_be_signed.to_vec();
         if !is_signed(issuer.public_key_der, &to_be_signed, self.der) {
             return Err(JudgeError::Signature);

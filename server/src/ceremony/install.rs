@@ -215,21 +215,7 @@ impl Installation<'_> {
         if Line::of(id).is_none_or(|line| line.id() == id) {
             return Err(InstallError::Name(id.to_owned()));
         }
-        let bad_path = |source| InstallError::Path { file: file(), source };
-        let anchors = Anchors::new(vec![TrustAnchor::from_der(root_der).map_err(bad_path)?]);
-        // Whether the root took it back is in the register, where no certificate of that number is.
-        let requirements = Requirements::new(Purpose::Any, Revocation::JudgedByCaller);
-        validate(der, &[], &anchors, &requirements, self.now).map_err(bad_path)?;
-        let candidate = Candidate {
-            der,
-            profile: "issuing",
-            issuer_id: &step.issuer,
-            issuer_der: root_der,
-            publication: &Publication::under(self.publication_base, &step.issuer, false),
-        };
-        let issued = candidate
-            .judge(self.now)
-            .map_err(|error| InstallError::Certificate { file: file(), source: Box::new(error) })?;
+        let issued = judge_issuing(step, der, root_der, self.publication_base, self.now)?;
         if !(issued.not_before..issued.not_after).contains(&self.active_from) {
             return Err(InstallError::NotValidThen(id.to_owned()));
         }
@@ -303,6 +289,32 @@ impl Installation<'_> {
         let audited = Audited::new(installed, entry);
         Ok(entries.into_iter().fold(audited, Audited::and))
     }
+}
+
+/// Judges the certificate of an issuing authority that the root of this certificate signed.
+pub(super) fn judge_issuing(
+    step: &Step,
+    der: &[u8],
+    root_der: &[u8],
+    publication_base: &str,
+    now: OffsetDateTime,
+) -> Result<IssuedCertificate, InstallError> {
+    let file = || step.file.clone();
+    let bad_path = |source| InstallError::Path { file: file(), source };
+    let anchors = Anchors::new(vec![TrustAnchor::from_der(root_der).map_err(bad_path)?]);
+    // Whether the root took it back is in the register, where no certificate of that number is.
+    let requirements = Requirements::new(Purpose::Any, Revocation::JudgedByCaller);
+    validate(der, &[], &anchors, &requirements, now).map_err(bad_path)?;
+    let candidate = Candidate {
+        der,
+        profile: "issuing",
+        issuer_id: &step.issuer,
+        issuer_der: root_der,
+        publication: &Publication::under(publication_base, &step.issuer, false),
+    };
+    candidate
+        .judge(now)
+        .map_err(|error| InstallError::Certificate { file: file(), source: Box::new(error) })
 }
 
 /// A certificate that the register has taken back and the list does not name.

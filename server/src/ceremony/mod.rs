@@ -2,6 +2,7 @@
 //! into an instance. What is signed and why is `sekisho_ca::ceremony`'s.
 
 mod files;
+mod first;
 mod import;
 mod install;
 mod keys;
@@ -16,6 +17,7 @@ mod tests;
 mod world;
 
 pub use files::{FileError, write_transcript};
+pub use first::{FirstAuthorities, FirstAuthority, FirstError};
 pub use import::{
     ImportPapers, KeyFileError, PapersError, TakeOver, TakeOverError, TakenOver, read_key,
 };
@@ -23,5 +25,5 @@ pub use install::{InstallError, Installation, Installed, LEAST_NOTICE};
 pub use keys::{KeyProblem, MadeKey, Secrets, make_keys, open_keys};
 pub use lists::{ListError, ListPlanError, plan_root_list};
 pub use plan_folder::{PlanFolder, PlanFolderError};
-pub use request::{AuthorityRequest, RequestProblem, RequestedPlace, request};
+pub use request::{AuthorityRequest, RequestProblem, RequestedPlace, first_request, request};
 pub use result_folder::{ResultError, ResultFolder, VerifiedResult, read_import_transcript};

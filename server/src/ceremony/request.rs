@@ -110,6 +110,19 @@ pub async fn request(
     if Line::of(id).is_none_or(|line| line.id() == id) {
         return Err(RequestProblem::Name(id.to_owned()));
     }
+    first_request(folder, id, kind, place).await
+}
+
+/// The same for the first authority of a line, in a folder that is no instance yet.
+///
+/// # Errors
+/// [`RequestProblem`].
+pub async fn first_request(
+    folder: &Folder,
+    id: &str,
+    kind: KeyKind,
+    place: RequestedPlace<'_>,
+) -> Result<AuthorityRequest, RequestProblem> {
     if files::read_if_there(&folder.certificate(id))?.is_some() {
         return Err(RequestProblem::Certified(id.to_owned()));
     }

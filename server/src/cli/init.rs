@@ -1,17 +1,22 @@
 //! `sekisho init DIR`.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    fmt::Display,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use clap::builder::NonEmptyStringValueParser;
 use secrecy::ExposeSecret;
 use sekisho_key::SystemRandomness;
-use sekisho_output::show;
+use sekisho_output::{say, show};
 
 use super::{Exit, Failure, runtime, secret_file, unfit};
 use crate::{
+    ceremony::VerifiedResult,
     clock::SystemClock,
     config::Settings,
-    instance::{Created, Plan, create_and_show},
+    instance::{Asked, Asking, Completion, Created, Plan, ask, complete, create_and_show},
 };
 
 /// Make an instance from nothing: authorities, keys, database, first administrator
@@ -24,7 +29,13 @@ Examples:
       --organisation 'Example Operating Body' --root-passphrase-file /media/safe/passphrase
       for a network of its own; the root's key is wrapped under your passphrase
 
-The root's private key is written to DIR/root/root-key.p8, wrapped. Carry it away.")]
+The root's private key is written to DIR/root/root-key.p8, wrapped. Carry it away.
+
+With a root that is never here:
+  sekisho init /srv/sekisho --domain sekisho.example.jp --requests /srv/requests
+      keys of the issuing authorities, and in /srv/requests/carry what goes to the root's computer
+  sekisho init /srv/sekisho --requests /srv/requests --result result --hash HASH
+      the instance, with what the ceremony made there (docs/ceremony.md)")]
 pub(super) struct Init {
     /// Folder to make; it must not exist or be empty
     #[arg(value_name = "DIR")]
@@ -53,8 +64,18 @@ pub(super) struct Init {
     #[arg(long, default_value = "admin", value_name = "NAME")]
     administrator: String,
     /// File whose first line wraps the root's key; without it a passphrase is drawn and printed once
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "requests")]
     root_passphrase_file: Option<PathBuf>,
+    /// The root is elsewhere: folder to make, with keys and with requests to be carried to it
+    #[arg(long, value_name = "FOLDER")]
+    requests: Option<PathBuf>,
+    /// What the ceremony made of --requests: make the instance
+    #[arg(long, value_name = "RESULT", requires = "requests", requires = "hash",
+        conflicts_with_all = ["domain", "organisation", "network", "tls_port", "plain_port", "database"])]
+    result: Option<PathBuf>,
+    /// The hash that people compared
+    #[arg(long, value_name = "HASH", value_parser = super::ceremony::hash, requires = "result")]
+    hash: Option<[u8; 32]>,
     /// Print what was made as JSON, secrets included
     #[arg(long)]
     json: bool,
@@ -63,12 +84,42 @@ pub(super) struct Init {
 impl Init {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let json = self.json;
-        let plan = self.plan()?;
         let show = |created: &Created| {
             show(&if json { format!("{}\n", as_json(created)) } else { told(created) })
         };
-        match runtime()?.block_on(create_and_show(&plan, &SystemClock, &SystemRandomness, show)) {
-            Ok(_) => Ok(Exit::Done),
+        let (clock, random) = (&SystemClock, &SystemRandomness);
+        let made = match (self.requests.clone(), self.result.clone()) {
+            (Some(requests), Some(result)) => {
+                let result = VerifiedResult::read(&result, self.hash.as_ref())?;
+                let completion = Completion {
+                    folder: &self.dir,
+                    requests: &requests,
+                    result: &result,
+                    administrator: &self.administrator,
+                };
+                runtime()?.block_on(complete(&completion, clock, random, show)).map(drop)
+            }
+            (Some(requests), None) => {
+                let plan = self.plan()?;
+                let asking = Asking {
+                    requests: &requests,
+                    settings: &plan.settings,
+                    organisation: &plan.organisation,
+                    network: &plan.network,
+                };
+                let asked = runtime()?.block_on(ask(&asking, clock, random));
+                asked.map(|asked| {
+                    // That nobody reads it takes nothing back: the folder says the same.
+                    let _ = say(&told_asked(&asked, &plan.folder, &requests));
+                })
+            }
+            (None, _) => {
+                let plan = self.plan()?;
+                runtime()?.block_on(create_and_show(&plan, clock, random, show)).map(drop)
+            }
+        };
+        match made {
+            Ok(()) => Ok(Exit::Done),
             Err(error) if error.is_of_the_plan() => Ok(unfit(&error)),
             Err(error) => Err(error.into()),
         }
@@ -115,7 +166,7 @@ fn as_json(created: &Created) -> serde_json::Value {
     serde_json::json!({
         "folder": created.folder.path(),
         "root_fingerprint": hex::encode(created.root_fingerprint),
-        "root_key": created.folder.root_key(),
+        "root_key": created.has_root_key.then(|| created.folder.root_key()),
         "root_passphrase": created.root_passphrase.as_ref().map(|secret| secret.expose_secret().to_owned()),
         "first_use_link": created.first_use_link,
         "link_expires_at": created.link_expires_at.unix_timestamp(),
@@ -128,6 +179,15 @@ fn told(created: &Created) -> String {
     let fingerprint = hex::encode(created.root_fingerprint);
     let root_key = created.folder.root_key();
     let root_key = root_key.display();
+    if !created.has_root_key {
+        return format!(
+            "{}1. Its root is elsewhere. Once a backup of {dir} is made, destroy the folder of requests: it holds
+   the same keys.
+{}",
+            told_made(&dir, &fingerprint),
+            told_rest(created, &dir)
+        );
+    }
     let wrapped = match &created.root_passphrase {
         Some(passphrase) => format!(
             "   It is wrapped under this passphrase, which is shown here and nowhere else.
@@ -141,9 +201,16 @@ fn told(created: &Created) -> String {
             "   It is wrapped under the passphrase that you gave. Keep the two apart.".to_owned()
         }
     };
-    let link = &created.first_use_link;
-    let until = created.link_expires_at;
-    let until = format!("{:02}:{:02} UTC", until.hour(), until.minute());
+    format!(
+        "{}1. Carry the root's key away: {root_key}
+{wrapped}
+{}",
+        told_made(&dir, &fingerprint),
+        told_rest(created, &dir)
+    )
+}
+
+fn told_made(dir: &impl Display, fingerprint: &str) -> String {
     format!(
         "An instance was made in {dir}.
 
@@ -151,9 +218,16 @@ Root certificate, SHA-256: {fingerprint}
     Publish this fingerprint; every terminal compares it at its enrolment.
 
 What to do next:
-1. Carry the root's key away: {root_key}
-{wrapped}
-2. Put trusted HPKI certificates into {dir}/anchors/hpki and their CRLs into {dir}/crls/hpki.
+"
+    )
+}
+
+fn told_rest(created: &Created, dir: &impl Display) -> String {
+    let link = &created.first_use_link;
+    let until = created.link_expires_at;
+    let until = format!("{:02}:{:02} UTC", until.hour(), until.minute());
+    format!(
+        "2. Put trusted HPKI certificates into {dir}/anchors/hpki and their CRLs into {dir}/crls/hpki.
 3. Look through {dir}/sekisho.toml.
 4. Start it: sekisho serve {dir}
 5. Before {until}, as the first administrator, open this link once and set a password and a
@@ -162,6 +236,25 @@ What to do next:
        {link}
 
    It works once. Missed it? A new one: sekisho administrator link {dir}
+"
+    )
+}
+
+/// What was asked for and what comes next.
+fn told_asked(asked: &Asked, dir: &Path, requests: &Path) -> String {
+    let (carry, dir, requests) = (asked.carry.display(), dir.display(), requests.display());
+    let mut keys = String::new();
+    for (id, sha256) in &asked.keys {
+        keys += &format!("    {id}: {}\n", hex::encode(sha256));
+    }
+    format!(
+        "The keys of the issuing authorities were made in {requests}, and stay there. SHA-256 of each:
+{keys}
+What to do next:
+1. Carry {carry} to the root's computer. Tell the three numbers by another way, and compare them with
+   the plan there.
+2. There: sekisho ceremony keys, dry-run, run, as docs/ceremony.md tells.
+3. Bring the result back: sekisho init {dir} --requests {requests} --result RESULT --hash HASH
 "
     )
 }

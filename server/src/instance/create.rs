@@ -3,42 +3,43 @@
 //! Everything is made in a [`NewFolder`]: whoever stops in between leaves nothing that could be
 //! mistaken for an instance.
 
+mod error;
+mod finish;
+mod from_ceremony;
+
 use std::path::PathBuf;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::SecretString;
 use sekisho_ca::{
-    ceremony::{CeremonyError, CeremonyNames, MadeAuthorities, make_authority},
-    record::{IssuedCertificate, Record, RecordError},
+    ceremony::{CeremonyNames, MadeAuthorities, make_authority},
+    record::{IssuedCertificate, Record},
 };
-use sekisho_key::{KeyError, Randomness, RandomnessError, Stretch};
+use sekisho_key::{Randomness, Stretch};
 use sekisho_output::OutputError;
 use sekisho_store::{
     Store, StoreError,
     audit::{Actor, Audited},
-    audit_chain::Look,
     crl::Crl,
-    first_administrator, issuer, transaction,
+    issuer, transaction,
 };
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::{
-    Folder, FolderError,
-    folder::certificates_pem,
-    human_passphrase, machine_passphrase,
-    new_folder::{NewFolder, NewFolderError},
-    secrets::{self, SecretsError},
-    server_certificate::{self, ServerCertificateError},
+    Folder, FolderError, folder::certificates_pem, human_passphrase, machine_passphrase,
+    new_folder::NewFolder, secrets,
 };
 use crate::{
-    audit::sequencer,
     clock::Clock,
-    config::{self, Config, ConfigError, EXAMPLE, Settings},
-    names::{NameRole, Names},
+    config::{self, EXAMPLE, Settings},
+    names::Names,
     people::administrator::LoginNameUnfit,
 };
+
+pub use error::CreateError;
+use finish::Unfinished;
+pub use from_ceremony::{Asked, Asking, Completion, ask, complete};
 
 /// Path on the public name where a one-time link is used; the token is its query's `token`.
 pub const FIRST_USE_PATH: &str = "/first-use";
@@ -67,6 +68,8 @@ pub struct Created {
     pub folder: Folder,
     /// SHA-256 of the root certificate: what terminals are told to trust.
     pub root_fingerprint: [u8; 32],
+    /// Whether the root's key lies in the folder, to be carried away.
+    pub has_root_key: bool,
     /// The root's passphrase, if it was drawn here. Nothing else remembers it.
     pub root_passphrase: Option<SecretString>,
     /// The first administrator's one-time link. Nothing else remembers it.
@@ -77,88 +80,6 @@ pub struct Created {
     pub link_expires_at: OffsetDateTime,
     /// The origins, as far as the configured ports tell.
     pub names: Names,
-}
-
-/// Why no instance was made. Nothing is left behind.
-#[derive(Debug, thiserror::Error)]
-pub enum CreateError {
-    /// The folder.
-    #[error(transparent)]
-    NewFolder(#[from] NewFolderError),
-    /// The login name cannot be used.
-    #[error(transparent)]
-    LoginName(#[from] LoginNameUnfit),
-    /// The root's passphrase is too easy.
-    #[error(
-        "the root passphrase has {characters} characters; give at least 20, or none to have one drawn"
-    )]
-    WeakPassphrase {
-        /// Its length.
-        characters: usize,
-    },
-    /// The configuration.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// A file.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// The ceremony.
-    #[error("the authorities could not be made")]
-    Ceremony(#[from] CeremonyError),
-    /// The database holds an instance.
-    #[error(
-        "the database is in use by another instance, which is not overwritten; name another one"
-    )]
-    Occupied,
-    /// The database.
-    #[error("the database could not be filled")]
-    Store(#[source] StoreError),
-    /// The audit trail.
-    #[error("the first audit records could not be chained")]
-    Chain(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A certificate of the ceremony does not read back: a defect of ours.
-    #[error("a certificate that was just made cannot be read")]
-    Unreadable(#[source] der::Error),
-    /// The register.
-    #[error("the register could not be filled")]
-    Record(#[from] RecordError),
-    /// A key.
-    #[error("a key could not be wrapped")]
-    Key(#[from] KeyError),
-    /// Keys of the folder.
-    #[error(transparent)]
-    Secrets(#[from] SecretsError),
-    /// A server certificate.
-    #[error(transparent)]
-    ServerCertificate(#[from] ServerCertificateError),
-    /// No randomness.
-    #[error(transparent)]
-    Randomness(#[from] RandomnessError),
-    /// The secrets could not be shown.
-    #[error("what was made was removed again, for its secrets could not be shown")]
-    NotShown(#[from] OutputError),
-}
-
-impl From<StoreError> for CreateError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::AlreadyExists { .. } => Self::Occupied,
-            error => Self::Store(error),
-        }
-    }
-}
-
-impl CreateError {
-    /// Whether the [`Plan`] asks for what cannot be, whatever the machine.
-    #[must_use]
-    pub fn is_of_the_plan(&self) -> bool {
-        matches!(
-            self,
-            Self::Config(ConfigError::Invalid { .. })
-                | Self::LoginName(_)
-                | Self::Ceremony(CeremonyError::Plan(_))
-        )
-    }
 }
 
 /// Makes an instance, for a caller who keeps what [`Created`] says.
@@ -191,8 +112,7 @@ pub async fn create_and_show(
     let names = config
         .host_names()
         .origins(config.listen().tls()[0].port(), config.listen().plain()[0].port());
-    let now = clock.now().replace_nanosecond(0).unwrap_or_else(|_| clock.now());
-
+    let now = whole_second(clock);
     let made = make_authority(
         now,
         random,
@@ -204,14 +124,8 @@ pub async fn create_and_show(
         config.authority().crl_validity(),
     )
     .await?;
-    let passphrase = machine_passphrase(random)?;
-    Folder::write_new(
-        &folder.passphrase(),
-        Zeroizing::new(format!("{}\n", secrecy::ExposeSecret::expose_secret(&passphrase)))
-            .as_bytes(),
-    )?;
+    let passphrase = new_passphrase(&folder, random)?;
     write_authorities(&folder, &made, &passphrase, random)?;
-    secrets::make(&folder, &passphrase, random)?;
     let (wrapping, drawn) = match &plan.root_passphrase {
         Some(given) => (given.clone(), None),
         None => {
@@ -222,35 +136,37 @@ pub async fn create_and_show(
     let root_key = made.root.key.to_encrypted_pem(&wrapping, Stretch::HumanPassphrase, random)?;
     Folder::write_new(&folder.root_key(), root_key.as_bytes())?;
 
-    let store = Store::open(config.instance().database(), config.instance().node()).await?;
-    let filled = fill(&store, &folder, &config, &made, &passphrase, plan, (now, random)).await;
-    // The processes that will serve may have other names: what this one recorded is chained here.
-    let keys = secrets::open(&folder, &passphrase);
-    let chained = match (&filled, &keys) {
-        (Ok(_), Ok(keys)) => {
-            sequencer::chain(&store, &folder, &keys.audit, now, Look::Thorough).await
-        }
-        _ => Ok(()),
-    };
-    store.close().await;
-    let token = filled?;
-    keys?;
-    chained.map_err(|error| CreateError::Chain(error.into()))?;
-
-    let text = configuration_text(&plan.settings);
-    Folder::write_new(&making.path().join(config::FILE_NAME), text.as_bytes())?;
-    let created = Created {
-        folder: Folder::new(&plan.folder),
-        root_fingerprint: made.root.certificate.fingerprint,
+    let servers = made.find("servers").map(|made| &made.authority);
+    let servers = servers.ok_or_else(|| CreateError::Lacks("servers".to_owned()))?;
+    let unfinished = Unfinished {
+        making,
+        wanted: &plan.folder,
+        settings: &plan.settings,
+        config,
+        administrator: &plan.administrator,
+        passphrase,
         root_passphrase: drawn,
-        first_use_link: format!("{}{FIRST_USE_PATH}?token={token}", names.public),
-        first_use_token: SecretString::from(token),
-        link_expires_at: now + config.people().one_time_link_lifetime(),
-        names,
+        root_fingerprint: made.root.certificate.fingerprint,
+        servers,
+        when: (now, random),
     };
-    show(&created)?;
-    making.finish()?;
-    Ok(created)
+    unfinished.finish(async |store| fill_register(store, &made, now).await, show).await
+}
+
+/// Draws the passphrase of a new folder's keys and writes it there.
+pub(super) fn new_passphrase(
+    folder: &Folder,
+    random: &dyn Randomness,
+) -> Result<SecretString, CreateError> {
+    let passphrase = machine_passphrase(random)?;
+    let line = format!("{}\n", secrecy::ExposeSecret::expose_secret(&passphrase));
+    Folder::write_new(&folder.passphrase(), Zeroizing::new(line).as_bytes())?;
+    Ok(passphrase)
+}
+
+/// Now, as certificates can say it.
+pub(super) fn whole_second(clock: &dyn Clock) -> OffsetDateTime {
+    clock.now().replace_nanosecond(0).unwrap_or_else(|_| clock.now())
 }
 
 fn check(plan: &Plan) -> Result<(), CreateError> {
@@ -266,70 +182,30 @@ fn check(plan: &Plan) -> Result<(), CreateError> {
     Ok(())
 }
 
+fn write_certificate(folder: &Folder, id: &str, der: &[u8]) -> Result<(), FolderError> {
+    let path = folder.certificate(id);
+    let pem = certificates_pem(&[der])
+        .ok_or(FolderError::Content { path: path.clone(), what: "a certificate" })?;
+    Folder::write_new(&path, pem.as_bytes())
+}
+
 fn write_authorities(
     folder: &Folder,
     made: &MadeAuthorities,
     passphrase: &SecretString,
     random: &dyn Randomness,
 ) -> Result<(), CreateError> {
-    let certificate = |id: &str, der: &[u8]| {
-        let path = folder.certificate(id);
-        let pem = certificates_pem(&[der])
-            .ok_or(FolderError::Content { path: path.clone(), what: "a certificate" })?;
-        Folder::write_new(&path, pem.as_bytes())
-    };
-    certificate("root", &made.root.certificate.der)?;
+    write_certificate(folder, "root", &made.root.certificate.der)?;
     for authority in &made.issuing {
-        certificate(&authority.id, &authority.certificate.der)?;
+        write_certificate(folder, &authority.id, &authority.certificate.der)?;
         secrets::write_key(folder, &authority.id, &authority.key, passphrase, random)?;
         if let Some((responder, key)) = &authority.ocsp_responder {
             let id = format!("ocsp-{}", authority.id);
-            certificate(&id, &responder.der)?;
+            write_certificate(folder, &id, &responder.der)?;
             secrets::write_key(folder, &id, key, passphrase, random)?;
         }
     }
     Ok(())
-}
-
-async fn fill(
-    store: &Store,
-    folder: &Folder,
-    config: &Config,
-    made: &MadeAuthorities,
-    passphrase: &SecretString,
-    plan: &Plan,
-    (now, random): (OffsetDateTime, &dyn Randomness),
-) -> Result<String, CreateError> {
-    fill_register(store, made, now).await?;
-    // The ceremony makes each authority that it lists.
-    let servers = made.find("servers").map(|made| &made.authority);
-    for role in NameRole::TLS {
-        let Some(servers) = servers else { continue };
-        server_certificate::make(
-            folder,
-            role,
-            config.host_names().host(role),
-            servers,
-            config.authority().server_validity(),
-            passphrase,
-            store,
-            (now, random),
-        )
-        .await?;
-    }
-    let mut octets = Zeroizing::new([0; 32]);
-    random.fill(&mut *octets)?;
-    let token = URL_SAFE_NO_PAD.encode(*octets);
-    store
-        .add_first_administrator(
-            &plan.administrator,
-            &first_administrator::token_hash(&token),
-            operator(),
-            now,
-            now + config.people().one_time_link_lifetime(),
-        )
-        .await?;
-    Ok(token)
 }
 
 /// Enters the authorities, everything that the ceremony signed, and the first CRLs.

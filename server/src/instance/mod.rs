@@ -24,7 +24,8 @@ pub(crate) use ca_keys::{open_key as open_ca_key, public_key, responder_name, to
 #[cfg(test)]
 pub(crate) use create::fill_register;
 pub use create::{
-    CreateError, Created, FIRST_USE_PATH, Plan, create, create_and_show, fingerprint_hex,
+    Asked, Asking, Completion, CreateError, Created, FIRST_USE_PATH, Plan, ask, complete, create,
+    create_and_show, fingerprint_hex,
 };
 pub(crate) use create::{configuration_text, operator, user_and_host};
 pub(crate) use database::check_database;

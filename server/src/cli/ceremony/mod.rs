@@ -71,7 +71,7 @@ impl Ceremony {
 }
 
 /// A hash as the dry run prints it: 64 hexadecimal digits, spaces between them allowed.
-fn hash(text: &str) -> Result<[u8; 32], String> {
+pub(super) fn hash(text: &str) -> Result<[u8; 32], String> {
     let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let mut hash = [0; 32];
     hex::decode_to_slice(digits, &mut hash)
