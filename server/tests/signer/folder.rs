@@ -8,7 +8,10 @@ use std::{
 
 use sekisho::instance::{Folder, InUse};
 
-use crate::house::{done, fails_to_serve, refused, text};
+use crate::{
+    house::{done, fails_to_serve, refused, text},
+    old_authority::OldAuthority,
+};
 
 struct Folders {
     _folder: tempfile::TempDir,
@@ -155,4 +158,33 @@ fn keys_are_not_moved_from_under_a_serving_process() {
     assert!(!folders.signer.exists());
     drop(serving);
     folders.split();
+}
+
+#[test]
+fn the_key_of_an_authority_that_was_taken_over_moves_too() {
+    let folders = Folders::new();
+    let old = OldAuthority::p256();
+    let file = |name: &str| old.path(name).display().to_string();
+    let import = |more: &[&str]| {
+        let (certificate, root, archive) = (file("ca.crt"), file("root.crt"), file("newcerts"));
+        let list = file("last.crl");
+        let begin = ["ceremony", "import", text(&folders.instance), "imported-1", "--lang", "en"];
+        let papers = ["--certificate", &certificate, "--above", &root, "--issued", &archive];
+        done(&[&begin[..], &papers, &["--crl", &list], more].concat())
+    };
+    let shown = import(&[]);
+    let hash = shown.split("--hash ").nth(1).unwrap().split_whitespace().next().unwrap();
+    let (key, secret, out) = (file("ca.p8"), file("passphrase"), file("transcript.json"));
+    let take = ["--key", &key, "--secret", &secret, "--hash", hash, "--out", &out];
+    import(&take);
+    let told = folders.split();
+    assert!(told.contains("8 keys moved") && told.contains("imported-1"), "{told}");
+    let is_here = || folders.instance.join("keys/imported-1.p8").exists();
+    assert!(!is_here() && folders.signer.join("keys/imported-1.p8").exists());
+    // Once more, for something that was found later: the key signs the transcript, and moves again.
+    import(&take);
+    assert!(is_here());
+    fails_to_serve(&folders.instance, "keys/imported-1.p8 still lies in the folder");
+    folders.split();
+    assert!(!is_here());
 }

@@ -4,6 +4,8 @@
 
 mod folder;
 mod house;
+#[path = "../../src/ceremony/import/old_authority.rs"]
+mod old_authority;
 
 use std::{
     collections::BTreeSet,
