@@ -35,6 +35,7 @@ pub mod notice;
 pub mod oidc;
 pub mod outbox;
 pub mod page;
+pub mod paper_code;
 pub mod people;
 pub mod portal;
 pub mod register;

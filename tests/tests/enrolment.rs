@@ -15,8 +15,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use sekisho::{
     clock::SystemClock,
     config::{Config, Settings},
-    enrol::code::EnrolmentCode,
     instance::{Plan, Ready, create, run},
+    paper_code::PaperCode,
 };
 use sekisho_key::SystemRandomness;
 use sekisho_store::{
@@ -120,7 +120,7 @@ impl World {
     }
 
     async fn code_of(&self, terminal_id: &str) -> String {
-        let code = EnrolmentCode::generate(&SystemRandomness).unwrap();
+        let code = PaperCode::generate(&SystemRandomness).unwrap();
         let now = OffsetDateTime::now_utc();
         change!(self.store, |tx| {
             let kept = NewCode {

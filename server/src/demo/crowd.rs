@@ -25,7 +25,7 @@ use sekisho_store::{
 };
 use time::{Duration, OffsetDateTime};
 
-use crate::enrol::code::EnrolmentCode;
+use crate::paper_code::PaperCode;
 
 /// Terminals entered by one transaction.
 const AT_ONCE: usize = 500;
@@ -97,7 +97,7 @@ pub async fn newcomers(
     let mut drawn = Vec::with_capacity(number);
     for _ in 0..number {
         let terminal_id = TerminalIdentifier::from_random(random_u64()?).to_string();
-        let code = EnrolmentCode::generate(&SystemRandomness)?;
+        let code = PaperCode::generate(&SystemRandomness)?;
         drawn.push((terminal_id.clone(), code.hash()));
         let authorization = basic(&terminal_id, &code);
         newcomers.push(Newcomer { terminal_id, authorization });
@@ -126,7 +126,7 @@ pub async fn another_code(
     terminal_id: &str,
     now: OffsetDateTime,
 ) -> anyhow::Result<Newcomer> {
-    let code = EnrolmentCode::generate(&SystemRandomness)?;
+    let code = PaperCode::generate(&SystemRandomness)?;
     let code_hash = code.hash();
     transaction!(store, StoreError, |tx| {
         enrolment_code::issue(tx, new_code(terminal_id, &code_hash, now)).await?;
@@ -148,7 +148,7 @@ fn new_code<'a>(terminal_id: &'a str, code_hash: &'a [u8; 32], now: OffsetDateTi
     }
 }
 
-fn basic(terminal_id: &str, code: &EnrolmentCode) -> String {
+fn basic(terminal_id: &str, code: &PaperCode) -> String {
     format!("Basic {}", STANDARD.encode(format!("{terminal_id}:{}", code.reveal().as_str())))
 }
 

@@ -3,7 +3,6 @@
 //! Each door proves who asks in its own protocol; what may be certified is decided in
 //! `sekisho_ca::registration` from what the register says, never from what the request asks.
 
-pub mod code;
 pub mod est;
 mod notice;
 mod registration;

@@ -29,10 +29,10 @@ use super::ask::{Answer, Ask, Routers, pair};
 use crate::{
     app::App,
     config::Settings,
-    enrol::code::EnrolmentCode,
     login::tests::desk::{self, Desk, physician},
     names::NameRole,
     oidc::tests::scene as oidc,
+    paper_code::PaperCode,
     people::session::NewSession,
     register::form::example,
     testing::TestApp,
@@ -111,7 +111,7 @@ async fn signed_in(app: &App, login_name: &str, role: &str, at: Option<&str>) ->
 
 /// A terminal of `facility` without a certificate, and a code for it.
 async fn waiting_terminal(app: &App, facility: &str, id: &str) -> String {
-    let code = EnrolmentCode::generate(&SystemRandomness).unwrap();
+    let code = PaperCode::generate(&SystemRandomness).unwrap();
     let now = app.now();
     change!(app, |tx| {
         terminal::create(tx, id, facility, id, "test", now).await?;

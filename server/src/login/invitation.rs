@@ -17,7 +17,6 @@ use time::Duration;
 
 use super::{
     challenge::browser_hash,
-    invitation_code::InvitationCode,
     page::give_browser_cookie,
     refusal::{LoginError, Refusal},
 };
@@ -30,6 +29,7 @@ use crate::{
     form::StrictForm,
     listener::{FacilityConnection, Peer},
     page::{Page, PageFrame},
+    paper_code::PaperCode,
     people::tries,
 };
 
@@ -123,7 +123,7 @@ async fn enter(
     let refused = |refusal: Refusal| {
         facility.place(Entry::refused(act, facility.actor(), now, refusal.code()), peer)
     };
-    let readable = match (InvitationCode::parse(typed), browser_hash(headers)) {
+    let readable = match (PaperCode::parse(typed), browser_hash(headers)) {
         (Ok(code), Some(browser)) => Ok((code, browser)),
         (Err(_), _) => Err(Refusal::NotACode),
         (_, None) => Err(Refusal::BrowserUnknown),
@@ -136,7 +136,7 @@ async fn enter(
         let entered = invitation::enter(
             tx,
             &code.hash(),
-            code.selector(),
+            &code.selector(),
             &facility.organisation_id,
             browser,
             now + HOLD,

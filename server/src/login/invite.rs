@@ -16,7 +16,6 @@ use serde::Deserialize;
 use time::Duration;
 
 use super::{
-    invitation_code::InvitationCode,
     members,
     name::{normalised, same_name},
 };
@@ -25,6 +24,7 @@ use crate::{
     error::page::PageError,
     form::{self, LineError, StrictForm},
     page::{Page, PageFrame},
+    paper_code::PaperCode,
     people::{field::FieldErrors, session::ConsoleSession},
     portal::when,
     register::typed::{self, FieldError},
@@ -127,8 +127,7 @@ pub async fn post(
             return members::show(&app, page, facility_id, None, form, errors).await;
         }
     };
-    let code =
-        InvitationCode::generate(app.random()).map_err(|error| PageError::internal(&error))?;
+    let code = PaperCode::generate(app.random()).map_err(|error| PageError::internal(&error))?;
     let now = app.now();
     let expires_at = now + LIFETIME;
     let also_open = transaction!(app.store(), StoreError, |tx| {
@@ -138,7 +137,7 @@ pub async fn post(
         let new = NewInvitation {
             organisation_id: &facility_id,
             code_hash: &code.hash(),
-            selector: code.selector(),
+            selector: &code.selector(),
             name: &invitee.name,
             name_kana: &invitee.name_kana,
             expected_role: &form.role,
@@ -162,7 +161,7 @@ pub async fn post(
         page: session.frame(page),
         facility_id,
         name: invitee.name,
-        code: code.to_print().to_string(),
+        code: code.reveal().to_string(),
         portal_origin: app.names().terminal.clone(),
         also_open,
     };

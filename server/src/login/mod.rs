@@ -15,7 +15,6 @@ pub mod challenge;
 pub mod evidence;
 pub mod hpki;
 pub mod invitation;
-pub mod invitation_code;
 pub mod invite;
 pub mod logout;
 pub mod member_acts;

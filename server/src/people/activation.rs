@@ -31,9 +31,9 @@ use crate::{
     app::App,
     error::page::PageError,
     form::{self, StrictForm},
-    login::invitation_code::InvitationCode,
     notice::{self, Notice, To},
     page::{Page, PageFrame},
+    paper_code::PaperCode,
     register::{
         separation::{self, Bearer},
         typed,
@@ -167,7 +167,7 @@ pub async fn post_code(
 
 /// The code's hash and its organisation, if it is good now.
 async fn good(app: &App, code: &str) -> Result<Option<([u8; 32], String)>, StoreError> {
-    let Ok(code) = InvitationCode::parse(code) else { return Ok(None) };
+    let Ok(code) = PaperCode::parse(code) else { return Ok(None) };
     let hash = code.hash();
     let organisation = activation_code::find(&mut app.store().read(), &hash, app.now()).await?;
     Ok(organisation.map(|organisation| (hash, organisation)))

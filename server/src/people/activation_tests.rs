@@ -21,7 +21,7 @@ use super::{
 use crate::{
     app::App,
     config::Settings,
-    login::invitation_code::InvitationCode,
+    paper_code::PaperCode,
     revocation,
     testing::{self, TestApp},
 };
@@ -31,7 +31,7 @@ const OTHER: &str = "179927398729";
 
 /// A letter to an organisation in the register; its code as printed.
 async fn letter(app: &App, id: &str) -> String {
-    let code = InvitationCode::generate(app.random()).unwrap();
+    let code = PaperCode::generate(app.random()).unwrap();
     let (now, until) = (app.now(), app.now() + app.config().register().activation_lifetime());
     transaction!(app.store(), StoreError, |tx| {
         let code_hash = &code.hash();
@@ -46,7 +46,7 @@ async fn letter(app: &App, id: &str) -> String {
         Ok(Audited::new((), Entry::done("test", Actor::System, now)))
     })
     .unwrap();
-    code.to_print().to_string()
+    code.reveal().to_string()
 }
 
 /// An instance with two approved organisations.
@@ -220,7 +220,7 @@ async fn a_code_that_no_letter_has_makes_nothing() {
     let app = &test.app;
     let code = letter(app, FACILITY).await;
     let fields = filled(app, &code, "nakamura").await;
-    let unknown = InvitationCode::generate(app.random()).unwrap().to_print().to_string();
+    let unknown = PaperCode::generate(app.random()).unwrap().reveal().to_string();
     for wrong in [unknown.as_str(), "", "x", &code[..code.len() - 1], &"A".repeat(200)] {
         let page = post_code(app, wrong).await;
         assert_eq!(page.status(), StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");

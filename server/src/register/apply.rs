@@ -27,8 +27,8 @@ use crate::{
     catalogue::Text,
     error::page::PageError,
     form::{FormError, StrictForm},
-    login::invitation_code::InvitationCode,
     page::{Page, PageFrame},
+    paper_code::PaperCode,
     people::{
         session::{Address, ConsoleRejection, ConsoleSession},
         tries::{self, Door},
@@ -282,9 +282,9 @@ pub async fn post(
     // A city office behind one address that applies for its twenty institutions is no flood.
     tries::charge(&app, tries::applications(app.config(), &address)).await??;
     let now = app.now();
-    let receipt = InvitationCode::generate(app.random())
+    let receipt = PaperCode::generate(app.random())
         .map_err(|error: RandomnessError| PageError::internal(&error))?
-        .to_print();
+        .reveal();
     let applicant = session.map(|session| session.person_id);
     let actor = applicant.clone().map_or(Actor::Stranger, Actor::Person);
     let taken: Result<(), StoreError> = transaction!(app.store(), StoreError, |tx| {
@@ -380,8 +380,8 @@ pub async fn post_status(
     StrictForm(form): StrictForm<StatusForm>,
 ) -> Result<Response, PageError> {
     let mut reader = app.store().read();
-    let found = match InvitationCode::parse(&form.receipt) {
-        Ok(code) => application::find_by_receipt(&mut reader, &code.to_print()).await?,
+    let found = match PaperCode::parse(&form.receipt) {
+        Ok(code) => application::find_by_receipt(&mut reader, &code.reveal()).await?,
         Err(_) => None,
     };
     let Some(found) = found else {

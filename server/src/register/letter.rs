@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     app::App,
-    login::invitation_code::InvitationCode,
     notice::{self, Notice, To},
+    paper_code::PaperCode,
     people::role::Acting,
 };
 
@@ -37,7 +37,7 @@ pub struct Letter {
 
 /// A code drawn for a letter that is about to be made.
 pub(super) struct LetterCode {
-    code: InvitationCode,
+    code: PaperCode,
     expires_at: OffsetDateTime,
 }
 
@@ -45,7 +45,7 @@ impl LetterCode {
     /// A random one, good for as long as the configuration says.
     pub(super) fn draw(app: &App) -> Result<Self, RandomnessError> {
         Ok(Self {
-            code: InvitationCode::generate(app.random())?,
+            code: PaperCode::generate(app.random())?,
             expires_at: app.now() + app.config().register().activation_lifetime(),
         })
     }
@@ -67,7 +67,7 @@ impl LetterCode {
 
     /// The letter, to be printed.
     pub(super) fn to(&self, organisation_id: String, further: bool) -> Letter {
-        let (code, expires_at) = (self.code.to_print(), self.expires_at);
+        let (code, expires_at) = (self.code.reveal(), self.expires_at);
         Letter { organisation_id, code, expires_at, further }
     }
 }

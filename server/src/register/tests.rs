@@ -15,8 +15,7 @@ use tower::ServiceExt;
 
 use super::form::{ApplicationForm, example};
 use crate::{
-    app::App, login::invitation_code::InvitationCode, names::NameRole, people::session::NewSession,
-    router, testing,
+    app::App, names::NameRole, paper_code::PaperCode, people::session::NewSession, router, testing,
 };
 
 pub(super) const ADDRESS: &str =
@@ -157,7 +156,7 @@ async fn an_application_is_checked_approved_and_its_letter_activates_the_facilit
     let approved = ask(app, "POST", &approve, cookie, ADDRESS.into()).await;
     assert_eq!(approved.status(), StatusCode::OK);
     let letter = text(approved).await;
-    let code = InvitationCode::parse(by_id(&letter, "activation-code")).unwrap();
+    let code = PaperCode::parse(by_id(&letter, "activation-code")).unwrap();
     let facility = by_id(&letter, "facility-identifier").to_owned();
     assert!(letter.contains("東京都千代田区千代田1-1"));
     // It goes to a facility in Japan, whatever language the officer's pages are in.
@@ -169,7 +168,7 @@ async fn an_application_is_checked_approved_and_its_letter_activates_the_facilit
     let again = ask(app, "POST", &format!("{path}/approve"), cookie, ADDRESS.into()).await;
     assert_eq!(again.status(), StatusCode::CONFLICT);
     let later = text(ask(app, "GET", &path, cookie, String::new()).await).await;
-    assert!(!later.contains(code.to_print().as_str()));
+    assert!(!later.contains(code.reveal().as_str()));
 
     let status = ask(app, "POST", "/apply/status", None, format!("receipt={receipt}")).await;
     let status = text(status).await;

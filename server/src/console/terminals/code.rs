@@ -19,10 +19,10 @@ use zeroize::Zeroizing;
 use super::administered;
 use crate::{
     app::App,
-    enrol::code::EnrolmentCode,
     error::page::PageError,
     form::{PathId, StrictForm},
     page::{Page, PageFrame},
+    paper_code::PaperCode,
     people::session::ConsoleSession,
     portal::when,
 };
@@ -33,7 +33,7 @@ pub struct Form {}
 
 /// A code that was drawn and may yet be kept.
 pub(super) struct NewCode {
-    code: EnrolmentCode,
+    code: PaperCode,
     created_at: OffsetDateTime,
     expires_at: OffsetDateTime,
 }
@@ -41,7 +41,7 @@ pub(super) struct NewCode {
 impl NewCode {
     pub(super) fn draw(app: &App, now: OffsetDateTime) -> Result<Self, PageError> {
         let code =
-            EnrolmentCode::generate(app.random()).map_err(|error| PageError::internal(&error))?;
+            PaperCode::generate(app.random()).map_err(|error| PageError::internal(&error))?;
         let expires_at = now + app.config().enrolment().code_lifetime();
         Ok(Self { code, created_at: now, expires_at })
     }
@@ -195,7 +195,7 @@ pub(super) fn page(
 }
 
 /// The one line to paste on the PC. It also fills the database in which Chromium looks for the key.
-fn line(enrol: &str, root: &str, id: &str, code: &EnrolmentCode) -> Zeroizing<String> {
+fn line(enrol: &str, root: &str, id: &str, code: &PaperCode) -> Zeroizing<String> {
     Zeroizing::new(format!(
         "sekisho-agent enroll --server {enrol} --root {root} --terminal {id} --code {} --nss ~/.pki/nssdb",
         *code.reveal()

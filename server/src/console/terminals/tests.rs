@@ -16,9 +16,9 @@ use time::Duration;
 
 use crate::{
     console::scene::{self, Answer, acts},
-    enrol::code::EnrolmentCode,
     notice,
     outbox::{Deliverers, deliver_due},
+    paper_code::PaperCode,
     people::role::Role,
     revocation::{Measure, Order, Target, carry_out},
     testing::{self, TestApp},
@@ -69,20 +69,20 @@ fn form(name: &str) -> String {
 }
 
 /// Creates a terminal through the page; answers it and its code as the page shows it.
-async fn created(test: &TestApp, name: &str) -> (Terminal, EnrolmentCode) {
+async fn created(test: &TestApp, name: &str) -> (Terminal, PaperCode) {
     let answer = send(test, "POST", "/console/terminals", OURS, &form(name)).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
     let terminal = terminals(test).await.pop().unwrap();
     (terminal, code_of(&answer.text))
 }
 
-fn code_of(page: &str) -> EnrolmentCode {
+fn code_of(page: &str) -> PaperCode {
     let (_, rest) = page.split_once("--code ").unwrap();
-    EnrolmentCode::parse(rest.split([' ', '<']).next().unwrap()).unwrap()
+    PaperCode::parse(rest.split([' ', '<']).next().unwrap()).unwrap()
 }
 
 /// Whether the code claims its terminal for a key of ours.
-async fn claims(test: &TestApp, terminal: &Terminal, code: &EnrolmentCode) -> Claim {
+async fn claims(test: &TestApp, terminal: &Terminal, code: &PaperCode) -> Claim {
     let attempt = Attempt {
         terminal_id: &terminal.id,
         code_hash: &code.hash(),

@@ -6,7 +6,7 @@ use http::{HeaderMap, header};
 use sekisho_ca::registration::terminal_identifier::TerminalIdentifier;
 use zeroize::Zeroizing;
 
-use crate::enrol::code::EnrolmentCode;
+use crate::paper_code::PaperCode;
 
 /// Longest header that is looked at.
 const MOST_OCTETS: usize = 256;
@@ -15,7 +15,7 @@ const MOST_OCTETS: usize = 256;
 #[derive(Debug)]
 pub(super) struct Credentials {
     pub(super) terminal: TerminalIdentifier,
-    pub(super) code: EnrolmentCode,
+    pub(super) code: PaperCode,
 }
 
 /// Why there are no usable credentials; all get the same 401.
@@ -47,7 +47,7 @@ impl Credentials {
 }
 
 /// User and password, each as far as it is a terminal and a code.
-fn parse(line: &[u8]) -> Option<(Option<TerminalIdentifier>, Option<EnrolmentCode>)> {
+fn parse(line: &[u8]) -> Option<(Option<TerminalIdentifier>, Option<PaperCode>)> {
     let line = std::str::from_utf8(line).ok()?;
     let (scheme, encoded) = line.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -56,7 +56,7 @@ fn parse(line: &[u8]) -> Option<(Option<TerminalIdentifier>, Option<EnrolmentCod
     let decoded = Zeroizing::new(STANDARD.decode(encoded.trim()).ok()?);
     let (user, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
     let terminal = TerminalIdentifier::parse(&user.trim().to_ascii_uppercase()).ok();
-    Some((terminal, EnrolmentCode::parse(password).ok()))
+    Some((terminal, PaperCode::parse(password).ok()))
 }
 
 #[cfg(test)]
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_terminal_and_its_code_are_read() {
-        let code = EnrolmentCode::generate(&SystemRandomness).unwrap();
+        let code = PaperCode::generate(&SystemRandomness).unwrap();
         let line = basic("t0123456789", &code.reveal().to_lowercase());
         let read = Credentials::read(&headers(&[&line])).unwrap();
         assert_eq!(read.terminal.to_string(), "T0123456789");
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_repeated_or_no_code_is_refused() {
-        let code = EnrolmentCode::generate(&SystemRandomness).unwrap();
+        let code = PaperCode::generate(&SystemRandomness).unwrap();
         let good = basic("T0123456789", &code.reveal());
         assert_eq!(Credentials::read(&headers(&[])).unwrap_err(), NoCredentials::Missing);
         let long = format!("Basic {}", "A".repeat(300));

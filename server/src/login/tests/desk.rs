@@ -27,7 +27,7 @@ use tower::ServiceExt;
 use crate::{
     config::Settings,
     listener::Peer,
-    login::invitation_code::InvitationCode,
+    paper_code::PaperCode,
     router,
     testing::{self, TestApp, TestTerminal},
 };
@@ -322,13 +322,13 @@ impl Desk {
 
     /// Invites `name` as `role` to this desk's facility; the code as it is printed.
     pub async fn invite(&self, test: &TestApp, name: &str, role: &str) -> String {
-        let code = InvitationCode::generate(&SystemRandomness).unwrap();
+        let code = PaperCode::generate(&SystemRandomness).unwrap();
         let now = test.app.now();
         let outcome: Result<(), StoreError> = transaction!(test.app.store(), StoreError, |tx| {
             let new = NewInvitation {
                 organisation_id: &self.terminal.organisation_id,
                 code_hash: &code.hash(),
-                selector: code.selector(),
+                selector: &code.selector(),
                 name,
                 name_kana: "ヤマダ タロウ",
                 expected_role: role,
@@ -342,7 +342,7 @@ impl Desk {
             Ok(Audited::new((), Entry::done("test.invite", Actor::System, now)))
         });
         outcome.unwrap();
-        code.to_print().to_string()
+        code.reveal().to_string()
     }
 
     /// Enters a code and then brings the card.

@@ -8,7 +8,7 @@ use sekisho_store::{
 };
 
 use super::desk::{Card, count, desk, instance, live_sessions, physician, told};
-use crate::{entitlement, login::session};
+use crate::{entitlement, login::session, paper_code::PaperCode};
 
 #[tokio::test]
 async fn code_and_card_together_start_the_membership_and_later_the_card_alone_is_enough() {
@@ -103,13 +103,39 @@ async fn a_code_is_refused_at_another_facilitys_terminal() {
     assert!(told(&test, "invitation.enter", Some("code-other-facility")).await);
 }
 
+/// A code that is none of ours, and no slip of the keyboard.
+fn another_of_the_same_selector(code: &str) -> String {
+    "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+        .chars()
+        .map(|check| format!("{}-0000-0000-0000-000{check}", &code[..4]))
+        .find(|text| PaperCode::parse(text).is_ok())
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_slip_of_the_keyboard_costs_the_invitation_no_try() {
+    let test = instance().await;
+    let mut desk = desk(&test, 1).await;
+    let code = desk.invite(&test, "山田 太郎", "Medical Doctor").await;
+    desk.get(&test, "/invitation").await;
+    let last = if code.ends_with('0') { '1' } else { '0' };
+    let mistyped = format!("{}{last}", &code[..code.len() - 1]);
+    for _ in 0..6 {
+        let answered = desk.post_form(&test, "/invitation", &format!("code={mistyped}")).await;
+        assert_eq!(answered.status, 400);
+    }
+    assert!(told(&test, "invitation.enter", Some("not-a-code")).await);
+    let answered = desk.post_form(&test, "/invitation", &format!("code={code}")).await;
+    assert!(told(&test, "invitation.enter", None).await, "{}", answered.text);
+}
+
 #[tokio::test]
 async fn a_wrong_code_is_refused_and_five_of_them_close_the_invitation() {
     let test = instance().await;
     let mut desk = desk(&test, 1).await;
     let code = desk.invite(&test, "山田 太郎", "Medical Doctor").await;
     desk.get(&test, "/invitation").await;
-    let wrong = format!("{}-0000-0000-0000-0000", &code[..4]);
+    let wrong = another_of_the_same_selector(&code);
     for _ in 0..5 {
         let answered = desk.post_form(&test, "/invitation", &format!("code={wrong}")).await;
         assert_eq!(answered.status, 403);
@@ -130,7 +156,7 @@ async fn wrong_codes_do_not_end_an_invitation_that_this_desk_was_given() {
     let code = desk.invite(&test, "山田 太郎", "Medical Doctor").await;
     desk.get(&test, "/invitation").await;
     assert_eq!(desk.post_form(&test, "/invitation", &format!("code={code}")).await.status, 303);
-    let wrong = format!("{}-0000-0000-0000-0000", &code[..4]);
+    let wrong = another_of_the_same_selector(&code);
     for _ in 0..5 {
         let answered = desk.post_form(&test, "/invitation", &format!("code={wrong}")).await;
         assert_eq!(answered.status, 403);

@@ -26,7 +26,7 @@ use super::scene::{
     Answer, Ask, FACILITY, TERMINAL, acts, certificates, csr, instance, key, new_code,
 };
 use crate::{
-    enrol::code::EnrolmentCode,
+    paper_code::PaperCode,
     revocation::{Measure, Order, Target, carry_out},
 };
 
@@ -166,7 +166,7 @@ async fn an_older_code_never_comes_back_over_a_newer_enrolment() {
     test.clock.advance(Duration::SECOND);
     let dead_code = new_code(&test, TERMINAL).await;
     let dead_csr = csr(&second, &Name::default());
-    let hash = EnrolmentCode::parse(&dead_code).unwrap().hash();
+    let hash = PaperCode::parse(&dead_code).unwrap().hash();
     let spki_sha256 = fingerprint(second.public_key_der());
     change!(test, |tx| {
         let attempt = Attempt {

@@ -16,7 +16,7 @@ use super::scene::{
     Ask, FACILITY, OTHER, TERMINAL, acts, certificates, csr, instance, key, new_code, notices,
     revoke, signed_by,
 };
-use crate::enrol::code::EnrolmentCode;
+use crate::paper_code::PaperCode;
 
 #[tokio::test]
 async fn a_used_code_with_another_key_is_refused_and_the_administrator_told_once() {
@@ -52,7 +52,7 @@ async fn of_two_enrolments_with_one_code_exactly_one_wins() {
 async fn an_unknown_terminal_and_a_wrong_code_get_the_same_challenge() {
     let test = instance().await;
     let code = new_code(&test, TERMINAL).await;
-    let wrong = EnrolmentCode::generate(&SystemRandomness).unwrap().reveal().to_string();
+    let wrong = PaperCode::generate(&SystemRandomness).unwrap().reveal().to_string();
     let der = csr(&key(), &Name::default());
     let mut answers = vec![
         Ask::enrol(TERMINAL, &wrong, &der).send(&test).await,
@@ -75,7 +75,7 @@ async fn an_unknown_terminal_and_a_wrong_code_get_the_same_challenge() {
 #[tokio::test]
 async fn a_refusal_is_of_the_terminals_facility_wherever_the_terminal_exists() {
     let test = instance().await;
-    let wrong = EnrolmentCode::generate(&SystemRandomness).unwrap().reveal().to_string();
+    let wrong = PaperCode::generate(&SystemRandomness).unwrap().reveal().to_string();
     let der = csr(&key(), &Name::default());
     for (named, code) in [
         (TERMINAL, wrong.as_str()),

@@ -21,9 +21,9 @@ use tower::ServiceExt;
 use x509_cert::name::Name;
 
 use crate::{
-    enrol::code::EnrolmentCode,
     listener::Peer,
     names::NameRole,
+    paper_code::PaperCode,
     router,
     testing::{self, TestApp},
 };
@@ -74,7 +74,7 @@ pub(super) async fn instance() -> TestApp {
 }
 
 pub(super) async fn new_code(test: &TestApp, terminal_id: &str) -> String {
-    let code = EnrolmentCode::generate(&SystemRandomness).unwrap();
+    let code = PaperCode::generate(&SystemRandomness).unwrap();
     let now = test.app.now();
     change!(test, |tx| {
         let kept = NewCode {

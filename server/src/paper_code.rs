@@ -1,7 +1,10 @@
-//! One-time enrolment codes: typed from paper, pasted, or read from a QR.
+//! Codes that people copy: for enrolment, invitation and activation, and the receipt of an
+//! application. Typed from paper, pasted, or read from a QR.
 //!
 //! Twenty characters of Crockford's base 32 in five groups: nineteen random (95 bits) and one that
-//! checks the others, so that a slip of the keyboard is told at once and costs no attempt.
+//! checks the others, so that a slip of the keyboard is told at once and costs no attempt. The first
+//! group can serve as a selector: it finds what a wrong code was meant for although only the hash of
+//! the whole is stored.
 
 use std::fmt;
 
@@ -18,27 +21,27 @@ const LENGTH: usize = RANDOM + 1;
 /// Characters a group.
 const GROUP: usize = 4;
 /// Longest text that is looked at: the code with generous spacing.
-const MOST_OCTETS: usize = 64;
+const MOST_CHARACTERS: usize = 64;
 
 /// A code, in the clear. Never printed by accident; wiped when dropped.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct EnrolmentCode([u8; LENGTH]);
+pub struct PaperCode([u8; LENGTH]);
 
 /// Why a text is no code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CodeError {
     /// Not twenty characters, apart from spaces and hyphens.
-    #[error("an enrolment code has twenty characters in five groups")]
+    #[error("a code has twenty characters in five groups")]
     Length,
     /// A character that no code has.
-    #[error("an enrolment code has digits and letters only, and no U")]
+    #[error("a code has digits and letters only, and no U")]
     Character,
     /// A slip.
-    #[error("the enrolment code is mistyped: one of its characters is wrong")]
+    #[error("the code is mistyped: one of its characters is wrong")]
     CheckCharacter,
 }
 
-impl EnrolmentCode {
+impl PaperCode {
     /// A new code.
     ///
     /// # Errors
@@ -55,18 +58,18 @@ impl EnrolmentCode {
         Ok(Self(values.map(|value| ALPHABET[usize::from(value)])))
     }
 
-    /// Reads a code however a person wrote it: any case, `O` for 0, `I` or `L` for 1, hyphens and
-    /// spaces anywhere.
+    /// Reads a code however a person wrote it: any case, full-width letters, `O` for 0, `I` or `L`
+    /// for 1, hyphens and spaces of any kind anywhere.
     ///
     /// # Errors
     /// [`CodeError`].
     pub fn parse(text: &str) -> Result<Self, CodeError> {
-        if text.len() > MOST_OCTETS {
+        if text.chars().nth(MOST_CHARACTERS).is_some() {
             return Err(CodeError::Length);
         }
         let mut values = Zeroizing::new([0_u8; LENGTH]);
         let mut found = 0;
-        for character in text.chars().filter(|c| !matches!(c, '-' | ' ' | '\t')) {
+        for character in text.chars().map(half_width).filter(|&c| !separates(c)) {
             let plain = match character.to_ascii_uppercase() {
                 'O' => '0',
                 'I' | 'L' => '1',
@@ -94,6 +97,13 @@ impl EnrolmentCode {
         Sha256::digest(self.0).into()
     }
 
+    /// The first group, 20 of the random bits: kept in the clear where a wrong code must cost what it
+    /// was meant for a try.
+    #[must_use]
+    pub fn selector(&self) -> String {
+        self.0[..GROUP].iter().map(|&character| char::from(character)).collect()
+    }
+
     /// The code in groups, to be shown once.
     #[must_use]
     pub fn reveal(&self) -> Zeroizing<String> {
@@ -108,10 +118,23 @@ impl EnrolmentCode {
     }
 }
 
-impl fmt::Debug for EnrolmentCode {
+impl fmt::Debug for PaperCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("EnrolmentCode(…)")
+        f.write_str("PaperCode(…)")
     }
+}
+
+/// Full-width forms lie 0xFEE0 above ASCII (Unicode, U+FF01 to U+FF5E).
+fn half_width(c: char) -> char {
+    match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),
+        other => other,
+    }
+}
+
+/// Hyphens, dashes, the long-vowel mark that a Japanese keyboard gives for one, and white space.
+fn separates(c: char) -> bool {
+    matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{30fc}') || c.is_whitespace()
 }
 
 /// Σ vᵢ·αⁱ⁺¹ over GF(2⁵) with x⁵ + x² + 1.
@@ -136,8 +159,8 @@ mod tests {
 
     use super::*;
 
-    fn code() -> EnrolmentCode {
-        EnrolmentCode::generate(&SystemRandomness).unwrap()
+    fn code() -> PaperCode {
+        PaperCode::generate(&SystemRandomness).unwrap()
     }
 
     #[test]
@@ -153,18 +176,30 @@ mod tests {
                 text.replace('-', " "),
                 text.replace('0', "o").replace('1', "l"),
                 text.replace('0', "O").replace('1', "I"),
+                text.chars().map(full_width).collect(),
+                text.replace('-', "\u{3000}ー"),
             ];
             for text in written {
-                assert_eq!(EnrolmentCode::parse(&text).unwrap().hash(), code.hash(), "{text}");
+                assert_eq!(PaperCode::parse(&text).unwrap().hash(), code.hash(), "{text}");
             }
         }
+    }
+
+    fn full_width(c: char) -> char {
+        char::from_u32(c as u32 + 0xfee0).unwrap()
+    }
+
+    #[test]
+    fn the_selector_is_the_first_group() {
+        let code = code();
+        assert_eq!(code.selector(), code.reveal()[..GROUP]);
     }
 
     #[test]
     fn every_single_slip_and_every_exchange_is_noticed() {
         let code = code();
         let text: Vec<u8> = code.0.to_vec();
-        let read = |text: &[u8]| EnrolmentCode::parse(std::str::from_utf8(text).unwrap());
+        let read = |text: &[u8]| PaperCode::parse(std::str::from_utf8(text).unwrap());
         for place in 0..LENGTH {
             for &letter in ALPHABET.iter().filter(|&&letter| letter != text[place]) {
                 let mut wrong = text.clone();
@@ -182,22 +217,22 @@ mod tests {
     #[test]
     fn what_is_no_code_is_refused() {
         for text in ["", "0", "0000-0000-0000-0000-000", "0000-0000-0000-0000-00000", "-"] {
-            assert_eq!(EnrolmentCode::parse(text).unwrap_err(), CodeError::Length, "{text}");
+            assert_eq!(PaperCode::parse(text).unwrap_err(), CodeError::Length, "{text}");
         }
         for text in ["U000-0000-0000-0000-0000", "0000-0000-0000-0000-000é", "\0"] {
-            assert_eq!(EnrolmentCode::parse(text).unwrap_err(), CodeError::Character, "{text}");
+            assert_eq!(PaperCode::parse(text).unwrap_err(), CodeError::Character, "{text}");
         }
     }
 
     #[test]
     fn a_code_is_never_printed_by_accident() {
-        assert_eq!(format!("{:?}", code()), "EnrolmentCode(…)");
+        assert_eq!(format!("{:?}", code()), "PaperCode(…)");
     }
 
     proptest! {
         #[test]
         fn no_text_makes_the_reader_panic(text: String) {
-            let _ = EnrolmentCode::parse(&text);
+            let _ = PaperCode::parse(&text);
         }
     }
 }
