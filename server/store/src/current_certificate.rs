@@ -39,8 +39,8 @@ macro_rules! current_standing {
 }
 pub(crate) use current_standing;
 
-/// Takes back what a certificate took the place of: every older one of its terminal that is still good
-/// and has not expired. Answers which; none when it was done before.
+/// Takes back what a certificate took the place of: every older one of its terminal that is not taken
+/// back and has not expired, also one on hold, which would be good again when that is released. Answers which; none when it was done before.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Conflict`].

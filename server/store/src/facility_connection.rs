@@ -32,7 +32,7 @@ pub struct FacilityRow {
     /// The facility's last event.
     pub organisation_status: String,
     /// End of validity of the longest of those certificates that this one took the place of and that
-    /// are still good.
+    /// are not taken back.
     pub older_until: Option<OffsetDateTime>,
 }
 
@@ -97,7 +97,7 @@ pub async fn find(
                          WHERE b.terminal_id = t.id AND b.issued_at < c.issued_at
                            AND COALESCE((SELECT e.kind FROM revocation_event e
                                 WHERE e.issuer_id = b.issuer_id AND e.serial = b.serial
-                                ORDER BY e.seq DESC LIMIT 1), 'released') = 'released')
+                                ORDER BY e.seq DESC LIMIT 1), 'released') <> 'revoked')
                             AS older_until
                  FROM certificate c
                  JOIN terminal t ON t.id = c.terminal_id AND t.organisation_id = c.organisation_id

@@ -142,7 +142,8 @@ pub enum Scope<'a> {
         /// Its serial number.
         serial: &'a [u8],
     },
-    /// Those of the same terminal that were issued before this one, are good and have not expired.
+    /// Those of the same terminal that were issued before this one, are good or on hold, and have not
+    /// expired.
     OlderThan {
         /// Name of its issuer.
         issuer_id: &'a str,
@@ -245,7 +246,7 @@ macro_rules! statement {
                 add_events!("c.issuer_id = $7 AND c.serial = $8", $($eligible)+)
             }
             Scope::OlderThan { .. } => add_events!(
-                "c.not_after >= CAST($4 AS BIGINT) AND COALESCE(e.kind, 'released') = 'released'
+                "c.not_after >= CAST($4 AS BIGINT) AND COALESCE(e.kind, 'released') <> 'revoked'
                  AND EXISTS (SELECT 1 FROM certificate n
                      WHERE n.issuer_id = $7 AND n.serial = $8
                        AND n.terminal_id = c.terminal_id AND n.issued_at > c.issued_at)",

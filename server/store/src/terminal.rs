@@ -285,7 +285,8 @@ struct EventRow {
 ///
 /// One decision is one event here, however many certificates it was about, and whether it was about
 /// the terminal, its facility (whose holds are events of the certificates) or a certificate or key.
-/// A certificate that yields to the one of a renewal is no event besides that.
+/// What a revocation of the newest certificate takes along is no event besides that; what a newer
+/// certificate took the place of is one.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
@@ -313,7 +314,7 @@ pub async fn events(
                        FROM certificate c
                        JOIN revocation_event r
                          ON r.issuer_id = c.issuer_id AND r.serial = c.serial
-                       WHERE c.terminal_id = $1 AND r.scope <> 'older'
+                       WHERE c.terminal_id = $1 AND NOT (r.scope = 'older' AND r.reason <> 4)
                          AND NOT (r.scope = 'terminal' AND EXISTS (SELECT 1 FROM terminal_event o
                              WHERE o.terminal_id = c.terminal_id AND o.kind = r.kind
                                AND (o.kind = 'revoked' OR o.id <= r.act)))

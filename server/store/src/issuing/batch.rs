@@ -456,7 +456,14 @@ async fn keep(
         "INSERT INTO certificate (issuer_id, serial, fingerprint, spki_sha256, profile,
              organisation_id, terminal_id, not_before, not_after, issued_at, der)
          SELECT v.column1, v.column2, v.column3, v.column4, i.profile, i.organisation_id,
-             i.terminal_id, v.column5, v.column6, v.column7, v.column8
+             i.terminal_id, v.column5, v.column6,
+             -- The newest of a terminal decides for it: no two of one second.
+             CASE WHEN EXISTS (SELECT 1 FROM certificate p WHERE p.terminal_id = i.terminal_id
+                                 AND p.issued_at >= v.column7)
+                  THEN (SELECT MAX(p.issued_at) + 1 FROM certificate p
+                        WHERE p.terminal_id = i.terminal_id)
+                  ELSE v.column7 END,
+             v.column8
          FROM (VALUES ",
         kept.len(),
         8,

@@ -17,6 +17,8 @@ on_both! { prepared:
     what_a_certificate_took_the_place_of_is_taken_back_once
     of_many_first_uses_at_once_one_takes_the_older_back
     an_older_certificate_is_not_let_in_while_the_newest_is_revoked_or_held
+    an_older_certificate_on_hold_goes_with_the_others_and_is_not_released
+    of_two_certificates_of_one_second_the_later_counts
 }
 
 async fn certify(store: &Store, serial: u8, at: OffsetDateTime, not_after: OffsetDateTime) {
@@ -94,10 +96,14 @@ async fn what_a_certificate_took_the_place_of_is_taken_back_once(databases: Data
     certify(store, 5, late, late + Duration::DAY).await;
     assert_eq!(use_of(store, 5, late).await, [3]);
     assert_eq!(status(&databases, 4).await, Status::Good);
-    // The history tells of renewals; that the old ones went is no event besides.
+    // The history tells of each renewal, and of what it took the place of when that went.
     let events = terminal::events(&mut databases.two.read(), TERMINAL, 20).await.unwrap();
     let kinds: Vec<_> = events.iter().map(|event| event.kind.as_str()).collect();
-    assert_eq!(kinds, ["renewed", "renewed", "renewed", "renewed", "enrolled", "created"]);
+    let gone = "certificate_superseded";
+    assert_eq!(
+        kinds,
+        [gone, "renewed", "renewed", gone, gone, "renewed", "renewed", "enrolled", "created"]
+    );
 }
 
 async fn of_many_first_uses_at_once_one_takes_the_older_back(databases: Databases) {
@@ -132,4 +138,45 @@ async fn an_older_certificate_is_not_let_in_while_the_newest_is_revoked_or_held(
     certify(&databases.one, 4, later, later + Duration::DAY).await;
     assert_eq!(admitted(4).await, (false, false));
     assert_eq!(standing(&databases).await, TerminalStatus::Enrolled);
+}
+
+async fn an_older_certificate_on_hold_goes_with_the_others_and_is_not_released(
+    databases: Databases,
+) {
+    renewed_twice(&databases).await;
+    let act = async |serial: u8, act| {
+        let scope = Scope::Certificate { issuer_id: ISSUER, serial: &[serial] };
+        change!(&databases.one, |tx| revocation::carry_out(tx, scope, act).await?)
+    };
+    let (held, used) = (NOW + Duration::days(2), NOW + Duration::days(3));
+    act(2, Act::hold(held)).await;
+    assert_eq!(connection(&databases, 3).await.older_until, Some(NOW + Duration::days(365)));
+    assert_eq!(use_of(&databases.one, 3, used).await, [1, 2]);
+    // A hold that becomes final dates from its beginning.
+    assert_eq!(status(&databases, 2).await, Status::Revoked { reason: 4, at: held });
+    assert!(act(2, Act::release(used)).await.is_empty());
+    assert!(connection(&databases, 2).await.certificate_revoked);
+}
+
+async fn of_two_certificates_of_one_second_the_later_counts(databases: Databases) {
+    let year = NOW + Duration::days(365);
+    change!(&databases.one, |tx| terminal::note_certificate(tx, TERMINAL, false, NOW).await?);
+    // By its number the first would be the newer one.
+    for serial in [9, 3, 5] {
+        certify(&databases.one, serial, NOW, year).await;
+    }
+    let act = async |serial: u8| {
+        let scope = Scope::Certificate { issuer_id: ISSUER, serial: &[serial] };
+        change!(&databases.one, |tx| revocation::carry_out(tx, scope, Act::hold(NOW)).await?);
+    };
+    for older in [9, 3] {
+        act(older).await;
+        assert_eq!(standing(&databases).await, TerminalStatus::Enrolled);
+        assert!(!connection(&databases, 5).await.certificate_revoked);
+    }
+    let mut taken = use_of(&databases.one, 5, NOW + Duration::MINUTE).await;
+    taken.sort_unstable();
+    assert_eq!(taken, [3, 9]);
+    act(5).await;
+    assert_eq!(standing(&databases).await, TerminalStatus::Held);
 }
