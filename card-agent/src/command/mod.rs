@@ -24,7 +24,7 @@ pub use run::Run;
 #[command(
     name = "sekisho-agent",
     version,
-    after_help = "Exit codes:\n  0  done\n  1  refused, not enrolled, no answer, or faults that doctor found\n  2  the command line was not understood\n  3  this PC failed: a file, a port, a tool, standard output\n\nExamples:\n  sekisho-agent enroll --server https://enrol.example:8443 --root 3f9a… --terminal T0123456789 --code ABCD-EFGH-JKMN-PQRS\n  sekisho-agent run\n  sekisho-agent doctor"
+    after_help = "Exit codes:\n  0  done\n  1  refused, not enrolled, no answer, or faults that doctor found\n  2  the command line was not understood, or names what is not there or cannot be used\n  3  this PC failed: a file, a port, a tool, standard output\n\nExamples:\n  sekisho-agent enroll --server https://enrol.example:8443 --root 3f9a… --terminal T0123456789 --code ABCD-EFGH-JKMN-PQRS\n  sekisho-agent run\n  sekisho-agent doctor"
 )]
 pub struct Arguments {
     /// Where this PC's key, certificate and trust are kept.

@@ -20,8 +20,11 @@ impl PinFile {
         #[cfg(unix)]
         {
             use std::os::unix::fs::MetadataExt;
-            let mode = std::fs::metadata(path).map_err(|e| unavailable(path, &e))?.mode();
-            if mode & 0o077 != 0 {
+            let found = std::fs::metadata(path).map_err(|e| unavailable(path, &e))?;
+            if !found.is_file() {
+                return Err(unavailable(path, &"this is no file"));
+            }
+            if found.mode() & 0o077 != 0 {
                 return Err(unavailable(path, &"others may read it; set its mode to 0600"));
             }
         }

@@ -241,6 +241,7 @@ fn a_card_and_a_pin_window_that_are_not_there_are_told_at_the_start() {
     for (line, told) in [
         (["run", "--port", "0", "--pin-file", "pin", "--software-card", "nosuch"], "card nosuch"),
         (["run", "--port", "0", "--pin-file", open, "--software-card", "."], "others may read it"),
+        (["run", "--port", "0", "--pin-file", "/", "--software-card", "."], "no file"),
         (
             ["run", "--port", "0", "--pinentry", "/nonexistent", "--software-card", "."],
             "/nonexistent",

@@ -86,7 +86,7 @@ Examples:
 Exit codes:
   0  done
   1  failed; standard error says why and what would help
-  2  the command line was not understood
+  2  the command line was not understood, or names what is not there
   3  what was checked does not hold; verify-path and verify-signature: not supported";
 
 /// Certification authority for healthcare facilities and portal for their staff.

@@ -35,7 +35,7 @@ Examples:
 Exit codes:
   0  stopped in order, or moved
   1  failed; standard error says why and what would help
-  2  the command line was not understood"
+  2  the command line was not understood, or names what is not there"
 )]
 pub(super) struct Signer {
     #[command(subcommand)]
