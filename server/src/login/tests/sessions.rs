@@ -61,7 +61,7 @@ async fn a_terminal_with_a_new_certificate_asks_for_a_login_and_cries_no_theft()
     let answered = here.get(&test, "/").await;
     assert_eq!(answered.location.as_deref(), Some("/login?notice=terminal-renewed"));
     assert_eq!(live_sessions(&test).await, 0, "the session belongs to the certificate");
-    assert!(told(&test, "session.use", Some("terminal_renewed")).await);
+    assert!(told(&test, "terminal.supersede", None).await);
     let page = here.get(&test, "/login?notice=terminal-renewed&lang=ja").await;
     assert!(page.text.contains("証明書が更新されました"));
 }
