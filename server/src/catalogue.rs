@@ -59,20 +59,16 @@ impl Lang {
             .unwrap_or_default()
     }
 
-    /// The language that the query names, if it names one of ours.
+    /// The language that the query names, if it names one of ours. Of two, which one is meant nobody
+    /// can tell.
     #[must_use]
     pub fn of_query(uri: &http::Uri) -> Option<Self> {
-        let query = uri.query()?;
-        url::form_urlencoded::parse(query.as_bytes())
-            .find(|(name, _)| name == "lang")
-            .and_then(|(_, value)| Self::from_tag(&value))
-    }
-
-    /// Whether a query names a language more than once: which one is meant, nobody can tell.
-    #[must_use]
-    pub fn is_repeated(query: &str) -> bool {
-        let named = url::form_urlencoded::parse(query.as_bytes());
-        named.filter(|(name, _)| name == "lang").count() > 1
+        let pairs = url::form_urlencoded::parse(uri.query()?.as_bytes());
+        let mut named = pairs.filter(|(name, _)| name == "lang");
+        match (named.next(), named.next()) {
+            (Some((_, tag)), None) => Self::from_tag(&tag),
+            _ => None,
+        }
     }
 
     /// The best of `Accept-Language` (RFC 9110 §12.5.4), by quality and then by order.
@@ -317,6 +313,7 @@ mod tests {
     fn query_goes_before_cookie_before_accept_language_before_japanese() {
         assert_eq!(lang("/?lang=en", Some("__Host-language=ja"), Some("ja")), Lang::En);
         assert_eq!(lang("/?lang=xx", Some("__Host-language=en"), Some("ja")), Lang::En);
+        assert_eq!(lang("/?lang=ja&lang=ja", Some("__Host-language=en"), None), Lang::En);
         assert_eq!(lang("/", None, Some("en-GB,en;q=0.9,ja;q=0.5")), Lang::En);
         assert_eq!(lang("/", None, Some("fr, en;q=0.4, ja;q=0.9")), Lang::Ja);
         assert_eq!(lang("/", None, Some("en;q=0, de")), Lang::Ja);

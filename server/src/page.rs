@@ -1,6 +1,6 @@
 //! The frame around every page: language, navigation, who is signed in, assets.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use askama::Template;
 use axum::{
@@ -14,7 +14,6 @@ use crate::{
     assets::Assets,
     catalogue::{Lang, Text},
     error::page::PageError,
-    form::FormError,
 };
 
 /// One entry of the navigation.
@@ -166,12 +165,9 @@ where
     App: FromRef<S>,
     S: Send + Sync,
 {
-    type Rejection = PageError;
+    type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
-        if Lang::is_repeated(parts.uri.query().unwrap_or_default()) {
-            return Err(FormError::Repeated { field: "lang".to_owned() }.into());
-        }
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
         let app = App::from_ref(state);
         // Nested routers cut the path; the page needs what the browser shows.
         let uri = parts

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::{Router, extract::MatchedPath, handler::Handler, http::Extensions, routing};
+use axum::{Router, extract::MatchedPath, handler::Handler, routing};
+use http::{Extensions, Method};
 
 use crate::{app::App, error::Dialect};
 
@@ -17,6 +18,25 @@ pub struct Route {
     pub dialect: Dialect,
     /// Whether pages of other sites may send here, without a cookie of ours.
     pub from_elsewhere: bool,
+    /// Who judges its query.
+    pub query: QueryRule,
+}
+
+/// Who judges the query of a request, before its handler or in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum QueryRule {
+    /// Nothing but the language, once and one of ours: every page that does not say otherwise.
+    LanguageOnly,
+    /// The language likewise; the rest is the handler's, by [`crate::form::StrictQuery`].
+    OfPage,
+    /// The protocol of the path has its own rule: RFC 6749 §3.1 wants the unknown ignored.
+    OfProtocol,
+}
+
+impl QueryRule {
+    fn of(dialect: Dialect) -> Self {
+        if dialect == Dialect::Page { Self::LanguageOnly } else { Self::OfProtocol }
+    }
 }
 
 /// Paths with their handlers, in the order of writing. [`Self::speaking`] sets the dialect of the
@@ -48,6 +68,21 @@ impl Routes {
         self.add("GET", path, routing::get(handler), true)
     }
 
+    /// `GET path?…`, whose handler reads a query of its own by the rule `query`.
+    #[must_use]
+    pub fn get_with_query<H: Handler<T, App>, T: 'static>(
+        self,
+        path: &'static str,
+        query: QueryRule,
+        handler: H,
+    ) -> Self {
+        let mut routes = self.get(path, handler);
+        if let Some(added) = routes.listed.last_mut() {
+            added.query = query;
+        }
+        routes
+    }
+
     /// `POST path`.
     #[must_use]
     pub fn post<H: Handler<T, App>, T: 'static>(self, path: &'static str, handler: H) -> Self {
@@ -73,7 +108,8 @@ impl Routes {
         from_elsewhere: bool,
     ) -> Self {
         self.router = self.router.route(path, handler);
-        self.listed.push(Route { method, path, dialect: self.dialect, from_elsewhere });
+        let (dialect, query) = (self.dialect, QueryRule::of(self.dialect));
+        self.listed.push(Route { method, path, dialect, from_elsewhere, query });
         self
     }
 
@@ -116,6 +152,14 @@ impl Manners {
     #[must_use]
     pub fn dialect(&self, extensions: &Extensions) -> Dialect {
         self.at(extensions).next().map_or(self.elsewhere, |route| route.dialect)
+    }
+
+    /// Who judges the query. `None` where nothing takes this method, which is refused as that.
+    #[must_use]
+    pub fn query_rule(&self, method: &Method, extensions: &Extensions) -> Option<QueryRule> {
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        let route = self.at(extensions).find(|route| route.method == method.as_str());
+        route.map(|route| route.query)
     }
 
     /// Whether pages of other sites may post here. Nobody posts where nothing is.

@@ -11,7 +11,10 @@ use crate::{
     login, middleware,
     names::NameRole,
     oidc, people, portal, register, repository,
-    route::Routes,
+    route::{
+        QueryRule::{OfPage, OfProtocol},
+        Routes,
+    },
 };
 
 /// The paths of the name for `role`.
@@ -54,14 +57,14 @@ pub fn plain(app: &App) -> Router {
 fn terminal_paths() -> Routes {
     Routes::new(Page)
         .get("/", portal::get)
-        .get("/login", login::page::get)
+        .get_with_query("/login", OfPage, login::page::get)
         .post_from_elsewhere(login::navigation::RETURN_PATH, login::navigation::post)
         .get("/invitation", login::invitation::get)
         .post("/invitation", login::invitation::post)
         .post("/logout", login::logout::post)
-        .get("/authorize", oidc::authorize::get)
-        .get("/authorize/resume", oidc::authorize::resume)
-        .get("/end-session", oidc::logout::end_session::get)
+        .get_with_query("/authorize", OfProtocol, oidc::authorize::get)
+        .get_with_query("/authorize/resume", OfPage, oidc::authorize::resume)
+        .get_with_query("/end-session", OfProtocol, oidc::logout::end_session::get)
         .post("/end-session", oidc::logout::end_session::post)
         .speaking(Problem)
         .post("/login/challenge", login::challenge::post)
@@ -74,7 +77,7 @@ fn terminal_paths() -> Routes {
 fn public_paths() -> Routes {
     Routes::new(Page)
         .get("/", portal::landing::get)
-        .get("/first-use", people::first_use::get)
+        .get_with_query("/first-use", OfPage, people::first_use::get)
         .post("/first-use", people::first_use::post)
         .get("/activate", people::activation::get)
         .post("/activate", people::activation::post_code)
@@ -92,10 +95,10 @@ fn public_paths() -> Routes {
 fn console_paths() -> Routes {
     Routes::new(Page)
         .get("/console", people::console::get)
-        .get("/console/login", people::sign_in::get)
+        .get_with_query("/console/login", OfPage, people::sign_in::get)
         .post("/console/login", people::sign_in::post)
         .post("/console/logout", people::sign_in::log_out)
-        .get("/console/roles", people::roles_page::get)
+        .get_with_query("/console/roles", OfPage, people::roles_page::get)
         .post("/console/roles", people::roles_page::post)
         .post("/console/roles/{id}/withdraw", people::roles_page::withdraw)
         .post("/console/roles/{id}/link", people::roles_page::issue_link)
@@ -103,21 +106,21 @@ fn console_paths() -> Routes {
         .post("/console/notices/{id}/read", notices::read)
         .get("/console/staff", staff::get)
         .post("/console/staff/{id}/link", staff::issue_link)
-        .get("/console/services", services::get)
-        .get("/console/audit", audit::list)
+        .get_with_query("/console/services", OfPage, services::get)
+        .get_with_query("/console/audit", OfPage, audit::list)
         .get("/console/audit/{id}", audit::show)
         .post("/console/audit/{id}/personal", audit::personal)
-        .get("/console/audit-download", audit::download)
-        .get("/console/organisations", organisations::get)
+        .get_with_query("/console/audit-download", OfPage, audit::download)
+        .get_with_query("/console/organisations", OfPage, organisations::get)
         .get("/console/organisations/{id}/status", status::get)
         .post("/console/organisations/{id}/status", status::post)
-        .get("/console/terminals", terminals::list)
+        .get_with_query("/console/terminals", OfPage, terminals::list)
         .post("/console/terminals", terminals::create)
-        .get("/console/terminals/{id}", terminals::show)
+        .get_with_query("/console/terminals/{id}", OfPage, terminals::show)
         .post("/console/terminals/{id}/code", terminals::issue_code)
         .get("/console/terminals/{id}/revoke", terminals::confirm_revocation)
         .post("/console/terminals/{id}/revoke", terminals::revoke)
-        .get("/console/members", login::members::get)
+        .get_with_query("/console/members", OfPage, login::members::get)
         .post("/console/members/invitations", login::invite::post)
         .post("/console/members/invitations/{id}/withdraw", login::member_acts::withdraw)
         .post("/console/members/claims/{id}", login::member_acts::decide)
@@ -133,7 +136,7 @@ fn register_paths() -> Routes {
         .post("/apply", apply::post)
         .get("/apply/status", apply::get_status)
         .post("/apply/status", apply::post_status)
-        .get("/console/applications", officer::list)
+        .get_with_query("/console/applications", OfPage, officer::list)
         .get("/console/applications/{id}", officer::detail)
         .post("/console/applications/{id}/checks", officer::check)
         .post("/console/applications/{id}/approve", officer::approve)

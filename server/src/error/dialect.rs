@@ -90,7 +90,7 @@ fn for_programs(error: &PageError) -> (&'static str, Option<&'static str>) {
         "error-cross-site-title" => ("error-cross-site-program", None),
         "error-unavailable-title" => ("error-unavailable-program", None),
         "error-internal-title" => ("error-internal-program", None),
-        "error-form-title" => (error.text, Some("error-form-program")),
+        "error-form-title" | "error-address-title" => (error.text, Some("error-form-program")),
         // A room's own words know who reads them.
         _ => (error.text, Some(error.help)),
     }

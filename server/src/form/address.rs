@@ -5,7 +5,7 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::{FormError, parse};
-use crate::{catalogue::Lang, error::page::PageError};
+use crate::error::page::PageError;
 
 /// Longer than any identifier of ours: UUIDs, facilities' and terminals' identifiers.
 const MOST_ID: usize = 64;
@@ -35,7 +35,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
 
 /// Extractor: the query by the rules of [`super::StrictForm`].
 ///
-/// `lang` is every page's (it is read by the language extractor) and is not handed on.
+/// `lang` is every page's, was judged before any handler (`middleware/query.rs`), and is not handed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StrictQuery<T>(pub T);
 
@@ -43,15 +43,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for StrictQuery<T>
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PageError> {
-        Ok(Self(read(parts.uri.query().unwrap_or_default())?))
+        let query = parts.uri.query().unwrap_or_default();
+        read(query).map(Self).map_err(FormError::in_address)
     }
 }
 
 fn read<T: DeserializeOwned>(query: &str) -> Result<T, FormError> {
     let is_lang = |pair: &&str| pair.split('=').next() == Some("lang");
-    if Lang::is_repeated(query) {
-        return Err(FormError::Repeated { field: "lang".to_owned() });
-    }
     let own: Vec<&str> = query.split('&').filter(|pair| !is_lang(pair)).collect();
     parse(own.join("&").as_bytes())
 }
@@ -71,7 +69,7 @@ mod tests {
     fn the_language_is_known_to_every_query_and_nothing_else_is() {
         assert_eq!(read::<Sample>("lang=en&page=3"), Ok(Sample { page: Some(3) }));
         assert_eq!(read::<Sample>(""), Ok(Sample { page: None }));
-        for hostile in ["page=3&x=1", "lang=en&lang=ja", "page=1&page=2", "page=%", "page=a"] {
+        for hostile in ["page=3&x=1", "page=1&page=2", "page=%", "page=a"] {
             assert!(read::<Sample>(hostile).is_err(), "{hostile}");
         }
     }

@@ -62,6 +62,31 @@ pub enum FormError {
     },
 }
 
+impl FormError {
+    /// A field that a stranger named: cut and cleaned for showing.
+    pub(crate) fn unknown(name: &str) -> Self {
+        Self::Unknown { field: printable(name) }
+    }
+
+    /// The page about a query: nobody filled in a form there, so its words are of the address.
+    #[must_use]
+    pub fn in_address(self) -> PageError {
+        let text = match self {
+            Self::Unknown { .. } => Some("error-address-unknown"),
+            Self::Missing { .. } => Some("error-address-missing"),
+            _ => None,
+        };
+        let page = PageError::from(self);
+        let (title, help) = ("error-address-title", "error-address-help");
+        PageError { title, text: text.unwrap_or(page.text), help, ..page }
+    }
+}
+
+/// A stranger's field name, cut and cleaned for showing.
+pub(super) fn printable(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(40).collect()
+}
+
 impl From<FormError> for PageError {
     fn from(error: FormError) -> Self {
         let bad =

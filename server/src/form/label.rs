@@ -30,6 +30,12 @@ pub fn label_key(field: &str) -> Option<&'static str> {
         "sure" => "error-field-sure",
         "lang" => "error-field-lang",
         "before" => "error-field-before",
+        "page" => "error-field-page",
+        "request" => "error-field-request",
+        "notice" => "error-field-notice",
+        "return_to" => "error-field-return-to",
+        "token" => "error-field-token",
+        "invitation" => "error-field-invitation",
         _ => return None,
     })
 }

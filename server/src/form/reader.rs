@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::de::{self, DeserializeOwned, IntoDeserializer, Visitor, value::MapDeserializer};
 
-use super::{FormError, MOST_OCTETS};
+use super::{FormError, MOST_OCTETS, error::printable};
 
 /// The most fields in one form, repetitions counted.
 const MOST_FIELDS: usize = 500;
@@ -62,11 +62,6 @@ fn digit(octet: Option<&u8>) -> Option<u8> {
     u8::try_from(value).ok()
 }
 
-/// A stranger's field name, cut and cleaned for showing.
-fn printable(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(40).collect()
-}
-
 #[derive(Debug)]
 struct Refusal(FormError);
 
@@ -88,7 +83,7 @@ impl de::Error for Refusal {
     }
 
     fn unknown_field(field: &str, _: &'static [&'static str]) -> Self {
-        Self(FormError::Unknown { field: printable(field) })
+        Self(FormError::unknown(field))
     }
 }
 
@@ -114,7 +109,7 @@ impl<'de> de::Deserializer<'de> for Form {
         visitor: V,
     ) -> Result<V::Value, Refusal> {
         if let Some(unknown) = self.fields.keys().find(|name| !known.contains(&name.as_str())) {
-            return Err(Refusal(FormError::Unknown { field: printable(unknown) }));
+            return Err(Refusal(FormError::unknown(unknown)));
         }
         self.deserialize_any(visitor)
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::ask::Answer;
-use crate::{error::Dialect, names::NameRole};
+use crate::{catalogue::LANGUAGE_COOKIE, error::Dialect, names::NameRole};
 
 /// What may become of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub fn judge(
     if status < 400 {
         return Ok(());
     }
+    let language = answer.header("set-cookie").contains(LANGUAGE_COOKIE);
+    check(!language, || "the language was remembered".to_owned())?;
     // RFC 9110 §15.5.6.
     check(status != 405 || !answer.header("allow").is_empty(), || "no Allow".to_owned())?;
     match dialect {

@@ -81,8 +81,6 @@ pub struct Row {
     /// Certificates that must not do.
     pub foreign_chains: Vec<Arc<[CertificateDer<'static>]>>,
     pub query: Vec<Field>,
-    /// Whether unknown parameters of the query are refused (OAuth says: ignored, RFC 6749 §3.1).
-    pub strict_query: bool,
     pub payload: Payload,
     /// Good value and values of somebody else for `Authorization`.
     pub authorization: Option<(String, Vec<String>)>,
@@ -107,7 +105,6 @@ impl Row {
             chain: Arc::new([]),
             foreign_chains: Vec::new(),
             query: Vec::new(),
-            strict_query: false,
             payload: Payload::None,
             authorization: None,
             spoilt: Expect::Refused,
@@ -140,7 +137,6 @@ impl Row {
 
     pub fn query(mut self, fields: impl Into<Vec<Field>>) -> Self {
         self.query = fields.into();
-        self.strict_query = true;
         self
     }
 
@@ -172,11 +168,6 @@ impl Row {
 
     pub fn spoilt(mut self, expect: Expect) -> Self {
         self.spoilt = expect;
-        self
-    }
-
-    pub fn oauth_query(mut self) -> Self {
-        self.strict_query = false;
         self
     }
 

@@ -5,7 +5,11 @@ use super::{
     judge::Expect::{self, Harmless, Refused, TooLarge, Turned},
     row::{Field, Need, Payload, Row},
 };
-use crate::{app::App, names::NameRole, route::Routes};
+use crate::{
+    app::App,
+    names::NameRole,
+    route::{QueryRule, Route, Routes},
+};
 
 /// A spoilt request and what must become of it.
 pub struct Case {
@@ -43,7 +47,7 @@ pub fn cases(app: &App, row: &Row, routes: &Routes) -> Vec<Case> {
     cookies(&mut cases);
     chains(&mut cases);
     authorization(&mut cases);
-    query(&mut cases);
+    query(&mut cases, routes);
     payload(&mut cases);
     cases.made
 }
@@ -244,30 +248,33 @@ fn field(
     }
 }
 
-fn query(cases: &mut Cases<'_>) {
-    // The language is on every page, and what it is not falls back to the default.
-    if cases.row.method == "GET" && cases.row.query.is_empty() {
-        for text in ["lang=", "lang=xx", "lang=%ff", "lang=<script>", "%zz=%", "=", "&&&", "a=%00"]
-        {
-            cases.add(format!("query {text}"), Harmless, |ask| ask.query.push(encoded(text)));
-        }
+fn query(cases: &mut Cases<'_>, routes: &Routes) {
+    let row = cases.row;
+    let mut listed = routes.listed().iter();
+    let of_row = |route: &&Route| (route.method, route.path) == (row.method, row.path);
+    // Every page takes the language, once and one of ours, and beside it only what it asks for.
+    // Where a protocol has its own rule, the unknown is ignored (RFC 6749 §3.1).
+    let strict = listed.find(of_row).is_some_and(|route| route.query != QueryRule::OfProtocol);
+    let expect = if strict { Refused } else { Harmless };
+    for text in [
+        "lang=",
+        "lang=xx",
+        "lang=%ff",
+        "lang=<script>",
+        "lang=en&lang=ja",
+        "%zz=%",
+        "=",
+        "a=%00",
+        "<script>=1",
+        "unknown=1&unknown=2",
+    ] {
+        let what = format!("query {text}");
+        let text = encoded(text);
+        cases.add(what, expect, |ask| ask.query.extend(text.split('&').map(str::to_owned)));
     }
+    cases.add("query &&&", Harmless, |ask| ask.query.push("&&&".to_owned()));
     for (number, spoilt) in cases.row.query.iter().enumerate() {
         field(cases, number, spoilt, 12_000, |ask| &mut ask.query);
-    }
-    // What a page does not know it does not read; a repetition of it neither (docs/divergences.md).
-    if !cases.row.strict_query && cases.row.method == "GET" {
-        cases.add("unknown parameter twice", Harmless, |ask| {
-            ask.query.extend(["unknown=1".to_owned(), "unknown=2".to_owned()]);
-        });
-    }
-    if cases.row.strict_query {
-        let spoilt = cases.row.spoilt;
-        let unknown = pair("<script>alert(1)", "1");
-        cases.add("unknown parameter", spoilt, |ask| ask.query.push(unknown));
-        cases.add("language twice", spoilt, |ask| {
-            ask.query.extend(["lang=en".to_owned(), "lang=ja".to_owned()]);
-        });
     }
 }
 

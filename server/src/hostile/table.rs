@@ -107,13 +107,11 @@ async fn terminal(s: &Scene) -> Vec<Row> {
             .touches(&["invitation"]),
         logged_in(at("GET", "/authorize"))
             .query(authentication)
-            .oauth_query()
             .spoilt(Turned)
             .touches(&["session", "access_token", "parked_request", "authorization_code"])
             .good(303),
         at("GET", "/authorize/resume")
             .query([required("request", &parked).foreign("A")])
-            .oauth_query()
             .touches(&["parked_request", "authorization_code"]),
         // It only asks, whoever's cookie it is.
         at("GET", "/end-session")
@@ -125,7 +123,6 @@ async fn terminal(s: &Scene) -> Vec<Row> {
                     .foreign("https://other.example/bye"),
                 free("state", "s"),
             ])
-            .oauth_query()
             .spoilt(Turned)
             .good(200),
         logged_in(at("POST", "/end-session"))

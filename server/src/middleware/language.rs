@@ -1,4 +1,5 @@
-//! Remembers a language that was chosen by `?lang=`.
+//! Remembers a language that was chosen by `?lang=`, where the request was answered well: a refused
+//! one leaves no trace.
 
 use axum::{extract::Request, middleware::Next, response::Response};
 use http::header;
@@ -13,7 +14,9 @@ const YEAR_SECS: u32 = 31_536_000;
 pub(super) async fn remember(request: Request, next: Next) -> Response {
     let chosen = Lang::of_query(request.uri());
     let mut response = next.run(request).await;
+    let answered = response.status().is_success() || response.status().is_redirection();
     if let Some(lang) = chosen
+        && answered
         && let Some(cookie) =
             cookie::set(LANGUAGE_COOKIE, lang.tag(), Some(YEAR_SECS), SameSite::Lax)
     {

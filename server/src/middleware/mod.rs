@@ -3,6 +3,7 @@
 mod headers;
 mod host;
 mod language;
+mod query;
 mod refused_act;
 mod request_id;
 mod same_origin;
@@ -34,6 +35,7 @@ pub fn wrap(app: &App, role: NameRole, routes: Routes) -> Router {
     let listen = app.config().listen();
     let (router, manners) = routes.into_parts();
     let router = router
+        .layer(from_fn_with_state(manners.clone(), query::check))
         .layer(from_fn_with_state((app.clone(), role, manners.clone()), same_origin::check))
         .layer(from_fn_with_state((app.clone(), role), host::check))
         .layer(from_fn_with_state(app.clone(), refused_act::note))

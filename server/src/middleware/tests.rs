@@ -24,6 +24,7 @@ fn router(app: &App) -> Router {
     let routes = Routes::new(Dialect::Page)
         .get("/panic", panics)
         .get("/gone", async || PageError::not_found())
+        .get("/here", async || "here")
         .post("/act", async || "done")
         .speaking(Dialect::OAuth)
         .get("/oauth/panic", panics)
@@ -84,10 +85,35 @@ async fn an_error_page_speaks_the_requests_language_and_sends_strict_headers() {
             .contains("frame-ancestors 'none'")
     );
     assert_eq!(headers[header::CACHE_CONTROL], "no-store");
-    assert!(headers[header::SET_COOKIE].to_str().unwrap().starts_with("__Host-language=en;"));
+    // Shown in it, but what is refused leaves no trace.
+    assert!(!headers.contains_key(header::SET_COOKIE));
     let page = text(response).await;
     assert!(page.contains("<html lang=\"en\">") && page.contains("Page not found"), "{page}");
     assert!(page.contains("href=\"/gone?lang=ja\""), "{page}");
+}
+
+#[tokio::test]
+async fn a_language_is_remembered_only_where_the_request_was_answered_well() {
+    let test = testing::app().await;
+    let response = ask(&test.app, request("GET", "/here?lang=en")).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap();
+    assert!(cookie.starts_with("__Host-language=en;"), "{cookie}");
+    for (path, status) in [
+        ("/nowhere?lang=en", StatusCode::NOT_FOUND),
+        ("/act?lang=en", StatusCode::METHOD_NOT_ALLOWED),
+        ("/here?lang=ja&lang=en", StatusCode::BAD_REQUEST),
+        ("/here?lang=en&x=1", StatusCode::BAD_REQUEST),
+        ("/here?lang=xx", StatusCode::BAD_REQUEST),
+        ("/panic?lang=en", StatusCode::INTERNAL_SERVER_ERROR),
+    ] {
+        let response = ask(&test.app, request("GET", path)).await;
+        assert_eq!(response.status(), status, "{path}");
+        assert!(!response.headers().contains_key(header::SET_COOKIE), "{path}");
+    }
+    let response = ask(&test.app, request("GET", "/here?lang=en&utm_source=mail")).await;
+    let page = text(response).await;
+    assert!(page.contains("carries “utm_source”"), "{page}");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! `GET /authorize/resume?request=…`: back from the login page.
 
 use axum::{
-    extract::{Extension, RawQuery, State},
+    extract::{Extension, State},
     response::Response,
 };
 use http::{HeaderMap, StatusCode};
@@ -10,18 +10,26 @@ use sekisho_store::{
     audit::{Audited, Entry},
     parked_request, transaction,
 };
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::{Origin, answer};
 use crate::{
     app::App,
     error::page::PageError,
+    form::StrictQuery,
     listener::{FacilityConnection, Peer, note_refusal},
-    oidc::parameters::Parameters,
     page::PageFrame,
 };
 
 const ACT: &str = "authorization.resume";
+
+/// The query: ours, written by [`super::get`].
+#[derive(Deserialize)]
+pub struct ResumeQuery {
+    /// The identifier of the parked request.
+    request: String,
+}
 
 /// Why nothing is resumed.
 #[derive(Debug, thiserror::Error)]
@@ -50,11 +58,9 @@ pub async fn get(
     facility: FacilityConnection,
     headers: HeaderMap,
     page: PageFrame,
-    RawQuery(query): RawQuery,
+    StrictQuery(query): StrictQuery<ResumeQuery>,
 ) -> Result<Response, PageError> {
-    let query = query.unwrap_or_default();
-    let parameters = Parameters::parse(query.as_bytes()).map_err(|_| gone())?;
-    let id_hash: [u8; 32] = Sha256::digest(parameters.get("request").ok_or_else(gone)?).into();
+    let id_hash: [u8; 32] = Sha256::digest(query.request).into();
     let now = app.now();
     let resumed = transaction!(app.store(), ResumeError, |tx| {
         let parked = parked_request::resume(tx, &id_hash, &facility.fingerprint, now).await?;
