@@ -241,6 +241,15 @@ impl Text {
         self.with(key, &[(name, value.to_string())])
     }
 
+    /// A message with a number that it counts by: what a word becomes beside it is the language's
+    /// (Unicode plural rules, `{ $count -> [one] … *[other] … }`).
+    #[must_use]
+    pub fn counted(&self, key: &str, name: &str, count: usize) -> String {
+        let mut fluent = FluentArgs::with_capacity(1);
+        fluent.set(name.to_owned(), FluentValue::from(count));
+        self.catalogue.format(self.lang, key, Some(&fluent))
+    }
+
     /// A message with several arguments.
     #[must_use]
     pub fn with<N: AsRef<str>, V: AsRef<str>>(&self, key: &str, args: &[(N, V)]) -> String {

@@ -1,7 +1,10 @@
 register-apply-title = Application for accreditation
 register-apply-text = Hospitals, pharmacies, care facilities, service providers and others apply here to join this network. An officer compares the application with the official register before approving it.
 register-apply-to-status = See how an application stands
-register-apply-wrong = Please look at { $count } fields again. What you typed is still there.
+register-apply-wrong = { $count ->
+    [one] Please look at one field again. What you typed is still there.
+   *[other] Please look at { $count } fields again. What you typed is still there.
+}
 register-apply-organisation = The organisation
 register-apply-codes = Codes
 register-apply-codes-text = Hospitals, clinics and pharmacies need their medical institution code, care facilities their care provider number. Others may leave these empty.
@@ -40,6 +43,7 @@ register-scheme-operator-assigned = Number assigned by the operating body
 register-error-required = Please fill this in.
 register-error-too-long = At most { $most } characters, please.
 register-error-invisible = This holds an invisible character. Please type it again.
+register-error-code-taken = Another organisation has this code. If it is right, look that organisation up in the register and end the code there first.
 register-error-choice = Please choose from the list.
 register-error-kana = Please use katakana.
 register-error-postal-code = A postal code has seven digits.

@@ -40,6 +40,7 @@ register-scheme-operator-assigned = 運営主体が付けた番号
 register-error-required = 入力してください。
 register-error-too-long = { $most }文字以内で入力してください。
 register-error-invisible = 目に見えない文字が含まれています。入力し直してください。
+register-error-code-taken = この番号は、別の組織に登録されています。番号が正しければ、登録番号の検索で相手の組織を探し、そこで番号を終了してから追加してください。
 register-error-choice = 一覧から選んでください。
 register-error-kana = カタカナで入力してください。
 register-error-postal-code = 郵便番号は7桁の数字です。

@@ -34,7 +34,6 @@ use crate::{
     register::{
         approval::{Refusal, RegisterError},
         organisation::status_name,
-        typed::FieldError,
     },
     repository::publish,
 };
@@ -121,10 +120,11 @@ async fn show(
     page: PageFrame,
     id: &str,
     typed: Typed,
-    errors: FieldErrors,
+    mut errors: FieldErrors,
 ) -> Result<Response, PageError> {
     let mut reader = app.store().read();
     let found = organisation::find(&mut reader, id).await?.ok_or_else(PageError::not_found)?;
+    errors.name("sure", page.t1("status-sure", "name", &found.name));
     let own = has_role_at(&mut reader, &session.person_id, id).await?;
     let chosen = typed.change.map(Change::stored);
     let choices = StatusChange::ALL
@@ -228,12 +228,14 @@ pub async fn post(
     let acting = session.require(&Role::OperatingAdministrator)?;
     let path = format!("/console/organisations/{id}/status");
     let mut errors = FieldErrors::of_form(&[("change", "status-change")]);
-    let change = errors.keep("change", form.change.ok_or(FieldError::Choice), &page.text);
+    if form.change.is_none() {
+        errors.add("change", page.t("error-choose-one"));
+    }
     let reason = errors.keep("reason", form::lines(&form.reason, MOST_REASON), &page.text);
     if form.sure.is_none() {
         errors.add("sure", page.t("error-not-ticked"));
     }
-    let (Some(change), Some(reason), true) = (change, reason, errors.is_empty()) else {
+    let (Some(change), Some(reason), true) = (form.change, reason, errors.is_empty()) else {
         let typed = Typed { change: form.change, reason: form.reason };
         return show(&app, &session, page.switching_at(&path), &id, typed, errors).await;
     };

@@ -16,6 +16,7 @@ pub struct FieldError {
 pub struct FieldErrors {
     list: Vec<FieldError>,
     labels: &'static [(&'static str, &'static str)],
+    named: Vec<(&'static str, String)>,
 }
 
 impl FieldErrors {
@@ -23,7 +24,12 @@ impl FieldErrors {
     /// field and message key of its label there.
     #[must_use]
     pub fn of_form(labels: &'static [(&'static str, &'static str)]) -> Self {
-        Self { list: Vec::new(), labels }
+        Self { labels, ..Self::default() }
+    }
+
+    /// Calls a field by a text that tells of what stands on this very page, such as whose name.
+    pub fn name(&mut self, field: &'static str, label: String) {
+        self.named.push((field, label));
     }
 
     /// Notes a mistake; a field says only its first.
@@ -53,11 +59,9 @@ impl FieldErrors {
     #[must_use]
     pub fn summary(&self, page: &PageFrame) -> Vec<(&'static str, String)> {
         let line = |error: &FieldError| {
-            let own = self.labels.iter().find(|(field, _)| *field == error.field);
-            let label = own.map(|(_, key)| *key).or_else(|| form::label_key(error.field));
-            let text = match label {
-                Some(key) => {
-                    let said = [("label", page.t(key)), ("error", error.text.clone())];
+            let text = match self.label(error.field, page) {
+                Some(label) => {
+                    let said = [("label", label), ("error", error.text.clone())];
                     page.text.with("people-form-error", said.as_slice())
                 }
                 None => error.text.clone(),
@@ -65,6 +69,14 @@ impl FieldErrors {
             (error.field, text)
         };
         self.list.iter().map(line).collect()
+    }
+
+    fn label(&self, field: &str, page: &PageFrame) -> Option<String> {
+        if let Some((_, label)) = self.named.iter().find(|(named, _)| *named == field) {
+            return Some(label.clone());
+        }
+        let own = self.labels.iter().find(|(named, _)| *named == field).map(|(_, key)| *key);
+        own.or_else(|| form::label_key(field)).map(|key| page.t(key))
     }
 
     /// Nothing is wrong.

@@ -7,7 +7,7 @@
 use sekisho_store::{party::Party, search};
 use unicode_normalization::UnicodeNormalization;
 
-use super::mailbox;
+use super::{mailbox, written};
 use crate::form::is_invisible;
 
 /// What two sides have in common, the strongest first.
@@ -99,7 +99,8 @@ fn same_parts(one: &str, other: &str) -> bool {
 }
 
 /// What is held against another name: the key of the search over letters only, so without spaces,
-/// marks between the parts and invisible characters, and without what stands in brackets beside it.
+/// marks between the parts and invisible characters, without what stands in brackets beside it, in
+/// everyday characters, and without an honorific at its end.
 fn name_key(name: &str) -> String {
     let shown = name.chars().filter(|c| !is_invisible(*c)).nfkc();
     let (mut outside, mut all, mut depth) = (String::new(), String::new(), 0_usize);
@@ -110,6 +111,7 @@ fn name_key(name: &str) -> String {
                 depth = depth.saturating_sub(1);
             }
             c if c.is_alphanumeric() => {
+                let c = written::everyday(c);
                 all.push(c);
                 if depth == 0 {
                     outside.push(c);
@@ -119,7 +121,7 @@ fn name_key(name: &str) -> String {
         }
     }
     // Nothing beside the brackets: the name stands within.
-    search::key(if outside.is_empty() { &all } else { &outside })
+    search::key(written::without_honorific(if outside.is_empty() { &all } else { &outside }))
 }
 
 #[cfg(test)]
@@ -171,6 +173,33 @@ mod tests {
         }
         for name in ["佐藤 健一", "佐藤", "（健）佐藤", "加藤 健", "・（）"] {
             assert_eq!(own.like(&told(name, "", "")), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn variant_characters_and_politeness_make_no_other_name() {
+        for (own, others) in [
+            (
+                "高橋　誠",
+                &["髙橋 誠", "高橋誠様", "高橋 誠 氏", "髙橋誠 先生（担当）", "誠 髙橋 殿"][..],
+            ),
+            ("斎藤 眞", &["齋藤 真", "斉藤眞さん", "齊藤\u{e0101} 眞"]),
+            ("渡邉 さゆり", &["渡辺 さゆり", "渡邊さゆりさん"]),
+            ("濵﨑 國廣", &["浜崎 国広 御中"]),
+            ("髙橋 誠", &["高橋 誠"]),
+        ] {
+            let own = told(own, "", "");
+            for other in others {
+                let other = told(other, "", "");
+                assert_eq!(own.like(&other), Some(Likeness::Name), "{own:?} {other:?}");
+                assert_eq!(other.like(&own), Some(Likeness::Name), "{own:?} {other:?}");
+            }
+        }
+        // An honorific within a name, other characters that sound alike, a name that is longer.
+        let own = told("高橋 誠", "タカハシ マコト", "");
+        for other in ["高橋 真", "高橋 氏誠", "様 高橋", "高梁 誠", "高橋 誠一氏", "氏 様"]
+        {
+            assert_eq!(own.like(&told(other, "", "")), None, "{other}");
         }
     }
 

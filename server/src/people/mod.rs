@@ -16,6 +16,7 @@ pub mod session;
 pub mod sign_in;
 pub mod totp;
 pub mod tries;
+mod written;
 
 #[cfg(test)]
 pub(crate) mod activation_tests;

@@ -92,11 +92,12 @@ impl Unchanged {
         }
     }
 
-    /// In words at the code's field; `None` where the page has nothing to be put right.
+    /// In words at the code's field; `None` where there is no page that has one.
     fn words(self, text: &Text) -> Option<String> {
         let shown = |at| when::shown(at, text.lang());
         match self {
-            Self::NoOrganisation | Self::Taken => None,
+            Self::NoOrganisation => None,
+            Self::Taken => Some(text.t("register-error-code-taken")),
             Self::HeldSince(at) => Some(text.t1("register-error-code-held", "from", shown(at))),
             Self::EndedOn(at) => Some(text.t1("register-error-code-ended", "until", shown(at))),
             Self::NeverHeld => Some(text.t("register-error-code-never-held")),
@@ -108,9 +109,9 @@ impl Unchanged {
 /// `sure` to end one.
 ///
 /// # Errors
-/// [`PageError`]: not the operating body's administrator, the code is another organisation's, or the
-/// database does not answer. A field that does not fit is the page again, and so is a code that is
-/// there already or has ended.
+/// [`PageError`]: not the operating body's administrator, no such organisation, or the database does
+/// not answer. A field that does not fit is the page again, and so is a code that is there already,
+/// here or at another organisation, or has ended, and an end without the tick.
 pub async fn post(
     State(app): State<App>,
     session: ConsoleSession,
@@ -119,10 +120,13 @@ pub async fn post(
     StrictForm(form): StrictForm<CodeForm>,
 ) -> Result<Response, PageError> {
     let acting = session.require(&Role::OperatingAdministrator)?;
-    if matches!(form.change, CodeChange::End) {
-        Sure::insist(form.sure, "register-organisation-end-code-sure")?;
-    }
     let mut errors = FieldErrors::default();
+    if matches!(form.change, CodeChange::End) && form.sure.is_none() {
+        errors.add("sure", page.t("error-not-ticked"));
+        let ending = Some((form.scheme, form.value));
+        let typed = TypedForms { ending, ..TypedForms::default() };
+        return correct(&app, &session, page, &id, typed, errors).await;
+    }
     let typed = TypedForms {
         scheme: form.scheme.clone(),
         value: form.value.clone(),
@@ -154,13 +158,12 @@ pub async fn post(
     })?;
     match outcome {
         None => Ok(Redirect::to(&format!("/console/organisations/{id}")).into_response()),
-        Some(Unchanged::NoOrganisation) => Err(RegisterError::Refused(Refusal::NotFound).into()),
         Some(unchanged) => match unchanged.words(&page.text) {
             Some(words) => {
                 errors.add("value", words);
                 correct(&app, &session, page, &id, typed, errors).await
             }
-            None => Err(RegisterError::Refused(Refusal::CodeTaken).into()),
+            None => Err(RegisterError::Refused(Refusal::NotFound).into()),
         },
     }
 }

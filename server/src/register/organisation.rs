@@ -59,6 +59,8 @@ struct CodeLine {
     value: String,
     from: String,
     until: Option<String>,
+    /// Whether it was to end, and the tick is missing.
+    unticked: bool,
 }
 
 /// A letter as pages show it.
@@ -134,6 +136,8 @@ pub(super) struct TypedForms {
     pub(super) name_kana: String,
     pub(super) scheme: String,
     pub(super) value: String,
+    /// Scheme and value of the code that was to end without the tick.
+    pub(super) ending: Option<(String, String)>,
 }
 
 /// A status as pages of the register show it.
@@ -179,7 +183,7 @@ async fn show(
     page: PageFrame,
     id: &str,
     typed: TypedForms,
-    errors: FieldErrors,
+    mut errors: FieldErrors,
 ) -> Result<Response, PageError> {
     let may_change = session.require(&Role::OperatingAdministrator).is_ok();
     let officer = session.require(&Role::AccreditationOfficer);
@@ -200,17 +204,25 @@ async fn show(
             until: name.until.map(shown),
         })
         .collect();
-    let codes = organisation::codes(&mut reader, id)
+    let codes: Vec<_> = organisation::codes(&mut reader, id)
         .await?
         .into_iter()
         .map(|code| CodeLine {
             scheme: code.value.scheme.as_str(),
             scheme_name: scheme_name(code.value.scheme, &text),
+            unticked: code.until.is_none()
+                && typed.ending.as_ref().is_some_and(|(scheme, value)| {
+                    (scheme.as_str(), value) == (code.value.scheme.as_str(), &code.value.value)
+                }),
             value: code.value.value,
             from: shown(code.from),
             until: code.until.map(shown),
         })
         .collect();
+    if let Some(line) = codes.iter().find(|line| line.unticked) {
+        let label = text.t1("register-organisation-end-code-sure", "code", &line.value);
+        errors.name("sure", label);
+    }
     let administrators = party::administrators(&mut reader, id).await?;
     let purpose = match administrators.as_slice() {
         [] => Purpose::First,

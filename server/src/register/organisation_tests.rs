@@ -84,11 +84,29 @@ async fn a_code_ends_with_a_tick_and_never_by_one_click() {
         organisation::holder_of(&mut app.store().read(), &wanted).await.unwrap()
     };
     let end = ("change", "end");
-    for body in [form(&[scheme, code, end]), form(&[scheme, code, end, ("sure", "no")])] {
+    for (body, status) in [
+        (form(&[scheme, code, end]), StatusCode::UNPROCESSABLE_ENTITY),
+        (form(&[scheme, code, end, ("sure", "no")]), StatusCode::BAD_REQUEST),
+    ] {
         let refused = send(app, "POST", &path, OPERATOR, &body).await;
-        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{body}: {}", refused.text);
+        assert_eq!(refused.status, status, "{body}: {}", refused.text);
         assert_eq!(holder().await.as_deref(), Some(FACILITY));
     }
+    // The form is there again, open, and the summary calls its box by the text beside it.
+    let without = send(app, "POST", &path, OPERATOR, &form(&[scheme, code, end])).await.text;
+    for part in [
+        "<details open>",
+        "id=\"sure\" type=\"checkbox\" name=\"sure\" value=\"yes\" required aria-invalid=\"true\"",
+        "<a href=\"#sure\">「1311000010」は、これ以降この組織の番号ではなくなります",
+    ] {
+        assert!(without.contains(part), "{part}: {without}");
+    }
+    assert_eq!(without.matches("id=\"sure\"").count(), 1);
+    // A code that is none of its own marks no box.
+    let foreign = form(&[scheme, ("value", "<script>"), end]);
+    let foreign = send(app, "POST", &path, OPERATOR, &foreign).await;
+    assert_eq!(foreign.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(!foreign.text.contains("<details open>"), "{}", foreign.text);
     let ticked = form(&[scheme, code, end, ("sure", "yes")]);
     assert_eq!(send(app, "POST", &path, OPERATOR, &ticked).await.status, StatusCode::SEE_OTHER);
     assert_eq!(holder().await, None);
@@ -133,8 +151,13 @@ async fn a_code_that_the_organisation_has_is_told_with_its_time_and_not_as_someb
         assert!(said_at_field, "{said} is not in {}", again.text);
     }
     let taken = post(other, "add", "1311000010", "ja").await;
-    assert_eq!(taken.status, StatusCode::CONFLICT);
-    assert!(taken.text.contains("ほかの組織"), "{}", taken.text);
+    assert_eq!(taken.status, StatusCode::UNPROCESSABLE_ENTITY);
+    for said in ["別の組織に登録されています", "value=\"1311000010\"", "value-error"] {
+        assert!(taken.text.contains(said), "{said}: {}", taken.text);
+    }
+    let hidden = post(other, "add", "13110\u{200b}00010", "ja").await;
+    assert_eq!(hidden.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(hidden.text.contains("目に見えない文字"), "{}", hidden.text);
     let nowhere = post("123456789023", "add", "1311000036", "ja").await;
     assert_eq!(nowhere.status, StatusCode::NOT_FOUND);
     let acts = acts(app).await;

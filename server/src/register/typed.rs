@@ -149,6 +149,14 @@ fn ascii(typed: &str) -> String {
         .collect()
 }
 
+/// A code's characters. One that nobody sees would be called a missing digit, and be looked for in vain.
+fn code(typed: &str) -> Result<String, FieldError> {
+    if typed.trim().chars().any(form::is_invisible) {
+        return Err(LineError::Invisible.into());
+    }
+    Ok(ascii(typed))
+}
+
 /// A postal code as `NNN-NNNN`.
 ///
 /// # Errors
@@ -202,7 +210,7 @@ pub fn medical_institution_code(
     kind: Option<OrganisationKind>,
     strictness: Strictness,
 ) -> Result<String, FieldError> {
-    let text: String = ascii(typed).chars().filter(|c| !matches!(c, '-' | ' ')).collect();
+    let text: String = code(typed)?.chars().filter(|c| !matches!(c, '-' | ' ')).collect();
     let (code, _) =
         MedicalInstitutionCode::parse(&text, strictness).map_err(|error| match error {
             CodeError::NotTenDigits => FieldError::NotTenDigits,
@@ -241,7 +249,7 @@ fn table_fits(table: FeeTable, kind: OrganisationKind) -> bool {
 /// # Errors
 /// [`FieldError::CareProvider`].
 pub fn care_provider_code(typed: &str) -> Result<String, FieldError> {
-    let text = ascii(typed).to_ascii_uppercase();
+    let text = code(typed)?.to_ascii_uppercase();
     let fits = text.len() == 10
         && text
             .bytes()
@@ -255,7 +263,7 @@ pub fn care_provider_code(typed: &str) -> Result<String, FieldError> {
 /// # Errors
 /// [`FieldError::OperatorAssigned`].
 pub fn operator_assigned_code(typed: &str) -> Result<String, FieldError> {
-    let text = ascii(typed).to_ascii_uppercase();
+    let text = code(typed)?.to_ascii_uppercase();
     let fits = (3..=20).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase() || b == b'-');
     if fits { Ok(text) } else { Err(FieldError::OperatorAssigned) }
@@ -309,6 +317,10 @@ mod tests {
         assert_eq!(care_provider_code("1370A00001"), Err(FieldError::CareProvider));
         assert_eq!(operator_assigned_code("net-001").unwrap(), "NET-001");
         assert_eq!(operator_assigned_code("a b c"), Err(FieldError::OperatorAssigned));
+        let invisible = Err(FieldError::Line(LineError::Invisible));
+        assert_eq!(read("13110\u{200b}00017", hospital, Strictness::Warn), invisible);
+        assert_eq!(care_provider_code("13701\u{2060}00001"), invisible);
+        assert_eq!(operator_assigned_code("NET\u{feff}001"), invisible);
     }
 
     proptest! {

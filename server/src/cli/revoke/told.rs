@@ -49,9 +49,9 @@ pub(super) fn in_words(outcome: &Outcome, target: &Target, measure: Measure) -> 
         Measure::Release => "released",
     };
     let mut text = format!(
-        "{} certificates {verb}, {} sessions ended\n",
-        outcome.certificates.len(),
-        outcome.sessions_ended
+        "{} {verb}, {} ended\n",
+        counted(outcome.certificates.len(), "certificate"),
+        counted(outcome.sessions_ended, "session"),
     );
     if outcome.certificates.is_empty() && measure == Measure::Hold {
         text.push_str("It is on hold itself: nothing is issued to it until it is released.\n");
@@ -61,6 +61,11 @@ pub(super) fn in_words(outcome: &Outcome, target: &Target, measure: Measure) -> 
     }
     text.push_str(&still_held(outcome));
     text
+}
+
+/// `1 session`, `2 sessions`, for nouns whose plural is made by an s.
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// What holds a target that was released, and which command ends that.
@@ -108,6 +113,18 @@ pub(super) fn after_issuer(id: &str, dir: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_told_in_the_singular_and_none_in_the_plural() {
+        let terminal = Target::Terminal("T0123456789".to_owned());
+        let certificates = vec![("terminals".to_owned(), vec![0x4b, 0x01])];
+        let outcome = Outcome { changed: true, certificates, ..Outcome::default() };
+        let said = in_words(&outcome, &terminal, Measure::Hold);
+        assert!(said.starts_with("1 certificate held, 0 sessions ended\n"), "{said}");
+        let outcome = Outcome { sessions_ended: 1, certificates: Vec::new(), ..outcome };
+        let said = in_words(&outcome, &terminal, Measure::Hold);
+        assert!(said.starts_with("0 certificates held, 1 session ended\n"), "{said}");
+    }
 
     #[test]
     fn a_release_that_changes_nothing_names_the_command_that_would() {

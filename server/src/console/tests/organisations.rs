@@ -203,6 +203,13 @@ async fn nobody_but_the_operating_bodys_administrator_changes_a_status_and_never
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
         assert!(refused.text.contains(&format!("id=\"{field}-error\"")), "{body}");
         assert!(refused.text.contains(kept), "{kept} is not in {}", refused.text);
+        // The summary calls what is to be ticked by the text beside it, and says how to choose.
+        let named = match field {
+            "sure" => "<a href=\"#sure\">「試験病院」について",
+            "change" => "どれか1つを選んでください",
+            _ => "href=\"#reason\"",
+        };
+        assert!(refused.text.contains(named), "{named} is not in {}", refused.text);
     }
     for body in [
         form(&[("change", "delete"), ("reason", "x"), SURE]),
