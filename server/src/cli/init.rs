@@ -16,7 +16,10 @@ use crate::{
     ceremony::VerifiedResult,
     clock::SystemClock,
     config::Settings,
-    instance::{Asked, Asking, Completion, Created, Plan, ask, complete, create_and_show},
+    instance::{
+        Asked, Asking, Completion, Created, Plan, ask, complete, create_and_show,
+        fingerprint_groups,
+    },
 };
 
 /// Make an instance from nothing: authorities, keys, database, first administrator
@@ -176,7 +179,7 @@ fn as_json(created: &Created) -> serde_json::Value {
 /// What was made and what comes next.
 fn told(created: &Created) -> String {
     let dir = created.folder.path().display();
-    let fingerprint = hex::encode(created.root_fingerprint);
+    let fingerprint = fingerprint_groups(&hex::encode(created.root_fingerprint));
     let root_key = created.folder.root_key();
     let root_key = root_key.display();
     if !created.has_root_key {

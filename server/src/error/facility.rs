@@ -29,17 +29,27 @@ impl From<FacilityError> for PageError {
                 refused("facility-revoked-title", "facility-revoked-text", "facility-revoked-help")
                     .arg("terminal", terminal_id)
             }
+            FacilityError::Replaced { terminal_id, .. } => refused(
+                "facility-replaced-title",
+                "facility-replaced-text",
+                "facility-replaced-help",
+            )
+            .arg("terminal", terminal_id),
             FacilityError::OnHold { terminal_id, .. } => {
                 refused("facility-held-title", "facility-held-text", "facility-held-help")
                     .arg("terminal", terminal_id)
             }
-            FacilityError::FacilityNotActive { organisation_id, status, .. } => {
+            FacilityError::FacilityNotActive {
+                organisation_id, organisation_name, status, ..
+            } => {
                 let (text, help) = match status.as_str() {
                     "suspended" => ("facility-suspended-text", "facility-suspended-help"),
                     "closed" => ("facility-closed-text", "facility-inactive-help"),
                     _ => ("facility-inactive-text", "facility-inactive-help"),
                 };
-                refused("facility-inactive-title", text, help).arg("facility", organisation_id)
+                refused("facility-inactive-title", text, help)
+                    .arg("facility", organisation_id)
+                    .arg("name", organisation_name)
             }
             FacilityError::Unknown(error) => error.into(),
         }
@@ -58,6 +68,10 @@ impl From<FacilityError> for Problem {
             FacilityError::NotYetValid { .. } => "Check this PC's clock",
             FacilityError::Expired { .. } | FacilityError::Revoked { .. } => {
                 "Ask the facility's administrator: to be used again, this PC has to be enrolled anew"
+            }
+            FacilityError::Replaced { .. } => {
+                "Restart the browser, or run `sekisho-agent renew --browser-only`; there is nothing to \
+                 enrol anew"
             }
             FacilityError::OnHold { .. } | FacilityError::FacilityNotActive { .. } => {
                 "Ask the facility's administrator or the operating body; where this is lifted, the \
@@ -83,6 +97,7 @@ impl From<FacilityError> for EstError {
             | FacilityError::NotYetValid { .. }
             | FacilityError::Expired { .. }
             | FacilityError::Revoked { .. }
+            | FacilityError::Replaced { .. }
             | FacilityError::OnHold { .. }
             | FacilityError::FacilityNotActive { .. } => Self::new(StatusCode::FORBIDDEN, text),
             FacilityError::Unknown(error) => error.into(),
@@ -103,7 +118,13 @@ mod tests {
         let revoked = Problem::from(FacilityError::Revoked { organisation_id, terminal_id });
         let (organisation_id, terminal_id) = of;
         let status = "suspended".to_owned();
-        let inactive = FacilityError::FacilityNotActive { organisation_id, terminal_id, status };
+        let organisation_name = "試験病院".to_owned();
+        let inactive = FacilityError::FacilityNotActive {
+            organisation_id,
+            organisation_name,
+            terminal_id,
+            status,
+        };
         let inactive = Problem::from(inactive);
         for (problem, cause, anew) in [
             (held, "is on hold", false),

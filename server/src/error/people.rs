@@ -33,7 +33,8 @@ impl From<RoleMissing> for PageError {
                 };
                 let (title, help) = ("console-inactive-title", "console-inactive-help");
                 let page = Self::new(StatusCode::FORBIDDEN, title, text, help)
-                    .arg("facility", &inactive.organisation_id);
+                    .arg("facility", &inactive.organisation_id)
+                    .arg("name", &inactive.name);
                 match &inactive.reason {
                     Some(reason) => page.arg("reason", reason),
                     None => page,
@@ -132,13 +133,14 @@ impl From<ActivationError> for PageError {
             ActivationError::CodeNotGood => {
                 refused(StatusCode::GONE, "activate-refused-text", "activate-refused-help")
             }
-            ActivationError::OnHold(Inactive { organisation_id, reason, .. }) => {
+            ActivationError::OnHold(Inactive { organisation_id, name, reason, .. }) => {
                 let text = match reason {
                     Some(_) => "activate-held-text",
                     None => "activate-held-untold",
                 };
                 refused(StatusCode::FORBIDDEN, text, "activate-held-help")
                     .arg("facility", organisation_id)
+                    .arg("name", name)
                     .arg("reason", reason.unwrap_or_default())
             }
             ActivationError::Resting(Resting { seconds }) => refused(

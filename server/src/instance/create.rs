@@ -294,9 +294,27 @@ pub fn fingerprint_hex(certificate_der: &[u8]) -> String {
     hex::encode(Sha256::digest(certificate_der))
 }
 
+/// A fingerprint in groups of eight, wherever people compare one by eye.
+#[must_use]
+pub fn fingerprint_groups(hex: &str) -> String {
+    let mut grouped = String::with_capacity(hex.len() + hex.len() / 8);
+    for (place, digit) in hex.chars().enumerate() {
+        if place > 0 && place % 8 == 0 {
+            grouped.push(' ');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fingerprint_is_shown_in_groups_of_eight() {
+        assert_eq!(fingerprint_groups("0123456789abcdef01"), "01234567 89abcdef 01");
+    }
 
     #[test]
     fn the_written_configuration_keeps_every_comment_and_reads_back() {

@@ -25,7 +25,7 @@ pub(crate) use ca_keys::{open_key as open_ca_key, public_key, responder_name, to
 pub(crate) use create::fill_register;
 pub use create::{
     Asked, Asking, Completion, CreateError, Created, FIRST_USE_PATH, Plan, ask, complete, create,
-    create_and_show, fingerprint_hex,
+    create_and_show, fingerprint_groups, fingerprint_hex,
 };
 pub(crate) use create::{configuration_text, operator, user_and_host};
 pub(crate) use database::check_database;

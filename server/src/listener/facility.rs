@@ -7,7 +7,9 @@ use sekisho_pki::{encoding::instant, signature};
 use sekisho_store::{
     MayConflict, StoreError,
     audit::{Actor, Audited, Entry},
-    current_certificate, facility_connection, session, transaction,
+    current_certificate, facility_connection, session,
+    terminal::{self, TerminalStatus},
+    transaction,
 };
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
@@ -83,6 +85,17 @@ pub enum FacilityError {
         /// The terminal.
         terminal_id: String,
     },
+    /// It was taken back, but its terminal was not: another one took its place, and this browser has
+    /// not taken that up.
+    #[error(
+        "the certificate of terminal {terminal_id} was replaced by another one, which is in force"
+    )]
+    Replaced {
+        /// The facility.
+        organisation_id: String,
+        /// The terminal.
+        terminal_id: String,
+    },
     /// It is on hold, alone or with all of its facility: what was held can be released.
     #[error("the certificate of terminal {terminal_id} is on hold")]
     OnHold {
@@ -96,6 +109,8 @@ pub enum FacilityError {
     FacilityNotActive {
         /// The facility.
         organisation_id: String,
+        /// Its name.
+        organisation_name: String,
         /// The terminal.
         terminal_id: String,
         /// Its last event.
@@ -116,6 +131,7 @@ impl FacilityError {
             Self::NotYetValid { .. } => "not_yet_valid",
             Self::Expired { .. } => "expired",
             Self::Revoked { .. } => "revoked",
+            Self::Replaced { .. } => "replaced",
             Self::OnHold { .. } => "on_hold",
             Self::FacilityNotActive { .. } => "facility_not_active",
             Self::Unknown(_) => "unknown_status",
@@ -128,6 +144,7 @@ impl FacilityError {
             Self::NotYetValid { organisation_id, terminal_id, .. }
             | Self::Expired { organisation_id, terminal_id, .. }
             | Self::Revoked { organisation_id, terminal_id }
+            | Self::Replaced { organisation_id, terminal_id }
             | Self::OnHold { organisation_id, terminal_id }
             | Self::FacilityNotActive { organisation_id, terminal_id, .. } => {
                 Some((terminal_id, organisation_id))
@@ -190,13 +207,21 @@ impl FacilityConnection {
         }
         // 4. Not taken back for good, nor its terminal.
         if row.terminal_revoked || row.certificate_revoked && !row.certificate_on_hold {
-            return Err(FacilityError::Revoked { organisation_id, terminal_id });
+            let found = terminal::find(&mut app.store().read(), &terminal_id).await?;
+            // Then it is this certificate that is gone, and the terminal's current one is another.
+            let stands = found.is_some_and(|found| found.status == TerminalStatus::Enrolled);
+            return Err(if stands {
+                FacilityError::Replaced { organisation_id, terminal_id }
+            } else {
+                FacilityError::Revoked { organisation_id, terminal_id }
+            });
         }
         // 5. The facility may act. Before a hold, which a suspension brings along: the facility's
         // state is what there is to do something about.
         if !active {
             return Err(FacilityError::FacilityNotActive {
                 organisation_id,
+                organisation_name: row.organisation_name,
                 terminal_id,
                 status: row.organisation_status,
             });

@@ -153,6 +153,7 @@ async fn a_terminal_on_hold_is_told_that_it_will_be_back_and_its_facility_sees_t
     carry_out(Target::Facility(own.organisation_id.clone()), Measure::Hold).await;
     assert!(matches!(judge(&test.app, &own).await, Err(FacilityError::FacilityNotActive { .. })));
     let suspended = page().await;
+    assert!(suspended.args.contains(&("name", "試験病院".to_owned())), "{:?}", suspended.args);
     let said = (suspended.text, suspended.help);
     assert_eq!(said, ("facility-suspended-text", "facility-suspended-help"));
 
@@ -209,7 +210,11 @@ async fn the_first_use_of_a_renewed_certificate_ends_the_one_before_and_is_audit
     for _ in 0..2 {
         judge(&test.app, &new).await.unwrap();
     }
-    assert!(matches!(judge(&test.app, &old).await, Err(FacilityError::Revoked { .. })));
+    // The terminal works: who comes with the old one is not told that it is revoked.
+    let replaced = judge(&test.app, &old).await.unwrap_err();
+    assert!(matches!(replaced, FacilityError::Replaced { .. }), "{replaced}");
+    let page = PageError::from(replaced);
+    assert_eq!((page.title, page.status.as_u16()), ("facility-replaced-title", 403));
     let records = audit::list(&mut test.app.store().read(), "", None, 1000).await.unwrap();
     let forms = records
         .iter()

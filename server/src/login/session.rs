@@ -26,6 +26,7 @@ use crate::{
     cookie::{self, SameSite},
     error::page::PageError,
     listener::{FacilityConnection, Peer},
+    page::PageFrame,
 };
 
 /// The session's cookie. `Lax`, since services send the person here by navigation.
@@ -62,6 +63,13 @@ pub struct PortalSession {
 }
 
 impl PortalSession {
+    /// The page's frame, of the person at this terminal.
+    #[must_use]
+    pub fn frame(&self, page: PageFrame, facility: &FacilityConnection) -> PageFrame {
+        let place = format!("{} ・ {}", facility.organisation_name, facility.terminal_name);
+        page.with_signed_in(self.names.name.clone(), place, "/logout")
+    }
+
     /// The roles that a rule may look at: those of the table of known names.
     #[must_use]
     pub fn authorising_roles(&self) -> Vec<String> {

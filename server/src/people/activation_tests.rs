@@ -202,6 +202,7 @@ async fn a_facility_held_before_its_activation_is_activated_when_it_is_released(
         assert_eq!(first.status(), StatusCode::FORBIDDEN);
         let page = text(first).await;
         assert!(page.contains(said) && page.contains(FACILITY), "{page}");
+        assert!(page.contains(&format!("青葉{FACILITY}")), "its name: {page}");
         assert!(!page.contains("totp-secret") && !page.contains("operator's note"), "{page}");
     }
     let refused = post_account(app, &body).await;

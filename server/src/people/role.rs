@@ -175,6 +175,8 @@ impl RoleMissing {
 pub struct Inactive {
     /// The organisation.
     pub organisation_id: String,
+    /// Its name.
+    pub name: String,
     /// Suspended or closed.
     pub status: OrganisationStatus,
     /// Why, in the words of whoever suspended or closed it on the console.
@@ -191,8 +193,10 @@ impl Inactive {
         organisation_id: &str,
     ) -> Result<Option<Self>, StoreError> {
         let last = organisation::events(queries, organisation_id, 1).await?.pop();
-        Ok(last.filter(|last| last.status.is_halted()).map(|last| Self {
+        let Some(last) = last.filter(|last| last.status.is_halted()) else { return Ok(None) };
+        Ok(Some(Self {
             organisation_id: organisation_id.to_owned(),
+            name: organisation::name(queries, organisation_id).await?.unwrap_or_default(),
             status: last.status,
             reason: revocation::told(last.person_id.as_deref(), last.reason),
         }))

@@ -5,12 +5,9 @@ use axum::extract::State;
 
 use crate::{
     app::App,
-    instance::fingerprint_hex,
+    instance::{fingerprint_groups, fingerprint_hex},
     page::{Page, PageFrame},
 };
-
-/// Characters of the root's fingerprint that are read as one group.
-const GROUP: usize = 4;
 
 #[derive(Template)]
 #[template(path = "landing.html")]
@@ -25,13 +22,7 @@ struct LandingPage {
 
 /// `GET /`: for everybody, without a session.
 pub async fn get(State(app): State<App>, page: PageFrame) -> Page<impl Template> {
-    let mut fingerprint = String::new();
-    for (position, digit) in fingerprint_hex(app.authority().root_der()).chars().enumerate() {
-        if position > 0 && position % GROUP == 0 {
-            fingerprint.push(' ');
-        }
-        fingerprint.push(digit);
-    }
+    let fingerprint = fingerprint_groups(&fingerprint_hex(app.authority().root_der()));
     Page(LandingPage {
         page,
         portal: app.names().terminal.clone(),

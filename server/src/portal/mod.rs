@@ -88,8 +88,7 @@ pub async fn get(
         if decision.allowed { &mut allowed } else { &mut refused }.push(service);
     }
     let who = who(&session, &facility, &page.text);
-    let place = format!("{} ・ {}", facility.organisation_name, facility.terminal_name);
-    let page = page.with_signed_in(who.name.clone(), place, "/logout");
+    let page = session.frame(page, &facility);
     Ok(axum::response::IntoResponse::into_response(Page(PortalPage {
         page,
         allowed,

@@ -21,6 +21,7 @@ use crate::{
     app::App,
     error::page::PageError,
     form::{PathId, StrictForm},
+    instance::fingerprint_groups,
     page::{Page, PageFrame},
     paper_code::PaperCode,
     people::session::ConsoleSession,
@@ -190,7 +191,7 @@ pub(super) fn page(
         name: name.to_owned(),
         line,
         qr,
-        root: groups(&root),
+        root: fingerprint_groups(&root),
     }))
 }
 
@@ -211,26 +212,9 @@ fn qr(text: &str) -> Result<Zeroizing<String>, qrcode::types::QrError> {
     Ok(Zeroizing::new(image[start..].to_owned()))
 }
 
-/// A fingerprint in groups of eight, for comparing by eye.
-fn groups(hex: &str) -> String {
-    let mut grouped = String::with_capacity(hex.len() + hex.len() / 8);
-    for (place, digit) in hex.chars().enumerate() {
-        if place > 0 && place % 8 == 0 {
-            grouped.push(' ');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_fingerprint_is_shown_in_groups_of_eight() {
-        assert_eq!(groups("0123456789abcdef01"), "01234567 89abcdef 01");
-    }
 
     #[test]
     fn the_picture_is_an_svg_element_without_script_or_style() {

@@ -130,6 +130,11 @@ pub(super) fn renewal(code: &'static str) -> EstError {
         }
         "not_yet_valid" => ("the certificate shown is not valid yet; check the PC's clock", ANEW),
         "expired" => ("the certificate shown has expired", ANEW),
+        "replaced" => (
+            "the certificate shown was replaced by another one of this terminal",
+            "Renew with that one; where this PC does not have it, enrol it again with a new code from \
+             the facility's administrator",
+        ),
         "revoked" => (
             "the certificate shown or its terminal was revoked",
             "Where only the certificate was, enrol it again with a new code from the facility's \
@@ -291,6 +296,7 @@ mod tests {
             ("foreign_certificate", true),
             ("expired", true),
             ("revoked", true),
+            ("replaced", true),
             ("on_hold", false),
             ("facility_not_active", false),
             ("unknown_status", false),

@@ -189,7 +189,13 @@ async fn permitted(
     if prompt == check::Prompt::None {
         return Err(Refusal::Instead(reply.error(&denied)));
     }
-    Err(Refusal::Instead(reply::explain(origin.page.clone(), client, &decision, reply, &denied)))
+    Err(Refusal::Instead(reply::explain(
+        session.frame(origin.page.clone(), origin.facility),
+        client,
+        &decision,
+        reply,
+        &denied,
+    )))
 }
 
 /// Requests that one terminal may set aside in a minute. A person who opens a folder of bookmarks

@@ -214,6 +214,7 @@ async fn who_is_not_permitted_reads_why_and_no_code_exists() {
     assert_eq!((answer.status.as_u16(), answer.location()), (403, None));
     assert!(answer.body.contains("薬剤師"), "{}", answer.body);
     assert!(answer.body.contains("error=access_denied"), "the way back says so to the service");
+    assert!(answer.body.contains("action=\"/logout\""), "the head still says who is logged in");
     request.push(("prompt", "none"));
     let answer = scene.authorize(&request).await;
     let location = answer.location().unwrap();
