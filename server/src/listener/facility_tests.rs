@@ -199,6 +199,12 @@ async fn a_suspended_facility_is_refused_until_it_is_resumed() {
 async fn the_first_use_of_a_renewed_certificate_ends_the_one_before_and_is_audited_once() {
     let test = testing::app().await;
     let old = testing::terminal(&test.app, 1).await;
+    let enrolled = test.app.now();
+    transaction!(test.app.store(), StoreError, |tx| {
+        terminal::note_certificate(tx, &old.terminal_id, false, enrolled).await?;
+        Ok(Audited::new((), Entry::done("terminal.enrol", Actor::System, enrolled)))
+    })
+    .unwrap();
     test.clock.advance(Duration::days(200));
     let new = testing::renewed(&test.app, 1).await;
     // Not received, or received by the agent alone, which asks at another name: the PC goes on.
