@@ -47,7 +47,6 @@ error-form-control = The field “{ $field }” holds a control character.
 error-form-repeated = The field “{ $field }” is repeated.
 error-form-unknown = The form has no field “{ $field }”.
 error-form-missing = The field “{ $field }” is missing.
-error-form-unticked = The box that confirms is not ticked. Go back to the previous page, tick the box beside “{ $label }”, and press the button again.
 error-choose-one = Please choose one of these.
 error-not-ticked = Please tick this box.
 error-field-sure = box that confirms

@@ -47,7 +47,6 @@ error-form-control = 項目「{ $field }」に使えない文字（制御文字�
 error-form-repeated = 項目「{ $field }」が重複しています。
 error-form-unknown = 項目「{ $field }」はこのフォームにありません。
 error-form-missing = 項目「{ $field }」がありません。
-error-form-unticked = 確認のチェックが入っていません。前のページに戻り、「{ $label }」の左のチェックボックスにチェックを入れてから、もう一度ボタンを押してください。
 error-choose-one = どれか1つを選んでください。
 error-not-ticked = 左のチェックボックスにチェックを入れてください。
 error-field-sure = 確認のチェックボックス

@@ -85,7 +85,6 @@ impl From<FormError> for OAuthError {
             | FormError::Repeated { .. }
             | FormError::Unknown { .. }
             | FormError::Missing { .. }
-            | FormError::Unticked { .. }
             | FormError::Unfit { .. } => StatusCode::BAD_REQUEST,
         };
         // What is no printable ASCII, backquotes aside, is replaced on the way out.

@@ -207,10 +207,6 @@ fn page(error: PageError, frame: PageFrame, request_id: String) -> Response {
     // A person reads the label beside a field; programs are told its name.
     let labelled = error.args.iter().map(|(name, value)| match label_key(value) {
         Some(label) if *name == "field" => (*name, frame.text.t(label)),
-        // The text beside a check box, without the name that stood in it.
-        None if *name == "label" => {
-            (*name, frame.text.with(value, &[("name", "…".to_owned()), ("code", "…".to_owned())]))
-        }
         _ => (*name, value.clone()),
     });
     let args: Vec<_> = labelled.collect();

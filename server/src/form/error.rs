@@ -46,12 +46,6 @@ pub enum FormError {
         /// Which field.
         field: &'static str,
     },
-    /// A check box that has to be ticked.
-    #[error("the box that confirms is not ticked (field `sure`)")]
-    Unticked {
-        /// Message key of the text beside it.
-        label: &'static str,
-    },
     /// A value that is not of the field's type.
     #[error("field `{field}` has a value that does not fit: {detail}")]
     Unfit {
@@ -110,7 +104,6 @@ impl From<FormError> for PageError {
             FormError::Repeated { field } => bad("error-form-repeated").arg("field", field),
             FormError::Unknown { field } => bad("error-form-unknown").arg("field", field),
             FormError::Missing { field } => bad("error-form-missing").arg("field", field),
-            FormError::Unticked { label } => bad("error-form-unticked").arg("label", label),
             FormError::Unfit { field, .. } => bad("error-form-unfit").arg("field", field),
         }
     }

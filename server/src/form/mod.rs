@@ -24,7 +24,7 @@ pub use invisible::is_invisible;
 pub use label::label_key;
 pub use line::{LineError, line, line_if_any, lines, lines_if_any};
 pub use reader::parse;
-pub use sure::{Sure, SureForm};
+pub use sure::Sure;
 
 /// The largest form body, in octets.
 pub const MOST_OCTETS: usize = 64 * 1024;
@@ -102,6 +102,12 @@ mod tests {
 
     const FORM: &str = "application/x-www-form-urlencoded";
 
+    #[derive(serde::Deserialize)]
+    struct Ticked {
+        #[expect(dead_code, reason = "read only by serde")]
+        sure: Sure,
+    }
+
     async fn refused_by<T: FromRequest<(), Rejection = PageError>>(
         types: &[&'static str],
         body: &'static str,
@@ -127,12 +133,12 @@ mod tests {
             (&[FORM, "text/plain"], Some(400)),
             (&["text/plain", "text/html"], Some(400)),
         ] {
-            let with_fields = refused_by::<StrictForm<SureForm>>(types, "sure=yes").await;
+            let with_fields = refused_by::<StrictForm<Ticked>>(types, "sure=yes").await;
             assert_eq!(with_fields, status, "{types:?}");
             assert_eq!(refused_by::<NoFields>(types, "").await, status, "{types:?}");
         }
         assert_eq!(refused_by::<NoFields>(&[], "").await, None);
         assert_eq!(refused_by::<NoFields>(&[], "x").await, Some(415));
-        assert_eq!(refused_by::<StrictForm<SureForm>>(&[], "").await, Some(415));
+        assert_eq!(refused_by::<StrictForm<Ticked>>(&[], "").await, Some(415));
     }
 }

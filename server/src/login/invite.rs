@@ -124,7 +124,8 @@ pub async fn post(
         Ok(invitee) => invitee,
         Err(errors) => {
             let page = session.frame(page.switching_at("/console/members"));
-            return members::show(&app, page, facility_id, None, form, errors).await;
+            let typed = members::Typed { form, unticked: "" };
+            return members::show(&app, page, facility_id, None, typed, errors).await;
         }
     };
     let code = PaperCode::generate(app.random()).map_err(|error| PageError::internal(&error))?;

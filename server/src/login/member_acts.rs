@@ -18,12 +18,16 @@ use sekisho_store::{
 };
 use serde::Deserialize;
 
-use super::{logout, members::acting};
+use super::{
+    logout,
+    members::{self, Typed, acting},
+};
 use crate::{
     app::App,
     error::page::PageError,
     form::{FormError, PathId, StrictForm, Sure},
-    people::session::ConsoleSession,
+    page::PageFrame,
+    people::{field::FieldErrors, session::ConsoleSession},
 };
 
 /// A form that only says for which facility.
@@ -121,18 +125,26 @@ pub struct EndForm {
     sure: Option<Sure>,
 }
 
-/// `POST /console/members/{id}/end`: ends a membership and its sessions.
+/// `POST /console/members/{id}/end`: ends a membership and its sessions. Without the tick it is the
+/// page again.
 ///
 /// # Errors
 /// [`PageError`].
 pub async fn end(
     State(app): State<App>,
     session: ConsoleSession,
+    page: PageFrame,
     PathId(id): PathId,
     StrictForm(form): StrictForm<EndForm>,
 ) -> Result<Response, PageError> {
     let (acting, facility_id) = acting(&session, Some(&form.organisation))?;
-    Sure::insist(form.sure, "members-end-sure")?;
+    if form.sure.is_none() {
+        let mut errors = FieldErrors::default();
+        errors.add("sure", page.t("error-not-ticked"));
+        let page = session.frame(page.switching_at("/console/members"));
+        let typed = Typed { unticked: &id, ..Typed::default() };
+        return members::show(&app, page, facility_id, None, typed, errors).await;
+    }
     let now = app.now();
     let done = transaction!(app.store(), StoreError, |tx| {
         let by = acting.person_id();

@@ -97,6 +97,8 @@ struct MemberRow {
     roles: String,
     changed_at: String,
     in_force: bool,
+    /// Whether it was to end, and the tick is missing.
+    unticked: bool,
 }
 
 #[derive(Template)]
@@ -149,18 +151,27 @@ pub async fn get(
     StrictQuery(query): StrictQuery<MembersQuery>,
 ) -> Result<Response, PageError> {
     let (_, facility_id) = acting(&session, query.organisation.as_deref())?;
-    let (form, errors) = (InviteForm::default(), FieldErrors::default());
-    show(&app, session.frame(page), facility_id, query.notice, form, errors).await
+    let (typed, errors) = (Typed::default(), FieldErrors::default());
+    show(&app, session.frame(page), facility_id, query.notice, typed, errors).await
 }
 
-/// The page; with the form of an invitation as it was typed where that has to be put right.
+/// What was sent, to be put right.
+#[derive(Default)]
+pub(super) struct Typed<'a> {
+    /// The form of an invitation.
+    pub(super) form: InviteForm,
+    /// The membership that was to end without the tick; else empty.
+    pub(super) unticked: &'a str,
+}
+
+/// The page; with what was typed where that has to be put right.
 pub(super) async fn show(
     app: &App,
     page: PageFrame,
     facility_id: String,
     notice: Option<Notice>,
-    form: InviteForm,
-    errors: FieldErrors,
+    Typed { form, unticked }: Typed<'_>,
+    mut errors: FieldErrors,
 ) -> Result<Response, PageError> {
     let text = page.text.clone();
     let lang = text.lang();
@@ -201,18 +212,22 @@ pub(super) async fn show(
             name_kana: open.name_kana,
         })
         .collect();
-    let members = membership::list(&mut reader, &facility_id, MOST_ROWS)
+    let members: Vec<_> = membership::list(&mut reader, &facility_id, MOST_ROWS)
         .await?
         .into_iter()
         .map(|member| MemberRow {
             roles: role_names(&member.hc_roles, &text),
             changed_at: when::shown(member.changed_at, lang),
+            unticked: member.in_force && member.id == unticked,
             id: member.id,
             name: member.name,
             name_kana: member.name_kana,
             in_force: member.in_force,
         })
         .collect();
+    if let Some(member) = members.iter().find(|member| member.unticked) {
+        errors.name("sure", text.t1("members-end-sure", "name", &member.name));
+    }
     let chosen = session::card_removal(app, &mut reader, &facility_id).await?;
     let removal = vec![
         ("logout", text.t("members-removal-logout"), chosen == RemovalPolicy::Logout),

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     app::App,
     error::page::PageError,
-    form::{self, NoFields, PathId, StrictForm, StrictQuery, Sure, SureForm},
+    form::{self, NoFields, PathId, StrictForm, StrictQuery, Sure},
     page::{Page, PageFrame},
     register::typed,
 };
@@ -105,6 +105,8 @@ struct RolesPage {
     own_person_id: String,
     form: NewPersonForm,
     errors: FieldErrors,
+    /// The grant that was to end without the tick; else empty.
+    unticked: String,
 }
 
 /// Whose roles are listed.
@@ -124,12 +126,7 @@ pub async fn get(
 ) -> Result<Response, RolesError> {
     session.require(&Role::OperatingAdministrator)?;
     let organisation = query.organisation.trim().to_owned();
-    let mut reader = app.store().read();
-    let grants = if organisation.is_empty() {
-        role_grant::of_operating_body(&mut reader, MOST_LISTED).await?
-    } else {
-        role_grant::of_organisation(&mut reader, &organisation, MOST_LISTED).await?
-    };
+    let grants = listed(&app, &organisation).await?;
     let page = RolesPage {
         own_person_id: session.person_id.clone(),
         page: session.frame(page),
@@ -137,6 +134,7 @@ pub async fn get(
         organisation,
         form: NewPersonForm::default(),
         errors: FieldErrors::default(),
+        unticked: String::new(),
     };
     Ok(Page(page).into_response())
 }
@@ -149,12 +147,43 @@ async fn correct(
     form: NewPersonForm,
     errors: FieldErrors,
 ) -> Result<Response, RolesError> {
-    let grants = role_grant::of_operating_body(&mut app.store().read(), MOST_LISTED).await?;
+    let grants = listed(app, "").await?;
     let own_person_id = session.person_id.clone();
     let page = session.frame(page.switching_at(PATH));
     let organisation = String::new();
-    let page = RolesPage { page, grants, organisation, own_person_id, form, errors };
+    let unticked = String::new();
+    let page = RolesPage { page, grants, organisation, own_person_id, form, errors, unticked };
     Ok((StatusCode::UNPROCESSABLE_ENTITY, Page(page)).into_response())
+}
+
+/// The list again that the grant `unticked` stands in, with its box marked.
+async fn insist(
+    app: &App,
+    session: &ConsoleSession,
+    page: PageFrame,
+    organisation: String,
+    unticked: String,
+) -> Result<Response, RolesError> {
+    let grants = listed(app, &organisation).await?;
+    let mut errors = FieldErrors::default();
+    errors.add("sure", page.t("error-not-ticked"));
+    if let Some(grant) = grants.iter().find(|grant| grant.id == unticked) {
+        errors.name("sure", page.t1("people-roles-withdraw-sure", "name", &grant.name));
+    }
+    let own_person_id = session.person_id.clone();
+    let (page, form) = (session.frame(page.switching_at(PATH)), NewPersonForm::default());
+    let page = RolesPage { page, grants, organisation, own_person_id, form, errors, unticked };
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, Page(page)).into_response())
+}
+
+/// The roles at an organisation; of the operating body, where none is named.
+async fn listed(app: &App, organisation: &str) -> Result<Vec<NamedGrant>, StoreError> {
+    let mut reader = app.store().read();
+    if organisation.is_empty() {
+        role_grant::of_operating_body(&mut reader, MOST_LISTED).await
+    } else {
+        role_grant::of_organisation(&mut reader, organisation, MOST_LISTED).await
+    }
 }
 
 /// Letters, digits, `.`, `-` and `_`, three to 64, in lower case.
@@ -273,15 +302,29 @@ pub async fn issue_link(
     Ok(Page(link.page(&app, session.frame(page), &made)).into_response())
 }
 
-/// `POST /console/roles/{id}/withdraw`: the role ends, and with it the person's sessions.
+/// The form of [`withdraw`].
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WithdrawForm {
+    /// The organisation whose list the button stands in; empty for the operating body's.
+    #[serde(default)]
+    organisation: String,
+    sure: Option<Sure>,
+}
+
+/// `POST /console/roles/{id}/withdraw`: the role ends, and with it the person's sessions. Without the
+/// tick it is the list again.
 pub async fn withdraw(
     State(app): State<App>,
     session: ConsoleSession,
+    page: PageFrame,
     PathId(id): PathId,
-    StrictForm(form): StrictForm<SureForm>,
+    StrictForm(form): StrictForm<WithdrawForm>,
 ) -> Result<Response, PageError> {
     let acting = session.require(&Role::OperatingAdministrator)?;
-    Sure::insist(form.sure, "people-roles-withdraw-sure")?;
+    if form.sure.is_none() {
+        return Ok(insist(&app, &session, page, form.organisation, id).await?);
+    }
     let now = app.now();
     let outcome = transaction!(app.store(), RolesError, |tx| {
         let Some(grant) = role_grant::withdraw(tx, &id, acting.person_id(), now).await? else {
