@@ -231,7 +231,7 @@ fn what_was_taken_back_stays_so_and_is_told_once() {
     let arguments = ["revoke", "certificate", dir, "--file", file, "--reason", "superseded"];
     let revoked = sekisho(&arguments);
     assert!(
-        text(&revoked.stdout).starts_with("1 certificates revoked"),
+        text(&revoked.stdout).starts_with("1 certificate revoked"),
         "{}",
         text(&revoked.stderr)
     );
