@@ -89,17 +89,50 @@ pub enum RecordError {
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// Octets of a serial number: RFC 5280 §4.1.2.2 allows up to 20.
+const SERIAL_OCTETS: usize = 16;
+/// Of them, what the numbers of a block have in common: a fixed positive one and seven random ones.
+const BLOCK_OCTETS: usize = 8;
+
 /// Draws a serial number: 16 octets, a fixed positive first one, the rest random.
 ///
-/// RFC 5280 §4.1.2.2 allows up to 20. 120 random bits never meet in practice, and if they do,
-/// another number is drawn.
+/// 120 random bits never meet in practice, and if they do, another number is drawn.
 ///
 /// # Errors
 /// [`RandomnessError`].
 pub fn draw_serial(rng: &dyn Randomness) -> Result<Serial, RandomnessError> {
+    serial(draw_start(rng)?, rng)
+}
+
+/// Draws serial numbers that are to be used one after the other, the last of them first.
+///
+/// They are neighbours in every index of them, so that certificates which share a commit touch the
+/// same pages: each has 64 random bits of its own behind 56 that the block has in common, and says
+/// nothing of its neighbours.
+///
+/// # Errors
+/// [`RandomnessError`].
+pub fn draw_serial_block(
+    number: usize,
+    rng: &dyn Randomness,
+) -> Result<Vec<Serial>, RandomnessError> {
+    let start = draw_start(rng)?;
+    let mut block = (0..number).map(|_| serial(start, rng)).collect::<Result<Vec<_>, _>>()?;
+    block.sort_unstable_by(|one, other| other.cmp(one));
+    Ok(block)
+}
+
+fn draw_start(rng: &dyn Randomness) -> Result<[u8; BLOCK_OCTETS], RandomnessError> {
     const FIRST_OCTET: u8 = 0x4b;
-    let mut octets = [FIRST_OCTET; 16];
-    rng.fill(&mut octets[1..])?;
+    let mut start = [FIRST_OCTET; BLOCK_OCTETS];
+    rng.fill(&mut start[1..])?;
+    Ok(start)
+}
+
+fn serial(start: [u8; BLOCK_OCTETS], rng: &dyn Randomness) -> Result<Serial, RandomnessError> {
+    let mut octets = [0; SERIAL_OCTETS];
+    octets[..BLOCK_OCTETS].copy_from_slice(&start);
+    rng.fill(&mut octets[BLOCK_OCTETS..])?;
     Ok(Serial::from_octets(&octets).expect("16 octets, the first of which is not zero"))
 }
 

@@ -14,7 +14,7 @@ use sqlx::{
     FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction, postgres::PgRow, sqlite::SqliteRow,
 };
 
-use self::open::Schema;
+use self::{open::Schema, statement::Placeholders};
 pub use self::{
     repeat::Attempts,
     statement::{Statement, Value, sql},
@@ -179,11 +179,12 @@ enum Backend {
     Postgres(Transaction<'static, Postgres>),
 }
 
-/// Binds the values for one driver.
-macro_rules! bound {
-    ($query:expr, $values:expr) => {{
-        let mut query = $query;
-        for value in $values {
+/// A query of `sqlx` for one driver, with the values bound.
+macro_rules! query {
+    ($statement:ident, $placeholders:ident, $query:path) => {{
+        let (text, values) = $statement.into_parts(Placeholders::$placeholders);
+        let mut query = $query(text);
+        for value in values {
             query = match value {
                 Value::Integer(value) => query.bind(value),
                 Value::Text(value) => query.bind(value),
@@ -198,14 +199,10 @@ macro_rules! dispatch_reader {
     ($self:ident, $statement:ident, $method:ident) => {
         match &$self.database {
             Database::Sqlite { reader, .. } => {
-                bound!(sqlx::query_as::<Sqlite, T>($statement.text), $statement.values)
-                    .$method(reader)
-                    .await
+                query!($statement, InTurn, sqlx::query_as::<Sqlite, T>).$method(reader).await
             }
             Database::Postgres(pool) => {
-                bound!(sqlx::query_as::<Postgres, T>($statement.text), $statement.values)
-                    .$method(pool)
-                    .await
+                query!($statement, Numbered, sqlx::query_as::<Postgres, T>).$method(pool).await
             }
         }
         .map_err(StoreError::from)
@@ -216,14 +213,10 @@ macro_rules! dispatch_tx {
     ($self:ident, $statement:ident, $method:ident) => {
         match &mut $self.backend {
             Backend::Sqlite(tx) => {
-                bound!(sqlx::query_as::<Sqlite, T>($statement.text), $statement.values)
-                    .$method(&mut **tx)
-                    .await
+                query!($statement, InTurn, sqlx::query_as::<Sqlite, T>).$method(&mut **tx).await
             }
             Backend::Postgres(tx) => {
-                bound!(sqlx::query_as::<Postgres, T>($statement.text), $statement.values)
-                    .$method(&mut **tx)
-                    .await
+                query!($statement, Numbered, sqlx::query_as::<Postgres, T>).$method(&mut **tx).await
             }
         }
         .map_err(StoreError::from)
@@ -271,16 +264,14 @@ impl Tx {
     /// [`StoreError::AlreadyExists`] when a uniqueness rule refuses.
     pub async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
         match &mut self.backend {
-            Backend::Sqlite(tx) => bound!(sqlx::query::<Sqlite>(statement.text), statement.values)
+            Backend::Sqlite(tx) => query!(statement, InTurn, sqlx::query::<Sqlite>)
                 .execute(&mut **tx)
                 .await
                 .map(|done| done.rows_affected()),
-            Backend::Postgres(tx) => {
-                bound!(sqlx::query::<Postgres>(statement.text), statement.values)
-                    .execute(&mut **tx)
-                    .await
-                    .map(|done| done.rows_affected())
-            }
+            Backend::Postgres(tx) => query!(statement, Numbered, sqlx::query::<Postgres>)
+                .execute(&mut **tx)
+                .await
+                .map(|done| done.rows_affected()),
         }
         .map_err(StoreError::from)
     }

@@ -95,7 +95,7 @@ impl Store {
             terminal_id: intention.terminal_id.map(str::to_owned),
             at,
             right: None,
-            entries: Vec::new(),
+            used: None,
         });
         self.issuing.committer.commit(step).await.map(drop)
     }
@@ -120,7 +120,7 @@ impl Store {
             der: signed.der.to_vec(),
             at,
             right: None,
-            entries: Vec::new(),
+            concludes: None,
         });
         self.issuing.committer.commit(step).await.map(drop)
     }

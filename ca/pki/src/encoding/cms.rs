@@ -2,9 +2,14 @@
 //! (RFC 5652 §5.1, RFC 5272 §4.1 "Simple PKI Response", as EST answers by RFC 7030 §4.1.3).
 
 use cms::content_info::ContentInfo;
-use const_oid::db::rfc5911;
-use der::{AnyRef, Decode, Encode, Reader, SliceReader, Tag, TagNumber, Tagged};
+use const_oid::{ObjectIdentifier, db::rfc5911};
+use der::{
+    Any, AnyRef, Decode, Encode, Reader, Sequence, SliceReader, Tag, TagNumber, Tagged,
+    asn1::SetOfVec,
+};
 use x509_cert::Certificate;
+
+use super::signed_object::SignedObject;
 
 /// More certificates than any path of ours has.
 const MOST_CERTIFICATES: usize = 16;
@@ -25,21 +30,47 @@ pub enum CertsOnlyError {
     Certificate(#[source] der::Error),
 }
 
+/// SignedData whose certificates are taken as they are (RFC 5652 §5.1).
+#[derive(Sequence)]
+struct CertsOnly<'a> {
+    version: u8,
+    digest_algorithms: SetOfVec<AnyRef<'a>>,
+    content: NoContent,
+    #[asn1(context_specific = "0", tag_mode = "IMPLICIT")]
+    certificates: SetOfVec<AnyRef<'a>>,
+    signer_infos: SetOfVec<AnyRef<'a>>,
+}
+
+/// EncapsulatedContentInfo without content.
+#[derive(Sequence)]
+struct NoContent {
+    content_type: ObjectIdentifier,
+}
+
 /// Puts certificates (DER) into a certs-only message.
 ///
 /// # Errors
-/// [`CertsOnlyError::Certificate`]: one of them is none.
+/// [`CertsOnlyError::Certificate`]: one of them is none. [`CertsOnlyError::TooLarge`].
 pub fn certs_only(certificates_der: &[&[u8]]) -> Result<Vec<u8>, CertsOnlyError> {
     if certificates_der.len() > MOST_CERTIFICATES {
         return Err(CertsOnlyError::TooLarge);
     }
-    let certificates = certificates_der
-        .iter()
-        .map(|der| Certificate::from_der(der))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(CertsOnlyError::Certificate)?;
-    let content = ContentInfo::try_from(certificates).map_err(CertsOnlyError::Certificate)?;
-    content.to_der().map_err(CertsOnlyError::Certificate)
+    let mut certificates = SetOfVec::new();
+    for der in certificates_der {
+        SignedObject::parse(der, false).map_err(CertsOnlyError::Certificate)?;
+        let whole = AnyRef::from_der(der).map_err(CertsOnlyError::Certificate)?;
+        certificates.insert(whole).map_err(CertsOnlyError::Certificate)?;
+    }
+    let signed_data = CertsOnly {
+        version: 1,
+        digest_algorithms: SetOfVec::new(),
+        content: NoContent { content_type: rfc5911::ID_DATA },
+        certificates,
+        signer_infos: SetOfVec::new(),
+    };
+    Any::encode_from(&signed_data)
+        .and_then(|content| ContentInfo { content_type: rfc5911::ID_SIGNED_DATA, content }.to_der())
+        .map_err(CertsOnlyError::Certificate)
 }
 
 /// The certificates (DER, in the order of the message) of a certs-only message.

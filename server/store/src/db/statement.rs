@@ -61,40 +61,43 @@ impl From<Option<time::OffsetDateTime>> for Value {
 /// SQL text with its bound values, not yet run.
 #[derive(Clone, Debug)]
 pub struct Statement {
-    pub(super) text: SqlStr,
-    pub(super) values: Vec<Value>,
+    text: Text,
+    values: Vec<Value>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Text {
+    Fixed(&'static str),
+    Rows { before: &'static str, rows: usize, width: usize, after: &'static str },
+}
+
+/// How a database wants the placeholders of many rows.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Placeholders {
+    /// `?`: SQLite finds a named one, which `$1` is to it, by looking through all of them.
+    InTurn,
+    /// `$1`, `$2`: the only ones that PostgreSQL has.
+    Numbered,
 }
 
 /// Starts a statement. The text is a constant: nothing a caller sends ever becomes SQL.
 #[must_use]
 pub fn sql(text: &'static str) -> Statement {
-    Statement { text: text.into_sql_str(), values: Vec::new() }
+    Statement { text: Text::Fixed(text), values: Vec::new() }
 }
 
 /// Starts a statement over several rows: `before`, then `rows` times a group of `width`
-/// placeholders, then `after`. The first placeholder is `$1`; rows are bound one after the other.
+/// placeholders, then `after`, and no other placeholder; rows are bound one after the other.
 pub(crate) fn sql_rows(
     before: &'static str,
     rows: usize,
     width: usize,
     after: &'static str,
 ) -> Statement {
-    let mut text = String::with_capacity(before.len() + after.len() + rows * width * 6);
-    text.push_str(before);
-    for row in 0..rows {
-        text.push_str(if row == 0 { "(" } else { ", (" });
-        for column in 1..=width {
-            if column > 1 {
-                text.push_str(", ");
-            }
-            text.push('$');
-            text.push_str(&(row * width + column).to_string());
-        }
-        text.push(')');
+    Statement {
+        text: Text::Rows { before, rows, width, after },
+        values: Vec::with_capacity(rows * width),
     }
-    text.push_str(after);
-    // Constants and numbered placeholders only.
-    Statement { text: AssertSqlSafe(text).into_sql_str(), values: Vec::with_capacity(rows * width) }
 }
 
 impl Statement {
@@ -103,5 +106,59 @@ impl Statement {
     pub fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
         self
+    }
+
+    /// Text and values for a database with these placeholders.
+    pub(super) fn into_parts(self, placeholders: Placeholders) -> (SqlStr, Vec<Value>) {
+        let text = match self.text {
+            Text::Fixed(text) => text.into_sql_str(),
+            Text::Rows { before, rows, width, after } => {
+                let mut text = String::with_capacity(before.len() + after.len() + rows * width * 6);
+                text.push_str(before);
+                for row in 0..rows {
+                    text.push_str(if row == 0 { "(" } else { ", (" });
+                    push_row(&mut text, row * width, width, placeholders);
+                    text.push(')');
+                }
+                text.push_str(after);
+                // Constants and placeholders only.
+                AssertSqlSafe(text).into_sql_str()
+            }
+        };
+        (text, self.values)
+    }
+}
+
+fn push_row(text: &mut String, bound: usize, width: usize, placeholders: Placeholders) {
+    for column in 1..=width {
+        if column > 1 {
+            text.push_str(", ");
+        }
+        match placeholders {
+            Placeholders::InTurn => text.push('?'),
+            Placeholders::Numbered => {
+                text.push('$');
+                text.push_str(&(bound + column).to_string());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_have_the_placeholders_of_their_database() {
+        for (placeholders, expected) in [
+            (Placeholders::InTurn, "VALUES (?, ?), (?, ?), (?, ?) RETURNING id"),
+            (Placeholders::Numbered, "VALUES ($1, $2), ($3, $4), ($5, $6) RETURNING id"),
+        ] {
+            let statement = sql_rows("VALUES ", 3, 2, " RETURNING id");
+            assert_eq!(statement.into_parts(placeholders).0.as_str(), expected);
+        }
+        let one = sql("SELECT $1").bind(7_i64);
+        let (text, values) = one.into_parts(Placeholders::InTurn);
+        assert_eq!((text.as_str(), values.len()), ("SELECT $1", 1));
     }
 }

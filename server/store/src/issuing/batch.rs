@@ -20,7 +20,7 @@ use crate::{
     terminal_hold::on_hold,
 };
 
-/// Act of an intention's record.
+/// Act of the record of an intention that uses no right up.
 const INTEND: &str = "certificate.intend";
 
 /// One durable step.
@@ -52,8 +52,8 @@ pub(super) struct Intend {
     pub(super) terminal_id: Option<String>,
     pub(super) at: OffsetDateTime,
     pub(super) right: Option<Right>,
-    /// Records of what is used up.
-    pub(super) entries: Vec<Entry>,
+    /// The record of the right's use, which becomes the one of the intention.
+    pub(super) used: Option<Entry>,
 }
 
 impl Intend {
@@ -67,7 +67,7 @@ impl Intend {
             terminal_id: intention.subscriber.terminal_id.clone(),
             at: intention.at,
             right: None,
-            entries: Vec::new(),
+            used: None,
         }
     }
 
@@ -77,7 +77,8 @@ impl Intend {
     }
 
     fn entry(&self) -> Entry {
-        self.about(Entry::done(INTEND, Actor::System, self.at))
+        let used = self.used.clone();
+        self.about(used.unwrap_or_else(|| Entry::done(INTEND, Actor::System, self.at)))
     }
 
     /// What is written in place of an intention under an authority that was taken back.
@@ -109,8 +110,8 @@ pub(super) struct Keep {
     pub(super) der: Vec<u8>,
     pub(super) at: OffsetDateTime,
     pub(super) right: Option<Right>,
-    /// Records of the conclusion.
-    pub(super) entries: Vec<Entry>,
+    /// The record of what the right led to.
+    pub(super) concludes: Option<Entry>,
 }
 
 impl Keep {
@@ -125,7 +126,7 @@ impl Keep {
             der: certificate.der.clone(),
             at: certificate.issued_at,
             right: None,
-            entries: Vec::new(),
+            concludes: None,
         }
     }
 }
@@ -429,7 +430,6 @@ async fn intend<'a>(
             .bind(intend.organisation_id.as_deref())
             .bind(intend.terminal_id.as_deref())
             .bind(intend.at);
-        entries.extend(intend.entries.iter().cloned());
         entries.push(intend.entry());
     }
     tx.execute(insert).await.map(drop)
@@ -550,7 +550,7 @@ async fn fulfil_rights(
             .bind(right.event())
             .bind("");
         let certificate = name_of(&keep.issuer_id, &keep.serial);
-        entries.extend(keep.entries.iter().map(|e| e.clone().on("certificate", &certificate)));
+        entries.extend(keep.concludes.iter().map(|e| e.clone().on("certificate", &certificate)));
     }
     tx.execute(insert).await.map(drop)
 }

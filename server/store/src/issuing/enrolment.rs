@@ -79,8 +79,8 @@ pub struct Enrolment<'a> {
 }
 
 impl<'a> Enrolment<'a> {
-    /// `used` is recorded with the use of the right, `concludes` with the certificate, which is
-    /// added to it.
+    /// `used` is recorded with the use of the right, which is the intention; `concludes` with the
+    /// certificate. Which certificate is added to both.
     #[must_use]
     pub fn new(store: &'a Store, right: Right, used: Entry, concludes: Entry) -> Self {
         let under_way = store.issuing.committer.announce();
@@ -120,7 +120,7 @@ impl Record for Enrolment<'_> {
     async fn record_intention(&self, intention: &record::Intention) -> Result<(), RecordError> {
         let step = Step::Intend(Intend {
             right: Some(self.right.clone()),
-            entries: vec![self.used.clone()],
+            used: Some(self.used.clone()),
             ..Intend::of(intention)
         });
         match self.store.issuing.committer.commit(step).await {
@@ -133,7 +133,7 @@ impl Record for Enrolment<'_> {
     async fn record_certificate(&self, certificate: &IssuedCertificate) -> Result<(), RecordError> {
         let step = Step::Keep(Keep {
             right: Some(self.right.clone()),
-            entries: vec![self.concludes.clone()],
+            concludes: Some(self.concludes.clone()),
             ..Keep::of(certificate)
         });
         let concluded = self.store.issuing.committer.commit(step).await.map_err(not_written)?;

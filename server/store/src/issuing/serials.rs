@@ -1,14 +1,13 @@
 //! Serial numbers that are reserved and not used yet.
 //!
-//! They are drawn at random as ever and become durable in blocks; one is handed out only after its
-//! block is. What a process that ends has left of a block is never used by anybody: the row stays.
+//! They are drawn at random and become durable in blocks; one is handed out only after its block is. What a process that ends has left of a block is never used by anybody: the row stays.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use sekisho_ca::record::{DRAWS, RecordError, draw_serial};
+use sekisho_ca::record::{DRAWS, RecordError, draw_serial_block};
 use sekisho_key::Randomness;
 use sekisho_pki::encoding::serial::Serial;
 use time::OffsetDateTime;
@@ -66,7 +65,7 @@ pub(super) async fn next(
     let mut draws = 0;
     loop {
         draws += 1;
-        let block = draw_block(*next_block, rng)?;
+        let block = draw_serial_block((*next_block).max(1), rng)?;
         match reserve(store, issuer_id, &block, at).await {
             Ok(()) => {
                 *next_block = (*next_block * 2).min(MOST);
@@ -98,7 +97,7 @@ fn reserve_ahead(
     if size < MOST {
         return Ok(());
     }
-    let block = draw_block(size, rng)?;
+    let block = draw_serial_block(size, rng)?;
     let (store, issuer_id, shelf) = (store.clone(), issuer_id.to_owned(), Arc::clone(shelf));
     tokio::spawn(async move {
         let _reserving = shelf.next_block.lock().await;
@@ -111,10 +110,6 @@ fn reserve_ahead(
         }
     });
     Ok(())
-}
-
-fn draw_block(size: usize, rng: &dyn Randomness) -> Result<Vec<Serial>, RecordError> {
-    Ok((0..size.max(1)).map(|_| draw_serial(rng)).collect::<Result<_, _>>()?)
 }
 
 async fn reserve(

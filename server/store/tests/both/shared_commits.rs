@@ -207,16 +207,19 @@ async fn a_code_is_used_up_with_the_intention_and_tied_with_the_certificate(data
     assert!(certificate::key_is_certified(&mut store.read(), &[1; 32]).await.unwrap());
     let found = terminal::find(&mut store.read(), &id).await.unwrap().unwrap();
     assert_eq!(found.status, TerminalStatus::Enrolled);
-    // Four records: the code's use, the intention, the certificate, the conclusion.
+    // Three records: the code's use, which is the intention, the certificate, the conclusion.
     let records = audit::list(&mut store.read(), "", None, 100).await.unwrap();
-    let acts: Vec<String> = records
+    let forms: Vec<serde_json::Value> = records
         .iter()
         .rev()
-        .take(4)
-        .map(|record| serde_json::from_slice::<serde_json::Value>(&record.canonical).unwrap())
-        .map(|form| form["act"].as_str().unwrap().to_owned())
+        .take(3)
+        .map(|record| serde_json::from_slice(&record.canonical).unwrap())
         .collect();
-    assert_eq!(acts, ["test", "certificate.issue", "certificate.intend", "test"]);
+    let acts: Vec<_> = forms.iter().map(|form| form["act"].as_str().unwrap()).collect();
+    assert_eq!(acts, ["test", "certificate.issue", "test"]);
+    let used = &forms[2];
+    assert_eq!(used["on"]["certificate"], forms[1]["on"]["certificate"]);
+    assert_eq!(used["facts"]["profile"], "terminal");
 }
 
 async fn of_two_that_bring_one_code_or_one_key_one_goes_on(databases: Databases) {
