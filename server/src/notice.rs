@@ -24,6 +24,13 @@ pub enum Notice {
         /// Its name.
         terminal_name: String,
     },
+    /// A member's card was renewed under another name, which was taken on.
+    MemberRenamed {
+        /// The name on the card.
+        name: String,
+        /// The name until then.
+        before: String,
+    },
     /// The operating body put a terminal on hold.
     TerminalHeld {
         /// Which.
@@ -120,6 +127,7 @@ impl Notice {
     pub const fn token(&self) -> &'static str {
         match self {
             Self::EnrolmentCodeMisused { .. } => "enrolment_code_misused",
+            Self::MemberRenamed { .. } => "member_renamed",
             Self::TerminalHeld { .. } => "terminal_held",
             Self::TerminalReleased { .. } => "terminal_released",
             Self::TerminalRevoked { .. } => "terminal_revoked",

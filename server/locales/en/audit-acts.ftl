@@ -47,6 +47,7 @@ audit-act-organisation-resume = Resumed an organisation
 audit-act-organisation-suspend = Suspended an organisation
 audit-act-person-add-administrator = Added an operating administrator
 audit-act-person-add-first-administrator = Entered the first administrator
+audit-act-person-rename = Took on the name of a renewed card
 audit-act-revocation-follow-facilities = Carried a facility’s hold over to certificates
 audit-act-revocation-hold = Put on hold
 audit-act-revocation-release = Released from hold

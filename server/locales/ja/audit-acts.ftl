@@ -47,6 +47,7 @@ audit-act-organisation-resume = 組織の利用を再開
 audit-act-organisation-suspend = 組織の利用を停止
 audit-act-person-add-administrator = 運営管理者を追加
 audit-act-person-add-first-administrator = 最初の運営管理者を登録
+audit-act-person-rename = カードの氏名の変更を反映
 audit-act-revocation-follow-facilities = 施設の停止を証明書に反映
 audit-act-revocation-hold = 一時停止
 audit-act-revocation-release = 一時停止を解除

@@ -231,6 +231,9 @@ fn verify_checkpoint(
     if claims.node != checkpoint.node || claims.seq != checkpoint.seq {
         return Err(format!("{place} is filed under another position"));
     }
+    if claims.iat != checkpoint.at {
+        return Err(format!("{place} is filed under another time than it was signed at"));
+    }
     let link = usize::try_from(claims.seq - 1).ok().and_then(|index| links.get(index));
     if link.map(hex::encode).as_deref() != Some(claims.link.as_str()) {
         return Err(format!("{place} signs another head: records were changed or removed"));
@@ -311,6 +314,7 @@ mod tests {
             "UPDATE audit_record SET node = 'x' WHERE act = 'b'",
             "UPDATE audit_record SET at = at + 1 WHERE act = 'b'",
             "UPDATE audit_checkpoint SET jws = REPLACE(jws, '.', 'A.')",
+            "UPDATE audit_checkpoint SET at = at - 86400",
         ] {
             let (test, keys) = trail().await;
             tamper(&test, statement).await;

@@ -51,6 +51,14 @@ fn words(notice: &Notice, page: &PageFrame) -> (String, String, Option<(String, 
             page.t("notices-misused-help"),
             terminal(terminal_id),
         ),
+        Notice::MemberRenamed { name, before } => (
+            page.text.with(
+                "notices-renamed-text",
+                [("name", name.as_str()), ("before", before.as_str())].as_slice(),
+            ),
+            page.t("notices-renamed-help"),
+            Some(("/console/members".to_owned(), page.t("notices-renamed-link"))),
+        ),
         Notice::TerminalHeld { terminal_id, terminal_name } => (
             page.t1("notices-terminal-held-text", "terminal", terminal_name),
             page.t("notices-terminal-held-help"),

@@ -9,7 +9,7 @@ use sekisho_store::{
     card::{self, CardCertificate, CardIdentity, CardSubject, FirstSeen, PersonNames},
     evidence,
     invitation::{self, Invitation, Mismatch, NewClaim},
-    membership,
+    membership, person,
     session::{self as sessions, AtTerminal, Realm, Session},
     transaction,
 };
@@ -28,6 +28,7 @@ use super::{
 use crate::{
     app::App,
     listener::{FacilityConnection, Peer},
+    notice::{self, Notice, To},
 };
 
 /// Methods of a card login (RFC 8176 §2): smart card and PIN, so more than one factor.
@@ -194,6 +195,11 @@ async fn decide(
         }
     };
     let seen = note_certificate(tx, holder, &identity, now).await?;
+    entries.extend(
+        take_on_names(tx, holder, &identity, facility, now)
+            .await?
+            .map(|record| facility.place(record, peer)),
+    );
     let of_membership = membership_id.clone();
     let evidence_id = evidence::keep(tx, &holder.evidence).await?;
     let session = Session {
@@ -292,6 +298,35 @@ async fn note_certificate(
         not_after: holder.not_after,
     };
     Ok(card::note_certificate(tx, &identity.id, certificate, now).await?)
+}
+
+/// A token says that the card vouches for the name: it is the one of the card that was used last.
+/// Whoever administers the facility is told, so that nobody becomes another person unseen.
+async fn take_on_names(
+    tx: &mut Tx,
+    holder: &VerifiedCardHolder,
+    identity: &CardIdentity,
+    facility: &FacilityConnection,
+    now: OffsetDateTime,
+) -> Result<Option<Entry>, LoginError> {
+    let person_id = &identity.person_id;
+    let Some(before) =
+        person::take_on_names(tx, person_id, &holder.name, &holder.name_romaji).await?
+    else {
+        return Ok(None);
+    };
+    // The name in Latin letters changes with its spelling; what people read is the other one.
+    if before.name != holder.name {
+        let to = To::FacilityAdministrators(facility.organisation_id.clone());
+        let told = Notice::MemberRenamed { name: holder.name.clone(), before: before.name.clone() };
+        notice::put(tx, to, told, now).await?;
+    }
+    let record = Entry::done("person.rename", Actor::Person(person_id.clone()), now)
+        .on("person", person_id)
+        .on("card", hex::encode(holder.fingerprint))
+        .personal("name", &holder.name)
+        .personal("name_before", before.name);
+    Ok(Some(record))
 }
 
 /// Enters the person whom this card names for the first time. Kana come from the invitation, and

@@ -58,6 +58,39 @@ pub(crate) async fn enter_named(
     Ok(id)
 }
 
+/// Takes on the names that a person's card has now; answers the names before, if they were others.
+/// Kana stay as long as the name in kanji does: no card carries them.
+///
+/// # Errors
+/// [`StoreError::Corrupt`]: nobody has this identifier. [`StoreError::Unavailable`],
+/// [`StoreError::Conflict`].
+pub async fn take_on_names(
+    tx: &mut Tx,
+    person_id: &str,
+    name: &str,
+    name_romaji: &str,
+) -> Result<Option<PersonName>, StoreError> {
+    let before = self::name(tx, person_id).await?.ok_or_else(|| StoreError::Corrupt {
+        what: "person",
+        detail: format!("{person_id} has no name"),
+    })?;
+    if before.name == name && before.name_romaji == name_romaji {
+        return Ok(None);
+    }
+    let name_kana = if before.name == name { before.name_kana.as_str() } else { "" };
+    tx.execute(
+        sql("UPDATE person_name SET name = $2, name_kana = $3, name_romaji = $4, search_key = $5
+             WHERE person_id = $1")
+        .bind(person_id)
+        .bind(name)
+        .bind(name_kana)
+        .bind(name_romaji)
+        .bind(search::key(&format!("{name} {name_kana} {name_romaji}"))),
+    )
+    .await?;
+    Ok(Some(before))
+}
+
 /// Names in kanji of those among `ids` who have one, by identifier. One question, however many.
 ///
 /// # Errors

@@ -40,6 +40,25 @@ async fn a_renewed_card_of_the_same_person_is_accepted_and_noted() {
 }
 
 #[tokio::test]
+async fn a_name_that_changed_with_the_card_is_taken_on_and_told_to_the_administrators() {
+    let test = instance().await;
+    let mut desk = desk(&test, 1).await;
+    desk.admit(&test, &physician()).await;
+    let notices = "SELECT COUNT(*) FROM outbox WHERE payload LIKE '%member_renamed%'";
+    let renewed = Card { serial: 101, ..physician() };
+    assert_eq!(desk.login(&test, &renewed, false).await.status, 200);
+    assert_eq!(count(&test, notices).await, 0, "the same name");
+    let married = Card { serial: 102, kanji: "高橋　太郎", ..physician() };
+    assert_eq!(desk.login(&test, &married, false).await.status, 200);
+    let page = desk.get(&test, "/?lang=ja").await.text;
+    assert!(page.contains("高橋　太郎") && !page.contains("山田　太郎"), "{page}");
+    assert_eq!(count(&test, notices).await, 1);
+    assert!(told(&test, "person.rename", None).await);
+    assert_eq!(desk.login(&test, &married, false).await.status, 200);
+    assert_eq!(count(&test, notices).await, 1, "once");
+}
+
+#[tokio::test]
 async fn a_card_without_a_code_is_told_to_ask_for_an_invitation() {
     let test = instance().await;
     let mut desk = desk(&test, 1).await;

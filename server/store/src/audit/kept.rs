@@ -59,6 +59,8 @@ pub struct Checkpoint {
     pub node: String,
     /// Position of the link it signs.
     pub seq: i64,
+    /// When it was signed, in seconds of Unix time, as pages and lists show it.
+    pub at: i64,
     /// Compact JWS, `typ` [`sekisho_wire::typ::AUDIT_CHECKPOINT`].
     pub jws: String,
 }
@@ -112,8 +114,9 @@ pub async fn checkpoints(
 ) -> Result<Vec<Checkpoint>, StoreError> {
     queries
         .fetch_all(
-            sql("SELECT node, seq, jws FROM audit_checkpoint WHERE node = $1 ORDER BY seq")
-                .bind(node),
+            sql("SELECT node, seq, at, jws FROM audit_checkpoint WHERE node = $1
+                 ORDER BY seq")
+            .bind(node),
         )
         .await
 }

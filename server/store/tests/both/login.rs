@@ -512,6 +512,20 @@ async fn a_renewed_certificate_is_noted_as_one(databases: Databases) {
     assert_eq!(card::certificate_der(&mut reader, &[3; 32]).await.unwrap(), None);
     let names = person::name(&mut reader, &identity.person_id).await.unwrap().unwrap();
     assert_eq!((names.name.as_str(), names.name_romaji.as_str()), ("山田　太郎", "YAMADA TARO"));
+    let id = identity.person_id.as_str();
+    let take_on = async |name: &str, romaji: &str| {
+        change!(databases.one, |tx| person::take_on_names(tx, id, name, romaji).await?)
+    };
+    assert_eq!(take_on("山田　太郎", "YAMADA TARO").await, None);
+    assert_eq!(take_on("山田　太郎", "YAMADA TAROU").await, Some(names.clone()));
+    let respelt = person::name(&mut reader, id).await.unwrap().unwrap();
+    assert_eq!(
+        (&respelt.name_kana, respelt.name_romaji.as_str()),
+        (&names.name_kana, "YAMADA TAROU")
+    );
+    assert_eq!(take_on("高橋　太郎", "TAKAHASHI TARO").await, Some(respelt));
+    let renamed = person::name(&mut reader, id).await.unwrap().unwrap();
+    assert_eq!((renamed.name.as_str(), renamed.name_kana.as_str()), ("高橋　太郎", ""));
     let again = attempt!(databases.two, |tx| {
         let names = PersonNames { name: "n", name_kana: "", name_romaji: "" };
         card::enter_person(tx, subject(), names, NOW).await?
@@ -519,7 +533,7 @@ async fn a_renewed_certificate_is_noted_as_one(databases: Databases) {
     assert!(matches!(again, Err(sekisho_store::StoreError::AlreadyExists { .. })));
     // Nothing of the refused transaction stayed, its record included.
     let records = audit::list(&mut reader, "", None, 1000).await.unwrap().len();
-    assert_eq!(records, 2 + 1 + 3);
+    assert_eq!(records, 2 + 1 + 3 + 3);
 }
 
 async fn each_facility_has_its_own_card_removal_policy(databases: Databases) {
