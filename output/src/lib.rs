@@ -5,6 +5,8 @@
 //! reader who has gone (`… | head`) is no fault: the command ends as if all had been read, with the
 //! exit code of what it found. Only where a secret is shown is that a failure too, for nobody has it.
 
+pub mod completion;
+
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 

@@ -1,6 +1,6 @@
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
-use sekisho_output::say;
+use sekisho_output::{completion::script, say};
 
 use super::{Arguments, Failure};
 
@@ -16,10 +16,7 @@ pub struct Completions {
 
 impl Completions {
     pub(super) fn execute(self) -> Result<(), Failure> {
-        let mut command = Arguments::command();
-        let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut command, "sekisho-agent", &mut script);
-        say(&String::from_utf8_lossy(&script))?;
+        say(&script::<Arguments>(self.shell))?;
         Ok(())
     }
 }

@@ -1,8 +1,7 @@
 //! `sekisho completions SHELL`.
 
-use clap::CommandFactory;
 use clap_complete::Shell;
-use sekisho_output::say;
+use sekisho_output::{completion::script, say};
 
 use super::{Exit, Failure};
 
@@ -17,10 +16,7 @@ pub(super) struct Completions {
 
 impl Completions {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
-        let mut command = super::Arguments::command();
-        let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut command, "sekisho", &mut script);
-        say(&String::from_utf8_lossy(&script))?;
+        say(&script::<super::Arguments>(self.shell))?;
         Ok(Exit::Done)
     }
 }
