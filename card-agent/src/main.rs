@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use sekisho_agent::command::{self, Arguments};
+use sekisho_output::ExitCodes;
 use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
@@ -16,7 +17,8 @@ async fn main() -> ExitCode {
         .with_ansi(std::io::stderr().is_terminal())
         .log_internal_errors(false)
         .init();
-    match sekisho_output::arguments::<Arguments>(command::LOCAL) {
+    let exits = ExitCodes { cannot_write: command::LOCAL, told: command::EXIT_CODES };
+    match sekisho_output::arguments::<Arguments>(exits) {
         Ok(arguments) => command::main(arguments).await,
         Err(code) => code,
     }

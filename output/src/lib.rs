@@ -48,17 +48,31 @@ pub fn remark(line: &str) {
     let _ = write(&mut std::io::stderr().lock(), &format!("{line}\n"));
 }
 
+/// The exit codes of a program.
+#[derive(Debug, Clone, Copy)]
+pub struct ExitCodes {
+    /// Of help that standard output does not take.
+    pub cannot_write: u8,
+    /// All of them as help tells them, beginning with `Exit codes:`.
+    pub told: &'static str,
+}
+
 /// The command line, or the exit code with which the program ends now: help and version were asked for, or
 /// it was not understood, which is told.
 ///
-/// clap would print by itself and pass over a full disk: that ends with `cannot_write`.
+/// The help of every sub-command ends with the exit codes, unless it has a table of its own. clap would
+/// print by itself and pass over a full disk.
 ///
 /// # Errors
 /// The exit code: 0 for help and version, 2 for what was not understood, `cannot_write`.
-pub fn arguments<A: clap::Parser>(cannot_write: u8) -> Result<A, ExitCode> {
-    let said = match A::try_parse() {
+pub fn arguments<A: clap::Parser>(exits: ExitCodes) -> Result<A, ExitCode> {
+    let mut command = with_exit_codes(A::command(), exits.told);
+    let parsed = command
+        .try_get_matches_from_mut(std::env::args_os())
+        .and_then(|mut matches| A::from_arg_matches_mut(&mut matches));
+    let said = match parsed {
         Ok(arguments) => return Ok(arguments),
-        Err(said) => said,
+        Err(said) => said.format(&mut command),
     };
     if said.use_stderr() {
         // To standard error: see [`remark`].
@@ -71,11 +85,19 @@ pub fn arguments<A: clap::Parser>(cannot_write: u8) -> Result<A, ExitCode> {
     Err(match say(&text) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let name = A::command().get_name().to_owned();
-            remark(&format!("{name}: {error}: {}", error.0));
-            ExitCode::from(cannot_write)
+            remark(&format!("{}: {error}: {}", command.get_name(), error.0));
+            ExitCode::from(exits.cannot_write)
         }
     })
+}
+
+fn with_exit_codes(command: clap::Command, told: &'static str) -> clap::Command {
+    let command = command.mut_subcommands(|below| with_exit_codes(below, told));
+    let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    if help.contains("Exit codes:") {
+        return command;
+    }
+    command.after_help(format!("{help}\n\n{told}").trim_start().to_owned())
 }
 
 /// Exit code of both programs for a command line that they do not understand.

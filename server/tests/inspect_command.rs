@@ -81,8 +81,8 @@ fn what_cannot_be_read_exits_with_1_and_the_octet() {
     assert_eq!(err(&cut), "sekisho: -: octet 0: The length points past the end\n");
     assert!(out(&cut).starts_with("Kind: Unreadable\nOffset (octets): 0\n"));
     let absent = inspect(&["/nonexistent/file"], "C");
-    assert_eq!(absent.status.code(), Some(1));
-    assert!(err(&absent).starts_with("sekisho: cannot read /nonexistent/file: "));
+    assert_eq!(absent.status.code(), Some(2));
+    assert!(err(&absent).contains("'/nonexistent/file' for '<FILE>': there is no such file"));
 }
 
 #[test]
@@ -118,8 +118,10 @@ fn a_passphrase_comes_from_a_file_or_the_environment() {
         assert!(!out(found).contains("vector-passphrase"));
     }
     let unset = inspect(&["--passphrase-env", "NOT_SET_ANYWHERE", &file], "C");
-    assert_eq!(unset.status.code(), Some(1));
-    assert!(err(&unset).contains("NOT_SET_ANYWHERE is not set"));
+    assert_eq!(unset.status.code(), Some(2));
+    assert!(
+        err(&unset).contains("'NOT_SET_ANYWHERE' for '--passphrase-env <NAME>': it is not set")
+    );
 }
 
 #[test]

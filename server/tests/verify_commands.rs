@@ -358,7 +358,7 @@ fn signatures_are_verified_over_objects_and_files() {
         ),
         (&["--signature", "letter.sig", "letter.txt"], 2, "--by"),
         (&["letter.txt"], 3, "neither PEM nor DER"),
-        (&["nowhere"], 2, "cannot read nowhere"),
+        (&["nowhere"], 2, "'nowhere' for '<FILE>'"),
         (&["--by", "letter.txt", "leaf.der"], 3, "neither PEM nor DER"),
     ] {
         let (found, out, err) = world.run(&[&["verify-signature"], arguments].concat());

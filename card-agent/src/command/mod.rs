@@ -24,7 +24,7 @@ pub use run::Run;
 #[command(
     name = "sekisho-agent",
     version,
-    after_help = "Exit codes:\n  0  done\n  1  refused, not enrolled, no answer, or faults that doctor found\n  2  the command line was not understood, or names what is not there or cannot be used\n  3  this PC failed: a file, a port, a tool, standard output\n\nExamples:\n  sekisho-agent enroll --server https://enrol.example:8443 --root 3f9a… --terminal T0123456789 --code ABCD-EFGH-JKMN-PQRS\n  sekisho-agent run\n  sekisho-agent doctor"
+    after_help = "Examples:\n  sekisho-agent enroll --server https://enrol.example:8443 --root 3f9a… --terminal T0123456789 --code ABCD-EFGH-JKMN-PQRS\n  sekisho-agent run\n  sekisho-agent doctor"
 )]
 pub struct Arguments {
     /// Where this PC's key, certificate and trust are kept.
@@ -47,6 +47,14 @@ enum Command {
 
 /// Exit code where this PC failed.
 pub const LOCAL: u8 = 3;
+
+/// The exit codes as every `--help` tells them.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  refused, not enrolled, no answer, or faults that doctor found
+  2  the command line was not understood, or names what is not there or cannot be used
+  3  this PC failed: a file, a port, a tool, standard output";
 
 /// Why a command ends badly.
 #[derive(Debug)]
@@ -84,10 +92,8 @@ fn refused(error: impl Into<anyhow::Error>) -> Failure {
 
 /// Runs the command that the arguments name.
 pub async fn main(arguments: Arguments) -> ExitCode {
-    let folder = arguments.dir.unwrap_or_else(Place::default_folder);
-    let place = Place { folder };
-    let outcome = match place.settle().map_err(Failure::from) {
-        Ok(_) => execute(arguments.command, &place).await,
+    let outcome = match place(&arguments) {
+        Ok(place) => execute(arguments.command, &place).await,
         Err(failure) => Err(failure),
     };
     let (code, error) = match outcome {
@@ -98,6 +104,19 @@ pub async fn main(arguments: Arguments) -> ExitCode {
     };
     remark(&format!("sekisho-agent: {error:#}"));
     ExitCode::from(code)
+}
+
+/// Where this PC's things are. A folder that was named has to be there, but for enrolling, which makes it.
+fn place(arguments: &Arguments) -> Result<Place, Failure> {
+    let folder = arguments.dir.clone().unwrap_or_else(Place::default_folder);
+    let makes = matches!(arguments.command, Command::Enroll(_) | Command::Completions(_));
+    if arguments.dir.is_some() && !makes && !folder.is_dir() {
+        let absent = anyhow::anyhow!("there is no folder {}", folder.display());
+        return Err(Failure::Usage(absent.context("--dir names an enrolment that is not there")));
+    }
+    let place = Place { folder };
+    place.settle()?;
+    Ok(place)
 }
 
 async fn execute(command: Command, place: &Place) -> Result<(), Failure> {

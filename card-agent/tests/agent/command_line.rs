@@ -115,6 +115,20 @@ fn exit_codes_are_those_of_the_help_and_a_panic_is_none_of_them() {
 }
 
 #[test]
+fn a_folder_that_is_named_and_not_there_is_wrong_usage_in_every_command_that_reads_it() {
+    let absent = tempfile::tempdir().unwrap().path().join("nope");
+    for command in ["renew", "run", "status", "policy", "doctor"] {
+        let (code, out, error) = agent(&absent, &[command]);
+        assert_eq!((code, out.as_str()), (2, ""), "{command}: {error}");
+        assert!(error.contains(absent.to_str().unwrap()), "{command}: {error}");
+        let (_, help, _) = agent(&absent, &[command, "--help"]);
+        assert_eq!(help.matches("Exit codes:").count(), 1, "{command}: {help}");
+    }
+    assert_eq!(agent(&absent, &["completions", "bash"]).0, 0);
+    assert!(!absent.exists());
+}
+
+#[test]
 fn doctor_says_in_words_that_a_pc_is_not_enrolled() {
     let folder = tempfile::tempdir().unwrap();
     let (_, out, _) = agent(folder.path(), &["doctor", "--port", "1"]);

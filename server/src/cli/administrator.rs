@@ -5,12 +5,12 @@ use sekisho_output::show;
 use serde_json::{Value as Json, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Exit, Failure, InstanceFolder, runtime, unfit};
+use super::{Exit, Failure, InstanceFolder, runtime};
 use crate::{
     config::Config,
     instance::{self, Folder},
     people::{
-        administrator::{self, AdministratorError, Host},
+        administrator::{self, Host},
         link::OneTimeLink,
     },
 };
@@ -93,7 +93,7 @@ impl Administrator {
                 user: &user,
                 machine: &machine,
             };
-            let origin = public_origin(&Folder::new(&instance.dir), &config);
+            let origin = public_origin(&Folder::new(&*instance.dir), &config);
             let show: administrator::Show<'_> =
                 &|link, login_name| show(&told(link, login_name, &origin, *json));
             let done = match &self.command {
@@ -106,14 +106,8 @@ impl Administrator {
                 }
             };
             store.close().await;
-            match done {
-                Ok(()) => Ok(Exit::Done),
-                Err(
-                    error @ (AdministratorError::LoginNameUnfit(_)
-                    | AdministratorError::NameUnfit(_)),
-                ) => Ok(unfit(&error)),
-                Err(error) => Err(error.into()),
-            }
+            done?;
+            Ok(Exit::Done)
         })
     }
 }

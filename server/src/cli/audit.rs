@@ -4,11 +4,11 @@ use anyhow::Context;
 use sekisho_output::{list, remark, say};
 use sekisho_pki::national::facility_identifier::FacilityIdentifier;
 use sekisho_protocol::jwk::JwkSet;
-use sekisho_store::{Store, audit};
+use sekisho_store::{Store, audit, organisation};
 use serde_json::{Value as Json, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Exit, Failure, InstanceFolder, runtime};
+use super::{Exit, Failure, InstanceFolder, Named, named, runtime};
 use crate::{
     audit::{form, verify, witness},
     config::Config,
@@ -97,7 +97,7 @@ struct Verify {
     /// Signed heads that were kept elsewhere, one a line (`-`: standard input); may be given several
     /// times
     #[arg(long = "head", value_name = "FILE")]
-    heads: Vec<std::path::PathBuf>,
+    heads: Vec<Named<named::FileOrInput>>,
     /// The verdict as JSON
     #[arg(long)]
     json: bool,
@@ -126,6 +126,10 @@ impl List {
     async fn run(self) -> Result<Exit, Failure> {
         let store = open(&self.instance).await?;
         let organisation = self.organisation.map(|organisation| organisation.to_string());
+        if let Some(id) = &organisation {
+            let found = organisation::find(&mut store.read(), id).await?;
+            found.ok_or_else(|| Failure::usage(format!("there is no organisation {id} here")))?;
+        }
         if self.personal {
             record_reading(&store, organisation.as_deref()).await?;
         }
@@ -198,7 +202,7 @@ impl Head {
         // The folder must be an instance's: another one has no heads either.
         Config::read(&self.instance.dir)?;
         let keys: JwkSet = serde_json::from_value(audit_public_keys(&self.instance.dir)?)?;
-        let folder = Folder::new(&self.instance.dir).audit_heads();
+        let folder = Folder::new(&*self.instance.dir).audit_heads();
         let heads = witness::heads_in(&folder)?;
         if heads.is_empty() {
             return Err(format!(
@@ -234,7 +238,7 @@ impl Verify {
     async fn run(self) -> Result<Exit, Failure> {
         let store = open(&self.instance).await?;
         let keys: JwkSet = serde_json::from_value(audit_public_keys(&self.instance.dir)?)?;
-        let mut heads = witness::heads_in(&Folder::new(&self.instance.dir).audit_heads())?;
+        let mut heads = witness::heads_in(&Folder::new(&*self.instance.dir).audit_heads())?;
         for path in &self.heads {
             let text = if path.as_os_str() == "-" {
                 std::io::read_to_string(std::io::stdin())

@@ -1,20 +1,16 @@
 //! `sekisho backup DIR --to FILE`.
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::{io::Write, path::Path};
 
 use secrecy::ExposeSecret;
 use sekisho_key::SystemRandomness;
 use sekisho_output::{remark, say};
 use time::OffsetDateTime;
 
-use super::{Exit, Failure, InstanceFolder, runtime, secret_file};
+use super::{Exit, Failure, InstanceFolder, Named, named, runtime, secret_file};
 use crate::{
     backup::{Lock, Step, Taken, take},
     config::Config,
-    error::page::Chain,
     instance::{CaToken, Folder, human_passphrase, in_token},
 };
 
@@ -40,13 +36,13 @@ pub(super) struct Backup {
     instance: InstanceFolder,
     /// The file to make; it must not exist
     #[arg(long, value_name = "FILE")]
-    to: PathBuf,
+    to: Named<named::NewFile>,
     /// Encrypt to the holder of this key (age1…); may be given several times
     #[arg(long = "recipient", value_name = "KEY", conflicts_with = "passphrase_file")]
     recipients: Vec<String>,
     /// Encrypt under the passphrase in this file, at least 20 characters
     #[arg(long, value_name = "FILE")]
-    passphrase_file: Option<PathBuf>,
+    passphrase_file: Option<Named<named::File>>,
     /// The manifest as JSON
     #[arg(long)]
     json: bool,
@@ -65,9 +61,9 @@ impl Backup {
         if let Err(failure) = self.tell_made(&taken, drawn.as_ref()) {
             // A file that exists says that the backup was made and can be opened.
             std::fs::remove_file(&self.to).map_err(|error| {
-                format!("{}; cannot remove {}: {error}", Chain(&*failure), self.to.display())
+                format!("{failure}; cannot remove {}: {error}", self.to.display())
             })?;
-            let removed = format!("{}; {} was removed", Chain(&*failure), self.to.display());
+            let removed = format!("{failure}; {} was removed", self.to.display());
             return Err(removed.into());
         }
         Ok(Exit::Done)

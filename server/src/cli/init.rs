@@ -11,7 +11,7 @@ use secrecy::ExposeSecret;
 use sekisho_key::SystemRandomness;
 use sekisho_output::{say, show};
 
-use super::{Exit, Failure, runtime, secret_file, unfit};
+use super::{Exit, Failure, Named, named, runtime, secret_file};
 use crate::{
     ceremony::VerifiedResult,
     clock::SystemClock,
@@ -68,14 +68,14 @@ pub(super) struct Init {
     administrator: String,
     /// File whose first line wraps the root's key; without it a passphrase is drawn and printed once
     #[arg(long, value_name = "FILE", conflicts_with = "requests")]
-    root_passphrase_file: Option<PathBuf>,
+    root_passphrase_file: Option<Named<named::File>>,
     /// The root is elsewhere: folder to make, with keys and with requests to be carried to it
     #[arg(long, value_name = "FOLDER")]
     requests: Option<PathBuf>,
     /// What the ceremony made of --requests: make the instance
     #[arg(long, value_name = "RESULT", requires = "requests", requires = "hash",
         conflicts_with_all = ["domain", "organisation", "network", "tls_port", "plain_port", "database"])]
-    result: Option<PathBuf>,
+    result: Option<Named<named::Folder>>,
     /// The hash that people compared
     #[arg(long, value_name = "HASH", value_parser = super::ceremony::hash, requires = "result")]
     hash: Option<[u8; 32]>,
@@ -121,11 +121,8 @@ impl Init {
                 runtime()?.block_on(create_and_show(&plan, clock, random, show)).map(drop)
             }
         };
-        match made {
-            Ok(()) => Ok(Exit::Done),
-            Err(error) if error.is_of_the_plan() => Ok(unfit(&error)),
-            Err(error) => Err(error.into()),
-        }
+        made?;
+        Ok(Exit::Done)
     }
 
     fn plan(self) -> Result<Plan, Failure> {

@@ -1,13 +1,13 @@
 //! `sekisho inspect FILE`.
 
-use std::{fs::File, io::Read, path::PathBuf};
+use std::{fs::File, io::Read};
 
 use sekisho_output::{remark, say};
 use sekisho_pki::inspect::{self, Options};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::{Exit, Failure, language::LanguageChoice};
+use super::{Exit, Failure, Named, language::LanguageChoice, named};
 
 /// Say in words what a certificate, CRL, OCSP answer, request or PKCS #12 file holds
 #[derive(Debug, clap::Args)]
@@ -22,11 +22,11 @@ Examples:
   sekisho inspect --passphrase-file passphrase router.p12
       what is in a PKCS #12 file; private keys are never shown
 
-Exit codes: 0 done, 1 unreadable (with the octet where it breaks), 2 usage.")]
+What cannot be read is told with the octet where it breaks.")]
 pub(super) struct Inspect {
     /// DER, base64 or PEM; `-` reads standard input. At most 64 MiB
     #[arg(value_name = "FILE")]
-    file: PathBuf,
+    file: Named<named::FileOrInput>,
     #[command(flatten)]
     lang: LanguageChoice,
     /// For programs: fields as docs/inspect.md documents them
@@ -37,10 +37,10 @@ pub(super) struct Inspect {
     entries: usize,
     /// File whose first line opens a PKCS #12 file
     #[arg(long, value_name = "FILE", conflicts_with = "passphrase_env")]
-    passphrase_file: Option<PathBuf>,
+    passphrase_file: Option<Named<named::File>>,
     /// Environment variable that opens a PKCS #12 file
-    #[arg(long, value_name = "NAME")]
-    passphrase_env: Option<String>,
+    #[arg(long, value_name = "NAME", value_parser = named::variable)]
+    passphrase_env: Option<Zeroizing<String>>,
 }
 
 /// A passphrase file's first line fits in here.
@@ -81,10 +81,8 @@ impl Inspect {
     }
 
     fn passphrase(&self) -> Result<Option<Zeroizing<String>>, Failure> {
-        if let Some(name) = &self.passphrase_env {
-            let value = std::env::var(name)
-                .map_err(|_| format!("the environment variable {name} is not set, or not UTF-8"))?;
-            return Ok(Some(Zeroizing::new(value)));
+        if let Some(value) = &self.passphrase_env {
+            return Ok(Some(value.clone()));
         }
         let Some(path) = &self.passphrase_file else { return Ok(None) };
         let mut text = Zeroizing::new(String::new());

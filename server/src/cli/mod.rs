@@ -7,9 +7,11 @@ mod bench;
 mod ceremony;
 mod completions;
 mod demo;
+mod exit;
 mod init;
 mod inspect;
 mod language;
+mod named;
 mod restore;
 mod revoke;
 mod serve;
@@ -20,41 +22,14 @@ mod verify_files;
 mod verify_path;
 mod verify_signature;
 
-use std::{path::PathBuf, process::ExitCode};
-
 use clap::{Parser, Subcommand};
 use sekisho_output::{remark, say};
 
-use crate::{error::page::Chain, first_line};
+use crate::first_line;
 
-/// Exit codes that scripts can rely on; `--help` lists them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Exit {
-    /// Done.
-    Done = 0,
-    /// It failed; standard error says why and what would help.
-    Failed = 1,
-    /// The command line was not understood, or names what is not there.
-    Usage = 2,
-    /// What was checked does not hold: an audit trail, a backup, the results of a ceremony.
-    DoesNotHold = 3,
-}
-
-/// The `verify-…` commands have codes of their own, fixed by what outside judges expect of such
-/// programs; their `--help` lists them.
-impl Exit {
-    /// A certificate or signature that does not hold.
-    const INVALID: Self = Self::Failed;
-    /// An input that we do not support, so that nothing is said about it.
-    const UNSUPPORTED: Self = Self::DoesNotHold;
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
-}
+use exit::{Cause, Failure};
+pub use exit::{EXIT_CODES, Exit};
+use named::Named;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -81,13 +56,7 @@ Examples:
   sekisho inspect terminal.cer
       what stands in a certificate, CRL, OCSP answer, request or PKCS #12 file
   sekisho verify-path --trust roots/ --chain leaf.pem --purpose any --revocation none
-      does a certificate lead to one of these roots?
-
-Exit codes:
-  0  done
-  1  failed; standard error says why and what would help
-  2  the command line was not understood, or names what is not there
-  3  what was checked does not hold; verify-path and verify-signature: not supported";
+      does a certificate lead to one of these roots?";
 
 /// Certification authority for healthcare facilities and portal for their staff.
 #[derive(Debug, Parser)]
@@ -129,11 +98,8 @@ Example:
 struct InstanceFolder {
     /// Instance folder, made by `sekisho init`
     #[arg(value_name = "DIR", env = "SEKISHO_DIR")]
-    dir: PathBuf,
+    dir: Named<named::Instance>,
 }
-
-/// A failure to be told on standard error.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// What was shown before it was stored came to nothing: whoever keeps it must learn that.
 #[derive(Debug, thiserror::Error)]
@@ -141,7 +107,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 struct NotInForce {
     what: &'static str,
     #[source]
-    error: Failure,
+    error: Cause,
 }
 
 /// Runs what the arguments ask for.
@@ -170,21 +136,9 @@ pub fn run(arguments: Arguments) -> Exit {
         }
     };
     outcome.unwrap_or_else(|failure| {
-        remark(&format!("sekisho: {}", Chain(&*failure)));
-        Exit::Failed
+        remark(&format!("sekisho: {failure}"));
+        failure.exit
     })
-}
-
-/// Tells that the command line asks for what cannot be.
-fn unfit(fault: &(dyn std::error::Error + 'static)) -> Exit {
-    remark(&format!("sekisho: {}", Chain(fault)));
-    Exit::Usage
-}
-
-/// Tells that what was checked does not hold.
-fn does_not_hold(fault: &(dyn std::error::Error + 'static)) -> Exit {
-    remark(&format!("sekisho: {}", Chain(fault)));
-    Exit::DoesNotHold
 }
 
 /// The secret in the first line of a file.

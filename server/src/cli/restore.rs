@@ -6,9 +6,9 @@ use sekisho_output::say;
 use time::OffsetDateTime;
 
 use super::{
-    Exit, Failure,
+    Exit, Failure, Named,
     backup::{tell, without_keys},
-    does_not_hold, runtime, secret_file,
+    named, runtime, secret_file,
 };
 use crate::backup::{BackupError, Key, Published, check, restore};
 
@@ -29,11 +29,11 @@ Examples:
   sekisho restore --check /backup/2026-11-21.age --passphrase-file /media/safe/passphrase
 
 Exits with 3 if the backup is damaged or does not hold, which a wrong passphrase cannot be told from,
-and with 1 if it could not be tried: no such file, another key, no room.")]
+and with 1 if it could not be tried: another key, no room.")]
 pub(super) struct Restore {
     /// The backup
     #[arg(value_name = "FILE")]
-    file: PathBuf,
+    file: Named<named::File>,
     /// Folder to make; it must not exist or be empty
     #[arg(value_name = "DIR", required_unless_present = "check")]
     dir: Option<PathBuf>,
@@ -44,16 +44,16 @@ pub(super) struct Restore {
         conflicts_with = "passphrase_file",
         required_unless_present = "passphrase_file"
     )]
-    identity_file: Option<PathBuf>,
+    identity_file: Option<Named<named::File>>,
     /// The passphrase
     #[arg(long, value_name = "FILE")]
-    passphrase_file: Option<PathBuf>,
+    passphrase_file: Option<Named<named::File>>,
     /// Another database than the backup's configuration names; of the same kind, empty
     #[arg(long, value_name = "ADDRESS", env = "SEKISHO_RESTORE_DATABASE", hide_env_values = true)]
     database: Option<String>,
     /// Folder of CRLs that were published after the backup was made
     #[arg(long, value_name = "FOLDER")]
-    published: Option<PathBuf>,
+    published: Option<Named<named::Folder>>,
     /// Only try: decrypt, check every file, key and the audit trail; keep nothing
     #[arg(long, conflicts_with_all = ["dir", "database", "published"])]
     check: bool,
@@ -72,7 +72,9 @@ impl Restore {
         let Some(dir) = &self.dir else {
             let manifest = match runtime()?.block_on(check(&self.file, key, tell)) {
                 Ok(manifest) => manifest,
-                Err(fault) if fault.is_of_the_backup() => return Ok(does_not_hold(&fault)),
+                Err(fault) if fault.is_of_the_backup() => {
+                    return Err(Failure::does_not_hold(fault));
+                }
                 Err(error) => return Err(error.into()),
             };
             say(&if self.json {
@@ -94,7 +96,7 @@ impl Restore {
             Ok(restored) => restored,
             // What else fails here may be of the database or the lists that the command line names.
             Err(fault @ BackupError::Archive(_)) if fault.is_of_the_backup() => {
-                return Ok(does_not_hold(&fault));
+                return Err(Failure::does_not_hold(fault));
             }
             Err(error) => return Err(error.into()),
         };

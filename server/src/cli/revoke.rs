@@ -3,15 +3,17 @@
 mod given;
 mod told;
 
-use std::path::PathBuf;
-
+use clap::{
+    ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use sekisho_ca::revocation::RevocationReason;
 use sekisho_output::{remark, say};
 use sekisho_pki::encoding::{key_identifier::fingerprint, serial::Serial};
 use sekisho_store::{Store, certificate};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Exit, Failure, InstanceFolder, runtime, unfit};
+use super::{Exit, Failure, InstanceFolder, Named, named, runtime};
 use crate::{
     config::Config,
     instance,
@@ -77,7 +79,7 @@ struct OneCertificate {
 struct WhichCertificate {
     /// The certificate (PEM or DER)
     #[arg(long, value_name = "FILE")]
-    file: Option<PathBuf>,
+    file: Option<Named<named::File>>,
     /// Its serial number, hexadecimal
     #[arg(long, value_name = "HEX", value_parser = serial)]
     serial: Option<Serial>,
@@ -143,7 +145,7 @@ struct Key {
 struct WhichKey {
     /// A certificate for the key, or the public key itself (PEM or DER)
     #[arg(long, value_name = "FILE")]
-    file: Option<PathBuf>,
+    file: Option<Named<named::File>>,
     /// SHA-256 of its SubjectPublicKeyInfo, hexadecimal
     #[arg(long, value_name = "HEX", value_parser = sha256)]
     sha256: Option<[u8; 32]>,
@@ -163,7 +165,7 @@ struct Issuer {
     #[arg(value_name = "ID")]
     id: String,
     /// Why
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = reason_but(Reason::KeyCompromise))]
     reason: Reason,
     #[command(flatten)]
     common: Common,
@@ -173,7 +175,7 @@ struct Issuer {
 #[group(id = "measure_choice", required = true, multiple = false, args = ["reason", "hold", "release"])]
 struct MeasureArguments {
     /// Revoke for ever, for this reason
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = reason_but(Reason::CaCompromise))]
     reason: Option<Reason>,
     /// Hold: until released
     #[arg(long)]
@@ -197,7 +199,7 @@ struct Common {
 }
 
 /// Reasons of RFC 5280 §5.3.1 that we give.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Reason {
     Unspecified,
     KeyCompromise,
@@ -220,6 +222,14 @@ impl From<Reason> for RevocationReason {
             Reason::PrivilegeWithdrawn => Self::PrivilegeWithdrawn,
         }
     }
+}
+
+/// The reasons without the one that what is taken back cannot have: an authority's key and a
+/// subscriber's have one each for being known to others.
+fn reason_but(unfit: Reason) -> impl TypedValueParser<Value = Reason> {
+    let fit = Reason::value_variants().iter().filter(move |reason| **reason != unfit);
+    PossibleValuesParser::new(fit.filter_map(ValueEnum::to_possible_value))
+        .try_map(|name| Reason::from_str(&name, false))
 }
 
 fn rfc3339(text: &str) -> Result<OffsetDateTime, String> {
@@ -288,12 +298,10 @@ impl OneCertificate {
                 let der = given::certificate(path)?;
                 let found =
                     certificate::find_by_fingerprint(&mut store.read(), &fingerprint(&der)).await?;
-                let Some(found) = found else {
-                    return Ok(unfit(&RevocationError::NotFound {
-                        kind: "certificate of ours in",
-                        name: path.display().to_string(),
-                    }));
-                };
+                let found = found.ok_or_else(|| RevocationError::NotFound {
+                    kind: "certificate of ours in",
+                    name: path.display().to_string(),
+                })?;
                 Target::Certificate { issuer_id: found.issuer_id, serial: found.serial }
             }
             (None, Some(serial)) => Target::Certificate {
@@ -349,16 +357,7 @@ async fn carry_out(
     };
     let outcome = revocation::carry_out(store, &order).await;
     store.close().await;
-    let outcome = match outcome {
-        Ok(outcome) => outcome,
-        Err(
-            fault @ (RevocationError::NotFound { .. }
-            | RevocationError::OnlyForEver { .. }
-            | RevocationError::Reason { .. }
-            | RevocationError::InvalidityDate),
-        ) => return Ok(unfit(&fault)),
-        Err(error) => return Err(error.into()),
-    };
+    let outcome = outcome?;
     say(&if common.json {
         told::as_json(&outcome)
     } else {

@@ -1,9 +1,6 @@
 //! `sekisho service add DIR FILE` and `sekisho service list DIR`.
 
-use std::{
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::{io::Read, path::Path};
 
 use secrecy::{ExposeSecret, SecretString};
 use sekisho_key::SystemRandomness;
@@ -12,7 +9,7 @@ use sekisho_store::{Store, service};
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::{Exit, Failure, InstanceFolder, NotInForce, runtime};
+use super::{Exit, Failure, InstanceFolder, Named, NotInForce, named, runtime};
 use crate::{
     config::Config,
     entitlement::Entitlements,
@@ -50,7 +47,7 @@ struct Add {
     instance: InstanceFolder,
     /// The service's file (TOML)
     #[arg(value_name = "FILE")]
-    file: PathBuf,
+    file: Named<named::File>,
     /// The answer as JSON
     #[arg(long)]
     json: bool,

@@ -7,7 +7,9 @@ use sekisho_output::say;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Exit, Failure, runtime,
+    Exit, Failure, InstanceFolder,
+    named::{Kind, SigningFolder},
+    runtime,
     serve::{start_log, stop_on_signal},
 };
 use crate::{
@@ -30,12 +32,7 @@ Examples:
   sekisho signer split /srv/sekisho /srv/sekisho-signer
       move the keys out of an instance; then give the folder to the signing user
   sekisho signer /srv/sekisho-signer
-      run it, as that user; then start `sekisho serve` again
-
-Exit codes:
-  0  stopped in order, or moved
-  1  failed; standard error says why and what would help
-  2  the command line was not understood, or names what is not there"
+      run it, as that user; then start `sekisho serve` again"
 )]
 pub(super) struct Signer {
     #[command(subcommand)]
@@ -68,9 +65,8 @@ Examples:
   chown -R sekisho-signer:sekisho /srv/sekisho-signer
   sekisho signer split /srv/sekisho /srv/sekisho-signer --socket /run/sekisho-signer/signer.sock")]
 struct Split {
-    /// Instance folder, made by `sekisho init`
-    #[arg(value_name = "DIR")]
-    dir: PathBuf,
+    #[command(flatten)]
+    instance: InstanceFolder,
     /// Folder of the signing process; made, or one that this command made
     #[arg(value_name = "SIGNER_DIR")]
     signer_dir: PathBuf,
@@ -87,7 +83,11 @@ impl Signer {
         let Self { command, dir, socket } = self;
         match (command, dir) {
             (Some(Command::Split(command)), _) => command.run(),
-            (None, Some(dir)) => serve(&dir, socket),
+            (None, Some(dir)) => {
+                // Not by its type: the environment may name a folder that `split` is to make.
+                SigningFolder::check(&dir).map_err(Failure::usage)?;
+                serve(&dir, socket)
+            }
             // clap asks for one of the two.
             (None, None) => Ok(Exit::Usage),
         }
@@ -113,13 +113,13 @@ fn serve(dir: &std::path::Path, socket: Option<PathBuf>) -> Result<Exit, Failure
 impl Split {
     fn run(self) -> Result<Exit, Failure> {
         let order = signer::Split {
-            instance: self.dir.clone(),
+            instance: self.instance.dir.to_path_buf(),
             signer: self.signer_dir.clone(),
             socket: self.socket,
             user: self.user,
         };
         let moved = signer::split(&order, &SystemRandomness)?;
-        let (dir, signer_dir) = (self.dir.display(), self.signer_dir.display());
+        let (dir, signer_dir) = (self.instance.dir.display(), self.signer_dir.display());
         if moved.keys.is_empty() {
             say(&format!("All keys were moved before. Nothing changed in {dir}.\n"))?;
         } else {

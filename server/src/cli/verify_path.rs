@@ -1,6 +1,6 @@
 //! `sekisho verify-path`.
 
-use std::{net::IpAddr, path::PathBuf};
+use std::net::IpAddr;
 
 use const_oid::ObjectIdentifier;
 use sekisho_output::{remark, say};
@@ -17,7 +17,7 @@ use sekisho_pki::{
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
-    Exit, Failure,
+    Exit, Failure, Named, named,
     verify_files::{self, FileError, Object},
 };
 
@@ -53,10 +53,10 @@ Exit codes:
 pub(super) struct VerifyPath {
     /// Folder with the trust anchors' certificates
     #[arg(long, value_name = "DIR")]
-    trust: PathBuf,
+    trust: Named<named::FileOrFolder>,
     /// PEM file: the end entity's certificate first, then candidates in any order
     #[arg(long, value_name = "FILE")]
-    chain: PathBuf,
+    chain: Named<named::File>,
     /// Moment to judge at; now, if not given
     #[arg(long, value_name = "RFC3339", value_parser = moment)]
     time: Option<OffsetDateTime>,
@@ -68,10 +68,10 @@ pub(super) struct VerifyPath {
     revocation: RevocationArgument,
     /// Folder with CRLs: complete, delta and indirect ones, of any issuer
     #[arg(long, value_name = "DIR")]
-    crl: Option<PathBuf>,
+    crl: Option<Named<named::FileOrFolder>>,
     /// Folder with OCSP responses
     #[arg(long, value_name = "DIR")]
-    ocsp: Option<PathBuf>,
+    ocsp: Option<Named<named::FileOrFolder>>,
     /// Host that the certificate must be for
     #[arg(long, value_name = "N", value_parser = PeerName::dns, group = "name")]
     dns: Option<PeerName>,

@@ -1,6 +1,6 @@
 //! `sekisho verify-signature`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sekisho_output::{remark, say};
 use sekisho_pki::signature::{
@@ -10,7 +10,7 @@ use sekisho_pki::signature::{
 };
 
 use super::{
-    Exit, Failure,
+    Exit, Failure, Named, named,
     verify_files::{self, FileError},
 };
 
@@ -41,16 +41,16 @@ Exit codes:
 pub(super) struct VerifySignature {
     /// Certificate, request or public key of the signer
     #[arg(long, value_name = "FILE")]
-    by: Option<PathBuf>,
+    by: Option<Named<named::File>>,
     /// Raw signature over FILE's octets, made elsewhere
     #[arg(long, value_name = "FILE", requires = "by")]
-    signature: Option<PathBuf>,
+    signature: Option<Named<named::File>>,
     /// How the raw signature was made; by default what the key usually signs with
     #[arg(long, value_enum, requires = "signature")]
     algorithm: Option<Algorithm>,
     /// What was signed
     #[arg(value_name = "FILE")]
-    file: PathBuf,
+    file: Named<named::File>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -119,6 +119,20 @@ impl LoginNameUnfit {
     }
 }
 
+impl AdministratorError {
+    /// Whether another name, or one where none was given, would help.
+    #[must_use]
+    pub const fn is_of_the_name(&self) -> bool {
+        matches!(
+            self,
+            Self::Unknown { .. }
+                | Self::Several { .. }
+                | Self::LoginNameUnfit(_)
+                | Self::NameUnfit(_)
+        )
+    }
+}
+
 impl MayConflict for AdministratorError {
     fn is_conflict(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_conflict())

@@ -65,18 +65,18 @@ impl ImportPapers {
     /// [`PapersError`].
     pub fn read(
         certificate: &Path,
-        above: &[PathBuf],
-        issued: &[PathBuf],
+        above: &[impl AsRef<Path>],
+        issued: &[impl AsRef<Path>],
         list: &Path,
     ) -> Result<Self, PapersError> {
         let certificate_der = files::one_der(certificate, "certificate")?;
         let mut above_der = Vec::new();
         for path in above {
-            above_der.extend(certificates(path)?);
+            above_der.extend(certificates(path.as_ref())?);
         }
         let (mut issued_der, mut issued_from) = (Vec::new(), Vec::new());
         for path in issued {
-            for file in files_of(path)? {
+            for file in files_of(path.as_ref())? {
                 for der in certificates(&file)? {
                     issued_der.push(der);
                     issued_from.push(file.clone());

@@ -1,7 +1,7 @@
 //! `sekisho bench crl`: a long revocation list, and revoking beside it.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -20,7 +20,7 @@ use tokio::process::Command;
 
 use super::usage::{CpuTime, forget_peak, memory_kib};
 use crate::{
-    cli::{Exit, Failure, runtime},
+    cli::{Exit, Failure, Named, named, runtime},
     config::Config,
     demo::{
         process::{self, Program},
@@ -45,7 +45,7 @@ pub(super) struct Crl {
     entries: u32,
     /// Folder on the storage to measure; what is made there is deleted at the end
     #[arg(long, value_name = "DIR")]
-    folder: Option<PathBuf>,
+    folder: Option<Named<named::Folder>>,
     /// The figures as JSON
     #[arg(long)]
     json: bool,

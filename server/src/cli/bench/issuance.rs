@@ -2,7 +2,7 @@
 //! can sign and commit in the same minute.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 
 use super::usage::CpuTime;
 use crate::{
-    cli::{Exit, Failure, runtime},
+    cli::{Exit, Failure, Named, named, runtime},
     clock::{Clock, SystemClock},
     config::Config,
     demo::{
@@ -48,7 +48,7 @@ pub(super) struct Issuance {
     certificates: u32,
     /// Folder on the storage to measure; what is made there is deleted at the end
     #[arg(long, value_name = "DIR")]
-    folder: Option<PathBuf>,
+    folder: Option<Named<named::Folder>>,
     /// Let `sekisho signer` hold the keys
     #[cfg(unix)]
     #[arg(long)]

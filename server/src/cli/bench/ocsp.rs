@@ -1,7 +1,6 @@
 //! `sekisho bench ocsp`: answers a second over kept connections, signed live and kept signed.
 
 use std::{
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -26,7 +25,7 @@ use x509_cert::{Certificate, der::Encode};
 
 use super::usage::CpuTime;
 use crate::{
-    cli::{Exit, Failure, runtime},
+    cli::{Exit, Failure, Named, named, runtime},
     config::Config,
     demo::stage::Stage,
 };
@@ -55,7 +54,7 @@ pub(super) struct Ocsp {
     connections: u32,
     /// Folder on the storage to measure; what is made there is deleted at the end
     #[arg(long, value_name = "DIR")]
-    folder: Option<PathBuf>,
+    folder: Option<Named<named::Folder>>,
     /// The figures as JSON
     #[arg(long)]
     json: bool,

@@ -1,14 +1,12 @@
 //! `sekisho ceremony dry-run PLAN`.
 
-use std::path::PathBuf;
-
 use sekisho_ca::ceremony::{Act, Statement, Step};
 use sekisho_key::SystemRandomness;
 use sekisho_output::say;
 use sekisho_pki::inspect::{self, Inspection, Language, Options, field::Field};
 use time::OffsetDateTime;
 
-use super::{super::language::LanguageChoice, Exit, Failure, grouped};
+use super::{super::language::LanguageChoice, Exit, Failure, Named, grouped, named};
 use crate::{catalogue::Text, ceremony::PlanFolder};
 
 /// Print everything that a plan would have signed, and its hash. No private key is needed
@@ -20,7 +18,7 @@ Examples:
 pub(super) struct DryRun {
     /// The plan; public keys, requests and existing certificates lie beside it
     #[arg(value_name = "PLAN")]
-    plan: PathBuf,
+    plan: Named<named::File>,
     /// For programs: the statement as JSON, with every octet, and its hash
     #[arg(long)]
     json: bool,

@@ -1,18 +1,18 @@
 //! `sekisho ceremony import DIR ID`.
 
-use std::path::PathBuf;
-
 use sekisho_ca::ceremony::Import as Judged;
 use sekisho_key::SystemRandomness;
 use sekisho_output::say;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{super::language::LanguageChoice, Exit, Failure, grouped, hash, publication_base};
+use super::{
+    super::language::LanguageChoice, Exit, Failure, Named, grouped, hash, named, publication_base,
+};
 use crate::{
     authority::is_imported,
     catalogue::Text,
     ceremony::{ImportPapers, TakeOver, read_key, write_transcript},
-    cli::{InstanceFolder, runtime, secret_file, unfit},
+    cli::{InstanceFolder, runtime, secret_file},
     config::Config,
     instance::{self, CaKeys, Folder},
 };
@@ -38,22 +38,22 @@ pub(super) struct Import {
     id: String,
     /// The authority's certificate, PEM or DER
     #[arg(long, value_name = "FILE")]
-    certificate: PathBuf,
+    certificate: Named<named::File>,
     /// Certificates above it, up to its root; none if it is a root itself
     #[arg(long, value_name = "FILE")]
-    above: Vec<PathBuf>,
+    above: Vec<Named<named::File>>,
     /// Everything that it issued: files of certificates, and folders of such files
     #[arg(long, value_name = "PATH", required = true)]
-    issued: Vec<PathBuf>,
+    issued: Vec<Named<named::FileOrFolder>>,
     /// Its last list, complete and in force
     #[arg(long, value_name = "FILE")]
-    crl: PathBuf,
+    crl: Named<named::File>,
     /// Its private key, PKCS #8 or PKCS #12
     #[arg(long, value_name = "FILE", conflicts_with = "in_token")]
-    key: Option<PathBuf>,
+    key: Option<Named<named::File>>,
     /// File whose first line opens --key
     #[arg(long, value_name = "FILE", requires = "key")]
-    secret: Option<PathBuf>,
+    secret: Option<Named<named::File>>,
     /// Its private key is in the token of `[authority.token]`, labelled ID
     #[arg(long)]
     in_token: bool,
@@ -62,7 +62,7 @@ pub(super) struct Import {
     hash: Option<[u8; 32]>,
     /// File for the transcript
     #[arg(long, value_name = "FILE", requires = "hash")]
-    out: Option<PathBuf>,
+    out: Option<Named<named::NewFile>>,
     #[command(flatten)]
     lang: LanguageChoice,
 }
@@ -83,7 +83,7 @@ enum Misuse {
 impl Import {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         if !is_imported(&self.id) {
-            return Ok(unfit(&Misuse::Name(self.id)));
+            return Err(Failure::usage(Misuse::Name(self.id)));
         }
         let text = self.lang.text()?;
         let config = Config::read(&self.instance.dir)?;
@@ -107,10 +107,10 @@ impl Import {
             return Err(text.with("ceremony-import-other-hash", &arguments).into());
         }
         if key.is_none() && !self.in_token {
-            return Ok(unfit(&Misuse::NoKey));
+            return Err(Failure::usage(Misuse::NoKey));
         }
         if self.in_token && config.token().is_none() {
-            return Ok(unfit(&Misuse::NoToken));
+            return Err(Failure::usage(Misuse::NoToken));
         }
         let folder = Folder::new(config.folder());
         let ca_keys = CaKeys::of(&folder, &config)?;

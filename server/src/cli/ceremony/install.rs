@@ -1,12 +1,10 @@
 //! `sekisho ceremony install RESULT DIR`.
 
-use std::path::PathBuf;
-
 use sekisho_key::SystemRandomness;
 use sekisho_output::say;
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{super::language::LanguageChoice, Exit, Failure, hash, publication_base};
+use super::{super::language::LanguageChoice, Exit, Failure, Named, hash, named, publication_base};
 use crate::{
     ceremony::{Installation, VerifiedResult},
     cli::{InstanceFolder, runtime},
@@ -25,7 +23,7 @@ Example:
 pub(super) struct Install {
     /// The folder that `sekisho ceremony run` wrote
     #[arg(value_name = "RESULT")]
-    result: PathBuf,
+    result: Named<named::Folder>,
     #[command(flatten)]
     instance: InstanceFolder,
     /// The hash that people compared

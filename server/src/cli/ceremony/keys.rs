@@ -1,11 +1,9 @@
 //! `sekisho ceremony keys PLAN`.
 
-use std::path::PathBuf;
-
 use sekisho_key::SystemRandomness;
 use sekisho_output::say;
 
-use super::{super::language::LanguageChoice, Exit, Failure, grouped};
+use super::{super::language::LanguageChoice, Exit, Failure, Named, grouped, named};
 use crate::ceremony::{PlanFolder, Secrets, make_keys};
 
 /// Make the keys of a plan that are not there yet, and the public half of each
@@ -16,9 +14,9 @@ Example:
 pub(super) struct Keys {
     /// The plan; keys lie beside it
     #[arg(value_name = "PLAN")]
-    plan: PathBuf,
+    plan: Named<named::File>,
     /// What opens a key: its name in the plan, and a file whose first line is the passphrase or PIN
-    #[arg(long, value_name = "NAME=FILE")]
+    #[arg(long, value_name = "NAME=FILE", value_parser = named::secret)]
     secret: Vec<String>,
     #[command(flatten)]
     lang: LanguageChoice,

@@ -9,7 +9,7 @@ mod root_list;
 mod run;
 mod verify;
 
-use super::{Exit, Failure};
+use super::{Exit, Failure, Named, named};
 use crate::config::Config;
 
 /// Hold a key ceremony: from a reviewed plan to signed certificates and a transcript

@@ -1,15 +1,13 @@
 //! `sekisho ceremony request DIR ID`.
 
-use std::path::PathBuf;
-
 use sekisho_ca::ceremony::KeyKind;
 use sekisho_key::SystemRandomness;
 use sekisho_output::say;
 
-use super::{super::language::LanguageChoice, Exit, Failure};
+use super::{super::language::LanguageChoice, Exit, Failure, Named, named};
 use crate::{
     ceremony::{RequestedPlace, request},
-    cli::{InstanceFolder, runtime, unfit},
+    cli::{InstanceFolder, runtime},
     config::Config,
     instance::{CaToken, Folder, read_passphrase},
 };
@@ -37,7 +35,7 @@ pub(super) struct Request {
     in_token: bool,
     /// File for the request, PEM
     #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    out: Named<named::NewFile>,
     #[command(flatten)]
     lang: LanguageChoice,
 }
@@ -77,7 +75,7 @@ impl Request {
         let folder = Folder::new(config.folder());
         let kind = self.kind.into();
         let (made, messages, key) = if self.in_token {
-            let Some(place) = config.token() else { return Ok(unfit(&NoToken)) };
+            let place = config.token().ok_or_else(|| Failure::usage(NoToken))?;
             let token = CaToken::new(place.clone());
             let asking = request(&folder, &self.id, kind, RequestedPlace::Token(&token));
             let messages = ["ceremony-request-made-in-token", "ceremony-request-again-in-token"];

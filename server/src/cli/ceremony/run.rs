@@ -7,7 +7,9 @@ use sekisho_key::SystemRandomness;
 use sekisho_output::say;
 use time::OffsetDateTime;
 
-use super::{super::language::LanguageChoice, Exit, Failure, dry_run::headline, grouped, hash};
+use super::{
+    super::language::LanguageChoice, Exit, Failure, Named, dry_run::headline, grouped, hash, named,
+};
 use crate::{
     catalogue::Text,
     ceremony::{PlanFolder, ResultFolder, Secrets, open_keys},
@@ -26,7 +28,7 @@ Example:
 pub(super) struct Run {
     /// The plan
     #[arg(value_name = "PLAN")]
-    plan: PathBuf,
+    plan: Named<named::File>,
     /// The hash that the dry run printed and people compared
     #[arg(long, value_name = "HASH", value_parser = hash)]
     hash: [u8; 32],
@@ -34,7 +36,7 @@ pub(super) struct Run {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// What opens a key: its name in the plan, and a file whose first line is the passphrase or PIN
-    #[arg(long, value_name = "NAME=FILE")]
+    #[arg(long, value_name = "NAME=FILE", value_parser = named::secret)]
     secret: Vec<String>,
     #[command(flatten)]
     lang: LanguageChoice,

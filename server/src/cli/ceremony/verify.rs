@@ -1,21 +1,20 @@
 //! `sekisho ceremony verify RESULT`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sekisho_output::say;
 
-use super::{super::language::LanguageChoice, Exit, Failure, grouped, hash};
+use super::{super::language::LanguageChoice, Exit, Failure, Named, grouped, hash, named};
 use crate::{
     catalogue::Text,
     ceremony::{VerifiedResult, read_import_transcript},
-    cli::does_not_hold,
 };
 
 /// Verify a folder of results: statement, signatures, files and transcript
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Exits with 1 if the folder cannot be read or a file is missing, and with 3 if what it holds does not
-hold or is of another hash.
+Exits with 1 if the folder cannot be read or lacks a file, and with 3 if what it holds does not hold
+or is of another hash.
 
 Examples:
   sekisho ceremony verify result --hash HASH
@@ -23,10 +22,10 @@ Examples:
 pub(super) struct Verify {
     /// The folder that `sekisho ceremony run` wrote, or the transcript of an import
     #[arg(value_name = "RESULT")]
-    result: PathBuf,
+    result: Named<named::FileOrFolder>,
     /// RESULT is the transcript of an import of the authority of this certificate
     #[arg(long, value_name = "FILE")]
-    import: Option<PathBuf>,
+    import: Option<Named<named::File>>,
     /// The hash that people compared; without it the folder vouches for itself only
     #[arg(long, value_name = "HASH", value_parser = hash)]
     hash: Option<[u8; 32]>,
@@ -45,7 +44,7 @@ impl Verify {
         }
         let found = match VerifiedResult::read(&self.result, self.hash.as_ref()) {
             Ok(found) => found,
-            Err(fault) if fault.is_of_the_result() => return Ok(does_not_hold(&fault)),
+            Err(fault) if fault.is_of_the_result() => return Err(Failure::does_not_hold(fault)),
             Err(error) => return Err(error.into()),
         };
         if self.json {
@@ -74,7 +73,7 @@ impl Verify {
     fn of_import(&self, text: &Text, certificate: &Path) -> Result<Exit, Failure> {
         let found = match read_import_transcript(&self.result, certificate, self.hash.as_ref()) {
             Ok(found) => found,
-            Err(fault) if fault.is_of_the_result() => return Ok(does_not_hold(&fault)),
+            Err(fault) if fault.is_of_the_result() => return Err(Failure::does_not_hold(fault)),
             Err(error) => return Err(error.into()),
         };
         if self.json {

@@ -108,13 +108,14 @@ impl From<StoreError> for CreateError {
 }
 
 impl CreateError {
-    /// Whether the [`Plan`] asks for what cannot be, whatever the machine.
+    /// Whether what was asked for cannot be, whatever the machine, or names what is not there.
     #[must_use]
     pub fn is_of_the_plan(&self) -> bool {
         matches!(
             self,
             Self::Config(ConfigError::Invalid { .. })
                 | Self::LoginName(_)
+                | Self::NoRequests(_)
                 | Self::Ceremony(CeremonyError::Plan(_))
         )
     }

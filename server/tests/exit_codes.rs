@@ -1,0 +1,175 @@
+//! What every sub-command answers to a name of what is not there: 2, nothing on standard output, and the name
+//! on standard error.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::{any::TypeId, path::PathBuf, process::Command};
+
+use clap::CommandFactory;
+use sekisho::cli::Arguments;
+
+/// Folders of what is named and is there: `INSTANCE`, and `FILE` and `NEW` beside it. What has `nope` in it
+/// is not there.
+const NAMES_WHAT_IS_NOT_THERE: &[&str] = &[
+    "init NEW --root-passphrase-file nope",
+    "init NEW --requests NEW --result nope --hash HASH",
+    "ceremony keys nope",
+    "ceremony keys FILE --secret root=nope",
+    "ceremony dry-run nope",
+    "ceremony run nope --hash HASH --out NEW",
+    "ceremony run FILE --hash HASH --out NEW --secret root=nope",
+    "ceremony verify nope",
+    "ceremony verify FILE --import nope",
+    "ceremony request nope terminals-2 --out NEW",
+    "ceremony request INSTANCE terminals-2 --out nope/request.csr",
+    "ceremony request INSTANCE nope --out NEW",
+    "ceremony root-list nope NEW",
+    "ceremony install nope INSTANCE --hash HASH",
+    "ceremony install INSTANCE nope --hash HASH",
+    "ceremony import nope imported-1 --certificate FILE --issued FILE --crl FILE",
+    "ceremony import INSTANCE imported-1 --certificate nope --issued FILE --crl FILE",
+    "ceremony import INSTANCE imported-1 --certificate FILE --issued nope --crl FILE",
+    "ceremony import INSTANCE imported-1 --certificate FILE --issued FILE --crl nope",
+    "ceremony import INSTANCE imported-1 --certificate FILE --issued FILE --crl FILE --above nope",
+    "ceremony import INSTANCE imported-1 --certificate FILE --issued FILE --crl FILE --key nope",
+    "ceremony import INSTANCE nope --certificate FILE --issued FILE --crl FILE",
+    "serve nope",
+    "signer nope",
+    "signer split nope NEW",
+    "administrator link nope",
+    "administrator link INSTANCE nope",
+    "administrator add nope another",
+    "revoke certificate nope --serial 01 --hold",
+    "revoke certificate INSTANCE --file nope --hold",
+    "revoke certificate INSTANCE --issuer nope --serial 01 --hold",
+    "revoke terminal nope T0123456789 --hold",
+    "revoke terminal INSTANCE nope --hold",
+    "revoke facility nope 123456789007 --hold",
+    "revoke facility INSTANCE nope --hold",
+    "revoke key nope --file FILE",
+    "revoke key INSTANCE --file nope",
+    "revoke issuer nope terminals --reason ca-compromise",
+    "revoke issuer INSTANCE nope --reason ca-compromise",
+    "service add nope FILE",
+    "service add INSTANCE nope",
+    "service list nope",
+    "audit list nope",
+    "audit list INSTANCE --organisation 123456789007",
+    "audit head nope",
+    "audit verify nope",
+    "audit verify INSTANCE --head nope",
+    "backup nope --to NEW",
+    "backup INSTANCE --to nope/backup.age",
+    "backup INSTANCE --to NEW --passphrase-file nope",
+    "restore nope NEW --identity-file FILE",
+    "restore FILE NEW --identity-file nope",
+    "restore FILE NEW --passphrase-file nope",
+    "restore FILE NEW --identity-file FILE --published nope",
+    "restore --check nope --identity-file FILE",
+    "inspect nope",
+    "inspect FILE --passphrase-file nope",
+    "inspect FILE --passphrase-env nope",
+    "bench issuance --folder nope",
+    "bench crl --folder nope",
+    "bench ocsp --folder nope",
+    "verify-path --trust nope --chain FILE --purpose any --revocation none",
+    "verify-path --trust FILE --chain nope --purpose any --revocation none",
+    "verify-path --trust FILE --chain FILE --purpose any --revocation crl --crl nope",
+    "verify-path --trust FILE --chain FILE --purpose any --revocation ocsp --ocsp nope",
+    "verify-signature nope",
+    "verify-signature --by nope FILE",
+    "verify-signature --by FILE --signature nope FILE",
+];
+
+/// Sub-commands that name nothing.
+const NAMES_NOTHING: &[&str] = &["demo", "bench", "completions", "example-config"];
+
+/// Arguments that name what the command makes, or that are looked at later and stand in the table.
+const MADE: &[&str] = &[
+    "init dir",
+    "init requests",
+    "ceremony run out",
+    "ceremony root-list out",
+    "signer dir",
+    "signer socket",
+    "signer split signer_dir",
+    "signer split socket",
+    "restore dir",
+    "demo keep",
+];
+
+/// Every command that can be run, with the words that name it.
+fn commands() -> Vec<(String, clap::Command)> {
+    fn below(words: &str, command: &clap::Command, found: &mut Vec<(String, clap::Command)>) {
+        let optional = !command.is_subcommand_required_set();
+        if command.get_subcommands().next().is_none() || (optional && !words.is_empty()) {
+            found.push((words.to_owned(), command.clone()));
+        }
+        for sub_command in command.get_subcommands().filter(|one| one.get_name() != "help") {
+            let words = format!("{words} {}", sub_command.get_name());
+            below(words.trim(), sub_command, found);
+        }
+    }
+    let mut command = Arguments::command();
+    command.build();
+    let mut found = Vec::new();
+    below("", &command, &mut found);
+    found
+}
+
+#[test]
+fn what_is_not_there_is_2_in_every_sub_command_and_nothing_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let sekisho = |arguments: &[String]| {
+        Command::new(env!("CARGO_BIN_EXE_sekisho")).args(arguments).output().unwrap()
+    };
+    let made = sekisho(&["init".to_owned(), at("INSTANCE")]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    std::fs::write(at("FILE"), "nothing in particular\n").unwrap();
+    let hash = "5a".repeat(32);
+    for line in NAMES_WHAT_IS_NOT_THERE {
+        let words = line.split(' ').map(|word| match word {
+            "INSTANCE" | "FILE" | "NEW" => at(word),
+            "HASH" => hash.clone(),
+            word => word.to_owned(),
+        });
+        let output = sekisho(&words.collect::<Vec<_>>());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{line}: {said}");
+        assert!(said.contains("nope") || said.contains("123456789007"), "{line}: {said}");
+        assert!(output.stdout.is_empty(), "{line}: {:?}", output.stdout);
+        assert!(!folder.path().join("NEW").exists(), "{line} made what it was to make");
+    }
+    for (words, _) in commands() {
+        let covered = NAMES_WHAT_IS_NOT_THERE
+            .iter()
+            .any(|line| line.strip_prefix(&words).is_some_and(|rest| rest.starts_with(' ')));
+        assert!(covered || NAMES_NOTHING.contains(&&*words), "no row names what {words} lacks");
+    }
+}
+
+#[test]
+fn every_path_is_looked_at_with_the_command_line_or_made() {
+    for (words, command) in commands() {
+        for argument in command.get_arguments() {
+            let named = format!("{words} {}", argument.get_id());
+            let bare = argument.get_value_parser().type_id() == TypeId::of::<PathBuf>();
+            assert_eq!(bare, MADE.contains(&&*named), "{named}: a type of `cli::named` says which");
+        }
+    }
+}
+
+#[test]
+fn every_help_tells_the_same_exit_codes() {
+    const RULE: &str = "\n  2  the command line was not understood, or names what is not there";
+    for (words, _) in commands() {
+        let help = Command::new(env!("CARGO_BIN_EXE_sekisho"))
+            .args(words.split(' '))
+            .arg("--help")
+            .output()
+            .unwrap();
+        let help = String::from_utf8(help.stdout).unwrap();
+        assert_eq!(help.matches("Exit codes:").count(), 1, "{words}: {help}");
+        assert!(help.contains(RULE), "{words}: {help}");
+    }
+}
