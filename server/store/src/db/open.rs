@@ -76,20 +76,16 @@ async fn sqlite(url: &str, schema: Schema) -> Result<Database, StoreError> {
     if schema == Schema::BroughtUpToDate {
         make_private(&path).map_err(|error| unopened(error.into()))?;
     }
-    let writer = SqlitePoolOptions::new()
-        .max_connections(1)
-        .connect_with(options.clone())
-        .await
-        .map_err(unopened)?;
+    // A file does not go away as a server does: asking a connection whether it still lives, each time
+    // before it is used, would only wake its thread once more.
+    let pool = || SqlitePoolOptions::new().test_before_acquire(false);
+    let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(unopened)?;
     if schema == Schema::BroughtUpToDate {
         let migrations = sqlx::migrate!("../../migrations/sqlite");
         migrations.run(&writer).await.map_err(StoreError::Migration)?;
     }
-    let reader = SqlitePoolOptions::new()
-        .max_connections(4)
-        .connect_with(options.read_only(true))
-        .await
-        .map_err(unopened)?;
+    let reader =
+        pool().max_connections(4).connect_with(options.read_only(true)).await.map_err(unopened)?;
     Ok(Database::Sqlite { writer, reader })
 }
 
