@@ -100,6 +100,34 @@ pub async fn request(app: &App, session: &PortalSession) -> Result<Request, Stor
     })
 }
 
+/// Why somebody is refused, and what would help: a sentence for each condition that failed.
+#[derive(Debug, Default)]
+pub struct Explanation {
+    /// Why.
+    pub reasons: Vec<String>,
+    /// What would help.
+    pub help: Vec<String>,
+}
+
+impl Explanation {
+    /// Of a decision, in words.
+    #[must_use]
+    pub fn of(decision: &Decision, text: &Text) -> Self {
+        let besides = &decision.besides;
+        let reasons = besides.iter().map(|besides| &besides.reason);
+        let mut help: Vec<String> = Vec::new();
+        for message in decision.help.iter().chain(besides.iter().map(|besides| &besides.help)) {
+            // Two conditions may be helped by one and the same.
+            let said = words(message, text);
+            if !help.contains(&said) {
+                help.push(said);
+            }
+        }
+        let reasons = std::iter::once(&decision.reason).chain(reasons);
+        Self { reasons: reasons.map(|message| words(message, text)).collect(), help }
+    }
+}
+
 /// A decision's message in words.
 #[must_use]
 pub fn words(message: &Message, text: &Text) -> String {

@@ -5,7 +5,10 @@
 //! conditions that held, and so those that did not. No condition is evaluated by code of ours, so
 //! decision and explanation cannot drift apart.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, HashMap, HashSet},
+};
 
 use cedar_policy::{
     Authorizer, Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicyId,
@@ -118,23 +121,27 @@ impl CompiledRules {
         let held: HashSet<String> =
             explanation.diagnostics().reason().map(ToString::to_string).collect();
         self.nearest(&held)
-            .map(|(rule, condition)| Decision::failed(rule, condition))
+            .map(|(rule, first, others)| Decision::failed(rule, first, &others))
             .ok_or_else(|| compilation("refused without a reason"))
     }
 
-    /// The rule whose first failed condition comes last, that is the one nearest to admitting;
-    /// among equals the one that was written first.
-    fn nearest(&self, held: &HashSet<String>) -> Option<(&Rule, Condition)> {
-        let mut nearest: Option<(&Rule, Condition)> = None;
+    /// The rule whose first failed condition comes last, that is the one nearest to admitting, with
+    /// that condition and the others that failed; among equals the one in which fewer failed, and then
+    /// the one that was written first.
+    fn nearest(&self, held: &HashSet<String>) -> Option<(&Rule, Condition, Vec<Condition>)> {
+        let mut nearest: Option<(&Rule, Condition, Vec<Condition>)> = None;
         for (position, rule) in self.rules.rules.iter().enumerate() {
-            let failed = Condition::ALL.into_iter().find(|&condition| {
+            let mut failed = Condition::ALL.into_iter().filter(|&condition| {
                 clause(rule, condition, &self.vocabulary).is_some()
                     && !held.contains(&format!("{position}.{}", condition.code()))
             });
-            if let Some(failed) = failed
-                && nearest.is_none_or(|(_, found)| failed > found)
-            {
-                nearest = Some((rule, failed));
+            let Some(first) = failed.next() else { continue };
+            let others: Vec<_> = failed.collect();
+            let nearer = nearest.as_ref().is_none_or(|(_, found, besides)| {
+                (first, Reverse(others.len())) > (*found, Reverse(besides.len()))
+            });
+            if nearer {
+                nearest = Some((rule, first, others));
             }
         }
         nearest

@@ -99,6 +99,35 @@ fn what_another_login_would_cure_is_said_last() {
 }
 
 #[test]
+fn whatever_else_the_person_cannot_mend_where_they_are_is_told_at_once() {
+    let rules = rules(json!({ "rules": [
+        { "id": "pharmacists", "roles": ["Pharmacist"], "kinds": ["pharmacy"], "minimum_acr": "card" }
+    ] }));
+    // A physician in a hospital: the pharmacist's card alone would be refused again.
+    let request = Request { member: false, acr: "weak".into(), ..physician() };
+    let decision = decided(&rules, &request);
+    assert_eq!(decision.code, "role");
+    let besides: Vec<_> = decision.besides.iter().map(|besides| besides.code).collect();
+    assert_eq!(besides, ["kind", "membership"], "a stronger login is possible here");
+    let kinds = Values::Kinds(vec!["pharmacy".into()]);
+    assert_eq!(decision.besides[0].reason.args, [Argument { name: "kinds", values: kinds }]);
+    assert_eq!(decision.besides[0].help.key, "authz-help-kind");
+    let at_pharmacy = Request { facility_kind: "pharmacy".into(), ..physician() };
+    assert_eq!(decided(&rules, &at_pharmacy).besides, []);
+}
+
+#[test]
+fn of_rules_that_fail_alike_the_one_that_asks_for_less_is_explained() {
+    let rules = rules(json!({ "rules": [
+        { "id": "pharmacies", "roles": ["Pharmacist"], "kinds": ["pharmacy"] },
+        { "id": "nurses", "roles": ["General Nurse"] },
+        { "id": "pharmacists", "roles": ["Pharmacist"] }
+    ] }));
+    let decision = decided(&rules, &physician());
+    assert_eq!((decision.rule.as_str(), decision.besides.len()), ("nurses", 0));
+}
+
+#[test]
 fn the_rule_that_came_nearest_is_the_one_explained() {
     let rules = rules(json!({ "rules": [
         { "id": "physicians", "kinds": ["hospital"], "roles": ["Medical Doctor"] },

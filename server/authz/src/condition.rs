@@ -26,6 +26,12 @@ impl Condition {
     pub const ALL: [Self; 6] =
         [Self::Role, Self::Kind, Self::Facility, Self::Group, Self::Membership, Self::Level];
 
+    /// Whether the person can bring it about where they are, by another login.
+    #[must_use]
+    pub const fn is_met_by_login(self) -> bool {
+        matches!(self, Self::Level)
+    }
+
     /// A constant code, for the audit trail and message keys.
     #[must_use]
     pub const fn code(self) -> &'static str {

@@ -18,8 +18,23 @@ pub struct Decision {
     pub reason: Message,
     /// What would help; for somebody admitted, nothing needs to.
     pub help: Option<Message>,
+    /// What else the rule asks for in vain, in the order of explanation, and what would help there: who
+    /// is told of the first only would go for it and be refused again. Without what another login where
+    /// the person is would bring about.
+    pub besides: Vec<Besides>,
     /// Claims that the service may be told. Empty unless allowed.
     pub release: BTreeSet<String>,
+}
+
+/// A further condition that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Besides {
+    /// Its code.
+    pub code: &'static str,
+    /// Why, in one sentence.
+    pub reason: Message,
+    /// What would help.
+    pub help: Message,
 }
 
 /// A key of the message catalogue with its arguments.
@@ -64,18 +79,30 @@ impl Decision {
             code: "admitted",
             reason: Message { key: "authz-reason-admitted", args: Vec::new() },
             help: None,
+            besides: Vec::new(),
             release: rule.release.clone(),
         }
     }
 
-    pub(crate) fn failed(rule: &Rule, condition: Condition) -> Self {
-        let args = arguments(rule, condition);
+    /// Refused by `rule` for `first`, and for `others` besides.
+    pub(crate) fn failed(rule: &Rule, first: Condition, others: &[Condition]) -> Self {
+        let explained = |condition: Condition| {
+            let args = arguments(rule, condition);
+            Besides {
+                code: condition.code(),
+                reason: Message { key: condition.reason_key(), args: args.clone() },
+                help: Message { key: condition.help_key(), args },
+            }
+        };
+        let Besides { code, reason, help } = explained(first);
+        let others = others.iter().filter(|other| !other.is_met_by_login());
         Self {
             allowed: false,
             rule: rule.id.clone(),
-            code: condition.code(),
-            reason: Message { key: condition.reason_key(), args: args.clone() },
-            help: Some(Message { key: condition.help_key(), args }),
+            code,
+            reason,
+            help: Some(help),
+            besides: others.map(|other| explained(*other)).collect(),
             release: BTreeSet::new(),
         }
     }
@@ -100,6 +127,7 @@ impl Decision {
             code,
             reason: message(reason),
             help: Some(message(help)),
+            besides: Vec::new(),
             release: BTreeSet::new(),
         }
     }

@@ -20,7 +20,7 @@ mod rules;
 pub use cache::Cache;
 pub use compiled::{CompiledRules, decide};
 pub use condition::Condition;
-pub use decision::{Argument, Decision, Message, Values};
+pub use decision::{Argument, Besides, Decision, Message, Values};
 pub use rules::{Rule, Rules, RulesError, Vocabulary};
 
 /// What is known about somebody who wants to use a service.

@@ -9,7 +9,7 @@ use sekisho_wire::acr;
 use crate::{
     app::App,
     catalogue::{Lang, Text},
-    entitlement::{self, role_name},
+    entitlement::{self, Explanation, role_name},
     error::page::PageError,
     listener::FacilityConnection,
     login::session::PortalSession,
@@ -26,8 +26,8 @@ struct Service {
     name: String,
     description: String,
     home_url: String,
-    reason: String,
-    help: String,
+    reasons: Vec<String>,
+    help: Vec<String>,
 }
 
 struct Role {
@@ -73,18 +73,12 @@ pub async fn get(
     let (mut allowed, mut refused) = (Vec::new(), Vec::new());
     for offer in offers {
         let decision = app.entitlements().decide(&offer, &request);
-        let said = |message| entitlement::words(message, &page.text);
+        let Explanation { reasons, help } = Explanation::of(&decision, &page.text);
         let (name, description) = match page.text.lang() {
             Lang::Ja => (offer.name_ja, offer.description_ja),
             Lang::En => (offer.name_en, offer.description_en),
         };
-        let service = Service {
-            name,
-            description,
-            home_url: offer.home_url,
-            reason: said(&decision.reason),
-            help: decision.help.as_ref().map(said).unwrap_or_default(),
-        };
+        let service = Service { name, description, home_url: offer.home_url, reasons, help };
         if decision.allowed { &mut allowed } else { &mut refused }.push(service);
     }
     let who = who(&session, &facility, &page.text);

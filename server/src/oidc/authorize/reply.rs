@@ -8,7 +8,7 @@ use sekisho_store::service::Service;
 
 use crate::{
     catalogue::Lang,
-    entitlement,
+    entitlement::Explanation,
     page::{Page, PageFrame},
 };
 
@@ -102,8 +102,8 @@ fn redirect(address: &str) -> Response {
 struct RefusedPage {
     page: PageFrame,
     service: String,
-    reason: String,
-    help: String,
+    reasons: Vec<String>,
+    help: Vec<String>,
     back: String,
 }
 
@@ -119,14 +119,8 @@ pub(super) fn explain(
         Lang::Ja => client.name_ja.clone(),
         Lang::En => client.name_en.clone(),
     };
-    let help = decision.help.as_ref();
-    let shown = RefusedPage {
-        service,
-        reason: entitlement::words(&decision.reason, &page.text),
-        help: help.map(|help| entitlement::words(help, &page.text)).unwrap_or_default(),
-        back: reply.error_address(denied),
-        page,
-    };
+    let Explanation { reasons, help } = Explanation::of(decision, &page.text);
+    let shown = RefusedPage { service, reasons, help, back: reply.error_address(denied), page };
     (StatusCode::FORBIDDEN, Page(shown)).into_response()
 }
 

@@ -3,6 +3,7 @@
 mod authorize;
 mod exchange;
 mod logout;
+mod refused;
 mod registration;
 mod renewal;
 pub(crate) mod scene;
