@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use crate::{
     app::App,
     outbox::{Delivery, Message},
+    revocation::Standing,
 };
 
 /// Kind of the outbox messages that carry a notice.
@@ -37,6 +38,9 @@ pub enum Notice {
         terminal_id: String,
         /// Its name.
         terminal_name: String,
+        /// What it had then; earlier versions did not tell.
+        #[serde(default)]
+        standing: Standing,
     },
     /// The operating body ended the hold of a terminal.
     TerminalReleased {
@@ -44,6 +48,12 @@ pub enum Notice {
         terminal_id: String,
         /// Its name.
         terminal_name: String,
+        /// What it had then; earlier versions did not tell.
+        #[serde(default)]
+        standing: Standing,
+        /// Whether its certificate was on hold by itself, and stayed so.
+        #[serde(default)]
+        still_held: bool,
     },
     /// The operating body revoked a terminal.
     TerminalRevoked {
@@ -73,6 +83,12 @@ pub enum Notice {
         /// Its name.
         terminal_name: String,
     },
+    /// The operator of the host put all of the facility on hold.
+    FacilityHeld,
+    /// The operator of the host ended the hold of the facility.
+    FacilityReleased,
+    /// The operator of the host revoked the certificates of all its devices; the facility is suspended.
+    FacilityRevoked,
     /// The operating body suspended the organisation.
     OrganisationSuspended {
         /// Why, in the words of who did it.
@@ -134,6 +150,9 @@ impl Notice {
             Self::CertificateHeld { .. } => "certificate_held",
             Self::CertificateReleased { .. } => "certificate_released",
             Self::CertificateRevoked { .. } => "certificate_revoked",
+            Self::FacilityHeld => "facility_held",
+            Self::FacilityReleased => "facility_released",
+            Self::FacilityRevoked => "facility_revoked",
             Self::OrganisationSuspended { .. } => "organisation_suspended",
             Self::OrganisationResumed { .. } => "organisation_resumed",
             Self::OrganisationClosed { .. } => "organisation_closed",
@@ -227,8 +246,20 @@ mod tests {
         let text = String::new;
         for notice in [
             Notice::EnrolmentCodeMisused { terminal_id: text(), terminal_name: text() },
-            Notice::TerminalHeld { terminal_id: text(), terminal_name: text() },
-            Notice::TerminalReleased { terminal_id: text(), terminal_name: text() },
+            Notice::TerminalHeld {
+                terminal_id: text(),
+                terminal_name: text(),
+                standing: Standing::NeverEnrolled,
+            },
+            Notice::TerminalReleased {
+                terminal_id: text(),
+                terminal_name: text(),
+                standing: Standing::ToEnrolAnew,
+                still_held: true,
+            },
+            Notice::FacilityHeld,
+            Notice::FacilityReleased,
+            Notice::FacilityRevoked,
             Notice::TerminalRevoked { terminal_id: text(), terminal_name: text() },
             Notice::CertificateHeld { terminal_id: text(), terminal_name: text() },
             Notice::CertificateReleased { terminal_id: text(), terminal_name: text() },

@@ -19,9 +19,11 @@ use time::OffsetDateTime;
 use crate::login::logout;
 
 mod register;
+mod standing;
 mod telling;
 
 pub use register::HeldBy;
+pub use standing::Standing;
 
 /// A key that somebody has certified over and over is looked at so far back.
 pub(crate) const MOST_CERTIFICATES_OF_A_KEY: i64 = 100;
@@ -327,7 +329,13 @@ async fn apply(tx: &mut Tx, order: &Order) -> Result<Outcome, RevocationError> {
             }
             Ok(outcome)
         }
-        Target::Facility(id) => of_facility(tx, order, id).await,
+        Target::Facility(id) => {
+            let outcome = of_facility(tx, order, id).await?;
+            if outcome.changed {
+                telling::of_facility(tx, order, id).await?;
+            }
+            Ok(outcome)
+        }
         Target::Key(spki_sha256) => {
             let listed =
                 revocation::note_compromised_key(tx, spki_sha256, &order.note, order.at).await?;

@@ -16,6 +16,7 @@ use crate::{
     page::{Page, PageFrame},
     people::session::ConsoleSession,
     portal::when,
+    revocation::Standing,
 };
 
 /// The most notices that the page lists.
@@ -59,15 +60,37 @@ fn words(notice: &Notice, page: &PageFrame) -> (String, String, Option<(String, 
             page.t("notices-renamed-help"),
             Some(("/console/members".to_owned(), page.t("notices-renamed-link"))),
         ),
-        Notice::TerminalHeld { terminal_id, terminal_name } => (
+        Notice::TerminalHeld { terminal_id, terminal_name, standing } => (
             page.t1("notices-terminal-held-text", "terminal", terminal_name),
-            page.t("notices-terminal-held-help"),
+            page.t(match standing {
+                Standing::Certified => "notices-terminal-held-help",
+                Standing::ToEnrolAnew => "notices-terminal-held-anew",
+                Standing::NeverEnrolled => "notices-terminal-held-never",
+            }),
             terminal(terminal_id),
         ),
-        Notice::TerminalReleased { terminal_id, terminal_name } => (
+        Notice::TerminalReleased { terminal_id, terminal_name, standing, still_held } => (
             page.t1("notices-terminal-released-text", "terminal", terminal_name),
-            page.t("notices-terminal-released-help"),
+            page.t(match standing {
+                Standing::Certified if *still_held => "notices-terminal-released-held",
+                Standing::Certified => "notices-terminal-released-help",
+                Standing::ToEnrolAnew => "notices-terminal-released-anew",
+                Standing::NeverEnrolled => "notices-terminal-released-never",
+            }),
             terminal(terminal_id),
+        ),
+        Notice::FacilityHeld => {
+            (page.t("notices-facility-held-text"), page.t("notices-facility-held-help"), home())
+        }
+        Notice::FacilityReleased => (
+            page.t("notices-facility-released-text"),
+            page.t("notices-facility-released-help"),
+            home(),
+        ),
+        Notice::FacilityRevoked => (
+            page.t("notices-facility-revoked-text"),
+            page.t("notices-facility-revoked-help"),
+            home(),
         ),
         Notice::TerminalRevoked { terminal_id, terminal_name } => (
             page.t1("notices-terminal-revoked-text", "terminal", terminal_name),

@@ -7,23 +7,39 @@ use std::collections::BTreeSet;
 
 use sekisho_store::{
     StoreError, Tx, certificate,
-    terminal::{self, Terminal},
+    terminal::{self, Terminal, TerminalStatus},
 };
 
-use super::{Measure, Order, Outcome};
+use super::{Measure, Order, Outcome, Standing};
 use crate::notice::{self, Notice, To};
 
-/// Tells a terminal's administrators what was decided about it.
+/// Tells a facility's administrators what was decided about all of it.
+pub(super) async fn of_facility(tx: &mut Tx, order: &Order, id: &str) -> Result<(), StoreError> {
+    let notice = match order.measure {
+        Measure::Revoke(_) => Notice::FacilityRevoked,
+        Measure::Hold => Notice::FacilityHeld,
+        Measure::Release => Notice::FacilityReleased,
+    };
+    notice::put(tx, To::FacilityAdministrators(id.to_owned()), notice, order.at).await
+}
+
+/// Tells a terminal's administrators what was decided about it, and carried out.
 pub(super) async fn of_terminal(
     tx: &mut Tx,
     order: &Order,
     terminal: Terminal,
 ) -> Result<(), StoreError> {
+    let standing = Standing::find(tx, &terminal.id, order.at).await?;
     let Terminal { id: terminal_id, name: terminal_name, organisation_id, .. } = terminal;
     let notice = match order.measure {
         Measure::Revoke(_) => Notice::TerminalRevoked { terminal_id, terminal_name },
-        Measure::Hold => Notice::TerminalHeld { terminal_id, terminal_name },
-        Measure::Release => Notice::TerminalReleased { terminal_id, terminal_name },
+        Measure::Hold => Notice::TerminalHeld { terminal_id, terminal_name, standing },
+        Measure::Release => {
+            // A hold of its certificate alone is not ended with the terminal's.
+            let now = terminal::find(tx, &terminal_id).await?;
+            let still_held = now.is_some_and(|now| now.status == TerminalStatus::Held);
+            Notice::TerminalReleased { terminal_id, terminal_name, standing, still_held }
+        }
     };
     notice::put(tx, To::FacilityAdministrators(organisation_id), notice, order.at).await
 }

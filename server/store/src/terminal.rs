@@ -5,6 +5,7 @@
 //! a new terminal. Its own holds stand in [`crate::terminal_hold`].
 
 use time::OffsetDateTime;
+use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
 use crate::{
@@ -170,7 +171,8 @@ pub async fn list(
     rows.into_iter().map(Row::into_terminal).collect()
 }
 
-/// Whether a facility has a terminal of this name that is not revoked.
+/// Whether a facility has a terminal of this name that is not revoked. Two names that people take for
+/// one are one: 外来1号機 and 外来１号機, `PC-a` and `pc-A`.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`].
@@ -179,17 +181,23 @@ pub async fn name_in_use(
     organisation_id: &str,
     name: &str,
 ) -> Result<bool, StoreError> {
-    let found: Option<(String,)> = queries
-        .fetch_optional(
-            sql("SELECT t.id FROM terminal t WHERE t.organisation_id = $1 AND t.name = $2
+    let names: Vec<(String,)> = queries
+        .fetch_all(
+            sql("SELECT t.name FROM terminal t WHERE t.organisation_id = $1
                    AND NOT EXISTS (SELECT 1 FROM terminal_event e
-                       WHERE e.terminal_id = t.id AND e.kind = 'revoked')
-                 LIMIT 1")
-            .bind(organisation_id)
-            .bind(name),
+                       WHERE e.terminal_id = t.id AND e.kind = 'revoked')")
+            .bind(organisation_id),
         )
         .await?;
-    Ok(found.is_some())
+    let key = name_key(name);
+    Ok(names.iter().any(|(other,)| name_key(other) == key))
+}
+
+/// A name as it is compared with others: NFKC, without regard to case. To capital and then to small
+/// letters, as case folding has it (ß is ss).
+fn name_key(name: &str) -> String {
+    let folded = name.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+    folded.nfkc().collect()
 }
 
 /// Enters a terminal.
@@ -259,7 +267,7 @@ pub struct TerminalEvent {
     pub at: OffsetDateTime,
     /// `created`, `enrolled`, `renewed`, `code_misused`, `held`, `released`, `revoked`; of its
     /// certificates alone `certificate_held`, `certificate_released`, `certificate_revoked`, and
-    /// `certificate_superseded` where it yielded to a newer one.
+    /// `certificate_superseded` where it yielded to a newer one that was there at that time.
     pub kind: String,
     /// The person who did it, if one did.
     pub person_id: Option<String>,
@@ -306,6 +314,13 @@ pub async fn events(
                               CASE WHEN r.scope IN ('terminal', 'facility')
                                         AND r.kind <> 'revoked' THEN r.kind
                                    WHEN r.kind = 'revoked' AND r.reason = 4
+                                        AND MAX(CASE WHEN EXISTS (SELECT 1 FROM certificate n
+                                            WHERE n.terminal_id = c.terminal_id
+                                              AND n.issued_at <= r.at
+                                              AND (n.issued_at > c.issued_at
+                                                   OR n.issued_at = c.issued_at
+                                                      AND n.serial > c.serial))
+                                            THEN 1 ELSE 0 END) = 1
                                         THEN 'certificate_superseded'
                                    ELSE 'certificate_' || r.kind END AS kind,
                               CAST(NULL AS TEXT) AS person_id, '' AS reason,

@@ -17,7 +17,8 @@ pub(super) fn words_of_cause(cause: &str) -> &'static str {
         "key_compromise" => "terminals-reason-key-compromise",
         "ca_compromise" => "terminals-reason-ca-compromise",
         "affiliation_changed" => "terminals-reason-affiliation",
-        "superseded" => "terminals-reason-superseded",
+        // Of what a newer one took the place of, the kind of event says that there was one.
+        "superseded" => "terminals-reason-to-be-replaced",
         "cessation_of_operation" => "terminals-reason-cessation",
         "certificate_hold" => "terminals-reason-hold",
         "privilege_withdrawn" => "terminals-reason-privilege",

@@ -21,7 +21,7 @@ use crate::{
     page::{Page, PageFrame},
     people::session::ConsoleSession,
     portal::when,
-    revocation,
+    revocation::{self, Standing},
 };
 
 /// Events and certificates shown.
@@ -57,7 +57,8 @@ struct ShowPage {
     facility: String,
     status: String,
     status_class: &'static str,
-    held: bool,
+    /// While it is on hold: message key of what that means for it.
+    held: Option<&'static str>,
     revoked: bool,
     created: String,
     misused_at: Option<String>,
@@ -129,11 +130,19 @@ pub async fn get(
             reason: why(&page, &event),
         })
         .collect();
+    let held = match terminal.status {
+        TerminalStatus::Held => Some(match Standing::find(&mut reader, &id, now).await? {
+            Standing::Certified => "terminals-held-text",
+            Standing::ToEnrolAnew => "terminals-held-anew",
+            Standing::NeverEnrolled => "terminals-held-never",
+        }),
+        _ => None,
+    };
     let facility = facility_name(&mut reader, &terminal.organisation_id).await?;
     Ok(Page(ShowPage {
         status: status_words(&page, terminal.status),
         status_class: status_class(terminal.status),
-        held: terminal.status == TerminalStatus::Held,
+        held,
         revoked: terminal.status == TerminalStatus::Revoked,
         created: shown(terminal.created_at),
         misused_at: terminal.code_misused_at.map(shown),
@@ -150,11 +159,11 @@ pub async fn get(
 
 /// Why, as far as the facility reads it: what was chosen, and what a person wrote beside it.
 fn why(page: &PageFrame, event: &TerminalEvent) -> String {
-    let revoked = matches!(event.kind.as_str(), "certificate_revoked" | "certificate_superseded");
-    let chosen = match (&event.cause, event.crl_reason) {
-        (Some(cause), _) => Some(words_of_cause(cause)),
-        (None, Some(code)) if revoked => Some(words_of_crl_reason(code)),
-        (None, _) => None,
+    let chosen = match (&event.cause, event.kind.as_str(), event.crl_reason) {
+        (Some(cause), ..) => Some(words_of_cause(cause)),
+        (None, "certificate_superseded", _) => Some("terminals-reason-superseded"),
+        (None, "certificate_revoked", Some(code)) => Some(words_of_crl_reason(code)),
+        (None, ..) => None,
     };
     let chosen = chosen.map(|key| page.t(key));
     let note = revocation::told(event.person_id.as_deref(), event.reason.clone());

@@ -1,5 +1,7 @@
 //! The pages through the router of the public name, with real sessions.
 
+mod standing;
+
 use http::StatusCode;
 use sekisho_ca::revocation::RevocationReason;
 use sekisho_store::{
@@ -132,6 +134,7 @@ async fn a_name_that_does_not_fit_or_is_in_use_creates_nothing() {
         ("外来\u{202e}1号機", "目に見えない文字"),
         ("外来1号機", "すでに登録されています"),
         (" 外来1号機 ", "すでに登録されています"),
+        ("外来１号機", "すでに登録されています"),
         (&"機".repeat(41), "40文字以内"),
     ] {
         let answer = send(&test, "POST", "/console/terminals?lang=ja", OURS, &form(name)).await;
@@ -144,7 +147,7 @@ async fn a_name_that_does_not_fit_or_is_in_use_creates_nothing() {
     }
     assert_eq!(terminals(&test).await.len(), 1);
     let acts = acts(&test.app).await;
-    assert_eq!(acts.iter().filter(|act| act.ends_with("name_in_use")).count(), 2, "{acts:?}");
+    assert_eq!(acts.iter().filter(|act| act.ends_with("name_in_use")).count(), 3, "{acts:?}");
 }
 
 #[tokio::test]
@@ -197,8 +200,8 @@ async fn certify(test: &TestApp, terminal: &Terminal, serial: &[u8]) {
     let signed = Signed {
         issuer_id: "terminals",
         serial,
-        fingerprint: &[1; 32],
-        spki_sha256: &[2; 32],
+        fingerprint: &Sha256::digest(serial).into(),
+        spki_sha256: &Sha256::digest([serial, b"key"].concat()).into(),
         not_before: at,
         not_after: at + Duration::days(365),
         der: &[0x30],
@@ -346,6 +349,7 @@ async fn the_history_says_why_also_without_a_note_and_what_a_new_enrolment_took_
     let (terminal, _) = created(&test, "外来1号機").await;
     certify(&test, &terminal, &[0x4b; 16]).await;
     test.clock.advance(Duration::MINUTE);
+    certify(&test, &terminal, &[0x4c; 16]).await;
     let path = format!("/console/terminals/{}", terminal.id);
     let history = async |lang: &str| {
         let page = send(&test, "GET", &format!("{path}?lang={lang}"), OURS, "").await;
@@ -362,6 +366,22 @@ async fn the_history_says_why_also_without_a_note_and_what_a_new_enrolment_took_
     let line = "<td>前の証明書を失効</td><td>新しい証明書に置き換え</td>";
     assert!(history("ja").await.contains(line), "{}", history("ja").await);
     assert!(history("en").await.contains("<td>Replaced by a new certificate</td>"));
+
+    // The only one that is left: there is none that took its place.
+    test.clock.advance(Duration::MINUTE);
+    let order = Order {
+        target: Target::Certificate { issuer_id: "terminals".to_owned(), serial: vec![0x4c; 16] },
+        measure: Measure::Revoke(RevocationReason::Superseded),
+        invalidity_at: None,
+        note: String::new(),
+        actor: Actor::System,
+        at: test.app.now(),
+    };
+    assert!(carry_out(test.app.store(), &order).await.unwrap().changed);
+    let page = history("ja").await;
+    assert!(page.contains("<td>証明書を失効</td><td>取り替えのため</td>"), "{page}");
+    assert_eq!(page.matches("前の証明書を失効").count(), 1, "{page}");
+    assert!(history("en").await.contains("<td>Certificate revoked</td><td>To be replaced</td>"));
 
     let revoke = format!("{path}/revoke");
     send(&test, "POST", &revoke, OURS, "reason=retired&note=").await;

@@ -98,6 +98,9 @@ async fn every_kind_of_notice_has_words_in_both_languages() {
     let terminal = || "T0".to_owned();
     for notice in [
         misused(),
+        Notice::FacilityHeld,
+        Notice::FacilityReleased,
+        Notice::FacilityRevoked,
         Notice::OrganisationSuspended { reason: reason() },
         Notice::OrganisationResumed { reason: reason() },
         Notice::OrganisationClosed { reason: reason() },
@@ -117,7 +120,7 @@ async fn every_kind_of_notice_has_words_in_both_languages() {
     for (lang, other) in [("ja", "新しい種類のお知らせ"), ("en", "a notice of a new kind")]
     {
         let page = send(app, "GET", &format!("/console/notices?lang={lang}"), FACILITY, "").await;
-        assert_eq!(page.text.matches("<article").count(), 9, "{}", page.text);
+        assert_eq!(page.text.matches("<article").count(), 12, "{}", page.text);
         assert_eq!(page.text.matches("定期点検").count(), 6, "{}", page.text);
         assert!(page.text.contains("佐藤") && page.text.contains(other), "{}", page.text);
     }

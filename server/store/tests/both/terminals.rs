@@ -107,7 +107,12 @@ async fn a_certificate_is_kept_found_and_taken_back(databases: Databases) {
     let listed = terminal::list(&mut reader, FACILITY, 0, 10).await.unwrap();
     assert_eq!(listed[0].status, TerminalStatus::Enrolled);
     assert_eq!(listed[0].certificate_until, Some(NOW + Duration::days(365)));
-    assert!(terminal::name_in_use(&mut reader, FACILITY, "外来1号機").await.unwrap());
+    for (name, in_use) in
+        [("外来1号機", true), ("外来１号機", true), ("外来1号棟", false), ("外来11号機", false)]
+    {
+        let found = terminal::name_in_use(&mut reader, FACILITY, name).await.unwrap();
+        assert_eq!(found, in_use, "{name}");
+    }
     assert!(
         enrolment_code::latest(&mut reader, TERMINAL).await.unwrap().unwrap().used_at.is_some()
     );
