@@ -16,7 +16,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use super::{Exit, Failure, InstanceFolder, Named, named, runtime};
 use crate::{
     config::Config,
-    instance,
+    form, instance,
     revocation::{self, Measure, Order, RevocationError, Target},
 };
 
@@ -249,10 +249,8 @@ fn sha256(text: &str) -> Result<[u8; 32], String> {
 
 fn note(text: &str) -> Result<String, String> {
     const MOST: usize = 200;
-    if text.chars().count() > MOST || text.chars().any(char::is_control) {
-        return Err(format!("at most {MOST} characters, none of them a control character"));
-    }
-    Ok(text.trim().to_owned())
+    form::line_if_any(text, MOST)
+        .map_err(|_| format!("one line of at most {MOST} characters, none of them invisible"))
 }
 
 impl MeasureArguments {

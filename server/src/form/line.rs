@@ -2,7 +2,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::is_invisible;
+use super::holds_invisible;
 use crate::catalogue::Text;
 
 /// Why a text is no line.
@@ -36,7 +36,7 @@ impl LineError {
 /// # Errors
 /// [`LineError`].
 pub fn line(typed: &str, most: usize) -> Result<String, LineError> {
-    composed(typed, most, is_invisible)
+    composed(typed, most, holds_invisible)
 }
 
 /// Several lines of text, by the same rules; line breaks are kept.
@@ -44,7 +44,7 @@ pub fn line(typed: &str, most: usize) -> Result<String, LineError> {
 /// # Errors
 /// [`LineError`].
 pub fn lines(typed: &str, most: usize) -> Result<String, LineError> {
-    composed(typed, most, |c| c != '\n' && is_invisible(c))
+    composed(typed, most, |text| text.split('\n').any(holds_invisible))
 }
 
 /// A line that may be left empty.
@@ -69,13 +69,13 @@ pub fn lines_if_any(typed: &str, most: usize) -> Result<String, LineError> {
     }
 }
 
-fn composed(typed: &str, most: usize, refused: fn(char) -> bool) -> Result<String, LineError> {
+fn composed(typed: &str, most: usize, refused: fn(&str) -> bool) -> Result<String, LineError> {
     let text: String = typed.trim().nfc().collect();
     if text.is_empty() {
         Err(LineError::Required)
     } else if text.chars().count() > most {
         Err(LineError::TooLong(most))
-    } else if text.chars().any(refused) {
+    } else if refused(&text) {
         Err(LineError::Invisible)
     } else {
         Ok(text)
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(line(" 　", 10), Err(LineError::Required));
         assert_eq!(line_if_any(" 　", 10).as_deref(), Ok(""));
         assert_eq!(line("12345678901", 10), Err(LineError::TooLong(10)));
-        for hidden in ['\n', '\t', '\u{ad}', '\u{200b}', '\u{202e}', '\u{2060}', '\u{e0041}'] {
+        for hidden in ['\n', '\t', '\u{ad}', '\u{17b4}', '\u{202e}', '\u{1d173}', '\u{e0fff}'] {
             let typed = format!("青葉{hidden}病院");
             assert_eq!(line(&typed, 10), Err(LineError::Invisible), "{typed:?}");
             assert_eq!(line_if_any(&typed, 10), Err(LineError::Invisible), "{typed:?}");

@@ -20,7 +20,7 @@ use crate::{error::page::PageError, media_type};
 
 pub use address::{PathId, StrictQuery};
 pub use error::FormError;
-pub use invisible::is_invisible;
+pub use invisible::{holds_invisible, is_invisible};
 pub use label::label_key;
 pub use line::{LineError, line, line_if_any, lines, lines_if_any};
 pub use reader::parse;

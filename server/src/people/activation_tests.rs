@@ -308,12 +308,15 @@ async fn a_mistake_stands_at_its_field_and_spends_nothing() {
         ("password_again", "something-else-entirely", "password_again"),
         ("totp_code", "000000", "totp_code"),
         ("totp_code", "", "totp_code"),
-        // A secret that we did not seal for this code is none.
-        ("setup", "AAAA", "totp_code"),
+        // A secret that we did not seal for this code is none, whatever the digits say.
+        ("setup", "AAAA", "setup"),
+        ("setup", &"A".repeat(5_000), "setup"),
         ("login_name", "x y", "login_name"),
         ("login_name", "taken", "login_name"),
         ("name", " ", "name"),
         ("name", "中村\u{202e}直樹", "name"),
+        ("name", "中村\u{e0fff}直樹", "name"),
+        ("password", "password\u{200b}\u{200b}\u{200b}\u{200b}", "password"),
         ("name_kana", "", "name_kana"),
         ("name_kana", "abc", "name_kana"),
         ("name_kana", "中村", "name_kana"),

@@ -101,20 +101,18 @@ impl Proven {
         } else if typed.password != typed.password_again {
             errors.add("password_again", text.t("people-error-password-again"));
         }
-        let secret = TotpSecret::open_of_setup(&app.keys().sealing, bound_to, typed.setup).ok();
-        let step = secret
-            .as_ref()
-            .and_then(|secret| secret.step_of(&typed_code(typed.totp_code), app.now()));
-        match (secret, step) {
-            (Some(secret), Some(step)) if errors.is_empty() => {
-                Some(Self { password: Zeroizing::new(typed.password.to_owned()), secret, step })
-            }
-            (Some(_), Some(_)) => None,
-            _ => {
-                errors.add("totp_code", text.t("people-error-totp"));
-                None
-            }
-        }
+        let sealing = &app.keys().sealing;
+        let Ok(secret) = TotpSecret::open_of_setup(sealing, bound_to, typed.setup) else {
+            // Not a matter of the digits: the page shows another secret than the one they are of.
+            errors.add("setup", text.t("people-error-setup"));
+            return None;
+        };
+        let Some(step) = secret.step_of(&typed_code(typed.totp_code), app.now()) else {
+            errors.add("totp_code", text.t("people-error-totp"));
+            return None;
+        };
+        let password = Zeroizing::new(typed.password.to_owned());
+        errors.is_empty().then_some(Self { password, secret, step })
     }
 
     /// Hashes and seals them, outside any transaction.
@@ -173,6 +171,7 @@ fn refusal_text(refusal: PasswordRefusal, text: &Text) -> String {
             text.t1("people-error-password-short", "least", least)
         }
         PasswordRefusal::TooLong => text.t("people-error-password-long"),
+        PasswordRefusal::Invisible => text.t("people-error-password-invisible"),
         PasswordRefusal::Common => text.t("people-error-password-common"),
         PasswordRefusal::HoldsLoginName => text.t("people-error-password-name"),
     }

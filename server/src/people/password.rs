@@ -7,7 +7,10 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash}
 use argon2::{Algorithm, Argon2, Params, Version};
 use sekisho_key::Randomness;
 use tokio::sync::Semaphore;
+use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
+
+use crate::form;
 
 /// More would let a burst of logins take the memory of the whole machine.
 static SLOTS: Semaphore = Semaphore::const_new(2);
@@ -30,6 +33,10 @@ pub enum PasswordRefusal {
     /// More than 512 octets.
     #[error("the password is too long")]
     TooLong,
+    /// Holds a character that nobody sees, and could type again: no keyboard has it, and it would make a
+    /// common password pass for another one.
+    #[error("the password holds an invisible character")]
+    Invisible,
     /// On the list of the commonest, or one character over and over.
     #[error("the password is one of the commonest")]
     Common,
@@ -50,7 +57,10 @@ pub fn check(password: &str, login_name: &str, least: usize) -> Result<(), Passw
     if password.chars().count() < least {
         return Err(PasswordRefusal::TooShort { least });
     }
-    let lower = password.to_lowercase();
+    if form::holds_invisible(password) {
+        return Err(PasswordRefusal::Invisible);
+    }
+    let lower = password.nfkc().collect::<String>().to_lowercase();
     let mut characters = lower.chars();
     let first = characters.next();
     if COMMON.lines().any(|common| common == lower) || characters.all(|c| Some(c) == first) {
@@ -137,6 +147,12 @@ mod tests {
         let judged = |password| check(password, "sato", 8);
         assert_eq!(judged("abcdefg"), Err(PasswordRefusal::TooShort { least: 8 }));
         assert_eq!(judged("Password1"), Err(PasswordRefusal::Common));
+        assert_eq!(judged("Ｐａｓｓｗｏｒｄ１"), Err(PasswordRefusal::Common));
+        for hidden in
+            ["password\u{200b}\u{200b}\u{200b}\u{200b}", "kawa-no\tnagare", "kawa\u{17b4}nagare"]
+        {
+            assert_eq!(judged(hidden), Err(PasswordRefusal::Invisible), "{hidden:?}");
+        }
         assert_eq!(judged("aaaaaaaaaaaa"), Err(PasswordRefusal::Common));
         assert_eq!(judged("xx-SATO-xx-77"), Err(PasswordRefusal::HoldsLoginName));
         let long = "あ".repeat(300);

@@ -232,6 +232,9 @@ pub async fn post(
     if !Role::is_grantable(&form.role) {
         errors.add("role", page.t("people-error-role"));
     }
+    if form.organisation().is_none() && !form.organisation_id.is_empty() {
+        errors.add("organisation_id", page.t("people-error-organisation-unasked"));
+    }
     if let Some(id) = form.organisation() {
         match organisation::find(&mut app.store().read(), id).await? {
             Some(found) if !found.status.is_halted() => {}

@@ -353,6 +353,11 @@ async fn an_administrator_enters_an_officer_who_may_not_do_the_same() {
         assert!(page.contains(&format!("id=\"{field}-error\"")), "{to}: {page}");
         assert!(page.contains(&format!("value=\"{to}\"")), "{to} is lost: {page}");
     }
+    // An organisation where the role has none is not dropped in silence.
+    let unasked = format!("{body}&organisation_id=123456789015");
+    let refused = ask(app, "POST", "/console/roles", Some(&admin), &unasked).await;
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(text(refused).await.contains("id=\"organisation_id-error\""));
     let made = ask(app, "POST", "/console/roles", Some(&admin), &body).await;
     assert_eq!(made.status(), StatusCode::OK);
     let page = text(made).await;

@@ -151,7 +151,7 @@ fn ascii(typed: &str) -> String {
 
 /// A code's characters. One that nobody sees would be called a missing digit, and be looked for in vain.
 fn code(typed: &str) -> Result<String, FieldError> {
-    if typed.trim().chars().any(form::is_invisible) {
+    if form::holds_invisible(typed.trim()) {
         return Err(LineError::Invisible.into());
     }
     Ok(ascii(typed))

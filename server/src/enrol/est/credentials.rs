@@ -18,11 +18,13 @@ pub(super) struct Credentials {
     pub(super) code: PaperCode,
 }
 
-/// Why there are no usable credentials; all get the same 401.
+/// Why there are no usable credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum NoCredentials {
     /// No `Authorization` at all: the client waits for the challenge.
     Missing,
+    /// `Authorization` more than once, agreeing or not (RFC 9110 §5.3): nobody could tell which counts.
+    Repeated,
     /// Something that cannot be a terminal and a code.
     Malformed {
         /// Whom it speaks of, where that much can be read.
@@ -35,7 +37,10 @@ impl Credentials {
     pub(super) fn read(headers: &HeaderMap) -> Result<Self, NoCredentials> {
         let mut lines = headers.get_all(header::AUTHORIZATION).iter();
         let line = lines.next().ok_or(NoCredentials::Missing)?;
-        if lines.next().is_some() || line.len() > MOST_OCTETS {
+        if lines.next().is_some() {
+            return Err(NoCredentials::Repeated);
+        }
+        if line.len() > MOST_OCTETS {
             return Err(NoCredentials::Malformed { terminal: None });
         }
         let (terminal, code) = parse(line.as_bytes()).unwrap_or_default();
@@ -92,10 +97,13 @@ mod tests {
         let code = PaperCode::generate(&SystemRandomness).unwrap();
         let good = basic("T0123456789", &code.reveal());
         assert_eq!(Credentials::read(&headers(&[])).unwrap_err(), NoCredentials::Missing);
+        for second in [good.as_str(), "Bearer abc"] {
+            let twice = Credentials::read(&headers(&[&good, second])).unwrap_err();
+            assert_eq!(twice, NoCredentials::Repeated);
+        }
         let long = format!("Basic {}", "A".repeat(300));
         for lines in [
-            &[good.as_str(), good.as_str()][..],
-            &["Bearer abc"],
+            &["Bearer abc"][..],
             &["Basic"],
             &["Basic !!!"],
             &[long.as_str()],

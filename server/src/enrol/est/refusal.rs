@@ -20,6 +20,14 @@ pub(super) fn unauthorized() -> EstError {
     )
 }
 
+/// More than one `Authorization`, whatever they say.
+pub(super) fn repeated_credentials() -> EstError {
+    EstError::new(
+        StatusCode::BAD_REQUEST,
+        "enrolment: Authorization is repeated; send it once (RFC 9110 section 5.3)",
+    )
+}
+
 /// After a code was found. Whoever knows its 95 random bits may hear why it opens nothing.
 pub(super) fn code(refusal: CodeRefusal) -> EstError {
     let text = match refusal {

@@ -78,9 +78,15 @@ pub async fn post(
         Ok(credentials) => credentials,
         // Clients ask without first, to be challenged: nothing happened.
         Err(NoCredentials::Missing) => return Err(refusal::unauthorized()),
+        Err(NoCredentials::Repeated) => {
+            tries::charge(&app, refusals).await??;
+            refused_at_the_door(&app, &peer, None).await?;
+            return Err(refusal::repeated_credentials());
+        }
         Err(NoCredentials::Malformed { terminal }) => {
             tries::charge(&app, refusals).await??;
-            return Err(refused_at_the_door(&app, &peer, terminal).await?);
+            refused_at_the_door(&app, &peer, terminal).await?;
+            return Err(refusal::unauthorized());
         }
     };
     // 2
@@ -111,7 +117,7 @@ async fn refused_at_the_door(
     app: &App,
     peer: &Peer,
     terminal: Option<TerminalIdentifier>,
-) -> Result<EstError, StoreError> {
+) -> Result<(), StoreError> {
     let now = app.now();
     let named = terminal.map(|terminal| terminal.to_string());
     transaction!(app.store(), StoreError, |tx| {
@@ -122,8 +128,7 @@ async fn refused_at_the_door(
             None => None,
         };
         Ok(Audited::new((), of_holder(entry, holder.as_ref())))
-    })?;
-    Ok(refusal::unauthorized())
+    })
 }
 
 /// The terminal of this identifier and its facility. A stranger's invention is no object of the

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::{RegistrationError, address};
-use crate::{config::Config, oidc::claims::SCOPES};
+use crate::{config::Config, form, oidc::claims::SCOPES};
 
 /// As written. `docs/services.md` documents every key, `docs/tokens.md` scopes and claims; the rules are
 /// those of the authz crate.
@@ -166,8 +166,9 @@ impl Words {
     fn check(&self, key: &'static str, most: usize) -> Result<(), RegistrationError> {
         for words in [&self.ja, &self.en] {
             let length = words.chars().count();
-            if words.trim().is_empty() || length > most || words.chars().any(char::is_control) {
-                return Err(invalid(key, format!("1 to {most} characters in each language")));
+            if words.trim().is_empty() || length > most || form::holds_invisible(words) {
+                let fault = format!("1 to {most} characters in each language, none invisible");
+                return Err(invalid(key, fault));
             }
         }
         Ok(())

@@ -85,9 +85,12 @@ pub enum RegistrationError {
         /// As given.
         id: String,
     },
-    /// The identifier is taken.
+    /// A service has the identifier.
+    #[error("the identifier {0:?} is in use by another service; choose another one")]
+    InUse(String),
+    /// A service had the identifier and was withdrawn.
     #[error("the identifier {0:?} was used before; identifiers are never given twice")]
-    Taken(String),
+    UsedBefore(String),
     /// No randomness for the secret.
     #[error("no secret could be made")]
     Randomness(#[from] RandomnessError),
@@ -159,7 +162,7 @@ pub async fn prepare(registry: &Registry<'_>, toml: &str) -> Result<Prepared, Re
     };
     let mut reader = registry.store.read();
     if service::find(&mut reader, &service.id).await?.is_some() {
-        return Err(RegistrationError::Taken(service.id));
+        return Err(RegistrationError::InUse(service.id));
     }
     check_operator(&mut reader, &service).await?;
     Ok(Prepared { service, rules, client_secret })
@@ -248,7 +251,13 @@ async fn store(
     });
     match stored {
         Err(RegistrationError::Store(StoreError::AlreadyExists { .. })) => {
-            Err(RegistrationError::Taken(service.id.clone()))
+            let id = service.id.clone();
+            let in_use = service::find(&mut registry.store.read(), &id).await?.is_some();
+            Err(if in_use {
+                RegistrationError::InUse(id)
+            } else {
+                RegistrationError::UsedBefore(id)
+            })
         }
         stored => stored,
     }

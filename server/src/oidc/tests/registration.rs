@@ -2,7 +2,11 @@
 
 use sekisho_key::SystemRandomness;
 use sekisho_pki::national::facility_identifier::FacilityIdentifier;
-use sekisho_store::{audit::Actor, service};
+use sekisho_store::{
+    StoreError,
+    audit::{Actor, Audited, Entry},
+    service, sql, transaction,
+};
 
 use super::scene::{PHYSICIANS, service_file};
 use crate::{
@@ -36,7 +40,18 @@ async fn a_service_is_registered_with_its_rules_and_its_secret_is_kept_as_a_hash
     assert!(stored.secret_hash.is_some());
     assert_eq!(service::rules(&mut reader, "referral").await.unwrap().unwrap().0, 1);
     let again = outcome(&test, &service_file("referral", PHYSICIANS)).await;
-    assert!(matches!(again, Err(client::RegistrationError::Taken(_))));
+    let error = again.unwrap_err();
+    assert!(matches!(error, client::RegistrationError::InUse(_)));
+    assert!(error.to_string().contains("in use"), "{error}");
+
+    let now = test.app.now();
+    transaction!(test.app.store(), StoreError, |tx| {
+        tx.execute(sql("UPDATE service SET withdrawn_at = $1").bind(now)).await?;
+        Ok(Audited::new((), Entry::done("test", Actor::System, now)))
+    })
+    .unwrap();
+    let again = outcome(&test, &service_file("referral", PHYSICIANS)).await;
+    assert!(matches!(again, Err(client::RegistrationError::UsedBefore(_))));
 }
 
 #[tokio::test]
@@ -58,6 +73,7 @@ async fn a_file_with_a_fault_registers_nothing() {
         ("https://referral.example/callback", "https://[::1]/callback"),
         ("https://referral.example/callback", "https://x.localhost/callback"),
         ("https://referral.example/bye", "javascript:alert(1)"),
+        ("\"Referral letters\"", "\"Referral\u{17b4} letters\""),
         ("\"Medical Doctor\"", "\"Wizard\""),
         ("\"hospital\"", "\"castle\""),
         ("\"hc_role\", \"facility_id\"", "\"password\", \"facility_id\""),
