@@ -10,21 +10,50 @@ use crate::{app::App, error::Dialect};
 /// One way in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Route {
-    /// `GET` (which answers `HEAD` too) or `POST`.
+    /// `GET` or `POST`.
     pub method: &'static str,
+    /// Whether `HEAD` is answered as `GET` is, without the content: not where `GET` changes something.
+    pub takes_head: bool,
     /// Template of the path, with `{parameters}`.
     pub path: &'static str,
     /// The form in which it refuses.
     pub dialect: Dialect,
-    /// Whether pages of other sites may send here, without a cookie of ours.
-    pub from_elsewhere: bool,
+    /// From where a `POST` may come.
+    pub senders: Senders,
     /// Who judges its query.
     pub query: QueryRule,
+}
+
+/// From where a `POST` may come (`middleware/same_origin.rs`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Senders {
+    /// Our own page, and it must say so: every form of a page.
+    OwnPage,
+    /// Our own page, or a program that sends no cookie of ours and names no page.
+    OwnPageOrProgram,
+    /// Anybody, as long as no cookie of ours comes with it.
+    AnybodyWithoutCookie,
+    /// Anybody: the handler judges by [`crate::middleware::is_same_origin`] what may come of it.
+    Judged,
+}
+
+impl Senders {
+    fn of(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Page => Self::OwnPage,
+            Dialect::Problem => Self::OwnPageOrProgram,
+            Dialect::OAuth | Dialect::Est | Dialect::Ocsp | Dialect::Plain => {
+                Self::AnybodyWithoutCookie
+            }
+        }
+    }
 }
 
 /// Who judges the query of a request, before its handler or in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum QueryRule {
+    /// There is none: every path for programs that does not say otherwise.
+    Nothing,
     /// Nothing but the language, once and one of ours: every page that does not say otherwise.
     LanguageOnly,
     /// The language likewise; the rest is the handler's, by [`crate::form::StrictQuery`].
@@ -35,7 +64,7 @@ pub enum QueryRule {
 
 impl QueryRule {
     fn of(dialect: Dialect) -> Self {
-        if dialect == Dialect::Page { Self::LanguageOnly } else { Self::OfProtocol }
+        if dialect == Dialect::Page { Self::LanguageOnly } else { Self::Nothing }
     }
 }
 
@@ -62,10 +91,10 @@ impl Routes {
         self
     }
 
-    /// `GET path`, and so `HEAD path`.
+    /// `GET path`, and so `HEAD path`: it changes nothing.
     #[must_use]
     pub fn get<H: Handler<T, App>, T: 'static>(self, path: &'static str, handler: H) -> Self {
-        self.add("GET", path, routing::get(handler), true)
+        self.add("GET", path, routing::get(handler))
     }
 
     /// `GET path?…`, whose handler reads a query of its own by the rule `query`.
@@ -76,28 +105,36 @@ impl Routes {
         query: QueryRule,
         handler: H,
     ) -> Self {
-        let mut routes = self.get(path, handler);
-        if let Some(added) = routes.listed.last_mut() {
-            added.query = query;
-        }
-        routes
+        self.get(path, handler).but(|added| added.query = query)
+    }
+
+    /// `GET path?…` that changes something, as a protocol of redirects wants it. `HEAD`, which must
+    /// not (RFC 9110 §9.2.1), is refused.
+    #[must_use]
+    pub fn get_with_effect<H: Handler<T, App>, T: 'static>(
+        self,
+        path: &'static str,
+        query: QueryRule,
+        handler: H,
+    ) -> Self {
+        self.get_with_query(path, query, handler).but(|added| added.takes_head = false)
     }
 
     /// `POST path`.
     #[must_use]
     pub fn post<H: Handler<T, App>, T: 'static>(self, path: &'static str, handler: H) -> Self {
-        let for_people = matches!(self.dialect, Dialect::Page | Dialect::Problem);
-        self.add("POST", path, routing::post(handler), !for_people)
+        self.add("POST", path, routing::post(handler))
     }
 
-    /// `POST path` that a page of another site leads to: the handler judges where it comes from.
+    /// `POST path` that pages of other sites lead to: these `senders` may.
     #[must_use]
-    pub fn post_from_elsewhere<H: Handler<T, App>, T: 'static>(
+    pub fn post_from<H: Handler<T, App>, T: 'static>(
         self,
+        senders: Senders,
         path: &'static str,
         handler: H,
     ) -> Self {
-        self.add("POST", path, routing::post(handler), true)
+        self.post(path, handler).but(|added| added.senders = senders)
     }
 
     fn add(
@@ -105,11 +142,20 @@ impl Routes {
         method: &'static str,
         path: &'static str,
         handler: routing::MethodRouter<App>,
-        from_elsewhere: bool,
     ) -> Self {
         self.router = self.router.route(path, handler);
-        let (dialect, query) = (self.dialect, QueryRule::of(self.dialect));
-        self.listed.push(Route { method, path, dialect, from_elsewhere, query });
+        let dialect = self.dialect;
+        let (senders, query) = (Senders::of(dialect), QueryRule::of(dialect));
+        let takes_head = method == "GET";
+        self.listed.push(Route { method, path, takes_head, dialect, senders, query });
+        self
+    }
+
+    /// The route that was added last, but for this.
+    fn but(mut self, change: impl FnOnce(&mut Route)) -> Self {
+        if let Some(added) = self.listed.last_mut() {
+            change(added);
+        }
         self
     }
 
@@ -162,10 +208,17 @@ impl Manners {
         route.map(|route| route.query)
     }
 
-    /// Whether pages of other sites may post here. Nobody posts where nothing is.
+    /// From where a `POST` may come. What posts where nothing takes it is refused as that.
     #[must_use]
-    pub fn takes_from_elsewhere(&self, extensions: &Extensions) -> bool {
+    pub fn senders(&self, extensions: &Extensions) -> Senders {
         let mut posts = self.at(extensions).filter(|route| route.method == "POST");
-        posts.next().is_none_or(|route| route.from_elsewhere)
+        posts.next().map_or(Senders::AnybodyWithoutCookie, |route| route.senders)
+    }
+
+    /// The methods that are taken at the path that the router matched.
+    #[must_use]
+    pub fn allowed(&self, extensions: &Extensions) -> Vec<&'static str> {
+        let methods = |route: &Route| [Some(route.method), route.takes_head.then_some("HEAD")];
+        self.at(extensions).flat_map(methods).flatten().collect()
     }
 }

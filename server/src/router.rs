@@ -14,6 +14,7 @@ use crate::{
     route::{
         QueryRule::{OfPage, OfProtocol},
         Routes,
+        Senders::{AnybodyWithoutCookie, Judged},
     },
 };
 
@@ -58,14 +59,14 @@ fn terminal_paths() -> Routes {
     Routes::new(Page)
         .get("/", portal::get)
         .get_with_query("/login", OfPage, login::page::get)
-        .post_from_elsewhere(login::navigation::RETURN_PATH, login::navigation::post)
+        .post_from(AnybodyWithoutCookie, login::navigation::RETURN_PATH, login::navigation::post)
         .get("/invitation", login::invitation::get)
         .post("/invitation", login::invitation::post)
         .post("/logout", login::logout::post)
-        .get_with_query("/authorize", OfProtocol, oidc::authorize::get)
-        .get_with_query("/authorize/resume", OfPage, oidc::authorize::resume)
-        .get_with_query("/end-session", OfProtocol, oidc::logout::end_session::get)
-        .post("/end-session", oidc::logout::end_session::post)
+        .get_with_effect("/authorize", OfProtocol, oidc::authorize::get)
+        .get_with_effect("/authorize/resume", OfPage, oidc::authorize::resume)
+        .get_with_effect("/end-session", OfProtocol, oidc::logout::end_session::get)
+        .post_from(Judged, "/end-session", oidc::logout::end_session::post)
         .speaking(Problem)
         .post("/login/challenge", login::challenge::post)
         .post("/login/card", login::card::post)

@@ -31,13 +31,16 @@ impl Dialect {
     /// `error` in a form for programs, and in words for them: nobody presses a button there.
     /// `text` is the language of the request; dialects whose words are for developers speak English.
     pub(super) fn say(self, error: &PageError, text: &Text, english: &Text) -> Response {
+        // What a stranger named is repeated as text, also where somebody shows it as a page.
+        let plain = |value: &str| value.replace(['<', '>', '&', '"'], "?");
+        let args: Vec<_> = error.args.iter().map(|(name, value)| (*name, plain(value))).collect();
         let line = || {
             let (what, help) = for_programs(error);
-            let words = |key: &str| english.with(key, &error.args);
+            let words = |key: &str| english.with(key, &args);
             help.map_or_else(|| words(what), |help| format!("{} {}", words(what), words(help)))
         };
         let mut response = match self {
-            Self::Page | Self::Problem => problem(error, text),
+            Self::Page | Self::Problem => problem(error, text, &args),
             Self::OAuth => OAuthError {
                 status: error.status,
                 error: oauth_code(error.status),
@@ -63,8 +66,8 @@ impl Dialect {
 }
 
 /// `title` is the same at every occurrence of a kind (RFC 9457 §3.1.3); the kind is the title's key.
-fn problem(error: &PageError, text: &Text) -> Response {
-    let words = |key: &str| text.with(key, &error.args);
+fn problem(error: &PageError, text: &Text, args: &[(&'static str, String)]) -> Response {
+    let words = |key: &str| text.with(key, args);
     let (what, help) = for_programs(error);
     let mut body = serde_json::json!({
         "type": format!("urn:problem:{}", error.title.trim_end_matches("-title")),
@@ -89,7 +92,11 @@ fn for_programs(error: &PageError) -> (&'static str, Option<&'static str>) {
         "error-too-large-title" => ("error-too-large-program", None),
         "error-cross-site-title" => ("error-cross-site-program", None),
         "error-unavailable-title" => ("error-unavailable-program", None),
+        "error-encoded-title" => ("error-encoded-program", None),
         "error-internal-title" => ("error-internal-program", None),
+        "error-address-title" if error.text == "error-address-unknown" => {
+            ("error-address-unknown-program", Some("error-form-program"))
+        }
         "error-form-title" | "error-address-title" => (error.text, Some("error-form-program")),
         // A room's own words know who reads them.
         _ => (error.text, Some(error.help)),

@@ -14,6 +14,10 @@ pub enum Expect {
     TooLarge,
     /// 4xx, or led elsewhere: to the login, or to the client with an error.
     Turned,
+    /// 415: the content is encoded, whatever else it may be.
+    Encoded,
+    /// What `HEAD` gets: a status and headers, and nothing at all is changed by it.
+    Bare,
     /// The part is of no consequence: anything but a failure of ours.
     Harmless,
 }
@@ -30,12 +34,19 @@ pub fn judge(
     let fits = match expect {
         Expect::Refused => (400..500).contains(&status),
         Expect::TooLarge => status == 413,
+        Expect::Encoded => status == 415 && answer.header("accept-encoding") == "identity",
+        Expect::Bare => (200..500).contains(&status) && answer.body.is_empty(),
         Expect::Turned => (300..500).contains(&status),
         Expect::Harmless => (200..500).contains(&status),
     };
     check(fits, || format!("status {status}"))?;
     headers(answer, role, dialect)?;
     check(!answer.text().contains("<script>"), || "unescaped markup".to_owned())?;
+    if expect == Expect::Bare {
+        let allow = answer.header("allow");
+        let fits = status != 405 || !allow.is_empty() && !allow.contains("HEAD");
+        return check(fits, || format!("Allow is {allow:?}"));
+    }
     if status < 400 {
         return Ok(());
     }

@@ -15,7 +15,7 @@ mod table;
 use std::collections::BTreeSet;
 
 use ask::{Answer, Ask};
-use judge::judge;
+use judge::{Expect, judge};
 use row::Row;
 use scene::Scene;
 use snapshot::Camera;
@@ -69,7 +69,7 @@ async fn spoilt(
             }
             let after = camera.take(scene.app().store()).await;
             for (table, had, has) in before.differing(&after) {
-                if !row.touches.contains(&table) {
+                if case.expect == Expect::Bare || !row.touches.contains(&table) {
                     fault(&format!("{table} changed from {had} to {has} rows ({})", answer.status));
                 }
             }
@@ -145,8 +145,17 @@ async fn a_spoilt_request_is_refused_on_postgresql_as_well() {
 }
 
 fn reaches_a_handler(what: &str) -> bool {
-    let before =
-        ["method ", "host ", "no host", "origin ", "site ", "neither ", "header ", "content type "];
+    let before = [
+        "method ",
+        "host ",
+        "no host",
+        "origin ",
+        "site ",
+        "neither ",
+        "header ",
+        "content type ",
+        "content coding ",
+    ];
     !before.into_iter().any(|kind| what.starts_with(kind))
 }
 
@@ -179,7 +188,7 @@ async fn a_path_that_nobody_serves_is_refused_in_the_dialect_of_its_name() {
         ] {
             for method in ["GET", "POST", "DELETE"] {
                 let answer = ask(&scene, role, method, path).await;
-                let judged = judge(&answer, judge::Expect::Refused, role, dialect, "ja");
+                let judged = judge(&answer, Expect::Refused, role, dialect, "ja");
                 assert_eq!(judged, Ok(()), "{} {method} {path}", role.as_str());
             }
         }

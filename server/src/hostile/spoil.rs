@@ -1,14 +1,16 @@
 //! Every way to spoil one part of a good request.
 
+mod payload;
+
 use super::{
-    ask::{Ask, FORM, pair},
-    judge::Expect::{self, Harmless, Refused, TooLarge, Turned},
-    row::{Field, Need, Payload, Row},
+    ask::{Ask, pair},
+    judge::Expect::{self, Bare, Encoded, Harmless, Refused, Turned},
+    row::{Field, Need, Row},
 };
 use crate::{
     app::App,
     names::NameRole,
-    route::{QueryRule, Route, Routes},
+    route::{QueryRule, Route, Routes, Senders},
 };
 
 /// A spoilt request and what must become of it.
@@ -40,8 +42,9 @@ const UNREADABLE: [&str; 7] = ["%", "%4", "%zz", "%ff", "%c3%28", "a%00b", "a%1b
 pub fn cases(app: &App, row: &Row, routes: &Routes) -> Vec<Case> {
     let mut cases = Cases { row, good: row.ask(app), made: Vec::new() };
     methods(&mut cases, routes);
+    content_codings(&mut cases);
     names(&mut cases, app);
-    sites(&mut cases);
+    sites(&mut cases, routes);
     headers(&mut cases);
     parameter(&mut cases);
     cookies(&mut cases);
@@ -49,7 +52,7 @@ pub fn cases(app: &App, row: &Row, routes: &Routes) -> Vec<Case> {
     authorization(&mut cases);
     additions(&mut cases, routes);
     query(&mut cases);
-    payload(&mut cases);
+    payload::cases(&mut cases);
     cases.made
 }
 
@@ -65,6 +68,17 @@ fn methods(cases: &mut Cases<'_>, routes: &Routes) {
         if !served.contains(&method) {
             cases.add(format!("method {method}"), Refused, |ask| ask.method = method.to_owned());
         }
+    }
+    if cases.row.method == "GET" {
+        cases.add("method HEAD", Bare, |ask| ask.method = "HEAD".to_owned());
+    }
+}
+
+fn content_codings(cases: &mut Cases<'_>) {
+    for coding in ["gzip", "deflate, identity", "x"] {
+        cases.add(format!("content coding {coding}"), Encoded, |ask| {
+            ask.set("content-encoding", coding);
+        });
     }
 }
 
@@ -85,27 +99,36 @@ fn names(cases: &mut Cases<'_>, app: &App) {
     cases.add("no host", Refused, |ask| ask.without("host"));
 }
 
-fn sites(cases: &mut Cases<'_>) {
-    // Programs of other sites may ask what is for programs; nothing rides on a cookie there.
-    let guarded = cases.row.method == "POST"
-        && (!cases.row.cookies.is_empty()
-            || !matches!(cases.row.role, NameRole::Enrol | NameRole::Plain)
-                && !["/token", "/userinfo"].contains(&cases.row.path));
-    if !guarded {
+fn of_row<'r>(row: &Row, routes: &'r Routes) -> &'r Route {
+    let is = |route: &&Route| (route.method, route.path) == (row.method, row.path);
+    routes.listed().iter().find(is).unwrap()
+}
+
+fn sites(cases: &mut Cases<'_>, routes: &Routes) {
+    if cases.row.method != "POST" {
         return;
     }
+    let senders = of_row(cases.row, routes).senders;
+    let own = cases.row.headers.iter().any(|(name, _)| *name == "origin");
+    let expect = match senders {
+        // Programs of other sites may ask what is for programs; nothing rides on a cookie there.
+        Senders::AnybodyWithoutCookie if !own => return,
+        // A service may ask so; the person's own browser asks again, with the cookie.
+        Senders::Judged => Turned,
+        _ => Refused,
+    };
     for origin in ["https://evil.example", "null", "", "https://evil.example\u{e9}"] {
-        cases.add(format!("origin {origin:?}"), Refused, |ask| ask.set("origin", origin));
+        cases.add(format!("origin {origin:?}"), expect, |ask| ask.set("origin", origin));
     }
-    cases.add("origin twice", Refused, |ask| ask.add("origin", "https://evil.example"));
+    cases.add("origin twice", expect, |ask| ask.add("origin", "https://evil.example"));
     let sites = ["cross-site", "same-origin", "same-site", "none", "\u{e9}"];
     let own = cases.good.header("sec-fetch-site");
     for site in sites.into_iter().filter(|site| Some(site.as_bytes()) != own.as_deref()) {
-        cases.add(format!("site {site:?}"), Refused, |ask| ask.set("sec-fetch-site", site));
+        cases.add(format!("site {site:?}"), expect, |ask| ask.set("sec-fetch-site", site));
     }
-    cases.add("site twice", Refused, |ask| ask.add("sec-fetch-site", "cross-site"));
-    if !cases.row.cookies.is_empty() {
-        cases.add("neither origin nor site", Refused, |ask| {
+    cases.add("site twice", expect, |ask| ask.add("sec-fetch-site", "cross-site"));
+    if !cases.row.cookies.is_empty() || senders == Senders::OwnPage {
+        cases.add("neither origin nor site", expect, |ask| {
             ask.without("origin");
             ask.without("sec-fetch-site");
         });
@@ -252,11 +275,14 @@ fn field(
 /// Parameters that the path does not know, and spoilt languages.
 fn additions(cases: &mut Cases<'_>, routes: &Routes) {
     let row = cases.row;
-    let mut listed = routes.listed().iter();
-    let of_row = |route: &&Route| (route.method, route.path) == (row.method, row.path);
-    // Every page takes the language, once and one of ours, and beside it only what it asks for.
-    // Where a protocol has its own rule, the unknown is ignored (RFC 6749 §3.1).
-    let strict = listed.find(of_row).is_some_and(|route| route.query != QueryRule::OfProtocol);
+    let rule = of_row(row, routes).query;
+    // Every page takes the language, once and one of ours, and beside it only what it asks for; a path
+    // for programs takes nothing. Where a protocol has its own rule, the unknown is ignored (RFC 6749
+    // §3.1).
+    let strict = rule != QueryRule::OfProtocol;
+    if rule == QueryRule::Nothing {
+        cases.add("query lang=en", Refused, |ask| ask.query.push("lang=en".to_owned()));
+    }
     let expect = if strict { Refused } else { Harmless };
     // A good request with an addition of no consequence would do what it asks for.
     let asks_only = row.method == "GET";
@@ -293,151 +319,4 @@ fn query(cases: &mut Cases<'_>) {
 /// Markup cannot stand in an address.
 fn encoded(text: &str) -> String {
     text.replace('<', "%3C").replace('>', "%3E")
-}
-
-fn payload(cases: &mut Cases<'_>) {
-    match cases.row.payload.clone() {
-        Payload::None => {}
-        Payload::NoFields => {
-            cases.add("unknown field", Refused, |ask| ask.form.push(pair("<script>", "1")));
-            cases.add("not a form", Refused, |ask| {
-                ask.set("content-type", "application/json");
-                ask.octets = b"{}".to_vec();
-            });
-            cases.add("body too long", TooLarge, |ask| ask.octets = vec![b'a'; 70_000]);
-        }
-        Payload::Form(fields) => {
-            for (number, spoilt) in fields.iter().enumerate() {
-                field(cases, number, spoilt, 60_000, |ask| &mut ask.form);
-            }
-            form(cases, &fields);
-        }
-        Payload::Json(value, members) => json(cases, &value, &members),
-        Payload::Octets(_, good, most) => octets(cases, &good, most),
-    }
-}
-
-fn form(cases: &mut Cases<'_>, fields: &[Field]) {
-    // OAuth ignores what it does not know (RFC 6749 §3.2); pages have no such fields.
-    if cases.row.path != "/token" {
-        let unknown = pair("<script>alert(1)", "1");
-        cases.add("unknown field", Refused, |ask| ask.form.push(unknown));
-    }
-    for media_type in ["application/json", "multipart/form-data; boundary=x", "text/plain", ""] {
-        cases.add(format!("content type {media_type:?}"), Refused, |ask| {
-            ask.set("content-type", media_type);
-        });
-    }
-    cases.add("no content type", Refused, |ask| ask.without("content-type"));
-    cases.add("content type octets", Refused, |ask| ask.set("content-type", b"\xff\xfe"));
-    if cases.row.path != "/token" {
-        cases.add("content type twice", Refused, |ask| ask.add("content-type", FORM));
-    }
-    if fields.iter().any(|field| field.need == Need::Required) {
-        cases.add("empty body", Refused, |ask| ask.form.clear());
-    }
-    cases.add("65 KiB", TooLarge, |ask| ask.form.push("a".repeat(66_600)));
-    cases.add("300 KB", TooLarge, |ask| ask.form.push("a".repeat(300_000)));
-    cases.add("many fields", Refused, |ask| ask.form.extend(vec!["a=".to_owned(); 600]));
-    cases.add("octets", Refused, |ask| {
-        ask.form.clear();
-        ask.octets = (0..=255).collect();
-    });
-}
-
-fn json(cases: &mut Cases<'_>, value: &serde_json::Value, members: &[&str]) {
-    let text = value.to_string();
-    for media_type in ["text/plain", FORM, ""] {
-        cases.add(format!("content type {media_type:?}"), Refused, |ask| {
-            ask.set("content-type", media_type);
-        });
-    }
-    cases.add("no content type", Refused, |ask| ask.without("content-type"));
-    let deep = "[".repeat(20_000);
-    let trailing = format!("{text}}}");
-    let twice = format!("{{{},{}", &text[1..text.len() - 1], &text[1..]);
-    for (what, body) in [
-        ("empty", &b""[..]),
-        ("open", b"{"),
-        ("null", b"null"),
-        ("list", b"[]"),
-        ("nothing in it", b"{}"),
-        ("octets", b"\xff\xfe{}"),
-        ("byte order mark", b"\xef\xbb\xbf{}"),
-        ("NUL", b"{\"a\":\"\\u0000\"}"),
-        ("half a pair", b"{\"a\":\"\\ud800\"}"),
-        ("deep", deep.as_bytes()),
-        ("trailing", trailing.as_bytes()),
-        ("members twice", twice.as_bytes()),
-        ("cut", &text.as_bytes()[..text.len() / 2]),
-    ] {
-        cases.add(format!("json {what}"), Refused, |ask| ask.octets = body.to_vec());
-    }
-    for length in [40_000, 300_000] {
-        let long = format!("{}{text}", " ".repeat(length));
-        cases.add(format!("json of {length}"), TooLarge, |ask| ask.octets = long.into_bytes());
-    }
-    // An agent of a later version may report more.
-    let unknown = if cases.row.path == "/agent/presence" { Harmless } else { Refused };
-    let mut more = value.clone();
-    more["<script>"] = 1.into();
-    cases.add("unknown member", unknown, |ask| ask.octets = more.to_string().into_bytes());
-    let mut changed = |what: String, change: &dyn Fn(&mut serde_json::Value)| {
-        let mut spoilt = value.clone();
-        change(&mut spoilt);
-        cases.add(what, Refused, |ask| ask.octets = spoilt.to_string().into_bytes());
-    };
-    for member in members {
-        changed(format!("{member} missing"), &|v| drop(v.as_object_mut().unwrap().remove(*member)));
-        for wrong in [
-            serde_json::Value::Null,
-            (-1).into(),
-            1e300.into(),
-            "".into(),
-            "\u{0}".into(),
-            "<script>".into(),
-            "あ".repeat(5_000).into(),
-            serde_json::json!([1]),
-            serde_json::json!({"kty": "EC"}),
-        ] {
-            let shown: String = wrong.to_string().chars().take(16).collect();
-            changed(format!("{member} {shown}"), &|v| v[*member] = wrong.clone());
-        }
-    }
-}
-
-fn octets(cases: &mut Cases<'_>, good: &[u8], most: usize) {
-    for media_type in ["text/plain", FORM, "", "application/octet-stream"] {
-        cases.add(format!("content type {media_type:?}"), Refused, |ask| {
-            ask.set("content-type", media_type);
-        });
-    }
-    cases.add("no content type", Refused, |ask| ask.without("content-type"));
-    cases.add("content type octets", Refused, |ask| ask.set("content-type", b"\xff"));
-    // Cut, swollen, not in the encoding, and with one bit turned in each tenth of it.
-    let mut bodies = vec![
-        ("empty".to_owned(), Vec::new()),
-        ("octets".to_owned(), (0..=255).collect()),
-        ("NUL".to_owned(), vec![0; 64]),
-        ("indefinite".to_owned(), b"\x30\x80\x30\x80\x30\x80".to_vec()),
-        ("long length".to_owned(), b"\x30\x84\xff\xff\xff\xff\x00".to_vec()),
-        ("cut".to_owned(), good[..good.len() / 2].to_vec()),
-        ("too long".to_owned(), vec![b'A'; most + 1]),
-        ("300 KB".to_owned(), vec![b'A'; 300_000]),
-    ];
-    for tenth in 0..10 {
-        let mut turned = good.to_vec();
-        let place = good.len() * tenth / 10;
-        turned[place] ^= 1;
-        bodies.push((format!("a bit of octet {place}"), turned));
-    }
-    for (what, body) in bodies {
-        // A turned bit may be in what nobody judges: that it breaks nothing is what counts.
-        let expect = match body.len() {
-            _ if what.starts_with("a bit") => Harmless,
-            length if length > most => TooLarge,
-            _ => cases.row.spoilt,
-        };
-        cases.add(format!("body {what}"), expect, |ask| ask.octets = body);
-    }
 }

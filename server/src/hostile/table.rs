@@ -131,6 +131,7 @@ async fn terminal(s: &Scene) -> Vec<Row> {
                 optional("post_logout_redirect_uri", "https://referral.example/bye")
                     .foreign("https://evil.example/"),
                 optional("state", "s"),
+                optional("agreed", "yes").foreign("no"),
             ])
             .spoilt(Turned),
         logged_in(at("POST", "/logout")).payload(Payload::NoFields).good(303),

@@ -1,8 +1,10 @@
 //! What every request passes, whatever its path.
 
+mod content_coding;
 mod headers;
 mod host;
 mod language;
+mod method;
 mod query;
 mod refused_act;
 mod request_id;
@@ -20,6 +22,7 @@ use tower_http::{
 use crate::{app::App, error, names::NameRole, route::Routes};
 
 pub use headers::ContentPolicy;
+pub use same_origin::is_same_origin;
 
 /// The largest body that any path accepts unless it says otherwise, in octets.
 const MOST_BODY_OCTETS: usize = 256 * 1024;
@@ -36,6 +39,8 @@ pub fn wrap(app: &App, role: NameRole, routes: Routes) -> Router {
     let (router, manners) = routes.into_parts();
     let router = router
         .layer(from_fn_with_state(manners.clone(), query::check))
+        .layer(axum::middleware::from_fn(content_coding::check))
+        .layer(from_fn_with_state(manners.clone(), method::check))
         .layer(from_fn_with_state((app.clone(), role, manners.clone()), same_origin::check))
         .layer(from_fn_with_state((app.clone(), role), host::check))
         .layer(from_fn_with_state(app.clone(), refused_act::note))

@@ -1,4 +1,5 @@
-//! One rule for the query of every page: the language, and what the page itself asks for.
+//! One rule for the query of every path: none for programs, the language for pages, and beside it
+//! what the page or its protocol asks for.
 
 use std::collections::BTreeMap;
 
@@ -33,13 +34,16 @@ pub(super) async fn check(
 }
 
 fn judge(query: &str, rule: QueryRule) -> Result<(), FormError> {
-    let others = match rule {
-        QueryRule::OfProtocol => return Ok(()),
-        QueryRule::OfPage => true,
-        QueryRule::LanguageOnly => false,
+    let takes = |name: &str| match rule {
+        QueryRule::OfProtocol | QueryRule::OfPage => true,
+        QueryRule::LanguageOnly => name == "lang",
+        QueryRule::Nothing => false,
     };
+    if rule == QueryRule::OfProtocol {
+        return Ok(());
+    }
     let sent: BTreeMap<String, Vec<String>> = form::parse(query.as_bytes())?;
-    if let Some(unknown) = sent.keys().find(|name| !others && *name != "lang") {
+    if let Some(unknown) = sent.keys().find(|name| !takes(name)) {
         return Err(FormError::unknown(unknown));
     }
     let field = || "lang".to_owned();
@@ -59,12 +63,18 @@ mod tests {
 
     #[test]
     fn a_page_takes_the_language_once_and_only_what_it_asks_for() {
-        use QueryRule::{LanguageOnly, OfPage, OfProtocol};
+        use QueryRule::{LanguageOnly, Nothing, OfPage, OfProtocol};
         for good in ["", "lang=ja", "&lang=en&"] {
             assert_eq!(judge(good, LanguageOnly), Ok(()), "{good}");
             assert_eq!(judge(good, OfPage), Ok(()), "{good}");
         }
+        for nothing in ["", "&", "&&&"] {
+            assert_eq!(judge(nothing, Nothing), Ok(()), "{nothing}");
+        }
+        let language = Err(FormError::Unknown { field: "lang".to_owned() });
+        assert_eq!(judge("lang=ja", Nothing), language);
         for hostile in ["lang=xx", "lang=", "lang", "lang=EN", "lang=en&lang=en", "lang=%ff", "%"] {
+            assert!(judge(hostile, Nothing).is_err(), "{hostile}");
             assert!(judge(hostile, LanguageOnly).is_err(), "{hostile}");
             assert!(judge(hostile, OfPage).is_err(), "{hostile}");
             assert_eq!(judge(hostile, OfProtocol), Ok(()), "{hostile}");
@@ -72,6 +82,7 @@ mod tests {
         for own in ["page=1", "lang=en&page=1", "page=1&page=2"] {
             let unknown = Err(FormError::Unknown { field: "page".to_owned() });
             assert_eq!(judge(own, LanguageOnly), unknown, "{own}");
+            assert!(judge(own, Nothing).is_err(), "{own}");
             // The page's own part is its handler's to judge.
             assert_eq!(judge(own, OfPage), Ok(()), "{own}");
         }

@@ -9,17 +9,21 @@ use http::{HeaderMap, Method, StatusCode, header};
 
 use super::refused_act::FromElsewhere;
 use crate::{
-    app::App, error::page::PageError, names::NameRole, people::session::ConsoleSession,
-    route::Manners,
+    app::App,
+    error::page::PageError,
+    names::NameRole,
+    people::session::ConsoleSession,
+    route::{Manners, Senders},
 };
 
 /// Refuses a request with a changing method that a browser sent from another site.
 ///
 /// With a cookie it must say that it comes from this very origin, by `Sec-Fetch-Site` and by
 /// `Origin`: every browser since 2020 sends both with a POST; one that sends neither is refused.
-/// Without a cookie there is nothing to ride on, but a form of a page may still not be sent from
-/// elsewhere: somebody could be logged in as somebody else (RFC 6749 §10.12 calls it login CSRF).
-/// Only paths for programs take what comes from anywhere, and only without a cookie.
+/// Without a cookie there is nothing to ride on, but a form of a page must say the same: somebody
+/// could be logged in as somebody else (RFC 6749 §10.12 calls it login CSRF).
+/// Only paths for programs take what says nothing, or comes from anywhere, and only without a cookie;
+/// and one path judges for itself ([`Senders::Judged`]).
 pub(super) async fn check(
     State((app, role, manners)): State<(App, NameRole, Manners)>,
     request: Request,
@@ -27,9 +31,14 @@ pub(super) async fn check(
 ) -> Response {
     let headers = request.headers();
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let cookie = headers.contains_key(header::COOKIE);
     let says = headers.contains_key("origin") || headers.contains_key("sec-fetch-site");
-    let must = headers.contains_key(header::COOKIE)
-        || (says && !manners.takes_from_elsewhere(request.extensions()));
+    let must = match manners.senders(request.extensions()) {
+        Senders::OwnPage => true,
+        Senders::OwnPageOrProgram => cookie || says,
+        Senders::AnybodyWithoutCookie => cookie,
+        Senders::Judged => false,
+    };
     if safe || !must || is_same_origin(headers, app.names().origin(role)) {
         return next.run(request).await;
     }
@@ -53,7 +62,9 @@ pub(super) async fn check(
     refused
 }
 
-fn is_same_origin(headers: &HeaderMap, own: &str) -> bool {
+/// Whether a request says that a page of the origin `own` sent it, and nothing else.
+#[must_use]
+pub fn is_same_origin(headers: &HeaderMap, own: &str) -> bool {
     let only = |name| {
         let mut values = headers.get_all(name).iter();
         let first = values.next();

@@ -13,7 +13,7 @@ use crate::{
     listener::Peer,
     middleware,
     names::NameRole,
-    route::Routes,
+    route::{QueryRule, Routes},
     testing,
 };
 
@@ -25,6 +25,7 @@ fn router(app: &App) -> Router {
         .get("/panic", panics)
         .get("/gone", async || PageError::not_found())
         .get("/here", async || "here")
+        .get_with_effect("/effect", QueryRule::OfProtocol, panics)
         .post("/act", async || "done")
         .speaking(Dialect::OAuth)
         .get("/oauth/panic", panics)
@@ -162,6 +163,61 @@ async fn a_post_with_a_cookie_needs_our_own_origin() {
     assert_eq!(ask(&test.app, foreign("/oauth/act")).await.status(), StatusCode::OK);
     let with_cookie = foreign("/oauth/act").header(header::COOKIE, "a=b");
     assert_eq!(ask(&test.app, with_cookie).await.status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_form_of_a_page_says_where_it_comes_from_also_without_a_cookie() {
+    let test = testing::app().await;
+    assert_eq!(ask(&test.app, request("POST", "/act")).await.status(), StatusCode::FORBIDDEN);
+    let own = request("POST", "/act").header("sec-fetch-site", "same-origin");
+    assert_eq!(ask(&test.app, own).await.status(), StatusCode::OK);
+    // Programs say nothing.
+    assert_eq!(ask(&test.app, request("POST", "/oauth/act")).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn head_is_get_without_the_content_and_is_refused_where_get_changes_something() {
+    let test = testing::app().await;
+    let response = ask(&test.app, request("HEAD", "/here")).await;
+    assert_eq!((response.status(), text(response).await.as_str()), (StatusCode::OK, ""));
+    for method in ["HEAD", "PUT"] {
+        let response = ask(&test.app, request(method, "/effect?x=1")).await;
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{method}");
+        assert_eq!(response.headers()[header::ALLOW], "GET", "{method}");
+    }
+    let get = ask(&test.app, request("GET", "/effect?x=1")).await;
+    assert_eq!(get.status(), StatusCode::INTERNAL_SERVER_ERROR, "the handler is reached");
+}
+
+#[tokio::test]
+async fn an_encoded_content_and_a_query_of_a_programs_path_are_refused_in_its_dialect() {
+    let test = testing::app().await;
+    for (path, kind, of_query) in [
+        ("/oauth", "application/json", "\"error_description\":\"The query holds 'x'"),
+        (
+            "/est",
+            "text/plain; charset=utf-8",
+            "The query holds 'x', which this path does not take.",
+        ),
+        ("/problem", "application/problem+json", "「x」"),
+        ("/ocsp", "application/ocsp-response", "\u{1}\u{1}"),
+        ("/plain", "text/plain; charset=utf-8", "The query holds 'x'"),
+    ] {
+        let response = ask(&test.app, request("GET", &format!("{path}/panic?x=1"))).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{path}");
+        assert_eq!(response.headers()[header::CONTENT_TYPE], kind, "{path}");
+        let said = text(response).await;
+        assert!(said.contains(of_query), "{path}: {said}");
+        let encoded = request("GET", &format!("{path}/panic")).header("content-encoding", "gzip");
+        let response = ask(&test.app, encoded).await;
+        assert_eq!(response.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE, "{path}");
+        assert_eq!(response.headers()[header::CONTENT_TYPE], kind, "{path}");
+        assert_eq!(response.headers()[header::ACCEPT_ENCODING], "identity", "{path}");
+    }
+    let page = request("POST", "/act").header("content-encoding", "x");
+    let page = ask(&test.app, page.header("sec-fetch-site", "same-origin")).await;
+    assert_eq!(page.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    assert!(text(page).await.contains("Content-Encoding"));
 }
 
 #[tokio::test]

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use axum::{body::Bytes, extract::rejection::BytesRejection};
+use http::StatusCode;
+
 use crate::form::{self, FormError};
 
 /// The longest query or body that is looked at, in octets.
@@ -21,6 +24,18 @@ impl Parameters {
             return Err(FormError::TooLarge);
         }
         form::parse(octets).map(Self)
+    }
+
+    /// Reads the body of a form.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], and [`FormError::Incomplete`] for one that broke off.
+    pub fn of_body(body: Result<Bytes, BytesRejection>) -> Result<Self, FormError> {
+        let body = body.map_err(|rejection| {
+            let too_large = rejection.status() == StatusCode::PAYLOAD_TOO_LARGE;
+            if too_large { FormError::TooLarge } else { FormError::Incomplete }
+        })?;
+        Self::parse(&body)
     }
 
     /// The value of `name`. One sent without a value counts as not sent (RFC 6749 §3.1); one sent

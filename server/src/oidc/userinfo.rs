@@ -1,7 +1,7 @@
 //! `GET` and `POST /userinfo` (OIDC Core §5.3): the claims once more, while they still count.
 
 use axum::{
-    extract::{Extension, RawQuery, State},
+    extract::{Extension, State},
     response::Response,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -10,7 +10,7 @@ use sekisho_store::access_token;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{liveness, parameters::Parameters, token};
+use super::{liveness, token};
 use crate::{app::App, error::oauth::OAuthError, keys, listener::Peer};
 
 #[derive(Deserialize)]
@@ -23,7 +23,8 @@ struct AccessClaims {
 
 /// `GET /userinfo` and `POST /userinfo`.
 ///
-/// The token comes in the `Authorization` header only: an address ends up in logs (RFC 6750 §5.3).
+/// The token comes in the `Authorization` header only: an address ends up in logs (RFC 6750 §5.3), and
+/// one with a query was refused before (`router.rs`).
 ///
 /// # Errors
 /// [`OAuthError`] `invalid_request`, `invalid_token`.
@@ -31,16 +32,7 @@ pub async fn get(
     State(app): State<App>,
     Extension(_): Extension<Peer>,
     headers: HeaderMap,
-    RawQuery(query): RawQuery,
 ) -> Result<Response, OAuthError> {
-    let query = Parameters::parse(query.unwrap_or_default().as_bytes())
-        .map_err(|_| OAuthError::bad_request("invalid_request", "the query is not readable"))?;
-    if query.has("access_token") {
-        return Err(OAuthError::bad_request(
-            "invalid_request",
-            "the token belongs into the Authorization header",
-        ));
-    }
     let bearer = bearer(&headers)?;
     let invalid = || OAuthError::invalid_token("the token is not valid here and now");
     let published = keys::jwks(&app.keys().oidc).map_err(|error| OAuthError::internal(&error))?;

@@ -115,9 +115,9 @@ async fn a_cookie_of_no_session_is_recorded_once_a_minute_at_either_way_out() {
     let ended = desk.session_cookie.clone();
     desk.post_form(&test, "/logout", "").await;
     for _ in 0..5 {
-        for path in ["/logout", "/end-session"] {
+        for (path, form) in [("/logout", ""), ("/end-session", "agreed=yes")] {
             desk.session_cookie.clone_from(&ended);
-            let answered = desk.post_form(&test, path, "").await;
+            let answered = desk.post_form(&test, path, form).await;
             assert_eq!(answered.location.as_deref(), Some("/login?notice=logged-out"));
         }
     }

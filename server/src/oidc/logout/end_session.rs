@@ -1,11 +1,16 @@
 //! `/end-session` on the terminal name (OIDC RP-Initiated Logout 1.0).
 //!
 //! A link on any page could lead here, so only an ID token of this very session ends it at once;
-//! otherwise the person is asked.
+//! otherwise the person is asked, and answers by the form of our own page.
+//!
+//! A service may send the same parameters by POST (§2). That request comes from another site and
+//! carries no `SameSite=Lax` cookie, so it cannot see whose session it is about: it is judged as far as
+//! it can be, changes nothing, and leads to the GET of the same parameters, which has the cookie.
 
 use askama::Template;
 use axum::{
-    extract::{Extension, RawQuery, State},
+    body::Bytes,
+    extract::{Extension, RawQuery, State, rejection::BytesRejection},
     response::{IntoResponse, Redirect, Response},
 };
 use http::{HeaderMap, StatusCode, header};
@@ -18,11 +23,12 @@ use crate::{
     app::App,
     cookie,
     error::page::PageError,
-    form::StrictForm,
+    form::{self, FormError},
     keys,
     listener::{FacilityConnection, Peer},
     login::{logout, session},
-    middleware::ContentPolicy,
+    middleware::{self, ContentPolicy},
+    names::NameRole,
     oidc::{parameters::Parameters, subject, token::issue::ID_TOKEN_TYP},
     page::{Page, PageFrame},
 };
@@ -38,13 +44,14 @@ struct Hint {
     sid: String,
 }
 
-/// Where the person goes afterwards.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Afterwards {
+/// What is asked, as far as it can be judged without knowing who asks.
+struct Asked {
+    hint: Option<Hint>,
     client_id: Option<String>,
     post_logout_redirect_uri: Option<String>,
     state: Option<String>,
+    /// Where the person goes afterwards.
+    address: String,
 }
 
 #[derive(Template)]
@@ -56,10 +63,37 @@ struct AskPage {
     state: String,
 }
 
+impl Asked {
+    /// # Errors
+    /// [`PageError`]: a parameter is repeated, the hint is not ours, or the address not registered.
+    async fn judge(app: &App, parameters: &Parameters) -> Result<Self, PageError> {
+        if parameters.repeated().is_some() {
+            return Err(refused());
+        }
+        let hint = parameters.get("id_token_hint").map(|hint| verified(app, hint)).transpose()?;
+        let owned = |name| parameters.get(name).map(str::to_owned);
+        let client_id = owned("client_id");
+        if let (Some(hint), Some(client_id)) = (&hint, &client_id)
+            && hint.aud != *client_id
+        {
+            return Err(refused());
+        }
+        let mut asked = Self {
+            client_id: client_id.or_else(|| hint.as_ref().map(|hint| hint.aud.clone())),
+            hint,
+            post_logout_redirect_uri: owned("post_logout_redirect_uri"),
+            state: owned("state"),
+            address: String::new(),
+        };
+        asked.address = address(app, &asked).await?;
+        Ok(asked)
+    }
+}
+
 /// `GET /end-session`.
 ///
 /// # Errors
-/// [`PageError`]: a parameter is repeated, the hint is not ours, or the address not registered.
+/// [`PageError`], as of [`Asked::judge`].
 pub async fn get(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
@@ -70,80 +104,87 @@ pub async fn get(
 ) -> Result<Response, PageError> {
     let parameters =
         Parameters::parse(query.unwrap_or_default().as_bytes()).map_err(|_| refused())?;
-    if parameters.repeated().is_some() {
-        return Err(refused());
-    }
-    let hint = parameters.get("id_token_hint").map(|hint| verified(&app, hint)).transpose()?;
-    let owned = |name| parameters.get(name).map(str::to_owned);
-    let client_id = owned("client_id");
-    if let (Some(hint), Some(client_id)) = (&hint, &client_id)
-        && hint.aud != *client_id
-    {
-        return Err(refused());
-    }
-    let afterwards = Afterwards {
-        client_id: client_id.or_else(|| hint.as_ref().map(|hint| hint.aud.clone())),
-        post_logout_redirect_uri: owned("post_logout_redirect_uri"),
-        state: owned("state"),
-    };
-    let address = address(&app, &afterwards).await?;
+    let asked = Asked::judge(&app, &parameters).await?;
     let found = session::of_cookie(&mut app.store().read(), &headers).await?;
-    let Some(found) = found else { return Ok(leave(&address)) };
-    if let Some(hint) = hint
+    let Some(found) = found else { return Ok(leave(&asked.address)) };
+    if let Some(hint) = &asked.hint
         && let Some(client) = service::find(&mut app.store().read(), &hint.aud).await?
     {
         let sid = subject::session(&app, &client.sector, &found.id_hash);
         if bool::from(sid.as_bytes().ct_eq(hint.sid.as_bytes())) {
             logout::end(&app, &peer, &facility, Some(&found)).await?;
-            return Ok(leave(&address));
+            return Ok(leave(&asked.address));
         }
     }
     // The redirect after the form counts as a place where the form leads (CSP 3 §6.4.1).
-    let policy = match url::Url::parse(&address) {
+    let policy = match url::Url::parse(&asked.address) {
         Ok(url) => ContentPolicy::strict().form_action(&url.origin().ascii_serialization()),
         Err(_) => ContentPolicy::strict(),
     };
-    let asked = Page(AskPage {
+    let asking = Page(AskPage {
         page,
-        client_id: afterwards.client_id.unwrap_or_default(),
-        post_logout_redirect_uri: afterwards.post_logout_redirect_uri.unwrap_or_default(),
-        state: afterwards.state.unwrap_or_default(),
+        client_id: asked.client_id.unwrap_or_default(),
+        post_logout_redirect_uri: asked.post_logout_redirect_uri.unwrap_or_default(),
+        state: asked.state.unwrap_or_default(),
     });
-    Ok(([(header::CONTENT_SECURITY_POLICY, policy.header())], asked).into_response())
+    Ok(([(header::CONTENT_SECURITY_POLICY, policy.header())], asking).into_response())
 }
 
-/// `POST /end-session`: the person agreed. Same-origin by the middleware.
+/// `POST /end-session`: the person agreed on our own page, or a service asks by POST.
 ///
 /// # Errors
-/// [`PageError`].
+/// [`PageError`], as of [`Asked::judge`], or the body is no form.
 pub async fn post(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
     facility: FacilityConnection,
     headers: HeaderMap,
-    StrictForm(afterwards): StrictForm<Afterwards>,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, PageError> {
-    let address = address(&app, &afterwards).await?;
+    if !form::announced(&headers)? {
+        return Err(FormError::NotAForm.into());
+    }
+    let parameters = Parameters::of_body(body)?;
+    let asked = Asked::judge(&app, &parameters).await?;
+    let agreed = parameters.get("agreed") == Some("yes");
+    // What another site sends in the person's name is no agreement, with or without the cookie.
+    if !agreed || !middleware::is_same_origin(&headers, app.names().origin(NameRole::Terminal)) {
+        return Ok(Redirect::to(&by_get(&parameters)).into_response());
+    }
     if let Some(found) = session::of_cookie(&mut app.store().read(), &headers).await? {
         logout::end(&app, &peer, &facility, Some(&found)).await?;
     }
-    Ok(leave(&address))
+    Ok(leave(&asked.address))
+}
+
+/// The address that asks the same by GET. What a service may send is judged by then, and bounded.
+fn by_get(parameters: &Parameters) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    for name in ["id_token_hint", "client_id", "post_logout_redirect_uri", "state"] {
+        if let Some(value) = parameters.get(name) {
+            query.append_pair(name, value);
+        }
+    }
+    match query.finish() {
+        query if query.is_empty() => "/end-session".to_owned(),
+        query => format!("/end-session?{query}"),
+    }
 }
 
 /// The registered address of the client with its `state`, or our own login page.
-async fn address(app: &App, afterwards: &Afterwards) -> Result<String, PageError> {
-    if afterwards.state.as_ref().is_some_and(|state| state.len() > MOST_STATE) {
+async fn address(app: &App, asked: &Asked) -> Result<String, PageError> {
+    if asked.state.as_ref().is_some_and(|state| state.len() > MOST_STATE) {
         return Err(refused());
     }
-    let Some(uri) = &afterwards.post_logout_redirect_uri else {
+    let Some(uri) = &asked.post_logout_redirect_uri else {
         return Ok("/login?notice=logged-out".to_owned());
     };
-    let client_id = afterwards.client_id.as_deref().ok_or_else(refused)?;
+    let client_id = asked.client_id.as_deref().ok_or_else(refused)?;
     let client = service::find(&mut app.store().read(), client_id).await?.ok_or_else(refused)?;
     if !client.logout_uris.contains(uri) {
         return Err(refused());
     }
-    let Some(state) = &afterwards.state else { return Ok(uri.clone()) };
+    let Some(state) = &asked.state else { return Ok(uri.clone()) };
     let pair =
         url::form_urlencoded::Serializer::new(String::new()).append_pair("state", state).finish();
     let joint = if uri.contains('?') { '&' } else { '?' };

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use axum::{Form, Router, extract::State, routing::post};
+use axum::{Form, Router, body::Body, extract::State, routing::post};
+use http::{Request, header};
 use sekisho_protocol::{JwkSet, jws};
 use sekisho_store::{
     StoreError,
@@ -10,20 +11,50 @@ use sekisho_store::{
     session, transaction,
 };
 use serde_json::Value;
+use tower::ServiceExt;
 
-use super::scene::{PHYSICIANS, Scene, payload, query, service_file};
+use super::scene::{Answer, PHYSICIANS, Scene, payload, peer, query, service_file};
 use crate::{
     config::Settings,
     keys,
+    names::NameRole,
     oidc::logout::backchannel,
     outbox::{self, Deliverers},
+    router,
 };
 
 const BYE: &str = "https://referral.example/bye";
 
 impl Scene {
-    async fn ask_to_end(&self, parameters: &[(&str, &str)]) -> super::scene::Answer {
+    async fn ask_to_end(&self, parameters: &[(&str, &str)]) -> Answer {
         self.get(&format!("/end-session?{}", query(parameters)), true, &self.terminal).await
+    }
+
+    /// A form sent to `/end-session` by a page of `origin`, with these cookies.
+    async fn post_to_end(
+        &self,
+        parameters: &[(&str, &str)],
+        origin: &str,
+        cookie: Option<&str>,
+    ) -> Answer {
+        let app = &self.test.app;
+        let mut request = Request::post("/end-session")
+            .header(header::HOST, app.names().authority(NameRole::Terminal))
+            .header(header::ORIGIN, origin)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::ACCEPT, "text/html")
+            .extension(peer(NameRole::Terminal, &self.terminal));
+        if let Some(cookie) = cookie {
+            request = request.header(header::COOKIE, cookie);
+        }
+        let request = request.body(Body::from(query(parameters))).unwrap();
+        Answer::of(router::terminal(app).oneshot(request).await.unwrap()).await
+    }
+
+    /// Whatever a browser does with the answer to a POST of another site: the cookie comes with a GET.
+    async fn followed(&self, answer: &Answer) -> Answer {
+        assert_eq!(answer.status, 303);
+        self.get(answer.headers["location"].to_str().unwrap(), true, &self.terminal).await
     }
 
     async fn ended(&self) -> i64 {
@@ -60,6 +91,50 @@ async fn without_such_a_token_the_person_is_asked_and_nothing_ends() {
     assert_eq!(scene.ended().await, 0);
 }
 
+const SERVICE: &str = "https://referral.example";
+const OURS: &str = "https://terminal.sekisho.localhost:8443";
+
+#[tokio::test]
+async fn a_service_may_ask_by_post_and_an_id_token_of_this_session_ends_it() {
+    let scene = Scene::new().await;
+    let tokens = scene.token(&Scene::exchange(&scene.code().await)).await.json();
+    let asked = [
+        ("id_token_hint", tokens["id_token"].as_str().unwrap()),
+        ("post_logout_redirect_uri", BYE),
+        ("state", "x&y"),
+        ("logout_hint", "of no use to us"),
+    ];
+    // SameSite=Lax: the browser keeps the cookie from a POST of another site.
+    let answer = scene.post_to_end(&asked, SERVICE, None).await;
+    assert_eq!(scene.ended().await, 0);
+    let answer = scene.followed(&answer).await;
+    assert_eq!(answer.headers["location"], "https://referral.example/bye?state=x%26y");
+    assert_eq!(scene.ended().await, 1);
+}
+
+#[tokio::test]
+async fn a_post_of_another_site_without_such_a_token_ends_nothing_and_the_person_is_asked() {
+    let scene = Scene::new().await;
+    let asked = [("client_id", "referral"), ("post_logout_redirect_uri", BYE), ("agreed", "yes")];
+    // A service below our own domain is of another origin but of the same site: its POST has the cookie.
+    for (origin, cookie) in [
+        (SERVICE, None),
+        ("null", None),
+        ("https://service.sekisho.localhost:8443", Some(scene.cookie.as_str())),
+        (SERVICE, Some(scene.cookie.as_str())),
+    ] {
+        let answer = scene.post_to_end(&asked, origin, cookie).await;
+        let answer = scene.followed(&answer).await;
+        assert_eq!((answer.status.as_u16(), answer.location()), (200, None), "{origin}");
+        assert_eq!(scene.ended().await, 0, "{origin}");
+    }
+    // Our own page asks the person, who agrees there.
+    let not_agreed = scene.post_to_end(&asked[..2], OURS, Some(&scene.cookie)).await;
+    assert_eq!((not_agreed.status.as_u16(), scene.ended().await), (303, 0));
+    let answer = scene.post_to_end(&asked, OURS, Some(&scene.cookie)).await;
+    assert_eq!((answer.headers["location"].to_str().unwrap(), scene.ended().await), (BYE, 1));
+}
+
 #[tokio::test]
 async fn an_address_or_hint_that_is_not_the_services_is_refused_and_nothing_ends() {
     let scene = Scene::new().await;
@@ -79,6 +154,8 @@ async fn an_address_or_hint_that_is_not_the_services_is_refused_and_nothing_ends
         vec![("client_id", "referral"), ("client_id", "referral")],
     ] {
         let answer = scene.ask_to_end(&parameters).await;
+        assert_eq!((answer.status.as_u16(), answer.location()), (400, None), "{parameters:?}");
+        let answer = scene.post_to_end(&parameters, SERVICE, None).await;
         assert_eq!((answer.status.as_u16(), answer.location()), (400, None), "{parameters:?}");
     }
     assert_eq!(scene.ended().await, 0);

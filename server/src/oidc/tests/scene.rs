@@ -279,7 +279,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    async fn of(response: Response) -> Self {
+    pub(super) async fn of(response: Response) -> Self {
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         let body = String::from_utf8(body).unwrap();
@@ -319,7 +319,7 @@ pub(super) fn no_certificate() -> Arc<[CertificateDer<'static>]> {
     Arc::new([])
 }
 
-fn peer(role: NameRole, chain: &Arc<[CertificateDer<'static>]>) -> Peer {
+pub(super) fn peer(role: NameRole, chain: &Arc<[CertificateDer<'static>]>) -> Peer {
     Peer { addr: SocketAddr::from(([192, 0, 2, 7], 9)), role, chain: Arc::clone(chain) }
 }
 

@@ -9,7 +9,7 @@ use axum::{
     extract::{Extension, State, rejection::BytesRejection},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, header};
 use serde_json::Value;
 
 use super::parameters::Parameters;
@@ -34,15 +34,10 @@ struct Caller<'a> {
 pub async fn post(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
-    uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, OAuthError> {
-    let body = body.map_err(|rejection| {
-        let too_large = rejection.status() == StatusCode::PAYLOAD_TOO_LARGE;
-        if too_large { FormError::TooLarge } else { FormError::Incomplete }
-    })?;
-    let parameters = read(&uri, &headers, &body)?;
+    let parameters = read(&headers, body)?;
     let client = client_authentication::authenticate(&app, &headers, &parameters, &peer).await?;
     let caller = Caller { app: &app, peer: &peer, client };
     let answer = match parameters.get("grant_type") {
@@ -58,18 +53,15 @@ pub async fn post(
     Ok(uncached(&answer))
 }
 
-/// The body of a form, nothing twice and nothing beside it (RFC 6749 §3.2).
-fn read(uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Result<Parameters, OAuthError> {
-    if uri.query().is_some_and(|query| !query.is_empty()) {
-        return Err(OAuthError::bad_request(
-            "invalid_request",
-            "the address has a query; parameters belong in the body (RFC 6749 section 3.2)",
-        ));
-    }
+/// The body of a form, nothing twice (RFC 6749 §3.2). An address with a query was refused before.
+fn read(
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Parameters, OAuthError> {
     if !form::announced(headers)? {
         return Err(FormError::NotAForm.into());
     }
-    let parameters = Parameters::parse(body)?;
+    let parameters = Parameters::of_body(body)?;
     match parameters.repeated() {
         None => Ok(parameters),
         Some(name) => Err(FormError::Repeated { field: name.to_owned() }.into()),
