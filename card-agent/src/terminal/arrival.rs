@@ -97,8 +97,16 @@ impl Place {
 
     /// Everything that an enrolment leaves. The certificate last: a running agent watches it, and
     /// then reads the others.
-    fn files(&self) -> [PathBuf; 6] {
-        [self.key(), self.root(), self.issuer(), self.pinned(), self.enrolled(), self.certificate()]
+    fn files(&self) -> [PathBuf; 7] {
+        [
+            self.key(),
+            self.root(),
+            self.former_root(),
+            self.issuer(),
+            self.pinned(),
+            self.enrolled(),
+            self.certificate(),
+        ]
     }
 }
 
@@ -137,7 +145,7 @@ mod tests {
 
     #[test]
     fn an_exchange_that_power_interrupted_is_continued_and_loses_nothing() {
-        for done in 0..6 {
+        for done in 0..7 {
             for between in [false, true] {
                 let folder = tempfile::tempdir().unwrap();
                 let place = Place::create(folder.path()).unwrap();
@@ -156,7 +164,7 @@ mod tests {
                     }
                 }
                 place.settle().unwrap();
-                assert_eq!(held(&place), ["new"; 6], "{done} {between}");
+                assert_eq!(held(&place), ["new"; 7], "{done} {between}");
                 assert!(!arriving.folder.exists());
                 let mut kept = 0;
                 for entry in fs::read_dir(folder.path()).unwrap() {
@@ -168,7 +176,7 @@ mod tests {
                         }
                     }
                 }
-                assert_eq!(kept, 6, "{done} {between}");
+                assert_eq!(kept, 7, "{done} {between}");
             }
         }
     }
@@ -187,7 +195,7 @@ mod tests {
         fs::hard_link(other.key(), &left).unwrap();
         assert_eq!(place.adopt(&pending).unwrap(), None);
         assert!(fs::read(&left).unwrap().iter().all(|octet| *octet == 0));
-        assert_eq!(held(&place), ["new"; 6]);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 6);
+        assert_eq!(held(&place), ["new"; 7]);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 7);
     }
 }

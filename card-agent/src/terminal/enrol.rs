@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use const_oid::AssociatedOid;
 use der::{Decode, Encode};
 use reqwest::header;
 use secrecy::{ExposeSecret, SecretString};
@@ -12,12 +11,13 @@ use sekisho_pki::encoding::{request, signed_object};
 use sekisho_protocol::Jwk;
 use sekisho_protocol::trust::{self, TerminalTrust};
 use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
 use url::Url;
 use x509_cert::Certificate;
-use x509_cert::ext::pkix::BasicConstraints;
 use zeroize::Zeroizing;
 
 use super::answer::{Shown, accepted, causes, certs_only, clock_ahead, unreachable};
+use super::authorities::Told;
 use super::client::{ClientError, Trust, client};
 use super::key::{FileKey, TerminalKey};
 use super::place::{Enrolment, Place, PlaceError, read, write_private};
@@ -170,41 +170,50 @@ pub async fn enrol(place: &Place, invitation: &Invitation) -> Result<Enrolled, E
         terminal: invitation.terminal.clone(),
         code_sha256: Some(code_sha256.clone()),
     };
-    let mut may_be_its_line = false;
-    match place.enrolment() {
-        Ok(before) if before.root_sha256 != enrolment.root_sha256 => {
-            return Err(EnrolError::AnotherRoot(before.server));
-        }
-        // The same line once more: sent again, the code would only be refused as used.
-        Ok(before) if before.is_of_line(&enrolment) && place.certificate().exists() => {
-            let key = FileKey::load(&place.key())?;
-            if held_certificate(place, key.public()).is_some() {
-                // The address may be another one under the same root.
-                place.remember(&enrolment)?;
-                let (trust, _) = refresh_trust(place, &key).await?;
-                return Ok(Enrolled { trust, set_aside: None });
-            }
-        }
-        Ok(before) => {
-            may_be_its_line = before.code_sha256.is_none()
-                && before.terminal == enrolment.terminal
-                && place.certificate().exists();
-        }
-        Err(_) => {}
+    let before = place.enrolment().ok();
+    let is_its_line = |before: &Enrolment| {
+        before.is_of_line(&enrolment) && before.root_sha256 == enrolment.root_sha256
+    };
+    // The same line once more: sent again, the code would only be refused as used.
+    if before.as_ref().is_some_and(is_its_line)
+        && let Some(trust) = held(place, &enrolment).await?
+    {
+        return Ok(Enrolled { trust, set_aside: None });
     }
 
     // 1. The root, over a connection that proves nothing; its hash proves it.
-    let Authorities { root, all, ahead } = fetch_authorities(&invitation.server, &expected).await?;
+    let anybody = client(&invitation.server, &Trust::Provisional)?;
+    let (told, ahead) = told_authorities(&anybody, &invitation.server).await?;
+    let root = told.of_sha256(&expected).ok_or(EnrolError::WrongRoot)?;
+    if let Some(before) = &before
+        && before.root_sha256 != enrolment.root_sha256
+    {
+        // The line names the root that followed ours, or the one before it.
+        if !told.vouches(&read(&place.root())?, root, OffsetDateTime::now_utc()) {
+            return Err(EnrolError::AnotherRoot(before.server.clone()));
+        }
+        let learnt = Enrolment { root_sha256: before.root_sha256.clone(), ..enrolment.clone() };
+        if before.is_of_line(&enrolment)
+            && let Some(trust) = held(place, &learnt).await?
+        {
+            return Ok(Enrolled { trust, set_aside: None });
+        }
+    }
+    let may_be_its_line = before.as_ref().is_some_and(|before| {
+        before.code_sha256.is_none()
+            && before.terminal == enrolment.terminal
+            && place.certificate().exists()
+    });
     let pending = place.pending(&code_sha256)?;
     pending.remember(&enrolment)?;
-    write_private(&pending.root(), &root)?;
+    write_private(&pending.root(), root)?;
 
     // 2. The key, on disk before it is spoken of.
     let key = FileKey::load_or_make(&pending.key())?;
 
     // 3. The certificate, over a connection under that root.
     if held_certificate(&pending, key.public()).is_none() {
-        let http = client(&invitation.server, &Trust::Root(&root))?;
+        let http = client(&invitation.server, &Trust::Root(root))?;
         let url = est(&invitation.server, "simpleenroll")?;
         let ask =
             http.post(url).basic_auth(&invitation.terminal, Some(invitation.code.expose_secret()));
@@ -220,7 +229,7 @@ pub async fn enrol(place: &Place, invitation: &Invitation) -> Result<Enrolled, E
             }
             answer => answer?,
         };
-        store(&pending, &key, &root, &answer, &all)?;
+        store(&pending, &key, root, &answer, &told)?;
     }
 
     // 4. Whom to obey, over a connection with our own key.
@@ -229,6 +238,20 @@ pub async fn enrol(place: &Place, invitation: &Invitation) -> Result<Enrolled, E
     // 5. All of it takes the place of what was there.
     let set_aside = place.adopt(&pending)?;
     Ok(Enrolled { trust, set_aside })
+}
+
+/// What the folder holds of an enrolment, if that is a certificate for its key.
+async fn held(place: &Place, enrolment: &Enrolment) -> Result<Option<TerminalTrust>, EnrolError> {
+    if !place.certificate().exists() {
+        return Ok(None);
+    }
+    let key = FileKey::load(&place.key())?;
+    if held_certificate(place, key.public()).is_none() {
+        return Ok(None);
+    }
+    // The address may be another one under the same root.
+    place.remember(enrolment)?;
+    Ok(Some(refresh_trust(place, &key).await?.0))
 }
 
 /// Renews under the present certificate, with the same key.
@@ -243,16 +266,16 @@ pub async fn renew(place: &Place) -> Result<TerminalTrust, EnrolError> {
     // The next certificate may be of a new generation of the authority, which proves itself by the
     // root's signature: it matters not who tells of it.
     let anybody = client(&server, &Trust::Provisional)?;
-    let (authorities, ahead) = told_authorities(&anybody, &server).await?;
+    let (told, ahead) = told_authorities(&anybody, &server).await?;
     let http = terminal_client(place, &key, &server)?;
     let ask = http.post(est(&server, "simplereenroll")?);
     let answer =
         ask_for_certificate(ask, Shown::Certificate, &key, &enrolment.terminal, ahead).await?;
-    store(place, &key, &root, &answer, &authorities)?;
+    store(place, &key, &root, &answer, &told)?;
     Ok(refresh_trust(place, &key).await?.0)
 }
 
-/// Fetches and pins the trust document; also tells how far the server's clock is ahead, in seconds.
+/// Fetches and pins the trust document, and the root that followed ours; also tells how far the server's clock is ahead, in seconds.
 ///
 /// # Errors
 /// [`EnrolError`].
@@ -270,7 +293,40 @@ pub async fn refresh_trust(
         serde_json::from_slice(&body).map_err(|_| EnrolError::Answer("trust document"))?;
     document.check().map_err(|_| EnrolError::Answer("trust document"))?;
     place.pin(&document)?;
+    follow_root(place, &http, &server).await?;
     Ok((document, ahead))
+}
+
+/// Takes the root that followed the one we believe, if there is one.
+///
+/// Over a connection under our root, and by our root's own signature: neither whoever sits in
+/// between nor the server alone can put another one in its place. The former one is remembered until
+/// nobody tells of it any more, for the browser's store believes it until then.
+async fn follow_root(
+    place: &Place,
+    http: &reqwest::Client,
+    server: &Url,
+) -> Result<(), EnrolError> {
+    let (told, _) = told_authorities(http, server).await?;
+    let known = read(&place.root())?;
+    if let Some(next) = told.next_root(&known, OffsetDateTime::now_utc()) {
+        write_private(&place.former_root(), &known)?;
+        write_private(&place.root(), next)?;
+    }
+    let root = read(&place.root())?;
+    let enrolment = place.enrolment()?;
+    let root_sha256 = hex::encode(Sha256::digest(&root));
+    // Also where power failed between the two.
+    if enrolment.root_sha256 != root_sha256 {
+        place.remember(&Enrolment { root_sha256, ..enrolment })?;
+    }
+    if let Ok(former) = read(&place.former_root())
+        && told.holds(&root)
+        && !told.holds(&former)
+    {
+        place.end_former_root()?;
+    }
+    Ok(())
 }
 
 /// A client that shows the terminal's certificate.
@@ -311,33 +367,14 @@ fn public_key_of(certificate_der: &[u8]) -> Option<Jwk> {
     Jwk::from_spki_der(&spki).ok()
 }
 
-/// What `cacerts` told. Only the root is proved yet, by its hash; the others prove themselves by
-/// their signatures when one of them turns out to be our issuer.
-struct Authorities {
-    root: Vec<u8>,
-    all: Vec<Vec<u8>>,
-    /// Server's clock minus ours, in seconds, on the word of nobody: for an error's text.
-    ahead: i64,
-}
-
-async fn fetch_authorities(server: &Url, expected: &[u8; 32]) -> Result<Authorities, EnrolError> {
-    let http = client(server, &Trust::Provisional)?;
-    let (all, ahead) = told_authorities(&http, server).await?;
-    let root = all.iter().find(|der| Sha256::digest(der)[..] == expected[..]);
-    let root = root.ok_or(EnrolError::WrongRoot)?.clone();
-    Ok(Authorities { root, all, ahead })
-}
-
-/// What `cacerts` tells over this connection, and how far the server's clock is ahead.
-async fn told_authorities(
-    http: &reqwest::Client,
-    server: &Url,
-) -> Result<(Vec<Vec<u8>>, i64), EnrolError> {
+/// What `cacerts` tells over this connection, and how many seconds the server's clock is ahead, on the
+/// word of whoever answers.
+async fn told_authorities(http: &reqwest::Client, server: &Url) -> Result<(Told, i64), EnrolError> {
     let url = est(server, "cacerts")?;
     let response = http.get(url.clone()).send().await.map_err(|e| unreachable(&url, &e))?;
     let ahead = clock_ahead(&response).unwrap_or(0);
-    let all = certs_only(&accepted(response, Shown::Nothing, MOST_ANSWER).await?)?;
-    Ok((all, ahead))
+    let told = certs_only(&accepted(response, Shown::Nothing, MOST_ANSWER).await?)?;
+    Ok((Told(told), ahead))
 }
 
 async fn ask_for_certificate(
@@ -370,47 +407,17 @@ async fn ask_for_certificate(
 }
 
 /// Checks the answer and keeps it: our key, and a path of signatures to the root.
-///
-/// RFC 7030 §4.2.3 sends the certificate alone and §4.1.3 the authorities above it.
 fn store(
     place: &Place,
     key: &dyn TerminalKey,
-    root_der: &[u8],
+    root: &[u8],
     answer: &[Vec<u8>],
-    authorities: &[Vec<u8>],
+    told: &Told,
 ) -> Result<(), EnrolError> {
     let ours = answer.iter().find(|der| public_key_of(der).as_ref() == Some(key.public()));
     let ours = ours.ok_or(EnrolError::Answer("no certificate for our key"))?;
-    let root = Certificate::from_der(root_der)?;
-    let issuer = if check_issued(ours, &root).is_ok() {
-        root_der
-    } else {
-        let issuer = answer.iter().chain(authorities).find(|der| {
-            let issuer = Certificate::from_der(der);
-            issuer.is_ok_and(|issuer| is_authority(&issuer) && check_issued(ours, &issuer).is_ok())
-        });
-        let issuer = issuer.ok_or(NOT_UNDER_ROOT)?;
-        check_issued(issuer, &root)?;
-        issuer
-    };
+    let issuer = told.issuer_of(ours, answer, root);
+    let issuer = issuer.ok_or(EnrolError::Answer("certificate not issued under the root"))?;
     write_private(&place.issuer(), issuer)?;
     Ok(write_private(&place.certificate(), ours)?)
-}
-
-/// basicConstraints with cA (RFC 5280 §4.2.1.9).
-fn is_authority(certificate: &Certificate) -> bool {
-    let mut extensions = certificate.tbs_certificate().extensions().into_iter().flatten();
-    extensions
-        .find(|extension| extension.extn_id == BasicConstraints::OID)
-        .and_then(|extension| BasicConstraints::from_der(extension.extn_value.as_bytes()).ok())
-        .is_some_and(|constraints| constraints.ca)
-}
-
-const NOT_UNDER_ROOT: EnrolError = EnrolError::Answer("certificate not issued under the root");
-
-fn check_issued(der: &[u8], issuer: &Certificate) -> Result<(), EnrolError> {
-    let signed = signed_object::SignedObject::parse(der, false).map_err(|_| NOT_UNDER_ROOT)?;
-    let spki = issuer.tbs_certificate().subject_public_key_info().to_der()?;
-    sekisho_pki::signature::verify(&spki, &signed.algorithm, signed.to_be_signed, &signed.signature)
-        .map_err(|_| NOT_UNDER_ROOT)
 }

@@ -2,6 +2,7 @@
 
 mod answer;
 pub mod arrival;
+mod authorities;
 pub mod client;
 pub mod enrol;
 pub mod key;

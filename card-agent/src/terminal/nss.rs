@@ -120,16 +120,24 @@ pub fn import(place: &Place, key: &dyn TerminalKey, folder: &Path) -> Result<(),
     run("pk12util", &["-i", &bundle, "-d", &database, "-w", &secret, "-K", ""])?;
 
     let root = place.root().display().to_string();
-    let name = format!("facility-root-{}", root_name(place)?);
+    let name = root_name(&place.root())?;
     run("certutil", &["-A", "-d", &database, "-n", &name, "-t", "C,,", "-i", &root])?;
+    let ended = place.ended_root();
+    if ended.exists() {
+        // Not there where an older enrolment had another store: it is forgotten either way.
+        let _ = run("certutil", &["-D", "-d", &database, "-n", &root_name(&ended)?]);
+        std::fs::remove_file(&ended)
+            .map_err(|source| PlaceError::File { path: ended.display().to_string(), source })?;
+    }
     Ok(())
 }
 
-/// The first octets of the root's hash: two authorities may live in one store.
-fn root_name(place: &Place) -> Result<String, NssError> {
-    let der = read(&place.root())?;
+/// With the first octets of the root's hash: two authorities may live in one store.
+fn root_name(root: &Path) -> Result<String, NssError> {
+    let der = read(root)?;
     x509_cert::Certificate::from_der(&der).map_err(|e| NssError::Encode(e.to_string()))?;
-    Ok(hex::encode(&sekisho_protocol::Sha256Digest::of(&der).as_bytes()[..4]))
+    let digest = sekisho_protocol::Sha256Digest::of(&der);
+    Ok(format!("facility-root-{}", hex::encode(&digest.as_bytes()[..4])))
 }
 
 fn run(tool: &'static str, arguments: &[&str]) -> Result<Vec<u8>, NssError> {

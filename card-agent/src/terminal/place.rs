@@ -113,9 +113,19 @@ impl Place {
         self.folder.join("terminal.p8")
     }
 
-    /// The root certificate, DER.
+    /// The certificate of the root that is believed, DER.
     pub fn root(&self) -> PathBuf {
         self.folder.join("root.crt")
+    }
+
+    /// The root before that one, DER, while the server still tells of it.
+    pub fn former_root(&self) -> PathBuf {
+        self.folder.join("former-root.crt")
+    }
+
+    /// A root that ended, DER, until the browser's store has forgotten it.
+    pub fn ended_root(&self) -> PathBuf {
+        self.folder.join("ended-root.crt")
     }
 
     /// The terminal's certificate, DER.
@@ -152,6 +162,15 @@ impl Place {
     /// [`PlaceError`].
     pub fn enrolment(&self) -> Result<Enrolment, PlaceError> {
         json(&self.enrolled())
+    }
+
+    /// The former root has ended: nothing is to believe it any more.
+    ///
+    /// # Errors
+    /// [`PlaceError::File`].
+    pub fn end_former_root(&self) -> Result<(), PlaceError> {
+        let former = self.former_root();
+        fs::rename(&former, self.ended_root()).map_err(at(&former))
     }
 
     /// Reads what the person chose; the default where nothing was chosen yet.

@@ -53,3 +53,29 @@ fn the_browser_store_holds_key_certificate_and_root_after_one_import_and_after_t
     let left = std::fs::read_dir(&place.folder).unwrap().count();
     assert_eq!(left, 3);
 }
+
+#[test]
+fn a_root_that_ended_is_forgotten_with_the_next_import() {
+    let folder = tempfile::tempdir().unwrap();
+    let (place, key) = enrolled(&folder.path().join("agent"));
+    let store = folder.path().join("nssdb");
+    let database = format!("sql:{}", store.display());
+    let roots = || listing(&database, "-L").matches("facility-root-").count();
+    nss::import(&place, &key, &store).unwrap();
+    std::fs::rename(place.root(), place.former_root()).unwrap();
+    let next = SoftwareKey::generate_p256().unwrap();
+    let subject = name(&[Part::CommonName("Root 2")]).unwrap();
+    let now = OffsetDateTime::now_utc();
+    let next_root = Forge::new(&subject, &subject, &next, now - Duration::DAY, now + Duration::DAY);
+    std::fs::write(place.root(), next_root.sign(&next).unwrap()).unwrap();
+    nss::import(&place, &key, &store).unwrap();
+    assert_eq!(roots(), 2, "both during the overlap");
+    place.end_former_root().unwrap();
+    nss::import(&place, &key, &store).unwrap();
+    assert_eq!(roots(), 1);
+    assert!(!place.ended_root().exists());
+    // One that this store never had.
+    std::fs::copy(place.certificate(), place.ended_root()).unwrap();
+    nss::import(&place, &key, &store).unwrap();
+    assert!(!place.ended_root().exists());
+}

@@ -28,18 +28,24 @@ use x509_cert::ext::pkix::{BasicConstraints, SubjectAltName};
 use x509_cert::name::Name;
 use x509_cert::request::CertReq;
 
-const HOST: &str = "enrol.agent-test.localhost";
+use crate::root_roll_over;
+
+pub(super) const HOST: &str = "enrol.agent-test.localhost";
 const CODE: &str = "ABCD-EFGH";
 
-struct Authority {
-    root_der: Vec<u8>,
-    issuing_der: Vec<u8>,
+pub(super) struct Authority {
+    pub(super) root_der: Vec<u8>,
+    /// The root that follows, that one by the first, and the first by that one.
+    pub(super) next_root: [Vec<u8>; 3],
+    /// What `cacerts` tells.
+    pub(super) told: Mutex<Vec<Vec<u8>>>,
+    pub(super) issuing_der: Vec<u8>,
     issuing: Name,
     issuing_key: SoftwareKey,
     /// The key that used the code, as the protocol has it: the same one may ask again.
     used_by: Mutex<Option<Vec<u8>>>,
     codes_received: AtomicUsize,
-    issued: AtomicUsize,
+    pub(super) issued: AtomicUsize,
     /// The next certificate is made, but its answer is lost on the way.
     lose_answer: AtomicBool,
     /// The terminal is on hold: codes are refused for now.
@@ -80,7 +86,10 @@ impl Authority {
         }
         let expected = format!("Basic {}", STANDARD.encode(format!("T0123456789:{CODE}")));
         match path {
-            "/.well-known/est/cacerts" => Self::certs_only(&[&self.root_der, &self.issuing_der]),
+            "/.well-known/est/cacerts" => {
+                let told = self.told.lock().unwrap();
+                Self::certs_only(&told.iter().map(Vec::as_slice).collect::<Vec<_>>())
+            }
             "/.well-known/est/simpleenroll" if self.hold.load(Ordering::SeqCst) => {
                 (403, "this terminal was stopped for the time being".into())
             }
@@ -124,7 +133,7 @@ impl Authority {
 }
 
 /// Starts a server; returns it and its address.
-async fn server(host: &'static str) -> (Arc<Authority>, url::Url) {
+pub(super) async fn server(host: &'static str) -> (Arc<Authority>, url::Url) {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let key = SoftwareKey::generate_p256().unwrap();
     let root = name(&[Part::CommonName("Test Root")]).unwrap();
@@ -139,18 +148,23 @@ async fn server(host: &'static str) -> (Arc<Authority>, url::Url) {
         serial,
         ..Forge::new(&root, subject, its_key, from, until)
     };
-    let root_der = forge(&root, &key, 1).sign(&key).unwrap();
+    let first = (&root, &key);
+    let root_der = root_roll_over::root(first, first, 1, (from, until));
+    let next_root = root_roll_over::next_root(first, (from, until));
     let mut issuing_forge = forge(&issuing, &issuing_key, 2);
     let constraints = BasicConstraints { ca: true, path_len_constraint: Some(0) };
     issuing_forge.put(true, &constraints).unwrap();
+    let issuing_der = issuing_forge.sign(&key).unwrap();
     let mut server_forge = forge(&subject, &server_key, 3);
     let host = GeneralName::DnsName(Ia5String::new(host).unwrap());
     server_forge.put(false, &SubjectAltName(vec![host])).unwrap();
     let leaf = server_forge.sign(&key).unwrap();
 
     let authority = Arc::new(Authority {
+        told: Mutex::new(vec![root_der.clone(), issuing_der.clone()]),
         root_der,
-        issuing_der: issuing_forge.sign(&key).unwrap(),
+        next_root,
+        issuing_der,
         issuing,
         issuing_key,
         used_by: Mutex::default(),
@@ -167,7 +181,11 @@ async fn server(host: &'static str) -> (Arc<Authority>, url::Url) {
     let private = PrivateKeyDer::try_from(server_key.pkcs8_der().unwrap().to_vec()).unwrap();
     let config = rustls::ServerConfig::builder()
         .with_client_cert_verifier(verifier)
-        .with_single_cert(vec![CertificateDer::from(leaf)], private)
+        .with_single_cert(
+            // The way to the root that follows comes along.
+            vec![leaf.into(), CertificateDer::from(authority.next_root[2].clone())],
+            private,
+        )
         .unwrap();
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -206,7 +224,7 @@ async fn server(host: &'static str) -> (Arc<Authority>, url::Url) {
     (authority, format!("https://{HOST}:{port}").parse().unwrap())
 }
 
-fn invitation(authority: &Authority, server: &url::Url) -> Invitation {
+pub(super) fn invitation(authority: &Authority, server: &url::Url) -> Invitation {
     Invitation {
         server: server.clone(),
         root_sha256: authority.root_fingerprint(),

@@ -7,5 +7,6 @@ mod door;
 mod enrolment;
 mod navigation;
 mod pcsc;
+mod root_roll_over;
 mod transcripts;
 mod world;
