@@ -1,4 +1,6 @@
-//! The authorities of this instance: those that sign here, and the root, which does not.
+//! The authorities of this instance: those that sign here, and the roots, which do not.
+
+mod roots;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -7,6 +9,8 @@ use sekisho_ca::{
     revocation::ocsp::{OcspResponder, OcspResponders},
 };
 use time::OffsetDateTime;
+
+pub use roots::{FIRST_ROOT, Root, Roots, RootsError, cross_name, is_root, root_number};
 
 /// For whom an authority issues. A roll-over adds a generation to a line and takes none away: the
 /// old one issues no more and answers for what it issued until its own certificate ends.
@@ -72,10 +76,10 @@ pub struct Generation {
     pub authority: Authority,
 }
 
-/// The root's certificate and the issuing authorities with their keys.
+/// The roots' certificates and the issuing authorities with their keys.
 #[derive(Debug, Clone)]
 pub struct Authorities {
-    root_der: Vec<u8>,
+    roots: Roots,
     /// One by one, and never without one of each line.
     first: [Generation; 3],
     /// In no order.
@@ -90,20 +94,26 @@ impl Authorities {
     /// roll-over, those that were taken over, and a responder for each.
     #[must_use]
     pub fn new(
-        root_der: Vec<u8>,
+        roots: Roots,
         first: [Generation; 3],
         later: Vec<Generation>,
         imported: Vec<Authority>,
         responders: Vec<OcspResponder>,
     ) -> Self {
         let ocsp = Arc::new(RwLock::new(Arc::new(OcspResponders::new(responders))));
-        Self { root_der, first, later, imported, ocsp }
+        Self { roots, first, later, imported, ocsp }
     }
 
-    /// The trust anchor's certificate, DER.
+    /// The roots that they lead to.
     #[must_use]
-    pub fn root_der(&self) -> &[u8] {
-        &self.root_der
+    pub fn roots(&self) -> &Roots {
+        &self.roots
+    }
+
+    /// The certificate of the root whose fingerprint new terminals are given at this moment, DER.
+    #[must_use]
+    pub fn root_der(&self, at: OffsetDateTime) -> &[u8] {
+        &self.roots.current(at).certificate_der
     }
 
     /// Who issues to facilities' PCs at this moment.

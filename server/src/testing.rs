@@ -34,7 +34,7 @@ use zeroize::Zeroizing;
 use crate::{
     app::{App, Parts},
     assets::Assets,
-    authority::{Authorities, Generation, Line},
+    authority::{Authorities, Generation, Line, Roots},
     catalogue::Catalogue,
     clock::{Clock, ManualClock},
     config::{Config, Settings},
@@ -114,7 +114,8 @@ async fn authorities(store: &Store, config: &Config, now: OffsetDateTime) -> Aut
         Generation { line, active_from: now, authority }
     });
     let responders = made.issuing.iter().map(responder).collect();
-    Authorities::new(made.root.certificate.der.clone(), first, Vec::new(), Vec::new(), responders)
+    let roots = Roots::only(made.root.certificate.der.clone());
+    Authorities::new(roots, first, Vec::new(), Vec::new(), responders)
 }
 
 /// The terminals' list is divided as configured, the others' never.

@@ -29,6 +29,7 @@ audit-act-invitation-decide = Decided about an invited person
 audit-act-invitation-enter = Entered an invitation code
 audit-act-invitation-withdraw = Withdrew an invitation
 audit-act-issuer-add = Added an issuing authority
+audit-act-issuer-end = Ended a root
 audit-act-login-card = Card login
 audit-act-login-challenge-consume = Received the answer to a card login
 audit-act-login-challenge-issue = Began a card login

@@ -37,10 +37,18 @@ ceremony-request-again-in-token =
     For the plan: sha256 = "{ $sha256 }". For another key, remove this one by the token's own means and ask again.
 ceremony-list-planned =
     The plan of the root's next revocation list is { $plan }. Look through it, write where the key lies, and carry the folder to the root's computer.
+ceremony-installed-root =
+    Root { $id } is installed, and certified by the one before and the other way round. From { $from } on terminals are told both, and new ones are enrolled with its fingerprint. Start every running `sekisho serve` again before then (on another host after copying the new files of ca/ and keys/).
 ceremony-installed-authority =
     Authority { $id } is installed and issues from { $from } on. Start every running `sekisho serve` again before then (on another host after copying the new files of ca/ and keys/).
 ceremony-installed-list = The revocation list of { $issuer }, number { $number }, is published.
 ceremony-installed-before = All of it was installed before. Nothing changed.
+ceremony-root-planned =
+    The plan of { $id } is { $plan }, with a request for each new authority. Look through it, write where the roots' keys lie, and carry the folder to the roots' computer.
+    SHA-256 of the new authorities' keys, as they stand in the plan; tell them by another way, such as by telephone, and compare:
+ceremony-root-ended =
+    Root { $id } has ended. Start every running `sekisho serve` again: until then a process goes on telling it to terminals. Its key and every copy of it can be destroyed.
+ceremony-root-ended-before = Root { $id } had ended before. Nothing changed.
 ceremony-import-dry-run =
     Dry run: { $id } would be taken over (nothing was changed)
     Authority: { $subject }

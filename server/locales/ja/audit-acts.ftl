@@ -29,6 +29,7 @@ audit-act-invitation-decide = 招待による登録を判断
 audit-act-invitation-enter = 招待コードを入力
 audit-act-invitation-withdraw = 招待を取り消し
 audit-act-issuer-add = 認証局を追加
+audit-act-issuer-end = ルートの使用を終了
 audit-act-login-card = カードでログイン
 audit-act-login-challenge-consume = カードログインの回答を受付
 audit-act-login-challenge-issue = カードログインを開始

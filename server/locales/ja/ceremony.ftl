@@ -37,10 +37,18 @@ ceremony-request-again-in-token =
     計画に書くもの: sha256 = "{ $sha256 }"。別の鍵にする場合は、トークンの道具でこの鍵を消してからもう一度実行してください。
 ceremony-list-planned =
     ルートの次の失効リストの計画を { $plan } に書きました。内容を確かめ、鍵の場所を書き、フォルダーをルートのコンピューターに運んでください。
+ceremony-installed-root =
+    ルート { $id } を取り込みました（前のルートとの相互認証証明書を含みます）。{ $from } から、端末には両方のルートを知らせ、新しい端末はこのルートの指紋で登録します。それまでに、動いている sekisho serve をすべて再起動してください（別のホストには ca/ と keys/ の新しいファイルを写してから）。
 ceremony-installed-authority =
     認証局 { $id } を取り込みました。{ $from } から発行します。それまでに、動いている sekisho serve をすべて再起動してください（別のホストには ca/ と keys/ の新しいファイルを写してから）。
 ceremony-installed-list = { $issuer } の失効リスト（第 { $number } 号）を公開しました。
 ceremony-installed-before = すべて取り込み済みです。何も変わりませんでした。
+ceremony-root-planned =
+    { $id } の計画を { $plan } に、新しい認証局それぞれの要求とともに書きました。内容を確かめ、両方のルートの鍵の場所を書き、フォルダーをルートのコンピューターに運んでください。
+    新しい認証局の鍵の SHA-256（計画に書いたもの）。別の経路（電話など）でも伝え、照合してください:
+ceremony-root-ended =
+    ルート { $id } の使用を終えました。動いている sekisho serve をすべて再起動してください。それまでは、再起動していないプロセスが端末に知らせ続けます。鍵とその写しはすべて破棄してかまいません。
+ceremony-root-ended-before = ルート { $id } は終了済みです。何も変わりませんでした。
 ceremony-import-dry-run =
     試行: { $id } を引き継ぐ内容（何も変えていません）
     認証局: { $subject }

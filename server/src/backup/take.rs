@@ -18,8 +18,9 @@ use super::{
 };
 use crate::{
     audit::{verify, witness},
+    authority::FIRST_ROOT,
     config::Config,
-    instance::{self, Folder, fingerprint_hex},
+    instance::{self, Folder, fingerprint_hex, first_certificate},
 };
 
 /// A backup that was made.
@@ -153,7 +154,8 @@ fn describe(
         let copied = staging.join(FOLDER).join(path);
         entries.push(archive::measure(name, &copied)?);
     }
-    let root = instance::root_certificate(&Folder::new(staging.join(FOLDER)))?;
+    // The root that the instance was made with stays its name, whatever others followed it.
+    let root = first_certificate(&Folder::new(staging.join(FOLDER)), FIRST_ROOT)?;
     Ok(Manifest {
         format: FORMAT,
         made_at: at.format(&Rfc3339).unwrap_or_default(),

@@ -9,7 +9,7 @@ use sekisho_ca::{
 use sekisho_store::crl::Crl;
 use time::OffsetDateTime;
 
-use super::{VerifiedResult, install::judge_issuing, lists::as_published};
+use super::{VerifiedResult, install::judge_under, lists::as_published};
 use crate::authority::Line;
 
 /// What a first ceremony made, judged.
@@ -91,7 +91,8 @@ impl FirstAuthorities {
                     if !is_new || !Line::ALL.iter().any(|line| line.id() == subject) {
                         return Err(unexpected());
                     }
-                    let certificate = judge_issuing(step, der, &root.der, publication_base, now)?;
+                    let certificate =
+                        judge_under(step, "issuing", der, &root.der, publication_base, now)?;
                     issuing.push(FirstAuthority { id: subject.clone(), certificate });
                 }
                 Act::Certificate { .. } if is_root(step) => {}

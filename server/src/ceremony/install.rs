@@ -8,33 +8,33 @@
 //!
 //! Power may fail after any of these: the same command goes on, and done twice it changes nothing.
 
+mod error;
+mod roots;
+
 use sekisho_ca::{
-    authority::{Authority, AuthorityError, Publication},
-    ceremony::{Act, Candidate, JudgeError, JudgedList, Step},
+    authority::{Authority, Publication},
+    ceremony::{Act, Candidate, JudgedList, Step},
     record::IssuedCertificate,
 };
 use sekisho_key::Randomness;
-use sekisho_pki::path::{
-    Anchors, PathError, Purpose, Requirements, Revocation, TrustAnchor, validate,
-};
+use sekisho_pki::path::{Anchors, Purpose, Requirements, Revocation, TrustAnchor, validate};
 use sekisho_store::{
-    MayConflict, Queries, Store, StoreError, Tx,
+    Queries, Store, Tx,
     audit::{Actor, Audited, Entry},
-    crl, issuer, issuing, transaction,
+    certificate, crl, issuer, issuing, transaction,
 };
 use time::{Duration, OffsetDateTime};
 
+pub use error::InstallError;
+use roots::KnownRoots;
+
 use super::{
-    VerifiedResult,
-    files::{self, FileError},
+    VerifiedResult, files,
     lists::{ListError, as_published},
 };
 use crate::{
-    authority::Line,
-    instance::{
-        CaKeys, Folder, FolderError, SecretsError, ServerCertificateError, renew_ocsp_responder,
-        root_certificate,
-    },
+    authority::{Line, cross_name, is_root},
+    instance::{CaKeys, Folder, renew_ocsp_responder},
 };
 
 /// An authority issues from so long after it was installed at the earliest: every process of the
@@ -50,7 +50,7 @@ pub struct Installation<'a> {
     pub folder: &'a Folder,
     /// `http://plain…`, where the instance publishes.
     pub publication_base: &'a str,
-    /// From when new authorities issue.
+    /// From when new authorities issue, and a new root is told to terminals.
     pub active_from: OffsetDateTime,
     /// Who sits at the command line.
     pub operator: &'a Actor,
@@ -61,98 +61,30 @@ pub struct Installation<'a> {
 /// What was taken.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Installed {
+    /// A new root.
+    pub roots: Vec<String>,
     /// New authorities.
     pub authorities: Vec<String>,
     /// Lists, as issuer and number.
     pub lists: Vec<(String, i64)>,
 }
 
-/// Why nothing was taken.
-#[derive(Debug, thiserror::Error)]
-pub enum InstallError {
-    /// A step that has no place here.
-    #[error("{0} has no place in an instance: issuing authorities and lists of its root have")]
-    NotOurs(String),
-    /// An authority whose name is none of a generation.
-    #[error(
-        "`{0}` is no name of a new authority: terminals, routers or servers with a number from 2"
-    )]
-    Name(String),
-    /// Another certificate is there.
-    #[error("authority `{0}` has another certificate; the next one has the next number")]
-    Other(String),
-    /// Too soon.
-    #[error("a new authority issues from {} minutes after it is installed at the earliest", LEAST_NOTICE.whole_minutes())]
-    TooSoon,
-    /// Not within its validity.
-    #[error("authority `{0}` would not be valid when it is to issue")]
-    NotValidThen(String),
-    /// A certificate.
-    #[error("{file} is refused")]
-    Certificate {
-        /// Which.
-        file: String,
-        /// Why.
-        #[source]
-        source: Box<JudgeError>,
-    },
-    /// It does not lead to the root.
-    #[error("{file} does not lead to this instance's root")]
-    Path {
-        /// Which.
-        file: String,
-        /// Why.
-        #[source]
-        source: PathError,
-    },
-    /// The instance has not got its key, or another.
-    #[error("{file} is of a key that this instance has not got")]
-    Key {
-        /// Which.
-        file: String,
-        /// Why.
-        #[source]
-        source: AuthorityError,
-    },
-    /// A list.
-    #[error("{file} is refused")]
-    List {
-        /// Which.
-        file: String,
-        /// Why.
-        #[source]
-        source: ListError,
-    },
-    /// A key of the folder.
-    #[error(transparent)]
-    Secrets(#[from] SecretsError),
-    /// A file of the folder.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// A file.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The responder of a new authority.
-    #[error("the OCSP responder could not be made; run the same command again")]
-    Responder(#[from] ServerCertificateError),
-    /// A certificate does not read back.
-    #[error("a certificate cannot be read")]
-    Unreadable(#[from] der::Error),
-}
-
-impl MayConflict for InstallError {
-    fn is_conflict(&self) -> bool {
-        matches!(self, Self::Store(error) if error.is_conflict())
-    }
-}
-
 /// Judged, and ready for the register.
+#[derive(Default)]
 struct Taken {
+    roots: Vec<(String, IssuedCertificate)>,
+    /// One root by another, by the name of the file.
+    crosses: Vec<(String, IssuedCertificate)>,
     authorities: Vec<(Authority, IssuedCertificate)>,
     lists: Vec<(String, JudgedList)>,
+}
+
+impl Taken {
+    /// What becomes an authority of the register, roots before what they certified.
+    fn issuers(&self) -> impl Iterator<Item = (&str, &IssuedCertificate)> {
+        let roots = self.roots.iter().map(|(id, issued)| (id.as_str(), issued));
+        roots.chain(self.authorities.iter().map(|(authority, issued)| (authority.id(), issued)))
+    }
 }
 
 impl Installation<'_> {
@@ -166,12 +98,18 @@ impl Installation<'_> {
         ca_keys: &CaKeys,
         random: &dyn Randomness,
     ) -> Result<Installed, InstallError> {
-        let taken = self.judge(ca_keys)?;
-        for (authority, _) in self.unknown(&mut store.read(), &taken).await? {
-            let pem = files::pem("CERTIFICATE", authority.certificate_der());
-            files::write(&self.folder.certificate(authority.id()), pem.as_bytes())?;
+        let registered = issuer::list(&mut store.read()).await?;
+        let mut roots = KnownRoots::of(self.folder, &registered)?;
+        let taken = self.judge(&mut roots, ca_keys)?;
+        let mut reader = store.read();
+        let issuers = self.unknown_issuers(&mut reader, &taken).await?;
+        let crosses = unknown_crosses(&mut reader, &taken).await?;
+        for (name, issued) in issuers.into_iter().chain(crosses) {
+            let pem = files::pem("CERTIFICATE", &issued.der);
+            files::write(&self.folder.certificate(name), pem.as_bytes())?;
         }
-        let installed = transaction!(store, InstallError, |tx| self.enter(tx, &taken).await)?;
+        let installed =
+            transaction!(store, InstallError, |tx| self.enter(tx, &roots, &taken).await)?;
         for (authority, _) in &taken.authorities {
             let when = (self.now, random);
             renew_ocsp_responder(self.folder, authority, ca_keys, store, when).await?;
@@ -179,28 +117,75 @@ impl Installation<'_> {
         Ok(installed)
     }
 
-    fn judge(&self, ca_keys: &CaKeys) -> Result<Taken, InstallError> {
-        let root_der = root_certificate(self.folder)?;
-        let mut taken = Taken { authorities: Vec::new(), lists: Vec::new() };
+    /// In the order of signing: a new root comes before what it certified.
+    fn judge(&self, roots: &mut KnownRoots, ca_keys: &CaKeys) -> Result<Taken, InstallError> {
+        let mut taken = Taken::default();
         for (step, der) in self.result.steps() {
-            if step.issuer != "root" {
-                return Err(InstallError::NotOurs(step.file.clone()));
-            }
+            let not_ours = || InstallError::NotOurs(step.file.clone());
             match &step.act {
+                Act::Certificate { profile, subject } if profile == "root" => {
+                    if *subject != step.issuer {
+                        return Err(not_ours());
+                    }
+                    let root = self.root(step, der)?;
+                    roots.add(subject, &root)?;
+                    taken.roots.push((subject.clone(), root));
+                }
+                Act::Certificate { profile, subject } if profile == "cross" => {
+                    let issuer_der = roots.find(&step.issuer).ok_or_else(not_ours)?;
+                    let issued = self.under_root(step, der, issuer_der)?;
+                    if !roots.is_of(subject, der)? {
+                        return Err(not_ours());
+                    }
+                    taken.crosses.push((cross_name(subject, &step.issuer), issued));
+                }
                 Act::Certificate { profile, subject } if profile == "issuing" => {
-                    let judged = self.certificate(step, subject, der, &root_der, ca_keys)?;
+                    let issuer_der = roots.find(&step.issuer).ok_or_else(not_ours)?;
+                    let judged = self.certificate(step, subject, der, issuer_der, ca_keys)?;
                     taken.authorities.push(judged);
                 }
                 Act::Crl { .. } => {
-                    let list = JudgedList::judge(der, &root_der, self.now).map_err(|fault| {
+                    let issuer_der = roots.find(&step.issuer).ok_or_else(not_ours)?;
+                    let list = JudgedList::judge(der, issuer_der, self.now).map_err(|fault| {
                         InstallError::List { file: step.file.clone(), source: fault.into() }
                     })?;
                     taken.lists.push((step.issuer.clone(), list));
                 }
-                Act::Certificate { .. } => return Err(InstallError::NotOurs(step.file.clone())),
+                Act::Certificate { .. } => return Err(not_ours()),
             }
         }
+        roots.check_whole(&taken)?;
         Ok(taken)
+    }
+
+    /// A root's own certificate.
+    fn root(&self, step: &Step, der: &[u8]) -> Result<IssuedCertificate, InstallError> {
+        if !is_root(&step.issuer) {
+            return Err(InstallError::NotOurs(step.file.clone()));
+        }
+        let issued = judge_profile(step, "root", der, der, self.publication_base, self.now)?;
+        self.check_validity(&step.issuer, &issued)?;
+        Ok(issued)
+    }
+
+    /// What one root signed for another.
+    fn under_root(
+        &self,
+        step: &Step,
+        der: &[u8],
+        issuer_der: &[u8],
+    ) -> Result<IssuedCertificate, InstallError> {
+        let issued = judge_under(step, "cross", der, issuer_der, self.publication_base, self.now)?;
+        self.check_validity(&step.issuer, &issued)?;
+        Ok(issued)
+    }
+
+    fn check_validity(&self, id: &str, issued: &IssuedCertificate) -> Result<(), InstallError> {
+        if (issued.not_before..issued.not_after).contains(&self.active_from) {
+            Ok(())
+        } else {
+            Err(InstallError::NotValidThen(id.to_owned()))
+        }
     }
 
     fn certificate(
@@ -208,17 +193,16 @@ impl Installation<'_> {
         step: &Step,
         id: &str,
         der: &[u8],
-        root_der: &[u8],
+        issuer_der: &[u8],
         ca_keys: &CaKeys,
     ) -> Result<(Authority, IssuedCertificate), InstallError> {
         let file = || step.file.clone();
         if Line::of(id).is_none_or(|line| line.id() == id) {
             return Err(InstallError::Name(id.to_owned()));
         }
-        let issued = judge_issuing(step, der, root_der, self.publication_base, self.now)?;
-        if !(issued.not_before..issued.not_after).contains(&self.active_from) {
-            return Err(InstallError::NotValidThen(id.to_owned()));
-        }
+        let issued =
+            judge_under(step, "issuing", der, issuer_der, self.publication_base, self.now)?;
+        self.check_validity(id, &issued)?;
         let key = if self.folder.certificate(id).exists() {
             ca_keys.open(self.folder, id, der)?
         } else {
@@ -231,39 +215,48 @@ impl Installation<'_> {
         Ok((authority, issued))
     }
 
-    /// The authorities that the register has not got, if it may have them.
-    async fn unknown<'t>(
+    /// Roots and authorities that the register has not got, if it may have them.
+    async fn unknown_issuers<'t>(
         &self,
         queries: &mut impl Queries,
         taken: &'t Taken,
-    ) -> Result<Vec<&'t (Authority, IssuedCertificate)>, InstallError> {
+    ) -> Result<Vec<(&'t str, &'t IssuedCertificate)>, InstallError> {
         let mut unknown = Vec::new();
-        for judged in &taken.authorities {
-            let (id, der) = (judged.0.id(), judged.0.certificate_der());
+        for (id, issued) in taken.issuers() {
             match issuer::find(queries, id).await? {
-                Some(there) if there.certificate_der == der => {}
+                Some(there) if there.certificate_der == issued.der => {}
                 Some(_) => return Err(InstallError::Other(id.to_owned())),
                 None if self.active_from < self.now + LEAST_NOTICE => {
                     return Err(InstallError::TooSoon);
                 }
-                None => unknown.push(judged),
+                None => unknown.push((id, issued)),
             }
         }
         Ok(unknown)
     }
 
     /// Everything that the register did not have, with the records of it.
-    async fn enter(&self, tx: &mut Tx, taken: &Taken) -> Result<Audited<Installed>, InstallError> {
+    async fn enter(
+        &self,
+        tx: &mut Tx,
+        roots: &KnownRoots,
+        taken: &Taken,
+    ) -> Result<Audited<Installed>, InstallError> {
         let actor = || self.operator.clone();
         let hash = hex::encode(self.result.statement.hash());
         let mut installed = Installed::default();
         let mut entries = Vec::new();
-        for (authority, issued) in self.unknown(tx, taken).await? {
-            let intention = issued.intention()?;
-            entries.extend(issuing::enter(tx, &intention, issued).await?);
-            let (id, der) = (authority.id(), authority.certificate_der());
-            entries.push(issuer::add(tx, id, der, self.active_from, actor(), self.now).await?);
-            installed.authorities.push(id.to_owned());
+        roots.check_unchanged(&issuer::list(tx).await?)?;
+        for (id, issued) in self.unknown_issuers(tx, taken).await? {
+            // A root's own number is one of its own numbers: it has to be there first.
+            entries
+                .push(issuer::add(tx, id, &issued.der, self.active_from, actor(), self.now).await?);
+            entries.extend(issuing::enter(tx, &issued.intention()?, issued).await?);
+            let which = if is_root(id) { &mut installed.roots } else { &mut installed.authorities };
+            which.push(id.to_owned());
+        }
+        for (_, issued) in unknown_crosses(tx, taken).await? {
+            entries.extend(issuing::enter(tx, &issued.intention()?, issued).await?);
         }
         for (issuer_id, list) in &taken.lists {
             let newest = crl::latest(tx, issuer_id).await?;
@@ -284,6 +277,7 @@ impl Installation<'_> {
         let entry = Entry::done("ceremony.install", actor(), self.now)
             .on("ceremony", &hash)
             .fact("title", self.result.statement.title())
+            .fact("roots", installed.roots.len())
             .fact("authorities", installed.authorities.len())
             .fact("lists", installed.lists.len());
         let audited = Audited::new(installed, entry);
@@ -291,30 +285,61 @@ impl Installation<'_> {
     }
 }
 
-/// Judges the certificate of an issuing authority that the root of this certificate signed.
-pub(super) fn judge_issuing(
+/// Cross-certificates that the register has not got, if they belong to a new root.
+async fn unknown_crosses<'t>(
+    queries: &mut impl Queries,
+    taken: &'t Taken,
+) -> Result<Vec<(&'t str, &'t IssuedCertificate)>, InstallError> {
+    let mut unknown = Vec::new();
+    for (name, issued) in &taken.crosses {
+        let serial = issued.serial.as_octets();
+        match certificate::find(queries, &issued.issuer_id, serial).await? {
+            Some(there) if there.der == issued.der => {}
+            // Processes find the two by their names: they are made once, with the root.
+            None if !taken.roots.is_empty() => unknown.push((name.as_str(), issued)),
+            _ => return Err(InstallError::NotOurs(format!("{name}.crt"))),
+        }
+    }
+    Ok(unknown)
+}
+
+/// Judges the certificate of an authority that the root of this certificate signed.
+pub(super) fn judge_under(
     step: &Step,
+    profile: &str,
     der: &[u8],
     root_der: &[u8],
     publication_base: &str,
     now: OffsetDateTime,
 ) -> Result<IssuedCertificate, InstallError> {
-    let file = || step.file.clone();
-    let bad_path = |source| InstallError::Path { file: file(), source };
+    let bad_path = |source| InstallError::Path { file: step.file.clone(), source };
     let anchors = Anchors::new(vec![TrustAnchor::from_der(root_der).map_err(bad_path)?]);
     // Whether the root took it back is in the register, where no certificate of that number is.
     let requirements = Requirements::new(Purpose::Any, Revocation::JudgedByCaller);
     validate(der, &[], &anchors, &requirements, now).map_err(bad_path)?;
+    judge_profile(step, profile, der, root_der, publication_base, now)
+}
+
+/// Judges signature and profile of a certificate that the authority of this certificate signed.
+fn judge_profile(
+    step: &Step,
+    profile: &str,
+    der: &[u8],
+    issuer_der: &[u8],
+    publication_base: &str,
+    now: OffsetDateTime,
+) -> Result<IssuedCertificate, InstallError> {
     let candidate = Candidate {
         der,
-        profile: "issuing",
+        profile,
         issuer_id: &step.issuer,
-        issuer_der: root_der,
+        issuer_der,
         publication: &Publication::under(publication_base, &step.issuer, false),
     };
-    candidate
-        .judge(now)
-        .map_err(|error| InstallError::Certificate { file: file(), source: Box::new(error) })
+    candidate.judge(now).map_err(|error| InstallError::Certificate {
+        file: step.file.clone(),
+        source: Box::new(error),
+    })
 }
 
 /// A certificate that the register has taken back and the list does not name.

@@ -1,18 +1,19 @@
-//! The root's list: what its next one has to say, as a plan, and the list that comes back.
+//! A root's list: what its next one has to say, as a plan, and the list that comes back.
 
 use std::path::{Path, PathBuf};
 
-use der::{Decode, Encode};
-use sekisho_ca::{
-    ceremony::{JudgedList, ListFault},
-    revocation::RevocationReason,
-};
-use sekisho_store::{Queries, StoreError, crl};
-use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
-use x509_cert::Certificate;
+use sekisho_ca::ceremony::{JudgedList, ListFault};
+use sekisho_store::{Queries, StoreError, crl, issuer};
+use time::OffsetDateTime;
 
-use super::files::{self, FileError};
-use crate::instance::{Folder, FolderError, root_certificate};
+use super::{
+    files::{self, FileError},
+    plan_text,
+};
+use crate::{
+    authority::{is_root, root_number},
+    instance::{Folder, FolderError, first_certificate},
+};
 
 /// Why a list is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +39,7 @@ pub(super) fn as_published(list: &JudgedList) -> crl::Crl {
     }
 }
 
-/// Why there is no plan for the root's list.
+/// Why there is no plan for a root's list, or for the next root.
 #[derive(Debug, thiserror::Error)]
 pub enum ListPlanError {
     /// The instance's folder.
@@ -50,6 +51,9 @@ pub enum ListPlanError {
     /// One lies there.
     #[error("{} is there already; give another folder", .0.display())]
     Exists(PathBuf),
+    /// None or several.
+    #[error("roots in force: {0}; say by --of ID whose list it is to be")]
+    Which(String),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -61,77 +65,62 @@ pub enum ListPlanError {
     Time(#[from] time::error::Format),
 }
 
-/// Writes a plan for the root's next list, with every certificate of its that was taken back, and the
-/// root's certificate beside it. The key's place is the people's to write.
+/// Writes a plan for a root's next list, with every certificate of its that was taken back, and the
+/// root's certificate beside it. The key's place is the people's to write. `root_id` has to be given
+/// where two roots are in force.
 ///
 /// # Errors
 /// [`ListPlanError`].
 pub async fn plan_root_list(
     queries: &mut impl Queries,
     folder: &Folder,
+    root_id: Option<&str>,
     publication_base: &str,
     out: &Path,
     now: OffsetDateTime,
 ) -> Result<PathBuf, ListPlanError> {
+    let file = new_plan_file(out)?;
+    let roots = roots_in_force(queries).await?;
+    let id = match (root_id, &roots[..]) {
+        (Some(id), _) if roots.iter().any(|there| there == id) => id,
+        (None, [only]) => only.as_str(),
+        _ => return Err(ListPlanError::Which(roots.join(", "))),
+    };
+    let root_der = first_certificate(folder, id)?;
+    let (list, number) = plan_text::next_list(queries, id, now).await?;
+    let comment = "# The root's next list. Look at the entries, write where the key lies, then
+# `sekisho ceremony keys` and `sekisho ceremony dry-run` on the root's computer.";
+    let organisation = plan_text::organisation_of(&root_der)?;
+    let title = format!("List {number} of {id}");
+    let mut text = plan_text::head(comment, &title, now, &organisation, publication_base)?;
+    text += &plan_text::root(id, &format!("certificate = \"{id}.crt\""));
+    text += &list;
+    let certificate = files::pem("CERTIFICATE", &root_der);
+    files::write(&out.join(format!("{id}.crt")), certificate.as_bytes())?;
+    files::write(&file, text.as_bytes())?;
+    Ok(file)
+}
+
+/// The file of a plan that is not there yet, in a folder that is.
+pub(super) fn new_plan_file(out: &Path) -> Result<PathBuf, ListPlanError> {
     let file = out.join("plan.toml");
     if files::read_if_there(&file)?.is_some() {
         return Err(ListPlanError::Exists(file));
     }
     std::fs::create_dir_all(out)
         .map_err(|source| FileError::Write { path: out.to_owned(), source })?;
-    let root_der = root_certificate(folder)?;
-    let root = Certificate::from_der(&root_der)?;
-    let organisation = sekisho_pki::encoding::name::only_text(
-        root.tbs_certificate().subject(),
-        const_oid::db::rfc4519::ORGANIZATION_NAME,
-    )
-    .unwrap_or_default();
-    let now = now.replace_nanosecond(0).unwrap_or(now);
-    let number = crl::next_number(queries, "root").await?;
-    let mut text = format!(
-        "# The root's next list. Look at the entries, write where the key lies, then
-# `sekisho ceremony keys` and `sekisho ceremony dry-run` on the root's computer.
-title = \"List {number} of the root\"
-at = \"{}\"
-organisation = {organisation:?}
-publication = {publication_base:?}
-
-[[key]]
-name = \"root\"
-kind = \"p384\"
-file = \"root-key.p8\" # or: token = {{ module = \"…\", token = \"…\", label = \"…\" }}
-
-[[authority]]
-id = \"root\"
-key = \"root\"
-certificate = \"root.crt\"
-
-[[crl]]
-issuer = \"root\"
-number = {number}
-days = 366 # at most, certificate policy §4.9.7
-",
-        now.format(&Rfc3339)?
-    );
-    for event in crl::taken_back(queries, "root", now - Duration::days(1)).await? {
-        let reason =
-            RevocationReason::from_code(event.reason).unwrap_or(RevocationReason::Unspecified);
-        text += &format!(
-            "\n[[crl.revoked]]\nserial = \"{}\"\nat = \"{}\"\nreason = \"{}\"\n",
-            hex::encode(&event.serial),
-            event.at.replace_nanosecond(0).unwrap_or(event.at).format(&Rfc3339)?,
-            word(reason),
-        );
-    }
-    files::write(&out.join("root.crt"), files::pem("CERTIFICATE", &root.to_der()?).as_bytes())?;
-    files::write(&file, text.as_bytes())?;
     Ok(file)
 }
 
-/// As a plan writes a reason.
-fn word(reason: RevocationReason) -> String {
-    serde_json::to_value(reason)
-        .ok()
-        .and_then(|value| value.as_str().map(str::to_owned))
-        .unwrap_or_default()
+/// Identifiers of the roots that are trust anchors of the instance, oldest first.
+pub(super) async fn roots_in_force(queries: &mut impl Queries) -> Result<Vec<String>, StoreError> {
+    Ok(ids_in_force(&issuer::list(queries).await?))
+}
+
+/// The same from the register's authorities.
+pub(super) fn ids_in_force(registered: &[issuer::Issuer]) -> Vec<String> {
+    let roots = registered.iter().filter(|one| is_root(&one.id) && one.ended_at.is_none());
+    let mut ids: Vec<String> = roots.map(|one| one.id.clone()).collect();
+    ids.sort_by_key(|id| root_number(id));
+    ids
 }

@@ -78,7 +78,7 @@ async fn after_a_roll_over_both_generations_are_answered_for() {
     // A process that was not started again refuses rather than trust a stranger.
     assert!(FacilityConnection::judge(&old, &after.peer).await.is_err());
 
-    world.keep("root.pem", "CERTIFICATE", app.authority().root_der());
+    world.keep("root.pem", "CERTIFICATE", app.authority().root_der(app.now()));
     for authority in app.authority().of(Line::Terminals) {
         let served = get(&app, &format!("/ca/{}.crt", authority.id())).await;
         assert_eq!(served, authority.certificate_der());
@@ -126,7 +126,7 @@ async fn the_roots_list_is_renewed_with_every_certificate_that_was_taken_back() 
         let safe = world.safe(name);
         let mut reader = world.store.read();
         let (folder, now) = (world.instance(), world.clock.now());
-        plan_root_list(&mut reader, &folder, &world.base(), &safe, now).await.unwrap();
+        plan_root_list(&mut reader, &folder, None, &world.base(), &safe, now).await.unwrap();
         safe
     };
     let edited = |safe: &Path, from: &str, to: &str| {
@@ -160,7 +160,7 @@ async fn the_roots_list_is_renewed_with_every_certificate_that_was_taken_back() 
     let new = get(&app, "/crl/root.crl").await;
     assert_ne!(new, old);
     assert_eq!(crl::next_number(&mut world.store.read(), "root").await.unwrap(), 3);
-    world.keep("root.pem", "CERTIFICATE", app.authority().root_der());
+    world.keep("root.pem", "CERTIFICATE", app.authority().root_der(app.now()));
     world.keep("list.pem", "X509 CRL", &new);
     let at = world.clock.now().unix_timestamp().to_string();
     for (id, counts) in [("routers", false), ("servers", true)] {

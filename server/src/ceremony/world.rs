@@ -22,7 +22,7 @@ use crate::{
     clock::{Clock, ManualClock},
     config::{Config, Settings},
     instance::{CaKeys, Folder, Opened, Plan, create, read_passphrase},
-    names::NameRole,
+    names::{NameRole, Names},
     revocation::{Measure, Order, Target, carry_out},
     router,
 };
@@ -72,12 +72,16 @@ impl World {
     }
 
     pub(super) fn base(&self) -> String {
-        self.config.host_names().origins(8443, 8080).plain
+        self.names().plain
+    }
+
+    pub(super) fn names(&self) -> Names {
+        self.config.host_names().origins(8443, 8080)
     }
 
     /// A process that was started now.
     pub(super) async fn process(&self) -> App {
-        let names = self.config.host_names().origins(8443, 8080);
+        let names = self.names();
         let issuers = issuer::list(&mut self.store.read()).await.unwrap();
         let partitions = self.config.authority().crl_partitions();
         let opened =
@@ -125,6 +129,29 @@ publication = '{publication}'
         std::fs::write(safe.join("plan.toml"), text).unwrap();
     }
 
+    /// The plan of the next root, as the instance writes it, with requests and certificate.
+    pub(super) async fn plan_root(
+        &self,
+        safe: &Path,
+        network: &str,
+    ) -> Result<PlannedRoot, NextRootError> {
+        let passphrase = self.passphrase();
+        let place = RequestedPlace::Folder {
+            passphrase: &passphrase,
+            random: &SystemRandomness,
+            token: None,
+        };
+        let next = NextRoot {
+            folder: &self.instance(),
+            network,
+            publication_base: &self.base(),
+            place,
+            out: safe,
+            now: self.clock.now(),
+        };
+        next.write(&mut self.store.read()).await
+    }
+
     pub(super) async fn request(&self, id: &str) -> AuthorityRequest {
         self.try_request(id).await.unwrap()
     }
@@ -142,8 +169,8 @@ publication = '{publication}'
     /// What the people with the root's key do.
     pub(super) async fn hold(&self, safe: &Path) -> VerifiedResult {
         let folder = PlanFolder::open(&safe.join("plan.toml")).unwrap();
-        let secret = format!("root={}", safe.join("secret").display());
-        let secrets = Secrets::read(&[secret]).unwrap();
+        let secret = |name| format!("{name}={}", safe.join("secret").display());
+        let secrets = Secrets::read(&["root", "root-2", "root-3"].map(secret)).unwrap();
         make_keys(&folder, &secrets, &SystemRandomness).unwrap();
         let ceremony = folder.prepare(&SystemRandomness).unwrap();
         let hash = ceremony.statement().hash();

@@ -3,8 +3,11 @@
 use std::{error::Error, fmt, process::ExitCode};
 
 use crate::{
-    ceremony::RequestProblem, error::page::Chain, instance::CreateError,
-    people::administrator::AdministratorError, revocation::RevocationError,
+    ceremony::{EndRootError, ListPlanError, RequestProblem},
+    error::page::Chain,
+    instance::CreateError,
+    people::administrator::AdministratorError,
+    revocation::RevocationError,
 };
 
 /// Exit codes that scripts can rely on; `--help` lists them.
@@ -93,4 +96,6 @@ fn is_of_the_command_line(error: &(dyn Error + 'static)) -> bool {
         return error.is_of_the_plan();
     }
     matches!(error.downcast_ref(), Some(RequestProblem::Name(_)))
+        || matches!(error.downcast_ref(), Some(ListPlanError::Which(_)))
+        || matches!(error.downcast_ref(), Some(EndRootError::Unknown(_)))
 }

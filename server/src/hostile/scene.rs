@@ -270,7 +270,7 @@ impl Scene {
 
     /// A certificate that TLS let through and nobody of ours signed.
     pub fn strange_chain(&self) -> Chain {
-        Arc::new([CertificateDer::from(self.app().authority().root_der().to_vec())])
+        Arc::new([CertificateDer::from(self.app().authority().root_der(self.app().now()).to_vec())])
     }
 
     pub fn no_chain(&self) -> Chain {

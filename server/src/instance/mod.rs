@@ -35,10 +35,8 @@ pub use folder::{Folder, FolderError};
 pub use in_use::{InUse, InUseError};
 pub(crate) use new_folder::NewFolder;
 pub use new_folder::NewFolderError;
-#[cfg(unix)]
-pub(crate) use open::first_certificate;
 pub use open::{OpenError, Opened};
-pub(crate) use open::{issuers_of_folder, root_certificate};
+pub(crate) use open::{first_certificate, issuers_of_folder};
 pub use passphrase::{human_passphrase, machine_passphrase};
 pub use root_key::{RootKeyState, find_root_key};
 pub use run::{Ready, RunError, run};

@@ -17,7 +17,10 @@ use super::{
     secrets::{self, SecretsError},
 };
 use crate::{
-    authority::{Authorities, Generation, Line, is_imported, signs_here},
+    authority::{
+        Authorities, FIRST_ROOT, Generation, Line, Root, Roots, RootsError, is_imported, is_root,
+        signs_here,
+    },
     keys::InstanceKeys,
     names::Names,
 };
@@ -57,6 +60,9 @@ pub enum OpenError {
         /// Which.
         id: String,
     },
+    /// The roots.
+    #[error("the roots cannot be used")]
+    Roots(#[from] RootsError),
     /// An authority.
     #[error("an authority cannot be used")]
     Authority(#[from] AuthorityError),
@@ -82,7 +88,7 @@ impl Opened {
         crl_partitions: Option<CrlPartitions>,
         register: &[Issuer],
     ) -> Result<Self, OpenError> {
-        let root_der = root_certificate(folder)?;
+        let roots = open_roots(folder, register)?;
         let mut responders = Vec::with_capacity(register.len());
         let mut open = |issuer: &Issuer, divided| -> Result<Authority, OpenError> {
             let id = issuer.id.as_str();
@@ -121,7 +127,7 @@ impl Opened {
             .map(|issuer| open(issuer, None))
             .collect::<Result<_, _>>()?;
         let keys = secrets::open(folder, ca_keys.passphrase())?;
-        let authority = Authorities::new(root_der, first, later, imported, responders);
+        let authority = Authorities::new(roots, first, later, imported, responders);
         Ok(Self { ca_keys, authority, keys })
     }
 }
@@ -142,6 +148,7 @@ pub(crate) fn issuers_of_folder(folder: &Folder) -> Result<Vec<Issuer>, FolderEr
                 certificate_der: first_certificate(folder, id)?,
                 created_at: OffsetDateTime::UNIX_EPOCH,
                 active_from: OffsetDateTime::UNIX_EPOCH,
+                ended_at: None,
             });
         }
     }
@@ -160,9 +167,44 @@ pub(super) fn open_responder(
     Ok(OcspResponder::delegated(authority, &der, key)?)
 }
 
-/// The trust anchor's certificate, DER.
-pub(crate) fn root_certificate(folder: &Folder) -> Result<Vec<u8>, FolderError> {
-    first_certificate(folder, "root")
+/// The roots that the register names, as the folder has them, too. Where a folder is looked at without
+/// its register, the first one.
+fn open_roots(folder: &Folder, register: &[Issuer]) -> Result<Roots, OpenError> {
+    let mut roots = Vec::new();
+    for issuer in register.iter().filter(|issuer| is_root(&issuer.id)) {
+        let (id, has_ended) = (issuer.id.clone(), issuer.ended_at.is_some());
+        let certificate_der = issuer.certificate_der.clone();
+        // Nothing is believed for the sake of one that has ended.
+        if !has_ended && first_certificate(folder, &id)? != certificate_der {
+            return Err(OpenError::OtherCertificate { id });
+        }
+        roots.push(Root { id, certificate_der, active_from: issuer.active_from, has_ended });
+    }
+    if roots.is_empty() {
+        roots.push(Root {
+            id: FIRST_ROOT.to_owned(),
+            certificate_der: first_certificate(folder, FIRST_ROOT)?,
+            active_from: OffsetDateTime::UNIX_EPOCH,
+            has_ended: false,
+        });
+    }
+    Roots::new(roots, |name| Ok(first_certificate(folder, name)?))
+}
+
+/// The certificates of the roots in the folder, DER, ended or not; the first one comes first and is
+/// never missing.
+pub(crate) fn root_certificates(folder: &Folder) -> Result<Vec<Vec<u8>>, FolderError> {
+    let mut roots = vec![first_certificate(folder, FIRST_ROOT)?];
+    let path = folder.certificates();
+    let unreadable = |source| FolderError::Read { path: path.clone(), source };
+    for entry in std::fs::read_dir(&path).map_err(unreadable)? {
+        let name = entry.map_err(unreadable)?.file_name();
+        let Some(id) = name.to_str().and_then(|name| name.strip_suffix(".crt")) else { continue };
+        if is_root(id) && id != FIRST_ROOT {
+            roots.push(first_certificate(folder, id)?);
+        }
+    }
+    Ok(roots)
 }
 
 pub(crate) fn first_certificate(folder: &Folder, id: &str) -> Result<Vec<u8>, FolderError> {

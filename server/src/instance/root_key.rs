@@ -55,7 +55,7 @@ const BOUNDS: Bounds = Bounds {
     iterations: 300_000,
 };
 
-/// Searches the files of up to 4 MiB below `folder` for the private key of `root_spki_der`, nearest first.
+/// Searches the files of up to 4 MiB below `folder` for the private key of any root, nearest first.
 ///
 /// An open key counts wherever it lies and whatever its name is, also in a PKCS #12 file or under an
 /// empty passphrase. A wrapped one cannot be told from another, so any outside `keys/` counts, where
@@ -64,13 +64,13 @@ const BOUNDS: Bounds = Bounds {
 ///
 /// # Errors
 /// The folder itself cannot be read: not knowing must not read as "gone".
-pub fn find_root_key(folder: &Path, root_spki_der: &[u8]) -> std::io::Result<RootKeyState> {
-    find_within(folder, root_spki_der, BOUNDS)
+pub fn find_root_key(folder: &Path, roots_spki_der: &[Vec<u8>]) -> std::io::Result<RootKeyState> {
+    find_within(folder, roots_spki_der, BOUNDS)
 }
 
 fn find_within(
     folder: &Path,
-    root_spki_der: &[u8],
+    roots_spki_der: &[Vec<u8>],
     bounds: Bounds,
 ) -> std::io::Result<RootKeyState> {
     let (mut wrapped, mut unreadable) = (None, None);
@@ -115,7 +115,7 @@ fn find_within(
             }
             octets -= metadata.len();
             let Some(content) = read(&path, bounds.file_octets) else { continue };
-            match content::holds(&content, root_spki_der, &mut work) {
+            match content::holds(&content, roots_spki_der, &mut work) {
                 Holds::Root => return Ok(RootKeyState::Open(path)),
                 Holds::Unreadable => drop(unreadable.get_or_insert(path)),
                 Holds::Wrapped if current != folder.join("keys") => {
@@ -148,7 +148,7 @@ mod tests {
     fn an_open_key_is_found_under_any_name_and_a_wrapped_one_outside_its_place() {
         let folder = tempfile::tempdir().unwrap();
         let root = SoftwareKey::generate_p384().unwrap();
-        let spki = root.public_key_der().to_vec();
+        let spki = [root.public_key_der().to_vec()];
         let state = || find_root_key(folder.path(), &spki).unwrap();
         std::fs::create_dir_all(folder.path().join("keys")).unwrap();
         std::fs::create_dir_all(folder.path().join("a/b")).unwrap();
@@ -164,8 +164,12 @@ mod tests {
         assert_eq!(state(), RootKeyState::Wrapped(carried));
 
         let other = SoftwareKey::generate_p384().unwrap();
-        std::fs::write(folder.path().join("other.der"), &*other.pkcs8_der().unwrap()).unwrap();
+        let others = folder.path().join("other.der");
+        std::fs::write(&others, &*other.pkcs8_der().unwrap()).unwrap();
         assert!(matches!(state(), RootKeyState::Wrapped(_)));
+        // Unless it is the other root's.
+        let both = [root.public_key_der().to_vec(), other.public_key_der().to_vec()];
+        assert_eq!(find_root_key(folder.path(), &both).unwrap(), RootKeyState::Open(others));
 
         let der = root.pkcs8_der().unwrap();
         let pem = der::pem::encode_string("PRIVATE KEY", LineEnding::LF, &der).unwrap();
@@ -185,7 +189,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let inside = |name: &str| folder.path().join(name);
         let root = SoftwareKey::generate_p384().unwrap();
-        let state = |bounds| find_within(folder.path(), root.public_key_der(), bounds).unwrap();
+        let spki = [root.public_key_der().to_vec()];
+        let state = |bounds| find_within(folder.path(), &spki, bounds).unwrap();
         std::fs::create_dir_all(inside("a/b")).unwrap();
         symlink(folder.path(), inside("a/b/round")).unwrap();
         symlink("itself", inside("itself")).unwrap();

@@ -19,7 +19,7 @@ use super::{
     create::user_and_host,
     find_root_key,
     in_use::{InUse, InUseError},
-    open::root_certificate,
+    open::root_certificates,
     open_database,
     server_certificate::{self, ServerCertificateError},
 };
@@ -90,7 +90,7 @@ pub enum RunError {
     #[error("the folder cannot be searched for the root's key; make it readable for this user")]
     Search(#[source] std::io::Error),
     /// The root certificate cannot be read.
-    #[error("ca/root.crt is not a certificate")]
+    #[error("a root's certificate in ca/ is not one")]
     Root(#[source] der::Error),
     /// A socket.
     #[error(transparent)]
@@ -201,13 +201,15 @@ fn claimant() -> String {
     format!("process {} on {host}", std::process::id())
 }
 
-/// Refuses while the root's key lies open in the folder, and warns while a wrapped one does.
+/// Refuses while a root's key lies open in the folder, and warns while a wrapped one does.
 fn refuse_open_root_key(folder: &Folder) -> Result<(), RunError> {
-    let root = root_certificate(folder)?;
-    let spki = x509_cert::Certificate::from_der(&root)
-        .and_then(|root| root.tbs_certificate().subject_public_key_info().to_der())
-        .map_err(RunError::Root)?;
-    match find_root_key(folder.path(), &spki).map_err(RunError::Search)? {
+    let mut roots = Vec::new();
+    for root_der in root_certificates(folder)? {
+        let root = x509_cert::Certificate::from_der(&root_der).map_err(RunError::Root)?;
+        let spki_der = root.tbs_certificate().subject_public_key_info().to_der();
+        roots.push(spki_der.map_err(RunError::Root)?);
+    }
+    match find_root_key(folder.path(), &roots).map_err(RunError::Search)? {
         RootKeyState::Gone => Ok(()),
         RootKeyState::Wrapped(path) => {
             tracing::warn!(
@@ -231,7 +233,7 @@ fn refuse_open_root_key(folder: &Folder) -> Result<(), RunError> {
 fn tls(app: &App, folder: &Folder, passphrase: &secrecy::SecretString) -> Result<Tls, RunError> {
     let identities = NameRole::TLS
         .into_iter()
-        .map(|role| server_certificate::read(folder, role, passphrase))
+        .map(|role| server_certificate::shown(folder, role, passphrase, app.authority().roots()))
         .collect::<Result<Vec<_>, _>>()?;
     let hints = app
         .authority()

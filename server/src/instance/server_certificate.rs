@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     app::App,
+    authority::Roots,
     listener::{ServerIdentity, Tls, TlsError, provider},
     names::NameRole,
 };
@@ -107,6 +108,20 @@ pub(super) fn read(
         chain: chain.into_iter().map(CertificateDer::from).collect(),
         key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.pkcs8_der()?.to_vec())),
     })
+}
+
+/// What a name shows: what [`make`] wrote, and behind it the way to the other root where there are
+/// two. Which of them is known, who connects finds one (RFC 5280 §3.2).
+pub(super) fn shown(
+    folder: &Folder,
+    role: NameRole,
+    passphrase: &SecretString,
+    roots: &Roots,
+) -> Result<ServerIdentity, ServerCertificateError> {
+    let mut identity = read(folder, role, passphrase)?;
+    let bridges = identity.chain.last().map(|last| roots.bridges(last)).unwrap_or_default();
+    identity.chain.extend(bridges.into_iter().map(CertificateDer::from));
+    Ok(identity)
 }
 
 /// Whether each name's key is there and fits its certificate.
@@ -233,10 +248,11 @@ pub async fn renew_server_certificates(
     passphrase: &SecretString,
 ) -> Result<(), ServerCertificateError> {
     let folder = Folder::new(app.config().folder());
+    let roots = app.authority().roots();
     for role in NameRole::TLS {
         let now = app.now();
         let host = app.config().host_names().host(role);
-        if let Ok(current) = read(&folder, role, passphrase)
+        if let Ok(current) = shown(&folder, role, passphrase, roots)
             && !is_due(&current.chain, now)
             && is_for(&current.chain, host)
         {
@@ -248,7 +264,7 @@ pub async fn renew_server_certificates(
         let servers = app.authority().servers(now);
         let when = (now, app.random());
         make(&folder, role, host, servers, validity, passphrase, app.store(), when).await?;
-        tls.replace(read(&folder, role, passphrase)?)?;
+        tls.replace(shown(&folder, role, passphrase, roots)?)?;
         tracing::info!(role = role.as_str(), "server certificate renewed");
     }
     Ok(())

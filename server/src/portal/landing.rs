@@ -22,12 +22,13 @@ struct LandingPage {
 
 /// `GET /`: for everybody, without a session.
 pub async fn get(State(app): State<App>, page: PageFrame) -> Page<impl Template> {
-    let fingerprint = fingerprint_groups(&fingerprint_hex(app.authority().root_der()));
+    let root = app.authority().roots().current(app.now());
+    let fingerprint = fingerprint_groups(&fingerprint_hex(&root.certificate_der));
     Page(LandingPage {
         page,
         portal: app.names().terminal.clone(),
         fingerprint,
-        root_certificate: format!("{}/ca/root.crt", app.names().plain),
+        root_certificate: format!("{}/ca/{}.crt", app.names().plain, root.id),
     })
 }
 
@@ -62,7 +63,7 @@ mod tests {
             }
             let (_, rest) = page.split_once("id=\"root-fingerprint\">").unwrap();
             let shown = rest.split('<').next().unwrap().replace(' ', "");
-            assert_eq!(shown, fingerprint_hex(app.authority().root_der()));
+            assert_eq!(shown, fingerprint_hex(app.authority().root_der(app.now())));
             let certificate = format!("{}/ca/root.crt", app.names().plain);
             assert!(page.contains(&certificate), "{page}");
         }

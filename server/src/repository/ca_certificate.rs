@@ -8,14 +8,15 @@ use http::{HeaderValue, StatusCode, header};
 
 use crate::{app::App, form::PathId};
 
-/// Answers `root.crt`, `terminals.crt`, `routers.crt`, `servers.crt`.
+/// Answers `root.crt`, `terminals.crt`, `routers.crt`, `servers.crt`, those of later generations, and
+/// while there are two roots `root-2-by-root.crt` and `root-by-root-2.crt`.
 pub async fn ca_certificate(State(app): State<App>, PathId(file): PathId) -> Response {
     let id = file.strip_suffix(".crt").unwrap_or_default();
-    let der = if id == "root" {
-        Some(app.authority().root_der())
-    } else {
-        app.authority().find(id).map(|authority| authority.certificate_der())
-    };
+    let authority = app.authority();
+    let der = authority
+        .roots()
+        .find_certificate(id)
+        .or_else(|| authority.find(id).map(|issuing| issuing.certificate_der()));
     match der {
         Some(der) => (
             [

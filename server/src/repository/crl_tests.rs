@@ -33,7 +33,7 @@ impl World {
     async fn new() -> Self {
         let world = Self { test: testing::app().await, files: tempfile::tempdir().unwrap() };
         let authority = world.test.app.authority();
-        world.keep("root", "CERTIFICATE", authority.root_der());
+        world.keep("root", "CERTIFICATE", authority.root_der(world.test.app.now()));
         world.keep(
             "issuing",
             "CERTIFICATE",

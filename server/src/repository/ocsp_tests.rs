@@ -303,7 +303,7 @@ async fn after_a_key_change_each_key_answers_for_its_own_certificates() {
     for (name, test) in [("old", &before), ("new", &after)] {
         let authority = test.app.authority().terminals(test.app.now());
         keep(name, authority.certificate_der());
-        keep(&format!("{name}-root"), test.app.authority().root_der());
+        keep(&format!("{name}-root"), test.app.authority().root_der(test.app.now()));
         responders.push(OcspResponder::direct(authority).unwrap());
     }
     assert_eq!(

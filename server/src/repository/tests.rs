@@ -189,7 +189,7 @@ async fn what_is_not_a_question_is_refused_by_http() {
 async fn authorities_certificates_and_lists_are_served_and_nothing_else() {
     let test = testing::app().await;
     let root = octets(get(&test.app, "/ca/root.crt").await).await;
-    assert_eq!(root, test.app.authority().root_der());
+    assert_eq!(root, test.app.authority().root_der(test.app.now()));
     for id in ["terminals", "routers", "servers"] {
         let served = octets(get(&test.app, &format!("/ca/{id}.crt")).await).await;
         assert_eq!(served, test.app.authority().find(id).unwrap().certificate_der());

@@ -216,6 +216,34 @@ pub async fn of_key(
     .await
 }
 
+/// How many certificates of an issuer are in force or on hold, and until when the last of them is;
+/// `None` where there are none. Those of its own OCSP responder don't count: they speak of the others. Of a revoked
+/// issuer none are.
+/// Reads every certificate of the issuer: for a decision of years, not for a page.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn living(
+    queries: &mut impl Queries,
+    issuer_id: &str,
+    at: OffsetDateTime,
+) -> Result<Option<(u64, OffsetDateTime)>, StoreError> {
+    let (count, last): (i64, Option<i64>) = queries
+        .fetch_one(
+            sql("SELECT COUNT(*), MAX(c.not_after) FROM certificate c
+                 WHERE c.issuer_id = $1 AND c.not_after >= $2 AND c.profile <> 'ocsp_responder'
+                 AND NOT EXISTS (SELECT 1 FROM revocation_event e
+                     WHERE e.issuer_id = c.issuer_id AND e.serial = c.serial
+                     AND e.kind = 'revoked')
+                 AND NOT EXISTS (SELECT 1 FROM revoked_issuer r WHERE r.issuer_id = c.issuer_id)")
+            .bind(issuer_id)
+            .bind(at),
+        )
+        .await?;
+    let last = last.map(|at| moment("certificate", at)).transpose()?;
+    Ok(last.map(|last| (count.unsigned_abs(), last)))
+}
+
 /// Whether a certificate was ever made for a public key.
 ///
 /// # Errors

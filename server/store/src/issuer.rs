@@ -13,14 +13,16 @@ use crate::{
 /// A certification authority of this instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
-    /// `root`, `terminals`, `routers`, `servers`; a roll-over adds a name: `terminals-2`.
+    /// `root`, `terminals`, `routers`, `servers`; a roll-over adds a name: `terminals-2`, `root-2`.
     pub id: String,
     /// Its certificate.
     pub certificate_der: Vec<u8>,
     /// When it was entered.
     pub created_at: OffsetDateTime,
-    /// From when it issues.
+    /// From when it issues; of a root: from when it is the one that is told to new terminals.
     pub active_from: OffsetDateTime,
+    /// Since when it is no trust anchor any more; roots only.
+    pub ended_at: Option<OffsetDateTime>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -29,6 +31,7 @@ struct Row {
     certificate_der: Vec<u8>,
     created_at: i64,
     active_from: i64,
+    ended_at: Option<i64>,
 }
 
 impl Row {
@@ -38,6 +41,7 @@ impl Row {
             certificate_der: self.certificate_der,
             created_at: moment("issuer", self.created_at)?,
             active_from: moment("issuer", self.active_from)?,
+            ended_at: self.ended_at.map(|at| moment("issuer", at)).transpose()?,
         })
     }
 }
@@ -69,11 +73,28 @@ pub async fn add(
         .fact("certificate_sha256", hex::encode(Sha256::digest(certificate_der))))
 }
 
+/// Ends a root: it is no trust anchor any more. Answers the record that must be committed with it, or
+/// `None` where it had ended, or there is no such authority.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn end(
+    tx: &mut Tx,
+    id: &str,
+    actor: Actor,
+    at: OffsetDateTime,
+) -> Result<Option<Entry>, StoreError> {
+    let ended = sql("UPDATE issuer SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL");
+    let changed = tx.execute(ended.bind(id).bind(at)).await?;
+    Ok((changed == 1).then(|| Entry::done("issuer.end", actor, at).on("issuer", id)))
+}
+
 /// The columns of [`Row`]; issuers from before activation was announced issued at once.
 macro_rules! select_issuer {
     ($rest:literal) => {
         concat!(
-            "SELECT id, certificate_der, created_at, COALESCE(active_from, created_at) AS active_from
+            "SELECT id, certificate_der, created_at, COALESCE(active_from, created_at) AS active_from,
+                    ended_at
              FROM issuer ",
             $rest
         )

@@ -12,10 +12,10 @@ use crate::{
     instance::{self, CaKeys, Folder},
 };
 
-/// Take the results of a ceremony into an instance: new authorities, the root's list
+/// Take the results of a ceremony into an instance: a new root, new authorities, roots' lists
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Everything is judged as if a stranger had brought it: hash, transcript, path to this instance's root,
+Everything is judged as if a stranger had brought it: hash, transcript, path to a root of this instance,
 profile, and that this instance has the key. Done twice it changes nothing.
 
 Example:
@@ -29,7 +29,7 @@ pub(super) struct Install {
     /// The hash that people compared
     #[arg(long, value_name = "HASH", value_parser = hash)]
     hash: [u8; 32],
-    /// From when new authorities issue (RFC 3339); without it in 24 hours. Until then each serving
+    /// From when new authorities issue, and terminals are told a new root (RFC 3339); without it in 24 hours. Until then each serving
     /// process has to be started again
     #[arg(long, value_name = "TIME", value_parser = rfc3339)]
     activate: Option<OffsetDateTime>,
@@ -65,10 +65,16 @@ impl Install {
             Ok::<_, Failure>(installed?)
         })?;
         let mut out = String::new();
-        for id in &installed.authorities {
-            let arguments = [("id", id.clone()), ("from", active_from.format(&Rfc3339)?)];
-            out += &text.with("ceremony-installed-authority", &arguments);
-            out.push('\n');
+        let new = [
+            ("ceremony-installed-root", &installed.roots),
+            ("ceremony-installed-authority", &installed.authorities),
+        ];
+        for (message, ids) in new {
+            for id in ids {
+                let arguments = [("id", id.clone()), ("from", active_from.format(&Rfc3339)?)];
+                out += &text.with(message, &arguments);
+                out.push('\n');
+            }
         }
         for (issuer, number) in &installed.lists {
             let arguments = [("issuer", issuer.clone()), ("number", number.to_string())];

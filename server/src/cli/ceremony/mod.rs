@@ -1,9 +1,12 @@
 //! `sekisho ceremony …`: a key ceremony, step by step.
 
 mod dry_run;
+mod end_root;
 mod import;
 mod install;
+mod key_place;
 mod keys;
+mod next_root;
 mod request;
 mod root_list;
 mod run;
@@ -30,8 +33,12 @@ And between that computer and an instance:
       a key for the next authority, which stays, and a request for its certificate
   sekisho ceremony root-list /srv/sekisho list
       a plan for the root's next revocation list
+  sekisho ceremony next-root /srv/sekisho next --network \"Healthcare Network G2\"
+      keys, requests and a plan for the next root; both roots are in force until the old one ends
   sekisho ceremony install result /srv/sekisho --hash HASH
       takes what came back, after judging it
+  sekisho ceremony end-root /srv/sekisho root
+      ends a root after the overlap, if nothing depends on it any more
 
 An authority of another system, with everything that it issued:
   sekisho ceremony import /srv/sekisho imported-1 --certificate ca.crt --above root.crt …
@@ -51,6 +58,8 @@ enum Command {
     Verify(verify::Verify),
     Request(request::Request),
     RootList(root_list::RootList),
+    NextRoot(next_root::NextRoot),
+    EndRoot(end_root::EndRoot),
     Install(install::Install),
     Import(import::Import),
 }
@@ -64,6 +73,8 @@ impl Ceremony {
             Command::Verify(command) => command.run(),
             Command::Request(command) => command.run(),
             Command::RootList(command) => command.run(),
+            Command::NextRoot(command) => command.run(),
+            Command::EndRoot(command) => command.run(),
             Command::Install(command) => command.run(),
             Command::Import(command) => command.run(),
         }

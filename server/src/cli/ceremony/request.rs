@@ -1,15 +1,14 @@
 //! `sekisho ceremony request DIR ID`.
 
 use sekisho_ca::ceremony::KeyKind;
-use sekisho_key::SystemRandomness;
 use sekisho_output::say;
 
-use super::{super::language::LanguageChoice, Exit, Failure, Named, named};
+use super::{super::language::LanguageChoice, Exit, Failure, Named, key_place::KeyPlace, named};
 use crate::{
-    ceremony::{RequestedPlace, request},
+    ceremony::request,
     cli::{InstanceFolder, runtime},
     config::Config,
-    instance::{CaToken, Folder, read_passphrase},
+    instance::Folder,
 };
 
 /// Make the key of a new authority in its instance, and the request to be carried to the root
@@ -40,15 +39,6 @@ pub(super) struct Request {
     lang: LanguageChoice,
 }
 
-/// The configuration names no token.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "--in-token wants a token: write its `module` and `label` into [authority.token] of sekisho.toml, \
-     and its PIN into the first line of secrets/token.pin (beside a signing process, too: \
-     `sekisho signer split` hands the token over)"
-)]
-struct NoToken;
-
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Kind {
     P256,
@@ -73,25 +63,19 @@ impl Request {
         let text = self.lang.text()?;
         let config = Config::read(&self.instance.dir)?;
         let folder = Folder::new(config.folder());
-        let kind = self.kind.into();
-        let (made, messages, key) = if self.in_token {
-            let place = config.token().ok_or_else(|| Failure::usage(NoToken))?;
-            let token = CaToken::new(place.clone());
-            let asking = request(&folder, &self.id, kind, RequestedPlace::Token(&token));
-            let messages = ["ceremony-request-made-in-token", "ceremony-request-again-in-token"];
-            (runtime()?.block_on(asking)?, messages, token.label().to_owned())
-        } else {
-            let passphrase = read_passphrase(&folder)?;
-            let token = config.token().map(|place| CaToken::new(place.clone()));
-            let place = RequestedPlace::Folder {
-                passphrase: &passphrase,
-                random: &SystemRandomness,
-                token: token.as_ref(),
-            };
-            let asking = request(&folder, &self.id, kind, place);
-            let messages = ["ceremony-request-made", "ceremony-request-again"];
-            let key = folder.key(&self.id).display().to_string();
-            (runtime()?.block_on(asking)?, messages, key)
+        let place = KeyPlace::of(&folder, &config, self.in_token)?;
+        let asking = request(&folder, &self.id, self.kind.into(), place.requested());
+        let made = runtime()?.block_on(asking)?;
+        let (messages, key) = match &place {
+            KeyPlace::Token(token) => {
+                let messages =
+                    ["ceremony-request-made-in-token", "ceremony-request-again-in-token"];
+                (messages, token.label().to_owned())
+            }
+            KeyPlace::Folder { .. } => {
+                let messages = ["ceremony-request-made", "ceremony-request-again"];
+                (messages, folder.key(&self.id).display().to_string())
+            }
         };
         std::fs::write(&self.out, &made.pem)
             .map_err(|error| format!("cannot write {}: {error}", self.out.display()))?;

@@ -13,18 +13,23 @@ use crate::{
     instance::{self, Folder},
 };
 
-/// Write the plan of the root's next revocation list, with every certificate of its that was taken back
+/// Write the plan of a root's next revocation list, with every certificate of its that was taken back
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
   sekisho ceremony root-list /srv/sekisho list
-      then: sekisho ceremony dry-run list/plan.toml")]
+      then: sekisho ceremony dry-run list/plan.toml
+  sekisho ceremony root-list /srv/sekisho list-2 --of root-2
+      after a roll-over of the root, while both are in force")]
 pub(super) struct RootList {
     #[command(flatten)]
     instance: InstanceFolder,
     /// Folder for the plan and the root's certificate, to be carried to the root's computer
     #[arg(value_name = "OUT")]
     out: PathBuf,
+    /// Whose list, where two roots are in force: `root`, `root-2`, …
+    #[arg(long, value_name = "ID")]
+    of: Option<String>,
     #[command(flatten)]
     lang: LanguageChoice,
 }
@@ -38,7 +43,8 @@ impl RootList {
         let now = OffsetDateTime::now_utc();
         let plan = runtime()?.block_on(async {
             let store = instance::open_database(&config).await?;
-            let plan = plan_root_list(&mut store.read(), &folder, &base, &self.out, now).await;
+            let (of, out) = (self.of.as_deref(), &self.out);
+            let plan = plan_root_list(&mut store.read(), &folder, of, &base, out, now).await;
             store.close().await;
             Ok::<_, Failure>(plan?)
         })?;

@@ -5,7 +5,10 @@ use std::path::Path;
 use sekisho_store::revocation::CertificateKey;
 use serde_json::{Value, json};
 
-use crate::revocation::{HeldBy, Measure, Outcome, Target};
+use crate::{
+    authority::is_root,
+    revocation::{HeldBy, Measure, Outcome, Target},
+};
 
 /// The answer for machines.
 pub(super) fn as_json(outcome: &Outcome) -> String {
@@ -95,7 +98,7 @@ fn still_held(outcome: &Outcome) -> String {
 /// What comes after the revocation of an authority, as `docs/ceremony.md` has it.
 pub(super) fn after_issuer(id: &str, dir: &Path) -> String {
     let dir = dir.display();
-    if id == "root" {
+    if is_root(id) {
         return format!(
             "No list takes a root back: whoever trusts it has to stop. Make a new instance with a new \
              root, without cross-certificates; its fingerprint goes to every terminal by hand, as at \
@@ -104,8 +107,8 @@ pub(super) fn after_issuer(id: &str, dir: &Path) -> String {
         );
     }
     format!(
-        "Its own certificate is still to go on the root's list: `sekisho ceremony root-list {dir} OUT` \
-         writes the plan, a ceremony signs it, `sekisho ceremony install` publishes it. A new \
+        "Its own certificate is still to go on its root's list: `sekisho ceremony root-list {dir} OUT` \
+         (with --of ID where two roots are in force) writes the plan, a ceremony signs it, `sekisho ceremony install` publishes it. A new \
          authority takes a new key and a ceremony, which may be the same one (docs/ceremony.md)."
     )
 }

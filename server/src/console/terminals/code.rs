@@ -181,7 +181,7 @@ pub(super) fn page(
     name: &str,
     code: &NewCode,
 ) -> Result<Page<impl Template + use<>>, PageError> {
-    let root = hex::encode(Sha256::digest(app.authority().root_der()));
+    let root = hex::encode(Sha256::digest(app.authority().root_der(app.now())));
     let line = line(&app.names().enrol, &root, id, &code.code);
     let qr = qr(&line).map_err(|error| PageError::internal(&error))?;
     Ok(Page(CodePage {

@@ -104,7 +104,7 @@ async fn a_new_terminal_gets_one_line_with_a_code_that_works() {
     let answer = send(&test, "POST", "/console/terminals", OURS, &form("外来1号機")).await;
     let terminal = terminals(&test).await.pop().unwrap();
     assert_eq!((terminal.name.as_str(), terminal.status), ("外来1号機", TerminalStatus::Created));
-    let root = hex::encode(Sha256::digest(test.app.authority().root_der()));
+    let root = hex::encode(Sha256::digest(test.app.authority().root_der(test.app.now())));
     let line = format!(
         "sekisho-agent enroll --server {} --root {root} --terminal {} --code ",
         test.app.names().enrol,

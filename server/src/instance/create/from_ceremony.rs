@@ -14,7 +14,6 @@ use sekisho_store::{
     audit::{Audited, Entry},
     crl, issuer, issuing, transaction,
 };
-use time::format_description::well_known::Rfc3339;
 
 use super::{
     super::{
@@ -25,7 +24,7 @@ use super::{
     write_certificate,
 };
 use crate::{
-    ceremony::{FirstAuthorities, RequestedPlace, VerifiedResult, first_request},
+    ceremony::{FirstAuthorities, RequestedPlace, VerifiedResult, first_plan, first_request},
     clock::Clock,
     config::{self, Config, Settings},
     people::administrator::LoginNameUnfit,
@@ -106,65 +105,9 @@ fn plan_text(
     keys: &[(String, [u8; 32])],
     clock: &dyn Clock,
 ) -> Result<String, CreateError> {
-    let at = whole_second(clock).format(&Rfc3339).map_err(|_| CreateError::Time)?;
-    let Asking { organisation, network, .. } = asking;
     let publication = publication_base(&asking.settings.validate(asking.requests)?);
-    let mut text = format!(
-        "# The first ceremony. Look through it, write where the root's key lies, then `sekisho ceremony keys`
-# and `sekisho ceremony dry-run` on the root's computer.
-title = {title:?}
-at = \"{at}\"
-organisation = {organisation:?}
-publication = {publication:?}
-
-[[key]]
-name = \"root\"
-kind = \"p384\"
-file = \"root-key.p8\" # or: token = {{ module = \"…\", token = \"…\", label = \"…\" }}
-
-[[authority]]
-id = \"root\"
-key = \"root\"
-common_name = {root:?}
-
-[[certificate]]
-profile = \"root\"
-subject = \"root\"
-issuer = \"root\"
-days = 9131
-
-[[crl]]
-issuer = \"root\"
-number = 1
-days = 366 # at most, certificate policy §4.9.7
-",
-        title = format!("{network}, first ceremony"),
-        root = format!("{network} Root CA"),
-    );
-    for ((id, sha256), (_, title)) in keys.iter().zip(ISSUING) {
-        text += &format!(
-            "
-[[key]]
-name = {id:?}
-request = \"{id}.csr\"
-sha256 = \"{sha256}\"
-
-[[authority]]
-id = {id:?}
-key = {id:?}
-common_name = {common_name:?}
-
-[[certificate]]
-profile = \"issuing\"
-subject = {id:?}
-issuer = \"root\"
-days = 3653
-",
-            sha256 = hex::encode(sha256),
-            common_name = format!("{network} {title}"),
-        );
-    }
-    Ok(text)
+    first_plan(asking.network, asking.organisation, &publication, keys, clock.now())
+        .map_err(|_| CreateError::Time)
 }
 
 /// Makes the instance of a folder of requests and of what the ceremony made of them. Power may fail at

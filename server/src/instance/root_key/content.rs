@@ -28,10 +28,10 @@ pub(super) enum Holds {
 /// armour; as it is, and as the text that it is in UTF-16.
 ///
 /// A passphrase that is empty protects nothing, so it is tried, within `work`.
-pub(super) fn holds(content: &[u8], root_spki_der: &[u8], work: &mut Work) -> Holds {
-    let found = of_octets(content, root_spki_der, work);
+pub(super) fn holds(content: &[u8], roots: &[Vec<u8>], work: &mut Work) -> Holds {
+    let found = of_octets(content, roots, work);
     match narrowed(content) {
-        Some(text) => found.max(of_octets(&text, root_spki_der, work)),
+        Some(text) => found.max(of_octets(&text, roots, work)),
         None => found,
     }
 }
@@ -47,21 +47,21 @@ fn narrowed(content: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     })
 }
 
-fn of_octets(content: &[u8], root_spki_der: &[u8], work: &mut Work) -> Holds {
-    if naked::holds(content, root_spki_der) {
+fn of_octets(content: &[u8], roots: &[Vec<u8>], work: &mut Work) -> Holds {
+    if naked::holds(content, roots) {
         return Holds::Root;
     }
     let text = String::from_utf8_lossy(content);
     if text.contains(BEGIN) {
         return pem_blocks(&text)
-            .map(|block| of_block(block, root_spki_der, work))
+            .map(|block| of_block(block, roots, work))
             .max()
             .unwrap_or(Holds::Nothing);
     }
     match content.iter().find(|octet| !octet.is_ascii_whitespace()) {
-        Some(0x30) => of_der(content, root_spki_der, work),
+        Some(0x30) => of_der(content, roots, work),
         Some(b'{' | b'[') => match serde_json::from_slice(content) {
-            Ok(json) if is_jwk_of(&json, root_spki_der) => Holds::Root,
+            Ok(json) if is_jwk_of(&json, roots) => Holds::Root,
             _ => Holds::Nothing,
         },
         _ => Holds::Nothing,
@@ -83,16 +83,12 @@ fn pem_blocks(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-fn of_block(block: &str, root_spki_der: &[u8], work: &mut Work) -> Holds {
+fn of_block(block: &str, roots: &[Vec<u8>], work: &mut Work) -> Holds {
     let wrapped = block.contains("ENCRYPTED");
     match der::pem::decode_vec(block.as_bytes()) {
         Ok((label, der)) if label.ends_with("PRIVATE KEY") => {
             let der = Zeroizing::new(der);
-            of_der(&der, root_spki_der, work).max(if wrapped {
-                Holds::Wrapped
-            } else {
-                Holds::Nothing
-            })
+            of_der(&der, roots, work).max(if wrapped { Holds::Wrapped } else { Holds::Nothing })
         }
         Ok(_) => Holds::Nothing,
         // The headers of the oldest form (`Proc-Type: 4,ENCRYPTED`) do not decode.
@@ -101,9 +97,9 @@ fn of_block(block: &str, root_spki_der: &[u8], work: &mut Work) -> Holds {
     }
 }
 
-fn of_der(der: &[u8], root_spki_der: &[u8], work: &mut Work) -> Holds {
+fn of_der(der: &[u8], roots: &[Vec<u8>], work: &mut Work) -> Holds {
     if let Some(public) = public_key_of_unwrapped(der) {
-        return if public == root_spki_der { Holds::Root } else { Holds::Nothing };
+        return if roots.contains(&public) { Holds::Root } else { Holds::Nothing };
     }
     let (found, empty_passphrase) = if let Ok(pfx) = Pfx::parse(der) {
         (keys::of_pfx(&pfx, "", work).unwrap_or_default(), pfx.verify("", work).is_ok())
@@ -114,7 +110,7 @@ fn of_der(der: &[u8], root_spki_der: &[u8], work: &mut Work) -> Holds {
     };
     let judged = found.into_iter().map(|key| match key {
         FoundKey::Open(der) => match public_key_of_unwrapped(&der) {
-            Some(public) if public == root_spki_der => Holds::Root,
+            Some(public) if roots.contains(&public) => Holds::Root,
             _ => Holds::Nothing,
         },
         FoundKey::Shut(Pkcs12Error::Unsupported) if empty_passphrase => Holds::Unreadable,
@@ -124,9 +120,9 @@ fn of_der(der: &[u8], root_spki_der: &[u8], work: &mut Work) -> Holds {
 }
 
 /// A private JWK (RFC 7517, RFC 7518 §6), or a set of them, whose public part is this key's.
-fn is_jwk_of(json: &Value, root_spki_der: &[u8]) -> bool {
+fn is_jwk_of(json: &Value, roots: &[Vec<u8>]) -> bool {
     if let Some(keys) = json["keys"].as_array().or_else(|| json.as_array()) {
-        return keys.iter().any(|key| key.is_object() && is_jwk_of(key, root_spki_der));
+        return keys.iter().any(|key| key.is_object() && is_jwk_of(key, roots));
     }
     let member = |name: &str| URL_SAFE_NO_PAD.decode(json[name].as_str()?).ok();
     if member("d").is_none_or(|d| d.is_empty()) {
@@ -134,9 +130,12 @@ fn is_jwk_of(json: &Value, root_spki_der: &[u8]) -> bool {
     }
     match (member("x"), member("y"), member("n")) {
         // The point is the end of the structure, the modulus most of it.
-        (Some(x), Some(y), None) => root_spki_der.ends_with(&[&[4], &x[..], &y].concat()),
+        (Some(x), Some(y), None) => {
+            let point = [&[4], &x[..], &y].concat();
+            roots.iter().any(|spki_der| spki_der.ends_with(&point))
+        }
         (None, None, Some(n)) if n.len() >= 128 => {
-            root_spki_der.windows(n.len()).any(|window| window == n)
+            roots.iter().any(|spki_der| spki_der.windows(n.len()).any(|window| window == n))
         }
         _ => false,
     }
@@ -188,7 +187,7 @@ mod tests {
         }
 
         fn holds(&self, content: &[u8]) -> Holds {
-            holds(content, self.key.public_key_der(), &mut Work::new(100_000))
+            holds(content, &[self.key.public_key_der().to_vec()], &mut Work::new(100_000))
         }
     }
 
@@ -271,12 +270,12 @@ mod tests {
         }
         let mut rsa_private = serde_json::json!({"kty": "RSA", "e": "AQAB", "d": b64(&[7; 384])});
         let rsa = SoftwareKey::generate_rsa(sekisho_key::RsaSize::Bits3072).unwrap();
-        let spki = rsa.public_key_der();
+        let spki = [rsa.public_key_der().to_vec()];
         // SEQUENCE of modulus and exponent end the structure: 384 octets and then five.
-        rsa_private["n"] = b64(&spki[spki.len() - 389..spki.len() - 5]).into();
+        rsa_private["n"] = b64(&spki[0][spki[0].len() - 389..spki[0].len() - 5]).into();
         let content = rsa_private.to_string();
         let mut work = Work::new(0);
-        assert_eq!(holds(content.as_bytes(), spki, &mut work), Holds::Root);
+        assert_eq!(holds(content.as_bytes(), &spki, &mut work), Holds::Root);
         assert_eq!(root.holds(content.as_bytes()), Holds::Nothing);
     }
 }

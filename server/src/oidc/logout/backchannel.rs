@@ -124,7 +124,9 @@ async fn post(app: &App, uri: &str, logout_token: &str) -> Result<(), Undelivere
 /// Services on this network have certificates of its own authority.
 fn tls(app: &App) -> Result<rustls::ClientConfig, rustls::Error> {
     let mut anchors = rustls::RootCertStore::empty();
-    anchors.add(rustls_pki_types::CertificateDer::from(app.authority().root_der()))?;
+    for root in app.authority().roots().in_force() {
+        anchors.add(rustls_pki_types::CertificateDer::from(root.certificate_der.as_slice()))?;
+    }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     Ok(rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?

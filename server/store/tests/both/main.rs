@@ -100,6 +100,7 @@ mod organisation;
 mod party;
 mod register;
 mod revoking;
+mod root;
 mod schema;
 mod shared_commits;
 mod snapshot;

@@ -79,7 +79,9 @@ async fn the_authorities_certificates_are_given_to_anybody() {
     let body = response.into_body().collect().await.unwrap().to_bytes();
     let all = cms::parse_certs_only(&STANDARD.decode(body).unwrap()).unwrap();
     let authority = test.app.authority();
-    for expected in [authority.root_der(), authority.terminals(test.app.now()).certificate_der()] {
+    for expected in
+        [authority.root_der(test.app.now()), authority.terminals(test.app.now()).certificate_der()]
+    {
         assert!(all.iter().any(|der| der == expected));
     }
     assert_eq!(all.len(), 2);
