@@ -1,7 +1,7 @@
 //! What a facility is told of holds, and what it can do when they end.
 
 use sekisho_ca::revocation::RevocationReason;
-use sekisho_store::audit::Actor;
+use sekisho_store::{audit::Actor, terminal::Terminal};
 use time::Duration;
 
 use super::{OURS, THEIRS, certify, created, instance, operator, send};
@@ -9,13 +9,22 @@ use crate::{
     notice,
     outbox::{Deliverers, deliver_due},
     revocation::{Measure, Order, Standing, Target, carry_out},
+    testing::TestApp,
 };
+
+/// A terminal created later than every other: those of one moment are listed in no order.
+async fn newest_terminal(test: &TestApp, name: &str) -> Terminal {
+    test.clock.advance(Duration::MINUTE);
+    let (terminal, _) = created(test, name).await;
+    assert_eq!(terminal.name, name);
+    terminal
+}
 
 #[tokio::test]
 async fn a_hold_and_its_end_promise_only_what_the_terminal_can_do_then() {
     let test = instance().await;
     let certified = async |name: &str, serial: [u8; 16]| {
-        let (terminal, _) = created(&test, name).await;
+        let terminal = newest_terminal(&test, name).await;
         certify(&test, &terminal, &serial).await;
         terminal
     };
@@ -41,7 +50,7 @@ async fn a_hold_and_its_end_promise_only_what_the_terminal_can_do_then() {
     of_certificate([2; 16], Measure::Revoke(RevocationReason::KeyCompromise)).await;
     let held = certified("外来3号機", [3; 16]).await;
     of_certificate([3; 16], Measure::Hold).await;
-    let (never, _) = created(&test, "外来4号機").await;
+    let never = newest_terminal(&test, "外来4号機").await;
     for (terminal, on_page, at_hold, at_release) in [
         (
             &good,
@@ -86,9 +95,9 @@ async fn a_hold_and_its_end_promise_only_what_the_terminal_can_do_then() {
 #[tokio::test]
 async fn what_is_done_to_all_of_a_facility_is_told_its_administrators_once() {
     let test = instance().await;
-    let (one, _) = created(&test, "外来1号機").await;
+    let one = newest_terminal(&test, "外来1号機").await;
     certify(&test, &one, &[1; 16]).await;
-    let (two, _) = created(&test, "外来2号機").await;
+    let two = newest_terminal(&test, "外来2号機").await;
     certify(&test, &two, &[2; 16]).await;
     let mut told = 0;
     for (measure, japanese, english) in [
