@@ -25,4 +25,4 @@ pub use fixed::{ecdsa_signature_to_der, ecdsa_signature_to_fixed};
 pub use randomness::{Randomness, RandomnessError, SystemRandomness};
 pub use signing_key::{KeyError, SigningKey};
 pub use software::{RsaSize, SoftwareKey};
-pub use unwrapped::public_key_of_unwrapped;
+pub use unwrapped::{is_private_scalar_of, public_key_of_unwrapped, scalar_octets};

@@ -1,7 +1,10 @@
 //! Looks for the root's private key where it must not be.
 
 mod content;
+#[cfg(test)]
+mod content_tests;
 mod naked;
+mod views;
 
 use std::{
     collections::VecDeque,
@@ -10,10 +13,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sekisho_pki::encoding::pkcs12::Work;
 use zeroize::Zeroizing;
 
-use content::Holds;
+use content::{Holds, Search};
 
 /// What was found of the root's key within the instance folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +47,8 @@ struct Bounds {
     /// Iterations of key derivation to try the empty passphrase with. A key that `init` wrapped for
     /// a person has 600,000 and is not tried: `init` takes no empty passphrase.
     iterations: u64,
+    /// What may be a private scalar by its length alone, and costs some arithmetic to be told from a digest.
+    scalars: usize,
 }
 
 const BOUNDS: Bounds = Bounds {
@@ -53,6 +57,7 @@ const BOUNDS: Bounds = Bounds {
     entries: 20_000,
     octets: 64 * 1024 * 1024,
     iterations: 300_000,
+    scalars: 1_000,
 };
 
 /// Searches the files of up to 4 MiB below `folder` for the private key of any root, nearest first.
@@ -74,7 +79,7 @@ fn find_within(
     bounds: Bounds,
 ) -> std::io::Result<RootKeyState> {
     let (mut wrapped, mut unreadable) = (None, None);
-    let mut work = Work::new(bounds.iterations);
+    let mut search = Search::new(roots_spki_der, bounds.iterations, bounds.scalars);
     let (mut entries, mut octets) = (bounds.entries, bounds.octets);
     let mut all = true;
     let mut folders = VecDeque::from([(folder.to_owned(), 0)]);
@@ -115,7 +120,7 @@ fn find_within(
             }
             octets -= metadata.len();
             let Some(content) = read(&path, bounds.file_octets) else { continue };
-            match content::holds(&content, roots_spki_der, &mut work) {
+            match search.judge(&content) {
                 Holds::Root => return Ok(RootKeyState::Open(path)),
                 Holds::Unreadable => drop(unreadable.get_or_insert(path)),
                 Holds::Wrapped if current != folder.join("keys") => {
@@ -125,6 +130,7 @@ fn find_within(
             }
         }
     }
+    all &= !search.gave_up();
     let found = unreadable.map(RootKeyState::Unreadable).or(wrapped.map(RootKeyState::Wrapped));
     Ok(found.unwrap_or(if all { RootKeyState::Gone } else { RootKeyState::TooMuch }))
 }

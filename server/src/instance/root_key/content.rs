@@ -1,7 +1,7 @@
 //! Whether one file gives the root's private key away.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use sekisho_key::public_key_of_unwrapped;
+use sekisho_key::{is_private_scalar_of, public_key_of_unwrapped, scalar_octets};
 use sekisho_pki::encoding::pkcs12::{
     Pfx, Pkcs12Error, Work,
     keys::{self, FoundKey},
@@ -9,7 +9,7 @@ use sekisho_pki::encoding::pkcs12::{
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::naked;
+use super::{naked, views};
 
 /// What a file holds of private keys, the least harmful first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,27 +24,69 @@ pub(super) enum Holds {
     Root,
 }
 
-/// Judges a whole file: PEM with whatever stands around its blocks, DER, PKCS #12, JWK, a key without
-/// armour; as it is, and as the text that it is in UTF-16.
-///
-/// A passphrase that is empty protects nothing, so it is tried, within `work`.
-pub(super) fn holds(content: &[u8], roots: &[Vec<u8>], work: &mut Work) -> Holds {
-    let found = of_octets(content, roots, work);
-    match narrowed(content) {
-        Some(text) => found.max(of_octets(&text, roots, work)),
-        None => found,
-    }
+/// What is looked for, and how much may be spent on it in all files together.
+pub(super) struct Search<'a> {
+    roots: &'a [Vec<u8>],
+    work: Work,
+    scalars: usize,
+    gave_up: bool,
 }
 
-/// Every form of a key is ASCII, of which UTF-16 and UTF-32 are the octets with zeros between, whatever
-/// their order. `None` where zeros are too few for that.
-fn narrowed(content: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let zeros = content.iter().filter(|octet| **octet == 0).count();
-    (zeros > content.len() / 3).then(|| {
-        let mut text = Zeroizing::new(Vec::with_capacity(content.len()));
-        text.extend(content.iter().filter(|octet| **octet != 0));
-        text
-    })
+/// So many layers of text are taken off a file, one after the other: a dump of a quoted PEM has two.
+const LAYERS: usize = 2;
+
+impl<'a> Search<'a> {
+    /// `iterations` of key derivation are spent on the empty passphrase, and so many octet strings tried as
+    /// the key's scalar.
+    pub(super) fn new(roots: &'a [Vec<u8>], iterations: u64, scalars: usize) -> Self {
+        Self { roots, work: Work::new(iterations), scalars, gave_up: false }
+    }
+
+    /// Judges a whole file: PEM with whatever stands around its blocks, DER, PKCS #12, JWK, a key without
+    /// armour; as it is, and as every [view](views) of it.
+    ///
+    /// A passphrase that is empty protects nothing, so it is tried.
+    pub(super) fn judge(&mut self, content: &[u8]) -> Holds {
+        self.below(content, LAYERS)
+    }
+
+    /// Whether something was left out because the bounds were used up.
+    pub(super) fn gave_up(&self) -> bool {
+        self.gave_up
+    }
+
+    fn below(&mut self, content: &[u8], layers: usize) -> Holds {
+        let mut found = match self.is_scalar(content) {
+            true => Holds::Root,
+            false => of_octets(content, self.roots, &mut self.work),
+        };
+        if layers > 0 && found != Holds::Root {
+            for view in views::of(content) {
+                found = found.max(self.below(&view, layers - 1));
+                if found == Holds::Root {
+                    break;
+                }
+            }
+        }
+        found
+    }
+
+    /// Whether this is the bare number that the key is.
+    fn is_scalar(&mut self, octets: &[u8]) -> bool {
+        // Tools put a zero before a number, or leave out those that it begins with.
+        let fits = |length: usize| (length - 2..=length + 1).contains(&octets.len());
+        let roots = self.roots.iter().filter(|root| scalar_octets(root).is_some_and(fits));
+        let roots: Vec<_> = roots.collect();
+        if roots.is_empty() {
+            return false;
+        }
+        if self.scalars == 0 {
+            self.gave_up = true;
+            return false;
+        }
+        self.scalars -= 1;
+        roots.into_iter().any(|root| is_private_scalar_of(octets, root))
+    }
 }
 
 fn of_octets(content: &[u8], roots: &[Vec<u8>], work: &mut Work) -> Holds {
@@ -138,144 +180,5 @@ fn is_jwk_of(json: &Value, roots: &[Vec<u8>]) -> bool {
             roots.iter().any(|spki_der| spki_der.windows(n.len()).any(|window| window == n))
         }
         _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{path::Path, process::Command};
-
-    use der::pem::LineEnding;
-    use secrecy::SecretString;
-    use sekisho_key::{SigningKey, SoftwareKey, Stretch, SystemRandomness};
-
-    use super::*;
-
-    /// A key, its forms by OpenSSL, and what the search says of a file.
-    struct Root {
-        dir: tempfile::TempDir,
-        key: SoftwareKey,
-    }
-
-    impl Root {
-        fn new() -> Self {
-            let dir = tempfile::tempdir().unwrap();
-            let key = SoftwareKey::generate_p384().unwrap();
-            let root = Self { dir, key };
-            std::fs::write(root.dir.path().join("key.pem"), root.pem()).unwrap();
-            root.openssl("req -x509 -new -key key.pem -subj /CN=root -days 9 -out root.crt");
-            root
-        }
-
-        fn pem(&self) -> String {
-            let der = self.key.pkcs8_der().unwrap();
-            der::pem::encode_string("PRIVATE KEY", LineEnding::LF, &der).unwrap()
-        }
-
-        fn openssl(&self, arguments: &str) {
-            let done = Command::new("openssl")
-                .args(arguments.split(' '))
-                .current_dir(self.dir.path())
-                .output()
-                .unwrap();
-            assert!(done.status.success(), "{arguments}: {done:?}");
-        }
-
-        fn made(&self, arguments: &str) -> Vec<u8> {
-            self.openssl(&format!("{arguments} -out made"));
-            std::fs::read(Path::new(self.dir.path()).join("made")).unwrap()
-        }
-
-        fn holds(&self, content: &[u8]) -> Holds {
-            holds(content, &[self.key.public_key_der().to_vec()], &mut Work::new(100_000))
-        }
-    }
-
-    #[test]
-    fn an_empty_passphrase_protects_nothing() {
-        let root = Root::new();
-        let export = "pkcs12 -export -inkey key.pem -in root.crt";
-        for arguments in [
-            format!("{export} -passout pass:"),
-            format!("{export} -passout pass: -nomac"),
-            format!("{export} -keypbe NONE -certpbe NONE -passout pass:"),
-            format!("{export} -keypbe NONE -certpbe NONE -passout pass:secret"),
-            "pkcs8 -topk8 -in key.pem -passout pass:".to_owned(),
-            "pkcs8 -topk8 -in key.pem -outform DER -passout pass:".to_owned(),
-        ] {
-            assert_eq!(root.holds(&root.made(&arguments)), Holds::Root, "{arguments}");
-        }
-        // Proven to be under the empty passphrase, and not to be read by us.
-        let legacy = root.made(&format!("{export} -keypbe PBE-SHA1-3DES -passout pass:"));
-        assert_eq!(root.holds(&legacy), Holds::Unreadable);
-    }
-
-    #[test]
-    fn a_passphrase_hides_whose_key_it_is() {
-        let root = Root::new();
-        let export = "pkcs12 -export -inkey key.pem -in root.crt";
-        for arguments in [
-            format!("{export} -passout pass:secret"),
-            format!("{export} -keypbe PBE-SHA1-3DES -passout pass:secret"),
-            // More work than the search spends, whatever the passphrase.
-            format!("{export} -iter 200000 -passout pass:"),
-            "pkcs8 -topk8 -in key.pem -passout pass:secret".to_owned(),
-            "ec -aes256 -in key.pem -passout pass:secret".to_owned(),
-        ] {
-            assert_eq!(root.holds(&root.made(&arguments)), Holds::Wrapped, "{arguments}");
-        }
-        let ours = root.key.to_encrypted_pem(
-            &SecretString::from("x"),
-            Stretch::MachineSecret,
-            &SystemRandomness,
-        );
-        assert_eq!(root.holds(ours.unwrap().as_bytes()), Holds::Wrapped);
-    }
-
-    #[test]
-    fn the_key_is_found_behind_others_and_in_any_text() {
-        let root = Root::new();
-        let other = Root::new();
-        let mut japanese = b"\x8f\x91\x82\xab\x8d\x9e\x82\xdd\n".to_vec();
-        japanese.extend(root.pem().bytes());
-        let wide: Vec<u8> = root.pem().encode_utf16().flat_map(u16::to_le_bytes).collect();
-        assert_eq!(root.holds(&wide), Holds::Root);
-        let wide: Vec<u8> = root.pem().encode_utf16().flat_map(u16::to_be_bytes).collect();
-        assert_eq!(root.holds(&wide), Holds::Root);
-        let both = format!("Bag Attributes\n{}text\n{}", other.pem(), root.pem());
-        for content in [both.as_bytes(), &japanese, &root.key.pkcs8_der().unwrap()] {
-            assert_eq!(root.holds(content), Holds::Root);
-        }
-        for content in [other.pem().as_bytes(), b"-----BEGIN ", b"\x30\x80", b"{", b"[{}]", b""] {
-            assert_eq!(root.holds(content), Holds::Nothing);
-        }
-        let certificate = std::fs::read(root.dir.path().join("root.crt")).unwrap();
-        assert_eq!(root.holds(&certificate), Holds::Nothing);
-    }
-
-    #[test]
-    fn a_private_jwk_is_found_and_a_public_one_is_not() {
-        let root = Root::new();
-        let point = &root.key.public_key_der()[root.key.public_key_der().len() - 96..];
-        let b64 = |octets: &[u8]| URL_SAFE_NO_PAD.encode(octets);
-        let (x, y) = (b64(&point[..48]), b64(&point[48..]));
-        let public = serde_json::json!({"kty": "EC", "crv": "P-384", "x": x, "y": y});
-        let mut private = public.clone();
-        private["d"] = b64(&[7; 48]).into();
-        let set = serde_json::json!({"keys": [public, private]});
-        for (json, expected) in
-            [(&public, Holds::Nothing), (&private, Holds::Root), (&set, Holds::Root)]
-        {
-            assert_eq!(root.holds(json.to_string().as_bytes()), expected, "{json}");
-        }
-        let mut rsa_private = serde_json::json!({"kty": "RSA", "e": "AQAB", "d": b64(&[7; 384])});
-        let rsa = SoftwareKey::generate_rsa(sekisho_key::RsaSize::Bits3072).unwrap();
-        let spki = [rsa.public_key_der().to_vec()];
-        // SEQUENCE of modulus and exponent end the structure: 384 octets and then five.
-        rsa_private["n"] = b64(&spki[0][spki[0].len() - 389..spki[0].len() - 5]).into();
-        let content = rsa_private.to_string();
-        let mut work = Work::new(0);
-        assert_eq!(holds(content.as_bytes(), &spki, &mut work), Holds::Root);
-        assert_eq!(root.holds(content.as_bytes()), Holds::Nothing);
     }
 }
