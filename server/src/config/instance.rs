@@ -1,9 +1,13 @@
 //! `[instance]`: this process, its database and its log.
 
-use std::path::{Component, Path};
+use std::{
+    path::{Component, Path},
+    str::FromStr,
+};
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use tracing_subscriber::filter::LevelFilter;
 
 use super::{ConfigError, invalid};
 
@@ -68,8 +72,8 @@ impl InstanceSettings {
                 return Err(invalid("instance.database", "begins with `sqlite:` or `postgres://`"));
             }
         };
-        if self.log_filter.parse::<tracing_subscriber::filter::targets::Targets>().is_err() {
-            return Err(invalid("instance.log_filter", "not a filter such as `info,sqlx=warn`"));
+        if !is_log_filter(&self.log_filter) {
+            return Err(invalid("instance.log_filter", LOG_FILTER));
         }
         Ok(Instance {
             node: self.node.clone(),
@@ -78,6 +82,21 @@ impl InstanceSettings {
             log_filter: self.log_filter.clone(),
         })
     }
+}
+
+/// What a filter of the log may be.
+pub(crate) const LOG_FILTER: &str = "a level, and with commas between TARGET=LEVEL, such as `info,sqlx=warn`; levels are off, \
+     error, warn, info, debug and trace";
+
+/// Whether a filter says what it looks like. The library also takes empty parts, and takes a level that is
+/// misspelt for the name of a target, of which everything is then logged and nothing else.
+pub(crate) fn is_log_filter(text: &str) -> bool {
+    let is_level = |level: &str| !level.is_empty() && LevelFilter::from_str(level).is_ok();
+    let is_target = |target: &str| !target.is_empty() && !target.contains(char::is_whitespace);
+    text.split(',').all(|part| match part.split_once('=') {
+        Some((target, level)) => is_target(target) && is_level(level),
+        None => is_level(part),
+    })
 }
 
 /// Validated.
@@ -112,5 +131,22 @@ impl Instance {
     #[must_use]
     pub fn log_filter(&self) -> &str {
         &self.log_filter
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_filter_is_what_it_looks_like() {
+        for fit in ["info", "off", "info,sqlx=warn", "warn,sekisho::login=debug,sqlx=off"] {
+            assert!(is_log_filter(fit), "{fit}");
+        }
+        for unfit in
+            ["", "info,=,,", "info,", ",info", "=info", "sqlx=", "inof", "info sqlx=warn", "a=b=c"]
+        {
+            assert!(!is_log_filter(unfit), "{unfit}");
+        }
     }
 }

@@ -35,6 +35,7 @@ pub(crate) use error::{bounded, invalid};
 pub use example::EXAMPLE;
 pub(crate) use example::annotated;
 pub use instance::{Instance, InstanceSettings, LogFormat};
+pub(crate) use instance::{LOG_FILTER, is_log_filter};
 pub use listen::{Listen, ListenSettings};
 pub use names::{HostNames, NamesSettings};
 pub use oidc::{Oidc, OidcSettings};

@@ -7,7 +7,7 @@ use sekisho_ca::revocation::CrlPartitions;
 use serde::{Deserialize, Serialize};
 use time::Duration;
 
-use crate::config::{LogFormat, TokenPlace, TokenSettings};
+use crate::config::{LOG_FILTER, LogFormat, TokenPlace, TokenSettings, is_log_filter};
 
 /// The file's name within the folder.
 const FILE_NAME: &str = "signer.toml";
@@ -143,8 +143,8 @@ impl Settings {
         if self.crl_partitions != 1 && CrlPartitions::new(self.crl_partitions).is_none() {
             return invalid("crl_partitions", "give 1, 2, 4, 8, … or 256");
         }
-        if self.log_filter.parse::<tracing_subscriber::filter::targets::Targets>().is_err() {
-            return invalid("log_filter", "not a filter such as `info,sqlx=warn`");
+        if !is_log_filter(&self.log_filter) {
+            return invalid("log_filter", LOG_FILTER);
         }
         let database = match self.database.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() => {

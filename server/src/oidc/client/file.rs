@@ -158,8 +158,21 @@ impl ServiceFile {
             created_at: now,
             withdrawn_at: None,
         };
-        Ok((service, Rules { rules: self.rules, groups: self.groups }))
+        let rules = Rules { rules: self.rules, groups: self.groups };
+        for (key, id) in facilities(&rules) {
+            if let Err(fault) = id.parse::<FacilityIdentifier>() {
+                return Err(invalid(key, format!("{id}: {fault}")));
+            }
+        }
+        Ok((service, rules))
     }
+}
+
+/// The facilities that rules name, themselves or in their groups, each with the key that it stands under.
+pub(super) fn facilities(rules: &Rules) -> impl Iterator<Item = (&'static str, &String)> {
+    let of_rules = rules.rules.iter().filter_map(|rule| rule.facilities.as_ref()).flatten();
+    let of_groups = rules.groups.values().flatten();
+    of_rules.map(|id| ("facilities", id)).chain(of_groups.map(|id| ("groups", id)))
 }
 
 impl Words {

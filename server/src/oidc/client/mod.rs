@@ -3,6 +3,8 @@
 mod address;
 mod file;
 
+use std::collections::BTreeMap;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::SecretString;
 use sekisho_authz::{CompiledRules, Rules, RulesError, Vocabulary};
@@ -76,12 +78,14 @@ pub enum RegistrationError {
     /// The rules do not compile.
     #[error("the rules of the service cannot be used")]
     Rules(#[from] RulesError),
-    /// Nobody here runs it.
+    /// An organisation that is not here: one that runs it, or that a rule or a group names.
     #[error(
-        "`operated_by`: there is no organisation {id} in the register; give the identifier of one \
-         that is, or leave the key out"
+        "`{key}`: there is no organisation {id} in the register; give the identifier of one that is, \
+         or leave it out"
     )]
     UnknownOrganisation {
+        /// Which key.
+        key: &'static str,
         /// As given.
         id: String,
     },
@@ -164,7 +168,7 @@ pub async fn prepare(registry: &Registry<'_>, toml: &str) -> Result<Prepared, Re
     if service::find(&mut reader, &service.id).await?.is_some() {
         return Err(RegistrationError::InUse(service.id));
     }
-    check_operator(&mut reader, &service).await?;
+    check_organisations(&mut reader, &service, &rules).await?;
     Ok(Prepared { service, rules, client_secret })
 }
 
@@ -211,15 +215,21 @@ impl Prepared {
     }
 }
 
-/// Whether the organisation that the service names is there.
-async fn check_operator(
+/// Whether every organisation that the file names is there, each looked for once.
+async fn check_organisations(
     queries: &mut impl Queries,
     service: &Service,
+    rules: &Rules,
 ) -> Result<(), RegistrationError> {
-    if let Some(id) = &service.organisation_id
-        && organisation::status(queries, id).await?.is_none()
-    {
-        return Err(RegistrationError::UnknownOrganisation { id: id.clone() });
+    let operator = service.organisation_id.iter().map(|id| ("operated_by", id));
+    let named: BTreeMap<_, _> = file::facilities(rules)
+        .map(|(key, id)| (id, key))
+        .chain(operator.map(|(key, id)| (id, key)))
+        .collect();
+    for (id, key) in named {
+        if organisation::status(queries, id).await?.is_none() {
+            return Err(RegistrationError::UnknownOrganisation { key, id: id.clone() });
+        }
     }
     Ok(())
 }
@@ -238,7 +248,7 @@ async fn store(
         _ => None,
     };
     let stored = transaction!(registry.store, RegistrationError, |tx| {
-        check_operator(tx, service).await?;
+        check_organisations(tx, service, rules).await?;
         service::add(tx, service).await?;
         let version = service::add_rules(tx, &service.id, &json, person, now).await?;
         let entry = Entry::done("service.register", by.clone(), now)

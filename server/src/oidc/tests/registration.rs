@@ -104,8 +104,23 @@ async fn who_runs_a_service_is_in_the_register_or_the_file_is_refused_with_what_
         let error = outcome(&test, &file(id)).await.unwrap_err().to_string();
         assert!(error.starts_with("`operated_by`: ") && error.contains(&told), "{error}");
     }
+    // Those whom rules and groups admit, likewise.
+    let admitting = |id: &str| {
+        let rules = PHYSICIANS.replacen("id = ", &format!("facilities = [\"{id}\"]\nid = "), 1);
+        service_file("referral", &rules)
+    };
+    let grouping = |id: &str| format!("groups.east = [\"{id}\"]\n{}", file(&runs));
+    for (id, told) in [
+        (other.as_str(), format!("there is no organisation {other} in the register")),
+        (&slip, "the check digit does not match".to_owned()),
+    ] {
+        for (key, file) in [("facilities", admitting(id)), ("groups", grouping(id))] {
+            let error = outcome(&test, &file).await.unwrap_err().to_string();
+            assert!(error.starts_with(&format!("`{key}`: ")) && error.contains(&told), "{error}");
+        }
+    }
     assert!(service::list(&mut test.app.store().read()).await.unwrap().is_empty());
-    outcome(&test, &file(&runs)).await.unwrap();
+    outcome(&test, &grouping(&runs)).await.unwrap();
     let stored = service::find(&mut test.app.store().read(), "referral").await.unwrap().unwrap();
     assert_eq!(stored.organisation_id, Some(runs));
 }
