@@ -47,6 +47,7 @@ pub mod schedule;
 pub mod sealing;
 #[cfg(unix)]
 pub mod signer;
+mod temporary;
 
 #[cfg(test)]
 mod hostile;

@@ -63,7 +63,7 @@ pub enum Door {
     Navigation,
 }
 
-/// The whole set with a Chromium at the first facility's terminal.
+/// The whole set with a Chromium at one facility's terminal.
 pub struct Desktop {
     /// Everybody and everything.
     pub scene: sekisho::demo::check::Scene,
@@ -74,13 +74,25 @@ pub struct Desktop {
 }
 
 impl Desktop {
-    /// Sets everything up in `folder`; the first physician's card is in the reader.
+    /// Sets everything up in `folder`; the first physician's card is in the reader of their facility.
     ///
     /// # Errors
     /// When a step of the set-up fails.
     pub async fn set_up(folder: &std::path::Path, door: Door) -> anyhow::Result<Self> {
+        Self::set_up_for(folder, door, 0).await
+    }
+
+    /// The same for another of the card holders, by index, at the PC of theirs.
+    ///
+    /// # Errors
+    /// When a step of the set-up fails.
+    pub async fn set_up_for(
+        folder: &std::path::Path,
+        door: Door,
+        holder: usize,
+    ) -> anyhow::Result<Self> {
         use sekisho::demo::{
-            cast::CARD_HOLDERS,
+            cast::{CARD_HOLDERS, PIN},
             check::{self, Scene},
             report::Report,
         };
@@ -91,7 +103,8 @@ impl Desktop {
         .await?;
         scene.admit_everybody().await?;
         let services = check::start_services(&scene.stage, &mut report).await?;
-        let desk = &scene.desks[0];
+        let holder = &CARD_HOLDERS[holder];
+        let desk = &scene.desks[holder.facility];
         let mut policy: serde_json::Value = serde_json::from_str(&desk.desk.policy_json().await?)?;
         let mut arguments = Vec::new();
         if door == Door::Navigation {
@@ -105,11 +118,9 @@ impl Desktop {
             ));
         }
         let policy = policy.to_string();
-        let profile = Profile::prepare(&folder.join("chromium"), &policy)?;
-        let (status, _, stderr) = desk.desk.paste(&desk.line, profile.home()).await?;
-        anyhow::ensure!(status.success(), "the browser's certificate store: {stderr}");
-        scene.cards.insert(CARD_HOLDERS[0].key)?;
-        desk.desk.type_pin(CARD_HOLDERS[0].pin)?;
+        let profile = desk.desk.chromium(&desk.line, &policy).await?;
+        desk.desk.reader().insert(holder.key)?;
+        desk.desk.type_pin(PIN)?;
         let chromium = Chromium::start(&profile, &arguments, &scene.stage.logs()).await?;
         Ok(Self { scene, services, chromium })
     }

@@ -8,7 +8,7 @@ use std::sync::{
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use sekisho::demo::cast::CARD_HOLDERS;
+use sekisho::demo::cast::{CARD_HOLDERS, FACILITIES, PIN};
 use sekisho_protocol::Sha256Digest;
 use sekisho_tests::{Desktop, Door};
 use thirtyfour::prelude::*;
@@ -40,12 +40,30 @@ async fn a_physician_logs_in_and_reaches_a_service_without_any_dialog() -> anyho
     Ok(())
 }
 
+/// What `sekisho demo` prints of the PCs other than the first is true: each browser finds the agent of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn somebody_of_another_facility_logs_in_at_their_own_pc() -> anyhow::Result<()> {
+    let pharmacist = CARD_HOLDERS.len() - 1;
+    let folder = tempfile::tempdir()?;
+    let desktop = Desktop::set_up_for(folder.path(), Door::Script, pharmacist).await?;
+    desktop.log_in().await?;
+    let driver = &desktop.chromium.driver;
+    let portal = driver.find(By::Tag("body")).await?.text().await?;
+    let holder = &CARD_HOLDERS[pharmacist];
+    for shown in [holder.name, FACILITIES[holder.facility].name] {
+        assert!(portal.contains(shown), "{shown} is not on the portal: {portal}");
+    }
+    desktop.chromium.quit().await?;
+    desktop.scene.stage.server.stop().await?;
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_the_browser_keeps_scripts_from_loopback_the_login_goes_by_navigation()
 -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let mut desktop = Desktop::set_up(folder.path(), Door::Navigation).await?;
-    let (driver, holder) = (&desktop.chromium.driver, &CARD_HOLDERS[0]);
+    let driver = &desktop.chromium.driver;
     let portal = &desktop.scene.stage.origins.terminal;
     driver.goto(&format!("{portal}/login")).await?;
     ensure!(script_is_kept_out(&desktop).await?, "the script reached the agent: nothing is proven");
@@ -60,7 +78,7 @@ async fn where_the_browser_keeps_scripts_from_loopback_the_login_goes_by_navigat
     assert_eq!(address.path(), "/login", "a reload does not post the answer again");
 
     // From there the person tries again, and is in.
-    desk.type_pin(holder.pin)?;
+    desk.type_pin(PIN)?;
     driver.find(By::Id("login-start")).await?.click().await?;
     reached(driver, "services-title").await?;
 
@@ -83,7 +101,7 @@ async fn where_the_browser_keeps_scripts_from_loopback_the_login_goes_by_navigat
     assert!(second_door.is_displayed().await?);
 
     // A program that took the agent's place on the port brings answers of its own.
-    let squatter = Squatter::listen(desktop.scene.desks[0].desk.port).await?;
+    let squatter = Squatter::listen(desktop.scene.desks[0].desk.door.port()).await?;
     second_door.click().await?;
     expect_error(driver, "カードエージェントではないプログラム").await?;
     squatter.forge_the_request();

@@ -1,3 +1,4 @@
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, RwLock};
@@ -37,6 +38,9 @@ pub struct Run {
     /// Port on 127.0.0.1 and ::1; 0 takes a free one and prints it.
     #[arg(long, default_value_t = door::DEFAULT_PORT)]
     pub port: u16,
+    /// Demonstration only: another loopback address instead, for several PCs on one.
+    #[arg(long, value_name = "ADDRESS", value_parser = loopback)]
+    pub address: Option<IpAddr>,
     /// Program that asks for the PIN.
     #[arg(long, default_value = "pinentry")]
     pub pinentry: String,
@@ -46,6 +50,11 @@ pub struct Run {
     /// Demonstration only: a software card instead of the readers; may be given again.
     #[arg(long)]
     pub software_card: Vec<PathBuf>,
+}
+
+fn loopback(text: &str) -> Result<IpAddr, String> {
+    let address = text.parse().ok().filter(IpAddr::is_loopback);
+    address.ok_or_else(|| "give a loopback address such as 127.0.0.2".to_owned())
 }
 
 impl Run {
@@ -110,7 +119,7 @@ impl Run {
             seen: SeenRequests::default(),
             exchange: std::sync::Mutex::default(),
         });
-        let (listeners, port) = http::bind(self.port)
+        let (listeners, port) = http::bind(self.address, self.port)
             .await
             .with_context(|| format!("port {} of the loopback address", self.port))
             .map_err(local)?;

@@ -1,7 +1,7 @@
 //! HTTP on the loopback interface.
 
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,11 +24,16 @@ const MOST_CONNECTIONS: usize = 64;
 
 type Answer = Response<Full<Bytes>>;
 
-/// Binds the door on both loopback addresses. Port 0 takes a free one, the same for both.
+/// Binds the door on both loopback addresses, or on this one. Port 0 takes a free one, the same for both.
 ///
 /// # Errors
 /// The port is taken.
-pub async fn bind(port: u16) -> std::io::Result<(Vec<TcpListener>, u16)> {
+pub async fn bind(address: Option<IpAddr>, port: u16) -> std::io::Result<(Vec<TcpListener>, u16)> {
+    if let Some(address) = address {
+        let only = TcpListener::bind((address, port)).await?;
+        let port = only.local_addr()?.port();
+        return Ok((vec![only], port));
+    }
     let first = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     let port = first.local_addr()?.port();
     let mut listeners = vec![first];

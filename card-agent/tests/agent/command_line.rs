@@ -83,6 +83,7 @@ fn exit_codes_are_those_of_the_help_and_a_panic_is_none_of_them() {
         (enroll("https://localhost:1", "5a"), 2, "64 hexadecimal digits"),
         (enroll("https://localhost:1", &digest), 1, "does not answer"),
         ("doctor --port 1".to_owned(), 1, "faults"),
+        ("run --address 192.0.2.1".to_owned(), 2, "give a loopback address"),
     ] {
         let arguments: Vec<_> = line.split(' ').collect();
         let (code, _, error) = agent(folder.path(), &arguments);

@@ -95,7 +95,7 @@ impl World {
             exchange: Mutex::default(),
         });
         let (stop, stopping) = watch::channel(false);
-        let (listeners, port) = http::bind(0).await.unwrap();
+        let (listeners, port) = http::bind(None, 0).await.unwrap();
         tokio::spawn(http::serve(agent.clone(), listeners, port, stopping));
         let world = Self { agent, port, card_folder, certificate_der, portal, folder, _stop: stop };
         world.set_pin(PIN);

@@ -1,17 +1,27 @@
 //! `sekisho demo [--check] [--json] [--keep DIR]`.
 
-use std::{path::PathBuf, time::Instant};
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+    pin::pin,
+    time::Instant,
+};
 
 use anyhow::Context;
 use sekisho_output::{remark, say};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::process::Child;
 
-use super::{Exit, Failure, runtime};
-use crate::demo::{
-    cast::{CARD_HOLDERS, FACILITIES},
-    check::{self, Scene},
-    chromium::{self, Profile},
-    report::Report,
+use super::{Exit, Failure, interrupt::told_to_end, runtime, until_told_to_end};
+use crate::{
+    demo::{
+        cast::{CARD_HOLDERS, FACILITIES, PIN},
+        check::{self, Scene},
+        chromium::{self, Profile},
+        report::Report,
+        services::RunningService,
+        walk::{self, EnrolledDesk},
+    },
+    temporary::TemporaryFolder,
 };
 
 /// Set up everything on this machine and open it for a person, or walk it with --check
@@ -19,7 +29,8 @@ use crate::demo::{
 #[command(after_help = "\
 Examples:
   sekisho demo
-      three facilities, four people, three services; a browser opens where one is installed
+      three facilities with a PC each, four people, three services; a browser opens for each PC
+      where one is installed
   sekisho demo --check
       walk steps 1 to 8 and the refusals without a person; exits 0, or 1 with the step that failed
   sekisho demo --check --json | jq '.steps[] | select(.failure)'
@@ -38,30 +49,33 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
-        let temporary = tempfile::Builder::new().prefix("sekisho-demo-").tempdir()?;
-        let folder = match &self.keep {
-            Some(folder) => {
-                std::fs::create_dir_all(folder)?;
-                std::path::absolute(folder)?
-            }
-            None => temporary.path().to_owned(),
-        };
-        let runtime = runtime()?;
         let exit = if self.check {
-            runtime.block_on(self.walk(&folder))?
+            until_told_to_end(async { self.walk(self.place()?.path()).await })?
         } else {
-            runtime.block_on(open(&folder, self.keep.is_some()))?;
-            Exit::Done
+            runtime()?.block_on(async {
+                let told = told_to_end()?;
+                open(self.place()?.path(), self.keep.is_some(), told).await?;
+                Ok::<_, Failure>(Exit::Done)
+            })?
         };
-        if self.keep.is_some() {
-            let kept = kept(&folder);
+        if let Some(folder) = &self.keep {
+            let kept = kept(&std::path::absolute(folder)?);
             // Beside a report for machines it is a remark.
             if self.json { remark(&kept) } else { say(&format!("{kept}\n"))? }
         }
         Ok(exit)
     }
 
-    async fn walk(&self, folder: &std::path::Path) -> Result<Exit, Failure> {
+    fn place(&self) -> Result<Place, Failure> {
+        let Some(folder) = &self.keep else {
+            return Ok(Place::Temporary(TemporaryFolder::new("sekisho-demo-", None)?));
+        };
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(Place::Kept(std::path::absolute(folder)?))
+    }
+
+    async fn walk(&self, folder: &Path) -> Result<Exit, Failure> {
         let begun = Instant::now();
         let mut report = Report::new(self.json);
         let outcome = check::run(folder, &mut report).await;
@@ -77,8 +91,23 @@ impl Demo {
     }
 }
 
+/// Where everything is made.
+enum Place {
+    Kept(PathBuf),
+    Temporary(TemporaryFolder),
+}
+
+impl Place {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Kept(path) => path,
+            Self::Temporary(folder) => folder.path(),
+        }
+    }
+}
+
 /// Where what was kept lies, and what can be done with it.
-fn kept(folder: &std::path::Path) -> String {
+fn kept(folder: &Path) -> String {
     let instance = folder.join("instance");
     format!(
         "Kept in {0}; serve its instance: sekisho serve {1}; remove everything: rm -r {0}",
@@ -87,101 +116,128 @@ fn kept(folder: &std::path::Path) -> String {
     )
 }
 
-async fn open(folder: &std::path::Path, keep: bool) -> anyhow::Result<()> {
+/// Everything that a person clicks through, running.
+struct Standing {
+    scene: Scene,
+    services: Vec<RunningService>,
+    /// The browser of each PC.
+    profiles: Vec<Profile>,
+}
+
+async fn open(
+    folder: &Path,
+    keep: bool,
+    told_to_end: impl Future<Output = &'static str>,
+) -> anyhow::Result<()> {
+    let mut told_to_end = pin!(told_to_end);
     say("Setting up; this takes a few seconds …\n")?;
-    let mut report = Report::new(true);
-    let scene = Scene::build(folder, &mut report).await?;
-    scene.admit_everybody().await?;
-    let services = check::start_services(&scene.stage, &mut report).await?;
-    let desk = &scene.desks[0];
-    let profile = Profile::prepare(&folder.join("chromium"), &desk.desk.policy_json().await?)?;
-    let (status, _, stderr) = desk.desk.paste(&desk.line, profile.home()).await?;
-    anyhow::ensure!(status.success(), "the browser's certificate store: {}", stderr.trim());
-    scene.cards.insert(CARD_HOLDERS[0].key)?;
-    desk.desk.type_pin(CARD_HOLDERS[0].pin)?;
-
-    say(&format!("\nPortal (terminal {} of {}):\n", FACILITIES[0].terminal, FACILITIES[0].name))?;
-    say(&format!("    {}/\n", scene.stage.origins.terminal))?;
-    say(&format!(
-        "Console of administrators and officers, password {}:\n",
-        crate::demo::console::PASSWORD
-    ))?;
-    say(&format!("    {}/console\n", scene.stage.origins.public))?;
-    for user in [&scene.operators.administrator, &scene.operators.officer] {
-        say(&format!(
-            "    {:<14} one-time-password secret {}\n",
-            user.login_name,
-            user.secret_text()?
-        ))?;
-    }
-    for accredited in &scene.facilities {
-        let (facility, user) = (&accredited.facility, &accredited.administrator);
-        say(&format!(
-            "    {:<14} one-time-password secret {}, of {} ({}, {}: {})\n",
-            user.login_name,
-            user.secret_text()?,
-            facility.name,
-            facility.kind_name,
-            accredited.identifier,
-            facility.terminal
-        ))?;
-    }
-    say("Services:\n")?;
-    for service in &services {
-        say(&format!("    {:<40} {}\n", service.origin, service.name))?;
-    }
-    say("Cards (put one in: touch CARD/inserted; take it out: rm CARD/inserted):\n")?;
-    for holder in CARD_HOLDERS {
-        say(&format!(
-            "    {} {}, at {}: {}\n",
-            holder.name,
-            holder.role,
-            FACILITIES[holder.facility].name,
-            scene.cards.of(holder.key).display()
-        ))?;
-    }
-    say(&format!(
-        "The card of {} is in the reader; the demonstration types its PIN.\n",
-        CARD_HOLDERS[0].name
-    ))?;
-    say(&format!("PIN that is typed at that PC: {}/pin\n", desk.desk.folder().display()))?;
-
-    let portal = format!("{}/", scene.stage.origins.terminal);
-    let mut browser = match chromium::installed() {
-        Some(_)
-            if std::env::var_os("DISPLAY").is_some()
-                || std::env::var_os("WAYLAND_DISPLAY").is_some() =>
-        {
-            let mut arguments = profile.arguments(false);
-            arguments.push(portal);
-            let log = std::fs::File::create(scene.stage.logs().join("chromium.log"))?;
-            let mut command = profile.command("chromium", &arguments);
-            command.stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
-            Some(command.spawn().context("Chromium cannot be started")?)
+    let standing = tokio::select! {
+        biased;
+        standing = set_up(folder) => standing?,
+        signal = &mut told_to_end => anyhow::bail!("{signal} came before everything stood"),
+    };
+    say(&told(&standing)?)?;
+    let display =
+        ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
+    let mut browsers = Vec::new();
+    match chromium::installed() {
+        Some(_) if display => {
+            for (desk, profile) in standing.scene.desks.iter().zip(&standing.profiles) {
+                browsers.push(browse(&standing.scene, desk, profile)?);
+            }
         }
         Some(_) => {
-            say("\nNo display here: open the portal on a desktop, or walk it with --check.\n")?;
-            None
+            say("\nNo display here: run it on a desktop to click, or walk it with --check.\n")?;
         }
         None => {
             say(
                 "\nNo Chromium is installed: apt-get install chromium, or walk it with --check.\n",
             )?;
-            None
         }
-    };
+    }
     let afterwards = if keep { "stays" } else { "is then removed" };
     say(&format!("\nStop with Ctrl-C; everything in {} {afterwards}.\n", folder.display()))?;
-    let mut terminated = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminated.recv() => {}
-    }
-    if let Some(browser) = &mut browser {
+    told_to_end.await;
+    for browser in &mut browsers {
         browser.kill().await?;
     }
-    scene.stage.server.stop().await?;
+    standing.scene.stage.server.stop().await?;
     Ok(())
+}
+
+async fn set_up(folder: &Path) -> anyhow::Result<Standing> {
+    let mut report = Report::new(true);
+    let scene = Scene::build(folder, &mut report).await?;
+    scene.admit_everybody().await?;
+    let services = check::start_services(&scene.stage, &mut report).await?;
+    let mut profiles = Vec::new();
+    for (desk, facility) in scene.desks.iter().zip(0..) {
+        let policy = desk.desk.policy_json().await?;
+        profiles.push(desk.desk.chromium(&desk.line, &policy).await?);
+        desk.desk.reader().insert(walk::holder_of(facility).key)?;
+        desk.desk.type_pin(PIN)?;
+    }
+    Ok(Standing { scene, services, profiles })
+}
+
+/// Who can do what where.
+fn told(standing: &Standing) -> anyhow::Result<String> {
+    let Standing { scene, services, .. } = standing;
+    let origins = &scene.stage.origins;
+    let mut text = format!("\nPortal, in the browser of each PC: {}/\n", origins.terminal);
+    for ((number, facility), desk) in (0..).zip(FACILITIES).zip(&scene.desks) {
+        text += &format!("  {}, {}\n", facility.name, facility.terminal);
+        for holder in CARD_HOLDERS.iter().filter(|holder| holder.facility == number) {
+            let card = desk.desk.reader().of(holder.key);
+            let state = if holder.key == walk::holder_of(number).key { "is in" } else { "is out" };
+            text +=
+                &format!("    {} {}, card {state}: {}\n", holder.name, holder.role, card.display());
+        }
+    }
+    text += &format!(
+        "The PIN of every card is {PIN}, and the demonstration types it. Take a card out: rm CARD/inserted; put \
+         one in: touch CARD/inserted. What is typed at a PC: {}\n",
+        scene.stage.folder.join("desks/*/pin").display()
+    );
+    text += &format!(
+        "Console of administrators and officers, in any browser, password {}:\n    {}/console\n",
+        crate::demo::console::PASSWORD,
+        origins.public
+    );
+    for user in [&scene.operators.administrator, &scene.operators.officer] {
+        text += &format!(
+            "    {:<14} one-time-password secret {}\n",
+            user.login_name,
+            user.secret_text()?
+        );
+    }
+    for accredited in &scene.facilities {
+        let (facility, user) = (&accredited.facility, &accredited.administrator);
+        text += &format!(
+            "    {:<14} one-time-password secret {}, of {} ({}, {})\n",
+            user.login_name,
+            user.secret_text()?,
+            facility.name,
+            facility.kind_name,
+            accredited.identifier,
+        );
+    }
+    text += "Services:\n";
+    for service in services {
+        text += &format!("    {:<40} {}\n", service.origin, service.name);
+    }
+    Ok(text)
+}
+
+/// Opens the portal in the browser of one PC.
+fn browse(scene: &Scene, desk: &EnrolledDesk, profile: &Profile) -> anyhow::Result<Child> {
+    let mut arguments = profile.arguments(false);
+    arguments.push(format!("{}/", scene.stage.origins.terminal));
+    let log = scene.stage.logs().join(format!("chromium-{}.log", desk.terminal));
+    let log = std::fs::File::create(log)?;
+    let mut command = profile.command("chromium", &arguments);
+    command.stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
+    command.spawn().context("Chromium cannot be started")
 }
 
 #[cfg(test)]
@@ -191,7 +247,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_told_with_the_way_to_serve_and_to_remove_it() {
         assert_eq!(
-            kept(std::path::Path::new("/srv/kept")),
+            kept(Path::new("/srv/kept")),
             "Kept in /srv/kept; serve its instance: sekisho serve /srv/kept/instance; remove \
              everything: rm -r /srv/kept"
         );

@@ -9,7 +9,7 @@ use sekisho_software_card::{ApplicationData, INSERTED, Layout, Personalisation};
 use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
-use super::cast::{CARD_HOLDERS, CardHolder};
+use super::cast::{CARD_HOLDERS, CardHolder, PIN};
 
 /// The folders of the cards.
 #[derive(Debug, Clone)]
@@ -68,7 +68,7 @@ impl Cards {
                     order.serial,
                     order.validity,
                 )?;
-                write_card(&folder.join(order.key), card, order.holder.pin)?;
+                write_card(&folder.join(order.key), card)?;
             }
             Ok(())
         };
@@ -86,6 +86,38 @@ impl Cards {
         std::fs::write(crls.join("root.crl"), trusted.root_crl(&[], now - Duration::HOUR)?)?;
         std::fs::write(crls.join("auth.crl"), trusted.card_crl(&revoked, now - Duration::HOUR)?)?;
         Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// The cards within reach of a reader whose folder this is.
+    #[must_use]
+    pub fn of_reader(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// Lays a copy of each card within reach of a reader: what is put into one PC is not in another.
+    ///
+    /// # Errors
+    /// When a file cannot be copied.
+    pub fn copy_to(&self, reader: &Self) -> anyhow::Result<()> {
+        for card in std::fs::read_dir(&self.folder)? {
+            let card = card?;
+            let copy = reader.folder.join(card.file_name());
+            std::fs::create_dir_all(&copy)?;
+            for file in std::fs::read_dir(card.path())? {
+                let file = file?;
+                std::fs::copy(file.path(), copy.join(file.file_name()))
+                    .with_context(|| format!("cannot copy {}", file.path().display()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every card that is here.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn all(&self) -> anyhow::Result<Vec<PathBuf>> {
+        std::fs::read_dir(&self.folder)?.map(|card| Ok(card?.path())).collect()
     }
 
     /// Folder of a card.
@@ -136,10 +168,10 @@ fn orders(now: OffsetDateTime) -> Vec<Order> {
     orders
 }
 
-fn write_card(folder: &Path, card: LookalikeCard, pin: &str) -> anyhow::Result<()> {
+fn write_card(folder: &Path, card: LookalikeCard) -> anyhow::Result<()> {
     let personal = Personalisation {
         layout: Layout::Observed,
-        pin: Zeroizing::new(pin.to_owned()),
+        pin: Zeroizing::new(PIN.to_owned()),
         tries: TRIES,
         authentication: ApplicationData {
             certificate_der: card.certificate_der,

@@ -96,11 +96,12 @@ pub struct CardHolder {
     pub role: &'static str,
     /// subject serialNumber.
     pub serial_number: &'static str,
-    /// PIN of the card.
-    pub pin: &'static str,
     /// Index of the facility that invites this person.
     pub facility: usize,
 }
+
+/// PIN of every card: whoever sits down at a PC of the demonstration need not look up whose it is.
+pub const PIN: &str = "1234";
 
 /// The four people with a card.
 pub const CARD_HOLDERS: [CardHolder; 4] = [
@@ -111,7 +112,6 @@ pub const CARD_HOLDERS: [CardHolder; 4] = [
         romaji: "YAMADA TARO",
         role: "Medical Doctor",
         serial_number: "TEST000001",
-        pin: "1234",
         facility: 0,
     },
     CardHolder {
@@ -121,7 +121,6 @@ pub const CARD_HOLDERS: [CardHolder; 4] = [
         romaji: "TANAKA MISAKI",
         role: "General Nurse",
         serial_number: "TEST000002",
-        pin: "2345",
         facility: 0,
     },
     CardHolder {
@@ -131,7 +130,6 @@ pub const CARD_HOLDERS: [CardHolder; 4] = [
         romaji: "SUZUKI ICHIRO",
         role: "Medical Doctor",
         serial_number: "TEST000003",
-        pin: "3456",
         facility: 1,
     },
     CardHolder {
@@ -141,7 +139,6 @@ pub const CARD_HOLDERS: [CardHolder; 4] = [
         romaji: "SATO HANAKO",
         role: "Pharmacist",
         serial_number: "TEST000004",
-        pin: "4567",
         facility: 2,
     },
 ];

@@ -7,13 +7,13 @@ use time::OffsetDateTime;
 
 use super::{
     browser::Browser,
-    cards::{self, Cards},
-    cast::{CARD_HOLDERS, FACILITIES, Facility},
+    cards::Cards,
+    cast::{CARD_HOLDERS, FACILITIES, Facility, PIN},
     console::ConsoleUser,
     refusals,
     report::Report,
     services::{self, RunningService, SERVICES},
-    stage::{Stage, free_port},
+    stage::Stage,
     walk::{self, AccreditedFacility, EnrolledDesk},
 };
 use crate::config::Settings;
@@ -36,8 +36,6 @@ const ORDER: [&str; 10] = [
 pub struct Scene {
     /// Instance and its server.
     pub stage: Stage,
-    /// Everybody's cards.
-    pub cards: Cards,
     /// People of the operating body.
     pub operators: Operators,
     /// The accredited facilities.
@@ -81,7 +79,7 @@ impl Scene {
         let facilities = accredit(&stage, &operators, report).await?;
         let mut desks = enrol(&stage, &facilities, report).await?;
         start_agents(&stage, &cards, &mut desks).await?;
-        Ok(Self { stage, cards, operators, facilities, desks })
+        Ok(Self { stage, operators, facilities, desks })
     }
 
     /// Invites the first card holder of each facility and lets them log in once.
@@ -94,8 +92,8 @@ impl Scene {
             let code = walk::invite(&self.facilities[holder.facility], &holder).await?;
             let browser = desk.browser(&self.stage)?;
             walk::enter_invitation(&browser, &self.stage, &code).await?.expect_success()?;
-            let card = (holder.key, holder.pin);
-            walk::log_in(&self.stage, desk, &browser, &self.cards, card, true).await?;
+            let card = (holder.key, PIN);
+            walk::log_in(&self.stage, desk, &browser, card, true).await?;
         }
         Ok(())
     }
@@ -107,12 +105,12 @@ impl Scene {
 /// The first step that failed.
 pub async fn run(folder: &Path, report: &mut Report) -> anyhow::Result<()> {
     let begun = Instant::now();
-    let Scene { stage, cards, facilities, desks, .. } = Scene::build(folder, report).await?;
+    let Scene { stage, facilities, desks, .. } = Scene::build(folder, report).await?;
     let browser = desks[0].desk.browser(&stage)?;
-    invited_login(&stage, &cards, &facilities, &desks, &browser, report).await?;
+    invited_login(&stage, &facilities, &desks, &browser, report).await?;
     let running = start_services(&stage, report).await?;
     portal_and_services(&stage, &running, &facilities, &desks, &browser, report).await?;
-    refusals::at_desks(&stage, &cards, &running, &facilities, &desks, &browser, report).await?;
+    refusals::at_desks(&stage, &running, &facilities, &desks, &browser, report).await?;
     revoke(&stage, &running, &facilities, &desks, &browser, report).await?;
     report
         .step("8", "audit list and verify", async {
@@ -258,11 +256,11 @@ async fn enrol(
 ) -> anyhow::Result<Vec<EnrolledDesk>> {
     let mut desks = Vec::new();
     for facility in facilities {
-        let port = if desks.is_empty() { stage.agent_port } else { free_port()? };
+        let door = stage.door(desks.len());
         let title = format!("{}: terminal created and enrolled by EST", facility.facility.key);
         let desk = report
             .step("2", &title, async {
-                let desk = walk::enrol(stage, facility, port).await?;
+                let desk = walk::enrol(stage, facility, door).await?;
                 let seen = format!("terminal {}", desk.terminal);
                 Ok((desk, seen))
             })
@@ -277,35 +275,29 @@ async fn start_agents(
     cards: &Cards,
     desks: &mut [EnrolledDesk],
 ) -> anyhow::Result<()> {
-    let keys: Vec<&str> = CARD_HOLDERS
-        .iter()
-        .map(|holder| holder.key)
-        .chain([cards::REVOKED, cards::EXPIRED, cards::FOREIGN])
-        .collect();
     for (desk, facility) in desks.iter_mut().zip(FACILITIES) {
         desk.desk.type_pin("0000")?;
-        desk.desk.start_agent(stage, facility.key, cards, &keys).await?;
+        desk.desk.start_agent(stage, facility.key, cards).await?;
     }
     Ok(())
 }
 
 async fn invited_login(
     stage: &Stage,
-    cards: &Cards,
     facilities: &[AccreditedFacility],
     desks: &[EnrolledDesk],
     browser: &Browser,
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let holder = walk::holder_of(0);
-    let card = (holder.key, holder.pin);
+    let card = (holder.key, PIN);
     report
         .step("3", "physician invited; first login with code and card", async {
             let code = walk::invite(&facilities[0], holder).await?;
-            let refused = walk::log_in(stage, &desks[0].desk, browser, cards, card, false).await;
+            let refused = walk::log_in(stage, &desks[0].desk, browser, card, false).await;
             ensure!(refused.is_err(), "a card without membership was let in without a code");
             walk::enter_invitation(browser, stage, &code).await?.expect_success()?;
-            walk::log_in(stage, &desks[0].desk, browser, cards, card, true).await?;
+            walk::log_in(stage, &desks[0].desk, browser, card, true).await?;
             Ok(((), format!("{} became a member", holder.romaji)))
         })
         .await?;
@@ -313,7 +305,7 @@ async fn invited_login(
         .step("4", "later login needs only the card and its PIN", async {
             let logout = format!("{}/logout", stage.origins.terminal);
             browser.submit(&logout, &[]).await?.expect_success()?;
-            let next = walk::log_in(stage, &desks[0].desk, browser, cards, card, false).await?;
+            let next = walk::log_in(stage, &desks[0].desk, browser, card, false).await?;
             Ok(((), format!("on to {next}")))
         })
         .await

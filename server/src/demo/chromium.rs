@@ -5,7 +5,10 @@
 //! namespace of its own in which the prepared folder lies over `/etc/chromium`; an ordinary user
 //! gets one through a user namespace. Client certificates come from the NSS database under `HOME`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
 use tokio::process::Command;
@@ -15,6 +18,7 @@ use tokio::process::Command;
 pub struct Profile {
     home: PathBuf,
     etc: PathBuf,
+    agent: Option<SocketAddr>,
 }
 
 impl Profile {
@@ -23,7 +27,8 @@ impl Profile {
     /// # Errors
     /// When a folder or the policy file cannot be written.
     pub fn prepare(folder: &Path, policy_json: &str) -> anyhow::Result<Self> {
-        let profile = Self { home: folder.join("home"), etc: folder.join("etc-chromium") };
+        let profile =
+            Self { home: folder.join("home"), etc: folder.join("etc-chromium"), agent: None };
         let managed = profile.etc.join("policies/managed");
         for path in [&managed, &profile.user_data(), &profile.home.join(".pki/nssdb")] {
             std::fs::create_dir_all(path)
@@ -31,6 +36,13 @@ impl Profile {
         }
         std::fs::write(managed.join("terminal.json"), policy_json)?;
         Ok(profile)
+    }
+
+    /// The same for a PC whose agent listens there. Pages look for an agent on 127.0.0.1, and on this
+    /// computer several PCs meet.
+    #[must_use]
+    pub fn with_agent_at(self, agent: SocketAddr) -> Self {
+        Self { agent: Some(agent), ..self }
     }
 
     /// The person's home: below it lies the NSS database that Chromium reads.
@@ -61,6 +73,9 @@ impl Profile {
         .map(str::to_owned)
         .into();
         arguments.push(format!("--user-data-dir={}", self.user_data().display()));
+        if let Some(agent) = self.agent.filter(|agent| agent.ip() != Ipv4Addr::LOCALHOST) {
+            arguments.push(format!("--host-resolver-rules=MAP 127.0.0.1:{} {agent}", agent.port()));
+        }
         if headless {
             arguments.push("--headless".into());
         }

@@ -1,6 +1,9 @@
 //! A facility's PC: the agent that was enrolled on it, the cards in its reader, its browser.
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, bail};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -9,15 +12,17 @@ use tokio::process::Command;
 use super::{
     browser::Browser,
     cards::Cards,
+    chromium::Profile,
     process::{self, Program},
     stage::Stage,
 };
 
-/// A PC. Its folders: `agent` (key, certificate, trust), `pin` (what the person would type).
+/// A PC. Its folders: `agent` (key, certificate, trust), `pin` (what the person would type), `reader` (the
+/// cards that can be put in).
 pub struct Desk {
     folder: PathBuf,
-    /// Port of the agent's loopback door.
-    pub port: u16,
+    /// The agent's loopback door. The pages look for it on 127.0.0.1, as on a PC of its own.
+    pub door: SocketAddr,
     agent: Option<Program>,
 }
 
@@ -26,10 +31,10 @@ impl Desk {
     ///
     /// # Errors
     /// When its folder cannot be made.
-    pub fn new(stage: &Stage, name: &str, port: u16) -> anyhow::Result<Self> {
+    pub fn new(stage: &Stage, name: &str, door: SocketAddr) -> anyhow::Result<Self> {
         let folder = stage.folder.join("desks").join(name);
         std::fs::create_dir_all(&folder)?;
-        Ok(Self { folder, port, agent: None })
+        Ok(Self { folder, door, agent: None })
     }
 
     /// Folder of the PC.
@@ -86,7 +91,13 @@ impl Desk {
         self.folder.join("pin")
     }
 
-    /// Starts the agent with these cards within reach of its reader.
+    /// The cards that can be put into this PC.
+    #[must_use]
+    pub fn reader(&self) -> Cards {
+        Cards::of_reader(self.folder.join("reader"))
+    }
+
+    /// Starts the agent with copies of these cards within reach of its reader.
     ///
     /// # Errors
     /// When it does not become ready.
@@ -95,13 +106,17 @@ impl Desk {
         stage: &Stage,
         name: &str,
         cards: &Cards,
-        keys: &[&str],
     ) -> anyhow::Result<()> {
+        cards.copy_to(&self.reader())?;
         let mut command = Command::new(process::sibling("sekisho-agent")?);
         command.arg("run").arg("--dir").arg(self.agent_folder());
-        command.arg("--port").arg(self.port.to_string()).arg("--pin-file").arg(self.pin_file());
-        for key in keys {
-            command.arg("--software-card").arg(cards.of(key));
+        command.arg("--port").arg(self.door.port().to_string());
+        if self.door.ip() != Ipv4Addr::LOCALHOST {
+            command.arg("--address").arg(self.door.ip().to_string());
+        }
+        command.arg("--pin-file").arg(self.pin_file());
+        for card in self.reader().all()? {
+            command.arg("--software-card").arg(card);
         }
         let name = format!("agent-{name}");
         let (program, _) = Program::start(&name, command, &stage.logs()).await?;
@@ -143,6 +158,18 @@ impl Desk {
         let mut command = Command::new(process::sibling("sekisho-agent")?);
         command.arg("policy").arg("--dir").arg(self.agent_folder());
         process::run(command).await
+    }
+
+    /// A Chromium's profile for this PC, with its certificate, its policies, and the way to its agent.
+    ///
+    /// # Errors
+    /// When `line`, which enrolled the PC, does not fill the browser's store.
+    pub async fn chromium(&self, line: &str, policy_json: &str) -> anyhow::Result<Profile> {
+        let profile = Profile::prepare(&self.folder.join("chromium"), policy_json)?;
+        let profile = profile.with_agent_at(self.door);
+        let (status, _, stderr) = self.paste(line, profile.home()).await?;
+        anyhow::ensure!(status.success(), "the browser's certificate store: {}", stderr.trim());
+        Ok(profile)
     }
 
     /// A browser of this PC.

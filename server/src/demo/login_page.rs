@@ -1,6 +1,8 @@
 //! What the login page's script does, done here: a page key, the portal's challenge, the agent's
 //! loopback door, the page's proof. Nothing is taken from anywhere but these doors.
 
+use std::net::SocketAddr;
+
 use anyhow::{Context, bail};
 use aws_lc_rs::{
     rand::SystemRandom,
@@ -73,11 +75,11 @@ impl<'b> LoginPage<'b> {
     pub async fn ask_agent(
         &self,
         challenge: &Challenge,
-        agent_port: u16,
+        agent: SocketAddr,
     ) -> anyhow::Result<LoginSubmission> {
         let begin = BeginBody { request: challenge.request.clone() };
         let begun: BeginReply =
-            self.call_agent(agent_port, door::BEGIN_PATH, &serde_json::to_value(begin)?).await?;
+            self.call_agent(agent, door::BEGIN_PATH, &serde_json::to_value(begin)?).await?;
         let request = Sha256Digest::of(&challenge.request);
         // As the real page: no word of a PIN before the terminal's key has spoken.
         TerminalProof::verify(
@@ -89,7 +91,7 @@ impl<'b> LoginPage<'b> {
         let mut seen: Option<ExchangeState> = None;
         let answer = loop {
             let body = serde_json::to_value(FinishBody { exchange: begun.exchange, seen })?;
-            let reply: FinishReply = self.call_agent(agent_port, door::FINISH_PATH, &body).await?;
+            let reply: FinishReply = self.call_agent(agent, door::FINISH_PATH, &body).await?;
             if let Some(answer) = reply.answer {
                 break answer;
             }
@@ -142,14 +144,16 @@ impl<'b> LoginPage<'b> {
 
     async fn call_agent<T: serde::de::DeserializeOwned>(
         &self,
-        port: u16,
+        agent: SocketAddr,
         path: &str,
         body: &serde_json::Value,
     ) -> anyhow::Result<T> {
         let response = self
             .browser
             .client()
-            .post(format!("http://127.0.0.1:{port}{path}"))
+            .post(format!("http://{agent}{path}"))
+            // As the browser of that PC names it.
+            .header(reqwest::header::HOST, format!("127.0.0.1:{}", agent.port()))
             .header(reqwest::header::ORIGIN, &self.portal)
             .header(door::HEADER, door::HEADER_VALUE)
             .header("Sec-Fetch-Site", "cross-site")
@@ -183,13 +187,13 @@ impl<'b> LoginPage<'b> {
 pub async fn log_in(
     browser: &Browser,
     portal: &str,
-    agent_port: u16,
+    agent: SocketAddr,
     invitation: bool,
     return_to: Option<&str>,
 ) -> anyhow::Result<String> {
     let page = LoginPage::open(browser, portal).await?;
     let challenge = page.challenge(invitation, return_to).await?;
-    let submission = page.ask_agent(&challenge, agent_port).await?;
+    let submission = page.ask_agent(&challenge, agent).await?;
     let answer = page.submit(&submission).await?.expect_success()?;
     let reply: serde_json::Value = serde_json::from_str(&answer.body)?;
     reply["redirect"].as_str().map(str::to_owned).context("the portal names no next page")

@@ -59,14 +59,14 @@ impl Program {
     /// As [`Self::start`].
     pub async fn start_when(
         name: &str,
-        mut command: Command,
+        command: Command,
         logs: &Path,
         is_ready: impl Fn(&str) -> bool,
     ) -> anyhow::Result<(Self, String)> {
         let log = logs.join(format!("{name}.log"));
         let file = std::fs::File::create(&log)
             .with_context(|| format!("cannot write {}", log.display()))?;
-        let mut child = command
+        let mut child = tied(&command)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(file)
@@ -143,6 +143,44 @@ impl Program {
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(15)..].join("\n")
     }
+}
+
+impl Drop for Program {
+    /// Ends it and waits until it is gone, so that it writes nothing any more into a folder that goes next.
+    fn drop(&mut self) {
+        const LOOKS: u32 = 400;
+        const PAUSE: Duration = Duration::from_millis(5);
+        if self.child.start_kill().is_err() {
+            return;
+        }
+        for _ in 0..LOOKS {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+/// The same program, which ends when this process does, however that ends, and which a terminal's Ctrl-C and
+/// hanging up reach through us only.
+///
+/// `setpriv` (util-linux, a program of every Debian machine) asks the kernel for it and becomes the program.
+fn tied(command: &Command) -> Command {
+    let asked = command.as_std();
+    let mut tied = Command::new("setpriv");
+    tied.args(["--pdeathsig", "TERM"]).arg(asked.get_program()).args(asked.get_args());
+    for (name, value) in asked.get_envs() {
+        match value {
+            Some(value) => tied.env(name, value),
+            None => tied.env_remove(name),
+        };
+    }
+    if let Some(folder) = asked.get_current_dir() {
+        tied.current_dir(folder);
+    }
+    tied.process_group(0);
+    tied
 }
 
 /// Runs a program to its end and returns what it printed.

@@ -4,14 +4,14 @@ use anyhow::{Context, ensure};
 
 use super::{
     browser::Browser,
-    cards::{self, Cards},
-    cast::{CARD_HOLDERS, Facility},
+    cards,
+    cast::{CARD_HOLDERS, Facility, PIN},
     check::{Operators, contact_email},
     desk::Desk,
     login_page::LoginPage,
     report::Report,
     services::RunningService,
-    stage::{Stage, free_port},
+    stage::Stage,
     walk::{self, AccreditedFacility, EnrolledDesk},
 };
 
@@ -40,7 +40,6 @@ pub(super) async fn own_application(
 /// The first that was let through, or refused for another reason.
 pub(super) async fn at_desks(
     stage: &Stage,
-    cards: &Cards,
     running: &[RunningService],
     facilities: &[AccreditedFacility],
     desks: &[EnrolledDesk],
@@ -65,13 +64,12 @@ pub(super) async fn at_desks(
     let fresh = desks[0].desk.browser(stage)?;
     for (number, title, card, pin, mark) in [
         ("R1", "wrong PIN", holder.key, "9999", "pin_wrong"),
-        ("R2", "revoked card", cards::REVOKED, holder.pin, "certificate-revoked"),
-        ("R4", "expired certificate", cards::EXPIRED, holder.pin, "certificate-expired"),
+        ("R2", "revoked card", cards::REVOKED, PIN, "certificate-revoked"),
+        ("R4", "expired certificate", cards::EXPIRED, PIN, "certificate-expired"),
     ] {
         report
             .step(number, title, async {
-                let outcome =
-                    walk::log_in(stage, &desks[0].desk, &fresh, cards, (card, pin), false).await;
+                let outcome = walk::log_in(stage, &desks[0].desk, &fresh, (card, pin), false).await;
                 Ok(((), refusal_of(outcome, title, mark)?))
             })
             .await?;
@@ -79,7 +77,7 @@ pub(super) async fn at_desks(
     report
         .step("R5", "replayed signature", async {
             let page = LoginPage::open(&fresh, &stage.origins.terminal).await?;
-            let submission = walk::signed_answer(&page, &desks[0].desk, cards, holder).await?;
+            let submission = walk::signed_answer(&page, &desks[0].desk, holder).await?;
             page.submit(&submission).await?.expect_success()?;
             let again = page.submit(&submission).await?.expect_refusal_for("challenge-replayed")?;
             Ok(((), again.summary()))
@@ -88,24 +86,24 @@ pub(super) async fn at_desks(
     // After a card that the agent accepts, so that this refusal can only be of the foreign one.
     report
         .step("R3", "card of a foreign authority", async {
-            let card = (cards::FOREIGN, holder.pin);
-            let outcome = walk::log_in(stage, &desks[0].desk, &fresh, cards, card, false).await;
+            let card = (cards::FOREIGN, PIN);
+            let outcome = walk::log_in(stage, &desks[0].desk, &fresh, card, false).await;
             Ok(((), refusal_of(outcome, "a foreign card", "card_not_accepted")?))
         })
         .await?;
     report
         .step("R6", "another terminal's request", async {
-            cards.insert(holder.key)?;
+            desks[0].desk.reader().insert(holder.key)?;
             let other = desks[1].desk.browser(stage)?;
             let page = LoginPage::open(&other, &stage.origins.terminal).await?;
             let challenge = page.challenge(false, None).await?;
-            let outcome = page.ask_agent(&challenge, desks[0].desk.port).await;
+            let outcome = page.ask_agent(&challenge, desks[0].desk.door).await;
             Ok(((), refusal_of(outcome, "another terminal's request", "another_terminal")?))
         })
         .await?;
     report
         .step("R7", "stolen cookie on another terminal", async {
-            let cookie = stolen_session(stage, cards, &desks[0].desk).await?;
+            let cookie = stolen_session(stage, &desks[0].desk).await?;
             let thief = desks[1].desk.browser(stage)?;
             let answer = thief
                 .client()
@@ -122,7 +120,7 @@ pub(super) async fn at_desks(
         .await?;
     report
         .step("R8", "enrolment code used twice with another key", async {
-            let other = Desk::new(stage, "thief", free_port()?)?;
+            let other = Desk::new(stage, "thief", stage.door(9))?;
             let (status, _, stderr) = other.paste(&desks[0].line, other.folder()).await?;
             let told = stderr.contains("used before, with another key");
             ensure!(!status.success() && told, "not refused for its use: {stderr}");
@@ -138,19 +136,18 @@ pub(super) async fn at_desks(
                 .nth(1)
                 .context("the line does not carry the root's fingerprint")?;
             let wrong = line.replace(root, &"0".repeat(64));
-            let other = Desk::new(stage, "deceived", free_port()?)?;
+            let other = Desk::new(stage, "deceived", stage.door(9))?;
             let (status, _, stderr) = other.paste(&wrong, other.folder()).await?;
             let told = stderr.contains("does not present the root with this fingerprint");
             ensure!(!status.success() && told, "not refused for the root: {stderr}");
             Ok(((), first_line(&stderr)))
         })
         .await?;
-    of_invitations(stage, cards, facilities, desks, report).await
+    of_invitations(stage, facilities, desks, report).await
 }
 
 async fn of_invitations(
     stage: &Stage,
-    cards: &Cards,
     facilities: &[AccreditedFacility],
     desks: &[EnrolledDesk],
     report: &mut Report,
@@ -159,8 +156,8 @@ async fn of_invitations(
     report
         .step("R10", "first login without the invitation's code", async {
             let browser = desks[0].desk.browser(stage)?;
-            let card = (nurse.key, nurse.pin);
-            let outcome = walk::log_in(stage, &desks[0].desk, &browser, cards, card, false).await;
+            let card = (nurse.key, PIN);
+            let outcome = walk::log_in(stage, &desks[0].desk, &browser, card, false).await;
             Ok(((), refusal_of(outcome, "a person who is not a member", "not-a-member")?))
         })
         .await?;
@@ -170,8 +167,8 @@ async fn of_invitations(
             let browser = desks[0].desk.browser(stage)?;
             walk::enter_invitation(&browser, stage, &code).await?.expect_success()?;
             let other = &CARD_HOLDERS[2];
-            let card = (other.key, other.pin);
-            let outcome = walk::log_in(stage, &desks[0].desk, &browser, cards, card, true).await;
+            let card = (other.key, PIN);
+            let outcome = walk::log_in(stage, &desks[0].desk, &browser, card, true).await;
             Ok(((), refusal_of(outcome, "another person's card", "invitation-mismatch")?))
         })
         .await?;
@@ -187,11 +184,11 @@ async fn of_invitations(
 }
 
 /// A session's cookie, as a thief who reads the browser's memory would have it.
-async fn stolen_session(stage: &Stage, cards: &Cards, desk: &Desk) -> anyhow::Result<String> {
+async fn stolen_session(stage: &Stage, desk: &Desk) -> anyhow::Result<String> {
     let holder = walk::holder_of(0);
     let browser = desk.browser(stage)?;
     let page = LoginPage::open(&browser, &stage.origins.terminal).await?;
-    let submission = walk::signed_answer(&page, desk, cards, holder).await?;
+    let submission = walk::signed_answer(&page, desk, holder).await?;
     page.submit_for_cookie(&submission).await
 }
 

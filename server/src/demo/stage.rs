@@ -50,7 +50,7 @@ pub struct Stage {
     pub root_pem: Vec<u8>,
     /// The first administrator's one-time link.
     pub first_use_link: String,
-    /// Port on which the first facility's agent listens, as the portal's pages expect it.
+    /// Port on which agents listen, as the portal's pages expect it.
     pub agent_port: u16,
     /// The server's process.
     pub server: Program,
@@ -134,6 +134,14 @@ impl Stage {
         prepare(&made.instance, &signer)?;
         let signing = SigningProgram::start(signer, &made.logs).await?;
         Ok((made.serve().await?, signing))
+    }
+
+    /// The loopback door of the agent of one PC: each has an address of its own, as if it were one, and the
+    /// port that the pages expect.
+    #[must_use]
+    pub fn door(&self, desk: usize) -> SocketAddr {
+        let last = u8::try_from(desk + 1).unwrap_or(u8::MAX);
+        (Ipv4Addr::new(127, 0, 0, last), self.agent_port).into()
     }
 
     /// Where log files of further programs go.

@@ -1,6 +1,9 @@
 //! The walk: every step of a physician's way from an empty folder to a token, through the real doors.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, bail, ensure};
 use sekisho_protocol::answer::LoginSubmission;
@@ -10,8 +13,7 @@ use url::Url;
 
 use super::{
     browser::{Answer, Browser},
-    cards::Cards,
-    cast::{CARD_HOLDERS, CardHolder, Facility},
+    cast::{CARD_HOLDERS, CardHolder, Facility, PIN},
     console::ConsoleUser,
     desk::Desk,
     login_page::{self, LoginPage},
@@ -183,10 +185,10 @@ pub async fn create_terminal(
 pub async fn enrol(
     stage: &Stage,
     facility: &AccreditedFacility,
-    port: u16,
+    door: SocketAddr,
 ) -> anyhow::Result<EnrolledDesk> {
     let (terminal, line) = create_terminal(facility, facility.facility.terminal).await?;
-    let desk = Desk::new(stage, facility.facility.key, port)?;
+    let desk = Desk::new(stage, facility.facility.key, door)?;
     let (status, _, stderr) = desk.paste(&line, desk.folder()).await?;
     ensure!(status.success(), "the agent could not enrol: {}", stderr.trim());
     Ok(EnrolledDesk { desk, terminal, line })
@@ -237,16 +239,15 @@ pub async fn log_in(
     stage: &Stage,
     desk: &Desk,
     browser: &Browser,
-    cards: &Cards,
     (card, pin): (&str, &str),
     invitation: bool,
 ) -> anyhow::Result<String> {
-    cards.insert(card)?;
+    desk.reader().insert(card)?;
     desk.type_pin(pin)?;
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         let portal = &stage.origins.terminal;
-        let outcome = login_page::log_in(browser, portal, desk.port, invitation, None).await;
+        let outcome = login_page::log_in(browser, portal, desk.door, invitation, None).await;
         match outcome {
             // The agent saw the card of before leave; the person tries again, as it asks.
             Err(refusal)
@@ -267,15 +268,14 @@ pub async fn log_in(
 pub async fn signed_answer(
     page: &LoginPage<'_>,
     desk: &Desk,
-    cards: &Cards,
     holder: &CardHolder,
 ) -> anyhow::Result<LoginSubmission> {
-    cards.insert(holder.key)?;
-    desk.type_pin(holder.pin)?;
+    desk.reader().insert(holder.key)?;
+    desk.type_pin(PIN)?;
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         let challenge = page.challenge(false, None).await?;
-        match page.ask_agent(&challenge, desk.port).await {
+        match page.ask_agent(&challenge, desk.door).await {
             Err(refusal) if Instant::now() < deadline && refusal.to_string().contains("(card_") => {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }

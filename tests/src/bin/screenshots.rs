@@ -100,7 +100,7 @@ async fn console(desktop: &Desktop, out: &Path) -> anyhow::Result<()> {
     let operator = &scene.operators.administrator;
     let (hospital, clinic) = (&scene.facilities[0], &scene.facilities[1]);
     // Somebody else brings the line that enrolled the hospital's PC.
-    let thief = Desk::new(&scene.stage, "thief", 0)?;
+    let thief = Desk::new(&scene.stage, "thief", scene.stage.door(9))?;
     thief.paste(&scene.desks[0].line, thief.folder()).await?;
     let status = format!("/console/organisations/{}/status", clinic.identifier);
     for (user, pages) in [
