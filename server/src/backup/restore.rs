@@ -74,7 +74,7 @@ pub async fn restore(
     let done = go_on(&store, &folder, &keys.audit, &manifest, &lists, at).await;
     store.close().await;
     let published = done?;
-    making.finish()?;
+    making.finish()?.keep();
     Ok(Restored { manifest, published })
 }
 

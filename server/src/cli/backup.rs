@@ -7,7 +7,7 @@ use sekisho_key::SystemRandomness;
 use sekisho_output::{remark, say};
 use time::OffsetDateTime;
 
-use super::{Exit, Failure, InstanceFolder, Named, named, runtime, secret_file};
+use super::{Exit, Failure, InstanceFolder, Named, named, secret_file, until_told_to_end};
 use crate::{
     backup::{Lock, Step, Taken, take},
     config::Config,
@@ -51,7 +51,7 @@ pub(super) struct Backup {
 impl Backup {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         let (lock, drawn) = self.lock()?;
-        let taken = runtime()?.block_on(take(
+        let taken = until_told_to_end(take(
             &self.instance.dir,
             &self.to,
             &lock,

@@ -11,7 +11,7 @@ use secrecy::ExposeSecret;
 use sekisho_key::SystemRandomness;
 use sekisho_output::{say, show};
 
-use super::{Exit, Failure, Named, named, runtime, secret_file};
+use super::{Exit, Failure, Named, named, secret_file, until_told_to_end};
 use crate::{
     ceremony::VerifiedResult,
     clock::SystemClock,
@@ -100,7 +100,7 @@ impl Init {
                     result: &result,
                     administrator: &self.administrator,
                 };
-                runtime()?.block_on(complete(&completion, clock, random, show)).map(drop)
+                until_told_to_end(complete(&completion, clock, random, show)).map(drop)
             }
             (Some(requests), None) => {
                 let plan = self.plan()?;
@@ -110,15 +110,14 @@ impl Init {
                     organisation: &plan.organisation,
                     network: &plan.network,
                 };
-                let asked = runtime()?.block_on(ask(&asking, clock, random));
-                asked.map(|asked| {
+                until_told_to_end(ask(&asking, clock, random)).map(|asked| {
                     // That nobody reads it takes nothing back: the folder says the same.
                     let _ = say(&told_asked(&asked, &plan.folder, &requests));
                 })
             }
             (None, _) => {
                 let plan = self.plan()?;
-                runtime()?.block_on(create_and_show(&plan, clock, random, show)).map(drop)
+                until_told_to_end(create_and_show(&plan, clock, random, show)).map(drop)
             }
         };
         made?;

@@ -10,6 +10,7 @@ mod demo;
 mod exit;
 mod init;
 mod inspect;
+mod interrupt;
 mod language;
 mod named;
 mod restore;
@@ -29,6 +30,7 @@ use crate::first_line;
 
 use exit::{Cause, Failure};
 pub use exit::{EXIT_CODES, Exit};
+use interrupt::until_told_to_end;
 use named::Named;
 
 const EXAMPLES: &str = "\

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::{
     Exit, Failure, Named,
     backup::{tell, without_keys},
-    named, runtime, secret_file,
+    named, secret_file, until_told_to_end,
 };
 use crate::backup::{BackupError, Key, Published, check, restore};
 
@@ -70,7 +70,8 @@ impl Restore {
             (None, None) => return Err("give --identity-file or --passphrase-file".into()),
         };
         let Some(dir) = &self.dir else {
-            let manifest = match runtime()?.block_on(check(&self.file, key, tell)) {
+            let checked = async { Ok::<_, Failure>(check(&self.file, key, tell).await) };
+            let manifest = match until_told_to_end(checked)? {
                 Ok(manifest) => manifest,
                 Err(fault) if fault.is_of_the_backup() => {
                     return Err(Failure::does_not_hold(fault));
@@ -84,7 +85,7 @@ impl Restore {
             })?;
             return Ok(Exit::Done);
         };
-        let restored = match runtime()?.block_on(restore(
+        let restored = restore(
             &self.file,
             key,
             dir,
@@ -92,7 +93,8 @@ impl Restore {
             self.published.as_deref(),
             OffsetDateTime::now_utc(),
             tell,
-        )) {
+        );
+        let restored = match until_told_to_end(async { Ok::<_, Failure>(restored.await) })? {
             Ok(restored) => restored,
             // What else fails here may be of the database or the lists that the command line names.
             Err(fault @ BackupError::Archive(_)) if fault.is_of_the_backup() => {

@@ -94,8 +94,8 @@ pub async fn create(
     create_and_show(plan, clock, random, |_| Ok(())).await
 }
 
-/// Makes an instance. `show` hears what was made, secrets included, before the folder takes its name:
-/// an instance whose secrets nobody saw does not come to be.
+/// Makes an instance. `show` hears what was made, secrets included, once the folder has its name; where it
+/// fails, the folder is removed again: no instance stays whose secrets nobody saw.
 ///
 /// # Errors
 /// As [`create`]; also what `show` answers.

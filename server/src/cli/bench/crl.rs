@@ -18,15 +18,19 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::process::Command;
 
-use super::usage::{CpuTime, forget_peak, memory_kib};
+use super::{
+    PREFIX,
+    usage::{CpuTime, forget_peak, memory_kib},
+};
 use crate::{
-    cli::{Exit, Failure, Named, named, runtime},
+    cli::{Exit, Failure, Named, named, until_told_to_end},
     config::Config,
     demo::{
         process::{self, Program},
         stage::Stage,
     },
     revocation::{Measure, Order, Target, carry_out},
+    temporary::TemporaryFolder,
 };
 
 /// Measure a long revocation list: CPU and memory of its making, and how long a revocation takes
@@ -95,7 +99,7 @@ const ISSUER: &str = "terminals";
 
 impl Crl {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
-        let figures = runtime()?.block_on(self.measure())?;
+        let figures = until_told_to_end(self.measure())?;
         if self.json {
             say(&format!("{:#}\n", serde_json::to_value(&figures)?))?;
         } else {
@@ -105,12 +109,7 @@ impl Crl {
     }
 
     async fn measure(&self) -> anyhow::Result<Figures> {
-        let mut folder = tempfile::Builder::new();
-        folder.prefix("sekisho-bench-");
-        let folder = match &self.folder {
-            Some(parent) => folder.tempdir_in(parent)?,
-            None => folder.tempdir()?,
-        };
+        let folder = TemporaryFolder::new(PREFIX, self.folder.as_deref())?;
         let stage = Stage::build(folder.path(), |_| Ok(())).await?;
         let (instance, logs) = (stage.instance.clone(), stage.logs());
         stage.server.stop().await?;

@@ -16,9 +16,9 @@ use sekisho_store::Store;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
-use super::usage::CpuTime;
+use super::{PREFIX, usage::CpuTime};
 use crate::{
-    cli::{Exit, Failure, Named, named, runtime},
+    cli::{Exit, Failure, Named, named, until_told_to_end},
     clock::{Clock, SystemClock},
     config::Config,
     demo::{
@@ -27,6 +27,7 @@ use crate::{
         process::Program,
         stage::Stage,
     },
+    temporary::TemporaryFolder,
 };
 
 /// Measure issuance: certificates a second, latency, CPU
@@ -94,7 +95,7 @@ const BARE_LASTS: Duration = Duration::from_secs(2);
 
 impl Issuance {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
-        let figures = runtime()?.block_on(self.measure())?;
+        let figures = until_told_to_end(self.measure())?;
         if self.json {
             say(&format!("{:#}\n", serde_json::to_value(&figures)?))?;
         } else {
@@ -104,12 +105,7 @@ impl Issuance {
     }
 
     async fn measure(&self) -> anyhow::Result<Figures> {
-        let mut folder = tempfile::Builder::new();
-        folder.prefix("sekisho-bench-");
-        let folder = match &self.folder {
-            Some(parent) => folder.tempdir_in(parent)?,
-            None => folder.tempdir()?,
-        };
+        let folder = TemporaryFolder::new(PREFIX, self.folder.as_deref())?;
         let (stage, signing) = self.build(folder.path()).await?;
         let ended = "a process has ended";
         let id = Processes {

@@ -13,8 +13,11 @@ use serde::Serialize;
 use tokio::process::Command;
 
 use self::usage::memory_kib;
-use super::{Exit, Failure, runtime};
-use crate::demo::{process, stage::Stage};
+use super::{Exit, Failure, until_told_to_end};
+use crate::{
+    demo::{check, process, report::Report, stage::Stage},
+    temporary::TemporaryFolder,
+};
 
 /// Measure start, memory and the whole walk on this machine
 #[derive(Debug, clap::Args)]
@@ -54,6 +57,8 @@ struct Figures {
 }
 
 const STARTS: usize = 5;
+/// How the names of the folders begin in which is measured.
+const PREFIX: &str = "sekisho-bench-";
 
 impl Bench {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
@@ -63,7 +68,7 @@ impl Bench {
             Some(Part::Ocsp(ocsp)) => return ocsp.run(),
             None => {}
         }
-        let figures = runtime()?.block_on(measure())?;
+        let figures = until_told_to_end(measure())?;
         if self.json {
             say(&format!("{:#}\n", serde_json::to_value(&figures)?))?;
         } else {
@@ -79,7 +84,7 @@ impl Bench {
 }
 
 async fn measure() -> anyhow::Result<Figures> {
-    let folder = tempfile::Builder::new().prefix("sekisho-bench-").tempdir()?;
+    let folder = TemporaryFolder::new(PREFIX, None)?;
     let stage = Stage::build(folder.path(), |_| Ok(())).await?;
     let idle_rss_kib = memory_kib(stage.server.id().context("the server has ended")?, "VmRSS")?;
     let (instance, logs) = (stage.instance.clone(), stage.logs());
@@ -94,9 +99,8 @@ async fn measure() -> anyhow::Result<Figures> {
         server.stop().await?;
     }
     starts.sort_unstable();
-    let mut walk = Command::new(process::sibling("sekisho")?);
-    walk.args(["demo", "--check", "--json"]);
-    let report: serde_json::Value = serde_json::from_str(&process::run(walk).await?)?;
-    let walk_ms = report["milliseconds"].as_u64().context("the walk's report has no time")?;
+    let (walk, begun) = (folder.path().join("walk"), Instant::now());
+    check::run(&walk, &mut Report::new(true)).await?;
+    let walk_ms = u64::try_from(begun.elapsed().as_millis())?;
     Ok(Figures { ready_ms: starts[STARTS / 2], idle_rss_kib, walk_ms })
 }

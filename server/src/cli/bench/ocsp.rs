@@ -23,11 +23,12 @@ use tokio::{
 use url::Url;
 use x509_cert::{Certificate, der::Encode};
 
-use super::usage::CpuTime;
+use super::{PREFIX, usage::CpuTime};
 use crate::{
-    cli::{Exit, Failure, Named, named, runtime},
+    cli::{Exit, Failure, Named, named, until_told_to_end},
     config::Config,
     demo::stage::Stage,
+    temporary::TemporaryFolder,
 };
 
 /// Measure OCSP: answers a second, signed live and kept signed, among few and among many
@@ -82,7 +83,7 @@ const ISSUER: &str = "terminals";
 
 impl Ocsp {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
-        let figures = runtime()?.block_on(self.measure())?;
+        let figures = until_told_to_end(self.measure())?;
         if self.json {
             say(&format!("{:#}\n", serde_json::to_value(&figures)?))?;
             return Ok(Exit::Done);
@@ -103,12 +104,7 @@ impl Ocsp {
     }
 
     async fn measure(&self) -> anyhow::Result<Figures> {
-        let mut folder = tempfile::Builder::new();
-        folder.prefix("sekisho-bench-");
-        let folder = match &self.folder {
-            Some(parent) => folder.tempdir_in(parent)?,
-            None => folder.tempdir()?,
-        };
+        let folder = TemporaryFolder::new(PREFIX, self.folder.as_deref())?;
         let quiet = |settings: &mut crate::config::Settings| {
             settings.instance.log_filter = "warn".to_owned();
         };

@@ -41,7 +41,7 @@ pub(super) struct Unfinished<'a> {
 }
 
 impl Unfinished<'_> {
-    /// `fill_register` enters the authorities; then the rest is made, shown, and gets its name.
+    /// `fill_register` enters the authorities; then the rest is made, gets its name, and is shown.
     pub(super) async fn finish(
         self,
         fill_register: impl AsyncFnOnce(&Store) -> Result<(), CreateError>,
@@ -84,8 +84,10 @@ impl Unfinished<'_> {
             link_expires_at: now + self.config.people().one_time_link_lifetime(),
             names,
         };
+        // First in its place, then told of: what is printed is there. Where it cannot be printed, nothing is.
+        let placed = self.making.finish()?;
         show(&created)?;
-        self.making.finish()?;
+        placed.keep();
         Ok(created)
     }
 

@@ -96,7 +96,7 @@ pub async fn ask(
     Folder::write_new(&carry.join("plan.toml"), plan.as_bytes())?;
     let text = configuration_text(asking.settings);
     Folder::write_new(&making.path().join(config::FILE_NAME), text.as_bytes())?;
-    making.finish()?;
+    making.finish()?.keep();
     Ok(Asked { carry: asking.requests.join(CARRY), keys })
 }
 
