@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use reqwest::{RequestBuilder, StatusCode};
 use sekisho::demo::{
     browser::Browser,
-    cast::{CARD_HOLDERS, CardHolder},
+    cast::{CARD_HOLDERS, CardHolder, PIN},
     login_page::LoginPage,
     walk::{self, AccreditedFacility, EnrolledDesk},
 };
@@ -17,11 +17,10 @@ use crate::pair::{Both, Pair, RACERS, at_once, only};
 const YAMADA: CardHolder = CARD_HOLDERS[0];
 const TANAKA: CardHolder = CARD_HOLDERS[1];
 
-/// An enrolled PC with both people's cards within reach of its reader.
+/// An enrolled PC with everybody's cards within reach of its reader.
 pub async fn desk(pair: &Pair, facility: &AccreditedFacility) -> EnrolledDesk {
-    let mut desk = walk::enrol(&pair.stage, facility, pair.stage.agent_port).await.unwrap();
-    let keys = [YAMADA.key, TANAKA.key];
-    desk.desk.start_agent(&pair.stage, "desk", &pair.cards, &keys).await.unwrap();
+    let mut desk = walk::enrol(&pair.stage, facility, pair.stage.door(0)).await.unwrap();
+    desk.desk.start_agent(&pair.stage, "desk", &pair.cards).await.unwrap();
     desk
 }
 
@@ -32,18 +31,17 @@ fn browser(pair: &Pair, desk: &EnrolledDesk) -> Both {
 /// What the card answers to a challenge of this page, not yet handed in. After a change of cards
 /// the agent may still see the one of before: it is asked again until it sees this one.
 async fn signed(
-    pair: &Pair,
     page: &LoginPage<'_>,
     desk: &EnrolledDesk,
     holder: &CardHolder,
     invitation: bool,
 ) -> LoginSubmission {
-    pair.cards.insert(holder.key).unwrap();
-    desk.desk.type_pin(holder.pin).unwrap();
+    desk.desk.reader().insert(holder.key).unwrap();
+    desk.desk.type_pin(PIN).unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         let challenge = page.challenge(invitation, None).await.unwrap();
-        match page.ask_agent(&challenge, desk.desk.port).await {
+        match page.ask_agent(&challenge, desk.desk.door).await {
             Ok(submission) => return submission,
             Err(refusal) => {
                 let again = Instant::now() < deadline && refusal.to_string().contains("(card_");
@@ -84,7 +82,7 @@ pub async fn an_invitation_is_redeemed_by_one_of_two_cards(
     let mut answers = Vec::new();
     for (at, holder) in [(&both.one, &YAMADA), (&both.two, &TANAKA)] {
         let page = LoginPage::open(at, portal).await.unwrap();
-        answers.push(signed(pair, &page, desk, holder, true).await);
+        answers.push(signed(&page, desk, holder, true).await);
     }
     // Each card's answer comes to one of the processes, both at once.
     let outcomes =
@@ -116,13 +114,13 @@ pub async fn an_answer_of_a_card_opens_one_session(
         let first = browser(pair, desk).one;
         let entered = walk::enter_invitation(&first, &pair.stage, &code).await.unwrap();
         entered.expect_success().unwrap();
-        let card = (YAMADA.key, YAMADA.pin);
-        walk::log_in(&pair.stage, &desk.desk, &first, &pair.cards, card, true).await.unwrap();
+        let card = (YAMADA.key, PIN);
+        walk::log_in(&pair.stage, &desk.desk, &first, card, true).await.unwrap();
     }
     let before = sessions(pair).await;
     let both = browser(pair, desk);
     let page = LoginPage::open(&both.two, &pair.stage.origins.terminal).await.unwrap();
-    let submission = signed(pair, &page, desk, &YAMADA, false).await;
+    let submission = signed(&page, desk, &YAMADA, false).await;
     let answers =
         at_once((0..RACERS).map(|number| hand_in(pair, both.nth(number), &submission))).await;
     let won = only(answers, StatusCode::OK);
