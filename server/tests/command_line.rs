@@ -214,6 +214,9 @@ fn what_was_taken_back_stays_so_and_is_told_once() {
     let never = sekisho(&["revoke", "certificate", dir, "--serial", "4b:01", "--hold"]);
     assert_eq!(code(&never), 2);
     assert!(text(&never.stderr).contains("there is no certificate terminals:4b01"));
+    let odd = sekisho(&["revoke", "certificate", dir, "--serial", "B01", "--hold"]);
+    assert_eq!(code(&odd), 2);
+    assert!(text(&odd.stderr).contains("there is no certificate terminals:0b01"));
     let digest = "5a".repeat(32);
     let key = || {
         let output =
@@ -228,6 +231,17 @@ fn what_was_taken_back_stays_so_and_is_told_once() {
     assert_eq!(key()["changed"], false);
     let file = folder.path().join("instance/ca/servers.crt");
     let file = file.to_str().unwrap();
+    // Its number as OpenSSL prints it, in one piece; held and released by it, then revoked by itself.
+    let number =
+        Command::new("openssl").args(["x509", "-in", file, "-noout", "-serial"]).output().unwrap();
+    let number = text(&number.stdout).trim().strip_prefix("serial=").unwrap().to_owned();
+    let pairs: Vec<&str> = (0..number.len()).step_by(2).map(|at| &number[at..at + 2]).collect();
+    for (number, measure) in [(number.clone(), "--hold"), (pairs.join(":"), "--release")] {
+        let by_number =
+            ["revoke", "certificate", dir, "--issuer", "root", "--serial", &number, measure];
+        let done = sekisho(&by_number);
+        assert!(text(&done.stdout).starts_with("1 certificate "), "{}", text(&done.stderr));
+    }
     let arguments = ["revoke", "certificate", dir, "--file", file, "--reason", "superseded"];
     let revoked = sekisho(&arguments);
     assert!(
@@ -248,6 +262,7 @@ fn what_was_taken_back_stays_so_and_is_told_once() {
         &["revoke", "key", dir, "--sha256", &digest[2..]],
         &["revoke", "certificate", dir, "--hold"],
         &["revoke", "certificate", dir, "--serial", "zz", "--hold"],
+        &["revoke", "certificate", dir, "--serial", "4b:1:f", "--hold"],
         &["revoke", "certificate", dir, "--serial", "01", "--file", file, "--hold"],
         &["revoke", "certificate", dir, "--file", file, "--reason", "ca-compromise"],
         &["revoke", "issuer", dir, "terminals", "--reason", "key-compromise"],

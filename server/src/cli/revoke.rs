@@ -238,8 +238,8 @@ fn rfc3339(text: &str) -> Result<OffsetDateTime, String> {
 }
 
 fn serial(text: &str) -> Result<Serial, String> {
-    Serial::from_hex(&text.replace([':', ' '], ""))
-        .map_err(|error| format!("write it in hexadecimal digits; {error}"))
+    Serial::from_hex(text)
+        .map_err(|error| format!("write it in hexadecimal digits, such as 4b1f or 4B:1F; {error}"))
 }
 
 fn sha256(text: &str) -> Result<[u8; 32], String> {

@@ -28,12 +28,25 @@ impl Serial {
         Ok(Self(octets.to_vec()))
     }
 
-    /// From hexadecimal digits.
+    /// From hexadecimal digits, as people copy them: in either case, octets apart by colons or
+    /// spaces, without the zero in front (as OpenSSL, Windows and browsers print them).
+    ///
+    /// A zero may be missing in front of the whole number only: `4b:1:f` could be two numbers.
     ///
     /// # Errors
     /// [`SerialError`].
     pub fn from_hex(text: &str) -> Result<Self, SerialError> {
-        Self::from_octets(&hex::decode(text).map_err(|_| SerialError)?)
+        let mut groups = text.trim().split([':', ' ']);
+        let first = groups.next().unwrap_or_default();
+        let mut digits = if first.len() % 2 == 0 { String::new() } else { "0".to_owned() };
+        digits.push_str(first);
+        for group in groups {
+            if group.is_empty() || group.len() % 2 == 1 {
+                return Err(SerialError);
+            }
+            digits.push_str(group);
+        }
+        Self::from_octets(&hex::decode(digits).map_err(|_| SerialError)?)
     }
 
     /// From a certificate or a CRL entry.
@@ -90,6 +103,24 @@ mod tests {
         let read = SerialNumber::from_der(&[0x02, 0x03, 0x00, 0x80, 0x01]).unwrap();
         assert_eq!(Serial::from_x509(&read).unwrap(), high);
         assert_eq!(high.to_string(), "8001");
+    }
+
+    #[test]
+    fn digits_are_taken_as_people_copy_them() {
+        let number = Serial::from_octets(&[0x0b, 0x1f, 0xa0]).unwrap();
+        for text in
+            ["b1fa0", "0b1fa0", "B1FA0", "b:1f:a0", "0B:1f:A0", "0b 1f a0", " b1fa0\n", "00b1fa0"]
+        {
+            assert_eq!(Serial::from_hex(text), Ok(number.clone()), "{text}");
+        }
+        // A zero left out in the middle would name another certificate.
+        for text in
+            ["0b:1f:a", "b1:f:a0", "b1fa0:", ":b1fa0", "b::1fa0", "", "0", "0xb1", "b1g", "é"]
+        {
+            assert_eq!(Serial::from_hex(text), Err(SerialError), "{text}");
+        }
+        assert_eq!(Serial::from_hex(&"f".repeat(40)), Ok(Serial(vec![0xff; 20])));
+        assert_eq!(Serial::from_hex(&"f".repeat(41)), Err(SerialError));
     }
 
     #[test]
