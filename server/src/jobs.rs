@@ -19,7 +19,7 @@ use crate::{
     notice,
     oidc::logout::backchannel,
     outbox::{self, Deliverers},
-    repository::publish,
+    repository::{ocsp_ahead, publish},
     revocation,
     schedule::{Job, Runs},
 };
@@ -48,6 +48,11 @@ pub fn all(tls: Arc<Tls>, ca_keys: CaKeys) -> Vec<Job> {
             let issuers: Vec<_> =
                 app.authority().issuing().map(|authority| authority.id()).collect();
             Ok(app.ocsp().follow(app.store(), &issuers).await?)
+        }),
+        // Each process keeps its own answers.
+        Job::new("ocsp-ahead", Duration::from_secs(5), Runs::OnEachNode, |app| async move {
+            ocsp_ahead::renew_due(&app).await?;
+            Ok(())
         }),
         // A message is claimed before it is delivered, so every process may deliver.
         Job::new("outbox", Duration::from_secs(2), Runs::OnEachNode, move |app| {

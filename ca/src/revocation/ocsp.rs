@@ -16,7 +16,7 @@ use sekisho_pki::{
     encoding::{
         instant,
         ocsp::{
-            BasicOcspResponse, CertStatus, IssuerHashes, OcspGeneralizedTime, OcspQuery,
+            BasicOcspResponse, CertId, CertStatus, IssuerHashes, OcspGeneralizedTime, OcspQuery,
             OcspQueryError, OcspResponse, ResponderId, ResponseData, RevokedInfo, SingleResponse,
         },
         serial::Serial,
@@ -188,6 +188,20 @@ impl OcspResponders {
         self.place(OcspQuery::parse_get(path_segment))
     }
 
+    /// The question of whoever asks with this CertID alone and sends no nonce; see
+    /// [`OcspQuestion::reusable`].
+    ///
+    /// # Errors
+    /// [`OcspFailure::MalformedRequest`], [`OcspFailure::Unauthorized`]: it is nobody's here.
+    pub fn question_about(
+        &self,
+        certificate_id_der: &[u8],
+    ) -> Result<OcspQuestion<'_>, OcspFailure> {
+        let certificate = CertId::from_der(certificate_id_der);
+        let certificate = certificate.map_err(|_| OcspFailure::MalformedRequest)?;
+        self.place(Ok(OcspQuery { certificates: vec![certificate], nonce: None }))
+    }
+
     fn place(
         &self,
         query: Result<OcspQuery, OcspQueryError>,
@@ -258,7 +272,7 @@ impl OcspQuestion<'_> {
     }
 
     /// What tells this question from others about the same certificate, if an answer to it may be
-    /// given to whoever asks the same: one certificate, no nonce.
+    /// given to whoever asks the same: one certificate, no nonce. It is the CertID, DER.
     ///
     /// # Errors
     /// [`OcspError::Build`].

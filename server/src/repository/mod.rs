@@ -4,11 +4,14 @@ mod ca_certificate;
 mod conditional;
 mod crl;
 mod ocsp;
+pub mod ocsp_ahead;
 mod ocsp_cache;
 pub mod publish;
 
 #[cfg(test)]
 mod crl_tests;
+#[cfg(test)]
+mod ocsp_kept_tests;
 #[cfg(test)]
 mod ocsp_tests;
 #[cfg(test)]

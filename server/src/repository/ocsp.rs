@@ -13,11 +13,15 @@ use sekisho_ca::revocation::{
     CertificateStatus, RevocationReason,
     ocsp::{OcspError, OcspFailure, OcspQuestion, window},
 };
+use sekisho_pki::encoding::serial::Serial;
 use sekisho_store::{StoreError, revocation};
 use sha2::{Digest, Sha256};
 use time::Duration;
 
-use super::{conditional::Validators, ocsp_cache::Answer};
+use super::{
+    conditional::Validators,
+    ocsp_cache::{Answer, Told},
+};
 use crate::{
     app::App,
     error::{self, page::Chain},
@@ -66,8 +70,8 @@ pub async fn by_get(
         Reply::ForAnyone(answer) => {
             let validators = Validators {
                 tag: answer.tag,
-                modified: answer.this_update,
-                max_age: MOST_AGE.min(answer.next_update - app.now()),
+                modified: answer.told.this_update,
+                max_age: MOST_AGE.min(answer.told.next_update - app.now()),
             };
             if let Some(response) = validators.not_modified(&headers) {
                 return response;
@@ -91,7 +95,7 @@ fn once(der: Bytes) -> Response {
         .into_response()
 }
 
-enum Reply {
+pub(super) enum Reply {
     /// Says the same to whoever asks the same.
     ForAnyone(Answer),
     /// A refusal, or an answer with a nonce or for several certificates.
@@ -110,43 +114,67 @@ async fn reply(app: &App, question: Result<OcspQuestion<'_>, OcspFailure>) -> Re
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-enum AnswerError {
+pub enum AnswerError {
+    /// The database.
     #[error("a certificate's status is not known")]
     Store(#[from] StoreError),
+    /// The responder or its key.
     #[error("the answer was not signed")]
     Ocsp(#[from] OcspError),
 }
 
 async fn answer(app: &App, question: &OcspQuestion<'_>) -> Result<Reply, AnswerError> {
-    let issuer_id = question.issuer_id();
-    let reusable = match (question.reusable()?, question.serials()) {
-        (Some(id), [Some(serial)]) => Some((id, serial.as_octets())),
-        _ => None,
-    };
-    let cache = app.ocsp();
-    if let Some((id, serial)) = &reusable {
-        let kept = cache.find(issuer_id, serial, id, app.now(), Instant::now());
+    if let Some((id, serial)) = reusable(question)? {
+        let issuer_id = question.issuer_id();
+        let kept = app.ocsp().find(issuer_id, serial, &id, app.now(), Instant::now());
         if let Some(answer) = kept {
             return Ok(Reply::ForAnyone(answer));
         }
     }
-    // Before the status is read: what changes from here on makes the answer no longer worth keeping.
+    sign(app, question).await
+}
+
+/// CertID and serial number of a question whose answer is for anyone.
+fn reusable<'q>(question: &'q OcspQuestion<'_>) -> Result<Option<(Vec<u8>, &'q [u8])>, OcspError> {
+    Ok(match (question.reusable()?, question.serials()) {
+        (Some(id), [Some(serial)]) => Some((id, serial.as_octets())),
+        _ => None,
+    })
+}
+
+/// Signs an answer from statuses that are known or read now. They are kept, and the answer if it is
+/// for anyone.
+pub(super) async fn sign(app: &App, question: &OcspQuestion<'_>) -> Result<Reply, AnswerError> {
+    let (issuer_id, cache) = (question.issuer_id(), app.ocsp());
+    // Before a status is read: what changes from here on makes it no longer worth keeping.
     let generation = cache.generation();
+    let (now, validity) = (app.now(), app.config().authority().ocsp_validity());
+    let told = |status| {
+        let (this_update, next_update) = window(status, now, validity);
+        Told { status, this_update, next_update }
+    };
     let mut statuses = Vec::with_capacity(question.serials().len());
     for serial in question.serials() {
-        statuses.push(match serial {
-            None => CertificateStatus::Unknown,
-            Some(serial) => status(app, issuer_id, serial.as_octets()).await?,
-        });
-    }
-    let (now, validity) = (app.now(), app.config().authority().ocsp_validity());
-    let der = question.answer(&statuses, now, validity).await?;
-    match (reusable, statuses.as_slice()) {
+        let Some(serial) = serial.as_ref().map(Serial::as_octets) else {
+            statuses.push(CertificateStatus::Unknown);
+            continue;
+        };
+        let known = cache.status(issuer_id, serial, now, Instant::now());
+        let status = match known {
+            Some(status) => status,
+            None => status(app, issuer_id, serial).await?,
+        };
         // A certificate may be issued a moment after it was unknown.
+        if known.is_none() && status != CertificateStatus::Unknown {
+            cache.keep_status(issuer_id, serial, told(status), generation);
+        }
+        statuses.push(status);
+    }
+    let der = question.answer(&statuses, now, validity).await?;
+    match (reusable(question)?, statuses.as_slice()) {
         (Some((id, serial)), [status]) if *status != CertificateStatus::Unknown => {
-            let (this_update, next_update) = window(*status, now, validity);
             let tag = hex::encode(&Sha256::digest(&der)[..16]);
-            let answer = Answer { der: der.into(), tag, this_update, next_update };
+            let answer = Answer { der: der.into(), tag, told: told(*status) };
             cache.keep(issuer_id, serial, &id, answer.clone(), generation);
             Ok(Reply::ForAnyone(answer))
         }

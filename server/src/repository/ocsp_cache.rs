@@ -1,9 +1,14 @@
-//! OCSP answers kept signed, and never longer than they are true.
+//! Statuses and OCSP answers kept, and never longer than they are true.
 //!
-//! An answer is kept by certificate. A commit of this process that changes a status removes it
+//! Both are kept by certificate: the answer for questions that anyone may ask, the status so that an
+//! answer with a nonce costs its signature and no question to the database. A commit of this process that changes a status removes it
 //! before the commit is reported; a commit of another process is found by asking the database four
 //! times a second ([`OcspCache::follow`]). When the database has not been asked for a second,
 //! nothing kept is given out: not knowing must never read as good.
+//!
+//! An answer is given out for the first half of its time, and signed anew after a third
+//! ([`super::ocsp_ahead`]) while somebody asks: a client comes back when its own copy ends, so what
+//! was asked for within twice that time is kept ready. The rest is let go.
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::RandomState},
@@ -16,6 +21,7 @@ use std::{
 };
 
 use axum::body::Bytes;
+use sekisho_ca::revocation::{CertificateStatus, ocsp::GOOD_SINCE};
 use sekisho_store::{
     Store, StoreError,
     revocation_watch::{self, Changed, Followed, RevocationListener},
@@ -26,6 +32,16 @@ use time::OffsetDateTime;
 const MOST_IGNORANCE: Duration = Duration::from_secs(1);
 const SHARDS: usize = 16;
 
+/// A status, and the time of an answer that tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) status: CertificateStatus,
+    /// thisUpdate.
+    pub(super) this_update: OffsetDateTime,
+    /// nextUpdate.
+    pub(super) next_update: OffsetDateTime,
+}
+
 /// A signed answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Answer {
@@ -33,13 +49,10 @@ pub(super) struct Answer {
     pub(super) der: Bytes,
     /// Names the octets.
     pub(super) tag: String,
-    /// thisUpdate.
-    pub(super) this_update: OffsetDateTime,
-    /// nextUpdate.
-    pub(super) next_update: OffsetDateTime,
+    pub(super) told: Told,
 }
 
-/// Answers for questions about one certificate without a nonce.
+/// What is known of certificates, and answers for questions about one of them without a nonce.
 pub struct OcspCache {
     shards: [Mutex<Shard>; SHARDS],
     hasher: RandomState,
@@ -52,15 +65,28 @@ pub struct OcspCache {
     followed: tokio::sync::Mutex<Followed>,
 }
 
-/// Answers by the CertID that was asked with.
-type Forms = Vec<(Box<[u8]>, Answer)>;
+/// The answer for one way of asking about a certificate.
+struct Form {
+    /// The CertID that was asked with, DER.
+    certificate_id: Box<[u8]>,
+    answer: Answer,
+    /// When somebody asked that way last.
+    asked: OffsetDateTime,
+}
+
+/// What is kept of a certificate.
+#[derive(Default)]
+struct Kept {
+    told: Option<Told>,
+    forms: Vec<Form>,
+}
 
 #[derive(Default)]
 struct Shard {
-    /// By certificate: each form of its CertID that was asked with, and the answer.
-    kept: HashMap<Box<[u8]>, Forms>,
-    /// In order of arrival, each once.
-    order: VecDeque<Box<[u8]>>,
+    /// By certificate.
+    kept: HashMap<Box<[u8]>, Kept>,
+    /// When to look at a certificate again, each once; the longest known one first.
+    order: VecDeque<(OffsetDateTime, Box<[u8]>)>,
 }
 
 /// Forms of a CertID kept for a certificate: two hashes, each with and without parameters.
@@ -70,13 +96,49 @@ const MOST_FORMS: usize = 4;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Generation(u64);
 
+impl Told {
+    fn window(&self) -> time::Duration {
+        self.next_update - self.this_update
+    }
+
+    /// For the first half of its time: nobody gets one that is about to end.
+    fn counts(&self, now: OffsetDateTime) -> bool {
+        (self.this_update..self.this_update + self.window() / 2).contains(&now)
+    }
+
+    fn renewed_from(&self) -> OffsetDateTime {
+        self.this_update + self.window() / 3
+    }
+}
+
+impl Form {
+    fn is_wanted(&self, now: OffsetDateTime) -> bool {
+        now - self.asked < self.answer.told.window() * 2
+    }
+}
+
+impl Shard {
+    /// What is kept under a key; a new one takes the place of the one that is looked at next.
+    fn place(&mut self, key: Box<[u8]>, again_at: OffsetDateTime, most: usize) -> &mut Kept {
+        if !self.kept.contains_key(&key) {
+            if self.order.len() >= most
+                && let Some((_, oldest)) = self.order.pop_front()
+            {
+                self.kept.remove(&oldest);
+            }
+            self.order.push_back((again_at, key.clone()));
+        }
+        self.kept.entry(key).or_default()
+    }
+}
+
 fn key(issuer_id: &str, serial: &[u8]) -> Box<[u8]> {
     // No identifier of an issuer holds a zero octet.
     [issuer_id.as_bytes(), &[0], serial].concat().into()
 }
 
 impl OcspCache {
-    /// An empty one that keeps the answers of about so many certificates.
+    /// An empty one that keeps what is known of about so many certificates.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self {
@@ -115,11 +177,27 @@ impl OcspCache {
             return None;
         }
         let key = key(issuer_id, serial);
-        let shard = self.shard(&key);
-        let (_, answer) = shard.kept.get(&key)?.iter().find(|(id, _)| **id == *certificate_id)?;
-        // Renewed at half time, so that nobody gets one that is about to end.
-        let half = answer.this_update + (answer.next_update - answer.this_update) / 2;
-        (now < half && now >= answer.this_update).then(|| answer.clone())
+        let mut shard = self.shard(&key);
+        let forms = &mut shard.kept.get_mut(&key)?.forms;
+        let form = forms.iter_mut().find(|form| *form.certificate_id == *certificate_id)?;
+        form.asked = now;
+        form.answer.told.counts(now).then(|| form.answer.clone())
+    }
+
+    /// The status of this certificate, if it is known and still the truth at `at`.
+    pub(super) fn status(
+        &self,
+        issuer_id: &str,
+        serial: &[u8],
+        now: OffsetDateTime,
+        at: Instant,
+    ) -> Option<CertificateStatus> {
+        if !self.knows(at) {
+            return None;
+        }
+        let key = key(issuer_id, serial);
+        let told = self.shard(&key).kept.get(&key)?.told?;
+        told.counts(now).then_some(told.status)
     }
 
     /// Whether other processes' revocations are known up to a second before `at`.
@@ -128,6 +206,17 @@ impl OcspCache {
         looked_at > 0
             && at.duration_since(self.began)
                 <= Duration::from_millis(looked_at - 1) + MOST_IGNORANCE
+    }
+
+    /// Keeps a status that was read after `since`, unless one changed in between.
+    pub(super) fn keep_status(
+        &self,
+        issuer_id: &str,
+        serial: &[u8],
+        told: Told,
+        since: Generation,
+    ) {
+        self.change(issuer_id, serial, told, since, |kept| kept.told = Some(told));
     }
 
     /// Keeps an answer made from a status that was read after `since`, unless one changed in
@@ -140,29 +229,63 @@ impl OcspCache {
         answer: Answer,
         since: Generation,
     ) {
+        self.change(issuer_id, serial, answer.told, since, |Kept { forms, .. }| {
+            let same = forms.iter_mut().find(|form| *form.certificate_id == *certificate_id);
+            if let Some(form) = same {
+                // A renewal is nobody's asking.
+                form.answer = answer;
+            } else if forms.len() < MOST_FORMS {
+                let asked = answer.told.this_update;
+                forms.push(Form { certificate_id: certificate_id.into(), answer, asked });
+            }
+        });
+    }
+
+    fn change(
+        &self,
+        issuer_id: &str,
+        serial: &[u8],
+        told: Told,
+        since: Generation,
+        with: impl FnOnce(&mut Kept),
+    ) {
+        if self.most_in_shard == 0 {
+            return;
+        }
         let key = key(issuer_id, serial);
         let mut shard = self.shard(&key);
         // Under the lock that a change takes too: either it has counted, or it will remove this.
-        if self.generation().0 != since.0 {
-            return;
+        if self.generation().0 == since.0 {
+            with(shard.place(key, told.renewed_from(), self.most_in_shard));
         }
-        match shard.kept.get_mut(&key) {
-            Some(forms) => {
-                forms.retain(|(id, _)| **id != *certificate_id);
-                if forms.len() < MOST_FORMS {
-                    forms.push((certificate_id.into(), answer));
-                }
-            }
-            None => {
-                if shard.order.len() >= self.most_in_shard
-                    && let Some(oldest) = shard.order.pop_front()
-                {
-                    shard.kept.remove(&oldest);
-                }
-                shard.order.push_back(key.clone());
-                shard.kept.insert(key, vec![(certificate_id.into(), answer)]);
+    }
+
+    /// Which answers to sign anew at `now`, by their CertIDs: those that have had a third of their
+    /// time and are wanted; the others are let go, and the statuses with them. At most about `most`
+    /// at once, the rest is for the next turn.
+    pub(super) fn take_due(&self, now: OffsetDateTime, most: usize) -> Vec<Box<[u8]>> {
+        let most = most.div_ceil(SHARDS);
+        let mut due = Vec::new();
+        for shard in &self.shards {
+            let shard = &mut *shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let end = due.len() + most;
+            while due.len() < end
+                && let Some((_, key)) = shard.order.pop_front_if(|(from, _)| *from <= now)
+            {
+                let Some(Kept { told, forms }) = shard.kept.get_mut(&key) else { continue };
+                // It is read anew.
+                *told = None;
+                forms.retain(|form| form.is_wanted(now));
+                let Some(window) = forms.iter().map(|form| form.answer.told.window()).min() else {
+                    shard.kept.remove(&key);
+                    continue;
+                };
+                due.extend(forms.iter().map(|form| form.certificate_id.clone()));
+                // The old ones are given out until the new ones are there.
+                shard.order.push_back((now - GOOD_SINCE + window / 3, key));
             }
         }
+        due
     }
 
     /// Finds out what other processes changed.
@@ -205,8 +328,8 @@ impl RevocationListener for OcspCache {
         for (issuer_id, serial) in &changed.certificates {
             let key = key(issuer_id, serial);
             // The key keeps its place in the order, which it holds once.
-            if let Some(forms) = self.shard(&key).kept.get_mut(&key) {
-                forms.clear();
+            if let Some(kept) = self.shard(&key).kept.get_mut(&key) {
+                *kept = Kept::default();
             }
         }
     }
@@ -226,95 +349,4 @@ pub(crate) fn watched(store: &Store, most: usize) -> Arc<OcspCache> {
 }
 
 #[cfg(test)]
-mod tests {
-    use time::macros::datetime;
-
-    use super::*;
-
-    const NOW: OffsetDateTime = datetime!(2026-11-21 09:00 UTC);
-
-    fn answer(tag: &str) -> Answer {
-        Answer {
-            der: Bytes::from_static(b"x"),
-            tag: tag.to_owned(),
-            this_update: NOW,
-            next_update: NOW + time::Duration::HOUR,
-        }
-    }
-
-    async fn looked(cache: &OcspCache) -> (tempfile::TempDir, Store, Instant) {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("t.db").display());
-        let store = Store::open(&url.into(), "one").await.unwrap();
-        let at = Instant::now();
-        cache.follow_at(&store, &["a"], at).await.unwrap();
-        (folder, store, at)
-    }
-
-    fn find(cache: &OcspCache, serial: u8, at: Instant) -> Option<String> {
-        cache.find("a", &[serial], b"id", NOW, at).map(|answer| answer.tag)
-    }
-
-    fn change(serial: u8) -> Changed {
-        Changed { certificates: vec![("a".to_owned(), vec![serial])], everything: false }
-    }
-
-    #[tokio::test]
-    async fn nothing_is_given_out_while_the_database_is_not_asked() {
-        let cache = OcspCache::new(100);
-        let keep = || cache.keep("a", &[1], b"id", answer("x"), cache.generation());
-        keep();
-        assert_eq!(find(&cache, 1, Instant::now()), None, "never looked");
-        let (_folder, _store, at) = looked(&cache).await;
-        keep();
-        assert_eq!(find(&cache, 1, at).as_deref(), Some("x"));
-        let soon = at + MOST_IGNORANCE - Duration::from_millis(2);
-        assert_eq!(find(&cache, 1, soon).as_deref(), Some("x"));
-        let later = at + MOST_IGNORANCE + Duration::from_millis(2);
-        assert_eq!(find(&cache, 1, later), None);
-    }
-
-    #[tokio::test]
-    async fn a_change_removes_its_own_answers_and_refuses_those_under_way() {
-        let cache = OcspCache::new(100);
-        let (_folder, _store, at) = looked(&cache).await;
-        for serial in [1, 2] {
-            cache.keep("a", &[serial], b"id", answer("x"), cache.generation());
-        }
-        // A status is read, changes, and only then is its answer ready to be kept.
-        let before = cache.generation();
-        cache.changed(&change(1));
-        cache.keep("a", &[1], b"id", answer("old"), before);
-        assert_eq!(find(&cache, 1, at), None);
-        assert_eq!(find(&cache, 2, at).as_deref(), Some("x"));
-        cache.keep("a", &[1], b"id", answer("new"), cache.generation());
-        assert_eq!(find(&cache, 1, at).as_deref(), Some("new"));
-        cache.changed(&Changed { certificates: vec![], everything: true });
-        assert_eq!((find(&cache, 1, at), find(&cache, 2, at)), (None, None));
-    }
-
-    #[tokio::test]
-    async fn it_holds_no_more_than_it_may_and_renews_at_half_time() {
-        let cache = OcspCache::new(SHARDS * 4);
-        let (_folder, _store, at) = looked(&cache).await;
-        for serial in 0..=255 {
-            for id in [&b"id"[..], b"2", b"3", b"4", b"5", b"6"] {
-                cache.keep("a", &[serial], id, answer("x"), cache.generation());
-            }
-        }
-        let mut kept = 0;
-        for shard in &cache.shards {
-            let shard = shard.lock().unwrap();
-            assert_eq!(shard.kept.len(), shard.order.len());
-            assert!(shard.kept.len() <= 4);
-            assert!(shard.kept.values().all(|forms| forms.len() <= MOST_FORMS));
-            kept += shard.kept.len();
-        }
-        assert!(kept > 0);
-        cache.keep("a", &[1], b"id", answer("x"), cache.generation());
-        let at_time = |now| cache.find("a", &[1], b"id", now, at).is_some();
-        assert!(at_time(NOW) && at_time(NOW + time::Duration::minutes(29)));
-        assert!(!at_time(NOW + time::Duration::minutes(30)));
-        assert!(!at_time(NOW - time::Duration::SECOND), "a clock that went back");
-    }
-}
+mod tests;

@@ -38,7 +38,7 @@ use crate::{
     testing::{self, TestTerminal},
 };
 
-fn question(app: &App, terminal: &TestTerminal) -> Vec<u8> {
+pub(super) fn question(app: &App, terminal: &TestTerminal) -> Vec<u8> {
     let issuer = app.authority().terminals(app.now());
     let serial = &terminal.certificate.serial;
     OcspQuery::request(issuer.subject(), issuer.public_key_der(), serial, None).unwrap()
@@ -59,7 +59,7 @@ async fn get(app: &App, question: &[u8], asked: Option<(HeaderName, &str)>) -> R
 }
 
 /// Status, thisUpdate, nextUpdate and producedAt of the first certificate.
-async fn ask(
+pub(super) async fn ask(
     app: &App,
     question: &[u8],
 ) -> (CertStatus, OffsetDateTime, OffsetDateTime, OffsetDateTime) {
@@ -75,7 +75,7 @@ async fn ask(
     )
 }
 
-async fn act(app: &App, terminal: &TestTerminal, measure: Measure) {
+pub(super) async fn act(app: &App, terminal: &TestTerminal, measure: Measure) {
     let order = Order {
         target: Target::Certificate {
             issuer_id: "terminals".to_owned(),
@@ -90,11 +90,11 @@ async fn act(app: &App, terminal: &TestTerminal, measure: Measure) {
     assert!(carry_out(app.store(), &order).await.unwrap().changed);
 }
 
-async fn look(app: &App) {
+pub(super) async fn look(app: &App) {
     app.ocsp().follow(app.store(), &["terminals", "routers", "servers"]).await.unwrap();
 }
 
-const LOST: Measure = Measure::Revoke(RevocationReason::KeyCompromise);
+pub(super) const LOST: Measure = Measure::Revoke(RevocationReason::KeyCompromise);
 
 #[tokio::test]
 async fn a_kept_answer_is_gone_with_the_commit_that_makes_it_wrong() {

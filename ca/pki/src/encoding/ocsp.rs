@@ -1,6 +1,6 @@
 //! OCSP requests and responses (RFC 6960; nonce RFC 9654; GET form RFC 6960 appendix A.1).
 
-use certval::ocsp::{CertId, Request, TbsRequest, Version};
+use certval::ocsp::{Request, TbsRequest, Version};
 use const_oid::db::{rfc5912, rfc6960::ID_PKIX_OCSP_NONCE};
 use der::{Decode, Encode, asn1::OctetString};
 use sha1::{Digest, Sha1};
@@ -9,7 +9,7 @@ use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoRef};
 use x509_cert::{ext::Extension, name::Name};
 
 pub use certval::ocsp::{
-    BasicOcspResponse, CertStatus, OcspGeneralizedTime, OcspRequest, OcspResponse,
+    BasicOcspResponse, CertId, CertStatus, OcspGeneralizedTime, OcspRequest, OcspResponse,
     OcspResponseStatus, ResponderId, ResponseData, RevokedInfo, SingleResponse,
 };
 

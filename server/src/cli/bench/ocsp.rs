@@ -38,8 +38,10 @@ Makes an instance, enters certificates, and asks about them over kept connection
 The asking takes its share of the processors: `server_cpu_us` is the server's own time an answer,
 and `two_cores` what two processors make of that.
 
-Example:
-  sekisho bench ocsp --certificates 1000000 --json")]
+Examples:
+  sekisho bench ocsp --certificates 1000000 --json
+  sekisho bench ocsp --certificates 1000000 --kept 0
+      signed live only, each with a question to the database")]
 pub(super) struct Ocsp {
     /// Certificates, the second time; the first time there are a hundred
     #[arg(long, default_value_t = 1_000_000, value_name = "NUMBER",
@@ -53,6 +55,10 @@ pub(super) struct Ocsp {
     #[arg(long, default_value_t = 8, value_name = "NUMBER",
           value_parser = clap::value_parser!(u32).range(1..=256))]
     connections: u32,
+    /// Certificates whose status and answer are kept, as in `authority.ocsp_kept`
+    #[arg(long, default_value_t = 50_000, value_name = "NUMBER",
+          value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
+    kept: u32,
     /// Folder on the storage to measure; what is made there is deleted at the end
     #[arg(long, value_name = "DIR")]
     folder: Option<Named<named::Folder>>,
@@ -77,7 +83,7 @@ struct Figures {
     p256_signatures_per_second: f64,
 }
 
-/// Different certificates asked about; what is kept signed holds them all.
+/// Different certificates asked about, unless there are fewer; what is kept by default holds them.
 const ASKED: u32 = 20_000;
 const ISSUER: &str = "terminals";
 
@@ -107,6 +113,7 @@ impl Ocsp {
         let folder = TemporaryFolder::new(PREFIX, self.folder.as_deref())?;
         let quiet = |settings: &mut crate::config::Settings| {
             settings.instance.log_filter = "warn".to_owned();
+            settings.authority.ocsp_kept = self.kept;
         };
         let stage = Stage::build_with(folder.path(), quiet, |_| Ok(())).await?;
         let config = Config::read(&stage.instance)?;
@@ -118,6 +125,9 @@ impl Ocsp {
             store.enter_many(ISSUER, entered..certificates, false, now).await?;
             entered = certificates;
             for live in [true, false] {
+                if self.kept == 0 && !live {
+                    continue;
+                }
                 runs.push(self.ask(&stage, certificates, live).await?);
             }
         }
