@@ -24,7 +24,7 @@ pub struct AuthoritySettings {
     pub crl_partitions: u16,
     /// From an OCSP response's thisUpdate to its nextUpdate, in minutes.
     pub ocsp_minutes: u32,
-    /// Certificates whose OCSP answers are kept signed in memory; about a kilobyte each.
+    /// Certificates whose status and OCSP answers are kept in memory; about a kilobyte each.
     pub ocsp_kept: u32,
     /// `[authority.token]`
     pub token: TokenSettings,
