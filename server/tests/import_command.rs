@@ -252,6 +252,41 @@ fn the_key_comes_as_pkcs_8_as_pkcs_12_or_in_the_token() {
     assert!(!folder.path().join("instance/keys/imported-1.p8").exists());
 }
 
+/// As Windows and old OpenSSL wrote them: 3DES, and RC2 with 40 bits for the certificates.
+#[test]
+fn an_old_files_key_is_not_read_and_the_advice_how_to_make_a_new_one_holds() {
+    let desk = Desk::new();
+    for file in [
+        "pkcs12 -export -legacy -inkey ca.pem -in ca.crt -out old.p12",
+        "pkcs8 -topk8 -v1 PBE-SHA1-3DES -in ca.pem -out old.p8",
+        "pkcs8 -topk8 -v1 PBE-SHA1-3DES -in ca.pem -outform DER -out old.der",
+    ] {
+        let words: Vec<&str> = file.split(' ').collect();
+        desk.old.openssl(&[&words[..], &["-passout", "file:passphrase"]].concat());
+    }
+    for file in ["old.p12", "old.p8", "old.der"] {
+        let refused = desk.import(&["--key", file, "--secret", "passphrase"]);
+        let said = err(&refused);
+        assert_eq!(refused.status.code(), Some(1), "{file}: {said}");
+        assert!(said.contains(file) && said.contains("3DES"), "{file}: {said}");
+        let (_, advice) = said.split_once('`').unwrap();
+        let (advice, _) = advice.split_once('`').unwrap();
+        let read = format!("-in {file} -passin file:passphrase");
+        let advice = advice
+            .replace("-in FILE", &read)
+            .replace("-out NEW", "-out new.p8 -passout file:passphrase");
+        let done = Command::new("sh")
+            .args(["-c", &advice])
+            .current_dir(desk.old.path(""))
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{advice}: {}", err(&done));
+        let opened = desk.import(&["--key", "new.p8", "--secret", "passphrase"]);
+        assert!(opened.status.success(), "{file}: {}", err(&opened));
+        fs::remove_file(desk.old.path("new.p8")).unwrap();
+    }
+}
+
 #[test]
 fn an_authority_that_does_not_fit_is_refused_with_the_reason() {
     let desk = Desk::new();

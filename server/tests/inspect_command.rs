@@ -44,6 +44,29 @@ fn err(output: &Output) -> &str {
 }
 
 #[test]
+fn an_old_pkcs12_file_is_told_as_weak_and_opens_as_the_remark_says() {
+    for file in ["des3.p12", "rc2.p12"] {
+        let found = inspect(&[&vector(file), "--passphrase-env", "VECTOR_PASSPHRASE"], "C");
+        assert_eq!(found.status.code(), Some(0), "{}", err(&found));
+        assert!(!out(&found).contains("CN="), "{file}: {}", out(&found));
+        let found = inspect(&[&vector(file), "--lang", "en"], "C");
+        let (_, advice) = out(&found).split_once("An old, weak scheme").unwrap();
+        let (_, advice) = advice.split_once('`').unwrap();
+        let (advice, _) = advice.split_once(" | sekisho inspect -` shows").unwrap();
+        let passphrase = "-in \"$0\" -passin env:VECTOR_PASSPHRASE";
+        let opened = Command::new("sh")
+            .args(["-c", &advice.replace("-in FILE", passphrase), &vector(file)])
+            .env("VECTOR_PASSPHRASE", "vector-passphrase")
+            .output()
+            .unwrap();
+        assert!(opened.status.success(), "{advice}: {}", err(&opened));
+        let found = inspect_input(&["-", "--lang", "en"], "C", &opened.stdout);
+        assert_eq!(found.status.code(), Some(0), "{}", err(&found));
+        assert!(out(&found).starts_with("Kind: Certificate\n"), "{file}: {}", out(&found));
+    }
+}
+
+#[test]
 fn the_language_follows_the_locale_and_the_option_overrules_it() {
     let file = vector("hpki.cer");
     for (arguments, locale, japanese) in [

@@ -47,7 +47,10 @@ pub enum Pkcs12Error {
     /// Longer than four MiB, or more parts than a real file has.
     #[error("the PKCS #12 file is larger than any real one")]
     TooLarge,
-    /// An algorithm that is named but not carried out here: RC2, RC4, 3DES, scrypt.
+    /// RC2, RC4 or 3DES, of RFC 7292 appendix C: named, and too weak to be carried out.
+    #[error("it is encrypted with RC2, RC4 or 3DES, which are weak and not carried out here")]
+    Legacy,
+    /// Another algorithm that is named but not carried out here, such as scrypt.
     #[error("the PKCS #12 file uses an algorithm that is not supported; export it again with AES")]
     Unsupported,
     /// It asks for more iterations than [`Work`] has left.

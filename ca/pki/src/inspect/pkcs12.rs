@@ -87,7 +87,7 @@ fn integrity(context: &Context<'_>, pfx: &Pfx, work: &mut Work) -> (Object, bool
 const fn open_error(error: Pkcs12Error) -> Term {
     match error {
         Pkcs12Error::Passphrase => Term::WrongPassphrase,
-        Pkcs12Error::Unsupported => Term::AlgorithmNotSupported,
+        Pkcs12Error::Legacy | Pkcs12Error::Unsupported => Term::AlgorithmNotSupported,
         Pkcs12Error::TooMuchWork => Term::TooMuchWork,
         Pkcs12Error::Malformed(_) | Pkcs12Error::TooLarge => Term::ContentMalformed,
     }

@@ -124,7 +124,7 @@ words! {
         WrongPassphrase "wrong_passphrase" "パスフレーズが違うか、改ざんされています" "The passphrase is wrong, or the file was altered"
         AlgorithmNotSupported "algorithm_not_supported" "対応しないアルゴリズムです" "The algorithm is not supported"
         TooMuchWork "too_much_work" "鍵導出の反復回数が多すぎます" "Asks for too many iterations"
-        LegacyEncryption "legacy_encryption" "古い方式 (RFC 7292 付録 C): 復号しません。AES で書き出し直してください" "An old scheme (RFC 7292 appendix C): not decrypted here; export again with AES"
+        LegacyEncryption "legacy_encryption" "古く弱い方式 (RFC 7292 付録 C): ここでは復号しません。証明書は `openssl pkcs12 -legacy -in FILE -nokeys | sekisho inspect -` で見られます" "An old, weak scheme (RFC 7292 appendix C): not decrypted here; `openssl pkcs12 -legacy -in FILE -nokeys | sekisho inspect -` shows the certificates"
         MeansSubjectDirectoryAttributes "means_subject_directory_attributes" "主体者の属性。HPKI では資格 (hcRole) が入ります" "Attributes of the subject; in the HPKI the profession (hcRole)"
         MeansHcRole "means_hc_role" "保健医療福祉分野の資格 (ISO 17090)" "Profession in healthcare (ISO 17090)"
         MeansSubjectKeyIdentifier "means_subject_key_identifier" "この公開鍵の名札" "Names this public key"

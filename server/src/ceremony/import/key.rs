@@ -37,6 +37,18 @@ pub enum KeyFileError {
         #[source]
         source: Pkcs12Error,
     },
+    /// Under a scheme that is too weak to be carried out.
+    #[error(
+        "{} is encrypted with RC2, RC4 or 3DES, which are weak and not read here; `{remedy} | openssl \
+         pkcs8 -topk8 -out NEW` makes a file of its key that is",
+        path.display()
+    )]
+    Legacy {
+        /// Which.
+        path: PathBuf,
+        /// What opens a file of that form.
+        remedy: &'static str,
+    },
     /// It opens, and the key is none of ours.
     #[error("the key in {} cannot be used", path.display())]
     Key {
@@ -66,6 +78,9 @@ pub fn read_key(
     let mut fault = KeyFileError::NoKey(path.to_owned());
     for found in found(path, &octets, passphrase)? {
         match found {
+            FoundKey::Shut(Pkcs12Error::Legacy) => {
+                fault = KeyFileError::Legacy { path: path.to_owned(), remedy: remedy(&octets) };
+            }
             FoundKey::Shut(source) => fault = KeyFileError::Shut { path: path.to_owned(), source },
             FoundKey::Open(pkcs8_der) => match SoftwareKey::from_pkcs8_der(&pkcs8_der) {
                 Ok(key) if key.public_key_der() == public_key_der => return Ok(key),
@@ -75,6 +90,17 @@ pub fn read_key(
         }
     }
     Err(fault)
+}
+
+/// OpenSSL still carries it out when it is asked to.
+fn remedy(octets: &[u8]) -> &'static str {
+    if is_pem(octets) {
+        "openssl pkcs8 -in FILE"
+    } else if Pfx::parse(octets).is_ok() {
+        "openssl pkcs12 -legacy -in FILE -nocerts -noenc"
+    } else {
+        "openssl pkcs8 -inform DER -in FILE"
+    }
 }
 
 fn found(path: &Path, octets: &[u8], passphrase: &str) -> Result<Vec<FoundKey>, KeyFileError> {

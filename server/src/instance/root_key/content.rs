@@ -155,7 +155,9 @@ fn of_der(der: &[u8], roots: &[Vec<u8>], work: &mut Work) -> Holds {
             Some(public) if roots.contains(&public) => Holds::Root,
             _ => Holds::Nothing,
         },
-        FoundKey::Shut(Pkcs12Error::Unsupported) if empty_passphrase => Holds::Unreadable,
+        FoundKey::Shut(Pkcs12Error::Legacy | Pkcs12Error::Unsupported) if empty_passphrase => {
+            Holds::Unreadable
+        }
         FoundKey::Shut(_) => Holds::Wrapped,
     });
     judged.max().unwrap_or(Holds::Nothing)

@@ -239,7 +239,7 @@ impl Scheme {
     /// Decrypts. What comes out may hold private keys.
     ///
     /// # Errors
-    /// [`Pkcs12Error::Unsupported`], [`Pkcs12Error::TooMuchWork`]; [`Pkcs12Error::Passphrase`] where
+    /// [`Pkcs12Error::Legacy`], [`Pkcs12Error::Unsupported`], [`Pkcs12Error::TooMuchWork`]; [`Pkcs12Error::Passphrase`] where
     /// the padding shows it.
     pub fn open(
         &self,
@@ -247,7 +247,11 @@ impl Scheme {
         ciphertext: &[u8],
         work: &mut Work,
     ) -> Result<Zeroizing<Vec<u8>>, Pkcs12Error> {
-        let Self::Pbes2 { kdf, cipher, iv } = self else { return Err(Pkcs12Error::Unsupported) };
+        let (kdf, cipher, iv) = match self {
+            Self::Pbes2 { kdf, cipher, iv } => (kdf, cipher, iv),
+            Self::Legacy { .. } => return Err(Pkcs12Error::Legacy),
+            Self::Other(_) => return Err(Pkcs12Error::Unsupported),
+        };
         let (algorithm, key_octets): (&'static Algorithm, usize) = match cipher {
             Cipher::Aes128 => (&AES_128, 16),
             Cipher::Aes192 => (&AES_192, 24),
