@@ -1,6 +1,9 @@
 //! `sekisho verify-path` and `sekisho verify-signature` as people and outside judges meet them.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "verify_commands/jpki.rs"]
+mod jpki;
+
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output},
