@@ -4,7 +4,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use sekisho_output::{remark, say};
-use sekisho_tests::crash::{Fault, run};
+use sekisho_tests::crash::{
+    Fault,
+    check::Violation,
+    command::{self, Killed},
+    run,
+};
 
 /// Crash an instance at random points, as often as one likes, and look at what is left of it
 #[derive(Debug, Parser)]
@@ -16,15 +21,16 @@ Examples:
   cargo run --bin crash -- all 5000
   cargo run --bin crash -- immediate 100 20261121
       the same again as that seed made it; a failure prints its own
+  cargo run --bin crash -- import 500
 
 Exit codes: 0 everything held, 1 something did not or the rig failed, 2 the command line was not
 understood"
 )]
 struct Arguments {
     /// How a round ends
-    #[arg(value_enum, default_value_t = Choice::All)]
-    fault: Choice,
-    /// Rounds of each fault
+    #[arg(value_enum, value_name = "FAULT", default_value_t = Choice::All)]
+    choice: Choice,
+    /// Rounds of each
     #[arg(default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// What decides when a round is cut; drawn unless given
@@ -41,18 +47,32 @@ enum Choice {
     Cut,
     /// PostgreSQL is stopped in immediate mode
     Immediate,
+    /// `sekisho ceremony import` is killed and given again
+    Import,
+    /// `sekisho ceremony install` is killed and given again
+    Install,
     /// Each of them
     All,
 }
 
 impl Choice {
-    fn faults(self) -> Vec<Fault> {
+    fn faults(self) -> &'static [Fault] {
         match self {
-            Self::Kill => vec![Fault::Kill],
-            Self::Forget => vec![Fault::Forget],
-            Self::Cut => vec![Fault::Cut],
-            Self::Immediate => vec![Fault::Immediate],
-            Self::All => vec![Fault::Kill, Fault::Forget, Fault::Cut, Fault::Immediate],
+            Self::Kill => &[Fault::Kill],
+            Self::Forget => &[Fault::Forget],
+            Self::Cut => &[Fault::Cut],
+            Self::Immediate => &[Fault::Immediate],
+            Self::Import | Self::Install => &[],
+            Self::All => &[Fault::Kill, Fault::Forget, Fault::Cut, Fault::Immediate],
+        }
+    }
+
+    fn commands(self) -> &'static [Killed] {
+        match self {
+            Self::Kill | Self::Forget | Self::Cut | Self::Immediate => &[],
+            Self::Import => &[Killed::Import],
+            Self::Install => &[Killed::Install],
+            Self::All => &[Killed::Import, Killed::Install],
         }
     }
 }
@@ -70,12 +90,12 @@ async fn main() -> ExitCode {
 }
 
 /// Whether everything held.
-async fn crash(Arguments { fault, rounds, seed }: Arguments) -> anyhow::Result<bool> {
+async fn crash(Arguments { choice, rounds, seed }: Arguments) -> anyhow::Result<bool> {
     let seed = seed.unwrap_or_else(|| u64::from(std::process::id()) << 32 | u64::from(rounds));
     let mut holds = true;
-    for fault in fault.faults() {
+    for fault in choice.faults() {
         say(&format!("{fault:?}: {rounds} rounds, seed {seed}\n"))?;
-        let report = run(fault, rounds, seed).await?;
+        let report = run(*fault, rounds, seed).await?;
         say(&format!(
             "  {} rounds: {} certificates, {} revocations, {} acts of an operator, {} requests \
              without an answer, list {}\n",
@@ -86,10 +106,24 @@ async fn crash(Arguments { fault, rounds, seed }: Arguments) -> anyhow::Result<b
             report.unanswered,
             report.crl_number
         ))?;
-        for violation in &report.violations {
-            say(&format!("  VIOLATION: {violation}\n"))?;
-            holds = false;
-        }
+        holds &= told(&report.violations)?;
+    }
+    for killed in choice.commands() {
+        say(&format!("{killed:?}: {rounds} rounds, seed {seed}\n"))?;
+        let report = command::run(*killed, rounds, seed).await?;
+        say(&format!(
+            "  {} rounds: {} killed, {} of them between the first file and the last\n",
+            report.rounds, report.killed, report.half_done
+        ))?;
+        holds &= told(&report.violations)?;
     }
     Ok(holds)
+}
+
+/// Whether there are none.
+fn told(violations: &[Violation]) -> anyhow::Result<bool> {
+    for violation in violations {
+        say(&format!("  VIOLATION: {violation}\n"))?;
+    }
+    Ok(violations.is_empty())
 }

@@ -7,11 +7,14 @@
 //! - The number of a revocation list never goes back.
 //! - The audit trail verifies.
 //!
+//! Commands that change an instance are killed, too: [`command`].
+//!
 //! What is done when, and when it is cut, comes from a seed that is printed; how far the server has
 //! come by then does not, so a run with the same seed is similar, not equal.
 
 pub mod acts;
 pub mod check;
+pub mod command;
 pub mod dice;
 pub mod postgres;
 pub mod proxy;

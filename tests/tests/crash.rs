@@ -1,7 +1,11 @@
 //! A few hundred crashes; `cargo run --bin crash -- all 5000` plays as many as one likes.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use sekisho_tests::crash::{Fault, Report, run};
+use sekisho_tests::crash::{
+    Fault, Report,
+    command::{self, Killed},
+    run,
+};
 
 /// The seed of the default set; a failure prints it, and `crash FAULT ROUNDS SEED` plays it again.
 const SEED: u64 = 20_261_121;
@@ -45,6 +49,25 @@ async fn cut_connections_to_the_database_lose_nothing_that_was_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_stopped_in_immediate_mode_loses_nothing_that_was_told() {
     holds(Fault::Immediate, 8).await;
+}
+
+async fn comes_whole(killed: Killed) {
+    const ROUNDS: u32 = 24;
+    let report = command::run(killed, ROUNDS, SEED).await.unwrap();
+    let all: Vec<String> = report.violations.iter().map(ToString::to_string).collect();
+    assert!(all.is_empty(), "{killed:?}, seed {SEED}, round {}: {all:#?}", report.rounds);
+    // Killed before it began or after it ended, it proves nothing.
+    assert!(report.rounds == ROUNDS && report.killed > 0 && report.half_done > 0, "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_import_given_again_comes_whole_and_once() {
+    comes_whole(Killed::Import).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_install_given_again_comes_whole_and_once() {
+    comes_whole(Killed::Install).await;
 }
 
 #[test]
