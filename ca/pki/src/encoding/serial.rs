@@ -36,12 +36,13 @@ impl Serial {
     /// # Errors
     /// [`SerialError`].
     pub fn from_hex(text: &str) -> Result<Self, SerialError> {
+        let is_whole = |digits: &str| digits.len().is_multiple_of(2);
         let mut groups = text.trim().split([':', ' ']);
         let first = groups.next().unwrap_or_default();
-        let mut digits = if first.len() % 2 == 0 { String::new() } else { "0".to_owned() };
+        let mut digits = if is_whole(first) { String::new() } else { "0".to_owned() };
         digits.push_str(first);
         for group in groups {
-            if group.is_empty() || group.len() % 2 == 1 {
+            if group.is_empty() || !is_whole(group) {
                 return Err(SerialError);
             }
             digits.push_str(group);
