@@ -124,7 +124,7 @@ pub enum AnswerError {
 }
 
 async fn answer(app: &App, question: &OcspQuestion<'_>) -> Result<Reply, AnswerError> {
-    if let Some((id, serial)) = reusable(question)? {
+    if let Some(Reusable { id, serial }) = reusable(question)? {
         let issuer_id = question.issuer_id();
         let kept = app.ocsp().find(issuer_id, serial, &id, app.now(), Instant::now());
         if let Some(answer) = kept {
@@ -134,10 +134,16 @@ async fn answer(app: &App, question: &OcspQuestion<'_>) -> Result<Reply, AnswerE
     sign(app, question).await
 }
 
-/// CertID and serial number of a question whose answer is for anyone.
-fn reusable<'q>(question: &'q OcspQuestion<'_>) -> Result<Option<(Vec<u8>, &'q [u8])>, OcspError> {
+/// A question whose answer is for anyone.
+struct Reusable<'q> {
+    /// CertID, DER.
+    id: Vec<u8>,
+    serial: &'q [u8],
+}
+
+fn reusable<'q>(question: &'q OcspQuestion<'_>) -> Result<Option<Reusable<'q>>, OcspError> {
     Ok(match (question.reusable()?, question.serials()) {
-        (Some(id), [Some(serial)]) => Some((id, serial.as_octets())),
+        (Some(id), [Some(serial)]) => Some(Reusable { id, serial: serial.as_octets() }),
         _ => None,
     })
 }
@@ -172,7 +178,7 @@ pub(super) async fn sign(app: &App, question: &OcspQuestion<'_>) -> Result<Reply
     }
     let der = question.answer(&statuses, now, validity).await?;
     match (reusable(question)?, statuses.as_slice()) {
-        (Some((id, serial)), [status]) if *status != CertificateStatus::Unknown => {
+        (Some(Reusable { id, serial }), [status]) if *status != CertificateStatus::Unknown => {
             let tag = hex::encode(&Sha256::digest(&der)[..16]);
             let answer = Answer { der: der.into(), tag, told: told(*status) };
             cache.keep(issuer_id, serial, &id, answer.clone(), generation);
