@@ -88,7 +88,7 @@ mod tests {
             "sekisho.db-shm",
             "sekisho.db-serving-node-1",
             "keys/a.p8",
-            "keys/a.p8.77.new",
+            "keys/a.p8.new",
             "root/root-key.p8",
             "run/addresses.json",
             "crls/hpki/x.crl",

@@ -1,6 +1,7 @@
 //! Where everything lies within an instance folder, and how it is written.
 
 use std::{
+    fs::File,
     io::Write,
     path::{Path, PathBuf},
 };
@@ -151,23 +152,25 @@ impl Folder {
         write().map_err(|source| FolderError::Write { path: path.to_owned(), source })
     }
 
-    /// Replaces a file in one step: readers see the old one or the new one.
+    /// Replaces a file in one step: readers see the old one or the new one. Several writers, of one
+    /// process or of two, take turns; what one left that was killed is written over.
     pub(crate) fn replace(path: &Path, octets: &[u8]) -> Result<(), FolderError> {
+        let failed = |source| FolderError::Write { path: path.to_owned(), source };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = File::open(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+        // The folder's own lock leaves no file behind, and ends with the process.
+        folder.lock().map_err(failed)?;
         let mut next = path.as_os_str().to_owned();
-        next.push(format!(".{}.new", std::process::id()));
+        next.push(".new");
         let next = PathBuf::from(next);
-        let written = || {
-            match std::fs::remove_file(&next) {
-                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(FolderError::Write { path: next.clone(), source });
-                }
-                _ => {}
+        match std::fs::remove_file(&next) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(FolderError::Write { path: next, source });
             }
-            Self::write_new(&next, octets)?;
-            std::fs::rename(&next, path)
-                .map_err(|source| FolderError::Write { path: path.to_owned(), source })
-        };
-        written()
+            _ => {}
+        }
+        Self::write_new(&next, octets)?;
+        std::fs::rename(&next, path).and_then(|()| folder.sync_all()).map_err(failed)
     }
 
     /// Reads every certificate of a PEM file, DER, in order.
@@ -194,4 +197,32 @@ pub(super) fn certificates_pem(ders: &[&[u8]]) -> Option<String> {
     ders.iter()
         .map(|der| der::pem::encode_string("CERTIFICATE", der::pem::LineEnding::LF, der).ok())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writers_take_turns_and_leave_nothing_behind_even_of_one_that_was_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.crt");
+        std::fs::write(folder.path().join("a.crt.new"), "half of a certif").unwrap();
+        Folder::replace(&path, b"whole").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"whole");
+        std::thread::scope(|scope| {
+            for letter in [b'a', b'b', b'c'] {
+                let path = &path;
+                scope.spawn(move || {
+                    for _ in 0..50 {
+                        Folder::replace(path, &[letter; 5000]).unwrap();
+                        let read = std::fs::read(path).unwrap();
+                        assert!(read.len() == 5000 && read.iter().all(|one| *one == read[0]));
+                    }
+                });
+            }
+        });
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(left.len(), 1);
+    }
 }
