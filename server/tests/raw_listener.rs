@@ -427,6 +427,8 @@ async fn a_body_that_nobody_wanted_does_not_cost_the_answer_over_http_2() {
             let mut curl = tokio::process::Command::new("curl");
             curl.args(["--silent", "--show-error", "--http2", "--insecure", "--max-time", "30"])
                 .args(["--resolve", &format!("{HOST}:{port}:127.0.0.1")])
+                // As a browser says of a page's own form.
+                .args(["--header", "Sec-Fetch-Site: same-origin"])
                 .args(["--data-binary", &format!("@{}", body.display())])
                 .args(["--output", "/dev/null", "--write-out", "%{http_version} %{http_code}"])
                 .arg(format!("https://{HOST}:{port}{path}"));
@@ -444,7 +446,8 @@ async fn a_body_that_is_too_large_is_answered_and_not_reset() {
     let running = Running::start(60).await;
     // More than all the buffers between hold: who cuts it off in the middle resets it.
     const OCTETS: usize = 12 * 1024 * 1024;
-    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n\
+                Sec-Fetch-Site: same-origin\r\n";
     let length = format!("{form}Content-Length: {OCTETS}\r\n");
     let chunked = format!("{form}Transfer-Encoding: chunked\r\n");
     for (path, framing) in
