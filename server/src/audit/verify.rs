@@ -315,6 +315,8 @@ mod tests {
             "UPDATE audit_record SET at = at + 1 WHERE act = 'b'",
             "UPDATE audit_checkpoint SET jws = REPLACE(jws, '.', 'A.')",
             "UPDATE audit_checkpoint SET at = at - 86400",
+            "INSERT INTO audit_checkpoint (node, seq, at, jws)
+             SELECT 'other', seq, at, jws FROM audit_checkpoint",
         ] {
             let (test, keys) = trail().await;
             tamper(&test, statement).await;

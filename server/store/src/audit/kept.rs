@@ -163,13 +163,15 @@ pub async fn link_at(
     Ok(row.map(|(link,)| link))
 }
 
-/// Every node that ever wrote a record.
+/// Every node in whose name a record or a checkpoint is filed.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`].
 pub async fn nodes(queries: &mut impl Queries) -> Result<Vec<String>, StoreError> {
-    let rows: Vec<(String,)> =
-        queries.fetch_all(sql("SELECT DISTINCT node FROM audit_record ORDER BY node")).await?;
+    let rows: Vec<(String,)> = queries
+        .fetch_all(sql("SELECT node FROM audit_record UNION SELECT node FROM audit_checkpoint
+                        ORDER BY node"))
+        .await?;
     Ok(rows.into_iter().map(|(node,)| node).collect())
 }
 
