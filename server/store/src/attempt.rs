@@ -96,6 +96,10 @@ impl Store {
                 Some(_) => 0,
             };
             let failures = failures.saturating_add(1);
+            // Nothing, rather than "until now": to a process whose attempt began before this
+            // second, now would be a rest.
+            let rest = subject.policy.rest(failures);
+            let locked_until = if rest.is_zero() { 0 } else { (at + rest).unix_timestamp() };
             tx.execute(
                 sql("INSERT INTO sign_in_failure (subject, failures, last_at, locked_until)
                      VALUES ($1, $2, $3, $4)
@@ -104,7 +108,7 @@ impl Store {
                 .bind(&subject.key)
                 .bind(i64::from(failures))
                 .bind(at)
-                .bind(at + subject.policy.rest(failures)),
+                .bind(locked_until),
             )
             .await?;
         }

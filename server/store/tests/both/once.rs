@@ -171,7 +171,10 @@ async fn attempts_at_once_cost_as_much_as_in_a_row(databases: Databases) {
     assert_eq!((resting(NOW).await, resting(rest).await), (Some(rest), None));
     assert!(charge(databases.two.clone(), rest).await.is_ok());
     databases.one.settle_attempt(&["account:officer"], &["address:x"]).await.unwrap();
-    assert!(charge(databases.two.clone(), NOW).await.is_ok());
+    // A charge without rest holds up nobody, nor an attempt that began before it.
+    assert!(charge(databases.two.clone(), rest).await.is_ok());
+    assert_eq!(resting(NOW).await, None);
+    assert!(charge(databases.one.clone(), NOW).await.is_ok());
 }
 
 async fn a_lease_is_held_by_one_process(databases: Databases) {
