@@ -4,6 +4,7 @@ mod content;
 #[cfg(test)]
 mod content_tests;
 mod naked;
+mod openssh;
 mod views;
 
 use std::{

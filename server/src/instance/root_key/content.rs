@@ -9,7 +9,7 @@ use sekisho_pki::encoding::pkcs12::{
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::{naked, views};
+use super::{naked, openssh, views};
 
 /// What a file holds of private keys, the least harmful first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,8 +42,8 @@ impl<'a> Search<'a> {
         Self { roots, work: Work::new(iterations), scalars, gave_up: false }
     }
 
-    /// Judges a whole file: PEM with whatever stands around its blocks, DER, PKCS #12, JWK, a key without
-    /// armour; as it is, and as every [view](views) of it.
+    /// Judges a whole file: PEM with whatever stands around its blocks, DER, PKCS #12, JWK, OpenSSH's form, a
+    /// key without armour; as it is, and as every [view](views) of it.
     ///
     /// A passphrase that is empty protects nothing, so it is tried.
     pub(super) fn judge(&mut self, content: &[u8]) -> Holds {
@@ -58,7 +58,11 @@ impl<'a> Search<'a> {
     fn below(&mut self, content: &[u8], layers: usize) -> Holds {
         let mut found = match self.is_scalar(content) {
             true => Holds::Root,
-            false => of_octets(content, self.roots, &mut self.work),
+            false => openssh::holds(content, self.roots).max(of_octets(
+                content,
+                self.roots,
+                &mut self.work,
+            )),
         };
         if layers > 0 && found != Holds::Root {
             for view in views::of(content) {

@@ -8,7 +8,7 @@ use base64::{
 };
 use der::pem::LineEnding;
 use secrecy::SecretString;
-use sekisho_key::{SigningKey, SoftwareKey, Stretch, SystemRandomness};
+use sekisho_key::{RsaSize, SigningKey, SoftwareKey, Stretch, SystemRandomness};
 
 use super::content::{Holds, Search};
 
@@ -112,6 +112,52 @@ fn the_key_is_found_behind_others_and_in_any_text() {
     }
     let certificate = std::fs::read(root.dir.path().join("root.crt")).unwrap();
     assert_eq!(root.holds(&certificate), Holds::Nothing);
+}
+
+/// As `ssh-keygen -p` writes it: the same key twice, the second time with the private one.
+fn of_openssh(key: &SoftwareKey, cipher: &str) -> Vec<u8> {
+    let string = |octets: &[u8]| {
+        let length = u32::try_from(octets.len()).unwrap();
+        [&length.to_be_bytes(), octets].concat()
+    };
+    let spki_der = key.public_key_der();
+    let public = match sekisho_key::scalar_octets(spki_der) {
+        Some(length) => {
+            let point = string(&spki_der[spki_der.len() - 2 * length - 1..]);
+            [string(b"ecdsa-sha2-nistp384"), string(b"nistp384"), point].concat()
+        }
+        // The modulus of 3,072 bits behind a zero, as in DER.
+        None => {
+            let modulus = string(&spki_der[spki_der.len() - 5 - 385..spki_der.len() - 5]);
+            [string(b"ssh-rsa"), string(&[1, 0, 1]), modulus].concat()
+        }
+    };
+    let head = [string(cipher.as_bytes()), string(b"kdf"), string(b""), vec![0, 0, 0, 1]].concat();
+    [b"openssh-key-v1\0".as_slice(), &head, &string(&public), &string(&public), b"rest"].concat()
+}
+
+#[test]
+fn a_key_that_ssh_keygen_rewrote_is_found() {
+    let elliptic = || SoftwareKey::generate_p384().unwrap();
+    let rsa = || SoftwareKey::generate_rsa(RsaSize::Bits3072).unwrap();
+    for (root, other) in [(elliptic(), elliptic()), (rsa(), rsa())] {
+        let spki_der = root.public_key_der().to_vec();
+        let holds = |content: &[u8]| {
+            Search::new(std::slice::from_ref(&spki_der), 100_000, 100).judge(content)
+        };
+        let armoured = |octets: &[u8]| {
+            der::pem::encode_string("OPENSSH PRIVATE KEY", LineEnding::LF, octets).unwrap()
+        };
+        let (open, wrapped) = (of_openssh(&root, "none"), of_openssh(&root, "aes256-ctr"));
+        assert_eq!(holds(&open), Holds::Root);
+        assert_eq!(holds(armoured(&open).as_bytes()), Holds::Root);
+        assert_eq!(holds(armoured(&wrapped).as_bytes()), Holds::Wrapped);
+        assert_eq!(holds(&[wrapped, open].concat()), Holds::Root);
+        for cipher in ["none", "aes256-ctr"] {
+            let other = of_openssh(&other, cipher);
+            assert_eq!(holds(armoured(&other).as_bytes()), Holds::Nothing);
+        }
+    }
 }
 
 /// As `xxd`, `hexdump -C` and `xxd -i` write it.
