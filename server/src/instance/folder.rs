@@ -173,6 +173,20 @@ impl Folder {
         std::fs::rename(&next, path).and_then(|()| folder.sync_all()).map_err(failed)
     }
 
+    /// Lets a file take the place of another in the same folder, in one step. Where another process was
+    /// faster, it is done.
+    pub(super) fn put_in_place(from: &Path, to: &Path) -> Result<(), FolderError> {
+        let failed = |source| FolderError::Write { path: to.to_owned(), source };
+        match std::fs::rename(from, to) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed(source));
+            }
+            _ => {}
+        }
+        let folder = to.parent().unwrap_or(Path::new("."));
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    }
+
     /// Reads every certificate of a PEM file, DER, in order.
     pub(super) fn read_certificates(path: &Path) -> Result<Vec<Vec<u8>>, FolderError> {
         use rustls_pki_types::{CertificateDer, pem::PemObject};

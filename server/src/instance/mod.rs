@@ -8,6 +8,7 @@ mod in_use;
 mod new_folder;
 mod open;
 mod passphrase;
+mod responder;
 mod root_key;
 mod run;
 mod secrets;
@@ -38,13 +39,12 @@ pub use new_folder::NewFolderError;
 pub use open::{OpenError, Opened};
 pub(crate) use open::{first_certificate, issuers_of_folder};
 pub use passphrase::{human_passphrase, machine_passphrase};
+pub use responder::renew_ocsp_responders;
+pub(crate) use responder::{renew_ocsp_responder, settle as settle_responder};
 pub use root_key::{RootKeyState, find_root_key};
 pub use run::{Ready, RunError, run};
 pub use secrets::{SecretsError, audit_public_keys};
 pub(crate) use secrets::{open_key, open_or_make_key, read_passphrase};
 pub(crate) use server_certificate::check as check_server_certificates;
-pub(crate) use server_certificate::renew_ocsp_responder;
-pub use server_certificate::{
-    ServerCertificateError, renew_ocsp_responders, renew_server_certificates,
-};
+pub use server_certificate::{ServerCertificateError, renew_server_certificates};
 pub use token::{CaToken, TokenError};

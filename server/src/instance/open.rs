@@ -2,10 +2,7 @@
 
 use sekisho_ca::{
     authority::{Authority, AuthorityError, Publication},
-    revocation::{
-        CrlPartitions,
-        ocsp::{OcspError, OcspResponder},
-    },
+    revocation::{CrlPartitions, ocsp::OcspError},
 };
 
 use sekisho_store::issuer::Issuer;
@@ -14,6 +11,7 @@ use time::OffsetDateTime;
 use super::{
     CaKeys, Folder, FolderError,
     ca_keys::responder_name,
+    responder::open_responder,
     secrets::{self, SecretsError},
 };
 use crate::{
@@ -153,18 +151,6 @@ pub(crate) fn issuers_of_folder(folder: &Folder) -> Result<Vec<Issuer>, FolderEr
         }
     }
     Ok(issuers)
-}
-
-/// The delegated OCSP responder of an authority.
-pub(super) fn open_responder(
-    folder: &Folder,
-    authority: &Authority,
-    ca_keys: &CaKeys,
-) -> Result<OcspResponder, OpenError> {
-    let name = responder_name(authority.id());
-    let der = first_certificate(folder, &name)?;
-    let key = ca_keys.open(folder, &name, &der)?;
-    Ok(OcspResponder::delegated(authority, &der, key)?)
 }
 
 /// The roots that the register names, as the folder has them, too. Where a folder is looked at without

@@ -1,5 +1,5 @@
-//! The instance's own certificates, of each name and of the OCSP responders: made at init, renewed
-//! at two thirds of their life.
+//! The instance's own certificates, one for each name: made at init, renewed at two thirds of their
+//! life.
 
 use std::sync::Arc;
 
@@ -8,22 +8,20 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use secrecy::SecretString;
 use sekisho_ca::{
     authority::Authority,
-    ceremony::{CeremonyError, issue_ocsp_certificate},
+    ceremony::CeremonyError,
     issuance::IssuanceError,
     profile::{Profile, ProfileError},
-    record::{Record, RecordError},
+    record::Record,
     registration::{self, RegistrationError},
 };
-use sekisho_key::{KeyError, Randomness, SigningKey, SoftwareKey};
+use sekisho_key::{KeyError, Randomness, SoftwareKey};
 use sekisho_pki::encoding::instant;
 use time::{Duration, OffsetDateTime};
 use x509_cert::ext::pkix::{SubjectAltName, name::GeneralName};
 
 use super::{
-    CaKeys, Folder, FolderError, OpenError,
-    ca_keys::responder_name,
+    Folder, FolderError, OpenError,
     folder::certificates_pem,
-    open::open_responder,
     secrets::{self, SecretsError},
 };
 use crate::{
@@ -140,7 +138,7 @@ pub(crate) fn check(
 }
 
 /// Whether two thirds of the certificate's life are over, or it cannot be read at all.
-fn is_due(chain: &[CertificateDer<'_>], now: OffsetDateTime) -> bool {
+pub(super) fn is_due(chain: &[CertificateDer<'_>], now: OffsetDateTime) -> bool {
     use der::Decode;
     let validity = chain.first().and_then(|leaf| x509_cert::Certificate::from_der(leaf).ok()).map(
         |certificate| {
@@ -161,81 +159,6 @@ fn is_for(chain: &[CertificateDer<'_>], host: &str) -> bool {
     names.is_some_and(|(_, names)| {
         names.0.iter().any(|name| matches!(name, GeneralName::DnsName(dns) if dns.as_str() == host))
     })
-}
-
-/// Job: renews the OCSP responders that are due, and lets them answer at once.
-///
-/// # Errors
-/// [`ServerCertificateError`]; those that were not renewed go on answering.
-pub async fn renew_ocsp_responders(
-    app: &App,
-    ca_keys: &CaKeys,
-) -> Result<(), ServerCertificateError> {
-    let folder = Folder::new(app.config().folder());
-    let now = app.now();
-    // An authority that has ended answers with the last responder that it certified.
-    for authority in app.authority().living(now) {
-        let when = (now, app.random());
-        match renew_ocsp_responder(&folder, authority, ca_keys, app.store(), when).await {
-            // The present one says `revoked` as long as it is good. After that nobody who judges
-            // the authority's certificates comes so far as to ask.
-            Err(ServerCertificateError::Responder(CeremonyError::Issuance(
-                IssuanceError::Record(RecordError::IssuerRevoked { issuer_id }),
-            ))) => {
-                tracing::warn!(issuer = issuer_id, "revoked authority: OCSP responder not renewed");
-            }
-            outcome => outcome?,
-        }
-    }
-    // Read again even if nothing was due: another process of this folder may have renewed.
-    let responders = app
-        .authority()
-        .issuing()
-        .map(|authority| open_responder(&folder, authority, ca_keys))
-        .collect::<Result<Vec<_>, _>>()?;
-    app.authority().replace_ocsp(responders);
-    Ok(())
-}
-
-/// Makes the responder of an authority, if it has none or two thirds of its life are over: under a
-/// fresh key where the key lies in the folder, under the same where the signing process holds it.
-///
-/// To have keys made by whoever asks over the socket would be a power that nothing needs: the
-/// responder's key can sign answers about its own authority and nothing else.
-pub(crate) async fn renew_ocsp_responder<R: Record + ?Sized>(
-    folder: &Folder,
-    authority: &Authority,
-    ca_keys: &CaKeys,
-    record: &R,
-    (now, random): (OffsetDateTime, &dyn Randomness),
-) -> Result<(), ServerCertificateError> {
-    let name = responder_name(authority.id());
-    let path = folder.certificate(&name);
-    let current = Folder::read_certificates(&path).unwrap_or_default();
-    let current: Vec<_> = current.into_iter().map(CertificateDer::from).collect();
-    if !is_due(&current, now) {
-        return Ok(());
-    }
-    let (key, pem): (Arc<dyn SigningKey>, _) = match current.first() {
-        Some(certificate) if ca_keys.signer_of(folder, &name).is_some() => {
-            (ca_keys.open(folder, &name, certificate)?, None)
-        }
-        _ => {
-            let key = SoftwareKey::generate_p256()?;
-            let stretch = sekisho_key::Stretch::MachineSecret;
-            let pem = key.to_encrypted_pem(ca_keys.passphrase(), stretch, random)?;
-            (Arc::new(key), Some(pem))
-        }
-    };
-    let issued = issue_ocsp_certificate(authority, record, &*key, now, random).await?;
-    let certificate = certificates_pem(&[&issued.der])
-        .ok_or(FolderError::Content { path: path.clone(), what: "a certificate" })?;
-    if let Some(pem) = pem {
-        Folder::replace(&folder.key(&name), pem.as_bytes())?;
-    }
-    Folder::replace(&path, certificate.as_bytes())?;
-    tracing::info!(issuer = authority.id(), "OCSP responder renewed");
-    Ok(())
 }
 
 /// Job: renews what is due, writes it to the folder, and shows it from the next handshake on.

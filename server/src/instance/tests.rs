@@ -374,15 +374,30 @@ async fn own_certificates_are_renewed_at_two_thirds_of_their_life() {
     assert_eq!(renew().await, second);
 
     let responder = || std::fs::read(paths.certificate("ocsp-terminals")).unwrap();
+    let responder_key = || std::fs::read(paths.key("ocsp-terminals")).unwrap();
     let answers_until = || app.authority().ocsp().iter().next().unwrap().not_after().unwrap();
-    let (first, until) = (responder(), answers_until());
+    let (first, first_key, until) = (responder(), responder_key(), answers_until());
     super::renew_ocsp_responders(&app, &ca_keys).await.unwrap();
     assert_eq!(responder(), first);
     clock.advance(time::Duration::days(130));
     super::renew_ocsp_responders(&app, &ca_keys).await.unwrap();
     assert_ne!(responder(), first);
     assert!(answers_until() > until);
-    // What was written opens again.
+    // What was written opens again, also where the process was killed between key and certificate,
+    // or before the key was put in its place.
+    let (second, second_key) = (responder(), responder_key());
+    assert_ne!(second_key, first_key);
+    let key_path = paths.key("ocsp-terminals");
+    let next_path = key_path.with_extension("p8.next");
+    assert!(!next_path.exists());
+    for (certificate, expected) in [(&first, &first_key), (&second, &second_key)] {
+        std::fs::write(paths.certificate("ocsp-terminals"), certificate).unwrap();
+        std::fs::write(&key_path, &first_key).unwrap();
+        std::fs::write(&next_path, &second_key).unwrap();
+        crate::testing::app_over(&dir, clock.clone()).await;
+        assert_eq!(responder_key(), *expected);
+    }
+    assert!(!next_path.exists());
     crate::testing::app_over(&dir, clock).await;
 }
 

@@ -30,7 +30,7 @@ use crate::{
     instance::{
         Folder, FolderError, InUse, InUseError, SecretsError, configuration_text,
         first_certificate, issuers_of_folder, machine_passphrase, open_ca_key, open_key,
-        public_key, read_passphrase, responder_name, token_of,
+        public_key, read_passphrase, responder_name, settle_responder, token_of,
     },
 };
 
@@ -160,6 +160,7 @@ pub fn split(split: &Split, random: &dyn Randomness) -> Result<Moved, SplitError
     };
     // 2
     for name in &names {
+        settle_responder(&instance, name, &here)?;
         let certificate = first_certificate(&instance, name)?;
         let moved = signer.key(name).exists();
         if is_in_token(name) {

@@ -17,8 +17,8 @@ use sekisho_store::{
 
 use super::{
     super::{
-        CaKeys, Folder, FolderError, new_folder::NewFolder, secrets,
-        server_certificate::renew_ocsp_responder,
+        CaKeys, Folder, FolderError, new_folder::NewFolder, responder::renew_ocsp_responder,
+        secrets,
     },
     CreateError, Created, Unfinished, configuration_text, new_passphrase, operator, whole_second,
     write_certificate,
