@@ -126,8 +126,8 @@ mod tests {
     use crate::card::watcher::SeenCard;
 
     fn seen(presence: PresenceId) -> Seen {
-        let slot = Slot { reader: "reader".into(), insertion: Some(1) };
-        let card = SeenCard { slot, presence, card: Err(CardError::NotHpki) };
+        let slot = Slot { reader: "reader".into(), insertion: Some(1), atr: vec![] };
+        let card = SeenCard { slot, presence, card: Err(CardError::UnknownCard) };
         Seen { ready: true, readers: 1, failure: None, cards: vec![card] }
     }
 

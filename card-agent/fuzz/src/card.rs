@@ -1,9 +1,14 @@
 //! A card that answers whatever it likes, and a reader that asks whatever it likes.
 #![allow(missing_docs)]
 
+use std::sync::Arc;
+
 use sekisho_agent::card::{
+    card_type::CardType,
     hpki,
+    known::{Driver, KnownCard},
     reader::{CardError, Transmit},
+    session::Session,
     structure,
 };
 use sekisho_software_card::apdu::CommandApdu;
@@ -28,15 +33,20 @@ impl Transmit for HostileCard<'_> {
         self.script = rest;
         Ok(answer.to_vec())
     }
+
+    fn reset_at_end(&mut self) {}
 }
 
 /// Reads a card of which nothing is certain.
 pub fn dialogue(octets: &[u8]) {
     let mut card = HostileCard { script: octets, commands: 0 };
-    if let Ok(known) = hpki::read(&mut card) {
-        assert!(known.certificate_der.len() <= 8 * 1024);
-        let _ = hpki::tries_left(&mut card, &known);
+    let mut card = Session::new(&mut card);
+    let kind = Arc::<CardType>::default();
+    if let Ok(Some((certificate_der, driver))) = hpki::Authentication::read(&mut card, &kind) {
+        assert!(certificate_der.len() <= 8 * 1024);
+        let _ = driver.tries_left(&mut card);
     }
+    let _ = KnownCard::read(&mut card, &kind);
 }
 
 /// The directory files of ISO/IEC 7816-15, and the data objects in them.

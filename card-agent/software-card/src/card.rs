@@ -16,8 +16,6 @@ const AID: [u8; 15] = [0xe8, 0x28, 0xbd, 0x08, 0x0f, 0xa0, 0, 0, 3, 0x91, 0, 0, 
 /// DigestInfo of SHA-256 up to the digest (RFC 8017 §9.2).
 const DIGEST_INFO: [u8; 19] =
     [0x30, 0x31, 0x30, 0x0d, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1, 5, 0, 4, 0x20];
-/// A historical-bytes-free ATR; readers must not recognise the card by it.
-const ATR: [u8; 4] = [0x3b, 0x80, 0x80, 0x01];
 /// What chained commands may gather.
 const MOST_CHAINED: usize = 1024;
 
@@ -50,6 +48,8 @@ pub struct Options {
     pub short_only: bool,
     /// Doesn't know MSE and PSO (6D00), only `80 2A`.
     pub jicsap_only: bool,
+    /// Stays verified when another application is selected, as no card should.
+    pub keeps_pin: bool,
     /// Falls silent after this many commands: pulled in the middle.
     pub pull_after: Option<u32>,
     /// Time model.
@@ -63,6 +63,7 @@ impl Default for Options {
         Self {
             short_only: false,
             jicsap_only: false,
+            keeps_pin: false,
             pull_after: None,
             latency: Latency::default(),
             sleep: Box::new(std::thread::sleep),
@@ -136,10 +137,8 @@ impl SoftwareCard {
         })
     }
 
-    /// Answer to reset.
-    pub fn atr(&self) -> &'static [u8] {
-        &ATR
-    }
+    /// Answer to reset, free of historical bytes: nobody must recognise the card by it.
+    pub const ATR: [u8; 4] = [0x3b, 0x80, 0x80, 0x01];
 
     /// Commands answered since power came.
     pub fn commands(&self) -> u32 {
@@ -230,7 +229,8 @@ impl SoftwareCard {
         };
         let found = (first..self.applications.len()).find(|at| matching(&self.applications[*at]));
         let Some(index) = found else { return (vec![], 0x6a82) };
-        self.state = State { application: Some(index), ..State::default() };
+        let verified = self.options.keeps_pin && self.state.verified;
+        self.state = State { application: Some(index), verified, ..State::default() };
         let name = tlv(0x84, &[&self.applications[index].aid]);
         (tlv(0x6f, &[&name]), OK)
     }

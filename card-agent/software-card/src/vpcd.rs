@@ -33,7 +33,7 @@ pub fn serve(card: &mut SoftwareCard, mut slot: TcpStream) -> io::Result<()> {
                 card.reset();
                 continue;
             }
-            [4] => card.atr().to_vec(),
+            [4] => SoftwareCard::ATR.to_vec(),
             command => match card.transmit(command) {
                 Some(answer) => answer,
                 None => return Ok(()),

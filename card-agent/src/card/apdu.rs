@@ -2,6 +2,8 @@
 
 use zeroize::Zeroizing;
 
+use super::session::ApplicationName;
+
 /// SW1 SW2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatusWord(pub u16);
@@ -10,26 +12,75 @@ impl StatusWord {
     /// 9000.
     pub const OK: Self = Self(0x9000);
 
-    /// The command is of no use on this card, another form may be.
-    pub fn is_unknown_command(self) -> bool {
-        matches!(self.0, 0x6d00 | 0x6e00 | 0x6a81)
+    /// The card doesn't take the command in this form; it may in another.
+    pub fn asks_for_another_form(self) -> bool {
+        matches!(self.0, 0x6700 | 0x6884 | 0x6a81 | 0x6d00 | 0x6e00)
     }
 
-    /// Tries left, where the card tells.
+    /// 9000, and 6282: the end came before the length asked for.
+    pub fn is_read(self) -> bool {
+        matches!(self.0, 0x9000 | 0x6282)
+    }
+
+    /// Tries left, where the answer to a VERIFY tells.
     pub fn tries_left(self) -> Option<u8> {
-        (self.0 & 0xfff0 == 0x63c0).then_some((self.0 & 0xf) as u8)
+        match self.0 {
+            // ISO/IEC 7816-4 §5.6: method blocked; the guideline's and the JPKI's: reference blocked.
+            0x6983 | 0x6984 => Some(0),
+            0x63c0..=0x63cf => Some((self.0 & 0xf) as u8),
+            _ => None,
+        }
+    }
+
+    /// What the card means, in the words of ISO/IEC 7816-4 §5.6.
+    pub fn meaning(self) -> &'static str {
+        match self.0 {
+            0x9000 => "done",
+            0x6200 | 0x6300 => "a warning",
+            0x6282 => "the file ended before the length asked for",
+            0x6283 => "the selected file is deactivated",
+            0x63c0..=0x63cf => "verification failed",
+            0x6400 | 0x6581 | 0x6f00 => "the card itself failed",
+            0x6700 => "wrong length",
+            0x6881 => "logical channels are not supported",
+            0x6882 => "secure messaging is not supported",
+            0x6884 => "command chaining is not supported",
+            0x6981 => "the command does not fit the file",
+            0x6982 => "the PIN was not verified",
+            0x6983 | 0x6984 => "the PIN is blocked",
+            0x6985 => "conditions of use are not satisfied",
+            0x6986 => "no file is selected",
+            0x6a80 => "wrong data",
+            0x6a81 => "the function is not supported",
+            0x6a82 => "no such file or application",
+            0x6a85 => "the length contradicts the data",
+            0x6a86 => "wrong parameters",
+            0x6a87 => "the length contradicts the parameters",
+            0x6a88 => "no such key or PIN",
+            0x6b00 => "beyond the end of the file",
+            0x6d00 => "unknown command",
+            0x6e00 => "unknown class of commands",
+            _ => "a status word that this program does not know",
+        }
     }
 }
 
 impl std::fmt::Display for StatusWord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:04X}", self.0)
+        write!(f, "{:04X} ({})", self.0, self.meaning())
     }
 }
 
-/// SELECT an application by its full name, FCI wanted.
-pub fn select_application(aid: &[u8; 16]) -> Vec<u8> {
-    [&[0, 0xa4, 4, 0, 16][..], aid, &[0]].concat()
+/// SELECT an application by its full name.
+pub fn select_application(application: ApplicationName) -> Vec<u8> {
+    let ApplicationName { aid, answers } = application;
+    // An AID has at most 16 octets.
+    let length = aid.len() as u8;
+    if answers {
+        [&[0, 0xa4, 4, 0, length][..], aid, &[0]].concat()
+    } else {
+        [&[0, 0xa4, 4, 0x0c, length][..], aid].concat()
+    }
 }
 
 /// SELECT an elementary file under the current application, no answer wanted.
@@ -44,10 +95,10 @@ pub fn read(offset: u16) -> Vec<u8> {
     vec![0, 0xb0, high & 0x7f, low, 0]
 }
 
-/// READ BINARY with extended length.
-pub fn read_extended(offset: u16, length: u16) -> Vec<u8> {
-    let ([high, low], [le_high, le_low]) = (offset.to_be_bytes(), length.to_be_bytes());
-    vec![0, 0xb0, high & 0x7f, low, 0, le_high, le_low]
+/// A READ BINARY of this module with extended length.
+pub fn extend(read: &[u8], length: u16) -> Vec<u8> {
+    let header = read.get(..4).unwrap_or_default();
+    [header, &[0], &length.to_be_bytes()].concat()
 }
 
 /// READ BINARY from the start of a file named by its short identifier.

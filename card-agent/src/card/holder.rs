@@ -11,11 +11,19 @@ use sekisho_protocol::request::LoginRequest;
 use x509_cert::Certificate;
 use x509_cert::ext::pkix::CertificatePolicies;
 
+use super::known::Family;
+
+/// Arc of the HPKI's certificate policies (厚生労働省 HPKI 証明書ポリシー).
+const HPKI_POLICIES: &str = "1.2.392.100495.1.5";
+/// Arc of the JPKI's certificate policies.
+const JPKI_POLICIES: &str = "1.2.392.200149.8.5.1";
+
 /// Parts of a card certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     /// Common name; shown to the person.
     pub name: String,
+    issuer: String,
     issuer_der: Vec<u8>,
     serial_number: Option<String>,
     policies: Vec<String>,
@@ -48,11 +56,36 @@ impl Holder {
         let name = only_text(tbs.subject(), rfc4519::COMMON_NAME).unwrap_or_default();
         Some(Self {
             // A window shows one line of it.
-            name: name.chars().filter(|c| !c.is_control()).take(64).collect(),
+            name: one_line(&name, 64),
+            issuer: one_line(&tbs.issuer().to_string(), 256),
             issuer_der: tbs.issuer().to_der().ok()?,
             serial_number: only_text(tbs.subject(), rfc4519::SERIAL_NUMBER),
             policies,
         })
+    }
+
+    /// SHA-256 of the name of a certificate's issuer; `None` where it is no certificate.
+    pub fn issuer_sha256(certificate_der: &[u8]) -> Option<Sha256Digest> {
+        Self::of(certificate_der).map(|holder| Sha256Digest::of(&holder.issuer_der))
+    }
+
+    /// Which family the certificate is of, by its policies; `None` for none and for both.
+    pub fn family(&self) -> Option<Family> {
+        let within = |arc: &str| {
+            self.policies
+                .iter()
+                .any(|p| p.strip_prefix(arc).is_some_and(|rest| rest.starts_with('.')))
+        };
+        match (within(HPKI_POLICIES), within(JPKI_POLICIES)) {
+            (true, false) => Some(Family::Hpki),
+            (false, true) => Some(Family::Jpki),
+            _ => None,
+        }
+    }
+
+    /// The issuer's name (RFC 4514).
+    pub fn issuer(&self) -> &str {
+        &self.issuer
     }
 
     /// Whether the request can be answered with this card.
@@ -78,4 +111,8 @@ impl Holder {
             _ => Ok(()),
         }
     }
+}
+
+fn one_line(text: &str, most: usize) -> String {
+    text.chars().filter(|c| !c.is_control()).take(most).collect()
 }

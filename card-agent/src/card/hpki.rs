@@ -3,236 +3,245 @@
 //! Structure comes from the card's own directory files; the identifiers observed on a real card are
 //! the fallback. The signature application is never asked to sign here: its key is for documents.
 
+use std::sync::Arc;
+
+use sekisho_protocol::Sha256Digest;
 use sekisho_protocol::signed_input::SignedInput;
 
 use super::apdu::{self, StatusWord};
-use super::reader::{CardError, Transmit, exchange};
+use super::card_type::CardType;
+use super::holder::Holder;
+use super::known::Driver;
+use super::reader::CardError;
+use super::session::{ApplicationName, Session};
 use super::structure::{self, FilePath};
 
-const RID_PIX: [u8; 15] = [0xe8, 0x28, 0xbd, 0x08, 0x0f, 0xa0, 0, 0, 3, 0x91, 0, 0, 0, 0, 0];
-
-const fn aid(last: u8) -> [u8; 16] {
-    let mut aid = [last; 16];
-    let mut at = 0;
-    while at < 15 {
-        aid[at] = RID_PIX[at];
-        at += 1;
-    }
-    aid
-}
-
-const SIGNATURE: [u8; 16] = aid(1);
-const AUTHENTICATION: [u8; 16] = aid(2);
+const SIGNATURE: ApplicationName = ApplicationName {
+    aid: &[0xe8, 0x28, 0xbd, 0x08, 0x0f, 0xa0, 0, 0, 3, 0x91, 0, 0, 0, 0, 0, 1],
+    answers: true,
+};
+const AUTHENTICATION: ApplicationName = ApplicationName {
+    aid: &[0xe8, 0x28, 0xbd, 0x08, 0x0f, 0xa0, 0, 0, 3, 0x91, 0, 0, 0, 0, 0, 2],
+    answers: true,
+};
 
 /// EF.OD (ISO/IEC 7816-15 §8.4): short identifier of file 5031.
-const EF_OD: u8 = 0x11;
-/// No certificate of a person is longer.
-const MOST_CERTIFICATE: usize = 8 * 1024;
+const EF_OD: FilePath = FilePath::Short(0x11);
 
-/// What was read while nobody waited.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HpkiCard {
-    /// Authentication certificate, DER.
-    pub certificate_der: Vec<u8>,
+/// Where everything lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
     /// P2 of VERIFY.
     pub pin_reference: u8,
     /// The private key.
     pub key: FilePath,
-    /// Tries left when it was read, where the card tells.
-    pub tries_left: Option<u8>,
+    /// The end entity certificate.
+    pub certificate: FilePath,
 }
 
-/// Selects, reads the structure and the end entity certificate. Needs no PIN.
-///
-/// # Errors
-/// [`CardError::NotHpki`] for any other card.
-pub fn read(card: &mut dyn Transmit) -> Result<HpkiCard, CardError> {
-    let (_, status) = exchange(card, &apdu::select_application(&AUTHENTICATION))?;
-    if status != StatusWord::OK {
-        return Err(CardError::NotHpki);
+impl Layout {
+    /// As seen on a real card (2019).
+    pub const OBSERVED: Self =
+        Self { pin_reference: 0x88, key: FilePath::Id(0x000c), certificate: FilePath::Id(0x0016) };
+}
+
+/// A layout, and whose cards have it. Another issuer may use the same chip with another PIN reference,
+/// where a try would be lost: its cards are asked for their structure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Structure {
+    /// Where everything lies.
+    pub layout: Layout,
+    /// SHA-256 of the issuer's name, DER.
+    pub issuer: Sha256Digest,
+}
+
+/// Ways to have a block signed, in the order in which a new type of card is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// PSO over the padded block with extended lengths.
+    Extended,
+    /// The same as a chain of short commands.
+    Chained,
+    /// `80 2A` over the DigestInfo; the card pads.
+    Old,
+}
+
+/// What is remembered of a type of card.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Learnt {
+    /// What the directory files of the last one said.
+    pub structure: Option<Structure>,
+    /// Card or reader have no extended lengths.
+    pub short_only: bool,
+    /// MSE names the key with this tag.
+    pub tag: Option<u8>,
+    /// This is how it signs.
+    pub form: Option<Form>,
+    /// Whether it forgets the PIN when another application is selected.
+    pub forgets: Option<bool>,
+}
+
+/// The authentication application of one card.
+#[derive(Debug)]
+pub struct Authentication {
+    layout: Layout,
+    kind: Arc<CardType>,
+}
+
+impl Authentication {
+    /// With a structure that is known already.
+    pub fn new(layout: Layout, kind: Arc<CardType>) -> Self {
+        Self { layout, kind }
     }
-    let (pin_reference, key, certificate) =
-        layout(card)?.unwrap_or((0x88, FilePath::Id(0x000c), FilePath::Id(0x0016)));
-    let certificate_der = read_certificate(card, certificate)?;
-    let (_, status) = exchange(card, &apdu::ask_tries(pin_reference))?;
-    let tries_left = if status.0 == 0x6984 { Some(0) } else { status.tries_left() };
-    Ok(HpkiCard { certificate_der, pin_reference, key, tries_left })
-}
 
-/// How many wrong PINs the card still takes, now.
-///
-/// # Errors
-/// [`CardError`].
-pub fn tries_left(card: &mut dyn Transmit, known: &HpkiCard) -> Result<Option<u8>, CardError> {
-    let (_, status) = exchange(card, &apdu::select_application(&AUTHENTICATION))?;
-    expect(status, "selection of the authentication application")?;
-    let (_, status) = exchange(card, &apdu::ask_tries(known.pin_reference))?;
-    Ok(if status.0 == 0x6984 { Some(0) } else { status.tries_left() })
-}
-
-/// Verifies the PIN, signs, and leaves no verified state behind. One transaction.
-///
-/// # Errors
-/// [`CardError::PinWrong`], [`CardError::PinBlocked`], or what the card refused.
-pub fn sign(
-    card: &mut dyn Transmit,
-    known: &HpkiCard,
-    pin: &[u8],
-    input: &SignedInput,
-) -> Result<Vec<u8>, CardError> {
-    let (_, status) = exchange(card, &apdu::select_application(&AUTHENTICATION))?;
-    expect(status, "selection of the authentication application")?;
-    let (_, status) = exchange(card, &apdu::verify(known.pin_reference, pin))?;
-    match status.0 {
-        0x9000 => {}
-        0x6984 | 0x63c0 => return Err(CardError::PinBlocked),
-        0x6300 => return Err(CardError::PinWrong { tries_left: None }),
-        _ => {
-            let tries_left = status.tries_left();
-            if tries_left.is_some() {
-                return Err(CardError::PinWrong { tries_left });
+    /// Reads the certificate, and the structure where this type of card is new; `None` where the card
+    /// has no such application.
+    ///
+    /// # Errors
+    /// [`CardError`].
+    pub fn read(
+        card: &mut Session<'_>,
+        kind: &Arc<CardType>,
+    ) -> Result<Option<(Vec<u8>, Self)>, CardError> {
+        match card.select(AUTHENTICATION) {
+            Ok(()) => {}
+            Err(CardError::Refused { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        let learnt = kind.learnt().hpki;
+        let mut extended = !learnt.short_only;
+        if let Some(known) = learnt.structure {
+            match card.read_certificate(known.layout.certificate, &mut extended) {
+                Ok(der) if Holder::issuer_sha256(&der) == Some(known.issuer) => {
+                    return Ok(Some((der, Self::new(known.layout, kind.clone()))));
+                }
+                Ok(_) | Err(CardError::Refused { .. } | CardError::Structure(_)) => {}
+                Err(error) => return Err(error),
             }
-            expect(status, "the PIN")?;
+        }
+        let layout = layout(card)?.unwrap_or(Layout::OBSERVED);
+        let certificate_der = card.read_certificate(layout.certificate, &mut extended)?;
+        let issuer = Holder::issuer_sha256(&certificate_der);
+        kind.learn(|known| {
+            known.hpki.short_only = !extended;
+            known.hpki.structure = issuer.map(|issuer| Structure { layout, issuer });
+        });
+        Ok(Some((certificate_der, Self::new(layout, kind.clone()))))
+    }
+
+    /// Tells the card which key; with the tag that it is known to take, or both in turn.
+    fn set_key(&self, card: &mut Session<'_>) -> Result<(), CardError> {
+        // Cards in the field take the key reference (84), the guideline's example the file (81).
+        let known = self.kind.learnt().hpki.tag;
+        let tags = if known == Some(0x81) { [0x81, 0x84] } else { [0x84, 0x81] };
+        let mut status = StatusWord(0);
+        for tag in tags {
+            status = card.exchange(&apdu::set_key(tag, self.layout.key.reference()))?.1;
+            if status == StatusWord::OK {
+                self.kind.learn(|known| known.hpki.tag = Some(tag));
+                return Ok(());
+            }
+        }
+        Err(CardError::Refused { step: "the choice of the key", status })
+    }
+
+    fn sign_as(
+        &self,
+        card: &mut Session<'_>,
+        form: Form,
+        input: &SignedInput,
+    ) -> Result<Vec<u8>, CardError> {
+        const STEP: &str = "the signature";
+        // 2048 bits: every HPKI card (JAHIS guideline Ver. 3.1, EF.PrKD).
+        let block = || input.encoded_message(256).ok_or(CardError::Structure("key length"));
+        match form {
+            Form::Extended => card.demand(&apdu::sign_extended(&block()?), STEP),
+            Form::Chained => {
+                let mut signature = Vec::new();
+                for command in apdu::sign_chained(&block()?) {
+                    signature = card.demand(&command, STEP)?;
+                }
+                Ok(signature)
+            }
+            Form::Old => {
+                card.select_file(u16::from_be_bytes(self.layout.key.reference()))?;
+                card.demand(&apdu::sign_digest_info(&input.digest_info()), STEP)
+            }
         }
     }
-    let signed = sign_verified(card, known, input);
-    // Selecting the other application ends the verified state; a card without one forgets it when
-    // its own is selected anew. Failure here must not lose a signature that was made.
-    match exchange(card, &apdu::select_application(&SIGNATURE)) {
-        Ok((_, StatusWord::OK)) => {}
-        _ => {
-            let _ = exchange(card, &apdu::select_application(&AUTHENTICATION));
+}
+
+impl Driver for Authentication {
+    fn tries_left(&self, card: &mut Session<'_>) -> Result<Option<u8>, CardError> {
+        card.select(AUTHENTICATION)?;
+        let (_, status) = card.exchange(&apdu::ask_tries(self.layout.pin_reference))?;
+        Ok(status.tries_left())
+    }
+
+    fn verify(&self, card: &mut Session<'_>, pin: &[u8]) -> Result<(), CardError> {
+        card.select(AUTHENTICATION)?;
+        let (_, status) = card.exchange(&apdu::verify(self.layout.pin_reference, pin))?;
+        CardError::of_verify(status)
+    }
+
+    fn sign(&self, card: &mut Session<'_>, input: &SignedInput) -> Result<Vec<u8>, CardError> {
+        card.select(AUTHENTICATION)?;
+        let known = self.kind.learnt().hpki.form;
+        let all = [Form::Extended, Form::Chained, Form::Old];
+        let others = all.into_iter().filter(|form| Some(*form) != known);
+        let mut refused = CardError::Structure("way of signing");
+        let mut key_set = false;
+        for form in known.into_iter().chain(others) {
+            let chosen = if form == Form::Old || key_set { Ok(()) } else { self.set_key(card) };
+            key_set |= form != Form::Old && chosen.is_ok();
+            match chosen.and_then(|()| self.sign_as(card, form, input)) {
+                Ok(signature) => {
+                    self.kind.learn(|known| known.hpki.form = Some(form));
+                    return Ok(signature);
+                }
+                Err(CardError::Refused { step, status }) if status.asks_for_another_form() => {
+                    refused = CardError::Refused { step, status };
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(refused)
+    }
+
+    /// Selecting the other application ends the verified state; a card without one forgets it when
+    /// its own is selected anew.
+    fn leave(&self, card: &mut Session<'_>) -> Result<(), CardError> {
+        match card.select(SIGNATURE) {
+            Err(CardError::Refused { .. }) => card.select_again(AUTHENTICATION),
+            done => done,
         }
     }
-    signed
+
+    fn forgets(&self) -> Option<bool> {
+        self.kind.learnt().hpki.forgets
+    }
+
+    fn learn_forgets(&self, forgets: bool) {
+        self.kind.learn(|known| known.hpki.forgets = Some(forgets));
+    }
 }
 
-fn sign_verified(
-    card: &mut dyn Transmit,
-    known: &HpkiCard,
-    input: &SignedInput,
-) -> Result<Vec<u8>, CardError> {
-    // Cards in the field take the key reference (84), the guideline's example the file (81).
-    let mut status = StatusWord(0);
-    for tag in [0x84, 0x81] {
-        status = exchange(card, &apdu::set_key(tag, known.key.reference()))?.1;
-        if status == StatusWord::OK {
-            break;
-        }
-    }
-    if status.is_unknown_command() {
-        return sign_old_style(card, known, input);
-    }
-    expect(status, "the choice of the key")?;
-
-    // 2048 bits: every HPKI card (JAHIS guideline Ver. 3.1, EF.PrKD).
-    let block = input.encoded_message(256).ok_or(CardError::Structure("key length"))?;
-    let (signature, status) = exchange(card, &apdu::sign_extended(&block))?;
-    if status == StatusWord::OK {
-        return Ok(signature);
-    }
-    if status.is_unknown_command() {
-        return sign_old_style(card, known, input);
-    }
-    if status.0 != 0x6700 {
-        expect(status, "the signature")?;
-    }
-    let mut signature = Vec::new();
-    for command in apdu::sign_chained(&block) {
-        let (answer, status) = exchange(card, &command)?;
-        expect(status, "the signature")?;
-        signature = answer;
-    }
-    Ok(signature)
-}
-
-fn sign_old_style(
-    card: &mut dyn Transmit,
-    known: &HpkiCard,
-    input: &SignedInput,
-) -> Result<Vec<u8>, CardError> {
-    let id = u16::from_be_bytes(known.key.reference());
-    let (_, status) = exchange(card, &apdu::select_file(id))?;
-    expect(status, "selection of the key")?;
-    let (signature, status) = exchange(card, &apdu::sign_digest_info(&input.digest_info()))?;
-    expect(status, "the signature")?;
-    Ok(signature)
-}
-
-fn expect(status: StatusWord, step: &'static str) -> Result<(), CardError> {
-    if status == StatusWord::OK { Ok(()) } else { Err(CardError::Refused { step, status }) }
-}
-
-/// PIN reference, key and certificate as the directory files tell; `None` where they don't.
-fn layout(card: &mut dyn Transmit) -> Result<Option<(u8, FilePath, FilePath)>, CardError> {
-    let (octets, status) = exchange(card, &apdu::read_short_identifier(EF_OD))?;
-    let Some(directory) = structure::directory(&octets).filter(|_| is_read(status)) else {
-        return Ok(None);
+/// What the directory files tell; `None` where they don't.
+fn layout(card: &mut Session<'_>) -> Result<Option<Layout>, CardError> {
+    let directory = match card.read_file(EF_OD) {
+        Ok(octets) => structure::directory(&octets),
+        Err(CardError::Refused { .. }) => None,
+        Err(error) => return Err(error),
     };
-    let pin = structure::pin_reference(&read_file(card, directory.authentication)?);
-    let key = structure::private_key(&read_file(card, directory.private_keys)?);
-    let certificate = structure::end_entity_certificate(&read_file(card, directory.certificates)?);
-    Ok(pin.zip(key).zip(certificate).map(|((pin, key), certificate)| (pin, key, certificate)))
-}
-
-/// 9000, and 6282: the end came before the length asked for.
-fn is_read(status: StatusWord) -> bool {
-    matches!(status.0, 0x9000 | 0x6282)
-}
-
-/// The first 256 octets of a file, which becomes the current one.
-fn open(card: &mut dyn Transmit, path: FilePath) -> Result<Vec<u8>, CardError> {
-    let command = match path {
-        FilePath::Short(sfi) => apdu::read_short_identifier(sfi),
-        FilePath::Id(id) => {
-            let (_, status) = exchange(card, &apdu::select_file(id))?;
-            expect(status, "selection of a file")?;
-            apdu::read(0)
-        }
-    };
-    let (octets, status) = exchange(card, &command)?;
-    if is_read(status) { Ok(octets) } else { Err(CardError::Refused { step: "reading", status }) }
-}
-
-/// A directory file: these fit into a few blocks.
-fn read_file(card: &mut dyn Transmit, path: FilePath) -> Result<Vec<u8>, CardError> {
-    let mut octets = open(card, path)?;
-    while octets.len() % 256 == 0 && !octets.is_empty() && octets.len() < 2048 {
-        let (more, status) = exchange(card, &apdu::read(octets.len() as u16))?;
-        if !is_read(status) || more.is_empty() {
-            break;
-        }
-        octets.extend(more);
-    }
-    Ok(octets)
-}
-
-/// A certificate: its own header tells the length.
-fn read_certificate(card: &mut dyn Transmit, path: FilePath) -> Result<Vec<u8>, CardError> {
-    const MALFORMED: CardError = CardError::Structure("certificate");
-    let mut octets = open(card, path)?;
-    let [0x30, 0x82, high, low, ..] = octets[..] else { return Err(MALFORMED) };
-    let length = usize::from(u16::from_be_bytes([high, low])) + 4;
-    if length > MOST_CERTIFICATE {
-        return Err(MALFORMED);
-    }
-    let mut extended = true;
-    while octets.len() < length {
-        // Both below 32 KiB.
-        let (offset, missing) = (octets.len() as u16, (length - octets.len()) as u16);
-        let command =
-            if extended { apdu::read_extended(offset, missing) } else { apdu::read(offset) };
-        let (more, status) = exchange(card, &command)?;
-        if is_read(status) && !more.is_empty() {
-            octets.extend(more);
-        } else if extended {
-            extended = false;
-        } else {
-            return Err(CardError::Refused { step: "reading the certificate", status });
-        }
-    }
-    octets.truncate(length);
-    Ok(octets)
+    let Some(directory) = directory else { return Ok(None) };
+    let pin_reference = structure::pin_reference(&card.read_file(directory.authentication)?);
+    let key = structure::private_key(&card.read_file(directory.private_keys)?);
+    let certificate = structure::end_entity_certificate(&card.read_file(directory.certificates)?);
+    Ok(pin_reference.zip(key).zip(certificate).map(|((pin_reference, key), certificate)| Layout {
+        pin_reference,
+        key,
+        certificate,
+    }))
 }
 
 #[cfg(test)]

@@ -1,17 +1,23 @@
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+use sekisho_protocol::signed_input::SignedInput;
 use sekisho_protocol::{ChallengeNonce, Sha256Digest};
 use sekisho_software_card::{ApplicationData, Layout, Options, Personalisation, SoftwareCard};
 use zeroize::Zeroizing;
 
-use super::*;
+use super::super::reader::Transmit;
+use super::{Arc, Authentication, CardError, CardType, Driver, Form, Session, StatusWord};
 
 struct Direct(SoftwareCard);
 
 impl Transmit for Direct {
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, CardError> {
         self.0.transmit(command).ok_or(CardError::Removed)
+    }
+
+    fn reset_at_end(&mut self) {
+        self.0.reset();
     }
 }
 
@@ -46,23 +52,39 @@ fn card(layout: Layout, options: Options) -> (Direct, RsaKeyPair, Vec<u8>) {
     (Direct(SoftwareCard::new(personal, options).unwrap()), key, certificate_der)
 }
 
+fn known(card: &mut Direct, kind: &Arc<CardType>) -> (Vec<u8>, Authentication) {
+    Authentication::read(&mut Session::new(card), kind).unwrap().unwrap()
+}
+
+fn login(card: &mut Direct, driver: &Authentication) -> Result<Vec<u8>, CardError> {
+    let mut card = Session::new(card);
+    driver.verify(&mut card, b"1234")?;
+    let signed = driver.sign(&mut card, &input());
+    driver.leave(&mut card)?;
+    signed
+}
+
 #[test]
-fn every_kind_of_card_is_read_and_signs() {
-    let kinds: [fn() -> Options; 3] = [
-        Options::default,
-        || Options { short_only: true, ..Options::default() },
-        || Options { jicsap_only: true, ..Options::default() },
+fn every_kind_of_card_is_read_and_signs_and_its_type_is_learnt() {
+    let kinds: [(fn() -> Options, Form); 3] = [
+        (Options::default, Form::Extended),
+        (|| Options { short_only: true, ..Options::default() }, Form::Chained),
+        (|| Options { jicsap_only: true, ..Options::default() }, Form::Old),
     ];
-    for layout in [Layout::Ic31, Layout::Observed] {
-        for options in kinds {
+    for (layout, reference) in [(Layout::Ic31, 0x96), (Layout::Observed, 0x88)] {
+        for (options, form) in kinds {
             let (mut card, key, certificate) = card(layout, options());
-            let known = read(&mut card).unwrap();
-            assert_eq!(known.certificate_der, certificate);
-            assert_eq!(known.tries_left, Some(15));
-            let signature = sign(&mut card, &known, b"1234", &input()).unwrap();
-            UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public_key().as_ref())
-                .verify(&input().to_bytes(), &signature)
-                .unwrap();
+            let kind = Arc::default();
+            let (read, driver) = known(&mut card, &kind);
+            assert_eq!(read, certificate);
+            assert_eq!(driver.layout.pin_reference, reference);
+            for _ in 0..2 {
+                let signature = login(&mut card, &driver).unwrap();
+                UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public_key().as_ref())
+                    .verify(&input().to_bytes(), &signature)
+                    .unwrap();
+            }
+            assert_eq!(kind.learnt().hpki.form, Some(form));
         }
     }
 }
@@ -70,10 +92,9 @@ fn every_kind_of_card_is_read_and_signs() {
 #[test]
 fn after_a_signature_the_card_refuses_the_next_one() {
     let (mut card, ..) = card(Layout::Observed, Options::default());
-    let known = read(&mut card).unwrap();
-    sign(&mut card, &known, b"1234", &input()).unwrap();
-    exchange(&mut card, &apdu::select_application(&AUTHENTICATION)).unwrap();
-    let refused = sign_verified(&mut card, &known, &input());
+    let (_, driver) = known(&mut card, &Arc::default());
+    login(&mut card, &driver).unwrap();
+    let refused = driver.sign(&mut Session::new(&mut card), &input());
     let status = StatusWord(0x6982);
     assert_eq!(refused, Err(CardError::Refused { step: "the signature", status }));
 }
@@ -81,32 +102,24 @@ fn after_a_signature_the_card_refuses_the_next_one() {
 #[test]
 fn a_wrong_pin_tells_the_tries_and_the_last_one_blocks() {
     let (mut card, ..) = card(Layout::Ic31, Options::default());
-    let known = read(&mut card).unwrap();
+    let (_, driver) = known(&mut card, &Arc::default());
+    let mut card = Session::new(&mut card);
     for left in (1..15).rev() {
-        let wrong = sign(&mut card, &known, b"0000", &input());
+        let wrong = driver.verify(&mut card, b"0000");
         assert_eq!(wrong, Err(CardError::PinWrong { tries_left: Some(left) }));
     }
-    assert_eq!(sign(&mut card, &known, b"0000", &input()), Err(CardError::PinBlocked));
-    assert_eq!(sign(&mut card, &known, b"1234", &input()), Err(CardError::PinBlocked));
-    assert_eq!(tries_left(&mut card, &known), Ok(Some(0)));
+    assert_eq!(driver.verify(&mut card, b"0000"), Err(CardError::PinBlocked));
+    assert_eq!(driver.verify(&mut card, b"1234"), Err(CardError::PinBlocked));
+    assert_eq!(driver.tries_left(&mut card), Ok(Some(0)));
 }
 
 #[test]
 fn the_card_may_leave_at_any_command() {
-    for most in 0..12 {
+    for most in 0..13 {
         let options = Options { pull_after: Some(most), ..Options::default() };
         let (mut card, ..) = card(Layout::Observed, options);
-        let outcome = read(&mut card).and_then(|known| sign(&mut card, &known, b"1234", &input()));
+        let outcome = Authentication::read(&mut Session::new(&mut card), &Arc::default())
+            .and_then(|found| login(&mut card, &found.unwrap().1));
         assert_eq!(outcome, Err(CardError::Removed), "after {most} commands");
     }
-}
-
-#[test]
-fn a_login_with_everything_read_ahead_costs_few_commands() {
-    let (mut card, ..) = card(Layout::Observed, Options::default());
-    let known = read(&mut card).unwrap();
-    let before = card.0.commands();
-    sign(&mut card, &known, b"1234", &input()).unwrap();
-    // SELECT, VERIFY, MSE, PSO, and selecting away.
-    assert_eq!(card.0.commands() - before, 5);
 }

@@ -1,10 +1,13 @@
-//! Cards: readers, APDUs, HPKI.
+//! Cards: readers, APDUs, families.
 
 pub mod apdu;
+pub mod card_type;
 pub mod holder;
 pub mod hpki;
+pub mod known;
 pub mod pcsc;
 pub mod reader;
+pub mod session;
 pub mod software;
 pub mod structure;
 pub mod watcher;

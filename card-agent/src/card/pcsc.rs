@@ -54,6 +54,7 @@ impl Readers for PcscReaders {
                 Slot {
                     reader: state.name().to_string_lossy().into_owned(),
                     insertion: usable.then(|| state.event_count().into()),
+                    atr: state.atr().to_vec(),
                 }
             })
             .collect())
@@ -100,18 +101,27 @@ impl Channel for PcscChannel {
             }
             Err((_, error)) => return Err(failure(error)),
         };
-        let done = work(&mut PcscTransmit(&transaction));
-        // Leave the card as it is: the work selected away, and a reset would break other software.
-        let _ = transaction.end(Disposition::LeaveCard);
+        let mut transmit = PcscTransmit { transaction: &transaction, end: Disposition::LeaveCard };
+        let done = work(&mut transmit);
+        let end = transmit.end;
+        let _ = transaction.end(end);
         done
     }
 }
 
-struct PcscTransmit<'a, 'tx>(&'a pcsc::Transaction<'tx>);
+struct PcscTransmit<'a, 'tx> {
+    transaction: &'a pcsc::Transaction<'tx>,
+    /// Left as it is where possible: a reset would break other software.
+    end: Disposition,
+}
 
 impl Transmit for PcscTransmit<'_, '_> {
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, CardError> {
         let mut buffer = vec![0; pcsc::MAX_BUFFER_SIZE_EXTENDED];
-        self.0.transmit(command, &mut buffer).map(<[u8]>::to_vec).map_err(failure)
+        self.transaction.transmit(command, &mut buffer).map(<[u8]>::to_vec).map_err(failure)
+    }
+
+    fn reset_at_end(&mut self) {
+        self.end = Disposition::ResetCard;
     }
 }

@@ -23,8 +23,14 @@ pub enum CardError {
     #[error("the card answered with something that is no answer")]
     Malformed,
     /// No application of ours on this card.
-    #[error("the card is no HPKI card")]
-    NotHpki,
+    #[error("the card is neither an HPKI card nor a My Number card")]
+    UnknownCard,
+    /// An application of ours, but somebody else's certificate in it.
+    #[error("the card's certificate is of no known family; its issuer is {issuer}")]
+    UnknownCertificate {
+        /// The issuer's name.
+        issuer: String,
+    },
     /// A file or structure is not as ISO/IEC 7816-15 has it.
     #[error("the card's {0} is not readable")]
     Structure(&'static str),
@@ -42,9 +48,28 @@ pub enum CardError {
         /// Tries left, where the card tells.
         tries_left: Option<u8>,
     },
+    /// No PIN of this family of cards has this form. The card was not asked: it cost no try.
+    #[error("no PIN of this card looks like this")]
+    PinMalformed,
     /// No tries left.
     #[error("the PIN is blocked")]
     PinBlocked,
+}
+
+impl CardError {
+    /// What the answer to a VERIFY with a PIN means.
+    ///
+    /// # Errors
+    /// [`CardError::PinWrong`], [`CardError::PinBlocked`], [`CardError::Refused`].
+    pub fn of_verify(status: StatusWord) -> Result<(), Self> {
+        match (status, status.tries_left()) {
+            (StatusWord::OK, _) => Ok(()),
+            (_, Some(0)) => Err(Self::PinBlocked),
+            (_, Some(tries)) => Err(Self::PinWrong { tries_left: Some(tries) }),
+            (StatusWord(0x6300), None) => Err(Self::PinWrong { tries_left: None }),
+            (_, None) => Err(Self::Refused { step: "the PIN", status }),
+        }
+    }
 }
 
 /// A reader, and the card in it.
@@ -54,6 +79,8 @@ pub struct Slot {
     pub reader: String,
     /// Present while a card is in; another number after each insertion.
     pub insertion: Option<u64>,
+    /// The card's answer to reset; empty without a card.
+    pub atr: Vec<u8>,
 }
 
 /// All readers of this PC.
@@ -93,6 +120,9 @@ pub trait Transmit {
     /// # Errors
     /// [`CardError`].
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, CardError>;
+
+    /// Has the card reset when the transaction ends.
+    fn reset_at_end(&mut self);
 }
 
 /// Sends a command, splits the status word off. Follows 61xx and 6Cxx (ISO/IEC 7816-4 §5.3.4).

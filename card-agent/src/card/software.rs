@@ -45,7 +45,11 @@ impl Readers for SoftwareReaders {
         Ok(self
             .folders
             .iter()
-            .map(|folder| Slot { reader: Self::name(folder), insertion: insertion(folder) })
+            .map(|folder| {
+                let insertion = insertion(folder);
+                let atr = if insertion.is_some() { SoftwareCard::ATR.to_vec() } else { Vec::new() };
+                Slot { reader: Self::name(folder), insertion, atr }
+            })
             .collect())
     }
 
@@ -85,13 +89,19 @@ impl Channel for SoftwareChannel {
     fn transaction(&mut self, work: Work<'_>) -> Result<(), CardError> {
         // One transaction at a time, as PC/SC has it.
         let mut card = self.card.lock().unwrap_or_else(PoisonError::into_inner);
-        work(&mut SoftwareTransmit { card: &mut card, folder: &self.folder })
+        let mut transmit = SoftwareTransmit { card: &mut card, folder: &self.folder, reset: false };
+        let done = work(&mut transmit);
+        if transmit.reset {
+            card.reset();
+        }
+        done
     }
 }
 
 struct SoftwareTransmit<'a> {
     card: &'a mut SoftwareCard,
     folder: &'a std::path::Path,
+    reset: bool,
 }
 
 impl Transmit for SoftwareTransmit<'_> {
@@ -100,5 +110,9 @@ impl Transmit for SoftwareTransmit<'_> {
             return Err(CardError::Removed);
         }
         self.card.transmit(command).ok_or(CardError::Removed)
+    }
+
+    fn reset_at_end(&mut self) {
+        self.reset = true;
     }
 }

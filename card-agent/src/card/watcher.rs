@@ -7,8 +7,10 @@ use std::time::Duration;
 use sekisho_protocol::PresenceId;
 use tokio::sync::watch;
 
-use super::hpki::{self, HpkiCard};
+use super::card_type::CardTypes;
+use super::known::KnownCard;
 use super::reader::{CardError, Readers, Slot};
+use super::session::Session;
 
 /// The longest that one wait for a change lasts; the thread ends within it.
 const WAIT: Duration = Duration::from_millis(500);
@@ -21,7 +23,7 @@ pub struct SeenCard {
     /// Names this insertion for the portal.
     pub presence: PresenceId,
     /// What was read, or why not.
-    pub card: Result<Arc<HpkiCard>, CardError>,
+    pub card: Result<Arc<KnownCard>, CardError>,
 }
 
 /// What the readers hold now.
@@ -50,9 +52,10 @@ impl Watcher {
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = stop.clone();
         std::thread::Builder::new().name("readers".into()).spawn(move || {
+            let types = CardTypes::default();
             while !stopping.load(Ordering::Relaxed) {
                 let before = sender.borrow().clone();
-                if let Some(now) = look(readers.as_ref(), &before) {
+                if let Some(now) = look(readers.as_ref(), &types, &before) {
                     sender.send_replace(now);
                 }
                 readers.wait(WAIT);
@@ -74,7 +77,7 @@ impl Drop for Watcher {
 }
 
 /// The next picture; `None` where nothing changed.
-fn look(readers: &dyn Readers, before: &Seen) -> Option<Seen> {
+fn look(readers: &dyn Readers, types: &CardTypes, before: &Seen) -> Option<Seen> {
     let (slots, failure) = match readers.slots() {
         Ok(slots) => (slots, None),
         Err(error) => (Vec::new(), Some(error)),
@@ -97,18 +100,23 @@ fn look(readers: &dyn Readers, before: &Seen) -> Option<Seen> {
         cards.push(SeenCard {
             slot: slot.clone(),
             presence: PresenceId::new(crate::random()),
-            card: read_ahead(readers, &slot.reader).map(Arc::new),
+            card: read_ahead(readers, types, slot).map(Arc::new),
         });
     }
     Some(Seen { ready: true, readers: slots.len(), failure, cards })
 }
 
 /// Reads a card that was just inserted; once more if other software reset it meanwhile.
-fn read_ahead(readers: &dyn Readers, reader: &str) -> Result<HpkiCard, CardError> {
+fn read_ahead(
+    readers: &dyn Readers,
+    types: &CardTypes,
+    slot: &Slot,
+) -> Result<KnownCard, CardError> {
+    let kind = types.of(&slot.atr);
     let read = || {
-        let mut read = Err(CardError::NotHpki);
-        readers.connect(reader)?.transaction(&mut |card| {
-            read = hpki::read(card);
+        let mut read = Err(CardError::UnknownCard);
+        readers.connect(&slot.reader)?.transaction(&mut |card| {
+            read = KnownCard::read(&mut Session::new(card), &kind);
             Ok(())
         })?;
         read

@@ -13,8 +13,9 @@ use tokio::sync::watch;
 
 use super::Agent;
 use crate::card::holder::{Holder, Unsuitable};
-use crate::card::hpki::{self, HpkiCard};
+use crate::card::known::KnownCard;
 use crate::card::reader::{CardError, Slot};
+use crate::card::session::Session;
 use crate::card::watcher::{Seen, SeenCard};
 use crate::pin::{PinError, Prompt};
 
@@ -150,7 +151,7 @@ type Failure = (ErrorCode, Option<u8>);
 struct Candidate {
     slot: Slot,
     presence: PresenceId,
-    card: Arc<HpkiCard>,
+    card: Arc<KnownCard>,
     holder: Holder,
 }
 
@@ -160,7 +161,7 @@ async fn run(agent: &Arc<Agent>, exchange: &Exchange) -> Result<String, Failure>
     let candidate = wait_for_card(agent, exchange).await?;
     let mut tries_left = {
         let known = candidate.card.clone();
-        with_card(agent, &candidate.slot, move |card| hpki::tries_left(card, &known))
+        with_card(agent, &candidate.slot, move |card| known.ask_tries(card))
             .await
             .map_err(card_failure)?
     };
@@ -190,7 +191,7 @@ async fn run(agent: &Arc<Agent>, exchange: &Exchange) -> Result<String, Failure>
         say(ExchangeState::Signing);
         let (known, asked) = (candidate.card.clone(), input.clone());
         let signed = with_card(agent, &candidate.slot, move |card| {
-            hpki::sign(card, &known, pin.expose_secret().as_bytes(), &asked)
+            known.sign(card, pin.expose_secret().as_bytes(), &asked)
         })
         .await;
         match signed {
@@ -199,6 +200,8 @@ async fn run(agent: &Arc<Agent>, exchange: &Exchange) -> Result<String, Failure>
                 tries_left = left;
                 again = true;
             }
+            Err(CardError::PinMalformed) if agent.pin.is_interactive() => again = true,
+            Err(CardError::PinMalformed) => return Err((ErrorCode::PinWrong, tries_left)),
             Err(error) => return Err(card_failure(error)),
         }
     };
@@ -259,7 +262,7 @@ fn sort(seen: &Seen, exchange: &Exchange) -> (Vec<Candidate>, Option<ErrorCode>)
     for SeenCard { slot, presence, card } in &seen.cards {
         let (card, holder) = match card {
             Ok(card) => (card.clone(), Holder::of(&card.certificate_der)),
-            Err(CardError::NotHpki) => {
+            Err(CardError::UnknownCard | CardError::UnknownCertificate { .. }) => {
                 refused = Some(ErrorCode::CardNotAccepted);
                 continue;
             }
@@ -289,16 +292,14 @@ fn sort(seen: &Seen, exchange: &Exchange) -> (Vec<Candidate>, Option<ErrorCode>)
 async fn with_card<T: Send + 'static>(
     agent: &Arc<Agent>,
     slot: &Slot,
-    mut work: impl FnMut(&mut dyn crate::card::reader::Transmit) -> Result<T, CardError>
-    + Send
-    + 'static,
+    mut work: impl FnMut(&mut Session<'_>) -> Result<T, CardError> + Send + 'static,
 ) -> Result<T, CardError> {
     let (readers, reader) = (agent.readers.clone(), slot.reader.clone());
     let done = tokio::task::spawn_blocking(move || {
         let mut once = || {
             let mut result = Err(CardError::Removed);
             readers.connect(&reader)?.transaction(&mut |card| {
-                result = work(card);
+                result = work(&mut Session::new(card));
                 Ok(())
             })?;
             result
@@ -315,9 +316,12 @@ fn card_failure(error: CardError) -> Failure {
     tracing::info!(%error, "card");
     match error {
         CardError::PinWrong { tries_left } => (ErrorCode::PinWrong, tries_left),
+        CardError::PinMalformed => (ErrorCode::PinWrong, None),
         CardError::PinBlocked => (ErrorCode::PinBlocked, None),
         CardError::Removed => (ErrorCode::CardRemoved, None),
-        CardError::NotHpki => (ErrorCode::CardNotAccepted, None),
+        CardError::UnknownCard | CardError::UnknownCertificate { .. } => {
+            (ErrorCode::CardNotAccepted, None)
+        }
         CardError::NoService(_) => (ErrorCode::NoReader, None),
         CardError::Reset
         | CardError::Reader(_)

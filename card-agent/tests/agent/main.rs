@@ -5,6 +5,7 @@ mod browser_store;
 mod command_line;
 mod door;
 mod enrolment;
+mod known_card;
 mod navigation;
 mod pcsc;
 mod root_roll_over;

@@ -4,9 +4,11 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use sekisho_agent::card::hpki;
+use sekisho_agent::card::card_type::CardType;
+use sekisho_agent::card::known::{Family, KnownCard};
 use sekisho_agent::card::pcsc::PcscReaders;
 use sekisho_agent::card::reader::{CardError, Readers};
+use sekisho_agent::card::session::Session;
 use sekisho_protocol::signed_input::SignedInput;
 use sekisho_protocol::{ChallengeNonce, Sha256Digest};
 use sekisho_software_card::{Layout, Options, Personalisation, SoftwareCard, vpcd};
@@ -126,9 +128,11 @@ fn inner_half() {
         .connect(&reader)
         .unwrap()
         .transaction(&mut |card| {
-            let known = hpki::read(card)?;
+            let mut card = Session::new(card);
+            let known = KnownCard::read(&mut card, &CardType::default().into())?;
+            assert_eq!(known.family, Family::Hpki);
             assert_eq!(known.certificate_der, certificate_der);
-            outcome = hpki::sign(card, &known, PIN.as_bytes(), &input);
+            outcome = known.sign(&mut card, PIN.as_bytes(), &input);
             Ok(())
         })
         .unwrap();

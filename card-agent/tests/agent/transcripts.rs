@@ -2,9 +2,13 @@
 //!
 //! `*` at the end of a command stands for any octets, `[252 x 07]` for repeated ones.
 
-use sekisho_agent::card::hpki::{self, HpkiCard};
+use std::sync::Arc;
+
+use sekisho_agent::card::card_type::CardType;
+use sekisho_agent::card::hpki::{Authentication, Form, Layout};
+use sekisho_agent::card::known::{Driver, KnownCard};
 use sekisho_agent::card::reader::{CardError, Transmit};
-use sekisho_agent::card::structure::FilePath;
+use sekisho_agent::card::session::Session;
 use sekisho_protocol::signed_input::SignedInput;
 use sekisho_protocol::{ChallengeNonce, Sha256Digest};
 
@@ -57,35 +61,37 @@ impl Transmit for Script {
         assert_eq!(hex::encode_upper(told), hex::encode_upper(&expected), "{}", self.name);
         Ok(answer)
     }
+
+    fn reset_at_end(&mut self) {
+        panic!("{}: nothing here asks for a reset", self.name);
+    }
 }
 
 #[test]
 fn another_card_is_told_by_one_command() {
     let mut script = Script::load("another-card");
-    assert_eq!(hpki::read(&mut script), Err(CardError::NotHpki));
+    let read = KnownCard::read(&mut Session::new(&mut script), &Arc::default());
+    assert_eq!(read.unwrap_err(), CardError::UnknownCard);
     assert!(script.is_over());
 }
 
 #[test]
 fn a_card_that_answers_in_pieces_is_read() {
     let mut script = Script::load("observed-wrong-length");
-    let known = hpki::read(&mut script).unwrap();
-    assert_eq!(known.pin_reference, 0x88);
-    assert_eq!(known.key, FilePath::Id(0x000c));
-    assert_eq!(known.tries_left, Some(15));
-    assert_eq!(known.certificate_der.len(), 260);
+    let kind = Arc::<CardType>::default();
+    let mut card = Session::new(&mut script);
+    let (certificate, driver) = Authentication::read(&mut card, &kind).unwrap().unwrap();
+    assert_eq!(driver.tries_left(&mut card), Ok(Some(15)));
+    assert_eq!(certificate.len(), 260);
+    assert!(kind.learnt().hpki.short_only);
     assert!(script.is_over());
 }
 
 #[test]
 fn a_card_without_the_newer_command_signs_with_the_older_one() {
     let mut script = Script::load("falls-back-to-80-2a");
-    let known = HpkiCard {
-        certificate_der: vec![],
-        pin_reference: 0x88,
-        key: FilePath::Id(0x000c),
-        tries_left: None,
-    };
+    let kind = Arc::<CardType>::default();
+    let driver = Authentication::new(Layout::OBSERVED, kind.clone());
     let of = |octet: u8| Sha256Digest::new([octet; 32]);
     let input = SignedInput {
         origin: of(1),
@@ -95,6 +101,11 @@ fn a_card_without_the_newer_command_signs_with_the_older_one() {
         request: of(5),
         card_certificate: of(6),
     };
-    assert_eq!(hpki::sign(&mut script, &known, b"1234", &input), Ok(vec![0xca, 0xfe]));
+    let mut card = Session::new(&mut script);
+    driver.verify(&mut card, b"1234").unwrap();
+    assert_eq!(driver.sign(&mut card, &input), Ok(vec![0xca, 0xfe]));
+    driver.leave(&mut card).unwrap();
+    let learnt = kind.learnt().hpki;
+    assert_eq!((learnt.tag, learnt.form), (Some(0x81), Some(Form::Old)));
     assert!(script.is_over());
 }

@@ -249,8 +249,13 @@ impl World {
 
 /// Writes a card's folder; returns the authentication certificate.
 pub fn write_card(folder: &std::path::Path, layout: Layout) -> Vec<u8> {
+    write_card_of(folder, layout, 0)
+}
+
+/// The same by another issuer for each number.
+pub fn write_card_of(folder: &std::path::Path, layout: Layout, issuer: u32) -> Vec<u8> {
     let now = OffsetDateTime::now_utc();
-    let hpki = LookalikeHpki::make(now, 0, "http://plain.example/").unwrap();
+    let hpki = LookalikeHpki::make(now, issuer, "http://plain.example/").unwrap();
     let holder = CardHolder {
         common_name: "Hanako Kakuu",
         kanji_name: "架空　花子",

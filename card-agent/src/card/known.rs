@@ -1,0 +1,174 @@
+//! A card that was read: what it is, and how to have it sign. One type for all families.
+
+use std::sync::Arc;
+
+use sekisho_protocol::signed_input::SignedInput;
+
+use super::card_type::CardType;
+use super::holder::Holder;
+use super::hpki;
+use super::reader::CardError;
+use super::session::Session;
+
+/// Whose card it is. The certificate decides: names of applications and answers to reset are
+/// shared with cards of other kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// A healthcare professional's card (保健医療福祉分野公開鍵基盤).
+    Hpki,
+    /// マイナンバーカード, its certificate for user authentication (公的個人認証).
+    Jpki,
+}
+
+impl Family {
+    /// Whether a PIN of this family may look like this. HPKI: 4 to 16 ASCII characters (JAHIS
+    /// guideline Ver. 3.1 annex B). User authentication by JPKI: 4 digits. An empty one would be
+    /// the question for the tries left.
+    pub fn may_be_pin(self, pin: &[u8]) -> bool {
+        match self {
+            Self::Hpki => (4..=16).contains(&pin.len()) && pin.is_ascii(),
+            Self::Jpki => pin.len() == 4 && pin.iter().all(u8::is_ascii_digit),
+        }
+    }
+}
+
+/// How the authentication key of one card is used. Each call is inside one transaction.
+pub trait Driver: std::fmt::Debug + Send + Sync {
+    /// How many wrong PINs the card still takes; `None` where it doesn't tell. Costs no try.
+    ///
+    /// # Errors
+    /// [`CardError`].
+    fn tries_left(&self, card: &mut Session<'_>) -> Result<Option<u8>, CardError>;
+
+    /// Hands the PIN to the card.
+    ///
+    /// # Errors
+    /// [`CardError::PinWrong`], [`CardError::PinBlocked`], or why not.
+    fn verify(&self, card: &mut Session<'_>, pin: &[u8]) -> Result<(), CardError>;
+
+    /// Signs: right after [`Self::verify`], or to be refused.
+    ///
+    /// # Errors
+    /// [`CardError::Refused`] where the PIN was not verified.
+    fn sign(&self, card: &mut Session<'_>, input: &SignedInput) -> Result<Vec<u8>, CardError>;
+
+    /// Selects away from the verified state.
+    ///
+    /// # Errors
+    /// [`CardError`].
+    fn leave(&self, card: &mut Session<'_>) -> Result<(), CardError>;
+
+    /// Whether cards of this type were seen to forget the PIN by [`Self::leave`].
+    fn forgets(&self) -> Option<bool>;
+
+    /// Remembers that for the type.
+    fn learn_forgets(&self, forgets: bool);
+}
+
+/// What was read while nobody waited.
+#[derive(Debug)]
+pub struct KnownCard {
+    /// By what its certificate says.
+    pub family: Family,
+    /// Authentication certificate, DER.
+    pub certificate_der: Vec<u8>,
+    /// Tries left when it was read, where the card tells.
+    pub tries_left: Option<u8>,
+    driver: Box<dyn Driver>,
+}
+
+impl KnownCard {
+    /// Looks for an application of ours and reads the authentication certificate. Needs no PIN.
+    ///
+    /// # Errors
+    /// [`CardError::UnknownCard`] for a card of another kind, [`CardError::UnknownCertificate`]
+    /// where the certificate is of neither family.
+    pub fn read(card: &mut Session<'_>, kind: &Arc<CardType>) -> Result<Self, CardError> {
+        let (certificate_der, driver) =
+            hpki::Authentication::read(card, kind)?.ok_or(CardError::UnknownCard)?;
+        let holder = Holder::of(&certificate_der).ok_or(CardError::Structure("certificate"))?;
+        let family = holder
+            .family()
+            .ok_or_else(|| CardError::UnknownCertificate { issuer: holder.issuer().to_owned() })?;
+        Self::of(card, family, certificate_der, Box::new(driver))
+    }
+
+    fn of(
+        card: &mut Session<'_>,
+        family: Family,
+        certificate_der: Vec<u8>,
+        driver: Box<dyn Driver>,
+    ) -> Result<Self, CardError> {
+        let tries_left = driver.tries_left(card)?;
+        Ok(Self { family, certificate_der, tries_left, driver })
+    }
+
+    /// How many wrong PINs the card still takes, now.
+    ///
+    /// # Errors
+    /// [`CardError`].
+    pub fn ask_tries(&self, card: &mut Session<'_>) -> Result<Option<u8>, CardError> {
+        self.driver.tries_left(card)
+    }
+
+    /// Verifies the PIN, signs, and leaves no verified state behind. One transaction.
+    ///
+    /// # Errors
+    /// [`CardError::PinMalformed`], [`CardError::PinWrong`], [`CardError::PinBlocked`], or what the
+    /// card refused.
+    pub fn sign(
+        &self,
+        card: &mut Session<'_>,
+        pin: &[u8],
+        input: &SignedInput,
+    ) -> Result<Vec<u8>, CardError> {
+        let mut told = Vec::new();
+        self.sign_and_tell(card, pin, input, &mut |signature| told = signature)?;
+        Ok(told)
+    }
+
+    /// The same, and tells the signature as soon as it is there: nobody waits for the clearing.
+    ///
+    /// # Errors
+    /// As [`Self::sign`]; nothing was told then.
+    pub fn sign_and_tell(
+        &self,
+        card: &mut Session<'_>,
+        pin: &[u8],
+        input: &SignedInput,
+        tell: &mut dyn FnMut(Vec<u8>),
+    ) -> Result<(), CardError> {
+        if !self.family.may_be_pin(pin) {
+            return Err(CardError::PinMalformed);
+        }
+        self.driver.verify(card, pin)?;
+        let signed = self.driver.sign(card, input).map(tell);
+        self.forget_pin(card, input);
+        signed
+    }
+
+    /// Ends the verified state: by selecting away where this type of card is known to forget by it,
+    /// which is proved once by a signature that it must refuse; else by a reset, which disturbs
+    /// other software. A card that fails here is reset as well: the signature was told.
+    fn forget_pin(&self, card: &mut Session<'_>, input: &SignedInput) {
+        let left = self.driver.leave(card);
+        let forgets = match (left, self.driver.forgets()) {
+            (Ok(()), Some(forgets)) => forgets,
+            (Ok(()), None) => match self.driver.sign(card, input) {
+                Ok(_) => {
+                    self.driver.learn_forgets(false);
+                    false
+                }
+                Err(CardError::Refused { .. }) => {
+                    self.driver.learn_forgets(true);
+                    true
+                }
+                Err(_) => false,
+            },
+            (Err(_), _) => false,
+        };
+        if !forgets {
+            card.reset_at_end();
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! One transaction with a card: what is selected in it is selected once.
+
+use super::apdu::{self, StatusWord};
+use super::reader::{CardError, Transmit, exchange};
+use super::structure::FilePath;
+
+/// No certificate of a person is longer.
+const MOST_CERTIFICATE: usize = 8 * 1024;
+/// Asked for in one extended READ: most certificates whole, and within what readers can carry.
+const EXTENDED_BLOCK: u16 = 2048;
+
+/// An application by its full name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ApplicationName {
+    /// AID (ISO/IEC 7816-4 §8.2.1.2), 5 to 16 octets.
+    pub aid: &'static [u8],
+    /// Whether the card is asked for its control information: some answer only then.
+    pub answers: bool,
+}
+
+/// A card inside a transaction. Nobody else can select meanwhile, so what was selected still is.
+pub struct Session<'a> {
+    card: &'a mut dyn Transmit,
+    application: Option<ApplicationName>,
+    file: Option<u16>,
+}
+
+impl<'a> Session<'a> {
+    /// At the start of a transaction nothing is known to be selected: other software may have been
+    /// at the card since.
+    pub fn new(card: &'a mut dyn Transmit) -> Self {
+        Self { card, application: None, file: None }
+    }
+
+    /// Sends a command.
+    ///
+    /// # Errors
+    /// [`CardError`].
+    pub fn exchange(&mut self, command: &[u8]) -> Result<(Vec<u8>, StatusWord), CardError> {
+        exchange(self.card, command)
+    }
+
+    /// Sends a command that has to succeed.
+    ///
+    /// # Errors
+    /// [`CardError::Refused`] at `step`.
+    pub fn demand(&mut self, command: &[u8], step: &'static str) -> Result<Vec<u8>, CardError> {
+        let (octets, status) = self.exchange(command)?;
+        if status == StatusWord::OK { Ok(octets) } else { Err(CardError::Refused { step, status }) }
+    }
+
+    /// Makes an application the current one; costs nothing where it is.
+    ///
+    /// # Errors
+    /// [`CardError::Refused`]: the card has none of this name.
+    pub fn select(&mut self, application: ApplicationName) -> Result<(), CardError> {
+        if self.application == Some(application) { Ok(()) } else { self.select_again(application) }
+    }
+
+    /// Selects an application even where it is the current one: that ends what was verified.
+    ///
+    /// # Errors
+    /// [`CardError::Refused`].
+    pub fn select_again(&mut self, application: ApplicationName) -> Result<(), CardError> {
+        (self.application, self.file) = (None, None);
+        self.demand(&apdu::select_application(application), "selection of the application")?;
+        self.application = Some(application);
+        Ok(())
+    }
+
+    /// Makes a file the current one; costs nothing where it is.
+    ///
+    /// # Errors
+    /// [`CardError::Refused`].
+    pub fn select_file(&mut self, id: u16) -> Result<(), CardError> {
+        if self.file == Some(id) {
+            return Ok(());
+        }
+        self.file = None;
+        self.demand(&apdu::select_file(id), "selection of a file")?;
+        self.file = Some(id);
+        Ok(())
+    }
+
+    /// Has the card reset when the transaction ends: what selecting away does not clear, that does.
+    pub fn reset_at_end(&mut self) {
+        self.card.reset_at_end();
+    }
+
+    /// A directory file, at most 2 KiB of it.
+    ///
+    /// # Errors
+    /// [`CardError::Refused`].
+    pub fn read_file(&mut self, path: FilePath) -> Result<Vec<u8>, CardError> {
+        let command = self.first_read(path)?;
+        let mut octets = self.read(&command, "reading")?;
+        while octets.len() % 256 == 0 && !octets.is_empty() && octets.len() < 2048 {
+            // Below 2 KiB.
+            let (more, status) = self.exchange(&apdu::read(octets.len() as u16))?;
+            if !status.is_read() || more.is_empty() {
+                break;
+            }
+            octets.extend(more);
+        }
+        Ok(octets)
+    }
+
+    /// A certificate: its own header tells the length. In large pieces where `extended` holds; where
+    /// card or reader have none, it becomes false and the pieces are of 256 octets.
+    ///
+    /// # Errors
+    /// [`CardError::Structure`], [`CardError::Refused`].
+    pub fn read_certificate(
+        &mut self,
+        path: FilePath,
+        extended: &mut bool,
+    ) -> Result<Vec<u8>, CardError> {
+        const MALFORMED: CardError = CardError::Structure("certificate");
+        const STEP: &str = "reading the certificate";
+        let command = self.first_read(path)?;
+        let first =
+            if *extended { self.read_more(&apdu::extend(&command, EXTENDED_BLOCK))? } else { None };
+        let mut octets = match first {
+            Some(octets) => octets,
+            None => {
+                *extended = false;
+                self.read(&command, STEP)?
+            }
+        };
+        let [0x30, 0x82, high, low, ..] = octets[..] else { return Err(MALFORMED) };
+        let length = usize::from(u16::from_be_bytes([high, low])) + 4;
+        if length > MOST_CERTIFICATE {
+            return Err(MALFORMED);
+        }
+        while octets.len() < length {
+            // Both below 32 KiB.
+            let (offset, missing) = (octets.len() as u16, (length - octets.len()) as u16);
+            let command = apdu::read(offset);
+            let more =
+                if *extended { self.read_more(&apdu::extend(&command, missing))? } else { None };
+            let more = match more {
+                Some(more) => more,
+                None => {
+                    *extended = false;
+                    self.read(&command, STEP)?
+                }
+            };
+            if more.is_empty() {
+                return Err(MALFORMED);
+            }
+            octets.extend(more);
+        }
+        octets.truncate(length);
+        Ok(octets)
+    }
+
+    /// The command that reads a file's beginning; selects it where it has no short identifier.
+    fn first_read(&mut self, path: FilePath) -> Result<Vec<u8>, CardError> {
+        match path {
+            FilePath::Short(sfi) => {
+                self.file = None;
+                Ok(apdu::read_short_identifier(sfi))
+            }
+            FilePath::Id(id) => self.select_file(id).map(|()| apdu::read(0)),
+        }
+    }
+
+    fn read(&mut self, command: &[u8], step: &'static str) -> Result<Vec<u8>, CardError> {
+        let (octets, status) = self.exchange(command)?;
+        if status.is_read() { Ok(octets) } else { Err(CardError::Refused { step, status }) }
+    }
+
+    /// An extended READ; `None` where the card, or a reader that knows only short commands, has none.
+    fn read_more(&mut self, command: &[u8]) -> Result<Option<Vec<u8>>, CardError> {
+        match self.exchange(command) {
+            Ok((octets, status)) => Ok((status.is_read() && !octets.is_empty()).then_some(octets)),
+            Err(CardError::Reader(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
