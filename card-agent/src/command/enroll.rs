@@ -60,14 +60,24 @@ impl Enroll {
             .map_err(|error| store_failure("this PC is enrolled", error))?;
         let trust = enrolled.trust;
         say(&format!(
-            "{}: {} ({})\nEnrolled. Next, once as root, the browser's settings:\n  {}\n\
-             and at each login of this PC's user:\n  sekisho-agent run\n",
+            "{}: {} ({})\nEnrolled. Next, once as root, the browser's settings:\n  {}\nand {}\n",
             trust.facility.name,
             trust.terminal.name,
             trust.terminal.id,
-            policy_line(&place.folder, Path::new(policy::USUAL_FILE))
+            policy_line(&place.folder, Path::new(policy::USUAL_FILE)),
+            start_line(&place.folder)
         ))?;
         Ok(())
+    }
+}
+
+/// How the agent comes to run: the package's unit looks for the enrolment where it usually is.
+fn start_line(folder: &Path) -> &'static str {
+    const UNIT: &str = "/usr/lib/systemd/user/sekisho-agent.service";
+    if Path::new(UNIT).exists() && folder == Place::default_folder() {
+        "once, for it starts by itself from the next login on:\n  systemctl --user start sekisho-agent"
+    } else {
+        "at each login of this PC's user:\n  sekisho-agent run"
     }
 }
 

@@ -17,7 +17,7 @@ use crate::card::pcsc::PcscReaders;
 use crate::card::reader::Readers;
 use crate::card::software::SoftwareReaders;
 use crate::card::watcher::Watcher;
-use crate::door::{Agent, Identity, SeenRequests, http};
+use crate::door::{Agent, Identity, SeenRequests, http, listeners};
 use crate::pin::PinEntry;
 use crate::pin::file::PinFile;
 use crate::pin::pinentry::Pinentry;
@@ -35,7 +35,8 @@ const LOOK: Duration = Duration::from_secs(2);
     after_help = "Examples:\n  sekisho-agent run\n  sekisho-agent run --port 14800 --pinentry pinentry-gnome3\n  sekisho-agent run --software-card cards/yamada --pin-file pin   (demonstration)"
 )]
 pub struct Run {
-    /// Port on 127.0.0.1 and ::1; 0 takes a free one and prints it.
+    /// Port on 127.0.0.1 and ::1; 0 takes a free one and prints it. Of no account where systemd hands
+    /// sockets over.
     #[arg(long, default_value_t = door::DEFAULT_PORT)]
     pub port: u16,
     /// Demonstration only: another loopback address instead, for several PCs on one.
@@ -119,10 +120,13 @@ impl Run {
             seen: SeenRequests::default(),
             exchange: std::sync::Mutex::default(),
         });
-        let (listeners, port) = http::bind(self.address, self.port)
-            .await
-            .with_context(|| format!("port {} of the loopback address", self.port))
-            .map_err(local)?;
+        let (listeners, port) = match listeners::inherited().map_err(local)? {
+            Some(inherited) => inherited,
+            None => listeners::bind(self.address, self.port)
+                .await
+                .with_context(|| format!("port {} of the loopback address", self.port))
+                .map_err(local)?,
+        };
         // Before anybody hears that we are ready: a signal sent then must already find us listening.
         let stop_asked = stop_signal().map_err(local)?;
         let following =

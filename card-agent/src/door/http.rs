@@ -1,7 +1,7 @@
 //! HTTP on the loopback interface.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,28 +23,6 @@ use super::{Agent, messages, navigation};
 const MOST_CONNECTIONS: usize = 64;
 
 type Answer = Response<Full<Bytes>>;
-
-/// Binds the door on both loopback addresses, or on this one. Port 0 takes a free one, the same for both.
-///
-/// # Errors
-/// The port is taken.
-pub async fn bind(address: Option<IpAddr>, port: u16) -> std::io::Result<(Vec<TcpListener>, u16)> {
-    if let Some(address) = address {
-        let only = TcpListener::bind((address, port)).await?;
-        let port = only.local_addr()?.port();
-        return Ok((vec![only], port));
-    }
-    let first = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-    let port = first.local_addr()?.port();
-    let mut listeners = vec![first];
-    // A PC without IPv6 has one door.
-    match TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await {
-        Ok(second) => listeners.push(second),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => return Err(error),
-        Err(error) => tracing::warn!(%error, "no IPv6 loopback"),
-    }
-    Ok((listeners, port))
-}
 
 /// Serves until told to stop.
 pub async fn serve(

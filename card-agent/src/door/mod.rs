@@ -3,6 +3,7 @@
 pub mod checks;
 pub mod exchange;
 pub mod http;
+pub mod listeners;
 pub mod messages;
 pub mod navigation;
 

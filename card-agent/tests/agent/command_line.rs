@@ -29,7 +29,7 @@ fn agent(folder: &std::path::Path, arguments: &[&str]) -> (i32, String, String) 
 }
 
 /// A folder as enrolment leaves it, with trust in portals that are nowhere.
-fn pinned(folder: &std::path::Path) {
+pub fn pinned(folder: &std::path::Path) {
     let (place, key) = enrolled(folder);
     let key = sekisho_agent::terminal::key::TerminalKey::public(&key).clone();
     place

@@ -7,6 +7,7 @@ mod door;
 mod enrolment;
 mod known_card;
 mod navigation;
+mod package;
 mod pcsc;
 mod root_roll_over;
 mod transcripts;

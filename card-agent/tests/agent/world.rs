@@ -8,7 +8,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use sekisho_agent::card::software::SoftwareReaders;
 use sekisho_agent::card::watcher::Watcher;
-use sekisho_agent::door::{Agent, Identity, SeenRequests, http};
+use sekisho_agent::door::{Agent, Identity, SeenRequests, http, listeners};
 use sekisho_agent::pin::file::PinFile;
 use sekisho_agent::presence::Watched;
 use sekisho_agent::terminal::key::FileKey;
@@ -95,7 +95,7 @@ impl World {
             exchange: Mutex::default(),
         });
         let (stop, stopping) = watch::channel(false);
-        let (listeners, port) = http::bind(None, 0).await.unwrap();
+        let (listeners, port) = listeners::bind(None, 0).await.unwrap();
         tokio::spawn(http::serve(agent.clone(), listeners, port, stopping));
         let world = Self { agent, port, card_folder, certificate_der, portal, folder, _stop: stop };
         world.set_pin(PIN);
