@@ -1,10 +1,12 @@
 //! Cards: readers, APDUs, families.
 
 pub mod apdu;
+pub mod apdu_log;
 pub mod card_type;
 pub mod holder;
 pub mod hpki;
 pub mod known;
+pub mod observe;
 pub mod pcsc;
 pub mod reader;
 pub mod session;

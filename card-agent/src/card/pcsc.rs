@@ -11,6 +11,62 @@ use super::reader::{CardError, Channel, Readers, Slot, Transmit, Work};
 #[derive(Default)]
 pub struct PcscReaders;
 
+/// How other software uses the card in a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Use {
+    /// Nobody has it open.
+    Free,
+    /// Open, and so it is for us.
+    Shared,
+    /// One program keeps it to itself.
+    Exclusive,
+}
+
+/// A reader as the service sees it, without a word to the card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReaderStatus {
+    /// Its name.
+    pub reader: String,
+    /// A card is in. It may be silent: upside down, or none that the reader understands.
+    pub card: Option<CardStatus>,
+}
+
+/// A card that lies in a reader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardStatus {
+    /// Answer to reset; empty where the card is silent.
+    pub atr: Vec<u8>,
+    /// Who else uses it.
+    pub used: Use,
+}
+
+impl PcscReaders {
+    /// What the service tells of each reader.
+    ///
+    /// # Errors
+    /// [`CardError::NoService`], [`CardError::Reader`].
+    pub fn statuses(&self) -> Result<Vec<ReaderStatus>, CardError> {
+        let states = states(&context()?)?;
+        Ok(states
+            .iter()
+            .map(|state| {
+                let is = |flag| state.event_state().contains(flag);
+                let used = match (is(State::EXCLUSIVE), is(State::INUSE)) {
+                    (true, _) => Use::Exclusive,
+                    (false, true) => Use::Shared,
+                    (false, false) => Use::Free,
+                };
+                let card = CardStatus { atr: state.atr().to_vec(), used };
+                ReaderStatus {
+                    reader: state.name().to_string_lossy().into_owned(),
+                    card: is(State::PRESENT).then_some(card),
+                }
+            })
+            .collect())
+    }
+}
+
 /// Every call makes its own context: the service may be restarted at any time, and contexts of
 /// before would stay dead.
 fn context() -> Result<Context, CardError> {

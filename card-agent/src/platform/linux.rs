@@ -1,8 +1,12 @@
-//! Linux: who owns a socket, by `/proc/net/tcp` and `tcp6` (proc_net(5)).
+//! Linux: who owns a socket, by `/proc/net/tcp` and `tcp6` (proc_net(5)), and who has a library
+//! loaded, by `/proc/PID/maps` (proc_pid_maps(5)).
 
+use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+
+use super::Program;
 
 const LISTEN: &str = "0A";
 
@@ -30,6 +34,35 @@ pub fn foreign_listener(port: u16) -> Option<u32> {
 pub fn usual_browser_store() -> Option<PathBuf> {
     let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
     home.map(|home| home.join(".pki/nssdb"))
+}
+
+/// Programs that speak to the smart card service, as far as they can be known: those that have its
+/// library loaded and whose memory map we may read, which are our own user's, or all for root.
+///
+/// The service itself tells nobody who its callers are (pcsc-lite has no such request).
+pub fn smart_card_programs() -> Vec<Program> {
+    let ours = std::process::id();
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut programs: Vec<Program> = processes
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|process: &u32| *process != ours)
+        .filter_map(|process| {
+            let maps = std::fs::read_to_string(format!("/proc/{process}/maps")).ok()?;
+            maps.contains("/libpcsclite").then_some(())?;
+            let name = std::fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
+            Some(Program { process, name: name.chars().filter(|c| !c.is_control()).collect() })
+        })
+        .collect();
+    programs.sort_by_key(|program| program.process);
+    programs
+}
+
+/// A file that whoever started us left open under this number.
+///
+/// # Errors
+/// Where there is none, or it is of a kind that cannot be opened again, such as a socket.
+pub fn inherited_file(descriptor: u32) -> std::io::Result<File> {
+    File::open(format!("/proc/self/fd/{descriptor}"))
 }
 
 /// Whether we run as root.

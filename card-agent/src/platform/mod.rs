@@ -1,9 +1,27 @@
 //! What differs between operating systems stands here and nowhere else.
 
+/// A running program.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Program {
+    /// Its number.
+    pub process: u32,
+    /// Its name, as the system shows it.
+    pub name: String,
+}
+
+impl std::fmt::Display for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} (process {})", self.name, self.process)
+    }
+}
+
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub use linux::{foreign_listener, is_administrator, is_own_connection, usual_browser_store};
+pub use linux::{
+    foreign_listener, inherited_file, is_administrator, is_own_connection, smart_card_programs,
+    usual_browser_store,
+};
 
 #[cfg(not(target_os = "linux"))]
 mod other {
@@ -20,6 +38,16 @@ mod other {
     }
 
     /// Not known on this system.
+    pub fn smart_card_programs() -> Vec<super::Program> {
+        Vec::new()
+    }
+
+    /// This system's programs leave no files open under numbers.
+    pub fn inherited_file(_: u32) -> std::io::Result<std::fs::File> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+
+    /// Not known on this system.
     pub fn is_administrator() -> bool {
         false
     }
@@ -30,4 +58,7 @@ mod other {
     }
 }
 #[cfg(not(target_os = "linux"))]
-pub use other::{foreign_listener, is_administrator, is_own_connection, usual_browser_store};
+pub use other::{
+    foreign_listener, inherited_file, is_administrator, is_own_connection, smart_card_programs,
+    usual_browser_store,
+};
