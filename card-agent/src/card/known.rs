@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use sekisho_protocol::signed_input::SignedInput;
 
-use super::card_type::CardType;
+use super::card_type::{CardType, CardTypes};
 use super::holder::Holder;
 use super::hpki;
-use super::reader::CardError;
-use super::session::Session;
+use super::reader::{CardError, Readers, Slot};
+use super::session::{Session, with_card};
 
 /// Whose card it is. The certificate decides: names of applications and answers to reset are
 /// shared with cards of other kinds.
@@ -18,6 +18,15 @@ pub enum Family {
     Hpki,
     /// マイナンバーカード, its certificate for user authentication (公的個人認証).
     Jpki,
+}
+
+impl std::fmt::Display for Family {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Hpki => "HPKI",
+            Self::Jpki => "JPKI",
+        })
+    }
 }
 
 impl Family {
@@ -78,6 +87,19 @@ pub struct KnownCard {
 }
 
 impl KnownCard {
+    /// Reads the card in a slot, in a transaction of its own.
+    ///
+    /// # Errors
+    /// [`CardError`].
+    pub fn read_from(
+        readers: &dyn Readers,
+        slot: &Slot,
+        types: &CardTypes,
+    ) -> Result<Self, CardError> {
+        let kind = types.of(&slot.atr);
+        with_card(readers, &slot.reader, |card| Self::read(card, &kind))
+    }
+
     /// Looks for an application of ours and reads the authentication certificate. Needs no PIN.
     ///
     /// # Errors

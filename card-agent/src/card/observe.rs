@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::reader::{CardError, Channel, Readers, Slot, Transmit, Work};
 
-/// A transaction that other software holds up for longer than this is told.
+/// That other software keeps us from a card for longer than this is told.
 ///
 /// Our own last less than a second (`docs/card-login.md`), and so should those of others.
 pub const PATIENCE: Duration = Duration::from_secs(1);
@@ -32,8 +32,8 @@ pub trait Observer: Send + Sync {
     /// A command was answered, or not.
     fn exchanged(&self, _exchanged: &Exchanged<'_>) {}
 
-    /// Another program has held the card in this reader for [`PATIENCE`], and we wait. Said once a
-    /// transaction.
+    /// Another program has held the card in this reader for [`PATIENCE`], and we wait. Said once for
+    /// each opening of a card and each transaction.
     fn waits(&self, _reader: &str) {}
 }
 
@@ -60,10 +60,32 @@ impl Readers for ObservedReaders {
     }
 
     fn connect(&self, reader: &str) -> Result<Box<dyn Channel>, CardError> {
-        let channel = self.readers.connect(reader)?;
+        // A service that serves a transaction lets nobody else even connect (pcscd does so).
+        let channel = patiently(&self.observers, reader, |_| self.readers.connect(reader))?;
         let observers = self.observers.clone();
         Ok(Box::new(ObservedChannel { channel, reader: reader.to_owned(), observers }))
     }
+}
+
+/// Does what other software may hold up, and has it told if that takes long.
+fn patiently<T>(
+    observers: &[Arc<dyn Observer>],
+    reader: &str,
+    work: impl FnOnce(&Entered) -> T,
+) -> T {
+    let entered = Entered::default();
+    std::thread::scope(|scope| {
+        // The call blocks for as long as others like, so a second pair of eyes is needed to say so.
+        // Without it the work goes on, only unannounced.
+        let _ = std::thread::Builder::new().name("patience".into()).spawn_scoped(scope, || {
+            if !entered.within(PATIENCE) {
+                observers.iter().for_each(|observer| observer.waits(reader));
+            }
+        });
+        // However the work ends, by a panic too: the scope waits for the thread above.
+        let _over = Over(&entered);
+        work(&entered)
+    })
 }
 
 struct ObservedChannel {
@@ -75,17 +97,7 @@ struct ObservedChannel {
 impl Channel for ObservedChannel {
     fn transaction(&mut self, work: Work<'_>) -> Result<(), CardError> {
         let Self { channel, reader, observers } = self;
-        let entered = Entered::default();
-        std::thread::scope(|scope| {
-            // Beginning a transaction blocks for as long as others like, so a second pair of eyes is
-            // needed to say so. Without it the work goes on, only unannounced.
-            let _ = std::thread::Builder::new().name("patience".into()).spawn_scoped(scope, || {
-                if !entered.within(PATIENCE) {
-                    observers.iter().for_each(|observer| observer.waits(reader));
-                }
-            });
-            // However the work ends, by a panic too: the scope waits for the thread above.
-            let _over = Over(&entered);
+        patiently(observers, reader, |entered| {
             channel.transaction(&mut |card| {
                 entered.tell();
                 work(&mut ObservedTransmit { card, reader, observers })
@@ -139,6 +151,10 @@ impl Transmit for ObservedTransmit<'_> {
         self.observers.iter().for_each(|observer| observer.exchanged(&exchanged));
         answer
     }
+
+    fn reset_at_end(&mut self) {
+        self.card.reset_at_end();
+    }
 }
 
 #[cfg(test)]
@@ -175,6 +191,8 @@ mod tests {
         fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, CardError> {
             if command.is_empty() { Err(CardError::Removed) } else { Ok(vec![0x90, 0]) }
         }
+
+        fn reset_at_end(&mut self) {}
     }
 
     #[derive(Default)]

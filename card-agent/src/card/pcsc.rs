@@ -1,7 +1,7 @@
 //! Real readers through PC/SC: shared mode, short transactions.
 
 use std::ffi::CString;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pcsc::{Context, Disposition, Error, Protocols, ReaderState, Scope, ShareMode, State};
 
@@ -67,6 +67,11 @@ impl PcscReaders {
     }
 }
 
+/// How long we wait for a program that keeps a card to itself, and how often we ask. Drivers of old
+/// do so for the length of a signature.
+const MOST_HELD: Duration = Duration::from_secs(20);
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
 /// Every call makes its own context: the service may be restarted at any time, and contexts of
 /// before would stay dead.
 fn context() -> Result<Context, CardError> {
@@ -80,6 +85,7 @@ fn failure(error: Error) -> CardError {
         | Error::UnknownReader
         | Error::ReaderUnavailable => CardError::Removed,
         Error::ResetCard => CardError::Reset,
+        Error::SharingViolation => CardError::Held,
         Error::NoService | Error::ServiceStopped => CardError::NoService(error.to_string()),
         other => CardError::Reader(other.to_string()),
     }
@@ -137,13 +143,21 @@ impl Readers for PcscReaders {
     fn connect(&self, reader: &str) -> Result<Box<dyn Channel>, CardError> {
         let name = CString::new(reader).map_err(|_| CardError::Removed)?;
         let context = context()?;
-        let card = context.connect(&name, ShareMode::Shared, Protocols::ANY).map_err(failure)?;
-        Ok(Box::new(PcscChannel { card }))
+        let connect = || context.connect(&name, ShareMode::Shared, Protocols::ANY).map_err(failure);
+        let until = Instant::now() + MOST_HELD;
+        let card = loop {
+            match connect() {
+                Err(CardError::Held) if Instant::now() < until => std::thread::sleep(ASK_AGAIN),
+                connected => break connected?,
+            }
+        };
+        Ok(Box::new(PcscChannel { card, reader: reader.to_owned() }))
     }
 }
 
 struct PcscChannel {
     card: pcsc::Card,
+    reader: String,
 }
 
 impl Channel for PcscChannel {
@@ -157,7 +171,11 @@ impl Channel for PcscChannel {
             }
             Err((_, error)) => return Err(failure(error)),
         };
-        let mut transmit = PcscTransmit { transaction: &transaction, end: Disposition::LeaveCard };
+        let mut transmit = PcscTransmit {
+            transaction: &transaction,
+            reader: &self.reader,
+            end: Disposition::LeaveCard,
+        };
         let done = work(&mut transmit);
         let end = transmit.end;
         let _ = transaction.end(end);
@@ -167,6 +185,7 @@ impl Channel for PcscChannel {
 
 struct PcscTransmit<'a, 'tx> {
     transaction: &'a pcsc::Transaction<'tx>,
+    reader: &'a str,
     /// Left as it is where possible: a reset would break other software.
     end: Disposition,
 }
@@ -174,10 +193,38 @@ struct PcscTransmit<'a, 'tx> {
 impl Transmit for PcscTransmit<'_, '_> {
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, CardError> {
         let mut buffer = vec![0; pcsc::MAX_BUFFER_SIZE_EXTENDED];
-        self.transaction.transmit(command, &mut buffer).map(<[u8]>::to_vec).map_err(failure)
+        let answer = self.transaction.transmit(command, &mut buffer).map(<[u8]>::to_vec);
+        match answer.map_err(failure) {
+            Err(CardError::Reader(why)) => {
+                Err(cause(self.reader).unwrap_or(CardError::Reader(why)))
+            }
+            // Not even a status word: some drivers report a card that left like this.
+            Ok(answer) if answer.len() < 2 => cause(self.reader).map_or(Ok(answer), Err),
+            other => other,
+        }
     }
 
     fn reset_at_end(&mut self) {
         self.end = Disposition::ResetCard;
     }
+}
+
+/// How often and how many times an empty slot is looked for: pcscd asks its drivers each 400 ms
+/// (`PCSCLITE_STATUS_POLL_RATE`).
+const LOOK: (Duration, u32) = (Duration::from_millis(100), 6);
+
+/// Why a reader failed within a command, where it is another's fault: a card that is pulled, and a
+/// service that dies, look like a failure of the reader at first. That the slot is empty the service
+/// sees a moment later.
+fn cause(reader: &str) -> Option<CardError> {
+    (0..LOOK.1).find_map(|look| {
+        if look > 0 {
+            std::thread::sleep(LOOK.0);
+        }
+        match PcscReaders.statuses() {
+            Ok(all) if all.iter().any(|one| one.reader == reader && one.card.is_some()) => None,
+            Ok(_) => Some(CardError::Removed),
+            Err(error) => Some(error),
+        }
+    })
 }

@@ -16,6 +16,9 @@ pub enum CardError {
     /// Other software reset the card; the work may be tried again once.
     #[error("other software reset the card")]
     Reset,
+    /// Another program opened the card for itself alone, and kept it.
+    #[error("another program keeps the card to itself")]
+    Held,
     /// The reader failed otherwise.
     #[error("the card reader failed: {0}")]
     Reader(String),

@@ -1,7 +1,7 @@
 //! One transaction with a card: what is selected in it is selected once.
 
 use super::apdu::{self, StatusWord};
-use super::reader::{CardError, Transmit, exchange};
+use super::reader::{CardError, Readers, Transmit, exchange};
 use super::structure::FilePath;
 
 /// No certificate of a person is longer.
@@ -16,6 +16,30 @@ pub struct ApplicationName {
     pub aid: &'static [u8],
     /// Whether the card is asked for its control information: some answer only then.
     pub answers: bool,
+}
+
+/// Opens the card in a reader and works with it in one transaction; once more if other software
+/// reset it meanwhile. Blocks for as long as other software holds the card.
+///
+/// # Errors
+/// What the work returned, or why there was no transaction.
+pub fn with_card<T>(
+    readers: &dyn Readers,
+    reader: &str,
+    mut work: impl FnMut(&mut Session<'_>) -> Result<T, CardError>,
+) -> Result<T, CardError> {
+    let mut once = || {
+        let mut done = Err(CardError::Removed);
+        readers.connect(reader)?.transaction(&mut |card| {
+            done = work(&mut Session::new(card));
+            Ok(())
+        })?;
+        done
+    };
+    match once() {
+        Err(CardError::Reset) => once(),
+        other => other,
+    }
 }
 
 /// A card inside a transaction. Nobody else can select meanwhile, so what was selected still is.

@@ -10,7 +10,6 @@ use tokio::sync::watch;
 use super::card_type::CardTypes;
 use super::known::KnownCard;
 use super::reader::{CardError, Readers, Slot};
-use super::session::Session;
 
 /// The longest that one wait for a change lasts; the thread ends within it.
 const WAIT: Duration = Duration::from_millis(500);
@@ -100,29 +99,8 @@ fn look(readers: &dyn Readers, types: &CardTypes, before: &Seen) -> Option<Seen>
         cards.push(SeenCard {
             slot: slot.clone(),
             presence: PresenceId::new(crate::random()),
-            card: read_ahead(readers, types, slot).map(Arc::new),
+            card: KnownCard::read_from(readers, slot, types).map(Arc::new),
         });
     }
     Some(Seen { ready: true, readers: slots.len(), failure, cards })
-}
-
-/// Reads a card that was just inserted; once more if other software reset it meanwhile.
-fn read_ahead(
-    readers: &dyn Readers,
-    types: &CardTypes,
-    slot: &Slot,
-) -> Result<KnownCard, CardError> {
-    let kind = types.of(&slot.atr);
-    let read = || {
-        let mut read = Err(CardError::UnknownCard);
-        readers.connect(&slot.reader)?.transaction(&mut |card| {
-            read = KnownCard::read(&mut Session::new(card), &kind);
-            Ok(())
-        })?;
-        read
-    };
-    match read() {
-        Err(CardError::Reset) => read(),
-        other => other,
-    }
 }

@@ -15,7 +15,7 @@ use super::Agent;
 use crate::card::holder::{Holder, Unsuitable};
 use crate::card::known::KnownCard;
 use crate::card::reader::{CardError, Slot};
-use crate::card::session::Session;
+use crate::card::session::{self, Session};
 use crate::card::watcher::{Seen, SeenCard};
 use crate::pin::{PinError, Prompt};
 
@@ -266,6 +266,8 @@ fn sort(seen: &Seen, exchange: &Exchange) -> (Vec<Candidate>, Option<ErrorCode>)
                 refused = Some(ErrorCode::CardNotAccepted);
                 continue;
             }
+            // Pulled while it was read: the next one may do.
+            Err(CardError::Removed) => continue,
             Err(error) => {
                 tracing::warn!(%error, reader = slot.reader, "card not read");
                 refused = Some(ErrorCode::CardFailed);
@@ -287,28 +289,15 @@ fn sort(seen: &Seen, exchange: &Exchange) -> (Vec<Candidate>, Option<ErrorCode>)
     (suitable, refused)
 }
 
-/// Works with a card in one transaction, away from the async threads; once more after a reset by
-/// other software.
+/// Works with a card in one transaction, away from the async threads.
 async fn with_card<T: Send + 'static>(
     agent: &Arc<Agent>,
     slot: &Slot,
-    mut work: impl FnMut(&mut Session<'_>) -> Result<T, CardError> + Send + 'static,
+    work: impl FnMut(&mut Session<'_>) -> Result<T, CardError> + Send + 'static,
 ) -> Result<T, CardError> {
     let (readers, reader) = (agent.readers.clone(), slot.reader.clone());
-    let done = tokio::task::spawn_blocking(move || {
-        let mut once = || {
-            let mut result = Err(CardError::Removed);
-            readers.connect(&reader)?.transaction(&mut |card| {
-                result = work(&mut Session::new(card));
-                Ok(())
-            })?;
-            result
-        };
-        match once() {
-            Err(CardError::Reset) => once(),
-            other => other,
-        }
-    });
+    let done =
+        tokio::task::spawn_blocking(move || session::with_card(readers.as_ref(), &reader, work));
     done.await.unwrap_or_else(|error| Err(CardError::Reader(error.to_string())))
 }
 
@@ -324,6 +313,7 @@ fn card_failure(error: CardError) -> Failure {
         }
         CardError::NoService(_) => (ErrorCode::NoReader, None),
         CardError::Reset
+        | CardError::Held
         | CardError::Reader(_)
         | CardError::Malformed
         | CardError::Structure(_)

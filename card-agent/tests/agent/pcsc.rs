@@ -1,144 +1,213 @@
-//! The real PC/SC service with a virtual reader: our own `pcscd`, seen by nobody else.
+//! The real PC/SC service: readers and cards come and go, the service too, and the agent goes on.
 
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use sekisho_agent::card::card_type::CardType;
 use sekisho_agent::card::known::{Family, KnownCard};
-use sekisho_agent::card::pcsc::PcscReaders;
+use sekisho_agent::card::observe::{ObservedReaders, Observer};
+use sekisho_agent::card::pcsc::{PcscReaders, Use};
 use sekisho_agent::card::reader::{CardError, Readers};
 use sekisho_agent::card::session::Session;
+use sekisho_agent::card::watcher::{Seen, SeenCard, Watcher};
 use sekisho_protocol::signed_input::SignedInput;
 use sekisho_protocol::{ChallengeNonce, Sha256Digest};
-use sekisho_software_card::{Layout, Options, Personalisation, SoftwareCard, vpcd};
+use sekisho_software_card::{Layout, Options, Personalisation, SoftwareCard};
+use tokio::sync::watch;
 
+use crate::card_service::{until, wait_for_cards, with_service};
 use crate::world::{PIN, write_card};
 
-const SOCKET: &str = "PCSCLITE_CSOCK_NAME";
-const VPCD_PORT: &str = "TEST_VPCD_PORT";
-const DRIVER: &str = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so";
-
-/// Ends the service with the test.
-struct Service(Child);
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Two neighbouring free ports: vpcd takes one for each slot.
-fn free_port() -> u16 {
-    loop {
-        let first = TcpListener::bind("0.0.0.0:0").unwrap();
-        let port = first.local_addr().unwrap().port();
-        if port < u16::MAX && TcpListener::bind(("0.0.0.0", port + 1)).is_ok() {
-            return port;
-        }
-    }
-}
-
-/// libpcsclite reads its socket's name from the environment once, so the inner half runs in a
-/// process of its own.
-#[test]
-fn a_card_behind_the_real_smart_card_service_is_read_and_signs() {
-    if !std::path::Path::new("/usr/sbin/pcscd").exists() || !std::path::Path::new(DRIVER).exists() {
-        panic!("install the packages pcscd and vsmartcard-vpcd to run this test");
-    }
+/// A card, and its certificate.
+fn card(layout: Layout) -> (SoftwareCard, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
-    let port = free_port();
-    let reader = format!(
-        "FRIENDLYNAME \"Test Reader\"\nDEVICENAME /dev/null:0x{port:04X}\nLIBPATH {DRIVER}\nCHANNELID 0x{port:04X}\n"
-    );
-    std::fs::write(folder.path().join("vpcd"), reader).unwrap();
-    let script = format!(
-        "mount -t tmpfs none /run && mkdir /run/pcscd && exec /usr/sbin/pcscd -f -c {}",
-        folder.path().display()
-    );
-    let child = Command::new("unshare")
-        .args(["--map-root-user", "--mount", "sh", "-c", &script])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let service = Service(child);
-    let socket = format!("/proc/{}/root/run/pcscd/pcscd.comm", service.0.id());
-    let until = Instant::now() + Duration::from_secs(20);
-    while !std::path::Path::new(&socket).exists() {
-        assert!(Instant::now() < until, "the smart card service does not start");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let inner = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "pcsc::inner_half", "--ignored", "--nocapture"])
-        .env(SOCKET, socket)
-        .env(VPCD_PORT, port.to_string())
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&inner.stdout);
-    assert!(
-        inner.status.success() && told.contains("1 passed"),
-        "{told}\n{}",
-        String::from_utf8_lossy(&inner.stderr)
-    );
-}
-
-fn wait_for_card(readers: &PcscReaders, present: bool) -> String {
-    let until = Instant::now() + Duration::from_secs(20);
-    loop {
-        let slots = readers.slots().unwrap_or_default();
-        let found = slots.iter().find(|slot| slot.insertion.is_some());
-        match found {
-            Some(slot) if present => return slot.reader.clone(),
-            None if !present && !slots.is_empty() => return String::new(),
-            _ => assert!(Instant::now() < until, "{slots:?}"),
-        }
-        readers.wait(Duration::from_millis(200));
-    }
-}
-
-#[test]
-#[ignore = "the other test runs it, with a smart card service of its own"]
-fn inner_half() {
-    let port: u16 = std::env::var(VPCD_PORT).unwrap().parse().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let certificate_der = write_card(folder.path(), Layout::Ic31);
+    let certificate_der = write_card(folder.path(), layout);
     let personal = Personalisation::load(folder.path()).unwrap();
-    let mut card = SoftwareCard::new(personal, Options::default()).unwrap();
-    let readers = PcscReaders;
-    wait_for_card(&readers, false);
+    (SoftwareCard::new(personal, Options::default()).unwrap(), certificate_der)
+}
 
-    let slot = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    let pull = slot.try_clone().unwrap();
-    let playing = std::thread::spawn(move || vpcd::serve(&mut card, slot));
-    let reader = wait_for_card(&readers, true);
-
+fn input(certificate_der: &[u8]) -> SignedInput {
     let of = |octet: u8| Sha256Digest::new([octet; 32]);
-    let input = SignedInput {
+    SignedInput {
         origin: of(1),
         nonce: ChallengeNonce::new([2; 32]),
         facility_x5t: of(3),
         page_key: of(4),
         request: of(5),
-        card_certificate: Sha256Digest::of(&certificate_der),
-    };
-    let mut outcome = Err(CardError::Removed);
-    readers
-        .connect(&reader)
-        .unwrap()
-        .transaction(&mut |card| {
-            let mut card = Session::new(card);
-            let known = KnownCard::read(&mut card, &CardType::default().into())?;
-            assert_eq!(known.family, Family::Hpki);
-            assert_eq!(known.certificate_der, certificate_der);
-            outcome = known.sign(&mut card, PIN.as_bytes(), &input);
-            Ok(())
-        })
-        .unwrap();
-    assert_eq!(outcome.unwrap().len(), 256);
+        card_certificate: Sha256Digest::of(certificate_der),
+    }
+}
 
-    pull.shutdown(std::net::Shutdown::Both).unwrap();
-    let _ = playing.join();
-    wait_for_card(&readers, false);
+/// Waits until the watcher's picture is as wanted.
+fn picture(seen: &mut watch::Receiver<Seen>, wanted: impl Fn(&Seen) -> bool) -> Seen {
+    let mut last = Seen::default();
+    until("the picture is as wanted", || {
+        last = seen.borrow_and_update().clone();
+        last.ready && wanted(&last)
+    });
+    last
+}
+
+fn certificate(seen: &SeenCard) -> &[u8] {
+    &seen.card.as_ref().unwrap().certificate_der
+}
+
+/// As the agent works: one transaction, and its result.
+fn login(readers: &dyn Readers, reader: &str) -> Result<Vec<u8>, CardError> {
+    let mut signed = Err(CardError::Removed);
+    readers.connect(reader)?.transaction(&mut |card| {
+        let mut card = Session::new(card);
+        signed = KnownCard::read(&mut card, &CardType::default().into()).and_then(|known| {
+            assert_eq!(known.family, Family::Hpki);
+            known.sign(&mut card, PIN.as_bytes(), &input(&known.certificate_der))
+        });
+        Ok(())
+    })?;
+    signed
+}
+
+#[test]
+fn a_card_behind_the_real_smart_card_service_is_read_and_signs() {
+    with_service("pcsc::a_card_behind_the_real_smart_card_service_is_read_and_signs", |service| {
+        let (card, _) = card(Layout::Ic31);
+        wait_for_cards(&PcscReaders, 0);
+        let inserted = service.insert(0, card);
+        let reader = wait_for_cards(&PcscReaders, 1).remove(0);
+        assert_eq!(login(&PcscReaders, &reader).unwrap().len(), 256);
+        inserted.pull();
+        wait_for_cards(&PcscReaders, 0);
+    });
+}
+
+#[test]
+fn cards_come_and_go_in_two_slots_and_each_insertion_is_another() {
+    with_service("pcsc::cards_come_and_go_in_two_slots_and_each_insertion_is_another", |service| {
+        let (one, one_der) = card(Layout::Ic31);
+        let (two, two_der) = card(Layout::Observed);
+        let watcher = Watcher::start(Arc::new(PcscReaders)).unwrap();
+        let seen = &mut watcher.seen();
+        let none = picture(seen, |seen| seen.readers == 2);
+        assert!(none.cards.is_empty() && none.failure.is_none(), "{none:?}");
+
+        let one = service.insert(0, one);
+        let first = picture(seen, |seen| seen.cards.len() == 1);
+        assert_eq!(certificate(&first.cards[0]), one_der);
+        let two = service.insert(1, two);
+        let both = picture(seen, |seen| seen.cards.len() == 2);
+        assert_eq!(certificate(&both.cards[1]), two_der);
+        assert_eq!(both.cards[0].presence, first.cards[0].presence);
+        assert_ne!(both.cards[0].slot.reader, both.cards[1].slot.reader);
+
+        // One leaves, the other stays what it was; the one that comes back is another insertion.
+        let one = one.pull();
+        let left = picture(seen, |seen| seen.cards.len() == 1);
+        assert_eq!(left.cards[0].presence, both.cards[1].presence);
+        let one = service.insert(0, one);
+        let back = picture(seen, |seen| seen.cards.len() == 2);
+        assert_eq!(certificate(&back.cards[1]), one_der);
+        assert_ne!(back.cards[1].presence, first.cards[0].presence);
+        (one.pull(), two.pull());
+        picture(seen, |seen| seen.cards.is_empty());
+    });
+}
+
+#[test]
+fn the_smart_card_service_dies_and_comes_back_under_a_living_watcher() {
+    with_service(
+        "pcsc::the_smart_card_service_dies_and_comes_back_under_a_living_watcher",
+        |service| {
+            let (card, certificate_der) = card(Layout::Ic31);
+            let watcher = Watcher::start(Arc::new(PcscReaders)).unwrap();
+            let seen = &mut watcher.seen();
+            let inserted = service.insert(0, card);
+            let before = picture(seen, |seen| seen.cards.len() == 1);
+            service.kill();
+            let card = inserted.left();
+            let dead = picture(seen, |seen| seen.failure.is_some());
+            assert!(matches!(dead.failure, Some(CardError::NoService(_))), "{dead:?}");
+            assert!(dead.cards.is_empty() && dead.readers == 0, "{dead:?}");
+            assert!(matches!(PcscReaders.connect("Test Reader"), Err(CardError::NoService(_))));
+
+            service.restart();
+            picture(seen, |seen| seen.failure.is_none() && seen.readers == 2);
+            let inserted = service.insert(0, card);
+            let after = picture(seen, |seen| seen.cards.len() == 1);
+            assert_eq!(certificate(&after.cards[0]), certificate_der);
+            assert_ne!(after.cards[0].presence, before.cards[0].presence);
+            assert_eq!(login(&PcscReaders, &after.cards[0].slot.reader).unwrap().len(), 256);
+            inserted.pull();
+        },
+    );
+}
+
+#[test]
+fn a_card_pulled_at_any_command_of_a_login_is_told_and_the_next_insertion_works() {
+    with_service(
+        "pcsc::a_card_pulled_at_any_command_of_a_login_is_told_and_the_next_insertion_works",
+        |service| {
+            let (mut card, _) = card(Layout::Ic31);
+            wait_for_cards(&PcscReaders, 0);
+            let mut pulled = 0;
+            loop {
+                let inserted = service.insert_and_pull(0, card, pulled);
+                let reader = wait_for_cards(&PcscReaders, 1).remove(0);
+                let done = login(&PcscReaders, &reader);
+                if done.is_ok() {
+                    // Whole, or only the end of the verified state was cut off.
+                    inserted.pull();
+                    break;
+                }
+                assert_eq!(done, Err(CardError::Removed), "after {pulled} commands");
+                card = inserted.left();
+                wait_for_cards(&PcscReaders, 0);
+                pulled += 1;
+            }
+            assert!(pulled >= 8, "a login has more commands than {pulled}");
+        },
+    );
+}
+
+#[derive(Default)]
+struct Waits(watch::Sender<u32>);
+
+impl Observer for Waits {
+    fn waits(&self, _: &str) {
+        self.0.send_modify(|times| *times += 1);
+    }
+}
+
+#[test]
+fn while_another_program_holds_the_card_the_agent_waits_and_says_so() {
+    with_service(
+        "pcsc::while_another_program_holds_the_card_the_agent_waits_and_says_so",
+        |service| {
+            let (card, _) = card(Layout::Ic31);
+            let inserted = service.insert(0, card);
+            let reader = wait_for_cards(&PcscReaders, 1).remove(0);
+            let used = || {
+                let statuses = PcscReaders.statuses().unwrap();
+                let status = statuses.into_iter().find(|status| status.reader == reader);
+                status.unwrap().card.unwrap().used
+            };
+            assert_eq!(used(), Use::Free);
+
+            let waits = Arc::new(Waits::default());
+            let observed = ObservedReaders::new(Arc::new(PcscReaders), vec![waits.clone()]);
+            let mut other = PcscReaders.connect(&reader).unwrap();
+            std::thread::scope(|scope| {
+                let mut ours = None;
+                let held = other.transaction(&mut |_| {
+                    assert_eq!(used(), Use::Shared);
+                    ours = Some(scope.spawn(|| login(&observed, &reader)));
+                    until("it says that it waits", || *waits.0.borrow() == 1);
+                    assert!(!ours.as_ref().unwrap().is_finished());
+                    Ok(())
+                });
+                held.unwrap();
+                assert_eq!(ours.unwrap().join().unwrap().unwrap().len(), 256);
+            });
+            assert_eq!(login(&observed, &reader).unwrap().len(), 256);
+            assert_eq!(*waits.0.borrow(), 1);
+            inserted.pull();
+        },
+    );
 }
