@@ -81,6 +81,33 @@ pub struct Learnt {
     pub forgets: Option<bool>,
 }
 
+/// What the signature application (署名用) shows to anybody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignatureApplication {
+    /// Its certificate, DER.
+    pub certificate_der: Vec<u8>,
+    /// Tries left for its PIN, where the card tells.
+    pub tries_left: Option<u8>,
+}
+
+/// Reads it; `None` where the card has no such application. For showing: nothing is signed here.
+///
+/// # Errors
+/// [`CardError`].
+pub fn signature_application(
+    card: &mut Session<'_>,
+) -> Result<Option<SignatureApplication>, CardError> {
+    match card.select(SIGNATURE) {
+        Ok(()) => {}
+        Err(CardError::Refused { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let layout = layout(card)?.unwrap_or(Layout::OBSERVED);
+    let certificate_der = card.read_certificate(layout.certificate, &mut true)?;
+    let (_, status) = card.exchange(&apdu::ask_tries(layout.pin_reference))?;
+    Ok(Some(SignatureApplication { certificate_der, tries_left: status.tries_left() }))
+}
+
 /// The authentication application of one card.
 #[derive(Debug)]
 pub struct Authentication {

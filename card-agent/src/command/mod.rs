@@ -1,12 +1,16 @@
 //! The command line. Exit codes: 0 done, 1 refused by server, card or state, or no answer, 2 wrong
-//! usage, 3 something of this PC failed (file, port, tool, standard output).
+//! usage, 3 something of this PC failed (file, port, tool, smart card service, standard output).
 
+mod cards;
 mod completions;
 mod doctor;
 mod enroll;
+mod inspect;
 mod policy;
+mod readers;
 mod renew;
 mod run;
+mod self_test;
 mod status;
 
 use std::path::PathBuf;
@@ -40,6 +44,9 @@ enum Command {
     Renew(renew::Renew),
     Run(run::Run),
     Status(status::Status),
+    Readers(readers::ReadersCommand),
+    Inspect(inspect::Inspect),
+    SelfTest(self_test::SelfTest),
     Policy(policy::Policy),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
@@ -52,9 +59,9 @@ pub const LOCAL: u8 = 3;
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  refused, not enrolled, no answer, or faults that doctor found
+  1  refused, not enrolled, no card, no answer, or faults that doctor found
   2  the command line was not understood, or names what is not there or cannot be used
-  3  this PC failed: a file, a port, a tool, standard output";
+  3  this PC failed: a file, a port, a tool, the smart card service, standard output";
 
 /// Why a command ends badly.
 #[derive(Debug)]
@@ -125,6 +132,9 @@ async fn execute(command: Command, place: &Place) -> Result<(), Failure> {
         Command::Renew(command) => command.execute(place).await,
         Command::Run(command) => command.execute(place).await,
         Command::Status(command) => command.execute(place),
+        Command::Readers(command) => command.execute(),
+        Command::Inspect(command) => command.execute(),
+        Command::SelfTest(command) => command.execute(place).await,
         Command::Policy(command) => command.execute(place),
         Command::Doctor(command) => command.execute(place).await,
         Command::Completions(command) => command.execute(),

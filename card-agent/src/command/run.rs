@@ -12,10 +12,9 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 use url::Url;
 
+use super::cards::{CardArguments, LogArguments, Waiting};
 use super::{Failure, local, refused};
-use crate::card::pcsc::PcscReaders;
-use crate::card::reader::Readers;
-use crate::card::software::SoftwareReaders;
+use crate::card::observe::Observer;
 use crate::card::watcher::Watcher;
 use crate::door::{Agent, Identity, SeenRequests, http, listeners};
 use crate::pin::PinEntry;
@@ -32,7 +31,7 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Answer the portal's page until stopped.
 #[derive(Args, Default)]
 #[command(
-    after_help = "Examples:\n  sekisho-agent run\n  sekisho-agent run --port 14800 --pinentry pinentry-gnome3\n  sekisho-agent run --software-card cards/yamada --pin-file pin   (demonstration)"
+    after_help = "Examples:\n  sekisho-agent run\n  sekisho-agent run --port 14800 --pinentry pinentry-gnome3\n  sekisho-agent run --software-card cards/yamada --pin-file pin   (demonstration)\n  sekisho-agent run --apdu-log apdu.jsonl   (while looking for a fault: what is said to cards, without PINs)"
 )]
 pub struct Run {
     /// Port on 127.0.0.1 and ::1; 0 takes a free one and prints it. Of no account where systemd hands
@@ -48,9 +47,10 @@ pub struct Run {
     /// Demonstration only: read the PIN from this file (mode 0600).
     #[arg(long)]
     pub pin_file: Option<PathBuf>,
-    /// Demonstration only: a software card instead of the readers; may be given again.
-    #[arg(long)]
-    pub software_card: Vec<PathBuf>,
+    #[command(flatten)]
+    cards: CardArguments,
+    #[command(flatten)]
+    log: LogArguments,
 }
 
 fn loopback(text: &str) -> Result<IpAddr, String> {
@@ -61,9 +61,7 @@ fn loopback(text: &str) -> Result<IpAddr, String> {
 impl Run {
     /// What would otherwise be found out at the first login.
     fn check(&self) -> anyhow::Result<()> {
-        for folder in &self.software_card {
-            ensure!(folder.is_dir(), "there is no software card {}", folder.display());
-        }
+        self.cards.check()?;
         let found = self.pin_file.is_some() || is_program(&self.pinentry);
         ensure!(
             found,
@@ -81,14 +79,14 @@ impl Run {
     pub(super) async fn execute(self, place: &Place) -> Result<(), Failure> {
         place.enrolment()?;
         self.check().map_err(Failure::Usage)?;
+        let log = self.log.open()?;
         let (identity, ahead) = identity(place).await?;
 
-        let readers: Arc<dyn Readers> = if self.software_card.is_empty() {
-            Arc::new(PcscReaders)
-        } else {
+        if !self.cards.software_card.is_empty() {
             remark("DEMONSTRATION: software cards; their keys lie in files.");
-            Arc::new(SoftwareReaders::new(self.software_card))
-        };
+        }
+        let waiting: Arc<dyn Observer> = Arc::new(Waiting::new(|text| tracing::warn!("{text}")));
+        let readers = self.cards.readers([waiting].into_iter().chain(log).collect());
         let pin: Arc<dyn PinEntry> = match self.pin_file {
             Some(path) => {
                 remark(&format!(

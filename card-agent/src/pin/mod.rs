@@ -1,5 +1,6 @@
 //! Asking for the PIN. It lives in wiped memory, and nowhere else.
 
+pub mod descriptor;
 pub mod file;
 pub mod pinentry;
 

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod browser_store;
+mod card_commands;
+mod card_service;
 mod command_line;
 mod door;
 mod enrolment;

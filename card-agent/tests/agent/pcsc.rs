@@ -105,7 +105,8 @@ fn cards_come_and_go_in_two_slots_and_each_insertion_is_another() {
         let back = picture(seen, |seen| seen.cards.len() == 2);
         assert_eq!(certificate(&back.cards[1]), one_der);
         assert_ne!(back.cards[1].presence, first.cards[0].presence);
-        (one.pull(), two.pull());
+        one.pull();
+        two.pull();
         picture(seen, |seen| seen.cards.is_empty());
     });
 }

@@ -1,0 +1,143 @@
+//! The cards that a command speaks to, and who looks on.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::ensure;
+use clap::Args;
+use sekisho_pki::inspect::Language;
+use sekisho_protocol::request::Language as WindowLanguage;
+use time::OffsetDateTime;
+
+use super::{Failure, local, refused};
+use crate::card::apdu_log::{ApduLog, ApduLogError};
+use crate::card::observe::{ObservedReaders, Observer};
+use crate::card::pcsc::{CardStatus, PcscReaders, ReaderStatus, Use};
+use crate::card::reader::{CardError, Readers, Slot};
+use crate::card::software::SoftwareReaders;
+use crate::platform::{self, Program};
+
+/// Where cards are looked for.
+#[derive(Args, Default)]
+pub struct CardArguments {
+    /// Demonstration only: a software card instead of the readers; may be given again.
+    #[arg(long, value_name = "FOLDER")]
+    pub software_card: Vec<PathBuf>,
+}
+
+impl CardArguments {
+    /// What would otherwise be found out at the first card.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        for folder in &self.software_card {
+            ensure!(folder.is_dir(), "there is no software card {}", folder.display());
+        }
+        Ok(())
+    }
+
+    /// The readers, with these looking on.
+    pub(super) fn readers(&self, observers: Vec<Arc<dyn Observer>>) -> Arc<dyn Readers> {
+        let readers: Arc<dyn Readers> = if self.software_card.is_empty() {
+            Arc::new(PcscReaders)
+        } else {
+            Arc::new(SoftwareReaders::new(self.software_card.clone()))
+        };
+        Arc::new(ObservedReaders::new(readers, observers))
+    }
+
+    /// Each reader, without a word to its card.
+    pub(super) fn statuses(&self) -> Result<Vec<ReaderStatus>, CardError> {
+        if self.software_card.is_empty() {
+            return PcscReaders.statuses();
+        }
+        let status = |Slot { reader, insertion, atr }| {
+            let card = CardStatus { atr, used: Use::Free };
+            ReaderStatus { reader, card: insertion.map(|_| card) }
+        };
+        let slots = SoftwareReaders::new(self.software_card.clone()).slots()?;
+        Ok(slots.into_iter().map(status).collect())
+    }
+}
+
+/// Where to write down what is said to cards.
+#[derive(Args, Default)]
+pub struct LogArguments {
+    /// Write each command to a card and its answer into this file, a JSON object a line, without
+    /// PINs. A new file is its user's alone; a log of this kind goes on; another file stays as it is.
+    #[arg(long, value_name = "FILE")]
+    apdu_log: Option<PathBuf>,
+}
+
+impl LogArguments {
+    /// The open log, if one is wanted.
+    pub(super) fn open(&self) -> Result<Option<Arc<dyn Observer>>, Failure> {
+        let Some(path) = &self.apdu_log else { return Ok(None) };
+        match ApduLog::open(path, OffsetDateTime::now_utc) {
+            Ok(log) => Ok(Some(Arc::new(log))),
+            Err(error @ ApduLogError::File { .. }) => Err(local(error)),
+            Err(error) => Err(Failure::Usage(error.into())),
+        }
+    }
+}
+
+/// Says that another program holds a card, and remembers which.
+pub(super) struct Waiting {
+    say: fn(&str),
+    programs: Mutex<Vec<Program>>,
+}
+
+impl Waiting {
+    /// Says it by `say`.
+    pub(super) fn new(say: fn(&str)) -> Self {
+        Self { say, programs: Mutex::default() }
+    }
+
+    /// Who was waited for, as far as that can be known.
+    pub(super) fn programs(&self) -> Vec<Program> {
+        self.programs.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Observer for Waiting {
+    fn waits(&self, reader: &str) {
+        let found = platform::smart_card_programs();
+        (self.say)(&format!("waiting for the card in {reader}: {} holds it", in_words(&found)));
+        *self.programs.lock().unwrap_or_else(PoisonError::into_inner) = found;
+    }
+}
+
+/// Who holds a card: the service tells that somebody does, the system who could.
+pub(super) fn in_words(programs: &[Program]) -> String {
+    match programs {
+        [] => "a program that this user cannot see".to_owned(),
+        [one] => one.to_string(),
+        several => {
+            let names: Vec<String> = several.iter().map(Program::to_string).collect();
+            format!("one of {}", names.join(", "))
+        }
+    }
+}
+
+/// Whose fault it is decides the exit code.
+pub(super) fn failure(error: CardError) -> Failure {
+    match error {
+        CardError::NoService(_) | CardError::Reader(_) => local(error),
+        CardError::Held => {
+            let who = in_words(&platform::smart_card_programs());
+            refused(anyhow::Error::new(error).context(format!("close {who}")))
+        }
+        error => refused(error),
+    }
+}
+
+/// The language of a person's locale, for what is said in both.
+pub(super) fn language() -> Language {
+    Language::of_locale(|name| std::env::var(name).ok())
+}
+
+/// The same, for the window that asks for the PIN.
+pub(super) fn window_language() -> WindowLanguage {
+    match language() {
+        Language::Japanese => WindowLanguage::Ja,
+        Language::English => WindowLanguage::En,
+    }
+}

@@ -1,0 +1,177 @@
+use std::fmt::Write;
+use std::sync::Arc;
+
+use clap::Args;
+use der::pem::{self, LineEnding};
+use sekisho_output::{remark, say};
+use sekisho_pki::inspect::report::Object;
+use sekisho_pki::inspect::{self, Inspection, Language, Options};
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::cards::{self, CardArguments, LogArguments, Waiting};
+use super::{Failure, local, refused};
+use crate::card::card_type::CardTypes;
+use crate::card::hpki;
+use crate::card::known::{Family, KnownCard};
+use crate::card::observe::Observer;
+use crate::card::reader::{CardError, Readers, Slot};
+use crate::card::session::with_card;
+
+/// Show what the cards in the readers say of themselves. Asks for no PIN.
+///
+/// The text is Japanese or English, as LC_ALL, LC_MESSAGES or LANG has it.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  sekisho-agent inspect
+      each card: family, applications, tries left, certificates with profession and validity
+  LC_ALL=en_GB.UTF-8 sekisho-agent inspect --reader 'ACS ACR39U 00 00'
+  sekisho-agent inspect --json | jq -r '.readers[].card.applications[].certificate_pem' > card.pem
+      docs/inspect.md documents what stands in certificate")]
+pub struct Inspect {
+    /// Only this reader, as `sekisho-agent readers` names it.
+    #[arg(long, value_name = "NAME")]
+    reader: Option<String>,
+    #[command(flatten)]
+    cards: CardArguments,
+    #[command(flatten)]
+    log: LogArguments,
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    readers: Vec<Found>,
+}
+
+#[derive(Serialize)]
+struct Found {
+    reader: String,
+    card: Option<Card>,
+    /// Why the card was not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Card {
+    family: String,
+    applications: Vec<Application>,
+}
+
+#[derive(Serialize)]
+struct Application {
+    /// `authentication` or `signature`.
+    name: &'static str,
+    tries_left: Option<u8>,
+    certificate_pem: String,
+    /// As `docs/inspect.md` has it.
+    certificate: Vec<Object>,
+}
+
+impl Inspect {
+    pub(super) fn execute(self) -> Result<(), Failure> {
+        self.cards.check().map_err(Failure::Usage)?;
+        let mut observers: Vec<Arc<dyn Observer>> = vec![Arc::new(Waiting::new(remark))];
+        observers.extend(self.log.open()?);
+        let readers = self.cards.readers(observers);
+        let mut slots = readers.slots().map_err(cards::failure)?;
+        if let Some(name) = &self.reader {
+            slots.retain(|slot| slot.reader == *name);
+            if slots.is_empty() {
+                return Err(Failure::Usage(anyhow::anyhow!(
+                    "there is no reader {name}; `sekisho-agent readers` names them"
+                )));
+            }
+        }
+        let mut unread = None;
+        let mut found = Vec::new();
+        for slot in slots {
+            let read = slot.insertion.is_some().then(|| read(readers.as_ref(), &slot));
+            let (card, fault) = match read.transpose() {
+                Ok(card) => (card, None),
+                Err(error) => {
+                    let fault = error.to_string();
+                    unread = Some(error);
+                    (None, Some(fault))
+                }
+            };
+            found.push(Found { reader: slot.reader, card, fault });
+        }
+        let empty = found.iter().all(|found| found.card.is_none() && found.fault.is_none());
+        let report = Report { readers: found };
+        if self.json {
+            let json = serde_json::to_string_pretty(&report).map_err(local)?;
+            say(&(inspect::escape::shown_json(&json) + "\n"))?;
+        } else {
+            say(&text(&report, cards::language()))?;
+        }
+        match unread {
+            Some(error) => Err(cards::failure(error)),
+            None if empty => Err(refused(anyhow::anyhow!("there is no card in any reader"))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn read(readers: &dyn Readers, slot: &Slot) -> Result<Card, CardError> {
+    let card = KnownCard::read_from(readers, slot, &CardTypes::default())?;
+    let mut applications =
+        vec![application("authentication", card.tries_left, &card.certificate_der)];
+    // The other family's certificate for signatures wants its password first.
+    if card.family == Family::Hpki {
+        let signature = with_card(readers, &slot.reader, hpki::signature_application)?;
+        applications.extend(
+            signature
+                .map(|found| application("signature", found.tries_left, &found.certificate_der)),
+        );
+    }
+    Ok(Card { family: card.family.to_string(), applications })
+}
+
+fn application(name: &'static str, tries_left: Option<u8>, der: &[u8]) -> Application {
+    // Fails for lengths beyond what a card holds, and for no other reason.
+    let certificate_pem =
+        pem::encode_string("CERTIFICATE", LineEnding::LF, der).unwrap_or_default();
+    let options = Options { now: OffsetDateTime::now_utc(), entries: 0, passphrase: None };
+    let certificate = inspect::inspect(der, &options).objects;
+    Application { name, tries_left, certificate_pem, certificate }
+}
+
+fn text(report: &Report, language: Language) -> String {
+    let of = |japanese, english| match language {
+        Language::Japanese => japanese,
+        Language::English => english,
+    };
+    let mut text = String::new();
+    for Found { reader, card, fault } in &report.readers {
+        let _ = writeln!(text, "{}: {reader}", of("カードリーダー", "Reader"));
+        if let Some(fault) = fault {
+            let _ = writeln!(text, "  {}: {fault}", of("カードを読めません", "Card not read"));
+        } else if card.is_none() {
+            let _ = writeln!(text, "  {}", of("カードなし", "No card"));
+        }
+        let Some(card) = card else { continue };
+        let _ = writeln!(text, "  {}: {}", of("カードの種類", "Card family"), card.family);
+        for application in &card.applications {
+            let name = match application.name {
+                "signature" => of("署名用アプリケーション", "Signature application"),
+                _ => of("認証用アプリケーション", "Authentication application"),
+            };
+            let tries = application.tries_left.map_or_else(
+                || of("カードが答えません", "the card does not tell").to_owned(),
+                |tries| tries.to_string(),
+            );
+            let _ = writeln!(text, "\n{name}");
+            let label = of("暗証番号の残り回数", "PIN tries left");
+            let _ = writeln!(text, "  {label}: {tries}");
+            let inspection = Inspection { objects: application.certificate.clone() };
+            text.push_str(&inspection.text(language));
+            text.push_str(&application.certificate_pem);
+        }
+    }
+    text
+}

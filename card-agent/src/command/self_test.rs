@@ -1,0 +1,363 @@
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+use der::Decode;
+use secrecy::ExposeSecret;
+use sekisho_output::{remark, say};
+use sekisho_protocol::answer::{CardAlgorithm, CardAnswer};
+use sekisho_protocol::request::ConfirmationCode;
+use sekisho_protocol::signed_input::SignedInput;
+use sekisho_protocol::{ChallengeNonce, PresenceId, Sha256Digest};
+use serde::Serialize;
+use time::OffsetDateTime;
+use x509_cert::Certificate;
+
+use super::cards::{self, CardArguments, LogArguments, Waiting};
+use super::{Failure, local, refused};
+use crate::card::card_type::CardTypes;
+use crate::card::holder::Holder;
+use crate::card::known::KnownCard;
+use crate::card::observe::{Exchanged, Observer};
+use crate::card::reader::{CardError, Readers, Slot};
+use crate::card::session::with_card;
+use crate::pin::descriptor::PinDescriptor;
+use crate::pin::pinentry::Pinentry;
+use crate::pin::{PinEntry, PinError, Prompt};
+use crate::platform::Program;
+use crate::terminal::place::Place;
+
+/// Log in with the inserted card, to nobody but this command.
+///
+/// The card signs what it would sign for a portal that does not exist: a signature of a self-test
+/// opens nothing. A wrong PIN costs a try as everywhere.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  sekisho-agent self-test
+      asks for the PIN in a window, then tells what each step took
+  sekisho-agent self-test --json --pin-fd 3 3<pin | jq .phases
+      the PIN from a file descriptor; it is in no argument and no variable
+  sekisho-agent self-test --apdu-log apdu.jsonl --reader 'ACS ACR39U 00 00'
+
+With three tries left or fewer nothing is tried unless it is confirmed: in the window, or by
+--few-tries. Done (0) means: the card signed and the signature verifies. Whether its issuer is one of
+those that this PC's portal accepts is told apart.")]
+pub struct SelfTest {
+    /// The reader, as `sekisho-agent readers` names it, where several hold a card.
+    #[arg(long, value_name = "NAME")]
+    reader: Option<String>,
+    /// Read the PIN from this file descriptor instead of asking for it; its first line counts.
+    #[arg(long, value_name = "N")]
+    pin_fd: Option<u32>,
+    /// Try even if no more than three tries are left.
+    #[arg(long, requires = "pin_fd")]
+    few_tries: bool,
+    /// Program that asks for the PIN.
+    #[arg(long, default_value = "pinentry", value_name = "PROGRAM")]
+    pinentry: String,
+    #[command(flatten)]
+    cards: CardArguments,
+    #[command(flatten)]
+    log: LogArguments,
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    reader: String,
+    family: String,
+    holder: String,
+    certificate_sha256: String,
+    not_before: String,
+    not_after: String,
+    /// `in_force`, `not_yet` or `expired`.
+    validity: &'static str,
+    tries_left: Option<u8>,
+    phases: Vec<Phase>,
+    apdus: u32,
+    octets: u64,
+    /// Always `verified`: there is no report of another end.
+    signature: &'static str,
+    issuer: Issuer,
+    /// Who kept us waiting, as far as that can be known.
+    waited_for: Vec<Program>,
+}
+
+#[derive(Serialize)]
+struct Phase {
+    name: &'static str,
+    milliseconds: u64,
+    #[serde(flatten)]
+    traffic: Traffic,
+}
+
+/// What went between us and the card.
+#[derive(Clone, Copy, Default, Serialize)]
+struct Traffic {
+    apdus: u32,
+    octets_sent: u64,
+    octets_received: u64,
+}
+
+/// Whether this PC's portal takes cards of this issuer. By name: only the portal validates.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Issuer {
+    Accepted,
+    NotAccepted,
+    /// This PC is not enrolled, so no portal told what it accepts.
+    NotJudged,
+}
+
+#[derive(Default)]
+struct Meter(Mutex<Traffic>);
+
+impl Meter {
+    /// What was counted since it was taken last.
+    fn take(&self) -> Traffic {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Observer for Meter {
+    fn exchanged(&self, exchanged: &Exchanged<'_>) {
+        let mut traffic = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        traffic.apdus += 1;
+        traffic.octets_sent += exchanged.command.len() as u64;
+        traffic.octets_received += exchanged.answer.map_or(0, <[u8]>::len) as u64;
+    }
+}
+
+/// Takes the time of what happens one after another.
+struct Course {
+    meter: Arc<Meter>,
+    since: Instant,
+    phases: Vec<Phase>,
+}
+
+impl Course {
+    fn end(&mut self, name: &'static str) {
+        let took = self.since.elapsed();
+        let milliseconds = took.as_millis().try_into().unwrap_or(u64::MAX);
+        self.phases.push(Phase { name, milliseconds, traffic: self.meter.take() });
+        self.since = Instant::now();
+    }
+}
+
+impl SelfTest {
+    pub(super) async fn execute(self, place: &Place) -> Result<(), Failure> {
+        self.cards.check().map_err(Failure::Usage)?;
+        let (meter, waiting) = (Arc::new(Meter::default()), Arc::new(Waiting::new(remark)));
+        let mut observers: Vec<Arc<dyn Observer>> = vec![meter.clone(), waiting.clone()];
+        observers.extend(self.log.open()?);
+        let readers = self.cards.readers(observers);
+        let slot = self.slot(readers.as_ref())?;
+
+        let mut course = Course { meter, since: Instant::now(), phases: Vec::new() };
+        let card = KnownCard::read_from(readers.as_ref(), &slot, &CardTypes::default());
+        let card = card.map_err(cards::failure)?;
+        course.end("read");
+        let holder = Holder::of(&card.certificate_der).context("the card's certificate");
+        let holder = holder.map_err(refused)?;
+        let pin = self.pin(&slot, &card, &holder.name).await?;
+        course.end("pin");
+        let input = challenge(&card.certificate_der);
+        let mut signature = Vec::new();
+        let signed = with_card(readers.as_ref(), &slot.reader, |session| {
+            signature = card.sign(session, pin.expose_secret().as_bytes(), &input)?;
+            Ok(())
+        });
+        signed.map_err(refusal)?;
+        course.end("sign");
+        let certificate = Certificate::from_der(&card.certificate_der).map_err(refused)?;
+        verify(&card.certificate_der, &certificate, &input, signature)?;
+        course.end("verify");
+
+        let validity = certificate.tbs_certificate().validity();
+        let moment =
+            |time: &x509_cert::time::Time| OffsetDateTime::UNIX_EPOCH + time.to_unix_duration();
+        let now = OffsetDateTime::now_utc();
+        let all = |of: fn(&Traffic) -> u64| course.phases.iter().map(|p| of(&p.traffic)).sum();
+        let octets: u64 = all(|traffic| traffic.octets_sent + traffic.octets_received);
+        let report = Report {
+            reader: slot.reader,
+            family: card.family.to_string(),
+            holder: holder.name,
+            certificate_sha256: hex::encode(Sha256Digest::of(&card.certificate_der).as_bytes()),
+            not_before: validity.not_before.to_string(),
+            not_after: validity.not_after.to_string(),
+            validity: match (moment(&validity.not_before), moment(&validity.not_after)) {
+                (from, _) if now < from => "not_yet",
+                (_, until) if now > until => "expired",
+                _ => "in_force",
+            },
+            tries_left: card.tries_left,
+            apdus: course.phases.iter().map(|phase| phase.traffic.apdus).sum(),
+            octets,
+            phases: course.phases,
+            signature: "verified",
+            issuer: issuer(place, &card.certificate_der),
+            waited_for: waiting.programs(),
+        };
+        if self.json {
+            let json = serde_json::to_string_pretty(&report).map_err(local)?;
+            Ok(say(&format!("{json}\n"))?)
+        } else {
+            Ok(say(&report.text())?)
+        }
+    }
+
+    /// The one that holds a card, or the one that was named.
+    fn slot(&self, readers: &dyn Readers) -> Result<Slot, Failure> {
+        let mut slots = readers.slots().map_err(cards::failure)?;
+        if let Some(name) = &self.reader {
+            slots.retain(|slot| slot.reader == *name);
+            if slots.is_empty() {
+                return Err(Failure::Usage(anyhow!(
+                    "there is no reader {name}; `sekisho-agent readers` names them"
+                )));
+            }
+        }
+        slots.retain(|slot| slot.insertion.is_some());
+        match slots.len() {
+            0 => Err(refused(anyhow!("there is no card in any reader; insert one"))),
+            1 => Ok(slots.remove(0)),
+            _ => {
+                let names: Vec<&str> = slots.iter().map(|slot| slot.reader.as_str()).collect();
+                Err(Failure::Usage(anyhow!(
+                    "several readers hold a card; name one with --reader: {}",
+                    names.join(", ")
+                )))
+            }
+        }
+    }
+
+    async fn pin(
+        &self,
+        slot: &Slot,
+        card: &KnownCard,
+        holder: &str,
+    ) -> Result<secrecy::SecretString, Failure> {
+        if card.tries_left == Some(0) {
+            return Err(cards::failure(CardError::PinBlocked));
+        }
+        let [random] = crate::random::<1>();
+        let code = ConfirmationCode::new(random % 100).map_err(local)?;
+        let prompt = Prompt {
+            origin: "sekisho-agent self-test".to_owned(),
+            facility: slot.reader.clone(),
+            code,
+            holder: holder.to_owned(),
+            tries_left: card.tries_left,
+            again: false,
+            language: cards::window_language(),
+        };
+        let entry: Box<dyn PinEntry> = match self.pin_fd {
+            Some(number) => Box::new(PinDescriptor { number, confirmed: self.few_tries }),
+            None => {
+                remark(&format!("The window shows the confirmation code {code}."));
+                Box::new(Pinentry { program: self.pinentry.clone() })
+            }
+        };
+        entry.ask(&prompt).await.map_err(|error| match error {
+            PinError::Unavailable(_) => local(error),
+            PinError::Guarded => refused(anyhow::Error::new(error).context(format!(
+                "{} tries are left; wrong ones block the card, so confirm in the window or give \
+                 --few-tries",
+                card.tries_left.unwrap_or_default()
+            ))),
+            PinError::Cancelled => refused(error),
+        })
+    }
+}
+
+/// What a portal would have the card sign, but for the portal: no page has this origin, so that
+/// nobody can use the signature.
+fn challenge(certificate_der: &[u8]) -> SignedInput {
+    let random = || Sha256Digest::new(crate::random());
+    SignedInput {
+        origin: Sha256Digest::of("self-test"),
+        nonce: ChallengeNonce::new(crate::random()),
+        facility_x5t: random(),
+        page_key: random(),
+        request: random(),
+        card_certificate: Sha256Digest::of(certificate_der),
+    }
+}
+
+/// As the portal does it: with the answer as it would have travelled.
+fn verify(
+    certificate_der: &[u8],
+    certificate: &Certificate,
+    input: &SignedInput,
+    signature: Vec<u8>,
+) -> Result<(), Failure> {
+    let answer = CardAnswer {
+        certificate: certificate_der.to_vec().into(),
+        alg: CardAlgorithm::Rs256,
+        signature: signature.into(),
+        presence: PresenceId::new(crate::random()),
+    };
+    let travelled = CardAnswer::parse(&answer.to_text()).map_err(refused)?;
+    let key =
+        certificate.tbs_certificate().subject_public_key_info().subject_public_key.raw_bytes();
+    travelled.verify(input, key).map_err(refused)
+}
+
+fn issuer(place: &Place, certificate_der: &[u8]) -> Issuer {
+    let Ok(trust) = place.trust() else { return Issuer::NotJudged };
+    let issuer = Holder::issuer_sha256(certificate_der);
+    let named = |accepted: &sekisho_protocol::trust::CardIssuer| {
+        Some(Sha256Digest::of(accepted.subject_der.as_bytes())) == issuer
+    };
+    if trust.card_issuers.iter().any(named) { Issuer::Accepted } else { Issuer::NotAccepted }
+}
+
+/// A wrong PIN says how many tries remain, and what not to do.
+fn refusal(error: CardError) -> Failure {
+    match error {
+        CardError::PinWrong { tries_left: Some(tries) } => {
+            refused(anyhow::Error::new(error).context(format!("{tries} tries are left")))
+        }
+        error => cards::failure(error),
+    }
+}
+
+impl Report {
+    fn text(&self) -> String {
+        let validity = match self.validity {
+            "in_force" => format!("until {}", self.not_after),
+            "expired" => format!("EXPIRED on {}; its issuer renews it", self.not_after),
+            _ => format!("NOT YET in force, from {}", self.not_before),
+        };
+        let tries = self.tries_left.map_or("not told".to_owned(), |tries| tries.to_string());
+        let mut text = format!(
+            "card         {}, {}\nreader       {}\ncertificate  {validity}\ntries left   {tries}\n",
+            self.family, self.holder, self.reader
+        );
+        for Phase { name, milliseconds, traffic } in &self.phases {
+            let Traffic { apdus, octets_sent, octets_received } = traffic;
+            text.push_str(&format!("{name:<12} {milliseconds} ms"));
+            if *apdus > 0 {
+                text.push_str(&format!(
+                    ", {apdus} APDUs, {octets_sent} octets out, {octets_received} in"
+                ));
+            }
+            text.push('\n');
+        }
+        if !self.waited_for.is_empty() {
+            text.push_str(&format!("waited for   {}\n", cards::in_words(&self.waited_for)));
+        }
+        text.push_str("signature    verifies\n");
+        text.push_str(match self.issuer {
+            Issuer::Accepted => "issuer       by name one that this PC's portal accepts\n",
+            Issuer::NotAccepted => "issuer       NONE that this PC's portal accepts\n",
+            Issuer::NotJudged => "issuer       not judged: this PC is not enrolled\n",
+        });
+        text
+    }
+}

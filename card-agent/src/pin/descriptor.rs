@@ -1,0 +1,47 @@
+//! A PIN from a file descriptor that whoever started us left open: for scripts, without a file.
+
+use std::io::Read;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use zeroize::Zeroizing;
+
+use super::{PinEntry, PinError, Prompt};
+use crate::platform;
+
+/// No PIN or password of a card is longer, line end included.
+const MOST_OCTETS: u64 = 64;
+
+/// Reads its first line.
+pub struct PinDescriptor {
+    /// Its number.
+    pub number: u32,
+    /// Few tries left are known, and risked.
+    pub confirmed: bool,
+}
+
+#[async_trait]
+impl PinEntry for PinDescriptor {
+    async fn ask(&self, prompt: &Prompt) -> Result<SecretString, PinError> {
+        if prompt.is_guarded() && !self.confirmed {
+            return Err(PinError::Guarded);
+        }
+        let unavailable = |error: std::io::Error| {
+            PinError::Unavailable(format!("descriptor {}: {error}", self.number))
+        };
+        let file = platform::inherited_file(self.number).map_err(unavailable)?;
+        // Once, and as long as it may become: growing would leave copies behind.
+        let mut text = Zeroizing::new(Vec::with_capacity(MOST_OCTETS as usize + 1));
+        file.take(MOST_OCTETS).read_to_end(&mut text).map_err(unavailable)?;
+        let line = text.split(|octet| *octet == b'\n').next().unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        match std::str::from_utf8(line) {
+            Ok(pin) if !pin.is_empty() => Ok(SecretString::from(pin)),
+            _ => Err(PinError::Unavailable(format!("descriptor {} holds no PIN", self.number))),
+        }
+    }
+
+    fn is_interactive(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,376 @@
+//! The commands that speak to a card, as the built program runs them.
+
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use sekisho_agent::card::pcsc::PcscReaders;
+use sekisho_agent::card::reader::Readers;
+use sekisho_agent::terminal::place::Place;
+use sekisho_protocol::Sha256Digest;
+use sekisho_protocol::trust::CardIssuer;
+use sekisho_software_card::{INSERTED, Layout, Options, Personalisation, SoftwareCard};
+use serde_json::Value;
+use tempfile::TempDir;
+use x509_cert::Certificate;
+use x509_cert::der::{Decode, DecodePem, Encode};
+
+use crate::card_service::{wait_for_cards, with_service};
+use crate::command_line::pinned;
+use crate::world::{PIN, write_card};
+
+/// A folder with a software card, and a file with its PIN.
+struct Desk {
+    folder: TempDir,
+    certificate_der: Vec<u8>,
+}
+
+impl Desk {
+    fn new(layout: Layout) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let certificate_der = write_card(&folder.path().join("card"), layout);
+        let desk = Self { folder, certificate_der };
+        desk.write("card", INSERTED, "");
+        desk.write("", "pin", &format!("{PIN}\n"));
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, folder: &str, name: &str, text: &str) {
+        std::fs::write(self.path(folder).join(name), text).unwrap();
+    }
+
+    /// Runs a command on the software card, with the PIN's file as standard input.
+    fn run(&self, line: &str) -> Said {
+        self.run_on(line, &["--software-card", self.path("card").to_str().unwrap()])
+    }
+
+    fn run_on(&self, line: &str, more: &[&str]) -> Said {
+        let mut command = self.command(line);
+        Said::of(&command.args(more).output().unwrap())
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sekisho-agent"));
+        command
+            .args(line.split(' '))
+            .current_dir(self.folder.path())
+            .env("HOME", self.folder.path())
+            .env_remove("XDG_DATA_HOME")
+            .env("LC_ALL", "en_GB.UTF-8")
+            .stdin(File::open(self.path("pin")).unwrap());
+        command
+    }
+
+    /// The card in the first slot of a service.
+    fn card(&self) -> SoftwareCard {
+        let personal = Personalisation::load(&self.path("card")).unwrap();
+        SoftwareCard::new(personal, Options::default()).unwrap()
+    }
+
+    fn with_tries(&self, tries: u8) {
+        let file = self.path("card").join("card.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let changed = text.replace("tries = 15", &format!("tries = {tries}"));
+        assert_ne!(changed, text);
+        std::fs::write(file, changed).unwrap();
+    }
+}
+
+struct Said {
+    code: i32,
+    out: String,
+    error: String,
+}
+
+impl Said {
+    fn of(output: &Output) -> Self {
+        let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
+        let (out, error) = (text(&output.stdout), text(&output.stderr));
+        Self { code: output.status.code().unwrap(), out, error }
+    }
+
+    fn json(&self) -> Value {
+        assert_eq!(self.code, 0, "{}", self.error);
+        serde_json::from_str(&self.out).unwrap()
+    }
+}
+
+#[test]
+fn a_self_test_signs_verifies_and_counts_what_the_card_had_to_do() {
+    for layout in [Layout::Ic31, Layout::Observed] {
+        let desk = Desk::new(layout);
+        let report = desk.run("self-test --json --pin-fd 0").json();
+        assert_eq!(report["family"], "HPKI");
+        assert_eq!(report["holder"], "Hanako Kakuu");
+        assert_eq!(report["signature"], "verified");
+        assert_eq!(report["validity"], "in_force");
+        assert_eq!(report["issuer"], "not_judged");
+        assert_eq!(report["tries_left"], 15);
+        let names: Vec<_> =
+            report["phases"].as_array().unwrap().iter().map(|p| &p["name"]).collect();
+        assert_eq!(names, ["read", "pin", "sign", "verify"]);
+        let of = |name: &str| {
+            report["phases"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|p| p[name].as_u64().unwrap())
+                .sum::<u64>()
+        };
+        assert_eq!(report["apdus"], of("apdus"));
+        assert_eq!(report["octets"], of("octets_sent") + of("octets_received"));
+        assert!(
+            report["phases"][0]["octets_received"].as_u64().unwrap()
+                > desk.certificate_der.len() as u64
+        );
+        assert_eq!(report["phases"][1]["apdus"], 0);
+        assert!(report["phases"][2]["octets_received"].as_u64().unwrap() >= 256);
+        let text = desk.run("self-test --pin-fd 0");
+        assert!(text.out.contains("signature    verifies\n"), "{}", text.out);
+    }
+}
+
+#[test]
+fn trust_in_the_issuer_is_told_apart_from_the_signature() {
+    let desk = Desk::new(Layout::Ic31);
+    let at = desk.path("agent");
+    pinned(&at);
+    let issuer = || desk.run("self-test --json --pin-fd 0 --dir agent").json()["issuer"].clone();
+    assert_eq!(issuer(), "not_accepted");
+    let place = Place { folder: at };
+    let mut trust = place.trust().unwrap();
+    let certificate = Certificate::from_der(&desk.certificate_der).unwrap();
+    trust.card_issuers.push(CardIssuer {
+        subject_der: certificate.tbs_certificate().issuer().to_der().unwrap().into(),
+        spki_sha256: Sha256Digest::of(b"not compared here"),
+    });
+    place.pin(&trust).unwrap();
+    assert_eq!(issuer(), "accepted");
+}
+
+#[test]
+fn a_wrong_pin_costs_a_try_and_few_tries_have_to_be_confirmed() {
+    let desk = Desk::new(Layout::Ic31);
+    desk.write("", "pin", "0000");
+    let wrong = desk.run("self-test --pin-fd 0");
+    assert_eq!((wrong.code, wrong.out.as_str()), (1, ""), "{}", wrong.error);
+    assert!(wrong.error.contains("14 tries are left: the PIN is wrong"), "{}", wrong.error);
+    desk.write("", "pin", "");
+    let none = desk.run("self-test --pin-fd 0");
+    assert_eq!(none.code, 3, "{}", none.error);
+    assert!(none.error.contains("descriptor 0 holds no PIN"), "{}", none.error);
+    assert_eq!(desk.run("self-test --pin-fd 77").code, 3);
+
+    desk.write("", "pin", PIN);
+    desk.with_tries(3);
+    let guarded = desk.run("self-test --pin-fd 0 --apdu-log log");
+    assert_eq!(guarded.code, 1);
+    assert!(guarded.error.contains("3 tries are left"), "{}", guarded.error);
+    let asked = std::fs::read_to_string(desk.path("log")).unwrap();
+    assert!(!asked.contains("**"), "no PIN went to the card: {asked}");
+    assert_eq!(desk.run("self-test --pin-fd 0 --few-tries").code, 0);
+    assert_eq!(desk.run("self-test --few-tries").code, 2);
+}
+
+#[test]
+fn a_pin_comes_by_any_descriptor_and_by_a_window_that_asks() {
+    let desk = Desk::new(Layout::Ic31);
+    let mut shell = Command::new("sh");
+    let line = "exec \"$0\" self-test --pin-fd 7 --software-card card 7<pin";
+    let shell = shell.args(["-c", line, env!("CARGO_BIN_EXE_sekisho-agent")]);
+    let said =
+        Said::of(&shell.current_dir(desk.folder.path()).stdin(Stdio::null()).output().unwrap());
+    assert_eq!(said.code, 0, "{}", said.error);
+
+    desk.write("", "window", &format!("#!/bin/sh\necho OK\nwhile read -r line; do echo \"$line\" >> asked\ncase \"$line\" in GETPIN) printf 'D {PIN}\\nOK\\n';; *) echo OK;; esac\ndone\n"));
+    std::fs::set_permissions(desk.path("window"), Permissions::from_mode(0o700)).unwrap();
+    let said = desk.run("self-test --pinentry ./window");
+    assert_eq!(said.code, 0, "{}", said.error);
+    let asked = std::fs::read_to_string(desk.path("asked")).unwrap();
+    let code = said.error.split("code ").nth(1).unwrap()[..2].to_owned();
+    assert!(asked.contains(&format!("Confirmation code {code}")), "{asked}");
+    assert!(asked.contains("Hanako Kakuu") && asked.contains("15 tries left"), "{asked}");
+}
+
+#[test]
+fn the_apdu_log_holds_every_command_and_never_the_pin() {
+    let desk = Desk::new(Layout::Ic31);
+    // One that stands nowhere else in what is said to a card.
+    let pin = "92785301";
+    desk.write("", "pin", pin);
+    let toml = desk.path("card").join("card.toml");
+    let text = std::fs::read_to_string(&toml).unwrap();
+    std::fs::write(&toml, text.replace("pin = \"1234\"", &format!("pin = \"{pin}\""))).unwrap();
+    let said = desk.run("self-test --json --pin-fd 0 --apdu-log apdu.jsonl");
+    let apdus = said.json()["apdus"].as_u64().unwrap();
+    let path = desk.path("apdu.jsonl");
+    assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len() as u64, apdus);
+    assert!(lines.iter().all(|line| line["microseconds"].is_u64() && line["answer"].is_string()));
+    let verify: Vec<_> =
+        lines.iter().filter(|line| line["command"].as_str().unwrap().contains("**")).collect();
+    assert_eq!(verify.len(), 1);
+    assert_eq!(
+        (&verify[0]["command"], &verify[0]["answer"]),
+        (&"00200096**".into(), &"9000".into())
+    );
+    for form in [pin.to_owned(), hex::encode(pin), hex::encode_upper(pin)] {
+        assert!(!text.contains(&form) && !said.out.contains(&form) && !said.error.contains(&form));
+    }
+
+    // It goes on; what is something else stays.
+    assert_eq!(desk.run("inspect --apdu-log apdu.jsonl").code, 0);
+    assert!(std::fs::read_to_string(&path).unwrap().lines().count() > lines.len());
+    let refused = desk.run("inspect --apdu-log pin");
+    assert_eq!(refused.code, 2, "{}", refused.error);
+    assert!(refused.error.contains("something else than a log"), "{}", refused.error);
+    assert_eq!(std::fs::read_to_string(desk.path("pin")).unwrap(), pin);
+}
+
+#[test]
+fn inspect_shows_the_certificate_with_profession_and_validity_in_both_languages() {
+    let desk = Desk::new(Layout::Observed);
+    let json = desk.run("inspect --json").json();
+    let card = &json["readers"][0]["card"];
+    assert_eq!(card["family"], "HPKI");
+    let application = &card["applications"][0];
+    assert_eq!(
+        (&application["name"], &application["tries_left"]),
+        (&"authentication".into(), &15.into())
+    );
+    let pem = application["certificate_pem"].as_str().unwrap();
+    let certificate = Certificate::from_pem(pem).unwrap();
+    assert_eq!(certificate.to_der().unwrap(), desk.certificate_der);
+    assert_eq!(application["certificate"][0]["kind"], "certificate");
+
+    let english = desk.run("inspect").out;
+    assert!(english.contains("PIN tries left: 15") && english.contains(pem), "{english}");
+    assert!(english.contains("Medical Doctor"), "{english}");
+    let mut japanese = desk.command("inspect --software-card card");
+    let japanese = Said::of(&japanese.env("LC_ALL", "ja_JP.UTF-8").output().unwrap()).out;
+    assert!(japanese.contains("暗証番号の残り回数: 15") && japanese.contains("医師"), "{japanese}");
+}
+
+#[test]
+fn without_a_card_each_command_says_what_is_missing() {
+    let desk = Desk::new(Layout::Ic31);
+    std::fs::remove_file(desk.path("card").join(INSERTED)).unwrap();
+    for line in ["inspect", "self-test --pin-fd 0"] {
+        let said = desk.run(line);
+        assert_eq!(said.code, 1, "{line}: {}", said.error);
+        assert!(said.error.contains("there is no card in any reader"), "{line}: {}", said.error);
+    }
+    let readers = desk.run("readers --json").json();
+    assert_eq!(readers["readers"][0]["card"], Value::Null);
+    assert!(desk.run("readers").out.contains("no card"));
+    for line in ["inspect --reader nosuch", "self-test --reader nosuch --pin-fd 0"] {
+        let said = desk.run(line);
+        assert_eq!(said.code, 2, "{line}: {}", said.error);
+    }
+    let nowhere = desk.run_on("readers", &["--software-card", "nosuch"]);
+    assert_eq!(nowhere.code, 2, "{}", nowhere.error);
+    // Without a smart card service.
+    for line in ["readers", "inspect", "self-test --pin-fd 0"] {
+        let mut command = desk.command(line);
+        let said = Said::of(&command.env("PCSCLITE_CSOCK_NAME", "/nonexistent").output().unwrap());
+        assert_eq!(said.code, 3, "{line}: {}", said.error);
+        assert!(
+            said.error.contains("the smart card service does not run"),
+            "{line}: {}",
+            said.error
+        );
+    }
+}
+
+#[test]
+fn with_the_real_service_the_commands_name_readers_and_who_holds_a_card() {
+    with_service(
+        "card_commands::with_the_real_service_the_commands_name_readers_and_who_holds_a_card",
+        |service| {
+            let (one, two) = (Desk::new(Layout::Ic31), Desk::new(Layout::Observed));
+            let _one = service.insert(0, one.card());
+            let first = wait_for_cards(&PcscReaders, 1).remove(0);
+            let _two = service.insert(1, two.card());
+            wait_for_cards(&PcscReaders, 2);
+
+            let readers = one.run_on("readers --json", &[]).json();
+            let readers = readers["readers"].as_array().unwrap();
+            assert_eq!(readers.len(), 2);
+            for reader in readers {
+                assert_eq!(
+                    (&reader["card"]["family"], &reader["card"]["used"]),
+                    (&"HPKI".into(), &"free".into())
+                );
+            }
+            let both = one.run_on("self-test --pin-fd 0", &[]);
+            assert_eq!(both.code, 2, "{}", both.error);
+            assert!(both.error.contains(&first), "{}", both.error);
+            let said = one.run_on("self-test --json --pin-fd 0", &["--reader", &first]);
+            let report = said.json();
+            assert_eq!(
+                (&report["reader"], &report["signature"]),
+                (&first.as_str().into(), &"verified".into())
+            );
+
+            // We hold the card of the first reader: that is told, waited for and survived.
+            let ours = std::process::id();
+            let mut held = PcscReaders.connect(&first).unwrap();
+            let mut waiting = None;
+            let transaction = held.transaction(&mut |_| {
+                let readers = one.run_on("readers --json", &[]).json();
+                let card = readers["readers"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .find(|r| r["reader"] == first.as_str());
+                let card = &card.unwrap()["card"];
+                assert_eq!(card["used"], "shared");
+                assert_eq!(card["fault"], "not read: another program holds it");
+                assert!(
+                    card["programs"].as_array().unwrap().iter().any(|p| p["process"] == ours),
+                    "{card}"
+                );
+                let mut command = one.command("self-test --json --pin-fd 0");
+                command.args(["--reader", &first]).stdout(Stdio::piped()).stderr(Stdio::piped());
+                let mut child = command.spawn().unwrap();
+                let mut error = std::io::BufReader::new(child.stderr.take().unwrap());
+                let mut line = String::new();
+                std::io::BufRead::read_line(&mut error, &mut line).unwrap();
+                assert!(line.starts_with(&format!("waiting for the card in {first}: ")), "{line}");
+                assert!(line.contains(&format!("(process {ours})")), "{line}");
+                waiting = Some(child);
+                Ok(())
+            });
+            transaction.unwrap();
+            let said = Said::of(&waiting.unwrap().wait_with_output().unwrap());
+            let report = said.json();
+            assert!(
+                report["waited_for"].as_array().unwrap().iter().any(|p| p["process"] == ours),
+                "{report}"
+            );
+        },
+    );
+}
+
+#[test]
+fn help_of_each_command_shows_examples_and_exit_codes() {
+    for command in ["readers", "inspect", "self-test"] {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_sekisho-agent")).args([command, "--help"]).output();
+        let said = Said::of(&output.unwrap());
+        assert!(said.out.contains("Examples:") && said.out.contains("Exit codes:"), "{}", said.out);
+    }
+    let bash =
+        Command::new(env!("CARGO_BIN_EXE_sekisho-agent")).args(["completions", "bash"]).output();
+    let bash = Said::of(&bash.unwrap()).out;
+    for word in ["self-test", "inspect", "readers", "--apdu-log", "--pin-fd"] {
+        assert!(bash.contains(word), "{word}");
+    }
+}
