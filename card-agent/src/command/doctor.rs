@@ -1,3 +1,5 @@
+mod readers;
+
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 
@@ -5,22 +7,27 @@ use clap::Args;
 use der::Decode;
 use sekisho_output::say;
 use sekisho_protocol::door;
+use sekisho_protocol::request::CLOCK_LEEWAY;
 use time::OffsetDateTime;
 use x509_cert::Certificate;
 
 use super::enroll::{policy_line, shell_word};
 use super::{Failure, refused};
-use crate::card::pcsc::PcscReaders;
-use crate::card::reader::Readers;
 use crate::platform;
 use crate::terminal::key::FileKey;
 use crate::terminal::place::{Place, PlaceError, read};
 use crate::terminal::policy::{self, Standing};
-use crate::terminal::{enrol, nss};
+use crate::terminal::{enrol, nss, reach};
 
 /// Look for what keeps logins from working, and say what to do.
+///
+/// A line each: enrolment, server, clock, portal, certificate, browser, agent, smart card service,
+/// drivers, readers, cards. Exit code 1 where one is a FAULT.
 #[derive(Args)]
-#[command(after_help = "Example:\n  sekisho-agent doctor --port 14790")]
+#[command(after_help = "\
+Examples:
+  sekisho-agent doctor
+  sekisho-agent doctor --port 14800 | grep ^FAULT")]
 pub struct Doctor {
     /// Port of the agent.
     #[arg(long, default_value_t = door::DEFAULT_PORT)]
@@ -40,28 +47,28 @@ impl Doctor {
         let enrolled = place.trust();
         let is_enrolled = !matches!(enrolled, Err(PlaceError::NotEnrolled { .. }));
         tell("enrolment", enrolled.map(|trust| trust.terminal.id).map_err(in_words))?;
-        let answer = if is_enrolled {
-            server(place).await
-        } else {
-            Err("not asked: which one it is comes with the enrolment".to_owned())
-        };
-        tell("server", answer)?;
         if is_enrolled {
+            let asked = server(place).await;
+            let ahead = asked.as_ref().copied().ok();
+            tell("server", asked.map(|_| "answers".to_owned()))?;
+            if let Some(ahead) = ahead {
+                tell("clock", clock(ahead))?;
+            }
+            for origin in place.trust().map(|trust| trust.portal_origins).unwrap_or_default() {
+                tell("portal", portal(place, &origin).await)?;
+            }
             tell("certificate", certificate(place, OffsetDateTime::now_utc()))?;
             tell("browser store", browser_store(place))?;
             tell("browser policy", browser_policy(place, &policy::FOLDERS.map(Path::new)))?;
         }
+        if !is_enrolled {
+            let unknown = "not asked: which one it is comes with the enrolment";
+            tell("server", Err(unknown.to_owned()))?;
+        }
         tell("agent", listener(self.port))?;
-        tell(
-            "readers",
-            match PcscReaders.slots() {
-                Ok(slots) if slots.is_empty() => Err("none connected".into()),
-                Ok(slots) => {
-                    Ok(slots.into_iter().map(|slot| slot.reader).collect::<Vec<_>>().join(", "))
-                }
-                Err(error) => Err(in_words(error)),
-            },
-        )?;
+        for (subject, finding) in readers::findings() {
+            tell(subject, finding)?;
+        }
         match faults {
             0 => Ok(()),
             _ => Err(refused(anyhow::anyhow!("{faults} faults"))),
@@ -69,15 +76,33 @@ impl Doctor {
     }
 }
 
-/// Whether the server answers this terminal, and how far the clocks are apart.
-async fn server(place: &Place) -> Result<String, String> {
+/// Whether the server answers this terminal; how far its clock is ahead of ours, in seconds.
+async fn server(place: &Place) -> Result<i64, String> {
     let key = FileKey::load(&place.key()).map_err(in_words)?;
-    match enrol::refresh_trust(place, &key).await {
-        Ok((_, ahead)) if ahead.abs() > 300 => {
-            Err(format!("this PC's clock is wrong by {ahead} seconds; set it"))
-        }
-        Ok((_, ahead)) => Ok(format!("answers, clocks differ by {ahead} s")),
-        Err(error) => Err(in_words(error)),
+    let (_, ahead) = enrol::refresh_trust(place, &key).await.map_err(in_words)?;
+    Ok(ahead)
+}
+
+/// Whether this PC's clock is near enough that certificates and requests are of its time.
+fn clock(ahead: i64) -> Result<String, String> {
+    if ahead.abs() <= CLOCK_LEEWAY.whole_seconds() {
+        return Ok(format!("{} s from the server's", ahead.abs()));
+    }
+    let how = if ahead > 0 { "behind" } else { "ahead of" };
+    Err(format!(
+        "{} seconds {how} the server's; set it, as root: timedatectl set-ntp true",
+        ahead.abs()
+    ))
+}
+
+/// Whether a portal answers over the connection that a login takes.
+async fn portal(place: &Place, origin: &str) -> Result<String, String> {
+    let remedy = "is the line up and the name known? Ask the network's administrator";
+    let key = FileKey::load(&place.key()).map_err(in_words)?;
+    match reach::portal(place, &key, origin).await {
+        Ok(status) if status < 500 => Ok(format!("{origin} answers")),
+        Ok(status) => Err(format!("{origin} answers with {status}; try later")),
+        Err(error) => Err(format!("{}; {remedy}", in_words(error))),
     }
 }
 
@@ -192,6 +217,15 @@ mod tests {
     use time::Duration;
 
     use super::*;
+
+    #[test]
+    fn a_clock_is_wrong_beyond_the_leeway_of_a_login_request() {
+        assert_eq!(clock(-300), Ok("300 s from the server's".to_owned()));
+        assert!(clock(301).is_err_and(|text| text.starts_with("301 seconds behind the server's")));
+        assert!(
+            clock(-420).is_err_and(|text| text.contains("ahead of") && text.contains("set it"))
+        );
+    }
 
     #[test]
     fn a_certificate_that_ends_soon_or_has_ended_is_told_with_what_helps() {

@@ -19,8 +19,8 @@ impl std::fmt::Display for Program {
 mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::{
-    foreign_listener, inherited_file, is_administrator, is_own_connection, smart_card_programs,
-    usual_browser_store,
+    foreign_listener, inherited_file, is_administrator, is_own_connection, plugged_readers,
+    smart_card_programs, usual_browser_store,
 };
 
 #[cfg(not(target_os = "linux"))]
@@ -42,6 +42,11 @@ mod other {
         Vec::new()
     }
 
+    /// Not known on this system.
+    pub fn plugged_readers() -> Vec<String> {
+        Vec::new()
+    }
+
     /// This system's programs leave no files open under numbers.
     pub fn inherited_file(_: u32) -> std::io::Result<std::fs::File> {
         Err(std::io::ErrorKind::Unsupported.into())
@@ -59,6 +64,6 @@ mod other {
 }
 #[cfg(not(target_os = "linux"))]
 pub use other::{
-    foreign_listener, inherited_file, is_administrator, is_own_connection, smart_card_programs,
-    usual_browser_store,
+    foreign_listener, inherited_file, is_administrator, is_own_connection, plugged_readers,
+    smart_card_programs, usual_browser_store,
 };

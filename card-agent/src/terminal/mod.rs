@@ -10,3 +10,4 @@ pub mod nss;
 pub mod pkcs12;
 pub mod place;
 pub mod policy;
+pub mod reach;

@@ -1,104 +1,20 @@
 //! The commands that speak to a card, as the built program runs them.
 
-use std::fs::{File, Permissions};
+use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
-use sekisho_agent::card::pcsc::PcscReaders;
-use sekisho_agent::card::reader::Readers;
 use sekisho_agent::terminal::place::Place;
 use sekisho_protocol::Sha256Digest;
 use sekisho_protocol::trust::CardIssuer;
-use sekisho_software_card::{INSERTED, Layout, Options, Personalisation, SoftwareCard};
+use sekisho_software_card::{INSERTED, Layout};
 use serde_json::Value;
-use tempfile::TempDir;
 use x509_cert::Certificate;
 use x509_cert::der::{Decode, DecodePem, Encode};
 
-use crate::card_service::{wait_for_cards, with_service};
 use crate::command_line::pinned;
-use crate::world::{PIN, write_card};
-
-/// A folder with a software card, and a file with its PIN.
-struct Desk {
-    folder: TempDir,
-    certificate_der: Vec<u8>,
-}
-
-impl Desk {
-    fn new(layout: Layout) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let certificate_der = write_card(&folder.path().join("card"), layout);
-        let desk = Self { folder, certificate_der };
-        desk.write("card", INSERTED, "");
-        desk.write("", "pin", &format!("{PIN}\n"));
-        desk
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn write(&self, folder: &str, name: &str, text: &str) {
-        std::fs::write(self.path(folder).join(name), text).unwrap();
-    }
-
-    /// Runs a command on the software card, with the PIN's file as standard input.
-    fn run(&self, line: &str) -> Said {
-        self.run_on(line, &["--software-card", self.path("card").to_str().unwrap()])
-    }
-
-    fn run_on(&self, line: &str, more: &[&str]) -> Said {
-        let mut command = self.command(line);
-        Said::of(&command.args(more).output().unwrap())
-    }
-
-    fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sekisho-agent"));
-        command
-            .args(line.split(' '))
-            .current_dir(self.folder.path())
-            .env("HOME", self.folder.path())
-            .env_remove("XDG_DATA_HOME")
-            .env("LC_ALL", "en_GB.UTF-8")
-            .stdin(File::open(self.path("pin")).unwrap());
-        command
-    }
-
-    /// The card in the first slot of a service.
-    fn card(&self) -> SoftwareCard {
-        let personal = Personalisation::load(&self.path("card")).unwrap();
-        SoftwareCard::new(personal, Options::default()).unwrap()
-    }
-
-    fn with_tries(&self, tries: u8) {
-        let file = self.path("card").join("card.toml");
-        let text = std::fs::read_to_string(&file).unwrap();
-        let changed = text.replace("tries = 15", &format!("tries = {tries}"));
-        assert_ne!(changed, text);
-        std::fs::write(file, changed).unwrap();
-    }
-}
-
-struct Said {
-    code: i32,
-    out: String,
-    error: String,
-}
-
-impl Said {
-    fn of(output: &Output) -> Self {
-        let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
-        let (out, error) = (text(&output.stdout), text(&output.stderr));
-        Self { code: output.status.code().unwrap(), out, error }
-    }
-
-    fn json(&self) -> Value {
-        assert_eq!(self.code, 0, "{}", self.error);
-        serde_json::from_str(&self.out).unwrap()
-    }
-}
+use crate::desk::{Desk, Said};
+use crate::world::PIN;
 
 #[test]
 fn a_self_test_signs_verifies_and_counts_what_the_card_had_to_do() {
@@ -287,76 +203,6 @@ fn without_a_card_each_command_says_what_is_missing() {
             said.error
         );
     }
-}
-
-#[test]
-fn with_the_real_service_the_commands_name_readers_and_who_holds_a_card() {
-    with_service(
-        "card_commands::with_the_real_service_the_commands_name_readers_and_who_holds_a_card",
-        |service| {
-            let (one, two) = (Desk::new(Layout::Ic31), Desk::new(Layout::Observed));
-            let _one = service.insert(0, one.card());
-            let first = wait_for_cards(&PcscReaders, 1).remove(0);
-            let _two = service.insert(1, two.card());
-            wait_for_cards(&PcscReaders, 2);
-
-            let readers = one.run_on("readers --json", &[]).json();
-            let readers = readers["readers"].as_array().unwrap();
-            assert_eq!(readers.len(), 2);
-            for reader in readers {
-                assert_eq!(
-                    (&reader["card"]["family"], &reader["card"]["used"]),
-                    (&"HPKI".into(), &"free".into())
-                );
-            }
-            let both = one.run_on("self-test --pin-fd 0", &[]);
-            assert_eq!(both.code, 2, "{}", both.error);
-            assert!(both.error.contains(&first), "{}", both.error);
-            let said = one.run_on("self-test --json --pin-fd 0", &["--reader", &first]);
-            let report = said.json();
-            assert_eq!(
-                (&report["reader"], &report["signature"]),
-                (&first.as_str().into(), &"verified".into())
-            );
-
-            // We hold the card of the first reader: that is told, waited for and survived.
-            let ours = std::process::id();
-            let mut held = PcscReaders.connect(&first).unwrap();
-            let mut waiting = None;
-            let transaction = held.transaction(&mut |_| {
-                let readers = one.run_on("readers --json", &[]).json();
-                let card = readers["readers"]
-                    .as_array()
-                    .unwrap()
-                    .iter()
-                    .find(|r| r["reader"] == first.as_str());
-                let card = &card.unwrap()["card"];
-                assert_eq!(card["used"], "shared");
-                assert_eq!(card["fault"], "not read: another program holds it");
-                assert!(
-                    card["programs"].as_array().unwrap().iter().any(|p| p["process"] == ours),
-                    "{card}"
-                );
-                let mut command = one.command("self-test --json --pin-fd 0");
-                command.args(["--reader", &first]).stdout(Stdio::piped()).stderr(Stdio::piped());
-                let mut child = command.spawn().unwrap();
-                let mut error = std::io::BufReader::new(child.stderr.take().unwrap());
-                let mut line = String::new();
-                std::io::BufRead::read_line(&mut error, &mut line).unwrap();
-                assert!(line.starts_with(&format!("waiting for the card in {first}: ")), "{line}");
-                assert!(line.contains(&format!("(process {ours})")), "{line}");
-                waiting = Some(child);
-                Ok(())
-            });
-            transaction.unwrap();
-            let said = Said::of(&waiting.unwrap().wait_with_output().unwrap());
-            let report = said.json();
-            assert!(
-                report["waited_for"].as_array().unwrap().iter().any(|p| p["process"] == ours),
-                "{report}"
-            );
-        },
-    );
 }
 
 #[test]

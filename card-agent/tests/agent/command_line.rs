@@ -43,7 +43,7 @@ pub fn pinned(folder: &std::path::Path) {
     place
         .pin(&TerminalTrust {
             issuer: "https://login.example".into(),
-            portal_origins: vec!["https://terminal.example".into()],
+            portal_origins: vec!["https://terminal.localhost:1".into()],
             login_request_keys: JwkSet::new(vec![key.named_by_thumbprint()]).unwrap(),
             terminal: Named { id: "T0123456789".into(), name: "外来1号機".into() },
             facility: Named { id: "123456789015".into(), name: "架空クリニック".into() },
@@ -147,6 +147,7 @@ fn doctor_tells_each_thing_that_would_break_a_login_and_what_helps() {
     let told = doctor();
     for line in [
         "ok     certificate: until ",
+        "FAULT  portal: https://terminal.localhost:1 does not answer",
         "ok     browser store: none: ",
         "run `sekisho-agent renew --browser-only --nss ",
         "FAULT  browser policy: none names this portal; as root: sekisho-agent policy --dir ",
@@ -200,7 +201,7 @@ fn the_policy_is_written_into_a_folder_that_is_made_or_the_place_is_named() {
     let target = folder.path().join("etc/managed/sekisho.json");
     let (code, _, error) = agent(folder.path(), &["policy", "--write", target.to_str().unwrap()]);
     assert_eq!(code, 0, "{error}");
-    assert!(std::fs::read_to_string(&target).unwrap().contains("https://terminal.example"));
+    assert!(std::fs::read_to_string(&target).unwrap().contains("https://terminal.localhost:1"));
     let trust = Place { folder: folder.path().to_owned() }.trust().unwrap();
     let certificate = std::fs::read(folder.path().join("terminal.crt")).unwrap();
     let certificate = Certificate::from_der(&certificate).unwrap();
@@ -237,10 +238,10 @@ fn an_enrolled_pc_shows_itself_and_its_browser_policy() {
     assert!(text.contains("架空クリニック (123456789015)"), "{text}");
     let (_, policy, _) = agent(folder.path(), &["policy"]);
     let policy: serde_json::Value = serde_json::from_str(&policy).unwrap();
-    assert_eq!(policy["LoopbackNetworkAllowedForUrls"][0], "https://terminal.example");
+    assert_eq!(policy["LoopbackNetworkAllowedForUrls"][0], "https://terminal.localhost:1");
     let select: serde_json::Value =
         serde_json::from_str(policy["AutoSelectCertificateForUrls"][0].as_str().unwrap()).unwrap();
-    assert_eq!(select["pattern"], "https://terminal.example");
+    assert_eq!(select["pattern"], "https://terminal.localhost:1");
     // An issuer without an organisation: by the terminal then.
     assert_eq!(select["filter"], serde_json::json!({ "SUBJECT": { "CN": "T0123456789" } }));
 }

@@ -50,6 +50,8 @@ pub(super) struct Authority {
     lose_answer: AtomicBool,
     /// The terminal is on hold: codes are refused for now.
     hold: AtomicBool,
+    /// The portal's origin in the trust document.
+    portal: Mutex<String>,
     /// Status, media type and body of what a terminal with a certificate is told instead.
     refusal: Mutex<Option<(u16, &'static str, String)>>,
 }
@@ -116,7 +118,7 @@ impl Authority {
                 let keys = JwkSet::new(vec![key.named_by_thumbprint()]).unwrap();
                 let document = json!({
                     "issuer": "https://login.example",
-                    "portal_origins": ["https://terminal.example"],
+                    "portal_origins": [self.portal.lock().unwrap().as_str()],
                     "login_request_keys": keys,
                     "terminal": { "id": "T0123456789", "name": "外来1号機" },
                     "facility": { "id": "123456789015", "name": "架空クリニック" },
@@ -172,6 +174,7 @@ pub(super) async fn server(host: &'static str) -> (Arc<Authority>, url::Url) {
         issued: AtomicUsize::new(0),
         lose_answer: AtomicBool::new(false),
         hold: AtomicBool::new(false),
+        portal: Mutex::new("https://terminal.localhost:1".to_owned()),
         refusal: Mutex::default(),
     });
     let mut anchors = rustls::RootCertStore::empty();
@@ -284,7 +287,7 @@ async fn the_policy_line_that_enrolment_prints_works_from_a_home_without_enrolme
     let mut shell = of(&roots_home, tokio::process::Command::new("sh"));
     let done = shell.arg("-c").arg(&line).output().await.unwrap();
     assert!(done.status.success(), "{line}: {}", String::from_utf8_lossy(&done.stderr));
-    assert!(std::fs::read_to_string(target).unwrap().contains("https://terminal.example"));
+    assert!(std::fs::read_to_string(target).unwrap().contains("https://terminal.localhost:1"));
     assert_eq!(authority.codes_received.load(Ordering::SeqCst), 1);
 }
 
@@ -359,7 +362,14 @@ async fn a_terminal_on_hold_is_told_so_in_words_and_hears_nothing_of_a_code() {
         (output.status.code(), text)
     };
     let (_, healthy) = run("doctor").await;
-    assert!(healthy.contains("ok     server: answers"), "{healthy}");
+    assert!(healthy.contains("ok     server: answers\n"), "{healthy}");
+    assert!(healthy.contains("ok     clock: "), "{healthy}");
+    let away = "FAULT  portal: https://terminal.localhost:1 does not answer";
+    assert!(healthy.contains(away), "{healthy}");
+    let here = address.origin().ascii_serialization();
+    *authority.portal.lock().unwrap() = here.clone();
+    let (_, healthy) = run("doctor").await;
+    assert!(healthy.contains(&format!("ok     portal: {here} answers\n")), "{healthy}");
 
     let problem = json!({
         "type": "urn:problem:on-hold",
