@@ -3,8 +3,8 @@
 //! | # | check | where |
 //! |---|---|---|
 //! | 1 | the connection is our own user's, over loopback | [`http`](super::http) on accept |
-//! | 2 | literal `Host` | [`front`] |
-//! | 3 | method, own header, content type, `Sec-Fetch-*` | [`front`] |
+//! | 2 | a bare path; literal `Host` | [`target`], [`front`] |
+//! | 3 | method, one `Content-Length`, own header, content type, `Sec-Fetch-*` | [`front`] |
 //! | 4 | `Origin` among the pinned portals | [`front`] |
 //! | 5 | the request's signature, `typ`, `aud`, `iss`, signed origin, `iat`, `exp` | [`request`] |
 //! | 6 | version | [`request`] |
@@ -15,7 +15,7 @@
 //! Until 5 has passed the caller is a stranger and learns nothing. `jti` is remembered last, so that
 //! a request refused for its version or PC isn't called a replay when it is sent again.
 
-use ::http::{HeaderMap, Method, header};
+use ::http::{HeaderMap, Method, Uri, header};
 use sekisho_protocol::door::{self, ErrorCode};
 use sekisho_protocol::jwk::JwkSet;
 use sekisho_protocol::request::{
@@ -37,6 +37,28 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;
     values.next().is_none().then_some(value)
+}
+
+/// The path of a request for this server (origin-form, RFC 9112 §3.2.1): a target with a server's
+/// name is for a proxy, and no request of ours has a query.
+///
+/// # Errors
+/// [`Stranger`].
+pub fn target(uri: &Uri) -> Result<&str, Stranger> {
+    let bare = uri.scheme().is_none() && uri.authority().is_none() && uri.query().is_none();
+    if bare { Ok(uri.path()) } else { Err(Stranger("target")) }
+}
+
+/// A body's end is told once and in one way: what browsers send, and nothing for two programs to
+/// read differently (RFC 9112 §6.3).
+fn length(headers: &HeaderMap) -> Result<(), Stranger> {
+    let told = only(headers, header::CONTENT_LENGTH.as_str())
+        .is_some_and(|told| !told.is_empty() && told.bytes().all(|octet| octet.is_ascii_digit()));
+    if told && !headers.contains_key(header::TRANSFER_ENCODING) {
+        Ok(())
+    } else {
+        Err(Stranger("length"))
+    }
 }
 
 /// Names this door by its address, never by a name that a resolver could move (DNS rebinding).
@@ -130,6 +152,7 @@ fn post<'a>(
     if method != Method::POST {
         return Err(Stranger("method"));
     }
+    length(headers)?;
     for (name, value) in exactly {
         if only(headers, name) != Some(value) {
             return Err(Stranger(name));

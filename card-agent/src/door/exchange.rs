@@ -8,7 +8,7 @@ use sekisho_protocol::answer::{CardAlgorithm, CardAnswer, TerminalProof};
 use sekisho_protocol::door::{BeginReply, ErrorCode, ExchangeState};
 use sekisho_protocol::request::VerifiedLoginRequest;
 use sekisho_protocol::signed_input::SignedInput;
-use sekisho_protocol::{ExchangeId, PresenceId};
+use sekisho_protocol::{ExchangeId, PresenceId, Sha256Digest};
 use tokio::sync::watch;
 
 use super::Agent;
@@ -40,8 +40,10 @@ impl Progress {
 pub struct Exchange {
     /// Its name.
     pub id: ExchangeId,
-    /// The page's origin.
+    /// The page's origin, as the browser told it.
     pub origin: String,
+    /// The certificate of which this PC holds the key.
+    certificate_sha256: Sha256Digest,
     /// What was asked.
     pub request: VerifiedLoginRequest,
     progress: watch::Sender<Progress>,
@@ -78,7 +80,11 @@ impl Exchange {
 ///
 /// # Errors
 /// [`ErrorCode::Busy`], [`ErrorCode::AgentFailed`].
-pub fn begin(agent: &Agent, request: VerifiedLoginRequest) -> Result<BeginReply, ErrorCode> {
+pub fn begin(
+    agent: &Agent,
+    origin: &str,
+    request: VerifiedLoginRequest,
+) -> Result<BeginReply, ErrorCode> {
     let claims = request.claims();
     let id = ExchangeId::new(crate::random());
     let confirmation_code = claims.confirmation_code;
@@ -109,7 +115,8 @@ pub fn begin(agent: &Agent, request: VerifiedLoginRequest) -> Result<BeginReply,
     let (progress, _) = watch::channel(Progress::State(ExchangeState::Reading));
     *current = Some(Arc::new(Exchange {
         id,
-        origin: claims.origin.clone(),
+        origin: origin.to_owned(),
+        certificate_sha256: identity.certificate_sha256,
         request,
         progress,
         task: Mutex::default(),
@@ -165,7 +172,13 @@ async fn run(agent: &Arc<Agent>, exchange: &Exchange) -> Result<String, Failure>
             .await
             .map_err(card_failure)?
     };
-    let input = SignedInput::for_request(&exchange.request, &candidate.card.certificate_der);
+    // The card signs what this PC sees, not what the request says of it: the same, as long as the
+    // checks compared them.
+    let input = SignedInput {
+        origin: Sha256Digest::of(&exchange.origin),
+        facility_x5t: exchange.certificate_sha256,
+        ..SignedInput::for_request(&exchange.request, &candidate.card.certificate_der)
+    };
     let mut again = false;
     let signature = loop {
         if tries_left == Some(0) {

@@ -1,11 +1,12 @@
 //! HTTP on the loopback interface.
+//!
+//! One connection carries one request: what follows on it is never read, so nobody's octets pass for
+//! a second request, and nobody holds a place with a connection that he keeps.
 
-use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -17,12 +18,39 @@ use tokio::sync::{Semaphore, watch};
 use super::checks::{self, Refusal, Stranger};
 use super::exchange::{self, Exchange, Progress};
 use super::navigation::Outcome;
-use super::{Agent, messages, navigation};
+use super::reply::{self, Answer, for_origin, json, page, refusal};
+use super::voice::{Leave, Muted};
+use super::{Agent, navigation};
 
-/// Connections at a time; a browser needs a handful.
-const MOST_CONNECTIONS: usize = 64;
+/// What one caller may take from the others.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Connections of our own user at a time. A browser needs a handful; pages of any site may make
+    /// it open some more and leave them idle.
+    pub connections: usize,
+    /// Connections of other users at a time; more are closed unheard.
+    pub foreign_connections: usize,
+    /// Until when a head must be whole, an idle connection's too.
+    pub head: Duration,
+    /// Until when a body must be whole.
+    pub body: Duration,
+}
 
-type Answer = Response<Full<Bytes>>;
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            connections: 256,
+            foreign_connections: 8,
+            head: Duration::from_secs(5),
+            body: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Why a connection ends without a word.
+#[derive(Debug, thiserror::Error)]
+#[error("not HTTP/1.1")]
+struct Silence;
 
 /// Serves until told to stop.
 pub async fn serve(
@@ -31,10 +59,23 @@ pub async fn serve(
     port: u16,
     stop: watch::Receiver<bool>,
 ) {
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    serve_within(Bounds::default(), agent, listeners, port, stop).await;
+}
+
+/// Serves within other bounds than the usual ones.
+pub async fn serve_within(
+    bounds: Bounds,
+    agent: Arc<Agent>,
+    listeners: Vec<TcpListener>,
+    port: u16,
+    stop: watch::Receiver<bool>,
+) {
+    let ours = Arc::new(Semaphore::new(bounds.connections));
+    let others = Arc::new(Semaphore::new(bounds.foreign_connections));
     let mut doors = tokio::task::JoinSet::new();
     for listener in listeners {
-        let (agent, places, mut stop) = (agent.clone(), places.clone(), stop.clone());
+        let (agent, ours, others) = (agent.clone(), ours.clone(), others.clone());
+        let mut stop = stop.clone();
         doors.spawn(async move {
             loop {
                 let accepted = tokio::select! {
@@ -46,10 +87,19 @@ pub async fn serve(
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 };
-                let Ok(place) = places.clone().acquire_owned().await else { return };
+                let own = stream.local_addr().is_ok_and(|here| {
+                    peer.ip().is_loopback() && crate::platform::is_own_connection(peer, here)
+                });
+                // Another user cannot take the places of this one.
+                let place = if own {
+                    ours.clone().acquire_owned().await.ok()
+                } else {
+                    others.clone().try_acquire_owned().ok()
+                };
+                let Some(place) = place else { continue };
                 let agent = agent.clone();
                 tokio::spawn(async move {
-                    connection(agent, stream, peer, port).await;
+                    connection(bounds, agent, stream, own, port).await;
                     drop(place);
                 });
             }
@@ -58,38 +108,41 @@ pub async fn serve(
     while doors.join_next().await.is_some() {}
 }
 
-async fn connection(agent: Arc<Agent>, stream: TcpStream, peer: SocketAddr, port: u16) {
-    let own = stream.local_addr().is_ok_and(|here| {
-        peer.ip().is_loopback() && crate::platform::is_own_connection(peer, here)
-    });
-    let service = hyper::service::service_fn(move |request| {
-        let agent = agent.clone();
+async fn connection(bounds: Bounds, agent: Arc<Agent>, stream: TcpStream, own: bool, port: u16) {
+    let leave = Leave::default();
+    let given = leave.clone();
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let (agent, leave) = (agent.clone(), given.clone());
         async move {
-            let answer =
-                if own { answer(&agent, request, port).await } else { Err(Stranger("user")) };
-            Ok::<_, Infallible>(answer.unwrap_or_else(|Stranger(why)| {
+            // The answer would repeat the version, and so not be the constant one.
+            if request.version() != Version::HTTP_11 {
+                return Err(Silence);
+            }
+            let answer = if own {
+                answer(bounds, &agent, request, port).await
+            } else {
+                Err(Stranger("user"))
+            };
+            leave.give();
+            Ok(answer.unwrap_or_else(|Stranger(why)| {
                 tracing::info!(why, "stranger at the door");
-                stranger()
+                reply::stranger()
             }))
         }
     });
     let _ = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(30))
+        .header_read_timeout(bounds.head)
         .max_headers(64)
-        .serve_connection(TokioIo::new(stream), service)
+        .keep_alive(false)
+        // Strangers need not learn this PC's time.
+        .auto_date_header(false)
+        .serve_connection(Muted::new(TokioIo::new(stream), leave), service)
         .await;
 }
 
-/// The one answer to everybody else.
-fn stranger() -> Answer {
-    let mut answer = Response::new(Full::default());
-    *answer.status_mut() = StatusCode::FORBIDDEN;
-    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    answer
-}
-
 async fn answer(
+    bounds: Bounds,
     agent: &Arc<Agent>,
     request: Request<Incoming>,
     port: u16,
@@ -97,32 +150,32 @@ async fn answer(
     let (head, body) = request.into_parts();
     let identity = agent.identity();
     let pinned = &identity.trust.portal_origins;
-    let path = head.uri.path();
+    let path = checks::target(&head.uri)?;
     if path == NAVIGATE_PATH && identity.trust.navigation && head.method != Method::OPTIONS {
         let origin = checks::navigation(&head.method, &head.headers, port, pinned)?;
-        let body = read(body).await?;
+        let body = read(bounds, body).await?;
         return navigate(agent, origin, &body).await;
     }
-    if ![BEGIN_PATH, FINISH_PATH, CANCEL_PATH].contains(&path) || head.uri.query().is_some() {
+    if ![BEGIN_PATH, FINISH_PATH, CANCEL_PATH].contains(&path) {
         return Err(Stranger("path"));
     }
     if head.method == Method::OPTIONS {
         let origin = checks::preflight(&head.headers, port, pinned)?;
-        return Ok(preflight(origin, &head.headers));
+        return Ok(reply::preflight(origin, &head.headers));
     }
     let origin = checks::front(&head.method, &head.headers, port, pinned)?;
-    let body = read(body).await?;
+    let body = read(bounds, body).await?;
     let answer = match path {
         BEGIN_PATH => begin(agent, origin, &body)?,
-        FINISH_PATH => finish(agent, origin, &body).await,
-        _ => cancel(agent, origin, &body),
+        FINISH_PATH => finish(agent, origin, &body).await?,
+        _ => cancel(agent, origin, &body)?,
     };
     Ok(for_origin(answer, origin))
 }
 
-async fn read(body: Incoming) -> Result<Bytes, Stranger> {
+async fn read(bounds: Bounds, body: Incoming) -> Result<Bytes, Stranger> {
     let limited = Limited::new(body, door::MAX_BODY_OCTETS).collect();
-    let read = tokio::time::timeout(Duration::from_secs(10), limited).await;
+    let read = tokio::time::timeout(bounds.body, limited).await;
     Ok(read.map_err(|_| Stranger("slow body"))?.map_err(|_| Stranger("body"))?.to_bytes())
 }
 
@@ -131,7 +184,7 @@ fn begin(agent: &Agent, origin: &str, body: &[u8]) -> Result<Answer, Stranger> {
     match checks::request(agent, origin, &body.request) {
         Ok(request) => {
             let language = request.claims().language;
-            Ok(match exchange::begin(agent, request) {
+            Ok(match exchange::begin(agent, origin, request) {
                 Ok(reply) => json(StatusCode::OK, &reply),
                 Err(code) => refusal(code, language, None),
             })
@@ -141,16 +194,14 @@ fn begin(agent: &Agent, origin: &str, body: &[u8]) -> Result<Answer, Stranger> {
     }
 }
 
-async fn finish(agent: &Arc<Agent>, origin: &str, body: &[u8]) -> Answer {
-    let Ok(body) = serde_json::from_slice::<FinishBody>(body) else {
-        return refusal(ErrorCode::BadRequest, Language::Ja, None);
-    };
+async fn finish(agent: &Arc<Agent>, origin: &str, body: &[u8]) -> Result<Answer, Stranger> {
+    let body: FinishBody = serde_json::from_slice(body).map_err(|_| Stranger("body"))?;
     let Some(exchange) = exchange::find(agent, body.exchange, origin) else {
-        return refusal(ErrorCode::NoSuchExchange, Language::Ja, None);
+        return Ok(refusal(ErrorCode::NoSuchExchange, Language::Ja, None));
     };
     exchange::start(agent, &exchange);
     let most = Duration::from_secs(POLL_SECS);
-    progress_answer(&exchange, &wait(&exchange, body.seen, most).await)
+    Ok(progress_answer(&exchange, &wait(&exchange, body.seen, most).await))
 }
 
 /// The next progress that the page doesn't show yet, or the present one when time is up.
@@ -180,11 +231,9 @@ fn progress_answer(exchange: &Exchange, progress: &Progress) -> Answer {
     }
 }
 
-fn cancel(agent: &Agent, origin: &str, body: &[u8]) -> Answer {
-    let Ok(body) = serde_json::from_slice::<ExchangeBody>(body) else {
-        return refusal(ErrorCode::BadRequest, Language::Ja, None);
-    };
-    match exchange::find(agent, body.exchange, origin) {
+fn cancel(agent: &Agent, origin: &str, body: &[u8]) -> Result<Answer, Stranger> {
+    let body: ExchangeBody = serde_json::from_slice(body).map_err(|_| Stranger("body"))?;
+    Ok(match exchange::find(agent, body.exchange, origin) {
         Some(exchange) => {
             exchange.cancel();
             let mut answer = Response::new(Full::default());
@@ -192,7 +241,7 @@ fn cancel(agent: &Agent, origin: &str, body: &[u8]) -> Answer {
             answer
         }
         None => refusal(ErrorCode::NoSuchExchange, Language::Ja, None),
-    }
+    })
 }
 
 /// Ends an exchange whose browser went away before it was over, so that its window closes.
@@ -215,7 +264,7 @@ async fn navigate(agent: &Arc<Agent>, origin: &str, body: &[u8]) -> Result<Answe
             return page(StatusCode::CONFLICT, navigation::refusal_page(code));
         }
     };
-    let (proof, progress) = match exchange::begin(agent, request.clone()) {
+    let (proof, progress) = match exchange::begin(agent, origin, request.clone()) {
         Ok(reply) => {
             let found =
                 exchange::find(agent, reply.exchange, origin).ok_or(Stranger("exchange"))?;
@@ -235,70 +284,4 @@ async fn navigate(agent: &Arc<Agent>, origin: &str, body: &[u8]) -> Result<Answe
     };
     let home = navigation::page(&request, &proof, outcome).ok_or(Stranger("return address"))?;
     page(StatusCode::OK, home)
-}
-
-/// A page with its content security policy. The portal must see with the post that it comes from
-/// here: hence a referrer policy that tells our origin, and nothing more.
-fn page(status: StatusCode, (html, policy): (String, String)) -> Result<Answer, Stranger> {
-    let mut answer = Response::new(Full::from(html));
-    *answer.status_mut() = status;
-    let headers = answer.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("origin"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    let policy = HeaderValue::from_str(&policy).map_err(|_| Stranger("origin"))?;
-    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    Ok(answer)
-}
-
-fn json<T: serde::Serialize>(status: StatusCode, value: &T) -> Answer {
-    let body = serde_json::to_vec(value).unwrap_or_default();
-    let mut answer = Response::new(Full::from(body));
-    *answer.status_mut() = status;
-    let headers = answer.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    answer
-}
-
-fn refusal(code: ErrorCode, language: Language, tries_left: Option<u8>) -> Answer {
-    let status = match code {
-        ErrorCode::BadRequest => StatusCode::BAD_REQUEST,
-        ErrorCode::NoSuchExchange => StatusCode::NOT_FOUND,
-        ErrorCode::AgentTooOld | ErrorCode::NotSupported => StatusCode::NOT_IMPLEMENTED,
-        ErrorCode::AgentFailed | ErrorCode::NoWindow => StatusCode::INTERNAL_SERVER_ERROR,
-        _ => StatusCode::CONFLICT,
-    };
-    let message = messages::message(code, language, tries_left);
-    json(status, &ErrorBody { error: ErrorDetail { code, message, tries_left } })
-}
-
-fn for_origin(mut answer: Answer, origin: &str) -> Answer {
-    let headers = answer.headers_mut();
-    if let Ok(origin) = HeaderValue::from_str(origin) {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    }
-    headers.insert(header::VARY, HeaderValue::from_static("origin"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    answer
-}
-
-fn preflight(origin: &str, asked: &HeaderMap) -> Answer {
-    let mut answer = Response::new(Full::default());
-    *answer.status_mut() = StatusCode::NO_CONTENT;
-    let headers = answer.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
-    let names = HeaderValue::from_static("content-type, x-card-login");
-    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names);
-    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-    for kind in ["private", "local"] {
-        if asked.contains_key(format!("access-control-request-{kind}-network")) {
-            let name = format!("access-control-allow-{kind}-network");
-            if let Ok(name) = http::HeaderName::try_from(name) {
-                headers.insert(name, HeaderValue::from_static("true"));
-            }
-        }
-    }
-    for_origin(answer, origin)
 }

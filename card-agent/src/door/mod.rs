@@ -6,6 +6,8 @@ pub mod http;
 pub mod listeners;
 pub mod messages;
 pub mod navigation;
+mod reply;
+mod voice;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};

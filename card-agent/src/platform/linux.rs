@@ -8,16 +8,31 @@ use std::path::{Path, PathBuf};
 
 use super::Program;
 
+const ESTABLISHED: &str = "01";
 const LISTEN: &str = "0A";
 
 /// Whether the program at the other end of a loopback connection runs under our own user.
 ///
 /// `peer` and `here` are the two ends as `accept` told them. Where the table can't be read or
-/// doesn't hold the connection, the answer is no.
+/// doesn't hold the connection, the answer is no; also where the other end was closed already, for
+/// such a row has lost its owner and names root.
 pub fn is_own_connection(peer: SocketAddr, here: SocketAddr) -> bool {
-    let Some(ours) = own_user() else { return false };
+    own_user().is_some_and(|ours| is_connection_of(ours, rows(), peer, here))
+}
+
+fn is_connection_of(
+    user: u32,
+    mut rows: impl Iterator<Item = Row>,
+    peer: SocketAddr,
+    here: SocketAddr,
+) -> bool {
     let (peer_end, our_end) = (hexadecimal(peer), hexadecimal(here));
-    rows().any(|row| row.local == peer_end && row.remote == our_end && row.user == ours)
+    rows.any(|row| {
+        row.local == peer_end
+            && row.remote == our_end
+            && row.state == ESTABLISHED
+            && row.user == user
+    })
 }
 
 /// The user of a program that listens on this loopback port and isn't ours.
@@ -170,5 +185,31 @@ mod tests {
             let nobody = SocketAddr::new(peer.ip(), 1);
             assert!(!is_own_connection(nobody, here));
         }
+    }
+
+    #[test]
+    fn a_connection_whose_other_end_was_closed_is_nobodys() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        drop(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+        let (accepted, peer) = listener.accept().unwrap();
+        assert!(!is_own_connection(peer, accepted.local_addr().unwrap()));
+    }
+
+    /// As the kernel prints it: user 1000's connection from port 0xC001 to 0x39C6.
+    const ROW: &str = "   3: 0100007F:C001 0100007F:39C6 01 00000000:00000000 00:00000000 00000000  1000        0 5301 1 0 20 0 0 10 -1";
+
+    #[test]
+    fn a_row_of_another_user_port_or_state_is_not_our_own() {
+        let (peer, here) = ("127.0.0.1:49153".parse().unwrap(), "127.0.0.1:14790".parse().unwrap());
+        let own = |line: &str| is_connection_of(1000, row(line).into_iter(), peer, here);
+        assert!(own(ROW));
+        for (of, with) in [("  1000 ", "  1001 "), ("  1000 ", "     0 "), (" 01 ", " 05 ")] {
+            assert!(!own(&ROW.replace(of, with)), "{with}");
+        }
+        for (of, with) in [("C001", "C002"), ("39C6", "39C7"), ("0100007F:C", "0200007F:C")] {
+            assert!(!own(&ROW.replace(of, with)), "{with}");
+        }
+        let swapped = ROW.replace("0100007F:C001 0100007F:39C6", "0100007F:39C6 0100007F:C001");
+        assert!(!own(&swapped), "our own end is not the caller's");
     }
 }

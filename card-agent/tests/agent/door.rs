@@ -1,3 +1,6 @@
+//! What the portal's page meets: the whole login, and what it is told when one fails. Whoever isn't
+//! that page: `attacks`.
+
 use sekisho_protocol::Sha256Digest;
 use sekisho_protocol::answer::{CardAnswer, TerminalProof};
 use sekisho_protocol::request::{ExpectedSubject, Purpose};
@@ -40,80 +43,6 @@ async fn the_portals_page_gets_a_proof_first_and_then_the_cards_signature() {
         let spki = certificate.tbs_certificate().subject_public_key_info();
         answer.verify(&input, spki.subject_public_key.raw_bytes()).unwrap();
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_stranger_gets_the_same_answer() {
-    let world = World::new(Layout::Observed).await;
-    let jws = world.sign(&world.request());
-    let body = json!({ "request": jws }).to_string();
-    let json_type = "application/json";
-    let path = "/v1/card-login/begin";
-    let evil: &[(&str, &str)] = &[("Origin", "https://evil.example")];
-    let good: &[(&str, &str)] = &[("Origin", ORIGIN)];
-    let tampered = body.replacen("eyJ", "eyK", 1);
-    let mut answers = vec![
-        world.send(evil, path, json_type, "cors", "empty", &body).await,
-        world.send(&[], path, json_type, "cors", "empty", &body).await,
-        world.send(good, path, "text/plain", "no-cors", "empty", &body).await,
-        world.send(good, path, json_type, "cors", "empty", &tampered).await,
-        world.send(good, path, json_type, "cors", "empty", "{}").await,
-        world.send(good, "/", json_type, "cors", "empty", &body).await,
-        world.send(good, path, json_type, "cors", "empty", &"x".repeat(40_000)).await,
-        world.raw("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await,
-    ];
-    let date = |head: &str| -> String {
-        head.lines().filter(|line| !line.starts_with("date:")).collect::<Vec<_>>().join("\n")
-    };
-    let first = answers.remove(0);
-    assert_eq!((first.status, first.body.as_str()), (403, ""));
-    assert!(!first.head.contains("access-control"));
-    for other in answers {
-        assert_eq!((other.status, other.body.as_str()), (403, ""));
-        assert_eq!(date(&other.head), date(&first.head));
-    }
-    // None of them used the request up.
-    let begun = world.post(path, &json!({ "request": jws })).await;
-    assert_eq!(begun.status, 200);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_request_serves_once() {
-    let world = World::new(Layout::Observed).await;
-    let jws = world.sign(&world.request());
-    let body = json!({ "request": jws });
-    let begun = world.post("/v1/card-login/begin", &body).await;
-    let exchange = begun.json()["exchange"].clone();
-    let gone = world.post("/v1/card-login/cancel", &json!({ "exchange": exchange })).await;
-    assert_eq!(gone.status, 204);
-    assert_eq!(world.post("/v1/card-login/begin", &body).await.code(), "replayed");
-    assert_eq!(world.finish(&exchange).await.1.code(), "cancelled");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_names_another_terminal_is_refused_in_words() {
-    let world = World::new(Layout::Observed).await;
-    let mut request = world.request();
-    request.facility.x5t_s256 = Sha256Digest::of(b"another terminal");
-    assert_eq!(world.begin(&request).await.code(), "another_terminal");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_old_request_and_a_newer_agent_are_named() {
-    let world = World::new(Layout::Observed).await;
-    let mut old = world.request();
-    (old.iat, old.exp) = (old.iat - 1000, old.exp - 1000);
-    assert_eq!(world.begin(&old).await.code(), "clock_or_expired");
-    let mut newer = world.request();
-    newer.minimum_agent_version = "99.0.0".parse().unwrap();
-    assert_eq!(world.begin(&newer).await.code(), "agent_too_old");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_second_exchange_waits_for_the_first() {
-    let world = World::new(Layout::Observed).await;
-    assert_eq!(world.begin(&world.request()).await.status, 200);
-    assert_eq!(world.begin(&world.request()).await.code(), "busy");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,12 @@
 //! The agent as the portal's page meets it: real sockets, a software card, no portal.
 #![allow(clippy::unwrap_used)]
 
+mod attacks;
 mod browser_store;
 mod card_commands;
 mod card_service;
 mod command_line;
+mod counting;
 mod desk;
 mod door;
 mod enrolment;

@@ -54,13 +54,6 @@ async fn the_answer_goes_home_and_nowhere_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frame_and_a_request_that_names_no_way_home_are_strangers() {
-    let world = World::new(Layout::Observed).await;
-    assert_eq!(navigate(&world, &request(&world), "iframe").await.status, 403);
-    assert_eq!(navigate(&world, &world.request(), "document").await.status, 403);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_failure_goes_home_by_its_name_with_the_tries_that_are_left() {
     let world = World::new(Layout::Observed).await;
     world.set_pin("0000");

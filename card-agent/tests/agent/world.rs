@@ -1,5 +1,6 @@
 //! A terminal with a software card, an agent behind its door, and the portal's key.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, RwLock};
@@ -8,11 +9,12 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use sekisho_agent::card::software::SoftwareReaders;
 use sekisho_agent::card::watcher::Watcher;
-use sekisho_agent::door::{Agent, Identity, SeenRequests, http, listeners};
+use sekisho_agent::door::http::{self, Bounds};
+use sekisho_agent::door::{Agent, Identity, SeenRequests, listeners};
 use sekisho_agent::pin::file::PinFile;
 use sekisho_agent::presence::Watched;
 use sekisho_agent::terminal::key::FileKey;
-use sekisho_ca::lookalike::{CardHolder, CardUse, LookalikeHpki};
+use sekisho_ca::lookalike::{CardHolder, CardUse, LookalikeCard, LookalikeHpki};
 use sekisho_protocol::request::{
     AUDIENCE, Language, LoginRequest, Purpose, RemovalPolicy, RequestFacility,
 };
@@ -27,8 +29,13 @@ use tokio::sync::watch;
 use x509_cert::Certificate;
 use x509_cert::der::{Decode, Encode};
 
+use crate::counting::{Count, CountingReaders, CountingWindow};
+
 pub const ORIGIN: &str = "https://terminal.example";
 pub const PIN: &str = "1234";
+
+/// What a stranger hears, whatever was asked: no server's name, no time, no version, no card.
+pub const STRANGER: &str = "HTTP/1.1 403 Forbidden\r\ncache-control: no-store\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// Everything at one desk.
 pub struct World {
@@ -36,6 +43,10 @@ pub struct World {
     pub port: u16,
     pub card_folder: PathBuf,
     pub certificate_der: Vec<u8>,
+    /// Cards that the agent opened.
+    pub opened: Count,
+    /// PIN windows that it showed.
+    pub shown: Count,
     portal: EcdsaKeyPair,
     folder: TempDir,
     _stop: watch::Sender<bool>,
@@ -60,6 +71,13 @@ impl Answer {
 
 impl World {
     pub async fn new(layout: Layout) -> Self {
+        let world = Self::without_card(layout, Bounds::default()).await;
+        world.insert();
+        world
+    }
+
+    /// The same with the card out of the reader, and a door with these bounds.
+    pub async fn without_card(layout: Layout, bounds: Bounds) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let card_folder = folder.path().join("card");
         let certificate_der = write_card(&card_folder, layout);
@@ -78,7 +96,11 @@ impl World {
             minimum_agent_version: "0.1.0".parse().unwrap(),
             navigation: true,
         };
-        let readers = Arc::new(SoftwareReaders::new(vec![card_folder.clone()]));
+        let (opened, shown) = (Count::default(), Count::default());
+        let inner = SoftwareReaders::new(vec![card_folder.clone()]);
+        let readers = Arc::new(CountingReaders { inner, opened: opened.clone() });
+        let inner = PinFile(folder.path().join("pin"));
+        let pin = Arc::new(CountingWindow { inner, shown: shown.clone() });
         let agent = Arc::new(Agent {
             identity: RwLock::new(Arc::new(Identity {
                 trust,
@@ -87,7 +109,7 @@ impl World {
             })),
             watcher: Watcher::start(readers.clone()).unwrap(),
             readers,
-            pin: Arc::new(PinFile(folder.path().join("pin"))),
+            pin,
             watched: Watched::default(),
             clock_ahead: AtomicI64::new(0),
             clock: OffsetDateTime::now_utc,
@@ -96,10 +118,19 @@ impl World {
         });
         let (stop, stopping) = watch::channel(false);
         let (listeners, port) = listeners::bind(None, 0).await.unwrap();
-        tokio::spawn(http::serve(agent.clone(), listeners, port, stopping));
-        let world = Self { agent, port, card_folder, certificate_der, portal, folder, _stop: stop };
+        tokio::spawn(http::serve_within(bounds, agent.clone(), listeners, port, stopping));
+        let world = Self {
+            agent,
+            port,
+            card_folder,
+            certificate_der,
+            opened,
+            shown,
+            portal,
+            folder,
+            _stop: stop,
+        };
         world.set_pin(PIN);
-        world.insert();
         world
     }
 
@@ -156,8 +187,14 @@ impl World {
 
     pub fn sign(&self, request: &LoginRequest) -> String {
         let unsigned = request.prepare("portal-1").unwrap();
-        let signature = self.portal.sign(&SystemRandom::new(), unsigned.signing_input()).unwrap();
-        unsigned.attach(signature.as_ref().try_into().unwrap())
+        let signature = self.portal_signature(unsigned.signing_input());
+        unsigned.attach(signature)
+    }
+
+    /// By the portal's key, whatever it is: what only the portal itself could have made.
+    pub fn portal_signature(&self, octets: &[u8]) -> [u8; 64] {
+        let signature = self.portal.sign(&SystemRandom::new(), octets).unwrap();
+        signature.as_ref().try_into().unwrap()
     }
 
     /// Sends what the page's script sends.
@@ -254,6 +291,32 @@ pub fn write_card(folder: &std::path::Path, layout: Layout) -> Vec<u8> {
 
 /// The same by another issuer for each number.
 pub fn write_card_of(folder: &std::path::Path, layout: Layout, issuer: u32) -> Vec<u8> {
+    let card = issued(issuer);
+    let certificate_der = card.certificate_der.clone();
+    Personalisation {
+        layout,
+        pin: PIN.to_owned().into(),
+        tries: 15,
+        authentication: ApplicationData {
+            certificate_der: certificate_der.clone(),
+            chain_der: vec![card.root_der.clone(), card.sub_ca_der.clone()],
+            key_pkcs8_der: card.key_pkcs8.clone(),
+        },
+        signature: None,
+    }
+    .write(folder)
+    .unwrap();
+    certificate_der
+}
+
+/// The one person of all worlds, once by each issuer: RSA keys take longer to make than most tests
+/// to run.
+fn issued(issuer: u32) -> Arc<LookalikeCard> {
+    static ISSUED: Mutex<BTreeMap<u32, Arc<LookalikeCard>>> = Mutex::new(BTreeMap::new());
+    ISSUED.lock().unwrap().entry(issuer).or_insert_with(|| Arc::new(issue(issuer))).clone()
+}
+
+fn issue(issuer: u32) -> LookalikeCard {
     let now = OffsetDateTime::now_utc();
     let hpki = LookalikeHpki::make(now, issuer, "http://plain.example/").unwrap();
     let holder = CardHolder {
@@ -264,21 +327,5 @@ pub fn write_card_of(folder: &std::path::Path, layout: Layout, issuer: u32) -> V
         organisation: None,
     };
     let validity = (now - Duration::DAY, now + Duration::DAY);
-    let card = hpki.issue_card(&holder, CardUse::Authentication, 7, validity).unwrap();
-    let certificate_der = card.certificate_der.clone();
-
-    Personalisation {
-        layout,
-        pin: PIN.to_owned().into(),
-        tries: 15,
-        authentication: ApplicationData {
-            certificate_der: card.certificate_der,
-            chain_der: vec![card.root_der, card.sub_ca_der],
-            key_pkcs8_der: card.key_pkcs8,
-        },
-        signature: None,
-    }
-    .write(folder)
-    .unwrap();
-    certificate_der
+    hpki.issue_card(&holder, CardUse::Authentication, 7, validity).unwrap()
 }

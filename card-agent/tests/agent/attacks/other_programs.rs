@@ -1,0 +1,67 @@
+//! Other programs on the same PC: another user's, and one that took the port first.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::MetadataExt;
+
+use sekisho_agent::door::listeners;
+use tokio::process::Command;
+
+use super::{Ask, STRANGER, assert_serves, assert_untouched, desk, door, insert, touches};
+
+/// A user without rights, on every Debian.
+const NOBODY: &str = "65534";
+
+/// The page's good request, down to the last octet, from another user's program.
+///
+/// To become another user takes root; else there is the rule alone, in `platform::linux`.
+#[tokio::test]
+async fn a_program_of_another_user() {
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return;
+    }
+    let world = desk().await;
+    insert(&world).await;
+    let before = touches(&world);
+    let octets = Ask::begin(&world).octets();
+    // The shell keeps the connection open until it has read everything.
+    let script = r#"exec 3<>/dev/tcp/127.0.0.1/$1; printf %s "$2" >&3; cat <&3"#;
+    let said = Command::new("setpriv")
+        .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"])
+        .args(["bash", "-c", script, "bash", &world.port.to_string()])
+        .arg(String::from_utf8(octets).unwrap())
+        .output()
+        .await
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&said.stdout), STRANGER, "{said:?}");
+    assert_untouched(&world, before);
+    assert_serves(&world).await;
+}
+
+/// The agent does not stand beside a squatter at half a door: a browser may try either address.
+#[tokio::test]
+async fn a_squatter_on_either_address_or_on_all() {
+    for squatted in [
+        SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        SocketAddr::from((Ipv6Addr::LOCALHOST, 0)),
+        SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+        SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+    ] {
+        let squatter = TcpListener::bind(squatted).unwrap();
+        let port = squatter.local_addr().unwrap().port();
+        let refused = listeners::bind(None, port).await;
+        let refused = refused.map(|_| ()).expect_err(&squatted.to_string());
+        assert_eq!(refused.kind(), std::io::ErrorKind::AddrInUse, "{squatted}");
+    }
+}
+
+/// Nobody shares the port afterwards, on no address.
+#[tokio::test]
+async fn a_squatter_that_comes_later() {
+    let world = desk().await;
+    for address in ["127.0.0.1", "[::1]", "0.0.0.0", "[::]"] {
+        let at: SocketAddr = format!("{address}:{}", world.port).parse().unwrap();
+        assert!(TcpListener::bind(at).is_err(), "{at}");
+    }
+    // Nor does the network reach the door.
+    assert!(door(&world).ip().is_loopback());
+}
