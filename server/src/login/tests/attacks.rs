@@ -1,4 +1,4 @@
-//! Threats of `docs/card-login.md` §4 that the portal stops, and cards that must not log in.
+//! Threats of `docs/card-login.md` §3 that the portal stops, and cards that must not log in.
 //! Each asserts what must not have happened: no session, and the challenge is spent.
 
 use sekisho_ca::lookalike::CardUse;
