@@ -39,6 +39,14 @@ impl Layout {
         }
     }
 
+    /// The AOD's storedLength.
+    fn stored_pin_octets(self) -> u8 {
+        match self {
+            Self::Ic31 => 16,
+            Self::Observed => 0,
+        }
+    }
+
     pub(crate) fn key_file(self) -> u16 {
         match self {
             Self::Ic31 => 0x17,
@@ -61,12 +69,27 @@ impl Layout {
         let file = |id: u16, content| File { id, sfi: id as u8, content };
         let at = |id| tlv(0x30, &[&tlv(0x04, &[&path(id)])]);
 
-        let directory = [tlv(0xa0, &[&at(prkd)]), tlv(0xa4, &[&at(cd)]), tlv(0xa8, &[&at(aod)])];
+        // EF.OD: private keys, certificates, authentication objects; the card observed has lists of
+        // public keys and data objects as well, of which nothing was told but the places.
+        let (public_keys, data_objects) = (0x03, 0x05);
+        let observed = self == Self::Observed;
+        let others = |tag, id| if observed { tlv(tag, &[&at(id)]) } else { Vec::new() };
+        let directory = [
+            tlv(0xa0, &[&at(prkd)]),
+            others(0xa1, public_keys),
+            tlv(0xa4, &[&at(cd)]),
+            others(0xa7, data_objects),
+            tlv(0xa8, &[&at(aod)]),
+        ];
         let mut files = vec![
             File { id: 0x5031, sfi: 0x11, content: directory.concat() },
+            File { id: 0x5032, sfi: 0x12, content: application_information() },
             file(aod, self.authentication_object()),
             file(prkd, private_key(&at(key), consent)),
         ];
+        if observed {
+            files.extend([public_keys, data_objects].map(|id| file(id, Vec::new())));
+        }
         let mut certificates = Vec::new();
         let chain = std::iter::once(&data.certificate_der).chain(&data.chain_der);
         for (index, der) in chain.take(4).enumerate() {
@@ -105,7 +128,7 @@ impl Layout {
                             &tlv(0x03, &[&[3, 0xc8]]),
                             &tlv(0x0a, &[&[2]]),
                             &tlv(0x02, &[&[4]]),
-                            &tlv(0x02, &[&[0]]),
+                            &tlv(0x02, &[&[self.stored_pin_octets()]]),
                             &tlv(0x02, &[&[16]]),
                             // Positive INTEGER: the reference has its high bit set.
                             &tlv(0x80, &[&[0, self.pin_reference()]]),
@@ -115,6 +138,12 @@ impl Layout {
             ],
         )
     }
+}
+
+/// EF.CIAInfo: version 2, a label, flags authRequired and prnGeneration.
+fn application_information() -> Vec<u8> {
+    let label = tlv(0x80, &[b"HPKI Application"]);
+    tlv(0x30, &[&tlv(0x02, &[&[1]]), &label, &tlv(0x03, &[&[5, 0x60]])])
 }
 
 fn private_key(path: &[u8], consent: bool) -> Vec<u8> {

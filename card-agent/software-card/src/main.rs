@@ -24,6 +24,12 @@ struct Arguments {
     /// Answer as slowly as a contactless card.
     #[arg(long)]
     contactless: bool,
+    /// Take 300 ms for each command, as at the edge of a reader's field.
+    #[arg(long, conflicts_with = "contactless")]
+    slow: bool,
+    /// Leave in the middle, after this many commands.
+    #[arg(long, value_name = "COMMANDS")]
+    pull_after: Option<u32>,
     /// Refuse extended lengths.
     #[arg(long)]
     short_only: bool,
@@ -31,8 +37,17 @@ struct Arguments {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let latency = if arguments.contactless { Latency::contactless() } else { Latency::default() };
-    let options = Options { latency, short_only: arguments.short_only, ..Options::default() };
+    let latency = match (arguments.contactless, arguments.slow) {
+        (true, _) => Latency::contactless(),
+        (_, true) => Latency::slow(),
+        _ => Latency::default(),
+    };
+    let options = Options {
+        latency,
+        short_only: arguments.short_only,
+        pull_after: arguments.pull_after,
+        ..Options::default()
+    };
     let mut card = SoftwareCard::new(Personalisation::load(&arguments.folder)?, options)?;
     let slot = TcpStream::connect(&arguments.vpcd)
         .with_context(|| format!("no virtual reader listens at {}", arguments.vpcd))?;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::files::Layout;
+use crate::jpki::Token;
 
 /// While a file of this name lies in the card's folder, the card is in its reader.
 pub const INSERTED: &str = "inserted";
@@ -33,9 +34,9 @@ pub enum CardError {
     /// A key is not a PKCS #8 RSA key of 2048 bits or more.
     #[error("the private key is not a usable RSA key")]
     Key,
-    /// PIN outside 4 to 16 ASCII characters.
-    #[error("a PIN has 4 to 16 ASCII characters")]
-    Pin,
+    /// The family's PINs have another form.
+    #[error("the PIN has to be {0}")]
+    Pin(&'static str),
 }
 
 /// One application of a card.
@@ -49,27 +50,40 @@ pub struct ApplicationData {
     pub key_pkcs8_der: Zeroizing<Vec<u8>>,
 }
 
+/// What `card.toml` says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "family", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Family {
+    /// A healthcare professional's card.
+    Hpki {
+        /// Structure of the files.
+        layout: Layout,
+        /// PIN of both applications, 4 to 16 ASCII characters.
+        pin: String,
+        /// Wrong PINs until it is blocked.
+        tries: u8,
+    },
+    /// マイナンバーカード: 3 tries for the PIN, 5 for the password.
+    Jpki {
+        /// What carries the application.
+        token: Token,
+        /// 利用者証明用: 4 digits.
+        pin: String,
+        /// 署名用: 6 to 16 capital letters and digits, where the card has that key.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        password: Option<String>,
+    },
+}
+
 /// Everything on a card.
 #[derive(Clone)]
 pub struct Personalisation {
-    /// Structure of the files.
-    pub layout: Layout,
-    /// PIN of both applications.
-    pub pin: Zeroizing<String>,
-    /// Wrong PINs until it is blocked.
-    pub tries: u8,
-    /// 認証用: the authentication application.
+    /// What kind of card, with its PINs.
+    pub family: Family,
+    /// 認証用 or 利用者証明用: for authentication.
     pub authentication: ApplicationData,
-    /// 署名用: the signature application, where the card has one.
+    /// 署名用: for signatures, where the card has it.
     pub signature: Option<ApplicationData>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CardFile {
-    layout: Layout,
-    pin: String,
-    tries: u8,
 }
 
 impl Personalisation {
@@ -81,13 +95,11 @@ impl Personalisation {
     pub fn load(folder: &Path) -> Result<Self, CardError> {
         let text = read(&folder.join(CARD))?;
         let text = String::from_utf8(text).map_err(|e| CardError::Config(e.to_string()))?;
-        let file: CardFile =
+        let family =
             toml::from_str(&text).map_err(|e| CardError::Config(e.message().to_owned()))?;
         let signature = folder.join(format!("{SIGNATURE}.crt")).exists();
         Ok(Self {
-            layout: file.layout,
-            pin: Zeroizing::new(file.pin),
-            tries: file.tries,
+            family,
             authentication: load_application(folder, AUTHENTICATION)?,
             signature: signature.then(|| load_application(folder, SIGNATURE)).transpose()?,
         })
@@ -99,8 +111,7 @@ impl Personalisation {
     /// [`CardError::File`].
     pub fn write(&self, folder: &Path) -> Result<(), CardError> {
         fs::create_dir_all(folder).map_err(at(folder))?;
-        let file = CardFile { layout: self.layout, pin: self.pin.to_string(), tries: self.tries };
-        let text = toml::to_string(&file).map_err(|e| CardError::Config(e.to_string()))?;
+        let text = toml::to_string(&self.family).map_err(|e| CardError::Config(e.to_string()))?;
         write(&folder.join(CARD), text.as_bytes())?;
         let both =
             [(AUTHENTICATION, Some(&self.authentication)), (SIGNATURE, self.signature.as_ref())];

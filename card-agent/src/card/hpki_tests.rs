@@ -3,7 +3,9 @@ use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use sekisho_protocol::signed_input::SignedInput;
 use sekisho_protocol::{ChallengeNonce, Sha256Digest};
-use sekisho_software_card::{ApplicationData, Layout, Options, Personalisation, SoftwareCard};
+use sekisho_software_card::{
+    ApplicationData, Family, Layout, Options, Personalisation, SoftwareCard,
+};
 use zeroize::Zeroizing;
 
 use super::super::reader::Transmit;
@@ -43,9 +45,7 @@ fn card(layout: Layout, options: Options) -> (Direct, RsaKeyPair, Vec<u8>) {
         key_pkcs8_der: Zeroizing::new(pkcs8.as_ref().to_vec()),
     };
     let personal = Personalisation {
-        layout,
-        pin: Zeroizing::new("1234".into()),
-        tries: 15,
+        family: Family::Hpki { layout, pin: "1234".into(), tries: 15 },
         authentication: data.clone(),
         signature: Some(data),
     };

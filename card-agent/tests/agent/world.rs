@@ -20,7 +20,7 @@ use sekisho_protocol::request::{
 };
 use sekisho_protocol::trust::{CardIssuer, Named, TerminalTrust};
 use sekisho_protocol::{ChallengeNonce, Jwk, JwkSet, Sha256Digest};
-use sekisho_software_card::{ApplicationData, INSERTED, Layout, Personalisation};
+use sekisho_software_card::{ApplicationData, Family, INSERTED, Layout, Personalisation};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
@@ -294,9 +294,7 @@ pub fn write_card_of(folder: &std::path::Path, layout: Layout, issuer: u32) -> V
     let card = issued(issuer);
     let certificate_der = card.certificate_der.clone();
     Personalisation {
-        layout,
-        pin: PIN.to_owned().into(),
-        tries: 15,
+        family: Family::Hpki { layout, pin: PIN.to_owned(), tries: 15 },
         authentication: ApplicationData {
             certificate_der: certificate_der.clone(),
             chain_der: vec![card.root_der.clone(), card.sub_ca_der.clone()],

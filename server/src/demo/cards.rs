@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use sekisho_ca::lookalike::{CardHolder as Subject, CardUse, LookalikeCard, LookalikeHpki};
-use sekisho_software_card::{ApplicationData, INSERTED, Layout, Personalisation};
+use sekisho_software_card::{ApplicationData, Family, INSERTED, Layout, Personalisation};
 use time::{Duration, OffsetDateTime};
-use zeroize::Zeroizing;
 
 use super::cast::{CARD_HOLDERS, CardHolder, PIN};
 
@@ -170,9 +169,7 @@ fn orders(now: OffsetDateTime) -> Vec<Order> {
 
 fn write_card(folder: &Path, card: LookalikeCard) -> anyhow::Result<()> {
     let personal = Personalisation {
-        layout: Layout::Observed,
-        pin: Zeroizing::new(PIN.to_owned()),
-        tries: TRIES,
+        family: Family::Hpki { layout: Layout::Observed, pin: PIN.to_owned(), tries: TRIES },
         authentication: ApplicationData {
             certificate_der: card.certificate_der,
             chain_der: vec![card.root_der, card.sub_ca_der],

@@ -1,10 +1,16 @@
 use aws_lc_rs::digest;
 use aws_lc_rs::encoding::AsDer;
-use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 
-use super::*;
-use crate::ApplicationData;
+use zeroize::Zeroizing;
+
+use super::{AID, OK};
+use crate::{ApplicationData, Family, Layout, Options, Personalisation, SoftwareCard};
+
+/// DigestInfo of SHA-256 up to the digest (RFC 8017 §9.2).
+const DIGEST_INFO: [u8; 19] =
+    [0x30, 0x31, 0x30, 0x0d, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1, 5, 0, 4, 0x20];
 
 fn application(key: &RsaKeyPair) -> ApplicationData {
     let pkcs8: aws_lc_rs::encoding::Pkcs8V1Der<'_> = key.as_der().unwrap();
@@ -18,9 +24,7 @@ fn application(key: &RsaKeyPair) -> ApplicationData {
 fn card(layout: Layout, options: Options) -> (SoftwareCard, RsaKeyPair) {
     let key = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
     let personal = Personalisation {
-        layout,
-        pin: Zeroizing::new("1234".into()),
-        tries: 3,
+        family: Family::Hpki { layout, pin: "1234".into(), tries: 3 },
         authentication: application(&key),
         signature: Some(application(&key)),
     };
@@ -38,7 +42,7 @@ fn select(card: &mut SoftwareCard, last: u8) {
 }
 
 fn block(message: &[u8]) -> Vec<u8> {
-    let digest = digest::digest(&SHA256, message);
+    let digest = digest::digest(&digest::SHA256, message);
     [&[0, 1][..], &[0xff; 202], &[0], &DIGEST_INFO, digest.as_ref()].concat()
 }
 
@@ -138,15 +142,13 @@ fn a_folder_gives_back_the_card_that_was_written() {
     let folder = tempfile::tempdir().unwrap();
     let key = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
     let personal = Personalisation {
-        layout: Layout::Ic31,
-        pin: Zeroizing::new("5678".into()),
-        tries: 15,
+        family: Family::Hpki { layout: Layout::Ic31, pin: "5678".into(), tries: 15 },
         authentication: application(&key),
         signature: None,
     };
     personal.write(folder.path()).unwrap();
     let read = Personalisation::load(folder.path()).unwrap();
-    assert_eq!(read.layout, Layout::Ic31);
+    assert_eq!(read.family, personal.family);
     assert_eq!(read.authentication.certificate_der, personal.authentication.certificate_der);
     assert!(read.signature.is_none());
 }
