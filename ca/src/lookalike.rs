@@ -8,6 +8,7 @@
 //! [`Forge`] makes single certificates and CRLs with any contents, wrong ones included.
 
 mod forge;
+mod jpki;
 
 use const_oid::{ObjectIdentifier, db::rfc5280};
 use der::{
@@ -41,6 +42,7 @@ use x509_cert::{
 use zeroize::Zeroizing;
 
 pub use forge::{Forge, ForgedCrl, extension};
+pub use jpki::{LookalikeJpki, LookalikeJpkiCard};
 
 /// Policy of the look-alike's authentication sub-CA: another than its cards', as in the genuine
 /// hierarchy.

@@ -17,6 +17,11 @@ impl StatusWord {
         matches!(self.0, 0x6700 | 0x6884 | 0x6a81 | 0x6d00 | 0x6e00)
     }
 
+    /// Security status not satisfied.
+    pub fn is_for_want_of_pin(self) -> bool {
+        self.0 == 0x6982
+    }
+
     /// 9000, and 6282: the end came before the length asked for.
     pub fn is_read(self) -> bool {
         matches!(self.0, 0x9000 | 0x6282)
@@ -150,7 +155,9 @@ pub fn sign_chained(block: &[u8]) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// The older form: the card pads the DigestInfo itself.
-pub fn sign_digest_info(info: &[u8]) -> Vec<u8> {
-    [&[0x80, 0x2a, 0, 0x80, info.len() as u8][..], info, &[0]].concat()
+/// The older form, the JPKI's as well: the card pads the DigestInfo itself. The key's reference is 80
+/// for the selected file, or 80h + its short identifier.
+pub fn sign_digest_info(key: u8, info: &[u8]) -> Vec<u8> {
+    // 51 octets and the like.
+    [&[0x80, 0x2a, 0, key, info.len() as u8][..], info, &[0]].concat()
 }

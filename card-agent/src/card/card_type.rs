@@ -6,7 +6,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::hpki;
+use super::known::Application;
+use super::{hpki, jpki};
 
 /// The types seen since the program started.
 #[derive(Debug, Default)]
@@ -19,8 +20,12 @@ pub struct CardType(Mutex<Learnt>);
 /// What is remembered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Learnt {
+    /// What the last one had.
+    pub application: Option<Application>,
     /// Of the HPKI application.
     pub hpki: hpki::Learnt,
+    /// Of the JPKI application.
+    pub jpki: jpki::Learnt,
 }
 
 impl CardTypes {

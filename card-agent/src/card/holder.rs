@@ -2,8 +2,8 @@
 //!
 //! Only for choosing: nothing here is proved, the portal validates.
 
-use const_oid::AssociatedOid;
 use const_oid::db::rfc4519;
+use const_oid::{AssociatedOid, ObjectIdentifier};
 use der::{Decode, Encode};
 use sekisho_pki::encoding::name::only_text;
 use sekisho_protocol::Sha256Digest;
@@ -25,6 +25,7 @@ pub struct Holder {
     pub name: String,
     issuer: String,
     issuer_der: Vec<u8>,
+    key_algorithm: ObjectIdentifier,
     serial_number: Option<String>,
     policies: Vec<String>,
 }
@@ -59,6 +60,7 @@ impl Holder {
             name: one_line(&name, 64),
             issuer: one_line(&tbs.issuer().to_string(), 256),
             issuer_der: tbs.issuer().to_der().ok()?,
+            key_algorithm: tbs.subject_public_key_info().algorithm.oid,
             serial_number: only_text(tbs.subject(), rfc4519::SERIAL_NUMBER),
             policies,
         })
@@ -81,6 +83,11 @@ impl Holder {
             (false, true) => Some(Family::Jpki),
             _ => None,
         }
+    }
+
+    /// What the certified key is of (RFC 3279 §2.3).
+    pub fn key_algorithm(&self) -> ObjectIdentifier {
+        self.key_algorithm
     }
 
     /// The issuer's name (RFC 4514).

@@ -192,7 +192,7 @@ impl Authentication {
             }
             Form::Old => {
                 card.select_file(u16::from_be_bytes(self.layout.key.reference()))?;
-                card.demand(&apdu::sign_digest_info(&input.digest_info()), STEP)
+                card.demand(&apdu::sign_digest_info(0x80, &input.digest_info()), STEP)
             }
         }
     }

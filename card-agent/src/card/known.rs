@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use const_oid::db::rfc5912::RSA_ENCRYPTION;
 use sekisho_protocol::signed_input::SignedInput;
 
 use super::card_type::{CardType, CardTypes};
 use super::holder::Holder;
-use super::hpki;
 use super::reader::{CardError, Readers, Slot};
 use super::session::{Session, with_card};
+use super::{hpki, jpki};
 
 /// Whose card it is. The certificate decides: names of applications and answers to reset are
 /// shared with cards of other kinds.
@@ -30,6 +31,15 @@ impl std::fmt::Display for Family {
 }
 
 impl Family {
+    /// Few tries are left from here on: nobody is asked for a PIN without a warning, nothing tries by
+    /// itself. HPKI issuers let 15 pass; the JPKI lets 3, so that one has failed already.
+    pub fn guarded_tries(self) -> u8 {
+        match self {
+            Self::Hpki => 3,
+            Self::Jpki => 2,
+        }
+    }
+
     /// Whether a PIN of this family may look like this. HPKI: 4 to 16 ASCII characters (JAHIS
     /// guideline Ver. 3.1 annex B). User authentication by JPKI: 4 digits. An empty one would be
     /// the question for the tries left.
@@ -74,6 +84,36 @@ pub trait Driver: std::fmt::Debug + Send + Sync {
     fn learn_forgets(&self, forgets: bool);
 }
 
+/// The applications that there is a driver for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Application {
+    /// 認証用 of the HPKI.
+    Hpki,
+    /// 公的個人認証AP.
+    Jpki,
+}
+
+/// An application's certificate, and how its key is used.
+struct Found {
+    der: Vec<u8>,
+    driver: Box<dyn Driver>,
+}
+
+impl Application {
+    fn read(
+        self,
+        card: &mut Session<'_>,
+        kind: &Arc<CardType>,
+    ) -> Result<Option<Found>, CardError> {
+        Ok(match self {
+            Self::Hpki => hpki::Authentication::read(card, kind)?
+                .map(|(der, driver)| Found { der, driver: Box::new(driver) }),
+            Self::Jpki => jpki::Authentication::read(card, kind)?
+                .map(|(der, driver)| Found { der, driver: Box::new(driver) }),
+        })
+    }
+}
+
 /// What was read while nobody waited.
 #[derive(Debug)]
 pub struct KnownCard {
@@ -81,8 +121,6 @@ pub struct KnownCard {
     pub family: Family,
     /// Authentication certificate, DER.
     pub certificate_der: Vec<u8>,
-    /// Tries left when it was read, where the card tells.
-    pub tries_left: Option<u8>,
     driver: Box<dyn Driver>,
 }
 
@@ -100,29 +138,56 @@ impl KnownCard {
         with_card(readers, &slot.reader, |card| Self::read(card, &kind))
     }
 
-    /// Looks for an application of ours and reads the authentication certificate. Needs no PIN.
+    /// The same, and asks how many wrong PINs the card still takes.
+    ///
+    /// # Errors
+    /// [`CardError`].
+    pub fn read_with_tries(
+        readers: &dyn Readers,
+        slot: &Slot,
+        types: &CardTypes,
+    ) -> Result<(Self, Option<u8>), CardError> {
+        let kind = types.of(&slot.atr);
+        with_card(readers, &slot.reader, |card| {
+            let known = Self::read(card, &kind)?;
+            let tries_left = known.ask_tries(card)?;
+            Ok((known, tries_left))
+        })
+    }
+
+    /// Looks for an application of ours, first for the one that such a card had before, and reads
+    /// the authentication certificate. Needs no PIN.
     ///
     /// # Errors
     /// [`CardError::UnknownCard`] for a card of another kind, [`CardError::UnknownCertificate`]
-    /// where the certificate is of neither family.
+    /// where the certificate is of neither family, [`CardError::UnsupportedKey`],
+    /// [`CardError::NotForLogin`].
     pub fn read(card: &mut Session<'_>, kind: &Arc<CardType>) -> Result<Self, CardError> {
-        let (certificate_der, driver) =
-            hpki::Authentication::read(card, kind)?.ok_or(CardError::UnknownCard)?;
+        let Found { der: certificate_der, driver } =
+            Self::find(card, kind)?.ok_or(CardError::UnknownCard)?;
         let holder = Holder::of(&certificate_der).ok_or(CardError::Structure("certificate"))?;
         let family = holder
             .family()
             .ok_or_else(|| CardError::UnknownCertificate { issuer: holder.issuer().to_owned() })?;
-        Self::of(card, family, certificate_der, Box::new(driver))
+        if holder.key_algorithm() != RSA_ENCRYPTION {
+            let algorithm = holder.key_algorithm().to_string();
+            return Err(CardError::UnsupportedKey { algorithm });
+        }
+        Ok(Self { family, certificate_der, driver })
     }
 
-    fn of(
-        card: &mut Session<'_>,
-        family: Family,
-        certificate_der: Vec<u8>,
-        driver: Box<dyn Driver>,
-    ) -> Result<Self, CardError> {
-        let tries_left = driver.tries_left(card)?;
-        Ok(Self { family, certificate_der, tries_left, driver })
+    fn find(card: &mut Session<'_>, kind: &Arc<CardType>) -> Result<Option<Found>, CardError> {
+        let order = match kind.learnt().application {
+            Some(Application::Jpki) => [Application::Jpki, Application::Hpki],
+            _ => [Application::Hpki, Application::Jpki],
+        };
+        for application in order {
+            if let Some(found) = application.read(card, kind)? {
+                kind.learn(|known| known.application = Some(application));
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     /// How many wrong PINs the card still takes, now.
@@ -181,7 +246,7 @@ impl KnownCard {
                     self.driver.learn_forgets(false);
                     false
                 }
-                Err(CardError::Refused { .. }) => {
+                Err(CardError::Refused { status, .. }) if status.is_for_want_of_pin() => {
                     self.driver.learn_forgets(true);
                     true
                 }

@@ -5,6 +5,7 @@ pub mod apdu_log;
 pub mod card_type;
 pub mod holder;
 pub mod hpki;
+pub mod jpki;
 pub mod known;
 pub mod observe;
 pub mod pcsc;

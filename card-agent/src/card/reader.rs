@@ -34,6 +34,16 @@ pub enum CardError {
         /// The issuer's name.
         issuer: String,
     },
+    /// The JPKI's application, and nothing in it to log in with.
+    #[error("this is {0}; it cannot be used to log in here")]
+    NotForLogin(super::jpki::Token),
+    /// The certificate's key is of a kind that no driver here can have sign: the next My Number card
+    /// has ECDSA P-384, and what it wants to be told is not published.
+    #[error("the card's key is of a kind ({algorithm}) that this program does not support")]
+    UnsupportedKey {
+        /// Object identifier of the key's algorithm.
+        algorithm: String,
+    },
     /// A file or structure is not as ISO/IEC 7816-15 has it.
     #[error("the card's {0} is not readable")]
     Structure(&'static str),

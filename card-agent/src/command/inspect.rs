@@ -118,9 +118,8 @@ impl Inspect {
 }
 
 fn read(readers: &dyn Readers, slot: &Slot) -> Result<Card, CardError> {
-    let card = KnownCard::read_from(readers, slot, &CardTypes::default())?;
-    let mut applications =
-        vec![application("authentication", card.tries_left, &card.certificate_der)];
+    let (card, tries_left) = KnownCard::read_with_tries(readers, slot, &CardTypes::default())?;
+    let mut applications = vec![application("authentication", tries_left, &card.certificate_der)];
     // The other family's certificate for signatures wants its password first.
     if card.family == Family::Hpki {
         let signature = with_card(readers, &slot.reader, hpki::signature_application)?;

@@ -18,7 +18,7 @@ use super::cards::{self, CardArguments, LogArguments, Waiting};
 use super::{Failure, local, refused};
 use crate::card::card_type::CardTypes;
 use crate::card::holder::Holder;
-use crate::card::known::KnownCard;
+use crate::card::known::{Family, KnownCard};
 use crate::card::observe::{Exchanged, Observer};
 use crate::card::reader::{CardError, Readers, Slot};
 use crate::card::session::with_card;
@@ -158,12 +158,12 @@ impl SelfTest {
         let slot = self.slot(readers.as_ref())?;
 
         let mut course = Course { meter, since: Instant::now(), phases: Vec::new() };
-        let card = KnownCard::read_from(readers.as_ref(), &slot, &CardTypes::default());
-        let card = card.map_err(cards::failure)?;
+        let read = KnownCard::read_with_tries(readers.as_ref(), &slot, &CardTypes::default());
+        let (card, tries_left) = read.map_err(cards::failure)?;
         course.end("read");
         let holder = Holder::of(&card.certificate_der).context("the card's certificate");
         let holder = holder.map_err(refused)?;
-        let pin = self.pin(&slot, &card, &holder.name).await?;
+        let pin = self.pin(&slot, card.family, tries_left, &holder.name).await?;
         course.end("pin");
         let input = challenge(&card.certificate_der);
         let mut signature = Vec::new();
@@ -195,7 +195,7 @@ impl SelfTest {
                 (_, until) if now > until => "expired",
                 _ => "in_force",
             },
-            tries_left: card.tries_left,
+            tries_left,
             apdus: course.phases.iter().map(|phase| phase.traffic.apdus).sum(),
             octets,
             phases: course.phases,
@@ -239,10 +239,11 @@ impl SelfTest {
     async fn pin(
         &self,
         slot: &Slot,
-        card: &KnownCard,
+        family: Family,
+        tries_left: Option<u8>,
         holder: &str,
     ) -> Result<secrecy::SecretString, Failure> {
-        if card.tries_left == Some(0) {
+        if tries_left == Some(0) {
             return Err(cards::failure(CardError::PinBlocked));
         }
         let [random] = crate::random::<1>();
@@ -251,8 +252,9 @@ impl SelfTest {
             origin: "sekisho-agent self-test".to_owned(),
             facility: slot.reader.clone(),
             code,
+            family,
             holder: holder.to_owned(),
-            tries_left: card.tries_left,
+            tries_left,
             again: false,
             language: cards::window_language(),
         };
@@ -268,7 +270,7 @@ impl SelfTest {
             PinError::Guarded => refused(anyhow::Error::new(error).context(format!(
                 "{} tries are left; wrong ones block the card, so confirm in the window or give \
                  --few-tries",
-                card.tries_left.unwrap_or_default()
+                tries_left.unwrap_or_default()
             ))),
             PinError::Cancelled => refused(error),
         })

@@ -3,17 +3,17 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use sekisho_protocol::answer::{CardAlgorithm, CardAnswer, TerminalProof};
 use sekisho_protocol::door::{BeginReply, ErrorCode, ExchangeState};
-use sekisho_protocol::request::VerifiedLoginRequest;
+use sekisho_protocol::request::{Language, VerifiedLoginRequest};
 use sekisho_protocol::signed_input::SignedInput;
 use sekisho_protocol::{ExchangeId, PresenceId, Sha256Digest};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::Agent;
 use crate::card::holder::{Holder, Unsuitable};
-use crate::card::known::KnownCard;
+use crate::card::known::{Family, KnownCard};
 use crate::card::reader::{CardError, Slot};
 use crate::card::session::{self, Session};
 use crate::card::watcher::{Seen, SeenCard};
@@ -162,6 +162,18 @@ struct Candidate {
     holder: Holder,
 }
 
+impl Candidate {
+    /// What the person knows it by. A My Number card's certificate for user authentication holds no
+    /// name, only an identifier.
+    fn title(&self, language: Language) -> &str {
+        match (self.card.family, language) {
+            (Family::Hpki, _) => &self.holder.name,
+            (Family::Jpki, Language::Ja) => "マイナンバーカード",
+            (Family::Jpki, Language::En) => "My Number card",
+        }
+    }
+}
+
 async fn run(agent: &Arc<Agent>, exchange: &Exchange) -> Result<String, Failure> {
     let claims = exchange.request.claims();
     let say = |state| exchange.progress.send_replace(Progress::State(state));
@@ -188,7 +200,8 @@ async fn run(agent: &Arc<Agent>, exchange: &Exchange) -> Result<String, Failure>
             origin: claims.origin.clone(),
             facility: claims.facility.name.clone(),
             code: claims.confirmation_code,
-            holder: candidate.holder.name.clone(),
+            family: candidate.card.family,
+            holder: candidate.title(claims.language).to_owned(),
             tries_left,
             again,
             language: claims.language,
@@ -202,12 +215,7 @@ async fn run(agent: &Arc<Agent>, exchange: &Exchange) -> Result<String, Failure>
             _ = gone => return Err((ErrorCode::CardRemoved, None)),
         };
         say(ExchangeState::Signing);
-        let (known, asked) = (candidate.card.clone(), input.clone());
-        let signed = with_card(agent, &candidate.slot, move |card| {
-            known.sign(card, pin.expose_secret().as_bytes(), &asked)
-        })
-        .await;
-        match signed {
+        match sign(agent, &candidate, pin, input.clone()).await {
             Ok(signature) => break signature,
             Err(CardError::PinWrong { tries_left: left }) if agent.pin.is_interactive() => {
                 tries_left = left;
@@ -228,6 +236,34 @@ async fn run(agent: &Arc<Agent>, exchange: &Exchange) -> Result<String, Failure>
     Ok(answer.to_text())
 }
 
+/// The signature, as soon as it is there: that the card forgets the PIN goes on behind it.
+async fn sign(
+    agent: &Arc<Agent>,
+    candidate: &Candidate,
+    pin: SecretString,
+    input: SignedInput,
+) -> Result<Vec<u8>, CardError> {
+    let (tell, told) = oneshot::channel();
+    let mut tell = Some(tell);
+    let (agent, slot, known) = (agent.clone(), candidate.slot.clone(), candidate.card.clone());
+    let work = tokio::spawn(async move {
+        with_card(&agent, &slot, move |card| {
+            known.sign_and_tell(card, pin.expose_secret().as_bytes(), &input, &mut |signature| {
+                // Whoever waited may have given up.
+                let _ = tell.take().map(|tell| tell.send(signature));
+            })
+        })
+        .await
+    });
+    match told.await {
+        Ok(signature) => Ok(signature),
+        Err(_) => {
+            let done = work.await.unwrap_or_else(|error| Err(CardError::Reader(error.to_string())));
+            Err(done.err().unwrap_or(CardError::Malformed))
+        }
+    }
+}
+
 /// Waits until the readers hold a card that would do.
 async fn wait_for_card(agent: &Agent, exchange: &Exchange) -> Result<Candidate, Failure> {
     let claims = exchange.request.claims();
@@ -240,7 +276,7 @@ async fn wait_for_card(agent: &Agent, exchange: &Exchange) -> Result<Candidate, 
                 exchange.progress.send_replace(Progress::State(ExchangeState::ChoosingCard));
                 let names: Vec<String> = suitable
                     .iter()
-                    .map(|c| format!("{} ({})", c.holder.name, c.slot.reader))
+                    .map(|c| format!("{} ({})", c.title(claims.language), c.slot.reader))
                     .collect();
                 let chosen = agent.pin.choose(claims.language, &names).await;
                 let chosen = chosen.map_err(|error| pin_failure(&error, None))?;
@@ -275,7 +311,8 @@ fn sort(seen: &Seen, exchange: &Exchange) -> (Vec<Candidate>, Option<ErrorCode>)
     for SeenCard { slot, presence, card } in &seen.cards {
         let (card, holder) = match card {
             Ok(card) => (card.clone(), Holder::of(&card.certificate_der)),
-            Err(CardError::UnknownCard | CardError::UnknownCertificate { .. }) => {
+            Err(error) if is_of_no_use(error) => {
+                tracing::info!(%error, reader = slot.reader, "card");
                 refused = Some(ErrorCode::CardNotAccepted);
                 continue;
             }
@@ -314,6 +351,17 @@ async fn with_card<T: Send + 'static>(
     done.await.unwrap_or_else(|error| Err(CardError::Reader(error.to_string())))
 }
 
+/// Another card is wanted, and nothing is wrong with this one.
+fn is_of_no_use(error: &CardError) -> bool {
+    matches!(
+        error,
+        CardError::UnknownCard
+            | CardError::UnknownCertificate { .. }
+            | CardError::UnsupportedKey { .. }
+            | CardError::NotForLogin(_)
+    )
+}
+
 fn card_failure(error: CardError) -> Failure {
     tracing::info!(%error, "card");
     match error {
@@ -321,9 +369,10 @@ fn card_failure(error: CardError) -> Failure {
         CardError::PinMalformed => (ErrorCode::PinWrong, None),
         CardError::PinBlocked => (ErrorCode::PinBlocked, None),
         CardError::Removed => (ErrorCode::CardRemoved, None),
-        CardError::UnknownCard | CardError::UnknownCertificate { .. } => {
-            (ErrorCode::CardNotAccepted, None)
-        }
+        CardError::UnknownCard
+        | CardError::UnknownCertificate { .. }
+        | CardError::UnsupportedKey { .. }
+        | CardError::NotForLogin(_) => (ErrorCode::CardNotAccepted, None),
         CardError::NoService(_) => (ErrorCode::NoReader, None),
         CardError::Reset
         | CardError::Held

@@ -51,8 +51,8 @@ pub fn message(code: ErrorCode, language: Language, tries_left: Option<u8>) -> S
             "The card was removed. Insert it and try again.",
         ),
         ErrorCode::CardNotAccepted => (
-            "このカードは利用できません。HPKIカードを入れてください。",
-            "This card cannot be used here. Insert an HPKI card.",
+            "このカードは利用できません。登録されたHPKIカードまたはマイナンバーカードを入れてください。",
+            "This card cannot be used here. Insert your registered HPKI or My Number card.",
         ),
         ErrorCode::AnotherPerson => (
             "別の人のカードです。ログイン中の本人のカードを入れてください。",
@@ -60,8 +60,8 @@ pub fn message(code: ErrorCode, language: Language, tries_left: Option<u8>) -> S
         ),
         ErrorCode::PinWrong => ("暗証番号が違います。", "The PIN is wrong."),
         ErrorCode::PinBlocked => (
-            "暗証番号がロックされています。カードの発行機関に再発行を申請してください。",
-            "The PIN is blocked. Ask the card's issuer for a new card.",
+            "暗証番号がロックされています。HPKIカードは発行機関に再発行を申請してください。マイナンバーカードは市区町村の窓口で解除できます。",
+            "The PIN is blocked. An HPKI card must be issued anew by its issuer; a My Number card is unlocked at the municipal office.",
         ),
         ErrorCode::PinGuarded => (
             "暗証番号の残り回数が少ないため中止しました。暗証番号を確かめてからお試しください。",

@@ -8,8 +8,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use sekisho_protocol::request::{ConfirmationCode, Language};
 
-/// Few tries left from here on: nobody is asked without a warning, nothing tries by itself.
-pub const GUARDED_TRIES: u8 = 3;
+use crate::card::known::Family;
 
 /// What the window says.
 #[derive(Debug, Clone)]
@@ -20,6 +19,8 @@ pub struct Prompt {
     pub facility: String,
     /// On the page as well.
     pub code: ConfirmationCode,
+    /// Whose kind of card: its PINs and what they lock differ.
+    pub family: Family,
     /// Name on the card.
     pub holder: String,
     /// Tries left, where the card tells.
@@ -33,7 +34,7 @@ pub struct Prompt {
 impl Prompt {
     /// Few tries are left.
     pub fn is_guarded(&self) -> bool {
-        self.tries_left.is_some_and(|tries| tries <= GUARDED_TRIES)
+        self.tries_left.is_some_and(|tries| tries <= self.family.guarded_tries())
     }
 }
 

@@ -9,6 +9,8 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::card::known::Family;
+
 use super::{PinEntry, PinError, Prompt};
 
 /// The longest line of Assuan.
@@ -31,16 +33,7 @@ impl PinEntry for Pinentry {
     async fn ask(&self, prompt: &Prompt) -> Result<SecretString, PinError> {
         let (title, description, label, ok, cancel) = texts(prompt);
         if prompt.is_guarded() {
-            let warning = match prompt.language {
-                Language::Ja => format!(
-                    "残り{}回です。間違えるとカードは使えなくなり、再発行が必要です。続けますか。",
-                    prompt.tries_left.unwrap_or(0)
-                ),
-                Language::En => format!(
-                    "{} tries are left. If they fail the card is blocked and must be issued anew. Go on?",
-                    prompt.tries_left.unwrap_or(0)
-                ),
-            };
+            let warning = warning(prompt);
             let lines = [("SETTITLE", title), ("SETDESC", warning.as_str())];
             match self.converse(&lines, "CONFIRM").await {
                 Ok(_) => {}
@@ -80,6 +73,27 @@ impl PinEntry for Pinentry {
     }
 }
 
+/// What is lost with the last tries, and who gives it back.
+fn warning(prompt: &Prompt) -> String {
+    let tries = prompt.tries_left.unwrap_or(0);
+    match (prompt.language, prompt.family) {
+        (Language::Ja, Family::Hpki) => {
+            format!(
+                "残り{tries}回です。間違えるとカードは使えなくなり、再発行が必要です。続けますか。"
+            )
+        }
+        (Language::Ja, Family::Jpki) => format!(
+            "残り{tries}回です。間違えると暗証番号がロックされ、市区町村の窓口での解除が必要です。続けますか。"
+        ),
+        (Language::En, Family::Hpki) => format!(
+            "{tries} tries are left. If they fail the card is blocked and must be issued anew. Go on?"
+        ),
+        (Language::En, Family::Jpki) => format!(
+            "{tries} tries are left. If they fail the PIN is blocked until the municipal office unlocks it. Go on?"
+        ),
+    }
+}
+
 fn texts(prompt: &Prompt) -> (&'static str, String, &'static str, &'static str, &'static str) {
     let Prompt { origin, facility, code, holder, .. } = prompt;
     match prompt.language {
@@ -93,7 +107,11 @@ fn texts(prompt: &Prompt) -> (&'static str, String, &'static str, &'static str, 
             if let Some(tries) = prompt.tries_left {
                 text.push_str(&format!("\n残り{tries}回"));
             }
-            ("HPKIカードの暗証番号（PIN）", text, "暗証番号:", "ログイン", "中止")
+            let title = match prompt.family {
+                Family::Hpki => "HPKIカードの暗証番号（PIN）",
+                Family::Jpki => "マイナンバーカードの利用者証明用暗証番号（数字4桁）",
+            };
+            (title, text, "暗証番号:", "ログイン", "中止")
         }
         Language::En => {
             let mut text = format!(
@@ -105,7 +123,11 @@ fn texts(prompt: &Prompt) -> (&'static str, String, &'static str, &'static str, 
             if let Some(tries) = prompt.tries_left {
                 text.push_str(&format!("\n{tries} tries left"));
             }
-            ("PIN of the HPKI card", text, "PIN:", "Log in", "Cancel")
+            let title = match prompt.family {
+                Family::Hpki => "PIN of the HPKI card",
+                Family::Jpki => "PIN for user authentication of the My Number card (4 digits)",
+            };
+            (title, text, "PIN:", "Log in", "Cancel")
         }
     }
 }
@@ -210,6 +232,7 @@ mod tests {
             origin: "https://terminal.example".into(),
             facility: "架空 100%クリニック".into(),
             code: "07".parse().unwrap(),
+            family: Family::Hpki,
             holder: "架空 花子".into(),
             tries_left: Some(15),
             again: false,
@@ -257,5 +280,20 @@ mod tests {
         assert!(matches!(asked, Err(PinError::Guarded)));
         let told = std::fs::read_to_string(folder.path().join("log")).unwrap();
         assert!(!told.contains("GETPIN"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn the_warning_says_who_unlocks_the_card() {
+        let cases = [(Family::Hpki, 3, "再発行が必要"), (Family::Jpki, 2, "市区町村の窓口")];
+        for (family, tries, words) in cases {
+            let folder = tempfile::tempdir().unwrap();
+            let entry = program(folder.path(), "D 1234\\nOK");
+            let asked = Prompt { family, tries_left: Some(tries), ..prompt() };
+            entry.ask(&asked).await.unwrap();
+            let told = std::fs::read_to_string(folder.path().join("log")).unwrap();
+            assert!(told.contains(words), "{told}");
+        }
+        // All tries are left: no question before the PIN.
+        assert!(!Prompt { family: Family::Jpki, tries_left: Some(3), ..prompt() }.is_guarded());
     }
 }

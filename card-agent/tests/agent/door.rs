@@ -10,12 +10,16 @@ use serde_json::json;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
-use crate::world::{ORIGIN, World};
+use crate::world::{ORIGIN, World, write_my_number_card};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_portals_page_gets_a_proof_first_and_then_the_cards_signature() {
-    for layout in [Layout::Observed, Layout::Ic31] {
-        let world = World::new(layout).await;
+    let worlds = [
+        World::new(Layout::Observed).await,
+        World::new(Layout::Ic31).await,
+        World::with_card(write_my_number_card).await,
+    ];
+    for world in worlds {
         let request = world.request();
         let jws = world.sign(&request);
         let digest = Sha256Digest::of(&jws);
@@ -66,6 +70,23 @@ async fn nothing_is_tried_by_itself_when_few_tries_are_left() {
     let guarded = world.login(&world.request()).await;
     assert_eq!(guarded.code(), "pin_guarded");
     assert_eq!(guarded.json()["error"]["tries_left"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_my_number_cards_three_tries_one_may_fail() {
+    let world = World::with_card(write_my_number_card).await;
+    // No PIN of such a card: it costs no try.
+    world.set_pin("12345");
+    let malformed = world.login(&world.request()).await;
+    assert_eq!(malformed.code(), "pin_wrong");
+    assert_eq!(malformed.json()["error"]["tries_left"], 3);
+    world.set_pin("0000");
+    let wrong = world.login(&world.request()).await;
+    assert_eq!(wrong.code(), "pin_wrong");
+    assert_eq!(wrong.json()["error"]["tries_left"], 2);
+    let guarded = world.login(&world.request()).await;
+    assert_eq!(guarded.code(), "pin_guarded");
+    assert_eq!(guarded.json()["error"]["tries_left"], 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,8 @@
 //! One type for cards of all families: what is asked of the card, and what it is left as.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use sekisho_agent::card::card_type::CardType;
 use sekisho_agent::card::known::{Family, KnownCard};
@@ -9,37 +11,65 @@ use sekisho_agent::card::session::Session;
 use sekisho_protocol::signed_input::SignedInput;
 use sekisho_protocol::{ChallengeNonce, Sha256Digest};
 use sekisho_software_card::{Layout, Options, Personalisation, SoftwareCard};
+use x509_cert::Certificate;
+use x509_cert::der::{Decode, Encode};
 
-use crate::world::{PIN, write_card_of};
+use crate::world::{PIN, write_card_of, write_my_number_card};
 
 struct Direct {
     card: SoftwareCard,
+    commands: Arc<AtomicU32>,
     reset: bool,
 }
 
 impl Direct {
     fn new(options: Options) -> Self {
-        Self::of(Layout::Observed, 0, options)
+        Self::hpki(Layout::Observed, 0, options)
     }
 
-    fn of(layout: Layout, issuer: u32, options: Options) -> Self {
+    fn hpki(layout: Layout, issuer: u32, options: Options) -> Self {
+        Self::of(options, |folder| drop(write_card_of(folder, layout, issuer)))
+    }
+
+    fn jpki(options: Options) -> Self {
+        Self::of(options, |folder| drop(write_my_number_card(folder)))
+    }
+
+    fn of(options: Options, write: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        write_card_of(folder.path(), layout, issuer);
+        write(folder.path());
         let personal = Personalisation::load(folder.path()).unwrap();
-        Self { card: SoftwareCard::new(personal, options).unwrap(), reset: false }
+        let card = SoftwareCard::new(personal, options).unwrap();
+        Self { card, commands: Arc::default(), reset: false }
     }
 
     /// The commands that a piece of work takes, and whether it asked for a reset at its end.
     fn count<T>(&mut self, work: impl FnOnce(&mut Session<'_>) -> T) -> (T, u32, bool) {
         self.reset = false;
-        let before = self.card.commands();
+        self.commands.store(0, Relaxed);
         let done = work(&mut Session::new(self));
-        (done, self.card.commands() - before, self.reset)
+        (done, self.commands.load(Relaxed), self.reset)
+    }
+
+    /// A whole login in one transaction: the commands until the certificate was read, until the
+    /// signature was there, and until the PIN was forgotten.
+    fn login(&mut self, kind: &Arc<CardType>) -> (u32, u32, u32) {
+        let commands = self.commands.clone();
+        let (phases, all, reset) = self.count(|card| {
+            let known = KnownCard::read(card, kind).unwrap();
+            let (read, mut signed) = (commands.load(Relaxed), 0);
+            let mut tell = |_| signed = commands.load(Relaxed);
+            known.sign_and_tell(card, PIN.as_bytes(), &input(), &mut tell).unwrap();
+            (read, signed)
+        });
+        assert!(!reset);
+        (phases.0, phases.1, all)
     }
 }
 
 impl Transmit for Direct {
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, CardError> {
+        self.commands.fetch_add(1, Relaxed);
         self.card.transmit(command).ok_or(CardError::Removed)
     }
 
@@ -65,7 +95,7 @@ fn that_a_card_forgets_the_pin_is_proved_once_for_its_type() {
     let mut card = Direct::new(Options::default());
     let kind = Arc::<CardType>::default();
     let (known, ..) = card.count(|card| KnownCard::read(card, &kind).unwrap());
-    assert_eq!((known.family, known.tries_left), (Family::Hpki, Some(15)));
+    assert_eq!(known.family, Family::Hpki);
     let mut sign = || card.count(|card| known.sign(card, PIN.as_bytes(), &input()).unwrap().len());
     // SELECT, VERIFY, MSE, PSO, selecting away; this card has one application and refuses that, so its
     // own is selected again; then MSE and the PSO that must be refused.
@@ -94,29 +124,115 @@ fn what_cannot_be_a_pin_is_not_tried() {
     }
 }
 
+fn short() -> Options {
+    Options { short_only: true, ..Options::default() }
+}
+
 #[test]
-fn the_next_card_of_a_type_costs_few_commands() {
-    let kind = Arc::<CardType>::default();
-    for (read_takes, sign_takes) in [(7, 9), (3, 6)] {
-        let mut card = Direct::of(Layout::Ic31, 0, Options::default());
-        let (known, commands, _) = card.count(|card| KnownCard::read(card, &kind).unwrap());
-        // Later: SELECT, one READ, the tries left.
-        assert_eq!(commands, read_takes);
-        let (_, commands, _) =
-            card.count(|card| known.sign(card, PIN.as_bytes(), &input()).unwrap());
-        // Later: SELECT, VERIFY, MSE, PSO, and two to leave.
-        assert_eq!(commands, sign_takes);
+fn a_login_stays_within_the_commands_that_it_needs() {
+    // The certificates have 1,281 to 1,536 octets: one READ, or six short ones. The first card of a type
+    // is asked for its structure, ways are tried, and that it forgets the PIN is proved.
+    type Kind = (&'static str, fn() -> Direct, [(u32, u32, u32); 2]);
+    let kinds: [Kind; 6] = [
+        // SELECT, READ; VERIFY, MSE, PSO; selecting away, which these cards of one application refuse,
+        // and their own again.
+        (
+            "HPKI, guideline",
+            || Direct::hpki(Layout::Ic31, 0, Options::default()),
+            [(6, 10, 14), (2, 5, 7)],
+        ),
+        // The block in two pieces.
+        (
+            "HPKI, guideline, short",
+            || Direct::hpki(Layout::Ic31, 0, short()),
+            [(12, 18, 23), (7, 11, 13)],
+        ),
+        // The certificate's file is selected.
+        (
+            "HPKI, observed",
+            || Direct::hpki(Layout::Observed, 0, Options::default()),
+            [(10, 13, 17), (3, 6, 8)],
+        ),
+        (
+            "HPKI, observed, short",
+            || Direct::hpki(Layout::Observed, 0, short()),
+            [(16, 21, 26), (8, 12, 14)],
+        ),
+        // SELECT, SELECT of the certificate, READ; SELECT of the PIN, VERIFY, the signature; selecting
+        // again. The first is asked for an HPKI application before.
+        ("JPKI", || Direct::jpki(Options::default()), [(4, 7, 9), (3, 6, 7)]),
+        ("JPKI, short", || Direct::jpki(short()), [(10, 13, 15), (8, 11, 12)]),
+    ];
+    let mut off = Vec::new();
+    for (name, make, expected) in kinds {
+        let kind = Arc::default();
+        let took = [make().login(&kind), make().login(&kind)];
+        if took != expected {
+            off.push((name, took));
+        }
     }
+    assert!(off.is_empty(), "{off:#?}");
 }
 
 #[test]
 fn what_was_learnt_of_one_issuers_cards_is_not_believed_of_anothers() {
     let kind = Arc::<CardType>::default();
     for (layout, issuer) in [(Layout::Ic31, 0), (Layout::Observed, 1), (Layout::Ic31, 0)] {
-        let mut card = Direct::of(layout, issuer, Options::default());
+        let mut card = Direct::hpki(layout, issuer, Options::default());
         let (known, ..) = card.count(|card| KnownCard::read(card, &kind).unwrap());
-        assert_eq!(known.tries_left, Some(15));
+        let (tries, ..) = card.count(|card| known.ask_tries(card));
+        assert_eq!(tries, Ok(Some(15)));
         let (signed, ..) = card.count(|card| known.sign(card, PIN.as_bytes(), &input()));
         assert_eq!(signed.unwrap().len(), 256);
     }
+}
+
+#[test]
+fn the_certificate_decides_the_family_and_not_the_application() {
+    // A My Number card's certificate in an HPKI application.
+    let mut card = Direct::of(Options::default(), |folder| {
+        write_card_of(folder, Layout::Observed, 0);
+        let other = tempfile::tempdir().unwrap();
+        write_my_number_card(other.path());
+        let (from, to) =
+            (other.path().join("authentication.crt"), folder.join("authentication.crt"));
+        std::fs::copy(from, to).unwrap();
+    });
+    let (known, ..) = card.count(|card| KnownCard::read(card, &Arc::default()).unwrap());
+    assert_eq!(known.family, Family::Jpki);
+
+    // An authority's own certificate: no policy of either family's cards.
+    let mut card = Direct::of(Options::default(), |folder| {
+        write_my_number_card(folder);
+        let (from, to) = ("authentication-1.crt", "authentication.crt");
+        std::fs::copy(folder.join(from), folder.join(to)).unwrap();
+    });
+    let (read, ..) = card.count(|card| KnownCard::read(card, &Arc::default()));
+    let Err(CardError::UnknownCertificate { issuer }) = read else { panic!("{read:?}") };
+    assert!(issuer.contains("Look-alike JPKI for user authentication"), "{issuer}");
+}
+
+#[test]
+fn a_key_of_the_next_generation_is_refused_in_words() {
+    let mut card = Direct::of(Options::default(), |folder| {
+        write_my_number_card(folder);
+        let path = folder.join("authentication.crt");
+        let der = next_generation(&std::fs::read(&path).unwrap());
+        std::fs::write(&path, der).unwrap();
+    });
+    let (read, ..) = card.count(|card| KnownCard::read(card, &Arc::default()));
+    let error = read.unwrap_err();
+    assert!(matches!(error, CardError::UnsupportedKey { .. }), "{error:?}");
+    assert!(error.to_string().contains("1.2.840.10045.2.1"), "{error}");
+}
+
+/// The same certificate for a key of ECDSA P-384; nobody here looks at its signature.
+fn next_generation(der: &[u8]) -> Vec<u8> {
+    let mut forged = Certificate::from_der(der).unwrap().to_der().unwrap();
+    let rsa = [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 5, 0];
+    // id-ecPublicKey, padded with a NULL's neighbour of the same length: an OID as parameters.
+    let ec = [6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1, 6, 2, 0x2a, 3];
+    let at = forged.windows(rsa.len()).position(|octets| octets == rsa).unwrap();
+    forged[at..at + ec.len()].copy_from_slice(&ec);
+    forged
 }

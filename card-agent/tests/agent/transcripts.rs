@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use sekisho_agent::card::card_type::CardType;
 use sekisho_agent::card::hpki::{Authentication, Form, Layout};
+use sekisho_agent::card::jpki;
 use sekisho_agent::card::known::{Driver, KnownCard};
 use sekisho_agent::card::reader::{CardError, Transmit};
 use sekisho_agent::card::session::Session;
@@ -54,6 +55,18 @@ fn octets(text: &str) -> Vec<u8> {
     octets
 }
 
+fn input() -> SignedInput {
+    let of = |octet: u8| Sha256Digest::new([octet; 32]);
+    SignedInput {
+        origin: of(1),
+        nonce: ChallengeNonce::new([2; 32]),
+        facility_x5t: of(3),
+        page_key: of(4),
+        request: of(5),
+        card_certificate: of(6),
+    }
+}
+
 impl Transmit for Script {
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, CardError> {
         let (expected, open, answer) = self.steps.next().expect("more commands than the script");
@@ -68,7 +81,7 @@ impl Transmit for Script {
 }
 
 #[test]
-fn another_card_is_told_by_one_command() {
+fn another_card_is_told_by_two_commands() {
     let mut script = Script::load("another-card");
     let read = KnownCard::read(&mut Session::new(&mut script), &Arc::default());
     assert_eq!(read.unwrap_err(), CardError::UnknownCard);
@@ -92,20 +105,40 @@ fn a_card_without_the_newer_command_signs_with_the_older_one() {
     let mut script = Script::load("falls-back-to-80-2a");
     let kind = Arc::<CardType>::default();
     let driver = Authentication::new(Layout::OBSERVED, kind.clone());
-    let of = |octet: u8| Sha256Digest::new([octet; 32]);
-    let input = SignedInput {
-        origin: of(1),
-        nonce: ChallengeNonce::new([2; 32]),
-        facility_x5t: of(3),
-        page_key: of(4),
-        request: of(5),
-        card_certificate: of(6),
-    };
     let mut card = Session::new(&mut script);
     driver.verify(&mut card, b"1234").unwrap();
-    assert_eq!(driver.sign(&mut card, &input), Ok(vec![0xca, 0xfe]));
+    assert_eq!(driver.sign(&mut card, &input()), Ok(vec![0xca, 0xfe]));
     driver.leave(&mut card).unwrap();
     let learnt = kind.learnt().hpki;
     assert_eq!((learnt.tag, learnt.form), (Some(0x81), Some(Form::Old)));
+    assert!(script.is_over());
+}
+
+#[test]
+fn a_my_number_card_signs_and_then_refuses() {
+    let mut script = Script::load("my-number-card");
+    let kind = Arc::<CardType>::default();
+    let mut card = Session::new(&mut script);
+    let (certificate, driver) = jpki::Authentication::read(&mut card, &kind).unwrap().unwrap();
+    assert_eq!(certificate.len(), 260);
+    assert_eq!(driver.tries_left(&mut card), Ok(Some(3)));
+    driver.verify(&mut card, b"1234").unwrap();
+    assert_eq!(driver.sign(&mut card, &input()), Ok(vec![0xca, 0xfe]));
+    driver.leave(&mut card).unwrap();
+    let refused = driver.sign(&mut card, &input()).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "the card refused the signature: 6982 (the PIN was not verified)"
+    );
+    assert_eq!(kind.learnt().jpki.key_name, Some(jpki::KeyName::Selected));
+    assert!(script.is_over());
+}
+
+#[test]
+fn a_resident_card_is_called_by_its_name() {
+    let mut script = Script::load("resident-card");
+    let mut card = Session::new(&mut script);
+    let read = jpki::Authentication::read(&mut card, &Arc::default());
+    assert_eq!(read.unwrap_err(), CardError::NotForLogin(jpki::Token::ResidentCard));
     assert!(script.is_over());
 }

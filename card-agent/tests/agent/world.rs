@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, LazyLock, Mutex, RwLock};
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
@@ -14,13 +14,13 @@ use sekisho_agent::door::{Agent, Identity, SeenRequests, listeners};
 use sekisho_agent::pin::file::PinFile;
 use sekisho_agent::presence::Watched;
 use sekisho_agent::terminal::key::FileKey;
-use sekisho_ca::lookalike::{CardHolder, CardUse, LookalikeCard, LookalikeHpki};
+use sekisho_ca::lookalike::{CardHolder, CardUse, LookalikeCard, LookalikeHpki, LookalikeJpki};
 use sekisho_protocol::request::{
     AUDIENCE, Language, LoginRequest, Purpose, RemovalPolicy, RequestFacility,
 };
 use sekisho_protocol::trust::{CardIssuer, Named, TerminalTrust};
 use sekisho_protocol::{ChallengeNonce, Jwk, JwkSet, Sha256Digest};
-use sekisho_software_card::{ApplicationData, Family, INSERTED, Layout, Personalisation};
+use sekisho_software_card::{ApplicationData, Family, INSERTED, Layout, Personalisation, Token};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
@@ -33,6 +33,8 @@ use crate::counting::{Count, CountingReaders, CountingWindow};
 
 pub const ORIGIN: &str = "https://terminal.example";
 pub const PIN: &str = "1234";
+/// Of a My Number card's key for signatures.
+pub const PASSWORD: &str = "ABC123";
 
 /// What a stranger hears, whatever was asked: no server's name, no time, no version, no card.
 pub const STRANGER: &str = "HTTP/1.1 403 Forbidden\r\ncache-control: no-store\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -71,16 +73,25 @@ impl Answer {
 
 impl World {
     pub async fn new(layout: Layout) -> Self {
-        let world = Self::without_card(layout, Bounds::default()).await;
+        Self::with_card(|folder| write_card(folder, layout)).await
+    }
+
+    /// With the card that `write` makes; it returns the authentication certificate.
+    pub async fn with_card(write: impl FnOnce(&std::path::Path) -> Vec<u8>) -> Self {
+        let world = Self::make(write, Bounds::default()).await;
         world.insert();
         world
     }
 
     /// The same with the card out of the reader, and a door with these bounds.
     pub async fn without_card(layout: Layout, bounds: Bounds) -> Self {
+        Self::make(|folder| write_card(folder, layout), bounds).await
+    }
+
+    async fn make(write: impl FnOnce(&std::path::Path) -> Vec<u8>, bounds: Bounds) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let card_folder = folder.path().join("card");
-        let certificate_der = write_card(&card_folder, layout);
+        let certificate_der = write(&card_folder);
 
         let portal = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
         let public = Jwk::from_point(portal.public_key().as_ref()).unwrap().with_kid("portal-1");
@@ -326,4 +337,31 @@ fn issue(issuer: u32) -> LookalikeCard {
     };
     let validity = (now - Duration::DAY, now + Duration::DAY);
     hpki.issue_card(&holder, CardUse::Authentication, 7, validity).unwrap()
+}
+
+/// Writes a My Number card's folder; returns the certificate for user authentication.
+pub fn write_my_number_card(folder: &std::path::Path) -> Vec<u8> {
+    static CARD: LazyLock<Personalisation> = LazyLock::new(my_number_card);
+    CARD.write(folder).unwrap();
+    CARD.authentication.certificate_der.clone()
+}
+
+fn my_number_card() -> Personalisation {
+    let now = OffsetDateTime::now_utc();
+    let jpki = LookalikeJpki::make(now).unwrap();
+    let validity = (now - Duration::DAY, now + Duration::DAY);
+    let [authentication, signature] = [CardUse::Authentication, CardUse::Signing].map(|used_for| {
+        let card = jpki.issue_card(used_for, 7, validity).unwrap();
+        ApplicationData {
+            certificate_der: card.certificate_der,
+            chain_der: vec![card.authority_der],
+            key_pkcs8_der: card.key_pkcs8,
+        }
+    });
+    let (pin, password) = (PIN.to_owned(), Some(PASSWORD.to_owned()));
+    Personalisation {
+        family: Family::Jpki { token: Token::MyNumberCard, pin, password },
+        authentication,
+        signature: Some(signature),
+    }
 }
