@@ -1,5 +1,6 @@
 // Card login: the page's key, the portal's request, the agent's door, the submission.
 //
+// The agent is called on loopback or, where the browser has its extension, through that.
 // Where the browser keeps scripts from loopback and the instance allows it, the request goes to the
 // agent by top-level navigation instead, while the key waits in IndexedDB ("The second door" below).
 //
@@ -8,9 +9,11 @@
 // very terminal, before anybody is told to type a PIN.
 
 const HEADER = { "Content-Type": "application/json", "x-card-login": "1" };
-const BEGIN = "/v1/card-login/begin";
-const FINISH = "/v1/card-login/finish";
-const CANCEL = "/v1/card-login/cancel";
+const PATHS = {
+  begin: "/v1/card-login/begin",
+  finish: "/v1/card-login/finish",
+  cancel: "/v1/card-login/cancel",
+};
 
 const root = document.getElementById("card-login");
 const statusLine = document.getElementById("login-status");
@@ -89,11 +92,11 @@ async function portal(path, body) {
   return answer;
 }
 
-/** One call of the agent's door on loopback. */
-async function door(path, body) {
+/** One call of the agent's door on loopback: status and, where the answer has one, its body. */
+async function overLoopback(call, body) {
   let response;
   try {
-    response = await fetch(root.dataset.agent + path, {
+    response = await fetch(root.dataset.agent + PATHS[call], {
       method: "POST",
       headers: HEADER,
       body: JSON.stringify(body),
@@ -105,15 +108,48 @@ async function door(path, body) {
   } catch {
     throw refusalOf("agent-absent");
   }
-  if (response.status === 204) return {};
-  let answer;
+  const { status } = response;
   try {
-    answer = await response.json();
+    return { status, answer: status === 204 ? {} : await response.json() };
   } catch {
-    // The constant answer to a stranger: whoever listens does not take us for its portal.
-    throw refusalOf("agent-stranger");
+    return { status };
   }
-  if (!response.ok) {
+}
+
+/** The calls that the browser's extension carries, by number. */
+const carried = new Map();
+let lastCall = 0;
+
+/** The same through the browser's extension, where one serves this page. */
+function throughExtension(call, body) {
+  lastCall += 1;
+  const id = lastCall;
+  return new Promise((resolve, reject) => {
+    carried.set(id, { resolve, reject });
+    postMessage({ to: "card-login-agent", id, call, body }, location.origin);
+  });
+}
+
+function fromExtension({ source, origin, data }) {
+  if (source !== window || origin !== location.origin || data?.to !== "card-login-page") return;
+  const waiting = data.gone ? [...carried.keys()] : [data.id];
+  for (const id of waiting) {
+    const call = carried.get(id);
+    carried.delete(id);
+    if (data.gone) call?.reject(refusalOf("agent-absent"));
+    else call?.resolve({ status: data.status, answer: data.body ?? (data.status === 204 ? {} : undefined) });
+  }
+}
+
+/** The way to the agent: by the extension where there is one, else over loopback. */
+let way = document.documentElement.dataset.cardLogin === "extension" ? throughExtension : overLoopback;
+
+/** One call of the agent. */
+async function door(call, body) {
+  const { status, answer } = await way(call, body);
+  // The constant answer to a stranger: whoever listens does not take us for its portal.
+  if (answer === undefined) throw refusalOf("agent-stranger");
+  if (status < 200 || status > 299) {
     const error = answer.error ?? {};
     const code = String(error.code ?? "agent_failed").replaceAll("_", "-");
     const known = refusalOf(code, { tries: error.tries_left ?? "" });
@@ -183,10 +219,23 @@ async function pageProof({ privateKey, jwk }, challenge, answer) {
 
 let running = null;
 
+/** The first call. An extension without an agent behind it is none; there may be one on loopback. */
+async function openExchange(body) {
+  if (way === throughExtension) {
+    try {
+      return await door("begin", body);
+    } catch (error) {
+      if (error.code !== "agent-absent") throw error;
+      way = overLoopback;
+    }
+  }
+  return door("begin", body);
+}
+
 /** A login by script, from the beginning to the agent's answer. */
 async function throughTheDoor(key) {
   const challenge = await newChallenge(key, false);
-  const opened = await door(BEGIN, { request: challenge.request });
+  const opened = await openExchange({ request: challenge.request });
   running = opened.exchange;
   const claims = await proven(opened.terminal_proof, challenge);
   if (claims?.exchange !== opened.exchange
@@ -198,7 +247,7 @@ async function throughTheDoor(key) {
   while (answer === null) {
     const body = { exchange: opened.exchange };
     if (seen !== null) body.seen = seen;
-    const reply = await door(FINISH, body);
+    const reply = await door("finish", body);
     if (reply.state !== seen) show(`state-${String(reply.state).replaceAll("_", "-")}`);
     seen = reply.state;
     if (reply.state === "done") answer = String(reply.answer ?? "");
@@ -266,11 +315,12 @@ function fail(refusal) {
 /** Tells the agent that nobody waits any longer, so that its window closes. */
 async function giveUp() {
   if (running === null) return;
-  const body = JSON.stringify({ exchange: running });
+  const body = { exchange: running };
   running = null;
   try {
-    await fetch(root.dataset.agent + CANCEL, {
-      method: "POST", headers: HEADER, body, credentials: "omit", keepalive: true,
+    if (way === throughExtension) return void await way("cancel", body);
+    await fetch(root.dataset.agent + PATHS.cancel, {
+      method: "POST", headers: HEADER, body: JSON.stringify(body), credentials: "omit", keepalive: true,
     });
   } catch {
     // The agent is gone already: nothing is open.
@@ -400,6 +450,7 @@ if (root) {
   document.getElementById("login-lead")?.removeAttribute("hidden");
   button.addEventListener("click", login);
   secondDoor?.querySelector("button").addEventListener("click", leave);
+  addEventListener("message", fromExtension);
   addEventListener("pagehide", () => { void giveUp(); });
   addEventListener("pageshow", ({ persisted }) => { if (persisted) location.reload(); });
   if (returned) void comeBack(returned.dataset);

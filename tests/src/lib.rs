@@ -4,9 +4,17 @@
 #[path = "../crash/mod.rs"]
 pub mod crash;
 
+use std::{ffi::OsStr, os::unix::fs::PermissionsExt};
+
 use anyhow::Context;
-use sekisho::demo::{chromium::Profile, process::Program, stage::free_port};
+use sekisho::demo::{
+    chromium::Profile,
+    desk::Desk,
+    process::{self, Program},
+    stage::free_port,
+};
 use thirtyfour::{ChromiumLikeCapabilities, DesiredCapabilities, WebDriver};
+use tokio::process::Command;
 
 /// A headless Chromium under a prepared profile.
 pub struct Chromium {
@@ -61,6 +69,8 @@ pub enum Door {
     /// The portal counts as a public address and no policy lets its script onto loopback; the
     /// instance allows navigation instead.
     Navigation,
+    /// As before, and the browser has the agent's extension.
+    Extension,
 }
 
 /// The whole set with a Chromium at one facility's terminal.
@@ -107,7 +117,7 @@ impl Desktop {
         let desk = &scene.desks[holder.facility];
         let mut policy: serde_json::Value = serde_json::from_str(&desk.desk.policy_json().await?)?;
         let mut arguments = Vec::new();
-        if door == Door::Navigation {
+        if door != Door::Script {
             let policy = policy.as_object_mut().context("the policy is no object")?;
             let loopback = policy.remove("LoopbackNetworkAllowedForUrls");
             loopback.context("the policy says nothing about loopback")?;
@@ -119,6 +129,9 @@ impl Desktop {
         }
         let policy = policy.to_string();
         let profile = desk.desk.chromium(&desk.line, &policy).await?;
+        if door == Door::Extension {
+            arguments.push(extension(&desk.desk, &profile).await?);
+        }
         desk.desk.reader().insert(holder.key)?;
         desk.desk.type_pin(PIN)?;
         let chromium = Chromium::start(&profile, &arguments, &scene.stage.logs()).await?;
@@ -142,4 +155,28 @@ impl Desktop {
         }
         Ok(())
     }
+}
+
+/// Gives the profile the agent's extension and the way to the agent; returns the argument by which
+/// Chromium takes an extension that nobody packed.
+async fn extension(desk: &Desk, profile: &Profile) -> anyhow::Result<String> {
+    let folder = profile.home().join("extension");
+    let agent = process::sibling("sekisho-agent")?;
+    let command = |arguments: &[&OsStr]| {
+        let mut command = Command::new(&agent);
+        command.arg("extension").arg("--dir").arg(desk.agent_folder()).args(arguments);
+        command
+    };
+    process::run(command(&["--write".as_ref(), folder.as_os_str()])).await?;
+    let program = profile.home().join("native-host");
+    let (dir, agent) = (desk.agent_folder(), agent.display());
+    let script =
+        format!("#!/bin/sh\nexec '{agent}' native-host --dir '{}' \"$@\"\n", dir.display());
+    std::fs::write(&program, script)?;
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755))?;
+    let host = command(&["--host-manifest".as_ref(), "--program".as_ref(), program.as_os_str()]);
+    let hosts = profile.etc().join("native-messaging-hosts");
+    std::fs::create_dir_all(&hosts)?;
+    std::fs::write(hosts.join("jp.sekisho.agent.json"), process::run(host).await?)?;
+    Ok(format!("--load-extension={}", folder.display()))
 }

@@ -115,6 +115,37 @@ async fn where_the_browser_keeps_scripts_from_loopback_the_login_goes_by_navigat
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_the_browser_has_the_extension_the_login_needs_neither_loopback_nor_navigation()
+-> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut desktop = Desktop::set_up(folder.path(), Door::Extension).await?;
+    let driver = &desktop.chromium.driver;
+    let portal = &desktop.scene.stage.origins.terminal;
+    driver.goto(&format!("{portal}/login")).await?;
+    ensure!(script_is_kept_out(&desktop).await?, "the script reached the agent: nothing is proven");
+    let desk = &desktop.scene.desks[0].desk;
+    desk.type_pin("0000")?;
+    driver.find(By::Id("login-start")).await?.click().await?;
+    expect_error(driver, "暗証番号が違います。残り 14 回").await?;
+    desk.type_pin(PIN)?;
+    desktop.log_in().await?;
+    assert!(!visits(&desktop)?.contains("/login/return"), "the extension was the way");
+    // Another page hears nothing of it.
+    driver.goto(&desktop.services[0].origin).await?;
+    let told = "return document.documentElement.dataset.cardLogin ?? null";
+    assert!(driver.execute(told, Vec::new()).await?.json().is_null());
+    // Without an agent it is said that none answers.
+    driver.goto(&format!("{portal}/")).await?;
+    driver.find(By::Css(".site-end form button")).await?.click().await?;
+    desktop.scene.desks[0].desk.stop_agent().await?;
+    driver.query(By::Id("login-start")).first().await?.click().await?;
+    expect_error(driver, "エージェント").await?;
+    desktop.chromium.quit().await?;
+    desktop.scene.stage.server.stop().await?;
+    Ok(())
+}
+
 /// Whether the page's script fails to reach the agent, as the browser's permission says.
 async fn script_is_kept_out(desktop: &Desktop) -> anyhow::Result<bool> {
     let script = r#"

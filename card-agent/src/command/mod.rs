@@ -5,7 +5,10 @@ mod cards;
 mod completions;
 mod doctor;
 mod enroll;
+mod extension;
 mod inspect;
+#[cfg(unix)]
+mod native_host;
 mod policy;
 mod readers;
 mod renew;
@@ -48,6 +51,9 @@ enum Command {
     Inspect(inspect::Inspect),
     SelfTest(self_test::SelfTest),
     Policy(policy::Policy),
+    Extension(extension::Extension),
+    #[cfg(unix)]
+    NativeHost(native_host::NativeHost),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
 }
@@ -136,6 +142,9 @@ async fn execute(command: Command, place: &Place) -> Result<(), Failure> {
         Command::Inspect(command) => command.execute(),
         Command::SelfTest(command) => command.execute(place).await,
         Command::Policy(command) => command.execute(place),
+        Command::Extension(command) => command.execute(place),
+        #[cfg(unix)]
+        Command::NativeHost(command) => command.execute(place),
         Command::Doctor(command) => command.execute(place).await,
         Command::Completions(command) => command.execute(),
     }

@@ -9,17 +9,25 @@ use clap::Args;
 use sekisho_output::{remark, say};
 use sekisho_protocol::{Sha256Digest, door};
 use time::OffsetDateTime;
+use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::net::UnixListener;
 use tokio::sync::watch;
+#[cfg(unix)]
+use tokio::task::JoinHandle;
 use url::Url;
 
 use super::cards::{CardArguments, LogArguments, Waiting};
 use super::{Failure, local, refused};
 use crate::card::observe::Observer;
 use crate::card::watcher::Watcher;
+#[cfg(unix)]
+use crate::door::native;
 use crate::door::{Agent, Identity, SeenRequests, http, listeners};
 use crate::pin::PinEntry;
 use crate::pin::file::PinFile;
 use crate::pin::pinentry::Pinentry;
+use crate::platform;
 use crate::presence::{self, Portal, Watched};
 use crate::terminal::enrol;
 use crate::terminal::key::{FileKey, TerminalKey};
@@ -120,24 +128,70 @@ impl Run {
         });
         let (listeners, port) = match listeners::inherited().map_err(local)? {
             Some(inherited) => inherited,
-            None => listeners::bind(self.address, self.port)
-                .await
-                .with_context(|| format!("port {} of the loopback address", self.port))
-                .map_err(local)?,
+            None => open_port(self.address, self.port).await?,
         };
+        #[cfg(unix)]
+        let extension = Extension::open(place)?;
         // Before anybody hears that we are ready: a signal sent then must already find us listening.
         let stop_asked = stop_signal().map_err(local)?;
         let following =
             tokio::spawn(follow(place.clone(), agent.clone(), portal, stopping.clone()));
-        let serving = tokio::spawn(http::serve(agent, listeners, port, stopping));
         // Whoever started us may not read; that must not stop the logins of this PC.
-        let _ = say(&format!("ready on port {port}\n"));
+        let _ = say(&match listeners.is_empty() {
+            true => format!("ready for the extension only: another user's agent has port {port}\n"),
+            false => format!("ready on port {port}\n"),
+        });
+        #[cfg(unix)]
+        let extension = extension.serve(agent.clone(), stopping.clone());
+        let serving = tokio::spawn(http::serve(agent, listeners, port, stopping));
         stop_asked.await;
         stop.send_replace(true);
         let _ = serving.await;
+        #[cfg(unix)]
+        let _ = extension.await;
         let _ = reporter.await;
         let _ = following.await;
         Ok(())
+    }
+}
+
+/// The port on loopback. On a host where several people are logged in at a time the first one's agent
+/// has it: then there are no listeners, and the extension is the way to this one.
+async fn open_port(address: Option<IpAddr>, port: u16) -> Result<(Vec<TcpListener>, u16), Failure> {
+    match listeners::bind(address, port).await {
+        Err(error)
+            if cfg!(unix)
+                && error.kind() == std::io::ErrorKind::AddrInUse
+                && platform::foreign_listener(port).is_some() =>
+        {
+            Ok((Vec::new(), port))
+        }
+        bound => {
+            bound.with_context(|| format!("port {port} of the loopback address")).map_err(local)
+        }
+    }
+}
+
+/// The door for the browser's extension; its socket goes with the agent.
+#[cfg(unix)]
+struct Extension {
+    path: PathBuf,
+    listener: UnixListener,
+}
+
+#[cfg(unix)]
+impl Extension {
+    fn open(place: &Place) -> Result<Self, Failure> {
+        let path = place.socket();
+        let listener = native::bind(&path).with_context(|| path.display().to_string());
+        Ok(Self { listener: listener.map_err(local)?, path })
+    }
+
+    fn serve(self, agent: Arc<Agent>, stop: watch::Receiver<bool>) -> JoinHandle<()> {
+        tokio::spawn(async move {
+            native::serve(agent, self.listener, stop).await;
+            let _ = std::fs::remove_file(self.path);
+        })
     }
 }
 

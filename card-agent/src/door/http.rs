@@ -6,19 +6,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, Request, Response, StatusCode, Version};
-use http_body_util::{BodyExt, Full, Limited};
+use http::{Method, Request, StatusCode, Version};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use sekisho_protocol::door::{self, *};
-use sekisho_protocol::request::Language;
+use sekisho_protocol::door::{self, BEGIN_PATH, CANCEL_PATH, FINISH_PATH, NAVIGATE_PATH};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
+use super::calls::{self, Call};
 use super::checks::{self, Refusal, Stranger};
 use super::exchange::{self, Exchange, Progress};
 use super::navigation::Outcome;
-use super::reply::{self, Answer, for_origin, json, page, refusal};
+use super::reply::{self, Answer, for_origin, page};
 use super::voice::{Leave, Muted};
 use super::{Agent, navigation};
 
@@ -156,92 +156,26 @@ async fn answer(
         let body = read(bounds, body).await?;
         return navigate(agent, origin, &body).await;
     }
-    if ![BEGIN_PATH, FINISH_PATH, CANCEL_PATH].contains(&path) {
-        return Err(Stranger("path"));
-    }
+    let call = match path {
+        BEGIN_PATH => Call::Begin,
+        FINISH_PATH => Call::Finish,
+        CANCEL_PATH => Call::Cancel,
+        _ => return Err(Stranger("path")),
+    };
     if head.method == Method::OPTIONS {
         let origin = checks::preflight(&head.headers, port, pinned)?;
         return Ok(reply::preflight(origin, &head.headers));
     }
     let origin = checks::front(&head.method, &head.headers, port, pinned)?;
     let body = read(bounds, body).await?;
-    let answer = match path {
-        BEGIN_PATH => begin(agent, origin, &body)?,
-        FINISH_PATH => finish(agent, origin, &body).await?,
-        _ => cancel(agent, origin, &body)?,
-    };
-    Ok(for_origin(answer, origin))
+    let reply = calls::answer(agent, origin, call, &body).await?;
+    Ok(for_origin(reply::told(reply), origin))
 }
 
 async fn read(bounds: Bounds, body: Incoming) -> Result<Bytes, Stranger> {
     let limited = Limited::new(body, door::MAX_BODY_OCTETS).collect();
     let read = tokio::time::timeout(bounds.body, limited).await;
     Ok(read.map_err(|_| Stranger("slow body"))?.map_err(|_| Stranger("body"))?.to_bytes())
-}
-
-fn begin(agent: &Agent, origin: &str, body: &[u8]) -> Result<Answer, Stranger> {
-    let body: BeginBody = serde_json::from_slice(body).map_err(|_| Stranger("body"))?;
-    match checks::request(agent, origin, &body.request) {
-        Ok(request) => {
-            let language = request.claims().language;
-            Ok(match exchange::begin(agent, origin, request) {
-                Ok(reply) => json(StatusCode::OK, &reply),
-                Err(code) => refusal(code, language, None),
-            })
-        }
-        Err(Refusal::Stranger(stranger)) => Err(stranger),
-        Err(Refusal::Known(code)) => Ok(refusal(code, Language::Ja, None)),
-    }
-}
-
-async fn finish(agent: &Arc<Agent>, origin: &str, body: &[u8]) -> Result<Answer, Stranger> {
-    let body: FinishBody = serde_json::from_slice(body).map_err(|_| Stranger("body"))?;
-    let Some(exchange) = exchange::find(agent, body.exchange, origin) else {
-        return Ok(refusal(ErrorCode::NoSuchExchange, Language::Ja, None));
-    };
-    exchange::start(agent, &exchange);
-    let most = Duration::from_secs(POLL_SECS);
-    Ok(progress_answer(&exchange, &wait(&exchange, body.seen, most).await))
-}
-
-/// The next progress that the page doesn't show yet, or the present one when time is up.
-async fn wait(exchange: &Exchange, seen: Option<ExchangeState>, most: Duration) -> Progress {
-    let mut progress = exchange.progress();
-    let news = |now: &Progress| match now {
-        Progress::State(state) => Some(*state) != seen,
-        Progress::Answer(_) | Progress::Failed(..) => true,
-    };
-    let waited = tokio::time::timeout(most, progress.wait_for(news)).await;
-    if let Ok(Ok(now)) = waited {
-        return now.clone();
-    }
-    exchange.progress().borrow().clone()
-}
-
-fn progress_answer(exchange: &Exchange, progress: &Progress) -> Answer {
-    match progress {
-        Progress::State(state) => {
-            json(StatusCode::OK, &FinishReply { state: *state, answer: None })
-        }
-        Progress::Answer(answer) => {
-            let reply = FinishReply { state: ExchangeState::Done, answer: Some(answer.clone()) };
-            json(StatusCode::OK, &reply)
-        }
-        Progress::Failed(code, tries) => refusal(*code, exchange.request.claims().language, *tries),
-    }
-}
-
-fn cancel(agent: &Agent, origin: &str, body: &[u8]) -> Result<Answer, Stranger> {
-    let body: ExchangeBody = serde_json::from_slice(body).map_err(|_| Stranger("body"))?;
-    Ok(match exchange::find(agent, body.exchange, origin) {
-        Some(exchange) => {
-            exchange.cancel();
-            let mut answer = Response::new(Full::default());
-            *answer.status_mut() = StatusCode::NO_CONTENT;
-            answer
-        }
-        None => refusal(ErrorCode::NoSuchExchange, Language::Ja, None),
-    })
 }
 
 /// Ends an exchange whose browser went away before it was over, so that its window closes.

@@ -1,10 +1,13 @@
-//! The loopback door.
+//! The doors: on loopback, and for the browser's extension.
 
+pub mod calls;
 pub mod checks;
 pub mod exchange;
 pub mod http;
 pub mod listeners;
 pub mod messages;
+#[cfg(unix)]
+pub mod native;
 pub mod navigation;
 mod reply;
 mod voice;

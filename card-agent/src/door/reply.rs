@@ -3,11 +3,9 @@
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Bytes;
-use sekisho_protocol::door::{ErrorBody, ErrorCode, ErrorDetail};
-use sekisho_protocol::request::Language;
 
+use super::calls::Reply;
 use super::checks::Stranger;
-use super::messages;
 
 /// A whole answer.
 pub type Answer = Response<Full<Bytes>>;
@@ -39,27 +37,16 @@ pub fn page(status: StatusCode, (html, policy): (String, String)) -> Result<Answ
     Ok(answer)
 }
 
-/// A value as JSON.
-pub fn json<T: serde::Serialize>(status: StatusCode, value: &T) -> Answer {
-    let body = serde_json::to_vec(value).unwrap_or_default();
-    let mut answer = Response::new(Full::from(body));
-    *answer.status_mut() = status;
-    let headers = answer.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+/// What a page of the portal is told.
+pub fn told(reply: Reply) -> Answer {
+    let mut answer = Response::new(Full::default());
+    *answer.status_mut() = reply.status;
+    if let Some(json) = reply.json {
+        let headers = answer.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        *answer.body_mut() = Full::from(json);
+    }
     answer
-}
-
-/// A refusal of a request of the portal, in words.
-pub fn refusal(code: ErrorCode, language: Language, tries_left: Option<u8>) -> Answer {
-    let status = match code {
-        ErrorCode::BadRequest => StatusCode::BAD_REQUEST,
-        ErrorCode::NoSuchExchange => StatusCode::NOT_FOUND,
-        ErrorCode::AgentTooOld | ErrorCode::NotSupported => StatusCode::NOT_IMPLEMENTED,
-        ErrorCode::AgentFailed | ErrorCode::NoWindow => StatusCode::INTERNAL_SERVER_ERROR,
-        _ => StatusCode::CONFLICT,
-    };
-    let message = messages::message(code, language, tries_left);
-    json(status, &ErrorBody { error: ErrorDetail { code, message, tries_left } })
 }
 
 /// The answer as the pinned origin's script may read it.

@@ -110,6 +110,11 @@ pub fn is_administrator() -> bool {
     own_user() == Some(0)
 }
 
+/// Whether this is the number of our own user.
+pub fn is_own_user(user: u32) -> bool {
+    own_user() == Some(user)
+}
+
 fn own_user() -> Option<u32> {
     std::fs::metadata("/proc/self").ok().map(|metadata| metadata.uid())
 }

@@ -19,8 +19,8 @@ impl std::fmt::Display for Program {
 mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::{
-    foreign_listener, inherited_file, is_administrator, is_own_connection, plugged_readers,
-    smart_card_programs, usual_browser_store,
+    foreign_listener, inherited_file, is_administrator, is_own_connection, is_own_user,
+    plugged_readers, smart_card_programs, usual_browser_store,
 };
 
 #[cfg(not(target_os = "linux"))]
@@ -57,6 +57,11 @@ mod other {
         false
     }
 
+    /// Not known on this system: refuse.
+    pub fn is_own_user(_: u32) -> bool {
+        false
+    }
+
     /// Not known on this system.
     pub fn foreign_listener(_: u16) -> Option<u32> {
         None
@@ -64,6 +69,6 @@ mod other {
 }
 #[cfg(not(target_os = "linux"))]
 pub use other::{
-    foreign_listener, inherited_file, is_administrator, is_own_connection, plugged_readers,
-    smart_card_programs, usual_browser_store,
+    foreign_listener, inherited_file, is_administrator, is_own_connection, is_own_user,
+    plugged_readers, smart_card_programs, usual_browser_store,
 };

@@ -108,6 +108,16 @@ impl Place {
             .join("sekisho-agent")
     }
 
+    /// Where the browser's extension finds the running agent: in the user's runtime folder (XDG Base
+    /// Directory Specification), which is this host's own, or beside an enrolment that lies elsewhere.
+    pub fn socket(&self) -> PathBuf {
+        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        match runtime.filter(|path| path.is_absolute() && self.folder == Self::default_folder()) {
+            Some(runtime) => runtime.join("sekisho-agent.sock"),
+            None => self.folder.join("agent.sock"),
+        }
+    }
+
     /// The private key.
     pub fn key(&self) -> PathBuf {
         self.folder.join("terminal.p8")

@@ -12,6 +12,7 @@ mod door;
 mod enrolment;
 mod held_cards;
 mod known_card;
+mod native;
 mod navigation;
 mod package;
 mod pcsc;

@@ -78,10 +78,14 @@ fn the_package_is_installed_and_removed_without_a_trace() {
     assert_eq!(files(&root), BTreeSet::new());
     dpkg(&root, &["--install", package]);
     let expected = [
+        "etc/chromium/native-messaging-hosts/jp.sekisho.agent.json",
         "etc/chromium/policies/managed/sekisho.json",
+        "etc/opt/chrome/native-messaging-hosts/jp.sekisho.agent.json",
         "etc/opt/chrome/policies/managed/sekisho.json",
+        "etc/opt/edge/native-messaging-hosts/jp.sekisho.agent.json",
         "etc/opt/edge/policies/managed/sekisho.json",
         "usr/bin/sekisho-agent",
+        "usr/lib/sekisho-agent/native-host",
         "usr/lib/systemd/user/graphical-session.target.wants/sekisho-agent.service",
         "usr/lib/systemd/user/sekisho-agent.service",
         "usr/lib/systemd/user/sekisho-agent.socket",
@@ -103,6 +107,10 @@ fn the_package_is_installed_and_removed_without_a_trace() {
     let written = root.join("etc/chromium/policies/managed/sekisho.json");
     assert_eq!(std::fs::read_to_string(written).unwrap(), POLICY);
 
+    let host = root.join("etc/chromium/native-messaging-hosts/jp.sekisho.agent.json");
+    let host: serde_json::Value = serde_json::from_slice(&std::fs::read(host).unwrap()).unwrap();
+    assert!(expected.contains(&host["path"].as_str().unwrap().trim_start_matches('/')));
+
     // systemd knows every setting; only the program is not where the unit has it.
     let units = folder.path().join("units");
     std::fs::create_dir(&units).unwrap();
@@ -120,7 +128,7 @@ fn the_package_is_installed_and_removed_without_a_trace() {
 
     // What an administrator may have changed stays until it is purged.
     dpkg(&root, &["--remove", "sekisho-agent"]);
-    assert_eq!(files(&root), expected[..3].iter().map(|&file| file.to_owned()).collect());
+    assert_eq!(files(&root), expected[..6].iter().map(|&file| file.to_owned()).collect());
     dpkg(&root, &["--purge", "sekisho-agent"]);
     assert_eq!(files(&root), BTreeSet::new());
 }

@@ -51,6 +51,12 @@ impl Profile {
         &self.home
     }
 
+    /// What lies over `/etc/chromium` for it.
+    #[must_use]
+    pub fn etc(&self) -> &Path {
+        &self.etc
+    }
+
     /// Chromium's own profile folder.
     #[must_use]
     pub fn user_data(&self) -> PathBuf {

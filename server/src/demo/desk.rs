@@ -67,7 +67,9 @@ impl Desk {
         process::run_to_end(&mut command).await
     }
 
-    fn agent_folder(&self) -> PathBuf {
+    /// The agent's own folder.
+    #[must_use]
+    pub fn agent_folder(&self) -> PathBuf {
         self.folder.join("agent")
     }
 

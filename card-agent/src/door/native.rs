@@ -1,0 +1,203 @@
+//! The door for the browser's extension: a Unix socket in this user's own folder, for hosts on which
+//! several people are logged in at a time, and where no policy lets pages onto loopback.
+//!
+//! The browser starts `sekisho-agent native-host` and speaks to it as Chrome's native messaging has it
+//! (Chrome for Developers, "Native messaging"): a length of four octets in the machine's order, then JSON.
+//! That program hands the octets on to this socket as they are. Who may connect is decided by the
+//! folder and the socket's owner; which page asks is what the browser tells the extension, never what
+//! the page says.
+
+use std::io::{Error, ErrorKind, Result};
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
+
+use sekisho_protocol::door::{BeginReply, MAX_BODY_OCTETS, STRANGER_STATUS};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Mutex, Semaphore, watch};
+
+use super::Agent;
+use super::calls::{self, Call};
+use super::checks::Stranger;
+use super::exchange::{self, Exchange};
+
+/// Browsers of one person; each has one connection for a page that logs in.
+const MOST_CONNECTIONS: usize = 16;
+/// Calls of one connection at a time: a page waits for one and may end it by another.
+const MOST_CALLS: usize = 4;
+/// What stands around a body.
+const MOST_OCTETS: usize = MAX_BODY_OCTETS + 1024;
+
+/// What the extension sends.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Message {
+    /// Comes back with the answer.
+    id: u64,
+    /// Of the page, as the browser knows it.
+    origin: String,
+    call: Call,
+    body: Value,
+}
+
+/// What it gets.
+#[derive(Serialize)]
+struct Answer {
+    id: u64,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<Value>,
+}
+
+/// Listens at `path`. What an agent left there that is gone is taken away.
+///
+/// # Errors
+/// An agent of this user listens there, or the folder cannot be written.
+pub fn bind(path: &Path) -> Result<UnixListener> {
+    let in_use = || Error::new(ErrorKind::AddrInUse, "another agent of this user runs");
+    match std::os::unix::net::UnixStream::connect(path) {
+        Ok(_) => return Err(in_use()),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Serves until told to stop.
+pub async fn serve(agent: Arc<Agent>, listener: UnixListener, mut stop: watch::Receiver<bool>) {
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        let Ok((stream, _)) = accepted else {
+            // Out of descriptors: wait for some to be closed.
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            continue;
+        };
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let agent = agent.clone();
+        tokio::spawn(async move {
+            if let Err(error) = connection(agent, stream).await {
+                tracing::info!(%error, "extension");
+            }
+            drop(place);
+        });
+    }
+}
+
+async fn connection(agent: Arc<Agent>, stream: UnixStream) -> Result<()> {
+    if !crate::platform::is_own_user(stream.peer_cred()?.uid()) {
+        return Err(Error::new(ErrorKind::PermissionDenied, "another user"));
+    }
+    let (mut from, to) = stream.into_split();
+    let to = Arc::new(Mutex::new(to));
+    let begun = Arc::new(Begun::default());
+    let served = async {
+        let places = Arc::new(Semaphore::new(MOST_CALLS));
+        // Dropped with the connection: nobody is left who could be told.
+        let mut calls = tokio::task::JoinSet::new();
+        while let Some(frame) = read(&mut from).await? {
+            let Ok(place) = places.clone().acquire_owned().await else { break };
+            let (agent, to, begun) = (agent.clone(), to.clone(), begun.clone());
+            calls.spawn(async move {
+                let answer = answer(&agent, &begun, &frame).await;
+                drop(place);
+                match serde_json::to_vec(&answer) {
+                    Ok(octets) => write(&mut *to.lock().await, &octets).await,
+                    Err(error) => Err(error.into()),
+                }
+            });
+            while let Some(done) = calls.try_join_next() {
+                done??;
+            }
+        }
+        Ok(())
+    };
+    let served = served.await;
+    begun.cancel();
+    served
+}
+
+/// The exchange that a connection began last: with the page that waits for it ends its window.
+#[derive(Default)]
+struct Begun(std::sync::Mutex<Option<Arc<Exchange>>>);
+
+impl Begun {
+    fn remember(&self, exchange: Arc<Exchange>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(exchange);
+    }
+
+    /// Does nothing to one that is over.
+    fn cancel(&self) {
+        if let Some(exchange) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            exchange.cancel();
+        }
+    }
+}
+
+/// One frame; `None` at the end of the stream.
+async fn read(from: &mut OwnedReadHalf) -> Result<Option<Vec<u8>>> {
+    let mut length = [0; 4];
+    match from.read_exact(&mut length).await {
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
+        read => read?,
+    };
+    let length = usize::try_from(u32::from_ne_bytes(length)).unwrap_or(usize::MAX);
+    if length > MOST_OCTETS {
+        return Err(Error::new(ErrorKind::InvalidData, "a message is too long"));
+    }
+    let mut frame = vec![0; length];
+    from.read_exact(&mut frame).await?;
+    Ok(Some(frame))
+}
+
+async fn write(to: &mut OwnedWriteHalf, octets: &[u8]) -> Result<()> {
+    let length = u32::try_from(octets.len()).map_err(Error::other)?;
+    to.write_all(&[&length.to_ne_bytes(), octets].concat()).await
+}
+
+async fn answer(agent: &Arc<Agent>, begun: &Begun, frame: &[u8]) -> Answer {
+    let (id, answered) = match serde_json::from_slice::<Message>(frame) {
+        Ok(message) => (message.id, of_page(agent, begun, message).await),
+        Err(_) => (0, Err(Stranger("message"))),
+    };
+    match answered {
+        Ok(answer) => answer,
+        Err(Stranger(why)) => {
+            tracing::info!(why, "stranger at the extension's door");
+            Answer { id, status: STRANGER_STATUS, body: None }
+        }
+    }
+}
+
+async fn of_page(
+    agent: &Arc<Agent>,
+    begun: &Begun,
+    Message { id, origin, call, body }: Message,
+) -> std::result::Result<Answer, Stranger> {
+    let identity = agent.identity();
+    let pinned = identity.trust.portal_origins.iter().find(|pinned| **pinned == origin);
+    let origin = pinned.ok_or(Stranger("origin"))?;
+    let body = body.to_string();
+    if body.len() > MAX_BODY_OCTETS {
+        return Err(Stranger("body"));
+    }
+    let reply = calls::answer(agent, origin, call, body.as_bytes()).await?;
+    if call == Call::Begin
+        && let Some(json) = &reply.json
+        && let Ok(opened) = serde_json::from_slice::<BeginReply>(json)
+        && let Some(exchange) = exchange::find(agent, opened.exchange, origin)
+    {
+        begun.remember(exchange);
+    }
+    let body = reply.json.and_then(|json| serde_json::from_slice(&json).ok());
+    Ok(Answer { id, status: reply.status.as_u16(), body })
+}
