@@ -14,6 +14,7 @@ mod held_cards;
 mod known_card;
 mod native;
 mod navigation;
+mod opensc;
 mod package;
 mod pcsc;
 mod root_roll_over;
