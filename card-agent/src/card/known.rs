@@ -230,7 +230,10 @@ impl KnownCard {
         }
         self.driver.verify(card, pin)?;
         let signed = self.driver.sign(card, input).map(tell);
-        self.forget_pin(card, input);
+        // A card that was reset or taken away has forgotten; one reset more would disturb who reset it.
+        if !matches!(signed, Err(CardError::Reset | CardError::Removed)) {
+            self.forget_pin(card, input);
+        }
         signed
     }
 

@@ -1,13 +1,14 @@
 //! One type for cards of all families: what is asked of the card, and what it is left as.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use sekisho_agent::card::card_type::CardType;
 use sekisho_agent::card::known::{Family, KnownCard};
-use sekisho_agent::card::reader::{CardError, Transmit};
-use sekisho_agent::card::session::Session;
+use sekisho_agent::card::reader::{CardError, Channel, Readers, Slot, Transmit, Work};
+use sekisho_agent::card::session::{Session, with_card};
 use sekisho_protocol::signed_input::SignedInput;
 use sekisho_protocol::{ChallengeNonce, Sha256Digest};
 use sekisho_software_card::{Layout, Options, Personalisation, SoftwareCard};
@@ -235,4 +236,72 @@ fn next_generation(der: &[u8]) -> Vec<u8> {
     let at = forged.windows(rsa.len()).position(|octets| octets == rsa).unwrap();
     forged[at..at + ec.len()].copy_from_slice(&ec);
     forged
+}
+
+/// One reader, whose card other software resets before the command of this number, so many times.
+struct Disturbed {
+    card: Arc<Mutex<SoftwareCard>>,
+    before: u32,
+    times: Arc<AtomicU32>,
+}
+
+struct DisturbedCard {
+    card: Arc<Mutex<SoftwareCard>>,
+    left: u32,
+    times: Arc<AtomicU32>,
+}
+
+impl Readers for Disturbed {
+    fn slots(&self) -> Result<Vec<Slot>, CardError> {
+        Ok(vec![])
+    }
+
+    fn wait(&self, _: Duration) {}
+
+    fn connect(&self, _: &str) -> Result<Box<dyn Channel>, CardError> {
+        let (card, times) = (self.card.clone(), self.times.clone());
+        Ok(Box::new(DisturbedCard { card, left: self.before, times }))
+    }
+}
+
+impl Channel for DisturbedCard {
+    fn transaction(&mut self, work: Work<'_>) -> Result<(), CardError> {
+        work(self)
+    }
+}
+
+impl Transmit for DisturbedCard {
+    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, CardError> {
+        let mut card = self.card.lock().unwrap();
+        if self.left == 0 && self.times.load(Relaxed) > 0 {
+            self.times.fetch_sub(1, Relaxed);
+            card.reset();
+            return Err(CardError::Reset);
+        }
+        self.left = self.left.saturating_sub(1);
+        card.transmit(command).ok_or(CardError::Removed)
+    }
+
+    fn reset_at_end(&mut self) {
+        self.card.lock().unwrap().reset();
+    }
+}
+
+#[test]
+fn a_reset_by_other_software_is_borne_once_at_any_command() {
+    let kind = Arc::<CardType>::default();
+    let mut made = Direct::jpki(Options::default());
+    let (known, ..) = made.count(|card| KnownCard::read(card, &kind).unwrap());
+    let card = Arc::new(Mutex::new(made.card));
+    let login = |readers: &Disturbed| {
+        with_card(readers, "", |card| known.sign(card, PIN.as_bytes(), &input()))
+    };
+    // SELECT, SELECT of the PIN, VERIFY, the signature.
+    for before in 0..4 {
+        let disturbed = |times| Disturbed { card: card.clone(), before, times: Arc::new(times) };
+        assert_eq!(login(&disturbed(AtomicU32::new(1))).unwrap().len(), 256, "{before}");
+        assert_eq!(login(&disturbed(AtomicU32::new(2))), Err(CardError::Reset), "{before}");
+    }
+    let calm = Disturbed { card: card.clone(), before: 0, times: Arc::default() };
+    assert_eq!(with_card(&calm, "", |card| known.ask_tries(card)), Ok(Some(3)));
 }

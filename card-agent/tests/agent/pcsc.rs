@@ -15,7 +15,7 @@ use sekisho_software_card::{Layout, Options, Personalisation, SoftwareCard};
 use tokio::sync::watch;
 
 use crate::card_service::{until, wait_for_cards, with_service};
-use crate::world::{PIN, write_card};
+use crate::world::{PIN, write_card, write_my_number_card};
 
 /// A card, and its certificate.
 fn card(layout: Layout) -> (SoftwareCard, Vec<u8>) {
@@ -109,6 +109,37 @@ fn cards_come_and_go_in_two_slots_and_each_insertion_is_another() {
         two.pull();
         picture(seen, |seen| seen.cards.is_empty());
     });
+}
+
+#[test]
+fn a_card_swapped_for_a_my_number_card_in_the_same_reader_is_what_it_is() {
+    with_service(
+        "pcsc::a_card_swapped_for_a_my_number_card_in_the_same_reader_is_what_it_is",
+        |service| {
+            let folder = tempfile::tempdir().unwrap();
+            write_my_number_card(folder.path());
+            let personal = Personalisation::load(folder.path()).unwrap();
+            let mine = SoftwareCard::new(personal, Options::default()).unwrap();
+            let (theirs, _) = card(Layout::Observed);
+            let watcher = Watcher::start(Arc::new(PcscReaders)).unwrap();
+            let seen = &mut watcher.seen();
+            let family =
+                |seen: &Seen| seen.cards.first().map(|seen| seen.card.as_ref().unwrap().family);
+            // Both have one answer to reset: what was learnt of the one must not mislead.
+            let theirs = service.insert(0, theirs);
+            let first = picture(seen, |seen| family(seen) == Some(Family::Hpki));
+            let theirs = theirs.pull();
+            picture(seen, |seen| seen.cards.is_empty());
+            let mine = service.insert(0, mine);
+            let second = picture(seen, |seen| family(seen) == Some(Family::Jpki));
+            assert_eq!(second.cards[0].slot.reader, first.cards[0].slot.reader);
+            assert_ne!(second.cards[0].presence, first.cards[0].presence);
+            mine.pull();
+            picture(seen, |seen| seen.cards.is_empty());
+            let _theirs = service.insert(0, theirs);
+            picture(seen, |seen| family(seen) == Some(Family::Hpki));
+        },
+    );
 }
 
 #[test]
