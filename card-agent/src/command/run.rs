@@ -131,7 +131,7 @@ impl Run {
             None => open_port(self.address, self.port).await?,
         };
         #[cfg(unix)]
-        let extension = Extension::open(place)?;
+        let extension = Extension::open(place, listeners.is_empty())?;
         // Before anybody hears that we are ready: a signal sent then must already find us listening.
         let stop_asked = stop_signal().map_err(local)?;
         let following =
@@ -176,21 +176,35 @@ async fn open_port(address: Option<IpAddr>, port: u16) -> Result<(Vec<TcpListene
 #[cfg(unix)]
 struct Extension {
     path: PathBuf,
-    listener: UnixListener,
+    /// None where the system offers no place for a socket: the path is too long, or the runtime folder
+    /// is not there. Logins over loopback need none.
+    listener: Option<UnixListener>,
 }
 
 #[cfg(unix)]
 impl Extension {
-    fn open(place: &Place) -> Result<Self, Failure> {
+    /// `only` where there is no other door.
+    fn open(place: &Place, only: bool) -> Result<Self, Failure> {
         let path = place.socket();
-        let listener = native::bind(&path).with_context(|| path.display().to_string());
-        Ok(Self { listener: listener.map_err(local)?, path })
+        let listener = match native::bind(&path) {
+            Ok(listener) => Some(listener),
+            Err(error) if only || error.kind() == std::io::ErrorKind::AddrInUse => {
+                return Err(local(anyhow::Error::new(error).context(path.display().to_string())));
+            }
+            Err(error) => {
+                tracing::warn!(%error, path = %path.display(), "no door for the extension");
+                None
+            }
+        };
+        Ok(Self { path, listener })
     }
 
     fn serve(self, agent: Arc<Agent>, stop: watch::Receiver<bool>) -> JoinHandle<()> {
         tokio::spawn(async move {
-            native::serve(agent, self.listener, stop).await;
-            let _ = std::fs::remove_file(self.path);
+            if let Some(listener) = self.listener {
+                native::serve(agent, listener, stop).await;
+                let _ = std::fs::remove_file(self.path);
+            }
         })
     }
 }

@@ -210,3 +210,19 @@ fn the_program_that_browsers_start_carries_messages_to_the_running_agent() {
     assert!(host.wait().unwrap().code().is_some());
     assert!(!folder.path().join("agent.sock").exists());
 }
+
+#[test]
+fn an_agent_whose_socket_finds_no_place_serves_loopback() {
+    let folder = tempfile::tempdir().unwrap();
+    // Longer than a socket's address may be (unix(7)).
+    let deep = folder.path().join("x".repeat(120));
+    std::fs::create_dir(&deep).unwrap();
+    pinned(&deep);
+    write_card(&deep.join("card"), Layout::Observed);
+    let (mut agent, ready) = run(&deep);
+    assert!(ready.starts_with("ready on port "), "{ready}");
+    assert!(Command::new("kill").arg(agent.id().to_string()).status().unwrap().success());
+    assert_eq!(agent.wait().unwrap().code(), Some(0));
+    let host = native_host(&deep).wait_with_output().unwrap();
+    assert_eq!(host.status.code(), Some(1));
+}
