@@ -126,6 +126,8 @@ async fn strangers_learn_nothing_through_the_extension_either() {
 async fn with_the_page_goes_its_exchange() {
     let extension = Extension::new().await;
     extension.world.pull();
+    let mut seen = extension.world.agent.watcher.seen();
+    seen.wait_for(|seen| seen.ready && seen.cards.is_empty()).await.unwrap();
     let mut page = extension.connect().await;
     let begun = page.call(ORIGIN, "begin", &extension.begin()).await;
     let exchange = json!({ "exchange": begun["body"]["exchange"] });
