@@ -9,7 +9,7 @@ use sekisho_pki::encoding::name::only_text;
 use sekisho_protocol::Sha256Digest;
 use sekisho_protocol::request::LoginRequest;
 use x509_cert::Certificate;
-use x509_cert::ext::pkix::CertificatePolicies;
+use x509_cert::ext::pkix::{BasicConstraints, CertificatePolicies};
 
 use super::known::Family;
 
@@ -26,6 +26,7 @@ pub struct Holder {
     issuer: String,
     issuer_der: Vec<u8>,
     key_algorithm: ObjectIdentifier,
+    is_authority: bool,
     serial_number: Option<String>,
     policies: Vec<String>,
 }
@@ -44,14 +45,14 @@ impl Holder {
     pub fn of(certificate_der: &[u8]) -> Option<Self> {
         let certificate = Certificate::from_der(certificate_der).ok()?;
         let tbs = certificate.tbs_certificate();
-        let policies = tbs
-            .extensions()
-            .into_iter()
-            .flatten()
-            .find(|extension| extension.extn_id == CertificatePolicies::OID)
-            .and_then(|extension| {
-                CertificatePolicies::from_der(extension.extn_value.as_bytes()).ok()
-            })
+        let extension = |id| {
+            let all = tbs.extensions().into_iter().flatten();
+            all.filter(|extension| extension.extn_id == id).map(|e| e.extn_value.as_bytes()).next()
+        };
+        let is_authority = extension(BasicConstraints::OID)
+            .is_some_and(|der| BasicConstraints::from_der(der).map_or(true, |found| found.ca));
+        let policies = extension(CertificatePolicies::OID)
+            .and_then(|der| CertificatePolicies::from_der(der).ok())
             .map(|policies| policies.0.iter().map(|p| p.policy_identifier.to_string()).collect())
             .unwrap_or_default();
         let name = only_text(tbs.subject(), rfc4519::COMMON_NAME).unwrap_or_default();
@@ -61,6 +62,7 @@ impl Holder {
             issuer: one_line(&tbs.issuer().to_string(), 256),
             issuer_der: tbs.issuer().to_der().ok()?,
             key_algorithm: tbs.subject_public_key_info().algorithm.oid,
+            is_authority,
             serial_number: only_text(tbs.subject(), rfc4519::SERIAL_NUMBER),
             policies,
         })
@@ -83,6 +85,11 @@ impl Holder {
             (false, true) => Some(Family::Jpki),
             _ => None,
         }
+    }
+
+    /// Whether it is an authority's certificate, and nobody's.
+    pub fn is_authority(&self) -> bool {
+        self.is_authority
     }
 
     /// What the certified key is of (RFC 3279 §2.3).

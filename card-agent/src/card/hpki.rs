@@ -14,7 +14,7 @@ use super::holder::Holder;
 use super::known::Driver;
 use super::reader::CardError;
 use super::session::{ApplicationName, Session};
-use super::structure::{self, FilePath};
+use super::structure::{self, Directory, FilePath};
 
 const SIGNATURE: ApplicationName = ApplicationName {
     aid: &[0xe8, 0x28, 0xbd, 0x08, 0x0f, 0xa0, 0, 0, 3, 0x91, 0, 0, 0, 0, 0, 1],
@@ -27,6 +27,13 @@ const AUTHENTICATION: ApplicationName = ApplicationName {
 
 /// EF.OD (ISO/IEC 7816-15 §8.4): short identifier of file 5031.
 const EF_OD: FilePath = FilePath::Short(0x11);
+
+/// Where the lists lie on the card observed.
+const OBSERVED: Directory = Directory {
+    private_keys: FilePath::Id(0x0002),
+    certificates: FilePath::Id(0x0004),
+    authentication: FilePath::Id(0x0001),
+};
 
 /// Where everything lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,8 +109,7 @@ pub fn signature_application(
         Err(CardError::Refused { .. }) => return Ok(None),
         Err(error) => return Err(error),
     }
-    let layout = layout(card)?.unwrap_or(Layout::OBSERVED);
-    let certificate_der = card.read_certificate(layout.certificate, &mut true)?;
+    let (layout, certificate_der) = read_structure(card, &mut true)?;
     let (_, status) = card.exchange(&apdu::ask_tries(layout.pin_reference))?;
     Ok(Some(SignatureApplication { certificate_der, tries_left: status.tries_left() }))
 }
@@ -146,8 +152,7 @@ impl Authentication {
                 Err(error) => return Err(error),
             }
         }
-        let layout = layout(card)?.unwrap_or(Layout::OBSERVED);
-        let certificate_der = card.read_certificate(layout.certificate, &mut extended)?;
+        let (layout, certificate_der) = read_structure(card, &mut extended)?;
         let issuer = Holder::issuer_sha256(&certificate_der);
         kind.learn(|known| {
             known.hpki.short_only = !extended;
@@ -253,22 +258,51 @@ impl Driver for Authentication {
     }
 }
 
-/// What the directory files tell; `None` where they don't.
-fn layout(card: &mut Session<'_>) -> Result<Option<Layout>, CardError> {
+/// Structure and certificate of a card of which nothing is known: by its directory files, or as they
+/// were seen.
+fn read_structure(
+    card: &mut Session<'_>,
+    extended: &mut bool,
+) -> Result<(Layout, Vec<u8>), CardError> {
     let directory = match card.read_file(EF_OD) {
         Ok(octets) => structure::directory(&octets),
         Err(CardError::Refused { .. }) => None,
         Err(error) => return Err(error),
     };
-    let Some(directory) = directory else { return Ok(None) };
-    let pin_reference = structure::pin_reference(&card.read_file(directory.authentication)?);
-    let key = structure::private_key(&card.read_file(directory.private_keys)?);
-    let certificate = structure::end_entity_certificate(&card.read_file(directory.certificates)?);
-    Ok(pin_reference.zip(key).zip(certificate).map(|((pin_reference, key), certificate)| Layout {
-        pin_reference,
-        key,
-        certificate,
-    }))
+    let mut layout = Layout::OBSERVED;
+    if let Some(directory) = directory {
+        let pin = structure::pin_reference(&card.read_file(directory.authentication)?);
+        let key = structure::private_key(&card.read_file(directory.private_keys)?);
+        if let Some((pin_reference, key)) = pin.zip(key) {
+            let seen = Layout { pin_reference, key, ..Layout::OBSERVED };
+            if directory == OBSERVED
+                && let Some(der) = own_certificate(card, seen.certificate, extended)?
+            {
+                return Ok((seen, der));
+            }
+            let list = card.read_file(directory.certificates)?;
+            if let Some(certificate) = structure::end_entity_certificate(&list) {
+                layout = Layout { certificate, ..seen };
+            }
+        }
+    }
+    Ok((layout, card.read_certificate(layout.certificate, extended)?))
+}
+
+/// What lies there, if it is a person's certificate: then the list of certificates need not be read.
+fn own_certificate(
+    card: &mut Session<'_>,
+    path: FilePath,
+    extended: &mut bool,
+) -> Result<Option<Vec<u8>>, CardError> {
+    match card.read_certificate(path, extended) {
+        Ok(der) => {
+            let own = Holder::of(&der).is_some_and(|holder| !holder.is_authority());
+            Ok(own.then_some(der))
+        }
+        Err(CardError::Refused { .. } | CardError::Structure(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]

@@ -152,12 +152,12 @@ fn a_login_stays_within_the_commands_that_it_needs() {
         (
             "HPKI, observed",
             || Direct::hpki(Layout::Observed, 0, Options::default()),
-            [(10, 13, 17), (3, 6, 8)],
+            [(8, 11, 15), (3, 6, 8)],
         ),
         (
             "HPKI, observed, short",
             || Direct::hpki(Layout::Observed, 0, short()),
-            [(16, 21, 26), (8, 12, 14)],
+            [(14, 19, 24), (8, 12, 14)],
         ),
         // SELECT, SELECT of the certificate, READ; SELECT of the PIN, VERIFY, the signature; selecting
         // again. The first is asked for an HPKI application before.
@@ -211,6 +211,18 @@ fn the_certificate_decides_the_family_and_not_the_application() {
     let (read, ..) = card.count(|card| KnownCard::read(card, &Arc::default()));
     let Err(CardError::UnknownCertificate { issuer }) = read else { panic!("{read:?}") };
     assert!(issuer.contains("Look-alike JPKI for user authentication"), "{issuer}");
+}
+
+#[test]
+fn an_authoritys_certificate_in_the_persons_place_does_not_spare_the_list() {
+    let mut card = Direct::of(Options::default(), |folder| {
+        write_card_of(folder, Layout::Observed, 0);
+        std::fs::copy(folder.join("authentication-2.crt"), folder.join("authentication.crt"))
+            .unwrap();
+    });
+    let (_, commands, _) = card.count(|card| KnownCard::read(card, &Arc::default()));
+    // Beside the 8 of a person's: EF.CD, and the certificate once more.
+    assert_eq!(commands, 8 + 2 + 2);
 }
 
 #[test]
