@@ -20,16 +20,49 @@ use std::process::ExitCode;
 
 use sekisho_output::say;
 
+/// What `cargo test` was asked for, as far as it picks tests (`cargo test -- --help`).
+#[derive(Default)]
+struct Wish {
+    words: Vec<String>,
+    skip: Vec<String>,
+    exact: bool,
+    ignored: bool,
+    list: bool,
+}
+
+impl Wish {
+    fn read(mut arguments: impl Iterator<Item = String>) -> Self {
+        let mut wish = Self::default();
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--skip" => wish.skip.extend(arguments.next()),
+                "--exact" => wish.exact = true,
+                "--ignored" => wish.ignored = true,
+                "--list" => wish.list = true,
+                // How it is shown and run; their values are no names.
+                "--test-threads" | "--format" | "--color" | "--logfile" => drop(arguments.next()),
+                other if other.starts_with('-') => {}
+                _ => wish.words.push(argument),
+            }
+        }
+        wish
+    }
+
+    fn picks(&self, name: &str) -> bool {
+        let is = |word: &String| if self.exact { name == word } else { name.contains(word) };
+        // None of the cases is an ignored one.
+        !self.ignored
+            && (self.words.is_empty() || self.words.iter().any(is))
+            && !self.skip.iter().any(is)
+    }
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&String> = arguments.iter().filter(|word| !word.starts_with("--")).collect();
-    let picked: Vec<_> = cases::CASES
-        .iter()
-        .filter(|case| words.is_empty() || words.iter().any(|word| case.name.contains(*word)))
-        .collect();
+    let wish = Wish::read(std::env::args().skip(1));
+    let picked: Vec<_> = cases::CASES.iter().filter(|case| wish.picks(case.name)).collect();
     let out = cases::CASES.len() - picked.len();
-    if arguments.iter().any(|word| word == "--list") {
+    if wish.list {
         let names: String = picked.iter().map(|case| format!("{}: test\n", case.name)).collect();
         say(&names)?;
         return Ok(ExitCode::SUCCESS);

@@ -123,7 +123,7 @@ impl Stage {
         }
         let touches = (self.world.shown.get(), self.world.opened.get());
         anyhow::ensure!(touches == touched, "windows and cards: {touched:?}, then {touches:?}");
-        let begun = self.world.agent.exchange.lock().unwrap().is_some();
+        let begun = self.world.agent.exchange.lock().unwrap().take().is_some();
         anyhow::ensure!(!begun, "an exchange was begun");
         Ok(heard)
     }

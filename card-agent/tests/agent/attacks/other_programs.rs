@@ -2,11 +2,17 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::MetadataExt;
+use std::process::Stdio;
+use std::time::Duration;
 
+use sekisho_agent::door::http::Bounds;
 use sekisho_agent::door::listeners;
+use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
-use super::{Ask, STRANGER, assert_serves, assert_untouched, desk, door, insert, touches};
+use super::{
+    Ask, STRANGER, assert_serves, assert_untouched, desk, desk_with, door, insert, touches,
+};
 
 /// A user without rights, on every Debian.
 const NOBODY: &str = "65534";
@@ -35,6 +41,32 @@ async fn a_program_of_another_user() {
     assert_eq!(String::from_utf8_lossy(&said.stdout), STRANGER, "{said:?}");
     assert_untouched(&world, before);
     assert_serves(&world).await;
+}
+
+/// Another user's idle connections, more than there are places for anybody, and nobody's time is up:
+/// the person's login does not wait for them.
+#[tokio::test]
+async fn a_crowd_of_another_user() {
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return;
+    }
+    let long = Duration::from_secs(600);
+    let few = Bounds { connections: 4, foreign_connections: 2, head: long, body: long };
+    let world = desk_with(few).await;
+    insert(&world).await;
+    // Opened one after the other, all kept; says so and stays until it is ended.
+    let script = r#"for n in {10..29}; do eval "exec $n<>/dev/tcp/127.0.0.1/$1"; done; echo; read"#;
+    let mut crowd = Command::new("setpriv")
+        .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"])
+        .args(["bash", "-c", script, "bash", &world.port.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    crowd.stdout.take().unwrap().read_u8().await.unwrap();
+    let served = tokio::time::timeout(Duration::from_secs(30), assert_serves(&world));
+    served.await.expect("the person waits for another user's connections");
 }
 
 /// The agent does not stand beside a squatter at half a door: a browser may try either address.
