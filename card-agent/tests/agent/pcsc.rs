@@ -1,13 +1,16 @@
 //! The real PC/SC service: readers and cards come and go, the service too, and the agent goes on.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use sekisho_agent::card::card_type::CardType;
 use sekisho_agent::card::known::{Family, KnownCard};
 use sekisho_agent::card::observe::{ObservedReaders, Observer};
 use sekisho_agent::card::pcsc::{PcscReaders, Use};
-use sekisho_agent::card::reader::{CardError, Readers};
+use sekisho_agent::card::reader::{CardError, Channel, Readers, Slot};
 use sekisho_agent::card::session::Session;
+use sekisho_agent::card::software::SoftwareReaders;
 use sekisho_agent::card::watcher::{Seen, SeenCard, Watcher};
 use sekisho_protocol::signed_input::SignedInput;
 use sekisho_protocol::{ChallengeNonce, Sha256Digest};
@@ -15,6 +18,7 @@ use sekisho_software_card::{Layout, Options, Personalisation, SoftwareCard};
 use tokio::sync::watch;
 
 use crate::card_service::{until, wait_for_cards, with_service};
+use crate::desk::Desk;
 use crate::world::{PIN, write_card, write_my_number_card};
 
 /// A card, and its certificate.
@@ -109,6 +113,48 @@ fn cards_come_and_go_in_two_slots_and_each_insertion_is_another() {
         two.pull();
         picture(seen, |seen| seen.cards.is_empty());
     });
+}
+
+/// Software readers whose cable can be pulled: pcscd learns of virtual readers at its start only.
+struct OnACable {
+    readers: SoftwareReaders,
+    plugged: AtomicBool,
+}
+
+impl Readers for OnACable {
+    fn slots(&self) -> Result<Vec<Slot>, CardError> {
+        if self.plugged.load(Ordering::SeqCst) { self.readers.slots() } else { Ok(vec![]) }
+    }
+
+    fn wait(&self, most: Duration) {
+        self.readers.wait(most);
+    }
+
+    fn connect(&self, reader: &str) -> Result<Box<dyn Channel>, CardError> {
+        match self.plugged.load(Ordering::SeqCst) {
+            true => self.readers.connect(reader),
+            false => Err(CardError::Removed),
+        }
+    }
+}
+
+#[test]
+fn a_reader_takes_its_card_along_and_brings_it_back_as_another_insertion() {
+    let desk = Desk::new(Layout::Ic31);
+    let readers = SoftwareReaders::new(vec![desk.path("card")]);
+    let cable = Arc::new(OnACable { readers, plugged: AtomicBool::new(true) });
+    let watcher = Watcher::start(cable.clone()).unwrap();
+    let seen = &mut watcher.seen();
+    let before = picture(seen, |seen| seen.cards.len() == 1);
+    cable.plugged.store(false, Ordering::SeqCst);
+    let gone = picture(seen, |seen| seen.readers == 0);
+    assert!(gone.cards.is_empty() && gone.failure.is_none(), "{gone:?}");
+    let reader = &before.cards[0].slot.reader;
+    assert_eq!(login(cable.as_ref(), reader), Err(CardError::Removed));
+    cable.plugged.store(true, Ordering::SeqCst);
+    let after = picture(seen, |seen| seen.cards.len() == 1);
+    assert_eq!(certificate(&after.cards[0]), desk.certificate_der);
+    assert_ne!(after.cards[0].presence, before.cards[0].presence);
 }
 
 #[test]
