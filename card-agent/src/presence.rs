@@ -128,7 +128,7 @@ mod tests {
     fn seen(presence: PresenceId) -> Seen {
         let slot = Slot { reader: "reader".into(), insertion: Some(1), atr: vec![] };
         let card = SeenCard { slot, presence, card: Err(CardError::UnknownCard) };
-        Seen { ready: true, readers: 1, failure: None, cards: vec![card] }
+        Seen { ready: true, readers: 1, cards: vec![card], ..Seen::default() }
     }
 
     #[test]

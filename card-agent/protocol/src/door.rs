@@ -86,6 +86,8 @@ pub const POLL_SECS: u64 = 20;
 pub enum ExchangeState {
     /// Looking at the readers.
     Reading,
+    /// Another program holds the card, and has for a while.
+    WaitingForReader,
     /// No card of use is in any reader: ask for one.
     WaitingForCard,
     /// Several cards would do: the agent's window asks which.

@@ -1,4 +1,7 @@
-//! One thread looks at the readers: reads ahead on insertion, forgets on removal.
+//! One thread looks at the readers: has cards read ahead on insertion, forgets them on removal.
+//!
+//! Each card is read in a thread of its own: another program may hold it for as long as it likes, and
+//! the other readers' cards come and go meanwhile.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +13,7 @@ use tokio::sync::watch;
 use super::card_type::CardTypes;
 use super::known::KnownCard;
 use super::reader::{CardError, Readers, Slot};
+use super::session::with_card;
 
 /// The longest that one wait for a change lasts; the thread ends within it.
 const WAIT: Duration = Duration::from_millis(500);
@@ -25,6 +29,15 @@ pub struct SeenCard {
     pub card: Result<Arc<KnownCard>, CardError>,
 }
 
+/// A card that is being read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// Where, and which insertion.
+    pub slot: Slot,
+    /// It is our turn; before, other software may hold the card.
+    pub begun: bool,
+}
+
 /// What the readers hold now.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
@@ -36,6 +49,8 @@ pub struct Seen {
     pub failure: Option<CardError>,
     /// The cards, newest last.
     pub cards: Vec<SeenCard>,
+    /// Those that will be among the cards.
+    pub reading: Vec<Reading>,
 }
 
 /// Watches until dropped.
@@ -50,14 +65,12 @@ impl Watcher {
         let (sender, seen) = watch::channel(Seen::default());
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = stop.clone();
+        let desk = Desk { readers, seen: sender, types: CardTypes::default() };
+        let desk = Arc::new(desk);
         std::thread::Builder::new().name("readers".into()).spawn(move || {
-            let types = CardTypes::default();
             while !stopping.load(Ordering::Relaxed) {
-                let before = sender.borrow().clone();
-                if let Some(now) = look(readers.as_ref(), &types, &before) {
-                    sender.send_replace(now);
-                }
-                readers.wait(WAIT);
+                desk.look();
+                desk.readers.wait(WAIT);
             }
         })?;
         Ok(Self { seen, stop })
@@ -75,32 +88,74 @@ impl Drop for Watcher {
     }
 }
 
-/// The next picture; `None` where nothing changed.
-fn look(readers: &dyn Readers, types: &CardTypes, before: &Seen) -> Option<Seen> {
-    let (slots, failure) = match readers.slots() {
-        Ok(slots) => (slots, None),
-        Err(error) => (Vec::new(), Some(error)),
-    };
-    let filled: Vec<&Slot> = slots.iter().filter(|slot| slot.insertion.is_some()).collect();
-    let same = before.ready
-        && before.readers == slots.len()
-        && before.failure == failure
-        && before.cards.len() == filled.len()
-        && before.cards.iter().all(|seen| filled.contains(&&seen.slot));
-    if same {
-        return None;
-    }
-    let mut cards: Vec<SeenCard> =
-        before.cards.iter().filter(|seen| filled.contains(&&seen.slot)).cloned().collect();
-    for slot in filled {
-        if cards.iter().any(|seen| seen.slot == *slot) {
-            continue;
+/// What the threads share.
+struct Desk {
+    readers: Arc<dyn Readers>,
+    seen: watch::Sender<Seen>,
+    types: CardTypes,
+}
+
+impl Desk {
+    /// Draws the next picture, where something changed, and has new cards read.
+    fn look(self: &Arc<Self>) {
+        let (slots, failure) = match self.readers.slots() {
+            Ok(slots) => (slots, None),
+            Err(error) => (Vec::new(), Some(error)),
+        };
+        let filled: Vec<&Slot> = slots.iter().filter(|slot| slot.insertion.is_some()).collect();
+        let mut new = Vec::new();
+        self.seen.send_if_modified(|seen| {
+            let before = (seen.ready, seen.readers, seen.cards.len(), seen.reading.len());
+            seen.cards.retain(|card| filled.contains(&&card.slot));
+            seen.reading.retain(|reading| filled.contains(&&reading.slot));
+            let left = (true, slots.len(), seen.cards.len(), seen.reading.len());
+            let failed = seen.failure != failure;
+            (seen.ready, seen.readers, seen.failure) = (true, slots.len(), failure);
+            let known = |slot: &Slot, seen: &Seen| {
+                seen.cards.iter().any(|card| card.slot == *slot)
+                    || seen.reading.iter().any(|reading| reading.slot == *slot)
+            };
+            for slot in filled {
+                if !known(slot, seen) {
+                    seen.reading.push(Reading { slot: slot.clone(), begun: false });
+                    new.push(slot.clone());
+                }
+            }
+            before != left || failed || !new.is_empty()
+        });
+        for slot in new {
+            let (desk, at) = (self.clone(), slot.clone());
+            let reads = std::thread::Builder::new().name("card".into()).spawn(move || {
+                let card = desk.read(&at);
+                desk.put(at, card);
+            });
+            if let Err(error) = reads {
+                self.put(slot, Err(CardError::Reader(error.to_string())));
+            }
         }
-        cards.push(SeenCard {
-            slot: slot.clone(),
-            presence: PresenceId::new(crate::random()),
-            card: KnownCard::read_from(readers, slot, types).map(Arc::new),
+    }
+
+    fn read(&self, slot: &Slot) -> Result<KnownCard, CardError> {
+        let kind = self.types.of(&slot.atr);
+        with_card(self.readers.as_ref(), &slot.reader, |card| {
+            self.seen.send_if_modified(|seen| {
+                let ours = seen.reading.iter_mut().find(|reading| reading.slot == *slot);
+                ours.is_some_and(|reading| !std::mem::replace(&mut reading.begun, true))
+            });
+            KnownCard::read(card, &kind)
+        })
+    }
+
+    /// A card was read; unless it has left meanwhile.
+    fn put(&self, slot: Slot, card: Result<KnownCard, CardError>) {
+        self.seen.send_if_modified(|seen| {
+            let at = seen.reading.iter().position(|reading| reading.slot == slot);
+            if let Some(at) = at {
+                seen.reading.remove(at);
+                let presence = PresenceId::new(crate::random());
+                seen.cards.push(SeenCard { slot, presence, card: card.map(Arc::new) });
+            }
+            at.is_some()
         });
     }
-    Some(Seen { ready: true, readers: slots.len(), failure, cards })
 }

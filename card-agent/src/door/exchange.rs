@@ -6,17 +6,16 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use sekisho_protocol::answer::{CardAlgorithm, CardAnswer, TerminalProof};
 use sekisho_protocol::door::{BeginReply, ErrorCode, ExchangeState};
-use sekisho_protocol::request::{Language, VerifiedLoginRequest};
+use sekisho_protocol::request::VerifiedLoginRequest;
 use sekisho_protocol::signed_input::SignedInput;
-use sekisho_protocol::{ExchangeId, PresenceId, Sha256Digest};
+use sekisho_protocol::{ExchangeId, Sha256Digest};
 use tokio::sync::{oneshot, watch};
 
 use super::Agent;
-use crate::card::holder::{Holder, Unsuitable};
-use crate::card::known::{Family, KnownCard};
+use super::candidate::{Candidate, wait_for_card};
+use crate::card::observe::PATIENCE;
 use crate::card::reader::{CardError, Slot};
 use crate::card::session::{self, Session};
-use crate::card::watcher::{Seen, SeenCard};
 use crate::pin::{PinError, Prompt};
 
 /// How it ended, or where it stands.
@@ -46,7 +45,7 @@ pub struct Exchange {
     certificate_sha256: Sha256Digest,
     /// What was asked.
     pub request: VerifiedLoginRequest,
-    progress: watch::Sender<Progress>,
+    pub(super) progress: watch::Sender<Progress>,
     task: Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
 
@@ -152,27 +151,8 @@ pub fn start(agent: &Arc<Agent>, exchange: &Arc<Exchange>) {
     }));
 }
 
-type Failure = (ErrorCode, Option<u8>);
-
-/// A card that would do.
-struct Candidate {
-    slot: Slot,
-    presence: PresenceId,
-    card: Arc<KnownCard>,
-    holder: Holder,
-}
-
-impl Candidate {
-    /// What the person knows it by. A My Number card's certificate for user authentication holds no
-    /// name, only an identifier.
-    fn title(&self, language: Language) -> &str {
-        match (self.card.family, language) {
-            (Family::Hpki, _) => &self.holder.name,
-            (Family::Jpki, Language::Ja) => "マイナンバーカード",
-            (Family::Jpki, Language::En) => "My Number card",
-        }
-    }
-}
+/// The code for the page, and tries left.
+pub(super) type Failure = (ErrorCode, Option<u8>);
 
 async fn run(agent: &Arc<Agent>, exchange: &Exchange) -> Result<String, Failure> {
     let claims = exchange.request.claims();
@@ -180,7 +160,7 @@ async fn run(agent: &Arc<Agent>, exchange: &Exchange) -> Result<String, Failure>
     let candidate = wait_for_card(agent, exchange).await?;
     let mut tries_left = {
         let known = candidate.card.clone();
-        with_card(agent, &candidate.slot, move |card| known.ask_tries(card))
+        with_card(agent, &exchange.progress, &candidate.slot, move |card| known.ask_tries(card))
             .await
             .map_err(card_failure)?
     };
@@ -215,7 +195,7 @@ async fn run(agent: &Arc<Agent>, exchange: &Exchange) -> Result<String, Failure>
             _ = gone => return Err((ErrorCode::CardRemoved, None)),
         };
         say(ExchangeState::Signing);
-        match sign(agent, &candidate, pin, input.clone()).await {
+        match sign(agent, &exchange.progress, &candidate, pin, input.clone()).await {
             Ok(signature) => break signature,
             Err(CardError::PinWrong { tries_left: left }) if agent.pin.is_interactive() => {
                 tries_left = left;
@@ -239,15 +219,17 @@ async fn run(agent: &Arc<Agent>, exchange: &Exchange) -> Result<String, Failure>
 /// The signature, as soon as it is there: that the card forgets the PIN goes on behind it.
 async fn sign(
     agent: &Arc<Agent>,
+    progress: &watch::Sender<Progress>,
     candidate: &Candidate,
     pin: SecretString,
     input: SignedInput,
 ) -> Result<Vec<u8>, CardError> {
     let (tell, told) = oneshot::channel();
     let mut tell = Some(tell);
-    let (agent, slot, known) = (agent.clone(), candidate.slot.clone(), candidate.card.clone());
+    let (agent, progress) = (agent.clone(), progress.clone());
+    let (slot, known) = (candidate.slot.clone(), candidate.card.clone());
     let work = tokio::spawn(async move {
-        with_card(&agent, &slot, move |card| {
+        with_card(&agent, &progress, &slot, move |card| {
             known.sign_and_tell(card, pin.expose_secret().as_bytes(), &input, &mut |signature| {
                 // Whoever waited may have given up.
                 let _ = tell.take().map(|tell| tell.send(signature));
@@ -264,102 +246,43 @@ async fn sign(
     }
 }
 
-/// Waits until the readers hold a card that would do.
-async fn wait_for_card(agent: &Agent, exchange: &Exchange) -> Result<Candidate, Failure> {
-    let claims = exchange.request.claims();
-    let mut seen = agent.watcher.seen();
-    loop {
-        let now = seen.borrow_and_update().clone();
-        if now.ready {
-            let (mut suitable, refused) = sort(&now, exchange);
-            if suitable.len() > 1 {
-                exchange.progress.send_replace(Progress::State(ExchangeState::ChoosingCard));
-                let names: Vec<String> = suitable
-                    .iter()
-                    .map(|c| format!("{} ({})", c.title(claims.language), c.slot.reader))
-                    .collect();
-                let chosen = agent.pin.choose(claims.language, &names).await;
-                let chosen = chosen.map_err(|error| pin_failure(&error, None))?;
-                if chosen < suitable.len() {
-                    return Ok(suitable.swap_remove(chosen));
-                }
-            }
-            if let Some(candidate) = suitable.pop() {
-                return Ok(candidate);
-            }
-            if let Some(code) = refused {
-                return Err((code, None));
-            }
-            if now.readers == 0 {
-                if let Some(error) = &now.failure {
-                    tracing::warn!(%error, "readers");
-                }
-                return Err((ErrorCode::NoReader, None));
-            }
-            exchange.progress.send_replace(Progress::State(ExchangeState::WaitingForCard));
-        }
-        if seen.changed().await.is_err() {
-            return Err((ErrorCode::AgentFailed, None));
-        }
-    }
-}
-
-/// Cards that would do, newest last; and why another one wouldn't.
-fn sort(seen: &Seen, exchange: &Exchange) -> (Vec<Candidate>, Option<ErrorCode>) {
-    let mut suitable = Vec::new();
-    let mut refused = None;
-    for SeenCard { slot, presence, card } in &seen.cards {
-        let (card, holder) = match card {
-            Ok(card) => (card.clone(), Holder::of(&card.certificate_der)),
-            Err(error) if is_of_no_use(error) => {
-                tracing::info!(%error, reader = slot.reader, "card");
-                refused = Some(ErrorCode::CardNotAccepted);
-                continue;
-            }
-            // Pulled while it was read: the next one may do.
-            Err(CardError::Removed) => continue,
-            Err(error) => {
-                tracing::warn!(%error, reader = slot.reader, "card not read");
-                refused = Some(ErrorCode::CardFailed);
-                continue;
-            }
-        };
-        let Some(holder) = holder else {
-            refused = Some(ErrorCode::CardFailed);
-            continue;
-        };
-        match holder.suits(exchange.request.claims()) {
-            Ok(()) => {
-                suitable.push(Candidate { slot: slot.clone(), presence: *presence, card, holder });
-            }
-            Err(Unsuitable::Issuer) => refused = Some(ErrorCode::CardNotAccepted),
-            Err(Unsuitable::Person) => refused = Some(ErrorCode::AnotherPerson),
-        }
-    }
-    (suitable, refused)
-}
-
-/// Works with a card in one transaction, away from the async threads.
+/// Works with a card in one transaction, away from the async threads. While another program keeps us
+/// from it for long, the page says so.
 async fn with_card<T: Send + 'static>(
     agent: &Arc<Agent>,
+    progress: &watch::Sender<Progress>,
     slot: &Slot,
-    work: impl FnMut(&mut Session<'_>) -> Result<T, CardError> + Send + 'static,
+    mut work: impl FnMut(&mut Session<'_>) -> Result<T, CardError> + Send + 'static,
 ) -> Result<T, CardError> {
     let (readers, reader) = (agent.readers.clone(), slot.reader.clone());
-    let done =
-        tokio::task::spawn_blocking(move || session::with_card(readers.as_ref(), &reader, work));
+    let (enter, mut entered) = oneshot::channel();
+    let mut enter = Some(enter);
+    let done = tokio::task::spawn_blocking(move || {
+        session::with_card(readers.as_ref(), &reader, |card| {
+            // Nobody listens where nobody had to wait.
+            let _ = enter.take().map(|enter| enter.send(()));
+            work(card)
+        })
+    });
+    if tokio::time::timeout(PATIENCE, &mut entered).await.is_err() {
+        let before = progress.borrow().clone();
+        let waiting = Progress::State(ExchangeState::WaitingForReader);
+        replace(progress, &before, &waiting);
+        let _ = entered.await;
+        replace(progress, &waiting, &before);
+    }
     done.await.unwrap_or_else(|error| Err(CardError::Reader(error.to_string())))
 }
 
-/// Another card is wanted, and nothing is wrong with this one.
-fn is_of_no_use(error: &CardError) -> bool {
-    matches!(
-        error,
-        CardError::UnknownCard
-            | CardError::UnknownCertificate { .. }
-            | CardError::UnsupportedKey { .. }
-            | CardError::NotForLogin(_)
-    )
+/// Goes from one state to another, unless somebody ended the exchange meanwhile.
+fn replace(progress: &watch::Sender<Progress>, from: &Progress, to: &Progress) {
+    progress.send_if_modified(|now| {
+        let still = now == from && !from.is_over();
+        if still {
+            *now = to.clone();
+        }
+        still
+    });
 }
 
 fn card_failure(error: CardError) -> Failure {
@@ -383,7 +306,7 @@ fn card_failure(error: CardError) -> Failure {
     }
 }
 
-fn pin_failure(error: &PinError, tries_left: Option<u8>) -> Failure {
+pub(super) fn pin_failure(error: &PinError, tries_left: Option<u8>) -> Failure {
     match error {
         PinError::Cancelled => (ErrorCode::Cancelled, None),
         PinError::Guarded => (ErrorCode::PinGuarded, tries_left),

@@ -1,6 +1,7 @@
 //! The doors: on loopback, and for the browser's extension.
 
 pub mod calls;
+mod candidate;
 pub mod checks;
 pub mod exchange;
 pub mod http;

@@ -1,11 +1,104 @@
-//! The commands beside the real PC/SC service, where other programs use cards too.
+//! Other programs use cards too: what the commands and the login page say while they do.
+
+use std::sync::{Arc, mpsc};
 
 use sekisho_agent::card::pcsc::PcscReaders;
 use sekisho_agent::card::reader::Readers;
-use sekisho_software_card::Layout;
+use sekisho_agent::card::software::SoftwareReaders;
+use sekisho_agent::card::watcher::Watcher;
+use sekisho_software_card::{INSERTED, Layout};
+use serde_json::json;
 
-use crate::card_service::{wait_for_cards, with_service};
+use crate::card_service::{until, wait_for_cards, with_service};
 use crate::desk::{Desk, Said};
+use crate::world::World;
+
+/// Holds the card in the desk's reader as another program would, until the sender is dropped.
+fn hold(world: &World) -> mpsc::Sender<()> {
+    let reader = world.agent.watcher.seen().borrow().cards[0].slot.reader.clone();
+    let readers = world.agent.readers.clone();
+    let (release, released) = mpsc::channel();
+    let (tell, held) = mpsc::channel();
+    std::thread::spawn(move || {
+        readers.connect(&reader).unwrap().transaction(&mut |_| {
+            tell.send(()).unwrap();
+            let _ = released.recv();
+            Ok(())
+        })
+    });
+    held.recv().unwrap();
+    release
+}
+
+/// Logs in; the card is let go when the page was told that it is held. Returns what the page heard.
+async fn login_beside(world: &World, release: mpsc::Sender<()>) -> Vec<String> {
+    let begun = world.begin(&world.request()).await;
+    assert_eq!(begun.status, 200, "{}", begun.body);
+    let mut body = json!({ "exchange": begun.json()["exchange"] });
+    let (mut states, mut release) = (Vec::new(), Some(release));
+    loop {
+        let answer = world.post("/v1/card-login/finish", &body).await;
+        assert_eq!(answer.status, 200, "{} after {states:?}", answer.body);
+        let state = answer.json()["state"].as_str().unwrap().to_owned();
+        if state == "waiting_for_reader" {
+            drop(release.take());
+        }
+        body["seen"] = state.as_str().into();
+        states.push(state);
+        if states.last().unwrap() == "done" {
+            return states;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_hears_that_another_program_holds_the_card_and_the_login_goes_on() {
+    let world = World::new(Layout::Ic31).await;
+    world.agent.watcher.seen().wait_for(|seen| seen.cards.len() == 1).await.unwrap();
+    let states = login_beside(&world, hold(&world)).await;
+    assert_eq!(states.first().map(String::as_str), Some("reading"), "{states:?}");
+    assert!(states.contains(&"waiting_for_reader".to_owned()), "{states:?}");
+    assert_eq!(states.last().map(String::as_str), Some("done"), "{states:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_that_is_held_while_it_comes_is_not_asked_for_and_read_afterwards() {
+    let world = World::new(Layout::Observed).await;
+    let seen = &mut world.agent.watcher.seen();
+    seen.wait_for(|seen| seen.cards.len() == 1).await.unwrap();
+    let release = hold(&world);
+    world.pull();
+    seen.wait_for(|seen| seen.cards.is_empty()).await.unwrap();
+    world.insert();
+    seen.wait_for(|seen| seen.reading.len() == 1 && !seen.reading[0].begun).await.unwrap();
+    let states = login_beside(&world, release).await;
+    assert!(states.contains(&"waiting_for_reader".to_owned()), "{states:?}");
+    assert!(!states.contains(&"waiting_for_card".to_owned()), "{states:?}");
+    assert_eq!(states.last().map(String::as_str), Some("done"), "{states:?}");
+}
+
+#[test]
+fn a_held_card_keeps_nobody_from_another_reader() {
+    let (one, two) = (Desk::new(Layout::Ic31), Desk::new(Layout::Observed));
+    let readers = Arc::new(SoftwareReaders::new(vec![one.path("card"), two.path("card")]));
+    let name = readers.slots().unwrap()[0].reader.clone();
+    let mut held = readers.connect(&name).unwrap();
+    let done = held.transaction(&mut |_| {
+        let watcher = Watcher::start(readers.clone()).unwrap();
+        let seen = watcher.seen();
+        until("the other card was read", || seen.borrow().cards.len() == 1);
+        assert_eq!(seen.borrow().reading.len(), 1);
+        assert_eq!(seen.borrow().reading[0].slot.reader, name);
+        // It leaves as well, and comes back.
+        let marker = two.path("card").join(INSERTED);
+        std::fs::remove_file(&marker).unwrap();
+        until("the other card has left", || seen.borrow().cards.is_empty());
+        std::fs::write(&marker, "").unwrap();
+        until("the other card was read", || seen.borrow().cards.len() == 1);
+        Ok(())
+    });
+    done.unwrap();
+}
 
 #[test]
 fn with_the_real_service_the_commands_name_readers_and_who_holds_a_card() {

@@ -17,6 +17,7 @@ login-page-navigate = Change the page and go on
 login-state-starting = Getting ready.
 login-state-leaving = Go on in the card agent’s window. Do not type your PIN into any page of the browser.
 login-state-reading = Looking at the card readers.
+login-state-waiting-for-reader = Another program is using the card. The login goes on as soon as it lets go.
 login-state-waiting-for-card = Place your card on the reader.
 login-state-choosing-card = There are several cards. Choose one in the card agent’s window.
 login-state-waiting-for-pin = Enter your PIN in the card agent’s window.

@@ -17,6 +17,7 @@ login-page-navigate = 画面を切り替えて続ける
 login-state-starting = 準備しています。
 login-state-leaving = カードエージェントの窓で続けてください。ブラウザーの画面には、暗証番号を入力しないでください。
 login-state-reading = カードリーダーを確認しています。
+login-state-waiting-for-reader = 別のプログラムがカードを使用しています。使用が終わると続きます。
 login-state-waiting-for-card = カードをカードリーダーに置いてください。
 login-state-choosing-card = カードが複数あります。カードエージェントの窓で選んでください。
 login-state-waiting-for-pin = カードエージェントの窓で暗証番号を入力してください。

@@ -26,10 +26,11 @@ use crate::{
 };
 
 /// The texts that the page's script chooses from, by `data-key`.
-const MESSAGES: [(&str, &str); 55] = [
+const MESSAGES: [(&str, &str); 56] = [
     ("state-starting", "login-state-starting"),
     ("state-leaving", "login-state-leaving"),
     ("state-reading", "login-state-reading"),
+    ("state-waiting-for-reader", "login-state-waiting-for-reader"),
     ("state-waiting-for-card", "login-state-waiting-for-card"),
     ("state-choosing-card", "login-state-choosing-card"),
     ("state-waiting-for-pin", "login-state-waiting-for-pin"),

@@ -1,0 +1,156 @@
+//! Finding the card for a request among all readers, without asking where one alone will do.
+
+use std::sync::Arc;
+
+use sekisho_protocol::PresenceId;
+use sekisho_protocol::door::{ErrorCode, ExchangeState};
+use sekisho_protocol::request::Language;
+use tokio::sync::watch;
+
+use super::Agent;
+use super::exchange::{Exchange, Failure, Progress, pin_failure};
+use crate::card::holder::{Holder, Unsuitable};
+use crate::card::known::{Family, KnownCard};
+use crate::card::observe::PATIENCE;
+use crate::card::reader::{CardError, Slot};
+use crate::card::watcher::{Seen, SeenCard};
+
+/// A card that would do.
+pub(super) struct Candidate {
+    pub(super) slot: Slot,
+    pub(super) presence: PresenceId,
+    pub(super) card: Arc<KnownCard>,
+    holder: Holder,
+}
+
+impl Candidate {
+    /// What the person knows it by. A My Number card's certificate for user authentication holds no
+    /// name, only an identifier.
+    pub(super) fn title(&self, language: Language) -> &str {
+        match (self.card.family, language) {
+            (Family::Hpki, _) => &self.holder.name,
+            (Family::Jpki, Language::Ja) => "マイナンバーカード",
+            (Family::Jpki, Language::En) => "My Number card",
+        }
+    }
+}
+
+/// Waits until the readers hold a card that would do.
+pub(super) async fn wait_for_card(
+    agent: &Agent,
+    exchange: &Exchange,
+) -> Result<Candidate, Failure> {
+    const GONE: Failure = (ErrorCode::AgentFailed, None);
+    let claims = exchange.request.claims();
+    let mut seen = agent.watcher.seen();
+    loop {
+        let (now, held) = settled(&mut seen, exchange).await.map_err(|_| GONE)?;
+        let (mut suitable, refused) = sort(&now, exchange);
+        if suitable.len() > 1 {
+            exchange.progress.send_replace(Progress::State(ExchangeState::ChoosingCard));
+            let names: Vec<String> = suitable
+                .iter()
+                .map(|c| format!("{} ({})", c.title(claims.language), c.slot.reader))
+                .collect();
+            let chosen = agent.pin.choose(claims.language, &names).await;
+            let chosen = chosen.map_err(|error| pin_failure(&error, None))?;
+            if chosen < suitable.len() {
+                return Ok(suitable.swap_remove(chosen));
+            }
+        }
+        if let Some(candidate) = suitable.pop() {
+            return Ok(candidate);
+        }
+        let state = if held {
+            ExchangeState::WaitingForReader
+        } else {
+            if let Some(code) = refused {
+                return Err((code, None));
+            }
+            if now.readers == 0 {
+                if let Some(error) = &now.failure {
+                    tracing::warn!(%error, "readers");
+                }
+                return Err((ErrorCode::NoReader, None));
+            }
+            ExchangeState::WaitingForCard
+        };
+        exchange.progress.send_replace(Progress::State(state));
+        seen.changed().await.map_err(|_| GONE)?;
+    }
+}
+
+/// What the readers hold once every card was read, or only such are left as other programs do not let
+/// go: then true.
+async fn settled(
+    seen: &mut watch::Receiver<Seen>,
+    exchange: &Exchange,
+) -> Result<(Seen, bool), watch::error::RecvError> {
+    loop {
+        let now = seen.borrow_and_update().clone();
+        if now.ready && now.reading.is_empty() {
+            return Ok((now, false));
+        }
+        // Whoever just put a card in is not asked for one.
+        exchange.progress.send_if_modified(|progress| {
+            let asked = *progress == Progress::State(ExchangeState::WaitingForCard);
+            if asked {
+                *progress = Progress::State(ExchangeState::Reading);
+            }
+            asked
+        });
+        match tokio::time::timeout(PATIENCE, seen.changed()).await {
+            Ok(changed) => changed?,
+            Err(_) if now.ready && now.reading.iter().all(|reading| !reading.begun) => {
+                return Ok((now, true));
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// Cards that would do, newest last; and why another one wouldn't.
+fn sort(seen: &Seen, exchange: &Exchange) -> (Vec<Candidate>, Option<ErrorCode>) {
+    let mut suitable = Vec::new();
+    let mut refused = None;
+    for SeenCard { slot, presence, card } in &seen.cards {
+        let (card, holder) = match card {
+            Ok(card) => (card.clone(), Holder::of(&card.certificate_der)),
+            Err(error) if is_of_no_use(error) => {
+                tracing::info!(%error, reader = slot.reader, "card");
+                refused = Some(ErrorCode::CardNotAccepted);
+                continue;
+            }
+            // Pulled while it was read: the next one may do.
+            Err(CardError::Removed) => continue,
+            Err(error) => {
+                tracing::warn!(%error, reader = slot.reader, "card not read");
+                refused = Some(ErrorCode::CardFailed);
+                continue;
+            }
+        };
+        let Some(holder) = holder else {
+            refused = Some(ErrorCode::CardFailed);
+            continue;
+        };
+        match holder.suits(exchange.request.claims()) {
+            Ok(()) => {
+                suitable.push(Candidate { slot: slot.clone(), presence: *presence, card, holder });
+            }
+            Err(Unsuitable::Issuer) => refused = Some(ErrorCode::CardNotAccepted),
+            Err(Unsuitable::Person) => refused = Some(ErrorCode::AnotherPerson),
+        }
+    }
+    (suitable, refused)
+}
+
+/// Another card is wanted, and nothing is wrong with this one.
+fn is_of_no_use(error: &CardError) -> bool {
+    matches!(
+        error,
+        CardError::UnknownCard
+            | CardError::UnknownCertificate { .. }
+            | CardError::UnsupportedKey { .. }
+            | CardError::NotForLogin(_)
+    )
+}
