@@ -1,6 +1,7 @@
 //! The browser's extension at the agent: frames over the user's own socket, and the program between.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,7 +15,8 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 
 use crate::command_line::pinned;
-use crate::world::{ORIGIN, World, write_card};
+use crate::package::free_port;
+use crate::world::{ORIGIN, World, as_nobody, write_card};
 
 const AGENT: &str = env!("CARGO_BIN_EXE_sekisho-agent");
 
@@ -144,10 +146,15 @@ async fn with_the_page_goes_its_exchange() {
 
 /// A running agent, and the line that it said.
 fn run(folder: &Path) -> (Child, String) {
+    run_at(folder, 0)
+}
+
+fn run_at(folder: &Path, port: u16) -> (Child, String) {
     let mut child = Command::new(AGENT)
         .arg("--dir")
         .arg(folder)
-        .args(["run", "--port", "0", "--pin-file", "never-read", "--software-card"])
+        .args(["run", "--port", &port.to_string()])
+        .args(["--pin-file", "never-read", "--software-card"])
         .arg(folder.join("card"))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -227,4 +234,34 @@ fn an_agent_whose_socket_finds_no_place_serves_loopback() {
     assert_eq!(agent.wait().unwrap().code(), Some(0));
     let host = native_host(&deep).wait_with_output().unwrap();
     assert_eq!(host.status.code(), Some(1));
+}
+
+#[test]
+fn the_second_persons_agent_on_a_host_serves_the_extension() {
+    let folder = tempfile::tempdir().unwrap();
+    pinned(folder.path());
+    write_card(&folder.path().join("card"), Layout::Observed);
+    let port = free_port();
+    let first = as_nobody("systemd-socket-activate")
+        .args(["--listen", &format!("127.0.0.1:{port}"), "true"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut first = first.unwrap();
+    let mut said = String::new();
+    BufReader::new(first.stderr.as_mut().unwrap()).read_line(&mut said).unwrap();
+    assert!(said.starts_with("Listening on"), "{said}");
+    let (mut agent, ready) = run_at(folder.path(), port);
+    assert_eq!(
+        ready,
+        format!("ready for the extension only: another user's agent has port {port}\n")
+    );
+    let mut host = native_host(folder.path());
+    drop(host.stdin.take());
+    assert_eq!(host.wait().unwrap().code(), Some(0));
+    assert!(Command::new("kill").arg(agent.id().to_string()).status().unwrap().success());
+    assert_eq!(agent.wait().unwrap().code(), Some(0));
+    // Woken, it becomes a program that ends at once.
+    drop(TcpStream::connect(("127.0.0.1", port)).unwrap());
+    first.wait().unwrap();
 }

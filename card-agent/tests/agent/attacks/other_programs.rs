@@ -1,7 +1,6 @@
 //! Other programs on the same PC: another user's, and one that took the port first.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::os::unix::fs::MetadataExt;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -10,30 +9,23 @@ use sekisho_agent::door::listeners;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
+use crate::world::as_nobody;
+
 use super::{
     Ask, STRANGER, assert_serves, assert_untouched, desk, desk_with, door, insert, touches,
 };
 
-/// A user without rights, on every Debian.
-const NOBODY: &str = "65534";
-
 /// The page's good request, down to the last octet, from another user's program.
-///
-/// To become another user takes root; else there is the rule alone, in `platform::linux`.
 #[tokio::test]
 async fn a_program_of_another_user() {
-    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
-        return;
-    }
     let world = desk().await;
     insert(&world).await;
     let before = touches(&world);
     let octets = Ask::begin(&world).octets();
     // The shell keeps the connection open until it has read everything.
     let script = r#"exec 3<>/dev/tcp/127.0.0.1/$1; printf %s "$2" >&3; cat <&3"#;
-    let said = Command::new("setpriv")
-        .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"])
-        .args(["bash", "-c", script, "bash", &world.port.to_string()])
+    let said = Command::from(as_nobody("bash"))
+        .args(["-c", script, "bash", &world.port.to_string()])
         .arg(String::from_utf8(octets).unwrap())
         .output()
         .await
@@ -47,18 +39,14 @@ async fn a_program_of_another_user() {
 /// the person's login does not wait for them.
 #[tokio::test]
 async fn a_crowd_of_another_user() {
-    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
-        return;
-    }
     let long = Duration::from_secs(600);
     let few = Bounds { connections: 4, foreign_connections: 2, head: long, body: long };
     let world = desk_with(few).await;
     insert(&world).await;
     // Opened one after the other, all kept; says so and stays until it is ended.
     let script = r#"for n in {10..29}; do eval "exec $n<>/dev/tcp/127.0.0.1/$1"; done; echo; read"#;
-    let mut crowd = Command::new("setpriv")
-        .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"])
-        .args(["bash", "-c", script, "bash", &world.port.to_string()])
+    let mut crowd = Command::from(as_nobody("bash"))
+        .args(["-c", script, "bash", &world.port.to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
