@@ -92,7 +92,10 @@ pub async fn serve_within(
                 });
                 // Another user cannot take the places of this one.
                 let place = if own {
-                    ours.clone().acquire_owned().await.ok()
+                    tokio::select! {
+                        place = ours.clone().acquire_owned() => place.ok(),
+                        _ = stop.wait_for(|stop| *stop) => return,
+                    }
                 } else {
                     others.clone().try_acquire_owned().ok()
                 };

@@ -82,7 +82,8 @@ pub async fn serve(agent: Arc<Agent>, listener: UnixListener, mut stop: watch::R
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             continue;
         };
-        let Ok(place) = places.clone().acquire_owned().await else { return };
+        // More are closed: to wait for a place would be deaf to the stop.
+        let Ok(place) = places.clone().try_acquire_owned() else { continue };
         let agent = agent.clone();
         tokio::spawn(async move {
             if let Err(error) = connection(agent, stream).await {

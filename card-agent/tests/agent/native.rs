@@ -144,6 +144,30 @@ async fn with_the_page_goes_its_exchange() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_connections_keep_nobody_waiting_and_the_stop_comes_through() {
+    let Extension { world, folder, _stop: stop } = Extension::new().await;
+    let path = folder.path().join("agent.sock");
+    let mut kept = Vec::new();
+    for _ in 0..16 {
+        let mut page = Page(UnixStream::connect(&path).await.unwrap(), 0);
+        assert_eq!(page.call("null", "begin", &json!({})).await["status"], 403);
+        kept.push(page);
+    }
+    // One more is closed, not kept waiting for a place that may never come.
+    let mut more = UnixStream::connect(&path).await.unwrap();
+    let mut octet = [0; 1];
+    let closed = tokio::time::timeout(Duration::from_secs(20), more.read(&mut octet)).await;
+    assert_eq!(closed.expect("it is kept waiting").unwrap(), 0);
+    drop(more);
+    stop.send_replace(true);
+    let until = Instant::now() + Duration::from_secs(20);
+    while UnixStream::connect(&path).await.is_ok() {
+        assert!(Instant::now() < until, "the door outlives the stop");
+    }
+    drop((world, kept));
+}
+
 /// A running agent, and the line that it said.
 fn run(folder: &Path) -> (Child, String) {
     run_at(folder, 0)
