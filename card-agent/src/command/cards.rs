@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::ensure;
+use anyhow::{anyhow, ensure};
 use clap::Args;
 use sekisho_pki::inspect::Language;
 use sekisho_protocol::request::Language as WindowLanguage;
@@ -115,6 +115,20 @@ pub(super) fn in_words(programs: &[Program]) -> String {
             format!("one of {}", names.join(", "))
         }
     }
+}
+
+/// All readers, or the one of this name, with what is in them.
+pub(super) fn slots(readers: &dyn Readers, name: Option<&str>) -> Result<Vec<Slot>, Failure> {
+    let mut slots = readers.slots().map_err(failure)?;
+    if let Some(name) = name {
+        slots.retain(|slot| slot.reader == name);
+        if slots.is_empty() {
+            return Err(Failure::Usage(anyhow!(
+                "there is no reader {name}; `sekisho-agent readers` names them"
+            )));
+        }
+    }
+    Ok(slots)
 }
 
 /// Whose fault it is decides the exit code.

@@ -78,15 +78,7 @@ impl Inspect {
         let mut observers: Vec<Arc<dyn Observer>> = vec![Arc::new(Waiting::new(remark))];
         observers.extend(self.log.open()?);
         let readers = self.cards.readers(observers);
-        let mut slots = readers.slots().map_err(cards::failure)?;
-        if let Some(name) = &self.reader {
-            slots.retain(|slot| slot.reader == *name);
-            if slots.is_empty() {
-                return Err(Failure::Usage(anyhow::anyhow!(
-                    "there is no reader {name}; `sekisho-agent readers` names them"
-                )));
-            }
-        }
+        let slots = cards::slots(readers.as_ref(), self.reader.as_deref())?;
         let mut unread = None;
         let mut found = Vec::new();
         for slot in slots {

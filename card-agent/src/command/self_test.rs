@@ -213,15 +213,7 @@ impl SelfTest {
 
     /// The one that holds a card, or the one that was named.
     fn slot(&self, readers: &dyn Readers) -> Result<Slot, Failure> {
-        let mut slots = readers.slots().map_err(cards::failure)?;
-        if let Some(name) = &self.reader {
-            slots.retain(|slot| slot.reader == *name);
-            if slots.is_empty() {
-                return Err(Failure::Usage(anyhow!(
-                    "there is no reader {name}; `sekisho-agent readers` names them"
-                )));
-            }
-        }
+        let mut slots = cards::slots(readers, self.reader.as_deref())?;
         slots.retain(|slot| slot.insertion.is_some());
         match slots.len() {
             0 => Err(refused(anyhow!("there is no card in any reader; insert one"))),
