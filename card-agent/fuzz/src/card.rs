@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use sekisho_agent::card::{
     card_type::CardType,
+    driver::Driver,
     hpki,
-    known::{Driver, KnownCard},
+    known::KnownCard,
     reader::{CardError, Transmit},
     session::Session,
+    signature_key::SignatureKey,
     structure,
 };
 use sekisho_software_card::apdu::CommandApdu;
@@ -47,6 +49,7 @@ pub fn dialogue(octets: &[u8]) {
         let _ = driver.tries_left(&mut card);
     }
     let _ = KnownCard::read(&mut card, &kind);
+    let _ = SignatureKey::read(&mut card, &kind);
 }
 
 /// The directory files of ISO/IEC 7816-15, and the data objects in them.

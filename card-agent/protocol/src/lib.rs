@@ -17,6 +17,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod answer;
+pub mod digest_info;
 pub mod door;
 pub mod jwk;
 pub mod jws;

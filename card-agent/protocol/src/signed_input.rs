@@ -19,15 +19,6 @@
 use crate::octets::{ChallengeNonce, Sha256Digest};
 use crate::request::VerifiedLoginRequest;
 
-/// DigestInfo of SHA-256 up to the digest (RFC 8017 §9.2, note 1).
-pub const DIGEST_INFO_SHA256: [u8; 19] = [
-    0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05,
-    0x00, 0x04, 0x20,
-];
-
-/// The shortest modulus for which the padding has its eight octets: 11 + 51 octets.
-const SHORTEST_MODULUS: usize = 11 + DIGEST_INFO_SHA256.len() + 32;
-
 /// Everything that one card signature answers for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedInput {
@@ -83,31 +74,6 @@ impl SignedInput {
     pub fn digest(&self) -> Sha256Digest {
         Sha256Digest::of(self.to_bytes())
     }
-
-    /// DigestInfo of [`Self::digest`], 51 octets: for cards that pad.
-    pub fn digest_info(&self) -> [u8; 51] {
-        let mut info = [0; 51];
-        info[..19].copy_from_slice(&DIGEST_INFO_SHA256);
-        info[19..].copy_from_slice(self.digest().as_bytes());
-        info
-    }
-
-    /// EMSA-PKCS1-v1_5 block (RFC 8017 §9.2) of `modulus_octets`: for cards that don't pad.
-    ///
-    /// `None` where the modulus is too short to hold it, which no card of a living generation is.
-    pub fn encoded_message(&self, modulus_octets: usize) -> Option<Vec<u8>> {
-        if modulus_octets < SHORTEST_MODULUS {
-            return None;
-        }
-        let info = self.digest_info();
-        let mut block = vec![0xff; modulus_octets];
-        block[0] = 0;
-        block[1] = 1;
-        let separator = modulus_octets - info.len() - 1;
-        block[separator] = 0;
-        block[separator + 1..].copy_from_slice(&info);
-        Some(block)
-    }
 }
 
 #[cfg(test)]
@@ -155,21 +121,5 @@ mod tests {
         let swapped =
             SignedInput { origin: sample().page_key, page_key: sample().origin, ..sample() };
         assert_ne!(swapped.digest(), sample().digest());
-    }
-
-    #[test]
-    fn the_block_has_the_form_that_cards_check() {
-        let block = sample().encoded_message(256).unwrap();
-        assert_eq!(block.len(), 256);
-        assert_eq!(block[..2], [0, 1]);
-        assert!(block[2..204].iter().all(|octet| *octet == 0xff));
-        assert_eq!(block[204], 0);
-        assert_eq!(block[205..], sample().digest_info());
-    }
-
-    #[test]
-    fn a_modulus_without_room_for_the_padding_is_refused() {
-        assert!(sample().encoded_message(61).is_none());
-        assert!(sample().encoded_message(62).is_some());
     }
 }

@@ -1,5 +1,6 @@
 //! Commands as octets and answers with their status word (ISO/IEC 7816-4 §5).
 
+use sekisho_protocol::digest_info::DigestInfo;
 use zeroize::Zeroizing;
 
 use super::session::ApplicationName;
@@ -157,7 +158,8 @@ pub fn sign_chained(block: &[u8]) -> Vec<Vec<u8>> {
 
 /// The older form, the JPKI's as well: the card pads the DigestInfo itself. The key's reference is 80
 /// for the selected file, or 80h + its short identifier.
-pub fn sign_digest_info(key: u8, info: &[u8]) -> Vec<u8> {
-    // 51 octets and the like.
+pub fn sign_digest_info(key: u8, info: &DigestInfo) -> Vec<u8> {
+    let info = info.as_bytes();
+    // 51 octets.
     [&[0x80, 0x2a, 0, key, info.len() as u8][..], info, &[0]].concat()
 }

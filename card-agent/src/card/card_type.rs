@@ -22,10 +22,14 @@ pub struct CardType(Mutex<Learnt>);
 pub struct Learnt {
     /// What the last one had.
     pub application: Option<Application>,
-    /// Of the HPKI application.
+    /// Of the HPKI application for authentication.
     pub hpki: hpki::Learnt,
-    /// Of the JPKI application.
+    /// Of the JPKI application, its key for user authentication.
     pub jpki: jpki::Learnt,
+    /// Of the HPKI application for signatures.
+    pub hpki_documents: hpki::Learnt,
+    /// Of the JPKI application, its key for signatures.
+    pub jpki_documents: jpki::Learnt,
 }
 
 impl CardTypes {

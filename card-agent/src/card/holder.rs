@@ -3,20 +3,26 @@
 //! Only for choosing: nothing here is proved, the portal validates.
 
 use const_oid::db::rfc4519;
+use const_oid::db::rfc5912::RSA_ENCRYPTION;
 use const_oid::{AssociatedOid, ObjectIdentifier};
 use der::{Decode, Encode};
+use sekisho_pki::encoding::instant;
 use sekisho_pki::encoding::name::only_text;
 use sekisho_protocol::Sha256Digest;
 use sekisho_protocol::request::LoginRequest;
+use time::OffsetDateTime;
 use x509_cert::Certificate;
-use x509_cert::ext::pkix::{BasicConstraints, CertificatePolicies};
+use x509_cert::ext::pkix::{BasicConstraints, CertificatePolicies, KeyUsage};
 
 use super::known::Family;
+use super::reader::CardError;
 
 /// Arc of the HPKI's certificate policies (厚生労働省 HPKI 証明書ポリシー).
 const HPKI_POLICIES: &str = "1.2.392.100495.1.5";
 /// Arc of the JPKI's certificate policies.
 const JPKI_POLICIES: &str = "1.2.392.200149.8.5.1";
+/// Arcs of the policies for signatures (署名用) among them.
+const SIGNING_POLICIES: [&str; 2] = ["1.2.392.100495.1.5.1.1", "1.2.392.200149.8.5.1.1"];
 
 /// Parts of a card certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +33,22 @@ pub struct Holder {
     issuer_der: Vec<u8>,
     key_algorithm: ObjectIdentifier,
     is_authority: bool,
+    non_repudiation: bool,
+    /// First and last second.
+    validity: (OffsetDateTime, OffsetDateTime),
     serial_number: Option<String>,
     policies: Vec<String>,
+}
+
+/// Whether a certificate is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Validity {
+    /// It is.
+    InForce,
+    /// Not before this.
+    NotYet(OffsetDateTime),
+    /// Since this.
+    Expired(OffsetDateTime),
 }
 
 /// Why a card is of no use for a request.
@@ -55,6 +75,10 @@ impl Holder {
             .and_then(|der| CertificatePolicies::from_der(der).ok())
             .map(|policies| policies.0.iter().map(|p| p.policy_identifier.to_string()).collect())
             .unwrap_or_default();
+        let non_repudiation = extension(KeyUsage::OID)
+            .and_then(|der| KeyUsage::from_der(der).ok())
+            .is_some_and(|usage| usage.non_repudiation());
+        let validity = tbs.validity();
         let name = only_text(tbs.subject(), rfc4519::COMMON_NAME).unwrap_or_default();
         Some(Self {
             // A window shows one line of it.
@@ -63,6 +87,11 @@ impl Holder {
             issuer_der: tbs.issuer().to_der().ok()?,
             key_algorithm: tbs.subject_public_key_info().algorithm.oid,
             is_authority,
+            non_repudiation,
+            validity: (
+                instant::from_time(&validity.not_before),
+                instant::from_time(&validity.not_after),
+            ),
             serial_number: only_text(tbs.subject(), rfc4519::SERIAL_NUMBER),
             policies,
         })
@@ -75,15 +104,47 @@ impl Holder {
 
     /// Which family the certificate is of, by its policies; `None` for none and for both.
     pub fn family(&self) -> Option<Family> {
-        let within = |arc: &str| {
-            self.policies
-                .iter()
-                .any(|p| p.strip_prefix(arc).is_some_and(|rest| rest.starts_with('.')))
-        };
-        match (within(HPKI_POLICIES), within(JPKI_POLICIES)) {
+        match (self.is_under(HPKI_POLICIES), self.is_under(JPKI_POLICIES)) {
             (true, false) => Some(Family::Hpki),
             (false, true) => Some(Family::Jpki),
             _ => None,
+        }
+    }
+
+    fn is_under(&self, arc: &str) -> bool {
+        let below = |p: &String| p.strip_prefix(arc).is_some_and(|rest| rest.starts_with('.'));
+        self.policies.iter().any(below)
+    }
+
+    /// Whether it is a certificate for signatures (署名用), by its policies.
+    pub fn is_for_documents(&self) -> bool {
+        SIGNING_POLICIES.iter().any(|arc| self.is_under(arc))
+    }
+
+    /// Whether documents may be signed by its key now: a certificate for signatures, also by its
+    /// keyUsage, in force, of a key that is known here.
+    ///
+    /// # Errors
+    /// [`CardError::AnotherUse`], [`CardError::UnsupportedKey`], [`CardError::NotYetValid`],
+    /// [`CardError::Expired`].
+    pub fn may_sign_documents(&self, now: OffsetDateTime) -> Result<(), CardError> {
+        if !self.is_for_documents() || !self.non_repudiation {
+            return Err(CardError::AnotherUse("signing documents"));
+        }
+        self.has_known_key()?;
+        match self.validity(now) {
+            Validity::InForce => Ok(()),
+            Validity::NotYet(from) => Err(CardError::NotYetValid { from: from.date() }),
+            Validity::Expired(since) => Err(CardError::Expired { since: since.date() }),
+        }
+    }
+
+    /// Whether it is in force.
+    pub fn validity(&self, now: OffsetDateTime) -> Validity {
+        match self.validity {
+            (from, _) if now < from => Validity::NotYet(from),
+            (_, until) if now > until => Validity::Expired(until),
+            _ => Validity::InForce,
         }
     }
 
@@ -92,9 +153,15 @@ impl Holder {
         self.is_authority
     }
 
-    /// What the certified key is of (RFC 3279 §2.3).
-    pub fn key_algorithm(&self) -> ObjectIdentifier {
-        self.key_algorithm
+    /// Whether there is a driver for such a key.
+    ///
+    /// # Errors
+    /// [`CardError::UnsupportedKey`].
+    pub fn has_known_key(&self) -> Result<(), CardError> {
+        if self.key_algorithm == RSA_ENCRYPTION {
+            return Ok(());
+        }
+        Err(CardError::UnsupportedKey { algorithm: self.key_algorithm.to_string() })
     }
 
     /// The issuer's name (RFC 4514).

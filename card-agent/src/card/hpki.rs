@@ -1,26 +1,31 @@
-//! The authentication application (認証用) of an HPKI card: read ahead, then verify and sign.
+//! The two applications of an HPKI card, for authentication (認証用) and for signatures (署名用): read,
+//! then verify and sign.
 //!
 //! Structure comes from the card's own directory files; the identifiers observed on a real card are
-//! the fallback. The signature application is never asked to sign here: its key is for documents.
+//! the fallback. Both applications are built alike; what each key signs, its [`KeyUse`] says.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use sekisho_protocol::Sha256Digest;
-use sekisho_protocol::signed_input::SignedInput;
+use sekisho_protocol::digest_info::DigestInfo;
 
 use super::apdu::{self, StatusWord};
 use super::card_type::CardType;
+use super::driver::Driver;
 use super::holder::Holder;
-use super::known::Driver;
+use super::key_use::{Documents, KeyUse, Login, ToBeSigned};
 use super::reader::CardError;
 use super::session::{ApplicationName, Session};
 use super::structure::{self, Directory, FilePath};
 
-const SIGNATURE: ApplicationName = ApplicationName {
+/// 署名用.
+pub const SIGNATURE: ApplicationName = ApplicationName {
     aid: &[0xe8, 0x28, 0xbd, 0x08, 0x0f, 0xa0, 0, 0, 3, 0x91, 0, 0, 0, 0, 0, 1],
     answers: true,
 };
-const AUTHENTICATION: ApplicationName = ApplicationName {
+/// 認証用.
+pub const AUTHENTICATION: ApplicationName = ApplicationName {
     aid: &[0xe8, 0x28, 0xbd, 0x08, 0x0f, 0xa0, 0, 0, 3, 0x91, 0, 0, 0, 0, 0, 2],
     answers: true,
 };
@@ -88,43 +93,23 @@ pub struct Learnt {
     pub forgets: Option<bool>,
 }
 
-/// What the signature application (署名用) shows to anybody.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignatureApplication {
-    /// Its certificate, DER.
-    pub certificate_der: Vec<u8>,
-    /// Tries left for its PIN, where the card tells.
-    pub tries_left: Option<u8>,
-}
+/// The key for logging in of one card.
+pub type Authentication = Key<Login>;
+/// The key for documents of one card. It wants the PIN before every signature.
+pub type Signature = Key<Documents>;
 
-/// Reads it; `None` where the card has no such application. For showing: nothing is signed here.
-///
-/// # Errors
-/// [`CardError`].
-pub fn signature_application(
-    card: &mut Session<'_>,
-) -> Result<Option<SignatureApplication>, CardError> {
-    match card.select(SIGNATURE) {
-        Ok(()) => {}
-        Err(CardError::Refused { .. }) => return Ok(None),
-        Err(error) => return Err(error),
-    }
-    let (layout, certificate_der) = read_structure(card, &mut true)?;
-    let (_, status) = card.exchange(&apdu::ask_tries(layout.pin_reference))?;
-    Ok(Some(SignatureApplication { certificate_der, tries_left: status.tries_left() }))
-}
-
-/// The authentication application of one card.
+/// One application of one card.
 #[derive(Debug)]
-pub struct Authentication {
+pub struct Key<U> {
     layout: Layout,
     kind: Arc<CardType>,
+    use_: PhantomData<U>,
 }
 
-impl Authentication {
+impl<U: KeyUse> Key<U> {
     /// With a structure that is known already.
     pub fn new(layout: Layout, kind: Arc<CardType>) -> Self {
-        Self { layout, kind }
+        Self { layout, kind, use_: PhantomData }
     }
 
     /// Reads the certificate, and the structure where this type of card is new; `None` where the card
@@ -136,12 +121,12 @@ impl Authentication {
         card: &mut Session<'_>,
         kind: &Arc<CardType>,
     ) -> Result<Option<(Vec<u8>, Self)>, CardError> {
-        match card.select(AUTHENTICATION) {
+        match card.select(U::HPKI.own) {
             Ok(()) => {}
             Err(CardError::Refused { .. }) => return Ok(None),
             Err(error) => return Err(error),
         }
-        let learnt = kind.learnt().hpki;
+        let learnt = *U::hpki(&mut kind.learnt());
         let mut extended = !learnt.short_only;
         if let Some(known) = learnt.structure {
             match card.read_certificate(known.layout.certificate, &mut extended) {
@@ -155,22 +140,31 @@ impl Authentication {
         let (layout, certificate_der) = read_structure(card, &mut extended)?;
         let issuer = Holder::issuer_sha256(&certificate_der);
         kind.learn(|known| {
-            known.hpki.short_only = !extended;
-            known.hpki.structure = issuer.map(|issuer| Structure { layout, issuer });
+            let known = U::hpki(known);
+            known.short_only = !extended;
+            known.structure = issuer.map(|issuer| Structure { layout, issuer });
         });
         Ok(Some((certificate_der, Self::new(layout, kind.clone()))))
+    }
+
+    fn learnt(&self) -> Learnt {
+        *U::hpki(&mut self.kind.learnt())
+    }
+
+    fn learn(&self, change: impl FnOnce(&mut Learnt)) {
+        self.kind.learn(|known| change(U::hpki(known)));
     }
 
     /// Tells the card which key; with the tag that it is known to take, or both in turn.
     fn set_key(&self, card: &mut Session<'_>) -> Result<(), CardError> {
         // Cards in the field take the key reference (84), the guideline's example the file (81).
-        let known = self.kind.learnt().hpki.tag;
+        let known = self.learnt().tag;
         let tags = if known == Some(0x81) { [0x81, 0x84] } else { [0x84, 0x81] };
         let mut status = StatusWord(0);
         for tag in tags {
             status = card.exchange(&apdu::set_key(tag, self.layout.key.reference()))?.1;
             if status == StatusWord::OK {
-                self.kind.learn(|known| known.hpki.tag = Some(tag));
+                self.learn(|known| known.tag = Some(tag));
                 return Ok(());
             }
         }
@@ -181,11 +175,11 @@ impl Authentication {
         &self,
         card: &mut Session<'_>,
         form: Form,
-        input: &SignedInput,
+        info: &DigestInfo,
     ) -> Result<Vec<u8>, CardError> {
         const STEP: &str = "the signature";
         // 2048 bits: every HPKI card (JAHIS guideline Ver. 3.1, EF.PrKD).
-        let block = || input.encoded_message(256).ok_or(CardError::Structure("key length"));
+        let block = || info.encoded_message(256).ok_or(CardError::Structure("key length"));
         match form {
             Form::Extended => card.demand(&apdu::sign_extended(&block()?), STEP),
             Form::Chained => {
@@ -197,28 +191,22 @@ impl Authentication {
             }
             Form::Old => {
                 card.select_file(u16::from_be_bytes(self.layout.key.reference()))?;
-                card.demand(&apdu::sign_digest_info(0x80, &input.digest_info()), STEP)
+                card.demand(&apdu::sign_digest_info(0x80, info), STEP)
             }
         }
     }
 }
 
-impl Driver for Authentication {
-    fn tries_left(&self, card: &mut Session<'_>) -> Result<Option<u8>, CardError> {
-        card.select(AUTHENTICATION)?;
-        let (_, status) = card.exchange(&apdu::ask_tries(self.layout.pin_reference))?;
-        Ok(status.tries_left())
+impl<U: KeyUse> Driver<U> for Key<U> {
+    fn select_pin(&self, card: &mut Session<'_>) -> Result<u8, CardError> {
+        card.select(U::HPKI.own)?;
+        Ok(self.layout.pin_reference)
     }
 
-    fn verify(&self, card: &mut Session<'_>, pin: &[u8]) -> Result<(), CardError> {
-        card.select(AUTHENTICATION)?;
-        let (_, status) = card.exchange(&apdu::verify(self.layout.pin_reference, pin))?;
-        CardError::of_verify(status)
-    }
-
-    fn sign(&self, card: &mut Session<'_>, input: &SignedInput) -> Result<Vec<u8>, CardError> {
-        card.select(AUTHENTICATION)?;
-        let known = self.kind.learnt().hpki.form;
+    fn sign(&self, card: &mut Session<'_>, input: &U::Input) -> Result<Vec<u8>, CardError> {
+        card.select(U::HPKI.own)?;
+        let info = input.digest_info();
+        let known = self.learnt().form;
         let all = [Form::Extended, Form::Chained, Form::Old];
         let others = all.into_iter().filter(|form| Some(*form) != known);
         let mut refused = CardError::Structure("way of signing");
@@ -226,9 +214,9 @@ impl Driver for Authentication {
         for form in known.into_iter().chain(others) {
             let chosen = if form == Form::Old || key_set { Ok(()) } else { self.set_key(card) };
             key_set |= form != Form::Old && chosen.is_ok();
-            match chosen.and_then(|()| self.sign_as(card, form, input)) {
+            match chosen.and_then(|()| self.sign_as(card, form, &info)) {
                 Ok(signature) => {
-                    self.kind.learn(|known| known.hpki.form = Some(form));
+                    self.learn(|known| known.form = Some(form));
                     return Ok(signature);
                 }
                 Err(CardError::Refused { step, status }) if status.asks_for_another_form() => {
@@ -243,18 +231,18 @@ impl Driver for Authentication {
     /// Selecting the other application ends the verified state; a card without one forgets it when
     /// its own is selected anew.
     fn leave(&self, card: &mut Session<'_>) -> Result<(), CardError> {
-        match card.select(SIGNATURE) {
-            Err(CardError::Refused { .. }) => card.select_again(AUTHENTICATION),
+        match card.select(U::HPKI.other) {
+            Err(CardError::Refused { .. }) => card.select_again(U::HPKI.own),
             done => done,
         }
     }
 
     fn forgets(&self) -> Option<bool> {
-        self.kind.learnt().hpki.forgets
+        self.learnt().forgets
     }
 
     fn learn_forgets(&self, forgets: bool) {
-        self.kind.learn(|known| known.hpki.forgets = Some(forgets));
+        self.learn(|known| known.forgets = Some(forgets));
     }
 }
 

@@ -1,16 +1,16 @@
-//! User authentication (利用者証明用) by the JPKI application of マイナンバーカード: read ahead, then
-//! verify and sign.
+//! The JPKI application of マイナンバーカード: user authentication (利用者証明用), and signatures of
+//! documents (署名用).
 //!
-//! The application for signatures is never opened here: its certificate holds name and address, and
-//! its key is for documents. Nor is any other application of the card, which hold the personal number.
+//! The certificate for signatures holds name and address, and is told only who knows its password. No
+//! other application of the card, which hold the personal number, is ever opened.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
-
-use sekisho_protocol::signed_input::SignedInput;
 
 use super::apdu;
 use super::card_type::CardType;
-use super::known::Driver;
+use super::driver::Driver;
+use super::key_use::{Documents, KeyUse, Login, ToBeSigned};
 use super::reader::CardError;
 use super::session::{ApplicationName, Session};
 use super::structure::FilePath;
@@ -19,9 +19,22 @@ const APPLICATION: ApplicationName =
     ApplicationName { aid: &[0xd3, 0x92, 0xf0, 0x00, 0x26, 1, 0, 0, 0, 1], answers: false };
 
 const TOKEN_INFORMATION: u16 = 0x0006;
-const CERTIFICATE: u16 = 0x000a;
-const KEY: u16 = 0x0017;
-const PIN: u16 = 0x0018;
+
+/// Where one of the two keys lies, and what belongs to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Files {
+    /// Its certificate.
+    pub certificate: u16,
+    /// The key.
+    pub key: u16,
+    /// Its PIN or password.
+    pub pin: u16,
+}
+
+/// 利用者証明用.
+pub const AUTHENTICATION: Files = Files { certificate: 0x000a, key: 0x0017, pin: 0x0018 };
+/// 署名用.
+pub const SIGNATURE: Files = Files { certificate: 0x0001, key: 0x001a, pin: 0x001b };
 
 /// P2 of VERIFY: the current file.
 const CURRENT: u8 = 0x80;
@@ -44,7 +57,7 @@ pub enum Token {
 impl std::fmt::Display for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::MyNumberCard => "a My Number card without a certificate for user authentication",
+            Self::MyNumberCard => "a My Number card without this certificate",
             Self::ResidentCard => "a resident card (住基カード) of before the My Number card",
             Self::Android => "the JPKI of an Android telephone",
             Self::Iphone => "the JPKI of an iPhone",
@@ -73,13 +86,19 @@ pub struct Learnt {
     pub forgets: Option<bool>,
 }
 
-/// The user authentication half of one card.
+/// The key for logging in of one card.
+pub type Authentication = Key<Login>;
+/// The key for documents of one card.
+pub type Signature = Key<Documents>;
+
+/// One half of one card.
 #[derive(Debug)]
-pub struct Authentication {
+pub struct Key<U> {
     kind: Arc<CardType>,
+    use_: PhantomData<U>,
 }
 
-impl Authentication {
+impl Key<Login> {
     /// Reads the certificate; `None` where the card has no such application.
     ///
     /// # Errors
@@ -89,33 +108,78 @@ impl Authentication {
         card: &mut Session<'_>,
         kind: &Arc<CardType>,
     ) -> Result<Option<(Vec<u8>, Self)>, CardError> {
-        match card.select(APPLICATION) {
-            Ok(()) => {}
-            Err(CardError::Refused { .. }) => return Ok(None),
-            Err(error) => return Err(error),
+        let Some(key) = Self::of(card, kind)? else { return Ok(None) };
+        match key.read_certificate(card) {
+            Ok(der) => Ok(Some((der, key))),
+            Err(CardError::Refused { .. }) => Err(CardError::NotForLogin(token(card)?)),
+            Err(error) => Err(error),
         }
-        let mut extended = !kind.learnt().jpki.short_only;
-        let certificate_der = match card.read_certificate(FilePath::Id(CERTIFICATE), &mut extended)
-        {
-            Ok(der) => der,
-            Err(CardError::Refused { .. }) => return Err(CardError::NotForLogin(token(card)?)),
-            Err(error) => return Err(error),
-        };
-        kind.learn(|known| known.jpki.short_only = !extended);
-        Ok(Some((certificate_der, Self { kind: kind.clone() })))
+    }
+}
+
+impl Key<Documents> {
+    /// Finds the key; `None` where the card has no such application. Its certificate is read after
+    /// the password: [`Self::certificate`].
+    ///
+    /// # Errors
+    /// [`CardError::NotForDocuments`] where it carries the application and not this key, or is no
+    /// My Number card: what a telephone wants to be told is not known here.
+    pub fn find(card: &mut Session<'_>, kind: &Arc<CardType>) -> Result<Option<Self>, CardError> {
+        let Some(key) = Self::of(card, kind)? else { return Ok(None) };
+        match (token(card)?, card.select_file(SIGNATURE.key)) {
+            (Token::MyNumberCard, Ok(())) => Ok(Some(key)),
+            (token, Ok(()) | Err(CardError::Refused { .. })) => {
+                Err(CardError::NotForDocuments(token))
+            }
+            (_, Err(error)) => Err(error),
+        }
+    }
+
+    /// The certificate, once the password was verified in this transaction.
+    ///
+    /// # Errors
+    /// [`CardError::Refused`].
+    pub fn certificate(&self, card: &mut Session<'_>) -> Result<Vec<u8>, CardError> {
+        card.select(APPLICATION)?;
+        self.read_certificate(card)
+    }
+}
+
+impl<U: KeyUse> Key<U> {
+    fn of(card: &mut Session<'_>, kind: &Arc<CardType>) -> Result<Option<Self>, CardError> {
+        match card.select(APPLICATION) {
+            Ok(()) => Ok(Some(Self { kind: kind.clone(), use_: PhantomData })),
+            Err(CardError::Refused { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read_certificate(&self, card: &mut Session<'_>) -> Result<Vec<u8>, CardError> {
+        let mut extended = !self.learnt().short_only;
+        let der = card.read_certificate(FilePath::Id(U::JPKI.certificate), &mut extended)?;
+        self.learn(|known| known.short_only = !extended);
+        Ok(der)
+    }
+
+    fn learnt(&self) -> Learnt {
+        *U::jpki(&mut self.kind.learnt())
+    }
+
+    fn learn(&self, change: impl FnOnce(&mut Learnt)) {
+        self.kind.learn(|known| change(U::jpki(known)));
     }
 
     fn sign_as(
         &self,
         card: &mut Session<'_>,
         name: KeyName,
-        input: &SignedInput,
+        input: &U::Input,
     ) -> Result<Vec<u8>, CardError> {
         let reference = match name {
             // 80h + short identifier.
-            KeyName::Short => 0x80 | KEY as u8,
+            KeyName::Short => 0x80 | U::JPKI.key as u8,
             KeyName::Selected => {
-                card.select_file(KEY)?;
+                card.select_file(U::JPKI.key)?;
                 CURRENT
             }
         };
@@ -123,24 +187,16 @@ impl Authentication {
     }
 }
 
-impl Driver for Authentication {
-    fn tries_left(&self, card: &mut Session<'_>) -> Result<Option<u8>, CardError> {
+impl<U: KeyUse> Driver<U> for Key<U> {
+    fn select_pin(&self, card: &mut Session<'_>) -> Result<u8, CardError> {
         card.select(APPLICATION)?;
-        card.select_file(PIN)?;
-        let (_, status) = card.exchange(&apdu::ask_tries(CURRENT))?;
-        Ok(status.tries_left())
+        card.select_file(U::JPKI.pin)?;
+        Ok(CURRENT)
     }
 
-    fn verify(&self, card: &mut Session<'_>, pin: &[u8]) -> Result<(), CardError> {
+    fn sign(&self, card: &mut Session<'_>, input: &U::Input) -> Result<Vec<u8>, CardError> {
         card.select(APPLICATION)?;
-        card.select_file(PIN)?;
-        let (_, status) = card.exchange(&apdu::verify(CURRENT, pin))?;
-        CardError::of_verify(status)
-    }
-
-    fn sign(&self, card: &mut Session<'_>, input: &SignedInput) -> Result<Vec<u8>, CardError> {
-        card.select(APPLICATION)?;
-        let known = self.kind.learnt().jpki.key_name;
+        let known = self.learnt().key_name;
         let names = match known {
             Some(KeyName::Selected) => [KeyName::Selected, KeyName::Short],
             _ => [KeyName::Short, KeyName::Selected],
@@ -149,7 +205,7 @@ impl Driver for Authentication {
         for name in names {
             match self.sign_as(card, name, input) {
                 Ok(signature) => {
-                    self.kind.learn(|known| known.jpki.key_name = Some(name));
+                    self.learn(|known| known.key_name = Some(name));
                     return Ok(signature);
                 }
                 // Whatever a new type of card has against the one way, the other is tried.
@@ -169,11 +225,11 @@ impl Driver for Authentication {
     }
 
     fn forgets(&self) -> Option<bool> {
-        self.kind.learnt().jpki.forgets
+        self.learnt().forgets
     }
 
     fn learn_forgets(&self, forgets: bool) {
-        self.kind.learn(|known| known.jpki.forgets = Some(forgets));
+        self.learn(|known| known.forgets = Some(forgets));
     }
 }
 

@@ -1,12 +1,15 @@
-//! A card that was read: what it is, and how to have it sign. One type for all families.
+//! A card that was read: what it is, and how to have it log somebody in. One type for all families.
 
 use std::sync::Arc;
 
-use const_oid::db::rfc5912::RSA_ENCRYPTION;
+use sekisho_protocol::request::Language;
 use sekisho_protocol::signed_input::SignedInput;
 
 use super::card_type::{CardType, CardTypes};
+use super::driver::{self, Driver};
 use super::holder::Holder;
+use super::key_use::Login;
+use super::pin_kind::PinKind;
 use super::reader::{CardError, Readers, Slot};
 use super::session::{Session, with_card};
 use super::{hpki, jpki};
@@ -30,60 +33,6 @@ impl std::fmt::Display for Family {
     }
 }
 
-impl Family {
-    /// Few tries are left from here on: nobody is asked for a PIN without a warning, nothing tries by
-    /// itself. HPKI issuers let 15 pass; the JPKI lets 3, so that one has failed already.
-    pub fn guarded_tries(self) -> u8 {
-        match self {
-            Self::Hpki => 3,
-            Self::Jpki => 2,
-        }
-    }
-
-    /// Whether a PIN of this family may look like this. HPKI: 4 to 16 ASCII characters (JAHIS
-    /// guideline Ver. 3.1 annex B). User authentication by JPKI: 4 digits. An empty one would be
-    /// the question for the tries left.
-    pub fn may_be_pin(self, pin: &[u8]) -> bool {
-        match self {
-            Self::Hpki => (4..=16).contains(&pin.len()) && pin.is_ascii(),
-            Self::Jpki => pin.len() == 4 && pin.iter().all(u8::is_ascii_digit),
-        }
-    }
-}
-
-/// How the authentication key of one card is used. Each call is inside one transaction.
-pub trait Driver: std::fmt::Debug + Send + Sync {
-    /// How many wrong PINs the card still takes; `None` where it doesn't tell. Costs no try.
-    ///
-    /// # Errors
-    /// [`CardError`].
-    fn tries_left(&self, card: &mut Session<'_>) -> Result<Option<u8>, CardError>;
-
-    /// Hands the PIN to the card.
-    ///
-    /// # Errors
-    /// [`CardError::PinWrong`], [`CardError::PinBlocked`], or why not.
-    fn verify(&self, card: &mut Session<'_>, pin: &[u8]) -> Result<(), CardError>;
-
-    /// Signs: right after [`Self::verify`], or to be refused.
-    ///
-    /// # Errors
-    /// [`CardError::Refused`] where the PIN was not verified.
-    fn sign(&self, card: &mut Session<'_>, input: &SignedInput) -> Result<Vec<u8>, CardError>;
-
-    /// Selects away from the verified state.
-    ///
-    /// # Errors
-    /// [`CardError`].
-    fn leave(&self, card: &mut Session<'_>) -> Result<(), CardError>;
-
-    /// Whether cards of this type were seen to forget the PIN by [`Self::leave`].
-    fn forgets(&self) -> Option<bool>;
-
-    /// Remembers that for the type.
-    fn learn_forgets(&self, forgets: bool);
-}
-
 /// The applications that there is a driver for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Application {
@@ -93,13 +42,33 @@ pub enum Application {
     Jpki,
 }
 
+impl Family {
+    /// What a person knows such a card by. A My Number card tells no name before its password: the
+    /// certificate for user authentication holds an identifier only.
+    pub fn title(self, name: &str, language: Language) -> &str {
+        match (self, language) {
+            (Self::Hpki, _) => name,
+            (Self::Jpki, Language::Ja) => "マイナンバーカード",
+            (Self::Jpki, Language::En) => "My Number card",
+        }
+    }
+}
+
 /// An application's certificate, and how its key is used.
 struct Found {
     der: Vec<u8>,
-    driver: Box<dyn Driver>,
+    driver: Box<dyn Driver<Login>>,
 }
 
 impl Application {
+    /// All, first the one that the last card of this type had.
+    pub(super) fn in_order(kind: &CardType) -> [Self; 2] {
+        match kind.learnt().application {
+            Some(Self::Jpki) => [Self::Jpki, Self::Hpki],
+            _ => [Self::Hpki, Self::Jpki],
+        }
+    }
+
     fn read(
         self,
         card: &mut Session<'_>,
@@ -121,7 +90,7 @@ pub struct KnownCard {
     pub family: Family,
     /// Authentication certificate, DER.
     pub certificate_der: Vec<u8>,
-    driver: Box<dyn Driver>,
+    driver: Box<dyn Driver<Login>>,
 }
 
 impl KnownCard {
@@ -161,7 +130,7 @@ impl KnownCard {
     /// # Errors
     /// [`CardError::UnknownCard`] for a card of another kind, [`CardError::UnknownCertificate`]
     /// where the certificate is of neither family, [`CardError::UnsupportedKey`],
-    /// [`CardError::NotForLogin`].
+    /// [`CardError::NotForLogin`], [`CardError::AnotherUse`].
     pub fn read(card: &mut Session<'_>, kind: &Arc<CardType>) -> Result<Self, CardError> {
         let Found { der: certificate_der, driver } =
             Self::find(card, kind)?.ok_or(CardError::UnknownCard)?;
@@ -169,19 +138,15 @@ impl KnownCard {
         let family = holder
             .family()
             .ok_or_else(|| CardError::UnknownCertificate { issuer: holder.issuer().to_owned() })?;
-        if holder.key_algorithm() != RSA_ENCRYPTION {
-            let algorithm = holder.key_algorithm().to_string();
-            return Err(CardError::UnsupportedKey { algorithm });
+        holder.has_known_key()?;
+        if holder.is_for_documents() {
+            return Err(CardError::AnotherUse("logging in"));
         }
         Ok(Self { family, certificate_der, driver })
     }
 
     fn find(card: &mut Session<'_>, kind: &Arc<CardType>) -> Result<Option<Found>, CardError> {
-        let order = match kind.learnt().application {
-            Some(Application::Jpki) => [Application::Jpki, Application::Hpki],
-            _ => [Application::Hpki, Application::Jpki],
-        };
-        for application in order {
+        for application in Application::in_order(kind) {
             if let Some(found) = application.read(card, kind)? {
                 kind.learn(|known| known.application = Some(application));
                 return Ok(Some(found));
@@ -225,40 +190,16 @@ impl KnownCard {
         input: &SignedInput,
         tell: &mut dyn FnMut(Vec<u8>),
     ) -> Result<(), CardError> {
-        if !self.family.may_be_pin(pin) {
-            return Err(CardError::PinMalformed);
-        }
-        self.driver.verify(card, pin)?;
-        let signed = self.driver.sign(card, input).map(tell);
-        // A card that was reset or taken away has forgotten; one reset more would disturb who reset it.
-        if !matches!(signed, Err(CardError::Reset | CardError::Removed)) {
-            self.forget_pin(card, input);
-        }
-        signed
+        let pin = self.pin_kind().octets(pin).ok_or(CardError::PinMalformed)?;
+        let mut tell = |_: &SignedInput, signature| tell(signature);
+        driver::sign(self.driver.as_ref(), card, &pin, |_| Ok(input.clone()), &mut tell)
     }
 
-    /// Ends the verified state: by selecting away where this type of card is known to forget by it,
-    /// which is proved once by a signature that it must refuse; else by a reset, which disturbs
-    /// other software. A card that fails here is reset as well: the signature was told.
-    fn forget_pin(&self, card: &mut Session<'_>, input: &SignedInput) {
-        let left = self.driver.leave(card);
-        let forgets = match (left, self.driver.forgets()) {
-            (Ok(()), Some(forgets)) => forgets,
-            (Ok(()), None) => match self.driver.sign(card, input) {
-                Ok(_) => {
-                    self.driver.learn_forgets(false);
-                    false
-                }
-                Err(CardError::Refused { status, .. }) if status.is_for_want_of_pin() => {
-                    self.driver.learn_forgets(true);
-                    true
-                }
-                Err(_) => false,
-            },
-            (Err(_), _) => false,
-        };
-        if !forgets {
-            card.reset_at_end();
+    /// What its PIN looks like.
+    pub fn pin_kind(&self) -> PinKind {
+        match self.family {
+            Family::Hpki => PinKind::HpkiAuthentication,
+            Family::Jpki => PinKind::JpkiAuthentication,
         }
     }
 }

@@ -37,6 +37,28 @@ pub enum CardError {
     /// The JPKI's application, and nothing in it to log in with.
     #[error("this is {0}; it cannot be used to log in here")]
     NotForLogin(super::jpki::Token),
+    /// The JPKI's application, and nothing in it to sign documents with.
+    #[error("this is {0}; it cannot be used to sign documents here")]
+    NotForDocuments(super::jpki::Token),
+    /// The certificate's key is for something else: signing documents where somebody logs in, or
+    /// logging in where a document is signed.
+    #[error("the card's certificate is not for {0}")]
+    AnotherUse(&'static str),
+    /// Not in force yet.
+    #[error("the card's certificate is not in force before {from}; check this PC's clock")]
+    NotYetValid {
+        /// From this day on (UTC).
+        from: time::Date,
+    },
+    /// No longer in force.
+    #[error("the card's certificate expired on {since}; whoever issued the card renews it")]
+    Expired {
+        /// Its last day (UTC).
+        since: time::Date,
+    },
+    /// What the card signed does not verify under its certificate, or could not be laid out.
+    #[error("the card's signature is of no use: {0}")]
+    Signature(String),
     /// The certificate's key is of a kind that no driver here can have sign: the next My Number card
     /// has ECDSA P-384, and what it wants to be told is not published.
     #[error("the card's key is of a kind ({algorithm}) that this program does not support")]

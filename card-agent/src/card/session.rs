@@ -106,6 +106,22 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// How many wrong PINs the card still takes; `None` where it doesn't tell. Costs no try.
+    ///
+    /// # Errors
+    /// [`CardError`].
+    pub fn ask_tries(&mut self, reference: u8) -> Result<Option<u8>, CardError> {
+        Ok(self.exchange(&apdu::ask_tries(reference))?.1.tries_left())
+    }
+
+    /// Hands a PIN to the card.
+    ///
+    /// # Errors
+    /// [`CardError::PinWrong`], [`CardError::PinBlocked`], or why not.
+    pub fn verify(&mut self, reference: u8, pin: &[u8]) -> Result<(), CardError> {
+        CardError::of_verify(self.exchange(&apdu::verify(reference, pin))?.1)
+    }
+
     /// Has the card reset when the transaction ends: what selecting away does not clear, that does.
     pub fn reset_at_end(&mut self) {
         self.card.reset_at_end();

@@ -131,6 +131,32 @@ pub(super) fn slots(readers: &dyn Readers, name: Option<&str>) -> Result<Vec<Slo
     Ok(slots)
 }
 
+/// Those of them that hold a card.
+pub(super) fn filled_slots(
+    readers: &dyn Readers,
+    name: Option<&str>,
+) -> Result<Vec<Slot>, Failure> {
+    let mut slots = slots(readers, name)?;
+    slots.retain(|slot| slot.insertion.is_some());
+    if slots.is_empty() {
+        return Err(refused(anyhow!("there is no card in any reader; insert one")));
+    }
+    Ok(slots)
+}
+
+/// The one that holds a card, or the one that was named.
+pub(super) fn only_filled_slot(readers: &dyn Readers, name: Option<&str>) -> Result<Slot, Failure> {
+    let mut slots = filled_slots(readers, name)?;
+    if let [_, _, ..] = slots[..] {
+        let names: Vec<&str> = slots.iter().map(|slot| slot.reader.as_str()).collect();
+        return Err(Failure::Usage(anyhow!(
+            "several readers hold a card; name one with --reader: {}",
+            names.join(", ")
+        )));
+    }
+    Ok(slots.remove(0))
+}
+
 /// Whose fault it is decides the exit code.
 pub(super) fn failure(error: CardError) -> Failure {
     match error {

@@ -12,11 +12,10 @@ use time::OffsetDateTime;
 use super::cards::{self, CardArguments, LogArguments, Waiting};
 use super::{Failure, local, refused};
 use crate::card::card_type::CardTypes;
-use crate::card::hpki;
-use crate::card::known::{Family, KnownCard};
+use crate::card::known::KnownCard;
 use crate::card::observe::Observer;
 use crate::card::reader::{CardError, Readers, Slot};
-use crate::card::session::with_card;
+use crate::card::signature_key::SignatureKey;
 
 /// Show what the cards in the readers say of themselves. Asks for no PIN.
 ///
@@ -112,13 +111,14 @@ impl Inspect {
 fn read(readers: &dyn Readers, slot: &Slot) -> Result<Card, CardError> {
     let (card, tries_left) = KnownCard::read_with_tries(readers, slot, &CardTypes::default())?;
     let mut applications = vec![application("authentication", tries_left, &card.certificate_der)];
-    // The other family's certificate for signatures wants its password first.
-    if card.family == Family::Hpki {
-        let signature = with_card(readers, &slot.reader, hpki::signature_application)?;
-        applications.extend(
-            signature
-                .map(|found| application("signature", found.tries_left, &found.certificate_der)),
-        );
+    match SignatureKey::read_with_tries(readers, slot, &CardTypes::default()) {
+        Ok((key, tries_left)) => {
+            // The other family's certificate for signatures wants its password first.
+            let der = key.certificate_der();
+            applications.extend(der.map(|der| application("signature", tries_left, der)));
+        }
+        Err(CardError::UnknownCard | CardError::NotForDocuments(_)) => {}
+        Err(error) => return Err(error),
     }
     Ok(Card { family: card.family.to_string(), applications })
 }

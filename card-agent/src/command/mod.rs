@@ -9,11 +9,13 @@ mod extension;
 mod inspect;
 #[cfg(unix)]
 mod native_host;
+mod pin;
 mod policy;
 mod readers;
 mod renew;
 mod run;
 mod self_test;
+mod sign;
 mod status;
 
 use std::path::PathBuf;
@@ -50,6 +52,7 @@ enum Command {
     Readers(readers::ReadersCommand),
     Inspect(inspect::Inspect),
     SelfTest(self_test::SelfTest),
+    Sign(sign::Sign),
     Policy(policy::Policy),
     Extension(extension::Extension),
     #[cfg(unix)]
@@ -141,6 +144,7 @@ async fn execute(command: Command, place: &Place) -> Result<(), Failure> {
         Command::Readers(command) => command.execute(),
         Command::Inspect(command) => command.execute(),
         Command::SelfTest(command) => command.execute(place).await,
+        Command::Sign(command) => command.execute().await,
         Command::Policy(command) => command.execute(place),
         Command::Extension(command) => command.execute(place),
         #[cfg(unix)]

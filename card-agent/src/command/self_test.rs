@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use clap::Args;
 use der::Decode;
 use secrecy::ExposeSecret;
@@ -15,16 +15,16 @@ use time::OffsetDateTime;
 use x509_cert::Certificate;
 
 use super::cards::{self, CardArguments, LogArguments, Waiting};
+use super::pin::{self, PinArguments};
 use super::{Failure, local, refused};
 use crate::card::card_type::CardTypes;
-use crate::card::holder::Holder;
-use crate::card::known::{Family, KnownCard};
+use crate::card::holder::{Holder, Validity};
+use crate::card::known::KnownCard;
 use crate::card::observe::{Exchanged, Observer};
-use crate::card::reader::{CardError, Readers, Slot};
+use crate::card::pin_kind::PinKind;
+use crate::card::reader::Slot;
 use crate::card::session::with_card;
-use crate::pin::descriptor::PinDescriptor;
-use crate::pin::pinentry::Pinentry;
-use crate::pin::{PinEntry, PinError, Prompt};
+use crate::pin::{Occasion, Page, Prompt};
 use crate::platform::Program;
 use crate::terminal::place::Place;
 
@@ -48,15 +48,8 @@ pub struct SelfTest {
     /// The reader, as `sekisho-agent readers` names it, where several hold a card.
     #[arg(long, value_name = "NAME")]
     reader: Option<String>,
-    /// Read the PIN from this file descriptor instead of asking for it; its first line counts.
-    #[arg(long, value_name = "N")]
-    pin_fd: Option<u32>,
-    /// Try even if no more than three tries are left.
-    #[arg(long, requires = "pin_fd")]
-    few_tries: bool,
-    /// Program that asks for the PIN.
-    #[arg(long, default_value = "pinentry", value_name = "PROGRAM")]
-    pinentry: String,
+    #[command(flatten)]
+    pin: PinArguments,
     #[command(flatten)]
     cards: CardArguments,
     #[command(flatten)]
@@ -155,7 +148,7 @@ impl SelfTest {
         let mut observers: Vec<Arc<dyn Observer>> = vec![meter.clone(), waiting.clone()];
         observers.extend(self.log.open()?);
         let readers = self.cards.readers(observers);
-        let slot = self.slot(readers.as_ref())?;
+        let slot = cards::only_filled_slot(readers.as_ref(), self.reader.as_deref())?;
 
         let mut course = Course { meter, since: Instant::now(), phases: Vec::new() };
         let read = KnownCard::read_with_tries(readers.as_ref(), &slot, &CardTypes::default());
@@ -163,7 +156,7 @@ impl SelfTest {
         course.end("read");
         let holder = Holder::of(&card.certificate_der).context("the card's certificate");
         let holder = holder.map_err(refused)?;
-        let pin = self.pin(&slot, card.family, tries_left, &holder.name).await?;
+        let pin = self.ask(&slot, card.pin_kind(), tries_left, &holder.name).await?;
         course.end("pin");
         let input = challenge(&card.certificate_der);
         let mut signature = Vec::new();
@@ -171,29 +164,26 @@ impl SelfTest {
             signature = card.sign(session, pin.expose_secret().as_bytes(), &input)?;
             Ok(())
         });
-        signed.map_err(refusal)?;
+        signed.map_err(pin::refusal)?;
         course.end("sign");
         let certificate = Certificate::from_der(&card.certificate_der).map_err(refused)?;
         verify(&card.certificate_der, &certificate, &input, signature)?;
         course.end("verify");
 
         let validity = certificate.tbs_certificate().validity();
-        let moment =
-            |time: &x509_cert::time::Time| OffsetDateTime::UNIX_EPOCH + time.to_unix_duration();
-        let now = OffsetDateTime::now_utc();
         let all = |of: fn(&Traffic) -> u64| course.phases.iter().map(|p| of(&p.traffic)).sum();
         let octets: u64 = all(|traffic| traffic.octets_sent + traffic.octets_received);
         let report = Report {
             reader: slot.reader,
             family: card.family.to_string(),
-            holder: holder.name,
+            holder: holder.name.clone(),
             certificate_sha256: hex::encode(Sha256Digest::of(&card.certificate_der).as_bytes()),
             not_before: validity.not_before.to_string(),
             not_after: validity.not_after.to_string(),
-            validity: match (moment(&validity.not_before), moment(&validity.not_after)) {
-                (from, _) if now < from => "not_yet",
-                (_, until) if now > until => "expired",
-                _ => "in_force",
+            validity: match holder.validity(OffsetDateTime::now_utc()) {
+                Validity::NotYet(_) => "not_yet",
+                Validity::Expired(_) => "expired",
+                Validity::InForce => "in_force",
             },
             tries_left,
             apdus: course.phases.iter().map(|phase| phase.traffic.apdus).sum(),
@@ -211,61 +201,32 @@ impl SelfTest {
         }
     }
 
-    /// The one that holds a card, or the one that was named.
-    fn slot(&self, readers: &dyn Readers) -> Result<Slot, Failure> {
-        let mut slots = cards::slots(readers, self.reader.as_deref())?;
-        slots.retain(|slot| slot.insertion.is_some());
-        match slots.len() {
-            0 => Err(refused(anyhow!("there is no card in any reader; insert one"))),
-            1 => Ok(slots.remove(0)),
-            _ => {
-                let names: Vec<&str> = slots.iter().map(|slot| slot.reader.as_str()).collect();
-                Err(Failure::Usage(anyhow!(
-                    "several readers hold a card; name one with --reader: {}",
-                    names.join(", ")
-                )))
-            }
-        }
-    }
-
-    async fn pin(
+    async fn ask(
         &self,
         slot: &Slot,
-        family: Family,
+        kind: PinKind,
         tries_left: Option<u8>,
         holder: &str,
     ) -> Result<secrecy::SecretString, Failure> {
-        if tries_left == Some(0) {
-            return Err(cards::failure(CardError::PinBlocked));
-        }
         let [random] = crate::random::<1>();
         let code = ConfirmationCode::new(random % 100).map_err(local)?;
-        let prompt = Prompt {
+        let page = Page {
             origin: "sekisho-agent self-test".to_owned(),
             facility: slot.reader.clone(),
             code,
-            family,
+        };
+        let prompt = Prompt {
+            occasion: Occasion::Login(page),
+            kind,
             holder: holder.to_owned(),
             tries_left,
             again: false,
             language: cards::window_language(),
         };
-        let entry: Box<dyn PinEntry> = match self.pin_fd {
-            Some(number) => Box::new(PinDescriptor { number, confirmed: self.few_tries }),
-            None => {
-                remark(&format!("The window shows the confirmation code {code}."));
-                Box::new(Pinentry { program: self.pinentry.clone() })
-            }
-        };
-        entry.ask(&prompt).await.map_err(|error| match error {
-            PinError::Unavailable(_) => local(error),
-            PinError::Guarded => refused(anyhow::Error::new(error).context(format!(
-                "{} tries are left; wrong ones block the card, so confirm in the window or give \
-                 --few-tries",
-                tries_left.unwrap_or_default()
-            ))),
-            PinError::Cancelled => refused(error),
-        })
+        if self.pin.is_window() {
+            remark(&format!("The window shows the confirmation code {code}."));
+        }
+        self.pin.ask(&prompt).await
     }
 }
 
@@ -309,16 +270,6 @@ fn issuer(place: &Place, certificate_der: &[u8]) -> Issuer {
         Some(Sha256Digest::of(accepted.subject_der.as_bytes())) == issuer
     };
     if trust.card_issuers.iter().any(named) { Issuer::Accepted } else { Issuer::NotAccepted }
-}
-
-/// A wrong PIN says how many tries remain, and what not to do.
-fn refusal(error: CardError) -> Failure {
-    match error {
-        CardError::PinWrong { tries_left: Some(tries) } => {
-            refused(anyhow::Error::new(error).context(format!("{tries} tries are left")))
-        }
-        error => cards::failure(error),
-    }
 }
 
 impl Report {

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::Agent;
 use super::exchange::{Exchange, Failure, Progress, pin_failure};
 use crate::card::holder::{Holder, Unsuitable};
-use crate::card::known::{Family, KnownCard};
+use crate::card::known::KnownCard;
 use crate::card::observe::PATIENCE;
 use crate::card::reader::{CardError, Slot};
 use crate::card::watcher::{Seen, SeenCard};
@@ -24,14 +24,9 @@ pub(super) struct Candidate {
 }
 
 impl Candidate {
-    /// What the person knows it by. A My Number card's certificate for user authentication holds no
-    /// name, only an identifier.
+    /// What the person knows it by.
     pub(super) fn title(&self, language: Language) -> &str {
-        match (self.card.family, language) {
-            (Family::Hpki, _) => &self.holder.name,
-            (Family::Jpki, Language::Ja) => "マイナンバーカード",
-            (Family::Jpki, Language::En) => "My Number card",
-        }
+        self.card.family.title(&self.holder.name, language)
     }
 }
 
@@ -152,5 +147,6 @@ fn is_of_no_use(error: &CardError) -> bool {
             | CardError::UnknownCertificate { .. }
             | CardError::UnsupportedKey { .. }
             | CardError::NotForLogin(_)
+            | CardError::AnotherUse(_)
     )
 }

@@ -16,7 +16,7 @@ use super::candidate::{Candidate, wait_for_card};
 use crate::card::observe::PATIENCE;
 use crate::card::reader::{CardError, Slot};
 use crate::card::session::{self, Session};
-use crate::pin::{PinError, Prompt};
+use crate::pin::{Occasion, Page, PinError, Prompt};
 
 /// How it ended, or where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,11 +176,14 @@ async fn run(agent: &Arc<Agent>, exchange: &Exchange) -> Result<String, Failure>
         if tries_left == Some(0) {
             return Err((ErrorCode::PinBlocked, None));
         }
-        let prompt = Prompt {
+        let page = Page {
             origin: claims.origin.clone(),
             facility: claims.facility.name.clone(),
             code: claims.confirmation_code,
-            family: candidate.card.family,
+        };
+        let prompt = Prompt {
+            occasion: Occasion::Login(page),
+            kind: candidate.card.pin_kind(),
             holder: candidate.title(claims.language).to_owned(),
             tries_left,
             again,
@@ -295,13 +298,18 @@ fn card_failure(error: CardError) -> Failure {
         CardError::UnknownCard
         | CardError::UnknownCertificate { .. }
         | CardError::UnsupportedKey { .. }
-        | CardError::NotForLogin(_) => (ErrorCode::CardNotAccepted, None),
+        | CardError::NotForLogin(_)
+        | CardError::NotForDocuments(_)
+        | CardError::AnotherUse(_)
+        | CardError::NotYetValid { .. }
+        | CardError::Expired { .. } => (ErrorCode::CardNotAccepted, None),
         CardError::NoService(_) => (ErrorCode::NoReader, None),
         CardError::Reset
         | CardError::Held
         | CardError::Reader(_)
         | CardError::Malformed
         | CardError::Structure(_)
+        | CardError::Signature(_)
         | CardError::Refused { .. } => (ErrorCode::CardFailed, None),
     }
 }

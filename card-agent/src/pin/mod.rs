@@ -3,25 +3,23 @@
 pub mod descriptor;
 pub mod file;
 pub mod pinentry;
+pub mod words;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
+use sekisho_protocol::Sha256Digest;
 use sekisho_protocol::request::{ConfirmationCode, Language};
 
-use crate::card::known::Family;
+use crate::card::pin_kind::PinKind;
 
-/// What the window says.
+/// What the window says; [`words`] says it in words.
 #[derive(Debug, Clone)]
 pub struct Prompt {
-    /// The portal's origin.
-    pub origin: String,
-    /// The facility.
-    pub facility: String,
-    /// On the page as well.
-    pub code: ConfirmationCode,
-    /// Whose kind of card: its PINs and what they lock differ.
-    pub family: Family,
-    /// Name on the card.
+    /// What for.
+    pub occasion: Occasion,
+    /// Which PIN.
+    pub kind: PinKind,
+    /// Name on the card, or what the person knows it by.
     pub holder: String,
     /// Tries left, where the card tells.
     pub tries_left: Option<u8>,
@@ -31,10 +29,50 @@ pub struct Prompt {
     pub language: Language,
 }
 
+/// What the PIN is asked for.
+#[derive(Debug, Clone)]
+pub enum Occasion {
+    /// Somebody logs in.
+    Login(Page),
+    /// Somebody signs a document.
+    Document(Document),
+}
+
+/// A page that asks.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The portal's origin.
+    pub origin: String,
+    /// The facility.
+    pub facility: String,
+    /// On the page as well.
+    pub code: ConfirmationCode,
+}
+
+/// A document to be signed.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// Its digest.
+    pub sha256: Sha256Digest,
+    /// The document itself, where it is text that a window can show, as it may be shown.
+    pub text: Option<String>,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+/// Where a document comes from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A file of this name, which the person named.
+    File(String),
+    /// A page of the portal.
+    Page(Page),
+}
+
 impl Prompt {
     /// Few tries are left.
     pub fn is_guarded(&self) -> bool {
-        self.tries_left.is_some_and(|tries| tries <= self.family.guarded_tries())
+        self.tries_left.is_some_and(|tries| tries <= self.kind.guarded_tries())
     }
 }
 

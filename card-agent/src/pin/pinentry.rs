@@ -9,8 +9,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::card::known::Family;
-
+use super::words::Words;
 use super::{PinEntry, PinError, Prompt};
 
 /// The longest line of Assuan.
@@ -31,22 +30,26 @@ impl Default for Pinentry {
 #[async_trait]
 impl PinEntry for Pinentry {
     async fn ask(&self, prompt: &Prompt) -> Result<SecretString, PinError> {
-        let (title, description, label, ok, cancel) = texts(prompt);
-        if prompt.is_guarded() {
-            let warning = warning(prompt);
-            let lines = [("SETTITLE", title), ("SETDESC", warning.as_str())];
-            match self.converse(&lines, "CONFIRM").await {
+        let words = Words::of(prompt);
+        let title = ("SETTITLE", words.title);
+        if let Some(warning) = &words.warning {
+            match self.converse(&[title, ("SETDESC", warning)], "CONFIRM").await {
                 Ok(_) => {}
                 Err(PinError::Cancelled) => return Err(PinError::Guarded),
                 Err(error) => return Err(error),
             }
         }
+        for page in &words.pages {
+            let lines =
+                [title, ("SETDESC", page), ("SETOK", words.next), ("SETCANCEL", words.cancel)];
+            self.converse(&lines, "CONFIRM").await?;
+        }
         let lines = [
-            ("SETTITLE", title),
-            ("SETDESC", description.as_str()),
-            ("SETPROMPT", label),
-            ("SETOK", ok),
-            ("SETCANCEL", cancel),
+            title,
+            ("SETDESC", &words.description),
+            ("SETPROMPT", words.label),
+            ("SETOK", words.ok),
+            ("SETCANCEL", words.cancel),
         ];
         let pin = self.converse(&lines, "GETPIN").await?;
         Ok(SecretString::from(pin.as_str()))
@@ -70,65 +73,6 @@ impl PinEntry for Pinentry {
             }
         }
         Err(PinError::Cancelled)
-    }
-}
-
-/// What is lost with the last tries, and who gives it back.
-fn warning(prompt: &Prompt) -> String {
-    let tries = prompt.tries_left.unwrap_or(0);
-    match (prompt.language, prompt.family) {
-        (Language::Ja, Family::Hpki) => {
-            format!(
-                "残り{tries}回です。間違えるとカードは使えなくなり、再発行が必要です。続けますか。"
-            )
-        }
-        (Language::Ja, Family::Jpki) => format!(
-            "残り{tries}回です。間違えると暗証番号がロックされ、市区町村の窓口での解除が必要です。続けますか。"
-        ),
-        (Language::En, Family::Hpki) => format!(
-            "{tries} tries are left. If they fail the card is blocked and must be issued anew. Go on?"
-        ),
-        (Language::En, Family::Jpki) => format!(
-            "{tries} tries are left. If they fail the PIN is blocked until the municipal office unlocks it. Go on?"
-        ),
-    }
-}
-
-fn texts(prompt: &Prompt) -> (&'static str, String, &'static str, &'static str, &'static str) {
-    let Prompt { origin, facility, code, holder, .. } = prompt;
-    match prompt.language {
-        Language::Ja => {
-            let mut text = format!(
-                "確認番号 {code}\n{facility}\n{origin} にログインします。\nカード: {holder}"
-            );
-            if prompt.again {
-                text.push_str("\n\n暗証番号が違います。");
-            }
-            if let Some(tries) = prompt.tries_left {
-                text.push_str(&format!("\n残り{tries}回"));
-            }
-            let title = match prompt.family {
-                Family::Hpki => "HPKIカードの暗証番号（PIN）",
-                Family::Jpki => "マイナンバーカードの利用者証明用暗証番号（数字4桁）",
-            };
-            (title, text, "暗証番号:", "ログイン", "中止")
-        }
-        Language::En => {
-            let mut text = format!(
-                "Confirmation code {code}\n{facility}\nLogging in to {origin}.\nCard: {holder}"
-            );
-            if prompt.again {
-                text.push_str("\n\nThe PIN was wrong.");
-            }
-            if let Some(tries) = prompt.tries_left {
-                text.push_str(&format!("\n{tries} tries left"));
-            }
-            let title = match prompt.family {
-                Family::Hpki => "PIN of the HPKI card",
-                Family::Jpki => "PIN for user authentication of the My Number card (4 digits)",
-            };
-            (title, text, "PIN:", "Log in", "Cancel")
-        }
     }
 }
 
@@ -224,15 +168,21 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use secrecy::ExposeSecret;
+    use sekisho_protocol::Sha256Digest;
 
+    use super::super::{Document, Occasion, Page, Source};
     use super::*;
+    use crate::card::pin_kind::PinKind;
 
     fn prompt() -> Prompt {
-        Prompt {
+        let page = Page {
             origin: "https://terminal.example".into(),
             facility: "架空 100%クリニック".into(),
             code: "07".parse().unwrap(),
-            family: Family::Hpki,
+        };
+        Prompt {
+            occasion: Occasion::Login(page),
+            kind: PinKind::HpkiAuthentication,
             holder: "架空 花子".into(),
             tries_left: Some(15),
             again: false,
@@ -283,17 +233,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_warning_says_who_unlocks_the_card() {
-        let cases = [(Family::Hpki, 3, "再発行が必要"), (Family::Jpki, 2, "市区町村の窓口")];
-        for (family, tries, words) in cases {
-            let folder = tempfile::tempdir().unwrap();
-            let entry = program(folder.path(), "D 1234\\nOK");
-            let asked = Prompt { family, tries_left: Some(tries), ..prompt() };
-            entry.ask(&asked).await.unwrap();
-            let told = std::fs::read_to_string(folder.path().join("log")).unwrap();
-            assert!(told.contains(words), "{told}");
-        }
-        // All tries are left: no question before the PIN.
-        assert!(!Prompt { family: Family::Jpki, tries_left: Some(3), ..prompt() }.is_guarded());
+    async fn every_page_of_a_document_is_confirmed_before_the_pin_is_asked_for() {
+        let document = Document {
+            sha256: Sha256Digest::of("同意"),
+            text: Some("説明を受けました。\n".repeat(40)),
+            source: Source::File("同意書.txt".into()),
+        };
+        let asked = Prompt {
+            occasion: Occasion::Document(document),
+            kind: PinKind::HpkiSignature,
+            ..prompt()
+        };
+        let folder = tempfile::tempdir().unwrap();
+        program(folder.path(), "D 1234\\nOK").ask(&asked).await.unwrap();
+        let told = std::fs::read_to_string(folder.path().join("log")).unwrap();
+        let questions: Vec<&str> =
+            told.lines().filter(|line| ["CONFIRM", "GETPIN"].contains(line)).collect();
+        assert_eq!(questions, ["CONFIRM", "CONFIRM", "CONFIRM", "GETPIN"]);
+        assert_eq!(told.matches("説明を受けました。").count(), 40);
+        assert!(told.lines().all(|line| line.len() < MOST_LINE), "{told}");
+
+        let refused = program(folder.path(), "ERR 83886179 canceled").ask(&asked).await;
+        assert!(matches!(refused, Err(PinError::Cancelled)));
     }
 }

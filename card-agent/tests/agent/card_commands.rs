@@ -1,7 +1,6 @@
 //! The commands that speak to a card, as the built program runs them.
 
-use std::fs::Permissions;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 
 use sekisho_agent::terminal::place::Place;
@@ -103,8 +102,7 @@ fn a_pin_comes_by_any_descriptor_and_by_a_window_that_asks() {
         Said::of(&shell.current_dir(desk.folder.path()).stdin(Stdio::null()).output().unwrap());
     assert_eq!(said.code, 0, "{}", said.error);
 
-    desk.write("", "window", &format!("#!/bin/sh\necho OK\nwhile read -r line; do echo \"$line\" >> asked\ncase \"$line\" in GETPIN) printf 'D {PIN}\\nOK\\n';; *) echo OK;; esac\ndone\n"));
-    std::fs::set_permissions(desk.path("window"), Permissions::from_mode(0o700)).unwrap();
+    desk.window(PIN);
     let said = desk.run("self-test --pinentry ./window");
     assert_eq!(said.code, 0, "{}", said.error);
     let asked = std::fs::read_to_string(desk.path("asked")).unwrap();
@@ -207,7 +205,7 @@ fn without_a_card_each_command_says_what_is_missing() {
 
 #[test]
 fn help_of_each_command_shows_examples_and_exit_codes() {
-    for command in ["readers", "inspect", "self-test"] {
+    for command in ["readers", "inspect", "self-test", "sign"] {
         let output =
             Command::new(env!("CARGO_BIN_EXE_sekisho-agent")).args([command, "--help"]).output();
         let said = Said::of(&output.unwrap());

@@ -1,8 +1,9 @@
 //! A desk with a software card, for commands that speak to it as the built program runs them.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use sekisho_software_card::{INSERTED, Layout, Options, Personalisation, SoftwareCard};
@@ -19,12 +20,24 @@ pub struct Desk {
 
 impl Desk {
     pub fn new(layout: Layout) -> Self {
+        Self::with_card(PIN, |folder| write_card(folder, layout))
+    }
+
+    /// With the card that `write` makes, which returns its certificate.
+    pub fn with_card(pin: &str, write: impl FnOnce(&Path) -> Vec<u8>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let certificate_der = write_card(&folder.path().join("card"), layout);
+        let certificate_der = write(&folder.path().join("card"));
         let desk = Self { folder, certificate_der };
         desk.write("card", INSERTED, "");
-        desk.write("", "pin", &format!("{PIN}\n"));
+        desk.write("", "pin", &format!("{pin}\n"));
         desk
+    }
+
+    /// A PIN window of the desk's own: confirms whatever it shows, gives this PIN, and writes down in
+    /// `asked` what it was told.
+    pub fn window(&self, pin: &str) {
+        self.write("", "window", &format!("#!/bin/sh\necho OK\nwhile read -r line; do echo \"$line\" >> asked\ncase \"$line\" in GETPIN) printf 'D {pin}\\nOK\\n';; *) echo OK;; esac\ndone\n"));
+        std::fs::set_permissions(self.path("window"), Permissions::from_mode(0o700)).unwrap();
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

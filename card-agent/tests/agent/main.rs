@@ -8,6 +8,7 @@ mod card_service;
 mod command_line;
 mod counting;
 mod desk;
+mod documents;
 mod door;
 mod enrolment;
 mod held_cards;

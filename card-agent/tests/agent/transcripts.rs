@@ -5,9 +5,10 @@
 use std::sync::Arc;
 
 use sekisho_agent::card::card_type::CardType;
+use sekisho_agent::card::driver::Driver;
 use sekisho_agent::card::hpki::{Authentication, Form, Layout};
 use sekisho_agent::card::jpki;
-use sekisho_agent::card::known::{Driver, KnownCard};
+use sekisho_agent::card::known::KnownCard;
 use sekisho_agent::card::reader::{CardError, Transmit};
 use sekisho_agent::card::session::Session;
 use sekisho_protocol::signed_input::SignedInput;

@@ -322,21 +322,75 @@ pub fn write_card_of(folder: &std::path::Path, layout: Layout, issuer: u32) -> V
 /// to run.
 fn issued(issuer: u32) -> Arc<LookalikeCard> {
     static ISSUED: Mutex<BTreeMap<u32, Arc<LookalikeCard>>> = Mutex::new(BTreeMap::new());
-    ISSUED.lock().unwrap().entry(issuer).or_insert_with(|| Arc::new(issue(issuer))).clone()
+    let issue = || {
+        let now = OffsetDateTime::now_utc();
+        let validity = (now - Duration::DAY, now + Duration::DAY);
+        Arc::new(issue(&authority(issuer), CardUse::Authentication, "DEMO00001", validity))
+    };
+    ISSUED.lock().unwrap().entry(issuer).or_insert_with(issue).clone()
 }
 
-fn issue(issuer: u32) -> LookalikeCard {
-    let now = OffsetDateTime::now_utc();
-    let hpki = LookalikeHpki::make(now, issuer, "http://plain.example/").unwrap();
+fn authority(seed: u32) -> Arc<LookalikeHpki> {
+    static MADE: Mutex<BTreeMap<u32, Arc<LookalikeHpki>>> = Mutex::new(BTreeMap::new());
+    let make = || {
+        let now = OffsetDateTime::now_utc();
+        Arc::new(LookalikeHpki::make(now, seed, "http://plain.example/").unwrap())
+    };
+    MADE.lock().unwrap().entry(seed).or_insert_with(make).clone()
+}
+
+fn issue(
+    hpki: &LookalikeHpki,
+    used_for: CardUse,
+    serial_number: &str,
+    validity: (OffsetDateTime, OffsetDateTime),
+) -> LookalikeCard {
     let holder = CardHolder {
         common_name: "Hanako Kakuu",
         kanji_name: "架空　花子",
-        serial_number: "DEMO00001",
+        serial_number,
         roles: &["Medical Doctor"],
         organisation: None,
     };
-    let validity = (now - Duration::DAY, now + Duration::DAY);
-    hpki.issue_card(&holder, CardUse::Authentication, 7, validity).unwrap()
+    hpki.issue_card(&holder, used_for, 7, validity).unwrap()
+}
+
+/// What an HPKI card has in its application for signatures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Signs {
+    /// The certificate of the one person of all worlds.
+    Documents,
+    /// The same of somebody else.
+    AsAnother,
+    /// One that ended a minute ago.
+    Expired,
+    /// A certificate for authentication: no genuine card has it there.
+    Logins,
+}
+
+/// Writes the folder of an HPKI card with both applications; returns the certificate for signatures.
+pub fn write_signing_card(folder: &std::path::Path, layout: Layout, signs: Signs) -> Vec<u8> {
+    static ISSUED: Mutex<BTreeMap<Signs, ApplicationData>> = Mutex::new(BTreeMap::new());
+    write_card(folder, layout);
+    let mut personal = Personalisation::load(folder).unwrap();
+    let issue = || {
+        let now = OffsetDateTime::now_utc();
+        let end = if signs == Signs::Expired { -Duration::MINUTE } else { Duration::DAY };
+        let used_for =
+            if signs == Signs::Logins { CardUse::Authentication } else { CardUse::Signing };
+        let person = if signs == Signs::AsAnother { "DEMO00002" } else { "DEMO00001" };
+        let card = issue(&authority(0), used_for, person, (now - Duration::DAY, now + end));
+        ApplicationData {
+            certificate_der: card.certificate_der,
+            chain_der: vec![card.root_der, card.sub_ca_der],
+            key_pkcs8_der: card.key_pkcs8,
+        }
+    };
+    let signature = ISSUED.lock().unwrap().entry(signs).or_insert_with(issue).clone();
+    let certificate_der = signature.certificate_der.clone();
+    personal.signature = Some(signature);
+    personal.write(folder).unwrap();
+    certificate_der
 }
 
 /// Writes a My Number card's folder; returns the certificate for user authentication.

@@ -5,6 +5,7 @@
 use der::Decode;
 use sekisho_pki::{
     encoding::{
+        cades::VerifiedSignature,
         cms::parse_certs_only,
         name,
         ocsp::{BasicOcspResponse, OcspQuery, OcspResponse},
@@ -92,9 +93,10 @@ pub fn request(octets: &[u8]) {
     let _ = SignedObject::parse(octets, false);
 }
 
-/// A certs-only message.
+/// A CMS message: certs-only, or the signature of a document.
 pub fn certs_only(octets: &[u8]) {
     let _ = parse_certs_only(octets);
+    let _ = VerifiedSignature::verify(octets, octets);
 }
 
 /// A PKCS #12 file, its MAC and its parts.

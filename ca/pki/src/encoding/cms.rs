@@ -30,21 +30,30 @@ pub enum CertsOnlyError {
     Certificate(#[source] der::Error),
 }
 
-/// SignedData whose certificates are taken as they are (RFC 5652 §5.1).
+/// SignedData without its content, whose certificates and signers are taken as they are
+/// (RFC 5652 §5.1): certs-only, or a detached signature.
 #[derive(Sequence)]
-struct CertsOnly<'a> {
-    version: u8,
-    digest_algorithms: SetOfVec<AnyRef<'a>>,
-    content: NoContent,
+pub(super) struct WithoutContent<'a> {
+    pub(super) version: u8,
+    pub(super) digest_algorithms: SetOfVec<AnyRef<'a>>,
+    pub(super) content: NoContent,
     #[asn1(context_specific = "0", tag_mode = "IMPLICIT")]
-    certificates: SetOfVec<AnyRef<'a>>,
-    signer_infos: SetOfVec<AnyRef<'a>>,
+    pub(super) certificates: SetOfVec<AnyRef<'a>>,
+    pub(super) signer_infos: SetOfVec<AnyRef<'a>>,
 }
 
 /// EncapsulatedContentInfo without content.
 #[derive(Sequence)]
-struct NoContent {
-    content_type: ObjectIdentifier,
+pub(super) struct NoContent {
+    pub(super) content_type: ObjectIdentifier,
+}
+
+impl WithoutContent<'_> {
+    /// The whole message (RFC 5652 §3).
+    pub(super) fn to_message(&self) -> der::Result<Vec<u8>> {
+        let content = Any::encode_from(self)?;
+        ContentInfo { content_type: rfc5911::ID_SIGNED_DATA, content }.to_der()
+    }
 }
 
 /// Puts certificates (DER) into a certs-only message.
@@ -61,16 +70,14 @@ pub fn certs_only(certificates_der: &[&[u8]]) -> Result<Vec<u8>, CertsOnlyError>
         let whole = AnyRef::from_der(der).map_err(CertsOnlyError::Certificate)?;
         certificates.insert(whole).map_err(CertsOnlyError::Certificate)?;
     }
-    let signed_data = CertsOnly {
+    let signed_data = WithoutContent {
         version: 1,
         digest_algorithms: SetOfVec::new(),
         content: NoContent { content_type: rfc5911::ID_DATA },
         certificates,
         signer_infos: SetOfVec::new(),
     };
-    Any::encode_from(&signed_data)
-        .and_then(|content| ContentInfo { content_type: rfc5911::ID_SIGNED_DATA, content }.to_der())
-        .map_err(CertsOnlyError::Certificate)
+    signed_data.to_message().map_err(CertsOnlyError::Certificate)
 }
 
 /// The certificates (DER, in the order of the message) of a certs-only message.

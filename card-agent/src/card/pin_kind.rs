@@ -1,0 +1,64 @@
+//! The PINs of the cards' keys: what each may look like, and from when on one more wrong try is too many.
+
+use zeroize::Zeroizing;
+
+/// Which key's PIN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PinKind {
+    /// 認証用 of an HPKI card.
+    HpkiAuthentication,
+    /// 署名用 of an HPKI card.
+    HpkiSignature,
+    /// 利用者証明用暗証番号 of a My Number card.
+    JpkiAuthentication,
+    /// 署名用パスワード of a My Number card.
+    JpkiSignature,
+}
+
+impl PinKind {
+    /// Few tries are left from here on: nobody is asked for a PIN without a warning, nothing tries by
+    /// itself. HPKI issuers let 15 pass and the JPKI 5 for signatures; for user authentication it lets 3,
+    /// so that one has failed already.
+    pub fn guarded_tries(self) -> u8 {
+        match self {
+            Self::HpkiAuthentication | Self::HpkiSignature | Self::JpkiSignature => 3,
+            Self::JpkiAuthentication => 2,
+        }
+    }
+
+    /// What goes to the card for what was typed; `None` where no PIN of this kind looks like it. An empty
+    /// one would be the question for the tries left.
+    ///
+    /// HPKI: 4 to 16 ASCII characters (JAHIS guideline Ver. 3.1 annex B). JPKI: 4 digits for user
+    /// authentication; 6 to 16 capital letters and digits for signatures, whichever case was typed.
+    pub fn octets(self, typed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let mut pin = Zeroizing::new(typed.to_vec());
+        if self == Self::JpkiSignature {
+            pin.make_ascii_uppercase();
+        }
+        let fits = match self {
+            Self::HpkiAuthentication | Self::HpkiSignature => {
+                (4..=16).contains(&pin.len()) && pin.is_ascii()
+            }
+            Self::JpkiAuthentication => pin.len() == 4 && pin.iter().all(u8::is_ascii_digit),
+            Self::JpkiSignature => {
+                (6..=16).contains(&pin.len()) && pin.iter().all(u8::is_ascii_alphanumeric)
+            }
+        };
+        fits.then_some(pin)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_for_signatures_is_typed_in_either_case() {
+        let sent = |typed: &str| PinKind::JpkiSignature.octets(typed.as_bytes());
+        assert_eq!(sent("abC123").unwrap().as_slice(), b"ABC123");
+        for typed in ["abc12", "abc 123", "ABCDEFGH123456789", "", "パスワード"] {
+            assert!(sent(typed).is_none(), "{typed:?}");
+        }
+    }
+}
