@@ -104,7 +104,7 @@ impl Bench<'_> {
                 }
             };
             certificate_der = known.certificate_der.clone();
-            known.sign_and_tell(card, PIN.as_bytes(), &input, &mut |signature| {
+            known.sign_and_tell(card, &PIN.into(), &input, &mut |signature| {
                 told = Some((signature, begun.elapsed(), commands.load(Relaxed)));
             })
         };

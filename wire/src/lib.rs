@@ -25,6 +25,9 @@ pub mod oid {
     pub const POLICY_SERVER: ObjectIdentifier = oid("1.3.6.1.4.1.32473.1.3");
     /// `assigner` of the permanentIdentifier (RFC 4043 §2) that carries a facility's identifier.
     pub const FACILITY_IDENTIFIER: ObjectIdentifier = oid("1.3.6.1.4.1.32473.2.1");
+    /// Signed attribute (RFC 5652 §5.3) of a consent: SHA-256 of the occasion on which it was given, an
+    /// OCTET STRING (`docs/card-login.md`).
+    pub const CONSENT_OCCASION: ObjectIdentifier = oid("1.3.6.1.4.1.32473.4.1");
 }
 
 /// Authentication context class references: how a person proved themself (OIDC Core §2, `acr`).
@@ -60,6 +63,8 @@ pub mod typ {
 pub mod domain {
     /// What an HPKI or JPKI authentication key signs at login.
     pub const CARD_LOGIN: &[u8] = b"healthcare-card-login/1";
+    /// What a consent is bound to beside its text: a digest inside what a signature key signs.
+    pub const CARD_CONSENT: &[u8] = b"healthcare-card-consent/1";
     /// Leaf of the audit tree.
     pub const AUDIT_LEAF: &[u8] = b"healthcare-audit-leaf/1";
     /// Link of the audit chain.

@@ -55,6 +55,9 @@ pub enum Purpose {
     /// A card holder's authentication: keyUsage digitalSignature; extendedKeyUsage absent (as
     /// RFC 5280 §4.2.1.12 allows and HPKI certificates may have it), clientAuth or any.
     CardAuthentication,
+    /// A card holder's signature of a document: keyUsage nonRepudiation. What extendedKeyUsage there may
+    /// be does not speak of documents.
+    DocumentSignature,
     /// A TLS client, our terminals: extendedKeyUsage must say clientAuth.
     ClientAuthentication,
     /// A TLS server of ours: extendedKeyUsage must say serverAuth.

@@ -8,7 +8,9 @@ use aws_lc_rs::{
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
 };
 use sekisho_protocol::{
+    ChallengeNonce, Sha256Digest,
     answer::{CardAnswer, LoginSubmission},
+    consent::{ConsentAnswer, Occasion},
     door::{BeginBody, ErrorBody, ExchangeBody, FinishBody},
     jwk::{Jwk, JwkSet},
     jws::{self, JwsError},
@@ -85,6 +87,10 @@ pub fn answer(octets: &[u8]) {
     if let Ok(answer) = CardAnswer::parse(&text) {
         assert_eq!(CardAnswer::parse(&answer.to_text()).unwrap(), answer);
     }
+    let of = Sha256Digest::of(b"an occasion");
+    let nonce = ChallengeNonce::new([7; 32]);
+    let occasion = Occasion { origin: of, nonce, facility_x5t: of, page_key: of, request: of };
+    assert!(ConsentAnswer::verify(&text, "text", &occasion).is_err(), "nobody signed this");
     let _ = serde_json::from_slice::<CardAnswer>(octets);
     let _ = serde_json::from_slice::<LoginSubmission>(octets);
 }

@@ -105,7 +105,8 @@ pub enum ExchangeState {
 pub struct FinishReply {
     /// Where the exchange stands.
     pub state: ExchangeState,
-    /// With [`ExchangeState::Done`] only: [`crate::answer::CardAnswer`] as text. Forward it as it is.
+    /// With [`ExchangeState::Done`] only: [`crate::answer::CardAnswer`] as text, or after a request for a
+    /// consent [`crate::consent::ConsentAnswer`]. Forward it as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
 }
@@ -124,8 +125,6 @@ pub enum ErrorCode {
     AgentTooOld,
     /// This PC doesn't hold the key of the facility certificate that the request names.
     AnotherTerminal,
-    /// The agent does not do this (yet).
-    NotSupported,
     /// Another exchange is running.
     Busy,
     /// No such exchange, or it is over.
@@ -140,6 +139,8 @@ pub enum ErrorCode {
     CardRemoved,
     /// No card of an accepted issuer; another kind of card is in the reader.
     CardNotAccepted,
+    /// The card's certificate is not in force: it expired, or is of a day to come.
+    CertificateNotInForce,
     /// The card is not the expected person's.
     AnotherPerson,
     /// The PIN was wrong; `tries_left` says how often it may be tried again.

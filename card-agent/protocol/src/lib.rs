@@ -1,7 +1,7 @@
 //! The card login protocol: what the portal asks, what the card signs, what comes back.
 //!
-//! Shapes and cryptographic framing only: no socket, no file, no clock, no private key. The portal
-//! and the agent both lean on this crate, so that the bytes one side signs are by construction the
+//! Shapes and cryptographic framing only: no socket, no file, no clock, no private key; encodings of the
+//! PKI are `sekisho-pki`'s. The portal and the agent both lean on this crate, so that the bytes one side signs are by construction the
 //! bytes the other side verifies. Private keys stay with the caller, who hands in a closure that
 //! signs.
 //!
@@ -14,11 +14,16 @@
 //! 4. the card signs the [`signed_input::SignedInput`];
 //! 5. the page adds its [`answer::PageProof`], and the portal rebuilds the input from its own
 //!    session and verifies.
+//!
+//! A [`consent`] goes the same way with two differences: the card's other key signs, and what it signs is
+//! a document that the person was shown.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod answer;
+pub mod consent;
 pub mod digest_info;
 pub mod door;
+pub mod invisible;
 pub mod jwk;
 pub mod jws;
 pub mod octets;

@@ -164,6 +164,18 @@ impl<'de> Deserialize<'de> for Base64Url {
     }
 }
 
+/// Fields one after another, each behind its length in four octets, big-endian: no two lists of fields make
+/// the same octets.
+pub(crate) fn framed(fields: &[&[u8]]) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(256);
+    for field in fields {
+        // Every field is a constant tag or 32 octets.
+        octets.extend_from_slice(&(field.len() as u32).to_be_bytes());
+        octets.extend_from_slice(field);
+    }
+    octets
+}
+
 /// Decodes strict base64url.
 ///
 /// # Errors

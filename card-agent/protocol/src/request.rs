@@ -10,6 +10,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use time::{Duration, OffsetDateTime};
 
+use crate::consent::ConsentText;
 use crate::jwk::{Jwk, JwkSet};
 use crate::jws::{self, JwsError};
 use crate::octets::{ChallengeNonce, Sha256Digest};
@@ -18,8 +19,11 @@ use crate::trust::CardIssuer;
 /// `aud` of every login request: the program that reads it, under any product's name.
 pub const AUDIENCE: &str = "card-agent";
 
-/// The longest time between `iat` and `exp`, and the nonce's life at the portal.
+/// The longest time between `iat` and `exp`, and the nonce's life at the portal, where somebody logs in.
 pub const LIFETIME: Duration = Duration::seconds(60);
+
+/// The same for a consent: a person reads a page of text in it, and looks for a password.
+pub const CONSENT_LIFETIME: Duration = Duration::minutes(10);
 
 /// How far the agent's corrected clock may be off when it judges `iat` and `exp`. The portal alone
 /// enforces [`LIFETIME`]; the agent keeps `jti` for as long as this lets a request live.
@@ -40,8 +44,18 @@ pub enum Purpose {
     Stepup,
     /// Shows that the same card is still here.
     Presence,
-    /// Signs a document that was shown (signature key, not the authentication key).
+    /// Signs a text that is shown (signature key, not the authentication key).
     Consent,
+}
+
+impl Purpose {
+    /// The longest time between `iat` and `exp`.
+    pub fn lifetime(self) -> Duration {
+        match self {
+            Self::Login | Self::Stepup | Self::Presence => LIFETIME,
+            Self::Consent => CONSENT_LIFETIME,
+        }
+    }
 }
 
 /// What happens to the session when the card leaves the reader.
@@ -206,7 +220,7 @@ pub struct LoginRequest {
     pub jti: String,
     /// Made at, seconds since 1970 UTC.
     pub iat: i64,
-    /// Dead from, seconds since 1970 UTC; at most [`LIFETIME`] after `iat`.
+    /// Dead from, seconds since 1970 UTC; at most [`Purpose::lifetime`] after `iat`.
     pub exp: i64,
     /// The challenge.
     pub nonce: ChallengeNonce,
@@ -216,7 +230,7 @@ pub struct LoginRequest {
     pub page_key: Sha256Digest,
     /// Why.
     pub purpose: Purpose,
-    /// The level that the login shall reach.
+    /// The level that the login shall reach; with a consent, that of the session which asks for it.
     pub acr: String,
     /// The person expected, where one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -238,6 +252,9 @@ pub struct LoginRequest {
     /// same origin as [`Self::origin`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub return_address: Option<String>,
+    /// What is to be signed: with [`Purpose::Consent`], and only then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<ConsentText>,
 }
 
 impl LoginRequest {
@@ -278,11 +295,20 @@ impl LoginRequest {
             return Err(RequestError::Shape("accepted_policies"));
         }
         let lifetime = self.exp.checked_sub(self.iat);
-        if !lifetime.is_some_and(|secs| (1..=LIFETIME.whole_seconds()).contains(&secs)) {
+        let most = self.purpose.lifetime().whole_seconds();
+        if !lifetime.is_some_and(|secs| (1..=most).contains(&secs)) {
             return Err(RequestError::Shape("exp"));
         }
         if self.purpose == Purpose::Stepup && self.expected_subject.is_none() {
             return Err(RequestError::Shape("expected_subject"));
+        }
+        match (self.purpose, &self.consent) {
+            (Purpose::Consent, Some(text)) => text.check().map_err(RequestError::Shape)?,
+            (Purpose::Consent, None)
+            | (Purpose::Login | Purpose::Stepup | Purpose::Presence, Some(_)) => {
+                return Err(RequestError::Shape("consent"));
+            }
+            (Purpose::Login | Purpose::Stepup | Purpose::Presence, None) => {}
         }
         if let Some(address) = &self.return_address {
             let same_origin = url::Url::parse(address)
@@ -472,6 +498,7 @@ pub(crate) mod tests {
             removal: RemovalPolicy::Lock,
             language: Language::Ja,
             return_address: None,
+            consent: None,
         }
     }
 
@@ -480,7 +507,7 @@ pub(crate) mod tests {
         jws::sign(typ, Some("portal-1"), request, |m| key.sign(m)).unwrap()
     }
 
-    fn expectation(now: i64) -> Expectation<'static> {
+    pub(crate) fn expectation(now: i64) -> Expectation<'static> {
         Expectation {
             issuer: ISSUER,
             origin: ORIGIN,

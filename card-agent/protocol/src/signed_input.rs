@@ -16,7 +16,7 @@
 //! request everything that was asked, the certificate an exchange of it for another of the same
 //! key.
 
-use crate::octets::{ChallengeNonce, Sha256Digest};
+use crate::octets::{ChallengeNonce, Sha256Digest, framed};
 use crate::request::VerifiedLoginRequest;
 
 /// Everything that one card signature answers for.
@@ -61,13 +61,7 @@ impl SignedInput {
             self.request.as_bytes(),
             self.card_certificate.as_bytes(),
         ];
-        let mut octets = Vec::with_capacity(256);
-        for field in fields {
-            // Every field is a constant tag or 32 octets.
-            octets.extend_from_slice(&(field.len() as u32).to_be_bytes());
-            octets.extend_from_slice(field);
-        }
-        octets
+        framed(&fields)
     }
 
     /// SHA-256 of [`Self::to_bytes`].

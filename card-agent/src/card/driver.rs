@@ -1,8 +1,21 @@
 //! How a key of a card is used, whichever family the card is of: PIN, signature, and nothing left behind.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::key_use::KeyUse;
+use super::pin_pad::Question;
 use super::reader::CardError;
 use super::session::Session;
+
+/// How a PIN reaches the card. Not to be printed.
+#[derive(Clone, Copy)]
+pub enum Entered<'a> {
+    /// It was typed here, and looks as the card wants it.
+    Typed(&'a [u8]),
+    /// It is typed at the reader's own keys, from least to most digits. What it opens is used only while
+    /// somebody waits for it: the second member says whether the person gave up meanwhile.
+    AtReader((u8, u8), &'a AtomicBool),
+}
 
 /// How one key of one card is used. Each call is inside one transaction.
 pub trait Driver<U: KeyUse>: std::fmt::Debug + Send + Sync {
@@ -21,13 +34,16 @@ pub trait Driver<U: KeyUse>: std::fmt::Debug + Send + Sync {
         card.ask_tries(reference)
     }
 
-    /// Hands the PIN to the card.
+    /// Hands the PIN to the card, or has the reader do it.
     ///
     /// # Errors
-    /// [`CardError::PinWrong`], [`CardError::PinBlocked`], or why not.
-    fn verify(&self, card: &mut Session<'_>, pin: &[u8]) -> Result<(), CardError> {
+    /// [`CardError::PinWrong`], [`CardError::PinBlocked`], [`CardError::PinPad`], or why not.
+    fn verify(&self, card: &mut Session<'_>, pin: Entered<'_>) -> Result<(), CardError> {
         let reference = self.select_pin(card)?;
-        card.verify(reference, pin)
+        match pin {
+            Entered::Typed(pin) => card.verify(reference, pin),
+            Entered::AtReader(digits, _) => card.verify_at_reader(&Question { reference, digits }),
+        }
     }
 
     /// Signs: after [`Self::verify`], or to be refused.
@@ -58,12 +74,13 @@ pub trait Driver<U: KeyUse>: std::fmt::Debug + Send + Sync {
 pub fn sign<U: KeyUse>(
     driver: &dyn Driver<U>,
     card: &mut Session<'_>,
-    pin: &[u8],
+    pin: Entered<'_>,
     prepare: impl FnOnce(&mut Session<'_>) -> Result<U::Input, CardError>,
     tell: &mut dyn FnMut(&U::Input, Vec<u8>),
 ) -> Result<(), CardError> {
     driver.verify(card, pin)?;
-    let prepared = prepare(card);
+    let given_up = matches!(pin, Entered::AtReader(_, given_up) if given_up.load(Ordering::SeqCst));
+    let prepared = if given_up { Err(CardError::GivenUp) } else { prepare(card) };
     let signed = match &prepared {
         Ok(input) => driver.sign(card, input).map(|signature| tell(input, signature)),
         Err(error) => Err(error.clone()),

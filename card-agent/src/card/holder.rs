@@ -197,3 +197,12 @@ impl Holder {
 fn one_line(text: &str, most: usize) -> String {
     text.chars().filter(|c| !c.is_control()).take(most).collect()
 }
+
+impl From<Unsuitable> for CardError {
+    fn from(unsuitable: Unsuitable) -> Self {
+        match unsuitable {
+            Unsuitable::Issuer => Self::NotAccepted,
+            Unsuitable::Person => Self::AnotherPerson,
+        }
+    }
+}

@@ -8,6 +8,7 @@ use sekisho_software_card::{
 };
 use zeroize::Zeroizing;
 
+use super::super::driver::Entered;
 use super::super::reader::Transmit;
 use super::{Arc, Authentication, CardError, CardType, Driver, Form, Session, StatusWord};
 
@@ -58,7 +59,7 @@ fn known(card: &mut Direct, kind: &Arc<CardType>) -> (Vec<u8>, Authentication) {
 
 fn login(card: &mut Direct, driver: &Authentication) -> Result<Vec<u8>, CardError> {
     let mut card = Session::new(card);
-    driver.verify(&mut card, b"1234")?;
+    driver.verify(&mut card, Entered::Typed(b"1234"))?;
     let signed = driver.sign(&mut card, &input());
     driver.leave(&mut card)?;
     signed
@@ -105,11 +106,11 @@ fn a_wrong_pin_tells_the_tries_and_the_last_one_blocks() {
     let (_, driver) = known(&mut card, &Arc::default());
     let mut card = Session::new(&mut card);
     for left in (1..15).rev() {
-        let wrong = driver.verify(&mut card, b"0000");
+        let wrong = driver.verify(&mut card, Entered::Typed(b"0000"));
         assert_eq!(wrong, Err(CardError::PinWrong { tries_left: Some(left) }));
     }
-    assert_eq!(driver.verify(&mut card, b"0000"), Err(CardError::PinBlocked));
-    assert_eq!(driver.verify(&mut card, b"1234"), Err(CardError::PinBlocked));
+    assert_eq!(driver.verify(&mut card, Entered::Typed(b"0000")), Err(CardError::PinBlocked));
+    assert_eq!(driver.verify(&mut card, Entered::Typed(b"1234")), Err(CardError::PinBlocked));
     assert_eq!(driver.tries_left(&mut card), Ok(Some(0)));
 }
 

@@ -9,6 +9,7 @@ use sekisho_software_card::{
 use zeroize::Zeroizing;
 
 use super::super::apdu::StatusWord;
+use super::super::driver::Entered;
 use super::super::reader::Transmit;
 use super::*;
 
@@ -58,7 +59,7 @@ fn known(card: &mut Direct, kind: &Arc<CardType>) -> Authentication {
 
 fn login(card: &mut Direct, driver: &Authentication, pin: &[u8]) -> Result<Vec<u8>, CardError> {
     let mut card = Session::new(card);
-    driver.verify(&mut card, pin)?;
+    driver.verify(&mut card, Entered::Typed(pin))?;
     let signed = driver.sign(&mut card, &input());
     driver.leave(&mut card)?;
     signed

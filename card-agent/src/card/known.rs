@@ -9,7 +9,7 @@ use super::card_type::{CardType, CardTypes};
 use super::driver::{self, Driver};
 use super::holder::Holder;
 use super::key_use::Login;
-use super::pin_kind::PinKind;
+use super::pin_kind::{Pin, PinKind};
 use super::reader::{CardError, Readers, Slot};
 use super::session::{Session, with_card};
 use super::{hpki, jpki};
@@ -171,7 +171,7 @@ impl KnownCard {
     pub fn sign(
         &self,
         card: &mut Session<'_>,
-        pin: &[u8],
+        pin: &Pin,
         input: &SignedInput,
     ) -> Result<Vec<u8>, CardError> {
         let mut told = Vec::new();
@@ -186,13 +186,14 @@ impl KnownCard {
     pub fn sign_and_tell(
         &self,
         card: &mut Session<'_>,
-        pin: &[u8],
+        pin: &Pin,
         input: &SignedInput,
         tell: &mut dyn FnMut(Vec<u8>),
     ) -> Result<(), CardError> {
-        let pin = self.pin_kind().octets(pin).ok_or(CardError::PinMalformed)?;
         let mut tell = |_: &SignedInput, signature| tell(signature);
-        driver::sign(self.driver.as_ref(), card, &pin, |_| Ok(input.clone()), &mut tell)
+        pin.enter(self.pin_kind(), |pin| {
+            driver::sign(self.driver.as_ref(), card, pin, |_| Ok(input.clone()), &mut tell)
+        })
     }
 
     /// What its PIN looks like.

@@ -12,6 +12,7 @@ pub mod known;
 pub mod observe;
 pub mod pcsc;
 pub mod pin_kind;
+pub mod pin_pad;
 pub mod reader;
 pub mod session;
 pub mod signature_key;

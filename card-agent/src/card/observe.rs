@@ -7,6 +7,8 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::apdu::StatusWord;
+use super::pin_pad::{PinPad, Question};
 use super::reader::{CardError, Channel, Readers, Slot, Transmit, Work};
 
 /// That other software keeps us from a card for longer than this is told.
@@ -138,22 +140,44 @@ struct ObservedTransmit<'a> {
     observers: &'a [Arc<dyn Observer>],
 }
 
+impl ObservedTransmit<'_> {
+    fn tell(&self, command: &[u8], answer: Result<&[u8], &CardError>, begun: Instant) {
+        let exchanged = Exchanged { reader: self.reader, command, answer, took: begun.elapsed() };
+        self.observers.iter().for_each(|observer| observer.exchanged(&exchanged));
+    }
+}
+
 impl Transmit for ObservedTransmit<'_> {
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, CardError> {
         let begun = Instant::now();
         let answer = self.card.transmit(command);
-        let exchanged = Exchanged {
-            reader: self.reader,
-            command,
-            answer: answer.as_deref(),
-            took: begun.elapsed(),
-        };
-        self.observers.iter().for_each(|observer| observer.exchanged(&exchanged));
+        self.tell(command, answer.as_deref(), begun);
         answer
     }
 
     fn reset_at_end(&mut self) {
         self.card.reset_at_end();
+    }
+
+    fn pin_pad(&mut self) -> Option<&mut dyn PinPad> {
+        self.card.pin_pad()?;
+        Some(self)
+    }
+}
+
+/// What is seen of a PIN that is typed at the reader: a VERIFY without it, and the card's answer.
+impl PinPad for ObservedTransmit<'_> {
+    fn verify(&mut self, question: &Question) -> Result<StatusWord, CardError> {
+        let begun = Instant::now();
+        let gone = CardError::PinPad("the reader has no keys");
+        let answer = self.card.pin_pad().map_or(Err(gone), |pad| pad.verify(question));
+        let octets = answer.as_ref().map(|status| status.0.to_be_bytes());
+        self.tell(
+            &question.command(),
+            octets.as_ref().map(<[u8; 2]>::as_slice).map_err(|e| *e),
+            begun,
+        );
+        answer
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use pcsc::{Context, Disposition, Error, Protocols, ReaderState, Scope, ShareMode, State};
 
+use super::apdu::StatusWord;
+use super::pin_pad::{self, Features, PinPad, Question};
 use super::reader::{CardError, Channel, Readers, Slot, Transmit, Work};
 
 /// The PC/SC service.
@@ -175,6 +177,7 @@ impl Channel for PcscChannel {
             transaction: &transaction,
             reader: &self.reader,
             end: Disposition::LeaveCard,
+            pad: None,
         };
         let done = work(&mut transmit);
         let end = transmit.end;
@@ -188,6 +191,40 @@ struct PcscTransmit<'a, 'tx> {
     reader: &'a str,
     /// Left as it is where possible: a reset would break other software.
     end: Disposition,
+    /// Once it was asked for.
+    pad: Option<PcscPad<'a, 'tx>>,
+}
+
+/// The reader's own keys.
+struct PcscPad<'a, 'tx> {
+    transaction: &'a pcsc::Transaction<'tx>,
+    features: Features,
+}
+
+impl<'a, 'tx> PcscPad<'a, 'tx> {
+    /// Of a reader that has some; one that has not refuses the question.
+    fn of(transaction: &'a pcsc::Transaction<'tx>) -> Option<Self> {
+        let mut buffer = [0; pcsc::MAX_BUFFER_SIZE];
+        let code = pcsc::ctl_code(pin_pad::GET_FEATURES.into());
+        let answer = transaction.control(code, &[], &mut buffer).ok()?;
+        Some(Self { transaction, features: Features::parse(answer)? })
+    }
+}
+
+impl PinPad for PcscPad<'_, '_> {
+    fn verify(&mut self, question: &Question) -> Result<StatusWord, CardError> {
+        let mut buffer = [0; pcsc::MAX_BUFFER_SIZE];
+        let display = self.features.properties.is_some_and(|code| {
+            let answer = self.transaction.control(code.into(), &[], &mut buffer);
+            answer.is_ok_and(pin_pad::has_display)
+        });
+        let (code, structure) = (self.features.verify.into(), question.structure(display));
+        let answer = self.transaction.control(code, &structure, &mut buffer).map_err(failure)?;
+        match *answer {
+            [high, low] => Ok(StatusWord(u16::from_be_bytes([high, low]))),
+            _ => Err(CardError::Malformed),
+        }
+    }
 }
 
 impl Transmit for PcscTransmit<'_, '_> {
@@ -202,6 +239,13 @@ impl Transmit for PcscTransmit<'_, '_> {
             Ok(answer) if answer.len() < 2 => cause(self.reader).map_or(Ok(answer), Err),
             other => other,
         }
+    }
+
+    fn pin_pad(&mut self) -> Option<&mut dyn PinPad> {
+        if self.pad.is_none() {
+            self.pad = PcscPad::of(self.transaction);
+        }
+        self.pad.as_mut().map(|pad| pad as &mut dyn PinPad)
     }
 
     fn reset_at_end(&mut self) {

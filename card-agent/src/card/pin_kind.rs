@@ -1,6 +1,51 @@
 //! The PINs of the cards' keys: what each may look like, and from when on one more wrong try is too many.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
+
+use super::driver::Entered;
+use super::reader::CardError;
+
+/// A PIN on its way to a card.
+#[derive(Debug, Clone)]
+pub enum Pin {
+    /// As somebody typed it.
+    Typed(SecretString),
+    /// Somebody types it at the reader's own keys; true once they gave up.
+    AtReader(Arc<AtomicBool>),
+}
+
+impl Pin {
+    /// Hands it on in the form of its kind.
+    ///
+    /// # Errors
+    /// [`CardError::PinMalformed`]; [`CardError::PinPad`] where no reader's keys could be used for it.
+    pub(super) fn enter<T>(
+        &self,
+        kind: PinKind,
+        use_it: impl FnOnce(Entered<'_>) -> Result<T, CardError>,
+    ) -> Result<T, CardError> {
+        match self {
+            Self::Typed(typed) => {
+                let octets = kind.octets(typed.expose_secret().as_bytes());
+                use_it(Entered::Typed(&octets.ok_or(CardError::PinMalformed)?))
+            }
+            Self::AtReader(given_up) => {
+                let letters = CardError::PinPad("the password may hold letters; type it here");
+                use_it(Entered::AtReader(kind.digits().ok_or(letters)?, given_up))
+            }
+        }
+    }
+}
+
+impl From<&str> for Pin {
+    fn from(typed: &str) -> Self {
+        Self::Typed(SecretString::from(typed))
+    }
+}
 
 /// Which key's PIN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,6 +61,16 @@ pub enum PinKind {
 }
 
 impl PinKind {
+    /// How many digits a reader with keys shall ask for, least and most; `None` where letters may be part
+    /// of it.
+    pub fn digits(self) -> Option<(u8, u8)> {
+        match self {
+            Self::HpkiAuthentication | Self::HpkiSignature => Some((4, 16)),
+            Self::JpkiAuthentication => Some((4, 4)),
+            Self::JpkiSignature => None,
+        }
+    }
+
     /// Few tries are left from here on: nobody is asked for a PIN without a warning, nothing tries by
     /// itself. HPKI issuers let 15 pass and the JPKI 5 for signatures; for user authentication it lets 3,
     /// so that one has failed already.

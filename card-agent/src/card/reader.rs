@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::apdu::StatusWord;
+use super::pin_pad::PinPad;
 
 /// What may go wrong with a reader or a card.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +45,12 @@ pub enum CardError {
     /// logging in where a document is signed.
     #[error("the card's certificate is not for {0}")]
     AnotherUse(&'static str),
+    /// A certificate of another issuer or policy than those that are accepted.
+    #[error("the card's certificate is not one of those that are accepted here")]
+    NotAccepted,
+    /// Somebody else's certificate.
+    #[error("the card is another person's")]
+    AnotherPerson,
     /// Not in force yet.
     #[error("the card's certificate is not in force before {from}; check this PC's clock")]
     NotYetValid {
@@ -86,6 +93,12 @@ pub enum CardError {
     /// No PIN of this family of cards has this form. The card was not asked: it cost no try.
     #[error("no PIN of this card looks like this")]
     PinMalformed,
+    /// The reader's own keys brought no PIN: the card was not asked, and it cost no try.
+    #[error("{0}")]
+    PinPad(&'static str),
+    /// Nobody waits for the signature any more; it was not made.
+    #[error("the person gave up")]
+    GivenUp,
     /// No tries left.
     #[error("the PIN is blocked")]
     PinBlocked,
@@ -158,6 +171,11 @@ pub trait Transmit {
 
     /// Has the card reset when the transaction ends.
     fn reset_at_end(&mut self);
+
+    /// The reader's own keys, where it has some.
+    fn pin_pad(&mut self) -> Option<&mut dyn PinPad> {
+        None
+    }
 }
 
 /// Sends a command, splits the status word off. Follows 61xx and 6Cxx (ISO/IEC 7816-4 §5.3.4).

@@ -1,6 +1,7 @@
 //! One transaction with a card: what is selected in it is selected once.
 
 use super::apdu::{self, StatusWord};
+use super::pin_pad::{self, Question};
 use super::reader::{CardError, Readers, Transmit, exchange};
 use super::structure::FilePath;
 
@@ -120,6 +121,20 @@ impl<'a> Session<'a> {
     /// [`CardError::PinWrong`], [`CardError::PinBlocked`], or why not.
     pub fn verify(&mut self, reference: u8, pin: &[u8]) -> Result<(), CardError> {
         CardError::of_verify(self.exchange(&apdu::verify(reference, pin))?.1)
+    }
+
+    /// Whether the reader has keys of its own.
+    pub fn has_pin_pad(&mut self) -> bool {
+        self.card.pin_pad().is_some()
+    }
+
+    /// Has the reader ask for a PIN by its own keys and hand it to the card.
+    ///
+    /// # Errors
+    /// As [`Self::verify`], and [`CardError::PinPad`].
+    pub fn verify_at_reader(&mut self, question: &Question) -> Result<(), CardError> {
+        let pad = self.card.pin_pad().ok_or(CardError::PinPad("the reader has no keys"))?;
+        pin_pad::of_verify(pad.verify(question)?)
     }
 
     /// Has the card reset when the transaction ends: what selecting away does not clear, that does.

@@ -10,7 +10,7 @@ use super::driver::{self, Driver};
 use super::holder::Holder;
 use super::key_use::Documents;
 use super::known::{Application, Family};
-use super::pin_kind::PinKind;
+use super::pin_kind::{Pin, PinKind};
 use super::reader::{CardError, Readers, Slot};
 use super::session::{Session, with_card};
 use super::{hpki, jpki};
@@ -54,11 +54,20 @@ impl SignatureKey {
         types: &CardTypes,
     ) -> Result<(Self, Option<u8>), CardError> {
         let kind = types.of(&slot.atr);
-        with_card(readers, &slot.reader, |card| {
-            let key = Self::read(card, &kind)?;
-            let tries_left = key.driver().tries_left(card)?;
-            Ok((key, tries_left))
-        })
+        with_card(readers, &slot.reader, |card| Self::read_in(card, &kind))
+    }
+
+    /// The same within a transaction.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_in(
+        card: &mut Session<'_>,
+        kind: &Arc<CardType>,
+    ) -> Result<(Self, Option<u8>), CardError> {
+        let key = Self::read(card, kind)?;
+        let tries_left = key.driver().tries_left(card)?;
+        Ok((key, tries_left))
     }
 
     /// Looks for such a key. Needs no PIN.
@@ -130,11 +139,10 @@ impl SignatureKey {
     pub fn sign(
         &self,
         card: &mut Session<'_>,
-        pin: &[u8],
+        pin: &Pin,
         now: OffsetDateTime,
         attributes: MakeAttributes<'_>,
     ) -> Result<SignedDocument, CardError> {
-        let pin = self.pin_kind().octets(pin).ok_or(CardError::PinMalformed)?;
         let mut certificate_der = Vec::new();
         let mut signed = Err(CardError::Malformed);
         let prepare = |card: &mut Session<'_>| {
@@ -147,9 +155,10 @@ impl SignatureKey {
             holder.may_sign_documents(now)?;
             attributes(&certificate_der, &holder)
         };
-        driver::sign(self.driver(), card, &pin, prepare, &mut |input, signature| {
+        let tell = &mut |input: &SignedAttributes, signature: Vec<u8>| {
             signed = input.clone().attach(&signature).map_err(CardError::from);
-        })?;
+        };
+        pin.enter(self.pin_kind(), |pin| driver::sign(self.driver(), card, pin, prepare, tell))?;
         Ok(SignedDocument { signature_der: signed?, certificate_der })
     }
 }

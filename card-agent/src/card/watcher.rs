@@ -56,6 +56,7 @@ pub struct Seen {
 /// Watches until dropped.
 pub struct Watcher {
     seen: watch::Receiver<Seen>,
+    types: Arc<CardTypes>,
     stop: Arc<AtomicBool>,
 }
 
@@ -65,15 +66,20 @@ impl Watcher {
         let (sender, seen) = watch::channel(Seen::default());
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = stop.clone();
-        let desk = Desk { readers, seen: sender, types: CardTypes::default() };
-        let desk = Arc::new(desk);
+        let types = Arc::<CardTypes>::default();
+        let desk = Arc::new(Desk { readers, seen: sender, types: types.clone() });
         std::thread::Builder::new().name("readers".into()).spawn(move || {
             while !stopping.load(Ordering::Relaxed) {
                 desk.look();
                 desk.readers.wait(WAIT);
             }
         })?;
-        Ok(Self { seen, stop })
+        Ok(Self { seen, types, stop })
+    }
+
+    /// What was learnt of the types of cards that were here.
+    pub fn types(&self) -> &CardTypes {
+        &self.types
     }
 
     /// What the readers hold, live.
@@ -92,7 +98,7 @@ impl Drop for Watcher {
 struct Desk {
     readers: Arc<dyn Readers>,
     seen: watch::Sender<Seen>,
-    types: CardTypes,
+    types: Arc<CardTypes>,
 }
 
 impl Desk {

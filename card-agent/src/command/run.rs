@@ -55,6 +55,9 @@ pub struct Run {
     /// Demonstration only: read the PIN from this file (mode 0600).
     #[arg(long)]
     pub pin_file: Option<PathBuf>,
+    /// Ask for the PIN in the window even where the reader has keys of its own: for PINs with letters.
+    #[arg(long)]
+    pub no_pin_pad: bool,
     #[command(flatten)]
     cards: CardArguments,
     #[command(flatten)]
@@ -120,6 +123,7 @@ impl Run {
             readers,
             watcher,
             pin,
+            pin_pads: !self.no_pin_pad,
             watched,
             clock_ahead: AtomicI64::new(ahead),
             clock: OffsetDateTime::now_utc,

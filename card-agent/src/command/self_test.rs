@@ -4,7 +4,6 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Args;
 use der::Decode;
-use secrecy::ExposeSecret;
 use sekisho_output::{remark, say};
 use sekisho_protocol::answer::{CardAlgorithm, CardAnswer};
 use sekisho_protocol::request::ConfirmationCode;
@@ -21,7 +20,7 @@ use crate::card::card_type::CardTypes;
 use crate::card::holder::{Holder, Validity};
 use crate::card::known::KnownCard;
 use crate::card::observe::{Exchanged, Observer};
-use crate::card::pin_kind::PinKind;
+use crate::card::pin_kind::{Pin, PinKind};
 use crate::card::reader::Slot;
 use crate::card::session::with_card;
 use crate::pin::{Occasion, Page, Prompt};
@@ -161,7 +160,7 @@ impl SelfTest {
         let input = challenge(&card.certificate_der);
         let mut signature = Vec::new();
         let signed = with_card(readers.as_ref(), &slot.reader, |session| {
-            signature = card.sign(session, pin.expose_secret().as_bytes(), &input)?;
+            signature = card.sign(session, &pin, &input)?;
             Ok(())
         });
         signed.map_err(pin::refusal)?;
@@ -207,7 +206,7 @@ impl SelfTest {
         kind: PinKind,
         tries_left: Option<u8>,
         holder: &str,
-    ) -> Result<secrecy::SecretString, Failure> {
+    ) -> Result<Pin, Failure> {
         let [random] = crate::random::<1>();
         let code = ConfirmationCode::new(random % 100).map_err(local)?;
         let page = Page {
@@ -221,12 +220,13 @@ impl SelfTest {
             holder: holder.to_owned(),
             tries_left,
             again: false,
+            at_reader: false,
             language: cards::window_language(),
         };
         if self.pin.is_window() {
             remark(&format!("The window shows the confirmation code {code}."));
         }
-        self.pin.ask(&prompt).await
+        self.pin.ask(&prompt).await.map(Pin::Typed)
     }
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
-use secrecy::ExposeSecret;
 use sekisho_output::{remark, say};
 use sekisho_pki::encoding::cades::SignedAttributes;
 use sekisho_pki::inspect::escape;
@@ -21,6 +20,7 @@ use super::{Failure, local, refused};
 use crate::card::card_type::CardTypes;
 use crate::card::known::Family;
 use crate::card::observe::Observer;
+use crate::card::pin_kind::Pin;
 use crate::card::reader::{Readers, Slot};
 use crate::card::session::with_card;
 use crate::card::signature_key::SignatureKey;
@@ -144,11 +144,12 @@ impl Sign {
             holder: title.clone(),
             tries_left,
             again: false,
+            at_reader: false,
             language,
         };
-        let pin = self.pin.ask(&prompt).await?;
+        let pin = Pin::Typed(self.pin.ask(&prompt).await?);
         let signed = with_card(readers.as_ref(), &slot.reader, |card| {
-            key.sign(card, pin.expose_secret().as_bytes(), now, &mut |certificate_der, _| {
+            key.sign(card, &pin, now, &mut |certificate_der, _| {
                 Ok(SignedAttributes::new(&content, certificate_der, now, None)?)
             })
         });

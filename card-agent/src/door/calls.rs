@@ -12,9 +12,11 @@ use sekisho_protocol::door::{
 use sekisho_protocol::request::Language;
 use serde::Deserialize;
 
+use super::Agent;
 use super::checks::{self, Refusal, Stranger};
 use super::exchange::{self, Exchange, Progress};
-use super::{Agent, messages};
+use super::failure::Failure;
+use super::messages;
 
 /// What is asked; `door` of the protocol says what each takes and gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -67,18 +69,18 @@ fn begin(agent: &Agent, origin: &str, body: &[u8]) -> Result<Reply, Stranger> {
             let language = request.claims().language;
             Ok(match exchange::begin(agent, origin, request) {
                 Ok(reply) => Reply::of(StatusCode::OK, &reply),
-                Err(code) => refusal(code, language, None),
+                Err(code) => refusal(code.into(), language),
             })
         }
         Err(Refusal::Stranger(stranger)) => Err(stranger),
-        Err(Refusal::Known(code)) => Ok(refusal(code, Language::Ja, None)),
+        Err(Refusal::Known(code)) => Ok(refusal(code.into(), Language::Ja)),
     }
 }
 
 async fn finish(agent: &Arc<Agent>, origin: &str, body: &[u8]) -> Result<Reply, Stranger> {
     let body: FinishBody = serde_json::from_slice(body).map_err(|_| Stranger("body"))?;
     let Some(exchange) = exchange::find(agent, body.exchange, origin) else {
-        return Ok(refusal(ErrorCode::NoSuchExchange, Language::Ja, None));
+        return Ok(refusal(ErrorCode::NoSuchExchange.into(), Language::Ja));
     };
     exchange::start(agent, &exchange);
     let most = Duration::from_secs(POLL_SECS);
@@ -108,7 +110,7 @@ fn progress_answer(exchange: &Exchange, progress: &Progress) -> Reply {
             let reply = FinishReply { state: ExchangeState::Done, answer: Some(answer.clone()) };
             Reply::of(StatusCode::OK, &reply)
         }
-        Progress::Failed(code, tries) => refusal(*code, exchange.request.claims().language, *tries),
+        Progress::Failed(failure) => refusal(*failure, exchange.request.claims().language),
     }
 }
 
@@ -119,19 +121,20 @@ fn cancel(agent: &Agent, origin: &str, body: &[u8]) -> Result<Reply, Stranger> {
             exchange.cancel();
             Reply { status: StatusCode::NO_CONTENT, json: None }
         }
-        None => refusal(ErrorCode::NoSuchExchange, Language::Ja, None),
+        None => refusal(ErrorCode::NoSuchExchange.into(), Language::Ja),
     })
 }
 
 /// A refusal of a request of the portal, in words.
-fn refusal(code: ErrorCode, language: Language, tries_left: Option<u8>) -> Reply {
+fn refusal(failure: Failure, language: Language) -> Reply {
+    let Failure { code, tries_left, .. } = failure;
     let status = match code {
         ErrorCode::BadRequest => StatusCode::BAD_REQUEST,
         ErrorCode::NoSuchExchange => StatusCode::NOT_FOUND,
-        ErrorCode::AgentTooOld | ErrorCode::NotSupported => StatusCode::NOT_IMPLEMENTED,
+        ErrorCode::AgentTooOld => StatusCode::NOT_IMPLEMENTED,
         ErrorCode::AgentFailed | ErrorCode::NoWindow => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::CONFLICT,
     };
-    let message = messages::message(code, language, tries_left);
+    let message = messages::message(failure, language);
     Reply::of(status, &ErrorBody { error: ErrorDetail { code, message, tries_left } })
 }

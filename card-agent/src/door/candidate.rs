@@ -4,49 +4,46 @@ use std::sync::Arc;
 
 use sekisho_protocol::PresenceId;
 use sekisho_protocol::door::{ErrorCode, ExchangeState};
-use sekisho_protocol::request::Language;
+use sekisho_protocol::request::LoginRequest;
 use tokio::sync::watch;
 
 use super::Agent;
-use super::exchange::{Exchange, Failure, Progress, pin_failure};
+use super::exchange::{Exchange, Progress};
+use super::failure::{Failure, pin_failure};
 use crate::card::holder::{Holder, Unsuitable};
 use crate::card::known::KnownCard;
 use crate::card::observe::PATIENCE;
 use crate::card::reader::{CardError, Slot};
 use crate::card::watcher::{Seen, SeenCard};
 
-/// A card that would do.
-pub(super) struct Candidate {
+/// A card that would do, and what is to be used of it.
+pub(super) struct Candidate<C> {
     pub(super) slot: Slot,
     pub(super) presence: PresenceId,
-    pub(super) card: Arc<KnownCard>,
-    holder: Holder,
-}
-
-impl Candidate {
+    pub(super) card: C,
     /// What the person knows it by.
-    pub(super) fn title(&self, language: Language) -> &str {
-        self.card.family.title(&self.holder.name, language)
-    }
+    pub(super) title: String,
 }
 
-/// Waits until the readers hold a card that would do.
-pub(super) async fn wait_for_card(
+/// Cards that would do, newest last; and why another one wouldn't.
+pub(super) type Sorted<C> = (Vec<Candidate<C>>, Option<Failure>);
+
+/// Waits until the readers hold a card that would do, as `sort` has it.
+pub(super) async fn wait_for_card<C, F: Future<Output = Sorted<C>>>(
     agent: &Agent,
     exchange: &Exchange,
-) -> Result<Candidate, Failure> {
-    const GONE: Failure = (ErrorCode::AgentFailed, None);
+    mut sort: impl FnMut(Seen) -> F,
+) -> Result<Candidate<C>, Failure> {
+    let gone = |_| Failure::from(ErrorCode::AgentFailed);
     let claims = exchange.request.claims();
     let mut seen = agent.watcher.seen();
     loop {
-        let (now, held) = settled(&mut seen, exchange).await.map_err(|_| GONE)?;
-        let (mut suitable, refused) = sort(&now, exchange);
+        let (now, held) = settled(&mut seen, exchange).await.map_err(gone)?;
+        let (mut suitable, refused) = sort(now.clone()).await;
         if suitable.len() > 1 {
             exchange.progress.send_replace(Progress::State(ExchangeState::ChoosingCard));
-            let names: Vec<String> = suitable
-                .iter()
-                .map(|c| format!("{} ({})", c.title(claims.language), c.slot.reader))
-                .collect();
+            let names: Vec<String> =
+                suitable.iter().map(|c| format!("{} ({})", c.title, c.slot.reader)).collect();
             let chosen = agent.pin.choose(claims.language, &names).await;
             let chosen = chosen.map_err(|error| pin_failure(&error, None))?;
             if chosen < suitable.len() {
@@ -59,19 +56,19 @@ pub(super) async fn wait_for_card(
         let state = if held {
             ExchangeState::WaitingForReader
         } else {
-            if let Some(code) = refused {
-                return Err((code, None));
+            if let Some(failure) = refused {
+                return Err(failure);
             }
             if now.readers == 0 {
                 if let Some(error) = &now.failure {
                     tracing::warn!(%error, "readers");
                 }
-                return Err((ErrorCode::NoReader, None));
+                return Err(ErrorCode::NoReader.into());
             }
             ExchangeState::WaitingForCard
         };
         exchange.progress.send_replace(Progress::State(state));
-        seen.changed().await.map_err(|_| GONE)?;
+        seen.changed().await.map_err(gone)?;
     }
 }
 
@@ -104,8 +101,8 @@ async fn settled(
     }
 }
 
-/// Cards that would do, newest last; and why another one wouldn't.
-fn sort(seen: &Seen, exchange: &Exchange) -> (Vec<Candidate>, Option<ErrorCode>) {
+/// Cards to log in with.
+pub(super) fn sort(seen: &Seen, claims: &LoginRequest) -> Sorted<Arc<KnownCard>> {
     let mut suitable = Vec::new();
     let mut refused = None;
     for SeenCard { slot, presence, card } in &seen.cards {
@@ -128,15 +125,17 @@ fn sort(seen: &Seen, exchange: &Exchange) -> (Vec<Candidate>, Option<ErrorCode>)
             refused = Some(ErrorCode::CardFailed);
             continue;
         };
-        match holder.suits(exchange.request.claims()) {
+        match holder.suits(claims) {
             Ok(()) => {
-                suitable.push(Candidate { slot: slot.clone(), presence: *presence, card, holder });
+                let title = card.family.title(&holder.name, claims.language).to_owned();
+                let (slot, presence) = (slot.clone(), *presence);
+                suitable.push(Candidate { slot, presence, card, title });
             }
             Err(Unsuitable::Issuer) => refused = Some(ErrorCode::CardNotAccepted),
             Err(Unsuitable::Person) => refused = Some(ErrorCode::AnotherPerson),
         }
     }
-    (suitable, refused)
+    (suitable, refused.map(Failure::from))
 }
 
 /// Another card is wanted, and nothing is wrong with this one.

@@ -19,8 +19,7 @@ use ::http::{HeaderMap, Method, Uri, header};
 use sekisho_protocol::door::{self, ErrorCode};
 use sekisho_protocol::jwk::JwkSet;
 use sekisho_protocol::request::{
-    CLOCK_LEEWAY, Expectation, LIFETIME, Purpose, RequestError, UnverifiedLoginRequest,
-    VerifiedLoginRequest,
+    CLOCK_LEEWAY, Expectation, RequestError, UnverifiedLoginRequest, VerifiedLoginRequest,
 };
 
 use super::Agent;
@@ -202,10 +201,8 @@ pub fn request(agent: &Agent, origin: &str, jws: &str) -> Result<VerifiedLoginRe
     if claims.facility.x5t_s256 != identity.certificate_sha256 {
         return Err(Refusal::Known(ErrorCode::AnotherTerminal));
     }
-    if claims.purpose == Purpose::Consent {
-        return Err(Refusal::Known(ErrorCode::NotSupported));
-    }
-    let until = claims.exp.saturating_add((CLOCK_LEEWAY + LIFETIME).whole_seconds());
+    let kept = CLOCK_LEEWAY + claims.purpose.lifetime();
+    let until = claims.exp.saturating_add(kept.whole_seconds());
     if !agent.seen.remember(&claims.jti, now.unix_timestamp(), until) {
         return Err(Refusal::Known(ErrorCode::Replayed));
     }

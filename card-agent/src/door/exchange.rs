@@ -1,19 +1,22 @@
-//! One login at the desk: find the card, ask for the PIN, sign. One at a time.
+//! One exchange at the desk: find the card, ask for the PIN, sign. One at a time.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
 use sekisho_protocol::answer::{CardAlgorithm, CardAnswer, TerminalProof};
 use sekisho_protocol::door::{BeginReply, ErrorCode, ExchangeState};
-use sekisho_protocol::request::VerifiedLoginRequest;
+use sekisho_protocol::request::{LoginRequest, Purpose, VerifiedLoginRequest};
 use sekisho_protocol::signed_input::SignedInput;
-use sekisho_protocol::{ExchangeId, Sha256Digest};
+use sekisho_protocol::{ExchangeId, PresenceId, Sha256Digest};
 use tokio::sync::{oneshot, watch};
 
-use super::Agent;
-use super::candidate::{Candidate, wait_for_card};
+use super::candidate::{Candidate, sort, wait_for_card};
+use super::failure::{Failure, card_failure, pin_failure};
+use super::{Agent, consent};
+use crate::card::known::KnownCard;
 use crate::card::observe::PATIENCE;
+use crate::card::pin_kind::{Pin, PinKind};
 use crate::card::reader::{CardError, Slot};
 use crate::card::session::{self, Session};
 use crate::pin::{Occasion, Page, PinError, Prompt};
@@ -25,8 +28,8 @@ pub enum Progress {
     State(ExchangeState),
     /// Over: the answer's text.
     Answer(String),
-    /// Over: why, and tries left.
-    Failed(ErrorCode, Option<u8>),
+    /// Over: why.
+    Failed(Failure),
 }
 
 impl Progress {
@@ -35,7 +38,7 @@ impl Progress {
     }
 }
 
-/// A running login.
+/// A running exchange.
 pub struct Exchange {
     /// Its name.
     pub id: ExchangeId,
@@ -61,14 +64,19 @@ impl Exchange {
         if let Some(task) = task {
             task.abort();
         }
-        self.fail(ErrorCode::Cancelled, None);
+        self.fail(ErrorCode::Cancelled.into());
     }
 
-    fn fail(&self, code: ErrorCode, tries: Option<u8>) {
+    /// The certificate of which this PC holds the key, SHA-256.
+    pub(super) fn certificate_sha256(&self) -> Sha256Digest {
+        self.certificate_sha256
+    }
+
+    fn fail(&self, failure: Failure) {
         self.progress.send_if_modified(|progress| {
             let running = !progress.is_over();
             if running {
-                *progress = Progress::Failed(code, tries);
+                *progress = Progress::Failed(failure);
             }
             running
         });
@@ -139,30 +147,36 @@ pub fn start(agent: &Arc<Agent>, exchange: &Arc<Exchange>) {
     *task = Some(tokio::spawn(async move {
         let left = exchange.request.claims().exp - agent.now().unix_timestamp();
         // The portal's nonce dies with the request: working on would only cost a PIN.
-        let left = Duration::from_secs(u64::try_from(left).unwrap_or(0).clamp(1, 60));
-        let outcome = tokio::time::timeout(left, run(&agent, &exchange)).await;
-        match outcome {
+        let purpose = exchange.request.claims().purpose;
+        let most = purpose.lifetime().unsigned_abs();
+        let left = Duration::from_secs(u64::try_from(left).unwrap_or(0));
+        let outcome = tokio::time::timeout(left.clamp(Duration::from_secs(1), most), async {
+            match purpose {
+                Purpose::Consent => consent::run(&agent, &exchange).await,
+                Purpose::Login | Purpose::Stepup | Purpose::Presence => {
+                    run(&agent, &exchange).await
+                }
+            }
+        });
+        match outcome.await {
             Ok(Ok(answer)) => {
                 exchange.progress.send_replace(Progress::Answer(answer));
             }
-            Ok(Err((code, tries))) => exchange.fail(code, tries),
-            Err(_) => exchange.fail(ErrorCode::Expired, None),
+            Ok(Err(failure)) => exchange.fail(failure),
+            Err(_) => exchange.fail(ErrorCode::Expired.into()),
         }
     }));
 }
 
-/// The code for the page, and tries left.
-pub(super) type Failure = (ErrorCode, Option<u8>);
-
-async fn run(agent: &Arc<Agent>, exchange: &Exchange) -> Result<String, Failure> {
+async fn run(agent: &Arc<Agent>, exchange: &Arc<Exchange>) -> Result<String, Failure> {
     let claims = exchange.request.claims();
-    let say = |state| exchange.progress.send_replace(Progress::State(state));
-    let candidate = wait_for_card(agent, exchange).await?;
-    let mut tries_left = {
+    let look = |seen| std::future::ready(sort(&seen, claims));
+    let candidate = Arc::new(wait_for_card(agent, exchange, look).await?);
+    let (tries_left, pad) = {
         let known = candidate.card.clone();
-        with_card(agent, &exchange.progress, &candidate.slot, move |card| known.ask_tries(card))
-            .await
-            .map_err(card_failure)?
+        let ask = move |card: &mut Session<'_>| Ok((known.ask_tries(card)?, card.has_pin_pad()));
+        let asked = with_card(agent, &exchange.progress, &candidate.slot, ask).await;
+        asked.map_err(card_failure)?
     };
     // The card signs what this PC sees, not what the request says of it: the same, as long as the
     // checks compared them.
@@ -171,44 +185,19 @@ async fn run(agent: &Arc<Agent>, exchange: &Exchange) -> Result<String, Failure>
         facility_x5t: exchange.certificate_sha256,
         ..SignedInput::for_request(&exchange.request, &candidate.card.certificate_der)
     };
-    let mut again = false;
-    let signature = loop {
-        if tries_left == Some(0) {
-            return Err((ErrorCode::PinBlocked, None));
-        }
-        let page = Page {
-            origin: claims.origin.clone(),
-            facility: claims.facility.name.clone(),
-            code: claims.confirmation_code,
-        };
-        let prompt = Prompt {
-            occasion: Occasion::Login(page),
-            kind: candidate.card.pin_kind(),
-            holder: candidate.title(claims.language).to_owned(),
-            tries_left,
-            again,
-            language: claims.language,
-        };
-        say(ExchangeState::WaitingForPin);
-        let mut seen = agent.watcher.seen();
-        let gone =
-            seen.wait_for(|seen| seen.cards.iter().all(|c| c.presence != candidate.presence));
-        let pin = tokio::select! {
-            pin = agent.pin.ask(&prompt) => pin.map_err(|error| pin_failure(&error, tries_left))?,
-            _ = gone => return Err((ErrorCode::CardRemoved, None)),
-        };
-        say(ExchangeState::Signing);
-        match sign(agent, &exchange.progress, &candidate, pin, input.clone()).await {
-            Ok(signature) => break signature,
-            Err(CardError::PinWrong { tries_left: left }) if agent.pin.is_interactive() => {
-                tries_left = left;
-                again = true;
-            }
-            Err(CardError::PinMalformed) if agent.pin.is_interactive() => again = true,
-            Err(CardError::PinMalformed) => return Err((ErrorCode::PinWrong, tries_left)),
-            Err(error) => return Err(card_failure(error)),
-        }
+    let prompt = Prompt {
+        occasion: Occasion::Login(page(claims)),
+        kind: candidate.card.pin_kind(),
+        holder: candidate.title.clone(),
+        tries_left,
+        again: false,
+        at_reader: at_reader(agent, candidate.card.pin_kind(), pad),
+        language: claims.language,
     };
+    let signature = with_pin(agent, exchange, candidate.presence, prompt, |pin| {
+        sign(agent.clone(), exchange.clone(), candidate.clone(), pin, input.clone())
+    });
+    let signature = signature.await?;
     agent.watched.add(candidate.presence);
     let answer = CardAnswer {
         certificate: candidate.card.certificate_der.clone().into(),
@@ -219,21 +208,101 @@ async fn run(agent: &Arc<Agent>, exchange: &Exchange) -> Result<String, Failure>
     Ok(answer.to_text())
 }
 
+/// Whether the PIN is typed at the reader: where it has keys, the PIN is of digits, and a person is told.
+pub(super) fn at_reader(agent: &Agent, kind: PinKind, pad: bool) -> bool {
+    pad && agent.pin_pads && kind.digits().is_some() && agent.pin.is_interactive()
+}
+
+/// Tells the work at the card when it goes that nobody waits for it: also when the exchange is cancelled or
+/// runs out of time.
+#[derive(Default)]
+struct GivesUp(Arc<AtomicBool>);
+
+impl Drop for GivesUp {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// The page as the window shows it.
+pub(super) fn page(claims: &LoginRequest) -> Page {
+    Page {
+        origin: claims.origin.clone(),
+        facility: claims.facility.name.clone(),
+        code: claims.confirmation_code,
+    }
+}
+
+/// Asks for the PIN and signs; again while the PIN is wrong and a person may correct it. Ends when the
+/// card leaves meanwhile.
+pub(super) async fn with_pin<T, F: Future<Output = Result<T, CardError>>>(
+    agent: &Agent,
+    exchange: &Exchange,
+    presence: PresenceId,
+    mut prompt: Prompt,
+    mut sign: impl FnMut(Pin) -> F,
+) -> Result<T, Failure> {
+    let say = |state| exchange.progress.send_replace(Progress::State(state));
+    loop {
+        let tries_left = prompt.tries_left;
+        if tries_left == Some(0) {
+            return Err(ErrorCode::PinBlocked.into());
+        }
+        say(ExchangeState::WaitingForPin);
+        let no_pin = |error: PinError| pin_failure(&error, tries_left);
+        let signed = if prompt.at_reader {
+            agent.pin.confirm(&prompt).await.map_err(no_pin)?;
+            // The reader asks as long as it likes; whoever closes the window waits no longer, and what the
+            // PIN then opens is not used.
+            let given_up = GivesUp::default();
+            let signing = sign(Pin::AtReader(given_up.0.clone()));
+            tokio::select! {
+                signed = signing => signed,
+                closed = agent.pin.announce(&prompt) => {
+                    closed.map_err(no_pin)?;
+                    return Err(ErrorCode::Cancelled.into());
+                }
+            }
+        } else {
+            let mut seen = agent.watcher.seen();
+            let gone = seen.wait_for(|seen| seen.cards.iter().all(|c| c.presence != presence));
+            let pin = tokio::select! {
+                pin = agent.pin.ask(&prompt) => pin.map_err(no_pin)?,
+                _ = gone => return Err(ErrorCode::CardRemoved.into()),
+            };
+            say(ExchangeState::Signing);
+            sign(Pin::Typed(pin)).await
+        };
+        match signed {
+            Ok(signed) => return Ok(signed),
+            Err(CardError::PinWrong { tries_left: left }) if agent.pin.is_interactive() => {
+                prompt.tries_left = left;
+                prompt.again = true;
+            }
+            Err(CardError::PinMalformed) if agent.pin.is_interactive() => prompt.again = true,
+            Err(CardError::PinMalformed) => {
+                return Err(Failure::with_tries(ErrorCode::PinWrong, tries_left));
+            }
+            Err(error) => return Err(card_failure(error)),
+        }
+    }
+}
+
 /// The signature, as soon as it is there: that the card forgets the PIN goes on behind it.
 async fn sign(
-    agent: &Arc<Agent>,
-    progress: &watch::Sender<Progress>,
-    candidate: &Candidate,
-    pin: SecretString,
+    agent: Arc<Agent>,
+    exchange: Arc<Exchange>,
+    candidate: Arc<Candidate<Arc<KnownCard>>>,
+    pin: Pin,
     input: SignedInput,
 ) -> Result<Vec<u8>, CardError> {
     let (tell, told) = oneshot::channel();
     let mut tell = Some(tell);
-    let (agent, progress) = (agent.clone(), progress.clone());
+    let progress = exchange.progress.clone();
     let (slot, known) = (candidate.slot.clone(), candidate.card.clone());
     let work = tokio::spawn(async move {
         with_card(&agent, &progress, &slot, move |card| {
-            known.sign_and_tell(card, pin.expose_secret().as_bytes(), &input, &mut |signature| {
+            known.sign_and_tell(card, &pin, &input, &mut |signature| {
                 // Whoever waited may have given up.
                 let _ = tell.take().map(|tell| tell.send(signature));
             })
@@ -251,7 +320,7 @@ async fn sign(
 
 /// Works with a card in one transaction, away from the async threads. While another program keeps us
 /// from it for long, the page says so.
-async fn with_card<T: Send + 'static>(
+pub(super) async fn with_card<T: Send + 'static>(
     agent: &Arc<Agent>,
     progress: &watch::Sender<Progress>,
     slot: &Slot,
@@ -286,41 +355,4 @@ fn replace(progress: &watch::Sender<Progress>, from: &Progress, to: &Progress) {
         }
         still
     });
-}
-
-fn card_failure(error: CardError) -> Failure {
-    tracing::info!(%error, "card");
-    match error {
-        CardError::PinWrong { tries_left } => (ErrorCode::PinWrong, tries_left),
-        CardError::PinMalformed => (ErrorCode::PinWrong, None),
-        CardError::PinBlocked => (ErrorCode::PinBlocked, None),
-        CardError::Removed => (ErrorCode::CardRemoved, None),
-        CardError::UnknownCard
-        | CardError::UnknownCertificate { .. }
-        | CardError::UnsupportedKey { .. }
-        | CardError::NotForLogin(_)
-        | CardError::NotForDocuments(_)
-        | CardError::AnotherUse(_)
-        | CardError::NotYetValid { .. }
-        | CardError::Expired { .. } => (ErrorCode::CardNotAccepted, None),
-        CardError::NoService(_) => (ErrorCode::NoReader, None),
-        CardError::Reset
-        | CardError::Held
-        | CardError::Reader(_)
-        | CardError::Malformed
-        | CardError::Structure(_)
-        | CardError::Signature(_)
-        | CardError::Refused { .. } => (ErrorCode::CardFailed, None),
-    }
-}
-
-pub(super) fn pin_failure(error: &PinError, tries_left: Option<u8>) -> Failure {
-    match error {
-        PinError::Cancelled => (ErrorCode::Cancelled, None),
-        PinError::Guarded => (ErrorCode::PinGuarded, tries_left),
-        PinError::Unavailable(why) => {
-            tracing::error!(why, "PIN entry");
-            (ErrorCode::NoWindow, None)
-        }
-    }
 }

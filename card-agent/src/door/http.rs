@@ -212,11 +212,11 @@ async fn navigate(agent: &Arc<Agent>, origin: &str, body: &[u8]) -> Result<Answe
             let over = over.map(|now| now.clone()).map_err(|_| Stranger("exchange"))?;
             (reply.terminal_proof, over)
         }
-        Err(code) => (String::new(), Progress::Failed(code, None)),
+        Err(code) => (String::new(), Progress::Failed(code.into())),
     };
     let outcome = match &progress {
         Progress::Answer(answer) => Outcome::Answer(answer),
-        Progress::Failed(code, tries_left) => Outcome::Failed(*code, *tries_left),
+        Progress::Failed(failure) => Outcome::Failed(*failure),
         Progress::State(_) => return Err(Stranger("exchange")),
     };
     let home = navigation::page(&request, &proof, outcome).ok_or(Stranger("return address"))?;

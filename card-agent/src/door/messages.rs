@@ -3,16 +3,19 @@
 use sekisho_protocol::door::ErrorCode;
 use sekisho_protocol::request::Language;
 
-/// The sentence for a code.
-pub fn message(code: ErrorCode, language: Language, tries_left: Option<u8>) -> String {
+use super::failure::Failure;
+
+/// The sentences for a failure.
+pub fn message(failure: Failure, language: Language) -> String {
+    let Failure { code, tries_left, day } = failure;
     let (ja, en) = match code {
         ErrorCode::BadRequest => (
             "ページからの要求が正しくありません。ページを再読み込みしてください。",
             "The page's request is malformed. Reload the page.",
         ),
         ErrorCode::Replayed => (
-            "この要求は一度使われています。もう一度ログインしてください。",
-            "This request was used before. Start the login again.",
+            "この要求は一度使われています。もう一度はじめからお試しください。",
+            "This request was used before. Start again.",
         ),
         ErrorCode::ClockOrExpired => (
             "要求の期限が切れているか、このPCの時計がずれています。時計を確認して、もう一度お試しください。",
@@ -26,21 +29,17 @@ pub fn message(code: ErrorCode, language: Language, tries_left: Option<u8>) -> S
             "ブラウザーの証明書とこのPCの証明書が異なります。管理者に連絡してください。",
             "The browser's certificate is not this PC's. Contact the administrator.",
         ),
-        ErrorCode::NotSupported => {
-            ("この操作にはまだ対応していません。", "This is not supported yet.")
-        }
         ErrorCode::Busy => (
-            "別のログインが進行中です。それを終えるか中止してください。",
-            "Another login is running. Finish or cancel it.",
+            "別のログインまたは署名が進行中です。それを終えるか中止してください。",
+            "Another login or signature is running. Finish or cancel it.",
         ),
         ErrorCode::NoSuchExchange => (
-            "このログインは終了しています。もう一度ログインしてください。",
-            "This login is over. Start again.",
+            "この操作は終了しています。もう一度はじめからお試しください。",
+            "This is over. Start again.",
         ),
-        ErrorCode::Expired => (
-            "時間切れです。もう一度ログインしてください。",
-            "The time is up. Start the login again.",
-        ),
+        ErrorCode::Expired => {
+            ("時間切れです。もう一度はじめからお試しください。", "The time is up. Start again.")
+        }
         ErrorCode::Cancelled => ("中止しました。", "Cancelled."),
         ErrorCode::NoReader => (
             "カードリーダーが見つかりません。接続を確認してください。",
@@ -53,6 +52,10 @@ pub fn message(code: ErrorCode, language: Language, tries_left: Option<u8>) -> S
         ErrorCode::CardNotAccepted => (
             "このカードは利用できません。登録されたHPKIカードまたはマイナンバーカードを入れてください。",
             "This card cannot be used here. Insert your registered HPKI or My Number card.",
+        ),
+        ErrorCode::CertificateNotInForce => (
+            "カードの証明書が有効期間外です。このPCの日付が正しければ、発行元で更新してください。",
+            "The card's certificate is not in force. If this PC's date is right, have it renewed by its issuer.",
         ),
         ErrorCode::AnotherPerson => (
             "別の人のカードです。ログイン中の本人のカードを入れてください。",
@@ -80,10 +83,21 @@ pub fn message(code: ErrorCode, language: Language, tries_left: Option<u8>) -> S
             "The card program failed. If a restart does not help, contact the administrator.",
         ),
     };
-    match (language, tries_left) {
-        (Language::Ja, None) => ja.to_owned(),
-        (Language::En, None) => en.to_owned(),
-        (Language::Ja, Some(tries)) => format!("{ja} 残り{tries}回です。"),
-        (Language::En, Some(tries)) => format!("{en} {tries} tries left."),
+    let mut text = match language {
+        Language::Ja => ja.to_owned(),
+        Language::En => en.to_owned(),
+    };
+    if let Some(tries) = tries_left {
+        text.push_str(&match language {
+            Language::Ja => format!(" 残り{tries}回です。"),
+            Language::En => format!(" {tries} tries left."),
+        });
     }
+    if let Some(day) = day {
+        text.push_str(&match language {
+            Language::Ja => format!(" 証明書の日付: {day}"),
+            Language::En => format!(" The day in the certificate: {day}."),
+        });
+    }
+    text
 }

@@ -3,7 +3,9 @@
 pub mod calls;
 mod candidate;
 pub mod checks;
+mod consent;
 pub mod exchange;
+pub mod failure;
 pub mod http;
 pub mod listeners;
 pub mod messages;
@@ -48,6 +50,8 @@ pub struct Agent {
     pub watcher: Watcher,
     /// The PIN window.
     pub pin: Arc<dyn PinEntry>,
+    /// Whether PINs are typed at readers that have keys.
+    pub pin_pads: bool,
     /// Cards that the portal wants to hear of.
     pub watched: Watched,
     /// Server's clock minus ours, in seconds.

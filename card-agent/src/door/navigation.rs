@@ -7,6 +7,7 @@
 use sekisho_protocol::door::ErrorCode;
 use sekisho_protocol::request::{Language, VerifiedLoginRequest};
 
+use super::failure::Failure;
 use super::messages::message;
 
 /// How an exchange ended.
@@ -14,8 +15,8 @@ use super::messages::message;
 pub enum Outcome<'a> {
     /// The answer's text.
     Answer(&'a str),
-    /// Why there is none, and tries left.
-    Failed(ErrorCode, Option<u8>),
+    /// Why there is none.
+    Failed(Failure),
 }
 
 /// The one field of the form.
@@ -42,7 +43,7 @@ pub fn page(
     ];
     match outcome {
         Outcome::Answer(answer) => fields.push(("answer", answer.to_owned())),
-        Outcome::Failed(code, tries_left) => {
+        Outcome::Failed(Failure { code, tries_left, .. }) => {
             fields.push(("error", word(code)));
             fields.extend(tries_left.map(|tries| ("tries_left", tries.to_string())));
         }
@@ -66,7 +67,7 @@ pub fn page(
 /// The page for a request of the portal that was not begun, in both languages: what is wrong, and
 /// the content security policy. It leads nowhere; the person goes back.
 pub fn refusal_page(code: ErrorCode) -> (String, String) {
-    let (ja, en) = (message(code, Language::Ja, None), message(code, Language::En, None));
+    let (ja, en) = (message(code.into(), Language::Ja), message(code.into(), Language::En));
     let html = format!(
         r#"<!doctype html><html lang="ja"><meta charset="utf-8"><title>HPKI</title><p>{}</p><p lang="en">{}</p></html>"#,
         escape(&ja),

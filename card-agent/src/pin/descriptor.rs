@@ -23,9 +23,7 @@ pub struct PinDescriptor {
 #[async_trait]
 impl PinEntry for PinDescriptor {
     async fn ask(&self, prompt: &Prompt) -> Result<SecretString, PinError> {
-        if prompt.is_guarded() && !self.confirmed {
-            return Err(PinError::Guarded);
-        }
+        self.confirm(prompt).await?;
         let unavailable = |error: std::io::Error| {
             PinError::Unavailable(format!("descriptor {}: {error}", self.number))
         };
@@ -39,6 +37,15 @@ impl PinEntry for PinDescriptor {
             Ok(pin) if !pin.is_empty() => Ok(SecretString::from(pin)),
             _ => Err(PinError::Unavailable(format!("descriptor {} holds no PIN", self.number))),
         }
+    }
+
+    async fn confirm(&self, prompt: &Prompt) -> Result<(), PinError> {
+        if prompt.is_guarded() && !self.confirmed { Err(PinError::Guarded) } else { Ok(()) }
+    }
+
+    /// There is nobody to tell, and nobody who would give up.
+    async fn announce(&self, _: &Prompt) -> Result<(), PinError> {
+        std::future::pending().await
     }
 
     fn is_interactive(&self) -> bool {

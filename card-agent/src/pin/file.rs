@@ -39,13 +39,20 @@ fn unavailable(path: &Path, why: &dyn std::fmt::Display) -> PinError {
 #[async_trait]
 impl PinEntry for PinFile {
     async fn ask(&self, prompt: &Prompt) -> Result<SecretString, PinError> {
-        if prompt.is_guarded() {
-            return Err(PinError::Guarded);
-        }
+        self.confirm(prompt).await?;
         Self::check(&self.0)?;
         let text = std::fs::read_to_string(&self.0).map(Zeroizing::new);
         let text = text.map_err(|e| unavailable(&self.0, &e))?;
         Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
+    }
+
+    async fn confirm(&self, prompt: &Prompt) -> Result<(), PinError> {
+        if prompt.is_guarded() { Err(PinError::Guarded) } else { Ok(()) }
+    }
+
+    /// There is nobody to tell, and nobody who would give up.
+    async fn announce(&self, _: &Prompt) -> Result<(), PinError> {
+        std::future::pending().await
     }
 
     fn is_interactive(&self) -> bool {

@@ -25,6 +25,8 @@ pub struct Prompt {
     pub tries_left: Option<u8>,
     /// The PIN entered before was wrong.
     pub again: bool,
+    /// The reader has keys of its own: the PIN is typed there, and never comes here.
+    pub at_reader: bool,
     /// Language of the window.
     pub language: Language,
 }
@@ -98,6 +100,19 @@ pub trait PinEntry: Send + Sync {
     /// # Errors
     /// [`PinError`].
     async fn ask(&self, prompt: &Prompt) -> Result<SecretString, PinError>;
+
+    /// Shows what has to be confirmed before a PIN is typed at the reader's own keys: few tries, a document.
+    ///
+    /// # Errors
+    /// [`PinError`].
+    async fn confirm(&self, prompt: &Prompt) -> Result<(), PinError>;
+
+    /// Says that the PIN is to be typed at the reader's own keys, who asks, and for what. Returns when the
+    /// person gives up; dropping the future closes the window.
+    ///
+    /// # Errors
+    /// [`PinError`].
+    async fn announce(&self, prompt: &Prompt) -> Result<(), PinError>;
 
     /// Whether a person may correct a wrong PIN here.
     fn is_interactive(&self) -> bool;

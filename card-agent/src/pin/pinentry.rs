@@ -30,6 +30,20 @@ impl Default for Pinentry {
 #[async_trait]
 impl PinEntry for Pinentry {
     async fn ask(&self, prompt: &Prompt) -> Result<SecretString, PinError> {
+        self.confirm(prompt).await?;
+        let words = Words::of(prompt);
+        let lines = [
+            ("SETTITLE", words.title),
+            ("SETDESC", &words.description),
+            ("SETPROMPT", words.label),
+            ("SETOK", words.ok),
+            ("SETCANCEL", words.cancel),
+        ];
+        let pin = self.converse(&lines, "GETPIN").await?;
+        Ok(SecretString::from(pin.as_str()))
+    }
+
+    async fn confirm(&self, prompt: &Prompt) -> Result<(), PinError> {
         let words = Words::of(prompt);
         let title = ("SETTITLE", words.title);
         if let Some(warning) = &words.warning {
@@ -44,15 +58,14 @@ impl PinEntry for Pinentry {
                 [title, ("SETDESC", page), ("SETOK", words.next), ("SETCANCEL", words.cancel)];
             self.converse(&lines, "CONFIRM").await?;
         }
-        let lines = [
-            title,
-            ("SETDESC", &words.description),
-            ("SETPROMPT", words.label),
-            ("SETOK", words.ok),
-            ("SETCANCEL", words.cancel),
-        ];
-        let pin = self.converse(&lines, "GETPIN").await?;
-        Ok(SecretString::from(pin.as_str()))
+        Ok(())
+    }
+
+    async fn announce(&self, prompt: &Prompt) -> Result<(), PinError> {
+        let words = Words::of(prompt);
+        let lines =
+            [("SETTITLE", words.title), ("SETDESC", &words.description), ("SETOK", words.cancel)];
+        self.converse(&lines, "CONFIRM --one-button").await.map(drop)
     }
 
     fn is_interactive(&self) -> bool {
@@ -186,6 +199,7 @@ mod tests {
             holder: "架空 花子".into(),
             tries_left: Some(15),
             again: false,
+            at_reader: false,
             language: Language::Ja,
         }
     }

@@ -46,6 +46,12 @@ impl Words {
             Occasion::Login(page) => login(page, prompt.language),
             Occasion::Document(document) => signature(document, prompt),
         };
+        if prompt.at_reader {
+            description.push_str(of(
+                "\n暗証番号はカードリーダーのキーで入力してください。",
+                "\nEnter the PIN on the card reader's own keys.",
+            ));
+        }
         description.push_str(&tail(prompt));
         Self {
             title: title(prompt.kind, prompt.language),
@@ -233,7 +239,8 @@ mod tests {
     fn prompt(occasion: Occasion, kind: PinKind) -> Prompt {
         let language = Language::Ja;
         let holder = "架空 花子".into();
-        Prompt { occasion, kind, holder, tries_left: Some(15), again: false, language }
+        let (tries_left, again, at_reader) = (Some(15), false, false);
+        Prompt { occasion, kind, holder, tries_left, again, at_reader, language }
     }
 
     fn document(text: Option<&str>, source: Source) -> Occasion {
@@ -253,6 +260,14 @@ mod tests {
             assert!(words.description.contains(part), "{part}: {}", words.description);
         }
         assert_eq!((words.ok, words.label), ("署名", "パスワード:"));
+    }
+
+    #[test]
+    fn a_reader_with_keys_is_named_as_the_place_for_the_pin() {
+        let asked = prompt(Occasion::Login(page()), PinKind::HpkiAuthentication);
+        assert!(!Words::of(&asked).description.contains("カードリーダーのキー"));
+        let asked = Prompt { at_reader: true, ..asked };
+        assert!(Words::of(&asked).description.contains("カードリーダーのキー"));
     }
 
     #[test]

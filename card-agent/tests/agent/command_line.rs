@@ -14,7 +14,7 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
 use crate::browser_store::enrolled;
-use crate::world::write_card;
+use crate::cards::write_card;
 
 fn agent(folder: &std::path::Path, arguments: &[&str]) -> (i32, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_sekisho-agent"))

@@ -10,7 +10,8 @@ use sekisho_software_card::{INSERTED, Layout, Options, Personalisation, Software
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::world::{PIN, write_card};
+use crate::cards::write_card;
+use crate::world::PIN;
 
 /// A folder with a software card, and a file with its PIN.
 pub struct Desk {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use sekisho_agent::card::pcsc::PcscReaders;
 use sekisho_agent::card::reader::{CardError, Transmit};
 use sekisho_agent::card::session::Session;
 use sekisho_agent::card::signature_key::SignatureKey;
@@ -11,8 +12,10 @@ use sekisho_pki::encoding::cades::{SignedAttributes, VerifiedSignature};
 use sekisho_software_card::{INSERTED, Layout, Options, Personalisation, SoftwareCard};
 use time::OffsetDateTime;
 
+use crate::card_service::{wait_for_cards, with_service};
+use crate::cards::{Signs, write_card, write_my_number_card, write_signing_card};
 use crate::desk::{Desk, Said};
-use crate::world::{PASSWORD, PIN, Signs, write_card, write_my_number_card, write_signing_card};
+use crate::world::{PASSWORD, PIN};
 
 const TEXT: &str = "架空　花子は、説明を受け、情報の提供に同意します。\n";
 
@@ -35,7 +38,7 @@ fn openssl(folder: &Path, signature: &str, content: &str) -> Output {
 }
 
 /// What OpenSSL says of a signature and of the same with one octet of the document changed.
-fn judge(folder: &Path, signature: &str, content: &str) {
+pub fn judge(folder: &Path, signature: &str, content: &str) {
     let judged = openssl(folder, signature, content);
     assert!(judged.status.success(), "{}", String::from_utf8_lossy(&judged.stderr));
     let document = std::fs::read(folder.join(content)).unwrap();
@@ -63,7 +66,7 @@ fn signed(card: &mut Direct, pin: &str, content: &[u8]) -> Result<Vec<u8>, CardE
     let now = OffsetDateTime::now_utc();
     let mut card = Session::new(card);
     let key = SignatureKey::read(&mut card, &Default::default())?;
-    let signed = key.sign(&mut card, pin.as_bytes(), now, &mut |certificate_der, _| {
+    let signed = key.sign(&mut card, &pin.into(), now, &mut |certificate_der, _| {
         Ok(SignedAttributes::new(content, certificate_der, now, None).unwrap())
     })?;
     Ok(signed.signature_der)
@@ -163,6 +166,29 @@ fn the_command_shows_the_text_and_writes_a_signature_that_openssl_takes() {
         assert!(said.error.contains(TEXT.trim()) && said.error.contains(&digest), "{}", said.error);
         judge(desk.folder.path(), "consent.p7s", "consent.txt");
     }
+}
+
+#[test]
+fn the_command_signs_through_the_real_smart_card_service_with_long_and_short_lengths() {
+    const NAME: &str = "documents::the_command_signs_through_the_real_smart_card_service_with_long_and_short_lengths";
+    with_service(NAME, |service| {
+        let my_number_card = Desk::with_card(PASSWORD, write_my_number_card);
+        my_number_card.write("", "consent.txt", TEXT);
+        for desk in [desk(Signs::Documents), my_number_card] {
+            for short_only in [false, true] {
+                let personal = Personalisation::load(&desk.path("card")).unwrap();
+                let options = Options { short_only, ..Options::default() };
+                let inserted = service.insert(0, SoftwareCard::new(personal, options).unwrap());
+                wait_for_cards(&PcscReaders, 1);
+                let line = "sign consent.txt --output consent.p7s --replace --pin-fd 0";
+                let said = Said::of(&desk.command(line).output().unwrap());
+                assert_eq!(said.code, 0, "{}", said.error);
+                judge(desk.folder.path(), "consent.p7s", "consent.txt");
+                inserted.pull();
+                wait_for_cards(&PcscReaders, 0);
+            }
+        }
+    });
 }
 
 #[test]

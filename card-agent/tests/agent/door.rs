@@ -10,7 +10,8 @@ use serde_json::json;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
-use crate::world::{ORIGIN, World, write_my_number_card};
+use crate::cards::write_my_number_card;
+use crate::world::{ORIGIN, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_portals_page_gets_a_proof_first_and_then_the_cards_signature() {

@@ -15,7 +15,8 @@ use sekisho_software_card::{Layout, Options, Personalisation, SoftwareCard};
 use x509_cert::Certificate;
 use x509_cert::der::{Decode, Encode};
 
-use crate::world::{PIN, write_card_of, write_my_number_card};
+use crate::cards::{write_card_of, write_my_number_card};
+use crate::world::PIN;
 
 struct Direct {
     card: SoftwareCard,
@@ -60,7 +61,7 @@ impl Direct {
             let known = KnownCard::read(card, kind).unwrap();
             let (read, mut signed) = (commands.load(Relaxed), 0);
             let mut tell = |_| signed = commands.load(Relaxed);
-            known.sign_and_tell(card, PIN.as_bytes(), &input(), &mut tell).unwrap();
+            known.sign_and_tell(card, &PIN.into(), &input(), &mut tell).unwrap();
             (read, signed)
         });
         assert!(!reset);
@@ -97,7 +98,7 @@ fn that_a_card_forgets_the_pin_is_proved_once_for_its_type() {
     let kind = Arc::<CardType>::default();
     let (known, ..) = card.count(|card| KnownCard::read(card, &kind).unwrap());
     assert_eq!(known.family, Family::Hpki);
-    let mut sign = || card.count(|card| known.sign(card, PIN.as_bytes(), &input()).unwrap().len());
+    let mut sign = || card.count(|card| known.sign(card, &PIN.into(), &input()).unwrap().len());
     // SELECT, VERIFY, MSE, PSO, selecting away; this card has one application and refuses that, so its
     // own is selected again; then MSE and the PSO that must be refused.
     assert_eq!(sign(), (256, 8, false));
@@ -110,7 +111,7 @@ fn a_card_that_keeps_the_pin_is_reset_after_every_signature() {
     let kind = Arc::<CardType>::default();
     let (known, ..) = card.count(|card| KnownCard::read(card, &kind).unwrap());
     for _ in 0..2 {
-        let (_, _, reset) = card.count(|card| known.sign(card, PIN.as_bytes(), &input()).unwrap());
+        let (_, _, reset) = card.count(|card| known.sign(card, &PIN.into(), &input()).unwrap());
         assert!(reset);
     }
 }
@@ -119,8 +120,8 @@ fn a_card_that_keeps_the_pin_is_reset_after_every_signature() {
 fn what_cannot_be_a_pin_is_not_tried() {
     let mut card = Direct::new(Options::default());
     let (known, ..) = card.count(|card| KnownCard::read(card, &Arc::default()).unwrap());
-    for pin in [&b""[..], b"123", b"12345678901234567", "１２３４".as_bytes()] {
-        let (refused, commands, _) = card.count(|card| known.sign(card, pin, &input()));
+    for pin in ["", "123", "12345678901234567", "１２３４"] {
+        let (refused, commands, _) = card.count(|card| known.sign(card, &pin.into(), &input()));
         assert_eq!((refused, commands), (Err(CardError::PinMalformed), 0), "{pin:?}");
     }
 }
@@ -183,7 +184,7 @@ fn what_was_learnt_of_one_issuers_cards_is_not_believed_of_anothers() {
         let (known, ..) = card.count(|card| KnownCard::read(card, &kind).unwrap());
         let (tries, ..) = card.count(|card| known.ask_tries(card));
         assert_eq!(tries, Ok(Some(15)));
-        let (signed, ..) = card.count(|card| known.sign(card, PIN.as_bytes(), &input()));
+        let (signed, ..) = card.count(|card| known.sign(card, &PIN.into(), &input()));
         assert_eq!(signed.unwrap().len(), 256);
     }
 }
@@ -306,7 +307,7 @@ fn a_reset_by_other_software_is_borne_once_at_any_command() {
     let (known, ..) = made.count(|card| KnownCard::read(card, &kind).unwrap());
     let card = Arc::new(Mutex::new(made.card));
     let login = |readers: &Disturbed| {
-        with_card(readers, "", |card| known.sign(card, PIN.as_bytes(), &input()))
+        with_card(readers, "", |card| known.sign(card, &PIN.into(), &input()))
     };
     // SELECT, SELECT of the PIN, VERIFY, the signature.
     for before in 0..4 {

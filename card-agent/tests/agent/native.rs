@@ -14,9 +14,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 
+use crate::cards::write_card;
 use crate::command_line::pinned;
 use crate::package::free_port;
-use crate::world::{ORIGIN, World, as_nobody, write_card};
+use crate::world::{ORIGIN, World, as_nobody};
 
 const AGENT: &str = env!("CARGO_BIN_EXE_sekisho-agent");
 

@@ -104,7 +104,7 @@ async fn a_browser_that_goes_away_closes_the_window() {
     let waiting = Progress::State(ExchangeState::WaitingForCard);
     progress.wait_for(|now| *now == waiting).await.unwrap();
     drop(stream);
-    let cancelled = Progress::Failed(ErrorCode::Cancelled, None);
+    let cancelled = Progress::Failed(ErrorCode::Cancelled.into());
     let ended = progress.wait_for(|now| *now == cancelled);
     tokio::time::timeout(Duration::from_secs(10), ended).await.unwrap().unwrap();
 }

@@ -10,7 +10,8 @@ use x509_cert::Certificate;
 use x509_cert::der::{DecodePem, Encode};
 
 use crate::card_service::{CardService, SOCKET, wait_for_cards, with_service};
-use crate::world::{PASSWORD, PIN, write_my_number_card};
+use crate::cards::write_my_number_card;
+use crate::world::{PASSWORD, PIN};
 
 const MODULE: &str = "/usr/lib/x86_64-linux-gnu/opensc-pkcs11.so";
 const PROGRAMS: [&str; 2] = ["/usr/bin/pkcs15-tool", "/usr/bin/pkcs11-tool"];

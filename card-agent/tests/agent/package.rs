@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use sekisho_software_card::Layout;
 
+use crate::cards::write_card;
 use crate::command_line::pinned;
-use crate::world::write_card;
 
 const AGENT: &str = env!("CARGO_BIN_EXE_sekisho-agent");
 const POLICY: &str = "{\"LoopbackNetworkAllowedForUrls\":[\"https://login.example\"]}\n";

@@ -9,7 +9,7 @@ use sekisho_agent::card::known::{Family, KnownCard};
 use sekisho_agent::card::observe::{ObservedReaders, Observer};
 use sekisho_agent::card::pcsc::{PcscReaders, Use};
 use sekisho_agent::card::reader::{CardError, Channel, Readers, Slot};
-use sekisho_agent::card::session::Session;
+use sekisho_agent::card::session::{Session, with_card};
 use sekisho_agent::card::software::SoftwareReaders;
 use sekisho_agent::card::watcher::{Seen, SeenCard, Watcher};
 use sekisho_protocol::signed_input::SignedInput;
@@ -18,8 +18,9 @@ use sekisho_software_card::{Layout, Options, Personalisation, SoftwareCard};
 use tokio::sync::watch;
 
 use crate::card_service::{until, wait_for_cards, with_service};
+use crate::cards::{write_card, write_my_number_card};
 use crate::desk::Desk;
-use crate::world::{PIN, write_card, write_my_number_card};
+use crate::world::PIN;
 
 /// A card, and its certificate.
 fn card(layout: Layout) -> (SoftwareCard, Vec<u8>) {
@@ -62,7 +63,7 @@ fn login(readers: &dyn Readers, reader: &str) -> Result<Vec<u8>, CardError> {
         let mut card = Session::new(card);
         signed = KnownCard::read(&mut card, &CardType::default().into()).and_then(|known| {
             assert_eq!(known.family, Family::Hpki);
-            known.sign(&mut card, PIN.as_bytes(), &input(&known.certificate_der))
+            known.sign(&mut card, &PIN.into(), &input(&known.certificate_der))
         });
         Ok(())
     })?;
@@ -76,6 +77,10 @@ fn a_card_behind_the_real_smart_card_service_is_read_and_signs() {
         wait_for_cards(&PcscReaders, 0);
         let inserted = service.insert(0, card);
         let reader = wait_for_cards(&PcscReaders, 1).remove(0);
+        assert_eq!(login(&PcscReaders, &reader).unwrap().len(), 256);
+        // A reader without keys says so, and the card bears the question.
+        let keys = with_card(&PcscReaders, &reader, |card| Ok(card.has_pin_pad()));
+        assert_eq!(keys, Ok(false));
         assert_eq!(login(&PcscReaders, &reader).unwrap().len(), 256);
         inserted.pull();
         wait_for_cards(&PcscReaders, 0);

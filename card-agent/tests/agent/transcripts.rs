@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use sekisho_agent::card::card_type::CardType;
-use sekisho_agent::card::driver::Driver;
+use sekisho_agent::card::driver::{Driver, Entered};
 use sekisho_agent::card::hpki::{Authentication, Form, Layout};
 use sekisho_agent::card::jpki;
 use sekisho_agent::card::known::KnownCard;
@@ -107,7 +107,7 @@ fn a_card_without_the_newer_command_signs_with_the_older_one() {
     let kind = Arc::<CardType>::default();
     let driver = Authentication::new(Layout::OBSERVED, kind.clone());
     let mut card = Session::new(&mut script);
-    driver.verify(&mut card, b"1234").unwrap();
+    driver.verify(&mut card, Entered::Typed(b"1234")).unwrap();
     assert_eq!(driver.sign(&mut card, &input()), Ok(vec![0xca, 0xfe]));
     driver.leave(&mut card).unwrap();
     let learnt = kind.learnt().hpki;
@@ -123,7 +123,7 @@ fn a_my_number_card_signs_and_then_refuses() {
     let (certificate, driver) = jpki::Authentication::read(&mut card, &kind).unwrap().unwrap();
     assert_eq!(certificate.len(), 260);
     assert_eq!(driver.tries_left(&mut card), Ok(Some(3)));
-    driver.verify(&mut card, b"1234").unwrap();
+    driver.verify(&mut card, Entered::Typed(b"1234")).unwrap();
     assert_eq!(driver.sign(&mut card, &input()), Ok(vec![0xca, 0xfe]));
     driver.leave(&mut card).unwrap();
     let refused = driver.sign(&mut card, &input()).unwrap_err();

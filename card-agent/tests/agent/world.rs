@@ -1,9 +1,8 @@
 //! A terminal with a software card, an agent behind its door, and the portal's key.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, LazyLock, Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
@@ -14,22 +13,22 @@ use sekisho_agent::door::{Agent, Identity, SeenRequests, listeners};
 use sekisho_agent::pin::file::PinFile;
 use sekisho_agent::presence::Watched;
 use sekisho_agent::terminal::key::FileKey;
-use sekisho_ca::lookalike::{CardHolder, CardUse, LookalikeCard, LookalikeHpki, LookalikeJpki};
 use sekisho_protocol::request::{
     AUDIENCE, Language, LoginRequest, Purpose, RemovalPolicy, RequestFacility,
 };
 use sekisho_protocol::trust::{CardIssuer, Named, TerminalTrust};
 use sekisho_protocol::{ChallengeNonce, Jwk, JwkSet, Sha256Digest};
-use sekisho_software_card::{ApplicationData, Family, INSERTED, Layout, Personalisation, Token};
+use sekisho_software_card::{INSERTED, Layout};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use x509_cert::Certificate;
 use x509_cert::der::{Decode, Encode};
 
-use crate::counting::{Count, CountingReaders, CountingWindow};
+use crate::cards::write_card;
+use crate::counting::{Count, CountingReaders, CountingWindow, Keys, Person, Said};
 
 pub const ORIGIN: &str = "https://terminal.example";
 pub const PIN: &str = "1234";
@@ -49,6 +48,12 @@ pub struct World {
     pub opened: Count,
     /// PIN windows that it showed.
     pub shown: Count,
+    /// What they said.
+    pub said: Said,
+    /// The reader's own keys: it has none to begin with.
+    pub keys: Keys,
+    /// Who sits before the window: nobody to begin with.
+    pub person: Person,
     portal: EcdsaKeyPair,
     folder: TempDir,
     _stop: watch::Sender<bool>,
@@ -107,11 +112,18 @@ impl World {
             minimum_agent_version: "0.1.0".parse().unwrap(),
             navigation: true,
         };
-        let (opened, shown) = (Count::default(), Count::default());
+        let (opened, shown, said) = (Count::default(), Count::default(), Said::default());
+        let (keys, person) = (Keys::default(), Person::default());
         let inner = SoftwareReaders::new(vec![card_folder.clone()]);
-        let readers = Arc::new(CountingReaders { inner, opened: opened.clone() });
+        let readers =
+            Arc::new(CountingReaders { inner, opened: opened.clone(), keys: keys.clone() });
         let inner = PinFile(folder.path().join("pin"));
-        let pin = Arc::new(CountingWindow { inner, shown: shown.clone() });
+        let pin = Arc::new(CountingWindow {
+            inner,
+            shown: shown.clone(),
+            said: said.clone(),
+            person: person.clone(),
+        });
         let agent = Arc::new(Agent {
             identity: RwLock::new(Arc::new(Identity {
                 trust,
@@ -121,6 +133,7 @@ impl World {
             watcher: Watcher::start(readers.clone()).unwrap(),
             readers,
             pin,
+            pin_pads: true,
             watched: Watched::default(),
             clock_ahead: AtomicI64::new(0),
             clock: OffsetDateTime::now_utc,
@@ -137,6 +150,9 @@ impl World {
             certificate_der,
             opened,
             shown,
+            said,
+            keys,
+            person,
             portal,
             folder,
             _stop: stop,
@@ -193,6 +209,7 @@ impl World {
             removal: RemovalPolicy::Lock,
             language: Language::En,
             return_address: None,
+            consent: None,
         }
     }
 
@@ -292,131 +309,6 @@ impl World {
         let begun = self.begin(request).await;
         assert_eq!(begun.status, 200, "{}", begun.body);
         self.finish(&begun.json()["exchange"]).await.1
-    }
-}
-
-/// Writes a card's folder; returns the authentication certificate.
-pub fn write_card(folder: &std::path::Path, layout: Layout) -> Vec<u8> {
-    write_card_of(folder, layout, 0)
-}
-
-/// The same by another issuer for each number.
-pub fn write_card_of(folder: &std::path::Path, layout: Layout, issuer: u32) -> Vec<u8> {
-    let card = issued(issuer);
-    let certificate_der = card.certificate_der.clone();
-    Personalisation {
-        family: Family::Hpki { layout, pin: PIN.to_owned(), tries: 15 },
-        authentication: ApplicationData {
-            certificate_der: certificate_der.clone(),
-            chain_der: vec![card.root_der.clone(), card.sub_ca_der.clone()],
-            key_pkcs8_der: card.key_pkcs8.clone(),
-        },
-        signature: None,
-    }
-    .write(folder)
-    .unwrap();
-    certificate_der
-}
-
-/// The one person of all worlds, once by each issuer: RSA keys take longer to make than most tests
-/// to run.
-fn issued(issuer: u32) -> Arc<LookalikeCard> {
-    static ISSUED: Mutex<BTreeMap<u32, Arc<LookalikeCard>>> = Mutex::new(BTreeMap::new());
-    let issue = || {
-        let now = OffsetDateTime::now_utc();
-        let validity = (now - Duration::DAY, now + Duration::DAY);
-        Arc::new(issue(&authority(issuer), CardUse::Authentication, "DEMO00001", validity))
-    };
-    ISSUED.lock().unwrap().entry(issuer).or_insert_with(issue).clone()
-}
-
-fn authority(seed: u32) -> Arc<LookalikeHpki> {
-    static MADE: Mutex<BTreeMap<u32, Arc<LookalikeHpki>>> = Mutex::new(BTreeMap::new());
-    let make = || {
-        let now = OffsetDateTime::now_utc();
-        Arc::new(LookalikeHpki::make(now, seed, "http://plain.example/").unwrap())
-    };
-    MADE.lock().unwrap().entry(seed).or_insert_with(make).clone()
-}
-
-fn issue(
-    hpki: &LookalikeHpki,
-    used_for: CardUse,
-    serial_number: &str,
-    validity: (OffsetDateTime, OffsetDateTime),
-) -> LookalikeCard {
-    let holder = CardHolder {
-        common_name: "Hanako Kakuu",
-        kanji_name: "架空　花子",
-        serial_number,
-        roles: &["Medical Doctor"],
-        organisation: None,
-    };
-    hpki.issue_card(&holder, used_for, 7, validity).unwrap()
-}
-
-/// What an HPKI card has in its application for signatures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Signs {
-    /// The certificate of the one person of all worlds.
-    Documents,
-    /// The same of somebody else.
-    AsAnother,
-    /// One that ended a minute ago.
-    Expired,
-    /// A certificate for authentication: no genuine card has it there.
-    Logins,
-}
-
-/// Writes the folder of an HPKI card with both applications; returns the certificate for signatures.
-pub fn write_signing_card(folder: &std::path::Path, layout: Layout, signs: Signs) -> Vec<u8> {
-    static ISSUED: Mutex<BTreeMap<Signs, ApplicationData>> = Mutex::new(BTreeMap::new());
-    write_card(folder, layout);
-    let mut personal = Personalisation::load(folder).unwrap();
-    let issue = || {
-        let now = OffsetDateTime::now_utc();
-        let end = if signs == Signs::Expired { -Duration::MINUTE } else { Duration::DAY };
-        let used_for =
-            if signs == Signs::Logins { CardUse::Authentication } else { CardUse::Signing };
-        let person = if signs == Signs::AsAnother { "DEMO00002" } else { "DEMO00001" };
-        let card = issue(&authority(0), used_for, person, (now - Duration::DAY, now + end));
-        ApplicationData {
-            certificate_der: card.certificate_der,
-            chain_der: vec![card.root_der, card.sub_ca_der],
-            key_pkcs8_der: card.key_pkcs8,
-        }
-    };
-    let signature = ISSUED.lock().unwrap().entry(signs).or_insert_with(issue).clone();
-    let certificate_der = signature.certificate_der.clone();
-    personal.signature = Some(signature);
-    personal.write(folder).unwrap();
-    certificate_der
-}
-
-/// Writes a My Number card's folder; returns the certificate for user authentication.
-pub fn write_my_number_card(folder: &std::path::Path) -> Vec<u8> {
-    static CARD: LazyLock<Personalisation> = LazyLock::new(my_number_card);
-    CARD.write(folder).unwrap();
-    CARD.authentication.certificate_der.clone()
-}
-
-fn my_number_card() -> Personalisation {
-    let now = OffsetDateTime::now_utc();
-    let jpki = LookalikeJpki::make(now).unwrap();
-    let validity = (now - Duration::DAY, now + Duration::DAY);
-    let [authentication, signature] = [CardUse::Authentication, CardUse::Signing].map(|used_for| {
-        let card = jpki.issue_card(used_for, 7, validity).unwrap();
-        ApplicationData {
-            certificate_der: card.certificate_der,
-            chain_der: vec![card.authority_der],
-            key_pkcs8_der: card.key_pkcs8,
-        }
-    });
-    let (pin, password) = (PIN.to_owned(), Some(PASSWORD.to_owned()));
-    Personalisation {
-        family: Family::Jpki { token: Token::MyNumberCard, pin, password },
-        authentication,
-        signature: Some(signature),
     }
 }
 

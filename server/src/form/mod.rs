@@ -2,7 +2,6 @@
 
 mod address;
 mod error;
-mod invisible;
 mod label;
 mod line;
 mod reader;
@@ -20,8 +19,9 @@ use crate::{error::page::PageError, media_type};
 
 pub use address::{PathId, StrictQuery};
 pub use error::FormError;
-pub use invisible::{holds_invisible, is_invisible};
 pub use label::label_key;
+pub use sekisho_protocol::invisible::{holds_invisible, is_invisible};
+
 pub use line::{LineError, line, line_if_any, lines, lines_if_any};
 pub use reader::parse;
 pub use sure::Sure;

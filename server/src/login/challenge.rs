@@ -179,6 +179,7 @@ async fn issue(
             // The cookie of the language does not come along with a post from another site.
             format!("{origin}{}?lang={}", navigation::RETURN_PATH, lang.tag())
         }),
+        consent: None,
     };
     let (kid, key) = &app.keys().login_request;
     let unsigned = request.prepare(kid)?;

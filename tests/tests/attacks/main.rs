@@ -6,14 +6,18 @@
 //! is opened, no exchange begun. Then, and at the beginning, the portal's own page logs in.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "../../../card-agent/tests/agent/cards.rs"]
+#[allow(dead_code)] // the other half serves the agent's own tests
+mod cards;
 mod cases;
 #[path = "../../../card-agent/tests/agent/counting.rs"]
+#[allow(dead_code)]
 mod counting;
 mod pages;
 mod spy;
 mod stage;
 #[path = "../../../card-agent/tests/agent/world.rs"]
-#[allow(dead_code)] // the other half serves the agent's own tests
+#[allow(dead_code)]
 mod world;
 
 use std::process::ExitCode;

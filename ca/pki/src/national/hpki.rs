@@ -1,4 +1,5 @@
-//! The HPKI's authentication certificates (保健医療福祉分野PKI, 認証用(人)): what a login accepts.
+//! The HPKI's certificates (保健医療福祉分野PKI): what a login (認証用(人)) and a signed document (署名用)
+//! accept.
 
 use const_oid::{ObjectIdentifier, db::rfc4519};
 use der::{Decode, Encode};
@@ -41,6 +42,8 @@ pub const POLICY_ORGANISATION: ObjectIdentifier =
 pub enum HpkiUse {
     /// Logging in: only authentication certificates, by keyUsage and by policy.
     Login,
+    /// Signed documents: only signing certificates, by keyUsage and by policy.
+    Documents,
     /// Whatever the certificate is for, as a verifier of signed documents asks.
     Any,
 }
@@ -150,6 +153,16 @@ pub struct VerifiedHpkiCertificate {
 }
 
 impl HpkiRules {
+    /// For signed documents.
+    #[must_use]
+    pub fn documents() -> Self {
+        Self {
+            intended: HpkiUse::Documents,
+            accepted_policies: vec![POLICY_SIGNING],
+            ..Self::default()
+        }
+    }
+
     /// For any certificate of the HPKI: signing, authentication, organisations.
     #[must_use]
     pub fn any_use() -> Self {
@@ -190,7 +203,11 @@ impl HpkiRules {
         now: OffsetDateTime,
     ) -> Result<VerifiedHpkiCertificate, HpkiError> {
         let login = self.intended == HpkiUse::Login;
-        let purpose = if login { Purpose::CardAuthentication } else { Purpose::Any };
+        let purpose = match self.intended {
+            HpkiUse::Login => Purpose::CardAuthentication,
+            HpkiUse::Documents => Purpose::DocumentSignature,
+            HpkiUse::Any => Purpose::Any,
+        };
         let verified = path::validate(
             certificate_der,
             candidates_der,

@@ -1,5 +1,5 @@
-//! The JPKI's certificates for user authentication (公的個人認証, 利用者証明用電子証明書): what a
-//! login accepts.
+//! The JPKI's certificates (公的個人認証): what a login (利用者証明用電子証明書) and a signed document
+//! (署名用電子証明書) accept.
 //!
 //! All generations of the issuing authority have one name, so the anchor is found by its key. Its
 //! revocation data is not open: who may ask for it asks a [`StatusProvider`], and what passed
@@ -201,6 +201,16 @@ pub struct VerifiedJpkiCertificate {
 }
 
 impl JpkiRules {
+    /// For signed documents.
+    #[must_use]
+    pub fn documents() -> Self {
+        Self {
+            purpose: Purpose::DocumentSignature,
+            accepted_policies: vec![POLICY_SIGNING],
+            ..Self::default()
+        }
+    }
+
     /// For any certificate of the JPKI.
     #[must_use]
     pub fn any_use() -> Self {
@@ -229,7 +239,7 @@ impl JpkiRules {
             conforming: false,
             ..Requirements::new(self.purpose, Revocation::JudgedByCaller)
         };
-        let login = self.purpose != Purpose::Any;
+        let login = !matches!(self.purpose, Purpose::Any | Purpose::DocumentSignature);
         let path = path::validate(certificate_der, candidates_der, anchors, &requirements, now);
         let path = match path {
             Ok(path) => path,

@@ -67,6 +67,10 @@ impl KeyUsage {
         self.0 & 1 != 0
     }
 
+    pub(super) const fn non_repudiation(self) -> bool {
+        self.0 & 1 << 1 != 0
+    }
+
     pub(super) const fn key_encipherment(self) -> bool {
         self.0 & 1 << 2 != 0
     }

@@ -110,6 +110,7 @@ impl Purpose {
         match self {
             Self::Any => "anything",
             Self::CardAuthentication => "authentication by card",
+            Self::DocumentSignature => "signing documents by card",
             Self::ClientAuthentication => "authentication of a terminal",
             Self::ServerAuthentication => "authentication of a server",
             Self::PkixClient => "clientAuth",
@@ -119,7 +120,7 @@ impl Purpose {
 
     const fn oid(self) -> Option<ObjectIdentifier> {
         match self {
-            Self::Any => None,
+            Self::Any | Self::DocumentSignature => None,
             Self::CardAuthentication | Self::ClientAuthentication | Self::PkixClient => {
                 Some(rfc5280::ID_KP_CLIENT_AUTH)
             }
@@ -170,6 +171,7 @@ pub(super) fn end_entity(
             pkix_purpose(end_entity, requirements.purpose)?
         }
         Purpose::CardAuthentication
+        | Purpose::DocumentSignature
         | Purpose::ClientAuthentication
         | Purpose::ServerAuthentication => our_purpose(end_entity, requirements.purpose)?,
     }
@@ -223,10 +225,14 @@ fn our_purpose(end_entity: &Parsed<'_>, purpose: Purpose) -> Result<(), PathErro
     let wrong = |what| {
         Err(PathError::WrongPurpose { which: end_entity.which(), purpose: purpose.words(), what })
     };
-    match end_entity.key_usage {
-        Some(usage) if usage.digital_signature() => {}
-        Some(_) => return wrong("keyUsage does not say digitalSignature"),
-        None => return wrong("keyUsage is missing"),
+    match (purpose, end_entity.key_usage) {
+        (_, None) => return wrong("keyUsage is missing"),
+        (Purpose::DocumentSignature, Some(usage)) if usage.non_repudiation() => {}
+        (Purpose::DocumentSignature, Some(_)) => {
+            return wrong("keyUsage does not say nonRepudiation");
+        }
+        (_, Some(usage)) if usage.digital_signature() => {}
+        (_, Some(_)) => return wrong("keyUsage does not say digitalSignature"),
     }
     let Some(oid) = purpose.oid() else {
         return Ok(());

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
+use sekisho_protocol::consent::ConsentText;
 use sekisho_protocol::octets::encode;
 use sekisho_protocol::request::{LoginRequest, Purpose};
 use sekisho_protocol::{ChallengeNonce, Sha256Digest};
@@ -47,6 +48,11 @@ fn signed(world: &World, request: &LoginRequest) -> String {
     format!("{input}.{}", encode(signature))
 }
 
+fn consent(request: &mut LoginRequest, text: &str) {
+    request.purpose = Purpose::Consent;
+    request.consent = Some(ConsentText::new(text));
+}
+
 fn shift(request: &mut LoginRequest, seconds: i64) {
     request.iat += seconds;
     request.exp += seconds;
@@ -71,7 +77,29 @@ refusals! {
     a_request_for_a_later_agent: "agent_too_old", |request| {
         request.minimum_agent_version = "99.0.0".parse().unwrap();
     };
-    a_request_to_sign_a_document: "not_supported", |request| request.purpose = Purpose::Consent;
+    a_consent_without_a_text: "bad_request", |request| request.purpose = Purpose::Consent;
+    a_login_that_carries_a_text_to_sign: "bad_request", |request| {
+        request.consent = Some(ConsentText::new("同意します。"));
+    };
+    a_consent_whose_digest_is_of_another_text: "bad_request", |request| {
+        consent(request, "同意しません。");
+        request.consent.as_mut().unwrap().text = "同意します。".into();
+    };
+    a_consent_that_is_read_backwards: "bad_request", |request| {
+        consent(request, "\u{202e}。んせまし意同");
+    };
+    a_consent_that_hides_a_word: "bad_request", |request| {
+        consent(request, "同意\u{1b}[8mしま\u{1b}[0mせん。");
+    };
+    a_consent_longer_than_a_page: "bad_request", |request| consent(request, &"あ".repeat(1366));
+    a_consent_that_lives_too_long: "bad_request", |request| {
+        consent(request, "同意します。");
+        request.exp = request.iat + 601;
+    };
+    a_consent_for_another_terminal: "another_terminal", |request| {
+        consent(request, "同意します。");
+        request.facility.x5t_s256 = Sha256Digest::of(b"the terminal beside");
+    };
     a_step_up_that_names_nobody: "bad_request", |request| request.purpose = Purpose::Stepup;
     a_facility_whose_name_writes_a_line_of_the_window: "bad_request", |request| {
         request.facility.name = "架空クリニック\n暗証番号を画面に入力してください".into();

@@ -1,4 +1,5 @@
-//! Characters that nobody sees.
+//! Characters that nobody sees: they have no place in what a person fills in, and none in what a person
+//! is shown before signing it.
 
 use icu_properties::{
     CodePointSetData,
