@@ -35,6 +35,11 @@ impl From<FacilityError> for PageError {
                 "facility-replaced-help",
             )
             .arg("terminal", terminal_id),
+            FacilityError::PcReplaced { terminal_id, at, .. } => {
+                refused("facility-moved-title", "facility-moved-text", "facility-moved-help")
+                    .arg("terminal", terminal_id)
+                    .arg("date", at.date())
+            }
             FacilityError::OnHold { terminal_id, .. } => {
                 refused("facility-held-title", "facility-held-text", "facility-held-help")
                     .arg("terminal", terminal_id)
@@ -73,6 +78,10 @@ impl From<FacilityError> for Problem {
                 "Restart the browser, or run `sekisho-agent renew --browser-only`; there is nothing to \
                  enrol anew"
             }
+            FacilityError::PcReplaced { .. } => {
+                "This PC is not used any more and its login agent can be removed. To use it again, \
+                 have the facility's administrator add it as a terminal of its own"
+            }
             FacilityError::OnHold { .. } | FacilityError::FacilityNotActive { .. } => {
                 "Ask the facility's administrator or the operating body; where this is lifted, the \
                  terminal works as before and there is nothing to enrol anew"
@@ -98,6 +107,7 @@ impl From<FacilityError> for EstError {
             | FacilityError::Expired { .. }
             | FacilityError::Revoked { .. }
             | FacilityError::Replaced { .. }
+            | FacilityError::PcReplaced { .. }
             | FacilityError::OnHold { .. }
             | FacilityError::FacilityNotActive { .. } => Self::new(StatusCode::FORBIDDEN, text),
             FacilityError::Unknown(error) => error.into(),

@@ -285,6 +285,10 @@ fn console(s: &Scene) -> Vec<Row> {
             .good(200),
         of_terminal("GET", "/console/terminals/{id}").query([free("notice", "revoked")]).good(200),
         of_terminal("POST", "/console/terminals/{id}/code").payload(Payload::NoFields).good(200),
+        of_terminal("POST", "/console/terminals/{id}/replace").payload(Payload::NoFields).good(200),
+        of_terminal("POST", "/console/terminals/{id}/replace/cancel")
+            .payload(Payload::NoFields)
+            .good(303),
         of_terminal("GET", "/console/terminals/{id}/revoke").good(200),
         of_terminal("POST", "/console/terminals/{id}/revoke")
             .form([

@@ -46,6 +46,11 @@ pub struct FacilityConnection {
     pub serial: Vec<u8>,
     /// The certificate, DER.
     pub certificate_der: Vec<u8>,
+    /// Whether this PC takes the place of another with its first login.
+    pub of_new_pc: bool,
+    /// Until when the certificates are valid that this one took the place of, where they were not
+    /// taken back.
+    older_until: Option<OffsetDateTime>,
 }
 
 /// Why a connection does not speak for a facility.
@@ -96,6 +101,16 @@ pub enum FacilityError {
         /// The terminal.
         terminal_id: String,
     },
+    /// Another PC took the place of this one at the terminal.
+    #[error("another PC took the place of this one at terminal {terminal_id} on {}", at.date())]
+    PcReplaced {
+        /// The facility.
+        organisation_id: String,
+        /// The terminal.
+        terminal_id: String,
+        /// When somebody first logged in at the other PC.
+        at: OffsetDateTime,
+    },
     /// It is on hold, alone or with all of its facility: what was held can be released.
     #[error("the certificate of terminal {terminal_id} is on hold")]
     OnHold {
@@ -132,6 +147,7 @@ impl FacilityError {
             Self::Expired { .. } => "expired",
             Self::Revoked { .. } => "revoked",
             Self::Replaced { .. } => "replaced",
+            Self::PcReplaced { .. } => "pc_replaced",
             Self::OnHold { .. } => "on_hold",
             Self::FacilityNotActive { .. } => "facility_not_active",
             Self::Unknown(_) => "unknown_status",
@@ -145,6 +161,7 @@ impl FacilityError {
             | Self::Expired { organisation_id, terminal_id, .. }
             | Self::Revoked { organisation_id, terminal_id }
             | Self::Replaced { organisation_id, terminal_id }
+            | Self::PcReplaced { organisation_id, terminal_id, .. }
             | Self::OnHold { organisation_id, terminal_id }
             | Self::FacilityNotActive { organisation_id, terminal_id, .. } => {
                 Some((terminal_id, organisation_id))
@@ -178,6 +195,22 @@ impl FacilityConnection {
     /// # Errors
     /// [`FacilityError`]: the first of these that fails.
     pub async fn judge(app: &App, peer: &Peer) -> Result<Self, FacilityError> {
+        let connection = Self::judge_of_agent(app, peer).await?;
+        // What it took the place of ends with its first use by the browser: from then on the PC
+        // needs no other. The agent's own use is no sign of that, it has the certificate before the
+        // browser does.
+        let superseded = connection.older_until.is_some_and(|until| until >= app.now());
+        if peer.role == NameRole::Terminal && superseded {
+            connection.supersede_older(app, peer, app.now()).await?;
+        }
+        Ok(connection)
+    }
+
+    /// The same of a connection of the terminal's agent, which takes nothing back.
+    ///
+    /// # Errors
+    /// As [`Self::judge`].
+    pub async fn judge_of_agent(app: &App, peer: &Peer) -> Result<Self, FacilityError> {
         let outcome = Self::judge_silently(app, peer).await;
         if let Err(error) = &outcome {
             audit_refusal(app, peer, error).await;
@@ -210,10 +243,12 @@ impl FacilityConnection {
             let found = terminal::find(&mut app.store().read(), &terminal_id).await?;
             // Then it is this certificate that is gone, and the terminal's current one is another.
             let stands = found.is_some_and(|found| found.status == TerminalStatus::Enrolled);
-            return Err(if stands {
-                FacilityError::Replaced { organisation_id, terminal_id }
-            } else {
-                FacilityError::Revoked { organisation_id, terminal_id }
+            return Err(match row.pc_replaced_at {
+                Some(at) if stands => {
+                    FacilityError::PcReplaced { organisation_id, terminal_id, at }
+                }
+                None if stands => FacilityError::Replaced { organisation_id, terminal_id },
+                _ => FacilityError::Revoked { organisation_id, terminal_id },
             });
         }
         // 5. The facility may act. Before a hold, which a suspension brings along: the facility's
@@ -230,7 +265,7 @@ impl FacilityConnection {
         if row.certificate_revoked {
             return Err(FacilityError::OnHold { organisation_id, terminal_id });
         }
-        let connection = Self {
+        Ok(Self {
             terminal_id,
             terminal_name: row.terminal_name,
             organisation_id,
@@ -239,14 +274,9 @@ impl FacilityConnection {
             issuer_id: row.issuer_id,
             serial: row.serial,
             certificate_der: leaf.to_vec(),
-        };
-        // 7. What it took the place of ends with its first use by the browser: from then on the PC
-        // needs no other. The agent's own use is no sign of that, it has the certificate before the
-        // browser does.
-        if peer.role == NameRole::Terminal && row.older_until.is_some_and(|until| until >= now) {
-            connection.supersede_older(app, peer, now).await?;
-        }
-        Ok(connection)
+            of_new_pc: row.of_new_pc,
+            older_until: row.older_until,
+        })
     }
 
     /// Takes the certificates back that this one took the place of, with the sessions that hang on
@@ -348,6 +378,24 @@ async fn audit_refusal(app: &App, peer: &Peer, error: &FacilityError) {
         transaction!(app.store(), StoreError, |tx| Ok(Audited::new((), entry.clone())));
     if let Err(failure) = written {
         tracing::error!(%failure, refusal = error.code(), "refusal could not be audited");
+    }
+}
+
+/// [`FacilityConnection`] of a request that the terminal's agent makes by itself: no use by the browser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentConnection(pub FacilityConnection);
+
+impl<S> FromRequestParts<S> for AgentConnection
+where
+    App: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
+        let app = App::from_ref(state);
+        let peer = parts.extensions.get::<Peer>().ok_or(FacilityError::NoCertificate)?;
+        Ok(Self(FacilityConnection::judge_of_agent(&app, peer).await?))
     }
 }
 

@@ -22,6 +22,7 @@ use super::{
     hpki::VerifiedCardHolder,
     logout,
     name::same_name,
+    new_pc,
     refusal::{LoginError, Refusal},
     session,
 };
@@ -260,6 +261,10 @@ async fn decide(
         )
         .personal("name", &holder.name);
     entries.push(facility.place(record, peer));
+    if facility.of_new_pc {
+        let replaced = new_pc::take_over(tx, facility, now).await?;
+        entries.extend(replaced.map(|record| facility.place(record, peer)));
+    }
     Ok(Decided { outcome: Ok(()), entries })
 }
 

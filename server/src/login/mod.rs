@@ -21,6 +21,7 @@ pub mod member_acts;
 pub mod members;
 pub mod name;
 pub mod navigation;
+mod new_pc;
 pub mod page;
 pub mod presence;
 pub mod refusal;

@@ -25,7 +25,7 @@ use crate::{
     catalogue::Language,
     config::RemovalPolicy,
     error::login::problem,
-    listener::{FacilityConnection, Peer},
+    listener::{AgentConnection, FacilityConnection, Peer},
 };
 
 /// How many sessions one run of a job ends; the rest waits for the next run.
@@ -36,7 +36,7 @@ pub async fn post(
     State(app): State<App>,
     Language(text): Language,
     Extension(peer): Extension<Peer>,
-    facility: FacilityConnection,
+    AgentConnection(facility): AgentConnection,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {

@@ -103,6 +103,8 @@ pub const OTHER_TERMINAL: &str = "other_terminal";
 /// A session whose own terminal shows another certificate than the one that opened it: it was
 /// enrolled anew or renewed.
 pub const TERMINAL_RENEWED: &str = "terminal_renewed";
+/// A session at a PC that another one took the place of.
+pub const PC_REPLACED: &str = "pc_replaced";
 /// A session that reached its absolute or idle limit.
 pub const EXPIRED: &str = "expired";
 

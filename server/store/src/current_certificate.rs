@@ -3,22 +3,21 @@
 //! The current one is the newest that no other took the place of. A terminal stands as it does: while it
 //! is revoked or on hold no older one is let in, or a stolen key would come back by the certificate of
 //! last year. Older ones live until the new one is used, since a PC may lose its answer, and are taken
-//! back then (docs/decisions/0015).
+//! back then (docs/decisions/0015). The certificate of a new PC that waits for its first login is not the
+//! current one (docs/decisions/0020).
 
 use time::OffsetDateTime;
 
 use crate::{
     StoreError, Tx,
-    revocation::{Act, CertificateKey, Scope, carry_out},
+    revocation::{Act, CertificateKey, SUPERSEDED, Scope, carry_out},
 };
-
-/// superseded (RFC 5280 §5.3.1).
-const SUPERSEDED: u8 = 4;
 
 /// Column: the latest event of the current certificate of the terminal in `column`; NULL without a
 /// certificate or an event. `concat!` keeps the statements constants.
 ///
-/// One that was signed too late and taken back at once (superseded, 4) is no current certificate.
+/// One that was signed too late and taken back at once (superseded, 4) is no current certificate. That of
+/// a PC that replaced another counts from its first login on.
 macro_rules! current_standing {
     ($column:literal) => {
         concat!(
@@ -32,8 +31,16 @@ macro_rules! current_standing {
                                 WHERE d.issuer_id = c1.issuer_id AND d.serial = c1.serial)
               WHERE c1.terminal_id = ",
             $column,
+            " AND NOT ",
+            $crate::replacement::of_new_pc!("c1"),
             " ORDER BY CASE WHEN r1.kind = 'revoked' AND r1.reason = 4 THEN 1 ELSE 0 END,
-                       c1.issued_at DESC, c1.serial DESC LIMIT 1)"
+                       COALESCE((SELECT d1.ended_at FROM terminal_replacement d1
+                                 WHERE d1.issuer_id = c1.issuer_id AND d1.serial = c1.serial),
+                                c1.issued_at) DESC,
+                       CASE WHEN EXISTS (SELECT 1 FROM terminal_replacement x1
+                                 WHERE x1.issuer_id = c1.issuer_id AND x1.serial = c1.serial)
+                            THEN 0 ELSE 1 END,
+                       c1.serial DESC LIMIT 1)"
         )
     };
 }

@@ -12,6 +12,7 @@ use crate::{
     moment::{digest, moment, moment_opt},
     organisation,
     organisation::OrganisationStatus,
+    replacement::{self, CodeIsFor},
     revocation::Status,
     sql,
     terminal::{self, TerminalStatus},
@@ -56,7 +57,7 @@ pub async fn issue(tx: &mut Tx, code: NewCode<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Withdraws every unused code of a terminal.
+/// Withdraws every unused code of a terminal, and with it the replacement that one was for.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Conflict`].
@@ -72,7 +73,7 @@ pub async fn withdraw(
         .bind(at),
     )
     .await?;
-    Ok(())
+    replacement::withdraw(tx, terminal_id, at).await
 }
 
 /// How long claims are held and answered.
@@ -109,7 +110,7 @@ pub enum Claim {
     /// The code was used with this key and its time to answer again is over.
     AnsweredBefore(Holder),
     /// The code was used with this key, and what came of it was taken back since: the terminal was
-    /// enrolled anew, or somebody revoked it.
+    /// enrolled anew, the replacement of its PC was called off, or somebody revoked it.
     TakenBack(Holder),
     /// The code was used with another key: one of the two devices is not the facility's.
     OtherKey {
@@ -356,7 +357,8 @@ async fn judge_used(
             Status::Good => Claim::Issued(holder, Box::new(certificate)),
         });
     }
-    if newer_was_used(tx, &attempt).await? {
+    let ended = replacement::code_is_for(tx, attempt.code_hash).await? == CodeIsFor::NoPc;
+    if ended || newer_was_used(tx, &attempt).await? {
         return Ok(Claim::TakenBack(holder));
     }
     let started = moment_opt("enrolment code", row.claimed_at)?.unwrap_or(used_at);

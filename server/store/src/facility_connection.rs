@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use crate::{
     Queries, StoreError, current_certificate::current_standing, moment::moment_opt,
-    organisation::OrganisationStatus, sql, terminal_hold::on_hold,
+    organisation::OrganisationStatus, replacement::of_new_pc, sql, terminal_hold::on_hold,
 };
 
 /// What the register says about a terminal's certificate.
@@ -34,6 +34,11 @@ pub struct FacilityRow {
     /// End of validity of the longest of those certificates that this one took the place of and that
     /// are not taken back.
     pub older_until: Option<OffsetDateTime>,
+    /// Whether it is that of a new PC, which takes the place of another with its first login. It stands by
+    /// itself: what happened to the other PC's certificates does not stop it.
+    pub of_new_pc: bool,
+    /// When another PC took the place of the one that has this certificate.
+    pub pc_replaced_at: Option<OffsetDateTime>,
 }
 
 impl FacilityRow {
@@ -59,6 +64,8 @@ struct Row {
     organisation_status: Option<String>,
     current_event: Option<String>,
     older_until: Option<i64>,
+    of_new_pc: i64,
+    pc_replaced_at: Option<i64>,
 }
 
 /// The row of the certificate with this SHA-256, if we issued it to a terminal.
@@ -93,8 +100,21 @@ pub async fn find(
                         ",
                 current_standing!("t.id"),
                 " AS current_event,
+                        CASE WHEN ",
+                of_new_pc!("c"),
+                " THEN CAST(1 AS BIGINT) ELSE 0 END AS of_new_pc,
+                        (SELECT MAX(p.ended_at) FROM terminal_replacement p
+                         WHERE p.terminal_id = t.id AND p.outcome = 'completed'
+                           AND p.ended_at >= c.issued_at
+                           AND (p.issuer_id <> c.issuer_id OR p.serial <> c.serial))
+                            AS pc_replaced_at,
                         (SELECT MAX(b.not_after) FROM certificate b
                          WHERE b.terminal_id = t.id AND b.issued_at < c.issued_at
+                           AND NOT ",
+                of_new_pc!("b"),
+                " AND NOT ",
+                of_new_pc!("c"),
+                "
                            AND COALESCE((SELECT e.kind FROM revocation_event e
                                 WHERE e.issuer_id = b.issuer_id AND e.serial = b.serial
                                 ORDER BY e.seq DESC LIMIT 1), 'released') <> 'revoked')
@@ -107,7 +127,9 @@ pub async fn find(
         )
         .await?;
     row.map(|row| {
-        let (own, current) = (row.certificate_event.as_deref(), row.current_event.as_deref());
+        let of_new_pc = row.of_new_pc > 0;
+        let own = row.certificate_event.as_deref();
+        let current = row.current_event.as_deref().filter(|_| !of_new_pc);
         // Anything but no event, a release and a hold is final.
         let is_final = |event| !matches!(event, None | Some("released" | "held"));
         let taken_back = row.issuer_revocations > 0 || is_final(own) || is_final(current);
@@ -124,6 +146,8 @@ pub async fn find(
             terminal_revoked: row.terminal_revocations > 0,
             organisation_status: row.organisation_status.unwrap_or_else(|| "unknown".to_owned()),
             older_until: moment_opt("certificate", row.older_until)?,
+            of_new_pc,
+            pc_replaced_at: moment_opt("terminal replacement", row.pc_replaced_at)?,
         })
     })
     .transpose()

@@ -9,7 +9,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    Queries, StoreError, Tx, moment::moment, revocation_watch::Changed, sql, terminal_hold::on_hold,
+    Queries, StoreError, Tx, moment::moment, replacement::of_new_pc, revocation_watch::Changed,
+    sql, terminal_hold::on_hold,
 };
 
 /// Whether a certificate was taken back.
@@ -42,6 +43,8 @@ impl Status {
 
 /// keyCompromise of CRLReason (RFC 5280 §5.3.1).
 pub const KEY_COMPROMISE: u8 = 1;
+/// superseded of CRLReason (RFC 5280 §5.3.1).
+pub const SUPERSEDED: u8 = 4;
 /// certificateHold of CRLReason (RFC 5280 §5.3.1).
 pub const CERTIFICATE_HOLD: u8 = 6;
 
@@ -143,8 +146,16 @@ pub enum Scope<'a> {
         serial: &'a [u8],
     },
     /// Those of the same terminal that were issued before this one, are good or on hold, and have not
-    /// expired.
+    /// expired. A new PC that waits for its first login and the PC that it is to replace are not of
+    /// one line: neither is older than the other.
     OlderThan {
+        /// Name of its issuer.
+        issuer_id: &'a str,
+        /// Its serial number.
+        serial: &'a [u8],
+    },
+    /// Every other one of the same terminal that has not expired.
+    OthersThan {
         /// Name of its issuer.
         issuer_id: &'a str,
         /// Its serial number.
@@ -167,6 +178,7 @@ impl Scope<'_> {
         match self {
             Self::Certificate { .. } => "certificate",
             Self::OlderThan { .. } => "older",
+            Self::OthersThan { .. } => "others",
             Self::Terminal(_) => "terminal",
             Self::Facility(_) | Self::SuspendedFacilities | Self::ActiveFacilities => "facility",
             Self::Key(_) => "key",
@@ -213,7 +225,7 @@ pub type CertificateKey = (String, Vec<u8>);
 /// Adds the events of a decision: one statement, however many certificates. `concat!` keeps the
 /// statements constants. $1 act, $2 kind, $3 reason, $4 at, $5 scope, $6 invalidity date.
 macro_rules! add_events {
-    ($condition:literal, $($eligible:tt)+) => {
+    ($condition:expr, $($eligible:tt)+) => {
         concat!(
             "INSERT INTO revocation_event
                  (id, issuer_id, serial, chunk, seq, kind, reason, at, act, scope, invalidity_at,
@@ -246,10 +258,23 @@ macro_rules! statement {
                 add_events!("c.issuer_id = $7 AND c.serial = $8", $($eligible)+)
             }
             Scope::OlderThan { .. } => add_events!(
-                "c.not_after >= CAST($4 AS BIGINT) AND COALESCE(e.kind, 'released') <> 'revoked'
+                concat!(
+                    "c.not_after >= CAST($4 AS BIGINT) AND COALESCE(e.kind, 'released') <> 'revoked'
                  AND EXISTS (SELECT 1 FROM certificate n
                      WHERE n.issuer_id = $7 AND n.serial = $8
-                       AND n.terminal_id = c.terminal_id AND n.issued_at > c.issued_at)",
+                       AND n.terminal_id = c.terminal_id AND n.issued_at > c.issued_at
+                       AND NOT ",
+                    of_new_pc!("n"),
+                    ") AND NOT ",
+                    of_new_pc!("c")
+                ),
+                $($eligible)+
+            ),
+            Scope::OthersThan { .. } => add_events!(
+                "c.not_after >= CAST($4 AS BIGINT) AND COALESCE(e.kind, 'released') <> 'revoked'
+                 AND EXISTS (SELECT 1 FROM certificate n
+                     WHERE n.issuer_id = $7 AND n.serial = $8 AND n.terminal_id = c.terminal_id
+                       AND (n.issuer_id <> c.issuer_id OR n.serial <> c.serial))",
                 $($eligible)+
             ),
             Scope::Terminal(_) => {
@@ -340,9 +365,9 @@ pub async fn carry_out(
         .bind(act.invalidity_at);
     let added = tx
         .execute(match scope {
-            Scope::Certificate { issuer_id, serial } | Scope::OlderThan { issuer_id, serial } => {
-                statement.bind(issuer_id).bind(serial)
-            }
+            Scope::Certificate { issuer_id, serial }
+            | Scope::OlderThan { issuer_id, serial }
+            | Scope::OthersThan { issuer_id, serial } => statement.bind(issuer_id).bind(serial),
             Scope::Terminal(id) | Scope::Facility(id) => statement.bind(id),
             Scope::Key(spki_sha256) => statement.bind(spki_sha256),
             Scope::SuspendedFacilities | Scope::ActiveFacilities => statement,

@@ -14,6 +14,7 @@ use crate::{
     enrolment_code,
     event::{self, Event, Of},
     moment::{moment, moment_opt},
+    replacement,
     revocation::{self, Act, Scope},
     session::{self, SessionOf},
     sql,
@@ -250,7 +251,7 @@ pub async fn note_misused_code(
     note(tx, id, "code_misused", None, at).await
 }
 
-async fn note(
+pub(crate) async fn note(
     tx: &mut Tx,
     id: &str,
     kind: &'static str,
@@ -265,7 +266,8 @@ async fn note(
 pub struct TerminalEvent {
     /// When.
     pub at: OffsetDateTime,
-    /// `created`, `enrolled`, `renewed`, `code_misused`, `held`, `released`, `revoked`; of its
+    /// `created`, `enrolled`, `renewed`, `code_misused`, `held`, `released`, `revoked`; of its PC
+    /// `replacement_begun`, `replacement_cancelled`, `replaced`; of its
     /// certificates alone `certificate_held`, `certificate_released`, `certificate_revoked`, and
     /// `certificate_superseded` where it yielded to a newer one that was there at that time.
     pub kind: String,
@@ -412,6 +414,7 @@ pub async fn revoke(
     let act = Act::revoke(revocation.crl_reason, revocation.at);
     taken.certificates = revocation::carry_out(tx, Scope::Terminal(id), act).await?;
     enrolment_code::withdraw(tx, id, revocation.at).await?;
+    replacement::cancel(tx, id, revocation.person_id, revocation.at).await?;
     taken.sessions = session::end_of_terminal(tx, id, "terminal_revoked", revocation.at).await?;
     Ok(Some(taken))
 }

@@ -5,10 +5,10 @@ use axum::extract::State;
 use http::StatusCode;
 use qrcode::{EcLevel, QrCode, render::svg};
 use sekisho_store::{
-    StoreError, Tx,
+    Queries, StoreError, Tx,
     audit::Audited,
-    enrolment_code, organisation,
-    terminal::{self, TerminalStatus},
+    enrolment_code, organisation, replacement,
+    terminal::{self, Terminal, TerminalStatus},
     transaction,
 };
 use serde::Deserialize;
@@ -65,6 +65,16 @@ impl NewCode {
         };
         enrolment_code::issue(tx, kept).await
     }
+
+    /// Makes it the code of a new PC, in the same transaction.
+    pub(super) async fn replaces_pc(
+        &self,
+        tx: &mut Tx,
+        terminal_id: &str,
+        person_id: &str,
+    ) -> Result<(), StoreError> {
+        replacement::begin(tx, terminal_id, &self.code.hash(), person_id, self.created_at).await
+    }
 }
 
 /// Issues a code for a terminal that exists; earlier unused ones end.
@@ -83,23 +93,7 @@ pub async fn post(
     let now = app.now();
     let code = NewCode::draw(&app, now)?;
     let refusal = transaction!(app.store(), StoreError, |tx| {
-        let standing = terminal::find(tx, &id).await?.map(|found| found.status);
-        let active = organisation::is_active(tx, &terminal.organisation_id).await?;
-        let refusal = match (standing, active) {
-            (None | Some(TerminalStatus::Revoked), _) => Some(Refusal::Revoked),
-            // A suspended facility's terminals are on hold, too: what it says is the cause.
-            (_, false) => Some(Refusal::FacilityNotActive),
-            // The enrolment would be refused; nobody is to be sent to the PC for that.
-            (Some(TerminalStatus::Held), true) => Some(Refusal::Held),
-            (
-                Some(
-                    TerminalStatus::Created
-                    | TerminalStatus::Enrolled
-                    | TerminalStatus::CertificateRevoked,
-                ),
-                true,
-            ) => None,
-        };
+        let (_, refusal) = standing(tx, &terminal).await?;
         if let Some(refusal) = refusal {
             let entry = acting.refused("terminal.issue_code", now, refusal.as_str());
             return Ok(Audited::new(Some(refusal), entry.on("terminal", &id)));
@@ -113,20 +107,38 @@ pub async fn post(
     })?;
     match refusal {
         None => self::page(&app, session.frame(page), &id, &terminal.name, &code),
-        Some(Refusal::Revoked) => Err(already_revoked()),
-        Some(Refusal::FacilityNotActive) => Err(facility_not_active()),
-        Some(Refusal::Held) => Err(PageError::new(
-            StatusCode::CONFLICT,
-            "terminals-held-title",
-            "terminals-held-no-code",
-            "terminals-held-help",
-        )),
+        Some(refusal) => Err(refusal.page()),
     }
+}
+
+/// Where the terminal stands now, and why it gets no code, if it gets none.
+pub(super) async fn standing(
+    queries: &mut impl Queries,
+    terminal: &Terminal,
+) -> Result<(Option<TerminalStatus>, Option<Refusal>), StoreError> {
+    let standing = terminal::find(queries, &terminal.id).await?.map(|found| found.status);
+    let active = organisation::is_active(queries, &terminal.organisation_id).await?;
+    let refusal = match (standing, active) {
+        (None | Some(TerminalStatus::Revoked), _) => Some(Refusal::Revoked),
+        // A suspended facility's terminals are on hold, too: what it says is the cause.
+        (_, false) => Some(Refusal::FacilityNotActive),
+        // The enrolment would be refused; nobody is to be sent to the PC for that.
+        (Some(TerminalStatus::Held), true) => Some(Refusal::Held),
+        (
+            Some(
+                TerminalStatus::Created
+                | TerminalStatus::Enrolled
+                | TerminalStatus::CertificateRevoked,
+            ),
+            true,
+        ) => None,
+    };
+    Ok((standing, refusal))
 }
 
 /// Why a terminal gets no code.
 #[derive(Clone, Copy)]
-enum Refusal {
+pub(super) enum Refusal {
     Revoked,
     FacilityNotActive,
     Held,
@@ -134,11 +146,24 @@ enum Refusal {
 
 impl Refusal {
     /// As in the audit trail.
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Revoked => "terminal_revoked",
             Self::FacilityNotActive => "facility_not_active",
             Self::Held => "terminal_held",
+        }
+    }
+
+    pub(super) fn page(self) -> PageError {
+        match self {
+            Self::Revoked => already_revoked(),
+            Self::FacilityNotActive => facility_not_active(),
+            Self::Held => PageError::new(
+                StatusCode::CONFLICT,
+                "terminals-held-title",
+                "terminals-held-no-code",
+                "terminals-held-help",
+            ),
         }
     }
 }

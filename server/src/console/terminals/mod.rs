@@ -1,4 +1,4 @@
-//! A facility's terminals: list, create, issue a code, revoke.
+//! A facility's terminals: list, create, issue a code, replace the PC, revoke.
 //!
 //! Each act is permitted by the role of administrator of *that* terminal's facility; somebody
 //! else's terminal does not exist for the caller.
@@ -8,6 +8,7 @@ mod code;
 mod create;
 mod list;
 mod name;
+mod replace;
 mod revoke;
 mod show;
 
@@ -31,6 +32,7 @@ use crate::{
 pub use code::post as issue_code;
 pub use create::post as create;
 pub use list::get as list;
+pub use replace::{cancel as cancel_replacement, post as replace};
 pub use revoke::{get as confirm_revocation, post as revoke};
 pub use show::get as show;
 

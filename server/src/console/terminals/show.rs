@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use sekisho_store::{
     certificate, enrolment_code,
+    replacement::{self, Replacement},
     revocation::Status,
     terminal::{self, TerminalEvent, TerminalStatus},
 };
@@ -30,12 +31,26 @@ const MOST_EVENTS: i64 = 50;
 /// What has just been done.
 #[derive(Debug, Default, Deserialize)]
 pub struct Done {
-    /// `revoked`.
+    /// `revoked`, `replacement-cancelled`.
     notice: Option<String>,
+}
+
+/// Where the terminal stands between two PCs.
+enum Replacing {
+    /// There is nothing to replace, or nothing may be done now.
+    NotOffered,
+    /// An administrator can begin it.
+    Offered,
+    /// The new PC is not enrolled yet. Since when, and what became of its code.
+    Begun { at: String, code: String },
+    /// The new PC is enrolled, since when, and the old one works until somebody logs in there.
+    Waiting { at: String },
 }
 
 struct CertificateRow {
     serial: String,
+    /// Message key of the PC that has it, while there are two.
+    pc: Option<&'static str>,
     from: String,
     until: String,
     status: String,
@@ -63,9 +78,11 @@ struct ShowPage {
     created: String,
     misused_at: Option<String>,
     code: String,
+    replacing: Replacing,
     certificates: Vec<CertificateRow>,
     events: Vec<EventRow>,
     just_revoked: bool,
+    just_cancelled: bool,
 }
 
 /// Shows the terminal.
@@ -84,6 +101,8 @@ pub async fn get(
     let now = app.now();
     let lang = page.text.lang();
     let shown = |at| when::shown(at, lang);
+    let replacement = replacement::open(&mut reader, &id).await?;
+    let new_pc = replacement.as_ref().and_then(|open| open.new_pc.as_ref());
     let certificates = certificate::of_terminal(&mut reader, &id)
         .await?
         .into_iter()
@@ -100,11 +119,20 @@ pub async fn get(
                 }
                 Status::Good => page.t("terminals-certificate-good"),
             };
+            let good = certificate.status == Status::Good && certificate.not_after >= now;
             CertificateRow {
+                pc: new_pc.and_then(|new_pc| {
+                    let (issuer_id, serial) = &new_pc.certificate;
+                    match (certificate.issuer_id == *issuer_id, certificate.serial == *serial) {
+                        (true, true) => Some("terminals-pc-new"),
+                        _ if good => Some("terminals-pc-old"),
+                        _ => None,
+                    }
+                }),
                 serial: hex::encode(&certificate.serial),
                 from: shown(certificate.not_before),
                 until: shown(certificate.not_after),
-                good: certificate.status == Status::Good && certificate.not_after >= now,
+                good,
                 status,
             }
         })
@@ -120,6 +148,16 @@ pub async fn get(
             (None, None) if code.tries_left <= 0 => page.t("terminals-code-blocked"),
             (None, None) => page.t1("terminals-code-waiting", "until", shown(code.expires_at)),
         },
+    };
+    let replacing = match replacement {
+        Some(Replacement { new_pc: Some(new_pc), .. }) => {
+            Replacing::Waiting { at: shown(new_pc.enrolled_at) }
+        }
+        Some(Replacement { begun_at, new_pc: None }) => {
+            Replacing::Begun { at: shown(begun_at), code: code.clone() }
+        }
+        None if terminal.status == TerminalStatus::Enrolled => Replacing::Offered,
+        None => Replacing::NotOffered,
     };
     let events = terminal::events(&mut reader, &id, MOST_EVENTS)
         .await?
@@ -151,9 +189,11 @@ pub async fn get(
         id: terminal.id,
         facility,
         code,
+        replacing,
         certificates,
         events,
         just_revoked: done.notice.as_deref() == Some("revoked"),
+        just_cancelled: done.notice.as_deref() == Some("replacement-cancelled"),
     }))
 }
 
@@ -179,6 +219,9 @@ fn event_key(kind: &str) -> &'static str {
         "code_misused" => "terminals-event-code-misused",
         "held" => "terminals-event-held",
         "released" => "terminals-event-released",
+        "replacement_begun" => "terminals-event-replacement-begun",
+        "replacement_cancelled" => "terminals-event-replacement-cancelled",
+        "replaced" => "terminals-event-replaced",
         "revoked" => "terminals-event-revoked",
         "certificate_held" => "terminals-event-certificate-held",
         "certificate_released" => "terminals-event-certificate-released",

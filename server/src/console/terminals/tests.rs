@@ -1,5 +1,6 @@
 //! The pages through the router of the public name, with real sessions.
 
+mod replacing;
 mod standing;
 
 use http::StatusCode;

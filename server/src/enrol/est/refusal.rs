@@ -143,6 +143,15 @@ pub(super) fn renewal(code: &'static str) -> EstError {
             "Renew with that one; where this PC does not have it, enrol it again with a new code from \
              the facility's administrator",
         ),
+        "pc_replaced" => (
+            "another PC took the place of this one at its terminal, and this one's certificate was \
+             revoked with that",
+            "To use this PC again, have the facility's administrator add it as a terminal of its own",
+        ),
+        "awaits_login" => (
+            "this PC is to take the place of another, and nobody has logged in at it yet",
+            "Log in at it once; from then on it renews by itself",
+        ),
         "revoked" => (
             "the certificate shown or its terminal was revoked",
             "Where only the certificate was, enrol it again with a new code from the facility's \
@@ -307,6 +316,8 @@ mod tests {
             ("replaced", true),
             ("on_hold", false),
             ("facility_not_active", false),
+            ("pc_replaced", false),
+            ("awaits_login", false),
             ("unknown_status", false),
         ] {
             let text = renewal(code).text;

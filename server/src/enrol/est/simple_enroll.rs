@@ -32,7 +32,8 @@ use sekisho_store::{
     certificate::{self, Certificate},
     enrolment_code::{self, Attempt, Claim, ClaimPolicy, CodeRefusal, Holder},
     issuing::Right,
-    revocation::{self, Status},
+    replacement::{self, CodeIsFor},
+    revocation::{self, SUPERSEDED, Status},
     session, terminal, transaction,
 };
 use time::{Duration, OffsetDateTime};
@@ -57,8 +58,6 @@ use crate::{
 
 /// An issuance takes milliseconds; one that has not ended by now died with its process.
 const ISSUANCE_LIMIT: Duration = Duration::seconds(10);
-/// superseded (RFC 5280 §5.3.1).
-const SUPERSEDED: u8 = 4;
 
 /// Answers a terminal that brings its code.
 ///
@@ -378,7 +377,8 @@ impl Enrolment<'_> {
     }
 
     /// Notes the certificate at the code and takes the terminal's other certificates and what
-    /// hangs on them back: a PC has one key.
+    /// hangs on them back: a PC has one key. Those of a PC that is to be replaced stay until
+    /// somebody has logged in at the new one.
     async fn tie(
         &self,
         tx: &mut Tx,
@@ -396,6 +396,22 @@ impl Enrolment<'_> {
             };
             revocation::revoke(tx, issuer_id, serial, SUPERSEDED, self.at).await?;
             return Ok(tied);
+        }
+        match replacement::code_is_for(tx, &self.code_hash).await? {
+            CodeIsFor::Terminal => {
+                replacement::cancel(tx, &holder.terminal_id, None, self.at).await?;
+            }
+            CodeIsFor::NewPc => {
+                let certificate = (issuer_id, serial);
+                replacement::enrolled(tx, &self.code_hash, certificate, self.at).await?;
+                terminal::note_certificate(tx, &holder.terminal_id, false, self.at).await?;
+                return Ok(Tied::Mine);
+            }
+            // Called off between claim and signature.
+            CodeIsFor::NoPc => {
+                revocation::revoke(tx, issuer_id, serial, SUPERSEDED, self.at).await?;
+                return Ok(Tied::Nobodys);
+            }
         }
         let mut replaced = false;
         for other in certificate::of_terminal(tx, &holder.terminal_id).await? {

@@ -17,7 +17,7 @@ use sekisho_store::{
     audit::{Actor, Audited, Entry},
     certificate::{self, Certificate},
     issuing::Right,
-    revocation,
+    revocation::{self, SUPERSEDED},
     terminal::{self, TerminalStatus},
     transaction,
 };
@@ -35,8 +35,9 @@ use crate::{
     listener::{FacilityConnection, Peer},
 };
 
-/// superseded (RFC 5280 §5.3.1).
-const SUPERSEDED: u8 = 4;
+/// Reason of the refusal to a new PC at which nobody has logged in: it is not the terminal's yet, and
+/// one renewal more would have to be told from the other PC's.
+const AWAITS_LOGIN: &str = "awaits_login";
 
 /// Answers a terminal that shows its certificate.
 ///
@@ -58,6 +59,13 @@ pub async fn post(
     let spki_sha256 = request.public_key_sha256();
     let at = app.now();
     let entry = |entry: Entry| entry_of(entry, &peer, &facility, &spki_sha256);
+    if facility.of_new_pc {
+        transaction!(app.store(), StoreError, |tx| {
+            let refuse = Entry::refused("terminal.renew", actor(&facility), at, AWAITS_LOGIN);
+            Ok(Audited::new((), entry(refuse)))
+        })?;
+        return Err(refusal::renewal(AWAITS_LOGIN));
+    }
 
     match plain_course(&app, &facility, &request, at, &entry).await? {
         Course::Issued(der) => return message::certificates(message::CERTS_ONLY, &[&der]),

@@ -5,5 +5,6 @@ mod console;
 pub(crate) mod desk;
 mod invitations;
 mod navigation;
+mod replacement;
 mod sessions;
 mod step_up;

@@ -11,7 +11,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::{FACILITY, NOW, TERMINAL, databases::Databases, once::prepared, race};
 
-const ISSUER: &str = "terminals";
+pub const ISSUER: &str = "terminals";
 
 on_both! { prepared:
     what_a_certificate_took_the_place_of_is_taken_back_once
@@ -21,7 +21,7 @@ on_both! { prepared:
     of_two_certificates_of_one_second_the_later_counts
 }
 
-async fn certify(store: &Store, serial: u8, at: OffsetDateTime, not_after: OffsetDateTime) {
+pub async fn certify(store: &Store, serial: u8, at: OffsetDateTime, not_after: OffsetDateTime) {
     let octets = [serial];
     store.reserve_serial(ISSUER, &octets, at).await.unwrap();
     let intention = Intention {
@@ -55,20 +55,20 @@ async fn renewed_twice(databases: &Databases) {
     certify(store, 3, NOW + Duration::days(2), NOW + year).await;
 }
 
-async fn status(databases: &Databases, serial: u8) -> Status {
+pub async fn status(databases: &Databases, serial: u8) -> Status {
     revocation::status(&mut databases.two.read(), ISSUER, &[serial]).await.unwrap().unwrap()
 }
 
-async fn connection(databases: &Databases, serial: u8) -> facility_connection::FacilityRow {
+pub async fn connection(databases: &Databases, serial: u8) -> facility_connection::FacilityRow {
     let mut reader = databases.two.read();
     facility_connection::find(&mut reader, &[serial; 32]).await.unwrap().unwrap()
 }
 
-async fn standing(databases: &Databases) -> TerminalStatus {
+pub async fn standing(databases: &Databases) -> TerminalStatus {
     terminal::find(&mut databases.two.read(), TERMINAL).await.unwrap().unwrap().status
 }
 
-async fn use_of(store: &Store, serial: u8, at: OffsetDateTime) -> Vec<u8> {
+pub async fn use_of(store: &Store, serial: u8, at: OffsetDateTime) -> Vec<u8> {
     let taken = change!(store, |tx| {
         current_certificate::supersede_older(tx, ISSUER, &[serial], at).await?
     });

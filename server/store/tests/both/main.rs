@@ -99,6 +99,7 @@ mod once;
 mod organisation;
 mod party;
 mod register;
+mod replacement;
 mod revoking;
 mod root;
 mod schema;

@@ -6,3 +6,4 @@ mod scene;
 mod enrolling;
 mod refusals;
 mod renewal;
+mod replacement;
