@@ -10,6 +10,7 @@
 //! counts tries would block itself.
 
 mod library;
+mod objects;
 mod public_key;
 
 use std::{
@@ -37,6 +38,7 @@ use tokio::sync::Mutex;
 
 use self::{
     library::{Calls, Library},
+    objects::{id, labelled},
     public_key::public_key,
 };
 use crate::{KeyError, SignatureAlgorithm, SigningKey, ecdsa_signature_to_der};
@@ -134,12 +136,7 @@ impl Token {
     ) -> Result<TokenKey, KeyError> {
         let calls = self.library.calls();
         let session = self.session(&calls, true)?;
-        let taken = session
-            .find_objects(&[
-                Attribute::Class(ObjectClass::PRIVATE_KEY),
-                Attribute::Label(label.as_bytes().to_vec()),
-            ])
-            .map_err(failed("look for the label"))?;
+        let taken = labelled(&session, ObjectClass::PRIVATE_KEY, label)?;
         if !taken.is_empty() {
             return Err(KeyError::KeyNotOnToken {
                 token: self.label.clone(),
@@ -152,6 +149,7 @@ impl Token {
             Attribute::Private(false),
             Attribute::Verify(true),
             Attribute::Label(label.as_bytes().to_vec()),
+            id(label),
         ];
         let private = [
             Attribute::Token(true),
@@ -160,6 +158,7 @@ impl Token {
             Attribute::Extractable(false),
             Attribute::Sign(true),
             Attribute::Label(label.as_bytes().to_vec()),
+            id(label),
         ];
         let curve = |oid: const_oid::ObjectIdentifier| {
             oid.to_der().map(Attribute::EcParams).map_err(malformed)
@@ -208,7 +207,9 @@ impl Token {
         }
     }
 
-    fn is_pin_refused(&self) -> bool {
+    /// Whether the token refused the PIN: then it is not tried again.
+    #[must_use]
+    pub fn is_pin_refused(&self) -> bool {
         self.pin_was_refused.load(Ordering::Relaxed)
     }
 
@@ -261,9 +262,7 @@ impl Token {
         what: &'static str,
         label: &str,
     ) -> Result<ObjectHandle, KeyError> {
-        let found = session
-            .find_objects(&[Attribute::Class(class), Attribute::Label(label.as_bytes().to_vec())])
-            .map_err(failed("look for a key"))?;
+        let found = labelled(session, class, label)?;
         match found[..] {
             [one] => Ok(one),
             _ => Err(KeyError::KeyNotOnToken {
