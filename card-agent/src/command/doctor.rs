@@ -14,10 +14,10 @@ use x509_cert::Certificate;
 use super::enroll::{policy_line, shell_word};
 use super::{Failure, refused};
 use crate::platform;
-use crate::terminal::key::FileKey;
 use crate::terminal::place::{Place, PlaceError, read};
 use crate::terminal::policy::{self, Standing};
-use crate::terminal::{enrol, nss, reach};
+use crate::terminal::renewal::{Age, Tries, Validity};
+use crate::terminal::{enrol, key, nss, reach};
 
 /// Look for what keeps logins from working, and say what to do.
 ///
@@ -78,8 +78,8 @@ impl Doctor {
 
 /// Whether the server answers this terminal; how far its clock is ahead of ours, in seconds.
 async fn server(place: &Place) -> Result<i64, String> {
-    let key = FileKey::load(&place.key()).map_err(in_words)?;
-    let (_, ahead) = enrol::refresh_trust(place, &key).await.map_err(in_words)?;
+    let key = key::load(place).map_err(in_words)?;
+    let (_, ahead) = enrol::refresh_trust(place, key.as_ref()).await.map_err(in_words)?;
     Ok(ahead)
 }
 
@@ -98,8 +98,8 @@ fn clock(ahead: i64) -> Result<String, String> {
 /// Whether a portal answers over the connection that a login takes.
 async fn portal(place: &Place, origin: &str) -> Result<String, String> {
     let remedy = "is the line up and the name known? Ask the network's administrator";
-    let key = FileKey::load(&place.key()).map_err(in_words)?;
-    match reach::portal(place, &key, origin).await {
+    let key = key::load(place).map_err(in_words)?;
+    match reach::portal(place, key.as_ref(), origin).await {
         Ok(status) if status < 500 => Ok(format!("{origin} answers")),
         Ok(status) => Err(format!("{origin} answers with {status}; try later")),
         Err(error) => Err(format!("{}; {remedy}", in_words(error))),
@@ -108,22 +108,22 @@ async fn portal(place: &Place, origin: &str) -> Result<String, String> {
 
 /// Whether the certificate is in force, and for how long.
 fn certificate(place: &Place, now: OffsetDateTime) -> Result<String, String> {
-    let der = read(&place.certificate()).map_err(in_words)?;
-    let certificate = Certificate::from_der(&der).map_err(in_words)?;
-    let validity = certificate.tbs_certificate().validity();
-    let moment =
-        |time: &x509_cert::time::Time| OffsetDateTime::UNIX_EPOCH + time.to_unix_duration();
-    let (from, until) = (moment(&validity.not_before), moment(&validity.not_after));
-    let day = until.date();
-    match until - now {
-        left if left.is_negative() => Err(format!(
+    let validity = Validity::of_terminal(place).map_err(in_words)?;
+    let day = validity.until.date();
+    match validity.age(now) {
+        Age::Expired => Err(format!(
             "expired on {day}; ask the facility's administrator for a new code and run the enroll line"
         )),
-        // A third of its life is time enough for somebody to come by.
-        left if left < (until - from) / 3 => {
-            Err(format!("ends soon, on {day}; run `sekisho-agent renew`"))
-        }
-        _ => Ok(format!("until {day}")),
+        Age::Due => match Tries::read(place).map_err(in_words)? {
+            Tries { why: Some(why), failed, .. } => Err(format!(
+                "ends soon, on {day}; the renewal failed {failed} times, the last time because: {why}. \
+                 The running agent goes on trying; `sekisho-agent renew` tries now"
+            )),
+            Tries { why: None, .. } => Err(format!(
+                "ends soon, on {day}; a running agent renews it by itself, `sekisho-agent renew` now"
+            )),
+        },
+        Age::Fresh => Ok(format!("until {day}")),
     }
 }
 
@@ -146,7 +146,7 @@ fn browser_store(place: &Place) -> Result<String, String> {
             ))
         };
     }
-    let held = nss::held(&folder)
+    let held = nss::held(place, &folder)
         .map_err(|error| format!("{shown}: {}; {}", in_words(error), fill(&folder)))?;
     if held == read(&place.certificate()).map_err(in_words)? {
         Ok(format!("{shown} holds the agent's certificate"))

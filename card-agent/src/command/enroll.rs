@@ -7,8 +7,10 @@ use url::Url;
 
 use super::{Failure, local, refused};
 use crate::terminal::client::ClientError;
-use crate::terminal::enrol::{self, EnrolError, Invitation};
+use crate::terminal::enrol::{self, EnrolError};
+use crate::terminal::invitation::Invitation;
 use crate::terminal::nss::{self, NssError};
+use crate::terminal::pkcs11_uri::Pkcs11Uri;
 use crate::terminal::place::Place;
 use crate::terminal::policy;
 
@@ -34,7 +36,16 @@ pub struct Enroll {
     /// One-time code.
     #[arg(long, env = "SEKISHO_ENROLL_CODE", hide_env_values = true)]
     code: String,
-    /// NSS database of the browser, to be given the key too, now and at each renewal.
+    /// Make the key in a token that does not let it out, such as the PC's TPM, and not in a file: a
+    /// PKCS #11 URI (RFC 7512) that names token, library and the file with its PIN.
+    #[arg(
+        long,
+        value_name = "URI",
+        long_help = "Make the key in a token that does not let it out, such as the PC's TPM, and not in a file: a PKCS #11 URI (RFC 7512), for instance\n'pkcs11:token=desk?module-path=/usr/lib/x86_64-linux-gnu/pkcs11/libtpm2_pkcs11.so&pin-source=file:/home/clerk/.config/desk.pin'\nThe PIN's file has mode 0600 and holds the PIN in its first line. A PIN that the token refuses is not tried again before that file has changed."
+    )]
+    key_in: Option<Pkcs11Uri>,
+    /// NSS database of the browser, to be given the key too, now and at each renewal. Where the key lies
+    /// in a token, the database is told of the token instead.
     #[arg(long)]
     nss: Option<PathBuf>,
 }
@@ -47,6 +58,7 @@ impl Enroll {
             root_sha256: self.root,
             terminal: self.terminal,
             code: SecretString::from(self.code),
+            key_in: self.key_in,
         };
         let enrolled = enrol::enrol(&place, &invitation).await.map_err(failure)?;
         if let Some(folder) = enrolled.set_aside {

@@ -1,13 +1,14 @@
+mod upkeep;
+
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, RwLock};
-use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::Args;
 use sekisho_output::{remark, say};
-use sekisho_protocol::{Sha256Digest, door};
+use sekisho_protocol::door;
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 #[cfg(unix)]
@@ -15,26 +16,20 @@ use tokio::net::UnixListener;
 use tokio::sync::watch;
 #[cfg(unix)]
 use tokio::task::JoinHandle;
-use url::Url;
 
 use super::cards::{CardArguments, LogArguments, Waiting};
-use super::{Failure, local, refused};
+use super::{Failure, local};
 use crate::card::observe::Observer;
 use crate::card::watcher::Watcher;
 #[cfg(unix)]
 use crate::door::native;
-use crate::door::{Agent, Identity, SeenRequests, http, listeners};
+use crate::door::{Agent, SeenRequests, http, listeners};
 use crate::pin::PinEntry;
 use crate::pin::file::PinFile;
 use crate::pin::pinentry::Pinentry;
 use crate::platform;
-use crate::presence::{self, Portal, Watched};
-use crate::terminal::enrol;
-use crate::terminal::key::{FileKey, TerminalKey};
-use crate::terminal::place::{Place, read};
-
-/// How often the folder is looked at for another certificate.
-const LOOK: Duration = Duration::from_secs(2);
+use crate::presence::{self, Watched};
+use crate::terminal::place::Place;
 
 /// Answer the portal's page until stopped.
 #[derive(Args, Default)]
@@ -91,7 +86,7 @@ impl Run {
         place.enrolment()?;
         self.check().map_err(Failure::Usage)?;
         let log = self.log.open()?;
-        let (identity, ahead) = identity(place).await?;
+        let (identity, ahead) = upkeep::identity(place).await?;
 
         if !self.cards.software_card.is_empty() {
             remark("DEMONSTRATION: software cards; their keys lie in files.");
@@ -111,7 +106,7 @@ impl Run {
         let (stop, stopping) = watch::channel(false);
         let watcher = Watcher::start(readers.clone()).map_err(local)?;
         let watched = Watched::default();
-        let (portal, portals) = watch::channel(portal(place, &identity)?);
+        let (portal, portals) = watch::channel(upkeep::portal(place, &identity)?);
         let reporter = tokio::spawn(presence::report(
             portals,
             watched.clone(),
@@ -125,7 +120,7 @@ impl Run {
             pin,
             pin_pads: !self.no_pin_pad,
             watched,
-            clock_ahead: AtomicI64::new(ahead),
+            clock_ahead: AtomicI64::new(ahead.unwrap_or(0)),
             clock: OffsetDateTime::now_utc,
             seen: SeenRequests::default(),
             exchange: std::sync::Mutex::default(),
@@ -138,8 +133,10 @@ impl Run {
         let extension = Extension::open(place, listeners.is_empty())?;
         // Before anybody hears that we are ready: a signal sent then must already find us listening.
         let stop_asked = stop_signal().map_err(local)?;
-        let following =
-            tokio::spawn(follow(place.clone(), agent.clone(), portal, stopping.clone()));
+        let upkeep = [
+            tokio::spawn(upkeep::follow(place.clone(), agent.clone(), portal, stopping.clone())),
+            tokio::spawn(upkeep::renew(place.clone(), agent.clone(), ahead, stopping.clone())),
+        ];
         // Whoever started us may not read; that must not stop the logins of this PC.
         let _ = say(&match listeners.is_empty() {
             true => format!("ready for the extension only: another user's agent has port {port}\n"),
@@ -154,7 +151,9 @@ impl Run {
         #[cfg(unix)]
         let _ = extension.await;
         let _ = reporter.await;
-        let _ = following.await;
+        for task in upkeep {
+            let _ = task.await;
+        }
         Ok(())
     }
 }
@@ -223,61 +222,6 @@ fn is_program(name: &str) -> bool {
         folder.join(name).is_file()
             || folder.join(name).with_extension(std::env::consts::EXE_EXTENSION).is_file()
     })
-}
-
-/// As what the folder is enrolled, with the newest trust, or the one pinned before where the server
-/// can't be reached; also how far the server's clock is ahead, in seconds.
-async fn identity(place: &Place) -> Result<(Identity, i64), Failure> {
-    let key: Arc<dyn TerminalKey> = Arc::new(FileKey::load(&place.key())?);
-    let certificate_sha256 = Sha256Digest::of(read(&place.certificate())?);
-    let (trust, ahead) = match enrol::refresh_trust(place, key.as_ref()).await {
-        Ok(fresh) => fresh,
-        Err(error) => {
-            tracing::warn!(%error, "trust not refreshed");
-            (place.trust()?, 0)
-        }
-    };
-    trust.check().map_err(refused)?;
-    Ok((Identity { trust, key, certificate_sha256 }, ahead))
-}
-
-fn portal(place: &Place, identity: &Identity) -> Result<Portal, Failure> {
-    let url = Url::parse(&identity.trust.presence_url).map_err(refused)?;
-    let http = enrol::terminal_client(place, identity.key.as_ref(), &url).map_err(local)?;
-    Ok(Portal { http, url })
-}
-
-/// Takes up each certificate that renewal or enrolment puts into the folder, without a restart:
-/// the browser shows the new one from then on, and a login is refused where the two differ.
-async fn follow(
-    place: Place,
-    agent: Arc<Agent>,
-    portals: watch::Sender<Portal>,
-    mut stop: watch::Receiver<bool>,
-) {
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
-        let held = read(&place.certificate()).map(Sha256Digest::of);
-        if held.is_err() || held.is_ok_and(|held| held == agent.identity().certificate_sha256) {
-            continue;
-        }
-        let taken = async {
-            let (identity, ahead) = identity(&place).await?;
-            portals.send_replace(portal(&place, &identity)?);
-            agent.clock_ahead.store(ahead, Ordering::Relaxed);
-            agent.become_another(identity);
-            Ok::<_, Failure>(())
-        };
-        match taken.await {
-            Ok(()) => {
-                let _ = say("took up the new certificate\n");
-            }
-            Err(error) => tracing::warn!(?error, "the new certificate was not taken up"),
-        }
-    }
 }
 
 /// Listens from now on; the future ends when the program is asked to stop.

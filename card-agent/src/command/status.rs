@@ -5,6 +5,7 @@ use x509_cert::Certificate;
 
 use super::{Failure, local};
 use crate::terminal::place::{Place, read};
+use crate::terminal::renewal::Tries;
 
 /// Show what this PC is enrolled as.
 #[derive(Args)]
@@ -20,6 +21,7 @@ impl Status {
         let (enrolment, trust) = (place.enrolment()?, place.trust()?);
         let certificate = Certificate::from_der(&read(&place.certificate())?).map_err(local)?;
         let not_after = certificate.tbs_certificate().validity().not_after.to_string();
+        let tries = Tries::read(place)?;
         if self.json {
             let value = serde_json::json!({
                 "server": enrolment.server,
@@ -27,6 +29,7 @@ impl Status {
                 "facility": trust.facility,
                 "portals": trust.portal_origins,
                 "not_after": not_after,
+                "renewal": { "failed": tries.failed, "why": tries.why },
             });
             say(&format!("{value:#}\n"))?;
         } else {
@@ -43,6 +46,9 @@ impl Status {
                 enrolment.server,
                 trust.portal_origins.join(" ")
             ))?;
+            if let Some(why) = tries.why {
+                say(&format!("renewal      failed {} times: {why}\n", tries.failed))?;
+            }
         }
         Ok(())
     }

@@ -198,7 +198,7 @@ pub fn request(agent: &Agent, origin: &str, jws: &str) -> Result<VerifiedLoginRe
     if claims.minimum_agent_version > Agent::version() {
         return Err(Refusal::Known(ErrorCode::AgentTooOld));
     }
-    if claims.facility.x5t_s256 != identity.certificate_sha256 {
+    if !identity.answers_for(claims.facility.x5t_s256, now) {
         return Err(Refusal::Known(ErrorCode::AnotherTerminal));
     }
     let kept = CLOCK_LEEWAY + claims.purpose.lifetime();

@@ -86,7 +86,8 @@ impl Exchange {
 /// Opens an exchange and proves our key. Nothing is shown or read yet.
 ///
 /// # Errors
-/// [`ErrorCode::Busy`], [`ErrorCode::AgentFailed`].
+/// [`ErrorCode::Busy`], [`ErrorCode::AgentFailed`]; [`ErrorCode::AnotherTerminal`]: this PC became
+/// another one since the checks.
 pub fn begin(
     agent: &Agent,
     origin: &str,
@@ -103,6 +104,10 @@ pub fn begin(
         iat: (agent.clock)().unix_timestamp(),
     };
     let identity = agent.identity();
+    let certificate_sha256 = claims.facility.x5t_s256;
+    if !identity.answers_for(certificate_sha256, agent.now()) {
+        return Err(ErrorCode::AnotherTerminal);
+    }
     let unsigned = proof.prepare(identity.key.public()).map_err(|_| ErrorCode::AgentFailed)?;
     let signature = identity.key.sign_fixed(unsigned.signing_input()).map_err(|error| {
         tracing::error!(%error, "terminal key");
@@ -123,7 +128,7 @@ pub fn begin(
     *current = Some(Arc::new(Exchange {
         id,
         origin: origin.to_owned(),
-        certificate_sha256: identity.certificate_sha256,
+        certificate_sha256,
         request,
         progress,
         task: Mutex::default(),
@@ -178,8 +183,7 @@ async fn run(agent: &Arc<Agent>, exchange: &Arc<Exchange>) -> Result<String, Fai
         let asked = with_card(agent, &exchange.progress, &candidate.slot, ask).await;
         asked.map_err(card_failure)?
     };
-    // The card signs what this PC sees, not what the request says of it: the same, as long as the
-    // checks compared them.
+    // The card signs what this PC sees, not what the request says of it: one of its own certificates.
     let input = SignedInput {
         origin: Sha256Digest::of(&exchange.origin),
         facility_x5t: exchange.certificate_sha256,

@@ -38,6 +38,26 @@ pub struct Identity {
     pub key: Arc<dyn TerminalKey>,
     /// SHA-256 of our certificate.
     pub certificate_sha256: Sha256Digest,
+    /// The one before it, of the same key: the browser shows it until it has taken up the new one.
+    pub former: Option<Former>,
+}
+
+/// The certificate that a renewal took the place of.
+pub struct Former {
+    /// Its SHA-256.
+    pub certificate_sha256: Sha256Digest,
+    /// Its end.
+    pub until: OffsetDateTime,
+}
+
+impl Identity {
+    /// Whether we hold the key of this certificate, and it is not over.
+    pub fn answers_for(&self, certificate_sha256: Sha256Digest, now: OffsetDateTime) -> bool {
+        self.certificate_sha256 == certificate_sha256
+            || self.former.as_ref().is_some_and(|former| {
+                former.certificate_sha256 == certificate_sha256 && now <= former.until
+            })
+    }
 }
 
 /// Everything that stands behind the door.

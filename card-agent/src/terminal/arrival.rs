@@ -57,6 +57,10 @@ impl Place {
     /// [`PlaceError::File`].
     pub fn discard(&self, pending: &Self) -> Result<(), PlaceError> {
         let key = pending.key();
+        // The token may be away: then what it keeps opens nothing all the same.
+        if let Err(error) = super::key::remove_from_token(pending) {
+            tracing::info!(%error, "no key was removed from a token");
+        }
         if let Ok(held) = fs::metadata(&key) {
             wipe(&key, held.len()).map_err(at(&key))?;
         }

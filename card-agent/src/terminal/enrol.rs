@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use der::{Decode, Encode};
 use reqwest::header;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use sekisho_pki::encoding::name::{Part, name};
 use sekisho_pki::encoding::{request, signed_object};
 use sekisho_protocol::Jwk;
@@ -14,12 +14,12 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use url::Url;
 use x509_cert::Certificate;
-use zeroize::Zeroizing;
 
 use super::answer::{Shown, accepted, causes, certs_only, clock_ahead, unreachable};
 use super::authorities::Told;
 use super::client::{ClientError, Trust, client};
-use super::key::{FileKey, TerminalKey};
+use super::invitation::Invitation;
+use super::key::{self, TerminalKey};
 use super::place::{Enrolment, Place, PlaceError, read, write_private};
 
 /// The longest answer that is read, in octets.
@@ -52,7 +52,7 @@ pub enum EnrolError {
     )]
     ServerNotTrusted(String),
     /// The PC's clock is off.
-    #[error("this PC's clock is wrong by {seconds} seconds; set it and run the line again")]
+    #[error("this PC's clock is wrong by {seconds} seconds; set it and run the same again")]
     Clock {
         /// Server minus PC.
         seconds: i64,
@@ -109,36 +109,6 @@ pub enum EnrolError {
     /// ASN.1 of our own request.
     #[error("the request cannot be encoded")]
     Encode(#[from] der::Error),
-}
-
-/// What a person pasted.
-pub struct Invitation {
-    /// Enrolment address.
-    pub server: Url,
-    /// SHA-256 of the root, hex.
-    pub root_sha256: String,
-    /// Terminal identifier.
-    pub terminal: String,
-    /// One-time code.
-    pub code: SecretString,
-}
-
-impl Invitation {
-    /// SHA-256 of the code however it was written, as the server reads it: any case, `O` for 0, `I`
-    /// or `L` for 1, hyphens and spaces anywhere. 95 random bits need no salt and no slow hash.
-    fn code_sha256(&self) -> String {
-        let plain = self.code.expose_secret().chars().filter(|c| !matches!(c, '-' | ' ' | '\t'));
-        let plain: Zeroizing<String> = Zeroizing::new(
-            plain
-                .map(|character| match character.to_ascii_uppercase() {
-                    'O' => '0',
-                    'I' | 'L' => '1',
-                    other => other,
-                })
-                .collect(),
-        );
-        hex::encode(Sha256::digest(plain.as_bytes()))
-    }
 }
 
 /// What enrolment left.
@@ -209,7 +179,8 @@ pub async fn enrol(place: &Place, invitation: &Invitation) -> Result<Enrolled, E
     write_private(&pending.root(), root)?;
 
     // 2. The key, on disk before it is spoken of.
-    let key = FileKey::load_or_make(&pending.key())?;
+    let key = key::load_or_make(&pending, invitation.key_in.as_ref(), &invitation.terminal)?;
+    let key = key.as_ref();
 
     // 3. The certificate, over a connection under that root.
     if held_certificate(&pending, key.public()).is_none() {
@@ -217,7 +188,7 @@ pub async fn enrol(place: &Place, invitation: &Invitation) -> Result<Enrolled, E
         let url = est(&invitation.server, "simpleenroll")?;
         let ask =
             http.post(url).basic_auth(&invitation.terminal, Some(invitation.code.expose_secret()));
-        let answer = ask_for_certificate(ask, Shown::Code, &key, &invitation.terminal, ahead).await;
+        let answer = ask_for_certificate(ask, Shown::Code, key, &invitation.terminal, ahead).await;
         let answer = match answer {
             Err(EnrolError::CodeRefused(text)) => {
                 // This key will never have a certificate by this code.
@@ -229,11 +200,11 @@ pub async fn enrol(place: &Place, invitation: &Invitation) -> Result<Enrolled, E
             }
             answer => answer?,
         };
-        store(&pending, &key, root, &answer, &told)?;
+        store(&pending, key, root, &answer, &told)?;
     }
 
     // 4. Whom to obey, over a connection with our own key.
-    let (trust, _) = refresh_trust(&pending, &key).await?;
+    let (trust, _) = refresh_trust(&pending, key).await?;
 
     // 5. All of it takes the place of what was there.
     let set_aside = place.adopt(&pending)?;
@@ -245,13 +216,14 @@ async fn held(place: &Place, enrolment: &Enrolment) -> Result<Option<TerminalTru
     if !place.certificate().exists() {
         return Ok(None);
     }
-    let key = FileKey::load(&place.key())?;
+    let key = key::load(place)?;
+    let key = key.as_ref();
     if held_certificate(place, key.public()).is_none() {
         return Ok(None);
     }
     // The address may be another one under the same root.
     place.remember(enrolment)?;
-    Ok(Some(refresh_trust(place, &key).await?.0))
+    Ok(Some(refresh_trust(place, key).await?.0))
 }
 
 /// Renews under the present certificate, with the same key.
@@ -260,19 +232,22 @@ async fn held(place: &Place, enrolment: &Enrolment) -> Result<Option<TerminalTru
 /// [`EnrolError`].
 pub async fn renew(place: &Place) -> Result<TerminalTrust, EnrolError> {
     let enrolment = place.enrolment()?;
-    let key = FileKey::load(&place.key())?;
+    let key = key::load(place)?;
+    let key = key.as_ref();
     let server = address(&enrolment.server)?;
     let root = read(&place.root())?;
     // The next certificate may be of a new generation of the authority, which proves itself by the
     // root's signature: it matters not who tells of it.
     let anybody = client(&server, &Trust::Provisional)?;
     let (told, ahead) = told_authorities(&anybody, &server).await?;
-    let http = terminal_client(place, &key, &server)?;
+    let http = terminal_client(place, key, &server)?;
     let ask = http.post(est(&server, "simplereenroll")?);
     let answer =
-        ask_for_certificate(ask, Shown::Certificate, &key, &enrolment.terminal, ahead).await?;
-    store(place, &key, &root, &answer, &told)?;
-    Ok(refresh_trust(place, &key).await?.0)
+        ask_for_certificate(ask, Shown::Certificate, key, &enrolment.terminal, ahead).await?;
+    // The browser may show it for a while yet, and the agent answers for both.
+    write_private(&place.former_certificate(), &read(&place.certificate())?)?;
+    store(place, key, &root, &answer, &told)?;
+    Ok(refresh_trust(place, key).await?.0)
 }
 
 /// Fetches and pins the trust document, and the root that followed ours; also tells how far the server's clock is ahead, in seconds.
@@ -286,7 +261,10 @@ pub async fn refresh_trust(
     let server = address(&place.enrolment()?.server)?;
     let http = terminal_client(place, key, &server)?;
     let url = server.join(trust::TRUST_PATH).map_err(|_| EnrolError::Answer("address"))?;
-    let response = http.get(url.clone()).send().await.map_err(|e| unreachable(&url, &e))?;
+    let response = match http.get(url.clone()).send().await {
+        Ok(response) => response,
+        Err(error) => return Err(wrong_clock(&server).await.unwrap_or(unreachable(&url, &error))),
+    };
     let ahead = clock_ahead(&response).unwrap_or(0);
     let body = accepted(response, Shown::Certificate, trust::MAX_OCTETS).await?;
     let document: TerminalTrust =
@@ -295,6 +273,14 @@ pub async fn refresh_trust(
     place.pin(&document)?;
     follow_root(place, &http, &server).await?;
     Ok((document, ahead))
+}
+
+/// Whether this PC's clock is why nothing was reached: certificates are of another time than it shows.
+/// On the word of whoever answers, which decides nothing but what a person reads.
+async fn wrong_clock(server: &Url) -> Option<EnrolError> {
+    let anybody = client(server, &Trust::Provisional).ok()?;
+    let (_, seconds) = told_authorities(&anybody, server).await.ok()?;
+    (seconds.abs() > WRONG_CLOCK_SECS).then_some(EnrolError::Clock { seconds })
 }
 
 /// Takes the root that followed the one we believe, if there is one.
@@ -361,7 +347,8 @@ fn held_certificate(place: &Place, key: &Jwk) -> Option<Vec<u8>> {
     read(&place.certificate()).ok().filter(|der| public_key_of(der).as_ref() == Some(key))
 }
 
-fn public_key_of(certificate_der: &[u8]) -> Option<Jwk> {
+/// The public key of a certificate, if it is one of a kind that we use.
+pub(crate) fn public_key_of(certificate_der: &[u8]) -> Option<Jwk> {
     let certificate = Certificate::from_der(certificate_der).ok()?;
     let spki = certificate.tbs_certificate().subject_public_key_info().to_der().ok()?;
     Jwk::from_spki_der(&spki).ok()

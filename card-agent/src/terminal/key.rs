@@ -3,8 +3,7 @@
 //! | place | state | made for |
 //! |---|---|---|
 //! | [`FileKey`] | here | any PC; a folder that only its user reads |
-//! | PKCS #11 token | place kept: implement [`TerminalKey`] over `cryptoki` | smart card or HSM at the PC |
-//! | TPM 2.0 | place kept: implement [`TerminalKey`] over the platform's TPM stack | Linux, key not exportable |
+//! | [`PkcsKey`] | here | a token behind PKCS #11, the PC's TPM 2.0 among them; key not exportable |
 //! | CNG | place kept: implement [`TerminalKey`] over NCrypt; Edge and Chrome read the same store | Windows, key not exportable |
 
 use std::path::Path;
@@ -15,7 +14,9 @@ use sekisho_key::{SigningKey, SoftwareKey, ecdsa_signature_to_fixed};
 use sekisho_protocol::Jwk;
 use zeroize::Zeroizing;
 
-use super::place::{PlaceError, write_private};
+use super::pkcs11_uri::Pkcs11Uri;
+use super::place::{Place, PlaceError, read, write_private};
+use super::token_key::{self, PkcsKey};
 
 /// A terminal's private key, wherever it lies.
 pub trait TerminalKey: Send + Sync {
@@ -47,6 +48,77 @@ pub trait TerminalKey: Send + Sync {
 
     /// PKCS #8, where the key may leave its place (a browser's store wants a copy).
     fn exportable(&self) -> Option<Zeroizing<Vec<u8>>>;
+
+    /// The token that it lies in, if it lies in one.
+    fn token(&self) -> Option<&Pkcs11Uri> {
+        None
+    }
+}
+
+/// The key of the terminal in this folder: its file holds it, or the PKCS #11 URI of where it lies.
+///
+/// # Errors
+/// [`PlaceError`].
+pub fn load(place: &Place) -> Result<Arc<dyn TerminalKey>, PlaceError> {
+    match lies_in_token(place)? {
+        Some(uri) => Ok(Arc::new(PkcsKey::open(&uri, &place.folder, false)?)),
+        None => Ok(Arc::new(FileKey::load(&place.key())?)),
+    }
+}
+
+/// The same; made where there is none, in the token that is named or in a file.
+///
+/// What its file says of an earlier run counts, whatever is named now: the certificate that was asked
+/// for is for that key.
+///
+/// # Errors
+/// [`PlaceError`].
+pub fn load_or_make(
+    place: &Place,
+    token: Option<&Pkcs11Uri>,
+    terminal: &str,
+) -> Result<Arc<dyn TerminalKey>, PlaceError> {
+    let uri = match (place.key().exists(), token) {
+        (false, None) => None,
+        (false, Some(token)) => {
+            let label = format!("sekisho-{terminal}-{}", hex::encode(crate::random::<4>()));
+            let uri = Pkcs11Uri { object: Some(label), ..token.clone() };
+            // Where it will lie, before it is made: nothing stays in a token that nobody knows of.
+            write_private(&place.key(), uri.to_string().as_bytes())?;
+            Some(uri)
+        }
+        (true, _) => lies_in_token(place)?,
+    };
+    match uri {
+        Some(uri) => Ok(Arc::new(PkcsKey::open(&uri, &place.folder, true)?)),
+        None => Ok(Arc::new(FileKey::load_or_make(&place.key())?)),
+    }
+}
+
+/// Removes the key from its token, if it lies in one.
+///
+/// # Errors
+/// [`PlaceError`]: the token is not there, for instance.
+pub fn remove_from_token(place: &Place) -> Result<(), PlaceError> {
+    match lies_in_token(place)? {
+        Some(uri) => token_key::remove(&uri, &place.folder),
+        None => Ok(()),
+    }
+}
+
+/// The place in a token that the key's file names, if it names one.
+pub(super) fn lies_in_token(place: &Place) -> Result<Option<Pkcs11Uri>, PlaceError> {
+    let path = place.key();
+    let octets = Zeroizing::new(read(&path)?);
+    // PKCS #8 begins with a SEQUENCE, 0x30.
+    let Some(text) = std::str::from_utf8(&octets).ok().filter(|text| text.starts_with("pkcs11:"))
+    else {
+        return Ok(None);
+    };
+    let uri = text.trim().parse().map_err(|error: super::pkcs11_uri::Pkcs11UriError| {
+        PlaceError::Malformed { path: path.display().to_string(), why: error.to_string() }
+    })?;
+    Ok(Some(uri))
 }
 
 /// A key in a file that only its user reads.

@@ -7,10 +7,15 @@ use der::Decode;
 use secrecy::{ExposeSecret, SecretString};
 use sekisho_key::{SoftwareKey, Stretch, SystemRandomness};
 
-use super::key::{FileKey, TerminalKey};
-use super::pkcs12;
+use super::key::{self, TerminalKey};
+use super::pkcs11_uri::Pkcs11Uri;
 use super::place::{Place, PlaceError, Settings, read, write_private};
+use super::{pkcs12, token_key};
 
+/// What the store calls a token's library.
+const MODULE: &str = "facility-terminal-token";
+/// What the store calls roots, before the beginning of their hash.
+const ROOT: &str = "facility-root";
 /// What the store calls the pair.
 const NICKNAME: &str = "facility-terminal";
 
@@ -57,20 +62,74 @@ pub fn supply(place: &Place, given: Option<&Path>) -> Result<Option<PathBuf>, Ns
         })
         .transpose()?;
     let Some(folder) = given.clone().or_else(|| settings.nss.clone()) else { return Ok(None) };
-    import(place, &FileKey::load(&place.key())?, &folder)?;
+    let key = key::load(place)?;
+    match key.token() {
+        Some(token) => register(place, token, &folder)?,
+        None => import(place, key.as_ref(), &folder)?,
+    }
     if given.is_some() && given != settings.nss {
         place.choose(&Settings { nss: given })?;
     }
     Ok(Some(folder))
 }
 
-/// The certificate that the store in `folder` holds under our name, DER.
+/// Gives the store that was chosen the certificate that the folder holds, unless it has that one.
 ///
 /// # Errors
-/// [`NssError`]: also where it holds none.
-pub fn held(folder: &Path) -> Result<Vec<u8>, NssError> {
+/// [`NssError`].
+pub fn catch_up(place: &Place) -> Result<(), NssError> {
+    let Some(folder) = place.settings()?.nss else { return Ok(()) };
+    if held(place, &folder).ok() != Some(read(&place.certificate())?) {
+        supply(place, None)?;
+    }
+    Ok(())
+}
+
+/// The certificate that the store in `folder` shows for the terminal's key, DER.
+///
+/// # Errors
+/// [`NssError`]: also where it shows none.
+pub fn held(place: &Place, folder: &Path) -> Result<Vec<u8>, NssError> {
     let database = format!("sql:{}", folder.display());
-    run("certutil", &["-L", "-d", &database, "-n", NICKNAME, "-r"])
+    let name = match key::lies_in_token(place)? {
+        Some(Pkcs11Uri { token, object: Some(label), .. }) => format!("{token}:{label}"),
+        _ => NICKNAME.to_owned(),
+    };
+    run("certutil", &["-L", "-d", &database, "-n", &name, "-r"])
+}
+
+/// Has the database in `folder`, which is made where missing, look into the token: the certificate
+/// lies there beside its key, and the browser asks the person for the token's PIN.
+///
+/// # Errors
+/// [`NssError`].
+pub fn register(place: &Place, token: &Pkcs11Uri, folder: &Path) -> Result<(), NssError> {
+    token_key::put_certificate(token, &place.folder, &read(&place.certificate())?)?;
+    let database = database(folder)?;
+    if run("modutil", &["-dbdir", &database, "-list", MODULE]).is_err() {
+        let library = token.module_path.display().to_string();
+        let add = ["-force", "-dbdir", &database, "-add", MODULE, "-libfile", &library];
+        // Certificates are read without the PIN, as they may be by anybody.
+        run("modutil", &[&add[..], &["-mechanisms", "FRIENDLY"]].concat())?;
+    }
+    let issuer = place.issuer();
+    if issuer.exists() {
+        // The browser shows it with the certificate.
+        let (name, path) = (name_of("facility-issuer", &issuer)?, issuer.display().to_string());
+        run("certutil", &["-A", "-d", &database, "-n", &name, "-t", ",,", "-i", &path])?;
+    }
+    believe_root(place, &database)
+}
+
+/// The name of the database in `folder` for the tools; made where missing, without a password.
+fn database(folder: &Path) -> Result<String, NssError> {
+    std::fs::create_dir_all(folder)
+        .map_err(|source| PlaceError::File { path: folder.display().to_string(), source })?;
+    let database = format!("sql:{}", folder.display());
+    if !folder.join("cert9.db").exists() {
+        run("certutil", &["-N", "-d", &database, "--empty-password"])?;
+    }
+    Ok(database)
 }
 
 /// Imports key, certificate and root into the database in `folder`, which is made where missing.
@@ -81,12 +140,7 @@ pub fn held(folder: &Path) -> Result<Vec<u8>, NssError> {
 /// [`NssError`].
 pub fn import(place: &Place, key: &dyn TerminalKey, folder: &Path) -> Result<(), NssError> {
     let pkcs8 = key.exportable().ok_or(NssError::NotExportable)?;
-    std::fs::create_dir_all(folder)
-        .map_err(|source| PlaceError::File { path: folder.display().to_string(), source })?;
-    let database = format!("sql:{}", folder.display());
-    if !folder.join("cert9.db").exists() {
-        run("certutil", &["-N", "-d", &database, "--empty-password"])?;
-    }
+    let database = database(folder)?;
 
     let encode = |error: &dyn std::fmt::Display| NssError::Encode(error.to_string());
     let password = SecretString::from(hex::encode(crate::random::<16>()));
@@ -118,26 +172,30 @@ pub fn import(place: &Place, key: &dyn TerminalKey, folder: &Path) -> Result<(),
         }
     }
     run("pk12util", &["-i", &bundle, "-d", &database, "-w", &secret, "-K", ""])?;
+    believe_root(place, &database)
+}
 
+/// Has the database believe the root that the folder believes, and no longer the one that ended.
+fn believe_root(place: &Place, database: &str) -> Result<(), NssError> {
     let root = place.root().display().to_string();
-    let name = root_name(&place.root())?;
-    run("certutil", &["-A", "-d", &database, "-n", &name, "-t", "C,,", "-i", &root])?;
+    let name = name_of(ROOT, &place.root())?;
+    run("certutil", &["-A", "-d", database, "-n", &name, "-t", "C,,", "-i", &root])?;
     let ended = place.ended_root();
     if ended.exists() {
         // Not there where an older enrolment had another store: it is forgotten either way.
-        let _ = run("certutil", &["-D", "-d", &database, "-n", &root_name(&ended)?]);
+        let _ = run("certutil", &["-D", "-d", database, "-n", &name_of(ROOT, &ended)?]);
         std::fs::remove_file(&ended)
             .map_err(|source| PlaceError::File { path: ended.display().to_string(), source })?;
     }
     Ok(())
 }
 
-/// With the first octets of the root's hash: two authorities may live in one store.
-fn root_name(root: &Path) -> Result<String, NssError> {
-    let der = read(root)?;
+/// With the first octets of the certificate's hash: two authorities may live in one store.
+fn name_of(kind: &str, path: &Path) -> Result<String, NssError> {
+    let der = read(path)?;
     x509_cert::Certificate::from_der(&der).map_err(|e| NssError::Encode(e.to_string()))?;
     let digest = sekisho_protocol::Sha256Digest::of(&der);
-    Ok(format!("facility-root-{}", hex::encode(&digest.as_bytes()[..4])))
+    Ok(format!("{kind}-{}", hex::encode(&digest.as_bytes()[..4])))
 }
 
 fn run(tool: &'static str, arguments: &[&str]) -> Result<Vec<u8>, NssError> {

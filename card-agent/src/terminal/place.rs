@@ -118,7 +118,7 @@ impl Place {
         }
     }
 
-    /// The private key.
+    /// The private key, or where it lies: see [`super::key`].
     pub fn key(&self) -> PathBuf {
         self.folder.join("terminal.p8")
     }
@@ -141,6 +141,11 @@ impl Place {
     /// The terminal's certificate, DER.
     pub fn certificate(&self) -> PathBuf {
         self.folder.join("terminal.crt")
+    }
+
+    /// The certificate before that one, of the same key, DER: good until the browser shows the new one.
+    pub fn former_certificate(&self) -> PathBuf {
+        self.folder.join("former-terminal.crt")
     }
 
     /// The issuing authority's certificate, DER.
@@ -217,7 +222,7 @@ impl Place {
     }
 }
 
-fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, PlaceError> {
+pub(super) fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, PlaceError> {
     if !path.exists() {
         return Err(PlaceError::NotEnrolled {
             missing: path.display().to_string(),
@@ -227,7 +232,7 @@ fn json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, PlaceError> {
     serde_json::from_slice(&read(path)?).map_err(|error| malformed(path, &error))
 }
 
-fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), PlaceError> {
+pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), PlaceError> {
     let text = serde_json::to_vec_pretty(value).map_err(|error| malformed(path, &error))?;
     write_private(path, &text)
 }

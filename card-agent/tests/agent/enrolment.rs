@@ -10,7 +10,8 @@ use hyper::body::{Bytes, Incoming};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use sekisho_agent::terminal::enrol::{EnrolError, Invitation, enrol, refresh_trust, renew};
+use sekisho_agent::terminal::enrol::{EnrolError, enrol, refresh_trust, renew};
+use sekisho_agent::terminal::invitation::Invitation;
 use sekisho_agent::terminal::key::FileKey;
 use sekisho_agent::terminal::place::Place;
 use sekisho_ca::lookalike::Forge;
@@ -31,7 +32,7 @@ use x509_cert::request::CertReq;
 use crate::root_roll_over;
 
 pub(super) const HOST: &str = "enrol.agent-test.localhost";
-const CODE: &str = "ABCD-EFGH";
+pub(super) const CODE: &str = "ABCD-EFGH";
 
 pub(super) struct Authority {
     pub(super) root_der: Vec<u8>,
@@ -46,6 +47,8 @@ pub(super) struct Authority {
     used_by: Mutex<Option<Vec<u8>>>,
     codes_received: AtomicUsize,
     pub(super) issued: AtomicUsize,
+    /// Connections that showed a certificate and proved its key.
+    pub(super) terminals_seen: AtomicUsize,
     /// The next certificate is made, but its answer is lost on the way.
     lose_answer: AtomicBool,
     /// The terminal is on hold: codes are refused for now.
@@ -172,6 +175,7 @@ pub(super) async fn server(host: &'static str) -> (Arc<Authority>, url::Url) {
         used_by: Mutex::default(),
         codes_received: AtomicUsize::new(0),
         issued: AtomicUsize::new(0),
+        terminals_seen: AtomicUsize::new(0),
         lose_answer: AtomicBool::new(false),
         hold: AtomicBool::new(false),
         portal: Mutex::new("https://terminal.localhost:1".to_owned()),
@@ -199,6 +203,7 @@ pub(super) async fn server(host: &'static str) -> (Arc<Authority>, url::Url) {
             let Ok(stream) = acceptor.accept(stream).await else { continue };
             let known = stream.get_ref().1.peer_certificates().is_some();
             let authority = serving.clone();
+            authority.terminals_seen.fetch_add(usize::from(known), Ordering::SeqCst);
             let service = hyper::service::service_fn(move |request: Request<Incoming>| {
                 let authority = authority.clone();
                 async move {
@@ -233,11 +238,17 @@ pub(super) fn invitation(authority: &Authority, server: &url::Url) -> Invitation
         root_sha256: authority.root_fingerprint(),
         terminal: "T0123456789".into(),
         code: CODE.to_owned().into(),
+        key_in: None,
     }
 }
 
 impl Authority {
-    fn root_fingerprint(&self) -> String {
+    /// What a terminal with a certificate is told from now on.
+    pub(super) fn refuse(&self, status: u16, media_type: &'static str, text: &str) {
+        *self.refusal.lock().unwrap() = Some((status, media_type, text.to_owned()));
+    }
+
+    pub(super) fn root_fingerprint(&self) -> String {
         hex::encode(Sha256Digest::of(&self.root_der).as_bytes())
     }
 }

@@ -21,6 +21,8 @@ mod opensc;
 mod package;
 mod pcsc;
 mod pin_pad;
+mod renewing;
 mod root_roll_over;
+mod token;
 mod transcripts;
 mod world;

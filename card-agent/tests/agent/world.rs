@@ -129,6 +129,7 @@ impl World {
                 trust,
                 key: Arc::new(FileKey::load_or_make(&folder.path().join("key")).unwrap()),
                 certificate_sha256: Sha256Digest::of(b"terminal certificate"),
+                former: None,
             })),
             watcher: Watcher::start(readers.clone()).unwrap(),
             readers,

@@ -17,6 +17,7 @@ macro_rules! change {
     };
 }
 
+mod renewal;
 mod root_roll_over;
 mod world;
 

@@ -285,7 +285,7 @@ pub fn openssl(arguments: &[&str]) -> Output {
 
 /// One PC: the folder of its agent.
 pub struct Pc<'a> {
-    world: &'a World,
+    pub world: &'a World,
     pub folder: PathBuf,
     pub root: String,
 }

@@ -242,6 +242,7 @@ async fn an_exchange_of_another_pinned_portal() {
         trust,
         key: held.key.clone(),
         certificate_sha256: held.certificate_sha256,
+        former: None,
     });
     let begun = world.begin(&world.request()).await;
     let exchange = begun.json()["exchange"].clone();

@@ -53,6 +53,7 @@ async fn where_policy_does_not_open_it_there_is_no_second_door() {
         trust: TerminalTrust { navigation: false, ..held.trust.clone() },
         key: held.key.clone(),
         certificate_sha256: held.certificate_sha256,
+        former: None,
     });
     let before = touches(&world);
     let heard = shout(door(&world), &Ask::navigate(&world).octets()).await;

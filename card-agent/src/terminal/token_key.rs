@@ -1,0 +1,214 @@
+//! The terminal's key in a token behind PKCS #11: a TPM, a smart card, SoftHSM.
+//!
+//! Made there, it cannot leave. What signs is one thread of its own for the life of the program: TLS
+//! asks for signatures where nothing may wait for long, and a token that hangs must hold up neither
+//! the other work nor more than that one thread.
+//!
+//! A PIN that the token refused is not sent again, not even after a restart, before its file has
+//! changed: a token that counts tries would block itself.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use rustls::pki_types::SubjectPublicKeyInfoDer;
+use rustls::sign::{Signer, SigningKey as TlsSigningKey};
+use rustls::{SignatureAlgorithm, SignatureScheme};
+use secrecy::SecretString;
+use sekisho_key::pkcs11::{Token, TokenKey, TokenKeyKind};
+use sekisho_key::{KeyError, SigningKey};
+use sekisho_protocol::Jwk;
+use zeroize::Zeroizing;
+
+use super::answer::causes;
+use super::key::TerminalKey;
+use super::pkcs11_uri::Pkcs11Uri;
+use super::place::{PlaceError, at, write_private};
+use crate::pin::file::PinFile;
+
+/// A token that has not signed by then hangs. TPMs take a fifth of a second.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Signatures that wait for their turn; more are refused.
+const MOST_WAITING: usize = 16;
+/// Beside the key's file: when the PIN's file was last changed that the token refused.
+const REFUSED_PIN: &str = "refused-pin";
+
+/// A message to be signed, and where the answer goes.
+type Ask = (Vec<u8>, SyncSender<Result<Vec<u8>, PlaceError>>);
+
+/// A private key that a token keeps to itself.
+#[derive(Clone)]
+pub struct PkcsKey {
+    asks: SyncSender<Ask>,
+    place: Arc<Pkcs11Uri>,
+    public: Jwk,
+    spki_der: Arc<[u8]>,
+}
+
+impl PkcsKey {
+    /// The key at `place`, which names one; made there if there is none and `makes`.
+    ///
+    /// `folder` is where it is remembered that the PIN was refused.
+    ///
+    /// # Errors
+    /// [`PlaceError::Key`]: library, token, PIN or key, in words.
+    pub fn open(place: &Pkcs11Uri, folder: &Path, makes: bool) -> Result<Self, PlaceError> {
+        let label = place.object.as_deref().unwrap_or_default();
+        let found = with_token(place, folder, |token| match makes {
+            true => token.key_or_generate(label, TokenKeyKind::P256).map(|(key, _)| key),
+            false => token.key(label),
+        })?;
+        let spki_der: Arc<[u8]> = found.public_key_der().into();
+        let public = Jwk::from_spki_der(&spki_der)
+            .map_err(|_| said(place, "the key of that label is no P-256 key"))?;
+        let (asks, asked) = sync_channel(MOST_WAITING);
+        let at_work = place.clone();
+        std::thread::Builder::new()
+            .name("terminal key".into())
+            .spawn(move || serve(&found, &at_work, &asked))
+            .map_err(|error| said(place, &error.to_string()))?;
+        Ok(Self { asks, place: Arc::new(place.clone()), public, spki_der })
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub fn place(&self) -> &Pkcs11Uri {
+        &self.place
+    }
+}
+
+/// Puts the certificate of the key at `place` beside it, for programs that look for it there.
+///
+/// # Errors
+/// [`PlaceError::Key`].
+pub fn put_certificate(place: &Pkcs11Uri, folder: &Path, der: &[u8]) -> Result<(), PlaceError> {
+    let label = place.object.as_deref().unwrap_or_default();
+    with_token(place, folder, |token| token.put_certificate(label, der))
+}
+
+/// Removes the key at `place`.
+///
+/// # Errors
+/// [`PlaceError::Key`].
+pub fn remove(place: &Pkcs11Uri, folder: &Path) -> Result<(), PlaceError> {
+    let label = place.object.as_deref().unwrap_or_default();
+    with_token(place, folder, |token| token.remove(label))
+}
+
+/// Does something with the token, unless it refused this PIN before.
+fn with_token<T>(
+    place: &Pkcs11Uri,
+    folder: &Path,
+    act: impl FnOnce(&Arc<Token>) -> Result<T, KeyError>,
+) -> Result<T, PlaceError> {
+    let (pin, changed) = pin(place)?;
+    let refused = folder.join(REFUSED_PIN);
+    if fs::read_to_string(&refused).is_ok_and(|of| of == changed) {
+        return Err(said(
+            place,
+            &format!(
+                "the token refused the PIN in {} and it is not tried again, so that the token does \
+                 not block itself; write the right one into that file",
+                place.pin_source.display()
+            ),
+        ));
+    }
+    let token = Token::open(&place.module_path, &place.token, pin);
+    let token = token.map_err(|error| said(place, &causes(&error)))?;
+    let outcome = act(&token);
+    if token.is_pin_refused() {
+        write_private(&refused, changed.as_bytes())?;
+    } else if refused.exists() {
+        fs::remove_file(&refused).map_err(at(&refused))?;
+    }
+    outcome.map_err(|error| said(place, &causes(&error)))
+}
+
+/// The PIN, and when its file was last changed.
+fn pin(place: &Pkcs11Uri) -> Result<(SecretString, String), PlaceError> {
+    let path: &PathBuf = &place.pin_source;
+    PinFile::check(path).map_err(|error| said(place, &error.to_string()))?;
+    let changed = fs::metadata(path).and_then(|found| found.modified()).map_err(at(path))?;
+    let changed = changed.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let text = Zeroizing::new(fs::read_to_string(path).map_err(at(path))?);
+    let line = text.lines().next().unwrap_or_default();
+    if line.is_empty() {
+        return Err(said(place, &format!("the first line of {} is empty", path.display())));
+    }
+    Ok((SecretString::from(line), changed.as_nanos().to_string()))
+}
+
+fn said(place: &Pkcs11Uri, why: &str) -> PlaceError {
+    PlaceError::Key(format!("in the token {:?}: {why}", place.token))
+}
+
+/// Signs one message after the other until nobody holds the key any more.
+fn serve(key: &TokenKey, place: &Pkcs11Uri, asked: &Receiver<Ask>) {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else { return };
+    while let Ok((message, answer)) = asked.recv() {
+        let signed = runtime.block_on(key.sign(&message));
+        // Whoever asked may have lost patience.
+        let _ = answer.send(signed.map_err(|error| said(place, &causes(&error))));
+    }
+}
+
+impl TerminalKey for PkcsKey {
+    fn public(&self) -> &Jwk {
+        &self.public
+    }
+
+    fn sign_der(&self, message: &[u8]) -> Result<Vec<u8>, PlaceError> {
+        let hangs =
+            || said(&self.place, "the token does not answer; take it out and put it in again");
+        let (answer, answered) = sync_channel(1);
+        self.asks.try_send((message.to_vec(), answer)).map_err(|_| hangs())?;
+        answered.recv_timeout(PATIENCE).map_err(|_| hangs())?
+    }
+
+    fn tls(&self) -> Result<Arc<dyn TlsSigningKey>, PlaceError> {
+        Ok(Arc::new(self.clone()))
+    }
+
+    fn exportable(&self) -> Option<Zeroizing<Vec<u8>>> {
+        None
+    }
+
+    fn token(&self) -> Option<&Pkcs11Uri> {
+        Some(&self.place)
+    }
+}
+
+impl TlsSigningKey for PkcsKey {
+    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        offered
+            .contains(&SignatureScheme::ECDSA_NISTP256_SHA256)
+            .then(|| Box::new(self.clone()) as Box<dyn Signer>)
+    }
+
+    fn public_key(&self) -> Option<SubjectPublicKeyInfoDer<'_>> {
+        Some(SubjectPublicKeyInfoDer::from(&*self.spki_der))
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        SignatureAlgorithm::ECDSA
+    }
+}
+
+impl Signer for PkcsKey {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rustls::Error> {
+        self.sign_der(message).map_err(|error| rustls::Error::General(error.to_string()))
+    }
+
+    fn scheme(&self) -> SignatureScheme {
+        SignatureScheme::ECDSA_NISTP256_SHA256
+    }
+}
+
+impl fmt::Debug for PkcsKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PkcsKey").field("place", &self.place).finish_non_exhaustive()
+    }
+}
