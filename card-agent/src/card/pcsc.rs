@@ -153,18 +153,30 @@ impl Readers for PcscReaders {
                 connected => break connected?,
             }
         };
-        Ok(Box::new(PcscChannel { card, reader: reader.to_owned() }))
+        Ok(Box::new(PcscChannel { card: Some(card), reader: reader.to_owned() }))
     }
 }
 
 struct PcscChannel {
-    card: pcsc::Card,
+    /// There until it is dropped.
+    card: Option<pcsc::Card>,
     reader: String,
+}
+
+impl Drop for PcscChannel {
+    /// By itself the library resets the card: that would break other software's open session.
+    fn drop(&mut self) {
+        if let Some(card) = self.card.take() {
+            // What is left behind was decided at the end of each transaction.
+            let _ = card.disconnect(Disposition::LeaveCard);
+        }
+    }
 }
 
 impl Channel for PcscChannel {
     fn transaction(&mut self, work: Work<'_>) -> Result<(), CardError> {
-        let transaction = match self.card.transaction2() {
+        let card = self.card.as_mut().ok_or(CardError::Removed)?;
+        let transaction = match card.transaction2() {
             Ok(transaction) => transaction,
             Err((card, Error::ResetCard)) => {
                 card.reconnect(ShareMode::Shared, Protocols::ANY, Disposition::LeaveCard)
