@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use sekisho_ca::lookalike::{CardHolder, CardUse, LookalikeCard, LookalikeHpki, LookalikeJpki};
 use sekisho_software_card::{ApplicationData, Family, Layout, Personalisation, Token};
+use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
 use crate::world::{PASSWORD, PIN};
@@ -16,7 +17,25 @@ pub fn write_card(folder: &std::path::Path, layout: Layout) -> Vec<u8> {
 
 /// The same by another issuer for each number.
 pub fn write_card_of(folder: &std::path::Path, layout: Layout, issuer: u32) -> Vec<u8> {
-    let card = issued(issuer);
+    write_card_for(folder, layout, Whose { issuer, ..Whose::default() })
+}
+
+/// Whose card, and how long.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Whose {
+    pub issuer: u32,
+    /// Of the other person, Jiro Kakuu: else of Hanako Kakuu.
+    pub colleague: bool,
+    /// Valid until [`ENDED`].
+    pub ended: bool,
+}
+
+/// 10 October 2026 began in Japan with the next second.
+pub const ENDED: OffsetDateTime = datetime!(2026-10-09 14:59:59 UTC);
+
+/// The same for this person.
+pub fn write_card_for(folder: &std::path::Path, layout: Layout, whose: Whose) -> Vec<u8> {
+    let card = issued(whose);
     let certificate_der = card.certificate_der.clone();
     Personalisation {
         family: Family::Hpki { layout, pin: PIN.to_owned(), tries: 15 },
@@ -32,16 +51,19 @@ pub fn write_card_of(folder: &std::path::Path, layout: Layout, issuer: u32) -> V
     certificate_der
 }
 
-/// The one person of all worlds, once by each issuer: RSA keys take longer to make than most tests
-/// to run.
-fn issued(issuer: u32) -> Arc<LookalikeCard> {
-    static ISSUED: Mutex<BTreeMap<u32, Arc<LookalikeCard>>> = Mutex::new(BTreeMap::new());
+/// The people of all worlds, each card once: RSA keys take longer to make than most tests to run.
+fn issued(whose: Whose) -> Arc<LookalikeCard> {
+    static ISSUED: Mutex<BTreeMap<Whose, Arc<LookalikeCard>>> = Mutex::new(BTreeMap::new());
     let issue = || {
         let now = OffsetDateTime::now_utc();
-        let validity = (now - Duration::DAY, now + Duration::DAY);
-        Arc::new(issue(&authority(issuer), CardUse::Authentication, "DEMO00001", validity))
+        let validity = match whose.ended {
+            false => (now - Duration::DAY, now + Duration::DAY),
+            true => (ENDED - Duration::days(365), ENDED),
+        };
+        let hpki = authority(whose.issuer);
+        Arc::new(issue(&hpki, CardUse::Authentication, whose.colleague, validity))
     };
-    ISSUED.lock().unwrap().entry(issuer).or_insert_with(issue).clone()
+    ISSUED.lock().unwrap().entry(whose).or_insert_with(issue).clone()
 }
 
 fn authority(seed: u32) -> Arc<LookalikeHpki> {
@@ -56,16 +78,15 @@ fn authority(seed: u32) -> Arc<LookalikeHpki> {
 fn issue(
     hpki: &LookalikeHpki,
     used_for: CardUse,
-    serial_number: &str,
+    colleague: bool,
     validity: (OffsetDateTime, OffsetDateTime),
 ) -> LookalikeCard {
-    let holder = CardHolder {
-        common_name: "Hanako Kakuu",
-        kanji_name: "架空　花子",
-        serial_number,
-        roles: &["Medical Doctor"],
-        organisation: None,
+    let (common_name, kanji_name, serial_number) = match colleague {
+        false => ("Hanako Kakuu", "架空　花子", "DEMO00001"),
+        true => ("Jiro Kakuu", "架空　次郎", "DEMO00002"),
     };
+    let roles = &["Medical Doctor"];
+    let holder = CardHolder { common_name, kanji_name, serial_number, roles, organisation: None };
     hpki.issue_card(&holder, used_for, 7, validity).unwrap()
 }
 
@@ -92,8 +113,8 @@ pub fn write_signing_card(folder: &std::path::Path, layout: Layout, signs: Signs
         let end = if signs == Signs::Expired { -Duration::MINUTE } else { Duration::DAY };
         let used_for =
             if signs == Signs::Logins { CardUse::Authentication } else { CardUse::Signing };
-        let person = if signs == Signs::AsAnother { "DEMO00002" } else { "DEMO00001" };
-        let card = issue(&authority(0), used_for, person, (now - Duration::DAY, now + end));
+        let validity = (now - Duration::DAY, now + end);
+        let card = issue(&authority(0), used_for, signs == Signs::AsAnother, validity);
         ApplicationData {
             certificate_der: card.certificate_der,
             chain_der: vec![card.root_der, card.sub_ca_der],

@@ -29,13 +29,13 @@ impl Count {
 }
 
 /// Counts the cards that were opened. Looking whether one is in is no touch: the agent always looks.
-pub struct CountingReaders<R> {
-    pub inner: R,
+pub struct CountingReaders {
+    pub inner: Arc<dyn Readers>,
     pub opened: Count,
     pub keys: Keys,
 }
 
-impl<R: Readers> Readers for CountingReaders<R> {
+impl Readers for CountingReaders {
     fn slots(&self) -> Result<Vec<Slot>, CardError> {
         self.inner.slots()
     }
@@ -129,8 +129,8 @@ impl PinPad for KeyedCard<'_> {
 }
 
 /// Counts the windows that were shown, and remembers what they said.
-pub struct CountingWindow<P> {
-    pub inner: P,
+pub struct CountingWindow {
+    pub inner: Arc<dyn PinEntry>,
     pub shown: Count,
     pub said: Said,
     pub person: Person,
@@ -149,7 +149,7 @@ pub struct Person {
 pub type Said = Arc<Mutex<Vec<Words>>>;
 
 #[async_trait]
-impl<P: PinEntry> PinEntry for CountingWindow<P> {
+impl PinEntry for CountingWindow {
     async fn ask(&self, prompt: &Prompt) -> Result<SecretString, PinError> {
         self.shown.up();
         self.said.lock().unwrap().push(Words::of(prompt));

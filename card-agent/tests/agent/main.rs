@@ -23,6 +23,7 @@ mod pcsc;
 mod pin_pad;
 mod renewing;
 mod root_roll_over;
+mod shared_pc;
 mod token;
 mod transcripts;
 mod world;

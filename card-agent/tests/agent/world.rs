@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+use sekisho_agent::card::reader::Readers;
 use sekisho_agent::card::software::SoftwareReaders;
 use sekisho_agent::card::watcher::Watcher;
 use sekisho_agent::door::http::{self, Bounds};
 use sekisho_agent::door::{Agent, Identity, SeenRequests, listeners};
+use sekisho_agent::pin::PinEntry;
 use sekisho_agent::pin::file::PinFile;
 use sekisho_agent::presence::Watched;
 use sekisho_agent::terminal::key::FileKey;
@@ -97,7 +99,29 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let card_folder = folder.path().join("card");
         let certificate_der = write(&card_folder);
+        let readers = Arc::new(SoftwareReaders::new(vec![card_folder]));
+        let pin = Arc::new(PinFile(folder.path().join("pin")));
+        Self::open(folder, readers, pin, certificate_der, bounds).await
+    }
 
+    /// At these readers, with this window. Requests are for cards of this certificate's issuer.
+    pub async fn at(
+        readers: Arc<dyn Readers>,
+        pin: Arc<dyn PinEntry>,
+        certificate_der: Vec<u8>,
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self::open(folder, readers, pin, certificate_der, Bounds::default()).await
+    }
+
+    async fn open(
+        folder: TempDir,
+        readers: Arc<dyn Readers>,
+        pin: Arc<dyn PinEntry>,
+        certificate_der: Vec<u8>,
+        bounds: Bounds,
+    ) -> Self {
+        let card_folder = folder.path().join("card");
         let portal = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
         let public = Jwk::from_point(portal.public_key().as_ref()).unwrap().with_kid("portal-1");
         let trust = TerminalTrust {
@@ -114,12 +138,13 @@ impl World {
         };
         let (opened, shown, said) = (Count::default(), Count::default(), Said::default());
         let (keys, person) = (Keys::default(), Person::default());
-        let inner = SoftwareReaders::new(vec![card_folder.clone()]);
-        let readers =
-            Arc::new(CountingReaders { inner, opened: opened.clone(), keys: keys.clone() });
-        let inner = PinFile(folder.path().join("pin"));
+        let readers = Arc::new(CountingReaders {
+            inner: readers,
+            opened: opened.clone(),
+            keys: keys.clone(),
+        });
         let pin = Arc::new(CountingWindow {
-            inner,
+            inner: pin,
             shown: shown.clone(),
             said: said.clone(),
             person: person.clone(),
