@@ -68,6 +68,14 @@ function refusalOf(code, values = {}) {
   return new Refusal(code, say(`error-${code}`, values), say(`help-${code}`, values));
 }
 
+/** A day in the page's language; nothing for none. */
+function dayOf(day) {
+  const date = new Date(`${day}T00:00:00Z`);
+  if (Number.isNaN(date.getTime())) return "";
+  const style = { year: "numeric", month: "long", day: "numeric", timeZone: "UTC" };
+  return date.toLocaleDateString(document.documentElement.lang, style);
+}
+
 /** One call of the portal; its refusals are problem details in the page's language. */
 async function portal(path, body) {
   let response;
@@ -152,7 +160,7 @@ async function door(call, body) {
   if (status < 200 || status > 299) {
     const error = answer.error ?? {};
     const code = String(error.code ?? "agent_failed").replaceAll("_", "-");
-    const known = refusalOf(code, { tries: error.tries_left ?? "" });
+    const known = refusalOf(code, { tries: error.tries_left ?? "", day: dayOf(error.day) });
     throw known.text ? known : new Refusal(code, error.message, say("help-agent-failed"));
   }
   return answer;
@@ -416,7 +424,7 @@ async function leave() {
 }
 
 /** Goes on with what the agent's page brought. */
-async function comeBack({ request, terminalProof, answer, error, triesLeft }) {
+async function comeBack({ request, terminalProof, answer, error, triesLeft, day }) {
   begin();
   // A reload must not bring the same answer twice.
   history.replaceState(null, "", "/login");
@@ -427,7 +435,7 @@ async function comeBack({ request, terminalProof, answer, error, triesLeft }) {
     root.dataset.returnTo = page.returnTo;
     root.dataset.invitation = page.invitation;
     if (error) {
-      const known = refusalOf(error, { tries: triesLeft });
+      const known = refusalOf(error, { tries: triesLeft, day: dayOf(day) });
       throw known.text ? known : refusalOf("agent-failed");
     }
     if (!(await proven(terminalProof, page.challenge))) throw refusalOf("agent-foreign");

@@ -139,8 +139,10 @@ pub enum ErrorCode {
     CardRemoved,
     /// No card of an accepted issuer; another kind of card is in the reader.
     CardNotAccepted,
-    /// The card's certificate is not in force: it expired, or is of a day to come.
-    CertificateNotInForce,
+    /// The card's certificate has expired; `day` was its last.
+    CertificateExpired,
+    /// The card's certificate is of a day to come, or this PC's clock is wrong; `day` is its first.
+    CertificateNotYetValid,
     /// The card is not the expected person's.
     AnotherPerson,
     /// The PIN was wrong; `tries_left` says how often it may be tried again.
@@ -174,4 +176,8 @@ pub struct ErrorDetail {
     /// With [`ErrorCode::PinWrong`] and [`ErrorCode::PinGuarded`]: remaining tries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tries_left: Option<u8>,
+    /// With [`ErrorCode::CertificateExpired`] and [`ErrorCode::CertificateNotYetValid`]: the day in
+    /// Japan, `2026-10-09`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<String>,
 }

@@ -10,7 +10,8 @@ use sekisho_pki::encoding::instant;
 use sekisho_pki::encoding::name::only_text;
 use sekisho_protocol::Sha256Digest;
 use sekisho_protocol::request::LoginRequest;
-use time::OffsetDateTime;
+use time::macros::offset;
+use time::{OffsetDateTime, UtcOffset};
 use x509_cert::Certificate;
 use x509_cert::ext::pkix::{BasicConstraints, CertificatePolicies, KeyUsage};
 
@@ -23,6 +24,9 @@ const HPKI_POLICIES: &str = "1.2.392.100495.1.5";
 const JPKI_POLICIES: &str = "1.2.392.200149.8.5.1";
 /// Arcs of the policies for signatures (署名用) among them.
 const SIGNING_POLICIES: [&str; 2] = ["1.2.392.100495.1.5.1.1", "1.2.392.200149.8.5.1.1"];
+
+/// Where cards are issued and used.
+const JAPAN: UtcOffset = offset!(+9);
 
 /// Parts of a card certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,10 +136,19 @@ impl Holder {
             return Err(CardError::AnotherUse("signing documents"));
         }
         self.has_known_key()?;
+        self.is_in_force(now)
+    }
+
+    /// Whether it is in force, else the day that matters, in Japan.
+    ///
+    /// # Errors
+    /// [`CardError::NotYetValid`], [`CardError::Expired`].
+    pub fn is_in_force(&self, now: OffsetDateTime) -> Result<(), CardError> {
+        let day = |at: OffsetDateTime| at.to_offset(JAPAN).date();
         match self.validity(now) {
             Validity::InForce => Ok(()),
-            Validity::NotYet(from) => Err(CardError::NotYetValid { from: from.date() }),
-            Validity::Expired(since) => Err(CardError::Expired { since: since.date() }),
+            Validity::NotYet(from) => Err(CardError::NotYetValid { from: day(from) }),
+            Validity::Expired(since) => Err(CardError::Expired { since: day(since) }),
         }
     }
 

@@ -54,13 +54,13 @@ pub enum CardError {
     /// Not in force yet.
     #[error("the card's certificate is not in force before {from}; check this PC's clock")]
     NotYetValid {
-        /// From this day on (UTC).
+        /// From this day on, in Japan.
         from: time::Date,
     },
     /// No longer in force.
     #[error("the card's certificate expired on {since}; whoever issued the card renews it")]
     Expired {
-        /// Its last day (UTC).
+        /// Its last day, in Japan.
         since: time::Date,
     },
     /// What the card signed does not verify under its certificate, or could not be laid out.

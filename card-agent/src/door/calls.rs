@@ -11,6 +11,7 @@ use sekisho_protocol::door::{
 };
 use sekisho_protocol::request::Language;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::Agent;
 use super::checks::{self, Refusal, Stranger};
@@ -62,8 +63,14 @@ pub async fn answer(
     }
 }
 
+/// What octets say of `T`, as a JSON object: `serde` alone would take a list of its members, too.
+pub(super) fn object<T: DeserializeOwned>(octets: &[u8]) -> Option<T> {
+    let text = octets.trim_ascii_start();
+    text.starts_with(b"{").then(|| serde_json::from_slice(text).ok()).flatten()
+}
+
 fn begin(agent: &Agent, origin: &str, body: &[u8]) -> Result<Reply, Stranger> {
-    let body: BeginBody = serde_json::from_slice(body).map_err(|_| Stranger("body"))?;
+    let body: BeginBody = object(body).ok_or(Stranger("body"))?;
     match checks::request(agent, origin, &body.request) {
         Ok(request) => {
             let language = request.claims().language;
@@ -78,7 +85,7 @@ fn begin(agent: &Agent, origin: &str, body: &[u8]) -> Result<Reply, Stranger> {
 }
 
 async fn finish(agent: &Arc<Agent>, origin: &str, body: &[u8]) -> Result<Reply, Stranger> {
-    let body: FinishBody = serde_json::from_slice(body).map_err(|_| Stranger("body"))?;
+    let body: FinishBody = object(body).ok_or(Stranger("body"))?;
     let Some(exchange) = exchange::find(agent, body.exchange, origin) else {
         return Ok(refusal(ErrorCode::NoSuchExchange.into(), Language::Ja));
     };
@@ -115,7 +122,7 @@ fn progress_answer(exchange: &Exchange, progress: &Progress) -> Reply {
 }
 
 fn cancel(agent: &Agent, origin: &str, body: &[u8]) -> Result<Reply, Stranger> {
-    let body: ExchangeBody = serde_json::from_slice(body).map_err(|_| Stranger("body"))?;
+    let body: ExchangeBody = object(body).ok_or(Stranger("body"))?;
     Ok(match exchange::find(agent, body.exchange, origin) {
         Some(exchange) => {
             exchange.cancel();
@@ -127,7 +134,7 @@ fn cancel(agent: &Agent, origin: &str, body: &[u8]) -> Result<Reply, Stranger> {
 
 /// A refusal of a request of the portal, in words.
 fn refusal(failure: Failure, language: Language) -> Reply {
-    let Failure { code, tries_left, .. } = failure;
+    let Failure { code, tries_left, day } = failure;
     let status = match code {
         ErrorCode::BadRequest => StatusCode::BAD_REQUEST,
         ErrorCode::NoSuchExchange => StatusCode::NOT_FOUND,
@@ -136,5 +143,6 @@ fn refusal(failure: Failure, language: Language) -> Reply {
         _ => StatusCode::CONFLICT,
     };
     let message = messages::message(failure, language);
-    Reply::of(status, &ErrorBody { error: ErrorDetail { code, message, tries_left } })
+    let day = day.map(|day| day.to_string());
+    Reply::of(status, &ErrorBody { error: ErrorDetail { code, message, tries_left, day } })
 }

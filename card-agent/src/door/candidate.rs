@@ -5,12 +5,13 @@ use std::sync::Arc;
 use sekisho_protocol::PresenceId;
 use sekisho_protocol::door::{ErrorCode, ExchangeState};
 use sekisho_protocol::request::LoginRequest;
+use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use super::Agent;
 use super::exchange::{Exchange, Progress};
-use super::failure::{Failure, pin_failure};
-use crate::card::holder::{Holder, Unsuitable};
+use super::failure::{Failure, card_failure, pin_failure};
+use crate::card::holder::Holder;
 use crate::card::known::KnownCard;
 use crate::card::observe::PATIENCE;
 use crate::card::reader::{CardError, Slot};
@@ -102,40 +103,44 @@ async fn settled(
 }
 
 /// Cards to log in with.
-pub(super) fn sort(seen: &Seen, claims: &LoginRequest) -> Sorted<Arc<KnownCard>> {
+pub(super) fn sort(
+    seen: &Seen,
+    claims: &LoginRequest,
+    now: OffsetDateTime,
+) -> Sorted<Arc<KnownCard>> {
     let mut suitable = Vec::new();
-    let mut refused = None;
+    let mut refused: Option<Failure> = None;
     for SeenCard { slot, presence, card } in &seen.cards {
         let (card, holder) = match card {
             Ok(card) => (card.clone(), Holder::of(&card.certificate_der)),
             Err(error) if is_of_no_use(error) => {
                 tracing::info!(%error, reader = slot.reader, "card");
-                refused = Some(ErrorCode::CardNotAccepted);
+                refused = Some(ErrorCode::CardNotAccepted.into());
                 continue;
             }
             // Pulled while it was read: the next one may do.
             Err(CardError::Removed) => continue,
             Err(error) => {
                 tracing::warn!(%error, reader = slot.reader, "card not read");
-                refused = Some(ErrorCode::CardFailed);
+                refused = Some(ErrorCode::CardFailed.into());
                 continue;
             }
         };
         let Some(holder) = holder else {
-            refused = Some(ErrorCode::CardFailed);
+            refused = Some(ErrorCode::CardFailed.into());
             continue;
         };
-        match holder.suits(claims) {
+        let suits = holder.suits(claims).map_err(CardError::from);
+        match suits.and_then(|()| holder.is_in_force(now)) {
             Ok(()) => {
                 let title = card.family.title(&holder.name, claims.language).to_owned();
                 let (slot, presence) = (slot.clone(), *presence);
                 suitable.push(Candidate { slot, presence, card, title });
             }
-            Err(Unsuitable::Issuer) => refused = Some(ErrorCode::CardNotAccepted),
-            Err(Unsuitable::Person) => refused = Some(ErrorCode::AnotherPerson),
+            Err(error) => refused = Some(card_failure(error)),
         }
     }
-    (suitable, refused.map(Failure::from))
+    (suitable, refused)
 }
 
 /// Another card is wanted, and nothing is wrong with this one.

@@ -175,7 +175,7 @@ pub fn start(agent: &Arc<Agent>, exchange: &Arc<Exchange>) {
 
 async fn run(agent: &Arc<Agent>, exchange: &Arc<Exchange>) -> Result<String, Failure> {
     let claims = exchange.request.claims();
-    let look = |seen| std::future::ready(sort(&seen, claims));
+    let look = |seen| std::future::ready(sort(&seen, claims, agent.now()));
     let candidate = Arc::new(wait_for_card(agent, exchange, look).await?);
     let (tries_left, pad) = {
         let known = candidate.card.clone();

@@ -13,7 +13,7 @@ pub struct Failure {
     pub code: ErrorCode,
     /// How often a PIN may still be wrong.
     pub tries_left: Option<u8>,
-    /// First or last day of a certificate that is not in force.
+    /// First or last day of a certificate that is not in force, in Japan.
     pub day: Option<Date>,
 }
 
@@ -35,7 +35,7 @@ pub(super) fn card_failure(error: CardError) -> Failure {
     match error {
         CardError::PinWrong { tries_left } => Failure::with_tries(ErrorCode::PinWrong, tries_left),
         CardError::NotYetValid { from: day } | CardError::Expired { since: day } => {
-            Failure { day: Some(day), ..ErrorCode::CertificateNotInForce.into() }
+            Failure { day: Some(day), ..card_code(&error).into() }
         }
         error => card_code(&error).into(),
     }
@@ -55,9 +55,8 @@ fn card_code(error: &CardError) -> ErrorCode {
         | CardError::AnotherUse(_)
         | CardError::NotAccepted => ErrorCode::CardNotAccepted,
         CardError::AnotherPerson => ErrorCode::AnotherPerson,
-        CardError::NotYetValid { .. } | CardError::Expired { .. } => {
-            ErrorCode::CertificateNotInForce
-        }
+        CardError::NotYetValid { .. } => ErrorCode::CertificateNotYetValid,
+        CardError::Expired { .. } => ErrorCode::CertificateExpired,
         CardError::NoService(_) => ErrorCode::NoReader,
         CardError::Reset
         | CardError::Held

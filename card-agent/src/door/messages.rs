@@ -53,9 +53,13 @@ pub fn message(failure: Failure, language: Language) -> String {
             "このカードは利用できません。登録されたHPKIカードまたはマイナンバーカードを入れてください。",
             "This card cannot be used here. Insert your registered HPKI or My Number card.",
         ),
-        ErrorCode::CertificateNotInForce => (
-            "カードの証明書が有効期間外です。このPCの日付が正しければ、発行元で更新してください。",
-            "The card's certificate is not in force. If this PC's date is right, have it renewed by its issuer.",
+        ErrorCode::CertificateExpired => (
+            "カードの証明書は期限が切れています。HPKIカードは発行機関に、マイナンバーカードは市区町村の窓口に更新を申し込んでください。",
+            "The card's certificate has expired. Have an HPKI card renewed by its issuer, a My Number card at the municipal office.",
+        ),
+        ErrorCode::CertificateNotYetValid => (
+            "カードの証明書はまだ有効ではありません。このPCの日付を確認してください。",
+            "The card's certificate is not valid yet. Check this PC's date.",
         ),
         ErrorCode::AnotherPerson => (
             "別の人のカードです。ログイン中の本人のカードを入れてください。",
@@ -95,8 +99,14 @@ pub fn message(failure: Failure, language: Language) -> String {
     }
     if let Some(day) = day {
         text.push_str(&match language {
-            Language::Ja => format!(" 証明書の日付: {day}"),
-            Language::En => format!(" The day in the certificate: {day}."),
+            Language::Ja if code == ErrorCode::CertificateExpired => {
+                format!(" 有効期限は{day}まででした。")
+            }
+            Language::Ja => format!(" {day}から有効です。"),
+            Language::En if code == ErrorCode::CertificateExpired => {
+                format!(" It was valid until {day}.")
+            }
+            Language::En => format!(" It is valid from {day}."),
         });
     }
     text

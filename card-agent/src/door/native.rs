@@ -14,6 +14,7 @@ use std::sync::{Arc, PoisonError};
 use sekisho_protocol::door::{BeginReply, MAX_BODY_OCTETS, STRANGER_STATUS};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
@@ -40,7 +41,8 @@ struct Message {
     /// Of the page, as the browser knows it.
     origin: String,
     call: Call,
-    body: Value,
+    /// As it stands: a member that is there twice is for the call to refuse.
+    body: Box<RawValue>,
 }
 
 /// What it gets.
@@ -166,9 +168,9 @@ async fn write(to: &mut OwnedWriteHalf, octets: &[u8]) -> Result<()> {
 }
 
 async fn answer(agent: &Arc<Agent>, begun: &Begun, frame: &[u8]) -> Answer {
-    let (id, answered) = match serde_json::from_slice::<Message>(frame) {
-        Ok(message) => (message.id, of_page(agent, begun, message).await),
-        Err(_) => (0, Err(Stranger("message"))),
+    let (id, answered) = match calls::object::<Message>(frame) {
+        Some(message) => (message.id, of_page(agent, begun, message).await),
+        None => (0, Err(Stranger("message"))),
     };
     match answered {
         Ok(answer) => answer,
@@ -187,11 +189,10 @@ async fn of_page(
     let identity = agent.identity();
     let pinned = identity.trust.portal_origins.iter().find(|pinned| **pinned == origin);
     let origin = pinned.ok_or(Stranger("origin"))?;
-    let body = body.to_string();
-    if body.len() > MAX_BODY_OCTETS {
+    if body.get().len() > MAX_BODY_OCTETS {
         return Err(Stranger("body"));
     }
-    let reply = calls::answer(agent, origin, call, body.as_bytes()).await?;
+    let reply = calls::answer(agent, origin, call, body.get().as_bytes()).await?;
     if call == Call::Begin
         && let Some(json) = &reply.json
         && let Ok(opened) = serde_json::from_slice::<BeginReply>(json)

@@ -43,9 +43,10 @@ pub fn page(
     ];
     match outcome {
         Outcome::Answer(answer) => fields.push(("answer", answer.to_owned())),
-        Outcome::Failed(Failure { code, tries_left, .. }) => {
+        Outcome::Failed(Failure { code, tries_left, day }) => {
             fields.push(("error", word(code)));
             fields.extend(tries_left.map(|tries| ("tries_left", tries.to_string())));
+            fields.extend(day.map(|day| ("day", day.to_string())));
         }
     }
     let fields: String = fields

@@ -182,7 +182,7 @@ async fn refused(world: &World, request: &LoginRequest) -> Answer {
 async fn a_card_that_may_not_sign_is_refused_in_words_before_any_window() {
     let expired = hpki(Signs::Expired).await;
     let answer = refused(&expired, &request(&expired)).await;
-    assert_eq!(answer.code(), "certificate_not_in_force");
+    assert_eq!(answer.code(), "certificate_expired");
     let day = (OffsetDateTime::now_utc() - time::Duration::MINUTE).date().to_string();
     assert!(answer.body.contains(&day), "{}", answer.body);
     let other_key = hpki(Signs::Logins).await;

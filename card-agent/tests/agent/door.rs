@@ -3,14 +3,14 @@
 
 use sekisho_protocol::Sha256Digest;
 use sekisho_protocol::answer::{CardAnswer, TerminalProof};
-use sekisho_protocol::request::{ExpectedSubject, Purpose};
+use sekisho_protocol::request::{ExpectedSubject, Language, Purpose};
 use sekisho_protocol::signed_input::SignedInput;
 use sekisho_software_card::Layout;
 use serde_json::json;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
-use crate::cards::write_my_number_card;
+use crate::cards::{Whose, write_card_for, write_my_number_card};
 use crate::world::{ORIGIN, World};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,6 +110,25 @@ async fn a_card_of_another_issuer_or_person_is_named() {
         expected.serial_number = "DEMO00001".into();
     }
     assert_eq!(world.login(&step_up).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_card_is_told_with_its_last_day_in_japan() {
+    let ended = Whose { ended: true, ..Whose::default() };
+    let world = World::with_card(|folder| write_card_for(folder, Layout::Observed, ended)).await;
+    let mut request = world.request();
+    for (language, sentence) in [
+        (Language::Ja, "有効期限は2026-10-09まででした。"),
+        (Language::En, "It was valid until 2026-10-09."),
+    ] {
+        (request.language, request.jti) = (language, sentence.len().to_string());
+        let refused = world.login(&request).await;
+        assert_eq!(refused.code(), "certificate_expired");
+        let error = &refused.json()["error"];
+        assert_eq!(error["day"], "2026-10-09");
+        assert!(error["message"].as_str().unwrap().ends_with(sentence), "{error}");
+    }
+    assert_eq!(world.shown.get(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

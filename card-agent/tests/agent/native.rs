@@ -22,22 +22,26 @@ use crate::world::{ORIGIN, World, as_nobody};
 const AGENT: &str = env!("CARGO_BIN_EXE_sekisho-agent");
 
 /// A desk whose agent listens for the extension too.
-struct Extension {
-    world: World,
+pub struct Extension {
+    pub world: World,
     folder: tempfile::TempDir,
     _stop: watch::Sender<bool>,
 }
 
 impl Extension {
     async fn new() -> Self {
-        let (world, folder) = (World::new(Layout::Observed).await, tempfile::tempdir().unwrap());
+        Self::of(World::new(Layout::Observed).await)
+    }
+
+    pub fn of(world: World) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let (stop, stopping) = watch::channel(false);
         let listener = native::bind(&folder.path().join("agent.sock")).unwrap();
         tokio::spawn(native::serve(world.agent.clone(), listener, stopping));
         Self { world, folder, _stop: stop }
     }
 
-    async fn connect(&self) -> Page {
+    pub async fn connect(&self) -> Page {
         Page(UnixStream::connect(self.folder.path().join("agent.sock")).await.unwrap(), 0)
     }
 
@@ -47,27 +51,33 @@ impl Extension {
 }
 
 /// A page's way to the agent.
-struct Page(UnixStream, u64);
+pub struct Page(UnixStream, u64);
 
 impl Page {
-    async fn send(&mut self, octets: &[u8]) {
+    async fn send(&mut self, octets: &[u8]) -> std::io::Result<()> {
         let length = u32::try_from(octets.len()).unwrap().to_ne_bytes();
-        self.0.write_all(&[&length, octets].concat()).await.unwrap();
+        self.0.write_all(&[&length, octets].concat()).await
     }
 
-    async fn receive(&mut self) -> Value {
+    async fn receive(&mut self) -> std::io::Result<Value> {
         let mut length = [0; 4];
-        self.0.read_exact(&mut length).await.unwrap();
+        self.0.read_exact(&mut length).await?;
         let mut octets = vec![0; u32::from_ne_bytes(length) as usize];
-        self.0.read_exact(&mut octets).await.unwrap();
-        serde_json::from_slice(&octets).unwrap()
+        self.0.read_exact(&mut octets).await?;
+        Ok(serde_json::from_slice(&octets).unwrap())
+    }
+
+    /// The answer to a message; `None` where the agent hangs up instead.
+    pub async fn asked(&mut self, message: &[u8]) -> Option<Value> {
+        // It may hang up before it has read all.
+        let _ = self.send(message).await;
+        self.receive().await.ok()
     }
 
     async fn call(&mut self, origin: &str, call: &str, body: &Value) -> Value {
         self.1 += 1;
         let message = json!({ "id": self.1, "origin": origin, "call": call, "body": body });
-        self.send(message.to_string().as_bytes()).await;
-        let answer = self.receive().await;
+        let answer = self.asked(message.to_string().as_bytes()).await.unwrap();
         assert_eq!(answer["id"], self.1);
         answer
     }
@@ -114,9 +124,10 @@ async fn strangers_learn_nothing_through_the_extension_either() {
     let unread = json!({ "id": 9, "origin": ORIGIN, "call": "inspect", "body": {} }).to_string();
     let repeated =
         format!(r#"{{"id":9,"origin":"x","origin":"{ORIGIN}","call":"begin","body":{begin}}}"#);
-    for octets in [&b""[..], b"{", b"\xff", unread.as_bytes(), repeated.as_bytes()] {
-        page.send(octets).await;
-        assert_eq!(page.receive().await, json!({ "id": 0, "status": 403 }));
+    let listed = json!([9, ORIGIN, "begin", begin]).to_string();
+    let texts = [&unread, &repeated, &listed].map(|text| text.as_bytes());
+    for octets in [&b""[..], b"{", b"\xff"].into_iter().chain(texts) {
+        assert_eq!(page.asked(octets).await, Some(json!({ "id": 0, "status": 403 })));
     }
     // None of them used the request up.
     assert_eq!(page.call(ORIGIN, "begin", &begin).await["status"], 200);

@@ -55,6 +55,8 @@ pub struct Brought {
     error: Option<String>,
     #[serde(default)]
     tries_left: Option<u8>,
+    #[serde(default)]
+    day: Option<String>,
 }
 
 /// `POST /login/return`.
@@ -111,7 +113,15 @@ fn brought(
         answer: bounded(brought.answer, MAX_ANSWER_OCTETS)?,
         error: brought.error.map(|code| message_of(&code)).transpose()?.unwrap_or_default(),
         tries_left: brought.tries_left.map(|tries| tries.to_string()).unwrap_or_default(),
+        day: brought.day.map(|day| written(&day)).transpose()?.unwrap_or_default(),
     })
+}
+
+/// A day as [`time::Date`] shows it.
+fn written(day: &str) -> Result<String, Refusal> {
+    let parts = time::macros::format_description!("[year]-[month]-[day]");
+    let day = time::Date::parse(day, parts).map_err(|_| Refusal::Malformed)?;
+    Ok(day.to_string())
 }
 
 /// A code that the agent knows, as the page's messages name it.

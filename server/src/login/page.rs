@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The texts that the page's script chooses from, by `data-key`.
-const MESSAGES: [(&str, &str); 56] = [
+const MESSAGES: [(&str, &str); 60] = [
     ("state-starting", "login-state-starting"),
     ("state-leaving", "login-state-leaving"),
     ("state-reading", "login-state-reading"),
@@ -72,6 +72,10 @@ const MESSAGES: [(&str, &str); 56] = [
     ("help-card-removed", "login-error-card-removed-help"),
     ("error-card-not-accepted", "login-error-card-not-accepted"),
     ("help-card-not-accepted", "login-error-card-not-accepted-help"),
+    ("error-certificate-expired", "login-error-certificate-expired"),
+    ("help-certificate-expired", "login-error-certificate-expired-help"),
+    ("error-certificate-not-yet-valid", "login-error-certificate-not-yet-valid"),
+    ("help-certificate-not-yet-valid", "login-error-certificate-not-yet-valid-help"),
     ("error-another-person", "login-error-another-person"),
     ("help-another-person", "login-error-another-person-help"),
     ("error-pin-wrong", "login-error-pin-wrong"),
@@ -158,6 +162,8 @@ pub(super) struct Returned {
     pub(super) error: String,
     /// Tries left, where the agent tells; else empty.
     pub(super) tries_left: String,
+    /// Last or first day of a card's certificate that is not in force, `2026-10-09`; else empty.
+    pub(super) day: String,
 }
 
 /// What differs from one visit of the page to another.

@@ -1,19 +1,22 @@
 //! Requests that the portal did not sign, or not for this: check 5. All else about them is right.
+//!
+//! Each is tried at both doors, by script over loopback and through the browser's extension.
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair,
 };
-use sekisho_protocol::door::MAX_BODY_OCTETS;
+use sekisho_protocol::door::{MAX_BODY_OCTETS, STRANGER_STATUS};
 use sekisho_protocol::octets::encode;
 use sekisho_protocol::{Jwk, jws};
 use sekisho_wire::typ;
 use serde_json::{Value, json};
 
 use super::ask::BEGIN;
-use super::{Ask, Verdict, nothing_happens};
-use crate::world::World;
+use super::{Ask, Verdict, insert, nothing_happens, touches};
+use crate::native::Extension;
+use crate::world::{ORIGIN, World};
 
 /// Header of a request that the portal signed.
 fn header() -> Value {
@@ -93,6 +96,38 @@ fn genuine(world: &World, change: fn(&[&str]) -> String) -> String {
     change(&genuine.split('.').collect::<Vec<_>>())
 }
 
+/// A case of this module: this body, in the place of one with the portal's request.
+async fn no_door_takes(body: impl Fn(&World) -> Vec<u8>) {
+    nothing_happens(Verdict::Stranger, |world| Ask::script(world, BEGIN, body(world)).octets())
+        .await;
+    through_the_extension(body).await;
+}
+
+/// The same in a message of the extension: it gets the bare status of a stranger, or is closed upon
+/// where no message has so many octets.
+async fn through_the_extension(body: impl Fn(&World) -> Vec<u8>) {
+    let extension = Extension::of(super::desk().await);
+    let mut answers = Vec::new();
+    for with_card in [false, true] {
+        if with_card {
+            insert(&extension.world).await;
+        }
+        let before = touches(&extension.world);
+        let head = format!(r#"{{"id":7,"origin":"{ORIGIN}","call":"begin","body":"#);
+        let message = [head.as_bytes(), &body(&extension.world), b"}"].concat();
+        answers.push(extension.connect().await.asked(&message).await);
+        super::assert_untouched(&extension.world, before);
+    }
+    let [without_card, with_card] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!(without_card, with_card);
+    // Of what is no message at all, no number is known.
+    if let Some(answer) = with_card {
+        let stranger = |id| json!({ "id": id, "status": STRANGER_STATUS });
+        assert!([stranger(0), stranger(7)].contains(answer), "{answer}");
+    }
+    super::assert_serves(&extension.world).await;
+}
+
 /// One test for each text in the place of the portal's request.
 macro_rules! forgeries {
     ($($(#[$doc:meta])* $name:ident: $forge:expr;)+) => {$(
@@ -100,11 +135,8 @@ macro_rules! forgeries {
         #[tokio::test]
         async fn $name() {
             let forge: fn(&World) -> String = $forge;
-            nothing_happens(Verdict::Stranger, |world| {
-                let body = json!({ "request": forge(world) }).to_string();
-                Ask::script(world, BEGIN, body.into_bytes()).octets()
-            })
-            .await;
+            no_door_takes(|world| json!({ "request": forge(world) }).to_string().into_bytes())
+                .await;
         }
     )+};
 }
@@ -268,11 +300,7 @@ macro_rules! bodies {
         #[tokio::test]
         async fn $name() {
             let spoil: fn(&str) -> Vec<u8> = $spoil;
-            nothing_happens(Verdict::Stranger, |world| {
-                let body = spoil(&world.sign(&world.request()));
-                Ask::script(world, BEGIN, body).octets()
-            })
-            .await;
+            no_door_takes(|world| spoil(&world.sign(&world.request()))).await;
         }
     )+};
 }
@@ -288,11 +316,11 @@ bodies! {
     a_body_that_is_no_text: |_| b"{\"request\":\"\xff\xfe\"}".to_vec();
     a_body_of_a_thousand_brackets: |_| vec![b'['; 1000];
     a_body_of_the_bare_request: |jws| jws.as_bytes().to_vec();
+    a_body_that_lists_its_members: |jws| json!([jws]).to_string().into_bytes();
     a_body_of_another_kind: |jws| json!({ "request": [jws] }).to_string().into_bytes();
     a_body_of_one_octet_too_many: |jws| {
-        let mut body = json!({ "request": jws }).to_string().into_bytes();
-        body.resize(MAX_BODY_OCTETS + 1, b' ');
-        body
+        let more = MAX_BODY_OCTETS + 1 - json!({ "request": jws }).to_string().len();
+        format!(r#"{{"request":"{jws}"{}}}"#, " ".repeat(more)).into_bytes()
     };
     a_body_of_a_megabyte: |_| vec![b' '; 1 << 20];
 }

@@ -223,6 +223,7 @@ async fn a_form_that_no_agent_sends_is_refused_and_nothing_of_it_is_shown() {
         vec![("request", &request), ("answer", "a"), ("terminal_proof", &long)],
         vec![("request", &request), ("error", "<script>")],
         vec![("request", &request), ("error", "pin_wrong"), ("tries_left", "256")],
+        vec![("request", &request), ("error", "certificate_expired"), ("day", "yesterday")],
     ] {
         let page = bring(&test, &desk.terminal.peer, &form(&fields), &FROM_AGENT).await;
         assert_eq!(page.status, 400, "{fields:.80?}");
@@ -244,6 +245,11 @@ async fn a_failure_of_the_agent_is_told_by_name_with_the_tries_that_are_left() {
     let page = bring(&test, &desk.terminal.peer, &form(&fields), &FROM_AGENT).await;
     assert!(page.text.contains(r#"data-error="pin-wrong" data-tries-left="14""#), "{}", page.text);
     assert!(page.text.contains(r#"<li data-key="error-pin-wrong">The PIN is wrong."#));
+    let fields = [("request", request.as_str()), ("error", "certificate_expired"), ("day", "2026-10-09")];
+    let page = bring(&test, &desk.terminal.peer, &form(&fields), &FROM_AGENT).await;
+    assert!(page.text.contains(r#"data-error="certificate-expired""#), "{}", page.text);
+    assert!(page.text.contains(r#"data-day="2026-10-09""#), "{}", page.text);
+    assert!(page.text.contains(r#"<li data-key="error-certificate-expired">This card’s certificate"#));
 }
 
 #[tokio::test]
