@@ -43,6 +43,10 @@ pub struct Options {
     pub jicsap_only: bool,
     /// JPKI: a key is named by selecting its file only; the form with a short identifier is refused.
     pub selected_key_only: bool,
+    /// HPKI: has an EF.DIR, is selected by path and describes its files, as ISO/IEC 7816-4 allows and
+    /// cards in the field do not (no EF.DIR: JAHIS guideline Ver. 3.1 B.2): general software finds nothing
+    /// without.
+    pub has_directory: bool,
     /// Stays verified when another application is selected, as no card should.
     pub keeps_pin: bool,
     /// Falls silent after this many commands: pulled in the middle.
@@ -59,6 +63,7 @@ impl Default for Options {
             short_only: false,
             jicsap_only: false,
             selected_key_only: false,
+            has_directory: false,
             keeps_pin: false,
             pull_after: None,
             latency: Latency::default(),

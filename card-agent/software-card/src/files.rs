@@ -140,6 +140,12 @@ impl Layout {
     }
 }
 
+/// EF.DIR (ISO/IEC 7816-4 §8.2.1.1): an application template for each name.
+pub(crate) fn directory(names: impl Iterator<Item = [u8; 16]>) -> File {
+    let content = names.flat_map(|name| tlv(0x61, &[&tlv(0x4f, &[&name])])).collect();
+    File { id: 0x2f00, sfi: 0x1e, content }
+}
+
 /// EF.CIAInfo: version 2, a label, flags authRequired and prnGeneration.
 fn application_information() -> Vec<u8> {
     let label = tlv(0x80, &[b"HPKI Application"]);

@@ -2,13 +2,15 @@
 
 use crate::apdu::CommandApdu;
 use crate::card::{Answer, Chip, Effort, OK, Options, read_binary};
-use crate::files::{File, Layout, tlv};
+use crate::files::{self, File, Layout, tlv};
 use crate::key::CardKey;
 use crate::personal::{ApplicationData, CardError};
 use crate::pin::Pin;
 
 /// AID up to the last octet, which is 1 for the signature and 2 for the authentication application.
 const AID: [u8; 15] = [0xe8, 0x28, 0xbd, 0x08, 0x0f, 0xa0, 0, 0, 3, 0x91, 0, 0, 0, 0, 0];
+/// Above everything.
+const MASTER_FILE: u16 = 0x3f00;
 /// What chained commands may gather.
 const MOST_CHAINED: usize = 1024;
 
@@ -25,6 +27,8 @@ struct Application {
 pub(crate) struct HpkiChip {
     layout: Layout,
     applications: Vec<Application>,
+    /// What lies beside the applications: EF.DIR.
+    root: Vec<File>,
     state: State,
 }
 
@@ -62,7 +66,9 @@ impl HpkiChip {
                 pin: Pin::new(pin, tries),
             });
         }
-        Ok(Self { layout, applications, state: State::default() })
+        let names = applications.iter().map(|application| application.aid);
+        let root = vec![files::directory(names)];
+        Ok(Self { layout, applications, root, state: State::default() })
     }
 
     fn select_application(&mut self, command: &CommandApdu<'_>, options: &Options) -> Answer {
@@ -86,17 +92,49 @@ impl HpkiChip {
         tlv(0x6f, &[&name]).into()
     }
 
-    fn select_file(&mut self, id: &[u8]) -> u16 {
-        let Some(application) = self.state.application else { return 0x6985 };
-        let Ok(id) = id.try_into().map(u16::from_be_bytes) else { return 0x6700 };
-        self.state.key_file = id == self.layout.key_file();
-        self.state.file = self.applications[application].files.iter().position(|f| f.id == id);
-        if self.state.file.is_some() || self.state.key_file { OK } else { 0x6a82 }
+    /// By identifier in the current application; with a directory, also by path.
+    fn select_file(&mut self, command: &CommandApdu<'_>, options: &Options) -> Answer {
+        let path: Vec<u16> = command.data.chunks(2).filter_map(identifier).collect();
+        let from_root = options.has_directory && command.p1 == 8;
+        let id = match path[..] {
+            [MASTER_FILE] | [] if options.has_directory && matches!(command.p1, 0 | 8) => {
+                self.state = State::default();
+                return described(command, &[&tlv(0x82, &[&[0x38]])], MASTER_FILE);
+            }
+            [id] => id,
+            [] => return 0x6700.into(),
+            _ => return 0x6a82.into(),
+        };
+        if from_root {
+            self.state = State::default();
+        }
+        if self.state.application.is_none() && !options.has_directory {
+            return 0x6985.into();
+        }
+        self.state.key_file = self.state.application.is_some() && id == self.layout.key_file();
+        self.state.file = self.files().iter().position(|f| f.id == id);
+        let length = match self.state.file {
+            Some(at) => self.files()[at].content.len(),
+            None if self.state.key_file => 0,
+            None => return 0x6a82.into(),
+        };
+        let length = tlv(0x80, &[&(length as u16).to_be_bytes()]);
+        described(command, &[&tlv(0x82, &[&[1]]), &length], id)
     }
 
-    fn read(&mut self, command: &CommandApdu<'_>) -> Answer {
-        let Some(application) = self.state.application else { return 0x6985.into() };
-        let files = &self.applications[application].files;
+    /// Of the selected application, or beside the applications.
+    fn files(&self) -> &[File] {
+        match self.state.application {
+            Some(application) => &self.applications[application].files,
+            None => &self.root,
+        }
+    }
+
+    fn read(&mut self, command: &CommandApdu<'_>, options: &Options) -> Answer {
+        if self.state.application.is_none() && !options.has_directory {
+            return 0x6985.into();
+        }
+        let files = self.files();
         let offset = if command.p1 & 0x80 != 0 {
             let Some(at) = files.iter().position(|f| f.sfi == command.p1 & 0x1f) else {
                 return 0x6a82.into();
@@ -107,7 +145,7 @@ impl HpkiChip {
             usize::from(u16::from_be_bytes([command.p1, command.p2]))
         };
         let Some(file) = self.state.file else { return 0x6986.into() };
-        read_binary(&files[file].content, offset, command.le)
+        read_binary(&self.files()[file].content, offset, command.le)
     }
 
     fn verify(&mut self, reference: u8, pin: &[u8]) -> Answer {
@@ -164,6 +202,20 @@ impl HpkiChip {
     }
 }
 
+/// Two octets of a path.
+fn identifier(octets: &[u8]) -> Option<u16> {
+    octets.try_into().ok().map(u16::from_be_bytes)
+}
+
+/// What was selected, in a file control information where one is asked for (ISO/IEC 7816-4 §7.4).
+fn described(command: &CommandApdu<'_>, about: &[&[u8]], id: u16) -> Answer {
+    if command.p2 & 0x0c == 0x0c || command.le.is_none() {
+        return OK.into();
+    }
+    let name = tlv(0x83, &[&id.to_be_bytes()]);
+    tlv(0x6f, &[about, &[&name[..]]].concat()).into()
+}
+
 impl Chip for HpkiChip {
     fn command(&mut self, command: &CommandApdu<'_>, options: &Options) -> Answer {
         let old_style = command.cla == 0x80 && command.ins == 0x2a;
@@ -172,8 +224,9 @@ impl Chip for HpkiChip {
         }
         match (command.ins, command.p1, command.p2) {
             (0xa4, 4, _) => self.select_application(command, options),
-            (0xa4, 2, _) => self.select_file(command.data).into(),
-            (0xb0, ..) => self.read(command),
+            (0xa4, 2, _) => self.select_file(command, options),
+            (0xa4, 0 | 8 | 9, _) if options.has_directory => self.select_file(command, options),
+            (0xb0, ..) => self.read(command, options),
             (0x20, 0, reference) => self.verify(reference, command.data),
             (0x22 | 0x2a, ..) if options.jicsap_only && !old_style => 0x6d00.into(),
             (0x22, 0x41, 0xb6) => self.set_key(command.data).into(),

@@ -30,6 +30,9 @@ struct Arguments {
     /// Leave in the middle, after this many commands.
     #[arg(long, value_name = "COMMANDS")]
     pull_after: Option<u32>,
+    /// HPKI: with an EF.DIR, which cards in the field lack, so that OpenSC finds the applications.
+    #[arg(long)]
+    ef_dir: bool,
     /// Refuse extended lengths.
     #[arg(long)]
     short_only: bool,
@@ -45,6 +48,7 @@ fn main() -> Result<()> {
     let options = Options {
         latency,
         short_only: arguments.short_only,
+        has_directory: arguments.ef_dir,
         pull_after: arguments.pull_after,
         ..Options::default()
     };

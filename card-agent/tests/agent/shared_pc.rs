@@ -18,8 +18,8 @@ use tokio::sync::Semaphore;
 use x509_cert::Certificate;
 use x509_cert::der::{Decode, Encode};
 
-use crate::cards::{Whose, write_card_for, write_my_number_card};
 use crate::card_service::{CardService, Inserted, with_service};
+use crate::cards::{Whose, write_card_for, write_my_number_card};
 use crate::world::{PIN, World};
 
 /// A window in which somebody types the right PIN as often as the test lets them.

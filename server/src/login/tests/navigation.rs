@@ -245,11 +245,14 @@ async fn a_failure_of_the_agent_is_told_by_name_with_the_tries_that_are_left() {
     let page = bring(&test, &desk.terminal.peer, &form(&fields), &FROM_AGENT).await;
     assert!(page.text.contains(r#"data-error="pin-wrong" data-tries-left="14""#), "{}", page.text);
     assert!(page.text.contains(r#"<li data-key="error-pin-wrong">The PIN is wrong."#));
-    let fields = [("request", request.as_str()), ("error", "certificate_expired"), ("day", "2026-10-09")];
+    let fields =
+        [("request", request.as_str()), ("error", "certificate_expired"), ("day", "2026-10-09")];
     let page = bring(&test, &desk.terminal.peer, &form(&fields), &FROM_AGENT).await;
     assert!(page.text.contains(r#"data-error="certificate-expired""#), "{}", page.text);
     assert!(page.text.contains(r#"data-day="2026-10-09""#), "{}", page.text);
-    assert!(page.text.contains(r#"<li data-key="error-certificate-expired">This card’s certificate"#));
+    assert!(
+        page.text.contains(r#"<li data-key="error-certificate-expired">This card’s certificate"#)
+    );
 }
 
 #[tokio::test]
