@@ -23,6 +23,7 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
 use super::observe::{Exchanged, Observer};
+use crate::platform;
 
 /// The longest line: a command and an answer of 64 KiB each, in hexadecimal, and their frame.
 const MOST_LINE: u64 = 512 * 1024;
@@ -84,7 +85,7 @@ impl ApduLog {
     pub fn open(path: &Path, clock: fn() -> OffsetDateTime) -> Result<Self, ApduLogError> {
         let shown = || path.display().to_string();
         let failed = |source| ApduLogError::File { path: shown(), source };
-        let file = match create(path) {
+        let file = match platform::create_private(path) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 // A pipe would keep us waiting for a reader, so its kind is asked before it is opened.
                 if !std::fs::metadata(path).map_err(failed)?.is_file() {
@@ -94,7 +95,7 @@ impl ApduLog {
                 if !is_own_kind(&file).map_err(failed)? {
                     return Err(ApduLogError::SomethingElse { path: shown() });
                 }
-                if is_open_to_others(&file).map_err(failed)? {
+                if platform::is_open_to_others(&file.metadata().map_err(failed)?) {
                     return Err(ApduLogError::Open { path: shown() });
                 }
                 file
@@ -105,32 +106,11 @@ impl ApduLog {
     }
 }
 
-/// Never of a wider mode than it ends with, not even for a moment.
-fn create(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.append(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
 /// Empty, or its first line is one of ours.
 fn is_own_kind(file: &File) -> std::io::Result<bool> {
     let mut first = Vec::new();
     BufReader::new(file.take(MOST_LINE)).read_until(b'\n', &mut first)?;
     Ok(first.is_empty() || first.ends_with(b"\n") && serde_json::from_slice::<Line>(&first).is_ok())
-}
-
-#[cfg(unix)]
-fn is_open_to_others(file: &File) -> std::io::Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    Ok(file.metadata()?.mode() & 0o077 != 0)
-}
-
-/// Other systems' rights are not told by a mode; the folder's hold.
-#[cfg(not(unix))]
-fn is_open_to_others(_: &File) -> std::io::Result<bool> {
-    Ok(false)
 }
 
 impl Observer for ApduLog {

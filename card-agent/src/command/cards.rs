@@ -171,7 +171,7 @@ pub(super) fn failure(error: CardError) -> Failure {
 
 /// The language of a person's locale, for what is said in both.
 pub(super) fn language() -> Language {
-    Language::of_locale(|name| std::env::var(name).ok())
+    Language::of_locale(platform::locale)
 }
 
 /// The same, for the window that asks for the PIN.

@@ -11,9 +11,8 @@ use sekisho_protocol::request::CLOCK_LEEWAY;
 use time::OffsetDateTime;
 use x509_cert::Certificate;
 
-use super::enroll::{policy_line, shell_word};
 use super::{Failure, refused};
-use crate::platform;
+use crate::platform::{self, CERTIFICATE_STORE};
 use crate::terminal::place::{Place, PlaceError, read};
 use crate::terminal::policy::{self, Standing};
 use crate::terminal::renewal::{Age, Tries, Validity};
@@ -59,7 +58,7 @@ impl Doctor {
             }
             tell("certificate", certificate(place, OffsetDateTime::now_utc()))?;
             tell("browser store", browser_store(place))?;
-            tell("browser policy", browser_policy(place, &policy::FOLDERS.map(Path::new)))?;
+            tell("browser policy", browser_policy(place))?;
         }
         if !is_enrolled {
             let unknown = "not asked: which one it is comes with the enrolment";
@@ -89,10 +88,7 @@ fn clock(ahead: i64) -> Result<String, String> {
         return Ok(format!("{} s from the server's", ahead.abs()));
     }
     let how = if ahead > 0 { "behind" } else { "ahead of" };
-    Err(format!(
-        "{} seconds {how} the server's; set it, as root: timedatectl set-ntp true",
-        ahead.abs()
-    ))
+    Err(format!("{} seconds {how} the server's; {}", ahead.abs(), platform::REMEDIES.clock))
 }
 
 /// Whether a portal answers over the connection that a login takes.
@@ -129,6 +125,15 @@ fn certificate(place: &Place, now: OffsetDateTime) -> Result<String, String> {
 
 /// Whether the browser shows the certificate that the agent answers with.
 fn browser_store(place: &Place) -> Result<String, String> {
+    if let Some(store) = CERTIFICATE_STORE {
+        let der = read(&place.certificate()).map_err(in_words)?;
+        let refill = "run `sekisho-agent renew --browser-only`";
+        return match (store.holds)(&der) {
+            Ok(true) => Ok(format!("{} holds the agent's certificate", store.name)),
+            Ok(false) => Err(format!("{} lacks the agent's certificate; {refill}", store.name)),
+            Err(error) => Err(format!("{}: {error}; {refill}", store.name)),
+        };
+    }
     let chosen = place.settings().map_err(in_words)?.nss;
     let is_chosen = chosen.is_some();
     let Some(folder) = chosen.or_else(platform::usual_browser_store) else {
@@ -157,35 +162,36 @@ fn browser_store(place: &Place) -> Result<String, String> {
 
 /// What gives a store the certificate.
 fn fill(folder: &Path) -> String {
-    let folder = shell_word(&folder.display().to_string());
+    let folder = platform::shell_word(&folder.display().to_string());
     format!("run `sekisho-agent renew --browser-only --nss {folder}`")
 }
 
 /// Whether the browser lets the portal's page reach the agent, and shows it our certificate.
-fn browser_policy(place: &Place, folders: &[&Path]) -> Result<String, String> {
-    match policy_standing(place, folders)? {
+fn browser_policy(place: &Place) -> Result<String, String> {
+    let role = platform::REMEDIES.administrator;
+    match policy_standing(place)? {
         Standing::InPlace => Ok("names this portal and picks the certificate".to_owned()),
-        Standing::PassesOver(file) => Err(format!(
-            "{} passes over this PC's certificate, as after a change of its authority; as root: {}",
-            file.display(),
-            policy_line(&place.folder, &file)
+        Standing::PassesOver(found_in) => Err(format!(
+            "{found_in} passes over this PC's certificate, as after a change of its authority; \
+             {role}: {}",
+            platform::policy_line(&place.folder, Some(&found_in))
         )),
         Standing::Absent if place.trust().map_err(in_words)?.navigation => {
             Ok("none, and none is needed: this portal goes to the agent by navigation".to_owned())
         }
         Standing::Absent => Err(format!(
-            "none names this portal; as root: {}",
-            policy_line(&place.folder, Path::new(policy::USUAL_FILE))
+            "none names this portal; {role}: {}",
+            platform::policy_line(&place.folder, None)
         )),
     }
 }
 
-/// Where the policies in these folders stand to what this PC is enrolled as.
-pub(super) fn policy_standing(place: &Place, folders: &[&Path]) -> Result<Standing, String> {
+/// Where the policies of this PC stand to what this PC is enrolled as.
+pub(super) fn policy_standing(place: &Place) -> Result<Standing, String> {
     let trust = place.trust().map_err(in_words)?;
     let der = read(&place.certificate()).map_err(in_words)?;
     let certificate = Certificate::from_der(&der).map_err(in_words)?;
-    Ok(policy::standing(folders, &trust, &certificate))
+    Ok(policy::standing(platform::browser_policies(), &trust, &certificate))
 }
 
 /// Whether an agent of this user listens.

@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use secrecy::SecretString;
@@ -6,13 +6,14 @@ use sekisho_output::say;
 use url::Url;
 
 use super::{Failure, local, refused};
+use crate::platform;
+use crate::terminal::browser_store;
 use crate::terminal::client::ClientError;
 use crate::terminal::enrol::{self, EnrolError};
 use crate::terminal::invitation::Invitation;
-use crate::terminal::nss::{self, NssError};
+use crate::terminal::nss::NssError;
 use crate::terminal::pkcs11_uri::Pkcs11Uri;
 use crate::terminal::place::Place;
-use crate::terminal::policy;
 
 /// Enrol this PC: makes a key here and fetches its certificate.
 ///
@@ -68,39 +69,20 @@ impl Enroll {
                 folder.display()
             ))?;
         }
-        nss::supply(&place, self.nss.as_deref())
+        browser_store::supply(&place, self.nss.as_deref())
             .map_err(|error| store_failure("this PC is enrolled", error))?;
         let trust = enrolled.trust;
         say(&format!(
-            "{}: {} ({})\nEnrolled. Next, once as root, the browser's settings:\n  {}\nand {}\n",
+            "{}: {} ({})\nEnrolled. Next, once {}, the browser's settings:\n  {}\nand {}\n",
             trust.facility.name,
             trust.terminal.name,
             trust.terminal.id,
-            policy_line(&place.folder, Path::new(policy::USUAL_FILE)),
-            start_line(&place.folder)
+            platform::REMEDIES.administrator,
+            platform::policy_line(&place.folder, None),
+            platform::start_line(&place.folder)
         ))?;
         Ok(())
     }
-}
-
-/// How the agent comes to run: the package's unit looks for the enrolment where it usually is.
-fn start_line(folder: &Path) -> &'static str {
-    const UNIT: &str = "/usr/lib/systemd/user/sekisho-agent.service";
-    if Path::new(UNIT).exists() && folder == Place::default_folder() {
-        "once, for it starts by itself from the next login on:\n  systemctl --user start sekisho-agent"
-    } else {
-        "at each login of this PC's user:\n  sekisho-agent run"
-    }
-}
-
-/// The line for root, who has another home: the folder is named in full.
-pub(super) fn policy_line(folder: &Path, file: &Path) -> String {
-    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-    format!(
-        "sekisho-agent policy --dir {} --write {}",
-        shell_word(&folder.display().to_string()),
-        shell_word(&file.display().to_string())
-    )
 }
 
 /// The browser's store was not written, though what went before it stands.
@@ -109,16 +91,6 @@ pub(super) fn store_failure(done: &'static str, error: NssError) -> Failure {
         "{done}, but the browser does not have the certificate yet. Put right what follows, then \
          run `sekisho-agent renew --browser-only --nss FOLDER`"
     )))
-}
-
-/// As a shell reads it as one word (POSIX Shell Command Language, 2.2.2).
-pub(super) fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
-    if text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
 }
 
 /// Whose fault it is decides the exit code.

@@ -5,15 +5,14 @@ use sekisho_output::say;
 use serde_json::{Value, json};
 
 use super::{Failure, local};
+use crate::platform;
 use crate::terminal::place::{Place, write_public};
 
 /// Browsers call the agent by this name.
-const NAME: &str = "jp.sekisho.agent";
-/// Where the Debian package puts the program that browsers start.
-const PROGRAM: &str = "/usr/lib/sekisho-agent/native-host";
+pub(super) const NAME: &str = "jp.sekisho.agent";
 /// The identifier of the extension as it is written here, not packed under a key of one's own: the
 /// first 128 bits of the digest of [`KEY`], in letters (Chrome for Developers, "Manifest: key").
-const ID: &str = "fgaofglhkoieflfjbcacgmnckalcjdhf";
+pub(super) const ID: &str = "fgaofglhkoieflfjbcacgmnckalcjdhf";
 /// A public key whose private half nobody has: it names the extension and signs nothing.
 const KEY: &str = "\
 MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAwjxjNhOjLfmVf8HWba+bxr/IUu4vH5aVVNNW7POjJv+yVp10\
@@ -44,11 +43,11 @@ pub struct Extension {
     #[arg(long, requires = "host_manifest", default_value = ID, value_parser = identifier)]
     id: String,
     /// The program that the browser starts; it runs `sekisho-agent native-host`.
-    #[arg(long, requires = "host_manifest", default_value = PROGRAM)]
+    #[arg(long, requires = "host_manifest", default_value_os_t = platform::native_messaging())]
     program: PathBuf,
 }
 
-fn identifier(text: &str) -> Result<String, String> {
+pub(super) fn identifier(text: &str) -> Result<String, String> {
     let is_one = text.len() == 32 && text.bytes().all(|letter| (b'a'..=b'p').contains(&letter));
     is_one.then(|| text.to_owned()).ok_or_else(|| "an identifier has 32 letters a to p".to_owned())
 }
@@ -71,7 +70,7 @@ impl Extension {
     }
 }
 
-fn pretty(value: &Value) -> String {
+pub(super) fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
 }
 
@@ -91,7 +90,7 @@ fn manifest(portal_origins: &[String]) -> Value {
     })
 }
 
-fn host_manifest(id: &str, program: &std::path::Path) -> Value {
+pub(super) fn host_manifest(id: &str, program: &std::path::Path) -> Value {
     json!({
         "name": NAME,
         "description": "Sekisho card login",

@@ -7,7 +7,7 @@ mod doctor;
 mod enroll;
 mod extension;
 mod inspect;
-#[cfg(unix)]
+mod install;
 mod native_host;
 mod pin;
 mod policy;
@@ -55,7 +55,7 @@ enum Command {
     Sign(sign::Sign),
     Policy(policy::Policy),
     Extension(extension::Extension),
-    #[cfg(unix)]
+    Install(install::Install),
     NativeHost(native_host::NativeHost),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
@@ -147,8 +147,8 @@ async fn execute(command: Command, place: &Place) -> Result<(), Failure> {
         Command::Sign(command) => command.execute().await,
         Command::Policy(command) => command.execute(place),
         Command::Extension(command) => command.execute(place),
-        #[cfg(unix)]
-        Command::NativeHost(command) => command.execute(place),
+        Command::Install(command) => command.execute(place),
+        Command::NativeHost(command) => command.execute(place).await,
         Command::Doctor(command) => command.execute(place).await,
         Command::Completions(command) => command.execute(),
     }

@@ -1,11 +1,13 @@
 use std::io::{Read, Write};
-use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
 
 use anyhow::Context;
 use clap::Args;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
-use super::{Failure, local, refused};
+use super::{Failure, refused};
+use crate::platform;
 use crate::terminal::place::Place;
 
 /// Carry messages between the browser's extension and the running agent; browsers start this.
@@ -20,31 +22,41 @@ pub struct NativeHost {
 }
 
 impl NativeHost {
-    pub(super) fn execute(self, place: &Place) -> Result<(), Failure> {
+    /// Octets as they come: whoever waits for an answer gets it before the next one is there.
+    pub(super) async fn execute(self, place: &Place) -> Result<(), Failure> {
         let path = place.socket();
-        let mut agent = UnixStream::connect(&path)
+        let agent = platform::connect_extension(&path).await;
+        let agent = agent
             .with_context(|| format!("no agent of this user runs ({})", path.display()))
             .map_err(refused)?;
-        let mut to_agent = agent.try_clone().map_err(local)?;
-        // It may wait for the browser for ever: the process ends without it.
+        let (mut from_agent, mut to_agent) = tokio::io::split(agent);
+        let (browser_gone, gone) = oneshot::channel::<()>();
+        let runtime = Handle::current();
+        // A thread of its own, not one of the runtime's: it may wait for the browser for ever, and the
+        // process ends without it.
         std::thread::spawn(move || {
-            let _ = carry(&mut std::io::stdin().lock(), &mut to_agent);
-            let _ = to_agent.shutdown(Shutdown::Write);
+            let mut octets = [0; 8192];
+            while let Ok(length @ 1..) = std::io::stdin().lock().read(&mut octets) {
+                if runtime.block_on(to_agent.write_all(&octets[..length])).is_err() {
+                    break;
+                }
+            }
+            let _ = browser_gone.send(());
         });
-        // The browser that is gone is no fault.
-        let _ = carry(&mut agent, &mut std::io::stdout().lock());
-        Ok(())
-    }
-}
-
-/// Octets as they come: whoever waits for an answer gets it before the next one is there.
-fn carry(from: &mut impl Read, to: &mut impl Write) -> std::io::Result<()> {
-    let mut octets = [0; 8192];
-    loop {
-        match from.read(&mut octets)? {
-            0 => return Ok(()),
-            length => to.write_all(&octets[..length])?,
+        let answers = async {
+            let mut octets = [0; 8192];
+            while let Ok(length @ 1..) = from_agent.read(&mut octets).await {
+                let mut browser = std::io::stdout().lock();
+                if browser.write_all(&octets[..length]).and_then(|()| browser.flush()).is_err() {
+                    break;
+                }
+            }
+        };
+        // The browser or the agent that is gone is no fault.
+        tokio::select! {
+            () = answers => {}
+            _ = gone => {}
         }
-        to.flush()?;
+        Ok(())
     }
 }

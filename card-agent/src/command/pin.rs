@@ -1,5 +1,7 @@
 //! Where a command gets a PIN from.
 
+use std::sync::Arc;
+
 use clap::Args;
 use secrecy::SecretString;
 
@@ -7,8 +9,7 @@ use super::cards;
 use super::{Failure, local, refused};
 use crate::card::reader::CardError;
 use crate::pin::descriptor::PinDescriptor;
-use crate::pin::pinentry::Pinentry;
-use crate::pin::{PinEntry, PinError, Prompt};
+use crate::pin::{self, PinEntry, PinError, Prompt};
 
 /// A window, or a file descriptor.
 #[derive(Args)]
@@ -19,9 +20,9 @@ pub struct PinArguments {
     /// Try even if no more than three tries are left.
     #[arg(long, requires = "pin_fd")]
     few_tries: bool,
-    /// Program that asks for the PIN.
-    #[arg(long, default_value = "pinentry", value_name = "PROGRAM")]
-    pinentry: String,
+    /// Program that asks for the PIN instead of this system's own window; on Linux `pinentry` without it.
+    #[arg(long, value_name = "PROGRAM")]
+    pinentry: Option<String>,
 }
 
 impl PinArguments {
@@ -35,9 +36,9 @@ impl PinArguments {
         if prompt.tries_left == Some(0) {
             return Err(cards::failure(CardError::PinBlocked));
         }
-        let entry: Box<dyn PinEntry> = match self.pin_fd {
-            Some(number) => Box::new(PinDescriptor { number, confirmed: self.few_tries }),
-            None => Box::new(Pinentry { program: self.pinentry.clone() }),
+        let entry: Arc<dyn PinEntry> = match self.pin_fd {
+            Some(number) => Arc::new(PinDescriptor { number, confirmed: self.few_tries }),
+            None => pin::window(self.pinentry.as_deref()),
         };
         entry.ask(prompt).await.map_err(|error| match error {
             PinError::Unavailable(_) => local(error),

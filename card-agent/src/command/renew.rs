@@ -1,13 +1,14 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use sekisho_output::{remark, say};
 
-use super::enroll::{policy_line, store_failure};
+use super::enroll::store_failure;
 use super::{Failure, doctor};
+use crate::platform;
 use crate::terminal::place::Place;
-use crate::terminal::policy::{self, Standing};
-use crate::terminal::{enrol, nss};
+use crate::terminal::policy::Standing;
+use crate::terminal::{browser_store, enrol};
 
 /// Renew the certificate under the present one.
 #[derive(Args)]
@@ -28,30 +29,29 @@ impl Renew {
     pub(super) async fn execute(self, place: &Place) -> Result<(), Failure> {
         if self.browser_only {
             place.enrolment()?;
-            let supplied = nss::supply(place, self.nss.as_deref());
-            let said = match supplied.map_err(super::local)? {
-                Some(folder) => format!("{} holds this PC's certificate.\n", folder.display()),
-                None => {
-                    return Err(Failure::Usage(anyhow::anyhow!(
-                        "no NSS database is known here; name it, for instance --nss ~/.pki/nssdb"
-                    )));
-                }
-            };
-            say(&said)?;
+            let supplied = browser_store::supply(place, self.nss.as_deref());
+            let supplied = supplied.map_err(super::local)?;
+            if supplied.is_empty() {
+                return Err(Failure::Usage(anyhow::anyhow!(
+                    "no NSS database is known here; name it, for instance --nss ~/.pki/nssdb"
+                )));
+            }
+            for store in supplied {
+                say(&format!("{store} holds this PC's certificate.\n"))?;
+            }
             return Ok(());
         }
         enrol::renew(place).await.map_err(super::enroll::failure)?;
         // Said before the browser's store is tried: the renewal stands, whatever comes of that.
         say("Renewed.\n")?;
-        nss::supply(place, self.nss.as_deref())
+        browser_store::supply(place, self.nss.as_deref())
             .map_err(|error| store_failure("the certificate is renewed", error))?;
-        let standing = doctor::policy_standing(place, &policy::FOLDERS.map(Path::new));
-        if let Ok(Standing::PassesOver(file)) = standing {
+        if let Ok(Standing::PassesOver(found_in)) = doctor::policy_standing(place) {
             remark(&format!(
-                "sekisho-agent: the browser's policy {0} passes over the new certificate, so that \
-                 no login works; as root: {1}",
-                file.display(),
-                policy_line(&place.folder, &file)
+                "sekisho-agent: the browser's policy {found_in} passes over the new certificate, so \
+                 that no login works; {}: {}",
+                platform::REMEDIES.administrator,
+                platform::policy_line(&place.folder, Some(&found_in))
             ));
         }
         Ok(())

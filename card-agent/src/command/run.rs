@@ -1,33 +1,28 @@
 mod upkeep;
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, RwLock};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail};
 use clap::Args;
 use sekisho_output::{remark, say};
 use sekisho_protocol::door;
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
-#[cfg(unix)]
-use tokio::net::UnixListener;
 use tokio::sync::watch;
-#[cfg(unix)]
 use tokio::task::JoinHandle;
 
 use super::cards::{CardArguments, LogArguments, Waiting};
 use super::{Failure, local};
 use crate::card::observe::Observer;
 use crate::card::watcher::Watcher;
-#[cfg(unix)]
 use crate::door::native;
 use crate::door::{Agent, SeenRequests, http, listeners};
-use crate::pin::PinEntry;
 use crate::pin::file::PinFile;
-use crate::pin::pinentry::Pinentry;
-use crate::platform;
+use crate::pin::{self, PinEntry};
+use crate::platform::{self, ExtensionListener};
 use crate::presence::{self, Watched};
 use crate::terminal::place::Place;
 
@@ -44,9 +39,9 @@ pub struct Run {
     /// Demonstration only: another loopback address instead, for several PCs on one.
     #[arg(long, value_name = "ADDRESS", value_parser = loopback)]
     pub address: Option<IpAddr>,
-    /// Program that asks for the PIN.
-    #[arg(long, default_value = "pinentry")]
-    pub pinentry: String,
+    /// Program that asks for the PIN instead of this system's own window; on Linux `pinentry` without it.
+    #[arg(long, value_name = "PROGRAM")]
+    pub pinentry: Option<String>,
     /// Demonstration only: read the PIN from this file (mode 0600).
     #[arg(long)]
     pub pin_file: Option<PathBuf>,
@@ -68,13 +63,13 @@ impl Run {
     /// What would otherwise be found out at the first login.
     fn check(&self) -> anyhow::Result<()> {
         self.cards.check()?;
-        let found = self.pin_file.is_some() || is_program(&self.pinentry);
-        ensure!(
-            found,
-            "there is no program {} that could ask for the PIN; install a pinentry, or name one \
-             with --pinentry",
-            self.pinentry
-        );
+        let missing = pin::missing_program(self.pinentry.as_deref());
+        if let Some(program) = missing.filter(|_| self.pin_file.is_none()) {
+            bail!(
+                "there is no program {program} that could ask for the PIN; install a pinentry, or \
+                 name one with --pinentry"
+            );
+        }
         // One that comes later is looked at when it is read.
         if let Some(path) = self.pin_file.as_deref().filter(|path| path.exists()) {
             PinFile::check(path)?;
@@ -101,7 +96,7 @@ impl Run {
                 ));
                 Arc::new(PinFile(path))
             }
-            None => Arc::new(Pinentry { program: self.pinentry }),
+            None => pin::window(self.pinentry.as_deref()),
         };
         let (stop, stopping) = watch::channel(false);
         let watcher = Watcher::start(readers.clone()).map_err(local)?;
@@ -129,10 +124,9 @@ impl Run {
             Some(inherited) => inherited,
             None => open_port(self.address, self.port).await?,
         };
-        #[cfg(unix)]
         let extension = Extension::open(place, listeners.is_empty())?;
         // Before anybody hears that we are ready: a signal sent then must already find us listening.
-        let stop_asked = stop_signal().map_err(local)?;
+        let stop_asked = platform::stop_signal().map_err(local)?;
         let upkeep = [
             tokio::spawn(upkeep::follow(place.clone(), agent.clone(), portal, stopping.clone())),
             tokio::spawn(upkeep::renew(place.clone(), agent.clone(), ahead, stopping.clone())),
@@ -142,13 +136,11 @@ impl Run {
             true => format!("ready for the extension only: another user's agent has port {port}\n"),
             false => format!("ready on port {port}\n"),
         });
-        #[cfg(unix)]
         let extension = extension.serve(agent.clone(), stopping.clone());
         let serving = tokio::spawn(http::serve(agent, listeners, port, stopping));
         stop_asked.await;
         stop.send_replace(true);
         let _ = serving.await;
-        #[cfg(unix)]
         let _ = extension.await;
         let _ = reporter.await;
         for task in upkeep {
@@ -163,8 +155,7 @@ impl Run {
 async fn open_port(address: Option<IpAddr>, port: u16) -> Result<(Vec<TcpListener>, u16), Failure> {
     match listeners::bind(address, port).await {
         Err(error)
-            if cfg!(unix)
-                && error.kind() == std::io::ErrorKind::AddrInUse
+            if error.kind() == std::io::ErrorKind::AddrInUse
                 && platform::foreign_listener(port).is_some() =>
         {
             Ok((Vec::new(), port))
@@ -176,20 +167,17 @@ async fn open_port(address: Option<IpAddr>, port: u16) -> Result<(Vec<TcpListene
 }
 
 /// The door for the browser's extension; its socket goes with the agent.
-#[cfg(unix)]
 struct Extension {
-    path: PathBuf,
     /// None where the system offers no place for a socket: the path is too long, or the runtime folder
     /// is not there. Logins over loopback need none.
-    listener: Option<UnixListener>,
+    listener: Option<ExtensionListener>,
 }
 
-#[cfg(unix)]
 impl Extension {
     /// `only` where there is no other door.
     fn open(place: &Place, only: bool) -> Result<Self, Failure> {
         let path = place.socket();
-        let listener = match native::bind(&path) {
+        let listener = match ExtensionListener::bind(&path) {
             Ok(listener) => Some(listener),
             Err(error) if only || error.kind() == std::io::ErrorKind::AddrInUse => {
                 return Err(local(anyhow::Error::new(error).context(path.display().to_string())));
@@ -199,48 +187,14 @@ impl Extension {
                 None
             }
         };
-        Ok(Self { path, listener })
+        Ok(Self { listener })
     }
 
     fn serve(self, agent: Arc<Agent>, stop: watch::Receiver<bool>) -> JoinHandle<()> {
         tokio::spawn(async move {
             if let Some(listener) = self.listener {
                 native::serve(agent, listener, stop).await;
-                let _ = std::fs::remove_file(self.path);
             }
         })
     }
-}
-
-/// Whether a start of `name` would find a file: at that path, or by PATH where it is a bare name.
-fn is_program(name: &str) -> bool {
-    if Path::new(name).components().count() > 1 {
-        return Path::new(name).is_file();
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| {
-        folder.join(name).is_file()
-            || folder.join(name).with_extension(std::env::consts::EXE_EXTENSION).is_file()
-    })
-}
-
-/// Listens from now on; the future ends when the program is asked to stop.
-#[cfg(unix)]
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-}
-
-#[cfg(not(unix))]
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    Ok(async {
-        let _ = tokio::signal::ctrl_c().await;
-    })
 }

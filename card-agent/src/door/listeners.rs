@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use tokio::net::TcpListener;
 
+use crate::platform;
+
 /// Binds the door on both loopback addresses, or on this one. Port 0 takes a free one, the same for both.
 ///
 /// # Errors
@@ -27,15 +29,15 @@ pub async fn bind(address: Option<IpAddr>, port: u16) -> Result<(Vec<TcpListener
     Ok((listeners, port))
 }
 
-/// The sockets that systemd listens on for us, and their port; `None` where it handed over none
-/// (`sd_listen_fds(3)`). It holds them from the login on: while we restart, the port is nobody else's.
+/// The sockets that the system listens on for us, and their port; `None` where it handed over none
+/// (systemd does: `sd_listen_fds(3)`). It holds them from the login on: while we restart, the port is nobody else's.
 ///
 /// # Errors
 /// One of them is no TCP socket, listens beyond loopback, or on another port than the rest.
 pub fn inherited() -> Result<Option<(Vec<TcpListener>, u16)>> {
     let mut listeners: Vec<TcpListener> = Vec::new();
     let mut port = None;
-    for listener in handed_over()? {
+    for listener in platform::inherited_listeners()? {
         let at = listener.local_addr()?;
         if !at.ip().is_loopback() {
             let wide = format!("the socket unit listens on {at}, which is no loopback address");
@@ -48,15 +50,4 @@ pub fn inherited() -> Result<Option<(Vec<TcpListener>, u16)>> {
         listeners.push(TcpListener::from_std(listener)?);
     }
     Ok(port.map(|port| (listeners, port)))
-}
-
-#[cfg(unix)]
-fn handed_over() -> Result<Vec<std::net::TcpListener>> {
-    let mut sockets = listenfd::ListenFd::from_env();
-    (0..sockets.len()).filter_map(|index| sockets.take_tcp_listener(index).transpose()).collect()
-}
-
-#[cfg(not(unix))]
-fn handed_over() -> Result<Vec<std::net::TcpListener>> {
-    Ok(Vec::new())
 }

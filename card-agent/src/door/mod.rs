@@ -9,7 +9,6 @@ pub mod failure;
 pub mod http;
 pub mod listeners;
 pub mod messages;
-#[cfg(unix)]
 pub mod native;
 pub mod navigation;
 mod reply;

@@ -1,29 +1,28 @@
-//! The door for the browser's extension: a Unix socket in this user's own folder, for hosts on which
-//! several people are logged in at a time, and where no policy lets pages onto loopback.
+//! The door for the browser's extension: a Unix socket in this user's own folder, on Windows a named
+//! pipe, for hosts on which several people are logged in at a time, and where no policy lets pages onto
+//! loopback.
 //!
 //! The browser starts `sekisho-agent native-host` and speaks to it as Chrome's native messaging has it
 //! (Chrome for Developers, "Native messaging"): a length of four octets in the machine's order, then JSON.
 //! That program hands the octets on to this socket as they are. Who may connect is decided by the
-//! folder and the socket's owner; which page asks is what the browser tells the extension, never what
+//! user whose program is at the other end; which page asks is what the browser tells the extension, never what
 //! the page says.
 
 use std::io::{Error, ErrorKind, Result};
-use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use sekisho_protocol::door::{BeginReply, MAX_BODY_OCTETS, STRANGER_STATUS};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Mutex, Semaphore, watch};
 
 use super::Agent;
 use super::calls::{self, Call};
 use super::checks::Stranger;
 use super::exchange::{self, Exchange};
+use crate::platform::{self, ExtensionListener, ExtensionStream};
 
 /// Browsers of one person; each has one connection for a page that logs in.
 const MOST_CONNECTIONS: usize = 16;
@@ -54,32 +53,19 @@ struct Answer {
     body: Option<Value>,
 }
 
-/// Listens at `path`. What an agent left there that is gone is taken away.
-///
-/// # Errors
-/// An agent of this user listens there, or the folder cannot be written.
-pub fn bind(path: &Path) -> Result<UnixListener> {
-    let in_use = || Error::new(ErrorKind::AddrInUse, "another agent of this user runs");
-    match std::os::unix::net::UnixStream::connect(path) {
-        Ok(_) => return Err(in_use()),
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    Ok(listener)
-}
-
 /// Serves until told to stop.
-pub async fn serve(agent: Arc<Agent>, listener: UnixListener, mut stop: watch::Receiver<bool>) {
+pub async fn serve(
+    agent: Arc<Agent>,
+    mut listener: ExtensionListener,
+    mut stop: watch::Receiver<bool>,
+) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => return,
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok(stream) = accepted else {
             // Out of descriptors: wait for some to be closed.
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             continue;
@@ -96,11 +82,11 @@ pub async fn serve(agent: Arc<Agent>, listener: UnixListener, mut stop: watch::R
     }
 }
 
-async fn connection(agent: Arc<Agent>, stream: UnixStream) -> Result<()> {
-    if !crate::platform::is_own_user(stream.peer_cred()?.uid()) {
+async fn connection(agent: Arc<Agent>, stream: ExtensionStream) -> Result<()> {
+    if !platform::is_own_peer(&stream)? {
         return Err(Error::new(ErrorKind::PermissionDenied, "another user"));
     }
-    let (mut from, to) = stream.into_split();
+    let (mut from, to) = tokio::io::split(stream);
     let to = Arc::new(Mutex::new(to));
     let begun = Arc::new(Begun::default());
     let served = async {
@@ -147,7 +133,7 @@ impl Begun {
 }
 
 /// One frame; `None` at the end of the stream.
-async fn read(from: &mut OwnedReadHalf) -> Result<Option<Vec<u8>>> {
+async fn read(from: &mut (impl AsyncRead + Unpin)) -> Result<Option<Vec<u8>>> {
     let mut length = [0; 4];
     match from.read_exact(&mut length).await {
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
@@ -162,7 +148,7 @@ async fn read(from: &mut OwnedReadHalf) -> Result<Option<Vec<u8>>> {
     Ok(Some(frame))
 }
 
-async fn write(to: &mut OwnedWriteHalf, octets: &[u8]) -> Result<()> {
+async fn write(to: &mut (impl AsyncWrite + Unpin), octets: &[u8]) -> Result<()> {
     let length = u32::try_from(octets.len()).map_err(Error::other)?;
     to.write_all(&[&length.to_ne_bytes(), octets].concat()).await
 }

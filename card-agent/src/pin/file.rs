@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use super::{PinEntry, PinError, Prompt};
+use crate::platform;
 
 /// Reads the file anew for each login.
 pub struct PinFile(pub PathBuf);
@@ -17,16 +18,12 @@ impl PinFile {
     /// # Errors
     /// [`PinError::Unavailable`].
     pub fn check(path: &Path) -> Result<(), PinError> {
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::MetadataExt;
-            let found = std::fs::metadata(path).map_err(|e| unavailable(path, &e))?;
-            if !found.is_file() {
-                return Err(unavailable(path, &"this is no file"));
-            }
-            if found.mode() & 0o077 != 0 {
-                return Err(unavailable(path, &"others may read it; set its mode to 0600"));
-            }
+        let found = std::fs::metadata(path).map_err(|e| unavailable(path, &e))?;
+        if !found.is_file() {
+            return Err(unavailable(path, &"this is no file"));
+        }
+        if platform::is_open_to_others(&found) {
+            return Err(unavailable(path, &"others may read it; set its mode to 0600"));
         }
         Ok(())
     }

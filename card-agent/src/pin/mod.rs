@@ -3,7 +3,11 @@
 pub mod descriptor;
 pub mod file;
 pub mod pinentry;
+pub mod window;
 pub mod words;
+
+use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -11,6 +15,7 @@ use sekisho_protocol::Sha256Digest;
 use sekisho_protocol::request::{ConfirmationCode, Language};
 
 use crate::card::pin_kind::PinKind;
+use crate::platform;
 
 /// What the window says; [`words`] says it in words.
 #[derive(Debug, Clone)]
@@ -121,4 +126,33 @@ pub trait PinEntry: Send + Sync {
     async fn choose(&self, _language: Language, names: &[String]) -> Result<usize, PinError> {
         Ok(names.len().saturating_sub(1))
     }
+}
+
+/// The window of this system, or of the program that was named instead.
+pub fn window(program: Option<&str>) -> Arc<dyn PinEntry> {
+    match (program, platform::pin_window()) {
+        (None, Some(window)) => window,
+        _ => {
+            Arc::new(pinentry::Pinentry { program: program.unwrap_or(pinentry::USUAL).to_owned() })
+        }
+    }
+}
+
+/// The program that [`window`] would start and that is not there.
+pub fn missing_program(program: Option<&str>) -> Option<&str> {
+    let needs_one = program.is_some() || platform::pin_window().is_none();
+    let program = program.unwrap_or(pinentry::USUAL);
+    (needs_one && !is_program(program)).then_some(program)
+}
+
+/// Whether a start of `name` would find a file: at that path, or by PATH where it is a bare name.
+fn is_program(name: &str) -> bool {
+    if Path::new(name).components().count() > 1 {
+        return Path::new(name).is_file();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| {
+        folder.join(name).is_file()
+            || folder.join(name).with_extension(std::env::consts::EXE_EXTENSION).is_file()
+    })
 }

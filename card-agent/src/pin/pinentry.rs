@@ -4,16 +4,19 @@ use std::process::Stdio;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
-use sekisho_protocol::request::Language;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::words::Words;
-use super::{PinEntry, PinError, Prompt};
+use super::PinError;
+use super::window::Window;
+use super::words::{Confirmation, Words};
 
 /// The longest line of Assuan.
 const MOST_LINE: usize = 1000;
+
+/// As Debian's alternatives name the one that fits the desktop.
+pub(super) const USUAL: &str = "pinentry";
 
 /// Starts this program for each question.
 pub struct Pinentry {
@@ -21,17 +24,15 @@ pub struct Pinentry {
     pub program: String,
 }
 
-impl Default for Pinentry {
-    fn default() -> Self {
-        Self { program: "pinentry".into() }
-    }
-}
-
 #[async_trait]
-impl PinEntry for Pinentry {
-    async fn ask(&self, prompt: &Prompt) -> Result<SecretString, PinError> {
-        self.confirm(prompt).await?;
-        let words = Words::of(prompt);
+impl Window for Pinentry {
+    async fn question(&self, question: &Confirmation<'_>) -> Result<(), PinError> {
+        let Confirmation { title, text, ok, cancel } = *question;
+        let lines = [("SETTITLE", title), ("SETDESC", text), ("SETOK", ok), ("SETCANCEL", cancel)];
+        self.converse(&lines, "CONFIRM").await.map(drop)
+    }
+
+    async fn field(&self, words: &Words) -> Result<SecretString, PinError> {
         let lines = [
             ("SETTITLE", words.title),
             ("SETDESC", &words.description),
@@ -43,49 +44,10 @@ impl PinEntry for Pinentry {
         Ok(SecretString::from(pin.as_str()))
     }
 
-    async fn confirm(&self, prompt: &Prompt) -> Result<(), PinError> {
-        let words = Words::of(prompt);
-        let title = ("SETTITLE", words.title);
-        if let Some(warning) = &words.warning {
-            match self.converse(&[title, ("SETDESC", warning)], "CONFIRM").await {
-                Ok(_) => {}
-                Err(PinError::Cancelled) => return Err(PinError::Guarded),
-                Err(error) => return Err(error),
-            }
-        }
-        for page in &words.pages {
-            let lines =
-                [title, ("SETDESC", page), ("SETOK", words.next), ("SETCANCEL", words.cancel)];
-            self.converse(&lines, "CONFIRM").await?;
-        }
-        Ok(())
-    }
-
-    async fn announce(&self, prompt: &Prompt) -> Result<(), PinError> {
-        let words = Words::of(prompt);
+    async fn notice(&self, words: &Words) -> Result<(), PinError> {
         let lines =
             [("SETTITLE", words.title), ("SETDESC", &words.description), ("SETOK", words.cancel)];
         self.converse(&lines, "CONFIRM --one-button").await.map(drop)
-    }
-
-    fn is_interactive(&self) -> bool {
-        true
-    }
-
-    /// One question a card, newest first: pinentry knows no lists.
-    async fn choose(&self, language: Language, names: &[String]) -> Result<usize, PinError> {
-        for (index, name) in names.iter().enumerate().rev() {
-            let (title, question) = match language {
-                Language::Ja => ("カードの選択", format!("このカードを使いますか。\n{name}")),
-                Language::En => ("Choose a card", format!("Use this card?\n{name}")),
-            };
-            match self.converse(&[("SETTITLE", title), ("SETDESC", &question)], "CONFIRM").await {
-                Ok(_) => return Ok(index),
-                Err(PinError::Cancelled) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(PinError::Cancelled)
     }
 }
 
@@ -182,8 +144,9 @@ mod tests {
 
     use secrecy::ExposeSecret;
     use sekisho_protocol::Sha256Digest;
+    use sekisho_protocol::request::Language;
 
-    use super::super::{Document, Occasion, Page, Source};
+    use super::super::{Document, Occasion, Page, PinEntry, Prompt, Source};
     use super::*;
     use crate::card::pin_kind::PinKind;
 

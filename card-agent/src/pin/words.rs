@@ -73,6 +73,44 @@ impl Words {
     }
 }
 
+/// The texts of a question for yes or no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Confirmation<'a> {
+    /// Over all of them.
+    pub title: &'static str,
+    /// The question.
+    pub text: &'a str,
+    /// On the button for yes.
+    pub ok: &'static str,
+    /// On the button for no.
+    pub cancel: &'static str,
+}
+
+impl<'a> Confirmation<'a> {
+    /// Whether to go on to what comes next before the PIN is asked for.
+    pub fn on_the_way(words: &Words, text: &'a str) -> Self {
+        Self { title: words.title, text, ok: words.next, cancel: words.cancel }
+    }
+
+    /// The question of [`which_card`].
+    pub fn of_card(language: Language, text: &'a str) -> Self {
+        match language {
+            Language::Ja => {
+                Self { title: "カードの選択", text, ok: "はい", cancel: "いいえ" }
+            }
+            Language::En => Self { title: "Choose a card", text, ok: "Yes", cancel: "No" },
+        }
+    }
+}
+
+/// Whether the card of this name is meant, where several are in.
+pub fn which_card(language: Language, name: &str) -> String {
+    match language {
+        Language::Ja => format!("このカードを使いますか。\n{name}"),
+        Language::En => format!("Use this card?\n{name}"),
+    }
+}
+
 fn title(kind: PinKind, language: Language) -> &'static str {
     match (language, kind) {
         (Language::Ja, PinKind::HpkiAuthentication) => "HPKIカードの暗証番号（PIN）",

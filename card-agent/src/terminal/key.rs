@@ -2,7 +2,7 @@
 //!
 //! | place | state | made for |
 //! |---|---|---|
-//! | [`FileKey`] | here | any PC; a folder that only its user reads |
+//! | [`FileKey`] | here | any PC; a folder that only its user reads; on Windows sealed for that user by DPAPI |
 //! | [`PkcsKey`] | here | a token behind PKCS #11, the PC's TPM 2.0 among them; key not exportable |
 //! | CNG | place kept: implement [`TerminalKey`] over NCrypt; Edge and Chrome read the same store | Windows, key not exportable |
 
@@ -15,8 +15,9 @@ use sekisho_protocol::Jwk;
 use zeroize::Zeroizing;
 
 use super::pkcs11_uri::Pkcs11Uri;
-use super::place::{Place, PlaceError, read, write_private};
+use super::place::{Place, PlaceError, at, read, write_private};
 use super::token_key::{self, PkcsKey};
+use crate::platform;
 
 /// A terminal's private key, wherever it lies.
 pub trait TerminalKey: Send + Sync {
@@ -137,8 +138,9 @@ impl FileKey {
         if !path.exists() {
             let key = SoftwareKey::generate_p256().map_err(|e| PlaceError::Key(e.to_string()))?;
             let der = key.pkcs8_der().map_err(|e| PlaceError::Key(e.to_string()))?;
+            let sealed = platform::seal(&der).map_err(at(path))?;
             // Written before anything is asked for: a certificate must never outlive its key.
-            write_private(path, &der)?;
+            write_private(path, &sealed)?;
         }
         Self::load(path)
     }
@@ -148,7 +150,8 @@ impl FileKey {
     /// # Errors
     /// [`PlaceError`].
     pub fn load(path: &Path) -> Result<Self, PlaceError> {
-        let pkcs8 = Zeroizing::new(super::place::read(path)?);
+        let sealed = Zeroizing::new(super::place::read(path)?);
+        let pkcs8 = platform::unseal(sealed).map_err(at(path))?;
         let key =
             SoftwareKey::from_pkcs8_der(&pkcs8).map_err(|e| PlaceError::Key(e.to_string()))?;
         let public =

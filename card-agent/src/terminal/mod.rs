@@ -3,6 +3,7 @@
 mod answer;
 pub mod arrival;
 mod authorities;
+pub mod browser_store;
 pub mod client;
 pub mod enrol;
 pub mod invitation;

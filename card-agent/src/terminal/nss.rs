@@ -39,6 +39,15 @@ pub enum NssError {
     /// The folder.
     #[error(transparent)]
     Place(#[from] PlaceError),
+    /// The system's own store.
+    #[error("{store} was not written")]
+    System {
+        /// Which.
+        store: &'static str,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// Encoding.
     #[error("PKCS #12 cannot be written: {0}")]
     Encode(String),
@@ -139,22 +148,9 @@ fn database(folder: &Path) -> Result<String, NssError> {
 /// # Errors
 /// [`NssError`].
 pub fn import(place: &Place, key: &dyn TerminalKey, folder: &Path) -> Result<(), NssError> {
-    let pkcs8 = key.exportable().ok_or(NssError::NotExportable)?;
     let database = database(folder)?;
 
-    let encode = |error: &dyn std::fmt::Display| NssError::Encode(error.to_string());
-    let password = SecretString::from(hex::encode(crate::random::<16>()));
-    let pem = SoftwareKey::from_pkcs8_der(&pkcs8)
-        .and_then(|key| key.to_encrypted_pem(&password, Stretch::MachineSecret, &SystemRandomness))
-        .map_err(|e| encode(&e))?;
-    let (_, encrypted) = der::pem::decode_vec(pem.as_ref()).map_err(|e| encode(&e))?;
-    let mut certificates = vec![read(&place.certificate())?];
-    if let Ok(issuer) = read(&place.issuer()) {
-        certificates.push(issuer);
-    }
-    let salt = crate::random();
-    let file = pkcs12::write(&encrypted, &certificates, NICKNAME, password.expose_secret(), &salt)
-        .map_err(|e| encode(&e))?;
+    let (file, password) = bundle(place, key)?;
 
     // Both live in a folder of our own that goes away with this function.
     let temporary = tempfile::tempdir_in(&place.folder)
@@ -188,6 +184,29 @@ fn believe_root(place: &Place, database: &str) -> Result<(), NssError> {
             .map_err(|source| PlaceError::File { path: ended.display().to_string(), source })?;
     }
     Ok(())
+}
+
+/// The terminal's key and certificate and its issuer's in PKCS #12, and the password that it was made
+/// under, for this one import.
+pub(super) fn bundle(
+    place: &Place,
+    key: &dyn TerminalKey,
+) -> Result<(Vec<u8>, SecretString), NssError> {
+    let encode = |error: &dyn std::fmt::Display| NssError::Encode(error.to_string());
+    let pkcs8 = key.exportable().ok_or(NssError::NotExportable)?;
+    let password = SecretString::from(hex::encode(crate::random::<16>()));
+    let pem = SoftwareKey::from_pkcs8_der(&pkcs8)
+        .and_then(|key| key.to_encrypted_pem(&password, Stretch::MachineSecret, &SystemRandomness))
+        .map_err(|e| encode(&e))?;
+    let (_, encrypted) = der::pem::decode_vec(pem.as_ref()).map_err(|e| encode(&e))?;
+    let mut certificates = vec![read(&place.certificate())?];
+    if let Ok(issuer) = read(&place.issuer()) {
+        certificates.push(issuer);
+    }
+    let salt = crate::random();
+    let file = pkcs12::write(&encrypted, &certificates, NICKNAME, password.expose_secret(), &salt)
+        .map_err(|e| encode(&e))?;
+    Ok((file, password))
 }
 
 /// With the first octets of the certificate's hash: two authorities may live in one store.

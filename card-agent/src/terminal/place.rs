@@ -40,7 +40,7 @@ pub enum PlaceError {
         /// The file that enrolment would have left.
         missing: String,
         /// What helps the user who asked.
-        remedy: &'static str,
+        remedy: String,
     },
 }
 
@@ -90,32 +90,18 @@ impl Place {
     /// [`PlaceError::File`].
     pub fn create(folder: &Path) -> Result<Self, PlaceError> {
         fs::create_dir_all(folder).map_err(at(folder))?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(at(folder))?;
-        }
+        platform::keep_private(folder).map_err(at(folder))?;
         Ok(Self { folder: folder.to_owned() })
     }
 
     /// Where this user's agent keeps its things.
     pub fn default_folder() -> PathBuf {
-        let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
-        variable("XDG_DATA_HOME")
-            .or_else(|| variable("HOME").map(|home| home.join(".local/share")))
-            .or_else(|| variable("LOCALAPPDATA"))
-            .unwrap_or_default()
-            .join("sekisho-agent")
+        platform::data_folder().join("sekisho-agent")
     }
 
-    /// Where the browser's extension finds the running agent: in the user's runtime folder (XDG Base
-    /// Directory Specification), which is this host's own, or beside an enrolment that lies elsewhere.
+    /// Where the browser's extension finds the running agent.
     pub fn socket(&self) -> PathBuf {
-        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-        match runtime.filter(|path| path.is_absolute() && self.folder == Self::default_folder()) {
-            Some(runtime) => runtime.join("sekisho-agent.sock"),
-            None => self.folder.join("agent.sock"),
-        }
+        platform::extension_address(&self.folder, self.folder == Self::default_folder())
     }
 
     /// The private key, or where it lies: see [`super::key`].
@@ -243,11 +229,13 @@ fn malformed(path: &Path, why: &serde_json::Error) -> PlaceError {
 
 /// The administrator looks in a home of their own, while the PC is enrolled in that of the user who
 /// works there: sent to enrol again, they would spend the code with a second key.
-const fn remedy(of_administrator: bool) -> &'static str {
+fn remedy(of_administrator: bool) -> String {
     if of_administrator {
-        "name the folder of the user who enrolled this PC: --dir /home/USER/.local/share/sekisho-agent"
+        let folder = platform::REMEDIES.other_home;
+        format!("name the folder of the user who enrolled this PC: {folder}")
     } else {
         "run the enroll line that the administrator gave you, as the user who works at this PC"
+            .to_owned()
     }
 }
 

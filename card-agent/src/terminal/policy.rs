@@ -1,6 +1,8 @@
 //! The managed policy of Chromium, Chrome and Edge: no certificate chooser, no prompt for loopback.
 
-use std::path::{Path, PathBuf};
+pub mod explanation;
+pub mod registry_file;
+pub mod template;
 
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc4519::{
@@ -13,20 +15,16 @@ use x509_cert::Certificate;
 use x509_cert::name::Name;
 
 /// The policy by which a page reaches a program on this PC without a prompt.
-const LOOPBACK: &str = "LoopbackNetworkAllowedForUrls";
+pub(crate) const LOOPBACK: &str = "LoopbackNetworkAllowedForUrls";
 /// The policy by which a certificate is shown without a chooser.
-const SELECT: &str = "AutoSelectCertificateForUrls";
+pub(crate) const SELECT: &str = "AutoSelectCertificateForUrls";
 
-/// Where Chromium, Chrome and Edge on Linux look for managed policies (Chrome Enterprise, "Linux
-/// quick start"; Microsoft Edge, "Configure on Linux").
-pub const FOLDERS: [&str; 3] = [
-    "/etc/chromium/policies/managed",
-    "/etc/opt/chrome/policies/managed",
-    "/etc/opt/edge/policies/managed",
+/// Where Edge and Chrome on Windows look for policies, below either root of the registry (Microsoft Edge
+/// and Chrome Enterprise, each policy's "Windows registry location").
+pub const BROWSER_KEYS: [(&str, &str); 2] = [
+    ("Microsoft Edge", r"SOFTWARE\Policies\Microsoft\Edge"),
+    ("Google Chrome", r"SOFTWARE\Policies\Google\Chrome"),
 ];
-
-/// The file that a PC with Chromium is told to write.
-pub const USUAL_FILE: &str = "/etc/chromium/policies/managed/sekisho.json";
 
 /// The attributes that a filter may name (Chrome Enterprise, AutoSelectCertificateForUrls).
 const ATTRIBUTES: [(&str, ObjectIdentifier); 4] = [
@@ -41,24 +39,23 @@ const ATTRIBUTES: [(&str, ObjectIdentifier); 4] = [
 pub enum Standing {
     /// None lets the portals' pages reach the agent.
     Absent,
-    /// This file names a portal, but its filter passes over the terminal's certificate: the browser
+    /// What lies here names a portal, but its filter passes over the terminal's certificate: the browser
     /// shows none.
-    PassesOver(PathBuf),
+    PassesOver(String),
     /// One lets the pages in, and none passes over the certificate.
     InPlace,
 }
 
-/// Where the policies in these folders stand to a terminal with this certificate.
-pub fn standing(folders: &[&Path], trust: &TerminalTrust, certificate: &Certificate) -> Standing {
-    let files = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
-    let mut files: Vec<PathBuf> = files.filter_map(|file| Some(file.ok()?.path())).collect();
-    files.sort();
+/// Where policies, each with the place that it was found in, stand to a terminal with this certificate.
+pub fn standing(
+    policies: Vec<(String, Value)>,
+    trust: &TerminalTrust,
+    certificate: &Certificate,
+) -> Standing {
     let mut lets_in = false;
-    for path in files {
-        let Ok(text) = std::fs::read(&path) else { continue };
-        let Ok(policy) = serde_json::from_slice::<Value>(&text) else { continue };
+    for (found_in, policy) in policies {
         if trust.portal_origins.iter().any(|origin| passes_over(&policy, origin, certificate)) {
-            return Standing::PassesOver(path);
+            return Standing::PassesOver(found_in);
         }
         let allowed = policy[LOOPBACK].as_array();
         lets_in |= trust.portal_origins.iter().all(|origin| {
@@ -152,21 +149,12 @@ mod tests {
     }
 
     fn standing_of(policy: &Value, certificate: &Certificate) -> Standing {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("sekisho.json");
-        std::fs::write(&file, policy.to_string()).unwrap();
-        match standing(&[folder.path()], &trust(), certificate) {
-            Standing::PassesOver(found) => {
-                assert_eq!(found, file);
-                Standing::PassesOver(PathBuf::new())
-            }
-            other => other,
-        }
+        standing(vec![("here".to_owned(), policy.clone())], &trust(), certificate)
     }
 
     #[test]
     fn a_policy_outlives_a_roll_over_and_keeps_foreign_certificates_out() {
-        let passes_over = Standing::PassesOver(PathBuf::new());
+        let passes_over = Standing::PassesOver("here".to_owned());
         let first = certificate(&generation("Body", "Terminal CA"), "T0123456789");
         let second = certificate(&generation("Body", "G2 Terminal CA"), "T0123456789");
         let foreign = certificate(&generation("Somebody", "Terminal CA"), "T0123456789");
@@ -183,7 +171,7 @@ mod tests {
 
     #[test]
     fn an_issuer_without_an_organisation_leaves_the_terminal_itself() {
-        let passes_over = Standing::PassesOver(PathBuf::new());
+        let passes_over = Standing::PassesOver("here".to_owned());
         let own = certificate(&[Part::CommonName("Imported CA")], "T0123456789");
         let renewed = certificate(&[Part::CommonName("Imported CA 2")], "T0123456789");
         let other = certificate(&[Part::CommonName("Imported CA")], "T9876543210");

@@ -21,6 +21,7 @@ mod opensc;
 mod package;
 mod pcsc;
 mod pin_pad;
+mod policy_forms;
 mod renewing;
 mod root_roll_over;
 mod shared_pc;

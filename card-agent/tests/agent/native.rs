@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use sekisho_agent::door::native;
+use sekisho_agent::platform::ExtensionListener;
 use sekisho_protocol::answer::CardAnswer;
 use sekisho_software_card::Layout;
 use serde_json::{Value, json};
@@ -36,7 +37,7 @@ impl Extension {
     pub fn of(world: World) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (stop, stopping) = watch::channel(false);
-        let listener = native::bind(&folder.path().join("agent.sock")).unwrap();
+        let listener = ExtensionListener::bind(&folder.path().join("agent.sock")).unwrap();
         tokio::spawn(native::serve(world.agent.clone(), listener, stopping));
         Self { world, folder, _stop: stop }
     }

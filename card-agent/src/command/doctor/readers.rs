@@ -17,7 +17,7 @@ fn judge(statuses: Result<Vec<ReaderStatus>, CardError>, plugged: &[String]) -> 
     let statuses = match statuses {
         Ok(statuses) => statuses,
         Err(error) => {
-            let remedy = "as root: systemctl enable --now pcscd.socket (package pcscd)";
+            let remedy = platform::REMEDIES.card_service;
             return vec![("card service", Err(format!("{error}; {remedy}")))];
         }
     };
@@ -29,11 +29,11 @@ fn judge(statuses: Result<Vec<ReaderStatus>, CardError>, plugged: &[String]) -> 
     // A reader may have several slots, each with a name of its own.
     let drivers = if statuses.len() < plugged.len() {
         Err(format!(
-            "{} of {} plugged-in readers are served ({}); as root: apt install libccid, then \
-             systemctl restart pcscd",
+            "{} of {} plugged-in readers are served ({}); {}",
             statuses.len(),
             plugged.len(),
-            plugged.join(", ")
+            plugged.join(", "),
+            platform::REMEDIES.drivers
         ))
     } else {
         Ok(match plugged {

@@ -16,7 +16,7 @@ use crate::door::{Agent, Former, Identity};
 use crate::presence::Portal;
 use crate::terminal::place::{Place, read};
 use crate::terminal::renewal::{self, Look, Validity};
-use crate::terminal::{enrol, key, nss};
+use crate::terminal::{browser_store, enrol, key};
 
 /// How often the folder is looked at for another certificate.
 const LOOK: Duration = Duration::from_secs(2);
@@ -118,7 +118,7 @@ pub(super) async fn renew(
         }
         // Also what an earlier run left undone.
         let store = place.clone();
-        let supplied = tokio::task::spawn_blocking(move || nss::catch_up(&store)).await;
+        let supplied = tokio::task::spawn_blocking(move || browser_store::catch_up(&store)).await;
         if let Ok(Err(error)) = supplied {
             tracing::warn!(%error, "the browser's store does not have the new certificate");
         }

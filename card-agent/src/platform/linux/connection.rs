@@ -1,14 +1,9 @@
-//! Linux: who owns a socket, by the kernel's word or `/proc/net/tcp` and `tcp6` (proc_net(5)), and
-//! who has a library loaded, by `/proc/PID/maps` (proc_pid_maps(5)).
+//! Who owns a socket, by the kernel's word or `/proc/net/tcp` and `tcp6` (proc_net(5)).
 
-mod diag;
-
-use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
 
-use super::Program;
+use super::diag;
 
 const ESTABLISHED: &str = "01";
 const LISTEN: &str = "0A";
@@ -42,73 +37,12 @@ fn is_connection_of(
 }
 
 /// The user of a program that listens on this loopback port and isn't ours.
-pub fn foreign_listener(port: u16) -> Option<u32> {
+pub fn foreign_listener(port: u16) -> Option<String> {
     let ours = own_user()?;
     let ending = format!(":{port:04X}");
     rows()
         .find(|row| row.state == LISTEN && row.local.ends_with(&ending) && row.user != ours)
-        .map(|row| row.user)
-}
-
-/// The NSS database that Chromium reads for this user, whether it exists or not (Chromium, "Linux Cert
-/// Management").
-pub fn usual_browser_store() -> Option<PathBuf> {
-    let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
-    home.map(|home| home.join(".pki/nssdb"))
-}
-
-/// Programs that speak to the smart card service, as far as they can be known: those that have its
-/// library loaded and whose memory map we may read, which are our own user's, or all for root.
-///
-/// The service itself tells nobody who its callers are (pcsc-lite has no such request).
-pub fn smart_card_programs() -> Vec<Program> {
-    let ours = std::process::id();
-    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let mut programs: Vec<Program> = processes
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|process: &u32| *process != ours)
-        .filter_map(|process| {
-            let maps = std::fs::read_to_string(format!("/proc/{process}/maps")).ok()?;
-            maps.contains("/libpcsclite").then_some(())?;
-            let name = std::fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
-            Some(Program { process, name: name.chars().filter(|c| !c.is_control()).collect() })
-        })
-        .collect();
-    programs.sort_by_key(|program| program.process);
-    programs
-}
-
-/// Readers that hang on USB: devices with an interface of the smart card class (USB CCID §4.1), by
-/// the names that they give themselves.
-pub fn plugged_readers() -> Vec<String> {
-    readers_among(Path::new("/sys/bus/usb/devices"))
-}
-
-fn readers_among(devices: &Path) -> Vec<String> {
-    const SMART_CARD: &str = "0b";
-    let entries = std::fs::read_dir(devices).into_iter().flatten().flatten();
-    let read = |path: PathBuf| Some(std::fs::read_to_string(path).ok()?.trim().to_owned());
-    let mut readers: Vec<(String, String)> = entries
-        .filter_map(|entry| {
-            let class = read(entry.path().join("bInterfaceClass"))?;
-            // `1-2:1.0` is an interface of the device `1-2`.
-            let interface = entry.file_name().into_string().ok()?;
-            let (device, _) = interface.split_once(':').filter(|_| class == SMART_CARD)?;
-            let name = read(devices.join(device).join("product"));
-            Some((device.to_owned(), name.unwrap_or_else(|| format!("USB device {device}"))))
-        })
-        .collect();
-    readers.sort();
-    readers.dedup_by(|one, other| one.0 == other.0);
-    readers.into_iter().map(|(_, name)| name).collect()
-}
-
-/// A file that whoever started us left open under this number.
-///
-/// # Errors
-/// Where there is none, or it is of a kind that cannot be opened again, such as a socket.
-pub fn inherited_file(descriptor: u32) -> std::io::Result<File> {
-    File::open(format!("/proc/self/fd/{descriptor}"))
+        .map(|row| row.user.to_string())
 }
 
 /// Whether we run as root.
@@ -117,7 +51,7 @@ pub fn is_administrator() -> bool {
 }
 
 /// Whether this is the number of our own user.
-pub fn is_own_user(user: u32) -> bool {
+pub(super) fn is_own_user(user: u32) -> bool {
     own_user() == Some(user)
 }
 
@@ -165,25 +99,6 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
 
     use super::*;
-
-    #[test]
-    fn a_reader_is_told_from_other_devices_and_counted_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let put = |path: &str, text: &str| {
-            let path = folder.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        };
-        put("1-2/product", "ACR39U ICC Reader\n");
-        put("1-2:1.0/bInterfaceClass", "0b\n");
-        put("1-2:1.1/bInterfaceClass", "0b\n");
-        put("1-3/product", "Keyboard\n");
-        put("1-3:1.0/bInterfaceClass", "03\n");
-        put("2-1:1.0/bInterfaceClass", "0b\n");
-        put("usb1/product", "xHCI\n");
-        assert_eq!(readers_among(folder.path()), ["ACR39U ICC Reader", "USB device 2-1"]);
-        assert!(readers_among(&folder.path().join("nowhere")).is_empty());
-    }
 
     #[test]
     fn our_own_connection_is_recognised_on_both_protocols() {
