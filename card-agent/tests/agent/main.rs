@@ -27,4 +27,5 @@ mod root_roll_over;
 mod shared_pc;
 mod token;
 mod transcripts;
+mod windows;
 mod world;
