@@ -140,8 +140,6 @@ fn unescape(text: &str) -> Zeroizing<String> {
 
 #[cfg(all(test, unix))]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use secrecy::ExposeSecret;
     use sekisho_protocol::Sha256Digest;
     use sekisho_protocol::request::Language;
@@ -175,8 +173,12 @@ mod tests {
             "#!/bin/sh\necho OK\nwhile read -r line; do echo \"$line\" >> {}\ncase \"$line\" in GETPIN|CONFIRM) printf '{reply}\\n';; BYE) exit;; *) echo OK;; esac\ndone\n",
             log.display()
         );
-        std::fs::write(&path, script).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+        // Written by a process of its own: a file that is still open for writing, be it in what another
+        // test has just forked, cannot be started (execve(2), ETXTBSY).
+        let write = r#"printf %s "$1" > "$0" && chmod 700 "$0""#;
+        let mut shell = std::process::Command::new("sh");
+        let done = shell.arg("-c").arg(write).arg(&path).arg(script).status().unwrap();
+        assert!(done.success());
         Pinentry { program: path.display().to_string() }
     }
 
