@@ -65,7 +65,7 @@ pub(super) async fn at_desks(
     for (number, title, card, pin, mark) in [
         ("R1", "wrong PIN", holder.key, "9999", "pin_wrong"),
         ("R2", "revoked card", cards::REVOKED, PIN, "certificate-revoked"),
-        ("R4", "expired certificate", cards::EXPIRED, PIN, "certificate-expired"),
+        ("R4", "expired certificate", cards::EXPIRED, PIN, "certificate_expired"),
     ] {
         report
             .step(number, title, async {
