@@ -276,7 +276,12 @@ pub async fn signed_answer(
     loop {
         let challenge = page.challenge(false, None).await?;
         match page.ask_agent(&challenge, desk.door).await {
-            Err(refusal) if Instant::now() < deadline && refusal.to_string().contains("(card_") => {
+            Err(refusal)
+                if Instant::now() < deadline
+                    && ["(card_", "(certificate_"]
+                        .iter()
+                        .any(|of| refusal.to_string().contains(of)) =>
+            {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             outcome => return outcome,
