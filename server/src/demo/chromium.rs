@@ -2,8 +2,8 @@
 //! trace on the machine outside the demonstration's folder.
 //!
 //! Chromium reads managed policies from `/etc/chromium` only. The program therefore runs in a mount
-//! namespace of its own in which the prepared folder lies over `/etc/chromium`; an ordinary user
-//! gets one through a user namespace. Client certificates come from the NSS database under `HOME`.
+//! namespace of its own in which the prepared folder lies over `/etc/chromium`. Client certificates come
+//! from the NSS database under `HOME`.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -12,6 +12,8 @@ use std::{
 
 use anyhow::Context;
 use tokio::process::Command;
+
+use super::namespace;
 
 /// A prepared profile.
 #[derive(Clone, Debug)]
@@ -85,7 +87,7 @@ impl Profile {
         if headless {
             arguments.push("--headless".into());
         }
-        if runs_as_root() {
+        if namespace::runs_as_root() {
             arguments.push("--no-sandbox".into());
         }
         arguments
@@ -94,28 +96,14 @@ impl Profile {
     /// `program` (Chromium, or the driver that starts it) inside the profile's mount namespace.
     #[must_use]
     pub fn command(&self, program: &str, arguments: &[String]) -> Command {
-        let mut command = Command::new("unshare");
-        command.arg("--mount");
-        if !runs_as_root() {
-            command.args(["--user", "--map-current-user", "--keep-caps"]);
-        }
+        let mut command = namespace::with_mount(&self.etc, "/etc/chromium", program);
         command
-            .args(["sh", "-c", "mount --bind \"$1\" /etc/chromium && shift && exec \"$@\"", "sh"])
-            .arg(&self.etc)
-            .arg(program)
             .args(arguments)
             .env("HOME", &self.home)
             .env_remove("XDG_CONFIG_HOME")
             .env_remove("XDG_DATA_HOME");
         command
     }
-}
-
-fn runs_as_root() -> bool {
-    std::fs::metadata("/proc/self").is_ok_and(|own| {
-        use std::os::unix::fs::MetadataExt;
-        own.uid() == 0
-    })
 }
 
 /// Whether a Chromium is installed.

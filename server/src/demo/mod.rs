@@ -12,6 +12,7 @@ pub mod crowd;
 pub mod desk;
 pub mod est_client;
 pub mod login_page;
+pub mod namespace;
 pub mod process;
 pub mod refusals;
 pub mod report;

@@ -91,7 +91,7 @@ pub async fn start(stage: &Stage, script: &Script) -> anyhow::Result<RunningServ
     std::fs::create_dir_all(&folder)?;
     let file = folder.join(format!("{}.toml", script.id));
     std::fs::write(&file, registration(script, &origin))?;
-    let secret = register(stage, &file).await?;
+    let secret = register(stage, &file).await?.context("no client secret was printed")?;
     let secret_file = folder.join(format!("{}.secret", script.id));
     std::fs::write(&secret_file, secret)?;
     let mut command = Command::new(process::sibling("sample-service")?);
@@ -132,10 +132,14 @@ fn registration(script: &Script, origin: &str) -> String {
     )
 }
 
-async fn register(stage: &Stage, file: &Path) -> anyhow::Result<String> {
+/// Registers the service of a file by `sekisho service add`. Returns its secret, if it has one.
+///
+/// # Errors
+/// When the file is refused.
+pub async fn register(stage: &Stage, file: &Path) -> anyhow::Result<Option<String>> {
     let mut command = Command::new(process::sibling("sekisho")?);
     command.args(["service", "add"]).arg(&stage.instance).arg(file).arg("--json");
     let printed = process::run(command).await?;
     let answer: serde_json::Value = serde_json::from_str(&printed)?;
-    answer["client_secret"].as_str().map(str::to_owned).context("no client secret was printed")
+    Ok(answer["client_secret"].as_str().map(str::to_owned))
 }
