@@ -22,6 +22,8 @@ pub struct Route {
     pub senders: Senders,
     /// Who judges its query.
     pub query: QueryRule,
+    /// Which pages' scripts may read its answers.
+    pub readers: Readers,
 }
 
 /// From where a `POST` may come (`middleware/same_origin.rs`).
@@ -47,6 +49,17 @@ impl Senders {
             }
         }
     }
+}
+
+/// Scripts of which pages may read the answers (`middleware/cross_origin.rs`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Readers {
+    /// Our own.
+    OwnPages,
+    /// Of any page: it is a public document.
+    AnyPage,
+    /// Of services that log in by a script and have no secret: of the origins of their redirect URIs.
+    PublicClients,
 }
 
 /// Who judges the query of a request, before its handler or in it.
@@ -137,6 +150,12 @@ impl Routes {
         self.post(path, handler).but(|added| added.senders = senders)
     }
 
+    /// The path that was added last may be read by `readers`.
+    #[must_use]
+    pub fn read_by(self, readers: Readers) -> Self {
+        self.but(|added| added.readers = readers)
+    }
+
     fn add(
         mut self,
         method: &'static str,
@@ -147,7 +166,8 @@ impl Routes {
         let dialect = self.dialect;
         let (senders, query) = (Senders::of(dialect), QueryRule::of(dialect));
         let takes_head = method == "GET";
-        self.listed.push(Route { method, path, takes_head, dialect, senders, query });
+        let readers = Readers::OwnPages;
+        self.listed.push(Route { method, path, takes_head, dialect, senders, query, readers });
         self
     }
 
@@ -213,6 +233,12 @@ impl Manners {
     pub fn senders(&self, extensions: &Extensions) -> Senders {
         let mut posts = self.at(extensions).filter(|route| route.method == "POST");
         posts.next().map_or(Senders::AnybodyWithoutCookie, |route| route.senders)
+    }
+
+    /// Whose scripts may read the answers at the path that the router matched.
+    #[must_use]
+    pub fn readers(&self, extensions: &Extensions) -> Readers {
+        self.at(extensions).next().map_or(Readers::OwnPages, |route| route.readers)
     }
 
     /// The methods that are taken at the path that the router matched.

@@ -13,6 +13,7 @@ use crate::{
     oidc, people, portal, register, repository,
     route::{
         QueryRule::{OfPage, OfProtocol},
+        Readers::{AnyPage, PublicClients},
         Routes,
         Senders::{AnybodyWithoutCookie, Judged},
     },
@@ -85,10 +86,15 @@ fn public_paths() -> Routes {
         .post("/activate/account", people::activation::post_account)
         .speaking(OAuth)
         .get(oidc::discovery::PATH, oidc::discovery::get)
+        .read_by(AnyPage)
         .get("/jwks", oidc::jwks::get)
+        .read_by(AnyPage)
         .post("/token", oidc::token::post)
+        .read_by(PublicClients)
         .get("/userinfo", oidc::userinfo::get)
+        .read_by(PublicClients)
         .post("/userinfo", oidc::userinfo::get)
+        .read_by(PublicClients)
         .speaking(Plain)
         .get("/assets/{segment}", assets::serve)
 }

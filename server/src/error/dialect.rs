@@ -126,5 +126,12 @@ pub fn ocsp(status: StatusCode) -> Response {
 }
 
 /// Headers of a bare refusal that belong to its answer in whatever form.
-pub(super) const KEPT: [HeaderName; 4] =
-    [header::SET_COOKIE, header::ALLOW, header::RETRY_AFTER, header::WWW_AUTHENTICATE];
+pub(super) const KEPT: [HeaderName; 7] = [
+    header::SET_COOKIE,
+    header::ALLOW,
+    header::RETRY_AFTER,
+    header::WWW_AUTHENTICATE,
+    header::ACCESS_CONTROL_ALLOW_ORIGIN,
+    header::ACCESS_CONTROL_EXPOSE_HEADERS,
+    header::VARY,
+];

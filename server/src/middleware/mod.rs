@@ -1,6 +1,7 @@
 //! What every request passes, whatever its path.
 
 mod content_coding;
+mod cross_origin;
 mod headers;
 mod host;
 mod language;
@@ -42,6 +43,7 @@ pub fn wrap(app: &App, role: NameRole, routes: Routes) -> Router {
         .layer(axum::middleware::from_fn(content_coding::check))
         .layer(from_fn_with_state(manners.clone(), method::check))
         .layer(from_fn_with_state((app.clone(), role, manners.clone()), same_origin::check))
+        .layer(from_fn_with_state((app.clone(), manners.clone()), cross_origin::allow))
         .layer(from_fn_with_state((app.clone(), role), host::check))
         .layer(from_fn_with_state(app.clone(), refused_act::note))
         .layer(RequestBodyTimeoutLayer::new(listen.body()))

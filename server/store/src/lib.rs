@@ -48,6 +48,7 @@ pub mod parked_request;
 pub mod party;
 pub mod person;
 pub mod presence;
+pub mod public_client;
 pub mod replacement;
 pub mod revocation;
 pub mod revocation_watch;

@@ -7,3 +7,4 @@ mod refused;
 mod registration;
 mod renewal;
 pub(crate) mod scene;
+mod scripts;

@@ -98,6 +98,7 @@ mod notice;
 mod once;
 mod organisation;
 mod party;
+mod public_client;
 mod register;
 mod replacement;
 mod revoking;
