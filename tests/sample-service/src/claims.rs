@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use openidconnect::{
     AdditionalClaims, Client, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet,
-    IdTokenClaims, IdTokenFields, StandardErrorResponse, StandardTokenResponse,
+    IdToken, IdTokenClaims, IdTokenFields, StandardErrorResponse, StandardTokenResponse,
     core::{
         CoreAuthDisplay, CoreAuthPrompt, CoreErrorResponseType, CoreGenderClaim, CoreJsonWebKey,
         CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreRevocableToken,
@@ -52,6 +52,14 @@ impl AdditionalClaims for NetworkClaims {}
 
 /// Verified claims of an ID token.
 pub type Claims = IdTokenClaims<NetworkClaims, CoreGenderClaim>;
+
+/// An ID token as it came: the hint of a logout.
+pub type NetworkIdToken = IdToken<
+    NetworkClaims,
+    CoreGenderClaim,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJwsSigningAlgorithm,
+>;
 
 type TokenResponse = StandardTokenResponse<
     IdTokenFields<

@@ -28,10 +28,7 @@ use openidconnect::CsrfToken;
 use serde::Deserialize;
 use url::Url;
 
-use crate::{
-    claims::Claims,
-    provider::{PendingLogin, Provider, Registration},
-};
+use crate::provider::{PendingLogin, Person, Provider, Registration};
 
 /// A sample relying service on the openidconnect crate.
 #[derive(Parser)]
@@ -83,7 +80,7 @@ struct Service {
 #[derive(Default)]
 struct Memory {
     pending: HashMap<String, PendingLogin>,
-    sessions: HashMap<String, Claims>,
+    sessions: HashMap<String, Person>,
     seen_logout_tokens: Vec<String>,
 }
 
@@ -95,6 +92,12 @@ impl Service {
     fn memory(&self) -> MutexGuard<'_, Memory> {
         // Every change below leaves the memory whole, so a poisoned lock is still usable.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the session of a request here. Returns whose it was.
+    fn forget(&self, headers: &HeaderMap) -> Option<Person> {
+        let id = cookie_value(headers, SESSION)?;
+        self.memory().sessions.remove(&id)
     }
 
     fn cookie(&self, name: &str, value: &str, lifetime_secs: u32) -> Option<HeaderValue> {
@@ -140,6 +143,7 @@ async fn main() -> anyhow::Result<()> {
             client_id: arguments.client_id.clone(),
             client_secret: secret.trim().to_owned(),
             redirect_uri: origin.join("/callback")?.into(),
+            home: origin.join("/")?.into(),
             scopes: arguments.scopes,
         },
     )
@@ -157,6 +161,7 @@ async fn main() -> anyhow::Result<()> {
         .route("/callback", get(callback))
         .route("/claims", get(claims_as_json))
         .route("/logout", post(log_out))
+        .route("/logout/network", post(log_out_of_the_network))
         .route("/backchannel-logout", post(backchannel_logout))
         .with_state(service);
     let listener = tokio::net::TcpListener::bind(arguments.listen)
@@ -191,7 +196,8 @@ async fn stop_signal() {
 async fn home(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response {
     let session =
         cookie_value(&headers, SESSION).and_then(|id| service.memory().sessions.get(&id).cloned());
-    Html(page::home(&service.name, session.as_ref())).into_response()
+    let claims = session.as_ref().map(|person| &person.claims);
+    Html(page::home(&service.name, claims)).into_response()
 }
 
 async fn login(State(service): State<Arc<Service>>) -> Response {
@@ -260,9 +266,9 @@ async fn finish_login(
     if let Some(error) = answer.error {
         anyhow::bail!("{error}: {}", answer.error_description.unwrap_or_default());
     }
-    let claims = service.provider.finish(answer.code.context("no code")?, pending).await?;
+    let person = service.provider.finish(answer.code.context("no code")?, pending).await?;
     let id = CsrfToken::new_random().secret().clone();
-    service.memory().sessions.insert(id.clone(), claims);
+    service.memory().sessions.insert(id.clone(), person);
     Ok(id)
 }
 
@@ -270,16 +276,23 @@ async fn claims_as_json(State(service): State<Arc<Service>>, headers: HeaderMap)
     let session =
         cookie_value(&headers, SESSION).and_then(|id| service.memory().sessions.get(&id).cloned());
     match session {
-        Some(claims) => Json(claims).into_response(),
+        Some(person) => Json(person.claims).into_response(),
         None => StatusCode::UNAUTHORIZED.into_response(),
     }
 }
 
 async fn log_out(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response {
-    if let Some(id) = cookie_value(&headers, SESSION) {
-        service.memory().sessions.remove(&id);
-    }
+    service.forget(&headers);
     Redirect::to("/").into_response()
+}
+
+async fn log_out_of_the_network(
+    State(service): State<Arc<Service>>,
+    headers: HeaderMap,
+) -> Response {
+    let person = service.forget(&headers);
+    let address = person.map(|person| service.provider.end_session(&person.id_token));
+    Redirect::to(address.as_ref().map_or("/", Url::as_str)).into_response()
 }
 
 #[derive(Deserialize)]
@@ -317,7 +330,7 @@ async fn end_sessions(service: &Service, token: &str) -> anyhow::Result<usize> {
     }
     memory.seen_logout_tokens.push(token.jti);
     let before = memory.sessions.len();
-    memory.sessions.retain(|_, claims| match (&token.sid, &token.sub) {
+    memory.sessions.retain(|_, Person { claims, .. }| match (&token.sid, &token.sub) {
         (Some(sid), _) => claims.additional_claims().sid.as_ref() != Some(sid),
         (None, Some(sub)) => claims.subject().as_str() != sub,
         (None, None) => true,

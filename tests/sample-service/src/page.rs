@@ -27,7 +27,7 @@ pub fn home(name: &str, claims: Option<&Claims>) -> String {
         return frame(
             name,
             "<p>ログインしていません。<br><small>You are not logged in.</small></p>\
-             <p><a class=\"button\" href=\"/login\">ログイン / Log in</a></p>",
+             <p><a class=\"button\" id=\"login\" href=\"/login\">ログイン / Log in</a></p>",
         );
     };
     let more = claims.additional_claims();
@@ -70,7 +70,8 @@ pub fn home(name: &str, claims: Option<&Claims>) -> String {
         name,
         &format!(
             "<p>ログインしました。<br><small>You are logged in.</small></p>{table}\
-             <form method=\"post\" action=\"/logout\"><p><button class=\"button\">このサービスからログアウト / Log out here</button></p></form>"
+             <form method=\"post\" action=\"/logout\"><p><button class=\"button\">このサービスからログアウト / Log out here</button></p></form>\
+             <form method=\"post\" action=\"/logout/network\"><p><button class=\"button\" id=\"logout\">すべてのサービスからログアウト / Log out everywhere</button></p></form>"
         ),
     )
 }

@@ -5,13 +5,14 @@ use std::{net::SocketAddr, pin::Pin};
 use anyhow::{Context, bail};
 use openidconnect::{
     AccessTokenHash, AsyncHttpClient, AuthorizationCode, ClientId, ClientSecret, CsrfToken,
-    HttpRequest, HttpResponse, IssuerUrl, JsonWebKeySet, Nonce, OAuth2TokenResponse,
-    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, TokenResponse,
-    core::{CoreAuthenticationFlow, CoreJsonWebKeySet, CoreProviderMetadata},
+    EndSessionUrl, HttpRequest, HttpResponse, IssuerUrl, JsonWebKeySet, LogoutRequest, Nonce,
+    OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl,
+    ProviderMetadataWithLogout, RedirectUrl, Scope, TokenResponse,
+    core::{CoreAuthenticationFlow, CoreJsonWebKeySet},
 };
 use url::Url;
 
-use crate::claims::{Claims, ServiceClient};
+use crate::claims::{Claims, NetworkIdToken, ServiceClient};
 
 /// A login under way, remembered between the redirect and the callback.
 pub struct PendingLogin {
@@ -21,10 +22,21 @@ pub struct PendingLogin {
     verifier: PkceCodeVerifier,
 }
 
+/// Somebody whom the provider vouched for.
+#[derive(Clone)]
+pub struct Person {
+    /// What the ID token says.
+    pub claims: Claims,
+    /// The token itself, to log out with.
+    pub id_token: NetworkIdToken,
+}
+
 /// The provider, discovered once at the start.
 pub struct Provider {
     client: ServiceClient,
-    metadata: CoreProviderMetadata,
+    metadata: ProviderMetadataWithLogout,
+    end_session: EndSessionUrl,
+    home: PostLogoutRedirectUrl,
     http: Transport,
     scopes: Vec<Scope>,
 }
@@ -39,6 +51,8 @@ pub struct Registration {
     pub client_secret: String,
     /// Where the provider sends people back to.
     pub redirect_uri: String,
+    /// Where it sends them after a logout.
+    pub home: String,
     /// Scopes to ask for beside `openid`.
     pub scopes: Vec<String>,
 }
@@ -102,9 +116,11 @@ impl Provider {
     ) -> anyhow::Result<Self> {
         let issuer = IssuerUrl::new(registration.issuer)?;
         let http = Transport(http);
-        let metadata = CoreProviderMetadata::discover_async(issuer, &http)
+        let metadata = ProviderMetadataWithLogout::discover_async(issuer, &http)
             .await
             .context("discovery failed")?;
+        let end_session = metadata.additional_metadata().end_session_endpoint.clone();
+        let end_session = end_session.context("the provider has no end_session_endpoint")?;
         let client = ServiceClient::from_provider_metadata(
             metadata.clone(),
             ClientId::new(registration.client_id),
@@ -112,7 +128,8 @@ impl Provider {
         )
         .set_redirect_uri(RedirectUrl::new(registration.redirect_uri)?);
         let scopes = registration.scopes.into_iter().map(Scope::new).collect();
-        Ok(Self { client, metadata, http, scopes })
+        let home = PostLogoutRedirectUrl::new(registration.home)?;
+        Ok(Self { client, metadata, end_session, home, http, scopes })
     }
 
     /// Where to send the browser, and what to remember until it comes back.
@@ -137,7 +154,7 @@ impl Provider {
     ///
     /// # Errors
     /// When the provider refuses the code, or the token does not verify.
-    pub async fn finish(&self, code: String, pending: PendingLogin) -> anyhow::Result<Claims> {
+    pub async fn finish(&self, code: String, pending: PendingLogin) -> anyhow::Result<Person> {
         let response = self
             .client
             .exchange_code(AuthorizationCode::new(code))?
@@ -158,7 +175,17 @@ impl Provider {
                 bail!("the access token is not the one that the ID token speaks of");
             }
         }
-        Ok(claims.clone())
+        Ok(Person { claims: claims.clone(), id_token: id_token.clone() })
+    }
+
+    /// Where to send the browser to log out of the network as well (OIDC RP-Initiated Logout 1.0); it comes
+    /// back to the service's first page.
+    #[must_use]
+    pub fn end_session(&self, id_token: &NetworkIdToken) -> Url {
+        LogoutRequest::from(self.end_session.clone())
+            .set_id_token_hint(id_token)
+            .set_post_logout_redirect_uri(self.home.clone())
+            .http_get_url()
     }
 
     /// The provider's issuer identifier.
