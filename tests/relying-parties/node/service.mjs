@@ -1,0 +1,53 @@
+// What the services here have in common: where they stand, their one page, their sessions, and the
+// back-channel logout of those whose library has none.
+import { randomBytes } from "node:crypto";
+import session from "express-session";
+import { createRemoteJWKSet, jwtVerify } from "jose";
+
+export const { ISSUER, CLIENT_ID, CLIENT_SECRET, ORIGIN, PORT } = process.env;
+export const SCOPE = "openid profile hc_role facility";
+
+export const listen = (app) => app.listen(PORT, "127.0.0.1", () => console.log("ready"));
+
+const escape = (text) => text.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt()};`);
+
+/** Who is logged in, and what they can do; or nobody. */
+export const page = (claims) => `<!doctype html><html lang="ja"><meta charset="utf-8"><title>${CLIENT_ID}</title>
+${claims ? `<pre>${escape(JSON.stringify(claims))}</pre><a id="logout" href="/logout">Log out</a>` : `<a id="login" href="/login">Log in</a>`}`;
+
+const store = new session.MemoryStore();
+
+export const sessions = session({
+  store,
+  secret: randomBytes(32).toString("hex"),
+  resave: false,
+  saveUninitialized: false,
+  cookie: { sameSite: "lax" },
+});
+
+const EVENT = "http://schemas.openid.net/event/backchannel-logout";
+
+/** Takes a logout token (OIDC Back-Channel Logout 1.0 §2.6) and ends the sessions whose `sid` it names. */
+export function backchannelLogout({ issuer, jwks_uri }) {
+  const keys = createRemoteJWKSet(new URL(jwks_uri));
+  return async (request, response) => {
+    try {
+      const { payload } = await jwtVerify(request.body.logout_token, keys, {
+        issuer,
+        audience: CLIENT_ID,
+        typ: "logout+jwt",
+        requiredClaims: ["iat", "exp", "jti", "sid"],
+      });
+      if (!payload.events?.[EVENT] || "nonce" in payload) throw new Error("not a logout token");
+      store.all((_, all) => {
+        for (const [id, { claims }] of Object.entries(all)) {
+          if (claims?.sid === payload.sid) store.destroy(id);
+        }
+      });
+      response.set("Cache-Control", "no-store").end();
+    } catch (error) {
+      console.error(error);
+      response.status(400).end();
+    }
+  };
+}

@@ -1,0 +1,121 @@
+//! Who logs people in here, and how each is reached.
+
+use crate::journey::Act;
+
+/// What runs a client's program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A file of `tests/relying-parties/node`.
+    Node(&'static str),
+    /// A file of `tests/relying-parties/python`.
+    Python(&'static str),
+    /// Debian's Apache with mod_auth_openidc.
+    Apache,
+    /// Our own sample service, on the crate openidconnect.
+    Sample,
+}
+
+/// A client and its paths.
+#[derive(Debug)]
+pub struct Client {
+    /// `client_id` and first label of its host name.
+    pub id: &'static str,
+    pub kind: Kind,
+    /// As its library does it unless told otherwise.
+    pub authentication: &'static str,
+    pub callback: &'static str,
+    /// Begins a login, or has a button that does.
+    pub login: &'static str,
+    pub login_button: Option<&'static str>,
+    /// Has the button that logs out.
+    pub home: &'static str,
+    /// Shows the claims as JSON, or nobody's.
+    pub claims: &'static str,
+    /// JSON pointer to the ID token's claims there.
+    pub at: &'static str,
+    /// Takes logout tokens. A page without a server of its own cannot.
+    pub backchannel_logout: Option<&'static str>,
+}
+
+/// What the programs have in common that set their paths themselves.
+const COMMON: Client = Client {
+    id: "",
+    kind: Kind::Sample,
+    authentication: "client_secret_basic",
+    callback: "/callback",
+    login: "/login",
+    login_button: None,
+    home: "/",
+    claims: "/",
+    at: "",
+    backchannel_logout: Some("/backchannel-logout"),
+};
+
+pub const CLIENTS: &[Client] = &[
+    Client {
+        id: "mod-auth-openidc",
+        kind: Kind::Apache,
+        login: "/records/",
+        home: "/records/",
+        claims: "/callback?info=json",
+        at: "/id_token",
+        backchannel_logout: Some("/callback?logout=backchannel"),
+        ..COMMON
+    },
+    Client {
+        id: "openid-client",
+        kind: Kind::Node("openid-client.mjs"),
+        authentication: "client_secret_post",
+        ..COMMON
+    },
+    Client { id: "openid-client-5", kind: Kind::Node("openid-client-5.mjs"), ..COMMON },
+    Client { id: "passport", kind: Kind::Node("passport.mjs"), ..COMMON },
+    Client {
+        id: "express-openid-connect",
+        kind: Kind::Node("express-openid-connect.mjs"),
+        ..COMMON
+    },
+    Client {
+        id: "oidc-client-ts",
+        kind: Kind::Node("oidc-client-ts.mjs"),
+        authentication: "none",
+        login: "/",
+        login_button: Some("login"),
+        backchannel_logout: None,
+        ..COMMON
+    },
+    Client { id: "authlib-flask", kind: Kind::Python("authlib_flask.py"), ..COMMON },
+    Client { id: "authlib-starlette", kind: Kind::Python("authlib_starlette.py"), ..COMMON },
+    Client {
+        id: "mozilla-django-oidc",
+        kind: Kind::Python("mozilla_django.py"),
+        authentication: "client_secret_post",
+        callback: "/oidc/callback/",
+        login: "/oidc/authenticate/",
+        ..COMMON
+    },
+    Client {
+        id: "social-auth-app-django",
+        kind: Kind::Python("social_auth_django.py"),
+        callback: "/complete/oidc/",
+        login: "/",
+        login_button: Some("login"),
+        ..COMMON
+    },
+    Client { id: "openidconnect-rs", kind: Kind::Sample, claims: "/claims", ..COMMON },
+];
+
+impl Client {
+    /// Its name among the names of tests.
+    pub fn module(&self) -> String {
+        self.id.replace('-', "_")
+    }
+
+    /// What it can do, in the order in which one leads to the next.
+    pub fn acts(&self) -> impl Iterator<Item = Act> {
+        Act::ALL.into_iter().filter(|act| match act {
+            Act::LogIn | Act::LogOut => true,
+            Act::HearOfLogout => self.backchannel_logout.is_some(),
+        })
+    }
+}

@@ -1,0 +1,101 @@
+//! The clients' libraries, fetched once into the target folder: from the npm registry and from PyPI, each
+//! file by the hash that stands in the tree.
+
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, ensure};
+use sekisho::demo::process;
+use sekisho_protocol::Sha256Digest;
+use tokio::process::Command;
+
+/// A registry may be slow; a hundred packages come from each.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// What openid-client 6 needs. Debian 12 has an older one.
+const OLDEST_NODE: u32 = 20;
+
+/// Where the programs of `tests/relying-parties` lie.
+pub fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("relying-parties")
+}
+
+/// A folder with the programs of `tests/relying-parties/node` beside their libraries.
+pub async fn node() -> anyhow::Result<PathBuf> {
+    let mut node = Command::new("node");
+    node.arg("--version");
+    let version = process::run(node).await.context("Node.js (Debian's nodejs) is needed")?;
+    let major = version.trim_start_matches('v').split('.').next().and_then(|n| n.parse().ok());
+    ensure!(
+        major.is_some_and(|major: u32| major >= OLDEST_NODE),
+        "Node.js {OLDEST_NODE} or newer is needed; here is {version}"
+    );
+    let sources = sources().join("node");
+    let folder = fetched("node", &sources.join("package-lock.json"), async |folder| {
+        for name in ["package.json", "package-lock.json"] {
+            std::fs::copy(sources.join(name), folder.join(name))?;
+        }
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder);
+        must("npm", npm).await
+    })
+    .await?;
+    // Node looks for libraries beside the program that imports them.
+    for entry in std::fs::read_dir(&sources)? {
+        let path = entry?.path();
+        if let Some(name) = path.file_name().filter(|_| path.extension() != Some("json".as_ref())) {
+            std::fs::copy(&path, folder.join(name))?;
+        }
+    }
+    Ok(folder)
+}
+
+/// The Python that has the libraries of `tests/relying-parties/python`.
+pub async fn python() -> anyhow::Result<PathBuf> {
+    let wanted = sources().join("python/requirements.txt");
+    let folder = fetched("python", &wanted, async |folder| {
+        let mut venv = Command::new("python3");
+        venv.args(["-m", "venv"]).arg(folder);
+        must("python3-venv", venv).await?;
+        let mut pip = Command::new(folder.join("bin/python"));
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+        pip.args(["--only-binary", ":all:", "--require-hashes", "--requirement"]).arg(&wanted);
+        must("ca-certificates", pip).await
+    })
+    .await?;
+    Ok(folder.join("bin/python"))
+}
+
+/// A folder under the target folder that `fetch` has filled once for the list `wanted` as it is now.
+async fn fetched(
+    name: &str,
+    wanted: &Path,
+    fetch: impl AsyncFnOnce(&Path) -> anyhow::Result<()>,
+) -> anyhow::Result<PathBuf> {
+    let list = std::fs::read(wanted).with_context(|| format!("{}", wanted.display()))?;
+    let digest = Sha256Digest::of(&list).to_string();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", &digest[..16]));
+    let whole = folder.join("whole");
+    if !whole.exists() {
+        // What an earlier run left undone.
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder)?;
+        }
+        std::fs::create_dir_all(&folder)?;
+        fetch(&folder).await?;
+        std::fs::write(whole, "")?;
+    }
+    Ok(folder)
+}
+
+async fn must(package: &str, mut command: Command) -> anyhow::Result<()> {
+    let (status, stdout, stderr) = process::run_within(&mut command, PATIENCE)
+        .await
+        .with_context(|| format!("Debian's {package} is needed"))?;
+    let program = command.as_std().get_program();
+    ensure!(status.success(), "{}: {status}: {stdout}{stderr}", OsStr::display(program));
+    Ok(())
+}

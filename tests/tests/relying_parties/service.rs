@@ -1,0 +1,183 @@
+//! A client's program, registered and running.
+
+use std::{os::unix::fs::PermissionsExt, path::Path};
+
+use anyhow::Context;
+use sekisho::demo::{
+    namespace,
+    process::{self, Program},
+    services,
+    stage::{Stage, free_port},
+};
+use tempfile::TempDir;
+use tokio::process::Command;
+use url::Url;
+
+use crate::{
+    clients::{Client, Kind},
+    installed,
+};
+
+/// A running service.
+pub struct Service {
+    pub client: &'static Client,
+    /// Where browsers reach it.
+    pub origin: String,
+    program: Program,
+    folder: TempDir,
+}
+
+impl Service {
+    /// Registers the client and starts its program.
+    ///
+    /// # Errors
+    /// When the registration is refused or the program does not become ready.
+    pub async fn start(stage: &Stage, client: &'static Client) -> anyhow::Result<Self> {
+        let port = free_port()?;
+        let origin = format!("http://{}.localhost:{port}", client.id);
+        // Apache gives root's rights away, and must reach its pages all the same.
+        let readable = PermissionsExt::from_mode(0o755);
+        let folder = tempfile::Builder::new().permissions(readable).tempdir()?;
+        let file = folder.path().join("service.toml");
+        std::fs::write(&file, registration(client, &origin))?;
+        let secret = services::register(stage, &file).await?;
+        let mut command = command(stage, client, folder.path(), secret.as_deref(), &origin).await?;
+        let root = folder.path().join("root.crt");
+        write_readable(&root, &stage.root_pem)?;
+        command
+            .env("ISSUER", &stage.origins.public)
+            .env("CLIENT_ID", client.id)
+            .env("CLIENT_SECRET", secret.as_deref().unwrap_or_default())
+            .env("ORIGIN", &origin)
+            .env("PORT", port.to_string())
+            .env("ROOT", &root)
+            // How programs of Node, requests and httpx are told whom to trust.
+            .env("NODE_EXTRA_CA_CERTS", &root)
+            .env("REQUESTS_CA_BUNDLE", &root)
+            .env("SSL_CERT_FILE", &root)
+            .env("NO_PROXY", "localhost,.localhost");
+        let ready = if client.kind == Kind::Apache { LISTENS } else { "ready" };
+        let logs = stage.logs();
+        let (program, _) =
+            Program::start_when(client.id, command, &logs, |line| line.contains(ready)).await?;
+        Ok(Self { client, origin, program, folder })
+    }
+
+    /// The last lines of its log. Apache keeps one of its own.
+    pub fn log_end(&self) -> String {
+        let own = std::fs::read_to_string(self.folder.path().join("error.log"));
+        own.unwrap_or_else(|_| self.program.log_end())
+    }
+
+    /// Address of a path of it.
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.origin)
+    }
+}
+
+/// Apache as one process does not say that it is ready. What the module remarks of an address without TLS
+/// it says after the sockets were opened.
+const LISTENS: &str = "the configured OIDCRedirectURI";
+
+async fn command(
+    stage: &Stage,
+    client: &Client,
+    folder: &Path,
+    secret: Option<&str>,
+    origin: &str,
+) -> anyhow::Result<Command> {
+    let hosts = hosts(stage, folder)?;
+    let program = |program: &Path| namespace::with_mount(&hosts, "/etc/hosts", program);
+    let command = match client.kind {
+        Kind::Node(file) => {
+            let mut command = program("node".as_ref());
+            command.arg(file).current_dir(installed::node().await?);
+            command
+        }
+        Kind::Python(file) => {
+            let mut command = program(&installed::python().await?);
+            command.arg(installed::sources().join("python").join(file));
+            command.env("PYTHONDONTWRITEBYTECODE", "1");
+            command
+        }
+        Kind::Apache => {
+            let sources = installed::sources().join("apache");
+            copy_readable(&sources.join("pages"), &folder.join("pages"))?;
+            let mut command = program("apache2".as_ref());
+            command.arg("-X").arg("-f").arg(sources.join("httpd.conf"));
+            command.env("FOLDER", folder).env("MODULES", "/usr/lib/apache2/modules");
+            command.env("PASSPHRASE", sekisho_protocol::Sha256Digest::of(origin).to_string());
+            command
+        }
+        Kind::Sample => {
+            let file = folder.join("secret");
+            std::fs::write(&file, secret.context("the sample service needs a secret")?)?;
+            let port = Url::parse(origin)?.port().context("an origin without a port")?;
+            let mut command = Command::new(process::sibling("sample-service")?);
+            command.arg("--issuer").arg(&stage.origins.public);
+            command.arg("--ca-file").arg(stage.instance.join("ca/root.crt"));
+            command.args(["--client-id", client.id, "--client-secret-file"]).arg(&file);
+            command.args(["--listen", &format!("127.0.0.1:{port}"), "--origin", origin]);
+            for scope in ["profile", "hc_role", "facility"] {
+                command.args(["--scope", scope]);
+            }
+            command
+        }
+    };
+    Ok(command)
+}
+
+/// A file over `/etc/hosts`: names below `localhost` are this machine (RFC 6761 §6.3), which not every
+/// resolver knows.
+fn hosts(stage: &Stage, folder: &Path) -> anyhow::Result<std::path::PathBuf> {
+    let issuer = Url::parse(&stage.origins.public)?;
+    let host = issuer.host_str().context("an issuer without a host")?;
+    let path = folder.join("hosts");
+    std::fs::write(&path, format!("127.0.0.1 localhost {host}\n"))?;
+    Ok(path)
+}
+
+fn copy_readable(from: &Path, to: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir(to)?;
+    std::fs::set_permissions(to, PermissionsExt::from_mode(0o755))?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() {
+            copy_readable(&from, &to)?;
+        } else {
+            write_readable(&to, &std::fs::read(&from)?)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_readable(to: &Path, octets: &[u8]) -> anyhow::Result<()> {
+    std::fs::write(to, octets)?;
+    Ok(std::fs::set_permissions(to, PermissionsExt::from_mode(0o644))?)
+}
+
+fn registration(client: &Client, origin: &str) -> String {
+    let Client { id, authentication, callback, login, .. } = client;
+    let backchannel = client
+        .backchannel_logout
+        .map(|path| format!("backchannel_logout_uri = \"{origin}{path}\"\n"))
+        .unwrap_or_default();
+    format!(
+        r#"
+id = "{id}"
+name = {{ ja = "{id}", en = "{id}" }}
+description = {{ ja = "{id} によるサービス", en = "A service on {id}" }}
+home_url = "{origin}{login}"
+redirect_uris = ["{origin}{callback}"]
+logout_uris = ["{origin}/"]
+{backchannel}authentication = "{authentication}"
+scopes = ["openid", "profile", "hc_role", "facility"]
+
+[[rules]]
+id = "physicians"
+roles = ["Medical Doctor"]
+release = ["name", "hc_role", "facility_id", "facility_name"]
+"#
+    )
+}
