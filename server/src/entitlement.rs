@@ -3,7 +3,7 @@
 
 use sekisho_authz::{Cache, Decision, Message, Request, Values, Vocabulary};
 use sekisho_pki::national::hc_role;
-use sekisho_store::{StoreError, membership, offer, service};
+use sekisho_store::{Queries, StoreError, membership, offer, service, session::Session};
 use sekisho_wire::{acr, claim};
 
 use crate::{app::App, catalogue::Text, login::session::PortalSession};
@@ -80,24 +80,65 @@ impl Entitlements {
     }
 }
 
+/// The roles that a rule may look at: those of the table of known names.
+#[must_use]
+pub fn authorising_roles(roles: &[String]) -> Vec<String> {
+    roles.iter().filter(|role| hc_role::known(role).is_some()).cloned().collect()
+}
+
 /// What is known about the person of a session, as of now.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn request(app: &App, session: &PortalSession) -> Result<Request, StoreError> {
-    let mut reader = app.store().read();
-    let facts = service::facility_facts(&mut reader, &session.organisation_id).await?;
-    let member =
-        membership::in_force(&mut reader, &session.person_id, &session.organisation_id).await?;
-    Ok(Request {
-        person_id: session.person_id.clone(),
+    let who = Who {
+        person_id: &session.person_id,
+        organisation_id: &session.organisation_id,
         roles: session.authorising_roles(),
-        facility_id: session.organisation_id.clone(),
-        // An organisation without a kind does not exist; an empty token is in no rule.
-        facility_kind: facts.map(|facts| facts.kind).unwrap_or_default(),
-        member: member.is_some(),
-        acr: session.acr.clone(),
-    })
+        acr: &session.acr,
+    };
+    who.request(&mut app.store().read()).await
+}
+
+/// The same of a session that is looked at without its browser; `None` for one at no terminal.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn request_of_session(
+    queries: &mut impl Queries,
+    session: &Session,
+) -> Result<Option<Request>, StoreError> {
+    let Some(at) = &session.at_terminal else { return Ok(None) };
+    let who = Who {
+        person_id: &session.person_id,
+        organisation_id: &at.organisation_id,
+        roles: authorising_roles(&session.hc_roles),
+        acr: &session.acr,
+    };
+    who.request(queries).await.map(Some)
+}
+
+struct Who<'a> {
+    person_id: &'a str,
+    organisation_id: &'a str,
+    roles: Vec<String>,
+    acr: &'a str,
+}
+
+impl Who<'_> {
+    async fn request(self, queries: &mut impl Queries) -> Result<Request, StoreError> {
+        let facts = service::facility_facts(queries, self.organisation_id).await?;
+        let member = membership::in_force(queries, self.person_id, self.organisation_id).await?;
+        Ok(Request {
+            person_id: self.person_id.to_owned(),
+            roles: self.roles,
+            facility_id: self.organisation_id.to_owned(),
+            // An organisation without a kind does not exist; an empty token is in no rule.
+            facility_kind: facts.map(|facts| facts.kind).unwrap_or_default(),
+            member: member.is_some(),
+            acr: self.acr.to_owned(),
+        })
+    }
 }
 
 /// Why somebody is refused, and what would help: a sentence for each condition that failed.

@@ -20,7 +20,11 @@ const fn kept(what: Expiring) -> Duration {
         Expiring::LoginChallenges
         | Expiring::ParkedRequests
         | Expiring::ClientAssertions
-        | Expiring::AccessTokens
+        | Expiring::DpopProofs
+        | Expiring::PushedRequests
+        | Expiring::RevokedTokens
+        | Expiring::RefreshTokens
+        | Expiring::TokenGrants
         | Expiring::AuthorizationCodes => Duration::HOUR,
         // The longest memory of a counter is a day (`people::tries`).
         Expiring::SignInFailures => Duration::days(2),

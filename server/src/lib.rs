@@ -25,6 +25,7 @@ pub mod form;
 pub mod housekeeping;
 pub mod instance;
 pub mod jobs;
+pub mod jose;
 pub mod keys;
 pub mod listener;
 pub mod login;

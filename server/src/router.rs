@@ -25,7 +25,7 @@ pub fn routes(role: NameRole) -> Routes {
     match role {
         NameRole::Terminal => terminal_paths(),
         NameRole::Public => public_paths().merge(console_paths()).merge(register_paths()),
-        NameRole::Mtls => Routes::new(OAuth),
+        NameRole::Mtls => mtls_paths(),
         NameRole::Enrol => enrol_paths(),
         NameRole::Plain => plain_paths(),
     }
@@ -65,6 +65,7 @@ fn terminal_paths() -> Routes {
         .post("/invitation", login::invitation::post)
         .post("/logout", login::logout::post)
         .get_with_effect("/authorize", OfProtocol, oidc::authorize::get)
+        .post_from(Judged, "/authorize", oidc::authorize::post)
         .get_with_effect("/authorize/resume", OfPage, oidc::authorize::resume)
         .get_with_effect("/end-session", OfProtocol, oidc::logout::end_session::get)
         .post_from(Judged, "/end-session", oidc::logout::end_session::post)
@@ -89,7 +90,12 @@ fn public_paths() -> Routes {
         .read_by(AnyPage)
         .get("/jwks", oidc::jwks::get)
         .read_by(AnyPage)
+        .post("/par", oidc::par::post)
+        .read_by(PublicClients)
         .post("/token", oidc::token::post)
+        .read_by(PublicClients)
+        .post("/introspect", oidc::introspect::post)
+        .post("/revoke", oidc::revoke::post)
         .read_by(PublicClients)
         .get("/userinfo", oidc::userinfo::get)
         .read_by(PublicClients)
@@ -97,6 +103,17 @@ fn public_paths() -> Routes {
         .read_by(PublicClients)
         .speaking(Plain)
         .get("/assets/{segment}", assets::serve)
+}
+
+/// The endpoints that a client may show a certificate to (RFC 8705 §5).
+fn mtls_paths() -> Routes {
+    Routes::new(OAuth)
+        .post("/par", oidc::par::post)
+        .post("/token", oidc::token::post)
+        .post("/introspect", oidc::introspect::post)
+        .post("/revoke", oidc::revoke::post)
+        .get("/userinfo", oidc::userinfo::get)
+        .post("/userinfo", oidc::userinfo::get)
 }
 
 fn console_paths() -> Routes {

@@ -15,6 +15,10 @@ pub struct OidcSettings {
     pub id_token_seconds: u32,
     /// Lifetime of an access token, in seconds.
     pub access_token_seconds: u32,
+    /// Lifetime of a refresh token, in seconds; it ends before with the login.
+    pub refresh_token_seconds: u32,
+    /// How long a request that was sent ahead can be used, in seconds.
+    pub pushed_request_seconds: u32,
     /// How long an authorization request waits for a login, in minutes.
     pub parked_request_minutes: u32,
     /// Whether a service may lie on the loopback interface: for a demonstration on one machine.
@@ -27,6 +31,8 @@ impl Default for OidcSettings {
             code_seconds: 60,
             id_token_seconds: 300,
             access_token_seconds: 600,
+            refresh_token_seconds: 43_200,
+            pushed_request_seconds: 60,
             parked_request_minutes: 10,
             allow_loopback_clients: false,
         }
@@ -39,6 +45,9 @@ impl OidcSettings {
         bounded("oidc.code_seconds", self.code_seconds, 10..=600)?;
         bounded("oidc.id_token_seconds", self.id_token_seconds, 30..=3_600)?;
         bounded("oidc.access_token_seconds", self.access_token_seconds, 30..=3_600)?;
+        bounded("oidc.refresh_token_seconds", self.refresh_token_seconds, 60..=86_400)?;
+        // FAPI 2.0 Security Profile §5.3.2.2: less than 600.
+        bounded("oidc.pushed_request_seconds", self.pushed_request_seconds, 10..=599)?;
         bounded("oidc.parked_request_minutes", self.parked_request_minutes, 1..=60)?;
         Ok(Oidc(self.clone()))
     }
@@ -65,6 +74,18 @@ impl Oidc {
     #[must_use]
     pub fn access_token_lifetime(&self) -> Duration {
         Duration::seconds(self.0.access_token_seconds.into())
+    }
+
+    /// Lifetime of a refresh token.
+    #[must_use]
+    pub fn refresh_token_lifetime(&self) -> Duration {
+        Duration::seconds(self.0.refresh_token_seconds.into())
+    }
+
+    /// How long a request that was sent ahead can be used.
+    #[must_use]
+    pub fn pushed_request_lifetime(&self) -> Duration {
+        Duration::seconds(self.0.pushed_request_seconds.into())
     }
 
     /// How long an authorization request waits for a login.

@@ -128,7 +128,9 @@ fn form(answer: &Answer, dialect: Dialect, lang: &str) -> Result<(), String> {
                 "invalid_client",
                 "invalid_grant",
                 "invalid_token",
+                "invalid_scope",
                 "unsupported_grant_type",
+                "unsupported_response_type",
                 "temporarily_unavailable",
             ];
             let code = json["error"].as_str().unwrap_or_default();

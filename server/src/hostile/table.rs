@@ -1,6 +1,6 @@
 //! Every route with a good request. A route without a line here fails the test.
 
-use NameRole::{Enrol, Plain, Public, Terminal};
+use NameRole::{Enrol, Mtls, Plain, Public, Terminal};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
 
@@ -17,6 +17,7 @@ const NOTHING: &str = "01990000-0000-7000-8000-000000000000";
 pub async fn rows(scene: &Scene) -> Vec<Row> {
     // Good requests are sent in this order: what ends something comes after what needs it.
     let mut rows = public(scene);
+    rows.extend([Public, Mtls].into_iter().flat_map(|role| programs(scene, role)));
     rows.extend(terminal(scene).await);
     rows.extend(enrol(scene));
     rows.extend(console(scene));
@@ -32,7 +33,7 @@ fn asset() -> String {
 
 async fn terminal(s: &Scene) -> Vec<Row> {
     // Somebody else's cookie ends that session: it is in the wrong hands.
-    const ENDED: &[&str] = &["session", "access_token"];
+    const ENDED: &[&str] = &["session", "token_grant"];
     let at = |method, path| {
         let foreign = [&s.strange_chain(), &s.no_chain()];
         Row::new(Terminal, method, path).chain(&s.chain(), &foreign)
@@ -108,8 +109,10 @@ async fn terminal(s: &Scene) -> Vec<Row> {
         logged_in(at("GET", "/authorize"))
             .query(authentication)
             .spoilt(Turned)
-            .touches(&["session", "access_token", "parked_request", "authorization_code"])
+            .touches(&["session", "token_grant", "parked_request", "authorization_code"])
             .good(303),
+        // It leads to the GET of the same, which judges.
+        at("POST", "/authorize").form([free("client_id", "referral")]).spoilt(Turned).good(303),
         at("GET", "/authorize/resume")
             .query([required("request", &parked).foreign("A")])
             .touches(&["parked_request", "authorization_code"]),
@@ -162,27 +165,6 @@ fn public(s: &Scene) -> Vec<Row> {
     vec![
         at("GET", "/.well-known/openid-configuration").good(200),
         at("GET", "/jwks").good(200),
-        at("POST", "/token")
-            .authorization(
-                &Scene::basic("referral", &s.secret),
-                &[
-                    &Scene::basic("referral", &s.other_secret),
-                    &Scene::basic("other", &s.secret),
-                    // Another client with its own secret: the code is not its.
-                    &Scene::basic("other", &s.other_secret),
-                    &Scene::basic("\u{0}", &s.secret),
-                ],
-            )
-            .form([
-                required("grant_type", "authorization_code").foreign("password"),
-                required("code", &s.code).foreign("A"),
-                required("redirect_uri", oidc::REDIRECT).foreign("https://evil.example/"),
-                required("code_verifier", oidc::VERIFIER).foreign(oidc::CHALLENGE),
-            ])
-            .good(200),
-        at("GET", "/userinfo")
-            .authorization("Bearer a.b.c", &[&Scene::basic("referral", &s.secret)]),
-        at("POST", "/userinfo").authorization("Bearer a.b.c", &[]),
         at("GET", "/assets/{segment}").parameter(&asset(), &[NOTHING]).good(200),
         at("GET", "/first-use")
             .query([required("token", &s.first_use_token).foreign(&s.activation_code)])
@@ -197,6 +179,44 @@ fn public(s: &Scene) -> Vec<Row> {
                 .foreign(&s.enrolment_code)])
             .good(200),
         at("POST", "/activate/account").form(account),
+    ]
+}
+
+/// What clients ask, at the public name and at the one that takes their certificates.
+fn programs(s: &Scene, role: NameRole) -> Vec<Row> {
+    let at = |method, path| Row::new(role, method, path);
+    let client = |path| {
+        at("POST", path).authorization(
+            &Scene::basic("referral", &s.secret),
+            &[
+                &Scene::basic("referral", &s.other_secret),
+                &Scene::basic("other", &s.secret),
+                &Scene::basic("\u{0}", &s.secret),
+            ],
+        )
+    };
+    let request = Scene::authentication_request().into_iter().map(|(name, value)| match name {
+        "state" | "nonce" => optional(name, value),
+        "client_id" => optional(name, value).foreign("other").foreign("nobody"),
+        "redirect_uri" => required(name, value).foreign("https://evil.example/callback"),
+        "response_type" => required(name, value).foreign("token"),
+        _ => required(name, value),
+    });
+    // A code is good once; the other name meets it used.
+    let token = client("/token").form([
+        required("grant_type", "authorization_code").foreign("password"),
+        required("code", &s.code).foreign("A"),
+        required("redirect_uri", oidc::REDIRECT).foreign("https://evil.example/"),
+        required("code_verifier", oidc::VERIFIER).foreign(oidc::CHALLENGE),
+    ]);
+    vec![
+        client("/par").form(request.collect::<Vec<_>>()).good(201),
+        if role == Public { token.good(200) } else { token },
+        client("/introspect").form([free("token", "a.b.c")]).good(200),
+        client("/revoke").form([free("token", "a.b.c")]).good(200),
+        at("GET", "/userinfo")
+            .authorization("Bearer a.b.c", &[&Scene::basic("referral", &s.secret)]),
+        at("POST", "/userinfo").authorization("Bearer a.b.c", &[]),
     ]
 }
 

@@ -6,7 +6,6 @@
 
 use axum::extract::{Extension, FromRef, FromRequestParts};
 use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
-use sekisho_pki::national::hc_role;
 use sekisho_store::{
     Queries, StoreError,
     audit::{Actor, Audited, Entry},
@@ -24,6 +23,7 @@ use crate::{
     app::App,
     config::RemovalPolicy,
     cookie::{self, SameSite},
+    entitlement,
     error::page::PageError,
     listener::{FacilityConnection, Peer},
     page::PageFrame,
@@ -73,7 +73,7 @@ impl PortalSession {
     /// The roles that a rule may look at: those of the table of known names.
     #[must_use]
     pub fn authorising_roles(&self) -> Vec<String> {
-        self.roles.iter().filter(|role| hc_role::known(role).is_some()).cloned().collect()
+        entitlement::authorising_roles(&self.roles)
     }
 }
 

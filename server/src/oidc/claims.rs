@@ -89,20 +89,31 @@ pub fn granted(service: &Service, requested: &str) -> Option<Vec<&'static str>> 
     granted.contains(&"openid").then_some(granted)
 }
 
+/// What a service may be told about a person, and asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// Granted scopes.
+    pub scopes: &'a [&'static str],
+    /// Claims asked for by name, of scopes that the service was approved for (OIDC Core §5.5).
+    pub claims: &'a [&'static str],
+    /// What the rule that admitted the person releases.
+    pub release: &'a BTreeSet<String>,
+}
+
 /// The claims for one code: a snapshot that its tokens will say.
 #[must_use]
 pub fn snapshot(
     app: &App,
     service: &Service,
-    scopes: &[&str],
-    release: &BTreeSet<String>,
+    told: &Told<'_>,
     session: &PortalSession,
     facility: &FacilityConnection,
     facts: &FacilityFacts,
 ) -> Map<String, Value> {
     let mut claims = Map::new();
-    let wanted = SCOPES.iter().filter(|scope| scopes.contains(&scope.name));
-    for name in wanted.flat_map(|scope| scope.claims).filter(|name| release.contains(**name)) {
+    let by_scope = SCOPES.iter().filter(|scope| told.scopes.contains(&scope.name));
+    let wanted = by_scope.flat_map(|scope| scope.claims).chain(told.claims);
+    for name in wanted.filter(|name| told.release.contains(**name)) {
         let value = match *name {
             "name" => json!(session.names.name),
             claim::HC_ROLE => json!(session.roles),
@@ -124,6 +135,31 @@ pub fn snapshot(
     claims.insert("amr".to_owned(), json!(session.amr));
     claims.insert("auth_time".to_owned(), session.auth_time.unix_timestamp().into());
     claims.insert(claim::VOUCHED_BY.to_owned(), vouched_by(&claims).into());
+    claims
+}
+
+/// A snapshot without what the rules no longer release.
+#[must_use]
+pub fn released(mut claims: Map<String, Value>, release: &BTreeSet<String>) -> Map<String, Value> {
+    let scoped = |name: &str| SCOPES.iter().any(|scope| scope.claims.contains(&name));
+    claims.retain(|name, _| !scoped(name) || release.contains(name));
+    revouched(claims)
+}
+
+/// A snapshot without what only other scopes than these stand for.
+#[must_use]
+pub fn narrowed(mut claims: Map<String, Value>, scopes: &[&str]) -> Map<String, Value> {
+    let gone = SCOPES.iter().filter(|scope| !scopes.contains(&scope.name));
+    for name in gone.flat_map(|scope| scope.claims) {
+        claims.remove(*name);
+    }
+    revouched(claims)
+}
+
+fn revouched(mut claims: Map<String, Value>) -> Map<String, Value> {
+    claims.remove(claim::VOUCHED_BY);
+    let vouchers = vouched_by(&claims);
+    claims.insert(claim::VOUCHED_BY.to_owned(), vouchers.into());
     claims
 }
 

@@ -10,8 +10,8 @@ use sekisho_store::service::AuthMethod;
 use sekisho_wire::{acr, claim};
 use serde_json::{Value, json};
 
-use super::claims::SCOPES;
-use crate::app::App;
+use super::{authorize::ResponseMode, claims::SCOPES, client::GrantType};
+use crate::{app::App, jose::Algorithm};
 
 /// Path of the document, on the public name.
 pub const PATH: &str = "/.well-known/openid-configuration";
@@ -25,24 +25,47 @@ pub async fn get(State(app): State<App>) -> Response {
 /// What this provider can do, and nothing that it cannot.
 #[must_use]
 pub fn document(app: &App) -> Value {
-    let (public, terminal) = (&app.names().public, &app.names().terminal);
+    let names = app.names();
+    let (public, terminal, mtls) = (&names.public, &names.terminal, &names.mtls);
+    let algorithms = Algorithm::ALL.map(Algorithm::as_str);
+    let methods = AuthMethod::ALL.map(AuthMethod::as_str);
+    let proven: Vec<_> = methods.into_iter().filter(|method| *method != "none").collect();
     json!({
         "issuer": public,
         "authorization_endpoint": format!("{terminal}/authorize"),
+        "pushed_authorization_request_endpoint": format!("{public}/par"),
         "token_endpoint": format!("{public}/token"),
         "userinfo_endpoint": format!("{public}/userinfo"),
+        "introspection_endpoint": format!("{public}/introspect"),
+        "revocation_endpoint": format!("{public}/revoke"),
         "jwks_uri": format!("{public}/jwks"),
         "end_session_endpoint": format!("{terminal}/end-session"),
+        "mtls_endpoint_aliases": {
+            "pushed_authorization_request_endpoint": format!("{mtls}/par"),
+            "token_endpoint": format!("{mtls}/token"),
+            "userinfo_endpoint": format!("{mtls}/userinfo"),
+            "introspection_endpoint": format!("{mtls}/introspect"),
+            "revocation_endpoint": format!("{mtls}/revoke"),
+        },
         "scopes_supported": SCOPES.iter().map(|scope| scope.name).collect::<Vec<_>>(),
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code"],
-        "subject_types_supported": ["pairwise"],
+        "response_modes_supported": ResponseMode::NAMES,
+        "grant_types_supported": GrantType::ALL.map(GrantType::as_str),
+        "subject_types_supported": ["pairwise", "public"],
         "id_token_signing_alg_values_supported": ["ES256"],
-        "token_endpoint_auth_methods_supported": AuthMethod::ALL.map(AuthMethod::as_str),
-        "token_endpoint_auth_signing_alg_values_supported": ["ES256"],
+        "userinfo_signing_alg_values_supported": ["ES256"],
+        "introspection_signing_alg_values_supported": ["ES256"],
+        "authorization_signing_alg_values_supported": ["ES256"],
+        "request_object_signing_alg_values_supported": algorithms,
+        "dpop_signing_alg_values_supported": algorithms,
+        "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
+        "introspection_endpoint_auth_methods_supported": proven,
+        "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
+        "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         "code_challenge_methods_supported": ["S256"],
-        "prompt_values_supported": ["none", "login"],
+        "prompt_values_supported": ["none", "login", "select_account", "consent"],
         "acr_values_supported": acr::LEVELS,
         "claims_supported": [
             "sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "sid", "name",
@@ -50,9 +73,12 @@ pub fn document(app: &App) -> Value {
             claim::FACILITY_KIND, claim::TERMINAL, claim::VOUCHED_BY,
         ],
         "ui_locales_supported": ["ja", "en"],
-        "claims_parameter_supported": false,
-        "request_parameter_supported": false,
+        "claims_parameter_supported": true,
+        "request_parameter_supported": true,
         "request_uri_parameter_supported": false,
+        "require_pushed_authorization_requests": false,
+        "require_signed_request_object": false,
+        "tls_client_certificate_bound_access_tokens": true,
         "authorization_response_iss_parameter_supported": true,
         "backchannel_logout_supported": true,
         "backchannel_logout_session_supported": true,

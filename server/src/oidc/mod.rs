@@ -1,22 +1,35 @@
-//! OpenID Connect for relying services: authorization code with PKCE, and nothing else.
+//! OpenID Connect for relying services: the authorization code, and what belongs to it.
 //!
-//! - [`authorize`]: the table of checks, on the terminal name, where the facility's certificate is.
-//! - [`token`]: client authentication, then the code for tokens, on the public name.
-//! - [`userinfo`], [`discovery`], [`jwks`]: on the public name.
+//! - [`authorize`]: the table of checks, on the terminal name, where the facility's certificate is;
+//!   [`par`]: the same request sent ahead.
+//! - [`client_authentication`], then [`token`]: codes, refresh tokens and a client's own proof for
+//!   tokens, which [`dpop`] or a certificate binds ([`confirmation`]).
+//! - [`userinfo`], [`introspect`], [`revoke`]: what becomes of [`access_token`]s.
+//! - [`discovery`], [`jwks`]: what a client needs to know.
 //! - [`logout`]: asked for by a service, and told to services.
 //! - [`client`]: registration of a service with its rules.
 //!
 //! What a token says was fixed when the code was issued ([`claims`]); whether it still counts is
 //! asked anew each time ([`liveness`]).
 
+pub mod access_token;
 pub mod authorize;
 pub mod claims;
 pub mod client;
+pub mod client_authentication;
+pub mod confirmation;
 pub mod discovery;
+pub mod dpop;
+pub mod grant;
+pub mod id_token_hint;
+pub mod introspect;
 pub mod jwks;
 pub mod liveness;
 pub mod logout;
+pub mod par;
 pub mod parameters;
+pub mod resource;
+pub mod revoke;
 pub mod subject;
 pub mod token;
 pub mod userinfo;

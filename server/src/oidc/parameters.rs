@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::{body::Bytes, extract::rejection::BytesRejection};
 use http::StatusCode;
+use serde_json::{Map, Value};
 
 use crate::form::{self, FormError};
 
@@ -38,6 +39,34 @@ impl Parameters {
         Self::parse(&body)
     }
 
+    /// The members of a signed request as parameters: what is no text stands there as JSON, a list of
+    /// `resource` as several (RFC 9101 §4, RFC 8707 §2).
+    #[must_use]
+    pub fn of_claims(claims: Map<String, Value>) -> Self {
+        let text = |value: Value| match value {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        let values = |name: &str, value: Value| match value {
+            Value::Array(list) if name == "resource" => list.into_iter().map(text).collect(),
+            Value::Null => Vec::new(),
+            other => vec![text(other)],
+        };
+        let each = claims.into_iter().map(|(name, value)| {
+            let values = values(&name, value);
+            (name, values)
+        });
+        Self(each.collect())
+    }
+
+    /// The same, urlencoded, without `left_out`.
+    #[must_use]
+    pub fn encoded_without(&self, left_out: &[&str]) -> String {
+        let kept = self.0.iter().filter(|(name, _)| !left_out.contains(&name.as_str()));
+        let pairs = kept.flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+    }
+
     /// The value of `name`. One sent without a value counts as not sent (RFC 6749 §3.1); one sent
     /// twice has no value, and [`Self::repeated`] names it.
     #[must_use]
@@ -48,10 +77,18 @@ impl Parameters {
         }
     }
 
-    /// The first parameter that was sent more than once, known to us or not.
+    /// Every value of `name`, for the parameters that may be sent several times.
+    #[must_use]
+    pub fn all(&self, name: &str) -> &[String] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The first parameter that was sent more than once, known to us or not. `resource` alone may be
+    /// (RFC 8707 §2).
     #[must_use]
     pub fn repeated(&self) -> Option<&str> {
-        self.0.iter().find(|(_, values)| values.len() > 1).map(|(name, _)| name.as_str())
+        let mut repeated = self.0.iter().filter(|(_, values)| values.len() > 1);
+        repeated.find(|(name, _)| *name != "resource").map(|(name, _)| name.as_str())
     }
 
     /// Whether `name` was sent more than once.

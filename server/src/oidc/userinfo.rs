@@ -4,22 +4,17 @@ use axum::{
     extract::{Extension, State},
     response::Response,
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use sekisho_protocol::{JwkSet, jws};
-use sekisho_store::access_token;
-use serde::Deserialize;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value};
 
-use super::{liveness, token};
-use crate::{app::App, error::oauth::OAuthError, keys, listener::Peer};
-
-#[derive(Deserialize)]
-struct AccessClaims {
-    iss: String,
-    aud: String,
-    exp: i64,
-    jti: String,
-}
+use super::{
+    access_token::{self, Live},
+    claims,
+    client_authentication::Client,
+    confirmation::Confirmation,
+    dpop, token,
+};
+use crate::{app::App, error::oauth::OAuthError, listener::Peer};
 
 /// `GET /userinfo` and `POST /userinfo`.
 ///
@@ -27,50 +22,123 @@ struct AccessClaims {
 /// one with a query was refused before (`router.rs`).
 ///
 /// # Errors
-/// [`OAuthError`] `invalid_request`, `invalid_token`.
+/// [`OAuthError`] `invalid_request`, `invalid_token`, `invalid_dpop_proof`.
 pub async fn get(
     State(app): State<App>,
-    Extension(_): Extension<Peer>,
+    Extension(peer): Extension<Peer>,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, OAuthError> {
-    let bearer = bearer(&headers)?;
-    let invalid = || OAuthError::invalid_token("the token is not valid here and now");
-    let published = keys::jwks(&app.keys().oidc).map_err(|error| OAuthError::internal(&error))?;
-    let keys: JwkSet =
-        serde_json::from_value(published).map_err(|error| OAuthError::internal(&error))?;
-    let claims: AccessClaims =
-        jws::verify(bearer, token::issue::ACCESS_TOKEN_TYP, &keys).map_err(|_| invalid())?;
-    let (now, issuer) = (app.now(), &app.names().public);
-    if claims.iss != *issuer || claims.aud != *issuer || claims.exp <= now.unix_timestamp() {
-        return Err(invalid());
+    let (scheme, token) = presented(&headers)?;
+    let now = app.now();
+    let live = access_token::live(&app, token, now).await?.ok_or_else(|| scheme.invalid())?;
+    if !live.claims.aud.names(&app.names().public) {
+        return Err(scheme.invalid());
     }
-    let mut reader = app.store().read();
-    let live = access_token::live(&mut reader, &claims.jti, now).await?.ok_or_else(invalid)?;
-    if liveness::session(&mut reader, &live.session_hash, now).await?.is_none() {
-        return Err(invalid());
-    }
+    possessed(&app, &peer, &method, &headers, scheme, token, &live).await?;
+    let Some((grant, _)) = &live.of_person else { return Err(scheme.invalid()) };
     let told: Map<String, Value> =
-        serde_json::from_str(&live.claims).map_err(|error| OAuthError::internal(&error))?;
-    Ok(token::uncached(&Value::Object(told)))
+        serde_json::from_str(&grant.claims).map_err(|error| OAuthError::internal(&error))?;
+    let scope: Vec<&str> = live.claims.scope.as_deref().unwrap_or_default().split(' ').collect();
+    let mut told = claims::narrowed(told, &scope);
+    let client =
+        Client::find(&app, &live.claims.client_id).await?.ok_or_else(|| scheme.invalid())?;
+    if !client.metadata.userinfo_signed_response {
+        return Ok(token::uncached(&Value::Object(told)));
+    }
+    // OIDC Core §5.3.2.
+    told.insert("iss".into(), app.names().public.as_str().into());
+    told.insert("aud".into(), client.service.id.as_str().into());
+    let signed =
+        token::issue::signed(&app, token::issue::ID_TOKEN_TYP, &Value::Object(told)).await?;
+    Ok(token::unkept(HeaderValue::from_static("application/jwt"), signed))
 }
 
-fn bearer(headers: &HeaderMap) -> Result<&str, OAuthError> {
+/// How a token was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    /// RFC 6750 §2.1.
+    Bearer,
+    /// RFC 9449 §7.1.
+    Dpop,
+}
+
+impl Scheme {
+    fn invalid(self) -> OAuthError {
+        let error = OAuthError::invalid_token("the token is not valid here and now");
+        match self {
+            Self::Bearer => error,
+            Self::Dpop => OAuthError {
+                challenge: Some(HeaderValue::from_static(
+                    "DPoP error=\"invalid_token\", algs=\"ES256 PS256 RS256\"",
+                )),
+                ..error
+            },
+        }
+    }
+}
+
+fn presented(headers: &HeaderMap) -> Result<(Scheme, &str), OAuthError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (value, second) = (values.next(), values.next());
     if second.is_some() {
         return Err(OAuthError::bad_request("invalid_request", "Authorization is repeated"));
     }
-    value
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim())
-        .ok_or_else(|| OAuthError {
-            // RFC 6750 §3.1: without a token no error code, only the challenge.
-            challenge: Some(HeaderValue::from_static("Bearer")),
-            status: StatusCode::UNAUTHORIZED,
-            error: "invalid_token",
-            description: "a bearer token is required".to_owned(),
-            retry_after_secs: None,
-        })
+    let parts = value.and_then(|value| value.to_str().ok()).and_then(|value| value.split_once(' '));
+    let scheme = |name: &str| match () {
+        () if name.eq_ignore_ascii_case("bearer") => Some(Scheme::Bearer),
+        () if name.eq_ignore_ascii_case("dpop") => Some(Scheme::Dpop),
+        () => None,
+    };
+    parts.and_then(|(name, token)| Some((scheme(name)?, token.trim()))).ok_or_else(|| OAuthError {
+        // RFC 6750 §3.1: without a token no error code, only the challenge.
+        challenge: Some(HeaderValue::from_static("Bearer")),
+        status: StatusCode::UNAUTHORIZED,
+        error: "invalid_token",
+        description: "an access token is required".to_owned(),
+        retry_after_secs: None,
+    })
+}
+
+/// Whoever sends a token holds what it is bound to (RFC 9449 §7, RFC 8705 §3).
+async fn possessed(
+    app: &App,
+    peer: &Peer,
+    method: &Method,
+    headers: &HeaderMap,
+    scheme: Scheme,
+    token: &str,
+    live: &Live,
+) -> Result<(), OAuthError> {
+    match &live.claims.cnf {
+        None if scheme == Scheme::Bearer => Ok(()),
+        Some(bound @ Confirmation::Certificate(_)) if scheme == Scheme::Bearer => {
+            let shown = Confirmation::of_connection(peer);
+            if shown.as_ref() == Some(bound) { Ok(()) } else { Err(scheme.invalid()) }
+        }
+        Some(Confirmation::Key(thumbprint)) if scheme == Scheme::Dpop => {
+            let url = format!("{}/userinfo", app.names().origin(peer.role));
+            let method = method.as_str();
+            let request = dpop::Request { method, url: &url, access_token: Some(token) };
+            let proof = dpop::read(headers, request, app.now()).map_err(at_resource)?;
+            let proof = proof.filter(|proof| proof.thumbprint == *thumbprint);
+            let proof = proof.ok_or_else(|| scheme.invalid())?;
+            if app.store().accept_dpop_proof(&proof.hash, proof.expires_at).await? {
+                return Ok(());
+            }
+            Err(at_resource(dpop::refused("the proof was used before; make a new one")))
+        }
+        _ => Err(scheme.invalid()),
+    }
+}
+
+/// RFC 9449 §7.1: at a resource the error stands in the challenge as well.
+fn at_resource(error: OAuthError) -> OAuthError {
+    OAuthError {
+        status: StatusCode::UNAUTHORIZED,
+        challenge: Some(HeaderValue::from_static(
+            "DPoP error=\"invalid_dpop_proof\", algs=\"ES256 PS256 RS256\"",
+        )),
+        ..error
+    }
 }

@@ -20,13 +20,13 @@ pub struct Code {
     /// The redirect URI of the request.
     pub redirect_uri: String,
     /// PKCE challenge, method `S256`.
-    pub code_challenge: String,
-    /// Nonce of the request.
-    pub nonce: Option<String>,
+    pub code_challenge: Option<String>,
     /// Granted scope, space separated.
     pub scope: String,
     /// JSON object: what the tokens will say.
     pub claims: String,
+    /// JSON object of the caller's.
+    pub details: String,
     /// When it was issued.
     pub created_at: OffsetDateTime,
     /// When it ends.
@@ -42,16 +42,16 @@ pub struct Code {
 pub async fn add(tx: &mut Tx, code: &Code) -> Result<(), StoreError> {
     tx.execute(
         sql("INSERT INTO authorization_code (code_hash, service_id, session_hash, redirect_uri,
-                 code_challenge, nonce, scope, claims, created_at, expires_at)
+                 code_challenge, scope, claims, details, created_at, expires_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
         .bind(code.code_hash)
         .bind(&code.service_id)
         .bind(code.session_hash)
         .bind(&code.redirect_uri)
-        .bind(&code.code_challenge)
-        .bind(code.nonce.as_deref())
+        .bind(code.code_challenge.as_deref())
         .bind(&code.scope)
         .bind(&code.claims)
+        .bind(&code.details)
         .bind(code.created_at)
         .bind(code.expires_at),
     )
@@ -64,10 +64,10 @@ struct Row {
     service_id: String,
     session_hash: Vec<u8>,
     redirect_uri: String,
-    code_challenge: String,
-    nonce: Option<String>,
+    code_challenge: Option<String>,
     scope: String,
     claims: String,
+    details: String,
     created_at: i64,
     expires_at: i64,
     consumed_at: Option<i64>,
@@ -83,8 +83,8 @@ pub async fn find(
 ) -> Result<Option<Code>, StoreError> {
     let row: Option<Row> = queries
         .fetch_optional(
-            sql("SELECT service_id, session_hash, redirect_uri, code_challenge, nonce, scope,
-                        claims, created_at, expires_at, consumed_at
+            sql("SELECT service_id, session_hash, redirect_uri, code_challenge, scope,
+                        claims, details, created_at, expires_at, consumed_at
                  FROM authorization_code WHERE code_hash = $1")
             .bind(code_hash),
         )
@@ -96,9 +96,9 @@ pub async fn find(
             session_hash: digest("code's session", row.session_hash)?,
             redirect_uri: row.redirect_uri,
             code_challenge: row.code_challenge,
-            nonce: row.nonce,
             scope: row.scope,
             claims: row.claims,
+            details: row.details,
             created_at: moment("code", row.created_at)?,
             expires_at: moment("code", row.expires_at)?,
             consumed_at: moment_opt("code", row.consumed_at)?,

@@ -16,11 +16,20 @@ pub enum Expiring {
     ParkedRequests,
     /// Identifiers of client assertions, which count once.
     ClientAssertions,
-    /// Access tokens.
-    AccessTokens,
-    /// Authorization codes whose tokens are gone and whose session has ended: until then a second
-    /// use withdraws what the first produced, and a logout reaches the service.
+    /// Proofs of possession, which count once.
+    DpopProofs,
+    /// Authorization requests that a client sent ahead.
+    PushedRequests,
+    /// Access tokens that were revoked one by one and would have ended.
+    RevokedTokens,
+    /// Refresh tokens.
+    RefreshTokens,
+    /// Authorization codes whose session has ended: until then a second use withdraws what the
+    /// first produced.
     AuthorizationCodes,
+    /// Grants whose refresh tokens are gone and whose session has ended: until then a logout reaches
+    /// the service.
+    TokenGrants,
     /// One-time links.
     OneTimeLinks,
     /// Enrolment codes that nobody used; a used one still tells of a second key.
@@ -34,13 +43,17 @@ pub enum Expiring {
 }
 
 impl Expiring {
-    /// All; access tokens stand before the codes that they refer to.
-    pub const ALL: [Self; 10] = [
+    /// All; refresh tokens stand before the grants that they refer to.
+    pub const ALL: [Self; 14] = [
         Self::LoginChallenges,
         Self::ParkedRequests,
         Self::ClientAssertions,
-        Self::AccessTokens,
+        Self::DpopProofs,
+        Self::PushedRequests,
+        Self::RevokedTokens,
+        Self::RefreshTokens,
         Self::AuthorizationCodes,
+        Self::TokenGrants,
         Self::OneTimeLinks,
         Self::EnrolmentCodes,
         Self::Invitations,
@@ -65,9 +78,24 @@ impl Expiring {
                      SELECT service_id, jti_hash FROM client_assertion WHERE expires_at < $1
                      ORDER BY expires_at LIMIT $2)"
             }
-            Self::AccessTokens => {
-                "DELETE FROM access_token WHERE id IN (
-                     SELECT id FROM access_token WHERE expires_at < $1
+            Self::DpopProofs => {
+                "DELETE FROM dpop_proof WHERE proof_hash IN (
+                     SELECT proof_hash FROM dpop_proof WHERE expires_at < $1
+                     ORDER BY expires_at LIMIT $2)"
+            }
+            Self::PushedRequests => {
+                "DELETE FROM pushed_request WHERE id_hash IN (
+                     SELECT id_hash FROM pushed_request WHERE expires_at < $1
+                     ORDER BY expires_at LIMIT $2)"
+            }
+            Self::RevokedTokens => {
+                "DELETE FROM revoked_token WHERE id IN (
+                     SELECT id FROM revoked_token WHERE expires_at < $1
+                     ORDER BY expires_at LIMIT $2)"
+            }
+            Self::RefreshTokens => {
+                "DELETE FROM refresh_token WHERE token_hash IN (
+                     SELECT token_hash FROM refresh_token WHERE expires_at < $1
                      ORDER BY expires_at LIMIT $2)"
             }
             Self::AuthorizationCodes => {
@@ -75,8 +103,15 @@ impl Expiring {
                      SELECT c.code_hash FROM authorization_code c
                      JOIN session s ON s.id_hash = c.session_hash
                      WHERE c.expires_at < $1 AND s.ended_at < $1
-                       AND NOT EXISTS (SELECT 1 FROM access_token t WHERE t.code_hash = c.code_hash)
                      ORDER BY c.expires_at LIMIT $2)"
+            }
+            Self::TokenGrants => {
+                "DELETE FROM token_grant WHERE id IN (
+                     SELECT g.id FROM token_grant g
+                     JOIN session s ON s.id_hash = g.session_hash
+                     WHERE s.ended_at < $1
+                       AND NOT EXISTS (SELECT 1 FROM refresh_token r WHERE r.grant_id = g.id)
+                     ORDER BY g.created_at LIMIT $2)"
             }
             Self::OneTimeLinks => {
                 "DELETE FROM one_time_link WHERE token_hash IN (

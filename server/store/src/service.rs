@@ -17,14 +17,24 @@ pub enum AuthMethod {
     ClientSecretPost,
     /// Assertion signed by the client's own key (RFC 7523).
     PrivateKeyJwt,
+    /// A TLS certificate of a known issuer with a registered name in it (RFC 8705 §2.1).
+    TlsClientAuth,
+    /// A TLS certificate that was registered itself (RFC 8705 §2.2).
+    SelfSignedTlsClientAuth,
     /// Nothing: a public client, held by PKCE alone.
     None,
 }
 
 impl AuthMethod {
     /// All.
-    pub const ALL: [Self; 4] =
-        [Self::ClientSecretBasic, Self::ClientSecretPost, Self::PrivateKeyJwt, Self::None];
+    pub const ALL: [Self; 6] = [
+        Self::ClientSecretBasic,
+        Self::ClientSecretPost,
+        Self::PrivateKeyJwt,
+        Self::TlsClientAuth,
+        Self::SelfSignedTlsClientAuth,
+        Self::None,
+    ];
 
     /// As stored and as registered with IANA.
     #[must_use]
@@ -33,6 +43,8 @@ impl AuthMethod {
             Self::ClientSecretBasic => "client_secret_basic",
             Self::ClientSecretPost => "client_secret_post",
             Self::PrivateKeyJwt => "private_key_jwt",
+            Self::TlsClientAuth => "tls_client_auth",
+            Self::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
             Self::None => "none",
         }
     }
@@ -67,10 +79,12 @@ pub struct Service {
     pub auth_method: AuthMethod,
     /// SHA-256 of its secret, for the two methods that have one.
     pub secret_hash: Option<[u8; 32]>,
-    /// Its public keys (RFC 7517), for `private_key_jwt`.
+    /// Its public keys (RFC 7517).
     pub jwks: Option<String>,
     /// Where it hears of ended sessions (OIDC Back-Channel Logout 1.0 §2.2).
     pub backchannel_logout_uri: Option<String>,
+    /// JSON object of further client metadata, the caller's.
+    pub metadata: String,
     /// Scopes it was approved for.
     pub scopes: Vec<String>,
     /// Registered redirect URIs, compared octet by octet.
@@ -91,8 +105,8 @@ pub async fn add(tx: &mut Tx, service: &Service) -> Result<(), StoreError> {
     tx.execute(
         sql("INSERT INTO service (id, organisation_id, name_ja, name_en, description_ja,
                  description_en, home_url, sector, auth_method, secret_hash, jwks,
-                 backchannel_logout_uri, scopes, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)")
+                 backchannel_logout_uri, metadata, scopes, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)")
         .bind(&service.id)
         .bind(service.organisation_id.as_deref())
         .bind(&service.name_ja)
@@ -105,6 +119,7 @@ pub async fn add(tx: &mut Tx, service: &Service) -> Result<(), StoreError> {
         .bind(service.secret_hash.map(|hash| hash.to_vec()))
         .bind(service.jwks.as_deref())
         .bind(service.backchannel_logout_uri.as_deref())
+        .bind(&service.metadata)
         .bind(service.scopes.join(" "))
         .bind(service.created_at),
     )
@@ -136,6 +151,7 @@ struct Row {
     secret_hash: Option<Vec<u8>>,
     jwks: Option<String>,
     backchannel_logout_uri: Option<String>,
+    metadata: String,
     scopes: String,
     created_at: i64,
     withdrawn_at: Option<i64>,
@@ -166,6 +182,7 @@ impl Row {
             sector: self.sector,
             jwks: self.jwks,
             backchannel_logout_uri: self.backchannel_logout_uri,
+            metadata: self.metadata,
         })
     }
 }
@@ -175,8 +192,8 @@ macro_rules! select_service {
     ($condition:literal) => {
         concat!(
             "SELECT id, organisation_id, name_ja, name_en, description_ja, description_en, home_url,
-                    sector, auth_method, secret_hash, jwks, backchannel_logout_uri, scopes,
-                    created_at, withdrawn_at
+                    sector, auth_method, secret_hash, jwks, backchannel_logout_uri, metadata,
+                    scopes, created_at, withdrawn_at
              FROM service WHERE ",
             $condition
         )

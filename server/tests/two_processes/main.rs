@@ -54,9 +54,10 @@ async fn what_may_happen_once_happens_once_whichever_of_two_processes_is_asked()
     let desk = login::desk(&pair, &facility).await;
     login::an_invitation_is_redeemed_by_one_of_two_cards(&pair, &facility, &desk).await;
     let browser = login::an_answer_of_a_card_opens_one_session(&pair, &facility, &desk).await;
-    tokens::an_authorization_code_gives_tokens_once_and_a_second_use_takes_them_back(
-        &pair, &browser,
-    )
-    .await;
+    let service = tokens::Service::register(&pair, &browser).await;
+    tokens::an_authorization_code_gives_tokens_once_and_a_second_use_takes_them_back(&service)
+        .await;
+    tokens::a_refresh_token_is_exchanged_once_and_a_second_use_ends_its_grant(&service).await;
+    tokens::a_request_sent_ahead_to_one_is_answered_once_by_both(&service).await;
     pair.ends_with_a_whole_trail().await;
 }

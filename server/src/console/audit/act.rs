@@ -16,7 +16,7 @@ mod tests {
     use crate::catalogue::{Catalogue, Lang};
 
     /// Beginnings of names that look like an act and are none: settings, names of hosts.
-    const OTHER_NAMES: [&str; 18] = [
+    const OTHER_NAMES: [&str; 19] = [
         "authority.",
         "card_login.",
         "enrolment.",
@@ -30,14 +30,15 @@ mod tests {
         "enrol.",
         "mtls.",
         "plain.",
+        "protocol.",
         "login.sekisho",
         "terminal.sekisho",
         "sekisho.",
         "c.",
         "t.",
     ];
-    /// Such names, whole: settings of sessions, claims, a kind of credential.
-    const NO_ACTS: [&str; 7] = [
+    /// Such names, whole: settings of sessions, claims, a kind of credential, ways of answering.
+    const NO_ACTS: [&str; 10] = [
         "session.console_idle_minutes",
         "session.console_minutes",
         "session.portal_idle_minutes",
@@ -45,6 +46,9 @@ mod tests {
         "terminal.id",
         "terminal.name",
         "client.assertion",
+        "form_post.jwt",
+        "fragment.jwt",
+        "query.jwt",
     ];
     const FILES: &[&str] = &[
         "cnf", "crl", "crt", "csr", "db", "der", "example", "html", "json", "lock", "log", "pem",

@@ -28,6 +28,7 @@ fn registered(id: &str, organisation_id: Option<&str>, at: time::OffsetDateTime)
         secret_hash: None,
         jwks: Some("{\"keys\":[]}".to_owned()),
         backchannel_logout_uri: None,
+        metadata: "{}".into(),
         scopes: vec!["openid".to_owned(), "hc_role".to_owned()],
         redirect_uris: vec![format!("https://{id}.example/callback")],
         logout_uris: vec![],

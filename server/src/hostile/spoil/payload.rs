@@ -33,7 +33,8 @@ pub(super) fn cases(cases: &mut Cases<'_>) {
 fn form(cases: &mut Cases<'_>, fields: &[Field]) {
     // OAuth ignores what it does not know (RFC 6749 §3.2); pages have no such fields.
     // The same is every form of a protocol where services send people (RP-Initiated Logout 1.0 §2).
-    if !["/token", "/end-session"].contains(&cases.row.path) {
+    let protocols = ["/authorize", "/end-session", "/introspect", "/par", "/revoke", "/token"];
+    if !protocols.contains(&cases.row.path) {
         let unknown = pair("<script>alert(1)", "1");
         cases.add("unknown field", Refused, |ask| ask.form.push(unknown));
     }

@@ -1,35 +1,46 @@
-//! `GET /authorize` on the terminal name (OIDC Core §3.1.2): the table of checks.
+//! `GET` and `POST /authorize` on the terminal name (OIDC Core §3.1.2): the table of checks.
 //!
 //! The order is the security of this endpoint. Until client and redirect URI are known to belong
 //! together, an error is a page and never a redirect; afterwards the client is told.
 
-mod check;
+mod fresh;
 mod reply;
+mod request;
 mod resume;
+mod wanted;
 
 use axum::{
-    extract::{Extension, RawQuery, State},
+    body::Bytes,
+    extract::{Extension, RawQuery, State, rejection::BytesRejection},
     response::{IntoResponse, Redirect, Response},
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use sekisho_key::RandomnessError;
 use sekisho_store::{
-    StoreError,
+    MayConflict, StoreError,
     audit::{Actor, Audited, Entry},
     authorization_code::{self, Code},
-    offer, parked_request, service, transaction,
+    offer, parked_request,
+    pushed_request::{self, Pushed},
+    service, transaction,
 };
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-pub use reply::{Reply, RequestError};
+pub use reply::{Reply, RequestError, ResponseMode};
+pub use request::{REFERENCE, signed_or_plain};
 pub use resume::get as resume;
+pub use wanted::{Prompt, Wanted};
 
-use super::{claims, parameters::Parameters};
+use super::{
+    claims, client_authentication::Client, confirmation::Confirmation, grant::Details,
+    id_token_hint, parameters::Parameters, resource, token::issue::random_text,
+};
 use crate::{
     app::App,
     entitlement,
-    error::page::PageError,
+    error::page::{Chain, PageError},
+    form::{self, FormError},
     listener::{FacilityConnection, Peer, note_refusal},
     login::session::{self as portal_session, PortalSession},
     page::PageFrame,
@@ -56,6 +67,12 @@ enum Refusal {
     Page(PageError),
     /// Neither: the person goes elsewhere or reads an explanation first.
     Instead(Response),
+}
+
+impl From<PageError> for Refusal {
+    fn from(error: PageError) -> Self {
+        Self::Page(error)
+    }
 }
 
 impl From<RequestError> for Refusal {
@@ -102,55 +119,155 @@ pub async fn get(
     answer(origin).await
 }
 
+/// `POST /authorize` (OIDC Core §3.1.2.1). A request that comes from another site carries no
+/// `SameSite=Lax` cookie, so it cannot see whose session it is about: it leads to the GET of the same
+/// parameters, which has the cookie.
+///
+/// # Errors
+/// [`PageError`]: the body is no form.
+pub async fn post(
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, PageError> {
+    if !form::announced(&headers)? {
+        return Err(FormError::NotAForm.into());
+    }
+    let parameters = Parameters::of_body(body)?;
+    let query = parameters.encoded_without(&[]);
+    Ok(Redirect::to(&format!("/authorize?{query}")).into_response())
+}
+
 async fn answer(origin: Origin<'_>) -> Result<Response, PageError> {
-    let parameters = check::readable(origin.query)?;
-    let client = check::known_client(origin.app, &parameters).await?;
-    let reply = check::registered_redirect_uri(origin.app, &parameters, &client)?;
-    // From here on the client may be told.
-    match checked(&origin, &parameters, &client, &reply).await {
+    let app = origin.app;
+    let sent = Parameters::parse(origin.query.as_bytes())
+        .map_err(|_| not_told("oidc-authorize-unreadable"))?;
+    let id = single(&sent, "client_id", "oidc-authorize-client-missing")?;
+    let client =
+        Client::find(app, id).await?.ok_or_else(|| not_told("oidc-authorize-no-client"))?;
+    let resolved = request::resolve(app, sent.clone(), &client, origin.parked_at).await;
+    let (told_by, outcome) = match resolved {
+        Ok(requested) => {
+            let reply = registered(&requested.parameters, &client)?;
+            let outcome = checked(&origin, requested, &client, &reply).await;
+            (reply, outcome)
+        }
+        Err(request::Unresolved::Page(page)) => return Err(page),
+        // The client is told where its address stands outside of what cannot be read.
+        Err(request::Unresolved::Request(error)) => match registered(&sent, &client) {
+            Ok(reply) => (reply, Err(Refusal::Request(error))),
+            Err(_) => return Err(unresolved(&error)),
+        },
+    };
+    match outcome {
         Ok(response) | Err(Refusal::Instead(response)) => Ok(response),
         Err(Refusal::Page(page)) => Err(page),
         Err(Refusal::Request(error)) => {
-            let Origin { app, peer, facility, .. } = origin;
+            let Origin { peer, facility, .. } = origin;
             let told = ("authorization.request", error.code);
-            note_refusal(app, peer, facility, told, |entry| entry.on("service", &client.id))
-                .await?;
-            Ok(reply.error(&error))
+            note_refusal(app, peer, facility, told, |entry| {
+                entry.on("service", &client.service.id)
+            })
+            .await?;
+            told_by.error(app, resume::without_address(origin.page), &error).await
         }
     }
 }
 
+/// `redirect_uri` is registered, octet by octet (RFC 9700 §2.1). It is required even where only one
+/// is registered.
+fn registered(parameters: &Parameters, client: &Client) -> Result<Reply, PageError> {
+    let uri = single(parameters, "redirect_uri", "oidc-authorize-redirect")?;
+    if !client.service.redirect_uris.iter().any(|registered| registered == uri) {
+        return Err(not_told("oidc-authorize-redirect"));
+    }
+    Ok(Reply::new(uri, parameters, &client.service))
+}
+
+/// A parameter without which nobody but the person can be told. Sent twice it is told as that: the
+/// service may be registered well (RFC 6749 §3.1).
+fn single<'p>(
+    parameters: &'p Parameters,
+    name: &str,
+    missing: &'static str,
+) -> Result<&'p str, PageError> {
+    parameters.get(name).ok_or_else(|| {
+        if parameters.is_repeated(name) {
+            not_told("oidc-authorize-repeated").arg("name", name)
+        } else {
+            not_told(missing)
+        }
+    })
+}
+
+/// A request whose client cannot be told.
+fn not_told(text: &'static str) -> PageError {
+    PageError::new(StatusCode::BAD_REQUEST, "oidc-authorize-title", text, "oidc-authorize-help")
+}
+
+fn unresolved(error: &RequestError) -> PageError {
+    not_told("oidc-authorize-unresolved").arg("detail", &error.description)
+}
+
 async fn checked(
     origin: &Origin<'_>,
-    parameters: &Parameters,
-    client: &service::Service,
+    requested: request::Requested,
+    client: &Client,
     reply: &Reply,
 ) -> Result<Response, Refusal> {
-    check::nothing_repeated(parameters)?;
-    check::no_request_object(parameters)?;
-    check::response_type_code(parameters)?;
-    check::response_mode_query(parameters)?;
-    let scopes = check::scope_with_openid(parameters, client)?;
-    let code_challenge = check::pkce_s256(parameters)?;
-    check::state_bounded(parameters)?;
-    let nonce = check::nonce_bounded(parameters)?;
-    let prompt = check::known_prompt(parameters)?;
-    let max_age = check::max_age(parameters)?;
-    let session = live_session(origin).await?;
-    let session = match check::fresh_enough(session, prompt, max_age, origin) {
-        Ok(session) => session,
-        Err(check::NotFresh::LoginRequired) => return Err(check::login_required().into()),
-        Err(check::NotFresh::Park) => return Err(Refusal::Instead(park(origin).await?)),
-    };
-    let release = permitted(origin, &session, client, prompt, reply).await?;
     let app = origin.app;
+    let service = &client.service;
+    let mut wanted = Wanted::of(&requested.parameters, service, &client.metadata)?;
+    wanted.expected_subs.extend(hinted(app, &requested.parameters, client)?);
+    resource::check(app, client, &wanted.resources)
+        .await
+        .map_err(|error| RequestError::new(error.error, error.description))?;
+    let session = live_session(origin).await?;
+    let session = match fresh::fresh_enough(session, &wanted, &service.sector, origin) {
+        Ok(session) => session,
+        Err(fresh::NotFresh::Told(error)) => return Err(error.into()),
+        Err(fresh::NotFresh::Park) => return Err(Refusal::Instead(park(origin).await?)),
+    };
+    let release = permitted(origin, &session, service, wanted.prompt, reply).await?;
     let facts = service::facility_facts(&mut app.store().read(), &session.organisation_id)
         .await?
         .ok_or_else(|| Refusal::Page(PageError::forbidden()))?;
-    let claims =
-        claims::snapshot(app, client, &scopes, &release, &session, origin.facility, &facts);
-    let code = Issue { client, reply, session: &session, scopes, code_challenge, nonce, claims };
-    issue(origin, code).await
+    let told = claims::Told { scopes: &wanted.scopes, claims: &wanted.claims, release: &release };
+    let claims = claims::snapshot(app, service, &told, &session, origin.facility, &facts);
+    let details = requested.details().map_err(|error| PageError::internal(&error))?;
+    let details = Details {
+        nonce: wanted.nonce,
+        resources: wanted.resources,
+        bound_to: wanted.dpop_jkt.map(Confirmation::Key).or(details.bound_to),
+    };
+    let issue = Issue {
+        client: service,
+        reply,
+        session: &session,
+        scopes: wanted.scopes,
+        code_challenge: wanted.code_challenge,
+        details: details.to_column().map_err(|error| PageError::internal(&error))?,
+        claims,
+        pushed: requested.pushed.as_ref(),
+    };
+    issue_code(origin, issue).await
+}
+
+/// The person that `id_token_hint` means.
+fn hinted(
+    app: &App,
+    parameters: &Parameters,
+    client: &Client,
+) -> Result<Option<String>, RequestError> {
+    let Some(token) = parameters.get("id_token_hint") else { return Ok(None) };
+    let hint = id_token_hint::read(app, token).map_err(|error| {
+        tracing::error!(error = %Chain(&error), "our own keys cannot be read");
+        RequestError::new("server_error", "the service failed; try again")
+    })?;
+    let own = hint.filter(|hint| hint.aud == client.service.id).ok_or_else(|| {
+        let description = "id_token_hint is no ID token that this client was given";
+        RequestError::new("invalid_request", description)
+    })?;
+    Ok(Some(own.sub))
 }
 
 async fn live_session(origin: &Origin<'_>) -> Result<Option<PortalSession>, Refusal> {
@@ -164,7 +281,7 @@ async fn permitted(
     origin: &Origin<'_>,
     session: &PortalSession,
     client: &service::Service,
-    prompt: check::Prompt,
+    prompt: Prompt,
     reply: &Reply,
 ) -> Result<std::collections::BTreeSet<String>, Refusal> {
     let app = origin.app;
@@ -186,16 +303,13 @@ async fn permitted(
     let record = origin.facility.place(record, origin.peer);
     transaction!(app.store(), StoreError, |tx| Ok(Audited::new((), record.clone())))?;
     let denied = RequestError::new("access_denied", "not permitted by the rules of the service");
-    if prompt == check::Prompt::None {
-        return Err(Refusal::Instead(reply.error(&denied)));
+    if prompt == Prompt::None {
+        let page = resume::without_address(origin.page.clone());
+        return Err(Refusal::Instead(reply.error(app, page, &denied).await?));
     }
-    Err(Refusal::Instead(reply::explain(
-        session.frame(origin.page.clone(), origin.facility),
-        client,
-        &decision,
-        reply,
-        &denied,
-    )))
+    let page = session.frame(origin.page.clone(), origin.facility);
+    let explained = reply.explain(app, page, client, &decision, &denied).await?;
+    Err(Refusal::Instead(explained))
 }
 
 /// Requests that one terminal may set aside in a minute. A person who opens a folder of bookmarks
@@ -245,12 +359,30 @@ struct Issue<'a> {
     reply: &'a Reply,
     session: &'a PortalSession,
     scopes: Vec<&'static str>,
-    code_challenge: String,
-    nonce: Option<String>,
+    code_challenge: Option<String>,
+    details: String,
     claims: serde_json::Map<String, serde_json::Value>,
+    pushed: Option<&'a Pushed>,
 }
 
-async fn issue(origin: &Origin<'_>, issue: Issue<'_>) -> Result<Response, Refusal> {
+/// Why no code was kept.
+#[derive(Debug, thiserror::Error)]
+enum IssueError {
+    /// The request that was sent ahead was answered meanwhile.
+    #[error("the request was used before")]
+    RequestUsed,
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl MayConflict for IssueError {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_conflict())
+    }
+}
+
+async fn issue_code(origin: &Origin<'_>, issue: Issue<'_>) -> Result<Response, Refusal> {
     let app = origin.app;
     let text = random_text(app)?;
     let now = app.now();
@@ -260,9 +392,9 @@ async fn issue(origin: &Origin<'_>, issue: Issue<'_>) -> Result<Response, Refusa
         session_hash: issue.session.id_hash,
         redirect_uri: issue.reply.redirect_uri().to_owned(),
         code_challenge: issue.code_challenge,
-        nonce: issue.nonce,
         scope: issue.scopes.join(" "),
         claims: serde_json::Value::Object(issue.claims).to_string(),
+        details: issue.details,
         created_at: now,
         expires_at: now + app.config().oidc().code_lifetime(),
         consumed_at: None,
@@ -274,16 +406,23 @@ async fn issue(origin: &Origin<'_>, issue: Issue<'_>) -> Result<Response, Refusa
         .on("membership", &issue.session.membership_id)
         .fact("scope", code.scope.clone());
     let record = origin.facility.place(record, origin.peer);
-    transaction!(app.store(), StoreError, |tx| {
+    let kept = transaction!(app.store(), IssueError, |tx| {
+        if let Some(pushed) = issue.pushed
+            && !pushed_request::consume(tx, &pushed.id_hash, now).await?
+        {
+            return Err(IssueError::RequestUsed);
+        }
         authorization_code::add(tx, &code).await?;
         Ok(Audited::new((), record.clone()))
-    })?;
-    Ok(issue.reply.code(&text))
-}
-
-/// 32 random octets as text: a code, or the name of a parked request.
-fn random_text(app: &App) -> Result<String, RandomnessError> {
-    let mut octets = [0; 32];
-    app.random().fill(&mut octets)?;
-    Ok(sekisho_protocol::octets::encode(octets))
+    });
+    match kept {
+        Ok(()) => {}
+        Err(IssueError::Store(error)) => return Err(error.into()),
+        Err(IssueError::RequestUsed) => {
+            let description = "the request that was sent ahead was used before";
+            return Err(RequestError::new("invalid_request_uri", description).into());
+        }
+    }
+    let page = resume::without_address(origin.page.clone());
+    Ok(issue.reply.code(app, page, &text).await?)
 }

@@ -1,21 +1,30 @@
-//! Answers to a client, by way of the browser (RFC 6749 §4.1.2, RFC 9207).
+//! Answers to a client, by way of the browser (RFC 6749 §4.1.2, RFC 9207), plain or signed (JARM).
 
 use askama::Template;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use sekisho_authz::Decision;
 use sekisho_store::service::Service;
+use serde_json::{Map, Value};
 
+use super::wanted::{MOST_STATE, UnknownMode};
 use crate::{
+    app::App,
     catalogue::Lang,
     entitlement::Explanation,
+    error::page::PageError,
+    middleware::ContentPolicy,
+    oidc::{parameters::Parameters, token},
     page::{Page, PageFrame},
 };
+
+/// How long a signed answer counts, in seconds (JARM §2.1 recommends ten minutes at most).
+const SIGNED_SECS: i64 = 300;
 
 /// An error that the client is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestError {
-    /// Code of RFC 6749 §4.1.2.1 or OIDC Core §3.1.2.6.
+    /// Code of RFC 6749 §4.1.2.1, OIDC Core §3.1.2.6 or an extension.
     pub code: &'static str,
     /// For the client's developer.
     pub description: String,
@@ -29,20 +38,94 @@ impl RequestError {
     }
 }
 
+/// By which part of the message an answer comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    /// In the query of the address.
+    Query,
+    /// In its fragment.
+    Fragment,
+    /// As a form that the browser posts (OAuth 2.0 Form Post Response Mode).
+    FormPost,
+}
+
+/// `response_mode` (OAuth 2.0 Multiple Response Type Encoding Practices §2.1, JARM §2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResponseMode {
+    /// Where the answer stands.
+    pub carrier: Carrier,
+    /// Whether it is one signed object.
+    pub signed: bool,
+}
+
+impl ResponseMode {
+    /// As in a request.
+    pub const NAMES: [&'static str; 7] =
+        ["query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"];
+
+    /// What a request asks for; for `code` that is the query.
+    pub(super) fn of(parameters: &Parameters) -> Result<Self, UnknownMode> {
+        use Carrier::{FormPost, Fragment, Query};
+        let (carrier, signed) = match parameters.get("response_mode") {
+            None | Some("query") => (Query, false),
+            Some("jwt" | "query.jwt") => (Query, true),
+            Some("fragment") => (Fragment, false),
+            Some("fragment.jwt") => (Fragment, true),
+            Some("form_post") => (FormPost, false),
+            Some("form_post.jwt") => (FormPost, true),
+            Some(_) => return Err(UnknownMode),
+        };
+        Ok(Self { carrier, signed })
+    }
+}
+
 /// Where an answer goes: a registered address, with the `state` of the request and our name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     redirect_uri: String,
     state: Option<String>,
-    iss: String,
+    client_id: String,
+    mode: ResponseMode,
+}
+
+/// An answer ready to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Ready {
+    Address(String),
+    Form { action: String, fields: Vec<(String, String)> },
+}
+
+#[derive(Template)]
+#[template(path = "form-post.html")]
+struct FormPostPage {
+    page: PageFrame,
+    action: String,
+    fields: Vec<(String, String)>,
+}
+
+#[derive(Template)]
+#[template(path = "authorize-refused.html")]
+struct RefusedPage {
+    page: PageFrame,
+    service: String,
+    reasons: Vec<String>,
+    help: Vec<String>,
+    /// Where the way back leads: an address, or a form with `fields`.
+    back: String,
+    fields: Vec<(String, String)>,
 }
 
 impl Reply {
-    pub(super) fn new(redirect_uri: &str, state: Option<&str>, iss: &str) -> Self {
+    /// To a registered address. A `response_mode` or a `state` that we do not have is told the plain
+    /// way, without it.
+    pub(super) fn new(redirect_uri: &str, parameters: &Parameters, client: &Service) -> Self {
+        let plain = ResponseMode { carrier: Carrier::Query, signed: false };
+        let state = parameters.get("state").filter(|state| state.len() <= MOST_STATE);
         Self {
             redirect_uri: redirect_uri.to_owned(),
             state: state.map(str::to_owned),
-            iss: iss.to_owned(),
+            client_id: client.id.clone(),
+            mode: ResponseMode::of(parameters).unwrap_or(plain),
         }
     }
 
@@ -52,32 +135,126 @@ impl Reply {
         &self.redirect_uri
     }
 
-    pub(super) fn code(&self, code: &str) -> Response {
-        redirect(&self.address(&[("code", code)]))
+    pub(super) async fn code(
+        &self,
+        app: &App,
+        page: PageFrame,
+        code: &str,
+    ) -> Result<Response, PageError> {
+        let ready = self.ready(app, &[("code", code)]).await?;
+        Ok(ready.send(page))
     }
 
-    pub(super) fn error(&self, error: &RequestError) -> Response {
-        redirect(&self.error_address(error))
+    pub(super) async fn error(
+        &self,
+        app: &App,
+        page: PageFrame,
+        error: &RequestError,
+    ) -> Result<Response, PageError> {
+        let ready = self.ready_error(app, error).await?;
+        Ok(ready.send(page))
     }
 
-    fn error_address(&self, error: &RequestError) -> String {
+    /// The page that says why not and what would help, with the way back to the service.
+    pub(super) async fn explain(
+        &self,
+        app: &App,
+        page: PageFrame,
+        client: &Service,
+        decision: &Decision,
+        denied: &RequestError,
+    ) -> Result<Response, PageError> {
+        let service = match page.text.lang() {
+            Lang::Ja => client.name_ja.clone(),
+            Lang::En => client.name_en.clone(),
+        };
+        let Explanation { reasons, help } = Explanation::of(decision, &page.text);
+        let ready = self.ready_error(app, denied).await?;
+        let policy = ready.policy();
+        let (back, fields) = match ready {
+            Ready::Address(address) => (address, Vec::new()),
+            Ready::Form { action, fields } => (action, fields),
+        };
+        let shown = Page(RefusedPage { page, service, reasons, help, back, fields });
+        let policy = [(header::CONTENT_SECURITY_POLICY, policy.header())];
+        Ok((StatusCode::FORBIDDEN, policy, shown).into_response())
+    }
+
+    async fn ready_error(&self, app: &App, error: &RequestError) -> Result<Ready, PageError> {
         // RFC 6749 §4.1.2.1: printable ASCII without `"` and `\`.
         let plain = |c: char| matches!(c, ' '..='~') && c != '"' && c != '\\';
         let description: String =
             error.description.chars().map(|c| if plain(c) { c } else { '?' }).collect();
-        self.address(&[("error", error.code), ("error_description", &description)])
+        self.ready(app, &[("error", error.code), ("error_description", &description)]).await
     }
 
-    /// The registered address with parameters added to whatever query it has.
-    fn address(&self, parameters: &[(&str, &str)]) -> String {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(parameters);
-        if let Some(state) = &self.state {
-            query.append_pair("state", state);
+    async fn ready(&self, app: &App, parameters: &[(&str, &str)]) -> Result<Ready, PageError> {
+        let own = [("state", self.state.as_deref()), ("iss", Some(app.names().public.as_str()))];
+        let own = own.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let told: Vec<(String, String)> = parameters
+            .iter()
+            .copied()
+            .chain(own)
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let told = if self.mode.signed {
+            vec![("response".to_owned(), self.signed(app, told).await?)]
+        } else {
+            told
+        };
+        Ok(self.carried(told))
+    }
+
+    /// All of it as one object (JARM §2.1).
+    async fn signed(&self, app: &App, told: Vec<(String, String)>) -> Result<String, PageError> {
+        let now = app.now().unix_timestamp();
+        let mut claims: Map<String, Value> =
+            told.into_iter().map(|(name, value)| (name, value.into())).collect();
+        claims.insert("aud".to_owned(), self.client_id.as_str().into());
+        claims.insert("iat".to_owned(), now.into());
+        claims.insert("exp".to_owned(), (now + SIGNED_SECS).into());
+        let typ = token::issue::ID_TOKEN_TYP;
+        let signed = token::issue::signed(app, typ, &Value::Object(claims)).await;
+        signed.map_err(|error| PageError::internal(&error))
+    }
+
+    fn carried(&self, told: Vec<(String, String)>) -> Ready {
+        let joint = match self.mode.carrier {
+            Carrier::FormPost => {
+                return Ready::Form { action: self.redirect_uri.clone(), fields: told };
+            }
+            Carrier::Fragment => '#',
+            Carrier::Query if self.redirect_uri.contains('?') => '&',
+            Carrier::Query => '?',
+        };
+        let encoded =
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(told).finish();
+        Ready::Address(format!("{}{joint}{encoded}", self.redirect_uri))
+    }
+}
+
+impl Ready {
+    fn send(self, page: PageFrame) -> Response {
+        let policy = self.policy();
+        match self {
+            Self::Address(address) => redirect(&address),
+            Self::Form { action, fields } => {
+                let shown = Page(FormPostPage { page, action, fields });
+                let policy = [(header::CONTENT_SECURITY_POLICY, policy.header())];
+                (policy, shown).into_response()
+            }
         }
-        query.append_pair("iss", &self.iss);
-        let joint = if self.redirect_uri.contains('?') { '&' } else { '?' };
-        format!("{}{joint}{}", self.redirect_uri, query.finish())
+    }
+
+    /// A form leads to the service's own origin and nowhere else.
+    fn policy(&self) -> ContentPolicy {
+        match self {
+            Self::Address(_) => ContentPolicy::strict(),
+            Self::Form { action, .. } => match url::Url::parse(action) {
+                Ok(url) => ContentPolicy::strict().form_action(&url.origin().ascii_serialization()),
+                Err(_) => ContentPolicy::strict(),
+            },
+        }
     }
 }
 
@@ -93,61 +270,50 @@ fn redirect(address: &str) -> Response {
         )
             .into_response(),
         // A registered address is printable ASCII, and so is what is added to it.
-        Err(error) => crate::error::page::PageError::internal(&error).into_response(),
+        Err(error) => PageError::internal(&error).into_response(),
     }
-}
-
-#[derive(Template)]
-#[template(path = "authorize-refused.html")]
-struct RefusedPage {
-    page: PageFrame,
-    service: String,
-    reasons: Vec<String>,
-    help: Vec<String>,
-    back: String,
-}
-
-/// The page that says why not and what would help, with the way back to the service.
-pub(super) fn explain(
-    page: PageFrame,
-    client: &Service,
-    decision: &Decision,
-    reply: &Reply,
-    denied: &RequestError,
-) -> Response {
-    let service = match page.text.lang() {
-        Lang::Ja => client.name_ja.clone(),
-        Lang::En => client.name_en.clone(),
-    };
-    let Explanation { reasons, help } = Explanation::of(decision, &page.text);
-    let shown = RefusedPage { service, reasons, help, back: reply.error_address(denied), page };
-    (StatusCode::FORBIDDEN, Page(shown)).into_response()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_answer_keeps_the_query_of_the_registered_address_and_names_us() {
-        let reply =
-            Reply::new("https://s.example/cb?tenant=1", Some("a&b=c"), "https://login.example");
-        let response = reply.code("xyz");
-        assert_eq!(response.status(), 303);
-        assert_eq!(
-            response.headers()[header::LOCATION],
-            "https://s.example/cb?tenant=1&code=xyz&state=a%26b%3Dc&iss=https%3A%2F%2Flogin.example"
-        );
+    fn reply(uri: &str, carrier: Carrier) -> Reply {
+        Reply {
+            redirect_uri: uri.to_owned(),
+            state: None,
+            client_id: "c".to_owned(),
+            mode: ResponseMode { carrier, signed: false },
+        }
+    }
+
+    fn told() -> Vec<(String, String)> {
+        vec![("code".to_owned(), "x&y".to_owned())]
     }
 
     #[test]
-    fn a_description_is_printable_ascii_whatever_the_request_held() {
-        let reply = Reply::new("https://s.example/cb", None, "https://login.example");
-        let error = RequestError::new("invalid_request", "the parameter \"é\\ is repeated");
-        let address = reply.error_address(&error);
-        assert!(
-            address.contains("error_description=the+parameter+%3F%3F%3F+is+repeated"),
-            "{address}"
-        );
+    fn an_answer_keeps_the_query_of_the_registered_address() {
+        let ready = reply("https://s.example/cb?tenant=1", Carrier::Query).carried(told());
+        assert_eq!(ready, Ready::Address("https://s.example/cb?tenant=1&code=x%26y".to_owned()));
+        let ready = reply("https://s.example/cb?tenant=1", Carrier::Fragment).carried(told());
+        assert_eq!(ready, Ready::Address("https://s.example/cb?tenant=1#code=x%26y".to_owned()));
+    }
+
+    #[test]
+    fn a_form_may_lead_to_the_service_s_own_origin_alone() {
+        let ready = reply("https://s.example:8443/cb", Carrier::FormPost).carried(told());
+        let policy = ready.policy().header();
+        let policy = policy.to_str().unwrap();
+        assert!(policy.contains("form-action 'self' https://s.example:8443;"), "{policy}");
+    }
+
+    #[test]
+    fn every_mode_that_is_published_is_read() {
+        for name in ResponseMode::NAMES {
+            let parameters = Parameters::parse(format!("response_mode={name}").as_bytes()).unwrap();
+            assert!(ResponseMode::of(&parameters).is_ok(), "{name}");
+        }
+        let unknown = Parameters::parse(b"response_mode=web_message").unwrap();
+        assert_eq!(ResponseMode::of(&unknown), Err(UnknownMode));
     }
 }

@@ -89,7 +89,8 @@ pub async fn get(
     .await
 }
 
-fn without_address(mut page: PageFrame) -> PageFrame {
+/// A page at an address that is spent: without a language switch.
+pub(super) fn without_address(mut page: PageFrame) -> PageFrame {
     page.path.clear();
     page
 }

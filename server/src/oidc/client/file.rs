@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sekisho_authz::{Rule, Rules};
 use sekisho_pki::national::facility_identifier::FacilityIdentifier;
-use sekisho_protocol::JwkSet;
 use sekisho_store::service::{AuthMethod, Service};
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::{RegistrationError, address};
-use crate::{config::Config, form, oidc::claims::SCOPES};
+use super::{GrantType, Metadata, RegistrationError, SubjectType, address};
+use crate::{config::Config, form, jose::ClientKeys, oidc::claims::SCOPES};
 
 /// As written. `docs/services.md` documents every key, `docs/tokens.md` scopes and claims; the rules are
 /// those of the authz crate.
@@ -48,10 +47,14 @@ pub struct ServiceFile {
     #[serde(default)]
     logout_uris: Vec<String>,
     backchannel_logout_uri: Option<String>,
-    /// `client_secret_basic`, `client_secret_post`, `private_key_jwt` or `none`.
+    /// How it authenticates, by the names of [`AuthMethod`].
     authentication: String,
-    /// Public keys, for `private_key_jwt`.
-    jwks: Option<JwkSet>,
+    /// Public keys (RFC 7517), for `private_key_jwt`, `self_signed_tls_client_auth` and signed
+    /// requests.
+    jwks: Option<serde_json::Value>,
+    /// What else it is held to.
+    #[serde(default)]
+    protocol: Metadata,
     scopes: BTreeSet<String>,
     #[serde(default)]
     rules: Vec<Rule>,
@@ -88,14 +91,12 @@ impl ServiceFile {
             let all = AuthMethod::ALL.map(AuthMethod::as_str).join(", ");
             invalid("authentication", format!("one of {all}"))
         })?;
-        if self.jwks.is_some() != (auth_method == AuthMethod::PrivateKeyJwt) {
-            return Err(invalid("jwks", "given with private_key_jwt, and only then"));
-        }
-        if self.jwks.as_ref().is_some_and(|set| set.keys().is_empty()) {
-            return Err(invalid("jwks", "at least one key"));
-        }
-        if self.redirect_uris.is_empty() || self.redirect_uris.len() > 20 {
-            return Err(invalid("redirect_uris", "1 to 20 addresses"));
+        let metadata = self.protocol.validate(auth_method)?;
+        check_keys(self.jwks.as_ref(), auth_method, &metadata)?;
+        let by_code = metadata.grant_types.contains(&GrantType::AuthorizationCode);
+        if self.redirect_uris.is_empty() == by_code || self.redirect_uris.len() > 20 {
+            let fault = "1 to 20 addresses with authorization_code, none without";
+            return Err(invalid("redirect_uris", fault));
         }
         if self.logout_uris.len() > 20 {
             return Err(invalid("logout_uris", "at most 20 addresses"));
@@ -125,8 +126,15 @@ impl ServiceFile {
             check("backchannel_logout_uri", uri)?;
         }
         let sector = match (self.sector, hosts.len(), hosts.pop_first()) {
+            // One for all public names: no host is empty.
+            (None, _, _) if metadata.subject_type == SubjectType::Public => String::new(),
+            (Some(_), _, _) if metadata.subject_type == SubjectType::Public => {
+                return Err(invalid("sector", "left out with public subjects"));
+            }
             (Some(sector), _, _) if is_host(&sector) => sector,
             (None, 1, Some(host)) => host,
+            // It names nobody.
+            (None, 0, _) => self.id.clone(),
             (None, _, _) => {
                 // OIDC Core §8.1: several hosts have no sector of their own accord.
                 return Err(invalid("sector", "needed when redirect_uris name several hosts"));
@@ -152,6 +160,8 @@ impl ServiceFile {
             secret_hash: None,
             jwks,
             backchannel_logout_uri: self.backchannel_logout_uri,
+            metadata: serde_json::to_string(&metadata)
+                .map_err(|error| invalid("protocol", error.to_string()))?,
             scopes: self.scopes.into_iter().collect(),
             redirect_uris: self.redirect_uris,
             logout_uris: self.logout_uris,
@@ -166,6 +176,27 @@ impl ServiceFile {
         }
         Ok((service, rules))
     }
+}
+
+/// The set is there where it is needed, it reads, and it holds what it is needed for.
+fn check_keys(
+    jwks: Option<&serde_json::Value>,
+    auth_method: AuthMethod,
+    metadata: &Metadata,
+) -> Result<(), RegistrationError> {
+    let by_certificate = auth_method == AuthMethod::SelfSignedTlsClientAuth;
+    let signs = auth_method == AuthMethod::PrivateKeyJwt || metadata.require_signed_request_object;
+    let Some(jwks) = jwks else {
+        if signs || by_certificate {
+            return Err(invalid("jwks", "needed for what this client signs or shows"));
+        }
+        return Ok(());
+    };
+    let keys = ClientKeys::read(jwks).map_err(|error| invalid("jwks", error.to_string()))?;
+    if by_certificate && keys.certificates().is_empty() {
+        return Err(invalid("jwks", "self_signed_tls_client_auth needs a certificate as x5c"));
+    }
+    Ok(())
 }
 
 /// The facilities that rules name, themselves or in their groups, each with the key that it stands under.
@@ -211,9 +242,11 @@ mod tests {
     fn every_key_of_the_file_and_of_a_rule_is_documented() {
         let page = include_str!("../../../../docs/services.md");
         let (of_file, of_rule) = page.split_once("| key of a rule |").unwrap();
+        let (of_file, of_protocol) = of_file.split_once("| key of `[protocol]` |").unwrap();
+        let protocol = toml::from_str::<Metadata>("nosuch = 1").unwrap_err().to_string();
         let file = toml::from_str::<ServiceFile>("nosuch = 1").unwrap_err().to_string();
         let rule = toml::from_str::<Rule>("nosuch = 1").unwrap_err().to_string();
-        for (fault, table) in [(file, of_file), (rule, of_rule)] {
+        for (fault, table) in [(file, of_file), (protocol, of_protocol), (rule, of_rule)] {
             let documented = table.lines().filter(|line| line.starts_with("| `")).count();
             assert_eq!(keys(&fault).count(), documented);
             for key in keys(&fault) {

@@ -2,6 +2,7 @@
 
 mod address;
 mod file;
+mod metadata;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,7 @@ use zeroize::Zeroizing;
 
 pub use address::AddressError;
 pub use file::ServiceFile;
+pub use metadata::{ClientProfile, GrantType, Metadata, SubjectType};
 
 use super::claims::SCOPES;
 use crate::config::Config;
@@ -162,7 +164,10 @@ pub async fn prepare(registry: &Registry<'_>, toml: &str) -> Result<Prepared, Re
             service.secret_hash = Some(Sha256::digest(&text).into());
             Some(SecretString::from(text))
         }
-        AuthMethod::PrivateKeyJwt | AuthMethod::None => None,
+        AuthMethod::PrivateKeyJwt
+        | AuthMethod::TlsClientAuth
+        | AuthMethod::SelfSignedTlsClientAuth
+        | AuthMethod::None => None,
     };
     let mut reader = registry.store.read();
     if service::find(&mut reader, &service.id).await?.is_some() {

@@ -14,9 +14,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use http::{HeaderMap, StatusCode, header};
-use sekisho_protocol::{JwkSet, jws};
 use sekisho_store::service;
-use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
 use crate::{
@@ -24,25 +22,20 @@ use crate::{
     cookie,
     error::page::PageError,
     form::{self, FormError},
-    keys,
     listener::{FacilityConnection, Peer},
     login::{logout, session},
     middleware::{self, ContentPolicy},
     names::NameRole,
-    oidc::{parameters::Parameters, subject, token::issue::ID_TOKEN_TYP},
+    oidc::{
+        id_token_hint::{self, Hint},
+        parameters::Parameters,
+        subject,
+    },
     page::{Page, PageFrame},
 };
 
 /// The longest `state`, in octets, as at the authorization endpoint.
 const MOST_STATE: usize = 1024;
-
-/// What an ID token must say to be a hint; that it has expired does not matter (§2).
-#[derive(Deserialize)]
-struct Hint {
-    iss: String,
-    aud: String,
-    sid: String,
-}
 
 /// What is asked, as far as it can be judged without knowing who asks.
 struct Asked {
@@ -192,14 +185,8 @@ async fn address(app: &App, asked: &Asked) -> Result<String, PageError> {
 }
 
 fn verified(app: &App, token: &str) -> Result<Hint, PageError> {
-    let published = keys::jwks(&app.keys().oidc).map_err(|error| PageError::internal(&error))?;
-    let keys: JwkSet =
-        serde_json::from_value(published).map_err(|error| PageError::internal(&error))?;
-    let hint: Hint = jws::verify(token, ID_TOKEN_TYP, &keys).map_err(|_| refused())?;
-    if hint.iss != app.names().public {
-        return Err(refused());
-    }
-    Ok(hint)
+    let hint = id_token_hint::read(app, token).map_err(|error| PageError::internal(&error))?;
+    hint.ok_or_else(refused)
 }
 
 fn leave(address: &str) -> Response {

@@ -1,10 +1,18 @@
 //! The whole exchange through the real routers, and what each check keeps out.
 
+mod answers;
 mod authorize;
+mod bound;
+mod client;
 mod exchange;
+mod fapi;
+mod introspection;
 mod logout;
+mod pushed;
+mod refresh;
 mod refused;
 mod registration;
 mod renewal;
 pub(crate) mod scene;
 mod scripts;
+mod signed_request;

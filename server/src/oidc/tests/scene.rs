@@ -13,7 +13,7 @@ use sekisho_protocol::octets::encode;
 use sekisho_store::{
     StoreError,
     audit::{self, Actor, Audited, Entry},
-    membership,
+    certificate, membership, revocation,
     session::{self, AtTerminal, Realm, Session},
     sql, transaction,
 };
@@ -127,6 +127,10 @@ impl Scene {
         parameters.retain(|(existing, _)| *existing != name);
         if !value.is_empty() {
             let known = [
+                "claims",
+                "id_token_hint",
+                "resource",
+                "dpop_jkt",
                 "response_type",
                 "client_id",
                 "redirect_uri",
@@ -196,8 +200,7 @@ impl Scene {
         secret: &str,
         form: &[(&str, String)],
     ) -> Answer {
-        use base64::{Engine, engine::general_purpose::STANDARD};
-        let basic = format!("Basic {}", STANDARD.encode(format!("{client}:{secret}")));
+        let basic = basic(client, secret);
         self.public("POST", "/token", &[("authorization", &basic)], &query(form)).await
     }
 
@@ -208,12 +211,24 @@ impl Scene {
         headers: &[(&'static str, &str)],
         body: &str,
     ) -> Answer {
+        self.program(NameRole::Public, &no_certificate(), (method, path), headers, body).await
+    }
+
+    /// A request of a program, at the public name or, with a certificate, at the mutual-TLS one.
+    pub(super) async fn program(
+        &self,
+        role: NameRole,
+        chain: &Arc<[CertificateDer<'static>]>,
+        (method, path): (&str, &str),
+        headers: &[(&'static str, &str)],
+        body: &str,
+    ) -> Answer {
         let app = &self.test.app;
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header(header::HOST, app.names().authority(NameRole::Public))
-            .extension(peer(NameRole::Public, &no_certificate()));
+            .header(header::HOST, app.names().authority(role))
+            .extension(peer(role, chain));
         if method == "POST" && headers.iter().all(|(name, _)| *name != "content-type") {
             request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         }
@@ -221,7 +236,11 @@ impl Scene {
             request = request.header(*name, *value);
         }
         let request = request.body(Body::from(body.to_owned())).unwrap();
-        Answer::of(router::public(app).oneshot(request).await.unwrap()).await
+        let router = match role {
+            NameRole::Mtls => router::mtls(app),
+            _ => router::public(app),
+        };
+        Answer::of(router.oneshot(request).await.unwrap()).await
     }
 
     pub(super) async fn userinfo(&self, token: &str) -> Answer {
@@ -239,8 +258,8 @@ impl Scene {
         self.count("SELECT COUNT(*) FROM authorization_code").await
     }
 
-    pub(super) async fn tokens(&self) -> i64 {
-        self.count("SELECT COUNT(*) FROM access_token").await
+    pub(super) async fn grants(&self) -> i64 {
+        self.count("SELECT COUNT(*) FROM token_grant").await
     }
 
     /// Acts with outcome and reason, oldest first.
@@ -260,6 +279,34 @@ impl Scene {
             .collect()
     }
 
+    /// A form that a page of another site posts, with no cookie of ours.
+    pub(super) async fn post_to_authorize(&self, body: &str) -> Answer {
+        let app = &self.test.app;
+        let request = Request::post("/authorize")
+            .header(header::HOST, app.names().authority(NameRole::Terminal))
+            .header(header::ORIGIN, "https://referral.example")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .extension(peer(NameRole::Terminal, &self.terminal))
+            .body(Body::from(body.to_owned()))
+            .unwrap();
+        Answer::of(router::terminal(app).oneshot(request).await.unwrap()).await
+    }
+
+    /// Takes a certificate back.
+    pub(super) async fn revoke_certificate(&self, der: &[u8]) {
+        let store = self.test.app.store();
+        let fingerprint: [u8; 32] = Sha256::digest(der).into();
+        let found = certificate::find_by_fingerprint(&mut store.read(), &fingerprint).await;
+        let found = found.unwrap().unwrap();
+        let now = self.test.app.now();
+        transaction!(store, StoreError, |tx| {
+            let reason = revocation::KEY_COMPROMISE;
+            revocation::revoke(tx, &found.issuer_id, &found.serial, reason, now).await?;
+            Ok(Audited::new((), Entry::done("test.revoke", Actor::System, now)))
+        })
+        .unwrap();
+    }
+
     pub(super) async fn end_session(&self) {
         let now = self.test.app.now();
         let hash = self.session_hash;
@@ -269,6 +316,12 @@ impl Scene {
         })
         .unwrap();
     }
+}
+
+/// `Authorization` of a client with a secret (RFC 6749 §2.3.1).
+pub(super) fn basic(client: &str, secret: &str) -> String {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    format!("Basic {}", STANDARD.encode(format!("{client}:{secret}")))
 }
 
 #[derive(Debug)]

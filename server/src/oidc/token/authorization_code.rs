@@ -1,12 +1,13 @@
 //! The code for tokens (RFC 6749 §4.1.3): found → not expired → same client → same redirect URI →
-//! PKCE → session alive → consumed, in one transaction.
+//! PKCE → bound key → session alive → consumed, in one transaction.
 
 use sekisho_store::{
-    StoreError, Tx, access_token,
-    access_token::AccessToken,
+    Tx,
     audit::{Actor, Audited, Entry},
     authorization_code::{self, Code},
+    refresh_token::{self, RefreshToken},
     session::Session,
+    token_grant::{self, Grant},
     transaction,
 };
 use serde_json::Value;
@@ -15,10 +16,13 @@ use subtle::ConstantTimeEq;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Caller, issue};
+use super::{Caller, ExchangeError, issue};
 use crate::{
     error::oauth::OAuthError,
-    oidc::{liveness, parameters::Parameters},
+    oidc::{
+        client::GrantType, confirmation::Confirmation, grant::Details, liveness,
+        parameters::Parameters,
+    },
 };
 
 /// Which rule a code broke. To the client all of them are `invalid_grant`.
@@ -29,6 +33,7 @@ enum Broken {
     Expired,
     OtherRedirectUri,
     WrongVerifier,
+    OtherKey,
     UsedBefore,
     SessionEnded,
 }
@@ -41,27 +46,37 @@ impl Broken {
             Self::Expired => "expired",
             Self::OtherRedirectUri => "other_redirect_uri",
             Self::WrongVerifier => "wrong_verifier",
+            Self::OtherKey => "other_key",
             Self::UsedBefore => "used_before",
             Self::SessionEnded => "session_ended",
         }
     }
 }
 
-type Outcome = Result<(Code, Session), Broken>;
+/// What a good code led to.
+struct Redeemed {
+    grant: Grant,
+    details: Details,
+    session: Session,
+}
+
+type Outcome = Result<Redeemed, Broken>;
 
 struct Asked<'a> {
     code_hash: [u8; 32],
     redirect_uri: &'a str,
-    code_verifier: &'a str,
-    token_id: String,
+    code_verifier: Option<&'a str>,
+    grant_id: String,
+    /// `resource` of this request (RFC 8707 §2.2): some of those that the code is for.
+    resources: Vec<String>,
+    refresh_hash: Option<[u8; 32]>,
     now: OffsetDateTime,
-    expires_at: OffsetDateTime,
 }
 
 /// Exchanges a code.
 ///
 /// # Errors
-/// [`OAuthError`] `invalid_request`, `invalid_grant`.
+/// [`OAuthError`] `invalid_request`, `invalid_grant`, `invalid_target`, `invalid_dpop_proof`.
 pub(super) async fn exchange(
     caller: &Caller<'_>,
     parameters: &Parameters,
@@ -71,44 +86,66 @@ pub(super) async fn exchange(
         parameters.get(name).ok_or_else(missing)
     };
     let app = caller.app;
-    let now = app.now();
+    let renews = caller.client.metadata.grant_types.contains(&GrantType::RefreshToken);
+    let refresh_token = renews.then(|| issue::random_text(app)).transpose();
+    let refresh_token = refresh_token.map_err(|error| OAuthError::internal(&error))?;
     let asked = Asked {
         code_hash: Sha256::digest(needed("code")?).into(),
         redirect_uri: needed("redirect_uri")?,
-        code_verifier: needed("code_verifier")?,
-        token_id: Uuid::now_v7().to_string(),
-        now,
-        expires_at: now + app.config().oidc().access_token_lifetime(),
+        code_verifier: parameters.get("code_verifier"),
+        grant_id: Uuid::now_v7().to_string(),
+        resources: parameters.all("resource").to_vec(),
+        refresh_hash: refresh_token.as_ref().map(|token| Sha256::digest(token).into()),
+        now: app.now(),
     };
-    let outcome: Outcome = transaction!(app.store(), StoreError, |tx| {
-        let outcome = redeem(tx, &caller.client.id, &asked).await?;
-        let entry = recorded(caller, &asked, &outcome);
+    let token_id = issue::token_id(Some(&asked.grant_id));
+    let outcome: Outcome = transaction!(app.store(), ExchangeError, |tx| {
+        let outcome = redeem(tx, caller, &asked).await?;
+        let entry = recorded(caller, &asked, &token_id, &outcome);
         Ok(Audited::new(outcome, entry))
     })?;
-    match outcome {
-        Ok((code, session)) => {
-            issue::tokens(app, &caller.client, &code, &session, &asked.token_id, asked.now)
-                .await
-                .map_err(|error| OAuthError::internal(&error))
-        }
-        Err(_) => Err(OAuthError::bad_request(
+    let Redeemed { grant, details, session } = outcome.map_err(|_| {
+        OAuthError::bad_request(
             "invalid_grant",
             "the code is unknown, used, expired or was issued for another request",
-        )),
+        )
+    })?;
+    if !asked.resources.iter().all(|asked| details.resources.contains(asked)) {
+        let description = "the authorization request did not name this resource";
+        return Err(OAuthError::bad_request("invalid_target", description));
     }
+    let resources = if asked.resources.is_empty() { &details.resources } else { &asked.resources };
+    let access = issue::Access {
+        id: &token_id,
+        resources,
+        scope: &grant.scope,
+        confirmation: caller.confirmation.as_ref(),
+        now: asked.now,
+    };
+    let nonce = details.nonce.as_deref();
+    let mut answer = issue::tokens(caller, &grant, &session, &access, nonce).await?;
+    if let Some(token) = refresh_token {
+        answer.insert("refresh_token".into(), token.into());
+    }
+    Ok(Value::Object(answer))
 }
 
-async fn redeem(tx: &mut Tx, client_id: &str, asked: &Asked<'_>) -> Result<Outcome, StoreError> {
+async fn redeem(
+    tx: &mut Tx,
+    caller: &Caller<'_>,
+    asked: &Asked<'_>,
+) -> Result<Outcome, ExchangeError> {
+    let client = &caller.client.service;
     let Some(code) = authorization_code::find(tx, &asked.code_hash).await? else {
         return Ok(Err(Broken::Unknown));
     };
     // Before all else: another client's code must not be spoilt or learnt about.
-    if code.service_id != client_id {
+    if code.service_id != client.id {
         return Ok(Err(Broken::OtherClient));
     }
     if code.consumed_at.is_some() {
         // Somebody has this code twice: what the first use produced is withdrawn (RFC 6749 §4.1.2).
-        access_token::withdraw_of_code(tx, &code.code_hash, asked.now).await?;
+        token_grant::withdraw_of_code(tx, &code.code_hash, asked.now).await?;
         return Ok(Err(Broken::UsedBefore));
     }
     if code.expires_at <= asked.now {
@@ -117,8 +154,12 @@ async fn redeem(tx: &mut Tx, client_id: &str, asked: &Asked<'_>) -> Result<Outco
     if code.redirect_uri != asked.redirect_uri {
         return Ok(Err(Broken::OtherRedirectUri));
     }
-    if !verifier_matches(asked.code_verifier, &code.code_challenge) {
+    if !verifier_matches(asked.code_verifier, code.code_challenge.as_deref()) {
         return Ok(Err(Broken::WrongVerifier));
+    }
+    let mut details: Details = serde_json::from_str(&code.details).map_err(unreadable)?;
+    if details.bound_to.is_some() && details.bound_to != caller.confirmation {
+        return Ok(Err(Broken::OtherKey));
     }
     let Some(session) = liveness::session(tx, &code.session_hash, asked.now).await? else {
         return Ok(Err(Broken::SessionEnded));
@@ -126,21 +167,53 @@ async fn redeem(tx: &mut Tx, client_id: &str, asked: &Asked<'_>) -> Result<Outco
     if !authorization_code::consume(tx, &code.code_hash, asked.now).await? {
         return Ok(Err(Broken::UsedBefore));
     }
-    let token = AccessToken {
-        id: asked.token_id.clone(),
-        code_hash: code.code_hash,
-        service_id: code.service_id.clone(),
-        session_hash: code.session_hash,
-        scope: code.scope.clone(),
-        issued_at: asked.now,
-        expires_at: asked.expires_at,
-    };
-    access_token::add(tx, &token).await?;
-    Ok(Ok((code, session)))
+    caller.use_proof(tx).await?;
+    details.bound_to = refresh_binding(caller);
+    let grant = grant(asked, code, &details)?;
+    token_grant::add(tx, &grant).await?;
+    if let Some(token_hash) = asked.refresh_hash {
+        let expires_at = asked.now + caller.app.config().oidc().refresh_token_lifetime();
+        let (grant_id, issued_at) = (grant.id.clone(), asked.now);
+        let token = RefreshToken { token_hash, grant_id, issued_at, expires_at, used_at: None };
+        refresh_token::add(tx, &token).await?;
+    }
+    Ok(Ok(Redeemed { grant, details, session }))
 }
 
-/// RFC 7636 §4.1 and §4.6.
-fn verifier_matches(verifier: &str, challenge: &str) -> bool {
+/// What refresh tokens are bound to: nothing else proves a public client (RFC 9449 §5); the others
+/// authenticate, and may change their keys.
+fn refresh_binding(caller: &Caller<'_>) -> Option<Confirmation> {
+    let public = caller.client.service.auth_method == sekisho_store::service::AuthMethod::None;
+    caller.confirmation.clone().filter(|_| public)
+}
+
+fn grant(asked: &Asked<'_>, code: Code, details: &Details) -> Result<Grant, ExchangeError> {
+    let stored = Details { nonce: None, ..details.clone() };
+    Ok(Grant {
+        id: asked.grant_id.clone(),
+        service_id: code.service_id,
+        session_hash: code.session_hash,
+        code_hash: Some(code.code_hash),
+        scope: code.scope,
+        claims: code.claims,
+        details: stored.to_column().map_err(unreadable)?,
+        created_at: asked.now,
+    })
+}
+
+pub(super) fn unreadable(error: serde_json::Error) -> ExchangeError {
+    let detail = error.to_string();
+    ExchangeError::Store(sekisho_store::StoreError::Corrupt { what: "details", detail })
+}
+
+/// RFC 7636 §4.1 and §4.6. A verifier without a challenge is refused as well: somebody took the
+/// challenge out of the request (RFC 9700 §2.1.1).
+fn verifier_matches(verifier: Option<&str>, challenge: Option<&str>) -> bool {
+    let (verifier, challenge) = match (verifier, challenge) {
+        (None, None) => return true,
+        (Some(verifier), Some(challenge)) => (verifier, challenge),
+        _ => return false,
+    };
     let unreserved = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
     if !(43..=128).contains(&verifier.len()) || !verifier.bytes().all(unreserved) {
         return false;
@@ -149,15 +222,16 @@ fn verifier_matches(verifier: &str, challenge: &str) -> bool {
     computed.as_bytes().ct_eq(challenge.as_bytes()).into()
 }
 
-fn recorded(caller: &Caller<'_>, asked: &Asked<'_>, outcome: &Outcome) -> Entry {
-    let service = Actor::Service(caller.client.id.clone());
+fn recorded(caller: &Caller<'_>, asked: &Asked<'_>, token_id: &str, outcome: &Outcome) -> Entry {
+    let id = &caller.client.service.id;
+    let service = Actor::Service(id.clone());
     let entry = match outcome {
-        Ok((code, session)) => {
+        Ok(Redeemed { grant, session, .. }) => {
             let entry = Entry::done("token.issue", service, asked.now)
                 .on("person", &session.person_id)
-                .on("session", hex::encode(code.session_hash))
-                .on("token", &asked.token_id)
-                .fact("scope", code.scope.clone());
+                .on("session", hex::encode(grant.session_hash))
+                .on("token", token_id)
+                .fact("scope", grant.scope.clone());
             match &session.at_terminal {
                 Some(at) => entry.at_organisation(&at.organisation_id),
                 None => entry,
@@ -165,7 +239,7 @@ fn recorded(caller: &Caller<'_>, asked: &Asked<'_>, outcome: &Outcome) -> Entry 
         }
         Err(broken) => Entry::refused("token.issue", service, asked.now, broken.code()),
     };
-    entry.on("service", &caller.client.id).from_address(caller.peer.addr.ip())
+    entry.on("service", id).from_address(caller.peer.addr.ip())
 }
 
 #[cfg(test)]
@@ -175,11 +249,14 @@ mod tests {
     #[test]
     fn the_example_of_rfc_7636_appendix_b_matches_and_its_neighbours_do_not() {
         let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-        let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-        assert!(verifier_matches(verifier, challenge));
+        let challenge = Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+        assert!(verifier_matches(Some(verifier), challenge));
         assert!(!verifier_matches(challenge, challenge), "plain is not accepted");
-        assert!(!verifier_matches(&verifier[..42], challenge));
-        assert!(!verifier_matches("", challenge));
-        assert!(!verifier_matches(&"a".repeat(129), challenge));
+        assert!(!verifier_matches(Some(&verifier[..42]), challenge));
+        assert!(!verifier_matches(Some(""), challenge));
+        assert!(!verifier_matches(Some(&"a".repeat(129)), challenge));
+        assert!(!verifier_matches(None, challenge));
+        assert!(!verifier_matches(Some(verifier), None), "the challenge was taken out");
+        assert!(verifier_matches(None, None));
     }
 }

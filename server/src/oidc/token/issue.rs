@@ -1,19 +1,27 @@
 //! Making the tokens: ID token (OIDC Core §2) and access token (RFC 9068).
 
-use sekisho_store::{authorization_code::Code, service::Service, session::Session};
+use sekisho_key::RandomnessError;
+use sekisho_store::{session::Session, token_grant::Grant};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
-use crate::{app::App, keys, oidc::subject};
+use super::Caller;
+use crate::{
+    app::App,
+    error::oauth::OAuthError,
+    keys,
+    oidc::{confirmation::Confirmation, subject},
+};
 
 /// `typ` of an access token (RFC 9068 §2.1).
 pub const ACCESS_TOKEN_TYP: &str = "at+jwt";
 /// `typ` of an ID token.
 pub const ID_TOKEN_TYP: &str = "JWT";
 
-/// Why no token was made. The code is used up then, and the access token that was noted will never
-/// be shown to anybody.
+/// Why no token was made. What was consumed stays consumed, and the grant's tokens will never be
+/// shown to anybody.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueError {
     /// The instance has no key for tokens.
@@ -22,60 +30,145 @@ pub enum IssueError {
     /// The key did not sign.
     #[error("the token was not signed")]
     Key(#[from] sekisho_key::KeyError),
-    /// The snapshot in the database is not an object.
-    #[error("the stored claims do not read back")]
-    Claims(#[from] serde_json::Error),
+    /// What stands in the database is not what this program writes there.
+    #[error("what was stored does not read back")]
+    Stored(#[from] serde_json::Error),
 }
 
-/// The answer of the token endpoint (OIDC Core §3.1.3.3).
+impl From<IssueError> for OAuthError {
+    fn from(error: IssueError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+/// A `jti`: which grant the token is of, and which token of it. That of a client's own stands alone.
+pub(super) fn token_id(grant: Option<&str>) -> String {
+    let own = Uuid::now_v7();
+    match grant {
+        Some(grant) => format!("{grant}.{own}"),
+        None => own.to_string(),
+    }
+}
+
+/// The grant that a `jti` names.
+pub(crate) fn grant_of(token_id: &str) -> Option<&str> {
+    token_id.split_once('.').map(|(grant, _)| grant)
+}
+
+/// What an access token says, besides who it is for.
+pub(super) struct Access<'a> {
+    pub(super) id: &'a str,
+    pub(super) resources: &'a [String],
+    pub(super) scope: &'a str,
+    pub(super) confirmation: Option<&'a Confirmation>,
+    pub(super) now: OffsetDateTime,
+}
+
+/// The answer of the token endpoint (OIDC Core §3.1.3.3) for a person's grant. `nonce` is that of the
+/// request whose code is exchanged.
 ///
 /// # Errors
 /// [`IssueError`].
-pub async fn tokens(
-    app: &App,
-    client: &Service,
-    code: &Code,
+pub(super) async fn tokens(
+    caller: &Caller<'_>,
+    grant: &Grant,
     session: &Session,
-    token_id: &str,
-    now: OffsetDateTime,
-) -> Result<Value, IssueError> {
-    let key = app.keys().oidc.first().ok_or(IssueError::NoKey)?;
-    let lifetimes = app.config().oidc();
-    let (iss, iat) = (app.names().public.as_str(), now.unix_timestamp());
-    let claims: Map<String, Value> = serde_json::from_str(&code.claims)?;
-    let access = json!({
-        "iss": iss,
-        // For our own userinfo; no other resource accepts it.
-        "aud": iss,
+    access: &Access<'_>,
+    nonce: Option<&str>,
+) -> Result<Map<String, Value>, IssueError> {
+    let app = caller.app;
+    let client = &caller.client.service;
+    let claims: Map<String, Value> = serde_json::from_str(&grant.claims)?;
+    let about = json!({
         "sub": claims.get("sub"),
-        "client_id": client.id,
-        "jti": token_id,
-        "iat": iat,
-        "exp": iat + lifetimes.access_token_lifetime().whole_seconds(),
-        "scope": code.scope,
         "auth_time": session.auth_time.unix_timestamp(),
         "acr": session.acr,
         "amr": session.amr,
     });
-    let access_token = keys::sign_jws(key, ACCESS_TOKEN_TYP, &access).await?;
+    let mut answer = access_token(caller, access, about).await?;
+    let (iss, iat) = (app.names().public.as_str(), access.now.unix_timestamp());
+    let lifetime = app.config().oidc().id_token_lifetime().whole_seconds();
     let mut id = claims;
     id.insert("iss".into(), iss.into());
     id.insert("aud".into(), client.id.as_str().into());
     id.insert("iat".into(), iat.into());
-    id.insert("exp".into(), (iat + lifetimes.id_token_lifetime().whole_seconds()).into());
-    id.insert("at_hash".into(), half_hash(&access_token).into());
-    id.insert("sid".into(), subject::session(app, &client.sector, &code.session_hash).into());
-    if let Some(nonce) = &code.nonce {
-        id.insert("nonce".into(), nonce.as_str().into());
+    id.insert("exp".into(), (iat + lifetime).into());
+    if let Some(Value::String(token)) = answer.get("access_token") {
+        id.insert("at_hash".into(), half_hash(token).into());
     }
-    let id_token = keys::sign_jws(key, ID_TOKEN_TYP, &Value::Object(id)).await?;
-    Ok(json!({
-        "access_token": access_token,
-        "token_type": "Bearer",
-        "expires_in": lifetimes.access_token_lifetime().whole_seconds(),
-        "scope": code.scope,
-        "id_token": id_token,
-    }))
+    id.insert("sid".into(), subject::session(app, &client.sector, &grant.session_hash).into());
+    if let Some(nonce) = nonce {
+        id.insert("nonce".into(), nonce.into());
+    }
+    let id_token = signed(app, ID_TOKEN_TYP, &Value::Object(id)).await?;
+    answer.insert("id_token".into(), id_token.into());
+    Ok(answer)
+}
+
+/// The answer with an access token alone; `about` says whom it is about.
+///
+/// # Errors
+/// [`IssueError`].
+pub(super) async fn access_token(
+    caller: &Caller<'_>,
+    access: &Access<'_>,
+    about: Value,
+) -> Result<Map<String, Value>, IssueError> {
+    let app = caller.app;
+    let iat = access.now.unix_timestamp();
+    let lifetime = app.config().oidc().access_token_lifetime().whole_seconds();
+    let iss = app.names().public.as_str();
+    let mut claims = json!({
+        "iss": iss,
+        "client_id": caller.client.service.id,
+        "jti": access.id,
+        "iat": iat,
+        "exp": iat + lifetime,
+        "scope": access.scope,
+        "aud": match access.resources {
+            // For our own userinfo; no other resource accepts it.
+            [] => json!(iss),
+            [one] => json!(one),
+            many => json!(many),
+        },
+    });
+    if let (Value::Object(claims), Value::Object(about)) = (&mut claims, about) {
+        claims.extend(about);
+        if let Some(confirmation) = access.confirmation {
+            claims.insert("cnf".into(), serde_json::to_value(confirmation)?);
+        }
+        if access.scope.is_empty() {
+            claims.remove("scope");
+        }
+    }
+    let token = signed(app, ACCESS_TOKEN_TYP, &claims).await?;
+    let mut answer = Map::new();
+    answer.insert("access_token".into(), token.into());
+    answer.insert("token_type".into(), Confirmation::token_type(access.confirmation).into());
+    answer.insert("expires_in".into(), lifetime.into());
+    if !access.scope.is_empty() {
+        answer.insert("scope".into(), access.scope.into());
+    }
+    Ok(answer)
+}
+
+/// Signs with the key in force.
+///
+/// # Errors
+/// [`IssueError::NoKey`], [`IssueError::Key`].
+pub(crate) async fn signed(app: &App, typ: &str, claims: &Value) -> Result<String, IssueError> {
+    let key = app.keys().oidc.first().ok_or(IssueError::NoKey)?;
+    Ok(keys::sign_jws(key, typ, claims).await?)
+}
+
+/// 32 random octets as text: a code, a refresh token, or a reference.
+///
+/// # Errors
+/// [`RandomnessError`].
+pub(crate) fn random_text(app: &App) -> Result<String, RandomnessError> {
+    let mut octets = [0; 32];
+    app.random().fill(&mut octets)?;
+    Ok(sekisho_protocol::octets::encode(octets))
 }
 
 /// `at_hash` (OIDC Core §3.1.3.6): the left half of the SHA-256.

@@ -158,8 +158,8 @@ pub async fn overdue(
         .await?)
 }
 
-/// Withdraws the access tokens of a session and queues a logout notice to every service that got a
-/// code in it and wants to hear (OIDC Back-Channel Logout 1.0 §2.5).
+/// Withdraws what was granted in a session and queues a logout notice to every service that was
+/// granted something in it and wants to hear (OIDC Back-Channel Logout 1.0 §2.5).
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Conflict`].
@@ -169,7 +169,7 @@ pub async fn withdraw_tokens(
     at: OffsetDateTime,
 ) -> Result<(), StoreError> {
     tx.execute(
-        sql("UPDATE access_token SET withdrawn_at = $2
+        sql("UPDATE token_grant SET withdrawn_at = $2
              WHERE session_hash = $1 AND withdrawn_at IS NULL")
         .bind(id_hash)
         .bind(at),
@@ -177,9 +177,9 @@ pub async fn withdraw_tokens(
     .await?;
     let services: Vec<(String,)> = tx
         .fetch_all(
-            sql("SELECT DISTINCT c.service_id FROM authorization_code c
-                 JOIN service s ON s.id = c.service_id
-                 WHERE c.session_hash = $1 AND s.backchannel_logout_uri IS NOT NULL")
+            sql("SELECT DISTINCT g.service_id FROM token_grant g
+                 JOIN service s ON s.id = g.service_id
+                 WHERE g.session_hash = $1 AND s.backchannel_logout_uri IS NOT NULL")
             .bind(id_hash),
         )
         .await?;

@@ -1,14 +1,15 @@
 //! What may happen once only between a service and us.
 use sekisho_store::{
-    Store, StoreError, access_token,
-    access_token::AccessToken,
-    application,
+    Store, StoreError, application,
     authorization_code::{self, Code},
-    offer, organisation,
+    dpop_proof, offer, organisation,
     organisation_kind::CodeScheme,
     parked_request::{self, Parked},
+    pushed_request::{self, Pushed},
+    refresh_token::{self, RefreshToken},
     service::{self, AuthMethod, Service},
     session, sql,
+    token_grant::{self, Grant},
 };
 use time::Duration;
 
@@ -23,6 +24,11 @@ on_both! { prepared:
     a_code_is_consumed_by_exactly_one_of_many
     an_expired_code_is_consumed_by_nobody
     what_a_code_produced_is_withdrawn_with_it
+    a_code_leads_to_one_grant
+    a_refresh_token_is_used_by_exactly_one_of_many
+    a_request_sent_ahead_is_its_client_s_and_used_once
+    a_proof_of_possession_counts_once
+    a_token_that_was_revoked_alone_is_known
     a_parked_request_is_resumed_once_and_at_its_own_terminal
     an_assertion_counts_once
     the_highest_version_of_the_rules_is_in_force
@@ -63,6 +69,7 @@ fn referral() -> Service {
         secret_hash: None,
         jwks: Some("{\"keys\":[]}".into()),
         backchannel_logout_uri: None,
+        metadata: "{\"a\":1}".into(),
         scopes: vec!["openid".into(), "profile".into()],
         redirect_uris: vec!["https://referral.example/callback".into()],
         logout_uris: vec![],
@@ -77,25 +84,51 @@ fn code() -> Code {
         service_id: "referral".into(),
         session_hash: SESSION,
         redirect_uri: "https://referral.example/callback".into(),
-        code_challenge: "c".into(),
-        nonce: Some("n".into()),
+        code_challenge: Some("c".into()),
         scope: "openid".into(),
         claims: "{}".into(),
+        details: "{\"nonce\":\"n\"}".into(),
         created_at: NOW,
         expires_at: NOW + Duration::seconds(60),
         consumed_at: None,
     }
 }
 
-fn token(id: &str) -> AccessToken {
-    AccessToken {
+fn grant(id: &str) -> Grant {
+    Grant {
         id: id.into(),
-        code_hash: CODE,
         service_id: "referral".into(),
         session_hash: SESSION,
+        code_hash: Some(CODE),
         scope: "openid".into(),
+        claims: "{}".into(),
+        details: "{}".into(),
+        created_at: NOW,
+    }
+}
+
+const REFRESH: [u8; 32] = [5; 32];
+
+fn refresh() -> RefreshToken {
+    RefreshToken {
+        token_hash: REFRESH,
+        grant_id: "g1".into(),
         issued_at: NOW,
-        expires_at: NOW + Duration::minutes(10),
+        expires_at: NOW + Duration::HOUR,
+        used_at: None,
+    }
+}
+
+const PUSHED: [u8; 32] = [6; 32];
+
+fn pushed() -> Pushed {
+    Pushed {
+        id_hash: PUSHED,
+        service_id: "referral".into(),
+        parameters: "a=b".into(),
+        details: "{}".into(),
+        created_at: NOW,
+        expires_at: NOW + Duration::MINUTE,
     }
 }
 
@@ -119,11 +152,69 @@ async fn an_expired_code_is_consumed_by_nobody(databases: Databases) {
 
 async fn what_a_code_produced_is_withdrawn_with_it(databases: Databases) {
     let store = &databases.one;
-    change!(store, |tx| access_token::add(tx, &token("t1")).await?);
-    let live = async || access_token::live(&mut databases.two.read(), "t1", NOW).await.unwrap();
-    assert_eq!(live().await.unwrap().session_hash, SESSION);
-    let withdrawn = change!(store, |tx| access_token::withdraw_of_code(tx, &CODE, NOW).await?);
-    assert_eq!((withdrawn, live().await), (1, None));
+    change!(store, |tx| token_grant::add(tx, &grant("g1")).await?);
+    let live = async || token_grant::live(&mut databases.two.read(), "g1").await.unwrap();
+    assert_eq!(live().await, Some(grant("g1")));
+    assert!(change!(store, |tx| token_grant::withdraw_of_code(tx, &CODE, NOW).await?));
+    assert_eq!(live().await, None);
+    assert!(!change!(store, |tx| token_grant::withdraw_of_code(tx, &CODE, NOW).await?));
+    assert!(!change!(store, |tx| token_grant::withdraw(tx, "g1", NOW).await?));
+}
+
+async fn a_code_leads_to_one_grant(databases: Databases) {
+    change!(databases.one, |tx| token_grant::add(tx, &grant("g1")).await?);
+    let second = attempt!(databases.two, |tx| token_grant::add(tx, &grant("g2")).await?);
+    assert!(matches!(second, Err(StoreError::AlreadyExists { .. })), "{second:?}");
+}
+
+async fn a_refresh_token_is_used_by_exactly_one_of_many(databases: Databases) {
+    change!(databases.one, |tx| {
+        token_grant::add(tx, &grant("g1")).await?;
+        refresh_token::add(tx, &refresh()).await?;
+    });
+    let outcomes = race(&databases, |_, store| async move {
+        change!(store, |tx| refresh_token::consume(tx, &REFRESH, NOW).await?)
+    })
+    .await;
+    assert_eq!(outcomes.iter().filter(|used| **used).count(), 1);
+    let found = refresh_token::find(&mut databases.two.read(), &REFRESH).await.unwrap();
+    assert_eq!(found, Some(RefreshToken { used_at: Some(NOW), ..refresh() }));
+}
+
+async fn a_request_sent_ahead_is_its_client_s_and_used_once(databases: Databases) {
+    change!(databases.one, |tx| pushed_request::add(tx, &pushed()).await?);
+    let of = async |service: &str| {
+        pushed_request::unused(&mut databases.two.read(), &PUSHED, service).await.unwrap()
+    };
+    assert_eq!(of("referral").await, Some(pushed()));
+    assert_eq!(of("own").await, None);
+    let outcomes = race(&databases, |_, store| async move {
+        change!(store, |tx| pushed_request::consume(tx, &PUSHED, NOW).await?)
+    })
+    .await;
+    assert_eq!(outcomes.iter().filter(|used| **used).count(), 1);
+    assert_eq!(of("referral").await, None);
+}
+
+async fn a_proof_of_possession_counts_once(databases: Databases) {
+    let later = NOW + Duration::MINUTE;
+    let outcomes = race(&databases, |_, store| async move {
+        store.accept_dpop_proof(&[7; 32], later).await.unwrap()
+    })
+    .await;
+    assert_eq!(outcomes.iter().filter(|first| **first).count(), 1);
+    change!(databases.one, |tx| dpop_proof::consume(tx, &[8; 32], later).await?);
+    assert!(!databases.two.accept_dpop_proof(&[8; 32], later).await.unwrap());
+}
+
+async fn a_token_that_was_revoked_alone_is_known(databases: Databases) {
+    let revoked =
+        async || token_grant::is_token_revoked(&mut databases.two.read(), "g1.t1").await.unwrap();
+    assert!(!revoked().await);
+    for _ in 0..2 {
+        change!(databases.one, |tx| token_grant::revoke_token(tx, "g1.t1", NOW).await?);
+    }
+    assert!(revoked().await);
 }
 
 async fn a_parked_request_is_resumed_once_and_at_its_own_terminal(databases: Databases) {
@@ -251,10 +342,10 @@ async fn a_service_is_listed_with_what_it_was_registered_for(databases: Database
 async fn an_ended_session_withdraws_its_tokens_and_tells_its_services(databases: Databases) {
     let store = &databases.one;
     change!(store, |tx| {
-        access_token::add(tx, &token("t1")).await?;
+        token_grant::add(tx, &grant("g1")).await?;
         session::withdraw_tokens(tx, &SESSION, NOW).await?
     });
-    assert_eq!(access_token::live(&mut databases.two.read(), "t1", NOW).await.unwrap(), None);
+    assert_eq!(token_grant::live(&mut databases.two.read(), "g1").await.unwrap(), None);
     let due = async |store: &Store| {
         store.claim_outbox("backchannel_logout", NOW, Duration::MINUTE, 9).await.unwrap()
     };

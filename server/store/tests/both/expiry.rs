@@ -1,7 +1,6 @@
 //! What is over is removed; what still counts stays.
 
 use sekisho_store::{
-    access_token::{self, AccessToken},
     account, activation_code,
     attempt::{DelayPolicy, Subject},
     authorization_code::{self, Code},
@@ -11,8 +10,11 @@ use sekisho_store::{
     invitation::{self, Entered, NewInvitation},
     outbox,
     parked_request::{self, Parked},
+    pushed_request::{self, Pushed},
+    refresh_token::{self, RefreshToken},
     service::{self, AuthMethod, Service},
     session::{self, Realm, Session},
+    token_grant::{self, Grant},
 };
 use time::{Duration, OffsetDateTime};
 
@@ -33,6 +35,7 @@ on_both! { prepared:
     links_and_invitations_go_when_nobody_used_them_and_letters_stay
     a_used_enrolment_code_stays_and_tells_of_a_second_key
     codes_and_tokens_of_a_live_session_stay
+    proofs_and_requests_sent_ahead_go_after_their_end
     counters_and_delivered_messages_go
     a_batch_is_bounded_and_many_at_once_remove_each_row_once
 }
@@ -77,6 +80,7 @@ async fn with_service(databases: &Databases) {
         secret_hash: None,
         jwks: Some("{\"keys\":[]}".into()),
         backchannel_logout_uri: None,
+        metadata: "{}".into(),
         scopes: vec!["openid".into()],
         redirect_uris: vec![],
         logout_uris: vec![],
@@ -201,32 +205,62 @@ async fn codes_and_tokens_of_a_live_session_stay(databases: Databases) {
             service_id: "referral".into(),
             session_hash: [2; 32],
             redirect_uri: "https://referral.example/callback".into(),
-            code_challenge: "c".into(),
-            nonce: None,
+            code_challenge: None,
             scope: "openid".into(),
             claims: "{}".into(),
+            details: "{}".into(),
             created_at: NOW,
             expires_at: NOW + Duration::MINUTE,
             consumed_at: None,
         };
         authorization_code::add(tx, &code).await?;
-        let token = AccessToken {
-            id: "t1".into(),
-            code_hash: [1; 32],
+        let grant = Grant {
+            id: "g1".into(),
             service_id: "referral".into(),
             session_hash: [2; 32],
+            code_hash: Some([1; 32]),
             scope: "openid".into(),
+            claims: "{}".into(),
+            details: "{}".into(),
+            created_at: NOW,
+        };
+        token_grant::add(tx, &grant).await?;
+        let token = RefreshToken {
+            token_hash: [3; 32],
+            grant_id: "g1".into(),
             issued_at: NOW,
             expires_at: END,
+            used_at: None,
         };
-        access_token::add(tx, &token).await?;
+        refresh_token::add(tx, &token).await?;
+        token_grant::revoke_token(tx, "g1.t1", END).await?;
     });
-    assert_eq!(forget(&databases, Expiring::AuthorizationCodes, AFTER).await, 0, "it has a token");
-    goes_after_its_end(&databases, Expiring::AccessTokens, 1).await;
     let live = forget(&databases, Expiring::AuthorizationCodes, AFTER).await;
-    assert_eq!(live, 0, "a logout must still reach the service");
+    assert_eq!(live, 0, "a second use must still withdraw what the first produced");
+    goes_after_its_end(&databases, Expiring::RevokedTokens, 1).await;
     change!(databases.one, |tx| session::end(tx, &[2; 32], "logout", END).await?);
+    assert_eq!(forget(&databases, Expiring::TokenGrants, AFTER).await, 0, "it has a token");
+    goes_after_its_end(&databases, Expiring::RefreshTokens, 1).await;
     goes_after_its_end(&databases, Expiring::AuthorizationCodes, 1).await;
+    goes_after_its_end(&databases, Expiring::TokenGrants, 1).await;
+}
+
+async fn proofs_and_requests_sent_ahead_go_after_their_end(databases: Databases) {
+    with_service(&databases).await;
+    change!(databases.one, |tx| {
+        let pushed = Pushed {
+            id_hash: [1; 32],
+            service_id: "referral".into(),
+            parameters: "a=b".into(),
+            details: "{}".into(),
+            created_at: NOW,
+            expires_at: END,
+        };
+        pushed_request::add(tx, &pushed).await?;
+    });
+    assert!(databases.two.accept_dpop_proof(&[1; 32], END).await.unwrap());
+    goes_after_its_end(&databases, Expiring::PushedRequests, 1).await;
+    goes_after_its_end(&databases, Expiring::DpopProofs, 1).await;
 }
 
 async fn counters_and_delivered_messages_go(databases: Databases) {

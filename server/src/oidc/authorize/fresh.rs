@@ -1,0 +1,58 @@
+//! Whether there is a login that does for a request.
+
+use sekisho_wire::acr;
+
+use super::{
+    Origin,
+    reply::RequestError,
+    wanted::{Prompt, Wanted},
+};
+use crate::{login::session::PortalSession, oidc::subject};
+
+/// Why the session, if any, does not do for this request.
+pub(super) enum NotFresh {
+    /// And no login may or can mend it.
+    Told(RequestError),
+    /// A login is needed first.
+    Park,
+}
+
+/// There is a session, as fresh and as strong as the client wants it, of whom the client expects.
+pub(super) fn fresh_enough(
+    session: Option<PortalSession>,
+    wanted: &Wanted,
+    sector: &str,
+    origin: &Origin<'_>,
+) -> Result<PortalSession, NotFresh> {
+    let now = origin.app.now();
+    let known = |level: &String| acr::LEVELS.contains(&level.as_str());
+    if !wanted.essential_acr.is_empty() && !wanted.essential_acr.iter().any(known) {
+        // OIDC Core §5.5.1.1: no login reaches it, so it counts as failed (RFC 9470 §4).
+        let description = "no level that the request demands is known here";
+        let unmet = RequestError::new("unmet_authentication_requirements", description);
+        return Err(NotFresh::Told(unmet));
+    }
+    let fits = session.filter(|session| {
+        // A login counts for `prompt=login` only if it came after the request.
+        let after_request = || origin.parked_at.is_some_and(|at| session.auth_time >= at);
+        let strong = wanted.essential_acr.is_empty() || wanted.essential_acr.contains(&session.acr);
+        let sub = || subject::pairwise(origin.app, sector, &session.person_id);
+        let expected = wanted.expected_subs.iter().all(|expected| *expected == sub());
+        strong
+            && expected
+            && (wanted.prompt != Prompt::Login || after_request())
+            && wanted.max_age.is_none_or(|age| now - session.auth_time <= age || after_request())
+    });
+    match fits {
+        Some(session) => Ok(session),
+        None if wanted.prompt == Prompt::None => Err(NotFresh::Told(login_required())),
+        // Back from the login page without a login: asking again would go round for ever.
+        None if origin.parked_at.is_some() => Err(NotFresh::Told(login_required())),
+        None => Err(NotFresh::Park),
+    }
+}
+
+/// OIDC Core §3.1.2.6.
+fn login_required() -> RequestError {
+    RequestError::new("login_required", "the person is not logged in as the request demands")
+}

@@ -1,0 +1,148 @@
+//! By which way an answer comes, and what a request may ask of it.
+
+use serde_json::json;
+
+use super::scene::{Scene, payload, query};
+
+#[tokio::test]
+async fn a_form_carries_the_answer_where_the_client_asks_for_it() {
+    let scene = Scene::new().await;
+    let answer = scene.authorize(&Scene::request_with("response_mode", "form_post")).await;
+    assert_eq!((answer.status.as_u16(), answer.location()), (200, None));
+    assert!(answer.body.contains(r#"action="https://referral.example/callback""#));
+    for name in ["code", "state", "iss"] {
+        assert!(answer.body.contains(&format!(r#"type="hidden" name="{name}""#)), "{name}");
+    }
+    assert!(answer.body.contains(r#"value="st&#38;te""#), "{}", answer.body);
+    let policy = answer.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("form-action 'self' https://referral.example;"), "{policy}");
+    assert!(policy.contains("script-src 'self';"), "{policy}");
+    assert!(answer.headers["cache-control"].to_str().unwrap().contains("no-store"));
+}
+
+#[tokio::test]
+async fn a_refused_person_goes_back_by_a_form_as_well() {
+    let scene = Scene::new().await;
+    let closed = super::scene::service_file("closed", super::scene::PHARMACISTS);
+    scene.register(&closed).await;
+    let mut request = Scene::request_with("response_mode", "form_post");
+    request.retain(|(name, _)| !matches!(*name, "client_id" | "redirect_uri"));
+    request.extend([("client_id", "closed"), ("redirect_uri", "https://closed.example/callback")]);
+    let answer = scene.authorize(&request).await;
+    assert_eq!(answer.status, 403);
+    assert!(answer.body.contains(r#"name="error" value="access_denied""#), "{}", answer.body);
+    let policy = answer.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("form-action 'self' https://closed.example;"), "{policy}");
+}
+
+#[tokio::test]
+async fn a_request_by_post_leads_to_the_same_by_get() {
+    let scene = Scene::new().await;
+    let posted = scene.post_to_authorize(&query(&Scene::request())).await;
+    assert_eq!(posted.status, 303);
+    let path = posted.headers["location"].to_str().unwrap();
+    let answer = scene.get(path, true, &scene.terminal).await;
+    assert!(answer.returned("code").is_some(), "{answer:?}");
+    let no_form = scene.post_to_authorize("a=%").await;
+    assert_eq!(no_form.status, 400);
+}
+
+#[tokio::test]
+async fn a_claim_is_told_when_it_is_asked_for_by_name_and_approved() {
+    let scene = Scene::new().await;
+    let claims = r#"{"userinfo":{"name":null,"terminal":{"essential":true}},"id_token":null}"#;
+    let mut request = Scene::request_with("scope", "openid");
+    request.push(("claims", claims));
+    let answer = scene.authorize(&request).await;
+    let code = answer.returned("code").unwrap_or_else(|| panic!("{answer:?}"));
+    let tokens = scene.token(&Scene::exchange(&code)).await.json();
+    let told = payload(tokens["id_token"].as_str().unwrap());
+    assert_eq!(told["name"], "山田　太郎");
+    assert!(told.get("terminal").is_none(), "not approved for its scope");
+    assert!(told.get("hc_role").is_none(), "not asked for");
+}
+
+#[tokio::test]
+async fn a_level_that_no_login_reaches_and_another_person_are_refused_as_what_they_are() {
+    let scene = Scene::new().await;
+    let asked = async |claims: &'static str, prompt: &'static str| {
+        let mut request = Scene::request_with("claims", claims);
+        request.push(("prompt", prompt));
+        scene.authorize(&request).await.returned("error")
+    };
+    let level = r#"{"id_token":{"acr":{"essential":true,"values":["urn:example:gold"]}}}"#;
+    assert_eq!(asked(level, "none").await.as_deref(), Some("unmet_authentication_requirements"));
+    let wish = r#"{"id_token":{"acr":{"values":["urn:example:gold"]}}}"#;
+    assert_eq!(asked(wish, "none").await, None, "a wish is no demand");
+    let other = r#"{"id_token":{"sub":{"value":"somebody"}}}"#;
+    assert_eq!(asked(other, "none").await.as_deref(), Some("login_required"));
+}
+
+#[tokio::test]
+async fn a_hint_names_the_person_who_is_expected() {
+    let scene = Scene::new().await;
+    let tokens = scene.token(&Scene::exchange(&scene.code().await)).await.json();
+    let hint = tokens["id_token"].as_str().unwrap().to_owned();
+    let hint: &'static str = Box::leak(hint.into_boxed_str());
+    let mut request = Scene::request_with("id_token_hint", hint);
+    request.push(("prompt", "none"));
+    assert!(scene.authorize(&request).await.returned("code").is_some());
+    let key = &scene.test.app.keys().oidc[0];
+    let mut claims = payload(hint);
+    claims["sub"] = json!("somebody else");
+    let other = crate::keys::sign_jws(key, "JWT", &claims).await.unwrap();
+    let other: &'static str = Box::leak(other.into_boxed_str());
+    let mut request = Scene::request_with("id_token_hint", other);
+    request.push(("prompt", "none"));
+    let answer = scene.authorize(&request).await;
+    assert_eq!(answer.returned("error").as_deref(), Some("login_required"));
+}
+
+#[tokio::test]
+async fn without_pkce_a_registered_client_needs_a_nonce() {
+    let scene = Scene::new().await;
+    let file = super::scene::service_file("classic", super::scene::PHYSICIANS)
+        .replace("\n[[rules]]", "\n[protocol]\nrequire_pkce = false\n[[rules]]");
+    let secret = scene.register(&file).await;
+    let mut request = Scene::request();
+    request.retain(|(name, _)| !name.starts_with("code_challenge"));
+    request.retain(|(name, _)| !matches!(*name, "client_id" | "redirect_uri"));
+    request
+        .extend([("client_id", "classic"), ("redirect_uri", "https://classic.example/callback")]);
+    let returned = async |request: &[(&str, &str)]| {
+        let answer = scene.authorize(request).await;
+        super::client::Returned::of(&answer, "https://classic.example/callback")
+    };
+    let good = returned(&request).await;
+    let mut form = Scene::exchange(good.get("code").unwrap());
+    form[2].1 = "https://classic.example/callback".to_owned();
+    let injected = scene.token_as("classic", &secret, &form).await;
+    assert_eq!(injected.json()["error"], "invalid_grant", "a verifier without a challenge");
+    form.retain(|(name, _)| *name != "code_verifier");
+    assert_eq!(scene.token_as("classic", &secret, &form).await.status, 200);
+    request.retain(|(name, _)| *name != "nonce");
+    assert_eq!(returned(&request).await.get("error"), Some("invalid_request"));
+}
+
+#[tokio::test]
+async fn the_userinfo_is_signed_for_who_registered_so() {
+    let scene = Scene::new().await;
+    let file = super::scene::service_file("sealed", super::scene::PHYSICIANS).replace(
+        "\n[[rules]]",
+        "\n[protocol]\nuserinfo_signed_response = true\nsubject_type = \"public\"\n[[rules]]",
+    );
+    let secret = scene.register(&file).await;
+    let mut request = Scene::request();
+    request.retain(|(name, _)| !matches!(*name, "client_id" | "redirect_uri"));
+    request.extend([("client_id", "sealed"), ("redirect_uri", "https://sealed.example/callback")]);
+    let answer = scene.authorize(&request).await;
+    let returned = super::client::Returned::of(&answer, "https://sealed.example/callback");
+    let mut form = Scene::exchange(returned.get("code").unwrap());
+    form[2].1 = "https://sealed.example/callback".to_owned();
+    let tokens = scene.token_as("sealed", &secret, &form).await.json();
+    let told = scene.userinfo(tokens["access_token"].as_str().unwrap()).await;
+    assert_eq!(told.headers["content-type"], "application/jwt");
+    let claims = payload(&told.body);
+    assert_eq!(claims["aud"], "sealed");
+    assert_eq!(claims["sub"], payload(tokens["id_token"].as_str().unwrap())["sub"]);
+}

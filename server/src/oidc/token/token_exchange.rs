@@ -1,0 +1,160 @@
+//! A person's token for another service (RFC 8693): one service calls the next in the person's name.
+
+use sekisho_store::{
+    audit::{Actor, Audited, Entry},
+    offer, service,
+    session::Session,
+    token_grant::{self, Grant},
+    transaction,
+};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Caller, ExchangeError, issue};
+use crate::{
+    entitlement,
+    error::oauth::OAuthError,
+    oidc::{
+        access_token::{self, Live},
+        client::Metadata,
+        grant::Details,
+        parameters::Parameters,
+        resource, subject,
+    },
+};
+
+/// The only type of token that goes in and comes out (RFC 8693 §3).
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+
+/// Who asks for whom, and for which service.
+struct Exchange<'a> {
+    grant: &'a Grant,
+    session: &'a Session,
+    resource: &'a str,
+    called: service::Service,
+}
+
+/// Exchanges an access token that the client was given, or that was sent to it as a resource.
+///
+/// # Errors
+/// [`OAuthError`] `invalid_request`, `invalid_grant`, `invalid_target`, `invalid_dpop_proof`.
+pub(super) async fn exchange(
+    caller: &Caller<'_>,
+    parameters: &Parameters,
+) -> Result<Value, OAuthError> {
+    let invalid = |text: &str| OAuthError::bad_request("invalid_request", text);
+    if parameters.has("actor_token") {
+        return Err(invalid("actor_token is not supported: the client itself is the actor"));
+    }
+    if parameters.get("subject_token_type") != Some(ACCESS_TOKEN) {
+        return Err(invalid("subject_token_type must be that of an access token"));
+    }
+    if parameters.get("requested_token_type").is_some_and(|kind| kind != ACCESS_TOKEN) {
+        return Err(invalid("requested_token_type must be that of an access token"));
+    }
+    if parameters.get("scope").is_some() {
+        return Err(OAuthError::bad_request("invalid_scope", "scope must be left out"));
+    }
+    let token =
+        parameters.get("subject_token").ok_or_else(|| invalid("subject_token is missing"))?;
+    let [resource] = parameters.all("resource") else {
+        return Err(invalid("resource must name the one service that is called (RFC 8707)"));
+    };
+    let (app, now) = (caller.app, caller.app.now());
+    let live = access_token::live(app, token, now).await?.filter(|live| is_callers(caller, live));
+    let of_person = live.and_then(|live| live.of_person);
+    let (grant, session) = of_person.ok_or_else(|| {
+        let description = "the subject token is not valid, or not the client's to exchange";
+        OAuthError::bad_request("invalid_grant", description)
+    })?;
+    resource::check(app, &caller.client, std::slice::from_ref(resource)).await?;
+    let called = owner(caller, resource).await?;
+    issued(caller, &Exchange { grant: &grant, session: &session, resource, called }, now).await
+}
+
+/// It was given to the client, or sent to it.
+fn is_callers(caller: &Caller<'_>, live: &Live) -> bool {
+    live.claims.client_id == caller.client.service.id
+        || caller.client.metadata.resources.iter().any(|own| live.claims.aud.names(own))
+}
+
+/// The service that the resource belongs to.
+async fn owner(caller: &Caller<'_>, resource: &str) -> Result<service::Service, OAuthError> {
+    let mut reader = caller.app.store().read();
+    for id in &caller.client.metadata.calls {
+        if let Some(called) = service::find(&mut reader, id).await?
+            && Metadata::of(&called)?.resources.contains(resource)
+        {
+            return Ok(called);
+        }
+    }
+    Err(OAuthError::bad_request("invalid_target", "resource is the client's own"))
+}
+
+async fn issued(
+    caller: &Caller<'_>,
+    exchange: &Exchange<'_>,
+    now: OffsetDateTime,
+) -> Result<Value, OAuthError> {
+    let (app, client) = (caller.app, &caller.client.service);
+    let Exchange { grant, session, resource, called } = exchange;
+    let sub = subject::pairwise(app, &called.sector, &session.person_id);
+    let details = Details { resources: vec![(*resource).to_owned()], ..Details::default() };
+    let next = Grant {
+        id: Uuid::now_v7().to_string(),
+        service_id: client.id.clone(),
+        session_hash: grant.session_hash,
+        code_hash: None,
+        scope: String::new(),
+        claims: json!({ "sub": sub }).to_string(),
+        details: details.to_column().map_err(|error| OAuthError::internal(&error))?,
+        created_at: now,
+    };
+    let token_id = issue::token_id(Some(&next.id));
+    let permitted: bool = transaction!(app.store(), ExchangeError, |tx| {
+        // Whoever calls, the called service's own rules say whom it serves.
+        let request = entitlement::request_of_session(tx, session).await?;
+        let offer = offer::find(tx, &called.id).await?;
+        let permitted = match (&offer, &request) {
+            (Some(offer), Some(request)) => app.entitlements().decide(offer, request).allowed,
+            _ => false,
+        };
+        let service = Actor::Service(client.id.clone());
+        let entry = if permitted {
+            caller.use_proof(tx).await?;
+            token_grant::add(tx, &next).await?;
+            Entry::done("token.exchange", service, now).on("token", &token_id)
+        } else {
+            Entry::refused("token.exchange", service, now, "not_permitted")
+        };
+        let entry = entry
+            .on("service", &called.id)
+            .on("person", &session.person_id)
+            .on("session", hex::encode(grant.session_hash))
+            .from_address(caller.peer.addr.ip());
+        Ok(Audited::new(permitted, entry))
+    })?;
+    if !permitted {
+        let description = "the rules of the called service do not admit the person";
+        return Err(OAuthError::bad_request("invalid_target", description));
+    }
+    let access = issue::Access {
+        id: &token_id,
+        resources: &details.resources,
+        scope: "",
+        confirmation: caller.confirmation.as_ref(),
+        now,
+    };
+    let about = json!({
+        "sub": sub,
+        "auth_time": session.auth_time.unix_timestamp(),
+        "acr": session.acr,
+        "amr": session.amr,
+        // RFC 8693 §4.1: who acts in the person's name.
+        "act": { "sub": client.id },
+    });
+    let mut answer = issue::access_token(caller, &access, about).await?;
+    answer.insert("issued_token_type".into(), ACCESS_TOKEN.into());
+    Ok(Value::Object(answer))
+}

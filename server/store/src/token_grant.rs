@@ -1,0 +1,146 @@
+//! What clients were granted: everything given out under a grant ends with it.
+
+use time::OffsetDateTime;
+
+use crate::{
+    Queries, StoreError, Tx,
+    moment::{digest, moment},
+    sql,
+};
+
+/// A grant to a client, in a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// UUIDv7.
+    pub id: String,
+    /// The client.
+    pub service_id: String,
+    /// The session in which it was granted.
+    pub session_hash: [u8; 32],
+    /// The code that it came of.
+    pub code_hash: Option<[u8; 32]>,
+    /// Granted scope, space separated.
+    pub scope: String,
+    /// JSON object: what tokens say.
+    pub claims: String,
+    /// JSON object of the caller's.
+    pub details: String,
+    /// When.
+    pub created_at: OffsetDateTime,
+}
+
+/// Keeps a new grant.
+///
+/// # Errors
+/// [`StoreError::AlreadyExists`]: of this code there is one.
+pub async fn add(tx: &mut Tx, grant: &Grant) -> Result<(), StoreError> {
+    tx.execute(
+        sql("INSERT INTO token_grant (id, service_id, session_hash, code_hash, scope, claims, details,
+                 created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+        .bind(&grant.id)
+        .bind(&grant.service_id)
+        .bind(grant.session_hash)
+        .bind(grant.code_hash.map(|hash| hash.to_vec()))
+        .bind(&grant.scope)
+        .bind(&grant.claims)
+        .bind(&grant.details)
+        .bind(grant.created_at),
+    )
+    .await?;
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    service_id: String,
+    session_hash: Vec<u8>,
+    code_hash: Option<Vec<u8>>,
+    scope: String,
+    claims: String,
+    details: String,
+    created_at: i64,
+}
+
+/// The grant `id`, if it was not withdrawn and its client is still approved. Whether its session is
+/// alive is the caller's next question.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn live(queries: &mut impl Queries, id: &str) -> Result<Option<Grant>, StoreError> {
+    let row: Option<Row> = queries
+        .fetch_optional(
+            sql("SELECT g.service_id, g.session_hash, g.code_hash, g.scope, g.claims, g.details,
+                        g.created_at
+                 FROM token_grant g JOIN service v ON v.id = g.service_id
+                 WHERE g.id = $1 AND g.withdrawn_at IS NULL AND v.withdrawn_at IS NULL")
+            .bind(id),
+        )
+        .await?;
+    row.map(|row| {
+        Ok(Grant {
+            id: id.to_owned(),
+            service_id: row.service_id,
+            session_hash: digest("grant's session", row.session_hash)?,
+            code_hash: row.code_hash.map(|hash| digest("grant's code", hash)).transpose()?,
+            scope: row.scope,
+            claims: row.claims,
+            details: row.details,
+            created_at: moment("grant", row.created_at)?,
+        })
+    })
+    .transpose()
+}
+
+/// Withdraws a grant; answers whether this call did.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn withdraw(tx: &mut Tx, id: &str, at: OffsetDateTime) -> Result<bool, StoreError> {
+    let statement =
+        sql("UPDATE token_grant SET withdrawn_at = $2 WHERE id = $1 AND withdrawn_at IS NULL");
+    Ok(tx.execute(statement.bind(id).bind(at)).await? == 1)
+}
+
+/// Withdraws what a code produced (RFC 6749 §4.1.2); answers whether there was anything.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn withdraw_of_code(
+    tx: &mut Tx,
+    code_hash: &[u8; 32],
+    at: OffsetDateTime,
+) -> Result<bool, StoreError> {
+    let statement = sql(
+        "UPDATE token_grant SET withdrawn_at = $2 WHERE code_hash = $1 AND withdrawn_at IS NULL",
+    );
+    Ok(tx.execute(statement.bind(code_hash).bind(at)).await? == 1)
+}
+
+/// Revokes one access token by its `jti` (RFC 7009), until it would have ended. Again changes nothing.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn revoke_token(
+    tx: &mut Tx,
+    token_id: &str,
+    expires_at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    let statement = sql("INSERT INTO revoked_token (id, expires_at) VALUES ($1, $2)
+                         ON CONFLICT (id) DO NOTHING");
+    tx.execute(statement.bind(token_id).bind(expires_at)).await?;
+    Ok(())
+}
+
+/// Whether an access token was revoked by itself.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn is_token_revoked(
+    queries: &mut impl Queries,
+    token_id: &str,
+) -> Result<bool, StoreError> {
+    let found: Option<(String,)> = queries
+        .fetch_optional(sql("SELECT id FROM revoked_token WHERE id = $1").bind(token_id))
+        .await?;
+    Ok(found.is_some())
+}
