@@ -18,9 +18,9 @@ use crate::{
     route::{Manners, Readers},
 };
 
-/// What a script may send beside what every form may: a client's assertion is in the body, an access
-/// token in the first of these.
-const SENT: HeaderValue = HeaderValue::from_static("authorization, content-type");
+/// What a script may send beside what every form may: an access token and the proof of its key; a
+/// client's assertion is in the body.
+const SENT: HeaderValue = HeaderValue::from_static("authorization, content-type, dpop");
 /// What a script may read beside what every script may: why a token is refused (RFC 6750 §3).
 const READ: HeaderValue = HeaderValue::from_static("www-authenticate");
 /// How long a browser may remember a preflight, in seconds. A service can be withdrawn meanwhile; its

@@ -43,7 +43,10 @@ async fn the_page_of_a_service_without_a_secret_may_read_tokens_and_claims_and_w
         let asked = preflight(&scene, path, from.1).await;
         assert_eq!(asked.status, 204, "{asked:?}");
         assert_eq!(asked.headers[READER], from.1);
-        assert_eq!(asked.headers["access-control-allow-headers"], "authorization, content-type");
+        assert_eq!(
+            asked.headers["access-control-allow-headers"],
+            "authorization, content-type, dpop"
+        );
         let methods = asked.headers["access-control-allow-methods"].to_str().unwrap();
         assert!(methods.split(", ").any(|allowed| allowed == method), "{methods}");
         let refused = scene.public(method, path, &[from], body).await;

@@ -26,6 +26,7 @@ fn named(id: &str, auth_method: AuthMethod) -> Service {
         secret_hash: None,
         jwks: None,
         backchannel_logout_uri: None,
+        metadata: "{}".into(),
         scopes: vec!["openid".into()],
         redirect_uris: vec![format!("https://{id}.example:8443/callback")],
         logout_uris: vec![format!("https://bye.{id}.example/")],
