@@ -27,6 +27,14 @@ app.use(
   }),
 );
 
-app.get("/", (request, response) => response.send(page(request.oidc.idTokenClaims)));
+app.get("/", ({ oidc: { idTokenClaims, accessToken } }, response) =>
+  response.send(page(idTokenClaims, accessToken?.access_token)),
+);
+
+app.get("/refresh", async (request, response) => {
+  await request.oidc.accessToken.refresh();
+  await request.oidc.fetchUserInfo();
+  response.redirect("/");
+});
 
 listen(app);

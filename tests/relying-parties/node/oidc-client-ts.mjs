@@ -16,5 +16,5 @@ app.get("/settings.json", (_, response) =>
     loadUserInfo: true,
   }),
 );
-app.get(["/", "/callback"], (_, response) => response.sendFile(path("oidc-client-ts.html")));
+app.get(["/", "/callback", "/refresh"], (_, response) => response.sendFile(path("oidc-client-ts.html")));
 listen(app);

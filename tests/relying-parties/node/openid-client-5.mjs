@@ -15,7 +15,7 @@ const client = new issuer.Client({
 const app = express();
 app.use(sessions);
 
-app.get("/", (request, response) => response.send(page(request.session.claims)));
+app.get("/", (request, response) => response.send(page(request.session.claims, request.session.tokens?.access_token)));
 
 app.get("/login", (request, response) => {
   const code_verifier = generators.codeVerifier();
@@ -33,6 +33,14 @@ app.get("/callback", async (request, response) => {
   await new Promise((done) => request.session.regenerate(done));
   request.session.claims = tokens.claims();
   request.session.tokens = tokens;
+  response.redirect("/");
+});
+
+app.get("/refresh", async (request, response) => {
+  const { claims, tokens } = request.session;
+  const fresh = await client.refresh(tokens.refresh_token);
+  const told = await client.userinfo(fresh);
+  Object.assign(request.session, { claims: { ...claims, ...told }, tokens: { ...tokens, ...fresh } });
   response.redirect("/");
 });
 

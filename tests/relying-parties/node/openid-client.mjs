@@ -8,7 +8,7 @@ client.enableNonRepudiationChecks(config);
 const app = express();
 app.use(sessions);
 
-app.get("/", (request, response) => response.send(page(request.session.claims)));
+app.get("/", (request, response) => response.send(page(request.session.claims, request.session.tokens?.access_token)));
 
 app.get("/login", async (request, response) => {
   const code_verifier = client.randomPKCECodeVerifier();
@@ -34,14 +34,21 @@ app.get("/callback", async (request, response) => {
   });
   await new Promise((done) => request.session.regenerate(done));
   request.session.claims = tokens.claims();
-  request.session.idToken = tokens.id_token;
+  request.session.tokens = tokens;
+  response.redirect("/");
+});
+
+app.get("/refresh", async (request, response) => {
+  const { claims, tokens } = request.session;
+  const fresh = await client.refreshTokenGrant(config, tokens.refresh_token);
+  const told = await client.fetchUserInfo(config, fresh.access_token, claims.sub);
+  Object.assign(request.session, { claims: { ...claims, ...told }, tokens: { ...tokens, ...fresh } });
   response.redirect("/");
 });
 
 app.get("/logout", (request, response) => {
-  const { idToken } = request.session;
   const address = client.buildEndSessionUrl(config, {
-    id_token_hint: idToken,
+    id_token_hint: request.session.tokens.id_token,
     post_logout_redirect_uri: `${ORIGIN}/`,
   });
   request.session.destroy(() => response.redirect(address.href));

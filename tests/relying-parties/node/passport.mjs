@@ -20,20 +20,27 @@ const app = express();
 app.use(sessions);
 app.use(passport.session());
 
-app.get("/", (request, response) => response.send(page(request.user)));
+app.get("/", (request, response) => response.send(page(request.user, request.session.tokens?.access_token)));
 
 app.get("/login", passport.authenticate("network"));
 
 app.get("/callback", passport.authenticate("network"), (request, response) => {
   request.session.claims = request.user;
-  request.session.idToken = response.locals.tokens.id_token;
+  request.session.tokens = response.locals.tokens;
+  response.redirect("/");
+});
+
+app.get("/refresh", async (request, response) => {
+  const { tokens } = request.session;
+  const fresh = await client.refreshTokenGrant(config, tokens.refresh_token);
+  await client.fetchUserInfo(config, fresh.access_token, request.user.sub);
+  request.session.tokens = { ...tokens, ...fresh };
   response.redirect("/");
 });
 
 app.get("/logout", (request, response) => {
-  const { idToken } = request.session;
   const address = client.buildEndSessionUrl(config, {
-    id_token_hint: idToken,
+    id_token_hint: request.session.tokens.id_token,
     post_logout_redirect_uri: `${ORIGIN}/`,
   });
   request.logout(() => request.session.destroy(() => response.redirect(address.href)));

@@ -11,9 +11,15 @@ export const listen = (app) => app.listen(PORT, "127.0.0.1", () => console.log("
 
 const escape = (text) => text.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt()};`);
 
+const known = (claims, accessToken) => `<pre>${escape(JSON.stringify({ ...claims, token: tail(accessToken) }))}</pre>
+<a id="refresh" href="/refresh">Refresh</a> <a id="logout" href="/logout">Log out</a>`;
+
+/** Enough of an access token to tell it from another, and of no use. */
+export const tail = (token) => token.slice(-12);
+
 /** Who is logged in, and what they can do; or nobody. */
-export const page = (claims) => `<!doctype html><html lang="ja"><meta charset="utf-8"><title>${CLIENT_ID}</title>
-${claims ? `<pre>${escape(JSON.stringify(claims))}</pre><a id="logout" href="/logout">Log out</a>` : `<a id="login" href="/login">Log in</a>`}`;
+export const page = (claims, accessToken) => `<!doctype html><html lang="ja"><meta charset="utf-8"><title>${CLIENT_ID}</title>
+${claims ? known(claims, accessToken) : `<a id="login" href="/login">Log in</a>`}`;
 
 const store = new session.MemoryStore();
 

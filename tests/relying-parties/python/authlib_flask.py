@@ -6,7 +6,17 @@ from authlib.integrations.flask_client import OAuth
 from flask import Flask, redirect, request, session
 from joserfc.errors import JoseError
 
-from service import CLIENT_ID, CLIENT_SECRET, DISCOVERY, ORIGIN, SCOPE, ended_session, page, serve
+from service import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    DISCOVERY,
+    ORIGIN,
+    SCOPE,
+    ended_session,
+    page,
+    serve,
+    shown,
+)
 
 app = Flask(__name__)
 app.secret_key = secrets.token_bytes(32)
@@ -25,7 +35,7 @@ logged_in = {}
 @app.get("/")
 def home():
     token = logged_in.get(session.get("sid"))
-    return page(token and token["userinfo"])
+    return page(token and shown(token["userinfo"], token["access_token"]))
 
 
 @app.get("/login")
@@ -38,6 +48,15 @@ def callback():
     token = network.authorize_access_token()
     session["sid"] = token["userinfo"]["sid"]
     logged_in[session["sid"]] = token
+    return redirect("/")
+
+
+@app.get("/refresh")
+def refresh():
+    token = logged_in[session["sid"]]
+    fresh = network.fetch_access_token(grant_type="refresh_token", refresh_token=token["refresh_token"])
+    network.userinfo(token=fresh)
+    logged_in[session["sid"]] = {**token, **fresh}
     return redirect("/")
 
 

@@ -22,6 +22,7 @@ from service import (
     SCOPE,
     ended_session,
     page,
+    shown,
 )
 
 oauth = OAuth()
@@ -38,7 +39,7 @@ logged_in = {}
 
 async def home(request):
     token = logged_in.get(request.session.get("sid"))
-    return HTMLResponse(page(token and token["userinfo"]))
+    return HTMLResponse(page(token and shown(token["userinfo"], token["access_token"])))
 
 
 async def login(request):
@@ -49,6 +50,16 @@ async def callback(request):
     token = await network.authorize_access_token(request)
     request.session["sid"] = token["userinfo"]["sid"]
     logged_in[request.session["sid"]] = token
+    return RedirectResponse("/", 303)
+
+
+async def refresh(request):
+    token = logged_in[request.session["sid"]]
+    fresh = await network.fetch_access_token(
+        grant_type="refresh_token", refresh_token=token["refresh_token"]
+    )
+    await network.userinfo(token=fresh)
+    logged_in[request.session["sid"]] = {**token, **fresh}
     return RedirectResponse("/", 303)
 
 
@@ -73,6 +84,7 @@ app = Starlette(
         Route("/", home),
         Route("/login", login),
         Route("/callback", callback),
+        Route("/refresh", refresh),
         Route("/logout", logout),
         Route("/backchannel-logout", backchannel_logout, methods=["POST"]),
     ],

@@ -32,6 +32,12 @@ def configure(apps, **more):
             "django.middleware.csrf.CsrfViewMiddleware",
             "django.contrib.auth.middleware.AuthenticationMiddleware",
         ],
+        # What went wrong belongs into the log, with its place.
+        LOGGING={
+            "version": 1,
+            "handlers": {"log": {"class": "logging.StreamHandler"}},
+            "loggers": {"django.request": {"handlers": ["log"], "propagate": False}},
+        },
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         LOGIN_REDIRECT_URL="/",
         LOGOUT_REDIRECT_URL="/",

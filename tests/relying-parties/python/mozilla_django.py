@@ -48,7 +48,8 @@ def end_session_address(request):
 
 def home(request):
     logout = django_site.form(request, "logout", "/oidc/logout/")
-    return django_site.home(request, login=link("login", "/oidc/authenticate/"), logout=logout)
+    login = link("login", "/oidc/authenticate/")
+    return django_site.home(request, login=login, refresh="", logout=logout)
 
 
 urlpatterns = [

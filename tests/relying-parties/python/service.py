@@ -27,9 +27,17 @@ def link(act, path):
     return f'<a id="{act}" href="{path}">{act}</a>'
 
 
-def page(claims, login=link("login", "/login"), logout=link("logout", "/logout")):
+def shown(claims, access_token):
+    """What a page shows: the claims, and enough of the access token to tell it from another."""
+    return {**claims, "token": access_token[-12:]}
+
+
+def page(claims, **acts):
     """Who is logged in, and what they can do; or nobody."""
-    body = f"<pre>{escape(json.dumps(claims))}</pre>{logout}" if claims else login
+    acts = {act: link(act, f"/{act}") for act in ("login", "refresh", "logout")} | acts
+    body = acts["login"]
+    if claims:
+        body = f"<pre>{escape(json.dumps(claims))}</pre>{acts['refresh']}{acts['logout']}"
     return f'<!doctype html><html lang="ja"><meta charset="utf-8"><title>{CLIENT_ID}</title>{body}'
 
 

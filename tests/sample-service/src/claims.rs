@@ -61,7 +61,8 @@ pub type NetworkIdToken = IdToken<
     CoreJwsSigningAlgorithm,
 >;
 
-type TokenResponse = StandardTokenResponse<
+/// The answer of the token endpoint.
+pub type TokenResponse = StandardTokenResponse<
     IdTokenFields<
         NetworkClaims,
         EmptyExtraTokenFields,

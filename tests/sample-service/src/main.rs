@@ -160,6 +160,7 @@ async fn main() -> anyhow::Result<()> {
         .route("/login", get(login))
         .route("/callback", get(callback))
         .route("/claims", get(claims_as_json))
+        .route("/refresh", post(refresh))
         .route("/logout", post(log_out))
         .route("/logout/network", post(log_out_of_the_network))
         .route("/backchannel-logout", post(backchannel_logout))
@@ -279,6 +280,23 @@ async fn claims_as_json(State(service): State<Arc<Service>>, headers: HeaderMap)
         Some(person) => Json(person.claims).into_response(),
         None => StatusCode::UNAUTHORIZED.into_response(),
     }
+}
+
+async fn refresh(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response {
+    let id = cookie_value(&headers, SESSION);
+    let person = id.as_ref().and_then(|id| service.memory().sessions.get(id).cloned());
+    let (Some(id), Some(person)) = (id, person) else { return Redirect::to("/").into_response() };
+    match service.provider.refresh(&person).await {
+        Ok(fresh) => {
+            // A session that was ended meanwhile stays ended.
+            service.memory().sessions.entry(id).and_modify(|person| *person = fresh);
+        }
+        Err(error) => {
+            tracing::warn!("refresh refused: {error:#}");
+            service.forget(&headers);
+        }
+    }
+    Redirect::to("/").into_response()
 }
 
 async fn log_out(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response {

@@ -70,6 +70,7 @@ pub fn home(name: &str, claims: Option<&Claims>) -> String {
         name,
         &format!(
             "<p>ログインしました。<br><small>You are logged in.</small></p>{table}\
+             <form method=\"post\" action=\"/refresh\"><p><button class=\"button\" id=\"refresh\">最新の情報にする / Refresh</button></p></form>\
              <form method=\"post\" action=\"/logout\"><p><button class=\"button\">このサービスからログアウト / Log out here</button></p></form>\
              <form method=\"post\" action=\"/logout/network\"><p><button class=\"button\" id=\"logout\">すべてのサービスからログアウト / Log out everywhere</button></p></form>"
         ),

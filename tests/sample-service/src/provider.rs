@@ -2,17 +2,17 @@
 
 use std::{net::SocketAddr, pin::Pin};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use openidconnect::{
     AccessTokenHash, AsyncHttpClient, AuthorizationCode, ClientId, ClientSecret, CsrfToken,
     EndSessionUrl, HttpRequest, HttpResponse, IssuerUrl, JsonWebKeySet, LogoutRequest, Nonce,
-    OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl,
-    ProviderMetadataWithLogout, RedirectUrl, Scope, TokenResponse,
+    NonceVerifier, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl,
+    ProviderMetadataWithLogout, RedirectUrl, RefreshToken, Scope, TokenResponse as _,
     core::{CoreAuthenticationFlow, CoreJsonWebKeySet},
 };
 use url::Url;
 
-use crate::claims::{Claims, NetworkIdToken, ServiceClient};
+use crate::claims::{Claims, NetworkIdToken, ServiceClient, TokenResponse};
 
 /// A login under way, remembered between the redirect and the callback.
 pub struct PendingLogin {
@@ -29,6 +29,8 @@ pub struct Person {
     pub claims: Claims,
     /// The token itself, to log out with.
     pub id_token: NetworkIdToken,
+    /// What the next tokens come for, where the registration has it.
+    pub refresh_token: Option<RefreshToken>,
 }
 
 /// The provider, discovered once at the start.
@@ -162,9 +164,43 @@ impl Provider {
             .request_async(&self.http)
             .await
             .context("the provider refused the code")?;
+        self.verify(&response, &pending.nonce)
+    }
+
+    /// New tokens without the person (RFC 6749 §6, OIDC Core §12.2): of the same person and login.
+    ///
+    /// # Errors
+    /// When the provider refuses, or tells of somebody else.
+    pub async fn refresh(&self, person: &Person) -> anyhow::Result<Person> {
+        let refresh_token = person.refresh_token.as_ref().context("there is no refresh token")?;
+        let response = self
+            .client
+            .exchange_refresh_token(refresh_token)?
+            .request_async(&self.http)
+            .await
+            .context("the provider refused the refresh token")?;
+        // The nonce is of the request that began the login: the same again, or none.
+        let known = person.claims.nonce().map(Nonce::secret);
+        let nonce = |given: Option<&Nonce>| match given.map(Nonce::secret) {
+            Some(given) if Some(given) != known => Err("another nonce".to_owned()),
+            _ => Ok(()),
+        };
+        let mut fresh = self.verify(&response, nonce)?;
+        let (old, new) = (&person.claims, &fresh.claims);
+        ensure!(new.subject() == old.subject(), "the new tokens are of somebody else");
+        ensure!(new.auth_time() == old.auth_time(), "the new tokens are of another login");
+        fresh.refresh_token = fresh.refresh_token.or_else(|| person.refresh_token.clone());
+        Ok(fresh)
+    }
+
+    fn verify(
+        &self,
+        response: &TokenResponse,
+        nonce: impl NonceVerifier,
+    ) -> anyhow::Result<Person> {
         let id_token = response.id_token().context("the answer holds no ID token")?;
         let verifier = self.client.id_token_verifier();
-        let claims = id_token.claims(&verifier, &pending.nonce).context("ID token refused")?;
+        let claims = id_token.claims(&verifier, nonce).context("ID token refused")?;
         if let Some(expected) = claims.access_token_hash() {
             let actual = AccessTokenHash::from_token(
                 response.access_token(),
@@ -175,7 +211,11 @@ impl Provider {
                 bail!("the access token is not the one that the ID token speaks of");
             }
         }
-        Ok(Person { claims: claims.clone(), id_token: id_token.clone() })
+        Ok(Person {
+            claims: claims.clone(),
+            id_token: id_token.clone(),
+            refresh_token: response.refresh_token().cloned(),
+        })
     }
 
     /// Where to send the browser to log out of the network as well (OIDC RP-Initiated Logout 1.0); it comes

@@ -15,6 +15,17 @@ pub enum Kind {
     Sample,
 }
 
+/// How tokens are refreshed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refresh {
+    /// By the element `refresh` of its page.
+    Button,
+    /// By a path that refreshes what is a second old.
+    Page(&'static str),
+    /// Its library has no such thing.
+    Never,
+}
+
 /// A client and its paths.
 #[derive(Debug)]
 pub struct Client {
@@ -33,6 +44,9 @@ pub struct Client {
     pub claims: &'static str,
     /// JSON pointer to the ID token's claims there.
     pub at: &'static str,
+    /// JSON pointer to what tells one access token from another there.
+    pub token: &'static str,
+    pub refresh: Refresh,
     /// Takes logout tokens. A page without a server of its own cannot.
     pub backchannel_logout: Option<&'static str>,
 }
@@ -48,6 +62,8 @@ const COMMON: Client = Client {
     home: "/",
     claims: "/",
     at: "",
+    token: "/token",
+    refresh: Refresh::Button,
     backchannel_logout: Some("/backchannel-logout"),
 };
 
@@ -59,6 +75,8 @@ pub const CLIENTS: &[Client] = &[
         home: "/records/",
         claims: "/callback?info=json",
         at: "/id_token",
+        token: "/access_token",
+        refresh: Refresh::Page("/callback?info=json&access_token_refresh_interval=1"),
         backchannel_logout: Some("/callback?logout=backchannel"),
         ..COMMON
     },
@@ -92,17 +110,25 @@ pub const CLIENTS: &[Client] = &[
         authentication: "client_secret_post",
         callback: "/oidc/callback/",
         login: "/oidc/authenticate/",
+        refresh: Refresh::Never,
         ..COMMON
     },
     Client {
         id: "social-auth-app-django",
         kind: Kind::Python("social_auth_django.py"),
+        authentication: "client_secret_post",
         callback: "/complete/oidc/",
         login: "/",
         login_button: Some("login"),
         ..COMMON
     },
-    Client { id: "openidconnect-rs", kind: Kind::Sample, claims: "/claims", ..COMMON },
+    Client {
+        id: "openidconnect-rs",
+        kind: Kind::Sample,
+        claims: "/claims",
+        token: "/at_hash",
+        ..COMMON
+    },
 ];
 
 impl Client {
@@ -115,6 +141,7 @@ impl Client {
     pub fn acts(&self) -> impl Iterator<Item = Act> {
         Act::ALL.into_iter().filter(|act| match act {
             Act::LogIn | Act::LogOut => true,
+            Act::Refresh => self.refresh != Refresh::Never,
             Act::HearOfLogout => self.backchannel_logout.is_some(),
         })
     }

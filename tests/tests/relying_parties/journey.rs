@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use thirtyfour::prelude::*;
 
 use crate::{
-    clients::{CLIENTS, Client},
+    clients::{CLIENTS, Client, Refresh},
     service::Service,
 };
 
@@ -26,16 +26,18 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
     LogIn,
+    Refresh,
     LogOut,
     HearOfLogout,
 }
 
 impl Act {
-    pub const ALL: [Self; 3] = [Self::LogIn, Self::LogOut, Self::HearOfLogout];
+    pub const ALL: [Self; 4] = [Self::LogIn, Self::Refresh, Self::LogOut, Self::HearOfLogout];
 
     pub fn sentence(self) -> &'static str {
         match self {
             Self::LogIn => "a_person_logs_in_with_the_card_and_is_known",
+            Self::Refresh => "tokens_are_refreshed_without_the_person_and_still_tell_of_them",
             Self::LogOut => "a_logout_here_ends_the_session_at_the_portal_and_leads_back",
             Self::HearOfLogout => "a_logout_at_the_portal_ends_the_session_here",
         }
@@ -68,6 +70,7 @@ impl Journey {
         let service = &self.services[client.id];
         match act {
             Act::LogIn => self.log_in_with_card(service).await,
+            Act::Refresh => self.refresh(service).await,
             Act::LogOut => self.log_out(service).await,
             Act::HearOfLogout => self.hear_of_logout(service).await,
         }
@@ -89,15 +92,48 @@ impl Journey {
     /// From the service to the portal's login page, the card, and back, with no click; then who is shown.
     async fn log_in_with_card(&self, service: &Service) -> anyhow::Result<()> {
         self.log_out_at_portal().await?;
-        let cards = self.card_logins()?;
+        let cards = self.visits("/login/card")?;
         let claims = self.log_in(service).await?;
-        ensure!(self.card_logins()? == cards + 1, "the card was not asked just once");
+        ensure!(self.visits("/login/card")? == cards + 1, "the card was not asked just once");
         let holder = &CARD_HOLDERS[0];
         ensure!(claims["name"] == holder.name, "{claims}");
         ensure!(claims["hc_role"] == json!(["Medical Doctor"]), "{claims}");
         ensure!(claims["facility_name"] == FACILITIES[holder.facility].name, "{claims}");
         let sub = claims["sub"].as_str().context("no sub")?;
         ensure!(sub.len() >= 32, "{sub} can be guessed");
+        Ok(())
+    }
+
+    /// The service has new tokens, of the same person, and asked userinfo with them; the portal was not
+    /// visited.
+    async fn refresh(&self, service: &Service) -> anyhow::Result<()> {
+        let claims = self.log_in(service).await?;
+        let visits = self.visits("/authorize")?;
+        let token = async |path| {
+            let said = self.said(service, path).await?.context("the session is gone")?;
+            said.pointer(service.client.token).cloned().context("no token is told of")
+        };
+        let before = token(service.client.claims).await?;
+        let path = match service.client.refresh {
+            Refresh::Button => {
+                self.driver().goto(service.at(service.client.home)).await?;
+                self.arrive(service, "refresh").await?.click().await?;
+                self.arrive(service, "refresh").await?;
+                service.client.claims
+            }
+            Refresh::Page(path) => path,
+            Refresh::Never => bail!("{} cannot refresh", service.client.id),
+        };
+        let deadline = Instant::now() + PATIENCE;
+        while token(path).await? == before {
+            ensure!(Instant::now() < deadline, "the access token stays what it was");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        let after = self.claims(service).await?.context("the session is gone")?;
+        for name in ["sub", "name", "hc_role", "facility_name"] {
+            ensure!(after[name] == claims[name], "{name}: {} became {}", claims[name], after[name]);
+        }
+        ensure!(self.visits("/authorize")? == visits, "the portal was asked");
         Ok(())
     }
 
@@ -132,7 +168,7 @@ impl Journey {
             self.start(client).await?;
         }
         self.log_out_at_portal().await?;
-        let cards = self.card_logins()?;
+        let cards = self.visits("/login/card")?;
         let mut subjects = BTreeMap::new();
         for service in self.services.values() {
             let claims = self.log_in(service).await?;
@@ -140,7 +176,7 @@ impl Journey {
                 bail!("{other} and {} are told the same sub", service.client.id);
             }
         }
-        ensure!(self.card_logins()? == cards + 1, "the card was asked more than once");
+        ensure!(self.visits("/login/card")? == cards + 1, "the card was asked more than once");
         let (first, others) = CLIENTS.split_first().context("no clients")?;
         self.log_out(&self.services[first.id]).await?;
         for client in others.iter().filter(|client| client.backchannel_logout.is_some()) {
@@ -178,15 +214,20 @@ impl Journey {
 
     /// Who is logged in there, as the page says.
     async fn claims(&self, service: &Service) -> anyhow::Result<Option<Value>> {
-        self.driver().goto(service.at(service.client.claims)).await?;
+        let Some(said) = self.said(service, service.client.claims).await? else { return Ok(None) };
+        Ok(Some(said.pointer(service.client.at).context("no claims in it")?.clone()))
+    }
+
+    /// What a page of the service says of whoever is logged in.
+    async fn said(&self, service: &Service, path: &str) -> anyhow::Result<Option<Value>> {
+        self.driver().goto(service.at(path)).await?;
         // Claims; the offer to log in; Apache's refusal; the browser's own page of a refusal without words.
         let shown = By::Css("pre, #login, h1, #main-frame-error");
         let element = self.driver().query(shown).wait(PATIENCE, LOOK_EVERY).first().await?;
         if element.tag_name().await? != "pre" {
             return Ok(None);
         }
-        let said: Value = serde_json::from_str(&element.text().await?)?;
-        Ok(Some(said.pointer(service.client.at).context("no claims in it")?.clone()))
+        Ok(Some(serde_json::from_str(&element.text().await?)?))
     }
 
     /// Waits until the service has heard that the session ended: the browser's cookie is what it was.
@@ -214,10 +255,10 @@ impl Journey {
         Ok(())
     }
 
-    /// How many logins by card the server's log tells of.
-    fn card_logins(&self) -> anyhow::Result<usize> {
+    /// How many requests for this path the server's log tells of.
+    fn visits(&self, path: &str) -> anyhow::Result<usize> {
         let log = self.desktop.scene.stage.logs().join("sekisho.log");
-        Ok(std::fs::read_to_string(log)?.matches("/login/card").count())
+        Ok(std::fs::read_to_string(log)?.matches(path).count())
     }
 
     /// The name of the key that signs tokens, as any page may read it.

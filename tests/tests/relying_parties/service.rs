@@ -174,6 +174,9 @@ logout_uris = ["{origin}/"]
 {backchannel}authentication = "{authentication}"
 scopes = ["openid", "profile", "hc_role", "facility"]
 
+[protocol]
+grant_types = ["authorization_code", "refresh_token"]
+
 [[rules]]
 id = "physicians"
 roles = ["Medical Doctor"]
