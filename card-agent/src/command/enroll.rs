@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use anyhow::anyhow;
 use clap::Args;
 use secrecy::SecretString;
 use sekisho_output::say;
@@ -53,6 +54,12 @@ pub struct Enroll {
 
 impl Enroll {
     pub(super) async fn execute(self, place: &Place) -> Result<(), Failure> {
+        if self.key_in.as_ref().is_some_and(|uri| uri.object.is_some()) {
+            return Err(Failure::Usage(anyhow!(
+                "--key-in names a key, and each enrolment makes one under a label of its own; leave \
+                 object=… out"
+            )));
+        }
         let place = Place::create(&place.folder)?;
         let invitation = Invitation {
             server: self.server,

@@ -75,6 +75,7 @@ impl Place {
     /// # Errors
     /// [`PlaceError::File`].
     pub fn settle(&self) -> Result<Option<PathBuf>, PlaceError> {
+        self.sweep();
         let arriving = Self { folder: self.folder.join(ARRIVING) };
         if !arriving.folder.is_dir() {
             return Ok(None);
@@ -95,7 +96,8 @@ impl Place {
             }
             fs::rename(new, &current).map_err(at(&current))?;
         }
-        fs::remove_dir(&arriving.folder).map_err(at(&arriving.folder))?;
+        // What is left belongs to no enrolment: that a PIN was refused, what a killed program began to write.
+        fs::remove_dir_all(&arriving.folder).map_err(at(&arriving.folder))?;
         Ok(set_aside)
     }
 
@@ -156,6 +158,7 @@ mod tests {
                 fill(&place, "old");
                 let arriving = Place::create(&folder.path().join(ARRIVING)).unwrap();
                 fill(&arriving, "new");
+                fs::write(arriving.folder.join("left by a killed program"), "half").unwrap();
                 // As it lies after so many files, and perhaps between the two steps of the next.
                 let aside = replaced(folder.path()).unwrap();
                 for (index, current) in place.files().iter().enumerate() {

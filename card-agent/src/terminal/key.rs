@@ -14,7 +14,7 @@ use sekisho_key::{SigningKey, SoftwareKey, ecdsa_signature_to_fixed};
 use sekisho_protocol::Jwk;
 use zeroize::Zeroizing;
 
-use super::pkcs11_uri::Pkcs11Uri;
+use super::pkcs11_uri::{Pkcs11Uri, Pkcs11UriError};
 use super::place::{Place, PlaceError, at, read, write_private};
 use super::token_key::{self, PkcsKey};
 use crate::platform;
@@ -116,9 +116,12 @@ pub(super) fn lies_in_token(place: &Place) -> Result<Option<Pkcs11Uri>, PlaceErr
     else {
         return Ok(None);
     };
-    let uri = text.trim().parse().map_err(|error: super::pkcs11_uri::Pkcs11UriError| {
-        PlaceError::Malformed { path: path.display().to_string(), why: error.to_string() }
-    })?;
+    let malformed = |error: Pkcs11UriError| PlaceError::Malformed {
+        path: path.display().to_string(),
+        why: error.to_string(),
+    };
+    let uri: Pkcs11Uri = text.trim().parse().map_err(malformed)?;
+    uri.key_label().map_err(malformed)?;
     Ok(Some(uri))
 }
 

@@ -37,6 +37,11 @@ pub enum Pkcs11UriError {
     /// One that is needed.
     #[error("the PKCS #11 URI lacks {0}")]
     Missing(&'static str),
+    /// The key's label.
+    #[error(
+        "the PKCS #11 URI names no key: object=… is missing; `pkcs11-tool --list-objects` shows the labels in the token"
+    )]
+    NoKey,
     /// A path that is not absolute.
     #[error("{0} of the PKCS #11 URI wants a whole path, from / on")]
     Path(&'static str),
@@ -53,6 +58,17 @@ pub struct Pkcs11Uri {
     pub module_path: PathBuf,
     /// File whose first line is the PIN of the token's user.
     pub pin_source: PathBuf,
+}
+
+impl Pkcs11Uri {
+    /// Label of the key that lies there.
+    ///
+    /// # Errors
+    /// [`Pkcs11UriError::NoKey`]: none is named, or one of no letters, which many objects may have.
+    pub fn key_label(&self) -> Result<&str, Pkcs11UriError> {
+        let named = self.object.as_deref().filter(|label| !label.is_empty());
+        named.ok_or(Pkcs11UriError::NoKey)
+    }
 }
 
 impl FromStr for Pkcs11Uri {
@@ -132,6 +148,18 @@ mod tests {
         assert_eq!(place.to_string(), text);
         let bare = "pkcs11:token=desk?pin-source=/pin&module-path=/p11.so";
         assert_eq!(bare.parse::<Pkcs11Uri>().unwrap().pin_source, PathBuf::from("/pin"));
+    }
+
+    #[test]
+    fn a_place_that_names_no_key_is_not_taken_for_the_key_without_a_name() {
+        for (object, label) in [
+            ("", Err(Pkcs11UriError::NoKey)),
+            (";object=", Err(Pkcs11UriError::NoKey)),
+            (";object=terminal", Ok("terminal")),
+        ] {
+            let text = format!("pkcs11:token=desk{object}?module-path=/p11.so&pin-source=/pin");
+            assert_eq!(text.parse::<Pkcs11Uri>().unwrap().key_label(), label);
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use sekisho_protocol::trust::TerminalTrust;
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::platform;
 
 const SETTINGS: &str = "settings.json";
+/// How the names of files begin that are being written.
+const UNFINISHED: &str = ".unfinished-";
+/// Nobody writes one for longer.
+const LONGEST_WRITE: Duration = Duration::from_secs(60 * 60);
 
 /// Something in the folder.
 #[derive(Debug, thiserror::Error)]
@@ -165,6 +170,21 @@ impl Place {
         json(&self.enrolled())
     }
 
+    /// Removes what a program left half written when it was killed. What is there no longer, or cannot be
+    /// removed, does no harm.
+    pub(super) fn sweep(&self) {
+        let written = |file: &fs::DirEntry| -> std::io::Result<bool> {
+            let age = SystemTime::now().duration_since(file.metadata()?.modified()?);
+            Ok(age.is_ok_and(|age| age > LONGEST_WRITE))
+        };
+        for file in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let unfinished = file.file_name().to_string_lossy().starts_with(UNFINISHED);
+            if unfinished && written(&file).unwrap_or(false) {
+                let _ = fs::remove_file(file.path());
+            }
+        }
+    }
+
     /// The former root has ended: nothing is to believe it any more.
     ///
     /// # Errors
@@ -253,7 +273,8 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, PlaceError> {
 pub(crate) fn write_private(path: &Path, octets: &[u8]) -> Result<(), PlaceError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     // tempfile makes it 0600, and the rename is what appears.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(at(path))?;
+    let file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder);
+    let mut file = file.map_err(at(path))?;
     file.write_all(octets).map_err(at(path))?;
     file.as_file().sync_all().map_err(at(path))?;
     file.persist(path).map_err(|error| at(path)(error.error))?;
@@ -271,6 +292,23 @@ pub(crate) fn write_public(path: &Path, octets: &[u8]) -> Result<(), PlaceError>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_killed_program_left_half_written_is_swept_and_what_is_being_written_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place { folder: folder.path().to_owned() };
+        write_private(&place.certificate(), b"whole").unwrap();
+        let [old, new] = ["old", "new"].map(|end| place.folder.join(format!("{UNFINISHED}{end}")));
+        for path in [&old, &new] {
+            fs::write(path, "half").unwrap();
+        }
+        let long_ago = SystemTime::now() - 2 * LONGEST_WRITE;
+        for path in [&old, &place.certificate()] {
+            fs::File::options().write(true).open(path).unwrap().set_modified(long_ago).unwrap();
+        }
+        place.sweep();
+        assert_eq!([old, new, place.certificate()].map(|path| path.exists()), [false, true, true]);
+    }
 
     #[test]
     fn the_administrator_is_never_sent_to_enrol_again() {

@@ -56,8 +56,9 @@ impl PkcsKey {
     /// # Errors
     /// [`PlaceError::Key`]: library, token, PIN or key, in words.
     pub fn open(place: &Pkcs11Uri, folder: &Path, makes: bool) -> Result<Self, PlaceError> {
-        let label = place.object.as_deref().unwrap_or_default();
-        let found = with_token(place, folder, |token| match makes {
+        let label = label(place)?;
+        let token = OpenToken::open(place, folder)?;
+        let found = token.act(|token| match makes {
             true => token.key_or_generate(label, TokenKeyKind::P256).map(|(key, _)| key),
             false => token.key(label),
         })?;
@@ -65,10 +66,9 @@ impl PkcsKey {
         let public = Jwk::from_spki_der(&spki_der)
             .map_err(|_| said(place, "the key of that label is no P-256 key"))?;
         let (asks, asked) = sync_channel(MOST_WAITING);
-        let at_work = place.clone();
         std::thread::Builder::new()
             .name("terminal key".into())
-            .spawn(move || serve(&found, &at_work, &asked))
+            .spawn(move || serve(&found, &token, &asked))
             .map_err(|error| said(place, &error.to_string()))?;
         Ok(Self { asks, place: Arc::new(place.clone()), public, spki_der })
     }
@@ -85,8 +85,8 @@ impl PkcsKey {
 /// # Errors
 /// [`PlaceError::Key`].
 pub fn put_certificate(place: &Pkcs11Uri, folder: &Path, der: &[u8]) -> Result<(), PlaceError> {
-    let label = place.object.as_deref().unwrap_or_default();
-    with_token(place, folder, |token| token.put_certificate(label, der))
+    let label = label(place)?;
+    OpenToken::open(place, folder)?.act(|token| token.put_certificate(label, der))
 }
 
 /// Removes the key at `place`.
@@ -94,37 +94,56 @@ pub fn put_certificate(place: &Pkcs11Uri, folder: &Path, der: &[u8]) -> Result<(
 /// # Errors
 /// [`PlaceError::Key`].
 pub fn remove(place: &Pkcs11Uri, folder: &Path) -> Result<(), PlaceError> {
-    let label = place.object.as_deref().unwrap_or_default();
-    with_token(place, folder, |token| token.remove(label))
+    let label = label(place)?;
+    OpenToken::open(place, folder)?.act(|token| token.remove(label))
 }
 
-/// Does something with the token, unless it refused this PIN before.
-fn with_token<T>(
-    place: &Pkcs11Uri,
-    folder: &Path,
-    act: impl FnOnce(&Arc<Token>) -> Result<T, KeyError>,
-) -> Result<T, PlaceError> {
-    let (pin, changed) = pin(place)?;
-    let refused = folder.join(REFUSED_PIN);
-    if fs::read_to_string(&refused).is_ok_and(|of| of == changed) {
-        return Err(said(
-            place,
-            &format!(
-                "the token refused the PIN in {} and it is not tried again, so that the token does \
-                 not block itself; write the right one into that file",
-                place.pin_source.display()
-            ),
-        ));
+/// A token that was opened with the PIN of its file.
+struct OpenToken {
+    token: Arc<Token>,
+    place: Pkcs11Uri,
+    /// When the PIN's file was last changed.
+    pin_of: String,
+    /// Where that is written if the token refuses this PIN.
+    refused: PathBuf,
+}
+
+impl OpenToken {
+    /// Opens it, unless it refused this PIN before.
+    fn open(place: &Pkcs11Uri, folder: &Path) -> Result<Self, PlaceError> {
+        let (pin, pin_of) = pin(place)?;
+        let refused = folder.join(REFUSED_PIN);
+        if fs::read_to_string(&refused).is_ok_and(|of| of == pin_of) {
+            return Err(said(
+                place,
+                &format!(
+                    "the token refused the PIN in {} and it is not tried again, so that the token \
+                     does not block itself; write the right one into that file",
+                    place.pin_source.display()
+                ),
+            ));
+        }
+        let token = Token::open(&place.module_path, &place.token, pin);
+        let token = token.map_err(|error| said(place, &causes(&error)))?;
+        Ok(Self { token, place: place.clone(), pin_of, refused })
     }
-    let token = Token::open(&place.module_path, &place.token, pin);
-    let token = token.map_err(|error| said(place, &causes(&error)))?;
-    let outcome = act(&token);
-    if token.is_pin_refused() {
-        write_private(&refused, changed.as_bytes())?;
-    } else if refused.exists() {
-        fs::remove_file(&refused).map_err(at(&refused))?;
+
+    /// Does something with it. A PIN that it refuses meanwhile is written down at once: a session may
+    /// have to be opened anew long after the start.
+    fn act<T>(
+        &self,
+        act: impl FnOnce(&Arc<Token>) -> Result<T, KeyError>,
+    ) -> Result<T, PlaceError> {
+        let outcome = act(&self.token);
+        if outcome.is_err() && self.token.is_pin_refused() {
+            write_private(&self.refused, self.pin_of.as_bytes())?;
+        }
+        outcome.map_err(|error| said(&self.place, &causes(&error)))
     }
-    outcome.map_err(|error| said(place, &causes(&error)))
+}
+
+fn label(place: &Pkcs11Uri) -> Result<&str, PlaceError> {
+    place.key_label().map_err(|error| said(place, &error.to_string()))
 }
 
 /// The PIN, and when its file was last changed.
@@ -146,12 +165,12 @@ fn said(place: &Pkcs11Uri, why: &str) -> PlaceError {
 }
 
 /// Signs one message after the other until nobody holds the key any more.
-fn serve(key: &TokenKey, place: &Pkcs11Uri, asked: &Receiver<Ask>) {
+fn serve(key: &TokenKey, token: &OpenToken, asked: &Receiver<Ask>) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else { return };
     while let Ok((message, answer)) = asked.recv() {
-        let signed = runtime.block_on(key.sign(&message));
+        let signed = token.act(|_| runtime.block_on(key.sign(&message)));
         // Whoever asked may have lost patience.
-        let _ = answer.send(signed.map_err(|error| said(place, &causes(&error))));
+        let _ = answer.send(signed);
     }
 }
 

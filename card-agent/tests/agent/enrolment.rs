@@ -18,6 +18,7 @@ use sekisho_ca::lookalike::Forge;
 use sekisho_key::SoftwareKey;
 use sekisho_pki::encoding::cms;
 use sekisho_pki::encoding::name::{Part, name};
+use sekisho_protocol::trust::TerminalTrust;
 use sekisho_protocol::{Jwk, JwkSet, Sha256Digest};
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
@@ -55,6 +56,8 @@ pub(super) struct Authority {
     hold: AtomicBool,
     /// The portal's origin in the trust document.
     portal: Mutex<String>,
+    /// The trust document, where a test has one of its own.
+    pub(super) trust: Mutex<Option<TerminalTrust>>,
     /// Status, media type and body of what a terminal with a certificate is told instead.
     refusal: Mutex<Option<(u16, &'static str, String)>>,
 }
@@ -115,6 +118,9 @@ impl Authority {
             "/.well-known/est/simpleenroll" => (401, "no such code".into()),
             "/.well-known/est/simplereenroll" if known => self.issue(body).1,
             "/terminal/trust" if known => {
+                if let Some(trust) = self.trust.lock().unwrap().as_ref() {
+                    return (200, serde_json::to_string(trust).unwrap());
+                }
                 let key = SoftwareKey::generate_p256().unwrap();
                 let key =
                     Jwk::from_spki_der(sekisho_key::SigningKey::public_key_der(&key)).unwrap();
@@ -179,6 +185,7 @@ pub(super) async fn server(host: &'static str) -> (Arc<Authority>, url::Url) {
         lose_answer: AtomicBool::new(false),
         hold: AtomicBool::new(false),
         portal: Mutex::new("https://terminal.localhost:1".to_owned()),
+        trust: Mutex::default(),
         refusal: Mutex::default(),
     });
     let mut anchors = rustls::RootCertStore::empty();

@@ -1,6 +1,8 @@
 //! Renewal in the background, with time as an argument, against an EST server of the test's own.
 
+use std::process::Stdio;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use sekisho_agent::terminal::enrol::{EnrolError, enrol, refresh_trust, renew};
 use sekisho_agent::terminal::key;
@@ -10,7 +12,7 @@ use sekisho_protocol::Sha256Digest;
 use sekisho_software_card::Layout;
 use time::{Duration, OffsetDateTime};
 
-use crate::enrolment::{Authority, HOST, invitation, server};
+use crate::enrolment::{Authority, CODE, HOST, invitation, server};
 use crate::world::World;
 
 /// A PC that is enrolled; its certificate lives two days, one of which is over.
@@ -128,6 +130,67 @@ async fn a_renewal_that_is_cut_off_after_any_file_leaves_a_terminal_that_works()
         }
         let key = key::load(&place).unwrap();
         refresh_trust(&place, key.as_ref()).await.unwrap();
+        renew(&place).await.unwrap();
+    }
+}
+
+/// The program that renews is killed, forty times over the length of a whole renewal.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_that_is_killed_at_any_moment_leaves_a_terminal_that_works() {
+    let (authority, _, folder, place) = enrolled().await;
+    let renewal = || {
+        let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_sekisho-agent"));
+        program.arg("--dir").arg(folder.path()).arg("renew").kill_on_drop(true);
+        program.stdout(Stdio::null()).stderr(Stdio::null());
+        program.spawn().unwrap()
+    };
+    let began = Instant::now();
+    assert!(renewal().wait().await.unwrap().success());
+    let whole = began.elapsed();
+    let mut last = certificate(&place);
+    let (mut cut_off, mut renewed) = (0, 0);
+    for moment in 0..40 {
+        let mut program = renewal();
+        let ended = tokio::time::timeout(whole * moment / 36, program.wait()).await;
+        cut_off += u32::from(ended.is_err());
+        program.kill().await.unwrap();
+        let now = certificate(&place);
+        renewed += u32::from(now != last);
+        last = now;
+        // Every file is whole, and the server lets the terminal in.
+        let key = key::load(&place).unwrap();
+        refresh_trust(&place, key.as_ref()).await.unwrap();
+        place.enrolment().unwrap();
+    }
+    assert!(cut_off > 10 && renewed > 2, "{cut_off} cut off, {renewed} certificates taken up");
+    renew(&place).await.unwrap();
+    assert!(authority.issued.load(Ordering::SeqCst) > renewed as usize);
+}
+
+/// The same of an enrolment: the line that was pasted is pasted again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_enrolment_that_is_killed_at_any_moment_is_finished_by_the_same_line() {
+    let mut whole = None;
+    for moment in 0..20 {
+        let (authority, address) = server(HOST).await;
+        let folder = tempfile::tempdir().unwrap();
+        let line = || {
+            let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_sekisho-agent"));
+            program.arg("--dir").arg(folder.path()).args(["enroll", "--server", address.as_str()]);
+            program.args(["--root", &authority.root_fingerprint(), "--terminal", "T0123456789"]);
+            program.args(["--code", CODE]).kill_on_drop(true);
+            program.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+        };
+        if let Some(whole) = whole {
+            let mut program = line();
+            let _ = tokio::time::timeout(whole * moment / 18, program.wait()).await;
+            program.kill().await.unwrap();
+        }
+        let began = Instant::now();
+        let done = line().wait_with_output().await.unwrap();
+        whole = whole.or(Some(began.elapsed()));
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let place = Place { folder: folder.path().to_owned() };
         renew(&place).await.unwrap();
     }
 }

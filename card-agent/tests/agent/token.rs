@@ -1,6 +1,7 @@
 //! The terminal's key in a token: SoftHSM and a TPM (swtpm behind tpm2-pkcs11), as the built program
 //! uses them, with an EST server that has the client's signature verified in TLS.
 
+use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -8,10 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use sekisho_agent::door::Identity;
+use sekisho_protocol::Sha256Digest;
+use sekisho_software_card::Layout;
 use sekisho_test_token::{CONFIGURATION, PIN, SoftToken};
 use tempfile::TempDir;
 
 use crate::enrolment::{Authority, CODE, HOST, server};
+use crate::world::World;
 
 const LABEL: &str = "desk";
 
@@ -171,6 +176,84 @@ async fn a_pin_that_the_token_refused_is_sent_no_second_time_until_its_file_chan
     pc.write_pin(PIN);
     let (code, told) = pc.enroll(&[]).await;
     assert_eq!(code, 0, "{told}");
+}
+
+/// The agent as a service, until the end of the test.
+struct Service(Child);
+
+impl Service {
+    /// Starts it on the software card of `portal`, whose page asks it from now on.
+    async fn start(pc: &Pc, portal: &mut World) -> Self {
+        let mut command = pc.tool(env!("CARGO_BIN_EXE_sekisho-agent"));
+        command.arg("--dir").arg(pc.path("agent")).args(["run", "--port", "0"]);
+        command.arg("--software-card").arg(&portal.card_folder);
+        command.arg("--pin-file").arg(portal.pin_file());
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(process.stdout.take().unwrap());
+        let ready = tokio::task::spawn_blocking(move || {
+            let mut line = String::new();
+            said.read_line(&mut line).map(|_| line)
+        });
+        let line = ready.await.unwrap().unwrap();
+        portal.port = line.trim().strip_prefix("ready on port ").unwrap().parse().unwrap();
+        Self(process)
+    }
+
+    /// Ends it as systemd does.
+    fn stop(mut self) {
+        said(&Command::new("kill").arg(self.0.id().to_string()).output().unwrap());
+        assert!(self.0.wait().unwrap().success());
+    }
+}
+
+impl Drop for Service {
+    /// Of a test that failed.
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_pulled_out_under_a_running_agent_ends_its_logins_until_it_is_back() {
+    let token = SoftToken::new(LABEL);
+    let pc = Pc::with_soft_token(&token).await;
+    let mut portal = World::new(Layout::Observed).await;
+    let held = portal.agent.identity();
+    *pc.authority.trust.lock().unwrap() = Some(held.trust.clone());
+    let (code, told) = pc.enroll(&[]).await;
+    assert_eq!(code, 0, "{told}");
+    let certificate = std::fs::read(pc.path("agent").join("terminal.crt")).unwrap();
+    let certificate_sha256 = Sha256Digest::of(certificate);
+    let (trust, key) = (held.trust.clone(), held.key.clone());
+    portal.agent.become_another(Identity { trust, key, certificate_sha256, former: None });
+
+    let service = Service::start(&pc, &mut portal).await;
+    assert_eq!(portal.login(&portal.request()).await.status, 200);
+    token.pull_out();
+    assert_eq!(portal.begin(&portal.request()).await.code(), "agent_failed");
+    token.put_back();
+    assert_eq!(portal.login(&portal.request()).await.status, 200);
+
+    // Somebody changes the PIN; the session that is open works on, and ends when the token is pulled.
+    const CHANGED: &str = "87651234";
+    let mut change = pc.tool("pkcs11-tool");
+    change.args(["--module", pc.module.to_str().unwrap(), "--token-label", LABEL]);
+    change.args(["--login", "--pin", PIN, "--change-pin", "--new-pin", CHANGED]);
+    said(&change.output().unwrap());
+    token.pull_out();
+    assert_eq!(portal.begin(&portal.request()).await.code(), "agent_failed");
+    token.put_back();
+    assert_eq!(portal.begin(&portal.request()).await.code(), "agent_failed");
+    // The old PIN was sent, once: no program sends it again, however often it is started.
+    let (code, told) = pc.agent(&["renew"]).await;
+    assert_eq!(code, 3, "{told}");
+    assert!(told.contains("refused the PIN") && told.contains("not tried again"), "{told}");
+    service.stop();
+    pc.write_pin(CHANGED);
+    let service = Service::start(&pc, &mut portal).await;
+    assert_eq!(portal.login(&portal.request()).await.status, 200);
+    service.stop();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -187,9 +187,14 @@ impl World {
         world
     }
 
+    /// Where the PIN comes from.
+    pub fn pin_file(&self) -> PathBuf {
+        self.folder.path().join("pin")
+    }
+
     pub fn set_pin(&self, pin: &str) {
         use std::os::unix::fs::PermissionsExt;
-        let path = self.folder.path().join("pin");
+        let path = self.pin_file();
         std::fs::write(&path, pin).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
