@@ -91,7 +91,9 @@ pub fn arguments<A: clap::Parser>(exits: ExitCodes) -> Result<A, ExitCode> {
     })
 }
 
-fn with_exit_codes(command: clap::Command, told: &'static str) -> clap::Command {
+/// A command line with the exit codes at the end of each command's help, unless that has a table of its own.
+#[must_use]
+pub fn with_exit_codes(command: clap::Command, told: &'static str) -> clap::Command {
     let command = command.mut_subcommands(|below| with_exit_codes(below, told));
     let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     if help.contains("Exit codes:") {

@@ -8,6 +8,7 @@ mod enroll;
 mod extension;
 mod inspect;
 mod install;
+mod manual;
 mod native_host;
 mod pin;
 mod policy;
@@ -59,6 +60,7 @@ enum Command {
     NativeHost(native_host::NativeHost),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
+    Manual(manual::Manual),
 }
 
 /// Exit code where this PC failed.
@@ -151,5 +153,6 @@ async fn execute(command: Command, place: &Place) -> Result<(), Failure> {
         Command::NativeHost(command) => command.execute(place).await,
         Command::Doctor(command) => command.execute(place).await,
         Command::Completions(command) => command.execute(),
+        Command::Manual(command) => command.execute(),
     }
 }
