@@ -24,6 +24,7 @@ use sekisho_agent::card::reader::Readers;
 use sekisho_agent::card::session::Session;
 use sekisho_ca::lookalike::{CardHolder, CardUse, LookalikeHpki, LookalikeJpki};
 use sekisho_output::say;
+use sekisho_protocol::occasion::Occasion;
 use sekisho_protocol::signed_input::SignedInput;
 use sekisho_protocol::{ChallengeNonce, Sha256Digest};
 use sekisho_software_card::{
@@ -219,14 +220,14 @@ fn line(text: &str) {
 
 fn input() -> SignedInput {
     let of = |octet: u8| Sha256Digest::new([octet; 32]);
-    SignedInput {
+    let occasion = Occasion {
         origin: of(1),
         nonce: ChallengeNonce::new([2; 32]),
         facility_x5t: of(3),
         page_key: of(4),
         request: of(5),
-        card_certificate: of(6),
-    }
+    };
+    SignedInput { occasion, card_certificate: of(6) }
 }
 
 fn verify(certificate_der: &[u8], message: &[u8], signature: &[u8]) {

@@ -6,6 +6,7 @@
 
 pub mod encoding;
 pub mod inspect;
+pub mod invisible;
 pub mod national;
 pub mod path;
 pub mod signature;

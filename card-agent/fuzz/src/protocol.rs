@@ -10,10 +10,11 @@ use aws_lc_rs::{
 use sekisho_protocol::{
     ChallengeNonce, Sha256Digest,
     answer::{CardAnswer, LoginSubmission},
-    consent::{ConsentAnswer, Occasion},
+    consent::ConsentAnswer,
     door::{BeginBody, ErrorBody, ExchangeBody, FinishBody},
     jwk::{Jwk, JwkSet},
     jws::{self, JwsError},
+    occasion::Occasion,
     presence::PresenceReport,
     request::{Expectation, LoginRequest, UnverifiedLoginRequest},
     trust::TerminalTrust,

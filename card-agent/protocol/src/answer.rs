@@ -230,17 +230,10 @@ mod tests {
 
     use super::*;
     use crate::jws::tests::TestKey;
+    use crate::occasion;
 
     fn input() -> SignedInput {
-        let of = |octet: u8| Sha256Digest::new([octet; 32]);
-        SignedInput {
-            origin: of(1),
-            nonce: ChallengeNonce::new([2; 32]),
-            facility_x5t: of(3),
-            page_key: of(4),
-            request: of(5),
-            card_certificate: of(6),
-        }
+        SignedInput::new(occasion::tests::sample(), b"certificate")
     }
 
     #[test]
@@ -258,8 +251,10 @@ mod tests {
         let public = card.public_key().as_ref();
         answer.verify(&input(), public).unwrap();
 
-        let relayed = SignedInput { facility_x5t: Sha256Digest::new([9; 32]), ..input() };
-        assert!(matches!(answer.verify(&relayed, public), Err(ProofError::CardSignature)));
+        for occasion in occasion::tests::others() {
+            let relayed = SignedInput { occasion, ..input() };
+            assert!(matches!(answer.verify(&relayed, public), Err(ProofError::CardSignature)));
+        }
         assert_eq!(CardAnswer::parse(&answer.to_text()).unwrap(), answer);
     }
 

@@ -20,13 +20,13 @@
 //! signed at login be a consent.
 
 use sekisho_pki::encoding::cades::{BoundDigest, CadesError, SignedAttributes, VerifiedSignature};
+use sekisho_pki::invisible::holds_invisible;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::answer::{MAX_ANSWER_OCTETS, ProofError};
-use crate::invisible::holds_invisible;
-use crate::octets::{Base64Url, ChallengeNonce, Sha256Digest, decode, encode, framed};
-use crate::request::VerifiedLoginRequest;
+use crate::occasion::Occasion;
+use crate::octets::{Base64Url, Sha256Digest, decode, encode};
 
 /// The longest text, in octets of UTF-8: about a page of Japanese. Nobody reads more in a window.
 pub const MAX_TEXT_OCTETS: usize = 4 * 1024;
@@ -65,51 +65,17 @@ impl ConsentText {
     }
 }
 
-/// The occasion that a consent is bound to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Occasion {
-    /// SHA-256 of the origin's text.
-    pub origin: Sha256Digest,
-    /// The portal's challenge.
-    pub nonce: ChallengeNonce,
-    /// SHA-256 of the facility certificate that this PC shows in TLS.
-    pub facility_x5t: Sha256Digest,
-    /// Thumbprint of the page's own key.
-    pub page_key: Sha256Digest,
-    /// SHA-256 of the request as it was sent, compact JWS.
-    pub request: Sha256Digest,
-}
-
 impl Occasion {
-    /// That of a request which the agent has verified, or which the portal remembers.
-    pub fn of_request(request: &VerifiedLoginRequest) -> Self {
-        let claims = request.claims();
-        Self {
-            origin: Sha256Digest::of(&claims.origin),
-            nonce: claims.nonce,
-            facility_x5t: claims.facility.x5t_s256,
-            page_key: claims.page_key,
-            request: request.digest(),
-        }
-    }
-
-    /// SHA-256 of the framed fields.
-    pub fn digest(&self) -> Sha256Digest {
-        Sha256Digest::of(framed(&[
-            sekisho_wire::domain::CARD_CONSENT,
-            self.origin.as_bytes(),
-            self.nonce.as_bytes(),
-            self.facility_x5t.as_bytes(),
-            self.page_key.as_bytes(),
-            self.request.as_bytes(),
-        ]))
+    /// What a consent is bound to: SHA-256 of the framed fields.
+    pub fn consent_digest(&self) -> Sha256Digest {
+        Sha256Digest::of(self.framed(sekisho_wire::domain::CARD_CONSENT, &[]))
     }
 
     /// What the card's key signs for this text on this occasion.
     ///
     /// # Errors
     /// [`CadesError`].
-    pub fn attributes(
+    pub fn consent_attributes(
         &self,
         text: &str,
         certificate_der: &[u8],
@@ -117,7 +83,7 @@ impl Occasion {
     ) -> Result<SignedAttributes, CadesError> {
         let bound = BoundDigest {
             attribute: sekisho_wire::oid::CONSENT_OCCASION,
-            sha256: *self.digest().as_bytes(),
+            sha256: *self.consent_digest().as_bytes(),
         };
         SignedAttributes::new(text.as_bytes(), certificate_der, now, Some(bound))
     }
@@ -173,7 +139,7 @@ impl ConsentAnswer {
         let answer: Self = serde_json::from_slice(&json).map_err(|_| ProofError::Malformed)?;
         let signature = VerifiedSignature::verify(answer.cades.as_bytes(), text.as_bytes())?;
         let bound = signature.bound(sekisho_wire::oid::CONSENT_OCCASION)?;
-        if bound != *occasion.digest().as_bytes() {
+        if bound != *occasion.consent_digest().as_bytes() {
             return Err(ConsentError::AnotherOccasion);
         }
         Ok(signature)
@@ -187,8 +153,11 @@ mod tests {
     use super::*;
     use crate::jwk::JwkSet;
     use crate::jws::tests::TestKey;
+    use crate::occasion;
     use crate::request::tests::{NOW, expectation, sample, signed};
-    use crate::request::{LoginRequest, Purpose, RequestError, UnverifiedLoginRequest};
+    use crate::request::{
+        LoginRequest, Purpose, RequestError, UnverifiedLoginRequest, VerifiedLoginRequest,
+    };
 
     const TEXT: &str = "架空　花子は、説明を受け、情報の提供に同意します。\n";
 
@@ -277,39 +246,18 @@ mod tests {
 
     #[test]
     fn the_occasion_equals_the_vector_made_elsewhere_and_hangs_on_every_field() {
-        let of = |octet: u8| Sha256Digest::new([octet; 32]);
-        let sample = Occasion {
-            origin: of(1),
-            nonce: ChallengeNonce::new([2; 32]),
-            facility_x5t: of(3),
-            page_key: of(4),
-            request: of(5),
-        };
-        let digest = sample.digest();
+        let digest = occasion::tests::sample().consent_digest();
         let hex: String = digest.as_bytes().iter().map(|o| format!("{o:02x}")).collect();
         assert_eq!(hex, VECTOR);
-        for other in [
-            Occasion { origin: of(9), ..sample.clone() },
-            Occasion { nonce: ChallengeNonce::new([9; 32]), ..sample.clone() },
-            Occasion { facility_x5t: of(9), ..sample.clone() },
-            Occasion { page_key: of(9), ..sample.clone() },
-            Occasion { request: of(9), ..sample.clone() },
-            Occasion { origin: of(4), page_key: of(1), ..sample.clone() },
-        ] {
-            assert_ne!(other.digest(), digest);
+        for other in occasion::tests::others() {
+            assert_ne!(other.consent_digest(), digest);
         }
     }
 
     proptest! {
         #[test]
         fn no_text_makes_the_parser_panic(text in "\\PC{0,300}") {
-            let occasion = Occasion {
-                origin: Sha256Digest::of(b"o"),
-                nonce: ChallengeNonce::new([2; 32]),
-                facility_x5t: Sha256Digest::of(b"f"),
-                page_key: Sha256Digest::of(b"p"),
-                request: Sha256Digest::of(b"r"),
-            };
+            let occasion = occasion::tests::sample();
             prop_assert!(ConsentAnswer::verify(&text, TEXT, &occasion).is_err());
         }
     }

@@ -16,52 +16,27 @@
 //! request everything that was asked, the certificate an exchange of it for another of the same
 //! key.
 
-use crate::octets::{ChallengeNonce, Sha256Digest, framed};
-use crate::request::VerifiedLoginRequest;
+use crate::occasion::Occasion;
+use crate::octets::Sha256Digest;
 
 /// Everything that one card signature answers for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedInput {
-    /// SHA-256 of the origin's text.
-    pub origin: Sha256Digest,
-    /// The portal's challenge.
-    pub nonce: ChallengeNonce,
-    /// SHA-256 of the facility certificate that this PC shows in TLS.
-    pub facility_x5t: Sha256Digest,
-    /// Thumbprint of the page's own key.
-    pub page_key: Sha256Digest,
-    /// SHA-256 of the login request as it was sent, compact JWS.
-    pub request: Sha256Digest,
+    /// What was asked for, where and when.
+    pub occasion: Occasion,
     /// SHA-256 of the card's authentication certificate.
     pub card_certificate: Sha256Digest,
 }
 
 impl SignedInput {
-    /// The input for a request that the agent has verified.
-    pub fn for_request(request: &VerifiedLoginRequest, card_certificate_der: &[u8]) -> Self {
-        let claims = request.claims();
-        Self {
-            origin: Sha256Digest::of(&claims.origin),
-            nonce: claims.nonce,
-            facility_x5t: claims.facility.x5t_s256,
-            page_key: claims.page_key,
-            request: request.digest(),
-            card_certificate: Sha256Digest::of(card_certificate_der),
-        }
+    /// The input on this occasion for a card with this certificate.
+    pub fn new(occasion: Occasion, card_certificate_der: &[u8]) -> Self {
+        Self { occasion, card_certificate: Sha256Digest::of(card_certificate_der) }
     }
 
     /// The octets that are signed.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let fields: [&[u8]; 7] = [
-            sekisho_wire::domain::CARD_LOGIN,
-            self.origin.as_bytes(),
-            self.nonce.as_bytes(),
-            self.facility_x5t.as_bytes(),
-            self.page_key.as_bytes(),
-            self.request.as_bytes(),
-            self.card_certificate.as_bytes(),
-        ];
-        framed(&fields)
+        self.occasion.framed(sekisho_wire::domain::CARD_LOGIN, &[self.card_certificate.as_bytes()])
     }
 
     /// SHA-256 of [`Self::to_bytes`].
@@ -73,17 +48,11 @@ impl SignedInput {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::occasion;
 
     fn sample() -> SignedInput {
-        let of = |octet: u8| Sha256Digest::new([octet; 32]);
-        SignedInput {
-            origin: of(1),
-            nonce: ChallengeNonce::new([2; 32]),
-            facility_x5t: of(3),
-            page_key: of(4),
-            request: of(5),
-            card_certificate: of(6),
-        }
+        let card_certificate = Sha256Digest::new([6; 32]);
+        SignedInput { occasion: occasion::tests::sample(), card_certificate }
     }
 
     /// Made outside this code (Python hashlib over the layout of the module's documentation), so
@@ -99,21 +68,11 @@ mod tests {
 
     #[test]
     fn every_field_changes_what_is_signed() {
-        let other = Sha256Digest::new([9; 32]);
-        let variants = [
-            SignedInput { origin: other, ..sample() },
-            SignedInput { nonce: ChallengeNonce::new([9; 32]), ..sample() },
-            SignedInput { facility_x5t: other, ..sample() },
-            SignedInput { page_key: other, ..sample() },
-            SignedInput { request: other, ..sample() },
-            SignedInput { card_certificate: other, ..sample() },
-        ];
-        for variant in variants {
+        let elsewhere = occasion::tests::others();
+        let variants = elsewhere.into_iter().map(|occasion| SignedInput { occasion, ..sample() });
+        let card_certificate = Sha256Digest::new([9; 32]);
+        for variant in variants.chain([SignedInput { card_certificate, ..sample() }]) {
             assert_ne!(variant.digest(), sample().digest());
         }
-        // Fields must not be interchangeable either.
-        let swapped =
-            SignedInput { origin: sample().page_key, page_key: sample().origin, ..sample() };
-        assert_ne!(swapped.digest(), sample().digest());
     }
 }

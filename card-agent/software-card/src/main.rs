@@ -16,7 +16,7 @@ use sekisho_software_card::{Latency, Options, Personalisation, SoftwareCard, vpc
     after_help = "Examples:\n  software-card cards/yamada\n  software-card --vpcd 127.0.0.1:35964 --contactless cards/suzuki"
 )]
 struct Arguments {
-    /// Folder of the card.
+    /// Folder of the card; `sekisho demo --keep DIR` leaves some in DIR/cards, of invented people.
     folder: PathBuf,
     /// Where vpcd listens; the second slot is 35964.
     #[arg(long, default_value = "127.0.0.1:35963")]

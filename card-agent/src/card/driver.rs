@@ -17,6 +17,15 @@ pub enum Entered<'a> {
     AtReader((u8, u8), &'a AtomicBool),
 }
 
+/// What a key's PIN stands at before anybody is asked for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PinState {
+    /// How many wrong ones the card still takes; `None` where it doesn't tell.
+    pub tries_left: Option<u8>,
+    /// The reader has keys of its own to type it at.
+    pub pad: bool,
+}
+
 /// How one key of one card is used. Each call is inside one transaction.
 pub trait Driver<U: KeyUse>: std::fmt::Debug + Send + Sync {
     /// Makes the key's PIN the one that VERIFY speaks of; returns P2 of that command.
@@ -32,6 +41,14 @@ pub trait Driver<U: KeyUse>: std::fmt::Debug + Send + Sync {
     fn tries_left(&self, card: &mut Session<'_>) -> Result<Option<u8>, CardError> {
         let reference = self.select_pin(card)?;
         card.ask_tries(reference)
+    }
+
+    /// The same, and what else is to be known before the PIN is asked for.
+    ///
+    /// # Errors
+    /// [`CardError`].
+    fn pin_state(&self, card: &mut Session<'_>) -> Result<PinState, CardError> {
+        Ok(PinState { tries_left: self.tries_left(card)?, pad: card.has_pin_pad() })
     }
 
     /// Hands the PIN to the card, or has the reader do it.

@@ -1,42 +1,16 @@
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
-use sekisho_protocol::signed_input::SignedInput;
-use sekisho_protocol::{ChallengeNonce, Sha256Digest};
 use sekisho_software_card::{
     ApplicationData, Family, Layout, Options, Personalisation, SoftwareCard,
 };
 use zeroize::Zeroizing;
 
 use super::super::driver::Entered;
-use super::super::reader::Transmit;
+use super::super::sample::input;
 use super::{Arc, Authentication, CardError, CardType, Driver, Form, Session, StatusWord};
 
-struct Direct(SoftwareCard);
-
-impl Transmit for Direct {
-    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, CardError> {
-        self.0.transmit(command).ok_or(CardError::Removed)
-    }
-
-    fn reset_at_end(&mut self) {
-        self.0.reset();
-    }
-}
-
-fn input() -> SignedInput {
-    let of = |octet: u8| Sha256Digest::new([octet; 32]);
-    SignedInput {
-        origin: of(1),
-        nonce: ChallengeNonce::new([2; 32]),
-        facility_x5t: of(3),
-        page_key: of(4),
-        request: of(5),
-        card_certificate: of(6),
-    }
-}
-
-fn card(layout: Layout, options: Options) -> (Direct, RsaKeyPair, Vec<u8>) {
+fn card(layout: Layout, options: Options) -> (SoftwareCard, RsaKeyPair, Vec<u8>) {
     let key = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
     let pkcs8: Pkcs8V1Der<'_> = key.as_der().unwrap();
     let certificate_der = [&[0x30, 0x82, 0x05, 0x00][..], &[7; 0x500]].concat();
@@ -50,14 +24,14 @@ fn card(layout: Layout, options: Options) -> (Direct, RsaKeyPair, Vec<u8>) {
         authentication: data.clone(),
         signature: Some(data),
     };
-    (Direct(SoftwareCard::new(personal, options).unwrap()), key, certificate_der)
+    (SoftwareCard::new(personal, options).unwrap(), key, certificate_der)
 }
 
-fn known(card: &mut Direct, kind: &Arc<CardType>) -> (Vec<u8>, Authentication) {
+fn known(card: &mut SoftwareCard, kind: &Arc<CardType>) -> (Vec<u8>, Authentication) {
     Authentication::read(&mut Session::new(card), kind).unwrap().unwrap()
 }
 
-fn login(card: &mut Direct, driver: &Authentication) -> Result<Vec<u8>, CardError> {
+fn login(card: &mut SoftwareCard, driver: &Authentication) -> Result<Vec<u8>, CardError> {
     let mut card = Session::new(card);
     driver.verify(&mut card, Entered::Typed(b"1234"))?;
     let signed = driver.sign(&mut card, &input());

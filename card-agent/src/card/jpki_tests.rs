@@ -1,8 +1,6 @@
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
-use sekisho_protocol::signed_input::SignedInput;
-use sekisho_protocol::{ChallengeNonce, Sha256Digest};
 use sekisho_software_card::{
     ApplicationData, Family, Options, Personalisation, SoftwareCard, Token as SoftwareToken,
 };
@@ -10,22 +8,10 @@ use zeroize::Zeroizing;
 
 use super::super::apdu::StatusWord;
 use super::super::driver::Entered;
-use super::super::reader::Transmit;
+use super::super::sample::input;
 use super::*;
 
-struct Direct(SoftwareCard);
-
-impl Transmit for Direct {
-    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, CardError> {
-        self.0.transmit(command).ok_or(CardError::Removed)
-    }
-
-    fn reset_at_end(&mut self) {
-        self.0.reset();
-    }
-}
-
-fn card(token: SoftwareToken, options: Options) -> (Direct, RsaKeyPair) {
+fn card(token: SoftwareToken, options: Options) -> (SoftwareCard, RsaKeyPair) {
     let key = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
     let pkcs8: Pkcs8V1Der<'_> = key.as_der().unwrap();
     let data = ApplicationData {
@@ -38,26 +24,18 @@ fn card(token: SoftwareToken, options: Options) -> (Direct, RsaKeyPair) {
         authentication: data.clone(),
         signature: Some(data),
     };
-    (Direct(SoftwareCard::new(personal, options).unwrap()), key)
+    (SoftwareCard::new(personal, options).unwrap(), key)
 }
 
-fn input() -> SignedInput {
-    let of = |octet: u8| Sha256Digest::new([octet; 32]);
-    SignedInput {
-        origin: of(1),
-        nonce: ChallengeNonce::new([2; 32]),
-        facility_x5t: of(3),
-        page_key: of(4),
-        request: of(5),
-        card_certificate: of(6),
-    }
-}
-
-fn known(card: &mut Direct, kind: &Arc<CardType>) -> Authentication {
+fn known(card: &mut SoftwareCard, kind: &Arc<CardType>) -> Authentication {
     Authentication::read(&mut Session::new(card), kind).unwrap().unwrap().1
 }
 
-fn login(card: &mut Direct, driver: &Authentication, pin: &[u8]) -> Result<Vec<u8>, CardError> {
+fn login(
+    card: &mut SoftwareCard,
+    driver: &Authentication,
+    pin: &[u8],
+) -> Result<Vec<u8>, CardError> {
     let mut card = Session::new(card);
     driver.verify(&mut card, Entered::Typed(pin))?;
     let signed = driver.sign(&mut card, &input());

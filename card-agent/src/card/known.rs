@@ -6,7 +6,7 @@ use sekisho_protocol::request::Language;
 use sekisho_protocol::signed_input::SignedInput;
 
 use super::card_type::{CardType, CardTypes};
-use super::driver::{self, Driver};
+use super::driver::{self, Driver, PinState};
 use super::holder::Holder;
 use super::key_use::Login;
 use super::pin_kind::{Pin, PinKind};
@@ -107,20 +107,20 @@ impl KnownCard {
         with_card(readers, &slot.reader, |card| Self::read(card, &kind))
     }
 
-    /// The same, and asks how many wrong PINs the card still takes.
+    /// The same, and what its PIN stands at.
     ///
     /// # Errors
     /// [`CardError`].
-    pub fn read_with_tries(
+    pub fn read_with_pin_state(
         readers: &dyn Readers,
         slot: &Slot,
         types: &CardTypes,
-    ) -> Result<(Self, Option<u8>), CardError> {
+    ) -> Result<(Self, PinState), CardError> {
         let kind = types.of(&slot.atr);
         with_card(readers, &slot.reader, |card| {
             let known = Self::read(card, &kind)?;
-            let tries_left = known.ask_tries(card)?;
-            Ok((known, tries_left))
+            let pin = known.pin_state(card)?;
+            Ok((known, pin))
         })
     }
 
@@ -155,12 +155,12 @@ impl KnownCard {
         Ok(None)
     }
 
-    /// How many wrong PINs the card still takes, now.
+    /// What its PIN stands at, now.
     ///
     /// # Errors
     /// [`CardError`].
-    pub fn ask_tries(&self, card: &mut Session<'_>) -> Result<Option<u8>, CardError> {
-        self.driver.tries_left(card)
+    pub fn pin_state(&self, card: &mut Session<'_>) -> Result<PinState, CardError> {
+        self.driver.pin_state(card)
     }
 
     /// Verifies the PIN, signs, and leaves no verified state behind. One transaction.

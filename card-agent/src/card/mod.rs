@@ -14,6 +14,8 @@ pub mod pcsc;
 pub mod pin_kind;
 pub mod pin_pad;
 pub mod reader;
+#[cfg(test)]
+mod sample;
 pub mod session;
 pub mod signature_key;
 pub mod software;

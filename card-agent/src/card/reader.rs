@@ -29,6 +29,11 @@ pub enum CardError {
     /// No application of ours on this card.
     #[error("the card is neither an HPKI card nor a My Number card")]
     UnknownCard,
+    /// Neither family's application for documents on this card.
+    #[error(
+        "the card has no key for signing documents, neither an HPKI card's nor a My Number card's"
+    )]
+    NoSignatureKey,
     /// An application of ours, but somebody else's certificate in it.
     #[error("the card's certificate is of no known family; its issuer is {issuer}")]
     UnknownCertificate {

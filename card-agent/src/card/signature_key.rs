@@ -6,7 +6,7 @@ use sekisho_pki::encoding::cades::{CadesError, SignedAttributes};
 use time::OffsetDateTime;
 
 use super::card_type::{CardType, CardTypes};
-use super::driver::{self, Driver};
+use super::driver::{self, Driver, PinState};
 use super::holder::Holder;
 use super::key_use::Documents;
 use super::known::{Application, Family};
@@ -43,16 +43,16 @@ pub type MakeAttributes<'a> =
     &'a mut dyn FnMut(&[u8], &Holder) -> Result<SignedAttributes, CardError>;
 
 impl SignatureKey {
-    /// Looks for such a key on the card in a slot, in a transaction of its own; also how many wrong PINs
-    /// it still takes.
+    /// Looks for such a key on the card in a slot, in a transaction of its own; also what its PIN stands
+    /// at.
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub fn read_with_tries(
+    pub fn read_with_pin_state(
         readers: &dyn Readers,
         slot: &Slot,
         types: &CardTypes,
-    ) -> Result<(Self, Option<u8>), CardError> {
+    ) -> Result<(Self, PinState), CardError> {
         let kind = types.of(&slot.atr);
         with_card(readers, &slot.reader, |card| Self::read_in(card, &kind))
     }
@@ -64,16 +64,16 @@ impl SignatureKey {
     pub fn read_in(
         card: &mut Session<'_>,
         kind: &Arc<CardType>,
-    ) -> Result<(Self, Option<u8>), CardError> {
+    ) -> Result<(Self, PinState), CardError> {
         let key = Self::read(card, kind)?;
-        let tries_left = key.driver().tries_left(card)?;
-        Ok((key, tries_left))
+        let pin = key.driver().pin_state(card)?;
+        Ok((key, pin))
     }
 
     /// Looks for such a key. Needs no PIN.
     ///
     /// # Errors
-    /// [`CardError::UnknownCard`]: there is none. [`CardError::NotForDocuments`];
+    /// [`CardError::NoSignatureKey`]: there is none. [`CardError::NotForDocuments`];
     /// [`CardError::UnknownCertificate`] where an HPKI application holds another certificate.
     pub fn read(card: &mut Session<'_>, kind: &Arc<CardType>) -> Result<Self, CardError> {
         for application in Application::in_order(kind) {
@@ -91,7 +91,7 @@ impl SignatureKey {
                 return Ok(key);
             }
         }
-        Err(CardError::UnknownCard)
+        Err(CardError::NoSignatureKey)
     }
 
     /// Whose kind of card.

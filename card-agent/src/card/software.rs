@@ -109,10 +109,21 @@ impl Transmit for SoftwareTransmit<'_> {
         if insertion(self.folder).is_none() {
             return Err(CardError::Removed);
         }
-        self.card.transmit(command).ok_or(CardError::Removed)
+        Transmit::transmit(self.card, command)
     }
 
     fn reset_at_end(&mut self) {
         self.reset = true;
+    }
+}
+
+/// A card in hand, without a reader: nobody else is at it, and a reset waits for nobody.
+impl Transmit for SoftwareCard {
+    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, CardError> {
+        Self::transmit(self, command).ok_or(CardError::Removed)
+    }
+
+    fn reset_at_end(&mut self) {
+        self.reset();
     }
 }

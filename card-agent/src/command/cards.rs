@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{anyhow, ensure};
 use clap::Args;
-use sekisho_pki::inspect::Language;
+use sekisho_output::say;
+use sekisho_pki::inspect::{Language, escape};
 use sekisho_protocol::request::Language as WindowLanguage;
+use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::{Failure, local, refused};
@@ -77,6 +79,39 @@ impl LogArguments {
             Err(error) => Err(Failure::Usage(error.into())),
         }
     }
+}
+
+/// A command's cards, and how it tells of its work with them.
+#[derive(Args)]
+pub struct CardCommand {
+    /// Only this reader, as `sekisho-agent readers` names it.
+    #[arg(long, value_name = "NAME")]
+    pub(super) reader: Option<String>,
+    #[command(flatten)]
+    cards: CardArguments,
+    #[command(flatten)]
+    log: LogArguments,
+    /// For programs.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl CardCommand {
+    /// All readers, with these and the log looking on.
+    pub(super) fn readers(
+        &self,
+        mut observers: Vec<Arc<dyn Observer>>,
+    ) -> Result<Arc<dyn Readers>, Failure> {
+        self.cards.check().map_err(Failure::Usage)?;
+        observers.extend(self.log.open()?);
+        Ok(self.cards.readers(observers))
+    }
+}
+
+/// A report for programs. Names in it come from cards, and it may be read on a terminal.
+pub(super) fn say_json(report: &impl Serialize) -> Result<(), Failure> {
+    let json = serde_json::to_string_pretty(report).map_err(local)?;
+    Ok(say(&(escape::shown_json(&json) + "\n"))?)
 }
 
 /// Says that another program holds a card, and remembers which.

@@ -9,11 +9,10 @@ use sekisho_pki::inspect::{self, Inspection, Language, Options};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::cards::{self, CardArguments, LogArguments, Waiting};
-use super::{Failure, local, refused};
+use super::cards::{self, CardCommand, Waiting};
+use super::{Failure, refused};
 use crate::card::card_type::CardTypes;
 use crate::card::known::KnownCard;
-use crate::card::observe::Observer;
 use crate::card::reader::{CardError, Readers, Slot};
 use crate::card::signature_key::SignatureKey;
 
@@ -29,16 +28,8 @@ Examples:
   sekisho-agent inspect --json | jq -r '.readers[].card.applications[].certificate_pem' > card.pem
       docs/inspect.md documents what stands in certificate")]
 pub struct Inspect {
-    /// Only this reader, as `sekisho-agent readers` names it.
-    #[arg(long, value_name = "NAME")]
-    reader: Option<String>,
     #[command(flatten)]
-    cards: CardArguments,
-    #[command(flatten)]
-    log: LogArguments,
-    /// For programs.
-    #[arg(long)]
-    json: bool,
+    with: CardCommand,
 }
 
 #[derive(Serialize)]
@@ -73,11 +64,8 @@ struct Application {
 
 impl Inspect {
     pub(super) fn execute(self) -> Result<(), Failure> {
-        self.cards.check().map_err(Failure::Usage)?;
-        let mut observers: Vec<Arc<dyn Observer>> = vec![Arc::new(Waiting::new(remark))];
-        observers.extend(self.log.open()?);
-        let readers = self.cards.readers(observers);
-        let slots = cards::slots(readers.as_ref(), self.reader.as_deref())?;
+        let readers = self.with.readers(vec![Arc::new(Waiting::new(remark))])?;
+        let slots = cards::slots(readers.as_ref(), self.with.reader.as_deref())?;
         let mut unread = None;
         let mut found = Vec::new();
         for slot in slots {
@@ -94,9 +82,8 @@ impl Inspect {
         }
         let empty = found.iter().all(|found| found.card.is_none() && found.fault.is_none());
         let report = Report { readers: found };
-        if self.json {
-            let json = serde_json::to_string_pretty(&report).map_err(local)?;
-            say(&(inspect::escape::shown_json(&json) + "\n"))?;
+        if self.with.json {
+            cards::say_json(&report)?;
         } else {
             say(&text(&report, cards::language()))?;
         }
@@ -109,15 +96,16 @@ impl Inspect {
 }
 
 fn read(readers: &dyn Readers, slot: &Slot) -> Result<Card, CardError> {
-    let (card, tries_left) = KnownCard::read_with_tries(readers, slot, &CardTypes::default())?;
-    let mut applications = vec![application("authentication", tries_left, &card.certificate_der)];
-    match SignatureKey::read_with_tries(readers, slot, &CardTypes::default()) {
-        Ok((key, tries_left)) => {
+    let (card, pin) = KnownCard::read_with_pin_state(readers, slot, &CardTypes::default())?;
+    let mut applications =
+        vec![application("authentication", pin.tries_left, &card.certificate_der)];
+    match SignatureKey::read_with_pin_state(readers, slot, &CardTypes::default()) {
+        Ok((key, pin)) => {
             // The other family's certificate for signatures wants its password first.
             let der = key.certificate_der();
-            applications.extend(der.map(|der| application("signature", tries_left, der)));
+            applications.extend(der.map(|der| application("signature", pin.tries_left, der)));
         }
-        Err(CardError::UnknownCard | CardError::NotForDocuments(_)) => {}
+        Err(CardError::NoSignatureKey | CardError::NotForDocuments(_)) => {}
         Err(error) => return Err(error),
     }
     Ok(Card { family: card.family.to_string(), applications })

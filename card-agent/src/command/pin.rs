@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use clap::Args;
-use secrecy::SecretString;
 
 use super::cards;
 use super::{Failure, local, refused};
+use crate::card::pin_kind::Pin;
 use crate::card::reader::CardError;
 use crate::pin::descriptor::PinDescriptor;
-use crate::pin::{self, PinEntry, PinError, Prompt};
+use crate::pin::{self, PinEntry, PinError, Prompt, reader_keys};
 
-/// A window, or a file descriptor.
+/// A window, the reader's own keys, or a file descriptor.
 #[derive(Args)]
 pub struct PinArguments {
     /// Read the PIN from this file descriptor instead of asking for it; its first line counts.
@@ -23,6 +23,9 @@ pub struct PinArguments {
     /// Program that asks for the PIN instead of this system's own window; on Linux `pinentry` without it.
     #[arg(long, value_name = "PROGRAM")]
     pinentry: Option<String>,
+    /// Ask for the PIN in the window even where the reader has keys of its own: for PINs with letters.
+    #[arg(long)]
+    no_pin_pad: bool,
 }
 
 impl PinArguments {
@@ -31,8 +34,13 @@ impl PinArguments {
         self.pin_fd.is_none()
     }
 
-    /// Asks once.
-    pub(super) async fn ask(&self, prompt: &Prompt) -> Result<SecretString, Failure> {
+    /// Has the PIN entered once, at the reader's keys where it has them (`pad`), and `work` done with it.
+    pub(super) async fn enter<T: Send + 'static>(
+        &self,
+        mut prompt: Prompt,
+        pad: bool,
+        work: impl FnOnce(Pin) -> Result<T, CardError> + Send + 'static,
+    ) -> Result<T, Failure> {
         if prompt.tries_left == Some(0) {
             return Err(cards::failure(CardError::PinBlocked));
         }
@@ -40,24 +48,105 @@ impl PinArguments {
             Some(number) => Arc::new(PinDescriptor { number, confirmed: self.few_tries }),
             None => pin::window(self.pinentry.as_deref()),
         };
-        entry.ask(prompt).await.map_err(|error| match error {
-            PinError::Unavailable(_) => local(error),
-            PinError::Guarded => refused(anyhow::Error::new(error).context(format!(
-                "{} tries are left; wrong ones block the card, so confirm in the window or give \
-                 --few-tries",
-                prompt.tries_left.unwrap_or_default()
-            ))),
-            PinError::Cancelled => refused(error),
-        })
+        prompt.at_reader =
+            !self.no_pin_pad && reader_keys::are_used(entry.as_ref(), prompt.kind, pad);
+        // Away from the window's thread: the card keeps whoever works with it waiting.
+        let work = async |pin| {
+            let done = tokio::task::spawn_blocking(move || work(pin)).await;
+            done.unwrap_or_else(|error| Err(CardError::Reader(error.to_string())))
+        };
+        let done = if prompt.at_reader {
+            reader_keys::enter(entry.as_ref(), &prompt, work).await
+        } else {
+            match entry.ask(&prompt).await {
+                Ok(pin) => Ok(work(Pin::Typed(pin)).await),
+                Err(error) => Err(error),
+            }
+        };
+        done.map_err(|error| not_entered(error, prompt.tries_left))?.map_err(refusal)
+    }
+}
+
+fn not_entered(error: PinError, tries_left: Option<u8>) -> Failure {
+    match error {
+        PinError::Unavailable(_) => local(error),
+        PinError::Guarded => refused(anyhow::Error::new(error).context(format!(
+            "{} tries are left; wrong ones block the card, so confirm in the window or give \
+             --few-tries",
+            tries_left.unwrap_or_default()
+        ))),
+        PinError::Cancelled => refused(error),
     }
 }
 
 /// A wrong PIN says how many tries remain, and what not to do.
-pub(super) fn refusal(error: CardError) -> Failure {
+fn refusal(error: CardError) -> Failure {
     match error {
         CardError::PinWrong { tries_left: Some(tries) } => {
             refused(anyhow::Error::new(error).context(format!("{tries} tries are left")))
         }
         error => cards::failure(error),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use sekisho_protocol::request::Language;
+
+    use super::*;
+    use crate::card::pin_kind::PinKind;
+    use crate::pin::pinentry::tests::program;
+    use crate::pin::{Occasion, Page};
+
+    /// Whether the PIN was typed in the window, at a reader that has keys; and what the window was told.
+    async fn typed(kind: PinKind, no_pin_pad: bool) -> (Result<bool, Failure>, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let pinentry = Some(program(folder.path(), "D ABC123\\nOK").program);
+        let pin = PinArguments { pin_fd: None, few_tries: false, pinentry, no_pin_pad };
+        let page = Page {
+            origin: "sekisho-agent self-test".into(),
+            facility: "reader".into(),
+            code: "42".parse().unwrap(),
+        };
+        let prompt = Prompt {
+            occasion: Occasion::Login(page),
+            kind,
+            holder: "架空 花子".into(),
+            tries_left: Some(15),
+            again: false,
+            at_reader: false,
+            language: Language::En,
+        };
+        // A reader that asks until the window is closed, as this one is at once.
+        let work = |pin| match pin {
+            Pin::Typed(_) => Ok(true),
+            Pin::AtReader(given_up) => {
+                while !given_up.load(std::sync::atomic::Ordering::SeqCst) {
+                    std::thread::yield_now();
+                }
+                Err(CardError::GivenUp)
+            }
+        };
+        let done = pin.enter(prompt, true, work).await;
+        (done, std::fs::read_to_string(folder.path().join("log")).unwrap())
+    }
+
+    #[tokio::test]
+    async fn at_a_reader_with_keys_the_pin_is_typed_there_and_who_closes_the_window_is_done() {
+        let (done, told) = typed(PinKind::HpkiAuthentication, false).await;
+        let Err(Failure::Refused(error)) = done else { panic!("{done:?}") };
+        assert_eq!(error.to_string(), "the person closed the window");
+        assert!(told.contains("card reader's own keys") && !told.contains("GETPIN"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn a_pin_with_letters_or_on_request_is_typed_in_the_window() {
+        for (kind, no_pin_pad) in
+            [(PinKind::JpkiSignature, false), (PinKind::HpkiAuthentication, true)]
+        {
+            let (done, told) = typed(kind, no_pin_pad).await;
+            assert!(done.is_ok_and(|typed| typed), "{kind:?}");
+            assert!(!told.contains("card reader's own keys") && told.contains("GETPIN"), "{told}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use clap::Args;
 use der::Decode;
 use sekisho_output::{remark, say};
 use sekisho_protocol::answer::{CardAlgorithm, CardAnswer};
+use sekisho_protocol::occasion::Occasion as Bound;
 use sekisho_protocol::request::ConfirmationCode;
 use sekisho_protocol::signed_input::SignedInput;
 use sekisho_protocol::{ChallengeNonce, PresenceId, Sha256Digest};
@@ -13,10 +14,11 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use x509_cert::Certificate;
 
-use super::cards::{self, CardArguments, LogArguments, Waiting};
-use super::pin::{self, PinArguments};
+use super::cards::{self, CardCommand, Waiting};
+use super::pin::PinArguments;
 use super::{Failure, local, refused};
 use crate::card::card_type::CardTypes;
+use crate::card::driver::PinState;
 use crate::card::holder::{Holder, Validity};
 use crate::card::known::KnownCard;
 use crate::card::observe::{Exchanged, Observer};
@@ -44,18 +46,10 @@ With three tries left or fewer nothing is tried unless it is confirmed: in the w
 --few-tries. Done (0) means: the card signed and the signature verifies. Whether its issuer is one of
 those that this PC's portal accepts is told apart.")]
 pub struct SelfTest {
-    /// The reader, as `sekisho-agent readers` names it, where several hold a card.
-    #[arg(long, value_name = "NAME")]
-    reader: Option<String>,
     #[command(flatten)]
     pin: PinArguments,
     #[command(flatten)]
-    cards: CardArguments,
-    #[command(flatten)]
-    log: LogArguments,
-    /// For programs.
-    #[arg(long)]
-    json: bool,
+    with: CardCommand,
 }
 
 #[derive(Serialize)]
@@ -142,31 +136,41 @@ impl Course {
 
 impl SelfTest {
     pub(super) async fn execute(self, place: &Place) -> Result<(), Failure> {
-        self.cards.check().map_err(Failure::Usage)?;
         let (meter, waiting) = (Arc::new(Meter::default()), Arc::new(Waiting::new(remark)));
-        let mut observers: Vec<Arc<dyn Observer>> = vec![meter.clone(), waiting.clone()];
-        observers.extend(self.log.open()?);
-        let readers = self.cards.readers(observers);
-        let slot = cards::only_filled_slot(readers.as_ref(), self.reader.as_deref())?;
+        let readers = self.with.readers(vec![meter.clone(), waiting.clone()])?;
+        let slot = cards::only_filled_slot(readers.as_ref(), self.with.reader.as_deref())?;
+        // The first randomness of a program takes a third of a second (aws-lc looks what the processor's
+        // jitter is worth), which is no matter of the card. `run` has it behind it at its start.
+        let [random] = crate::random::<1>();
+        let code = ConfirmationCode::new(random % 100).map_err(local)?;
 
         let mut course = Course { meter, since: Instant::now(), phases: Vec::new() };
-        let read = KnownCard::read_with_tries(readers.as_ref(), &slot, &CardTypes::default());
-        let (card, tries_left) = read.map_err(cards::failure)?;
+        let read = KnownCard::read_with_pin_state(readers.as_ref(), &slot, &CardTypes::default());
+        let (card, PinState { tries_left, pad }) = read.map_err(cards::failure)?;
         course.end("read");
         let holder = Holder::of(&card.certificate_der).context("the card's certificate");
         let holder = holder.map_err(refused)?;
-        let pin = self.ask(&slot, card.pin_kind(), tries_left, &holder.name).await?;
-        course.end("pin");
-        let input = challenge(&card.certificate_der);
-        let mut signature = Vec::new();
-        let signed = with_card(readers.as_ref(), &slot.reader, |session| {
-            signature = card.sign(session, &pin, &input)?;
-            Ok(())
-        });
-        signed.map_err(pin::refusal)?;
-        course.end("sign");
-        let certificate = Certificate::from_der(&card.certificate_der).map_err(refused)?;
-        verify(&card.certificate_der, &certificate, &input, signature)?;
+        let prompt = self.prompt(code, &slot, card.pin_kind(), tries_left, &holder.name);
+        let (family, certificate_der) = (card.family, card.certificate_der.clone());
+        let input = challenge(&certificate_der);
+        let (reader, to_sign) = (slot.reader.clone(), input.clone());
+        let sign = move |pin| {
+            // At the reader's keys the two are one: it asks, and the card has the PIN at once.
+            let signs = match pin {
+                Pin::Typed(_) => {
+                    course.end("pin");
+                    "sign"
+                }
+                Pin::AtReader(_) => "pin and sign",
+            };
+            let signature =
+                with_card(readers.as_ref(), &reader, |session| card.sign(session, &pin, &to_sign))?;
+            course.end(signs);
+            Ok((signature, course))
+        };
+        let (signature, mut course) = self.pin.enter(prompt, pad, sign).await?;
+        let certificate = Certificate::from_der(&certificate_der).map_err(refused)?;
+        verify(&certificate_der, &certificate, &input, signature)?;
         course.end("verify");
 
         let validity = certificate.tbs_certificate().validity();
@@ -174,9 +178,9 @@ impl SelfTest {
         let octets: u64 = all(|traffic| traffic.octets_sent + traffic.octets_received);
         let report = Report {
             reader: slot.reader,
-            family: card.family.to_string(),
+            family: family.to_string(),
             holder: holder.name.clone(),
-            certificate_sha256: hex::encode(Sha256Digest::of(&card.certificate_der).as_bytes()),
+            certificate_sha256: hex::encode(Sha256Digest::of(&certificate_der).as_bytes()),
             not_before: validity.not_before.to_string(),
             not_after: validity.not_after.to_string(),
             validity: match holder.validity(OffsetDateTime::now_utc()) {
@@ -189,32 +193,29 @@ impl SelfTest {
             octets,
             phases: course.phases,
             signature: "verified",
-            issuer: issuer(place, &card.certificate_der),
+            issuer: issuer(place, &certificate_der),
             waited_for: waiting.programs(),
         };
-        if self.json {
-            let json = serde_json::to_string_pretty(&report).map_err(local)?;
-            Ok(say(&format!("{json}\n"))?)
-        } else {
-            Ok(say(&report.text())?)
-        }
+        if self.with.json { cards::say_json(&report) } else { Ok(say(&report.text())?) }
     }
 
-    async fn ask(
+    fn prompt(
         &self,
+        code: ConfirmationCode,
         slot: &Slot,
         kind: PinKind,
         tries_left: Option<u8>,
         holder: &str,
-    ) -> Result<Pin, Failure> {
-        let [random] = crate::random::<1>();
-        let code = ConfirmationCode::new(random % 100).map_err(local)?;
+    ) -> Prompt {
         let page = Page {
             origin: "sekisho-agent self-test".to_owned(),
             facility: slot.reader.clone(),
             code,
         };
-        let prompt = Prompt {
+        if self.pin.is_window() {
+            remark(&format!("The window shows the confirmation code {code}."));
+        }
+        Prompt {
             occasion: Occasion::Login(page),
             kind,
             holder: holder.to_owned(),
@@ -222,11 +223,7 @@ impl SelfTest {
             again: false,
             at_reader: false,
             language: cards::window_language(),
-        };
-        if self.pin.is_window() {
-            remark(&format!("The window shows the confirmation code {code}."));
         }
-        self.pin.ask(&prompt).await.map(Pin::Typed)
     }
 }
 
@@ -234,14 +231,14 @@ impl SelfTest {
 /// nobody can use the signature.
 fn challenge(certificate_der: &[u8]) -> SignedInput {
     let random = || Sha256Digest::new(crate::random());
-    SignedInput {
+    let occasion = Bound {
         origin: Sha256Digest::of("self-test"),
         nonce: ChallengeNonce::new(crate::random()),
         facility_x5t: random(),
         page_key: random(),
         request: random(),
-        card_certificate: Sha256Digest::of(certificate_der),
-    }
+    };
+    SignedInput::new(occasion, certificate_der)
 }
 
 /// As the portal does it: with the answer as it would have travelled.

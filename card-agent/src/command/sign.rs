@@ -14,13 +14,12 @@ use tempfile::NamedTempFile;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::cards::{self, CardArguments, LogArguments, Waiting};
-use super::pin::{self, PinArguments};
+use super::cards::{self, CardCommand, Waiting};
+use super::pin::PinArguments;
 use super::{Failure, local, refused};
 use crate::card::card_type::CardTypes;
+use crate::card::driver::PinState;
 use crate::card::known::Family;
-use crate::card::observe::Observer;
-use crate::card::pin_kind::Pin;
 use crate::card::reader::{Readers, Slot};
 use crate::card::session::with_card;
 use crate::card::signature_key::SignatureKey;
@@ -55,18 +54,10 @@ pub struct Sign {
     /// Which card, where cards of both kinds are in.
     #[arg(long, value_name = "FAMILY")]
     certificate: Option<Certificate>,
-    /// The reader, as `sekisho-agent readers` names it, where several hold such a card.
-    #[arg(long, value_name = "NAME")]
-    reader: Option<String>,
     #[command(flatten)]
     pin: PinArguments,
     #[command(flatten)]
-    cards: CardArguments,
-    #[command(flatten)]
-    log: LogArguments,
-    /// For programs.
-    #[arg(long)]
-    json: bool,
+    with: CardCommand,
 }
 
 /// Whose kind of card signs.
@@ -107,15 +98,12 @@ const MOST_SHOWN: usize = 4 * 1024;
 
 impl Sign {
     pub(super) async fn execute(self) -> Result<(), Failure> {
-        self.cards.check().map_err(Failure::Usage)?;
         if self.output.exists() && !self.replace {
             return Err(there_already(&self.output));
         }
         let content = read(&self.file)?;
-        let mut observers: Vec<Arc<dyn Observer>> = vec![Arc::new(Waiting::new(remark))];
-        observers.extend(self.log.open()?);
-        let readers = self.cards.readers(observers);
-        let (slot, key, tries_left) = self.choose(readers.as_ref())?;
+        let readers = self.with.readers(vec![Arc::new(Waiting::new(remark))])?;
+        let (slot, key, PinState { tries_left, pad }) = self.choose(readers.as_ref())?;
 
         let now = OffsetDateTime::now_utc();
         // What is known to fail is not asked a PIN for.
@@ -147,41 +135,42 @@ impl Sign {
             at_reader: false,
             language,
         };
-        let pin = Pin::Typed(self.pin.ask(&prompt).await?);
-        let signed = with_card(readers.as_ref(), &slot.reader, |card| {
-            key.sign(card, &pin, now, &mut |certificate_der, _| {
-                Ok(SignedAttributes::new(&content, certificate_der, now, None)?)
+        let (octets, family, reader) = (content.len(), key.family(), slot.reader.clone());
+        let sign = move |pin| {
+            with_card(readers.as_ref(), &slot.reader, |card| {
+                key.sign(card, &pin, now, &mut |certificate_der, _| {
+                    Ok(SignedAttributes::new(&content, certificate_der, now, None)?)
+                })
             })
-        });
-        let signed = signed.map_err(pin::refusal)?;
+        };
+        let signed = self.pin.enter(prompt, pad, sign).await?;
         write(&self.output, &signed.signature_der, self.replace)?;
 
         let report = Report {
             file: self.file.display().to_string(),
-            octets: content.len(),
+            octets,
             sha256: digest,
             output: self.output.display().to_string(),
-            reader: slot.reader,
-            family: key.family().to_string(),
+            reader,
+            family: family.to_string(),
             holder: title,
             certificate_sha256: hex::encode(Sha256Digest::of(&signed.certificate_der).as_bytes()),
             signing_time: now.format(&Rfc3339).map_err(local)?,
         };
-        if self.json {
-            let json = serde_json::to_string_pretty(&report).map_err(local)?;
-            return Ok(say(&(escape::shown_json(&json) + "\n"))?);
+        if self.with.json {
+            return cards::say_json(&report);
         }
         Ok(say(&format!("signed; the signature is {}\n", self.output.display()))?)
     }
 
     /// The one card that holds such a key.
-    fn choose(&self, readers: &dyn Readers) -> Result<(Slot, SignatureKey, Option<u8>), Failure> {
+    fn choose(&self, readers: &dyn Readers) -> Result<(Slot, SignatureKey, PinState), Failure> {
         let wanted = self.certificate.map(Family::from);
         let (mut found, mut failed) = (Vec::new(), None);
-        for slot in cards::filled_slots(readers, self.reader.as_deref())? {
-            match SignatureKey::read_with_tries(readers, &slot, &CardTypes::default()) {
-                Ok((key, tries)) if wanted.is_none_or(|family| family == key.family()) => {
-                    found.push((slot, key, tries));
+        for slot in cards::filled_slots(readers, self.with.reader.as_deref())? {
+            match SignatureKey::read_with_pin_state(readers, &slot, &CardTypes::default()) {
+                Ok((key, pin)) if wanted.is_none_or(|family| family == key.family()) => {
+                    found.push((slot, key, pin));
                 }
                 Ok(_) => {}
                 Err(error) => failed = Some((slot, error)),

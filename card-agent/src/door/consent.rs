@@ -3,22 +3,23 @@
 
 use std::sync::Arc;
 
-use sekisho_protocol::Sha256Digest;
-use sekisho_protocol::consent::{ConsentAnswer, ConsentText, Occasion as Bound};
+use sekisho_protocol::consent::{ConsentAnswer, ConsentText};
 use sekisho_protocol::door::ErrorCode;
+use sekisho_protocol::occasion::Occasion as Bound;
 
 use super::Agent;
 use super::candidate::{Candidate, Sorted, wait_for_card};
 use super::exchange::{Exchange, at_reader, page, with_card, with_pin};
 use super::failure::{Failure, card_failure};
+use crate::card::driver::PinState;
 use crate::card::pin_kind::Pin;
 use crate::card::reader::{CardError, Slot};
 use crate::card::signature_key::{SignatureKey, SignedDocument};
 use crate::card::watcher::{Seen, SeenCard};
 use crate::pin::{Document, Occasion, Prompt, Source};
 
-/// A key that would do, how many wrong PINs it still takes, and whether the reader has keys.
-type Found = (Arc<SignatureKey>, Option<u8>, bool);
+/// A key that would do, and what its PIN stands at.
+type Found = (Arc<SignatureKey>, PinState);
 
 /// What one signature takes.
 struct Signing {
@@ -38,7 +39,7 @@ pub(super) async fn run(agent: &Arc<Agent>, exchange: &Arc<Exchange>) -> Result<
     let ConsentText { text, sha256 } = claims.consent.clone().ok_or(ErrorCode::BadRequest)?;
     let look = |seen| sort(agent.clone(), exchange.clone(), seen);
     let candidate = wait_for_card(agent, exchange, look).await?;
-    let (key, tries_left, pad) = candidate.card;
+    let (key, PinState { tries_left, pad }) = candidate.card;
     let source = Source::Page(page(claims));
     let prompt = Prompt {
         occasion: Occasion::Document(Document { sha256, text: Some(text.clone()), source }),
@@ -54,12 +55,7 @@ pub(super) async fn run(agent: &Arc<Agent>, exchange: &Arc<Exchange>) -> Result<
         exchange: exchange.clone(),
         slot: candidate.slot,
         key,
-        // As at a login: what this PC sees, not what the request says of it.
-        bound: Bound {
-            origin: Sha256Digest::of(&exchange.origin),
-            facility_x5t: exchange.certificate_sha256(),
-            ..Bound::of_request(&exchange.request)
-        },
+        bound: exchange.occasion(),
         text,
     });
     let signed =
@@ -74,7 +70,7 @@ async fn sign(signing: Arc<Signing>, pin: Pin) -> Result<SignedDocument, CardErr
         work.key.sign(card, &pin, now, &mut |certificate_der, holder| {
             // Of a My Number card the certificate is seen only now.
             holder.suits(work.exchange.request.claims())?;
-            Ok(work.bound.attributes(&work.text, certificate_der, now)?)
+            Ok(work.bound.consent_attributes(&work.text, certificate_der, now)?)
         })
     })
     .await
@@ -88,9 +84,9 @@ async fn sort(agent: Arc<Agent>, exchange: Arc<Exchange>, seen: Seen) -> Sorted<
     for SeenCard { slot, presence, .. } in seen.cards {
         let kind = agent.watcher.types().of(&slot.atr);
         let read = with_card(&agent, &exchange.progress, &slot, move |card| {
-            Ok((SignatureKey::read_in(card, &kind)?, card.has_pin_pad()))
+            SignatureKey::read_in(card, &kind)
         });
-        let found = read.await.and_then(|((key, tries_left), pad)| {
+        let found = read.await.and_then(|(key, pin)| {
             let mut name = String::new();
             if let Some(holder) = key.holder() {
                 let holder = holder?;
@@ -99,7 +95,7 @@ async fn sort(agent: Arc<Agent>, exchange: Arc<Exchange>, seen: Seen) -> Sorted<
                 name = holder.name;
             }
             let title = key.family().title(&name, claims.language).to_owned();
-            Ok((title, (Arc::new(key), tries_left, pad)))
+            Ok((title, (Arc::new(key), pin)))
         });
         match found {
             Ok((title, card)) => suitable.push(Candidate { slot, presence, card, title }),

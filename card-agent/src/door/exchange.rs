@@ -1,11 +1,11 @@
 //! One exchange at the desk: find the card, ask for the PIN, sign. One at a time.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sekisho_protocol::answer::{CardAlgorithm, CardAnswer, TerminalProof};
 use sekisho_protocol::door::{BeginReply, ErrorCode, ExchangeState};
+use sekisho_protocol::occasion::Occasion as Bound;
 use sekisho_protocol::request::{LoginRequest, Purpose, VerifiedLoginRequest};
 use sekisho_protocol::signed_input::SignedInput;
 use sekisho_protocol::{ExchangeId, PresenceId, Sha256Digest};
@@ -14,12 +14,13 @@ use tokio::sync::{oneshot, watch};
 use super::candidate::{Candidate, sort, wait_for_card};
 use super::failure::{Failure, card_failure, pin_failure};
 use super::{Agent, consent};
+use crate::card::driver::PinState;
 use crate::card::known::KnownCard;
 use crate::card::observe::PATIENCE;
 use crate::card::pin_kind::{Pin, PinKind};
 use crate::card::reader::{CardError, Slot};
 use crate::card::session::{self, Session};
-use crate::pin::{Occasion, Page, PinError, Prompt};
+use crate::pin::{Occasion, Page, PinError, Prompt, reader_keys};
 
 /// How it ended, or where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,9 +68,9 @@ impl Exchange {
         self.fail(ErrorCode::Cancelled.into());
     }
 
-    /// The certificate of which this PC holds the key, SHA-256.
-    pub(super) fn certificate_sha256(&self) -> Sha256Digest {
-        self.certificate_sha256
+    /// What the card's signature is bound to.
+    pub(super) fn occasion(&self) -> Bound {
+        Bound::seen(&self.request, &self.origin, self.certificate_sha256)
     }
 
     fn fail(&self, failure: Failure) {
@@ -177,18 +178,11 @@ async fn run(agent: &Arc<Agent>, exchange: &Arc<Exchange>) -> Result<String, Fai
     let claims = exchange.request.claims();
     let look = |seen| std::future::ready(sort(&seen, claims, agent.now()));
     let candidate = Arc::new(wait_for_card(agent, exchange, look).await?);
-    let (tries_left, pad) = {
-        let known = candidate.card.clone();
-        let ask = move |card: &mut Session<'_>| Ok((known.ask_tries(card)?, card.has_pin_pad()));
-        let asked = with_card(agent, &exchange.progress, &candidate.slot, ask).await;
-        asked.map_err(card_failure)?
-    };
-    // The card signs what this PC sees, not what the request says of it: one of its own certificates.
-    let input = SignedInput {
-        origin: Sha256Digest::of(&exchange.origin),
-        facility_x5t: exchange.certificate_sha256,
-        ..SignedInput::for_request(&exchange.request, &candidate.card.certificate_der)
-    };
+    let known = candidate.card.clone();
+    let ask = move |card: &mut Session<'_>| known.pin_state(card);
+    let asked = with_card(agent, &exchange.progress, &candidate.slot, ask).await;
+    let PinState { tries_left, pad } = asked.map_err(card_failure)?;
+    let input = SignedInput::new(exchange.occasion(), &candidate.card.certificate_der);
     let prompt = Prompt {
         occasion: Occasion::Login(page(claims)),
         kind: candidate.card.pin_kind(),
@@ -212,20 +206,9 @@ async fn run(agent: &Arc<Agent>, exchange: &Arc<Exchange>) -> Result<String, Fai
     Ok(answer.to_text())
 }
 
-/// Whether the PIN is typed at the reader: where it has keys, the PIN is of digits, and a person is told.
+/// Whether the PIN is typed at the reader.
 pub(super) fn at_reader(agent: &Agent, kind: PinKind, pad: bool) -> bool {
-    pad && agent.pin_pads && kind.digits().is_some() && agent.pin.is_interactive()
-}
-
-/// Tells the work at the card when it goes that nobody waits for it: also when the exchange is cancelled or
-/// runs out of time.
-#[derive(Default)]
-struct GivesUp(Arc<AtomicBool>);
-
-impl Drop for GivesUp {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
+    agent.pin_pads && reader_keys::are_used(agent.pin.as_ref(), kind, pad)
 }
 
 /// The page as the window shows it.
@@ -255,18 +238,8 @@ pub(super) async fn with_pin<T, F: Future<Output = Result<T, CardError>>>(
         say(ExchangeState::WaitingForPin);
         let no_pin = |error: PinError| pin_failure(&error, tries_left);
         let signed = if prompt.at_reader {
-            agent.pin.confirm(&prompt).await.map_err(no_pin)?;
-            // The reader asks as long as it likes; whoever closes the window waits no longer, and what the
-            // PIN then opens is not used.
-            let given_up = GivesUp::default();
-            let signing = sign(Pin::AtReader(given_up.0.clone()));
-            tokio::select! {
-                signed = signing => signed,
-                closed = agent.pin.announce(&prompt) => {
-                    closed.map_err(no_pin)?;
-                    return Err(ErrorCode::Cancelled.into());
-                }
-            }
+            let entered = reader_keys::enter(agent.pin.as_ref(), &prompt, &mut sign);
+            entered.await.map_err(no_pin)?
         } else {
             let mut seen = agent.watcher.seen();
             let gone = seen.wait_for(|seen| seen.cards.iter().all(|c| c.presence != presence));

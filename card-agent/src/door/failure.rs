@@ -48,6 +48,7 @@ fn card_code(error: &CardError) -> ErrorCode {
         CardError::PinPad(_) | CardError::GivenUp => ErrorCode::Cancelled,
         CardError::Removed => ErrorCode::CardRemoved,
         CardError::UnknownCard
+        | CardError::NoSignatureKey
         | CardError::UnknownCertificate { .. }
         | CardError::UnsupportedKey { .. }
         | CardError::NotForLogin(_)

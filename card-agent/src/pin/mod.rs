@@ -3,6 +3,7 @@
 pub mod descriptor;
 pub mod file;
 pub mod pinentry;
+pub mod reader_keys;
 pub mod window;
 pub mod words;
 

@@ -139,7 +139,7 @@ fn unescape(text: &str) -> Zeroizing<String> {
 }
 
 #[cfg(all(test, unix))]
-mod tests {
+pub(crate) mod tests {
     use secrecy::ExposeSecret;
     use sekisho_protocol::Sha256Digest;
     use sekisho_protocol::request::Language;
@@ -166,11 +166,11 @@ mod tests {
     }
 
     /// A pinentry that answers with `reply` to GETPIN and writes down what it was told.
-    fn program(folder: &std::path::Path, reply: &str) -> Pinentry {
+    pub(crate) fn program(folder: &std::path::Path, reply: &str) -> Pinentry {
         let path = folder.join("pinentry");
         let log = folder.join("log");
         let script = format!(
-            "#!/bin/sh\necho OK\nwhile read -r line; do echo \"$line\" >> {}\ncase \"$line\" in GETPIN|CONFIRM) printf '{reply}\\n';; BYE) exit;; *) echo OK;; esac\ndone\n",
+            "#!/bin/sh\ncd \"${{0%/*}}\"\necho OK\nwhile read -r line; do echo \"$line\" >> {}\ncase \"$line\" in GETPIN|CONFIRM) printf '{reply}\\n';; BYE) exit;; *) echo OK;; esac\ndone\n",
             log.display()
         );
         // Written by a process of its own: a file that is still open for writing, be it in what another
@@ -199,6 +199,33 @@ mod tests {
         assert!(matches!(closed, Err(PinError::Cancelled)));
         let broken = Pinentry { program: "/nonexistent/pinentry".into() }.ask(&prompt()).await;
         assert!(matches!(broken, Err(PinError::Unavailable(_))));
+    }
+
+    #[tokio::test]
+    async fn a_window_that_nobody_waits_for_any_more_closes() {
+        let folder = tempfile::tempdir().unwrap();
+        // It names its process, and then is as a window before which nobody sits.
+        let entry = program(folder.path(), "'; echo $$ > shown; read -r line; printf '");
+        let shown = folder.path().join("shown");
+        let process = async {
+            loop {
+                match std::fs::read_to_string(&shown) {
+                    Ok(process) if process.ends_with('\n') => break process.trim().to_owned(),
+                    _ => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+                }
+            }
+        };
+        let prompt = prompt();
+        let process = tokio::select! {
+            answered = entry.ask(&prompt) => panic!("{answered:?}"),
+            process = process => process,
+        };
+        let open = std::path::Path::new("/proc").join(process).join("exe");
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while open.exists() {
+            assert!(std::time::Instant::now() < until, "the window is still open");
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
     }
 
     #[tokio::test]

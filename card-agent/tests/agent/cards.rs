@@ -4,11 +4,27 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use sekisho_ca::lookalike::{CardHolder, CardUse, LookalikeCard, LookalikeHpki, LookalikeJpki};
+use sekisho_protocol::occasion::Occasion;
+use sekisho_protocol::signed_input::SignedInput;
+use sekisho_protocol::{ChallengeNonce, Sha256Digest};
 use sekisho_software_card::{ApplicationData, Family, Layout, Personalisation, Token};
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
 use crate::world::{PASSWORD, PIN};
+
+/// What a card with this certificate is made to sign where no portal asks.
+pub fn input(certificate_der: &[u8]) -> SignedInput {
+    let of = |octet: u8| Sha256Digest::new([octet; 32]);
+    let occasion = Occasion {
+        origin: of(1),
+        nonce: ChallengeNonce::new([2; 32]),
+        facility_x5t: of(3),
+        page_key: of(4),
+        request: of(5),
+    };
+    SignedInput::new(occasion, certificate_der)
+}
 
 /// Writes a card's folder; returns the authentication certificate.
 pub fn write_card(folder: &std::path::Path, layout: Layout) -> Vec<u8> {

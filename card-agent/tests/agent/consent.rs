@@ -10,7 +10,8 @@ use sekisho_pki::national::hpki::{HpkiError, HpkiRules};
 use sekisho_pki::national::jpki::{JpkiError, JpkiRules};
 use sekisho_pki::path::{Anchors, Revocation, TrustAnchor};
 use sekisho_protocol::answer::{CardAnswer, ProofError};
-use sekisho_protocol::consent::{ConsentAnswer, ConsentError, ConsentText, Occasion};
+use sekisho_protocol::consent::{ConsentAnswer, ConsentError, ConsentText};
+use sekisho_protocol::occasion::Occasion;
 use sekisho_protocol::request::{ExpectedSubject, LoginRequest, Purpose};
 use sekisho_protocol::{ChallengeNonce, Sha256Digest};
 use sekisho_software_card::Layout;
@@ -36,13 +37,7 @@ fn request(world: &World) -> LoginRequest {
 
 /// What the portal remembers of it.
 fn occasion(request: &LoginRequest, jws: &str) -> Occasion {
-    Occasion {
-        origin: Sha256Digest::of(ORIGIN),
-        nonce: request.nonce,
-        facility_x5t: request.facility.x5t_s256,
-        page_key: request.page_key,
-        request: Sha256Digest::of(jws),
-    }
+    Occasion::of_claims(request, Sha256Digest::of(jws))
 }
 
 /// The whole exchange; the answer's text, and what the portal remembers.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use sekisho_agent::card::pcsc::PcscReaders;
-use sekisho_agent::card::reader::{CardError, Transmit};
+use sekisho_agent::card::reader::CardError;
 use sekisho_agent::card::session::Session;
 use sekisho_agent::card::signature_key::SignatureKey;
 use sekisho_pki::encoding::cades::{SignedAttributes, VerifiedSignature};
@@ -50,19 +50,7 @@ pub fn judge(folder: &Path, signature: &str, content: &str) {
     assert!(!judged.status.success(), "a changed document was taken");
 }
 
-struct Direct(SoftwareCard);
-
-impl Transmit for Direct {
-    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, CardError> {
-        self.0.transmit(command).ok_or(CardError::Removed)
-    }
-
-    fn reset_at_end(&mut self) {
-        self.0.reset();
-    }
-}
-
-fn signed(card: &mut Direct, pin: &str, content: &[u8]) -> Result<Vec<u8>, CardError> {
+fn signed(card: &mut SoftwareCard, pin: &str, content: &[u8]) -> Result<Vec<u8>, CardError> {
     let now = OffsetDateTime::now_utc();
     let mut card = Session::new(card);
     let key = SignatureKey::read(&mut card, &Default::default())?;
@@ -97,7 +85,7 @@ fn openssl_takes_what_cards_of_each_family_layout_and_length_sign() {
             let folder = tempfile::tempdir().unwrap();
             write(&folder.path().join("card"));
             let personal = Personalisation::load(&folder.path().join("card")).unwrap();
-            let mut card = Direct(SoftwareCard::new(personal, options()).unwrap());
+            let mut card = SoftwareCard::new(personal, options()).unwrap();
             let signature = signed(&mut card, pin, TEXT.as_bytes());
             let signature = signature.unwrap_or_else(|error| panic!("{name}: {error}"));
             std::fs::write(folder.path().join("text.p7s"), &signature).unwrap();
@@ -129,7 +117,7 @@ fn a_wrong_pin_signs_no_document_and_costs_a_try() {
             write_my_number_card(folder.path());
         }
         let personal = Personalisation::load(folder.path()).unwrap();
-        let mut card = Direct(SoftwareCard::new(personal, Options::default()).unwrap());
+        let mut card = SoftwareCard::new(personal, Options::default()).unwrap();
         let left = if pin == "0000" { 14 } else { 4 };
         let wrong = CardError::PinWrong { tries_left: Some(left) };
         assert_eq!(signed(&mut card, pin, b"text"), Err(wrong));
@@ -255,6 +243,7 @@ fn a_certificate_that_ended_or_is_for_something_else_signs_nothing() {
     desk.write("", "consent.txt", TEXT);
     let refused = desk.run(line);
     assert_eq!(refused.code, 1, "{}", refused.error);
+    assert!(refused.error.contains("has no key for signing documents"), "{}", refused.error);
     let said = std::fs::read_to_string(desk.path("log")).unwrap();
     assert!(!said.contains("**") && !desk.path("consent.p7s").exists(), "{said}");
 }

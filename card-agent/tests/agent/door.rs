@@ -3,6 +3,7 @@
 
 use sekisho_protocol::Sha256Digest;
 use sekisho_protocol::answer::{CardAnswer, TerminalProof};
+use sekisho_protocol::occasion::Occasion;
 use sekisho_protocol::request::{ExpectedSubject, Language, Purpose};
 use sekisho_protocol::signed_input::SignedInput;
 use sekisho_software_card::Layout;
@@ -36,14 +37,8 @@ async fn the_portals_page_gets_a_proof_first_and_then_the_cards_signature() {
         let answer = CardAnswer::parse(done.json()["answer"].as_str().unwrap()).unwrap();
         assert_eq!(answer.certificate.as_bytes(), world.certificate_der);
         // Rebuilt as the portal does, from what it knows itself.
-        let input = SignedInput {
-            origin: Sha256Digest::of(ORIGIN),
-            nonce: request.nonce,
-            facility_x5t: request.facility.x5t_s256,
-            page_key: request.page_key,
-            request: digest,
-            card_certificate: Sha256Digest::of(&world.certificate_der),
-        };
+        let occasion = Occasion::of_claims(&request, digest);
+        let input = SignedInput::new(occasion, &world.certificate_der);
         let certificate = Certificate::from_der(answer.certificate.as_bytes()).unwrap();
         let spki = certificate.tbs_certificate().subject_public_key_info();
         answer.verify(&input, spki.subject_public_key.raw_bytes()).unwrap();

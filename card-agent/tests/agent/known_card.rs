@@ -9,13 +9,11 @@ use sekisho_agent::card::card_type::CardType;
 use sekisho_agent::card::known::{Family, KnownCard};
 use sekisho_agent::card::reader::{CardError, Channel, Readers, Slot, Transmit, Work};
 use sekisho_agent::card::session::{Session, with_card};
-use sekisho_protocol::signed_input::SignedInput;
-use sekisho_protocol::{ChallengeNonce, Sha256Digest};
 use sekisho_software_card::{Layout, Options, Personalisation, SoftwareCard};
 use x509_cert::Certificate;
 use x509_cert::der::{Decode, Encode};
 
-use crate::cards::{write_card_of, write_my_number_card};
+use crate::cards::{input, write_card_of, write_my_number_card};
 use crate::world::PIN;
 
 struct Direct {
@@ -61,7 +59,7 @@ impl Direct {
             let known = KnownCard::read(card, kind).unwrap();
             let (read, mut signed) = (commands.load(Relaxed), 0);
             let mut tell = |_| signed = commands.load(Relaxed);
-            known.sign_and_tell(card, &PIN.into(), &input(), &mut tell).unwrap();
+            known.sign_and_tell(card, &PIN.into(), &input(&[]), &mut tell).unwrap();
             (read, signed)
         });
         assert!(!reset);
@@ -80,25 +78,13 @@ impl Transmit for Direct {
     }
 }
 
-fn input() -> SignedInput {
-    let of = |octet: u8| Sha256Digest::new([octet; 32]);
-    SignedInput {
-        origin: of(1),
-        nonce: ChallengeNonce::new([2; 32]),
-        facility_x5t: of(3),
-        page_key: of(4),
-        request: of(5),
-        card_certificate: of(6),
-    }
-}
-
 #[test]
 fn that_a_card_forgets_the_pin_is_proved_once_for_its_type() {
     let mut card = Direct::new(Options::default());
     let kind = Arc::<CardType>::default();
     let (known, ..) = card.count(|card| KnownCard::read(card, &kind).unwrap());
     assert_eq!(known.family, Family::Hpki);
-    let mut sign = || card.count(|card| known.sign(card, &PIN.into(), &input()).unwrap().len());
+    let mut sign = || card.count(|card| known.sign(card, &PIN.into(), &input(&[])).unwrap().len());
     // SELECT, VERIFY, MSE, PSO, selecting away; this card has one application and refuses that, so its
     // own is selected again; then MSE and the PSO that must be refused.
     assert_eq!(sign(), (256, 8, false));
@@ -111,7 +97,7 @@ fn a_card_that_keeps_the_pin_is_reset_after_every_signature() {
     let kind = Arc::<CardType>::default();
     let (known, ..) = card.count(|card| KnownCard::read(card, &kind).unwrap());
     for _ in 0..2 {
-        let (_, _, reset) = card.count(|card| known.sign(card, &PIN.into(), &input()).unwrap());
+        let (_, _, reset) = card.count(|card| known.sign(card, &PIN.into(), &input(&[])).unwrap());
         assert!(reset);
     }
 }
@@ -121,7 +107,7 @@ fn what_cannot_be_a_pin_is_not_tried() {
     let mut card = Direct::new(Options::default());
     let (known, ..) = card.count(|card| KnownCard::read(card, &Arc::default()).unwrap());
     for pin in ["", "123", "12345678901234567", "１２３４"] {
-        let (refused, commands, _) = card.count(|card| known.sign(card, &pin.into(), &input()));
+        let (refused, commands, _) = card.count(|card| known.sign(card, &pin.into(), &input(&[])));
         assert_eq!((refused, commands), (Err(CardError::PinMalformed), 0), "{pin:?}");
     }
 }
@@ -182,9 +168,9 @@ fn what_was_learnt_of_one_issuers_cards_is_not_believed_of_anothers() {
     for (layout, issuer) in [(Layout::Ic31, 0), (Layout::Observed, 1), (Layout::Ic31, 0)] {
         let mut card = Direct::hpki(layout, issuer, Options::default());
         let (known, ..) = card.count(|card| KnownCard::read(card, &kind).unwrap());
-        let (tries, ..) = card.count(|card| known.ask_tries(card));
+        let (tries, ..) = card.count(|card| known.pin_state(card).map(|pin| pin.tries_left));
         assert_eq!(tries, Ok(Some(15)));
-        let (signed, ..) = card.count(|card| known.sign(card, &PIN.into(), &input()));
+        let (signed, ..) = card.count(|card| known.sign(card, &PIN.into(), &input(&[])));
         assert_eq!(signed.unwrap().len(), 256);
     }
 }
@@ -307,7 +293,7 @@ fn a_reset_by_other_software_is_borne_once_at_any_command() {
     let (known, ..) = made.count(|card| KnownCard::read(card, &kind).unwrap());
     let card = Arc::new(Mutex::new(made.card));
     let login = |readers: &Disturbed| {
-        with_card(readers, "", |card| known.sign(card, &PIN.into(), &input()))
+        with_card(readers, "", |card| known.sign(card, &PIN.into(), &input(&[])))
     };
     // SELECT, SELECT of the PIN, VERIFY, the signature.
     for before in 0..4 {
@@ -316,5 +302,8 @@ fn a_reset_by_other_software_is_borne_once_at_any_command() {
         assert_eq!(login(&disturbed(AtomicU32::new(2))), Err(CardError::Reset), "{before}");
     }
     let calm = Disturbed { card: card.clone(), before: 0, times: Arc::default() };
-    assert_eq!(with_card(&calm, "", |card| known.ask_tries(card)), Ok(Some(3)));
+    assert_eq!(
+        with_card(&calm, "", |card| known.pin_state(card)).map(|pin| pin.tries_left),
+        Ok(Some(3))
+    );
 }

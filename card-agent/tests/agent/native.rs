@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use sekisho_agent::card::watcher::Seen;
 use sekisho_agent::door::native;
 use sekisho_agent::platform::ExtensionListener;
 use sekisho_protocol::answer::CardAnswer;
@@ -142,7 +143,9 @@ async fn with_the_page_goes_its_exchange() {
     let extension = Extension::new().await;
     extension.world.pull();
     let mut seen = extension.world.agent.watcher.seen();
-    seen.wait_for(|seen| seen.ready && seen.cards.is_empty()).await.unwrap();
+    // Also of a card whose reading had begun.
+    let gone = |seen: &Seen| seen.ready && seen.cards.is_empty() && seen.reading.is_empty();
+    seen.wait_for(gone).await.unwrap();
     let mut page = extension.connect().await;
     let begun = page.call(ORIGIN, "begin", &extension.begin()).await;
     let exchange = json!({ "exchange": begun["body"]["exchange"] });

@@ -12,13 +12,11 @@ use sekisho_agent::card::reader::{CardError, Channel, Readers, Slot};
 use sekisho_agent::card::session::{Session, with_card};
 use sekisho_agent::card::software::SoftwareReaders;
 use sekisho_agent::card::watcher::{Seen, SeenCard, Watcher};
-use sekisho_protocol::signed_input::SignedInput;
-use sekisho_protocol::{ChallengeNonce, Sha256Digest};
 use sekisho_software_card::{Layout, Options, Personalisation, SoftwareCard};
 use tokio::sync::watch;
 
 use crate::card_service::{until, wait_for_cards, with_service};
-use crate::cards::{write_card, write_my_number_card};
+use crate::cards::{input, write_card, write_my_number_card};
 use crate::desk::Desk;
 use crate::world::PIN;
 
@@ -28,18 +26,6 @@ fn card(layout: Layout) -> (SoftwareCard, Vec<u8>) {
     let certificate_der = write_card(folder.path(), layout);
     let personal = Personalisation::load(folder.path()).unwrap();
     (SoftwareCard::new(personal, Options::default()).unwrap(), certificate_der)
-}
-
-fn input(certificate_der: &[u8]) -> SignedInput {
-    let of = |octet: u8| Sha256Digest::new([octet; 32]);
-    SignedInput {
-        origin: of(1),
-        nonce: ChallengeNonce::new([2; 32]),
-        facility_x5t: of(3),
-        page_key: of(4),
-        request: of(5),
-        card_certificate: Sha256Digest::of(certificate_der),
-    }
 }
 
 /// Waits until the watcher's picture is as wanted.

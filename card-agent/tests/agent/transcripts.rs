@@ -11,8 +11,8 @@ use sekisho_agent::card::jpki;
 use sekisho_agent::card::known::KnownCard;
 use sekisho_agent::card::reader::{CardError, Transmit};
 use sekisho_agent::card::session::Session;
-use sekisho_protocol::signed_input::SignedInput;
-use sekisho_protocol::{ChallengeNonce, Sha256Digest};
+
+use crate::cards::input;
 
 struct Script {
     name: &'static str,
@@ -56,18 +56,6 @@ fn octets(text: &str) -> Vec<u8> {
     octets
 }
 
-fn input() -> SignedInput {
-    let of = |octet: u8| Sha256Digest::new([octet; 32]);
-    SignedInput {
-        origin: of(1),
-        nonce: ChallengeNonce::new([2; 32]),
-        facility_x5t: of(3),
-        page_key: of(4),
-        request: of(5),
-        card_certificate: of(6),
-    }
-}
-
 impl Transmit for Script {
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, CardError> {
         let (expected, open, answer) = self.steps.next().expect("more commands than the script");
@@ -108,7 +96,7 @@ fn a_card_without_the_newer_command_signs_with_the_older_one() {
     let driver = Authentication::new(Layout::OBSERVED, kind.clone());
     let mut card = Session::new(&mut script);
     driver.verify(&mut card, Entered::Typed(b"1234")).unwrap();
-    assert_eq!(driver.sign(&mut card, &input()), Ok(vec![0xca, 0xfe]));
+    assert_eq!(driver.sign(&mut card, &input(&[])), Ok(vec![0xca, 0xfe]));
     driver.leave(&mut card).unwrap();
     let learnt = kind.learnt().hpki;
     assert_eq!((learnt.tag, learnt.form), (Some(0x81), Some(Form::Old)));
@@ -124,9 +112,9 @@ fn a_my_number_card_signs_and_then_refuses() {
     assert_eq!(certificate.len(), 260);
     assert_eq!(driver.tries_left(&mut card), Ok(Some(3)));
     driver.verify(&mut card, Entered::Typed(b"1234")).unwrap();
-    assert_eq!(driver.sign(&mut card, &input()), Ok(vec![0xca, 0xfe]));
+    assert_eq!(driver.sign(&mut card, &input(&[])), Ok(vec![0xca, 0xfe]));
     driver.leave(&mut card).unwrap();
-    let refused = driver.sign(&mut card, &input()).unwrap_err();
+    let refused = driver.sign(&mut card, &input(&[])).unwrap_err();
     assert_eq!(
         refused.to_string(),
         "the card refused the signature: 6982 (the PIN was not verified)"

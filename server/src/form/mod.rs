@@ -20,7 +20,7 @@ use crate::{error::page::PageError, media_type};
 pub use address::{PathId, StrictQuery};
 pub use error::FormError;
 pub use label::label_key;
-pub use sekisho_protocol::invisible::{holds_invisible, is_invisible};
+pub use sekisho_pki::invisible::{holds_invisible, is_invisible};
 
 pub use line::{LineError, line, line_if_any, lines, lines_if_any};
 pub use reader::parse;

@@ -4,6 +4,7 @@ use sekisho_protocol::{
     JwkSet, Sha256Digest,
     answer::{CardAlgorithm, CardAnswer},
     jws,
+    occasion::Occasion,
     octets::{Base64Url, PresenceId},
     request::LoginRequest,
     signed_input::SignedInput,
@@ -54,14 +55,8 @@ pub fn verify(
         login_request_keys,
     )
     .map_err(|_| EvidenceError::Request)?;
-    let input = SignedInput {
-        origin: Sha256Digest::of(&request.origin),
-        nonce: request.nonce,
-        facility_x5t: Sha256Digest::new(evidence.terminal_fingerprint),
-        page_key: request.page_key,
-        request: Sha256Digest::of(&evidence.request_jws),
-        card_certificate: Sha256Digest::new(fingerprint),
-    };
+    let occasion = Occasion::of_claims(&request, Sha256Digest::of(&evidence.request_jws));
+    let input = SignedInput::new(occasion, card_certificate_der);
     if input.to_bytes() != evidence.signed_input
         || request.facility.x5t_s256 != Sha256Digest::new(evidence.terminal_fingerprint)
     {

@@ -9,6 +9,7 @@ use sekisho_pki::national::hc_role::HcRole;
 use sekisho_protocol::{
     ChallengeNonce, Jwk, Sha256Digest,
     answer::{CardAnswer, LoginSubmission, PageProof, TerminalProof},
+    occasion::Occasion,
     request::LoginRequest,
     signed_input::SignedInput,
 };
@@ -97,14 +98,14 @@ impl VerifiedCardProof {
         let answer = CardAnswer::parse(&submission.answer).map_err(|_| Refusal::Malformed)?;
         // Every field is ours: the origin that we serve, the nonce that we remember by hash, the
         // certificate of this connection, the key and the request that we stored.
-        let input = SignedInput {
+        let occasion = Occasion {
             origin: Sha256Digest::of(here.origin),
             nonce,
             facility_x5t: Sha256Digest::new(*here.terminal_fingerprint),
             page_key,
             request: request_digest,
-            card_certificate: Sha256Digest::of(answer.certificate.as_bytes()),
         };
+        let input = SignedInput::new(occasion, answer.certificate.as_bytes());
         let certificate = Certificate::from_der(answer.certificate.as_bytes())
             .map_err(|_| Refusal::CertificateMalformed)?;
         let key = certificate

@@ -6,30 +6,23 @@
 
 use std::fmt::Write;
 
-/// Whether a character could act on a terminal, hide, or change how its neighbours read.
+use crate::invisible::{is_form_selector, is_invisible, marked};
+
+/// Whether a character, wherever it stands, could act on a terminal, hide, or change how its neighbours
+/// read: one that nobody sees, or none that Unicode will ever assign.
 #[must_use]
 pub fn is_hazard(character: char) -> bool {
-    matches!(
-        character,
-        '\u{0}'..='\u{1f}'
-        | '\u{7f}'..='\u{9f}'
-        | '\u{ad}'
-        | '\u{34f}'
-        | '\u{61c}'
-        | '\u{115f}'..='\u{1160}'
-        | '\u{17b4}'..='\u{17b5}'
-        | '\u{180b}'..='\u{180f}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{3164}'
-        | '\u{feff}'
-        | '\u{ffa0}'
-        | '\u{fff0}'..='\u{fffb}'
-        | '\u{1d173}'..='\u{1d17a}'
-        | '\u{e0000}'..='\u{e00ff}'
-        | '\u{fdd0}'..='\u{fdef}'
-    ) || u32::from(character) & 0xfffe == 0xfffe
+    (is_invisible(character) && !is_form_selector(character)) || is_noncharacter(character)
+}
+
+/// Unicode §23.7.
+fn is_noncharacter(character: char) -> bool {
+    matches!(character, '\u{fdd0}'..='\u{fdef}') || u32::from(character) & 0xfffe == 0xfffe
+}
+
+/// The characters of a text, each with whether it is spelled out.
+fn judged(text: &str) -> impl Iterator<Item = (char, bool)> {
+    marked(text).map(|(character, unseen)| (character, unseen || is_noncharacter(character)))
 }
 
 /// Text with its hazards as `\u{…}`; a backslash is doubled, so that nobody can write one of these
@@ -37,10 +30,10 @@ pub fn is_hazard(character: char) -> bool {
 #[must_use]
 pub fn shown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
+    for judged in judged(text) {
+        match judged.0 {
             '\\' => out.push_str("\\\\"),
-            _ => push(&mut out, character),
+            _ => push(&mut out, judged),
         }
     }
     out
@@ -50,7 +43,7 @@ pub fn shown(text: &str) -> String {
 #[must_use]
 pub fn shown_name(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    text.chars().for_each(|character| push(&mut out, character));
+    judged(text).for_each(|judged| push(&mut out, judged));
     out
 }
 
@@ -59,9 +52,9 @@ pub fn shown_name(text: &str) -> String {
 pub fn shown_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     let mut units = [0; 2];
-    for character in json.chars() {
+    for (character, hazard) in judged(json) {
         // Outside strings JSON has no such character but the line feed of its layout.
-        if character != '\n' && is_hazard(character) {
+        if hazard && character != '\n' {
             for unit in character.encode_utf16(&mut units) {
                 let _ = write!(out, "\\u{unit:04x}");
             }
@@ -72,8 +65,8 @@ pub fn shown_json(json: &str) -> String {
     out
 }
 
-fn push(out: &mut String, character: char) {
-    if is_hazard(character) {
+fn push(out: &mut String, (character, hazard): (char, bool)) {
+    if hazard {
         let _ = write!(out, "\\u{{{:x}}}", u32::from(character));
     } else {
         out.push(character);
@@ -97,9 +90,10 @@ mod tests {
 
     #[test]
     fn japanese_stays_readable() {
-        let text = "医療　花子・ﾊﾅｺ 葛\u{e0100}城";
+        let text = "医療　花子・ﾊﾅｺ 葛\u{e0100}城 辻\u{fe00}";
         assert_eq!(shown(text), text);
         assert_eq!(shown_name(text), text);
+        assert_eq!(shown("a\u{e0100}"), "a\\u{e0100}", "a selector that selects nothing hides");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What stands between an attacker and a login: each can be taken away.
 
+use sekisho_protocol::occasion::Occasion;
 use sekisho_protocol::signed_input::SignedInput;
 use sekisho_protocol::{ChallengeNonce, Sha256Digest};
 
@@ -20,6 +21,8 @@ pub enum Layer {
     Request,
     /// Signed: the card's certificate.
     CardCertificate,
+    /// Agent: a request in our portal's name is signed by our portal.
+    RequestSignature,
     /// Agent: the request's origin is the caller's.
     AgentOrigin,
     /// Agent: the request names this PC's certificate.
@@ -28,6 +31,10 @@ pub enum Layer {
     AgentReplay,
     /// Person: types the PIN only where page and window show the same code.
     Code,
+    /// Page: hands the agent the challenge that it asked for itself.
+    OwnChallenge,
+    /// Portal: no challenge is drawn twice.
+    Fresh,
     /// Portal: a challenge is answered once.
     SingleUse,
     /// Portal: the browser that answers is the one that asked, by its cookie.
@@ -45,7 +52,7 @@ pub enum Layer {
 }
 
 impl Layer {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::Domain,
         Self::Origin,
         Self::Nonce,
@@ -53,10 +60,13 @@ impl Layer {
         Self::PageKey,
         Self::Request,
         Self::CardCertificate,
+        Self::RequestSignature,
         Self::AgentOrigin,
         Self::AgentTerminal,
         Self::AgentReplay,
         Self::Code,
+        Self::OwnChallenge,
+        Self::Fresh,
         Self::SingleUse,
         Self::Browser,
         Self::Terminal,
@@ -66,10 +76,29 @@ impl Layer {
         Self::Secrecy,
     ];
 
-    /// What is signed.
-    pub fn bindings() -> impl Iterator<Item = Self> {
+    /// What the signature itself holds.
+    pub fn signed() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|layer| *layer <= Self::CardCertificate)
     }
+
+    /// What stands beside the signature.
+    pub fn beside() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|layer| *layer > Self::CardCertificate)
+    }
+}
+
+/// One thing that the card's signature is bound to, wherever it stands in the signed octets: most have a
+/// field of their own and are in the request too, whose digest is signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binding {
+    DomainTag,
+    Origin,
+    Nonce,
+    Facility,
+    PageKey,
+    /// What only the request says: the purpose, the code on both screens.
+    RestOfRequest,
+    CardCertificate,
 }
 
 /// Where Mallory sits.
@@ -86,13 +115,24 @@ pub enum Seat {
 pub struct Setting {
     there: u32,
     pub seat: Seat,
+    /// In none of the signed octets: neither in a field nor in the request.
+    unbound: Option<Binding>,
 }
 
 impl Setting {
     pub fn without(gone: &[Layer], seat: Seat) -> Self {
         let all = (1 << Layer::ALL.len()) - 1;
         let there = gone.iter().fold(all, |there, layer| there & !(1 << *layer as u32));
-        Self { there, seat }
+        Self { there, seat, unbound: None }
+    }
+
+    /// The same, and this is bound nowhere.
+    pub fn unbind(self, binding: Binding) -> Self {
+        Self { unbound: Some(binding), ..self }
+    }
+
+    pub fn binds(self, binding: Binding) -> bool {
+        self.unbound != Some(binding)
     }
 
     pub fn has(self, layer: Layer) -> bool {
@@ -104,26 +144,35 @@ impl Setting {
     pub fn signed(self, input: &SignedInput) -> Vec<u8> {
         // Taken apart whole: a new field of the signed input does not compile here before it is a
         // layer of the model.
-        let SignedInput { origin, nonce, facility_x5t, page_key, request, card_certificate } =
-            input;
+        let SignedInput { occasion, card_certificate } = input;
+        let Occasion { origin, nonce, facility_x5t, page_key, request } = occasion;
         let zero = Sha256Digest::new([0; 32]);
-        let digest = |layer, value: &Sha256Digest| if self.has(layer) { *value } else { zero };
-        let bound = SignedInput {
-            origin: digest(Layer::Origin, origin),
-            nonce: if self.has(Layer::Nonce) { *nonce } else { ChallengeNonce::new([0; 32]) },
-            facility_x5t: digest(Layer::FacilityX5t, facility_x5t),
-            page_key: digest(Layer::PageKey, page_key),
-            request: digest(Layer::Request, request),
-            card_certificate: digest(Layer::CardCertificate, card_certificate),
+        let holds = |layer, binding| self.has(layer) && self.binds(binding);
+        let digest = |layer, binding, value: &Sha256Digest| {
+            if holds(layer, binding) { *value } else { zero }
         };
-        let octets = bound.to_bytes();
-        if self.has(Layer::Domain) { octets } else { untagged(&octets).to_vec() }
+        let occasion = Occasion {
+            origin: digest(Layer::Origin, Binding::Origin, origin),
+            nonce: if holds(Layer::Nonce, Binding::Nonce) {
+                *nonce
+            } else {
+                ChallengeNonce::new([0; 32])
+            },
+            facility_x5t: digest(Layer::FacilityX5t, Binding::Facility, facility_x5t),
+            page_key: digest(Layer::PageKey, Binding::PageKey, page_key),
+            // What is bound nowhere is not in the request either, whose digest this is.
+            request: if self.has(Layer::Request) { *request } else { zero },
+        };
+        let card_certificate =
+            digest(Layer::CardCertificate, Binding::CardCertificate, card_certificate);
+        let octets = SignedInput { occasion, card_certificate }.to_bytes();
+        if holds(Layer::Domain, Binding::DomainTag) { octets } else { untagged(&octets).to_vec() }
     }
 
     /// What another program has the same key sign, of the same fields: its own tag before them.
     pub fn signed_elsewhere(self, input: &SignedInput) -> Vec<u8> {
         let octets = self.signed(input);
-        if self.has(Layer::Domain) {
+        if self.has(Layer::Domain) && self.binds(Binding::DomainTag) {
             [b"another program".as_slice(), untagged(&octets)].concat()
         } else {
             octets

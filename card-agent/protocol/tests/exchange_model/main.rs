@@ -5,11 +5,14 @@
 //! compile here before the model knows it. Each thing that is bound, and each check beside it, can be
 //! taken away. The tests say what that costs, and print the shortest way in.
 //!
-//! Of the seven things bound, two are the only ones of their kind: without the domain tag or the card's
-//! certificate there is a way in at once. The others stand behind one another, for the request's digest
-//! covers what the request names, and the fields cover the request. For each there are losses that are
-//! survived only because it is there; every set below is least: with any one of its members back
-//! nobody comes in.
+//! *What the signature is for*: with all that is bound, any one of the checks beside it may fail, or none,
+//! and nobody comes in. With one binding less somebody does. A binding counts once: what is unbound is in
+//! no field and not in the request either, so that an agent has nothing to compare. Three failures are no
+//! matter of a signature ([`NO_SIGNATURE_HELPS`]).
+//!
+//! *How it is laid out*: most bindings stand in a field of their own and in the request, whose digest is a
+//! field too. [`LOSSES`] are the least sets of fields and checks without which somebody comes in: with any
+//! one of a set's members back nobody does.
 //!
 //! [`SignedInput::to_bytes`]: sekisho_protocol::signed_input::SignedInput::to_bytes
 #![allow(clippy::print_stdout)] // the ways in, for whoever asks with --nocapture
@@ -20,6 +23,7 @@ mod world;
 
 use std::collections::BTreeSet;
 
+use layers::Binding;
 use layers::Layer::{self, *};
 use layers::Seat::{self, *};
 use layers::Setting;
@@ -28,6 +32,83 @@ use world::{Browser, Person, Session};
 
 /// What is lost, and where Mallory sits.
 type Losses = (Seat, &'static [Layer]);
+
+/// Failures that let somebody in whatever is signed: a person who does not compare the codes before an
+/// intruder's browser at her own PC, a page of ours that lets that intruder's challenge look like hers, and
+/// a portal that does not ask who works where.
+const NO_SIGNATURE_HELPS: [Losses; 4] = [
+    (BesideAlice, &[Code]),
+    (BesideAlice, &[OwnChallenge]),
+    (BesideAlice, &[Membership]),
+    (Elsewhere, &[Membership]),
+];
+
+/// Every place of Mallory's, with nothing failing beside the signature, and with each single thing.
+fn failures() -> impl Iterator<Item = (Seat, Vec<Layer>)> {
+    let failing = || [vec![]].into_iter().chain(Layer::beside().map(|layer| vec![layer]));
+    let all = [Elsewhere, BesideAlice]
+        .into_iter()
+        .flat_map(move |seat| failing().map(move |f| (seat, f)));
+    all.filter(|(seat, failing)| {
+        !NO_SIGNATURE_HELPS.iter().any(|(of, gone)| of == seat && gone == failing)
+    })
+}
+
+#[test]
+fn with_everything_bound_any_one_check_may_fail_and_nobody_comes_in() {
+    for (seat, failing) in failures() {
+        let way = way_in(&failing, seat);
+        assert!(way.is_none(), "Mallory {seat:?} without {failing:?}: {way:#?}");
+    }
+    for (seat, failing) in NO_SIGNATURE_HELPS {
+        assert!(way_in(failing, seat).is_some(), "Mallory {seat:?} without {failing:?} is no harm");
+    }
+}
+
+/// Without this binding there is a way in where at most this much fails beside the signature, and where
+/// [`failures`] has it that nobody comes in with everything bound.
+fn assert_opens(binding: Binding, seat: Seat, failing: &[Layer]) {
+    let listed = failures().any(|(of, layers)| of == seat && layers == failing);
+    assert!(listed, "{failing:?} is no failure that the whole signature withstands");
+    let found = explore(Setting::without(failing, seat).unbind(binding));
+    let way = found.counter_example.unwrap_or_else(|| panic!("{binding:?} protects from nothing"));
+    println!(
+        "{binding:?} unbound, {failing:?} failing, Mallory {seat:?}:\n    {}",
+        way.join("\n    ")
+    );
+}
+
+/// One test for each binding.
+macro_rules! removals {
+    ($($(#[$doc:meta])* $name:ident: $binding:ident, $seat:ident, [$($failing:ident),*];)+) => {
+        $($(#[$doc])* #[test] fn $name() {
+            assert_opens(Binding::$binding, $seat, &[$($failing),*]);
+        })+
+
+        /// Taken apart whole: a binding without a test does not compile.
+        #[allow(dead_code)]
+        fn each_has_its_test(binding: Binding) {
+            match binding { $(Binding::$binding => {})+ }
+        }
+    };
+}
+
+removals! {
+    /// Another program has the card sign what the portal wants to see.
+    removing_the_domain_tag_opens_a_way: DomainTag, Elsewhere, [];
+    /// Mallory's page relays our genuine request, and he answers it from a browser at Alice's PC.
+    removing_the_origin_opens_a_way: Origin, BesideAlice, [];
+    /// The answer's certificate is exchanged for one in another's name on the same key.
+    removing_the_cards_certificate_opens_a_way: CardCertificate, Elsewhere, [];
+    /// An answer of an earlier login answers a new challenge for that page's key.
+    removing_the_nonce_opens_a_way: Nonce, BesideAlice, [PageProof];
+    /// Mallory has his challenge of another facility answered at Alice's PC.
+    removing_the_facility_opens_a_way: Facility, Elsewhere, [OwnChallenge];
+    /// A portal set back to a copy draws a challenge again, and an earlier answer fits Mallory's page.
+    removing_the_page_key_opens_a_way: PageKey, BesideAlice, [Fresh];
+    /// With a stolen key of the portal Mallory's request shows the code that is on Alice's page.
+    removing_the_rest_of_the_request_opens_a_way: RestOfRequest, BesideAlice, [RequestSignature];
+}
 
 /// The way in without these layers, step by step.
 fn way_in(gone: &[Layer], seat: Seat) -> Option<Vec<String>> {
@@ -76,6 +157,18 @@ losses! {
     without_cookie_and_the_pages_proof: BesideAlice, [Browser, PageProof];
     /// The same with the proof that her page was about to send.
     without_cookie_and_secrecy: BesideAlice, [Browser, Secrecy];
+    /// A page of ours at Alice's PC carries Mallory's challenge, with the right code on it.
+    without_a_page_that_keeps_to_its_own_challenge: BesideAlice, [OwnChallenge];
+    /// Such a page, and an agent that does not look for whom the request is.
+    without_facility_agents_look_and_own_challenge: Elsewhere, [FacilityX5t, AgentTerminal, OwnChallenge];
+    /// Mallory signs his challenge with the code that is on Alice's page.
+    without_request_and_the_portals_signature: BesideAlice, [Request, RequestSignature];
+    /// The same for a challenge that comes again, so that even the request is one that the portal made.
+    without_fresh_challenges_and_the_portals_signature: BesideAlice, [RequestSignature, Fresh];
+    /// An earlier challenge comes again for the key of Alice's earlier page, and with it her answer.
+    without_fresh_challenges_and_the_pages_proof: BesideAlice, [Fresh, PageProof];
+    /// The same with the proof that her page sent then.
+    without_fresh_challenges_and_secrecy: BesideAlice, [Fresh, Secrecy];
 }
 
 #[test]
@@ -92,11 +185,11 @@ fn with_every_layer_people_are_logged_in_where_they_sit_and_nowhere_else() {
 }
 
 #[test]
-fn everything_that_is_bound_is_needed_somewhere() {
+fn every_field_that_is_signed_is_needed_somewhere() {
     let needed: BTreeSet<Layer> =
         LOSSES.iter().flat_map(|(_, gone)| gone.iter().copied()).collect();
-    for binding in Layer::bindings() {
-        assert!(needed.contains(&binding), "{binding:?} protects from nothing");
+    for field in Layer::signed() {
+        assert!(needed.contains(&field), "{field:?} protects from nothing");
     }
 }
 

@@ -6,12 +6,15 @@
 //! for proof of possession. He reads and holds back whatever passes between page and agent, and puts
 //! another answer in an answer's place. He has no private key of another and no PIN.
 
+mod steps;
+
 use std::collections::BTreeSet;
 
+use sekisho_protocol::occasion::Occasion;
 use sekisho_protocol::signed_input::SignedInput;
 use sekisho_protocol::{ChallengeNonce, Sha256Digest};
 
-use super::layers::{Layer, Seat, Setting};
+use super::layers::{Binding, Layer, Setting};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Portal {
@@ -100,6 +103,8 @@ pub struct Request {
     pub terminal: Terminal,
     pub page_key: PageKey,
     pub purpose: Purpose,
+    /// Two digits: a page shows them, and the window.
+    pub code: u8,
 }
 
 impl Request {
@@ -110,35 +115,44 @@ impl Request {
         }
     }
 
-    /// Another digest for each content.
-    fn digest(self) -> Sha256Digest {
+    /// Another digest for each content, of what is bound.
+    fn digest(self, setting: Setting) -> Sha256Digest {
         let members = [
-            1 + self.origin as u8,
-            self.nonce,
-            self.terminal as u8,
-            self.page_key_octet(),
-            self.purpose as u8,
+            (Binding::Origin, 1 + self.origin as u8),
+            (Binding::Nonce, self.nonce),
+            (Binding::Facility, self.terminal as u8),
+            (Binding::PageKey, self.page_key_octet()),
+            (Binding::RestOfRequest, self.purpose as u8),
+            (Binding::RestOfRequest, self.code),
         ];
+        let members =
+            members.map(|(binding, octet)| if setting.binds(binding) { octet } else { 0 });
         let mut digest = [0; 32];
         digest[..members.len()].copy_from_slice(&members);
         Sha256Digest::new(digest)
     }
 
     /// What answers for it, where the one who makes the input sees this origin and this PC.
-    fn input(self, origin: Portal, terminal: Terminal, card: Certificate) -> SignedInput {
+    fn input(
+        self,
+        setting: Setting,
+        origin: Portal,
+        terminal: Terminal,
+        card: Certificate,
+    ) -> SignedInput {
         let digest = |octet: u8| Sha256Digest::new([octet; 32]);
-        SignedInput {
+        let occasion = Occasion {
             origin: digest(1 + origin as u8),
             nonce: ChallengeNonce::new([1 + self.nonce; 32]),
             facility_x5t: digest(1 + terminal as u8),
             page_key: digest(self.page_key_octet()),
-            request: self.digest(),
-            card_certificate: digest(1 + card as u8),
-        }
+            request: self.digest(setting),
+        };
+        SignedInput { occasion, card_certificate: digest(1 + card as u8) }
     }
 }
 
-/// A challenge at our portal; its nonce is its place in the list.
+/// A challenge at our portal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Challenge {
     pub request: Request,
@@ -185,23 +199,25 @@ pub struct State {
     /// Alice's page has it.
     answered: Option<u8>,
     phished: u8,
+    forged: u8,
     used_elsewhere: bool,
 }
-
-/// How often each may happen: twice is enough for every replay.
-const LOGINS_OF_ALICE: usize = 2;
-const CHALLENGES_OF_MALLORY: usize = 1;
-const PHISHED: u8 = 1;
 
 impl State {
     fn challenges_in(&self, alices: bool) -> usize {
         self.challenges.iter().filter(|c| (c.browser == Browser::Alices) == alices).count()
     }
 
-    fn challenge(&self, browser: Browser, page_key: PageKey, purpose: Purpose) -> Self {
-        let nonce = self.challenges.len() as u8;
-        let origin = Portal::Ours;
-        let request = Request { origin, nonce, terminal: browser.terminal(), page_key, purpose };
+    /// With this nonce and code.
+    fn challenge(
+        &self,
+        browser: Browser,
+        page_key: PageKey,
+        purpose: Purpose,
+        (nonce, code): (u8, u8),
+    ) -> Self {
+        let (origin, terminal) = (Portal::Ours, browser.terminal());
+        let request = Request { origin, nonce, terminal, page_key, purpose, code };
         let mut next = self.clone();
         next.challenges.push(Challenge { request, browser, spent: false });
         next
@@ -209,8 +225,11 @@ impl State {
 
     /// The agent at A: what becomes of a request from a page of `caller`, if it is served.
     fn at_agent(&self, setting: Setting, request: Request, caller: Portal) -> Option<Self> {
-        let own = request.terminal == Terminal::A || !setting.has(Layer::AgentTerminal);
-        let same = request.origin == caller || !setting.has(Layer::AgentOrigin);
+        // What a request does not name is compared with nothing.
+        let compares = |layer, binding| setting.has(layer) && setting.binds(binding);
+        let own =
+            request.terminal == Terminal::A || !compares(Layer::AgentTerminal, Binding::Facility);
+        let same = request.origin == caller || !compares(Layer::AgentOrigin, Binding::Origin);
         let fresh = !self.seen_by_agent.contains(&request) || !setting.has(Layer::AgentReplay);
         (own && same && fresh).then(|| {
             let mut next = self.clone();
@@ -223,7 +242,7 @@ impl State {
     /// The same, and Alice types her PIN.
     fn with_pin(&self, setting: Setting, request: Request, caller: Portal) -> Option<Self> {
         let mut next = self.at_agent(setting, request, caller)?;
-        let input = request.input(caller, Terminal::A, Certificate::Alices);
+        let input = request.input(setting, caller, Terminal::A, Certificate::Alices);
         let answer = Answer { key: Person::Alice, octets: setting.signed(&input) };
         if matches!(request.page_key, PageKey::Alices(_)) && !setting.has(Layer::Secrecy) {
             // Her page is about to send its proof.
@@ -271,7 +290,7 @@ impl State {
         if !checked {
             return None;
         }
-        let input = challenge.request.input(Portal::Ours, here, card);
+        let input = challenge.request.input(setting, Portal::Ours, here, card);
         (answer.octets == setting.signed(&input)).then(|| {
             let mut next = self.clone();
             next.challenges[number].spent = true;
@@ -283,122 +302,8 @@ impl State {
 
     /// Mallory's own card signs whatever he likes; of use is what our portal wants for a challenge.
     fn of_mallorys_card(&self, setting: Setting, number: usize, here: Terminal) -> Answer {
-        let input =
-            self.challenges[number].request.input(Portal::Ours, here, Certificate::Mallorys);
+        let request = self.challenges[number].request;
+        let input = request.input(setting, Portal::Ours, here, Certificate::Mallorys);
         Answer { key: Person::Mallory, octets: setting.signed(&input) }
     }
-
-    /// Everything that may happen next: what, the session that this opens, and the world afterwards.
-    pub fn steps(&self, setting: Setting) -> Vec<(String, Option<Session>, Self)> {
-        let mut steps = Vec::new();
-        self.steps_of_alice(setting, &mut steps);
-        self.steps_of_mallory(setting, &mut steps);
-        steps
-    }
-
-    fn steps_of_alice(&self, setting: Setting, steps: &mut Vec<(String, Option<Session>, Self)>) {
-        let begun = self.challenges_in(true);
-        if begun < LOGINS_OF_ALICE && self.waiting.is_none() && self.answered.is_none() {
-            let inside = self.sessions.iter().any(|session| session.browser == Browser::Alices);
-            let purpose = if inside { Purpose::Stepup } else { Purpose::Login };
-            let number = self.challenges.len() as u8;
-            let mut next = self.challenge(Browser::Alices, PageKey::Alices(number), purpose);
-            next.waiting = Some(number);
-            steps.push((format!("Alice's page gets challenge {number} ({purpose:?})"), None, next));
-        }
-        if let Some(number) = self.waiting {
-            let request = self.challenges[usize::from(number)].request;
-            if let Some(mut next) = self.with_pin(setting, request, Portal::Ours) {
-                (next.waiting, next.answered) = (None, Some(number));
-                let what =
-                    "Alice types her PIN; Mallory reads proof and answer at the agent's door";
-                steps.push((format!("{what} for challenge {number}"), None, next));
-            }
-        }
-        if let Some(number) = self.answered {
-            // The answer that Alice's page takes may have been exchanged on the way.
-            let of_mallory = self.of_mallorys_card(setting, usize::from(number), Terminal::A);
-            for answer in self.answers.iter().chain([&of_mallory]) {
-                for card in Certificate::of(answer.key) {
-                    let submitted =
-                        self.submit(setting, usize::from(number), Browser::Alices, answer, card);
-                    if let Some((session, mut next)) = submitted {
-                        next.answered = None;
-                        let what = format!("Alice's page submits challenge {number} with {card:?}");
-                        steps.push((what, Some(session), next));
-                    }
-                }
-            }
-        }
-    }
-
-    fn steps_of_mallory(&self, setting: Setting, steps: &mut Vec<(String, Option<Session>, Self)>) {
-        if self.challenges_in(false) < CHALLENGES_OF_MALLORY {
-            let known = self.challenges.iter().map(|challenge| challenge.request.page_key);
-            let keys: BTreeSet<PageKey> = known.chain([PageKey::Mallorys]).collect();
-            for browser in browsers_of_mallory(setting) {
-                for key in &keys {
-                    let next = self.challenge(browser, *key, Purpose::Login);
-                    let number = self.challenges.len();
-                    let what = format!("{browser:?} gets challenge {number} for {key:?} page key");
-                    steps.push((what, None, next));
-                }
-            }
-        }
-        for (number, challenge) in self.challenges.iter().enumerate() {
-            let ours = challenge.request;
-            let beside = setting.seat == Seat::BesideAlice;
-            if beside && let Some(next) = self.at_agent(setting, ours, Portal::Ours) {
-                let what = format!("Mallory's browser at A fetches a proof for challenge {number}");
-                steps.push((what, None, next));
-            }
-            if beside
-                && !setting.has(Layer::Code)
-                && let Some(next) = self.with_pin(setting, ours, Portal::Ours)
-            {
-                let what =
-                    format!("Alice types her PIN into Mallory's window of challenge {number}");
-                steps.push((what, None, next));
-            }
-            if self.phished < PHISHED {
-                let like = Request { origin: Portal::Mallorys, ..ours };
-                let at_a = Request { terminal: Terminal::A, ..like };
-                for relayed in BTreeSet::from([ours, like, at_a]) {
-                    if let Some(mut next) = self.with_pin(setting, relayed, Portal::Mallorys) {
-                        next.phished += 1;
-                        let what =
-                            format!("Alice types her PIN at Mallory's portal for {relayed:?}");
-                        steps.push((what, None, next));
-                    }
-                }
-            }
-            if !self.used_elsewhere {
-                let input = ours.input(Portal::Ours, ours.terminal, Certificate::Alices);
-                let octets = setting.signed_elsewhere(&input);
-                let mut next = self.clone();
-                next.answers.insert(Answer { key: Person::Alice, octets });
-                next.used_elsewhere = true;
-                let what = format!("Alice's card signs for another program what {number} wants");
-                steps.push((what, None, next));
-            }
-            for browser in browsers_of_mallory(setting) {
-                let own = self.of_mallorys_card(setting, number, browser.terminal());
-                for answer in self.answers.iter().chain([&own]) {
-                    for card in Certificate::of(answer.key) {
-                        let submitted = self.submit(setting, number, browser, answer, card);
-                        if let Some((session, next)) = submitted {
-                            let what =
-                                format!("{browser:?} submits challenge {number} with {card:?}");
-                            steps.push((what, Some(session), next));
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn browsers_of_mallory(setting: Setting) -> impl Iterator<Item = Browser> {
-    let beside = (setting.seat == Seat::BesideAlice).then_some(Browser::MallorysAtA);
-    beside.into_iter().chain([Browser::MallorysAtB])
 }

@@ -122,10 +122,10 @@ async fn a_signature_over_anything_else_than_our_own_input_is_refused() {
         let challenge = desk.begin(&test, false).await;
         let submission = desk
             .answer(&challenge, &physician(), |input| match field {
-                0 => input.origin = other,
-                1 => input.facility_x5t = other,
-                2 => input.page_key = other,
-                3 => input.request = other,
+                0 => input.occasion.origin = other,
+                1 => input.occasion.facility_x5t = other,
+                2 => input.occasion.page_key = other,
+                3 => input.occasion.request = other,
                 _ => input.card_certificate = other,
             })
             .await;

@@ -11,6 +11,7 @@ use sekisho_key::{RsaSize, SigningKey, SoftwareKey, SystemRandomness};
 use sekisho_protocol::{
     Base64Url, ExchangeId, Jwk, PresenceId, Sha256Digest,
     answer::{CardAlgorithm, CardAnswer, LoginSubmission, PageProof, TerminalProof},
+    occasion::Occasion,
     request::LoginRequest,
     signed_input::SignedInput,
 };
@@ -270,14 +271,8 @@ impl Desk {
         let request = request_of(challenge);
         let request_digest = Sha256Digest::of(request_jws);
         let certificate = card.certificate();
-        let mut input = SignedInput {
-            origin: Sha256Digest::of(&request.origin),
-            nonce: request.nonce,
-            facility_x5t: request.facility.x5t_s256,
-            page_key: request.page_key,
-            request: request_digest,
-            card_certificate: Sha256Digest::of(&certificate),
-        };
+        let occasion = Occasion::of_claims(&request, request_digest);
+        let mut input = SignedInput::new(occasion, &certificate);
         spoil(&mut input);
         let signature = card_key().sign(&input.to_bytes()).await.unwrap();
         let answer = CardAnswer {

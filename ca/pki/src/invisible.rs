@@ -17,18 +17,28 @@ pub fn is_invisible(c: char) -> bool {
         || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
 
-/// Whether a text holds one. A variation selector behind an ideograph is seen: it chooses the form of
-/// the character in which somebody's name is registered, as in 辻󠄀 (UTS #37).
-#[must_use]
-pub fn holds_invisible(text: &str) -> bool {
+/// Whether a character may choose the form of an ideograph before it.
+pub(crate) fn is_form_selector(c: char) -> bool {
+    matches!(c, '\u{fe00}'..='\u{fe02}' | '\u{e0100}'..='\u{e01ef}')
+}
+
+/// The characters of a text, each with whether nobody sees it there. A variation selector behind an
+/// ideograph is seen: it chooses the form of the character in which somebody's name is registered, as in
+/// 辻󠄀 (UTS #37).
+pub(crate) fn marked(text: &str) -> impl Iterator<Item = (char, bool)> {
     let mut before = None;
-    text.chars().any(|c| {
+    text.chars().map(move |c| {
         let ideograph = before
             .replace(c)
             .is_some_and(|before| CodePointSetData::new::<UnifiedIdeograph>().contains(before));
-        let selector = matches!(c, '\u{fe00}'..='\u{fe02}' | '\u{e0100}'..='\u{e01ef}');
-        is_invisible(c) && !(ideograph && selector)
+        (c, is_invisible(c) && !(ideograph && is_form_selector(c)))
     })
+}
+
+/// Whether a text holds one.
+#[must_use]
+pub fn holds_invisible(text: &str) -> bool {
+    marked(text).any(|(_, unseen)| unseen)
 }
 
 #[cfg(test)]
