@@ -53,11 +53,11 @@ pub async fn post(
         let description = "request_uri must not stand in a request that is sent ahead";
         return Err(OAuthError::bad_request("invalid_request", description));
     }
-    let parameters = signed_or_plain(&app, sent, &client)?;
+    let now = app.now();
+    let parameters = signed_or_plain(&app, sent, &client, now)?;
     let details = judged(&app, &client, &parameters, &headers, &peer).await?;
     let reference =
         token::issue::random_text(&app).map_err(|error| OAuthError::internal(&error))?;
-    let now = app.now();
     let lifetime = app.config().oidc().pushed_request_lifetime();
     let pushed = Pushed {
         id_hash: Sha256::digest(&reference).into(),

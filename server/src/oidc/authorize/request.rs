@@ -70,10 +70,12 @@ pub(super) async fn resolve(
         let description = "this client sends its requests ahead, to the endpoint for it";
         return Err(RequestError::new("invalid_request", description).into());
     }
-    Ok(Requested { parameters: signed_or_plain(app, sent, client)?, pushed: None })
+    // A person who logged in meanwhile came in time.
+    let came = parked_at.unwrap_or_else(|| app.now());
+    Ok(Requested { parameters: signed_or_plain(app, sent, client, came)?, pushed: None })
 }
 
-/// The parameters of a request as it was sent, taken out of its object if it brings one.
+/// The parameters of a request that came at `came`, taken out of its object if it brings one.
 ///
 /// # Errors
 /// [`RequestError`] `invalid_request_object`, `invalid_request`.
@@ -81,6 +83,7 @@ pub fn signed_or_plain(
     app: &App,
     sent: Parameters,
     client: &Client,
+    came: OffsetDateTime,
 ) -> Result<Parameters, RequestError> {
     let Some(object) = sent.get("request") else {
         if client.metadata.require_signed_request_object {
@@ -89,7 +92,8 @@ pub fn signed_or_plain(
         }
         return Ok(sent);
     };
-    opened(app, client, object).map_err(|fault| RequestError::new("invalid_request_object", fault))
+    opened(app, client, object, came)
+        .map_err(|fault| RequestError::new("invalid_request_object", fault))
 }
 
 async fn pushed(
@@ -129,7 +133,12 @@ struct Frame {
 }
 
 /// The parameters in an object that the client signed for us, in time (RFC 9101 §6).
-fn opened(app: &App, client: &Client, object: &str) -> Result<Parameters, String> {
+fn opened(
+    app: &App,
+    client: &Client,
+    object: &str,
+    came: OffsetDateTime,
+) -> Result<Parameters, String> {
     let set = client.service.jwks.as_deref().and_then(|set| serde_json::from_str(set).ok());
     let keys = set.and_then(|set| ClientKeys::read(&set).ok());
     let keys = keys.ok_or("the client has no registered keys")?;
@@ -149,7 +158,7 @@ fn opened(app: &App, client: &Client, object: &str) -> Result<Parameters, String
     if !frame.aud.names(&app.names().public) {
         return Err("aud must name this issuer".to_owned());
     }
-    in_time(&frame, client, app.now().unix_timestamp())?;
+    in_time(&frame, client, came.unix_timestamp())?;
     for name in ["request", "request_uri"] {
         if frame.parameters.contains_key(name) {
             return Err(format!("{name} must not stand within the object"));

@@ -89,6 +89,23 @@ async fn a_client_learns_of_its_own_tokens_and_a_resource_of_those_for_it() {
 }
 
 #[tokio::test]
+async fn a_code_is_not_spoilt_by_a_resource_that_its_request_did_not_name() {
+    let network = Network::new().await;
+    let mut request = network.client.request();
+    request.push(("resource", RECORDS.to_owned()));
+    let reference = network.client.push(&network.scene, &request).await;
+    let returned = network.client.answered(&network.scene, &reference).await;
+    let good = network.client.exchange(returned.get("code").unwrap());
+    let mut other = good.clone();
+    other.push(("resource", "https://elsewhere.example/".to_owned()));
+    let refused = network.client.post(&network.scene, "/token", &other, None).await;
+    assert_eq!(refused.json()["error"], "invalid_target");
+    assert_eq!(network.scene.grants().await, 0);
+    let given = network.client.post(&network.scene, "/token", &good, None).await;
+    assert_eq!(given.status, 200, "{given:?}");
+}
+
+#[tokio::test]
 async fn who_does_not_prove_itself_learns_nothing() {
     let network = Network::new().await;
     let file = service_file("open", PHYSICIANS).replace("client_secret_basic", "none");

@@ -91,6 +91,21 @@ async fn an_object_that_is_not_wholly_the_client_s_own_for_us_and_in_time_is_ref
 }
 
 #[tokio::test]
+async fn an_object_that_ends_while_the_person_logs_in_came_in_time() {
+    let (scene, client) = scene().await;
+    let object = client.object(&scene, &borrowed(&client.request()), json!({})).await;
+    let path = format!("/authorize?client_id={}&request={object}", client.id);
+    let parked = scene.get(&path, false, &scene.terminal).await;
+    let login = parked.location().unwrap();
+    let (_, back) = login.query_pairs().find(|(name, _)| name == "return_to").unwrap();
+    scene.test.clock.advance(time::Duration::minutes(6));
+    let answer = scene.get(&back, true, &scene.terminal).await;
+    assert!(Returned::of(&answer, &client.redirect_uri()).get("code").is_some(), "{answer:?}");
+    let late = scene.get(&path, true, &scene.terminal).await;
+    assert_eq!((late.status.as_u16(), late.location()), (400, None));
+}
+
+#[tokio::test]
 async fn a_client_that_promised_to_sign_is_held_to_it() {
     let (scene, client) = scene().await;
     let answer = scene.authorize(&borrowed(&client.request())).await;

@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// Which rule a code broke. To the client all of them are `invalid_grant`.
+/// Which rule a code broke. To the client all of them but one are `invalid_grant`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Broken {
     Unknown,
@@ -34,6 +34,7 @@ enum Broken {
     OtherRedirectUri,
     WrongVerifier,
     OtherKey,
+    OtherResource,
     UsedBefore,
     SessionEnded,
 }
@@ -47,6 +48,7 @@ impl Broken {
             Self::OtherRedirectUri => "other_redirect_uri",
             Self::WrongVerifier => "wrong_verifier",
             Self::OtherKey => "other_key",
+            Self::OtherResource => "other_resource",
             Self::UsedBefore => "used_before",
             Self::SessionEnded => "session_ended",
         }
@@ -104,16 +106,16 @@ pub(super) async fn exchange(
         let entry = recorded(caller, &asked, &token_id, &outcome);
         Ok(Audited::new(outcome, entry))
     })?;
-    let Redeemed { grant, details, session } = outcome.map_err(|_| {
-        OAuthError::bad_request(
+    let Redeemed { grant, details, session } = outcome.map_err(|broken| match broken {
+        Broken::OtherResource => OAuthError::bad_request(
+            "invalid_target",
+            "the authorization request did not name this resource",
+        ),
+        _ => OAuthError::bad_request(
             "invalid_grant",
             "the code is unknown, used, expired or was issued for another request",
-        )
+        ),
     })?;
-    if !asked.resources.iter().all(|asked| details.resources.contains(asked)) {
-        let description = "the authorization request did not name this resource";
-        return Err(OAuthError::bad_request("invalid_target", description));
-    }
     let resources = if asked.resources.is_empty() { &details.resources } else { &asked.resources };
     let access = issue::Access {
         id: &token_id,
@@ -160,6 +162,9 @@ async fn redeem(
     let mut details: Details = serde_json::from_str(&code.details).map_err(unreadable)?;
     if details.bound_to.is_some() && details.bound_to != caller.confirmation {
         return Ok(Err(Broken::OtherKey));
+    }
+    if !asked.resources.iter().all(|asked| details.resources.contains(asked)) {
+        return Ok(Err(Broken::OtherResource));
     }
     let Some(session) = liveness::session(tx, &code.session_hash, asked.now).await? else {
         return Ok(Err(Broken::SessionEnded));
