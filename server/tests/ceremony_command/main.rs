@@ -1,6 +1,8 @@
 //! `sekisho ceremony` as its operators meet it: two computers, a stick, a safe.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod cross;
+
 use std::{
     fs,
     path::{Path, PathBuf},
