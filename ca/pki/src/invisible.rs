@@ -12,6 +12,10 @@ use icu_properties::{
 /// null notehead, the marks of interlinear annotations.
 #[must_use]
 pub fn is_invisible(c: char) -> bool {
+    // Most of what is looked at, and looked up unoptimised in every test.
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{2800}' | '\u{1d159}' | '\u{fff9}'..='\u{fffb}')
         || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
@@ -28,10 +32,9 @@ pub(crate) fn is_form_selector(c: char) -> bool {
 pub(crate) fn marked(text: &str) -> impl Iterator<Item = (char, bool)> {
     let mut before = None;
     text.chars().map(move |c| {
-        let ideograph = before
-            .replace(c)
-            .is_some_and(|before| CodePointSetData::new::<UnifiedIdeograph>().contains(before));
-        (c, is_invisible(c) && !(ideograph && is_form_selector(c)))
+        let ideograph = |c| CodePointSetData::new::<UnifiedIdeograph>().contains(c);
+        let behind = before.replace(c);
+        (c, is_invisible(c) && !(is_form_selector(c) && behind.is_some_and(ideograph)))
     })
 }
 
