@@ -165,6 +165,8 @@ losses! {
     without_request_and_the_portals_signature: BesideAlice, [Request, RequestSignature];
     /// The same for a challenge that comes again, so that even the request is one that the portal made.
     without_fresh_challenges_and_the_portals_signature: BesideAlice, [RequestSignature, Fresh];
+    /// An earlier challenge comes again, and Alice's answer of then fits a page key of Mallory's.
+    without_page_key_request_and_fresh_challenges: BesideAlice, [PageKey, Request, Fresh];
     /// An earlier challenge comes again for the key of Alice's earlier page, and with it her answer.
     without_fresh_challenges_and_the_pages_proof: BesideAlice, [Fresh, PageProof];
     /// The same with the proof that her page sent then.
