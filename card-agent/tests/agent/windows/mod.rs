@@ -2,6 +2,7 @@
 //! `SEKISHO_AGENT_EXE`. Building it takes long, so these are for the full set: `./run test --full`.
 
 mod pin_window;
+mod service;
 mod wine;
 
 use std::fs;
