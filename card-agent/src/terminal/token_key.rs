@@ -10,8 +10,9 @@
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustls::pki_types::SubjectPublicKeyInfoDer;
@@ -39,10 +40,52 @@ const REFUSED_PIN: &str = "refused-pin";
 /// A message to be signed, and where the answer goes.
 type Ask = (Vec<u8>, SyncSender<Result<Vec<u8>, PlaceError>>);
 
+/// The thread that signs.
+///
+/// Whoever lets go of the key last waits for its end: a program that ends while its token's library is
+/// still at work has that library torn down under its feet, and crashes.
+struct Worker {
+    asks: Option<SyncSender<Ask>>,
+    /// Says nothing; it is over when the thread is done with the library.
+    done: Mutex<Receiver<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    fn start(key: TokenKey, token: OpenToken) -> std::io::Result<Self> {
+        let (asks, asked) = sync_channel(MOST_WAITING);
+        let (working, done) = sync_channel(0);
+        let thread = std::thread::Builder::new().name("terminal key".into()).spawn(move || {
+            serve(&key, &token, &asked);
+            drop((key, token));
+            drop(working);
+        })?;
+        Ok(Self { asks: Some(asks), done: Mutex::new(done), thread: Some(thread) })
+    }
+
+    /// Whether the message is on its way to the token.
+    fn ask(&self, ask: Ask) -> bool {
+        self.asks.as_ref().is_some_and(|asks| asks.try_send(ask).is_ok())
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.asks = None;
+        let done = self.done.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // A token that hangs must not keep the program from ending.
+        if done.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Disconnected)
+            && let Some(thread) = self.thread.take()
+        {
+            let _ = thread.join();
+        }
+    }
+}
+
 /// A private key that a token keeps to itself.
 #[derive(Clone)]
 pub struct PkcsKey {
-    asks: SyncSender<Ask>,
+    worker: Arc<Worker>,
     place: Arc<Pkcs11Uri>,
     public: Jwk,
     spki_der: Arc<[u8]>,
@@ -65,12 +108,9 @@ impl PkcsKey {
         let spki_der: Arc<[u8]> = found.public_key_der().into();
         let public = Jwk::from_spki_der(&spki_der)
             .map_err(|_| said(place, "the key of that label is no P-256 key"))?;
-        let (asks, asked) = sync_channel(MOST_WAITING);
-        std::thread::Builder::new()
-            .name("terminal key".into())
-            .spawn(move || serve(&found, &token, &asked))
-            .map_err(|error| said(place, &error.to_string()))?;
-        Ok(Self { asks, place: Arc::new(place.clone()), public, spki_der })
+        let worker =
+            Worker::start(found, token).map_err(|error| said(place, &error.to_string()))?;
+        Ok(Self { worker: Arc::new(worker), place: Arc::new(place.clone()), public, spki_der })
     }
 
     /// Where it lies.
@@ -183,7 +223,9 @@ impl TerminalKey for PkcsKey {
         let hangs =
             || said(&self.place, "the token does not answer; take it out and put it in again");
         let (answer, answered) = sync_channel(1);
-        self.asks.try_send((message.to_vec(), answer)).map_err(|_| hangs())?;
+        if !self.worker.ask((message.to_vec(), answer)) {
+            return Err(hangs());
+        }
         answered.recv_timeout(PATIENCE).map_err(|_| hangs())?
     }
 
