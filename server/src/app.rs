@@ -17,6 +17,7 @@ use crate::{
     login::trust_sources::TrustSources,
     names::Names,
     repository::{self, OcspCache},
+    token_keys::TokenKeys,
 };
 
 /// One running instance; axum state. Cheap to clone.
@@ -26,6 +27,7 @@ pub struct App(Arc<Inner>);
 struct Inner {
     parts: Parts,
     ocsp: Arc<OcspCache>,
+    token_keys: TokenKeys,
     refusals: RefusalLog,
 }
 
@@ -60,7 +62,8 @@ impl App {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let ocsp = repository::watched(&parts.store, parts.config.authority().ocsp_kept());
-        Self(Arc::new(Inner { parts, ocsp, refusals: RefusalLog::default() }))
+        let (token_keys, refusals) = (TokenKeys::default(), RefusalLog::default());
+        Self(Arc::new(Inner { parts, ocsp, token_keys, refusals }))
     }
 
     /// The database.
@@ -112,6 +115,12 @@ impl App {
     #[must_use]
     pub fn keys(&self) -> &InstanceKeys {
         &self.0.parts.keys
+    }
+
+    /// The keys that sign tokens.
+    #[must_use]
+    pub fn token_keys(&self) -> &TokenKeys {
+        &self.0.token_keys
     }
 
     /// Messages in both languages.

@@ -22,6 +22,7 @@ use crate::{
     repository::{ocsp_ahead, publish},
     revocation,
     schedule::{Job, Runs},
+    token_keys::{self, TokenKeys},
 };
 
 /// A record that was committed late waits for its link about half a minute.
@@ -70,6 +71,16 @@ pub fn all(tls: Arc<Tls>, ca_keys: CaKeys) -> Vec<Job> {
         Job::new("session-limits", Duration::from_secs(60), Runs::OnOneNode, |app| async move {
             Ok(presence::end_overdue(&app).await?)
         }),
+        // A command or another process may have changed them; a key is published long before it signs.
+        Job::new("token-keys", Duration::from_secs(10), Runs::OnEachNode, |app| async move {
+            Ok(TokenKeys::refresh(&app).await?)
+        }),
+        Job::new(
+            "token-key-rotation",
+            Duration::from_secs(60),
+            Runs::OnOneNode,
+            |app| async move { Ok(token_keys::keep_up(&app).await?) },
+        ),
         Job::new("housekeeping", Duration::from_secs(600), Runs::OnOneNode, |app| async move {
             Ok(housekeeping::run(&app).await?)
         }),

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use sekisho_key::{KeyError, SigningKey};
+use der::{Decode, asn1::UintRef};
+use sekisho_key::{KeyError, SignatureAlgorithm, SigningKey};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
+use spki::SubjectPublicKeyInfoRef;
 use zeroize::Zeroizing;
 
 use crate::sealing::SealingKey;
@@ -15,8 +17,6 @@ pub type NamedKey = (String, Arc<dyn SigningKey>);
 
 /// Keys that sign and seal for this instance.
 pub struct InstanceKeys {
-    /// Sign ID tokens and access tokens; the first one signs, all are published.
-    pub oidc: Vec<NamedKey>,
     /// Signs login requests for the agents.
     pub login_request: NamedKey,
     /// Signs checkpoints of the audit chain.
@@ -30,7 +30,6 @@ pub struct InstanceKeys {
 impl std::fmt::Debug for InstanceKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("InstanceKeys")
-            .field("oidc", &self.oidc.iter().map(|(kid, _)| kid).collect::<Vec<_>>())
             .field("login_request", &self.login_request.0)
             .field("audit", &self.audit.0)
             .finish_non_exhaustive()
@@ -42,7 +41,7 @@ impl std::fmt::Debug for InstanceKeys {
 /// # Errors
 /// As [`public_jwk`].
 pub fn named(key: Arc<dyn SigningKey>) -> Result<NamedKey, KeyError> {
-    let jwk = bare_jwk(&*key)?;
+    let jwk = p256_jwk(&*key)?;
     Ok((thumbprint(&jwk), key))
 }
 
@@ -51,7 +50,7 @@ pub fn named(key: Arc<dyn SigningKey>) -> Result<NamedKey, KeyError> {
 /// # Errors
 /// [`KeyError::UnsupportedKeyKind`]: not P-256; the only kind that signs for this instance.
 pub fn public_jwk((kid, key): &NamedKey) -> Result<Json, KeyError> {
-    let mut jwk = bare_jwk(&**key)?;
+    let mut jwk = p256_jwk(&**key)?;
     jwk["kid"] = kid.as_str().into();
     jwk["alg"] = key.algorithm().jws_alg().into();
     jwk["use"] = "sig".into();
@@ -82,32 +81,58 @@ pub async fn sign_jws(key: &NamedKey, typ: &str, payload: &Json) -> Result<Strin
     Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
 
-fn bare_jwk(key: &dyn SigningKey) -> Result<Json, KeyError> {
-    let spki = spki::SubjectPublicKeyInfoRef::try_from(key.public_key_der())
-        .map_err(KeyError::MalformedKey)?;
-    let point = spki.subject_public_key.raw_bytes();
-    // Uncompressed P-256 point: 0x04 || x || y (SEC 1 §2.3.3).
-    if key.algorithm() != sekisho_key::SignatureAlgorithm::EcdsaP256Sha256
-        || point.len() != 65
-        || point[0] != 4
-    {
-        return Err(KeyError::UnsupportedKeyKind { oid: spki.algorithm.oid });
+fn p256_jwk(key: &dyn SigningKey) -> Result<Json, KeyError> {
+    if key.algorithm() != SignatureAlgorithm::EcdsaP256Sha256 {
+        let spki = SubjectPublicKeyInfoRef::try_from(key.public_key_der());
+        let oid = spki.map_err(KeyError::MalformedKey)?.algorithm.oid;
+        return Err(KeyError::UnsupportedKeyKind { oid });
     }
-    Ok(json!({
-        "kty": "EC",
-        "crv": "P-256",
-        "x": URL_SAFE_NO_PAD.encode(&point[1..33]),
-        "y": URL_SAFE_NO_PAD.encode(&point[33..]),
-    }))
+    bare_jwk(key.public_key_der())
+}
+
+/// RFC 8017 appendix A.1.1.
+#[derive(der::Sequence)]
+struct RsaPublicKey<'a> {
+    modulus: UintRef<'a>,
+    exponent: UintRef<'a>,
+}
+
+/// The required members of the JWK of a P-256 or RSA key (RFC 7518 §6.2.1, §6.3.1).
+///
+/// # Errors
+/// [`KeyError::MalformedKey`], [`KeyError::UnsupportedKeyKind`].
+pub(crate) fn bare_jwk(spki_der: &[u8]) -> Result<Json, KeyError> {
+    let spki = SubjectPublicKeyInfoRef::try_from(spki_der).map_err(KeyError::MalformedKey)?;
+    let unsupported = || KeyError::UnsupportedKeyKind { oid: spki.algorithm.oid };
+    let key = spki.subject_public_key.raw_bytes();
+    match SignatureAlgorithm::of_public_key(spki_der)? {
+        // Uncompressed point: 0x04 || x || y (SEC 1 §2.3.3).
+        SignatureAlgorithm::EcdsaP256Sha256 if key.len() == 65 && key[0] == 4 => Ok(json!({
+            "kty": "EC",
+            "crv": "P-256",
+            "x": URL_SAFE_NO_PAD.encode(&key[1..33]),
+            "y": URL_SAFE_NO_PAD.encode(&key[33..]),
+        })),
+        SignatureAlgorithm::RsaPkcs1Sha256 => {
+            let malformed = |error: der::Error| KeyError::MalformedKey(error.into());
+            let key = RsaPublicKey::from_der(key).map_err(malformed)?;
+            Ok(json!({
+                "kty": "RSA",
+                "n": URL_SAFE_NO_PAD.encode(key.modulus.as_bytes()),
+                "e": URL_SAFE_NO_PAD.encode(key.exponent.as_bytes()),
+            }))
+        }
+        _ => Err(unsupported()),
+    }
 }
 
 /// RFC 7638 §3: SHA-256 of the required members, sorted, without white space.
-fn thumbprint(jwk: &Json) -> String {
-    let canonical = format!(
-        r#"{{"crv":{},"kty":{},"x":{},"y":{}}}"#,
-        jwk["crv"], jwk["kty"], jwk["x"], jwk["y"]
-    );
-    URL_SAFE_NO_PAD.encode(Sha256::digest(canonical))
+pub(crate) fn thumbprint(jwk: &Json) -> String {
+    let required: &[&str] =
+        if jwk["kty"] == "RSA" { &["e", "kty", "n"] } else { &["crv", "kty", "x", "y"] };
+    let members: Vec<_> =
+        required.iter().map(|name| format!(r#""{name}":{}"#, jwk[*name])).collect();
+    URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{{{}}}", members.join(","))))
 }
 
 #[cfg(test)]
@@ -145,6 +170,18 @@ mod tests {
 
     #[test]
     fn a_p384_key_is_refused() {
-        assert!(named(Arc::new(SoftwareKey::generate_p384().unwrap())).is_err());
+        let key = SoftwareKey::generate_p384().unwrap();
+        assert!(bare_jwk(key.public_key_der()).is_err());
+        assert!(named(Arc::new(key)).is_err());
+    }
+
+    #[test]
+    fn an_rsa_key_is_published_for_tokens_only() {
+        let key = SoftwareKey::generate_rsa(sekisho_key::RsaSize::Bits2048).unwrap();
+        let jwk = bare_jwk(key.public_key_der()).unwrap();
+        assert_eq!(jwk["e"], "AQAB");
+        let read = crate::jose::PublicKey::of_jwk(jwk.as_object().unwrap()).unwrap();
+        assert_eq!(read.thumbprint(), thumbprint(&jwk));
+        assert!(named(Arc::new(key)).is_err());
     }
 }

@@ -49,6 +49,7 @@ pub mod sealing;
 #[cfg(unix)]
 pub mod signer;
 mod temporary;
+pub mod token_keys;
 
 #[cfg(test)]
 mod hostile;

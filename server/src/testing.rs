@@ -139,7 +139,6 @@ fn parts(store: Store, clock: Arc<ManualClock>, config: Config, authority: Autho
         config,
         authority,
         keys: InstanceKeys {
-            oidc: vec![key()],
             login_request: key(),
             audit: key(),
             sealing: SealingKey::new(&[1; 32]).unwrap(),

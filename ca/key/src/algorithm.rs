@@ -4,7 +4,7 @@ use const_oid::{ObjectIdentifier, db::rfc5912};
 use der::{Any, asn1::Null};
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoRef};
 
-use crate::KeyError;
+use crate::{KeyError, ecdsa_signature_to_fixed};
 
 /// What a key signs with: the key's kind and the digest together.
 ///
@@ -52,6 +52,14 @@ impl SignatureAlgorithm {
             Self::EcdsaP256Sha256 => Some(32),
             Self::EcdsaP384Sha384 => Some(48),
             Self::RsaPkcs1Sha256 => None,
+        }
+    }
+
+    /// A signature of the form that X.509 wants, in the form that JWS wants.
+    pub(crate) fn fixed(self, signature: Vec<u8>) -> Result<Vec<u8>, KeyError> {
+        match self.ecdsa_element_octets() {
+            Some(octets) => ecdsa_signature_to_fixed(&signature, octets),
+            None => Ok(signature),
         }
     }
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use const_oid::ObjectIdentifier;
 
-use crate::{SignatureAlgorithm, ecdsa_signature_to_fixed};
+use crate::SignatureAlgorithm;
 
 /// A private key that signs, wherever it lies.
 ///
@@ -42,11 +42,7 @@ pub trait SigningKey: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// As [`Self::sign`].
     async fn sign_fixed(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
-        let signature = self.sign(message).await?;
-        match self.algorithm().ecdsa_element_octets() {
-            Some(octets) => ecdsa_signature_to_fixed(&signature, octets),
-            None => Ok(signature),
-        }
+        self.algorithm().fixed(self.sign(message).await?)
     }
 }
 

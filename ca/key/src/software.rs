@@ -7,7 +7,7 @@ use aws_lc_rs::{
     rsa,
     signature::{
         ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair,
-        EcdsaSigningAlgorithm, KeyPair as _, RSA_PKCS1_SHA256,
+        EcdsaSigningAlgorithm, KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding,
     },
 };
 use pkcs8::PrivateKeyInfoRef;
@@ -154,20 +154,32 @@ impl SoftwareKey {
     /// # Errors
     /// [`KeyError::Cryptography`].
     pub fn sign_now(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
-        let rng = SystemRandom::new();
-        let act = KeyError::Cryptography { act: "sign" };
         match &self.pair {
-            Pair::Ecdsa(pair) => match pair.sign(&rng, message) {
+            Pair::Ecdsa(pair) => match pair.sign(&SystemRandom::new(), message) {
                 Ok(signature) => Ok(signature.as_ref().to_vec()),
-                Err(_) => Err(act),
+                Err(_) => Err(KeyError::Cryptography { act: "sign" }),
             },
-            Pair::Rsa(pair) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
-                match pair.sign(&RSA_PKCS1_SHA256, &rng, message, &mut signature) {
-                    Ok(()) => Ok(signature),
-                    Err(_) => Err(act),
-                }
-            }
+            Pair::Rsa(pair) => sign_rsa(pair, &RSA_PKCS1_SHA256, message),
+        }
+    }
+
+    /// As [`SigningKey::sign_fixed`], without the wait.
+    ///
+    /// # Errors
+    /// [`KeyError::Cryptography`].
+    pub fn sign_fixed_now(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        self.algorithm.fixed(self.sign_now(message)?)
+    }
+
+    /// RSASSA-PSS with SHA-256 and a salt of 32 octets (RFC 7518 §3.5), for tokens; certificates are
+    /// never signed so.
+    ///
+    /// # Errors
+    /// [`KeyError::UnsupportedKeyKind`] for a key that is not RSA, [`KeyError::Cryptography`].
+    pub fn sign_pss_now(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        match &self.pair {
+            Pair::Ecdsa(_) => Err(KeyError::UnsupportedKeyKind { oid: self.algorithm.oid() }),
+            Pair::Rsa(pair) => sign_rsa(pair, &RSA_PSS_SHA256, message),
         }
     }
 
@@ -194,6 +206,18 @@ impl SoftwareKey {
             None => Pair::Rsa(rsa::KeyPair::from_der(der).ok()?),
         };
         Some(Self::new(pair).ok()?.public_key_der)
+    }
+}
+
+fn sign_rsa(
+    pair: &rsa::KeyPair,
+    encoding: &'static dyn RsaEncoding,
+    message: &[u8],
+) -> Result<Vec<u8>, KeyError> {
+    let mut signature = vec![0; pair.public_modulus_len()];
+    match pair.sign(encoding, &SystemRandom::new(), message, &mut signature) {
+        Ok(()) => Ok(signature),
+        Err(_) => Err(KeyError::Cryptography { act: "sign" }),
     }
 }
 
@@ -224,7 +248,8 @@ mod tests {
 
     use aws_lc_rs::signature::{
         ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_ASN1,
-        RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey, VerificationAlgorithm,
+        RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey,
+        VerificationAlgorithm,
     };
     use spki::SubjectPublicKeyInfoRef;
 
@@ -263,6 +288,10 @@ mod tests {
             assert!(verifies(key, *with, b"message", &signature));
             assert!(!verifies(key, *with, b"messagf", &signature));
         }
+        let pss = cases[3].0.sign_pss_now(b"message").unwrap();
+        assert!(verifies(&cases[3].0, &RSA_PSS_2048_8192_SHA256, b"message", &pss));
+        assert!(!verifies(&cases[3].0, &RSA_PKCS1_2048_8192_SHA256, b"message", &pss));
+        assert!(cases[0].0.sign_pss_now(b"message").is_err());
         let batch = cases[0].0.sign_batch(&[b"a", b"b"]).await.unwrap();
         assert!(verifies(&cases[0].0, &ECDSA_P256_SHA256_ASN1, b"b", &batch[1]));
     }

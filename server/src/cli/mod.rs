@@ -19,6 +19,7 @@ mod serve;
 mod service;
 #[cfg(unix)]
 mod signer;
+mod token_keys;
 mod verify_files;
 mod verify_path;
 mod verify_signature;
@@ -49,6 +50,8 @@ Examples:
       a new one-time link for the administrator who missed the first one
   sekisho revoke facility /srv/sekisho 123456789007 --hold --note 'ransomware reported'
       quarantine a facility; `sekisho help revoke` for terminals, certificates, keys
+  sekisho token-keys rotate /srv/sekisho
+      the key that signs tokens is followed by another; nobody notices
   sekisho audit list /srv/sekisho --json | jq .act
       who did what, oldest first
   sekisho audit verify /srv/sekisho
@@ -78,6 +81,7 @@ enum Command {
     Administrator(administrator::Administrator),
     Revoke(revoke::Revoke),
     Service(service::Service),
+    TokenKeys(token_keys::TokenKeys),
     Audit(audit::Audit),
     Backup(backup::Backup),
     Restore(restore::Restore),
@@ -124,6 +128,7 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Administrator(command) => command.run(),
         Command::Revoke(command) => command.run(),
         Command::Service(command) => command.run(),
+        Command::TokenKeys(command) => command.run(),
         Command::Audit(command) => command.run(),
         Command::Backup(command) => command.run(),
         Command::Restore(command) => command.run(),

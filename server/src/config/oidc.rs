@@ -21,6 +21,8 @@ pub struct OidcSettings {
     pub pushed_request_seconds: u32,
     /// How long an authorization request waits for a login, in minutes.
     pub parked_request_minutes: u32,
+    /// After how many days a key that signs tokens is followed by another.
+    pub token_key_days: u32,
     /// Whether a service may lie on the loopback interface: for a demonstration on one machine.
     pub allow_loopback_clients: bool,
 }
@@ -34,6 +36,7 @@ impl Default for OidcSettings {
             refresh_token_seconds: 43_200,
             pushed_request_seconds: 60,
             parked_request_minutes: 10,
+            token_key_days: 90,
             allow_loopback_clients: false,
         }
     }
@@ -49,6 +52,7 @@ impl OidcSettings {
         // FAPI 2.0 Security Profile §5.3.2.2: less than 600.
         bounded("oidc.pushed_request_seconds", self.pushed_request_seconds, 10..=599)?;
         bounded("oidc.parked_request_minutes", self.parked_request_minutes, 1..=60)?;
+        bounded("oidc.token_key_days", self.token_key_days, 1..=730)?;
         Ok(Oidc(self.clone()))
     }
 }
@@ -92,6 +96,12 @@ impl Oidc {
     #[must_use]
     pub fn parked_request_lifetime(&self) -> Duration {
         Duration::minutes(self.0.parked_request_minutes.into())
+    }
+
+    /// How long a key that signs tokens does so.
+    #[must_use]
+    pub fn token_key_period(&self) -> Duration {
+        Duration::days(self.0.token_key_days.into())
     }
 
     /// Whether a service may lie on the loopback interface.

@@ -16,7 +16,7 @@ mod server_certificate;
 mod token;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use ca_keys::in_token;
 pub use ca_keys::{CaKeys, SignerMismatch};
@@ -44,7 +44,7 @@ pub(crate) use responder::{renew_ocsp_responder, settle as settle_responder};
 pub use root_key::{RootKeyState, find_root_key};
 pub use run::{Ready, RunError, run};
 pub use secrets::{SecretsError, audit_public_keys};
-pub(crate) use secrets::{open_key, open_or_make_key, read_passphrase};
+pub(crate) use secrets::{open_key, open_or_make_key, read_passphrase, sealing_key};
 pub(crate) use server_certificate::check as check_server_certificates;
 pub use server_certificate::{ServerCertificateError, renew_server_certificates};
 pub use token::{CaToken, TokenError};

@@ -36,6 +36,7 @@ use crate::{
     login::trust_sources::TrustSources,
     names::{NameRole, Names},
     router, schedule,
+    token_keys::{TokenKeyError, TokenKeys},
 };
 
 /// A process that was killed loses its claim to the node's name when system and database have noticed.
@@ -101,6 +102,9 @@ pub enum RunError {
     /// The signing process.
     #[error(transparent)]
     Signer(#[from] SignerMismatch),
+    /// The keys for tokens.
+    #[error(transparent)]
+    TokenKeys(#[from] TokenKeyError),
     /// A file.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -162,6 +166,7 @@ pub async fn run(
         names: names.clone(),
         config,
     });
+    TokenKeys::open(&app).await?;
     let tls = Arc::new(tls(&app, &folder, opened.ca_keys.passphrase())?);
     let jobs = jobs::all(Arc::clone(&tls), opened.ca_keys);
     let scheduled = tokio::spawn(schedule::run(app.clone(), jobs, stop.clone()));

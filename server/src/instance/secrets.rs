@@ -17,7 +17,6 @@ use crate::{
 /// What separates the sealing of the secrets file from every other use of the passphrase.
 const SEALED_PURPOSE: &[u8] = b"instance-secrets/1";
 /// Names of the signing keys in `keys/`.
-const OIDC: &str = "oidc-1";
 const LOGIN_REQUEST: &str = "login-request-1";
 const AUDIT: &str = "audit-1";
 
@@ -119,7 +118,7 @@ pub(super) fn make(
     passphrase: &SecretString,
     random: &dyn Randomness,
 ) -> Result<(), SecretsError> {
-    for name in [OIDC, LOGIN_REQUEST, AUDIT] {
+    for name in [LOGIN_REQUEST, AUDIT] {
         let key = SoftwareKey::generate_p256()
             .map_err(|source| SecretsError::Key { name: name.to_owned(), source })?;
         write_key(folder, name, &key, passphrase, random)?;
@@ -140,6 +139,28 @@ pub(super) fn open(
         named(open_key(folder, name, passphrase)?)
             .map_err(|source| SecretsError::Key { name: name.to_owned(), source })
     };
+    let (sealing, pairwise_salt) = open_sealed(folder, passphrase)?;
+    Ok(InstanceKeys {
+        login_request: signing(LOGIN_REQUEST)?,
+        audit: signing(AUDIT)?,
+        sealing,
+        pairwise_salt,
+    })
+}
+
+/// The key that seals secrets in the database of the instance in `folder`.
+///
+/// # Errors
+/// [`SecretsError`].
+pub(crate) fn sealing_key(folder: &Folder) -> Result<SealingKey, SecretsError> {
+    Ok(open_sealed(folder, &read_passphrase(folder)?)?.0)
+}
+
+/// The sealing key and the pairwise salt.
+fn open_sealed(
+    folder: &Folder,
+    passphrase: &SecretString,
+) -> Result<(SealingKey, Zeroizing<[u8; 32]>), SecretsError> {
     let path = folder.sealed();
     let secrets = wrapping_key(passphrase)?.open(SEALED_PURPOSE, &Folder::read(&path)?)?;
     let (sealing, rest) = secrets
@@ -147,13 +168,7 @@ pub(super) fn open(
         .ok_or(FolderError::Content { path: path.clone(), what: "the sealed secrets" })?;
     let salt = <[u8; 32]>::try_from(rest)
         .map_err(|_| FolderError::Content { path, what: "the sealed secrets" })?;
-    Ok(InstanceKeys {
-        oidc: vec![signing(OIDC)?],
-        login_request: signing(LOGIN_REQUEST)?,
-        audit: signing(AUDIT)?,
-        sealing: SealingKey::new(sealing)?,
-        pairwise_salt: Zeroizing::new(salt),
-    })
+    Ok((SealingKey::new(sealing)?, Zeroizing::new(salt)))
 }
 
 /// The public keys of the audit checkpoints of the instance in `folder`, as a JWK Set.

@@ -36,7 +36,7 @@ use crate::{
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn plan(folder: &Path, change: impl FnOnce(&mut Settings)) -> Plan {
+pub(crate) fn plan(folder: &Path, change: impl FnOnce(&mut Settings)) -> Plan {
     let mut settings = Settings::default();
     settings.listen.tls = vec!["[::1]:0".parse().unwrap(), "127.0.0.1:0".parse().unwrap()];
     settings.listen.plain = settings.listen.tls.clone();
@@ -51,7 +51,7 @@ fn plan(folder: &Path, change: impl FnOnce(&mut Settings)) -> Plan {
     }
 }
 
-async fn make(plan: &Plan) -> Result<Created, CreateError> {
+pub(crate) async fn make(plan: &Plan) -> Result<Created, CreateError> {
     create(plan, &SystemClock, &SystemRandomness).await
 }
 

@@ -93,6 +93,12 @@ impl<'a> Signed<'a> {
         self.algorithm
     }
 
+    /// `kid`.
+    #[must_use]
+    pub fn kid(&self) -> Option<&str> {
+        self.header.kid.as_deref()
+    }
+
     /// One claim before anything is verified: only to find out whose keys will verify it.
     #[must_use]
     pub fn unverified_claim(&self, name: &str) -> Option<String> {
@@ -106,7 +112,7 @@ impl<'a> Signed<'a> {
     /// [`ObjectError::NoKey`], [`ObjectError::Signature`], [`ObjectError::Claims`].
     pub fn verified<C: DeserializeOwned>(&self, keys: &ClientKeys) -> Result<C, ObjectError> {
         let key = keys.find(self.algorithm, self.header.kid.as_deref());
-        self.under(key.ok_or(ObjectError::NoKey)?)
+        self.verified_by(key.ok_or(ObjectError::NoKey)?)
     }
 
     /// The key that the header brings, and the claims, once the signature holds under it: proof of
@@ -117,11 +123,15 @@ impl<'a> Signed<'a> {
     pub fn verified_by_itself<C: DeserializeOwned>(&self) -> Result<(PublicKey, C), ObjectError> {
         let jwk = self.header.jwk.as_ref().ok_or(ObjectError::NoKey)?;
         let key = PublicKey::of_jwk(jwk).map_err(|_| ObjectError::NoKey)?;
-        let claims = self.under(&key)?;
+        let claims = self.verified_by(&key)?;
         Ok((key, claims))
     }
 
-    fn under<C: DeserializeOwned>(&self, key: &PublicKey) -> Result<C, ObjectError> {
+    /// The claims, once the signature holds under `key`.
+    ///
+    /// # Errors
+    /// [`ObjectError::Signature`], [`ObjectError::Claims`].
+    pub fn verified_by<C: DeserializeOwned>(&self, key: &PublicKey) -> Result<C, ObjectError> {
         if !key.verifies(self.algorithm, self.input.as_bytes(), &self.signature) {
             return Err(ObjectError::Signature);
         }

@@ -1,6 +1,5 @@
 //! Access tokens that come back to us: whether they count, and under what.
 
-use sekisho_protocol::{JwkSet, jws};
 use sekisho_store::{
     session::Session,
     token_grant::{self, Grant},
@@ -9,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::{confirmation::Confirmation, liveness, token};
-use crate::{app::App, error::oauth::OAuthError, keys};
+use crate::{app::App, error::oauth::OAuthError, token_keys::TokenKeys};
 
 /// What an access token of ours says (RFC 9068 §2.2).
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -76,11 +75,9 @@ pub struct Live {
 ///
 /// # Errors
 /// [`OAuthError`]: our own keys cannot be read.
-pub fn read(app: &App, token: &str) -> Result<Option<Claims>, OAuthError> {
-    let published = keys::jwks(&app.keys().oidc).map_err(|error| OAuthError::internal(&error))?;
-    let keys: JwkSet =
-        serde_json::from_value(published).map_err(|error| OAuthError::internal(&error))?;
-    let claims = jws::verify::<Claims>(token, token::issue::ACCESS_TOKEN_TYP, &keys).ok();
+pub async fn read(app: &App, token: &str) -> Result<Option<Claims>, OAuthError> {
+    let claims = TokenKeys::verified::<Claims>(app, token, token::issue::ACCESS_TOKEN_TYP).await;
+    let claims = claims.map_err(|error| OAuthError::internal(&error))?;
     Ok(claims.filter(|claims| claims.iss == app.names().public))
 }
 
@@ -90,7 +87,7 @@ pub fn read(app: &App, token: &str) -> Result<Option<Claims>, OAuthError> {
 /// # Errors
 /// [`OAuthError`]: not known, and not knowing refuses.
 pub async fn live(app: &App, token: &str, now: OffsetDateTime) -> Result<Option<Live>, OAuthError> {
-    let Some(claims) = read(app, token)? else { return Ok(None) };
+    let Some(claims) = read(app, token).await? else { return Ok(None) };
     if claims.exp <= now.unix_timestamp() {
         return Ok(None);
     }

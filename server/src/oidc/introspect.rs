@@ -16,7 +16,7 @@ use super::{
     confirmation::Confirmation,
     liveness, token,
 };
-use crate::{app::App, error::oauth::OAuthError, listener::Peer};
+use crate::{app::App, error::oauth::OAuthError, listener::Peer, token_keys::TokenKeys};
 
 /// Media type and `typ` of a signed answer (RFC 9701 §5).
 const SIGNED: &str = "application/token-introspection+jwt";
@@ -57,7 +57,9 @@ pub async fn post(
         "iat": app.now().unix_timestamp(),
         "token_introspection": told,
     });
-    let signed = token::issue::signed(&app, SIGNED_TYP, &claims).await?;
+    let algorithm = client.metadata.introspection_signed_response_alg;
+    let signed = TokenKeys::sign(&app, algorithm, SIGNED_TYP, &claims).await;
+    let signed = signed.map_err(|error| OAuthError::internal(&error))?;
     Ok(token::unkept(HeaderValue::from_static(SIGNED), signed))
 }
 

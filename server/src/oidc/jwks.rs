@@ -7,14 +7,14 @@ use axum::{
 };
 use http::{HeaderValue, header};
 
-use crate::{app::App, error::oauth::OAuthError, keys};
+use crate::{app::App, error::oauth::OAuthError, token_keys::TokenKeys};
 
 /// `GET /jwks`.
 ///
 /// # Errors
-/// [`OAuthError`]: a key of the instance is not of the kind that is published.
+/// [`OAuthError`]: the register cannot be read.
 pub async fn get(State(app): State<App>) -> Result<Response, OAuthError> {
-    let set = keys::jwks(&app.keys().oidc).map_err(|error| OAuthError::internal(&error))?;
+    let set = TokenKeys::published(&app).await.map_err(|error| OAuthError::internal(&error))?;
     // Short enough that a new key is seen long before it signs.
     let cache = HeaderValue::from_static("public, max-age=300");
     Ok(([(header::CACHE_CONTROL, cache)], Json(set)).into_response())

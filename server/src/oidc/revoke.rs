@@ -69,7 +69,7 @@ pub async fn post(
 
 /// The client's own token that this text is. Its hint is not needed: each kind is told by its form.
 async fn found(app: &App, client_id: &str, text: &str) -> Result<Option<Found>, OAuthError> {
-    if let Some(claims) = access_token::read(app, text)? {
+    if let Some(claims) = access_token::read(app, text).await? {
         let expires_at = OffsetDateTime::from_unix_timestamp(claims.exp)
             .map_err(|error| OAuthError::internal(&error))?;
         let own = claims.client_id == client_id;

@@ -14,7 +14,7 @@ use super::{
     confirmation::Confirmation,
     dpop, token,
 };
-use crate::{app::App, error::oauth::OAuthError, listener::Peer};
+use crate::{app::App, error::oauth::OAuthError, listener::Peer, token_keys::TokenKeys};
 
 /// `GET /userinfo` and `POST /userinfo`.
 ///
@@ -43,14 +43,15 @@ pub async fn get(
     let mut told = claims::narrowed(told, &scope);
     let client =
         Client::find(&app, &live.claims.client_id).await?.ok_or_else(|| scheme.invalid())?;
-    if !client.metadata.userinfo_signed_response {
+    let Some(algorithm) = client.metadata.userinfo_signed_response_alg else {
         return Ok(token::uncached(&Value::Object(told)));
-    }
+    };
     // OIDC Core §5.3.2.
     told.insert("iss".into(), app.names().public.as_str().into());
     told.insert("aud".into(), client.service.id.as_str().into());
-    let signed =
-        token::issue::signed(&app, token::issue::ID_TOKEN_TYP, &Value::Object(told)).await?;
+    let typ = token::issue::ID_TOKEN_TYP;
+    let signed = TokenKeys::sign(&app, algorithm, typ, &Value::Object(told)).await;
+    let signed = signed.map_err(|error| OAuthError::internal(&error))?;
     Ok(token::unkept(HeaderValue::from_static("application/jwt"), signed))
 }
 

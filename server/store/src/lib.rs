@@ -63,6 +63,7 @@ pub mod subscriber_key;
 pub mod terminal;
 pub mod terminal_hold;
 pub mod token_grant;
+pub mod token_key;
 
 pub use db::{Attempts, DbRow, Queries, Reader, Statement, Store, Tx, Value, sql};
 pub use error::{MayConflict, StoreError};

@@ -180,7 +180,7 @@ fn registered(parameters: &Parameters, client: &Client) -> Result<Reply, PageErr
     if !client.service.redirect_uris.iter().any(|registered| registered == uri) {
         return Err(not_told("oidc-authorize-redirect"));
     }
-    Ok(Reply::new(uri, parameters, &client.service))
+    Ok(Reply::new(uri, parameters, client))
 }
 
 /// A parameter without which nobody but the person can be told. Sent twice it is told as that: the
@@ -217,7 +217,7 @@ async fn checked(
     let app = origin.app;
     let service = &client.service;
     let mut wanted = Wanted::of(&requested.parameters, service, &client.metadata)?;
-    wanted.expected_subs.extend(hinted(app, &requested.parameters, client)?);
+    wanted.expected_subs.extend(hinted(app, &requested.parameters, client).await?);
     resource::check(app, client, &wanted.resources)
         .await
         .map_err(|error| RequestError::new(error.error, error.description))?;
@@ -253,13 +253,13 @@ async fn checked(
 }
 
 /// The person that `id_token_hint` means.
-fn hinted(
+async fn hinted(
     app: &App,
     parameters: &Parameters,
     client: &Client,
 ) -> Result<Option<String>, RequestError> {
     let Some(token) = parameters.get("id_token_hint") else { return Ok(None) };
-    let hint = id_token_hint::read(app, token).map_err(|error| {
+    let hint = id_token_hint::read(app, token).await.map_err(|error| {
         tracing::error!(error = %Chain(&error), "our own keys cannot be read");
         RequestError::new("server_error", "the service failed; try again")
     })?;

@@ -13,9 +13,11 @@ use crate::{
     catalogue::Lang,
     entitlement::Explanation,
     error::page::PageError,
+    jose::Algorithm,
     middleware::ContentPolicy,
-    oidc::{parameters::Parameters, token},
+    oidc::{client_authentication::Client, parameters::Parameters, token},
     page::{Page, PageFrame},
+    token_keys::TokenKeys,
 };
 
 /// How long a signed answer counts, in seconds (JARM §2.1 recommends ten minutes at most).
@@ -85,6 +87,8 @@ pub struct Reply {
     redirect_uri: String,
     state: Option<String>,
     client_id: String,
+    /// Of a signed answer.
+    algorithm: Algorithm,
     mode: ResponseMode,
 }
 
@@ -118,13 +122,14 @@ struct RefusedPage {
 impl Reply {
     /// To a registered address. A `response_mode` or a `state` that we do not have is told the plain
     /// way, without it.
-    pub(super) fn new(redirect_uri: &str, parameters: &Parameters, client: &Service) -> Self {
+    pub(super) fn new(redirect_uri: &str, parameters: &Parameters, client: &Client) -> Self {
         let plain = ResponseMode { carrier: Carrier::Query, signed: false };
         let state = parameters.get("state").filter(|state| state.len() <= MOST_STATE);
         Self {
             redirect_uri: redirect_uri.to_owned(),
             state: state.map(str::to_owned),
-            client_id: client.id.clone(),
+            client_id: client.service.id.clone(),
+            algorithm: client.metadata.authorization_signed_response_alg,
             mode: ResponseMode::of(parameters).unwrap_or(plain),
         }
     }
@@ -214,7 +219,7 @@ impl Reply {
         claims.insert("iat".to_owned(), now.into());
         claims.insert("exp".to_owned(), (now + SIGNED_SECS).into());
         let typ = token::issue::ID_TOKEN_TYP;
-        let signed = token::issue::signed(app, typ, &Value::Object(claims)).await;
+        let signed = TokenKeys::sign(app, self.algorithm, typ, &Value::Object(claims)).await;
         signed.map_err(|error| PageError::internal(&error))
     }
 
@@ -283,6 +288,7 @@ mod tests {
             redirect_uri: uri.to_owned(),
             state: None,
             client_id: "c".to_owned(),
+            algorithm: Algorithm::Es256,
             mode: ResponseMode { carrier, signed: false },
         }
     }

@@ -104,8 +104,14 @@ pub struct Metadata {
     pub request_object_signing_alg: Option<Algorithm>,
     /// The only algorithm of its assertions.
     pub token_endpoint_auth_signing_alg: Option<Algorithm>,
-    /// Whether the userinfo is signed for it (OIDC Core §5.3.2).
-    pub userinfo_signed_response: bool,
+    /// With what its ID tokens and logout tokens are signed (OIDC Registration §2).
+    pub id_token_signed_response_alg: Algorithm,
+    /// With what the userinfo is signed; plain without (OIDC Registration §2).
+    pub userinfo_signed_response_alg: Option<Algorithm>,
+    /// With what answers of the authorization endpoint are signed (JARM §3).
+    pub authorization_signed_response_alg: Algorithm,
+    /// With what answers to introspection are signed (RFC 9701 §6).
+    pub introspection_signed_response_alg: Algorithm,
     /// Whether its access tokens are bound to a key of its own (RFC 9449 §5.2).
     pub dpop_bound_access_tokens: bool,
     /// Whether its access tokens are bound to its TLS certificate (RFC 8705 §3.4).
@@ -133,7 +139,10 @@ impl Default for Metadata {
             require_signed_request_object: false,
             request_object_signing_alg: None,
             token_endpoint_auth_signing_alg: None,
-            userinfo_signed_response: false,
+            id_token_signed_response_alg: Algorithm::Es256,
+            userinfo_signed_response_alg: None,
+            authorization_signed_response_alg: Algorithm::Es256,
+            introspection_signed_response_alg: Algorithm::Es256,
             dpop_bound_access_tokens: false,
             tls_client_certificate_bound_access_tokens: false,
             tls_client_auth_san_dns: None,
@@ -242,6 +251,22 @@ impl Metadata {
         if !self.require_pkce {
             return invalid("protocol.require_pkce", "FAPI 2.0 needs PKCE");
         }
+        // FAPI 2.0 Security Profile §5.4.1: PS256, ES256 or EdDSA, for whatever is signed.
+        let signed = [
+            ("protocol.id_token_signed_response_alg", Some(self.id_token_signed_response_alg)),
+            ("protocol.userinfo_signed_response_alg", self.userinfo_signed_response_alg),
+            (
+                "protocol.authorization_signed_response_alg",
+                Some(self.authorization_signed_response_alg),
+            ),
+            (
+                "protocol.introspection_signed_response_alg",
+                Some(self.introspection_signed_response_alg),
+            ),
+        ];
+        if let Some((key, _)) = signed.iter().find(|(_, alg)| *alg == Some(Algorithm::Rs256)) {
+            return invalid(key, "FAPI 2.0 signs ES256 or PS256");
+        }
         self.require_pushed_authorization_requests = true;
         if self.profile == ClientProfile::Fapi2MessageSigning {
             self.require_signed_request_object = true;
@@ -273,6 +298,9 @@ mod tests {
         assert!(unbound.contains("bound"), "{unbound}");
         let loose = format!("{bound}require_pkce = false");
         assert!(validated(&loose, PrivateKeyJwt).unwrap_err().contains("require_pkce"));
+        let weak = format!("{bound}userinfo_signed_response_alg = \"RS256\"");
+        assert!(validated(&weak, PrivateKeyJwt).unwrap_err().contains("userinfo_signed"));
+        assert!(validated(&weak.replace("RS256", "PS256"), PrivateKeyJwt).is_ok());
         let signing = bound.replace("fapi2_security", "fapi2_message_signing");
         assert!(validated(&signing, PrivateKeyJwt).unwrap().require_signed_request_object);
     }

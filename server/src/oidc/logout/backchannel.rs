@@ -12,7 +12,13 @@ use serde_json::json;
 use url::{Host, Url};
 use uuid::Uuid;
 
-use crate::{app::App, error::page::Chain, keys, oidc::subject, outbox::Delivery};
+use crate::{
+    app::App,
+    error::page::Chain,
+    oidc::{client::Metadata, subject},
+    outbox::Delivery,
+    token_keys::TokenKeys,
+};
 
 /// Kind of message in the outbox.
 pub const KIND: &str = "backchannel_logout";
@@ -64,7 +70,7 @@ async fn attempt(app: &App, payload: &str) -> Result<(), Undelivered> {
         .await
         .map_err(later)?
         .ok_or_else(|| never("the session is not known"))?;
-    let key = app.keys().oidc.first().ok_or_else(|| later("there is no key"))?;
+    let metadata = Metadata::of(&client).map_err(later)?;
     let iat = app.now().unix_timestamp();
     let claims = json!({
         "iss": app.names().public,
@@ -76,7 +82,9 @@ async fn attempt(app: &App, payload: &str) -> Result<(), Undelivered> {
         "sid": subject::session(app, &client.sector, &hash),
         "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
     });
-    let token = keys::sign_jws(key, LOGOUT_TOKEN_TYP, &claims).await.map_err(later)?;
+    // §2.4: as the ID tokens of the same client.
+    let algorithm = metadata.id_token_signed_response_alg;
+    let token = TokenKeys::sign(app, algorithm, LOGOUT_TOKEN_TYP, &claims).await.map_err(later)?;
     post(app, uri, &token).await
 }
 

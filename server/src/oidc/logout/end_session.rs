@@ -63,7 +63,10 @@ impl Asked {
         if parameters.repeated().is_some() {
             return Err(refused());
         }
-        let hint = parameters.get("id_token_hint").map(|hint| verified(app, hint)).transpose()?;
+        let hint = match parameters.get("id_token_hint") {
+            Some(hint) => Some(verified(app, hint).await?),
+            None => None,
+        };
         let owned = |name| parameters.get(name).map(str::to_owned);
         let client_id = owned("client_id");
         if let (Some(hint), Some(client_id)) = (&hint, &client_id)
@@ -184,9 +187,9 @@ async fn address(app: &App, asked: &Asked) -> Result<String, PageError> {
     Ok(format!("{uri}{joint}{pair}"))
 }
 
-fn verified(app: &App, token: &str) -> Result<Hint, PageError> {
-    let hint = id_token_hint::read(app, token).map_err(|error| PageError::internal(&error))?;
-    hint.ok_or_else(refused)
+async fn verified(app: &App, token: &str) -> Result<Hint, PageError> {
+    let hint = id_token_hint::read(app, token).await;
+    hint.map_err(|error| PageError::internal(&error))?.ok_or_else(refused)
 }
 
 fn leave(address: &str) -> Response {

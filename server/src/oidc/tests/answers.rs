@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use super::scene::{Scene, payload, query};
+use super::{
+    own_keys::signed,
+    scene::{Scene, payload, query},
+};
 
 #[tokio::test]
 async fn a_form_carries_the_answer_where_the_client_asks_for_it() {
@@ -87,10 +90,9 @@ async fn a_hint_names_the_person_who_is_expected() {
     let mut request = Scene::request_with("id_token_hint", hint);
     request.push(("prompt", "none"));
     assert!(scene.authorize(&request).await.returned("code").is_some());
-    let key = &scene.test.app.keys().oidc[0];
     let mut claims = payload(hint);
     claims["sub"] = json!("somebody else");
-    let other = crate::keys::sign_jws(key, "JWT", &claims).await.unwrap();
+    let other = signed(&scene.test.app, "JWT", &claims).await;
     let other: &'static str = Box::leak(other.into_boxed_str());
     let mut request = Scene::request_with("id_token_hint", other);
     request.push(("prompt", "none"));
@@ -104,18 +106,15 @@ async fn without_pkce_a_registered_client_needs_a_nonce() {
     let file = super::scene::service_file("classic", super::scene::PHYSICIANS)
         .replace("\n[[rules]]", "\n[protocol]\nrequire_pkce = false\n[[rules]]");
     let secret = scene.register(&file).await;
-    let mut request = Scene::request();
+    let callback = "https://classic.example/callback";
+    let mut request = Scene::request_of("classic", callback);
     request.retain(|(name, _)| !name.starts_with("code_challenge"));
-    request.retain(|(name, _)| !matches!(*name, "client_id" | "redirect_uri"));
-    request
-        .extend([("client_id", "classic"), ("redirect_uri", "https://classic.example/callback")]);
     let returned = async |request: &[(&str, &str)]| {
         let answer = scene.authorize(request).await;
-        super::client::Returned::of(&answer, "https://classic.example/callback")
+        super::client::Returned::of(&answer, callback)
     };
     let good = returned(&request).await;
-    let mut form = Scene::exchange(good.get("code").unwrap());
-    form[2].1 = "https://classic.example/callback".to_owned();
+    let mut form = Scene::exchange_at(callback, good.get("code").unwrap());
     let injected = scene.token_as("classic", &secret, &form).await;
     assert_eq!(injected.json()["error"], "invalid_grant", "a verifier without a challenge");
     form.retain(|(name, _)| *name != "code_verifier");
@@ -129,16 +128,13 @@ async fn the_userinfo_is_signed_for_who_registered_so() {
     let scene = Scene::new().await;
     let file = super::scene::service_file("sealed", super::scene::PHYSICIANS).replace(
         "\n[[rules]]",
-        "\n[protocol]\nuserinfo_signed_response = true\nsubject_type = \"public\"\n[[rules]]",
+        "\n[protocol]\nuserinfo_signed_response_alg = \"ES256\"\nsubject_type = \"public\"\n[[rules]]",
     );
     let secret = scene.register(&file).await;
-    let mut request = Scene::request();
-    request.retain(|(name, _)| !matches!(*name, "client_id" | "redirect_uri"));
-    request.extend([("client_id", "sealed"), ("redirect_uri", "https://sealed.example/callback")]);
-    let answer = scene.authorize(&request).await;
-    let returned = super::client::Returned::of(&answer, "https://sealed.example/callback");
-    let mut form = Scene::exchange(returned.get("code").unwrap());
-    form[2].1 = "https://sealed.example/callback".to_owned();
+    let callback = "https://sealed.example/callback";
+    let answer = scene.authorize(&Scene::request_of("sealed", callback)).await;
+    let returned = super::client::Returned::of(&answer, callback);
+    let form = Scene::exchange_at(callback, returned.get("code").unwrap());
     let tokens = scene.token_as("sealed", &secret, &form).await.json();
     let told = scene.userinfo(tokens["access_token"].as_str().unwrap()).await;
     assert_eq!(told.headers["content-type"], "application/jwt");

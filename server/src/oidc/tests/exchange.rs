@@ -10,8 +10,11 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use time::Duration;
 
-use super::scene::{FACILITY, PHYSICIANS, Scene, payload, service_file};
-use crate::keys;
+use super::{
+    own_keys::signed,
+    scene::{FACILITY, PHYSICIANS, Scene, payload, service_file},
+};
+use crate::{keys, token_keys::TokenKeys};
 
 #[tokio::test]
 async fn a_code_becomes_tokens_that_say_who_where_in_which_role_and_how_proven() {
@@ -268,7 +271,9 @@ async fn userinfo_believes_no_token_that_is_not_wholly_ours() {
     let tokens = scene.token(&Scene::exchange(&scene.code().await)).await.json();
     let good = tokens["access_token"].as_str().unwrap();
     let claims = payload(good);
-    let key = &scene.test.app.keys().oidc[0];
+    let app = &scene.test.app;
+    let published = TokenKeys::published(app).await.unwrap();
+    let kid = published["keys"][0]["kid"].as_str().unwrap();
     let with = |name: &str, value: Value| {
         let mut changed = claims.clone();
         changed[name] = value;
@@ -276,7 +281,7 @@ async fn userinfo_believes_no_token_that_is_not_wholly_ours() {
     };
     let stranger = crate::testing::app().await;
     let unsigned = |alg: &str| {
-        let header = encode(format!(r#"{{"alg":"{alg}","typ":"at+jwt","kid":"{}"}}"#, key.0));
+        let header = encode(format!(r#"{{"alg":"{alg}","typ":"at+jwt","kid":"{kid}"}}"#));
         format!("{header}.{}.", encode(claims.to_string()))
     };
     let (input, signature) = good.rsplit_once('.').unwrap();
@@ -285,9 +290,7 @@ async fn userinfo_believes_no_token_that_is_not_wholly_ours() {
         input.split_once('.').unwrap().0,
         encode(with("jti", json!("x")).to_string())
     );
-    let sign = |typ: &'static str, claims: Value| async move {
-        keys::sign_jws(key, typ, &claims).await.unwrap()
-    };
+    let sign = |typ: &'static str, claims: Value| async move { signed(app, typ, &claims).await };
     let hostile = [
         unsigned("none"),
         unsigned("HS256"),
@@ -298,7 +301,7 @@ async fn userinfo_believes_no_token_that_is_not_wholly_ours() {
         sign("at+jwt", with("jti", json!("00000000-0000-7000-8000-000000000000"))).await,
         sign("at+jwt", with("exp", json!(0))).await,
         sign("logout+jwt", claims.clone()).await,
-        keys::sign_jws(&stranger.app.keys().oidc[0], "at+jwt", &claims).await.unwrap(),
+        signed(&stranger.app, "at+jwt", &claims).await,
         String::new(),
         "a.b.c".to_owned(),
     ];

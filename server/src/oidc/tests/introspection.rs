@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     client::TestClient,
+    own_keys::verified,
     scene::{Answer, PHYSICIANS, Scene, payload, query, service_file},
 };
 
@@ -132,9 +133,7 @@ async fn the_answer_is_signed_on_request() {
     let answer = network.scene.public("POST", "/introspect", &headers, &query(&form)).await;
     assert_eq!(answer.headers["content-type"], "application/token-introspection+jwt");
     let app = &network.scene.test.app;
-    let keys = serde_json::from_value(crate::keys::jwks(&app.keys().oidc).unwrap()).unwrap();
-    let claims: Value =
-        sekisho_protocol::jws::verify(&answer.body, "token-introspection+jwt", &keys).unwrap();
+    let claims = verified(app, "token-introspection+jwt", &answer.body).await;
     assert_eq!(claims["aud"], "calling");
     assert_eq!(claims["token_introspection"]["active"], true);
     // RFC 9701 §5: not to be taken for a token itself.

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 
 use axum::{Form, Router, body::Body, extract::State, routing::post};
 use http::{Request, header};
-use sekisho_protocol::{JwkSet, jws};
 use sekisho_store::{
     StoreError,
     audit::{Actor, Audited, Entry},
@@ -13,10 +12,12 @@ use sekisho_store::{
 use serde_json::Value;
 use tower::ServiceExt;
 
-use super::scene::{Answer, PHYSICIANS, Scene, payload, peer, query, service_file};
+use super::{
+    own_keys::{signed, verified},
+    scene::{Answer, PHYSICIANS, Scene, payload, peer, query, service_file},
+};
 use crate::{
     config::Settings,
-    keys,
     names::NameRole,
     oidc::logout::backchannel,
     outbox::{self, Deliverers},
@@ -144,7 +145,7 @@ async fn an_address_or_hint_that_is_not_the_services_is_refused_and_nothing_ends
     let mut forged = payload(id_token);
     forged["aud"] = "other".into();
     let stranger = crate::testing::app().await;
-    let forged = keys::sign_jws(&stranger.app.keys().oidc[0], "JWT", &forged).await.unwrap();
+    let forged = signed(&stranger.app, "JWT", &forged).await;
     for parameters in [
         vec![("id_token_hint", id_token), ("post_logout_redirect_uri", "https://evil.example/")],
         vec![("id_token_hint", id_token), ("client_id", "other")],
@@ -204,9 +205,7 @@ async fn a_service_is_told_by_a_signed_token_that_names_its_own_session() {
     outbox::deliver_due(app, &deliverers).await.unwrap();
 
     let token = heard.lock().unwrap().pop().unwrap();
-    let published = keys::jwks(&app.keys().oidc).unwrap();
-    let keys: JwkSet = serde_json::from_value(published).unwrap();
-    let claims: Value = jws::verify(&token, "logout+jwt", &keys).unwrap();
+    let claims: Value = verified(app, "logout+jwt", &token).await;
     assert_eq!((&claims["sub"], &claims["sid"]), (&id["sub"], &id["sid"]));
     assert_eq!(claims["aud"], "telling");
     assert!(claims["events"]["http://schemas.openid.net/event/backchannel-logout"].is_object());

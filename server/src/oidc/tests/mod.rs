@@ -8,6 +8,7 @@ mod exchange;
 mod fapi;
 mod introspection;
 mod logout;
+mod own_keys;
 mod pushed;
 mod refresh;
 mod refused;

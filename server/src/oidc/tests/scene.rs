@@ -118,6 +118,14 @@ impl Scene {
         ]
     }
 
+    /// The same for another client and its address.
+    pub(super) fn request_of<'a>(id: &'a str, callback: &'a str) -> Vec<(&'static str, &'a str)> {
+        let mut request = Self::request();
+        request.retain(|(name, _)| !matches!(*name, "client_id" | "redirect_uri"));
+        request.extend([("client_id", id), ("redirect_uri", callback)]);
+        request
+    }
+
     /// The same with one parameter replaced, or removed by an empty value.
     pub(super) fn request_with(
         name: &str,
@@ -182,10 +190,14 @@ impl Scene {
 
     /// A good exchange of `code`.
     pub(super) fn exchange(code: &str) -> Vec<(&'static str, String)> {
+        Self::exchange_at(REDIRECT, code)
+    }
+
+    pub(super) fn exchange_at(redirect_uri: &str, code: &str) -> Vec<(&'static str, String)> {
         vec![
             ("grant_type", "authorization_code".to_owned()),
             ("code", code.to_owned()),
-            ("redirect_uri", REDIRECT.to_owned()),
+            ("redirect_uri", redirect_uri.to_owned()),
             ("code_verifier", VERIFIER.to_owned()),
         ]
     }

@@ -1,9 +1,10 @@
 //! Requests that a client signed (RFC 9101), and answers that we sign (JARM).
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     client::{Returned, TestClient},
+    own_keys::verified,
     scene::{Scene, payload},
 };
 
@@ -144,8 +145,7 @@ async fn an_answer_is_signed_on_request_also_when_it_is_an_error() {
         assert_eq!((returned.get("code"), returned.get("state")), (None, None));
         let response = returned.get("response").unwrap();
         let app = &scene.test.app;
-        let keys = serde_json::from_value(crate::keys::jwks(&app.keys().oidc).unwrap()).unwrap();
-        let claims: Value = sekisho_protocol::jws::verify(response, "JWT", &keys).unwrap();
+        let claims = verified(app, "JWT", response).await;
         let now = app.now().unix_timestamp();
         assert_eq!(claims["iss"], app.names().public.as_str());
         assert_eq!((&claims["aud"], &claims["state"]), (&json!("signing"), &json!("st&te")));

@@ -11,8 +11,9 @@ use super::Caller;
 use crate::{
     app::App,
     error::oauth::OAuthError,
-    keys,
+    jose::Algorithm,
     oidc::{confirmation::Confirmation, subject},
+    token_keys::{TokenKeyError, TokenKeys},
 };
 
 /// `typ` of an access token (RFC 9068 §2.1).
@@ -24,12 +25,9 @@ pub const ID_TOKEN_TYP: &str = "JWT";
 /// shown to anybody.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueError {
-    /// The instance has no key for tokens.
-    #[error("there is no key that signs tokens")]
-    NoKey,
-    /// The key did not sign.
+    /// No key signed.
     #[error("the token was not signed")]
-    Key(#[from] sekisho_key::KeyError),
+    Key(#[from] TokenKeyError),
     /// What stands in the database is not what this program writes there.
     #[error("what was stored does not read back")]
     Stored(#[from] serde_json::Error),
@@ -100,7 +98,8 @@ pub(super) async fn tokens(
     if let Some(nonce) = nonce {
         id.insert("nonce".into(), nonce.into());
     }
-    let id_token = signed(app, ID_TOKEN_TYP, &Value::Object(id)).await?;
+    let algorithm = caller.client.metadata.id_token_signed_response_alg;
+    let id_token = TokenKeys::sign(app, algorithm, ID_TOKEN_TYP, &Value::Object(id)).await?;
     answer.insert("id_token".into(), id_token.into());
     Ok(answer)
 }
@@ -141,7 +140,7 @@ pub(super) async fn access_token(
             claims.remove("scope");
         }
     }
-    let token = signed(app, ACCESS_TOKEN_TYP, &claims).await?;
+    let token = TokenKeys::sign(app, Algorithm::Es256, ACCESS_TOKEN_TYP, &claims).await?;
     let mut answer = Map::new();
     answer.insert("access_token".into(), token.into());
     answer.insert("token_type".into(), Confirmation::token_type(access.confirmation).into());
@@ -150,15 +149,6 @@ pub(super) async fn access_token(
         answer.insert("scope".into(), access.scope.into());
     }
     Ok(answer)
-}
-
-/// Signs with the key in force.
-///
-/// # Errors
-/// [`IssueError::NoKey`], [`IssueError::Key`].
-pub(crate) async fn signed(app: &App, typ: &str, claims: &Value) -> Result<String, IssueError> {
-    let key = app.keys().oidc.first().ok_or(IssueError::NoKey)?;
-    Ok(keys::sign_jws(key, typ, claims).await?)
 }
 
 /// 32 random octets as text: a code, a refresh token, or a reference.

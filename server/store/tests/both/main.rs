@@ -108,4 +108,5 @@ mod shared_commits;
 mod snapshot;
 mod subscriber_key;
 mod terminals;
+mod token_key;
 mod trail;

@@ -1,0 +1,130 @@
+//! One key that signs tokens.
+
+use std::sync::Arc;
+
+use sekisho_key::{KeyError, RsaSize, SigningKey as _, SoftwareKey};
+use sekisho_protocol::octets::encode;
+use sekisho_store::token_key::TokenKey;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use super::TokenKeyError;
+use crate::{
+    jose::{Algorithm, PublicKey},
+    keys,
+    sealing::SealingKey,
+};
+
+/// A key that the register holds, ready for use.
+#[derive(Debug)]
+pub(super) struct OpenKey {
+    pub(super) stored: TokenKey,
+    pub(super) algorithm: Algorithm,
+    public: PublicKey,
+    /// As it is published.
+    pub(super) jwk: Value,
+    /// Gone once it signs no more.
+    private: Option<Arc<SoftwareKey>>,
+}
+
+/// What a sealed key is bound to.
+fn purpose(kid: &str) -> Vec<u8> {
+    [b"token-key:", kid.as_bytes()].concat()
+}
+
+/// A new private key for `algorithm`.
+pub(super) async fn generate(algorithm: Algorithm) -> Result<SoftwareKey, TokenKeyError> {
+    // An RSA key takes up to a second of one core.
+    let made = tokio::task::spawn_blocking(move || match algorithm {
+        Algorithm::Es256 => SoftwareKey::generate_p256(),
+        Algorithm::Ps256 | Algorithm::Rs256 => SoftwareKey::generate_rsa(RsaSize::Bits3072),
+    });
+    let failed = |_| KeyError::Cryptography { act: "make a key" };
+    Ok(made.await.map_err(failed).and_then(std::convert::identity)?)
+}
+
+/// The row of a key that signs from `signs_from` on.
+pub(super) fn sealed(
+    key: &SoftwareKey,
+    algorithm: Algorithm,
+    sealing: &SealingKey,
+    random: &dyn sekisho_key::Randomness,
+    (made_at, signs_from): (OffsetDateTime, OffsetDateTime),
+) -> Result<TokenKey, TokenKeyError> {
+    let jwk = keys::bare_jwk(key.public_key_der())?;
+    let kid = keys::thumbprint(&jwk);
+    let sealed_key = sealing.seal(random, &purpose(&kid), &key.pkcs8_der()?)?;
+    Ok(TokenKey {
+        kid,
+        algorithm: algorithm.as_str().to_owned(),
+        public_key_der: key.public_key_der().to_vec(),
+        sealed_key: Some(sealed_key),
+        made_at,
+        signs_from,
+        succeeded: None,
+    })
+}
+
+impl OpenKey {
+    /// Opens a key of the register.
+    pub(super) fn of(stored: TokenKey, sealing: &SealingKey) -> Result<Self, TokenKeyError> {
+        let unreadable = || TokenKeyError::Unreadable { kid: stored.kid.clone() };
+        let algorithm = Algorithm::parse(&stored.algorithm).ok_or_else(unreadable)?;
+        let mut jwk = keys::bare_jwk(&stored.public_key_der)?;
+        if keys::thumbprint(&jwk) != stored.kid {
+            return Err(unreadable());
+        }
+        jwk["kid"] = stored.kid.as_str().into();
+        jwk["alg"] = algorithm.as_str().into();
+        jwk["use"] = "sig".into();
+        let public = jwk.as_object().and_then(|jwk| PublicKey::of_jwk(jwk).ok());
+        let public = public.ok_or_else(unreadable)?;
+        let private = match &stored.sealed_key {
+            Some(sealed) => {
+                let pkcs8 = sealing.open(&purpose(&stored.kid), sealed)?;
+                let key = SoftwareKey::from_pkcs8_der(&pkcs8)?;
+                // A row whose halves do not belong together signs what nobody can verify.
+                if key.public_key_der() != stored.public_key_der {
+                    return Err(unreadable());
+                }
+                Some(Arc::new(key))
+            }
+            None => None,
+        };
+        Ok(Self { stored, algorithm, public, jwk, private })
+    }
+
+    /// Whether tokens that it signed count at `now`, or will.
+    pub(super) fn is_published(&self, now: OffsetDateTime) -> bool {
+        self.stored.succeeded.is_none_or(|end| end.leaves_at > now)
+    }
+
+    /// Whether it is the one that signs at `now`.
+    pub(super) fn signs(&self, now: OffsetDateTime) -> bool {
+        self.private.is_some()
+            && self.stored.signs_from <= now
+            && self.stored.succeeded.is_none_or(|end| end.signs_until > now)
+    }
+
+    /// A compact JWS (RFC 7515 §7.1) with `alg`, `typ` and `kid` in its header.
+    pub(super) fn sign(&self, typ: &str, payload: &Value) -> Result<String, TokenKeyError> {
+        let key = self.private.as_ref().ok_or(TokenKeyError::NoKey)?;
+        let header = json!({ "alg": self.algorithm.as_str(), "typ": typ, "kid": self.stored.kid });
+        let mut jws = encode(header.to_string());
+        jws.push('.');
+        jws.push_str(&encode(payload.to_string()));
+        let signature = match self.algorithm {
+            Algorithm::Es256 => key.sign_fixed_now(jws.as_bytes())?,
+            Algorithm::Rs256 => key.sign_now(jws.as_bytes())?,
+            Algorithm::Ps256 => key.sign_pss_now(jws.as_bytes())?,
+        };
+        jws.push('.');
+        jws.push_str(&encode(signature));
+        Ok(jws)
+    }
+
+    /// Whether `signed` holds under it.
+    pub(super) fn public(&self) -> &PublicKey {
+        &self.public
+    }
+}

@@ -1,0 +1,150 @@
+//! The keys in force, in this process's memory.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use sekisho_store::token_key;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use time::{Duration, OffsetDateTime};
+
+use super::{TokenKeyError, key::OpenKey, rotation};
+use crate::{
+    app::App,
+    jose::{Algorithm, Signed},
+};
+
+/// How old the ring may be when somebody asks for what it does not hold.
+const FRESH: Duration = Duration::SECOND;
+
+/// The keys, read anew by the clock and when a key is asked for that is not there.
+#[derive(Debug, Default)]
+pub struct TokenKeys(RwLock<Arc<Ring>>);
+
+#[derive(Debug, Default)]
+struct Ring {
+    /// Oldest first.
+    keys: Vec<Arc<OpenKey>>,
+    read_at: Option<OffsetDateTime>,
+}
+
+impl TokenKeys {
+    /// Reads the keys of the register; makes the first one of a new instance.
+    ///
+    /// # Errors
+    /// [`TokenKeyError`]: no process should serve without.
+    pub async fn open(app: &App) -> Result<(), TokenKeyError> {
+        Self::signer(app, Algorithm::Es256).await.map(drop)
+    }
+
+    /// Scheduled: takes over what other processes and commands changed.
+    ///
+    /// # Errors
+    /// [`TokenKeyError`]: the keys stay as they were.
+    pub async fn refresh(app: &App) -> Result<(), TokenKeyError> {
+        app.token_keys().read_anew(app).await.map(drop)
+    }
+
+    /// The public keys as a JWK Set (RFC 7517 §5), those that will sign among them.
+    ///
+    /// # Errors
+    /// [`TokenKeyError`]: the register cannot be read.
+    pub async fn published(app: &App) -> Result<Value, TokenKeyError> {
+        let ring = app.token_keys().fresh(app).await?;
+        let now = app.now();
+        let keys: Vec<_> =
+            ring.keys.iter().filter(|key| key.is_published(now)).map(|key| &key.jwk).collect();
+        Ok(json!({ "keys": keys }))
+    }
+
+    /// Signs `payload` with the key in force. The first of an algorithm is made now.
+    ///
+    /// # Errors
+    /// [`TokenKeyError`]: nothing was signed.
+    pub async fn sign(
+        app: &App,
+        algorithm: Algorithm,
+        typ: &str,
+        payload: &Value,
+    ) -> Result<String, TokenKeyError> {
+        Self::signer(app, algorithm).await?.sign(typ, payload)
+    }
+
+    async fn signer(app: &App, algorithm: Algorithm) -> Result<Arc<OpenKey>, TokenKeyError> {
+        let (keys, now) = (app.token_keys(), app.now());
+        if let Some(key) = keys.ring().signer(algorithm, now) {
+            return Ok(key);
+        }
+        if let Some(key) = keys.read_anew(app).await?.signer(algorithm, now) {
+            return Ok(key);
+        }
+        rotation::make_first(app, algorithm).await?;
+        keys.read_anew(app).await?.signer(algorithm, now).ok_or(TokenKeyError::NoKey)
+    }
+
+    /// The claims of an object of this `typ` that this instance signed with a published key; `None`
+    /// for every other text.
+    ///
+    /// # Errors
+    /// [`TokenKeyError`]: the register cannot be read.
+    pub async fn verified<C: DeserializeOwned>(
+        app: &App,
+        text: &str,
+        typ: &str,
+    ) -> Result<Option<C>, TokenKeyError> {
+        let Ok(signed) = Signed::parse(text) else { return Ok(None) };
+        if !signed.typ().is_some_and(|found| found.eq_ignore_ascii_case(typ)) {
+            return Ok(None);
+        }
+        let Some(kid) = signed.kid() else { return Ok(None) };
+        let now = app.now();
+        let mut found = app.token_keys().ring().published(kid, now);
+        if found.is_none() {
+            found = app.token_keys().fresh(app).await?.published(kid, now);
+        }
+        Ok(found.and_then(|key| signed.verified_by(key.public()).ok()))
+    }
+
+    /// What was read last.
+    fn ring(&self) -> Arc<Ring> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What was read at most [`FRESH`] ago.
+    async fn fresh(&self, app: &App) -> Result<Arc<Ring>, TokenKeyError> {
+        let (ring, now) = (self.ring(), app.now());
+        if ring.read_at.is_some_and(|at| (now - at).abs() < FRESH) {
+            return Ok(ring);
+        }
+        self.read_anew(app).await
+    }
+
+    async fn read_anew(&self, app: &App) -> Result<Arc<Ring>, TokenKeyError> {
+        let now = app.now();
+        let stored = token_key::published(&mut app.store().read(), now).await?;
+        let before = self.ring();
+        let mut keys = Vec::with_capacity(stored.len());
+        for stored in stored {
+            // Reading a private key is dear, and most of them are as they were.
+            let known = before.keys.iter().find(|key| key.stored == stored);
+            keys.push(match known {
+                Some(known) => Arc::clone(known),
+                None => Arc::new(OpenKey::of(stored, &app.keys().sealing)?),
+            });
+        }
+        let ring = Arc::new(Ring { keys, read_at: Some(now) });
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&ring);
+        Ok(ring)
+    }
+}
+
+impl Ring {
+    fn signer(&self, algorithm: Algorithm, now: OffsetDateTime) -> Option<Arc<OpenKey>> {
+        let mut signing = self.keys.iter().rev().filter(|key| key.algorithm == algorithm);
+        signing.find(|key| key.signs(now)).map(Arc::clone)
+    }
+
+    fn published(&self, kid: &str, now: OffsetDateTime) -> Option<Arc<OpenKey>> {
+        let mut named = self.keys.iter().filter(|key| key.stored.kid == kid);
+        named.find(|key| key.is_published(now)).map(Arc::clone)
+    }
+}

@@ -1,0 +1,82 @@
+//! The keys that sign tokens: one of each algorithm without a successor, whoever makes it.
+
+use sekisho_store::{
+    StoreError,
+    token_key::{self, Succeeded, TokenKey},
+};
+use time::Duration;
+
+use crate::{NOW, RACERS, databases::Databases, race};
+
+on_both! { prepared:
+    an_algorithm_has_one_key_without_a_successor
+    a_key_that_is_followed_stays_published_for_its_time
+    what_is_withdrawn_is_gone_at_once
+}
+
+fn key(kid: &str, algorithm: &str) -> TokenKey {
+    TokenKey {
+        kid: kid.into(),
+        algorithm: algorithm.into(),
+        public_key_der: vec![0x30],
+        sealed_key: Some(vec![1, 2, 3]),
+        made_at: NOW,
+        signs_from: NOW,
+        succeeded: None,
+    }
+}
+
+const END: Succeeded =
+    Succeeded { signs_until: NOW, leaves_at: NOW.saturating_add(Duration::HOUR) };
+
+async fn prepared(databases: Databases) -> Databases {
+    assert!(change!(databases.one, |tx| token_key::add(tx, &key("first", "ES256")).await?));
+    databases
+}
+
+async fn an_algorithm_has_one_key_without_a_successor(databases: Databases) {
+    let added = race(&databases, |number, store| async move {
+        let key = key(&format!("racer-{number}"), "PS256");
+        change!(store, |tx| token_key::add(tx, &key).await?)
+    })
+    .await;
+    assert_eq!(added.iter().filter(|added| **added).count(), 1, "of {RACERS}");
+    assert!(!change!(databases.two, |tx| token_key::add(tx, &key("second", "ES256")).await?));
+    let published = token_key::published(&mut databases.two.read(), NOW).await.unwrap();
+    assert_eq!(published.len(), 2);
+    let unknown = attempt!(databases.one, |tx| token_key::add(tx, &key("x", "HS256")).await?);
+    assert!(matches!(unknown, Err(StoreError::Unavailable(_))), "the schema: {unknown:?}");
+}
+
+async fn a_key_that_is_followed_stays_published_for_its_time(databases: Databases) {
+    change!(databases.one, |tx| {
+        assert!(token_key::succeed(tx, "first", END).await?);
+        assert!(!token_key::succeed(tx, "first", END).await?, "it has a successor");
+        assert!(token_key::add(tx, &key("second", "ES256")).await?);
+    });
+    let at = async |now| {
+        let found = token_key::published(&mut databases.two.read(), now).await.unwrap();
+        found.into_iter().map(|key| key.kid).collect::<Vec<_>>()
+    };
+    assert_eq!(at(END.leaves_at - Duration::SECOND).await, ["first", "second"]);
+    assert_eq!(at(END.leaves_at).await, ["second"]);
+    change!(databases.one, |tx| {
+        token_key::forget_private(tx, "first").await?;
+        token_key::forget_private(tx, "second").await?;
+    });
+    let found = token_key::published(&mut databases.two.read(), NOW).await.unwrap();
+    assert_eq!((&found[0].sealed_key, found[0].succeeded), (&None, Some(END)));
+    assert_eq!(found[1], TokenKey { kid: "second".into(), ..key("second", "ES256") });
+}
+
+async fn what_is_withdrawn_is_gone_at_once(databases: Databases) {
+    change!(databases.one, |tx| {
+        token_key::succeed(tx, "first", END).await?;
+        token_key::add(tx, &key("other", "RS256")).await?;
+        assert_eq!(token_key::withdraw_succeeded(tx, "ES256", NOW).await?, 1);
+        assert_eq!(token_key::withdraw_succeeded(tx, "ES256", NOW).await?, 0);
+        assert_eq!(token_key::withdraw_succeeded(tx, "RS256", NOW).await?, 0, "the newest stays");
+    });
+    let found = token_key::published(&mut databases.two.read(), NOW).await.unwrap();
+    assert_eq!(found.iter().map(|key| &key.kid).collect::<Vec<_>>(), ["other"]);
+}
