@@ -1,10 +1,13 @@
 //! May this person, at this facility, use this service? One place for the portal and for the
 //! authorization endpoint, so that the two never disagree.
 
+use std::collections::BTreeSet;
+
 use sekisho_authz::{Cache, Decision, Message, Request, Values, Vocabulary};
 use sekisho_pki::national::hc_role;
 use sekisho_store::{Queries, StoreError, membership, offer, service, session::Session};
 use sekisho_wire::{acr, claim};
+use serde_json::json;
 
 use crate::{app::App, catalogue::Text, login::session::PortalSession};
 
@@ -23,12 +26,21 @@ pub const KINDS: [&str; 11] = [
     "data_collector",
 ];
 
-/// The words that rules may use, and the compiled rules.
+/// The words that rules may use, the compiled rules, and where services are tried out.
+///
+/// The sandbox and what is real never meet: a service that the operating body has not approved is open
+/// at test facilities only, and one that it has approved is closed there.
 #[derive(Debug)]
 pub struct Entitlements {
     vocabulary: Vocabulary,
     cache: Cache,
+    test_facilities: BTreeSet<String>,
+    sandbox_rules: String,
 }
+
+/// Version of the rules that hold for a service of the sandbox without rules of its own; those that
+/// are stored begin with 1.
+const SANDBOX_VERSION: i64 = 0;
 
 impl Default for Entitlements {
     fn default() -> Self {
@@ -55,7 +67,28 @@ impl Entitlements {
                 claim::TERMINAL,
             ]),
         };
-        Self { vocabulary, cache: Cache::new() }
+        // Test people have nothing to hide, so a service sees what it would be told of real ones.
+        let sandbox_rules = json!({
+            "rules": [{ "id": "sandbox", "release": vocabulary.claims }],
+        });
+        Self {
+            vocabulary,
+            cache: Cache::new(),
+            test_facilities: BTreeSet::new(),
+            sandbox_rules: sandbox_rules.to_string(),
+        }
+    }
+
+    /// The same with these test facilities, by identifier.
+    #[must_use]
+    pub fn with_test_facilities(self, test_facilities: BTreeSet<String>) -> Self {
+        Self { test_facilities, ..self }
+    }
+
+    /// Whether a service is of the same world as a facility: both real, or both for tests.
+    #[must_use]
+    pub fn is_offered_at(&self, offer: &offer::Offer, facility_id: &str) -> bool {
+        offer.live_at.is_none() == self.test_facilities.contains(facility_id)
     }
 
     /// The words that rules may use.
@@ -67,8 +100,14 @@ impl Entitlements {
     /// Decides about one service. Rules that are absent or cannot be used refuse.
     #[must_use]
     pub fn decide(&self, offer: &offer::Offer, request: &Request) -> Decision {
-        let (Some(version), Some(rules)) = (offer.version, &offer.rules) else {
-            return Decision::no_rules();
+        let live = offer.live_at.is_some();
+        if !self.is_offered_at(offer, &request.facility_id) {
+            return if live { Decision::test_facility() } else { Decision::not_live() };
+        }
+        let (version, rules) = match (offer.version, &offer.rules) {
+            (Some(version), Some(rules)) => (version, rules),
+            _ if live => return Decision::no_rules(),
+            _ => (SANDBOX_VERSION, &self.sandbox_rules),
         };
         match self.cache.get(&offer.service_id, version, rules, &self.vocabulary) {
             Ok(compiled) => compiled.decide(request),
@@ -247,6 +286,7 @@ mod tests {
             description_ja: String::new(),
             description_en: String::new(),
             home_url: "https://s.example/".into(),
+            live_at: Some(0),
             version: rules.map(|_| 1),
             rules: rules.map(str::to_owned),
         }
@@ -259,6 +299,42 @@ mod tests {
         assert!(!entitlements.decide(&offer(Some("{")), &physician()).allowed);
         let unknown = r#"{"rules":[{"id":"a","roles":["Wizard"]}]}"#;
         assert!(!entitlements.decide(&offer(Some(unknown)), &physician()).allowed);
+    }
+
+    #[test]
+    fn the_sandbox_and_what_is_real_never_meet() {
+        let test_facility = "123456789007";
+        let entitlements =
+            Entitlements::new().with_test_facilities(BTreeSet::from([test_facility.to_owned()]));
+        let at = |facility: &str| Request { facility_id: facility.into(), ..physician() };
+        let anybody = Some(r#"{"rules":[{"id":"anybody","release":["name"]}]}"#);
+        let nobody = Some(r#"{"rules":[]}"#);
+        for (live_at, rules, facility, code) in [
+            (Some(1), anybody, "123456789015", "admitted"),
+            (Some(1), anybody, test_facility, "test-facility"),
+            (Some(1), None, "123456789015", "no-rules"),
+            (None, anybody, "123456789015", "not-live"),
+            (None, None, "123456789015", "not-live"),
+            (None, None, test_facility, "admitted"),
+            (None, anybody, test_facility, "admitted"),
+            (None, nobody, test_facility, "no-rules"),
+        ] {
+            let offer = offer::Offer {
+                live_at,
+                service_id: format!("{live_at:?}{rules:?}"),
+                ..offer(rules)
+            };
+            let decision = entitlements.decide(&offer, &at(facility));
+            assert_eq!(decision.code, code, "{live_at:?} {rules:?} {facility}");
+            assert_eq!(decision.allowed, code == "admitted");
+            assert_eq!(decision.release.is_empty(), !decision.allowed, "{code}");
+        }
+        // Of a stranger to the test facility nothing is told there either.
+        let stranger = Request { member: false, ..at(test_facility) };
+        let offer = offer::Offer { live_at: None, ..offer(None) };
+        assert_eq!(entitlements.decide(&offer, &stranger).code, "membership");
+        assert!(!entitlements.is_offered_at(&offer, "123456789015"));
+        assert!(entitlements.is_offered_at(&offer, test_facility));
     }
 
     #[test]
@@ -277,9 +353,18 @@ mod tests {
     fn every_message_of_a_decision_has_words() {
         let catalogue = Catalogue::load().unwrap();
         for lang in Lang::ALL {
-            for code in
-                ["kind", "facility", "group", "membership", "role", "level", "no-rules", "unusable"]
-            {
+            for code in [
+                "kind",
+                "facility",
+                "group",
+                "membership",
+                "role",
+                "level",
+                "no-rules",
+                "unusable",
+                "not-live",
+                "test-facility",
+            ] {
                 for key in [format!("authz-reason-{code}"), format!("authz-help-{code}")] {
                     assert!(catalogue.has(lang, &key), "{key}");
                 }

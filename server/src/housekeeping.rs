@@ -31,6 +31,7 @@ const fn kept(what: Expiring) -> Duration {
         Expiring::OneTimeLinks
         | Expiring::EnrolmentCodes
         | Expiring::Invitations
+        | Expiring::InitialAccessTokens
         | Expiring::Messages => Duration::days(30),
     }
 }

@@ -10,7 +10,7 @@ use crate::{app::App, error::Dialect};
 /// One way in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Route {
-    /// `GET` or `POST`.
+    /// `GET`, `POST`, `PUT` or `DELETE`.
     pub method: &'static str,
     /// Whether `HEAD` is answered as `GET` is, without the content: not where `GET` changes something.
     pub takes_head: bool,
@@ -137,6 +137,18 @@ impl Routes {
     #[must_use]
     pub fn post<H: Handler<T, App>, T: 'static>(self, path: &'static str, handler: H) -> Self {
         self.add("POST", path, routing::post(handler))
+    }
+
+    /// `PUT path`: for programs, since no form of a page sends it.
+    #[must_use]
+    pub fn put<H: Handler<T, App>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.add("PUT", path, routing::put(handler))
+    }
+
+    /// `DELETE path`, likewise.
+    #[must_use]
+    pub fn delete<H: Handler<T, App>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.add("DELETE", path, routing::delete(handler))
     }
 
     /// `POST path` that pages of other sites lead to: these `senders` may.

@@ -101,6 +101,10 @@ fn public_paths() -> Routes {
         .read_by(PublicClients)
         .post("/userinfo", oidc::userinfo::get)
         .read_by(PublicClients)
+        .post(oidc::registration::PATH, oidc::registration::post)
+        .get("/register/{client_id}", oidc::registration::get)
+        .put("/register/{client_id}", oidc::registration::put)
+        .delete("/register/{client_id}", oidc::registration::delete)
         .speaking(Plain)
         .get("/assets/{segment}", assets::serve)
 }

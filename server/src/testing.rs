@@ -132,7 +132,8 @@ fn parts(store: Store, clock: Arc<ManualClock>, config: Config, authority: Autho
     let card_trust = TrustSources::load(config.card_login());
     App::new(Parts {
         card_trust,
-        entitlements: Entitlements::new(),
+        entitlements: Entitlements::new()
+            .with_test_facilities(config.sandbox().facilities().clone()),
         store,
         clock,
         random: Arc::new(SystemRandomness),
@@ -292,7 +293,8 @@ pub async fn app_over(dir: &std::path::Path, clock: Arc<ManualClock>) -> (App, C
     let opened = Opened::open(&folder, ca_keys.clone(), &names, partitions, &issuers).unwrap();
     let app = App::new(Parts {
         card_trust: TrustSources::load(config.card_login()),
-        entitlements: Entitlements::new(),
+        entitlements: Entitlements::new()
+            .with_test_facilities(config.sandbox().facilities().clone()),
         store,
         clock,
         random: Arc::new(SystemRandomness),

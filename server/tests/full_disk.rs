@@ -152,6 +152,8 @@ fn what_has_a_secret_that_nobody_was_shown_does_not_come_to_be() {
             &["init", new.to_str().unwrap(), "--json"],
             &["service", "add", dir, &ground.service],
             &["service", "add", dir, &ground.service, "--json"],
+            &["service", "token", dir],
+            &["service", "token", dir, "--json"],
             &["administrator", "add", dir, "emergency"],
             &["administrator", "link", dir],
         ] {

@@ -12,7 +12,8 @@ pub struct Decision {
     /// The rule that admitted the person, or the one that came nearest to it; one of the
     /// constants here when there was none to look at.
     pub rule: String,
-    /// Constant code of what decided: `admitted`, a condition's code, `no-rules`, `unusable`.
+    /// Constant code of what decided: `admitted`, a condition's code, `no-rules`, `unusable`,
+    /// `not-live`, `test-facility`.
     pub code: &'static str,
     /// Why, in one sentence.
     pub reason: Message,
@@ -117,6 +118,18 @@ impl Decision {
     #[must_use]
     pub fn unusable() -> Self {
         Self::closed("unusable", "authz-reason-unusable", "authz-help-unusable")
+    }
+
+    /// The service is in the sandbox, and this is no test facility.
+    #[must_use]
+    pub fn not_live() -> Self {
+        Self::closed("not-live", "authz-reason-not-live", "authz-help-not-live")
+    }
+
+    /// The service is live, and this is a test facility.
+    #[must_use]
+    pub fn test_facility() -> Self {
+        Self::closed("test-facility", "authz-reason-test-facility", "authz-help-test-facility")
     }
 
     fn closed(code: &'static str, reason: &'static str, help: &'static str) -> Self {

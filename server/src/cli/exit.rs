@@ -6,6 +6,7 @@ use crate::{
     ceremony::{EndRootError, ListPlanError, RequestProblem},
     error::page::Chain,
     instance::CreateError,
+    oidc::{client::ApprovalError, registration::initial::InitialTokenError},
     people::administrator::AdministratorError,
     revocation::RevocationError,
 };
@@ -91,6 +92,12 @@ fn is_of_the_command_line(error: &(dyn Error + 'static)) -> bool {
     }
     if let Some(error) = error.downcast_ref::<AdministratorError>() {
         return error.is_of_the_name();
+    }
+    if let Some(error) = error.downcast_ref::<ApprovalError>() {
+        return error.is_of_the_name();
+    }
+    if let Some(error) = error.downcast_ref::<InitialTokenError>() {
+        return error.is_of_the_order();
     }
     if let Some(error) = error.downcast_ref::<CreateError>() {
         return error.is_of_the_plan();

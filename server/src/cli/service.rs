@@ -1,4 +1,7 @@
-//! `sekisho service add DIR FILE` and `sekisho service list DIR`.
+//! `sekisho service add`, `approve`, `list` and `token`.
+
+mod approve;
+mod token;
 
 use std::{io::Read, path::Path};
 
@@ -17,11 +20,16 @@ use crate::{
     oidc::client::{self, Registry},
 };
 
-/// Register relying services and list them
+/// Register relying services, let them register themselves, approve and list them
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   sekisho service add /srv/sekisho referral.toml
+      registered by the operating body, and so approved
+  sekisho service token /srv/sekisho --operated-by 123456789007
+      whoever has the token registers a service of that organisation, in the sandbox (RFC 7591)
+  sekisho service approve /srv/sekisho 3f0c… rules.toml
+      out of the sandbox, for whom the rules admit
   sekisho service list /srv/sekisho")]
 pub(super) struct Service {
     #[command(subcommand)]
@@ -31,7 +39,9 @@ pub(super) struct Service {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Add(Add),
+    Approve(approve::Approve),
     List(List),
+    Token(token::Token),
 }
 
 /// Register a service from its file; prints the client's secret once
@@ -58,7 +68,7 @@ struct Add {
 #[command(after_help = "\
 Examples:
   sekisho service list /srv/sekisho
-      client_id, Japanese name and scopes, with tabs between
+      client_id, Japanese name, scopes, and `live` or `sandbox`, with tabs between
   sekisho service list /srv/sekisho --json | jq -r .client_id")]
 struct List {
     #[command(flatten)]
@@ -68,11 +78,26 @@ struct List {
     json: bool,
 }
 
-/// A service's file is a page of text.
+/// A service's file, or one of rules, is a page of text.
 const MOST_OCTETS: u64 = 256 * 1024;
 
 async fn open(config: &Config) -> Result<Store, Failure> {
     Ok(instance::open_database(config).await?)
+}
+
+/// What registration leans on, at the host.
+fn registry<'a>(
+    store: &'a Store,
+    config: &'a Config,
+    entitlements: &'a Entitlements,
+) -> Registry<'a> {
+    Registry {
+        store,
+        config,
+        vocabulary: entitlements.vocabulary(),
+        random: &SystemRandomness,
+        now: OffsetDateTime::now_utc(),
+    }
 }
 
 impl Service {
@@ -80,7 +105,9 @@ impl Service {
         runtime()?.block_on(async {
             match self.command {
                 Command::Add(add) => add.run().await,
+                Command::Approve(approve) => approve.run().await,
                 Command::List(list) => list.run().await,
+                Command::Token(token) => token.run().await,
             }
         })
     }
@@ -92,13 +119,7 @@ impl Add {
         let config = Config::read(&self.instance.dir)?;
         let store = open(&config).await?;
         let entitlements = Entitlements::new();
-        let registry = Registry {
-            store: &store,
-            config: &config,
-            vocabulary: entitlements.vocabulary(),
-            random: &SystemRandomness,
-            now: OffsetDateTime::now_utc(),
-        };
+        let registry = registry(&store, &config, &entitlements);
         let prepared = client::prepare(&registry, &text).await?;
         for in_vain in prepared.released_in_vain() {
             remark(&format!("sekisho: {in_vain}"));
@@ -112,7 +133,7 @@ impl Add {
     }
 }
 
-/// The text of a service's file, whole.
+/// The text of such a file, whole.
 fn read(path: &Path) -> Result<String, Failure> {
     let file = std::fs::File::open(path)
         .map_err(|error| format!("cannot open {}: {error}", path.display()))?;
@@ -147,6 +168,7 @@ impl List {
         let config = Config::read(&self.instance.dir)?;
         let store = open(&config).await?;
         for found in service::list(&mut store.read()).await? {
+            let stage = if found.live_at.is_some() { "live" } else { "sandbox" };
             let line = if self.json {
                 let line = json!({
                     "client_id": found.id,
@@ -154,10 +176,12 @@ impl List {
                     "authentication": found.auth_method.as_str(),
                     "scopes": found.scopes,
                     "redirect_uris": found.redirect_uris,
+                    "stage": stage,
                 });
                 format!("{line}\n")
             } else {
-                format!("{}\t{}\t{}\n", found.id, found.name_ja, found.scopes.join(" "))
+                let scopes = found.scopes.join(" ");
+                format!("{}\t{}\t{scopes}\t{stage}\n", found.id, found.name_ja)
             };
             if !list(&line)? {
                 break;

@@ -16,6 +16,7 @@ mod oidc;
 mod operator;
 mod people;
 mod register;
+mod sandbox;
 mod session;
 mod signer;
 mod token;
@@ -42,6 +43,7 @@ pub use oidc::{Oidc, OidcSettings};
 pub use operator::{Operator, OperatorSettings};
 pub use people::{People, PeopleSettings};
 pub use register::{CodeCheck, Register, RegisterSettings};
+pub use sandbox::{Sandbox, SandboxSettings};
 pub use session::{SessionPolicy, SessionSettings};
 pub use signer::SignerSettings;
 pub use token::{TokenPlace, TokenSettings};
@@ -77,6 +79,8 @@ pub struct Settings {
     pub session: SessionSettings,
     /// `[oidc]`
     pub oidc: OidcSettings,
+    /// `[sandbox]`
+    pub sandbox: SandboxSettings,
 }
 
 /// The configuration, validated.
@@ -96,6 +100,7 @@ pub struct Config {
     card_login: CardLogin,
     session: SessionPolicy,
     oidc: Oidc,
+    sandbox: Sandbox,
 }
 
 impl Settings {
@@ -143,6 +148,7 @@ impl Settings {
             card_login: self.card_login.validate(folder)?,
             session: self.session.validate()?,
             oidc: self.oidc.validate()?,
+            sandbox: self.sandbox.validate()?,
         })
     }
 }
@@ -239,6 +245,12 @@ impl Config {
     pub fn oidc(&self) -> &Oidc {
         &self.oidc
     }
+
+    /// Test facilities.
+    #[must_use]
+    pub fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
 }
 
 #[cfg(test)]
@@ -284,6 +296,7 @@ mod tests {
             ("[listen]\ntls12 = [\"plain\"]", "listen.tls12"),
             ("[listen]\ntls = [\"127.0.0.1:8080\"]", "listen.plain"),
             ("[instance]\ndatabase = \"mysql://x\"", "instance.database"),
+            ("[sandbox]\nfacilities = [\"123456789000\"]", "sandbox.facilities"),
         ] {
             let settings: Settings = toml::from_str(text).unwrap();
             match settings.validate(folder) {

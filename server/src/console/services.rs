@@ -70,6 +70,7 @@ struct ServiceCard {
     auth_method: &'static str,
     registered: String,
     withdrawn: Option<String>,
+    live: bool,
     in_force: InForce,
 }
 
@@ -154,6 +155,7 @@ async fn card(
         auth_method: service.auth_method.as_str(),
         registered: when::shown(service.created_at, text.lang()),
         withdrawn: service.withdrawn_at.map(|at| when::shown(at, text.lang())),
+        live: service.live_at.is_some(),
         in_force,
     })
 }

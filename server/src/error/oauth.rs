@@ -131,11 +131,10 @@ impl From<Resting> for OAuthError {
 
 impl IntoResponse for OAuthError {
     fn into_response(self) -> Response {
-        let description: String = self
-            .description
-            .chars()
-            .map(|c| if matches!(c, ' '..='~') && c != '"' && c != '\\' { c } else { '?' })
-            .collect();
+        // Markup is nothing to the protocol, but somebody may show what a stranger sent as a page.
+        let kept = |c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\' | '<' | '>');
+        let description: String =
+            self.description.chars().map(|c| if kept(c) { c } else { '?' }).collect();
         let body = serde_json::json!({"error": self.error, "error_description": description});
         let mut response = (
             self.status,

@@ -66,6 +66,17 @@ fn doors() -> Vec<Door> {
             ask.set("authorization", Scene::basic("referral", &format!("wrong-{number}")));
             ask
         }),
+        door(Dialect::OAuth, 401, |scene, number| {
+            let mut ask = Ask::new(scene.app(), NameRole::Public, "POST", "/register");
+            ask.set("authorization", format!("Bearer wrong-{number}"));
+            ask
+        }),
+        door(Dialect::OAuth, 401, |scene, number| {
+            let path = format!("/register/{}", scene.registered);
+            let mut ask = Ask::new(scene.app(), NameRole::Public, "DELETE", &path);
+            ask.set("authorization", format!("Bearer wrong-{number}"));
+            ask
+        }),
         door(Dialect::Est, 401, |scene, _| {
             let path = "/.well-known/est/simpleenroll";
             let mut ask = Ask::new(scene.app(), NameRole::Enrol, "POST", path);

@@ -129,6 +129,8 @@ fn form(answer: &Answer, dialect: Dialect, lang: &str) -> Result<(), String> {
                 "invalid_grant",
                 "invalid_token",
                 "invalid_scope",
+                "invalid_redirect_uri",
+                "invalid_client_metadata",
                 "unsupported_grant_type",
                 "unsupported_response_type",
                 "temporarily_unavailable",

@@ -77,6 +77,11 @@ pub struct Scene {
     pub secret: String,
     pub other_secret: String,
     pub code: String,
+    /// `Authorization` of whoever may register two services.
+    pub initial_token: String,
+    /// A service that registered itself, and `Authorization` of its own.
+    pub registered: String,
+    pub registration_token: String,
 }
 
 /// Runs one change in a transaction of its own.
@@ -241,8 +246,12 @@ impl Scene {
             audit_record,
             first_use_token: String::new(),
             code: String::new(),
+            initial_token: String::new(),
+            registered: String::new(),
+            registration_token: String::new(),
         };
         scene.register().await;
+        scene.register_itself().await;
         let page = scene.get(NameRole::Terminal, "/login", "").await;
         scene.browser = page.cookie("__Host-browser");
         scene.code = scene.authorization_code().await;
@@ -341,6 +350,30 @@ impl Scene {
         ];
         let link = self.post("/console/roles", &administrator, &fields).await;
         self.first_use_token = link.between("/first-use?token=", "<");
+    }
+
+    /// A service by the first of two uses of an initial access token.
+    async fn register_itself(&mut self) {
+        let token = oidc::initial_token(&self.test, 2).await;
+        self.initial_token = format!("Bearer {token}");
+        let mut ask = Ask::new(self.app(), NameRole::Public, "POST", "/register");
+        ask.set("authorization", &self.initial_token);
+        ask.set("content-type", "application/json");
+        ask.octets = Self::registration("itself").to_string().into_bytes();
+        let answer = ask.send(&self.routers).await;
+        let told: Value = serde_json::from_slice(&answer.body).unwrap();
+        let word = |member: &str| told[member].as_str().unwrap().to_owned();
+        self.registered = word("client_id");
+        self.registration_token = format!("Bearer {}", word("registration_access_token"));
+    }
+
+    /// What a service sends that registers itself.
+    pub fn registration(name: &str) -> Value {
+        json!({
+            "redirect_uris": [format!("https://{name}.example/callback")],
+            "client_name": name,
+            "token_endpoint_auth_method": "client_secret_basic",
+        })
     }
 
     /// The query of a good authentication request.

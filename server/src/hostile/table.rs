@@ -18,6 +18,7 @@ pub async fn rows(scene: &Scene) -> Vec<Row> {
     // Good requests are sent in this order: what ends something comes after what needs it.
     let mut rows = public(scene);
     rows.extend([Public, Mtls].into_iter().flat_map(|role| programs(scene, role)));
+    rows.extend(registration(scene));
     rows.extend(terminal(scene).await);
     rows.extend(enrol(scene));
     rows.extend(console(scene));
@@ -217,6 +218,29 @@ fn programs(s: &Scene, role: NameRole) -> Vec<Row> {
         at("GET", "/userinfo")
             .authorization("Bearer a.b.c", &[&Scene::basic("referral", &s.secret)]),
         at("POST", "/userinfo").authorization("Bearer a.b.c", &[]),
+    ]
+}
+
+/// Services that register themselves.
+fn registration(s: &Scene) -> Vec<Row> {
+    let own = |method| {
+        Row::new(Public, method, "/register/{client_id}")
+            .parameter(&s.registered, &["referral", "other", NOTHING])
+            .authorization(
+                &s.registration_token,
+                &[&s.initial_token, &Scene::basic(&s.registered, &s.secret)],
+            )
+    };
+    let mut replaced = Scene::registration("itself");
+    replaced["client_id"] = s.registered.as_str().into();
+    vec![
+        Row::new(Public, "POST", "/register")
+            .authorization(&s.initial_token, &[&s.registration_token, "Bearer A"])
+            .payload(Payload::Json(Scene::registration("another"), vec!["redirect_uris"]))
+            .good(201),
+        own("GET").good(200),
+        own("PUT").payload(Payload::Json(replaced, vec!["client_id", "redirect_uris"])).good(200),
+        own("DELETE").good(204),
     ]
 }
 

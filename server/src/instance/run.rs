@@ -155,7 +155,8 @@ pub async fn run(
     opened.ca_keys.check(&folder, &opened.authority).await?;
     let app = App::new(Parts {
         card_trust: TrustSources::load(config.card_login()),
-        entitlements: Entitlements::new(),
+        entitlements: Entitlements::new()
+            .with_test_facilities(config.sandbox().facilities().clone()),
         store: store.clone(),
         clock,
         random,

@@ -10,7 +10,7 @@ use sekisho_store::service::AuthMethod;
 use sekisho_wire::{acr, claim};
 use serde_json::{Value, json};
 
-use super::{authorize::ResponseMode, claims::SCOPES, client::GrantType};
+use super::{authorize::ResponseMode, claims::SCOPES, client::GrantType, registration};
 use crate::{app::App, jose::Algorithm};
 
 /// Path of the document, on the public name.
@@ -30,7 +30,7 @@ pub fn document(app: &App) -> Value {
     let algorithms = Algorithm::ALL.map(Algorithm::as_str);
     let methods = AuthMethod::ALL.map(AuthMethod::as_str);
     let proven: Vec<_> = methods.into_iter().filter(|method| *method != "none").collect();
-    json!({
+    let mut document = json!({
         "issuer": public,
         "authorization_endpoint": format!("{terminal}/authorize"),
         "pushed_authorization_request_endpoint": format!("{public}/par"),
@@ -82,5 +82,7 @@ pub fn document(app: &App) -> Value {
         "authorization_response_iss_parameter_supported": true,
         "backchannel_logout_supported": true,
         "backchannel_logout_session_supported": true,
-    })
+    });
+    document["registration_endpoint"] = format!("{public}{}", registration::PATH).into();
+    document
 }

@@ -7,7 +7,8 @@
 //! - [`userinfo`], [`introspect`], [`revoke`]: what becomes of [`access_token`]s.
 //! - [`discovery`], [`jwks`]: what a client needs to know.
 //! - [`logout`]: asked for by a service, and told to services.
-//! - [`client`]: registration of a service with its rules.
+//! - [`client`]: what a service is registered as, with its rules; [`registration`]: by itself (RFC 7591,
+//!   RFC 7592).
 //!
 //! What a token says was fixed when the code was issued ([`claims`]); whether it still counts is
 //! asked anew each time ([`liveness`]).
@@ -28,6 +29,8 @@ pub mod liveness;
 pub mod logout;
 pub mod par;
 pub mod parameters;
+mod presented_token;
+pub mod registration;
 pub mod resource;
 pub mod revoke;
 pub mod subject;

@@ -4,7 +4,7 @@ use axum::{
     extract::{Extension, State},
     response::Response,
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value};
 
 use super::{
@@ -12,7 +12,9 @@ use super::{
     claims,
     client_authentication::Client,
     confirmation::Confirmation,
-    dpop, token,
+    dpop,
+    presented_token::{Scheme, presented},
+    token,
 };
 use crate::{app::App, error::oauth::OAuthError, listener::Peer, token_keys::TokenKeys};
 
@@ -53,52 +55,6 @@ pub async fn get(
     let signed = TokenKeys::sign(&app, algorithm, typ, &Value::Object(told)).await;
     let signed = signed.map_err(|error| OAuthError::internal(&error))?;
     Ok(token::unkept(HeaderValue::from_static("application/jwt"), signed))
-}
-
-/// How a token was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Scheme {
-    /// RFC 6750 §2.1.
-    Bearer,
-    /// RFC 9449 §7.1.
-    Dpop,
-}
-
-impl Scheme {
-    fn invalid(self) -> OAuthError {
-        let error = OAuthError::invalid_token("the token is not valid here and now");
-        match self {
-            Self::Bearer => error,
-            Self::Dpop => OAuthError {
-                challenge: Some(HeaderValue::from_static(
-                    "DPoP error=\"invalid_token\", algs=\"ES256 PS256 RS256\"",
-                )),
-                ..error
-            },
-        }
-    }
-}
-
-fn presented(headers: &HeaderMap) -> Result<(Scheme, &str), OAuthError> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (value, second) = (values.next(), values.next());
-    if second.is_some() {
-        return Err(OAuthError::bad_request("invalid_request", "Authorization is repeated"));
-    }
-    let parts = value.and_then(|value| value.to_str().ok()).and_then(|value| value.split_once(' '));
-    let scheme = |name: &str| match () {
-        () if name.eq_ignore_ascii_case("bearer") => Some(Scheme::Bearer),
-        () if name.eq_ignore_ascii_case("dpop") => Some(Scheme::Dpop),
-        () => None,
-    };
-    parts.and_then(|(name, token)| Some((scheme(name)?, token.trim()))).ok_or_else(|| OAuthError {
-        // RFC 6750 §3.1: without a token no error code, only the challenge.
-        challenge: Some(HeaderValue::from_static("Bearer")),
-        status: StatusCode::UNAUTHORIZED,
-        error: "invalid_token",
-        description: "an access token is required".to_owned(),
-        retry_after_secs: None,
-    })
 }
 
 /// Whoever sends a token holds what it is bound to (RFC 9449 §7, RFC 8705 §3).

@@ -34,6 +34,8 @@ pub enum Door {
     Enrolment,
     /// Authentication of relying services.
     Client,
+    /// Tokens by which services register and keep their registration. They have 256 bits.
+    Registration,
 }
 
 impl Door {
@@ -44,6 +46,7 @@ impl Door {
             Self::Receipt => "receipt",
             Self::Enrolment => "enrolment",
             Self::Client => "client",
+            Self::Registration => "registration",
         }
     }
 }

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{extract::State, response::Response};
 use sekisho_pki::national::hc_role;
-use sekisho_store::offer;
+use sekisho_store::offer::{self, Offer};
 use sekisho_wire::acr;
 
 use crate::{
@@ -71,7 +71,8 @@ pub async fn get(
     let request = entitlement::request(&app, &session).await?;
     let offers = offer::list(&mut app.store().read(), MOST_SERVICES).await?;
     let (mut allowed, mut refused) = (Vec::new(), Vec::new());
-    for offer in offers {
+    let offered = |offer: &Offer| app.entitlements().is_offered_at(offer, &request.facility_id);
+    for offer in offers.into_iter().filter(offered) {
         let decision = app.entitlements().decide(&offer, &request);
         let Explanation { reasons, help } = Explanation::of(&decision, &page.text);
         let (name, description) = match page.text.lang() {

@@ -30,6 +30,8 @@ pub enum Expiring {
     /// Grants whose refresh tokens are gone and whose session has ended: until then a logout reaches
     /// the service.
     TokenGrants,
+    /// Tokens by which services are registered.
+    InitialAccessTokens,
     /// One-time links.
     OneTimeLinks,
     /// Enrolment codes that nobody used; a used one still tells of a second key.
@@ -44,7 +46,7 @@ pub enum Expiring {
 
 impl Expiring {
     /// All; refresh tokens stand before the grants that they refer to.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::LoginChallenges,
         Self::ParkedRequests,
         Self::ClientAssertions,
@@ -54,6 +56,7 @@ impl Expiring {
         Self::RefreshTokens,
         Self::AuthorizationCodes,
         Self::TokenGrants,
+        Self::InitialAccessTokens,
         Self::OneTimeLinks,
         Self::EnrolmentCodes,
         Self::Invitations,
@@ -112,6 +115,11 @@ impl Expiring {
                      WHERE s.ended_at < $1
                        AND NOT EXISTS (SELECT 1 FROM refresh_token r WHERE r.grant_id = g.id)
                      ORDER BY g.created_at LIMIT $2)"
+            }
+            Self::InitialAccessTokens => {
+                "DELETE FROM initial_access_token WHERE id IN (
+                     SELECT id FROM initial_access_token WHERE expires_at < $1
+                     ORDER BY expires_at LIMIT $2)"
             }
             Self::OneTimeLinks => {
                 "DELETE FROM one_time_link WHERE token_hash IN (

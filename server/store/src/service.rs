@@ -54,6 +54,12 @@ impl AuthMethod {
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|method| method.as_str() == word)
     }
+
+    /// Whether it needs a secret that both sides know.
+    #[must_use]
+    pub const fn has_secret(self) -> bool {
+        matches!(self, Self::ClientSecretBasic | Self::ClientSecretPost)
+    }
 }
 
 /// A relying service.
@@ -93,6 +99,8 @@ pub struct Service {
     pub logout_uris: Vec<String>,
     /// When it was registered.
     pub created_at: OffsetDateTime,
+    /// When the operating body approved it; until then it is in the sandbox.
+    pub live_at: Option<OffsetDateTime>,
     /// When its approval was taken back.
     pub withdrawn_at: Option<OffsetDateTime>,
 }
@@ -105,8 +113,8 @@ pub async fn add(tx: &mut Tx, service: &Service) -> Result<(), StoreError> {
     tx.execute(
         sql("INSERT INTO service (id, organisation_id, name_ja, name_en, description_ja,
                  description_en, home_url, sector, auth_method, secret_hash, jwks,
-                 backchannel_logout_uri, metadata, scopes, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)")
+                 backchannel_logout_uri, metadata, scopes, created_at, live_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)")
         .bind(&service.id)
         .bind(service.organisation_id.as_deref())
         .bind(&service.name_ja)
@@ -121,9 +129,15 @@ pub async fn add(tx: &mut Tx, service: &Service) -> Result<(), StoreError> {
         .bind(service.backchannel_logout_uri.as_deref())
         .bind(&service.metadata)
         .bind(service.scopes.join(" "))
-        .bind(service.created_at),
+        .bind(service.created_at)
+        .bind(service.live_at),
     )
     .await?;
+    add_uris(tx, service).await
+}
+
+/// Keeps the addresses of a service that has none yet.
+pub(crate) async fn add_uris(tx: &mut Tx, service: &Service) -> Result<(), StoreError> {
     let uris = service.redirect_uris.iter().map(|uri| (uri, "login"));
     for (uri, kind) in uris.chain(service.logout_uris.iter().map(|uri| (uri, "logout"))) {
         tx.execute(
@@ -154,6 +168,7 @@ struct Row {
     metadata: String,
     scopes: String,
     created_at: i64,
+    live_at: Option<i64>,
     withdrawn_at: Option<i64>,
 }
 
@@ -171,6 +186,7 @@ impl Row {
             secret_hash: self.secret_hash.map(|hash| digest("secret_hash", hash)).transpose()?,
             scopes: self.scopes.split_ascii_whitespace().map(str::to_owned).collect(),
             created_at: moment("service", self.created_at)?,
+            live_at: moment_opt("service", self.live_at)?,
             withdrawn_at: moment_opt("service", self.withdrawn_at)?,
             id: self.id,
             organisation_id: self.organisation_id,
@@ -193,7 +209,7 @@ macro_rules! select_service {
         concat!(
             "SELECT id, organisation_id, name_ja, name_en, description_ja, description_en, home_url,
                     sector, auth_method, secret_hash, jwks, backchannel_logout_uri, metadata,
-                    scopes, created_at, withdrawn_at
+                    scopes, created_at, live_at, withdrawn_at
              FROM service WHERE ",
             $condition
         )

@@ -16,7 +16,7 @@ mod tests {
     use crate::catalogue::{Catalogue, Lang};
 
     /// Beginnings of names that look like an act and are none: settings, names of hosts.
-    const OTHER_NAMES: [&str; 19] = [
+    const OTHER_NAMES: [&str; 20] = [
         "authority.",
         "card_login.",
         "enrolment.",
@@ -31,6 +31,7 @@ mod tests {
         "mtls.",
         "plain.",
         "protocol.",
+        "sandbox.",
         "login.sekisho",
         "terminal.sekisho",
         "sekisho.",

@@ -33,6 +33,7 @@ fn registered(id: &str, organisation_id: Option<&str>, at: time::OffsetDateTime)
         redirect_uris: vec![format!("https://{id}.example/callback")],
         logout_uris: vec![],
         created_at: at,
+        live_at: Some(at),
         withdrawn_at: None,
     }
 }
@@ -61,6 +62,8 @@ async fn the_operating_bodys_administrator_sees_every_service_with_its_rules_in_
     add(app, registered("bare", None, app.now()), None).await;
     add(app, registered("broken", None, app.now()), Some("{")).await;
     add(app, registered("gone", None, app.now()), Some("{\"rules\":[]}")).await;
+    let tried = Service { live_at: None, ..registered("tried", None, app.now()) };
+    add(app, tried, None).await;
     let at = app.now();
     transaction!(app.store(), StoreError, |tx| {
         tx.execute(sql("UPDATE service SET withdrawn_at = $1 WHERE id = 'gone'").bind(at)).await?;
@@ -92,6 +95,8 @@ async fn the_operating_bodys_administrator_sees_every_service_with_its_rules_in_
         "利用者の決まりがありません",
         "決まりに誤りがあり",
         "承認を取り消し",
+        "試験中（未承認）",
+        "試験用の施設の人だけが利用できます",
     ] {
         assert!(page.text.contains(shown), "{shown} is not in {}", page.text);
     }

@@ -35,38 +35,38 @@ use crate::{config::Config, form, jose::ClientKeys, oidc::claims::SCOPES};
 #[serde(deny_unknown_fields)]
 pub struct ServiceFile {
     /// `client_id`: lower-case letters, digits and hyphens.
-    id: String,
+    pub(super) id: String,
     /// Identifier of the organisation that runs it.
-    operated_by: Option<String>,
-    name: Words,
-    description: Words,
-    home_url: String,
+    pub(super) operated_by: Option<String>,
+    pub(super) name: Words,
+    pub(super) description: Words,
+    pub(super) home_url: String,
     /// Sector of pairwise subjects; the host of the first redirect URI unless given.
-    sector: Option<String>,
-    redirect_uris: Vec<String>,
+    pub(super) sector: Option<String>,
+    pub(super) redirect_uris: Vec<String>,
     #[serde(default)]
-    logout_uris: Vec<String>,
-    backchannel_logout_uri: Option<String>,
+    pub(super) logout_uris: Vec<String>,
+    pub(super) backchannel_logout_uri: Option<String>,
     /// How it authenticates, by the names of [`AuthMethod`].
-    authentication: String,
+    pub(super) authentication: String,
     /// Public keys (RFC 7517), for `private_key_jwt`, `self_signed_tls_client_auth` and signed
     /// requests.
-    jwks: Option<serde_json::Value>,
+    pub(super) jwks: Option<serde_json::Value>,
     /// What else it is held to.
     #[serde(default)]
-    protocol: Metadata,
-    scopes: BTreeSet<String>,
+    pub(super) protocol: Metadata,
+    pub(super) scopes: BTreeSet<String>,
     #[serde(default)]
-    rules: Vec<Rule>,
+    pub(super) rules: Vec<Rule>,
     #[serde(default)]
-    groups: BTreeMap<String, BTreeSet<String>>,
+    pub(super) groups: BTreeMap<String, BTreeSet<String>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Words {
-    ja: String,
-    en: String,
+pub(super) struct Words {
+    pub(super) ja: String,
+    pub(super) en: String,
 }
 
 impl ServiceFile {
@@ -166,6 +166,7 @@ impl ServiceFile {
             redirect_uris: self.redirect_uris,
             logout_uris: self.logout_uris,
             created_at: now,
+            live_at: None,
             withdrawn_at: None,
         };
         let rules = Rules { rules: self.rules, groups: self.groups };
@@ -242,6 +243,7 @@ mod tests {
     fn every_key_of_the_file_and_of_a_rule_is_documented() {
         let page = include_str!("../../../../docs/services.md");
         let (of_file, of_rule) = page.split_once("| key of a rule |").unwrap();
+        let (of_rule, _) = of_rule.split_once("| member |").unwrap();
         let (of_file, of_protocol) = of_file.split_once("| key of `[protocol]` |").unwrap();
         let protocol = toml::from_str::<Metadata>("nosuch = 1").unwrap_err().to_string();
         let file = toml::from_str::<ServiceFile>("nosuch = 1").unwrap_err().to_string();

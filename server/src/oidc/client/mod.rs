@@ -1,32 +1,37 @@
-//! Registering a relying service from a file that its owner wrote and an administrator read.
+//! What a relying service is registered as, and its registration from a file that its owner wrote and
+//! an administrator read.
 
 mod address;
+mod approval;
+mod document;
 mod file;
 mod metadata;
+mod secret;
 
 use std::collections::BTreeMap;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::SecretString;
 use sekisho_authz::{CompiledRules, Rules, RulesError, Vocabulary};
 use sekisho_key::{Randomness, RandomnessError};
 use sekisho_store::{
-    Queries, Store, StoreError,
+    Queries, Store, StoreError, Tx,
     audit::{Actor, Audited, Entry},
     organisation,
-    service::{self, AuthMethod, Service},
+    service::{self, Service},
     transaction,
 };
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
-use zeroize::Zeroizing;
 
 pub use address::AddressError;
+pub use approval::{ApprovalError, approve, read_rules};
+pub use document::{Document, DocumentError, Whose, member, told};
 pub use file::ServiceFile;
 pub use metadata::{ClientProfile, GrantType, Metadata, SubjectType};
+pub use secret::{Drawn, give as give_secret};
 
 use super::claims::SCOPES;
-use crate::config::Config;
+use crate::{app::App, config::Config};
 
 /// What registration leans on. No key of the instance is needed for it.
 #[derive(Clone, Copy)]
@@ -41,6 +46,20 @@ pub struct Registry<'a> {
     pub random: &'a dyn Randomness,
     /// Now.
     pub now: OffsetDateTime,
+}
+
+impl<'a> Registry<'a> {
+    /// Of an instance that is served.
+    #[must_use]
+    pub fn of(app: &'a App) -> Self {
+        Self {
+            store: app.store(),
+            config: app.config(),
+            vocabulary: app.entitlements().vocabulary(),
+            random: app.random(),
+            now: app.now(),
+        }
+    }
 }
 
 /// A registered service.
@@ -156,19 +175,9 @@ pub async fn prepare(registry: &Registry<'_>, toml: &str) -> Result<Prepared, Re
         toml::from_str(toml).map_err(|error| RegistrationError::Malformed(Box::new(error)))?;
     let (mut service, rules) = file.validate(registry.config, registry.now)?;
     CompiledRules::compile(&service.id, rules.clone(), registry.vocabulary)?;
-    let client_secret = match service.auth_method {
-        AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost => {
-            let mut octets = Zeroizing::new([0; 32]);
-            registry.random.fill(octets.as_mut_slice())?;
-            let text = URL_SAFE_NO_PAD.encode(octets.as_slice());
-            service.secret_hash = Some(Sha256::digest(&text).into());
-            Some(SecretString::from(text))
-        }
-        AuthMethod::PrivateKeyJwt
-        | AuthMethod::TlsClientAuth
-        | AuthMethod::SelfSignedTlsClientAuth
-        | AuthMethod::None => None,
-    };
+    let client_secret = secret::give(&mut service, registry.random)?;
+    // What an administrator registers is approved by that.
+    service.live_at = Some(registry.now);
     let mut reader = registry.store.read();
     if service::find(&mut reader, &service.id).await?.is_some() {
         return Err(RegistrationError::InUse(service.id));
@@ -193,17 +202,7 @@ impl Prepared {
     /// Claims that a rule releases in vain, for the service lacks their scope.
     #[must_use]
     pub fn released_in_vain(&self) -> Vec<InVain<'_>> {
-        let has = |scope: &str| self.service.scopes.iter().any(|approved| approved == scope);
-        let released =
-            self.rules.rules.iter().flat_map(|rule| {
-                rule.release.iter().map(|claim| (rule.id.as_str(), claim.as_str()))
-            });
-        released
-            .filter_map(|(rule, claim)| {
-                let scope = SCOPES.iter().find(|scope| scope.claims.contains(&claim))?.name;
-                (!has(scope)).then_some(InVain { rule, claim, scope })
-            })
-            .collect()
+        released_in_vain(&self.service.scopes, &self.rules)
     }
 
     /// Stores the service with its rules in one transaction.
@@ -220,7 +219,23 @@ impl Prepared {
     }
 }
 
-/// Whether every organisation that the file names is there, each looked for once.
+/// Claims that rules release in vain to a service with these `scopes`.
+#[must_use]
+pub fn released_in_vain<'a>(scopes: &[String], rules: &'a Rules) -> Vec<InVain<'a>> {
+    let has = |scope: &str| scopes.iter().any(|approved| approved == scope);
+    let released = rules
+        .rules
+        .iter()
+        .flat_map(|rule| rule.release.iter().map(|claim| (rule.id.as_str(), claim.as_str())));
+    released
+        .filter_map(|(rule, claim)| {
+            let scope = SCOPES.iter().find(|scope| scope.claims.contains(&claim))?.name;
+            (!has(scope)).then_some(InVain { rule, claim, scope })
+        })
+        .collect()
+}
+
+/// Whether every organisation that a service and its rules name is there, each looked for once.
 async fn check_organisations(
     queries: &mut impl Queries,
     service: &Service,
@@ -239,14 +254,30 @@ async fn check_organisations(
     Ok(())
 }
 
+/// Puts rules into force for a service; what the record says of them is added to `entry`. `person` is
+/// who did, unless it was the operator of the host.
+async fn put_in_force(
+    tx: &mut Tx,
+    service_id: &str,
+    rules: &Rules,
+    entry: Entry,
+    person: Option<&str>,
+    now: OffsetDateTime,
+) -> Result<Entry, RegistrationError> {
+    let json = serde_json::to_string(rules)
+        .map_err(|error| RegistrationError::Rules(RulesError::Malformed(error)))?;
+    let version = service::add_rules(tx, service_id, &json, person, now).await?;
+    Ok(entry
+        .fact("rules_version", version)
+        .fact("rules_sha256", hex::encode(Sha256::digest(&json))))
+}
+
 async fn store(
     registry: &Registry<'_>,
     service: &Service,
     rules: &Rules,
     by: Actor,
 ) -> Result<(), RegistrationError> {
-    let json = serde_json::to_string(rules)
-        .map_err(|error| RegistrationError::Rules(RulesError::Malformed(error)))?;
     let now = registry.now;
     let person = match &by {
         Actor::Person(id) => Some(id.as_str()),
@@ -255,14 +286,11 @@ async fn store(
     let stored = transaction!(registry.store, RegistrationError, |tx| {
         check_organisations(tx, service, rules).await?;
         service::add(tx, service).await?;
-        let version = service::add_rules(tx, &service.id, &json, person, now).await?;
         let entry = Entry::done("service.register", by.clone(), now)
             .on("service", &service.id)
             .fact("scopes", service.scopes.join(" "))
-            .fact("authentication", service.auth_method.as_str())
-            .fact("rules_version", version)
-            .fact("rules_sha256", hex::encode(Sha256::digest(&json)));
-        Ok(Audited::new((), entry))
+            .fact("authentication", service.auth_method.as_str());
+        Ok(Audited::new((), put_in_force(tx, &service.id, rules, entry, person, now).await?))
     });
     match stored {
         Err(RegistrationError::Store(StoreError::AlreadyExists { .. })) => {

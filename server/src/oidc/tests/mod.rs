@@ -4,6 +4,7 @@ mod answers;
 mod authorize;
 mod bound;
 mod client;
+mod dynamic;
 mod exchange;
 mod fapi;
 mod introspection;

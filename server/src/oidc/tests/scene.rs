@@ -27,7 +27,10 @@ use crate::{
     config::Settings,
     listener::Peer,
     names::NameRole,
-    oidc::client::{self, Registry},
+    oidc::{
+        client::{self, Registry},
+        registration::initial::{self, Order},
+    },
     router,
     testing::{self, TestApp},
 };
@@ -389,16 +392,20 @@ pub(super) fn peer(role: NameRole, chain: &Arc<[CertificateDer<'static>]>) -> Pe
 }
 
 pub(crate) async fn register(test: &TestApp, file: &str) -> String {
-    let app = &test.app;
-    let registry = Registry {
-        store: app.store(),
-        config: app.config(),
-        vocabulary: app.entitlements().vocabulary(),
-        random: &SystemRandomness,
-        now: app.now(),
-    };
+    let registry = Registry::of(&test.app);
     let registered = client::register(&registry, file, Actor::System).await.unwrap();
     registered.client_secret.map(|s| s.expose_secret().to_owned()).unwrap_or_default()
+}
+
+/// An initial access token, of the operator of the host.
+pub(crate) async fn initial_token(test: &TestApp, uses: u32) -> String {
+    let registry = Registry::of(&test.app);
+    let order = Order { organisation_id: None, uses, days: 7 };
+    let prepared = initial::prepare(&registry, order).await.unwrap();
+    let token = prepared.token().expose_secret().to_owned();
+    let entry = Entry::done("test.token", Actor::System, test.app.now());
+    prepared.keep(&registry, entry, None).await.unwrap();
+    token
 }
 
 async fn facility(test: &TestApp) {

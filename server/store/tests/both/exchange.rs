@@ -37,7 +37,7 @@ on_both! { prepared:
     an_ended_session_withdraws_its_tokens_and_tells_its_services
 }
 
-async fn prepared(databases: Databases) -> Databases {
+pub async fn prepared(databases: Databases) -> Databases {
     let store = &databases.one;
     change!(store, |tx| {
         tx.execute(sql("INSERT INTO person (id, created_at) VALUES ('p', 0)")).await?;
@@ -74,6 +74,7 @@ fn referral() -> Service {
         redirect_uris: vec!["https://referral.example/callback".into()],
         logout_uris: vec![],
         created_at: NOW,
+        live_at: Some(NOW),
         withdrawn_at: None,
     }
 }
@@ -94,7 +95,7 @@ fn code() -> Code {
     }
 }
 
-fn grant(id: &str) -> Grant {
+pub fn grant(id: &str) -> Grant {
     Grant {
         id: id.into(),
         service_id: "referral".into(),

@@ -85,6 +85,7 @@ async fn with_service(databases: &Databases) {
         redirect_uris: vec![],
         logout_uris: vec![],
         created_at: NOW,
+        live_at: Some(NOW),
         withdrawn_at: None,
     };
     change!(databases.one, |tx| service::add(tx, &service).await?);

@@ -31,6 +31,7 @@ fn named(id: &str, auth_method: AuthMethod) -> Service {
         redirect_uris: vec![format!("https://{id}.example:8443/callback")],
         logout_uris: vec![format!("https://bye.{id}.example/")],
         created_at: NOW,
+        live_at: Some(NOW),
         withdrawn_at: None,
     }
 }

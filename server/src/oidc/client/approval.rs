@@ -1,0 +1,93 @@
+//! The operating body lets a service out of the sandbox.
+
+use sekisho_authz::{CompiledRules, Rules};
+use sekisho_store::{
+    MayConflict, StoreError,
+    audit::{Actor, Audited, Entry},
+    service, service_change, transaction,
+};
+
+use super::{RegistrationError, Registry, check_organisations, put_in_force};
+
+/// Why a service was not approved. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ApprovalError {
+    /// No such service, or it was withdrawn.
+    #[error("there is no service {0:?}; `sekisho service list` names those there are")]
+    Unknown(String),
+    /// It is live.
+    #[error("the service {0:?} is approved already")]
+    Live(String),
+    /// The file is not TOML, or holds something else.
+    #[error("the file holds something else than rules and groups")]
+    Malformed(#[source] Box<toml::de::Error>),
+    /// The rules cannot be used, or name an organisation that is not here.
+    #[error(transparent)]
+    Rules(#[from] RegistrationError),
+    /// The database.
+    #[error("the approval was not stored")]
+    Store(#[from] StoreError),
+}
+
+impl MayConflict for ApprovalError {
+    fn is_conflict(&self) -> bool {
+        match self {
+            Self::Rules(error) => error.is_conflict(),
+            Self::Store(error) => error.is_conflict(),
+            Self::Unknown(_) | Self::Live(_) | Self::Malformed(_) => false,
+        }
+    }
+}
+
+impl ApprovalError {
+    /// Whether another `client_id` would help.
+    #[must_use]
+    pub const fn is_of_the_name(&self) -> bool {
+        matches!(self, Self::Unknown(_))
+    }
+}
+
+/// Reads rules from a file's text, for a service that is there.
+///
+/// # Errors
+/// [`ApprovalError`].
+pub async fn read_rules(
+    registry: &Registry<'_>,
+    client_id: &str,
+    toml: &str,
+) -> Result<Rules, ApprovalError> {
+    if service::find(&mut registry.store.read(), client_id).await?.is_none() {
+        return Err(ApprovalError::Unknown(client_id.to_owned()));
+    }
+    toml::from_str(toml).map_err(|error| ApprovalError::Malformed(Box::new(error)))
+}
+
+/// Approves a service of the sandbox: from now on it is open to whom `rules` admit, and to nobody at
+/// a test facility. Answers the scopes that it has.
+///
+/// # Errors
+/// [`ApprovalError`].
+pub async fn approve(
+    registry: &Registry<'_>,
+    client_id: &str,
+    rules: &Rules,
+    by: Actor,
+) -> Result<Vec<String>, ApprovalError> {
+    CompiledRules::compile(client_id, rules.clone(), registry.vocabulary)
+        .map_err(RegistrationError::from)?;
+    let now = registry.now;
+    transaction!(registry.store, ApprovalError, |tx| {
+        let found = service::find(tx, client_id).await?;
+        let found = found.ok_or_else(|| ApprovalError::Unknown(client_id.to_owned()))?;
+        check_organisations(tx, &found, rules).await?;
+        if !service_change::approve(tx, client_id, now).await? {
+            return Err(ApprovalError::Live(client_id.to_owned()));
+        }
+        let entry = Entry::done("service.approve", by.clone(), now)
+            .on("service", client_id)
+            .fact("scopes", found.scopes.join(" "))
+            .fact("redirect_uris", found.redirect_uris.join(" "));
+        let entry = put_in_force(tx, client_id, rules, entry, None, now).await?;
+        Ok(Audited::new(found.scopes, entry))
+    })
+}
