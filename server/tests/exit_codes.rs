@@ -60,6 +60,8 @@ const NAMES_WHAT_IS_NOT_THERE: &[&str] = &[
     "service list nope",
     "service token nope",
     "service token INSTANCE --operated-by 123456789007",
+    "token-keys list nope",
+    "token-keys rotate nope",
     "audit list nope",
     "audit list INSTANCE --organisation 123456789007",
     "audit head nope",
