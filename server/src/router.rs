@@ -5,7 +5,7 @@ use axum::Router;
 use crate::{
     app::App,
     assets,
-    console::{audit, notices, organisations, services, staff, status, terminals},
+    console::{audit, notices, organisations, registration, services, staff, status, terminals},
     enrol,
     error::Dialect::{Est, OAuth, Ocsp, Page, Plain, Problem},
     login, middleware,
@@ -135,6 +135,9 @@ fn console_paths() -> Routes {
         .get("/console/staff", staff::get)
         .post("/console/staff/{id}/link", staff::issue_link)
         .get_with_query("/console/services", OfPage, services::get)
+        .get(registration::PATH, registration::get)
+        .post(registration::PATH, registration::post)
+        .post("/console/services/token", registration::make_token)
         .get_with_query("/console/audit", OfPage, audit::list)
         .get("/console/audit/{id}", audit::show)
         .post("/console/audit/{id}/personal", audit::personal)

@@ -8,7 +8,7 @@ use std::{io::Read, path::Path};
 use secrecy::{ExposeSecret, SecretString};
 use sekisho_key::SystemRandomness;
 use sekisho_output::{list, remark, show};
-use sekisho_store::{Store, service};
+use sekisho_store::{Store, audit::Entry, service};
 use serde_json::json;
 use time::OffsetDateTime;
 
@@ -125,8 +125,9 @@ impl Add {
             remark(&format!("sekisho: {in_vain}"));
         }
         show(&told(prepared.client_id(), prepared.client_secret(), self.json))?;
+        let entry = Entry::done("service.register", instance::operator(), registry.now);
         prepared
-            .store(&registry, instance::operator())
+            .keep(&registry, entry)
             .await
             .map_err(|error| NotInForce { what: "the service", error: error.into() })?;
         Ok(Exit::Done)

@@ -5,6 +5,7 @@
 pub mod audit;
 pub mod notices;
 pub mod organisations;
+pub mod registration;
 pub mod services;
 pub mod staff;
 pub mod status;

@@ -78,6 +78,8 @@ struct ServiceCard {
 #[template(path = "console/services.html")]
 struct ServicesPage {
     page: PageFrame,
+    /// Whether the reader may register one.
+    registers: bool,
     services: Vec<ServiceCard>,
     back: Option<u16>,
     on: Option<u16>,
@@ -119,7 +121,8 @@ pub async fn get(
         services.push(card(&mut reader, service, &page.text).await?);
     }
     let back = part.page.checked_sub(1);
-    Ok(Page(ServicesPage { page: session.frame(page), services, back, on }))
+    let registers = session.roles.iter().any(|role| matches!(role, Role::ServiceOwner(_)));
+    Ok(Page(ServicesPage { page: session.frame(page), registers, services, back, on }))
 }
 
 async fn card(

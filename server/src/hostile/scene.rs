@@ -53,6 +53,7 @@ pub struct Scene {
     pub auditor: String,
     pub manager: String,
     pub other_manager: String,
+    pub owner: String,
     /// Things of this facility.
     pub membership: String,
     pub invitation: String,
@@ -203,6 +204,7 @@ impl Scene {
         let auditor = signed_in(&app, "auditor", "auditor", None).await;
         let manager = signed_in(&app, "manager", "facility_administrator", Some(&a)).await;
         let other_manager = signed_in(&app, "other", "facility_administrator", Some(&b)).await;
+        let owner = signed_in(&app, "owner", "service_owner", Some(&a)).await;
         let audit_record = text_of(&app, "SELECT id FROM audit_record LIMIT 1").await;
         let grant = text_of(&app, "SELECT id FROM role_grant WHERE role = 'auditor' LIMIT 1").await;
         signed_in(&app, "colleague", "facility_administrator", Some(&a)).await;
@@ -231,6 +233,7 @@ impl Scene {
             auditor,
             manager,
             other_manager,
+            owner,
             membership,
             invitation,
             invitation_code,

@@ -262,6 +262,7 @@ fn console(s: &Scene) -> Vec<Row> {
         ]
     };
     let manager = |method, path| at(method, path).cookie(&s.manager, &[&s.officer, &s.auditor]);
+    let owner = |method, path| at(method, path).cookie(&s.owner, &[&s.manager, &s.administrator]);
     let of_terminal = |method, path| {
         manager(method, path)
             .foreign_cookie(&s.other_manager)
@@ -318,6 +319,28 @@ fn console(s: &Scene) -> Vec<Row> {
             .good(200),
         administrator("GET", "/console/services")
             .query([optional("page", "0").foreign("-1")])
+            .good(200),
+        owner("GET", "/console/services/new").good(200),
+        owner("POST", "/console/services/new")
+            .form([
+                required("organisation", a).foreign(b).foreign(NOTHING),
+                required("name_ja", "新サービス"),
+                required("name_en", "New service"),
+                required("description_ja", "試す。"),
+                required("description_en", "A trial."),
+                required("home_url", "https://new.example/").foreign("javascript:alert(1)"),
+                required("redirect_uris", "https://new.example/callback")
+                    .foreign("http://new.example/callback")
+                    .foreign("https://a.example/\nhttps://b.example/"),
+                optional("logout_uris", "https://new.example/bye").foreign("nowhere"),
+                optional("backchannel_logout_uri", "https://new.example/out")
+                    .foreign("https://[::1]/"),
+                // `scopes` is a list, which may well come twice; its own test has the rest.
+                required("authentication", "client_secret_basic").foreign("private_key_jwt"),
+            ])
+            .good(200),
+        owner("POST", "/console/services/token")
+            .form([required("organisation", a).foreign(b).foreign(NOTHING)])
             .good(200),
         manager("GET", "/console/terminals").query([optional("page", "0").foreign("-1")]).good(200),
         manager("POST", "/console/terminals")

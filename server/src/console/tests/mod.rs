@@ -4,6 +4,7 @@ mod audit;
 mod links;
 mod notices;
 mod organisations;
+mod registration;
 mod services;
 
 /// Sessions: cookies have 43 characters, and the login name is made of the first eight.

@@ -31,7 +31,10 @@ pub enum AddressError {
 }
 
 /// Checks an address of a client.
-pub(super) fn check(config: &Config, text: &str) -> Result<Url, AddressError> {
+///
+/// # Errors
+/// [`AddressError`].
+pub fn check(config: &Config, text: &str) -> Result<Url, AddressError> {
     if text.len() > 2048 || !text.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(AddressError::NotAUrl);
     }

@@ -87,7 +87,7 @@ pub async fn approve(
             .on("service", client_id)
             .fact("scopes", found.scopes.join(" "))
             .fact("redirect_uris", found.redirect_uris.join(" "));
-        let entry = put_in_force(tx, client_id, rules, entry, None, now).await?;
+        let entry = put_in_force(tx, client_id, rules, entry, now).await?;
         Ok(Audited::new(found.scopes, entry))
     })
 }

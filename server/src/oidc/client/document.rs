@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
-use super::{GrantType, Metadata, RegistrationError, ServiceFile, SubjectType, file::Words};
+use super::{GrantType, Metadata, RegistrationError, ServiceFile, SubjectType, file::InLanguages};
 use crate::{config::Config, jose::Algorithm, oidc::claims::SCOPES};
 
 /// What a client sends. What is not listed is ignored (RFC 7591 §2), `null` is as if it were not there.
@@ -271,13 +271,13 @@ impl Document {
 
     /// RFC 7591 §2.2: by language, else the one for all; a client without a name is called by its
     /// identifier.
-    fn names(&self, client_id: &str) -> Words {
+    fn names(&self, client_id: &str) -> InLanguages {
         let any = self.client_name.as_ref();
         let ja = self.client_name_ja.as_ref().or(any).or(self.client_name_en.as_ref());
         let en = self.client_name_en.as_ref().or(any).or(self.client_name_ja.as_ref());
         let or_identifier =
             |name: Option<&String>| name.map_or(client_id, String::as_str).to_owned();
-        Words { ja: or_identifier(ja), en: or_identifier(en) }
+        InLanguages { ja: or_identifier(ja), en: or_identifier(en) }
     }
 
     /// Where the portal's entry leads when the client does not say.

@@ -38,8 +38,8 @@ pub struct ServiceFile {
     pub(super) id: String,
     /// Identifier of the organisation that runs it.
     pub(super) operated_by: Option<String>,
-    pub(super) name: Words,
-    pub(super) description: Words,
+    pub(super) name: InLanguages,
+    pub(super) description: InLanguages,
     pub(super) home_url: String,
     /// Sector of pairwise subjects; the host of the first redirect URI unless given.
     pub(super) sector: Option<String>,
@@ -62,11 +62,14 @@ pub struct ServiceFile {
     pub(super) groups: BTreeMap<String, BTreeSet<String>>,
 }
 
+/// A text in both languages.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Words {
-    pub(super) ja: String,
-    pub(super) en: String,
+pub struct InLanguages {
+    /// Japanese.
+    pub ja: String,
+    /// English.
+    pub en: String,
 }
 
 impl ServiceFile {
@@ -207,7 +210,7 @@ pub(super) fn facilities(rules: &Rules) -> impl Iterator<Item = (&'static str, &
     of_rules.map(|id| ("facilities", id)).chain(of_groups.map(|id| ("groups", id)))
 }
 
-impl Words {
+impl InLanguages {
     fn check(&self, key: &'static str, most: usize) -> Result<(), RegistrationError> {
         for words in [&self.ja, &self.en] {
             let length = words.chars().count();

@@ -3,6 +3,7 @@
 
 mod address;
 mod approval;
+mod asked;
 mod document;
 mod file;
 mod metadata;
@@ -23,12 +24,13 @@ use sekisho_store::{
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-pub use address::AddressError;
+pub use address::{AddressError, check as check_address};
 pub use approval::{ApprovalError, approve, read_rules};
+pub use asked::{Asked, prepare_asked};
 pub use document::{Document, DocumentError, Whose, member, told};
-pub use file::ServiceFile;
+pub use file::{InLanguages, ServiceFile};
 pub use metadata::{ClientProfile, GrantType, Metadata, SubjectType};
-pub use secret::{Drawn, give as give_secret};
+pub use secret::{Drawn, draw_identifier, give as give_secret};
 
 use super::claims::SCOPES;
 use crate::{app::App, config::Config};
@@ -135,7 +137,8 @@ impl sekisho_store::MayConflict for RegistrationError {
 #[derive(Debug)]
 pub struct Prepared {
     service: Service,
-    rules: Rules,
+    /// Whom it is open to; a service of the sandbox has none of its own.
+    rules: Option<Rules>,
     client_secret: Option<SecretString>,
 }
 
@@ -163,7 +166,8 @@ pub async fn register(
     toml: &str,
     by: Actor,
 ) -> Result<Registered, RegistrationError> {
-    prepare(registry, toml).await?.store(registry, by).await
+    let entry = Entry::done("service.register", by, registry.now);
+    prepare(registry, toml).await?.keep(registry, entry).await
 }
 
 /// Checks the file whole, also against the register, and draws the secret.
@@ -183,7 +187,7 @@ pub async fn prepare(registry: &Registry<'_>, toml: &str) -> Result<Prepared, Re
         return Err(RegistrationError::InUse(service.id));
     }
     check_organisations(&mut reader, &service, &rules).await?;
-    Ok(Prepared { service, rules, client_secret })
+    Ok(Prepared { service, rules: Some(rules), client_secret })
 }
 
 impl Prepared {
@@ -202,19 +206,21 @@ impl Prepared {
     /// Claims that a rule releases in vain, for the service lacks their scope.
     #[must_use]
     pub fn released_in_vain(&self) -> Vec<InVain<'_>> {
-        released_in_vain(&self.service.scopes, &self.rules)
+        self.rules
+            .as_ref()
+            .map_or_else(Vec::new, |rules| released_in_vain(&self.service.scopes, rules))
     }
 
-    /// Stores the service with its rules in one transaction.
+    /// Keeps the service with its rules in one transaction; `entry` is of who registers it.
     ///
     /// # Errors
     /// [`RegistrationError`]: the register changed since, or cannot be written.
-    pub async fn store(
+    pub async fn keep(
         self,
         registry: &Registry<'_>,
-        by: Actor,
+        entry: Entry,
     ) -> Result<Registered, RegistrationError> {
-        store(registry, &self.service, &self.rules, by).await?;
+        store(registry, &self.service, self.rules.as_ref(), &entry).await?;
         Ok(Registered { client_id: self.service.id, client_secret: self.client_secret })
     }
 }
@@ -254,19 +260,18 @@ async fn check_organisations(
     Ok(())
 }
 
-/// Puts rules into force for a service; what the record says of them is added to `entry`. `person` is
-/// who did, unless it was the operator of the host.
+/// Puts rules into force for a service, by the operator of the host; what the record says of them is
+/// added to `entry`.
 async fn put_in_force(
     tx: &mut Tx,
     service_id: &str,
     rules: &Rules,
     entry: Entry,
-    person: Option<&str>,
     now: OffsetDateTime,
 ) -> Result<Entry, RegistrationError> {
     let json = serde_json::to_string(rules)
         .map_err(|error| RegistrationError::Rules(RulesError::Malformed(error)))?;
-    let version = service::add_rules(tx, service_id, &json, person, now).await?;
+    let version = service::add_rules(tx, service_id, &json, None, now).await?;
     Ok(entry
         .fact("rules_version", version)
         .fact("rules_sha256", hex::encode(Sha256::digest(&json))))
@@ -275,22 +280,24 @@ async fn put_in_force(
 async fn store(
     registry: &Registry<'_>,
     service: &Service,
-    rules: &Rules,
-    by: Actor,
+    rules: Option<&Rules>,
+    entry: &Entry,
 ) -> Result<(), RegistrationError> {
     let now = registry.now;
-    let person = match &by {
-        Actor::Person(id) => Some(id.as_str()),
-        _ => None,
-    };
+    let nobody = Rules::default();
     let stored = transaction!(registry.store, RegistrationError, |tx| {
-        check_organisations(tx, service, rules).await?;
+        check_organisations(tx, service, rules.unwrap_or(&nobody)).await?;
         service::add(tx, service).await?;
-        let entry = Entry::done("service.register", by.clone(), now)
+        let entry = entry
+            .clone()
             .on("service", &service.id)
             .fact("scopes", service.scopes.join(" "))
             .fact("authentication", service.auth_method.as_str());
-        Ok(Audited::new((), put_in_force(tx, &service.id, rules, entry, person, now).await?))
+        let entry = match rules {
+            Some(rules) => put_in_force(tx, &service.id, rules, entry, now).await?,
+            None => entry,
+        };
+        Ok(Audited::new((), entry))
     });
     match stored {
         Err(RegistrationError::Store(StoreError::AlreadyExists { .. })) => {

@@ -1,4 +1,4 @@
-//! Secrets that we draw for somebody: shown once, kept as a hash.
+//! What we draw for a client: its identifier, and secrets, which are shown once and kept as a hash.
 
 use secrecy::SecretString;
 use sekisho_key::{Randomness, RandomnessError};
@@ -26,6 +26,16 @@ impl Drawn {
         let text = sekisho_protocol::octets::encode(octets.as_slice());
         Ok(Self { hash: Sha256::digest(&text).into(), text: SecretString::from(text) })
     }
+}
+
+/// Draws a `client_id` that nobody had: 16 random octets, hexadecimal.
+///
+/// # Errors
+/// [`RandomnessError`].
+pub fn draw_identifier(random: &dyn Randomness) -> Result<String, RandomnessError> {
+    let mut octets = [0; 16];
+    random.fill(&mut octets)?;
+    Ok(hex::encode(octets))
 }
 
 /// Draws a secret for a service whose way of authentication has one, and answers it; takes it from

@@ -19,7 +19,7 @@ use crate::{
     error::oauth::OAuthError,
     listener::Peer,
     oidc::{
-        client::{Drawn, Whose, give_secret},
+        client::{Drawn, Whose, draw_identifier, give_secret},
         token::uncached,
     },
 };
@@ -40,7 +40,7 @@ pub async fn post(
     };
     let document = document(&headers, body)?;
     let now = app.now();
-    let client_id = identifier(&app)?;
+    let client_id = draw_identifier(app.random()).map_err(RegistrationRefused::from)?;
     let whose = Whose {
         client_id: &client_id,
         organisation_id: initial.organisation_id.as_deref(),
@@ -83,11 +83,4 @@ async fn usable(app: &App, hash: &[u8; 32]) -> Result<Option<InitialToken>, OAut
         None => true,
     };
     Ok(active.then_some(found))
-}
-
-/// A `client_id` that nobody had: 16 random octets, hexadecimal.
-fn identifier(app: &App) -> Result<String, RegistrationRefused> {
-    let mut octets = [0; 16];
-    app.random().fill(&mut octets)?;
-    Ok(hex::encode(octets))
 }
