@@ -9,6 +9,8 @@ pub enum SameSite {
     Strict,
     /// With top-level navigation by GET: needed where services send the person to us.
     Lax,
+    /// Always, in a frame on a service's page too.
+    None,
 }
 
 /// The value of the cookie `name`, if the request carries exactly one.
@@ -43,16 +45,30 @@ pub fn set(
     max_age_secs: Option<u32>,
     same_site: SameSite,
 ) -> Option<HeaderValue> {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    if !name.starts_with("__Host-") || !value.bytes().all(plain) {
-        return None;
-    }
-    let mut line = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite={same_site:?}");
+    let mut line = plain(name, value)?;
+    line.push_str(&format!("; Path=/; Secure; HttpOnly; SameSite={same_site:?}"));
     if let Some(seconds) = max_age_secs {
         line.push_str("; Max-Age=");
         line.push_str(&seconds.to_string());
     }
     HeaderValue::from_str(&line).ok()
+}
+
+/// As [`set`], for scripts of this host to read: for what opens nothing. It ends with the browser.
+#[must_use]
+pub fn set_for_scripts(
+    name: &'static str,
+    value: &str,
+    same_site: SameSite,
+) -> Option<HeaderValue> {
+    let line = plain(name, value)?;
+    HeaderValue::from_str(&format!("{line}; Path=/; Secure; SameSite={same_site:?}")).ok()
+}
+
+fn plain(name: &str, value: &str) -> Option<String> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    let fits = name.starts_with("__Host-") && value.bytes().all(plain);
+    fits.then(|| format!("{name}={value}"))
 }
 
 /// A `Set-Cookie` value that takes the cookie away.

@@ -69,6 +69,7 @@ fn terminal_paths() -> Routes {
         .get_with_effect("/authorize/resume", OfPage, oidc::authorize::resume)
         .get_with_effect("/end-session", OfProtocol, oidc::logout::end_session::get)
         .post_from(Judged, "/end-session", oidc::logout::end_session::post)
+        .get(oidc::session_state::PATH, oidc::session_state::get)
         .speaking(Problem)
         .post("/login/challenge", login::challenge::post)
         .post("/login/card", login::card::post)

@@ -138,6 +138,7 @@ async fn terminal(s: &Scene) -> Vec<Row> {
                 optional("agreed", "yes").foreign("no"),
             ])
             .spoilt(Turned),
+        at("GET", "/check-session").good(200),
         logged_in(at("POST", "/logout")).payload(Payload::NoFields).good(303),
         Row::new(Terminal, "GET", "/assets/{segment}")
             .parameter(&asset(), &[NOTHING, "sekisho.css"])

@@ -2,9 +2,9 @@
 
 use axum::{
     extract::{Extension, State},
-    response::{IntoResponse, Redirect, Response},
+    response::Response,
 };
-use http::{HeaderMap, header};
+use http::HeaderMap;
 use sekisho_store::{
     StoreError, Tx,
     audit::{Actor, Audited, Entry},
@@ -16,11 +16,15 @@ use time::OffsetDateTime;
 use super::session;
 use crate::{
     app::App,
-    cookie,
     error::page::PageError,
     form::NoFields,
     listener::{FacilityConnection, Peer, note_refusal},
+    oidc::logout::frontchannel,
+    page::PageFrame,
 };
+
+/// Where somebody goes who left the portal itself.
+pub const LOGGED_OUT: &str = "/login?notice=logged-out";
 
 /// `POST /logout`: ends the session of this browser and tells every service.
 ///
@@ -31,17 +35,15 @@ pub async fn post(
     Extension(peer): Extension<Peer>,
     facility: FacilityConnection,
     headers: HeaderMap,
+    page: PageFrame,
     _: NoFields,
 ) -> Result<Response, PageError> {
+    let mut found = None;
     if session::cookie_hash(&headers).is_some() {
-        let found = session::of_cookie(&mut app.store().read(), &headers).await?;
+        found = session::of_cookie(&mut app.store().read(), &headers).await?;
         end(&app, &peer, &facility, found.as_ref()).await?;
     }
-    let mut response = Redirect::to("/login?notice=logged-out").into_response();
-    if let Some(cleared) = cookie::clear(session::COOKIE) {
-        response.headers_mut().append(header::SET_COOKIE, cleared);
-    }
-    Ok(response)
+    Ok(frontchannel::leave(&app, page, found.as_ref(), LOGGED_OUT).await?)
 }
 
 /// Ends what a cookie opened because its holder asked for it, with a record of it.

@@ -10,7 +10,9 @@ use sekisho_store::service::AuthMethod;
 use sekisho_wire::{acr, claim};
 use serde_json::{Value, json};
 
-use super::{authorize::ResponseMode, claims::SCOPES, client::GrantType, registration};
+use super::{
+    authorize::ResponseMode, claims::SCOPES, client::GrantType, registration, session_state,
+};
 use crate::{app::App, jose::Algorithm};
 
 /// Path of the document, on the public name.
@@ -39,7 +41,6 @@ pub fn document(app: &App) -> Value {
         "introspection_endpoint": format!("{public}/introspect"),
         "revocation_endpoint": format!("{public}/revoke"),
         "jwks_uri": format!("{public}/jwks"),
-        "end_session_endpoint": format!("{terminal}/end-session"),
         "mtls_endpoint_aliases": {
             "pushed_authorization_request_endpoint": format!("{mtls}/par"),
             "token_endpoint": format!("{mtls}/token"),
@@ -80,9 +81,23 @@ pub fn document(app: &App) -> Value {
         "require_signed_request_object": false,
         "tls_client_certificate_bound_access_tokens": true,
         "authorization_response_iss_parameter_supported": true,
-        "backchannel_logout_supported": true,
-        "backchannel_logout_session_supported": true,
     });
+    if let (Value::Object(document), Value::Object(logout)) = (&mut document, logout(terminal)) {
+        document.extend(logout);
+    }
     document["registration_endpoint"] = format!("{public}{}", registration::PATH).into();
     document
+}
+
+/// How sessions end (OIDC RP-Initiated Logout §2.1, Session Management §3.3, Back-Channel Logout §2.1,
+/// Front-Channel Logout §3).
+fn logout(terminal: &str) -> Value {
+    json!({
+        "end_session_endpoint": format!("{terminal}/end-session"),
+        "check_session_iframe": format!("{terminal}{}", session_state::PATH),
+        "backchannel_logout_supported": true,
+        "backchannel_logout_session_supported": true,
+        "frontchannel_logout_supported": true,
+        "frontchannel_logout_session_supported": true,
+    })
 }

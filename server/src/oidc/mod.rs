@@ -33,6 +33,7 @@ mod presented_token;
 pub mod registration;
 pub mod resource;
 pub mod revoke;
+pub mod session_state;
 pub mod subject;
 pub mod token;
 pub mod userinfo;

@@ -91,6 +91,24 @@ pub async fn live(queries: &mut impl Queries, id: &str) -> Result<Option<Grant>,
     .transpose()
 }
 
+/// The services that were given something in a session, withdrawn since or not.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn services(
+    queries: &mut impl Queries,
+    session_hash: &[u8; 32],
+) -> Result<Vec<String>, StoreError> {
+    let found: Vec<(String,)> = queries
+        .fetch_all(
+            sql("SELECT DISTINCT service_id FROM token_grant WHERE session_hash = $1
+                 ORDER BY service_id")
+            .bind(session_hash),
+        )
+        .await?;
+    Ok(found.into_iter().map(|(id,)| id).collect())
+}
+
 /// Withdraws a grant; answers whether this call did.
 ///
 /// # Errors

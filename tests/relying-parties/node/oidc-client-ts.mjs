@@ -14,7 +14,14 @@ app.get("/settings.json", (_, response) =>
     post_logout_redirect_uri: `${ORIGIN}/`,
     scope: SCOPE,
     loadUserInfo: true,
+    monitorSession: true,
   }),
 );
+// Loaded in a frame of the portal's page with `iss` and `sid`; without them it shows what came last.
+let told = null;
+app.get("/frontchannel-logout", ({ query: { iss, sid } }, response) => {
+  told = iss === undefined ? told : { iss, sid };
+  response.type("html").send(`<pre>${JSON.stringify(told)}</pre>`);
+});
 app.get(["/", "/callback", "/refresh"], (_, response) => response.sendFile(path("oidc-client-ts.html")));
 listen(app);

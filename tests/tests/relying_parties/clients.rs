@@ -49,6 +49,8 @@ pub struct Client {
     pub refresh: Refresh,
     /// Takes logout tokens. A page without a server of its own cannot.
     pub backchannel_logout: Option<&'static str>,
+    /// Is loaded by the portal's page after a logout, and says afterwards what it was told then.
+    pub frontchannel_logout: Option<&'static str>,
 }
 
 /// What the programs have in common that set their paths themselves.
@@ -65,6 +67,7 @@ const COMMON: Client = Client {
     token: "/token",
     refresh: Refresh::Button,
     backchannel_logout: Some("/backchannel-logout"),
+    frontchannel_logout: None,
 };
 
 pub const CLIENTS: &[Client] = &[
@@ -100,6 +103,7 @@ pub const CLIENTS: &[Client] = &[
         login: "/",
         login_button: Some("login"),
         backchannel_logout: None,
+        frontchannel_logout: Some("/frontchannel-logout"),
         ..COMMON
     },
     Client { id: "authlib-flask", kind: Kind::Python("authlib_flask.py"), ..COMMON },
@@ -143,6 +147,7 @@ impl Client {
             Act::LogIn | Act::LogOut => true,
             Act::Refresh => self.refresh != Refresh::Never,
             Act::HearOfLogout => self.backchannel_logout.is_some(),
+            Act::NoticeLogout => self.frontchannel_logout.is_some(),
         })
     }
 }

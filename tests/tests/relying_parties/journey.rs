@@ -29,10 +29,12 @@ pub enum Act {
     Refresh,
     LogOut,
     HearOfLogout,
+    NoticeLogout,
 }
 
 impl Act {
-    pub const ALL: [Self; 4] = [Self::LogIn, Self::Refresh, Self::LogOut, Self::HearOfLogout];
+    pub const ALL: [Self; 5] =
+        [Self::LogIn, Self::Refresh, Self::LogOut, Self::HearOfLogout, Self::NoticeLogout];
 
     pub fn sentence(self) -> &'static str {
         match self {
@@ -40,6 +42,9 @@ impl Act {
             Self::Refresh => "tokens_are_refreshed_without_the_person_and_still_tell_of_them",
             Self::LogOut => "a_logout_here_ends_the_session_at_the_portal_and_leads_back",
             Self::HearOfLogout => "a_logout_at_the_portal_ends_the_session_here",
+            Self::NoticeLogout => {
+                "an_open_page_notices_a_logout_at_the_portal_and_is_told_in_a_frame"
+            }
         }
     }
 }
@@ -73,6 +78,7 @@ impl Journey {
             Act::Refresh => self.refresh(service).await,
             Act::LogOut => self.log_out(service).await,
             Act::HearOfLogout => self.hear_of_logout(service).await,
+            Act::NoticeLogout => self.notice_logout(service).await,
         }
         .with_context(|| format!("what the service says: {}", service.log_end()))
     }
@@ -159,6 +165,29 @@ impl Journey {
         ensure!(self.claims(service).await?.is_some(), "a forged logout token ended the session");
         self.log_out_at_portal().await?;
         self.forgotten(service).await
+    }
+
+    /// A page that stays open asks the portal's frame (OIDC Session Management 1.0); its server is told in
+    /// a frame of the portal's page (OIDC Front-Channel Logout 1.0).
+    async fn notice_logout(&self, service: &Service) -> anyhow::Result<()> {
+        let path = service.client.frontchannel_logout.context("it is not told in a frame")?;
+        let claims = self.log_in(service).await?;
+        let driver = self.driver();
+        driver.goto(service.at(service.client.home)).await?;
+        self.arrive(service, "logout").await?;
+        let open = driver.window().await?;
+        let other = driver.new_tab().await?;
+        driver.switch_to_window(other).await?;
+        self.log_out_at_portal().await?;
+        driver.close_window().await?;
+        driver.switch_to_window(open).await?;
+        // The page asks every two seconds, and nobody reloads it.
+        self.arrive(service, "login").await?;
+        let told = self.said(service, path).await?.context("nobody told the service")?;
+        for name in ["iss", "sid"] {
+            ensure!(told[name] == claims[name], "{name}: {told} is not of {claims}");
+        }
+        Ok(())
     }
 
     /// One session for all services, each of which knows the person by another name; ended at one of

@@ -164,6 +164,10 @@ fn registration(client: &Client, origin: &str) -> String {
         .backchannel_logout
         .map(|path| format!("backchannel_logout_uri = \"{origin}{path}\"\n"))
         .unwrap_or_default();
+    let frontchannel = client
+        .frontchannel_logout
+        .map(|path| format!("frontchannel_logout_uri = \"{origin}{path}\"\n"))
+        .unwrap_or_default();
     format!(
         r#"
 id = "{id}"
@@ -177,7 +181,7 @@ scopes = ["openid", "profile", "hc_role", "facility"]
 
 [protocol]
 grant_types = ["authorization_code", "refresh_token"]
-
+{frontchannel}
 [[rules]]
 id = "physicians"
 roles = ["Medical Doctor"]

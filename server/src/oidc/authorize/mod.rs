@@ -34,7 +34,7 @@ pub use wanted::{Prompt, Wanted};
 
 use super::{
     claims, client_authentication::Client, confirmation::Confirmation, grant::Details,
-    id_token_hint, parameters::Parameters, resource, token::issue::random_text,
+    id_token_hint, parameters::Parameters, resource, session_state, token::issue::random_text,
 };
 use crate::{
     app::App,
@@ -424,5 +424,10 @@ async fn issue_code(origin: &Origin<'_>, issue: Issue<'_>) -> Result<Response, R
         }
     }
     let page = resume::without_address(origin.page.clone());
-    Ok(issue.reply.code(app, page, &text).await?)
+    let session_hash = &issue.session.id_hash;
+    let mut response = issue.reply.code(app, page, &text, session_hash).await?;
+    if let Some(cookie) = session_state::set(session_hash) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
 }

@@ -15,7 +15,7 @@ use crate::{
     error::page::PageError,
     jose::Algorithm,
     middleware::ContentPolicy,
-    oidc::{client_authentication::Client, parameters::Parameters, token},
+    oidc::{client_authentication::Client, parameters::Parameters, session_state, token},
     page::{Page, PageFrame},
     token_keys::TokenKeys,
 };
@@ -145,8 +145,11 @@ impl Reply {
         app: &App,
         page: PageFrame,
         code: &str,
+        session_hash: &[u8; 32],
     ) -> Result<Response, PageError> {
-        let ready = self.ready(app, &[("code", code)]).await?;
+        let salt = token::issue::random_text(app).map_err(|error| PageError::internal(&error))?;
+        let state = session_state::told(&self.client_id, &self.redirect_uri, session_hash, &salt);
+        let ready = self.ready(app, &[("code", code), ("session_state", &state)]).await?;
         Ok(ready.send(page))
     }
 

@@ -117,9 +117,10 @@ impl ServiceFile {
             })
         };
         check("home_url", &self.home_url)?;
-        let mut hosts = BTreeSet::new();
+        let (mut hosts, mut origins) = (BTreeSet::new(), BTreeSet::new());
         for uri in &self.redirect_uris {
             let url = check("redirect_uris", uri)?;
+            origins.insert(url.origin().ascii_serialization());
             hosts.extend(url.host_str().map(str::to_owned));
         }
         for uri in &self.logout_uris {
@@ -127,6 +128,14 @@ impl ServiceFile {
         }
         if let Some(uri) = &self.backchannel_logout_uri {
             check("backchannel_logout_uri", uri)?;
+        }
+        if let Some(uri) = &metadata.frontchannel_logout_uri {
+            let key = "protocol.frontchannel_logout_uri";
+            let origin = check(key, uri)?.origin().ascii_serialization();
+            // OIDC Front-Channel Logout §2.
+            if !origins.contains(&origin) {
+                return Err(invalid(key, "scheme, host and port of one of the redirect_uris"));
+            }
         }
         let sector = match (self.sector, hosts.len(), hosts.pop_first()) {
             // One for all public names: no host is empty.

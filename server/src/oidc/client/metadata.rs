@@ -124,6 +124,8 @@ pub struct Metadata {
     pub resources: BTreeSet<String>,
     /// The services that it may call, by `client_id`.
     pub calls: BTreeSet<String>,
+    /// What a browser loads when the session ends (OIDC Front-Channel Logout §2).
+    pub frontchannel_logout_uri: Option<String>,
     /// `max_age` where a request names none, in seconds (OIDC Registration §2).
     pub default_max_age: Option<u32>,
 }
@@ -149,6 +151,7 @@ impl Default for Metadata {
             rotate_refresh_tokens: true,
             resources: BTreeSet::new(),
             calls: BTreeSet::new(),
+            frontchannel_logout_uri: None,
             default_max_age: None,
         }
     }

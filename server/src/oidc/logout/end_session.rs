@@ -19,7 +19,6 @@ use subtle::ConstantTimeEq;
 
 use crate::{
     app::App,
-    cookie,
     error::page::PageError,
     form::{self, FormError},
     listener::{FacilityConnection, Peer},
@@ -28,6 +27,7 @@ use crate::{
     names::NameRole,
     oidc::{
         id_token_hint::{self, Hint},
+        logout::frontchannel,
         parameters::Parameters,
         subject,
     },
@@ -102,14 +102,16 @@ pub async fn get(
         Parameters::parse(query.unwrap_or_default().as_bytes()).map_err(|_| refused())?;
     let asked = Asked::judge(&app, &parameters).await?;
     let found = session::of_cookie(&mut app.store().read(), &headers).await?;
-    let Some(found) = found else { return Ok(leave(&asked.address)) };
+    let Some(found) = found else {
+        return Ok(frontchannel::leave(&app, page, None, &asked.address).await?);
+    };
     if let Some(hint) = &asked.hint
         && let Some(client) = service::find(&mut app.store().read(), &hint.aud).await?
     {
         let sid = subject::session(&app, &client.sector, &found.id_hash);
         if bool::from(sid.as_bytes().ct_eq(hint.sid.as_bytes())) {
             logout::end(&app, &peer, &facility, Some(&found)).await?;
-            return Ok(leave(&asked.address));
+            return Ok(frontchannel::leave(&app, page, Some(&found), &asked.address).await?);
         }
     }
     // The redirect after the form counts as a place where the form leads (CSP 3 §6.4.1).
@@ -135,6 +137,7 @@ pub async fn post(
     Extension(peer): Extension<Peer>,
     facility: FacilityConnection,
     headers: HeaderMap,
+    page: PageFrame,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, PageError> {
     if !form::announced(&headers)? {
@@ -147,10 +150,11 @@ pub async fn post(
     if !agreed || !middleware::is_same_origin(&headers, app.names().origin(NameRole::Terminal)) {
         return Ok(Redirect::to(&by_get(&parameters)).into_response());
     }
-    if let Some(found) = session::of_cookie(&mut app.store().read(), &headers).await? {
-        logout::end(&app, &peer, &facility, Some(&found)).await?;
+    let found = session::of_cookie(&mut app.store().read(), &headers).await?;
+    if found.is_some() {
+        logout::end(&app, &peer, &facility, found.as_ref()).await?;
     }
-    Ok(leave(&asked.address))
+    Ok(frontchannel::leave(&app, page, found.as_ref(), &asked.address).await?)
 }
 
 /// The address that asks the same by GET. What a service may send is judged by then, and bounded.
@@ -173,7 +177,7 @@ async fn address(app: &App, asked: &Asked) -> Result<String, PageError> {
         return Err(refused());
     }
     let Some(uri) = &asked.post_logout_redirect_uri else {
-        return Ok("/login?notice=logged-out".to_owned());
+        return Ok(logout::LOGGED_OUT.to_owned());
     };
     let client_id = asked.client_id.as_deref().ok_or_else(refused)?;
     let client = service::find(&mut app.store().read(), client_id).await?.ok_or_else(refused)?;
@@ -190,14 +194,6 @@ async fn address(app: &App, asked: &Asked) -> Result<String, PageError> {
 async fn verified(app: &App, token: &str) -> Result<Hint, PageError> {
     let hint = id_token_hint::read(app, token).await;
     hint.map_err(|error| PageError::internal(&error))?.ok_or_else(refused)
-}
-
-fn leave(address: &str) -> Response {
-    let mut response = Redirect::to(address).into_response();
-    if let Some(cleared) = cookie::clear(session::COOKIE) {
-        response.headers_mut().append(header::SET_COOKIE, cleared);
-    }
-    response
 }
 
 fn refused() -> PageError {

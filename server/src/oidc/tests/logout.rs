@@ -27,7 +27,7 @@ use crate::{
 const BYE: &str = "https://referral.example/bye";
 
 impl Scene {
-    async fn ask_to_end(&self, parameters: &[(&str, &str)]) -> Answer {
+    pub(super) async fn ask_to_end(&self, parameters: &[(&str, &str)]) -> Answer {
         self.get(&format!("/end-session?{}", query(parameters)), true, &self.terminal).await
     }
 

@@ -3,6 +3,7 @@
 mod answers;
 mod authorize;
 mod bound;
+mod browser_logout;
 mod client;
 mod dynamic;
 mod exchange;

@@ -76,6 +76,10 @@ async fn a_file_with_a_fault_registers_nothing() {
         ("\"Referral letters\"", "\"Referral\u{17b4} letters\""),
         ("\"Medical Doctor\"", "\"Wizard\""),
         ("\"hospital\"", "\"castle\""),
+        (
+            "\n[[rules]]",
+            "\n[protocol]\nfrontchannel_logout_uri = \"https://elsewhere.example/x\"\n[[rules]]",
+        ),
         ("\"hc_role\", \"facility_id\"", "\"password\", \"facility_id\""),
     ] {
         let file = good.replace(from, to);

@@ -156,10 +156,15 @@ async fn what_a_code_produced_is_withdrawn_with_it(databases: Databases) {
     change!(store, |tx| token_grant::add(tx, &grant("g1")).await?);
     let live = async || token_grant::live(&mut databases.two.read(), "g1").await.unwrap();
     assert_eq!(live().await, Some(grant("g1")));
+    let given =
+        async |session| token_grant::services(&mut databases.two.read(), session).await.unwrap();
+    assert_eq!(given(&SESSION).await, ["referral"]);
+    assert!(given(&[9; 32]).await.is_empty());
     assert!(change!(store, |tx| token_grant::withdraw_of_code(tx, &CODE, NOW).await?));
     assert_eq!(live().await, None);
     assert!(!change!(store, |tx| token_grant::withdraw_of_code(tx, &CODE, NOW).await?));
     assert!(!change!(store, |tx| token_grant::withdraw(tx, "g1", NOW).await?));
+    assert_eq!(given(&SESSION).await, ["referral"], "who was given something is told of the end");
 }
 
 async fn a_code_leads_to_one_grant(databases: Databases) {
