@@ -107,6 +107,10 @@ fn public_paths() -> Routes {
         .put("/register/{client_id}", oidc::registration::put)
         .delete("/register/{client_id}", oidc::registration::delete)
         .speaking(Plain)
+        .get("/forward-auth/verify", oidc::forward_auth::verify)
+        .get_with_query("/forward-auth/start", OfProtocol, oidc::forward_auth::start)
+        .get_with_effect("/forward-auth/callback", OfProtocol, oidc::forward_auth::callback)
+        .post_from(Judged, "/forward-auth/logout", oidc::forward_auth::logout)
         .get("/assets/{segment}", assets::serve)
 }
 

@@ -77,6 +77,8 @@ pub struct Scene {
     /// A service.
     pub secret: String,
     pub other_secret: String,
+    /// Of a service behind a proxy.
+    pub guarded_secret: String,
     pub code: String,
     /// `Authorization` of whoever may register two services.
     pub initial_token: String,
@@ -222,6 +224,7 @@ impl Scene {
             enrolment_code: waiting_terminal(&app, &a, "T1234567890").await,
             other_enrolment_code: waiting_terminal(&app, &b, "T1234567891").await,
             secret: oidc::register(&test, &oidc::service_file("referral", oidc::PHYSICIANS)).await,
+            guarded_secret: oidc::register(&test, &oidc::guarded_file(oidc::PHYSICIANS)).await,
             other_secret: oidc::register(&test, &oidc::service_file("other", oidc::PHYSICIANS))
                 .await,
             test,

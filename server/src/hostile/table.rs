@@ -182,6 +182,30 @@ fn public(s: &Scene) -> Vec<Row> {
             .good(200),
         at("POST", "/activate/account").form(account),
     ]
+    .into_iter()
+    .chain(proxy(s))
+    .collect()
+}
+
+/// What a proxy asks on behalf of a browser at its service.
+fn proxy(s: &Scene) -> Vec<Row> {
+    let at = |method, path| {
+        Row::new(Public, method, path).authorization(
+            &Scene::basic("guarded", &s.guarded_secret),
+            &[
+                &Scene::basic("guarded", &s.other_secret),
+                &Scene::basic("referral", &s.secret),
+                &Scene::basic("\u{0}", &s.guarded_secret),
+            ],
+        )
+    };
+    vec![
+        at("GET", "/forward-auth/verify"),
+        at("GET", "/forward-auth/start").query([free("to", "/records")]).good(303),
+        at("GET", "/forward-auth/callback")
+            .query([required("code", "A"), required("state", "A").foreign("B")]),
+        at("POST", "/forward-auth/logout").payload(Payload::NoFields),
+    ]
 }
 
 /// What clients ask, at the public name and at the one that takes their certificates.

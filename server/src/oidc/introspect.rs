@@ -6,15 +6,15 @@ use axum::{
     response::Response,
 };
 use http::{HeaderMap, HeaderValue, header};
-use sekisho_store::{refresh_token, service::AuthMethod, token_grant};
+use sekisho_store::service::AuthMethod;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::{
     access_token::{self, Live},
     client_authentication::{self, Client},
     confirmation::Confirmation,
-    liveness, token,
+    live_grant::{self, LiveGrant},
+    token,
 };
 use crate::{app::App, error::oauth::OAuthError, listener::Peer, token_keys::TokenKeys};
 
@@ -91,27 +91,15 @@ async fn access(app: &App, client: &Client, token: &str) -> Result<Option<Value>
 
 /// A refresh token is its client's own affair.
 async fn refresh(app: &App, client: &Client, token: &str) -> Result<Option<Value>, OAuthError> {
-    let now = app.now();
-    let mut reader = app.store().read();
-    let hash: [u8; 32] = Sha256::digest(token).into();
-    let Some(found) = refresh_token::find(&mut reader, &hash).await? else { return Ok(None) };
-    if found.used_at.is_some() || found.expires_at <= now {
-        return Ok(None);
-    }
-    let Some(grant) = token_grant::live(&mut reader, &found.grant_id).await? else {
-        return Ok(None);
-    };
-    if grant.service_id != client.service.id
-        || liveness::session(&mut reader, &grant.session_hash, now).await?.is_none()
-    {
-        return Ok(None);
-    }
+    let (mut reader, service) = (app.store().read(), &client.service.id);
+    let live = live_grant::of_refresh_token(&mut reader, service, token, app.now()).await?;
+    let Some(LiveGrant { token, grant, .. }) = live else { return Ok(None) };
     Ok(Some(json!({
         "active": true,
         "iss": app.names().public,
         "client_id": grant.service_id,
         "scope": grant.scope,
-        "iat": found.issued_at.unix_timestamp(),
-        "exp": found.expires_at.unix_timestamp(),
+        "iat": token.issued_at.unix_timestamp(),
+        "exp": token.expires_at.unix_timestamp(),
     })))
 }

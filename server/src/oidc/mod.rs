@@ -6,7 +6,8 @@
 //!   tokens, which [`dpop`] or a certificate binds ([`confirmation`]).
 //! - [`userinfo`], [`introspect`], [`revoke`]: what becomes of [`access_token`]s.
 //! - [`discovery`], [`jwks`]: what a client needs to know.
-//! - [`logout`]: asked for by a service, and told to services.
+//! - [`logout`]: asked for by a service, and told to services; [`session_state`]: asked by an open page.
+//! - [`forward_auth`]: services behind a proxy that asks about each request.
 //! - [`client`]: what a service is registered as, with its rules; [`registration`]: by itself (RFC 7591,
 //!   RFC 7592).
 //!
@@ -21,10 +22,12 @@ pub mod client_authentication;
 pub mod confirmation;
 pub mod discovery;
 pub mod dpop;
+pub mod forward_auth;
 pub mod grant;
 pub mod id_token_hint;
 pub mod introspect;
 pub mod jwks;
+mod live_grant;
 pub mod liveness;
 pub mod logout;
 pub mod par;

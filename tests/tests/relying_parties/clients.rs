@@ -11,6 +11,8 @@ pub enum Kind {
     Python(&'static str),
     /// Debian's Apache with mod_auth_openidc.
     Apache,
+    /// Debian's nginx, which asks the portal about each request; the service behind it knows nothing.
+    Nginx,
     /// Our own sample service, on the crate openidconnect.
     Sample,
 }
@@ -40,6 +42,8 @@ pub struct Client {
     pub login_button: Option<&'static str>,
     /// Has the button that logs out.
     pub home: &'static str,
+    /// Where the portal leads after a logout, with the element `login`.
+    pub left: &'static str,
     /// Shows the claims as JSON, or nobody's.
     pub claims: &'static str,
     /// JSON pointer to the ID token's claims there.
@@ -62,6 +66,7 @@ const COMMON: Client = Client {
     login: "/login",
     login_button: None,
     home: "/",
+    left: "/",
     claims: "/",
     at: "",
     token: "/token",
@@ -127,6 +132,16 @@ pub const CLIENTS: &[Client] = &[
         ..COMMON
     },
     Client {
+        id: "nginx",
+        kind: Kind::Nginx,
+        callback: "/.sso/callback",
+        login: "/",
+        left: "/left",
+        refresh: Refresh::Never,
+        backchannel_logout: None,
+        ..COMMON
+    },
+    Client {
         id: "openidconnect-rs",
         kind: Kind::Sample,
         claims: "/claims",
@@ -148,6 +163,7 @@ impl Client {
             Act::Refresh => self.refresh != Refresh::Never,
             Act::HearOfLogout => self.backchannel_logout.is_some(),
             Act::NoticeLogout => self.frontchannel_logout.is_some(),
+            Act::LoseAccess => self.kind == Kind::Nginx,
         })
     }
 }

@@ -49,6 +49,29 @@ pub async fn node() -> anyhow::Result<(PathBuf, PathBuf)> {
     Ok((folder.join(NODE), folder))
 }
 
+/// Debian's nginx: the one that is installed, or the program of the package, which is not installed for
+/// this because it would be started as a service.
+pub async fn nginx() -> anyhow::Result<PathBuf> {
+    let installed = PathBuf::from("/usr/sbin/nginx");
+    if installed.exists() {
+        return Ok(installed);
+    }
+    let folder = fetched("nginx", &sources().join("nginx/nginx.conf"), async |folder| {
+        let mut download = Command::new("apt-get");
+        download.args(["download", "nginx"]).current_dir(folder);
+        must("apt", download).await?;
+        let entries = std::fs::read_dir(folder)?;
+        let mut paths =
+            entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+        paths.retain(|path| path.extension() == Some("deb".as_ref()));
+        let mut unpack = Command::new("dpkg");
+        unpack.arg("-x").args(&paths).arg(folder);
+        must("dpkg", unpack).await
+    })
+    .await?;
+    Ok(folder.join("usr/sbin/nginx"))
+}
+
 /// The Python that has the libraries of `tests/relying-parties/python`.
 pub async fn python() -> anyhow::Result<PathBuf> {
     let wanted = sources().join("python/requirements.txt");

@@ -30,11 +30,18 @@ pub enum Act {
     LogOut,
     HearOfLogout,
     NoticeLogout,
+    LoseAccess,
 }
 
 impl Act {
-    pub const ALL: [Self; 5] =
-        [Self::LogIn, Self::Refresh, Self::LogOut, Self::HearOfLogout, Self::NoticeLogout];
+    pub const ALL: [Self; 6] = [
+        Self::LogIn,
+        Self::Refresh,
+        Self::LogOut,
+        Self::HearOfLogout,
+        Self::NoticeLogout,
+        Self::LoseAccess,
+    ];
 
     pub fn sentence(self) -> &'static str {
         match self {
@@ -42,6 +49,7 @@ impl Act {
             Self::Refresh => "tokens_are_refreshed_without_the_person_and_still_tell_of_them",
             Self::LogOut => "a_logout_here_ends_the_session_at_the_portal_and_leads_back",
             Self::HearOfLogout => "a_logout_at_the_portal_ends_the_session_here",
+            Self::LoseAccess => "nobody_forges_who_they_are_or_passes_after_a_logout_at_the_portal",
             Self::NoticeLogout => {
                 "an_open_page_notices_a_logout_at_the_portal_and_is_told_in_a_frame"
             }
@@ -79,6 +87,7 @@ impl Journey {
             Act::LogOut => self.log_out(service).await,
             Act::HearOfLogout => self.hear_of_logout(service).await,
             Act::NoticeLogout => self.notice_logout(service).await,
+            Act::LoseAccess => self.lose_access(service).await,
         }
         .with_context(|| format!("what the service says: {}", service.log_end()))
     }
@@ -187,6 +196,22 @@ impl Journey {
         for name in ["iss", "sid"] {
             ensure!(told[name] == claims[name], "{name}: {told} is not of {claims}");
         }
+        Ok(())
+    }
+
+    /// What a browser says of itself does not reach the service; a logout is known at the next request.
+    async fn lose_access(&self, service: &Service) -> anyhow::Result<()> {
+        self.log_in(service).await?;
+        let script = r#"
+            const [done] = arguments;
+            const headers = { "X-Sso-Name": "forged", "x_sso_name": "forged" };
+            fetch("/name", { headers }).then((answer) => answer.text()).then(done);
+        "#;
+        let said = self.driver().execute_async(script, vec![]).await?;
+        let said = said.json().as_str().context("no name")?.to_owned();
+        ensure!(!said.is_empty() && !said.contains("forged"), "the service is told {said:?}");
+        self.log_out_at_portal().await?;
+        ensure!(self.claims(service).await?.is_none(), "the service is still open");
         Ok(())
     }
 

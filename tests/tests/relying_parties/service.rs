@@ -3,6 +3,7 @@
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
 use anyhow::Context;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use sekisho::demo::{
     namespace,
     process::{self, Program},
@@ -56,7 +57,11 @@ impl Service {
             .env("REQUESTS_CA_BUNDLE", &root)
             .env("SSL_CERT_FILE", &root)
             .env("NO_PROXY", "localhost,.localhost");
-        let ready = if client.kind == Kind::Apache { LISTENS } else { "ready" };
+        let ready = match client.kind {
+            Kind::Apache => APACHE_LISTENS,
+            Kind::Nginx => NGINX_LISTENS,
+            _ => "ready",
+        };
         let logs = stage.logs();
         let (program, _) =
             Program::start_when(client.id, command, &logs, |line| line.contains(ready)).await?;
@@ -77,7 +82,9 @@ impl Service {
 
 /// Apache as one process does not say that it is ready. What the module remarks of an address without TLS
 /// it says after the sockets were opened.
-const LISTENS: &str = "the configured OIDCRedirectURI";
+const APACHE_LISTENS: &str = "the configured OIDCRedirectURI";
+/// What nginx says once its sockets are open.
+const NGINX_LISTENS: &str = "start worker processes";
 
 async fn command(
     stage: &Stage,
@@ -108,6 +115,29 @@ async fn command(
             command.arg("-X").arg("-f").arg(sources.join("httpd.conf"));
             command.env("FOLDER", folder).env("MODULES", "/usr/lib/apache2/modules");
             command.env("PASSPHRASE", sekisho_protocol::Sha256Digest::of(origin).to_string());
+            command
+        }
+        Kind::Nginx => {
+            let sources = installed::sources().join("nginx");
+            copy_readable(&sources.join("pages"), &folder.join("pages"))?;
+            let issuer = Url::parse(&stage.origins.public)?;
+            let credentials = format!("{}:{}", client.id, secret.context("nginx needs a secret")?);
+            let filled = [
+                ("@FOLDER@", folder.display().to_string()),
+                ("@PAGES@", folder.join("pages").display().to_string()),
+                ("@ROOT@", folder.join("root.crt").display().to_string()),
+                ("@PORT@", Url::parse(origin)?.port().context("no port")?.to_string()),
+                ("@ISSUER@", stage.origins.public.clone()),
+                ("@ISSUER_HOST@", issuer.host_str().context("no host")?.to_owned()),
+                ("@ISSUER_AUTHORITY@", issuer.authority().to_owned()),
+                ("@CREDENTIALS@", STANDARD.encode(credentials)),
+            ];
+            let text = std::fs::read_to_string(sources.join("nginx.conf"))?;
+            let text = filled.iter().fold(text, |text, (mark, value)| text.replace(mark, value));
+            let path = folder.join("nginx.conf");
+            std::fs::write(&path, text)?;
+            let mut command = program(&installed::nginx().await?);
+            command.arg("-p").arg(folder).arg("-c").arg(&path);
             command
         }
         Kind::Sample => {
@@ -159,11 +189,12 @@ fn write_readable(to: &Path, octets: &[u8]) -> anyhow::Result<()> {
 }
 
 fn registration(client: &Client, origin: &str) -> String {
-    let Client { id, authentication, callback, login, .. } = client;
+    let Client { id, authentication, callback, login, left, .. } = client;
     let backchannel = client
         .backchannel_logout
         .map(|path| format!("backchannel_logout_uri = \"{origin}{path}\"\n"))
         .unwrap_or_default();
+    let forward_auth = if client.kind == Kind::Nginx { "forward_auth = true\n" } else { "" };
     let frontchannel = client
         .frontchannel_logout
         .map(|path| format!("frontchannel_logout_uri = \"{origin}{path}\"\n"))
@@ -175,13 +206,13 @@ name = {{ ja = "{id}", en = "{id}" }}
 description = {{ ja = "{id} によるサービス", en = "A service on {id}" }}
 home_url = "{origin}{login}"
 redirect_uris = ["{origin}{callback}"]
-logout_uris = ["{origin}/"]
+logout_uris = ["{origin}{left}"]
 {backchannel}authentication = "{authentication}"
 scopes = ["openid", "profile", "hc_role", "facility"]
 
 [protocol]
 grant_types = ["authorization_code", "refresh_token"]
-{frontchannel}
+{frontchannel}{forward_auth}
 [[rules]]
 id = "physicians"
 roles = ["Medical Doctor"]

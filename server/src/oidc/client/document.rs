@@ -40,6 +40,7 @@ pub struct Document {
     subject_type: Option<String>,
     post_logout_redirect_uris: Option<Vec<String>>,
     backchannel_logout_uri: Option<String>,
+    frontchannel_logout_uri: Option<String>,
     id_token_signed_response_alg: Option<String>,
     userinfo_signed_response_alg: Option<String>,
     authorization_signed_response_alg: Option<String>,
@@ -264,6 +265,7 @@ impl Document {
                 .tls_client_certificate_bound_access_tokens
                 .unwrap_or_default(),
             tls_client_auth_san_dns: self.tls_client_auth_san_dns.clone(),
+            frontchannel_logout_uri: self.frontchannel_logout_uri.clone(),
             default_max_age: self.default_max_age,
             ..before
         })
@@ -315,6 +317,7 @@ pub fn told(service: &Service) -> Result<Map<String, Value>, StoreError> {
         "post_logout_redirect_uris": service.logout_uris,
         "backchannel_logout_uri": service.backchannel_logout_uri,
         "backchannel_logout_session_required": service.backchannel_logout_uri.as_ref().map(|_| true),
+        "frontchannel_logout_uri": metadata.frontchannel_logout_uri,
         "token_endpoint_auth_method": service.auth_method.as_str(),
         "token_endpoint_auth_signing_alg": metadata.token_endpoint_auth_signing_alg,
         "tls_client_auth_san_dns": metadata.tls_client_auth_san_dns,

@@ -7,9 +7,15 @@ use sekisho_pki::national::facility_identifier::FacilityIdentifier;
 use sekisho_store::service::{AuthMethod, Service};
 use serde::Deserialize;
 use time::OffsetDateTime;
+use url::Url;
 
 use super::{GrantType, Metadata, RegistrationError, SubjectType, address};
-use crate::{config::Config, form, jose::ClientKeys, oidc::claims::SCOPES};
+use crate::{
+    config::Config,
+    form,
+    jose::ClientKeys,
+    oidc::{claims::SCOPES, forward_auth::CALLBACK},
+};
 
 /// As written. `docs/services.md` documents every key, `docs/tokens.md` scopes and claims; the rules are
 /// those of the authz crate.
@@ -136,6 +142,11 @@ impl ServiceFile {
             if !origins.contains(&origin) {
                 return Err(invalid(key, "scheme, host and port of one of the redirect_uris"));
             }
+        }
+        let at_callback = |uri: &String| Url::parse(uri).is_ok_and(|uri| uri.path() == CALLBACK);
+        if metadata.forward_auth && !matches!(&self.redirect_uris[..], [one] if at_callback(one)) {
+            let fault = format!("with forward_auth the one address {CALLBACK} of its host");
+            return Err(invalid("redirect_uris", fault));
         }
         let sector = match (self.sector, hosts.len(), hosts.pop_first()) {
             // One for all public names: no host is empty.

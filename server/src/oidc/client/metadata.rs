@@ -124,6 +124,8 @@ pub struct Metadata {
     pub resources: BTreeSet<String>,
     /// The services that it may call, by `client_id`.
     pub calls: BTreeSet<String>,
+    /// Whether it lies behind a proxy that asks us (`docs/forward-auth.md`).
+    pub forward_auth: bool,
     /// What a browser loads when the session ends (OIDC Front-Channel Logout §2).
     pub frontchannel_logout_uri: Option<String>,
     /// `max_age` where a request names none, in seconds (OIDC Registration §2).
@@ -151,6 +153,7 @@ impl Default for Metadata {
             rotate_refresh_tokens: true,
             resources: BTreeSet::new(),
             calls: BTreeSet::new(),
+            forward_auth: false,
             frontchannel_logout_uri: None,
             default_max_age: None,
         }
@@ -233,7 +236,31 @@ impl Metadata {
         if self.profile.is_fapi2() {
             self.fapi2(auth_method)?;
         }
+        if self.forward_auth {
+            self.behind_a_proxy(auth_method)?;
+        }
         Ok(self)
+    }
+
+    /// What we ask for in the place of a service that a proxy guards is plain: nobody else shows its
+    /// tokens to us.
+    fn behind_a_proxy(&mut self, auth_method: AuthMethod) -> Result<(), RegistrationError> {
+        let plain = auth_method == AuthMethod::ClientSecretBasic
+            && self.require_pkce
+            && !self.is_sender_constrained()
+            && !self.require_pushed_authorization_requests
+            && !self.require_signed_request_object;
+        if !plain {
+            return Err(RegistrationError::Invalid {
+                key: "protocol.forward_auth",
+                fault: "goes with client_secret_basic and without what else requests must bring"
+                    .to_owned(),
+            });
+        }
+        // The cookie is a refresh token; a browser asks for many things at once.
+        self.grant_types.extend([GrantType::AuthorizationCode, GrantType::RefreshToken]);
+        self.rotate_refresh_tokens = false;
+        Ok(())
     }
 
     /// FAPI 2.0 Security Profile §5.3.2.1 and Message Signing §5.3.
@@ -321,6 +348,12 @@ mod tests {
                 "tls_client_auth_san_dns = \"a.example\"",
                 ClientSecretPost,
                 "tls_client_auth_san_dns",
+            ),
+            ("forward_auth = true", None, "forward_auth"),
+            (
+                "forward_auth = true\ndpop_bound_access_tokens = true",
+                ClientSecretPost,
+                "forward_auth",
             ),
             ("resources = [\"records\"]", ClientSecretPost, "resources"),
             ("resources = [\"https://r.example/#a\"]", ClientSecretPost, "resources"),

@@ -8,6 +8,7 @@ mod client;
 mod dynamic;
 mod exchange;
 mod fapi;
+mod forward_auth;
 mod introspection;
 mod logout;
 mod own_keys;

@@ -80,6 +80,8 @@ async fn a_file_with_a_fault_registers_nothing() {
             "\n[[rules]]",
             "\n[protocol]\nfrontchannel_logout_uri = \"https://elsewhere.example/x\"\n[[rules]]",
         ),
+        // Its one address is where the proxy hands on to us.
+        ("\n[[rules]]", "\n[protocol]\nforward_auth = true\n[[rules]]"),
         ("\"hc_role\", \"facility_id\"", "\"password\", \"facility_id\""),
     ] {
         let file = good.replace(from, to);

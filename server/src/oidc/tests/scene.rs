@@ -391,6 +391,13 @@ pub(super) fn peer(role: NameRole, chain: &Arc<[CertificateDer<'static>]>) -> Pe
     Peer { addr: SocketAddr::from(([192, 0, 2, 7], 9)), role, chain: Arc::clone(chain) }
 }
 
+/// Of a service behind a proxy.
+pub(crate) fn guarded_file(rules: &str) -> String {
+    service_file("guarded", rules)
+        .replace("/callback", "/.sso/callback")
+        .replace("\n[[rules]]", "\n[protocol]\nforward_auth = true\n[[rules]]")
+}
+
 pub(crate) async fn register(test: &TestApp, file: &str) -> String {
     let registry = Registry::of(&test.app);
     let registered = client::register(&registry, file, Actor::System).await.unwrap();

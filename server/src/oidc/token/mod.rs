@@ -6,6 +6,8 @@ pub mod issue;
 mod refresh;
 mod token_exchange;
 
+pub(super) use refresh::decision;
+
 use axum::{
     body::Bytes,
     extract::{Extension, State, rejection::BytesRejection},
@@ -110,6 +112,20 @@ pub async fn post(
         GrantType::TokenExchange => token_exchange::exchange(&caller, &parameters).await?,
     };
     Ok(uncached(&answer))
+}
+
+/// Exchanges a code for a client that authenticated elsewhere and whose tokens are bound to nothing.
+///
+/// # Errors
+/// As [`post`].
+pub(super) async fn redeem(
+    app: &App,
+    peer: &Peer,
+    client: Client,
+    parameters: &Parameters,
+) -> Result<Value, OAuthError> {
+    let caller = Caller { app, peer, client, proof: None, confirmation: None };
+    authorization_code::exchange(&caller, parameters).await
 }
 
 /// What the tokens of this request are bound to; refused where the client promised to bind them and

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use sekisho_authz::Decision;
 use sekisho_store::{
-    StoreError, Tx,
+    Queries, StoreError, Tx,
     audit::{Actor, Audited, Entry},
     offer,
     refresh_token::{self, RefreshToken},
@@ -21,6 +21,7 @@ use time::OffsetDateTime;
 
 use super::{Caller, ExchangeError, authorization_code::unreadable, issue};
 use crate::{
+    app::App,
     entitlement,
     error::oauth::OAuthError,
     oidc::{claims, grant::Details, liveness, parameters::Parameters},
@@ -188,7 +189,7 @@ async fn renew(tx: &mut Tx, caller: &Caller<'_>, asked: &Asked) -> Result<Outcom
     let Some(session) = liveness::session(tx, &grant.session_hash, asked.now).await? else {
         return Ok(Err(Broken::SessionEnded));
     };
-    let decision = decision(tx, caller, &session).await?;
+    let decision = decision(tx, caller.app, &client.id, &session).await?;
     if !decision.allowed {
         token_grant::withdraw(tx, &grant.id, asked.now).await?;
         return Ok(Err(Broken::NotPermitted));
@@ -212,17 +213,21 @@ async fn renew(tx: &mut Tx, caller: &Caller<'_>, asked: &Asked) -> Result<Outcom
     Ok(Ok(Renewed { grant, details, session }))
 }
 
-/// What the rules of the service say about this session now.
-async fn decision(
-    tx: &mut Tx,
-    caller: &Caller<'_>,
+/// What the rules of a service say about a session now.
+///
+/// # Errors
+/// [`StoreError`]: not known, and not knowing refuses.
+pub(in crate::oidc) async fn decision(
+    queries: &mut impl Queries,
+    app: &App,
+    service_id: &str,
     session: &Session,
 ) -> Result<Decision, StoreError> {
-    let Some(request) = entitlement::request_of_session(tx, session).await? else {
+    let Some(request) = entitlement::request_of_session(queries, session).await? else {
         return Ok(Decision::no_rules());
     };
-    Ok(match offer::find(tx, &caller.client.service.id).await? {
-        Some(offer) => caller.app.entitlements().decide(&offer, &request),
+    Ok(match offer::find(queries, service_id).await? {
+        Some(offer) => app.entitlements().decide(&offer, &request),
         None => Decision::no_rules(),
     })
 }

@@ -1,0 +1,53 @@
+//! `POST /forward-auth/logout`, on the service's host `/.sso/logout`: ends the login at the portal too.
+
+use axum::{
+    extract::{Extension, State},
+    response::Response,
+};
+use http::{HeaderMap, StatusCode, header};
+use url::form_urlencoded;
+
+use super::{COOKIE, Refused, client, origin, pass, redirect, timed};
+use crate::{
+    app::App, catalogue::Language, cookie, listener::Peer, oidc::token::issue::ID_TOKEN_TYP,
+    token_keys::TokenKeys,
+};
+
+/// How long the hint for the portal counts, in seconds.
+const HINT_SECS: i64 = 60;
+
+/// `POST /forward-auth/logout`: takes the cookie away and leads to the portal's logout (OIDC RP-Initiated
+/// Logout 1.0). Only a form of the service's own pages may.
+pub async fn post(
+    State(app): State<App>,
+    Language(text): Language,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
+    answer(&app, &peer, &headers).await.unwrap_or_else(|refused| refused.answer(&text))
+}
+
+async fn answer(app: &App, peer: &Peer, headers: &HeaderMap) -> Result<Response, Refused> {
+    let client = client(app, peer, headers).await?;
+    let from = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    if from != Some(origin(&client)?.as_str()) {
+        return Err(Refused::Told(StatusCode::FORBIDDEN, "oidc-forward-auth-foreign"));
+    }
+    let hint = match pass(app, &client, headers).await? {
+        Some(claims) => {
+            let algorithm = client.metadata.id_token_signed_response_alg;
+            let claims = timed(app, claims, HINT_SECS);
+            let hint = TokenKeys::sign(app, algorithm, ID_TOKEN_TYP, &claims).await;
+            Some(hint.map_err(|error| Refused::internal(&error))?)
+        }
+        None => None,
+    };
+    let service = &client.service;
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("client_id", &service.id)
+        .extend_pairs(service.logout_uris.first().map(|uri| ("post_logout_redirect_uri", uri)))
+        .extend_pairs(hint.map(|hint| ("id_token_hint", hint)))
+        .finish();
+    let address = format!("{}/end-session?{query}", app.names().terminal);
+    redirect(&address, [cookie::clear(COOKIE)])
+}

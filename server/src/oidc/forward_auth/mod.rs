@@ -1,0 +1,146 @@
+//! Services behind a proxy that asks about each request before it lets it through: nginx with
+//! `auth_request`, Traefik, Envoy. `docs/forward-auth.md` has the configuration.
+//!
+//! The proxy is the client: it authenticates with the service's secret and hands the paths below
+//! [`PREFIX`] of the service's host on to us. So the code comes to the service's own host, and the cookie
+//! there is a refresh token of the grant: of no use to anybody without the proxy's secret, and over with
+//! the login. Nothing is kept between two requests; each is asked of the database.
+
+mod callback;
+mod flow;
+mod logout;
+mod start;
+mod verify;
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode, header};
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::{
+    claims,
+    client_authentication::{self, Client},
+    live_grant,
+    parameters::Parameters,
+    subject, token,
+};
+use crate::{
+    app::App,
+    catalogue::Text,
+    cookie,
+    error::{oauth::OAuthError, page::Chain},
+    listener::Peer,
+};
+
+pub use callback::get as callback;
+pub use logout::post as logout;
+pub use start::get as start;
+pub use verify::get as verify;
+
+/// Where the paths for browsers lie on the host of the service.
+pub const PREFIX: &str = "/.sso/";
+/// The only redirect URI of such a service, below its origin.
+pub const CALLBACK: &str = "/.sso/callback";
+/// The cookie on the service's host that stands for the grant.
+const COOKIE: &str = "__Host-sso";
+
+/// Why the proxy gets no answer that lets anybody through.
+#[derive(Debug)]
+enum Refused {
+    /// Not the proxy of such a service. Never 401: the proxy would send people to log in.
+    Proxy(OAuthError),
+    /// The person reads this.
+    Told(StatusCode, &'static str),
+    /// We failed.
+    Internal,
+}
+
+impl Refused {
+    fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error = %Chain(error), "a proxy's question was not answered");
+        Self::Internal
+    }
+
+    /// As plain text: our pages' style sheets do not lie on the service's host.
+    fn answer(self, text: &Text) -> Response {
+        let (status, said) = match self {
+            Self::Proxy(error) if error.status == StatusCode::TOO_MANY_REQUESTS => {
+                (error.status, "oidc-forward-auth-proxy")
+            }
+            Self::Proxy(_) => (StatusCode::FORBIDDEN, "oidc-forward-auth-proxy"),
+            Self::Told(status, said) => (status, said),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "oidc-forward-auth-failed"),
+        };
+        (status, format!("{}\n", text.t(said))).into_response()
+    }
+}
+
+impl From<sekisho_store::StoreError> for Refused {
+    fn from(error: sekisho_store::StoreError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+/// The service whose proxy asks.
+async fn client(app: &App, peer: &Peer, headers: &HeaderMap) -> Result<Client, Refused> {
+    let nothing = Parameters::default();
+    let client = client_authentication::authenticate(app, headers, &nothing, peer).await;
+    let client = client.map_err(Refused::Proxy)?;
+    if client.metadata.forward_auth {
+        return Ok(client);
+    }
+    let description = "the client is not registered for forward-auth";
+    Err(Refused::Proxy(OAuthError::bad_request("unauthorized_client", description)))
+}
+
+/// Scheme, host and port of the service.
+fn origin(client: &Client) -> Result<String, Refused> {
+    let uri = client.service.redirect_uris.first().and_then(|uri| Url::parse(uri).ok());
+    uri.map(|uri| uri.origin().ascii_serialization()).ok_or(Refused::Internal)
+}
+
+/// What the service is told of the person that the cookie on its host stands for, if they may use it at
+/// this moment.
+async fn pass(
+    app: &App,
+    client: &Client,
+    headers: &HeaderMap,
+) -> Result<Option<Map<String, Value>>, Refused> {
+    let Some(token) = cookie::read(headers, COOKIE) else { return Ok(None) };
+    let mut reader = app.store().read();
+    let service = &client.service;
+    let live = live_grant::of_refresh_token(&mut reader, &service.id, token, app.now()).await?;
+    let Some(live) = live else { return Ok(None) };
+    let decision = token::decision(&mut reader, app, &service.id, &live.session).await?;
+    if !decision.allowed {
+        return Ok(None);
+    }
+    let claims = serde_json::from_str(&live.grant.claims);
+    let claims: Map<String, Value> = claims.map_err(|error| Refused::internal(&error))?;
+    let mut claims = claims::released(claims, &decision.release);
+    let sid = subject::session(app, &service.sector, &live.grant.session_hash);
+    claims.insert("iss".to_owned(), app.names().public.as_str().into());
+    claims.insert("aud".to_owned(), service.id.as_str().into());
+    claims.insert("sid".to_owned(), sid.into());
+    Ok(Some(claims))
+}
+
+/// These claims from now for `seconds`.
+fn timed(app: &App, mut claims: Map<String, Value>, seconds: i64) -> Value {
+    let now = app.now().unix_timestamp();
+    claims.insert("iat".to_owned(), now.into());
+    claims.insert("exp".to_owned(), (now + seconds).into());
+    Value::Object(claims)
+}
+
+/// A redirect that a browser follows with GET, with cookies of the service's host.
+fn redirect<const N: usize>(
+    address: &str,
+    cookies: [Option<http::HeaderValue>; N],
+) -> Result<Response, Refused> {
+    let mut response = axum::response::Redirect::to(address).into_response();
+    for cookie in cookies {
+        response.headers_mut().append(header::SET_COOKIE, cookie.ok_or(Refused::Internal)?);
+    }
+    Ok(response)
+}

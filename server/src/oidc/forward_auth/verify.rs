@@ -1,0 +1,117 @@
+//! `GET /forward-auth/verify`: may this request pass?
+
+use axum::{
+    extract::{Extension, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde_json::{Map, Value};
+use url::form_urlencoded;
+
+use super::{PREFIX, Refused, client, origin, pass, timed};
+use crate::{
+    app::App, catalogue::Language, listener::Peer, oidc::client_authentication::Client,
+    token_keys::TokenKeys,
+};
+
+/// Lifetime of an assertion, in seconds.
+const ASSERTION_SECS: i64 = 60;
+/// `typ` of an assertion, so that nobody takes it for an ID token (RFC 8725 §3.11).
+const ASSERTION_TYP: &str = "forward-auth+jwt";
+
+/// What the proxy hands on, and the claim that it stands for. A proxy sets all of them on each request, so
+/// that none of a browser's own gets through.
+const FIELDS: [(&str, &str); 6] = [
+    ("x-sso-subject", "sub"),
+    ("x-sso-name", "name"),
+    ("x-sso-roles", "hc_role"),
+    ("x-sso-facility-id", "facility_id"),
+    ("x-sso-facility-name", "facility_name"),
+    ("x-sso-acr", "acr"),
+];
+/// The same, signed.
+const ASSERTION: HeaderName = HeaderName::from_static("x-sso-assertion");
+/// Where a browser that may not pass goes, as a path of the service's host.
+const LOGIN: HeaderName = HeaderName::from_static("x-sso-login");
+
+/// What stands as it is in a field: text beyond ASCII is percent-encoded UTF-8.
+const ENCODED: &AsciiSet = &CONTROLS.add(b'%').add(b',');
+
+/// `GET /forward-auth/verify`. 200 with the fields of [`FIELDS`]; 401 with [`LOGIN`]; to a proxy that sends
+/// `X-Forwarded-Uri` and hands our answer on as it is (Traefik, Envoy), 303 instead.
+pub async fn get(
+    State(app): State<App>,
+    Language(text): Language,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
+    answer(&app, &peer, &headers).await.unwrap_or_else(|refused| refused.answer(&text))
+}
+
+async fn answer(app: &App, peer: &Peer, headers: &HeaderMap) -> Result<Response, Refused> {
+    let client = client(app, peer, headers).await?;
+    match pass(app, &client, headers).await? {
+        Some(claims) => let_through(app, &client, claims).await,
+        None => Ok(to_login(&client, headers)?),
+    }
+}
+
+async fn let_through(
+    app: &App,
+    client: &Client,
+    claims: Map<String, Value>,
+) -> Result<Response, Refused> {
+    let mut response = StatusCode::OK.into_response();
+    let fields = response.headers_mut();
+    for (field, claim) in FIELDS {
+        let Some(value) = claims.get(claim).and_then(plain) else { continue };
+        let value = HeaderValue::from_str(&value).map_err(|error| Refused::internal(&error))?;
+        fields.insert(HeaderName::from_static(field), value);
+    }
+    let algorithm = client.metadata.id_token_signed_response_alg;
+    let claims = timed(app, claims, ASSERTION_SECS);
+    let assertion = TokenKeys::sign(app, algorithm, ASSERTION_TYP, &claims).await;
+    let assertion = assertion.map_err(|error| Refused::internal(&error))?;
+    let assertion = HeaderValue::from_str(&assertion);
+    fields.insert(ASSERTION, assertion.map_err(|error| Refused::internal(&error))?);
+    Ok(response)
+}
+
+/// Text, or the texts of a list with commas between.
+fn plain(value: &Value) -> Option<String> {
+    let encoded = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
+    match value {
+        Value::String(text) => Some(encoded(text)),
+        Value::Array(list) => {
+            let texts: Vec<_> = list.iter().filter_map(Value::as_str).map(encoded).collect();
+            Some(texts.join(","))
+        }
+        _ => None,
+    }
+}
+
+fn to_login(client: &Client, headers: &HeaderMap) -> Result<Response, Refused> {
+    let field = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let forwarded = field("x-forwarded-uri");
+    let asked = field("x-original-uri").or(forwarded).unwrap_or("/");
+    let method = field("x-original-method").or(field("x-forwarded-method")).unwrap_or("GET");
+    // RFC 9110 §15.5.2 wants a challenge; no browser knows this one, so none asks for a password.
+    let challenge = (header::WWW_AUTHENTICATE, HeaderValue::from_static("Portal"));
+    let mut response =
+        (StatusCode::UNAUTHORIZED, [challenge], "log in at the portal\n").into_response();
+    // Only what a browser can ask again after the login.
+    if matches!(method, "GET" | "HEAD") {
+        let to = form_urlencoded::Serializer::new(String::new()).append_pair("to", asked).finish();
+        let login = format!("{PREFIX}start?{to}");
+        let (name, login) = if forwarded.is_some() {
+            *response.status_mut() = StatusCode::SEE_OTHER;
+            (header::LOCATION, format!("{}{login}", origin(client)?))
+        } else {
+            (LOGIN, login)
+        };
+        let login = HeaderValue::from_str(&login).map_err(|error| Refused::internal(&error))?;
+        response.headers_mut().insert(name, login);
+    }
+    Ok(response)
+}
