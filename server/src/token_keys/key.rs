@@ -101,8 +101,12 @@ impl OpenKey {
 
     /// Whether it is the one that signs at `now`.
     pub(super) fn signs(&self, now: OffsetDateTime) -> bool {
+        self.stored.signs_from <= now && self.will_sign(now)
+    }
+
+    /// Whether it signs at `now` or later.
+    pub(super) fn will_sign(&self, now: OffsetDateTime) -> bool {
         self.private.is_some()
-            && self.stored.signs_from <= now
             && self.stored.succeeded.is_none_or(|end| end.signs_until > now)
     }
 

@@ -138,9 +138,12 @@ impl TokenKeys {
 }
 
 impl Ring {
+    /// The key that signs at `now`. Where none does yet, the first that will: it was made by a process
+    /// whose clock is ahead, and it has no predecessor.
     fn signer(&self, algorithm: Algorithm, now: OffsetDateTime) -> Option<Arc<OpenKey>> {
-        let mut signing = self.keys.iter().rev().filter(|key| key.algorithm == algorithm);
-        signing.find(|key| key.signs(now)).map(Arc::clone)
+        let of_it = || self.keys.iter().filter(|key| key.algorithm == algorithm);
+        let signing = of_it().rev().find(|key| key.signs(now));
+        signing.or_else(|| of_it().find(|key| key.will_sign(now))).map(Arc::clone)
     }
 
     fn published(&self, kid: &str, now: OffsetDateTime) -> Option<Arc<OpenKey>> {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     app::App,
-    clock::ManualClock,
+    clock::{Clock, ManualClock},
     instance::tests::{make, plan},
     jose::{Algorithm, ClientKeys, Signed},
     testing,
@@ -188,6 +188,11 @@ async fn two_processes_that_need_a_first_key_agree_on_one() {
     );
     let (left, right) = (left.unwrap(), right.unwrap());
     assert_eq!(kid(&left), kid(&right));
+    // A process whose clock is behind finds a first key that was made in its future.
+    let behind = Arc::new(ManualClock::new(clock.now() - Duration::seconds(5)));
+    let (late, _) = testing::app_over(&dir, behind).await;
+    let token = TokenKeys::sign(&late, Algorithm::Rs256, "JWT", &claims).await.unwrap();
+    assert_eq!(kid(&token), kid(&left));
     assert!(TokenKeys::verified::<Value>(one, &right, "JWT").await.unwrap().is_some());
     // A key that another process made after this one looked.
     let late = rotation(one).rotate(Algorithm::Rs256, Manner::AtOnce).await.unwrap();
