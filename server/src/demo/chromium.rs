@@ -37,6 +37,8 @@ impl Profile {
                 .with_context(|| format!("cannot make {}", path.display()))?;
         }
         std::fs::write(managed.join("terminal.json"), policy_json)?;
+        // What a PC's administrator decides: whether a service's page may ask the portal's frame.
+        std::fs::write(managed.join("frames.json"), r#"{ "BlockThirdPartyCookies": false }"#)?;
         Ok(profile)
     }
 

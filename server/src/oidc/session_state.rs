@@ -4,7 +4,9 @@
 //! A cookie that scripts of our own name may read stands for the session; it opens nothing. A service
 //! gets a hash over it with each code, and the frame below tells it whether the hash still holds. A
 //! session that ends without this browser (the card was taken out, an officer ended it) leaves the cookie
-//! as it is until a page of ours is asked for: services hear of that by back-channel logout.
+//! as it is until a page of ours is asked for: services hear of that by back-channel logout. Where a browser
+//! keeps cookies from frames of other sites the frame cannot tell and says so (`error`, §3.1); a logout
+//! therefore leaves another value behind, not none.
 
 use askama::Template;
 use axum::{
@@ -48,10 +50,10 @@ pub fn set(session_hash: &[u8; 32]) -> Option<HeaderValue> {
     cookie::set_for_scripts(COOKIE, &browser_state(session_hash), SameSite::None)
 }
 
-/// Takes the cookie away.
+/// The cookie of a browser in which nobody is logged in any more.
 #[must_use]
-pub fn clear() -> Option<HeaderValue> {
-    cookie::clear(COOKIE)
+pub fn logged_out() -> Option<HeaderValue> {
+    cookie::set_for_scripts(COOKIE, "nobody", SameSite::None)
 }
 
 /// `session_state` (§2) for a service at `redirect_uri`; `salt` makes it say nothing to another service.

@@ -106,8 +106,7 @@ impl OpenKey {
 
     /// Whether it signs at `now` or later.
     pub(super) fn will_sign(&self, now: OffsetDateTime) -> bool {
-        self.private.is_some()
-            && self.stored.succeeded.is_none_or(|end| end.signs_until > now)
+        self.private.is_some() && self.stored.succeeded.is_none_or(|end| end.signs_until > now)
     }
 
     /// A compact JWS (RFC 7515 §7.1) with `alg`, `typ` and `kid` in its header.

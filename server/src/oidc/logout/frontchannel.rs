@@ -31,7 +31,7 @@ struct LoggedOutPage {
 }
 
 /// Where the person goes once the session has ended: to `address`, past the services that hear of it by
-/// the browser. Takes the cookies of the session away.
+/// the browser. Takes the cookie of the session away.
 ///
 /// # Errors
 /// [`StoreError`]: whom to tell is not known; the session has ended nevertheless.
@@ -64,8 +64,9 @@ pub async fn leave(
         }
         response
     };
-    for cleared in [cookie::clear(session::COOKIE), session_state::clear()].into_iter().flatten() {
-        response.headers_mut().append(header::SET_COOKIE, cleared);
+    let cookies = [cookie::clear(session::COOKIE), session_state::logged_out()];
+    for cookie in cookies.into_iter().flatten() {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)
 }

@@ -59,9 +59,11 @@ async fn the_last_page_loads_the_address_of_each_service_that_wants_it_and_leads
         policy.contains("; frame-src https://framed.example; frame-ancestors 'none'"),
         "{policy}"
     );
-    let gone: Vec<_> = answer.headers.get_all("set-cookie").iter().collect();
-    assert_eq!(gone.len(), 2, "the session's and the one for scripts: {gone:?}");
-    assert!(gone.iter().all(|cookie| cookie.to_str().unwrap().contains("Max-Age=0")), "{gone:?}");
+    let cookies: Vec<_> =
+        answer.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap()).collect();
+    assert!(cookies[0].starts_with("__Host-session=;") && cookies[0].contains("Max-Age=0"));
+    assert!(cookies[1].starts_with("__Host-browser-state=nobody;"), "{cookies:?}");
+    assert_eq!(cookies.len(), 2);
 }
 
 #[tokio::test]
