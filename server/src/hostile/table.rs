@@ -138,8 +138,9 @@ async fn terminal(s: &Scene) -> Vec<Row> {
                 optional("agreed", "yes").foreign("no"),
             ])
             .spoilt(Turned),
-        at("GET", "/check-session").good(200),
         logged_in(at("POST", "/logout")).payload(Payload::NoFields).good(303),
+        // The same for everybody: what it tells it has from the browser.
+        Row::new(Terminal, "GET", "/check-session").good(200),
         Row::new(Terminal, "GET", "/assets/{segment}")
             .parameter(&asset(), &[NOTHING, "sekisho.css"])
             .good(200),

@@ -7,7 +7,7 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
-use super::{COOKIE, Refused, client, flow::Flow, redirect};
+use super::{COOKIE, MALFORMED, Refused, client, flow::Flow, redirect};
 use crate::{
     app::App,
     catalogue::Language,
@@ -36,10 +36,8 @@ async fn answer(
     headers: &HeaderMap,
     query: &str,
 ) -> Result<Response, Refused> {
-    const MALFORMED: Refused =
-        Refused::Told(StatusCode::BAD_REQUEST, "oidc-forward-auth-malformed");
     let client = client(app, peer, headers).await?;
-    let parameters = Parameters::parse(query.as_bytes()).map_err(|_| MALFORMED)?;
+    let parameters = super::parameters(query)?;
     let state = parameters.get("state").ok_or(MALFORMED)?;
     let flow = Flow::resume(app, headers, &client.service.id, state)
         .ok_or(Refused::Told(StatusCode::BAD_REQUEST, "oidc-forward-auth-other-browser"))?;

@@ -1,7 +1,8 @@
 //! `POST /forward-auth/logout`, on the service's host `/.sso/logout`: ends the login at the portal too.
 
 use axum::{
-    extract::{Extension, State},
+    body::Bytes,
+    extract::{Extension, State, rejection::BytesRejection},
     response::Response,
 };
 use http::{HeaderMap, StatusCode, header};
@@ -9,7 +10,12 @@ use url::form_urlencoded;
 
 use super::{COOKIE, Refused, client, origin, pass, redirect, timed};
 use crate::{
-    app::App, catalogue::Language, cookie, listener::Peer, oidc::token::issue::ID_TOKEN_TYP,
+    app::App,
+    catalogue::Language,
+    cookie,
+    error::oauth::OAuthError,
+    listener::Peer,
+    oidc::{parameters::Parameters, token::issue::ID_TOKEN_TYP},
     token_keys::TokenKeys,
 };
 
@@ -23,8 +29,15 @@ pub async fn post(
     Language(text): Language,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    answer(&app, &peer, &headers).await.unwrap_or_else(|refused| refused.answer(&text))
+    let answered = match Parameters::of_body(body) {
+        Ok(_) => answer(&app, &peer, &headers).await,
+        Err(error) => {
+            Err(Refused::Told(OAuthError::from(error).status, "oidc-forward-auth-malformed"))
+        }
+    };
+    answered.unwrap_or_else(|refused| refused.answer(&text))
 }
 
 async fn answer(app: &App, peer: &Peer, headers: &HeaderMap) -> Result<Response, Refused> {

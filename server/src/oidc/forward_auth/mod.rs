@@ -81,6 +81,15 @@ impl From<sekisho_store::StoreError> for Refused {
     }
 }
 
+/// An address that somebody has changed or cut off.
+const MALFORMED: Refused = Refused::Told(StatusCode::BAD_REQUEST, "oidc-forward-auth-malformed");
+
+/// The query of a browser's address, nothing in it twice.
+fn parameters(query: &str) -> Result<Parameters, Refused> {
+    let parameters = Parameters::parse(query.as_bytes()).map_err(|_| MALFORMED)?;
+    if parameters.repeated().is_some() { Err(MALFORMED) } else { Ok(parameters) }
+}
+
 /// The service whose proxy asks.
 async fn client(app: &App, peer: &Peer, headers: &HeaderMap) -> Result<Client, Refused> {
     let nothing = Parameters::default();

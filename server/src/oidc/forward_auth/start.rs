@@ -4,7 +4,7 @@ use axum::{
     extract::{Extension, RawQuery, State},
     response::Response,
 };
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
@@ -18,7 +18,6 @@ use crate::{
     catalogue::Language,
     cookie::{self, SameSite},
     listener::Peer,
-    oidc::parameters::Parameters,
 };
 
 /// `GET /forward-auth/start`: to the authorization endpoint, with PKCE and a `state` of this browser.
@@ -41,8 +40,7 @@ async fn answer(
     query: &str,
 ) -> Result<Response, Refused> {
     let client = client(app, peer, headers).await?;
-    let malformed = |_| Refused::Told(StatusCode::BAD_REQUEST, "oidc-forward-auth-malformed");
-    let parameters = Parameters::parse(query.as_bytes()).map_err(malformed)?;
+    let parameters = super::parameters(query)?;
     let flow = Flow::begin(app, headers, parameters.get("to").unwrap_or("/"))?;
     let service = &client.service;
     let challenge = sekisho_protocol::octets::encode(Sha256::digest(&flow.verifier));
