@@ -3,6 +3,7 @@
 
 #[path = "../crash/mod.rs"]
 pub mod crash;
+pub mod installed;
 pub mod report;
 
 use std::{ffi::OsStr, os::unix::fs::PermissionsExt};

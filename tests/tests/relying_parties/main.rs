@@ -7,7 +7,6 @@
 #![allow(missing_docs)]
 
 mod clients;
-mod installed;
 mod journey;
 mod service;
 

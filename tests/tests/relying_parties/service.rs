@@ -1,6 +1,9 @@
 //! A client's program, registered and running.
 
-use std::{os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -10,14 +13,12 @@ use sekisho::demo::{
     services,
     stage::{Stage, free_port},
 };
+use sekisho_tests::installed;
 use tempfile::TempDir;
 use tokio::process::Command;
 use url::Url;
 
-use crate::{
-    clients::{Client, Kind},
-    installed,
-};
+use crate::clients::{Client, Kind};
 
 /// A running service.
 pub struct Service {
@@ -86,6 +87,16 @@ const APACHE_LISTENS: &str = "the configured OIDCRedirectURI";
 /// What nginx says once its sockets are open.
 const NGINX_LISTENS: &str = "start worker processes";
 
+/// Where the programs of `tests/relying-parties` lie.
+fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("relying-parties")
+}
+
+/// Where the libraries of others are kept.
+fn fetched() -> PathBuf {
+    env!("CARGO_TARGET_TMPDIR").into()
+}
+
 async fn command(
     stage: &Stage,
     client: &Client,
@@ -97,19 +108,20 @@ async fn command(
     let program = |program: &Path| namespace::with_mount(&hosts, "/etc/hosts", program);
     let command = match client.kind {
         Kind::Node(file) => {
-            let (node, folder) = installed::node().await?;
+            let (node, folder) = installed::node(&sources().join("node"), &fetched()).await?;
             let mut command = program(&node);
             command.arg(file).current_dir(folder);
             command
         }
         Kind::Python(file) => {
-            let mut command = program(&installed::python().await?);
-            command.arg(installed::sources().join("python").join(file));
+            let sources = sources().join("python");
+            let mut command = program(&installed::python(&sources, &fetched()).await?);
+            command.arg(sources.join(file));
             command.env("PYTHONDONTWRITEBYTECODE", "1");
             command
         }
         Kind::Apache => {
-            let sources = installed::sources().join("apache");
+            let sources = sources().join("apache");
             copy_readable(&sources.join("pages"), &folder.join("pages"))?;
             let mut command = program("apache2".as_ref());
             command.arg("-X").arg("-f").arg(sources.join("httpd.conf"));
@@ -118,7 +130,7 @@ async fn command(
             command
         }
         Kind::Nginx => {
-            let sources = installed::sources().join("nginx");
+            let sources = sources().join("nginx");
             copy_readable(&sources.join("pages"), &folder.join("pages"))?;
             let issuer = Url::parse(&stage.origins.public)?;
             let credentials = format!("{}:{}", client.id, secret.context("nginx needs a secret")?);
@@ -136,7 +148,7 @@ async fn command(
             let text = filled.iter().fold(text, |text, (mark, value)| text.replace(mark, value));
             let path = folder.join("nginx.conf");
             std::fs::write(&path, text)?;
-            let mut command = program(&installed::nginx().await?);
+            let mut command = program(&installed::nginx(&sources, &fetched()).await?);
             command.arg("-p").arg(folder).arg("-c").arg(&path);
             command
         }
@@ -160,7 +172,7 @@ async fn command(
 
 /// A file over `/etc/hosts`: names below `localhost` are this machine (RFC 6761 §6.3), which not every
 /// resolver knows.
-fn hosts(stage: &Stage, folder: &Path) -> anyhow::Result<std::path::PathBuf> {
+fn hosts(stage: &Stage, folder: &Path) -> anyhow::Result<PathBuf> {
     let issuer = Url::parse(&stage.origins.public)?;
     let host = issuer.host_str().context("an issuer without a host")?;
     let path = folder.join("hosts");

