@@ -146,7 +146,7 @@ impl Answer {
             .flat_map(|attribute| self.body.split(*attribute).skip(1))
             .filter_map(|rest| rest.split('"').next())
             .find(|address| address.starts_with(prefix))
-            .map(|address| address.replace("&amp;", "&"))
+            .map(decode)
             .with_context(|| {
                 format!("{} links to nothing under {prefix}: {}", self.url, self.summary())
             })
@@ -168,6 +168,7 @@ fn decode(text: &str) -> String {
         ("&quot;", "\""),
         ("&#39;", "'"),
         ("&#x27;", "'"),
+        ("&#38;", "&"),
         ("&amp;", "&"),
     ] {
         decoded = decoded.replace(entity, character);
@@ -330,7 +331,7 @@ mod tests {
 
     #[test]
     fn a_link_is_found_by_its_beginning() {
-        let page = answer("<a href=\"/x\">x</a><form action=\"/y/1?a&amp;b\">");
-        assert_eq!(page.address_beginning("/y/").unwrap(), "/y/1?a&b");
+        let page = answer("<a href=\"/x\">x</a><form action=\"/y/1?a&amp;b&#38;c\">");
+        assert_eq!(page.address_beginning("/y/").unwrap(), "/y/1?a&b&c");
     }
 }

@@ -20,6 +20,10 @@ impl Algorithm {
     /// All.
     pub const ALL: [Self; 3] = [Self::Es256, Self::Ps256, Self::Rs256];
 
+    /// Those that a proof of possession may be signed with: as FAPI 2.0 has it, for all clients, since a
+    /// proof at a resource comes before the client is known.
+    pub const OF_PROOFS: [Self; 2] = [Self::Es256, Self::Ps256];
+
     /// As in a header.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

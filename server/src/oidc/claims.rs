@@ -146,12 +146,18 @@ pub fn released(mut claims: Map<String, Value>, release: &BTreeSet<String>) -> M
     revouched(claims)
 }
 
-/// A snapshot without what only other scopes than these stand for.
+/// A snapshot without what only other scopes than these stand for; what was asked for by name stays.
 #[must_use]
-pub fn narrowed(mut claims: Map<String, Value>, scopes: &[&str]) -> Map<String, Value> {
+pub fn narrowed(
+    mut claims: Map<String, Value>,
+    scopes: &[&str],
+    by_name: &[String],
+) -> Map<String, Value> {
     let gone = SCOPES.iter().filter(|scope| !scopes.contains(&scope.name));
     for name in gone.flat_map(|scope| scope.claims) {
-        claims.remove(*name);
+        if !by_name.iter().any(|asked| asked == name) {
+            claims.remove(*name);
+        }
     }
     revouched(claims)
 }

@@ -58,7 +58,7 @@ pub fn document(app: &App) -> Value {
         "introspection_signing_alg_values_supported": algorithms,
         "authorization_signing_alg_values_supported": algorithms,
         "request_object_signing_alg_values_supported": algorithms,
-        "dpop_signing_alg_values_supported": algorithms,
+        "dpop_signing_alg_values_supported": Algorithm::OF_PROOFS.map(Algorithm::as_str),
         "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "introspection_endpoint_auth_methods_supported": proven,

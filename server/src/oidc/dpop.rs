@@ -6,7 +6,10 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 
-use crate::{error::oauth::OAuthError, jose::Signed};
+use crate::{
+    error::oauth::OAuthError,
+    jose::{Algorithm, Signed},
+};
 
 /// The header field.
 pub const HEADER: &str = "dpop";
@@ -66,6 +69,9 @@ pub fn read(
     let object = Signed::parse(text).map_err(|error| refused(error.to_string()))?;
     if object.typ().as_deref() != Some(TYP) {
         return Err(refused("typ must be dpop+jwt"));
+    }
+    if !Algorithm::OF_PROOFS.contains(&object.algorithm()) {
+        return Err(refused("the proof must be signed with ES256 or PS256"));
     }
     let (key, claims) =
         object.verified_by_itself::<Claims>().map_err(|error| refused(error.to_string()))?;

@@ -15,6 +15,9 @@ pub struct Details {
     /// The resources that the access token is for (RFC 8707); without any, our own userinfo.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<String>,
+    /// Claims that the request asked for by name (OIDC Core §5.5), whatever its scope.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<String>,
     /// What the code is bound to (RFC 9449 §10), then what a public client's refresh tokens are
     /// bound to (§5).
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -21,7 +21,7 @@ impl Scheme {
             Self::Bearer => error,
             Self::Dpop => OAuthError {
                 challenge: Some(HeaderValue::from_static(
-                    "DPoP error=\"invalid_token\", algs=\"ES256 PS256 RS256\"",
+                    "DPoP error=\"invalid_token\", algs=\"ES256 PS256\"",
                 )),
                 ..error
             },

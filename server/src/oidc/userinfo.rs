@@ -13,6 +13,7 @@ use super::{
     client_authentication::Client,
     confirmation::Confirmation,
     dpop,
+    grant::Details,
     presented_token::{Scheme, presented},
     token,
 };
@@ -42,7 +43,8 @@ pub async fn get(
     let told: Map<String, Value> =
         serde_json::from_str(&grant.claims).map_err(|error| OAuthError::internal(&error))?;
     let scope: Vec<&str> = live.claims.scope.as_deref().unwrap_or_default().split(' ').collect();
-    let mut told = claims::narrowed(told, &scope);
+    let details = Details::of(grant).map_err(|error| OAuthError::internal(&error))?;
+    let mut told = claims::narrowed(told, &scope, &details.claims);
     let client =
         Client::find(&app, &live.claims.client_id).await?.ok_or_else(|| scheme.invalid())?;
     let Some(algorithm) = client.metadata.userinfo_signed_response_alg else {
@@ -94,7 +96,7 @@ fn at_resource(error: OAuthError) -> OAuthError {
     OAuthError {
         status: StatusCode::UNAUTHORIZED,
         challenge: Some(HeaderValue::from_static(
-            "DPoP error=\"invalid_dpop_proof\", algs=\"ES256 PS256 RS256\"",
+            "DPoP error=\"invalid_dpop_proof\", algs=\"ES256 PS256\"",
         )),
         ..error
     }

@@ -237,6 +237,7 @@ async fn checked(
     let details = Details {
         nonce: wanted.nonce,
         resources: wanted.resources,
+        claims: wanted.claims.iter().map(|name| (*name).to_owned()).collect(),
         bound_to: wanted.dpop_jkt.map(Confirmation::Key).or(details.bound_to),
     };
     let issue = Issue {

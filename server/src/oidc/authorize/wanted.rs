@@ -70,8 +70,8 @@ impl Wanted {
         let response_mode = response_mode(parameters, metadata)?;
         let scopes = scope_with_openid(parameters, client)?;
         let code_challenge = pkce_s256(parameters, metadata)?;
-        state_bounded(parameters)?;
-        let nonce = nonce(parameters, code_challenge.is_some())?;
+        bounded(parameters, "state")?;
+        let nonce = bounded(parameters, "nonce")?;
         let prompt = known_prompt(parameters)?;
         let max_age = max_age(parameters, metadata)?;
         let requested = RequestedClaims::of(parameters)?;
@@ -165,20 +165,8 @@ fn pkce_s256(parameters: &Parameters, metadata: &Metadata) -> Result<Option<Stri
     }
 }
 
-/// `state` is of a length that an address can carry.
-fn state_bounded(parameters: &Parameters) -> Result<(), RequestError> {
-    bounded(parameters, "state").map(drop)
-}
-
-/// `nonce`, likewise; without PKCE it is what keeps a code from being injected (RFC 9700 §2.1.1).
-fn nonce(parameters: &Parameters, has_challenge: bool) -> Result<Option<String>, RequestError> {
-    let nonce = bounded(parameters, "nonce")?;
-    if nonce.is_none() && !has_challenge {
-        return Err(invalid("a request without code_challenge needs a nonce"));
-    }
-    Ok(nonce)
-}
-
+/// `state` and `nonce` are of a length that an address can carry. Neither is a must (OIDC Core
+/// §3.1.2.1), also for a client that brings no PKCE challenge and answers for injected codes itself.
 fn bounded(parameters: &Parameters, name: &str) -> Result<Option<String>, RequestError> {
     match parameters.get(name) {
         Some(value) if value.len() > MOST_STATE => {

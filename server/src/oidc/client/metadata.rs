@@ -94,7 +94,7 @@ pub struct Metadata {
     pub grant_types: BTreeSet<GrantType>,
     /// How it knows people.
     pub subject_type: SubjectType,
-    /// Whether a request must bring a PKCE challenge; where not, it must bring a `nonce`.
+    /// Whether a request must bring a PKCE challenge; where not, it should bring a `nonce`.
     pub require_pkce: bool,
     /// Whether a request must be sent ahead (RFC 9126 §6).
     pub require_pushed_authorization_requests: bool,

@@ -2,7 +2,13 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::{
+    rand::SystemRandom,
+    rsa,
+    signature::{KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding},
+};
 use rustls_pki_types::CertificateDer;
+use sekisho_protocol::octets::encode;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use time::Duration;
@@ -135,6 +141,30 @@ async fn a_proof_for_something_else_is_refused_and_spoils_no_code() {
     let url = format!("{}?a=b#c", bound.url("/token"));
     let proof = bound.proof("/token", None, json!({ "htu": url })).await;
     assert_eq!(bound.exchange(&code, Some(&proof)).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_rsa_key_proves_itself_by_ps256_and_not_by_rs256() {
+    let bound = Bound::new().await;
+    let key = rsa::KeyPair::generate(rsa::KeySize::Rsa2048).unwrap();
+    let public = key.public_key();
+    let jwk = json!({
+        "kty": "RSA",
+        "n": encode(public.modulus().big_endian_without_leading_zero()),
+        "e": encode(public.exponent().big_endian_without_leading_zero()),
+    });
+    let claims = payload(&bound.proof("/token", None, json!({})).await);
+    let proof = |alg: &str, encoding: &'static dyn RsaEncoding| {
+        let header = json!({"alg": alg, "typ": "dpop+jwt", "jwk": jwk}).to_string();
+        let input = format!("{}.{}", encode(header), encode(claims.to_string()));
+        let mut signature = vec![0; key.public_modulus_len()];
+        key.sign(encoding, &SystemRandom::new(), input.as_bytes(), &mut signature).unwrap();
+        format!("{input}.{}", encode(signature))
+    };
+    let code = bound.code(&[]).await;
+    let refused = bound.exchange(&code, Some(&proof("RS256", &RSA_PKCS1_SHA256))).await;
+    assert_eq!(refused.json()["error"], "invalid_dpop_proof");
+    assert_eq!(bound.exchange(&code, Some(&proof("PS256", &RSA_PSS_SHA256))).await.status, 200);
 }
 
 #[tokio::test]

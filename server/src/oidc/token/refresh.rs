@@ -102,7 +102,7 @@ pub(super) async fn exchange(
         OAuthError::bad_request("invalid_grant", description)
     })?;
     if let Some(narrower) = parameters.get("scope") {
-        narrow(&mut grant, narrower)?;
+        narrow(&mut grant, &details, narrower)?;
     }
     let asked_resources = parameters.all("resource");
     let resources =
@@ -154,11 +154,11 @@ async fn narrowable(
 }
 
 /// Leaves out of this answer what a narrower scope does not stand for.
-fn narrow(grant: &mut Grant, scope: &str) -> Result<(), OAuthError> {
+fn narrow(grant: &mut Grant, details: &Details, scope: &str) -> Result<(), OAuthError> {
     let claims: Map<String, Value> =
         serde_json::from_str(&grant.claims).map_err(|error| OAuthError::internal(&error))?;
     let wanted: Vec<&str> = scope.split(' ').collect();
-    grant.claims = Value::Object(claims::narrowed(claims, &wanted)).to_string();
+    grant.claims = Value::Object(claims::narrowed(claims, &wanted, &details.claims)).to_string();
     grant.scope = scope.to_owned();
     Ok(())
 }
