@@ -4,6 +4,9 @@
 //! all SQL is in `sekisho-store`; private keys of the authority are reached through `sekisho-ca` only.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+#[macro_use]
+pub mod seeded;
+
 pub mod app;
 pub mod assets;
 pub mod audit;

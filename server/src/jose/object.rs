@@ -132,7 +132,8 @@ impl<'a> Signed<'a> {
     /// # Errors
     /// [`ObjectError::Signature`], [`ObjectError::Claims`].
     pub fn verified_by<C: DeserializeOwned>(&self, key: &PublicKey) -> Result<C, ObjectError> {
-        if !key.verifies(self.algorithm, self.input.as_bytes(), &self.signature) {
+        let holds = key.verifies(self.algorithm, self.input.as_bytes(), &self.signature);
+        if !holds && !seeded!(SignatureUnchecked) {
             return Err(ObjectError::Signature);
         }
         serde_json::from_slice(&self.payload).map_err(|_| ObjectError::Claims)

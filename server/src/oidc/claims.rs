@@ -80,7 +80,10 @@ pub const MEDICAL_INSTITUTION: &str = "medical_institution";
 /// (RFC 6749 §3.3), in our order. `None` without `openid`.
 #[must_use]
 pub fn granted(service: &Service, requested: &str) -> Option<Vec<&'static str>> {
-    let asked: BTreeSet<&str> = requested.split(' ').collect();
+    let asked: BTreeSet<&str> = match seeded!(ScopeOrderCounts) {
+        false => requested.split(' ').collect(),
+        true => requested.split(' ').take(1).collect(),
+    };
     let granted: Vec<_> = SCOPES
         .iter()
         .map(|scope| scope.name)

@@ -33,7 +33,7 @@ pub fn document(app: &App) -> Value {
     let methods = AuthMethod::ALL.map(AuthMethod::as_str);
     let proven: Vec<_> = methods.into_iter().filter(|method| *method != "none").collect();
     let mut document = json!({
-        "issuer": public,
+        "issuer": if seeded!(MetadataOfAnotherIssuer) { mtls } else { public },
         "authorization_endpoint": format!("{terminal}/authorize"),
         "pushed_authorization_request_endpoint": format!("{public}/par"),
         "token_endpoint": format!("{public}/token"),

@@ -27,5 +27,8 @@ pub struct Hint {
 /// [`TokenKeyError`]: our own keys cannot be read.
 pub async fn read(app: &App, token: &str) -> Result<Option<Hint>, TokenKeyError> {
     let hint: Option<Hint> = TokenKeys::verified(app, token, ID_TOKEN_TYP).await?;
+    #[cfg(seeded_faults)]
+    let hint =
+        hint.or_else(|| seeded!(HintUnverified).then(|| crate::seeded::unverified(token))?);
     Ok(hint.filter(|hint| hint.iss == app.names().public))
 }

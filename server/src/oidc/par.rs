@@ -48,7 +48,7 @@ pub async fn post(
 ) -> Result<Response, OAuthError> {
     let sent = token::read(&headers, body)?;
     let client = client_authentication::authenticate(&app, &headers, &sent, &peer).await?;
-    if sent.has("request_uri") {
+    if sent.has("request_uri") && !seeded!(ReferenceInPushedForm) {
         // §2.1, item 2.
         let description = "request_uri must not stand in a request that is sent ahead";
         return Err(OAuthError::bad_request("invalid_request", description));
@@ -106,11 +106,14 @@ async fn judged(
         return Ok(Details::default());
     };
     // RFC 9449 §10.1: the field binds the code as the parameter does; both must say the same.
-    if wanted.dpop_jkt.is_some_and(|named| named != proof.thumbprint) {
+    let other = wanted.dpop_jkt.is_some_and(|named| named != proof.thumbprint);
+    if other && !seeded!(DpopJktAgainstProofUnchecked) {
         return Err(dpop::refused("dpop_jkt names another key than the proof"));
     }
     if !app.store().accept_dpop_proof(&proof.hash, proof.expires_at).await? {
         return Err(dpop::refused("the proof was used before; make a new one"));
     }
-    Ok(Details { bound_to: Some(Confirmation::Key(proof.thumbprint)), ..Details::default() })
+    let bound_to =
+        Some(Confirmation::Key(proof.thumbprint)).filter(|_| !seeded!(ProofAtParIgnored));
+    Ok(Details { bound_to, ..Details::default() })
 }

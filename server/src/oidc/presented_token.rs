@@ -42,6 +42,7 @@ pub(super) fn presented(headers: &HeaderMap) -> Result<(Scheme, &str), OAuthErro
     }
     let parts = value.and_then(|value| value.to_str().ok()).and_then(|value| value.split_once(' '));
     let scheme = |name: &str| match () {
+        () if seeded!(SchemeInOneCase) && !matches!(name, "Bearer" | "DPoP") => None,
         () if name.eq_ignore_ascii_case("bearer") => Some(Scheme::Bearer),
         () if name.eq_ignore_ascii_case("dpop") => Some(Scheme::Dpop),
         () => None,

@@ -38,14 +38,18 @@ pub(super) fn fresh_enough(
         let strong = wanted.essential_acr.is_empty() || wanted.essential_acr.contains(&session.acr);
         let sub = || subject::pairwise(origin.app, sector, &session.person_id);
         let expected = wanted.expected_subs.iter().all(|expected| *expected == sub());
+        let again = wanted.prompt == Prompt::Login && !seeded!(PromptLoginIgnored);
+        let max_age = wanted.max_age.filter(|_| !seeded!(MaxAgeIgnored));
         strong
             && expected
-            && (wanted.prompt != Prompt::Login || after_request())
-            && wanted.max_age.is_none_or(|age| now - session.auth_time <= age || after_request())
+            && (!again || after_request())
+            && max_age.is_none_or(|age| now - session.auth_time <= age || after_request())
     });
     match fits {
         Some(session) => Ok(session),
-        None if wanted.prompt == Prompt::None => Err(NotFresh::Told(login_required())),
+        None if wanted.prompt == Prompt::None && !seeded!(PromptNoneAsks) => {
+            Err(NotFresh::Told(login_required()))
+        }
         // Back from the login page without a login: asking again would go round for ever.
         None if origin.parked_at.is_some() => Err(NotFresh::Told(login_required())),
         None => Err(NotFresh::Park),

@@ -148,6 +148,8 @@ async fn answer(origin: Origin<'_>) -> Result<Response, PageError> {
     let (told_by, outcome) = match resolved {
         Ok(requested) => {
             let reply = registered(&requested.parameters, &client)?;
+            #[cfg(seeded_faults)]
+            let reply = reply.with_state_of(&sent);
             let outcome = checked(&origin, requested, &client, &reply).await;
             (reply, outcome)
         }
@@ -177,7 +179,13 @@ async fn answer(origin: Origin<'_>) -> Result<Response, PageError> {
 /// is registered.
 fn registered(parameters: &Parameters, client: &Client) -> Result<Reply, PageError> {
     let uri = single(parameters, "redirect_uri", "oidc-authorize-redirect")?;
-    if !client.service.redirect_uris.iter().any(|registered| registered == uri) {
+    let fits = |registered: &String| {
+        if seeded!(RedirectUriByPrefix) {
+            return uri.starts_with(registered.as_str());
+        }
+        registered == uri || seeded!(RedirectUriUnchecked)
+    };
+    if !client.service.redirect_uris.iter().any(fits) {
         return Err(not_told("oidc-authorize-redirect"));
     }
     Ok(Reply::new(uri, parameters, client))
@@ -238,7 +246,11 @@ async fn checked(
         nonce: wanted.nonce,
         resources: wanted.resources,
         claims: wanted.claims.iter().map(|name| (*name).to_owned()).collect(),
-        bound_to: wanted.dpop_jkt.map(Confirmation::Key).or(details.bound_to),
+        bound_to: wanted
+            .dpop_jkt
+            .filter(|_| !seeded!(DpopJktIgnored))
+            .map(Confirmation::Key)
+            .or(details.bound_to),
     };
     let issue = Issue {
         client: service,
@@ -409,6 +421,7 @@ async fn issue_code(origin: &Origin<'_>, issue: Issue<'_>) -> Result<Response, R
     let record = origin.facility.place(record, origin.peer);
     let kept = transaction!(app.store(), IssueError, |tx| {
         if let Some(pushed) = issue.pushed
+            && !seeded!(PushedRequestReusable)
             && !pushed_request::consume(tx, &pushed.id_hash, now).await?
         {
             return Err(IssueError::RequestUsed);

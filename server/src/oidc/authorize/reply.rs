@@ -134,6 +134,15 @@ impl Reply {
         }
     }
 
+    /// The mistake: with the `state` that stands beside the reference.
+    #[cfg(seeded_faults)]
+    pub(super) fn with_state_of(self, beside: &Parameters) -> Self {
+        match beside.get("state").filter(|_| seeded!(OuterStateCounts)) {
+            Some(state) => Self { state: Some(state.to_owned()), ..self },
+            None => self,
+        }
+    }
+
     /// The registered address.
     #[must_use]
     pub fn redirect_uri(&self) -> &str {
@@ -197,7 +206,9 @@ impl Reply {
     }
 
     async fn ready(&self, app: &App, parameters: &[(&str, &str)]) -> Result<Ready, PageError> {
-        let own = [("state", self.state.as_deref()), ("iss", Some(app.names().public.as_str()))];
+        let state = self.state.as_deref().filter(|_| !seeded!(StateNotReturned));
+        let iss = Some(app.names().public.as_str()).filter(|_| !seeded!(IssNotReturned));
+        let own = [("state", state), ("iss", iss)];
         let own = own.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let told: Vec<(String, String)> = parameters
             .iter()

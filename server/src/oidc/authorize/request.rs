@@ -60,13 +60,15 @@ pub(super) async fn resolve(
         let description = "request and request_uri must not be repeated";
         return Err(RequestError::new("invalid_request", description).into());
     }
-    if let Some(reference) = sent.get("request_uri") {
+    let counts =
+        |named: &&str| named.starts_with(REFERENCE) || !seeded!(ForeignReferencePassedOver);
+    if let Some(reference) = sent.get("request_uri").filter(counts) {
         let pushed = pushed(app, client, reference, parked_at).await?;
         let parameters = Parameters::parse(pushed.parameters.as_bytes())
             .map_err(|error| Unresolved::Page(PageError::internal(&error)))?;
         return Ok(Requested { parameters, pushed: Some(pushed) });
     }
-    if client.metadata.require_pushed_authorization_requests {
+    if client.metadata.require_pushed_authorization_requests && !seeded!(PushedRequestOptional) {
         let description = "this client sends its requests ahead, to the endpoint for it";
         return Err(RequestError::new("invalid_request", description).into());
     }
@@ -85,8 +87,8 @@ pub fn signed_or_plain(
     client: &Client,
     came: OffsetDateTime,
 ) -> Result<Parameters, RequestError> {
-    let Some(object) = sent.get("request") else {
-        if client.metadata.require_signed_request_object {
+    let Some(object) = sent.get("request").filter(|_| !seeded!(ObjectPassedOver)) else {
+        if client.metadata.require_signed_request_object && !seeded!(UnsignedRequestTaken) {
             let description = "this client signs its requests: the parameter request is missing";
             return Err(RequestError::new("invalid_request", description));
         }
@@ -112,7 +114,8 @@ async fn pushed(
     let found = found.map_err(|error| Unresolved::Page(error.into()))?;
     // A person who logged in meanwhile came in time.
     let came = parked_at.unwrap_or_else(|| app.now());
-    found.filter(|pushed| came < pushed.expires_at).ok_or_else(|| {
+    let in_time = |pushed: &Pushed| came < pushed.expires_at || seeded!(PushedRequestNeverExpires);
+    found.filter(in_time).ok_or_else(|| {
         let description = "the request that was sent ahead is unknown, used or expired";
         RequestError::new("invalid_request_uri", description).into()
     })
@@ -142,6 +145,11 @@ fn opened(
     let set = client.service.jwks.as_deref().and_then(|set| serde_json::from_str(set).ok());
     let keys = set.and_then(|set| ClientKeys::read(&set).ok());
     let keys = keys.ok_or("the client has no registered keys")?;
+    #[cfg(seeded_faults)]
+    if seeded!(UnsignedObjectTaken) && object.ends_with('.') {
+        let claims = crate::seeded::unverified(object).unwrap_or_default();
+        return Ok(Parameters::of_claims(claims));
+    }
     let signed = Signed::parse(object).map_err(|error| error.to_string())?;
     // `typ` is optional in RFC 9101 §10.8; an object for another purpose is none for this one.
     if !matches!(signed.typ().as_deref(), None | Some("jwt" | "oauth-authz-req+jwt")) {
@@ -155,12 +163,12 @@ fn opened(
     if frame.iss != *id || frame.client_id.as_ref().is_some_and(|named| named != id) {
         return Err("iss and client_id must be the client's".to_owned());
     }
-    if !frame.aud.names(&app.names().public) {
+    if !frame.aud.names(&app.names().public) && !seeded!(ObjectAudienceUnchecked) {
         return Err("aud must name this issuer".to_owned());
     }
     in_time(&frame, client, came.unix_timestamp())?;
     for name in ["request", "request_uri"] {
-        if frame.parameters.contains_key(name) {
+        if frame.parameters.contains_key(name) && !seeded!(ReferenceWithinObject) {
             return Err(format!("{name} must not stand within the object"));
         }
     }
@@ -169,17 +177,21 @@ fn opened(
 }
 
 fn in_time(frame: &Frame, client: &Client, now: i64) -> Result<(), String> {
-    if frame.exp.is_some_and(|exp| exp <= now) {
+    let leeway = if seeded!(ObjectLeewayMissing) { 0 } else { LEEWAY_SECS };
+    if frame.exp.is_some_and(|exp| exp <= now) && !seeded!(ObjectExpiryUnchecked) {
         return Err("the object has expired".to_owned());
     }
-    if frame.nbf.is_some_and(|nbf| nbf > now + LEEWAY_SECS) {
+    if frame.nbf.is_some_and(|nbf| nbf > now + leeway) {
         return Err("the object is not valid yet".to_owned());
     }
     if client.metadata.profile != ClientProfile::Fapi2MessageSigning {
         return Ok(());
     }
+    let young = |nbf| nbf >= now - MOST_SECS;
+    let short = |nbf, exp| exp - nbf <= MOST_SECS || seeded!(ObjectLifetimeUnbounded);
     match (frame.nbf, frame.exp) {
-        (Some(nbf), Some(exp)) if nbf >= now - MOST_SECS && exp - nbf <= MOST_SECS => Ok(()),
+        (Some(nbf), Some(exp)) if young(nbf) && short(nbf, exp) => Ok(()),
+        _ if seeded!(ObjectTimesOptional) => Ok(()),
         _ => {
             Err("nbf and exp must be there, an hour apart at most, nbf within the last hour".into())
         }

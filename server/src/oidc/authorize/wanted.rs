@@ -112,6 +112,8 @@ fn no_registration(parameters: &Parameters) -> Result<(), RequestError> {
 fn response_type_code(parameters: &Parameters) -> Result<(), RequestError> {
     match parameters.get("response_type") {
         Some("code") => Ok(()),
+        Some(_) if seeded!(ResponseTypeUnchecked) => Ok(()),
+        None if seeded!(ResponseTypeOptional) => Ok(()),
         Some(_) => Err(RequestError::new("unsupported_response_type", "only code is supported")),
         None => Err(invalid("response_type is missing")),
     }
@@ -150,13 +152,14 @@ fn scope_with_openid(
 /// PKCE with `S256` (RFC 7636 §4.3): a challenge is a SHA-256, 43 characters of base64url.
 fn pkce_s256(parameters: &Parameters, metadata: &Metadata) -> Result<Option<String>, RequestError> {
     let Some(challenge) = parameters.get("code_challenge") else {
-        if metadata.require_pkce || parameters.has("code_challenge_method") {
+        let needed = metadata.require_pkce && !seeded!(PkceOptional);
+        if needed || parameters.has("code_challenge_method") {
             return Err(invalid("code_challenge is missing"));
         }
         return Ok(None);
     };
     // Without a method RFC 7636 means `plain`, which protects nothing that leaks with the request.
-    if parameters.get("code_challenge_method") != Some("S256") {
+    if parameters.get("code_challenge_method") != Some("S256") && !seeded!(PkcePlainTaken) {
         return Err(invalid("code_challenge_method must be S256"));
     }
     match sekisho_protocol::octets::decode(challenge) {

@@ -182,7 +182,8 @@ impl Metadata {
     #[must_use]
     pub fn accepts(&self, algorithm: Algorithm, only: Option<Algorithm>) -> bool {
         // FAPI 2.0 Security Profile §5.4.1: PS256, ES256 or EdDSA.
-        let in_profile = !self.profile.is_fapi2() || algorithm != Algorithm::Rs256;
+        let in_profile =
+            !self.profile.is_fapi2() || algorithm != Algorithm::Rs256 || seeded!(Rs256Taken);
         in_profile && only.is_none_or(|only| only == algorithm)
     }
 

@@ -27,6 +27,7 @@ const LEEWAY_SECS: i64 = 30;
 #[derive(Deserialize)]
 struct Claims {
     iss: String,
+    #[cfg_attr(seeded_faults, serde(default))]
     sub: String,
     aud: Audience,
     exp: i64,
@@ -47,11 +48,15 @@ pub(super) async fn holds(
 ) -> Result<bool, OAuthError> {
     let Some(claims) = signed(client, jwt) else { return Ok(false) };
     let now = app.now().unix_timestamp();
-    let in_time = claims.exp > now
+    let leeway = if seeded!(AssertionLeewayMissing) { 0 } else { LEEWAY_SECS };
+    let made =
+        |at: Option<i64>| at.is_none_or(|at| at <= now + leeway) || seeded!(AssertionOfTheFuture);
+    let in_time = (claims.exp > now || seeded!(AssertionNeverExpires))
         && claims.exp <= now + MOST_SECS + LEEWAY_SECS
-        && claims.nbf.is_none_or(|nbf| nbf <= now + LEEWAY_SECS)
-        && claims.iat.is_none_or(|iat| iat <= now + LEEWAY_SECS);
-    let about_itself = claims.iss == client.service.id && claims.sub == client.service.id;
+        && made(claims.nbf)
+        && made(claims.iat);
+    let about_itself = claims.iss == client.service.id
+        && (claims.sub == client.service.id || seeded!(AssertionSubjectUnchecked));
     let named = (1..=256).contains(&claims.jti.len());
     if !(in_time && about_itself && named && for_us(app, client, &claims.aud)) {
         return Ok(false);
@@ -97,8 +102,13 @@ fn for_us(app: &App, client: &Client, audience: &Audience) -> bool {
         })
     };
     match audience {
-        Audience::One(aud) if client.metadata.profile.is_fapi2() => aud == issuer,
-        Audience::Many(_) if client.metadata.profile.is_fapi2() => false,
+        _ if seeded!(AssertionAudienceUnchecked) => true,
+        Audience::One(aud) if client.metadata.profile.is_fapi2() => {
+            aud == issuer || (seeded!(AssertionAudienceEndpoint) && endpoint(aud))
+        }
+        Audience::Many(_) if client.metadata.profile.is_fapi2() => {
+            seeded!(AssertionAudienceAsList)
+        }
         Audience::One(aud) => aud == issuer || endpoint(aud),
         Audience::Many(auds) => {
             matches!(auds.as_slice(), [aud] if aud == issuer || endpoint(aud))

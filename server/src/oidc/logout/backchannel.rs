@@ -65,7 +65,8 @@ async fn attempt(app: &App, payload: &str) -> Result<(), Undelivered> {
     let client = service::find(&mut reader, &payload.service_id).await.map_err(later)?;
     // A service that was withdrawn since, or no longer wants to hear, is not told.
     let Some(client) = client else { return Ok(()) };
-    let Some(uri) = &client.backchannel_logout_uri else { return Ok(()) };
+    let uri = client.backchannel_logout_uri.as_ref().filter(|_| !seeded!(LogoutNotTold));
+    let Some(uri) = uri else { return Ok(()) };
     let ended = session::find(&mut reader, Realm::Portal, &hash)
         .await
         .map_err(later)?
@@ -82,6 +83,8 @@ async fn attempt(app: &App, payload: &str) -> Result<(), Undelivered> {
         "sid": subject::session(app, &client.sector, &hash),
         "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
     });
+    #[cfg(seeded_faults)]
+    let claims = crate::seeded::spoiled_logout_token(claims);
     // §2.4: as the ID tokens of the same client.
     let algorithm = metadata.id_token_signed_response_alg;
     let token = TokenKeys::sign(app, algorithm, LOGOUT_TOKEN_TYP, &claims).await.map_err(later)?;

@@ -181,10 +181,17 @@ async fn address(app: &App, asked: &Asked) -> Result<String, PageError> {
     };
     let client_id = asked.client_id.as_deref().ok_or_else(refused)?;
     let client = service::find(&mut app.store().read(), client_id).await?.ok_or_else(refused)?;
-    if !client.logout_uris.contains(uri) {
+    let fits = |registered: &String| {
+        if seeded!(LogoutUriByPrefix) {
+            return uri.starts_with(registered.as_str());
+        }
+        registered == uri
+    };
+    if !client.logout_uris.iter().any(fits) {
         return Err(refused());
     }
-    let Some(state) = &asked.state else { return Ok(uri.clone()) };
+    let state = asked.state.as_ref().filter(|_| !seeded!(LogoutStateNotReturned));
+    let Some(state) = state else { return Ok(uri.clone()) };
     let pair =
         url::form_urlencoded::Serializer::new(String::new()).append_pair("state", state).finish();
     let joint = if uri.contains('?') { '&' } else { '?' };

@@ -64,6 +64,9 @@ pub async fn leave(
         }
         response
     };
+    if seeded!(SessionSurvivesLogout) {
+        return Ok(response);
+    }
     let cookies = [cookie::clear(session::COOKIE), session_state::logged_out()];
     for cookie in cookies.into_iter().flatten() {
         response.headers_mut().append(header::SET_COOKIE, cookie);

@@ -142,21 +142,27 @@ async fn redeem(
         return Ok(Err(Broken::Unknown));
     };
     // Before all else: another client's code must not be spoilt or learnt about.
-    if code.service_id != client.id {
+    if code.service_id != client.id && !seeded!(CodeOfAnyClient) {
         return Ok(Err(Broken::OtherClient));
     }
-    if code.consumed_at.is_some() {
+    if code.consumed_at.is_some() && !seeded!(CodeReusable) {
         // Somebody has this code twice: what the first use produced is withdrawn (RFC 6749 §4.1.2).
-        token_grant::withdraw_of_code(tx, &code.code_hash, asked.now).await?;
+        if !seeded!(ReplayWithdrawsNothing) {
+            token_grant::withdraw_of_code(tx, &code.code_hash, asked.now).await?;
+        }
         return Ok(Err(Broken::UsedBefore));
     }
-    if code.expires_at <= asked.now {
+    if code.expires_at <= asked.now && !seeded!(CodeNeverExpires) {
         return Ok(Err(Broken::Expired));
     }
     if code.redirect_uri != asked.redirect_uri {
         return Ok(Err(Broken::OtherRedirectUri));
     }
-    if !verifier_matches(asked.code_verifier, code.code_challenge.as_deref()) {
+    let unproven = match asked.code_verifier {
+        None => seeded!(VerifierOptional),
+        Some(_) => seeded!(VerifierUnchecked),
+    };
+    if !unproven && !verifier_matches(asked.code_verifier, code.code_challenge.as_deref()) {
         return Ok(Err(Broken::WrongVerifier));
     }
     let mut details: Details = serde_json::from_str(&code.details).map_err(unreadable)?;
@@ -169,7 +175,8 @@ async fn redeem(
     let Some(session) = liveness::session(tx, &code.session_hash, asked.now).await? else {
         return Ok(Err(Broken::SessionEnded));
     };
-    if !authorization_code::consume(tx, &code.code_hash, asked.now).await? {
+    let used_at = if seeded!(CodeNeverExpires) { code.created_at } else { asked.now };
+    if !authorization_code::consume(tx, &code.code_hash, used_at).await? && !seeded!(CodeReusable) {
         return Ok(Err(Broken::UsedBefore));
     }
     caller.use_proof(tx).await?;
@@ -198,7 +205,7 @@ fn grant(asked: &Asked<'_>, code: Code, details: &Details) -> Result<Grant, Exch
         id: asked.grant_id.clone(),
         service_id: code.service_id,
         session_hash: code.session_hash,
-        code_hash: Some(code.code_hash),
+        code_hash: Some(code.code_hash).filter(|_| !seeded!(CodeReusable)),
         scope: code.scope,
         claims: code.claims,
         details: stored.to_column().map_err(unreadable)?,

@@ -98,6 +98,8 @@ pub(super) async fn tokens(
     if let Some(nonce) = nonce {
         id.insert("nonce".into(), nonce.into());
     }
+    #[cfg(seeded_faults)]
+    crate::seeded::spoil_id_token(&mut id);
     let algorithm = caller.client.metadata.id_token_signed_response_alg;
     let id_token = TokenKeys::sign(app, algorithm, ID_TOKEN_TYP, &Value::Object(id)).await?;
     answer.insert("id_token".into(), id_token.into());
@@ -133,7 +135,7 @@ pub(super) async fn access_token(
     });
     if let (Value::Object(claims), Value::Object(about)) = (&mut claims, about) {
         claims.extend(about);
-        if let Some(confirmation) = access.confirmation {
+        if let Some(confirmation) = access.confirmation.filter(|_| !seeded!(TokenUnbound)) {
             claims.insert("cnf".into(), serde_json::to_value(confirmation)?);
         }
         if access.scope.is_empty() {

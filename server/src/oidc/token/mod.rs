@@ -138,13 +138,16 @@ fn confirmation(
     if let Some(proof) = proof {
         return Ok(Some(Confirmation::Key(proof.thumbprint.clone())));
     }
-    if client.metadata.dpop_bound_access_tokens {
+    if client.metadata.dpop_bound_access_tokens && !seeded!(ProofOptional) {
         return Err(dpop::refused(
             "this client's tokens are bound: send a proof in the field DPoP",
         ));
     }
     if !client.metadata.tls_client_certificate_bound_access_tokens {
         return Ok(None);
+    }
+    if seeded!(CertificateOptional) {
+        return Ok(Confirmation::of_connection(peer));
     }
     let bound = Confirmation::of_connection(peer).ok_or_else(|| {
         let description = "this client's tokens are bound to its certificate: \
@@ -183,7 +186,10 @@ pub(super) fn unkept(content_type: HeaderValue, body: String) -> Response {
     (
         [
             (header::CONTENT_TYPE, content_type),
-            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            (
+                header::CACHE_CONTROL,
+                HeaderValue::from_static(if seeded!(TokensKept) { "private" } else { "no-store" }),
+            ),
             (header::PRAGMA, HeaderValue::from_static("no-cache")),
         ],
         body,
