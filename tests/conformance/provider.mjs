@@ -66,8 +66,8 @@ provider.on("backchannel.error", (ctx, error) => console.error(error));
 provider.on("server_error", (ctx, error) => console.error(error));
 
 const { key, cert } = told.tls;
-createServer({ key, cert, requestCert: true, rejectUnauthorized: false }, provider.callback()).listen(
-  told.port,
-  "127.0.0.1",
-  () => console.log("ready"),
-);
+const options = { key, cert, requestCert: true, rejectUnauthorized: false };
+const server = createServer(options, provider.callback());
+// Longer than a client keeps a connection, or one is closed at the moment of its next use.
+server.keepAliveTimeout = 120_000;
+server.listen(told.port, "127.0.0.1", () => console.log("ready"));

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use async_trait::async_trait;
 use sekisho::demo::{
     browser::{Answer as Page, Browser, Resolution},
@@ -33,9 +33,12 @@ use crate::{
     provider::{Person, Provider, Step, Whom, named},
 };
 
-/// How long codes and requests that were sent ahead live here, in seconds: long enough for a busy
-/// machine, short enough to wait for.
-const LIFETIME_SECS: u32 = 12;
+/// How long codes and requests that were sent ahead live unless it is told otherwise.
+const LIFETIME: Duration = Duration::from_secs(60);
+/// The same where one mistake after the other is waited for. A busy machine needs most of it for a login.
+const SHORT_LIFETIME: Duration = Duration::from_secs(15);
+/// How long an idle connection is kept, in seconds.
+const IDLE_SECS: u32 = 120;
 
 /// The card holders, by index: two physicians at PCs of their own, and a pharmacist at another, whom no
 /// rule of the clients admits.
@@ -56,6 +59,7 @@ pub struct Sekisho {
     keys: Value,
     clients: Vec<Client>,
     programs: Programs,
+    lifetime: Duration,
     tokens: Listener,
     turn: AtomicUsize,
     /// One login at a PC at a time: it has one reader and one person.
@@ -71,8 +75,8 @@ impl Sekisho {
         let scene = Scene::build_with(folder, &mut Report::new(true), |settings| {
             // The same port again for the build with faults.
             settings.listen.tls = loopback.map(|address| (address, tls).into()).to_vec();
-            settings.oidc.code_seconds = LIFETIME_SECS;
-            settings.oidc.pushed_request_seconds = LIFETIME_SECS;
+            // Longer than a client keeps a connection, or one is closed at the moment of its next use.
+            settings.listen.head_seconds = IDLE_SECS;
             // Many modules authenticate wrongly, all from one address.
             settings.people.network_factor = 1_000;
         })
@@ -106,6 +110,7 @@ impl Sekisho {
             keys: Value::Null,
             clients,
             programs,
+            lifetime: LIFETIME,
             tokens,
             turn: AtomicUsize::new(0),
             logins: Default::default(),
@@ -118,7 +123,7 @@ impl Sekisho {
         Ok(started)
     }
 
-    /// Lets another program serve the same instance.
+    /// Lets another program serve the same instance, with codes and requests that end sooner.
     pub async fn served_by(
         self,
         program: &str,
@@ -126,10 +131,18 @@ impl Sekisho {
     ) -> anyhow::Result<Self> {
         let Self { server, instance, logs, .. } = self;
         server.stop().await?;
+        let file = instance.join("sekisho.toml");
+        let mut settings = std::fs::read_to_string(&file)?;
+        for key in ["code_seconds", "pushed_request_seconds"] {
+            let line = |lifetime: Duration| format!("\n{key} = {}\n", lifetime.as_secs());
+            ensure!(settings.contains(&line(LIFETIME)), "{key} is another: {settings}");
+            settings = settings.replacen(&line(LIFETIME), &line(SHORT_LIFETIME), 1);
+        }
+        std::fs::write(&file, settings)?;
         let mut serve = Command::new(process::sibling(program)?);
         serve.arg("serve").arg(&instance).env(environment.0, environment.1);
         let (server, _) = Program::start(program, serve, &logs).await?;
-        Ok(Self { server, instance, logs, ..self })
+        Ok(Self { server, instance, logs, lifetime: SHORT_LIFETIME, ..self })
     }
 
     /// Stops the instance in order.
@@ -257,7 +270,7 @@ impl Provider for Sekisho {
     }
 
     fn code_lifetime(&self) -> Duration {
-        Duration::from_secs(LIFETIME_SECS.into())
+        self.lifetime
     }
 
     fn logout_tokens(&self) -> &Listener {
