@@ -34,6 +34,16 @@ pub fn read<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     found
 }
 
+/// Whether the request carries a cookie of another name than `harmless`, or what is no cookie.
+#[must_use]
+pub fn is_any_but(headers: &HeaderMap, harmless: &str) -> bool {
+    let name = |pair: &str| pair.split_once('=').map(|(name, _)| name.trim() == harmless);
+    headers.get_all(header::COOKIE).iter().any(|line| match line.to_str() {
+        Ok(line) => !line.split(';').all(|pair| name(pair) == Some(true)),
+        Err(_) => true,
+    })
+}
+
 /// A `Set-Cookie` value. `max_age_secs` `None` makes it end with the browser.
 ///
 /// `None` when `value` holds anything but base64url, hexadecimal and the like: letters, digits,
@@ -96,6 +106,22 @@ mod tests {
         assert_eq!(read(&headers(&["a=1; a=1"]), "a"), None);
         assert_eq!(read(&headers(&["a=1", "a=2"]), "a"), None);
         assert_eq!(read(&headers(&["ab=1"]), "a"), None);
+    }
+
+    #[test]
+    fn a_harmless_cookie_alone_is_as_none() {
+        for (lines, other) in [
+            (&[][..], false),
+            (&["h=1"], false),
+            (&["h=1; h=2", "h="], false),
+            (&["h=1; s=2"], true),
+            (&["h=1", "s=2"], true),
+            (&["hh=1"], true),
+            (&["h"], true),
+            (&["h=1;"], true),
+        ] {
+            assert_eq!(is_any_but(&headers(lines), "h"), other, "{lines:?}");
+        }
     }
 
     #[test]

@@ -36,9 +36,10 @@ fn sekisho(arguments: &[&str]) -> Output {
 
 fn done(arguments: &[&str]) -> String {
     let output = sekisho(arguments);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?}: {said}");
-    String::from_utf8(output.stdout).unwrap()
+    let said = String::from_utf8(output.stdout).unwrap();
+    let why = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {why}{said}");
+    said
 }
 
 /// Fails, and says this.

@@ -16,7 +16,7 @@ use sekisho_protocol::request::{ExpectedSubject, LoginRequest, Purpose};
 use sekisho_protocol::{ChallengeNonce, Sha256Digest};
 use sekisho_software_card::Layout;
 use serde_json::json;
-use time::OffsetDateTime;
+use time::{OffsetDateTime, macros::offset};
 
 use crate::cards::{Signs, write_card, write_my_number_card_that_signs, write_signing_card};
 use crate::documents::judge;
@@ -178,7 +178,9 @@ async fn a_card_that_may_not_sign_is_refused_in_words_before_any_window() {
     let expired = hpki(Signs::Expired).await;
     let answer = refused(&expired, &request(&expired)).await;
     assert_eq!(answer.code(), "certificate_expired");
-    let day = (OffsetDateTime::now_utc() - time::Duration::MINUTE).date().to_string();
+    // As people in Japan reckon it.
+    let ended = OffsetDateTime::now_utc() - time::Duration::MINUTE;
+    let day = ended.to_offset(offset!(+9)).date().to_string();
     assert!(answer.body.contains(&day), "{}", answer.body);
     let other_key = hpki(Signs::Logins).await;
     assert_eq!(refused(&other_key, &request(&other_key)).await.code(), "card_not_accepted");

@@ -10,7 +10,7 @@ use sekisho_agent::card::session::Session;
 use sekisho_agent::card::signature_key::SignatureKey;
 use sekisho_pki::encoding::cades::{SignedAttributes, VerifiedSignature};
 use sekisho_software_card::{INSERTED, Layout, Options, Personalisation, SoftwareCard};
-use time::OffsetDateTime;
+use time::{OffsetDateTime, macros::offset};
 
 use crate::card_service::{wait_for_cards, with_service};
 use crate::cards::{Signs, write_card, write_my_number_card, write_signing_card};
@@ -224,7 +224,9 @@ fn nothing_is_overwritten_without_being_told_and_nothing_is_half_written() {
 #[test]
 fn a_certificate_that_ended_or_is_for_something_else_signs_nothing() {
     let line = "sign consent.txt --output consent.p7s --pin-fd 0 --apdu-log log";
-    let yesterday_or_today = (OffsetDateTime::now_utc() - time::Duration::MINUTE).date();
+    // As people in Japan reckon it.
+    let ended = OffsetDateTime::now_utc() - time::Duration::MINUTE;
+    let yesterday_or_today = ended.to_offset(offset!(+9)).date();
     let cases = [
         (Signs::Expired, format!("expired on {yesterday_or_today}")),
         (Signs::Logins, "is not for signing documents".to_owned()),

@@ -5,13 +5,15 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode};
 
 use super::refused_act::FromElsewhere;
 use crate::{
     app::App,
+    cookie,
     error::page::PageError,
     names::NameRole,
+    oidc::session_state,
     people::session::ConsoleSession,
     route::{Manners, Senders},
 };
@@ -31,7 +33,8 @@ pub(super) async fn check(
 ) -> Response {
     let headers = request.headers();
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    let cookie = headers.contains_key(header::COOKIE);
+    // What browsers send from everywhere opens nothing.
+    let cookie = cookie::is_any_but(headers, session_state::COOKIE);
     let says = headers.contains_key("origin") || headers.contains_key("sec-fetch-site");
     let must = match manners.senders(request.extensions()) {
         Senders::OwnPage => true,

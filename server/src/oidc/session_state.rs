@@ -28,7 +28,7 @@ use crate::{
 /// Path of the frame, on the terminal name.
 pub const PATH: &str = "/check-session";
 /// The cookie. `None`, because the page that asks lies on a service's site.
-const COOKIE: &str = "__Host-browser-state";
+pub const COOKIE: &str = "__Host-browser-state";
 
 #[derive(Template)]
 #[template(path = "check-session.html")]
