@@ -5,7 +5,9 @@ use axum::Router;
 use crate::{
     app::App,
     assets,
-    console::{audit, notices, organisations, registration, services, staff, status, terminals},
+    console::{
+        audit, notices, organisations, registration, service, services, staff, status, terminals,
+    },
     enrol,
     error::Dialect::{Est, OAuth, Ocsp, Page, Plain, Problem},
     login, middleware,
@@ -143,6 +145,7 @@ fn console_paths() -> Routes {
         .get(registration::PATH, registration::get)
         .post(registration::PATH, registration::post)
         .post("/console/services/token", registration::make_token)
+        .get("/console/service/{id}", service::show)
         .get_with_query("/console/audit", OfPage, audit::list)
         .get("/console/audit/{id}", audit::show)
         .post("/console/audit/{id}/personal", audit::personal)

@@ -365,6 +365,10 @@ fn console(s: &Scene) -> Vec<Row> {
                 required("authentication", "client_secret_basic").foreign("private_key_jwt"),
             ])
             .good(200),
+        at("GET", "/console/service/{id}")
+            .cookie(&s.administrator, &[&s.auditor, &s.manager])
+            .parameter("referral", &[NOTHING, "nobody", a])
+            .good(200),
         owner("POST", "/console/services/token")
             .form([required("organisation", a).foreign(b).foreign(NOTHING)])
             .good(200),

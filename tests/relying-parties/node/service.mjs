@@ -33,21 +33,29 @@ export const sessions = session({
 
 const EVENT = "http://schemas.openid.net/event/backchannel-logout";
 
-/** Takes a logout token (OIDC Back-Channel Logout 1.0 §2.6) and ends the sessions whose `sid` it names. */
-export function backchannelLogout({ issuer, jwks_uri }) {
+/** Reads a logout token (OIDC Back-Channel Logout 1.0 §2.6) by the provider's keys; answers its `sid`. */
+const reader = ({ issuer, jwks_uri }) => {
   const keys = createRemoteJWKSet(new URL(jwks_uri));
+  return async (logout_token) => {
+    const { payload } = await jwtVerify(logout_token, keys, {
+      issuer,
+      audience: CLIENT_ID,
+      typ: "logout+jwt",
+      requiredClaims: ["iat", "exp", "jti", "sid"],
+    });
+    if (!payload.events?.[EVENT] || "nonce" in payload) throw new Error("not a logout token");
+    return payload.sid;
+  };
+};
+
+/** Takes logout tokens, which `endedSession` reads, and ends the sessions whose `sid` they name. */
+export function answerLogout(endedSession) {
   return async (request, response) => {
     try {
-      const { payload } = await jwtVerify(request.body.logout_token, keys, {
-        issuer,
-        audience: CLIENT_ID,
-        typ: "logout+jwt",
-        requiredClaims: ["iat", "exp", "jti", "sid"],
-      });
-      if (!payload.events?.[EVENT] || "nonce" in payload) throw new Error("not a logout token");
+      const sid = await endedSession(request.body.logout_token);
       store.all((_, all) => {
         for (const [id, { claims }] of Object.entries(all)) {
-          if (claims?.sid === payload.sid) store.destroy(id);
+          if (claims?.sid === sid) store.destroy(id);
         }
       });
       response.set("Cache-Control", "no-store").end();
@@ -57,3 +65,6 @@ export function backchannelLogout({ issuer, jwks_uri }) {
     }
   };
 }
+
+/** The same for libraries that do not read them. */
+export const backchannelLogout = (provider) => answerLogout(reader(provider));

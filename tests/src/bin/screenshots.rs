@@ -113,6 +113,7 @@ async fn console(desktop: &Desktop, out: &Path) -> anyhow::Result<()> {
                 ("organisation-status", status.clone()),
                 ("roles", "/console/roles".to_owned()),
                 ("services", "/console/services".to_owned()),
+                ("service", "/console/service/regional-record".to_owned()),
             ],
         ),
         (

@@ -53,6 +53,8 @@ pub struct Client {
     pub refresh: Refresh,
     /// Takes logout tokens. A page without a server of its own cannot.
     pub backchannel_logout: Option<&'static str>,
+    /// The element of its page in the console whose text it runs with, and how the file is called.
+    pub ready: Option<(&'static str, &'static str)>,
     /// Is loaded by the portal's page after a logout, and says afterwards what it was told then.
     pub frontchannel_logout: Option<&'static str>,
 }
@@ -72,6 +74,7 @@ const COMMON: Client = Client {
     token: "/token",
     refresh: Refresh::Button,
     backchannel_logout: Some("/backchannel-logout"),
+    ready: None,
     frontchannel_logout: None,
 };
 
@@ -86,12 +89,14 @@ pub const CLIENTS: &[Client] = &[
         token: "/access_token",
         refresh: Refresh::Page("/callback?info=json&access_token_refresh_interval=1"),
         backchannel_logout: Some("/callback?logout=backchannel"),
+        ready: Some(("ready-mod-auth-openidc", "sso.conf")),
         ..COMMON
     },
     Client {
         id: "openid-client",
         kind: Kind::Node("openid-client.mjs"),
         authentication: "client_secret_post",
+        ready: Some(("ready-openid-client", "sso.mjs")),
         ..COMMON
     },
     Client { id: "openid-client-5", kind: Kind::Node("openid-client-5.mjs"), ..COMMON },
@@ -111,7 +116,12 @@ pub const CLIENTS: &[Client] = &[
         frontchannel_logout: Some("/frontchannel-logout"),
         ..COMMON
     },
-    Client { id: "authlib-flask", kind: Kind::Python("authlib_flask.py"), ..COMMON },
+    Client {
+        id: "authlib-flask",
+        kind: Kind::Python("authlib_flask.py"),
+        ready: Some(("ready-authlib", "sso.py")),
+        ..COMMON
+    },
     Client { id: "authlib-starlette", kind: Kind::Python("authlib_starlette.py"), ..COMMON },
     Client {
         id: "mozilla-django-oidc",
@@ -134,6 +144,7 @@ pub const CLIENTS: &[Client] = &[
     Client {
         id: "nginx",
         kind: Kind::Nginx,
+        ready: Some(("ready-nginx", "sso.conf")),
         callback: "/.sso/callback",
         login: "/",
         left: "/left",

@@ -94,7 +94,7 @@ impl Journey {
 
     async fn start(&mut self, client: &'static Client) -> anyhow::Result<()> {
         if !self.services.contains_key(client.id) {
-            let service = Service::start(&self.desktop.scene.stage, client).await?;
+            let service = Service::start(&self.desktop.scene, client).await?;
             self.services.insert(client.id, service);
         }
         Ok(())

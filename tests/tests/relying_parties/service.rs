@@ -1,13 +1,14 @@
 //! A client's program, registered and running.
 
 use std::{
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
 };
 
 use anyhow::Context;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sekisho::demo::{
+    check::Scene,
     namespace,
     process::{self, Program},
     services,
@@ -30,11 +31,12 @@ pub struct Service {
 }
 
 impl Service {
-    /// Registers the client and starts its program.
+    /// Registers the client and starts its program, with what the client's page in the console shows.
     ///
     /// # Errors
     /// When the registration is refused or the program does not become ready.
-    pub async fn start(stage: &Stage, client: &'static Client) -> anyhow::Result<Self> {
+    pub async fn start(scene: &Scene, client: &'static Client) -> anyhow::Result<Self> {
+        let stage = &scene.stage;
         let port = free_port()?;
         let origin = format!("http://{}.localhost:{port}", client.id);
         // Apache gives root's rights away, and must reach its pages all the same.
@@ -43,9 +45,14 @@ impl Service {
         let file = folder.path().join("service.toml");
         std::fs::write(&file, registration(client, &origin))?;
         let secret = services::register(stage, &file).await?;
-        let mut command = command(stage, client, folder.path(), secret.as_deref(), &origin).await?;
-        let root = folder.path().join("root.crt");
+        let root = folder.path().join("sso-root.crt");
         write_readable(&root, &stage.root_pem)?;
+        if let Some((element, name)) = client.ready {
+            let page = scene.operators.administrator.open(&page_of(client)).await?;
+            let text = page.expect_success()?.text_of(element)?;
+            write_readable(&folder.path().join(name), format!("{text}\n").as_bytes())?;
+        }
+        let mut command = command(stage, client, folder.path(), secret.as_deref(), &origin).await?;
         command
             .env("ISSUER", &stage.origins.public)
             .env("CLIENT_ID", client.id)
@@ -87,6 +94,11 @@ const APACHE_LISTENS: &str = "the configured OIDCRedirectURI";
 /// What nginx says once its sockets are open.
 const NGINX_LISTENS: &str = "start worker processes";
 
+/// Where the console shows what is registered for a client, and what to run.
+fn page_of(client: &Client) -> String {
+    format!("/console/service/{}", client.id)
+}
+
 /// Where the programs of `tests/relying-parties` lie.
 fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("relying-parties")
@@ -108,16 +120,26 @@ async fn command(
     let program = |program: &Path| namespace::with_mount(&hosts, "/etc/hosts", program);
     let command = match client.kind {
         Kind::Node(file) => {
-            let (node, folder) = installed::node(&sources().join("node"), &fetched()).await?;
+            let (node, libraries) = installed::node(&sources().join("node"), &fetched()).await?;
             let mut command = program(&node);
-            command.arg(file).current_dir(folder);
+            command.arg(file);
+            if client.ready.is_some() {
+                // Beside the text that it imports, where both look for their libraries.
+                for name in [file, "service.mjs"] {
+                    std::fs::copy(libraries.join(name), folder.join(name))?;
+                }
+                symlink(libraries.join("node_modules"), folder.join("node_modules"))?;
+                command.current_dir(folder);
+            } else {
+                command.current_dir(libraries);
+            }
             command
         }
         Kind::Python(file) => {
             let sources = sources().join("python");
             let mut command = program(&installed::python(&sources, &fetched()).await?);
             command.arg(sources.join(file));
-            command.env("PYTHONDONTWRITEBYTECODE", "1");
+            command.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONPATH", folder);
             command
         }
         Kind::Apache => {
@@ -132,17 +154,14 @@ async fn command(
         Kind::Nginx => {
             let sources = sources().join("nginx");
             copy_readable(&sources.join("pages"), &folder.join("pages"))?;
-            let issuer = Url::parse(&stage.origins.public)?;
             let credentials = format!("{}:{}", client.id, secret.context("nginx needs a secret")?);
+            let credentials = STANDARD.encode(credentials);
+            let line = format!("proxy_set_header Authorization \"Basic {credentials}\";\n");
+            std::fs::write(folder.join("sso-credentials.conf"), line)?;
             let filled = [
                 ("@FOLDER@", folder.display().to_string()),
                 ("@PAGES@", folder.join("pages").display().to_string()),
-                ("@ROOT@", folder.join("root.crt").display().to_string()),
                 ("@PORT@", Url::parse(origin)?.port().context("no port")?.to_string()),
-                ("@ISSUER@", stage.origins.public.clone()),
-                ("@ISSUER_HOST@", issuer.host_str().context("no host")?.to_owned()),
-                ("@ISSUER_AUTHORITY@", issuer.authority().to_owned()),
-                ("@CREDENTIALS@", STANDARD.encode(credentials)),
             ];
             let text = std::fs::read_to_string(sources.join("nginx.conf"))?;
             let text = filled.iter().fold(text, |text, (mark, value)| text.replace(mark, value));

@@ -52,8 +52,8 @@ mod tests {
         "query.jwt",
     ];
     const FILES: &[&str] = &[
-        "cnf", "crl", "crt", "csr", "db", "der", "example", "html", "json", "lock", "log", "pem",
-        "rs", "sealed", "sock", "toml", "txt",
+        "cnf", "conf", "crl", "crt", "csr", "db", "der", "example", "html", "json", "lock", "log",
+        "mjs", "pem", "py", "rs", "sealed", "sock", "toml", "txt", "yaml",
     ];
 
     fn is_act(literal: &str) -> bool {

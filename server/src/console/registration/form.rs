@@ -17,10 +17,11 @@ use crate::{
     catalogue::{Lang, Text},
     config::Config,
     error::page::PageError,
-    form::{self, StrictForm},
+    form::{self, StrictForm, Sure},
     oidc::{
         claims::SCOPES,
         client::{self, AddressError, Asked, InLanguages, RegistrationError, Registry},
+        forward_auth,
     },
     page::{Page, PageFrame},
     people::{field::FieldErrors, role::Role, session::ConsoleSession},
@@ -49,6 +50,8 @@ pub struct NewService {
     authentication: String,
     #[serde(default)]
     scopes: BTreeSet<String>,
+    #[serde(default)]
+    forward_auth: Option<Sure>,
 }
 
 impl NewService {
@@ -167,7 +170,18 @@ pub async fn post(
     let registry = Registry::of(&app);
     let prepared = match client::prepare_asked(&registry, asked).await {
         Ok(prepared) => prepared,
-        // What one address alone does not tell.
+        // What one field alone does not tell.
+        Err(RegistrationError::Invalid { key: "protocol.forward_auth", .. }) => {
+            errors.add("authentication", page.t("services-new-proxy-secret"));
+            return again(page, typed, errors);
+        }
+        Err(RegistrationError::Invalid { key: "redirect_uris", .. }) => {
+            errors.add(
+                "redirect_uris",
+                page.t1("services-new-proxy-callback", "path", forward_auth::CALLBACK),
+            );
+            return again(page, typed, errors);
+        }
         Err(RegistrationError::Invalid { key: "sector", .. }) => {
             errors.add("redirect_uris", page.t("services-address-hosts"));
             return again(page, typed, errors);
@@ -242,6 +256,7 @@ fn read(
         backchannel_logout_uri,
         authentication: authentication?,
         scopes: typed.scopes.iter().cloned().chain(["openid".to_owned()]).collect(),
+        forward_auth: typed.forward_auth.is_some(),
     })
 }
 

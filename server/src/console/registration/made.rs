@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::form::NewService;
 use crate::{
     app::App,
+    console::service,
     oidc::{client::Registered, discovery, registration},
     page::{Page, PageFrame},
     portal::when,
@@ -20,6 +21,8 @@ struct ServicePage {
     page: PageFrame,
     name: String,
     client_id: String,
+    /// Its own page.
+    own_page: String,
     client_secret: Option<Zeroizing<String>>,
     issuer: String,
     discovery: String,
@@ -37,6 +40,7 @@ pub(super) fn page(
     Page(ServicePage {
         name: typed.name_in(page.text.lang()).to_owned(),
         client_id: registered.client_id.clone(),
+        own_page: service::path_of(&registered.client_id),
         client_secret: secret.map(|secret| Zeroizing::new(secret.expose_secret().to_owned())),
         discovery: format!("{issuer}{}", discovery::PATH),
         issuer,

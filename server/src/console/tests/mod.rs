@@ -5,6 +5,7 @@ mod links;
 mod notices;
 mod organisations;
 mod registration;
+mod service;
 mod services;
 
 /// Sessions: cookies have 43 characters, and the login name is made of the first eight.

@@ -16,7 +16,8 @@ use crate::{
 const OURS: &str = "123456789007";
 const THEIRS: &str = "234567890101";
 
-async fn owners() -> TestApp {
+/// Two organisations with an owner each, and the operating body's administrator.
+pub(super) async fn owners() -> TestApp {
     let test = testing::app().await;
     for (id, name, cookie) in [(OURS, "責任", FACILITY), (THEIRS, "別", ELSEWHERE)] {
         facility(&test.app, id).await;
@@ -26,7 +27,8 @@ async fn owners() -> TestApp {
     test
 }
 
-fn filled() -> Vec<(&'static str, &'static str)> {
+/// The form, filled in.
+pub(super) fn filled() -> Vec<(&'static str, &'static str)> {
     vec![
         ("organisation", OURS),
         ("name_ja", "紹介状"),
@@ -46,6 +48,22 @@ fn filled() -> Vec<(&'static str, &'static str)> {
     ]
 }
 
+/// A service that was registered by the form.
+pub(super) struct Made {
+    pub(super) client_id: String,
+    pub(super) secret: String,
+}
+
+/// Registers a service of ours with these fields, which must do.
+pub(super) async fn made(app: &App, fields: &[(&str, &str)]) -> Made {
+    let made = send(app, "POST", PATH, FACILITY, &form(fields)).await;
+    assert_eq!(made.status, StatusCode::OK, "{}", made.text);
+    Made {
+        client_id: between(&made.text, "id=\"client-id\">").to_owned(),
+        secret: between(&made.text, "id=\"client-secret\">").to_owned(),
+    }
+}
+
 fn between<'a>(text: &'a str, before: &str) -> &'a str {
     let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("no {before} in {text}"));
     rest.split_once('<').unwrap().0
@@ -62,18 +80,15 @@ async fn an_owner_registers_a_service_for_the_sandbox_and_sees_its_secret_once()
     let page = send(app, "GET", PATH, FACILITY, "").await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.text.contains(OURS) && !page.text.contains(THEIRS), "{}", page.text);
-    let made = send(app, "POST", PATH, FACILITY, &form(&filled())).await;
-    assert_eq!(made.status, StatusCode::OK, "{}", made.text);
-    let client_id = between(&made.text, "id=\"client-id\">");
-    let secret = between(&made.text, "id=\"client-secret\">");
+    let Made { client_id, secret } = made(app, &filled()).await;
     let stored = services(app).await.pop().unwrap();
-    assert_eq!((stored.id.as_str(), stored.live_at), (client_id, None));
+    assert_eq!((stored.id.as_str(), stored.live_at), (client_id.as_str(), None));
     assert_eq!(stored.organisation_id.as_deref(), Some(OURS));
     assert_eq!(stored.redirect_uris.len(), 2);
     assert_eq!(stored.redirect_uris[1], "https://referral.example/second");
     assert_eq!(stored.scopes, ["facility", "openid", "profile"]);
-    assert_eq!(stored.secret_hash, Some(Sha256::digest(secret).into()));
-    let rules = service::rules(&mut app.store().read(), client_id).await.unwrap();
+    assert_eq!(stored.secret_hash, Some(Sha256::digest(&secret).into()));
+    let rules = service::rules(&mut app.store().read(), &client_id).await.unwrap();
     assert_eq!(rules, None, "whom it is open to is for the operating body to say");
     let list = send(app, "GET", "/console/services", FACILITY, "").await;
     assert!(
@@ -81,7 +96,7 @@ async fn an_owner_registers_a_service_for_the_sandbox_and_sees_its_secret_once()
         "{}",
         list.text
     );
-    assert!(!list.text.contains(secret));
+    assert!(!list.text.contains(&secret));
     let acts = acts(app).await;
     assert!(acts.iter().any(|act| act == "service.register done service_owner"), "{acts:#?}");
 }

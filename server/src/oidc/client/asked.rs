@@ -30,6 +30,8 @@ pub struct Asked {
     pub authentication: AuthMethod,
     /// What it is told, `openid` among it.
     pub scopes: BTreeSet<String>,
+    /// Whether a proxy before it does the login (`docs/forward-auth.md`).
+    pub forward_auth: bool,
 }
 
 /// Holds it against the rules for a service's file, and draws identifier and secret. It will be in
@@ -53,7 +55,7 @@ pub async fn prepare_asked(
         backchannel_logout_uri: asked.backchannel_logout_uri,
         authentication: asked.authentication.as_str().to_owned(),
         jwks: None,
-        protocol: Metadata::default(),
+        protocol: Metadata { forward_auth: asked.forward_auth, ..Metadata::default() },
         scopes: asked.scopes,
         rules: Vec::new(),
         groups: BTreeMap::new(),

@@ -64,14 +64,6 @@ fn first_pair(answer: &Answer) -> String {
     cookie.split(';').next().unwrap().to_owned()
 }
 
-#[test]
-fn the_documentation_shows_what_is_tested() {
-    let tested = include_str!("../../../../tests/relying-parties/nginx/nginx.conf");
-    let (_, rest) = tested.split_once("# begin\n").unwrap();
-    let (shown, _) = rest.split_once("# end").unwrap();
-    assert!(include_str!("../../../../docs/forward-auth.md").contains(shown.trim_end()));
-}
-
 #[tokio::test]
 async fn somebody_who_logged_in_passes_with_what_the_service_may_know() {
     let guarded = Guarded::new().await;

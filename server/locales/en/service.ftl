@@ -1,0 +1,9 @@
+service-registered-title = What is registered
+service-ready-title = Ready configurations
+service-ready-intro = They are filled in with the values of this service. Open the one for your software and save it under the name that it bears. One click on the text selects all of it.
+service-ready-secret = The shared secret (client_secret) is not shown here. Put what you kept when you registered where the first lines of the configuration say.
+service-ready-proxy = To let a server in front, such as nginx, do the whole login, register another service with “A server in front does the login”. Its page has that configuration.
+service-ready-spring = The configuration for Spring Security was written after its published documentation; it was not tried. It does not hear of logouts.
+service-ready-no-login = Nobody logs in to this service, so there is nothing to configure for a login.
+service-ready-own-keys = This service uses keys or certificates of its own, or is held to further rules, so no configuration can be used as it is. The page “relying-parties” of the documentation shows how to go on.
+service-ready-address = A registered address holds characters that mean something in configuration files (such as $ { "{" } { "}" } ' *), so no configuration can be used as it is. Register an address without them.

@@ -1,0 +1,138 @@
+//! What is registered for a service, in words, with its rules.
+
+use sekisho_authz::{Rule, Rules};
+use sekisho_store::{
+    Queries, StoreError,
+    service::{self, Service},
+};
+
+use crate::{
+    catalogue::{Lang, Text},
+    entitlement,
+    portal::when,
+};
+
+/// One condition or permission of a rule: what it is about, and what it says.
+pub(in crate::console) struct Condition {
+    pub(in crate::console) about: String,
+    pub(in crate::console) says: String,
+}
+
+/// A rule in words.
+pub(in crate::console) struct RuleCard {
+    pub(in crate::console) id: String,
+    pub(in crate::console) conditions: Vec<Condition>,
+}
+
+/// What is in force.
+pub(in crate::console) enum InForce {
+    /// Nobody is admitted.
+    None,
+    /// Stored, but not readable: nobody is admitted.
+    Unusable {
+        version: i64,
+    },
+    Rules {
+        version: i64,
+        rules: Vec<RuleCard>,
+    },
+}
+
+/// What is registered for a service.
+pub(in crate::console) struct ServiceCard {
+    pub(in crate::console) id: String,
+    pub(in crate::console) name: String,
+    pub(in crate::console) other_name: String,
+    pub(in crate::console) description: String,
+    pub(in crate::console) organisation_id: Option<String>,
+    pub(in crate::console) home_url: String,
+    pub(in crate::console) redirect_uris: Vec<String>,
+    pub(in crate::console) logout_uris: Vec<String>,
+    pub(in crate::console) backchannel_logout_uri: Option<String>,
+    pub(in crate::console) scopes: Vec<String>,
+    pub(in crate::console) auth_method: &'static str,
+    pub(in crate::console) registered: String,
+    pub(in crate::console) withdrawn: Option<String>,
+    pub(in crate::console) live: bool,
+    pub(in crate::console) in_force: InForce,
+}
+
+/// A service as it stands now.
+///
+/// # Errors
+/// [`StoreError`].
+pub(in crate::console) async fn card(
+    queries: &mut impl Queries,
+    service: Service,
+    text: &Text,
+) -> Result<ServiceCard, StoreError> {
+    let in_force = match service::rules(queries, &service.id).await? {
+        None => InForce::None,
+        Some((version, json)) => match Rules::from_json(&json) {
+            Err(_) => InForce::Unusable { version },
+            Ok(rules) => InForce::Rules {
+                version,
+                rules: rules.rules.iter().map(|rule| rule_card(rule, &rules, text)).collect(),
+            },
+        },
+    };
+    let (name, other_name, description) = match text.lang() {
+        Lang::Ja => (service.name_ja, service.name_en, service.description_ja),
+        Lang::En => (service.name_en, service.name_ja, service.description_en),
+    };
+    Ok(ServiceCard {
+        id: service.id,
+        name,
+        other_name,
+        description,
+        organisation_id: service.organisation_id,
+        home_url: service.home_url,
+        redirect_uris: service.redirect_uris,
+        logout_uris: service.logout_uris,
+        backchannel_logout_uri: service.backchannel_logout_uri,
+        scopes: service.scopes,
+        auth_method: service.auth_method.as_str(),
+        registered: when::shown(service.created_at, text.lang()),
+        withdrawn: service.withdrawn_at.map(|at| when::shown(at, text.lang())),
+        live: service.live_at.is_some(),
+        in_force,
+    })
+}
+
+/// A rule in words, condition by condition; one that it does not state is left out.
+fn rule_card(rule: &Rule, rules: &Rules, text: &Text) -> RuleCard {
+    let joint = text.t("authz-list-joint");
+    let joined = |words: Vec<String>| words.join(&joint);
+    let mut conditions = Vec::new();
+    let mut add = |key: &str, says: String| conditions.push(Condition { about: text.t(key), says });
+    if let Some(roles) = &rule.roles {
+        let names = roles.iter().map(|role| entitlement::role_name(role, text)).collect();
+        add("services-rule-roles", joined(names));
+    }
+    if let Some(kinds) = &rule.kinds {
+        let names = kinds.iter().map(|kind| entitlement::kind_name(kind, text)).collect();
+        add("services-rule-kinds", joined(names));
+    }
+    if let Some(facilities) = &rule.facilities {
+        add("services-rule-facilities", joined(facilities.iter().cloned().collect()));
+    }
+    if let Some(groups) = &rule.groups {
+        let named = groups.iter().map(|group| {
+            let size = rules.groups.get(group).map_or(0, std::collections::BTreeSet::len);
+            text.with("services-rule-group", &[("name", group.clone()), ("size", size.to_string())])
+        });
+        add("services-rule-groups", joined(named.collect()));
+    }
+    if let Some(level) = &rule.minimum_acr {
+        add("services-rule-level", entitlement::level_name(level, text));
+    }
+    add(
+        "services-rule-membership",
+        text.t(if rule.membership { "services-rule-member" } else { "services-rule-anybody" }),
+    );
+    let released: Vec<String> = rule.release.iter().cloned().collect();
+    let released =
+        if released.is_empty() { text.t("services-rule-nothing") } else { joined(released) };
+    add("services-rule-release", released);
+    RuleCard { id: rule.id.clone(), conditions }
+}
