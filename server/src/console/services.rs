@@ -2,12 +2,13 @@
 
 use askama::Template;
 use axum::extract::State;
-use sekisho_store::service;
+use sekisho_store::{going_live, service};
 use serde::Deserialize;
 
 use super::service::{InForce, ServiceCard, card};
 use crate::{
     app::App,
+    catalogue::Lang,
     error::page::PageError,
     form::StrictQuery,
     page::{Page, PageFrame},
@@ -31,6 +32,8 @@ struct ServicesPage {
     page: PageFrame,
     /// Whether the reader may register one.
     registers: bool,
+    /// Those that wait for the reader's decision: identifier and name.
+    waiting: Vec<(String, String)>,
     services: Vec<ServiceCard>,
     back: Option<u16>,
     on: Option<u16>,
@@ -71,7 +74,13 @@ pub async fn get(
     for service in found {
         services.push(card(&mut reader, service, &page.text).await?);
     }
+    let mut waiting = Vec::new();
+    if session.roles.contains(&Role::OperatingAdministrator) {
+        for (id, ja, en) in going_live::waiting(&mut reader, PAGE).await? {
+            waiting.push((id, if page.text.lang() == Lang::Ja { ja } else { en }));
+        }
+    }
     let back = part.page.checked_sub(1);
     let registers = session.roles.iter().any(|role| matches!(role, Role::ServiceOwner(_)));
-    Ok(Page(ServicesPage { page: session.frame(page), registers, services, back, on }))
+    Ok(Page(ServicesPage { page: session.frame(page), registers, waiting, services, back, on }))
 }

@@ -7,6 +7,7 @@ mod client_registration;
 mod dialect;
 pub mod est;
 mod facility;
+pub mod going_live;
 pub mod login;
 pub mod oauth;
 pub mod page;

@@ -20,7 +20,7 @@ use sekisho_store::{
     audit::{Actor, Audited, Entry},
     enrolment_code,
     notice::Addressee,
-    person, role_grant, sql, terminal, transaction,
+    person, role_grant, service, sql, terminal, transaction,
 };
 use serde_json::{Value, json};
 use time::Duration;
@@ -31,7 +31,7 @@ use crate::{
     config::Settings,
     login::tests::desk::{self, Desk, physician},
     names::NameRole,
-    oidc::tests::scene as oidc,
+    oidc::{client, tests::scene as oidc},
     paper_code::PaperCode,
     people::session::NewSession,
     register::form::example,
@@ -85,6 +85,10 @@ pub struct Scene {
     /// A service that registered itself, and `Authorization` of its own.
     pub registered: String,
     pub registration_token: String,
+    /// Services of the sandbox: nobody asked for the first, the second and the third wait to be let out.
+    pub tried: Vec<String>,
+    /// What the third is registered as.
+    pub seen: String,
 }
 
 /// Runs one change in a transaction of its own.
@@ -255,9 +259,12 @@ impl Scene {
             initial_token: String::new(),
             registered: String::new(),
             registration_token: String::new(),
+            tried: Vec::new(),
+            seen: String::new(),
         };
         scene.register().await;
         scene.register_itself().await;
+        scene.register_by_the_console().await;
         let page = scene.get(NameRole::Terminal, "/login", "").await;
         scene.browser = page.cookie("__Host-browser");
         scene.code = scene.authorization_code().await;
@@ -371,6 +378,34 @@ impl Scene {
         let word = |member: &str| told[member].as_str().unwrap().to_owned();
         self.registered = word("client_id");
         self.registration_token = format!("Bearer {}", word("registration_access_token"));
+    }
+
+    /// Services by the form, for two of which their owner asks.
+    async fn register_by_the_console(&mut self) {
+        let owner = self.owner.clone();
+        let organisation = self.here.terminal.organisation_id.clone();
+        for name in ["first", "second", "third"] {
+            let address = format!("https://{name}.example/callback");
+            let fields = [
+                ("organisation", organisation.as_str()),
+                ("name_ja", name),
+                ("name_en", name),
+                ("description_ja", name),
+                ("description_en", name),
+                ("home_url", &address),
+                ("redirect_uris", &address),
+                ("authentication", "client_secret_basic"),
+            ];
+            let made = self.post("/console/services/new", &owner, &fields).await;
+            self.tried.push(made.between("id=\"client-id\">", "<"));
+        }
+        for id in &self.tried[1..] {
+            let path = format!("/console/service/{id}/ask");
+            self.post(&path, &owner, &[("purpose", "試す。")]).await;
+        }
+        let mut reader = self.app().store().read();
+        let third = service::find(&mut reader, &self.tried[2]).await.unwrap().unwrap();
+        self.seen = client::fingerprint(&third);
     }
 
     /// What a service sends that registers itself.

@@ -369,6 +369,21 @@ fn console(s: &Scene) -> Vec<Row> {
             .cookie(&s.administrator, &[&s.auditor, &s.manager])
             .parameter("referral", &[NOTHING, "nobody", a])
             .good(200),
+        owner("POST", "/console/service/{id}/ask")
+            .parameter(&s.tried[0], &["referral", NOTHING, "nobody"])
+            .form([required("purpose", "紹介状を読む。")])
+            .good(303),
+        administrator("POST", "/console/service/{id}/refuse")
+            .parameter(&s.tried[1], &[&s.tried[0], "referral", NOTHING])
+            .form([required("reason", "目的が分かりません。")])
+            .good(303),
+        administrator("POST", "/console/service/{id}/approve")
+            .parameter(&s.tried[2], &[&s.tried[0], "referral", NOTHING])
+            .form([
+                required("rules", "[[rules]]\nid = \"all\"\n").foreign("[[rules").foreign("x = 1"),
+                required("seen", &s.seen).foreign("1"),
+            ])
+            .good(303),
         owner("POST", "/console/services/token")
             .form([required("organisation", a).foreign(b).foreign(NOTHING)])
             .good(200),

@@ -34,6 +34,7 @@ pub mod evidence;
 pub mod expiry;
 pub mod facility_connection;
 pub mod first_administrator;
+pub mod going_live;
 pub mod import;
 pub mod invitation;
 pub mod issuer;

@@ -1,5 +1,5 @@
-//! People on either side of an accreditation, as far as one is told from another: who administers
-//! an organisation, and who examined it for the operating body.
+//! People on either side of a decision, as far as one is told from another: who administers an
+//! organisation or answers for its services, and who examined it for the operating body.
 
 use crate::{Queries, StoreError, application::Code, sql};
 
@@ -49,14 +49,33 @@ pub async fn administrators(
     queries: &mut impl Queries,
     organisation_id: &str,
 ) -> Result<Vec<Party>, StoreError> {
+    holders(queries, "facility_administrator", organisation_id).await
+}
+
+/// Who answers for the services of an organisation now.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn service_owners(
+    queries: &mut impl Queries,
+    organisation_id: &str,
+) -> Result<Vec<Party>, StoreError> {
+    holders(queries, "service_owner", organisation_id).await
+}
+
+async fn holders(
+    queries: &mut impl Queries,
+    role: &str,
+    organisation_id: &str,
+) -> Result<Vec<Party>, StoreError> {
     queries
         .fetch_all(
             sql(select_party!(
                 "IN (SELECT g.person_id FROM role_grant g
-                     WHERE g.organisation_id = $1 AND g.role = 'facility_administrator'
-                       AND g.withdrawn_at IS NULL)"
+                     WHERE g.organisation_id = $1 AND g.role = $2 AND g.withdrawn_at IS NULL)"
             ))
-            .bind(organisation_id),
+            .bind(organisation_id)
+            .bind(role),
         )
         .await
 }

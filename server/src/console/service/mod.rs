@@ -3,6 +3,8 @@
 //! It does not lie below `/console/services`: a service may be called `new`.
 
 mod card;
+pub mod decision;
+mod going_live;
 mod ready;
 mod show;
 
@@ -20,6 +22,7 @@ use crate::{
 };
 
 pub(super) use card::{InForce, ServiceCard, card};
+pub use going_live::{approve, ask, refuse};
 pub use show::get as show;
 
 /// Where a service's page lies.
@@ -28,8 +31,7 @@ pub fn path_of(id: &str) -> String {
     format!("/console/service/{id}")
 }
 
-/// The service of this identifier and the right to see it: its owner's, or that of the operating
-/// body's administrator.
+/// The service of this identifier, for its owner and for the operating body's administrator.
 ///
 /// # Errors
 /// 404, for a service of another organisation too.
@@ -37,13 +39,22 @@ async fn seen(
     queries: &mut impl Queries,
     session: &ConsoleSession,
     id: &str,
-) -> Result<(Service, Acting), PageError> {
+) -> Result<Service, PageError> {
     let service = service::find(queries, id).await?.ok_or_else(PageError::not_found)?;
-    let missing = match session.require(&Role::OperatingAdministrator) {
-        Ok(acting) => return Ok((service, acting)),
-        Err(missing) => missing,
+    if !session.roles.contains(&Role::OperatingAdministrator) {
+        owned(session, &service)?;
+    }
+    Ok(service)
+}
+
+/// The right to act for a service.
+///
+/// # Errors
+/// 404: another answers for it, or nobody does but the operating body.
+fn owned(session: &ConsoleSession, service: &Service) -> Result<Acting, PageError> {
+    let owner = match &service.organisation_id {
+        Some(organisation) => session.require(&Role::ServiceOwner(organisation.clone())),
+        None => Err(session.missing("service_owner", None)),
     };
-    let owned = service.organisation_id.clone().map(Role::ServiceOwner);
-    let acting = owned.map_or(Err(missing), |role| session.require(&role));
-    Ok((service, acting.map_err(RoleMissing::hidden)?))
+    owner.map_err(RoleMissing::hidden)
 }

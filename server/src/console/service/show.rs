@@ -1,10 +1,16 @@
 //! `GET /console/service/{id}`: what is registered, whom it is open to, and what to run.
 
 use askama::Template;
-use axum::extract::State;
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::StatusCode;
 
 use super::{
     InForce, ServiceCard, card,
+    going_live::{GoingLive, Typed},
+    path_of,
     ready::{self, NotReady, Provider, Ready},
     seen,
 };
@@ -15,7 +21,7 @@ use crate::{
     names::NameRole,
     oidc::{client::Metadata, discovery},
     page::{Page, PageFrame},
-    people::session::ConsoleSession,
+    people::{field::FieldErrors, session::ConsoleSession},
 };
 
 #[derive(Template)]
@@ -30,6 +36,9 @@ struct ServicePage {
     ready: Vec<Ready>,
     /// Message key of why nothing is ready.
     not_ready: Option<&'static str>,
+    /// Its way out of the sandbox, while it is there.
+    going_live: Option<GoingLive>,
+    errors: FieldErrors,
 }
 
 /// The page.
@@ -42,8 +51,37 @@ pub async fn get(
     page: PageFrame,
     PathId(id): PathId,
 ) -> Result<Page<impl Template>, PageError> {
+    Ok(Page(service_page(&app, &session, page, &id).await?))
+}
+
+/// The page again, with what was typed about going live and what is wrong with it.
+///
+/// # Errors
+/// As for [`get`].
+pub(super) async fn again(
+    app: &App,
+    session: &ConsoleSession,
+    page: PageFrame,
+    id: &str,
+    typed: Typed,
+    errors: FieldErrors,
+) -> Result<Response, PageError> {
+    let mut shown = service_page(app, session, page.switching_at(&path_of(id)), id).await?;
+    if let Some(going_live) = &mut shown.going_live {
+        going_live.typed = typed;
+    }
+    shown.errors = errors;
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, Page(shown)).into_response())
+}
+
+async fn service_page(
+    app: &App,
+    session: &ConsoleSession,
+    page: PageFrame,
+    id: &str,
+) -> Result<ServicePage, PageError> {
     let mut reader = app.store().read();
-    let (service, _) = seen(&mut reader, &session, &id).await?;
+    let service = seen(&mut reader, session, id).await?;
     let metadata = Metadata::of(&service)?;
     let issuer = app.names().public.clone();
     let provider = Provider {
@@ -56,16 +94,19 @@ pub async fn get(
         Ok(ready) => (ready, None),
         Err(reason) => (Vec::new(), Some(words(reason))),
     };
+    let going_live = GoingLive::of(&mut reader, session, &service, &page.text).await?;
     let service = card(&mut reader, service, &page.text).await?;
-    Ok(Page(ServicePage {
+    Ok(ServicePage {
         discovery: format!("{issuer}{}", discovery::PATH),
         issuer,
         behind_proxy: metadata.forward_auth,
         ready,
         not_ready,
+        going_live,
         service,
+        errors: FieldErrors::default(),
         page: session.frame(page),
-    }))
+    })
 }
 
 fn words(reason: NotReady) -> &'static str {

@@ -2,10 +2,14 @@
 
 use sekisho_authz::{CompiledRules, Rules};
 use sekisho_store::{
-    MayConflict, StoreError,
+    MayConflict, StoreError, Tx,
     audit::{Actor, Audited, Entry},
-    service, service_change, transaction,
+    going_live,
+    service::{self, Service},
+    service_change, transaction,
 };
+use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::{RegistrationError, Registry, check_organisations, put_in_force};
 
@@ -73,21 +77,63 @@ pub async fn approve(
     rules: &Rules,
     by: Actor,
 ) -> Result<Vec<String>, ApprovalError> {
+    transaction!(registry.store, ApprovalError, |tx| {
+        let entry = Entry::done("service.approve", by.clone(), registry.now);
+        let (scopes, entry) = approve_within(tx, registry, client_id, rules, None, entry).await?;
+        Ok(Audited::new(scopes, entry))
+    })
+}
+
+/// The same within a transaction, by a person or the operator of the host; what the record says of it
+/// is added to `entry`. What the owner asked is decided by it.
+///
+/// # Errors
+/// [`ApprovalError`].
+pub async fn approve_within(
+    tx: &mut Tx,
+    registry: &Registry<'_>,
+    client_id: &str,
+    rules: &Rules,
+    by: Option<&str>,
+    entry: Entry,
+) -> Result<(Vec<String>, Entry), ApprovalError> {
     CompiledRules::compile(client_id, rules.clone(), registry.vocabulary)
         .map_err(RegistrationError::from)?;
     let now = registry.now;
-    transaction!(registry.store, ApprovalError, |tx| {
-        let found = service::find(tx, client_id).await?;
-        let found = found.ok_or_else(|| ApprovalError::Unknown(client_id.to_owned()))?;
-        check_organisations(tx, &found, rules).await?;
-        if !service_change::approve(tx, client_id, now).await? {
-            return Err(ApprovalError::Live(client_id.to_owned()));
-        }
-        let entry = Entry::done("service.approve", by.clone(), now)
-            .on("service", client_id)
-            .fact("scopes", found.scopes.join(" "))
-            .fact("redirect_uris", found.redirect_uris.join(" "));
-        let entry = put_in_force(tx, client_id, rules, entry, now).await?;
-        Ok(Audited::new(found.scopes, entry))
-    })
+    let found = service::find(tx, client_id).await?;
+    let found = found.ok_or_else(|| ApprovalError::Unknown(client_id.to_owned()))?;
+    check_organisations(tx, &found, rules).await?;
+    if !service_change::approve(tx, client_id, now).await? {
+        return Err(ApprovalError::Live(client_id.to_owned()));
+    }
+    going_live::decide(tx, client_id, by, None, now).await?;
+    let entry = entry
+        .on("service", client_id)
+        .fact("scopes", found.scopes.join(" "))
+        .fact("redirect_uris", found.redirect_uris.join(" "))
+        .fact("registration_sha256", fingerprint(&found));
+    let entry = put_in_force(tx, client_id, rules, by, entry, now).await?;
+    Ok((found.scopes, entry))
+}
+
+/// Tells one registration of a service from another: SHA-256, hexadecimal, over all that its owner
+/// may register.
+#[must_use]
+pub fn fingerprint(service: &Service) -> String {
+    let registered = json!([
+        service.name_ja,
+        service.name_en,
+        service.description_ja,
+        service.description_en,
+        service.home_url,
+        service.sector,
+        service.auth_method.as_str(),
+        service.jwks,
+        service.backchannel_logout_uri,
+        service.metadata,
+        service.scopes,
+        service.redirect_uris,
+        service.logout_uris,
+    ]);
+    hex::encode(Sha256::digest(registered.to_string()))
 }

@@ -25,7 +25,7 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 pub use address::{AddressError, check as check_address};
-pub use approval::{ApprovalError, approve, read_rules};
+pub use approval::{ApprovalError, approve, approve_within, fingerprint, read_rules};
 pub use asked::{Asked, prepare_asked};
 pub use document::{Document, DocumentError, Whose, member, told};
 pub use file::{InLanguages, ServiceFile};
@@ -242,7 +242,10 @@ pub fn released_in_vain<'a>(scopes: &[String], rules: &'a Rules) -> Vec<InVain<'
 }
 
 /// Whether every organisation that a service and its rules name is there, each looked for once.
-async fn check_organisations(
+///
+/// # Errors
+/// [`RegistrationError::UnknownOrganisation`], or the database does not answer.
+pub async fn check_organisations(
     queries: &mut impl Queries,
     service: &Service,
     rules: &Rules,
@@ -260,18 +263,19 @@ async fn check_organisations(
     Ok(())
 }
 
-/// Puts rules into force for a service, by the operator of the host; what the record says of them is
-/// added to `entry`.
+/// Puts rules into force for a service, by a person or the operator of the host; what the record says
+/// of them is added to `entry`.
 async fn put_in_force(
     tx: &mut Tx,
     service_id: &str,
     rules: &Rules,
+    by: Option<&str>,
     entry: Entry,
     now: OffsetDateTime,
 ) -> Result<Entry, RegistrationError> {
     let json = serde_json::to_string(rules)
         .map_err(|error| RegistrationError::Rules(RulesError::Malformed(error)))?;
-    let version = service::add_rules(tx, service_id, &json, None, now).await?;
+    let version = service::add_rules(tx, service_id, &json, by, now).await?;
     Ok(entry
         .fact("rules_version", version)
         .fact("rules_sha256", hex::encode(Sha256::digest(&json))))
@@ -294,7 +298,7 @@ async fn store(
             .fact("scopes", service.scopes.join(" "))
             .fact("authentication", service.auth_method.as_str());
         let entry = match rules {
-            Some(rules) => put_in_force(tx, &service.id, rules, entry, now).await?,
+            Some(rules) => put_in_force(tx, &service.id, rules, None, entry, now).await?,
             None => entry,
         };
         Ok(Audited::new((), entry))

@@ -92,6 +92,7 @@ mod current_certificate;
 mod enrolment_code;
 mod exchange;
 mod expiry;
+mod going_live;
 mod import;
 mod issuing;
 mod login;

@@ -67,6 +67,8 @@ async fn who_administers_is_known_also_by_a_code_that_ended(databases: Databases
     assert_eq!(by_code, expected);
     let other = party::administrators_of_code(&mut reader, &code("1412345009")).await.unwrap();
     assert_eq!(other, []);
+    let owners = party::service_owners(&mut reader, FACILITY).await.unwrap();
+    assert_eq!(owners.iter().map(|owner| &owner.person_id).collect::<Vec<_>>(), [&two]);
     change!(store, |tx| role_grant::withdraw(tx, &grant, "p", NOW).await?);
     assert_eq!(party::administrators(&mut reader, FACILITY).await.unwrap(), []);
 }
