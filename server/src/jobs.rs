@@ -17,7 +17,7 @@ use crate::{
     listener::Tls,
     login::presence,
     notice,
-    oidc::logout::backchannel,
+    oidc::{logout::backchannel, self_check},
     outbox::{self, Deliverers},
     repository::{ocsp_ahead, publish},
     revocation,
@@ -102,4 +102,5 @@ fn deliverers() -> Deliverers {
     Deliverers::new()
         .with(backchannel::KIND, backchannel::deliver)
         .with(notice::KIND, notice::deliver)
+        .with(self_check::notice::KIND, self_check::notice::deliver)
 }

@@ -26,6 +26,7 @@ pub mod error;
 mod first_line;
 pub mod form;
 pub mod housekeeping;
+mod http_date;
 pub mod instance;
 pub mod jobs;
 pub mod jose;

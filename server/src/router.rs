@@ -149,6 +149,8 @@ fn console_paths() -> Routes {
         .post("/console/service/{id}/ask", service::ask)
         .post("/console/service/{id}/approve", service::approve)
         .post("/console/service/{id}/refuse", service::refuse)
+        .post("/console/service/{id}/check/notice", service::notice)
+        .post("/console/service/{id}/check/signature", service::signature)
         .get_with_query("/console/audit", OfPage, audit::list)
         .get("/console/audit/{id}", audit::show)
         .post("/console/audit/{id}/personal", audit::personal)

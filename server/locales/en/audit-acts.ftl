@@ -63,6 +63,7 @@ audit-act-role-withdraw = Withdrew a role
 audit-act-service-approve = Approved a service to go live
 audit-act-service-ask = Asked for approval of a service
 audit-act-service-authorize = Decided about the use of a service
+audit-act-service-check = Looked at what a service does
 audit-act-service-refuse = Refused to approve a service
 audit-act-service-register = Registered a service
 audit-act-session-end = Ended a session

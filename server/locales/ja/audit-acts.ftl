@@ -63,6 +63,7 @@ audit-act-role-withdraw = 役割を終了
 audit-act-service-approve = サービスの本番運用を承認
 audit-act-service-ask = サービスの本番運用の承認を申請
 audit-act-service-authorize = サービスの利用を判断
+audit-act-service-check = サービスの動作を確認
 audit-act-service-refuse = サービスの本番運用を承認しないと決定
 audit-act-service-register = サービスを登録
 audit-act-session-end = ログイン状態を終了

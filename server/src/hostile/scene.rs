@@ -394,6 +394,7 @@ impl Scene {
                 ("description_en", name),
                 ("home_url", &address),
                 ("redirect_uris", &address),
+                ("backchannel_logout_uri", &address),
                 ("authentication", "client_secret_basic"),
             ];
             let made = self.post("/console/services/new", &owner, &fields).await;

@@ -369,6 +369,14 @@ fn console(s: &Scene) -> Vec<Row> {
             .cookie(&s.administrator, &[&s.auditor, &s.manager])
             .parameter("referral", &[NOTHING, "nobody", a])
             .good(200),
+        owner("POST", "/console/service/{id}/check/notice")
+            .parameter(&s.tried[0], &["referral", NOTHING, "nobody"])
+            .payload(Payload::NoFields)
+            .good(303),
+        owner("POST", "/console/service/{id}/check/signature")
+            .parameter(&s.tried[0], &["referral", NOTHING, "nobody"])
+            .payload(Payload::NoFields)
+            .good(303),
         owner("POST", "/console/service/{id}/ask")
             .parameter(&s.tried[0], &["referral", NOTHING, "nobody"])
             .form([required("purpose", "紹介状を読む。")])

@@ -9,7 +9,7 @@
 //! - [`logout`]: asked for by a service, and told to services; [`session_state`]: asked by an open page.
 //! - [`forward_auth`]: services behind a proxy that asks about each request.
 //! - [`client`]: what a service is registered as, with its rules; [`registration`]: by itself (RFC 7591,
-//!   RFC 7592).
+//!   RFC 7592). [`self_check`]: what a service of the sandbox is seen to do right.
 //!
 //! What a token says was fixed when the code was issued ([`claims`]); whether it still counts is
 //! asked anew each time ([`liveness`]).
@@ -36,6 +36,7 @@ mod presented_token;
 pub mod registration;
 pub mod resource;
 pub mod revoke;
+pub mod self_check;
 pub mod session_state;
 pub mod subject;
 pub mod token;

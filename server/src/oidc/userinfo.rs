@@ -15,7 +15,7 @@ use super::{
     dpop,
     grant::Details,
     presented_token::{Scheme, presented},
-    token,
+    self_check, token,
 };
 use crate::{app::App, error::oauth::OAuthError, listener::Peer, token_keys::TokenKeys};
 
@@ -48,6 +48,7 @@ pub async fn get(
     let mut told = claims::narrowed(told, &scope, by_name);
     let client =
         Client::find(&app, &live.claims.client_id).await?.ok_or_else(|| scheme.invalid())?;
+    self_check::token_used(&app, &client.service, &grant.id).await?;
     if seeded!(UserinfoOfAnother) {
         told.insert("sub".into(), client.service.id.as_str().into());
     }

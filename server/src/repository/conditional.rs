@@ -2,15 +2,9 @@
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use time::{
-    Duration, OffsetDateTime, PrimitiveDateTime, format_description::BorrowedFormatItem,
-    macros::format_description,
-};
+use time::{Duration, OffsetDateTime};
 
-/// IMF-fixdate (RFC 9110 §5.6.7).
-const HTTP_DATE: &[BorrowedFormatItem<'_>] = format_description!(
-    "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
-);
+use crate::http_date;
 
 /// What a cache needs to know of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +25,7 @@ impl Validators {
             0 => "public, no-cache".to_owned(),
             _ => format!("public, no-transform, must-revalidate, max-age={seconds}"),
         };
-        let modified = self.modified.format(HTTP_DATE).unwrap_or_default();
+        let modified = http_date::write(self.modified);
         for (name, value) in [
             (header::ETAG, format!("\"{}\"", self.tag)),
             (header::LAST_MODIFIED, modified),
@@ -59,10 +53,8 @@ impl Validators {
             asked
                 .get(header::IF_MODIFIED_SINCE)
                 .and_then(|value| value.to_str().ok())
-                .and_then(|date| PrimitiveDateTime::parse(date, HTTP_DATE).ok())
-                .is_some_and(|since| {
-                    self.modified.unix_timestamp() <= since.assume_utc().unix_timestamp()
-                })
+                .and_then(http_date::read)
+                .is_some_and(|since| self.modified.unix_timestamp() <= since.unix_timestamp())
         };
         same.then(|| {
             let mut response = StatusCode::NOT_MODIFIED.into_response();

@@ -60,6 +60,7 @@ pub mod role_grant;
 pub mod search;
 pub mod service;
 pub mod service_change;
+pub mod service_check;
 pub mod session;
 pub mod snapshot;
 pub mod subscriber_key;

@@ -5,11 +5,11 @@ use time::OffsetDateTime;
 use crate::{
     StoreError, Tx,
     service::{Service, add_uris},
-    sql,
+    service_check, sql,
 };
 
 /// Replaces what is registered for a service that was not withdrawn; `id`, `organisation_id` and the
-/// times stay. Answers whether there was one.
+/// times stay, and what was seen of the service is forgotten. Answers whether there was one.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Conflict`].
@@ -42,6 +42,7 @@ pub async fn replace(tx: &mut Tx, service: &Service) -> Result<bool, StoreError>
     tx.execute(sql("DELETE FROM service_redirect_uri WHERE service_id = $1").bind(&service.id))
         .await?;
     add_uris(tx, service).await?;
+    service_check::forget(tx, &service.id).await?;
     Ok(true)
 }
 

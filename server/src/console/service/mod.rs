@@ -3,6 +3,7 @@
 //! It does not lie below `/console/services`: a service may be called `new`.
 
 mod card;
+mod check;
 pub mod decision;
 mod going_live;
 mod ready;
@@ -22,6 +23,7 @@ use crate::{
 };
 
 pub(super) use card::{InForce, ServiceCard, card};
+pub use check::{notice, signature};
 pub use going_live::{approve, ask, refuse};
 pub use show::get as show;
 

@@ -9,6 +9,7 @@ use http::StatusCode;
 
 use super::{
     InForce, ServiceCard, card,
+    check::{self, CheckLine},
     going_live::{GoingLive, Typed},
     path_of,
     ready::{self, NotReady, Provider, Ready},
@@ -38,6 +39,8 @@ struct ServicePage {
     not_ready: Option<&'static str>,
     /// Its way out of the sandbox, while it is there.
     going_live: Option<GoingLive>,
+    /// What it was seen to do, while it is in the sandbox.
+    checks: Vec<CheckLine>,
     errors: FieldErrors,
 }
 
@@ -95,6 +98,7 @@ async fn service_page(
         Err(reason) => (Vec::new(), Some(words(reason))),
     };
     let going_live = GoingLive::of(&mut reader, session, &service, &page.text).await?;
+    let checks = check::lines(&mut reader, session, &service, &metadata, &page.text).await?;
     let service = card(&mut reader, service, &page.text).await?;
     Ok(ServicePage {
         discovery: format!("{issuer}{}", discovery::PATH),
@@ -103,6 +107,7 @@ async fn service_page(
         ready,
         not_ready,
         going_live,
+        checks,
         service,
         errors: FieldErrors::default(),
         page: session.frame(page),

@@ -6,6 +6,8 @@ use sekisho_store::{
     service_change, transaction,
 };
 
+use time::Duration;
+
 use super::{ELSEWHERE, FACILITY, OFFICER, OPERATOR, registration};
 use crate::{
     console::{
@@ -227,4 +229,47 @@ async fn nobody_decides_about_their_own_service_nor_asks_for_anothers() {
     assert_eq!(stored(&test, &path).await.live_at, None);
     let refused = "service.approve refused operating_administrator namesake_of_owner";
     assert!(acts(app).await.iter().any(|act| act == refused));
+}
+
+#[tokio::test]
+async fn the_self_check_shows_what_is_known_and_starts_trials_for_the_owner_alone() {
+    let test = registration::owners().await;
+    let app = &test.app;
+    let made = registration::made(app, &registration::filled()).await;
+    let path = path_of(&made.client_id);
+    let page = send(app, "GET", &path, FACILITY, "").await;
+    for shown in ["check-redirect", "check-clock", "/check/notice", "/check/signature"] {
+        assert!(page.text.contains(shown), "{shown} is not in {}", page.text);
+    }
+    assert!(!page.text.contains("よい"), "nothing was seen");
+    let page = send(app, "GET", &path, OPERATOR, "").await;
+    assert!(page.text.contains("check-redirect") && !page.text.contains("/check/notice"));
+    for act in ["notice", "signature"] {
+        for cookie in [ELSEWHERE, OPERATOR] {
+            let hidden = send(app, "POST", &format!("{path}/check/{act}"), cookie, "").await;
+            assert_eq!(hidden.status, StatusCode::NOT_FOUND, "{act}");
+        }
+        for _ in 0..2 {
+            let begun = send(app, "POST", &format!("{path}/check/{act}"), FACILITY, "").await;
+            assert_eq!((begun.status, &begun.location), (StatusCode::SEE_OTHER, &path), "{act}");
+        }
+    }
+    let due = app.store().claim_outbox("service_check", app.now(), Duration::MINUTE, 9).await;
+    assert_eq!(due.unwrap().len(), 1, "whoever presses twice gets one trial");
+    let page = send(app, "GET", &path, FACILITY, "").await;
+    assert!(page.text.contains("通知を送っています"), "{}", page.text);
+    assert!(page.text.contains("10分以内に"), "{}", page.text);
+}
+
+#[tokio::test]
+async fn a_live_service_has_no_self_check_and_no_trial() {
+    let test = registration::owners().await;
+    let path = asked(&test).await;
+    approve(&test, &path, RULES, &seen(&test, &path).await).await;
+    let page = send(&test.app, "GET", &path, FACILITY, "").await;
+    assert!(!page.text.contains("check-title"), "{}", page.text);
+    for act in ["notice", "signature"] {
+        let refused = send(&test.app, "POST", &format!("{path}/check/{act}"), FACILITY, "").await;
+        assert_eq!(refused.status, StatusCode::CONFLICT, "{act}: {}", refused.text);
+    }
 }

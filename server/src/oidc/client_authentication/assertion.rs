@@ -16,7 +16,7 @@ use crate::{
     jose::{ClientKeys, Signed},
     listener::Peer,
     names::NameRole,
-    oidc::access_token::Audience,
+    oidc::{access_token::Audience, self_check},
 };
 
 /// An assertion may live no longer than this, in seconds: so long its `jti` is remembered.
@@ -48,6 +48,9 @@ pub(super) async fn holds(
 ) -> Result<bool, OAuthError> {
     let Some(claims) = signed(client, jwt) else { return Ok(false) };
     let now = app.now().unix_timestamp();
+    if let Some(made) = claims.iat {
+        self_check::clock_seen(app, &client.service, made.saturating_sub(now)).await?;
+    }
     let leeway = if seeded!(AssertionLeewayMissing) { 0 } else { LEEWAY_SECS };
     let made =
         |at: Option<i64>| at.is_none_or(|at| at <= now + leeway) || seeded!(AssertionOfTheFuture);

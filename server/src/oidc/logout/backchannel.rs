@@ -2,9 +2,10 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
+use http::header;
 use sekisho_store::{
     outbox::Message,
-    service,
+    service::{self, Service},
     session::{self, Realm},
 };
 use serde::Deserialize;
@@ -15,9 +16,10 @@ use uuid::Uuid;
 use crate::{
     app::App,
     error::page::Chain,
+    http_date,
     oidc::{client::Metadata, subject},
     outbox::Delivery,
-    token_keys::TokenKeys,
+    token_keys::{TokenKeyError, TokenKeys},
 };
 
 /// Kind of message in the outbox.
@@ -45,14 +47,14 @@ pub async fn deliver(app: App, message: Message) -> Delivery {
 }
 
 /// What became of an attempt that did not deliver.
-enum Undelivered {
+pub(crate) enum Undelivered {
     /// Worth trying again: no connection, a 5xx.
     Later(Cause),
     /// Never worth trying again.
     Never(Cause),
 }
 
-type Cause = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Makes a fresh token and posts it.
 async fn attempt(app: &App, payload: &str) -> Result<(), Undelivered> {
@@ -72,6 +74,28 @@ async fn attempt(app: &App, payload: &str) -> Result<(), Undelivered> {
         .map_err(later)?
         .ok_or_else(|| never("the session is not known"))?;
     let metadata = Metadata::of(&client).map_err(later)?;
+    let sub = subject::pairwise(app, &client.sector, &ended.person_id);
+    let sid = subject::session(app, &client.sector, &hash);
+    let token = token(app, &client, &metadata, &sub, &sid).await.map_err(later)?;
+    match send(app, uri, &token).await?.status {
+        200..=299 => Ok(()),
+        // §2.8: 400 means that the token was understood and refused; saying it again won't help.
+        400 => Err(never("the service refused the logout token")),
+        status => Err(later(format!("the service answered {status}"))),
+    }
+}
+
+/// A logout token (§2.4) for a client, about this `sub` and `sid`.
+///
+/// # Errors
+/// [`TokenKeyError`]: no key signed.
+pub(crate) async fn token(
+    app: &App,
+    client: &Service,
+    metadata: &Metadata,
+    sub: &str,
+    sid: &str,
+) -> Result<String, TokenKeyError> {
     let iat = app.now().unix_timestamp();
     let claims = json!({
         "iss": app.names().public,
@@ -79,20 +103,35 @@ async fn attempt(app: &App, payload: &str) -> Result<(), Undelivered> {
         "iat": iat,
         "exp": iat + LIFETIME_SECS,
         "jti": Uuid::now_v7().to_string(),
-        "sub": subject::pairwise(app, &client.sector, &ended.person_id),
-        "sid": subject::session(app, &client.sector, &hash),
+        "sub": sub,
+        "sid": sid,
         "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
     });
     #[cfg(seeded_faults)]
     let claims = crate::seeded::spoiled_logout_token(claims);
     // §2.4: as the ID tokens of the same client.
     let algorithm = metadata.id_token_signed_response_alg;
-    let token = TokenKeys::sign(app, algorithm, LOGOUT_TOKEN_TYP, &claims).await.map_err(later)?;
-    post(app, uri, &token).await
+    TokenKeys::sign(app, algorithm, LOGOUT_TOKEN_TYP, &claims).await
+}
+
+/// What a service answered to a logout token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Answered {
+    /// HTTP status.
+    pub(crate) status: u16,
+    /// By how many seconds its `Date` (RFC 9110 §6.6.1) is ahead of our clock, if it has one.
+    pub(crate) ahead: Option<i64>,
 }
 
 /// One request: no redirect, no proxy, bounded time, to an address that was looked at first.
-async fn post(app: &App, uri: &str, logout_token: &str) -> Result<(), Undelivered> {
+///
+/// # Errors
+/// [`Undelivered`]: no answer came.
+pub(crate) async fn send(
+    app: &App,
+    uri: &str,
+    logout_token: &str,
+) -> Result<Answered, Undelivered> {
     let url = Url::parse(uri).map_err(never)?;
     let host = url.host_str().ok_or_else(|| never("the address has no host"))?.to_owned();
     let port = url.port_or_known_default().ok_or_else(|| never("the address has no port"))?;
@@ -124,12 +163,9 @@ async fn post(app: &App, uri: &str, logout_token: &str) -> Result<(), Undelivere
         .map_err(later)?;
     let response =
         client.post(url).form(&[("logout_token", logout_token)]).send().await.map_err(later)?;
-    match response.status() {
-        status if status.is_success() => Ok(()),
-        // §2.8: 400 means that the token was understood and refused; saying it again won't help.
-        status if status.as_u16() == 400 => Err(never("the service refused the logout token")),
-        status => Err(later(format!("the service answered {status}"))),
-    }
+    let date = response.headers().get(header::DATE).and_then(|date| date.to_str().ok());
+    let ahead = date.and_then(http_date::read).map(|date| (date - app.now()).whole_seconds());
+    Ok(Answered { status: response.status().as_u16(), ahead })
 }
 
 /// Services on this network have certificates of its own authority.

@@ -14,16 +14,19 @@ use crate::{
     oidc::client::{self, Registry},
 };
 
-const CALLBACK: &str = "https://itself.example/callback";
+pub(super) const CALLBACK: &str = "https://itself.example/callback";
+
+async fn sandbox() -> Scene {
+    sandbox_with(Settings::default()).await
+}
 
 /// The facility of the scene is one for tests.
-async fn sandbox() -> Scene {
-    let mut settings = Settings::default();
+pub(super) async fn sandbox_with(mut settings: Settings) -> Scene {
     settings.sandbox.facilities = vec![FACILITY.to_owned()];
     Scene::with(settings).await
 }
 
-fn metadata() -> Value {
+pub(super) fn metadata() -> Value {
     json!({
         "redirect_uris": [CALLBACK],
         "client_name": "Itself",
@@ -44,7 +47,7 @@ async fn send(scene: &Scene, method: &str, path: &str, token: &str, body: &Value
 }
 
 /// Registers; what the service is told.
-async fn registered(scene: &Scene, metadata: &Value) -> Value {
+pub(super) async fn registered(scene: &Scene, metadata: &Value) -> Value {
     let token = initial_token(&scene.test, 1).await;
     let answer = send(scene, "POST", "/register", &token, metadata).await;
     assert_eq!(answer.status, 201, "{answer:?}");
@@ -52,7 +55,7 @@ async fn registered(scene: &Scene, metadata: &Value) -> Value {
     answer.json()
 }
 
-fn word<'a>(told: &'a Value, member: &str) -> &'a str {
+pub(super) fn word<'a>(told: &'a Value, member: &str) -> &'a str {
     told[member].as_str().unwrap_or_else(|| panic!("no {member} in {told}"))
 }
 
@@ -65,13 +68,13 @@ async fn stored(scene: &Scene, told: &Value) -> Option<Service> {
     service::find(&mut scene.test.app.store().read(), word(told, "client_id")).await.unwrap()
 }
 
-async fn approve(scene: &Scene, told: &Value) {
+pub(super) async fn approve(scene: &Scene, told: &Value) {
     let rules: Rules = toml::from_str(PHYSICIANS).unwrap();
     let registry = Registry::of(&scene.test.app);
     client::approve(&registry, word(told, "client_id"), &rules, Actor::System).await.unwrap();
 }
 
-async fn authorize(scene: &Scene, told: &Value) -> Answer {
+pub(super) async fn authorize(scene: &Scene, told: &Value) -> Answer {
     let mut request = Scene::request();
     request.retain(|(name, _)| !matches!(*name, "client_id" | "redirect_uri"));
     request.extend([("client_id", word(told, "client_id")), ("redirect_uri", CALLBACK)]);
@@ -79,7 +82,7 @@ async fn authorize(scene: &Scene, told: &Value) -> Answer {
 }
 
 /// The tokens of a login at a service with a secret.
-async fn login(scene: &Scene, told: &Value) -> Value {
+pub(super) async fn login(scene: &Scene, told: &Value) -> Value {
     let answer = authorize(scene, told).await;
     let returned = super::client::Returned::of(&answer, CALLBACK);
     let mut form = Scene::exchange(returned.get("code").unwrap());

@@ -19,4 +19,5 @@ mod registration;
 mod renewal;
 pub(crate) mod scene;
 mod scripts;
+mod self_check;
 mod signed_request;

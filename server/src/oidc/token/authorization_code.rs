@@ -21,7 +21,7 @@ use crate::{
     error::oauth::OAuthError,
     oidc::{
         client::GrantType, confirmation::Confirmation, grant::Details, liveness,
-        parameters::Parameters,
+        parameters::Parameters, self_check,
     },
 };
 
@@ -53,6 +53,11 @@ impl Broken {
             Self::SessionEnded => "session_ended",
         }
     }
+
+    /// Whether the client brought a code of its own in a way that it can mend.
+    const fn is_of_own_code(self) -> bool {
+        matches!(self, Self::Expired | Self::OtherRedirectUri | Self::WrongVerifier)
+    }
 }
 
 /// What a good code led to.
@@ -60,6 +65,8 @@ struct Redeemed {
     grant: Grant,
     details: Details,
     session: Session,
+    /// The service's owner wants to see what it makes of a wrong signature.
+    on_trial: bool,
 }
 
 type Outcome = Result<Redeemed, Broken>;
@@ -103,19 +110,26 @@ pub(super) async fn exchange(
     let token_id = issue::token_id(Some(&asked.grant_id));
     let outcome: Outcome = transaction!(app.store(), ExchangeError, |tx| {
         let outcome = redeem(tx, caller, &asked).await?;
+        if let Err(broken) = &outcome
+            && broken.is_of_own_code()
+        {
+            let service = &caller.client.service;
+            self_check::code_refused(tx, service, broken.code(), asked.now).await?;
+        }
         let entry = recorded(caller, &asked, &token_id, &outcome);
         Ok(Audited::new(outcome, entry))
     })?;
-    let Redeemed { grant, details, session } = outcome.map_err(|broken| match broken {
-        Broken::OtherResource => OAuthError::bad_request(
-            "invalid_target",
-            "the authorization request did not name this resource",
-        ),
-        _ => OAuthError::bad_request(
-            "invalid_grant",
-            "the code is unknown, used, expired or was issued for another request",
-        ),
-    })?;
+    let Redeemed { grant, details, session, on_trial } =
+        outcome.map_err(|broken| match broken {
+            Broken::OtherResource => OAuthError::bad_request(
+                "invalid_target",
+                "the authorization request did not name this resource",
+            ),
+            _ => OAuthError::bad_request(
+                "invalid_grant",
+                "the code is unknown, used, expired or was issued for another request",
+            ),
+        })?;
     let resources = if asked.resources.is_empty() { &details.resources } else { &asked.resources };
     let access = issue::Access {
         id: &token_id,
@@ -126,6 +140,9 @@ pub(super) async fn exchange(
     };
     let nonce = details.nonce.as_deref();
     let mut answer = issue::tokens(caller, &grant, &session, &access, nonce).await?;
+    if on_trial && let Some(Value::String(id_token)) = answer.get_mut("id_token") {
+        *id_token = self_check::with_wrong_signature(id_token);
+    }
     if let Some(token) = refresh_token {
         answer.insert("refresh_token".into(), token.into());
     }
@@ -189,7 +206,8 @@ async fn redeem(
         let token = RefreshToken { token_hash, grant_id, issued_at, expires_at, used_at: None };
         refresh_token::add(tx, &token).await?;
     }
-    Ok(Ok(Redeemed { grant, details, session }))
+    let on_trial = self_check::code_came_back(tx, client, &grant, asked.now).await?;
+    Ok(Ok(Redeemed { grant, details, session, on_trial }))
 }
 
 /// What refresh tokens are bound to: nothing else proves a public client (RFC 9449 §5); the others
@@ -238,12 +256,13 @@ fn recorded(caller: &Caller<'_>, asked: &Asked<'_>, token_id: &str, outcome: &Ou
     let id = &caller.client.service.id;
     let service = Actor::Service(id.clone());
     let entry = match outcome {
-        Ok(Redeemed { grant, session, .. }) => {
+        Ok(Redeemed { grant, session, on_trial, .. }) => {
             let entry = Entry::done("token.issue", service, asked.now)
                 .on("person", &session.person_id)
                 .on("session", hex::encode(grant.session_hash))
                 .on("token", token_id)
                 .fact("scope", grant.scope.clone());
+            let entry = if *on_trial { entry.fact("signature", "wrong") } else { entry };
             match &session.at_terminal {
                 Some(at) => entry.at_organisation(&at.organisation_id),
                 None => entry,

@@ -24,7 +24,7 @@ use crate::{
     app::App,
     entitlement,
     error::oauth::OAuthError,
-    oidc::{claims, grant::Details, liveness, parameters::Parameters},
+    oidc::{claims, grant::Details, liveness, parameters::Parameters, self_check},
 };
 
 /// Which rule a refresh token broke. To the client all of them are `invalid_grant`.
@@ -101,6 +101,7 @@ pub(super) async fn exchange(
         let description = "the refresh token is unknown, used, expired, or its login is over";
         OAuthError::bad_request("invalid_grant", description)
     })?;
+    self_check::token_used(caller.app, &caller.client.service, &grant.id).await?;
     if let Some(narrower) = parameters.get("scope") {
         narrow(&mut grant, &details, narrower)?;
     }

@@ -12,7 +12,8 @@ on_both! { prepared:
     what_waits_is_listed_until_it_is_decided
 }
 
-fn tried(id: &str) -> Service {
+/// A service of the sandbox.
+pub fn tried(id: &str) -> Service {
     Service {
         id: id.into(),
         organisation_id: None,

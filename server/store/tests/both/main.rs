@@ -106,6 +106,7 @@ mod replacement;
 mod revoking;
 mod root;
 mod schema;
+mod service_check;
 mod shared_commits;
 mod snapshot;
 mod subscriber_key;
