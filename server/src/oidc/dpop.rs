@@ -101,6 +101,15 @@ pub fn read(
     Ok(Some(Proof { thumbprint, hash: named.finalize().into(), expires_at: iat + old + ahead }))
 }
 
+/// By how many seconds the clock of whoever made the proof is ahead of ours, whether or not the proof
+/// holds; `None` without one that its own key signed.
+#[must_use]
+pub fn ahead(headers: &HeaderMap, now: OffsetDateTime) -> Option<i64> {
+    let text = headers.get(HEADER)?.to_str().ok()?;
+    let (_, claims) = Signed::parse(text).ok()?.verified_by_itself::<Claims>().ok()?;
+    Some(claims.iat.saturating_sub(now.unix_timestamp()))
+}
+
 /// §4.3 item 9: compared without query and fragment, normalised as addresses are (RFC 3986 §6.2).
 fn without_query(htu: &str) -> Option<String> {
     let mut url = url::Url::parse(htu).ok()?;

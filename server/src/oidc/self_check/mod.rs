@@ -6,6 +6,7 @@
 
 pub mod notice;
 
+use http::HeaderMap;
 use sekisho_protocol::octets::{decode, encode};
 use sekisho_store::{
     Queries, StoreError, Tx,
@@ -17,7 +18,7 @@ use sekisho_store::{
 };
 use time::{Duration, OffsetDateTime};
 
-use crate::app::App;
+use crate::{app::App, oidc::dpop};
 
 /// For how long a login with a wrong signature can be had after it was asked for.
 pub const TRIAL: Duration = Duration::minutes(10);
@@ -153,6 +154,22 @@ pub async fn clock_seen(app: &App, service: &Service, ahead: i64) -> Result<(), 
     let (state, detail) =
         if agrees { (State::Good, String::new()) } else { (State::Bad, ahead.to_string()) };
     note_alone(app, &service.id, Line::Clock, seen(state, detail, app.now())).await
+}
+
+/// A proof of possession (RFC 9449) came with a request of the service: its time tells of its clock.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn proof_seen(
+    app: &App,
+    service: &Service,
+    headers: &HeaderMap,
+) -> Result<(), StoreError> {
+    // A live service's proof is verified once.
+    match service.live_at.map_or_else(|| dpop::ahead(headers, app.now()), |_| None) {
+        Some(ahead) => clock_seen(app, service, ahead).await,
+        None => Ok(()),
+    }
 }
 
 /// A signed object (JWS) that is right in everything but its signature.

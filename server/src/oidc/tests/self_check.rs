@@ -15,9 +15,10 @@ use serde_json::{Value, json};
 use time::Duration;
 
 use super::{
+    client::TestClient,
     dynamic::{CALLBACK, approve, authorize, login, metadata, registered, sandbox_with, word},
     own_keys::verified,
-    scene::{Scene, payload},
+    scene::{Scene, basic, payload, query},
 };
 use crate::{
     config::Settings,
@@ -217,4 +218,48 @@ async fn an_endpoint_that_is_not_there_is_seen_and_not_tried_again() {
     crate::oidc::self_check::clock_seen(app, &found.unwrap(), -60).await.unwrap();
     let good = Some((Standing::Good, String::new()));
     assert_eq!(stands(&scene, &told, Line::Clock).await, good);
+}
+
+#[tokio::test]
+async fn what_a_service_signs_tells_of_its_clock_also_where_it_is_refused_for_that() {
+    let scene = sandbox().await;
+    let client = TestClient::new("itself");
+    let now = scene.test.app.now().unix_timestamp();
+    let issuer = scene.test.app.names().public.clone();
+    let told = registered(&scene, &metadata()).await;
+    let (id, secret) = (word(&told, "client_id"), word(&told, "client_secret"));
+    let basic = basic(id, secret);
+    let form = query(&Scene::exchange_at(CALLBACK, "x"));
+    let url = format!("{issuer}/token");
+    for (ahead, expected) in [
+        (90, (Standing::Bad, "90".to_owned())),
+        (-5, (Standing::Good, String::new())),
+        (-61, (Standing::Bad, "-61".to_owned())),
+    ] {
+        let changes = json!({ "iat": now + ahead });
+        let proof = client.proof(&scene, ("POST", &url), None, changes).await;
+        let headers = [("authorization", basic.as_str()), ("dpop", &proof)];
+        assert_eq!(scene.public("POST", "/token", &headers, &form).await.status, 400);
+        assert_eq!(stands(&scene, &told, Line::Clock).await, Some(expected), "{ahead}");
+    }
+
+    let mut document = metadata();
+    document["token_endpoint_auth_method"] = "private_key_jwt".into();
+    document["jwks"] = json!({ "keys": [client.jwk()] });
+    let told = registered(&scene, &document).await;
+    let id = word(&told, "client_id");
+    let claims = json!({
+        "iss": id, "sub": id, "aud": issuer, "jti": "1", "iat": now + 90, "exp": now + 120,
+    });
+    let assertion = client.sign(json!({ "alg": "ES256" }), &claims).await;
+    let mut form = Scene::exchange_at(CALLBACK, "x");
+    form.push((
+        "client_assertion_type",
+        "urn:ietf:params:oauth:client-assertion-type:jwt-bearer".to_owned(),
+    ));
+    form.push(("client_assertion", assertion));
+    let refused = scene.public("POST", "/token", &[], &query(&form)).await;
+    assert_eq!(refused.json()["error"], "invalid_client", "{refused:?}");
+    let bad = Some((Standing::Bad, "90".to_owned()));
+    assert_eq!(stands(&scene, &told, Line::Clock).await, bad);
 }

@@ -23,6 +23,7 @@ use super::{
     confirmation::Confirmation,
     dpop,
     parameters::Parameters,
+    self_check,
 };
 use crate::{
     app::App,
@@ -102,6 +103,7 @@ pub async fn post(
     }
     let url = format!("{}/token", app.names().origin(peer.role));
     let request = dpop::Request { method: "POST", url: &url, access_token: None };
+    self_check::proof_seen(&app, &client.service, &headers).await?;
     let proof = dpop::read(&headers, request, app.now())?;
     let confirmation = confirmation(&client, &peer, proof.as_ref())?;
     let caller = Caller { app: &app, peer: &peer, client, proof, confirmation };
