@@ -90,8 +90,7 @@ impl Store {
         loop {
             let outcome = match &self.database {
                 Database::Sqlite { writer, .. } => {
-                    let options = writer.connect_options();
-                    of_file(options.get_filename(), self.node(), claimant)
+                    of_file(writer.filename(), self.node(), claimant)
                 }
                 Database::Postgres(pool) => {
                     let options = (*pool.connect_options()).clone().application_name(claimant);
