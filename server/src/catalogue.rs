@@ -11,6 +11,8 @@ use crate::{app::App, cookie};
 
 /// The cookie that remembers the language somebody chose.
 pub const LANGUAGE_COOKIE: &str = "__Host-language";
+/// The cookie that remembers the language in which a service would have somebody spoken to.
+pub const UI_LOCALE_COOKIE: &str = "__Host-ui-locale";
 
 /// A language of the user interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -50,13 +52,33 @@ impl Lang {
         Self::ALL.into_iter().find(|lang| lang.tag() == tag)
     }
 
-    /// What a request asks for: the query `lang`, else the cookie, else `Accept-Language`.
+    /// What a request asks for: what the person chose, else what a service would have, else
+    /// `Accept-Language`.
     #[must_use]
     pub fn of_request(uri: &http::Uri, headers: &HeaderMap) -> Self {
-        Self::of_query(uri)
-            .or_else(|| cookie::read(headers, LANGUAGE_COOKIE).and_then(Self::from_tag))
+        Self::chosen(uri, headers)
+            .or_else(|| cookie::read(headers, UI_LOCALE_COOKIE).and_then(Self::from_tag))
             .or_else(|| Self::of_accept_language(headers))
             .unwrap_or_default()
+    }
+
+    /// What the person chose: the query `lang`, else the cookie.
+    #[must_use]
+    pub fn chosen(uri: &http::Uri, headers: &HeaderMap) -> Option<Self> {
+        Self::of_query(uri)
+            .or_else(|| cookie::read(headers, LANGUAGE_COOKIE).and_then(Self::from_tag))
+    }
+
+    /// The first of ours among language ranges in the order of preference (BCP 47, RFC 4647 §2.1).
+    #[must_use]
+    pub fn of_ranges<'r>(ranges: impl IntoIterator<Item = &'r str>) -> Option<Self> {
+        ranges.into_iter().find_map(Self::of_range)
+    }
+
+    /// By the primary language alone, in any case.
+    fn of_range(range: &str) -> Option<Self> {
+        let primary = range.split('-').next().unwrap_or_default();
+        Self::from_tag(&primary.to_ascii_lowercase())
     }
 
     /// The language that the query names, if it names one of ours. Of two, which one is meant nobody
@@ -77,8 +99,7 @@ impl Lang {
         let mut best: Option<(u16, Self)> = None;
         for range in value.split(',').take(20) {
             let (tag, parameters) = range.split_once(';').unwrap_or((range, ""));
-            let primary = tag.trim().split('-').next().unwrap_or_default().to_ascii_lowercase();
-            let Some(lang) = Self::from_tag(&primary) else { continue };
+            let Some(lang) = Self::of_range(tag.trim()) else { continue };
             let quality = quality_of(parameters);
             if quality > 0 && best.is_none_or(|(found, _)| quality > found) {
                 best = Some((quality, lang));

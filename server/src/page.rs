@@ -63,16 +63,28 @@ impl PageFrame {
     #[must_use]
     pub fn of_request(app: &App, method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
         let lang = Lang::of_request(uri, headers);
-        let operator = app.config().operator();
         Self {
             text: app.text(lang),
             nav: Vec::new(),
             signed_in: None,
-            operator: operator.name(lang).to_owned(),
-            help_desk: operator.help_desk(lang).to_owned(),
+            operator: String::new(),
+            help_desk: String::new(),
             // The answer to a POST has no address that could be asked for again.
             path: if method == Method::GET { path_without_lang(uri) } else { String::new() },
             assets: app.assets_shared(),
+        }
+        .in_language(app, lang)
+    }
+
+    /// In another language than the request's own; before navigation and names are put on it.
+    #[must_use]
+    pub fn in_language(self, app: &App, lang: Lang) -> Self {
+        let operator = app.config().operator();
+        Self {
+            text: app.text(lang),
+            operator: operator.name(lang).to_owned(),
+            help_desk: operator.help_desk(lang).to_owned(),
+            ..self
         }
     }
 

@@ -40,6 +40,7 @@ pub mod self_check;
 pub mod session_state;
 pub mod subject;
 pub mod token;
+pub mod ui_locales;
 pub mod userinfo;
 
 #[cfg(test)]

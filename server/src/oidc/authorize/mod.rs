@@ -4,6 +4,8 @@
 //! together, an error is a page and never a redirect; afterwards the client is told.
 
 mod fresh;
+mod issue;
+mod park;
 mod reply;
 mod request;
 mod resume;
@@ -14,17 +16,13 @@ use axum::{
     extract::{Extension, RawQuery, State, rejection::BytesRejection},
     response::{IntoResponse, Redirect, Response},
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderMap, Method, StatusCode, Uri};
 use sekisho_key::RandomnessError;
 use sekisho_store::{
-    MayConflict, StoreError,
+    StoreError,
     audit::{Actor, Audited, Entry},
-    authorization_code::{self, Code},
-    offer, parked_request,
-    pushed_request::{self, Pushed},
-    service, transaction,
+    offer, service, transaction,
 };
-use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 pub use reply::{Reply, RequestError, ResponseMode};
@@ -34,10 +32,11 @@ pub use wanted::{Prompt, Wanted};
 
 use super::{
     claims, client_authentication::Client, confirmation::Confirmation, grant::Details,
-    id_token_hint, parameters::Parameters, resource, session_state, token::issue::random_text,
+    id_token_hint, parameters::Parameters, resource, ui_locales,
 };
 use crate::{
     app::App,
+    catalogue::Lang,
     entitlement,
     error::page::{Chain, PageError},
     form::{self, FormError},
@@ -52,7 +51,11 @@ struct Origin<'a> {
     peer: &'a Peer,
     facility: &'a FacilityConnection,
     headers: &'a HeaderMap,
+    /// The address of this page.
+    uri: &'a Uri,
     page: PageFrame,
+    /// The language that the service would have, where the person has not chosen.
+    preferred: Option<Lang>,
     /// The query as it was sent, for parking.
     query: &'a str,
     /// When the request was parked, if it comes back from a login.
@@ -112,7 +115,9 @@ pub async fn get(
         peer: &peer,
         facility: &facility,
         headers: &headers,
+        uri: &uri,
         page,
+        preferred: None,
         query: &query,
         parked_at: None,
     };
@@ -137,7 +142,7 @@ pub async fn post(
     Ok(Redirect::to(&format!("/authorize?{query}")).into_response())
 }
 
-async fn answer(origin: Origin<'_>) -> Result<Response, PageError> {
+async fn answer(mut origin: Origin<'_>) -> Result<Response, PageError> {
     let app = origin.app;
     let sent = Parameters::parse(origin.query.as_bytes())
         .map_err(|_| not_told("oidc-authorize-unreadable"))?;
@@ -150,6 +155,11 @@ async fn answer(origin: Origin<'_>) -> Result<Response, PageError> {
             let reply = registered(&requested.parameters, &client)?;
             #[cfg(seeded_faults)]
             let reply = reply.with_state_of(&sent);
+            let Origin { uri, headers, .. } = origin;
+            origin.preferred = ui_locales::preferred(&requested.parameters, uri, headers);
+            if let Some(lang) = origin.preferred {
+                origin.page = origin.page.in_language(app, lang);
+            }
             let outcome = checked(&origin, requested, &client, &reply).await;
             (reply, outcome)
         }
@@ -233,7 +243,7 @@ async fn checked(
     let session = match fresh::fresh_enough(session, &wanted, &service.sector, origin) {
         Ok(session) => session,
         Err(fresh::NotFresh::Told(error)) => return Err(error.into()),
-        Err(fresh::NotFresh::Park) => return Err(Refusal::Instead(park(origin).await?)),
+        Err(fresh::NotFresh::Park) => return Err(Refusal::Instead(park::park(origin).await?)),
     };
     let release = permitted(origin, &session, service, wanted.prompt, reply).await?;
     let facts = service::facility_facts(&mut app.store().read(), &session.organisation_id)
@@ -252,7 +262,7 @@ async fn checked(
             .map(Confirmation::Key)
             .or(details.bound_to),
     };
-    let issue = Issue {
+    let issue = issue::Issue {
         client: service,
         reply,
         session: &session,
@@ -262,7 +272,7 @@ async fn checked(
         claims,
         pushed: requested.pushed.as_ref(),
     };
-    issue_code(origin, issue).await
+    issue::issue_code(origin, issue).await
 }
 
 /// The person that `id_token_hint` means.
@@ -323,125 +333,4 @@ async fn permitted(
     let page = session.frame(origin.page.clone(), origin.facility);
     let explained = reply.explain(app, page, client, &decision, &denied).await?;
     Err(Refusal::Instead(explained))
-}
-
-/// Requests that one terminal may set aside in a minute. A person who opens a folder of bookmarks
-/// makes a dozen; a page that reloads itself without end must fill neither table nor trail.
-const MOST_PARKED: i64 = 60;
-
-/// Sets the request aside and sends the person to log in; it continues at [`resume`].
-async fn park(origin: &Origin<'_>) -> Result<Response, Refusal> {
-    const ACT: &str = "authorization.park";
-    let Origin { app, peer, facility, .. } = origin;
-    let now = app.now();
-    let since = now - time::Duration::MINUTE;
-    let fingerprint = &facility.fingerprint;
-    if parked_request::parked(&mut app.store().read(), fingerprint, since).await? >= MOST_PARKED {
-        note_refusal(app, peer, facility, (ACT, "too_many_parked"), |entry| entry).await?;
-        return Err(Refusal::Page(too_many_parked()));
-    }
-    let id = random_text(app)?;
-    let id_hash: [u8; 32] = Sha256::digest(&id).into();
-    let parked = parked_request::Parked { parameters: origin.query.to_owned(), created_at: now };
-    let expires_at = now + app.config().oidc().parked_request_lifetime();
-    let record = facility.place(Entry::done(ACT, facility.actor(), now), peer);
-    transaction!(app.store(), StoreError, |tx| {
-        parked_request::park(tx, &id_hash, fingerprint, &parked, expires_at).await?;
-        Ok(Audited::new((), record.clone()))
-    })?;
-    let back = format!("/authorize/resume?request={id}");
-    let to = url::form_urlencoded::Serializer::new(String::new())
-        .append_pair("return_to", &back)
-        .finish();
-    Ok(Redirect::to(&format!("/login?{to}")).into_response())
-}
-
-fn too_many_parked() -> PageError {
-    PageError::new(
-        StatusCode::TOO_MANY_REQUESTS,
-        "oidc-parked-title",
-        "oidc-parked-text",
-        "oidc-parked-help",
-    )
-    .header(header::RETRY_AFTER, HeaderValue::from_static("60"))
-}
-
-/// What a code is issued for.
-struct Issue<'a> {
-    client: &'a service::Service,
-    reply: &'a Reply,
-    session: &'a PortalSession,
-    scopes: Vec<&'static str>,
-    code_challenge: Option<String>,
-    details: String,
-    claims: serde_json::Map<String, serde_json::Value>,
-    pushed: Option<&'a Pushed>,
-}
-
-/// Why no code was kept.
-#[derive(Debug, thiserror::Error)]
-enum IssueError {
-    /// The request that was sent ahead was answered meanwhile.
-    #[error("the request was used before")]
-    RequestUsed,
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl MayConflict for IssueError {
-    fn is_conflict(&self) -> bool {
-        matches!(self, Self::Store(error) if error.is_conflict())
-    }
-}
-
-async fn issue_code(origin: &Origin<'_>, issue: Issue<'_>) -> Result<Response, Refusal> {
-    let app = origin.app;
-    let text = random_text(app)?;
-    let now = app.now();
-    let code = Code {
-        code_hash: Sha256::digest(&text).into(),
-        service_id: issue.client.id.clone(),
-        session_hash: issue.session.id_hash,
-        redirect_uri: issue.reply.redirect_uri().to_owned(),
-        code_challenge: issue.code_challenge,
-        scope: issue.scopes.join(" "),
-        claims: serde_json::Value::Object(issue.claims).to_string(),
-        details: issue.details,
-        created_at: now,
-        expires_at: now + app.config().oidc().code_lifetime(),
-        consumed_at: None,
-    };
-    let person = Actor::Person(issue.session.person_id.clone());
-    let record = Entry::done("authorization.code", person, now)
-        .on("service", &issue.client.id)
-        .on("session", hex::encode(issue.session.id_hash))
-        .on("membership", &issue.session.membership_id)
-        .fact("scope", code.scope.clone());
-    let record = origin.facility.place(record, origin.peer);
-    let kept = transaction!(app.store(), IssueError, |tx| {
-        if let Some(pushed) = issue.pushed
-            && !seeded!(PushedRequestReusable)
-            && !pushed_request::consume(tx, &pushed.id_hash, now).await?
-        {
-            return Err(IssueError::RequestUsed);
-        }
-        authorization_code::add(tx, &code).await?;
-        Ok(Audited::new((), record.clone()))
-    });
-    match kept {
-        Ok(()) => {}
-        Err(IssueError::Store(error)) => return Err(error.into()),
-        Err(IssueError::RequestUsed) => {
-            let description = "the request that was sent ahead was used before";
-            return Err(RequestError::new("invalid_request_uri", description).into());
-        }
-    }
-    let page = resume::without_address(origin.page.clone());
-    let session_hash = &issue.session.id_hash;
-    let mut response = issue.reply.code(app, page, &text, session_hash).await?;
-    if let Some(cookie) = session_state::set(session_hash) {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
-    Ok(response)
 }

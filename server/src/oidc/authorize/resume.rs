@@ -4,7 +4,7 @@ use axum::{
     extract::{Extension, State},
     response::Response,
 };
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, Uri};
 use sekisho_store::{
     MayConflict, StoreError,
     audit::{Audited, Entry},
@@ -56,7 +56,7 @@ pub async fn get(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
     facility: FacilityConnection,
-    headers: HeaderMap,
+    (uri, headers): (Uri, HeaderMap),
     page: PageFrame,
     StrictQuery(query): StrictQuery<ResumeQuery>,
 ) -> Result<Response, PageError> {
@@ -81,6 +81,8 @@ pub async fn get(
         peer: &peer,
         facility: &facility,
         headers: &headers,
+        uri: &uri,
+        preferred: None,
         // The address of this page is spent: no language switch on it.
         page: without_address(page),
         query: &parked.parameters,

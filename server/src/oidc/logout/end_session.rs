@@ -13,7 +13,7 @@ use axum::{
     extract::{Extension, RawQuery, State, rejection::BytesRejection},
     response::{IntoResponse, Redirect, Response},
 };
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode, Uri, header};
 use sekisho_store::service;
 use subtle::ConstantTimeEq;
 
@@ -29,7 +29,7 @@ use crate::{
         id_token_hint::{self, Hint},
         logout::frontchannel,
         parameters::Parameters,
-        subject,
+        subject, ui_locales,
     },
     page::{Page, PageFrame},
 };
@@ -94,13 +94,18 @@ pub async fn get(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
     facility: FacilityConnection,
-    headers: HeaderMap,
+    (uri, headers): (Uri, HeaderMap),
     page: PageFrame,
     RawQuery(query): RawQuery,
 ) -> Result<Response, PageError> {
     let parameters =
         Parameters::parse(query.unwrap_or_default().as_bytes()).map_err(|_| refused())?;
     let asked = Asked::judge(&app, &parameters).await?;
+    let preferred = ui_locales::preferred(&parameters, &uri, &headers);
+    let page = match preferred {
+        Some(lang) => page.in_language(&app, lang),
+        None => page,
+    };
     let found = session::of_cookie(&mut app.store().read(), &headers).await?;
     let Some(found) = found else {
         return Ok(frontchannel::leave(&app, page, None, &asked.address).await?);
@@ -125,7 +130,10 @@ pub async fn get(
         post_logout_redirect_uri: asked.post_logout_redirect_uri.unwrap_or_default(),
         state: asked.state.unwrap_or_default(),
     });
-    Ok(([(header::CONTENT_SECURITY_POLICY, policy.header())], asking).into_response())
+    let mut response =
+        ([(header::CONTENT_SECURITY_POLICY, policy.header())], asking).into_response();
+    ui_locales::remember(&mut response, preferred);
+    Ok(response)
 }
 
 /// `POST /end-session`: the person agreed on our own page, or a service asks by POST.
@@ -160,7 +168,9 @@ pub async fn post(
 /// The address that asks the same by GET. What a service may send is judged by then, and bounded.
 fn by_get(parameters: &Parameters) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
-    for name in ["id_token_hint", "client_id", "post_logout_redirect_uri", "state"] {
+    for name in
+        ["id_token_hint", "client_id", "post_logout_redirect_uri", "state", ui_locales::PARAMETER]
+    {
         if let Some(value) = parameters.get(name) {
             query.append_pair(name, value);
         }

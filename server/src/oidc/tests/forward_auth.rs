@@ -165,6 +165,10 @@ async fn a_request_that_no_browser_can_repeat_is_not_sent_to_log_in() {
     let traefik = ask(&[("x-forwarded-uri", "/a?b=c"), ("x-forwarded-method", "GET")]).await;
     assert_eq!(traefik.status, 303);
     assert_eq!(traefik.headers["location"], format!("{HOST}/.sso/start?to=%2Fa%3Fb%3Dc").as_str());
+    // Behind nginx the browser's own field says nothing.
+    let nginx = ask(&[("x-forwarded-uri", "/evil"), ("x-original-uri", "/a")]).await;
+    assert_eq!(nginx.status, 401);
+    assert_eq!(nginx.headers["x-sso-login"], "/.sso/start?to=%2Fa");
     let (_, callback) = guarded.begun("//evil.example/").await;
     let state = url::Url::parse(&format!("{HOST}{callback}")).unwrap();
     assert!(!state.as_str().contains("evil"));

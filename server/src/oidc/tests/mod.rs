@@ -21,3 +21,4 @@ pub(crate) mod scene;
 mod scripts;
 mod self_check;
 mod signed_request;
+mod ui_locales;

@@ -173,13 +173,24 @@ impl Scene {
         logged_in: bool,
         chain: &Arc<[CertificateDer<'static>]>,
     ) -> Answer {
+        let cookie = if logged_in { self.cookie.as_str() } else { "" };
+        self.visit(path, cookie, chain).await
+    }
+
+    /// With the line of cookies that the browser has.
+    pub(super) async fn visit(
+        &self,
+        path: &str,
+        cookies: &str,
+        chain: &Arc<[CertificateDer<'static>]>,
+    ) -> Answer {
         let app = &self.test.app;
         let mut request = Request::get(path)
             .header(header::HOST, app.names().authority(NameRole::Terminal))
             .header(header::ACCEPT, "text/html")
             .extension(peer(NameRole::Terminal, chain));
-        if logged_in {
-            request = request.header(header::COOKIE, &self.cookie);
+        if !cookies.is_empty() {
+            request = request.header(header::COOKIE, cookies);
         }
         let request = request.body(Body::empty()).unwrap();
         Answer::of(router::terminal(app).oneshot(request).await.unwrap()).await

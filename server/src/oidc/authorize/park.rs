@@ -1,0 +1,60 @@
+//! A request that waits until the person has logged in.
+
+use axum::response::{IntoResponse, Redirect, Response};
+use http::{HeaderValue, StatusCode, header};
+use sekisho_store::{
+    StoreError,
+    audit::{Audited, Entry},
+    parked_request, transaction,
+};
+use sha2::{Digest, Sha256};
+
+use super::{Origin, Refusal};
+use crate::{
+    error::page::PageError,
+    listener::note_refusal,
+    oidc::{token::issue::random_text, ui_locales},
+};
+
+/// Requests that one terminal may set aside in a minute. A person who opens a folder of bookmarks
+/// makes a dozen; a page that reloads itself without end must fill neither table nor trail.
+const MOST_PARKED: i64 = 60;
+
+/// Sets the request aside and sends the person to log in; it continues at [`resume`].
+pub(super) async fn park(origin: &Origin<'_>) -> Result<Response, Refusal> {
+    const ACT: &str = "authorization.park";
+    let Origin { app, peer, facility, .. } = origin;
+    let now = app.now();
+    let since = now - time::Duration::MINUTE;
+    let fingerprint = &facility.fingerprint;
+    if parked_request::parked(&mut app.store().read(), fingerprint, since).await? >= MOST_PARKED {
+        note_refusal(app, peer, facility, (ACT, "too_many_parked"), |entry| entry).await?;
+        return Err(Refusal::Page(too_many_parked()));
+    }
+    let id = random_text(app)?;
+    let id_hash: [u8; 32] = Sha256::digest(&id).into();
+    let parked = parked_request::Parked { parameters: origin.query.to_owned(), created_at: now };
+    let expires_at = now + app.config().oidc().parked_request_lifetime();
+    let record = facility.place(Entry::done(ACT, facility.actor(), now), peer);
+    transaction!(app.store(), StoreError, |tx| {
+        parked_request::park(tx, &id_hash, fingerprint, &parked, expires_at).await?;
+        Ok(Audited::new((), record.clone()))
+    })?;
+    let back = format!("/authorize/resume?request={id}");
+    let to = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("return_to", &back)
+        .finish();
+    let mut response = Redirect::to(&format!("/login?{to}")).into_response();
+    ui_locales::remember(&mut response, origin.preferred);
+    Ok(response)
+}
+
+fn too_many_parked() -> PageError {
+    PageError::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "oidc-parked-title",
+        "oidc-parked-text",
+        "oidc-parked-help",
+    )
+    .header(header::RETRY_AFTER, HeaderValue::from_static("60"))
+}
