@@ -10,7 +10,7 @@ mod rotation;
 
 use sekisho_key::{KeyError, RandomnessError};
 use sekisho_store::{MayConflict, StoreError};
-use time::OffsetDateTime;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::sealing::SealingError;
 
@@ -39,7 +39,10 @@ pub enum TokenKeyError {
     #[error("another process changed the keys at this moment; look at them and try again")]
     Overtaken,
     /// A successor is there and does not sign yet.
-    #[error("the newest key does not sign before {signs_from}; it cannot be followed until then")]
+    #[error(
+        "the newest key does not sign before {}; it cannot be followed until then",
+        .signs_from.format(&Rfc3339).unwrap_or_default()
+    )]
     NotYetSigning {
         /// When it begins.
         signs_from: OffsetDateTime,

@@ -1,16 +1,12 @@
 //! `GET /forward-auth/callback`, on the service's host `/.sso/callback`: back from logging in.
 
-use axum::{
-    extract::{Extension, RawQuery, State},
-    response::Response,
-};
-use http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use http::StatusCode;
 use serde_json::{Map, Value};
 
-use super::{COOKIE, MALFORMED, Refused, client, flow::Flow, redirect};
+use super::{Asked, COOKIE, MALFORMED, Refused, flow::Flow, redirect};
 use crate::{
     app::App,
-    catalogue::Language,
     cookie::{self, SameSite},
     listener::Peer,
     oidc::{client_authentication::Client, parameters::Parameters, token},
@@ -18,26 +14,14 @@ use crate::{
 
 /// `GET /forward-auth/callback`: takes the code, sets the cookie of the service's host, and leads to where
 /// the person wanted to go.
-pub async fn get(
-    State(app): State<App>,
-    Language(text): Language,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Response {
-    answer(&app, &peer, &headers, &query.unwrap_or_default())
-        .await
-        .unwrap_or_else(|refused| refused.answer(&text))
+pub async fn get(asked: Asked) -> Response {
+    asked.told(answer(&asked).await)
 }
 
-async fn answer(
-    app: &App,
-    peer: &Peer,
-    headers: &HeaderMap,
-    query: &str,
-) -> Result<Response, Refused> {
-    let client = client(app, peer, headers).await?;
-    let parameters = super::parameters(query)?;
+async fn answer(asked: &Asked) -> Result<Response, Refused> {
+    let Asked { app, peer, headers, .. } = asked;
+    let client = asked.client().await?;
+    let parameters = asked.parameters()?;
     let state = parameters.get("state").ok_or(MALFORMED)?;
     let flow = Flow::resume(app, headers, &client.service.id, state)
         .ok_or(Refused::Told(StatusCode::BAD_REQUEST, "oidc-forward-auth-other-browser"))?;

@@ -1,20 +1,13 @@
 //! `POST /forward-auth/logout`, on the service's host `/.sso/logout`: ends the login at the portal too.
 
-use axum::{
-    body::Bytes,
-    extract::{Extension, State, rejection::BytesRejection},
-    response::Response,
-};
-use http::{HeaderMap, StatusCode, header};
+use axum::{body::Bytes, extract::rejection::BytesRejection, response::Response};
+use http::{StatusCode, header};
 use url::form_urlencoded;
 
-use super::{COOKIE, Refused, client, origin, pass, redirect, timed};
+use super::{Asked, COOKIE, Refused, origin, pass, redirect, timed};
 use crate::{
-    app::App,
-    catalogue::Language,
     cookie,
     error::oauth::OAuthError,
-    listener::Peer,
     oidc::{parameters::Parameters, token::issue::ID_TOKEN_TYP},
     token_keys::TokenKeys,
 };
@@ -24,24 +17,19 @@ const HINT_SECS: i64 = 60;
 
 /// `POST /forward-auth/logout`: takes the cookie away and leads to the portal's logout (OIDC RP-Initiated
 /// Logout 1.0). Only a form of the service's own pages may.
-pub async fn post(
-    State(app): State<App>,
-    Language(text): Language,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
+pub async fn post(asked: Asked, body: Result<Bytes, BytesRejection>) -> Response {
     let answered = match Parameters::of_body(body) {
-        Ok(_) => answer(&app, &peer, &headers).await,
+        Ok(_) => answer(&asked).await,
         Err(error) => {
             Err(Refused::Told(OAuthError::from(error).status, "oidc-forward-auth-malformed"))
         }
     };
-    answered.unwrap_or_else(|refused| refused.answer(&text))
+    asked.told(answered)
 }
 
-async fn answer(app: &App, peer: &Peer, headers: &HeaderMap) -> Result<Response, Refused> {
-    let client = client(app, peer, headers).await?;
+async fn answer(asked: &Asked) -> Result<Response, Refused> {
+    let Asked { app, headers, .. } = asked;
+    let client = asked.client().await?;
     let from = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
     if from != Some(origin(&client)?.as_str()) {
         return Err(Refused::Told(StatusCode::FORBIDDEN, "oidc-forward-auth-foreign"));

@@ -12,7 +12,10 @@ mod logout;
 mod start;
 mod verify;
 
-use axum::response::{IntoResponse, Response};
+use axum::{
+    extract::{Extension, FromRequestParts, RawQuery, State},
+    response::{IntoResponse, Response},
+};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
 use url::Url;
@@ -26,7 +29,7 @@ use super::{
 };
 use crate::{
     app::App,
-    catalogue::Text,
+    catalogue::{Language, Text},
     cookie,
     error::{oauth::OAuthError, page::Chain},
     listener::Peer,
@@ -84,22 +87,43 @@ impl From<sekisho_store::StoreError> for Refused {
 /// An address that somebody has changed or cut off.
 const MALFORMED: Refused = Refused::Told(StatusCode::BAD_REQUEST, "oidc-forward-auth-malformed");
 
-/// The query of a browser's address, nothing in it twice.
-fn parameters(query: &str) -> Result<Parameters, Refused> {
-    let parameters = Parameters::parse(query.as_bytes()).map_err(|_| MALFORMED)?;
-    if parameters.repeated().is_some() { Err(MALFORMED) } else { Ok(parameters) }
+/// What a proxy asks, with the fields and the query of the browser's request.
+#[derive(FromRequestParts)]
+#[from_request(state(App))]
+pub struct Asked {
+    #[from_request(via(State))]
+    app: App,
+    language: Language,
+    #[from_request(via(Extension))]
+    peer: Peer,
+    headers: HeaderMap,
+    query: RawQuery,
 }
 
-/// The service whose proxy asks.
-async fn client(app: &App, peer: &Peer, headers: &HeaderMap) -> Result<Client, Refused> {
-    let nothing = Parameters::default();
-    let client = client_authentication::authenticate(app, headers, &nothing, peer).await;
-    let client = client.map_err(Refused::Proxy)?;
-    if client.metadata.forward_auth {
-        return Ok(client);
+impl Asked {
+    /// The service whose proxy asks.
+    async fn client(&self) -> Result<Client, Refused> {
+        let nothing = Parameters::default();
+        let Self { app, headers, peer, .. } = self;
+        let client = client_authentication::authenticate(app, headers, &nothing, peer).await;
+        let client = client.map_err(Refused::Proxy)?;
+        if client.metadata.forward_auth {
+            return Ok(client);
+        }
+        let description = "the client is not registered for forward-auth";
+        Err(Refused::Proxy(OAuthError::bad_request("unauthorized_client", description)))
     }
-    let description = "the client is not registered for forward-auth";
-    Err(Refused::Proxy(OAuthError::bad_request("unauthorized_client", description)))
+
+    /// The query of the browser's address, nothing in it twice.
+    fn parameters(&self) -> Result<Parameters, Refused> {
+        let query = self.query.0.as_deref().unwrap_or_default();
+        let parameters = Parameters::parse(query.as_bytes()).map_err(|_| MALFORMED)?;
+        if parameters.repeated().is_some() { Err(MALFORMED) } else { Ok(parameters) }
+    }
+
+    fn told(&self, answered: Result<Response, Refused>) -> Response {
+        answered.unwrap_or_else(|refused| refused.answer(&self.language.0))
+    }
 }
 
 /// Scheme, host and port of the service.

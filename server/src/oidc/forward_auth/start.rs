@@ -1,46 +1,25 @@
 //! `GET /forward-auth/start?to=…`, on the service's host `/.sso/start`: off to log in.
 
-use axum::{
-    extract::{Extension, RawQuery, State},
-    response::Response,
-};
-use http::HeaderMap;
+use axum::response::Response;
 use sha2::{Digest, Sha256};
 use url::form_urlencoded;
 
 use super::{
-    Refused, client,
+    Asked, Refused,
     flow::{BROWSER_COOKIE, Flow},
     redirect,
 };
-use crate::{
-    app::App,
-    catalogue::Language,
-    cookie::{self, SameSite},
-    listener::Peer,
-};
+use crate::cookie::{self, SameSite};
 
 /// `GET /forward-auth/start`: to the authorization endpoint, with PKCE and a `state` of this browser.
-pub async fn get(
-    State(app): State<App>,
-    Language(text): Language,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Response {
-    answer(&app, &peer, &headers, &query.unwrap_or_default())
-        .await
-        .unwrap_or_else(|refused| refused.answer(&text))
+pub async fn get(asked: Asked) -> Response {
+    asked.told(answer(&asked).await)
 }
 
-async fn answer(
-    app: &App,
-    peer: &Peer,
-    headers: &HeaderMap,
-    query: &str,
-) -> Result<Response, Refused> {
-    let client = client(app, peer, headers).await?;
-    let parameters = super::parameters(query)?;
+async fn answer(asked: &Asked) -> Result<Response, Refused> {
+    let Asked { app, headers, .. } = asked;
+    let client = asked.client().await?;
+    let parameters = asked.parameters()?;
     let flow = Flow::begin(app, headers, parameters.get("to").unwrap_or("/"))?;
     let service = &client.service;
     let challenge = sekisho_protocol::octets::encode(Sha256::digest(&flow.verifier));

@@ -1,19 +1,13 @@
 //! `GET /forward-auth/verify`: may this request pass?
 
-use axum::{
-    extract::{Extension, State},
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
-use super::{PREFIX, Refused, client, origin, pass, timed};
-use crate::{
-    app::App, catalogue::Language, listener::Peer, oidc::client_authentication::Client,
-    token_keys::TokenKeys,
-};
+use super::{Asked, PREFIX, Refused, origin, pass, timed};
+use crate::{app::App, oidc::client_authentication::Client, token_keys::TokenKeys};
 
 /// Lifetime of an assertion, in seconds.
 const ASSERTION_SECS: i64 = 60;
@@ -40,20 +34,16 @@ const ENCODED: &AsciiSet = &CONTROLS.add(b'%').add(b',');
 
 /// `GET /forward-auth/verify`. 200 with the fields of [`FIELDS`]; 401 with [`LOGIN`]; to a proxy that sends
 /// `X-Forwarded-Uri` and hands our answer on as it is (Traefik, Envoy), 303 instead.
-pub async fn get(
-    State(app): State<App>,
-    Language(text): Language,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-) -> Response {
-    answer(&app, &peer, &headers).await.unwrap_or_else(|refused| refused.answer(&text))
+pub async fn get(asked: Asked) -> Response {
+    asked.told(answer(&asked).await)
 }
 
-async fn answer(app: &App, peer: &Peer, headers: &HeaderMap) -> Result<Response, Refused> {
-    let client = client(app, peer, headers).await?;
+async fn answer(asked: &Asked) -> Result<Response, Refused> {
+    let Asked { app, headers, .. } = asked;
+    let client = asked.client().await?;
     match pass(app, &client, headers).await? {
         Some(claims) => let_through(app, &client, claims).await,
-        None => Ok(to_login(&client, headers)?),
+        None => to_login(&client, headers),
     }
 }
 
@@ -93,18 +83,23 @@ fn plain(value: &Value) -> Option<String> {
 
 fn to_login(client: &Client, headers: &HeaderMap) -> Result<Response, Refused> {
     let field = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let forwarded = field("x-forwarded-uri");
-    let asked = field("x-original-uri").or(forwarded).unwrap_or("/");
-    let method = field("x-original-method").or(field("x-forwarded-method")).unwrap_or("GET");
+    // nginx hands a browser's own fields on: what it sets itself comes first.
+    let (redirects, asked, method) = match field("x-original-uri") {
+        Some(asked) => (false, asked, field("x-original-method")),
+        None => {
+            let asked = field("x-forwarded-uri");
+            (asked.is_some(), asked.unwrap_or("/"), field("x-forwarded-method"))
+        }
+    };
     // RFC 9110 §15.5.2 wants a challenge; no browser knows this one, so none asks for a password.
     let challenge = (header::WWW_AUTHENTICATE, HeaderValue::from_static("Portal"));
     let mut response =
         (StatusCode::UNAUTHORIZED, [challenge], "log in at the portal\n").into_response();
     // Only what a browser can ask again after the login.
-    if matches!(method, "GET" | "HEAD") {
+    if matches!(method, None | Some("GET" | "HEAD")) {
         let to = form_urlencoded::Serializer::new(String::new()).append_pair("to", asked).finish();
         let login = format!("{PREFIX}start?{to}");
-        let (name, login) = if forwarded.is_some() {
+        let (name, login) = if redirects {
             *response.status_mut() = StatusCode::SEE_OTHER;
             (header::LOCATION, format!("{}{login}", origin(client)?))
         } else {
