@@ -16,8 +16,9 @@ use der::Decode;
 use sekisho::{
     config::Config,
     demo::{
+        connection::Door,
         crowd::{self, Newcomer},
-        est_client::{self, Door},
+        est_client::{self, EstClient},
         process::{Program, sibling},
         stage::Stage,
     },
@@ -74,7 +75,7 @@ fn door(origin: &str, dir: &Path) -> Door {
 
 /// Enrols; answers the serial number.
 async fn enrol(door: &Door, newcomer: &Newcomer) -> String {
-    let mut client = door.connect(None).await.unwrap();
+    let mut client = EstClient::over(door.connect(None).await.unwrap());
     let (request, _) = crowd::request(&newcomer.terminal_id).unwrap();
     let (status, body) = client.ask(Some(&newcomer.authorization), &request).await.unwrap();
     let der = est_client::certificate(status, &body).unwrap();

@@ -10,8 +10,8 @@ use sekisho::{
     clock::{Clock, SystemClock},
     config::Config,
     demo::{
+        connection::Door,
         crowd,
-        est_client::Door,
         process::{self, Program},
         stage::Stage,
     },

@@ -10,8 +10,9 @@ use std::{
 use anyhow::{Context, ensure};
 use http::StatusCode;
 use sekisho::demo::{
+    connection::Door,
     crowd::{self, Newcomer},
-    est_client::{self, Door, EstClient},
+    est_client::{self, EstClient},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -359,7 +360,7 @@ impl Worker {
     async fn exchange(&mut self, attempt: &Attempt) -> anyhow::Result<Told> {
         let mut client = match self.client.take() {
             Some(client) => client,
-            None => self.doors.enrol.connect(None).await?,
+            None => EstClient::over(self.doors.enrol.connect(None).await?),
         };
         let authorization = Some(attempt.newcomer.authorization.as_str());
         let (status, body) = client.ask(authorization, &attempt.request).await?;
@@ -380,7 +381,8 @@ impl Worker {
             state.answered[self.dice.place(state.answered.len())].clone()
         };
         let (request, key) = crowd::request(&old.terminal_id)?;
-        let mut client = self.doors.enrol.connect(Some((&old.der, &old.key_pkcs8))).await?;
+        let connection = self.doors.enrol.connect(Some((&old.der, &old.key_pkcs8))).await?;
+        let mut client = EstClient::over(connection);
         let answer = client.ask(None, &request).await;
         let (status, body) = answer.inspect_err(|_| self.ledger.state().unanswered += 1)?;
         // It may have been taken back meanwhile: then it is refused.

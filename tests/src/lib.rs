@@ -4,6 +4,7 @@
 #[path = "../crash/mod.rs"]
 pub mod crash;
 pub mod installed;
+pub mod loopback_tls;
 pub mod report;
 
 use std::{ffi::OsStr, os::unix::fs::PermissionsExt};

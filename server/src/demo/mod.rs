@@ -2,11 +2,13 @@
 //! in a browser or by `--check` without one. Every step goes through the real doors of real
 //! processes.
 
+pub mod at_work;
 pub mod browser;
 pub mod cards;
 pub mod cast;
 pub mod check;
 pub mod chromium;
+pub mod connection;
 pub mod console;
 pub mod crowd;
 pub mod desk;

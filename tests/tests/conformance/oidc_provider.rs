@@ -6,10 +6,10 @@ use anyhow::{Context, ensure};
 use async_trait::async_trait;
 use sekisho::demo::{
     browser::{Answer as Page, Browser, Resolution},
-    process::{self, Program},
+    process::Program,
     stage::free_port,
 };
-use sekisho_tests::installed;
+use sekisho_tests::{installed, loopback_tls::LoopbackTls};
 use serde_json::{Value, json};
 use tokio::process::Command;
 use url::Url;
@@ -45,28 +45,16 @@ impl OidcProvider {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance");
         let into = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let (node, libraries) = installed::node(&sources, into).await?;
-        let (key, certificate) = (folder.join("tls.p8"), folder.join("tls.crt"));
-        let mut openssl = Command::new("openssl");
-        openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]);
-        openssl.args(["-noenc", "-days", "2", "-subj", "/CN=localhost"]);
-        openssl.args(["-addext", "subjectAltName=DNS:localhost"]);
-        // An authority's certificate is taken for no server's.
-        openssl.args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"]);
-        openssl.arg(&key).arg("-out").arg(&certificate);
-        process::run(openssl).await.context("Debian's openssl is needed")?;
-        let root_pem = std::fs::read(&certificate)?;
+        let tls = LoopbackTls::make(folder).await?;
+        let root_pem = std::fs::read(&tls.certificate)?;
         let tokens = Listener::start().await?;
         let clients = client::all(folder).await?;
         let port = free_port()?;
         let issuer = format!("https://localhost:{port}");
-        let tls = json!({
-            "key": std::fs::read_to_string(&key)?,
-            "cert": std::fs::read_to_string(&certificate)?,
-        });
         let told = json!({
             "issuer": issuer,
             "port": port,
-            "tls": tls,
+            "tls": tls.told()?,
             "cookieKey": jose::random()?,
             "clients": clients.iter().map(|c| registration(c, &tokens)).collect::<Vec<_>>(),
             "profiles": clients.iter().map(profile).collect::<BTreeMap<_, _>>(),

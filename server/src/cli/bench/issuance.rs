@@ -10,20 +10,20 @@ use std::{
 use anyhow::{Context, ensure};
 use futures_util::future::try_join_all;
 use secrecy::SecretString;
-use sekisho_key::SoftwareKey;
 use sekisho_output::say;
 use sekisho_store::Store;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
-use super::{PREFIX, usage::CpuTime};
+use super::{PREFIX, bare::Bare, usage::CpuTime};
 use crate::{
     cli::{Exit, Failure, Named, named, until_told_to_end},
     clock::{Clock, SystemClock},
     config::Config,
     demo::{
+        connection::Door,
         crowd::{self, Newcomer},
-        est_client::{self, Door, EstClient},
+        est_client::{self, EstClient},
         process::Program,
         stage::Stage,
     },
@@ -75,14 +75,6 @@ struct Run {
     of_possible: f64,
 }
 
-/// What the machine does without us.
-#[derive(Debug, Clone, Copy, Serialize)]
-struct Bare {
-    p256_signatures_per_second: f64,
-    one_row_commits_per_second: f64,
-    sixteen_row_commits_per_second: f64,
-}
-
 #[derive(Debug, Serialize)]
 struct Figures {
     runs: Vec<Run>,
@@ -90,8 +82,6 @@ struct Figures {
 }
 
 const CONCURRENT: usize = 16;
-/// For each bare figure, before and again after the runs.
-const BARE_LASTS: Duration = Duration::from_secs(2);
 
 impl Issuance {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
@@ -124,10 +114,10 @@ impl Issuance {
         let bare_url = format!("sqlite://{}", folder.path().join("bare.db").display());
         let bare = Store::open(&SecretString::from(bare_url), "bench").await?;
         enrol(&door, first, CONCURRENT, id).await?;
-        let before = measure_bare(&bare).await?;
+        let before = Bare::measure(&bare).await?;
         let one = enrol(&door, single, 1, id).await?;
         let sixteen = enrol(&door, rest, CONCURRENT, id).await?;
-        let after = measure_bare(&bare).await?;
+        let after = Bare::measure(&bare).await?;
         bare.close().await;
         stage.server.stop().await?;
         if let Some(signing) = signing {
@@ -171,43 +161,6 @@ async fn seed(stage: &Stage, number: usize) -> anyhow::Result<Vec<Newcomer>> {
     Ok(newcomers)
 }
 
-async fn measure_bare(store: &Store) -> anyhow::Result<Bare> {
-    let key = SoftwareKey::generate_p256()?;
-    let message = [0x5a; 600];
-    let began = Instant::now();
-    let mut signatures = 0_u32;
-    while began.elapsed() < BARE_LASTS / 2 {
-        key.sign_now(&message)?;
-        signatures += 1;
-    }
-    let p256_signatures_per_second = f64::from(signatures) / began.elapsed().as_secs_f64();
-    Ok(Bare {
-        p256_signatures_per_second,
-        one_row_commits_per_second: store.bare_commits(1, BARE_LASTS).await?,
-        sixteen_row_commits_per_second: store.bare_commits(CONCURRENT, BARE_LASTS).await?,
-    })
-}
-
-impl Bare {
-    fn mean(self, other: Self) -> Self {
-        let mean = |one: f64, two: f64| (one + two) / 2.0;
-        Self {
-            p256_signatures_per_second: mean(
-                self.p256_signatures_per_second,
-                other.p256_signatures_per_second,
-            ),
-            one_row_commits_per_second: mean(
-                self.one_row_commits_per_second,
-                other.one_row_commits_per_second,
-            ),
-            sixteen_row_commits_per_second: mean(
-                self.sixteen_row_commits_per_second,
-                other.sixteen_row_commits_per_second,
-            ),
-        }
-    }
-}
-
 /// Enrols all of them over so many kept connections.
 async fn enrol(
     door: &Door,
@@ -224,7 +177,7 @@ async fn enrol(
     let asks = Arc::new(Mutex::new(asks));
     let mut clients = Vec::with_capacity(concurrency);
     for _ in 0..concurrency {
-        clients.push(door.connect(None).await?);
+        clients.push(EstClient::over(door.connect(None).await?));
     }
     let (server_before, signer_before) = processes.cpu()?;
     let began = Instant::now();
@@ -308,15 +261,11 @@ impl Figures {
                 let _ = writeln!(text, "{:>58}  {signer:>14.3}", "signer CPU ms");
             }
         }
-        let bare = &self.bare;
         let _ = writeln!(
             text,
-            "\nbare, in the same minute: {:.0} P-256 signatures/s, {:.0} commits/s of 1 row, \
-             {:.0} of 16\npossible: at 1 the bare commits of 1 row; at 16 the lesser of \
+            "\n{}\npossible: at 1 the bare commits of 1 row; at 16 the lesser of \
              8 x bare commits of 16 rows and 1 / CPU\ngoal for server CPU: 0.4 ms, aim 0.25",
-            bare.p256_signatures_per_second,
-            bare.one_row_commits_per_second,
-            bare.sixteen_row_commits_per_second,
+            self.bare.told(),
         );
         text
     }

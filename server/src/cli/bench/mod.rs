@@ -1,8 +1,10 @@
 //! `sekisho bench [--json]`: how quick, how small. Measured, never asserted.
 
+mod bare;
 mod crl;
 mod issuance;
 mod ocsp;
+mod oidc;
 mod usage;
 
 use std::time::Instant;
@@ -28,6 +30,7 @@ Examples:
   sekisho bench issuance
   sekisho bench crl
   sekisho bench ocsp
+  sekisho bench oidc
 
 Use a release build; figures of a debug build say nothing.")]
 #[command(args_conflicts_with_subcommands = true)]
@@ -44,6 +47,7 @@ enum Part {
     Issuance(issuance::Issuance),
     Crl(crl::Crl),
     Ocsp(ocsp::Ocsp),
+    Oidc(oidc::Oidc),
 }
 
 #[derive(Debug, Serialize)]
@@ -66,6 +70,7 @@ impl Bench {
             Some(Part::Issuance(issuance)) => return issuance.run(),
             Some(Part::Crl(crl)) => return crl.run(),
             Some(Part::Ocsp(ocsp)) => return ocsp.run(),
+            Some(Part::Oidc(oidc)) => return oidc.run(),
             None => {}
         }
         let figures = until_told_to_end(measure())?;

@@ -10,7 +10,6 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use futures_util::future::try_join_all;
-use sekisho_key::SoftwareKey;
 use sekisho_output::say;
 use sekisho_pki::encoding::{ocsp::OcspQuery, serial::Serial};
 use sekisho_store::{Store, bulk};
@@ -23,7 +22,7 @@ use tokio::{
 use url::Url;
 use x509_cert::{Certificate, der::Encode};
 
-use super::{PREFIX, usage::CpuTime};
+use super::{PREFIX, bare, usage::CpuTime};
 use crate::{
     cli::{Exit, Failure, Named, named, until_told_to_end},
     config::Config,
@@ -131,7 +130,7 @@ impl Ocsp {
                 runs.push(self.ask(&stage, certificates, live).await?);
             }
         }
-        let p256_signatures_per_second = signatures_a_second()?;
+        let p256_signatures_per_second = bare::signatures_a_second()?;
         store.close().await;
         stage.server.stop().await?;
         Ok(Figures { runs, p256_signatures_per_second })
@@ -172,16 +171,6 @@ impl Ocsp {
             two_cores: 2.0 / server_cpu,
         })
     }
-}
-
-fn signatures_a_second() -> anyhow::Result<f64> {
-    let key = SoftwareKey::generate_p256()?;
-    let (began, mut signatures) = (Instant::now(), 0_u32);
-    while began.elapsed() < Duration::from_secs(2) {
-        key.sign_now(&[0x5a; 300])?;
-        signatures += 1;
-    }
-    Ok(f64::from(signatures) / began.elapsed().as_secs_f64())
 }
 
 /// Whole HTTP requests.
