@@ -208,6 +208,54 @@ mod faults {
         LogoutTokenWithoutSession,
         /// A logout token is for another client.
         LogoutTokenForAnother,
+        /// Whoever brings any token registers a client.
+        AnybodyRegisters,
+        /// A client's registration token reaches every registration.
+        RegistrationOfAnother,
+        /// New keys of a client are not taken over.
+        ClientKeysKept,
+        /// A redirect URI with a fragment is registered.
+        FragmentRegistered,
+        /// Unsigned ID tokens are registered.
+        NoneRegistered,
+        /// What a registration only refers to is passed over.
+        ReferencesPassedOver,
+        /// A request without a redirect URI is answered at the first that is registered.
+        RedirectUriOptional,
+        /// The query of a redirect URI is not compared.
+        RedirectQueryUncompared,
+        /// The query of a redirect URI is forgotten in the answer.
+        RedirectQueryForgotten,
+        /// ID tokens are signed with one algorithm, whatever is registered.
+        OneAlgorithmForAll,
+        /// The userinfo is plain, whatever is registered.
+        UserinfoUnsigned,
+        /// A signed userinfo is for another client.
+        UserinfoForAnother,
+        /// What we sign does not name the key.
+        KeyUnnamed,
+        /// The key that signs is published no more once it has a successor.
+        OldKeyHidden,
+        /// A key is published only when it signs.
+        NextKeyHidden,
+        /// An assertion for the issuer is for somebody else.
+        IssuerIsNoAudience,
+        /// No `session_state` comes with a code.
+        SessionStateMissing,
+        /// `session_state` is not of the session.
+        SessionStateConstant,
+        /// A logout leaves the browser's state as it was.
+        SessionStateKept,
+        /// The frame that pages ask may stand in no page.
+        CheckedInNoFrame,
+        /// The last page loads no service's address.
+        FrameNotLoaded,
+        /// The address that it loads does not say who ended a session.
+        FrameWithoutIss,
+        /// The address that it loads does not say which session ended.
+        FrameWithoutSession,
+        /// The address that it loads names another session.
+        FrameOfAnother,
     }
 
     /// Whether the file names this mistake now.

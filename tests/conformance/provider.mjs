@@ -12,7 +12,7 @@ const signingKey = (alg, kind, options) => ({
   alg,
   use: "sig",
 });
-const isFapi = (client) => told.profiles[client?.clientId] !== "openid";
+const isFapi = (client) => told.profiles[client?.clientId] === "fapi2";
 
 const provider = new Provider(told.issuer, {
   clients: told.clients,
@@ -25,13 +25,16 @@ const provider = new Provider(told.issuer, {
     "private_key_jwt",
     "self_signed_tls_client_auth",
   ],
-  // Logout tokens go to the test on this machine, where the library's own fetch would not call.
-  fetch: (url, { dispatcher, ...options }) => globalThis.fetch(url, options),
+  // Logout tokens go to the test on this machine, where the library's own fetch would not call; what stands
+  // at the clients' own addresses is told.
+  fetch: (url, { dispatcher, ...options }) =>
+    String(url) in told.documents ? Response.json(told.documents[url]) : globalThis.fetch(url, options),
   scopes: ["openid"],
   claims: { openid: ["sub"], profile: ["name"], email: ["email", "email_verified"] },
   clientDefaults: { id_token_signed_response_alg: "ES256", authorization_signed_response_alg: "ES256" },
   enabledJWA: {
     idTokenSigningAlgValues: ["ES256", "RS256"],
+    userinfoSigningAlgValues: ["ES256", "RS256"],
     authorizationSigningAlgValues: ["ES256"],
     clientAuthSigningAlgValues: ["ES256"],
     requestObjectSigningAlgValues: ["ES256"],
@@ -50,11 +53,16 @@ const provider = new Provider(told.issuer, {
       certificateBoundAccessTokens: true,
       getCertificate: (ctx) => ctx.socket.getPeerX509Certificate?.(),
     },
+    jwtUserinfo: { enabled: true },
+    registration: { enabled: true, initialAccessToken: told.initialAccessToken },
+    registrationManagement: { enabled: true, rotateRegistrationAccessToken: false },
     rpInitiatedLogout: { enabled: true },
     backchannelLogout: { enabled: true },
   },
   pkce: { required: (ctx, client) => isFapi(client) },
   issueRefreshToken: () => true,
+  subjectTypes: ["public", "pairwise"],
+  pairwiseIdentifier: (ctx, accountId, client) => `${client.sectorIdentifier} ${accountId}`,
   clientBasedCORS: () => false,
   findAccount: (ctx, sub) => ({
     accountId: sub,

@@ -151,6 +151,15 @@ impl Answer {
                 format!("{} links to nothing under {prefix}: {}", self.url, self.summary())
             })
     }
+
+    /// Where the elements of this name have what they show or run, in the order of the page.
+    #[must_use]
+    pub fn sources_of(&self, element: &str) -> Vec<String> {
+        let begin = format!("<{element} ");
+        let tags = self.body.split(&begin).skip(1).filter_map(|rest| rest.split('>').next());
+        let sources = tags.filter_map(|tag| tag.split_once("src=\"")?.1.split('"').next());
+        sources.map(decode).collect()
+    }
 }
 
 /// Text between the end of the tag that contains `mark` and the next tag, entities decoded.
@@ -330,6 +339,14 @@ mod tests {
         let page = answer("<p class=\"x\" id=\"code\"> A&amp;B </p>");
         assert_eq!(page.text_of("code").unwrap(), "A&B");
         assert!(page.text_of("other").is_err());
+    }
+
+    #[test]
+    fn what_frames_and_scripts_load_is_listed_in_order() {
+        let page =
+            answer("<iframe class=\"u\" src=\"https://a/?x&#38;y\"></iframe><iframe src=\"b\">");
+        assert_eq!(page.sources_of("iframe"), ["https://a/?x&y", "b"]);
+        assert!(page.sources_of("script").is_empty());
     }
 
     #[test]

@@ -53,6 +53,9 @@ pub fn set(session_hash: &[u8; 32]) -> Option<HeaderValue> {
 /// The cookie of a browser in which nobody is logged in any more.
 #[must_use]
 pub fn logged_out() -> Option<HeaderValue> {
+    if seeded!(SessionStateKept) {
+        return None;
+    }
     cookie::set_for_scripts(COOKIE, "nobody", SameSite::None)
 }
 
@@ -61,7 +64,7 @@ pub fn logged_out() -> Option<HeaderValue> {
 pub fn told(client_id: &str, redirect_uri: &str, session_hash: &[u8; 32], salt: &str) -> String {
     let origin = Url::parse(redirect_uri).map(|uri| uri.origin().ascii_serialization());
     let origin = origin.unwrap_or_default();
-    let state = browser_state(session_hash);
+    let state = browser_state(if seeded!(SessionStateConstant) { &[0; 32] } else { session_hash });
     let hash = Sha256::digest(format!("{client_id} {origin} {state} {salt}"));
     format!("{}.{salt}", encode(hash))
 }
@@ -72,6 +75,9 @@ pub async fn get(State(app): State<App>, page: PageFrame) -> Response {
     let mut ancestors = vec!["https:"];
     if app.config().oidc().allow_loopback_clients() {
         ancestors.extend(["http://localhost:*", "http://*.localhost:*", "http://127.0.0.1:*"]);
+    }
+    if seeded!(CheckedInNoFrame) {
+        ancestors = vec!["'none'"];
     }
     let policy = ContentPolicy::strict().framed_by(&ancestors).header();
     let mut response = Page(CheckPage { page }).into_response();

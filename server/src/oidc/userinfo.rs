@@ -52,12 +52,14 @@ pub async fn get(
     if seeded!(UserinfoOfAnother) {
         told.insert("sub".into(), client.service.id.as_str().into());
     }
-    let Some(algorithm) = client.metadata.userinfo_signed_response_alg else {
+    let algorithm = client.metadata.userinfo_signed_response_alg;
+    let Some(algorithm) = algorithm.filter(|_| !seeded!(UserinfoUnsigned)) else {
         return Ok(token::uncached(&Value::Object(told)));
     };
     // OIDC Core §5.3.2.
     told.insert("iss".into(), app.names().public.as_str().into());
-    told.insert("aud".into(), client.service.id.as_str().into());
+    let aud = if seeded!(UserinfoForAnother) { "another" } else { client.service.id.as_str() };
+    told.insert("aud".into(), aud.into());
     let typ = token::issue::ID_TOKEN_TYP;
     let signed = TokenKeys::sign(&app, algorithm, typ, &Value::Object(told)).await;
     let signed = signed.map_err(|error| OAuthError::internal(&error))?;

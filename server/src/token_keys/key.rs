@@ -112,7 +112,8 @@ impl OpenKey {
     /// A compact JWS (RFC 7515 §7.1) with `alg`, `typ` and `kid` in its header.
     pub(super) fn sign(&self, typ: &str, payload: &Value) -> Result<String, TokenKeyError> {
         let key = self.private.as_ref().ok_or(TokenKeyError::NoKey)?;
-        let header = json!({ "alg": self.algorithm.as_str(), "typ": typ, "kid": self.stored.kid });
+        let kid = Some(self.stored.kid.as_str()).filter(|_| !seeded!(KeyUnnamed));
+        let header = json!({ "alg": self.algorithm.as_str(), "typ": typ, "kid": kid });
         let mut jws = encode(header.to_string());
         jws.push('.');
         jws.push_str(&encode(payload.to_string()));

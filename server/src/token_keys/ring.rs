@@ -51,8 +51,14 @@ impl TokenKeys {
     pub async fn published(app: &App) -> Result<Value, TokenKeyError> {
         let ring = app.token_keys().fresh(app).await?;
         let now = app.now();
-        let keys: Vec<_> =
-            ring.keys.iter().filter(|key| key.is_published(now)).map(|key| &key.jwk).collect();
+        let mut keys: Vec<_> = ring.keys.iter().filter(|key| key.is_published(now)).collect();
+        if seeded!(OldKeyHidden) {
+            keys.retain(|key| key.stored.succeeded.is_none());
+        }
+        if seeded!(NextKeyHidden) {
+            keys.retain(|key| key.signs(now));
+        }
+        let keys: Vec<_> = keys.iter().map(|key| &key.jwk).collect();
         Ok(json!({ "keys": keys }))
     }
 

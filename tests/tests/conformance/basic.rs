@@ -198,7 +198,7 @@ async fn reused(trial: &Trial, after: Duration) -> anyhow::Result<()> {
     let request = party.request()?;
     let code = party.authorized(&person, &request).await?;
     let answer = party.exchanged(&code, &request).await?;
-    let tokens = party.good(&answer, request.get("nonce"))?;
+    let tokens = party.good(&answer, request.get("nonce")).await?;
     party.userinfo(&tokens.access_token).await?.is(200)?;
     tokio::time::sleep(after).await;
     party.exchanged(&code, &request).await?.is_error(&["invalid_grant"])?;
@@ -225,8 +225,8 @@ pub async fn post_request(trial: &Trial) -> anyhow::Result<()> {
     let request = party.request()?;
     let url = Url::parse(named(&*trial.provider, "authorization_endpoint")?)?;
     let landing = person.post(&url, &request.parameters).await?;
-    let code = party.code(&landing, &request)?;
-    party.good(&party.exchanged(&code, &request).await?, request.get("nonce")).map(drop)
+    let code = party.code(&landing, &request).await?;
+    party.good(&party.exchanged(&code, &request).await?, request.get("nonce")).await.map(drop)
 }
 
 pub async fn server_client_secret_post(trial: &Trial) -> anyhow::Result<()> {
@@ -302,7 +302,7 @@ pub async fn refreshes(
     let answer = party.call("token_endpoint", form(refresh_token)).send().await?;
     // OIDC Core §12.2: better none, but never another.
     let nonces = [None, tokens.id_token["nonce"].as_str()];
-    let renewed = id_token::tokens(party, &answer, &nonces)?;
+    let renewed = id_token::tokens(party, &answer, &nonces).await?;
     for name in ["iss", "sub", "aud", "auth_time"] {
         let (before, after) = (&tokens.id_token[name], &renewed.id_token[name]);
         ensure!(before == after, "{name} was {before} and is {after}");

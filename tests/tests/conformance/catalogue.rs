@@ -8,9 +8,9 @@ use anyhow::Context;
 use futures_util::future::BoxFuture;
 
 use crate::{
-    basic,
+    basic, browser_logout,
     client::{Authentication, Binding, Profile, Variant},
-    discovery, fapi,
+    discovery, dynamic, fapi,
     flow::RelyingParty,
     logout,
     provider::{Person, Provider, Whom},
@@ -114,6 +114,8 @@ pub enum Standing {
         /// Path of the function.
         function: &'static str,
         on: On,
+        /// Why it is played at ours alone.
+        ours_alone: Option<&'static str>,
     },
     /// Nothing here tests it, because.
     Untested(&'static str),
@@ -132,6 +134,9 @@ macro_rules! tested {
         tested!($plans $name $function, On::All)
     };
     ($plans:ident $name:literal $function:path, $on:expr) => {
+        tested!($plans $name $function, $on, None)
+    };
+    ($plans:ident $name:literal $function:path, $on:expr, $ours_alone:expr) => {
         Module {
             name: $name,
             plans: $plans,
@@ -139,6 +144,7 @@ macro_rules! tested {
                 check: |trial| Box::pin($function(trial)),
                 function: stringify!($function),
                 on: $on,
+                ours_alone: $ours_alone,
             },
         }
     };
@@ -161,8 +167,10 @@ const SESSION: &[Plan] = &[Plan::Session];
 const FAPI: &[Plan] = &[Plan::FapiSecurity, Plan::FapiSigning];
 const SIGNING: &[Plan] = &[Plan::FapiSigning];
 
-const REGISTRATION: &str = "open: registers its client by itself";
-const NOT_YET: &str = "open: not written yet";
+const REFERENCE: &str = "not offered: nothing that a stranger names is fetched; the refusal is shown by `metadata_with_a_fault_is_refused_by_its_code_and_member_and_registers_nothing`";
+const BY_BROWSER: Option<&str> =
+    Some("which has no logout by the browser and no `check_session_iframe`");
+const KEYS_GIVEN: Option<&str> = Some("whose keys are given at its start");
 const RP_PAGE: &str = "a person judges what the login page shows";
 const FETCHED: &str =
     "not offered: a `request_uri` comes from PAR only, else `request_uri_not_supported`";
@@ -172,8 +180,8 @@ const OTHER_PROFILE: &str = "does not apply to the profile `plain_fapi`";
 pub const MODULES: &[Module] = &[
     tested!(BASIC_DYNAMIC "oidcc-server" basic::server),
     tested!(BASIC "oidcc-response-type-missing" basic::response_type_missing),
-    untested!(BASIC "oidcc-idtoken-signature" REGISTRATION),
-    untested!(BASIC_DYNAMIC "oidcc-idtoken-unsigned" REGISTRATION),
+    tested!(BASIC "oidcc-idtoken-signature" dynamic::id_token_signature),
+    tested!(BASIC_DYNAMIC "oidcc-idtoken-unsigned" dynamic::id_token_unsigned),
     tested!(BASIC "oidcc-userinfo-get" basic::userinfo_get),
     tested!(BASIC "oidcc-userinfo-post-header" basic::userinfo_post_header),
     tested!(BASIC "oidcc-userinfo-post-body" basic::userinfo_post_body),
@@ -209,24 +217,24 @@ pub const MODULES: &[Module] = &[
     tested!(BASIC_DYNAMIC "oidcc-refresh-token" basic::refresh_token),
     tested!(BASIC "oidcc-ensure-request-with-valid-pkce-succeeds" basic::valid_pkce),
     tested!(CONFIG "oidcc-discovery-endpoint-verification" discovery::openid),
-    untested!(DYNAMIC "oidcc-idtoken-rs256" REGISTRATION),
-    untested!(DYNAMIC "oidcc-userinfo-rs256" REGISTRATION),
-    untested!(DYNAMIC "oidcc-ensure-redirect-uri-in-authorization-request" REGISTRATION),
-    untested!(DYNAMIC "oidcc-redirect-uri-query-OK" REGISTRATION),
-    untested!(DYNAMIC "oidcc-redirect-uri-query-mismatch" REGISTRATION),
-    untested!(DYNAMIC "oidcc-redirect-uri-query-added" REGISTRATION),
-    untested!(DYNAMIC "oidcc-redirect-uri-regfrag" REGISTRATION),
+    tested!(DYNAMIC "oidcc-idtoken-rs256" dynamic::id_token_rs256),
+    tested!(DYNAMIC "oidcc-userinfo-rs256" dynamic::userinfo_rs256),
+    tested!(DYNAMIC "oidcc-ensure-redirect-uri-in-authorization-request" dynamic::redirect_uri_missing),
+    tested!(DYNAMIC "oidcc-redirect-uri-query-OK" dynamic::redirect_uri_with_query),
+    tested!(DYNAMIC "oidcc-redirect-uri-query-mismatch" dynamic::redirect_uri_with_other_query),
+    tested!(DYNAMIC "oidcc-redirect-uri-query-added" dynamic::redirect_uri_with_query_added),
+    tested!(DYNAMIC "oidcc-redirect-uri-regfrag" dynamic::redirect_uri_with_fragment),
     untested!(DYNAMIC "oidcc-registration-logo-uri" RP_PAGE),
     untested!(DYNAMIC "oidcc-registration-policy-uri" RP_PAGE),
     untested!(DYNAMIC "oidcc-registration-tos-uri" RP_PAGE),
-    untested!(DYNAMIC "oidcc-registration-jwks-uri" REGISTRATION),
-    untested!(DYNAMIC "oidcc-registration-sector-uri" REGISTRATION),
-    untested!(DYNAMIC "oidcc-registration-sector-bad" REGISTRATION),
-    untested!(DYNAMIC "oidcc-server-rotate-keys" "open as a module; that keys change is shown by `server/src/oidc/tests/own_keys.rs`"),
-    untested!(DYNAMIC "oidcc-refresh-token-rp-key-rotation" REGISTRATION),
+    untested!(DYNAMIC "oidcc-registration-jwks-uri" REFERENCE),
+    untested!(DYNAMIC "oidcc-registration-sector-uri" REFERENCE),
+    tested!(DYNAMIC "oidcc-registration-sector-bad" dynamic::bad_sector),
+    tested!(DYNAMIC "oidcc-server-rotate-keys" dynamic::rotated_keys, On::All, KEYS_GIVEN),
+    tested!(DYNAMIC "oidcc-refresh-token-rp-key-rotation" dynamic::refresh_with_another_key),
     untested!(DYNAMIC "oidcc-request-uri-unsigned" FETCHED),
     untested!(DYNAMIC "oidcc-request-uri-signed-rs256" FETCHED),
-    untested!(DYNAMIC "oidcc-ensure-client-assertion-with-iss-aud-succeeds" REGISTRATION),
+    tested!(DYNAMIC "oidcc-ensure-client-assertion-with-iss-aud-succeeds" dynamic::assertion_for_the_issuer),
     tested!(LOGOUT "oidcc-rp-initiated-logout-discovery-endpoint-verification" discovery::rp_initiated_logout),
     tested!(LOGOUT "oidcc-rp-initiated-logout" logout::rp_initiated),
     tested!(LOGOUT "oidcc-rp-initiated-logout-bad-post-logout-redirect-uri" logout::bad_address),
@@ -240,10 +248,10 @@ pub const MODULES: &[Module] = &[
     tested!(LOGOUT "oidcc-rp-initiated-logout-bad-id-token-hint" logout::bad_hint),
     tested!(BACK "oidcc-backchannel-logout-discovery-endpoint-verification" discovery::backchannel_logout),
     tested!(BACK "oidcc-backchannel-rp-initiated-logout" logout::backchannel),
-    untested!(FRONT "oidcc-frontchannel-logout-discovery-endpoint-verification" NOT_YET),
-    untested!(FRONT "oidcc-frontchannel-rp-initiated-logout" NOT_YET),
-    untested!(SESSION "oidcc-session-management-discovery-endpoint-verification" NOT_YET),
-    untested!(SESSION "oidcc-session-management-rp-initiated-logout" NOT_YET),
+    tested!(FRONT "oidcc-frontchannel-logout-discovery-endpoint-verification" discovery::frontchannel_logout, On::All, BY_BROWSER),
+    tested!(FRONT "oidcc-frontchannel-rp-initiated-logout" browser_logout::frontchannel, On::All, BY_BROWSER),
+    tested!(SESSION "oidcc-session-management-discovery-endpoint-verification" discovery::session_management, On::All, BY_BROWSER),
+    tested!(SESSION "oidcc-session-management-rp-initiated-logout" browser_logout::session_management, On::All, BY_BROWSER),
     tested!(FAPI "fapi2-security-profile-final-discovery-end-point-verification" discovery::fapi),
     tested!(FAPI "fapi2-security-profile-final-happy-flow" fapi::happy_flow),
     tested!(FAPI "fapi2-security-profile-final-user-rejects-authentication" fapi::user_rejects),
@@ -333,6 +341,11 @@ impl Module {
         all
     }
 
+    /// Whether only ours has what it is about.
+    pub fn is_ours_alone(&self) -> bool {
+        matches!(self.standing, Standing::Tested { ours_alone: Some(_), .. })
+    }
+
     /// The module of this published name.
     pub fn of_name(name: &str) -> anyhow::Result<&'static Self> {
         let found = MODULES.iter().find(|module| module.name == name);
@@ -348,7 +361,10 @@ pub fn tables() -> String {
         text.push_str("| module | test |\n|---|---|\n");
         for module in MODULES.iter().filter(|module| module.plans.contains(&plan)) {
             let test = match module.standing {
-                Standing::Tested { function, .. } => format!("`{function}`"),
+                Standing::Tested { function, ours_alone: None, .. } => format!("`{function}`"),
+                Standing::Tested { function, ours_alone: Some(why), .. } => {
+                    format!("`{function}`, not at node-oidc-provider, {why}")
+                }
                 Standing::Untested(why) => format!("none; {why}"),
             };
             let _ = writeln!(text, "| `{}` | {test} |", module.name);

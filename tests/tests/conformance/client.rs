@@ -102,6 +102,10 @@ pub struct Client {
     pub binding: Binding,
     pub redirect_uri: String,
     pub post_logout_redirect_uri: String,
+    /// Whether its requests bring a challenge.
+    pub pkce: bool,
+    /// With what its ID tokens and logout tokens are signed.
+    pub id_token_algorithm: &'static str,
     /// Given by the provider, or chosen here.
     pub secret: String,
     /// Signs assertions and requests; its certificate is of the same key.
@@ -138,6 +142,8 @@ impl Client {
             certificate_der: CertificateDer::from_pem_slice(&certificate_pem)?.to_vec(),
             identity_pem: [certificate_pem, key_pem].concat(),
             id,
+            pkce: variant.profile != Profile::Openid,
+            id_token_algorithm: "ES256",
             profile: variant.profile,
             authentication: variant.authentication,
             binding: variant.binding,

@@ -103,6 +103,19 @@ pub async fn backchannel_logout(trial: &Trial) -> anyhow::Result<()> {
     is_true(&metadata, "backchannel_logout_session_supported")
 }
 
+pub async fn frontchannel_logout(trial: &Trial) -> anyhow::Result<()> {
+    let metadata = fetched(trial).await?;
+    https(&metadata["end_session_endpoint"], "end_session_endpoint")?;
+    is_true(&metadata, "frontchannel_logout_supported")?;
+    is_true(&metadata, "frontchannel_logout_session_supported")
+}
+
+pub async fn session_management(trial: &Trial) -> anyhow::Result<()> {
+    let metadata = fetched(trial).await?;
+    https(&metadata["check_session_iframe"], "check_session_iframe")?;
+    https(&metadata["end_session_endpoint"], "end_session_endpoint")
+}
+
 pub async fn fapi(trial: &Trial) -> anyhow::Result<()> {
     let metadata = fetched(trial).await?;
     let client = trial.fapi()?.client;

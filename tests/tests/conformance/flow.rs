@@ -108,6 +108,13 @@ impl<'t> RelyingParty<'t> {
         named(self.provider, "issuer")
     }
 
+    /// The provider's public keys, as they are now: it may follow one with another.
+    pub async fn keys(&self) -> anyhow::Result<Value> {
+        let answer = Answer::of(self.http(false)?.get(named(self.provider, "jwks_uri")?)).await?;
+        answer.is(200)?;
+        answer.json()
+    }
+
     /// A good request: as few parameters as its rules let it have.
     pub fn request(&self) -> anyhow::Result<Request<'static>> {
         let verifier = jose::random()?;
@@ -119,7 +126,7 @@ impl<'t> RelyingParty<'t> {
             ("state", jose::random()?),
             ("nonce", jose::random()?),
         ];
-        if self.client.is_fapi() {
+        if self.client.pkce {
             parameters.push(("code_challenge", jose::hashed(&verifier)));
             parameters.push(("code_challenge_method", "S256".to_owned()));
         }
@@ -207,10 +214,10 @@ impl<'t> RelyingParty<'t> {
     }
 
     /// What the client is told, signed or not.
-    pub fn reply(&self, landing: &Landing) -> anyhow::Result<Reply> {
+    pub async fn reply(&self, landing: &Landing) -> anyhow::Result<Reply> {
         let reply = landing.at_client(self.client)?;
         if self.client.profile == Profile::Fapi2MessageSigning {
-            return reply.opened(self.provider, self.client);
+            return reply.opened(self).await;
         }
         Ok(reply)
     }
@@ -222,12 +229,12 @@ impl<'t> RelyingParty<'t> {
         request: &Request<'_>,
     ) -> anyhow::Result<String> {
         let landing = self.sent(person, request).await?;
-        self.code(&landing, request)
+        self.code(&landing, request).await
     }
 
     /// The code of a good answer.
-    pub fn code(&self, landing: &Landing, request: &Request<'_>) -> anyhow::Result<String> {
-        let reply = self.reply(landing)?;
+    pub async fn code(&self, landing: &Landing, request: &Request<'_>) -> anyhow::Result<String> {
+        let reply = self.reply(landing).await?;
         let code = reply.code()?;
         ensure!(reply.get("state") == request.get("state"), "another state: {reply:?}");
         ensure!(reply.get("iss") == Some(self.issuer()?), "another iss: {reply:?}");
@@ -263,12 +270,12 @@ impl<'t> RelyingParty<'t> {
     ) -> anyhow::Result<Tokens> {
         let code = self.authorized(person, request).await?;
         let answer = self.exchanged(&code, request).await?;
-        self.good(&answer, request.get("nonce"))
+        self.good(&answer, request.get("nonce")).await
     }
 
     /// The tokens of an answer that must be good.
-    pub fn good(&self, answer: &Answer, nonce: Option<&str>) -> anyhow::Result<Tokens> {
-        crate::id_token::tokens(self, answer, &[nonce])
+    pub async fn good(&self, answer: &Answer, nonce: Option<&str>) -> anyhow::Result<Tokens> {
+        crate::id_token::tokens(self, answer, &[nonce]).await
     }
 
     /// A proof of possession for a request (RFC 9449 §4.2).

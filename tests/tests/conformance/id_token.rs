@@ -14,7 +14,7 @@ use crate::{
 const SKEW: i64 = 30;
 
 /// The tokens of an answer, each checked; the ID token has one of these nonces.
-pub fn tokens(
+pub async fn tokens(
     party: &RelyingParty<'_>,
     answer: &Answer,
     nonces: &[Option<&str>],
@@ -33,7 +33,7 @@ pub fn tokens(
     ensure!((1..=86_400).contains(&lifetime), "expires_in is {lifetime}");
     let (access_token, id_token_jws) = (text("access_token")?, text("id_token")?);
     is_bound(party, &access_token)?;
-    let id_token = verified(party, &id_token_jws, nonces, &access_token)?;
+    let id_token = verified(party, &id_token_jws, nonces, &access_token).await?;
     let refresh_token = body["refresh_token"].as_str().map(str::to_owned);
     Ok(Tokens { access_token, refresh_token, id_token, id_token_jws })
 }
@@ -52,13 +52,13 @@ fn is_bound(party: &RelyingParty<'_>, access_token: &str) -> anyhow::Result<()> 
 }
 
 /// OIDC Core §3.1.3.7.
-fn verified(
+async fn verified(
     party: &RelyingParty<'_>,
     jws: &str,
     nonces: &[Option<&str>],
     access_token: &str,
 ) -> anyhow::Result<Value> {
-    let (_, claims) = jose::verified(jws, party.provider.keys())?;
+    let (_, claims) = jose::verified(jws, &party.keys().await?, party.client.id_token_algorithm)?;
     ensure!(claims["iss"] == party.issuer()?, "another issuer: {claims}");
     is_for(party.client, &claims)?;
     let number = |name: &str| {

@@ -7,7 +7,7 @@ use aws_lc_rs::{
     rsa::{KeyPair as RsaKeyPair, KeySize},
     signature::{
         ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair,
-        RSA_PKCS1_SHA256, UnparsedPublicKey,
+        RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
     },
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -195,23 +195,32 @@ pub fn read(jws: &str) -> anyhow::Result<(Value, Value)> {
     Ok((next()?, next()?))
 }
 
-/// Header and claims of an object that a key of the set signed with ES256, which it names by `kid`.
-pub fn verified(jws: &str, keys: &Value) -> anyhow::Result<(Value, Value)> {
+/// Header and claims of an object that a key of the set signed with this algorithm, ES256 or RS256. It
+/// names the key by `kid`.
+pub fn verified(jws: &str, keys: &Value, algorithm: &str) -> anyhow::Result<(Value, Value)> {
     let (header, claims) = read(jws)?;
-    ensure!(header["alg"] == "ES256", "not signed with the registered algorithm: {header}");
+    ensure!(header["alg"] == algorithm, "not signed with {algorithm} as registered: {header}");
     let kid = header["kid"].as_str().context("the header names no key")?;
     let all = keys["keys"].as_array().context("the set of keys is none")?;
     let named: Vec<&Value> = all.iter().filter(|key| key["kid"] == kid).collect();
     let [key] = named.as_slice() else { bail!("{} keys are called {kid}", named.len()) };
-    let coordinate = |name: &str| -> anyhow::Result<Vec<u8>> {
+    let part = |name: &str| -> anyhow::Result<Vec<u8>> {
         let text = key[name].as_str().with_context(|| format!("the key has no {name}"))?;
         Ok(URL_SAFE_NO_PAD.decode(text)?)
     };
-    let point = [vec![4], coordinate("x")?, coordinate("y")?].concat();
     let (input, signature) = jws.rsplit_once('.').context("no signature")?;
     let signature = URL_SAFE_NO_PAD.decode(signature)?;
-    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
-        .verify(input.as_bytes(), &signature)
-        .map_err(|_| anyhow::anyhow!("the signature does not hold"))?;
+    let holds = match algorithm {
+        "RS256" => {
+            let key = RsaPublicKeyComponents { n: part("n")?, e: part("e")? };
+            key.verify(&RSA_PKCS1_2048_8192_SHA256, input.as_bytes(), &signature)
+        }
+        _ => {
+            let point = [vec![4], part("x")?, part("y")?].concat();
+            UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
+                .verify(input.as_bytes(), &signature)
+        }
+    };
+    holds.map_err(|_| anyhow::anyhow!("the signature does not hold"))?;
     Ok((header, claims))
 }

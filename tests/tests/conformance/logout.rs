@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::{
     catalogue::Trial,
-    client::BASIC,
+    client::{BASIC, Client},
     flow::{RelyingParty, Tokens, now},
     id_token::is_for,
     jose::{self, Changes, Key},
@@ -16,36 +16,50 @@ use crate::{
 };
 
 /// Somebody who is logged in at a client.
-struct Visit<'t> {
+pub struct Visit<'t> {
     trial: &'t Trial,
-    party: RelyingParty<'t>,
-    person: Person<'t>,
-    tokens: Tokens,
+    pub party: RelyingParty<'t>,
+    pub person: Person<'t>,
+    pub tokens: Tokens,
+    /// What came beside the code (OIDC Session Management §2).
+    pub session_state: Option<String>,
 }
 
 impl<'t> Visit<'t> {
-    async fn begun(trial: &'t Trial) -> anyhow::Result<Self> {
-        let (party, person) = (trial.party(BASIC)?, trial.person(Whom::Fresh).await?);
-        let tokens = party.tokens(&person, &party.request()?).await?;
-        Ok(Self { trial, party, person, tokens })
+    pub async fn begun(trial: &'t Trial, client: &'t Client, whom: Whom) -> anyhow::Result<Self> {
+        let party = RelyingParty::new(&*trial.provider, client)?;
+        let (person, request) = (trial.person(whom).await?, party.request()?);
+        let landing = party.sent(&person, &request).await?;
+        let session_state = party.reply(&landing).await?.get("session_state").map(str::to_owned);
+        let code = party.code(&landing, &request).await?;
+        let answer = party.exchanged(&code, &request).await?;
+        let tokens = party.good(&answer, request.get("nonce")).await?;
+        Ok(Self { trial, party, person, tokens, session_state })
     }
 
-    fn registered(&self) -> (&'static str, String) {
+    async fn at_basic(trial: &'t Trial) -> anyhow::Result<Self> {
+        Self::begun(trial, trial.provider.client(BASIC)?, Whom::Fresh).await
+    }
+
+    pub fn registered(&self) -> (&'static str, String) {
         ("post_logout_redirect_uri", self.party.client.post_logout_redirect_uri.clone())
     }
 
-    fn hint(&self) -> (&'static str, String) {
+    pub fn hint(&self) -> (&'static str, String) {
         ("id_token_hint", self.tokens.id_token_jws.clone())
     }
 
     /// Sends the person to the end of the session. They do nothing there that the provider asks.
-    async fn leaves(&self, parameters: &[(&str, String)]) -> anyhow::Result<Landing> {
+    pub async fn leaves(&self, parameters: &[(&str, String)]) -> anyhow::Result<Landing> {
         let endpoint = named(&*self.trial.provider, "end_session_endpoint")?;
         self.person.visit(&Url::parse_with_params(endpoint, parameters)?).await
     }
 
     /// The same, and they agree where they are asked.
-    async fn leaves_and_agrees(&self, parameters: &[(&str, String)]) -> anyhow::Result<Landing> {
+    pub async fn leaves_and_agrees(
+        &self,
+        parameters: &[(&str, String)],
+    ) -> anyhow::Result<Landing> {
         let landing = self.leaves(parameters).await?;
         match landing.end {
             End::Page(page) if page.status.is_success() && page.body.contains("<form") => {
@@ -57,7 +71,7 @@ impl<'t> Visit<'t> {
     }
 
     /// Whether the provider still knows the person, without asking them.
-    async fn is_over(&self) -> anyhow::Result<()> {
+    pub async fn is_over(&self) -> anyhow::Result<()> {
         let request = self.party.request()?.with("prompt", "none");
         let landing = self.party.sent(&self.person, &request).await?;
         let reply = landing.at_client(self.party.client)?;
@@ -70,9 +84,16 @@ impl<'t> Visit<'t> {
     }
 }
 
-/// The person stands at the registered address, with this state and nothing else.
-fn led_back(landing: &Landing, visit: &Visit<'_>, state: Option<&str>) -> anyhow::Result<()> {
-    let End::Client(url) = &landing.end else { bail!("the person was not led back") };
+/// Where the person was led.
+fn led(landing: &Landing) -> anyhow::Result<&Url> {
+    match &landing.end {
+        End::Client(url) => Ok(url),
+        End::Page(page) => bail!("the person was not led back: {}", seen(page)),
+    }
+}
+
+/// It is the registered address, with this state and nothing else.
+pub fn led_back(url: &Url, visit: &Visit<'_>, state: Option<&str>) -> anyhow::Result<()> {
     let mut expected = Url::parse(&visit.party.client.post_logout_redirect_uri)?;
     if let Some(state) = state {
         expected.query_pairs_mut().append_pair("state", state);
@@ -82,7 +103,7 @@ fn led_back(landing: &Landing, visit: &Visit<'_>, state: Option<&str>) -> anyhow
 }
 
 /// The person is not led away: a page says what is wrong, or asks.
-fn kept(landing: Landing) -> anyhow::Result<Page> {
+pub fn kept(landing: Landing) -> anyhow::Result<Page> {
     match landing.end {
         End::Client(url) => bail!("the person was led to {url}"),
         End::Page(page) => Ok(page),
@@ -98,22 +119,22 @@ async fn refused_or_asked(visit: &Visit<'_>, landing: Landing) -> anyhow::Result
 }
 
 pub async fn rp_initiated(trial: &Trial) -> anyhow::Result<()> {
-    let visit = Visit::begun(trial).await?;
+    let visit = Visit::at_basic(trial).await?;
     let state = jose::random()?;
     let parameters = [visit.hint(), visit.registered(), ("state", state.clone())];
-    led_back(&visit.leaves_and_agrees(&parameters).await?, &visit, Some(&state))?;
+    led_back(led(&visit.leaves_and_agrees(&parameters).await?)?, &visit, Some(&state))?;
     visit.is_over().await
 }
 
 pub async fn no_state(trial: &Trial) -> anyhow::Result<()> {
-    let visit = Visit::begun(trial).await?;
+    let visit = Visit::at_basic(trial).await?;
     let landing = visit.leaves_and_agrees(&[visit.hint(), visit.registered()]).await?;
-    led_back(&landing, &visit, None)?;
+    led_back(led(&landing)?, &visit, None)?;
     visit.is_over().await
 }
 
 async fn with_address(trial: &Trial, change: impl Fn(&str) -> String) -> anyhow::Result<()> {
-    let visit = Visit::begun(trial).await?;
+    let visit = Visit::at_basic(trial).await?;
     let (name, registered) = visit.registered();
     let parameters = [visit.hint(), (name, change(&registered)), ("state", jose::random()?)];
     let landing = visit.leaves(&parameters).await?;
@@ -132,7 +153,7 @@ async fn with_hint(
     trial: &Trial,
     hint: impl Fn(&Visit<'_>) -> anyhow::Result<String>,
 ) -> anyhow::Result<()> {
-    let visit = Visit::begun(trial).await?;
+    let visit = Visit::at_basic(trial).await?;
     let parameters =
         [("id_token_hint", hint(&visit)?), visit.registered(), ("state", jose::random()?)];
     let landing = visit.leaves(&parameters).await?;
@@ -158,14 +179,14 @@ pub async fn bad_hint(trial: &Trial) -> anyhow::Result<()> {
 }
 
 pub async fn no_hint(trial: &Trial) -> anyhow::Result<()> {
-    let visit = Visit::begun(trial).await?;
+    let visit = Visit::at_basic(trial).await?;
     let landing = visit.leaves(&[visit.registered(), ("state", jose::random()?)]).await?;
     refused_or_asked(&visit, landing).await
 }
 
 /// The session ends, once the person agreed, and a page says so.
 async fn ends_here(trial: &Trial, with_hint: bool, with_state: bool) -> anyhow::Result<()> {
-    let visit = Visit::begun(trial).await?;
+    let visit = Visit::at_basic(trial).await?;
     let mut parameters = Vec::new();
     if with_hint {
         parameters.push(visit.hint());
@@ -194,12 +215,12 @@ pub async fn only_state(trial: &Trial) -> anyhow::Result<()> {
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
 pub async fn backchannel(trial: &Trial) -> anyhow::Result<()> {
-    let visit = Visit::begun(trial).await?;
+    let visit = Visit::at_basic(trial).await?;
     let sid = visit.tokens.id_token["sid"].clone();
     ensure!(sid.is_string(), "the ID token has no sid: {}", visit.tokens.id_token);
     let state = jose::random()?;
     let parameters = [visit.hint(), visit.registered(), ("state", state.clone())];
-    led_back(&visit.leaves_and_agrees(&parameters).await?, &visit, Some(&state))?;
+    led_back(led(&visit.leaves_and_agrees(&parameters).await?)?, &visit, Some(&state))?;
     let (client, id_token) = (visit.party.client, &visit.tokens.id_token);
     // Other modules end other sessions of the same client at the same time.
     let ours = |token: &str| {
@@ -207,7 +228,8 @@ pub async fn backchannel(trial: &Trial) -> anyhow::Result<()> {
         claims["sid"] == sid || (claims["sid"].is_null() && claims["sub"] == id_token["sub"])
     };
     let token = trial.provider.logout_tokens().first(&client.id, ours).await?;
-    let (header, claims) = jose::verified(&token, trial.provider.keys())?;
+    let (header, claims) =
+        jose::verified(&token, &visit.party.keys().await?, client.id_token_algorithm)?;
     if let Some(typ) = header["typ"].as_str() {
         ensure!(["logout+jwt", "JWT"].contains(&typ), "typ is {typ}");
     }

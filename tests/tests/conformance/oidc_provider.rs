@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use async_trait::async_trait;
 use sekisho::demo::{
     browser::{Answer as Page, Browser, Resolution},
     process::Program,
     stage::free_port,
 };
-use sekisho_tests::{installed, loopback_tls::LoopbackTls};
+use sekisho_tests::loopback_tls::LoopbackTls;
 use serde_json::{Value, json};
 use tokio::process::Command;
 use url::Url;
@@ -19,7 +19,9 @@ use crate::{
     client::{self, Binding, Client, Profile, Programs},
     flow::Answer,
     jose,
+    node::node,
     provider::{Person, Provider, Step, Whom, named},
+    registration::ORIGIN,
 };
 
 /// How long a code lives here unless it is told otherwise.
@@ -33,7 +35,7 @@ pub struct OidcProvider {
     _program: Program,
     root_pem: Vec<u8>,
     metadata: Value,
-    keys: Value,
+    initial_access_token: String,
     clients: Vec<Client>,
     programs: Programs,
     tokens: Listener,
@@ -42,20 +44,21 @@ pub struct OidcProvider {
 impl OidcProvider {
     /// Starts it with the clients registered; its files go to `folder`.
     pub async fn start(folder: &Path) -> anyhow::Result<Self> {
-        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance");
-        let into = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let (node, libraries) = installed::node(&sources, into).await?;
+        let (node, libraries) = node().await?;
         let tls = LoopbackTls::make(folder).await?;
         let root_pem = std::fs::read(&tls.certificate)?;
         let tokens = Listener::start().await?;
         let clients = client::all(folder).await?;
         let port = free_port()?;
         let issuer = format!("https://localhost:{port}");
+        let initial_access_token = jose::random()?;
         let told = json!({
             "issuer": issuer,
             "port": port,
             "tls": tls.told()?,
             "cookieKey": jose::random()?,
+            "initialAccessToken": initial_access_token,
+            "documents": { format!("{ORIGIN}/other_redirect_uris.json"): [format!("{ORIGIN}/other")] },
             "clients": clients.iter().map(|c| registration(c, &tokens)).collect::<Vec<_>>(),
             "profiles": clients.iter().map(profile).collect::<BTreeMap<_, _>>(),
         });
@@ -65,16 +68,21 @@ impl OidcProvider {
         command.arg("provider.mjs").arg(&file).current_dir(libraries);
         command.env("NODE_NO_WARNINGS", "1");
         let (program, _) = Program::start("oidc-provider", command, folder).await?;
-        let (metadata, keys) = (Value::Null, Value::Null);
         let programs = Programs::make(&clients, |identity| {
             Ok(browser(&root_pem, identity)?.client().clone())
         })?;
-        let mut started =
-            Self { _program: program, root_pem, metadata, keys, clients, programs, tokens };
+        let metadata = Value::Null;
+        let mut started = Self {
+            _program: program,
+            root_pem,
+            metadata,
+            initial_access_token,
+            clients,
+            programs,
+            tokens,
+        };
         let at = format!("{issuer}/.well-known/openid-configuration");
         started.metadata = Answer::of(started.http(None)?.get(at)).await?.json()?;
-        let at = named(&started, "jwks_uri")?;
-        started.keys = Answer::of(started.http(None)?.get(at)).await?.json()?;
         Ok(started)
     }
 }
@@ -130,10 +138,6 @@ impl Provider for OidcProvider {
         &self.metadata
     }
 
-    fn keys(&self) -> &Value {
-        &self.keys
-    }
-
     fn client(&self, id: &str) -> anyhow::Result<&Client> {
         let found = self.clients.iter().find(|client| client.id == id);
         found.with_context(|| format!("{id} is not registered"))
@@ -145,6 +149,14 @@ impl Provider for OidcProvider {
 
     fn code_lifetime(&self) -> Duration {
         CODE_LIFETIME
+    }
+
+    fn initial_access_token(&self) -> &str {
+        &self.initial_access_token
+    }
+
+    async fn keys_before_rotation(&self) -> anyhow::Result<&Value> {
+        bail!("its keys are given at its start")
     }
 
     fn logout_tokens(&self) -> &Listener {

@@ -8,16 +8,13 @@ use sekisho::demo::browser::{Answer as Page, Browser};
 use serde_json::Value;
 use url::Url;
 
-use crate::client::Client;
+use crate::{client::Client, flow::RelyingParty};
 
 /// How the parts of a provider's world are reached that no standard describes.
 #[async_trait]
 pub trait Provider: Send + Sync {
     /// The issuer's metadata.
     fn metadata(&self) -> &Value;
-
-    /// Its public keys.
-    fn keys(&self) -> &Value;
 
     /// A registered client.
     fn client(&self, id: &str) -> anyhow::Result<&Client>;
@@ -27,6 +24,13 @@ pub trait Provider: Send + Sync {
 
     /// How long a code lives.
     fn code_lifetime(&self) -> Duration;
+
+    /// What lets a module register clients (RFC 7591 §1.2).
+    fn initial_access_token(&self) -> &str;
+
+    /// Has the operator follow the key that signs with another, once for all modules. The keys as they
+    /// were published before.
+    async fn keys_before_rotation(&self) -> anyhow::Result<&Value>;
 
     /// Where back-channel logout tokens arrive.
     fn logout_tokens(&self) -> &crate::backchannel::Listener;
@@ -51,6 +55,10 @@ pub enum Whom {
     Anybody,
     /// Somebody whose login ends with a refusal, theirs or the provider's.
     Refused,
+    /// Somebody for whom clients are there that registered themselves, and who may well be logged in.
+    Tester,
+    /// The same, not logged in.
+    FreshTester,
 }
 
 /// What a person did at a page.
@@ -214,12 +222,12 @@ impl Reply {
     }
 
     /// The members of the signed answer, whose signature and recipient hold (JARM §2.4).
-    pub fn opened(&self, provider: &dyn Provider, client: &Client) -> anyhow::Result<Self> {
+    pub async fn opened(&self, party: &RelyingParty<'_>) -> anyhow::Result<Self> {
         let [(name, response)] = self.parameters.as_slice() else { bail!("not alone: {self:?}") };
         ensure!(name == "response", "{self:?}");
-        let (_, claims) = crate::jose::verified(response, provider.keys())?;
-        ensure!(claims["iss"] == provider.metadata()["issuer"], "{claims}");
-        ensure!(claims["aud"] == client.id, "{claims}");
+        let (_, claims) = crate::jose::verified(response, &party.keys().await?, "ES256")?;
+        ensure!(claims["iss"] == party.issuer()?, "{claims}");
+        ensure!(claims["aud"] == party.client.id, "{claims}");
         let exp = claims["exp"].as_i64().context("the answer has no exp")?;
         let now = crate::flow::now();
         ensure!(exp > now && exp <= now + 600, "exp is not within ten minutes: {claims}");

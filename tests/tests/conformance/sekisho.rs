@@ -23,7 +23,10 @@ use sekisho::demo::{
     walk::EnrolledDesk,
 };
 use serde_json::Value;
-use tokio::{process::Command, sync::Mutex};
+use tokio::{
+    process::Command,
+    sync::{Mutex, OnceCell},
+};
 use url::Url;
 
 use crate::{
@@ -40,11 +43,11 @@ const SHORT_LIFETIME: Duration = Duration::from_secs(15);
 /// How long an idle connection is kept, in seconds.
 const IDLE_SECS: u32 = 120;
 
-/// The card holders, by index: two physicians at PCs of their own, and a pharmacist at another, whom no
-/// rule of the clients admits.
+/// The card holders, by index: two physicians at PCs of their own, and a pharmacist at the test facility's:
+/// only what registered itself is open there.
 const SEATS: [usize; 3] = [0, 2, 3];
 /// The pharmacist's seat.
-const REFUSED: usize = 2;
+const SANDBOX: usize = 2;
 
 /// The running instance.
 pub struct Sekisho {
@@ -56,7 +59,6 @@ pub struct Sekisho {
     hosts: Vec<String>,
     desks: Vec<EnrolledDesk>,
     metadata: Value,
-    keys: Value,
     clients: Vec<Client>,
     programs: Programs,
     lifetime: Duration,
@@ -64,8 +66,11 @@ pub struct Sekisho {
     turn: AtomicUsize,
     /// One login at a PC at a time: it has one reader and one person.
     logins: [Mutex<()>; SEATS.len()],
-    /// The physicians' browsers in which they are logged in.
-    used: [Mutex<Option<Browser>>; REFUSED],
+    /// The browsers in which they are logged in.
+    used: [Mutex<Option<Browser>>; SEATS.len()],
+    initial_access_token: String,
+    /// The keys before the rotation, once that has happened.
+    before_rotation: OnceCell<Value>,
 }
 
 impl Sekisho {
@@ -91,10 +96,19 @@ impl Sekisho {
                 client.secret = secret;
             }
         }
-        let Scene { stage, desks, .. } = scene;
+        let Scene { stage, desks, facilities, .. } = scene;
         let hosts = hosts(&stage)?;
         let logs = stage.logs();
+        let initial_access_token = initial_access_token(&stage).await?;
         let Stage { server, instance, origins, root_pem, .. } = stage;
+        // Only now is it known which facility that is.
+        let place = &facilities[CARD_HOLDERS[SEATS[SANDBOX]].facility].identifier;
+        server.stop().await?;
+        let opened = format!("\nfacilities = [\"{place}\"]\n");
+        configure(&instance, &[("\nfacilities = []\n".to_owned(), opened)])?;
+        let mut serve = Command::new(process::sibling("sekisho")?);
+        serve.arg("serve").arg(&instance);
+        let (server, _) = Program::start("serve-with-sandbox", serve, &logs).await?;
         let programs = Programs::make(&clients, |identity| {
             Ok(browser(&root_pem, &hosts, identity)?.client().clone())
         })?;
@@ -107,7 +121,6 @@ impl Sekisho {
             hosts,
             desks,
             metadata: Value::Null,
-            keys: Value::Null,
             clients,
             programs,
             lifetime: LIFETIME,
@@ -115,11 +128,11 @@ impl Sekisho {
             turn: AtomicUsize::new(0),
             logins: Default::default(),
             used: Default::default(),
+            initial_access_token,
+            before_rotation: OnceCell::new(),
         };
         let at = format!("{}/.well-known/openid-configuration", origins.public);
         started.metadata = Answer::of(started.http(None)?.get(at)).await?.json()?;
-        let at = named(&started, "jwks_uri")?;
-        started.keys = Answer::of(started.http(None)?.get(at)).await?.json()?;
         Ok(started)
     }
 
@@ -131,14 +144,11 @@ impl Sekisho {
     ) -> anyhow::Result<Self> {
         let Self { server, instance, logs, .. } = self;
         server.stop().await?;
-        let file = instance.join("sekisho.toml");
-        let mut settings = std::fs::read_to_string(&file)?;
-        for key in ["code_seconds", "pushed_request_seconds"] {
+        let shorter = ["code_seconds", "pushed_request_seconds"].map(|key| {
             let line = |lifetime: Duration| format!("\n{key} = {}\n", lifetime.as_secs());
-            ensure!(settings.contains(&line(LIFETIME)), "{key} is another: {settings}");
-            settings = settings.replacen(&line(LIFETIME), &line(SHORT_LIFETIME), 1);
-        }
-        std::fs::write(&file, settings)?;
+            (line(LIFETIME), line(SHORT_LIFETIME))
+        });
+        configure(&instance, &shorter)?;
         let mut serve = Command::new(process::sibling(program)?);
         serve.arg("serve").arg(&instance).env(environment.0, environment.1);
         let (server, _) = Program::start(program, serve, &logs).await?;
@@ -176,6 +186,26 @@ impl Sekisho {
 
 fn browser(root_pem: &[u8], hosts: &[String], identity: Option<&[u8]>) -> anyhow::Result<Browser> {
     Browser::new(root_pem, identity, &Resolution { hosts: hosts.to_vec() })
+}
+
+/// Puts other lines in the place of lines of the instance's configuration.
+fn configure(instance: &Path, changes: &[(String, String)]) -> anyhow::Result<()> {
+    let file = instance.join("sekisho.toml");
+    let mut settings = std::fs::read_to_string(&file)?;
+    for (before, after) in changes {
+        ensure!(settings.contains(before), "there is no {before:?}: {settings}");
+        settings = settings.replacen(before, after, 1);
+    }
+    Ok(std::fs::write(&file, settings)?)
+}
+
+/// A token by which all modules register their clients.
+async fn initial_access_token(stage: &Stage) -> anyhow::Result<String> {
+    let mut make = Command::new(process::sibling("sekisho")?);
+    make.args(["service", "token"]).arg(&stage.instance).args(["--uses", "100", "--json"]);
+    let printed: Value = serde_json::from_str(&process::run(make).await?)?;
+    let token = printed["initial_access_token"].as_str().context("no token was printed")?;
+    Ok(token.to_owned())
 }
 
 /// The names of the instance, which lead to this machine.
@@ -256,10 +286,6 @@ impl Provider for Sekisho {
         &self.metadata
     }
 
-    fn keys(&self) -> &Value {
-        &self.keys
-    }
-
     fn client(&self, id: &str) -> anyhow::Result<&Client> {
         let found = self.clients.iter().find(|client| client.id == id);
         found.with_context(|| format!("{id} is not registered"))
@@ -273,16 +299,32 @@ impl Provider for Sekisho {
         self.lifetime
     }
 
+    fn initial_access_token(&self) -> &str {
+        &self.initial_access_token
+    }
+
+    async fn keys_before_rotation(&self) -> anyhow::Result<&Value> {
+        let rotated = || async {
+            let published = self.http(None)?.get(named(self, "jwks_uri")?);
+            let before = Answer::of(published).await?.json()?;
+            let mut rotate = Command::new(process::sibling("sekisho")?);
+            rotate.args(["token-keys", "rotate"]).arg(&self.instance);
+            process::run(rotate).await?;
+            Ok(before)
+        };
+        self.before_rotation.get_or_try_init(rotated).await
+    }
+
     fn logout_tokens(&self) -> &Listener {
         &self.tokens
     }
 
     async fn browser(&self, of: Whom) -> anyhow::Result<(Browser, usize)> {
         let seat = match of {
-            Whom::Refused => REFUSED,
-            Whom::Fresh | Whom::Anybody => self.turn.fetch_add(1, Ordering::Relaxed) % REFUSED,
+            Whom::Refused | Whom::Tester | Whom::FreshTester => SANDBOX,
+            Whom::Fresh | Whom::Anybody => self.turn.fetch_add(1, Ordering::Relaxed) % SANDBOX,
         };
-        if of != Whom::Anybody {
+        if !matches!(of, Whom::Anybody | Whom::Tester) {
             return Ok((self.browser_at(seat)?, seat));
         }
         let mut used = self.used[seat].lock().await;
@@ -303,7 +345,7 @@ impl Provider for Sekisho {
             let next = self.log_in(&person.browser, person.seat, Some(&return_to)).await?;
             return Ok(Some(Step::LoggedIn(page.url.join(&next)?)));
         }
-        if person.seat == REFUSED && page.status == http::StatusCode::FORBIDDEN {
+        if person.seat == SANDBOX && page.status == http::StatusCode::FORBIDDEN {
             // The page that says why not has the way back to the service.
             let back = page.address_beginning("https://")?;
             return Ok(Some(Step::Went(Url::parse(&back)?)));

@@ -64,9 +64,9 @@ impl LoggedIn<'_> {
     ) -> anyhow::Result<(usize, Tokens)> {
         let request = change(self.party.request()?);
         let landing = self.party.sent(&self.person, &request).await?;
-        let code = self.party.code(&landing, &request)?;
+        let code = self.party.code(&landing, &request).await?;
         let answer = self.party.exchanged(&code, &request).await?;
-        Ok((landing.logins, self.party.good(&answer, request.get("nonce"))?))
+        Ok((landing.logins, self.party.good(&answer, request.get("nonce")).await?))
     }
 
     /// Without a login: the same person, logged in at the same time.

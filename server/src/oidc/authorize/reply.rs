@@ -158,7 +158,9 @@ impl Reply {
     ) -> Result<Response, PageError> {
         let salt = token::issue::random_text(app).map_err(|error| PageError::internal(&error))?;
         let state = session_state::told(&self.client_id, &self.redirect_uri, session_hash, &salt);
-        let ready = self.ready(app, &[("code", code), ("session_state", &state)]).await?;
+        let told = [("code", code), ("session_state", &state)];
+        let told = if seeded!(SessionStateMissing) { &told[..1] } else { &told };
+        let ready = self.ready(app, told).await?;
         Ok(ready.send(page))
     }
 
@@ -243,12 +245,20 @@ impl Reply {
                 return Ready::Form { action: self.redirect_uri.clone(), fields: told };
             }
             Carrier::Fragment => '#',
-            Carrier::Query if self.redirect_uri.contains('?') => '&',
+            Carrier::Query
+                if self.redirect_uri.contains('?') && !seeded!(RedirectQueryForgotten) =>
+            {
+                '&'
+            }
             Carrier::Query => '?',
         };
         let encoded =
             url::form_urlencoded::Serializer::new(String::new()).extend_pairs(told).finish();
-        Ready::Address(format!("{}{joint}{encoded}", self.redirect_uri))
+        let registered = match self.redirect_uri.split_once('?') {
+            Some((before, _)) if seeded!(RedirectQueryForgotten) => before,
+            _ => &self.redirect_uri,
+        };
+        Ready::Address(format!("{registered}{joint}{encoded}"))
     }
 }
 

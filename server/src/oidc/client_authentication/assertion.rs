@@ -112,7 +112,7 @@ fn for_us(app: &App, client: &Client, audience: &Audience) -> bool {
         Audience::Many(_) if client.metadata.profile.is_fapi2() => {
             seeded!(AssertionAudienceAsList)
         }
-        Audience::One(aud) => aud == issuer || endpoint(aud),
+        Audience::One(aud) => (aud == issuer && !seeded!(IssuerIsNoAudience)) || endpoint(aud),
         Audience::Many(auds) => {
             matches!(auds.as_slice(), [aud] if aud == issuer || endpoint(aud))
         }

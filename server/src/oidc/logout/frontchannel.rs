@@ -42,8 +42,8 @@ pub async fn leave(
     address: &str,
 ) -> Result<Response, StoreError> {
     let frames = match ended {
-        Some(session) => frames(app, session).await?,
-        None => Vec::new(),
+        Some(session) if !seeded!(FrameNotLoaded) => frames(app, session).await?,
+        Some(_) | None => Vec::new(),
     };
     let mut response = if frames.is_empty() {
         Redirect::to(address).into_response()
@@ -83,10 +83,13 @@ async fn frames(app: &App, ended: &Session) -> Result<Vec<String>, StoreError> {
         let Some(uri) = Metadata::of(&client)?.frontchannel_logout_uri else { continue };
         let Ok(mut address) = Url::parse(&uri) else { continue };
         // §3: both, so that the service knows which of its sessions is meant.
-        address
-            .query_pairs_mut()
-            .append_pair("iss", &app.names().public)
-            .append_pair("sid", &subject::session(app, &client.sector, &ended.id_hash));
+        let sector = if seeded!(FrameOfAnother) { "another" } else { &client.sector };
+        let sid = subject::session(app, sector, &ended.id_hash);
+        let iss = Some(app.names().public.as_str()).filter(|_| !seeded!(FrameWithoutIss));
+        let sid = Some(sid.as_str()).filter(|_| !seeded!(FrameWithoutSession));
+        let told = [("iss", iss), ("sid", sid)];
+        let told = told.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        address.query_pairs_mut().extend_pairs(told);
         frames.push(address.into());
     }
     Ok(frames)

@@ -111,8 +111,9 @@ async fn own(
     let (hash, _) = token(headers)?;
     let mut reader = app.store().read();
     let reached = client_registration::service_of(&mut reader, &hash).await?;
-    let found = match reached.filter(|reached| reached == client_id) {
-        Some(id) => service::find(&mut reader, &id).await?,
+    let its = |reached: &String| reached == client_id || seeded!(RegistrationOfAnother);
+    let found = match reached.filter(its) {
+        Some(_) => service::find(&mut reader, client_id).await?,
         None => None,
     };
     match found {

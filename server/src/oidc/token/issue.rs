@@ -100,7 +100,8 @@ pub(super) async fn tokens(
     }
     #[cfg(seeded_faults)]
     crate::seeded::spoil_id_token(&mut id);
-    let algorithm = caller.client.metadata.id_token_signed_response_alg;
+    let registered = caller.client.metadata.id_token_signed_response_alg;
+    let algorithm = if seeded!(OneAlgorithmForAll) { Algorithm::Es256 } else { registered };
     let id_token = TokenKeys::sign(app, algorithm, ID_TOKEN_TYP, &Value::Object(id)).await?;
     answer.insert("id_token".into(), id_token.into());
     Ok(answer)

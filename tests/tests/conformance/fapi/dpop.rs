@@ -38,9 +38,9 @@ async fn accepted_everywhere(trial: &Trial, claims: Value) -> anyhow::Result<()>
     let call = party.call(PAR, party.pushed_form(&request)?).proof(changes.clone());
     let reference = party.reference(&call.send().await?)?;
     let landing = person.visit(&party.referring(&reference)?).await?;
-    let code = party.code(&landing, &request)?;
+    let code = party.code(&landing, &request).await?;
     let call = party.call(TOKEN, party.exchange(&code, &request)).proof(changes.clone());
-    let tokens = party.good(&call.send().await?, request.get("nonce"))?;
+    let tokens = party.good(&call.send().await?, request.get("nonce")).await?;
     let url = party.endpoint("userinfo_endpoint", party.client.shows_certificate())?;
     let proof = party.proof("GET", url, Some(&tokens.access_token), &changes)?;
     at_userinfo(&party, &tokens.access_token, "DPoP", &[proof]).await?.is(200)
@@ -87,13 +87,13 @@ async fn bound(trial: &Trial, by: BoundBy, mismatched: bool) -> anyhow::Result<(
     }
     let reference = party.reference(&call.send().await?)?;
     let landing = person.visit(&party.referring(&reference)?).await?;
-    let code = party.code(&landing, &request)?;
+    let code = party.code(&landing, &request).await?;
     if mismatched {
         party.proof_key = Key::generate()?;
         let answer = party.exchanged(&code, &request).await?;
         return answer.is_error(&["invalid_grant", "invalid_dpop_proof"]);
     }
-    party.good(&party.exchanged(&code, &request).await?, request.get("nonce")).map(drop)
+    party.good(&party.exchanged(&code, &request).await?, request.get("nonce")).await.map(drop)
 }
 
 pub async fn mismatched_proof(trial: &Trial) -> anyhow::Result<()> {

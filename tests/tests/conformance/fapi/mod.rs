@@ -71,17 +71,22 @@ async fn fails(
         return pushed.is_error(codes);
     }
     let landing = person.visit(&party.referring(&party.reference(&pushed)?)?).await?;
-    refused(party, &landing, codes)
+    refused(party, &landing, codes).await
 }
 
 /// A page with an error, or one that the client is told.
-fn refused(party: &RelyingParty<'_>, landing: &Landing, codes: &[&str]) -> anyhow::Result<()> {
+async fn refused(
+    party: &RelyingParty<'_>,
+    landing: &Landing,
+    codes: &[&str],
+) -> anyhow::Result<()> {
     match &landing.end {
         End::Page(_) => landing.error_page(),
         End::Client(_) => {
             let reply = landing.at_client(party.client)?;
             // What cannot be read may have asked for a plain answer.
-            let reply = if reply.get("response").is_some() { party.reply(landing)? } else { reply };
+            let reply =
+                if reply.get("response").is_some() { party.reply(landing).await? } else { reply };
             reply.is_error(codes)
         }
     }
@@ -139,7 +144,7 @@ pub async fn user_rejects(trial: &Trial) -> anyhow::Result<()> {
     let (party, person) = (trial.fapi()?, trial.person(Whom::Refused).await?);
     let request = party.request()?;
     let landing = party.sent(&person, &request).await?;
-    let reply = party.reply(&landing)?;
+    let reply = party.reply(&landing).await?;
     reply.is_error(&["access_denied"])?;
     ensure!(reply.get("state") == request.get("state"), "another state: {reply:?}");
     ensure!(reply.get("iss") == Some(party.issuer()?), "another iss: {reply:?}");

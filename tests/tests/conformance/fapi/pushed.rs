@@ -25,15 +25,15 @@ pub async fn reused_before_login(trial: &Trial) -> anyhow::Result<()> {
     ensure!(matches!(landing.end, End::Page(page) if page.status.is_success()), "no login page");
     person.stays_out = false;
     let landing = person.visit(&url).await?;
-    party.code(&landing, &request).map(drop)
+    party.code(&landing, &request).await.map(drop)
 }
 
 pub async fn reused(trial: &Trial) -> anyhow::Result<()> {
     let (party, person) = (trial.fapi()?, trial.person(Whom::Anybody).await?);
     let request = party.request()?;
     let url = party.referring(&party.pushed(&request).await?)?;
-    party.code(&person.visit(&url).await?, &request)?;
-    refused(&party, &person.visit(&url).await?, &BAD_REQUEST)
+    party.code(&person.visit(&url).await?, &request).await?;
+    refused(&party, &person.visit(&url).await?, &BAD_REQUEST).await
 }
 
 pub async fn expired(trial: &Trial) -> anyhow::Result<()> {
@@ -42,7 +42,7 @@ pub async fn expired(trial: &Trial) -> anyhow::Result<()> {
     let url = party.referring(&party.reference(&answer)?)?;
     let lifetime = answer.json()?["expires_in"].as_u64().context("no expires_in")?;
     tokio::time::sleep(Duration::from_secs(lifetime + 1)).await;
-    refused(&party, &person.visit(&url).await?, &BAD_REQUEST)
+    refused(&party, &person.visit(&url).await?, &BAD_REQUEST).await
 }
 
 pub async fn of_another_client(trial: &Trial) -> anyhow::Result<()> {

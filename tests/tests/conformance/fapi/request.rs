@@ -56,11 +56,11 @@ async fn outside_does_not_count(trial: &Trial, name: &str, inside: bool) -> anyh
     let mut url = party.referring(&party.pushed(&request).await?)?;
     url.query_pairs_mut().append_pair(name, "outside");
     let landing = person.visit(&url).await?;
-    if refused(&party, &landing, &BAD_REQUEST).is_ok() {
+    if refused(&party, &landing, &BAD_REQUEST).await.is_ok() {
         return Ok(());
     }
-    let code = party.code(&landing, &request)?;
-    party.good(&party.exchanged(&code, &request).await?, request.get("nonce")).map(drop)
+    let code = party.code(&landing, &request).await?;
+    party.good(&party.exchanged(&code, &request).await?, request.get("nonce")).await.map(drop)
 }
 
 pub async fn other_nonce_outside(trial: &Trial) -> anyhow::Result<()> {
@@ -99,7 +99,7 @@ pub async fn unregistered_redirect_uri(trial: &Trial) -> anyhow::Result<()> {
 pub async fn not_sent_ahead(trial: &Trial) -> anyhow::Result<()> {
     let (party, person) = (trial.fapi()?, trial.person(Whom::Anybody).await?);
     let landing = person.visit(&party.authorization(&party.request()?.parameters)?).await?;
-    refused(&party, &landing, &BAD_REQUEST)
+    refused(&party, &landing, &BAD_REQUEST).await
 }
 
 async fn response_type(trial: &Trial, wanted: &str) -> anyhow::Result<()> {
@@ -137,7 +137,7 @@ pub async fn no_duplicate_parameters(trial: &Trial) -> anyhow::Result<()> {
     ensure!(url.query_pairs().count() == 2, "{url}");
     let landing = person.visit(&url).await?;
     ensure!(matches!(landing.end, End::Client(_)), "not led to the client");
-    party.code(&landing, &request).map(drop)
+    party.code(&landing, &request).await.map(drop)
 }
 
 /// The signing plan's: what is not signed is not taken.

@@ -45,7 +45,7 @@ pub async fn code_of_another_client(trial: &Trial) -> anyhow::Result<()> {
 
 pub async fn code_reuse_after_one_second(trial: &Trial) -> anyhow::Result<()> {
     let (party, _, request, code) = trial.code().await?;
-    let tokens = party.good(&party.exchanged(&code, &request).await?, request.get("nonce"))?;
+    let tokens = party.good(&party.exchanged(&code, &request).await?, request.get("nonce")).await?;
     party.userinfo(&tokens.access_token).await?.is(200)?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     party.exchanged(&code, &request).await?.is_error(&["invalid_grant"])?;
@@ -66,7 +66,7 @@ async fn not_believed(trial: &Trial, changes: Changes<'_>) -> anyhow::Result<()>
     let call = party.call(TOKEN, party.exchange(&code, &request)).assertion(changes);
     call.send().await?.is_error(&["invalid_client"])?;
     // It was the assertion: with a good one the code is good.
-    party.good(&party.exchanged(&code, &request).await?, request.get("nonce")).map(drop)
+    party.good(&party.exchanged(&code, &request).await?, request.get("nonce")).await.map(drop)
 }
 
 async fn claiming(trial: &Trial, claims: Value) -> anyhow::Result<()> {
