@@ -315,6 +315,69 @@ async fn an_answer_that_nobody_reads_is_not_waited_for() {
     running.end().await;
 }
 
+/// Sends an octet every now and then, for as long as somebody takes them, and reads what is answered.
+async fn trickled(stream: TlsStream<TcpStream>, octet: u8) -> Vec<u8> {
+    const PAUSE: Duration = Duration::from_millis(100);
+    let (reader, mut writer) = tokio::io::split(stream);
+    let trickle = async {
+        while writer.write_all(&[octet]).await.is_ok() && writer.flush().await.is_ok() {
+            tokio::time::sleep(PAUSE).await;
+        }
+        // Nobody takes any more: the answer is what counts.
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        answer = let_go(reader) => answer,
+        () = trickle => unreachable!("it never ends by itself"),
+    }
+}
+
+/// Slow clients at the OpenID provider: however steadily they send, each is ended in time, and meanwhile
+/// everybody else is served.
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_trickle_are_bounded_and_others_are_served_meanwhile() {
+    let running = Running::start(2).await;
+    let form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 60000\r\n";
+    let mut slow = Vec::new();
+    for path in ["/token", "/par", "/introspect", "/revoke"] {
+        let head = running.request("POST", path, form);
+        let mut body = running.secure("http/1.1").await;
+        body.write_all(head.as_bytes()).await.unwrap();
+        slow.push((path, true, tokio::spawn(trickled(body, b'a'))));
+        let mut head_only = running.secure("http/1.1").await;
+        let begun = format!("POST {path} HTTP/1.1\r\nHost: {HOST}\r\nX-Slow: ");
+        head_only.write_all(begun.as_bytes()).await.unwrap();
+        slow.push((path, false, tokio::spawn(trickled(head_only, b'b'))));
+    }
+    // Of twelve that this network may hold, eight are slow.
+    while slow.iter().any(|(.., client)| !client.is_finished()) {
+        running.answers().await;
+    }
+    for (path, in_body, client) in slow {
+        let answer = client.await.unwrap();
+        let answer = String::from_utf8_lossy(&answer);
+        if in_body {
+            assert!(answer.starts_with("HTTP/1.1 4"), "{path}: {answer}");
+            assert!(answer.contains("\"error\":\"invalid_request\""), "{path}: {answer}");
+        } else {
+            // Before the head is there nobody knows in which form to answer.
+            assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{path}: {answer}");
+        }
+    }
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_never_reads_its_tokens_is_not_waited_for() {
+    let running = Running::start(2).await;
+    let mut deaf = running.secure("http/1.1").await;
+    let asks = running.request("GET", "/.well-known/openid-configuration", "").repeat(1_000);
+    let ended = async { while deaf.write_all(asks.as_bytes()).await.is_ok() {} };
+    timeout(PATIENCE, ended).await.expect("the server waits for a client that does not read");
+    running.answers().await;
+    running.end().await;
+}
+
 /// What stands between the connection's present and its end, until this text came.
 async fn until(stream: &mut (impl AsyncRead + Unpin), text: &str) -> String {
     let mut answer = Vec::new();

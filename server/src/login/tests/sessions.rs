@@ -2,6 +2,7 @@
 
 use sekisho_protocol::{
     JwkSet, PresenceId,
+    octets::encode,
     presence::{PresenceEvent, PresenceReport},
 };
 use sekisho_store::{Queries, card, evidence, sql};
@@ -75,6 +76,31 @@ async fn the_identifier_changes_with_each_login_and_the_old_one_is_dead() {
     assert_eq!(live_sessions(&test).await, 1);
     desk.session_cookie = old;
     assert_eq!(desk.get(&test, "/").await.status, 303);
+}
+
+/// Session fixation: whoever knows what stood in the browser before the login knows nothing of what stands
+/// there after it.
+#[tokio::test]
+async fn what_was_planted_in_the_browser_before_a_login_opens_nothing_after_it() {
+    let planted = |name: &str| Some(format!("__Host-{name}={}", encode([9; 32])));
+    let test = instance().await;
+    let mut desk = desk(&test, 1).await;
+    desk.admit(&test, &physician()).await;
+    desk.post_form(&test, "/logout", "").await;
+    // In place before the login page is opened, and put back while the card is read.
+    (desk.session_cookie, desk.browser_cookie) = (planted("session"), planted("browser"));
+    let challenge = desk.begin(&test, false).await;
+    desk.session_cookie = planted("session");
+    let submission = desk.answer(&challenge, &physician(), |_| {}).await;
+    assert_eq!(desk.submit(&test, &submission).await.status, 200);
+    assert!(desk.session_cookie.is_some());
+    assert_ne!(desk.session_cookie, planted("session"));
+    assert_eq!(desk.get(&test, "/").await.status, 200);
+    assert_eq!(live_sessions(&test).await, 1);
+    desk.session_cookie = planted("session");
+    assert_eq!(desk.get(&test, "/").await.status, 303, "at the same terminal");
+    desk.session_cookie = None;
+    assert_eq!(desk.get(&test, "/").await.status, 303, "the browser's own cookie alone");
 }
 
 #[tokio::test]

@@ -267,7 +267,11 @@ async fn a_public_client_s_refresh_token_is_bound_to_its_key() {
     assert_eq!(post(form, &client).await.status, 200);
 }
 
-fn with_certificate(id: &str, chain: &[CertificateDer<'static>], protocol: &str) -> String {
+pub(super) fn with_certificate(
+    id: &str,
+    chain: &[CertificateDer<'static>],
+    protocol: &str,
+) -> String {
     use base64::{Engine, engine::general_purpose::STANDARD};
     let jwk = TestClient::new("x").jwk();
     super::scene::service_file(id, super::scene::PHYSICIANS)

@@ -173,24 +173,24 @@ impl Scene {
         logged_in: bool,
         chain: &Arc<[CertificateDer<'static>]>,
     ) -> Answer {
-        let cookie = if logged_in { self.cookie.as_str() } else { "" };
-        self.visit(path, cookie, chain).await
+        let cookie = logged_in.then_some(("cookie", self.cookie.as_str()));
+        self.get_with(path, chain, cookie.as_slice()).await
     }
 
-    /// With the line of cookies that the browser has.
-    pub(super) async fn visit(
+    /// A page as a browser asks for it, with these fields.
+    pub(super) async fn get_with(
         &self,
         path: &str,
-        cookies: &str,
         chain: &Arc<[CertificateDer<'static>]>,
+        fields: &[(&str, &str)],
     ) -> Answer {
         let app = &self.test.app;
         let mut request = Request::get(path)
             .header(header::HOST, app.names().authority(NameRole::Terminal))
             .header(header::ACCEPT, "text/html")
             .extension(peer(NameRole::Terminal, chain));
-        if !cookies.is_empty() {
-            request = request.header(header::COOKIE, cookies);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
         }
         let request = request.body(Body::empty()).unwrap();
         Answer::of(router::terminal(app).oneshot(request).await.unwrap()).await

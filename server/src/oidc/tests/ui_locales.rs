@@ -8,6 +8,11 @@ use super::{
 const ENGLISH: &str = "__Host-ui-locale=en";
 const OWN_CHOICE: &str = "__Host-language=ja";
 
+/// A page, asked for with this line of cookies.
+async fn visit(scene: &Scene, path: &str, cookies: &str) -> Answer {
+    scene.get_with(path, &scene.terminal, &[("cookie", cookies)]).await
+}
+
 /// What is remembered of it.
 fn remembered(answer: &Answer) -> Option<&str> {
     let cookies = answer.headers.get_all("set-cookie").iter();
@@ -36,26 +41,26 @@ async fn the_login_page_is_in_the_first_language_that_the_service_names_and_we_h
         ("en_GB", None),
         ("en;Path=/x", None),
     ] {
-        let parked = scene.visit(&asked(locales), "", &scene.terminal).await;
+        let parked = visit(&scene, &asked(locales), "").await;
         assert_eq!(parked.status, 303, "{locales}");
         let line = language
             .map(|tag| format!("__Host-ui-locale={tag}; Path=/; Secure; HttpOnly; SameSite=Lax"));
         assert_eq!(remembered(&parked), line.as_deref(), "{locales}");
     }
-    let parked = scene.visit(&asked("en"), "", &scene.terminal).await;
+    let parked = visit(&scene, &asked("en"), "").await;
     let login = parked.headers["location"].to_str().unwrap();
-    assert!(speaks(&scene.visit(login, ENGLISH, &scene.terminal).await, "en"));
-    assert!(speaks(&scene.visit(login, "", &scene.terminal).await, "ja"));
+    assert!(speaks(&visit(&scene, login, ENGLISH).await, "en"));
+    assert!(speaks(&visit(&scene, login, "").await, "ja"));
 }
 
 #[tokio::test]
 async fn what_the_person_chose_counts_more() {
     let scene = Scene::new().await;
-    let parked = scene.visit(&asked("en"), OWN_CHOICE, &scene.terminal).await;
+    let parked = visit(&scene, &asked("en"), OWN_CHOICE).await;
     assert_eq!(remembered(&parked), None);
     let both = format!("{OWN_CHOICE}; {ENGLISH}");
-    assert!(speaks(&scene.visit("/login", &both, &scene.terminal).await, "ja"));
-    assert!(speaks(&scene.visit("/login?lang=ja", ENGLISH, &scene.terminal).await, "ja"));
+    assert!(speaks(&visit(&scene, "/login", &both).await, "ja"));
+    assert!(speaks(&visit(&scene, "/login?lang=ja", ENGLISH).await, "ja"));
 }
 
 #[tokio::test]
@@ -66,7 +71,7 @@ async fn a_request_sent_ahead_says_it_too() {
     request.push(("ui_locales", "en".to_owned()));
     let reference = client.push(&scene, &request).await;
     let beside = format!("/authorize?client_id=pushing&request_uri={reference}&ui_locales=ja");
-    let parked = scene.visit(&beside, "", &scene.terminal).await;
+    let parked = visit(&scene, &beside, "").await;
     assert!(remembered(&parked).unwrap().starts_with(ENGLISH), "{parked:?}");
 }
 
