@@ -34,10 +34,10 @@ pub(super) enum Operation {
     Login,
     /// A refresh token for new tokens.
     Refresh,
-    /// Tokens for the service itself.
-    ClientCredentials,
     /// What is known about a person.
     Userinfo,
+    /// Tokens for the service itself.
+    ClientCredentials,
     /// The keys.
     Jwks,
     /// The document of the provider.
@@ -45,11 +45,13 @@ pub(super) enum Operation {
 }
 
 impl Operation {
+    /// In this order: a store in memory may keep the newest tokens only, and those of a service push
+    /// people's out.
     pub(super) const ALL: [Self; 6] = [
         Self::Login,
         Self::Refresh,
-        Self::ClientCredentials,
         Self::Userinfo,
+        Self::ClientCredentials,
         Self::Jwks,
         Self::Discovery,
     ];
