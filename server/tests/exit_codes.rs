@@ -81,6 +81,8 @@ const NAMES_WHAT_IS_NOT_THERE: &[&str] = &[
     "bench issuance --folder nope",
     "bench crl --folder nope",
     "bench ocsp --folder nope",
+    "bench oidc --folder nope",
+    "bench oidc --beside nope",
     "verify-path --trust nope --chain FILE --purpose any --revocation none",
     "verify-path --trust FILE --chain nope --purpose any --revocation none",
     "verify-path --trust FILE --chain FILE --purpose any --revocation crl --crl nope",

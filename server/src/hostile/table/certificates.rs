@@ -1,0 +1,63 @@
+//! Enrolment, and what is said about certificates.
+
+use NameRole::{Enrol, Plain};
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+use crate::{
+    hostile::{
+        judge::Expect::Harmless,
+        row::{Payload, Row},
+        scene::Scene,
+    },
+    names::NameRole,
+};
+
+pub(super) fn enrol(s: &Scene) -> Vec<Row> {
+    let at = |method, path| Row::new(Enrol, method, path);
+    let foreign = [&s.strange_chain(), &s.no_chain()];
+    let request = |name: &str| {
+        Payload::Octets("application/pkcs10", s.certification_request(name), 16 * 1024)
+    };
+    let basic = Scene::basic;
+    vec![
+        at("GET", "/.well-known/est/cacerts").good(200),
+        at("POST", "/.well-known/est/simpleenroll")
+            .authorization(
+                &basic(&s.new_terminal, &s.enrolment_code),
+                &[
+                    &basic(&s.new_terminal, &s.other_enrolment_code),
+                    &basic("T1234567891", &s.enrolment_code),
+                    &basic("T0000000000", &s.enrolment_code),
+                    &basic(&s.new_terminal, &s.invitation_code),
+                ],
+            )
+            .payload(request(&s.new_terminal))
+            // A wrong code costs the terminal's code a try.
+            .touches(&["enrolment_code"])
+            .good(200),
+        at("POST", "/.well-known/est/simplereenroll")
+            .chain(&s.chain(), &foreign)
+            .payload(request(&s.here.terminal.terminal_id))
+            .good(200),
+        at("GET", "/terminal/trust").chain(&s.chain(), &foreign),
+    ]
+}
+
+pub(super) fn plain(s: &Scene) -> Vec<Row> {
+    let at = |method, path| Row::new(Plain, method, path);
+    let question = s.ocsp_question();
+    let path: String =
+        url::form_urlencoded::byte_serialize(STANDARD.encode(&question).as_bytes()).collect();
+    vec![
+        at("GET", "/crl/{file}")
+            .parameter("terminals.crl", &[".crl", "terminals", "%00.crl", "x.crl"]),
+        at("GET", "/ca/{file}")
+            .parameter("root.crt", &[".crt", "root", "%00.crt", "root.crl"])
+            .good(200),
+        at("POST", "/ocsp")
+            .payload(Payload::Octets("application/ocsp-request", question, 8 * 1024))
+            .spoilt(Harmless)
+            .good(200),
+        at("GET", "/ocsp/{*question}").parameter(&path, &[]).spoilt(Harmless).good(200),
+    ]
+}

@@ -1,0 +1,162 @@
+//! The console but for the register.
+
+use NameRole::Public;
+
+use super::NOTHING;
+use crate::{
+    hostile::{
+        row::{Payload, Row, free, optional, required},
+        scene::Scene,
+    },
+    names::NameRole,
+};
+
+pub(super) fn console(s: &Scene) -> Vec<Row> {
+    let (a, b) = (&s.here.terminal.organisation_id, &s.elsewhere.terminal.organisation_id);
+    let (t, u) = (s.new_terminal.as_str(), s.elsewhere.terminal.terminal_id.as_str());
+    let at = |method, path| Row::new(Public, method, path);
+    let administrator =
+        |method, path| at(method, path).cookie(&s.administrator, &[&s.auditor, &s.manager]);
+    let auditor = |method, path| at(method, path).cookie(&s.auditor, &[&s.manager, &s.officer]);
+    let audit_query = || {
+        [
+            optional("from", "2026-11-21T09:00").foreign("yesterday"),
+            optional("until", "2026-11-22T09:00").foreign("2026-11-31T09:00"),
+            free("actor", "admin"),
+            free("act", "role.grant"),
+            optional("facility", "123456789007").foreign("1").foreign("123456789008"),
+            free("before", "1.0199f0a0-7d2e-7000-8000-000000000000"),
+        ]
+    };
+    let manager = |method, path| at(method, path).cookie(&s.manager, &[&s.officer, &s.auditor]);
+    let owner = |method, path| at(method, path).cookie(&s.owner, &[&s.manager, &s.administrator]);
+    let of_terminal = |method, path| {
+        manager(method, path)
+            .foreign_cookie(&s.other_manager)
+            .parameter(t, &[u, NOTHING, "T0000000000", a])
+    };
+    vec![
+        at("GET", "/console").cookie(&s.auditor, &[]).good(200),
+        at("GET", "/console/login").query([free("return_to", "/console/roles")]).good(200),
+        at("POST", "/console/login").form([
+            required("login_name", "admin"),
+            required("password", "wrong-password"),
+            required("totp_code", "000000"),
+            free("return_to", "/console"),
+        ]),
+        // Before the rows that end this session.
+        auditor("GET", "/console/audit").query(audit_query()).good(200),
+        auditor("GET", "/console/audit-download").query(audit_query()).good(200),
+        auditor("GET", "/console/audit/{id}")
+            .parameter(&s.audit_record, &[NOTHING, &s.membership])
+            .good(200),
+        auditor("POST", "/console/audit/{id}/personal")
+            .parameter(&s.audit_record, &[NOTHING, &s.membership])
+            .payload(Payload::NoFields)
+            .good(200),
+        administrator("GET", "/console/roles").good(200),
+        administrator("POST", "/console/roles")
+            .form([
+                required("login_name", "tanaka").foreign("admin").foreign("田中").foreign("a b"),
+                required("name", "田中"),
+                optional("name_kana", "タナカ"),
+                required("email", "t@example.jp").foreign("nobody"),
+                required("role", "auditor").foreign("facility_administrator").foreign("king"),
+            ])
+            .good(200),
+        administrator("POST", "/console/roles/{id}/withdraw")
+            .parameter(&s.grant, &[NOTHING, &s.membership])
+            .form([required("sure", "yes").foreign("no")])
+            .good(303),
+        administrator("POST", "/console/roles/{id}/link")
+            .parameter(&s.officer_id, &[NOTHING, &s.membership, &s.colleague_id])
+            .payload(Payload::NoFields)
+            .good(200),
+        at("GET", "/console/notices").cookie(&s.officer, &[]).good(200),
+        manager("POST", "/console/notices/{id}/read")
+            .foreign_cookie(&s.other_manager)
+            .parameter(&s.notice, &[NOTHING, &s.claim])
+            .payload(Payload::NoFields)
+            .good(303),
+        manager("GET", "/console/staff").good(200),
+        manager("POST", "/console/staff/{id}/link")
+            .foreign_cookie(&s.other_manager)
+            .parameter(&s.colleague_id, &[NOTHING, &s.officer_id])
+            .form([required("facility", a).foreign(b).foreign(NOTHING)])
+            .good(200),
+        administrator("GET", "/console/services")
+            .query([optional("page", "0").foreign("-1")])
+            .good(200),
+        owner("GET", "/console/services/new").good(200),
+        owner("POST", "/console/services/new")
+            .form([
+                required("organisation", a).foreign(b).foreign(NOTHING),
+                required("name_ja", "新サービス"),
+                required("name_en", "New service"),
+                required("description_ja", "試す。"),
+                required("description_en", "A trial."),
+                required("home_url", "https://new.example/").foreign("javascript:alert(1)"),
+                required("redirect_uris", "https://new.example/callback")
+                    .foreign("http://new.example/callback")
+                    .foreign("https://a.example/\nhttps://b.example/"),
+                optional("logout_uris", "https://new.example/bye").foreign("nowhere"),
+                optional("backchannel_logout_uri", "https://new.example/out")
+                    .foreign("https://[::1]/"),
+                // `scopes` is a list, which may well come twice; its own test has the rest.
+                required("authentication", "client_secret_basic").foreign("private_key_jwt"),
+            ])
+            .good(200),
+        at("GET", "/console/service/{id}")
+            .cookie(&s.administrator, &[&s.auditor, &s.manager])
+            .parameter("referral", &[NOTHING, "nobody", a])
+            .good(200),
+        owner("POST", "/console/service/{id}/check/notice")
+            .parameter(&s.tried[0], &["referral", NOTHING, "nobody"])
+            .payload(Payload::NoFields)
+            .good(303),
+        owner("POST", "/console/service/{id}/check/signature")
+            .parameter(&s.tried[0], &["referral", NOTHING, "nobody"])
+            .payload(Payload::NoFields)
+            .good(303),
+        owner("POST", "/console/service/{id}/ask")
+            .parameter(&s.tried[0], &["referral", NOTHING, "nobody"])
+            .form([required("purpose", "紹介状を読む。")])
+            .good(303),
+        administrator("POST", "/console/service/{id}/refuse")
+            .parameter(&s.tried[1], &[&s.tried[0], "referral", NOTHING])
+            .form([required("reason", "目的が分かりません。")])
+            .good(303),
+        administrator("POST", "/console/service/{id}/approve")
+            .parameter(&s.tried[2], &[&s.tried[0], "referral", NOTHING])
+            .form([
+                required("rules", "[[rules]]\nid = \"all\"\n").foreign("[[rules").foreign("x = 1"),
+                required("seen", &s.seen).foreign("1"),
+            ])
+            .good(303),
+        owner("POST", "/console/services/token")
+            .form([required("organisation", a).foreign(b).foreign(NOTHING)])
+            .good(200),
+        manager("GET", "/console/terminals").query([optional("page", "0").foreign("-1")]).good(200),
+        manager("POST", "/console/terminals")
+            .foreign_cookie(&s.other_manager)
+            .form([
+                required("facility", a).foreign(b).foreign("<script>"),
+                required("name", "外来9号機").foreign(t),
+            ])
+            .good(200),
+        of_terminal("GET", "/console/terminals/{id}").query([free("notice", "revoked")]).good(200),
+        of_terminal("POST", "/console/terminals/{id}/code").payload(Payload::NoFields).good(200),
+        of_terminal("POST", "/console/terminals/{id}/replace").payload(Payload::NoFields).good(200),
+        of_terminal("POST", "/console/terminals/{id}/replace/cancel")
+            .payload(Payload::NoFields)
+            .good(303),
+        of_terminal("GET", "/console/terminals/{id}/revoke").good(200),
+        of_terminal("POST", "/console/terminals/{id}/revoke")
+            .form([
+                required("reason", "lost").foreign("<script>"),
+                optional("note", "棚卸しで見つからない"),
+            ])
+            .good(303),
+        at("POST", "/console/logout").cookie(&s.auditor, &[]).payload(Payload::NoFields),
+    ]
+}

@@ -1,0 +1,129 @@
+//! The terminal name: portal, card login, authorization.
+
+use NameRole::Terminal;
+use serde_json::json;
+
+use super::{NOTHING, asset};
+use crate::{
+    hostile::{
+        judge::Expect::Turned,
+        row::{Payload, Row, free, optional, required},
+        scene::Scene,
+    },
+    names::NameRole,
+};
+
+pub(super) async fn terminal(s: &Scene) -> Vec<Row> {
+    // Somebody else's cookie ends that session: it is in the wrong hands.
+    const ENDED: &[&str] = &["session", "token_grant"];
+    let at = |method, path| {
+        let foreign = [&s.strange_chain(), &s.no_chain()];
+        Row::new(Terminal, method, path).chain(&s.chain(), &foreign)
+    };
+    // A session belongs to its terminal; without one, any terminal may ask.
+    let logged_in = |row: Row| {
+        let foreign = [&s.other_chain(), &s.strange_chain(), &s.no_chain()];
+        let row = row.cookie(s.session(), &[s.other_session()]).touches(ENDED);
+        row.chain(&s.chain(), &foreign)
+    };
+    let parked = s.parked().await;
+    let submission = s.submission().await;
+    let authentication = Scene::authentication_request()
+        .into_iter()
+        .map(|(name, value)| match name {
+            "state" | "nonce" => optional(name, value),
+            "client_id" => required(name, value).foreign("nobody").foreign("a\u{3000}b"),
+            "redirect_uri" => required(name, value)
+                .foreign("https://evil.example/callback")
+                .foreign("https://other.example/callback"),
+            "code_challenge_method" => required(name, value).foreign("plain"),
+            "response_type" => required(name, value).foreign("token").foreign("id_token"),
+            "code_challenge" => required(name, value).foreign("short"),
+            _ => required(name, value),
+        })
+        .collect::<Vec<_>>();
+    vec![
+        logged_in(at("GET", "/")).good(200),
+        at("GET", "/login")
+            .query([
+                optional("return_to", "/").foreign("https://evil.example/").foreign("//evil"),
+                optional("notice", "expired").foreign("<script>"),
+                optional("invitation", "false").foreign("maybe"),
+            ])
+            .good(200),
+        at("POST", "/login/challenge")
+            .cookie(&s.browser, &[])
+            .payload(Payload::Json(
+                json!({"page_key": s.page_key(), "return_to": null, "invitation": false}),
+                vec!["page_key"],
+            ))
+            .touches(&["login_challenge"])
+            .good(200),
+        at("POST", "/login/card")
+            .cookie(&s.browser, &[])
+            .payload(Payload::Json(submission, vec!["terminal_proof", "answer", "page_proof"]))
+            // The nonce is spent before anything is verified.
+            .touches(&["login_challenge"]),
+        at("POST", "/login/return")
+            .header("origin", "http://127.0.0.1:14790")
+            .header("sec-fetch-site", "cross-site")
+            .header("sec-fetch-mode", "navigate")
+            .header("sec-fetch-dest", "document")
+            .form([
+                required("request", &"A".repeat(43)).foreign("short"),
+                required("answer", "e30"),
+                optional("terminal_proof", "a.b.c"),
+            ])
+            .good(200),
+        at("POST", "/agent/presence").payload(Payload::Json(
+            json!({"presence": "AAAAAAAAAAAAAAAAAAAAAA", "event": "removed", "sequence": 1}),
+            vec!["presence", "event", "sequence"],
+        )),
+        at("GET", "/invitation").good(200),
+        at("POST", "/invitation")
+            .cookie(&s.browser, &[])
+            .form([required("code", &s.invitation_code)
+                .foreign(&s.enrolment_code)
+                .foreign(&s.activation_code)
+                .foreign(&s.receipt)])
+            // A wrong code costs the invitation with its selector a try.
+            .touches(&["invitation"]),
+        logged_in(at("GET", "/authorize"))
+            .query(authentication)
+            .spoilt(Turned)
+            .touches(&["session", "token_grant", "parked_request", "authorization_code"])
+            .good(303),
+        // It leads to the GET of the same, which judges.
+        at("POST", "/authorize").form([free("client_id", "referral")]).spoilt(Turned).good(303),
+        at("GET", "/authorize/resume")
+            .query([required("request", &parked).foreign("A")])
+            .touches(&["parked_request", "authorization_code"]),
+        // It only asks, whoever's cookie it is.
+        at("GET", "/end-session")
+            .header("cookie", s.session())
+            .query([
+                required("client_id", "referral").foreign("nobody").foreign("other"),
+                optional("post_logout_redirect_uri", "https://referral.example/bye")
+                    .foreign("https://evil.example/")
+                    .foreign("https://other.example/bye"),
+                free("state", "s"),
+            ])
+            .spoilt(Turned)
+            .good(200),
+        logged_in(at("POST", "/end-session"))
+            .form([
+                optional("client_id", "referral").foreign("nobody").foreign("other"),
+                optional("post_logout_redirect_uri", "https://referral.example/bye")
+                    .foreign("https://evil.example/"),
+                optional("state", "s"),
+                optional("agreed", "yes").foreign("no"),
+            ])
+            .spoilt(Turned),
+        logged_in(at("POST", "/logout")).payload(Payload::NoFields).good(303),
+        // The same for everybody: what it tells it has from the browser.
+        Row::new(Terminal, "GET", "/check-session").good(200),
+        Row::new(Terminal, "GET", "/assets/{segment}")
+            .parameter(&asset(), &[NOTHING, "sekisho.css"])
+            .good(200),
+    ]
+}
