@@ -1,13 +1,11 @@
 //! One door to two databases.
 //!
-//! A [`Statement`] is written once and dispatched here. SQLite has one writing connection, whose
-//! commits requests share (`writer`); PostgreSQL runs each transaction `SERIALIZABLE` and repeats it on
-//! conflict.
+//! A [`Statement`] is written once and dispatched here. SQLite has one writing connection and takes
+//! `BEGIN IMMEDIATE`; PostgreSQL runs each transaction `SERIALIZABLE` and repeats it on conflict.
 
 mod open;
 mod repeat;
 mod statement;
-mod writer;
 
 use std::{future::Future, sync::Arc};
 
@@ -16,11 +14,7 @@ use sqlx::{
     FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction, postgres::PgRow, sqlite::SqliteRow,
 };
 
-use self::{
-    open::Schema,
-    statement::Placeholders,
-    writer::{Part, Writer},
-};
+use self::{open::Schema, statement::Placeholders};
 pub use self::{
     repeat::Attempts,
     statement::{Statement, Value, sql},
@@ -46,7 +40,7 @@ pub struct Store {
 pub(crate) enum Database {
     /// One writer, so that no statement ever meets `SQLITE_BUSY` within this process.
     Sqlite {
-        writer: Writer,
+        writer: SqlitePool,
         reader: SqlitePool,
     },
     Postgres(PgPool),
@@ -109,7 +103,9 @@ impl Store {
     /// [`StoreError::Unavailable`] when no connection can be had.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         let backend = match &self.database {
-            Database::Sqlite { writer, .. } => Backend::Sqlite(writer.begin().await?),
+            Database::Sqlite { writer, .. } => {
+                Backend::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
+            }
             Database::Postgres(pool) => {
                 Backend::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE").await?)
             }
@@ -179,7 +175,7 @@ pub struct Tx {
 
 #[derive(Debug)]
 enum Backend {
-    Sqlite(Part),
+    Sqlite(Transaction<'static, Sqlite>),
     Postgres(Transaction<'static, Postgres>),
 }
 
@@ -216,10 +212,8 @@ macro_rules! dispatch_reader {
 macro_rules! dispatch_tx {
     ($self:ident, $statement:ident, $method:ident) => {
         match &mut $self.backend {
-            Backend::Sqlite(part) => {
-                let query = query!($statement, InTurn, sqlx::query_as::<Sqlite, T>);
-                let outcome = query.$method(part.connection()?).await;
-                outcome.inspect_err(|error| part.note(error))
+            Backend::Sqlite(tx) => {
+                query!($statement, InTurn, sqlx::query_as::<Sqlite, T>).$method(&mut **tx).await
             }
             Backend::Postgres(tx) => {
                 query!($statement, Numbered, sqlx::query_as::<Postgres, T>).$method(&mut **tx).await
@@ -270,11 +264,10 @@ impl Tx {
     /// [`StoreError::AlreadyExists`] when a uniqueness rule refuses.
     pub async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
         match &mut self.backend {
-            Backend::Sqlite(part) => {
-                let query = query!(statement, InTurn, sqlx::query::<Sqlite>);
-                let outcome = query.execute(part.connection()?).await;
-                outcome.inspect_err(|error| part.note(error)).map(|done| done.rows_affected())
-            }
+            Backend::Sqlite(tx) => query!(statement, InTurn, sqlx::query::<Sqlite>)
+                .execute(&mut **tx)
+                .await
+                .map(|done| done.rows_affected()),
             Backend::Postgres(tx) => query!(statement, Numbered, sqlx::query::<Postgres>)
                 .execute(&mut **tx)
                 .await
@@ -304,12 +297,12 @@ impl Tx {
     /// chain itself, delivered notices.
     pub(crate) async fn finish(self) -> Result<(), StoreError> {
         let outcome = match self.backend {
-            Backend::Sqlite(part) => part.commit().await,
-            Backend::Postgres(tx) => tx.commit().await.map_err(StoreError::from),
+            Backend::Sqlite(tx) => tx.commit().await,
+            Backend::Postgres(tx) => tx.commit().await,
         };
         // Also when it failed: a commit whose answer was lost may have been made.
         self.revocations.tell(&self.changed);
-        outcome
+        outcome.map_err(StoreError::from)
     }
 
     /// Notes what its commit will have to tell.

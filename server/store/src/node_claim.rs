@@ -90,7 +90,8 @@ impl Store {
         loop {
             let outcome = match &self.database {
                 Database::Sqlite { writer, .. } => {
-                    of_file(writer.filename(), self.node(), claimant)
+                    let options = writer.connect_options();
+                    of_file(options.get_filename(), self.node(), claimant)
                 }
                 Database::Postgres(pool) => {
                     let options = (*pool.connect_options()).clone().application_name(claimant);

@@ -8,7 +8,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Database, writer::Writer};
+use super::Database;
 use crate::error::StoreError;
 
 /// Prepared statements that a connection keeps: shared commits have a text for each number of
@@ -79,16 +79,13 @@ async fn sqlite(url: &str, schema: Schema) -> Result<Database, StoreError> {
     // A file does not go away as a server does: asking a connection whether it still lives, each time
     // before it is used, would only wake its thread once more.
     let pool = || SqlitePoolOptions::new().test_before_acquire(false);
+    let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(unopened)?;
     if schema == Schema::BroughtUpToDate {
-        let once = pool().max_connections(1).connect_with(options.clone());
-        let once = once.await.map_err(unopened)?;
         let migrations = sqlx::migrate!("../../migrations/sqlite");
-        migrations.run(&once).await.map_err(StoreError::Migration)?;
-        once.close().await;
+        migrations.run(&writer).await.map_err(StoreError::Migration)?;
     }
-    let writer = Writer::connect(options.clone()).await.map_err(unopened)?;
-    let reader = pool().max_connections(4).connect_with(options.read_only(true));
-    let reader = reader.await.map_err(unopened)?;
+    let reader =
+        pool().max_connections(4).connect_with(options.read_only(true)).await.map_err(unopened)?;
     Ok(Database::Sqlite { writer, reader })
 }
 

@@ -20,19 +20,11 @@ fn sources(folder: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for path in paths_in(&folder) {
         let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let files = files_below(path);
+        let files = if path.is_dir() { paths_in(&path) } else { vec![path] };
         found.extend(files.iter().map(|file| (module.clone(), fs::read_to_string(file).unwrap())));
     }
     found.sort();
     found
-}
-
-fn files_below(path: PathBuf) -> Vec<PathBuf> {
-    if path.is_dir() {
-        paths_in(&path).into_iter().flat_map(files_below).collect()
-    } else {
-        vec![path]
-    }
 }
 
 fn paths_in(folder: &Path) -> Vec<PathBuf> {
