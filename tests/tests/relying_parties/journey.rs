@@ -158,10 +158,14 @@ impl Journey {
         self.driver().goto(service.at(service.client.home)).await?;
         self.arrive(service, "logout").await?.click().await?;
         self.arrive(service, "login").await?;
+        let cards = self.visits("/login/card")?;
         ensure!(self.claims(service).await?.is_none(), "the service still knows the person");
         self.driver().goto(self.portal()).await?;
         let path = self.driver().current_url().await?.path().to_owned();
-        ensure!(path == "/login", "the portal still knows the person: {path}");
+        // A service behind a proxy leads to the login page at once, and the card in the reader may have
+        // logged the person in again by now.
+        let asked = path == "/login" || self.visits("/login/card")? > cards;
+        ensure!(asked, "the portal still knows the person: {path}");
         Ok(())
     }
 
