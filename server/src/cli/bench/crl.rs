@@ -7,7 +7,6 @@ use std::{
 
 use anyhow::Context;
 use sekisho_ca::revocation::RevocationReason;
-use sekisho_output::say;
 use sekisho_store::{
     Store,
     audit::Actor,
@@ -19,7 +18,7 @@ use time::OffsetDateTime;
 use tokio::process::Command;
 
 use super::{
-    PREFIX,
+    PREFIX, tell,
     usage::{CpuTime, forget_peak, memory_kib},
 };
 use crate::{
@@ -99,13 +98,7 @@ const ISSUER: &str = "terminals";
 
 impl Crl {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
-        let figures = until_told_to_end(self.measure())?;
-        if self.json {
-            say(&format!("{:#}\n", serde_json::to_value(&figures)?))?;
-        } else {
-            say(&figures.told())?;
-        }
-        Ok(Exit::Done)
+        tell(&until_told_to_end(self.measure())?, self.json, Figures::told)
     }
 
     async fn measure(&self) -> anyhow::Result<Figures> {

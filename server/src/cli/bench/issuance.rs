@@ -10,12 +10,11 @@ use std::{
 use anyhow::{Context, ensure};
 use futures_util::future::try_join_all;
 use secrecy::SecretString;
-use sekisho_output::say;
 use sekisho_store::Store;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
-use super::{PREFIX, bare::Bare, usage::CpuTime};
+use super::{PREFIX, bare::Bare, tell, usage::CpuTime};
 use crate::{
     cli::{Exit, Failure, Named, named, until_told_to_end},
     clock::{Clock, SystemClock},
@@ -85,13 +84,7 @@ const CONCURRENT: usize = 16;
 
 impl Issuance {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
-        let figures = until_told_to_end(self.measure())?;
-        if self.json {
-            say(&format!("{:#}\n", serde_json::to_value(&figures)?))?;
-        } else {
-            say(&figures.told())?;
-        }
-        Ok(Exit::Done)
+        tell(&until_told_to_end(self.measure())?, self.json, Figures::told)
     }
 
     async fn measure(&self) -> anyhow::Result<Figures> {

@@ -88,6 +88,20 @@ impl Bench {
     }
 }
 
+/// Says the figures of a part, as JSON or in its words.
+fn tell<F: Serialize>(
+    figures: &F,
+    json: bool,
+    told: impl FnOnce(&F) -> String,
+) -> Result<Exit, Failure> {
+    if json {
+        say(&format!("{:#}\n", serde_json::to_value(figures)?))?;
+    } else {
+        say(&told(figures))?;
+    }
+    Ok(Exit::Done)
+}
+
 async fn measure() -> anyhow::Result<Figures> {
     let folder = TemporaryFolder::new(PREFIX, None)?;
     let stage = Stage::build(folder.path(), |_| Ok(())).await?;

@@ -11,7 +11,7 @@ use sekisho_protocol::octets::{decode, encode};
 use sekisho_store::{
     Queries, StoreError, Tx,
     audit::{Actor, Audited, Entry},
-    service::Service,
+    service::{AuthMethod, Service},
     service_check::{self, Line, Seen, State},
     token_grant::{self, Grant},
     transaction,
@@ -156,7 +156,8 @@ pub async fn clock_seen(app: &App, service: &Service, ahead: i64) -> Result<(), 
     note_alone(app, &service.id, Line::Clock, seen(state, detail, app.now())).await
 }
 
-/// A proof of possession (RFC 9449) came with a request of the service: its time tells of its clock.
+/// A proof of possession (RFC 9449) came with a request of the service: its time tells of its clock. Of a
+/// client that does not authenticate it does not: anybody could send one and write what they like.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -166,7 +167,10 @@ pub async fn proof_seen(
     headers: &HeaderMap,
 ) -> Result<(), StoreError> {
     // A live service's proof is verified once.
-    match service.live_at.map_or_else(|| dpop::ahead(headers, app.now()), |_| None) {
+    if service.live_at.is_some() || service.auth_method == AuthMethod::None {
+        return Ok(());
+    }
+    match dpop::ahead(headers, app.now()) {
         Some(ahead) => clock_seen(app, service, ahead).await,
         None => Ok(()),
     }

@@ -243,6 +243,17 @@ async fn what_a_service_signs_tells_of_its_clock_also_where_it_is_refused_for_th
         assert_eq!(stands(&scene, &told, Line::Clock).await, Some(expected), "{ahead}");
     }
 
+    // Whoever knows the name of a client without authentication could say this in its place.
+    let mut document = metadata();
+    document["token_endpoint_auth_method"] = "none".into();
+    let told = registered(&scene, &document).await;
+    let mut named = Scene::exchange_at(CALLBACK, "x");
+    named.push(("client_id", word(&told, "client_id").to_owned()));
+    let proof = client.proof(&scene, ("POST", &url), None, json!({ "iat": now + 90 })).await;
+    let answer = scene.public("POST", "/token", &[("dpop", &proof)], &query(&named)).await;
+    assert_eq!(answer.status, 400, "{answer:?}");
+    assert_eq!(stands(&scene, &told, Line::Clock).await, None);
+
     let mut document = metadata();
     document["token_endpoint_auth_method"] = "private_key_jwt".into();
     document["jwks"] = json!({ "keys": [client.jwk()] });

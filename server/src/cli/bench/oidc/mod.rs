@@ -8,7 +8,6 @@ use std::fmt::Write;
 
 use anyhow::Context;
 use secrecy::SecretString;
-use sekisho_output::say;
 use sekisho_store::Store;
 use serde::Serialize;
 
@@ -16,7 +15,7 @@ use self::{
     load::{Operation, Run},
     target::Target,
 };
-use super::{PREFIX, bare::Bare, usage::memory_kib};
+use super::{PREFIX, bare::Bare, tell, usage::memory_kib};
 use crate::{
     cli::{Exit, Failure, Named, named, until_told_to_end},
     temporary::TemporaryFolder,
@@ -79,13 +78,7 @@ struct Figures {
 
 impl Oidc {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
-        let figures = until_told_to_end(self.measure())?;
-        if self.json {
-            say(&format!("{:#}\n", serde_json::to_value(&figures)?))?;
-        } else {
-            say(&figures.told())?;
-        }
-        Ok(Exit::Done)
+        tell(&until_told_to_end(self.measure())?, self.json, Figures::told)
     }
 
     async fn measure(&self) -> anyhow::Result<Figures> {
