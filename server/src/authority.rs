@@ -8,6 +8,7 @@ use sekisho_ca::{
     authority::Authority,
     revocation::ocsp::{OcspResponder, OcspResponders},
 };
+use sekisho_store::terminal::Device;
 use time::OffsetDateTime;
 
 pub use roots::{FIRST_ROOT, Root, Roots, RootsError, cross_name, is_root, root_number};
@@ -36,6 +37,15 @@ impl Line {
             Self::Terminals => "terminals",
             Self::Routers => "routers",
             Self::Servers => "servers",
+        }
+    }
+
+    /// The line that issues to such devices.
+    #[must_use]
+    pub const fn of_device(device: Device) -> Self {
+        match device {
+            Device::Pc => Self::Terminals,
+            Device::Router => Self::Routers,
         }
     }
 
@@ -134,7 +144,9 @@ impl Authorities {
         self.current(Line::Servers, at)
     }
 
-    fn current(&self, line: Line, at: OffsetDateTime) -> &Authority {
+    /// Who issues in this line at this moment.
+    #[must_use]
+    pub fn current(&self, line: Line, at: OffsetDateTime) -> &Authority {
         let [terminals, routers, servers] = &self.first;
         let first = match line {
             Line::Terminals => terminals,

@@ -36,6 +36,7 @@ pub mod login;
 pub mod media_type;
 pub mod middleware;
 pub mod names;
+pub mod network;
 pub mod notice;
 pub mod oidc;
 pub mod outbox;

@@ -6,7 +6,8 @@ use crate::{
     app::App,
     assets,
     console::{
-        audit, notices, organisations, registration, service, services, staff, status, terminals,
+        audit, notices, organisations, registration, routers, service, services, staff, status,
+        terminals,
     },
     enrol,
     error::Dialect::{Est, OAuth, Ocsp, Page, Plain, Problem},
@@ -166,6 +167,8 @@ fn console_paths() -> Routes {
         .post("/console/terminals/{id}/replace/cancel", terminals::cancel_replacement)
         .get("/console/terminals/{id}/revoke", terminals::confirm_revocation)
         .post("/console/terminals/{id}/revoke", terminals::revoke)
+        .get("/console/routers", routers::get)
+        .post("/console/routers", routers::post)
         .get_with_query("/console/members", OfPage, login::members::get)
         .post("/console/members/invitations", login::invite::post)
         .post("/console/members/invitations/{id}/withdraw", login::member_acts::withdraw)
@@ -199,6 +202,9 @@ fn enrol_paths() -> Routes {
         .get("/.well-known/est/cacerts", enrol::est::ca_certs)
         .post("/.well-known/est/simpleenroll", enrol::est::simple_enroll)
         .post("/.well-known/est/simplereenroll", enrol::est::simple_reenroll)
+        .get("/.well-known/est/routers/cacerts", enrol::est::ca_certs_of_routers)
+        .post("/.well-known/est/routers/simpleenroll", enrol::est::simple_enroll_of_router)
+        .post("/.well-known/est/routers/simplereenroll", enrol::est::simple_reenroll_of_router)
         .speaking(Problem)
         .get("/terminal/trust", enrol::trust::get)
 }

@@ -181,6 +181,10 @@ fn a_command_line_that_is_not_understood_exits_with_2_and_help_shows_examples() 
         &["revoke", "facility"],
         &["revoke", "key"],
         &["revoke", "issuer"],
+        &["router"],
+        &["router", "add"],
+        &["router", "code"],
+        &["router", "list"],
         &["service"],
         &["service", "add"],
         &["service", "approve"],
@@ -205,6 +209,30 @@ fn a_command_line_that_is_not_understood_exits_with_2_and_help_shows_examples() 
     assert!(text(&script.stdout).contains("_sekisho"));
     let example = sekisho(&["example-config"]);
     assert_eq!(text(&example.stdout), include_str!("../../sekisho.example.toml"));
+}
+
+#[test]
+fn a_router_whose_facility_or_numbers_do_not_fit_is_wrong_usage() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("instance");
+    init(&dir);
+    let dir = dir.to_str().unwrap();
+    let good = ["--facility", "123456789007", "--name", "a", "--family", "router"];
+    for (arguments, told) in [
+        (&["--network", "10.0.0.0/8"][..], "the facility is not there or not active"),
+        (&["--network", "10.0.0.1/8"], "not its beginning"),
+        (&["--network", "0.0.0.0/0"], "no router has this network"),
+        (&["--network", "10.0.0.0/8", "--address", "127.0.0.1"], "no router is reached"),
+        (&["--network", "10.0.0.0/8", "--certify-address"], "--address"),
+        (&["--network", "10.0.0.0/8", "--name", "b"], "cannot be used multiple times"),
+    ] {
+        let refused = sekisho(&[&["router", "add", dir], &good[..], arguments].concat());
+        assert_eq!(code(&refused), 2, "{arguments:?}");
+        assert!(text(&refused.stderr).contains(told), "{}", text(&refused.stderr));
+        assert!(refused.stdout.is_empty());
+    }
+    let none = sekisho(&["router", "list", dir, "--facility", "123456789007"]);
+    assert_eq!((code(&none), text(&none.stdout)), (0, String::new()));
 }
 
 #[test]

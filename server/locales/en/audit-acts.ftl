@@ -60,6 +60,7 @@ audit-act-revocation-release = Released from hold
 audit-act-revocation-revoke = Revoked
 audit-act-role-grant = Granted a role
 audit-act-role-withdraw = Withdrew a role
+audit-act-router-create = Entered a router
 audit-act-service-approve = Approved a service to go live
 audit-act-service-ask = Asked for approval of a service
 audit-act-service-authorize = Decided about the use of a service

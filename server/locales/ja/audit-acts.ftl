@@ -60,6 +60,7 @@ audit-act-revocation-release = 一時停止を解除
 audit-act-revocation-revoke = 失効
 audit-act-role-grant = 役割を付与
 audit-act-role-withdraw = 役割を終了
+audit-act-router-create = ルーターを追加
 audit-act-service-approve = サービスの本番運用を承認
 audit-act-service-ask = サービスの本番運用の承認を申請
 audit-act-service-authorize = サービスの利用を判断

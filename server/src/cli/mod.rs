@@ -15,6 +15,7 @@ mod language;
 mod named;
 mod restore;
 mod revoke;
+mod router;
 mod serve;
 mod service;
 #[cfg(unix)]
@@ -50,6 +51,9 @@ Examples:
       a new one-time link for the administrator who missed the first one
   sekisho revoke facility /srv/sekisho 123456789007 --hold --note 'ransomware reported'
       quarantine a facility; `sekisho help revoke` for terminals, certificates, keys
+  sekisho router add /srv/sekisho --facility 123456789007 --name 'Main building' \
+      --family router_strongswan --address 192.0.2.1 --network 10.20.30.0/24
+      a facility's router, and the code by which it gets its certificate
   sekisho token-keys rotate /srv/sekisho
       the key that signs tokens is followed by another; nobody notices
   sekisho audit list /srv/sekisho --json | jq .act
@@ -80,6 +84,7 @@ enum Command {
     Signer(signer::Signer),
     Administrator(administrator::Administrator),
     Revoke(revoke::Revoke),
+    Router(router::Router),
     Service(service::Service),
     TokenKeys(token_keys::TokenKeys),
     Audit(audit::Audit),
@@ -127,6 +132,7 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Signer(command) => command.run(),
         Command::Administrator(command) => command.run(),
         Command::Revoke(command) => command.run(),
+        Command::Router(command) => command.run(),
         Command::Service(command) => command.run(),
         Command::TokenKeys(command) => command.run(),
         Command::Audit(command) => command.run(),

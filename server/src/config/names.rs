@@ -91,6 +91,15 @@ impl HostNames {
         }
     }
 
+    /// The name by which a router's peers know it: below `router`, beside the name for enrolment.
+    #[must_use]
+    pub fn of_router(&self, terminal_id: &str) -> String {
+        let enrol = self.0.enrol.as_str();
+        // A name directly below the top has no domain of the network's own beside it.
+        let domain = enrol.split_once('.').map(|(_, rest)| rest).filter(|rest| rest.contains('.'));
+        format!("{}.router.{}", terminal_id.to_ascii_lowercase(), domain.unwrap_or(enrol))
+    }
+
     /// The role of a host name.
     #[must_use]
     pub fn role_of(&self, host: &str) -> Option<NameRole> {

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod notices;
 pub mod organisations;
 pub mod registration;
+pub mod routers;
 pub mod service;
 pub mod services;
 pub mod staff;

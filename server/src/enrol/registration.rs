@@ -1,12 +1,9 @@
-//! From a proven asker to an approved request: what the register says, and the profile.
-
-use std::sync::OnceLock;
+//! From a proven asker to an approved request: what the register says of it and of its key.
 
 use sekisho_ca::{
     issuance::ApprovedRequest,
-    profile::{Profile, ProfileError},
     registration::{
-        self, Approval, RegisterEntry, RegistrationError,
+        Approval, RegisterEntry, RegistrationError,
         terminal_identifier::{TerminalIdentifier, TerminalIdentifierError},
     },
     request::VerifiedRequest,
@@ -22,10 +19,8 @@ use sekisho_store::{
 };
 use time::{Duration, OffsetDateTime};
 
-use crate::{
-    config::Config,
-    revocation::{MOST_CERTIFICATES_OF_A_KEY, key_is_compromised},
-};
+use super::device::{CertifiedDevice, DeviceError};
+use crate::revocation::{MOST_CERTIFICATES_OF_A_KEY, key_is_compromised};
 
 /// Why a proven asker gets no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -33,9 +28,9 @@ pub(super) enum ApprovalError {
     /// A rule of registration.
     #[error(transparent)]
     Refused(#[from] RegistrationError),
-    /// A profile that does not fit the configuration.
-    #[error("the terminal profile cannot be used")]
-    Profile(#[from] ProfileError),
+    /// A device that the register has and no profile fits.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// An identifier in the database that is none.
     #[error("the register holds a terminal identifier that is none")]
     Terminal(#[from] TerminalIdentifierError),
@@ -49,22 +44,9 @@ pub(super) enum ApprovalError {
 
 impl MayConflict for ApprovalError {
     fn is_conflict(&self) -> bool {
-        matches!(self, Self::Store(error) if error.is_conflict())
+        matches!(self, Self::Store(error) | Self::Device(DeviceError::Store(error))
+            if error.is_conflict())
     }
-}
-
-/// The terminal profile with the configured lifetime, within what the policy allows.
-pub(super) fn profile(config: &Config) -> Result<Profile, ProfileError> {
-    static SHIPPED: OnceLock<Profile> = OnceLock::new();
-    let shipped = match SHIPPED.get() {
-        Some(shipped) => shipped.clone(),
-        None => {
-            let read = Profile::shipped("terminal")?;
-            SHIPPED.get_or_init(|| read).clone()
-        }
-    };
-    let lifetime = config.authority().terminal_validity().min(shipped.lifetime());
-    shipped.with_lifetime(lifetime)
 }
 
 /// Decides from the register, read in this transaction, whether the terminal may have a certificate for
@@ -74,7 +56,7 @@ pub(super) async fn approve(
     request: &VerifiedRequest,
     terminal_id: &str,
     approved_by: &str,
-    profile: &Profile,
+    device: &CertifiedDevice,
     at: OffsetDateTime,
 ) -> Result<ApprovedRequest, ApprovalError> {
     let terminal = terminal::find(tx, terminal_id).await?.ok_or(StoreError::Corrupt {
@@ -94,7 +76,7 @@ pub(super) async fn approve(
         compromised: key_is_compromised(tx, &request.public_key_sha256(), &before).await?,
         used_by: other_holder(&before, &terminal)?,
     };
-    let approved = decide(request, &asks, key, profile, at)?;
+    let approved = decide(request, &asks, key, device, at)?;
     // What was read above may be changing: at the table's key one of two wins.
     let holder = subscriber_key::claim(tx, &request.public_key_sha256(), &terminal.id, at).await?;
     if holder != terminal.id {
@@ -107,7 +89,7 @@ pub(super) async fn approve(
 /// Who asks, as the register has it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asks<'a> {
-    /// The terminal.
+    /// The terminal, PC or router.
     pub(super) terminal_id: &'a str,
     /// Its facility.
     pub(super) organisation_id: &'a str,
@@ -132,7 +114,7 @@ pub(super) fn decide(
     request: &VerifiedRequest,
     asks: &Asks<'_>,
     key: Key,
-    profile: &Profile,
+    device: &CertifiedDevice,
     at: OffsetDateTime,
 ) -> Result<ApprovedRequest, ApprovalError> {
     let entry = RegisterEntry {
@@ -145,7 +127,7 @@ pub(super) fn decide(
         key_used_by: key.used_by,
         organisation_id: asks.organisation_id.to_owned(),
     };
-    Ok(registration::approve_terminal(request, &entry, profile)?)
+    Ok(device.approve(request, &entry)?)
 }
 
 fn other_holder(

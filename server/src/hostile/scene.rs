@@ -8,6 +8,7 @@ use rustls_pki_types::CertificateDer;
 use sekisho_key::{SigningKey, SoftwareKey, SystemRandomness};
 use sekisho_pki::{
     encoding::{
+        cms,
         name::{Part, name},
         ocsp::OcspQuery,
         request::to_be_signed,
@@ -20,7 +21,7 @@ use sekisho_store::{
     audit::{Actor, Audited, Entry},
     enrolment_code,
     notice::Addressee,
-    person, role_grant, service, sql, terminal, transaction,
+    person, role_grant, router, service, sql, terminal, transaction,
 };
 use serde_json::{Value, json};
 use time::Duration;
@@ -74,6 +75,12 @@ pub struct Scene {
     pub new_terminal: String,
     pub enrolment_code: String,
     pub other_enrolment_code: String,
+    /// A router that waits for its certificate, and its code.
+    pub new_router: String,
+    pub router_code: String,
+    /// A router that has one.
+    pub router: String,
+    router_certificate: Vec<u8>,
     /// A service.
     pub secret: String,
     pub other_secret: String,
@@ -138,6 +145,21 @@ async fn waiting_terminal(app: &App, facility: &str, id: &str) -> String {
         enrolment_code::issue(tx, new).await?;
     });
     code.reveal().to_string()
+}
+
+/// The same of a router.
+async fn waiting_router(app: &App, facility: &str, id: &str) -> String {
+    let code = waiting_terminal(app, facility, id).await;
+    let router = router::Router {
+        terminal_id: id.to_owned(),
+        family: "router".to_owned(),
+        dns_name: app.config().host_names().of_router(id),
+        address: None,
+        address_certified: false,
+        network: "10.1.0.0/24".parse().unwrap(),
+    };
+    change!(app, |tx| router::create(tx, &router).await?);
+    code
 }
 
 /// The fields of a good application, with a form of its own.
@@ -227,6 +249,10 @@ impl Scene {
             new_terminal: "T1234567890".to_owned(),
             enrolment_code: waiting_terminal(&app, &a, "T1234567890").await,
             other_enrolment_code: waiting_terminal(&app, &b, "T1234567891").await,
+            new_router: "T1234567892".to_owned(),
+            router_code: waiting_router(&app, &a, "T1234567892").await,
+            router: "T1234567893".to_owned(),
+            router_certificate: Vec::new(),
             secret: oidc::register(&test, &oidc::service_file("referral", oidc::PHYSICIANS)).await,
             guarded_secret: oidc::register(&test, &oidc::guarded_file(oidc::PHYSICIANS)).await,
             other_secret: oidc::register(&test, &oidc::service_file("other", oidc::PHYSICIANS))
@@ -262,6 +288,7 @@ impl Scene {
             tried: Vec::new(),
             seen: String::new(),
         };
+        scene.enrol_router(&a).await;
         scene.register().await;
         scene.register_itself().await;
         scene.register_by_the_console().await;
@@ -288,6 +315,24 @@ impl Scene {
 
     pub fn other_chain(&self) -> Chain {
         Arc::clone(&self.elsewhere.terminal.peer.chain)
+    }
+
+    /// Gives the router a certificate, by its door.
+    async fn enrol_router(&mut self, facility: &str) {
+        let code = waiting_router(self.app(), facility, &self.router).await;
+        let path = "/.well-known/est/routers/simpleenroll";
+        let mut ask = Ask::new(self.app(), NameRole::Enrol, "POST", path);
+        ask.set("authorization", Self::basic(&self.router, &code));
+        ask.set("content-type", "application/pkcs10");
+        ask.octets = self.certification_request(&self.router);
+        let answer = ask.send(&self.routers).await;
+        assert_eq!(answer.status.as_u16(), 200, "{}", answer.text());
+        let mut all = cms::parse_certs_only(&STANDARD.decode(answer.text()).unwrap()).unwrap();
+        self.router_certificate = all.remove(0);
+    }
+
+    pub fn router_chain(&self) -> Chain {
+        Arc::new([CertificateDer::from(self.router_certificate.clone())])
     }
 
     /// A certificate that TLS let through and nobody of ours signed.

@@ -8,7 +8,7 @@ use sekisho_store::{
     MayConflict, StoreError,
     audit::{Actor, Audited, Entry},
     current_certificate, facility_connection, session,
-    terminal::{self, TerminalStatus},
+    terminal::{self, Device, TerminalStatus},
     transaction,
 };
 use sha2::{Digest, Sha256};
@@ -211,24 +211,28 @@ impl FacilityConnection {
     /// # Errors
     /// As [`Self::judge`].
     pub async fn judge_of_agent(app: &App, peer: &Peer) -> Result<Self, FacilityError> {
-        let outcome = Self::judge_silently(app, peer).await;
+        let outcome = Self::judge_silently(app, peer, Device::Pc).await;
         if let Err(error) = &outcome {
             audit_refusal(app, peer, error).await;
         }
         outcome
     }
 
-    async fn judge_silently(app: &App, peer: &Peer) -> Result<Self, FacilityError> {
+    async fn judge_silently(app: &App, peer: &Peer, device: Device) -> Result<Self, FacilityError> {
         let leaf = peer.chain.first().ok_or(FacilityError::NoCertificate)?;
         let now = app.now();
-        // 1. Signed by our authority for terminals. The register alone would do for honest rows;
+        // 1. Signed by our authority for such devices. The register alone would do for honest rows;
         // the signature stands against a row that somebody wrote behind our back.
-        let (not_before, not_after) = signed_by_us(app, leaf).ok_or(FacilityError::NotOurs)?;
-        // 2. In the register, as a terminal's.
+        let (not_before, not_after) =
+            signed_by_us(app, leaf, device).ok_or(FacilityError::NotOurs)?;
+        // 2. In the register, as such a device's.
         let fingerprint: [u8; 32] = Sha256::digest(leaf).into();
-        let row = facility_connection::find(&mut app.store().read(), &fingerprint)
-            .await?
-            .ok_or(FacilityError::NotOurs)?;
+        let mut reader = app.store().read();
+        let row = match device {
+            Device::Pc => facility_connection::find(&mut reader, &fingerprint).await?,
+            Device::Router => facility_connection::find_router(&mut reader, &fingerprint).await?,
+        };
+        let row = row.ok_or(FacilityError::NotOurs)?;
         let active = row.organisation_active();
         let (terminal_id, organisation_id) = (row.terminal_id, row.organisation_id);
         // 3. Within its validity.
@@ -333,13 +337,18 @@ impl MayConflict for SupersedeError {
     }
 }
 
-/// Validity of a certificate that an authority of ours for terminals signed, now or before a roll-over; `None` for any other.
-fn signed_by_us(app: &App, leaf: &[u8]) -> Option<(OffsetDateTime, OffsetDateTime)> {
+/// Validity of a certificate that an authority of ours for such devices signed, now or before a
+/// roll-over; `None` for any other.
+fn signed_by_us(
+    app: &App,
+    leaf: &[u8],
+    device: Device,
+) -> Option<(OffsetDateTime, OffsetDateTime)> {
     let certificate = Certificate::from_der(leaf).ok()?;
     let tbs = certificate.tbs_certificate();
     // Each generation of the authority has a name of its own.
-    let issuer =
-        app.authority().of(Line::Terminals).find(|issuer| issuer.subject() == tbs.issuer())?;
+    let line = Line::of_device(device);
+    let issuer = app.authority().of(line).find(|issuer| issuer.subject() == tbs.issuer())?;
     if tbs.signature() != certificate.signature_algorithm() {
         return None;
     }
@@ -384,6 +393,34 @@ async fn audit_refusal(app: &App, peer: &Peer, error: &FacilityError) {
 /// [`FacilityConnection`] of a request that the terminal's agent makes by itself: no use by the browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentConnection(pub FacilityConnection);
+
+/// A facility's router at the other end, judged as a terminal is. It speaks for a device and never for
+/// a person's PC, so that it is a type of its own, and of the enrolment door alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouterConnection(pub FacilityConnection);
+
+impl RouterConnection {
+    /// As [`FacilityConnection::judge`], of a router. What the certificate took the place of is taken
+    /// back here: that the router renews with it shows that it has it.
+    ///
+    /// # Errors
+    /// [`FacilityError`]: the first that fails.
+    pub async fn judge(app: &App, peer: &Peer) -> Result<Self, FacilityError> {
+        let outcome = FacilityConnection::judge_silently(app, peer, Device::Router).await;
+        match outcome {
+            Err(error) => {
+                audit_refusal(app, peer, &error).await;
+                Err(error)
+            }
+            Ok(connection) => {
+                if connection.older_until.is_some_and(|until| until >= app.now()) {
+                    connection.supersede_older(app, peer, app.now()).await?;
+                }
+                Ok(Self(connection))
+            }
+        }
+    }
+}
 
 impl<S> FromRequestParts<S> for AgentConnection
 where

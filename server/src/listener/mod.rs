@@ -14,7 +14,7 @@ mod unread;
 mod facility_tests;
 
 pub use accept::{Routers, serve};
-pub use facility::{AgentConnection, FacilityConnection, FacilityError};
+pub use facility::{AgentConnection, FacilityConnection, FacilityError, RouterConnection};
 pub use network::Network;
 pub use peer::Peer;
 pub use refusal_log::{RefusalLog, note_refusal};

@@ -15,7 +15,7 @@ use crate::{
     replacement::{self, CodeIsFor},
     revocation::Status,
     sql,
-    terminal::{self, TerminalStatus},
+    terminal::{self, Device, TerminalStatus},
     terminal_hold::on_hold,
 };
 
@@ -189,6 +189,8 @@ struct Row {
 pub struct Unused {
     /// Whose code it is.
     pub holder: Holder,
+    /// PC or router.
+    pub device: Device,
     /// Whether the terminal was revoked.
     pub terminal_revoked: bool,
     /// Whether the facility is in operation.
@@ -208,11 +210,12 @@ pub async fn unused(
     queries: &mut impl Queries,
     attempt: Attempt<'_>,
 ) -> Result<Option<Unused>, StoreError> {
-    type Columns = (String, String, String, i64, Option<String>, i64, i64);
+    type Columns = (String, String, String, i64, i64, Option<String>, i64, i64);
     let row: Option<Columns> = queries
         .fetch_optional(
             sql(concat!(
                 "SELECT t.id, t.name, t.organisation_id,
+                        (SELECT COUNT(*) FROM router q WHERE q.terminal_id = t.id),
                         (SELECT COUNT(*) FROM terminal_event e
                          WHERE e.terminal_id = t.id AND e.kind = 'revoked'),
                         (SELECT o.kind FROM organisation_event o
@@ -233,8 +236,18 @@ pub async fn unused(
         )
         .await?;
     Ok(row.map(
-        |(terminal_id, terminal_name, organisation_id, revoked, facility, has, certified)| Unused {
+        |(
+            terminal_id,
+            terminal_name,
+            organisation_id,
+            routers,
+            revoked,
+            facility,
+            has,
+            certified,
+        )| Unused {
             holder: Holder { terminal_id, terminal_name, organisation_id },
+            device: Device::of_count(routers),
             terminal_revoked: revoked > 0,
             facility_active: facility.and_then(|kind| OrganisationStatus::of_event(&kind))
                 == Some(OrganisationStatus::Active),

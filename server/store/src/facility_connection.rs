@@ -68,17 +68,10 @@ struct Row {
     pc_replaced_at: Option<i64>,
 }
 
-/// The row of the certificate with this SHA-256, if we issued it to a terminal.
-///
-/// # Errors
-/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
-pub async fn find(
-    queries: &mut impl Queries,
-    fingerprint: &[u8; 32],
-) -> Result<Option<FacilityRow>, StoreError> {
-    let row: Option<Row> = queries
-        .fetch_optional(
-            sql(concat!(
+/// The columns of [`Row`] for the certificate with the SHA-256 `$1`. `concat!` keeps the statements constants.
+macro_rules! select_connection {
+    ($condition:literal) => {
+        concat!(
                 "SELECT c.issuer_id, c.serial, t.id AS terminal_id, t.name AS terminal_name,
                         t.organisation_id,
                         (SELECT n.name FROM organisation_name n
@@ -121,11 +114,40 @@ pub async fn find(
                             AS older_until
                  FROM certificate c
                  JOIN terminal t ON t.id = c.terminal_id AND t.organisation_id = c.organisation_id
-                 WHERE c.fingerprint = $1 AND c.profile = 'terminal'"
-            ))
-            .bind(fingerprint),
+                 WHERE c.fingerprint = $1 AND ",
+            $condition
         )
-        .await?;
+    };
+}
+
+/// The row of the certificate with this SHA-256, if we issued it to a PC.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn find(
+    queries: &mut impl Queries,
+    fingerprint: &[u8; 32],
+) -> Result<Option<FacilityRow>, StoreError> {
+    let statement = sql(select_connection!("c.profile = 'terminal'"));
+    judged(queries.fetch_optional(statement.bind(fingerprint)).await?)
+}
+
+/// The same, if we issued it to a router, for the family that the register has it as. It speaks for no
+/// person's PC: [`find`] does not answer it.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn find_router(
+    queries: &mut impl Queries,
+    fingerprint: &[u8; 32],
+) -> Result<Option<FacilityRow>, StoreError> {
+    let statement = sql(select_connection!(
+        "EXISTS (SELECT 1 FROM router q WHERE q.terminal_id = t.id AND q.family = c.profile)"
+    ));
+    judged(queries.fetch_optional(statement.bind(fingerprint)).await?)
+}
+
+fn judged(row: Option<Row>) -> Result<Option<FacilityRow>, StoreError> {
     row.map(|row| {
         let of_new_pc = row.of_new_pc > 0;
         let own = row.certificate_event.as_deref();

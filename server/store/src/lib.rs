@@ -57,6 +57,7 @@ pub mod replacement;
 pub mod revocation;
 pub mod revocation_watch;
 pub mod role_grant;
+pub mod router;
 pub mod search;
 pub mod service;
 pub mod service_change;

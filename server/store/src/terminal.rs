@@ -51,6 +51,21 @@ impl TerminalStatus {
     }
 }
 
+/// What stands at a terminal's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Device {
+    /// A PC, at which people log in.
+    Pc,
+    /// A router, of which more stands in [`crate::router`]. Its certificate logs nobody in.
+    Router,
+}
+
+impl Device {
+    pub(crate) fn of_count(routers: i64) -> Self {
+        if routers > 0 { Self::Router } else { Self::Pc }
+    }
+}
+
 /// A terminal as it stands now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terminal {
@@ -60,6 +75,8 @@ pub struct Terminal {
     pub organisation_id: String,
     /// What people call it: 外来1号機.
     pub name: String,
+    /// PC or router; for ever.
+    pub device: Device,
     /// When it was entered.
     pub created_at: OffsetDateTime,
     /// Where it stands.
@@ -76,6 +93,7 @@ struct Row {
     organisation_id: String,
     name: String,
     created_at: i64,
+    routers: i64,
     revoked: i64,
     held: i64,
     enrolled: i64,
@@ -102,6 +120,7 @@ impl Row {
             id: self.id,
             organisation_id: self.organisation_id,
             name: self.name,
+            device: Device::of_count(self.routers),
             created_at: moment("terminal", self.created_at)?,
             status,
             certificate_until: moment_opt("certificate", self.certificate_until)?,
@@ -115,6 +134,7 @@ macro_rules! select_terminal {
     ($condition:literal) => {
         concat!(
             "SELECT t.id, t.organisation_id, t.name, t.created_at,
+                    (SELECT COUNT(*) FROM router q WHERE q.terminal_id = t.id) AS routers,
                     (SELECT COUNT(*) FROM terminal_event e
                      WHERE e.terminal_id = t.id AND e.kind = 'revoked') AS revoked,
                     CASE WHEN ",
@@ -167,6 +187,33 @@ pub async fn list(
             .bind(organisation_id)
             .bind(limit)
             .bind(offset),
+        )
+        .await?;
+    rows.into_iter().map(Row::into_terminal).collect()
+}
+
+/// The same of its PCs or of its routers alone.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn list_of(
+    queries: &mut impl Queries,
+    organisation_id: &str,
+    device: Device,
+    offset: i64,
+    limit: i64,
+) -> Result<Vec<Terminal>, StoreError> {
+    let rows: Vec<Row> = queries
+        .fetch_all(
+            sql(select_terminal!(
+                "t.organisation_id = $1
+                   AND (SELECT COUNT(*) FROM router q WHERE q.terminal_id = t.id) = $4
+                 ORDER BY t.created_at, t.id LIMIT $2 OFFSET $3"
+            ))
+            .bind(organisation_id)
+            .bind(limit)
+            .bind(offset)
+            .bind(i64::from(device == Device::Router)),
         )
         .await?;
     rows.into_iter().map(Row::into_terminal).collect()

@@ -1,16 +1,13 @@
 //! `POST /console/terminals/{id}/code`: a new code, shown once as a line to paste and as a QR.
 
 use askama::Template;
-use axum::extract::State;
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use http::StatusCode;
 use qrcode::{EcLevel, QrCode, render::svg};
-use sekisho_store::{
-    Queries, StoreError, Tx,
-    audit::Audited,
-    enrolment_code, organisation, replacement,
-    terminal::{self, Terminal, TerminalStatus},
-    transaction,
-};
+use sekisho_store::{StoreError, audit::Audited, terminal::Device, transaction};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
@@ -19,6 +16,8 @@ use zeroize::Zeroizing;
 use super::administered;
 use crate::{
     app::App,
+    console::routers,
+    enrol::new_code::{self, NewCode, NoCode},
     error::page::PageError,
     form::{PathId, StrictForm},
     instance::fingerprint_groups,
@@ -32,49 +31,9 @@ use crate::{
 #[derive(Debug, Deserialize)]
 pub struct Form {}
 
-/// A code that was drawn and may yet be kept.
-pub(super) struct NewCode {
-    code: PaperCode,
-    created_at: OffsetDateTime,
-    expires_at: OffsetDateTime,
-}
-
-impl NewCode {
-    pub(super) fn draw(app: &App, now: OffsetDateTime) -> Result<Self, PageError> {
-        let code =
-            PaperCode::generate(app.random()).map_err(|error| PageError::internal(&error))?;
-        let expires_at = now + app.config().enrolment().code_lifetime();
-        Ok(Self { code, created_at: now, expires_at })
-    }
-
-    /// Keeps its hash in the transaction of the act that issues it.
-    pub(super) async fn keep(
-        &self,
-        tx: &mut Tx,
-        app: &App,
-        terminal_id: &str,
-        person_id: &str,
-    ) -> Result<(), StoreError> {
-        let kept = enrolment_code::NewCode {
-            code_hash: &self.code.hash(),
-            terminal_id,
-            tries: i64::from(app.config().enrolment().code_tries()),
-            person_id,
-            created_at: self.created_at,
-            expires_at: self.expires_at,
-        };
-        enrolment_code::issue(tx, kept).await
-    }
-
-    /// Makes it the code of a new PC, in the same transaction.
-    pub(super) async fn replaces_pc(
-        &self,
-        tx: &mut Tx,
-        terminal_id: &str,
-        person_id: &str,
-    ) -> Result<(), StoreError> {
-        replacement::begin(tx, terminal_id, &self.code.hash(), person_id, self.created_at).await
-    }
+/// Draws a code.
+pub(super) fn draw(app: &App, now: OffsetDateTime) -> Result<NewCode, PageError> {
+    NewCode::draw(app.random(), app.config(), now).map_err(|error| PageError::internal(&error))
 }
 
 /// Issues a code for a terminal that exists; earlier unused ones end.
@@ -88,17 +47,17 @@ pub async fn post(
     PathId(id): PathId,
     page: PageFrame,
     StrictForm(Form {}): StrictForm<Form>,
-) -> Result<Page<impl Template>, PageError> {
+) -> Result<Response, PageError> {
     let (terminal, acting) = administered(&mut app.store().read(), &session, &id).await?;
     let now = app.now();
-    let code = NewCode::draw(&app, now)?;
+    let code = draw(&app, now)?;
     let refusal = transaction!(app.store(), StoreError, |tx| {
-        let (_, refusal) = standing(tx, &terminal).await?;
+        let (_, refusal) = new_code::standing(tx, &terminal).await?;
         if let Some(refusal) = refusal {
             let entry = acting.refused("terminal.issue_code", now, refusal.as_str());
             return Ok(Audited::new(Some(refusal), entry.on("terminal", &id)));
         }
-        code.keep(tx, &app, &id, acting.person_id()).await?;
+        code.keep(tx, &id, acting.person_id()).await?;
         let entry = acting
             .done("terminal.issue_code", now)
             .on("terminal", &id)
@@ -106,65 +65,30 @@ pub async fn post(
         Ok(Audited::new(None, entry))
     })?;
     match refusal {
-        None => self::page(&app, session.frame(page), &id, &terminal.name, &code),
-        Some(refusal) => Err(refusal.page()),
+        None => {
+            let page = session.frame(page);
+            Ok(match terminal.device {
+                Device::Pc => self::page(&app, page, &id, &terminal.name, &code)?.into_response(),
+                Device::Router => {
+                    routers::code_page(&app, page, &id, &terminal.name, &code).into_response()
+                }
+            })
+        }
+        Some(refusal) => Err(no_code(refusal)),
     }
 }
 
-/// Where the terminal stands now, and why it gets no code, if it gets none.
-pub(super) async fn standing(
-    queries: &mut impl Queries,
-    terminal: &Terminal,
-) -> Result<(Option<TerminalStatus>, Option<Refusal>), StoreError> {
-    let standing = terminal::find(queries, &terminal.id).await?.map(|found| found.status);
-    let active = organisation::is_active(queries, &terminal.organisation_id).await?;
-    let refusal = match (standing, active) {
-        (None | Some(TerminalStatus::Revoked), _) => Some(Refusal::Revoked),
-        // A suspended facility's terminals are on hold, too: what it says is the cause.
-        (_, false) => Some(Refusal::FacilityNotActive),
-        // The enrolment would be refused; nobody is to be sent to the PC for that.
-        (Some(TerminalStatus::Held), true) => Some(Refusal::Held),
-        (
-            Some(
-                TerminalStatus::Created
-                | TerminalStatus::Enrolled
-                | TerminalStatus::CertificateRevoked,
-            ),
-            true,
-        ) => None,
-    };
-    Ok((standing, refusal))
-}
-
-/// Why a terminal gets no code.
-#[derive(Clone, Copy)]
-pub(super) enum Refusal {
-    Revoked,
-    FacilityNotActive,
-    Held,
-}
-
-impl Refusal {
-    /// As in the audit trail.
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Revoked => "terminal_revoked",
-            Self::FacilityNotActive => "facility_not_active",
-            Self::Held => "terminal_held",
-        }
-    }
-
-    pub(super) fn page(self) -> PageError {
-        match self {
-            Self::Revoked => already_revoked(),
-            Self::FacilityNotActive => facility_not_active(),
-            Self::Held => PageError::new(
-                StatusCode::CONFLICT,
-                "terminals-held-title",
-                "terminals-held-no-code",
-                "terminals-held-help",
-            ),
-        }
+/// Why a terminal gets no code, as a page.
+pub(super) fn no_code(refusal: NoCode) -> PageError {
+    match refusal {
+        NoCode::Revoked => already_revoked(),
+        NoCode::FacilityNotActive => facility_not_active(),
+        NoCode::Held => PageError::new(
+            StatusCode::CONFLICT,
+            "terminals-held-title",
+            "terminals-held-no-code",
+            "terminals-held-help",
+        ),
     }
 }
 
@@ -177,7 +101,7 @@ pub(super) fn already_revoked() -> PageError {
     )
 }
 
-pub(super) fn facility_not_active() -> PageError {
+pub(in crate::console) fn facility_not_active() -> PageError {
     PageError::new(
         StatusCode::CONFLICT,
         "terminals-facility-title",
@@ -207,10 +131,10 @@ pub(super) fn page(
     code: &NewCode,
 ) -> Result<Page<impl Template + use<>>, PageError> {
     let root = hex::encode(Sha256::digest(app.authority().root_der(app.now())));
-    let line = line(&app.names().enrol, &root, id, &code.code);
+    let line = line(&app.names().enrol, &root, id, code.code());
     let qr = qr(&line).map_err(|error| PageError::internal(&error))?;
     Ok(Page(CodePage {
-        until: when::shown(code.expires_at, page.text.lang()),
+        until: when::shown(code.expires_at(), page.text.lang()),
         page,
         id: id.to_owned(),
         name: name.to_owned(),

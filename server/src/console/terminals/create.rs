@@ -13,7 +13,7 @@ use sekisho_store::{
 use serde::Deserialize;
 
 use super::{
-    code::{self, NewCode},
+    code,
     list::{self, Refused},
     name,
 };
@@ -66,7 +66,7 @@ pub async fn post(
     app.random().fill(&mut random).map_err(|error| PageError::internal(&error))?;
     // 50 random bits: a meeting is refused by the register and the person tries again.
     let id = TerminalIdentifier::from_random(u64::from_be_bytes(random)).to_string();
-    let code = NewCode::draw(&app, now)?;
+    let code = code::draw(&app, now)?;
     let outcome = transaction!(app.store(), StoreError, |tx| {
         let entry = |entry: Entry| entry.on("terminal", &id).fact("terminal_name", name.as_str());
         if !organisation::is_active(tx, &form.facility).await? {
@@ -78,7 +78,7 @@ pub async fn post(
             return Ok(Audited::new(Outcome::NameInUse, entry(refused)));
         }
         terminal::create(tx, &id, &form.facility, &name, acting.person_id(), now).await?;
-        code.keep(tx, &app, &id, acting.person_id()).await?;
+        code.keep(tx, &id, acting.person_id()).await?;
         Ok(Audited::new(Outcome::Created, entry(acting.done("terminal.create", now)))
             .and(entry(acting.done("terminal.issue_code", now))))
     })?;

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
-use sekisho_store::terminal;
+use sekisho_store::terminal::{self, Device};
 use serde::Deserialize;
 use time::Duration;
 
@@ -108,7 +108,7 @@ async fn show(
     for id in session.facilities() {
         let offset = PAGE * i64::from(number);
         // One more than is shown tells whether there are more.
-        let mut found = terminal::list(&mut reader, id, offset, PAGE + 1).await?;
+        let mut found = terminal::list_of(&mut reader, id, Device::Pc, offset, PAGE + 1).await?;
         let more = found.len() > usize::try_from(PAGE).unwrap_or(usize::MAX);
         found.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
         let terminals = found

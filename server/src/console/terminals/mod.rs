@@ -29,6 +29,7 @@ use crate::{
     },
 };
 
+pub(in crate::console) use code::facility_not_active;
 pub use code::post as issue_code;
 pub use create::post as create;
 pub use list::get as list;
@@ -52,7 +53,7 @@ async fn administered(
 }
 
 /// The facility's name now, or its identifier where the register has none.
-async fn facility_name(
+pub(super) async fn facility_name(
     queries: &mut impl Queries,
     organisation_id: &str,
 ) -> Result<String, StoreError> {
@@ -60,7 +61,7 @@ async fn facility_name(
     Ok(name.unwrap_or_else(|| organisation_id.to_owned()))
 }
 
-fn status_words(page: &PageFrame, status: TerminalStatus) -> String {
+pub(super) fn status_words(page: &PageFrame, status: TerminalStatus) -> String {
     page.t(match status {
         TerminalStatus::Created => "terminals-status-created",
         TerminalStatus::Enrolled => "terminals-status-enrolled",
@@ -71,7 +72,7 @@ fn status_words(page: &PageFrame, status: TerminalStatus) -> String {
 }
 
 /// Class of the tag that shows a status.
-fn status_class(status: TerminalStatus) -> &'static str {
+pub(super) const fn status_class(status: TerminalStatus) -> &'static str {
     match status {
         TerminalStatus::Created => "tag",
         TerminalStatus::Enrolled => "tag tag-good",

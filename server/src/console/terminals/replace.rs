@@ -10,16 +10,18 @@ use axum::{
 };
 use http::StatusCode;
 use sekisho_store::{
-    StoreError, audit::Audited, replacement, terminal::TerminalStatus, transaction,
+    StoreError,
+    audit::Audited,
+    replacement,
+    terminal::{Device, TerminalStatus},
+    transaction,
 };
 use serde::Deserialize;
 
-use super::{
-    administered,
-    code::{self, NewCode, Refusal},
-};
+use super::{administered, code};
 use crate::{
     app::App,
+    enrol::new_code::{self, NoCode},
     error::page::PageError,
     form::{PathId, StrictForm},
     page::{Page, PageFrame},
@@ -34,7 +36,7 @@ pub struct Form {}
 #[derive(Clone, Copy)]
 enum NotNow {
     /// As for any code.
-    NoCode(Refusal),
+    NoCode(NoCode),
     /// The terminal has no certificate that works: a plain code does.
     NothingToReplace,
     /// A new PC is enrolled already and waits for its first login.
@@ -53,7 +55,7 @@ impl NotNow {
 
     fn page(self) -> PageError {
         let (title, text, help) = match self {
-            Self::NoCode(refusal) => return refusal.page(),
+            Self::NoCode(refusal) => return code::no_code(refusal),
             Self::NothingToReplace => (
                 "terminals-replace-nothing-title",
                 "terminals-replace-nothing-text",
@@ -82,10 +84,14 @@ pub async fn post(
     StrictForm(Form {}): StrictForm<Form>,
 ) -> Result<Page<impl Template>, PageError> {
     let (terminal, acting) = administered(&mut app.store().read(), &session, &id).await?;
+    if terminal.device == Device::Router {
+        // Nobody logs in at a router, so nothing would end the old one's certificate.
+        return Err(PageError::not_found());
+    }
     let now = app.now();
-    let code = NewCode::draw(&app, now)?;
+    let code = code::draw(&app, now)?;
     let refusal = transaction!(app.store(), StoreError, |tx| {
-        let (status, refusal) = code::standing(tx, &terminal).await?;
+        let (status, refusal) = new_code::standing(tx, &terminal).await?;
         let open = replacement::open(tx, &id).await?;
         let not_now = match (refusal, status, open) {
             (Some(refusal), ..) => Some(NotNow::NoCode(refusal)),
@@ -97,7 +103,7 @@ pub async fn post(
             let entry = acting.refused("terminal.begin_replacement", now, not_now.as_str());
             return Ok(Audited::new(Some(not_now), entry.on("terminal", &id)));
         }
-        code.keep(tx, &app, &id, acting.person_id()).await?;
+        code.keep(tx, &id, acting.person_id()).await?;
         code.replaces_pc(tx, &id, acting.person_id()).await?;
         let entry = acting
             .done("terminal.begin_replacement", now)

@@ -6,7 +6,8 @@ use sekisho_store::{
     certificate, enrolment_code,
     replacement::{self, Replacement},
     revocation::Status,
-    terminal::{self, TerminalEvent, TerminalStatus},
+    router::{self, Router},
+    terminal::{self, Device, TerminalEvent, TerminalStatus},
 };
 use serde::Deserialize;
 
@@ -19,6 +20,7 @@ use crate::{
     app::App,
     error::page::PageError,
     form::{PathId, StrictQuery},
+    network::family,
     page::{Page, PageFrame},
     people::session::ConsoleSession,
     portal::when,
@@ -63,12 +65,42 @@ struct EventRow {
     reason: String,
 }
 
+struct RouterFacts {
+    family: String,
+    basis: String,
+    dns_name: String,
+    address: Option<String>,
+    /// Message key of whether the address stands in the certificate.
+    certified: &'static str,
+    network: String,
+}
+
+impl RouterFacts {
+    fn of(router: Router, page: &PageFrame) -> Self {
+        let family = family::find(&router.family);
+        Self {
+            basis: family.map(|family| page.t(family::basis_key(family.basis))).unwrap_or_default(),
+            family: family.map_or(router.family, |family| family.name.clone()),
+            dns_name: router.dns_name,
+            address: router.address.map(|address| address.to_string()),
+            certified: if router.address_certified {
+                "routers-address-certified"
+            } else {
+                "routers-address-not-certified"
+            },
+            network: router.network.to_string(),
+        }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "terminals/show.html")]
 struct ShowPage {
     page: PageFrame,
     id: String,
     name: String,
+    /// What a router has and a PC has not.
+    router: Option<RouterFacts>,
     facility: String,
     status: String,
     status_class: &'static str,
@@ -156,7 +188,9 @@ pub async fn get(
         Some(Replacement { begun_at, new_pc: None }) => {
             Replacing::Begun { at: shown(begun_at), code: code.clone() }
         }
-        None if terminal.status == TerminalStatus::Enrolled => Replacing::Offered,
+        None if terminal.status == TerminalStatus::Enrolled && terminal.device == Device::Pc => {
+            Replacing::Offered
+        }
         None => Replacing::NotOffered,
     };
     let events = terminal::events(&mut reader, &id, MOST_EVENTS)
@@ -176,6 +210,7 @@ pub async fn get(
         }),
         _ => None,
     };
+    let router = router::find(&mut reader, &id).await?;
     let facility = facility_name(&mut reader, &terminal.organisation_id).await?;
     Ok(Page(ShowPage {
         status: status_words(&page, terminal.status),
@@ -184,6 +219,7 @@ pub async fn get(
         revoked: terminal.status == TerminalStatus::Revoked,
         created: shown(terminal.created_at),
         misused_at: terminal.code_misused_at.map(shown),
+        router: router.map(|router| RouterFacts::of(router, &page)),
         page: session.frame(page),
         name: terminal.name,
         id: terminal.id,

@@ -11,9 +11,9 @@ mod refusal;
 mod simple_enroll;
 mod simple_reenroll;
 
-pub use ca_certs::get as ca_certs;
-pub use simple_enroll::post as simple_enroll;
-pub use simple_reenroll::post as simple_reenroll;
+pub use ca_certs::{get as ca_certs, get_of_routers as ca_certs_of_routers};
+pub use simple_enroll::{post as simple_enroll, post_of_router as simple_enroll_of_router};
+pub use simple_reenroll::{post as simple_reenroll, post_of_router as simple_reenroll_of_router};
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use sekisho_store::{
 };
 use time::OffsetDateTime;
 
-use crate::{app::App, error::est::EstError};
+use crate::{app::App, authority::Line, error::est::EstError};
 
 /// Where the plain course led.
 pub(super) enum Course {
@@ -25,19 +25,20 @@ pub(super) enum Course {
     IssuerRevoked,
 }
 
-/// Issues by a right. `used` is recorded with its use, `concludes` with the certificate.
+/// Issues by a right, under the present authority of `line`. `used` is recorded with its use, `concludes` with the certificate.
 ///
 /// # Errors
 /// The issuance failed; the right may be used up, for this key.
 pub(super) async fn issue(
     app: &App,
+    line: Line,
     right: Right,
     approved: ApprovedRequest,
     (used, concludes): (Entry, Entry),
     at: OffsetDateTime,
 ) -> Result<Course, EstError> {
     let enrolment = Enrolment::new(app.store(), right, used, concludes);
-    match app.authority().terminals(at).issue(&enrolment, approved, at, app.random()).await {
+    match app.authority().current(line, at).issue(&enrolment, approved, at, app.random()).await {
         Ok(issued) if enrolment.is_concluded() => Ok(Course::Issued(issued.der)),
         Ok(issued) => Ok(Course::ToConclude(Box::new(issued))),
         Err(IssuanceError::Record(RecordError::NoLongerApproved)) => Ok(Course::Unusual),

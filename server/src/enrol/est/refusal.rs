@@ -7,7 +7,7 @@ use sekisho_ca::{
     issuance::IssuanceError, record::RecordError, registration::RegistrationError,
     request::RequestError,
 };
-use sekisho_store::enrolment_code::CodeRefusal;
+use sekisho_store::{enrolment_code::CodeRefusal, terminal::Device};
 
 use crate::{enrol::registration::ApprovalError, error::est::EstError};
 
@@ -25,6 +25,21 @@ pub(super) fn repeated_credentials() -> EstError {
     EstError::new(
         StatusCode::BAD_REQUEST,
         "enrolment: Authorization is repeated; send it once (RFC 9110 section 5.3)",
+    )
+}
+
+/// A good code at the door for the other kind of device. It was not used.
+pub(super) fn other_door(holder: Device) -> EstError {
+    let (device, path) = match holder {
+        Device::Pc => ("a PC", "/.well-known/est"),
+        Device::Router => ("a router", "/.well-known/est/routers"),
+    };
+    EstError::new(
+        StatusCode::FORBIDDEN,
+        format!(
+            "enrolment: this code is for {device}, which enrols at {path}. The code was not used; \
+             take the lines of the page that showed it, on the device that it was made for"
+        ),
     )
 }
 
@@ -133,9 +148,11 @@ pub(super) fn renewal(code: &'static str) -> EstError {
     // A stop that somebody may lift must not send anybody to enrol a terminal anew.
     let (text, next) = match code {
         "no_certificate" => ("no certificate was shown in the TLS handshake", ANEW),
-        "foreign_certificate" => {
-            ("the certificate shown is not one that we issued to a terminal", ANEW)
-        }
+        "foreign_certificate" => (
+            "the certificate shown is not one that we issued for this door: a PC renews at \
+             /.well-known/est, a router at /.well-known/est/routers",
+            ANEW,
+        ),
         "not_yet_valid" => ("the certificate shown is not valid yet; check the PC's clock", ANEW),
         "expired" => ("the certificate shown has expired", ANEW),
         "replaced" => (
@@ -206,7 +223,7 @@ impl From<ApprovalError> for EstError {
         match error {
             ApprovalError::Refused(refused) => refused.into(),
             ApprovalError::Store(error) => error.into(),
-            ApprovalError::Profile(_) | ApprovalError::Terminal(_) | ApprovalError::Facility(_) => {
+            ApprovalError::Device(_) | ApprovalError::Terminal(_) | ApprovalError::Facility(_) => {
                 Self::internal(&error)
             }
         }

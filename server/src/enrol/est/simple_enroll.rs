@@ -1,5 +1,5 @@
-//! `POST /.well-known/est/simpleenroll`: a terminal's first certificate, by its code
-//! (RFC 7030 §4.2).
+//! `POST /.well-known/est/simpleenroll`: a PC's first certificate, by its code (RFC 7030 §4.2). A
+//! router's under the label `routers` (§3.2.2): the same but for authority, profile and names.
 //!
 //! 1. who asks: terminal and code by HTTP Basic; what is no code is never looked for;
 //! 2. what for: base64, DER, a key of a kind that we certify, the request's own signature;
@@ -22,11 +22,11 @@ use axum::{
 };
 use http::HeaderMap;
 use sekisho_ca::{
-    issuance::ApprovedRequest, profile::Profile, record::IssuedCertificate,
+    issuance::ApprovedRequest, record::IssuedCertificate,
     registration::terminal_identifier::TerminalIdentifier, request::VerifiedRequest,
 };
 use sekisho_store::{
-    StoreError, Tx,
+    Queries, StoreError, Tx,
     attempt::Subject,
     audit::{Actor, Audited, Entry},
     certificate::{self, Certificate},
@@ -34,7 +34,9 @@ use sekisho_store::{
     issuing::Right,
     replacement::{self, CodeIsFor},
     revocation::{self, SUPERSEDED, Status},
-    session, terminal, transaction,
+    session,
+    terminal::{self, Device},
+    transaction,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -46,7 +48,9 @@ use super::{
 };
 use crate::{
     app::App,
+    authority::Line,
     enrol::{
+        device::CertifiedDevice,
         notice,
         registration::{self, ApprovalError, Asks, Key},
     },
@@ -59,13 +63,36 @@ use crate::{
 /// An issuance takes milliseconds; one that has not ended by now died with its process.
 const ISSUANCE_LIMIT: Duration = Duration::seconds(10);
 
-/// Answers a terminal that brings its code.
+/// Answers a PC that brings its code.
 ///
 /// # Errors
 /// 400, 401, 403, 413, 415 or 503 with a line of text.
 pub async fn post(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, EstError> {
+    answer(Device::Pc, app, peer, headers, body).await
+}
+
+/// Answers a router that brings its code.
+///
+/// # Errors
+/// As [`post`].
+pub async fn post_of_router(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, EstError> {
+    answer(Device::Router, app, peer, headers, body).await
+}
+
+async fn answer(
+    device: Device,
+    app: App,
+    peer: Peer,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, EstError> {
@@ -94,6 +121,7 @@ pub async fn post(
     let enrolment = Enrolment {
         app: &app,
         peer: &peer,
+        device,
         terminal_id: credentials.terminal.to_string(),
         code_hash: credentials.code.hash(),
         spki_sha256: request.public_key_sha256(),
@@ -155,6 +183,8 @@ fn of_holder(entry: Entry, holder: Option<&Holder>) -> Entry {
 struct Enrolment<'a> {
     app: &'a App,
     peer: &'a Peer,
+    /// For whom the door is.
+    device: Device,
     terminal_id: String,
     code_hash: [u8; 32],
     spki_sha256: [u8; 32],
@@ -182,9 +212,9 @@ impl Enrolment<'_> {
     /// A code that nobody has used, for a terminal without certificates and a new key.
     async fn plain_course(&self, request: &VerifiedRequest) -> Result<Course, EstError> {
         let unused = enrolment_code::unused(&mut self.app.store().read(), self.attempt()).await?;
-        let Some(unused) =
-            unused.filter(|unused| !unused.key_certified && !unused.terminal_certified)
-        else {
+        let Some(unused) = unused.filter(|unused| {
+            unused.device == self.device && !unused.key_certified && !unused.terminal_certified
+        }) else {
             return Ok(Course::Unusual);
         };
         let holder = unused.holder;
@@ -195,8 +225,8 @@ impl Enrolment<'_> {
             facility_active: unused.facility_active,
             approved_by: "code",
         };
-        let profile = self.profile()?;
-        let decided = registration::decide(request, &asks, Key::default(), &profile, self.at);
+        let certified = self.certified(&mut self.app.store().read()).await?;
+        let decided = registration::decide(request, &asks, Key::default(), &certified, self.at);
         let approved = match decided {
             Ok(approved) => approved,
             // Decided, and recorded, with the code claimed.
@@ -210,7 +240,8 @@ impl Enrolment<'_> {
         };
         let entries =
             (self.done("terminal.claim_code", &holder), self.done("terminal.enrol", &holder));
-        plain::issue(self.app, right, approved, entries, self.at).await
+        let line = Line::of_device(self.device);
+        plain::issue(self.app, line, right, approved, entries, self.at).await
     }
 
     async fn unusual_course(
@@ -232,8 +263,8 @@ impl Enrolment<'_> {
         };
         // 5
         let (store, rng) = (self.app.store(), self.app.random());
-        let terminals = self.app.authority().terminals(self.at);
-        let issued = terminals.issue(store, *approved, self.at, rng).await?;
+        let authority = self.app.authority().current(Line::of_device(self.device), self.at);
+        let issued = authority.issue(store, *approved, self.at, rng).await?;
         // 6
         self.fulfil(&issued).await
     }
@@ -247,20 +278,45 @@ impl Enrolment<'_> {
         }
     }
 
-    fn profile(&self) -> Result<Profile, EstError> {
-        registration::profile(self.app.config()).map_err(|e| EstError::internal(&e))
+    async fn certified(
+        &self,
+        queries: &mut impl Queries,
+    ) -> Result<CertifiedDevice, ApprovalError> {
+        let config = self.app.config();
+        Ok(CertifiedDevice::find(queries, config, self.device, &self.terminal_id).await?)
     }
 
     /// Claims the code and asks registration, in one transaction with its audit record.
     async fn claim(&self, request: &VerifiedRequest) -> Result<Decision, EstError> {
         let grace = self.app.config().enrolment().same_key_grace();
-        let profile = self.profile()?;
         let decision = transaction!(self.app.store(), ApprovalError, |tx| {
+            if let Some(refused) = self.at_the_other_door(tx).await? {
+                return Ok(refused);
+            }
             let policy = ClaimPolicy { same_key_grace: grace, issuance_limit: ISSUANCE_LIMIT };
             let claim = enrolment_code::claim(tx, self.attempt(), policy).await?;
-            self.decide(tx, claim, request, &profile, grace).await
+            self.decide(tx, claim, request, grace).await
         })?;
         Ok(decision)
+    }
+
+    /// The refusal where this terminal enrols at the other door. What its code is worth there it
+    /// keeps, and a wrong one is told as anywhere.
+    async fn at_the_other_door(
+        &self,
+        tx: &mut Tx,
+    ) -> Result<Option<Audited<Decision>>, StoreError> {
+        let found = terminal::find(tx, &self.terminal_id).await?;
+        let Some(terminal) = found.filter(|terminal| terminal.device != self.device) else {
+            return Ok(None);
+        };
+        let answer = match enrolment_code::unused(tx, self.attempt()).await? {
+            Some(_) => refusal::other_door(terminal.device),
+            None => refusal::unauthorized(),
+        };
+        let holder = holder(tx, &self.terminal_id).await?;
+        let entry = self.refused("other_door", holder.as_ref());
+        Ok(Some(Audited::new(Decision::Refuse(answer), entry)))
     }
 
     async fn decide(
@@ -268,11 +324,10 @@ impl Enrolment<'_> {
         tx: &mut Tx,
         claim: Claim,
         request: &VerifiedRequest,
-        profile: &Profile,
         grace: Duration,
     ) -> Result<Audited<Decision>, ApprovalError> {
         let (answer, reason, holder) = match claim {
-            Claim::Won(holder) => return self.issue(tx, holder, request, profile, grace).await,
+            Claim::Won(holder) => return self.issue(tx, holder, request, grace).await,
             Claim::Issued(holder, certificate) => {
                 let entry = self.done("terminal.enrol_again", &holder);
                 return Ok(Audited::new(Decision::Answer(certificate), entry));
@@ -303,7 +358,6 @@ impl Enrolment<'_> {
         tx: &mut Tx,
         holder: Holder,
         request: &VerifiedRequest,
-        profile: &Profile,
         grace: Duration,
     ) -> Result<Audited<Decision>, ApprovalError> {
         // A process that died between signing and telling left a certificate: give that one.
@@ -313,8 +367,9 @@ impl Enrolment<'_> {
             let entry = self.done("terminal.enrol", &holder);
             return Ok(Audited::new(Decision::Answer(Box::new(certificate)), entry));
         }
+        let certified = self.certified(tx).await?;
         let approval =
-            registration::approve(tx, request, &holder.terminal_id, "code", profile, self.at);
+            registration::approve(tx, request, &holder.terminal_id, "code", &certified, self.at);
         match approval.await {
             Ok(approved) => {
                 let entry = self.done("terminal.claim_code", &holder);

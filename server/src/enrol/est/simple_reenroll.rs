@@ -1,9 +1,9 @@
-//! `POST /.well-known/est/simplereenroll`: renewal by the terminal's present certificate
-//! (RFC 7030 §4.2.2).
+//! `POST /.well-known/est/simplereenroll`: renewal by the PC's present certificate (RFC 7030 §4.2.2);
+//! a router's under the label `routers` (§3.2.2).
 //!
-//! The old certificate stays good until the new one is used at the portal: a PC that loses the answer
-//! must still be able to ask again, and its sessions hang on it. The same key gets the same new
-//! certificate for a while.
+//! The old certificate stays good until the new one is used, by a PC at the portal, by a router at its
+//! next renewal: whoever loses the answer must still be able to ask again, and a PC's sessions and a
+//! router's tunnels hang on it. The same key gets the same new certificate for a while.
 
 use axum::{
     body::Body,
@@ -18,7 +18,7 @@ use sekisho_store::{
     certificate::{self, Certificate},
     issuing::Right,
     revocation::{self, SUPERSEDED},
-    terminal::{self, TerminalStatus},
+    terminal::{self, Device, TerminalStatus},
     transaction,
 };
 use time::OffsetDateTime;
@@ -30,16 +30,20 @@ use super::{
 };
 use crate::{
     app::App,
-    enrol::registration::{self, ApprovalError, Asks, Key},
+    authority::Line,
+    enrol::{
+        device::CertifiedDevice,
+        registration::{self, ApprovalError, Asks, Key},
+    },
     error::est::EstError,
-    listener::{FacilityConnection, Peer},
+    listener::{FacilityConnection, Peer, RouterConnection},
 };
 
 /// Reason of the refusal to a new PC at which nobody has logged in: it is not the terminal's yet, and
 /// one renewal more would have to be told from the other PC's.
 const AWAITS_LOGIN: &str = "awaits_login";
 
-/// Answers a terminal that shows its certificate.
+/// Answers a PC that shows its certificate.
 ///
 /// # Errors
 /// 400, 403, 413, 415 or 503 with a line of text.
@@ -49,12 +53,36 @@ pub async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, EstError> {
+    answer(Device::Pc, app, peer, headers, body).await
+}
+
+/// Answers a router that shows its certificate.
+///
+/// # Errors
+/// As [`post`].
+pub async fn post_of_router(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, EstError> {
+    answer(Device::Router, app, peer, headers, body).await
+}
+
+async fn answer(
+    device: Device,
+    app: App,
+    peer: Peer,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, EstError> {
     let body = message::read(body).await?;
-    let facility = FacilityConnection::judge(&app, &peer)
-        .await
-        .map_err(|error| refusal::renewal(error.code()))?;
+    let facility = match device {
+        Device::Pc => FacilityConnection::judge(&app, &peer).await,
+        Device::Router => RouterConnection::judge(&app, &peer).await.map(|router| router.0),
+    };
+    let facility = facility.map_err(|error| refusal::renewal(error.code()))?;
     let request = message::request(&headers, &body)?;
-    let profile = registration::profile(app.config()).map_err(|e| EstError::internal(&e))?;
     let grace = app.config().enrolment().same_key_grace();
     let spki_sha256 = request.public_key_sha256();
     let at = app.now();
@@ -67,7 +95,7 @@ pub async fn post(
         return Err(refusal::renewal(AWAITS_LOGIN));
     }
 
-    match plain_course(&app, &facility, &request, at, &entry).await? {
+    match plain_course(&app, device, &facility, &request, at, &entry).await? {
         Course::Issued(der) => return message::certificates(message::CERTS_ONLY, &[&der]),
         Course::ToConclude(issued) => {
             let der = concluded(&app, &facility, *issued, at, &entry).await?;
@@ -84,8 +112,10 @@ pub async fn post(
             let again = Entry::done("terminal.renew_again", actor(&facility), at);
             return Ok(Audited::new(Decision::Answer(Box::new(certificate)), entry(again)));
         }
+        let certified =
+            CertifiedDevice::find(tx, app.config(), device, &facility.terminal_id).await?;
         let approval =
-            registration::approve(tx, &request, &facility.terminal_id, "renewal", &profile, at);
+            registration::approve(tx, &request, &facility.terminal_id, "renewal", &certified, at);
         match approval.await {
             Ok(approved) => {
                 let approve = Entry::done("terminal.approve_renewal", actor(&facility), at);
@@ -105,7 +135,7 @@ pub async fn post(
         Decision::Issue(approved) => {
             let issued = app
                 .authority()
-                .terminals(at)
+                .current(Line::of_device(device), at)
                 .issue(app.store(), *approved, at, app.random())
                 .await?;
             concluded(&app, &facility, issued, at, &entry).await?
@@ -123,6 +153,7 @@ enum Decision {
 /// A key that has no certificate. Two commits, shared with other requests.
 async fn plain_course(
     app: &App,
+    device: Device,
     facility: &FacilityConnection,
     request: &VerifiedRequest,
     at: OffsetDateTime,
@@ -140,8 +171,11 @@ async fn plain_course(
         facility_active: true,
         approved_by: "renewal",
     };
-    let profile = registration::profile(app.config()).map_err(|e| EstError::internal(&e))?;
-    let approved = match registration::decide(request, &asks, Key::default(), &profile, at) {
+    let mut reader = app.store().read();
+    let certified =
+        CertifiedDevice::find(&mut reader, app.config(), device, &facility.terminal_id).await;
+    let certified = certified.map_err(ApprovalError::from)?;
+    let approved = match registration::decide(request, &asks, Key::default(), &certified, at) {
         Ok(approved) => approved,
         // Decided once more, and recorded, by the transaction.
         Err(ApprovalError::Refused(_)) => return Ok(Course::Unusual),
@@ -155,7 +189,7 @@ async fn plain_course(
     };
     let done = |act| entry(Entry::done(act, actor(facility), at));
     let entries = (done("terminal.approve_renewal"), done("terminal.renew"));
-    plain::issue(app, right, approved, entries, at).await
+    plain::issue(app, Line::of_device(device), right, approved, entries, at).await
 }
 
 async fn concluded(

@@ -39,6 +39,25 @@ pub(super) fn enrol(s: &Scene) -> Vec<Row> {
             .chain(&s.chain(), &foreign)
             .payload(request(&s.here.terminal.terminal_id))
             .good(200),
+        at("GET", "/.well-known/est/routers/cacerts").good(200),
+        at("POST", "/.well-known/est/routers/simpleenroll")
+            .authorization(
+                &basic(&s.new_router, &s.router_code),
+                &[
+                    &basic(&s.new_router, &s.enrolment_code),
+                    &basic(&s.new_terminal, &s.router_code),
+                    &basic(&s.new_terminal, &s.enrolment_code),
+                    &basic("T0000000000", &s.router_code),
+                ],
+            )
+            .payload(request(&s.new_router))
+            // A wrong code costs the terminal's code a try.
+            .touches(&["enrolment_code"])
+            .good(200),
+        at("POST", "/.well-known/est/routers/simplereenroll")
+            .chain(&s.router_chain(), &[&s.strange_chain(), &s.no_chain(), &s.chain()])
+            .payload(request(&s.router))
+            .good(200),
         at("GET", "/terminal/trust").chain(&s.chain(), &foreign),
     ]
 }

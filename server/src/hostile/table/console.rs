@@ -144,6 +144,17 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
                 required("name", "外来9号機").foreign(t),
             ])
             .good(200),
+        manager("GET", "/console/routers").good(200),
+        manager("POST", "/console/routers")
+            .foreign_cookie(&s.other_manager)
+            .form([
+                required("facility", a).foreign(b).foreign("<script>"),
+                required("name", "本館ルーター").foreign(t),
+                required("family", "router_nec_ix").foreign("terminal"),
+                optional("address", "192.0.2.1").foreign("192.0.2.1/24"),
+                required("network", "10.20.30.0/24").foreign("0.0.0.0/0"),
+            ])
+            .good(200),
         of_terminal("GET", "/console/terminals/{id}").query([free("notice", "revoked")]).good(200),
         of_terminal("POST", "/console/terminals/{id}/code").payload(Payload::NoFields).good(200),
         of_terminal("POST", "/console/terminals/{id}/replace").payload(Payload::NoFields).good(200),

@@ -105,6 +105,7 @@ mod register;
 mod replacement;
 mod revoking;
 mod root;
+mod routers;
 mod schema;
 mod service_check;
 mod shared_commits;

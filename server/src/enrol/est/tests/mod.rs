@@ -7,3 +7,4 @@ mod enrolling;
 mod refusals;
 mod renewal;
 mod replacement;
+mod routers;

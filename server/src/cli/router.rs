@@ -1,0 +1,80 @@
+//! `sekisho router add`, `code` and `list`.
+
+mod add;
+mod code;
+mod list;
+
+use sekisho_store::Store;
+use serde_json::{Value as Json, json};
+use time::format_description::well_known::Rfc3339;
+
+use super::{Exit, Failure, InstanceFolder, runtime};
+use crate::{config::Config, enrol::new_code::NewCode, instance};
+
+/// Enter facilities' routers, give them codes and list them
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sekisho router add /srv/sekisho --facility 123456789007 --name 'Main building' \\
+      --family router_strongswan --address 192.0.2.1 --network 10.20.30.0/24
+      enter a router; prints the code by which it gets its certificate (EST, RFC 7030)
+  sekisho router code /srv/sekisho T3W8K0M5XYZ
+      another code, where the first one was lost or has ended
+  sekisho router list /srv/sekisho --facility 123456789007
+
+A router is revoked as any terminal is: `sekisho help revoke`. The facility's administrator finds all of
+this at the console, too.")]
+pub(super) struct Router {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Add(add::Add),
+    Code(code::Code),
+    List(list::List),
+}
+
+impl Router {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        runtime()?.block_on(async {
+            match self.command {
+                Command::Add(add) => add.run().await,
+                Command::Code(code) => code.run().await,
+                Command::List(list) => list.run().await,
+            }
+        })
+    }
+}
+
+/// In the register, where a person's key stands for what the console did.
+const AT_THE_HOST: &str = "host";
+
+async fn open(instance: &InstanceFolder) -> Result<(Config, Store), Failure> {
+    let config = Config::read(&instance.dir)?;
+    let store = instance::open_database(&config).await?;
+    Ok((config, store))
+}
+
+/// A code as it is printed, once: the parts of JSON, or the lines.
+fn told(id: &str, dns_name: &str, code: &NewCode, json: bool) -> Result<String, Failure> {
+    let until = code.expires_at();
+    let revealed = code.code().reveal();
+    if json {
+        let answer: Json = json!({
+            "id": id,
+            "dns_name": dns_name,
+            "code": *revealed,
+            "code_expires_at": until.unix_timestamp(),
+        });
+        return Ok(format!("{answer}\n"));
+    }
+    let until = until.replace_nanosecond(0)?.format(&Rfc3339)?;
+    Ok(format!(
+        "router  {id}\nname    {dns_name}\ncode    {}\n\nThe code is good once, until {until}, for EST \
+         at /.well-known/est/routers of the name for enrolment: user {id}, password the code. It is \
+         shown here and nowhere else.\n",
+        *revealed
+    ))
+}

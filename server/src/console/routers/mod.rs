@@ -1,0 +1,13 @@
+//! A facility's routers: list, enter, code. What is a terminal's of them (code again, certificates,
+//! history, revocation) stands on the page of the terminal, `/console/terminals/{id}`.
+
+mod code;
+mod create;
+mod list;
+
+#[cfg(test)]
+mod tests;
+
+pub(super) use code::page as code_page;
+pub use create::post;
+pub use list::get;

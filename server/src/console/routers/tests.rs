@@ -1,0 +1,156 @@
+//! The pages through the router of the public name, with real sessions.
+
+use http::StatusCode;
+use sekisho_store::{
+    router::{self, Router},
+    terminal::{self, Device, Terminal},
+};
+
+use crate::{
+    console::scene::{self, acts, form},
+    paper_code::PaperCode,
+    people::role::Role,
+    testing::{self, TestApp},
+};
+
+const FACILITY: &str = "123456789007";
+const ELSEWHERE: &str = "234567890101";
+/// Sessions of the administrator of each facility: cookies have 43 characters.
+const OURS: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const THEIRS: &str = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB";
+
+const GOOD: [(&str, &str); 5] = [
+    ("facility", FACILITY),
+    ("name", "本館ルーター"),
+    ("family", "router_openiked"),
+    ("address", "192.0.2.1"),
+    ("network", "10.20.30.0/24"),
+];
+
+/// The good form with another value of one field.
+fn but(field: &str, value: &str) -> String {
+    form(&GOOD.map(|(name, good)| (name, if name == field { value } else { good })))
+}
+
+/// Two active facilities, each with an administrator who is signed in.
+async fn instance() -> TestApp {
+    let test = testing::app().await;
+    for (facility, cookie) in [(FACILITY, OURS), (ELSEWHERE, THEIRS)] {
+        scene::facility(&test.app, facility).await;
+        let role = Role::FacilityAdministrator(facility.to_owned());
+        scene::signed_in(&test.app, "管理　花子", &[role], cookie).await;
+    }
+    test
+}
+
+async fn send(test: &TestApp, method: &str, path: &str, cookie: &str, form: &str) -> scene::Answer {
+    scene::send(&test.app, method, path, cookie, form).await
+}
+
+async fn routers(test: &TestApp, facility: &str) -> Vec<(Terminal, Router)> {
+    let mut reader = test.app.store().read();
+    let mut found = Vec::new();
+    for terminal in terminal::list_of(&mut reader, facility, Device::Router, 0, 9).await.unwrap() {
+        let router = router::find(&mut reader, &terminal.id).await.unwrap().unwrap();
+        found.push((terminal, router));
+    }
+    found
+}
+
+fn code_of(page: &str) -> PaperCode {
+    let (_, rest) = page.split_once("id=\"code\"").unwrap();
+    let (_, rest) = rest.split_once("value=\"").unwrap();
+    PaperCode::parse(rest.split('"').next().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_new_router_gets_a_name_of_the_register_and_a_code_that_is_shown_once() {
+    let test = instance().await;
+    let empty = send(&test, "GET", "/console/routers", OURS, "").await;
+    assert_eq!(empty.status, StatusCode::OK);
+    assert!(empty.text.contains("router_yamaha_rtx") && empty.text.contains("確かめていません"));
+    let made = send(&test, "POST", "/console/routers", OURS, &form(&GOOD)).await;
+    assert_eq!(made.status, StatusCode::OK, "{}", made.text);
+    let code = code_of(&made.text);
+    let (terminal, router) = routers(&test, FACILITY).await.remove(0);
+    assert_eq!((terminal.name.as_str(), terminal.device), ("本館ルーター", Device::Router));
+    assert_eq!(router.family, "router_openiked");
+    assert_eq!(router.dns_name, format!("{}.router.sekisho.localhost", terminal.id.to_lowercase()));
+    assert!(!router.address_certified, "a facility's own word");
+    assert!(made.text.contains(&terminal.id) && made.text.contains("/.well-known/est/routers"));
+
+    // On its page and in the lists; another code ends the first, and looks like a router's, too.
+    let path = format!("/console/terminals/{}", terminal.id);
+    let shown = send(&test, "GET", &path, OURS, "").await.text;
+    for part in ["OpenIKED", &router.dns_name, "192.0.2.1", "10.20.30.0/24"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert!(!shown.contains(&*code.reveal()) && !shown.contains("/replace"), "{shown}");
+    assert!(send(&test, "GET", "/console/routers", OURS, "").await.text.contains(&path));
+    assert!(!send(&test, "GET", "/console/terminals", OURS, "").await.text.contains(&path));
+    let again = send(&test, "POST", &format!("{path}/code"), OURS, "").await;
+    assert_ne!(code_of(&again.text).hash(), code.hash());
+    assert!(again.text.contains("/.well-known/est/routers"));
+    // Nobody logs in at a router, so that none takes another's place.
+    let replaced = send(&test, "POST", &format!("{path}/replace"), OURS, "").await;
+    assert_eq!(replaced.status, StatusCode::NOT_FOUND);
+    let acts = acts(&test.app).await;
+    assert!(acts.iter().any(|act| act.starts_with("router.create")), "{acts:?}");
+}
+
+#[tokio::test]
+async fn what_does_not_fit_comes_back_at_its_field_and_nothing_is_entered() {
+    let test = instance().await;
+    for (field, value, says) in [
+        ("name", "", "入力"),
+        ("family", "terminal", "選"),
+        ("address", "router.example", "IPv4 または IPv6"),
+        ("address", "127.0.0.1", "接続できません"),
+        ("network", "10.20.30.0", "書き方ではありません"),
+        ("network", "10.20.30.1/24", "途中のアドレス"),
+        ("network", "0.0.0.0/0", "使えない範囲"),
+    ] {
+        let refused = send(&test, "POST", "/console/routers", OURS, &but(field, value)).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{field} {value}");
+        let marked = format!("id=\"{field}-error\"");
+        let (_, at) =
+            refused.text.split_once(&marked).unwrap_or_else(|| panic!("{}", refused.text));
+        assert!(at.split("</p>").next().unwrap().contains(says), "{field} {value}: {at}");
+    }
+    assert!(routers(&test, FACILITY).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_address_is_one_routers_until_that_is_revoked_and_a_name_one_devices() {
+    let test = instance().await;
+    let elsewhere = but("facility", ELSEWHERE);
+    assert_eq!(
+        send(&test, "POST", "/console/routers", THEIRS, &elsewhere).await.status,
+        StatusCode::OK
+    );
+    let taken = send(&test, "POST", "/console/routers", OURS, &form(&GOOD)).await;
+    assert_eq!(taken.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(taken.text.contains("別のルーターで登録されています"), "{}", taken.text);
+    let (terminal, _) = routers(&test, ELSEWHERE).await.remove(0);
+    let path = format!("/console/terminals/{}/revoke", terminal.id);
+    let reason = form(&[("reason", "retired"), ("note", "")]);
+    assert_eq!(send(&test, "POST", &path, THEIRS, &reason).await.status, StatusCode::SEE_OTHER);
+    let made = send(&test, "POST", "/console/routers", OURS, &form(&GOOD)).await;
+    assert_eq!(made.status, StatusCode::OK, "{}", made.text);
+    let twice = send(&test, "POST", "/console/routers", OURS, &but("address", "192.0.2.2")).await;
+    assert_eq!(twice.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn another_facilitys_routers_cannot_be_entered_or_seen() {
+    let test = instance().await;
+    let refused = send(&test, "POST", "/console/routers", THEIRS, &form(&GOOD)).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert!(routers(&test, FACILITY).await.is_empty());
+    send(&test, "POST", "/console/routers", OURS, &form(&GOOD)).await;
+    let (terminal, _) = routers(&test, FACILITY).await.remove(0);
+    let path = format!("/console/terminals/{}", terminal.id);
+    assert_eq!(send(&test, "GET", &path, THEIRS, "").await.status, StatusCode::NOT_FOUND);
+    let list = send(&test, "GET", "/console/routers", THEIRS, "").await.text;
+    assert!(!list.contains(&terminal.id), "{list}");
+}

@@ -1,0 +1,6 @@
+//! The network that a facility's routers make: what stands in the register of each, and what is told to
+//! whoever sets one up.
+
+pub mod entry;
+pub mod family;
+pub mod typed;

@@ -1,0 +1,145 @@
+//! Routers: terminals whose certificates are written for IKE peers (docs/decisions/0030).
+//!
+//! Codes, certificates, holds, revocation and history are the terminal's; here stands what a PC does
+//! not have. A router is entered once with all of it: its names stand in certificates and in the
+//! configuration of its peers, so that another name is another router.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::{Queries, StoreError, Tx, sql};
+
+/// What makes a terminal a router.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Router {
+    /// The terminal.
+    pub terminal_id: String,
+    /// Name of the certificate profile of its family: `router_strongswan`.
+    pub family: String,
+    /// The name in its certificate by which its peers know it; the register gave it.
+    pub dns_name: String,
+    /// Where its peers reach it, if that is fixed.
+    pub address: Option<IpAddr>,
+    /// Whether the address stands in its certificate.
+    pub address_certified: bool,
+    /// What lies behind it: the traffic that tunnels to it carry.
+    pub network: IpNet,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    terminal_id: String,
+    family: String,
+    dns_name: String,
+    address: Option<String>,
+    address_certified: i64,
+    network: String,
+}
+
+impl Row {
+    fn into_router(self) -> Result<Router, StoreError> {
+        let corrupt = |text: &str| StoreError::Corrupt {
+            what: "router",
+            detail: format!("`{text}` is no address"),
+        };
+        Ok(Router {
+            address: self
+                .address
+                .map(|text| text.parse().map_err(|_| corrupt(&text)))
+                .transpose()?,
+            address_certified: self.address_certified != 0,
+            network: self.network.parse().map_err(|_| corrupt(&self.network))?,
+            terminal_id: self.terminal_id,
+            family: self.family,
+            dns_name: self.dns_name,
+        })
+    }
+}
+
+/// The columns of [`Row`]. `concat!` keeps the statements constants.
+macro_rules! select_router {
+    ($condition:literal) => {
+        concat!(
+            "SELECT r.terminal_id, r.family, r.dns_name, r.address, r.address_certified, r.network
+             FROM router r JOIN terminal t ON t.id = r.terminal_id WHERE ",
+            $condition
+        )
+    };
+}
+
+/// Makes a terminal a router, in the transaction that entered it.
+///
+/// # Errors
+/// [`StoreError::AlreadyExists`]: it is one, or its name is another's.
+pub async fn create(tx: &mut Tx, router: &Router) -> Result<(), StoreError> {
+    tx.execute(
+        sql("INSERT INTO router
+                 (terminal_id, family, dns_name, address, address_certified, network)
+             VALUES ($1, $2, $3, $4, $5, $6)")
+        .bind(router.terminal_id.as_str())
+        .bind(router.family.as_str())
+        .bind(router.dns_name.as_str())
+        .bind(router.address.map(|address| address.to_string()))
+        .bind(i64::from(router.address_certified))
+        .bind(router.network.to_string()),
+    )
+    .await?;
+    Ok(())
+}
+
+/// What makes this terminal a router, if it is one.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn find(
+    queries: &mut impl Queries,
+    terminal_id: &str,
+) -> Result<Option<Router>, StoreError> {
+    let row: Option<Row> =
+        queries.fetch_optional(sql(select_router!("r.terminal_id = $1")).bind(terminal_id)).await?;
+    row.map(Row::into_router).transpose()
+}
+
+/// A facility's routers that are not revoked, oldest first; at most `limit`.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn of_facility(
+    queries: &mut impl Queries,
+    organisation_id: &str,
+    limit: i64,
+) -> Result<Vec<Router>, StoreError> {
+    let rows: Vec<Row> = queries
+        .fetch_all(
+            sql(select_router!(
+                "t.organisation_id = $1
+                   AND NOT EXISTS (SELECT 1 FROM terminal_event e
+                       WHERE e.terminal_id = t.id AND e.kind = 'revoked')
+                 ORDER BY t.created_at, t.id LIMIT $2"
+            ))
+            .bind(organisation_id)
+            .bind(limit),
+        )
+        .await?;
+    rows.into_iter().map(Row::into_router).collect()
+}
+
+/// Whether a router that is not revoked, of whatever facility, has this address.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn address_in_use(
+    queries: &mut impl Queries,
+    address: IpAddr,
+) -> Result<bool, StoreError> {
+    let found: Option<(String,)> = queries
+        .fetch_optional(
+            sql("SELECT r.terminal_id FROM router r WHERE r.address = $1
+                   AND NOT EXISTS (SELECT 1 FROM terminal_event e
+                       WHERE e.terminal_id = r.terminal_id AND e.kind = 'revoked') LIMIT 1")
+            .bind(address.to_string()),
+        )
+        .await?;
+    Ok(found.is_some())
+}
