@@ -132,9 +132,22 @@ impl LookalikeHpki {
     /// # Errors
     /// [`LookalikeError`].
     pub fn make(now: OffsetDateTime, seed: u32, crl_base: &str) -> Result<Self, LookalikeError> {
+        Self::make_as(&seed.to_string(), now, crl_base)
+    }
+
+    /// The same for the invented people of a sandbox. Its names are those of no other look-alike, and
+    /// the same each time, so that people stay who they are when it is made anew.
+    ///
+    /// # Errors
+    /// [`LookalikeError`].
+    pub fn sandbox(now: OffsetDateTime, crl_base: &str) -> Result<Self, LookalikeError> {
+        Self::make_as("Sandbox", now, crl_base)
+    }
+
+    fn make_as(mark: &str, now: OffsetDateTime, crl_base: &str) -> Result<Self, LookalikeError> {
         let begin = now - Duration::days(700);
         let end = now + Duration::days(7300);
-        let unit = format!("Look-alike HPKI Root CA {seed}");
+        let unit = format!("Look-alike HPKI Root CA {mark}");
         let mut parts = vec![
             Part::Country("JP"),
             // With a comma, as the genuine one.
@@ -157,7 +170,7 @@ impl LookalikeHpki {
             serial: 1,
         };
 
-        let common_name = format!("HPKI-01-Lookalike{seed}AuthCA-forAuthentication-forIndividual");
+        let common_name = format!("HPKI-01-Lookalike{mark}AuthCA-forAuthentication-forIndividual");
         let sub_subject = name(&[
             Part::Country("JP"),
             Part::Organization("LOOKALIKE"),
@@ -273,6 +286,29 @@ impl LookalikeHpki {
         revoked: &[u32],
         this_update: OffsetDateTime,
     ) -> Result<Vec<u8>, LookalikeError> {
+        self.authorities_crl(revoked, this_update, Duration::days(365))
+    }
+
+    /// The lists of root and sub-CA by which nothing is revoked until `next_update`.
+    ///
+    /// # Errors
+    /// [`LookalikeError`].
+    pub fn empty_crls(
+        &self,
+        this_update: OffsetDateTime,
+        next_update: OffsetDateTime,
+    ) -> Result<(Vec<u8>, Vec<u8>), LookalikeError> {
+        let lifetime = next_update - this_update;
+        let of_root = self.authorities_crl(&[], this_update, lifetime)?;
+        Ok((of_root, self.sub_ca.crl(&[], this_update, lifetime, None)?))
+    }
+
+    fn authorities_crl(
+        &self,
+        revoked: &[u32],
+        this_update: OffsetDateTime,
+        lifetime: Duration,
+    ) -> Result<Vec<u8>, LookalikeError> {
         let scope = IssuingDistributionPoint {
             distribution_point: Some(DistributionPointName::FullName(vec![
                 GeneralName::DirectoryName(self.root_list.clone()),
@@ -289,7 +325,7 @@ impl LookalikeHpki {
             critical: true,
             extn_value: OctetString::new(scope.to_der()?)?,
         };
-        self.root.crl(revoked, this_update, Duration::days(365), Some(scope))
+        self.root.crl(revoked, this_update, lifetime, Some(scope))
     }
 
     /// The root as PEM, for the folder of anchors.

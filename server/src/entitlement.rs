@@ -1,15 +1,15 @@
 //! May this person, at this facility, use this service? One place for the portal and for the
 //! authorization endpoint, so that the two never disagree.
 
-use std::collections::BTreeSet;
-
 use sekisho_authz::{Cache, Decision, Message, Request, Values, Vocabulary};
 use sekisho_pki::national::hc_role;
-use sekisho_store::{Queries, StoreError, membership, offer, service, session::Session};
+use sekisho_store::{
+    Queries, StoreError, membership, offer, service, session::Session, world::World,
+};
 use sekisho_wire::{acr, claim};
 use serde_json::json;
 
-use crate::{app::App, catalogue::Text, login::session::PortalSession};
+use crate::{app::App, catalogue::Text, config::Sandbox, login::session::PortalSession};
 
 /// Kinds of organisation that a rule may name, as stored.
 pub const KINDS: [&str; 11] = [
@@ -34,7 +34,7 @@ pub const KINDS: [&str; 11] = [
 pub struct Entitlements {
     vocabulary: Vocabulary,
     cache: Cache,
-    test_facilities: BTreeSet<String>,
+    sandbox: Sandbox,
     sandbox_rules: String,
 }
 
@@ -74,21 +74,22 @@ impl Entitlements {
         Self {
             vocabulary,
             cache: Cache::new(),
-            test_facilities: BTreeSet::new(),
+            sandbox: Sandbox::default(),
             sandbox_rules: sandbox_rules.to_string(),
         }
     }
 
-    /// The same with these test facilities, by identifier.
+    /// The same with these test facilities.
     #[must_use]
-    pub fn with_test_facilities(self, test_facilities: BTreeSet<String>) -> Self {
-        Self { test_facilities, ..self }
+    pub fn with_sandbox(self, sandbox: Sandbox) -> Self {
+        Self { sandbox, ..self }
     }
 
     /// Whether a service is of the same world as a facility: both real, or both for tests.
     #[must_use]
     pub fn is_offered_at(&self, offer: &offer::Offer, facility_id: &str) -> bool {
-        offer.live_at.is_none() == self.test_facilities.contains(facility_id)
+        let world = if offer.live_at.is_some() { World::Real } else { World::Sandbox };
+        world == self.sandbox.world_of(facility_id)
     }
 
     /// The words that rules may use.
@@ -262,10 +263,13 @@ pub fn role_name(role: &str, text: &Text) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{path::Path, sync::Arc};
 
     use super::*;
-    use crate::catalogue::{Catalogue, Lang};
+    use crate::{
+        catalogue::{Catalogue, Lang},
+        config::Settings,
+    };
 
     fn physician() -> Request {
         Request {
@@ -304,8 +308,10 @@ mod tests {
     #[test]
     fn the_sandbox_and_what_is_real_never_meet() {
         let test_facility = "123456789007";
-        let entitlements =
-            Entitlements::new().with_test_facilities(BTreeSet::from([test_facility.to_owned()]));
+        let mut settings = Settings::default();
+        settings.sandbox.facilities = vec![test_facility.to_owned()];
+        let config = settings.validate(Path::new("/srv/sekisho")).unwrap();
+        let entitlements = Entitlements::new().with_sandbox(config.sandbox().clone());
         let at = |facility: &str| Request { facility_id: facility.into(), ..physician() };
         let anybody = Some(r#"{"rules":[{"id":"anybody","release":["name"]}]}"#);
         let nobody = Some(r#"{"rules":[]}"#);

@@ -49,6 +49,7 @@ pub mod repository;
 pub mod revocation;
 pub mod route;
 pub mod router;
+pub mod sandbox;
 pub mod schedule;
 pub mod sealing;
 #[cfg(unix)]

@@ -26,6 +26,8 @@ use sekisho_pki::{
 use sekisho_store::{
     Store, StoreError, Tx,
     audit::{Actor, Audited, Entry},
+    person,
+    sandbox::{self, Hierarchy, NewCard},
     sql, terminal, transaction,
 };
 use time::{Duration, OffsetDateTime, macros::datetime};
@@ -129,11 +131,10 @@ fn divided(authority: Authority, config: &Config) -> Authority {
 
 fn parts(store: Store, clock: Arc<ManualClock>, config: Config, authority: Authorities) -> App {
     let names = config.host_names().origins(8443, 8080);
-    let card_trust = TrustSources::load(config.card_login());
+    let card_trust = TrustSources::load(&config).unwrap();
     App::new(Parts {
         card_trust,
-        entitlements: Entitlements::new()
-            .with_test_facilities(config.sandbox().facilities().clone()),
+        entitlements: Entitlements::new().with_sandbox(config.sandbox().clone()),
         store,
         clock,
         random: Arc::new(SystemRandomness),
@@ -220,6 +221,32 @@ async fn certified(
     TestTerminal { organisation_id, terminal_id, key, certificate, peer }
 }
 
+/// Makes the facility of this `seed`, which the configuration has to name, one of the sandbox with a card
+/// `physician` to be handed out: no software card, and no anchors.
+pub async fn sandbox(app: &App, seed: u64) -> String {
+    let organisation_id = FacilityIdentifier::from_random(seed).to_string();
+    enter(app, &organisation_id, &TerminalIdentifier::from_random(seed).to_string()).await;
+    let now = app.now();
+    let hierarchy = Hierarchy {
+        organisation_id: organisation_id.clone(),
+        root_der: vec![1],
+        root_crl: vec![2],
+        authority_der: vec![3],
+        authority_crl: vec![4],
+        made_at: now,
+        expires_at: now + Duration::days(365),
+    };
+    transaction!(app.store(), StoreError, |tx| {
+        sandbox::replace_hierarchy(tx, &hierarchy).await?;
+        let person_id = &person::enter(tx, "見本　太郎", "ミホン　タロウ", now).await?;
+        let (name, role, archive) = ("physician", "Medical Doctor", b"a card".as_slice());
+        sandbox::add_card(tx, NewCard { person_id, name, place: 0, role, archive }).await?;
+        Ok(Audited::new((), Entry::done("test.sandbox", Actor::System, now)))
+    })
+    .unwrap();
+    organisation_id
+}
+
 /// A connection from loopback that showed these certificates.
 pub fn peer(role: NameRole, chain: &[&[u8]]) -> Peer {
     let chain = chain.iter().map(|der| CertificateDer::from(der.to_vec())).collect();
@@ -292,9 +319,8 @@ pub async fn app_over(dir: &std::path::Path, clock: Arc<ManualClock>) -> (App, C
     let partitions = config.authority().crl_partitions();
     let opened = Opened::open(&folder, ca_keys.clone(), &names, partitions, &issuers).unwrap();
     let app = App::new(Parts {
-        card_trust: TrustSources::load(config.card_login()),
-        entitlements: Entitlements::new()
-            .with_test_facilities(config.sandbox().facilities().clone()),
+        card_trust: TrustSources::load(&config).unwrap(),
+        entitlements: Entitlements::new().with_sandbox(config.sandbox().clone()),
         store,
         clock,
         random: Arc::new(SystemRandomness),

@@ -190,6 +190,9 @@ fn a_command_line_that_is_not_understood_exits_with_2_and_help_shows_examples() 
         &["service", "approve"],
         &["service", "list"],
         &["service", "token"],
+        &["sandbox"],
+        &["sandbox", "make"],
+        &["sandbox", "cards"],
         &["administrator", "link"],
         &["administrator", "add"],
         &["example-config"],
@@ -563,8 +566,8 @@ fn a_service_whose_rule_releases_in_vain_is_registered_and_told_of() {
     let dir = folder.path().join("instance");
     init(&dir);
     let file = folder.path().join("service.toml");
-    let example = include_str!("../../docs/services.md").split("```").nth(1).unwrap();
-    let example = example.strip_prefix("toml").unwrap();
+    let (_, example) = include_str!("../../docs/services.md").split_once("```toml").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
     let add = |text: &str| {
         std::fs::write(&file, text).unwrap();
         sekisho(&["service", "add", dir.to_str().unwrap(), file.to_str().unwrap()])
@@ -592,8 +595,8 @@ fn a_services_file_that_is_too_large_is_refused_and_not_read_in_part() {
     let dir = folder.path().join("instance");
     init(&dir);
     let file = folder.path().join("service.toml");
-    let example = include_str!("../../docs/services.md").split("```").nth(1).unwrap();
-    let example = example.strip_prefix("toml").unwrap();
+    let (_, example) = include_str!("../../docs/services.md").split_once("```toml").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
     let add = |octets: usize| {
         // A comment: a part of the file would be a whole registration.
         let rest = octets - example.len() - 1;

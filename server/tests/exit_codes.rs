@@ -65,6 +65,8 @@ const NAMES_WHAT_IS_NOT_THERE: &[&str] = &[
     "service list nope",
     "service token nope",
     "service token INSTANCE --operated-by 123456789007",
+    "sandbox make nope",
+    "sandbox cards nope NEW",
     "token-keys list nope",
     "token-keys rotate nope",
     "audit list nope",
@@ -112,6 +114,7 @@ const MADE: &[&str] = &[
     "signer split signer_dir",
     "signer split socket",
     "restore dir",
+    "sandbox cards folder",
     "demo keep",
 ];
 

@@ -111,19 +111,33 @@ impl Personalisation {
     /// [`CardError::File`].
     pub fn write(&self, folder: &Path) -> Result<(), CardError> {
         fs::create_dir_all(folder).map_err(at(folder))?;
+        for (name, octets) in self.files()? {
+            write(&folder.join(name), &octets)?;
+        }
+        Ok(())
+    }
+
+    /// The files of a card's folder, each with its name.
+    ///
+    /// # Errors
+    /// [`CardError::Config`].
+    pub fn files(&self) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>, CardError> {
         let text = toml::to_string(&self.family).map_err(|e| CardError::Config(e.to_string()))?;
-        write(&folder.join(CARD), text.as_bytes())?;
+        let mut files = vec![(CARD.to_owned(), Zeroizing::new(text.into_bytes()))];
         let both =
             [(AUTHENTICATION, Some(&self.authentication)), (SIGNATURE, self.signature.as_ref())];
         for (name, data) in both {
             let Some(data) = data else { continue };
-            write(&folder.join(format!("{name}.crt")), &data.certificate_der)?;
-            write(&folder.join(format!("{name}.p8")), &data.key_pkcs8_der)?;
+            let mut add = |name: String, octets: &[u8]| {
+                files.push((name, Zeroizing::new(octets.to_vec())));
+            };
+            add(format!("{name}.crt"), &data.certificate_der);
+            add(format!("{name}.p8"), &data.key_pkcs8_der);
             for (index, der) in data.chain_der.iter().enumerate() {
-                write(&folder.join(format!("{name}-{}.crt", index + 1)), der)?;
+                add(format!("{name}-{}.crt", index + 1), der);
             }
         }
-        Ok(())
+        Ok(files)
     }
 }
 

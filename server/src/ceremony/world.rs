@@ -87,7 +87,7 @@ impl World {
         let opened =
             Opened::open(&self.instance(), self.ca_keys(), &names, partitions, &issuers).unwrap();
         App::new(Parts {
-            card_trust: crate::login::trust_sources::TrustSources::load(self.config.card_login()),
+            card_trust: crate::login::trust_sources::TrustSources::load(&self.config).unwrap(),
             entitlements: crate::entitlement::Entitlements::new(),
             store: self.store.clone(),
             clock: self.clock.clone(),

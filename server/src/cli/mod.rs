@@ -16,6 +16,7 @@ mod named;
 mod restore;
 mod revoke;
 mod router;
+mod sandbox;
 mod serve;
 mod service;
 #[cfg(unix)]
@@ -54,6 +55,8 @@ Examples:
   sekisho router add /srv/sekisho --facility 123456789007 --name 'Main building' \
       --family router_strongswan --address 192.0.2.1 --network 10.20.30.0/24
       a facility's router, and the code by which it gets its certificate
+  sekisho sandbox make /srv/sekisho
+      invented people with software cards, with which services are tried out
   sekisho token-keys rotate /srv/sekisho
       the key that signs tokens is followed by another; nobody notices
   sekisho audit list /srv/sekisho --json | jq .act
@@ -86,6 +89,7 @@ enum Command {
     Revoke(revoke::Revoke),
     Router(router::Router),
     Service(service::Service),
+    Sandbox(sandbox::Sandbox),
     TokenKeys(token_keys::TokenKeys),
     Audit(audit::Audit),
     Backup(backup::Backup),
@@ -134,6 +138,7 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Revoke(command) => command.run(),
         Command::Router(command) => command.run(),
         Command::Service(command) => command.run(),
+        Command::Sandbox(command) => command.run(),
         Command::TokenKeys(command) => command.run(),
         Command::Audit(command) => command.run(),
         Command::Backup(command) => command.run(),

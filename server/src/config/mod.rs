@@ -148,7 +148,7 @@ impl Settings {
             card_login: self.card_login.validate(folder)?,
             session: self.session.validate()?,
             oidc: self.oidc.validate()?,
-            sandbox: self.sandbox.validate()?,
+            sandbox: self.sandbox.validate(folder)?,
         })
     }
 }
@@ -246,7 +246,7 @@ impl Config {
         &self.oidc
     }
 
-    /// Test facilities.
+    /// Test facilities, and whose cards count there.
     #[must_use]
     pub fn sandbox(&self) -> &Sandbox {
         &self.sandbox

@@ -1,7 +1,7 @@
 //! A facility with many terminals whose enrolment codes wait to be used: what benchmark and crash
 //! tests enrol.
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sekisho_ca::registration::terminal_identifier::TerminalIdentifier;
 use sekisho_key::{Randomness, SigningKey, SoftwareKey, SystemRandomness};
@@ -15,17 +15,15 @@ use sekisho_pki::{
 };
 use sekisho_store::{
     Store, StoreError,
-    activation_code::{self, NewLetter, Redemption},
-    application::{self, Particulars},
+    application::Particulars,
     audit::{Actor, Audited, Entry},
     enrolment_code::{self, NewCode},
-    organisation::{self, RegisteredAddress},
     organisation_kind::OrganisationKind,
     terminal, transaction,
 };
 use time::{Duration, OffsetDateTime};
 
-use crate::paper_code::PaperCode;
+use crate::{paper_code::PaperCode, sandbox::facility};
 
 /// Terminals entered by one transaction.
 const AT_ONCE: usize = 500;
@@ -59,27 +57,11 @@ pub async fn facility(store: &Store, now: OffsetDateTime) -> anyhow::Result<Stri
         contact_email: "measure@example.jp".to_owned(),
         codes: Vec::new(),
     };
-    let redemption = transaction!(store, StoreError, |tx| {
-        let application =
-            application::create(tx, &hex::encode(code_hash), &particulars, None, now).await?;
-        let address = RegisteredAddress {
-            postal_code: &particulars.postal_code,
-            address: &particulars.address,
-        };
-        organisation::enter(tx, &id, &application, &particulars, address, "measure", now).await?;
-        let letter = NewLetter {
-            organisation_id: &id,
-            code_hash: &code_hash,
-            issued_by: "measure",
-            reason: "",
-            expires_at: now + Duration::DAY,
-        };
-        activation_code::issue(tx, letter, now).await?;
-        let redemption = activation_code::redeem(tx, &code_hash, "measure", now).await?;
+    transaction!(store, StoreError, |tx| {
+        facility::enter(tx, &id, &particulars, "measure", &code_hash, now).await?;
         let entry = Entry::done("measure.facility", Actor::System, now).at_organisation(&id);
-        Ok(Audited::new(redemption, entry))
+        Ok(Audited::new((), entry))
     })?;
-    ensure!(matches!(redemption, Redemption::Redeemed { .. }), "the facility is not active");
     Ok(id)
 }
 

@@ -33,6 +33,9 @@ pub const fn status(refusal: Refusal) -> StatusCode {
         | Refusal::SigningCertificate
         | Refusal::CertificatePurpose
         | Refusal::ForeignIssuer
+        | Refusal::SandboxCard
+        | Refusal::RealCard
+        | Refusal::OtherWorld
         | Refusal::CertificatePath
         | Refusal::CertificateNotYetValid
         | Refusal::CertificateExpired

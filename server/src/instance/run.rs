@@ -33,7 +33,7 @@ use crate::{
     entitlement::Entitlements,
     jobs,
     listener::{self, BindError, Routers, Sockets, Tls, TlsError},
-    login::trust_sources::TrustSources,
+    login::trust_sources::{SharedTrust, TrustSources},
     names::{NameRole, Names},
     router, schedule,
     token_keys::{TokenKeyError, TokenKeys},
@@ -117,6 +117,9 @@ pub enum RunError {
     /// The node's name.
     #[error(transparent)]
     Claim(#[from] ClaimError),
+    /// Trust anchors of cards.
+    #[error(transparent)]
+    SharedTrust(#[from] SharedTrust),
     /// The messages.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
@@ -154,9 +157,8 @@ pub async fn run(
     let opened = Opened::open(&folder, ca_keys, &names, partitions, &issuers)?;
     opened.ca_keys.check(&folder, &opened.authority).await?;
     let app = App::new(Parts {
-        card_trust: TrustSources::load(config.card_login()),
-        entitlements: Entitlements::new()
-            .with_test_facilities(config.sandbox().facilities().clone()),
+        card_trust: TrustSources::load(&config)?,
+        entitlements: Entitlements::new().with_sandbox(config.sandbox().clone()),
         store: store.clone(),
         clock,
         random,

@@ -122,6 +122,10 @@ async fn decide(
         return Ok(decided);
     }
     let known = card::find(tx, subject).await?;
+    if known.as_ref().is_some_and(|identity| identity.world != holder.world) {
+        // Two issuers of one name: nobody becomes somebody of the other world by it.
+        return Ok(refused(facility.actor(), Refusal::OtherWorld));
+    }
     let membership = match &known {
         Some(identity) => membership::in_force(tx, &identity.person_id, organisation_id).await?,
         None => None,
@@ -347,7 +351,7 @@ async fn enter(
     let same_person = !matches!(mismatch, Some(Mismatch::Name | Mismatch::Both));
     let name_kana = if same_person { held.name_kana.as_str() } else { "" };
     let names = PersonNames { name: &holder.name, name_kana, name_romaji: &holder.name_romaji };
-    Ok(card::enter_person(tx, subject, names, now).await?)
+    Ok(card::enter_person(tx, subject, names, holder.world, now).await?)
 }
 
 async fn claim(

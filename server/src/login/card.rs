@@ -104,11 +104,12 @@ async fn judge(
     };
     let proof = VerifiedCardProof::verify(&challenge, &submission, nonce, here)?;
     let sources = app.card_trust();
-    let holder = match VerifiedCardHolder::validate(proof.clone(), &sources.current()) {
+    let trust = || sources.at(&facility.organisation_id);
+    let holder = match VerifiedCardHolder::validate(proof.clone(), &trust()) {
         // A newer list may lie in the folder already: look once before turning somebody away.
         Err(Refusal::RevocationUnknown | Refusal::ForeignIssuer) => {
             sources.reload().await;
-            VerifiedCardHolder::validate(proof, &sources.current())?
+            VerifiedCardHolder::validate(proof, &trust())?
         }
         other => other?,
     };

@@ -129,7 +129,7 @@ async fn issue(
         None
     };
     let terminal_key = terminal_key(facility).ok_or(Refusal::OtherTerminal)?;
-    let trust = app.card_trust().current();
+    let trust = app.card_trust().at(&facility.organisation_id);
     if trust.card_issuers().is_empty() {
         return Err(Refusal::NotConfigured.into());
     }

@@ -13,7 +13,7 @@ use sekisho_protocol::{
     request::LoginRequest,
     signed_input::SignedInput,
 };
-use sekisho_store::{challenge::Challenge, evidence::Evidence};
+use sekisho_store::{challenge::Challenge, evidence::Evidence, world::World};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use x509_cert::{Certificate, der::Decode};
@@ -171,6 +171,8 @@ pub struct VerifiedCardHolder {
     pub(super) roles: Vec<HcRole>,
     /// The agent's name for the card in its reader.
     pub(super) presence_id: String,
+    /// The world of the anchor that the certificate led to.
+    pub(super) world: World,
 }
 
 impl VerifiedCardHolder {
@@ -205,6 +207,7 @@ impl VerifiedCardHolder {
             serial_number: verified.serial_number().to_owned(),
             name: name.unwrap_or(&name_romaji).to_owned(),
             roles: verified.roles().to_vec(),
+            world: trust.world(),
             name_romaji,
         })
     }

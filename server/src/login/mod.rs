@@ -26,6 +26,7 @@ pub mod page;
 pub mod presence;
 pub mod refusal;
 pub mod session;
+mod trust_folder;
 pub mod trust_sources;
 
 #[cfg(test)]

@@ -49,6 +49,12 @@ pub enum Refusal {
     CertificatePurpose,
     /// No configured authority issued the card.
     ForeignIssuer,
+    /// A card of an invented person, at a facility that is real.
+    SandboxCard,
+    /// A real card, at a test facility.
+    RealCard,
+    /// The card names a person whom a card of the other world named before.
+    OtherWorld,
     /// The certification path does not hold.
     CertificatePath,
     /// The validity has not begun.
@@ -94,7 +100,7 @@ pub enum Refusal {
 impl Refusal {
     /// Every refusal, for the test that each has words.
     #[cfg(test)]
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 44] = [
         Self::BrowserUnknown,
         Self::Malformed,
         Self::TooLarge,
@@ -116,6 +122,9 @@ impl Refusal {
         Self::SigningCertificate,
         Self::CertificatePurpose,
         Self::ForeignIssuer,
+        Self::SandboxCard,
+        Self::RealCard,
+        Self::OtherWorld,
         Self::CertificatePath,
         Self::CertificateNotYetValid,
         Self::CertificateExpired,
@@ -164,6 +173,9 @@ impl Refusal {
             Self::SigningCertificate => "signing-certificate",
             Self::CertificatePurpose => "certificate-purpose",
             Self::ForeignIssuer => "foreign-issuer",
+            Self::SandboxCard => "sandbox-card",
+            Self::RealCard => "real-card",
+            Self::OtherWorld => "other-world",
             Self::CertificatePath => "certificate-path",
             Self::CertificateNotYetValid => "certificate-not-yet-valid",
             Self::CertificateExpired => "certificate-expired",

@@ -1,52 +1,51 @@
-//! HPKI anchors, sub-CAs and revocation lists from the configured folders.
+//! Whose cards count where: HPKI anchors, sub-CAs and revocation lists from the configured folders, and
+//! apart from them those of the sandbox's invented people.
+//!
+//! A card counts in its own world only ([`TrustSources::at`] is the one place that picks the anchors, by
+//! the facility of the connection): one of the sandbox never at a facility that is real, whatever role it
+//! names, and a real one never at a test facility, where services are told everything. Nothing that both
+//! worlds would trust is trusted at all (`docs/decisions/0022-invented-people-have-anchors-of-their-own.md`).
 //!
 //! Read at the start, again when a file changes (a scheduled job looks), and on demand when a login
-//! meets an issuer or a status that nobody knows. Nothing that a certificate names is fetched. A
-//! file that does not parse counts as absent, and so denies rather than admits.
+//! meets an issuer or a status that nobody knows. Nothing that a certificate names is fetched.
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    sync::{Arc, RwLock},
-    time::SystemTime,
-};
+use std::sync::{Arc, RwLock};
 
-use der::{Decode, Encode};
 use sekisho_pki::{
-    national::hpki::{HpkiError, HpkiRules, VerifiedHpkiCertificate},
-    path::{Anchors, Crl, PathError, TrustAnchor},
+    national::hpki::{HpkiError, VerifiedHpkiCertificate},
+    path::PathError,
 };
-use sekisho_protocol::{Base64Url, Sha256Digest, trust::CardIssuer};
+use sekisho_protocol::trust::CardIssuer;
+use sekisho_store::world::World;
 use time::OffsetDateTime;
-use x509_cert::Certificate;
 
-use super::refusal::Refusal;
-use crate::config::CardLogin;
+use super::{
+    refusal::Refusal,
+    trust_folder::{FolderTrust, Folders, Stamps},
+};
+use crate::config::{CardLogin, Config, Sandbox};
 
-/// The most files that a folder may hold.
-const MOST_FILES: usize = 256;
-/// The largest certificate file, in octets.
-const MOST_CERTIFICATE_OCTETS: u64 = 64 * 1024;
-/// The largest revocation list, in octets. That of 2017 had some hundred kilobytes.
-const MOST_LIST_OCTETS: u64 = 64 * 1024 * 1024;
-
-/// What cards are judged against at one moment.
-#[derive(Debug, Clone, Default)]
+/// What cards are judged against at one facility, at one moment.
+#[derive(Debug, Clone)]
 pub struct CardTrust {
-    anchors: Anchors,
-    /// Configured sub-CAs, DER.
-    authorities: Vec<Vec<u8>>,
-    crls: Vec<Crl>,
-    rules: HpkiRules,
-    card_issuers: Vec<CardIssuer>,
+    world: World,
+    here: Arc<FolderTrust>,
+    /// Of the other world, for the reason of a refusal only.
+    elsewhere: Arc<FolderTrust>,
 }
 
 impl CardTrust {
+    /// Which world's cards count.
+    #[must_use]
+    pub fn world(&self) -> World {
+        self.world
+    }
+
     /// Authorities whose cards are of use: every configured sub-CA, or the anchors themselves where
     /// there is none below them.
     #[must_use]
     pub fn card_issuers(&self) -> &[CardIssuer] {
-        &self.card_issuers
+        self.here.card_issuers()
     }
 
     /// Judges a card's certificate at `now`. Issuers are the configured ones: what a card brings
@@ -59,14 +58,19 @@ impl CardTrust {
         certificate_der: &[u8],
         now: OffsetDateTime,
     ) -> Result<VerifiedHpkiCertificate, Refusal> {
-        let candidates: Vec<&[u8]> = self.authorities.iter().map(Vec::as_slice).collect();
-        self.rules.judge(certificate_der, &candidates, &self.anchors, &self.crls, now).map_err(
-            |error| {
-                // The facts of the failure are for the log; the person is told what to do.
-                tracing::info!(error = %crate::error::page::Chain(&error), "card refused");
-                refusal_of(&error)
-            },
-        )
+        self.here.judge(certificate_der, now).map_err(|error| {
+            // The facts of the failure are for the log; the person is told what to do.
+            tracing::info!(error = %crate::error::page::Chain(&error), "card refused");
+            match refusal_of(&error) {
+                Refusal::ForeignIssuer if self.elsewhere.judge(certificate_der, now).is_ok() => {
+                    match self.world {
+                        World::Real => Refusal::SandboxCard,
+                        World::Sandbox => Refusal::RealCard,
+                    }
+                }
+                refusal => refusal,
+            }
+        })
     }
 }
 
@@ -106,58 +110,91 @@ fn refusal_of(error: &HpkiError) -> Refusal {
     }
 }
 
-/// One file as it lay in the folder when it was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Stamp {
-    octets: u64,
-    modified: Option<SystemTime>,
+/// A certificate that is configured for real cards and for those of the sandbox.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{name} is trusted for the sandbox and for real cards, by its name or its key: invented people would \
+     count as real ones. Take it out of {} or of {}",
+    sandbox.display(), real.display()
+)]
+pub struct SharedTrust {
+    name: String,
+    sandbox: std::path::PathBuf,
+    real: std::path::PathBuf,
 }
 
-type Stamps = BTreeMap<PathBuf, Stamp>;
+/// What was last read.
+#[derive(Debug, Clone)]
+struct Held {
+    stamps: Stamps,
+    real: Arc<FolderTrust>,
+    sandbox: Arc<FolderTrust>,
+}
 
 /// The folders and what was last read from them.
 #[derive(Debug)]
 pub struct TrustSources {
     settings: CardLogin,
-    held: RwLock<(Stamps, Arc<CardTrust>)>,
+    sandbox: Sandbox,
+    held: RwLock<Held>,
 }
 
 impl TrustSources {
     /// Reads the folders. Missing folders are empty ones: then no card is accepted.
-    #[must_use]
-    pub fn load(settings: &CardLogin) -> Self {
-        let stamps = stamps(settings);
-        let trust = read(settings, &stamps);
-        Self { settings: settings.clone(), held: RwLock::new((stamps, Arc::new(trust))) }
+    ///
+    /// # Errors
+    /// [`SharedTrust`].
+    pub fn load(config: &Config) -> Result<Self, SharedTrust> {
+        let (settings, sandbox) = (config.card_login().clone(), config.sandbox().clone());
+        let (held, shared) = read(&settings, &sandbox, stamps(&settings, &sandbox));
+        match shared.into_iter().next() {
+            Some(name) => Err(SharedTrust {
+                name,
+                sandbox: sandbox.anchors().to_owned(),
+                real: settings.anchors().to_owned(),
+            }),
+            None => Ok(Self { settings, sandbox, held: RwLock::new(held) }),
+        }
     }
 
-    /// What was last read.
+    /// Whose cards count at a facility, by what was last read.
     #[must_use]
-    pub fn current(&self) -> Arc<CardTrust> {
+    pub fn at(&self, facility_id: &str) -> CardTrust {
+        let Held { real, sandbox, .. } = self.held();
+        let world = self.sandbox.world_of(facility_id);
+        match world {
+            World::Real => CardTrust { world, here: real, elsewhere: sandbox },
+            World::Sandbox => CardTrust { world, here: sandbox, elsewhere: real },
+        }
+    }
+
+    fn held(&self) -> Held {
         match self.held.read() {
-            Ok(held) => Arc::clone(&held.1),
+            Ok(held) => held.clone(),
             // Nothing panics while holding the lock but an allocation failure; then the value is
             // still whole, because it is replaced in one assignment.
-            Err(poisoned) => Arc::clone(&poisoned.into_inner().1),
+            Err(poisoned) => poisoned.into_inner().clone(),
         }
     }
 
     /// Reads the folders again if a file was added, removed or changed; answers whether so.
+    ///
+    /// What both worlds would trust by now is left out, and so is all of the sandbox.
     pub async fn reload(&self) -> bool {
-        let settings = self.settings.clone();
-        let held = match self.held.read() {
-            Ok(held) => held.0.clone(),
-            Err(poisoned) => poisoned.into_inner().0.clone(),
-        };
+        let (settings, sandbox) = (self.settings.clone(), self.sandbox.clone());
+        let held = self.held().stamps;
         let fresh = tokio::task::spawn_blocking(move || {
-            let stamps = stamps(&settings);
-            (stamps != held).then(|| {
-                let trust = read(&settings, &stamps);
-                (stamps, Arc::new(trust))
-            })
+            let stamps = stamps(&settings, &sandbox);
+            (stamps != held).then(|| read(&settings, &sandbox, stamps))
         })
         .await;
-        let Ok(Some(fresh)) = fresh else { return false };
+        let Ok(Some((fresh, shared))) = fresh else { return false };
+        for name in shared {
+            tracing::error!(
+                name,
+                "trusted for the sandbox and for real cards: left out, and no card of the sandbox counts"
+            );
+        }
         match self.held.write() {
             Ok(mut held) => *held = fresh,
             Err(poisoned) => *poisoned.into_inner() = fresh,
@@ -166,115 +203,34 @@ impl TrustSources {
     }
 }
 
-fn stamps(settings: &CardLogin) -> Stamps {
-    let mut stamps = Stamps::new();
-    for (folder, most) in
-        [(settings.anchors(), MOST_CERTIFICATE_OCTETS), (settings.crls(), MOST_LIST_OCTETS)]
-    {
-        let entries = match std::fs::read_dir(folder) {
-            Ok(entries) => entries,
-            Err(error) => {
-                tracing::warn!(folder = %folder.display(), %error, "trust folder cannot be read");
-                continue;
-            }
-        };
-        for entry in entries.take(MOST_FILES).flatten() {
-            let Ok(metadata) = std::fs::metadata(entry.path()) else { continue };
-            if !metadata.is_file() || entry.file_name().to_string_lossy().starts_with('.') {
-                continue;
-            }
-            if metadata.len() > most {
-                tracing::error!(file = %entry.path().display(), "trust file is too large");
-                continue;
-            }
-            let stamp = Stamp { octets: metadata.len(), modified: metadata.modified().ok() };
-            stamps.insert(entry.path(), stamp);
-        }
+fn folders(settings: &CardLogin, sandbox: &Sandbox) -> (Folders, Folders) {
+    let of = |anchors: &std::path::Path, crls: &std::path::Path| Folders {
+        anchors: anchors.to_owned(),
+        crls: crls.to_owned(),
+    };
+    (of(settings.anchors(), settings.crls()), of(sandbox.anchors(), sandbox.crls()))
+}
+
+/// The files of both worlds. Without test facilities the sandbox has none.
+fn stamps(settings: &CardLogin, sandbox: &Sandbox) -> Stamps {
+    let (real, invented) = folders(settings, sandbox);
+    let mut stamps = real.stamps();
+    if sandbox.has_facilities() {
+        stamps.extend(invented.stamps());
     }
     stamps
 }
 
-fn read(settings: &CardLogin, stamps: &Stamps) -> CardTrust {
-    let mut trust = CardTrust {
-        rules: HpkiRules {
-            accepted_policies: settings.accepted_policies().to_vec(),
-            ..HpkiRules::default()
-        },
-        ..CardTrust::default()
-    };
-    let (mut anchors, mut anchor_issuers) = (Vec::new(), Vec::new());
-    for path in stamps.keys() {
-        let content = match std::fs::read(path) {
-            Ok(content) => content,
-            Err(error) => {
-                tracing::error!(file = %path.display(), %error, "trust file cannot be read");
-                continue;
-            }
-        };
-        if path.parent() == Some(settings.crls()) {
-            match Crl::parse_file(&content) {
-                Ok(crl) => trust.crls.push(crl),
-                Err(error) => {
-                    tracing::error!(file = %path.display(), %error, "no revocation list");
-                }
-            }
-            continue;
-        }
-        match read_certificates(&content) {
-            Ok(certificates) => {
-                for read in certificates {
-                    match read.anchor {
-                        Some(anchor) => {
-                            anchors.push(anchor);
-                            anchor_issuers.push(read.issuer);
-                        }
-                        None => {
-                            trust.authorities.push(read.der);
-                            trust.card_issuers.push(read.issuer);
-                        }
-                    }
-                }
-            }
-            Err(error) => tracing::error!(file = %path.display(), %error, "no certificate"),
-        }
+/// What the files hold, and the names of what both worlds would trust.
+fn read(settings: &CardLogin, sandbox: &Sandbox, stamps: Stamps) -> (Held, Vec<String>) {
+    let (real, invented) = folders(settings, sandbox);
+    let (mut real, mut invented) = (real.read(&stamps), invented.read(&stamps));
+    let shared = real.without(&invented);
+    if !shared.is_empty() {
+        invented = Default::default();
     }
-    trust.anchors = Anchors::new(anchors);
-    if trust.card_issuers.is_empty() {
-        trust.card_issuers = anchor_issuers;
-    }
-    trust
-}
-
-struct ReadCertificate {
-    der: Vec<u8>,
-    anchor: Option<TrustAnchor>,
-    issuer: CardIssuer,
-}
-
-/// Certificates of one file; a self-issued one is an anchor.
-fn read_certificates(
-    content: &[u8],
-) -> Result<Vec<ReadCertificate>, Box<dyn std::error::Error + Send + Sync>> {
-    let certificates = if content.starts_with(b"-----BEGIN") {
-        Certificate::load_pem_chain(content)?
-    } else {
-        vec![Certificate::from_der(content)?]
+    let trust = |content: super::trust_folder::Content| {
+        Arc::new(content.into_trust(settings.accepted_policies()))
     };
-    certificates
-        .into_iter()
-        .map(|certificate| {
-            let der = certificate.to_der()?;
-            let tbs = certificate.tbs_certificate();
-            let anchor = if tbs.issuer() == tbs.subject() {
-                Some(TrustAnchor::from_der(&der)?)
-            } else {
-                None
-            };
-            let issuer = CardIssuer {
-                subject_der: Base64Url(tbs.subject().to_der()?),
-                spki_sha256: Sha256Digest::of(tbs.subject_public_key_info().to_der()?),
-            };
-            Ok(ReadCertificate { der, anchor, issuer })
-        })
-        .collect()
+    (Held { stamps, real: trust(real), sandbox: trust(invented) }, shared)
 }

@@ -5,7 +5,7 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{Queries, StoreError, Tx, moment::digest, person, sql};
+use crate::{Queries, StoreError, Tx, moment::digest, person, sql, world::World};
 
 /// What a validated certificate says about who holds the card.
 #[derive(Clone, Copy, Debug)]
@@ -41,30 +41,34 @@ pub struct PersonNames<'a> {
 }
 
 /// A card's identity and the person it stands for.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CardIdentity {
     /// UUIDv7.
     pub id: String,
     /// The person.
     pub person_id: String,
+    /// In which world the card named them.
+    pub world: World,
 }
 
 /// Whose card this is, if it was ever linked.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`].
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
 pub async fn find(
     queries: &mut impl Queries,
     subject: CardSubject<'_>,
 ) -> Result<Option<CardIdentity>, StoreError> {
-    queries
+    let row: Option<(String, String, String)> = queries
         .fetch_optional(
-            sql("SELECT id, person_id FROM card_identity
+            sql("SELECT id, person_id, world FROM card_identity
                  WHERE issuer_hash = $1 AND serial_number = $2")
             .bind(subject.issuer_hash)
             .bind(subject.serial_number),
         )
-        .await
+        .await?;
+    row.map(|(id, person_id, world)| Ok(CardIdentity { id, person_id, world: World::of(&world)? }))
+        .transpose()
 }
 
 /// Which card proved a login: hash of its issuer's name, and its holder's serialNumber.
@@ -87,7 +91,8 @@ pub async fn of_evidence(
     row.map(|(issuer, serial)| Ok((digest("card issuer", issuer)?, serial))).transpose()
 }
 
-/// Enters a person whom no card and no account named before, with the card that names them now.
+/// Enters a person whom no card and no account named before, with the card that names them now, of
+/// this world.
 ///
 /// # Errors
 /// [`StoreError::AlreadyExists`]: another transaction linked this card first.
@@ -95,23 +100,26 @@ pub async fn enter_person(
     tx: &mut Tx,
     subject: CardSubject<'_>,
     names: PersonNames<'_>,
+    world: World,
     at: OffsetDateTime,
 ) -> Result<CardIdentity, StoreError> {
     let PersonNames { name, name_kana, name_romaji } = names;
     let person_id = person::enter_named(tx, name, name_kana, name_romaji, at).await?;
     let id = Uuid::now_v7().to_string();
     tx.execute(
-        sql("INSERT INTO card_identity (id, person_id, issuer_hash, issuer, serial_number, linked_at)
-             VALUES ($1, $2, $3, $4, $5, $6)")
+        sql("INSERT INTO card_identity
+                 (id, person_id, issuer_hash, issuer, serial_number, linked_at, world)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)")
         .bind(&id)
         .bind(&person_id)
         .bind(subject.issuer_hash)
         .bind(subject.issuer)
         .bind(subject.serial_number)
-        .bind(at),
+        .bind(at)
+        .bind(world.as_str()),
     )
     .await?;
-    Ok(CardIdentity { id, person_id })
+    Ok(CardIdentity { id, person_id, world })
 }
 
 /// Notes a certificate of a known card; answers whether it was seen for the first time.

@@ -58,6 +58,7 @@ pub mod revocation;
 pub mod revocation_watch;
 pub mod role_grant;
 pub mod router;
+pub mod sandbox;
 pub mod search;
 pub mod service;
 pub mod service_change;
@@ -69,6 +70,7 @@ pub mod terminal;
 pub mod terminal_hold;
 pub mod token_grant;
 pub mod token_key;
+pub mod world;
 
 pub use db::{Attempts, DbRow, Queries, Reader, Statement, Store, Tx, Value, sql};
 pub use error::{MayConflict, StoreError};

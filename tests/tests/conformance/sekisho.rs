@@ -12,7 +12,8 @@ use anyhow::{Context, ensure};
 use async_trait::async_trait;
 use sekisho::demo::{
     browser::{Answer as Page, Browser, Resolution},
-    cast::{CARD_HOLDERS, PIN},
+    cards::Cards,
+    cast::{CARD_HOLDERS, CardHolder, PIN},
     check::Scene,
     desk::Desk,
     login_page,
@@ -20,7 +21,7 @@ use sekisho::demo::{
     report::Report,
     services,
     stage::{Stage, free_port},
-    walk::EnrolledDesk,
+    walk::{self, EnrolledDesk},
 };
 use serde_json::Value;
 use tokio::{
@@ -43,11 +44,20 @@ const SHORT_LIFETIME: Duration = Duration::from_secs(15);
 /// How long an idle connection is kept, in seconds.
 const IDLE_SECS: u32 = 120;
 
-/// The card holders, by index: two physicians at PCs of their own, and a pharmacist at the test facility's:
-/// only what registered itself is open there.
+/// The card holders, by index: two physicians at PCs of their own, and a pharmacist whose facility becomes one
+/// for tests: only what registered itself is open there, and only to whom is invented.
 const SEATS: [usize; 3] = [0, 2, 3];
-/// The pharmacist's seat.
+/// The pharmacist's seat, and who sits there once the facility is for tests.
 const SANDBOX: usize = 2;
+const INVENTED: CardHolder = CardHolder {
+    key: "pharmacist",
+    name: "見本　花子",
+    kana: "ミホン　ハナコ",
+    romaji: "MIHON HANAKO",
+    role: "Pharmacist",
+    serial_number: "SANDBOX002",
+    facility: 2,
+};
 
 /// The running instance.
 pub struct Sekisho {
@@ -96,7 +106,12 @@ impl Sekisho {
                 client.secret = secret;
             }
         }
-        let Scene { stage, desks, facilities, .. } = scene;
+        let Scene { stage, mut desks, facilities, .. } = scene;
+        let invitation = walk::invite(&facilities[INVENTED.facility], &INVENTED).await?;
+        let cards = invented_cards(&stage, folder).await?;
+        let desk = &mut desks[INVENTED.facility].desk;
+        desk.stop_agent().await?;
+        desk.start_agent(&stage, "sandbox", &cards).await?;
         let hosts = hosts(&stage)?;
         let logs = stage.logs();
         let initial_access_token = initial_access_token(&stage).await?;
@@ -104,8 +119,8 @@ impl Sekisho {
         // Only now is it known which facility that is.
         let place = &facilities[CARD_HOLDERS[SEATS[SANDBOX]].facility].identifier;
         server.stop().await?;
-        let opened = format!("\nfacilities = [\"{place}\"]\n");
-        configure(&instance, &[("\nfacilities = []\n".to_owned(), opened)])?;
+        let more = format!("\nfacilities = [\"{place}\", ");
+        configure(&instance, &[("\nfacilities = [".to_owned(), more)])?;
         let mut serve = Command::new(process::sibling("sekisho")?);
         serve.arg("serve").arg(&instance);
         let (server, _) = Program::start("serve-with-sandbox", serve, &logs).await?;
@@ -133,7 +148,20 @@ impl Sekisho {
         };
         let at = format!("{}/.well-known/openid-configuration", origins.public);
         started.metadata = Answer::of(started.http(None)?.get(at)).await?.json()?;
+        started.admit_invented(&invitation).await?;
         Ok(started)
+    }
+
+    /// The first login of whoever is invented, with the code of an invitation.
+    async fn admit_invented(&self, invitation: &str) -> anyhow::Result<()> {
+        let (browser, desk) = (self.browser_at(SANDBOX)?, self.desk(SANDBOX));
+        let page = format!("{}/invitation", self.portal);
+        browser.open(&page).await?.expect_success()?;
+        browser.submit(&page, &[("code", invitation)]).await?.expect_success()?;
+        desk.reader().insert(INVENTED.key)?;
+        desk.type_pin(PIN)?;
+        login_page::log_in(&browser, &self.portal, desk.door, true, None).await?;
+        Ok(())
     }
 
     /// Lets another program serve the same instance, with codes and requests that end sooner.
@@ -173,7 +201,8 @@ impl Sekisho {
     ) -> anyhow::Result<String> {
         let _alone = self.logins[seat].lock().await;
         let desk = self.desk(seat);
-        desk.reader().insert(CARD_HOLDERS[SEATS[seat]].key)?;
+        let card = if seat == SANDBOX { INVENTED.key } else { CARD_HOLDERS[SEATS[seat]].key };
+        desk.reader().insert(card)?;
         desk.type_pin(PIN)?;
         login_page::log_in(browser, &self.portal, desk.door, false, return_to).await
     }
@@ -197,6 +226,21 @@ fn configure(instance: &Path, changes: &[(String, String)]) -> anyhow::Result<()
         settings = settings.replacen(before, after, 1);
     }
     Ok(std::fs::write(&file, settings)?)
+}
+
+/// The cards of people whom the sandbox's command invents.
+async fn invented_cards(stage: &Stage, folder: &Path) -> anyhow::Result<Cards> {
+    let cards = folder.join("invented");
+    let command = |name: &str| -> anyhow::Result<Command> {
+        let mut command = Command::new(process::sibling("sekisho")?);
+        command.args(["sandbox", name]).arg(&stage.instance);
+        Ok(command)
+    };
+    process::run(command("make")?).await?;
+    let mut hand_out = command("cards")?;
+    hand_out.arg(&cards);
+    process::run(hand_out).await?;
+    Ok(Cards::of_reader(cards))
 }
 
 /// A token by which all modules register their clients.

@@ -16,7 +16,7 @@ mod tests {
     use crate::catalogue::{Catalogue, Lang};
 
     /// Beginnings of names that look like an act and are none: settings, names of hosts.
-    const OTHER_NAMES: [&str; 20] = [
+    const OTHER_NAMES: [&str; 19] = [
         "authority.",
         "card_login.",
         "enrolment.",
@@ -31,7 +31,6 @@ mod tests {
         "mtls.",
         "plain.",
         "protocol.",
-        "sandbox.",
         "login.sekisho",
         "terminal.sekisho",
         "sekisho.",
@@ -39,11 +38,14 @@ mod tests {
         "t.",
     ];
     /// Such names, whole: settings of sessions, claims, a kind of credential, ways of answering.
-    const NO_ACTS: [&str; 10] = [
+    const NO_ACTS: [&str; 13] = [
         "session.console_idle_minutes",
         "session.console_minutes",
         "session.portal_idle_minutes",
         "session.portal_minutes",
+        "sandbox.anchors",
+        "sandbox.crls",
+        "sandbox.facilities",
         "terminal.id",
         "terminal.name",
         "client.assertion",

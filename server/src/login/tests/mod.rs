@@ -6,5 +6,6 @@ pub(crate) mod desk;
 mod invitations;
 mod navigation;
 mod replacement;
+mod sandbox;
 mod sessions;
 mod step_up;

@@ -10,6 +10,7 @@ use sekisho_store::{
     presence::{self, CardRemoval},
     session::{self, AtTerminal, Realm, Session},
     sql,
+    world::World,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -82,7 +83,7 @@ async fn card_holder(store: &Store) -> String {
             name_kana: "ヤマダ　タロウ",
             name_romaji: "YAMADA TARO",
         };
-        card::enter_person(tx, subject(), names, NOW).await?
+        card::enter_person(tx, subject(), names, World::Real, NOW).await?
     })
     .person_id
 }
@@ -528,7 +529,7 @@ async fn a_renewed_certificate_is_noted_as_one(databases: Databases) {
     assert_eq!((renamed.name.as_str(), renamed.name_kana.as_str()), ("高橋　太郎", ""));
     let again = attempt!(databases.two, |tx| {
         let names = PersonNames { name: "n", name_kana: "", name_romaji: "" };
-        card::enter_person(tx, subject(), names, NOW).await?
+        card::enter_person(tx, subject(), names, World::Real, NOW).await?
     });
     assert!(matches!(again, Err(sekisho_store::StoreError::AlreadyExists { .. })));
     // Nothing of the refused transaction stayed, its record included.

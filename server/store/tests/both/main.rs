@@ -106,6 +106,7 @@ mod replacement;
 mod revoking;
 mod root;
 mod routers;
+mod sandbox;
 mod schema;
 mod service_check;
 mod shared_commits;

@@ -1,0 +1,102 @@
+use sekisho_store::{Queries, audit::Actor, organisation, sql};
+
+use super::*;
+use crate::testing::{TestApp, app};
+
+async fn asked(test: &TestApp, order: Order) -> Result<Standing, MakeError> {
+    let app = &test.app;
+    make(app.store(), app.config(), app.random(), app.now(), order).await
+}
+
+async fn count(test: &TestApp, text: &'static str) -> i64 {
+    let (count,): (i64,) = test.app.store().read().fetch_one(sql(text)).await.unwrap();
+    count
+}
+
+fn file(test: &TestApp, path: &str) -> Vec<u8> {
+    std::fs::read(test.folder.path().join(path)).unwrap()
+}
+
+const ONE: Order = Order { people: Some(1), anew: false };
+
+#[tokio::test]
+async fn it_is_made_once_and_what_is_missing_is_made_again() {
+    let test = app().await;
+    let first = asked(&test, ONE).await.unwrap();
+    assert!(first.made && first.people == 1, "{first:?}");
+    let root = file(&test, "anchors/sandbox/invented-root.cer");
+    let mut reader = test.app.store().read();
+    assert!(organisation::is_active(&mut reader, &first.facility_id).await.unwrap());
+    assert_eq!(count(&test, "SELECT COUNT(*) FROM card_identity WHERE world = 'sandbox'").await, 1);
+
+    // Nothing is said, or the same, or files were lost: as it was.
+    std::fs::remove_file(test.folder.path().join("crls/sandbox/invented-cards.crl")).unwrap();
+    std::fs::write(test.folder.path().join("anchors/sandbox/invented-root.cer"), "half").unwrap();
+    for order in [ONE, Order::default()] {
+        let again = asked(&test, order).await.unwrap();
+        assert_eq!(again, Standing { made: false, ..first.clone() });
+        assert_eq!(file(&test, "anchors/sandbox/invented-root.cer"), root);
+        file(&test, "crls/sandbox/invented-cards.crl");
+    }
+
+    // Other people, or anew: other anchors for the same facility and people.
+    let two = asked(&test, Order { people: Some(2), anew: false }).await.unwrap();
+    assert!(two.made && two.people == 2 && two.facility_id == first.facility_id, "{two:?}");
+    assert_ne!(file(&test, "anchors/sandbox/invented-root.cer"), root);
+    let anew = asked(&test, Order { people: None, anew: true }).await.unwrap();
+    assert!(anew.made && anew.people == 2);
+    // The last thirty days are a reason, too.
+    test.clock.advance(LIFETIME - SOON);
+    assert!(asked(&test, Order::default()).await.unwrap().made);
+    assert_eq!(count(&test, "SELECT COUNT(*) FROM card_identity").await, 2);
+    assert_eq!(count(&test, "SELECT COUNT(*) FROM organisation").await, 1);
+    assert_eq!(count(&test, "SELECT COUNT(*) FROM membership").await, 2);
+    assert_eq!(count(&test, "SELECT COUNT(*) FROM sandbox_card").await, 2);
+    let open =
+        "SELECT COUNT(*) FROM application a WHERE NOT EXISTS (SELECT 1 FROM application_event e
+                WHERE e.application_id = a.id AND e.kind = 'approved')";
+    assert_eq!(count(&test, open).await, 0, "nothing waits for an officer");
+}
+
+#[tokio::test]
+async fn nobody_invented_takes_the_place_of_somebody_real() {
+    let test = app().await;
+    let now = test.app.now();
+    let signs = LookalikeHpki::sandbox(now, LISTS).unwrap();
+    let issuer = signs.sub_ca.certificate().unwrap();
+    let issuer = issuer.tbs_certificate().subject();
+    transaction!(test.app.store(), StoreError, |tx| {
+        let subject = CardSubject {
+            issuer_hash: &Sha256::digest(issuer.to_der().unwrap()).into(),
+            issuer: "CN=real",
+            serial_number: PEOPLE[0].serial_number,
+        };
+        let names = PersonNames { name: "前田　花子", name_kana: "", name_romaji: "" };
+        card::enter_person(tx, subject, names, World::Real, now).await?;
+        Ok(Audited::new((), Entry::done("test", Actor::System, now)))
+    })
+    .unwrap();
+    let refused = asked(&test, ONE).await.unwrap_err();
+    assert!(matches!(refused, MakeError::Taken { .. }), "{refused}");
+    for table in [
+        "SELECT COUNT(*) FROM organisation",
+        "SELECT COUNT(*) FROM sandbox_hierarchy",
+        "SELECT COUNT(*) FROM membership",
+    ] {
+        assert_eq!(count(&test, table).await, 0, "{table}");
+    }
+    assert!(!test.folder.path().join("anchors/sandbox").exists());
+}
+
+#[tokio::test]
+async fn the_configuration_names_the_test_facility_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(config::FILE_NAME);
+    std::fs::write(&path, configuration_text(&Settings::default())).unwrap();
+    let id = "123456789007";
+    assert!(configure(folder.path(), id).unwrap());
+    let written = std::fs::read(&path).unwrap();
+    assert!(!configure(folder.path(), id).unwrap());
+    assert_eq!(std::fs::read(&path).unwrap(), written);
+    assert_eq!(Settings::read(folder.path()).unwrap().sandbox.facilities, [id]);
+}
