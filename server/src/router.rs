@@ -150,6 +150,8 @@ fn console_paths() -> Routes {
         .post("/console/service/{id}/ask", service::ask)
         .post("/console/service/{id}/approve", service::approve)
         .post("/console/service/{id}/refuse", service::refuse)
+        .post("/console/service/{id}/card", service::hand_out)
+        .post("/console/service/{id}/pc", service::issue_pc_code)
         .post("/console/service/{id}/check/notice", service::notice)
         .post("/console/service/{id}/check/signature", service::signature)
         .get_with_query("/console/audit", OfPage, audit::list)

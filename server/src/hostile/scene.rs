@@ -14,7 +14,10 @@ use sekisho_pki::{
         request::to_be_signed,
         signed_object::assemble,
     },
-    national::facility_code::{MedicalInstitutionCode, Strictness},
+    national::{
+        facility_code::{MedicalInstitutionCode, Strictness},
+        facility_identifier::FacilityIdentifier,
+    },
 };
 use sekisho_store::{
     Queries, StoreError, account, application,
@@ -36,7 +39,7 @@ use crate::{
     paper_code::PaperCode,
     people::session::NewSession,
     register::form::example,
-    testing::TestApp,
+    testing::{self, TestApp},
 };
 
 pub type Chain = Arc<[CertificateDer<'static>]>;
@@ -207,8 +210,10 @@ impl Scene {
     #[allow(clippy::too_many_lines, reason = "one thing after the other, each a few lines")]
     pub async fn with(mut settings: Settings) -> Self {
         settings.card_login.navigation = true;
+        settings.sandbox.facilities = vec![FacilityIdentifier::from_random(3).to_string()];
         let test = desk::instance_with(settings).await;
         let app = test.app.clone();
+        testing::sandbox(&app, 3).await;
         let routers = Routers::new(&app);
         let mut here = desk::desk(&test, 1).await;
         let mut elsewhere = desk::desk(&test, 2).await;

@@ -52,6 +52,8 @@ pub struct NewService {
     scopes: BTreeSet<String>,
     #[serde(default)]
     forward_auth: Option<Sure>,
+    #[serde(default)]
+    refreshes: Option<Sure>,
 }
 
 impl NewService {
@@ -257,6 +259,7 @@ fn read(
         authentication: authentication?,
         scopes: typed.scopes.iter().cloned().chain(["openid".to_owned()]).collect(),
         forward_auth: typed.forward_auth.is_some(),
+        refreshes: typed.refreshes.is_some(),
     })
 }
 

@@ -8,6 +8,7 @@ pub mod decision;
 mod going_live;
 mod ready;
 mod show;
+mod trial;
 
 use sekisho_store::{
     Queries,
@@ -26,6 +27,7 @@ pub(super) use card::{InForce, ServiceCard, card};
 pub use check::{notice, signature};
 pub use going_live::{approve, ask, refuse};
 pub use show::get as show;
+pub use trial::{card as hand_out, pc as issue_pc_code};
 
 /// Where a service's page lies.
 #[must_use]

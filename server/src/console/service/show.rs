@@ -14,6 +14,7 @@ use super::{
     path_of,
     ready::{self, NotReady, Provider, Ready},
     seen,
+    trial::Offered,
 };
 use crate::{
     app::App,
@@ -37,6 +38,8 @@ struct ServicePage {
     ready: Vec<Ready>,
     /// Message key of why nothing is ready.
     not_ready: Option<&'static str>,
+    /// What its owner tries it with.
+    trial: Option<Offered>,
     /// Its way out of the sandbox, while it is there.
     going_live: Option<GoingLive>,
     /// What it was seen to do, while it is in the sandbox.
@@ -98,6 +101,7 @@ async fn service_page(
         Err(reason) => (Vec::new(), Some(words(reason))),
     };
     let going_live = GoingLive::of(&mut reader, session, &service, &page.text).await?;
+    let trial = Offered::of(app, session, &service, &page.text).await?;
     let checks = check::lines(&mut reader, session, &service, &metadata, &page.text).await?;
     let service = card(&mut reader, service, &page.text).await?;
     Ok(ServicePage {
@@ -106,6 +110,7 @@ async fn service_page(
         behind_proxy: metadata.forward_auth,
         ready,
         not_ready,
+        trial,
         going_live,
         checks,
         service,

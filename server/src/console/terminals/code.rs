@@ -32,7 +32,7 @@ use crate::{
 pub struct Form {}
 
 /// Draws a code.
-pub(super) fn draw(app: &App, now: OffsetDateTime) -> Result<NewCode, PageError> {
+pub(in crate::console) fn draw(app: &App, now: OffsetDateTime) -> Result<NewCode, PageError> {
     NewCode::draw(app.random(), app.config(), now).map_err(|error| PageError::internal(&error))
 }
 
@@ -68,7 +68,10 @@ pub async fn post(
         None => {
             let page = session.frame(page);
             Ok(match terminal.device {
-                Device::Pc => self::page(&app, page, &id, &terminal.name, &code)?.into_response(),
+                Device::Pc => {
+                    let afterwards = Afterwards::at_terminal(&id);
+                    self::page(&app, page, &id, &terminal.name, &code, afterwards)?.into_response()
+                }
                 Device::Router => {
                     routers::code_page(&app, page, &id, &terminal.name, &code).into_response()
                 }
@@ -79,7 +82,7 @@ pub async fn post(
 }
 
 /// Why a terminal gets no code, as a page.
-pub(super) fn no_code(refusal: NoCode) -> PageError {
+pub(in crate::console) fn no_code(refusal: NoCode) -> PageError {
     match refusal {
         NoCode::Revoked => already_revoked(),
         NoCode::FacilityNotActive => facility_not_active(),
@@ -120,15 +123,32 @@ struct CodePage {
     qr: Zeroizing<String>,
     root: String,
     until: String,
+    afterwards: Afterwards,
+}
+
+/// What comes after the enrolment.
+pub(in crate::console) struct Afterwards {
+    /// Where the page leads back to.
+    pub(in crate::console) back: String,
+    /// How the agent is started.
+    pub(in crate::console) run: &'static str,
+}
+
+impl Afterwards {
+    /// Of a facility's own terminal: its page, and the agent with the readers of the PC.
+    pub(super) fn at_terminal(id: &str) -> Self {
+        Self { back: format!("/console/terminals/{id}"), run: "sekisho-agent run" }
+    }
 }
 
 /// The page that shows a code for the only time.
-pub(super) fn page(
+pub(in crate::console) fn page(
     app: &App,
     page: PageFrame,
     id: &str,
     name: &str,
     code: &NewCode,
+    afterwards: Afterwards,
 ) -> Result<Page<impl Template + use<>>, PageError> {
     let root = hex::encode(Sha256::digest(app.authority().root_der(app.now())));
     let line = line(&app.names().enrol, &root, id, code.code());
@@ -141,6 +161,7 @@ pub(super) fn page(
         line,
         qr,
         root: fingerprint_groups(&root),
+        afterwards,
     }))
 }
 

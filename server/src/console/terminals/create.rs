@@ -13,7 +13,7 @@ use sekisho_store::{
 use serde::Deserialize;
 
 use super::{
-    code,
+    code::{self, Afterwards},
     list::{self, Refused},
     name,
 };
@@ -84,7 +84,9 @@ pub async fn post(
     })?;
     match outcome {
         Outcome::Created => {
-            Ok(code::page(&app, session.frame(page), &id, &name, &code)?.into_response())
+            let afterwards = Afterwards::at_terminal(&id);
+            let page = session.frame(page);
+            Ok(code::page(&app, page, &id, &name, &code, afterwards)?.into_response())
         }
         Outcome::NameInUse => again(page.t1("terminals-name-in-use", "name", &name)).await,
         Outcome::FacilityNotActive => Err(super::code::facility_not_active()),

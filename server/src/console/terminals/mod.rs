@@ -4,7 +4,7 @@
 //! else's terminal does not exist for the caller.
 
 mod cause;
-mod code;
+pub(super) mod code;
 mod create;
 mod list;
 mod name;

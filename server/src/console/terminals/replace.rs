@@ -18,7 +18,10 @@ use sekisho_store::{
 };
 use serde::Deserialize;
 
-use super::{administered, code};
+use super::{
+    administered,
+    code::{self, Afterwards},
+};
 use crate::{
     app::App,
     enrol::new_code::{self, NoCode},
@@ -112,7 +115,10 @@ pub async fn post(
         Ok(Audited::new(None, entry))
     })?;
     match refusal {
-        None => code::page(&app, session.frame(page), &id, &terminal.name, &code),
+        None => {
+            let afterwards = Afterwards::at_terminal(&id);
+            code::page(&app, session.frame(page), &id, &terminal.name, &code, afterwards)
+        }
         Some(not_now) => Err(not_now.page()),
     }
 }

@@ -7,6 +7,7 @@ mod organisations;
 mod registration;
 mod service;
 mod services;
+mod trial;
 
 /// Sessions: cookies have 43 characters, and the login name is made of the first eight.
 const OPERATOR: &str = "operatorAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";

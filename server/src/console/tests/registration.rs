@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use super::{ELSEWHERE, FACILITY, OPERATOR};
 use crate::{
     app::App,
+    config::Settings,
     console::{
         registration::PATH,
         scene::{acts, facility, form, send, signed_in},
@@ -18,7 +19,12 @@ const THEIRS: &str = "234567890101";
 
 /// Two organisations with an owner each, and the operating body's administrator.
 pub(super) async fn owners() -> TestApp {
-    let test = testing::app().await;
+    owners_with(Settings::default()).await
+}
+
+/// The same with this configuration.
+pub(super) async fn owners_with(settings: Settings) -> TestApp {
+    let test = testing::app_with(settings).await;
     for (id, name, cookie) in [(OURS, "責任", FACILITY), (THEIRS, "別", ELSEWHERE)] {
         facility(&test.app, id).await;
         signed_in(&test.app, name, &[Role::ServiceOwner(id.to_owned())], cookie).await;

@@ -71,6 +71,23 @@ async fn a_service_behind_a_proxy_is_registered_by_the_form_and_gets_the_proxys_
     assert!(refused.text.contains("authentication-error"), "{}", refused.text);
 }
 
+#[tokio::test]
+async fn the_form_asks_for_refresh_tokens_and_the_configuration_uses_them() {
+    let test = registration::owners().await;
+    let app = &test.app;
+    let mut fields = registration::filled();
+    for (ticked, shown) in [(false, false), (true, true)] {
+        if ticked {
+            fields.push(("refreshes", "yes"));
+        }
+        let made = registration::made(app, &fields).await;
+        let page = send(app, "GET", &path_of(&made.client_id), FACILITY, "").await;
+        assert_eq!(page.text.contains("refreshTokenGrant"), shown, "{}", page.text);
+        let stored = stored(&test, &path_of(&made.client_id)).await;
+        assert_eq!(stored.metadata.contains("refresh_token"), shown, "{}", stored.metadata);
+    }
+}
+
 const RULES: &str =
     "[[rules]]\nid = \"physicians\"\nroles = [\"Medical Doctor\"]\nrelease = [\"name\"]\n";
 

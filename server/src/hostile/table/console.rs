@@ -102,6 +102,7 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
                 optional("logout_uris", "https://new.example/bye").foreign("nowhere"),
                 optional("backchannel_logout_uri", "https://new.example/out")
                     .foreign("https://[::1]/"),
+                optional("refreshes", "yes").foreign("no"),
                 // `scopes` is a list, which may well come twice; its own test has the rest.
                 required("authentication", "client_secret_basic").foreign("private_key_jwt"),
             ])
@@ -109,6 +110,14 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
         at("GET", "/console/service/{id}")
             .cookie(&s.administrator, &[&s.auditor, &s.manager])
             .parameter("referral", &[NOTHING, "nobody", a])
+            .good(200),
+        owner("POST", "/console/service/{id}/card")
+            .parameter(&s.tried[0], &["referral", NOTHING, "nobody"])
+            .form([required("card", "physician").foreign("nobody").foreign("../physician")])
+            .good(200),
+        owner("POST", "/console/service/{id}/pc")
+            .parameter(&s.tried[0], &["referral", NOTHING, "nobody"])
+            .payload(Payload::NoFields)
             .good(200),
         owner("POST", "/console/service/{id}/check/notice")
             .parameter(&s.tried[0], &["referral", NOTHING, "nobody"])

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use sekisho_store::service::AuthMethod;
 
 use super::{
-    InLanguages, Metadata, Prepared, RegistrationError, Registry, ServiceFile, check_organisations,
-    draw_identifier, secret,
+    GrantType, InLanguages, Metadata, Prepared, RegistrationError, Registry, ServiceFile,
+    check_organisations, draw_identifier, secret,
 };
 
 /// A service by the usual protocol, without keys of its own.
@@ -32,6 +32,8 @@ pub struct Asked {
     pub scopes: BTreeSet<String>,
     /// Whether a proxy before it does the login (`docs/forward-auth.md`).
     pub forward_auth: bool,
+    /// Whether it gets refresh tokens.
+    pub refreshes: bool,
 }
 
 /// Holds it against the rules for a service's file, and draws identifier and secret. It will be in
@@ -43,6 +45,10 @@ pub async fn prepare_asked(
     registry: &Registry<'_>,
     asked: Asked,
 ) -> Result<Prepared, RegistrationError> {
+    let mut protocol = Metadata { forward_auth: asked.forward_auth, ..Metadata::default() };
+    if asked.refreshes {
+        protocol.grant_types.insert(GrantType::RefreshToken);
+    }
     let file = ServiceFile {
         id: draw_identifier(registry.random)?,
         operated_by: Some(asked.organisation_id),
@@ -55,7 +61,7 @@ pub async fn prepare_asked(
         backchannel_logout_uri: asked.backchannel_logout_uri,
         authentication: asked.authentication.as_str().to_owned(),
         jwks: None,
-        protocol: Metadata { forward_auth: asked.forward_auth, ..Metadata::default() },
+        protocol,
         scopes: asked.scopes,
         rules: Vec::new(),
         groups: BTreeMap::new(),
