@@ -7,17 +7,23 @@ pub mod installed;
 pub mod loopback_tls;
 pub mod report;
 
-use std::{ffi::OsStr, os::unix::fs::PermissionsExt};
+use std::{
+    ffi::OsStr,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
 use sekisho::demo::{
     chromium::Profile,
+    console::ConsoleUser,
     desk::Desk,
     process::{self, Program},
-    stage::free_port,
+    stage::{Stage, free_port},
 };
-use thirtyfour::{ChromiumLikeCapabilities, DesiredCapabilities, WebDriver};
+use thirtyfour::{ChromiumLikeCapabilities, Cookie, DesiredCapabilities, WebDriver};
 use tokio::process::Command;
+use url::Url;
 
 /// A headless Chromium under a prepared profile.
 pub struct Chromium {
@@ -62,6 +68,39 @@ impl Chromium {
         self.program.stop().await?;
         Ok(())
     }
+}
+
+/// The browser goes on with the session that this person opened before.
+///
+/// # Errors
+/// When the driver no longer answers.
+pub async fn become_user(
+    driver: &WebDriver,
+    user: &ConsoleUser,
+    public: &str,
+) -> anyhow::Result<()> {
+    driver.goto(&format!("{public}/console/login")).await?;
+    driver.delete_all_cookies().await?;
+    for (name, value) in user.browser.cookies(public)? {
+        let mut cookie = Cookie::new(name, value);
+        cookie.set_path("/");
+        cookie.set_secure(true);
+        driver.add_cookie(cookie).await?;
+    }
+    Ok(())
+}
+
+/// A file over `/etc/hosts`, below `folder`: names below `localhost` are this machine (RFC 6761 §6.3),
+/// which not every resolver knows.
+///
+/// # Errors
+/// When the issuer has no host, or the file cannot be written.
+pub fn hosts_file(stage: &Stage, folder: &Path) -> anyhow::Result<PathBuf> {
+    let issuer = Url::parse(&stage.origins.public)?;
+    let host = issuer.host_str().context("an issuer without a host")?;
+    let path = folder.join("hosts");
+    std::fs::write(&path, format!("127.0.0.1 localhost {host}\n"))?;
+    Ok(path)
 }
 
 /// How the page's script and the agent meet.

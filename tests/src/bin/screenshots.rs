@@ -8,8 +8,8 @@ use anyhow::Context;
 use clap::Parser;
 use sekisho::demo::{console::ConsoleUser, desk::Desk, walk};
 use sekisho_output::say;
-use sekisho_tests::{Desktop, Door};
-use thirtyfour::{By, Cookie, WebDriver, prelude::ElementQueryable};
+use sekisho_tests::{Desktop, Door, become_user};
+use thirtyfour::{By, WebDriver, prelude::ElementQueryable};
 
 /// Render the pages that people meet to PNG, in both languages
 #[derive(Debug, Parser)]
@@ -346,17 +346,4 @@ async fn letters(
         capture(driver, out, &format!("letter-{language}")).await?;
     }
     Ok(code)
-}
-
-/// The browser goes on with the session that this person opened before.
-async fn become_user(driver: &WebDriver, user: &ConsoleUser, public: &str) -> anyhow::Result<()> {
-    driver.goto(&format!("{public}/console/login")).await?;
-    driver.delete_all_cookies().await?;
-    for (name, value) in user.browser.cookies(public)? {
-        let mut cookie = Cookie::new(name, value);
-        cookie.set_path("/");
-        cookie.set_secure(true);
-        driver.add_cookie(cookie).await?;
-    }
-    Ok(())
 }

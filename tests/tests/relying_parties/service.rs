@@ -14,7 +14,7 @@ use sekisho::demo::{
     services,
     stage::{Stage, free_port},
 };
-use sekisho_tests::installed;
+use sekisho_tests::{hosts_file, installed};
 use tempfile::TempDir;
 use tokio::process::Command;
 use url::Url;
@@ -116,7 +116,7 @@ async fn command(
     secret: Option<&str>,
     origin: &str,
 ) -> anyhow::Result<Command> {
-    let hosts = hosts(stage, folder)?;
+    let hosts = hosts_file(stage, folder)?;
     let program = |program: &Path| namespace::with_mount(&hosts, "/etc/hosts", program);
     let command = match client.kind {
         Kind::Node(file) => {
@@ -187,16 +187,6 @@ async fn command(
         }
     };
     Ok(command)
-}
-
-/// A file over `/etc/hosts`: names below `localhost` are this machine (RFC 6761 §6.3), which not every
-/// resolver knows.
-fn hosts(stage: &Stage, folder: &Path) -> anyhow::Result<PathBuf> {
-    let issuer = Url::parse(&stage.origins.public)?;
-    let host = issuer.host_str().context("an issuer without a host")?;
-    let path = folder.join("hosts");
-    std::fs::write(&path, format!("127.0.0.1 localhost {host}\n"))?;
-    Ok(path)
 }
 
 fn copy_readable(from: &Path, to: &Path) -> anyhow::Result<()> {
