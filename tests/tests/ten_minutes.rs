@@ -21,6 +21,7 @@ use sekisho::demo::{
     report::Report,
     stage::{Stage, free_port},
 };
+use sekisho_output::say;
 use sekisho_tests::{Chromium, become_user, hosts_file, installed};
 use serde_json::{Value, json};
 use thirtyfour::prelude::*;
@@ -45,10 +46,15 @@ impl Clock {
         Self { began: now, last: now }
     }
 
-    fn part(&mut self, what: &str) {
+    fn part(&mut self, what: &str) -> anyhow::Result<()> {
         let (part, all) = (self.last.elapsed(), self.began.elapsed());
-        println!("{:6.1} s  {:6.1} s in all  {what}", part.as_secs_f64(), all.as_secs_f64());
+        let (part, all) = (part.as_secs_f64(), all.as_secs_f64());
+        say(&format!(
+            "{part:6.1} s  {all:6.1} s in all  {what}
+"
+        ))?;
         self.last = Instant::now();
+        Ok(())
     }
 }
 
@@ -281,13 +287,13 @@ async fn an_owner_comes_from_nothing_to_a_verified_login_and_to_a_live_service()
     let mut clock = Clock::start();
     let origin = format!("http://letters.localhost:{}", free_port()?);
     let (id, secret) = owner.register(&origin).await?;
-    clock.part("the service is registered in the console");
+    clock.part("the service is registered in the console")?;
 
     let page = format!("/console/service/{id}");
     let cards = owner.take_card(&page).await?;
     owner.press("#trial-pc").await?;
     let line = owner.find("#line").await?.prop("value").await?.context("no line")?;
-    clock.part("a card is saved, a code for a PC shown");
+    clock.part("a card is saved, a code for a PC shown")?;
 
     let mut desk = Desk::new(stage, "trial", stage.door(scene.desks.len()))?;
     let (status, _, stderr) = desk.paste(&line, desk.folder()).await?;
@@ -296,17 +302,17 @@ async fn an_owner_comes_from_nothing_to_a_verified_login_and_to_a_live_service()
     desk.type_pin(PIN)?;
     desk.start_agent(stage, "trial", &cards).await?;
     let at_pc = Chromium::start(&profile, &[], &stage.logs()).await?;
-    clock.part("the PC is enrolled, its agent runs with the card");
+    clock.part("the PC is enrolled, its agent runs with the card")?;
 
     owner.open(&page).await?;
     let configuration = owner.text_of("#ready-openid-client").await?;
     let program = start_service(stage, (&id, &secret), &origin, &configuration).await?;
-    clock.part("openid-client runs with what the page shows");
+    clock.part("openid-client runs with what the page shows")?;
 
     let claims = log_in(&at_pc.driver, &origin).await?;
     ensure!(claims["name"] == "見本　太郎", "{claims}");
     ensure!(claims["hc_role"] == json!(["Medical Doctor"]), "{claims}");
-    clock.part("somebody invented is logged in, and the service has verified it");
+    clock.part("somebody invented is logged in, and the service has verified it")?;
 
     owner.press("form[action$='/check/notice'] button").await?;
     owner.find("#check-notice").await?;
@@ -315,7 +321,7 @@ async fn an_owner_comes_from_nothing_to_a_verified_login_and_to_a_live_service()
     at_pc.driver.goto(&format!("{origin}/login")).await?;
     log_in(&at_pc.driver, &origin).await?;
     owner.all_good(&page).await?;
-    clock.part("the self-check is good in every line");
+    clock.part("the self-check is good in every line")?;
 
     owner.find("#purpose").await?.send_keys("出した紹介状を、書いた医師が読み返すため。").await?;
     owner.press("form[action$='/ask'] button").await?;
@@ -328,7 +334,7 @@ async fn an_owner_comes_from_nothing_to_a_verified_login_and_to_a_live_service()
     owner.open(&page).await?;
     let left = owner.driver().find_all(By::Id("check-title")).await?.len();
     ensure!(left == 0, "the service is not live");
-    clock.part("asked for, and approved by somebody else");
+    clock.part("asked for, and approved by somebody else")?;
 
     // Nobody invented is let in any more; a physician at a facility that is real is.
     at_pc.driver.goto(&format!("{origin}/login")).await?;
@@ -343,7 +349,7 @@ async fn an_owner_comes_from_nothing_to_a_verified_login_and_to_a_live_service()
     let claims = log_in(&at_hospital.driver, &origin).await?;
     ensure!(claims["name"] == physician.name, "{claims}");
     ensure!(claims["facility_name"] == scene.facilities[0].facility.name, "{claims}");
-    clock.part("a physician is logged in at a facility that is real");
+    clock.part("a physician is logged in at a facility that is real")?;
 
     at_hospital.quit().await?;
     owner.chromium.quit().await?;

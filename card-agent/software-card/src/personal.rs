@@ -39,6 +39,9 @@ pub enum CardError {
     Pin(&'static str),
 }
 
+/// A file of a card's folder: its name and what it holds.
+pub type CardFile = (String, Zeroizing<Vec<u8>>);
+
 /// One application of a card.
 #[derive(Clone)]
 pub struct ApplicationData {
@@ -121,7 +124,7 @@ impl Personalisation {
     ///
     /// # Errors
     /// [`CardError::Config`].
-    pub fn files(&self) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>, CardError> {
+    pub fn files(&self) -> Result<Vec<CardFile>, CardError> {
         let text = toml::to_string(&self.family).map_err(|e| CardError::Config(e.to_string()))?;
         let mut files = vec![(CARD.to_owned(), Zeroizing::new(text.into_bytes()))];
         let both =

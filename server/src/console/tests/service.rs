@@ -84,7 +84,7 @@ async fn the_form_asks_for_refresh_tokens_and_the_configuration_uses_them() {
         let page = send(app, "GET", &path_of(&made.client_id), FACILITY, "").await;
         assert_eq!(page.text.contains("refreshTokenGrant"), shown, "{}", page.text);
         let stored = stored(&test, &path_of(&made.client_id)).await;
-        assert_eq!(stored.metadata.contains("refresh_token"), shown, "{}", stored.metadata);
+        assert_eq!(stored.metadata.contains(r#""refresh_token""#), shown, "{}", stored.metadata);
     }
 }
 
