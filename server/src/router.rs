@@ -171,6 +171,7 @@ fn console_paths() -> Routes {
         .post("/console/terminals/{id}/revoke", terminals::revoke)
         .get("/console/routers", routers::get)
         .post("/console/routers", routers::post)
+        .get_with_query("/console/routers/{id}/bundle", OfPage, routers::bundle)
         .get_with_query("/console/members", OfPage, login::members::get)
         .post("/console/members/invitations", login::invite::post)
         .post("/console/members/invitations/{id}/withdraw", login::member_acts::withdraw)

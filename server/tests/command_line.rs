@@ -183,6 +183,7 @@ fn a_command_line_that_is_not_understood_exits_with_2_and_help_shows_examples() 
         &["revoke", "issuer"],
         &["router"],
         &["router", "add"],
+        &["router", "bundle"],
         &["router", "code"],
         &["router", "list"],
         &["service"],

@@ -54,6 +54,8 @@ const NAMES_WHAT_IS_NOT_THERE: &[&str] = &[
     "revoke issuer INSTANCE nope --reason ca-compromise",
     "router add nope --facility 123456789007 --name a --family router --network 10.0.0.0/8",
     "router add INSTANCE --facility 123456789007 --name a --family nope --network 10.0.0.0/8",
+    "router bundle nope T0123456789 --to NEW",
+    "router bundle INSTANCE nope --to NEW",
     "router code nope T0123456789",
     "router code INSTANCE nope",
     "router list nope --facility 123456789007",
@@ -115,6 +117,7 @@ const MADE: &[&str] = &[
     "signer split socket",
     "restore dir",
     "sandbox cards folder",
+    "router bundle to",
     "demo keep",
 ];
 

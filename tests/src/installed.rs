@@ -1,5 +1,5 @@
 //! Libraries of others, fetched once into the target folder: from the npm registry and from PyPI, each
-//! file by the hash that stands in the tree.
+//! file by the hash that stands in the tree; and Debian packages that must not be installed.
 
 use std::{
     ffi::OsStr,
@@ -59,19 +59,39 @@ pub async fn nginx(sources: &Path, into: &Path) -> anyhow::Result<PathBuf> {
         return Ok(installed);
     }
     let folder = fetched(into, "nginx", &sources.join("nginx.conf"), async |folder| {
-        let mut download = Command::new("apt-get");
-        download.args(["download", "nginx"]).current_dir(folder);
-        must("apt", download).await?;
-        let entries = std::fs::read_dir(folder)?;
-        let mut paths =
-            entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
-        paths.retain(|path| path.extension() == Some("deb".as_ref()));
-        let mut unpack = Command::new("dpkg");
-        unpack.arg("-x").args(&paths).arg(folder);
-        must("dpkg", unpack).await
+        unpack(&["nginx"], folder).await
     })
     .await?;
     Ok(folder.join("usr/sbin/nginx"))
+}
+
+/// A folder below `into` in which the Debian packages of the list lie unpacked, one a line of the file. For
+/// packages that exclude each other, or that would be started as services.
+///
+/// # Errors
+/// When apt or dpkg is missing or does not find one.
+pub async fn debian(list: &Path, into: &Path) -> anyhow::Result<PathBuf> {
+    let name = list.file_stem().and_then(OsStr::to_str).context("a list has a name")?;
+    fetched(into, name, list, async |folder| {
+        let list = std::fs::read_to_string(list)?;
+        unpack(&list.lines().collect::<Vec<_>>(), folder).await
+    })
+    .await
+}
+
+async fn unpack(packages: &[&str], folder: &Path) -> anyhow::Result<()> {
+    let mut download = Command::new("apt-get");
+    download.arg("download").args(packages).current_dir(folder);
+    must("apt", download).await?;
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension() == Some("deb".as_ref()) {
+            let mut unpack = Command::new("dpkg");
+            unpack.arg("-x").arg(&path).arg(folder);
+            must("dpkg", unpack).await?;
+        }
+    }
+    Ok(())
 }
 
 /// A Python below `into` that has the libraries which `requirements.txt` in `sources` names.

@@ -2,13 +2,14 @@
 
 use sekisho_key::SystemRandomness;
 use sekisho_output::show;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Exit, Failure, InstanceFolder, runtime};
+use super::{Exit, Failure, InstanceFolder, origin, runtime};
 use crate::{
     config::Config,
     instance::{self, Folder},
+    names::NameRole,
     people::{
         administrator::{self, Host},
         link::OneTimeLink,
@@ -93,7 +94,7 @@ impl Administrator {
                 user: &user,
                 machine: &machine,
             };
-            let origin = public_origin(&Folder::new(&*instance.dir), &config);
+            let origin = origin(&Folder::new(&*instance.dir), &config, NameRole::Public);
             let show: administrator::Show<'_> =
                 &|link, login_name| show(&told(link, login_name, &origin, *json));
             let done = match &self.command {
@@ -109,19 +110,6 @@ impl Administrator {
             done?;
             Ok(Exit::Done)
         })
-    }
-}
-
-/// Origin of the public name: as the running process listens, else as configured.
-fn public_origin(folder: &Folder, config: &Config) -> String {
-    let running = std::fs::read(folder.addresses()).ok();
-    let running = running.and_then(|json| serde_json::from_slice::<Json>(&json).ok());
-    match running.as_ref().and_then(|running| running["origins"]["public"].as_str()) {
-        Some(origin) => origin.to_owned(),
-        None => {
-            let (tls, plain) = (config.listen().tls()[0].port(), config.listen().plain()[0].port());
-            config.host_names().origins(tls, plain).public
-        }
     }
 }
 

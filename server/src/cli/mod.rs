@@ -29,7 +29,9 @@ mod verify_signature;
 use clap::{Parser, Subcommand};
 use sekisho_output::{remark, say};
 
-use crate::first_line;
+use serde_json::Value as Json;
+
+use crate::{config::Config, first_line, instance::Folder, names::NameRole};
 
 use exit::{Cause, Failure};
 pub use exit::{EXIT_CODES, Exit};
@@ -178,6 +180,19 @@ fn secret_file(path: &std::path::Path) -> Result<secrecy::SecretString, Failure>
         );
         fault.into()
     })
+}
+
+/// Origin of the name for `role`: as the running process listens, else as configured.
+fn origin(folder: &Folder, config: &Config, role: NameRole) -> String {
+    let running = std::fs::read(folder.addresses()).ok();
+    let running = running.and_then(|json| serde_json::from_slice::<Json>(&json).ok());
+    match running.as_ref().and_then(|running| running["origins"][role.as_str()].as_str()) {
+        Some(origin) => origin.to_owned(),
+        None => {
+            let (tls, plain) = (config.listen().tls()[0].port(), config.listen().plain()[0].port());
+            config.host_names().origins(tls, plain).origin(role).to_owned()
+        }
+    }
 }
 
 /// A runtime for commands that do one thing.

@@ -1,6 +1,7 @@
-//! `sekisho router add`, `code` and `list`.
+//! `sekisho router add`, `bundle`, `code` and `list`.
 
 mod add;
+mod bundle;
 mod code;
 mod list;
 
@@ -11,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 use super::{Exit, Failure, InstanceFolder, runtime};
 use crate::{config::Config, enrol::new_code::NewCode, instance};
 
-/// Enter facilities' routers, give them codes and list them
+/// Enter facilities' routers, give them codes, set them up and list them
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -21,6 +22,8 @@ Examples:
   sekisho router code /srv/sekisho T3W8K0M5XYZ
       another code, where the first one was lost or has ended
   sekisho router list /srv/sekisho --facility 123456789007
+  sekisho router bundle /srv/sekisho T3W8K0M5XYZ --open T0A1B2C3D4E --to main-building
+      what its technician needs: scripts, authorities and the configuration of its family
 
 A router is revoked as any terminal is: `sekisho help revoke`. The facility's administrator finds all of
 this at the console, too.")]
@@ -32,6 +35,7 @@ pub(super) struct Router {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Add(add::Add),
+    Bundle(bundle::Bundle),
     Code(code::Code),
     List(list::List),
 }
@@ -41,6 +45,7 @@ impl Router {
         runtime()?.block_on(async {
             match self.command {
                 Command::Add(add) => add.run().await,
+                Command::Bundle(bundle) => bundle.run().await,
                 Command::Code(code) => code.run().await,
                 Command::List(list) => list.run().await,
             }

@@ -159,7 +159,7 @@ async fn waiting_router(app: &App, facility: &str, id: &str) -> String {
         dns_name: app.config().host_names().of_router(id),
         address: None,
         address_certified: false,
-        network: "10.1.0.0/24".parse().unwrap(),
+        network: format!("10.{}.0.0/24", &id[10..]).parse().unwrap(),
     };
     change!(app, |tx| router::create(tx, &router).await?);
     code

@@ -1,6 +1,7 @@
 //! The network that a facility's routers make: what stands in the register of each, and what is told to
 //! whoever sets one up.
 
+pub mod bundle;
 pub mod entry;
 pub mod family;
 pub mod typed;

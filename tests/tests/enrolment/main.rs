@@ -17,6 +17,7 @@ macro_rules! change {
     };
 }
 
+mod ike;
 mod renewal;
 mod root_roll_over;
 mod world;
@@ -175,10 +176,19 @@ async fn a_pc_whose_certificate_was_taken_back_is_enrolled_anew_by_the_same_line
     world.stop().await;
 }
 
-/// Waits for a CRL that names every one of these certificates; answers its file.
+/// Waits for a list of the terminals' authority that names every one of these certificates; answers its file.
 async fn listed(world: &World, certificates: &[certificate::Certificate]) -> String {
-    let list = text(&world.file("terminals.crl"));
-    let url = format!("{}/crl/terminals.crl", world.plain());
+    listed_by(world, "terminals", certificates).await
+}
+
+/// The same of another authority.
+async fn listed_by(
+    world: &World,
+    issuer: &str,
+    certificates: &[certificate::Certificate],
+) -> String {
+    let list = text(&world.file(&format!("{issuer}.crl")));
+    let url = format!("{}/crl/{issuer}.crl", world.plain());
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     loop {
         done(Command::new("curl").args([

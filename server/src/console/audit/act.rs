@@ -55,7 +55,7 @@ mod tests {
     ];
     const FILES: &[&str] = &[
         "cnf", "conf", "crl", "crt", "csr", "db", "der", "example", "html", "json", "lock", "log",
-        "mjs", "pem", "py", "rs", "sealed", "sock", "toml", "txt", "yaml",
+        "mjs", "pem", "py", "rs", "sealed", "sh", "sock", "toml", "txt", "yaml",
     ];
 
     fn is_act(literal: &str) -> bool {

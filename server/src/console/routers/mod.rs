@@ -1,6 +1,7 @@
-//! A facility's routers: list, enter, code. What is a terminal's of them (code again, certificates,
+//! A facility's routers: list, enter, code, what setting up needs. What is a terminal's of them (code again, certificates,
 //! history, revocation) stands on the page of the terminal, `/console/terminals/{id}`.
 
+mod bundle;
 mod code;
 mod create;
 mod list;
@@ -8,6 +9,7 @@ mod list;
 #[cfg(test)]
 mod tests;
 
+pub use bundle::get as bundle;
 pub(super) use code::page as code_page;
 pub use create::post;
 pub use list::get;

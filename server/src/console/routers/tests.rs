@@ -154,3 +154,48 @@ async fn another_facilitys_routers_cannot_be_entered_or_seen() {
     let list = send(&test, "GET", "/console/routers", THEIRS, "").await.text;
     assert!(!list.contains(&terminal.id), "{list}");
 }
+
+#[tokio::test]
+async fn the_page_of_a_routers_bundle_has_its_texts_and_those_of_no_stranger() {
+    let test = instance().await;
+    send(&test, "POST", "/console/routers", OURS, &form(&GOOD)).await;
+    let second = form(&[
+        ("facility", FACILITY),
+        ("name", "別館ルーター"),
+        ("family", "router_strongswan"),
+        ("network", "10.20.31.0/24"),
+    ]);
+    send(&test, "POST", "/console/routers", OURS, &second).await;
+    let elsewhere = form(&[
+        ("facility", ELSEWHERE),
+        ("name", "門前ルーター"),
+        ("family", "router_yamaha_rtx"),
+        ("network", "10.20.30.128/25"),
+    ]);
+    send(&test, "POST", "/console/routers", THEIRS, &elsewhere).await;
+    let ours = routers(&test, FACILITY).await;
+    let (own, peer) = (&ours[0].1, &ours[1].1);
+    let stranger = routers(&test, ELSEWHERE).await.remove(0).1;
+    let path = format!("/console/routers/{}/bundle", own.terminal_id);
+
+    let bare = send(&test, "GET", &path, OURS, "").await;
+    assert_eq!(bare.status, StatusCode::OK, "{}", bare.text);
+    for part in ["enrol.sh", "iked.conf", "remove.sh", "BEGIN CERTIFICATE", &peer.dns_name] {
+        assert!(bare.text.contains(part), "{part}: {}", bare.text);
+    }
+    assert!(!bare.text.contains(&stranger.dns_name), "{}", bare.text);
+    let with = format!("{path}?peer={}&opens=other&key=rsa3072", peer.terminal_id);
+    let with = send(&test, "GET", &with, OURS, "").await.text;
+    for part in ["passive esp", "dstid", "from 10.20.30.0/24 to 10.20.31.0/24", "enrol.sh rsa3072"]
+    {
+        assert!(with.contains(part), "{part}: {with}");
+    }
+    for (other, cookie) in [(&stranger.terminal_id, OURS), (&peer.terminal_id, THEIRS)] {
+        let refused = send(&test, "GET", &format!("{path}?peer={other}"), cookie, "").await;
+        assert_eq!(refused.status, StatusCode::NOT_FOUND, "{other}");
+    }
+    // A model that nobody tried has no texts.
+    let path = format!("/console/routers/{}/bundle", stranger.terminal_id);
+    let none = send(&test, "GET", &path, THEIRS, "").await.text;
+    assert!(none.contains("用意していません") && !none.contains("enrol.sh"), "{none}");
+}

@@ -95,7 +95,7 @@ pub(in crate::console) fn no_code(refusal: NoCode) -> PageError {
     }
 }
 
-pub(super) fn already_revoked() -> PageError {
+pub(in crate::console) fn already_revoked() -> PageError {
     PageError::new(
         StatusCode::CONFLICT,
         "terminals-revoked-title",

@@ -29,8 +29,8 @@ use crate::{
     },
 };
 
-pub(in crate::console) use code::facility_not_active;
 pub use code::post as issue_code;
+pub(in crate::console) use code::{already_revoked, facility_not_active};
 pub use create::post as create;
 pub use list::get as list;
 pub use replace::{cancel as cancel_replacement, post as replace};
@@ -41,7 +41,7 @@ pub use show::get as show;
 ///
 /// # Errors
 /// 404, for a terminal of another facility too.
-async fn administered(
+pub(super) async fn administered(
     queries: &mut impl Queries,
     session: &ConsoleSession,
     terminal_id: &str,

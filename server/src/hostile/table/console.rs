@@ -164,6 +164,15 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
                 required("network", "10.20.30.0/24").foreign("0.0.0.0/0"),
             ])
             .good(200),
+        manager("GET", "/console/routers/{id}/bundle")
+            .foreign_cookie(&s.other_manager)
+            .parameter(&s.router, &[t, u, "T0000000000", "x"])
+            .query([
+                optional("peer", &s.new_router).foreign("T0000000000").foreign(t),
+                optional("opens", "other").foreign("nobody"),
+                optional("key", "rsa3072").foreign("dsa"),
+            ])
+            .good(200),
         of_terminal("GET", "/console/terminals/{id}").query([free("notice", "revoked")]).good(200),
         of_terminal("POST", "/console/terminals/{id}/code").payload(Payload::NoFields).good(200),
         of_terminal("POST", "/console/terminals/{id}/replace").payload(Payload::NoFields).good(200),

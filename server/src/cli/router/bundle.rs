@@ -1,0 +1,120 @@
+//! `sekisho router bundle DIR ID --to FOLDER`.
+
+use std::{
+    fs::File,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use sekisho_output::say;
+use sekisho_store::{
+    Queries,
+    router::{self, Router},
+    terminal::{self, TerminalStatus},
+};
+use time::OffsetDateTime;
+
+use super::open;
+use crate::{
+    cli::{Exit, Failure, InstanceFolder, origin},
+    instance::Folder,
+    names::NameRole,
+    network::bundle::{self, Authorities, Daemon, Key, Other, Places, Text},
+    temporary::TemporaryFolder,
+};
+
+/// Write what a router's technician needs into a new folder; no secret is among it
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sekisho router bundle /srv/sekisho T3W8K0M5XYZ --open T0A1B2C3D4E --to main-building
+      for a router that opens the tunnel to the other; that one's bundle says --await
+  sekisho router bundle /srv/sekisho T0A1B2C3D4E --await T3W8K0M5XYZ --key rsa3072 --to annex
+
+At the router, as root, in this order: sh enrol.sh (asks for the one-time code), sh install.sh, and the line
+that is printed. revocation.sh belongs into cron. There are texts for strongSwan, libreswan and OpenIKED;
+docs/routers.md tells with what they were tried.")]
+pub(super) struct Bundle {
+    #[command(flatten)]
+    instance: InstanceFolder,
+    /// Identifier of the router
+    #[arg(value_name = "ROUTER")]
+    id: String,
+    /// A router to which it opens the tunnel; may be repeated
+    #[arg(long, value_name = "ROUTER")]
+    open: Vec<String>,
+    /// A router that opens the tunnel to it; may be repeated
+    #[arg(long, value_name = "ROUTER")]
+    r#await: Vec<String>,
+    /// The kind of key of this router and of those it speaks with
+    #[arg(long, value_enum, default_value_t)]
+    key: Key,
+    /// Folder to make
+    #[arg(long, value_name = "FOLDER")]
+    to: PathBuf,
+}
+
+impl Bundle {
+    pub(super) async fn run(self) -> Result<Exit, Failure> {
+        let (config, store) = open(&self.instance).await?;
+        let mut reader = store.read();
+        let (own, name) = find(&mut reader, &self.id).await?;
+        let mut others = Vec::new();
+        for (ids, opens) in [(&self.open, true), (&self.r#await, false)] {
+            for id in ids {
+                let (router, _) = find(&mut reader, id).await?;
+                others.push(Other { router, key: self.key, opens });
+            }
+        }
+        let authorities = Authorities::find(&mut reader, OffsetDateTime::now_utc()).await?;
+        drop(reader);
+        store.close().await;
+        let folder = Folder::new(&*self.instance.dir);
+        let places = Places {
+            enrol: &origin(&folder, &config, NameRole::Enrol),
+            plain: &origin(&folder, &config, NameRole::Plain),
+        };
+        let texts = bundle::write(&own, &name, self.key, &others, &authorities, places)
+            .map_err(Failure::usage)?;
+        place(&self.to, &texts)?;
+        let load = Daemon::of_family(&own.family).map(Daemon::load).unwrap_or_default();
+        say(&format!(
+            "{} is written. At the router, as root: sh enrol.sh {}, sh install.sh, {load}\n",
+            self.to.display(),
+            self.key.as_str()
+        ))?;
+        Ok(Exit::Done)
+    }
+}
+
+/// A router in force, and what people call it.
+async fn find(queries: &mut impl Queries, id: &str) -> Result<(Router, String), Failure> {
+    let terminal = terminal::find(queries, id).await?;
+    match (router::find(queries, id).await?, terminal) {
+        (Some(router), Some(terminal)) if terminal.status != TerminalStatus::Revoked => {
+            Ok((router, terminal.name))
+        }
+        _ => Err(Failure::usage(format!("there is no router {id} in force in the register"))),
+    }
+}
+
+/// The folder with all files, or none of it.
+fn place(to: &Path, texts: &[Text]) -> Result<(), Failure> {
+    let failed =
+        |error: std::io::Error| format!("cannot make the folder {}: {error}", to.display());
+    if to.exists() {
+        return Err(Failure::usage(format!(
+            "{} is there already; name a new folder",
+            to.display()
+        )));
+    }
+    let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let making = TemporaryFolder::new(".sekisho-router-", Some(parent.unwrap_or(Path::new("."))))
+        .map_err(failed)?;
+    for text in texts {
+        let mut file = File::create_new(making.path().join(&text.file)).map_err(failed)?;
+        file.write_all(text.text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    }
+    std::fs::rename(making.path(), to).map_err(failed)?;
+    Ok(())
+}

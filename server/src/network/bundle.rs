@@ -1,0 +1,434 @@
+//! What a technician needs to set a router up: authorities, scripts that enrol, install and take back,
+//! lists of what was revoked, and the configuration text of its family. One set of templates
+//! (`server/templates/routers/bundle`) for the page and for the files.
+//!
+//! Texts are there for families whose implementation was tried with them (`tests/tests/ike`); for the
+//! others there is none rather than one that nobody tried.
+
+use askama::Template;
+use der::{Decode, pem::LineEnding};
+use ipnet::IpNet;
+use sekisho_store::{Queries, StoreError, issuer, router::Router};
+use time::OffsetDateTime;
+use x509_cert::Certificate;
+
+use crate::authority::{Line, is_root};
+
+/// Families with texts, by their profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Daemon {
+    /// `router_strongswan`
+    StrongSwan,
+    /// `router_libreswan`
+    Libreswan,
+    /// `router_openiked`
+    OpenIked,
+}
+
+impl Daemon {
+    /// The daemon of a family, if there are texts for it.
+    #[must_use]
+    pub fn of_family(profile: &str) -> Option<Self> {
+        match profile {
+            "router_strongswan" => Some(Self::StrongSwan),
+            "router_libreswan" => Some(Self::Libreswan),
+            "router_openiked" => Some(Self::OpenIked),
+            _ => None,
+        }
+    }
+
+    /// The line that makes it load what `install.sh` brought, on Debian.
+    #[must_use]
+    pub const fn load(self) -> &'static str {
+        match self {
+            Self::StrongSwan => "swanctl --load-all",
+            Self::Libreswan => "systemctl restart ipsec",
+            Self::OpenIked => "systemctl restart openiked",
+        }
+    }
+}
+
+/// Kinds of keys that the texts make.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Key {
+    /// P-256: IKE_AUTH stays small.
+    #[default]
+    P256,
+    /// RSA of 3,072 bits.
+    Rsa3072,
+}
+
+impl Key {
+    /// As `enrol.sh` takes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::P256 => "p256",
+            Self::Rsa3072 => "rsa3072",
+        }
+    }
+
+    /// The value of `leftauth` and `rightauth` (ipsec.conf(5) of libreswan): it has to know beforehand.
+    const fn libreswan(self) -> &'static str {
+        match self {
+            Self::P256 => "ecdsa",
+            Self::Rsa3072 => "rsasig",
+        }
+    }
+}
+
+/// A router at the other end.
+#[derive(Debug, Clone)]
+pub struct Other {
+    /// What the register has of it.
+    pub router: Router,
+    /// The kind of its key.
+    pub key: Key,
+    /// Whether this router opens the tunnel, or waits for the other to do it.
+    pub opens: bool,
+}
+
+/// The authorities by which routers know each other.
+#[derive(Debug, Clone)]
+pub struct Authorities {
+    root_der: Vec<u8>,
+    root_id: String,
+    /// Identifier and certificate of each routers' authority below that root.
+    issuers: Vec<(String, Vec<u8>)>,
+}
+
+impl Authorities {
+    /// The newest authority for routers that issues, its root, and the others below the same root.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`]: the register lacks one of them.
+    pub async fn find(queries: &mut impl Queries, at: OffsetDateTime) -> Result<Self, StoreError> {
+        let corrupt =
+            |detail: &str| StoreError::Corrupt { what: "issuer", detail: detail.to_owned() };
+        let all = issuer::list(queries).await?;
+        let read =
+            |der: &[u8]| Certificate::from_der(der).map_err(|_| corrupt("is no certificate"));
+        let newest = all
+            .iter()
+            .filter(|issuer| {
+                Line::of(&issuer.id) == Some(Line::Routers) && issuer.active_from <= at
+            })
+            .max_by_key(|issuer| issuer.active_from)
+            .ok_or_else(|| corrupt("no authority for routers"))?;
+        let above = read(&newest.certificate_der)?.tbs_certificate().issuer().clone();
+        let mut root = None;
+        let mut issuers = Vec::new();
+        for issuer in &all {
+            let certificate = read(&issuer.certificate_der)?;
+            let tbs = certificate.tbs_certificate();
+            if is_root(&issuer.id) && *tbs.subject() == above {
+                root = Some(issuer);
+            } else if Line::of(&issuer.id) == Some(Line::Routers) && *tbs.issuer() == above {
+                issuers.push((issuer.id.clone(), issuer.certificate_der.clone()));
+            }
+        }
+        let root = root.ok_or_else(|| corrupt("no root above the authority for routers"))?;
+        Ok(Self { root_der: root.certificate_der.clone(), root_id: root.id.clone(), issuers })
+    }
+}
+
+/// Where routers come to.
+#[derive(Debug, Clone, Copy)]
+pub struct Places<'a> {
+    /// Origin of the name for enrolment.
+    pub enrol: &'a str,
+    /// Origin of the plain name.
+    pub plain: &'a str,
+}
+
+/// One file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// Its name.
+    pub file: String,
+    /// What stands in it.
+    pub text: String,
+}
+
+/// Why there is no bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    /// Nobody tried one.
+    #[error("there are no texts for the family {family}: set it up by its manual")]
+    NoTexts {
+        /// The family's profile.
+        family: String,
+    },
+    /// The router itself, or one twice.
+    #[error("{id} is this router itself, or named twice")]
+    Repeated {
+        /// Which.
+        id: String,
+    },
+    /// One network within the other, or of the other version of IP: no packet could be told.
+    #[error(
+        "the network {theirs} of {id} and {ours} of this router overlap, or are of two versions of IP"
+    )]
+    Networks {
+        /// The other router.
+        id: String,
+        /// Its network.
+        theirs: IpNet,
+        /// This one's.
+        ours: IpNet,
+    },
+    /// A template, or a certificate of ours that does not encode.
+    #[error("a text of the bundle cannot be written")]
+    Text(#[from] askama::Error),
+    /// PEM.
+    #[error("a certificate of an authority cannot be written")]
+    Pem(#[from] der::pem::Error),
+}
+
+struct Issuer {
+    file: String,
+    list: String,
+    list_address: String,
+}
+
+struct Peer {
+    id: String,
+    dns_name: String,
+    endpoint: String,
+    network: IpNet,
+    key: Key,
+    opens: bool,
+}
+
+struct Values {
+    id: String,
+    name: String,
+    dns_name: String,
+    address: Option<String>,
+    network: IpNet,
+    key: Key,
+    est: String,
+    issuers: Vec<Issuer>,
+    root_list_address: String,
+    peers: Vec<Peer>,
+}
+
+/// A template for each file, with the values under `v`.
+macro_rules! texts {
+    ($($name:ident = $path:literal),+ $(,)?) => {$(
+        #[derive(Template)]
+        #[template(path = $path, escape = "none")]
+        struct $name<'a> {
+            v: &'a Values,
+        }
+    )+};
+}
+
+texts! {
+    Enrol = "routers/bundle/enrol.sh",
+    Renew = "routers/bundle/renew.sh",
+    StrongSwanConfiguration = "routers/bundle/strongswan/swanctl.conf",
+    StrongSwanInstall = "routers/bundle/strongswan/install.sh",
+    StrongSwanRevocation = "routers/bundle/strongswan/revocation.sh",
+    StrongSwanRemove = "routers/bundle/strongswan/remove.sh",
+    LibreswanConfiguration = "routers/bundle/libreswan/ipsec.conf",
+    LibreswanInstall = "routers/bundle/libreswan/install.sh",
+    LibreswanRevocation = "routers/bundle/libreswan/revocation.sh",
+    LibreswanRemove = "routers/bundle/libreswan/remove.sh",
+    OpenIkedConfiguration = "routers/bundle/openiked/iked.conf",
+    OpenIkedInstall = "routers/bundle/openiked/install.sh",
+    OpenIkedRevocation = "routers/bundle/openiked/revocation.sh",
+    OpenIkedRemove = "routers/bundle/openiked/remove.sh",
+}
+
+/// The files of a router, in the order in which they are used. No secret is among them.
+///
+/// # Errors
+/// [`BundleError`].
+pub fn write(
+    router: &Router,
+    name: &str,
+    key: Key,
+    others: &[Other],
+    authorities: &Authorities,
+    places: Places<'_>,
+) -> Result<Vec<Text>, BundleError> {
+    let daemon = Daemon::of_family(&router.family)
+        .ok_or_else(|| BundleError::NoTexts { family: router.family.clone() })?;
+    let v = values(router, name, key, others, authorities, places)?;
+    let v = &v;
+    let mut files = vec![text("root.pem", pem(&authorities.root_der)?)];
+    for (issuer, (_, der)) in v.issuers.iter().zip(&authorities.issuers) {
+        files.push(text(&issuer.file, pem(der)?));
+    }
+    files.push(text("enrol.sh", Enrol { v }.render()?));
+    let (file, [configuration, install, revocation, remove]) = match daemon {
+        Daemon::StrongSwan => (
+            "swanctl.conf",
+            [
+                StrongSwanConfiguration { v }.render()?,
+                StrongSwanInstall { v }.render()?,
+                StrongSwanRevocation { v }.render()?,
+                StrongSwanRemove { v }.render()?,
+            ],
+        ),
+        Daemon::Libreswan => (
+            "ipsec.conf",
+            [
+                LibreswanConfiguration { v }.render()?,
+                LibreswanInstall { v }.render()?,
+                LibreswanRevocation { v }.render()?,
+                LibreswanRemove { v }.render()?,
+            ],
+        ),
+        Daemon::OpenIked => (
+            "iked.conf",
+            [
+                OpenIkedConfiguration { v }.render()?,
+                OpenIkedInstall { v }.render()?,
+                OpenIkedRevocation { v }.render()?,
+                OpenIkedRemove { v }.render()?,
+            ],
+        ),
+    };
+    files.push(text(file, configuration));
+    files.push(text("install.sh", install));
+    files.push(text("revocation.sh", revocation));
+    files.push(text("renew.sh", Renew { v }.render()?));
+    files.push(text("remove.sh", remove));
+    Ok(files)
+}
+
+fn values(
+    router: &Router,
+    name: &str,
+    key: Key,
+    others: &[Other],
+    authorities: &Authorities,
+    places: Places<'_>,
+) -> Result<Values, BundleError> {
+    let mut peers: Vec<Peer> = Vec::with_capacity(others.len());
+    for Other { router: other, key, opens } in others {
+        let id = other.terminal_id.clone();
+        if id == router.terminal_id || peers.iter().any(|peer| peer.id == id) {
+            return Err(BundleError::Repeated { id });
+        }
+        let (ours, theirs) = (router.network, other.network);
+        let of_one_version = ours.addr().is_ipv4() == theirs.addr().is_ipv4();
+        if !of_one_version || ours.contains(&theirs) || theirs.contains(&ours) {
+            return Err(BundleError::Networks { id, theirs, ours });
+        }
+        let endpoint = other.address.map_or_else(|| other.dns_name.clone(), |at| at.to_string());
+        let dns_name = other.dns_name.clone();
+        peers.push(Peer { id, dns_name, endpoint, network: theirs, key: *key, opens: *opens });
+    }
+    let list_address = |id: &str| format!("{}/crl/{id}.crl", places.plain);
+    Ok(Values {
+        id: router.terminal_id.clone(),
+        name: name.to_owned(),
+        dns_name: router.dns_name.clone(),
+        address: router.address.map(|at| at.to_string()),
+        network: router.network,
+        key,
+        est: format!("{}/.well-known/est/routers", places.enrol),
+        issuers: authorities
+            .issuers
+            .iter()
+            .map(|(id, _)| Issuer {
+                file: format!("{id}.pem"),
+                list: format!("{id}.crl"),
+                list_address: list_address(id),
+            })
+            .collect(),
+        root_list_address: list_address(&authorities.root_id),
+        peers,
+    })
+}
+
+fn text(file: &str, text: String) -> Text {
+    Text { file: file.to_owned(), text }
+}
+
+fn pem(der: &[u8]) -> Result<String, BundleError> {
+    Ok(der::pem::encode_string("CERTIFICATE", LineEnding::LF, der)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACES: Places<'_> =
+        Places { enrol: "https://enrol.example", plain: "http://plain.example" };
+
+    fn router(id: &str, family: &str, network: &str) -> Router {
+        Router {
+            terminal_id: id.to_owned(),
+            family: family.to_owned(),
+            dns_name: format!("{}.router.example", id.to_lowercase()),
+            address: None,
+            address_certified: false,
+            network: network.parse().unwrap(),
+        }
+    }
+
+    fn written(family: &str, others: &[(&str, &str)]) -> Result<Vec<Text>, BundleError> {
+        let others: Vec<Other> = others
+            .iter()
+            .map(|(id, network)| Other {
+                router: router(id, "router_openiked", network),
+                key: Key::P256,
+                opens: true,
+            })
+            .collect();
+        let authorities = Authorities {
+            root_der: vec![0x30],
+            root_id: "root".to_owned(),
+            issuers: vec![("routers".to_owned(), vec![0x30]), ("routers-2".to_owned(), vec![0x31])],
+        };
+        let own = router("T1111111111", family, "10.1.0.0/16");
+        write(&own, "本館 & <別館>", Key::P256, &others, &authorities, PLACES)
+    }
+
+    #[test]
+    fn every_daemon_is_told_of_each_peer_each_authority_and_each_list() {
+        for family in ["router_strongswan", "router_libreswan", "router_openiked"] {
+            let peers = [("T2222222222", "10.2.0.0/16"), ("T3333333333", "10.3.0.0/16")];
+            let texts = written(family, &peers).unwrap();
+            let of = |file: &str| &texts.iter().find(|text| text.file == file).unwrap().text;
+            let configuration = texts.iter().find(|text| text.file.ends_with(".conf")).unwrap();
+            for (id, network) in peers {
+                let name = format!("{}.router.example", id.to_lowercase());
+                for part in [id, network, &name] {
+                    assert!(configuration.text.contains(part), "{family}: {part}");
+                }
+            }
+            for script in ["install.sh", "revocation.sh"] {
+                for list in ["routers", "routers-2", "root"] {
+                    let address = format!("http://plain.example/crl/{list}.crl");
+                    assert!(of(script).contains(&address), "{family}: {script} without {list}");
+                }
+            }
+            assert!(of("install.sh").contains("routers-2.pem"), "{family}");
+            assert!(of("enrol.sh").contains("-untrusted routers.pem -untrusted routers-2.pem"));
+            assert!(texts.iter().all(|text| !text.text.contains("&#")), "{family}: escaped");
+        }
+    }
+
+    #[test]
+    fn what_can_be_no_tunnel_and_what_nobody_tried_has_no_texts() {
+        let peers = |peers: &[_]| written("router_strongswan", peers).unwrap_err();
+        for network in ["10.1.0.0/16", "10.1.2.0/24", "10.0.0.0/8", "2001:db8::/32"] {
+            let refused = peers(&[("T2222222222", network)]);
+            assert!(matches!(refused, BundleError::Networks { .. }), "{network}: {refused}");
+        }
+        let itself = peers(&[("T1111111111", "10.2.0.0/16")]);
+        assert!(matches!(itself, BundleError::Repeated { .. }));
+        let twice = peers(&[("T2222222222", "10.2.0.0/16"), ("T2222222222", "10.2.0.0/16")]);
+        assert!(matches!(twice, BundleError::Repeated { .. }));
+        for family in ["router", "router_windows", "router_yamaha_rtx"] {
+            let refused = written(family, &[]).unwrap_err();
+            assert!(matches!(refused, BundleError::NoTexts { .. }), "{family}");
+        }
+    }
+}

@@ -1,0 +1,31 @@
+#!/bin/sh
+# {{ v.name }} ({{ v.id }}): makes the router's key and fetches its certificate by EST (RFC 7030).
+# Needs openssl and curl. Asks for the one-time code, which stands in no file and no command line.
+#   sh enrol.sh            a P-256 key
+#   sh enrol.sh rsa3072    an RSA key of 3,072 bits, for peers that know nothing else
+set -eu
+umask 077
+cd "$(dirname "$0")"
+if [ ! -s router.key ]; then
+  case ${1:-p256} in
+    p256) openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out router.key.new ;;
+    rsa3072) openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072 -out router.key.new ;;
+    *) echo "enrol.sh: p256 or rsa3072" >&2; exit 2 ;;
+  esac
+  mv router.key.new router.key
+fi
+printf 'One-time code of {{ v.id }}: ' >&2
+if [ -t 0 ]; then stty -echo; fi
+read -r code || [ -n "$code" ] # also without a line break at its end
+if [ -t 0 ]; then stty echo; echo >&2; fi
+openssl req -new -key router.key -subj "/CN={{ v.id }}" -outform DER | openssl base64 >request.b64
+printf 'user = "{{ v.id }}:%s"\n' "$code" |
+  curl --silent --show-error --config - --cacert root.pem --header 'Content-Type: application/pkcs10' \
+    --data-binary @request.b64 --output answer --write-out '%{http_code}' \
+    {{ v.est }}/simpleenroll >status
+if [ "$(cat status)" != 200 ]; then cat answer >&2; exit 1; fi
+openssl base64 -d -A -in answer | openssl pkcs7 -inform DER -print_certs | openssl x509 -out router.pem.new
+openssl verify -CAfile root.pem {% for issuer in v.issuers %}-untrusted {{ issuer.file }} {% endfor %} router.pem.new >/dev/null
+mv router.pem.new router.pem
+rm -f request.b64 answer status
+openssl x509 -in router.pem -noout -subject -enddate

@@ -1,0 +1,19 @@
+#!/bin/sh
+# {{ v.name }} ({{ v.id }}): puts key, certificate, authorities and lists into libreswan's NSS database and the
+# configuration into /etc/ipsec.d. As root, after enrol.sh, and again after renew.sh.
+set -eu
+umask 077
+cd "$(dirname "$0")"
+{% include "routers/bundle/lists.sh" %}
+nss=sql:/var/lib/ipsec/nss
+mkdir -p /var/lib/ipsec/nss
+[ -e /var/lib/ipsec/nss/cert9.db ] || certutil -N -d "$nss" --empty-password
+certutil -F -d "$nss" -n sekisho-router 2>/dev/null || true
+openssl pkcs12 -export -in router.pem -inkey router.key -name sekisho-router -passout pass: -out router.p12
+pk12util -i router.p12 -d "$nss" -W ''
+rm -f router.p12
+certutil -A -d "$nss" -n sekisho-root -t CT,, -a -i root.pem
+crlutil -I -d "$nss" -i root.crl
+{% for issuer in v.issuers %}certutil -A -d "$nss" -n sekisho-{{ issuer.file }} -t CT,, -a -i {{ issuer.file }}
+crlutil -I -d "$nss" -i {{ issuer.list }}
+{% endfor %}install -m 600 ipsec.conf /etc/ipsec.d/sekisho.conf

@@ -1,0 +1,53 @@
+# One router: a daemon that is configured by its bundle alone.
+#   sh node.sh DAEMON TREE BUNDLE SHIM    in mount and process namespaces of its own
+# It enrols and installs with the machine's network, writes BUNDLE/ready, and goes on in a network
+# namespace of its own: it waits for an address on eth0 and for BUNDLE/go. What the daemon says goes to
+# BUNDLE/log; BUNDLE/up says that it listens.
+set -eu
+daemon=$1 tree=$2 bundle=$3 shim=$4
+log=$bundle/log
+
+if [ "${5:-}" != started ]; then
+	mount -t tmpfs tmpfs /run
+	mkdir -p /run/etc /run/etc-work /run/var /run/var-work
+	mount -t overlay overlay -o "lowerdir=$tree/usr:/usr" /usr
+	mount -t overlay overlay -o "lowerdir=$tree/etc:/etc,upperdir=/run/etc,workdir=/run/etc-work" /etc
+	mount -t overlay overlay -o "lowerdir=/var,upperdir=/run/var,workdir=/run/var-work" /var
+	# As the package's own script makes it (iked gives up its privileges to it).
+	grep -q '^_iked:' /etc/passwd || echo '_iked:x:199:199::/run/iked:/usr/sbin/nologin' >>/etc/passwd
+	grep -q '^_iked:' /etc/group || echo '_iked:x:199:' >>/etc/group
+	mkdir -p /run/iked /run/pluto
+	[ -s "$bundle/router.pem" ] || sh "$bundle/enrol.sh" "$(cat "$bundle/key-kind")" <"$bundle/code"
+	sh "$bundle/install.sh"
+	: >"$bundle/ready"
+	exec unshare --net sh "$0" "$daemon" "$tree" "$bundle" "$shim" started
+fi
+
+until ip -4 -o address show eth0 2>/dev/null | grep -q inet; do sleep 0.1; done
+until [ -e "$bundle/go" ]; do sleep 0.1; done
+# UDP port 500, as the kernel tells it.
+listening() { until grep -q ':01F4 ' /proc/net/udp; do sleep 0.1; done; }
+case $daemon in
+strongswan)
+	printf 'charon {\n filelog {\n test {\n path = %s\n default = 1\n flush_line = yes\n }\n }\n}\n' "$log" \
+		>/etc/strongswan.d/test.conf
+	LD_PRELOAD=$shim /usr/lib/ipsec/charon --use-syslog no >"$bundle/out" 2>&1 &
+	listening
+	until [ -S /run/charon.vici ]; do sleep 0.1; done
+	swanctl --load-all
+	;;
+libreswan)
+	LD_PRELOAD=$shim /usr/libexec/ipsec/pluto --nofork --stderrlog --config /etc/ipsec.conf >"$log" 2>&1 &
+	until [ -S /run/pluto/pluto.ctl ]; do sleep 0.1; done
+	# What `ipsec start` does after the daemon is up.
+	/usr/libexec/ipsec/addconn --config /etc/ipsec.conf --autoall
+	/usr/libexec/ipsec/whack --listen
+	listening
+	;;
+openiked)
+	LD_PRELOAD=$shim /usr/sbin/iked -d -v >"$log" 2>&1 &
+	listening
+	;;
+esac
+: >"$bundle/up"
+wait

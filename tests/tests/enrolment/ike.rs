@@ -1,0 +1,166 @@
+//! Three IKE daemons, each with each, by certificates of ours and our texts alone.
+//!
+//! strongSwan, libreswan and OpenIKED come from Debian, unpacked side by side. Each router is entered by
+//! `sekisho router add`, configured by what `sekisho router bundle` wrote and nothing else, enrolled by its
+//! `enrol.sh` at a running instance, and lives in namespaces of its own at one bridge. IKE_AUTH is judged at
+//! both ends; packets are not: the preloaded library of `tests/ike/no_esp.c` stands in for a kernel's ESP
+//! everywhere, so that the judgement is the same whether a kernel has it.
+
+mod network;
+mod node;
+
+use std::{collections::BTreeMap, fmt::Write, path::Path};
+
+use sekisho_output::say;
+use sekisho_tests::installed;
+
+use crate::world::{FACILITY, World, text};
+use network::Network;
+use node::{Daemon, Node, Role};
+
+const KEYS: [&str; 2] = ["p256", "rsa3072"];
+
+/// The matrix, and then once more with a list that has the openers on it.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_daemon_reaches_every_other_and_none_takes_a_revoked_one() {
+    let world = World::start().await;
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("ike");
+    let into = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let mut trees = BTreeMap::new();
+    for daemon in Daemon::ALL {
+        let list = sources.join(format!("{}.packages", daemon.as_str()));
+        trees.insert(daemon, installed::debian(&list, into).await.unwrap());
+    }
+    let shim = node::shim(&sources, &world.file("no_esp.so"));
+
+    let mut nodes = Vec::new();
+    for key in KEYS {
+        for daemon in Daemon::ALL {
+            for role in [Role::Opens, Role::Awaits] {
+                nodes.push(enter(&world, nodes.len(), daemon, role, key));
+            }
+        }
+    }
+    for node in &nodes {
+        bundle(&world, node, &nodes);
+    }
+    let network = Network::new();
+    let table = {
+        let running = node::start(&nodes, &trees, &sources, &shim, &network);
+        node::wait_for(&running, "the openers' tunnels", || missing(&nodes).is_empty());
+        table(&nodes, &trees)
+    };
+    say(&table).unwrap();
+    assert!(missing(&nodes).is_empty(), "{table}\n{:#?}", missing(&nodes));
+
+    // The routers that open tunnels with P-256 are revoked, and the lists say so.
+    let (mut with_p256, _): (Vec<_>, Vec<_>) =
+        nodes.into_iter().partition(|node| node.key == KEYS[0]);
+    let instance = text(&world.file("instance"));
+    for node in with_p256.iter().filter(|node| node.role == Role::Opens) {
+        world.sekisho(&["revoke", "terminal", &instance, &node.id, "--reason", "key-compromise"]);
+    }
+    listed(&world, &with_p256).await;
+    for node in &mut with_p256 {
+        node.begin_anew();
+    }
+    let running = node::start(&with_p256, &trees, &sources, &shim, &network);
+    node::wait_for(&running, "refusals", || {
+        with_p256.iter().filter(|node| node.role == Role::Opens).all(|node| node.refusals() >= 3)
+    });
+    for (one, other) in node::pairs(&with_p256) {
+        assert!(!other.established(one), "{} took {}: {}", other.id, one.id, other.log());
+    }
+    drop(running);
+    world.stop().await;
+}
+
+/// Enters a router; its address ends in its number.
+fn enter(world: &World, number: usize, daemon: Daemon, role: Role, key: &'static str) -> Node {
+    let instance = text(&world.file("instance"));
+    let address = format!("10.77.0.{}", number + 10);
+    let network = format!("10.78.{number}.0/24");
+    let name = format!("{}-{}-{key}", daemon.as_str(), role.as_str());
+    let said = world.sekisho(&[
+        "router",
+        "add",
+        &instance,
+        "--facility",
+        FACILITY,
+        "--name",
+        &name,
+        "--family",
+        &format!("router_{}", daemon.as_str()),
+        "--address",
+        &address,
+        "--network",
+        &network,
+        "--json",
+    ]);
+    let made: serde_json::Value = serde_json::from_str(&said).unwrap();
+    Node {
+        id: made["id"].as_str().unwrap().to_owned(),
+        code: made["code"].as_str().unwrap().to_owned(),
+        bundle: world.file(&name),
+        address,
+        daemon,
+        role,
+        key,
+    }
+}
+
+/// Writes its bundle: a tunnel with each router of the other role and the same kind of key.
+fn bundle(world: &World, node: &Node, nodes: &[Node]) {
+    let (instance, to) = (text(&world.file("instance")), text(&node.bundle));
+    let mut arguments =
+        vec!["router", "bundle", &instance, &node.id, "--key", node.key, "--to", &to];
+    let option = if node.role == Role::Opens { "--open" } else { "--await" };
+    for other in nodes.iter().filter(|other| other.key == node.key && other.role != node.role) {
+        arguments.extend([option, &other.id]);
+    }
+    world.sekisho(&arguments);
+    std::fs::write(node.bundle.join("code"), &node.code).unwrap();
+    std::fs::write(node.bundle.join("key-kind"), node.key).unwrap();
+}
+
+/// Pairs of which not both ends say that IKE_AUTH succeeded.
+fn missing(nodes: &[Node]) -> Vec<String> {
+    node::pairs(nodes)
+        .filter(|(one, other)| !(one.established(other) && other.established(one)))
+        .map(|(one, other)| {
+            format!("{} -> {} {}", one.daemon.as_str(), other.daemon.as_str(), one.key)
+        })
+        .collect()
+}
+
+fn table(nodes: &[Node], trees: &BTreeMap<Daemon, std::path::PathBuf>) -> String {
+    let mut table = String::from("\n| opens \\ awaits | key |");
+    for daemon in Daemon::ALL {
+        write!(table, " {} |", daemon.version(&trees[&daemon])).unwrap();
+    }
+    table.push_str("\n|---|---|---|---|---|\n");
+    for key in KEYS {
+        for daemon in Daemon::ALL {
+            write!(table, "| {} | {key} |", daemon.version(&trees[&daemon])).unwrap();
+            for (one, other) in
+                node::pairs(nodes).filter(|(one, _)| (one.daemon, one.key) == (daemon, key))
+            {
+                let both = one.established(other) && other.established(one);
+                table.push_str(if both { " IKE_AUTH |" } else { " **no** |" });
+            }
+            table.push('\n');
+        }
+    }
+    table
+}
+
+/// Waits until the routers' list has each revoked certificate.
+async fn listed(world: &World, nodes: &[Node]) {
+    let mut reader = world.store.read();
+    let mut revoked = Vec::new();
+    for node in nodes.iter().filter(|node| node.role == Role::Opens) {
+        revoked
+            .extend(sekisho_store::certificate::of_terminal(&mut reader, &node.id).await.unwrap());
+    }
+    crate::listed_by(world, "routers", &revoked).await;
+}

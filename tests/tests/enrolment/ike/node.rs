@@ -1,0 +1,227 @@
+//! A router: its daemon, its bundle, and what its log says.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use super::network::Network;
+use crate::world::{done, text};
+
+/// For twelve daemons on two busy cores.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Daemon {
+    StrongSwan,
+    Libreswan,
+    OpenIked,
+}
+
+impl Daemon {
+    pub const ALL: [Self; 3] = [Self::StrongSwan, Self::Libreswan, Self::OpenIked];
+
+    /// As its family and its list of packages are called.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::StrongSwan => "strongswan",
+            Self::Libreswan => "libreswan",
+            Self::OpenIked => "openiked",
+        }
+    }
+
+    /// Name and version of the package below `tree`.
+    pub fn version(self, tree: &Path) -> String {
+        let package = match self {
+            Self::StrongSwan => "strongswan-charon",
+            Self::Libreswan | Self::OpenIked => self.as_str(),
+        };
+        let mut names = fs::read_dir(tree).unwrap().map(|entry| entry.unwrap().file_name());
+        let prefix = format!("{package}_");
+        let name = names.find(|name| name.to_str().unwrap().starts_with(&prefix)).unwrap();
+        let version = name.to_str().unwrap()[prefix.len()..].split(['-', '_']).next().unwrap();
+        format!("{} {version}", self.as_str())
+    }
+
+    /// What its log says once IKE_AUTH with this router succeeded.
+    fn says_established(self, log: &str, other: &str) -> bool {
+        log.lines().any(|line| match self {
+            Self::StrongSwan => {
+                line.contains(&format!("IKE_SA {other}[")) && line.contains("] established")
+            }
+            Self::Libreswan => {
+                line.contains(&format!("\"{other}\" #")) && line.contains("established IKE SA")
+            }
+            Self::OpenIked => {
+                line.contains("established peer") && line.contains(&format!("policy '{other}'"))
+            }
+        })
+    }
+
+    /// What its log says when the other end refuses its certificate.
+    const fn refused(self) -> &'static str {
+        match self {
+            Self::StrongSwan => "received AUTHENTICATION_FAILED notify",
+            Self::Libreswan => "AUTHENTICATION_FAILED",
+            Self::OpenIked => "authentication failed notification from peer",
+        }
+    }
+}
+
+/// Which end it is of each of its tunnels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Opens,
+    Awaits,
+}
+
+impl Role {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Opens => "opens",
+            Self::Awaits => "awaits",
+        }
+    }
+}
+
+pub struct Node {
+    pub id: String,
+    pub code: String,
+    pub bundle: PathBuf,
+    pub address: String,
+    pub daemon: Daemon,
+    pub role: Role,
+    pub key: &'static str,
+}
+
+impl Node {
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.bundle.join("log")).unwrap_or_default()
+    }
+
+    pub fn established(&self, other: &Self) -> bool {
+        self.daemon.says_established(&self.log(), &other.id)
+    }
+
+    /// How often its certificate was refused.
+    pub fn refusals(&self) -> usize {
+        self.log().matches(self.daemon.refused()).count()
+    }
+
+    fn is(&self, state: &str) -> bool {
+        self.bundle.join(state).exists()
+    }
+
+    /// Forgets what it said; key and certificate stay.
+    pub fn begin_anew(&mut self) {
+        for file in ["log", "ready", "go", "up"] {
+            fs::remove_file(self.bundle.join(file)).unwrap();
+        }
+    }
+}
+
+/// Every pair of one kind of key: who opens, who awaits.
+pub fn pairs(nodes: &[Node]) -> impl Iterator<Item = (&Node, &Node)> {
+    let opening = nodes.iter().filter(|node| node.role == Role::Opens);
+    opening.flat_map(move |one| {
+        let awaiting = nodes.iter().filter(|node| node.role == Role::Awaits);
+        awaiting.filter(|other| other.key == one.key).map(move |other| (one, other))
+    })
+}
+
+/// The library that stands in for a kernel's ESP.
+pub fn shim(sources: &Path, to: &Path) -> PathBuf {
+    let mut compile = Command::new("cc");
+    compile.args(["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o"]);
+    done(compile.arg(to).arg(sources.join("no_esp.c")).arg("-ldl"));
+    to.to_owned()
+}
+
+/// Routers that run, each with all that it started; they end when this is dropped.
+pub struct Running(Vec<(Child, PathBuf)>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        for (child, _) in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Enrols, installs and starts them all; who awaits is there before who opens.
+pub fn start(
+    nodes: &[Node],
+    trees: &BTreeMap<Daemon, PathBuf>,
+    sources: &Path,
+    shim: &Path,
+    network: &Network,
+) -> Running {
+    let mut running = Running(Vec::new());
+    for node in nodes {
+        let said = node.bundle.join("said");
+        let output = File::create(&said).unwrap();
+        let child = Command::new("unshare")
+            .args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh"])
+            .arg(sources.join("node.sh"))
+            .arg(node.daemon.as_str())
+            .args([&trees[&node.daemon], &node.bundle])
+            .arg(shim)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .unwrap();
+        running.0.push((child, said));
+    }
+    wait_for(&running, "enrolment and installation", || nodes.iter().all(|node| node.is("ready")));
+    for (node, (child, _)) in nodes.iter().zip(&running.0) {
+        network.connect(first_within(child), &node.address);
+    }
+    for role in [Role::Awaits, Role::Opens] {
+        let these = || nodes.iter().filter(|node| node.role == role);
+        for node in these() {
+            fs::write(node.bundle.join("go"), "").unwrap();
+        }
+        wait_for(&running, "daemons", || these().all(|node| node.is("up")));
+    }
+    running
+}
+
+/// The process that `unshare --fork` started. It has a network namespace of its own once it is ready.
+fn first_within(child: &Child) -> u32 {
+    let id = child.id();
+    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+    children.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+/// Waits until it holds. Gives up after a time, and at once when a router has ended; then all logs are told.
+pub fn wait_for(running: &Running, what: &str, holds: impl Fn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !holds() {
+        let gone = running.0.iter().find(|(child, _)| {
+            !Path::new(&format!("/proc/{}/task/{0}/children", child.id())).exists()
+                || fs::read_to_string(format!("/proc/{}/stat", child.id()))
+                    .is_ok_and(|stat| stat.contains(") Z "))
+        });
+        if gone.is_some() || Instant::now() > end {
+            let told: Vec<String> = running
+                .0
+                .iter()
+                .map(|(_, said)| {
+                    format!("{}:\n{}", text(said), fs::read_to_string(said).unwrap_or_default())
+                })
+                .collect();
+            panic!(
+                "waited for {what} in vain ({:?} ended)\n{}",
+                gone.map(|(_, s)| s),
+                told.join("\n")
+            );
+        }
+        sleep(Duration::from_millis(100));
+    }
+}
