@@ -174,7 +174,9 @@ async fn the_page_of_a_routers_bundle_has_its_texts_and_those_of_no_stranger() {
     ]);
     send(&test, "POST", "/console/routers", THEIRS, &elsewhere).await;
     let ours = routers(&test, FACILITY).await;
-    let (own, peer) = (&ours[0].1, &ours[1].1);
+    // Entered at one moment, they stand in no order.
+    let of = |family| &ours.iter().find(|(_, router)| router.family == family).unwrap().1;
+    let (own, peer) = (of("router_openiked"), of("router_strongswan"));
     let stranger = routers(&test, ELSEWHERE).await.remove(0).1;
     let path = format!("/console/routers/{}/bundle", own.terminal_id);
 
