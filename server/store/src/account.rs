@@ -35,7 +35,7 @@ impl Account {
     }
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct Row {
     person_id: String,
     login_name: String,

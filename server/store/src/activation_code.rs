@@ -72,7 +72,7 @@ pub struct Letter {
     pub withdrawn_at: Option<OffsetDateTime>,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct LetterRow {
     created_at: i64,
     issuer: Option<String>,
@@ -185,7 +185,7 @@ pub async fn find(
     Ok(found.map(|(organisation_id,)| organisation_id))
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct CodeRow {
     organisation_id: String,
     issued_by: Option<String>,

@@ -148,7 +148,7 @@ pub enum Decision {
     Rejected,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct Row {
     id: String,
     receipt: String,

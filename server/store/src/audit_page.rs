@@ -136,7 +136,7 @@ pub async fn acts(queries: &mut impl Queries) -> Result<Vec<String>, StoreError>
 }
 
 /// How far the chain of one process reaches.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 pub struct ChainState {
     /// The process.
     pub node: String,

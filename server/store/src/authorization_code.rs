@@ -59,7 +59,7 @@ pub async fn add(tx: &mut Tx, code: &Code) -> Result<(), StoreError> {
     Ok(())
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct Row {
     service_id: String,
     session_hash: Vec<u8>,

@@ -79,7 +79,7 @@ pub struct Certificate {
     pub status: Status,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct Row {
     issuer_id: String,
     serial: Vec<u8>,

@@ -68,7 +68,7 @@ pub async fn remember(tx: &mut Tx, challenge: &Challenge) -> Result<(), StoreErr
     Ok(())
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct Row {
     nonce_hash: Vec<u8>,
     browser_hash: Vec<u8>,

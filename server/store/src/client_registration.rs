@@ -23,7 +23,7 @@ pub struct NewInitialToken<'a> {
 }
 
 /// An initial access token that still registers.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 pub struct InitialToken {
     /// UUIDv7.
     pub id: String,

@@ -5,24 +5,33 @@
 
 mod open;
 mod repeat;
+mod row;
+mod sqlite;
 mod statement;
 
 use std::{future::Future, sync::Arc};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction, postgres::PgRow, sqlite::SqliteRow,
+    PgPool, Postgres, Transaction,
+    postgres::{PgArguments, PgRow},
+    query::Query,
 };
 
-use self::{open::Schema, statement::Placeholders};
+use self::{
+    open::Schema,
+    sqlite::{Sqlite, Writing},
+    statement::Placeholders,
+};
 pub use self::{
     repeat::Attempts,
+    row::{DbRow, Unread},
     statement::{Statement, Value, sql},
 };
 pub(crate) use self::{repeat::housekeeping, statement::sql_rows};
 use crate::{
     audit::{Audited, Entry},
-    error::StoreError,
+    error::{Cause, StoreError},
     issuing::Issuing,
     revocation_watch::{Changed, RevocationListener, RevocationWatch},
 };
@@ -38,11 +47,7 @@ pub struct Store {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Database {
-    /// One writer, so that no statement ever meets `SQLITE_BUSY` within this process.
-    Sqlite {
-        writer: SqlitePool,
-        reader: SqlitePool,
-    },
+    Sqlite(Sqlite),
     Postgres(PgPool),
 }
 
@@ -103,9 +108,7 @@ impl Store {
     /// [`StoreError::Unavailable`] when no connection can be had.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         let backend = match &self.database {
-            Database::Sqlite { writer, .. } => {
-                Backend::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
-            }
+            Database::Sqlite(sqlite) => Backend::Sqlite(sqlite.begin().await?),
             Database::Postgres(pool) => {
                 Backend::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE").await?)
             }
@@ -117,24 +120,10 @@ impl Store {
     /// Closes all connections after what is under way has ended.
     pub async fn close(&self) {
         match &self.database {
-            Database::Sqlite { writer, reader } => {
-                reader.close().await;
-                writer.close().await;
-            }
+            Database::Sqlite(sqlite) => sqlite.close().await,
             Database::Postgres(pool) => pool.close().await,
         }
     }
-}
-
-/// A row type that both drivers can fill: derive `sqlx::FromRow`, or use a tuple.
-pub trait DbRow:
-    Send + Unpin + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow>
-{
-}
-
-impl<T> DbRow for T where
-    T: Send + Unpin + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow>
-{
 }
 
 /// What a [`Reader`] and a [`Tx`] both can do.
@@ -155,7 +144,9 @@ pub trait Queries: Send {
     fn fetch_one<T: DbRow>(
         &mut self,
         statement: Statement,
-    ) -> impl Future<Output = Result<T, StoreError>> + Send;
+    ) -> impl Future<Output = Result<T, StoreError>> + Send {
+        async { self.fetch_optional(statement).await?.ok_or(StoreError::Unavailable(Cause::NoRow)) }
+    }
 }
 
 /// Reads what is committed.
@@ -175,85 +166,65 @@ pub struct Tx {
 
 #[derive(Debug)]
 enum Backend {
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(Writing),
     Postgres(Transaction<'static, Postgres>),
 }
 
-/// A query of `sqlx` for one driver, with the values bound.
-macro_rules! query {
-    ($statement:ident, $placeholders:ident, $query:path) => {{
-        let (text, values) = $statement.into_parts(Placeholders::$placeholders);
-        let mut query = $query(text);
-        for value in values {
-            query = match value {
-                Value::Integer(value) => query.bind(value),
-                Value::Text(value) => query.bind(value),
-                Value::Octets(value) => query.bind(value),
-            };
-        }
-        query
-    }};
+/// A statement as `sqlx` sends it to PostgreSQL, with its values bound.
+fn numbered(statement: Statement) -> Query<'static, Postgres, PgArguments> {
+    let (text, values) = statement.into_parts(Placeholders::Numbered);
+    values.into_iter().fold(sqlx::query(text), |query, value| match value {
+        Value::Integer(value) => query.bind(value),
+        Value::Text(value) => query.bind(value),
+        Value::Octets(value) => query.bind(value),
+    })
 }
 
-macro_rules! dispatch_reader {
-    ($self:ident, $statement:ident, $method:ident) => {
-        match &$self.database {
-            Database::Sqlite { reader, .. } => {
-                query!($statement, InTurn, sqlx::query_as::<Sqlite, T>).$method(reader).await
-            }
-            Database::Postgres(pool) => {
-                query!($statement, Numbered, sqlx::query_as::<Postgres, T>).$method(pool).await
-            }
-        }
-        .map_err(StoreError::from)
-    };
+fn read_all<T: DbRow>(rows: Vec<PgRow>) -> Result<Vec<T>, StoreError> {
+    rows.iter().map(|row| Ok(row::read(row)?)).collect()
 }
 
-macro_rules! dispatch_tx {
-    ($self:ident, $statement:ident, $method:ident) => {
-        match &mut $self.backend {
-            Backend::Sqlite(tx) => {
-                query!($statement, InTurn, sqlx::query_as::<Sqlite, T>).$method(&mut **tx).await
-            }
-            Backend::Postgres(tx) => {
-                query!($statement, Numbered, sqlx::query_as::<Postgres, T>).$method(&mut **tx).await
-            }
-        }
-        .map_err(StoreError::from)
-    };
+fn read_first<T: DbRow>(row: Option<PgRow>) -> Result<Option<T>, StoreError> {
+    Ok(row.as_ref().map(row::read).transpose()?)
 }
 
 impl Queries for Reader {
     async fn fetch_all<T: DbRow>(&mut self, statement: Statement) -> Result<Vec<T>, StoreError> {
-        dispatch_reader!(self, statement, fetch_all)
+        match &self.database {
+            Database::Sqlite(sqlite) => sqlite.fetch_all(statement).await,
+            Database::Postgres(pool) => read_all(numbered(statement).fetch_all(pool).await?),
+        }
     }
 
     async fn fetch_optional<T: DbRow>(
         &mut self,
         statement: Statement,
     ) -> Result<Option<T>, StoreError> {
-        dispatch_reader!(self, statement, fetch_optional)
-    }
-
-    async fn fetch_one<T: DbRow>(&mut self, statement: Statement) -> Result<T, StoreError> {
-        dispatch_reader!(self, statement, fetch_one)
+        match &self.database {
+            Database::Sqlite(sqlite) => sqlite.fetch_optional(statement).await,
+            Database::Postgres(pool) => read_first(numbered(statement).fetch_optional(pool).await?),
+        }
     }
 }
 
 impl Queries for Tx {
     async fn fetch_all<T: DbRow>(&mut self, statement: Statement) -> Result<Vec<T>, StoreError> {
-        dispatch_tx!(self, statement, fetch_all)
+        match &mut self.backend {
+            Backend::Sqlite(tx) => tx.fetch_all(statement),
+            Backend::Postgres(tx) => read_all(numbered(statement).fetch_all(&mut **tx).await?),
+        }
     }
 
     async fn fetch_optional<T: DbRow>(
         &mut self,
         statement: Statement,
     ) -> Result<Option<T>, StoreError> {
-        dispatch_tx!(self, statement, fetch_optional)
-    }
-
-    async fn fetch_one<T: DbRow>(&mut self, statement: Statement) -> Result<T, StoreError> {
-        dispatch_tx!(self, statement, fetch_one)
+        match &mut self.backend {
+            Backend::Sqlite(tx) => tx.fetch_optional(statement),
+            Backend::Postgres(tx) => {
+                read_first(numbered(statement).fetch_optional(&mut **tx).await?)
+            }
+        }
     }
 }
 
@@ -264,16 +235,12 @@ impl Tx {
     /// [`StoreError::AlreadyExists`] when a uniqueness rule refuses.
     pub async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
         match &mut self.backend {
-            Backend::Sqlite(tx) => query!(statement, InTurn, sqlx::query::<Sqlite>)
-                .execute(&mut **tx)
-                .await
-                .map(|done| done.rows_affected()),
-            Backend::Postgres(tx) => query!(statement, Numbered, sqlx::query::<Postgres>)
-                .execute(&mut **tx)
-                .await
-                .map(|done| done.rows_affected()),
+            Backend::Sqlite(tx) => tx.execute(statement),
+            Backend::Postgres(tx) => {
+                let done = numbered(statement).execute(&mut **tx).await?;
+                Ok(done.rows_affected())
+            }
         }
-        .map_err(StoreError::from)
     }
 
     /// Writes the audit records of the change and commits both together.
@@ -297,12 +264,12 @@ impl Tx {
     /// chain itself, delivered notices.
     pub(crate) async fn finish(self) -> Result<(), StoreError> {
         let outcome = match self.backend {
-            Backend::Sqlite(tx) => tx.commit().await,
-            Backend::Postgres(tx) => tx.commit().await,
+            Backend::Sqlite(tx) => tx.commit(),
+            Backend::Postgres(tx) => tx.commit().await.map_err(StoreError::from),
         };
         // Also when it failed: a commit whose answer was lost may have been made.
         self.revocations.tell(&self.changed);
-        outcome.map_err(StoreError::from)
+        outcome
     }
 
     /// Notes what its commit will have to tell.

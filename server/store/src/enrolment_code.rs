@@ -172,7 +172,7 @@ impl CodeRefusal {
     }
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct Row {
     expires_at: i64,
     tries_left: i64,

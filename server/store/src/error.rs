@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::db::Unread;
+
 /// A failed statement or transaction.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -13,10 +15,10 @@ pub enum StoreError {
     },
     /// Two transactions met; the helper tries again before it lets this out.
     #[error("the transaction met another one and has to be repeated")]
-    Conflict(#[source] sqlx::Error),
+    Conflict(#[source] Cause),
     /// The database does not answer, or refused for a reason of its own.
     #[error("the database did not carry out the statement")]
-    Unavailable(#[source] sqlx::Error),
+    Unavailable(#[source] Cause),
     /// It cannot be opened at all.
     #[error("cannot open {database}; {remedy}")]
     Unopened {
@@ -26,7 +28,7 @@ pub enum StoreError {
         remedy: &'static str,
         /// Why.
         #[source]
-        source: sqlx::Error,
+        source: Cause,
     },
     /// The commit that this change shared with others failed: nothing was written, or it is not
     /// known whether it was.
@@ -57,22 +59,70 @@ pub enum StoreError {
     },
 }
 
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        if let Some(database) = error.as_database_error() {
-            if database.is_unique_violation() {
-                let constraint = database
-                    .constraint()
-                    .map_or_else(|| database.message().to_owned(), str::to_owned);
-                return Self::AlreadyExists { constraint };
-            }
-            // PostgreSQL: serialization_failure and deadlock_detected. SQLite: SQLITE_BUSY and its
-            // SNAPSHOT variant, which a second process over the same file can cause.
-            if matches!(database.code().as_deref(), Some("40001" | "40P01" | "5" | "517")) {
-                return Self::Conflict(error);
-            }
+/// What the database or its driver said.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    /// PostgreSQL, or SQLite while its schema is brought up to date.
+    #[error(transparent)]
+    Sqlx(#[from] sqlx::Error),
+    /// SQLite.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    /// A row of another shape than its type.
+    #[error(transparent)]
+    Unread(#[from] Unread),
+    /// Where a row has to be is none.
+    #[error("the statement found no row")]
+    NoRow,
+    /// The transactions before this one did not end in time.
+    #[error("the transactions before this one did not end")]
+    Queue,
+    /// The store was closed.
+    #[error("the database was closed")]
+    Closed,
+}
+
+impl Cause {
+    /// The database's own code of the error: SQLSTATE, or SQLite's extended result code.
+    pub(crate) fn code(&self) -> Option<String> {
+        match self {
+            Self::Sqlx(error) => error.as_database_error()?.code().map(Into::into),
+            Self::Sqlite(error) => Some(error.sqlite_error()?.extended_code.to_string()),
+            Self::Unread(_) | Self::NoRow | Self::Queue | Self::Closed => None,
         }
-        Self::Unavailable(error)
+    }
+
+    /// The uniqueness rule that refused, as the database names it.
+    fn not_unique(&self) -> Option<String> {
+        match self {
+            Self::Sqlx(error) => {
+                let error =
+                    error.as_database_error().filter(|error| error.is_unique_violation())?;
+                Some(error.constraint().unwrap_or(error.message()).to_owned())
+            }
+            // SQLITE_CONSTRAINT_UNIQUE and its PRIMARYKEY variant.
+            Self::Sqlite(rusqlite::Error::SqliteFailure(error, said))
+                if matches!(error.extended_code, 2067 | 1555) =>
+            {
+                Some(said.clone().unwrap_or_else(|| error.to_string()))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl<E: Into<Cause>> From<E> for StoreError {
+    fn from(error: E) -> Self {
+        let cause = error.into();
+        if let Some(constraint) = cause.not_unique() {
+            return Self::AlreadyExists { constraint };
+        }
+        // PostgreSQL: serialization_failure and deadlock_detected. SQLite: SQLITE_BUSY and its
+        // SNAPSHOT variant, which a second process over the same file can cause.
+        if matches!(cause.code().as_deref(), Some("40001" | "40P01" | "5" | "517")) {
+            return Self::Conflict(cause);
+        }
+        Self::Unavailable(cause)
     }
 }
 

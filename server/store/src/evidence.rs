@@ -54,7 +54,7 @@ pub async fn keep(tx: &mut Tx, evidence: &Evidence) -> Result<String, StoreError
     Ok(id)
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct Row {
     at: i64,
     card_fingerprint: Vec<u8>,

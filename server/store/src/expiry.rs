@@ -163,6 +163,8 @@ impl Store {
         before: OffsetDateTime,
         limit: i64,
     ) -> Result<u64, StoreError> {
-        housekeeping!(self, |tx| tx.execute(sql(what.delete()).bind(before).bind(limit)).await?)
+        housekeeping!(self, |tx| tx
+            .execute(sql(what.delete()).bind(before).bind(limit).long())
+            .await?)
     }
 }

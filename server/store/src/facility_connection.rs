@@ -49,7 +49,7 @@ impl FacilityRow {
     }
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct Row {
     issuer_id: String,
     serial: Vec<u8>,

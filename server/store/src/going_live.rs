@@ -26,7 +26,7 @@ pub struct Request {
     pub refused_because: Option<String>,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct Row {
     id: String,
     purpose: String,

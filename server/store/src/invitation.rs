@@ -94,7 +94,7 @@ pub enum Entered {
     Unknown,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct Row {
     id: String,
     organisation_id: String,
@@ -427,7 +427,7 @@ pub async fn claim(tx: &mut Tx, new: NewClaim<'_>) -> Result<String, StoreError>
     Ok(id)
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct ClaimRow {
     id: String,
     person_id: String,

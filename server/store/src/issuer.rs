@@ -25,7 +25,7 @@ pub struct Issuer {
     pub ended_at: Option<OffsetDateTime>,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct Row {
     id: String,
     certificate_der: Vec<u8>,

@@ -9,7 +9,7 @@ use sekisho_pki::encoding::serial::Serial;
 
 use crate::{Queries, Store, StoreError, moment::moment, sql};
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct IntentionRow {
     profile: String,
     tbs_der: Vec<u8>,

@@ -45,7 +45,7 @@ pub struct Member {
     pub in_force: bool,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct MembershipRow {
     id: String,
     person_id: String,
@@ -154,7 +154,7 @@ pub async fn end(
     Ok(Some(row.person_id))
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct MemberRow {
     id: String,
     person_id: String,

@@ -89,10 +89,7 @@ impl Store {
         let until = Instant::now() + patience;
         loop {
             let outcome = match &self.database {
-                Database::Sqlite { writer, .. } => {
-                    let options = writer.connect_options();
-                    of_file(options.get_filename(), self.node(), claimant)
-                }
+                Database::Sqlite(sqlite) => of_file(sqlite.path(), self.node(), claimant),
                 Database::Postgres(pool) => {
                     let options = (*pool.connect_options()).clone().application_name(claimant);
                     of_session(options, self.node()).await

@@ -3,7 +3,7 @@
 use crate::{Queries, StoreError, sql};
 
 /// A service that was not withdrawn, with its rules in force.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 pub struct Offer {
     /// `client_id`.
     pub service_id: String,

@@ -100,7 +100,7 @@ pub struct Period<T> {
     pub until: Option<OffsetDateTime>,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct Row {
     id: String,
     kind: String,

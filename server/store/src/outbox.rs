@@ -30,7 +30,7 @@ pub async fn put(
 }
 
 /// A message that is due.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, serde::Deserialize)]
 pub struct Message {
     /// UUIDv7; a receiver can tell a repeated delivery by it.
     pub id: String,

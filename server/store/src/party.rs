@@ -4,7 +4,7 @@
 use crate::{Queries, StoreError, application::Code, sql};
 
 /// A person with what others might be recognised by.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 pub struct Party {
     /// Who.
     pub person_id: String,

@@ -11,7 +11,7 @@ use crate::{Queries, StoreError, Tx, search, sql};
 const ID_LENGTH: usize = 36;
 
 /// Names of a person.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 pub struct PersonName {
     /// In kanji.
     pub name: String,

@@ -48,7 +48,7 @@ pub struct NewPc {
     pub enrolled_at: OffsetDateTime,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct Row {
     begun_at: i64,
     issuer_id: Option<String>,

@@ -49,7 +49,7 @@ pub const SUPERSEDED: u8 = 4;
 pub const CERTIFICATE_HOLD: u8 = 6;
 
 /// The latest event of a certificate, if it has any.
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 pub(crate) struct StatusRow {
     pub(crate) event_kind: Option<String>,
     pub(crate) event_reason: Option<i64>,
@@ -82,7 +82,7 @@ pub(crate) fn reason_code(stored: i64) -> Result<u8, StoreError> {
     }
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct StatusOfAny {
     event_kind: Option<String>,
     event_reason: Option<i64>,

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::{Queries, StoreError, Tx, sql};
 
 /// A role in force.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 pub struct RoleGrant {
     /// UUIDv7.
     pub id: String,
@@ -19,7 +19,7 @@ pub struct RoleGrant {
 }
 
 /// A role in force with the names of who has it, for a page.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 pub struct NamedGrant {
     /// UUIDv7 of the grant.
     pub id: String,

@@ -27,7 +27,7 @@ pub struct Router {
     pub network: IpNet,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct Row {
     terminal_id: String,
     family: String,

@@ -24,7 +24,7 @@ pub struct Hierarchy {
     pub expires_at: OffsetDateTime,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct Row {
     organisation_id: String,
     root_der: Vec<u8>,
@@ -114,7 +114,7 @@ pub async fn add_card(tx: &mut Tx, card: NewCard<'_>) -> Result<(), StoreError> 
 }
 
 /// A card in a list.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 pub struct ListedCard {
     /// Of its folder.
     pub name: String,

@@ -151,7 +151,7 @@ pub(crate) async fn add_uris(tx: &mut Tx, service: &Service) -> Result<(), Store
     Ok(())
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct Row {
     id: String,
     organisation_id: Option<String>,

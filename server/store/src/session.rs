@@ -137,7 +137,7 @@ pub async fn open(tx: &mut Tx, session: &Session) -> Result<(), StoreError> {
     Ok(())
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct Row {
     id_hash: Vec<u8>,
     person_id: String,

@@ -87,7 +87,7 @@ pub struct Terminal {
     pub code_misused_at: Option<OffsetDateTime>,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct Row {
     id: String,
     organisation_id: String,
@@ -328,7 +328,7 @@ pub struct TerminalEvent {
     pub crl_reason: Option<u8>,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct EventRow {
     at: i64,
     kind: String,

@@ -50,7 +50,7 @@ pub async fn add(tx: &mut Tx, grant: &Grant) -> Result<(), StoreError> {
     Ok(())
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct Row {
     service_id: String,
     session_hash: Vec<u8>,

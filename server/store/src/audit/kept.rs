@@ -3,7 +3,7 @@
 use crate::{Queries, StoreError, sql};
 
 /// A stored record with what it commits to.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, serde::Deserialize)]
 pub struct Record {
     /// UUIDv7.
     pub id: String,
@@ -18,12 +18,12 @@ pub struct Record {
     /// Link of the chain, as stored.
     pub link_hash: Option<Vec<u8>>,
     /// What lists filter by: repeats what the canonical octets say.
-    #[sqlx(flatten)]
+    #[serde(flatten)]
     pub columns: Columns,
 }
 
 /// The columns beside a record's canonical octets, which repeat members of theirs.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 pub struct Columns {
     /// When, in Unix seconds.
     pub at: i64,
@@ -40,7 +40,7 @@ pub struct Columns {
 }
 
 /// A personal field of a record; without salt and value after erasure.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, serde::Deserialize)]
 pub struct PersonalField {
     /// The record it belongs to.
     pub record_id: String,
@@ -53,7 +53,7 @@ pub struct PersonalField {
 }
 
 /// A signed head of a node's chain.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, serde::Deserialize)]
 pub struct Checkpoint {
     /// Process whose chain it is.
     pub node: String,

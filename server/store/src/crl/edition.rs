@@ -116,7 +116,8 @@ impl Store {
                 sql("UPDATE crl_change SET claimed_by = $2
                      WHERE issuer_id = $1 AND edition IS NULL")
                 .bind(issuer_id)
-                .bind(attempt),
+                .bind(attempt)
+                .long(),
             )
             .await?
         })
@@ -147,7 +148,8 @@ impl Store {
                      WHERE issuer_id = $1 AND edition IS NULL AND claimed_by = $2")
                 .bind(issuer_id)
                 .bind(attempt)
-                .bind(number),
+                .bind(number)
+                .long(),
             )
             .await?;
             for chunk in chunks {
@@ -232,7 +234,8 @@ impl Store {
                              AND n.number > crl_list.number AND e.at < $2)")
                 .bind(issuer_id)
                 .bind(before)
-                .bind(keep_complete_until),
+                .bind(keep_complete_until)
+                .long(),
             )
             .await?;
             tx.execute(
@@ -247,14 +250,16 @@ impl Store {
                                   WHERE l.issuer_id = $1 AND l.first_chunk IS NOT NULL
                                   GROUP BY l.scope) s))")
                 .bind(issuer_id)
-                .bind(before),
+                .bind(before)
+                .long(),
             )
             .await?;
             tx.execute(
                 sql("DELETE FROM crl_change
                      WHERE issuer_id = $1 AND edition <= (SELECT MIN(l.number) FROM crl_list l
                          WHERE l.issuer_id = $1 AND l.scope = 'complete')")
-                .bind(issuer_id),
+                .bind(issuer_id)
+                .long(),
             )
             .await?;
         })

@@ -26,7 +26,7 @@ pub struct ListedEvent {
     pub not_after: OffsetDateTime,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct EventRow {
     serial: Vec<u8>,
     kind: String,

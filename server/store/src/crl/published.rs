@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use super::{COMPLETE, Crl, Published};
 use crate::{Queries, StoreError, moment::moment, sql};
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct PublishedRow {
     scope: String,
     number: i64,

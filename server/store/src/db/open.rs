@@ -8,11 +8,11 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::Database;
-use crate::error::StoreError;
+use super::{Database, sqlite::Sqlite};
+use crate::error::{Cause, StoreError};
 
-/// Prepared statements that a connection keeps: shared commits have a text for each number of
-/// rows.
+/// Prepared statements that a connection to PostgreSQL keeps: shared commits have a text for each
+/// number of rows.
 const STATEMENTS_KEPT: usize = 512;
 
 /// What opening a database does to its tables.
@@ -58,35 +58,24 @@ async fn postgres(url: &str, schema: Schema) -> Result<Database, StoreError> {
 }
 
 async fn sqlite(url: &str, schema: Schema) -> Result<Database, StoreError> {
-    let options = SqliteConnectOptions::from_str(url)?
-        .create_if_missing(schema == Schema::BroughtUpToDate)
-        .foreign_keys(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        // An issued certificate must survive a power cut.
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(Duration::from_secs(5))
-        // 32 MiB of log between checkpoints, which stop the writer: pages that change in
-        // every commit are then written back once for many.
-        .pragma("wal_autocheckpoint", "8192")
-        // KiB, taken as they are used: the indexes that every issuance descends stay at hand.
-        .pragma("cache_size", "-8192")
-        .statement_cache_capacity(STATEMENTS_KEPT);
+    let options = SqliteConnectOptions::from_str(url)?;
     let path = options.get_filename().to_owned();
-    let unopened = |cause| unopened_sqlite(&path, cause);
     if schema == Schema::BroughtUpToDate {
+        let unopened = |cause| unopened_sqlite(&path, Cause::Sqlx(cause));
         make_private(&path).map_err(|error| unopened(error.into()))?;
-    }
-    // A file does not go away as a server does: asking a connection whether it still lives, each time
-    // before it is used, would only wake its thread once more.
-    let pool = || SqlitePoolOptions::new().test_before_acquire(false);
-    let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(unopened)?;
-    if schema == Schema::BroughtUpToDate {
+        let options = options
+            .foreign_keys(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5));
+        let pool = SqlitePoolOptions::new().max_connections(1);
+        let pool = pool.connect_with(options).await.map_err(unopened)?;
         let migrations = sqlx::migrate!("../../migrations/sqlite");
-        migrations.run(&writer).await.map_err(StoreError::Migration)?;
+        migrations.run(&pool).await.map_err(StoreError::Migration)?;
+        pool.close().await;
     }
-    let reader =
-        pool().max_connections(4).connect_with(options.read_only(true)).await.map_err(unopened)?;
-    Ok(Database::Sqlite { writer, reader })
+    let opened = Sqlite::open(path.clone());
+    opened.map(Database::Sqlite).map_err(|cause| unopened_sqlite(&path, Cause::Sqlite(cause)))
 }
 
 /// A new database file is for this user only. SQLite makes the files beside it like it.
@@ -114,16 +103,15 @@ fn unopened_postgres(options: &PgConnectOptions, source: sqlx::Error) -> StoreEr
         ),
         remedy: "is the server running, does it let this host in, and are address, name, user and \
                  password right in `instance.database`?",
-        source,
+        source: Cause::Sqlx(source),
     }
 }
 
-fn unopened_sqlite(path: &Path, source: sqlx::Error) -> StoreError {
-    let code = source.as_database_error().and_then(|error| error.code());
+fn unopened_sqlite(path: &Path, source: Cause) -> StoreError {
     StoreError::Unopened {
         database: format!("the database file {}", path.display()),
         // SQLITE_CORRUPT and SQLITE_NOTADB.
-        remedy: if matches!(code.as_deref(), Some("11" | "26")) {
+        remedy: if matches!(source.code().as_deref(), Some("11" | "26")) {
             "it is damaged: put the instance back from a backup (`sekisho restore`)"
         } else {
             "its folder has to exist, and both have to belong to the user who runs this; see \

@@ -58,11 +58,15 @@ impl From<Option<time::OffsetDateTime>> for Value {
     }
 }
 
+/// More rows than a few requests write together.
+const MANY_ROWS: usize = 64;
+
 /// SQL text with its bound values, not yet run.
 #[derive(Clone, Debug)]
 pub struct Statement {
     text: Text,
     values: Vec<Value>,
+    long: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +87,7 @@ pub(super) enum Placeholders {
 /// Starts a statement. The text is a constant: nothing a caller sends ever becomes SQL.
 #[must_use]
 pub fn sql(text: &'static str) -> Statement {
-    Statement { text: Text::Fixed(text), values: Vec::new() }
+    Statement { text: Text::Fixed(text), values: Vec::new(), long: false }
 }
 
 /// Starts a statement over several rows: `before`, then `rows` times a group of `width`
@@ -97,6 +101,7 @@ pub(crate) fn sql_rows(
     Statement {
         text: Text::Rows { before, rows, width, after },
         values: Vec::with_capacity(rows * width),
+        long: rows > MANY_ROWS,
     }
 }
 
@@ -106,6 +111,17 @@ impl Statement {
     pub fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
         self
+    }
+
+    /// Says that it looks through many rows although it finds or changes one, so that SQLite runs
+    /// it where it holds up nobody. [`Queries::fetch_all`](super::Queries::fetch_all) always does.
+    #[must_use]
+    pub(crate) fn long(self) -> Self {
+        Self { long: true, ..self }
+    }
+
+    pub(super) fn is_long(&self) -> bool {
+        self.long
     }
 
     /// Text and values for a database with these placeholders.

@@ -435,7 +435,7 @@ async fn intend<'a>(
     tx.execute(insert).await.map(drop)
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct KeptRow {
     issuer_id: String,
     serial: Vec<u8>,

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::batch::{self, Outcome, Step};
-use crate::{Attempts, Store, StoreError};
+use crate::{Attempts, Store, StoreError, error::Cause};
 
 /// Steps that share a commit at most.
 const MOST_STEPS: usize = 32;
@@ -105,7 +105,7 @@ impl Committer {
     /// [`StoreError::IssuerRevoked`]: not written, its authority was taken back.
     pub(super) async fn commit(&self, step: Step) -> Result<bool, StoreError> {
         let (told, outcome) = oneshot::channel();
-        let gone = || StoreError::Unavailable(sqlx::Error::PoolClosed);
+        let gone = || StoreError::Unavailable(Cause::Closed);
         self.queue.send(Waiting { step, told }).await.map_err(|_| gone())?;
         outcome.await.map_err(|_| gone())?
     }
@@ -224,7 +224,7 @@ fn told_of(step: &Step, outcome: Outcome) -> Result<bool, StoreError> {
 /// Whether the database did not answer: the steps may be written or not, and nobody may go on.
 fn lost(error: &StoreError) -> bool {
     match error {
-        StoreError::Unavailable(source) => source.as_database_error().is_none(),
+        StoreError::Unavailable(cause) => cause.code().is_none(),
         _ => false,
     }
 }

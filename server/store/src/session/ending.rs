@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use super::{Realm, SessionOf};
 use crate::{Queries, StoreError, Tx, moment::digest, sql};
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 pub(crate) struct OfRow {
     id_hash: Vec<u8>,
     person_id: String,

@@ -1,0 +1,400 @@
+//! SQLite on the thread that asks.
+//!
+//! A statement that finds a few rows is done in microseconds; handing it to another thread and the
+//! answer back costs more than that. What may take long, a commit that waits for the disk or a
+//! statement over many rows, runs where it holds up nobody.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rusqlite::{
+    CachedStatement, Connection, OpenFlags, ToSql, types::ToSqlOutput, types::ValueRef,
+};
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    sync::{OwnedMutexGuard, Semaphore, SemaphorePermit},
+    time::{Instant, sleep, timeout},
+};
+
+use super::{
+    DbRow,
+    row::read,
+    statement::{Placeholders, Statement, Value},
+};
+use crate::error::{Cause, StoreError};
+
+/// Prepared statements that a connection keeps: shared commits have a text for each number of
+/// rows.
+const STATEMENTS_KEPT: usize = 512;
+
+/// Statements over many rows that may run at a time.
+const LONG_READS: u32 = 4;
+
+/// For how long another process may hold the file.
+const HELD_BY_ANOTHER: Duration = Duration::from_secs(5);
+
+/// For how long a transaction waits for those before it.
+const LONGEST_QUEUE: Duration = Duration::from_secs(30);
+
+/// One writer, so that no statement ever meets `SQLITE_BUSY` within this process, and readers.
+#[derive(Clone, Debug)]
+pub(crate) struct Sqlite {
+    /// Taken in the order of asking; gone once closed.
+    writer: Arc<tokio::sync::Mutex<Option<Connection>>>,
+    readers: Arc<Readers>,
+}
+
+#[derive(Debug)]
+struct Readers {
+    path: PathBuf,
+    /// Connections at rest; gone once closed.
+    idle: Mutex<Option<Vec<Connection>>>,
+    long: Semaphore,
+}
+
+/// The writing connection inside a transaction. Dropping it rolls back.
+#[derive(Debug)]
+pub(crate) struct Writing {
+    connection: OwnedMutexGuard<Option<Connection>>,
+    ended: bool,
+}
+
+impl Sqlite {
+    /// Connections to a file whose schema is in order.
+    pub(super) fn open(path: PathBuf) -> Result<Self, rusqlite::Error> {
+        let writer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        // Waiting for another process is done without a thread, in `begin`.
+        writer.busy_timeout(Duration::ZERO)?;
+        // 32 MiB of log between checkpoints, which stop the writer: pages that change in
+        // every commit are then written back once for many.
+        writer.pragma_update(None, "wal_autocheckpoint", 8192)?;
+        let first = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        Ok(Self {
+            writer: Arc::new(tokio::sync::Mutex::new(Some(writer))),
+            readers: Arc::new(Readers {
+                path,
+                idle: Mutex::new(Some(vec![first])),
+                long: Semaphore::new(LONG_READS as usize),
+            }),
+        })
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.readers.path
+    }
+
+    /// Begins a transaction once those before it have ended.
+    pub(super) async fn begin(&self) -> Result<Writing, StoreError> {
+        let turn = timeout(LONGEST_QUEUE, Arc::clone(&self.writer).lock_owned()).await;
+        let connection = turn.map_err(|_| StoreError::Unavailable(Cause::Queue))?;
+        let began = Instant::now();
+        let mut pause = Duration::from_millis(1);
+        loop {
+            let open = connection.as_ref().ok_or(StoreError::Unavailable(Cause::Closed))?;
+            match run(open, "BEGIN IMMEDIATE") {
+                Ok(()) => return Ok(Writing { connection, ended: false }),
+                Err(StoreError::Conflict(_)) if began.elapsed() < HELD_BY_ANOTHER => {
+                    sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_millis(50));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    pub(super) async fn fetch_all<T: DbRow>(
+        &self,
+        statement: Statement,
+    ) -> Result<Vec<T>, StoreError> {
+        let _turn = self.readers.turn().await?;
+        aside(|| self.readers.with(|connection| all(connection, statement)))
+    }
+
+    pub(super) async fn fetch_optional<T: DbRow>(
+        &self,
+        statement: Statement,
+    ) -> Result<Option<T>, StoreError> {
+        if statement.is_long() {
+            let _turn = self.readers.turn().await?;
+            aside(|| self.readers.with(|connection| first(connection, statement)))
+        } else {
+            self.readers.with(|connection| first(connection, statement))
+        }
+    }
+
+    /// Closes all connections after what is under way has ended; the writer is the last, so that
+    /// it puts the log back into the file.
+    pub(super) async fn close(&self) {
+        let long = self.readers.long.acquire_many(LONG_READS).await;
+        drop(self.readers.lock().take());
+        drop(long);
+        if let Some(writer) = self.writer.lock().await.take() {
+            aside(|| drop(writer));
+        }
+    }
+}
+
+impl Readers {
+    /// Waits until a statement over many rows may run.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        let turn = self.long.acquire().await;
+        turn.map_err(|_| StoreError::Unavailable(Cause::Closed))
+    }
+
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let idle = match self.lock().as_mut() {
+            Some(idle) => idle.pop(),
+            None => return Err(StoreError::Unavailable(Cause::Closed)),
+        };
+        let connection = match idle {
+            Some(connection) => connection,
+            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+        };
+        let outcome = work(&connection);
+        if let Some(idle) = self.lock().as_mut() {
+            idle.push(connection);
+        }
+        outcome
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Vec<Connection>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Writing {
+    pub(super) fn fetch_all<T: DbRow>(&self, statement: Statement) -> Result<Vec<T>, StoreError> {
+        aside(|| all(self.open()?, statement))
+    }
+
+    pub(super) fn fetch_optional<T: DbRow>(
+        &self,
+        statement: Statement,
+    ) -> Result<Option<T>, StoreError> {
+        let find = |statement| first(self.open()?, statement);
+        if statement.is_long() { aside(|| find(statement)) } else { find(statement) }
+    }
+
+    /// How many rows it changed.
+    pub(super) fn execute(&self, statement: Statement) -> Result<u64, StoreError> {
+        let change = |statement| {
+            let connection = self.open()?;
+            let mut prepared = prepare(connection, statement)?;
+            let mut rows = prepared.raw_query();
+            while rows.next()?.is_some() {}
+            Ok(connection.changes())
+        };
+        if statement.is_long() { aside(|| change(statement)) } else { change(statement) }
+    }
+
+    pub(super) fn commit(mut self) -> Result<(), StoreError> {
+        let committed = aside(|| run(self.open()?, "COMMIT"));
+        self.ended = committed.is_ok();
+        committed
+    }
+
+    fn open(&self) -> Result<&Connection, StoreError> {
+        self.connection.as_ref().ok_or(StoreError::Unavailable(Cause::Closed))
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        // A failed statement or commit may have ended the transaction already.
+        let undone = self.open().and_then(|connection| {
+            if connection.is_autocommit() { Ok(()) } else { run(connection, "ROLLBACK") }
+        });
+        if let Err(error) = undone {
+            // Nobody may go on in it: the connection ends, and the transaction with it.
+            tracing::error!(%error, "a transaction could not be rolled back");
+            *self.connection = None;
+        }
+    }
+}
+
+/// One connection, set up.
+fn connect(path: &Path, access: OpenFlags) -> Result<Connection, rusqlite::Error> {
+    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    connection.busy_timeout(HELD_BY_ANOTHER)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // An issued certificate must survive a power cut.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // KiB, taken as they are used: the indexes that every issuance descends stay at hand.
+    connection.pragma_update(None, "cache_size", -8192)?;
+    Ok(connection)
+}
+
+/// Runs what may take long so that the other tasks of this thread go on meanwhile.
+fn aside<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
+}
+
+fn run(connection: &Connection, text: &str) -> Result<(), StoreError> {
+    connection.prepare_cached(text)?.raw_execute()?;
+    Ok(())
+}
+
+fn all<T: DbRow>(connection: &Connection, statement: Statement) -> Result<Vec<T>, StoreError> {
+    let mut prepared = prepare(connection, statement)?;
+    let mut rows = prepared.raw_query();
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
+
+fn first<T: DbRow>(connection: &Connection, statement: Statement) -> Result<Option<T>, StoreError> {
+    let mut prepared = prepare(connection, statement)?;
+    let mut rows = prepared.raw_query();
+    Ok(rows.next()?.map(read).transpose()?)
+}
+
+fn prepare(
+    connection: &Connection,
+    statement: Statement,
+) -> Result<CachedStatement<'_>, StoreError> {
+    let (text, values) = statement.into_parts(Placeholders::InTurn);
+    let mut prepared = connection.prepare_cached(text.as_str())?;
+    for place in 1..=prepared.parameter_count() {
+        // `$2` is a name to SQLite, which counts the names in the order in which they come.
+        let named = prepared.parameter_name(place).and_then(|name| name[1..].parse().ok());
+        let value = values.get(named.unwrap_or(place) - 1);
+        let value = value.ok_or(rusqlite::Error::InvalidParameterCount(values.len(), place))?;
+        prepared.raw_bind_parameter(place, value)?;
+    }
+    Ok(prepared)
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let value = match self {
+            Self::Integer(Some(value)) => ValueRef::Integer(*value),
+            Self::Text(Some(text)) => ValueRef::Text(text.as_bytes()),
+            Self::Octets(Some(octets)) => ValueRef::Blob(octets),
+            Self::Integer(None) | Self::Text(None) | Self::Octets(None) => ValueRef::Null,
+        };
+        Ok(ToSqlOutput::Borrowed(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::sql;
+
+    async fn opened(folder: &tempfile::TempDir) -> Sqlite {
+        let path = folder.path().join("t.db");
+        let made = Connection::open(&path).unwrap();
+        made.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (a INTEGER, b TEXT)").unwrap();
+        Sqlite::open(path).unwrap()
+    }
+
+    async fn rows(sqlite: &Sqlite) -> Vec<(i64, String)> {
+        sqlite.fetch_all(sql("SELECT a, b FROM t ORDER BY a")).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn values_go_to_the_numbers_of_their_placeholders() {
+        let folder = tempfile::tempdir().unwrap();
+        let sqlite = opened(&folder).await;
+        let tx = sqlite.begin().await.unwrap();
+        let insert = sql("INSERT INTO t (b, a) VALUES ($2 || $2, $1)");
+        assert_eq!(tx.execute(insert.bind(7_i64).bind("x")).unwrap(), 1);
+        tx.commit().unwrap();
+        assert_eq!(rows(&sqlite).await, [(7, "xx".to_owned())]);
+        let unbound = sqlite.fetch_optional::<(i64,)>(sql("SELECT $1")).await.unwrap_err();
+        assert!(matches!(unbound, StoreError::Unavailable(Cause::Sqlite(_))), "{unbound:?}");
+    }
+
+    #[tokio::test]
+    async fn what_was_not_committed_is_gone_and_the_next_begins() {
+        let folder = tempfile::tempdir().unwrap();
+        let sqlite = opened(&folder).await;
+        let tx = sqlite.begin().await.unwrap();
+        tx.execute(sql("INSERT INTO t VALUES (1, 'lost')")).unwrap();
+        assert_eq!(rows(&sqlite).await, [], "a reader sees what is committed");
+        drop(tx);
+        let tx = sqlite.begin().await.unwrap();
+        tx.execute(sql("INSERT INTO t VALUES (2, 'kept')")).unwrap();
+        tx.commit().unwrap();
+        assert_eq!(rows(&sqlite).await, [(2, "kept".to_owned())]);
+    }
+
+    /// The statement that fails may take the whole transaction with it.
+    #[tokio::test]
+    async fn a_transaction_that_ended_by_itself_leaves_the_connection_usable() {
+        let folder = tempfile::tempdir().unwrap();
+        let sqlite = opened(&folder).await;
+        let tx = sqlite.begin().await.unwrap();
+        tx.execute(sql("ROLLBACK")).unwrap();
+        assert!(tx.commit().is_err(), "there is nothing to commit");
+        sqlite.begin().await.unwrap().commit().unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn transactions_follow_one_another_and_none_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let sqlite = opened(&folder).await;
+        let writing = (0..50_i64).map(|number| {
+            let sqlite = sqlite.clone();
+            tokio::spawn(async move {
+                let tx = sqlite.begin().await.unwrap();
+                let (before,): (i64,) =
+                    tx.fetch_optional(sql("SELECT COUNT(*) FROM t")).unwrap().unwrap();
+                tokio::task::yield_now().await;
+                let insert = sql("INSERT INTO t VALUES ($1, $2)").bind(before);
+                tx.execute(insert.bind(number.to_string())).unwrap();
+                tx.commit().unwrap();
+            })
+        });
+        for written in writing.collect::<Vec<_>>() {
+            written.await.unwrap();
+        }
+        let numbers = rows(&sqlite).await.into_iter().map(|(number, _)| number);
+        assert!(numbers.eq(0..50));
+    }
+
+    #[tokio::test]
+    async fn a_transaction_waits_for_one_of_another_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let sqlite = opened(&folder).await;
+        let other = Connection::open(sqlite.path()).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE; INSERT INTO t VALUES (1, 'other')").unwrap();
+        let mut waiting = std::pin::pin!(sqlite.begin());
+        // Begun, and met the other.
+        assert!(timeout(Duration::from_millis(20), &mut waiting).await.is_err());
+        other.execute_batch("COMMIT").unwrap();
+        let tx = waiting.await.unwrap();
+        let (seen,): (i64,) = tx.fetch_optional(sql("SELECT COUNT(*) FROM t")).unwrap().unwrap();
+        assert_eq!(seen, 1);
+    }
+
+    #[tokio::test]
+    async fn a_reader_changes_nothing_and_a_closed_database_answers_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let sqlite = opened(&folder).await;
+        let write = sql("INSERT INTO t VALUES (1, 'x') RETURNING a");
+        assert!(sqlite.fetch_optional::<(i64,)>(write).await.is_err());
+        sqlite.close().await;
+        let read = sqlite.fetch_optional::<(i64,)>(sql("SELECT 1")).await.unwrap_err();
+        assert!(matches!(read, StoreError::Unavailable(Cause::Closed)), "{read:?}");
+        let begun = sqlite.begin().await.unwrap_err();
+        assert!(matches!(begun, StoreError::Unavailable(Cause::Closed)), "{begun:?}");
+        assert!(!folder.path().join("t.db-wal").exists(), "the log is back in the file");
+    }
+}
