@@ -197,7 +197,12 @@ fn origin(folder: &Folder, config: &Config, role: NameRole) -> String {
 
 /// A runtime for commands that do one thing.
 fn runtime() -> Result<tokio::runtime::Runtime, std::io::Error> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+    // One more than there are processors, for the one that waits for the disk.
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(processors + sekisho_store::THREADS_HELD_UP)
+        .enable_all()
+        .build()
 }
 
 #[cfg(test)]

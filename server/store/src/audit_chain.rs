@@ -56,7 +56,8 @@ impl Store {
                          ORDER BY r.id LIMIT $3")
                     .bind(first_possible(last.as_deref(), look))
                     .bind(node)
-                    .bind(i64::try_from(MOST_RECORDS).unwrap_or(i64::MAX)),
+                    .bind(i64::try_from(MOST_RECORDS).unwrap_or(i64::MAX))
+                    .long(),
                 )
                 .await?;
             if pending.is_empty() {

@@ -26,6 +26,7 @@ use self::{
 pub use self::{
     repeat::Attempts,
     row::{DbRow, Unread},
+    sqlite::THREADS_HELD_UP,
     statement::{Statement, Value, sql},
 };
 pub(crate) use self::{repeat::housekeeping, statement::sql_rows};

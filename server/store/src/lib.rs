@@ -72,6 +72,6 @@ pub mod token_grant;
 pub mod token_key;
 pub mod world;
 
-pub use db::{Attempts, DbRow, Queries, Reader, Statement, Store, Tx, Value, sql};
+pub use db::{Attempts, DbRow, Queries, Reader, Statement, Store, THREADS_HELD_UP, Tx, Value, sql};
 pub use error::{MayConflict, StoreError};
 pub use node_claim::{ClaimError, NodeClaim};

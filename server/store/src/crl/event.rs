@@ -87,7 +87,8 @@ pub async fn events_of_chunk(
                      ORDER BY e.serial")
                 .bind(issuer_id)
                 .bind(chunk)
-                .bind(unexpired_since),
+                .bind(unexpired_since)
+                .long(),
             )
             .await?,
     )
@@ -114,7 +115,8 @@ pub async fn taken_back(
                              AND d.seq > e.seq)
                      ORDER BY e.serial")
                 .bind(issuer_id)
-                .bind(unexpired_since),
+                .bind(unexpired_since)
+                .long(),
             )
             .await?,
     )
@@ -145,7 +147,8 @@ pub async fn events_since(
                      ORDER BY e.serial")
                 .bind(issuer_id)
                 .bind(base)
-                .bind(number),
+                .bind(number)
+                .long(),
             )
             .await?,
     )

@@ -1,8 +1,9 @@
 //! SQLite on the thread that asks.
 //!
-//! A statement that finds a few rows is done in microseconds; handing it to another thread and the
-//! answer back costs more than that. What may take long, a commit that waits for the disk or a
-//! statement over many rows, runs where it holds up nobody.
+//! A statement that finds a few rows is done in microseconds, and a commit follows another one as
+//! soon as the disk has taken it; handing them to another thread and the answer back costs more than
+//! they do. There is one writer, so commits hold up one of the runtime's threads at most
+//! ([`THREADS_HELD_UP`]). Statements over many rows run where they hold up nobody.
 
 use std::{
     path::{Path, PathBuf},
@@ -30,8 +31,20 @@ use crate::error::{Cause, StoreError};
 /// rows.
 const STATEMENTS_KEPT: usize = 512;
 
+/// How many threads of its runtime a store may hold up while the disk takes a commit: one, its
+/// writer's.
+pub const THREADS_HELD_UP: usize = 1;
+
 /// Statements over many rows that may run at a time.
 const LONG_READS: u32 = 4;
+
+/// Reading connections that are kept for the next who asks.
+const IDLE_READERS: usize = 4;
+
+/// KiB of pages that a connection may keep, taken as they are used. The writer has at hand the
+/// indexes that every issuance descends.
+const WRITERS_CACHE: i64 = 8192;
+const READERS_CACHE: i64 = 4096;
 
 /// For how long another process may hold the file.
 const HELD_BY_ANOTHER: Duration = Duration::from_secs(5);
@@ -65,13 +78,13 @@ pub(crate) struct Writing {
 impl Sqlite {
     /// Connections to a file whose schema is in order.
     pub(super) fn open(path: PathBuf) -> Result<Self, rusqlite::Error> {
-        let writer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let writer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITERS_CACHE)?;
         // Waiting for another process is done without a thread, in `begin`.
         writer.busy_timeout(Duration::ZERO)?;
         // 32 MiB of log between checkpoints, which stop the writer: pages that change in
         // every commit are then written back once for many.
         writer.pragma_update(None, "wal_autocheckpoint", 8192)?;
-        let first = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let first = reader(&path)?;
         Ok(Self {
             writer: Arc::new(tokio::sync::Mutex::new(Some(writer))),
             readers: Arc::new(Readers {
@@ -155,10 +168,10 @@ impl Readers {
         };
         let connection = match idle {
             Some(connection) => connection,
-            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+            None => reader(&self.path)?,
         };
         let outcome = work(&connection);
-        if let Some(idle) = self.lock().as_mut() {
+        if let Some(idle) = self.lock().as_mut().filter(|idle| idle.len() < IDLE_READERS) {
             idle.push(connection);
         }
         outcome
@@ -171,7 +184,8 @@ impl Readers {
 
 impl Writing {
     pub(super) fn fetch_all<T: DbRow>(&self, statement: Statement) -> Result<Vec<T>, StoreError> {
-        aside(|| all(self.open()?, statement))
+        let find = |statement| all(self.open()?, statement);
+        if statement.is_long() { aside(|| find(statement)) } else { find(statement) }
     }
 
     pub(super) fn fetch_optional<T: DbRow>(
@@ -195,7 +209,7 @@ impl Writing {
     }
 
     pub(super) fn commit(mut self) -> Result<(), StoreError> {
-        let committed = aside(|| run(self.open()?, "COMMIT"));
+        let committed = self.open().and_then(|connection| run(connection, "COMMIT"));
         self.ended = committed.is_ok();
         committed
     }
@@ -222,16 +236,19 @@ impl Drop for Writing {
     }
 }
 
+fn reader(path: &Path) -> Result<Connection, rusqlite::Error> {
+    connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READERS_CACHE)
+}
+
 /// One connection, set up.
-fn connect(path: &Path, access: OpenFlags) -> Result<Connection, rusqlite::Error> {
+fn connect(path: &Path, access: OpenFlags, cache: i64) -> Result<Connection, rusqlite::Error> {
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     connection.busy_timeout(HELD_BY_ANOTHER)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // An issued certificate must survive a power cut.
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // KiB, taken as they are used: the indexes that every issuance descends stay at hand.
-    connection.pragma_update(None, "cache_size", -8192)?;
+    connection.pragma_update(None, "cache_size", -cache)?;
     Ok(connection)
 }
 
@@ -300,7 +317,8 @@ mod tests {
     async fn opened(folder: &tempfile::TempDir) -> Sqlite {
         let path = folder.path().join("t.db");
         let made = Connection::open(&path).unwrap();
-        made.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (a INTEGER, b TEXT)").unwrap();
+        made.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (a INTEGER, b TEXT)")
+            .unwrap();
         Sqlite::open(path).unwrap()
     }
 

@@ -113,8 +113,8 @@ impl Statement {
         self
     }
 
-    /// Says that it looks through many rows although it finds or changes one, so that SQLite runs
-    /// it where it holds up nobody. [`Queries::fetch_all`](super::Queries::fetch_all) always does.
+    /// Says that it looks through many rows, so that SQLite runs it where it holds up nobody. A
+    /// [`Reader`](super::Reader)'s `fetch_all` always does.
     #[must_use]
     pub(crate) fn long(self) -> Self {
         Self { long: true, ..self }
