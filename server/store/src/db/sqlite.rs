@@ -17,7 +17,7 @@ use rusqlite::{
 use tokio::{
     runtime::{Handle, RuntimeFlavor},
     sync::{OwnedMutexGuard, Semaphore, SemaphorePermit},
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, timeout_at},
 };
 
 use super::{
@@ -46,18 +46,26 @@ const IDLE_READERS: usize = 4;
 const WRITERS_CACHE: i64 = 8192;
 const READERS_CACHE: i64 = 4096;
 
-/// For how long another process may hold the file.
+/// For how long another process may hold the file against a reader.
 const HELD_BY_ANOTHER: Duration = Duration::from_secs(5);
 
-/// For how long a transaction waits for those before it.
-const LONGEST_QUEUE: Duration = Duration::from_secs(30);
+/// For how long a transaction waits for those before it: whoever asked is still there to be told.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// One writer, so that no statement ever meets `SQLITE_BUSY` within this process, and readers.
 #[derive(Clone, Debug)]
 pub(crate) struct Sqlite {
-    /// Taken in the order of asking; gone once closed.
-    writer: Arc<tokio::sync::Mutex<Option<Connection>>>,
+    /// Taken in the order of asking.
+    writer: Arc<tokio::sync::Mutex<Writer>>,
     readers: Arc<Readers>,
+}
+
+#[derive(Debug)]
+enum Writer {
+    Open(Connection),
+    /// A transaction in it could be ended by nothing but its own end; the next opens another one.
+    Lost,
+    Closed,
 }
 
 #[derive(Debug)]
@@ -71,22 +79,17 @@ struct Readers {
 /// The writing connection inside a transaction. Dropping it rolls back.
 #[derive(Debug)]
 pub(crate) struct Writing {
-    connection: OwnedMutexGuard<Option<Connection>>,
+    connection: OwnedMutexGuard<Writer>,
     ended: bool,
 }
 
 impl Sqlite {
     /// Connections to a file whose schema is in order.
     pub(super) fn open(path: PathBuf) -> Result<Self, rusqlite::Error> {
-        let writer = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITERS_CACHE)?;
-        // Waiting for another process is done without a thread, in `begin`.
-        writer.busy_timeout(Duration::ZERO)?;
-        // 32 MiB of log between checkpoints, which stop the writer: pages that change in
-        // every commit are then written back once for many.
-        writer.pragma_update(None, "wal_autocheckpoint", 8192)?;
+        let writer = writer(&path)?;
         let first = reader(&path)?;
         Ok(Self {
-            writer: Arc::new(tokio::sync::Mutex::new(Some(writer))),
+            writer: Arc::new(tokio::sync::Mutex::new(Writer::Open(writer))),
             readers: Arc::new(Readers {
                 path,
                 idle: Mutex::new(Some(vec![first])),
@@ -100,17 +103,24 @@ impl Sqlite {
         &self.readers.path
     }
 
-    /// Begins a transaction once those before it have ended.
+    /// Begins a transaction once those before it have ended, in this process and in others.
     pub(super) async fn begin(&self) -> Result<Writing, StoreError> {
-        let turn = timeout(LONGEST_QUEUE, Arc::clone(&self.writer).lock_owned()).await;
-        let connection = turn.map_err(|_| StoreError::Unavailable(Cause::Queue))?;
-        let began = Instant::now();
+        let until = Instant::now() + LONGEST_WAIT;
+        let turn = timeout_at(until, Arc::clone(&self.writer).lock_owned()).await;
+        let mut connection = turn.map_err(|_| StoreError::Unavailable(Cause::Queue))?;
         let mut pause = Duration::from_millis(1);
         loop {
-            let open = connection.as_ref().ok_or(StoreError::Unavailable(Cause::Closed))?;
-            match run(open, "BEGIN IMMEDIATE") {
+            let begun = match &*connection {
+                Writer::Open(open) => run(open, "BEGIN IMMEDIATE"),
+                Writer::Lost => {
+                    *connection = Writer::Open(writer(self.path())?);
+                    continue;
+                }
+                Writer::Closed => return Err(StoreError::Unavailable(Cause::Closed)),
+            };
+            match begun {
                 Ok(()) => return Ok(Writing { connection, ended: false }),
-                Err(StoreError::Conflict(_)) if began.elapsed() < HELD_BY_ANOTHER => {
+                Err(StoreError::Conflict(_)) if Instant::now() < until => {
                     sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_millis(50));
                 }
@@ -145,9 +155,8 @@ impl Sqlite {
         let long = self.readers.long.acquire_many(LONG_READS).await;
         drop(self.readers.lock().take());
         drop(long);
-        if let Some(writer) = self.writer.lock().await.take() {
-            aside(|| drop(writer));
-        }
+        let mut writer = self.writer.lock().await;
+        aside(|| *writer = Writer::Closed);
     }
 }
 
@@ -215,7 +224,10 @@ impl Writing {
     }
 
     fn open(&self) -> Result<&Connection, StoreError> {
-        self.connection.as_ref().ok_or(StoreError::Unavailable(Cause::Closed))
+        match &*self.connection {
+            Writer::Open(open) => Ok(open),
+            Writer::Lost | Writer::Closed => Err(StoreError::Unavailable(Cause::Closed)),
+        }
     }
 }
 
@@ -231,9 +243,19 @@ impl Drop for Writing {
         if let Err(error) = undone {
             // Nobody may go on in it: the connection ends, and the transaction with it.
             tracing::error!(%error, "a transaction could not be rolled back");
-            *self.connection = None;
+            *self.connection = Writer::Lost;
         }
     }
+}
+
+fn writer(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITERS_CACHE)?;
+    // Waiting for another process is done without a thread, in `begin`.
+    connection.busy_timeout(Duration::ZERO)?;
+    // 32 MiB of log between checkpoints, which stop the writer: pages that change in
+    // every commit are then written back once for many.
+    connection.pragma_update(None, "wal_autocheckpoint", 8192)?;
+    Ok(connection)
 }
 
 fn reader(path: &Path) -> Result<Connection, rusqlite::Error> {
@@ -311,6 +333,8 @@ impl ToSql for Value {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::timeout;
+
     use super::*;
     use crate::db::sql;
 
@@ -400,6 +424,17 @@ mod tests {
         let tx = waiting.await.unwrap();
         let (seen,): (i64,) = tx.fetch_optional(sql("SELECT COUNT(*) FROM t")).unwrap().unwrap();
         assert_eq!(seen, 1);
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_was_lost_is_opened_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let sqlite = opened(&folder).await;
+        *sqlite.writer.lock().await = Writer::Lost;
+        let tx = sqlite.begin().await.unwrap();
+        tx.execute(sql("INSERT INTO t VALUES (1, 'kept')")).unwrap();
+        tx.commit().unwrap();
+        assert_eq!(rows(&sqlite).await, [(1, "kept".to_owned())]);
     }
 
     #[tokio::test]
