@@ -7,7 +7,7 @@ use sekisho_store::{
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::{confirmation::Confirmation, liveness, token};
+use super::{confirmation::Confirmation, grant::Details, liveness, token};
 use crate::{app::App, error::oauth::OAuthError, token_keys::TokenKeys};
 
 /// What an access token of ours says (RFC 9068 §2.2).
@@ -81,8 +81,8 @@ pub async fn read(app: &App, token: &str) -> Result<Option<Claims>, OAuthError> 
     Ok(claims.filter(|claims| claims.iss == app.names().public))
 }
 
-/// The token, if it counts now: in time, not revoked, its grant not withdrawn, its client approved, its
-/// session alive.
+/// The token, if it counts now: in time, not revoked, its grant and what that was exchanged from not
+/// withdrawn, its client approved, its session alive.
 ///
 /// # Errors
 /// [`OAuthError`]: not known, and not knowing refuses.
@@ -100,6 +100,12 @@ pub async fn live(app: &App, token: &str, now: OffsetDateTime) -> Result<Option<
         return Ok(client.map(|_| Live { claims, of_person: None }));
     };
     let Some(grant) = token_grant::live(&mut reader, grant).await? else { return Ok(None) };
+    let details = Details::of(&grant).map_err(|error| OAuthError::internal(&error))?;
+    if let Some(origin) = &details.exchanged_from
+        && token_grant::live(&mut reader, origin).await?.is_none()
+    {
+        return Ok(None);
+    }
     let session = liveness::session(&mut reader, &grant.session_hash, now).await?;
     Ok(session.map(|session| Live { claims, of_person: Some((grant, session)) }))
 }

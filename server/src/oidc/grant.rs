@@ -22,6 +22,9 @@ pub struct Details {
     /// bound to (§5).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bound_to: Option<Confirmation>,
+    /// The grant whose token was exchanged for this one's (RFC 8693): this one counts no longer than that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exchanged_from: Option<String>,
 }
 
 impl Details {

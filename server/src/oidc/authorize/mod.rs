@@ -267,6 +267,7 @@ async fn checked(
             .filter(|_| !seeded!(DpopJktIgnored))
             .map(Confirmation::Key)
             .or(details.bound_to),
+        exchanged_from: None,
     };
     let issue = issue::Issue {
         client: service,

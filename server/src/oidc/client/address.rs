@@ -60,10 +60,14 @@ pub fn check(config: &Config, text: &str) -> Result<Url, AddressError> {
     if url.scheme() != "https" && !(loopback && url.scheme() == "http") {
         return Err(AddressError::NotHttps);
     }
-    let roles = NameRole::TLS.into_iter().chain([NameRole::Plain]);
-    // By host: whatever the port, a name of ours is never a service.
-    if roles.into_iter().any(|role| url.host_str() == Some(config.host_names().host(role))) {
+    if is_ours(config, &url) {
         return Err(AddressError::OwnName);
     }
     Ok(url)
+}
+
+/// Whether an address has one of our names, whatever the port: no service has.
+pub(super) fn is_ours(config: &Config, url: &Url) -> bool {
+    let mut roles = NameRole::TLS.into_iter().chain([NameRole::Plain]);
+    roles.any(|role| url.host_str() == Some(config.host_names().host(role)))
 }

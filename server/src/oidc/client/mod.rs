@@ -23,6 +23,7 @@ use sekisho_store::{
 };
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
+use url::Url;
 
 pub use address::{AddressError, check as check_address};
 pub use approval::{ApprovalError, approve, approve_within, fingerprint, read_rules};
@@ -187,6 +188,7 @@ pub async fn prepare(registry: &Registry<'_>, toml: &str) -> Result<Prepared, Re
         return Err(RegistrationError::InUse(service.id));
     }
     check_organisations(&mut reader, &service, &rules).await?;
+    check_resources(&mut reader, registry.config, &service).await?;
     Ok(Prepared { service, rules: Some(rules), client_secret })
 }
 
@@ -263,6 +265,34 @@ pub async fn check_organisations(
     Ok(())
 }
 
+/// Whether what a service names as its own resources is nobody else's and not ours: who has a resource
+/// reads the tokens that are for it, and its rules say whom they are made for.
+async fn check_resources(
+    queries: &mut impl Queries,
+    config: &Config,
+    service: &Service,
+) -> Result<(), RegistrationError> {
+    let taken = |resource: &str, whose: &str| RegistrationError::Invalid {
+        key: "protocol.resources",
+        fault: format!("{resource} is {whose}; a resource belongs to one service"),
+    };
+    let own = Metadata::of(service)?.resources;
+    if own.is_empty() {
+        return Ok(());
+    }
+    for resource in &own {
+        if Url::parse(resource).is_ok_and(|url| address::is_ours(config, &url)) {
+            return Err(taken(resource, "under one of this service's own names"));
+        }
+    }
+    for other in service::list(queries).await?.iter().filter(|other| other.id != service.id) {
+        if let Some(resource) = own.intersection(&Metadata::of(other)?.resources).next() {
+            return Err(taken(resource, &format!("a resource of {}", other.id)));
+        }
+    }
+    Ok(())
+}
+
 /// Puts rules into force for a service, by a person or the operator of the host; what the record says
 /// of them is added to `entry`.
 async fn put_in_force(
@@ -291,6 +321,7 @@ async fn store(
     let nobody = Rules::default();
     let stored = transaction!(registry.store, RegistrationError, |tx| {
         check_organisations(tx, service, rules.unwrap_or(&nobody)).await?;
+        check_resources(tx, registry.config, service).await?;
         service::add(tx, service).await?;
         let entry = entry
             .clone()

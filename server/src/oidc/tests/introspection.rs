@@ -3,6 +3,8 @@
 
 use serde_json::{Value, json};
 
+use crate::oidc::client::{Registry, prepare};
+
 use super::{
     client::TestClient,
     own_keys::verified,
@@ -243,6 +245,39 @@ async fn a_service_calls_another_in_a_persons_name_by_a_token_for_it() {
     assert_eq!(network.as_records(called).await, json!({"active": false}));
     let late = network.exchange(own, &[]).await;
     assert_eq!(late.json()["error"], "invalid_grant");
+}
+
+#[tokio::test]
+async fn a_token_from_an_exchange_counts_no_longer_than_what_it_came_from() {
+    let network = Network::new().await;
+    let tokens = network.tokens(None).await;
+    let called = network.exchange(tokens["access_token"].as_str().unwrap(), &[]).await.json();
+    let called = called["access_token"].as_str().unwrap();
+    // Once more, from what an exchange gave.
+    let further = network.exchange(called, &[]).await.json();
+    let further = further["access_token"].as_str().unwrap();
+    for token in [called, further] {
+        assert_eq!(network.as_records(token).await["active"], true);
+    }
+    network.own("/revoke", tokens["refresh_token"].as_str().unwrap()).await;
+    for token in [called, further] {
+        assert_eq!(network.as_records(token).await, json!({"active": false}));
+    }
+}
+
+#[tokio::test]
+async fn a_resource_belongs_to_one_service_and_never_to_us() {
+    let network = Network::new().await;
+    let app = &network.scene.test.app;
+    let ours = format!("{}/api", app.names().public);
+    for (resource, told) in [(RECORDS, "is a resource of records"), (ours.as_str(), "own names")] {
+        let file = service_file("thief", PHYSICIANS).replace(
+            "\n[[rules]]",
+            &format!("\n[protocol]\nresources = [\"{resource}\"]\n[[rules]]"),
+        );
+        let refused = prepare(&Registry::of(app), &file).await.unwrap_err().to_string();
+        assert!(refused.contains(told) && refused.contains(resource), "{refused}");
+    }
 }
 
 #[tokio::test]

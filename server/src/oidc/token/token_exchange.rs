@@ -100,7 +100,13 @@ async fn issued(
     let (app, client) = (caller.app, &caller.client.service);
     let Exchange { grant, session, resource, called } = exchange;
     let sub = subject::pairwise(app, &called.sector, &session.person_id);
-    let details = Details { resources: vec![(*resource).to_owned()], ..Details::default() };
+    let exchanged = Details::of(grant).map_err(|error| OAuthError::internal(&error))?;
+    let details = Details {
+        resources: vec![(*resource).to_owned()],
+        // What began the chain is what can be withdrawn: a code, a refresh token.
+        exchanged_from: Some(exchanged.exchanged_from.unwrap_or_else(|| grant.id.clone())),
+        ..Details::default()
+    };
     let next = Grant {
         id: Uuid::now_v7().to_string(),
         service_id: client.id.clone(),
