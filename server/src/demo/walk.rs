@@ -242,11 +242,25 @@ pub async fn log_in(
     (card, pin): (&str, &str),
     invitation: bool,
 ) -> anyhow::Result<String> {
+    let portal = &stage.origins.terminal;
+    log_in_with(browser, portal, desk, (card, pin), invitation).await
+}
+
+/// The same where the portal is known by its origin alone.
+///
+/// # Errors
+/// With the refusal of agent or portal.
+pub async fn log_in_with(
+    browser: &Browser,
+    portal: &str,
+    desk: &Desk,
+    (card, pin): (&str, &str),
+    invitation: bool,
+) -> anyhow::Result<String> {
     desk.reader().insert(card)?;
     desk.type_pin(pin)?;
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
-        let portal = &stage.origins.terminal;
         let outcome = login_page::log_in(browser, portal, desk.door, invitation, None).await;
         match outcome {
             // The agent saw the card of before leave; the person tries again, as it asks.
