@@ -8,7 +8,7 @@ use sekisho_tests::crash::{
     Fault,
     check::Violation,
     command::{self, Killed},
-    run,
+    run, tokens,
 };
 
 /// Crash an instance at random points, as often as one likes, and look at what is left of it
@@ -22,6 +22,8 @@ Examples:
   cargo run --bin crash -- immediate 100 20261121
       the same again as that seed made it; a failure prints its own
   cargo run --bin crash -- import 500
+  cargo run --bin crash -- tokens 500
+      codes, refresh tokens, requests sent ahead and assertions, killed and with a storage that forgets
 
 Exit codes: 0 everything held, 1 something did not or the rig failed, 2 the command line was not
 understood"
@@ -51,6 +53,8 @@ enum Choice {
     Import,
     /// `sekisho ceremony install` is killed and given again
     Install,
+    /// What a service may use once is used while the process is killed, and while the storage forgets
+    Tokens,
     /// Each of them
     All,
 }
@@ -62,17 +66,29 @@ impl Choice {
             Self::Forget => &[Fault::Forget],
             Self::Cut => &[Fault::Cut],
             Self::Immediate => &[Fault::Immediate],
-            Self::Import | Self::Install => &[],
+            Self::Import | Self::Install | Self::Tokens => &[],
             Self::All => &[Fault::Kill, Fault::Forget, Fault::Cut, Fault::Immediate],
         }
     }
 
     fn commands(self) -> &'static [Killed] {
         match self {
-            Self::Kill | Self::Forget | Self::Cut | Self::Immediate => &[],
+            Self::Kill | Self::Forget | Self::Cut | Self::Immediate | Self::Tokens => &[],
             Self::Import => &[Killed::Import],
             Self::Install => &[Killed::Install],
             Self::All => &[Killed::Import, Killed::Install],
+        }
+    }
+
+    fn faults_of_tokens(self) -> &'static [Fault] {
+        match self {
+            Self::Tokens | Self::All => &[Fault::Kill, Fault::Forget],
+            Self::Kill
+            | Self::Forget
+            | Self::Cut
+            | Self::Immediate
+            | Self::Import
+            | Self::Install => &[],
         }
     }
 }
@@ -105,6 +121,16 @@ async fn crash(Arguments { choice, rounds, seed }: Arguments) -> anyhow::Result<
             report.acts,
             report.unanswered,
             report.crl_number
+        ))?;
+        holds &= told(&report.violations)?;
+    }
+    for fault in choice.faults_of_tokens() {
+        say(&format!("tokens, {fault:?}: {rounds} rounds, seed {seed}\n"))?;
+        let report = tokens::run(*fault, rounds, seed).await?;
+        say(&format!(
+            "  {} rounds: {} uses answered, {} sent again; {} good after all, {} requests without an \
+             answer\n",
+            report.rounds, report.used, report.replayed, report.kept, report.unanswered
         ))?;
         holds &= told(&report.violations)?;
     }

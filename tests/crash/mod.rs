@@ -7,7 +7,8 @@
 //! - The number of a revocation list never goes back.
 //! - The audit trail verifies.
 //!
-//! Commands that change an instance are killed, too: [`command`].
+//! Commands that change an instance are killed, too: [`command`]. What a client of the OpenID provider may
+//! use once is crashed apart: [`tokens`].
 //!
 //! What is done when, and when it is cut, comes from a seed that is printed; how far the server has
 //! come by then does not, so a run with the same seed is similar, not equal.
@@ -16,9 +17,11 @@ pub mod acts;
 pub mod check;
 pub mod command;
 pub mod dice;
+pub mod pace;
 pub mod postgres;
 pub mod proxy;
 pub mod rig;
+pub mod tokens;
 pub mod work;
 
 use std::sync::Arc;
@@ -79,7 +82,9 @@ pub async fn run(fault: Fault, rounds: u32, seed: u64) -> anyhow::Result<Report>
         report.rounds = round;
         rig.prepare(&ledger, &mut dice).await.with_context(|| told("preparing failed", round))?;
         let work = work::begin(&ledger, rig.doors()?, rig.operator()?, dice.fork());
-        rig.strike(&ledger, &mut dice).await.with_context(|| told("the fault failed", round))?;
+        rig.strike(ledger.pace(), &mut dice)
+            .await
+            .with_context(|| told("the fault failed", round))?;
         work.end().await;
         rig.recover().await.with_context(|| told("no recovery", round))?;
         report.violations = check::after_round(&rig, &ledger).await?;

@@ -8,12 +8,13 @@ use std::{
 use anyhow::{Context, ensure};
 use sekisho::{
     clock::{Clock, SystemClock},
-    config::Config,
+    config::{Config, Settings},
     demo::{
+        at_work::{self, Terminal},
         connection::Door,
         crowd,
         process::{self, Program},
-        stage::Stage,
+        stage::{Origins, Stage},
     },
 };
 use sekisho_store::Store;
@@ -27,6 +28,7 @@ use super::{
     Fault,
     acts::Operator,
     dice::Dice,
+    pace::Pace,
     postgres::Cluster,
     proxy::Proxy,
     work::{self, Doors, Ledger},
@@ -60,6 +62,17 @@ impl Rig {
     /// # Errors
     /// When a program is missing or does not start.
     pub async fn build(fault: Fault) -> anyhow::Result<Self> {
+        Self::build_with(fault, |_| {}).await
+    }
+
+    /// The same with a configuration that `more` has changed.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub async fn build_with(
+        fault: Fault,
+        more: impl FnOnce(&mut Settings),
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("sekisho-crash-").tempdir()?;
         let behind = match fault {
             Fault::Cut | Fault::Immediate => {
@@ -74,10 +87,11 @@ impl Rig {
             Fault::Kill | Fault::Cut | Fault::Immediate => None,
         };
         let url = behind.as_ref().map(|(_, proxy)| Cluster::url(proxy.port()));
-        let configure = |settings: &mut sekisho::config::Settings| {
+        let configure = |settings: &mut Settings| {
             if let Some(url) = url {
                 settings.instance.database = url;
             }
+            more(settings);
         };
         let stage = Stage::build_with(folder.path(), configure, |_| Ok(())).await?;
         stage.server.stop().await?;
@@ -128,10 +142,51 @@ impl Rig {
         }
         store.close().await;
         ledger.enter(newcomers, anew);
+        self.up().await
+    }
+
+    /// Has the instance served, unless it is.
+    ///
+    /// # Errors
+    /// When the server does not start.
+    pub async fn up(&mut self) -> anyhow::Result<()> {
         if self.server.is_none() {
             self.server = Some(self.serve().await?);
         }
         Ok(())
+    }
+
+    /// Registers a service by its file's text.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn add_service(&self, text: &str) -> anyhow::Result<()> {
+        let file = self.folder.path().join("service.toml");
+        std::fs::write(&file, text)?;
+        let mut add = Command::new(process::sibling("sekisho")?);
+        add.args(["service", "add"]).arg(&self.instance).arg(file);
+        process::run(add).await?;
+        Ok(())
+    }
+
+    /// A terminal with its certificate, of a facility of its own.
+    ///
+    /// # Errors
+    /// When it is not enrolled.
+    pub async fn terminal(&self) -> anyhow::Result<Terminal> {
+        let store = self.store().await?;
+        let door = self.door(&self.origins()?.enrol)?;
+        let terminal = at_work::enrol(&store, &door, SystemClock.now()).await?;
+        store.close().await;
+        Ok(terminal)
+    }
+
+    /// A door of the instance.
+    ///
+    /// # Errors
+    /// When the origin does not read.
+    pub fn door(&self, origin: &str) -> anyhow::Result<Door> {
+        Door::new(origin, &self.root_pem)
     }
 
     async fn serve(&self) -> anyhow::Result<Program> {
@@ -154,20 +209,34 @@ impl Rig {
         Ok(server)
     }
 
-    /// Where the server answers now: it draws its port at each start.
+    /// Where the server answers now: it draws its port at each start, unless one is configured.
     ///
     /// # Errors
     /// When it has not written it down.
-    pub fn doors(&self) -> anyhow::Result<Doors> {
+    pub fn origins(&self) -> anyhow::Result<Origins> {
         let addresses = std::fs::read(self.instance.join("run/addresses.json"))?;
         let addresses: serde_json::Value = serde_json::from_slice(&addresses)?;
         let origin = |role: &str| {
-            let origin = addresses["origins"][role].as_str();
+            let origin = addresses["origins"][role].as_str().map(str::to_owned);
             origin.with_context(|| format!("run/addresses.json names no {role}"))
         };
-        let plain = Url::parse(origin("plain")?)?;
+        Ok(Origins {
+            terminal: origin("terminal")?,
+            public: origin("public")?,
+            enrol: origin("enrol")?,
+            plain: origin("plain")?,
+        })
+    }
+
+    /// What those ask who enrol and read lists.
+    ///
+    /// # Errors
+    /// As [`Self::origins`].
+    pub fn doors(&self) -> anyhow::Result<Doors> {
+        let origins = self.origins()?;
+        let plain = Url::parse(&origins.plain)?;
         Ok(Doors {
-            enrol: Door::new(origin("enrol")?, &self.root_pem)?,
+            enrol: self.door(&origins.enrol)?,
             plain_host: plain.host_str().context("the origin has no host")?.to_owned(),
             plain_port: plain.port_or_known_default().context("the origin has no port")?,
         })
@@ -192,10 +261,19 @@ impl Rig {
     /// # Errors
     /// When it does not start or stop.
     pub async fn come_up_once(&mut self) -> anyhow::Result<()> {
+        self.down().await?;
+        self.serve().await?.stop().await?;
+        Ok(())
+    }
+
+    /// Ends the server in order, if one runs: what others then write is no part of what it may forget.
+    ///
+    /// # Errors
+    /// When it does not stop.
+    pub async fn down(&mut self) -> anyhow::Result<()> {
         if let Some(server) = self.server.take() {
             server.stop().await?;
         }
-        self.serve().await?.stop().await?;
         Ok(())
     }
 
@@ -203,14 +281,14 @@ impl Rig {
     ///
     /// # Errors
     /// When the fault cannot be played.
-    pub async fn strike(&mut self, ledger: &Ledger, dice: &mut Dice) -> anyhow::Result<()> {
+    pub async fn strike(&mut self, pace: &Pace, dice: &mut Dice) -> anyhow::Result<()> {
         match self.fault {
             Fault::Kill => {
-                ledger.pass(dice).await;
+                pace.pass(dice).await;
                 self.server.take().context("nothing is served")?.kill().await
             }
             Fault::Forget | Fault::ForgetAll => {
-                ledger.pass(dice).await;
+                pace.pass(dice).await;
                 timeout(LONGEST_RECOVERY, tokio::fs::write(self.pipe(), b"!"))
                     .await
                     .context("nobody listens at the pipe: the library was not loaded")??;
@@ -221,14 +299,14 @@ impl Rig {
             Fault::Cut => {
                 let (_, proxy) = self.behind.as_ref().context("no proxy")?;
                 for _ in 0..=dice.below(4) {
-                    ledger.pass(dice).await;
+                    pace.pass(dice).await;
                     proxy.cut();
                 }
                 Ok(())
             }
             Fault::Immediate => {
                 let (cluster, _) = self.behind.as_ref().context("no cluster")?;
-                ledger.pass(dice).await;
+                pace.pass(dice).await;
                 cluster.stop_immediately().await?;
                 cluster.up().await
             }

@@ -18,7 +18,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     task::JoinHandle,
-    time::{sleep, timeout},
+    time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +27,7 @@ use super::{
     acts::{Known, Operator, Standing},
     check::Violation,
     dice::Dice,
+    pace::Pace,
 };
 
 /// Where a server answers.
@@ -74,6 +75,7 @@ enum Told {
 #[derive(Debug, Default)]
 pub struct Ledger {
     state: Mutex<State>,
+    pace: Pace,
 }
 
 #[derive(Debug, Default)]
@@ -89,8 +91,6 @@ struct State {
     crl_number: i64,
     by_serial: HashMap<Vec<u8>, Vec<u8>>,
     violations: Vec<Violation>,
-    /// Requests that ended, one way or the other.
-    ended: u64,
     /// How many of `answered` and of `revoked` were looked up.
     checked: (usize, usize),
     /// Terminals that enrol anew some time.
@@ -183,18 +183,9 @@ impl Ledger {
         self.state().crl_number
     }
 
-    /// Lets so much happen that the next moment is a random one, on a slow machine as on a quick
-    /// one: up to a few dozen requests, then up to a few milliseconds.
-    pub async fn pass(&self, dice: &mut Dice) {
-        let until = self.state().ended + dice.below(MOST_REQUESTS);
-        let waited = async {
-            while self.state().ended < until {
-                sleep(Duration::from_millis(1)).await;
-            }
-        };
-        // When nothing ends any more, it strikes all the same.
-        let _ = timeout(LONGEST_PASS, waited).await;
-        sleep(Duration::from_micros(dice.below(MOST_MICROSECONDS))).await;
+    /// How much has happened.
+    pub fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// What callers noticed themselves.
@@ -244,9 +235,6 @@ pub struct Work {
 }
 
 const WORKERS: usize = 6;
-const MOST_REQUESTS: u64 = 30;
-const MOST_MICROSECONDS: u64 = 20_000;
-const LONGEST_PASS: Duration = Duration::from_secs(10);
 /// After a failure, before the next try.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -307,7 +295,7 @@ impl Worker {
                 4 => self.ask_again().await,
                 _ => self.enrol(|state| state.newcomers.pop()).await,
             };
-            self.ledger.state().ended += 1;
+            self.ledger.pace.count();
             if outcome.is_err() {
                 self.client = None;
                 sleep(PAUSE).await;

@@ -3,8 +3,9 @@
 
 use sekisho_tests::crash::{
     Fault, Report,
+    check::Violation,
     command::{self, Killed},
-    run,
+    run, tokens,
 };
 
 /// The seed of the default set; a failure prints it, and `crash FAULT ROUNDS SEED` plays it again.
@@ -49,6 +50,36 @@ async fn cut_connections_to_the_database_lose_nothing_that_was_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_stopped_in_immediate_mode_loses_nothing_that_was_told() {
     holds(Fault::Immediate, 8).await;
+}
+
+async fn tokens_hold(fault: Fault) {
+    const ROUNDS: u32 = 24;
+    let report = tokens::run(fault, ROUNDS, SEED).await.unwrap();
+    let all: Vec<String> = report.violations.iter().map(ToString::to_string).collect();
+    assert!(all.is_empty(), "{fault:?}, seed {SEED}, round {}: {all:#?}", report.rounds);
+    // Rounds in which nothing happens prove nothing.
+    assert!(report.rounds == ROUNDS && report.replayed > report.used / 2, "{report:?}");
+    assert!(report.used > 0 && report.kept > 0 && report.unanswered > 0, "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_provider_takes_nothing_twice_and_keeps_what_it_gave() {
+    tokens_hold(Fault::Kill).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_whose_storage_forgets_what_was_not_synced_takes_nothing_twice() {
+    tokens_hold(Fault::Forget).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_forgets_what_it_answered_is_noticed() {
+    let report = tokens::run(Fault::ForgetAll, 10, SEED).await.unwrap();
+    let noticed = |violation: &Violation| {
+        let said = &violation.0;
+        said.contains("counts again") || said.contains("is lost")
+    };
+    assert!(report.violations.iter().any(noticed), "the tests above could not fail: {report:?}");
 }
 
 async fn comes_whole(killed: Killed) {
