@@ -25,29 +25,48 @@ fi
 
 until ip -4 -o address show eth0 2>/dev/null | grep -q inet; do sleep 0.1; done
 until [ -e "$bundle/go" ]; do sleep 0.1; done
-# UDP port 500, as the kernel tells it.
-listening() { until grep -q ':01F4 ' /proc/net/udp; do sleep 0.1; done; }
-case $daemon in
-strongswan)
-	printf 'charon {\n filelog {\n test {\n path = %s\n default = 1\n flush_line = yes\n }\n }\n}\n' "$log" \
-		>/etc/strongswan.d/test.conf
-	LD_PRELOAD=$shim /usr/lib/ipsec/charon --use-syslog no >"$bundle/out" 2>&1 &
-	listening
-	until [ -S /run/charon.vici ]; do sleep 0.1; done
-	swanctl --load-all
-	;;
-libreswan)
-	LD_PRELOAD=$shim /usr/libexec/ipsec/pluto --nofork --stderrlog --config /etc/ipsec.conf >"$log" 2>&1 &
-	until [ -S /run/pluto/pluto.ctl ]; do sleep 0.1; done
-	# What `ipsec start` does after the daemon is up.
-	/usr/libexec/ipsec/addconn --config /etc/ipsec.conf --autoall
-	/usr/libexec/ipsec/whack --listen
-	listening
-	;;
-openiked)
-	LD_PRELOAD=$shim /usr/sbin/iked -d -v >"$log" 2>&1 &
-	listening
-	;;
-esac
-: >"$bundle/up"
-wait
+# UDP port 500, as the kernel tells it. A daemon that has ended will not listen.
+listening() {
+	until grep -q ':01F4 ' /proc/net/udp; do
+		kill -0 $! || { echo "$daemon ended before it listened" && exit 1; }
+		sleep 0.1
+	done
+}
+begin() {
+	case $daemon in
+	strongswan)
+		printf 'charon {\n filelog {\n test {\n path = %s\n default = 1\n flush_line = yes\n }\n }\n}\n' \
+			"$log" >/etc/strongswan.d/test.conf
+		LD_PRELOAD=$shim /usr/lib/ipsec/charon --use-syslog no >"$bundle/out" 2>&1 &
+		listening
+		until [ -S /run/charon.vici ]; do sleep 0.1; done
+		swanctl --load-all
+		;;
+	libreswan)
+		LD_PRELOAD=$shim /usr/libexec/ipsec/pluto --nofork --stderrlog --config /etc/ipsec.conf >"$log" 2>&1 &
+		until [ -S /run/pluto/pluto.ctl ]; do sleep 0.1; done
+		# What `ipsec start` does after the daemon is up.
+		/usr/libexec/ipsec/addconn --config /etc/ipsec.conf --autoall
+		/usr/libexec/ipsec/whack --listen
+		listening
+		;;
+	openiked)
+		LD_PRELOAD=$shim /usr/sbin/iked -d -v >"$log" 2>&1 &
+		listening
+		;;
+	esac
+	: >"$bundle/up"
+}
+# What `systemctl restart` does, when BUNDLE/restart asks for it.
+while :; do
+	begin
+	until [ -e "$bundle/restart" ]; do
+		kill -0 $! || { echo "$daemon ended" && exit 1; }
+		sleep 0.1
+	done
+	rm "$bundle/up" "$bundle/log"
+	kill $!
+	wait $! || :
+	rm -f /run/charon.vici /run/pluto/pluto.ctl /run/pluto/pluto.pid
+	rm "$bundle/restart"
+done

@@ -6,6 +6,7 @@
 //! both ends; packets are not: the preloaded library of `tests/ike/no_esp.c` stands in for a kernel's ESP
 //! everywhere, so that the judgement is the same whether a kernel has it.
 
+mod life;
 mod network;
 mod node;
 
@@ -20,9 +21,9 @@ use node::{Daemon, Node, Role};
 
 const KEYS: [&str; 2] = ["p256", "rsa3072"];
 
-/// The matrix, and then once more with a list that has the openers on it.
+/// The matrix; then what comes later in a router's life, by the scripts of its bundle.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_daemon_reaches_every_other_and_none_takes_a_revoked_one() {
+async fn every_daemon_reaches_every_other_also_after_its_renewal_and_none_takes_a_revoked_one() {
     let world = World::start().await;
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("ike");
     let into = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -45,32 +46,16 @@ async fn every_daemon_reaches_every_other_and_none_takes_a_revoked_one() {
         bundle(&world, node, &nodes);
     }
     let network = Network::new();
-    let table = {
-        let running = node::start(&nodes, &trees, &sources, &shim, &network);
-        node::wait_for(&running, "the openers' tunnels", || missing(&nodes).is_empty());
-        table(&nodes, &trees)
-    };
+    let running = node::start(&nodes, &trees, &sources, &shim, &network);
+    node::wait_for(&running, "the openers' tunnels", || missing(&nodes));
+    let table = table(&nodes, &trees);
     say(&table).unwrap();
-    assert!(missing(&nodes).is_empty(), "{table}\n{:#?}", missing(&nodes));
 
-    // The routers that open tunnels with P-256 are revoked, and the lists say so.
-    let (mut with_p256, _): (Vec<_>, Vec<_>) =
+    let (mut with_p256, with_rsa): (Vec<_>, Vec<_>) =
         nodes.into_iter().partition(|node| node.key == KEYS[0]);
-    let instance = text(&world.file("instance"));
-    for node in with_p256.iter().filter(|node| node.role == Role::Opens) {
-        world.sekisho(&["revoke", "terminal", &instance, &node.id, "--reason", "key-compromise"]);
-    }
-    listed(&world, &with_p256).await;
-    for node in &mut with_p256 {
-        node.begin_anew();
-    }
-    let running = node::start(&with_p256, &trees, &sources, &shim, &network);
-    node::wait_for(&running, "refusals", || {
-        with_p256.iter().filter(|node| node.role == Role::Opens).all(|node| node.refusals() >= 3)
-    });
-    for (one, other) in node::pairs(&with_p256) {
-        assert!(!other.established(one), "{} took {}: {}", other.id, one.id, other.log());
-    }
+    life::renew(&running, &with_rsa);
+    life::revoke_openers(&world, &running, &mut with_p256).await;
+    life::remove(&running, &with_p256);
     drop(running);
     world.stop().await;
 }
@@ -106,6 +91,7 @@ fn enter(world: &World, number: usize, daemon: Daemon, role: Role, key: &'static
         daemon,
         role,
         key,
+        forgotten: 0,
     }
 }
 
@@ -152,15 +138,4 @@ fn table(nodes: &[Node], trees: &BTreeMap<Daemon, std::path::PathBuf>) -> String
         }
     }
     table
-}
-
-/// Waits until the routers' list has each revoked certificate.
-async fn listed(world: &World, nodes: &[Node]) {
-    let mut reader = world.store.read();
-    let mut revoked = Vec::new();
-    for node in nodes.iter().filter(|node| node.role == Role::Opens) {
-        revoked
-            .extend(sekisho_store::certificate::of_terminal(&mut reader, &node.id).await.unwrap());
-    }
-    crate::listed_by(world, "routers", &revoked).await;
 }

@@ -15,6 +15,13 @@ use crate::world::{done, text};
 /// For twelve daemons on two busy cores.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Files in a router's folder: what its scripts and its daemon say, and how far it has come.
+const SAID: &str = "said";
+const LOG: &str = "log";
+const STATES: [&str; 3] = ["ready", "go", "up"];
+/// Lines of a file that are told when a router fails.
+const TOLD: usize = 40;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Daemon {
     StrongSwan,
@@ -62,6 +69,15 @@ impl Daemon {
         })
     }
 
+    /// The command that lists its tunnels.
+    const fn lists(self) -> (&'static str, &'static [&'static str]) {
+        match self {
+            Self::StrongSwan => ("swanctl", &["--list-sas"]),
+            Self::Libreswan => ("ipsec", &["whack", "--showstates"]),
+            Self::OpenIked => ("ikectl", &["show", "sa"]),
+        }
+    }
+
     /// What its log says when the other end refuses its certificate.
     const fn refused(self) -> &'static str {
         match self {
@@ -96,11 +112,23 @@ pub struct Node {
     pub daemon: Daemon,
     pub role: Role,
     pub key: &'static str,
+    /// Octets of its log that count no more.
+    pub forgotten: usize,
 }
 
 impl Node {
     pub fn log(&self) -> String {
-        fs::read_to_string(self.bundle.join("log")).unwrap_or_default()
+        let log = self.whole_log();
+        log.get(self.forgotten..).unwrap_or_default().to_owned()
+    }
+
+    fn whole_log(&self) -> String {
+        fs::read_to_string(self.bundle.join(LOG)).unwrap_or_default()
+    }
+
+    /// From here on only what it says anew counts.
+    pub fn forget(&mut self) {
+        self.forgotten = self.whole_log().len();
     }
 
     pub fn established(&self, other: &Self) -> bool {
@@ -114,13 +142,6 @@ impl Node {
 
     fn is(&self, state: &str) -> bool {
         self.bundle.join(state).exists()
-    }
-
-    /// Forgets what it said; key and certificate stay.
-    pub fn begin_anew(&mut self) {
-        for file in ["log", "ready", "go", "up"] {
-            fs::remove_file(self.bundle.join(file)).unwrap();
-        }
     }
 }
 
@@ -141,8 +162,42 @@ pub fn shim(sources: &Path, to: &Path) -> PathBuf {
     to.to_owned()
 }
 
-/// Routers that run, each with all that it started; they end when this is dropped.
+/// Routers that run, each with all that it started, and their folders; they end when this is dropped.
 pub struct Running(Vec<(Child, PathBuf)>);
+
+impl Running {
+    /// Runs a script of a router's bundle there.
+    pub fn run(&self, node: &Node, script: &str) {
+        self.ask(node, "sh", &[&text(&node.bundle.join(script))]);
+    }
+
+    /// Runs a program there, with the machine's network; answers what it says.
+    pub fn ask(&self, node: &Node, program: &str, arguments: &[&str]) -> String {
+        let (child, _) = self.0.iter().find(|(_, bundle)| *bundle == node.bundle).unwrap();
+        let process = first_within(child).to_string();
+        let mut command = Command::new("nsenter");
+        command.args(["--mount", "--pid", "--target", &process, program]).args(arguments);
+        String::from_utf8(done(&mut command).stdout).unwrap()
+    }
+
+    /// Whether a router's daemon lists an IKE SA with another that is established; the other may try for one.
+    pub fn has_tunnel(&self, node: &Node, other: &Node) -> bool {
+        let (program, arguments) = node.daemon.lists();
+        let listed = self.ask(node, program, arguments).to_lowercase();
+        let other = other.id.to_lowercase();
+        listed.lines().any(|line| line.contains(&other) && line.contains("established"))
+    }
+
+    /// Starts the daemons of these anew, as `systemctl restart` does; what they said is forgotten.
+    pub fn restart<'n>(&self, nodes: impl Iterator<Item = &'n Node> + Clone) {
+        for node in nodes.clone() {
+            fs::write(node.bundle.join("restart"), "").unwrap();
+        }
+        wait_for(self, "daemons that start anew", || {
+            those(nodes.clone(), |node| !node.is("up") || node.is("restart"))
+        });
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -163,8 +218,7 @@ pub fn start(
 ) -> Running {
     let mut running = Running(Vec::new());
     for node in nodes {
-        let said = node.bundle.join("said");
-        let output = File::create(&said).unwrap();
+        let output = File::create(node.bundle.join(SAID)).unwrap();
         let child = Command::new("unshare")
             .args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh"])
             .arg(sources.join("node.sh"))
@@ -176,9 +230,11 @@ pub fn start(
             .stderr(output)
             .spawn()
             .unwrap();
-        running.0.push((child, said));
+        running.0.push((child, node.bundle.clone()));
     }
-    wait_for(&running, "enrolment and installation", || nodes.iter().all(|node| node.is("ready")));
+    wait_for(&running, "enrolment and installation", || {
+        those(nodes.iter(), |node| !node.is("ready"))
+    });
     for (node, (child, _)) in nodes.iter().zip(&running.0) {
         network.connect(first_within(child), &node.address);
     }
@@ -187,7 +243,7 @@ pub fn start(
         for node in these() {
             fs::write(node.bundle.join("go"), "").unwrap();
         }
-        wait_for(&running, "daemons", || these().all(|node| node.is("up")));
+        wait_for(&running, "daemons", || those(these(), |node| !node.is("up")));
     }
     running
 }
@@ -199,29 +255,46 @@ fn first_within(child: &Child) -> u32 {
     children.split_whitespace().next().unwrap().parse().unwrap()
 }
 
-/// Waits until it holds. Gives up after a time, and at once when a router has ended; then all logs are told.
-pub fn wait_for(running: &Running, what: &str, holds: impl Fn() -> bool) {
+/// Waits until nothing is missing any more. Gives up after a time, and at once when a router has ended;
+/// then all logs are told.
+pub fn wait_for(running: &Running, what: &str, missing: impl Fn() -> Vec<String>) {
     let end = Instant::now() + PATIENCE;
-    while !holds() {
+    loop {
+        let missing = missing();
+        if missing.is_empty() {
+            return;
+        }
         let gone = running.0.iter().find(|(child, _)| {
             !Path::new(&format!("/proc/{}/task/{0}/children", child.id())).exists()
                 || fs::read_to_string(format!("/proc/{}/stat", child.id()))
                     .is_ok_and(|stat| stat.contains(") Z "))
         });
         if gone.is_some() || Instant::now() > end {
-            let told: Vec<String> = running
-                .0
-                .iter()
-                .map(|(_, said)| {
-                    format!("{}:\n{}", text(said), fs::read_to_string(said).unwrap_or_default())
-                })
-                .collect();
-            panic!(
-                "waited for {what} in vain ({:?} ended)\n{}",
-                gone.map(|(_, s)| s),
-                told.join("\n")
-            );
+            let told: String = running.0.iter().map(|(_, bundle)| told(bundle)).collect();
+            let gone = gone.map(|(_, bundle)| bundle);
+            panic!("waited for {what} in vain, of {missing:?} ({gone:?} ended)\n{told}");
         }
         sleep(Duration::from_millis(100));
     }
+}
+
+/// Those of which it does not hold, by name.
+pub fn those<'n>(
+    nodes: impl Iterator<Item = &'n Node>,
+    lack: impl Fn(&Node) -> bool,
+) -> Vec<String> {
+    nodes.filter(|node| lack(node)).map(|node| text(&node.bundle)).collect()
+}
+
+/// How far a router has come, and what it said last.
+fn told(bundle: &Path) -> String {
+    let come: Vec<_> = STATES.into_iter().filter(|state| bundle.join(state).exists()).collect();
+    let mut told = format!("{}: {come:?}\n", text(bundle));
+    for name in [SAID, LOG] {
+        let file = fs::read_to_string(bundle.join(name)).unwrap_or_default();
+        let lines: Vec<_> = file.lines().collect();
+        let last = lines[lines.len().saturating_sub(TOLD)..].join("\n");
+        told.push_str(&format!("-- {name}\n{last}\n"));
+    }
+    told
 }

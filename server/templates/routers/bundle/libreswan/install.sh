@@ -13,7 +13,6 @@ openssl pkcs12 -export -in router.pem -inkey router.key -name sekisho-router -pa
 pk12util -i router.p12 -d "$nss" -W ''
 rm -f router.p12
 certutil -A -d "$nss" -n sekisho-root -t CT,, -a -i root.pem
-crlutil -I -d "$nss" -i root.crl
 {% for issuer in v.issuers %}certutil -A -d "$nss" -n sekisho-{{ issuer.file }} -t CT,, -a -i {{ issuer.file }}
-crlutil -I -d "$nss" -i {{ issuer.list }}
-{% endfor %}install -m 600 ipsec.conf /etc/ipsec.d/sekisho.conf
+{% endfor %}
+{%- include "routers/bundle/libreswan/lists.sh" %}install -m 600 ipsec.conf /etc/ipsec.d/sekisho.conf

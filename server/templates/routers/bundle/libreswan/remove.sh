@@ -4,5 +4,7 @@ set -eu
 nss=sql:/var/lib/ipsec/nss
 rm -f /etc/ipsec.d/sekisho.conf
 certutil -F -d "$nss" -n sekisho-router
-{% for issuer in v.issuers %}certutil -D -d "$nss" -n sekisho-{{ issuer.file }}
-{% endfor %}certutil -D -d "$nss" -n sekisho-root
+{% for issuer in v.issuers %}crlutil -D -d "$nss" -n sekisho-{{ issuer.file }}
+certutil -D -d "$nss" -n sekisho-{{ issuer.file }}
+{% endfor %}crlutil -D -d "$nss" -n sekisho-root
+certutil -D -d "$nss" -n sekisho-root

@@ -1,0 +1,83 @@
+//! What comes after the first tunnel: renewal, revocation while the daemons run, and the way back.
+
+use std::fs;
+
+use super::{
+    missing,
+    node::{self, Daemon, Node, Role, Running},
+};
+use crate::world::{World, text};
+
+/// New keys and certificates by the present ones, put in over the old: every tunnel is opened again.
+pub fn renew(running: &Running, nodes: &[Node]) {
+    for node in nodes {
+        let certificate = || fs::read(node.bundle.join("router.pem")).unwrap();
+        let before = certificate();
+        running.run(node, "renew.sh");
+        assert_ne!(certificate(), before, "{} has its old certificate", node.id);
+        running.run(node, "install.sh");
+    }
+    for role in [Role::Awaits, Role::Opens] {
+        running.restart(nodes.iter().filter(|node| node.role == role));
+    }
+    node::wait_for(running, "tunnels by renewed certificates", || missing(nodes));
+}
+
+/// The openers are revoked. Whoever awaits them hears of it as cron would tell, and is not started anew.
+pub async fn revoke_openers(world: &World, running: &Running, nodes: &mut [Node]) {
+    let instance = text(&world.file("instance"));
+    for node in nodes.iter().filter(|node| node.role == Role::Opens) {
+        world.sekisho(&["revoke", "terminal", &instance, &node.id, "--reason", "key-compromise"]);
+    }
+    listed(world, nodes).await;
+    for node in nodes.iter().filter(|node| node.role == Role::Awaits) {
+        running.run(node, "revocation.sh");
+    }
+    // What was there before stays until somebody ends it; libreswan takes a minute to look for the list, and
+    // lets the other in again until then.
+    node::wait_for(running, "the end of living tunnels", || {
+        let living = node::pairs(nodes).filter(|(one, other)| running.has_tunnel(other, one));
+        living
+            .map(|(one, other)| {
+                running.ask(other, "sh", &[&text(&other.bundle.join("deny.sh")), &one.id]);
+                format!("{} with {}", other.id, one.id)
+            })
+            .collect()
+    });
+    for node in nodes.iter_mut().filter(|node| node.role == Role::Awaits) {
+        node.forget();
+    }
+    let openers = || nodes.iter().filter(|node| node.role == Role::Opens);
+    running.restart(openers());
+    node::wait_for(running, "refusals", || node::those(openers(), |node| node.refusals() < 3));
+    for (one, other) in node::pairs(nodes) {
+        assert!(!other.established(one), "{} took {}: {}", other.id, one.id, other.log());
+    }
+}
+
+/// Waits until the routers' list has each revoked certificate.
+async fn listed(world: &World, nodes: &[Node]) {
+    let mut reader = world.store.read();
+    let mut revoked = Vec::new();
+    for node in nodes.iter().filter(|node| node.role == Role::Opens) {
+        revoked
+            .extend(sekisho_store::certificate::of_terminal(&mut reader, &node.id).await.unwrap());
+    }
+    crate::listed_by(world, "routers", &revoked).await;
+}
+
+/// Nothing of ours is left where a daemon looks.
+pub fn remove(running: &Running, nodes: &[Node]) {
+    for node in nodes {
+        running.run(node, "remove.sh");
+        let left = running.ask(node, "find", &["/etc", "-name", "*sekisho*"]);
+        assert_eq!(left, "", "{}", node.id);
+        if node.daemon == Daemon::Libreswan {
+            let nss = ["-L", "-d", "sql:/var/lib/ipsec/nss"];
+            for tool in ["certutil", "crlutil"] {
+                let listed = running.ask(node, tool, &nss);
+                assert!(!listed.contains("sekisho"), "{tool}: {listed}");
+            }
+        }
+    }
+}
