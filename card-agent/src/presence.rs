@@ -7,14 +7,24 @@ use std::time::{Duration, Instant};
 use sekisho_protocol::PresenceId;
 use sekisho_protocol::presence::{HEARTBEAT, PresenceEvent, PresenceReply, PresenceReport};
 use sekisho_protocol::request::LIFETIME;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use url::Url;
 
 use crate::card::watcher::Seen;
 
+/// For how long an answer waits for the report that another card made room.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Cards that a login was answered with.
 #[derive(Clone, Default)]
-pub struct Watched(Arc<Mutex<HashMap<PresenceId, Card>>>);
+pub struct Watched(Arc<Known>);
+
+#[derive(Default)]
+struct Known {
+    cards: Mutex<HashMap<PresenceId, Card>>,
+    /// The portal heard that a card is gone.
+    told: Notify,
+}
 
 /// What is remembered of a card.
 struct Card {
@@ -22,6 +32,8 @@ struct Card {
     sequence: u64,
     /// When it last answered a login.
     answered: Instant,
+    /// The portal knows that it left since.
+    told_gone: bool,
 }
 
 /// A report, and whether the portal's answer to it may be the last word.
@@ -37,11 +49,39 @@ impl Watched {
     pub fn add(&self, presence: PresenceId) {
         let answered = Instant::now();
         let mut watched = self.lock();
-        watched.entry(presence).or_insert(Card { sequence: 0, answered }).answered = answered;
+        let sequence = watched.get(&presence).map_or(0, |card| card.sequence);
+        watched.insert(presence, Card { sequence, answered, told_gone: false });
+    }
+
+    /// Waits until the portal knows of each card that is gone, for a bounded time. An answer by the card
+    /// that took the place of another must not come first: the portal would take the other's removal for
+    /// that of the session's card.
+    pub async fn removals_told(&self, seen: &Seen) {
+        let told = async {
+            loop {
+                let told = self.0.told.notified();
+                tokio::pin!(told);
+                told.as_mut().enable();
+                if self.lock().iter().all(|(presence, card)| card.told_gone || seen.has(*presence))
+                {
+                    return;
+                }
+                told.await;
+            }
+        };
+        // Not told in time: the portal judges what it hears.
+        let _ = tokio::time::timeout(PATIENCE, told).await;
+    }
+
+    fn note_gone(&self, presence: PresenceId) {
+        if let Some(card) = self.lock().get_mut(&presence) {
+            card.told_gone = true;
+        }
+        self.0.told.notify_waiters();
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<PresenceId, Card>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.cards.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The reports that are due: all cards, each with its next number.
@@ -53,8 +93,7 @@ impl Watched {
                 card.sequence += 1;
                 let sequence = card.sequence;
                 let settled = now.saturating_duration_since(card.answered) >= LIFETIME;
-                let here = seen.cards.iter().any(|card| card.presence == *presence);
-                let event = match (here, stopping) {
+                let event = match (seen.has(*presence), stopping) {
                     (false, _) => PresenceEvent::Removed,
                     (true, true) => PresenceEvent::AgentStopped,
                     (true, false) => PresenceEvent::Present,
@@ -92,6 +131,9 @@ pub async fn report(
         let Portal { http, url } = portal.borrow().clone();
         for Due { report, settled } in watched.reports(&now, stopping, Instant::now()) {
             let answer = send(&http, &url, &report).await;
+            if answer.is_ok() && report.event == PresenceEvent::Removed {
+                watched.note_gone(report.presence);
+            }
             let over = match (&answer, report.event) {
                 (Ok(reply), PresenceEvent::Present) => settled && !reply.watched,
                 (Ok(_), _) => settled,
@@ -121,6 +163,9 @@ async fn send(
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
     use super::*;
     use crate::card::reader::{CardError, Slot};
     use crate::card::watcher::SeenCard;
@@ -142,6 +187,24 @@ mod tests {
         let last = report(&seen(PresenceId::new([2; 16])), false);
         assert_eq!((last.event, last.sequence), (PresenceEvent::Removed, 2));
         assert_eq!(report(&seen(presence), true).event, PresenceEvent::AgentStopped);
+    }
+
+    #[tokio::test]
+    async fn an_answer_waits_until_the_portal_knows_of_the_card_that_made_room() {
+        let (watched, presence) = (Watched::default(), PresenceId::new([1; 16]));
+        let mut polled = Context::from_waker(Waker::noop());
+        watched.add(presence);
+        watched.removals_told(&seen(presence)).await;
+        let other = seen(PresenceId::new([2; 16]));
+        for _ in 0..2 {
+            let mut waiting = pin!(watched.removals_told(&other));
+            assert!(waiting.as_mut().poll(&mut polled).is_pending());
+            watched.note_gone(presence);
+            waiting.await;
+            // Told is told, until it answers again.
+            watched.removals_told(&other).await;
+            watched.add(presence);
+        }
     }
 
     #[test]

@@ -200,14 +200,16 @@ async function newKey() {
   return { privateKey: keys.privateKey, jwk: { crv, kty, x, y } };
 }
 
+/** What a page asks for, which a login says and the linking of a card does not. */
+const OF_LOGIN = ["returnTo", "invitation"];
+
 /** A request of the portal for this key. */
 function newChallenge(key, navigation) {
-  return portal("/login/challenge", {
-    page_key: key.jwk,
-    return_to: root.dataset.returnTo || null,
-    invitation: root.dataset.invitation === "true",
-    navigation,
-  });
+  const body = { page_key: key.jwk, navigation };
+  const { challenge, returnTo, invitation } = root.dataset;
+  if (returnTo !== undefined) body.return_to = returnTo || null;
+  if (invitation !== undefined) body.invitation = invitation === "true";
+  return portal(challenge, body);
 }
 
 /** The page's proof: the key that began also submits. */
@@ -266,7 +268,7 @@ async function throughTheDoor(key) {
 
 async function submit(key, { challenge, terminalProof, answer }) {
   show("state-verifying");
-  const accepted = await portal("/login/card", {
+  const accepted = await portal(root.dataset.submit, {
     terminal_proof: terminalProof,
     answer,
     page_proof: await pageProof(key, challenge, answer),
@@ -396,6 +398,12 @@ function takeWaiting(request) {
   });
 }
 
+/** What this page asks for, to be taken up by the page that comes back. */
+function askedFor() {
+  const names = ["challenge", "submit", ...OF_LOGIN.filter((name) => name in root.dataset)];
+  return Object.fromEntries(names.map((name) => [name, root.dataset[name]]));
+}
+
 /** Goes to the agent by navigation. The page stays in sight until the agent answers. */
 async function leave() {
   begin();
@@ -407,8 +415,7 @@ async function leave() {
       request,
       key,
       challenge,
-      returnTo: root.dataset.returnTo,
-      invitation: root.dataset.invitation,
+      asked: askedFor(),
       until: Date.now() + challenge.expires_in_secs * 1000,
     });
     sessionStorage.setItem(LEFT, request);
@@ -432,8 +439,8 @@ async function comeBack({ request, terminalProof, answer, error, triesLeft, day 
   try {
     const page = await takeWaiting(request);
     if (!page) throw refusalOf("not-begun-here");
-    root.dataset.returnTo = page.returnTo;
-    root.dataset.invitation = page.invitation;
+    for (const name of OF_LOGIN) delete root.dataset[name];
+    Object.assign(root.dataset, page.asked);
     if (error) {
       const known = refusalOf(error, { tries: triesLeft, day: dayOf(day) });
       throw known.text ? known : refusalOf("agent-failed");

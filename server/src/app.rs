@@ -14,7 +14,7 @@ use crate::{
     entitlement::Entitlements,
     keys::InstanceKeys,
     listener::RefusalLog,
-    login::trust_sources::TrustSources,
+    login::{jpki::status::JpkiStatus, trust_sources::TrustSources},
     names::Names,
     repository::{self, OcspCache},
     token_keys::TokenKeys,
@@ -53,6 +53,8 @@ pub struct Parts {
     pub names: Names,
     /// What login cards are judged against.
     pub card_trust: TrustSources,
+    /// Who tells whether a My Number card's certificate was revoked.
+    pub jpki_status: Box<dyn JpkiStatus>,
     /// Who may use which service.
     pub entitlements: Entitlements,
 }
@@ -155,6 +157,12 @@ impl App {
     #[must_use]
     pub fn card_trust(&self) -> &TrustSources {
         &self.0.parts.card_trust
+    }
+
+    /// Who tells whether a My Number card's certificate was revoked.
+    #[must_use]
+    pub fn jpki_status(&self) -> &dyn JpkiStatus {
+        &*self.0.parts.jpki_status
     }
 
     /// The origin of each name.

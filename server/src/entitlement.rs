@@ -110,7 +110,7 @@ impl Entitlements {
             _ if live => return Decision::no_rules(),
             _ => (SANDBOX_VERSION, &self.sandbox_rules),
         };
-        match self.cache.get(&offer.service_id, version, rules, &self.vocabulary) {
+        match self.cache.get(&offer.service_id, rules, &self.vocabulary) {
             Ok(compiled) => compiled.decide(request),
             Err(error) => {
                 tracing::error!(service = offer.service_id, version, %error, "rules are unusable");
@@ -247,6 +247,8 @@ pub fn kind_name(kind: &str, text: &Text) -> String {
 pub fn level_name(level: &str, text: &Text) -> String {
     match level {
         acr::HPKI_CARD => text.t("authz-level-hpki"),
+        acr::JPKI_CARD => text.t("authz-level-jpki"),
+        acr::PASSKEY => text.t("authz-level-passkey"),
         acr::PASSWORD_TOTP => text.t("authz-level-password"),
         other => other.to_owned(),
     }

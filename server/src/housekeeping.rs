@@ -18,6 +18,7 @@ const MOST_BATCHES: u32 = 20;
 const fn kept(what: Expiring) -> Duration {
     match what {
         Expiring::LoginChallenges
+        | Expiring::PasskeyChallenges
         | Expiring::ParkedRequests
         | Expiring::ClientAssertions
         | Expiring::DpopProofs
@@ -78,6 +79,7 @@ mod tests {
                 let mut nonce_hash = [0; 32];
                 nonce_hash[..4].copy_from_slice(&number.to_be_bytes());
                 let challenge = Challenge {
+                    session_hash: None,
                     nonce_hash,
                     browser_hash: [1; 32],
                     terminal_fingerprint: [2; 32],

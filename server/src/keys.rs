@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use der::{Decode, asn1::UintRef};
+use hmac::{Hmac, KeyInit, Mac};
 use sekisho_key::{KeyError, SignatureAlgorithm, SigningKey};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
@@ -23,8 +24,25 @@ pub struct InstanceKeys {
     pub audit: NamedKey,
     /// Seals secrets at rest in the database.
     pub sealing: SealingKey,
-    /// Salt of the pairwise subject identifiers (OIDC Core §8.1).
+    /// Salt of the pairwise subject identifiers (OIDC Core §8.1), and key of what else is known again by
+    /// a keyed hash only.
     pub pairwise_salt: Zeroizing<[u8; 32]>,
+}
+
+impl InstanceKeys {
+    /// HMAC-SHA256 over these parts, each with its length, under the instance's salt. The first part is a
+    /// tag of [`sekisho_wire::domain`]: what is made for one purpose equals nothing of another.
+    #[must_use]
+    pub fn keyed_hash(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let salt: &[u8] = self.pairwise_salt.as_slice();
+        let mut mac = Hmac::<Sha256>::new_from_slice(salt)
+            .expect("HMAC takes a key of any length (RFC 2104 §2)");
+        for part in parts {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
 }
 
 impl std::fmt::Debug for InstanceKeys {

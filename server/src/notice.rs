@@ -1,7 +1,7 @@
 //! Notices to people who run something here: written into the outbox with the change they tell of,
 //! brought to the page `/console/notices` ([`crate::console::notices`]).
 
-use sekisho_store::{StoreError, Tx, notice::Addressee, outbox};
+use sekisho_store::{StoreError, Tx, notice::Addressee, outbox, service::Service};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -130,11 +130,45 @@ pub enum Notice {
         /// Account of the operating system that did it.
         by: String,
     },
+    /// The owner of a service asked the operating body to let it out of the sandbox.
+    GoingLiveAsked {
+        /// Which service.
+        service: ServiceNamed,
+    },
+    /// A service was let out of the sandbox.
+    ServiceApproved {
+        /// Which service.
+        service: ServiceNamed,
+    },
+    /// The operating body did not let a service out of the sandbox.
+    ServiceRefused {
+        /// Which service.
+        service: ServiceNamed,
+        /// Why, in the words of who decided.
+        reason: String,
+    },
     /// Somebody made a one-time link for the reader's account.
     LinkIssued {
         /// Name of who made it.
         by: String,
     },
+}
+
+/// A service, as a notice names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceNamed {
+    /// `client_id`.
+    pub id: String,
+    /// Its name in Japanese.
+    pub ja: String,
+    /// Its name in English.
+    pub en: String,
+}
+
+impl From<&Service> for ServiceNamed {
+    fn from(service: &Service) -> Self {
+        Self { id: service.id.clone(), ja: service.name_ja.clone(), en: service.name_en.clone() }
+    }
 }
 
 impl Notice {
@@ -161,6 +195,9 @@ impl Notice {
             Self::OperatingAdministratorLink { .. } => "operating_administrator_link",
             Self::AdministratorAdded { .. } => "administrator_added",
             Self::LinkIssued { .. } => "link_issued",
+            Self::GoingLiveAsked { .. } => "going_live_asked",
+            Self::ServiceApproved { .. } => "service_approved",
+            Self::ServiceRefused { .. } => "service_refused",
         }
     }
 }
@@ -171,6 +208,8 @@ impl Notice {
 pub enum To {
     /// Everybody who administers this facility when they look.
     FacilityAdministrators(String),
+    /// Everybody who answers for this organisation's services when they look.
+    ServiceOwners(String),
     /// Everybody who administers the operating body's instance when they look.
     OperatingAdministrators,
     /// One person.
@@ -182,6 +221,9 @@ impl To {
         match self {
             Self::FacilityAdministrators(id) => {
                 Addressee::Role { role: "facility_administrator", organisation_id: Some(id) }
+            }
+            Self::ServiceOwners(id) => {
+                Addressee::Role { role: "service_owner", organisation_id: Some(id) }
             }
             Self::OperatingAdministrators => {
                 Addressee::Role { role: "operating_administrator", organisation_id: None }
@@ -214,6 +256,23 @@ pub async fn put(
     outbox::put(tx, KIND, &payload, at).await
 }
 
+/// The same to all who have to do with a service: those who answer for it, and the operating body's
+/// administrators.
+///
+/// # Errors
+/// As [`put`].
+pub async fn put_about_service(
+    tx: &mut Tx,
+    service: &Service,
+    notice: Notice,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    if let Some(organisation) = &service.organisation_id {
+        put(tx, To::ServiceOwners(organisation.clone()), notice.clone(), at).await?;
+    }
+    put(tx, To::OperatingAdministrators, notice, at).await
+}
+
 fn unreadable(error: &serde_json::Error) -> StoreError {
     StoreError::Corrupt { what: "notice", detail: error.to_string() }
 }
@@ -244,7 +303,11 @@ mod tests {
     #[test]
     fn the_token_of_a_notice_is_the_tag_it_is_stored_under() {
         let text = String::new;
+        let service = || ServiceNamed { id: text(), ja: text(), en: text() };
         for notice in [
+            Notice::GoingLiveAsked { service: service() },
+            Notice::ServiceApproved { service: service() },
+            Notice::ServiceRefused { service: service(), reason: text() },
             Notice::EnrolmentCodeMisused { terminal_id: text(), terminal_name: text() },
             Notice::TerminalHeld {
                 terminal_id: text(),

@@ -44,7 +44,10 @@ use crate::{
     instance::{CaKeys, Folder, Opened, fill_register},
     keys::{InstanceKeys, NamedKey, named},
     listener::Peer,
-    login::trust_sources::TrustSources,
+    login::{
+        jpki::status::{self, JpkiStatus},
+        trust_sources::TrustSources,
+    },
     names::NameRole,
     sealing::SealingKey,
 };
@@ -67,27 +70,41 @@ pub async fn app() -> TestApp {
 
 /// An instance with this configuration.
 pub async fn app_with(settings: Settings) -> TestApp {
+    app_asking(settings, configured).await
+}
+
+/// Whom the configuration names for the status of a My Number card.
+pub fn configured(config: &Config) -> Box<dyn JpkiStatus> {
+    status::of(config, Arc::new(SystemRandomness)).unwrap()
+}
+
+/// The same, with somebody else to tell the status of a My Number card.
+pub async fn app_asking(
+    settings: Settings,
+    told_by: impl FnOnce(&Config) -> Box<dyn JpkiStatus>,
+) -> TestApp {
     let folder = tempfile::tempdir().unwrap();
     let config = settings.validate(folder.path()).unwrap();
     let store = Store::open(config.instance().database(), config.instance().node()).await.unwrap();
     let clock = Arc::new(ManualClock::new(datetime!(2026-11-21 09:00 UTC)));
     let authority = authorities(&store, &config, clock.now()).await;
-    let app = parts(store, clock.clone(), config, authority);
-    TestApp { app, clock, folder }
+    let status = told_by(&config);
+    let parts = Parts { jpki_status: status, ..parts(store, clock.clone(), config, authority) };
+    TestApp { app: App::new(parts), clock, folder }
 }
 
 /// Another process over the same database, with the same clock.
 pub async fn second_process(first: &TestApp, node: &str) -> App {
     let config = first.app.config().clone();
     let store = Store::open(config.instance().database(), node).await.unwrap();
-    parts(store, first.clock.clone(), config, first.app.authority().clone())
+    App::new(parts(store, first.clock.clone(), config, first.app.authority().clone()))
 }
 
 /// Another process over the same database, with a clock of its own.
 pub async fn second_process_at(first: &TestApp, node: &str, clock: Arc<ManualClock>) -> App {
     let config = first.app.config().clone();
     let store = Store::open(config.instance().database(), node).await.unwrap();
-    parts(store, clock, config, first.app.authority().clone())
+    App::new(parts(store, clock, config, first.app.authority().clone()))
 }
 
 /// The same instance, started again with another configuration.
@@ -95,7 +112,7 @@ pub async fn reopened(first: &TestApp, settings: Settings) -> App {
     let config = settings.validate(first.folder.path()).unwrap();
     let store = Store::open(config.instance().database(), "node-1").await.unwrap();
     let authority = first.app.authority().clone().mapped(|authority| divided(authority, &config));
-    parts(store, first.clock.clone(), config, authority)
+    App::new(parts(store, first.clock.clone(), config, authority))
 }
 
 /// Authorities by a real ceremony, entered into the register.
@@ -129,11 +146,12 @@ fn divided(authority: Authority, config: &Config) -> Authority {
     authority.with_publication(publication.divided(config.authority().crl_partitions()))
 }
 
-fn parts(store: Store, clock: Arc<ManualClock>, config: Config, authority: Authorities) -> App {
+fn parts(store: Store, clock: Arc<ManualClock>, config: Config, authority: Authorities) -> Parts {
     let names = config.host_names().origins(8443, 8080);
     let card_trust = TrustSources::load(&config).unwrap();
-    App::new(Parts {
+    Parts {
         card_trust,
+        jpki_status: configured(&config),
         entitlements: Entitlements::new().with_sandbox(config.sandbox().clone()),
         store,
         clock,
@@ -149,7 +167,7 @@ fn parts(store: Store, clock: Arc<ManualClock>, config: Config, authority: Autho
         catalogue: Arc::new(Catalogue::load().unwrap()),
         assets: Arc::new(Assets::load()),
         names,
-    })
+    }
 }
 
 fn key() -> NamedKey {
@@ -320,6 +338,7 @@ pub async fn app_over(dir: &std::path::Path, clock: Arc<ManualClock>) -> (App, C
     let opened = Opened::open(&folder, ca_keys.clone(), &names, partitions, &issuers).unwrap();
     let app = App::new(Parts {
         card_trust: TrustSources::load(&config).unwrap(),
+        jpki_status: configured(&config),
         entitlements: Entitlements::new().with_sandbox(config.sandbox().clone()),
         store,
         clock,

@@ -1,5 +1,5 @@
-//! What a command does whose output cannot be written: it says so, and what nobody was shown does not
-//! come to be.
+//! What a command does whose output or instance cannot be written: it says so, and what nobody was shown
+//! does not come to be.
 #![cfg(target_os = "linux")] // /dev/full
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -8,6 +8,8 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
+
+use sekisho::demo::namespace;
 
 /// Where standard output or standard error goes.
 enum Sink {
@@ -183,4 +185,18 @@ fn a_backup_whose_passphrase_nobody_was_shown_is_removed() {
     assert!(said.contains("backup.age was removed"), "{said}");
     assert!(!Path::new(&to).exists());
     done(&arguments);
+}
+
+#[test]
+fn a_file_system_that_is_mounted_read_only_is_called_that() {
+    let ground = Ground::new();
+    let dir = std::path::Path::new(&ground.dir);
+    let mut command = namespace::with_mount(dir, &ground.dir, "sh");
+    let look = "mount -o remount,bind,ro \"$1\" && exec \"$2\" service list \"$1\"";
+    command.args(["-c", look, "sh", &ground.dir, env!("CARGO_BIN_EXE_sekisho")]);
+    let output = command.as_std_mut().output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && output.stdout.is_empty(), "{said}");
+    assert!(said.contains("is mounted read-only") && said.contains(&ground.dir), "{said}");
+    assert!(!said.contains("belong to the user") && !said.contains("schema"), "{said}");
 }

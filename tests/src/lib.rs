@@ -5,7 +5,10 @@
 pub mod crash;
 pub mod installed;
 pub mod loopback_tls;
+pub mod my_number;
+pub mod passkeys;
 pub mod report;
+pub mod sandbox;
 
 use std::{
     ffi::OsStr,
@@ -14,12 +17,15 @@ use std::{
 };
 
 use anyhow::Context;
-use sekisho::demo::{
-    chromium::Profile,
-    console::ConsoleUser,
-    desk::Desk,
-    process::{self, Program},
-    stage::{Stage, free_port},
+use sekisho::{
+    config::Settings,
+    demo::{
+        chromium::Profile,
+        console::ConsoleUser,
+        desk::Desk,
+        process::{self, Program},
+        stage::{Stage, free_port},
+    },
 };
 use thirtyfour::{ChromiumLikeCapabilities, Cookie, DesiredCapabilities, WebDriver};
 use tokio::process::Command;
@@ -143,6 +149,19 @@ impl Desktop {
         door: Door,
         holder: usize,
     ) -> anyhow::Result<Self> {
+        Self::set_up_with(folder, door, holder, |_| {}).await
+    }
+
+    /// The same with a configuration that `more` has changed.
+    ///
+    /// # Errors
+    /// When a step of the set-up fails.
+    pub async fn set_up_with(
+        folder: &std::path::Path,
+        door: Door,
+        holder: usize,
+        more: impl FnOnce(&mut Settings),
+    ) -> anyhow::Result<Self> {
         use sekisho::demo::{
             cast::{CARD_HOLDERS, PIN},
             check::{self, Scene},
@@ -151,6 +170,7 @@ impl Desktop {
         let mut report = Report::new(true);
         let scene = Scene::build_with(folder, &mut report, |settings| {
             settings.card_login.navigation = door == Door::Navigation;
+            more(settings);
         })
         .await?;
         scene.admit_everybody().await?;

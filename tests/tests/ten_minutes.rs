@@ -22,7 +22,7 @@ use sekisho::demo::{
     stage::{Stage, free_port},
 };
 use sekisho_output::say;
-use sekisho_tests::{Chromium, become_user, hosts_file, installed};
+use sekisho_tests::{Chromium, become_user, hosts_file, installed, sandbox};
 use serde_json::{Value, json};
 use thirtyfour::prelude::*;
 use tokio::process::Command;
@@ -196,31 +196,6 @@ async fn trust(profile: &Profile, root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes the sandbox and serves the instance again, as `docs/services.md` has the operating body do.
-async fn make_sandbox(stage: Stage) -> anyhow::Result<Stage> {
-    let mut make = Command::new(process::sibling("sekisho")?);
-    make.args(["sandbox", "make"]).arg(&stage.instance);
-    let told = process::run(make).await?;
-    ensure!(told.contains("start it again"), "{told}");
-    let logs = stage.logs();
-    let Stage { folder, instance, origins, root_fingerprint, root_pem, first_use_link, .. } = stage;
-    stage.server.stop().await?;
-    let mut serve = Command::new(process::sibling("sekisho")?);
-    serve.arg("serve").arg(&instance);
-    let (server, _) = Program::start("serve-with-sandbox", serve, &logs).await?;
-    let agent_port = stage.agent_port;
-    Ok(Stage {
-        folder,
-        instance,
-        origins,
-        root_fingerprint,
-        root_pem,
-        first_use_link,
-        agent_port,
-        server,
-    })
-}
-
 /// Runs openid-client, as it comes from npm, with the text of the console in `sso.mjs`.
 async fn start_service(
     stage: &Stage,
@@ -280,7 +255,7 @@ async fn an_owner_comes_from_nothing_to_a_verified_login_and_to_a_live_service()
     })
     .await?;
     scene.admit_everybody().await?;
-    scene.stage = make_sandbox(scene.stage).await?;
+    scene.stage = sandbox::make(scene.stage).await?;
     let owner = Owner::appointed(&scene).await?;
     let stage = &scene.stage;
 

@@ -37,10 +37,24 @@ pub mod oid {
 pub mod acr {
     /// Password and time-based one-time password (RFC 6238).
     pub const PASSWORD_TOTP: &str = "urn:oid:1.3.6.1.4.1.32473.3.1";
+    /// Passkey, user verified, that the person enrolled from a login by HPKI card, at a terminal of an
+    /// accredited facility.
+    pub const PASSKEY: &str = "urn:oid:1.3.6.1.4.1.32473.3.2";
+    /// My Number card (JPKI certificate for user authentication, PIN-verified) that the person linked
+    /// from a login by HPKI card, at a terminal of an accredited facility.
+    pub const JPKI_CARD: &str = "urn:oid:1.3.6.1.4.1.32473.3.3";
     /// HPKI authentication certificate, PIN-verified, at a terminal of an accredited facility.
     pub const HPKI_CARD: &str = "urn:oid:1.3.6.1.4.1.32473.3.4";
     /// Weakest first; a rule that demands one accepts any later one.
-    pub const LEVELS: [&str; 2] = [PASSWORD_TOTP, HPKI_CARD];
+    pub const LEVELS: [&str; 4] = [PASSWORD_TOTP, PASSKEY, JPKI_CARD, HPKI_CARD];
+}
+
+/// Authentication methods of our own beside those of RFC 8176 §2.
+pub mod amr {
+    /// The smart card was a My Number card. No registered value tells one card from another.
+    pub const JPKI: &str = "jpki";
+    /// A passkey signed. No registered value tells one from another key in hardware or software.
+    pub const PASSKEY: &str = "passkey";
 }
 
 /// `typ` header values of our signed objects (RFC 7515 §4.1.9, explicit typing of RFC 8725 §3.11).
@@ -79,6 +93,10 @@ pub mod domain {
     pub const CEREMONY_SERIAL: &[u8] = b"healthcare-ceremony-serial/1";
     /// Pairwise subject identifiers (OIDC Core §8.1).
     pub const PAIRWISE: &[u8] = b"healthcare-pairwise-sub/1";
+    /// Keyed hash by which the serial number of a JPKI certificate is known again.
+    pub const JPKI_SERIAL: &[u8] = b"healthcare-jpki-serial/1";
+    /// Keyed hash by which authenticators know a person (WebAuthn Level 2 §5.4.3, user handle).
+    pub const PASSKEY_USER: &[u8] = b"healthcare-passkey-user/1";
     /// Pairwise session identifiers (OIDC Back-Channel Logout 1.0 §2.1).
     pub const PAIRWISE_SESSION: &[u8] = b"healthcare-pairwise-sid/1";
 }

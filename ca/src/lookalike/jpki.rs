@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use super::{
     CardUse, Forge, LookalikeAuthority, LookalikeError, authority_extensions,
-    authority_key_identifier, extension, point, policies, subject_key_identifier,
+    authority_key_identifier, extension, pem, point, policies, subject_key_identifier,
 };
 
 /// 氏名, 性別, 生年月日, 住所: the four that a certificate for signatures holds, with an invented
@@ -61,6 +61,26 @@ impl LookalikeJpki {
             authentication: authority("Look-alike JPKI for user authentication", now)?,
             signing: authority("Look-alike JPKI for digital signature", now)?,
         })
+    }
+
+    /// The authority for user authentication as PEM.
+    ///
+    /// # Errors
+    /// [`LookalikeError::Encoding`].
+    pub fn anchor_pem(&self) -> Result<String, LookalikeError> {
+        pem("CERTIFICATE", &self.authentication.certificate_der)
+    }
+
+    /// Its revocation list, valid for a day.
+    ///
+    /// # Errors
+    /// [`LookalikeError`].
+    pub fn card_crl(
+        &self,
+        revoked: &[u32],
+        this_update: OffsetDateTime,
+    ) -> Result<Vec<u8>, LookalikeError> {
+        self.authentication.crl(revoked, this_update, Duration::DAY, None)
     }
 
     /// Makes a key and its certificate, valid between these instants.

@@ -44,6 +44,8 @@ pub enum Purpose {
     Stepup,
     /// Shows that the same card is still here.
     Presence,
+    /// Links a second card to the person of a running session, whose own card vouches for it.
+    Link,
     /// Signs a text that is shown (signature key, not the authentication key).
     Consent,
 }
@@ -52,7 +54,7 @@ impl Purpose {
     /// The longest time between `iat` and `exp`.
     pub fn lifetime(self) -> Duration {
         match self {
-            Self::Login | Self::Stepup | Self::Presence => LIFETIME,
+            Self::Login | Self::Stepup | Self::Presence | Self::Link => LIFETIME,
             Self::Consent => CONSENT_LIFETIME,
         }
     }
@@ -235,6 +237,14 @@ pub struct LoginRequest {
     /// The person expected, where one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_subject: Option<ExpectedSubject>,
+    /// SHA-256 of the DER of another certificate that the person expected may answer with: the linked
+    /// one, whose subject has no `serialNumber`. Only beside [`Self::expected_subject`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_certificate: Option<Sha256Digest>,
+    /// With [`Purpose::Link`], and only then: SHA-256 of the login request (compact JWS) that the vouching
+    /// card signed in this session. So the linked card's signature answers for the other one's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vouching_request: Option<Sha256Digest>,
     /// Issuers whose cards are of use here.
     pub card_issuers: Vec<CardIssuer>,
     /// Certificate policies of which a card's certificate must assert one; dotted decimal. Empty:
@@ -302,13 +312,19 @@ impl LoginRequest {
         if self.purpose == Purpose::Stepup && self.expected_subject.is_none() {
             return Err(RequestError::Shape("expected_subject"));
         }
+        if self.expected_certificate.is_some() && self.expected_subject.is_none() {
+            return Err(RequestError::Shape("expected_certificate"));
+        }
+        if (self.purpose == Purpose::Link) != self.vouching_request.is_some() {
+            return Err(RequestError::Shape("vouching_request"));
+        }
         match (self.purpose, &self.consent) {
             (Purpose::Consent, Some(text)) => text.check().map_err(RequestError::Shape)?,
             (Purpose::Consent, None)
-            | (Purpose::Login | Purpose::Stepup | Purpose::Presence, Some(_)) => {
+            | (Purpose::Login | Purpose::Stepup | Purpose::Presence | Purpose::Link, Some(_)) => {
                 return Err(RequestError::Shape("consent"));
             }
-            (Purpose::Login | Purpose::Stepup | Purpose::Presence, None) => {}
+            (Purpose::Login | Purpose::Stepup | Purpose::Presence | Purpose::Link, None) => {}
         }
         if let Some(address) = &self.return_address {
             let same_origin = url::Url::parse(address)
@@ -488,6 +504,8 @@ pub(crate) mod tests {
             purpose: Purpose::Login,
             acr: sekisho_wire::acr::HPKI_CARD.into(),
             expected_subject: None,
+            expected_certificate: None,
+            vouching_request: None,
             card_issuers: vec![CardIssuer {
                 subject_der: vec![0x30, 0].into(),
                 spki_sha256: Sha256Digest::of(b"key"),
@@ -603,6 +621,26 @@ pub(crate) mod tests {
     fn a_step_up_names_its_person() {
         let request = LoginRequest { purpose: Purpose::Stepup, ..plain() };
         assert!(matches!(judge(&request), Err(RequestError::Shape("expected_subject"))));
+    }
+
+    #[test]
+    fn a_link_names_the_login_that_vouches_and_nothing_else_does() {
+        let link =
+            |vouching_request| LoginRequest { purpose: Purpose::Link, vouching_request, ..plain() };
+        let vouching = Some(Sha256Digest::of("request of the login"));
+        assert!(judge(&link(vouching)).is_ok());
+        let shape = |request| judge(&request).unwrap_err();
+        let refused = RequestError::Shape("vouching_request");
+        assert_eq!(shape(link(None)).to_string(), refused.to_string());
+        let login = LoginRequest { vouching_request: vouching, ..plain() };
+        assert_eq!(shape(login).to_string(), refused.to_string());
+    }
+
+    #[test]
+    fn a_certificate_is_expected_beside_a_person_only() {
+        let expected_certificate = Some(Sha256Digest::of("certificate"));
+        let request = LoginRequest { expected_certificate, ..plain() };
+        assert!(matches!(judge(&request), Err(RequestError::Shape("expected_certificate"))));
     }
 
     #[test]

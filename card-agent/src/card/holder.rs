@@ -41,6 +41,7 @@ pub struct Holder {
     /// First and last second.
     validity: (OffsetDateTime, OffsetDateTime),
     serial_number: Option<String>,
+    certificate_sha256: Sha256Digest,
     policies: Vec<String>,
 }
 
@@ -97,6 +98,7 @@ impl Holder {
                 instant::from_time(&validity.not_after),
             ),
             serial_number: only_text(tbs.subject(), rfc4519::SERIAL_NUMBER),
+            certificate_sha256: Sha256Digest::of(certificate_der),
             policies,
         })
     }
@@ -196,6 +198,7 @@ impl Holder {
             return Err(Unsuitable::Issuer);
         }
         match &request.expected_subject {
+            _ if request.expected_certificate == Some(self.certificate_sha256) => Ok(()),
             Some(expected)
                 if expected.issuer_name_sha256 != Sha256Digest::of(&self.issuer_der)
                     || self.serial_number.as_ref() != Some(&expected.serial_number) =>

@@ -53,6 +53,13 @@ pub struct Seen {
     pub reading: Vec<Reading>,
 }
 
+impl Seen {
+    /// Whether the card of this insertion is still there.
+    pub fn has(&self, presence: PresenceId) -> bool {
+        self.cards.iter().any(|card| card.presence == presence)
+    }
+}
+
 /// Watches until dropped.
 pub struct Watcher {
     seen: watch::Receiver<Seen>,

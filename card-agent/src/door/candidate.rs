@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sekisho_protocol::PresenceId;
 use sekisho_protocol::door::{ErrorCode, ExchangeState};
-use sekisho_protocol::request::LoginRequest;
+use sekisho_protocol::request::{LoginRequest, Purpose};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
@@ -57,7 +57,7 @@ pub(super) async fn wait_for_card<C, F: Future<Output = Sorted<C>>>(
         let state = if held {
             ExchangeState::WaitingForReader
         } else {
-            if let Some(failure) = refused {
+            if let Some(failure) = refused.filter(|failure| !makes_room(claims, failure)) {
                 return Err(failure);
             }
             if now.readers == 0 {
@@ -71,6 +71,12 @@ pub(super) async fn wait_for_card<C, F: Future<Output = Sorted<C>>>(
         exchange.progress.send_replace(Progress::State(state));
         seen.changed().await.map_err(gone)?;
     }
+}
+
+/// Whether the card that is in is to be exchanged for the one that is asked for: whoever links a card has
+/// just used another one, often in the only reader.
+fn makes_room(claims: &LoginRequest, failure: &Failure) -> bool {
+    claims.purpose == Purpose::Link && failure.code == ErrorCode::CardNotAccepted
 }
 
 /// What the readers hold once every card was read, or only such are left as other programs do not let

@@ -159,7 +159,7 @@ pub fn start(agent: &Arc<Agent>, exchange: &Arc<Exchange>) {
         let outcome = tokio::time::timeout(left.clamp(Duration::from_secs(1), most), async {
             match purpose {
                 Purpose::Consent => consent::run(&agent, &exchange).await,
-                Purpose::Login | Purpose::Stepup | Purpose::Presence => {
+                Purpose::Login | Purpose::Stepup | Purpose::Presence | Purpose::Link => {
                     run(&agent, &exchange).await
                 }
             }
@@ -184,7 +184,10 @@ async fn run(agent: &Arc<Agent>, exchange: &Arc<Exchange>) -> Result<String, Fai
     let PinState { tries_left, pad } = asked.map_err(card_failure)?;
     let input = SignedInput::new(exchange.occasion(), &candidate.card.certificate_der);
     let prompt = Prompt {
-        occasion: Occasion::Login(page(claims)),
+        occasion: match claims.purpose {
+            Purpose::Link => Occasion::Link(page(claims)),
+            _ => Occasion::Login(page(claims)),
+        },
         kind: candidate.card.pin_kind(),
         holder: candidate.title.clone(),
         tries_left,
@@ -196,6 +199,8 @@ async fn run(agent: &Arc<Agent>, exchange: &Arc<Exchange>) -> Result<String, Fai
         sign(agent.clone(), exchange.clone(), candidate.clone(), pin, input.clone())
     });
     let signature = signature.await?;
+    let seen = agent.watcher.seen().borrow().clone();
+    agent.watched.removals_told(&seen).await;
     agent.watched.add(candidate.presence);
     let answer = CardAnswer {
         certificate: candidate.card.certificate_der.clone().into(),

@@ -42,6 +42,8 @@ pub struct Prompt {
 pub enum Occasion {
     /// Somebody logs in.
     Login(Page),
+    /// Somebody links a second card to who they are at the portal.
+    Link(Page),
     /// Somebody signs a document.
     Document(Document),
 }

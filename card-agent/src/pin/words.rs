@@ -39,11 +39,12 @@ impl Words {
             Language::En => en,
         };
         let document = match &prompt.occasion {
-            Occasion::Login(_) => None,
+            Occasion::Login(_) | Occasion::Link(_) => None,
             Occasion::Document(document) => Some(document),
         };
         let mut description = match &prompt.occasion {
             Occasion::Login(page) => login(page, prompt.language),
+            Occasion::Link(page) => link(page, prompt.language),
             Occasion::Document(document) => signature(document, prompt),
         };
         if prompt.at_reader {
@@ -63,10 +64,10 @@ impl Words {
                 PinKind::JpkiSignature => of("パスワード:", "Password:"),
                 _ => of("暗証番号:", "PIN:"),
             },
-            ok: if document.is_some() {
-                of("署名", "Sign")
-            } else {
-                of("ログイン", "Log in")
+            ok: match &prompt.occasion {
+                Occasion::Document(_) => of("署名", "Sign"),
+                Occasion::Link(_) => of("紐付け", "Link"),
+                Occasion::Login(_) => of("ログイン", "Log in"),
             },
             cancel: of("中止", "Cancel"),
         }
@@ -159,6 +160,18 @@ fn login(page: &Page, language: Language) -> String {
     match language {
         Language::Ja => format!("{}\n{origin} にログインします。", asks(page, language)),
         Language::En => format!("{}\nLogging in to {origin}.", asks(page, language)),
+    }
+}
+
+fn link(page: &Page, language: Language) -> String {
+    let (asks, origin) = (asks(page, language), &page.origin);
+    match language {
+        Language::Ja => {
+            format!("{asks}\n{origin} で、ログイン中の方にこのカードを紐付けます。")
+        }
+        Language::En => {
+            format!("{asks}\nLinking this card to the person who is logged in at {origin}.")
+        }
     }
 }
 
@@ -298,6 +311,17 @@ mod tests {
             assert!(words.description.contains(part), "{part}: {}", words.description);
         }
         assert_eq!((words.ok, words.label), ("署名", "パスワード:"));
+    }
+
+    #[test]
+    fn linking_a_card_is_named_so_that_nobody_takes_it_for_a_login() {
+        let asked = prompt(Occasion::Link(page()), PinKind::JpkiAuthentication);
+        let words = Words::of(&asked);
+        assert!(words.description.contains("このカードを紐付けます"), "{}", words.description);
+        assert_eq!(words.ok, "紐付け");
+        let words = Words::of(&Prompt { language: Language::En, ..asked });
+        assert!(words.description.contains("Linking this card"), "{}", words.description);
+        assert_eq!(words.ok, "Link");
     }
 
     #[test]

@@ -170,18 +170,24 @@ impl<'a> Desk<'a> {
 
     /// Begins a login and waits until its window is open.
     async fn until_the_window(&self) -> serde_json::Value {
-        let begun = self.world.begin(&self.request()).await;
+        let exchange = self.until(&self.request(), "waiting_for_pin").await;
+        while self.world.shown.get() == 0 {
+            tokio::task::yield_now().await;
+        }
+        exchange["exchange"].clone()
+    }
+
+    /// Begins an exchange and waits for this state; what to ask with for the next one.
+    async fn until(&self, request: &LoginRequest, state: &str) -> serde_json::Value {
+        let begun = self.world.begin(request).await;
         assert_eq!(begun.status, 200, "{}", begun.body);
-        let exchange = begun.json()["exchange"].clone();
-        let mut body = json!({ "exchange": exchange });
-        loop {
+        let mut body = json!({ "exchange": begun.json()["exchange"] });
+        while body["seen"] != state {
             let told = self.world.post("/v1/card-login/finish", &body).await;
             assert_eq!(told.status, 200, "{}", told.body);
             body["seen"] = told.json()["state"].clone();
-            if body["seen"] == "waiting_for_pin" && self.world.shown.get() > 0 {
-                return exchange;
-            }
         }
+        body
     }
 }
 
@@ -273,6 +279,69 @@ fn a_my_number_card_in_the_same_reader_within_a_visit_is_what_it_is() {
         let hanako = desk.insert(hanakos).await;
         assert_eq!(desk.log_in().await.certificate.as_bytes(), hanako.1);
         desk.pull(hanako).await;
+    });
+}
+
+#[test]
+fn a_linked_my_number_card_answers_a_step_up_that_names_it_and_no_other() {
+    visit(
+        "a_linked_my_number_card_answers_a_step_up_that_names_it_and_no_other",
+        async |service| {
+            let (hanakos, my_number) = (Card::hanakos(), Card::my_number());
+            let desk = Desk::new(service, Typist::types(3), &[&hanakos, &my_number]).await;
+            let hanako = desk.insert(hanakos).await;
+            let session = desk.log_in().await;
+            let named = |octets: &[u8]| LoginRequest {
+                expected_certificate: Some(Sha256Digest::of(octets)),
+                ..desk.step_up(&session)
+            };
+            // The person's HPKI card does beside it.
+            let done = desk.world.login(&named(b"another certificate")).await;
+            assert_eq!(done.status, 200, "{}", done.body);
+            desk.pull(hanako).await;
+
+            let mine = desk.insert(my_number).await;
+            let before = desk.touches();
+            let refused = desk.world.login(&named(b"another certificate")).await;
+            assert_eq!(refused.code(), "another_person");
+            assert_eq!(desk.touches(), before);
+            let done = desk.world.login(&named(&mine.1)).await;
+            assert_eq!(done.status, 200, "{}", done.body);
+            desk.pull(mine).await;
+        },
+    );
+}
+
+#[test]
+fn with_one_reader_an_exchange_waits_while_one_card_makes_room_for_the_one_to_be_linked() {
+    let name =
+        "with_one_reader_an_exchange_waits_while_one_card_makes_room_for_the_one_to_be_linked";
+    visit(name, async |service| {
+        let (hanakos, my_number) = (Card::hanakos(), Card::my_number());
+        let desk = Desk::new(service, Typist::types(1), &[&my_number]).await;
+        let link = LoginRequest {
+            purpose: Purpose::Link,
+            vouching_request: Some(Sha256Digest::of("the request of the login")),
+            ..desk.request()
+        };
+        let hanako = desk.insert(hanakos).await;
+        // For a login it is the wrong card, and that is said at once.
+        assert_eq!(desk.world.login(&desk.request()).await.code(), "card_not_accepted");
+        let mut exchange = desk.until(&link, "waiting_for_card").await;
+        assert_eq!(desk.world.shown.get(), 0);
+        desk.pull(hanako).await;
+        let mine = desk.insert(my_number).await;
+        let answer = loop {
+            let told = desk.world.post("/v1/card-login/finish", &exchange).await;
+            assert_eq!(told.status, 200, "{}", told.body);
+            exchange["seen"] = told.json()["state"].clone();
+            if exchange["seen"] == "done" {
+                break told.json()["answer"].as_str().unwrap().to_owned();
+            }
+        };
+        assert_eq!(CardAnswer::parse(&answer).unwrap().certificate.as_bytes(), mine.1);
+        assert_eq!((desk.named().as_str(), desk.world.shown.get()), ("My Number card", 1));
+        desk.pull(mine).await;
     });
 }
 

@@ -240,6 +240,8 @@ impl World {
             removal: RemovalPolicy::Lock,
             language: Language::En,
             return_address: None,
+            expected_certificate: None,
+            vouching_request: None,
             consent: None,
         }
     }

@@ -1,4 +1,4 @@
-//! Compiled rules, kept by service and version.
+//! Compiled rules, kept by service and text.
 
 use std::{
     collections::HashMap,
@@ -10,12 +10,15 @@ use crate::{
     rules::{RulesError, Vocabulary},
 };
 
-/// Compiled rules of many services. A version is compiled once; an older one is forgotten when a
-/// newer one is asked for.
+/// Compiled rules of many services, each beside its text: not beside a number that a transaction gave
+/// which came to nothing. A text is compiled once, and forgotten when another is asked for.
 #[derive(Debug, Default)]
 pub struct Cache {
-    compiled: Mutex<HashMap<String, (i64, Arc<CompiledRules>)>>,
+    compiled: Mutex<HashMap<String, Kept>>,
 }
+
+/// A text, and what it was compiled to.
+type Kept = (Box<str>, Arc<CompiledRules>);
 
 impl Cache {
     /// Empty.
@@ -24,9 +27,9 @@ impl Cache {
         Self::default()
     }
 
-    /// The compiled form of `rules_json`, version `version` of the rules of `service`.
+    /// The compiled form of `rules_json`, the rules of `service`.
     ///
-    /// The caller reads the version in force from the database each time, so that a change on one
+    /// The caller reads the rules in force from the database each time, so that a change on one
     /// host is in force on all with the next request.
     ///
     /// # Errors
@@ -35,14 +38,13 @@ impl Cache {
     pub fn get(
         &self,
         service: &str,
-        version: i64,
         rules_json: &str,
         vocabulary: &Vocabulary,
     ) -> Result<Arc<CompiledRules>, RulesError> {
         {
             let compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some((found, rules)) = compiled.get(service)
-                && *found == version
+                && **found == *rules_json
             {
                 return Ok(Arc::clone(rules));
             }
@@ -51,7 +53,7 @@ impl Cache {
         let rules = crate::Rules::from_json(rules_json)?;
         let rules = Arc::new(CompiledRules::compile(service, rules, vocabulary)?);
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        compiled.insert(service.to_owned(), (version, Arc::clone(&rules)));
+        compiled.insert(service.to_owned(), (rules_json.into(), Arc::clone(&rules)));
         Ok(rules)
     }
 }

@@ -56,10 +56,13 @@ impl CompiledRules {
     /// [`RulesError`]: nothing of them is in force.
     pub fn compile(
         service: &str,
-        rules: Rules,
+        mut rules: Rules,
         vocabulary: &Vocabulary,
     ) -> Result<Self, RulesError> {
         rules.check(vocabulary)?;
+        for rule in &mut rules.rules {
+            rule.minimum_acr = rule.minimum_acr.take().or(vocabulary.strongest());
+        }
         let (schema, _) = Schema::from_cedarschema_str(SCHEMA).map_err(compilation)?;
         let service = uid("Service", service)?;
         let mut deciding = PolicySet::new();
@@ -86,7 +89,7 @@ impl CompiledRules {
         Ok(Self { service, rules, vocabulary: vocabulary.clone(), schema, deciding, explaining })
     }
 
-    /// The rules this was compiled from.
+    /// The rules this was compiled from, each with the level that it asks for.
     #[must_use]
     pub fn rules(&self) -> &Rules {
         &self.rules
@@ -230,12 +233,9 @@ fn clause(rule: &Rule, condition: Condition, vocabulary: &Vocabulary) -> Option<
             json!({ "containsAny": { "left": context("roles"), "right": strings(roles) } })
         }),
         Condition::Level => {
-            // Even a rule that states no level asks for one that we know.
-            let least = match &rule.minimum_acr {
-                None => 1,
-                // `check` refused an unknown level; were it not so, no level would suffice.
-                Some(acr) => vocabulary.strength(acr).unwrap_or(i64::MAX),
-            };
+            // `check` refused an unknown level; were it not so, no level would suffice.
+            let least = rule.minimum_acr.as_deref().and_then(|acr| vocabulary.strength(acr));
+            let least = least.unwrap_or(i64::MAX);
             Some(json!({ ">=": { "left": context("strength"), "right": { "Value": least } } }))
         }
     }

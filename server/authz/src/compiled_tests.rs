@@ -1,5 +1,7 @@
 //! Decisions, one condition at a time and at random.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -230,16 +232,28 @@ fn a_group_named_like_policy_text_stays_a_name() {
 }
 
 #[test]
-fn a_new_version_replaces_the_compiled_one_and_a_broken_one_is_an_error() {
+fn a_new_text_replaces_the_compiled_one_and_a_broken_one_is_an_error() {
     let cache = Cache::new();
     let open = r#"{"rules":[{"id":"open"}]}"#;
     let closed = r#"{"rules":[]}"#;
-    let at = |version, text| cache.get("s", version, text, &vocabulary());
-    assert!(at(1, open).unwrap().decide(&physician()).allowed);
-    assert!(at(1, closed).unwrap().decide(&physician()).allowed, "version 1 was compiled already");
-    assert!(!at(2, closed).unwrap().decide(&physician()).allowed);
-    assert!(at(3, "{").is_err());
-    assert!(!at(2, open).unwrap().decide(&physician()).allowed);
+    let of = |text| cache.get("s", text, &vocabulary());
+    let first = of(open).unwrap();
+    assert!(first.decide(&physician()).allowed);
+    assert!(Arc::ptr_eq(&first, &of(open).unwrap()), "compiled once");
+    assert!(!of(closed).unwrap().decide(&physician()).allowed);
+    assert!(of("{").is_err());
+    assert!(!of(closed).unwrap().decide(&physician()).allowed);
+    assert!(of(open).unwrap().decide(&physician()).allowed);
+}
+
+#[test]
+fn a_rule_without_a_level_asks_for_the_strongest() {
+    let open = rules(json!({ "rules": [{ "id": "open" }] }));
+    assert!(decided(&open, &physician()).allowed);
+    let decision = decided(&open, &Request { acr: "weak".into(), ..physician() });
+    assert_eq!((decision.allowed, decision.code), (false, "level"));
+    let weak = rules(json!({ "rules": [{ "id": "weak", "minimum_acr": "weak" }] }));
+    assert!(decided(&weak, &Request { acr: "weak".into(), ..physician() }).allowed);
 }
 
 fn words(list: &'static [&'static str]) -> impl Strategy<Value = BTreeSet<String>> {
@@ -312,7 +326,7 @@ fn by_hand(rules: &Rules, request: &Request) -> bool {
         let one_of = |set: &Option<BTreeSet<String>>, word: &str| {
             set.as_ref().is_none_or(|set| set.contains(word))
         };
-        level(&request.acr) >= rule.minimum_acr.as_deref().map_or(1, level)
+        level(&request.acr) >= rule.minimum_acr.as_deref().map_or(2, level)
             && (!rule.membership || request.member)
             && one_of(&rule.kinds, &request.facility_kind)
             && one_of(&rule.facilities, &request.facility_id)

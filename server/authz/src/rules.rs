@@ -47,7 +47,8 @@ pub struct Rule {
     /// The facility is in one of these groups of [`Rules::groups`]. Absent: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<BTreeSet<String>>,
-    /// The person proved themself at least this strongly. Absent: any level that we know.
+    /// The person proved themself at least this strongly. Absent: as strongly as we know, so that a
+    /// weaker way of logging in opens nothing that nobody opened to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minimum_acr: Option<String>,
     /// The person must be a member of the facility. True unless said otherwise.
@@ -81,6 +82,11 @@ impl Vocabulary {
     pub fn strength(&self, acr: &str) -> Option<i64> {
         let position = self.acr_levels.iter().position(|level| level == acr)?;
         i64::try_from(position + 1).ok()
+    }
+
+    /// The strongest level.
+    pub(crate) fn strongest(&self) -> Option<String> {
+        self.acr_levels.last().cloned()
     }
 }
 

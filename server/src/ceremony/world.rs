@@ -88,6 +88,8 @@ impl World {
             Opened::open(&self.instance(), self.ca_keys(), &names, partitions, &issuers).unwrap();
         App::new(Parts {
             card_trust: crate::login::trust_sources::TrustSources::load(&self.config).unwrap(),
+            jpki_status: crate::login::jpki::status::of(&self.config, Arc::new(SystemRandomness))
+                .unwrap(),
             entitlements: crate::entitlement::Entitlements::new(),
             store: self.store.clone(),
             clock: self.clock.clone(),

@@ -41,6 +41,8 @@ pub struct CardLoginSettings {
     /// Whether the login page may reach the agent by top-level navigation where the browser keeps
     /// its script from loopback.
     pub navigation: bool,
+    /// Whether people may enrol passkeys from a login by HPKI card, and log in by them.
+    pub passkeys: bool,
 }
 
 impl Default for CardLoginSettings {
@@ -54,6 +56,7 @@ impl Default for CardLoginSettings {
             minimum_agent_version: "0.1.0".into(),
             card_removal: RemovalPolicy::Lock,
             navigation: false,
+            passkeys: false,
         }
     }
 }
@@ -140,6 +143,12 @@ impl CardLogin {
     #[must_use]
     pub fn card_removal(&self) -> RemovalPolicy {
         self.settings.card_removal
+    }
+
+    /// Whether passkeys are enrolled and log people in.
+    #[must_use]
+    pub fn passkeys(&self) -> bool {
+        self.settings.passkeys
     }
 
     /// Whether the agent's door for top-level navigation is open.

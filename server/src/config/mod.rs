@@ -10,6 +10,7 @@ mod enrolment;
 mod error;
 mod example;
 mod instance;
+mod jpki;
 mod listen;
 mod names;
 mod oidc;
@@ -37,6 +38,7 @@ pub use example::EXAMPLE;
 pub(crate) use example::annotated;
 pub use instance::{Instance, InstanceSettings, LogFormat};
 pub(crate) use instance::{LOG_FILTER, is_log_filter};
+pub use jpki::{Jpki, JpkiSettings, Nonce as JpkiNonce, Source as JpkiSource, StatusSource};
 pub use listen::{Listen, ListenSettings};
 pub use names::{HostNames, NamesSettings};
 pub use oidc::{Oidc, OidcSettings};
@@ -75,6 +77,8 @@ pub struct Settings {
     pub people: PeopleSettings,
     /// `[card_login]`
     pub card_login: CardLoginSettings,
+    /// `[jpki]`
+    pub jpki: JpkiSettings,
     /// `[session]`
     pub session: SessionSettings,
     /// `[oidc]`
@@ -98,6 +102,7 @@ pub struct Config {
     register: Register,
     people: People,
     card_login: CardLogin,
+    jpki: Jpki,
     session: SessionPolicy,
     oidc: Oidc,
     sandbox: Sandbox,
@@ -146,6 +151,7 @@ impl Settings {
             register: self.register.validate()?,
             people: self.people.validate()?,
             card_login: self.card_login.validate(folder)?,
+            jpki: self.jpki.validate(folder)?,
             session: self.session.validate()?,
             oidc: self.oidc.validate()?,
             sandbox: self.sandbox.validate(folder)?,
@@ -234,6 +240,12 @@ impl Config {
         &self.card_login
     }
 
+    /// Login by My Number card.
+    #[must_use]
+    pub fn jpki(&self) -> &Jpki {
+        &self.jpki
+    }
+
     /// Sessions.
     #[must_use]
     pub fn session(&self) -> &SessionPolicy {
@@ -296,6 +308,7 @@ mod tests {
             ("[listen]\ntls12 = [\"plain\"]", "listen.tls12"),
             ("[listen]\ntls = [\"127.0.0.1:8080\"]", "listen.plain"),
             ("[instance]\ndatabase = \"mysql://x\"", "instance.database"),
+            ("[jpki]\nstatus = \"ocsp\"", "jpki.responder"),
             ("[sandbox]\nfacilities = [\"123456789000\"]", "sandbox.facilities"),
         ] {
             let settings: Settings = toml::from_str(text).unwrap();

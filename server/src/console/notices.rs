@@ -8,11 +8,13 @@ use sekisho_store::{
     notice, transaction,
 };
 
+use super::service::path_of;
 use crate::{
     app::App,
+    catalogue::Lang,
     error::page::PageError,
     form::{NoFields, PathId},
-    notice::Notice,
+    notice::{Notice, ServiceNamed},
     page::{Page, PageFrame},
     people::session::ConsoleSession,
     portal::when,
@@ -151,7 +153,41 @@ fn words(notice: &Notice, page: &PageFrame) -> (String, String, Option<(String, 
         Notice::LinkIssued { by } => {
             (page.t1("notices-link-text", "by", by), page.t("notices-link-help"), None)
         }
+        Notice::GoingLiveAsked { service } => {
+            about(service, page, "notices-service-asked-text", "notices-service-asked-help", "")
+        }
+        Notice::ServiceApproved { service } => about(
+            service,
+            page,
+            "notices-service-approved-text",
+            "notices-service-approved-help",
+            "",
+        ),
+        Notice::ServiceRefused { service, reason: why } => about(
+            service,
+            page,
+            "notices-service-refused-text",
+            "notices-service-refused-help",
+            why,
+        ),
     }
+}
+
+/// The same of a service.
+fn about(
+    service: &ServiceNamed,
+    page: &PageFrame,
+    text: &str,
+    help: &str,
+    reason: &str,
+) -> (String, String, Option<(String, String)>) {
+    let name = match page.text.lang() {
+        Lang::Ja => &service.ja,
+        Lang::En => &service.en,
+    };
+    let named = [("service", name.as_str()), ("reason", reason)];
+    let link = (path_of(&service.id), page.t("notices-service-link"));
+    (page.text.with(text, named.as_slice()), page.t(help), Some(link))
 }
 
 /// `GET /console/notices`: for whoever is signed in, what is for them.

@@ -1,6 +1,7 @@
-//! People who are logged in at a terminal, entered without a card: what a benchmark of the OpenID
-//! provider begins with.
+//! People who are logged in at a terminal, entered without a card: what benchmark and crash tests of the
+//! OpenID provider begin with.
 
+use anyhow::Context;
 use sekisho_key::{Randomness, SystemRandomness};
 use sekisho_protocol::octets::encode;
 use sekisho_store::{
@@ -14,6 +15,11 @@ use sekisho_wire::acr;
 use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 
+use super::{
+    connection::Door,
+    crowd,
+    est_client::{self, EstClient},
+};
 use crate::login::session as portal_session;
 
 /// A terminal that has its certificate.
@@ -27,6 +33,22 @@ pub struct Terminal {
     pub certificate: Vec<u8>,
     /// PKCS #8.
     pub key: Vec<u8>,
+}
+
+/// A terminal of a new facility, enrolled by the real door.
+///
+/// # Errors
+/// The database, or the enrolment is refused.
+pub async fn enrol(store: &Store, door: &Door, now: OffsetDateTime) -> anyhow::Result<Terminal> {
+    let organisation_id = crowd::facility(store, now).await?;
+    let newcomers = crowd::newcomers(store, &organisation_id, 1, now).await?;
+    let newcomer = newcomers.into_iter().next().context("no terminal was entered")?;
+    let mut client = EstClient::over(door.connect(None).await?);
+    let (request, key) = crowd::request(&newcomer.terminal_id)?;
+    let (status, body) = client.ask(Some(&newcomer.authorization), &request).await?;
+    let certificate = est_client::certificate(status, &body)?;
+    let key = key.pkcs8_der()?.to_vec();
+    Ok(Terminal { organisation_id, id: newcomer.terminal_id, certificate, key })
 }
 
 /// Logs so many physicians in; answers what each one's browser sends as `Cookie`.

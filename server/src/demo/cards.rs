@@ -1,11 +1,16 @@
-//! A look-alike HPKI for the demonstration: hierarchy, revocation lists, and software cards, the good
-//! ones and those that must be refused.
+//! A look-alike HPKI and JPKI for the demonstration: hierarchies, revocation lists, and software cards,
+//! the good ones and those that must be refused.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context;
-use sekisho_ca::lookalike::{CardHolder as Subject, CardUse, LookalikeCard, LookalikeHpki};
-use sekisho_software_card::{ApplicationData, Family, INSERTED, Layout, Personalisation};
+use sekisho_ca::lookalike::{
+    CardHolder as Subject, CardUse, LookalikeCard, LookalikeHpki, LookalikeJpki,
+};
+use sekisho_software_card::{ApplicationData, Family, INSERTED, Layout, Personalisation, Token};
 use time::{Duration, OffsetDateTime};
 
 use super::cast::{CARD_HOLDERS, CardHolder, PIN};
@@ -14,6 +19,15 @@ use super::cast::{CARD_HOLDERS, CardHolder, PIN};
 #[derive(Debug, Clone)]
 pub struct Cards {
     folder: PathBuf,
+    /// Who issued them, where they were made here.
+    issuers: Option<Arc<Issuers>>,
+}
+
+#[derive(Debug)]
+struct Issuers {
+    instance: PathBuf,
+    hpki: LookalikeHpki,
+    jpki: LookalikeJpki,
 }
 
 /// Cards that must be refused; each bears the first physician's name.
@@ -23,7 +37,12 @@ pub const EXPIRED: &str = "expired";
 /// Issued by a hierarchy of the same shape that nobody trusts.
 pub const FOREIGN: &str = "foreign";
 
+/// My Number cards; they name nobody, and are whoever's links them. All have the PIN of the other cards.
+pub const MY_NUMBER: [&str; 2] = ["my-number-1", "my-number-2"];
+
 const TRIES: u8 = 15;
+/// Serial number of the first of [`MY_NUMBER`].
+const FIRST_MY_NUMBER: u32 = 300;
 
 struct Order {
     key: &'static str,
@@ -46,6 +65,7 @@ impl Cards {
             let trusted = LookalikeHpki::make(now, 0, lists);
             (trusted, foreign.join())
         });
+        let jpki = LookalikeJpki::make(now)?;
         let trusted = trusted?;
         let foreign =
             foreign.map_err(|_| anyhow::anyhow!("key generation ended unexpectedly"))??;
@@ -76,21 +96,50 @@ impl Cards {
             issue(even)?;
             other.join().map_err(|_| anyhow::anyhow!("card issuing ended unexpectedly"))?
         })?;
-        let revoked: Vec<u32> =
-            orders.iter().filter(|order| order.key == REVOKED).map(|order| order.serial).collect();
+        for (serial, key) in (FIRST_MY_NUMBER..).zip(MY_NUMBER) {
+            write_my_number_card(&folder.join(key), &jpki, serial, now)?;
+        }
         let anchors = instance.join("anchors/hpki");
         let crls = instance.join("crls/hpki");
         std::fs::write(anchors.join("root.pem"), trusted.anchor_pem()?)?;
         std::fs::write(anchors.join("authentication.pem"), trusted.sub_ca_pem()?)?;
         std::fs::write(crls.join("root.crl"), trusted.root_crl(&[], now - Duration::HOUR)?)?;
-        std::fs::write(crls.join("auth.crl"), trusted.card_crl(&revoked, now - Duration::HOUR)?)?;
-        Ok(Self { folder: folder.to_owned() })
+        std::fs::write(instance.join("anchors/jpki/authentication.pem"), jpki.anchor_pem()?)?;
+        let issuers = Issuers { instance: instance.to_owned(), hpki: trusted, jpki };
+        let cards = Self { folder: folder.to_owned(), issuers: Some(Arc::new(issuers)) };
+        cards.publish(&[], now - Duration::HOUR)?;
+        Ok(cards)
+    }
+
+    /// Takes these cards back, of either family, beside [`REVOKED`]: the lists in the instance say so from
+    /// `this_update` on.
+    ///
+    /// # Errors
+    /// When a file cannot be written, or the cards were not made here.
+    pub fn publish(&self, revoked: &[&str], this_update: OffsetDateTime) -> anyhow::Result<()> {
+        let issuers = self.issuers.as_ref().context("these cards were not made here")?;
+        let hpki: Vec<u32> = orders(this_update)
+            .iter()
+            .filter(|order| order.key == REVOKED || revoked.contains(&order.key))
+            .map(|order| order.serial)
+            .collect();
+        let jpki: Vec<u32> = (FIRST_MY_NUMBER..)
+            .zip(MY_NUMBER)
+            .filter(|(_, key)| revoked.contains(key))
+            .map(|(serial, _)| serial)
+            .collect();
+        let lists = issuers.instance.join("crls");
+        let hpki = issuers.hpki.card_crl(&hpki, this_update)?;
+        std::fs::write(lists.join("hpki/auth.crl"), hpki)?;
+        let jpki = issuers.jpki.card_crl(&jpki, this_update)?;
+        std::fs::write(lists.join("jpki/auth.crl"), jpki)?;
+        Ok(())
     }
 
     /// The cards within reach of a reader whose folder this is.
     #[must_use]
     pub fn of_reader(folder: PathBuf) -> Self {
-        Self { folder }
+        Self { folder, issuers: None }
     }
 
     /// Lays a copy of each card within reach of a reader: what is put into one PC is not in another.
@@ -165,6 +214,27 @@ fn orders(now: OffsetDateTime) -> Vec<Order> {
         orders.push(Order { key, holder: physician, serial, foreign, validity });
     }
     orders
+}
+
+fn write_my_number_card(
+    folder: &Path,
+    jpki: &LookalikeJpki,
+    serial: u32,
+    now: OffsetDateTime,
+) -> anyhow::Result<()> {
+    let validity = (now - Duration::days(30), now + Duration::days(4 * 365));
+    let card = jpki.issue_card(CardUse::Authentication, serial, validity)?;
+    let personal = Personalisation {
+        family: Family::Jpki { token: Token::MyNumberCard, pin: PIN.to_owned(), password: None },
+        authentication: ApplicationData {
+            certificate_der: card.certificate_der,
+            chain_der: vec![card.authority_der],
+            key_pkcs8_der: card.key_pkcs8,
+        },
+        signature: None,
+    };
+    personal.write(folder)?;
+    Ok(())
 }
 
 fn write_card(folder: &Path, card: LookalikeCard) -> anyhow::Result<()> {

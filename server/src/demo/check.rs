@@ -16,7 +16,7 @@ use super::{
     stage::Stage,
     walk::{self, AccreditedFacility, EnrolledDesk},
 };
-use crate::config::Settings;
+use crate::config::{Settings, StatusSource};
 
 /// Acts that the trail must hold in this order when the walk is over.
 const ORDER: [&str; 10] = [
@@ -42,6 +42,8 @@ pub struct Scene {
     pub facilities: Vec<AccreditedFacility>,
     /// The first PC of each facility.
     pub desks: Vec<EnrolledDesk>,
+    /// The cards, of which each PC has copies.
+    pub cards: Cards,
 }
 
 impl Scene {
@@ -66,6 +68,11 @@ impl Scene {
         let (stage, cards) = report
             .step("0", "init, look-alike cards, serve", async {
                 let mut made = None;
+                let configure = |settings: &mut Settings| {
+                    settings.jpki.status = StatusSource::Files;
+                    settings.card_login.passkeys = true;
+                    configure(settings);
+                };
                 let stage = Stage::build_with(folder, configure, |instance| {
                     made = Some(Cards::make(instance, &cards_folder, OffsetDateTime::now_utc())?);
                     Ok(())
@@ -79,7 +86,7 @@ impl Scene {
         let facilities = accredit(&stage, &operators, report).await?;
         let mut desks = enrol(&stage, &facilities, report).await?;
         start_agents(&stage, &cards, &mut desks).await?;
-        Ok(Self { stage, operators, facilities, desks })
+        Ok(Self { stage, operators, facilities, desks, cards })
     }
 
     /// Invites the first card holder of each facility and lets them log in once.

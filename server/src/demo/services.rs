@@ -43,7 +43,8 @@ pub const SERVICES: [Script; 3] = [
         description_ja: "紹介状を書き、受け取る。",
         description_en: "Write and receive referral letters.",
         scopes: &["hc_role", "facility"],
-        rules: "[[rules]]\nid = \"physicians\"\nroles = [\"Medical Doctor\"]\nmembership = true\n\
+        rules: "[[rules]]\nid = \"physicians\"\nroles = [\"Medical Doctor\"]\n\
+                minimum_acr = \"urn:oid:1.3.6.1.4.1.32473.3.2\"\nmembership = true\n\
                 release = [\"hc_role\", \"facility_id\", \"facility_name\"]\n",
     },
     Script {

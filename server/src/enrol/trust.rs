@@ -56,14 +56,16 @@ fn document(app: &App, facility: FacilityConnection) -> Result<TerminalTrust, Do
     let policy = app.config().card_login();
     let version: AgentVersion =
         policy.minimum_agent_version().parse().map_err(|_| DocumentError::Version)?;
+    let trust = app.card_trust().at(&facility.organisation_id);
+    let (card_issuers, accepted_policies) = trust.for_login(policy.accepted_policies(), true);
     let document = TerminalTrust {
         issuer: app.names().public.clone(),
         portal_origins: vec![app.names().terminal.clone()],
         login_request_keys: JwkSet::new(vec![login_request_key])?,
         terminal: Named { id: facility.terminal_id, name: facility.terminal_name },
-        card_issuers: app.card_trust().at(&facility.organisation_id).card_issuers().to_vec(),
+        card_issuers,
         facility: Named { id: facility.organisation_id, name: facility.organisation_name },
-        accepted_policies: policy.accepted_policies().iter().map(ToString::to_string).collect(),
+        accepted_policies,
         presence_url: format!("{}{PRESENCE_PATH}", app.names().terminal),
         minimum_agent_version: version,
         navigation: policy.navigation(),

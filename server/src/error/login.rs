@@ -14,13 +14,17 @@ use crate::{
 #[must_use]
 pub const fn status(refusal: Refusal) -> StatusCode {
     match refusal {
-        Refusal::Malformed | Refusal::PageKey | Refusal::BrowserUnknown | Refusal::NotACode => {
-            StatusCode::BAD_REQUEST
-        }
+        Refusal::Malformed
+        | Refusal::PageKey
+        | Refusal::BrowserUnknown
+        | Refusal::NotACode
+        | Refusal::PasskeyName => StatusCode::BAD_REQUEST,
         Refusal::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::NotAForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Refusal::TooManyChallenges => StatusCode::TOO_MANY_REQUESTS,
-        Refusal::NotConfigured | Refusal::RevocationUnknown => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::NotConfigured | Refusal::RevocationUnknown | Refusal::JpkiStatusUnknown => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         Refusal::ChallengeUnknown
         | Refusal::ChallengeReplayed
         | Refusal::ChallengeExpired
@@ -55,7 +59,21 @@ pub const fn status(refusal: Refusal) -> StatusCode {
         | Refusal::CodeExpired
         | Refusal::CodeOverused
         | Refusal::CodeUsed
-        | Refusal::CodeWithdrawn => StatusCode::FORBIDDEN,
+        | Refusal::CodeWithdrawn
+        | Refusal::OtherPurpose
+        | Refusal::OtherSession
+        | Refusal::CardLevelNeeded
+        | Refusal::HpkiCardNeeded
+        | Refusal::MyNumberCardNeeded
+        | Refusal::NotLinked
+        | Refusal::LinkedToAnother
+        | Refusal::PasskeysOff
+        | Refusal::PasskeyUnknown
+        | Refusal::PasskeyCopied
+        | Refusal::CardOfSessionNeeded
+        | Refusal::TooManyPasskeys
+        | Refusal::PasskeyEnrolled
+        | Refusal::PasskeyUnsound => StatusCode::FORBIDDEN,
     }
 }
 
@@ -88,6 +106,7 @@ pub fn problem(error: LoginError, text: &Text) -> Response {
         LoginError::Key(error) => return Problem::internal(&error).into_response(),
         LoginError::Randomness(error) => return Problem::internal(&error).into_response(),
         LoginError::Request(error) => return Problem::internal(&error).into_response(),
+        LoginError::Passkey(error) => return Problem::internal(&error).into_response(),
     };
     let status = status(refusal);
     let words = words(refusal, text);
@@ -127,6 +146,7 @@ impl From<LoginError> for PageError {
             LoginError::Key(error) => Self::internal(&error),
             LoginError::Randomness(error) => Self::internal(&error),
             LoginError::Request(error) => Self::internal(&error),
+            LoginError::Passkey(error) => Self::internal(&error),
         }
     }
 }

@@ -15,5 +15,9 @@ mod people;
 pub mod problem;
 pub mod register;
 mod store;
+mod token_keys;
 
 pub use dialect::{Dialect, ocsp};
+
+/// After how many seconds whoever met an outage may ask again.
+pub const RETRY_SECS: i64 = 5;

@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use sekisho_store::StoreError;
 
-use super::page::Chain;
+use super::{RETRY_SECS, page::Chain};
 use crate::{form::FormError, people::tries::Resting};
 
 /// `{"error": …, "error_description": …}`.
@@ -105,7 +105,7 @@ impl From<StoreError> for OAuthError {
                     error: "temporarily_unavailable",
                     description: "the service is not available; try again".to_owned(),
                     challenge: None,
-                    retry_after_secs: None,
+                    retry_after_secs: Some(RETRY_SECS),
                 }
             }
             StoreError::AlreadyExists { .. }

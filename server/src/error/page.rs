@@ -2,13 +2,16 @@
 
 use askama::Template;
 use axum::{
-    extract::{Request, State},
+    extract::Request,
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use super::dialect::{Dialect, KEPT};
+use super::{
+    RETRY_SECS,
+    dialect::{Dialect, KEPT},
+};
 use crate::{
     app::App,
     catalogue::Lang,
@@ -87,7 +90,7 @@ impl PageError {
             "error-unavailable-text",
             "error-unavailable-help",
         )
-        .header(header::RETRY_AFTER, HeaderValue::from_static("5"))
+        .header(header::RETRY_AFTER, HeaderValue::from(RETRY_SECS))
     }
 
     /// 400: a form or an address that holds what it cannot hold.
@@ -159,18 +162,14 @@ struct ErrorPage {
     request_id: String,
 }
 
-/// Middleware: writes a [`PageError`] in the request's language and in the dialect of its path.
+/// Has the request answered, and writes a [`PageError`] in its language and in the dialect of its path.
 ///
 /// Also gives words to bare refusals, which have none of their own: of the router (404, 405), of
 /// limits (408, 413), of another name (421), of files that are not there.
-pub async fn render(
-    State((app, manners)): State<(App, Manners)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub async fn render(app: &App, manners: &Manners, mut request: Request, next: Next) -> Response {
     let known = Known::default();
     request.extensions_mut().insert(known.clone());
-    let frame = PageFrame::of_request(&app, request.method(), request.uri(), request.headers());
+    let frame = PageFrame::of_request(app, request.method(), request.uri(), request.headers());
     let dialect = manners.dialect(request.extensions());
     let request_id = crate::middleware::request_id(request.headers()).to_owned();
     let wants_page = request

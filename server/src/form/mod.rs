@@ -23,7 +23,7 @@ pub use label::label_key;
 pub use sekisho_pki::invisible::{holds_invisible, is_invisible};
 
 pub use line::{LineError, line, line_if_any, lines, lines_if_any};
-pub use reader::parse;
+pub use reader::{exact, parse, unborne};
 pub use sure::Sure;
 
 /// The largest form body, in octets.

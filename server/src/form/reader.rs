@@ -14,6 +14,32 @@ const MOST_FIELDS: usize = 500;
 /// # Errors
 /// [`FormError`]: the first rule that was broken.
 pub fn parse<T: DeserializeOwned>(octets: &[u8]) -> Result<T, FormError> {
+    // A browser writes the line breaks of a text area so (HTML, form submission).
+    let refused = |c| c == '\r' || unborne(c);
+    let fields = fields(octets, refused, |value| value.replace("\r\n", "\n"))?;
+    T::deserialize(Form { fields }).map_err(|error| error.0)
+}
+
+/// The same of a protocol's parameters, where each value stays as it was sent, breaks and all.
+///
+/// # Errors
+/// [`FormError`]: the first rule that was broken.
+pub fn exact(octets: &[u8]) -> Result<BTreeMap<String, Vec<String>>, FormError> {
+    fields(octets, unborne, |value| value)
+}
+
+/// Whether a character has no place in a form: a control character that breaks no line and is no tab.
+#[must_use]
+pub fn unborne(c: char) -> bool {
+    c.is_control() && !matches!(c, '\r' | '\n' | '\t')
+}
+
+/// All values of each name as `read` makes them, none with a character that is `refused`.
+fn fields(
+    octets: &[u8],
+    refused: fn(char) -> bool,
+    read: fn(String) -> String,
+) -> Result<BTreeMap<String, Vec<String>>, FormError> {
     if octets.len() > MOST_OCTETS {
         return Err(FormError::TooLarge);
     }
@@ -26,14 +52,13 @@ pub fn parse<T: DeserializeOwned>(octets: &[u8]) -> Result<T, FormError> {
         }
         let split = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
         let name = decode(&pair[..split])?;
-        let value = decode(pair.get(split + 1..).unwrap_or_default())?.replace("\r\n", "\n");
-        let control = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
-        if name.chars().any(char::is_control) || value.chars().any(control) {
+        let value = read(decode(pair.get(split + 1..).unwrap_or_default())?);
+        if name.contains(char::is_control) || value.contains(refused) {
             return Err(FormError::ControlCharacter { field: printable(&name) });
         }
         fields.entry(name).or_default().push(value);
     }
-    T::deserialize(Form { fields }).map_err(|error| error.0)
+    Ok(fields)
 }
 
 /// Percent-decoding that refuses what a browser never sends: half escapes and broken UTF-8.

@@ -40,6 +40,7 @@ use crate::{
     people::session::NewSession,
     register::form::example,
     testing::{self, TestApp},
+    token_keys::TokenKeys,
 };
 
 pub type Chain = Arc<[CertificateDer<'static>]>;
@@ -210,9 +211,12 @@ impl Scene {
     #[allow(clippy::too_many_lines, reason = "one thing after the other, each a few lines")]
     pub async fn with(mut settings: Settings) -> Self {
         settings.card_login.navigation = true;
+        settings.card_login.passkeys = true;
         settings.sandbox.facilities = vec![FacilityIdentifier::from_random(3).to_string()];
         let test = desk::instance_with(settings).await;
         let app = test.app.clone();
+        // As every process that serves begins.
+        TokenKeys::open(&app).await.unwrap();
         testing::sandbox(&app, 3).await;
         let routers = Routers::new(&app);
         let mut here = desk::desk(&test, 1).await;

@@ -121,10 +121,22 @@ impl Folder {
 
     /// Every sub-folder that `init` makes.
     pub(super) fn sub_folders(&self) -> Vec<PathBuf> {
-        ["ca", "tls", "keys", "secrets", "root", "run", "audit", "anchors/hpki", "crls/hpki"]
-            .into_iter()
-            .map(|name| self.0.join(name))
-            .collect()
+        [
+            "ca",
+            "tls",
+            "keys",
+            "secrets",
+            "root",
+            "run",
+            "audit",
+            "anchors/hpki",
+            "crls/hpki",
+            "anchors/jpki",
+            "crls/jpki",
+        ]
+        .into_iter()
+        .map(|name| self.0.join(name))
+        .collect()
     }
 
     /// Reads a file of at most 1 MiB.

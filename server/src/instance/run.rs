@@ -33,7 +33,10 @@ use crate::{
     entitlement::Entitlements,
     jobs,
     listener::{self, BindError, Routers, Sockets, Tls, TlsError},
-    login::trust_sources::{SharedTrust, TrustSources},
+    login::{
+        jpki::{self, status::StatusError},
+        trust_sources::{SharedTrust, TrustSources},
+    },
     names::{NameRole, Names},
     router, schedule,
     token_keys::{TokenKeyError, TokenKeys},
@@ -129,6 +132,9 @@ pub enum RunError {
     /// TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Nobody could be asked about My Number cards.
+    #[error(transparent)]
+    JpkiStatus(#[from] StatusError),
 }
 
 /// Runs an instance until `stop` is cancelled. `ready` is called once the sockets answer.
@@ -158,6 +164,7 @@ pub async fn run(
     opened.ca_keys.check(&folder, &opened.authority).await?;
     let app = App::new(Parts {
         card_trust: TrustSources::load(&config)?,
+        jpki_status: jpki::status::of(&config, Arc::clone(&random))?,
         entitlements: Entitlements::new().with_sandbox(config.sandbox().clone()),
         store: store.clone(),
         clock,

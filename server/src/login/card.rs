@@ -5,8 +5,9 @@ use axum::{
     extract::{Extension, State, rejection::BytesRejection},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, header};
-use sekisho_protocol::{ChallengeNonce, answer::LoginSubmission};
+use http::{HeaderMap, HeaderValue, header};
+use sekisho_pki::national::jpki::claims_to_be_of_jpki;
+use sekisho_protocol::{ChallengeNonce, answer::LoginSubmission, request::Purpose};
 use sekisho_store::{
     audit::{Audited, Entry},
     challenge::{self, Challenge, Consumption},
@@ -16,9 +17,12 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{
-    admission::{self, Arrival},
-    challenge::{BROWSER_COOKIE, browser_hash, note_refusal, read_json, terminal_key},
+    admission::{self, Arrival, Expected, Holder},
+    challenge::{
+        BROWSER_COOKIE, browser_hash, note_refusal, purpose_word, read_json, terminal_key,
+    },
     hpki::{ThisConnection, VerifiedCardHolder, VerifiedCardProof, named_nonce, our_request},
+    jpki::holder::VerifiedJpkiHolder,
     refusal::{LoginError, Refusal},
     session,
 };
@@ -32,7 +36,7 @@ use crate::{
 
 /// Where the page goes next.
 #[derive(Debug, Serialize)]
-struct CardReply {
+struct OpenedReply {
     redirect: String,
 }
 
@@ -46,16 +50,19 @@ pub async fn post(
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     match submit(&app, &peer, &facility, &headers, body).await {
-        Ok((session_cookie, redirect)) => {
-            let mut response = axum::Json(CardReply { redirect }).into_response();
-            let cookies = [Some(session_cookie), cookie::clear(BROWSER_COOKIE)];
-            for cookie in cookies.into_iter().flatten() {
-                response.headers_mut().append(header::SET_COOKIE, cookie);
-            }
-            response
-        }
+        Ok((session_cookie, redirect)) => opened(session_cookie, redirect),
         Err(error) => problem(error, &text),
     }
+}
+
+/// The answer that opens a session: its cookie, and where the page goes next.
+pub(super) fn opened(session_cookie: HeaderValue, redirect: String) -> Response {
+    let mut response = axum::Json(OpenedReply { redirect }).into_response();
+    let cookies = [Some(session_cookie), cookie::clear(BROWSER_COOKIE)];
+    for cookie in cookies.into_iter().flatten() {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
 }
 
 async fn submit(
@@ -64,19 +71,22 @@ async fn submit(
     facility: &FacilityConnection,
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<(http::HeaderValue, String), LoginError> {
+) -> Result<(HeaderValue, String), LoginError> {
     let judged = judge(app, peer, facility, headers, body).await;
     let (holder, challenge, browser_hash) = match judged {
         Ok(judged) => judged,
         Err(error) => return Err(note_refusal(app, "login.card", peer, facility, error).await),
     };
-    let expected = our_request(&challenge.request_jws)?.expected_subject;
+    let request = our_request(&challenge.request_jws)?;
+    let expected = request.expected_subject.as_ref();
     let arrival = Arrival {
         peer,
         facility,
         browser_hash: &browser_hash,
         invitation_id: challenge.invitation_id.as_deref(),
-        expected: expected.as_ref(),
+        expected: expected
+            .map(|subject| Expected { subject, certificate: request.expected_certificate }),
+        within: None,
         previous_cookie: session::cookie_hash(headers),
     };
     let opened = admission::admit(app, &holder, arrival).await?;
@@ -89,7 +99,58 @@ async fn judge(
     facility: &FacilityConnection,
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<(VerifiedCardHolder, Box<Challenge>, [u8; 32]), LoginError> {
+) -> Result<(Holder, Box<Challenge>, [u8; 32]), LoginError> {
+    let Proven { proof, challenge, browser_hash } =
+        prove(app, peer, facility, headers, body).await?;
+    if ![Purpose::Login, Purpose::Stepup].map(purpose_word).contains(&challenge.purpose.as_str()) {
+        return Err(Refusal::OtherPurpose.into());
+    }
+    let trust = app.card_trust().at(&facility.organisation_id);
+    let holder = match trust.jpki().filter(|_| claims_to_be_of_jpki(proof.certificate_der())) {
+        Some(trust) => {
+            Holder::Jpki(Box::new(VerifiedJpkiHolder::validate(app, proof, trust).await?))
+        }
+        None => Holder::Hpki(Box::new(hpki_holder(app, facility, proof).await?)),
+    };
+    Ok((holder, challenge, browser_hash))
+}
+
+async fn hpki_holder(
+    app: &App,
+    facility: &FacilityConnection,
+    proof: VerifiedCardProof,
+) -> Result<VerifiedCardHolder, Refusal> {
+    let sources = app.card_trust();
+    let trust = || sources.at(&facility.organisation_id);
+    match VerifiedCardHolder::validate(proof.clone(), &trust()) {
+        // A newer list may lie in the folder already: look once before turning somebody away.
+        Err(Refusal::RevocationUnknown | Refusal::ForeignIssuer) => {
+            sources.reload().await;
+            VerifiedCardHolder::validate(proof, &trust())
+        }
+        other => other,
+    }
+}
+
+/// A card's proof on a challenge that nobody can use again.
+pub(super) struct Proven {
+    pub(super) proof: VerifiedCardProof,
+    pub(super) challenge: Box<Challenge>,
+    pub(super) browser_hash: [u8; 32],
+}
+
+/// Reads a submission, consumes the challenge that it names, and verifies agent, page and card. Whose
+/// card it is nobody asked yet.
+///
+/// # Errors
+/// [`LoginError::Refused`], not audited yet; the database.
+pub(super) async fn prove(
+    app: &App,
+    peer: &Peer,
+    facility: &FacilityConnection,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Proven, LoginError> {
     let submission: LoginSubmission = read_json(headers, body)?;
     let nonce = named_nonce(&submission).ok_or(Refusal::Malformed)?;
     let challenge = consume(app, peer, facility, nonce).await?;
@@ -103,17 +164,7 @@ async fn judge(
         now: app.now(),
     };
     let proof = VerifiedCardProof::verify(&challenge, &submission, nonce, here)?;
-    let sources = app.card_trust();
-    let trust = || sources.at(&facility.organisation_id);
-    let holder = match VerifiedCardHolder::validate(proof.clone(), &trust()) {
-        // A newer list may lie in the folder already: look once before turning somebody away.
-        Err(Refusal::RevocationUnknown | Refusal::ForeignIssuer) => {
-            sources.reload().await;
-            VerifiedCardHolder::validate(proof, &trust())?
-        }
-        other => other?,
-    };
-    Ok((holder, challenge, browser_hash))
+    Ok(Proven { proof, challenge, browser_hash })
 }
 
 /// Consumes the challenge in a commit of its own: whatever the verification says afterwards, the

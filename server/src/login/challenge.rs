@@ -9,34 +9,25 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode};
-use sekisho_key::{KeyError, Randomness, RandomnessError};
+use sekisho_key::{Randomness, RandomnessError};
 use sekisho_protocol::{
-    ChallengeNonce, Jwk, Sha256Digest,
-    request::{
-        AUDIENCE, ConfirmationCode, ExpectedSubject, LoginRequest, Purpose, RequestFacility,
-    },
+    Jwk, Sha256Digest,
+    request::{ExpectedSubject, Purpose},
 };
-use sekisho_store::{
-    StoreError,
-    audit::{Audited, Entry},
-    card,
-    challenge::{self, Challenge},
-    invitation, transaction,
-};
+use sekisho_store::{StoreError, card, invitation, jpki_link, passkey};
 use sekisho_wire::acr;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
-use time::Duration;
 
 use super::{
-    navigation,
+    asking::{Asking, ChallengeReply, What},
     refusal::{LoginError, Refusal},
     session,
 };
 use crate::{
     app::App,
     catalogue::{Lang, Language},
-    config, cookie,
+    cookie,
     error::login::problem,
     listener::{self, FacilityConnection, Peer},
     media_type,
@@ -44,8 +35,6 @@ use crate::{
 
 /// Names the browser before anybody logged in; 32 random octets in base64url.
 pub const BROWSER_COOKIE: &str = "__Host-browser";
-/// How many unanswered challenges of the last minute a terminal may have.
-const MOST_UNANSWERED: i64 = 30;
 /// The longest JSON body, in octets.
 const MOST_OCTETS: usize = 32 * 1024;
 /// The longest path to return to, in octets.
@@ -62,21 +51,6 @@ struct Body {
     /// The page will go to the agent by top-level navigation.
     #[serde(default)]
     navigation: bool,
-}
-
-/// What the page gets.
-#[derive(Debug, Serialize)]
-pub struct ChallengeReply {
-    /// The signed request, compact JWS, for the agent.
-    pub request: String,
-    /// The challenge within it, for the page's proof.
-    pub nonce: ChallengeNonce,
-    /// Two digits that page and agent both show.
-    pub confirmation_code: ConfirmationCode,
-    /// The key of this connection's terminal certificate: the agent must prove that it holds it.
-    pub terminal_key: Jwk,
-    /// Seconds until the challenge dies.
-    pub expires_in_secs: i64,
 }
 
 /// `POST /login/challenge`.
@@ -106,154 +80,98 @@ async fn issue(
     lang: Lang,
 ) -> Result<ChallengeReply, LoginError> {
     let body: Body = read_json(headers, body)?;
-    let browser_hash = browser_hash(headers).ok_or(Refusal::BrowserUnknown)?;
-    let page_key: Jwk = serde_json::from_value(body.page_key).map_err(|_| Refusal::PageKey)?;
     let return_to = body.return_to.map(local_path).transpose()?;
-    let settings = app.config().card_login();
-    if body.navigation && !settings.navigation() {
-        return Err(Refusal::NavigationOff.into());
-    }
-    let now = app.now();
-    let mut reader = app.store().read();
-    let waiting =
-        challenge::unanswered(&mut reader, &facility.fingerprint, now - Duration::minutes(1))
-            .await?;
-    if waiting >= MOST_UNANSWERED {
-        return Err(Refusal::TooManyChallenges.into());
-    }
+    let asking = Asking::begin(app, facility, headers, body.page_key, body.navigation).await?;
     let invitation_id = if body.invitation {
+        let (mut reader, browser) = (app.store().read(), &asking.browser_hash);
         let held =
-            invitation::held(&mut reader, &browser_hash, &facility.organisation_id, now).await?;
+            invitation::held(&mut reader, browser, &facility.organisation_id, app.now()).await?;
         Some(held.ok_or(Refusal::InvitationClosed)?.id)
     } else {
         None
     };
-    let terminal_key = terminal_key(facility).ok_or(Refusal::OtherTerminal)?;
-    let trust = app.card_trust().at(&facility.organisation_id);
-    if trust.card_issuers().is_empty() {
-        return Err(Refusal::NotConfigured.into());
-    }
-    let expected_subject = if body.invitation {
+    let expected = if body.invitation {
         // Whoever was invited is somebody else than the person at work here, or logs in anyway.
         None
     } else {
-        expected_subject(app, peer, facility, headers).await?
+        expected(app, peer, facility, headers).await?
     };
-    let purpose = if expected_subject.is_some() { Purpose::Stepup } else { Purpose::Login };
-    let lifetime = settings.request_lifetime();
-    let nonce = ChallengeNonce::new(random_octets(app.random())?);
-    let jti: [u8; 16] = random_octets(app.random())?;
-    let confirmation_code = confirmation_code(app.random())?;
-    let removal = session::card_removal(app, &mut reader, &facility.organisation_id).await?;
-    let request = LoginRequest {
-        iss: app.names().public.clone(),
-        aud: AUDIENCE.to_owned(),
-        origin: app.names().terminal.clone(),
-        jti: sekisho_protocol::octets::encode(jti),
-        iat: now.unix_timestamp(),
-        exp: (now + lifetime).unix_timestamp(),
-        nonce,
-        facility: RequestFacility {
-            id: facility.organisation_id.clone(),
-            name: facility.organisation_name.clone(),
-            x5t_s256: Sha256Digest::new(facility.fingerprint),
-        },
-        page_key: page_key.thumbprint(),
+    let trust = app.card_trust().at(&facility.organisation_id);
+    // A My Number card names nobody to an invitation, and takes nobody's place in a session that an
+    // HPKI card opened.
+    let takes_jpki =
+        !body.invitation && expected.as_ref().is_none_or(|(_, linked)| linked.is_some());
+    let hpki_policies = app.config().card_login().accepted_policies();
+    let (card_issuers, accepted_policies) = trust.for_login(hpki_policies, takes_jpki);
+    let jpki = takes_jpki && trust.jpki().is_some();
+    let purpose = if expected.is_some() { Purpose::Stepup } else { Purpose::Login };
+    let (expected_subject, expected_certificate) = expected.unzip();
+    let what = What {
         purpose,
-        acr: acr::HPKI_CARD.to_owned(),
+        // The least that may come of it.
+        acr: if jpki { acr::JPKI_CARD } else { acr::HPKI_CARD },
         expected_subject,
-        card_issuers: trust.card_issuers().to_vec(),
-        accepted_policies: settings.accepted_policies().iter().map(ToString::to_string).collect(),
-        confirmation_code,
-        minimum_agent_version: settings
-            .minimum_agent_version()
-            .parse()
-            .map_err(|_| Refusal::NotConfigured)?,
-        removal: removal_on_the_wire(removal),
-        language: match lang {
-            Lang::Ja => sekisho_protocol::request::Language::Ja,
-            Lang::En => sekisho_protocol::request::Language::En,
-        },
-        return_address: body.navigation.then(|| {
-            let origin = &app.names().terminal;
-            // The cookie of the language does not come along with a post from another site.
-            format!("{origin}{}?lang={}", navigation::RETURN_PATH, lang.tag())
-        }),
-        consent: None,
-    };
-    let (kid, key) = &app.keys().login_request;
-    let unsigned = request.prepare(kid)?;
-    let signature: [u8; 64] = key
-        .sign_fixed(unsigned.signing_input())
-        .await?
-        .try_into()
-        .map_err(|_| KeyError::MalformedSignature)?;
-    let request_jws = unsigned.attach(signature);
-    let stored = Challenge {
-        nonce_hash: Sha256::digest(nonce.as_bytes()).into(),
-        browser_hash,
-        terminal_fingerprint: facility.fingerprint,
-        page_thumbprint: page_key.thumbprint().to_string(),
-        request_jws: request_jws.clone(),
-        purpose: purpose_word(purpose).to_owned(),
+        expected_certificate: expected_certificate.flatten(),
+        vouching_request: None,
+        card_issuers,
+        accepted_policies,
         invitation_id,
         return_to,
-        created_at: now,
-        expires_at: now + lifetime,
+        session_hash: None,
     };
-    let entry = facility
-        .place(Entry::done("login.challenge.issue", facility.actor(), now), peer)
-        .on("request", request.jti)
-        .fact("purpose", purpose_word(purpose))
-        .fact("door", if body.navigation { "navigation" } else { "script" });
-    transaction!(app.store(), StoreError, |tx| {
-        challenge::remember(tx, &stored).await?;
-        Ok(Audited::new((), entry.clone()))
-    })?;
-    Ok(ChallengeReply {
-        request: request_jws,
-        nonce,
-        confirmation_code,
-        terminal_key,
-        expires_in_secs: lifetime.whole_seconds(),
-    })
+    asking.sign(app, peer, facility, lang, what).await
 }
 
 /// Whose card is asked for: within a living session that of its person, so that nobody slips into
-/// it; who wants to change places logs out first.
-async fn expected_subject(
+/// it; who wants to change places logs out first. With it the linked certificate that does as well,
+/// where such a one opened the session: what an HPKI card proved no other card proves again.
+async fn expected(
     app: &App,
     peer: &Peer,
     facility: &FacilityConnection,
     headers: &HeaderMap,
-) -> Result<Option<ExpectedSubject>, StoreError> {
+) -> Result<Option<(ExpectedSubject, Option<Sha256Digest>)>, StoreError> {
     let Some(session) = session::current(app, peer, headers, facility).await? else {
         return Ok(None);
     };
-    let found = card::of_evidence(&mut app.store().read(), &session.evidence_id).await?;
+    let mut reader = app.store().read();
+    let subject = |issuer_hash, serial_number| ExpectedSubject {
+        issuer_name_sha256: Sha256Digest::new(issuer_hash),
+        serial_number,
+    };
+    if session.acr == acr::PASSKEY {
+        // One that was removed this moment ended the session; whoever logs in opens another.
+        let passkey = passkey::of_login(&mut reader, &session.evidence_id).await?;
+        return Ok(passkey.map(|passkey| {
+            let voucher = passkey.voucher;
+            (subject(voucher.issuer_hash, voucher.serial_number), None)
+        }));
+    }
+    if session.acr == acr::JPKI_CARD {
+        // Of a link that ended this moment no card is the session's: whoever logs in opens another.
+        let link = jpki_link::of_evidence(&mut reader, &session.evidence_id).await?;
+        return Ok(link.map(|link| {
+            let voucher = link.voucher;
+            let certificate = Sha256Digest::new(link.fingerprint);
+            (subject(voucher.issuer_hash, voucher.serial_number), Some(certificate))
+        }));
+    }
+    let found = card::of_evidence(&mut reader, &session.evidence_id).await?;
     let (issuer_hash, serial_number) = found.ok_or_else(|| StoreError::Corrupt {
         what: "portal session",
         detail: "no card proved it".to_owned(),
     })?;
-    let issuer_name_sha256 = Sha256Digest::new(issuer_hash);
-    Ok(Some(ExpectedSubject { issuer_name_sha256, serial_number }))
+    Ok(Some((subject(issuer_hash, serial_number), None)))
 }
 
 /// As stored and in audit records.
-fn purpose_word(purpose: Purpose) -> &'static str {
+pub(super) fn purpose_word(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::Login => "login",
         Purpose::Stepup => "stepup",
         Purpose::Presence => "presence",
         Purpose::Consent => "consent",
-    }
-}
-
-fn removal_on_the_wire(policy: config::RemovalPolicy) -> sekisho_protocol::request::RemovalPolicy {
-    match policy {
-        config::RemovalPolicy::Logout => sekisho_protocol::request::RemovalPolicy::Logout,
-        config::RemovalPolicy::Lock => sekisho_protocol::request::RemovalPolicy::Lock,
-        config::RemovalPolicy::Keep => sekisho_protocol::request::RemovalPolicy::Keep,
+        Purpose::Link => "link",
     }
 }
 
@@ -328,16 +246,6 @@ pub(super) fn random_octets<const N: usize>(
     let mut octets = [0; N];
     random.fill(&mut octets)?;
     Ok(octets)
-}
-
-fn confirmation_code(random: &dyn Randomness) -> Result<ConfirmationCode, RandomnessError> {
-    loop {
-        let [octet] = random_octets(random)?;
-        // 200 is a multiple of 100, so that each code is equally likely.
-        if let (0..200, Ok(code)) = (octet, ConfirmationCode::new(octet % 100)) {
-            return Ok(code);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -33,6 +33,15 @@ pub enum EvidenceError {
     Signature,
 }
 
+/// Under what a card's signature is verified.
+#[derive(Debug, Clone, Copy)]
+pub enum CardKey<'a> {
+    /// The certificate, DER.
+    Certificate(&'a [u8]),
+    /// The bits of the public key, of a My Number card: its certificate is not kept.
+    PublicKey(&'a [u8]),
+}
+
 /// Verifies a stored login: the portal's signature over the request, that the signed octets follow
 /// from it, and the card's signature over them.
 ///
@@ -42,12 +51,14 @@ pub enum EvidenceError {
 /// [`EvidenceError`], the first thing that is wrong.
 pub fn verify(
     evidence: &Evidence,
-    card_certificate_der: &[u8],
+    card: CardKey<'_>,
     login_request_keys: &JwkSet,
 ) -> Result<(), EvidenceError> {
-    let fingerprint: [u8; 32] = Sha256::digest(card_certificate_der).into();
-    if fingerprint != evidence.card_fingerprint {
-        return Err(EvidenceError::Certificate);
+    if let CardKey::Certificate(der) = card {
+        let fingerprint: [u8; 32] = Sha256::digest(der).into();
+        if fingerprint != evidence.card_fingerprint {
+            return Err(EvidenceError::Certificate);
+        }
     }
     let request: LoginRequest = jws::verify(
         &evidence.request_jws,
@@ -56,7 +67,8 @@ pub fn verify(
     )
     .map_err(|_| EvidenceError::Request)?;
     let occasion = Occasion::of_claims(&request, Sha256Digest::of(&evidence.request_jws));
-    let input = SignedInput::new(occasion, card_certificate_der);
+    let card_certificate = Sha256Digest::new(evidence.card_fingerprint);
+    let input = SignedInput { occasion, card_certificate };
     if input.to_bytes() != evidence.signed_input
         || request.facility.x5t_s256 != Sha256Digest::new(evidence.terminal_fingerprint)
     {
@@ -65,15 +77,20 @@ pub fn verify(
     if evidence.algorithm != "RS256" {
         return Err(EvidenceError::Algorithm);
     }
-    let certificate =
-        Certificate::from_der(card_certificate_der).map_err(|_| EvidenceError::Certificate)?;
-    let key =
-        certificate.tbs_certificate().subject_public_key_info().subject_public_key.raw_bytes();
+    let key = match card {
+        CardKey::PublicKey(key) => key.to_vec(),
+        CardKey::Certificate(der) => {
+            let certificate = Certificate::from_der(der).map_err(|_| EvidenceError::Certificate)?;
+            let spki = certificate.tbs_certificate().subject_public_key_info();
+            spki.subject_public_key.raw_bytes().to_vec()
+        }
+    };
     let answer = CardAnswer {
-        certificate: Base64Url(card_certificate_der.to_vec()),
+        // Not looked at: the key was taken from it, or stands alone.
+        certificate: Base64Url(Vec::new()),
         alg: CardAlgorithm::Rs256,
         signature: Base64Url(evidence.signature.clone()),
         presence: PresenceId::new([0; 16]),
     };
-    answer.verify(&input, key).map_err(|_| EvidenceError::Signature)
+    answer.verify(&input, &key).map_err(|_| EvidenceError::Signature)
 }

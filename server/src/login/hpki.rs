@@ -20,6 +20,8 @@ use x509_cert::{Certificate, der::Decode};
 
 use super::{refusal::Refusal, trust_sources::CardTrust};
 
+pub mod admission;
+
 /// What this portal knows of the connection on which the submission arrived.
 #[derive(Clone, Copy, Debug)]
 pub struct ThisConnection<'a> {
@@ -53,6 +55,7 @@ pub struct VerifiedCardProof {
     request_jws: String,
     page_proof: String,
     terminal_fingerprint: [u8; 32],
+    public_key: Vec<u8>,
     at: OffsetDateTime,
 }
 
@@ -121,6 +124,7 @@ impl VerifiedCardProof {
             request_jws: challenge.request_jws.clone(),
             page_proof: submission.page_proof.clone(),
             terminal_fingerprint: *here.terminal_fingerprint,
+            public_key: key,
             at: here.now,
         })
     }
@@ -135,6 +139,32 @@ impl VerifiedCardProof {
     #[must_use]
     pub fn certificate_der(&self) -> &[u8] {
         self.answer.certificate.as_bytes()
+    }
+
+    /// The bits of its public key.
+    #[must_use]
+    pub fn public_key(&self) -> &[u8] {
+        &self.public_key
+    }
+
+    /// When it was verified.
+    #[must_use]
+    pub fn at(&self) -> OffsetDateTime {
+        self.at
+    }
+
+    /// What is kept of it, once the certificate of this fingerprint has been validated.
+    pub(super) fn into_evidence(self, card_fingerprint: [u8; 32]) -> Evidence {
+        Evidence {
+            at: self.at,
+            card_fingerprint,
+            terminal_fingerprint: self.terminal_fingerprint,
+            request_jws: self.request_jws,
+            signed_input: self.signed_input,
+            algorithm: "RS256".to_owned(),
+            signature: self.answer.signature.0,
+            page_proof: self.page_proof,
+        }
     }
 }
 
@@ -189,16 +219,7 @@ impl VerifiedCardHolder {
         let name = verified.kanji_name().filter(|name| !name.trim().is_empty());
         Ok(Self {
             presence_id: proof.presence_id(),
-            evidence: Evidence {
-                at: proof.at,
-                card_fingerprint: fingerprint,
-                terminal_fingerprint: proof.terminal_fingerprint,
-                request_jws: proof.request_jws,
-                signed_input: proof.signed_input,
-                algorithm: "RS256".to_owned(),
-                signature: proof.answer.signature.0,
-                page_proof: proof.page_proof,
-            },
+            evidence: proof.into_evidence(fingerprint),
             certificate_der,
             fingerprint,
             not_after: verified.not_after(),

@@ -1,33 +1,57 @@
-//! Login by card, and the session that belongs to a terminal (`docs/card-login.md`).
+//! Login by card or passkey, and the session that belongs to a terminal (`docs/card-login.md`).
 //!
-//! 1. [`page`]: the login page, which talks to the agent on loopback.
-//! 2. [`challenge`]: the request that this portal signs for one page at one terminal.
+//! 1. [`page`]: the login page, which talks to the agent on loopback ([`exchange`]).
+//! 2. [`challenge`]: the request that this portal signs for one page at one terminal, by [`asking`].
 //! 3. [`card`]: the submission: the nonce is consumed first, in a commit of its own; then [`hpki`]
 //!    verifies everything from our own side; then [`admission`] decides about the membership.
 //!    Where the browser keeps the page's script from the agent, [`navigation`] brings the answer home.
+//!    A linked My Number card's answer takes the same way and turns off at [`jpki`]. A passkey's has its
+//!    own way ([`passkey`]) up to the decision. A session is opened or renewed by [`opening`], whatever
+//!    proved it. Where that names no profession, an HPKI card vouches for it ([`vouching`]).
 //! 4. [`session`]: every later request is judged against the terminal certificate of its own
 //!    connection.
 //! 5. [`presence`] and [`logout`]: how it ends.
 
 pub mod admission;
+mod asking;
 pub mod card;
 pub mod challenge;
 pub mod evidence;
+mod exchange;
 pub mod hpki;
 pub mod invitation;
 pub mod invite;
+pub mod jpki;
 pub mod logout;
 pub mod member_acts;
 pub mod members;
 pub mod name;
 pub mod navigation;
 mod new_pc;
+mod opening;
 pub mod page;
+pub mod passkey;
 pub mod presence;
 pub mod refusal;
 pub mod session;
 mod trust_folder;
 pub mod trust_sources;
+pub mod vouching;
+
+use sekisho_wire::acr;
+
+use crate::config::{Config, JpkiSource};
+
+/// The levels that a login at the portal reaches, of those that rules know; the weakest first.
+#[must_use]
+pub fn levels(config: &Config) -> Vec<&'static str> {
+    let jpki = match config.jpki().source() {
+        JpkiSource::Nobody => None,
+        JpkiSource::Files(_) | JpkiSource::Responder { .. } => Some(acr::JPKI_CARD),
+    };
+    let passkey = config.card_login().passkeys().then_some(acr::PASSKEY);
+    passkey.into_iter().chain(jpki).chain([acr::HPKI_CARD]).collect()
+}
 
 #[cfg(test)]
 pub(crate) mod tests;

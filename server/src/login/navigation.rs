@@ -26,6 +26,7 @@ use serde::Deserialize;
 
 use super::{
     challenge::note_refusal,
+    exchange::agent_origin,
     page::{self, Returned, Visit},
     refusal::{LoginError, Refusal},
 };
@@ -91,7 +92,7 @@ fn brought(
     if !app.config().card_login().navigation() {
         return Err(Refusal::NavigationOff);
     }
-    if !is_from_agent(headers, &page::agent_origin(app)) {
+    if !is_from_agent(headers, &agent_origin(app)) {
         return Err(Refusal::NotFromAgent);
     }
     let StrictForm(brought) = form.map_err(|error| match error.status {

@@ -1,17 +1,18 @@
-//! `GET /login`: the card login page.
+//! `GET /login`: the login page.
 
 use askama::Template;
 use axum::{
     extract::{Extension, State},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use sekisho_protocol::door::NAVIGATE_PATH;
 use sekisho_store::invitation;
+use sekisho_wire::acr;
 use serde::Deserialize;
 
 use super::{
     challenge::{BROWSER_COOKIE, browser_hash, local_path, random_octets},
+    exchange::{self, Asked, Exchange},
     session,
 };
 use crate::{
@@ -21,73 +22,8 @@ use crate::{
     error::page::PageError,
     form::StrictQuery,
     listener::{FacilityConnection, Peer},
-    middleware::ContentPolicy,
     page::{Page, PageFrame},
 };
-
-/// The texts that the page's script chooses from, by `data-key`.
-const MESSAGES: [(&str, &str); 60] = [
-    ("state-starting", "login-state-starting"),
-    ("state-leaving", "login-state-leaving"),
-    ("state-reading", "login-state-reading"),
-    ("state-waiting-for-reader", "login-state-waiting-for-reader"),
-    ("state-waiting-for-card", "login-state-waiting-for-card"),
-    ("state-choosing-card", "login-state-choosing-card"),
-    ("state-waiting-for-pin", "login-state-waiting-for-pin"),
-    ("state-signing", "login-state-signing"),
-    ("state-done", "login-state-done"),
-    ("state-verifying", "login-state-verifying"),
-    ("state-welcome", "login-state-welcome"),
-    ("error-portal", "login-error-portal"),
-    ("help-portal", "login-error-portal-help"),
-    ("error-page", "login-error-page"),
-    ("help-page", "login-error-page-help"),
-    ("error-agent-absent", "login-error-agent-absent"),
-    ("help-agent-absent", "login-error-agent-absent-help"),
-    ("error-agent-no-answer", "login-error-agent-no-answer"),
-    ("help-agent-no-answer", "login-error-agent-no-answer-help"),
-    ("error-not-begun-here", "login-error-not-begun-here"),
-    ("help-not-begun-here", "login-error-not-begun-here-help"),
-    ("error-agent-stranger", "login-error-agent-stranger"),
-    ("help-agent-stranger", "login-error-agent-stranger-help"),
-    ("error-agent-foreign", "login-error-agent-foreign"),
-    ("help-agent-foreign", "login-error-agent-foreign-help"),
-    ("error-agent-failed", "login-error-agent-failed"),
-    ("help-agent-failed", "login-error-agent-failed-help"),
-    ("error-clock-or-expired", "login-error-clock"),
-    ("help-clock-or-expired", "login-error-clock-help"),
-    ("error-agent-too-old", "login-error-agent-too-old"),
-    ("help-agent-too-old", "login-error-agent-too-old-help"),
-    ("error-another-terminal", "login-error-another-terminal"),
-    ("help-another-terminal", "login-error-another-terminal-help"),
-    ("error-busy", "login-error-busy"),
-    ("help-busy", "login-error-busy-help"),
-    ("error-expired", "login-error-expired"),
-    ("help-expired", "login-error-expired-help"),
-    ("error-cancelled", "login-error-cancelled"),
-    ("help-cancelled", "login-error-cancelled-help"),
-    ("error-no-reader", "login-error-no-reader"),
-    ("help-no-reader", "login-error-no-reader-help"),
-    ("error-card-removed", "login-error-card-removed"),
-    ("help-card-removed", "login-error-card-removed-help"),
-    ("error-card-not-accepted", "login-error-card-not-accepted"),
-    ("help-card-not-accepted", "login-error-card-not-accepted-help"),
-    ("error-certificate-expired", "login-error-certificate-expired"),
-    ("help-certificate-expired", "login-error-certificate-expired-help"),
-    ("error-certificate-not-yet-valid", "login-error-certificate-not-yet-valid"),
-    ("help-certificate-not-yet-valid", "login-error-certificate-not-yet-valid-help"),
-    ("error-another-person", "login-error-another-person"),
-    ("help-another-person", "login-error-another-person-help"),
-    ("error-pin-wrong", "login-error-pin-wrong"),
-    ("help-pin-wrong", "login-error-pin-wrong-help"),
-    ("error-pin-guarded", "login-error-pin-guarded"),
-    ("help-pin-guarded", "login-error-pin-guarded-help"),
-    ("error-pin-blocked", "login-error-pin-blocked"),
-    ("help-pin-blocked", "login-error-pin-blocked-help"),
-    ("error-card-failed", "login-error-card-failed"),
-    ("help-card-failed", "login-error-card-failed-help"),
-    ("error-no-window", "login-error-no-window"),
-];
 
 /// The query of the page.
 #[derive(Deserialize)]
@@ -112,6 +48,9 @@ enum Notice {
     LoggedOut,
     Locked,
     TerminalRenewed,
+    Unlinked,
+    PasskeyRemoved,
+    PasskeyHeld,
     Ended,
 }
 
@@ -125,6 +64,9 @@ impl Notice {
             Self::LoggedOut => text.t("login-notice-logged-out"),
             Self::Locked => text.t("login-notice-locked"),
             Self::TerminalRenewed => text.t("login-notice-terminal-renewed"),
+            Self::Unlinked => text.t("login-notice-unlinked"),
+            Self::PasskeyRemoved => text.t("login-notice-passkey-removed"),
+            Self::PasskeyHeld => text.t("login-notice-passkey-held"),
             Self::Ended => text.t("login-notice-ended"),
         }
     }
@@ -136,18 +78,15 @@ struct LoginPage {
     page: PageFrame,
     facility_name: String,
     terminal_name: String,
-    agent_origin: String,
-    /// This name, for which a browser may be told to allow script.
-    origin: String,
+    exchange: Exchange,
     return_to: String,
-    /// Where the agent's door for top-level navigation is, if it is open.
-    navigation: Option<String>,
     start: &'static str,
     notice: Option<String>,
     invitation_for: Option<String>,
     at_work: Option<String>,
     returned: Option<Returned>,
-    messages: Vec<(&'static str, String)>,
+    /// Whether a passkey does, too.
+    passkey: bool,
 }
 
 /// What the agent sent the browser back with; nothing of it is believed here.
@@ -166,6 +105,14 @@ pub(super) struct Returned {
     pub(super) day: String,
 }
 
+/// Whose living session asks again.
+pub(super) struct AtWork {
+    /// Their name.
+    pub(super) name: String,
+    /// Whether a passkey proves them again: what a card proved no passkey does.
+    pub(super) by_passkey: bool,
+}
+
 /// What differs from one visit of the page to another.
 #[derive(Default)]
 pub(super) struct Visit {
@@ -175,8 +122,8 @@ pub(super) struct Visit {
     pub(super) notice: Option<String>,
     /// Name on the invitation whose code was entered.
     pub(super) invitation_for: Option<String>,
-    /// Name of the person whose living session asks for the card again.
-    pub(super) at_work: Option<String>,
+    /// The living session that asks for its person again.
+    pub(super) at_work: Option<AtWork>,
     pub(super) returned: Option<Returned>,
 }
 
@@ -187,38 +134,25 @@ pub(super) fn show(
     page: PageFrame,
     visit: Visit,
 ) -> Response {
-    let settings = app.config().card_login();
-    let agent_origin = agent_origin(app);
-    let mut policy = ContentPolicy::strict().connect(&agent_origin);
-    if settings.navigation() {
-        policy = policy.form_action(&agent_origin);
-    }
-    let messages = MESSAGES.iter().map(|(name, key)| (*name, page.text.t(key))).collect::<Vec<_>>();
+    let jpki = app.card_trust().at(&facility.organisation_id).jpki().is_some();
+    let exchange = Exchange::new(app, &page.text, Asked::Login { jpki });
     let body = LoginPage {
         facility_name: facility.organisation_name.clone(),
         terminal_name: facility.terminal_name.clone(),
-        navigation: settings.navigation().then(|| format!("{agent_origin}{NAVIGATE_PATH}")),
-        agent_origin,
-        origin: app.names().terminal.clone(),
+        exchange,
         // A service is waiting, and the person asked for it: no further click is needed to begin.
         start: if visit.return_to.is_some() && visit.by_person { "auto" } else { "click" },
         return_to: visit.return_to.unwrap_or_default(),
         notice: visit.notice,
+        passkey: app.config().card_login().passkeys()
+            && visit.invitation_for.is_none()
+            && visit.at_work.as_ref().is_none_or(|at_work| at_work.by_passkey),
+        at_work: visit.at_work.map(|at_work| at_work.name),
         invitation_for: visit.invitation_for,
-        at_work: visit.at_work,
         returned: visit.returned,
-        messages,
         page,
     };
-    let mut response = Page(body).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, policy.header());
-    if settings.navigation() {
-        // The agent must see our origin with the form. Every policy that forgets it across sites or
-        // from https to http would make it `null` (Fetch, "append a request Origin header").
-        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("origin"));
-    }
-    response
+    exchange::respond(app, Page(body))
 }
 
 /// Whether a person opened the page: they typed an address or clicked, or come from a page of ours. What
@@ -229,12 +163,6 @@ fn opened_by_person(headers: &HeaderMap) -> bool {
         headers.get(name).and_then(|v| v.to_str().ok()).is_some_and(|v| values.contains(&v))
     };
     says("sec-fetch-site", &["same-origin", "none"]) || says("sec-fetch-user", &["?1"])
-}
-
-/// The agent's door on this very PC. CSP has no form for an IPv6 literal (CSP Level 3 §2.3.1); the
-/// agent listens on both.
-pub(super) fn agent_origin(app: &App) -> String {
-    format!("http://127.0.0.1:{}", app.config().card_login().agent_port())
 }
 
 /// `GET /login`.
@@ -271,7 +199,10 @@ pub async fn get(
         by_person: opened_by_person(&headers),
         notice: query.notice.map(|notice| notice.words(&page.text)),
         invitation_for,
-        at_work: at_work.map(|session| session.names.name),
+        at_work: at_work.map(|session| AtWork {
+            by_passkey: session.acr == acr::PASSKEY,
+            name: session.names.name,
+        }),
         returned: None,
     };
     let mut response = show(&app, &facility, page, visit);

@@ -13,7 +13,7 @@ use sekisho_protocol::presence::{PresenceEvent, PresenceReply, PresenceReport, S
 use sekisho_store::{
     StoreError, Tx,
     audit::{Actor, Audited, Entry},
-    presence as presences,
+    challenge, presence as presences,
     session::{self as sessions, Realm, SessionOf},
     transaction,
 };
@@ -28,6 +28,8 @@ use crate::{
     listener::{AgentConnection, FacilityConnection, Peer},
 };
 
+/// The card left its reader.
+const CARD_REMOVED: &str = "card_removed";
 /// How many sessions one run of a job ends; the rest waits for the next run.
 const BATCH: i64 = 500;
 
@@ -61,7 +63,7 @@ async fn report(
     let fresh = app.store().note_presence(terminal_id, &presence_id, sequence, now).await?;
     let reason = match report.event {
         PresenceEvent::Present => return Ok(fresh),
-        PresenceEvent::Removed => "card_removed",
+        PresenceEvent::Removed => CARD_REMOVED,
         PresenceEvent::AgentStopped => "agent_stopped",
     };
     if !fresh {
@@ -87,7 +89,15 @@ async fn apply(
 ) -> Result<(), StoreError> {
     transaction!(app.store(), StoreError, |tx| {
         let policy = policy(app, tx, gone).await?;
+        // The session's own page asks for another card, for which this one makes room in the reader. If
+        // none answers, the agent is silent about this one from now on, and that counts as removal.
+        let awaited =
+            reason == CARD_REMOVED && challenge::is_awaited(tx, &gone.id_hash, now).await?;
         let effect = match policy {
+            _ if awaited => {
+                presences::make_room(tx, &gone.id_hash, now).await?;
+                "another_card_awaited"
+            }
             RemovalPolicy::Logout => {
                 let ended = sessions::end(tx, &gone.id_hash, reason, now).await?;
                 logout::fan_out(tx, ended.as_slice(), now).await?;

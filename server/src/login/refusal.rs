@@ -3,6 +3,7 @@
 use sekisho_key::{KeyError, RandomnessError};
 use sekisho_protocol::request::RequestError;
 use sekisho_store::{MayConflict, StoreError};
+use webauthn_rs::prelude::WebauthnError;
 
 /// A reason that a person can be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,12 +96,44 @@ pub enum Refusal {
     CodeUsed,
     /// The administrator took the invitation back.
     CodeWithdrawn,
+    /// The card's answer is to a challenge of another purpose.
+    OtherPurpose,
+    /// The challenge was given to another session, or the session changed since.
+    OtherSession,
+    /// What was asked needs a login by HPKI card of these minutes.
+    CardLevelNeeded,
+    /// A My Number card where only an HPKI card does.
+    HpkiCardNeeded,
+    /// Another card than a My Number card, which is to be linked.
+    MyNumberCardNeeded,
+    /// The My Number card is linked to nobody.
+    NotLinked,
+    /// The My Number card is linked to another person.
+    LinkedToAnother,
+    /// Nobody tells whether the My Number card's certificate was revoked.
+    JpkiStatusUnknown,
+    /// Nobody logs in by passkey here.
+    PasskeysOff,
+    /// The passkey is nobody's, or its answer is worth nothing: one answer for both.
+    PasskeyUnknown,
+    /// The passkey's counter went back: there are two of it.
+    PasskeyCopied,
+    /// A passkey within a session that a card opened.
+    CardOfSessionNeeded,
+    /// The name of a new passkey is no line of text.
+    PasskeyName,
+    /// The person has as many passkeys as there may be.
+    TooManyPasskeys,
+    /// The passkey was enrolled before, by this person or another.
+    PasskeyEnrolled,
+    /// The new passkey's answer does not hold, or nobody was verified by it.
+    PasskeyUnsound,
 }
 
 impl Refusal {
     /// Every refusal, for the test that each has words.
     #[cfg(test)]
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 60] = [
         Self::BrowserUnknown,
         Self::Malformed,
         Self::TooLarge,
@@ -145,6 +178,22 @@ impl Refusal {
         Self::CodeOverused,
         Self::CodeUsed,
         Self::CodeWithdrawn,
+        Self::OtherPurpose,
+        Self::OtherSession,
+        Self::CardLevelNeeded,
+        Self::HpkiCardNeeded,
+        Self::MyNumberCardNeeded,
+        Self::NotLinked,
+        Self::LinkedToAnother,
+        Self::JpkiStatusUnknown,
+        Self::PasskeysOff,
+        Self::PasskeyUnknown,
+        Self::PasskeyCopied,
+        Self::CardOfSessionNeeded,
+        Self::PasskeyName,
+        Self::TooManyPasskeys,
+        Self::PasskeyEnrolled,
+        Self::PasskeyUnsound,
     ];
 
     /// The constant code: in audit records, in problem details, and in message keys
@@ -196,6 +245,22 @@ impl Refusal {
             Self::CodeOverused => "code-overused",
             Self::CodeUsed => "code-used",
             Self::CodeWithdrawn => "code-withdrawn",
+            Self::OtherPurpose => "other-purpose",
+            Self::OtherSession => "other-session",
+            Self::CardLevelNeeded => "card-level-needed",
+            Self::HpkiCardNeeded => "hpki-card-needed",
+            Self::MyNumberCardNeeded => "my-number-card-needed",
+            Self::NotLinked => "not-linked",
+            Self::LinkedToAnother => "linked-to-another",
+            Self::JpkiStatusUnknown => "jpki-status-unknown",
+            Self::PasskeysOff => "passkeys-off",
+            Self::PasskeyUnknown => "passkey-unknown",
+            Self::PasskeyCopied => "passkey-copied",
+            Self::CardOfSessionNeeded => "card-of-session-needed",
+            Self::PasskeyName => "passkey-name",
+            Self::TooManyPasskeys => "too-many-passkeys",
+            Self::PasskeyEnrolled => "passkey-enrolled",
+            Self::PasskeyUnsound => "passkey-unsound",
         }
     }
 }
@@ -212,6 +277,9 @@ pub enum LoginError {
     /// The key that signs login requests.
     #[error("the login request could not be signed")]
     Key(#[from] KeyError),
+    /// What a passkey is asked for.
+    #[error("the question to a passkey could not be laid out")]
+    Passkey(#[from] WebauthnError),
     /// No randomness for a nonce or identifier.
     #[error(transparent)]
     Randomness(#[from] RandomnessError),

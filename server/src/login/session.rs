@@ -18,7 +18,12 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use time::{Duration, OffsetDateTime};
 
-use super::{admission::cookie_text, logout};
+use super::{
+    admission::cookie_text,
+    jpki::page::CARD_UNLINKED,
+    logout, passkey,
+    vouching::{self, Profession},
+};
 use crate::{
     app::App,
     config::RemovalPolicy,
@@ -57,9 +62,11 @@ pub struct PortalSession {
     pub auth_time: OffsetDateTime,
     /// The login's evidence.
     pub evidence_id: String,
-    /// hcRole names, verbatim; unknown ones too, which authorise nothing:
+    /// hcRole names, verbatim, as they count now; unknown ones too, which authorise nothing:
     /// see [`Self::authorising_roles`].
     pub roles: Vec<String>,
+    /// On what they rest.
+    pub profession: Profession,
 }
 
 impl PortalSession {
@@ -172,6 +179,7 @@ pub async fn state(
     if session.locked_at.is_some() {
         return Ok(State::Locked { name: names.name });
     }
+    let (roles, profession) = vouching::now(app, &mut reader, &session).await?;
     if now - session.last_seen_at >= Duration::minutes(1) {
         app.store().note_activity(&id_hash, now).await?;
     }
@@ -188,7 +196,8 @@ pub async fn state(
         amr: session.amr,
         auth_time: session.auth_time,
         evidence_id: at.evidence_id,
-        roles: session.hc_roles,
+        roles,
+        profession,
     })))
 }
 
@@ -310,6 +319,9 @@ fn notice_of(reason: &str) -> &'static str {
         "card_removed" => "card-removed",
         "agent_silent" | "agent_stopped" => "agent-silent",
         "membership_ended" => "membership-ended",
+        CARD_UNLINKED => "unlinked",
+        passkey::REMOVED => "passkey-removed",
+        passkey::COPIED => "passkey-held",
         "logout" => "logged-out",
         _ => "ended",
     }

@@ -1,4 +1,4 @@
-//! One folder of trusted certificates with its folder of revocation lists, as they were read.
+//! Folders of trusted certificates and of evidence about revocation, as they were read.
 //!
 //! A file that does not parse counts as absent, and so denies rather than admits.
 
@@ -7,8 +7,11 @@ use std::{collections::BTreeMap, path::Path, path::PathBuf, time::SystemTime};
 use const_oid::ObjectIdentifier;
 use der::{Decode, Encode};
 use sekisho_pki::{
-    national::hpki::{HpkiError, HpkiRules, VerifiedHpkiCertificate},
-    path::{Anchors, Crl, TrustAnchor},
+    national::{
+        hpki::{HpkiError, HpkiRules, VerifiedHpkiCertificate},
+        jpki::StoredEvidence,
+    },
+    path::{Anchors, Crl, OcspAnswer, TrustAnchor},
 };
 use sekisho_protocol::{Base64Url, Sha256Digest, trust::CardIssuer};
 use time::OffsetDateTime;
@@ -54,11 +57,14 @@ impl FolderTrust {
     }
 }
 
-/// A folder of certificates and one of lists.
+/// How the name of a file ends that holds an OCSP answer.
+const OCSP_ANSWER: &str = "ors";
+
+/// A folder of certificates and one of revocation lists and OCSP answers, or one of them.
 #[derive(Debug, Clone)]
 pub(super) struct Folders {
-    pub(super) anchors: PathBuf,
-    pub(super) crls: PathBuf,
+    pub(super) anchors: Option<PathBuf>,
+    pub(super) evidence: Option<PathBuf>,
 }
 
 /// One file as it lay in the folder when it was read.
@@ -76,8 +82,9 @@ impl Folders {
     pub(super) fn stamps(&self) -> Stamps {
         let mut stamps = Stamps::new();
         for (folder, most) in
-            [(&self.anchors, MOST_CERTIFICATE_OCTETS), (&self.crls, MOST_LIST_OCTETS)]
+            [(&self.anchors, MOST_CERTIFICATE_OCTETS), (&self.evidence, MOST_LIST_OCTETS)]
         {
+            let Some(folder) = folder else { continue };
             let entries = match std::fs::read_dir(folder) {
                 Ok(entries) => entries,
                 Err(error) => {
@@ -105,26 +112,28 @@ impl Folders {
     pub(super) fn read(&self, stamps: &Stamps) -> Content {
         let mut content = Content::default();
         for path in stamps.keys() {
-            let folder = path.parent();
-            let (is_list, is_certificate) =
-                (folder == Some(&*self.crls), folder == Some(&*self.anchors));
-            if is_list || is_certificate {
-                content.take_in(path, is_list);
+            let lies_in = |folder: &Option<PathBuf>| {
+                folder.as_deref().is_some_and(|folder| path.parent() == Some(folder))
+            };
+            let (is_evidence, is_certificate) = (lies_in(&self.evidence), lies_in(&self.anchors));
+            if is_evidence || is_certificate {
+                content.take_in(path, is_evidence);
             }
         }
         content
     }
 }
 
-/// Certificates and lists of a pair of folders.
+/// What a pair of folders holds.
 #[derive(Debug, Default)]
 pub(super) struct Content {
     certificates: Vec<ReadCertificate>,
     crls: Vec<Crl>,
+    answers: Vec<OcspAnswer>,
 }
 
 impl Content {
-    fn take_in(&mut self, path: &Path, is_list: bool) {
+    fn take_in(&mut self, path: &Path, is_evidence: bool) {
         let octets = match std::fs::read(path) {
             Ok(octets) => octets,
             Err(error) => {
@@ -132,7 +141,16 @@ impl Content {
                 return;
             }
         };
-        if is_list {
+        if is_evidence && path.extension().is_some_and(|ending| ending == OCSP_ANSWER) {
+            match OcspAnswer::parse(&octets) {
+                Ok(answer) => self.answers.push(answer),
+                Err(error) => {
+                    tracing::error!(file = %path.display(), %error, "no OCSP answer");
+                }
+            }
+            return;
+        }
+        if is_evidence {
             match Crl::parse_file(&octets) {
                 Ok(crl) => self.crls.push(crl),
                 Err(error) => {
@@ -164,34 +182,62 @@ impl Content {
         names
     }
 
-    /// What is judged by it.
+    /// What HPKI cards are judged by: certificates and lists.
     pub(super) fn into_trust(self, accepted_policies: &[ObjectIdentifier]) -> FolderTrust {
-        let mut trust = FolderTrust {
+        let Issuers { anchors, authorities, card_issuers } = Issuers::of(self.certificates);
+        FolderTrust {
+            anchors,
+            authorities,
+            card_issuers,
             crls: self.crls,
             rules: HpkiRules {
                 accepted_policies: accepted_policies.to_vec(),
                 ..HpkiRules::default()
             },
-            ..FolderTrust::default()
-        };
+        }
+    }
+
+    /// The certificates alone.
+    pub(super) fn into_issuers(self) -> Issuers {
+        Issuers::of(self.certificates)
+    }
+
+    /// The evidence alone.
+    pub(super) fn into_evidence(self) -> StoredEvidence {
+        StoredEvidence { answers: self.answers, crls: self.crls, ..StoredEvidence::default() }
+    }
+}
+
+/// Certificates of who issues cards.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Issuers {
+    pub(super) anchors: Anchors,
+    /// Configured sub-CAs, DER.
+    pub(super) authorities: Vec<Vec<u8>>,
+    /// Every sub-CA, or the anchors where there is none.
+    pub(super) card_issuers: Vec<CardIssuer>,
+}
+
+impl Issuers {
+    fn of(certificates: Vec<ReadCertificate>) -> Self {
         let (mut anchors, mut anchor_issuers) = (Vec::new(), Vec::new());
-        for read in self.certificates {
+        let (mut authorities, mut card_issuers) = (Vec::new(), Vec::new());
+        for read in certificates {
             match read.anchor {
                 Some(anchor) => {
                     anchors.push(anchor);
                     anchor_issuers.push(read.issuer);
                 }
                 None => {
-                    trust.authorities.push(read.der);
-                    trust.card_issuers.push(read.issuer);
+                    authorities.push(read.der);
+                    card_issuers.push(read.issuer);
                 }
             }
         }
-        trust.anchors = Anchors::new(anchors);
-        if trust.card_issuers.is_empty() {
-            trust.card_issuers = anchor_issuers;
+        if card_issuers.is_empty() {
+            card_issuers = anchor_issuers;
         }
-        trust
+        Self { anchors: Anchors::new(anchors), authorities, card_issuers }
     }
 }
 

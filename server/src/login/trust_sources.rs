@@ -6,11 +6,12 @@
 //! names, and a real one never at a test facility, where services are told everything. Nothing that both
 //! worlds would trust is trusted at all (`docs/decisions/0022-invented-people-have-anchors-of-their-own.md`).
 //!
-//! Read at the start, again when a file changes (a scheduled job looks), and on demand when a login
-//! meets an issuer or a status that nobody knows. Nothing that a certificate names is fetched.
+//! Read at the start, again when a file changes (a scheduled job looks), and on demand when a login by
+//! HPKI card meets an issuer or a status that nobody knows. Nothing that a certificate names is fetched.
 
 use std::sync::{Arc, RwLock};
 
+use const_oid::ObjectIdentifier;
 use sekisho_pki::{
     national::hpki::{HpkiError, VerifiedHpkiCertificate},
     path::PathError,
@@ -20,10 +21,11 @@ use sekisho_store::world::World;
 use time::OffsetDateTime;
 
 use super::{
+    jpki::trust::JpkiTrust,
     refusal::Refusal,
     trust_folder::{FolderTrust, Folders, Stamps},
 };
-use crate::config::{CardLogin, Config, Sandbox};
+use crate::config::{CardLogin, Config, Jpki, JpkiSource, Sandbox};
 
 /// What cards are judged against at one facility, at one moment.
 #[derive(Debug, Clone)]
@@ -32,6 +34,7 @@ pub struct CardTrust {
     here: Arc<FolderTrust>,
     /// Of the other world, for the reason of a refusal only.
     elsewhere: Arc<FolderTrust>,
+    jpki: Option<Arc<JpkiTrust>>,
 }
 
 impl CardTrust {
@@ -48,6 +51,30 @@ impl CardTrust {
         self.here.card_issuers()
     }
 
+    /// What My Number cards are judged against, where they count: at real facilities, and only where
+    /// somebody tells whether their certificates were revoked.
+    #[must_use]
+    pub fn jpki(&self) -> Option<&JpkiTrust> {
+        self.jpki.as_deref()
+    }
+
+    /// Issuers, and the policies of which a certificate must assert one (dotted decimal), of the HPKI
+    /// cards that log in here; with My Number cards, where these count and `jpki` wants them.
+    #[must_use]
+    pub fn for_login(
+        &self,
+        hpki_policies: &[ObjectIdentifier],
+        jpki: bool,
+    ) -> (Vec<CardIssuer>, Vec<String>) {
+        let mut issuers = self.card_issuers().to_vec();
+        let mut policies: Vec<String> = hpki_policies.iter().map(ToString::to_string).collect();
+        if let Some(jpki) = self.jpki().filter(|_| jpki) {
+            issuers.extend_from_slice(jpki.card_issuers());
+            policies.push(JpkiTrust::accepted_policy());
+        }
+        (issuers, policies)
+    }
+
     /// Judges a card's certificate at `now`. Issuers are the configured ones: what a card brings
     /// along is not looked at.
     ///
@@ -61,16 +88,33 @@ impl CardTrust {
         self.here.judge(certificate_der, now).map_err(|error| {
             // The facts of the failure are for the log; the person is told what to do.
             tracing::info!(error = %crate::error::page::Chain(&error), "card refused");
-            match refusal_of(&error) {
-                Refusal::ForeignIssuer if self.elsewhere.judge(certificate_der, now).is_ok() => {
-                    match self.world {
-                        World::Real => Refusal::SandboxCard,
-                        World::Sandbox => Refusal::RealCard,
-                    }
-                }
-                refusal => refusal,
-            }
+            self.refusal(&error, certificate_der, now)
         })
+    }
+
+    /// The same without a word in the log, of what is asked at every request.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn judge_again(
+        &self,
+        certificate_der: &[u8],
+        now: OffsetDateTime,
+    ) -> Result<VerifiedHpkiCertificate, Refusal> {
+        let judged = self.here.judge(certificate_der, now);
+        judged.map_err(|error| self.refusal(&error, certificate_der, now))
+    }
+
+    fn refusal(&self, error: &HpkiError, certificate_der: &[u8], now: OffsetDateTime) -> Refusal {
+        match refusal_of(error) {
+            Refusal::ForeignIssuer if self.elsewhere.judge(certificate_der, now).is_ok() => {
+                match self.world {
+                    World::Real => Refusal::SandboxCard,
+                    World::Sandbox => Refusal::RealCard,
+                }
+            }
+            refusal => refusal,
+        }
     }
 }
 
@@ -82,31 +126,36 @@ fn refusal_of(error: &HpkiError) -> Refusal {
         HpkiError::NoSerialNumber => Refusal::NoSerialNumber,
         HpkiError::NoCommonName | HpkiError::Malformed { .. } => Refusal::CertificateMalformed,
         HpkiError::Role(_) => Refusal::HcRoleUnreadable,
-        HpkiError::Path(error) => match error {
-            PathError::Malformed { .. } => Refusal::CertificateMalformed,
-            PathError::NoTrustedIssuer { .. } | PathError::NotSignedByIssuer { .. } => {
-                Refusal::ForeignIssuer
-            }
-            PathError::NotYetValid { .. } => Refusal::CertificateNotYetValid,
-            PathError::Expired { .. } => Refusal::CertificateExpired,
-            PathError::EndEntityIsAuthority { .. }
-            | PathError::WrongPurpose { .. }
-            | PathError::NameMismatch { .. }
-            | PathError::PolicyNotAccepted { .. } => Refusal::CertificatePurpose,
-            PathError::Revoked { .. } => Refusal::CertificateRevoked,
-            PathError::RevocationUnknown { .. } => Refusal::RevocationUnknown,
-            PathError::TooLarge { .. }
-            | PathError::BudgetSpent { .. }
-            | PathError::UnsupportedExtension { .. }
-            | PathError::NotAnAuthority { .. }
-            | PathError::PathTooLong { .. }
-            | PathError::TooDeep { .. }
-            | PathError::NonConforming { .. }
-            | PathError::NameNotPermitted { .. }
-            | PathError::NoValidPolicy { .. }
-            | PathError::AnyPolicyMapped { .. }
-            | PathError::UnfitKey { .. } => Refusal::CertificatePath,
-        },
+        HpkiError::Path(error) => refusal_of_path(error),
+    }
+}
+
+/// The same of a path that does not hold, of cards of either family.
+pub(super) fn refusal_of_path(error: &PathError) -> Refusal {
+    match error {
+        PathError::Malformed { .. } => Refusal::CertificateMalformed,
+        PathError::NoTrustedIssuer { .. } | PathError::NotSignedByIssuer { .. } => {
+            Refusal::ForeignIssuer
+        }
+        PathError::NotYetValid { .. } => Refusal::CertificateNotYetValid,
+        PathError::Expired { .. } => Refusal::CertificateExpired,
+        PathError::EndEntityIsAuthority { .. }
+        | PathError::WrongPurpose { .. }
+        | PathError::NameMismatch { .. }
+        | PathError::PolicyNotAccepted { .. } => Refusal::CertificatePurpose,
+        PathError::Revoked { .. } => Refusal::CertificateRevoked,
+        PathError::RevocationUnknown { .. } => Refusal::RevocationUnknown,
+        PathError::TooLarge { .. }
+        | PathError::BudgetSpent { .. }
+        | PathError::UnsupportedExtension { .. }
+        | PathError::NotAnAuthority { .. }
+        | PathError::PathTooLong { .. }
+        | PathError::TooDeep { .. }
+        | PathError::NonConforming { .. }
+        | PathError::NameNotPermitted { .. }
+        | PathError::NoValidPolicy { .. }
+        | PathError::AnyPolicyMapped { .. }
+        | PathError::UnfitKey { .. } => Refusal::CertificatePath,
     }
 }
 
@@ -123,19 +172,27 @@ pub struct SharedTrust {
     real: std::path::PathBuf,
 }
 
+/// Which folders are looked at.
+#[derive(Debug, Clone)]
+struct Settings {
+    card_login: CardLogin,
+    sandbox: Sandbox,
+    jpki: Jpki,
+}
+
 /// What was last read.
 #[derive(Debug, Clone)]
 struct Held {
     stamps: Stamps,
     real: Arc<FolderTrust>,
     sandbox: Arc<FolderTrust>,
+    jpki: Option<Arc<JpkiTrust>>,
 }
 
 /// The folders and what was last read from them.
 #[derive(Debug)]
 pub struct TrustSources {
-    settings: CardLogin,
-    sandbox: Sandbox,
+    settings: Settings,
     held: RwLock<Held>,
 }
 
@@ -145,26 +202,30 @@ impl TrustSources {
     /// # Errors
     /// [`SharedTrust`].
     pub fn load(config: &Config) -> Result<Self, SharedTrust> {
-        let (settings, sandbox) = (config.card_login().clone(), config.sandbox().clone());
-        let (held, shared) = read(&settings, &sandbox, stamps(&settings, &sandbox));
+        let settings = Settings {
+            card_login: config.card_login().clone(),
+            sandbox: config.sandbox().clone(),
+            jpki: config.jpki().clone(),
+        };
+        let (held, shared) = settings.read(settings.stamps());
         match shared.into_iter().next() {
             Some(name) => Err(SharedTrust {
                 name,
-                sandbox: sandbox.anchors().to_owned(),
-                real: settings.anchors().to_owned(),
+                sandbox: settings.sandbox.anchors().to_owned(),
+                real: settings.card_login.anchors().to_owned(),
             }),
-            None => Ok(Self { settings, sandbox, held: RwLock::new(held) }),
+            None => Ok(Self { settings, held: RwLock::new(held) }),
         }
     }
 
     /// Whose cards count at a facility, by what was last read.
     #[must_use]
     pub fn at(&self, facility_id: &str) -> CardTrust {
-        let Held { real, sandbox, .. } = self.held();
-        let world = self.sandbox.world_of(facility_id);
+        let Held { real, sandbox, jpki, .. } = self.held();
+        let world = self.settings.sandbox.world_of(facility_id);
         match world {
-            World::Real => CardTrust { world, here: real, elsewhere: sandbox },
-            World::Sandbox => CardTrust { world, here: sandbox, elsewhere: real },
+            World::Real => CardTrust { world, here: real, elsewhere: sandbox, jpki },
+            World::Sandbox => CardTrust { world, here: sandbox, elsewhere: real, jpki: None },
         }
     }
 
@@ -181,11 +242,11 @@ impl TrustSources {
     ///
     /// What both worlds would trust by now is left out, and so is all of the sandbox.
     pub async fn reload(&self) -> bool {
-        let (settings, sandbox) = (self.settings.clone(), self.sandbox.clone());
+        let settings = self.settings.clone();
         let held = self.held().stamps;
         let fresh = tokio::task::spawn_blocking(move || {
-            let stamps = stamps(&settings, &sandbox);
-            (stamps != held).then(|| read(&settings, &sandbox, stamps))
+            let stamps = settings.stamps();
+            (stamps != held).then(|| settings.read(stamps))
         })
         .await;
         let Ok(Some((fresh, shared))) = fresh else { return false };
@@ -203,34 +264,52 @@ impl TrustSources {
     }
 }
 
-fn folders(settings: &CardLogin, sandbox: &Sandbox) -> (Folders, Folders) {
-    let of = |anchors: &std::path::Path, crls: &std::path::Path| Folders {
-        anchors: anchors.to_owned(),
-        crls: crls.to_owned(),
-    };
-    (of(settings.anchors(), settings.crls()), of(sandbox.anchors(), sandbox.crls()))
-}
-
-/// The files of both worlds. Without test facilities the sandbox has none.
-fn stamps(settings: &CardLogin, sandbox: &Sandbox) -> Stamps {
-    let (real, invented) = folders(settings, sandbox);
-    let mut stamps = real.stamps();
-    if sandbox.has_facilities() {
-        stamps.extend(invented.stamps());
+impl Settings {
+    /// Real cards, those of the sandbox, and the JPKI's where anybody tells of revocation.
+    fn folders(&self) -> (Folders, Folders, Option<Folders>) {
+        let of = |anchors: &std::path::Path, crls: &std::path::Path| Folders {
+            anchors: Some(anchors.to_owned()),
+            evidence: Some(crls.to_owned()),
+        };
+        let jpki = match self.jpki.source() {
+            JpkiSource::Nobody => None,
+            JpkiSource::Files(_) | JpkiSource::Responder { .. } => {
+                Some(Folders { anchors: Some(self.jpki.anchors().to_owned()), evidence: None })
+            }
+        };
+        (
+            of(self.card_login.anchors(), self.card_login.crls()),
+            of(self.sandbox.anchors(), self.sandbox.crls()),
+            jpki,
+        )
     }
-    stamps
-}
 
-/// What the files hold, and the names of what both worlds would trust.
-fn read(settings: &CardLogin, sandbox: &Sandbox, stamps: Stamps) -> (Held, Vec<String>) {
-    let (real, invented) = folders(settings, sandbox);
-    let (mut real, mut invented) = (real.read(&stamps), invented.read(&stamps));
-    let shared = real.without(&invented);
-    if !shared.is_empty() {
-        invented = Default::default();
+    /// The files of all of them. Without test facilities the sandbox has none.
+    fn stamps(&self) -> Stamps {
+        let (real, invented, jpki) = self.folders();
+        let mut stamps = real.stamps();
+        if self.sandbox.has_facilities() {
+            stamps.extend(invented.stamps());
+        }
+        stamps.extend(jpki.iter().flat_map(Folders::stamps));
+        stamps
     }
-    let trust = |content: super::trust_folder::Content| {
-        Arc::new(content.into_trust(settings.accepted_policies()))
-    };
-    (Held { stamps, real: trust(real), sandbox: trust(invented) }, shared)
+
+    /// What the files hold, and the names of what both worlds would trust.
+    fn read(&self, stamps: Stamps) -> (Held, Vec<String>) {
+        let (real, invented, jpki) = self.folders();
+        let (mut real, mut invented) = (real.read(&stamps), invented.read(&stamps));
+        let shared = real.without(&invented);
+        if !shared.is_empty() {
+            invented = Default::default();
+        }
+        let trust = |content: super::trust_folder::Content| {
+            Arc::new(content.into_trust(self.card_login.accepted_policies()))
+        };
+        let jpki = jpki.and_then(|folders| {
+            let issuers = folders.read(&stamps).into_issuers();
+            JpkiTrust::of(issuers, self.jpki.most_status_age()).map(Arc::new)
+        });
+        (Held { stamps, real: trust(real), sandbox: trust(invented), jpki }, shared)
+    }
 }

@@ -1,28 +1,24 @@
 //! What is sent arrives as it is: no path undoes a compression.
 
-use axum::{
-    extract::Request,
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::error::page::PageError;
 
 /// Refuses a request whose content is encoded (RFC 9110 §8.4): read as if it were not, it would be
 /// judged as something else than was sent. 415 with the coding that is taken: none (§15.5.16).
-pub(super) async fn check(request: Request, next: Next) -> Response {
-    if is_as_it_is(request.headers()) {
-        return next.run(request).await;
+pub(super) fn refusal(headers: &HeaderMap) -> Option<Response> {
+    if is_as_it_is(headers) {
+        return None;
     }
-    PageError::new(
+    let refused = PageError::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "error-encoded-title",
         "error-encoded-text",
         "error-encoded-help",
-    )
-    .header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
-    .into_response()
+    );
+    let identity = HeaderValue::from_static("identity");
+    Some(refused.header(header::ACCEPT_ENCODING, identity).into_response())
 }
 
 /// Whether no coding is named, or only the one that changes nothing.

@@ -6,17 +6,13 @@
 //! `Access-Control-Allow-Credentials`.
 
 use axum::{
-    extract::{Request, State},
-    middleware::Next,
+    extract::Request,
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use sekisho_store::public_client;
 
-use crate::{
-    app::App,
-    route::{Manners, Readers},
-};
+use crate::{app::App, route::Readers};
 
 /// What a script may send beside what every form may: an access token and the proof of its key; a
 /// client's assertion is in the body.
@@ -27,41 +23,45 @@ const READ: HeaderValue = HeaderValue::from_static("www-authenticate");
 /// requests are refused then for that reason.
 const REMEMBERED: HeaderValue = HeaderValue::from_static("600");
 
-/// Answers preflights, and tells the browser which origin may read an answer.
-pub(super) async fn allow(
-    State((app, manners)): State<(App, Manners)>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let readers = manners.readers(request.extensions());
-    if readers == Readers::OwnPages {
-        return next.run(request).await;
+/// Who may read the answer to one request.
+pub(super) struct Reading {
+    readers: Readers,
+    /// What `Access-Control-Allow-Origin` says.
+    reader: Option<HeaderValue>,
+}
+
+impl Reading {
+    pub(super) async fn of(app: &App, readers: Readers, headers: &HeaderMap) -> Self {
+        Self { readers, reader: reader(app, readers, headers).await }
     }
-    let reader = reader(&app, readers, request.headers()).await;
-    let preflight = *request.method() == Method::OPTIONS
-        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    let mut response = if preflight && reader.is_some() {
-        let methods = manners.allowed(request.extensions()).join(", ");
-        preflight_answer(&methods)
-    } else {
-        next.run(request).await
-    };
-    let headers = response.headers_mut();
-    if readers == Readers::PublicClients {
-        // What a cache keeps of an answer is for one origin.
-        headers.append(header::VARY, HeaderValue::from_name(header::ORIGIN));
+
+    /// The answer to a preflight of somebody who may read what follows.
+    pub(super) fn preflight(&self, allowed: &[&str], request: &Request) -> Option<Response> {
+        let asks = *request.method() == Method::OPTIONS
+            && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        (asks && self.reader.is_some()).then(|| preflight_answer(&allowed.join(", ")))
     }
-    if let Some(reader) = reader {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, reader);
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, READ);
+
+    /// Tells the browser which origin may read the answer.
+    pub(super) fn tell(self, response: &mut Response) {
+        let headers = response.headers_mut();
+        if self.readers == Readers::PublicClients {
+            // What a cache keeps of an answer is for one origin.
+            headers.append(header::VARY, HeaderValue::from_name(header::ORIGIN));
+        }
+        if let Some(reader) = self.reader {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, reader);
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, READ);
+        }
     }
-    response
 }
 
 /// What `Access-Control-Allow-Origin` says, where anybody may read the answer.
 async fn reader(app: &App, readers: Readers, headers: &HeaderMap) -> Option<HeaderValue> {
-    if readers == Readers::AnyPage {
-        return Some(HeaderValue::from_static("*"));
+    match readers {
+        Readers::OwnPages => return None,
+        Readers::AnyPage => return Some(HeaderValue::from_static("*")),
+        Readers::PublicClients => {}
     }
     let mut origins = headers.get_all(header::ORIGIN).iter();
     let origin = origins.next()?;

@@ -1,10 +1,6 @@
 //! Headers that tell browsers to be strict.
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::response::Response;
 use http::{HeaderName, HeaderValue, header};
 
 use crate::names::NameRole;
@@ -94,8 +90,7 @@ impl ContentPolicy {
 }
 
 /// Adds what the handler has not set itself.
-pub(super) async fn secure(State(role): State<NameRole>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+pub(super) fn secure(role: NameRole, response: &mut Response) {
     let headers = response.headers_mut();
     // The same for browsers that do not know the policy; those that do heed only that (CSP 3 §6.4.2).
     let own = headers.get(header::CONTENT_SECURITY_POLICY).and_then(|policy| policy.to_str().ok());
@@ -107,7 +102,7 @@ pub(super) async fn secure(State(role): State<NameRole>, request: Request, next:
     // A page with somebody's services on it must not stay on a shared PC's disk.
     default(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if role == NameRole::Plain {
-        return response;
+        return;
     }
     default(header::CONTENT_SECURITY_POLICY, ContentPolicy::strict().header());
     if unframed {
@@ -129,5 +124,4 @@ pub(super) async fn secure(State(role): State<NameRole>, request: Request, next:
         HeaderName::from_static("cross-origin-resource-policy"),
         HeaderValue::from_static("same-origin"),
     );
-    response
 }

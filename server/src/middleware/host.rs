@@ -1,8 +1,7 @@
 //! The name in the request is the name of the connection.
 
 use axum::{
-    extract::{Request, State},
-    middleware::Next,
+    extract::Request,
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, header, uri::Authority};
@@ -13,11 +12,7 @@ use crate::{app::App, names::NameRole};
 ///
 /// A browser may reuse an HTTP/2 connection for another name of the same certificate, or a stranger
 /// may write any `Host`: neither may reach paths of a name whose handshake asked other questions.
-pub(super) async fn check(
-    State((app, role)): State<(App, NameRole)>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(super) fn refusal(app: &App, role: NameRole, request: &Request) -> Option<Response> {
     let named = request.uri().authority().map(Authority::as_str).or_else(|| {
         let mut hosts = request.headers().get_all(header::HOST).iter();
         let host = hosts.next()?;
@@ -30,5 +25,5 @@ pub(super) async fn check(
             // are the same for everybody.
             || role == NameRole::Plain
     });
-    if matches { next.run(request).await } else { StatusCode::MISDIRECTED_REQUEST.into_response() }
+    (!matches).then(|| StatusCode::MISDIRECTED_REQUEST.into_response())
 }

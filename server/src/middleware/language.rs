@@ -1,7 +1,7 @@
 //! Remembers a language that was chosen by `?lang=`, where the request was answered well: a refused
 //! one leaves no trace.
 
-use axum::{extract::Request, middleware::Next, response::Response};
+use axum::response::Response;
 use http::header;
 
 use crate::{
@@ -11,9 +11,7 @@ use crate::{
 
 const YEAR_SECS: u32 = 31_536_000;
 
-pub(super) async fn remember(request: Request, next: Next) -> Response {
-    let chosen = Lang::of_query(request.uri());
-    let mut response = next.run(request).await;
+pub(super) fn remember(chosen: Option<Lang>, response: &mut Response) {
     let answered = response.status().is_success() || response.status().is_redirection();
     if let Some(lang) = chosen
         && answered
@@ -22,5 +20,4 @@ pub(super) async fn remember(request: Request, next: Next) -> Response {
     {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
-    response
 }

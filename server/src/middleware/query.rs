@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    extract::{Request, State},
-    middleware::Next,
+    extract::Request,
     response::{IntoResponse, Response},
 };
 
@@ -17,20 +16,10 @@ use crate::{
 
 /// Refuses a query that its path does not take, before any handler. What is not read could not be
 /// told from what is mistyped; a page of ours is linked to by ours only.
-pub(super) async fn check(
-    State(manners): State<Manners>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let rule = manners.query_rule(request.method(), request.extensions());
-    let judged = match rule {
-        Some(rule) => judge(request.uri().query().unwrap_or_default(), rule),
-        None => Ok(()),
-    };
-    match judged {
-        Ok(()) => next.run(request).await,
-        Err(refused) => refused.in_address().into_response(),
-    }
+pub(super) fn refusal(manners: &Manners, request: &Request) -> Option<Response> {
+    let rule = manners.query_rule(request.method(), request.extensions())?;
+    let judged = judge(request.uri().query().unwrap_or_default(), rule);
+    judged.err().map(|refused| refused.in_address().into_response())
 }
 
 fn judge(query: &str, rule: QueryRule) -> Result<(), FormError> {

@@ -1,10 +1,10 @@
 //! A refused act of somebody who is logged in is part of the trail (who tried what).
 
 use axum::{
-    extract::{MatchedPath, Request, State},
-    middleware::Next,
+    extract::{MatchedPath, Request},
     response::Response,
 };
+use http::Method;
 use sekisho_store::{
     StoreError,
     audit::{Actor, Audited, Entry},
@@ -26,7 +26,7 @@ pub(super) struct FromElsewhere {
 }
 
 /// What was refused, to whom.
-struct Refused {
+pub(super) struct Refused {
     reason: &'static str,
     needed: Option<&'static str>,
     organisation_id: Option<String>,
@@ -35,7 +35,7 @@ struct Refused {
 }
 
 impl Refused {
-    fn of(response: &Response) -> Option<Self> {
+    pub(super) fn of(response: &Response) -> Option<Self> {
         let extensions = response.extensions();
         let missing = extensions.get::<PageError>().and_then(|error| error.role.as_deref());
         if let Some(missing) = missing {
@@ -49,29 +49,43 @@ impl Refused {
     }
 }
 
+/// What a request asks for, kept while it is answered.
+pub(super) struct Act {
+    method: Method,
+    path: String,
+    matched: Option<MatchedPath>,
+}
+
+impl Act {
+    pub(super) fn of(request: &Request) -> Self {
+        Self {
+            method: request.method().clone(),
+            path: request.uri().path().chars().take(MOST_PATH).collect(),
+            matched: request.extensions().get::<MatchedPath>().cloned(),
+        }
+    }
+}
+
 /// Audits that somebody lacked the role for an act, or that another site tried it in their name.
 ///
 /// Once a minute for each person, reason, role and kind of act on this node: one record tells of it,
 /// and a page that reloads itself does not fill the trail. Strangers never come so far: without a
 /// session they are led to the sign-in page and nothing is written.
-pub(super) async fn note(State(app): State<App>, request: Request, next: Next) -> Response {
-    let method = request.method().clone();
-    let path: String = request.uri().path().chars().take(MOST_PATH).collect();
-    let matched = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let response = next.run(request).await;
-    let (Some(refused), Some(matched)) = (Refused::of(&response), matched) else { return response };
+pub(super) async fn note(app: &App, act: Act, refused: Refused) {
+    let Some(matched) = act.matched else { return };
+    let (method, path, matched) = (act.method, act.path, matched.as_str());
     let now = app.now();
     let key = Sha256::digest(format!("{} {method} {matched}", refused.person_id)).into();
     if !app.refusals().is_due((key, refused.needed.unwrap_or(refused.reason)), now) {
-        return response;
+        return;
     }
     let organisation_id =
-        refused.organisation_id.as_deref().or_else(|| organisation_named(&matched, &path));
+        refused.organisation_id.as_deref().or_else(|| organisation_named(matched, &path));
     let actor = Actor::Person(refused.person_id.clone());
     let mut entry = Entry::refused("console.act", actor, now, refused.reason)
         .from_address(&refused.address)
         .fact("method", method.as_str())
-        .fact("act", matched.as_str())
+        .fact("act", matched)
         .fact("path", path.as_str());
     if let Some(needed) = refused.needed {
         entry = entry.fact("needed", needed);
@@ -90,7 +104,6 @@ pub(super) async fn note(State(app): State<App>, request: Request, next: Next) -
         // The act stays refused all the same.
         tracing::error!(%failure, reason = refused.reason, "refusal could not be audited");
     }
-    response
 }
 
 /// The organisation that a path of its page names.

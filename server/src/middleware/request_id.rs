@@ -1,12 +1,8 @@
 //! A random name for each request, in the log and on the error page, so that the two can be joined.
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::{extract::Request, response::Response};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use tracing::Instrument;
+use tracing::Span;
 
 use crate::{app::App, listener::Peer};
 
@@ -16,8 +12,8 @@ pub(super) fn of(headers: &HeaderMap) -> &str {
     headers.get(NAME).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// Gives each request an id of ours; one that a client sent is dropped.
-pub(super) async fn give(State(app): State<App>, mut request: Request, next: Next) -> Response {
+/// Gives the request an id of ours, by which the log speaks of it; one that a client sent is dropped.
+pub(super) fn give(app: &App, request: &mut Request) -> (HeaderValue, Span) {
     let mut octets = [0; 8];
     // Without randomness the request goes on unnamed; whatever needs randomness will refuse.
     let id = match app.random().fill(&mut octets) {
@@ -36,12 +32,11 @@ pub(super) async fn give(State(app): State<App>, mut request: Request, next: Nex
         method = %request.method(),
         path = request.uri().path(),
     );
-    async move {
-        let mut response = next.run(request).await;
-        tracing::info!(status = response.status().as_u16(), "answered");
-        response.headers_mut().insert(NAME, value);
-        response
-    }
-    .instrument(span)
-    .await
+    (value, span)
+}
+
+/// Tells the id with the answer, in the request's span.
+pub(super) fn tell(id: HeaderValue, response: &mut Response) {
+    tracing::info!(status = response.status().as_u16(), "answered");
+    response.headers_mut().insert(NAME, id);
 }

@@ -1,8 +1,7 @@
 //! A request that changes something and carries a cookie comes from our own page.
 
 use axum::{
-    extract::{Request, State},
-    middleware::Next,
+    extract::Request,
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, Method, StatusCode};
@@ -26,11 +25,14 @@ use crate::{
 /// could be logged in as somebody else (RFC 6749 §10.12 calls it login CSRF).
 /// Only paths for programs take what says nothing, or comes from anywhere, and only without a cookie;
 /// and one path judges for itself ([`Senders::Judged`]).
-pub(super) async fn check(
-    State((app, role, manners)): State<(App, NameRole, Manners)>,
+///
+/// The request, or its refusal.
+pub(super) async fn checked(
+    app: &App,
+    role: NameRole,
+    manners: &Manners,
     request: Request,
-    next: Next,
-) -> Response {
+) -> Result<Request, Response> {
     let headers = request.headers();
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     // What browsers send from everywhere opens nothing.
@@ -43,7 +45,7 @@ pub(super) async fn check(
         Senders::Judged => false,
     };
     if safe || !must || is_same_origin(headers, app.names().origin(role)) {
-        return next.run(request).await;
+        return Ok(request);
     }
     let (parts, _) = request.into_parts();
     let mut refused = PageError::new(
@@ -53,7 +55,7 @@ pub(super) async fn check(
         "error-cross-site-help",
     )
     .into_response();
-    match ConsoleSession::find(&app, &parts).await {
+    match ConsoleSession::find(app, &parts).await {
         Ok(Some(session)) => {
             let ConsoleSession { person_id, address, .. } = session;
             refused.extensions_mut().insert(FromElsewhere { person_id, address });
@@ -62,7 +64,7 @@ pub(super) async fn check(
         // Refused all the same; in whose name it came stays unknown.
         Err(error) => tracing::error!(%error, "session of a refused request not read"),
     }
-    refused
+    Err(refused)
 }
 
 /// Whether a request says that a page of the origin `own` sent it, and nothing else.

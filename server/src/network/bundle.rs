@@ -231,14 +231,17 @@ texts! {
     StrongSwanConfiguration = "routers/bundle/strongswan/swanctl.conf",
     StrongSwanInstall = "routers/bundle/strongswan/install.sh",
     StrongSwanRevocation = "routers/bundle/strongswan/revocation.sh",
+    StrongSwanDeny = "routers/bundle/strongswan/deny.sh",
     StrongSwanRemove = "routers/bundle/strongswan/remove.sh",
     LibreswanConfiguration = "routers/bundle/libreswan/ipsec.conf",
     LibreswanInstall = "routers/bundle/libreswan/install.sh",
     LibreswanRevocation = "routers/bundle/libreswan/revocation.sh",
+    LibreswanDeny = "routers/bundle/libreswan/deny.sh",
     LibreswanRemove = "routers/bundle/libreswan/remove.sh",
     OpenIkedConfiguration = "routers/bundle/openiked/iked.conf",
     OpenIkedInstall = "routers/bundle/openiked/install.sh",
     OpenIkedRevocation = "routers/bundle/openiked/revocation.sh",
+    OpenIkedDeny = "routers/bundle/openiked/deny.sh",
     OpenIkedRemove = "routers/bundle/openiked/remove.sh",
 }
 
@@ -263,13 +266,14 @@ pub fn write(
         files.push(text(&issuer.file, pem(der)?));
     }
     files.push(text("enrol.sh", Enrol { v }.render()?));
-    let (file, [configuration, install, revocation, remove]) = match daemon {
+    let (file, [configuration, install, revocation, deny, remove]) = match daemon {
         Daemon::StrongSwan => (
             "swanctl.conf",
             [
                 StrongSwanConfiguration { v }.render()?,
                 StrongSwanInstall { v }.render()?,
                 StrongSwanRevocation { v }.render()?,
+                StrongSwanDeny { v }.render()?,
                 StrongSwanRemove { v }.render()?,
             ],
         ),
@@ -279,6 +283,7 @@ pub fn write(
                 LibreswanConfiguration { v }.render()?,
                 LibreswanInstall { v }.render()?,
                 LibreswanRevocation { v }.render()?,
+                LibreswanDeny { v }.render()?,
                 LibreswanRemove { v }.render()?,
             ],
         ),
@@ -288,6 +293,7 @@ pub fn write(
                 OpenIkedConfiguration { v }.render()?,
                 OpenIkedInstall { v }.render()?,
                 OpenIkedRevocation { v }.render()?,
+                OpenIkedDeny { v }.render()?,
                 OpenIkedRemove { v }.render()?,
             ],
         ),
@@ -295,6 +301,7 @@ pub fn write(
     files.push(text(file, configuration));
     files.push(text("install.sh", install));
     files.push(text("revocation.sh", revocation));
+    files.push(text("deny.sh", deny));
     files.push(text("renew.sh", Renew { v }.render()?));
     files.push(text("remove.sh", remove));
     Ok(files)

@@ -76,8 +76,7 @@ pub struct Live {
 /// # Errors
 /// [`OAuthError`]: our own keys cannot be read.
 pub async fn read(app: &App, token: &str) -> Result<Option<Claims>, OAuthError> {
-    let claims = TokenKeys::verified::<Claims>(app, token, token::issue::ACCESS_TOKEN_TYP).await;
-    let claims = claims.map_err(|error| OAuthError::internal(&error))?;
+    let claims = TokenKeys::verified::<Claims>(app, token, token::issue::ACCESS_TOKEN_TYP).await?;
     Ok(claims.filter(|claims| claims.iss == app.names().public))
 }
 
@@ -106,6 +105,6 @@ pub async fn live(app: &App, token: &str, now: OffsetDateTime) -> Result<Option<
     {
         return Ok(None);
     }
-    let session = liveness::session(&mut reader, &grant.session_hash, now).await?;
+    let session = liveness::session(app, &mut reader, &grant.session_hash, now).await?;
     Ok(session.map(|session| Live { claims, of_person: Some((grant, session)) }))
 }

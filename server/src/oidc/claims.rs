@@ -5,8 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use sekisho_store::service::{FacilityFacts, Service};
-use sekisho_wire::claim;
+use sekisho_store::{
+    service::{FacilityFacts, Service},
+    session::Session,
+};
+use sekisho_wire::{acr, claim};
 use serde_json::{Map, Value, json};
 
 use super::subject;
@@ -40,6 +43,10 @@ pub const SCOPES: [Scope; 5] = [
 
 /// The person's card, as its certificate says.
 const CARD: &str = "card";
+/// The same card, which vouched for the My Number card that logged in.
+const LINKED_CARD: &str = "linked_card";
+/// The same card, which vouched for the passkey that logged in.
+const PASSKEY: &str = "passkey";
 /// The certificate of the PC's connection.
 const FACILITY_CERTIFICATE: &str = "facility_certificate";
 /// The register of organisations and terminals.
@@ -64,12 +71,21 @@ const VOUCHERS: [(&str, &str); 12] = [
     ("terminal.name", REGISTER),
 ];
 
-/// The vouchers of the claims that are there.
+/// The vouchers of the claims that are there. A My Number card and a passkey say nothing of a person
+/// themselves.
 fn vouched_by(claims: &Map<String, Value>) -> Map<String, Value> {
+    let card = match claims.get("acr").and_then(Value::as_str) {
+        Some(acr::JPKI_CARD) => LINKED_CARD,
+        Some(acr::PASSKEY) => PASSKEY,
+        _ => CARD,
+    };
     VOUCHERS
         .into_iter()
         .filter(|(part, _)| claims.contains_key(part.split('.').next().unwrap_or(part)))
-        .map(|(part, source)| (part.to_owned(), source.into()))
+        .map(|(part, source)| {
+            let source = if source == CARD { card } else { source };
+            (part.to_owned(), source.into())
+        })
         .collect()
 }
 
@@ -138,6 +154,16 @@ pub fn snapshot(
     claims.insert("amr".to_owned(), json!(session.amr));
     claims.insert("auth_time".to_owned(), session.auth_time.unix_timestamp().into());
     claims.insert(claim::VOUCHED_BY.to_owned(), vouched_by(&claims).into());
+    claims
+}
+
+/// A snapshot with the roles that count now: those of a linked card or a passkey fall away with the certificate that
+/// vouched. `session` is as [`super::liveness`] answered it.
+#[must_use]
+pub fn of_now(mut claims: Map<String, Value>, session: &Session) -> Map<String, Value> {
+    if let Some(roles) = claims.get_mut(claim::HC_ROLE) {
+        *roles = json!(session.hc_roles);
+    }
     claims
 }
 

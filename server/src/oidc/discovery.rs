@@ -7,13 +7,13 @@ use axum::{
 };
 use http::{HeaderValue, header};
 use sekisho_store::service::AuthMethod;
-use sekisho_wire::{acr, claim};
+use sekisho_wire::claim;
 use serde_json::{Value, json};
 
 use super::{
     authorize::ResponseMode, claims::SCOPES, client::GrantType, registration, session_state,
 };
-use crate::{app::App, jose::Algorithm};
+use crate::{app::App, jose::Algorithm, login};
 
 /// Path of the document, on the public name.
 pub const PATH: &str = "/.well-known/openid-configuration";
@@ -67,7 +67,7 @@ pub fn document(app: &App) -> Value {
         "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": ["none", "login", "select_account", "consent"],
-        "acr_values_supported": acr::LEVELS,
+        "acr_values_supported": login::levels(app.config()),
         "claims_supported": [
             "sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "sid", "name",
             claim::HC_ROLE, claim::FACILITY_ID, claim::FACILITY_CODE, claim::FACILITY_NAME,

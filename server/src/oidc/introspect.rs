@@ -58,8 +58,7 @@ pub async fn post(
         "token_introspection": told,
     });
     let algorithm = client.metadata.introspection_signed_response_alg;
-    let signed = TokenKeys::sign(&app, algorithm, SIGNED_TYP, &claims).await;
-    let signed = signed.map_err(|error| OAuthError::internal(&error))?;
+    let signed = TokenKeys::sign(&app, algorithm, SIGNED_TYP, &claims).await?;
     Ok(token::unkept(HeaderValue::from_static(SIGNED), signed))
 }
 
@@ -92,7 +91,7 @@ async fn access(app: &App, client: &Client, token: &str) -> Result<Option<Value>
 /// A refresh token is its client's own affair.
 async fn refresh(app: &App, client: &Client, token: &str) -> Result<Option<Value>, OAuthError> {
     let (mut reader, service) = (app.store().read(), &client.service.id);
-    let live = live_grant::of_refresh_token(&mut reader, service, token, app.now()).await?;
+    let live = live_grant::of_refresh_token(app, &mut reader, service, token, app.now()).await?;
     let Some(LiveGrant { token, grant, .. }) = live else { return Ok(None) };
     Ok(Some(json!({
         "active": true,

@@ -14,7 +14,7 @@ use crate::{app::App, error::oauth::OAuthError, token_keys::TokenKeys};
 /// # Errors
 /// [`OAuthError`]: the register cannot be read.
 pub async fn get(State(app): State<App>) -> Result<Response, OAuthError> {
-    let set = TokenKeys::published(&app).await.map_err(|error| OAuthError::internal(&error))?;
+    let set = TokenKeys::published(&app).await?;
     // Short enough that a new key is seen long before it signs.
     let cache = HeaderValue::from_static("public, max-age=300");
     Ok(([(header::CACHE_CONTROL, cache)], Json(set)).into_response())

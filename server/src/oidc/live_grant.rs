@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use super::liveness;
+use crate::app::App;
 
 /// A refresh token that counts now, with what it is of.
 pub struct LiveGrant {
@@ -21,26 +22,39 @@ pub struct LiveGrant {
     pub session: Session,
 }
 
+/// A refresh token of this service with its grant, unless that was withdrawn; the token may be used up or
+/// too old, the session over.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn find(
+    queries: &mut impl Queries,
+    service_id: &str,
+    token: &str,
+) -> Result<Option<(RefreshToken, Grant)>, StoreError> {
+    let hash: [u8; 32] = Sha256::digest(token).into();
+    let Some(token) = refresh_token::find(queries, &hash).await? else { return Ok(None) };
+    let grant = token_grant::live(queries, &token.grant_id).await?;
+    let own = grant.filter(|grant| grant.service_id == service_id);
+    Ok(own.map(|grant| (token, grant)))
+}
+
 /// The refresh token of this service, if it counts now: not used up, in time, its grant not withdrawn, its
 /// session alive. Nothing is used up by asking.
 ///
 /// # Errors
 /// [`StoreError`]: not known, and not knowing refuses.
 pub async fn of_refresh_token(
+    app: &App,
     queries: &mut impl Queries,
     service_id: &str,
     token: &str,
     now: OffsetDateTime,
 ) -> Result<Option<LiveGrant>, StoreError> {
-    let hash: [u8; 32] = Sha256::digest(token).into();
-    let Some(token) = refresh_token::find(queries, &hash).await? else { return Ok(None) };
+    let Some((token, grant)) = find(queries, service_id, token).await? else { return Ok(None) };
     if token.used_at.is_some() || token.expires_at <= now {
         return Ok(None);
     }
-    let Some(grant) = token_grant::live(queries, &token.grant_id).await? else { return Ok(None) };
-    if grant.service_id != service_id {
-        return Ok(None);
-    }
-    let session = liveness::session(queries, &grant.session_hash, now).await?;
+    let session = liveness::session(app, queries, &grant.session_hash, now).await?;
     Ok(session.map(|session| LiveGrant { token, grant, session }))
 }

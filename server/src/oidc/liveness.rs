@@ -6,12 +6,16 @@ use sekisho_store::{
 };
 use time::OffsetDateTime;
 
+use crate::{app::App, login::vouching};
+
 /// The session, if it is alive now: not ended, expired or locked; its terminal and that terminal's
-/// certificate not revoked; its facility active; its person still a member there.
+/// certificate not revoked; its facility active; its person still a member there. Its roles are those
+/// that count now.
 ///
 /// # Errors
 /// [`StoreError`]: not known, and not knowing refuses.
 pub async fn session(
+    app: &App,
     queries: &mut impl Queries,
     session_hash: &[u8; 32],
     now: OffsetDateTime,
@@ -31,5 +35,9 @@ pub async fn session(
         return Ok(None);
     }
     let member = membership::in_force(queries, &found.person_id, &at.organisation_id).await?;
-    Ok(member.is_some().then_some(found))
+    if member.is_none() {
+        return Ok(None);
+    }
+    let (hc_roles, _) = vouching::now(app, queries, &found).await?;
+    Ok(Some(Session { hc_roles, ..found }))
 }

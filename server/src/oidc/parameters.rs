@@ -11,12 +11,27 @@ use crate::form::{self, FormError};
 /// The longest query or body that is looked at, in octets.
 pub const MOST_OCTETS: usize = 16 * 1024;
 
+/// The longest `state` and `nonce`, in octets: both come back in an address.
+const MOST_RETURNED: usize = 1024;
+
+/// Why a `state` or `nonce` cannot come back octet by octet in an address or a form, if it cannot.
+#[must_use]
+pub fn unreturnable(value: &str) -> Option<&'static str> {
+    if value.len() > MOST_RETURNED {
+        Some("is longer than 1024 octets")
+    } else if value.contains(char::is_control) {
+        Some("holds a control character")
+    } else {
+        None
+    }
+}
+
 /// The parameters of one request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Parameters(BTreeMap<String, Vec<String>>);
 
 impl Parameters {
-    /// Reads urlencoded octets.
+    /// Reads urlencoded octets; each value is what was sent.
     ///
     /// # Errors
     /// [`FormError`]: too large, broken escapes, broken UTF-8 or control characters.
@@ -24,7 +39,7 @@ impl Parameters {
         if octets.len() > MOST_OCTETS {
             return Err(FormError::TooLarge);
         }
-        form::parse(octets).map(Self)
+        form::exact(octets).map(Self)
     }
 
     /// Reads the body of a form.
@@ -89,6 +104,13 @@ impl Parameters {
     pub fn repeated(&self) -> Option<&str> {
         let mut repeated = self.0.iter().filter(|(_, values)| values.len() > 1);
         repeated.find(|(name, _)| *name != "resource").map(|(name, _)| name.as_str())
+    }
+
+    /// The first parameter that holds what [`Self::parse`] would refuse.
+    #[must_use]
+    pub fn invisible(&self) -> Option<&str> {
+        let holds = |values: &[String]| values.iter().any(|value| value.contains(form::unborne));
+        self.0.iter().find(|(_, values)| holds(values)).map(|(name, _)| name.as_str())
     }
 
     /// Whether `name` was sent more than once.

@@ -9,12 +9,11 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sekisho_store::{
     StoreError,
     audit::{Actor, Audited, Entry},
-    refresh_token, token_grant, transaction,
+    token_grant, transaction,
 };
-use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-use super::{access_token, client_authentication, token};
+use super::{access_token, client_authentication, live_grant, token};
 use crate::{app::App, error::oauth::OAuthError, listener::Peer};
 
 /// What is revoked.
@@ -75,9 +74,6 @@ async fn found(app: &App, client_id: &str, text: &str) -> Result<Option<Found>, 
         let own = claims.client_id == client_id;
         return Ok(own.then_some(Found::Token(claims.jti, expires_at)));
     }
-    let mut reader = app.store().read();
-    let hash: [u8; 32] = Sha256::digest(text).into();
-    let Some(token) = refresh_token::find(&mut reader, &hash).await? else { return Ok(None) };
-    let grant = token_grant::live(&mut reader, &token.grant_id).await?;
-    Ok(grant.filter(|grant| grant.service_id == client_id).map(|grant| Found::Grant(grant.id)))
+    let own = live_grant::find(&mut app.store().read(), client_id, text).await?;
+    Ok(own.map(|(_, grant)| Found::Grant(grant.id)))
 }

@@ -1,9 +1,7 @@
 //! Identifiers that mean nothing outside one sector.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit, Mac};
 use sekisho_wire::domain;
-use sha2::Sha256;
 
 use crate::app::App;
 
@@ -22,12 +20,5 @@ pub fn session(app: &App, sector: &str, session_hash: &[u8; 32]) -> String {
 }
 
 fn keyed(app: &App, parts: &[&[u8]]) -> String {
-    let salt: &[u8] = app.keys().pairwise_salt.as_slice();
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(salt).expect("HMAC takes a key of any length (RFC 2104 §2)");
-    for part in parts {
-        mac.update(&(part.len() as u64).to_be_bytes());
-        mac.update(part);
-    }
-    URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+    URL_SAFE_NO_PAD.encode(app.keys().keyed_hash(parts))
 }

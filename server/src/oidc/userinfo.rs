@@ -39,13 +39,13 @@ pub async fn get(
         return Err(scheme.invalid());
     }
     possessed(&app, &peer, &method, &headers, scheme, token, &live).await?;
-    let Some((grant, _)) = &live.of_person else { return Err(scheme.invalid()) };
+    let Some((grant, session)) = &live.of_person else { return Err(scheme.invalid()) };
     let told: Map<String, Value> =
         serde_json::from_str(&grant.claims).map_err(|error| OAuthError::internal(&error))?;
     let scope: Vec<&str> = live.claims.scope.as_deref().unwrap_or_default().split(' ').collect();
     let details = Details::of(grant).map_err(|error| OAuthError::internal(&error))?;
     let by_name: &[String] = if seeded!(ClaimsByNameForgotten) { &[] } else { &details.claims };
-    let mut told = claims::narrowed(told, &scope, by_name);
+    let mut told = claims::narrowed(claims::of_now(told, session), &scope, by_name);
     let client =
         Client::find(&app, &live.claims.client_id).await?.ok_or_else(|| scheme.invalid())?;
     self_check::token_used(&app, &client.service, &grant.id).await?;
@@ -61,8 +61,7 @@ pub async fn get(
     let aud = if seeded!(UserinfoForAnother) { "another" } else { client.service.id.as_str() };
     told.insert("aud".into(), aud.into());
     let typ = token::issue::ID_TOKEN_TYP;
-    let signed = TokenKeys::sign(&app, algorithm, typ, &Value::Object(told)).await;
-    let signed = signed.map_err(|error| OAuthError::internal(&error))?;
+    let signed = TokenKeys::sign(&app, algorithm, typ, &Value::Object(told)).await?;
     Ok(token::unkept(HeaderValue::from_static("application/jwt"), signed))
 }
 

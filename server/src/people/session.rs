@@ -135,6 +135,7 @@ impl ConsoleSession {
         items.push(("/console/notices", notices));
         if self.facilities().next().is_some() {
             items.push(("/console/terminals", page.t("people-nav-terminals")));
+            items.push(("/console/routers", page.t("routers-nav")));
             items.push(("/console/members", page.t("people-nav-members")));
             items.push(("/console/staff", page.t("console-nav-staff")));
         }

@@ -3,7 +3,10 @@
 use askama::Template;
 use axum::{extract::State, response::Response};
 use sekisho_pki::national::hc_role;
-use sekisho_store::offer::{self, Offer};
+use sekisho_store::{
+    offer::{self, Offer},
+    passkey,
+};
 use sekisho_wire::acr;
 
 use crate::{
@@ -12,12 +15,15 @@ use crate::{
     entitlement::{self, Explanation, role_name},
     error::page::PageError,
     listener::FacilityConnection,
-    login::session::PortalSession,
+    login::{session::PortalSession, vouching::Profession},
     page::{Page, PageFrame},
 };
 
+pub mod expiry;
 pub mod landing;
 pub mod when;
+
+use expiry::{Announcement, Voice};
 
 /// The most services that the portal lists.
 const MOST_SERVICES: i64 = 1_000;
@@ -45,6 +51,10 @@ struct Who {
     terminal_name: String,
     terminal_id: String,
     proof: String,
+    /// Last day on which the HPKI certificate of a linked card or a passkey vouches.
+    vouched_until: Option<String>,
+    /// Why nobody vouches any more.
+    lapsed: Option<String>,
     since: String,
     since_iso: String,
 }
@@ -56,6 +66,14 @@ struct PortalPage {
     allowed: Vec<Service>,
     refused: Vec<Service>,
     who: Who,
+    /// What expires soon.
+    expiring: Vec<Announcement>,
+    /// Names of passkeys that log nobody in any more.
+    held: Vec<String>,
+    /// Whether My Number cards count here.
+    jpki: bool,
+    /// Whether passkeys do.
+    passkeys: bool,
 }
 
 /// `GET /`.
@@ -82,6 +100,9 @@ pub async fn get(
         let service = Service { name, description, home_url: offer.home_url, reasons, help };
         if decision.allowed { &mut allowed } else { &mut refused }.push(service);
     }
+    let enrolled = passkey::of_person(&mut app.store().read(), &session.person_id).await?;
+    let expiring = expiry::of(&app, &session, &facility, &enrolled, &page.text).await?;
+    let held = enrolled.into_iter().filter(|passkey| passkey.held_at.is_some());
     let who = who(&session, &facility, &page.text);
     let page = session.frame(page, &facility);
     Ok(axum::response::IntoResponse::into_response(Page(PortalPage {
@@ -89,6 +110,10 @@ pub async fn get(
         allowed,
         refused,
         who,
+        expiring,
+        held: held.map(|passkey| passkey.name).collect(),
+        jpki: app.card_trust().at(&facility.organisation_id).jpki().is_some(),
+        passkeys: app.config().card_login().passkeys(),
     })))
 }
 
@@ -109,10 +134,19 @@ fn who(session: &PortalSession, facility: &FacilityConnection, text: &Text) -> W
         facility_id: facility.organisation_id.clone(),
         terminal_name: facility.terminal_name.clone(),
         terminal_id: facility.terminal_id.clone(),
-        proof: if session.acr == acr::HPKI_CARD {
-            text.t("portal-proof-hpki")
-        } else {
-            text.t1("portal-proof-other", "acr", &session.acr)
+        proof: match session.acr.as_str() {
+            acr::HPKI_CARD => text.t("portal-proof-hpki"),
+            acr::JPKI_CARD => text.t("portal-proof-jpki"),
+            acr::PASSKEY => text.t("portal-proof-passkey"),
+            other => text.t1("portal-proof-other", "acr", other),
+        },
+        vouched_until: match session.profession {
+            Profession::Vouched { until } => Some(when::day(until, text.lang())),
+            Profession::OfCard | Profession::Lapsed(_) => None,
+        },
+        lapsed: match session.profession {
+            Profession::Lapsed(lapse) => Some(text.t(&lapse.key())),
+            Profession::OfCard | Profession::Vouched { .. } => None,
         },
         since: when::shown(session.auth_time, text.lang()),
         since_iso: when::iso(session.auth_time),

@@ -22,6 +22,16 @@ pub fn shown(at: OffsetDateTime, lang: Lang) -> String {
     }
 }
 
+/// A day, for people.
+#[must_use]
+pub fn day(at: OffsetDateTime, lang: Lang) -> String {
+    let at = at.to_offset(JST);
+    match lang {
+        Lang::Ja => format!("{}年{}月{}日", at.year(), u8::from(at.month()), at.day()),
+        Lang::En => format!("{} {} {}", at.day(), at.month(), at.year()),
+    }
+}
+
 /// A time to the second, for people who compare records.
 #[must_use]
 pub fn shown_to_the_second(at: OffsetDateTime, lang: Lang) -> String {
@@ -50,6 +60,8 @@ mod tests {
         let at = datetime!(2026-11-20 15:04:59 UTC);
         assert_eq!(shown(at, Lang::Ja), "2026年11月21日 00:04");
         assert_eq!(shown(at, Lang::En), "21 November 2026, 00:04 JST");
+        assert_eq!(day(at, Lang::Ja), "2026年11月21日");
+        assert_eq!(day(at, Lang::En), "21 November 2026");
         assert_eq!(shown_to_the_second(at, Lang::Ja), "2026-11-21 00:04:59");
         assert_eq!(shown_to_the_second(at, Lang::En), "2026-11-21 00:04:59 JST");
         assert_eq!(iso(at), "2026-11-21T00:04:59+09:00");

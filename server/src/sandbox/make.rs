@@ -36,7 +36,7 @@ use super::{
 };
 use crate::{
     config::{self, Config, ConfigError, Settings},
-    instance::{self, Folder, FolderError, configuration_text},
+    instance::{self, Folder, FolderError},
 };
 
 /// How long cards and lists last. A list counts for 370 days at most (`HpkiRules::most_crl_age`).
@@ -118,6 +118,24 @@ pub enum MakeError {
         #[source]
         source: std::io::Error,
     },
+    /// The configuration cannot be read once more.
+    #[error("cannot read {}", path.display())]
+    ReadConfiguration {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The configuration was changed meanwhile.
+    #[error("cannot enter the test facility into {}; write it into sandbox.facilities", path.display())]
+    EditConfiguration {
+        /// Its file.
+        path: PathBuf,
+        /// Where it does not read.
+        #[source]
+        source: toml_edit::TomlError,
+    },
     /// A file.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -174,9 +192,36 @@ pub fn configure(folder: &Path, facility_id: &str) -> Result<bool, MakeError> {
     }
     settings.sandbox.facilities.push(facility_id.to_owned());
     settings.validate(folder)?;
-    let text = configuration_text(&settings);
-    Folder::replace(&folder.join(config::FILE_NAME), text.as_bytes())?;
+    let path = folder.join(config::FILE_NAME);
+    let text = std::fs::read_to_string(&path)
+        .map_err(|source| MakeError::ReadConfiguration { path: path.clone(), source })?;
+    let named = naming(&text, facility_id)
+        .map_err(|source| MakeError::EditConfiguration { path: path.clone(), source })?;
+    Folder::replace(&path, named.as_bytes())?;
     Ok(true)
+}
+
+/// The text of a configuration with the facility among `sandbox.facilities`, and otherwise as somebody
+/// wrote it: comments, order and blank lines are theirs.
+fn naming(text: &str, facility_id: &str) -> Result<String, toml_edit::TomlError> {
+    let mut document: toml_edit::DocumentMut = text.parse()?;
+    let sandbox = document.entry("sandbox").or_insert_with(toml_edit::table);
+    let empty = || toml_edit::value(toml_edit::Array::new());
+    // Both are of this kind, or the configuration would not have been read.
+    if let Some(facilities) = sandbox
+        .as_table_like_mut()
+        .and_then(|sandbox| sandbox.entry("facilities").or_insert_with(empty).as_array_mut())
+    {
+        let mut named = toml_edit::Value::from(facility_id);
+        let after = facilities.trailing().as_str().unwrap_or_default().trim_end_matches(' ');
+        if facilities.trailing_comma() && after.ends_with('\n') {
+            // One a line: what stands after the last one's comma is a comment on that.
+            named.decor_mut().set_prefix(format!("{after}  "));
+            facilities.set_trailing("\n");
+        }
+        facilities.push_formatted(named);
+    }
+    Ok(document.to_string())
 }
 
 /// What was made and is not kept yet.

@@ -92,11 +92,25 @@ async fn nobody_invented_takes_the_place_of_somebody_real() {
 async fn the_configuration_names_the_test_facility_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(config::FILE_NAME);
-    std::fs::write(&path, configuration_text(&Settings::default())).unwrap();
     let id = "123456789007";
-    assert!(configure(folder.path(), id).unwrap());
-    let written = std::fs::read(&path).unwrap();
-    assert!(!configure(folder.path(), id).unwrap());
-    assert_eq!(std::fs::read(&path).unwrap(), written);
-    assert_eq!(Settings::read(folder.path()).unwrap().sandbox.facilities, [id]);
+    let made = instance::configuration_text(&Settings::default());
+    let with_comments =
+        "# Ours. 病院のサーバー\n[oidc]  # as agreed\nallow_loopback_clients = true # for now\n";
+    let with_others = format!(
+        "{with_comments}\n[sandbox]\n# The first one.\nfacilities = [\n  \"123456789015\", # theirs\n]\n"
+    );
+    for text in [made.as_str(), with_comments, &with_others, "", "sandbox.facilities = []\n"] {
+        std::fs::write(&path, text).unwrap();
+        assert!(configure(folder.path(), id).unwrap());
+        let written = std::fs::read_to_string(&path).unwrap();
+        assert!(!configure(folder.path(), id).unwrap());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), written);
+        let mut facilities = Settings::read(folder.path()).unwrap().sandbox.facilities;
+        assert_eq!(facilities.pop().as_deref(), Some(id), "{written}");
+        assert_eq!(facilities.len(), usize::from(text.contains("theirs")));
+        // What somebody wrote stays, line by line, but for a list on one line.
+        for line in text.lines().filter(|line| !line.ends_with("facilities = []")) {
+            assert!(written.lines().any(|kept| kept == line), "{line} is not in {written}");
+        }
+    }
 }

@@ -33,7 +33,7 @@ impl TokenKeys {
     /// # Errors
     /// [`TokenKeyError`]: no process should serve without.
     pub async fn open(app: &App) -> Result<(), TokenKeyError> {
-        Self::signer(app, Algorithm::Es256).await.map(drop)
+        Self::at_hand(app, Algorithm::Es256).await
     }
 
     /// Scheduled: takes over what other processes and commands changed.
@@ -73,6 +73,15 @@ impl TokenKeys {
         payload: &Value,
     ) -> Result<String, TokenKeyError> {
         Self::signer(app, algorithm).await?.sign(typ, payload)
+    }
+
+    /// Has a key of this algorithm in memory, so that the next signature asks nobody: for whoever uses
+    /// something up before they sign.
+    ///
+    /// # Errors
+    /// [`TokenKeyError`]: there is none, and the register cannot be read or written.
+    pub async fn at_hand(app: &App, algorithm: Algorithm) -> Result<(), TokenKeyError> {
+        Self::signer(app, algorithm).await.map(drop)
     }
 
     async fn signer(app: &App, algorithm: Algorithm) -> Result<Arc<OpenKey>, TokenKeyError> {

@@ -5,7 +5,7 @@
 
 use time::{Duration, OffsetDateTime};
 
-use crate::{Attempts, MayConflict, Queries, Store, StoreError, moment::moment, sql};
+use crate::{Attempts, MayConflict, Queries, Store, StoreError, Tx, moment::moment, sql};
 
 /// How failures of one subject are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,45 +75,10 @@ impl Store {
         at: OffsetDateTime,
     ) -> Result<Result<(), OffsetDateTime>, StoreError> {
         let mut tx = self.begin().await?;
-        for subject in subjects {
-            let row: Option<(i64, i64, i64)> = tx
-                .fetch_optional(
-                    sql("SELECT failures, last_at, locked_until FROM sign_in_failure
-                         WHERE subject = $1")
-                    .bind(&subject.key),
-                )
-                .await?;
-            let failures = match row {
-                None => 0,
-                Some((_, _, locked_until)) if locked_until > at.unix_timestamp() => {
-                    return Ok(Err(moment("sign-in failure", locked_until)?));
-                }
-                Some((failures, last_at, _))
-                    if moment("sign-in failure", last_at)? + subject.policy.forget_after > at =>
-                {
-                    u32::try_from(failures).unwrap_or(u32::MAX)
-                }
-                Some(_) => 0,
-            };
-            let failures = failures.saturating_add(1);
-            // Nothing, rather than "until now": to a process whose attempt began before this
-            // second, now would be a rest.
-            let rest = subject.policy.rest(failures);
-            let locked_until = if rest.is_zero() { 0 } else { (at + rest).unix_timestamp() };
-            tx.execute(
-                sql("INSERT INTO sign_in_failure (subject, failures, last_at, locked_until)
-                     VALUES ($1, $2, $3, $4)
-                     ON CONFLICT (subject) DO UPDATE SET failures = excluded.failures,
-                         last_at = excluded.last_at, locked_until = excluded.locked_until")
-                .bind(&subject.key)
-                .bind(i64::from(failures))
-                .bind(at)
-                .bind(locked_until),
-            )
-            .await?;
+        match charge(&mut tx, subjects, at).await {
+            Ok(Ok(())) => tx.finish().await.map(Ok),
+            refused => tx.give_up().await.and(refused),
         }
-        tx.finish().await?;
-        Ok(Ok(()))
     }
 
     /// Until when a subject rests, if it does.
@@ -166,6 +131,51 @@ impl Store {
         }
         tx.finish().await
     }
+}
+
+async fn charge(
+    tx: &mut Tx,
+    subjects: &[Subject],
+    at: OffsetDateTime,
+) -> Result<Result<(), OffsetDateTime>, StoreError> {
+    for subject in subjects {
+        let row: Option<(i64, i64, i64)> = tx
+            .fetch_optional(
+                sql("SELECT failures, last_at, locked_until FROM sign_in_failure
+                     WHERE subject = $1")
+                .bind(&subject.key),
+            )
+            .await?;
+        let failures = match row {
+            None => 0,
+            Some((_, _, locked_until)) if locked_until > at.unix_timestamp() => {
+                return Ok(Err(moment("sign-in failure", locked_until)?));
+            }
+            Some((failures, last_at, _))
+                if moment("sign-in failure", last_at)? + subject.policy.forget_after > at =>
+            {
+                u32::try_from(failures).unwrap_or(u32::MAX)
+            }
+            Some(_) => 0,
+        };
+        let failures = failures.saturating_add(1);
+        // Nothing, rather than "until now": to a process whose attempt began before this
+        // second, now would be a rest.
+        let rest = subject.policy.rest(failures);
+        let locked_until = if rest.is_zero() { 0 } else { (at + rest).unix_timestamp() };
+        tx.execute(
+            sql("INSERT INTO sign_in_failure (subject, failures, last_at, locked_until)
+                 VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (subject) DO UPDATE SET failures = excluded.failures,
+                     last_at = excluded.last_at, locked_until = excluded.locked_until")
+            .bind(&subject.key)
+            .bind(i64::from(failures))
+            .bind(at)
+            .bind(locked_until),
+        )
+        .await?;
+    }
+    Ok(Ok(()))
 }
 
 #[cfg(test)]

@@ -5,7 +5,12 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{Queries, StoreError, Tx, moment::digest, person, sql, world::World};
+use crate::{
+    Queries, StoreError, Tx,
+    moment::{digest, moment},
+    person, sql,
+    world::World,
+};
 
 /// What a validated certificate says about who holds the card.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +94,26 @@ pub async fn of_evidence(
         )
         .await?;
     row.map(|(issuer, serial)| Ok((digest("card issuer", issuer)?, serial))).transpose()
+}
+
+/// Until when the certificate is valid by which a login was proved; `None` where that was none of an HPKI
+/// card.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn expiry_of_evidence(
+    queries: &mut impl Queries,
+    evidence_id: &str,
+) -> Result<Option<OffsetDateTime>, StoreError> {
+    let row: Option<(i64,)> = queries
+        .fetch_optional(
+            sql("SELECT c.not_after FROM login_evidence e
+                 JOIN card_certificate c ON c.fingerprint = e.card_fingerprint
+                 WHERE e.id = $1")
+            .bind(evidence_id),
+        )
+        .await?;
+    row.map(|(not_after,)| moment("card certificate", not_after)).transpose()
 }
 
 /// Enters a person whom no card and no account named before, with the card that names them now, of

@@ -21,8 +21,10 @@ pub struct Challenge {
     pub page_thumbprint: String,
     /// The request as signed.
     pub request_jws: String,
-    /// What the card is asked for: `login`, or `stepup` within a living session.
+    /// What the card is asked for: `login`, or within a living session `stepup` or `link`.
     pub purpose: String,
+    /// The living session for which alone the answer counts.
+    pub session_hash: Option<[u8; 32]>,
     /// Invitation whose code was entered in this browser.
     pub invitation_id: Option<String>,
     /// Where the browser goes afterwards: a path of the terminal name.
@@ -35,9 +37,9 @@ pub struct Challenge {
 
 /// What became of an attempt to consume a challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Consumption {
+pub enum Consumption<T> {
     /// This call consumed it; nobody else can.
-    Consumed(Box<Challenge>),
+    Consumed(Box<T>),
     /// Somebody consumed it before.
     Replayed,
     /// There is no such challenge.
@@ -51,14 +53,15 @@ pub enum Consumption {
 pub async fn remember(tx: &mut Tx, challenge: &Challenge) -> Result<(), StoreError> {
     tx.execute(
         sql("INSERT INTO login_challenge (nonce_hash, browser_hash, terminal_fingerprint, page_thumbprint,
-                 request_jws, purpose, invitation_id, return_to, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
+                 request_jws, purpose, session_hash, invitation_id, return_to, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)")
         .bind(challenge.nonce_hash)
         .bind(challenge.browser_hash)
         .bind(challenge.terminal_fingerprint)
         .bind(&challenge.page_thumbprint)
         .bind(&challenge.request_jws)
         .bind(&challenge.purpose)
+        .bind(challenge.session_hash.map(|hash| hash.to_vec()))
         .bind(challenge.invitation_id.as_ref())
         .bind(challenge.return_to.as_ref())
         .bind(challenge.created_at)
@@ -76,6 +79,7 @@ struct Row {
     page_thumbprint: String,
     request_jws: String,
     purpose: String,
+    session_hash: Option<Vec<u8>>,
     invitation_id: Option<String>,
     return_to: Option<String>,
     created_at: i64,
@@ -91,13 +95,14 @@ pub async fn consume(
     tx: &mut Tx,
     nonce_hash: &[u8; 32],
     at: OffsetDateTime,
-) -> Result<Consumption, StoreError> {
+) -> Result<Consumption<Challenge>, StoreError> {
     let row: Option<Row> = tx
         .fetch_optional(
             sql("UPDATE login_challenge SET consumed_at = $2
                  WHERE nonce_hash = $1 AND consumed_at IS NULL
                  RETURNING nonce_hash, browser_hash, terminal_fingerprint, page_thumbprint,
-                           request_jws, purpose, invitation_id, return_to, created_at, expires_at")
+                           request_jws, purpose, session_hash, invitation_id, return_to, created_at,
+                           expires_at")
             .bind(nonce_hash)
             .bind(at),
         )
@@ -118,6 +123,7 @@ pub async fn consume(
         page_thumbprint: row.page_thumbprint,
         request_jws: row.request_jws,
         purpose: row.purpose,
+        session_hash: row.session_hash.map(|hash| digest("session", hash)).transpose()?,
         invitation_id: row.invitation_id,
         return_to: row.return_to,
         created_at: moment("challenge", row.created_at)?,
@@ -144,4 +150,28 @@ pub async fn unanswered(
         )
         .await?;
     Ok(count)
+}
+
+/// Whether a living session waits for the answer to a challenge of its own, for which the card of its
+/// login may make room in the reader. A card that made room is told as gone again and again, also while
+/// the answer is being judged: for it the challenge is not over before its time.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn is_awaited(
+    queries: &mut impl Queries,
+    session_hash: &[u8; 32],
+    at: OffsetDateTime,
+) -> Result<bool, StoreError> {
+    let (count,): (i64,) = queries
+        .fetch_one(
+            sql("SELECT COUNT(*) FROM login_challenge AS challenge
+                 JOIN session ON session.id_hash = challenge.session_hash
+                 WHERE challenge.session_hash = $1 AND challenge.expires_at > $2
+                   AND (challenge.consumed_at IS NULL OR session.room_made_at IS NOT NULL)")
+            .bind(session_hash)
+            .bind(at),
+        )
+        .await?;
+    Ok(count > 0)
 }

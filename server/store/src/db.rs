@@ -1,7 +1,7 @@
 //! One door to two databases.
 //!
 //! A [`Statement`] is written once and dispatched here. SQLite has one writing connection and takes
-//! `BEGIN IMMEDIATE`; PostgreSQL runs each transaction `SERIALIZABLE` and repeats it on conflict.
+//! `BEGIN IMMEDIATE`, and transactions that wait for one another share a commit; PostgreSQL runs each transaction `SERIALIZABLE` and repeats it on conflict.
 
 mod open;
 mod repeat;
@@ -34,7 +34,7 @@ use crate::{
     audit::{Audited, Entry},
     error::{Cause, StoreError},
     issuing::Issuing,
-    revocation_watch::{Changed, RevocationListener, RevocationWatch},
+    revocation_watch::{Changed, RevocationListener, RevocationWatch, Untold},
 };
 
 /// The database of one instance. Cheap to clone.
@@ -114,8 +114,7 @@ impl Store {
                 Backend::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE").await?)
             }
         };
-        let revocations = self.revocations.clone();
-        Ok(Tx { backend, node: self.node.clone(), revocations, changed: Changed::default() })
+        Ok(Tx { backend, node: self.node.clone(), untold: self.revocations.untold() })
     }
 
     /// Closes all connections after what is under way has ended.
@@ -161,8 +160,8 @@ pub struct Reader {
 pub struct Tx {
     backend: Backend,
     node: String,
-    revocations: RevocationWatch,
-    changed: Changed,
+    /// Also when the commit failed: one whose answer was lost may have been made.
+    untold: Untold,
 }
 
 #[derive(Debug)]
@@ -264,18 +263,34 @@ impl Tx {
     /// Commits housekeeping of this crate that changes nothing anyone decided: leases, the audit
     /// chain itself, delivered notices.
     pub(crate) async fn finish(self) -> Result<(), StoreError> {
-        let outcome = match self.backend {
-            Backend::Sqlite(tx) => tx.commit(),
-            Backend::Postgres(tx) => tx.commit().await.map_err(StoreError::from),
-        };
-        // Also when it failed: a commit whose answer was lost may have been made.
-        self.revocations.tell(&self.changed);
-        outcome
+        match self.backend {
+            Backend::Sqlite(tx) => tx.commit(self.untold).await,
+            Backend::Postgres(tx) => {
+                let committed = tx.commit().await;
+                drop(self.untold);
+                Ok(committed?)
+            }
+        }
+    }
+
+    /// Takes back what this transaction changed, and answers when what it saw is durable: who is
+    /// refused for what another one wrote must not hear of it before that is.
+    ///
+    /// # Errors
+    /// [`StoreError::SharedCommit`], [`StoreError::Unavailable`]: that will not be durable.
+    pub async fn give_up(self) -> Result<(), StoreError> {
+        match self.backend {
+            Backend::Sqlite(tx) => tx.give_up().await,
+            // It sees what is committed, and nothing else.
+            Backend::Postgres(tx) => {
+                drop(tx);
+                Ok(())
+            }
+        }
     }
 
     /// Notes what its commit will have to tell.
     pub(crate) fn note_revocations(&mut self, changed: Changed) {
-        self.changed.everything |= changed.everything;
-        self.changed.certificates.extend(changed.certificates);
+        self.untold.note(changed);
     }
 }

@@ -77,6 +77,9 @@ pub enum Cause {
     /// The transactions before this one did not end in time.
     #[error("the transactions before this one did not end")]
     Queue,
+    /// A statement that failed took the transaction with it.
+    #[error("the database took the transaction back")]
+    Undone,
     /// The store was closed.
     #[error("the database was closed")]
     Closed,
@@ -88,7 +91,7 @@ impl Cause {
         match self {
             Self::Sqlx(error) => error.as_database_error()?.code().map(Into::into),
             Self::Sqlite(error) => Some(error.sqlite_error()?.extended_code.to_string()),
-            Self::Unread(_) | Self::NoRow | Self::Queue | Self::Closed => None,
+            Self::Unread(_) | Self::NoRow | Self::Queue | Self::Undone | Self::Closed => None,
         }
     }
 

@@ -12,6 +12,8 @@ use crate::{Store, StoreError, db::housekeeping, sql};
 pub enum Expiring {
     /// Nonces of card logins, answered or not.
     LoginChallenges,
+    /// Challenges for passkeys, answered or not.
+    PasskeyChallenges,
     /// Authorization requests that waited for a login.
     ParkedRequests,
     /// Identifiers of client assertions, which count once.
@@ -46,8 +48,9 @@ pub enum Expiring {
 
 impl Expiring {
     /// All; refresh tokens stand before the grants that they refer to.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::LoginChallenges,
+        Self::PasskeyChallenges,
         Self::ParkedRequests,
         Self::ClientAssertions,
         Self::DpopProofs,
@@ -69,6 +72,11 @@ impl Expiring {
             Self::LoginChallenges => {
                 "DELETE FROM login_challenge WHERE nonce_hash IN (
                      SELECT nonce_hash FROM login_challenge WHERE expires_at < $1
+                     ORDER BY expires_at LIMIT $2)"
+            }
+            Self::PasskeyChallenges => {
+                "DELETE FROM passkey_challenge WHERE challenge_hash IN (
+                     SELECT challenge_hash FROM passkey_challenge WHERE expires_at < $1
                      ORDER BY expires_at LIMIT $2)"
             }
             Self::ParkedRequests => {

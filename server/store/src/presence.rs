@@ -142,6 +142,48 @@ pub async fn forget_presence(tx: &mut Tx, id_hash: &[u8; 32]) -> Result<(), Stor
     Ok(())
 }
 
+/// Notes that the card of a live session left its reader for another one that the session asks for. The
+/// session goes on until the agent counts as silent about it.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn make_room(
+    tx: &mut Tx,
+    id_hash: &[u8; 32],
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    tx.execute(
+        sql("UPDATE session SET room_made_at = $2 WHERE id_hash = $1 AND ended_at IS NULL")
+            .bind(id_hash)
+            .bind(at),
+    )
+    .await?;
+    Ok(())
+}
+
+/// Watches another card in the place of the one that proved a live session, where that one made room for
+/// it in the reader ([`make_room`]); where both are in, the first one stays the session's.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn watch_instead(
+    tx: &mut Tx,
+    id_hash: &[u8; 32],
+    presence_id: &str,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    tx.execute(
+        sql("UPDATE session SET presence_id = $2, presence_at = $3, presence_sequence = NULL,
+                                room_made_at = NULL
+             WHERE id_hash = $1 AND ended_at IS NULL AND room_made_at IS NOT NULL")
+        .bind(id_hash)
+        .bind(presence_id)
+        .bind(at),
+    )
+    .await?;
+    Ok(())
+}
+
 /// Locks a live session; answers whether this call did.
 ///
 /// # Errors

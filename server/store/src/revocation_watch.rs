@@ -45,7 +45,12 @@ impl RevocationWatch {
         self.0.write().unwrap_or_else(PoisonError::into_inner).push(listener);
     }
 
-    pub(crate) fn tell(&self, changed: &Changed) {
+    /// For a transaction that begins.
+    pub(crate) fn untold(&self) -> Untold {
+        Untold { watch: self.clone(), changed: Changed::default() }
+    }
+
+    fn tell(&self, changed: &Changed) {
         if changed.is_empty() {
             return;
         }
@@ -58,6 +63,27 @@ impl RevocationWatch {
 impl fmt::Debug for RevocationWatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RevocationWatch")
+    }
+}
+
+/// What a transaction will have to tell. Told when this is dropped: after the commit, whatever
+/// became of it, and whether or not somebody waited for it.
+#[derive(Debug, Default)]
+pub(crate) struct Untold {
+    watch: RevocationWatch,
+    changed: Changed,
+}
+
+impl Untold {
+    pub(crate) fn note(&mut self, changed: Changed) {
+        self.changed.everything |= changed.everything;
+        self.changed.certificates.extend(changed.certificates);
+    }
+}
+
+impl Drop for Untold {
+    fn drop(&mut self) {
+        self.watch.tell(&self.changed);
     }
 }
 

@@ -281,7 +281,8 @@ async fn uris(queries: &mut impl Queries, id: &str) -> Result<Vec<(String, Strin
     queries
         .fetch_all(
             sql("SELECT uri, kind FROM service_redirect_uri WHERE service_id = $1 ORDER BY uri")
-                .bind(id),
+                .bind(id)
+                .short(),
         )
         .await
 }
@@ -380,7 +381,8 @@ pub async fn facility_facts(
         .fetch_all(
             sql("SELECT scheme, value FROM organisation_code
                  WHERE organisation_id = $1 AND valid_until IS NULL ORDER BY scheme, value")
-            .bind(organisation_id),
+            .bind(organisation_id)
+            .short(),
         )
         .await?;
     Ok(Some(FacilityFacts { kind, name, codes }))

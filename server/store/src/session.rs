@@ -10,8 +10,8 @@ use time::OffsetDateTime;
 
 pub(crate) use ending::of;
 pub use ending::{
-    end, end_of_membership, end_of_organisation, end_of_other_certificates, end_of_person,
-    end_of_terminal, overdue, withdraw_tokens,
+    end, end_of_level, end_of_membership, end_of_organisation, end_of_other_certificates,
+    end_of_passkey, end_of_person, end_of_terminal, overdue, withdraw_tokens,
 };
 
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
 /// Which kind of login opened a session; neither realm's cookie opens the other's doors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Realm {
-    /// Card login at a terminal.
+    /// Login at a terminal, by card or passkey.
     Portal,
     /// Password and one-time password, for people without a card.
     Console,
@@ -52,7 +52,7 @@ pub struct AtTerminal {
     pub fingerprint: [u8; 32],
     /// The membership that admits the person there.
     pub membership_id: String,
-    /// What was proven, [`crate::evidence`].
+    /// What was proven: of [`crate::evidence`], or a login of [`crate::passkey`].
     pub evidence_id: String,
     /// The agent's name for the card in its reader, if the agent watches it.
     pub presence_id: Option<String>,
@@ -249,7 +249,7 @@ pub async fn renew(tx: &mut Tx, id_hash: &[u8; 32], by: &Session) -> Result<bool
             sql("UPDATE session
                  SET cookie_hash = $2, hc_roles = $3, acr = $4, amr = $5, auth_time = $6,
                      evidence_id = $7, presence_id = $8, presence_at = $6, presence_sequence = NULL,
-                     last_seen_at = $6, expires_at = $9, locked_at = NULL
+                     last_seen_at = $6, expires_at = $9, locked_at = NULL, room_made_at = NULL
                  WHERE id_hash = $1 AND realm = $10 AND ended_at IS NULL AND expires_at > $6
                    AND person_id = $11 AND membership_id = $12 AND terminal_fingerprint = $13")
             .bind(id_hash)

@@ -134,6 +134,21 @@ pub async fn withdraw_of_code(
     Ok(tx.execute(statement.bind(code_hash).bind(at)).await? == 1)
 }
 
+/// Withdraws everything that a service was given in a session; answers how many grants that were.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn withdraw_of_service(
+    tx: &mut Tx,
+    service_id: &str,
+    session_hash: &[u8; 32],
+    at: OffsetDateTime,
+) -> Result<u64, StoreError> {
+    let statement = sql("UPDATE token_grant SET withdrawn_at = $3
+         WHERE service_id = $1 AND session_hash = $2 AND withdrawn_at IS NULL");
+    tx.execute(statement.bind(service_id).bind(session_hash).bind(at)).await
+}
+
 /// Revokes one access token by its `jti` (RFC 7009), until it would have ended. Again changes nothing.
 ///
 /// # Errors

@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sekisho::instance::{Folder, InUse};
+use sekisho::{
+    demo::stage::free_port,
+    instance::{Folder, InUse},
+};
 
 use crate::{
     house::{done, fails_to_serve, refused, text},
@@ -23,7 +26,10 @@ impl Folders {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (instance, signer) = (folder.path().join("instance"), folder.path().join("signer"));
-        done(&["init", text(&instance)]);
+        // It is started below, until something stops it.
+        let (tls, plain) = (free_port().unwrap(), free_port().unwrap());
+        let ports = [tls, plain].map(|port| port.to_string());
+        done(&["init", text(&instance), "--tls-port", &ports[0], "--plain-port", &ports[1]]);
         fs::remove_file(instance.join("root/root-key.p8")).unwrap();
         Self { _folder: folder, instance, signer }
     }

@@ -177,7 +177,11 @@ impl StatusProvider for StoredEvidence {
             Err(PathError::Revoked { at, reason, .. }) => {
                 Ok(StatusAnswer { status: CertificateStatus::Revoked { at, reason }, as_of: now })
             }
-            Err(error) => Err(failed(error)),
+            // Whose certificate it is stands in the error, and has no place in a log.
+            Err(PathError::RevocationUnknown { problem, .. }) => {
+                Err(ProviderError(problem.to_string()))
+            }
+            Err(_) => Err(ProviderError("the path of the certificate does not hold".to_owned())),
         }
     }
 }
@@ -286,14 +290,25 @@ impl JpkiRules {
     }
 }
 
+/// Whether a certificate says that it is one of the JPKI's, of either use. Only for choosing what judges
+/// it: nothing is proved by that.
+#[must_use]
+pub fn claims_to_be_of_jpki(certificate_der: &[u8]) -> bool {
+    asserts(certificate_der, &[POLICY_AUTHENTICATION, POLICY_SIGNING])
+}
+
 fn signs(certificate_der: &[u8]) -> bool {
+    asserts(certificate_der, &[POLICY_SIGNING])
+}
+
+fn asserts(certificate_der: &[u8], any_of: &[ObjectIdentifier]) -> bool {
     let Ok(certificate) = Certificate::from_der(certificate_der) else {
         return false;
     };
     matches!(
         certificate.tbs_certificate().get_extension::<CertificatePolicies>(),
         Ok(Some((_, policies)))
-            if policies.0.iter().any(|policy| policy.policy_identifier == POLICY_SIGNING)
+            if policies.0.iter().any(|policy| any_of.contains(&policy.policy_identifier))
     )
 }
 
@@ -352,6 +367,13 @@ impl VerifiedJpkiCertificate {
     #[must_use]
     pub fn serial(&self) -> &Serial {
         &self.unjudged.serial
+    }
+
+    /// DER of the certificate of who issued it: an anchor, as all generations have one name.
+    #[must_use]
+    pub fn issuer_der(&self) -> &[u8] {
+        let above = self.unjudged.query().authorities_der;
+        above.first().map_or(self.unjudged.path.anchor_der(), Vec::as_slice)
     }
 
     /// Last second of validity.

@@ -40,6 +40,7 @@ struct Inner {
     responder: Responder,
     singles: Vec<Single>,
     certificates: Vec<Vec<u8>>,
+    nonce: Option<Vec<u8>>,
     sha256: [u8; 32],
 }
 
@@ -152,8 +153,11 @@ impl OcspAnswer {
         while !list.is_empty() {
             singles.push(Single::read(list.take(SEQUENCE)?.members()?)?);
         }
+        let mut nonce = None;
         if let Some(extensions) = tbs.optional(constructed(1))? {
-            no_critical(Item::only_of(extensions.value, SEQUENCE)?)?;
+            let extensions = Item::only_of(extensions.value, SEQUENCE)?;
+            no_critical(extensions)?;
+            nonce = nonce_of(extensions)?;
         }
         tbs.end()?;
         Ok(Self(Arc::new(Inner {
@@ -163,6 +167,7 @@ impl OcspAnswer {
             responder,
             singles,
             certificates,
+            nonce,
             sha256: Sha256::digest(der).into(),
         })))
     }
@@ -181,6 +186,12 @@ impl OcspAnswer {
     #[must_use]
     pub fn certificates(&self) -> &[Vec<u8>] {
         &self.0.certificates
+    }
+
+    /// What the responder repeats of the question (RFC 9654 §2.1), for whoever asked.
+    #[must_use]
+    pub fn nonce(&self) -> Option<&[u8]> {
+        self.0.nonce.as_deref()
     }
 
     pub(super) fn singles(&self) -> &[Single] {
@@ -297,6 +308,17 @@ impl Single {
 
 /// Five minutes for clocks and transport.
 const MOST_AGE_WITHOUT_NEXT_UPDATE: Duration = Duration::minutes(5);
+
+/// The nonce among these extensions. One that is not wrapped as RFC 9654 §2.1 has it is answered whole:
+/// it equals nobody's.
+fn nonce_of(extensions: Item<'_>) -> Result<Option<Vec<u8>>, OcspAnswerError> {
+    let all = extension::read_all(extensions)?;
+    let nonce = all.iter().find(|found| found.oid == rfc6960::ID_PKIX_OCSP_NONCE.as_bytes());
+    Ok(nonce.map(|found| {
+        let octets = Item::only_of(found.value, OCTET_STRING).map(|item| item.value);
+        octets.unwrap_or(found.value).to_vec()
+    }))
+}
 
 fn no_critical(extensions: Item<'_>) -> Result<(), OcspAnswerError> {
     // The nonce, which is never critical (RFC 9654 §2.1), matters to who asked; not to a judge of

@@ -16,11 +16,12 @@ mod tests {
     use crate::catalogue::{Catalogue, Lang};
 
     /// Beginnings of names that look like an act and are none: settings, names of hosts.
-    const OTHER_NAMES: [&str; 19] = [
+    const OTHER_NAMES: [&str; 20] = [
         "authority.",
         "card_login.",
         "enrolment.",
         "instance.",
+        "jpki.",
         "listen.",
         "names.",
         "oidc.",

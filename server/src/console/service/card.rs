@@ -2,9 +2,10 @@
 
 use sekisho_authz::{Rule, Rules};
 use sekisho_store::{
-    Queries, StoreError,
+    Queries, StoreError, organisation,
     service::{self, Service},
 };
+use sekisho_wire::acr;
 
 use crate::{
     catalogue::{Lang, Text},
@@ -44,7 +45,8 @@ pub(in crate::console) struct ServiceCard {
     pub(in crate::console) name: String,
     pub(in crate::console) other_name: String,
     pub(in crate::console) description: String,
-    pub(in crate::console) organisation_id: Option<String>,
+    /// Identifier and name of the organisation that answers for it.
+    pub(in crate::console) organisation: Option<(String, String)>,
     pub(in crate::console) home_url: String,
     pub(in crate::console) redirect_uris: Vec<String>,
     pub(in crate::console) logout_uris: Vec<String>,
@@ -66,6 +68,10 @@ pub(in crate::console) async fn card(
     service: Service,
     text: &Text,
 ) -> Result<ServiceCard, StoreError> {
+    let organisation = match service.organisation_id {
+        None => None,
+        Some(id) => Some((id.clone(), organisation::name(queries, &id).await?.unwrap_or_default())),
+    };
     let in_force = match service::rules(queries, &service.id).await? {
         None => InForce::None,
         Some((version, json)) => match Rules::from_json(&json) {
@@ -85,7 +91,7 @@ pub(in crate::console) async fn card(
         name,
         other_name,
         description,
-        organisation_id: service.organisation_id,
+        organisation,
         home_url: service.home_url,
         redirect_uris: service.redirect_uris,
         logout_uris: service.logout_uris,
@@ -99,7 +105,7 @@ pub(in crate::console) async fn card(
     })
 }
 
-/// A rule in words, condition by condition; one that it does not state is left out.
+/// A rule in words, condition by condition; one that it does not state is left out, but for the level.
 fn rule_card(rule: &Rule, rules: &Rules, text: &Text) -> RuleCard {
     let joint = text.t("authz-list-joint");
     let joined = |words: Vec<String>| words.join(&joint);
@@ -123,9 +129,8 @@ fn rule_card(rule: &Rule, rules: &Rules, text: &Text) -> RuleCard {
         });
         add("services-rule-groups", joined(named.collect()));
     }
-    if let Some(level) = &rule.minimum_acr {
-        add("services-rule-level", entitlement::level_name(level, text));
-    }
+    let level = rule.minimum_acr.as_deref().unwrap_or(acr::HPKI_CARD);
+    add("services-rule-level", entitlement::level_name(level, text));
     add(
         "services-rule-membership",
         text.t(if rule.membership { "services-rule-member" } else { "services-rule-anybody" }),

@@ -15,6 +15,7 @@ use sekisho_store::{
 
 use crate::{
     app::App,
+    notice::{self, Notice, ServiceNamed},
     oidc::client::{self, ApprovalError, Registry},
     people::{
         likeness::{Identity, Likeness},
@@ -160,6 +161,8 @@ pub async fn ask(app: &App, acting: &Acting, id: &str, purpose: &str) -> Result<
             return Ok(Audited::new(Err(refusal), entry));
         }
         going_live::ask(tx, id, purpose, acting.person_id(), now).await?;
+        let told = Notice::GoingLiveAsked { service: ServiceNamed::from(&service) };
+        notice::put_about_service(tx, &service, told, now).await?;
         let entry = acting.done(ACT, now).on("service", id);
         Ok(Audited::new(Ok(()), entry.fact("registration_sha256", client::fingerprint(&service))))
     });
@@ -225,13 +228,16 @@ pub async fn refuse(
             }
             refusal => refusal,
         };
-        Ok(match refusal {
-            None => Audited::new(Ok(()), acting.done(ACT, now).on("service", id)),
-            Some(refusal) => {
-                let entry = acting.refused(ACT, now, refusal.code()).on("service", id);
-                Audited::new(Err(refusal), entry)
-            }
-        })
+        if let Some(refusal) = refusal {
+            let entry = acting.refused(ACT, now, refusal.code()).on("service", id);
+            return Ok(Audited::new(Err(refusal), entry));
+        }
+        let told = Notice::ServiceRefused {
+            service: ServiceNamed::from(&service),
+            reason: because.to_owned(),
+        };
+        notice::put_about_service(tx, &service, told, now).await?;
+        Ok(Audited::new(Ok(()), acting.done(ACT, now).on("service", id)))
     })?;
     outcome.map_err(DecisionError::Refused)
 }

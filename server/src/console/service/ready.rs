@@ -130,7 +130,7 @@ impl<'a> Values<'a> {
         let plain = (by_secret || service.auth_method == AuthMethod::None)
             && !metadata.profile.is_fapi2()
             && !metadata.is_sender_constrained()
-            && !metadata.require_pushed_authorization_requests
+            && !metadata.requires_pushed_requests()
             && !metadata.require_signed_request_object
             && metadata.userinfo_signed_response_alg.is_none();
         if !plain {

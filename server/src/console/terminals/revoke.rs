@@ -10,6 +10,7 @@ use sekisho_ca::revocation::RevocationReason;
 use sekisho_store::{
     StoreError,
     audit::Audited,
+    router,
     terminal::{self, Revocation, Terminal, TerminalStatus},
     transaction,
 };
@@ -36,6 +37,8 @@ struct RevokePage {
     page: PageFrame,
     id: String,
     name: String,
+    /// Not a PC.
+    router: bool,
     facility: String,
     longest_note: usize,
     reasons: Vec<Choice>,
@@ -74,7 +77,9 @@ async fn show(
     if terminal.status == TerminalStatus::Revoked {
         return Err(already_revoked());
     }
-    let facility = facility_name(&mut app.store().read(), &terminal.organisation_id).await?;
+    let mut reader = app.store().read();
+    let facility = facility_name(&mut reader, &terminal.organisation_id).await?;
+    let router = router::find(&mut reader, &terminal.id).await?.is_some();
     let choice = |reason: Reason| Choice {
         value: reason.as_str(),
         label: page.t(words_of_cause(reason.as_str())),
@@ -86,6 +91,7 @@ async fn show(
         page: session.frame(page),
         id: terminal.id,
         name: terminal.name,
+        router,
         facility,
         longest_note: MOST_NOTE,
         reasons,

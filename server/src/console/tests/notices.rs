@@ -10,7 +10,7 @@ use super::{ELSEWHERE, FACILITY};
 use crate::{
     app::App,
     console::scene::{acts, facility, send, signed_in},
-    notice::{self, Notice, To},
+    notice::{self, Notice, ServiceNamed, To},
     outbox::{Deliverers, deliver_due},
     people::role::Role,
     testing,
@@ -96,6 +96,8 @@ async fn every_kind_of_notice_has_words_in_both_languages() {
     let person = signed_in(app, "管理", &[], FACILITY).await;
     let reason = || "定期点検".to_owned();
     let terminal = || "T0".to_owned();
+    let (ja, en) = ("紹介状".to_owned(), "Referrals".to_owned());
+    let service = || ServiceNamed { id: "s1".to_owned(), ja: ja.clone(), en: en.clone() };
     for notice in [
         misused(),
         Notice::FacilityHeld,
@@ -105,6 +107,9 @@ async fn every_kind_of_notice_has_words_in_both_languages() {
         Notice::OrganisationResumed { reason: reason() },
         Notice::OrganisationClosed { reason: reason() },
         Notice::LinkIssued { by: "佐藤".to_owned() },
+        Notice::GoingLiveAsked { service: service() },
+        Notice::ServiceApproved { service: service() },
+        Notice::ServiceRefused { service: service(), reason: reason() },
         Notice::CertificateHeld { terminal_id: terminal(), terminal_name: reason() },
         Notice::CertificateReleased { terminal_id: terminal(), terminal_name: reason() },
         Notice::CertificateRevoked { terminal_id: terminal(), terminal_name: reason() },
@@ -117,11 +122,15 @@ async fn every_kind_of_notice_has_words_in_both_languages() {
         .post_notice("later", to, "later", "{\"notice\":\"later\"}", app.now())
         .await
         .unwrap();
-    for (lang, other) in [("ja", "新しい種類のお知らせ"), ("en", "a notice of a new kind")]
-    {
+    for (lang, other, service) in [
+        ("ja", "新しい種類のお知らせ", "「紹介状」"),
+        ("en", "a notice of a new kind", "“Referrals”"),
+    ] {
         let page = send(app, "GET", &format!("/console/notices?lang={lang}"), FACILITY, "").await;
-        assert_eq!(page.text.matches("<article").count(), 12, "{}", page.text);
-        assert_eq!(page.text.matches("定期点検").count(), 6, "{}", page.text);
+        assert_eq!(page.text.matches("<article").count(), 15, "{}", page.text);
+        assert_eq!(page.text.matches("定期点検").count(), 7, "{}", page.text);
+        assert_eq!(page.text.matches(service).count(), 3, "{}", page.text);
+        assert_eq!(page.text.matches("/console/service/s1").count(), 3, "{}", page.text);
         assert!(page.text.contains("佐藤") && page.text.contains(other), "{}", page.text);
     }
 }

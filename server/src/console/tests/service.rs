@@ -14,6 +14,8 @@ use crate::{
         scene::{Answer, acts, form, send, signed_in},
         service::path_of,
     },
+    notice,
+    outbox::{Deliverers, deliver_due},
     people::role::Role,
     testing::TestApp,
 };
@@ -153,6 +155,33 @@ async fn the_owner_asks_and_the_operating_body_lets_the_service_out_by_rules() {
     ] {
         assert!(acts.iter().any(|other| other == act), "{act} is not in {acts:#?}");
     }
+}
+
+/// Of the service at `path` those who answer for it and the operating body are told this, and nobody else.
+async fn told(test: &TestApp, path: &str, words: &str) {
+    let app = &test.app;
+    deliver_due(app, &Deliverers::new().with(notice::KIND, notice::deliver)).await.unwrap();
+    for (cookie, reads) in [(FACILITY, true), (OPERATOR, true), (ELSEWHERE, false)] {
+        let page = send(app, "GET", "/console/notices", cookie, "").await;
+        let shown = page.text.contains(words) && page.text.contains(path);
+        assert_eq!(shown, reads, "{words}: {}", page.text);
+    }
+}
+
+#[tokio::test]
+async fn owners_and_administrators_have_a_notice_of_the_request_and_of_each_decision() {
+    let test = registration::owners().await;
+    let path = asked(&test).await;
+    told(&test, &path, "承認が申請されました").await;
+    let reason = form(&[("reason", "氏名は要らないはずです。")]);
+    send(&test.app, "POST", &format!("{path}/refuse"), OPERATOR, &reason).await;
+    told(&test, &path, "認められませんでした（理由：氏名は要らないはずです。）").await;
+    let purpose = form(&[("purpose", "氏名なしで。")]);
+    send(&test.app, "POST", &format!("{path}/ask"), FACILITY, &purpose).await;
+    approve(&test, &path, RULES, &seen(&test, &path).await).await;
+    told(&test, &path, "本番で使えるようになりました").await;
+    let page = send(&test.app, "GET", "/console/notices", OPERATOR, "").await;
+    assert_eq!(page.text.matches("<article").count(), 4, "{}", page.text);
 }
 
 #[tokio::test]

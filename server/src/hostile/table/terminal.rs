@@ -1,7 +1,8 @@
 //! The terminal name: portal, card login, authorization.
 
 use NameRole::Terminal;
-use serde_json::json;
+use sekisho_protocol::octets::encode;
+use serde_json::{Value as Json, json};
 
 use super::{NOTHING, asset};
 use crate::{
@@ -28,6 +29,7 @@ pub(super) async fn terminal(s: &Scene) -> Vec<Row> {
     };
     let parked = s.parked().await;
     let submission = s.submission().await;
+    let answer_to_login = s.submission().await;
     let authentication = Scene::authentication_request()
         .into_iter()
         .map(|(name, value)| match name {
@@ -120,10 +122,76 @@ pub(super) async fn terminal(s: &Scene) -> Vec<Row> {
             ])
             .spoilt(Turned),
         logged_in(at("POST", "/logout")).payload(Payload::NoFields).good(303),
+        // The session has ended by now: it was shown at another terminal.
+        logged_in(at("GET", "/my-number-card"))
+            .query([optional("notice", "linked").foreign("<script>")])
+            .good(303),
+        logged_in(at("POST", "/my-number-card/unlink"))
+            .form([optional("sure", "yes").foreign("no")])
+            .good(303),
+        // Nobody is logged in who could link a card, and this answer is to a login.
+        at("POST", "/my-number-card/challenge")
+            .cookie(&s.browser, &[])
+            .payload(Payload::Json(json!({"page_key": s.page_key()}), vec!["page_key"])),
+        at("POST", "/my-number-card/link")
+            .cookie(&s.browser, &[])
+            .payload(Payload::Json(answer_to_login, vec!["terminal_proof", "answer", "page_proof"]))
+            .touches(&["login_challenge"]),
+        logged_in(at("GET", "/passkeys"))
+            .query([optional("notice", "enrolled").foreign("<script>")])
+            .good(303),
+        logged_in(at("POST", "/passkeys/remove"))
+            .form([required("passkey", "none"), optional("sure", "yes").foreign("no")])
+            .good(303),
+        at("POST", "/login/passkey/challenge")
+            .cookie(&s.browser, &[])
+            .payload(Payload::Json(json!({"return_to": "/"}), vec![]))
+            .touches(&["passkey_challenge"])
+            .good(200),
+        // No challenge waits for these answers.
+        at("POST", "/login/passkey")
+            .cookie(&s.browser, &[])
+            .payload(Payload::Json(assertion(), vec!["rawId", "response"])),
+        at("POST", "/passkeys/challenge")
+            .cookie(&s.browser, &[])
+            .payload(Payload::Json(json!({"name": "key"}), vec!["name"])),
+        at("POST", "/passkeys/enrol")
+            .cookie(&s.browser, &[])
+            .payload(Payload::Json(attestation(), vec!["rawId", "response"])),
         // The same for everybody: what it tells it has from the browser.
         Row::new(Terminal, "GET", "/check-session").good(200),
         Row::new(Terminal, "GET", "/assets/{segment}")
             .parameter(&asset(), &[NOTHING, "sekisho.css"])
             .good(200),
     ]
+}
+
+/// The client data of an answer to a challenge that was never given out, in base64url.
+fn client_data(kind: &str) -> String {
+    let origin = "https://terminal.sekisho.localhost";
+    encode(json!({"type": kind, "challenge": "AAAA", "origin": origin}).to_string())
+}
+
+/// What a passkey answers at a login.
+fn assertion() -> Json {
+    json!({
+        "id": "AAAA", "rawId": "AAAA", "type": "public-key",
+        "response": {
+            "clientDataJSON": client_data("webauthn.get"), "authenticatorData": "AAAA",
+            "signature": "AAAA", "userHandle": "AAAA",
+        },
+        "clientExtensionResults": {},
+    })
+}
+
+/// What a new passkey answers.
+fn attestation() -> Json {
+    json!({
+        "id": "AAAA", "rawId": "AAAA", "type": "public-key",
+        "response": {
+            "clientDataJSON": client_data("webauthn.create"), "attestationObject": "oA",
+            "transports": ["usb"],
+        },
+        "clientExtensionResults": {},
+    })
 }

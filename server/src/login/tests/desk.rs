@@ -76,8 +76,19 @@ pub fn physician() -> Card {
     }
 }
 
-impl Card {
-    pub fn certificate(&self) -> Vec<u8> {
+/// A card in the reader.
+pub trait InReader {
+    /// Its certificate for authentication, DER.
+    fn certificate(&self) -> Vec<u8>;
+
+    /// The key behind it.
+    fn key(&self) -> &SoftwareKey {
+        card_key()
+    }
+}
+
+impl InReader for Card {
+    fn certificate(&self) -> Vec<u8> {
         let holder = CardHolder {
             common_name: "Taro Yamada",
             kanji_name: self.kanji,
@@ -106,7 +117,11 @@ pub async fn instance() -> TestApp {
 
 /// The same with this configuration.
 pub async fn instance_with(settings: Settings) -> TestApp {
-    let test = testing::app_with(settings).await;
+    furnished(testing::app_with(settings).await).await
+}
+
+/// With the cards' look-alike trusted.
+pub async fn furnished(test: TestApp) -> TestApp {
     for folder in ["anchors/hpki", "crls/hpki"] {
         std::fs::create_dir_all(test.folder.path().join(folder)).unwrap();
     }
@@ -255,16 +270,21 @@ impl Desk {
     }
 
     /// Asks for a challenge with these members beside the page's key.
-    pub async fn ask(&mut self, test: &TestApp, mut body: Json) -> Answered {
+    pub async fn ask(&mut self, test: &TestApp, body: Json) -> Answered {
+        self.ask_at(test, "/login/challenge", body).await
+    }
+
+    /// The same of another page.
+    pub async fn ask_at(&mut self, test: &TestApp, path: &str, mut body: Json) -> Answered {
         body["page_key"] = serde_json::to_value(jwk(&self.page_key)).unwrap();
-        self.post_json(test, "/login/challenge", body.to_string()).await
+        self.post_json(test, path, body.to_string()).await
     }
 
     /// What page, agent and card make of a challenge, spoilt by `spoil` before the card signs.
     pub async fn answer(
         &self,
         challenge: &Json,
-        card: &Card,
+        card: &impl InReader,
         spoil: impl FnOnce(&mut SignedInput),
     ) -> LoginSubmission {
         let request_jws = challenge["request"].as_str().unwrap();
@@ -274,7 +294,7 @@ impl Desk {
         let occasion = Occasion::of_claims(&request, request_digest);
         let mut input = SignedInput::new(occasion, &certificate);
         spoil(&mut input);
-        let signature = card_key().sign(&input.to_bytes()).await.unwrap();
+        let signature = card.key().sign(&input.to_bytes()).await.unwrap();
         let answer = CardAnswer {
             certificate: Base64Url(certificate),
             alg: CardAlgorithm::Rs256,
@@ -309,7 +329,12 @@ impl Desk {
     }
 
     /// A whole login, honest from end to end.
-    pub async fn login(&mut self, test: &TestApp, card: &Card, invitation: bool) -> Answered {
+    pub async fn login(
+        &mut self,
+        test: &TestApp,
+        card: &impl InReader,
+        invitation: bool,
+    ) -> Answered {
         let challenge = self.begin(test, invitation).await;
         let submission = self.answer(&challenge, card, |_| {}).await;
         self.submit(test, &submission).await
@@ -341,7 +366,7 @@ impl Desk {
     }
 
     /// Enters a code and then brings the card.
-    pub async fn redeem(&mut self, test: &TestApp, code: &str, card: &Card) -> Answered {
+    pub async fn redeem(&mut self, test: &TestApp, code: &str, card: &impl InReader) -> Answered {
         self.get(test, "/invitation").await;
         let entered = self.post_form(test, "/invitation", &format!("code={code}")).await;
         assert_eq!(entered.location.as_deref(), Some("/login?invitation=true"), "{}", entered.text);

@@ -1,11 +1,20 @@
 //! Login through the real router: the honest way, and each attack on it.
 
 mod attacks;
+mod authenticator;
 mod console;
 pub(crate) mod desk;
 mod invitations;
+mod levels;
+mod my_number;
+mod my_number_attacks;
+mod my_number_kept;
 mod navigation;
+mod passkey_attacks;
+mod passkeys;
 mod replacement;
+mod room;
 mod sandbox;
 mod sessions;
+mod standing;
 mod step_up;

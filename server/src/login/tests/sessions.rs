@@ -239,8 +239,10 @@ async fn the_evidence_of_a_login_verifies_again_and_any_change_shows() {
     let der = card::certificate_der(&mut reader, &kept.card_fingerprint).await.unwrap().unwrap();
     let published = crate::keys::jwks([&test.app.keys().login_request]).unwrap();
     let keys: JwkSet = serde_json::from_value(published).unwrap();
-    let verify =
-        |evidence: &evidence::Evidence| crate::login::evidence::verify(evidence, &der, &keys);
+    let verify = |evidence: &evidence::Evidence| {
+        let card = crate::login::evidence::CardKey::Certificate(&der);
+        crate::login::evidence::verify(evidence, card, &keys)
+    };
     assert_eq!(verify(&kept), Ok(()));
     let mut changed = kept.clone();
     changed.signature[10] ^= 1;

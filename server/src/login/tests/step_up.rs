@@ -18,7 +18,7 @@ use crate::{
     testing::TestApp,
 };
 
-fn colleague() -> Card {
+pub fn colleague() -> Card {
     Card { kanji: "佐藤　花子", serial_number: "DEMO00002", serial: 101, ..physician() }
 }
 
@@ -41,7 +41,7 @@ async fn session(test: &TestApp) -> (Vec<u8>, i64, i64) {
     test.app.store().read().fetch_one(sql(statement)).await.unwrap()
 }
 
-async fn remove_card(test: &TestApp, desk: &mut Desk) {
+pub async fn remove_card(test: &TestApp, desk: &mut Desk) {
     let report = PresenceReport {
         presence: PresenceId::new(PRESENCE),
         event: PresenceEvent::Removed,
@@ -153,12 +153,8 @@ async fn an_ended_or_overdue_session_is_never_renewed() {
 async fn a_service_that_wants_a_fresh_login_gets_it_from_the_same_person_only() {
     let (test, mut desk) = at_work().await;
     register(&test).await;
-    let query = "response_type=code&client_id=referral&scope=openid&prompt=login\
-                 &redirect_uri=https%3A%2F%2Freferral.example%2Fcallback\
-                 &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM\
-                 &code_challenge_method=S256";
     test.clock.advance(Duration::minutes(1));
-    let parked = desk.get(&test, &format!("/authorize?{query}")).await;
+    let parked = desk.get(&test, &format!("{AUTHORIZE}&prompt=login")).await;
     let login = parked.location.unwrap();
     assert!(login.starts_with("/login?return_to="), "{login}");
     let page = desk.get(&test, &login).await;
@@ -180,7 +176,13 @@ async fn a_service_that_wants_a_fresh_login_gets_it_from_the_same_person_only() 
     assert_eq!(live_sessions(&test).await, 1);
 }
 
-async fn register(test: &TestApp) {
+/// The service's request, with nothing but what it must have.
+pub(super) const AUTHORIZE: &str = "/authorize?response_type=code&client_id=referral&scope=openid\
+     &redirect_uri=https%3A%2F%2Freferral.example%2Fcallback\
+     &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
+
+/// A service for physicians.
+pub(super) async fn register(test: &TestApp) {
     let registry = Registry {
         store: test.app.store(),
         config: test.app.config(),
@@ -199,6 +201,7 @@ scopes = ["openid"]
 [[rules]]
 id = "physicians"
 roles = ["Medical Doctor"]
+minimum_acr = "urn:oid:1.3.6.1.4.1.32473.3.2"
 "#;
     client::register(&registry, file, Actor::System).await.unwrap();
 }

@@ -1,13 +1,14 @@
 //! Whether there is a login that does for a request.
 
-use sekisho_wire::acr;
-
 use super::{
     Origin,
     reply::RequestError,
     wanted::{Prompt, Wanted},
 };
-use crate::{login::session::PortalSession, oidc::subject};
+use crate::{
+    login::{self, session::PortalSession},
+    oidc::subject,
+};
 
 /// Why the session, if any, does not do for this request.
 pub(super) enum NotFresh {
@@ -25,17 +26,19 @@ pub(super) fn fresh_enough(
     origin: &Origin<'_>,
 ) -> Result<PortalSession, NotFresh> {
     let now = origin.app.now();
-    let known = |level: &String| acr::LEVELS.contains(&level.as_str());
-    if !wanted.essential_acr.is_empty() && !wanted.essential_acr.iter().any(known) {
-        // OIDC Core §5.5.1.1: no login reaches it, so it counts as failed (RFC 9470 §4).
-        let description = "no level that the request demands is known here";
+    let levels = login::levels(origin.app.config());
+    let reached = |level: &String| levels.contains(&level.as_str());
+    if wanted.essential_acr.iter().any(|demand| !demand.iter().any(reached)) {
+        // OIDC Core §5.5.1.1: no login reaches it, so it counts as failed (OIDC Core Error Code
+        // unmet_authentication_requirements §2).
+        let description = "no login here reaches a level that the request demands";
         let unmet = RequestError::new("unmet_authentication_requirements", description);
         return Err(NotFresh::Told(unmet));
     }
     let fits = session.filter(|session| {
         // A login counts for `prompt=login` only if it came after the request.
         let after_request = || origin.parked_at.is_some_and(|at| session.auth_time >= at);
-        let strong = wanted.essential_acr.is_empty() || wanted.essential_acr.contains(&session.acr);
+        let strong = wanted.essential_acr.iter().all(|demand| demand.contains(&session.acr));
         let sub = || subject::pairwise(origin.app, sector, &session.person_id);
         let expected = wanted.expected_subs.iter().all(|expected| *expected == sub());
         let again = wanted.prompt == Prompt::Login && !seeded!(PromptLoginIgnored);

@@ -38,7 +38,7 @@ use crate::{
     app::App,
     catalogue::Lang,
     entitlement,
-    error::page::{Chain, PageError},
+    error::page::PageError,
     form::{self, FormError},
     listener::{FacilityConnection, Peer, note_refusal},
     login::session::{self as portal_session, PortalSession},
@@ -163,26 +163,30 @@ async fn answer(mut origin: Origin<'_>) -> Result<Response, PageError> {
             let outcome = checked(&origin, requested, &client, &reply).await;
             (reply, outcome)
         }
-        Err(request::Unresolved::Page(page)) => return Err(page),
         // The client is told where its address stands outside of what cannot be read.
-        Err(request::Unresolved::Request(error)) => match registered(&sent, &client) {
-            Ok(reply) => (reply, Err(Refusal::Request(error))),
-            Err(_) => return Err(unresolved(&error)),
+        Err(unresolved) => match (registered(&sent, &client), unresolved) {
+            (Ok(reply), request::Unresolved::Request(error)) => {
+                (reply, Err(Refusal::Request(error)))
+            }
+            (Ok(reply), request::Unresolved::Page(page)) => (reply, Err(Refusal::Page(page))),
+            (Err(_), request::Unresolved::Request(error)) => return Err(self::unresolved(&error)),
+            (Err(_), request::Unresolved::Page(page)) => return Err(page),
         },
     };
-    match outcome {
-        Ok(response) | Err(Refusal::Instead(response)) => Ok(response),
+    let refused = match outcome {
+        Ok(response) | Err(Refusal::Instead(response)) => return Ok(response),
         Err(Refusal::Page(page)) => Err(page),
         Err(Refusal::Request(error)) => {
             let Origin { peer, facility, .. } = origin;
             let told = ("authorization.request", error.code);
-            note_refusal(app, peer, facility, told, |entry| {
-                entry.on("service", &client.service.id)
-            })
-            .await?;
-            told_by.error(app, resume::without_address(origin.page), &error).await
+            let on = |entry: Entry| entry.on("service", &client.service.id);
+            let noted = note_refusal(app, peer, facility, told, on).await;
+            noted.map(|()| error).map_err(PageError::from)
         }
-    }
+    };
+    // A client that is known is told also that we failed: it may have shown no page (OIDC Core §3.1.2.6).
+    let error = refused.or_else(|page| RequestError::of_failure(&page).ok_or(page))?;
+    told_by.error(app, resume::without_address(origin.page), &error).await
 }
 
 /// `redirect_uri` is registered, octet by octet (RFC 9700 §2.1). It is required even where only one
@@ -287,12 +291,9 @@ async fn hinted(
     app: &App,
     parameters: &Parameters,
     client: &Client,
-) -> Result<Option<String>, RequestError> {
+) -> Result<Option<String>, Refusal> {
     let Some(token) = parameters.get("id_token_hint") else { return Ok(None) };
-    let hint = id_token_hint::read(app, token).await.map_err(|error| {
-        tracing::error!(error = %Chain(&error), "our own keys cannot be read");
-        RequestError::new("server_error", "the service failed; try again")
-    })?;
+    let hint = id_token_hint::read(app, token).await.map_err(PageError::from)?;
     let own = hint.filter(|hint| hint.aud == client.service.id).ok_or_else(|| {
         let description = "id_token_hint is no ID token that this client was given";
         RequestError::new("invalid_request", description)

@@ -7,7 +7,7 @@ use sekisho_authz::Decision;
 use sekisho_store::service::Service;
 use serde_json::{Map, Value};
 
-use super::wanted::{MOST_STATE, UnknownMode};
+use super::wanted::UnknownMode;
 use crate::{
     app::App,
     catalogue::Lang,
@@ -15,7 +15,11 @@ use crate::{
     error::page::PageError,
     jose::Algorithm,
     middleware::ContentPolicy,
-    oidc::{client_authentication::Client, parameters::Parameters, session_state, token},
+    oidc::{
+        client_authentication::Client,
+        parameters::{Parameters, unreturnable},
+        session_state, token,
+    },
     page::{Page, PageFrame},
     token_keys::TokenKeys,
 };
@@ -37,6 +41,19 @@ impl RequestError {
     #[must_use]
     pub fn new(code: &'static str, description: impl Into<String>) -> Self {
         Self { code, description: description.into() }
+    }
+
+    /// What the client is told of a failure of ours, which no status of a redirect could say (RFC 6749
+    /// §4.1.2.1); `None` of what the person does something about.
+    pub(super) fn of_failure(page: &PageError) -> Option<Self> {
+        let description = "the service failed; try again";
+        match page.status {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                Some(Self::new("temporarily_unavailable", description))
+            }
+            status if status.is_server_error() => Some(Self::new("server_error", description)),
+            _ => None,
+        }
     }
 }
 
@@ -124,7 +141,7 @@ impl Reply {
     /// way, without it.
     pub(super) fn new(redirect_uri: &str, parameters: &Parameters, client: &Client) -> Self {
         let plain = ResponseMode { carrier: Carrier::Query, signed: false };
-        let state = parameters.get("state").filter(|state| state.len() <= MOST_STATE);
+        let state = parameters.get("state").filter(|state| unreturnable(state).is_none());
         Self {
             redirect_uri: redirect_uri.to_owned(),
             state: state.map(str::to_owned),
@@ -235,8 +252,7 @@ impl Reply {
         claims.insert("iat".to_owned(), now.into());
         claims.insert("exp".to_owned(), (now + SIGNED_SECS).into());
         let typ = token::issue::ID_TOKEN_TYP;
-        let signed = TokenKeys::sign(app, self.algorithm, typ, &Value::Object(claims)).await;
-        signed.map_err(|error| PageError::internal(&error))
+        Ok(TokenKeys::sign(app, self.algorithm, typ, &Value::Object(claims)).await?)
     }
 
     fn carried(&self, told: Vec<(String, String)>) -> Ready {

@@ -68,7 +68,7 @@ pub(super) async fn resolve(
             .map_err(|error| Unresolved::Page(PageError::internal(&error)))?;
         return Ok(Requested { parameters, pushed: Some(pushed) });
     }
-    if client.metadata.require_pushed_authorization_requests && !seeded!(PushedRequestOptional) {
+    if client.metadata.requires_pushed_requests() && !seeded!(PushedRequestOptional) {
         let description = "this client sends its requests ahead, to the endpoint for it";
         return Err(RequestError::new("invalid_request", description).into());
     }

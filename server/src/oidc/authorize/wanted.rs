@@ -10,11 +10,8 @@ use super::reply::{RequestError, ResponseMode};
 use crate::oidc::{
     claims,
     client::{ClientProfile, Metadata},
-    parameters::Parameters,
+    parameters::{self, Parameters},
 };
-
-/// The longest `state` and `nonce`, in octets: both come back in an address.
-pub(super) const MOST_STATE: usize = 1024;
 
 /// What the client allows or demands of the person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +39,8 @@ pub struct Wanted {
     pub prompt: Prompt,
     /// `max_age`, or the client's own.
     pub max_age: Option<Duration>,
-    /// The levels of which one is demanded, not only preferred (OIDC Core §5.5.1.1).
-    pub essential_acr: Vec<String>,
+    /// What is demanded and not only preferred (OIDC Core §5.5.1.1): one level of each list.
+    pub essential_acr: Vec<Vec<String>>,
     /// The person that the client expects, by its own name for them; as often as it says so.
     pub expected_subs: Vec<String>,
     /// Resources that the token is for.
@@ -65,13 +62,14 @@ impl Wanted {
         metadata: &Metadata,
     ) -> Result<Self, RequestError> {
         nothing_repeated(parameters)?;
+        nothing_invisible(parameters)?;
         no_registration(parameters)?;
         response_type_code(parameters)?;
         let response_mode = response_mode(parameters, metadata)?;
         let scopes = scope_with_openid(parameters, client)?;
         let code_challenge = pkce_s256(parameters, metadata)?;
-        bounded(parameters, "state")?;
-        let nonce = bounded(parameters, "nonce")?;
+        returned(parameters, "state")?;
+        let nonce = returned(parameters, "nonce")?;
         let prompt = known_prompt(parameters)?;
         let max_age = max_age(parameters, metadata)?;
         let requested = RequestedClaims::of(parameters)?;
@@ -96,6 +94,14 @@ fn nothing_repeated(parameters: &Parameters) -> Result<(), RequestError> {
     match parameters.repeated() {
         None => Ok(()),
         Some(name) => Err(invalid(format!("the parameter {name} is repeated"))),
+    }
+}
+
+/// What a client signed holds no character that a form could not carry (RFC 8259 §7 has them all).
+fn nothing_invisible(parameters: &Parameters) -> Result<(), RequestError> {
+    match parameters.invisible() {
+        None => Ok(()),
+        Some(name) => Err(invalid(format!("the parameter {name} holds a control character"))),
     }
 }
 
@@ -168,14 +174,17 @@ fn pkce_s256(parameters: &Parameters, metadata: &Metadata) -> Result<Option<Stri
     }
 }
 
-/// `state` and `nonce` are of a length that an address can carry. Neither is a must (OIDC Core
+/// `state` and `nonce` come back octet by octet: they are of a length that an address can carry, and
+/// without what a form would change on the way (RFC 6749 appendix A.5 has printable ASCII alone; what
+/// lies beyond it arrives, and clients send it). Neither is a must (OIDC Core
 /// §3.1.2.1), also for a client that brings no PKCE challenge and answers for injected codes itself.
-fn bounded(parameters: &Parameters, name: &str) -> Result<Option<String>, RequestError> {
+fn returned(parameters: &Parameters, name: &str) -> Result<Option<String>, RequestError> {
     match parameters.get(name) {
-        Some(value) if value.len() > MOST_STATE => {
-            Err(invalid(format!("{name} is longer than {MOST_STATE} octets")))
-        }
-        other => Ok(other.map(str::to_owned)),
+        Some(value) => match parameters::unreturnable(value) {
+            Some(why) => Err(invalid(format!("{name} {why}"))),
+            None => Ok(Some(value.to_owned())),
+        },
+        None => Ok(None),
     }
 }
 
@@ -218,7 +227,7 @@ fn dpop_jkt(parameters: &Parameters) -> Result<Option<String>, RequestError> {
 #[derive(Debug, Default)]
 struct RequestedClaims {
     names: Vec<String>,
-    essential_acr: Vec<String>,
+    essential_acr: Vec<Vec<String>>,
     subs: Vec<String>,
 }
 
@@ -236,8 +245,9 @@ impl RequestedClaims {
             for (name, demand) in members.as_object().ok_or_else(malformed)? {
                 requested.names.push(name.clone());
                 match name.as_str() {
-                    "acr" if demand["essential"] == true => {
-                        requested.essential_acr = values(demand);
+                    // Without a value any level does.
+                    "acr" if demand["essential"] == true && names_values(demand) => {
+                        requested.essential_acr.push(values(demand));
                     }
                     "sub" => requested.subs.extend(values(demand)),
                     _ => {}
@@ -256,6 +266,11 @@ impl RequestedClaims {
             .filter(|claim| self.names.iter().any(|name| name == claim))
             .collect()
     }
+}
+
+/// Whether only certain values of a claim do.
+fn names_values(demand: &Value) -> bool {
+    ["value", "values"].iter().any(|member| !demand[*member].is_null())
 }
 
 /// `value` or `values` of one claim that is asked for.

@@ -12,6 +12,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::{RegistrationError, Registry, check_organisations, put_in_force};
+use crate::notice::{self, Notice, ServiceNamed};
 
 /// Why a service was not approved. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +108,8 @@ pub async fn approve_within(
         return Err(ApprovalError::Live(client_id.to_owned()));
     }
     going_live::decide(tx, client_id, by, None, now).await?;
+    let told = Notice::ServiceApproved { service: ServiceNamed::from(&found) };
+    notice::put_about_service(tx, &found, told, now).await?;
     let entry = entry
         .on("service", client_id)
         .fact("scopes", found.scopes.join(" "))

@@ -230,9 +230,7 @@ impl Document {
         Ok(Metadata {
             grant_types,
             subject_type,
-            require_pushed_authorization_requests: self
-                .require_pushed_authorization_requests
-                .unwrap_or_default(),
+            require_pushed_authorization_requests: self.require_pushed_authorization_requests,
             require_signed_request_object: self.require_signed_request_object.unwrap_or_default(),
             request_object_signing_alg: algorithm(
                 "request_object_signing_alg",
@@ -332,7 +330,7 @@ pub fn told(service: &Service) -> Result<Map<String, Value>, StoreError> {
         "authorization_signed_response_alg": metadata.authorization_signed_response_alg,
         "introspection_signed_response_alg": metadata.introspection_signed_response_alg,
         "request_object_signing_alg": metadata.request_object_signing_alg,
-        "require_pushed_authorization_requests": metadata.require_pushed_authorization_requests,
+        "require_pushed_authorization_requests": metadata.requires_pushed_requests(),
         "require_signed_request_object": metadata.require_signed_request_object,
         "dpop_bound_access_tokens": metadata.dpop_bound_access_tokens,
         "tls_client_certificate_bound_access_tokens":

@@ -122,13 +122,14 @@ impl ServiceFile {
                 source,
             })
         };
-        check("home_url", &self.home_url)?;
+        // Before the address that may have been taken from the first of them.
         let (mut hosts, mut origins) = (BTreeSet::new(), BTreeSet::new());
         for uri in &self.redirect_uris {
             let url = check("redirect_uris", uri)?;
             origins.insert(url.origin().ascii_serialization());
             hosts.extend(url.host_str().map(str::to_owned));
         }
+        check("home_url", &self.home_url)?;
         for uri in &self.logout_uris {
             check("logout_uris", uri)?;
         }

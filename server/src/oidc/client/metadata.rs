@@ -96,8 +96,9 @@ pub struct Metadata {
     pub subject_type: SubjectType,
     /// Whether a request must bring a PKCE challenge; where not, it should bring a `nonce`.
     pub require_pkce: bool,
-    /// Whether a request must be sent ahead (RFC 9126 §6).
-    pub require_pushed_authorization_requests: bool,
+    /// Whether a request must be sent ahead (RFC 9126 §6), as far as it was said;
+    /// [`Self::requires_pushed_requests`] is what holds.
+    pub require_pushed_authorization_requests: Option<bool>,
     /// Whether a request must be signed (RFC 9101 §10.5).
     pub require_signed_request_object: bool,
     /// The only algorithm of its request objects.
@@ -118,8 +119,9 @@ pub struct Metadata {
     pub tls_client_certificate_bound_access_tokens: bool,
     /// The name that its certificate carries, for `tls_client_auth` (RFC 8705 §2.1.2).
     pub tls_client_auth_san_dns: Option<String>,
-    /// Whether a refresh token is replaced at each use.
-    pub rotate_refresh_tokens: bool,
+    /// Whether a refresh token is replaced at each use, as far as it was said; [`Self::rotates`] is what
+    /// holds.
+    pub rotate_refresh_tokens: Option<bool>,
     /// The identifiers under which it takes access tokens itself (RFC 8707 §2).
     pub resources: BTreeSet<String>,
     /// The services that it may call, by `client_id`.
@@ -139,7 +141,7 @@ impl Default for Metadata {
             grant_types: BTreeSet::from([GrantType::AuthorizationCode]),
             subject_type: SubjectType::default(),
             require_pkce: true,
-            require_pushed_authorization_requests: false,
+            require_pushed_authorization_requests: None,
             require_signed_request_object: false,
             request_object_signing_alg: None,
             token_endpoint_auth_signing_alg: None,
@@ -150,7 +152,7 @@ impl Default for Metadata {
             dpop_bound_access_tokens: false,
             tls_client_certificate_bound_access_tokens: false,
             tls_client_auth_san_dns: None,
-            rotate_refresh_tokens: true,
+            rotate_refresh_tokens: None,
             resources: BTreeSet::new(),
             calls: BTreeSet::new(),
             forward_auth: false,
@@ -191,7 +193,14 @@ impl Metadata {
     /// (RFC 9700 §2.2.2), never under FAPI 2.0, whose tokens are bound (§5.3.2.1).
     #[must_use]
     pub fn rotates(&self, auth_method: AuthMethod) -> bool {
-        auth_method == AuthMethod::None || (self.rotate_refresh_tokens && !self.profile.is_fapi2())
+        let asked = self.rotate_refresh_tokens.unwrap_or(true) && !self.profile.is_fapi2();
+        auth_method == AuthMethod::None || asked
+    }
+
+    /// Whether a request must be sent ahead (RFC 9126 §6).
+    #[must_use]
+    pub fn requires_pushed_requests(&self) -> bool {
+        self.require_pushed_authorization_requests.unwrap_or_default()
     }
 
     /// Holds the keys against one another and against how the client authenticates, and fills in
@@ -249,7 +258,7 @@ impl Metadata {
         let plain = auth_method == AuthMethod::ClientSecretBasic
             && self.require_pkce
             && !self.is_sender_constrained()
-            && !self.require_pushed_authorization_requests
+            && !self.requires_pushed_requests()
             && !self.require_signed_request_object;
         if !plain {
             return Err(RegistrationError::Invalid {
@@ -260,7 +269,7 @@ impl Metadata {
         }
         // The cookie is a refresh token; a browser asks for many things at once.
         self.grant_types.extend([GrantType::AuthorizationCode, GrantType::RefreshToken]);
-        self.rotate_refresh_tokens = false;
+        self.rotate_refresh_tokens = Some(false);
         Ok(())
     }
 
@@ -294,11 +303,23 @@ impl Metadata {
                 "protocol.introspection_signed_response_alg",
                 Some(self.introspection_signed_response_alg),
             ),
+            ("protocol.request_object_signing_alg", self.request_object_signing_alg),
+            ("protocol.token_endpoint_auth_signing_alg", self.token_endpoint_auth_signing_alg),
         ];
         if let Some((key, _)) = signed.iter().find(|(_, alg)| *alg == Some(Algorithm::Rs256)) {
             return invalid(key, "FAPI 2.0 signs ES256 or PS256");
         }
-        self.require_pushed_authorization_requests = true;
+        // What was said and does not hold would be believed.
+        if self.require_pushed_authorization_requests == Some(false) {
+            let key = "protocol.require_pushed_authorization_requests";
+            return invalid(key, "FAPI 2.0 sends requests ahead: true, or left out");
+        }
+        if self.rotate_refresh_tokens == Some(true) {
+            let fault = "FAPI 2.0 does not rotate refresh tokens: false, or left out";
+            return invalid("protocol.rotate_refresh_tokens", fault);
+        }
+        self.require_pushed_authorization_requests = Some(true);
+        self.rotate_refresh_tokens = Some(false);
         if self.profile == ClientProfile::Fapi2MessageSigning {
             self.require_signed_request_object = true;
         }
@@ -320,7 +341,7 @@ mod tests {
         use AuthMethod::{ClientSecretBasic, PrivateKeyJwt};
         let bound = "profile = \"fapi2_security\"\ndpop_bound_access_tokens = true\n";
         let metadata = validated(bound, PrivateKeyJwt).unwrap();
-        assert!(metadata.require_pushed_authorization_requests);
+        assert!(metadata.requires_pushed_requests());
         assert!(!metadata.require_signed_request_object);
         assert!(!metadata.rotates(PrivateKeyJwt));
         assert!(!metadata.accepts(Algorithm::Rs256, None));
@@ -332,6 +353,19 @@ mod tests {
         let weak = format!("{bound}userinfo_signed_response_alg = \"RS256\"");
         assert!(validated(&weak, PrivateKeyJwt).unwrap_err().contains("userinfo_signed"));
         assert!(validated(&weak.replace("RS256", "PS256"), PrivateKeyJwt).is_ok());
+        for (line, told) in [
+            ("request_object_signing_alg = \"RS256\"", "signs ES256 or PS256"),
+            ("token_endpoint_auth_signing_alg = \"RS256\"", "signs ES256 or PS256"),
+            ("rotate_refresh_tokens = true", "does not rotate refresh tokens"),
+            ("require_pushed_authorization_requests = false", "sends requests ahead"),
+        ] {
+            let key = line.split(' ').next().unwrap();
+            let refused = validated(&format!("{bound}{line}"), PrivateKeyJwt).unwrap_err();
+            assert!(refused.contains(key) && refused.contains(told), "{refused}");
+            let other = line.replace("RS256", "PS256").replace("= true", "= x");
+            let other = other.replace("= false", "= true").replace("= x", "= false");
+            assert!(validated(&format!("{bound}{other}"), PrivateKeyJwt).is_ok(), "{other}");
+        }
         let signing = bound.replace("fapi2_security", "fapi2_message_signing");
         assert!(validated(&signing, PrivateKeyJwt).unwrap().require_signed_request_object);
     }

@@ -29,8 +29,8 @@ async fn answer(asked: &Asked) -> Result<Response, Refused> {
     if parameters.get("iss") != Some(app.names().public.as_str()) {
         return Err(MALFORMED);
     }
-    if parameters.has("error") {
-        return Err(Refused::Told(StatusCode::FORBIDDEN, "oidc-forward-auth-denied"));
+    if let Some(error) = parameters.get("error") {
+        return Err(refused(error));
     }
     let code = parameters.get("code").ok_or(MALFORMED)?;
     match redeemed(app, peer, client, code, &flow).await? {
@@ -40,6 +40,15 @@ async fn answer(asked: &Asked) -> Result<Response, Refused> {
         }
         // Somebody went back, or waited too long: where they wanted to go asks for the next login.
         None => redirect(&flow.to, []),
+    }
+}
+
+/// What the portal's answer means to the person who is sent back with it.
+fn refused(error: &str) -> Refused {
+    match error {
+        "temporarily_unavailable" => Refused::Unavailable,
+        "server_error" => Refused::Internal,
+        _ => Refused::Told(StatusCode::FORBIDDEN, "oidc-forward-auth-denied"),
     }
 }
 
@@ -62,6 +71,6 @@ async fn redeemed(
     match token::redeem(app, peer, client, &Parameters::of_claims(sent)).await {
         Ok(tokens) => Ok(tokens["refresh_token"].as_str().map(str::to_owned)),
         Err(error) if error.error == "invalid_grant" => Ok(None),
-        Err(_) => Err(Refused::Internal),
+        Err(error) => Err(error.into()),
     }
 }

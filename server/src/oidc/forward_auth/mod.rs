@@ -16,7 +16,8 @@ use axum::{
     extract::{Extension, FromRequestParts, RawQuery, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use sekisho_store::StoreError;
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -30,9 +31,9 @@ use super::{
 use crate::{
     app::App,
     catalogue::{Language, Text},
-    cookie,
-    error::{oauth::OAuthError, page::Chain},
+    error::{RETRY_SECS, oauth::OAuthError, page::Chain},
     listener::Peer,
+    token_keys::TokenKeyError,
 };
 
 pub use callback::get as callback;
@@ -54,6 +55,8 @@ enum Refused {
     Proxy(OAuthError),
     /// The person reads this.
     Told(StatusCode, &'static str),
+    /// The database does not answer.
+    Unavailable,
     /// We failed.
     Internal,
 }
@@ -66,21 +69,48 @@ impl Refused {
 
     /// As plain text: our pages' style sheets do not lie on the service's host.
     fn answer(self, text: &Text) -> Response {
-        let (status, said) = match self {
+        let failed = "oidc-forward-auth-failed";
+        let (status, said) = match &self {
+            Self::Proxy(error) if error.status.is_server_error() => (error.status, failed),
             Self::Proxy(error) if error.status == StatusCode::TOO_MANY_REQUESTS => {
                 (error.status, "oidc-forward-auth-proxy")
             }
             Self::Proxy(_) => (StatusCode::FORBIDDEN, "oidc-forward-auth-proxy"),
-            Self::Told(status, said) => (status, said),
-            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "oidc-forward-auth-failed"),
+            Self::Told(status, said) => (*status, *said),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, failed),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, failed),
         };
-        (status, format!("{}\n", text.t(said))).into_response()
+        let mut response = (status, format!("{}\n", text.t(said))).into_response();
+        let again = match self {
+            Self::Proxy(error) => error.retry_after_secs,
+            Self::Unavailable => Some(RETRY_SECS),
+            Self::Told(..) | Self::Internal => None,
+        };
+        if let Some(seconds) = again {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }
 
-impl From<sekisho_store::StoreError> for Refused {
-    fn from(error: sekisho_store::StoreError) -> Self {
-        Self::internal(&error)
+impl From<OAuthError> for Refused {
+    fn from(error: OAuthError) -> Self {
+        match error.status {
+            StatusCode::SERVICE_UNAVAILABLE => Self::Unavailable,
+            _ => Self::Internal,
+        }
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        OAuthError::from(error).into()
+    }
+}
+
+impl From<TokenKeyError> for Refused {
+    fn from(error: TokenKeyError) -> Self {
+        OAuthError::from(error).into()
     }
 }
 
@@ -137,12 +167,13 @@ fn origin(client: &Client) -> Result<String, Refused> {
 async fn pass(
     app: &App,
     client: &Client,
-    headers: &HeaderMap,
+    token: Option<&str>,
 ) -> Result<Option<Map<String, Value>>, Refused> {
-    let Some(token) = cookie::read(headers, COOKIE) else { return Ok(None) };
+    let Some(token) = token else { return Ok(None) };
     let mut reader = app.store().read();
     let service = &client.service;
-    let live = live_grant::of_refresh_token(&mut reader, &service.id, token, app.now()).await?;
+    let live =
+        live_grant::of_refresh_token(app, &mut reader, &service.id, token, app.now()).await?;
     let Some(live) = live else { return Ok(None) };
     let decision = token::decision(&mut reader, app, &service.id, &live.session).await?;
     if !decision.allowed {
@@ -150,7 +181,7 @@ async fn pass(
     }
     let claims = serde_json::from_str(&live.grant.claims);
     let claims: Map<String, Value> = claims.map_err(|error| Refused::internal(&error))?;
-    let mut claims = claims::released(claims, &decision.release);
+    let mut claims = claims::released(claims::of_now(claims, &live.session), &decision.release);
     let sid = subject::session(app, &service.sector, &live.grant.session_hash);
     claims.insert("iss".to_owned(), app.names().public.as_str().into());
     claims.insert("aud".to_owned(), service.id.as_str().into());

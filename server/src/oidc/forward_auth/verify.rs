@@ -6,8 +6,8 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
-use super::{Asked, PREFIX, Refused, origin, pass, timed};
-use crate::{app::App, oidc::client_authentication::Client, token_keys::TokenKeys};
+use super::{Asked, COOKIE, PREFIX, Refused, origin, pass, timed};
+use crate::{app::App, cookie, oidc::client_authentication::Client, token_keys::TokenKeys};
 
 /// Lifetime of an assertion, in seconds.
 const ASSERTION_SECS: i64 = 60;
@@ -41,7 +41,7 @@ pub async fn get(asked: Asked) -> Response {
 async fn answer(asked: &Asked) -> Result<Response, Refused> {
     let Asked { app, headers, .. } = asked;
     let client = asked.client().await?;
-    match pass(app, &client, headers).await? {
+    match pass(app, &client, cookie::read(headers, COOKIE)).await? {
         Some(claims) => let_through(app, &client, claims).await,
         None => to_login(&client, headers),
     }
@@ -61,8 +61,7 @@ async fn let_through(
     }
     let algorithm = client.metadata.id_token_signed_response_alg;
     let claims = timed(app, claims, ASSERTION_SECS);
-    let assertion = TokenKeys::sign(app, algorithm, ASSERTION_TYP, &claims).await;
-    let assertion = assertion.map_err(|error| Refused::internal(&error))?;
+    let assertion = TokenKeys::sign(app, algorithm, ASSERTION_TYP, &claims).await?;
     let assertion = HeaderValue::from_str(&assertion);
     fields.insert(ASSERTION, assertion.map_err(|error| Refused::internal(&error))?);
     Ok(response)

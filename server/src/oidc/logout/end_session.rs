@@ -28,14 +28,11 @@ use crate::{
     oidc::{
         id_token_hint::{self, Hint},
         logout::frontchannel,
-        parameters::Parameters,
+        parameters::{Parameters, unreturnable},
         subject, ui_locales,
     },
     page::{Page, PageFrame},
 };
-
-/// The longest `state`, in octets, as at the authorization endpoint.
-const MOST_STATE: usize = 1024;
 
 /// What is asked, as far as it can be judged without knowing who asks.
 struct Asked {
@@ -183,7 +180,7 @@ fn by_get(parameters: &Parameters) -> String {
 
 /// The registered address of the client with its `state`, or our own login page.
 async fn address(app: &App, asked: &Asked) -> Result<String, PageError> {
-    if asked.state.as_ref().is_some_and(|state| state.len() > MOST_STATE) {
+    if asked.state.as_deref().and_then(unreturnable).is_some() {
         return Err(refused());
     }
     let Some(uri) = &asked.post_logout_redirect_uri else {
@@ -209,8 +206,7 @@ async fn address(app: &App, asked: &Asked) -> Result<String, PageError> {
 }
 
 async fn verified(app: &App, token: &str) -> Result<Hint, PageError> {
-    let hint = id_token_hint::read(app, token).await;
-    hint.map_err(|error| PageError::internal(&error))?.ok_or_else(refused)
+    id_token_hint::read(app, token).await?.ok_or_else(refused)
 }
 
 fn refused() -> PageError {

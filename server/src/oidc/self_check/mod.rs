@@ -133,13 +133,39 @@ pub async fn token_used(app: &App, service: &Service, grant_id: &str) -> Result<
         return Ok(());
     }
     let line = Line::Signature;
-    let trial = service_check::find(&mut app.store().read(), &service.id, line).await?;
-    match trial {
-        Some(trial) if trial.grant_id.as_deref() == Some(grant_id) => {
-            note_alone(app, &service.id, line, seen(State::Bad, TAKEN, app.now())).await
-        }
-        _ => Ok(()),
+    if !is_of_trial(&mut app.store().read(), service, grant_id).await? {
+        return Ok(());
     }
+    note_alone(app, &service.id, line, seen(State::Bad, TAKEN, app.now())).await
+}
+
+/// The same in the transaction that uses the token up; answers the record of what is new.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn token_used_up(
+    tx: &mut Tx,
+    service: &Service,
+    grant_id: &str,
+    now: OffsetDateTime,
+) -> Result<Option<Entry>, StoreError> {
+    let line = Line::Signature;
+    if service.live_at.is_some() || !is_of_trial(tx, service, grant_id).await? {
+        return Ok(None);
+    }
+    let taken = seen(State::Bad, TAKEN, now);
+    let new = note(tx, &service.id, line, taken.clone()).await?;
+    Ok(new.then(|| entry(&service.id, line, &taken)))
+}
+
+/// Whether the ID token of this grant was signed wrongly.
+async fn is_of_trial(
+    queries: &mut impl Queries,
+    service: &Service,
+    grant_id: &str,
+) -> Result<bool, StoreError> {
+    let trial = service_check::find(queries, &service.id, Line::Signature).await?;
+    Ok(trial.is_some_and(|trial| trial.grant_id.as_deref() == Some(grant_id)))
 }
 
 /// What the service signed or sent says that its clock is so many seconds ahead of ours.

@@ -24,6 +24,52 @@ async fn a_form_carries_the_answer_where_the_client_asks_for_it() {
 }
 
 #[tokio::test]
+async fn state_and_nonce_come_back_octet_by_octet_or_are_refused() {
+    let scene = Scene::new().await;
+    for kept in ["a b+c%2F", "戻り先=/診察?id=1", "{\"a\":[1,\"&amp;\"]}", "e\u{301}"] {
+        let mut request = Scene::request();
+        request.retain(|(name, _)| !matches!(*name, "state" | "nonce"));
+        request.extend([("state", kept), ("nonce", kept)]);
+        let answer = scene.authorize(&request).await;
+        assert_eq!(answer.returned("state").as_deref(), Some(kept));
+        let tokens = scene.token(&Scene::exchange(&answer.returned("code").unwrap())).await.json();
+        assert_eq!(payload(tokens["id_token"].as_str().unwrap())["nonce"], kept);
+        let mut leaving = vec![("state", kept), ("client_id", "referral")];
+        leaving.push(("post_logout_redirect_uri", "https://referral.example/bye"));
+        let leaving = format!("/end-session?{}", query(&leaving));
+        let left = scene.get(&leaving, false, &scene.terminal).await;
+        let left = left.location().unwrap();
+        assert_eq!(left.query_pairs().next().unwrap(), ("state".into(), kept.into()));
+    }
+    // A form would make one of the other.
+    for broken in ["a\r\nb", "a\nb", "a\rb", "\ta"] {
+        for name in ["state", "nonce"] {
+            let mut request = Scene::request();
+            request.retain(|(other, _)| *other != name);
+            request.push((name, broken));
+            for mode in ["query", "form_post"] {
+                let mut request = request.clone();
+                request.push(("response_mode", mode));
+                let answer = scene.authorize(&request).await;
+                let told = answer.returned("error").or_else(|| {
+                    answer
+                        .body
+                        .contains(r#"name="error" value="invalid_request""#)
+                        .then(String::new)
+                });
+                assert!(told.is_some() && !answer.body.contains("name=\"code\""), "{answer:?}");
+                let state = answer.returned("state").filter(|_| name == "state");
+                assert_eq!(state, None, "what was not sent so does not come back");
+            }
+        }
+        let leaving = query(&[("state", broken), ("client_id", "referral")]);
+        let refused = scene.get(&format!("/end-session?{leaving}"), false, &scene.terminal).await;
+        assert_eq!(refused.status, 400);
+    }
+    assert_eq!(scene.codes().await, 4);
+}
+
+#[tokio::test]
 async fn a_refused_person_goes_back_by_a_form_as_well() {
     let scene = Scene::new().await;
     let closed = super::scene::service_file("closed", super::scene::PHARMACISTS);
@@ -81,6 +127,24 @@ async fn a_level_that_no_login_reaches_and_another_person_are_refused_as_what_th
     assert_eq!(asked(level, "none").await.as_deref(), Some("unmet_authentication_requirements"));
     let wish = r#"{"id_token":{"acr":{"values":["urn:example:gold"]}}}"#;
     assert_eq!(asked(wish, "none").await, None, "a wish is no demand");
+    // Known to rules, and reached by no card.
+    let password =
+        r#"{"id_token":{"acr":{"essential":true,"value":"urn:oid:1.3.6.1.4.1.32473.3.1"}}}"#;
+    let both = r#"{"id_token":{"acr":{"essential":true,"values":["urn:oid:1.3.6.1.4.1.32473.3.1","urn:oid:1.3.6.1.4.1.32473.3.4"]}}}"#;
+    let apart = r#"{"id_token":{"acr":{"essential":true,"value":"urn:oid:1.3.6.1.4.1.32473.3.1"}},"userinfo":{"acr":{"essential":true,"value":"urn:oid:1.3.6.1.4.1.32473.3.4"}}}"#;
+    let number = r#"{"id_token":{"acr":{"essential":true,"value":4}}}"#;
+    let any = r#"{"id_token":{"acr":{"essential":true}}}"#;
+    for prompt in ["none", "login", "consent"] {
+        for unmet in [password, apart, number] {
+            let error = asked(unmet, prompt).await;
+            assert_eq!(error.as_deref(), Some("unmet_authentication_requirements"), "{prompt}");
+        }
+    }
+    for met in [both, any] {
+        assert_eq!(asked(met, "none").await, None);
+    }
+    let document = scene.public("GET", "/.well-known/openid-configuration", &[], "").await.json();
+    assert_eq!(document["acr_values_supported"], json!([sekisho_wire::acr::HPKI_CARD]));
     let other = r#"{"id_token":{"sub":{"value":"somebody"}}}"#;
     assert_eq!(asked(other, "none").await.as_deref(), Some("login_required"));
 }

@@ -254,6 +254,15 @@ async fn metadata_with_a_fault_is_refused_by_its_code_and_member_and_registers_n
         let mut metadata = metadata();
         metadata[changed] = value.clone();
         let answer = send(&scene, "POST", "/register", &token, &metadata).await;
+        if changed == "redirect_uris" {
+            // Nor is its fault another's where the address of the service is taken from it.
+            metadata["client_uri"] = Value::Null;
+            let shorter = send(&scene, "POST", "/register", &token, &metadata).await;
+            let named = if value.is_string() { "line 1" } else { "redirect_uris" };
+            if value != json!([]) {
+                assert_eq!(refusal(&shorter, named), code, "{value} without client_uri");
+            }
+        }
         // Of a type, the description names the place.
         let named =
             if value.is_string() && changed == "redirect_uris" { "line 1" } else { changed };

@@ -177,7 +177,7 @@ async fn a_request_that_no_browser_can_repeat_is_not_sent_to_log_in() {
 #[tokio::test]
 async fn only_the_service_s_own_page_logs_out() {
     let guarded = Guarded::new().await;
-    let cookie = guarded.logged_in().await;
+    let (earlier, cookie) = (guarded.logged_in().await, guarded.logged_in().await);
     for origin in [None, Some("https://evil.example"), Some("null")] {
         let mut fields = vec![("cookie", cookie.as_str())];
         fields.extend(origin.map(|origin| ("origin", origin)));
@@ -188,11 +188,19 @@ async fn only_the_service_s_own_page_logs_out() {
     let answer = guarded.asked("POST", "/forward-auth/logout", &fields).await;
     assert_eq!(answer.status, 303);
     assert!(answer.headers["set-cookie"].to_str().unwrap().starts_with("__Host-sso=;"));
+    // Whether or not the browser goes on to the portal: a copy of the cookie is of no use any more.
+    for copied in [&cookie, &earlier] {
+        assert_eq!(guarded.verify(copied, "/").await.status, 401);
+    }
+    let ended = guarded.scene.acts().await;
+    assert_eq!(ended.iter().filter(|act| *act == "token.revoke done").count(), 1);
+    let again = guarded.asked("POST", "/forward-auth/logout", &fields).await;
+    assert_eq!(again.status, 303);
+    assert_eq!(guarded.scene.acts().await.len(), ended.len(), "there is nothing left to end");
     let location = answer.location().unwrap();
     let at = format!("/end-session?{}", location.query().unwrap());
     let left = guarded.scene.get(&at, true, &guarded.scene.terminal).await;
     assert_eq!(left.headers["location"], format!("{HOST}/bye").as_str(), "without a question");
-    assert_eq!(guarded.verify(&cookie, "/").await.status, 401);
 }
 
 #[tokio::test]
@@ -205,9 +213,16 @@ async fn a_person_whom_the_rules_refuse_is_told_and_not_sent_round() {
     let sent = login.location().unwrap();
     let state = sent.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
     let iss = guarded.scene.test.app.names().public.clone();
-    let back = super::scene::query(&[("error", "access_denied"), ("state", &state), ("iss", &iss)]);
-    let path = format!("/forward-auth/callback?{back}");
-    let answer = guarded.asked("GET", &path, &[("cookie", &browser)]).await;
-    assert_eq!(answer.status, 403);
-    assert!(answer.body.contains("このサービスは利用できません"), "{}", answer.body);
+    for (error, status, said, again) in [
+        ("access_denied", 403, "このサービスは利用できません", false),
+        ("temporarily_unavailable", 503, "しばらくしてからやり直してください", true),
+        ("server_error", 500, "しばらくしてからやり直してください", false),
+    ] {
+        let back = super::scene::query(&[("error", error), ("state", &state), ("iss", &iss)]);
+        let path = format!("/forward-auth/callback?{back}");
+        let answer = guarded.asked("GET", &path, &[("cookie", &browser)]).await;
+        assert_eq!(answer.status, status, "{error}");
+        assert!(answer.body.contains(said), "{error}: {}", answer.body);
+        assert_eq!(answer.headers.contains_key("retry-after"), again, "{error}");
+    }
 }

@@ -244,7 +244,7 @@ async fn a_service_calls_another_in_a_persons_name_by_a_token_for_it() {
     network.scene.end_session().await;
     assert_eq!(network.as_records(called).await, json!({"active": false}));
     let late = network.exchange(own, &[]).await;
-    assert_eq!(late.json()["error"], "invalid_grant");
+    assert_eq!(late.json()["error"], "invalid_request");
 }
 
 #[tokio::test]
@@ -288,8 +288,8 @@ async fn a_token_is_exchanged_by_its_client_for_services_that_it_may_call_and_th
     let own = tokens["access_token"].as_str().unwrap();
     let id_token = tokens["id_token"].as_str().unwrap();
     for (token, more, error) in [
-        ("a.b.c", vec![], "invalid_grant"),
-        (id_token, vec![], "invalid_grant"),
+        ("a.b.c", vec![], "invalid_request"),
+        (id_token, vec![], "invalid_request"),
         (own, vec![("resource", "https://elsewhere.example/")], "invalid_target"),
         (own, vec![("resource", "")], "invalid_target"),
         (own, vec![("scope", "openid")], "invalid_scope"),
@@ -310,7 +310,7 @@ async fn a_token_is_exchanged_by_its_client_for_services_that_it_may_call_and_th
     }
     let strangers = network.scene.token(&Scene::exchange(&network.scene.code().await)).await.json();
     let stolen = network.exchange(strangers["access_token"].as_str().unwrap(), &[]).await;
-    assert_eq!(stolen.json()["error"], "invalid_grant", "another client's");
+    assert_eq!(stolen.json()["error"], "invalid_request", "another client's");
 
     let closed = super::scene::PHARMACISTS;
     super::refresh::rules(&network.scene, "records", closed).await;

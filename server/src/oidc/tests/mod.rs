@@ -3,6 +3,7 @@
 mod answers;
 mod authorize;
 mod bound;
+mod bound_exchange;
 mod browser_logout;
 mod claimed_fields;
 mod client;
@@ -13,6 +14,7 @@ mod fapi;
 mod forward_auth;
 mod introspection;
 mod logout;
+mod outage;
 mod own_keys;
 mod pushed;
 mod refresh;

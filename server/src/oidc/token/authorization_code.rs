@@ -189,7 +189,8 @@ async fn redeem(
     if !asked.resources.iter().all(|asked| details.resources.contains(asked)) {
         return Ok(Err(Broken::OtherResource));
     }
-    let Some(session) = liveness::session(tx, &code.session_hash, asked.now).await? else {
+    let Some(session) = liveness::session(caller.app, tx, &code.session_hash, asked.now).await?
+    else {
         return Ok(Err(Broken::SessionEnded));
     };
     let used_at = if seeded!(CodeNeverExpires) { code.created_at } else { asked.now };

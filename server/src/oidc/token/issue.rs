@@ -35,7 +35,10 @@ pub enum IssueError {
 
 impl From<IssueError> for OAuthError {
     fn from(error: IssueError) -> Self {
-        Self::internal(&error)
+        match error {
+            IssueError::Key(error) => error.into(),
+            IssueError::Stored(_) => Self::internal(&error),
+        }
     }
 }
 

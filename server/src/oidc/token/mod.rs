@@ -29,7 +29,9 @@ use crate::{
     app::App,
     error::oauth::OAuthError,
     form::{self, FormError},
+    jose::Algorithm,
     listener::Peer,
+    token_keys::TokenKeys,
 };
 
 /// Whose request it is, where it came from, and what the tokens will be bound to.
@@ -106,6 +108,7 @@ pub async fn post(
     self_check::proof_seen(&app, &client.service, &headers).await?;
     let proof = dpop::read(&headers, request, app.now())?;
     let confirmation = confirmation(&client, &peer, proof.as_ref())?;
+    keys_at_hand(&app, &client).await?;
     let caller = Caller { app: &app, peer: &peer, client, proof, confirmation };
     let answer = match grant {
         GrantType::AuthorizationCode => authorization_code::exchange(&caller, &parameters).await?,
@@ -126,8 +129,18 @@ pub(super) async fn redeem(
     client: Client,
     parameters: &Parameters,
 ) -> Result<Value, OAuthError> {
+    keys_at_hand(app, &client).await?;
     let caller = Caller { app, peer, client, proof: None, confirmation: None };
     authorization_code::exchange(&caller, parameters).await
+}
+
+/// The keys of the answer, before a code or token is used up for it: afterwards nothing is asked of the
+/// database, and an outage costs nobody their login.
+async fn keys_at_hand(app: &App, client: &Client) -> Result<(), OAuthError> {
+    for algorithm in [Algorithm::Es256, client.metadata.id_token_signed_response_alg] {
+        TokenKeys::at_hand(app, algorithm).await?;
+    }
+    Ok(())
 }
 
 /// What the tokens of this request are bound to; refused where the client promised to bind them and

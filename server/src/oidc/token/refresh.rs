@@ -95,13 +95,23 @@ pub(super) async fn exchange(
     let outcome: Outcome = transaction!(app.store(), ExchangeError, |tx| {
         let outcome = renew(tx, caller, &asked).await?;
         let entry = recorded(caller, &asked, &outcome);
-        Ok(Audited::new(outcome, entry))
+        let seen = match &outcome {
+            Ok(Renewed { grant, .. }) => {
+                let service = &caller.client.service;
+                self_check::token_used_up(tx, service, &grant.id, asked.now).await?
+            }
+            Err(_) => None,
+        };
+        let audited = Audited::new(outcome, entry);
+        Ok(match seen {
+            Some(seen) => audited.and(seen),
+            None => audited,
+        })
     })?;
     let Renewed { mut grant, details, session } = outcome.map_err(|_| {
         let description = "the refresh token is unknown, used, expired, or its login is over";
         OAuthError::bad_request("invalid_grant", description)
     })?;
-    self_check::token_used(caller.app, &caller.client.service, &grant.id).await?;
     if let Some(narrower) = parameters.get("scope") {
         narrow(&mut grant, &details, narrower)?;
     }
@@ -187,7 +197,8 @@ async fn renew(tx: &mut Tx, caller: &Caller<'_>, asked: &Asked) -> Result<Outcom
     if details.bound_to.is_some() && details.bound_to != caller.confirmation {
         return Ok(Err(Broken::OtherKey));
     }
-    let Some(session) = liveness::session(tx, &grant.session_hash, asked.now).await? else {
+    let Some(session) = liveness::session(caller.app, tx, &grant.session_hash, asked.now).await?
+    else {
         return Ok(Err(Broken::SessionEnded));
     };
     let decision = decision(tx, caller.app, &client.id, &session).await?;
@@ -196,7 +207,9 @@ async fn renew(tx: &mut Tx, caller: &Caller<'_>, asked: &Asked) -> Result<Outcom
         return Ok(Err(Broken::NotPermitted));
     }
     let claims: Map<String, Value> = serde_json::from_str(&grant.claims).map_err(unreadable)?;
-    grant.claims = Value::Object(claims::released(claims, &decision.release)).to_string();
+    grant.claims =
+        Value::Object(claims::released(claims::of_now(claims, &session), &decision.release))
+            .to_string();
     caller.use_proof(tx).await?;
     if let Some(next_hash) = asked.next_hash {
         if !refresh_token::consume(tx, &asked.token_hash, asked.now).await? {

@@ -16,8 +16,10 @@ use crate::{
     entitlement,
     error::oauth::OAuthError,
     oidc::{
-        access_token::{self, Live},
+        access_token::{self, Claims, Live},
         client::Metadata,
+        confirmation::Confirmation,
+        dpop,
         grant::Details,
         parameters::Parameters,
         resource, subject,
@@ -33,12 +35,14 @@ struct Exchange<'a> {
     session: &'a Session,
     resource: &'a str,
     called: service::Service,
+    /// What the token will be bound to.
+    confirmation: Option<Confirmation>,
 }
 
 /// Exchanges an access token that the client was given, or that was sent to it as a resource.
 ///
 /// # Errors
-/// [`OAuthError`] `invalid_request`, `invalid_grant`, `invalid_target`, `invalid_dpop_proof`.
+/// [`OAuthError`] `invalid_request`, `invalid_target`, `invalid_dpop_proof`.
 pub(super) async fn exchange(
     caller: &Caller<'_>,
     parameters: &Parameters,
@@ -63,20 +67,49 @@ pub(super) async fn exchange(
     };
     let (app, now) = (caller.app, caller.app.now());
     let live = access_token::live(app, token, now).await?.filter(|live| is_callers(caller, live));
-    let of_person = live.and_then(|live| live.of_person);
-    let (grant, session) = of_person.ok_or_else(|| {
-        let description = "the subject token is not valid, or not the client's to exchange";
-        OAuthError::bad_request("invalid_grant", description)
+    let of_person = live.and_then(|live| Some((live.claims, live.of_person?)));
+    // RFC 8693 §2.2.2: `invalid_request`, whatever is wrong with the subject token.
+    let (claims, (grant, session)) = of_person.ok_or_else(|| {
+        invalid("the subject token is not valid, or not the client's to exchange")
     })?;
+    let confirmation = confirmation(caller, &claims)?;
     resource::check(app, &caller.client, std::slice::from_ref(resource)).await?;
     let called = owner(caller, resource).await?;
-    issued(caller, &Exchange { grant: &grant, session: &session, resource, called }, now).await
+    let exchange = Exchange { grant: &grant, session: &session, resource, called, confirmation };
+    issued(caller, &exchange, now).await
 }
 
 /// It was given to the client, or sent to it.
 fn is_callers(caller: &Caller<'_>, live: &Live) -> bool {
     live.claims.client_id == caller.client.service.id
         || caller.client.metadata.resources.iter().any(|own| live.claims.aud.names(own))
+}
+
+/// What the new token is bound to: never to less than the subject token.
+///
+/// Who brings a bound token of their own proves what it is bound to, as at every other use of it
+/// (RFC 9449 §7, RFC 8705 §3). Who was sent it as a resource cannot: they bind what they get to
+/// something of their own.
+fn confirmation(caller: &Caller<'_>, subject: &Claims) -> Result<Option<Confirmation>, OAuthError> {
+    let Some(bound) = &subject.cnf else { return Ok(caller.confirmation.clone()) };
+    let refused = |text: &str| OAuthError::bad_request("invalid_request", text);
+    let shown = Confirmation::of_connection(caller.peer);
+    if subject.client_id != caller.client.service.id {
+        return caller.confirmation.clone().or(shown).map(Some).ok_or_else(|| {
+            refused("the subject token is bound: send a proof of your own in the field DPoP")
+        });
+    }
+    let (proven, refusal) = match bound {
+        Confirmation::Key(_) => (
+            caller.confirmation.as_ref(),
+            dpop::refused("the subject token is bound: send a proof of its key in the field DPoP"),
+        ),
+        Confirmation::Certificate(_) => (
+            shown.as_ref(),
+            refused("the subject token is bound: show its certificate at mtls_endpoint_aliases"),
+        ),
+    };
+    if proven == Some(bound) { Ok(Some(bound.clone())) } else { Err(refusal) }
 }
 
 /// The service that the resource belongs to.
@@ -98,7 +131,7 @@ async fn issued(
     now: OffsetDateTime,
 ) -> Result<Value, OAuthError> {
     let (app, client) = (caller.app, &caller.client.service);
-    let Exchange { grant, session, resource, called } = exchange;
+    let Exchange { grant, session, resource, called, confirmation } = exchange;
     let sub = subject::pairwise(app, &called.sector, &session.person_id);
     let exchanged = Details::of(grant).map_err(|error| OAuthError::internal(&error))?;
     let details = Details {
@@ -149,7 +182,7 @@ async fn issued(
         id: &token_id,
         resources: &details.resources,
         scope: "",
-        confirmation: caller.confirmation.as_ref(),
+        confirmation: confirmation.as_ref(),
         now,
     };
     let about = json!({

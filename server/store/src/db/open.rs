@@ -4,6 +4,7 @@ use std::{path::Path, str::FromStr, time::Duration};
 
 use sqlx::{
     Connection, PgConnection,
+    migrate::MigrateError,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -71,8 +72,13 @@ async fn sqlite(url: &str, schema: Schema) -> Result<Database, StoreError> {
         let pool = SqlitePoolOptions::new().max_connections(1);
         let pool = pool.connect_with(options).await.map_err(unopened)?;
         let migrations = sqlx::migrate!("../../migrations/sqlite");
-        migrations.run(&pool).await.map_err(StoreError::Migration)?;
+        let migrated = migrations.run(&pool).await;
         pool.close().await;
+        migrated.map_err(|error| match error {
+            // Nothing is wrong with the schema of a file that cannot be written.
+            MigrateError::Execute(cause) if is_read_only(&path) => unopened(cause),
+            error => StoreError::Migration(error),
+        })?;
     }
     let opened = Sqlite::open(path.clone());
     opened.map(Database::Sqlite).map_err(|cause| unopened_sqlite(&path, Cause::Sqlite(cause)))
@@ -113,12 +119,21 @@ fn unopened_sqlite(path: &Path, source: Cause) -> StoreError {
         // SQLITE_CORRUPT and SQLITE_NOTADB.
         remedy: if matches!(source.code().as_deref(), Some("11" | "26")) {
             "it is damaged: put the instance back from a backup (`sekisho restore`)"
+        } else if is_read_only(path) {
+            "its file system is mounted read-only, and whoever only reads writes beside it, too: mount it \
+             for writing, or look at a copy of the instance"
         } else {
             "its folder has to exist, and both have to belong to the user who runs this; see \
              `instance.database`"
         },
         source,
     }
+}
+
+/// Whether nobody can write a file where it lies, whoever they are.
+fn is_read_only(path: &Path) -> bool {
+    let opened = std::fs::OpenOptions::new().write(true).open(path);
+    opened.is_err_and(|error| error.kind() == std::io::ErrorKind::ReadOnlyFilesystem)
 }
 
 #[cfg(test)]

@@ -32,22 +32,25 @@ impl Attempts {
 
 /// Runs housekeeping as one transaction that [`Tx::finish`] commits, and repeats it when it met
 /// another one. The block evaluates to the value, may run more than once, and may end early with
-/// `return Ok(value)`, which changes nothing.
+/// `return Ok(value)`, which commits what stands.
 macro_rules! housekeeping {
     ($store:expr, |$tx:ident| $body:expr) => {{
         let mut attempts = $crate::Attempts::new();
         loop {
-            let outcome: Result<_, $crate::StoreError> = async {
-                let mut transaction = $store.begin().await?;
-                let value = {
-                    let $tx = &mut transaction;
-                    $body
-                };
-                transaction.finish().await?;
-                Ok(value)
-            }
-            .await;
-            match outcome {
+            let mut transaction = match $store.begin().await {
+                Ok(transaction) => transaction,
+                Err($crate::StoreError::Conflict(_)) if attempts.again().await => continue,
+                Err(error) => break Err(error),
+            };
+            let outcome: Result<_, $crate::StoreError> = {
+                let $tx = &mut transaction;
+                async { Ok($body) }.await
+            };
+            let ended = match outcome {
+                Ok(value) => transaction.finish().await.map(|()| value),
+                Err(error) => transaction.give_up().await.and(Err(error)),
+            };
+            match ended {
                 Err($crate::StoreError::Conflict(_)) if attempts.again().await => {}
                 outcome => break outcome,
             }
@@ -88,10 +91,10 @@ macro_rules! transaction {
                     Ok(value) => break Ok(value),
                     Err(error) => <$error>::from(error),
                 },
-                Err(error) => {
-                    drop(transaction);
-                    error
-                }
+                Err(error) => match transaction.give_up().await {
+                    Ok(()) => error,
+                    Err(lost) => <$error>::from(lost),
+                },
             };
             if !($crate::MayConflict::is_conflict(&error) && attempts.again().await) {
                 break Err(error);

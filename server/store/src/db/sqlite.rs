@@ -2,8 +2,10 @@
 //!
 //! A statement that finds a few rows is done in microseconds, and a commit follows another one as
 //! soon as the disk has taken it; handing them to another thread and the answer back costs more than
-//! they do. There is one writer, so commits hold up one of the runtime's threads at most
+//! they do. There is one [`writer`], so commits hold up one of the runtime's threads at most
 //! ([`THREADS_HELD_UP`]). Statements over many rows run where they hold up nobody.
+
+mod writer;
 
 use std::{
     path::{Path, PathBuf},
@@ -16,10 +18,11 @@ use rusqlite::{
 };
 use tokio::{
     runtime::{Handle, RuntimeFlavor},
-    sync::{OwnedMutexGuard, Semaphore, SemaphorePermit},
-    time::{Instant, sleep, timeout_at},
+    sync::{Semaphore, SemaphorePermit},
 };
 
+use self::writer::Writer;
+pub(super) use self::writer::Writing;
 use super::{
     DbRow,
     row::read,
@@ -49,23 +52,11 @@ const READERS_CACHE: i64 = 4096;
 /// For how long another process may hold the file against a reader.
 const HELD_BY_ANOTHER: Duration = Duration::from_secs(5);
 
-/// For how long a transaction waits for those before it: whoever asked is still there to be told.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
-
 /// One writer, so that no statement ever meets `SQLITE_BUSY` within this process, and readers.
 #[derive(Clone, Debug)]
 pub(crate) struct Sqlite {
-    /// Taken in the order of asking.
-    writer: Arc<tokio::sync::Mutex<Writer>>,
+    writer: Writer,
     readers: Arc<Readers>,
-}
-
-#[derive(Debug)]
-enum Writer {
-    Open(Connection),
-    /// A transaction in it could be ended by nothing but its own end; the next opens another one.
-    Lost,
-    Closed,
 }
 
 #[derive(Debug)]
@@ -76,20 +67,13 @@ struct Readers {
     long: Semaphore,
 }
 
-/// The writing connection inside a transaction. Dropping it rolls back.
-#[derive(Debug)]
-pub(crate) struct Writing {
-    connection: OwnedMutexGuard<Writer>,
-    ended: bool,
-}
-
 impl Sqlite {
     /// Connections to a file whose schema is in order.
     pub(super) fn open(path: PathBuf) -> Result<Self, rusqlite::Error> {
-        let writer = writer(&path)?;
+        let writer = Writer::open(&path)?;
         let first = reader(&path)?;
         Ok(Self {
-            writer: Arc::new(tokio::sync::Mutex::new(Writer::Open(writer))),
+            writer,
             readers: Arc::new(Readers {
                 path,
                 idle: Mutex::new(Some(vec![first])),
@@ -105,34 +89,16 @@ impl Sqlite {
 
     /// Begins a transaction once those before it have ended, in this process and in others.
     pub(super) async fn begin(&self) -> Result<Writing, StoreError> {
-        let until = Instant::now() + LONGEST_WAIT;
-        let turn = timeout_at(until, Arc::clone(&self.writer).lock_owned()).await;
-        let mut connection = turn.map_err(|_| StoreError::Unavailable(Cause::Queue))?;
-        let mut pause = Duration::from_millis(1);
-        loop {
-            let begun = match &*connection {
-                Writer::Open(open) => run(open, "BEGIN IMMEDIATE"),
-                Writer::Lost => {
-                    *connection = Writer::Open(writer(self.path())?);
-                    continue;
-                }
-                Writer::Closed => return Err(StoreError::Unavailable(Cause::Closed)),
-            };
-            match begun {
-                Ok(()) => return Ok(Writing { connection, ended: false }),
-                Err(StoreError::Conflict(_)) if Instant::now() < until => {
-                    sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_millis(50));
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        self.writer.begin().await
     }
 
     pub(super) async fn fetch_all<T: DbRow>(
         &self,
         statement: Statement,
     ) -> Result<Vec<T>, StoreError> {
+        if statement.is_short() {
+            return self.readers.with(|connection| all(connection, statement));
+        }
         let _turn = self.readers.turn().await?;
         aside(|| self.readers.with(|connection| all(connection, statement)))
     }
@@ -155,8 +121,7 @@ impl Sqlite {
         let long = self.readers.long.acquire_many(LONG_READS).await;
         drop(self.readers.lock().take());
         drop(long);
-        let mut writer = self.writer.lock().await;
-        aside(|| *writer = Writer::Closed);
+        self.writer.close().await;
     }
 }
 
@@ -191,66 +156,9 @@ impl Readers {
     }
 }
 
-impl Writing {
-    pub(super) fn fetch_all<T: DbRow>(&self, statement: Statement) -> Result<Vec<T>, StoreError> {
-        let find = |statement| all(self.open()?, statement);
-        if statement.is_long() { aside(|| find(statement)) } else { find(statement) }
-    }
-
-    pub(super) fn fetch_optional<T: DbRow>(
-        &self,
-        statement: Statement,
-    ) -> Result<Option<T>, StoreError> {
-        let find = |statement| first(self.open()?, statement);
-        if statement.is_long() { aside(|| find(statement)) } else { find(statement) }
-    }
-
-    /// How many rows it changed.
-    pub(super) fn execute(&self, statement: Statement) -> Result<u64, StoreError> {
-        let change = |statement| {
-            let connection = self.open()?;
-            let mut prepared = prepare(connection, statement)?;
-            let mut rows = prepared.raw_query();
-            while rows.next()?.is_some() {}
-            Ok(connection.changes())
-        };
-        if statement.is_long() { aside(|| change(statement)) } else { change(statement) }
-    }
-
-    pub(super) fn commit(mut self) -> Result<(), StoreError> {
-        let committed = self.open().and_then(|connection| run(connection, "COMMIT"));
-        self.ended = committed.is_ok();
-        committed
-    }
-
-    fn open(&self) -> Result<&Connection, StoreError> {
-        match &*self.connection {
-            Writer::Open(open) => Ok(open),
-            Writer::Lost | Writer::Closed => Err(StoreError::Unavailable(Cause::Closed)),
-        }
-    }
-}
-
-impl Drop for Writing {
-    fn drop(&mut self) {
-        if self.ended {
-            return;
-        }
-        // A failed statement or commit may have ended the transaction already.
-        let undone = self.open().and_then(|connection| {
-            if connection.is_autocommit() { Ok(()) } else { run(connection, "ROLLBACK") }
-        });
-        if let Err(error) = undone {
-            // Nobody may go on in it: the connection ends, and the transaction with it.
-            tracing::error!(%error, "a transaction could not be rolled back");
-            *self.connection = Writer::Lost;
-        }
-    }
-}
-
-fn writer(path: &Path) -> Result<Connection, rusqlite::Error> {
+fn connect_writer(path: &Path) -> Result<Connection, rusqlite::Error> {
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITERS_CACHE)?;
-    // Waiting for another process is done without a thread, in `begin`.
+    // Waiting for another process is done without a thread, when a transaction begins.
     connection.busy_timeout(Duration::ZERO)?;
     // 32 MiB of log between checkpoints, which stop the writer: pages that change in
     // every commit are then written back once for many.
@@ -333,12 +241,11 @@ impl ToSql for Value {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::timeout;
 
     use super::*;
-    use crate::db::sql;
+    use crate::{db::sql, revocation_watch::Untold};
 
-    async fn opened(folder: &tempfile::TempDir) -> Sqlite {
+    pub(super) async fn opened(folder: &tempfile::TempDir) -> Sqlite {
         let path = folder.path().join("t.db");
         let made = Connection::open(&path).unwrap();
         made.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (a INTEGER, b TEXT)")
@@ -346,7 +253,7 @@ mod tests {
         Sqlite::open(path).unwrap()
     }
 
-    async fn rows(sqlite: &Sqlite) -> Vec<(i64, String)> {
+    pub(super) async fn rows(sqlite: &Sqlite) -> Vec<(i64, String)> {
         sqlite.fetch_all(sql("SELECT a, b FROM t ORDER BY a")).await.unwrap()
     }
 
@@ -357,84 +264,10 @@ mod tests {
         let tx = sqlite.begin().await.unwrap();
         let insert = sql("INSERT INTO t (b, a) VALUES ($2 || $2, $1)");
         assert_eq!(tx.execute(insert.bind(7_i64).bind("x")).unwrap(), 1);
-        tx.commit().unwrap();
+        tx.commit(Untold::default()).await.unwrap();
         assert_eq!(rows(&sqlite).await, [(7, "xx".to_owned())]);
         let unbound = sqlite.fetch_optional::<(i64,)>(sql("SELECT $1")).await.unwrap_err();
         assert!(matches!(unbound, StoreError::Unavailable(Cause::Sqlite(_))), "{unbound:?}");
-    }
-
-    #[tokio::test]
-    async fn what_was_not_committed_is_gone_and_the_next_begins() {
-        let folder = tempfile::tempdir().unwrap();
-        let sqlite = opened(&folder).await;
-        let tx = sqlite.begin().await.unwrap();
-        tx.execute(sql("INSERT INTO t VALUES (1, 'lost')")).unwrap();
-        assert_eq!(rows(&sqlite).await, [], "a reader sees what is committed");
-        drop(tx);
-        let tx = sqlite.begin().await.unwrap();
-        tx.execute(sql("INSERT INTO t VALUES (2, 'kept')")).unwrap();
-        tx.commit().unwrap();
-        assert_eq!(rows(&sqlite).await, [(2, "kept".to_owned())]);
-    }
-
-    /// The statement that fails may take the whole transaction with it.
-    #[tokio::test]
-    async fn a_transaction_that_ended_by_itself_leaves_the_connection_usable() {
-        let folder = tempfile::tempdir().unwrap();
-        let sqlite = opened(&folder).await;
-        let tx = sqlite.begin().await.unwrap();
-        tx.execute(sql("ROLLBACK")).unwrap();
-        assert!(tx.commit().is_err(), "there is nothing to commit");
-        sqlite.begin().await.unwrap().commit().unwrap();
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn transactions_follow_one_another_and_none_is_lost() {
-        let folder = tempfile::tempdir().unwrap();
-        let sqlite = opened(&folder).await;
-        let writing = (0..50_i64).map(|number| {
-            let sqlite = sqlite.clone();
-            tokio::spawn(async move {
-                let tx = sqlite.begin().await.unwrap();
-                let (before,): (i64,) =
-                    tx.fetch_optional(sql("SELECT COUNT(*) FROM t")).unwrap().unwrap();
-                tokio::task::yield_now().await;
-                let insert = sql("INSERT INTO t VALUES ($1, $2)").bind(before);
-                tx.execute(insert.bind(number.to_string())).unwrap();
-                tx.commit().unwrap();
-            })
-        });
-        for written in writing.collect::<Vec<_>>() {
-            written.await.unwrap();
-        }
-        let numbers = rows(&sqlite).await.into_iter().map(|(number, _)| number);
-        assert!(numbers.eq(0..50));
-    }
-
-    #[tokio::test]
-    async fn a_transaction_waits_for_one_of_another_process() {
-        let folder = tempfile::tempdir().unwrap();
-        let sqlite = opened(&folder).await;
-        let other = Connection::open(sqlite.path()).unwrap();
-        other.execute_batch("BEGIN IMMEDIATE; INSERT INTO t VALUES (1, 'other')").unwrap();
-        let mut waiting = std::pin::pin!(sqlite.begin());
-        // Begun, and met the other.
-        assert!(timeout(Duration::from_millis(20), &mut waiting).await.is_err());
-        other.execute_batch("COMMIT").unwrap();
-        let tx = waiting.await.unwrap();
-        let (seen,): (i64,) = tx.fetch_optional(sql("SELECT COUNT(*) FROM t")).unwrap().unwrap();
-        assert_eq!(seen, 1);
-    }
-
-    #[tokio::test]
-    async fn a_writer_that_was_lost_is_opened_anew() {
-        let folder = tempfile::tempdir().unwrap();
-        let sqlite = opened(&folder).await;
-        *sqlite.writer.lock().await = Writer::Lost;
-        let tx = sqlite.begin().await.unwrap();
-        tx.execute(sql("INSERT INTO t VALUES (1, 'kept')")).unwrap();
-        tx.commit().unwrap();
-        assert_eq!(rows(&sqlite).await, [(1, "kept".to_owned())]);
     }
 
     #[tokio::test]

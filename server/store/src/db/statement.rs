@@ -66,7 +66,15 @@ const MANY_ROWS: usize = 64;
 pub struct Statement {
     text: Text,
     values: Vec<Value>,
-    long: bool,
+    extent: Extent,
+}
+
+/// How many rows a statement looks through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    Unsaid,
+    Few,
+    Many,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +95,7 @@ pub(super) enum Placeholders {
 /// Starts a statement. The text is a constant: nothing a caller sends ever becomes SQL.
 #[must_use]
 pub fn sql(text: &'static str) -> Statement {
-    Statement { text: Text::Fixed(text), values: Vec::new(), long: false }
+    Statement { text: Text::Fixed(text), values: Vec::new(), extent: Extent::Unsaid }
 }
 
 /// Starts a statement over several rows: `before`, then `rows` times a group of `width`
@@ -101,7 +109,7 @@ pub(crate) fn sql_rows(
     Statement {
         text: Text::Rows { before, rows, width, after },
         values: Vec::with_capacity(rows * width),
-        long: rows > MANY_ROWS,
+        extent: if rows > MANY_ROWS { Extent::Many } else { Extent::Unsaid },
     }
 }
 
@@ -113,15 +121,25 @@ impl Statement {
         self
     }
 
-    /// Says that it looks through many rows, so that SQLite runs it where it holds up nobody. A
-    /// [`Reader`](super::Reader)'s `fetch_all` always does.
+    /// Says that it looks through many rows, so that SQLite runs it where it holds up nobody.
     #[must_use]
     pub(crate) fn long(self) -> Self {
-        Self { long: true, ..self }
+        Self { extent: Extent::Many, ..self }
+    }
+
+    /// Says that all rows it looks through are a handful, so that SQLite runs it at once also for a
+    /// [`Reader`](super::Reader)'s `fetch_all`, which otherwise takes it for one over many.
+    #[must_use]
+    pub(crate) fn short(self) -> Self {
+        Self { extent: Extent::Few, ..self }
     }
 
     pub(super) fn is_long(&self) -> bool {
-        self.long
+        self.extent == Extent::Many
+    }
+
+    pub(super) fn is_short(&self) -> bool {
+        self.extent == Extent::Few
     }
 
     /// Text and values for a database with these placeholders.

@@ -133,12 +133,19 @@ impl Keep {
 
 /// Commits all of the steps, or none; answers of each what became of it.
 pub(super) async fn write(store: &Store, steps: &[Step]) -> Result<Vec<Outcome>, StoreError> {
+    let mut tx = store.begin().await?;
+    match write_all(&mut tx, steps).await {
+        Ok(outcomes) => tx.finish().await.map(|()| outcomes),
+        Err(error) => tx.give_up().await.and(Err(error)),
+    }
+}
+
+async fn write_all(tx: &mut Tx, steps: &[Step]) -> Result<Vec<Outcome>, StoreError> {
     let mut held = vec![true; steps.len()];
     let mut entries = Vec::with_capacity(steps.len() * 2);
-    let mut tx = store.begin().await?;
     for step in steps {
         if let Step::Reserve { issuer_id, serials, at } = step {
-            reserve(&mut tx, issuer_id, serials, *at).await?;
+            reserve(tx, issuer_id, serials, *at).await?;
         }
     }
     let intended: Vec<(usize, &Intend)> = steps
@@ -153,17 +160,15 @@ pub(super) async fn write(store: &Store, steps: &[Step]) -> Result<Vec<Outcome>,
         .enumerate()
         .filter_map(|(n, step)| if let Step::Keep(keep) = step { Some((n, keep)) } else { None })
         .collect();
-    let revoked = revoked_issuers(&mut tx, &intended).await?;
+    let revoked = revoked_issuers(tx, &intended).await?;
     let (refused, intended): (Vec<_>, Vec<_>) =
         intended.into_iter().partition(|(_, intend)| revoked.contains(&intend.issuer_id));
     entries.extend(refused.iter().map(|(_, intend)| intend.refusal()));
-    use_rights(&mut tx, &intended, &mut held).await?;
-    intend(&mut tx, intended.iter().filter(|(n, _)| held[*n]).map(|(_, i)| *i), &mut entries)
-        .await?;
-    keep(&mut tx, &kept, &mut entries).await?;
-    fulfil_rights(&mut tx, &kept, &mut held, &mut entries).await?;
+    use_rights(tx, &intended, &mut held).await?;
+    intend(tx, intended.iter().filter(|(n, _)| held[*n]).map(|(_, i)| *i), &mut entries).await?;
+    keep(tx, &kept, &mut entries).await?;
+    fulfil_rights(tx, &kept, &mut held, &mut entries).await?;
     tx.append_audit(&entries).await?;
-    tx.finish().await?;
     let mut outcomes: Vec<Outcome> =
         held.into_iter().map(|held| if held { Outcome::Held } else { Outcome::NotHeld }).collect();
     for (n, _) in refused {

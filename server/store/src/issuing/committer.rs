@@ -225,6 +225,7 @@ fn told_of(step: &Step, outcome: Outcome) -> Result<bool, StoreError> {
 fn lost(error: &StoreError) -> bool {
     match error {
         StoreError::Unavailable(cause) => cause.code().is_none(),
+        StoreError::SharedCommit(_) => true,
         _ => false,
     }
 }

@@ -133,6 +133,38 @@ pub async fn end_of_person(
     of(tx.fetch_all(end).await?)
 }
 
+/// Ends every session of a person that was opened at this level, for instance because the card of it
+/// is theirs no longer.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn end_of_level(
+    tx: &mut Tx,
+    person_id: &str,
+    acr: &str,
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<Vec<SessionOf>, StoreError> {
+    let end =
+        end_where!("person_id = $3 AND acr = $4").bind(at).bind(reason).bind(person_id).bind(acr);
+    of(tx.fetch_all(end).await?)
+}
+
+/// Ends every session that a passkey opened, for instance because it was removed.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn end_of_passkey(
+    tx: &mut Tx,
+    passkey_id: &str,
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<Vec<SessionOf>, StoreError> {
+    let end =
+        end_where!("evidence_id IN (SELECT l.id FROM passkey_login l WHERE l.passkey_id = $3)");
+    of(tx.fetch_all(end.bind(at).bind(reason).bind(passkey_id)).await?)
+}
+
 /// Live sessions of `realm` that are past their absolute end, or without activity since
 /// `idle_since`.
 ///

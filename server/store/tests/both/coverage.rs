@@ -11,7 +11,8 @@ use std::{
 };
 
 /// Called by macros or by opening a database, which every test does.
-const BY_EVERY_TEST: [&str; 6] = ["open", "begin", "close", "execute", "commit", "again"];
+const BY_EVERY_TEST: [&str; 7] =
+    ["open", "begin", "close", "execute", "commit", "give_up", "again"];
 
 /// Module and text of each file of a folder of this crate. What lies deeper belongs to the module
 /// of its folder, which lends it its name.
@@ -20,11 +21,20 @@ fn sources(folder: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for path in paths_in(&folder) {
         let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let files = if path.is_dir() { paths_in(&path) } else { vec![path] };
+        let files = files_below(path);
         found.extend(files.iter().map(|file| (module.clone(), fs::read_to_string(file).unwrap())));
     }
     found.sort();
     found
+}
+
+/// The file itself, or all files of the folder and of those in it.
+fn files_below(path: PathBuf) -> Vec<PathBuf> {
+    if path.is_dir() {
+        paths_in(&path).into_iter().flat_map(files_below).collect()
+    } else {
+        vec![path]
+    }
 }
 
 fn paths_in(folder: &Path) -> Vec<PathBuf> {

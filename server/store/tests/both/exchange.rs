@@ -24,6 +24,7 @@ on_both! { prepared:
     a_code_is_consumed_by_exactly_one_of_many
     an_expired_code_is_consumed_by_nobody
     what_a_code_produced_is_withdrawn_with_it
+    what_a_service_was_given_in_one_session_ends_at_once
     a_code_leads_to_one_grant
     a_refresh_token_is_used_by_exactly_one_of_many
     a_request_sent_ahead_is_its_client_s_and_used_once
@@ -165,6 +166,27 @@ async fn what_a_code_produced_is_withdrawn_with_it(databases: Databases) {
     assert!(!change!(store, |tx| token_grant::withdraw_of_code(tx, &CODE, NOW).await?));
     assert!(!change!(store, |tx| token_grant::withdraw(tx, "g1", NOW).await?));
     assert_eq!(given(&SESSION).await, ["referral"], "who was given something is told of the end");
+}
+
+async fn what_a_service_was_given_in_one_session_ends_at_once(databases: Databases) {
+    let store = &databases.one;
+    let more = |id: &str| Grant { code_hash: None, ..grant(id) };
+    change!(store, |tx| {
+        service::add(tx, &Service { id: "own".into(), ..referral() }).await?;
+        token_grant::add(tx, &grant("g1")).await?;
+        token_grant::add(tx, &more("g2")).await?;
+        token_grant::add(tx, &Grant { service_id: "own".into(), ..more("g3") }).await?;
+    });
+    let end = async |session: [u8; 32]| {
+        change!(store, |tx| token_grant::withdraw_of_service(tx, "referral", &session, NOW).await?)
+    };
+    assert_eq!(end([9; 32]).await, 0, "of another session");
+    assert_eq!(end(SESSION).await, 2);
+    assert_eq!(end(SESSION).await, 0);
+    let mut reader = databases.two.read();
+    for (id, lives) in [("g1", false), ("g2", false), ("g3", true)] {
+        assert_eq!(token_grant::live(&mut reader, id).await.unwrap().is_some(), lives, "{id}");
+    }
 }
 
 async fn a_code_leads_to_one_grant(databases: Databases) {

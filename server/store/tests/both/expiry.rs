@@ -53,6 +53,7 @@ async fn goes_after_its_end(databases: &Databases, what: Expiring, rows: u64) {
 
 fn challenge(number: u8) -> Challenge {
     Challenge {
+        session_hash: None,
         nonce_hash: [number; 32],
         browser_hash: [9; 32],
         terminal_fingerprint: [2; 32],

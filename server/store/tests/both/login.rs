@@ -43,7 +43,7 @@ on_both! { prepared:
     the_sessions_of_a_card_are_found_until_they_are_locked_or_let_go
 }
 
-async fn prepared(databases: Databases) -> Databases {
+pub(crate) async fn prepared(databases: Databases) -> Databases {
     for (id, application) in [(FACILITY, "a1"), (OTHER_FACILITY, "a2")] {
         change!(databases.one, |tx| {
             tx.execute(
@@ -76,7 +76,7 @@ fn subject() -> CardSubject<'static> {
     CardSubject { issuer_hash: &[3; 32], issuer: "CN=CA", serial_number: "Test1" }
 }
 
-async fn card_holder(store: &Store) -> String {
+pub(crate) async fn card_holder(store: &Store) -> String {
     change!(store, |tx| {
         let names = PersonNames {
             name: "山田　太郎",
@@ -114,8 +114,9 @@ async fn enter(store: &Store, hash: &[u8; 32], facility: &str, at: OffsetDateTim
     })
 }
 
-fn challenge() -> Challenge {
+pub(crate) fn challenge() -> Challenge {
     Challenge {
+        session_hash: None,
         nonce_hash: [1; 32],
         browser_hash: BROWSER,
         terminal_fingerprint: [2; 32],
@@ -129,7 +130,12 @@ fn challenge() -> Challenge {
     }
 }
 
-async fn open_session(store: &Store, id: u8, person_id: &str, membership_id: &str) -> Session {
+pub(crate) async fn open_session(
+    store: &Store,
+    id: u8,
+    person_id: &str,
+    membership_id: &str,
+) -> Session {
     let session = Session {
         id_hash: [id; 32],
         realm: Realm::Portal,
@@ -156,7 +162,7 @@ async fn open_session(store: &Store, id: u8, person_id: &str, membership_id: &st
     session
 }
 
-async fn start(store: &Store, person_id: &str) -> String {
+pub(crate) async fn start(store: &Store, person_id: &str) -> String {
     change!(store, |tx| { membership::start(tx, person_id, FACILITY, None, "test", NOW).await? })
 }
 

@@ -9,14 +9,7 @@ use super::target::Target;
 use crate::{
     clock::{Clock, SystemClock},
     config::{Config, Settings},
-    demo::{
-        at_work::{self, Terminal},
-        connection::Door,
-        crowd,
-        est_client::{self, EstClient},
-        services,
-        stage::Stage,
-    },
+    demo::{at_work, connection::Door, services, stage::Stage},
 };
 
 const CLIENT: &str = "measured";
@@ -52,8 +45,9 @@ pub(super) async fn build(folder: &Path, people: usize) -> anyhow::Result<(Stage
     let secret = services::register(&stage, &file).await?.context("the service has no secret")?;
     let config = Config::read(&stage.instance)?;
     let store = Store::open(config.instance().database(), "bench-seed").await?;
-    let terminal = terminal(&stage, &store).await?;
-    let cookies = at_work::log_in(&store, &terminal, people, SystemClock.now()).await?;
+    let (door, now) = (Door::new(&stage.origins.enrol, &stage.root_pem)?, SystemClock.now());
+    let terminal = at_work::enrol(&store, &door, now).await?;
+    let cookies = at_work::log_in(&store, &terminal, people, now).await?;
     store.close().await;
     let public = |path: &str| format!("{}{path}", stage.origins.public).parse();
     let target = Target {
@@ -74,19 +68,4 @@ pub(super) async fn build(folder: &Path, people: usize) -> anyhow::Result<(Stage
         identity: Some((terminal.certificate, terminal.key)),
     };
     Ok((stage, target))
-}
-
-/// A terminal that enrolled by the real door.
-async fn terminal(stage: &Stage, store: &Store) -> anyhow::Result<Terminal> {
-    let now = SystemClock.now();
-    let organisation_id = crowd::facility(store, now).await?;
-    let newcomers = crowd::newcomers(store, &organisation_id, 1, now).await?;
-    let newcomer = newcomers.into_iter().next().context("no terminal was entered")?;
-    let door = Door::new(&stage.origins.enrol, &stage.root_pem)?;
-    let mut client = EstClient::over(door.connect(None).await?);
-    let (request, key) = crowd::request(&newcomer.terminal_id)?;
-    let (status, body) = client.ask(Some(&newcomer.authorization), &request).await?;
-    let certificate = est_client::certificate(status, &body)?;
-    let key = key.pkcs8_der()?.to_vec();
-    Ok(Terminal { organisation_id, id: newcomer.terminal_id, certificate, key })
 }

@@ -2,13 +2,25 @@
 //!
 //! `cargo build --workspace --bins && target/debug/screenshots FOLDER`
 
-use std::path::{Path, PathBuf};
+mod routers;
+mod services;
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
 use clap::Parser;
-use sekisho::demo::{console::ConsoleUser, desk::Desk, walk};
+use sekisho::{
+    config::Settings,
+    demo::{
+        cards::MY_NUMBER, cast::CARD_HOLDERS, console::ConsoleUser, desk::Desk, stage::free_port,
+        walk,
+    },
+};
 use sekisho_output::say;
-use sekisho_tests::{Desktop, Door, become_user};
+use sekisho_tests::{Desktop, Door, become_user, my_number::PhysiciansDesk, sandbox};
 use thirtyfour::{By, WebDriver, prelude::ElementQueryable};
 
 /// Render the pages that people meet to PNG, in both languages
@@ -29,7 +41,11 @@ async fn main() -> anyhow::Result<()> {
     let Arguments { out } = Arguments::parse();
     std::fs::create_dir_all(&out)?;
     let folder = tempfile::tempdir()?;
-    let desktop = Desktop::set_up(folder.path(), Door::Script).await?;
+    // The same address after the second start.
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+    let fixed = |settings: &mut Settings| settings.listen.tls = vec![address];
+    let mut desktop = Desktop::set_up_with(folder.path(), Door::Script, 0, fixed).await?;
+    desktop.scene.stage = sandbox::make(desktop.scene.stage).await?;
     let origins = &desktop.scene.stage.origins;
     let (terminal, public) = (&origins.terminal, &origins.public);
     let driver = &desktop.chromium.driver;
@@ -55,9 +71,63 @@ async fn main() -> anyhow::Result<()> {
             shoot(driver, &out, switch, name, url).await?;
         }
     }
+    passkeys(&desktop, &out).await?;
+    my_number_card(&desktop, &out).await?;
     console(&desktop, &out).await?;
     desktop.chromium.quit().await?;
     desktop.scene.stage.server.stop().await?;
+    Ok(())
+}
+
+/// The page of My Number cards before and after one was linked, and the portal after a login by it: with the
+/// profession, and once nobody vouches any more.
+async fn my_number_card(desktop: &Desktop, out: &Path) -> anyhow::Result<()> {
+    let terminal = &desktop.scene.stage.origins.terminal;
+    let driver = &desktop.chromium.driver;
+    let page = format!("{terminal}/my-number-card");
+    shoot(driver, out, terminal, "my-number-card", &page).await?;
+    driver.goto(&format!("{terminal}/?lang=ja")).await?;
+    let (desk, card) = (PhysiciansDesk(desktop), MY_NUMBER[0]);
+    desk.log_out().await?;
+    desk.link(card).await?;
+    shoot(driver, out, terminal, "my-number-card-linked", &page).await?;
+    driver.goto(&format!("{terminal}/?lang=ja")).await?;
+    desk.log_out().await?;
+    desk.log_in(None).await?;
+    shoot(driver, out, terminal, "portal-by-my-number-card", &format!("{terminal}/")).await?;
+    shoot(driver, out, terminal, "my-number-card-of-its-own-login", &page).await?;
+    let now = time::OffsetDateTime::now_utc() - time::Duration::SECOND;
+    desktop.scene.cards.publish(&[CARD_HOLDERS[0].key], now)?;
+    driver.goto(&format!("{terminal}/?lang=ja")).await?;
+    desk.portal_says("HPKI証明書が失効しました").await?;
+    shoot(driver, out, terminal, "portal-lapsed", &format!("{terminal}/")).await?;
+    desktop.scene.cards.publish(&[], now)?;
+    Ok(())
+}
+
+/// The page of passkeys before and after one was enrolled, and after a login by it; then a login by card.
+async fn passkeys(desktop: &Desktop, out: &Path) -> anyhow::Result<()> {
+    let terminal = &desktop.scene.stage.origins.terminal;
+    let driver = &desktop.chromium.driver;
+    let (desk, page) = (PhysiciansDesk(desktop), format!("{terminal}/passkeys"));
+    desk.plug_in_security_key().await?;
+    driver.goto(&format!("{terminal}/?lang=ja")).await?;
+    desk.log_out().await?;
+    desk.insert(CARD_HOLDERS[0].key)?;
+    desk.log_in(None).await?;
+    shoot(driver, out, terminal, "passkeys", &page).await?;
+    driver.goto(&format!("{terminal}/?lang=ja")).await?;
+    desk.enrol_passkey("青いセキュリティキー").await?;
+    shoot(driver, out, terminal, "passkeys-enrolled", &page).await?;
+    driver.goto(&format!("{terminal}/?lang=ja")).await?;
+    desk.log_out().await?;
+    desk.press_passkey().await?;
+    driver.query(By::Id("services-title")).first().await?;
+    shoot(driver, out, terminal, "portal-by-passkey", &format!("{terminal}/")).await?;
+    shoot(driver, out, terminal, "passkeys-of-its-own-login", &page).await?;
+    driver.goto(&format!("{terminal}/?lang=ja")).await?;
+    desk.log_out().await?;
+    desk.log_in(None).await?;
     Ok(())
 }
 
@@ -132,7 +202,8 @@ async fn console(desktop: &Desktop, out: &Path) -> anyhow::Result<()> {
             shoot(driver, out, public, name, &format!("{public}{path}")).await?;
         }
     }
-    service_pages(desktop, out, operator).await?;
+    services::pages(desktop, out, operator).await?;
+    routers::pages(driver, out, public, &hospital.administrator).await?;
     let names = ("監査　役", "カンサ　ヤク");
     let auditor = walk::appoint(&scene.stage, operator, "auditor1", names, "auditor").await?;
     become_user(driver, &auditor, public).await?;
@@ -169,72 +240,6 @@ async fn console(desktop: &Desktop, out: &Path) -> anyhow::Result<()> {
         enter_activation_code(driver, public, &code).await?;
         driver.query(By::Css("main .error, main h1")).first().await?;
         capture(driver, out, &format!("activate-held-{language}")).await?;
-    }
-    Ok(())
-}
-
-/// A service on its way out of the sandbox, as its owner and the operating body see it.
-async fn service_pages(
-    desktop: &Desktop,
-    out: &Path,
-    operator: &ConsoleUser,
-) -> anyhow::Result<()> {
-    let (scene, driver) = (&desktop.scene, &desktop.chromium.driver);
-    let public = &scene.stage.origins.public;
-    let organisation = &scene.facilities[0].identifier;
-    let appointment = [
-        ("login_name", "owner1"),
-        ("name", "責任　者"),
-        ("name_kana", "セキニン　シャ"),
-        ("email", "owner1@example.jp"),
-        ("role", "service_owner"),
-        ("organisation_id", organisation),
-    ];
-    let page = operator.submit("/console/roles", &appointment).await?.expect_success()?;
-    let (browser, link) = (scene.stage.browser(None)?, page.text_of("one-time-link")?);
-    let owner = ConsoleUser::first_use(browser, public, &link, "owner1").await?;
-    become_user(driver, &owner, public).await?;
-    let new = format!("{public}/console/services/new");
-    shoot(driver, out, public, "service-new", &new).await?;
-    let form = [
-        ("organisation", organisation.as_str()),
-        ("name_ja", "紹介状の控え"),
-        ("name_en", "Copies of referral letters"),
-        ("description_ja", "出した紹介状を読み返す。"),
-        ("description_en", "Read the letters that were sent."),
-        ("home_url", "https://referral.example/"),
-        ("redirect_uris", "https://referral.example/callback"),
-        ("logout_uris", "https://referral.example/"),
-        ("backchannel_logout_uri", "https://referral.example/backchannel-logout"),
-        ("authentication", "client_secret_basic"),
-        ("scopes", "profile"),
-        ("scopes", "facility"),
-    ];
-    let made = owner.submit("/console/services/new", &form).await?.expect_success()?;
-    let path = format!("/console/service/{}", made.text_of("client-id")?);
-    let address = format!("{public}{path}");
-    shoot(driver, out, public, "service-tried", &address).await?;
-    for language in LANGUAGES {
-        driver.goto(&format!("{public}/?lang={language}")).await?;
-        driver.goto(&address).await?;
-        let open = "document.querySelectorAll('details').forEach((part) => part.open = true)";
-        driver.execute(open, vec![]).await?;
-        capture(driver, out, &format!("service-ready-{language}")).await?;
-    }
-    for act in ["check/notice", "check/signature"] {
-        owner.submit(&format!("{path}/{act}"), &[]).await?.expect_success()?;
-    }
-    let purpose = [("purpose", "外来の医師が、出した紹介状を読み返すため。\n氏名は宛名に使う。")];
-    owner.submit(&format!("{path}/ask"), &purpose).await?.expect_success()?;
-    shoot(driver, out, public, "service-asked", &address).await?;
-    become_user(driver, operator, public).await?;
-    shoot(driver, out, public, "services-waiting", &format!("{public}/console/services")).await?;
-    for language in LANGUAGES {
-        driver.goto(&format!("{public}/?lang={language}")).await?;
-        driver.goto(&address).await?;
-        type_into(driver, "rules", "[[rules").await?;
-        send(driver, "form[action$='/approve']", "#errors").await?;
-        capture(driver, out, &format!("service-approve-refused-{language}")).await?;
     }
     Ok(())
 }

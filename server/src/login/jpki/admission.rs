@@ -1,0 +1,84 @@
+//! May the holder of a verified My Number card have a session here? Decided and opened in the
+//! transaction of [`crate::login::admission`].
+
+use sekisho_protocol::Sha256Digest;
+use sekisho_store::{
+    Tx,
+    audit::{Actor, Entry},
+    evidence, jpki_link, membership,
+    session::Session,
+};
+use sekisho_wire::{acr, amr};
+
+use super::holder::VerifiedJpkiHolder;
+use crate::login::{
+    admission::{Arrival, Decided, Expected, why_no_member},
+    opening::{self, Admitted, Opening},
+    refusal::{LoginError, Refusal},
+    trust_sources::CardTrust,
+    vouching::{self, Lapse},
+};
+
+/// Methods of a login by My Number card (RFC 8176 §2): smart card and PIN, and which card.
+pub(in crate::login) const AMR: [&str; 4] = [amr::JPKI, "mfa", "pin", "sc"];
+
+/// Decides, and opens the session.
+///
+/// # Errors
+/// The database, or a defect. A refusal is part of the decision.
+pub(in crate::login) async fn decide(
+    tx: &mut Tx,
+    trust: &CardTrust,
+    holder: &VerifiedJpkiHolder,
+    arrival: Arrival<'_>,
+    previous: Option<&Session>,
+    opening: Opening,
+) -> Result<Decided, LoginError> {
+    let (facility, now) = (arrival.facility, opening.now);
+    let organisation_id = facility.organisation_id.as_str();
+    let refused = |who: Actor, refusal: Refusal, stays: Option<&Session>| {
+        // Whose card nobody linked is told of to nobody, in the trail neither.
+        let record = Entry::refused("login.card", who, now, refusal.code()).fact("family", "jpki");
+        Ok(Decided::refused(arrival, record, refusal, stays))
+    };
+    if arrival.invitation_id.is_some() {
+        return refused(facility.actor(), Refusal::HpkiCardNeeded, None);
+    }
+    match arrival.expected {
+        Some(Expected { certificate: None, .. }) => {
+            return refused(facility.actor(), Refusal::HpkiCardNeeded, previous);
+        }
+        Some(Expected { certificate: Some(expected), .. })
+            if expected != Sha256Digest::new(holder.fingerprint) =>
+        {
+            return refused(facility.actor(), Refusal::AnotherPerson, previous);
+        }
+        _ => {}
+    }
+    let link = jpki_link::of_serial(tx, &holder.serial_hash).await?;
+    // A serial number names one certificate; another one under it was linked by nobody.
+    let Some(link) = link.filter(|link| link.fingerprint == holder.fingerprint) else {
+        return refused(facility.actor(), Refusal::NotLinked, None);
+    };
+    let person = || Actor::Person(link.person_id.clone());
+    let Some(membership) = membership::in_force(tx, &link.person_id, organisation_id).await? else {
+        let refusal = why_no_member(tx, &link.person_id, organisation_id).await?;
+        return refused(person(), refusal, None);
+    };
+    let vouched = vouching::judge(trust, &link.voucher, now);
+    let standing = vouched.as_ref().err().map_or("vouched", |lapse: &Lapse| lapse.code());
+    let admitted = Admitted {
+        person_id: &link.person_id,
+        membership_id: &membership.id,
+        act: "login.card",
+        evidence_id: evidence::keep(tx, &holder.evidence).await?,
+        presence_id: Some(&holder.presence_id),
+        hc_roles: vouched.unwrap_or_default(),
+        acr: acr::JPKI_CARD,
+        amr: &AMR,
+    };
+    let opened = opening::open(tx, arrival, previous, admitted, opening).await?;
+    let said = |login: Entry| login.on("jpki_link", &link.id).fact("profession", standing);
+    let entries = opened.records(said).collect();
+    Ok(Decided { outcome: Ok(()), entries })
+}

@@ -1,0 +1,138 @@
+//! Opening a portal session, or renewing the one that the same person has in this browser.
+
+use sekisho_store::{
+    Tx,
+    audit::{Actor, Entry},
+    session::{self as sessions, AtTerminal, Realm, Session},
+};
+use sekisho_wire::acr;
+use time::OffsetDateTime;
+
+use super::{admission::Arrival, logout, new_pc, refusal::LoginError};
+
+/// Who was admitted, and what they proved.
+pub(super) struct Admitted<'a> {
+    pub(super) person_id: &'a str,
+    pub(super) membership_id: &'a str,
+    /// The act that the trail tells of.
+    pub(super) act: &'static str,
+    /// What was proven, as it was kept.
+    pub(super) evidence_id: String,
+    /// The agent's name for the card, of a login by one.
+    pub(super) presence_id: Option<&'a str>,
+    /// Verbatim.
+    pub(super) hc_roles: Vec<String>,
+    /// Level (`sekisho_wire::acr`).
+    pub(super) acr: &'static str,
+    pub(super) amr: &'static [&'static str],
+}
+
+/// The times and the new identifier of a session.
+#[derive(Clone, Copy)]
+pub(super) struct Opening {
+    /// SHA-256 of the identifier in the cookie.
+    pub(super) id_hash: [u8; 32],
+    pub(super) now: OffsetDateTime,
+    pub(super) expires_at: OffsetDateTime,
+}
+
+/// The records of a session that was opened.
+pub(super) struct Opened {
+    ended: Option<Entry>,
+    login: Entry,
+    replaced: Option<Entry>,
+}
+
+impl Opened {
+    /// All of them in their order; `said` adds to that of the login what proved it.
+    pub(super) fn records(self, said: impl FnOnce(Entry) -> Entry) -> impl Iterator<Item = Entry> {
+        self.ended.into_iter().chain([said(self.login)]).chain(self.replaced)
+    }
+}
+
+/// Opens the session, or renews `previous` where it is the same person's here and of no higher level:
+/// what was given out after a stronger proof is not carried on by a weaker one.
+pub(super) async fn open(
+    tx: &mut Tx,
+    arrival: Arrival<'_>,
+    previous: Option<&Session>,
+    admitted: Admitted<'_>,
+    opening: Opening,
+) -> Result<Opened, LoginError> {
+    let (Arrival { peer, facility, .. }, Opening { id_hash, now, expires_at }) = (arrival, opening);
+    let session = Session {
+        id_hash,
+        realm: Realm::Portal,
+        person_id: admitted.person_id.to_owned(),
+        at_terminal: Some(AtTerminal {
+            organisation_id: facility.organisation_id.clone(),
+            terminal_id: facility.terminal_id.clone(),
+            fingerprint: facility.fingerprint,
+            membership_id: admitted.membership_id.to_owned(),
+            evidence_id: admitted.evidence_id.clone(),
+            presence_id: admitted.presence_id.map(str::to_owned),
+        }),
+        hc_roles: admitted.hc_roles,
+        acr: admitted.acr.to_owned(),
+        amr: admitted.amr.iter().map(|&method| method.to_owned()).collect(),
+        auth_time: now,
+        created_at: now,
+        last_seen_at: now,
+        expires_at,
+        locked_at: None,
+        ended: None,
+    };
+    let person = || Actor::Person(session.person_id.clone());
+    let renewed = match previous {
+        Some(previous) if level(&previous.acr) <= level(admitted.acr) => {
+            sessions::renew(tx, &previous.id_hash, &session).await?
+        }
+        _ => false,
+    };
+    let (named, becomes) = match previous {
+        Some(previous) if renewed => (previous.id_hash, "renewed"),
+        _ => (id_hash, "opened"),
+    };
+    let placed = |record| facility.place(record, peer);
+    let mut ended = None;
+    if !renewed {
+        if let Some(previous) = previous {
+            ended = replace(tx, previous, person(), now).await?.map(placed);
+        }
+        sessions::open(tx, &session).await?;
+    }
+    let replaced =
+        if facility.of_new_pc { new_pc::take_over(tx, facility, now).await? } else { None };
+    let within = arrival.expected.is_some() || arrival.within.is_some();
+    let record = Entry::done(admitted.act, person(), now)
+        .on("session", hex::encode(named))
+        .fact("session_is", becomes)
+        .fact("purpose", if within { "stepup" } else { "login" })
+        .on("membership", admitted.membership_id)
+        .on("evidence", admitted.evidence_id)
+        .fact("acr", admitted.acr)
+        .fact("hc_roles", session.hc_roles);
+    Ok(Opened { ended, login: placed(record), replaced: replaced.map(placed) })
+}
+
+/// The place of a level among all, weakest first; before them one that is not ours.
+fn level(of: &str) -> Option<usize> {
+    acr::LEVELS.iter().position(|level| *level == of)
+}
+
+/// Ends the session that this browser held; the record of it, unless it had ended before.
+async fn replace(
+    tx: &mut Tx,
+    previous: &Session,
+    by: Actor,
+    now: OffsetDateTime,
+) -> Result<Option<Entry>, LoginError> {
+    let ended = sessions::end(tx, &previous.id_hash, "replaced", now).await?;
+    logout::fan_out(tx, ended.as_slice(), now).await?;
+    Ok(ended.map(|ended| {
+        Entry::done("session.end", by, now)
+            .on("session", hex::encode(ended.id_hash))
+            .on("person", ended.person_id)
+            .fact("reason", "replaced")
+    }))
+}

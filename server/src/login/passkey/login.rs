@@ -1,0 +1,182 @@
+//! `POST /login/passkey/challenge` and `POST /login/passkey`: a person logs in by a passkey, without
+//! typing a name.
+
+use axum::{
+    body::Bytes,
+    extract::{Extension, State, rejection::BytesRejection},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderValue};
+use sekisho_store::passkey_challenge::Purpose;
+use sekisho_wire::acr;
+use serde::Deserialize;
+use webauthn_rs::prelude::{PublicKeyCredential, RequestChallengeResponse};
+
+use super::{
+    admission::ACT,
+    assertion::Assertion,
+    question::{self, Question},
+    relying_party::RelyingParty,
+};
+use crate::{
+    app::App,
+    catalogue::Language,
+    error::login::problem,
+    listener::{self, FacilityConnection, Peer},
+    login::{
+        admission::{self, Arrival, Holder},
+        card::opened,
+        challenge::{browser_hash, local_path, note_refusal, read_json},
+        refusal::{LoginError, Refusal},
+        session::{self, PortalSession},
+    },
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    /// Where the browser goes afterwards; `null` where nobody waits. It is always there, or `[]` would
+    /// do for a body.
+    #[serde(deserialize_with = "Option::deserialize")]
+    return_to: Option<String>,
+}
+
+/// `POST /login/passkey/challenge`.
+pub async fn challenge(
+    State(app): State<App>,
+    Language(text): Language,
+    Extension(peer): Extension<Peer>,
+    facility: FacilityConnection,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    match issue(&app, &peer, &facility, &headers, body).await {
+        Ok(options) => axum::Json(options).into_response(),
+        Err(error) => {
+            let act = "passkey.challenge.issue";
+            problem(note_refusal(&app, act, &peer, &facility, error).await, &text)
+        }
+    }
+}
+
+async fn issue(
+    app: &App,
+    peer: &Peer,
+    facility: &FacilityConnection,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<RequestChallengeResponse, LoginError> {
+    let body: Body = read_json(headers, body)?;
+    if !app.config().card_login().passkeys() {
+        return Err(Refusal::PasskeysOff.into());
+    }
+    let return_to = body.return_to.map(local_path).transpose()?;
+    let session = session_here(app, peer, headers, facility).await?;
+    let (options, state) = RelyingParty::of(app)?.ask_to_log_in()?;
+    let question = Question {
+        purpose: Purpose::Login,
+        challenge: &options.public_key.challenge,
+        state: &state,
+        session: session.as_ref(),
+        return_to,
+    };
+    question.remember(app, peer, facility, headers).await?;
+    Ok(options)
+}
+
+/// The living session within which a passkey proves its person again. What a card proved, no passkey
+/// proves again.
+async fn session_here(
+    app: &App,
+    peer: &Peer,
+    headers: &HeaderMap,
+    facility: &FacilityConnection,
+) -> Result<Option<PortalSession>, LoginError> {
+    let session = session::current(app, peer, headers, facility).await?;
+    if session.as_ref().is_some_and(|session| session.acr != acr::PASSKEY) {
+        return Err(Refusal::CardOfSessionNeeded.into());
+    }
+    Ok(session)
+}
+
+/// `POST /login/passkey`.
+pub async fn post(
+    State(app): State<App>,
+    Language(text): Language,
+    Extension(peer): Extension<Peer>,
+    facility: FacilityConnection,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    match submit(&app, &peer, &facility, &headers, body).await {
+        Ok((session_cookie, redirect)) => opened(session_cookie, redirect),
+        Err(error) => problem(error, &text),
+    }
+}
+
+async fn submit(
+    app: &App,
+    peer: &Peer,
+    facility: &FacilityConnection,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(HeaderValue, String), LoginError> {
+    let judged = judge(app, peer, facility, headers, body).await;
+    let judged = match judged {
+        Ok(judged) => judged,
+        Err(error) => return Err(note_refusal(app, ACT, peer, facility, error).await),
+    };
+    let arrival = Arrival {
+        peer,
+        facility,
+        browser_hash: &judged.browser_hash,
+        invitation_id: None,
+        expected: None,
+        within: judged.within,
+        previous_cookie: session::cookie_hash(headers),
+    };
+    let cookie = admission::admit(app, &judged.holder, arrival).await?;
+    Ok((cookie, judged.return_to.unwrap_or_else(|| "/".to_owned())))
+}
+
+/// An answer that counts for what is here: this browser, terminal and session.
+struct Judged {
+    holder: Holder,
+    browser_hash: [u8; 32],
+    within: Option<[u8; 32]>,
+    return_to: Option<String>,
+}
+
+async fn judge(
+    app: &App,
+    peer: &Peer,
+    facility: &FacilityConnection,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Judged, LoginError> {
+    let answer: PublicKeyCredential = read_json(headers, body)?;
+    let client_data = &answer.response.client_data_json;
+    let challenge =
+        question::consume(app, peer, facility, headers, client_data, Purpose::Login).await?;
+    if !app.config().card_login().passkeys() {
+        return Err(Refusal::PasskeysOff.into());
+    }
+    let session = session_here(app, peer, headers, facility).await?;
+    if session.map(|session| session.id_hash) != challenge.session_hash {
+        return Err(Refusal::OtherSession.into());
+    }
+    let state = question::state(&challenge)?;
+    let assertion = Assertion { answer, state };
+    if let Some(why) = assertion.worth_nothing(app).await? {
+        // Once a minute with the reason; the caller's record of the same refusal is not due then.
+        let told = (ACT, Refusal::PasskeyUnknown.code());
+        listener::note_refusal(app, peer, facility, told, |entry| entry.fact("why", why)).await?;
+        return Err(Refusal::PasskeyUnknown.into());
+    }
+    Ok(Judged {
+        holder: Holder::Passkey(Box::new(assertion)),
+        browser_hash: browser_hash(headers).ok_or(Refusal::BrowserUnknown)?,
+        within: challenge.session_hash,
+        return_to: challenge.return_to,
+    })
+}

@@ -1,0 +1,63 @@
+//! The table of levels in `docs/levels.md`, against what the program does.
+
+use std::collections::BTreeSet;
+
+use sekisho_wire::acr;
+
+use crate::{
+    config::{Settings, StatusSource},
+    login::{self, hpki, jpki, passkey},
+};
+
+const DOCUMENT: &str = include_str!("../../../../docs/levels.md");
+
+/// Level, methods, and what it says of logins that reach it, of each row.
+fn rows() -> Vec<(&'static str, BTreeSet<&'static str>, &'static str)> {
+    let rows = DOCUMENT.lines().filter(|line| line.starts_with("| `urn:"));
+    rows.map(|row| {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let methods = cells[2].split(", ").map(|method| method.trim_matches('`')).collect();
+        (cells[1].trim_matches('`'), methods, cells[4])
+    })
+    .collect()
+}
+
+#[test]
+fn the_table_names_each_level_the_weakest_first_with_its_methods() {
+    let named: Vec<_> = rows().into_iter().map(|(level, ..)| level).collect();
+    assert_eq!(named, acr::LEVELS);
+    let methods: [(&str, &[&str]); 3] = [
+        (acr::HPKI_CARD, &hpki::admission::AMR),
+        (acr::JPKI_CARD, &jpki::admission::AMR),
+        (acr::PASSKEY, &passkey::admission::AMR),
+    ];
+    for (level, methods) in methods {
+        let told = rows().into_iter().find(|(named, ..)| *named == level).unwrap().1;
+        assert_eq!(told, methods.iter().copied().collect(), "{level}");
+    }
+}
+
+#[test]
+fn a_login_reaches_a_level_where_the_table_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    for (passkeys, jpki) in [(false, false), (true, false), (false, true), (true, true)] {
+        let mut settings = Settings::default();
+        settings.card_login.passkeys = passkeys;
+        if jpki {
+            settings.jpki.status = StatusSource::Files;
+        }
+        let config = settings.validate(folder.path()).unwrap();
+        let told: Vec<_> = rows()
+            .into_iter()
+            .filter(|(.., when)| match *when {
+                "never" => false,
+                "always" => true,
+                "with `card_login.passkeys`" => passkeys,
+                "with `[jpki]`" => jpki,
+                other => panic!("{other}"),
+            })
+            .map(|(level, ..)| level)
+            .collect();
+        assert_eq!(login::levels(&config), told);
+    }
+}

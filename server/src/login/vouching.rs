@@ -1,0 +1,193 @@
+//! Whose profession counts after a login by something that names none, and until when.
+//!
+//! A My Number card and a passkey were linked or enrolled in a session that an HPKI card had just
+//! proved. What counts is that card's certificate, judged anew each time that anybody asks: once it has
+//! expired or was revoked the profession falls away, in a session that lives as well.
+
+use sekisho_store::{
+    Queries, StoreError, Tx, card, evidence, jpki_link, passkey,
+    session::{self, Realm, Session},
+    voucher::Voucher,
+};
+use sekisho_wire::acr;
+use time::{Duration, OffsetDateTime};
+
+use super::{
+    hpki::admission::role_verbatim,
+    refusal::{LoginError, Refusal},
+    session::PortalSession,
+    trust_sources::CardTrust,
+};
+use crate::app::App;
+
+/// How old the login by HPKI card may be that vouches for something new. Whoever finds a colleague's
+/// screen open later than that cannot link or enrol anything of their own for that colleague; the portal
+/// tells the person of what is new for a week.
+pub const FRESH: Duration = Duration::minutes(5);
+
+/// On what the profession in a session rests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profession {
+    /// On the card that logged the person in.
+    OfCard,
+    /// On the HPKI certificate that vouched for the linked card or the passkey.
+    Vouched {
+        /// End of that certificate's validity.
+        until: OffsetDateTime,
+    },
+    /// On nothing any more.
+    Lapsed(Lapse),
+}
+
+/// Why nobody vouches any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lapse {
+    /// The HPKI certificate is over.
+    Expired,
+    /// The HPKI certificate was revoked.
+    Revoked,
+    /// Nobody knows whether it was revoked.
+    Unknown,
+    /// It does not hold for another reason: its authority is trusted no longer.
+    Refused,
+    /// The card is linked, or the passkey enrolled, no longer.
+    Unlinked,
+}
+
+impl Lapse {
+    /// All, for the test that each has words.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Expired, Self::Revoked, Self::Unknown, Self::Refused, Self::Unlinked];
+
+    /// Constant code: in records, and in message keys (`vouching-lapsed-CODE`).
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Unknown => "unknown",
+            Self::Refused => "refused",
+            Self::Unlinked => "unlinked",
+        }
+    }
+
+    /// The key of its words.
+    #[must_use]
+    pub fn key(self) -> String {
+        format!("vouching-lapsed-{}", self.code())
+    }
+
+    fn of(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::CertificateExpired => Self::Expired,
+            Refusal::CertificateRevoked => Self::Revoked,
+            Refusal::RevocationUnknown => Self::Unknown,
+            _ => Self::Refused,
+        }
+    }
+}
+
+/// The roles for which an HPKI certificate vouches at `now`, verbatim.
+///
+/// # Errors
+/// [`Lapse`].
+pub fn judge(
+    trust: &CardTrust,
+    voucher: &Voucher,
+    now: OffsetDateTime,
+) -> Result<Vec<String>, Lapse> {
+    let verified = trust.judge_again(&voucher.certificate_der, now).map_err(Lapse::of)?;
+    Ok(verified.roles().iter().map(role_verbatim).collect())
+}
+
+/// The roles of a session as they count now, and on what they rest.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn now(
+    app: &App,
+    queries: &mut impl Queries,
+    session: &Session,
+) -> Result<(Vec<String>, Profession), StoreError> {
+    let own = || Ok((session.hc_roles.clone(), Profession::OfCard));
+    let Some(at) = &session.at_terminal else { return own() };
+    let voucher = match session.acr.as_str() {
+        acr::JPKI_CARD => {
+            jpki_link::of_evidence(queries, &at.evidence_id).await?.map(|link| link.voucher)
+        }
+        acr::PASSKEY => {
+            passkey::of_login(queries, &at.evidence_id).await?.map(|passkey| passkey.voucher)
+        }
+        _ => return own(),
+    };
+    let Some(voucher) = voucher else {
+        return Ok((Vec::new(), Profession::Lapsed(Lapse::Unlinked)));
+    };
+    let trust = app.card_trust().at(&at.organisation_id);
+    Ok(match judge(&trust, &voucher, app.now()) {
+        Ok(roles) => (roles, Profession::Vouched { until: voucher.not_after }),
+        Err(lapse) => (Vec::new(), Profession::Lapsed(lapse)),
+    })
+}
+
+/// Whether the HPKI card of a session may vouch for something new: it proved the person these minutes.
+#[must_use]
+pub fn may_vouch(session: &PortalSession, now: OffsetDateTime) -> bool {
+    session.acr == acr::HPKI_CARD && now - session.auth_time <= FRESH
+}
+
+/// Whether a session is still as it was when it asked: live, unlocked, proved by the same card's answer.
+/// What is looked at in between, such as the status of a certificate, takes some time.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn stands(
+    tx: &mut Tx,
+    session: &PortalSession,
+    now: OffsetDateTime,
+) -> Result<bool, StoreError> {
+    let found = session::find(tx, Realm::Portal, &session.id_hash).await?;
+    Ok(found.is_some_and(|found| {
+        let proved = found.at_terminal.map(|at| at.evidence_id);
+        found.ended.is_none()
+            && found.locked_at.is_none()
+            && now < found.expires_at
+            && proved.as_deref() == Some(&session.evidence_id)
+    }))
+}
+
+/// SHA-256 of the certificate that vouches for something new in a session of the HPKI card. It still
+/// holds: nobody vouches with one that was revoked this minute.
+///
+/// # Errors
+/// [`LoginError::Refused`]: another card's session, or its certificate does not hold; the database.
+pub(super) async fn new_voucher(
+    app: &App,
+    session: &PortalSession,
+) -> Result<[u8; 32], LoginError> {
+    if session.acr != acr::HPKI_CARD {
+        return Err(Refusal::CardLevelNeeded.into());
+    }
+    let mut reader = app.store().read();
+    let proved = evidence::find(&mut reader, &session.evidence_id).await?;
+    let fingerprint = proved.ok_or(Refusal::OtherSession)?.card_fingerprint;
+    let certificate_der = card::certificate_der(&mut reader, &fingerprint).await?;
+    let trust = app.card_trust().at(&session.organisation_id);
+    trust.judge(&certificate_der.ok_or(Refusal::CardLevelNeeded)?, app.now())?;
+    Ok(fingerprint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::{Catalogue, Lang};
+
+    #[test]
+    fn every_lapse_has_words_in_both_languages() {
+        let catalogue = Catalogue::load().unwrap();
+        for (lapse, lang) in Lapse::ALL.into_iter().flat_map(|l| Lang::ALL.map(|lang| (l, lang))) {
+            assert!(catalogue.has(lang, &lapse.key()), "{} in {}", lapse.key(), lang.tag());
+        }
+    }
+}

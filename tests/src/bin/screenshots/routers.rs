@@ -1,0 +1,53 @@
+//! A facility's routers: the list and its form, a code, a router's page and what sets two of them up.
+
+use std::path::Path;
+
+use anyhow::Context;
+use sekisho::demo::console::ConsoleUser;
+use thirtyfour::{By, WebDriver, prelude::ElementQueryable};
+
+use super::{LANGUAGES, become_user, capture, send, shoot, type_into};
+
+/// Name, family and network of each.
+const ROUTERS: [(&str, &str, &str); 2] = [
+    ("本館ルーター", "router_strongswan", "2001:db8:10::/48"),
+    ("別館ルーター", "router_libreswan", "2001:db8:20::/48"),
+];
+
+/// Whoever administers the facility enters two routers and looks at all of them.
+pub(super) async fn pages(
+    driver: &WebDriver,
+    out: &Path,
+    public: &str,
+    administrator: &ConsoleUser,
+) -> anyhow::Result<()> {
+    become_user(driver, administrator, public).await?;
+    let list = format!("{public}/console/routers");
+    shoot(driver, out, public, "routers-none", &list).await?;
+    for ((name, family, network), language) in ROUTERS.into_iter().zip(LANGUAGES) {
+        driver.goto(&format!("{public}/?lang={language}")).await?;
+        driver.goto(&list).await?;
+        type_into(driver, "name", name).await?;
+        type_into(driver, "network", "10.0.0.1/8").await?;
+        let choice = format!("#family option[value='{family}']");
+        driver.find(By::Css(&choice)).await?.click().await?;
+        send(driver, "form[action='/console/routers']", "#errors").await?;
+        capture(driver, out, &format!("routers-refused-{language}")).await?;
+        driver.find(By::Id("network")).await?.clear().await?;
+        type_into(driver, "network", network).await?;
+        send(driver, "form[action='/console/routers']", "#code").await?;
+        capture(driver, out, &format!("router-code-{language}")).await?;
+    }
+    shoot(driver, out, public, "routers", &list).await?;
+    driver.goto(&list).await?;
+    let link = driver.query(By::Css("main tbody th a")).first().await?;
+    let path = link.attr("href").await?.context("the list names no router")?;
+    shoot(driver, out, public, "router", &format!("{public}{path}")).await?;
+    let bundle = format!("{public}{}/bundle", path.replace("/terminals/", "/routers/"));
+    shoot(driver, out, public, "router-bundle", &bundle).await?;
+    driver.goto(&bundle).await?;
+    let peer = driver.query(By::Css("#peer option:not([value=''])")).first().await?;
+    let peer = peer.attr("value").await?.context("there is no router at the other end")?;
+    let tunnel = format!("{bundle}?peer={peer}&opens=own&key=p256");
+    shoot(driver, out, public, "router-bundle-tunnel", &tunnel).await
+}
