@@ -15,6 +15,9 @@ use crate::card::watcher::Seen;
 /// For how long an answer waits for the report that another card made room.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// When a report is tried again that a card is gone: within [`PATIENCE`], and once a second in an outage.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// Cards that a login was answered with.
 #[derive(Clone, Default)]
 pub struct Watched(Arc<Known>);
@@ -42,6 +45,8 @@ struct Due {
     /// A session can no longer begin with what the card answered. Before, a portal that knows of no
     /// session may only not have opened it yet: the answer is still on its way through the page.
     settled: bool,
+    /// When the card had last answered by then.
+    answered: Instant,
 }
 
 impl Watched {
@@ -62,8 +67,7 @@ impl Watched {
                 let told = self.0.told.notified();
                 tokio::pin!(told);
                 told.as_mut().enable();
-                if self.lock().iter().all(|(presence, card)| card.told_gone || seen.has(*presence))
-                {
+                if !self.has_untold(seen) {
                     return;
                 }
                 told.await;
@@ -71,6 +75,19 @@ impl Watched {
         };
         // Not told in time: the portal judges what it hears.
         let _ = tokio::time::timeout(PATIENCE, told).await;
+    }
+
+    /// Forgets a card about which all is said, unless it answered again meanwhile.
+    fn forget(&self, presence: PresenceId, answered: Instant) {
+        let mut watched = self.lock();
+        if watched.get(&presence).is_some_and(|card| card.answered == answered) {
+            watched.remove(&presence);
+        }
+    }
+
+    /// Whether the portal does not know yet that a card is gone.
+    fn has_untold(&self, seen: &Seen) -> bool {
+        self.lock().iter().any(|(presence, card)| !card.told_gone && !seen.has(*presence))
     }
 
     fn note_gone(&self, presence: PresenceId) {
@@ -84,23 +101,28 @@ impl Watched {
         self.0.cards.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The reports that are due: all cards, each with its next number.
+    /// The reports that are due: all cards, each with its next number; first those of cards that are
+    /// gone, for which an answer may wait.
     fn reports(&self, seen: &Seen, stopping: bool, now: Instant) -> Vec<Due> {
         let mut watched = self.lock();
-        watched
+        let mut due: Vec<Due> = watched
             .iter_mut()
             .map(|(presence, card)| {
                 card.sequence += 1;
                 let sequence = card.sequence;
-                let settled = now.saturating_duration_since(card.answered) >= LIFETIME;
+                let answered = card.answered;
+                let settled = now.saturating_duration_since(answered) >= LIFETIME;
                 let event = match (seen.has(*presence), stopping) {
                     (false, _) => PresenceEvent::Removed,
                     (true, true) => PresenceEvent::AgentStopped,
                     (true, false) => PresenceEvent::Present,
                 };
-                Due { report: PresenceReport { presence: *presence, event, sequence }, settled }
+                let report = PresenceReport { presence: *presence, event, sequence };
+                Due { report, settled, answered }
             })
-            .collect()
+            .collect();
+        due.sort_by_key(|due| due.report.event != PresenceEvent::Removed);
+        due
     }
 }
 
@@ -122,14 +144,15 @@ pub async fn report(
 ) {
     let beat = Duration::from_secs(HEARTBEAT.whole_seconds().unsigned_abs());
     loop {
+        let pause = if watched.has_untold(&seen.borrow()) { AGAIN } else { beat };
         let stopping = tokio::select! {
             changed = seen.changed() => changed.is_err(),
-            () = tokio::time::sleep(beat) => false,
+            () = tokio::time::sleep(pause) => false,
             _ = stop.wait_for(|stop| *stop) => true,
         };
         let now = seen.borrow_and_update().clone();
         let Portal { http, url } = portal.borrow().clone();
-        for Due { report, settled } in watched.reports(&now, stopping, Instant::now()) {
+        for Due { report, settled, answered } in watched.reports(&now, stopping, Instant::now()) {
             let answer = send(&http, &url, &report).await;
             if answer.is_ok() && report.event == PresenceEvent::Removed {
                 watched.note_gone(report.presence);
@@ -137,14 +160,14 @@ pub async fn report(
             let over = match (&answer, report.event) {
                 (Ok(reply), PresenceEvent::Present) => settled && !reply.watched,
                 (Ok(_), _) => settled,
-                // Unsent: the next beat tries again. Silence counts as removal at the portal.
+                // Unsent: tried again soon, or with the next beat. Silence counts as removal at the portal.
                 (Err(error), _) => {
                     tracing::warn!(%error, "presence not reported");
                     false
                 }
             };
             if over {
-                watched.lock().remove(&report.presence);
+                watched.forget(report.presence, answered);
             }
         }
         if stopping {

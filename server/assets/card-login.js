@@ -201,13 +201,14 @@ async function newKey() {
 }
 
 /** What a page asks for, which a login says and the linking of a card does not. */
-const OF_LOGIN = ["returnTo", "invitation"];
+const OF_LOGIN = ["returnTo", "level", "invitation"];
 
 /** A request of the portal for this key. */
 function newChallenge(key, navigation) {
   const body = { page_key: key.jwk, navigation };
-  const { challenge, returnTo, invitation } = root.dataset;
+  const { challenge, returnTo, level, invitation } = root.dataset;
   if (returnTo !== undefined) body.return_to = returnTo || null;
+  if (level) body.level = level;
   if (invitation !== undefined) body.invitation = invitation === "true";
   return portal(challenge, body);
 }

@@ -90,7 +90,7 @@ if (globalThis.PublicKeyCredential?.parseCreationOptionsFromJSON) {
   button.hidden = false;
   button.addEventListener("click", run);
   addEventListener("pageshow", ({ persisted }) => { if (persisted) location.reload(); });
-} else if (field) {
+} else {
   const { message, help } = refusalOf("unsupported");
   errorText.textContent = message;
   errorHelp.textContent = help;

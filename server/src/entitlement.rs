@@ -1,7 +1,11 @@
 //! May this person, at this facility, use this service? One place for the portal and for the
 //! authorization endpoint, so that the two never disagree.
 
-use sekisho_authz::{Cache, Decision, Message, Request, Values, Vocabulary};
+use std::sync::Arc;
+
+use sekisho_authz::{
+    Cache, CompiledRules, Decision, Message, Request, RulesError, Values, Vocabulary,
+};
 use sekisho_pki::national::hc_role;
 use sekisho_store::{
     Queries, StoreError, membership, offer, service, session::Session, world::World,
@@ -105,18 +109,32 @@ impl Entitlements {
         if !self.is_offered_at(offer, &request.facility_id) {
             return if live { Decision::test_facility() } else { Decision::not_live() };
         }
+        match self.rules(offer) {
+            Ok(Some(compiled)) => compiled.decide(request),
+            Ok(None) => Decision::no_rules(),
+            Err(_) => Decision::unusable(),
+        }
+    }
+
+    /// The weakest level by which anybody is admitted to a service; `None` where nobody is.
+    #[must_use]
+    pub fn weakest_level(&self, offer: &offer::Offer) -> Option<String> {
+        let compiled = self.rules(offer).ok()??;
+        let levels = compiled.rules().rules.iter().filter_map(|rule| rule.minimum_acr.as_ref());
+        levels.min_by_key(|level| self.vocabulary.strength(level)).cloned()
+    }
+
+    /// The rules in force; `None` where there are none.
+    fn rules(&self, offer: &offer::Offer) -> Result<Option<Arc<CompiledRules>>, RulesError> {
         let (version, rules) = match (offer.version, &offer.rules) {
             (Some(version), Some(rules)) => (version, rules),
-            _ if live => return Decision::no_rules(),
+            _ if offer.live_at.is_some() => return Ok(None),
             _ => (SANDBOX_VERSION, &self.sandbox_rules),
         };
-        match self.cache.get(&offer.service_id, rules, &self.vocabulary) {
-            Ok(compiled) => compiled.decide(request),
-            Err(error) => {
-                tracing::error!(service = offer.service_id, version, %error, "rules are unusable");
-                Decision::unusable()
-            }
-        }
+        let compiled = self.cache.get(&offer.service_id, rules, &self.vocabulary);
+        compiled.map(Some).inspect_err(|error| {
+            tracing::error!(service = offer.service_id, version, %error, "rules are unusable");
+        })
     }
 }
 

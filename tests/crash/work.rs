@@ -289,10 +289,13 @@ struct Worker {
 impl Worker {
     async fn run(mut self, stop: CancellationToken) {
         while !stop.is_cancelled() {
+            // Who finds nothing of their kind to do enrols a newcomer: what is counted was asked.
             let outcome = match self.dice.below(10) {
                 0..=2 => self.renew().await,
-                3 => self.enrol(|state| state.anew.pop()).await,
-                4 => self.ask_again().await,
+                3..=4 => {
+                    self.enrol(|state| state.anew.pop().or_else(|| state.newcomers.pop())).await
+                }
+                5 => self.ask_again().await,
                 _ => self.enrol(|state| state.newcomers.pop()).await,
             };
             self.ledger.pace.count();
@@ -315,13 +318,13 @@ impl Worker {
     async fn ask_again(&mut self) -> anyhow::Result<()> {
         let attempt = {
             let mut state = self.ledger.state();
-            let number = state.open.len();
-            if number == 0 {
-                return Ok(());
-            }
-            state.open.swap_remove(self.dice.place(number))
+            let place = self.dice.place(state.open.len());
+            (place < state.open.len()).then(|| state.open.swap_remove(place))
         };
-        self.send(attempt).await
+        match attempt {
+            Some(attempt) => self.send(attempt).await,
+            None => self.enrol(|state| state.newcomers.pop()).await,
+        }
     }
 
     async fn send(&mut self, attempt: Attempt) -> anyhow::Result<()> {

@@ -136,41 +136,16 @@ impl PhysiciansDesk<'_> {
     }
 
     /// Takes the first physician's HPKI card for this one while the page asks, and waits until it is linked.
-    /// Begins anew, as a person does, where the screen was locked before.
     ///
     /// # Errors
     /// When it is not; the page is quoted.
     pub async fn link(&self, card: &str) -> anyhow::Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            self.insert(CARD_HOLDERS[0].key)?;
-            self.log_in(None).await?;
-            self.open("/my-number-card").await?;
-            if self.driver().current_url().await?.path() == "/my-number-card" {
-                self.driver().query(By::Id("login-start")).first().await?.click().await?;
-                self.driver().query(By::Css("#login-code:not([hidden])")).first().await?;
-                self.insert(card)?;
-                if self.is_linked(deadline).await? {
-                    return Ok(());
-                }
-            }
-            ensure!(Instant::now() < deadline, "no link: {}", self.body().await?);
-        }
-    }
-
-    /// Whether the page says that the card is linked; not where it is locked.
-    async fn is_linked(&self, deadline: Instant) -> anyhow::Result<bool> {
-        loop {
-            // Between two pages there is none.
-            let body = self.body().await.unwrap_or_default();
-            if body.contains("マイナンバーカードを紐付けました") {
-                return Ok(true);
-            }
-            if body.contains("画面をロックしています") {
-                return Ok(false);
-            }
-            ensure!(Instant::now() < deadline, "no link: {body}");
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+        self.insert(CARD_HOLDERS[0].key)?;
+        self.log_in(None).await?;
+        self.open("/my-number-card").await?;
+        self.driver().query(By::Id("login-start")).first().await?.click().await?;
+        self.driver().query(By::Css("#login-code:not([hidden])")).first().await?;
+        self.insert(card)?;
+        self.reads("マイナンバーカードを紐付けました").await
     }
 }

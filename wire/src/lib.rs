@@ -47,6 +47,8 @@ pub mod acr {
     pub const HPKI_CARD: &str = "urn:oid:1.3.6.1.4.1.32473.3.4";
     /// Weakest first; a rule that demands one accepts any later one.
     pub const LEVELS: [&str; 4] = [PASSWORD_TOTP, PASSKEY, JPKI_CARD, HPKI_CARD];
+    /// What a rule demands that names no level.
+    pub const STRONGEST: &str = LEVELS[LEVELS.len() - 1];
 }
 
 /// Authentication methods of our own beside those of RFC 8176 §2.

@@ -108,6 +108,16 @@ impl Decision {
         }
     }
 
+    /// The level that is lacking, where nothing else is: what another login where the person is mends.
+    #[must_use]
+    pub fn level_lacking(&self) -> Option<&str> {
+        let level = self.reason.args.iter().find_map(|argument| match &argument.values {
+            Values::Level(level) => Some(level.as_str()),
+            _ => None,
+        });
+        level.filter(|_| !self.allowed && self.besides.is_empty())
+    }
+
     /// The service has no rules yet: nobody is admitted.
     #[must_use]
     pub fn no_rules() -> Self {

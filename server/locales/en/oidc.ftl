@@ -14,6 +14,7 @@ oidc-resume-title = This login request is no longer valid
 oidc-resume-text = It has expired, or it was used already.
 oidc-resume-help = Go back to the service and choose “Log in” again.
 oidc-refused-title = You cannot use this service
+oidc-refused-step-up = Prove who you are and go on
 oidc-refused-portal = To the portal
 oidc-refused-back = Back to the service
 oidc-end-session-title = Log out?

@@ -2,6 +2,7 @@ portal-title = Portal
 portal-services = Services you may use
 portal-services-none = There is no service that you may use now.
 portal-refused = Services you may not use
+portal-step-up = Prove who you are to use { $service }
 portal-who = Who is logged in
 portal-who-name = Name
 portal-who-roles = Profession

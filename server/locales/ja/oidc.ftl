@@ -14,6 +14,7 @@ oidc-resume-title = ログインの要求は、もう有効ではありません
 oidc-resume-text = 要求の期限が切れたか、すでに使われています。
 oidc-resume-help = サービスの画面に戻り、もう一度「ログイン」を選んでください。
 oidc-refused-title = このサービスは使えません
+oidc-refused-step-up = 本人確認をして続ける
 oidc-refused-portal = ポータルへ
 oidc-refused-back = サービスに戻る
 oidc-end-session-title = ログアウトしますか

@@ -20,9 +20,10 @@ use serde::{Deserialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use super::{
+    Least,
     asking::{Asking, ChallengeReply, What},
     refusal::{LoginError, Refusal},
-    session,
+    session::{self, PortalSession},
 };
 use crate::{
     app::App,
@@ -46,6 +47,9 @@ struct Body {
     page_key: serde_json::Value,
     #[serde(default)]
     return_to: Option<String>,
+    /// What the login is to reach at least.
+    #[serde(default)]
+    level: Option<String>,
     #[serde(default)]
     invitation: bool,
     /// The page will go to the agent by top-level navigation.
@@ -81,6 +85,7 @@ async fn issue(
 ) -> Result<ChallengeReply, LoginError> {
     let body: Body = read_json(headers, body)?;
     let return_to = body.return_to.map(local_path).transpose()?;
+    let least = body.level.map(|level| least(app, &level)).transpose()?;
     let asking = Asking::begin(app, facility, headers, body.page_key, body.navigation).await?;
     let invitation_id = if body.invitation {
         let (mut reader, browser) = (app.store().read(), &asking.browser_hash);
@@ -90,28 +95,28 @@ async fn issue(
     } else {
         None
     };
-    let expected = if body.invitation {
+    let at_work = if body.invitation {
         // Whoever was invited is somebody else than the person at work here, or logs in anyway.
         None
     } else {
-        expected(app, peer, facility, headers).await?
+        session::current(app, peer, headers, facility).await?
+    };
+    let (expected_subject, linked) = match &at_work {
+        Some(session) => (expected(app, session).await?, Some(linked_card(app, session).await?)),
+        None => (None, None),
     };
     let trust = app.card_trust().at(&facility.organisation_id);
-    // A My Number card names nobody to an invitation, and takes nobody's place in a session that an
-    // HPKI card opened.
-    let takes_jpki =
-        !body.invitation && expected.as_ref().is_none_or(|(_, linked)| linked.is_some());
+    let takes_jpki = takes_jpki(least, body.invitation, linked.as_ref());
     let hpki_policies = app.config().card_login().accepted_policies();
     let (card_issuers, accepted_policies) = trust.for_login(hpki_policies, takes_jpki);
     let jpki = takes_jpki && trust.jpki().is_some();
-    let purpose = if expected.is_some() { Purpose::Stepup } else { Purpose::Login };
-    let (expected_subject, expected_certificate) = expected.unzip();
+    let purpose = if expected_subject.is_some() { Purpose::Stepup } else { Purpose::Login };
     let what = What {
         purpose,
         // The least that may come of it.
         acr: if jpki { acr::JPKI_CARD } else { acr::HPKI_CARD },
         expected_subject,
-        expected_certificate: expected_certificate.flatten(),
+        expected_certificate: linked.flatten().filter(|_| takes_jpki),
         vouching_request: None,
         card_issuers,
         accepted_policies,
@@ -122,46 +127,65 @@ async fn issue(
     asking.sign(app, peer, facility, lang, what).await
 }
 
-/// Whose card is asked for: within a living session that of its person, so that nobody slips into
-/// it; who wants to change places logs out first. With it the linked certificate that does as well,
-/// where such a one opened the session: what an HPKI card proved no other card proves again.
+/// Whether a My Number card does: it names nobody to an invitation, and within a session only the one
+/// that [`linked_card`] names.
+pub(super) fn takes_jpki(
+    least: Option<Least>,
+    invitation: bool,
+    at_work: Option<&Option<Sha256Digest>>,
+) -> bool {
+    !invitation
+        && least.is_none_or(|least| least.admits(acr::JPKI_CARD))
+        && at_work.is_none_or(Option::is_some)
+}
+
+/// The linked certificate that does within a session: none where an HPKI card opened it, since what that
+/// proved no other card proves again.
+pub(super) async fn linked_card(
+    app: &App,
+    session: &PortalSession,
+) -> Result<Option<Sha256Digest>, StoreError> {
+    let mut reader = app.store().read();
+    let link = match session.acr.as_str() {
+        acr::JPKI_CARD => jpki_link::of_evidence(&mut reader, &session.evidence_id).await?,
+        acr::PASSKEY => jpki_link::of_person(&mut reader, &session.person_id).await?,
+        _ => None,
+    };
+    Ok(link.map(|link| Sha256Digest::new(link.fingerprint)))
+}
+
+/// Whose HPKI card is asked for: within a living session that of its person, so that nobody slips into
+/// it; who wants to change places logs out first.
 async fn expected(
     app: &App,
-    peer: &Peer,
-    facility: &FacilityConnection,
-    headers: &HeaderMap,
-) -> Result<Option<(ExpectedSubject, Option<Sha256Digest>)>, StoreError> {
-    let Some(session) = session::current(app, peer, headers, facility).await? else {
-        return Ok(None);
-    };
+    session: &PortalSession,
+) -> Result<Option<ExpectedSubject>, StoreError> {
     let mut reader = app.store().read();
     let subject = |issuer_hash, serial_number| ExpectedSubject {
         issuer_name_sha256: Sha256Digest::new(issuer_hash),
         serial_number,
     };
-    if session.acr == acr::PASSKEY {
-        // One that was removed this moment ended the session; whoever logs in opens another.
-        let passkey = passkey::of_login(&mut reader, &session.evidence_id).await?;
-        return Ok(passkey.map(|passkey| {
-            let voucher = passkey.voucher;
-            (subject(voucher.issuer_hash, voucher.serial_number), None)
-        }));
-    }
-    if session.acr == acr::JPKI_CARD {
-        // Of a link that ended this moment no card is the session's: whoever logs in opens another.
-        let link = jpki_link::of_evidence(&mut reader, &session.evidence_id).await?;
-        return Ok(link.map(|link| {
-            let voucher = link.voucher;
-            let certificate = Sha256Digest::new(link.fingerprint);
-            (subject(voucher.issuer_hash, voucher.serial_number), Some(certificate))
-        }));
-    }
-    let found = card::of_evidence(&mut reader, &session.evidence_id).await?;
-    let (issuer_hash, serial_number) = found.ok_or_else(|| StoreError::Corrupt {
-        what: "portal session",
-        detail: "no card proved it".to_owned(),
-    })?;
-    Ok(Some((subject(issuer_hash, serial_number), None)))
+    // Of a link or a passkey that ended this moment no card is the session's: whoever logs in opens
+    // another.
+    let voucher = match session.acr.as_str() {
+        acr::PASSKEY => {
+            let passkey = passkey::of_login(&mut reader, &session.evidence_id).await?;
+            passkey.map(|passkey| passkey.voucher)
+        }
+        acr::JPKI_CARD => {
+            let link = jpki_link::of_evidence(&mut reader, &session.evidence_id).await?;
+            link.map(|link| link.voucher)
+        }
+        _ => {
+            let found = card::of_evidence(&mut reader, &session.evidence_id).await?;
+            let (issuer_hash, serial_number) = found.ok_or_else(|| StoreError::Corrupt {
+                what: "portal session",
+                detail: "no card proved it".to_owned(),
+            })?;
+            return Ok(Some(subject(issuer_hash, serial_number)));
+        }
+    };
+    Ok(voucher.map(|voucher| subject(voucher.issuer_hash, voucher.serial_number)))
 }
 
 /// As stored and in audit records.
@@ -227,6 +251,11 @@ pub(super) fn terminal_key(facility: &FacilityConnection) -> Option<Jwk> {
     let certificate = x509_cert::Certificate::from_der(&facility.certificate_der).ok()?;
     let spki = certificate.tbs_certificate().subject_public_key_info().to_der().ok()?;
     Jwk::from_spki_der(&spki).ok()
+}
+
+/// What a login is to reach at least, as a page asks for it.
+pub(super) fn least(app: &App, level: &str) -> Result<Least, Refusal> {
+    Least::of(app.config(), level).ok_or(Refusal::Malformed)
 }
 
 /// A path of this very name, so that nobody is led away after logging in.

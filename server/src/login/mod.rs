@@ -1,6 +1,7 @@
 //! Login by card or passkey, and the session that belongs to a terminal (`docs/card-login.md`).
 //!
-//! 1. [`page`]: the login page, which talks to the agent on loopback ([`exchange`]).
+//! 1. [`page`]: the login page, which talks to the agent on loopback ([`exchange`]), and offers what is
+//!    strong enough ([`Least`]).
 //! 2. [`challenge`]: the request that this portal signs for one page at one terminal, by [`asking`].
 //! 3. [`card`]: the submission: the nonce is consumed first, in a commit of its own; then [`hpki`]
 //!    verifies everything from our own side; then [`admission`] decides about the membership.
@@ -22,6 +23,7 @@ pub mod hpki;
 pub mod invitation;
 pub mod invite;
 pub mod jpki;
+mod level;
 pub mod logout;
 pub mod member_acts;
 pub mod members;
@@ -38,20 +40,7 @@ mod trust_folder;
 pub mod trust_sources;
 pub mod vouching;
 
-use sekisho_wire::acr;
-
-use crate::config::{Config, JpkiSource};
-
-/// The levels that a login at the portal reaches, of those that rules know; the weakest first.
-#[must_use]
-pub fn levels(config: &Config) -> Vec<&'static str> {
-    let jpki = match config.jpki().source() {
-        JpkiSource::Nobody => None,
-        JpkiSource::Files(_) | JpkiSource::Responder { .. } => Some(acr::JPKI_CARD),
-    };
-    let passkey = config.card_login().passkeys().then_some(acr::PASSKEY);
-    passkey.into_iter().chain(jpki).chain([acr::HPKI_CARD]).collect()
-}
+pub use level::{Least, levels, login_address};
 
 #[cfg(test)]
 pub(crate) mod tests;

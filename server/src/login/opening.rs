@@ -5,10 +5,9 @@ use sekisho_store::{
     audit::{Actor, Entry},
     session::{self as sessions, AtTerminal, Realm, Session},
 };
-use sekisho_wire::acr;
 use time::OffsetDateTime;
 
-use super::{admission::Arrival, logout, new_pc, refusal::LoginError};
+use super::{admission::Arrival, level::strength, logout, new_pc, refusal::LoginError};
 
 /// Who was admitted, and what they proved.
 pub(super) struct Admitted<'a> {
@@ -84,7 +83,7 @@ pub(super) async fn open(
     };
     let person = || Actor::Person(session.person_id.clone());
     let renewed = match previous {
-        Some(previous) if level(&previous.acr) <= level(admitted.acr) => {
+        Some(previous) if strength(&previous.acr) <= strength(admitted.acr) => {
             sessions::renew(tx, &previous.id_hash, &session).await?
         }
         _ => false,
@@ -113,11 +112,6 @@ pub(super) async fn open(
         .fact("acr", admitted.acr)
         .fact("hc_roles", session.hc_roles);
     Ok(Opened { ended, login: placed(record), replaced: replaced.map(placed) })
-}
-
-/// The place of a level among all, weakest first; before them one that is not ours.
-fn level(of: &str) -> Option<usize> {
-    acr::LEVELS.iter().position(|level| *level == of)
 }
 
 /// Ends the session that this browser held; the record of it, unless it had ended before.

@@ -11,7 +11,8 @@ use sekisho_wire::acr;
 use serde::Deserialize;
 
 use super::{
-    challenge::{BROWSER_COOKIE, browser_hash, local_path, random_octets},
+    Least,
+    challenge::{self, BROWSER_COOKIE, browser_hash, least, local_path, random_octets},
     exchange::{self, Asked, Exchange},
     session,
 };
@@ -19,6 +20,7 @@ use crate::{
     app::App,
     catalogue::Text,
     cookie::{self, SameSite},
+    entitlement::level_name,
     error::page::PageError,
     form::StrictQuery,
     listener::{FacilityConnection, Peer},
@@ -31,6 +33,9 @@ use crate::{
 pub struct LoginQuery {
     #[serde(default)]
     return_to: Option<String>,
+    /// What the login is to reach at least.
+    #[serde(default)]
+    level: Option<String>,
     #[serde(default)]
     notice: Option<Notice>,
     #[serde(default)]
@@ -49,6 +54,7 @@ enum Notice {
     Locked,
     TerminalRenewed,
     Unlinked,
+    Relinked,
     PasskeyRemoved,
     PasskeyHeld,
     Ended,
@@ -65,6 +71,7 @@ impl Notice {
             Self::Locked => text.t("login-notice-locked"),
             Self::TerminalRenewed => text.t("login-notice-terminal-renewed"),
             Self::Unlinked => text.t("login-notice-unlinked"),
+            Self::Relinked => text.t("login-notice-relinked"),
             Self::PasskeyRemoved => text.t("login-notice-passkey-removed"),
             Self::PasskeyHeld => text.t("login-notice-passkey-held"),
             Self::Ended => text.t("login-notice-ended"),
@@ -80,6 +87,10 @@ struct LoginPage {
     terminal_name: String,
     exchange: Exchange,
     return_to: String,
+    /// What the login is to reach at least; empty where any does.
+    level: &'static str,
+    /// The same in words, where whoever is at work proved less.
+    level_needed: Option<String>,
     start: &'static str,
     notice: Option<String>,
     invitation_for: Option<String>,
@@ -109,14 +120,17 @@ pub(super) struct Returned {
 pub(super) struct AtWork {
     /// Their name.
     pub(super) name: String,
-    /// Whether a passkey proves them again: what a card proved no passkey does.
-    pub(super) by_passkey: bool,
+    /// By what they proved themself (`sekisho_wire::acr`).
+    pub(super) acr: String,
 }
 
 /// What differs from one visit of the page to another.
 #[derive(Default)]
 pub(super) struct Visit {
     pub(super) return_to: Option<String>,
+    pub(super) least: Option<Least>,
+    /// Whether a My Number card does.
+    pub(super) takes_jpki: bool,
     /// Whether a person, and no page by itself, opened this page ([`opened_by_person`]).
     pub(super) by_person: bool,
     pub(super) notice: Option<String>,
@@ -134,7 +148,8 @@ pub(super) fn show(
     page: PageFrame,
     visit: Visit,
 ) -> Response {
-    let jpki = app.card_trust().at(&facility.organisation_id).jpki().is_some();
+    let admits = |level| visit.least.is_none_or(|least| least.admits(level));
+    let jpki = visit.takes_jpki && app.card_trust().at(&facility.organisation_id).jpki().is_some();
     let exchange = Exchange::new(app, &page.text, Asked::Login { jpki });
     let body = LoginPage {
         facility_name: facility.organisation_name.clone(),
@@ -144,9 +159,16 @@ pub(super) fn show(
         start: if visit.return_to.is_some() && visit.by_person { "auto" } else { "click" },
         return_to: visit.return_to.unwrap_or_default(),
         notice: visit.notice,
+        // What a card proved no passkey proves again.
         passkey: app.config().card_login().passkeys()
+            && admits(acr::PASSKEY)
             && visit.invitation_for.is_none()
-            && visit.at_work.as_ref().is_none_or(|at_work| at_work.by_passkey),
+            && visit.at_work.as_ref().is_none_or(|at_work| at_work.acr == acr::PASSKEY),
+        level: visit.least.map_or("", Least::level),
+        level_needed: visit.at_work.as_ref().zip(visit.least).and_then(|(at_work, least)| {
+            let needed = !least.admits(&at_work.acr);
+            needed.then(|| level_name(least.level(), &page.text))
+        }),
         at_work: visit.at_work.map(|at_work| at_work.name),
         invitation_for: visit.invitation_for,
         returned: visit.returned,
@@ -181,6 +203,10 @@ pub async fn get(
         let (text, help) = ("login-return-to-text", "login-return-to-help");
         PageError::new(StatusCode::BAD_REQUEST, "login-refused-title", text, help)
     })?;
+    let least = query.level.map(|level| least(&app, &level)).transpose().map_err(|_| {
+        let (text, help) = ("login-level-text", "login-return-to-help");
+        PageError::new(StatusCode::BAD_REQUEST, "login-refused-title", text, help)
+    })?;
     let mut reader = app.store().read();
     let invitation_for = match (query.invitation, browser_hash(&headers)) {
         (true, Some(browser)) => {
@@ -194,15 +220,18 @@ pub async fn get(
         None => session::current(&app, &peer, &headers, &facility).await?,
         Some(_) => None,
     };
+    let linked = match &at_work {
+        Some(session) => Some(challenge::linked_card(&app, session).await?),
+        None => None,
+    };
     let visit = Visit {
         return_to,
+        least,
+        takes_jpki: challenge::takes_jpki(least, invitation_for.is_some(), linked.as_ref()),
         by_person: opened_by_person(&headers),
         notice: query.notice.map(|notice| notice.words(&page.text)),
         invitation_for,
-        at_work: at_work.map(|session| AtWork {
-            by_passkey: session.acr == acr::PASSKEY,
-            name: session.names.name,
-        }),
+        at_work: at_work.map(|session| AtWork { acr: session.acr, name: session.names.name }),
         returned: None,
     };
     let mut response = show(&app, &facility, page, visit);

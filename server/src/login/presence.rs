@@ -11,9 +11,10 @@ use axum::{
 use http::HeaderMap;
 use sekisho_protocol::presence::{PresenceEvent, PresenceReply, PresenceReport, SILENCE};
 use sekisho_store::{
-    StoreError, Tx,
+    MayConflict, StoreError, Tx,
     audit::{Actor, Audited, Entry},
-    challenge, presence as presences,
+    challenge,
+    presence::{self as presences, Gone},
     session::{self as sessions, Realm, SessionOf},
     transaction,
 };
@@ -29,7 +30,7 @@ use crate::{
 };
 
 /// The card left its reader.
-const CARD_REMOVED: &str = "card_removed";
+pub(super) const CARD_REMOVED: &str = "card_removed";
 /// How many sessions one run of a job ends; the rest waits for the next run.
 const BATCH: i64 = 500;
 
@@ -72,22 +73,44 @@ async fn report(
     }
     let mut reader = app.store().read();
     let affected = presences::of_presence(&mut reader, terminal_id, &presence_id).await?;
+    let by = Gone::Reported { presence_id: &presence_id, sequence };
     for gone in affected {
         let record = Entry::done("card.leave", facility.actor(), now);
-        apply(app, &gone, facility.place(record, peer), reason, now).await?;
+        apply(app, &gone, by, facility.place(record, peer), reason, now).await?;
     }
     Ok(false)
 }
 
-/// Applies the facility's policy to one session whose card left.
-async fn apply(
+/// Why nothing is done to a session whose card seemed to be gone.
+#[derive(Debug, thiserror::Error)]
+enum NotApplied {
+    /// Something else came first.
+    #[error("the session ended, hangs on another card, or its card was heard of again")]
+    Overtaken,
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl MayConflict for NotApplied {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_conflict())
+    }
+}
+
+/// Applies the facility's policy to one session whose card left, unless it is gone no more.
+pub(super) async fn apply(
     app: &App,
     gone: &SessionOf,
+    by: Gone<'_>,
     record: Entry,
     reason: &'static str,
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
-    transaction!(app.store(), StoreError, |tx| {
+    let applied = transaction!(app.store(), NotApplied, |tx| {
+        if !presences::is_still_gone(tx, &gone.id_hash, by).await? {
+            return Err(NotApplied::Overtaken);
+        }
         let policy = policy(app, tx, gone).await?;
         // The session's own page asks for another card, for which this one makes room in the reader. If
         // none answers, the agent is silent about this one from now on, and that counts as removal.
@@ -119,7 +142,11 @@ async fn apply(
             .fact("reason", reason)
             .fact("effect", effect);
         Ok(Audited::new((), record))
-    })
+    });
+    match applied {
+        Ok(()) | Err(NotApplied::Overtaken) => Ok(()),
+        Err(NotApplied::Store(error)) => Err(error),
+    }
 }
 
 async fn policy(app: &App, tx: &mut Tx, gone: &SessionOf) -> Result<RemovalPolicy, StoreError> {
@@ -135,10 +162,11 @@ async fn policy(app: &App, tx: &mut Tx, gone: &SessionOf) -> Result<RemovalPolic
 /// [`StoreError`].
 pub async fn judge_silence(app: &App) -> Result<(), StoreError> {
     let now = app.now();
-    let silent = presences::silent(&mut app.store().read(), now - SILENCE, BATCH).await?;
+    let since = now - SILENCE;
+    let silent = presences::silent(&mut app.store().read(), since, BATCH).await?;
     for gone in silent {
         let record = job_record("card.leave", &gone, now);
-        apply(app, &gone, record, "agent_silent", now).await?;
+        apply(app, &gone, Gone::SilentSince(since), record, "agent_silent", now).await?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use sekisho_key::{KeyError, RandomnessError};
 use sekisho_protocol::request::RequestError;
-use sekisho_store::{MayConflict, StoreError};
+use sekisho_store::{MayConflict, StoreError, world::World};
 use webauthn_rs::prelude::WebauthnError;
 
 /// A reason that a person can be told.
@@ -131,6 +131,14 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Of whom a facility of this world does not admit: invented people and real ones never meet.
+    pub(super) const fn of_other_world(here: World) -> Self {
+        match here {
+            World::Real => Self::SandboxCard,
+            World::Sandbox => Self::RealCard,
+        }
+    }
+
     /// Every refusal, for the test that each has words.
     #[cfg(test)]
     pub const ALL: [Self; 60] = [

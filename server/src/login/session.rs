@@ -20,7 +20,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::{
     admission::cookie_text,
-    jpki::page::CARD_UNLINKED,
+    jpki::{linking::RELINKED, page::CARD_UNLINKED},
     logout, passkey,
     vouching::{self, Profession},
 };
@@ -320,6 +320,7 @@ fn notice_of(reason: &str) -> &'static str {
         "agent_silent" | "agent_stopped" => "agent-silent",
         "membership_ended" => "membership-ended",
         CARD_UNLINKED => "unlinked",
+        RELINKED => "relinked",
         passkey::REMOVED => "passkey-removed",
         passkey::COPIED => "passkey-held",
         "logout" => "logged-out",

@@ -108,10 +108,7 @@ impl CardTrust {
     fn refusal(&self, error: &HpkiError, certificate_der: &[u8], now: OffsetDateTime) -> Refusal {
         match refusal_of(error) {
             Refusal::ForeignIssuer if self.elsewhere.judge(certificate_der, now).is_ok() => {
-                match self.world {
-                    World::Real => Refusal::SandboxCard,
-                    World::Sandbox => Refusal::RealCard,
-                }
+                Refusal::of_other_world(self.world)
             }
             refusal => refusal,
         }

@@ -157,16 +157,17 @@ pub async fn stands(
     }))
 }
 
-/// SHA-256 of the certificate that vouches for something new in a session of the HPKI card. It still
-/// holds: nobody vouches with one that was revoked this minute.
+/// SHA-256 of the certificate that vouches for something new in a session of the HPKI card, which proved
+/// the person just before. It still holds: nobody vouches with one that was revoked this minute.
 ///
 /// # Errors
-/// [`LoginError::Refused`]: another card's session, or its certificate does not hold; the database.
+/// [`LoginError::Refused`]: another card's session or an older proof, or its certificate does not hold;
+/// the database.
 pub(super) async fn new_voucher(
     app: &App,
     session: &PortalSession,
 ) -> Result<[u8; 32], LoginError> {
-    if session.acr != acr::HPKI_CARD {
+    if !may_vouch(session, app.now()) {
         return Err(Refusal::CardLevelNeeded.into());
     }
     let mut reader = app.store().read();

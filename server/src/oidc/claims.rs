@@ -157,12 +157,13 @@ pub fn snapshot(
     claims
 }
 
-/// A snapshot with the roles that count now: those of a linked card or a passkey fall away with the certificate that
-/// vouched. `session` is as [`super::liveness`] answered it.
+/// A snapshot with those of its roles that count now: those of a linked card or a passkey fall away with
+/// the certificate that vouched. None is added, whatever proved the person since. `session` is as
+/// [`super::liveness`] answered it.
 #[must_use]
 pub fn of_now(mut claims: Map<String, Value>, session: &Session) -> Map<String, Value> {
-    if let Some(roles) = claims.get_mut(claim::HC_ROLE) {
-        *roles = json!(session.hc_roles);
+    if let Some(Value::Array(roles)) = claims.get_mut(claim::HC_ROLE) {
+        roles.retain(|role| session.hc_roles.iter().any(|counts| *role == **counts));
     }
     claims
 }

@@ -15,7 +15,7 @@ use crate::{
     entitlement::{self, Explanation, role_name},
     error::page::PageError,
     listener::FacilityConnection,
-    login::{session::PortalSession, vouching::Profession},
+    login::{Least, session::PortalSession, vouching::Profession},
     page::{Page, PageFrame},
 };
 
@@ -25,6 +25,8 @@ pub mod when;
 
 use expiry::{Announcement, Voice};
 
+/// Where the page is.
+const PATH: &str = "/";
 /// The most services that the portal lists.
 const MOST_SERVICES: i64 = 1_000;
 
@@ -34,6 +36,8 @@ struct Service {
     home_url: String,
     reasons: Vec<String>,
     help: Vec<String>,
+    /// The login that is all that is lacking.
+    step_up: Option<String>,
 }
 
 struct Role {
@@ -97,7 +101,9 @@ pub async fn get(
             Lang::Ja => (offer.name_ja, offer.description_ja),
             Lang::En => (offer.name_en, offer.description_en),
         };
-        let service = Service { name, description, home_url: offer.home_url, reasons, help };
+        let step_up = Least::lacking(app.config(), &decision).map(|least| least.address(PATH));
+        let home_url = offer.home_url;
+        let service = Service { name, description, home_url, reasons, help, step_up };
         if decision.allowed { &mut allowed } else { &mut refused }.push(service);
     }
     let enrolled = passkey::of_person(&mut app.store().read(), &session.person_id).await?;

@@ -65,6 +65,7 @@ struct Row {
     voucher_not_after: i64,
     issuer_hash: Vec<u8>,
     serial_number: String,
+    world: String,
 }
 
 impl Row {
@@ -80,6 +81,7 @@ impl Row {
                 self.voucher_not_after,
                 self.issuer_hash,
                 self.serial_number,
+                &self.world,
             )?,
         })
     }
@@ -90,7 +92,8 @@ macro_rules! links_where {
     ($condition:literal) => {
         sql(concat!(
             "SELECT l.id, l.person_id, l.fingerprint, l.not_after, l.linked_at,
-                    c.der AS voucher_der, c.not_after AS voucher_not_after, i.issuer_hash, i.serial_number
+                    c.der AS voucher_der, c.not_after AS voucher_not_after, i.issuer_hash, i.serial_number,
+                    i.world
              FROM jpki_link l
              JOIN card_certificate c ON c.fingerprint = l.voucher_fingerprint
              JOIN card_identity i ON i.id = c.card_identity_id

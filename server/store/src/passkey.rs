@@ -87,6 +87,7 @@ struct Row {
     voucher_not_after: i64,
     issuer_hash: Vec<u8>,
     serial_number: String,
+    world: String,
 }
 
 impl Row {
@@ -105,6 +106,7 @@ impl Row {
                 self.voucher_not_after,
                 self.issuer_hash,
                 self.serial_number,
+                &self.world,
             )?,
         })
     }
@@ -116,7 +118,8 @@ macro_rules! passkeys_where {
         sql(concat!(
             "SELECT p.id, p.person_id, p.credential_id, p.credential, p.name, p.enrolled_at,
                     p.last_used_at, p.held_at, c.der AS voucher_der,
-                    c.not_after AS voucher_not_after, i.issuer_hash, i.serial_number
+                    c.not_after AS voucher_not_after, i.issuer_hash, i.serial_number,
+                    i.world
              FROM passkey p
              JOIN card_certificate c ON c.fingerprint = p.voucher_fingerprint
              JOIN card_identity i ON i.id = c.card_identity_id

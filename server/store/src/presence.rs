@@ -129,6 +129,49 @@ pub async fn silent(
         .await?)
 }
 
+/// By what the card of a session counts as gone.
+#[derive(Clone, Copy, Debug)]
+pub enum Gone<'a> {
+    /// The agent's report of this number about the card that it calls so.
+    Reported {
+        /// The agent's name for the card.
+        presence_id: &'a str,
+        /// The report's number.
+        sequence: i64,
+    },
+    /// No report since.
+    SilentSince(OffsetDateTime),
+}
+
+/// Whether the card of a session still counts as gone by that. Between finding the session and acting on
+/// it, it may have been given another card to hang on, or its own may have been heard of again.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn is_still_gone(
+    tx: &mut Tx,
+    id_hash: &[u8; 32],
+    gone: Gone<'_>,
+) -> Result<bool, StoreError> {
+    let statement = match gone {
+        Gone::Reported { presence_id, sequence } => {
+            sql("SELECT COUNT(*) FROM session WHERE id_hash = $1 AND ended_at IS NULL
+                   AND locked_at IS NULL AND presence_id = $2 AND presence_sequence = $3")
+            .bind(id_hash)
+            .bind(presence_id)
+            .bind(sequence)
+        }
+        Gone::SilentSince(since) => {
+            sql("SELECT COUNT(*) FROM session WHERE id_hash = $1 AND ended_at IS NULL
+                   AND locked_at IS NULL AND presence_id IS NOT NULL AND presence_at <= $2")
+            .bind(id_hash)
+            .bind(since)
+        }
+    };
+    let (count,): (i64,) = tx.fetch_one(statement).await?;
+    Ok(count > 0)
+}
+
 /// Stops watching the card of a live session: the facility keeps sessions without it.
 ///
 /// # Errors

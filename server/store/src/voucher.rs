@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use crate::{
     StoreError,
     moment::{digest, moment},
+    world::World,
 };
 
 /// An HPKI certificate that vouches for a person's profession.
@@ -18,6 +19,8 @@ pub struct Voucher {
     pub issuer_hash: [u8; 32],
     /// Its subject's serialNumber.
     pub serial_number: String,
+    /// The world of whom it names.
+    pub world: World,
 }
 
 impl Voucher {
@@ -30,12 +33,14 @@ impl Voucher {
         not_after: i64,
         issuer_hash: Vec<u8>,
         serial_number: String,
+        world: &str,
     ) -> Result<Self, StoreError> {
         Ok(Self {
             certificate_der: der,
             not_after: moment("card certificate", not_after)?,
             issuer_hash: digest("card issuer", issuer_hash)?,
             serial_number,
+            world: World::of(world)?,
         })
     }
 }

@@ -129,7 +129,7 @@ fn rule_card(rule: &Rule, rules: &Rules, text: &Text) -> RuleCard {
         });
         add("services-rule-groups", joined(named.collect()));
     }
-    let level = rule.minimum_acr.as_deref().unwrap_or(acr::HPKI_CARD);
+    let level = rule.minimum_acr.as_deref().unwrap_or(acr::STRONGEST);
     add("services-rule-level", entitlement::level_name(level, text));
     add(
         "services-rule-membership",

@@ -43,7 +43,7 @@ use crate::{
 };
 
 /// Why sessions by a My Number card end when another one takes its place.
-const RELINKED: &str = "card_relinked";
+pub const RELINKED: &str = "card_relinked";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -192,16 +192,13 @@ async fn judge(
     if our_request(&challenge.request_jws)?.vouching_request != vouching {
         return Err(Refusal::OtherSession.into());
     }
-    if session.acr != acr::HPKI_CARD {
-        return Err(Refusal::CardLevelNeeded.into());
-    }
+    let voucher_fingerprint = new_voucher(app, &session).await?;
     let trust = app.card_trust().at(&facility.organisation_id);
     let jpki = trust.jpki().ok_or(Refusal::NotConfigured)?;
     if !claims_to_be_of_jpki(proof.certificate_der()) {
         return Err(Refusal::MyNumberCardNeeded.into());
     }
     let holder = VerifiedJpkiHolder::validate(app, proof, jpki).await?;
-    let voucher_fingerprint = new_voucher(app, &session).await?;
     Ok(Judged { session, holder, voucher_fingerprint })
 }
 
@@ -224,12 +221,14 @@ async fn decide(
         return Ok((Err(refusal), record));
     }
     let before = jpki_link::of_person(tx, person_id).await?;
+    let mut sessions_ended = 0;
     if let Some(before) = &before {
         jpki_link::end(tx, person_id, "replaced", now).await?;
         if before.fingerprint != holder.fingerprint {
             let ended =
                 sessions::end_of_level(tx, person_id, acr::JPKI_CARD, RELINKED, now).await?;
             logout::fan_out(tx, &ended, now).await?;
+            sessions_ended = ended.len();
         }
     }
     let evidence_id = evidence::keep(tx, &holder.evidence).await?;
@@ -253,7 +252,7 @@ async fn decide(
         .on("evidence", evidence_id)
         .on("vouching_evidence", &session.evidence_id);
     if let Some(before) = before {
-        record = record.on("jpki_link_before", before.id);
+        record = record.on("jpki_link_before", before.id).fact("sessions_ended", sessions_ended);
     }
     Ok((Ok(()), record))
 }

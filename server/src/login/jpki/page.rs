@@ -22,6 +22,7 @@ use crate::{
     form::{StrictForm, StrictQuery, Sure},
     listener::{FacilityConnection, Peer},
     login::{
+        Least,
         exchange::{self, Asked, Exchange},
         logout,
         page::give_browser_cookie,
@@ -70,8 +71,8 @@ struct Linked {
 enum Way {
     /// No My Number card counts here.
     Closed,
-    /// The HPKI card has to prove the person first.
-    CardFirst,
+    /// The HPKI card has to prove the person first, at this address.
+    CardFirst(String),
     /// A card can be put in.
     Open(Box<Exchange>),
 }
@@ -105,7 +106,7 @@ pub async fn get(
     } else if vouching::may_vouch(&session, app.now()) {
         Way::Open(Box::new(Exchange::new(&app, &page.text, Asked::Link)))
     } else {
-        Way::CardFirst
+        Way::CardFirst(Least::HPKI_CARD.address(PATH))
     };
     let notice = match query.notice {
         Some(Notice::Linked) => Some(page.text.t("jpki-notice-linked")),

@@ -50,11 +50,16 @@ pub(in crate::login) async fn decide(
     let (facility, now) = (arrival.facility, opening.now);
     let organisation_id = facility.organisation_id.as_str();
     // Judged before, and worth something then: only a removal of this moment leads here.
+    let unknown = || {
+        let refusal = Refusal::PasskeyUnknown;
+        let record = Entry::refused(ACT, facility.actor(), now, refusal.code());
+        Ok(Decided::refused(arrival, record, refusal, None))
+    };
     let Some(passkey) = passkey::of_credential(tx, assertion.credential_id()).await? else {
-        return Err(Refusal::PasskeyUnknown.into());
+        return unknown();
     };
     let credential = match assertion.verify(app, &RelyingParty::of(app)?, &passkey)? {
-        Worth::Nothing(_) => return Err(Refusal::PasskeyUnknown.into()),
+        Worth::Nothing(_) => return unknown(),
         Worth::Sound(credential) if passkey.held_at.is_none() => credential,
         Worth::Sound(_) | Worth::Copied => return hold(tx, &passkey, arrival, now).await,
     };
@@ -68,11 +73,15 @@ pub(in crate::login) async fn decide(
     {
         return refused(Refusal::AnotherPerson, previous);
     }
+    let trust = app.card_trust().at(organisation_id);
+    if passkey.voucher.world != trust.world() {
+        // Invented people and real ones never meet (decision 22), whatever enrolled them.
+        return refused(Refusal::of_other_world(trust.world()), None);
+    }
     let person_id = passkey.person_id.as_str();
     let Some(membership) = membership::in_force(tx, person_id, organisation_id).await? else {
         return refused(why_no_member(tx, person_id, organisation_id).await?, None);
     };
-    let trust = app.card_trust().at(organisation_id);
     let vouched = vouching::judge(&trust, &passkey.voucher, now);
     let standing = vouched.as_ref().err().map_or("vouched", |lapse: &Lapse| lapse.code());
     let login = assertion.login(&passkey, &facility.fingerprint, now);

@@ -24,7 +24,7 @@ use crate::{
     error::page::PageError,
     form::{StrictForm, StrictQuery, Sure},
     listener::{FacilityConnection, Peer},
-    login::{logout, page::give_browser_cookie, session::PortalSession, vouching},
+    login::{Least, logout, page::give_browser_cookie, session::PortalSession, vouching},
     page::{Page, PageFrame},
     portal::when,
 };
@@ -68,8 +68,8 @@ struct Row {
 enum Way {
     /// No passkey counts here.
     Closed,
-    /// The HPKI card has to prove the person first.
-    CardFirst,
+    /// The HPKI card has to prove the person first, at this address.
+    CardFirst(String),
     /// There are as many as there may be.
     Full,
     /// One can be enrolled.
@@ -107,7 +107,7 @@ pub async fn get(
     } else if vouching::may_vouch(&session, app.now()) {
         Way::Open
     } else {
-        Way::CardFirst
+        Way::CardFirst(Least::HPKI_CARD.address(PATH))
     };
     let notice = match query.notice {
         Some(Notice::Enrolled) => Some(page.text.t("passkey-notice-enrolled")),

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use sekisho_key::{Randomness, SigningKey, SoftwareKey, SystemRandomness};
 use sekisho_protocol::octets::{decode, encode};
 use serde_json::{Value as Json, json};
@@ -101,14 +100,6 @@ impl Authenticator {
             "signature": encode(self.key.sign_now(&signed).unwrap()),
             "userHandle": encode(&self.user_handle),
         }))
-    }
-
-    /// Whether this passkey's key signed these octets of a login.
-    pub fn signed(&self, client_data: &[u8], data: &[u8], signature: &[u8]) -> bool {
-        let point = self.key.public_key_der();
-        let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &point[point.len() - 65..]);
-        let signed = [data, Sha256::digest(client_data).as_slice()].concat();
-        key.verify(&signed, signature).is_ok()
     }
 
     fn credential(&self, response: Json) -> Json {

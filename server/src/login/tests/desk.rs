@@ -85,6 +85,11 @@ pub trait InReader {
     fn key(&self) -> &SoftwareKey {
         card_key()
     }
+
+    /// The agent's name for it.
+    fn presence(&self) -> PresenceId {
+        PresenceId::new(PRESENCE)
+    }
 }
 
 impl InReader for Card {
@@ -299,7 +304,7 @@ impl Desk {
             certificate: Base64Url(certificate),
             alg: CardAlgorithm::Rs256,
             signature: Base64Url(signature),
-            presence: PresenceId::new(PRESENCE),
+            presence: card.presence(),
         }
         .to_text();
         let proof = TerminalProof {

@@ -18,3 +18,4 @@ mod sandbox;
 mod sessions;
 mod standing;
 mod step_up;
+mod stronger;

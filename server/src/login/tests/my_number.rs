@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use sekisho_ca::lookalike::{CardUse, LookalikeJpki};
 use sekisho_key::SoftwareKey;
-use sekisho_protocol::request::Purpose;
+use sekisho_protocol::{PresenceId, request::Purpose};
 use sekisho_store::{Queries, sql};
 use sekisho_wire::acr;
 use serde_json::{Value as Json, json};
@@ -35,6 +35,9 @@ pub struct MyNumberCard {
     pub key: SoftwareKey,
 }
 
+/// The agent's name for a My Number card, which is another than that for the HPKI card beside it.
+pub const MY_NUMBER_PRESENCE: [u8; 16] = [6; 16];
+
 impl InReader for MyNumberCard {
     fn certificate(&self) -> Vec<u8> {
         self.certificate_der.clone()
@@ -42,6 +45,10 @@ impl InReader for MyNumberCard {
 
     fn key(&self) -> &SoftwareKey {
         &self.key
+    }
+
+    fn presence(&self) -> PresenceId {
+        PresenceId::new(MY_NUMBER_PRESENCE)
     }
 }
 

@@ -138,9 +138,15 @@ async fn only_a_session_that_the_hpki_card_proved_these_minutes_links_a_card() {
     assert_eq!(desk.login(&test, &physician(), false).await.status, 200);
     test.clock.advance(Duration::minutes(5) + Duration::SECOND);
     refused(&desk.begin_link(&test).await, "card-level-needed");
-    assert!(
-        desk.get(&test, "/my-number-card").await.text.contains("/login?return_to=/my-number-card")
-    );
+    let page = desk.get(&test, "/my-number-card").await.text;
+    assert!(page.contains("/login?return_to=%2Fmy-number-card"), "{page}");
+    // Begun in time, and ended too late.
+    assert_eq!(desk.login(&test, &physician(), false).await.status, 200);
+    test.clock.advance(Duration::minutes(4) + Duration::seconds(30));
+    let challenge = desk.begin_link(&test).await.json();
+    test.clock.advance(Duration::seconds(31));
+    let submission = desk.answer(&challenge, &other, |_| {}).await;
+    refused(&desk.submit_link(&test, &submission).await, "card-level-needed");
     assert_eq!(links(&test).await, 1);
     assert_eq!(desk.login(&test, &physician(), false).await.status, 200);
     assert_eq!(desk.link(&test, &other).await.status, 200);
@@ -319,6 +325,15 @@ async fn a_my_number_card_redeems_no_invitation() {
 #[tokio::test]
 async fn a_linked_card_of_somebody_who_left_the_facility_is_refused() {
     let card = MyNumberCard::of_serial(651);
+    let (test, mut desk) = linked_by(&physician(), &card).await;
+    desk.end_memberships(&test).await;
+    refused(&desk.login(&test, &card, false).await, "not-a-member");
+    assert_eq!(live_sessions(&test).await, 0);
+}
+
+#[tokio::test]
+async fn a_linked_card_is_refused_where_its_person_never_was_a_member() {
+    let card = MyNumberCard::of_serial(652);
     let (test, _) = linked_by(&physician(), &card).await;
     let mut elsewhere = desk(&test, 2).await;
     refused(&elsewhere.login(&test, &card, false).await, "not-a-member");

@@ -1,7 +1,12 @@
 //! Enrolment and login by passkey, attacked: each refusal names its reason, is told of, and leaves
 //! everything as it was.
 
-use sekisho_store::{Queries, audit, sql};
+use sekisho_pki::national::facility_identifier::FacilityIdentifier;
+use sekisho_store::{
+    Queries, StoreError,
+    audit::{self, Actor, Audited, Entry},
+    sql, transaction,
+};
 use serde_json::Value as Json;
 use time::Duration;
 
@@ -218,9 +223,48 @@ async fn only_a_session_that_the_hpki_card_proved_these_minutes_enrols_a_passkey
     assert_eq!(desk.login(&test, &physician(), false).await.status, 200);
     test.clock.advance(Duration::minutes(5) + Duration::SECOND);
     refused(&desk.begin_passkey(&test, "x").await, "card-level-needed");
-    assert!(desk.get(&test, "/passkeys").await.text.contains("/login?return_to=/passkeys"));
+    assert!(desk.get(&test, "/passkeys").await.text.contains("/login?return_to=%2Fpasskeys"));
     assert!(told(&test, "passkey.challenge.issue", Some("card-level-needed")).await);
+    // Begun in time, and ended too late.
+    assert_eq!(desk.login(&test, &physician(), false).await.status, 200);
+    test.clock.advance(Duration::minutes(4) + Duration::seconds(30));
+    let options = desk.begin_passkey(&test, "x").await.json();
+    test.clock.advance(Duration::seconds(31));
+    let answer = Authenticator::at(&test.app.names().terminal).enrol(&options).to_string();
+    refused(&desk.post_json(&test, "/passkeys/enrol", answer).await, "card-level-needed");
     assert_eq!(passkeys(&test).await, 1);
+}
+
+#[tokio::test]
+async fn a_passkey_of_somebody_who_left_the_facility_is_refused() {
+    let (test, mut desk, mut passkey) = enrolled_by(&physician()).await;
+    desk.end_memberships(&test).await;
+    refused(&desk.login_by(&test, &mut passkey).await, "not-a-member");
+    assert_eq!(live_sessions(&test).await, 0);
+}
+
+#[tokio::test]
+async fn a_passkey_of_the_other_world_is_refused() {
+    let mut settings = Settings::default();
+    settings.card_login.passkeys = true;
+    settings.sandbox.facilities = vec![FacilityIdentifier::from_random(2).to_string()];
+    let test = instance_with(settings).await;
+    let mut desk = desk(&test, 1).await;
+    desk.admit(&test, &physician()).await;
+    let mut passkey = desk.enrol(&test, "青い鍵").await;
+    desk.log_out(&test).await;
+    let mut trial = super::desk::desk(&test, 2).await;
+    refused(&trial.login_by(&test, &mut passkey).await, "real-card");
+    // Somebody invented at a real facility, as if it had been a test facility before.
+    let invented = "UPDATE card_identity SET world = 'sandbox'";
+    let outcome: Result<(), StoreError> = transaction!(test.app.store(), StoreError, |tx| {
+        tx.execute(sql(invented)).await?;
+        Ok(Audited::new((), Entry::done("test", Actor::System, test.app.now())))
+    });
+    outcome.unwrap();
+    refused(&desk.login_by(&test, &mut passkey).await, "sandbox-card");
+    assert!(told(&test, "login.passkey", Some("sandbox-card")).await);
+    assert_eq!(live_sessions(&test).await, 0);
 }
 
 #[tokio::test]

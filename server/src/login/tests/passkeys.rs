@@ -1,8 +1,11 @@
 //! Passkeys enrolled and used, through the real router: the honest way, and what it carries.
 
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
+use sekisho_protocol::octets::decode;
 use sekisho_store::{Queries, sql};
 use sekisho_wire::acr;
 use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
 use time::Duration;
 
 use super::{
@@ -277,15 +280,25 @@ async fn a_person_has_several_by_name_sees_their_last_use_and_removes_one() {
 async fn what_a_passkey_signed_verifies_again_after_it_was_removed() {
     let (test, mut desk, mut passkey) = enrolled_by(&physician()).await;
     assert_eq!(desk.login_by(&test, &mut passkey).await.status, 200);
-    let statement = "SELECT l.client_data, l.authenticator_data, l.signature, p.id
-                     FROM session s JOIN passkey_login l ON l.id = s.evidence_id
-                     JOIN passkey p ON p.id = l.passkey_id WHERE s.ended_at IS NULL";
-    let (client_data, data, signature, id): (Vec<u8>, Vec<u8>, Vec<u8>, String) =
-        test.app.store().read().fetch_one(sql(statement)).await.unwrap();
-    assert!(passkey.signed(&client_data, &data, &signature));
+    let (id,): (String,) =
+        test.app.store().read().fetch_one(sql("SELECT id FROM passkey")).await.unwrap();
     desk.post_form(&test, "/passkeys/remove", &format!("passkey={id}&sure=yes")).await;
-    assert_eq!(count(&test, "SELECT COUNT(*) FROM passkey_login").await, 1);
-    assert_eq!(count(&test, "SELECT COUNT(*) FROM passkey WHERE credential <> ''").await, 1);
+    // By what is kept alone, of the login and of the passkey.
+    let statement = "SELECT l.client_data, l.authenticator_data, l.signature, p.credential
+                     FROM passkey_login l JOIN passkey p ON p.id = l.passkey_id
+                     WHERE p.removed_at IS NOT NULL";
+    let (client_data, data, signature, credential): (Vec<u8>, Vec<u8>, Vec<u8>, String) =
+        test.app.store().read().fetch_one(sql(statement)).await.unwrap();
+    let credential: Json = serde_json::from_str(&credential).unwrap();
+    let part = |name: &str| {
+        let part = credential["cred"]["cred"]["key"]["EC_EC2"][name].as_str();
+        decode(part.unwrap_or_else(|| panic!("{credential}")))
+    };
+    let point = [vec![4], part("x").unwrap(), part("y").unwrap()].concat();
+    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point);
+    let signed = |client_data: &[u8]| [&data, Sha256::digest(client_data).as_slice()].concat();
+    key.verify(&signed(&client_data), &signature).unwrap();
+    assert!(key.verify(&signed(b"{}"), &signature).is_err());
 }
 
 #[tokio::test]

@@ -4,18 +4,49 @@ use sekisho_protocol::{
     PresenceId,
     presence::{PresenceEvent, PresenceReport, SILENCE},
 };
+use sekisho_store::{
+    audit::{Actor, Entry},
+    presence::{self, Gone},
+    session::SessionOf,
+};
 use time::Duration;
 
 use super::{
-    desk::{PRESENCE, count, desk, physician},
-    my_number::{MyNumberCard, instance},
+    desk::{PRESENCE, count, desk, physician, told},
+    my_number::{MY_NUMBER_PRESENCE, MyNumberCard, instance},
 };
-use crate::{login::presence, testing::TestApp};
+use crate::{login, testing::TestApp};
 
 fn report(sequence: u64) -> String {
-    let presence = PresenceId::new(PRESENCE);
-    let event = PresenceEvent::Removed;
+    about(PRESENCE, PresenceEvent::Removed, sequence)
+}
+
+fn about(card: [u8; 16], event: PresenceEvent, sequence: u64) -> String {
+    let presence = PresenceId::new(card);
     serde_json::to_string(&PresenceReport { presence, event, sequence }).unwrap()
+}
+
+/// The sessions that hang on the HPKI card, as a report about it or its silence finds them.
+async fn found(test: &TestApp) -> Vec<SessionOf> {
+    let silent = presence::silent(&mut test.app.store().read(), test.app.now(), 9).await.unwrap();
+    assert_eq!(silent.len(), 1);
+    silent
+}
+
+/// Acts on what was found as gone by a report of this number, or as silent.
+async fn act(test: &TestApp, found: &[SessionOf], reported: Option<i64>) {
+    let presence_id = PresenceId::new(PRESENCE).to_string();
+    let now = test.app.now();
+    let (by, reason) = match reported {
+        Some(sequence) => {
+            (Gone::Reported { presence_id: &presence_id, sequence }, login::presence::CARD_REMOVED)
+        }
+        None => (Gone::SilentSince(now - SILENCE), "agent_silent"),
+    };
+    for gone in found {
+        let record = Entry::done("card.leave", Actor::System, now);
+        login::presence::apply(&test.app, gone, by, record, reason, now).await.unwrap();
+    }
 }
 
 async fn locked(test: &TestApp) -> i64 {
@@ -36,6 +67,42 @@ async fn with_one_reader_the_hpki_card_makes_room_while_its_page_asks_for_the_ot
     assert_eq!(desk.get(&test, "/my-number-card?notice=linked").await.status, 200);
     // From now on it is the My Number card that holds the session.
     desk.post_json(&test, "/agent/presence", report(2)).await;
+    assert_eq!(locked(&test).await, 0);
+    let removed = about(MY_NUMBER_PRESENCE, PresenceEvent::Removed, 1);
+    desk.post_json(&test, "/agent/presence", removed).await;
+    assert_eq!(locked(&test).await, 1);
+}
+
+#[tokio::test]
+async fn a_report_that_found_the_session_before_the_other_card_took_over_does_not_lock_it() {
+    let card = MyNumberCard::of_serial(530);
+    let test = instance().await;
+    let mut desk = desk(&test, 1).await;
+    desk.admit(&test, &physician()).await;
+    let challenge = desk.begin_link(&test).await.json();
+    desk.post_json(&test, "/agent/presence", report(1)).await;
+    let before = found(&test).await;
+    let submission = desk.answer(&challenge, &card, |_| {}).await;
+    assert_eq!(desk.submit_link(&test, &submission).await.status, 200);
+    act(&test, &before, Some(1)).await;
+    assert_eq!(locked(&test).await, 0);
+    assert!(!told(&test, "card.leave", Some("lock")).await);
+}
+
+#[tokio::test]
+async fn who_is_heard_of_again_is_not_silent() {
+    let test = instance().await;
+    let mut desk = desk(&test, 1).await;
+    desk.admit(&test, &physician()).await;
+    test.clock.advance(SILENCE);
+    let silent = found(&test).await;
+    desk.post_json(&test, "/agent/presence", about(PRESENCE, PresenceEvent::Present, 1)).await;
+    act(&test, &silent, None).await;
+    assert_eq!(locked(&test).await, 0);
+    // A newer report than the one that is acted on said otherwise.
+    act(&test, &silent, Some(0)).await;
+    assert_eq!(locked(&test).await, 0);
+    act(&test, &silent, Some(1)).await;
     assert_eq!(locked(&test).await, 1);
 }
 
@@ -65,7 +132,7 @@ async fn a_card_that_made_room_for_none_counts_as_removed() {
     desk.post_json(&test, "/agent/presence", report(1)).await;
     assert_eq!(locked(&test).await, 0);
     test.clock.advance(SILENCE);
-    presence::judge_silence(&test.app).await.unwrap();
+    login::presence::judge_silence(&test.app).await.unwrap();
     assert_eq!(locked(&test).await, 1);
 }
 

@@ -7,6 +7,7 @@ use sekisho_protocol::{
     request::Purpose,
 };
 use sekisho_store::{Queries, audit::Actor, sql};
+use sekisho_wire::acr;
 use serde_json::json;
 use time::Duration;
 
@@ -181,8 +182,16 @@ pub(super) const AUTHORIZE: &str = "/authorize?response_type=code&client_id=refe
      &redirect_uri=https%3A%2F%2Freferral.example%2Fcallback\
      &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
 
-/// A service for physicians.
+/// One rule for physicians, of the strongest level, since it names none.
+pub(super) const RULE: &str = "id = \"physicians\"\nroles = [\"Medical Doctor\"]";
+
+/// A service for physicians, who have logged in by whatever we take.
 pub(super) async fn register(test: &TestApp) {
+    register_with(test, &format!("{RULE}\nminimum_acr = \"{}\"", acr::PASSKEY)).await;
+}
+
+/// A service with this rule.
+pub(super) async fn register_with(test: &TestApp, rule: &str) {
     let registry = Registry {
         store: test.app.store(),
         config: test.app.config(),
@@ -190,18 +199,18 @@ pub(super) async fn register(test: &TestApp) {
         random: &SystemRandomness,
         now: test.app.now(),
     };
-    let file = r#"
+    let file = format!(
+        r#"
 id = "referral"
-name = { ja = "紹介状", en = "Referral letters" }
-description = { ja = "紹介状を書き、読む。", en = "Write and read referral letters." }
+name = {{ ja = "紹介状", en = "Referral letters" }}
+description = {{ ja = "紹介状を書き、読む。", en = "Write and read referral letters." }}
 home_url = "https://referral.example/"
 redirect_uris = ["https://referral.example/callback"]
 authentication = "client_secret_basic"
 scopes = ["openid"]
 [[rules]]
-id = "physicians"
-roles = ["Medical Doctor"]
-minimum_acr = "urn:oid:1.3.6.1.4.1.32473.3.2"
-"#;
-    client::register(&registry, file, Actor::System).await.unwrap();
+{rule}
+"#
+    );
+    client::register(&registry, &file, Actor::System).await.unwrap();
 }

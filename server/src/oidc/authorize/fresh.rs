@@ -6,7 +6,7 @@ use super::{
     wanted::{Prompt, Wanted},
 };
 use crate::{
-    login::{self, session::PortalSession},
+    login::{Least, session::PortalSession},
     oidc::subject,
 };
 
@@ -14,8 +14,8 @@ use crate::{
 pub(super) enum NotFresh {
     /// And no login may or can mend it.
     Told(RequestError),
-    /// A login is needed first.
-    Park,
+    /// A login is needed first, of this level at least.
+    Park(Option<Least>),
 }
 
 /// There is a session, as fresh and as strong as the client wants it, of whom the client expects.
@@ -26,9 +26,11 @@ pub(super) fn fresh_enough(
     origin: &Origin<'_>,
 ) -> Result<PortalSession, NotFresh> {
     let now = origin.app.now();
-    let levels = login::levels(origin.app.config());
-    let reached = |level: &String| levels.contains(&level.as_str());
-    if wanted.essential_acr.iter().any(|demand| !demand.iter().any(reached)) {
+    let does = |level: &str| {
+        wanted.essential_acr.iter().all(|demand| demand.iter().any(|named| named == level))
+    };
+    let demanded = Least::such_that(origin.app.config(), does);
+    if demanded.is_none() {
         // OIDC Core §5.5.1.1: no login reaches it, so it counts as failed (OIDC Core Error Code
         // unmet_authentication_requirements §2).
         let description = "no login here reaches a level that the request demands";
@@ -38,12 +40,11 @@ pub(super) fn fresh_enough(
     let fits = session.filter(|session| {
         // A login counts for `prompt=login` only if it came after the request.
         let after_request = || origin.parked_at.is_some_and(|at| session.auth_time >= at);
-        let strong = wanted.essential_acr.iter().all(|demand| demand.contains(&session.acr));
         let sub = || subject::pairwise(origin.app, sector, &session.person_id);
         let expected = wanted.expected_subs.iter().all(|expected| *expected == sub());
         let again = wanted.prompt == Prompt::Login && !seeded!(PromptLoginIgnored);
         let max_age = wanted.max_age.filter(|_| !seeded!(MaxAgeIgnored));
-        strong
+        does(&session.acr)
             && expected
             && (!again || after_request())
             && max_age.is_none_or(|age| now - session.auth_time <= age || after_request())
@@ -55,7 +56,7 @@ pub(super) fn fresh_enough(
         }
         // Back from the login page without a login: asking again would go round for ever.
         None if origin.parked_at.is_some() => Err(NotFresh::Told(login_required())),
-        None => Err(NotFresh::Park),
+        None => Err(NotFresh::Park(demanded.filter(|_| !wanted.essential_acr.is_empty()))),
     }
 }
 

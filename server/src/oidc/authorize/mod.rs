@@ -41,7 +41,10 @@ use crate::{
     error::page::PageError,
     form::{self, FormError},
     listener::{FacilityConnection, Peer, note_refusal},
-    login::session::{self as portal_session, PortalSession},
+    login::{
+        Least,
+        session::{self as portal_session, PortalSession},
+    },
     page::PageFrame,
 };
 
@@ -253,7 +256,16 @@ async fn checked(
     let session = match fresh::fresh_enough(session, &wanted, &service.sector, origin) {
         Ok(session) => session,
         Err(fresh::NotFresh::Told(error)) => return Err(error.into()),
-        Err(fresh::NotFresh::Park) => return Err(Refusal::Instead(park::park(origin).await?)),
+        Err(fresh::NotFresh::Park(demanded)) => {
+            // Nobody takes out one card to read then that it had to be the other.
+            let offer = offer::find(&mut app.store().read(), &service.id).await?;
+            let least = offer
+                .and_then(|offer| app.entitlements().weakest_level(&offer))
+                .and_then(|level| Least::of(app.config(), &level));
+            let least =
+                Least::stronger(demanded, least).filter(|least| least.excludes_any(app.config()));
+            return Err(Refusal::Instead(park::park(origin, least).await?));
+        }
     };
     let release = permitted(origin, &session, service, wanted.prompt, reply).await?;
     let facts = service::facility_facts(&mut app.store().read(), &session.organisation_id)
@@ -306,8 +318,9 @@ async fn live_session(origin: &Origin<'_>) -> Result<Option<PortalSession>, Refu
     Ok(portal_session::current(app, peer, headers, facility).await?)
 }
 
-/// Asks the rules. The person reads why not, and may then go back to the service with
-/// `access_denied`; without a prompt the client is told at once.
+/// Asks the rules. The person reads why not, and may then log in more strongly, where that is all that
+/// is lacking, or go back to the service with `access_denied`; without a prompt the client is told at
+/// once.
 async fn permitted(
     origin: &Origin<'_>,
     session: &PortalSession,
@@ -338,7 +351,12 @@ async fn permitted(
         let page = resume::without_address(origin.page.clone());
         return Err(Refusal::Instead(reply.error(app, page, &denied).await?));
     }
+    let step_up = match Least::lacking(app.config(), &decision) {
+        Some(least) => Some(park::set_aside(origin, Some(least)).await?),
+        None => None,
+    };
     let page = session.frame(origin.page.clone(), origin.facility);
-    let explained = reply.explain(app, page, client, &decision, &denied).await?;
+    let told = reply::Denied { decision: &decision, step_up, error: &denied };
+    let explained = reply.explain(app, page, client, told).await?;
     Err(Refusal::Instead(explained))
 }

@@ -13,6 +13,7 @@ use super::{Origin, Refusal};
 use crate::{
     error::page::PageError,
     listener::note_refusal,
+    login::{Least, login_address},
     oidc::{token::issue::random_text, ui_locales},
 };
 
@@ -20,8 +21,19 @@ use crate::{
 /// makes a dozen; a page that reloads itself without end must fill neither table nor trail.
 const MOST_PARKED: i64 = 60;
 
-/// Sets the request aside and sends the person to log in; it continues at [`resume`].
-pub(super) async fn park(origin: &Origin<'_>) -> Result<Response, Refusal> {
+/// Sets the request aside and sends the person to log in.
+pub(super) async fn park(origin: &Origin<'_>, least: Option<Least>) -> Result<Response, Refusal> {
+    let address = set_aside(origin, least).await?;
+    let mut response = Redirect::to(&address).into_response();
+    ui_locales::remember(&mut response, origin.preferred);
+    Ok(response)
+}
+
+/// Sets the request aside; the address of the login after which it continues, at [`super::resume`].
+pub(super) async fn set_aside(
+    origin: &Origin<'_>,
+    least: Option<Least>,
+) -> Result<String, Refusal> {
     const ACT: &str = "authorization.park";
     let Origin { app, peer, facility, .. } = origin;
     let now = app.now();
@@ -40,13 +52,7 @@ pub(super) async fn park(origin: &Origin<'_>) -> Result<Response, Refusal> {
         parked_request::park(tx, &id_hash, fingerprint, &parked, expires_at).await?;
         Ok(Audited::new((), record.clone()))
     })?;
-    let back = format!("/authorize/resume?request={id}");
-    let to = url::form_urlencoded::Serializer::new(String::new())
-        .append_pair("return_to", &back)
-        .finish();
-    let mut response = Redirect::to(&format!("/login?{to}")).into_response();
-    ui_locales::remember(&mut response, origin.preferred);
-    Ok(response)
+    Ok(login_address(&format!("/authorize/resume?request={id}"), least))
 }
 
 fn too_many_parked() -> PageError {

@@ -131,9 +131,19 @@ struct RefusedPage {
     service: String,
     reasons: Vec<String>,
     help: Vec<String>,
+    /// The login that is all that is lacking.
+    step_up: Option<String>,
     /// Where the way back leads: an address, or a form with `fields`.
     back: String,
     fields: Vec<(String, String)>,
+}
+
+/// Why somebody may not use a service, for them and for the service.
+pub(super) struct Denied<'a> {
+    pub(super) decision: &'a Decision,
+    /// The login that is all that is lacking.
+    pub(super) step_up: Option<String>,
+    pub(super) error: &'a RequestError,
 }
 
 impl Reply {
@@ -197,21 +207,21 @@ impl Reply {
         app: &App,
         page: PageFrame,
         client: &Service,
-        decision: &Decision,
-        denied: &RequestError,
+        told: Denied<'_>,
     ) -> Result<Response, PageError> {
         let service = match page.text.lang() {
             Lang::Ja => client.name_ja.clone(),
             Lang::En => client.name_en.clone(),
         };
-        let Explanation { reasons, help } = Explanation::of(decision, &page.text);
-        let ready = self.ready_error(app, denied).await?;
+        let Explanation { reasons, help } = Explanation::of(told.decision, &page.text);
+        let ready = self.ready_error(app, told.error).await?;
         let policy = ready.policy();
         let (back, fields) = match ready {
             Ready::Address(address) => (address, Vec::new()),
             Ready::Form { action, fields } => (action, fields),
         };
-        let shown = Page(RefusedPage { page, service, reasons, help, back, fields });
+        let shown =
+            Page(RefusedPage { page, service, reasons, help, step_up: told.step_up, back, fields });
         let policy = [(header::CONTENT_SECURITY_POLICY, policy.header())];
         Ok((StatusCode::FORBIDDEN, policy, shown).into_response())
     }

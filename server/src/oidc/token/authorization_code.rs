@@ -10,7 +10,7 @@ use sekisho_store::{
     token_grant::{self, Grant},
     transaction,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use time::OffsetDateTime;
@@ -20,7 +20,7 @@ use super::{Caller, ExchangeError, issue};
 use crate::{
     error::oauth::OAuthError,
     oidc::{
-        client::GrantType, confirmation::Confirmation, grant::Details, liveness,
+        claims, client::GrantType, confirmation::Confirmation, grant::Details, liveness,
         parameters::Parameters, self_check,
     },
 };
@@ -62,6 +62,7 @@ impl Broken {
 
 /// What a good code led to.
 struct Redeemed {
+    /// As it is given out: with what counts now.
     grant: Grant,
     details: Details,
     session: Session,
@@ -119,17 +120,16 @@ pub(super) async fn exchange(
         let entry = recorded(caller, &asked, &token_id, &outcome);
         Ok(Audited::new(outcome, entry))
     })?;
-    let Redeemed { grant, details, session, on_trial } =
-        outcome.map_err(|broken| match broken {
-            Broken::OtherResource => OAuthError::bad_request(
-                "invalid_target",
-                "the authorization request did not name this resource",
-            ),
-            _ => OAuthError::bad_request(
-                "invalid_grant",
-                "the code is unknown, used, expired or was issued for another request",
-            ),
-        })?;
+    let Redeemed { grant, details, on_trial, .. } = outcome.map_err(|broken| match broken {
+        Broken::OtherResource => OAuthError::bad_request(
+            "invalid_target",
+            "the authorization request did not name this resource",
+        ),
+        _ => OAuthError::bad_request(
+            "invalid_grant",
+            "the code is unknown, used, expired or was issued for another request",
+        ),
+    })?;
     let resources = if asked.resources.is_empty() { &details.resources } else { &asked.resources };
     let access = issue::Access {
         id: &token_id,
@@ -139,7 +139,7 @@ pub(super) async fn exchange(
         now: asked.now,
     };
     let nonce = details.nonce.as_deref();
-    let mut answer = issue::tokens(caller, &grant, &session, &access, nonce).await?;
+    let mut answer = issue::tokens(caller, &grant, &access, nonce).await?;
     if on_trial && let Some(Value::String(id_token)) = answer.get_mut("id_token") {
         *id_token = self_check::with_wrong_signature(id_token);
     }
@@ -199,8 +199,10 @@ async fn redeem(
     }
     caller.use_proof(tx).await?;
     details.bound_to = refresh_binding(caller);
-    let grant = grant(asked, code, &details)?;
+    let mut grant = grant(asked, code, &details)?;
     token_grant::add(tx, &grant).await?;
+    let snapshot: Map<String, Value> = serde_json::from_str(&grant.claims).map_err(unreadable)?;
+    grant.claims = Value::Object(claims::of_now(snapshot, &session)).to_string();
     if let Some(token_hash) = asked.refresh_hash {
         let expires_at = asked.now + caller.app.config().oidc().refresh_token_lifetime();
         let (grant_id, issued_at) = (grant.id.clone(), asked.now);

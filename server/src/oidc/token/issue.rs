@@ -1,7 +1,7 @@
 //! Making the tokens: ID token (OIDC Core §2) and access token (RFC 9068).
 
 use sekisho_key::RandomnessError;
-use sekisho_store::{session::Session, token_grant::Grant};
+use sekisho_store::token_grant::Grant;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
@@ -73,18 +73,18 @@ pub(super) struct Access<'a> {
 pub(super) async fn tokens(
     caller: &Caller<'_>,
     grant: &Grant,
-    session: &Session,
     access: &Access<'_>,
     nonce: Option<&str>,
 ) -> Result<Map<String, Value>, IssueError> {
     let app = caller.app;
     let client = &caller.client.service;
     let claims: Map<String, Value> = serde_json::from_str(&grant.claims)?;
+    // What proved the person when the request was answered, whatever proved them since (RFC 9068 §2.2.1).
     let about = json!({
         "sub": claims.get("sub"),
-        "auth_time": session.auth_time.unix_timestamp(),
-        "acr": session.acr,
-        "amr": session.amr,
+        "auth_time": claims.get("auth_time"),
+        "acr": claims.get("acr"),
+        "amr": claims.get("amr"),
     });
     let mut answer = access_token(caller, access, about).await?;
     let (iss, iat) = (app.names().public.as_str(), access.now.unix_timestamp());

@@ -108,7 +108,7 @@ pub(super) async fn exchange(
             None => audited,
         })
     })?;
-    let Renewed { mut grant, details, session } = outcome.map_err(|_| {
+    let Renewed { mut grant, details, .. } = outcome.map_err(|_| {
         let description = "the refresh token is unknown, used, expired, or its login is over";
         OAuthError::bad_request("invalid_grant", description)
     })?;
@@ -126,7 +126,7 @@ pub(super) async fn exchange(
         confirmation: caller.confirmation.as_ref(),
         now: asked.now,
     };
-    let mut answer = issue::tokens(caller, &grant, &session, &access, None).await?;
+    let mut answer = issue::tokens(caller, &grant, &access, None).await?;
     if let Some(next) = next {
         answer.insert("refresh_token".into(), next.into());
     }

@@ -7,7 +7,7 @@ use sekisho_store::{
     evidence::{self, Evidence},
     invitation::{self, ClaimDecision, Entered, Mismatch, NewClaim, NewInvitation},
     membership, person,
-    presence::{self, CardRemoval},
+    presence::{self, CardRemoval, Gone},
     session::{self, AtTerminal, Realm, Session},
     sql,
     world::World,
@@ -646,6 +646,20 @@ async fn the_sessions_of_a_card_are_found_until_they_are_locked_or_let_go(databa
     assert_eq!((found(&terminal, "other").await, found("T-other", "presence").await), (0, 0));
     change!(store, |tx| presence::lock(tx, &[1; 32], NOW).await?);
     assert_eq!(found(&terminal, "presence").await, 1);
+    assert!(store.note_presence(&terminal, "presence", 7, NOW).await.unwrap());
+    let by = |presence_id, sequence| Gone::Reported { presence_id, sequence };
+    for (id, gone, still) in [
+        (2, by("presence", 7), true),
+        (2, by("presence", 6), false),
+        (2, by("other", 7), false),
+        (1, by("presence", 7), false),
+        (2, Gone::SilentSince(NOW), true),
+        (2, Gone::SilentSince(NOW - Duration::seconds(1)), false),
+        (1, Gone::SilentSince(NOW), false),
+    ] {
+        let found = change!(store, |tx| presence::is_still_gone(tx, &[id; 32], gone).await?);
+        assert_eq!(found, still, "{id} {gone:?}");
+    }
     change!(store, |tx| presence::forget_presence(tx, &[2; 32]).await?);
     assert_eq!(found(&terminal, "presence").await, 0);
 }
