@@ -14,7 +14,7 @@ CREATE TABLE passkey (
 );
 -- Removed ones too: no credential is enrolled twice.
 CREATE UNIQUE INDEX passkey_by_credential ON passkey (credential_id);
-CREATE INDEX passkey_by_person ON passkey (person_id) WHERE removed_at IS NULL;
+CREATE INDEX passkey_by_person ON passkey (person_id);
 -- What passkeys signed at logins; session.evidence_id names a row here after such a login.
 CREATE TABLE passkey_login (
     id TEXT PRIMARY KEY, -- UUIDv7

@@ -16,6 +16,8 @@ CREATE TABLE jpki_link (
 );
 CREATE UNIQUE INDEX jpki_link_by_serial ON jpki_link (serial_hash) WHERE ended_at IS NULL;
 CREATE UNIQUE INDEX jpki_link_by_person ON jpki_link (person_id) WHERE ended_at IS NULL;
+-- Ended ones too: the person is told of them.
+CREATE INDEX jpki_link_of_person ON jpki_link (person_id);
 CREATE INDEX jpki_link_by_fingerprint ON jpki_link (fingerprint);
 -- The answer counts for this living session only.
 ALTER TABLE login_challenge ADD COLUMN session_hash BYTEA;

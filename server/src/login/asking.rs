@@ -1,7 +1,6 @@
 //! The request that this portal signs for an agent, whatever the card is asked for: laid out, signed,
 //! remembered.
 
-use http::HeaderMap;
 use sekisho_key::{KeyError, Randomness, RandomnessError};
 use sekisho_protocol::{
     ChallengeNonce, Jwk, Sha256Digest,
@@ -21,17 +20,13 @@ use sha2::{Digest, Sha256};
 use time::Duration;
 
 use super::{
+    call::Call,
     challenge::{browser_hash, purpose_word, random_octets, terminal_key},
     navigation,
     refusal::{LoginError, Refusal},
     session,
 };
-use crate::{
-    app::App,
-    catalogue::Lang,
-    config,
-    listener::{FacilityConnection, Peer},
-};
+use crate::{catalogue::Lang, config};
 
 /// How many unanswered challenges of the last minute a terminal may have.
 pub(super) const MOST_UNANSWERED: i64 = 30;
@@ -82,12 +77,11 @@ impl Asking {
     /// # Errors
     /// [`LoginError::Refused`], or the database.
     pub(super) async fn begin(
-        app: &App,
-        facility: &FacilityConnection,
-        headers: &HeaderMap,
+        call: &Call,
         page_key: serde_json::Value,
         navigation: bool,
     ) -> Result<Self, LoginError> {
+        let Call { app, facility, headers, .. } = call;
         let browser_hash = browser_hash(headers).ok_or(Refusal::BrowserUnknown)?;
         let page_key: Jwk = serde_json::from_value(page_key).map_err(|_| Refusal::PageKey)?;
         if navigation && !app.config().card_login().navigation() {
@@ -107,17 +101,12 @@ impl Asking {
     ///
     /// # Errors
     /// [`Refusal::NotConfigured`]; the database, randomness or the key.
-    pub(super) async fn sign(
-        self,
-        app: &App,
-        peer: &Peer,
-        facility: &FacilityConnection,
-        lang: Lang,
-        what: What,
-    ) -> Result<ChallengeReply, LoginError> {
+    pub(super) async fn sign(self, call: &Call, what: What) -> Result<ChallengeReply, LoginError> {
+        let Call { app, peer, facility, .. } = call;
         if what.card_issuers.is_empty() {
             return Err(Refusal::NotConfigured.into());
         }
+        let lang = call.text.lang();
         let (settings, now) = (app.config().card_login(), app.now());
         let lifetime = settings.request_lifetime();
         let nonce = ChallengeNonce::new(random_octets(app.random())?);

@@ -1,11 +1,7 @@
 //! `POST /login/card`: consume, verify, decide, open — in this order.
 
-use axum::{
-    body::Bytes,
-    extract::{Extension, State, rejection::BytesRejection},
-    response::{IntoResponse, Response},
-};
-use http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, header};
 use sekisho_pki::national::jpki::claims_to_be_of_jpki;
 use sekisho_protocol::{ChallengeNonce, answer::LoginSubmission, request::Purpose};
 use sekisho_store::{
@@ -18,9 +14,8 @@ use sha2::{Digest, Sha256};
 
 use super::{
     admission::{self, Arrival, Expected, Holder},
-    challenge::{
-        BROWSER_COOKIE, browser_hash, note_refusal, purpose_word, read_json, terminal_key,
-    },
+    call::Call,
+    challenge::{BROWSER_COOKIE, browser_hash, purpose_word, terminal_key},
     hpki::{ThisConnection, VerifiedCardHolder, VerifiedCardProof, named_nonce, our_request},
     jpki::holder::VerifiedJpkiHolder,
     refusal::{LoginError, Refusal},
@@ -28,9 +23,7 @@ use super::{
 };
 use crate::{
     app::App,
-    catalogue::Language,
     cookie,
-    error::login::problem,
     listener::{FacilityConnection, Peer},
 };
 
@@ -41,17 +34,10 @@ struct OpenedReply {
 }
 
 /// `POST /login/card`.
-pub async fn post(
-    State(app): State<App>,
-    Language(text): Language,
-    Extension(peer): Extension<Peer>,
-    facility: FacilityConnection,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    match submit(&app, &peer, &facility, &headers, body).await {
+pub async fn post(call: Call) -> Response {
+    match submit(&call).await {
         Ok((session_cookie, redirect)) => opened(session_cookie, redirect),
-        Err(error) => problem(error, &text),
+        Err(error) => call.refuse(error),
     }
 }
 
@@ -65,17 +51,11 @@ pub(super) fn opened(session_cookie: HeaderValue, redirect: String) -> Response 
     response
 }
 
-async fn submit(
-    app: &App,
-    peer: &Peer,
-    facility: &FacilityConnection,
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<(HeaderValue, String), LoginError> {
-    let judged = judge(app, peer, facility, headers, body).await;
-    let (holder, challenge, browser_hash) = match judged {
+async fn submit(call: &Call) -> Result<(HeaderValue, String), LoginError> {
+    let Call { app, peer, facility, headers, .. } = call;
+    let (holder, challenge, browser_hash) = match judge(call).await {
         Ok(judged) => judged,
-        Err(error) => return Err(note_refusal(app, "login.card", peer, facility, error).await),
+        Err(error) => return Err(call.note_refusal("login.card", error).await),
     };
     let request = our_request(&challenge.request_jws)?;
     let expected = request.expected_subject.as_ref();
@@ -93,15 +73,9 @@ async fn submit(
     Ok((opened, challenge.return_to.unwrap_or_else(|| "/".to_owned())))
 }
 
-async fn judge(
-    app: &App,
-    peer: &Peer,
-    facility: &FacilityConnection,
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<(Holder, Box<Challenge>, [u8; 32]), LoginError> {
-    let Proven { proof, challenge, browser_hash } =
-        prove(app, peer, facility, headers, body).await?;
+async fn judge(call: &Call) -> Result<(Holder, Box<Challenge>, [u8; 32]), LoginError> {
+    let Call { app, facility, .. } = call;
+    let Proven { proof, challenge, browser_hash } = prove(call).await?;
     if ![Purpose::Login, Purpose::Stepup].map(purpose_word).contains(&challenge.purpose.as_str()) {
         return Err(Refusal::OtherPurpose.into());
     }
@@ -144,14 +118,9 @@ pub(super) struct Proven {
 ///
 /// # Errors
 /// [`LoginError::Refused`], not audited yet; the database.
-pub(super) async fn prove(
-    app: &App,
-    peer: &Peer,
-    facility: &FacilityConnection,
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Proven, LoginError> {
-    let submission: LoginSubmission = read_json(headers, body)?;
+pub(super) async fn prove(call: &Call) -> Result<Proven, LoginError> {
+    let Call { app, peer, facility, headers, .. } = call;
+    let submission: LoginSubmission = call.read()?;
     let nonce = named_nonce(&submission).ok_or(Refusal::Malformed)?;
     let challenge = consume(app, peer, facility, nonce).await?;
     let browser_hash = browser_hash(headers).ok_or(Refusal::BrowserUnknown)?;

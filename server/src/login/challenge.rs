@@ -3,12 +3,8 @@
 //! Bound to the browser's cookie, to the terminal certificate of this TLS connection, to this
 //! origin and to the page's own key; single use; at most 60 seconds by our clock.
 
-use axum::{
-    body::Bytes,
-    extract::{Extension, State, rejection::BytesRejection},
-    response::{IntoResponse, Response},
-};
-use http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use http::HeaderMap;
 use sekisho_key::{Randomness, RandomnessError};
 use sekisho_protocol::{
     Jwk, Sha256Digest,
@@ -16,28 +12,20 @@ use sekisho_protocol::{
 };
 use sekisho_store::{StoreError, card, invitation, jpki_link, passkey};
 use sekisho_wire::acr;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::{
     Least,
     asking::{Asking, ChallengeReply, What},
+    call::Call,
     refusal::{LoginError, Refusal},
-    session::{self, PortalSession},
+    session::PortalSession,
 };
-use crate::{
-    app::App,
-    catalogue::{Lang, Language},
-    cookie,
-    error::login::problem,
-    listener::{self, FacilityConnection, Peer},
-    media_type,
-};
+use crate::{app::App, cookie, listener::FacilityConnection};
 
 /// Names the browser before anybody logged in; 32 random octets in base64url.
 pub const BROWSER_COOKIE: &str = "__Host-browser";
-/// The longest JSON body, in octets.
-const MOST_OCTETS: usize = 32 * 1024;
 /// The longest path to return to, in octets.
 const MOST_RETURN_TO: usize = 2048;
 
@@ -58,35 +46,17 @@ struct Body {
 }
 
 /// `POST /login/challenge`.
-pub async fn post(
-    State(app): State<App>,
-    Language(text): Language,
-    Extension(peer): Extension<Peer>,
-    facility: FacilityConnection,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    match issue(&app, &peer, &facility, &headers, body, text.lang()).await {
-        Ok(reply) => axum::Json(reply).into_response(),
-        Err(error) => {
-            let error = note_refusal(&app, "login.challenge.issue", &peer, &facility, error).await;
-            problem(error, &text)
-        }
-    }
+pub async fn post(call: Call) -> Response {
+    let issued = issue(&call).await.map(axum::Json);
+    call.answer("login.challenge.issue", issued).await
 }
 
-async fn issue(
-    app: &App,
-    peer: &Peer,
-    facility: &FacilityConnection,
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-    lang: Lang,
-) -> Result<ChallengeReply, LoginError> {
-    let body: Body = read_json(headers, body)?;
+async fn issue(call: &Call) -> Result<ChallengeReply, LoginError> {
+    let Call { app, facility, .. } = call;
+    let body: Body = call.read()?;
     let return_to = body.return_to.map(local_path).transpose()?;
     let least = body.level.map(|level| least(app, &level)).transpose()?;
-    let asking = Asking::begin(app, facility, headers, body.page_key, body.navigation).await?;
+    let asking = Asking::begin(call, body.page_key, body.navigation).await?;
     let invitation_id = if body.invitation {
         let (mut reader, browser) = (app.store().read(), &asking.browser_hash);
         let held =
@@ -99,7 +69,7 @@ async fn issue(
         // Whoever was invited is somebody else than the person at work here, or logs in anyway.
         None
     } else {
-        session::current(app, peer, headers, facility).await?
+        call.session().await?
     };
     let (expected_subject, linked) = match &at_work {
         Some(session) => (expected(app, session).await?, Some(linked_card(app, session).await?)),
@@ -124,7 +94,7 @@ async fn issue(
         return_to,
         session_hash: None,
     };
-    asking.sign(app, peer, facility, lang, what).await
+    asking.sign(call, what).await
 }
 
 /// Whether a My Number card does: it names nobody to an invitation, and within a session only the one
@@ -197,44 +167,6 @@ pub(super) fn purpose_word(purpose: Purpose) -> &'static str {
         Purpose::Consent => "consent",
         Purpose::Link => "link",
     }
-}
-
-/// Writes the audit record of a refusal; another failure passes through.
-///
-/// Not every one: see [`listener::note_refusal`]. What a card or an invitation's code was brought to
-/// is told of where it is judged, each time.
-pub(super) async fn note_refusal(
-    app: &App,
-    act: &'static str,
-    peer: &Peer,
-    facility: &FacilityConnection,
-    error: LoginError,
-) -> LoginError {
-    let LoginError::Refused(refusal) = error else { return error };
-    let told = (act, refusal.code());
-    match listener::note_refusal(app, peer, facility, told, |entry| entry).await {
-        Ok(()) => LoginError::Refused(refusal),
-        Err(error) => LoginError::Store(error),
-    }
-}
-
-/// Reads a JSON body of a bounded size. Unknown and repeated members are refused by `T`.
-pub(super) fn read_json<T: DeserializeOwned>(
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<T, Refusal> {
-    let named = media_type::announced(headers).map_err(|_| Refusal::Malformed)?;
-    if !named.eq_ignore_ascii_case("application/json") {
-        return Err(Refusal::Malformed);
-    }
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Refusal::TooLarge,
-        _ => Refusal::Malformed,
-    })?;
-    if body.len() > MOST_OCTETS {
-        return Err(Refusal::TooLarge);
-    }
-    serde_json::from_slice(&body).map_err(|_| Refusal::Malformed)
 }
 
 /// SHA-256 of the browser's cookie of the login page, if it sent a sound one.

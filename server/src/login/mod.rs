@@ -9,12 +9,14 @@
 //!    A linked My Number card's answer takes the same way and turns off at [`jpki`]. A passkey's has its
 //!    own way ([`passkey`]) up to the decision. A session is opened or renewed by [`opening`], whatever
 //!    proved it. Where that names no profession, an HPKI card vouches for it ([`vouching`]).
+//!    What their scripts call has one form ([`call`]).
 //! 4. [`session`]: every later request is judged against the terminal certificate of its own
 //!    connection.
 //! 5. [`presence`] and [`logout`]: how it ends.
 
 pub mod admission;
 mod asking;
+mod call;
 pub mod card;
 pub mod challenge;
 pub mod evidence;

@@ -25,7 +25,7 @@ use sekisho_protocol::{Sha256Digest, answer::MAX_ANSWER_OCTETS, door::ErrorCode}
 use serde::Deserialize;
 
 use super::{
-    challenge::note_refusal,
+    call::note_refusal,
     exchange::agent_origin,
     page::{self, Returned, Visit},
     refusal::{LoginError, Refusal},

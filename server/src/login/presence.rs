@@ -20,7 +20,7 @@ use sekisho_store::{
 };
 use time::OffsetDateTime;
 
-use super::{challenge::read_json, logout, refusal::LoginError, session};
+use super::{call::read_json, logout, refusal::LoginError, session};
 use crate::{
     app::App,
     catalogue::Language,

@@ -8,7 +8,11 @@
 use std::collections::BTreeSet;
 
 use sekisho_pki::encoding::instant;
-use sekisho_store::{StoreError, card, jpki_link, passkey::Passkey};
+use sekisho_store::{
+    StoreError, card, jpki_link,
+    news::{self, News},
+    passkey::Passkey,
+};
 use time::{Duration, OffsetDateTime};
 use x509_cert::{Certificate, der::Decode};
 
@@ -94,7 +98,7 @@ pub async fn of(
     text: &Text,
 ) -> Result<Vec<Announcement>, StoreError> {
     let (mut reader, now) = (app.store().read(), app.now());
-    let (mut ends, mut new) = (Vec::new(), Vec::new());
+    let mut ends = Vec::new();
     let of_card = card::expiry_of_evidence(&mut reader, &session.evidence_id).await?;
     ends.extend(of_card.map(|until| (What::HpkiCard, until)));
     if let Some(link) = jpki_link::of_person(&mut reader, &session.person_id).await? {
@@ -102,12 +106,7 @@ pub async fn of(
         // The same certificate is not announced twice.
         let voucher = Some(link.voucher.not_after).filter(|until| of_card != Some(*until));
         ends.extend(voucher.map(|until| (What::Voucher, until)));
-        new.push((link.linked_at, text.t("news-card-linked"), text.t("news-card-linked-help")));
     }
-    new.extend(passkeys.iter().map(|passkey| {
-        let what = text.t1("news-passkey-enrolled", "name", &passkey.name);
-        (passkey.enrolled_at, what, text.t("news-passkey-enrolled-help"))
-    }));
     // Several passkeys are mostly vouched for by one certificate.
     let vouchers: BTreeSet<_> = passkeys.iter().map(|passkey| passkey.voucher.not_after).collect();
     let vouchers = vouchers.into_iter().filter(|until| of_card != Some(*until));
@@ -128,11 +127,33 @@ pub async fn of(
         let help = text.t(&format!("{}-help", what.key()));
         Some(Announcement { voice, text: text.with("expiry-announcement", &args), help })
     });
-    let new = new.into_iter().filter(|(at, ..)| now - *at < NEWS).map(|(at, what, help)| {
-        let args = [("at", when::shown(at, text.lang())), ("what", what)];
-        Announcement { voice: Voice::Soon, text: text.with("news-announcement", &args), help }
-    });
-    Ok(new.chain(said).collect())
+    let since = now - NEWS;
+    let news = news::of_person(&mut reader, &session.person_id, since).await?;
+    let news = news.iter().flat_map(|news| told(news, since, text));
+    Ok(news.chain(said).collect())
+}
+
+/// That something was linked or enrolled, and that it ended: whoever did both in somebody else's name
+/// took away with the thing what the person could have seen of it.
+fn told(news: &News, since: OffsetDateTime, text: &Text) -> Vec<Announcement> {
+    let kind = if news.passkey.is_some() { "passkey" } else { "card" };
+    let name = news.passkey.clone().unwrap_or_default();
+    let moments = [("began", Some(news.began)), ("ended", news.ended)];
+    let moments =
+        moments.into_iter().filter_map(|(turn, at)| Some((turn, at.filter(|at| *at > since)?)));
+    moments
+        .map(|(turn, at)| {
+            // What has ended cannot be ended.
+            let still = if news.ended.is_none() { "" } else { "-ended" };
+            let what = text.with(&format!("news-{kind}-{turn}"), &[("name", name.clone())]);
+            let args = [("at", when::shown(at, text.lang())), ("what", what)];
+            Announcement {
+                voice: Voice::Soon,
+                text: text.with("news-announcement", &args),
+                help: text.t(&format!("news-{kind}-help{still}")),
+            }
+        })
+        .collect()
 }
 
 /// Whether it is announced now, how loud, and how many days are left by the calendar of Japan. What is
@@ -186,6 +207,18 @@ mod tests {
             soon(What::HpkiCard, NOW + Duration::minutes(59), NOW),
             Some((Voice::Urgent, 0))
         );
+    }
+
+    #[test]
+    fn every_piece_of_news_has_words_in_both_languages() {
+        let catalogue = Catalogue::load().unwrap();
+        for (kind, lang) in ["card", "passkey"].into_iter().flat_map(|k| Lang::ALL.map(|l| (k, l)))
+        {
+            for what in ["began", "ended", "help", "help-ended"] {
+                let key = format!("news-{kind}-{what}");
+                assert!(catalogue.has(lang, &key), "{key} in {}", lang.tag());
+            }
+        }
     }
 
     #[test]

@@ -42,6 +42,7 @@ pub mod issuing;
 pub mod jpki_link;
 pub mod ledger;
 pub mod membership;
+pub mod news;
 pub mod notice;
 pub mod offer;
 pub mod organisation;

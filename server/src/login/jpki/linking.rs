@@ -5,12 +5,7 @@
 //! HPKI card proved the person within [`FRESH`](crate::login::vouching::FRESH), the request names what
 //! that card signed, and the answer counts for this session alone.
 
-use axum::{
-    body::Bytes,
-    extract::{Extension, State, rejection::BytesRejection},
-    response::{IntoResponse, Response},
-};
-use http::HeaderMap;
+use axum::response::{IntoResponse, Response};
 use sekisho_pki::national::jpki::claims_to_be_of_jpki;
 use sekisho_protocol::{Sha256Digest, request::Purpose};
 use sekisho_store::{
@@ -27,17 +22,15 @@ use time::OffsetDateTime;
 use super::{holder::VerifiedJpkiHolder, page::LINKED, trust::JpkiTrust};
 use crate::{
     app::App,
-    catalogue::{Lang, Language},
-    error::login::problem,
-    listener::{FacilityConnection, Peer},
     login::{
         asking::{Asking, ChallengeReply, What},
+        call::Call,
         card::{Proven, prove},
-        challenge::{note_refusal, purpose_word, read_json},
+        challenge::purpose_word,
         hpki::our_request,
         logout,
         refusal::{LoginError, Refusal},
-        session::{self, PortalSession},
+        session::PortalSession,
         vouching::{may_vouch, new_voucher, stands},
     },
 };
@@ -61,33 +54,15 @@ struct LinkReply {
 }
 
 /// `POST /my-number-card/challenge`.
-pub async fn challenge(
-    State(app): State<App>,
-    Language(text): Language,
-    Extension(peer): Extension<Peer>,
-    facility: FacilityConnection,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    match issue(&app, &peer, &facility, &headers, body, text.lang()).await {
-        Ok(reply) => axum::Json(reply).into_response(),
-        Err(error) => {
-            let act = "login.challenge.issue";
-            problem(note_refusal(&app, act, &peer, &facility, error).await, &text)
-        }
-    }
+pub async fn challenge(call: Call) -> Response {
+    let issued = issue(&call).await.map(axum::Json);
+    call.answer("login.challenge.issue", issued).await
 }
 
-async fn issue(
-    app: &App,
-    peer: &Peer,
-    facility: &FacilityConnection,
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-    lang: Lang,
-) -> Result<ChallengeReply, LoginError> {
-    let body: Body = read_json(headers, body)?;
-    let session = session::current(app, peer, headers, facility).await?;
+async fn issue(call: &Call) -> Result<ChallengeReply, LoginError> {
+    let Call { app, facility, .. } = call;
+    let body: Body = call.read()?;
+    let session = call.session().await?;
     let session = session.ok_or(Refusal::OtherSession)?;
     if !may_vouch(&session, app.now()) {
         return Err(Refusal::CardLevelNeeded.into());
@@ -95,7 +70,7 @@ async fn issue(
     let trust = app.card_trust().at(&facility.organisation_id);
     let card_issuers = trust.jpki().map(JpkiTrust::card_issuers).unwrap_or_default();
     let vouching_request = vouching_request(app, &session).await?;
-    let asking = Asking::begin(app, facility, headers, body.page_key, body.navigation).await?;
+    let asking = Asking::begin(call, body.page_key, body.navigation).await?;
     let what = What {
         purpose: Purpose::Link,
         acr: acr::JPKI_CARD,
@@ -108,7 +83,7 @@ async fn issue(
         return_to: None,
         session_hash: Some(session.id_hash),
     };
-    asking.sign(app, peer, facility, lang, what).await
+    asking.sign(call, what).await
 }
 
 /// SHA-256 of the request that the HPKI card signed when it last proved this session.
@@ -122,29 +97,17 @@ async fn vouching_request(app: &App, session: &PortalSession) -> Result<Sha256Di
 }
 
 /// `POST /my-number-card/link`.
-pub async fn link(
-    State(app): State<App>,
-    Language(text): Language,
-    Extension(peer): Extension<Peer>,
-    facility: FacilityConnection,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    match submit(&app, &peer, &facility, &headers, body).await {
+pub async fn link(call: Call) -> Response {
+    match submit(&call).await {
         Ok(()) => axum::Json(LinkReply { redirect: LINKED }).into_response(),
-        Err(error) => problem(error, &text),
+        Err(error) => call.refuse(error),
     }
 }
 
-async fn submit(
-    app: &App,
-    peer: &Peer,
-    facility: &FacilityConnection,
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<(), LoginError> {
+async fn submit(call: &Call) -> Result<(), LoginError> {
+    let Call { app, peer, facility, .. } = call;
     let linked = async {
-        let judged = judge(app, peer, facility, headers, body).await?;
+        let judged = judge(call).await?;
         let now = app.now();
         let link = async || {
             transaction!(app.store(), LoginError, |tx| {
@@ -161,7 +124,7 @@ async fn submit(
     };
     let outcome: Result<(), Refusal> = match linked.await {
         Ok(outcome) => outcome,
-        Err(error) => return Err(note_refusal(app, "card.link", peer, facility, error).await),
+        Err(error) => return Err(call.note_refusal("card.link", error).await),
     };
     Ok(outcome?)
 }
@@ -173,18 +136,13 @@ struct Judged {
     voucher_fingerprint: [u8; 32],
 }
 
-async fn judge(
-    app: &App,
-    peer: &Peer,
-    facility: &FacilityConnection,
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Judged, LoginError> {
-    let Proven { proof, challenge, .. } = prove(app, peer, facility, headers, body).await?;
+async fn judge(call: &Call) -> Result<Judged, LoginError> {
+    let Call { app, facility, .. } = call;
+    let Proven { proof, challenge, .. } = prove(call).await?;
     if challenge.purpose != purpose_word(Purpose::Link) {
         return Err(Refusal::OtherPurpose.into());
     }
-    let session = session::current(app, peer, headers, facility).await?;
+    let session = call.session().await?;
     let session = session.filter(|session| challenge.session_hash == Some(session.id_hash));
     let session = session.ok_or(Refusal::OtherSession)?;
     // Not one that was proved anew meanwhile, by whichever card: what vouches stands in the request.

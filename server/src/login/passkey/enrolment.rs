@@ -5,12 +5,7 @@
 //! the session: its HPKI card proved the person within [`vouching::FRESH`], and the answer counts for
 //! this session alone, as long as the same proof stands in it.
 
-use axum::{
-    body::Bytes,
-    extract::{Extension, State, rejection::BytesRejection},
-    response::{IntoResponse, Response},
-};
-use http::HeaderMap;
+use axum::response::Response;
 use sekisho_store::{
     StoreError,
     audit::{Actor, Audited, Entry},
@@ -30,15 +25,11 @@ use super::{
     relying_party::RelyingParty,
 };
 use crate::{
-    app::App,
-    catalogue::Language,
-    error::login::problem,
     form,
-    listener::{FacilityConnection, Peer},
     login::{
-        challenge::{note_refusal, read_json},
+        call::Call,
         refusal::{LoginError, Refusal},
-        session::{self, PortalSession},
+        session::PortalSession,
         vouching,
     },
 };
@@ -69,35 +60,18 @@ struct EnrolReply {
 }
 
 /// `POST /passkeys/challenge`.
-pub async fn challenge(
-    State(app): State<App>,
-    Language(text): Language,
-    Extension(peer): Extension<Peer>,
-    facility: FacilityConnection,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    match issue(&app, &peer, &facility, &headers, body).await {
-        Ok(options) => axum::Json(options).into_response(),
-        Err(error) => {
-            let act = "passkey.challenge.issue";
-            problem(note_refusal(&app, act, &peer, &facility, error).await, &text)
-        }
-    }
+pub async fn challenge(call: Call) -> Response {
+    let issued = issue(&call).await.map(axum::Json);
+    call.answer("passkey.challenge.issue", issued).await
 }
 
-async fn issue(
-    app: &App,
-    peer: &Peer,
-    facility: &FacilityConnection,
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<CreationChallengeResponse, LoginError> {
-    let body: Body = read_json(headers, body)?;
+async fn issue(call: &Call) -> Result<CreationChallengeResponse, LoginError> {
+    let app = &call.app;
+    let body: Body = call.read()?;
     if !app.config().card_login().passkeys() {
         return Err(Refusal::PasskeysOff.into());
     }
-    let session = session::current(app, peer, headers, facility).await?;
+    let session = call.session().await?;
     let session = session.ok_or(Refusal::OtherSession)?;
     if !vouching::may_vouch(&session, app.now()) {
         return Err(Refusal::CardLevelNeeded.into());
@@ -117,35 +91,20 @@ async fn issue(
         session: Some(&session),
         return_to: None,
     };
-    question.remember(app, peer, facility, headers).await?;
+    question.remember(call).await?;
     Ok(options)
 }
 
 /// `POST /passkeys/enrol`.
-pub async fn post(
-    State(app): State<App>,
-    Language(text): Language,
-    Extension(peer): Extension<Peer>,
-    facility: FacilityConnection,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    match submit(&app, &peer, &facility, &headers, body).await {
-        Ok(()) => axum::Json(EnrolReply { redirect: ENROLLED }).into_response(),
-        Err(error) => {
-            problem(note_refusal(&app, "passkey.enrol", &peer, &facility, error).await, &text)
-        }
-    }
+pub async fn post(call: Call) -> Response {
+    let enrolled = submit(&call).await;
+    let next = enrolled.map(|()| axum::Json(EnrolReply { redirect: ENROLLED }));
+    call.answer("passkey.enrol", next).await
 }
 
-async fn submit(
-    app: &App,
-    peer: &Peer,
-    facility: &FacilityConnection,
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<(), LoginError> {
-    let judged = judge(app, peer, facility, headers, body).await?;
+async fn submit(call: &Call) -> Result<(), LoginError> {
+    let Call { app, peer, facility, .. } = call;
+    let judged = judge(call).await?;
     let Judged { session, name, credential, voucher_fingerprint } = &judged;
     let kept = serde_json::to_string(credential)
         .map_err(|error| StoreError::Corrupt { what: "passkey", detail: error.to_string() })?;
@@ -188,21 +147,15 @@ struct Judged {
     voucher_fingerprint: [u8; 32],
 }
 
-async fn judge(
-    app: &App,
-    peer: &Peer,
-    facility: &FacilityConnection,
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Judged, LoginError> {
-    let answer: RegisterPublicKeyCredential = read_json(headers, body)?;
+async fn judge(call: &Call) -> Result<Judged, LoginError> {
+    let app = &call.app;
+    let answer: RegisterPublicKeyCredential = call.read()?;
     let client_data = &answer.response.client_data_json;
-    let challenge =
-        question::consume(app, peer, facility, headers, client_data, Purpose::Enrol).await?;
+    let challenge = question::consume(call, client_data, Purpose::Enrol).await?;
     if !app.config().card_login().passkeys() {
         return Err(Refusal::PasskeysOff.into());
     }
-    let session = session::current(app, peer, headers, facility).await?;
+    let session = call.session().await?;
     // Not one that was proved anew meanwhile, by whichever card.
     let session = session.filter(|session| {
         challenge.session_hash == Some(session.id_hash)

@@ -1,12 +1,8 @@
 //! `POST /login/passkey/challenge` and `POST /login/passkey`: a person logs in by a passkey, without
 //! typing a name.
 
-use axum::{
-    body::Bytes,
-    extract::{Extension, State, rejection::BytesRejection},
-    response::{IntoResponse, Response},
-};
-use http::{HeaderMap, HeaderValue};
+use axum::response::Response;
+use http::HeaderValue;
 use sekisho_store::passkey_challenge::Purpose;
 use sekisho_wire::acr;
 use serde::Deserialize;
@@ -19,14 +15,12 @@ use super::{
     relying_party::RelyingParty,
 };
 use crate::{
-    app::App,
-    catalogue::Language,
-    error::login::problem,
-    listener::{self, FacilityConnection, Peer},
+    listener::{self},
     login::{
         admission::{self, Arrival, Holder},
+        call::Call,
         card::opened,
-        challenge::{browser_hash, local_path, note_refusal, read_json},
+        challenge::{browser_hash, local_path},
         refusal::{LoginError, Refusal},
         session::{self, PortalSession},
     },
@@ -42,36 +36,19 @@ struct Body {
 }
 
 /// `POST /login/passkey/challenge`.
-pub async fn challenge(
-    State(app): State<App>,
-    Language(text): Language,
-    Extension(peer): Extension<Peer>,
-    facility: FacilityConnection,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    match issue(&app, &peer, &facility, &headers, body).await {
-        Ok(options) => axum::Json(options).into_response(),
-        Err(error) => {
-            let act = "passkey.challenge.issue";
-            problem(note_refusal(&app, act, &peer, &facility, error).await, &text)
-        }
-    }
+pub async fn challenge(call: Call) -> Response {
+    let issued = issue(&call).await.map(axum::Json);
+    call.answer("passkey.challenge.issue", issued).await
 }
 
-async fn issue(
-    app: &App,
-    peer: &Peer,
-    facility: &FacilityConnection,
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<RequestChallengeResponse, LoginError> {
-    let body: Body = read_json(headers, body)?;
+async fn issue(call: &Call) -> Result<RequestChallengeResponse, LoginError> {
+    let app = &call.app;
+    let body: Body = call.read()?;
     if !app.config().card_login().passkeys() {
         return Err(Refusal::PasskeysOff.into());
     }
     let return_to = body.return_to.map(local_path).transpose()?;
-    let session = session_here(app, peer, headers, facility).await?;
+    let session = session_here(call).await?;
     let (options, state) = RelyingParty::of(app)?.ask_to_log_in()?;
     let question = Question {
         purpose: Purpose::Login,
@@ -80,19 +57,14 @@ async fn issue(
         session: session.as_ref(),
         return_to,
     };
-    question.remember(app, peer, facility, headers).await?;
+    question.remember(call).await?;
     Ok(options)
 }
 
 /// The living session within which a passkey proves its person again. What a card proved, no passkey
 /// proves again.
-async fn session_here(
-    app: &App,
-    peer: &Peer,
-    headers: &HeaderMap,
-    facility: &FacilityConnection,
-) -> Result<Option<PortalSession>, LoginError> {
-    let session = session::current(app, peer, headers, facility).await?;
+async fn session_here(call: &Call) -> Result<Option<PortalSession>, LoginError> {
+    let session = call.session().await?;
     if session.as_ref().is_some_and(|session| session.acr != acr::PASSKEY) {
         return Err(Refusal::CardOfSessionNeeded.into());
     }
@@ -100,31 +72,18 @@ async fn session_here(
 }
 
 /// `POST /login/passkey`.
-pub async fn post(
-    State(app): State<App>,
-    Language(text): Language,
-    Extension(peer): Extension<Peer>,
-    facility: FacilityConnection,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    match submit(&app, &peer, &facility, &headers, body).await {
+pub async fn post(call: Call) -> Response {
+    match submit(&call).await {
         Ok((session_cookie, redirect)) => opened(session_cookie, redirect),
-        Err(error) => problem(error, &text),
+        Err(error) => call.refuse(error),
     }
 }
 
-async fn submit(
-    app: &App,
-    peer: &Peer,
-    facility: &FacilityConnection,
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<(HeaderValue, String), LoginError> {
-    let judged = judge(app, peer, facility, headers, body).await;
-    let judged = match judged {
+async fn submit(call: &Call) -> Result<(HeaderValue, String), LoginError> {
+    let Call { app, peer, facility, headers, .. } = call;
+    let judged = match judge(call).await {
         Ok(judged) => judged,
-        Err(error) => return Err(note_refusal(app, ACT, peer, facility, error).await),
+        Err(error) => return Err(call.note_refusal(ACT, error).await),
     };
     let arrival = Arrival {
         peer,
@@ -147,21 +106,15 @@ struct Judged {
     return_to: Option<String>,
 }
 
-async fn judge(
-    app: &App,
-    peer: &Peer,
-    facility: &FacilityConnection,
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Judged, LoginError> {
-    let answer: PublicKeyCredential = read_json(headers, body)?;
+async fn judge(call: &Call) -> Result<Judged, LoginError> {
+    let Call { app, peer, facility, headers, .. } = call;
+    let answer: PublicKeyCredential = call.read()?;
     let client_data = &answer.response.client_data_json;
-    let challenge =
-        question::consume(app, peer, facility, headers, client_data, Purpose::Login).await?;
+    let challenge = question::consume(call, client_data, Purpose::Login).await?;
     if !app.config().card_login().passkeys() {
         return Err(Refusal::PasskeysOff.into());
     }
-    let session = session_here(app, peer, headers, facility).await?;
+    let session = session_here(call).await?;
     if session.map(|session| session.id_hash) != challenge.session_hash {
         return Err(Refusal::OtherSession.into());
     }

@@ -1,6 +1,5 @@
 //! A challenge for a passkey: remembered for one browser at one terminal, consumed once.
 
-use http::HeaderMap;
 use sekisho_store::{
     StoreError,
     audit::{Audited, Entry},
@@ -12,15 +11,12 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use time::Duration;
 
-use crate::{
-    app::App,
-    listener::{FacilityConnection, Peer},
-    login::{
-        asking::MOST_UNANSWERED,
-        challenge::browser_hash,
-        refusal::{LoginError, Refusal},
-        session::PortalSession,
-    },
+use crate::login::{
+    asking::MOST_UNANSWERED,
+    call::Call,
+    challenge::browser_hash,
+    refusal::{LoginError, Refusal},
+    session::PortalSession,
 };
 
 /// How long a question waits: long enough to fetch a telephone out of a pocket and point it at a code.
@@ -43,13 +39,8 @@ impl<S: Serialize> Question<'_, S> {
     ///
     /// # Errors
     /// [`LoginError::Refused`], or the database.
-    pub(super) async fn remember(
-        self,
-        app: &App,
-        peer: &Peer,
-        facility: &FacilityConnection,
-        headers: &HeaderMap,
-    ) -> Result<(), LoginError> {
+    pub(super) async fn remember(self, call: &Call) -> Result<(), LoginError> {
+        let Call { app, peer, facility, headers, .. } = call;
         let browser_hash = browser_hash(headers).ok_or(Refusal::BrowserUnknown)?;
         let (mut reader, now) = (app.store().read(), app.now());
         let since = now - Duration::minutes(1);
@@ -95,13 +86,11 @@ struct ClientData {
 /// # Errors
 /// [`LoginError::Refused`], not audited yet; the database.
 pub(super) async fn consume(
-    app: &App,
-    peer: &Peer,
-    facility: &FacilityConnection,
-    headers: &HeaderMap,
+    call: &Call,
     client_data: &[u8],
     purpose: Purpose,
 ) -> Result<Box<PasskeyChallenge>, LoginError> {
+    let Call { app, peer, facility, headers, .. } = call;
     let named: ClientData = serde_json::from_slice(client_data).map_err(|_| Refusal::Malformed)?;
     let challenge = sekisho_protocol::octets::decode(&named.challenge);
     let challenge = challenge.map_err(|_| Refusal::Malformed)?;

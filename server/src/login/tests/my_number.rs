@@ -332,8 +332,14 @@ async fn a_person_sees_what_is_linked_and_ends_it() {
     assert_eq!((refused.status, refused.code().as_str()), (403, "not-linked"));
     let kept = "SELECT COUNT(*) FROM jpki_link WHERE serial_hash IS NOT NULL";
     assert_eq!(count(&test, kept).await, 0, "nobody could be known by it");
-    // From the HPKI card's session, which stays.
+    // From the HPKI card's session, which stays. What somebody did and undid in their name is told.
     assert_eq!(desk.login(&test, &physician(), false).await.status, 200);
+    let portal = desk.get(&test, "/").await.text;
+    for part in ["マイナンバーカードが紐付けられました", "マイナンバーカードの紐付けが終わりました"]
+    {
+        assert!(portal.contains(part), "{part}: {portal}");
+    }
+    assert!(!portal.contains("紐付けをやめ"), "nothing is left to be ended: {portal}");
     assert_eq!(desk.link(&test, &card).await.status, 200);
     let ended = desk.post_form(&test, "/my-number-card/unlink", "sure=yes").await;
     assert_eq!(ended.location.as_deref(), Some("/my-number-card?notice=unlinked"));

@@ -51,7 +51,7 @@ pub(crate) async fn colleague(store: &Store) -> String {
     .person_id
 }
 
-fn link<'a>(person_id: &'a str, serial_hash: &'a [u8; 32]) -> NewLink<'a> {
+pub(crate) fn link<'a>(person_id: &'a str, serial_hash: &'a [u8; 32]) -> NewLink<'a> {
     NewLink {
         person_id,
         serial_hash,

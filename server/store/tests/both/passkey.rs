@@ -4,6 +4,7 @@ use sekisho_store::{
     Store, StoreError,
     challenge::Consumption,
     expiry::Expiring,
+    jpki_link, news,
     passkey::{self, Login, NewPasskey},
     passkey_challenge::{self, PasskeyChallenge, Purpose},
     session::{self, AtTerminal, Realm, Session},
@@ -13,7 +14,7 @@ use time::Duration;
 use crate::{
     NOW,
     databases::Databases,
-    jpki_link::{VOUCHER, colleague, vouched},
+    jpki_link::{VOUCHER, colleague, link, vouched},
     login::{self, open_session, start},
     race,
 };
@@ -23,6 +24,7 @@ on_both! { login::prepared:
     one_credential_is_enrolled_by_exactly_one_of_many
     a_removed_passkey_is_found_by_nothing_and_only_its_own_sessions_end
     a_passkey_is_held_once
+    what_began_or_ended_lately_is_news_also_when_it_is_over
     a_challenge_for_a_passkey_is_consumed_by_exactly_one_of_many
     challenges_for_passkeys_are_counted_while_they_wait_and_go_when_they_are_over
 }
@@ -41,6 +43,28 @@ fn new<'a>(person_id: &'a str, credential_id: &'a [u8]) -> NewPasskey<'a> {
 
 async fn enrolled(store: &Store, person_id: &str, credential_id: &[u8]) -> String {
     change!(store, |tx| passkey::enrol(tx, &new(person_id, credential_id)).await?)
+}
+
+async fn what_began_or_ended_lately_is_news_also_when_it_is_over(databases: Databases) {
+    let store = &databases.one;
+    let person_id = vouched(store).await;
+    let id = enrolled(store, &person_id, &[7; 20]).await;
+    change!(store, |tx| jpki_link::make(tx, &link(&person_id, &[7; 32])).await?);
+    let day = NOW + Duration::DAY;
+    assert!(change!(store, |tx| passkey::remove(tx, &person_id, &id, day).await?));
+    change!(store, |tx| jpki_link::end(tx, &person_id, "unlinked", day).await?);
+    let mut reader = databases.two.read();
+    let before = NOW - Duration::SECOND;
+    let all = news::of_person(&mut reader, &person_id, before).await.unwrap();
+    let mut passkeys: Vec<_> = all.iter().map(|news| news.passkey.as_deref()).collect();
+    passkeys.sort_unstable();
+    assert_eq!(passkeys, [None, Some("青い鍵")]);
+    assert!(all.iter().all(|news| news.began == NOW && news.ended == Some(day)));
+    let ended = news::of_person(&mut reader, &person_id, NOW).await.unwrap();
+    assert_eq!(ended.len(), 2, "their end is later");
+    assert!(news::of_person(&mut reader, &person_id, day).await.unwrap().is_empty());
+    let colleague = colleague(store).await;
+    assert!(news::of_person(&mut reader, &colleague, before).await.unwrap().is_empty());
 }
 
 async fn note_login(store: &Store, passkey_id: &str, credential: &str) -> String {
