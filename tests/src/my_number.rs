@@ -105,14 +105,12 @@ impl PhysiciansDesk<'_> {
         }
     }
 
-    /// What the second service is told.
+    /// What a service is told by which somebody logs in, or did.
     ///
     /// # Errors
     /// When the service is not reached.
-    pub async fn claims(&self) -> anyhow::Result<Value> {
-        let origin = &self.0.services[1].origin;
-        self.driver().goto(&format!("{origin}/login")).await?;
-        self.driver().query(By::Id("hc_role")).first().await?;
+    pub async fn claims(&self, origin: &str) -> anyhow::Result<Value> {
+        self.driver().query(By::Id("hc_role")).wait(PATIENCE, LOOK_EVERY).first().await?;
         self.driver().goto(&format!("{origin}/claims")).await?;
         let text = self.driver().find(By::Tag("body")).await?.text().await?;
         serde_json::from_str(&text).with_context(|| text)

@@ -38,7 +38,9 @@ async fn a_linked_card_logs_in_with_the_profession_until_its_voucher_or_itself_i
     let body = desk.body().await?;
     ensure!(body.contains("紐付け済みのマイナンバーカード") && body.contains("医師"), "{body}");
     ensure!(body.contains("より確実な本人確認"), "the first service wants the HPKI card: {body}");
-    let claims = desk.claims().await?;
+    let service = &desktop.services[1].origin;
+    desk.driver().goto(&format!("{service}/login")).await?;
+    let claims = desk.claims(service).await?;
     assert_eq!(claims["acr"], acr::JPKI_CARD);
     assert_eq!(claims["amr"], json!(["jpki", "mfa", "pin", "sc"]));
     assert_eq!(claims["hc_role"], json!(["Medical Doctor"]));
@@ -57,7 +59,7 @@ async fn a_linked_card_logs_in_with_the_profession_until_its_voucher_or_itself_i
     desk.portal_says("資格を証明していたHPKI証明書が失効しました").await?;
     let body = desk.body().await?;
     ensure!(body.contains("いまは資格を使えません"), "{body}");
-    desk.driver().goto(&format!("{}/login", desktop.services[1].origin)).await?;
+    desk.driver().goto(&format!("{service}/login")).await?;
     desk.reads("医師").await?;
     let address = desk.driver().current_url().await?;
     ensure!(address.as_str().starts_with(&desk.portal("/")), "the service let them in: {address}");

@@ -41,8 +41,7 @@ async fn a_passkey_logs_in_with_the_profession_until_its_voucher_or_itself_is_ta
     let service = &desktop.services[1].origin;
     desk.driver().goto(&format!("{service}/login")).await?;
     desk.press_passkey().await?;
-    desk.driver().query(By::Id("hc_role")).first().await?;
-    let claims = desk.claims().await?;
+    let claims = desk.claims(service).await?;
     assert_eq!(claims["acr"], acr::PASSKEY);
     assert_eq!(claims["amr"], json!(["mfa", "passkey", "user"]));
     assert_eq!(claims["hc_role"], json!(["Medical Doctor"]));
@@ -51,6 +50,23 @@ async fn a_passkey_logs_in_with_the_profession_until_its_voucher_or_itself_is_ta
     let body = desk.body().await?;
     ensure!(body.contains("パスキー（施設の登録端末にて）") && body.contains("医師"), "{body}");
     ensure!(body.contains("より確実な本人確認"), "the first service wants the HPKI card: {body}");
+
+    // It offers that, goes on after it, and the session is the card's from then on.
+    desk.insert(physician)?;
+    let strict = &desktop.services[0].origin;
+    desk.driver().goto(&format!("{strict}/login")).await?;
+    desk.driver().query(By::LinkText("本人確認をして続ける")).first().await?.click().await?;
+    let claims = desk.claims(strict).await?;
+    assert_eq!(claims["acr"], acr::HPKI_CARD);
+    assert_eq!(claims["hc_role"], json!(["Medical Doctor"]));
+    desk.open("/login").await?;
+    let body = desk.body().await?;
+    ensure!(!body.contains("パスキーで"), "no passkey proves again what the card proved: {body}");
+    desk.open("/").await?;
+    desk.log_out().await?;
+    std::fs::remove_file(desktop.scene.desks[0].desk.reader().of(physician).join("inserted"))?;
+    desk.press_passkey().await?;
+    desk.driver().query(By::Id("services-title")).first().await?;
 
     // The certificate that vouched is revoked: no profession, said on the portal.
     let revoked_at = OffsetDateTime::now_utc() - time::Duration::SECOND;

@@ -125,6 +125,13 @@ async fn passkeys(desktop: &Desktop, out: &Path) -> anyhow::Result<()> {
     driver.query(By::Id("services-title")).first().await?;
     shoot(driver, out, terminal, "portal-by-passkey", &format!("{terminal}/")).await?;
     shoot(driver, out, terminal, "passkeys-of-its-own-login", &page).await?;
+    let strict = format!("{}/login", desktop.services[0].origin);
+    shoot(driver, out, terminal, "service-wants-the-card", &strict).await?;
+    // Without the way back, with which the login would begin by itself.
+    let button = driver.find(By::Css("a[href*='level=']")).await?.attr("href").await?;
+    let level = button.as_deref().and_then(|address| address.split("level=").nth(1));
+    let stronger = format!("{terminal}/login?level={}", level.context("no level is asked for")?);
+    shoot(driver, out, terminal, "login-stronger", &stronger).await?;
     driver.goto(&format!("{terminal}/?lang=ja")).await?;
     desk.log_out().await?;
     desk.log_in(None).await?;
