@@ -3,6 +3,7 @@
 //! One row a pair; whether it is in force follows from its latest event, so that leaving and coming
 //! back keep their history.
 
+use sekisho_wire::acr;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -37,7 +38,7 @@ pub struct Member {
     pub name: String,
     /// Name in kana.
     pub name_kana: String,
-    /// Roles that the card showed at the latest login here, verbatim; empty before the first.
+    /// Roles that the HPKI card showed at the latest login by one here, verbatim; empty before the first.
     pub hc_roles: Vec<String>,
     /// Time of the latest event.
     pub changed_at: OffsetDateTime,
@@ -177,7 +178,7 @@ pub async fn list(
     let rows: Vec<MemberRow> = queries
         .fetch_all(
             sql("SELECT m.id, m.person_id, n.name, n.name_kana, e.kind, e.at,
-                        (SELECT s.hc_roles FROM session s WHERE s.membership_id = m.id
+                        (SELECT s.hc_roles FROM session s WHERE s.membership_id = m.id AND s.acr = $3
                          ORDER BY s.created_at DESC LIMIT 1) AS hc_roles
                  FROM membership m
                  JOIN membership_event e ON e.id =
@@ -188,7 +189,8 @@ pub async fn list(
                  ORDER BY CASE e.kind WHEN 'started' THEN 0 ELSE 1 END, n.name_kana, m.id
                  LIMIT $2")
             .bind(organisation_id)
-            .bind(limit),
+            .bind(limit)
+            .bind(acr::HPKI_CARD),
         )
         .await?;
     rows.into_iter()

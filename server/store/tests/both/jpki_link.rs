@@ -10,6 +10,7 @@ use sekisho_store::{
     session::{self, Realm},
     world::World,
 };
+use sekisho_wire::acr;
 use time::Duration;
 
 use crate::{
@@ -162,8 +163,11 @@ async fn sessions_of_one_level_end_together(databases: Databases) {
     let end = async |person: &str, level: &str| {
         change!(store, |tx| session::end_of_level(tx, person, level, "why", NOW).await?).len()
     };
-    assert_eq!((end(&person_id, "urn:y").await, end("another", "urn:x").await), (0, 0));
-    assert_eq!((end(&person_id, "urn:x").await, end(&person_id, "urn:x").await), (2, 0));
+    assert_eq!((end(&person_id, "urn:y").await, end("another", acr::HPKI_CARD).await), (0, 0));
+    assert_eq!(
+        (end(&person_id, acr::HPKI_CARD).await, end(&person_id, acr::HPKI_CARD).await),
+        (2, 0)
+    );
     let found = session::find(&mut store.read(), Realm::Portal, &[1; 32]).await.unwrap().unwrap();
     assert_eq!(found.ended, Some((NOW, "why".to_owned())));
 }

@@ -12,6 +12,7 @@ use sekisho_store::{
     sql,
     world::World,
 };
+use sekisho_wire::acr;
 use time::{Duration, OffsetDateTime};
 
 use crate::{FACILITY, NOW, databases::Databases, race};
@@ -149,7 +150,7 @@ pub(crate) async fn open_session(
             presence_id: Some("presence".into()),
         }),
         hc_roles: vec!["Medical Doctor".into(), "Wizard".into()],
-        acr: "urn:x".into(),
+        acr: acr::HPKI_CARD.into(),
         amr: vec!["sc".into(), "pin".into()],
         auth_time: NOW,
         created_at: NOW,
@@ -337,7 +338,16 @@ async fn a_membership_ends_with_its_sessions_and_may_start_again(databases: Data
     let person_id = card_holder(&databases.one).await;
     let membership_id = start(&databases.one, &person_id).await;
     assert_eq!(start(&databases.one, &person_id).await, membership_id);
-    open_session(&databases.one, 1, &person_id, &membership_id).await;
+    let by_card = open_session(&databases.one, 1, &person_id, &membership_id).await;
+    // A later login by what names no profession, whose voucher had lapsed.
+    let weaker = Session {
+        id_hash: [2; 32],
+        hc_roles: Vec::new(),
+        acr: acr::PASSKEY.into(),
+        created_at: NOW + Duration::HOUR,
+        ..by_card
+    };
+    change!(databases.one, |tx| session::open(tx, &weaker).await?);
     let elsewhere = change!(databases.one, |tx| {
         membership::end(tx, &membership_id, OTHER_FACILITY, "admin", "left", NOW).await?
     });
@@ -347,7 +357,7 @@ async fn a_membership_ends_with_its_sessions_and_may_start_again(databases: Data
         (whose, session::end_of_membership(tx, &membership_id, "membership_ended", NOW).await?)
     });
     assert_eq!(whose, Some(person_id.clone()));
-    assert_eq!(ended.len(), 1);
+    assert_eq!(ended.len(), 2);
     let mut reader = databases.one.read();
     let in_force = membership::in_force(&mut reader, &person_id, FACILITY).await.unwrap();
     assert_eq!(in_force, None);
