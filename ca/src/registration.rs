@@ -220,12 +220,33 @@ pub fn approve_ocsp_responder(
     signing_key: &dyn SigningKey,
     profile: &Profile,
 ) -> Result<ApprovedRequest, RegistrationError> {
+    approve_own(signing_key, &format!("OCSP {}", authority.id()), profile)
+}
+
+/// Approves the registration authority of a protocol whose answers are signed and whose requests are
+/// encrypted (RFC 8894 §2.2), whose key is in our hands.
+///
+/// # Errors
+/// [`RegistrationError`].
+pub fn approve_registration_authority(
+    signing_key: &dyn SigningKey,
+    common_name: &str,
+    profile: &Profile,
+) -> Result<ApprovedRequest, RegistrationError> {
+    approve_own(signing_key, common_name, profile)
+}
+
+/// One of our own keys under a plain name.
+fn approve_own(
+    signing_key: &dyn SigningKey,
+    common_name: &str,
+    profile: &Profile,
+) -> Result<ApprovedRequest, RegistrationError> {
     key_fits_profile::check_key(signing_key.public_key_der(), profile)?;
     key::check(signing_key.public_key_der())?;
-    let common_name = format!("OCSP {}", authority.id());
     Ok(ApprovedRequest {
         profile: profile.clone(),
-        subject: name(&[Part::Country("JP"), Part::CommonName(&common_name)]).map_err(encoding)?,
+        subject: name(&[Part::Country("JP"), Part::CommonName(common_name)]).map_err(encoding)?,
         alternative_names: Vec::new(),
         public_key_der: signing_key.public_key_der().to_vec(),
         subscriber: Subscriber::default(),

@@ -11,6 +11,7 @@ use crate::{
     catalogue::{Catalogue, Lang, Text},
     clock::Clock,
     config::Config,
+    enrol::scep::ra::RegistrationAuthorities,
     entitlement::Entitlements,
     keys::InstanceKeys,
     listener::RefusalLog,
@@ -28,6 +29,7 @@ struct Inner {
     parts: Parts,
     ocsp: Arc<OcspCache>,
     token_keys: TokenKeys,
+    scep_ras: RegistrationAuthorities,
     refusals: RefusalLog,
 }
 
@@ -65,7 +67,8 @@ impl App {
     pub fn new(parts: Parts) -> Self {
         let ocsp = repository::watched(&parts.store, parts.config.authority().ocsp_kept());
         let (token_keys, refusals) = (TokenKeys::default(), RefusalLog::default());
-        Self(Arc::new(Inner { parts, ocsp, token_keys, refusals }))
+        let scep_ras = RegistrationAuthorities::default();
+        Self(Arc::new(Inner { parts, ocsp, token_keys, scep_ras, refusals }))
     }
 
     /// The database.
@@ -123,6 +126,11 @@ impl App {
     #[must_use]
     pub fn token_keys(&self) -> &TokenKeys {
         &self.0.token_keys
+    }
+
+    /// The keys that answer SCEP messages.
+    pub(crate) fn scep_ras(&self) -> &RegistrationAuthorities {
+        &self.0.scep_ras
     }
 
     /// Messages in both languages.

@@ -26,6 +26,8 @@ const fn kept(what: Expiring) -> Duration {
         | Expiring::RevokedTokens
         | Expiring::RefreshTokens
         | Expiring::TokenGrants
+        | Expiring::ScepAuthorities
+        | Expiring::ScepTransactions
         | Expiring::AuthorizationCodes => Duration::HOUR,
         // The longest memory of a counter is a day (`people::tries`).
         Expiring::SignInFailures => Duration::days(2),

@@ -12,6 +12,7 @@ use sekisho_store::audit_chain::Look;
 
 use crate::{
     audit::sequencer,
+    enrol::scep::ra,
     housekeeping,
     instance::{CaKeys, renew_ocsp_responders, renew_server_certificates},
     listener::Tls,
@@ -81,6 +82,13 @@ pub fn all(tls: Arc<Tls>, ca_keys: CaKeys) -> Vec<Job> {
             Runs::OnOneNode,
             |app| async move { Ok(token_keys::keep_up(&app).await?) },
         ),
+        // A router may fetch its certificate from one process and send its request to another.
+        Job::new("scep-ra", Duration::from_secs(10), Runs::OnEachNode, |app| async move {
+            Ok(ra::refresh(&app).await?)
+        }),
+        Job::new("scep-ra-renewal", Duration::from_secs(60), Runs::OnOneNode, |app| async move {
+            Ok(ra::keep_up(&app).await?)
+        }),
         Job::new("housekeeping", Duration::from_secs(600), Runs::OnOneNode, |app| async move {
             Ok(housekeeping::run(&app).await?)
         }),

@@ -168,6 +168,12 @@ impl Routes {
         self.but(|added| added.readers = readers)
     }
 
+    /// The query of the path that was added last is judged by `query`.
+    #[must_use]
+    pub fn but_query(self, query: QueryRule) -> Self {
+        self.but(|added| added.query = query)
+    }
+
     fn add(
         mut self,
         method: &'static str,

@@ -17,6 +17,7 @@ mod randomness;
 pub mod signer_process;
 mod signing_key;
 mod software;
+mod transport;
 mod unwrapped;
 
 pub use algorithm::SignatureAlgorithm;
@@ -25,4 +26,5 @@ pub use fixed::{ecdsa_signature_to_der, ecdsa_signature_to_fixed};
 pub use randomness::{Randomness, RandomnessError, SystemRandomness};
 pub use signing_key::{KeyError, SigningKey};
 pub use software::{RsaSize, SoftwareKey};
+pub use transport::TransportKey;
 pub use unwrapped::{is_private_scalar_of, public_key_of_unwrapped, scalar_octets};

@@ -9,4 +9,5 @@ pub mod inspect;
 pub mod invisible;
 pub mod national;
 pub mod path;
+pub mod scep;
 pub mod signature;

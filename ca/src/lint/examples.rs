@@ -5,7 +5,7 @@ use der::{
     Decode, Encode,
     asn1::{Ia5String, OctetString},
 };
-use sekisho_key::{SigningKey, SoftwareKey};
+use sekisho_key::{RsaSize, SigningKey, SoftwareKey};
 use sekisho_pki::{
     encoding::{
         key_identifier::key_identifier,
@@ -61,8 +61,10 @@ impl Example {
         };
         let key = if profile.allows_key(PublicKeyKind::P256) {
             SoftwareKey::generate_p256().unwrap()
-        } else {
+        } else if profile.allows_key(PublicKeyKind::P384) {
             SoftwareKey::generate_p384().unwrap()
+        } else {
+            SoftwareKey::generate_rsa(RsaSize::Bits3072).unwrap()
         };
         let validity = (now - profile.backdate(), now + profile.lifetime() - Duration::SECOND);
         Self {

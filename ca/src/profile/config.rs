@@ -18,6 +18,9 @@ const ID_KP_IPSEC_IKE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.
 /// iKEIntermediate: never standardised (draft-ietf-ipsec-pki-req), chosen by Windows and macOS.
 const IKE_INTERMEDIATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.8.2.2");
 
+/// id-kp-cmcRA (RFC 6402 §2.10).
+const ID_KP_CMC_RA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.28");
+
 /// Why a profile's file is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
@@ -326,6 +329,7 @@ fn purpose(word: &str) -> Result<ObjectIdentifier, ProfileError> {
         "server_auth" => Ok(rfc5280::ID_KP_SERVER_AUTH),
         "ipsec_ike" => Ok(ID_KP_IPSEC_IKE),
         "ike_intermediate" => Ok(IKE_INTERMEDIATE),
+        "cmc_ra" => Ok(ID_KP_CMC_RA),
         "ocsp_signing" => Ok(rfc5280::ID_KP_OCSP_SIGNING),
         _ => Err(wrong("extended_key_usage", word)),
     }

@@ -3,13 +3,14 @@
 use super::{Profile, ProfileError, config};
 
 /// Every profile of this build, the generic ones before those that inherit from them.
-const SHIPPED: [(&str, &str); 16] = [
+const SHIPPED: [(&str, &str); 17] = [
     ("root", include_str!("../../profiles/root.toml")),
     ("issuing", include_str!("../../profiles/issuing.toml")),
     ("cross", include_str!("../../profiles/cross.toml")),
     ("terminal", include_str!("../../profiles/terminal.toml")),
     ("server", include_str!("../../profiles/server.toml")),
     ("ocsp_responder", include_str!("../../profiles/ocsp_responder.toml")),
+    ("scep_ra", include_str!("../../profiles/scep_ra.toml")),
     ("router", include_str!("../../profiles/router.toml")),
     ("router_strongswan", include_str!("../../profiles/router_strongswan.toml")),
     ("router_libreswan", include_str!("../../profiles/router_libreswan.toml")),

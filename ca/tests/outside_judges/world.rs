@@ -14,7 +14,7 @@ use sekisho_ca::{
     profile::Profile,
     record::{IssuedCertificate, MemoryRecord},
     registration::{
-        Approval, RegisterEntry, approve_router, approve_terminal,
+        Approval, RegisterEntry, approve_registration_authority, approve_router, approve_terminal,
         terminal_identifier::TerminalIdentifier,
     },
     request::{UnverifiedRequest, VerifiedRequest},
@@ -50,7 +50,7 @@ pub struct Judged {
     pub certificate: IssuedCertificate,
     /// Who signed it.
     pub issuer: &'static str,
-    /// What OpenSSL calls its purpose; none for authorities.
+    /// What OpenSSL calls its purpose; none for authorities, and where it has no name for it.
     pub purpose: Option<&'static str>,
 }
 
@@ -195,6 +195,21 @@ impl World {
             .unwrap();
             let what = format!("server {kind}");
             all.push(Judged { what, certificate, issuer: "servers", purpose: Some("sslserver") });
+        }
+        for (kind, size) in
+            [("RSA-2048", RsaSize::Bits2048), ("RSA-3072", RsaSize::Bits3072)]
+        {
+            let key = SoftwareKey::generate_rsa(size).unwrap();
+            let profile = Profile::shipped("scep_ra").unwrap();
+            let approved = approve_registration_authority(&key, "SCEP routers", &profile).unwrap();
+            all.push(Judged {
+                what: format!("scep_ra {kind}"),
+                certificate: self
+                    .sign(&self.made.find("routers").unwrap().authority, approved)
+                    .await,
+                issuer: "routers",
+                purpose: None,
+            });
         }
         for (kind, key) in keys() {
             all.push(Judged {

@@ -18,6 +18,7 @@ mod operator;
 mod people;
 mod register;
 mod sandbox;
+mod scep;
 mod session;
 mod signer;
 mod token;
@@ -46,6 +47,7 @@ pub use operator::{Operator, OperatorSettings};
 pub use people::{People, PeopleSettings};
 pub use register::{CodeCheck, Register, RegisterSettings};
 pub use sandbox::{Sandbox, SandboxSettings};
+pub use scep::{Scep, ScepSettings};
 pub use session::{SessionPolicy, SessionSettings};
 pub use signer::SignerSettings;
 pub use token::{TokenPlace, TokenSettings};
@@ -71,6 +73,8 @@ pub struct Settings {
     pub signer: SignerSettings,
     /// `[enrolment]`
     pub enrolment: EnrolmentSettings,
+    /// `[scep]`
+    pub scep: ScepSettings,
     /// `[register]`
     pub register: RegisterSettings,
     /// `[people]`
@@ -99,6 +103,7 @@ pub struct Config {
     token: Option<TokenPlace>,
     signer_socket: Option<PathBuf>,
     enrolment: Enrolment,
+    scep: Scep,
     register: Register,
     people: People,
     card_login: CardLogin,
@@ -148,6 +153,7 @@ impl Settings {
                 .map_err(|fault| invalid("authority.token", fault))?,
             signer_socket: self.signer.socket(folder),
             enrolment: self.enrolment.validate()?,
+            scep: self.scep.validate()?,
             register: self.register.validate()?,
             people: self.people.validate()?,
             card_login: self.card_login.validate(folder)?,
@@ -220,6 +226,12 @@ impl Config {
     #[must_use]
     pub fn enrolment(&self) -> &Enrolment {
         &self.enrolment
+    }
+
+    /// Enrolment of routers by SCEP.
+    #[must_use]
+    pub fn scep(&self) -> &Scep {
+        &self.scep
     }
 
     /// The register of organisations.
@@ -309,6 +321,8 @@ mod tests {
             ("[listen]\ntls = [\"127.0.0.1:8080\"]", "listen.plain"),
             ("[instance]\ndatabase = \"mysql://x\"", "instance.database"),
             ("[jpki]\nstatus = \"ocsp\"", "jpki.responder"),
+            ("[scep]\nra_key_bits = 1024", "scep.ra_key_bits"),
+            ("[scep]\nlegacy_families = [\"router_unheard_of\"]", "scep.legacy_families"),
             ("[sandbox]\nfacilities = [\"123456789000\"]", "sandbox.facilities"),
         ] {
             let settings: Settings = toml::from_str(text).unwrap();

@@ -1,11 +1,27 @@
 //! The doors through which a device gets its certificate.
 //!
 //! Each door proves who asks in its own protocol; what may be certified is decided in
-//! `sekisho_ca::registration` from what the register says, never from what the request asks.
+//! `sekisho_ca::registration` from what the register says, never from what the request asks. By code or
+//! by certificate, all doors go the same way from there ([`by_code`], [`by_certificate`]), and what they
+//! refuse is said in the same words ([`refusal`]).
 
+mod by_certificate;
+mod by_code;
 mod device;
 pub mod est;
 pub mod new_code;
 mod notice;
+mod plain;
+mod refusal;
 mod registration;
+pub mod scep;
 pub mod trust;
+
+use sekisho_store::audit::Entry;
+
+/// What a door adds to each record of an enrolment, by its name.
+type Fact = (&'static str, String);
+
+fn with_facts(entry: Entry, facts: &[Fact]) -> Entry {
+    facts.iter().fold(entry, |entry, (name, value)| entry.fact(name, value.clone()))
+}

@@ -4,7 +4,7 @@ use axum::{
     extract::Request,
     response::{IntoResponse, Response},
 };
-use http::{StatusCode, header, uri::Authority};
+use http::{StatusCode, Version, header, uri::Authority};
 
 use crate::{app::App, names::NameRole};
 
@@ -18,8 +18,12 @@ pub(super) fn refusal(app: &App, role: NameRole, request: &Request) -> Option<Re
         let host = hosts.next()?;
         if hosts.next().is_some() { None } else { host.to_str().ok() }
     });
+    // Routers fetch lists and enrol over HTTP/1.0, which has no `Host`. Nothing at this name depends on it.
+    let nameless = role == NameRole::Plain
+        && request.version() <= Version::HTTP_10
+        && !request.headers().contains_key(header::HOST);
     let own = app.names().authority(role);
-    let matches = named.is_some_and(|named| {
+    let matches = nameless || named.is_some_and(|named| {
         named.eq_ignore_ascii_case(own)
             // Revocation lists are fetched by daemons that write the host in ways of their own, and
             // are the same for everybody.

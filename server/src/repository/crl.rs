@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::{StreamExt, stream};
+use http_body_util::{BodyExt, Limited};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use sekisho_ca::revocation::CrlPartition;
 use sekisho_store::{
@@ -79,6 +80,24 @@ async fn answer(
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(list.length));
     validators.apply(headers);
     Ok(response)
+}
+
+/// The newest complete list of an authority as one; `None` where there is none, or it is longer than
+/// `most_octets`.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) async fn complete_list(
+    app: &App,
+    issuer_id: &str,
+    most_octets: usize,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let list = crl::newest(&mut app.store().read(), issuer_id, COMPLETE).await?;
+    let Some(list) = list else { return Ok(None) };
+    let body = body(app, issuer_id, &list).await?;
+    let whole = Limited::new(body, most_octets).collect().await;
+    // A list that was followed by another meanwhile breaks off, as at its address: it is asked for again.
+    Ok(whole.ok().map(|whole| whole.to_bytes().to_vec()))
 }
 
 /// The list chunk by chunk, so that a long one is never in memory.

@@ -18,6 +18,7 @@ mod ocsp_tests;
 mod tests;
 
 pub use ca_certificate::ca_certificate;
+pub(crate) use crl::complete_list;
 pub use crl::crl;
 pub use ocsp::{by_get as ocsp_by_get, by_post as ocsp_by_post};
 pub use ocsp_cache::OcspCache;

@@ -157,12 +157,12 @@ enum Denied {
     Failed(String),
 }
 
-/// What an authority of this line certifies: its subscribers, and its own OCSP responder; of no line, one
+/// What an authority of this line certifies: its subscribers, what serves them, and its own OCSP responder; of no line, one
 /// that was taken over, that alone.
 fn profiles(line: Option<Line>) -> Result<Vec<Profile>, ProfileError> {
     let subscribers: Vec<&str> = match line {
         Some(Line::Terminals) => vec!["terminal"],
-        Some(Line::Routers) => Profile::router_families().collect(),
+        Some(Line::Routers) => Profile::router_families().chain(["scep_ra"]).collect(),
         Some(Line::Servers) => vec!["server"],
         None => Vec::new(),
     };

@@ -38,6 +38,10 @@ pub enum Expiring {
     OneTimeLinks,
     /// Enrolment codes that nobody used; a used one still tells of a second key.
     EnrolmentCodes,
+    /// Keys of the SCEP door's registration authority whose certificates have ended.
+    ScepAuthorities,
+    /// SCEP transactions whose certificates have ended.
+    ScepTransactions,
     /// Invitations that nobody redeemed, with the names and licence numbers that they hold.
     Invitations,
     /// Counters of failed attempts.
@@ -48,7 +52,7 @@ pub enum Expiring {
 
 impl Expiring {
     /// All; refresh tokens stand before the grants that they refer to.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::LoginChallenges,
         Self::PasskeyChallenges,
         Self::ParkedRequests,
@@ -62,6 +66,8 @@ impl Expiring {
         Self::InitialAccessTokens,
         Self::OneTimeLinks,
         Self::EnrolmentCodes,
+        Self::ScepAuthorities,
+        Self::ScepTransactions,
         Self::Invitations,
         Self::SignInFailures,
         Self::Messages,
@@ -138,6 +144,16 @@ impl Expiring {
                 "DELETE FROM enrolment_code WHERE code_hash IN (
                      SELECT code_hash FROM enrolment_code
                      WHERE expires_at < $1 AND used_at IS NULL ORDER BY expires_at LIMIT $2)"
+            }
+            Self::ScepAuthorities => {
+                "DELETE FROM scep_ra WHERE certificate_sha256 IN (
+                     SELECT certificate_sha256 FROM scep_ra WHERE not_after < $1
+                     ORDER BY not_after LIMIT $2)"
+            }
+            Self::ScepTransactions => {
+                "DELETE FROM scep_transaction WHERE certificate_sha256 IN (
+                     SELECT certificate_sha256 FROM scep_transaction WHERE expires_at < $1
+                     ORDER BY expires_at LIMIT $2)"
             }
             Self::Invitations => {
                 "DELETE FROM invitation WHERE id IN (

@@ -80,6 +80,37 @@ pub fn certs_only(certificates_der: &[&[u8]]) -> Result<Vec<u8>, CertsOnlyError>
     signed_data.to_message().map_err(CertsOnlyError::Certificate)
 }
 
+/// SignedData without content and signer whose one certificate list is taken as it is.
+#[derive(Sequence)]
+struct WithList<'a> {
+    version: u8,
+    digest_algorithms: SetOfVec<AnyRef<'a>>,
+    content: NoContent,
+    #[asn1(context_specific = "1", tag_mode = "IMPLICIT")]
+    lists: SetOfVec<AnyRef<'a>>,
+    signer_infos: SetOfVec<AnyRef<'a>>,
+}
+
+/// Puts a certificate revocation list (DER) into a message of its own, as SCEP answers GetCRL
+/// (RFC 8894 §4.6).
+///
+/// # Errors
+/// [`CertsOnlyError::Certificate`]: it is none.
+pub fn list_only(list_der: &[u8]) -> Result<Vec<u8>, CertsOnlyError> {
+    SignedObject::parse(list_der, false).map_err(CertsOnlyError::Certificate)?;
+    let written = || -> der::Result<Vec<u8>> {
+        let content = Any::encode_from(&WithList {
+            version: 1,
+            digest_algorithms: SetOfVec::new(),
+            content: NoContent { content_type: rfc5911::ID_DATA },
+            lists: SetOfVec::try_from(vec![AnyRef::from_der(list_der)?])?,
+            signer_infos: SetOfVec::new(),
+        })?;
+        ContentInfo { content_type: rfc5911::ID_SIGNED_DATA, content }.to_der()
+    };
+    written().map_err(CertsOnlyError::Certificate)
+}
+
 /// The certificates (DER, in the order of the message) of a certs-only message.
 ///
 /// The order says nothing: a CMS certificate set is unordered. Whoever asked for a certificate

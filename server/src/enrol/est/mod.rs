@@ -6,8 +6,6 @@
 mod ca_certs;
 mod credentials;
 mod message;
-mod plain;
-mod refusal;
 mod simple_enroll;
 mod simple_reenroll;
 

@@ -3,17 +3,7 @@
 //!
 //! 1. who asks: terminal and code by HTTP Basic; what is no code is never looked for;
 //! 2. what for: base64, DER, a key of a kind that we certify, the request's own signature;
-//! 3. registration is asked; then the issuance ceremony, whose steps are durable one by one. The
-//!    code is used up with the intention and tied to the certificate with the certificate itself:
-//!    two commits, shared with other requests.
-//!
-//! What is not plain is decided apart: a code that was used or is none, a key that has a
-//! certificate, a terminal that has one.
-//!
-//! 4. one transaction claims the code for the key and asks registration;
-//! 5. the issuance ceremony;
-//! 6. one transaction ties the certificate to the code, takes older certificates of the terminal
-//!    back and records the enrolment.
+//! 3. [`by_code`]: the same for every door.
 
 use axum::{
     body::Body,
@@ -21,47 +11,22 @@ use axum::{
     response::Response,
 };
 use http::HeaderMap;
-use sekisho_ca::{
-    issuance::ApprovedRequest, record::IssuedCertificate,
-    registration::terminal_identifier::TerminalIdentifier, request::VerifiedRequest,
-};
-use sekisho_store::{
-    Queries, StoreError, Tx,
-    attempt::Subject,
-    audit::{Actor, Audited, Entry},
-    certificate::{self, Certificate},
-    enrolment_code::{self, Attempt, Claim, ClaimPolicy, CodeRefusal, Holder},
-    issuing::Right,
-    replacement::{self, CodeIsFor},
-    revocation::{self, SUPERSEDED, Status},
-    session,
-    terminal::{self, Device},
-    transaction,
-};
-use time::{Duration, OffsetDateTime};
+use sekisho_store::terminal::Device;
 
 use super::{
     credentials::{Credentials, NoCredentials},
     message,
-    plain::{self, Course},
-    refusal,
 };
 use crate::{
     app::App,
-    authority::Line,
-    enrol::{
-        device::CertifiedDevice,
-        notice,
-        registration::{self, ApprovalError, Asks, Key},
-    },
+    enrol::{by_code, refusal},
     error::est::EstError,
     listener::Peer,
-    login::logout,
-    people::tries::{self, Door},
+    people::tries,
 };
 
-/// An issuance takes milliseconds; one that has not ended by now died with its process.
-const ISSUANCE_LIMIT: Duration = Duration::seconds(10);
+/// Reason of the refusal to what cannot be a terminal and a code.
+const MALFORMED: &str = "malformed_credentials";
 
 /// Answers a PC that brings its code.
 ///
@@ -97,8 +62,7 @@ async fn answer(
     body: Body,
 ) -> Result<Response, EstError> {
     let body = message::read(body).await?;
-    // A code has 95 random bits: what is bounded is how much of the trail a network fills.
-    let refusals = tries::network(app.config(), Door::Enrolment, &peer.addr.ip().to_string());
+    let refusals = by_code::refusals(&app, &peer);
     // 1
     let credentials = match Credentials::read(&headers) {
         Ok(credentials) => credentials,
@@ -106,19 +70,19 @@ async fn answer(
         Err(NoCredentials::Missing) => return Err(refusal::unauthorized()),
         Err(NoCredentials::Repeated) => {
             tries::charge(&app, refusals).await??;
-            refused_at_the_door(&app, &peer, None).await?;
+            by_code::refused_at_the_door(&app, &peer, MALFORMED, None, &[]).await?;
             return Err(refusal::repeated_credentials());
         }
         Err(NoCredentials::Malformed { terminal }) => {
             tries::charge(&app, refusals).await??;
-            refused_at_the_door(&app, &peer, terminal).await?;
+            by_code::refused_at_the_door(&app, &peer, MALFORMED, terminal, &[]).await?;
             return Err(refusal::unauthorized());
         }
     };
     // 2
     let request = message::request(&headers, &body)?;
     // 3
-    let enrolment = Enrolment {
+    let enrolment = by_code::Enrolment {
         app: &app,
         peer: &peer,
         device,
@@ -126,379 +90,8 @@ async fn answer(
         code_hash: credentials.code.hash(),
         spki_sha256: request.public_key_sha256(),
         at: app.now(),
+        facts: &[],
     };
-    let der = match enrolment.plain_course(&request).await? {
-        Course::Issued(der) => der,
-        Course::ToConclude(issued) => enrolment.fulfil(&issued).await?,
-        Course::Unusual => enrolment.unusual_course(&request, refusals).await?,
-        Course::IssuerRevoked => {
-            let _ = tries::charge(&app, refusals).await?;
-            return Err(refusal::issuer_revoked());
-        }
-    };
+    let der = enrolment.run(&request).await?;
     message::certificates(message::CERTS_ONLY, &[&der])
-}
-
-/// Records that no code was brought, and for which terminal where there is such a one.
-async fn refused_at_the_door(
-    app: &App,
-    peer: &Peer,
-    terminal: Option<TerminalIdentifier>,
-) -> Result<(), StoreError> {
-    let now = app.now();
-    let named = terminal.map(|terminal| terminal.to_string());
-    transaction!(app.store(), StoreError, |tx| {
-        let entry = Entry::refused("terminal.enrol", Actor::Stranger, now, "malformed_credentials")
-            .from_address(peer.addr.ip());
-        let holder = match &named {
-            Some(terminal_id) => holder(tx, terminal_id).await?,
-            None => None,
-        };
-        Ok(Audited::new((), of_holder(entry, holder.as_ref())))
-    })
-}
-
-/// The terminal of this identifier and its facility. A stranger's invention is no object of the
-/// register: `None`.
-async fn holder(tx: &mut Tx, terminal_id: &str) -> Result<Option<Holder>, StoreError> {
-    Ok(terminal::find(tx, terminal_id).await?.map(|terminal| Holder {
-        terminal_id: terminal.id,
-        terminal_name: terminal.name,
-        organisation_id: terminal.organisation_id,
-    }))
-}
-
-/// Writes into a record whom it is about, so that the facility's trail shows it.
-fn of_holder(entry: Entry, holder: Option<&Holder>) -> Entry {
-    match holder {
-        Some(holder) => entry
-            .at_organisation(&holder.organisation_id)
-            .on("terminal", &holder.terminal_id)
-            .fact("terminal_name", holder.terminal_name.clone()),
-        None => entry,
-    }
-}
-
-/// One attempt to enrol.
-struct Enrolment<'a> {
-    app: &'a App,
-    peer: &'a Peer,
-    /// For whom the door is.
-    device: Device,
-    terminal_id: String,
-    code_hash: [u8; 32],
-    spki_sha256: [u8; 32],
-    at: OffsetDateTime,
-}
-
-/// What the code leads to.
-enum Decision {
-    Issue(Box<ApprovedRequest>),
-    Answer(Box<Certificate>),
-    Refuse(EstError),
-}
-
-/// Whose certificate a code is tied to.
-enum Tied {
-    /// To the one at hand.
-    Mine,
-    /// To that of another process, which took the claim up and was faster.
-    Theirs(Vec<u8>),
-    /// To one that was taken back since, or to none any more.
-    Nobodys,
-}
-
-impl Enrolment<'_> {
-    /// A code that nobody has used, for a terminal without certificates and a new key.
-    async fn plain_course(&self, request: &VerifiedRequest) -> Result<Course, EstError> {
-        let unused = enrolment_code::unused(&mut self.app.store().read(), self.attempt()).await?;
-        let Some(unused) = unused.filter(|unused| {
-            unused.device == self.device && !unused.key_certified && !unused.terminal_certified
-        }) else {
-            return Ok(Course::Unusual);
-        };
-        let holder = unused.holder;
-        let asks = Asks {
-            terminal_id: &holder.terminal_id,
-            organisation_id: &holder.organisation_id,
-            terminal_active: !unused.terminal_revoked,
-            facility_active: unused.facility_active,
-            approved_by: "code",
-        };
-        let certified = self.certified(&mut self.app.store().read()).await?;
-        let decided = registration::decide(request, &asks, Key::default(), &certified, self.at);
-        let approved = match decided {
-            Ok(approved) => approved,
-            // Decided, and recorded, with the code claimed.
-            Err(ApprovalError::Refused(_)) => return Ok(Course::Unusual),
-            Err(error) => return Err(error.into()),
-        };
-        let right = Right::Code {
-            code_hash: self.code_hash,
-            terminal_id: self.terminal_id.clone(),
-            spki_sha256: self.spki_sha256,
-        };
-        let entries =
-            (self.done("terminal.claim_code", &holder), self.done("terminal.enrol", &holder));
-        let line = Line::of_device(self.device);
-        plain::issue(self.app, line, right, approved, entries, self.at).await
-    }
-
-    async fn unusual_course(
-        &self,
-        request: &VerifiedRequest,
-        refusals: Subject,
-    ) -> Result<Vec<u8>, EstError> {
-        // What is plain is answered also to a network that rests: its code is right.
-        tries::rested(self.app, &refusals).await??;
-        // 4
-        let approved = match self.claim(request).await? {
-            Decision::Answer(certificate) => return Ok(certificate.der),
-            Decision::Refuse(refused) => {
-                // Charged after it was judged: what was said is said, the next one waits.
-                let _ = tries::charge(self.app, refusals).await?;
-                return Err(refused);
-            }
-            Decision::Issue(approved) => approved,
-        };
-        // 5
-        let (store, rng) = (self.app.store(), self.app.random());
-        let authority = self.app.authority().current(Line::of_device(self.device), self.at);
-        let issued = authority.issue(store, *approved, self.at, rng).await?;
-        // 6
-        self.fulfil(&issued).await
-    }
-
-    fn attempt(&self) -> Attempt<'_> {
-        Attempt {
-            terminal_id: &self.terminal_id,
-            code_hash: &self.code_hash,
-            spki_sha256: &self.spki_sha256,
-            at: self.at,
-        }
-    }
-
-    async fn certified(
-        &self,
-        queries: &mut impl Queries,
-    ) -> Result<CertifiedDevice, ApprovalError> {
-        let config = self.app.config();
-        Ok(CertifiedDevice::find(queries, config, self.device, &self.terminal_id).await?)
-    }
-
-    /// Claims the code and asks registration, in one transaction with its audit record.
-    async fn claim(&self, request: &VerifiedRequest) -> Result<Decision, EstError> {
-        let grace = self.app.config().enrolment().same_key_grace();
-        let decision = transaction!(self.app.store(), ApprovalError, |tx| {
-            if let Some(refused) = self.at_the_other_door(tx).await? {
-                return Ok(refused);
-            }
-            let policy = ClaimPolicy { same_key_grace: grace, issuance_limit: ISSUANCE_LIMIT };
-            let claim = enrolment_code::claim(tx, self.attempt(), policy).await?;
-            self.decide(tx, claim, request, grace).await
-        })?;
-        Ok(decision)
-    }
-
-    /// The refusal where this terminal enrols at the other door. What its code is worth there it
-    /// keeps, and a wrong one is told as anywhere.
-    async fn at_the_other_door(
-        &self,
-        tx: &mut Tx,
-    ) -> Result<Option<Audited<Decision>>, StoreError> {
-        let found = terminal::find(tx, &self.terminal_id).await?;
-        let Some(terminal) = found.filter(|terminal| terminal.device != self.device) else {
-            return Ok(None);
-        };
-        let answer = match enrolment_code::unused(tx, self.attempt()).await? {
-            Some(_) => refusal::other_door(terminal.device),
-            None => refusal::unauthorized(),
-        };
-        let holder = holder(tx, &self.terminal_id).await?;
-        let entry = self.refused("other_door", holder.as_ref());
-        Ok(Some(Audited::new(Decision::Refuse(answer), entry)))
-    }
-
-    async fn decide(
-        &self,
-        tx: &mut Tx,
-        claim: Claim,
-        request: &VerifiedRequest,
-        grace: Duration,
-    ) -> Result<Audited<Decision>, ApprovalError> {
-        let (answer, reason, holder) = match claim {
-            Claim::Won(holder) => return self.issue(tx, holder, request, grace).await,
-            Claim::Issued(holder, certificate) => {
-                let entry = self.done("terminal.enrol_again", &holder);
-                return Ok(Audited::new(Decision::Answer(certificate), entry));
-            }
-            Claim::OtherKey { holder, first } => {
-                if first {
-                    notice::misused_code(tx, &holder, self.at).await?;
-                }
-                (refusal::other_key(), "code_used_with_another_key", Some(holder))
-            }
-            Claim::AnsweredBefore(holder) => {
-                (refusal::answered_before(), "code_used", Some(holder))
-            }
-            Claim::TakenBack(holder) => (refusal::taken_back(), "taken_back", Some(holder)),
-            Claim::UnderWay(holder) => (refusal::under_way(), "under_way", Some(holder)),
-            Claim::Refused(refused) => {
-                let holder = holder(tx, &self.terminal_id).await?;
-                (refusal::code(refused), refused.as_str(), holder)
-            }
-        };
-        let entry = self.refused(reason, holder.as_ref());
-        Ok(Audited::new(Decision::Refuse(answer), entry))
-    }
-
-    /// The code is ours for this key: may this key have a certificate?
-    async fn issue(
-        &self,
-        tx: &mut Tx,
-        holder: Holder,
-        request: &VerifiedRequest,
-        grace: Duration,
-    ) -> Result<Audited<Decision>, ApprovalError> {
-        // A process that died between signing and telling left a certificate: give that one.
-        let left = registration::recent(tx, &holder.terminal_id, &self.spki_sha256, grace, self.at);
-        if let Some(certificate) = left.await? {
-            self.tie(tx, &certificate.issuer_id, &certificate.serial, &holder).await?;
-            let entry = self.done("terminal.enrol", &holder);
-            return Ok(Audited::new(Decision::Answer(Box::new(certificate)), entry));
-        }
-        let certified = self.certified(tx).await?;
-        let approval =
-            registration::approve(tx, request, &holder.terminal_id, "code", &certified, self.at);
-        match approval.await {
-            Ok(approved) => {
-                let entry = self.done("terminal.claim_code", &holder);
-                Ok(Audited::new(Decision::Issue(Box::new(approved)), entry))
-            }
-            Err(ApprovalError::Refused(rule)) => {
-                enrolment_code::release(tx, &self.code_hash).await?;
-                let entry =
-                    self.refused("registration", Some(&holder)).fact("rule", rule.to_string());
-                Ok(Audited::new(Decision::Refuse(rule.into()), entry))
-            }
-            Err(other) => Err(other),
-        }
-    }
-
-    /// Ties the certificate to the code and answers the one that counts.
-    async fn fulfil(&self, issued: &IssuedCertificate) -> Result<Vec<u8>, EstError> {
-        let (issuer_id, serial) = (issued.issuer_id.as_str(), issued.serial.as_octets());
-        transaction!(self.app.store(), StoreError, |tx| {
-            let missing = || StoreError::Corrupt {
-                what: "enrolment",
-                detail: "terminal or certificate is no longer there".to_owned(),
-            };
-            let terminal = terminal::find(tx, &self.terminal_id).await?.ok_or_else(missing)?;
-            let holder = Holder {
-                terminal_id: terminal.id,
-                terminal_name: terminal.name,
-                organisation_id: terminal.organisation_id,
-            };
-            let mine = certificate::find(tx, issuer_id, serial).await?.ok_or_else(missing)?;
-            // Revoked between claim and signature: what was signed must not count either.
-            if terminal.status == terminal::TerminalStatus::Revoked {
-                revocation::revoke(tx, issuer_id, serial, SUPERSEDED, self.at).await?;
-                let entry = self.refused("terminal_revoked", Some(&holder));
-                return Ok(Audited::new(Err(refusal::code(CodeRefusal::TerminalRevoked)), entry));
-            }
-            if terminal.status == terminal::TerminalStatus::Held {
-                revocation::revoke(tx, issuer_id, serial, SUPERSEDED, self.at).await?;
-                let entry = self.refused("terminal_held", Some(&holder));
-                return Ok(Audited::new(Err(refusal::code(CodeRefusal::TerminalHeld)), entry));
-            }
-            // A newer enrolment of the terminal was concluded between, and took this one back.
-            if matches!(mine.status, Status::Revoked { .. }) {
-                let entry = self.refused("taken_back", Some(&holder));
-                return Ok(Audited::new(Err(refusal::taken_back()), entry));
-            }
-            let der = match self.tie(tx, issuer_id, serial, &holder).await? {
-                Tied::Mine => mine.der,
-                Tied::Theirs(der) => der,
-                Tied::Nobodys => {
-                    let entry = self.refused("taken_back", Some(&holder));
-                    return Ok(Audited::new(Err(refusal::taken_back()), entry));
-                }
-            };
-            let entry = self
-                .done("terminal.enrol", &holder)
-                .on("certificate", format!("{issuer_id}:{}", hex::encode(serial)));
-            Ok(Audited::new(Ok(der), entry))
-        })?
-    }
-
-    /// Notes the certificate at the code and takes the terminal's other certificates and what
-    /// hangs on them back: a PC has one key. Those of a PC that is to be replaced stay until
-    /// somebody has logged in at the new one.
-    async fn tie(
-        &self,
-        tx: &mut Tx,
-        issuer_id: &str,
-        serial: &[u8],
-        holder: &Holder,
-    ) -> Result<Tied, StoreError> {
-        if !enrolment_code::fulfil(tx, &self.code_hash, issuer_id, serial).await? {
-            let policy =
-                ClaimPolicy { same_key_grace: Duration::DAY, issuance_limit: ISSUANCE_LIMIT };
-            let tied = match enrolment_code::claim(tx, self.attempt(), policy).await? {
-                Claim::Issued(_, theirs) if theirs.serial == serial => return Ok(Tied::Mine),
-                Claim::Issued(_, theirs) => Tied::Theirs(theirs.der),
-                _ => Tied::Nobodys,
-            };
-            revocation::revoke(tx, issuer_id, serial, SUPERSEDED, self.at).await?;
-            return Ok(tied);
-        }
-        match replacement::code_is_for(tx, &self.code_hash).await? {
-            CodeIsFor::Terminal => {
-                replacement::cancel(tx, &holder.terminal_id, None, self.at).await?;
-            }
-            CodeIsFor::NewPc => {
-                let certificate = (issuer_id, serial);
-                replacement::enrolled(tx, &self.code_hash, certificate, self.at).await?;
-                terminal::note_certificate(tx, &holder.terminal_id, false, self.at).await?;
-                return Ok(Tied::Mine);
-            }
-            // Called off between claim and signature.
-            CodeIsFor::NoPc => {
-                revocation::revoke(tx, issuer_id, serial, SUPERSEDED, self.at).await?;
-                return Ok(Tied::Nobodys);
-            }
-        }
-        let mut replaced = false;
-        for other in certificate::of_terminal(tx, &holder.terminal_id).await? {
-            if other.serial != serial && other.status == Status::Good {
-                replaced |=
-                    revocation::revoke(tx, &other.issuer_id, &other.serial, SUPERSEDED, self.at)
-                        .await?;
-            }
-        }
-        if replaced {
-            let id = &holder.terminal_id;
-            let ended = session::end_of_terminal(tx, id, "terminal_enrolled_anew", self.at).await?;
-            logout::fan_out(tx, &ended, self.at).await?;
-        }
-        terminal::note_certificate(tx, &holder.terminal_id, false, self.at).await?;
-        Ok(Tied::Mine)
-    }
-
-    fn done(&self, act: &'static str, holder: &Holder) -> Entry {
-        let actor = Actor::Terminal(holder.terminal_id.clone());
-        self.at_terminal(Entry::done(act, actor, self.at), Some(holder))
-    }
-
-    fn refused(&self, reason: &'static str, holder: Option<&Holder>) -> Entry {
-        let entry = Entry::refused("terminal.enrol", Actor::Stranger, self.at, reason);
-        self.at_terminal(entry, holder)
-    }
-
-    fn at_terminal(&self, entry: Entry, holder: Option<&Holder>) -> Entry {
-        let entry = entry
-            .from_address(self.peer.addr.ip())
-            .fact("key_sha256", hex::encode(self.spki_sha256));
-        of_holder(entry, holder)
-    }
 }

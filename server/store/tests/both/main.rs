@@ -109,6 +109,7 @@ mod revoking;
 mod root;
 mod routers;
 mod sandbox;
+mod scep;
 mod schema;
 mod service_check;
 mod shared_commits;

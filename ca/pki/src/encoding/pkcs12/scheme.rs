@@ -81,7 +81,7 @@ impl Digest {
         }
     }
 
-    fn of_digest(oid: &str) -> Option<Self> {
+    pub(crate) fn of_digest(oid: &str) -> Option<Self> {
         Some(match oid {
             "1.3.14.3.2.26" => Self::Sha1,
             "2.16.840.1.101.3.4.2.1" => Self::Sha256,
@@ -101,7 +101,7 @@ impl Digest {
         })
     }
 
-    fn hash(self) -> &'static digest::Algorithm {
+    pub(crate) fn hash(self) -> &'static digest::Algorithm {
         match self {
             Self::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
             Self::Sha256 => &digest::SHA256,

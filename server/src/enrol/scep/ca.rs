@@ -1,0 +1,59 @@
+//! What a client asks first, and what nobody signs: GetCACaps and GetCACert (RFC 8894 §3.5, §4.2).
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use sekisho_pki::encoding::cms;
+
+use super::{door, ra::RegistrationAuthorities};
+use crate::{app::App, authority::Line, error::est::EstError};
+
+/// One keyword a line (RFC 8894 §3.5.2). What is for old routers is told only where a family of them is
+/// excused: a client takes the weakest that it knows.
+pub(super) fn capabilities(app: &App) -> Response {
+    let mut words =
+        vec!["AES", "POSTPKIOperation", "Renewal", "SHA-256", "SHA-512", "SCEPStandard"];
+    if app.config().scep().takes_weak() {
+        words.extend(["DES3", "SHA-1"]);
+    }
+    let text = words.join("\n") + "\n";
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/plain")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (headers, text).into_response()
+}
+
+/// The registration authority's certificate, those of the routers' authorities, and the roots
+/// (RFC 8894 §4.2.1.2). Nobody vouches for the answer but the root's fingerprint that the client was given.
+pub(super) async fn certificates(app: &App) -> Result<Response, EstError> {
+    let ra = RegistrationAuthorities::newest(app).await.map_err(|error| failed(&error))?;
+    let ra = ra.ok_or_else(not_yet)?;
+    let authority = app.authority();
+    let roots = authority.roots();
+    let issuers = authority.of(Line::Routers);
+    let issuers = issuers.filter(|issuer| roots.is_under(issuer.certificate()));
+    let issuers = issuers.map(|issuer| issuer.certificate_der());
+    let all: Vec<_> = [ra.certificate_der()]
+        .into_iter()
+        .chain(issuers)
+        .chain(roots.told(app.now()))
+        .collect();
+    let message = cms::certs_only(&all).map_err(|error| EstError::internal(&error))?;
+    Ok(door::response("application/x-x509-ca-ra-cert", message))
+}
+
+/// What is ours to mend.
+pub(super) fn failed(error: &(dyn std::error::Error + 'static)) -> EstError {
+    EstError::internal(error)
+}
+
+/// The first registration authority is made within seconds of the start.
+pub(super) fn not_yet() -> EstError {
+    EstError {
+        retry_after_secs: Some(10),
+        ..EstError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "SCEP: the registration authority has no certificate yet; try again in a few seconds",
+        )
+    }
+}

@@ -1,0 +1,25 @@
+//! The Simple Certificate Enrolment Protocol (RFC 8894), for routers that know nothing newer.
+//!
+//! Over plain HTTP: messages carry their own signatures and encryption. A message is judged in this order:
+//!
+//! 1. the network does not rest; shape and signature of the message ([`sekisho_pki::scep`]);
+//! 2. for which registration authority it is encrypted; algorithms that no family is excused for;
+//! 3. its content: whatever does not open or read is one and the same refusal;
+//! 4. who asks: a stranger with a code, who signs with the very key that is to be certified, or a router
+//!    with its certificate;
+//! 5. the same road as at every door ([`by_code`](super::by_code), [`by_certificate`](super::by_certificate));
+//! 6. the certificate is bound to transaction and signer, and told to no other.
+
+mod answer;
+mod ca;
+mod door;
+mod enrol;
+mod look_up;
+mod poll;
+pub mod ra;
+mod refusal;
+
+pub use door::{get, post};
+
+#[cfg(test)]
+mod tests;

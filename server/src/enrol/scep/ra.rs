@@ -1,0 +1,266 @@
+//! The registration authority: one RSA key that signs answers and opens requests, beside issuing
+//! authorities whose keys are EC (RFC 8894 §2.2).
+//!
+//! Its keys lie sealed in the register, as those for tokens do (decision 0026): a router may fetch the
+//! certificate from one process and send its request to another. The newest is told; the others open what
+//! is sent to them, and answer it, until they end.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use der::{Decode, Encode};
+use sekisho_ca::{
+    issuance::IssuanceError,
+    profile::{Profile, ProfileError},
+    registration::{self, RegistrationError},
+};
+use sekisho_key::{KeyError, SigningKey as _, SoftwareKey, TransportKey};
+use sekisho_pki::{
+    encoding::{instant, key_identifier::key_identifier},
+    scep::Envelope,
+};
+use sekisho_store::{
+    MayConflict, StoreError,
+    audit::{Actor, Audited, Entry},
+    scep_ra::{self, ScepRa},
+    transaction,
+};
+use time::OffsetDateTime;
+use x509_cert::Certificate;
+use zeroize::Zeroizing;
+
+use crate::{app::App, authority::Line, sealing::SealingError};
+
+/// Why there is no registration authority.
+#[derive(Debug, thiserror::Error)]
+pub enum RaError {
+    /// What stands in the register is no such key or certificate.
+    #[error("the SCEP registration authority of the register does not read back")]
+    Unreadable,
+    /// What is sealed does not open.
+    #[error("the key of the SCEP registration authority cannot be opened; database and folder must be of one instance")]
+    Sealed(#[from] SealingError),
+    /// The key.
+    #[error("the key of the SCEP registration authority failed")]
+    Key(#[from] KeyError),
+    /// Its profile.
+    #[error("the profile of the SCEP registration authority cannot be used")]
+    Profile(#[from] ProfileError),
+    /// It was not approved.
+    #[error("the SCEP registration authority was not approved")]
+    Registration(#[from] RegistrationError),
+    /// Its certificate.
+    #[error("the SCEP registration authority was not certified")]
+    Issuance(#[from] IssuanceError),
+    /// The database.
+    #[error("the register cannot be used")]
+    Store(#[from] StoreError),
+}
+
+impl MayConflict for RaError {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_conflict())
+    }
+}
+
+/// One key with its certificate, open.
+#[derive(Debug)]
+pub(super) struct RegistrationAuthority {
+    stored: ScepRa,
+    issuer: Vec<u8>,
+    serial: Vec<u8>,
+    key_identifier: Vec<u8>,
+    not_before: OffsetDateTime,
+    signing: SoftwareKey,
+    transport: TransportKey,
+}
+
+/// What is sealed is bound to its certificate.
+fn purpose(certificate_sha256: &[u8; 32]) -> Vec<u8> {
+    [b"scep-ra:", certificate_sha256.as_slice()].concat()
+}
+
+impl RegistrationAuthority {
+    fn open(app: &App, stored: ScepRa) -> Result<Self, RaError> {
+        let unreadable = |_| RaError::Unreadable;
+        let pkcs8 = app.keys().sealing.open(&purpose(&stored.certificate_sha256), &stored.sealed_key)?;
+        let signing = SoftwareKey::from_pkcs8_der(&pkcs8)?;
+        let certificate = Certificate::from_der(&stored.certificate_der).map_err(unreadable)?;
+        let tbs = certificate.tbs_certificate();
+        let spki = tbs.subject_public_key_info().to_der().map_err(unreadable)?;
+        // A row whose halves do not belong together signs what nobody can verify.
+        if spki != signing.public_key_der() {
+            return Err(RaError::Unreadable);
+        }
+        Ok(Self {
+            issuer: tbs.issuer().to_der().map_err(unreadable)?,
+            serial: tbs.serial_number().as_bytes().to_vec(),
+            key_identifier: key_identifier(&spki).map_err(|_| RaError::Unreadable)?.to_vec(),
+            not_before: instant::from_time(&tbs.validity().not_before),
+            transport: TransportKey::of(&signing)?,
+            signing,
+            stored,
+        })
+    }
+
+    /// Its certificate, DER.
+    pub(super) fn certificate_der(&self) -> &[u8] {
+        &self.stored.certificate_der
+    }
+
+    /// Signs by RSASSA-PKCS1-v1_5 with SHA-256.
+    pub(super) fn sign(&self, to_be_signed: &[u8]) -> Result<Vec<u8>, KeyError> {
+        self.signing.sign_now(to_be_signed)
+    }
+
+    /// Opens what was encrypted for it. `None` says nothing of why.
+    ///
+    /// # Errors
+    /// [`RaError`]: no randomness, without which nothing may be opened.
+    pub(super) fn open_envelope(
+        &self,
+        app: &App,
+        envelope: &Envelope,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, RaError> {
+        let mut recipients = envelope.recipients().iter();
+        let mine = recipients
+            .find(|found| found.is(&self.issuer, &self.serial, &self.key_identifier));
+        let Some(recipient) = mine else { return Ok(None) };
+        // Drawn before anything is known of what came.
+        let mut otherwise = Zeroizing::new(vec![0; envelope.cipher().key_octets()]);
+        app.random().fill(&mut otherwise).map_err(SealingError::from)?;
+        Ok(envelope.open(recipient, |encrypted, _| self.transport.unwrap_or(encrypted, otherwise)))
+    }
+
+    /// Whether one of these is encrypted for it.
+    fn is_recipient_of(&self, envelope: &Envelope) -> bool {
+        let mut recipients = envelope.recipients().iter();
+        recipients.any(|found| found.is(&self.issuer, &self.serial, &self.key_identifier))
+    }
+
+    /// Whether two thirds of its life are over, or the routers' authority is another one now.
+    fn is_due(&self, issuer_id: &str, now: OffsetDateTime) -> bool {
+        let life = self.stored.not_after - self.not_before;
+        self.stored.issuer_id != issuer_id || now >= self.not_before + life * 2 / 3
+    }
+}
+
+/// The keys in force in this process's memory, newest first; read anew by the clock and when somebody asks
+/// for what is not there.
+#[derive(Debug, Default)]
+pub struct RegistrationAuthorities(RwLock<Arc<Vec<Arc<RegistrationAuthority>>>>);
+
+impl RegistrationAuthorities {
+    fn held(&self) -> Arc<Vec<Arc<RegistrationAuthority>>> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The one that is told to who asks; `None` where there is none yet.
+    pub(super) async fn newest(app: &App) -> Result<Option<Arc<RegistrationAuthority>>, RaError> {
+        let now = app.now();
+        let in_force = |held: &Vec<Arc<RegistrationAuthority>>| {
+            held.iter().find(|ra| ra.stored.not_after >= now).cloned()
+        };
+        match in_force(&*app.scep_ras().held()) {
+            Some(found) => Ok(Some(found)),
+            None => Ok(in_force(&*Self::read_anew(app).await?)),
+        }
+    }
+
+    /// The one for whom this is encrypted, which answers it, too: a router verifies the answer by the
+    /// certificate that it has. `None` where it is for none of them.
+    pub(super) async fn recipient_of(
+        app: &App,
+        envelope: &Envelope,
+    ) -> Result<Option<Arc<RegistrationAuthority>>, RaError> {
+        let now = app.now();
+        let named = |held: &Vec<Arc<RegistrationAuthority>>| {
+            let mut living = held.iter().filter(|ra| ra.stored.not_after >= now);
+            living.find(|ra| ra.is_recipient_of(envelope)).cloned()
+        };
+        // Another process may have made one meanwhile: `refresh` takes it over within seconds, and until
+        // then this process tells nobody of it.
+        match named(&*app.scep_ras().held()) {
+            Some(found) => Ok(Some(found)),
+            None => Ok(named(&*Self::read_anew(app).await?)),
+        }
+    }
+
+    async fn read_anew(app: &App) -> Result<Arc<Vec<Arc<RegistrationAuthority>>>, RaError> {
+        let stored = scep_ra::in_force(&mut app.store().read(), app.now()).await?;
+        let before = app.scep_ras().held();
+        let mut held = Vec::with_capacity(stored.len());
+        for stored in stored {
+            // Opening a private key is dear, and most of them are as they were.
+            let known = before.iter().find(|ra| ra.stored == stored);
+            held.push(match known {
+                Some(known) => Arc::clone(known),
+                None => Arc::new(RegistrationAuthority::open(app, stored)?),
+            });
+        }
+        let held = Arc::new(held);
+        *app.scep_ras().0.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&held);
+        Ok(held)
+    }
+}
+
+/// Scheduled on each node: takes over what other processes made.
+///
+/// # Errors
+/// [`RaError`]: what was held stays.
+pub async fn refresh(app: &App) -> Result<(), RaError> {
+    if app.config().scep().is_enabled() {
+        RegistrationAuthorities::read_anew(app).await?;
+    }
+    Ok(())
+}
+
+/// Scheduled on one node: makes the first registration authority, and the next when two thirds of the
+/// present one's life are over.
+///
+/// # Errors
+/// [`RaError`]: the next run tries again.
+pub async fn keep_up(app: &App) -> Result<(), RaError> {
+    if !app.config().scep().is_enabled() {
+        return Ok(());
+    }
+    let now = app.now();
+    let issuer_id = app.authority().routers(now).id().to_owned();
+    let held = RegistrationAuthorities::read_anew(app).await?;
+    if held.first().is_some_and(|newest| !newest.is_due(&issuer_id, now)) {
+        return Ok(());
+    }
+    make(app).await?;
+    RegistrationAuthorities::read_anew(app).await?;
+    tracing::info!(issuer = issuer_id, "SCEP registration authority made");
+    Ok(())
+}
+
+async fn make(app: &App) -> Result<(), RaError> {
+    let (now, size) = (app.now(), app.config().scep().ra_key());
+    // An RSA key takes up to seconds of one core.
+    let made = tokio::task::spawn_blocking(move || SoftwareKey::generate_rsa(size)).await;
+    let failed = |_| KeyError::Cryptography { act: "make an RSA key" };
+    let key = made.map_err(failed).and_then(std::convert::identity)?;
+    let profile = Profile::shipped("scep_ra")?;
+    let authority = app.authority().current(Line::Routers, now);
+    let name = format!("SCEP {}", authority.id());
+    let approved = registration::approve_registration_authority(&key, &name, &profile)?;
+    let issued = authority.issue(app.store(), approved, now, app.random()).await?;
+    let sha256 = issued.fingerprint;
+    let sealed_key = app.keys().sealing.seal(app.random(), &purpose(&sha256), &key.pkcs8_der()?)?;
+    let ra = ScepRa {
+        certificate_sha256: sha256,
+        issuer_id: issued.issuer_id.clone(),
+        certificate_der: issued.der.clone(),
+        sealed_key,
+        made_at: now,
+        not_after: issued.not_after,
+    };
+    transaction!(app.store(), RaError, |tx| {
+        scep_ra::add(tx, &ra).await?;
+        let serial = hex::encode(issued.serial.as_octets());
+        let entry = Entry::done("scep_ra.make", Actor::System, now)
+            .on("certificate", format!("{}:{serial}", issued.issuer_id));
+        Ok(Audited::new((), entry))
+    })
+}
