@@ -5,7 +5,7 @@ use aws_lc_rs::{
     signature::{RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, UnparsedPublicKey},
 };
 use const_oid::db::{rfc5911, rfc5912};
-use der::{Decode, Encode};
+use der::{AnyRef, Decode, Encode};
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoRef};
 use x509_cert::Certificate;
 
@@ -96,6 +96,12 @@ impl UnverifiedMessage {
         })
     }
 
+    /// The same under another certificate, for tests.
+    #[cfg(test)]
+    pub(super) fn with_signer(self, signer_der: Vec<u8>) -> Self {
+        Self { signer_der, ..self }
+    }
+
     /// SCEP's attributes: what a refusal must repeat, of whoever sent it.
     #[must_use]
     pub fn attributes(&self) -> &Attributes {
@@ -118,6 +124,7 @@ impl UnverifiedMessage {
         let signer_key_der = certificate
             .and_then(|found| found.tbs_certificate().subject_public_key_info().to_der())
             .map_err(|_| MessageFault::NoCertificate)?;
+        only_form(&signer_key_der).map_err(MessageFault::Signature)?;
         // Of public octets: how long the comparison takes tells nothing.
         if digest(self.digest.hash(), &self.content).as_ref() != self.content_digest {
             return Err(MessageFault::Digest);
@@ -176,6 +183,17 @@ impl UnverifiedMessage {
             Err(error) => Err(failed(error)),
         }
     }
+}
+
+/// That an RSA key is written in its one form, with NULL beside the algorithm (RFC 3279 §2.3.1): who signed is
+/// known again by the octets of the key.
+fn only_form(key_der: &[u8]) -> Result<(), SignatureError> {
+    let spki = SubjectPublicKeyInfoRef::try_from(key_der).map_err(|_| SignatureError::Key)?;
+    let is_rsa = spki.algorithm.oid == rfc5912::RSA_ENCRYPTION;
+    if is_rsa && spki.algorithm.parameters != Some(AnyRef::NULL) {
+        return Err(SignatureError::Key);
+    }
+    Ok(())
 }
 
 /// The one place where a SHA-1 signature is looked at: whether it may count is the caller's to say.

@@ -14,4 +14,4 @@ pub use simple_enroll::{post as simple_enroll, post_of_router as simple_enroll_o
 pub use simple_reenroll::{post as simple_reenroll, post_of_router as simple_reenroll_of_router};
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

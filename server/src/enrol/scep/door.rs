@@ -19,8 +19,8 @@ use crate::{app::App, enrol::Fact, error::est::EstError, listener::Peer, media_t
 
 /// `Content-Type` of messages in both directions (RFC 8894 §4.1).
 const PKI_MESSAGE: &str = "application/x-pki-message";
-/// What clients say that know no better: micromdm's.
-const ANY_OCTETS: &str = "application/octet-stream";
+/// What else clients say that mean the same: micromdm's the one, strongSwan's `pki` nothing at all.
+const LIKEWISE: [&str; 2] = ["application/octet-stream", ""];
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -71,7 +71,7 @@ pub async fn post(
     }
     let named = media_type::announced(&headers)
         .map_err(|_| bad_request("Content-Type is repeated; send it once (RFC 9110 section 5.3)"))?;
-    if ![PKI_MESSAGE, ANY_OCTETS].iter().any(|known| named.eq_ignore_ascii_case(known)) {
+    if ![PKI_MESSAGE].iter().chain(&LIKEWISE).any(|known| named.eq_ignore_ascii_case(known)) {
         return Err(EstError::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "SCEP: the body is not announced as application/x-pki-message (RFC 8894 section 4.1); send \

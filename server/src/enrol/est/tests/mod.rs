@@ -1,10 +1,10 @@
 //! Enrolment through the router of its name, against a real register.
 
 #[macro_use]
-mod scene;
+pub(in crate::enrol) mod scene;
 
 mod enrolling;
 mod refusals;
 mod renewal;
 mod replacement;
-mod routers;
+pub(in crate::enrol) mod routers;

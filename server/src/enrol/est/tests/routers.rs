@@ -27,12 +27,18 @@ use crate::{
     testing::TestApp,
 };
 
-const ROUTER: &str = "T1111111111";
-const FIXED: &str = "T2222222222";
+pub(in crate::enrol) const ROUTER: &str = "T1111111111";
+pub(in crate::enrol) const FIXED: &str = "T2222222222";
 
 /// The instance with two routers besides; the address of the second is certified.
 async fn with_routers() -> TestApp {
     let test = instance().await;
+    enter_routers(&test).await;
+    test
+}
+
+/// Enters the two routers.
+pub(in crate::enrol) async fn enter_routers(test: &TestApp) {
     let at = test.app.now();
     change!(test, |tx| {
         for (id, address_certified) in [(ROUTER, false), (FIXED, true)] {
@@ -48,7 +54,6 @@ async fn with_routers() -> TestApp {
             router::create(tx, &router).await?;
         }
     });
-    test
 }
 
 /// The same request at the routers' door.
@@ -69,7 +74,7 @@ fn read(der: &[u8]) -> Certificate {
     Certificate::from_der(der).unwrap()
 }
 
-fn names(der: &[u8]) -> Vec<String> {
+pub(in crate::enrol) fn names(der: &[u8]) -> Vec<String> {
     let certificate = read(der);
     let (_, names) =
         certificate.tbs_certificate().get_extension::<SubjectAltName>().unwrap().unwrap();

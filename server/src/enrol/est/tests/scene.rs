@@ -21,6 +21,7 @@ use tower::ServiceExt;
 use x509_cert::name::Name;
 
 use crate::{
+    config::Settings,
     listener::Peer,
     names::NameRole,
     paper_code::PaperCode,
@@ -28,9 +29,9 @@ use crate::{
     testing::{self, TestApp},
 };
 
-pub(super) const FACILITY: &str = "123456789007";
-pub(super) const TERMINAL: &str = "T0123456789";
-pub(super) const OTHER: &str = "T9876543210";
+pub(in crate::enrol) const FACILITY: &str = "123456789007";
+pub(in crate::enrol) const TERMINAL: &str = "T0123456789";
+pub(in crate::enrol) const OTHER: &str = "T9876543210";
 
 /// Runs one change in a transaction of its own.
 macro_rules! change {
@@ -45,8 +46,13 @@ macro_rules! change {
 }
 
 /// An instance with an active facility and two terminals.
-pub(super) async fn instance() -> TestApp {
-    let test = testing::app().await;
+pub(in crate::enrol) async fn instance() -> TestApp {
+    instance_with(Settings::default()).await
+}
+
+/// The same with this configuration.
+pub(in crate::enrol) async fn instance_with(settings: Settings) -> TestApp {
+    let test = testing::app_with(settings).await;
     let at = test.app.now();
     change!(test, |tx| {
         tx.execute(sql("INSERT INTO application (id, receipt, kind, name, name_kana, prefecture,
@@ -73,7 +79,7 @@ pub(super) async fn instance() -> TestApp {
     test
 }
 
-pub(super) async fn new_code(test: &TestApp, terminal_id: &str) -> String {
+pub(in crate::enrol) async fn new_code(test: &TestApp, terminal_id: &str) -> String {
     let code = PaperCode::generate(&SystemRandomness).unwrap();
     let now = test.app.now();
     change!(test, |tx| {
@@ -90,15 +96,15 @@ pub(super) async fn new_code(test: &TestApp, terminal_id: &str) -> String {
     code.reveal().to_string()
 }
 
-pub(super) fn key() -> SoftwareKey {
+pub(in crate::enrol) fn key() -> SoftwareKey {
     SoftwareKey::generate_p256().unwrap()
 }
 
-pub(super) fn csr(key: &SoftwareKey, subject: &Name) -> Vec<u8> {
+pub(in crate::enrol) fn csr(key: &SoftwareKey, subject: &Name) -> Vec<u8> {
     signed_by(key, key, subject)
 }
 
-pub(super) fn signed_by(key: &SoftwareKey, signer: &SoftwareKey, subject: &Name) -> Vec<u8> {
+pub(in crate::enrol) fn signed_by(key: &SoftwareKey, signer: &SoftwareKey, subject: &Name) -> Vec<u8> {
     let info = to_be_signed(subject, key.public_key_der()).unwrap();
     let signature = signer.sign_now(&info).unwrap();
     assemble(&info, signer.algorithm().identifier(), &signature).unwrap()
@@ -106,16 +112,16 @@ pub(super) fn signed_by(key: &SoftwareKey, signer: &SoftwareKey, subject: &Name)
 
 /// One request of a terminal; what is not set is as a good client sends it.
 #[derive(Clone)]
-pub(super) struct Ask {
-    pub(super) operation: &'static str,
-    pub(super) authorization: Option<String>,
-    pub(super) content_type: &'static str,
-    pub(super) body: Vec<u8>,
-    pub(super) chain: Vec<Vec<u8>>,
+pub(in crate::enrol) struct Ask {
+    pub(in crate::enrol) operation: &'static str,
+    pub(in crate::enrol) authorization: Option<String>,
+    pub(in crate::enrol) content_type: &'static str,
+    pub(in crate::enrol) body: Vec<u8>,
+    pub(in crate::enrol) chain: Vec<Vec<u8>>,
 }
 
 impl Ask {
-    pub(super) fn enrol(terminal_id: &str, code: &str, der: &[u8]) -> Self {
+    pub(in crate::enrol) fn enrol(terminal_id: &str, code: &str, der: &[u8]) -> Self {
         let basic = STANDARD.encode(format!("{terminal_id}:{code}"));
         Self {
             operation: "simpleenroll",
@@ -126,7 +132,7 @@ impl Ask {
         }
     }
 
-    pub(super) fn renew(certificate: &[u8], der: &[u8]) -> Self {
+    pub(in crate::enrol) fn renew(certificate: &[u8], der: &[u8]) -> Self {
         Self {
             operation: "simplereenroll",
             authorization: None,
@@ -135,7 +141,7 @@ impl Ask {
         }
     }
 
-    pub(super) async fn send(self, test: &TestApp) -> Answer {
+    pub(in crate::enrol) async fn send(self, test: &TestApp) -> Answer {
         let mut request = Request::post(format!("/.well-known/est/{}", self.operation))
             .header(header::HOST, test.app.names().authority(NameRole::Enrol))
             .header(header::CONTENT_TYPE, self.content_type)
@@ -161,15 +167,15 @@ impl Ask {
 }
 
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: http::HeaderMap,
-    pub(super) text: String,
+pub(in crate::enrol) struct Answer {
+    pub(in crate::enrol) status: StatusCode,
+    pub(in crate::enrol) headers: http::HeaderMap,
+    pub(in crate::enrol) text: String,
 }
 
 impl Answer {
     /// The one certificate of a good answer.
-    pub(super) fn certificate(&self) -> Vec<u8> {
+    pub(in crate::enrol) fn certificate(&self) -> Vec<u8> {
         assert_eq!(self.status, StatusCode::OK, "{}", self.text);
         assert_eq!(
             self.headers[header::CONTENT_TYPE],
@@ -181,7 +187,7 @@ impl Answer {
         all.remove(0)
     }
 
-    pub(super) fn is_refused(&self, status: StatusCode, says: &str) {
+    pub(in crate::enrol) fn is_refused(&self, status: StatusCode, says: &str) {
         assert_eq!(self.status, status, "{}", self.text);
         assert!(self.text.contains(says), "{}", self.text);
         assert!(
@@ -192,14 +198,14 @@ impl Answer {
     }
 }
 
-pub(super) async fn certificates(
+pub(in crate::enrol) async fn certificates(
     test: &TestApp,
     terminal_id: &str,
 ) -> Vec<certificate::Certificate> {
     certificate::of_terminal(&mut test.app.store().read(), terminal_id).await.unwrap()
 }
 
-pub(super) async fn acts(test: &TestApp) -> Vec<String> {
+pub(in crate::enrol) async fn acts(test: &TestApp) -> Vec<String> {
     let records =
         sekisho_store::audit::list(&mut test.app.store().read(), "", None, 1000).await.unwrap();
     records
@@ -212,13 +218,13 @@ pub(super) async fn acts(test: &TestApp) -> Vec<String> {
         .collect()
 }
 
-pub(super) async fn notices(test: &TestApp) -> usize {
+pub(in crate::enrol) async fn notices(test: &TestApp) -> usize {
     let now = test.app.now() + Duration::DAY;
     test.app.store().claim_outbox("notice", now, Duration::MINUTE, 100).await.unwrap().len()
 }
 
 /// Takes the first terminal back.
-pub(super) async fn revoke(test: &TestApp) {
+pub(in crate::enrol) async fn revoke(test: &TestApp) {
     let revocation = terminal::Revocation {
         crl_reason: 1,
         cause: "lost",
