@@ -34,8 +34,7 @@ impl Ra {
             publication_base: "http://plain.example".to_owned(),
         };
         let now = OffsetDateTime::now_utc();
-        let made =
-            make_authority(now, &SystemRandomness, &names, Duration::days(4)).await.unwrap();
+        let made = make_authority(now, &SystemRandomness, &names, Duration::days(4)).await.unwrap();
         let key = SoftwareKey::generate_rsa(RsaSize::Bits2048).unwrap();
         let profile = Profile::shipped("scep_ra").unwrap();
         let approved = approve_registration_authority(&key, "SCEP routers", &profile).unwrap();
@@ -66,7 +65,8 @@ impl Ra {
     }
 
     fn openssl(&self, arguments: &[&str]) -> Vec<u8> {
-        openssl(self.folder.path(), arguments).unwrap_or_else(|said| panic!("{arguments:?}: {said}"))
+        openssl(self.folder.path(), arguments)
+            .unwrap_or_else(|said| panic!("{arguments:?}: {said}"))
     }
 
     fn message(&self, attributes: &Attributes, content: Vec<u8>) -> Vec<u8> {
@@ -176,7 +176,8 @@ async fn attributes_in_any_order_count_as_they_were_signed() {
     let ra = Ra::new().await;
     let message = ra.message(&asked(), CONTENT.to_vec());
     // The whole is DER; clients that sign in DER order and send in another are read all the same.
-    let oid = |last: u8| [&[0x60, 0x86, 0x48, 0x01, 0x86, 0xf8, 0x45, 0x01, 0x09][..], &[last]].concat();
+    let oid =
+        |last: u8| [&[0x60, 0x86, 0x48, 0x01, 0x86, 0xf8, 0x45, 0x01, 0x09][..], &[last]].concat();
     let place = |last: u8| message.windows(10).position(|window| window == oid(last)).unwrap();
     // Nonce and transaction, of the same length and so beside each other: SEQUENCE, length, OID, length.
     let (one, two) = (place(5) - 4, place(7) - 4);
@@ -184,13 +185,9 @@ async fn attributes_in_any_order_count_as_they_were_signed() {
     let (first, second) = if one < two { (one, two) } else { (two, one) };
     assert_eq!(first + length(first), second, "they lie beside each other");
     let end = second + length(second);
-    let swapped = [
-        &message[..first],
-        &message[second..end],
-        &message[first..second],
-        &message[end..],
-    ]
-    .concat();
+    let swapped =
+        [&message[..first], &message[second..end], &message[first..second], &message[end..]]
+            .concat();
     assert_ne!(swapped, message);
     let read = UnverifiedMessage::parse(&swapped).unwrap().verify().unwrap();
     assert_eq!(read.attributes, asked());

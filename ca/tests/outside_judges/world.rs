@@ -196,9 +196,7 @@ impl World {
             let what = format!("server {kind}");
             all.push(Judged { what, certificate, issuer: "servers", purpose: Some("sslserver") });
         }
-        for (kind, size) in
-            [("RSA-2048", RsaSize::Bits2048), ("RSA-3072", RsaSize::Bits3072)]
-        {
+        for (kind, size) in [("RSA-2048", RsaSize::Bits2048), ("RSA-3072", RsaSize::Bits3072)] {
             let key = SoftwareKey::generate_rsa(size).unwrap();
             let profile = Profile::shipped("scep_ra").unwrap();
             let approved = approve_registration_authority(&key, "SCEP routers", &profile).unwrap();

@@ -32,7 +32,10 @@ impl ScepSettings {
             2048 => RsaSize::Bits2048,
             3072 => RsaSize::Bits3072,
             other => {
-                return Err(invalid("scep.ra_key_bits", format!("{other} is neither 2048 nor 3072")));
+                return Err(invalid(
+                    "scep.ra_key_bits",
+                    format!("{other} is neither 2048 nor 3072"),
+                ));
             }
         };
         let unknown = |name: &&String| !Profile::router_families().any(|family| family == **name);

@@ -23,11 +23,12 @@ pub(super) fn refusal(app: &App, role: NameRole, request: &Request) -> Option<Re
         && request.version() <= Version::HTTP_10
         && !request.headers().contains_key(header::HOST);
     let own = app.names().authority(role);
-    let matches = nameless || named.is_some_and(|named| {
-        named.eq_ignore_ascii_case(own)
+    let matches = nameless
+        || named.is_some_and(|named| {
+            named.eq_ignore_ascii_case(own)
             // Revocation lists are fetched by daemons that write the host in ways of their own, and
             // are the same for everybody.
             || role == NameRole::Plain
-    });
+        });
     (!matches).then(|| StatusCode::MISDIRECTED_REQUEST.into_response())
 }

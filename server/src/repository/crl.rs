@@ -6,8 +6,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::{StreamExt, stream};
-use http_body_util::{BodyExt, Limited};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
 use sekisho_ca::revocation::CrlPartition;
 use sekisho_store::{
     StoreError,

@@ -20,6 +20,7 @@ macro_rules! change {
 mod ike;
 mod renewal;
 mod root_roll_over;
+mod scep;
 mod world;
 
 use std::{

@@ -40,9 +40,13 @@ pub struct World {
 
 impl World {
     pub async fn start() -> Self {
+        Self::start_with(Settings::default()).await
+    }
+
+    /// With this configuration but for its addresses.
+    pub async fn start_with(mut settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let instance = folder.path().join("instance");
-        let mut settings = Settings::default();
         // The same after it was started again: agents remember them.
         let address = || vec![std::net::SocketAddr::from(([127, 0, 0, 1], free_port().unwrap()))];
         settings.listen.tls = address();

@@ -170,7 +170,9 @@ impl Attributes {
         };
         let needed = |oid, what| only(oid, what)?.ok_or(MessageFault::Attribute(what));
         let nonce = |oid, what| {
-            only(oid, what)?.map(|value| nonce(&value).ok_or(MessageFault::Attribute(what))).transpose()
+            only(oid, what)?
+                .map(|value| nonce(&value).ok_or(MessageFault::Attribute(what)))
+                .transpose()
         };
         let content_type = needed(rfc5911::ID_CONTENT_TYPE, "contentType")?;
         if tlv::oid_text(content_type.value) != Some(rfc5911::ID_DATA.to_string()) {
@@ -191,9 +193,8 @@ impl Attributes {
             recipient_nonce: nonce(RECIPIENT_NONCE, "recipientNonce")?,
             status: code(PKI_STATUS, "pkiStatus")?.and_then(|code| by_code(&STATUSES, &code)),
             fail_info: code(FAIL_INFO, "failInfo")?.and_then(|code| by_code(&FAIL_INFOS, &code)),
-            fail_info_text: only(FAIL_INFO_TEXT, "failInfoText")?.and_then(|text| {
-                std::str::from_utf8(text.value).ok().map(str::to_owned)
-            }),
+            fail_info_text: only(FAIL_INFO_TEXT, "failInfoText")?
+                .and_then(|text| std::str::from_utf8(text.value).ok().map(str::to_owned)),
         };
         Ok((attributes, digest))
     }

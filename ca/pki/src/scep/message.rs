@@ -168,12 +168,9 @@ impl UnverifiedMessage {
             Some(scheme) => {
                 signature::verify_scheme(key_der, scheme, to_be_signed, &self.signature)
             }
-            None => signature::verify(
-                key_der,
-                &self.signature_algorithm,
-                to_be_signed,
-                &self.signature,
-            ),
+            None => {
+                signature::verify(key_der, &self.signature_algorithm, to_be_signed, &self.signature)
+            }
         };
         match verified {
             Ok(()) => Ok(false),
@@ -185,12 +182,14 @@ impl UnverifiedMessage {
     }
 }
 
-/// That an RSA key is written in its one form, with NULL beside the algorithm (RFC 3279 §2.3.1): who signed is
+/// That an RSA key is written in its one form, with NULL beside the algorithm (RFC 3279 §2.3.1) and whole octets: who signed is
 /// known again by the octets of the key.
 fn only_form(key_der: &[u8]) -> Result<(), SignatureError> {
     let spki = SubjectPublicKeyInfoRef::try_from(key_der).map_err(|_| SignatureError::Key)?;
     let is_rsa = spki.algorithm.oid == rfc5912::RSA_ENCRYPTION;
-    if is_rsa && spki.algorithm.parameters != Some(AnyRef::NULL) {
+    let usual = spki.algorithm.parameters == Some(AnyRef::NULL)
+        && spki.subject_public_key.as_bytes().is_some();
+    if is_rsa && !usual {
         return Err(SignatureError::Key);
     }
     Ok(())
@@ -224,9 +223,7 @@ pub(super) fn content_of<'a>(octets: &'a [u8], oid: &str) -> Result<Reader<'a>, 
 }
 
 /// Name and whole of an AlgorithmIdentifier.
-pub(super) fn algorithm(
-    tlv: &Tlv<'_>,
-) -> Result<(String, AlgorithmIdentifierOwned), Malformed> {
+pub(super) fn algorithm(tlv: &Tlv<'_>) -> Result<(String, AlgorithmIdentifierOwned), Malformed> {
     let malformed = || tlv.expected("AlgorithmIdentifier");
     let read = AlgorithmIdentifierOwned::from_der(tlv.whole).map_err(|_| malformed())?;
     Ok((read.oid.to_string(), read))

@@ -102,10 +102,8 @@ impl MessageToSign {
         let certificate = Certificate::from_der(certificate_der)?;
         let tbs = certificate.tbs_certificate();
         // With NULL: clients were seen that take nothing else (RFC 5754 §2 has receivers take both).
-        let sha256 = AlgorithmIdentifierOwned {
-            oid: rfc5912::ID_SHA_256,
-            parameters: Some(Null.into()),
-        };
+        let sha256 =
+            AlgorithmIdentifierOwned { oid: rfc5912::ID_SHA_256, parameters: Some(Null.into()) };
         let signer = SignerInfo {
             version: CmsVersion::V1,
             sid: SignerIdentifier::IssuerAndSerialNumber(IssuerAndSerialNumber {

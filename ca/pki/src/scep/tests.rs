@@ -12,10 +12,9 @@ const STRONGSWAN: &str = "strongswan-5.9.8-pkcsreq.der";
 
 #[test]
 fn messages_of_other_peoples_clients_are_read_and_what_is_weak_in_them_is_named() {
-    for (name, weak, cipher, characters) in [
-        (MICROMDM, Some(Weakness::Sha1), Cipher::Des, 28),
-        (STRONGSWAN, None, Cipher::Aes128, 40),
-    ] {
+    for (name, weak, cipher, characters) in
+        [(MICROMDM, Some(Weakness::Sha1), Cipher::Des, 28), (STRONGSWAN, None, Cipher::Aes128, 40)]
+    {
         let unverified = UnverifiedMessage::parse(&vector(name)).unwrap();
         let attributes = unverified.attributes().clone();
         assert_eq!(attributes.message_type, MessageType::PkcsReq, "{name}");

@@ -140,10 +140,7 @@ pub(super) async fn to(
     facts.push(("transaction", asked.transaction_id.clone()));
     facts.push(("message", asked.message_type.name().to_owned()));
     let newest = RegistrationAuthorities::newest(app).await.map_err(|error| ca::failed(&error))?;
-    let mut answering = Answering {
-        ra: newest.ok_or_else(ca::not_yet)?,
-        cipher: Cipher::Aes128,
-    };
+    let mut answering = Answering { ra: newest.ok_or_else(ca::not_yet)?, cipher: Cipher::Aes128 };
     let reply = match judge(app, peer, unverified, &mut answering, &facts).await {
         Ok(told) => answering.sealed(app, told, &signer_der)?,
         Err(Trouble::Pending) => Reply::Pending,
@@ -157,12 +154,7 @@ pub(super) async fn to(
 }
 
 /// Charges the network for a refusal and records it, unless the common road did.
-async fn note(
-    app: &App,
-    peer: &Peer,
-    refusal: &Refusal,
-    facts: &[Fact],
-) -> Result<(), EstError> {
+async fn note(app: &App, peer: &Peer, refusal: &Refusal, facts: &[Fact]) -> Result<(), EstError> {
     let Some(reason) = refusal.reason else { return Ok(()) };
     tries::charge(app, by_code::refusals(app, peer)).await??;
     let facts = [facts, &refusal.facts].concat();

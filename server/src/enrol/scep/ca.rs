@@ -12,15 +12,8 @@ use crate::{app::App, authority::Line, error::est::EstError};
 pub(super) fn capabilities(app: &App) -> Response {
     // `SHA-384` is no word of the RFC. It is taken, and strongSwan 5.9.8 believes in nothing without it: it
     // looks for the words by their numbers where it should by bits, and finds this one for SCEPStandard.
-    let mut words = vec![
-        "AES",
-        "POSTPKIOperation",
-        "Renewal",
-        "SHA-256",
-        "SHA-384",
-        "SHA-512",
-        "SCEPStandard",
-    ];
+    let mut words =
+        vec!["AES", "POSTPKIOperation", "Renewal", "SHA-256", "SHA-384", "SHA-512", "SCEPStandard"];
     if app.config().scep().takes_weak() {
         words.extend(["DES3", "SHA-1"]);
     }
@@ -42,11 +35,8 @@ pub(super) async fn certificates(app: &App) -> Result<Response, EstError> {
     let issuers = authority.of(Line::Routers);
     let issuers = issuers.filter(|issuer| roots.is_under(issuer.certificate()));
     let issuers = issuers.map(|issuer| issuer.certificate_der());
-    let all: Vec<_> = [ra.certificate_der()]
-        .into_iter()
-        .chain(issuers)
-        .chain(roots.told(app.now()))
-        .collect();
+    let all: Vec<_> =
+        [ra.certificate_der()].into_iter().chain(issuers).chain(roots.told(app.now())).collect();
     let message = cms::certs_only(&all).map_err(|error| EstError::internal(&error))?;
     Ok(door::response("application/x-x509-ca-ra-cert", message))
 }

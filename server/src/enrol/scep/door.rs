@@ -69,8 +69,9 @@ pub async fn post(
         "PKIOperation" => {}
         other => return Err(unknown(other)),
     }
-    let named = media_type::announced(&headers)
-        .map_err(|_| bad_request("Content-Type is repeated; send it once (RFC 9110 section 5.3)"))?;
+    let named = media_type::announced(&headers).map_err(|_| {
+        bad_request("Content-Type is repeated; send it once (RFC 9110 section 5.3)")
+    })?;
     if ![PKI_MESSAGE].iter().chain(&LIKEWISE).any(|known| named.eq_ignore_ascii_case(known)) {
         return Err(EstError::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -208,7 +209,8 @@ mod tests {
     fn an_operation_stands_once() {
         assert_eq!(operation("operation=GetCACaps&message=ca").unwrap(), "GetCACaps");
         assert_eq!(operation("message=x&operation=GetCACert").unwrap(), "GetCACert");
-        for hostile in ["", "operation", "operation=a&operation=a", "operation=%ff", "Operation=a"] {
+        for hostile in ["", "operation", "operation=a&operation=a", "operation=%ff", "Operation=a"]
+        {
             assert!(operation(hostile).is_err(), "{hostile}");
         }
     }

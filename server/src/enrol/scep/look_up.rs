@@ -17,8 +17,7 @@ const MOST_LIST_OCTETS: usize = 4 * 1024 * 1024;
 /// A certificate of the router that asks.
 pub(super) async fn certificate(asked: Asked<'_>) -> Result<Told, Trouble> {
     let router = enrol::judged(&asked).await?.ok_or_else(refusal::other_signer)?;
-    let (issuer, serial) =
-        issuer_and_serial(&asked.content).map_err(|_| refusal::unreadable())?;
+    let (issuer, serial) = issuer_and_serial(&asked.content).map_err(|_| refusal::unreadable())?;
     let issuer_id = authority(asked.app, issuer).ok_or_else(refusal::not_found)?;
     let found = certificate::find(&mut asked.app.store().read(), &issuer_id, serial).await?;
     let own = found
@@ -38,8 +37,9 @@ pub(super) async fn list(asked: Asked<'_>) -> Result<Told, Trouble> {
 
 /// The routers' authority of this name.
 fn authority(app: &App, issuer: &[u8]) -> Option<String> {
-    let named = app.authority().of(Line::Routers).find(|authority| {
-        authority.subject().to_der().is_ok_and(|subject| subject == issuer)
-    });
+    let named = app
+        .authority()
+        .of(Line::Routers)
+        .find(|authority| authority.subject().to_der().is_ok_and(|subject| subject == issuer));
     named.map(|authority| authority.id().to_owned())
 }

@@ -4,9 +4,9 @@ use sekisho_pki::scep::request::polled_subject;
 use sekisho_store::{
     StoreError,
     audit::{Actor, Audited, Entry},
-    certificate, router, scep_transaction,
+    certificate,
     revocation::Status,
-    transaction,
+    router, scep_transaction, transaction,
 };
 
 use super::{

@@ -37,7 +37,9 @@ pub enum RaError {
     #[error("the SCEP registration authority of the register does not read back")]
     Unreadable,
     /// What is sealed does not open.
-    #[error("the key of the SCEP registration authority cannot be opened; database and folder must be of one instance")]
+    #[error(
+        "the key of the SCEP registration authority cannot be opened; database and folder must be of one instance"
+    )]
     Sealed(#[from] SealingError),
     /// The key.
     #[error("the key of the SCEP registration authority failed")]
@@ -82,7 +84,8 @@ fn purpose(certificate_sha256: &[u8; 32]) -> Vec<u8> {
 impl RegistrationAuthority {
     fn open(app: &App, stored: ScepRa) -> Result<Self, RaError> {
         let unreadable = |_| RaError::Unreadable;
-        let pkcs8 = app.keys().sealing.open(&purpose(&stored.certificate_sha256), &stored.sealed_key)?;
+        let pkcs8 =
+            app.keys().sealing.open(&purpose(&stored.certificate_sha256), &stored.sealed_key)?;
         let signing = SoftwareKey::from_pkcs8_der(&pkcs8)?;
         let certificate = Certificate::from_der(&stored.certificate_der).map_err(unreadable)?;
         let tbs = certificate.tbs_certificate();
@@ -122,8 +125,8 @@ impl RegistrationAuthority {
         envelope: &Envelope,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, RaError> {
         let mut recipients = envelope.recipients().iter();
-        let mine = recipients
-            .find(|found| found.is(&self.issuer, &self.serial, &self.key_identifier));
+        let mine =
+            recipients.find(|found| found.is(&self.issuer, &self.serial, &self.key_identifier));
         let Some(recipient) = mine else { return Ok(None) };
         // Drawn before anything is known of what came.
         let mut otherwise = Zeroizing::new(vec![0; envelope.cipher().key_octets()]);

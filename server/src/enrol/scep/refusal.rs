@@ -21,11 +21,7 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn new(
-        fail_info: FailInfo,
-        reason: &'static str,
-        text: impl Into<String>,
-    ) -> Self {
+    pub(super) fn new(fail_info: FailInfo, reason: &'static str, text: impl Into<String>) -> Self {
         Self { fail_info, text: text.into(), reason: Some(reason), facts: Vec::new() }
     }
 }
@@ -164,9 +160,9 @@ impl From<RequestError> for Refusal {
     fn from(error: RequestError) -> Self {
         match &error {
             // Who changes octets of another's message must not learn what they were.
-            RequestError::TooLong { .. } | RequestError::Malformed(_) | RequestError::Signature(_) => {
-                unreadable()
-            }
+            RequestError::TooLong { .. }
+            | RequestError::Malformed(_)
+            | RequestError::Signature(_) => unreadable(),
             RequestError::KeyKind(_) | RequestError::RsaSize { .. } | RequestError::RsaExponent => {
                 Self::new(
                     FailInfo::BadAlg,

@@ -104,7 +104,11 @@ pub(in crate::enrol) fn csr(key: &SoftwareKey, subject: &Name) -> Vec<u8> {
     signed_by(key, key, subject)
 }
 
-pub(in crate::enrol) fn signed_by(key: &SoftwareKey, signer: &SoftwareKey, subject: &Name) -> Vec<u8> {
+pub(in crate::enrol) fn signed_by(
+    key: &SoftwareKey,
+    signer: &SoftwareKey,
+    subject: &Name,
+) -> Vec<u8> {
     let info = to_be_signed(subject, key.public_key_der()).unwrap();
     let signature = signer.sign_now(&info).unwrap();
     assemble(&info, signer.algorithm().identifier(), &signature).unwrap()

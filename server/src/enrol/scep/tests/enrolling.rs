@@ -26,9 +26,9 @@ use crate::{
 /// The facts of the last record of an act.
 async fn facts(test: &TestApp, act: &str) -> serde_json::Value {
     let records = audit::list(&mut test.app.store().read(), "", None, 1000).await.unwrap();
-    let forms = records.into_iter().map(|record| {
-        serde_json::from_slice::<serde_json::Value>(&record.canonical).unwrap()
-    });
+    let forms = records
+        .into_iter()
+        .map(|record| serde_json::from_slice::<serde_json::Value>(&record.canonical).unwrap());
     forms.filter(|form| form["act"] == act).last().unwrap()
 }
 

@@ -213,18 +213,15 @@ async fn old_algorithms_short_keys_and_keys_of_another_kind_are_refused_with_the
         let message = Message { cipher, ..Message::enrol(key(0), ROUTER, &code) };
         send(&test, &message).await.is_refused(FailInfo::BadAlg, says);
     }
-    let vector = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../tests/vectors/scep/micromdm-2.1.0-pkcsreq.der"
-    );
+    let vector =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/scep/micromdm-2.1.0-pkcsreq.der");
     let answer = post(&test, std::fs::read(vector).unwrap()).await;
     let read = sekisho_pki::scep::UnverifiedMessage::parse(&answer.octets).unwrap();
     // Recorded for another instance: that stands in the clear, and comes first.
     assert_eq!(read.attributes().fail_info, Some(FailInfo::BadMessageCheck));
     static SHORT: std::sync::OnceLock<SoftwareKey> = std::sync::OnceLock::new();
-    let short = SHORT.get_or_init(|| {
-        SoftwareKey::generate_rsa(sekisho_key::RsaSize::Bits2048).unwrap()
-    });
+    let short =
+        SHORT.get_or_init(|| SoftwareKey::generate_rsa(sekisho_key::RsaSize::Bits2048).unwrap());
     let message = Message::enrol(short, ROUTER, &code);
     send(&test, &message).await.is_refused(FailInfo::BadRequest, "RSA of 2048 bits");
     static CURVE: std::sync::OnceLock<SoftwareKey> = std::sync::OnceLock::new();

@@ -145,7 +145,8 @@ async fn a_router_looks_up_its_own_certificate_and_the_list_and_no_other() {
     let mut stranger = asks(MessageType::GetCrl, issuer_and_serial(&mine));
     stranger.signer = Message::enrol(key(2), ROUTER, "x").signer;
     send(&test, &stranger).await.is_refused(FailInfo::BadMessageCheck, "another key");
-    let nonsense = send(&test, &asks(MessageType::GetCert, Name::default().to_der().unwrap())).await;
+    let nonsense =
+        send(&test, &asks(MessageType::GetCert, Name::default().to_der().unwrap())).await;
     nonsense.is_refused(FailInfo::BadMessageCheck, "cannot be opened or read");
 }
 
@@ -163,7 +164,8 @@ async fn the_registration_authority_is_followed_in_time_and_the_old_one_still_an
     let second = testing::second_process(&test, "node-2").await;
     let code = new_code(&test, ROUTER).await;
     let message = Message::enrol(key(0), ROUTER, &code);
-    let there = TestApp { app: second, clock: test.clock.clone(), folder: tempfile::tempdir().unwrap() };
+    let there =
+        TestApp { app: second, clock: test.clock.clone(), folder: tempfile::tempdir().unwrap() };
     let answer = post(&there, message.octets(&old)).await;
     heard(&answer.octets, message.transaction, key(0), &old).certificate();
     test.clock.advance(Duration::days(120));
