@@ -42,6 +42,8 @@ struct Parser {
 const CERTIFICATES: &[&str] =
     &["root.cer", "terminal.cer", "hpki.cer", "jpki.cer", "cross.cer", "hostile.cer"];
 const FILES: &[&str] = &["aes256.p12", "aes128.p12", "rc2.p12", "plain.p12", "nss.p12", "java.p12"];
+const SCEP: &[&str] =
+    &["../scep/micromdm-2.1.0-pkcsreq.der", "../scep/strongswan-5.9.8-pkcsreq.der"];
 const EVERYTHING: &[&str] = &[
     "terminal.cer",
     "hpki.cer",
@@ -69,6 +71,7 @@ const PARSERS: &[Parser] = &[
     Parser { name: "OCSP response", run: parsers::ocsp_response, seeds: &["ocsp-response.der"] },
     Parser { name: "certification request", run: parsers::request, seeds: &["device.csr"] },
     Parser { name: "certs-only message", run: parsers::certs_only, seeds: &["bundle.p7b"] },
+    Parser { name: "SCEP message", run: parsers::scep, seeds: SCEP },
     Parser { name: "PKCS #12", run: parsers::pkcs12, seeds: FILES },
     Parser { name: "hcRole", run: parsers::hc_role_parts, seeds: &["hc-role.der"] },
     Parser {

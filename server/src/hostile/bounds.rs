@@ -91,6 +91,13 @@ fn doors() -> Vec<Door> {
             ask.set("authorization", "Basic !!!");
             ask
         }),
+        door(Dialect::Plain, 400, |scene, _| {
+            let mut ask = Ask::new(scene.app(), NameRole::Plain, "POST", "/scep");
+            ask.query = vec!["operation=PKIOperation".to_owned()];
+            ask.set("content-type", "application/x-pki-message");
+            ask.octets = b"garbage".to_vec();
+            ask
+        }),
         door(Dialect::Page, 403, |scene, _| {
             let mut ask = Ask::new(scene.app(), NameRole::Terminal, "POST", "/invitation")
                 .with_form(&[("code", "0000-0000-0000-0000-0000")])

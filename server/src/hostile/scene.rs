@@ -24,7 +24,7 @@ use sekisho_store::{
     audit::{Actor, Audited, Entry},
     enrolment_code,
     notice::Addressee,
-    person, role_grant, router, service, sql, terminal, transaction,
+    person, role_grant, router, scep_ra, service, sql, terminal, transaction,
 };
 use serde_json::{Value, json};
 use time::Duration;
@@ -33,6 +33,10 @@ use super::ask::{Answer, Ask, Routers, pair};
 use crate::{
     app::App,
     config::Settings,
+    enrol::scep::{
+        ra,
+        tests::client::{Message, key},
+    },
     login::tests::desk::{self, Desk, physician},
     names::NameRole,
     oidc::{client, tests::scene as oidc},
@@ -85,6 +89,8 @@ pub struct Scene {
     /// A router that has one.
     pub router: String,
     router_certificate: Vec<u8>,
+    /// A SCEP message of a router that brings no good code: answered, and refused in its own form.
+    pub scep_message: Vec<u8>,
     /// A service.
     pub secret: String,
     pub other_secret: String,
@@ -151,6 +157,11 @@ async fn waiting_terminal(app: &App, facility: &str, id: &str) -> String {
     code.reveal().to_string()
 }
 
+async fn scep_message(app: &App) -> Vec<u8> {
+    let all = scep_ra::in_force(&mut app.store().read(), app.now()).await.unwrap();
+    Message::enrol(key(0), "T1234567892", "no code").octets(&all[0].certificate_der)
+}
+
 /// The same of a router.
 async fn waiting_router(app: &App, facility: &str, id: &str) -> String {
     let code = waiting_terminal(app, facility, id).await;
@@ -212,11 +223,14 @@ impl Scene {
     pub async fn with(mut settings: Settings) -> Self {
         settings.card_login.navigation = true;
         settings.card_login.passkeys = true;
+        settings.scep.enabled = true;
+        settings.scep.ra_key_bits = 2048;
         settings.sandbox.facilities = vec![FacilityIdentifier::from_random(3).to_string()];
         let test = desk::instance_with(settings).await;
         let app = test.app.clone();
         // As every process that serves begins.
         TokenKeys::open(&app).await.unwrap();
+        ra::keep_up(&app).await.unwrap();
         testing::sandbox(&app, 3).await;
         let routers = Routers::new(&app);
         let mut here = desk::desk(&test, 1).await;
@@ -262,6 +276,7 @@ impl Scene {
             router_code: waiting_router(&app, &a, "T1234567892").await,
             router: "T1234567893".to_owned(),
             router_certificate: Vec::new(),
+            scep_message: scep_message(&app).await,
             secret: oidc::register(&test, &oidc::service_file("referral", oidc::PHYSICIANS)).await,
             guarded_secret: oidc::register(&test, &oidc::guarded_file(oidc::PHYSICIANS)).await,
             other_secret: oidc::register(&test, &oidc::service_file("other", oidc::PHYSICIANS))

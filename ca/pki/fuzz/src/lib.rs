@@ -22,6 +22,10 @@ use sekisho_pki::{
         hc_role,
     },
     path::{self, Anchors, Crl, OcspAnswer, Purpose, Requirements, Revocation, TrustAnchor},
+    scep::{
+        Envelope, UnverifiedMessage,
+        request::{challenge_password, issuer_and_serial, polled_subject},
+    },
     signature::{self, PublicKeyKind},
 };
 use time::macros::datetime;
@@ -97,6 +101,17 @@ pub fn request(octets: &[u8]) {
 pub fn certs_only(octets: &[u8]) {
     let _ = parse_certs_only(octets);
     let _ = VerifiedSignature::verify(octets, octets);
+}
+
+/// A SCEP message: its frame and signature, its envelope, and what may lie in that.
+pub fn scep(octets: &[u8]) {
+    if let Ok(message) = UnverifiedMessage::parse(octets).and_then(UnverifiedMessage::verify) {
+        let _ = Envelope::parse(&message.content);
+    }
+    let _ = Envelope::parse(octets);
+    let _ = challenge_password(octets);
+    let _ = polled_subject(octets);
+    let _ = issuer_and_serial(octets);
 }
 
 /// A PKCS #12 file, its MAC and its parts.

@@ -72,7 +72,10 @@ pub async fn post(
     let named = media_type::announced(&headers).map_err(|_| {
         bad_request("Content-Type is repeated; send it once (RFC 9110 section 5.3)")
     })?;
-    if ![PKI_MESSAGE].iter().chain(&LIKEWISE).any(|known| named.eq_ignore_ascii_case(known)) {
+    // What cannot be read is no silence.
+    let is_readable = headers.get(header::CONTENT_TYPE).is_none_or(|value| value.to_str().is_ok());
+    let mut taken = [PKI_MESSAGE].into_iter().chain(LIKEWISE);
+    if !is_readable || !taken.any(|known| named.eq_ignore_ascii_case(known)) {
         return Err(EstError::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "SCEP: the body is not announced as application/x-pki-message (RFC 8894 section 4.1); send \

@@ -22,4 +22,4 @@ mod refusal;
 pub use door::{get, post};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

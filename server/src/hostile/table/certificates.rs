@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use crate::{
     hostile::{
         judge::Expect::Harmless,
-        row::{Payload, Row},
+        row::{Payload, Row, required},
         scene::Scene,
     },
     names::NameRole,
@@ -65,6 +65,7 @@ pub(super) fn enrol(s: &Scene) -> Vec<Row> {
 pub(super) fn plain(s: &Scene) -> Vec<Row> {
     let at = |method, path| Row::new(Plain, method, path);
     let question = s.ocsp_question();
+    let scep = || Payload::Octets("application/x-pki-message", s.scep_message.clone(), 64 * 1024);
     let path: String =
         url::form_urlencoded::byte_serialize(STANDARD.encode(&question).as_bytes()).collect();
     vec![
@@ -72,6 +73,16 @@ pub(super) fn plain(s: &Scene) -> Vec<Row> {
             .parameter("terminals.crl", &[".crl", "terminals", "%00.crl", "x.crl"]),
         at("GET", "/ca/{file}")
             .parameter("root.crt", &[".crt", "root", "%00.crt", "root.crl"])
+            .good(200),
+        at("GET", "/scep").query([required("operation", "GetCACaps")]).good(200),
+        at("POST", "/scep")
+            .query([required("operation", "PKIOperation")])
+            .payload(scep())
+            .good(200),
+        at("GET", "/cgi-bin/pkiclient.exe").query([required("operation", "GetCACert")]).good(200),
+        at("POST", "/cgi-bin/pkiclient.exe")
+            .query([required("operation", "PKIOperation")])
+            .payload(scep())
             .good(200),
         at("POST", "/ocsp")
             .payload(Payload::Octets("application/ocsp-request", question, 8 * 1024))
