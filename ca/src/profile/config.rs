@@ -18,7 +18,7 @@ const ID_KP_IPSEC_IKE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.
 /// iKEIntermediate: never standardised (draft-ietf-ipsec-pki-req), chosen by Windows and macOS.
 const IKE_INTERMEDIATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.8.2.2");
 
-/// id-kp-cmcRA (RFC 6402 §2.10).
+/// id-kp-cmcRA (RFC 6402).
 const ID_KP_CMC_RA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.28");
 
 /// Why a profile's file is not accepted.

@@ -21,6 +21,8 @@ use sekisho_pki::{
 use sekisho_store::{
     MayConflict, StoreError,
     audit::{Actor, Audited, Entry},
+    certificate,
+    revocation::Status,
     scep_ra::{self, ScepRa},
     transaction,
 };
@@ -189,10 +191,17 @@ impl RegistrationAuthorities {
     }
 
     async fn read_anew(app: &App) -> Result<Arc<Vec<Arc<RegistrationAuthority>>>, RaError> {
-        let stored = scep_ra::in_force(&mut app.store().read(), app.now()).await?;
+        let mut reader = app.store().read();
+        let stored = scep_ra::in_force(&mut reader, app.now()).await?;
         let before = app.scep_ras().held();
         let mut held = Vec::with_capacity(stored.len());
         for stored in stored {
+            let sha256 = &stored.certificate_sha256;
+            let certificate = certificate::find_by_fingerprint(&mut reader, sha256).await?;
+            // One that was taken back neither opens nor signs any more.
+            if certificate.is_none_or(|certificate| certificate.status != Status::Good) {
+                continue;
+            }
             // Opening a private key is dear, and most of them are as they were.
             let known = before.iter().find(|ra| ra.stored == stored);
             held.push(match known {
@@ -218,7 +227,7 @@ pub async fn refresh(app: &App) -> Result<(), RaError> {
 }
 
 /// Scheduled on one node: makes the first registration authority, and the next when two thirds of the
-/// present one's life are over.
+/// present one's life are over or its certificate was taken back.
 ///
 /// # Errors
 /// [`RaError`]: the next run tries again.

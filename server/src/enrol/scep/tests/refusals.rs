@@ -8,7 +8,7 @@ use sekisho_store::Queries;
 
 use super::{
     client::{Heard, Message, common_name, key, request, self_signed},
-    scene::{ask, get, post, ra_der, send, send_octets, with_scep},
+    scene::{ask, enabled, get, post, ra_der, send, send_octets, with_scep, with_settings},
 };
 use crate::{
     enrol::est::tests::{
@@ -89,6 +89,26 @@ async fn a_wrong_type_and_ten_megabytes_are_refused_before_they_are_read_as_anyt
     assert_eq!(ask(&test, twice).await.status, StatusCode::BAD_REQUEST);
     let answer = post(&test, vec![0x30; 10 * 1024 * 1024]).await;
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    nothing_was_issued(&test).await;
+}
+
+#[tokio::test]
+async fn a_client_that_stops_in_its_message_is_given_up() {
+    let mut settings = enabled();
+    settings.listen.body_seconds = 1;
+    let test = with_settings(settings).await;
+    let code = new_code(&test, ROUTER).await;
+    let whole = Message::enrol(key(0), ROUTER, &code).octets(&ra_der(&test).await);
+    let first = futures_util::stream::once(async move {
+        Ok::<_, std::io::Error>(whole[..whole.len() - 1].to_vec())
+    });
+    let silent = futures_util::StreamExt::chain(first, futures_util::stream::pending());
+    let request = Request::post("/scep?operation=PKIOperation")
+        .header(header::CONTENT_TYPE, "application/x-pki-message")
+        .body(Body::from_stream(silent))
+        .unwrap();
+    let answer = ask(&test, request).await;
+    assert!(answer.status.is_client_error(), "{} {}", answer.status, answer.text());
     nothing_was_issued(&test).await;
 }
 

@@ -6,7 +6,7 @@ use sekisho_pki::scep::{FailInfo, MessageType};
 use sekisho_store::{
     StoreError,
     audit::{Actor, Audited, Entry},
-    revocation::Status,
+    revocation::{self, Status},
     scep_ra, terminal, transaction,
 };
 use time::Duration;
@@ -148,6 +148,32 @@ async fn a_router_looks_up_its_own_certificate_and_the_list_and_no_other() {
     let nonsense =
         send(&test, &asks(MessageType::GetCert, Name::default().to_der().unwrap())).await;
     nonsense.is_refused(FailInfo::BadMessageCheck, "cannot be opened or read");
+}
+
+#[tokio::test]
+async fn a_registration_authority_that_was_taken_back_opens_nothing_and_is_followed() {
+    let test = with_scep().await;
+    let old = ra_der(&test).await;
+    let serial = Certificate::from_der(&old).unwrap();
+    let serial = serial.tbs_certificate().serial_number().as_bytes().to_vec();
+    let at = test.app.now();
+    transaction!(test.app.store(), StoreError, |tx| {
+        let compromised = RevocationReason::KeyCompromise.code();
+        assert!(revocation::revoke(tx, "routers", &serial, compromised, at).await?);
+        Ok(Audited::new((), Entry::done("test", Actor::System, at)))
+    })
+    .unwrap();
+    test.clock.advance(Duration::SECOND);
+    ra::keep_up(&test.app).await.unwrap();
+    let new = ra_der(&test).await;
+    assert_ne!(new, old);
+    let code = new_code(&test, ROUTER).await;
+    let message = Message::enrol(key(0), ROUTER, &code);
+    let answer = post(&test, message.octets(&old)).await;
+    let refused = heard(&answer.octets, message.transaction, key(0), &new);
+    refused.is_refused(FailInfo::BadMessageCheck, "another certificate");
+    let answer = post(&test, message.octets(&new)).await;
+    heard(&answer.octets, message.transaction, key(0), &new).certificate();
 }
 
 #[tokio::test]
