@@ -247,7 +247,10 @@ impl From<RegistrationError> for EstError {
             RegistrationError::KeyKind { .. } | RegistrationError::KeyFlaw(_) => {
                 return Self::new(
                     StatusCode::BAD_REQUEST,
-                    format!("enrolment: {error}; make a new P-256 key on this PC"),
+                    format!(
+                        "enrolment: {error}; make a new key of a kind that is certified on this \
+                         device: P-256, or RSA of 3072 bits where it enrols by SCEP"
+                    ),
                 );
             }
             // Whose key it is goes to the log; the asker learns only that it is not theirs.
