@@ -84,7 +84,7 @@ pub(super) async fn refused_at_the_door(
 
 /// The terminal of this identifier and its facility. A stranger's invention is no object of the
 /// register: `None`.
-async fn holder(tx: &mut Tx, terminal_id: &str) -> Result<Option<Holder>, StoreError> {
+pub(super) async fn holder(tx: &mut Tx, terminal_id: &str) -> Result<Option<Holder>, StoreError> {
     Ok(terminal::find(tx, terminal_id).await?.map(|terminal| Holder {
         terminal_id: terminal.id,
         terminal_name: terminal.name,
@@ -93,7 +93,7 @@ async fn holder(tx: &mut Tx, terminal_id: &str) -> Result<Option<Holder>, StoreE
 }
 
 /// Writes into a record whom it is about, so that the facility's trail shows it.
-fn of_holder(entry: Entry, holder: Option<&Holder>) -> Entry {
+pub(super) fn of_holder(entry: Entry, holder: Option<&Holder>) -> Entry {
     match holder {
         Some(holder) => entry
             .at_organisation(&holder.organisation_id)
@@ -150,6 +150,15 @@ impl Enrolment<'_> {
                 Err(refusal::issuer_revoked())
             }
         }
+    }
+
+    /// Whether the code is good and nobody has used it. Decides nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) async fn has_unused_code(&self) -> Result<bool, StoreError> {
+        let unused = enrolment_code::unused(&mut self.app.store().read(), self.attempt()).await?;
+        Ok(unused.is_some())
     }
 
     /// A code that nobody has used, for a terminal without certificates and a new key.

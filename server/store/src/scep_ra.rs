@@ -65,7 +65,7 @@ pub async fn add(tx: &mut Tx, ra: &ScepRa) -> Result<(), StoreError> {
         sql("INSERT INTO scep_ra
                  (certificate_sha256, issuer_id, certificate_der, sealed_key, made_at, not_after)
              VALUES ($1, $2, $3, $4, $5, $6)")
-        .bind(&ra.certificate_sha256)
+        .bind(ra.certificate_sha256)
         .bind(&ra.issuer_id)
         .bind(&ra.certificate_der)
         .bind(&ra.sealed_key)

@@ -70,9 +70,9 @@ pub async fn bind(
         sql("INSERT INTO scep_transaction
                  (certificate_sha256, transaction_id, signer_sha256, begun_at, expires_at)
              VALUES ($1, $2, $3, $4, $5) ON CONFLICT (certificate_sha256) DO NOTHING")
-        .bind(&transaction.certificate_sha256)
+        .bind(transaction.certificate_sha256)
         .bind(&transaction.transaction_id)
-        .bind(&transaction.signer_sha256)
+        .bind(transaction.signer_sha256)
         .bind(transaction.begun_at)
         .bind(transaction.expires_at),
     )
@@ -80,7 +80,7 @@ pub async fn bind(
     let row: Option<Row> = tx
         .fetch_optional(
             sql(select_transaction!("certificate_sha256 = $1"))
-                .bind(&transaction.certificate_sha256),
+                .bind(transaction.certificate_sha256),
         )
         .await?;
     row.map(read).transpose()?.ok_or_else(|| StoreError::Corrupt {

@@ -24,7 +24,7 @@ use sekisho_pki::{
     path::{self, Anchors, Crl, OcspAnswer, Purpose, Requirements, Revocation, TrustAnchor},
     scep::{
         Envelope, UnverifiedMessage,
-        request::{challenge_password, issuer_and_serial, polled_subject},
+        request::{challenge_password, issuer_and_serial},
     },
     signature::{self, PublicKeyKind},
 };
@@ -110,7 +110,6 @@ pub fn scep(octets: &[u8]) {
     }
     let _ = Envelope::parse(octets);
     let _ = challenge_password(octets);
-    let _ = polled_subject(octets);
     let _ = issuer_and_serial(octets);
 }
 

@@ -23,8 +23,6 @@ pub enum Reply {
     Success(Vec<u8>),
     /// Refused, and why in words that who stands there can act on.
     Failure(FailInfo, String),
-    /// Not decided.
-    Pending,
 }
 
 impl Reply {
@@ -34,7 +32,6 @@ impl Reply {
         let (status, fail_info, text, content) = match self {
             Self::Success(content) => (PkiStatus::Success, None, None, content),
             Self::Failure(info, text) => (PkiStatus::Failure, Some(info), Some(text), Vec::new()),
-            Self::Pending => (PkiStatus::Pending, None, None, Vec::new()),
         };
         let attributes = Attributes {
             message_type: MessageType::CertRep,

@@ -59,18 +59,6 @@ fn string(value: &Tlv<'_>) -> Option<Zeroizing<String>> {
     fit.then(|| Zeroizing::new(text.to_owned()))
 }
 
-/// The subject (DER `Name`) of a poll's IssuerAndSubject (RFC 8894 §3.3.3).
-///
-/// # Errors
-/// [`Malformed`].
-pub fn polled_subject(content: &[u8]) -> Result<&[u8], Malformed> {
-    let mut members = sequence(content)?;
-    members.next_as(Tag::SEQUENCE, "issuer")?;
-    let subject = members.next_as(Tag::SEQUENCE, "subject")?;
-    members.finish()?;
-    Ok(subject.whole)
-}
-
 /// Issuer (DER `Name`) and serial number (the INTEGER's octets) of an IssuerAndSerialNumber
 /// (RFC 8894 §3.3.4).
 ///

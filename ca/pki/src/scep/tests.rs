@@ -152,7 +152,6 @@ proptest! {
         let _ = UnverifiedMessage::parse(&bytes).and_then(UnverifiedMessage::verify);
         let _ = Envelope::parse(&bytes);
         let _ = challenge_password(&bytes);
-        let _ = polled_subject(&bytes);
         let _ = issuer_and_serial(&bytes);
         let mut changed = vector(STRONGSWAN);
         let place = place.index(changed.len());

@@ -16,12 +16,13 @@ mod tests {
     use crate::catalogue::{Catalogue, Lang};
 
     /// Beginnings of names that look like an act and are none: settings, names of hosts.
-    const OTHER_NAMES: [&str; 20] = [
+    const OTHER_NAMES: [&str; 21] = [
         "authority.",
         "card_login.",
         "enrolment.",
         "instance.",
         "jpki.",
+        "scep.",
         "listen.",
         "names.",
         "oidc.",

@@ -31,12 +31,14 @@ use crate::{
 /// RFC 8894 §3.2.1.5.
 const NONCE_OCTETS: usize = 16;
 
-/// A message whose signature holds and whose content is open.
+/// A message whose signature holds.
 pub(super) struct Asked<'a> {
     pub(super) app: &'a App,
     pub(super) peer: &'a Peer,
     pub(super) message: VerifiedMessage,
-    pub(super) content: Zeroizing<Vec<u8>>,
+    envelope: Envelope,
+    /// For whom it is encrypted.
+    ra: Arc<RegistrationAuthority>,
     /// Algorithms in it that are taken of old routers only.
     pub(super) weaknesses: Vec<Weakness>,
     /// What the door adds to each record.
@@ -48,6 +50,13 @@ impl Asked<'_> {
     /// SHA-256 of the key that signed.
     pub(super) fn signer_sha256(&self) -> [u8; 32] {
         public_key_sha256(&self.message.signer_key_der)
+    }
+
+    /// The content; `None` where it does not open. Whoever is told anything that depends on it could open
+    /// other people's messages with our help, so nothing is but by one and the same refusal, until it is
+    /// proven that who signed also made it.
+    pub(super) fn open(&self) -> Result<Option<Zeroizing<Vec<u8>>>, Trouble> {
+        Ok(self.ra.open_envelope(self.app, &self.envelope)?)
     }
 
     /// Refuses what is weak, unless the router's family is excused; `None` is a router that we do not know.
@@ -70,8 +79,6 @@ pub(super) enum Told {
 pub(super) enum Trouble {
     /// The router is refused, in SCEP's form.
     Refused(Box<Refusal>),
-    /// Not decided.
-    Pending,
     /// Not for the router to mend: HTTP says so.
     Failed(EstError),
 }
@@ -91,7 +98,6 @@ impl From<&MessageFault> for Trouble {
 impl From<EstError> for Trouble {
     fn from(error: EstError) -> Self {
         match refusal::Common::from(error) {
-            refusal::Common::Pending => Self::Pending,
             refusal::Common::Refused(refusal) => refusal.into(),
             refusal::Common::Failed(error) => Self::Failed(error),
         }
@@ -141,9 +147,8 @@ pub(super) async fn to(
     facts.push(("message", asked.message_type.name().to_owned()));
     let newest = RegistrationAuthorities::newest(app).await.map_err(|error| ca::failed(&error))?;
     let mut answering = Answering { ra: newest.ok_or_else(ca::not_yet)?, cipher: Cipher::Aes128 };
-    let reply = match judge(app, peer, unverified, &mut answering, &facts).await {
+    let reply = match judge(app, peer, unverified, &mut answering, &mut facts).await {
         Ok(told) => answering.sealed(app, told, &signer_der)?,
-        Err(Trouble::Pending) => Reply::Pending,
         Err(Trouble::Failed(error)) => return Err(error),
         Err(Trouble::Refused(refusal)) => {
             note(app, peer, &refusal, &facts).await?;
@@ -168,7 +173,7 @@ async fn judge(
     peer: &Peer,
     unverified: UnverifiedMessage,
     answering: &mut Answering,
-    facts: &[Fact],
+    facts: &mut Vec<Fact>,
 ) -> Result<Told, Trouble> {
     let message = unverified.verify().map_err(|fault| Trouble::from(&fault))?;
     // Nothing could be encrypted for another kind of key, and nothing may be issued that cannot be told.
@@ -189,9 +194,7 @@ async fn judge(
     if !weaknesses.is_empty() && !app.config().scep().takes_weak() {
         return Err(refusal::weak(&weaknesses).into());
     }
-    let content = answering.ra.open_envelope(app, &envelope)?.ok_or_else(refusal::unreadable)?;
     answering.cipher = envelope.cipher();
-    let mut facts = facts.to_vec();
     if !weaknesses.is_empty() {
         let names: Vec<_> = weaknesses.iter().map(|weakness| weakness.name()).collect();
         tracing::warn!(
@@ -201,7 +204,8 @@ async fn judge(
         facts.push(("weak", names.join(", ")));
     }
     let kind = message.attributes.message_type;
-    let asked = Asked { app, peer, message, content, weaknesses, facts, at: app.now() };
+    let (ra, facts) = (Arc::clone(&answering.ra), facts.clone());
+    let asked = Asked { app, peer, message, envelope, ra, weaknesses, facts, at: app.now() };
     match kind {
         MessageType::PkcsReq | MessageType::RenewalReq => enrol::certificate(asked).await,
         MessageType::CertPoll => poll::certificate(asked).await,

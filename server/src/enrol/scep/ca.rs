@@ -7,16 +7,13 @@ use sekisho_pki::encoding::cms;
 use super::{door, ra::RegistrationAuthorities};
 use crate::{app::App, authority::Line, error::est::EstError};
 
-/// One keyword a line (RFC 8894 §3.5.2). What is for old routers is told only where a family of them is
-/// excused: a client takes the weakest that it knows.
-pub(super) fn capabilities(app: &App) -> Response {
+/// One keyword a line (RFC 8894 §3.5.2). What is taken of old routers only is never told: who reads this may
+/// be of another family, and clients take the weakest that they know.
+pub(super) fn capabilities() -> Response {
     // `SHA-384` is no word of the RFC. It is taken, and strongSwan 5.9.8 believes in nothing without it: it
     // looks for the words by their numbers where it should by bits, and finds this one for SCEPStandard.
-    let mut words =
-        vec!["AES", "POSTPKIOperation", "Renewal", "SHA-256", "SHA-384", "SHA-512", "SCEPStandard"];
-    if app.config().scep().takes_weak() {
-        words.extend(["DES3", "SHA-1"]);
-    }
+    let words =
+        ["AES", "POSTPKIOperation", "Renewal", "SHA-256", "SHA-384", "SHA-512", "SCEPStandard"];
     let text = words.join("\n") + "\n";
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/plain")),

@@ -40,7 +40,7 @@ pub async fn get(
     enabled(&app)?;
     let query = uri.query().unwrap_or_default();
     match operation(query)?.as_str() {
-        "GetCACaps" => Ok(ca::capabilities(&app)),
+        "GetCACaps" => Ok(ca::capabilities()),
         "GetCACert" => ca::certificates(&app).await,
         "PKIOperation" => {
             let octets = message(query)?;

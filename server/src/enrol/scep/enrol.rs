@@ -12,7 +12,7 @@ use sekisho_pki::{
 use sekisho_store::{
     StoreError,
     audit::{Actor, Audited, Entry},
-    router,
+    certificate, router,
     scep_transaction::{self, ScepTransaction},
     terminal::Device,
     transaction,
@@ -34,12 +34,14 @@ use crate::{
 
 /// The certificate for the key of the request in it.
 pub(super) async fn certificate(mut asked: Asked<'_>) -> Result<Told, Trouble> {
-    let unreadable = |_| refusal::unreadable();
-    let request = UnverifiedRequest::parse(&asked.content).map_err(Refusal::from)?;
-    let challenge = challenge_password(&asked.content).map_err(unreadable)?;
-    // What else is wrong with it is told only to who made it.
-    let request = request.verify().map_err(Refusal::from)?;
+    let content = asked.open()?.ok_or_else(refusal::unreadable)?;
+    let request = UnverifiedRequest::parse(&content).map_err(|_| refusal::unreadable())?;
+    let challenge = challenge_password(&content).map_err(|_| refusal::unreadable())?;
     let own_key = request.public_key_der() == asked.message.signer_key_der;
+    // What else is wrong with it is told only to who made it.
+    let request = request.verify().map_err(|error| {
+        if own_key { refusal::own_request(&error) } else { refusal::unreadable() }
+    })?;
     let by_code = asked.message.attributes.message_type == MessageType::PkcsReq && own_key;
     let der = match challenge {
         Some(challenge) if by_code => {
@@ -79,22 +81,8 @@ async fn of_code(
     };
     let named = named.ok_or_else(refusal::no_router)?;
     let terminal = TerminalIdentifier::parse(&named.to_ascii_uppercase()).ok();
-    let family = match &terminal {
-        Some(terminal) => {
-            let mut reader = asked.app.store().read();
-            router::find(&mut reader, &terminal.to_string()).await?.map(|router| router.family)
-        }
-        None => None,
-    };
-    asked.excuse(family.as_deref())?;
     let (Some(terminal), Ok(code)) = (terminal, PaperCode::parse(code)) else {
-        // As a wrong code of a router that exists: nobody learns which do.
-        let app = asked.app;
-        let charged = tries::charge(app, by_code::refusals(app, asked.peer)).await?;
-        charged.map_err(EstError::from)?;
-        let reason = "malformed_credentials";
-        by_code::refused_at_the_door(app, asked.peer, reason, terminal, &asked.facts).await?;
-        return Err(common::unauthorized().into());
+        return unauthorized(asked, "malformed_credentials", terminal).await;
     };
     let enrolment = by_code::Enrolment {
         app: asked.app,
@@ -106,7 +94,34 @@ async fn of_code(
         at: asked.at,
         facts: &asked.facts,
     };
+    if let Err(weak) = asked.excuse(family_of(asked, terminal).await?.as_deref()) {
+        // Told only to who has the code: else whoever tries identifiers learns which routers there are.
+        if enrolment.has_unused_code().await? {
+            return Err(weak);
+        }
+        return unauthorized(asked, "weak_without_code", Some(terminal)).await;
+    }
     Ok(enrolment.run(request).await?)
+}
+
+/// As a wrong code of a router that exists: nobody learns which do.
+async fn unauthorized<T>(
+    asked: &Asked<'_>,
+    reason: &'static str,
+    terminal: Option<TerminalIdentifier>,
+) -> Result<T, Trouble> {
+    let Asked { app, peer, .. } = *asked;
+    tries::charge(app, by_code::refusals(app, peer)).await?.map_err(EstError::from)?;
+    by_code::refused_at_the_door(app, peer, reason, terminal, &asked.facts).await?;
+    Err(common::unauthorized().into())
+}
+
+async fn family_of(
+    asked: &Asked<'_>,
+    terminal: TerminalIdentifier,
+) -> Result<Option<String>, StoreError> {
+    let mut reader = asked.app.store().read();
+    Ok(router::find(&mut reader, &terminal.to_string()).await?.map(|router| router.family))
 }
 
 /// By the router's present certificate, whose key signed the message: RenewalReq, or PKCSReq as older
@@ -125,6 +140,9 @@ async fn of_certificate(
     let before = scep_transaction::find(&mut asked.app.store().read(), id, &signer).await?;
     let grace = asked.app.config().enrolment().same_key_grace();
     // A renewal that somebody recorded is good as long as the certificate that signed it: it counts once.
+    // Clients that make the identifier out of a key that they keep come back in the transaction that gave
+    // them this very certificate.
+    let before = before.filter(|before| before.certificate_sha256 != router.fingerprint);
     if before.is_some_and(|before| asked.at > before.begun_at + grace) {
         return Err(refusal::answered_before().into());
     }
@@ -139,20 +157,25 @@ async fn of_certificate(
 /// # Errors
 /// Its certificate, router or facility does not count, or its algorithms do not.
 pub(super) async fn judged(asked: &Asked<'_>) -> Result<Option<FacilityConnection>, Trouble> {
+    let mut reader = asked.app.store().read();
+    let fingerprint = Sha256::digest(&asked.message.signer_der).into();
+    let known = certificate::find_by_fingerprint(&mut reader, &fingerprint).await?;
+    let family = match known.and_then(|known| known.terminal_id) {
+        Some(terminal_id) => {
+            router::find(&mut reader, &terminal_id).await?.map(|found| found.family)
+        }
+        None => None,
+    };
+    // Before it is judged: a certificate that is seen used takes the one before it back.
+    asked.excuse(family.as_deref())?;
     let signer = asked.message.signer_der.clone().into();
     let peer = Peer { chain: [signer].into(), ..asked.peer.clone() };
-    let router = match RouterConnection::judge(asked.app, &peer).await {
-        Ok(router) => router.0,
-        Err(FacilityError::NotOurs) => return Ok(None),
-        // Recorded where it was judged.
-        Err(error) => {
-            let _ = tries::charge(asked.app, by_code::refusals(asked.app, asked.peer)).await?;
-            return Err(common::renewal(error.code()).into());
-        }
-    };
-    let found = router::find(&mut asked.app.store().read(), &router.terminal_id).await?;
-    asked.excuse(found.map(|found| found.family).as_deref())?;
-    Ok(Some(router))
+    match RouterConnection::judge(asked.app, &peer).await {
+        Ok(router) => Ok(Some(router.0)),
+        Err(FacilityError::NotOurs) => Ok(None),
+        Err(FacilityError::Unknown(error)) => Err(error.into()),
+        Err(error) => Err(refusal::certificate(error.code()).into()),
+    }
 }
 
 /// Binds the certificate to transaction and signer. Where it is bound to others, it is not told of.
@@ -178,7 +201,8 @@ async fn bind(asked: &Asked<'_>, der: &[u8]) -> Result<(), Trouble> {
         } else {
             Entry::refused(act, actor, asked.at, "scep_other_transaction")
         };
-        let entry = entry.from_address(asked.peer.addr.ip()).on("terminal", &router);
+        let holder = by_code::holder(tx, &router).await?;
+        let entry = by_code::of_holder(entry.from_address(asked.peer.addr.ip()), holder.as_ref());
         Ok(Audited::new(same, with_facts(entry, &asked.facts)))
     })?;
     if bound {

@@ -1,6 +1,6 @@
-//! CertPoll (RFC 8894 §3.3.3): what became of a request, told to its own transaction and signer.
+//! CertPoll (RFC 8894 §3.3.3): what became of a request, told to its own transaction and signer. Its content
+//! names subject and issuer, which says nothing that these two do not: it is not even opened.
 
-use sekisho_pki::scep::request::polled_subject;
 use sekisho_store::{
     StoreError,
     audit::{Actor, Audited, Entry},
@@ -13,12 +13,10 @@ use super::{
     answer::{Asked, Told, Trouble},
     refusal,
 };
-use crate::enrol::with_facts;
+use crate::enrol::{by_code, with_facts};
 
 /// The certificate that the transaction led to, for as long as a request would be answered again.
 pub(super) async fn certificate(asked: Asked<'_>) -> Result<Told, Trouble> {
-    // What it names says nothing that transaction and signer do not.
-    polled_subject(&asked.content).map_err(|_| refusal::unreadable())?;
     let (app, id) = (asked.app, &asked.message.attributes.transaction_id);
     let mut reader = app.store().read();
     let found = scep_transaction::find(&mut reader, id, &asked.signer_sha256()).await?;
@@ -37,9 +35,9 @@ pub(super) async fn certificate(asked: Asked<'_>) -> Result<Told, Trouble> {
     asked.excuse(family.as_deref())?;
     transaction!(app.store(), StoreError, |tx| {
         let actor = Actor::Terminal(terminal_id.clone());
-        let entry = Entry::done("terminal.scep_answer", actor, asked.at)
-            .from_address(asked.peer.addr.ip())
-            .on("terminal", &terminal_id);
+        let entry =
+            Entry::done("terminal.scep_answer", actor, asked.at).from_address(asked.peer.addr.ip());
+        let entry = by_code::of_holder(entry, by_code::holder(tx, &terminal_id).await?.as_ref());
         Ok(Audited::new((), with_facts(entry, &asked.facts)))
     })?;
     Ok(Told::Certificate(certificate.der))

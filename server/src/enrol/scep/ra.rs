@@ -165,9 +165,12 @@ impl RegistrationAuthorities {
         let in_force = |held: &Vec<Arc<RegistrationAuthority>>| {
             held.iter().find(|ra| ra.stored.not_after >= now).cloned()
         };
-        match in_force(&*app.scep_ras().held()) {
+        match in_force(&app.scep_ras().held()) {
             Some(found) => Ok(Some(found)),
-            None => Ok(in_force(&*Self::read_anew(app).await?)),
+            None => {
+                let held = Self::read_anew(app).await?;
+                Ok(in_force(&held))
+            }
         }
     }
 
@@ -184,9 +187,12 @@ impl RegistrationAuthorities {
         };
         // Another process may have made one meanwhile: `refresh` takes it over within seconds, and until
         // then this process tells nobody of it.
-        match named(&*app.scep_ras().held()) {
+        match named(&app.scep_ras().held()) {
             Some(found) => Ok(Some(found)),
-            None => Ok(named(&*Self::read_anew(app).await?)),
+            None => {
+                let held = Self::read_anew(app).await?;
+                Ok(named(&held))
+            }
         }
     }
 
@@ -204,10 +210,16 @@ impl RegistrationAuthorities {
             }
             // Opening a private key is dear, and most of them are as they were.
             let known = before.iter().find(|ra| ra.stored == stored);
-            held.push(match known {
-                Some(known) => Arc::clone(known),
-                None => Arc::new(RegistrationAuthority::open(app, stored)?),
-            });
+            match known
+                .cloned()
+                .map_or_else(|| RegistrationAuthority::open(app, stored).map(Arc::new), Ok)
+            {
+                Ok(ra) => held.push(ra),
+                // Another is made in its place: one spoilt key is not the end of the door.
+                Err(error) => {
+                    tracing::error!(%error, "a SCEP registration authority cannot be opened");
+                }
+            }
         }
         let held = Arc::new(held);
         *app.scep_ras().0.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&held);

@@ -33,7 +33,7 @@ pub(super) fn unreadable() -> Refusal {
         FailInfo::BadMessageCheck,
         "scep_unreadable",
         "SCEP: the message's content cannot be opened or read. Fetch the CA certificates again \
-         (GetCACert) and send a new request",
+         (GetCACert), make an RSA key of 3072 bits, and send a new request",
     )
 }
 
@@ -156,28 +156,34 @@ impl From<&MessageFault> for Refusal {
     }
 }
 
-impl From<RequestError> for Refusal {
-    fn from(error: RequestError) -> Self {
-        match &error {
-            // Who changes octets of another's message must not learn what they were.
-            RequestError::TooLong { .. }
-            | RequestError::Malformed(_)
-            | RequestError::Signature(_) => unreadable(),
-            RequestError::KeyKind(_) | RequestError::RsaSize { .. } | RequestError::RsaExponent => {
-                Self::new(
-                    FailInfo::BadAlg,
-                    "scep_key",
-                    format!("SCEP: {error}. SCEP needs RSA: make a key of 3072 bits"),
-                )
-            }
+/// A request that cannot be certified, told to who signed the message with the very key in it. Anybody else
+/// may have changed octets of another's message, and must not learn what they were: what stands where the key
+/// should be is a part of the content.
+pub(super) fn own_request(error: &RequestError) -> Refusal {
+    match error {
+        RequestError::TooLong { .. } | RequestError::Malformed(_) | RequestError::Signature(_) => {
+            unreadable()
+        }
+        RequestError::KeyKind(_) | RequestError::RsaSize { .. } | RequestError::RsaExponent => {
+            Refusal::new(
+                FailInfo::BadAlg,
+                "scep_key",
+                format!("SCEP: {error}. SCEP needs RSA: make a key of 3072 bits"),
+            )
         }
     }
 }
 
+/// A certificate of ours that does not count, by the code of the reason.
+pub(super) fn certificate(code: &'static str) -> Refusal {
+    let told = refusal::renewal(code).text;
+    let mut refusal = Refusal::new(FailInfo::BadRequest, "scep_certificate", told);
+    refusal.facts.push(("certificate", code.to_owned()));
+    refusal
+}
+
 /// What became of a request that the common road refused.
 pub(super) enum Common {
-    /// Another request of the same router is at it: to be polled for.
-    Pending,
     /// To be said in SCEP's form; it is recorded.
     Refused(Refusal),
     /// Not for the router to mend.
@@ -186,9 +192,6 @@ pub(super) enum Common {
 
 impl From<EstError> for Common {
     fn from(error: EstError) -> Self {
-        if error == refusal::under_way() {
-            return Self::Pending;
-        }
         if error.status.is_server_error() || error.status == StatusCode::TOO_MANY_REQUESTS {
             return Self::Failed(error);
         }

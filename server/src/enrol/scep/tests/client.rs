@@ -173,7 +173,6 @@ pub(crate) enum Heard {
     /// Granted: what was encrypted for its signer.
     Success(Vec<u8>),
     Failure(FailInfo, String),
-    Pending,
 }
 
 /// Verifies and opens an answer to a message in `transaction`, as the holder of `key`.
@@ -186,7 +185,7 @@ pub(crate) fn heard(octets: &[u8], transaction: &str, key: &SoftwareKey, ra_der:
     assert_eq!(attributes.recipient_nonce, Some(vec![8; 16]));
     assert_eq!(attributes.sender_nonce.unwrap().len(), 16);
     match attributes.status.unwrap() {
-        PkiStatus::Pending => Heard::Pending,
+        PkiStatus::Pending => panic!("nothing waits for a person here"),
         PkiStatus::Failure => {
             assert!(answer.content.is_empty());
             Heard::Failure(attributes.fail_info.unwrap(), attributes.fail_info_text.unwrap())
@@ -211,9 +210,9 @@ impl Heard {
         all.remove(0)
     }
 
-    pub(crate) fn is_refused(self, with: FailInfo, says: &str) {
+    pub(crate) fn is_refused(&self, with: FailInfo, says: &str) {
         match self {
-            Self::Failure(info, text) if info == with && text.contains(says) => {}
+            Self::Failure(info, text) if *info == with && text.contains(says) => {}
             other => panic!("{with:?} {says}: {other:?}"),
         }
     }

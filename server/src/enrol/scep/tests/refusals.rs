@@ -225,6 +225,63 @@ async fn whatever_does_not_open_or_read_is_one_refusal() {
     nothing_was_issued(&test).await;
 }
 
+/// A request whose octets were changed behind the back of who made it.
+fn changed(mut request: Vec<u8>, from: &[u8], to: &[u8]) -> Vec<u8> {
+    let place = request.windows(from.len()).position(|window| window == from).unwrap();
+    request[place..place + to.len()].copy_from_slice(to);
+    request
+}
+
+#[tokio::test]
+async fn what_stands_where_the_key_should_is_told_to_nobody_who_did_not_make_it() {
+    let test = with_scep().await;
+    let code = new_code(&test, ROUTER).await;
+    let good = Message::enrol(key(1), ROUTER, &code);
+    let mallory = |content: Vec<u8>| Message {
+        content,
+        signer: (key(0), self_signed(key(0), &common_name(ROUTER))),
+        ..good.clone()
+    };
+    let rsa = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
+    let mut told = Vec::new();
+    for content in [
+        // The kind of the key: ASCII in it would be printed arc by arc.
+        changed(good.content.clone(), rsa, b"\x2a\x41\x42\x43\x44\x45\x46\x47\x48"),
+        // The exponent.
+        changed(good.content.clone(), b"\x02\x03\x01\x00\x01", b"\x02\x03\x01\x00\x03"),
+        // The signature.
+        changed(good.content.clone(), code.as_bytes(), b"~"),
+        b"garbage".to_vec(),
+    ] {
+        told.push(send(&test, &mallory(content)).await);
+    }
+    assert!(matches!(&told[0], Heard::Failure(FailInfo::BadMessageCheck, _)), "{told:?}");
+    assert!(told.iter().all(|refused| *refused == told[0]), "{told:?}");
+    // Who made it is told.
+    let own = changed(good.content.clone(), b"\x02\x03\x01\x00\x01", b"\x02\x03\x01\x00\x03");
+    let own = Message { content: own, ..good.clone() };
+    send(&test, &own).await.is_refused(FailInfo::BadMessageCheck, "cannot be opened or read");
+    nothing_was_issued(&test).await;
+}
+
+#[tokio::test]
+async fn a_poll_tells_nothing_of_what_is_in_it() {
+    let test = with_scep().await;
+    let ra = ra_der(&test).await;
+    let code = new_code(&test, ROUTER).await;
+    let captured = Message::enrol(key(1), ROUTER, &code).sealed(&ra);
+    let poll = Message::enrol(key(0), ROUTER, "x").of(MessageType::CertPoll, Vec::new());
+    let mut told = Vec::new();
+    for octet in [0, captured.len() - 1, captured.len() - 17, captured.len() - 33] {
+        let mut envelope = captured.clone();
+        envelope[octet] ^= u8::from(octet > 0);
+        told.push(send_octets(&test, &poll, poll.around(envelope)).await);
+    }
+    assert!(matches!(&told[0], Heard::Failure(FailInfo::BadCertId, _)), "{told:?}");
+    assert!(told.iter().all(|refused| *refused == told[0]), "{told:?}");
+    assert_eq!(records(&test, "terminal.enrol:scep_not_found").await, told.len());
+}
+
 #[tokio::test]
 async fn old_algorithms_short_keys_and_keys_of_another_kind_are_refused_with_the_reason() {
     let test = with_scep().await;

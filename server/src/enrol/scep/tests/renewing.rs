@@ -2,19 +2,19 @@
 
 use der::Encode;
 use sekisho_ca::revocation::RevocationReason;
-use sekisho_pki::scep::{FailInfo, MessageType};
+use sekisho_pki::scep::{Cipher, FailInfo, MessageType};
 use sekisho_store::{
     StoreError,
     audit::{Actor, Audited, Entry},
     revocation::{self, Status},
-    scep_ra, terminal, transaction,
+    scep_ra, sql, terminal, transaction,
 };
 use time::Duration;
 use x509_cert::{Certificate, der::Decode, name::Name};
 
 use super::{
     client::{Heard, Message, common_name, heard, key, request},
-    scene::{post, ra_der, send, with_scep},
+    scene::{post, ra_der, send, send_octets, with_scep},
 };
 use crate::{
     enrol::{
@@ -60,6 +60,79 @@ async fn a_router_renews_by_its_certificate_in_both_ways_that_clients_know() {
 }
 
 #[tokio::test]
+async fn a_client_that_keeps_its_key_renews_in_the_transaction_that_the_key_stands_for() {
+    for kind in [MessageType::RenewalReq, MessageType::PkcsReq] {
+        let test = with_scep().await;
+        let first = enrolled(&test, ROUTER, 0).await;
+        test.clock.advance(Duration::days(300));
+        ra::keep_up(&test.app).await.unwrap();
+        let asked = Message { kind, ..Message::renew(key(0), (key(0), &first)) };
+        let asked = asked.in_transaction("t-0");
+        let second = send(&test, &asked).await.certificate();
+        assert_ne!(second, first);
+        // Recorded, and brought again later.
+        test.clock.advance(Duration::minutes(16));
+        send(&test, &asked).await.is_refused(FailInfo::BadRequest, "answered before");
+        // By the next certificate it goes on.
+        test.clock.advance(Duration::days(200));
+        ra::keep_up(&test.app).await.unwrap();
+        let asked = Message { kind, ..Message::renew(key(0), (key(0), &second)) };
+        send(&test, &asked.in_transaction("t-0")).await.certificate();
+    }
+}
+
+#[tokio::test]
+async fn what_is_too_weak_takes_no_certificate_back() {
+    let test = with_scep().await;
+    let first = enrolled(&test, ROUTER, 0).await;
+    let asked = Message::renew(key(1), (key(0), &first));
+    let second = send(&test, &asked).await.certificate();
+    let next = Message::renew(key(2), (key(1), &second)).in_transaction("t-3");
+    let weak = Message { cipher: Cipher::TripleDes, ..next.clone() };
+    send(&test, &weak).await.is_refused(FailInfo::BadAlg, "triple DES");
+    let good = certificates(&test, ROUTER).await;
+    assert!(good.iter().all(|certificate| certificate.status == Status::Good));
+    send(&test, &next).await.certificate();
+}
+
+#[tokio::test]
+async fn a_look_up_says_one_and_the_same_of_what_does_not_open_or_read_or_is_not_there() {
+    let test = with_scep().await;
+    let ra = ra_der(&test).await;
+    let first = enrolled(&test, ROUTER, 0).await;
+    let code = new_code(&test, FIXED).await;
+    // Another router's message, brought by one with a certificate.
+    let captured = Message::enrol(key(1), FIXED, &code).sealed(&ra);
+    for kind in [MessageType::GetCert, MessageType::GetCrl] {
+        let asked = Message::renew(key(0), (key(0), &first)).of(kind, b"garbage".to_vec());
+        let mut told = vec![send(&test, &asked).await];
+        for octet in [0, captured.len() - 1, captured.len() - 33] {
+            let mut envelope = captured.clone();
+            envelope[octet] ^= u8::from(octet > 0);
+            told.push(send_octets(&test, &asked, asked.around(envelope)).await);
+        }
+        assert!(matches!(&told[0], Heard::Failure(FailInfo::BadCertId, _)), "{told:?}");
+        assert!(told.iter().all(|refused| *refused == told[0]), "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_registration_authority_whose_key_is_spoilt_is_followed() {
+    let test = with_scep().await;
+    let before = ra_der(&test).await;
+    let at = test.app.now();
+    transaction!(test.app.store(), StoreError, |tx| {
+        tx.execute(sql("UPDATE scep_ra SET sealed_key = certificate_der")).await?;
+        Ok(Audited::new((), Entry::done("test", Actor::System, at)))
+    })
+    .unwrap();
+    test.clock.advance(Duration::SECOND);
+    ra::keep_up(&test.app).await.unwrap();
+    assert_ne!(ra_der(&test).await, before);
+    enrolled(&test, ROUTER, 0).await;
+}
+
+#[tokio::test]
 async fn a_recorded_renewal_counts_once() {
     let test = with_scep().await;
     let first = enrolled(&test, ROUTER, 0).await;
@@ -96,7 +169,7 @@ async fn neither_an_expired_nor_a_revoked_nor_a_foreign_certificate_renews() {
     let at = test.app.now();
     transaction!(test.app.store(), StoreError, |tx| {
         let revocation = terminal::Revocation {
-            crl_reason: RevocationReason::CessationOfOperation.code().into(),
+            crl_reason: RevocationReason::CessationOfOperation.code(),
             cause: "retired",
             note: "",
             person_id: Some("p"),
@@ -108,6 +181,7 @@ async fn neither_an_expired_nor_a_revoked_nor_a_foreign_certificate_renews() {
     .unwrap();
     let revoked = Message::renew(key(1), (key(2), &other)).in_transaction("t-5");
     send(&test, &revoked).await.is_refused(FailInfo::BadRequest, "revoked");
+    assert!(acts(&test).await.contains(&"terminal.enrol:scep_certificate".to_owned()));
     test.clock.advance(Duration::days(800));
     ra::keep_up(&test.app).await.unwrap();
     send(&test, &asked).await.is_refused(FailInfo::BadRequest, "expired");
@@ -147,7 +221,7 @@ async fn a_router_looks_up_its_own_certificate_and_the_list_and_no_other() {
     send(&test, &stranger).await.is_refused(FailInfo::BadMessageCheck, "another key");
     let nonsense =
         send(&test, &asks(MessageType::GetCert, Name::default().to_der().unwrap())).await;
-    nonsense.is_refused(FailInfo::BadMessageCheck, "cannot be opened or read");
+    nonsense.is_refused(FailInfo::BadCertId, "nothing is known");
 }
 
 #[tokio::test]
