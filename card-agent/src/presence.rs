@@ -15,7 +15,7 @@ use crate::card::watcher::Seen;
 /// For how long an answer waits for the report that another card made room.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// When a report is tried again that a card is gone: within [`PATIENCE`], and once a second in an outage.
+/// When a report is tried again that a card is gone, within [`PATIENCE`]; later with the next beat.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Cards that a login was answered with.
@@ -35,6 +35,8 @@ struct Card {
     sequence: u64,
     /// When it last answered a login.
     answered: Instant,
+    /// When it was first seen to be gone since.
+    gone_since: Option<Instant>,
     /// The portal knows that it left since.
     told_gone: bool,
 }
@@ -55,7 +57,7 @@ impl Watched {
         let answered = Instant::now();
         let mut watched = self.lock();
         let sequence = watched.get(&presence).map_or(0, |card| card.sequence);
-        watched.insert(presence, Card { sequence, answered, told_gone: false });
+        watched.insert(presence, Card { sequence, answered, gone_since: None, told_gone: false });
     }
 
     /// Waits until the portal knows of each card that is gone, for a bounded time. An answer by the card
@@ -90,6 +92,14 @@ impl Watched {
         self.lock().iter().any(|(presence, card)| !card.told_gone && !seen.has(*presence))
     }
 
+    /// The same of a card for which an answer may still wait; later there is time until the next beat.
+    fn presses(&self, now: Instant) -> bool {
+        self.lock().values().any(|card| {
+            let since = card.gone_since.map(|since| now.saturating_duration_since(since));
+            !card.told_gone && since.is_some_and(|since| since < PATIENCE)
+        })
+    }
+
     fn note_gone(&self, presence: PresenceId) {
         if let Some(card) = self.lock().get_mut(&presence) {
             card.told_gone = true;
@@ -113,7 +123,10 @@ impl Watched {
                 let answered = card.answered;
                 let settled = now.saturating_duration_since(answered) >= LIFETIME;
                 let event = match (seen.has(*presence), stopping) {
-                    (false, _) => PresenceEvent::Removed,
+                    (false, _) => {
+                        card.gone_since.get_or_insert(now);
+                        PresenceEvent::Removed
+                    }
                     (true, true) => PresenceEvent::AgentStopped,
                     (true, false) => PresenceEvent::Present,
                 };
@@ -144,7 +157,7 @@ pub async fn report(
 ) {
     let beat = Duration::from_secs(HEARTBEAT.whole_seconds().unsigned_abs());
     loop {
-        let pause = if watched.has_untold(&seen.borrow()) { AGAIN } else { beat };
+        let pause = if watched.presses(Instant::now()) { AGAIN } else { beat };
         let stopping = tokio::select! {
             changed = seen.changed() => changed.is_err(),
             () = tokio::time::sleep(pause) => false,
@@ -228,6 +241,24 @@ mod tests {
             watched.removals_told(&other).await;
             watched.add(presence);
         }
+    }
+
+    #[test]
+    fn what_the_portal_does_not_know_presses_as_long_as_an_answer_may_wait() {
+        let (watched, presence) = (Watched::default(), PresenceId::new([1; 16]));
+        let (now, gone) = (Instant::now(), seen(PresenceId::new([2; 16])));
+        watched.add(presence);
+        assert!(!watched.presses(now), "it is there");
+        watched.reports(&gone, false, now);
+        assert!(watched.presses(now + Duration::from_secs(9)));
+        assert!(!watched.presses(now + PATIENCE), "an outage is not hammered at");
+        watched.reports(&gone, false, now + PATIENCE);
+        assert!(!watched.presses(now + PATIENCE), "it left once");
+        watched.add(presence);
+        watched.reports(&gone, false, now + PATIENCE);
+        assert!(watched.presses(now + PATIENCE), "it answered again");
+        watched.note_gone(presence);
+        assert!(!watched.presses(now + PATIENCE), "told");
     }
 
     #[test]

@@ -28,6 +28,7 @@ const fn kept(what: Expiring) -> Duration {
         | Expiring::TokenGrants
         | Expiring::ScepAuthorities
         | Expiring::ScepTransactions
+        | Expiring::ScepMessages
         | Expiring::AuthorizationCodes => Duration::HOUR,
         // The longest memory of a counter is a day (`people::tries`).
         Expiring::SignInFailures => Duration::days(2),

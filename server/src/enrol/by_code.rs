@@ -13,20 +13,19 @@
 //! 4. one transaction ties the certificate to the code, takes older certificates of the terminal
 //!    back and records the enrolment.
 
+mod concluding;
+
 use sekisho_ca::{
-    issuance::ApprovedRequest, record::IssuedCertificate,
-    registration::terminal_identifier::TerminalIdentifier, request::VerifiedRequest,
+    issuance::ApprovedRequest, registration::terminal_identifier::TerminalIdentifier,
+    request::VerifiedRequest,
 };
 use sekisho_store::{
     Queries, StoreError, Tx,
     attempt::Subject,
     audit::{Actor, Audited, Entry},
-    certificate::{self, Certificate},
-    enrolment_code::{self, Attempt, Claim, ClaimPolicy, CodeRefusal, Holder},
+    certificate::Certificate,
+    enrolment_code::{self, Attempt, Claim, ClaimPolicy, Holder},
     issuing::Right,
-    replacement::{self, CodeIsFor},
-    revocation::{self, SUPERSEDED, Status},
-    session,
     terminal::{self, Device},
     transaction,
 };
@@ -46,7 +45,6 @@ use crate::{
     authority::Line,
     error::est::EstError,
     listener::Peer,
-    login::logout,
     people::tries::{self, Door},
 };
 
@@ -122,16 +120,6 @@ enum Decision {
     Issue(Box<ApprovedRequest>),
     Answer(Box<Certificate>),
     Refuse(EstError),
-}
-
-/// Whose certificate a code is tied to.
-enum Tied {
-    /// To the one at hand.
-    Mine,
-    /// To that of another process, which took the claim up and was faster.
-    Theirs(Vec<u8>),
-    /// To one that was taken back since, or to none any more.
-    Nobodys,
 }
 
 impl Enrolment<'_> {
@@ -335,106 +323,6 @@ impl Enrolment<'_> {
             }
             Err(other) => Err(other),
         }
-    }
-
-    /// Ties the certificate to the code and answers the one that counts.
-    async fn fulfil(&self, issued: &IssuedCertificate) -> Result<Vec<u8>, EstError> {
-        let (issuer_id, serial) = (issued.issuer_id.as_str(), issued.serial.as_octets());
-        transaction!(self.app.store(), StoreError, |tx| {
-            let missing = || StoreError::Corrupt {
-                what: "enrolment",
-                detail: "terminal or certificate is no longer there".to_owned(),
-            };
-            let terminal = terminal::find(tx, &self.terminal_id).await?.ok_or_else(missing)?;
-            let holder = Holder {
-                terminal_id: terminal.id,
-                terminal_name: terminal.name,
-                organisation_id: terminal.organisation_id,
-            };
-            let mine = certificate::find(tx, issuer_id, serial).await?.ok_or_else(missing)?;
-            // Revoked between claim and signature: what was signed must not count either.
-            if terminal.status == terminal::TerminalStatus::Revoked {
-                revocation::revoke(tx, issuer_id, serial, SUPERSEDED, self.at).await?;
-                let entry = self.refused("terminal_revoked", Some(&holder));
-                return Ok(Audited::new(Err(refusal::code(CodeRefusal::TerminalRevoked)), entry));
-            }
-            if terminal.status == terminal::TerminalStatus::Held {
-                revocation::revoke(tx, issuer_id, serial, SUPERSEDED, self.at).await?;
-                let entry = self.refused("terminal_held", Some(&holder));
-                return Ok(Audited::new(Err(refusal::code(CodeRefusal::TerminalHeld)), entry));
-            }
-            // A newer enrolment of the terminal was concluded between, and took this one back.
-            if matches!(mine.status, Status::Revoked { .. }) {
-                let entry = self.refused("taken_back", Some(&holder));
-                return Ok(Audited::new(Err(refusal::taken_back()), entry));
-            }
-            let der = match self.tie(tx, issuer_id, serial, &holder).await? {
-                Tied::Mine => mine.der,
-                Tied::Theirs(der) => der,
-                Tied::Nobodys => {
-                    let entry = self.refused("taken_back", Some(&holder));
-                    return Ok(Audited::new(Err(refusal::taken_back()), entry));
-                }
-            };
-            let entry = self
-                .done("terminal.enrol", &holder)
-                .on("certificate", format!("{issuer_id}:{}", hex::encode(serial)));
-            Ok(Audited::new(Ok(der), entry))
-        })?
-    }
-
-    /// Notes the certificate at the code and takes the terminal's other certificates and what
-    /// hangs on them back: a PC has one key. Those of a PC that is to be replaced stay until
-    /// somebody has logged in at the new one.
-    async fn tie(
-        &self,
-        tx: &mut Tx,
-        issuer_id: &str,
-        serial: &[u8],
-        holder: &Holder,
-    ) -> Result<Tied, StoreError> {
-        if !enrolment_code::fulfil(tx, &self.code_hash, issuer_id, serial).await? {
-            let policy =
-                ClaimPolicy { same_key_grace: Duration::DAY, issuance_limit: ISSUANCE_LIMIT };
-            let tied = match enrolment_code::claim(tx, self.attempt(), policy).await? {
-                Claim::Issued(_, theirs) if theirs.serial == serial => return Ok(Tied::Mine),
-                Claim::Issued(_, theirs) => Tied::Theirs(theirs.der),
-                _ => Tied::Nobodys,
-            };
-            revocation::revoke(tx, issuer_id, serial, SUPERSEDED, self.at).await?;
-            return Ok(tied);
-        }
-        match replacement::code_is_for(tx, &self.code_hash).await? {
-            CodeIsFor::Terminal => {
-                replacement::cancel(tx, &holder.terminal_id, None, self.at).await?;
-            }
-            CodeIsFor::NewPc => {
-                let certificate = (issuer_id, serial);
-                replacement::enrolled(tx, &self.code_hash, certificate, self.at).await?;
-                terminal::note_certificate(tx, &holder.terminal_id, false, self.at).await?;
-                return Ok(Tied::Mine);
-            }
-            // Called off between claim and signature.
-            CodeIsFor::NoPc => {
-                revocation::revoke(tx, issuer_id, serial, SUPERSEDED, self.at).await?;
-                return Ok(Tied::Nobodys);
-            }
-        }
-        let mut replaced = false;
-        for other in certificate::of_terminal(tx, &holder.terminal_id).await? {
-            if other.serial != serial && other.status == Status::Good {
-                replaced |=
-                    revocation::revoke(tx, &other.issuer_id, &other.serial, SUPERSEDED, self.at)
-                        .await?;
-            }
-        }
-        if replaced {
-            let id = &holder.terminal_id;
-            let ended = session::end_of_terminal(tx, id, "terminal_enrolled_anew", self.at).await?;
-            logout::fan_out(tx, &ended, self.at).await?;
-        }
-        terminal::note_certificate(tx, &holder.terminal_id, false, self.at).await?;
-        Ok(Tied::Mine)
     }
 
     fn done(&self, act: &'static str, holder: &Holder) -> Entry {

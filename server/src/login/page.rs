@@ -89,7 +89,7 @@ struct LoginPage {
     return_to: String,
     /// What the login is to reach at least; empty where any does.
     level: &'static str,
-    /// The same in words, where whoever is at work proved less.
+    /// The same in words, where a login may be too weak and whoever is at work proved less.
     level_needed: Option<String>,
     start: &'static str,
     notice: Option<String>,
@@ -150,6 +150,11 @@ pub(super) fn show(
 ) -> Response {
     let admits = |level| visit.least.is_none_or(|least| least.admits(level));
     let jpki = visit.takes_jpki && app.card_trust().at(&facility.organisation_id).jpki().is_some();
+    // Whoever misses the way in that they know is told why.
+    let needed = visit.least.filter(|least| {
+        let weaker = |at_work: &AtWork| !least.admits(&at_work.acr);
+        least.excludes_any(app.config()) && visit.at_work.as_ref().is_none_or(weaker)
+    });
     let exchange = Exchange::new(app, &page.text, Asked::Login { jpki });
     let body = LoginPage {
         facility_name: facility.organisation_name.clone(),
@@ -163,11 +168,13 @@ pub(super) fn show(
         passkey: app.config().card_login().passkeys()
             && admits(acr::PASSKEY)
             && visit.invitation_for.is_none()
+            // What comes back was asked of a card, and says nothing of what a passkey may do.
+            && visit.returned.is_none()
             && visit.at_work.as_ref().is_none_or(|at_work| at_work.acr == acr::PASSKEY),
         level: visit.least.map_or("", Least::level),
-        level_needed: visit.at_work.as_ref().zip(visit.least).and_then(|(at_work, least)| {
-            let needed = !least.admits(&at_work.acr);
-            needed.then(|| level_name(least.level(), &page.text))
+        level_needed: needed.map(|least| {
+            let level = if jpki { least.level() } else { acr::HPKI_CARD };
+            level_name(level, &page.text)
         }),
         at_work: visit.at_work.map(|at_work| at_work.name),
         invitation_for: visit.invitation_for,

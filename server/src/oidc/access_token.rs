@@ -39,6 +39,9 @@ pub struct Claims {
     /// How strongly.
     #[serde(default)]
     pub acr: Option<String>,
+    /// By what. Introspection does not tell it.
+    #[serde(default, skip_serializing)]
+    pub amr: Option<Vec<String>>,
 }
 
 /// `aud` (RFC 7519 §4.1.3).

@@ -42,6 +42,8 @@ pub enum Expiring {
     ScepAuthorities,
     /// SCEP transactions whose certificates have ended.
     ScepTransactions,
+    /// Messages that these certificates were answered to.
+    ScepMessages,
     /// Invitations that nobody redeemed, with the names and licence numbers that they hold.
     Invitations,
     /// Counters of failed attempts.
@@ -52,7 +54,7 @@ pub enum Expiring {
 
 impl Expiring {
     /// All; refresh tokens stand before the grants that they refer to.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::LoginChallenges,
         Self::PasskeyChallenges,
         Self::ParkedRequests,
@@ -68,6 +70,7 @@ impl Expiring {
         Self::EnrolmentCodes,
         Self::ScepAuthorities,
         Self::ScepTransactions,
+        Self::ScepMessages,
         Self::Invitations,
         Self::SignInFailures,
         Self::Messages,
@@ -153,6 +156,11 @@ impl Expiring {
             Self::ScepTransactions => {
                 "DELETE FROM scep_transaction WHERE certificate_sha256 IN (
                      SELECT certificate_sha256 FROM scep_transaction WHERE expires_at < $1
+                     ORDER BY expires_at LIMIT $2)"
+            }
+            Self::ScepMessages => {
+                "DELETE FROM scep_message WHERE content_sha256 IN (
+                     SELECT content_sha256 FROM scep_message WHERE expires_at < $1
                      ORDER BY expires_at LIMIT $2)"
             }
             Self::Invitations => {

@@ -63,6 +63,7 @@ pub mod revocation_watch;
 pub mod role_grant;
 pub mod router;
 pub mod sandbox;
+pub mod scep_message;
 pub mod scep_ra;
 pub mod scep_transaction;
 pub mod search;

@@ -12,6 +12,7 @@ use sekisho_pki::{
     signature::PublicKeyKind,
 };
 use sekisho_store::StoreError;
+use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
@@ -50,6 +51,11 @@ impl Asked<'_> {
     /// SHA-256 of the key that signed.
     pub(super) fn signer_sha256(&self) -> [u8; 32] {
         public_key_sha256(&self.message.signer_key_der)
+    }
+
+    /// SHA-256 of the encrypted content: by that a message is known that is sent once more.
+    pub(super) fn content_sha256(&self) -> [u8; 32] {
+        Sha256::digest(&self.message.content).into()
     }
 
     /// The content; `None` where it does not open. Whoever is told anything that depends on it could open

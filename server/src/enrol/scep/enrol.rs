@@ -12,7 +12,7 @@ use sekisho_pki::{
 use sekisho_store::{
     StoreError,
     audit::{Actor, Audited, Entry},
-    certificate, router,
+    certificate, router, scep_message,
     scep_transaction::{self, ScepTransaction},
     terminal::Device,
     transaction,
@@ -131,20 +131,23 @@ async fn of_certificate(
     request: &VerifiedRequest,
     own_key: bool,
 ) -> Result<Vec<u8>, Trouble> {
+    // A renewal that somebody recorded is good as long as the certificate that signed it: it counts once. A
+    // client whose answer was lost sends another message, which is judged as any. Asked before the certificate
+    // is judged: one that is seen used takes the one before it back.
+    let mut reader = asked.app.store().read();
+    let before = scep_message::answered_at(&mut reader, &asked.content_sha256()).await?;
+    let grace = asked.app.config().enrolment().same_key_grace();
+    if before.is_some_and(|before| asked.at > before + grace) {
+        return Err(refusal::answered_before().into());
+    }
     let router = match judged(asked).await? {
         Some(router) => router,
         None if own_key => return Err(refusal::no_challenge().into()),
         None => return Err(refusal::other_signer().into()),
     };
-    let (id, signer) = (&asked.message.attributes.transaction_id, asked.signer_sha256());
-    let before = scep_transaction::find(&mut asked.app.store().read(), id, &signer).await?;
-    let grace = asked.app.config().enrolment().same_key_grace();
-    // A renewal that somebody recorded is good as long as the certificate that signed it: it counts once.
-    // Clients that make the identifier out of a key that they keep come back in the transaction that gave
-    // them this very certificate.
-    let before = before.filter(|before| before.certificate_sha256 != router.fingerprint);
-    if before.is_some_and(|before| asked.at > before.begun_at + grace) {
-        return Err(refusal::answered_before().into());
+    if !own_key && common_name(request).as_deref() != Some(router.terminal_id.as_str()) {
+        // Another router's request, taken out of its message: by whom it was made nothing else tells.
+        return Err(refusal::unreadable().into());
     }
     let (app, peer) = (asked.app, asked.peer);
     let renewed =
@@ -193,6 +196,8 @@ async fn bind(asked: &Asked<'_>, der: &[u8]) -> Result<(), Trouble> {
     let router = common_name_of(tbs.subject()).unwrap_or_default();
     let bound = transaction!(asked.app.store(), StoreError, |tx| {
         let bound = scep_transaction::bind(tx, &mine).await?;
+        let content = asked.content_sha256();
+        scep_message::note(tx, &content, asked.at, mine.expires_at).await?;
         let same = bound.transaction_id == mine.transaction_id
             && bound.signer_sha256 == mine.signer_sha256;
         let (act, actor) = ("terminal.scep_answer", Actor::Terminal(router.clone()));

@@ -106,13 +106,13 @@ pub(super) fn other_transaction() -> Refusal {
     )
 }
 
-/// A transaction that ended long ago.
+/// A message that was answered long ago.
 pub(super) fn answered_before() -> Refusal {
     Refusal::new(
         FailInfo::BadRequest,
         "scep_replayed",
-        "SCEP: this transaction was answered before, and the time to ask for the answer again is over. \
-         Make a new key and begin a new transaction",
+        "SCEP: this very message was answered before, and the time to ask for the answer again is over. \
+         Send a new one",
     )
 }
 

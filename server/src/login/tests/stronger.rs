@@ -103,7 +103,8 @@ async fn who_is_not_logged_in_is_asked_at_once_for_what_the_service_admits() {
         let parked = desk.get(&test, AUTHORIZE).await.location.unwrap();
         let (address, asked) = button(&format!("href=\"{parked}\""));
         assert_eq!(asked["level"].as_str(), asked_for);
-        desk.get(&test, &address).await;
+        let page = desk.get(&test, &address).await.text;
+        assert_eq!(page.contains("HPKIカードと暗証番号で本人確認"), asked_for.is_some(), "{page}");
         let request = request_of(&desk.ask(&test, asked).await.json());
         let issuers = if asked_for.is_some() { 1 } else { 2 };
         assert_eq!((request.purpose, request.card_issuers.len()), (Purpose::Login, issuers));

@@ -352,7 +352,8 @@ async fn permitted(
         return Err(Refusal::Instead(reply.error(app, page, &denied).await?));
     }
     let step_up = match Least::lacking(app.config(), &decision) {
-        Some(least) => Some(park::set_aside(origin, Some(least)).await?),
+        // Who asked too often reads why not, without a way on.
+        Some(least) => park::set_aside(origin, Some(least)).await?,
         None => None,
     };
     let page = session.frame(origin.page.clone(), origin.facility);

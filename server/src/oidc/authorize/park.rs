@@ -24,16 +24,18 @@ const MOST_PARKED: i64 = 60;
 /// Sets the request aside and sends the person to log in.
 pub(super) async fn park(origin: &Origin<'_>, least: Option<Least>) -> Result<Response, Refusal> {
     let address = set_aside(origin, least).await?;
+    let address = address.ok_or_else(|| Refusal::Page(too_many_parked()))?;
     let mut response = Redirect::to(&address).into_response();
     ui_locales::remember(&mut response, origin.preferred);
     Ok(response)
 }
 
 /// Sets the request aside; the address of the login after which it continues, at [`super::resume`].
+/// `None` where this terminal has set aside as many as it may.
 pub(super) async fn set_aside(
     origin: &Origin<'_>,
     least: Option<Least>,
-) -> Result<String, Refusal> {
+) -> Result<Option<String>, Refusal> {
     const ACT: &str = "authorization.park";
     let Origin { app, peer, facility, .. } = origin;
     let now = app.now();
@@ -41,7 +43,7 @@ pub(super) async fn set_aside(
     let fingerprint = &facility.fingerprint;
     if parked_request::parked(&mut app.store().read(), fingerprint, since).await? >= MOST_PARKED {
         note_refusal(app, peer, facility, (ACT, "too_many_parked"), |entry| entry).await?;
-        return Err(Refusal::Page(too_many_parked()));
+        return Ok(None);
     }
     let id = random_text(app)?;
     let id_hash: [u8; 32] = Sha256::digest(&id).into();
@@ -52,7 +54,7 @@ pub(super) async fn set_aside(
         parked_request::park(tx, &id_hash, fingerprint, &parked, expires_at).await?;
         Ok(Audited::new((), record.clone()))
     })?;
-    Ok(login_address(&format!("/authorize/resume?request={id}"), least))
+    Ok(Some(login_address(&format!("/authorize/resume?request={id}"), least)))
 }
 
 fn too_many_parked() -> PageError {

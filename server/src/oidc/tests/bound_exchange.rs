@@ -90,6 +90,22 @@ impl Chain {
     }
 }
 
+#[tokio::test]
+async fn an_exchanged_token_says_what_its_origin_said_whatever_proved_the_person_since() {
+    let (chain, nobody) = (Chain::new("").await, no_certificate());
+    let token = chain.token(&nobody, true).await;
+    chain.scene.prove_anew().await;
+    let own = (&chain.calling, RECORDS);
+    let exchanged = chain.exchange(own, &token, &nobody, Some(&chain.calling)).await;
+    assert_eq!(exchanged.status, 200, "{exchanged:?}");
+    let exchanged = exchanged.json()["access_token"].clone();
+    let [old, new] = [&token, &exchanged].map(|token| payload(token.as_str().unwrap()));
+    for name in ["auth_time", "acr", "amr"] {
+        assert!(!old[name].is_null(), "{name}");
+        assert_eq!(old[name], new[name], "{name}");
+    }
+}
+
 fn bound_to(answer: &Answer) -> Value {
     assert_eq!(answer.status, 200, "{answer:?}");
     payload(answer.json()["access_token"].as_str().unwrap())["cnf"].clone()

@@ -3,7 +3,7 @@
 use sekisho_store::{
     StoreError,
     audit::{Actor, Audited, Entry},
-    service, sql, transaction,
+    service, transaction,
 };
 use serde_json::Value;
 use time::Duration;
@@ -90,23 +90,21 @@ async fn what_proved_the_person_since_is_not_what_the_request_was_answered_with(
     let client = Renewing::with("renewing", "client_secret_basic", "").await;
     let first = client.login().await;
     client.scene.test.clock.advance(Duration::minutes(1));
-    let anew = "UPDATE session SET amr = '[\"anew\"]', auth_time = auth_time + 60
-                WHERE ended_at IS NULL";
-    let store = client.scene.test.app.store();
-    let outcome: Result<(), StoreError> = transaction!(store, StoreError, |tx| {
-        tx.execute(sql(anew)).await?;
-        let now = client.scene.test.app.now();
-        Ok(Audited::new((), Entry::done("test", Actor::System, now)))
-    });
-    outcome.unwrap();
+    client.scene.prove_anew().await;
+    // As if by a passkey, and by card since.
+    client
+        .scene
+        .change("UPDATE token_grant SET claims = REPLACE(claims, '473.3.4', '473.3.2')")
+        .await;
     let second = client.refresh(&first["refresh_token"], &[]).await.json();
     // RFC 9068 §2.2.1, OIDC Core §12.2.
     for token in ["access_token", "id_token"] {
         let [old, new] = [&first, &second].map(|tokens| payload(tokens[token].as_str().unwrap()));
-        for name in ["auth_time", "acr", "amr"] {
+        for name in ["auth_time", "amr"] {
             assert!(!old[name].is_null(), "{token} {name}");
             assert_eq!(old[name], new[name], "{token} {name}");
         }
+        assert_eq!(new["acr"], sekisho_wire::acr::PASSKEY, "{token}");
     }
 }
 

@@ -80,6 +80,25 @@ roles = ["Pharmacist"]
 "#;
 
 impl Scene {
+    /// Has a statement change the database.
+    pub(super) async fn change(&self, statement: &'static str) {
+        let (store, now) = (self.test.app.store(), self.test.app.now());
+        let outcome: Result<(), StoreError> = transaction!(store, StoreError, |tx| {
+            tx.execute(sql(statement)).await?;
+            Ok(Audited::new((), Entry::done("test", Actor::System, now)))
+        });
+        outcome.unwrap();
+    }
+
+    /// The person is proven anew, a minute later and by something else.
+    pub(super) async fn prove_anew(&self) {
+        self.change(
+            "UPDATE session SET amr = '[\"anew\"]', auth_time = auth_time + 60
+             WHERE ended_at IS NULL",
+        )
+        .await;
+    }
+
     pub(super) async fn new() -> Self {
         Self::with(Settings::default()).await
     }

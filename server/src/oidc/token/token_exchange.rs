@@ -31,7 +31,10 @@ const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 /// Who asks for whom, and for which service.
 struct Exchange<'a> {
+    /// What the subject token says: the new one says the same of how the person was proven (RFC 9068 §2.2.1).
+    subject: &'a Claims,
     grant: &'a Grant,
+    /// The session, as strong as the subject token says.
     session: &'a Session,
     resource: &'a str,
     called: service::Service,
@@ -75,7 +78,9 @@ pub(super) async fn exchange(
     let confirmation = confirmation(caller, &claims)?;
     resource::check(app, &caller.client, std::slice::from_ref(resource)).await?;
     let called = owner(caller, resource).await?;
-    let exchange = Exchange { grant: &grant, session: &session, resource, called, confirmation };
+    let session = Session { acr: claims.acr.clone().unwrap_or_default(), ..session };
+    let (grant, session) = (&grant, &session);
+    let exchange = Exchange { subject: &claims, grant, session, resource, called, confirmation };
     issued(caller, &exchange, now).await
 }
 
@@ -131,7 +136,7 @@ async fn issued(
     now: OffsetDateTime,
 ) -> Result<Value, OAuthError> {
     let (app, client) = (caller.app, &caller.client.service);
-    let Exchange { grant, session, resource, called, confirmation } = exchange;
+    let Exchange { grant, session, resource, called, confirmation, .. } = exchange;
     let sub = subject::pairwise(app, &called.sector, &session.person_id);
     let exchanged = Details::of(grant).map_err(|error| OAuthError::internal(&error))?;
     let details = Details {
@@ -187,9 +192,9 @@ async fn issued(
     };
     let about = json!({
         "sub": sub,
-        "auth_time": session.auth_time.unix_timestamp(),
-        "acr": session.acr,
-        "amr": session.amr,
+        "auth_time": exchange.subject.auth_time,
+        "acr": exchange.subject.acr,
+        "amr": exchange.subject.amr,
         // RFC 8693 §4.1: who acts in the person's name.
         "act": { "sub": client.id },
     });

@@ -3,6 +3,7 @@
 use sekisho_store::{
     StoreError,
     expiry::Expiring,
+    scep_message,
     scep_ra::{self, ScepRa},
     scep_transaction::{self, ScepTransaction},
 };
@@ -14,6 +15,7 @@ on_both! { prepared:
     the_newest_registration_authority_comes_first_and_the_ended_ones_are_gone
     a_certificate_is_bound_to_one_transaction_whoever_comes
     a_transaction_is_found_by_identifier_and_signer_together
+    a_message_is_answered_for_the_first_time_once
 }
 
 async fn prepared(databases: Databases) -> Databases {
@@ -77,6 +79,23 @@ async fn a_certificate_is_bound_to_one_transaction_whoever_comes(databases: Data
     };
     assert_eq!(forget(NOW + Duration::DAY).await, 0);
     assert_eq!(forget(NOW + Duration::DAY + Duration::SECOND).await, 1);
+}
+
+async fn a_message_is_answered_for_the_first_time_once(databases: Databases) {
+    let answered =
+        async || scep_message::answered_at(&mut databases.two.read(), &[7; 32]).await.unwrap();
+    assert_eq!(answered().await, None);
+    for hours in [1, 2] {
+        let (at, until) = (NOW + Duration::hours(hours), NOW + Duration::days(hours));
+        change!(databases.one, |tx| scep_message::note(tx, &[7; 32], at, until).await?);
+        assert_eq!(answered().await, Some(NOW + Duration::HOUR));
+    }
+    let forget = async |before| {
+        databases.one.forget_expired(Expiring::ScepMessages, before, 100).await.unwrap()
+    };
+    assert_eq!(forget(NOW + Duration::DAY).await, 0);
+    assert_eq!(forget(NOW + Duration::DAY + Duration::SECOND).await, 1);
+    assert_eq!(answered().await, None);
 }
 
 async fn a_transaction_is_found_by_identifier_and_signer_together(databases: Databases) {

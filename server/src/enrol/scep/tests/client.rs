@@ -10,7 +10,7 @@ use sekisho_key::{RsaSize, SigningKey, SoftwareKey, TransportKey};
 use sekisho_pki::{
     encoding::{
         cms, instant,
-        name::{Part, name},
+        name::{Part, name, text},
         signed_object::assemble,
     },
     scep::{
@@ -21,6 +21,7 @@ use sekisho_pki::{
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use time::{OffsetDateTime, macros::datetime};
 use x509_cert::{
+    Certificate,
     attr::Attribute,
     name::Name,
     request::{CertReqInfo, Version},
@@ -72,6 +73,14 @@ pub(crate) fn self_signed(key: &SoftwareKey, subject: &Name) -> Vec<u8> {
     signed(key, &tbs.to_der().unwrap())
 }
 
+fn subject_of(certificate: &[u8]) -> Name {
+    let certificate = Certificate::from_der(certificate).unwrap();
+    let subject = certificate.tbs_certificate().subject();
+    let names = subject.iter().filter(|part| part.oid == const_oid::db::rfc4519::COMMON_NAME);
+    let name = names.map(|part| text(&part.value).unwrap()).next();
+    common_name(&name.unwrap_or_default())
+}
+
 /// A PKCS #10 request with a challenge password.
 pub(crate) fn request(key: &SoftwareKey, subject: &Name, challenge: Option<&str>) -> Vec<u8> {
     let mut attributes = SetOfVec::new();
@@ -118,7 +127,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// A request for `key`, by a certificate and its key.
+    /// A request for `key` in the name of the certificate whose key signs.
     pub(crate) fn renew(
         key: &'static SoftwareKey,
         (old_key, old): (&'static SoftwareKey, &[u8]),
@@ -126,7 +135,7 @@ impl<'a> Message<'a> {
         Self {
             kind: MessageType::RenewalReq,
             transaction: "t-2",
-            content: request(key, &Name::default(), None),
+            content: request(key, &subject_of(old), None),
             cipher: Cipher::Aes128,
             signer: (old_key, old.to_vec()),
         }

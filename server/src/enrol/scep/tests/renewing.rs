@@ -70,15 +70,52 @@ async fn a_client_that_keeps_its_key_renews_in_the_transaction_that_the_key_stan
         let asked = asked.in_transaction("t-0");
         let second = send(&test, &asked).await.certificate();
         assert_ne!(second, first);
-        // Recorded, and brought again later.
-        test.clock.advance(Duration::minutes(16));
-        send(&test, &asked).await.is_refused(FailInfo::BadRequest, "answered before");
         // By the next certificate it goes on.
         test.clock.advance(Duration::days(200));
         ra::keep_up(&test.app).await.unwrap();
         let asked = Message { kind, ..Message::renew(key(0), (key(0), &second)) };
         send(&test, &asked.in_transaction("t-0")).await.certificate();
     }
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_asked_for_by_another_message_and_a_recorded_one_by_no_certificate() {
+    let test = with_scep().await;
+    let ra = ra_der(&test).await;
+    let first = enrolled(&test, ROUTER, 0).await;
+    let asked = Message::renew(key(0), (key(0), &first)).in_transaction("t-0");
+    let recorded = asked.sealed(&ra);
+    let second = send_octets(&test, &asked, asked.around(recorded.clone())).await.certificate();
+    test.clock.advance(Duration::minutes(16));
+    // With another certificate of the same key beside the signature, which does not cover it.
+    let exchanged = Message { signer: (key(0), second), ..asked.clone() };
+    for message in [&asked, &exchanged] {
+        let refused = send_octets(&test, message, message.around(recorded.clone())).await;
+        refused.is_refused(FailInfo::BadRequest, "answered before");
+    }
+    assert_eq!(certificates(&test, ROUTER).await.len(), 2);
+    // A message of its own, in the same transaction and with the same key.
+    send(&test, &asked).await.certificate();
+}
+
+#[tokio::test]
+async fn a_router_gets_nothing_for_a_request_that_another_made() {
+    let test = with_scep().await;
+    let first = enrolled(&test, ROUTER, 0).await;
+    let code = new_code(&test, FIXED).await;
+    let envelopes = [
+        Message::enrol(key(1), FIXED, &code),
+        // No name that would tell whose it is.
+        Message::enrol(key(1), "", &format!("{FIXED}:{code}")),
+    ];
+    for captured in envelopes {
+        let stolen =
+            Message::renew(key(2), (key(0), &first)).of(MessageType::RenewalReq, captured.content);
+        let refused = send(&test, &stolen).await;
+        refused.is_refused(FailInfo::BadMessageCheck, "cannot be opened or read");
+    }
+    assert!(certificates(&test, FIXED).await.is_empty());
+    send(&test, &Message::enrol(key(1), FIXED, &code)).await.certificate();
 }
 
 #[tokio::test]
@@ -161,7 +198,7 @@ async fn neither_an_expired_nor_a_revoked_nor_a_foreign_certificate_renews() {
         content: request(key(1), &common_name(ROUTER), None),
         ..Message::renew(key(1), (key(2), &other))
     };
-    send(&test, &named).await.is_refused(FailInfo::BadRequest, "asks for the name");
+    send(&test, &named).await.is_refused(FailInfo::BadMessageCheck, "cannot be opened or read");
     // A certificate that nobody of us signed.
     let mut foreign = asked.clone();
     foreign.signer = Message::enrol(key(0), ROUTER, "x").signer;
