@@ -243,10 +243,10 @@ pub async fn log_in(
     invitation: bool,
 ) -> anyhow::Result<String> {
     let portal = &stage.origins.terminal;
-    log_in_with(browser, portal, desk, (card, pin), invitation).await
+    log_in_with(browser, portal, desk, (card, pin), invitation, None).await
 }
 
-/// The same where the portal is known by its origin alone.
+/// The same where the portal is known by its origin alone, with where the browser goes afterwards.
 ///
 /// # Errors
 /// With the refusal of agent or portal.
@@ -256,14 +256,15 @@ pub async fn log_in_with(
     desk: &Desk,
     (card, pin): (&str, &str),
     invitation: bool,
+    return_to: Option<&str>,
 ) -> anyhow::Result<String> {
     desk.reader().insert(card)?;
     desk.type_pin(pin)?;
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
-        let outcome = login_page::log_in(browser, portal, desk.door, invitation, None).await;
+        let outcome = login_page::log_in(browser, portal, desk.door, invitation, return_to).await;
         match outcome {
-            // The agent saw the card of before leave; the person tries again, as it asks.
+            // The agent saw the card of before leave, or this one come; the person tries again, as it asks.
             Err(refusal)
                 if Instant::now() < deadline && refusal.to_string().contains("(card_removed)") =>
             {

@@ -16,7 +16,6 @@ use sekisho::demo::{
     cast::{CARD_HOLDERS, CardHolder, PIN},
     check::Scene,
     desk::Desk,
-    login_page,
     process::{self, Program},
     report::Report,
     services,
@@ -159,7 +158,7 @@ impl Sekisho {
         browser.open(&page).await?.expect_success()?;
         browser.submit(&page, &[("code", invitation)]).await?.expect_success()?;
         // An agent just started may see the card come while it is asked for it.
-        walk::log_in_with(&browser, &self.portal, desk, (INVENTED.key, PIN), true).await?;
+        walk::log_in_with(&browser, &self.portal, desk, (INVENTED.key, PIN), true, None).await?;
         Ok(())
     }
 
@@ -201,9 +200,7 @@ impl Sekisho {
         let _alone = self.logins[seat].lock().await;
         let desk = self.desk(seat);
         let card = if seat == SANDBOX { INVENTED.key } else { CARD_HOLDERS[SEATS[seat]].key };
-        desk.reader().insert(card)?;
-        desk.type_pin(PIN)?;
-        login_page::log_in(browser, &self.portal, desk.door, false, return_to).await
+        walk::log_in_with(browser, &self.portal, desk, (card, PIN), false, return_to).await
     }
 
     /// A browser at a PC, in which nobody is logged in.
