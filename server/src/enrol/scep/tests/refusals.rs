@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use http::{Request, StatusCode, header};
+use sekisho_ca::request::RequestError;
 use sekisho_key::SoftwareKey;
 use sekisho_pki::scep::{Cipher, FailInfo, MessageType};
 use sekisho_store::Queries;
@@ -11,9 +12,12 @@ use super::{
     scene::{ask, enabled, get, post, ra_der, send, send_octets, with_scep, with_settings},
 };
 use crate::{
-    enrol::est::tests::{
-        routers::{FIXED, ROUTER},
-        scene::{TERMINAL, acts, certificates, new_code},
+    enrol::{
+        est::tests::{
+            routers::{FIXED, ROUTER},
+            scene::{TERMINAL, acts, certificates, new_code},
+        },
+        scep::refusal,
     },
     testing::TestApp,
 };
@@ -257,10 +261,14 @@ async fn what_stands_where_the_key_should_is_told_to_nobody_who_did_not_make_it(
     }
     assert!(matches!(&told[0], Heard::Failure(FailInfo::BadMessageCheck, _)), "{told:?}");
     assert!(told.iter().all(|refused| *refused == told[0]), "{told:?}");
-    // Who made it is told.
+    // Nor to who made it, once the key in it is another than the one that signs.
     let own = changed(good.content.clone(), b"\x02\x03\x01\x00\x01", b"\x02\x03\x01\x00\x03");
     let own = Message { content: own, ..good.clone() };
     send(&test, &own).await.is_refused(FailInfo::BadMessageCheck, "cannot be opened or read");
+    // Who signs with the very key hears what is wrong with it.
+    let told = refusal::own_request(&RequestError::RsaExponent);
+    assert_eq!(told.fail_info, FailInfo::BadAlg);
+    assert!(told.text.contains("65537"), "{}", told.text);
     nothing_was_issued(&test).await;
 }
 
