@@ -44,10 +44,8 @@ begin() {
 		;;
 	libreswan)
 		LD_PRELOAD=$shim /usr/libexec/ipsec/pluto --nofork --stderrlog --config /etc/ipsec.conf >"$log" 2>&1 &
-		until [ -S /run/pluto/pluto.ctl ]; do sleep 0.1; done
-		# What `ipsec start` does after the daemon is up.
-		/usr/libexec/ipsec/addconn --config /etc/ipsec.conf --autoall
-		/usr/libexec/ipsec/whack --listen
+		# It loads its connections by itself, and then listens. (4.10 sometimes crashes when it is told to load
+		# them once more while it opens them.)
 		listening
 		;;
 	openiked)

@@ -33,6 +33,7 @@ pub async fn revoke_openers(world: &World, running: &Running, nodes: &mut [Node]
     for node in nodes.iter().filter(|node| node.role == Role::Awaits) {
         running.run(node, "revocation.sh");
     }
+    deny_silent(running, nodes);
     // What was there before stays until somebody ends it; libreswan takes a minute to look for the list, and
     // lets the other in again until then.
     node::wait_for(running, "the end of living tunnels", || {
@@ -53,6 +54,23 @@ pub async fn revoke_openers(world: &World, running: &Running, nodes: &mut [Node]
     for (one, other) in node::pairs(nodes) {
         assert!(!other.established(one), "{} took {}: {}", other.id, one.id, other.log());
     }
+}
+
+/// A router that was taken away answers nobody. Whoever denies it is rid of it at once, and not after minutes;
+/// to deny it once more is no fault.
+fn deny_silent(running: &Running, nodes: &[Node]) {
+    let silent = nodes.iter().find(|node| node.role == Role::Opens).unwrap();
+    running.ask(silent, "sh", &["-c", "kill -STOP -1"]);
+    let awaiting = || nodes.iter().filter(|node| node.role == Role::Awaits);
+    for _ in 0..2 {
+        for node in awaiting() {
+            running.ask(node, "sh", &[&text(&node.bundle.join("deny.sh")), &silent.id]);
+        }
+        node::wait_for(running, "the end of tunnels with a silent router", || {
+            node::those(awaiting(), |node| running.has_tunnel(node, silent))
+        });
+    }
+    running.ask(silent, "sh", &["-c", "kill -CONT -1"]);
 }
 
 /// Waits until the routers' list has each revoked certificate.

@@ -15,6 +15,9 @@ use crate::world::{done, text};
 /// For twelve daemons on two busy cores.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Seconds for a script or a program beside a daemon: less than an unanswered IKE message is repeated for.
+const AT_ONCE: &str = "60";
+
 /// Files in a router's folder: what its scripts and its daemon say, and how far it has come.
 const SAID: &str = "said";
 const LOG: &str = "log";
@@ -171,12 +174,13 @@ impl Running {
         self.ask(node, "sh", &[&text(&node.bundle.join(script))]);
     }
 
-    /// Runs a program there, with the machine's network; answers what it says.
+    /// Runs a program there, with the machine's network; answers what it says. It must end in time.
     pub fn ask(&self, node: &Node, program: &str, arguments: &[&str]) -> String {
         let (child, _) = self.0.iter().find(|(_, bundle)| *bundle == node.bundle).unwrap();
         let process = first_within(child).to_string();
-        let mut command = Command::new("nsenter");
-        command.args(["--mount", "--pid", "--target", &process, program]).args(arguments);
+        let mut command = Command::new("timeout");
+        command.args([AT_ONCE, "nsenter", "--mount", "--pid", "--target", &process, program]);
+        command.args(arguments);
         String::from_utf8(done(&mut command).stdout).unwrap()
     }
 
