@@ -5,8 +5,9 @@
  * are the daemon's own. What is stood in for is the kernel's "yes" to the keys of a tunnel, so no
  * packet of a tunnel is ever encrypted; a test by this judges IKE_AUTH alone.
  *
- * - XFRM (strongSwan, libreswan): a request to install, change or delete a security association goes to
- *   the kernel as one to flush those of AH, of which there are none. It says yes.
+ * - XFRM (strongSwan, libreswan): a request to install or delete a security association goes to the kernel as
+ *   one to flush those of AH, of which there are none. It says yes. A request to complete the one that an SPI
+ *   was reserved with goes there as one to delete it: left incomplete, it would be told as expired soon after.
  * - PF_KEY (OpenIKED): its socket is one that is connected to itself, so that each request is its own
  *   answer, which is what the kernel sends on success. A request for an SPI is given one.
  * - The exception of IKE's own packets from IPsec (IP_IPSEC_POLICY) needs PF_KEY, and has no effect without ESP.
@@ -96,32 +97,64 @@ ssize_t writev(int fd, const struct iovec *pieces, int count)
 	return written < 0 ? written : written - (ssize_t)sizeof given;
 }
 
-static void say_yes(int fd, const void *message, size_t size)
+/* What goes to the kernel instead of a message of one of these kinds. */
+struct request {
+	struct nlmsghdr head;
+	union {
+		struct xfrm_usersa_flush flush;
+		struct xfrm_usersa_id id;
+	};
+};
+
+/* Whether another request was written into `to`. */
+static int stands_in(int fd, const void *message, size_t size, struct request *to)
 {
-	struct nlmsghdr *head = (struct nlmsghdr *)message;
-	if (size < NLMSG_LENGTH(sizeof(struct xfrm_usersa_flush)) || !is_xfrm(fd))
-		return;
+	const struct nlmsghdr *head = message;
+	const struct xfrm_usersa_info *whole = NLMSG_DATA(head);
+	if (size < NLMSG_LENGTH(sizeof to->flush) || !is_xfrm(fd))
+		return 0;
+	memset(to, 0, sizeof *to);
+	to->head = *head;
 	switch (head->nlmsg_type) {
-	case XFRM_MSG_NEWSA:
 	case XFRM_MSG_UPDSA:
+		if (size < NLMSG_LENGTH(sizeof *whole))
+			return 0;
+		to->head.nlmsg_type = XFRM_MSG_DELSA;
+		to->head.nlmsg_len = NLMSG_LENGTH(sizeof to->id);
+		to->id.daddr = whole->id.daddr;
+		to->id.spi = whole->id.spi;
+		to->id.proto = whole->id.proto;
+		to->id.family = whole->family;
+		return 1;
+	case XFRM_MSG_NEWSA:
 	case XFRM_MSG_DELSA:
-		head->nlmsg_type = XFRM_MSG_FLUSHSA;
-		((struct xfrm_usersa_flush *)NLMSG_DATA(head))->proto = IPPROTO_AH;
+		to->head.nlmsg_type = XFRM_MSG_FLUSHSA;
+		to->head.nlmsg_len = NLMSG_LENGTH(sizeof to->flush);
+		to->flush.proto = IPPROTO_AH;
+		return 1;
+	default:
+		return 0;
 	}
 }
 
 ssize_t write(int fd, const void *message, size_t size)
 {
 	ssize_t (*real)(int, const void *, size_t) = dlsym(RTLD_NEXT, "write");
-	say_yes(fd, message, size);
-	return real(fd, message, size);
+	struct request instead;
+	if (!stands_in(fd, message, size, &instead))
+		return real(fd, message, size);
+	ssize_t written = real(fd, &instead, instead.head.nlmsg_len);
+	return written < 0 ? written : (ssize_t)size;
 }
 
 ssize_t send(int fd, const void *message, size_t size, int flags)
 {
 	ssize_t (*real)(int, const void *, size_t, int) = dlsym(RTLD_NEXT, "send");
-	say_yes(fd, message, size);
-	return real(fd, message, size, flags);
+	struct request instead;
+	if (!stands_in(fd, message, size, &instead))
+		return real(fd, message, size, flags);
+	ssize_t written = real(fd, &instead, instead.head.nlmsg_len, flags);
+	return written < 0 ? written : (ssize_t)size;
 }
 
 ssize_t sendto(int fd, const void *message, size_t size, int flags, const struct sockaddr *to,
@@ -129,8 +162,11 @@ ssize_t sendto(int fd, const void *message, size_t size, int flags, const struct
 {
 	ssize_t (*real)(int, const void *, size_t, int, const struct sockaddr *, socklen_t) =
 		dlsym(RTLD_NEXT, "sendto");
-	say_yes(fd, message, size);
-	return real(fd, message, size, flags, to, length);
+	struct request instead;
+	if (!stands_in(fd, message, size, &instead))
+		return real(fd, message, size, flags, to, length);
+	ssize_t written = real(fd, &instead, instead.head.nlmsg_len, flags, to, length);
+	return written < 0 ? written : (ssize_t)size;
 }
 
 int setsockopt(int fd, int level, int option, const void *value, socklen_t length)

@@ -17,6 +17,7 @@ mod oidc;
 mod operator;
 mod people;
 mod register;
+mod routers;
 mod sandbox;
 mod scep;
 mod session;
@@ -46,6 +47,7 @@ pub use oidc::{Oidc, OidcSettings};
 pub use operator::{Operator, OperatorSettings};
 pub use people::{People, PeopleSettings};
 pub use register::{CodeCheck, Register, RegisterSettings};
+pub use routers::{Routers, RoutersSettings};
 pub use sandbox::{Sandbox, SandboxSettings};
 pub use scep::{Scep, ScepSettings};
 pub use session::{SessionPolicy, SessionSettings};
@@ -75,6 +77,8 @@ pub struct Settings {
     pub enrolment: EnrolmentSettings,
     /// `[scep]`
     pub scep: ScepSettings,
+    /// `[routers]`
+    pub routers: RoutersSettings,
     /// `[register]`
     pub register: RegisterSettings,
     /// `[people]`
@@ -104,6 +108,7 @@ pub struct Config {
     signer_socket: Option<PathBuf>,
     enrolment: Enrolment,
     scep: Scep,
+    routers: Routers,
     register: Register,
     people: People,
     card_login: CardLogin,
@@ -154,6 +159,7 @@ impl Settings {
             signer_socket: self.signer.socket(folder),
             enrolment: self.enrolment.validate()?,
             scep: self.scep.validate()?,
+            routers: self.routers.validate()?,
             register: self.register.validate()?,
             people: self.people.validate()?,
             card_login: self.card_login.validate(folder)?,
@@ -232,6 +238,12 @@ impl Config {
     #[must_use]
     pub fn scep(&self) -> &Scep {
         &self.scep
+    }
+
+    /// What the texts for routers say.
+    #[must_use]
+    pub fn routers(&self) -> &Routers {
+        &self.routers
     }
 
     /// The register of organisations.
@@ -323,6 +335,7 @@ mod tests {
             ("[jpki]\nstatus = \"ocsp\"", "jpki.responder"),
             ("[scep]\nra_key_bits = 1024", "scep.ra_key_bits"),
             ("[scep]\nlegacy_families = [\"router_unheard_of\"]", "scep.legacy_families"),
+            ("[routers]\nreauthentication_seconds = 29", "routers.reauthentication_seconds"),
             ("[sandbox]\nfacilities = [\"123456789000\"]", "sandbox.facilities"),
         ] {
             let settings: Settings = toml::from_str(text).unwrap();

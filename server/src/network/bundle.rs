@@ -133,13 +133,15 @@ impl Authorities {
     }
 }
 
-/// Where routers come to.
+/// What all routers of an instance are told.
 #[derive(Debug, Clone, Copy)]
-pub struct Places<'a> {
+pub struct Common<'a> {
     /// Origin of the name for enrolment.
     pub enrol: &'a str,
     /// Origin of the plain name.
     pub plain: &'a str,
+    /// How long a tunnel may stand until both ends prove themselves anew, in seconds.
+    pub reauthentication_seconds: u32,
 }
 
 /// One file.
@@ -211,7 +213,17 @@ struct Values {
     est: String,
     issuers: Vec<Issuer>,
     root_list_address: String,
+    reauthentication_seconds: u32,
     peers: Vec<Peer>,
+}
+
+impl Values {
+    /// Seconds for which this end lets a tunnel stand without proof anew. Who opens asks sooner than who awaits:
+    /// if both did at one moment, both would end the tunnel, and nobody would open it.
+    fn stands(&self, peer: &Peer) -> u32 {
+        let seconds = self.reauthentication_seconds;
+        if peer.opens { seconds / 5 * 4 } else { seconds }
+    }
 }
 
 /// A template for each file, with the values under `v`.
@@ -255,11 +267,11 @@ pub fn write(
     key: Key,
     others: &[Other],
     authorities: &Authorities,
-    places: Places<'_>,
+    common: Common<'_>,
 ) -> Result<Vec<Text>, BundleError> {
     let daemon = Daemon::of_family(&router.family)
         .ok_or_else(|| BundleError::NoTexts { family: router.family.clone() })?;
-    let v = values(router, name, key, others, authorities, places)?;
+    let v = values(router, name, key, others, authorities, common)?;
     let v = &v;
     let mut files = vec![text("root.pem", pem(&authorities.root_der)?)];
     for (issuer, (_, der)) in v.issuers.iter().zip(&authorities.issuers) {
@@ -313,7 +325,7 @@ fn values(
     key: Key,
     others: &[Other],
     authorities: &Authorities,
-    places: Places<'_>,
+    common: Common<'_>,
 ) -> Result<Values, BundleError> {
     let mut peers: Vec<Peer> = Vec::with_capacity(others.len());
     for Other { router: other, key, opens } in others {
@@ -330,7 +342,7 @@ fn values(
         let dns_name = other.dns_name.clone();
         peers.push(Peer { id, dns_name, endpoint, network: theirs, key: *key, opens: *opens });
     }
-    let list_address = |id: &str| format!("{}/crl/{id}.crl", places.plain);
+    let list_address = |id: &str| format!("{}/crl/{id}.crl", common.plain);
     Ok(Values {
         id: router.terminal_id.clone(),
         name: name.to_owned(),
@@ -338,7 +350,7 @@ fn values(
         address: router.address.map(|at| at.to_string()),
         network: router.network,
         key,
-        est: format!("{}/.well-known/est/routers", places.enrol),
+        est: format!("{}/.well-known/est/routers", common.enrol),
         issuers: authorities
             .issuers
             .iter()
@@ -349,6 +361,7 @@ fn values(
             })
             .collect(),
         root_list_address: list_address(&authorities.root_id),
+        reauthentication_seconds: common.reauthentication_seconds,
         peers,
     })
 }
@@ -365,8 +378,11 @@ fn pem(der: &[u8]) -> Result<String, BundleError> {
 mod tests {
     use super::*;
 
-    const PLACES: Places<'_> =
-        Places { enrol: "https://enrol.example", plain: "http://plain.example" };
+    const COMMON: Common<'_> = Common {
+        enrol: "https://enrol.example",
+        plain: "http://plain.example",
+        reauthentication_seconds: 3_600,
+    };
 
     fn router(id: &str, family: &str, network: &str) -> Router {
         Router {
@@ -394,7 +410,7 @@ mod tests {
             issuers: vec![("routers".to_owned(), vec![0x30]), ("routers-2".to_owned(), vec![0x31])],
         };
         let own = router("T1111111111", family, "10.1.0.0/16");
-        write(&own, "本館 & <別館>", Key::P256, &others, &authorities, PLACES)
+        write(&own, "本館 & <別館>", Key::P256, &others, &authorities, COMMON)
     }
 
     #[test]
@@ -419,6 +435,13 @@ mod tests {
             assert!(of("install.sh").contains("routers-2.pem"), "{family}");
             assert!(of("enrol.sh").contains("-untrusted routers.pem -untrusted routers-2.pem"));
             assert!(texts.iter().all(|text| !text.text.contains("&#")), "{family}: escaped");
+            // `others` are opened to; whoever awaits waits for the whole time.
+            let asks = match family {
+                "router_strongswan" => "reauth_time = 2880s",
+                "router_libreswan" => "ikelifetime=24h",
+                _ => "has no end prove itself anew",
+            };
+            assert!(configuration.text.contains(asks), "{family}: {}", configuration.text);
         }
     }
 

@@ -19,7 +19,7 @@ use crate::{
     cli::{Exit, Failure, InstanceFolder, origin},
     instance::Folder,
     names::NameRole,
-    network::bundle::{self, Authorities, Daemon, Key, Other, Places, Text},
+    network::bundle::{self, Authorities, Common, Daemon, Key, Other, Text},
     temporary::TemporaryFolder,
 };
 
@@ -70,11 +70,12 @@ impl Bundle {
         drop(reader);
         store.close().await;
         let folder = Folder::new(&*self.instance.dir);
-        let places = Places {
+        let common = Common {
             enrol: &origin(&folder, &config, NameRole::Enrol),
             plain: &origin(&folder, &config, NameRole::Plain),
+            reauthentication_seconds: config.routers().reauthentication_seconds(),
         };
-        let texts = bundle::write(&own, &name, self.key, &others, &authorities, places)
+        let texts = bundle::write(&own, &name, self.key, &others, &authorities, common)
             .map_err(Failure::usage)?;
         place(&self.to, &texts)?;
         let load = Daemon::of_family(&own.family).map(Daemon::load).unwrap_or_default();

@@ -11,7 +11,7 @@ use crate::{
     error::page::PageError,
     form::{PathId, StrictQuery},
     names::NameRole,
-    network::bundle::{self, Authorities, BundleError, Daemon, Key, Other, Places, Text},
+    network::bundle::{self, Authorities, BundleError, Common, Daemon, Key, Other, Text},
     page::{Page, PageFrame},
     people::session::ConsoleSession,
 };
@@ -103,9 +103,12 @@ pub async fn get(
     }
     let authorities = Authorities::find(&mut reader, app.now()).await?;
     let names = app.names();
-    let places =
-        Places { enrol: names.origin(NameRole::Enrol), plain: names.origin(NameRole::Plain) };
-    let written = bundle::write(&own, &terminal.name, key, &others, &authorities, places);
+    let common = Common {
+        enrol: names.origin(NameRole::Enrol),
+        plain: names.origin(NameRole::Plain),
+        reauthentication_seconds: app.config().routers().reauthentication_seconds(),
+    };
+    let written = bundle::write(&own, &terminal.name, key, &others, &authorities, common);
     let (texts, none) = match written {
         Ok(texts) => (texts, None),
         Err(BundleError::NoTexts { .. }) => (Vec::new(), Some("routers-bundle-no-texts")),

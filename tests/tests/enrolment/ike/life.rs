@@ -1,4 +1,4 @@
-//! What comes after the first tunnel: renewal, revocation while the daemons run, and the way back.
+//! What comes after the first tunnel: renewal, proof anew, revocation while the daemons run, and the way back.
 
 use std::fs;
 
@@ -20,7 +20,7 @@ pub fn renew(running: &Running, nodes: &[Node]) {
     for role in [Role::Awaits, Role::Opens] {
         running.restart(nodes.iter().filter(|node| node.role == role));
     }
-    node::wait_for(running, "tunnels by renewed certificates", || missing(nodes));
+    node::wait_for(running, "tunnels by renewed certificates", || missing(nodes, 1));
 }
 
 /// The openers are revoked. Whoever awaits them hears of it as cron would tell, and is not started anew.
@@ -34,16 +34,23 @@ pub async fn revoke_openers(world: &World, running: &Running, nodes: &mut [Node]
         running.run(node, "revocation.sh");
     }
     deny_silent(running, nodes);
-    // What was there before stays until somebody ends it; libreswan takes a minute to look for the list, and
-    // lets the other in again until then.
-    node::wait_for(running, "the end of living tunnels", || {
-        let living = node::pairs(nodes).filter(|(one, other)| running.has_tunnel(other, one));
-        living
-            .map(|(one, other)| {
-                running.ask(other, "sh", &[&text(&other.bundle.join("deny.sh")), &one.id]);
-                format!("{} with {}", other.id, one.id)
-            })
-            .collect()
+    // What was there before stays until an end asks for proof anew; libreswan takes a minute to look for the
+    // list, and lets the other in again until then.
+    let (asking, lasting): (Vec<_>, Vec<_>) =
+        node::pairs(nodes).partition(|(one, other)| one.proves_anew(other));
+    let standing = |(one, other): &(&Node, &Node)| {
+        (running.has_tunnel(other, one) || !other.refused(one))
+            .then(|| format!("{} with {}", other.id, one.id))
+    };
+    node::wait_for(running, "tunnels that end at the next authentication", || {
+        asking.iter().filter_map(standing).collect()
+    });
+    for (one, other) in &lasting {
+        assert!(running.has_tunnel(other, one), "nobody ended {} with {}", other.id, one.id);
+        running.ask(other, "sh", &[&text(&other.bundle.join("deny.sh")), &one.id]);
+    }
+    node::wait_for(running, "the end of the other tunnels", || {
+        lasting.iter().filter_map(standing).collect()
     });
     for node in nodes.iter_mut().filter(|node| node.role == Role::Awaits) {
         node.forget();
@@ -52,7 +59,7 @@ pub async fn revoke_openers(world: &World, running: &Running, nodes: &mut [Node]
     running.restart(openers());
     node::wait_for(running, "refusals", || node::those(openers(), |node| node.refusals() < 3));
     for (one, other) in node::pairs(nodes) {
-        assert!(!other.established(one), "{} took {}: {}", other.id, one.id, other.log());
+        assert_eq!(other.established(one), 0, "{} took {}: {}", other.id, one.id, other.log());
     }
 }
 
@@ -71,6 +78,19 @@ fn deny_silent(running: &Running, nodes: &[Node]) {
         });
     }
     running.ask(silent, "sh", &["-c", "kill -CONT -1"]);
+}
+
+/// Tunnels of routers in force are there again after each proof.
+pub fn stay(running: &Running, nodes: &[Node]) {
+    node::wait_for(running, "tunnels opened anew", || {
+        node::pairs(nodes)
+            .filter(|(one, other)| {
+                let proofs = if one.proves_anew(other) { 3 } else { 1 };
+                other.established(one) < proofs || !running.has_tunnel(other, one)
+            })
+            .map(|(one, other)| format!("{} with {}", other.id, one.id))
+            .collect()
+    });
 }
 
 /// Waits until the routers' list has each revoked certificate.

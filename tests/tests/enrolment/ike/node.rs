@@ -12,8 +12,8 @@ use std::{
 use super::network::Network;
 use crate::world::{done, text};
 
-/// For twelve daemons on two busy cores.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// For twelve daemons on two busy cores, one of which looks for a list once a minute.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Seconds for a script or a program beside a daemon: less than an unanswered IKE message is repeated for.
 const AT_ONCE: &str = "60";
@@ -57,9 +57,9 @@ impl Daemon {
         format!("{} {version}", self.as_str())
     }
 
-    /// What its log says once IKE_AUTH with this router succeeded.
-    fn says_established(self, log: &str, other: &str) -> bool {
-        log.lines().any(|line| match self {
+    /// Whether a line of its log says that IKE_AUTH with this router succeeded.
+    fn says_established(self, line: &str, other: &str) -> bool {
+        match self {
             Self::StrongSwan => {
                 line.contains(&format!("IKE_SA {other}[")) && line.contains("] established")
             }
@@ -69,6 +69,21 @@ impl Daemon {
             Self::OpenIked => {
                 line.contains("established peer") && line.contains(&format!("policy '{other}'"))
             }
+        }
+    }
+
+    /// What its log says once it refused this router's certificate.
+    fn says_refused(self, log: &str, other: &Node) -> bool {
+        let dns_name = format!("{}.", other.id.to_lowercase());
+        log.lines().any(|line| match self {
+            Self::StrongSwan => {
+                line.contains(&format!("no trusted ECDSA public key found for '{dns_name}"))
+            }
+            Self::Libreswan => {
+                line.contains(&format!("\"{}\" #", other.id))
+                    && line.contains("SEC_ERROR_REVOKED_CERTIFICATE")
+            }
+            Self::OpenIked => line.contains(&format!("authentication failed for FQDN/{dns_name}")),
         })
     }
 
@@ -134,8 +149,19 @@ impl Node {
         self.forgotten = self.whole_log().len();
     }
 
-    pub fn established(&self, other: &Self) -> bool {
-        self.daemon.says_established(&self.log(), &other.id)
+    /// How often a tunnel with the other was established.
+    pub fn established(&self, other: &Self) -> usize {
+        self.log().lines().filter(|line| self.daemon.says_established(line, &other.id)).count()
+    }
+
+    /// Whether it refused the other's certificate.
+    pub fn refused(&self, other: &Self) -> bool {
+        self.daemon.says_refused(&self.log(), other)
+    }
+
+    /// Whether a tunnel that this one opens to the other ends by itself, and is opened anew.
+    pub fn proves_anew(&self, other: &Self) -> bool {
+        self.daemon == Daemon::StrongSwan || other.daemon != Daemon::OpenIked
     }
 
     /// How often its certificate was refused.
