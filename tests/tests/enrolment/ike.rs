@@ -6,11 +6,16 @@
 //! both ends; packets are not: the preloaded library of `tests/ike/no_esp.c` stands in for a kernel's ESP
 //! everywhere, so that the judgement is the same whether a kernel has it.
 
+mod hpki_like;
 mod life;
 mod network;
 mod node;
 
-use std::{collections::BTreeMap, fmt::Write, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    path::{Path, PathBuf},
+};
 
 use sekisho::config::Settings;
 use sekisho_output::say;
@@ -18,11 +23,9 @@ use sekisho_tests::installed;
 
 use crate::world::{FACILITY, World, text};
 use network::Network;
-use node::{Daemon, Node, Role};
+use node::{Daemon, Node, Proof, Role};
 
-const KEYS: [&str; 2] = ["p256", "rsa3072"];
-
-/// The matrix; then what comes later in a router's life, by the scripts of its bundle.
+/// The matrix; then what comes later in a router's life, by the scripts of its bundle; then other certificates.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_daemon_reaches_every_other_also_after_its_renewal_and_none_takes_a_revoked_one() {
     let mut settings = Settings::default();
@@ -37,39 +40,57 @@ async fn every_daemon_reaches_every_other_also_after_its_renewal_and_none_takes_
     }
     let shim = node::shim(&sources, &world.file("no_esp.so"));
 
-    let mut nodes = Vec::new();
-    for key in KEYS {
-        for daemon in Daemon::ALL {
-            for role in [Role::Opens, Role::Awaits] {
-                nodes.push(enter(&world, nodes.len(), daemon, role, key));
-            }
-        }
-    }
-    for node in &nodes {
-        bundle(&world, node, &nodes);
-    }
+    let nodes = enter_all(&world, 0, [Proof::P256, Proof::Rsa3072]);
     let network = Network::new();
     let running = node::start(&nodes, &trees, &sources, &shim, &network);
     node::wait_for(&running, "the openers' tunnels", || missing(&nodes, 1));
-    let table = table(&nodes, &trees);
-    say(&table).unwrap();
+    let mut table = head(&trees);
+    rows(&mut table, &nodes, &trees, |one, other| {
+        if established(one, other, 1) { "IKE_AUTH" } else { "**no**" }
+    });
 
+    let entered = nodes.len();
     let (mut with_p256, with_rsa): (Vec<_>, Vec<_>) =
-        nodes.into_iter().partition(|node| node.key == KEYS[0]);
+        nodes.into_iter().partition(|node| node.proof == Proof::P256);
     life::renew(&running, &with_rsa);
     life::revoke_openers(&world, &running, &mut with_p256).await;
     life::stay(&running, &with_rsa);
     life::remove(&running, &with_p256);
     drop(running);
+
+    let nodes = enter_all(&world, entered, [Proof::HpkiLike, Proof::HpkiLikeNamed]);
+    nodes.iter().for_each(|node| hpki_like::certify(&world, node));
+    let network = Network::new();
+    let running = node::start(&nodes, &trees, &sources, &shim, &network);
+    hpki_like::judge(&running, &nodes);
+    rows(&mut table, &nodes, &trees, |one, other| hpki_like::verdict(&nodes, one, other));
+    drop(running);
+    say(&table).unwrap();
     world.stop().await;
 }
 
+/// Enters a router of each daemon for each end and each proof, and writes their bundles.
+fn enter_all(world: &World, from: usize, proofs: [Proof; 2]) -> Vec<Node> {
+    let mut nodes = Vec::new();
+    for proof in proofs {
+        for daemon in Daemon::ALL {
+            for role in [Role::Opens, Role::Awaits] {
+                nodes.push(enter(world, from + nodes.len(), daemon, role, proof));
+            }
+        }
+    }
+    for node in &nodes {
+        bundle(world, node, &nodes);
+    }
+    nodes
+}
+
 /// Enters a router; its address ends in its number.
-fn enter(world: &World, number: usize, daemon: Daemon, role: Role, key: &'static str) -> Node {
+fn enter(world: &World, number: usize, daemon: Daemon, role: Role, proof: Proof) -> Node {
     let instance = text(&world.file("instance"));
     let address = format!("10.77.0.{}", number + 10);
     let network = format!("10.78.{number}.0/24");
-    let name = format!("{}-{}-{key}", daemon.as_str(), role.as_str());
+    let name = format!("{}-{}-{}", daemon.as_str(), role.as_str(), proof.as_str());
     let said = world.sekisho(&[
         "router",
         "add",
@@ -94,52 +115,63 @@ fn enter(world: &World, number: usize, daemon: Daemon, role: Role, key: &'static
         address,
         daemon,
         role,
-        key,
+        proof,
         forgotten: 0,
     }
 }
 
-/// Writes its bundle: a tunnel with each router of the other role and the same kind of key.
+/// Writes its bundle: a tunnel with each router of the other role and the same proof.
 fn bundle(world: &World, node: &Node, nodes: &[Node]) {
     let (instance, to) = (text(&world.file("instance")), text(&node.bundle));
     let mut arguments =
-        vec!["router", "bundle", &instance, &node.id, "--key", node.key, "--to", &to];
+        vec!["router", "bundle", &instance, &node.id, "--key", node.proof.key(), "--to", &to];
     let option = if node.role == Role::Opens { "--open" } else { "--await" };
-    for other in nodes.iter().filter(|other| other.key == node.key && other.role != node.role) {
+    for other in nodes.iter().filter(|other| other.proof == node.proof && other.role != node.role) {
         arguments.extend([option, &other.id]);
     }
     world.sekisho(&arguments);
     std::fs::write(node.bundle.join("code"), &node.code).unwrap();
-    std::fs::write(node.bundle.join("key-kind"), node.key).unwrap();
+    std::fs::write(node.bundle.join("key-kind"), node.proof.key()).unwrap();
 }
 
 /// Pairs of which not both ends say that IKE_AUTH succeeded so often.
 fn missing(nodes: &[Node], times: usize) -> Vec<String> {
     node::pairs(nodes)
-        .filter(|(one, other)| one.established(other).min(other.established(one)) < times)
+        .filter(|(one, other)| !established(one, other, times))
         .map(|(one, other)| {
-            format!("{} -> {} {}", one.daemon.as_str(), other.daemon.as_str(), one.key)
+            let proof = one.proof.as_str();
+            format!("{} -> {} {proof}", one.daemon.as_str(), other.daemon.as_str())
         })
         .collect()
 }
 
-fn table(nodes: &[Node], trees: &BTreeMap<Daemon, std::path::PathBuf>) -> String {
-    let mut table = String::from("\n| opens \\ awaits | key |");
+/// Whether both ends say that IKE_AUTH succeeded so often.
+fn established(one: &Node, other: &Node, times: usize) -> bool {
+    one.established(other).min(other.established(one)) >= times
+}
+
+fn head(trees: &BTreeMap<Daemon, PathBuf>) -> String {
+    let mut table = String::from("\n| opens \\ awaits | certificate |");
     for daemon in Daemon::ALL {
         write!(table, " {} |", daemon.version(&trees[&daemon])).unwrap();
     }
     table.push_str("\n|---|---|---|---|---|\n");
-    for key in KEYS {
-        for daemon in Daemon::ALL {
-            write!(table, "| {} | {key} |", daemon.version(&trees[&daemon])).unwrap();
-            for (one, other) in
-                node::pairs(nodes).filter(|(one, _)| (one.daemon, one.key) == (daemon, key))
-            {
-                let both = one.established(other) > 0 && other.established(one) > 0;
-                table.push_str(if both { " IKE_AUTH |" } else { " **no** |" });
-            }
-            table.push('\n');
-        }
-    }
     table
+}
+
+/// A row for each opener: what came of its tunnel with each router that awaits it.
+fn rows(
+    table: &mut String,
+    nodes: &[Node],
+    trees: &BTreeMap<Daemon, PathBuf>,
+    verdict: impl Fn(&Node, &Node) -> &'static str,
+) {
+    for one in nodes.iter().filter(|node| node.role == Role::Opens) {
+        let daemon = one.daemon.version(&trees[&one.daemon]);
+        write!(table, "| {daemon} | {} |", one.proof.as_str()).unwrap();
+        for (_, other) in node::pairs(nodes).filter(|(opener, _)| opener.id == one.id) {
+            write!(table, " {} |", verdict(one, other)).unwrap();
+        }
+        table.push('\n');
+    }
 }

@@ -77,11 +77,12 @@ impl Daemon {
         let dns_name = format!("{}.", other.id.to_lowercase());
         log.lines().any(|line| match self {
             Self::StrongSwan => {
-                line.contains(&format!("no trusted ECDSA public key found for '{dns_name}"))
+                line.contains(" no trusted ")
+                    && line.contains(&format!("public key found for '{dns_name}"))
             }
             Self::Libreswan => {
                 line.contains(&format!("\"{}\" #", other.id))
-                    && line.contains("SEC_ERROR_REVOKED_CERTIFICATE")
+                    && line.contains("authentication failed")
             }
             Self::OpenIked => line.contains(&format!("authentication failed for FQDN/{dns_name}")),
         })
@@ -102,6 +103,36 @@ impl Daemon {
             Self::StrongSwan => "received AUTHENTICATION_FAILED notify",
             Self::Libreswan => "AUTHENTICATION_FAILED",
             Self::OpenIked => "authentication failed notification from peer",
+        }
+    }
+}
+
+/// By what a router proves itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    P256,
+    Rsa3072,
+    /// A certificate of the shape of HPKI's.
+    HpkiLike,
+    /// The same, with the router's DNS name.
+    HpkiLikeNamed,
+}
+
+impl Proof {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::P256 => "p256",
+            Self::Rsa3072 => "rsa3072",
+            Self::HpkiLike => "hpki-like",
+            Self::HpkiLikeNamed => "hpki-like-named",
+        }
+    }
+
+    /// The kind of key for which the texts are written.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::P256 => "p256",
+            Self::Rsa3072 | Self::HpkiLike | Self::HpkiLikeNamed => "rsa3072",
         }
     }
 }
@@ -129,7 +160,7 @@ pub struct Node {
     pub address: String,
     pub daemon: Daemon,
     pub role: Role,
-    pub key: &'static str,
+    pub proof: Proof,
     /// Octets of its log that count no more.
     pub forgotten: usize,
 }
@@ -174,12 +205,12 @@ impl Node {
     }
 }
 
-/// Every pair of one kind of key: who opens, who awaits.
+/// Every pair of one proof: who opens, who awaits.
 pub fn pairs(nodes: &[Node]) -> impl Iterator<Item = (&Node, &Node)> {
     let opening = nodes.iter().filter(|node| node.role == Role::Opens);
     opening.flat_map(move |one| {
         let awaiting = nodes.iter().filter(|node| node.role == Role::Awaits);
-        awaiting.filter(|other| other.key == one.key).map(move |other| (one, other))
+        awaiting.filter(|other| other.proof == one.proof).map(move |other| (one, other))
     })
 }
 
