@@ -4,16 +4,27 @@
 use std::sync::Arc;
 
 use sekisho_authz::{
-    Cache, CompiledRules, Decision, Message, Request, RulesError, Values, Vocabulary,
+    Cache, CompiledRules, Day, Decision, Hours, Message, Request, RulesError, Values, Vocabulary,
 };
 use sekisho_pki::national::hc_role;
 use sekisho_store::{
-    Queries, StoreError, membership, offer, service, session::Session, world::World,
+    Queries, StoreError, membership, offer,
+    service::{self, FacilityFacts},
+    session::Session,
+    world::World,
 };
 use sekisho_wire::{acr, claim};
 use serde_json::json;
+use time::OffsetDateTime;
 
-use crate::{app::App, catalogue::Text, config::Sandbox, login::session::PortalSession};
+use crate::{
+    app::App,
+    catalogue::Text,
+    config::Sandbox,
+    emergency::{self, InForce},
+    login::session::PortalSession,
+    register::prefecture,
+};
 
 /// Kinds of organisation that a rule may name, as stored.
 pub const KINDS: [&str; 11] = [
@@ -144,12 +155,30 @@ pub fn authorising_roles(roles: &[String]) -> Vec<String> {
     roles.iter().filter(|role| hc_role::known(role).is_some()).cloned().collect()
 }
 
+/// What the rules are asked about somebody, with the emergency access that is in force for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// What the rules look at.
+    pub request: Request,
+    emergency: Option<InForce>,
+}
+
+impl Asked {
+    /// The emergency access without which the decision would be a refusal.
+    #[must_use]
+    pub fn admitted_by(&self, decision: &Decision) -> Option<&InForce> {
+        self.emergency.as_ref().filter(|_| decision.by_emergency)
+    }
+}
+
 /// What is known about the person of a session, as of now.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn request(app: &App, session: &PortalSession) -> Result<Request, StoreError> {
+pub async fn request(app: &App, session: &PortalSession) -> Result<Asked, StoreError> {
     let who = Who {
+        emergency: session.emergency.clone(),
+        now: app.now(),
         person_id: &session.person_id,
         organisation_id: &session.organisation_id,
         roles: session.authorising_roles(),
@@ -165,9 +194,13 @@ pub async fn request(app: &App, session: &PortalSession) -> Result<Request, Stor
 pub async fn request_of_session(
     queries: &mut impl Queries,
     session: &Session,
-) -> Result<Option<Request>, StoreError> {
+    now: OffsetDateTime,
+) -> Result<Option<Asked>, StoreError> {
     let Some(at) = &session.at_terminal else { return Ok(None) };
+    let emergency = emergency::of_session(queries, session, now).await?;
     let who = Who {
+        emergency,
+        now,
         person_id: &session.person_id,
         organisation_id: &at.organisation_id,
         roles: authorising_roles(&session.hc_roles),
@@ -177,6 +210,8 @@ pub async fn request_of_session(
 }
 
 struct Who<'a> {
+    emergency: Option<InForce>,
+    now: OffsetDateTime,
     person_id: &'a str,
     organisation_id: &'a str,
     roles: Vec<String>,
@@ -184,19 +219,25 @@ struct Who<'a> {
 }
 
 impl Who<'_> {
-    async fn request(self, queries: &mut impl Queries) -> Result<Request, StoreError> {
+    async fn request(self, queries: &mut impl Queries) -> Result<Asked, StoreError> {
         let facts = service::facility_facts(queries, self.organisation_id).await?;
         let member = membership::in_force(queries, self.person_id, self.organisation_id).await?;
-        Ok(Request {
+        let request = Request {
             person_id: self.person_id.to_owned(),
             roles: self.roles,
             facility_id: self.organisation_id.to_owned(),
             // An organisation without a kind does not exist; an empty token is in no rule.
-            facility_prefecture: facts.as_ref().map(FacilityFacts::prefecture_code).unwrap_or_default(),
+            facility_prefecture: facts
+                .as_ref()
+                .map(FacilityFacts::prefecture_code)
+                .unwrap_or_default(),
             facility_kind: facts.map(|facts| facts.kind).unwrap_or_default(),
             member: member.is_some(),
             acr: self.acr.to_owned(),
-        })
+            at: self.now,
+            emergency: self.emergency.is_some(),
+        };
+        Ok(Asked { request, emergency: self.emergency })
     }
 }
 
@@ -252,6 +293,11 @@ fn values(values: &Values, text: &Text) -> String {
         }
         Values::Groups(groups) => groups.join(&joint),
         Values::Level(level) => level_name(level, text),
+        Values::Prefectures(codes) => {
+            let shown: Vec<_> = codes.iter().map(|code| prefecture_name(code, text)).collect();
+            shown.join(&joint)
+        }
+        Values::Hours(hours) => hours_name(hours, text),
     }
 }
 
@@ -259,6 +305,29 @@ fn values(values: &Values, text: &Text) -> String {
 #[must_use]
 pub fn kind_name(kind: &str, text: &Text) -> String {
     text.t(&format!("authz-kind-{}", kind.replace('_', "-")))
+}
+
+/// A prefecture as people call it, by the number in a rule.
+#[must_use]
+pub fn prefecture_name(code: &str, text: &Text) -> String {
+    let number = prefecture::parse(code).unwrap_or_default();
+    prefecture::name(number, text.lang()).to_owned()
+}
+
+/// Hours of the week in words.
+#[must_use]
+pub fn hours_name(hours: &[Hours], text: &Text) -> String {
+    let joint = text.t("authz-list-joint");
+    let day = |day: Day| text.t(&format!("authz-day-{}", day.code()));
+    let shown = hours.iter().map(|hours| {
+        let days = match &hours.days {
+            None => text.t("authz-day-every"),
+            Some(_) => hours.days().map(day).collect::<Vec<_>>().join(&text.t("authz-day-joint")),
+        };
+        let told = [("days", days), ("from", hours.from.to_string()), ("to", hours.to.to_string())];
+        text.with("authz-hours", &told)
+    });
+    shown.collect::<Vec<_>>().join(&joint)
 }
 
 /// A level of authentication in words; one that is not ours verbatim.
@@ -298,8 +367,11 @@ mod tests {
             roles: vec!["Medical Doctor".into()],
             facility_id: "123456789015".into(),
             facility_kind: "hospital".into(),
+            facility_prefecture: "13".into(),
             member: true,
             acr: acr::HPKI_CARD.into(),
+            at: OffsetDateTime::UNIX_EPOCH,
+            emergency: false,
         }
     }
 
@@ -384,7 +456,9 @@ mod tests {
                 "kind",
                 "facility",
                 "group",
+                "prefecture",
                 "membership",
+                "hours",
                 "role",
                 "level",
                 "no-rules",

@@ -274,9 +274,7 @@ fn within(hours: &Hours) -> Json {
         json!({ "contains": { "left": { "Set": days }, "right": context("weekday") } })
     };
     let both = |left: Json, right: Json| json!({ "&&": { "left": left, "right": right } });
-    let minute = |operator: &str, bound: u16| {
-        json!({ operator: { "left": context("minute"), "right": value(bound.into()) } })
-    };
+    let minute = |operator: &str, bound: u16| json!({ operator: { "left": context("minute"), "right": value(bound.into()) } });
     let (from, to) = (hours.from.minute(), hours.to.minute());
     let begun = both(on(hours.days().collect()), minute(">=", from));
     let not_over = minute("<", to);

@@ -171,7 +171,8 @@ mod tests {
         for text in ["00:00", "08:30", "23:59", "24:00"] {
             assert_eq!(text.parse::<TimeOfDay>().unwrap().to_string(), text);
         }
-        for text in ["", "8:30", "08:60", "24:01", "0830", "+8:30", "08:3０", "08:30:00", "-1:00"] {
+        for text in ["", "8:30", "08:60", "24:01", "0830", "+8:30", "08:3０", "08:30:00", "-1:00"]
+        {
             assert!(text.parse::<TimeOfDay>().is_err(), "{text}");
         }
     }

@@ -154,7 +154,9 @@ pub enum RulesError {
         word: String,
     },
     /// Hours in which nobody could be admitted, or that do not say on which of two days they end.
-    #[error("rule {rule:?}: the hours from {from} to {to} on {days} days are none; write from 00:00 to 24:00 for whole days")]
+    #[error(
+        "rule {rule:?}: the hours from {from} to {to} on {days} days are none; write from 00:00 to 24:00 for whole days"
+    )]
     NoHours {
         /// The rule.
         rule: String,
