@@ -10,9 +10,6 @@ pub mod end;
 pub mod page;
 pub mod upkeep;
 
-#[cfg(test)]
-mod tests;
-
 use sekisho_authz::{Decision, Request};
 use sekisho_pki::national::hc_role::{self, RoleKind};
 use sekisho_store::{
@@ -191,4 +188,52 @@ pub fn offered(request: &Request, decision: &Decision) -> Option<&'static str> {
 #[must_use]
 pub fn no_longer_than(emergency: Option<&InForce>, end: OffsetDateTime) -> OffsetDateTime {
     emergency.map_or(end, |emergency| emergency.ends_at.min(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::{Catalogue, Lang};
+
+    #[test]
+    fn a_licence_and_two_factors_are_asked_for() {
+        let roles =
+            |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let doctor = roles(&["Medical Doctor"]);
+        for level in acr::LEVELS {
+            assert_eq!(fit(&doctor, level), Ok(()), "{level}");
+        }
+        for level in ["", "urn:oid:1.3.6.1.4.1.32473.3.9", "1"] {
+            assert_eq!(fit(&doctor, level), Err(Unfit::NotTwoFactor), "{level}");
+        }
+        let managers: Vec<_> =
+            hc_role::known_roles().filter(|role| role.kind == RoleKind::Manager).collect();
+        assert!(!managers.is_empty());
+        // A post is no licence, and nor is a name that nobody knows.
+        for manager in managers {
+            assert_eq!(fit(&roles(&[manager.name]), acr::HPKI_CARD), Err(Unfit::NotLicensed));
+        }
+        for names in [&[][..], &["Wizard"], &["medical doctor"]] {
+            assert_eq!(fit(&roles(names), acr::HPKI_CARD), Err(Unfit::NotLicensed), "{names:?}");
+        }
+        assert_eq!(fit(&roles(&["Wizard", "Pharmacist"]), acr::PASSKEY), Ok(()));
+    }
+
+    #[test]
+    fn every_reason_has_words_in_both_languages() {
+        let catalogue = Catalogue::load().unwrap();
+        for (reason, lang) in Reason::ALL.into_iter().flat_map(|r| Lang::ALL.map(|lang| (r, lang)))
+        {
+            let key = reason_key(reason.code());
+            assert!(catalogue.has(lang, &key), "{key} in {}", lang.tag());
+        }
+    }
+
+    #[test]
+    fn a_code_reads_back_as_its_reason_and_its_verdict() {
+        let read = |code: &str| serde_json::from_value::<Reason>(code.into()).unwrap();
+        assert_eq!(Reason::ALL.map(|reason| read(reason.code())), Reason::ALL);
+        let read = |code: &str| serde_json::from_value::<Verdict>(code.into()).unwrap();
+        assert_eq!(Verdict::ALL.map(|verdict| read(verdict.code())), Verdict::ALL);
+    }
 }
