@@ -5,9 +5,6 @@
 mod act;
 mod list;
 
-#[cfg(test)]
-mod tests;
-
 use sekisho_store::{
     Queries,
     emergency_access::{self, EmergencyAccess},
