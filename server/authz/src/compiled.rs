@@ -135,7 +135,7 @@ impl CompiledRules {
             return response
                 .diagnostics()
                 .reason()
-                .filter_map(|id| admitting(&id.to_string()))
+                .filter_map(|id| admitting(id.as_ref()))
                 .min()
                 .and_then(|(by_emergency, position)| {
                     Some(Decision::admitted(self.rules.rules.get(position)?, by_emergency))
