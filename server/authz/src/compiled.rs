@@ -367,3 +367,7 @@ fn compilation(fault: impl std::fmt::Display) -> RulesError {
 #[cfg(test)]
 #[path = "compiled_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "circumstance_tests.rs"]
+mod circumstance_tests;

@@ -14,6 +14,7 @@ use sekisho_authz::{Decision, Request};
 use sekisho_pki::national::hc_role::{self, RoleKind};
 use sekisho_store::{
     Queries, StoreError,
+    audit::Entry,
     emergency_access::{self, EmergencyAccess},
     session::Session,
 };
@@ -182,6 +183,15 @@ pub async fn of_session(
 pub fn offered(request: &Request, decision: &Decision) -> Option<&'static str> {
     let helps = decision.emergency_would_help && fit(&request.roles, &request.acr).is_ok();
     helps.then_some(PATH)
+}
+
+/// A record that names the emergency access to which what it tells of is owed.
+#[must_use]
+pub fn named(entry: Entry, emergency: Option<&InForce>) -> Entry {
+    match emergency {
+        Some(emergency) => entry.on("emergency_access", &emergency.id),
+        None => entry,
+    }
 }
 
 /// A time, or the end of the emergency access to which something is owed, whichever is first.

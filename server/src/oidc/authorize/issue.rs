@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Origin, Refusal, Reply, RequestError, resume};
 use crate::{
-    emergency::InForce,
+    emergency::{self, InForce},
     login::session::PortalSession,
     oidc::{session_state, token::issue::random_text},
 };
@@ -73,10 +73,7 @@ pub(super) async fn issue_code(origin: &Origin<'_>, issue: Issue<'_>) -> Result<
         .on("session", hex::encode(issue.session.id_hash))
         .on("membership", &issue.session.membership_id)
         .fact("scope", code.scope.clone());
-    let record = match &issue.emergency {
-        Some(emergency) => record.on("emergency_access", &emergency.id),
-        None => record,
-    };
+    let record = emergency::named(record, issue.emergency.as_ref());
     let record = origin.facility.place(record, origin.peer);
     let kept = transaction!(app.store(), IssueError, |tx| {
         if let Some(pushed) = issue.pushed

@@ -273,12 +273,13 @@ fn recorded(caller: &Caller<'_>, asked: &Asked<'_>, token_id: &str, outcome: &Ou
     let id = &caller.client.service.id;
     let service = Actor::Service(id.clone());
     let entry = match outcome {
-        Ok(Redeemed { grant, session, on_trial, .. }) => {
+        Ok(Redeemed { grant, session, emergency, on_trial, .. }) => {
             let entry = Entry::done("token.issue", service, asked.now)
                 .on("person", &session.person_id)
                 .on("session", hex::encode(grant.session_hash))
                 .on("token", token_id)
                 .fact("scope", grant.scope.clone());
+            let entry = emergency::named(entry, emergency.as_ref());
             let entry = if *on_trial { entry.fact("signature", "wrong") } else { entry };
             match &session.at_terminal {
                 Some(at) => entry.at_organisation(&at.organisation_id),

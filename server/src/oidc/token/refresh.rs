@@ -259,11 +259,12 @@ fn recorded(caller: &Caller<'_>, asked: &Asked, outcome: &Outcome) -> Entry {
     let id = &caller.client.service.id;
     let service = Actor::Service(id.clone());
     let entry = match outcome {
-        Ok(Renewed { grant, session, .. }) => {
+        Ok(Renewed { grant, session, emergency, .. }) => {
             let entry = Entry::done("token.refresh", service, asked.now)
                 .on("person", &session.person_id)
                 .on("session", hex::encode(grant.session_hash))
                 .on("grant", &grant.id);
+            let entry = emergency::named(entry, emergency.as_ref());
             match &session.at_terminal {
                 Some(at) => entry.at_organisation(&at.organisation_id),
                 None => entry,

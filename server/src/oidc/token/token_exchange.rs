@@ -166,7 +166,8 @@ async fn issued(
             let entry = if permitted {
                 caller.use_proof(tx).await?;
                 token_grant::add(tx, &next).await?;
-                Entry::done("token.exchange", service, now).on("token", &token_id)
+                let entry = Entry::done("token.exchange", service, now).on("token", &token_id);
+                emergency::named(entry, emergency.as_ref())
             } else {
                 Entry::refused("token.exchange", service, now, "not_permitted")
             };
