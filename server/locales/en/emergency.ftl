@@ -37,6 +37,7 @@ emergencies-nav = Emergency access
 emergencies-title = Emergency access
 emergencies-lead = When a licensed person used services beyond the rules of membership, prefecture and hours. Somebody other than that person reviews each within 72 hours.
 emergencies-none = There has been no emergency access.
+emergencies-none-escalated = All were reviewed in time, or have been since.
 emergencies-escalated-title = Emergency accesses that nobody reviewed in time
 emergencies-escalated-lead = Their facilities did not review them within 72 hours. Ask the facility what happened, and review them.
 emergencies-waiting = { $count } emergency accesses wait for their review.

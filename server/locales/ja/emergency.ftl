@@ -37,6 +37,7 @@ emergencies-nav = 緊急時アクセス
 emergencies-title = 緊急時アクセス
 emergencies-lead = 資格を持つ人が、所属・都道府県・利用時間の決まりを超えてサービスを使った記録です。使った本人ではない人が、72時間以内に確認してください。
 emergencies-none = 緊急時アクセスの記録はありません。
+emergencies-none-escalated = 期限までに確認されなかったものはありません。
 emergencies-escalated-title = 期限までに確認されなかった緊急時アクセス
 emergencies-escalated-lead = 施設で72時間以内に確認されませんでした。施設に事情を尋ねて、確認してください。
 emergencies-waiting = 確認していない緊急時アクセスが{ $count }件あります。
