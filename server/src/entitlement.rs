@@ -1,19 +1,32 @@
 //! May this person, at this facility, use this service? One place for the portal and for the
 //! authorization endpoint, so that the two never disagree.
 
+mod words;
+
 use std::sync::Arc;
 
-use sekisho_authz::{
-    Cache, CompiledRules, Decision, Message, Request, RulesError, Values, Vocabulary,
-};
+use sekisho_authz::{Cache, CompiledRules, Decision, Request, RulesError, Vocabulary};
 use sekisho_pki::national::hc_role;
 use sekisho_store::{
-    Queries, StoreError, membership, offer, service, session::Session, world::World,
+    Queries, StoreError, membership, offer,
+    service::{self, FacilityFacts},
+    session::Session,
+    world::World,
 };
 use sekisho_wire::{acr, claim};
 use serde_json::json;
+use time::OffsetDateTime;
 
-use crate::{app::App, catalogue::Text, config::Sandbox, login::session::PortalSession};
+use crate::{
+    app::App,
+    config::Sandbox,
+    emergency::{self, InForce},
+    login::session::PortalSession,
+};
+
+pub use words::{
+    Explanation, hours_name, kind_name, level_name, prefecture_name, role_name, words,
+};
 
 /// Kinds of organisation that a rule may name, as stored.
 pub const KINDS: [&str; 11] = [
@@ -144,12 +157,30 @@ pub fn authorising_roles(roles: &[String]) -> Vec<String> {
     roles.iter().filter(|role| hc_role::known(role).is_some()).cloned().collect()
 }
 
+/// What the rules are asked about somebody, with the emergency access that is in force for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// What the rules look at.
+    pub request: Request,
+    emergency: Option<InForce>,
+}
+
+impl Asked {
+    /// The emergency access without which the decision would be a refusal.
+    #[must_use]
+    pub fn admitted_by(&self, decision: &Decision) -> Option<&InForce> {
+        self.emergency.as_ref().filter(|_| decision.by_emergency)
+    }
+}
+
 /// What is known about the person of a session, as of now.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn request(app: &App, session: &PortalSession) -> Result<Request, StoreError> {
+pub async fn request(app: &App, session: &PortalSession) -> Result<Asked, StoreError> {
     let who = Who {
+        emergency: session.emergency.clone(),
+        now: app.now(),
         person_id: &session.person_id,
         organisation_id: &session.organisation_id,
         roles: session.authorising_roles(),
@@ -165,9 +196,13 @@ pub async fn request(app: &App, session: &PortalSession) -> Result<Request, Stor
 pub async fn request_of_session(
     queries: &mut impl Queries,
     session: &Session,
-) -> Result<Option<Request>, StoreError> {
+    now: OffsetDateTime,
+) -> Result<Option<Asked>, StoreError> {
     let Some(at) = &session.at_terminal else { return Ok(None) };
+    let emergency = emergency::of_session(queries, session, now).await?;
     let who = Who {
+        emergency,
+        now,
         person_id: &session.person_id,
         organisation_id: &at.organisation_id,
         roles: authorising_roles(&session.hc_roles),
@@ -177,6 +212,8 @@ pub async fn request_of_session(
 }
 
 struct Who<'a> {
+    emergency: Option<InForce>,
+    now: OffsetDateTime,
     person_id: &'a str,
     organisation_id: &'a str,
     roles: Vec<String>,
@@ -184,100 +221,25 @@ struct Who<'a> {
 }
 
 impl Who<'_> {
-    async fn request(self, queries: &mut impl Queries) -> Result<Request, StoreError> {
+    async fn request(self, queries: &mut impl Queries) -> Result<Asked, StoreError> {
         let facts = service::facility_facts(queries, self.organisation_id).await?;
         let member = membership::in_force(queries, self.person_id, self.organisation_id).await?;
-        Ok(Request {
+        let request = Request {
             person_id: self.person_id.to_owned(),
             roles: self.roles,
             facility_id: self.organisation_id.to_owned(),
             // An organisation without a kind does not exist; an empty token is in no rule.
+            facility_prefecture: facts
+                .as_ref()
+                .map(FacilityFacts::prefecture_code)
+                .unwrap_or_default(),
             facility_kind: facts.map(|facts| facts.kind).unwrap_or_default(),
             member: member.is_some(),
             acr: self.acr.to_owned(),
-        })
-    }
-}
-
-/// Why somebody is refused, and what would help: a sentence for each condition that failed.
-#[derive(Debug, Default)]
-pub struct Explanation {
-    /// Why.
-    pub reasons: Vec<String>,
-    /// What would help.
-    pub help: Vec<String>,
-}
-
-impl Explanation {
-    /// Of a decision, in words.
-    #[must_use]
-    pub fn of(decision: &Decision, text: &Text) -> Self {
-        let besides = &decision.besides;
-        let reasons = besides.iter().map(|besides| &besides.reason);
-        let mut help: Vec<String> = Vec::new();
-        for message in decision.help.iter().chain(besides.iter().map(|besides| &besides.help)) {
-            // Two conditions may be helped by one and the same.
-            let said = words(message, text);
-            if !help.contains(&said) {
-                help.push(said);
-            }
-        }
-        let reasons = std::iter::once(&decision.reason).chain(reasons);
-        Self { reasons: reasons.map(|message| words(message, text)).collect(), help }
-    }
-}
-
-/// A decision's message in words.
-#[must_use]
-pub fn words(message: &Message, text: &Text) -> String {
-    let args: Vec<(&str, String)> = message
-        .args
-        .iter()
-        .map(|argument| (argument.name, values(&argument.values, text)))
-        .collect();
-    text.with(message.key, &args)
-}
-
-fn values(values: &Values, text: &Text) -> String {
-    let joint = text.t("authz-list-joint");
-    match values {
-        Values::Roles(roles) => {
-            let shown: Vec<_> = roles.iter().map(|role| role_name(role, text)).collect();
-            shown.join(&joint)
-        }
-        Values::Kinds(kinds) => {
-            let shown: Vec<_> = kinds.iter().map(|kind| kind_name(kind, text)).collect();
-            shown.join(&joint)
-        }
-        Values::Groups(groups) => groups.join(&joint),
-        Values::Level(level) => level_name(level, text),
-    }
-}
-
-/// A kind of organisation as people call it.
-#[must_use]
-pub fn kind_name(kind: &str, text: &Text) -> String {
-    text.t(&format!("authz-kind-{}", kind.replace('_', "-")))
-}
-
-/// A level of authentication in words; one that is not ours verbatim.
-#[must_use]
-pub fn level_name(level: &str, text: &Text) -> String {
-    match level {
-        acr::HPKI_CARD => text.t("authz-level-hpki"),
-        acr::JPKI_CARD => text.t("authz-level-jpki"),
-        acr::PASSKEY => text.t("authz-level-passkey"),
-        acr::PASSWORD_TOTP => text.t("authz-level-password"),
-        other => other.to_owned(),
-    }
-}
-
-/// A role as people call it in the page's language; an unknown one verbatim.
-#[must_use]
-pub fn role_name(role: &str, text: &Text) -> String {
-    match (text.lang(), hc_role::known(role)) {
-        (crate::catalogue::Lang::Ja, Some(known)) => known.japanese.to_owned(),
-        _ => role.to_owned(),
+            at: self.now,
+            emergency: self.emergency.is_some(),
+        };
+        Ok(Asked { request, emergency: self.emergency })
     }
 }
 
@@ -287,7 +249,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        catalogue::{Catalogue, Lang},
+        catalogue::{Catalogue, Lang, Text},
         config::Settings,
     };
 
@@ -297,8 +259,11 @@ mod tests {
             roles: vec!["Medical Doctor".into()],
             facility_id: "123456789015".into(),
             facility_kind: "hospital".into(),
+            facility_prefecture: "13".into(),
             member: true,
             acr: acr::HPKI_CARD.into(),
+            at: OffsetDateTime::UNIX_EPOCH,
+            emergency: false,
         }
     }
 
@@ -383,7 +348,9 @@ mod tests {
                 "kind",
                 "facility",
                 "group",
+                "prefecture",
                 "membership",
+                "hours",
                 "role",
                 "level",
                 "no-rules",

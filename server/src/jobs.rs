@@ -12,6 +12,7 @@ use sekisho_store::audit_chain::Look;
 
 use crate::{
     audit::sequencer,
+    emergency,
     enrol::scep::ra,
     housekeeping,
     instance::{CaKeys, renew_ocsp_responders, renew_server_certificates},
@@ -68,6 +69,10 @@ pub fn all(tls: Arc<Tls>, ca_keys: CaKeys) -> Vec<Job> {
         }),
         Job::new("card-silence", Duration::from_secs(10), Runs::OnOneNode, |app| async move {
             Ok(presence::judge_silence(&app).await?)
+        }),
+        // That an hour is over is read at each decision; this notes it, and what nobody reviewed.
+        Job::new("emergency", Duration::from_secs(10), Runs::OnOneNode, |app| async move {
+            Ok(emergency::upkeep::run(&app).await?)
         }),
         Job::new("session-limits", Duration::from_secs(60), Runs::OnOneNode, |app| async move {
             Ok(presence::end_overdue(&app).await?)

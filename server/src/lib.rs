@@ -20,6 +20,7 @@ pub mod config;
 pub mod console;
 pub mod cookie;
 pub mod demo;
+pub mod emergency;
 pub mod enrol;
 pub mod entitlement;
 pub mod error;

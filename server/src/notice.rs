@@ -147,6 +147,22 @@ pub enum Notice {
         /// Why, in the words of who decided.
         reason: String,
     },
+    /// Somebody opened an emergency access at the facility.
+    EmergencyBegun {
+        /// Its record.
+        id: String,
+        /// Who.
+        name: String,
+        /// At which terminal.
+        terminal_name: String,
+    },
+    /// Nobody reviewed an emergency access in time.
+    EmergencyEscalated {
+        /// Its record.
+        id: String,
+        /// At which facility.
+        facility_name: String,
+    },
     /// Somebody made a one-time link for the reader's account.
     LinkIssued {
         /// Name of who made it.
@@ -195,6 +211,8 @@ impl Notice {
             Self::OperatingAdministratorLink { .. } => "operating_administrator_link",
             Self::AdministratorAdded { .. } => "administrator_added",
             Self::LinkIssued { .. } => "link_issued",
+            Self::EmergencyBegun { .. } => "emergency_begun",
+            Self::EmergencyEscalated { .. } => "emergency_escalated",
             Self::GoingLiveAsked { .. } => "going_live_asked",
             Self::ServiceApproved { .. } => "service_approved",
             Self::ServiceRefused { .. } => "service_refused",
@@ -335,6 +353,8 @@ mod tests {
             Notice::OperatingAdministratorAdded { login_name: text(), by: text() },
             Notice::OperatingAdministratorLink { login_name: text(), by: text() },
             Notice::LinkIssued { by: text() },
+            Notice::EmergencyBegun { id: text(), name: text(), terminal_name: text() },
+            Notice::EmergencyEscalated { id: text(), facility_name: text() },
         ] {
             let stored = serde_json::to_value(&notice).unwrap();
             assert_eq!(stored["notice"], notice.token());

@@ -8,12 +8,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, Method, Uri, header, request::Parts};
+use time::OffsetDateTime;
 
 use crate::{
     app::App,
     assets::Assets,
     catalogue::{Lang, Text},
     error::page::PageError,
+    portal::when,
 };
 
 /// One entry of the navigation.
@@ -38,6 +40,15 @@ pub struct SignedIn {
     pub sign_out: &'static str,
 }
 
+/// Until when an emergency access is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Emergency {
+    /// For people.
+    pub until: String,
+    /// For programs.
+    pub until_iso: String,
+}
+
 /// What `base.html` needs; every page struct has a field `page` of this type.
 ///
 /// Also an extractor: a handler takes it as an argument and puts it into its page.
@@ -49,6 +60,8 @@ pub struct PageFrame {
     pub nav: Vec<NavItem>,
     /// Who is signed in.
     pub signed_in: Option<SignedIn>,
+    /// The emergency access that is in force for them, on the portal's pages.
+    pub emergency: Option<Emergency>,
     /// The operating body's name in the request's language.
     pub operator: String,
     /// The help desk's line.
@@ -67,6 +80,7 @@ impl PageFrame {
             text: app.text(lang),
             nav: Vec::new(),
             signed_in: None,
+            emergency: None,
             operator: String::new(),
             help_desk: String::new(),
             // The answer to a POST has no address that could be asked for again.
@@ -129,6 +143,14 @@ impl PageFrame {
     #[must_use]
     pub fn switching_at(mut self, path: &str) -> Self {
         path.clone_into(&mut self.path);
+        self
+    }
+
+    /// With an emergency access that is in force until then.
+    #[must_use]
+    pub fn with_emergency(mut self, ends_at: OffsetDateTime) -> Self {
+        let until = when::shown(ends_at, self.text.lang());
+        self.emergency = Some(Emergency { until, until_iso: when::iso(ends_at) });
         self
     }
 

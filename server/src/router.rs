@@ -6,10 +6,10 @@ use crate::{
     app::App,
     assets,
     console::{
-        audit, notices, organisations, registration, routers, service, services, staff, status,
-        terminals,
+        audit, emergencies, notices, organisations, registration, routers, service, services,
+        staff, status, terminals,
     },
-    enrol,
+    emergency, enrol,
     error::Dialect::{Est, OAuth, Ocsp, Page, Plain, Problem},
     login, middleware,
     names::NameRole,
@@ -71,6 +71,9 @@ fn terminal_paths() -> Routes {
         .post("/my-number-card/unlink", login::jpki::page::unlink)
         .get_with_query(login::passkey::page::PATH, OfPage, login::passkey::page::get)
         .post("/passkeys/remove", login::passkey::page::remove)
+        .get(emergency::PATH, emergency::page::get)
+        .post(emergency::PATH, emergency::begin::post)
+        .post("/emergency/end", emergency::end::post)
         .get_with_effect("/authorize", OfProtocol, oidc::authorize::get)
         .post_from(Judged, "/authorize", oidc::authorize::post)
         .get_with_effect("/authorize/resume", OfPage, oidc::authorize::resume)
@@ -179,6 +182,9 @@ fn console_paths() -> Routes {
         .post("/console/terminals/{id}/replace/cancel", terminals::cancel_replacement)
         .get("/console/terminals/{id}/revoke", terminals::confirm_revocation)
         .post("/console/terminals/{id}/revoke", terminals::revoke)
+        .get(emergencies::PATH, emergencies::list)
+        .post("/console/emergencies/{id}/review", emergencies::review)
+        .post("/console/emergencies/{id}/end", emergencies::end)
         .get("/console/routers", routers::get)
         .post("/console/routers", routers::post)
         .get_with_query("/console/routers/{id}/bundle", OfPage, routers::bundle)

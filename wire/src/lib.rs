@@ -47,6 +47,9 @@ pub mod acr {
     pub const HPKI_CARD: &str = "urn:oid:1.3.6.1.4.1.32473.3.4";
     /// Weakest first; a rule that demands one accepts any later one.
     pub const LEVELS: [&str; 4] = [PASSWORD_TOTP, PASSKEY, JPKI_CARD, HPKI_CARD];
+    /// The levels that stand for two factors of the person: what breaking the glass asks for. By name, so that a
+    /// level that is added is not among them by accident.
+    pub const TWO_FACTOR: [&str; 4] = [PASSWORD_TOTP, PASSKEY, JPKI_CARD, HPKI_CARD];
     /// What a rule demands that names no level.
     pub const STRONGEST: &str = LEVELS[LEVELS.len() - 1];
 }
@@ -117,6 +120,10 @@ pub mod claim {
     pub const FACILITY_KIND: &str = "facility_kind";
     /// The terminal's identifier and name.
     pub const TERMINAL: &str = "terminal";
+    /// `true` where only an emergency access admitted the person; absent otherwise.
+    pub const BREAK_GLASS: &str = "break_glass";
+    /// The record of that emergency access, for the service to keep with what was done under it.
+    pub const BREAK_GLASS_ID: &str = "break_glass_id";
     /// For each claim above, what vouches for it: `card`, `facility_certificate` or `register`.
     pub const VOUCHED_BY: &str = "vouched_by";
 }

@@ -1,6 +1,6 @@
 //! From rules to a Cedar policy set, and from a request to a decision.
 //!
-//! Each rule becomes one `permit` policy; Cedar decides. For the explanation each *condition* is
+//! Each rule becomes one `permit` policy, and a second one for emergencies if it says so; Cedar decides. For the explanation each *condition* is
 //! a policy of its own in a second set, looked at only after a refusal: Cedar then names the
 //! conditions that held, and so those that did not. No condition is evaluated by code of ours, so
 //! decision and explanation cannot drift apart.
@@ -20,21 +20,33 @@ use crate::{
     Request,
     condition::Condition,
     decision::Decision,
+    hours::{Day, Hours, on_the_wall},
     rules::{Rule, Rules, RulesError, Vocabulary},
 };
 
 /// What policies may speak about. Every policy set is validated against it, strictly.
 const SCHEMA: &str = r#"
     entity Group;
-    entity Facility in [Group] { kind: String };
+    entity Facility in [Group] { kind: String, prefecture: String };
     entity Person;
     entity Service;
     action "use" appliesTo {
         principal: Person,
         resource: Service,
-        context: { facility: Facility, roles: Set<String>, member: Bool, strength: Long }
+        context: {
+            facility: Facility,
+            roles: Set<String>,
+            member: Bool,
+            strength: Long,
+            weekday: Long,
+            minute: Long,
+            emergency: Bool
+        }
     };
 "#;
+
+/// Ends the name of the policy by which a rule admits in an emergency.
+const IN_EMERGENCY: &str = ".emergency";
 
 /// The rules of one service, ready to decide.
 #[derive(Debug)]
@@ -43,7 +55,8 @@ pub struct CompiledRules {
     rules: Rules,
     vocabulary: Vocabulary,
     schema: Schema,
-    /// One policy a rule, named by its position.
+    /// One policy a rule, named by its position; for a rule that opens in an emergency another one, named
+    /// with [`IN_EMERGENCY`], that asks for the emergency instead of what it lifts.
     deciding: PolicySet,
     /// One policy a condition of a rule, named `position.code`.
     explaining: PolicySet,
@@ -69,15 +82,23 @@ impl CompiledRules {
         let mut explaining = PolicySet::new();
         for (position, rule) in rules.rules.iter().enumerate() {
             let mut clauses = Vec::new();
+            let mut in_emergency = vec![context("emergency")];
             for condition in Condition::ALL {
                 let Some(clause) = clause(rule, condition, vocabulary) else {
                     continue;
                 };
                 let name = format!("{position}.{}", condition.code());
                 add(&mut explaining, &name, &service, vec![clause.clone()])?;
+                if !condition.is_lifted_in_an_emergency() {
+                    in_emergency.push(clause.clone());
+                }
                 clauses.push(clause);
             }
             add(&mut deciding, &position.to_string(), &service, clauses)?;
+            if rule.emergency {
+                let name = format!("{position}{IN_EMERGENCY}");
+                add(&mut deciding, &name, &service, in_emergency)?;
+            }
         }
         let validator = Validator::new(schema.clone());
         for set in [&deciding, &explaining] {
@@ -114,18 +135,43 @@ impl CompiledRules {
             return response
                 .diagnostics()
                 .reason()
-                .filter_map(|id| id.to_string().parse::<usize>().ok())
+                .filter_map(|id| admitting(id.as_ref()))
                 .min()
-                .and_then(|position| self.rules.rules.get(position))
-                .map(Decision::admitted)
+                .and_then(|(by_emergency, position)| {
+                    Some(Decision::admitted(self.rules.rules.get(position)?, by_emergency))
+                })
                 .ok_or_else(|| compilation("admitted by no rule"));
         }
         let explanation = authorizer.is_authorized(&question, &self.explaining, &entities);
         let held: HashSet<String> =
             explanation.diagnostics().reason().map(ToString::to_string).collect();
         self.nearest(&held)
-            .map(|(rule, first, others)| Decision::failed(rule, first, &others))
+            .map(|(rule, first, others)| Decision {
+                emergency_would_help: !request.emergency && self.opens_in_an_emergency(&held),
+                ..Decision::failed(rule, first, &others)
+            })
             .ok_or_else(|| compilation("refused without a reason"))
+    }
+
+    /// Whether a rule that opens in an emergency lacks nothing but what the emergency lifts.
+    fn opens_in_an_emergency(&self, held: &HashSet<String>) -> bool {
+        let mut opting = self.rules.rules.iter().enumerate().filter(|(_, rule)| rule.emergency);
+        opting.any(|(position, rule)| {
+            self.failed(position, rule, held).all(Condition::is_lifted_in_an_emergency)
+        })
+    }
+
+    /// The conditions of a rule that are not among those that held.
+    fn failed<'a>(
+        &'a self,
+        position: usize,
+        rule: &'a Rule,
+        held: &'a HashSet<String>,
+    ) -> impl Iterator<Item = Condition> + 'a {
+        Condition::ALL.into_iter().filter(move |&condition| {
+            clause(rule, condition, &self.vocabulary).is_some()
+                && !held.contains(&format!("{position}.{}", condition.code()))
+        })
     }
 
     /// The rule whose first failed condition comes last, that is the one nearest to admitting, with
@@ -134,10 +180,7 @@ impl CompiledRules {
     fn nearest(&self, held: &HashSet<String>) -> Option<(&Rule, Condition, Vec<Condition>)> {
         let mut nearest: Option<(&Rule, Condition, Vec<Condition>)> = None;
         for (position, rule) in self.rules.rules.iter().enumerate() {
-            let mut failed = Condition::ALL.into_iter().filter(|&condition| {
-                clause(rule, condition, &self.vocabulary).is_some()
-                    && !held.contains(&format!("{position}.{}", condition.code()))
-            });
+            let mut failed = self.failed(position, rule, held);
             let Some(first) = failed.next() else { continue };
             let others: Vec<_> = failed.collect();
             let nearer = nearest.as_ref().is_none_or(|(_, found, besides)| {
@@ -165,11 +208,15 @@ impl CompiledRules {
             .filter(|role| self.vocabulary.roles.contains(*role))
             .map(|role| string(role));
         let strength = self.vocabulary.strength(&request.acr).unwrap_or(0);
+        let (weekday, minute) = on_the_wall(request.at);
         let context = Context::from_pairs([
             ("facility".to_owned(), RestrictedExpression::new_entity_uid(facility.clone())),
             ("roles".to_owned(), RestrictedExpression::new_set(roles)),
             ("member".to_owned(), RestrictedExpression::new_bool(request.member)),
             ("strength".to_owned(), RestrictedExpression::new_long(strength)),
+            ("weekday".to_owned(), RestrictedExpression::new_long(weekday)),
+            ("minute".to_owned(), RestrictedExpression::new_long(minute)),
+            ("emergency".to_owned(), RestrictedExpression::new_bool(request.emergency)),
         ])
         .map_err(compilation)?;
         let question = cedar_policy::Request::new(
@@ -180,7 +227,10 @@ impl CompiledRules {
             Some(&self.schema),
         )
         .map_err(compilation)?;
-        let attributes = HashMap::from([("kind".to_owned(), string(&request.facility_kind))]);
+        let attributes = HashMap::from([
+            ("kind".to_owned(), string(&request.facility_kind)),
+            ("prefecture".to_owned(), string(&request.facility_prefecture)),
+        ]);
         let mut entities =
             vec![Entity::new(facility, attributes, groups.clone()).map_err(compilation)?];
         entities.extend(groups.into_iter().map(Entity::with_uid));
@@ -188,6 +238,16 @@ impl CompiledRules {
             Entities::from_entities(entities, Some(&self.schema)).map_err(compilation)?;
         Ok((question, entities))
     }
+}
+
+/// What a policy's name says: whether it is for emergencies, and of which rule. Ordinary ones sort first, so
+/// that access which needs no emergency is never marked as one.
+fn admitting(name: &str) -> Option<(bool, usize)> {
+    let (position, by_emergency) = match name.strip_suffix(IN_EMERGENCY) {
+        Some(position) => (position, true),
+        None => (name, false),
+    };
+    Some((by_emergency, position.parse().ok()?))
 }
 
 /// Compiles and decides at once, for a single question such as a simulation.
@@ -201,11 +261,35 @@ pub fn decide(rules: &Rules, vocabulary: &Vocabulary, request: &Request) -> Deci
     }
 }
 
+/// A member of the request's context.
+fn context(name: &str) -> Json {
+    json!({ ".": { "left": { "Var": "context" }, "attr": name } })
+}
+
+/// The hours as a Cedar expression: on a day that they begin, and past midnight on the day after.
+fn within(hours: &Hours) -> Json {
+    let value = |number: i64| json!({ "Value": number });
+    let on = |days: Vec<Day>| {
+        let days: Vec<Json> = days.into_iter().map(|day| value(day.number())).collect();
+        json!({ "contains": { "left": { "Set": days }, "right": context("weekday") } })
+    };
+    let both = |left: Json, right: Json| json!({ "&&": { "left": left, "right": right } });
+    let minute = |operator: &str, bound: u16| json!({ operator: { "left": context("minute"), "right": value(bound.into()) } });
+    let (from, to) = (hours.from.minute(), hours.to.minute());
+    let begun = both(on(hours.days().collect()), minute(">=", from));
+    let not_over = minute("<", to);
+    if hours.wraps() {
+        let next_day = both(on(hours.days().map(Day::next).collect()), not_over);
+        json!({ "||": { "left": begun, "right": next_day } })
+    } else {
+        both(begun, not_over)
+    }
+}
+
 /// The condition as a Cedar expression in JSON form, if the rule states it.
 ///
 /// Built as a tree and never as text, so that no name in a rule can become policy.
 fn clause(rule: &Rule, condition: Condition, vocabulary: &Vocabulary) -> Option<Json> {
-    let context = |name: &str| json!({ ".": { "left": { "Var": "context" }, "attr": name } });
     let strings = |set: &BTreeSet<String>| {
         let members: Vec<Json> = set.iter().map(|text| json!({ "Value": text })).collect();
         json!({ "Set": members })
@@ -227,6 +311,14 @@ fn clause(rule: &Rule, condition: Condition, vocabulary: &Vocabulary) -> Option<
         }),
         Condition::Group => rule.groups.as_ref().map(|groups| {
             json!({ "in": { "left": context("facility"), "right": uids("Group", groups) } })
+        }),
+        Condition::Prefecture => rule.prefectures.as_ref().map(|prefectures| {
+            let own = json!({ ".": { "left": context("facility"), "attr": "prefecture" } });
+            json!({ "contains": { "left": strings(prefectures), "right": own } })
+        }),
+        Condition::Hours => rule.hours.as_ref().and_then(|hours| {
+            let any = |left: Json, right: Json| json!({ "||": { "left": left, "right": right } });
+            hours.iter().map(within).reduce(any)
         }),
         Condition::Membership => rule.membership.then(|| context("member")),
         Condition::Role => rule.roles.as_ref().map(|roles| {
@@ -275,3 +367,7 @@ fn compilation(fault: impl std::fmt::Display) -> RulesError {
 #[cfg(test)]
 #[path = "compiled_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "circumstance_tests.rs"]
+mod circumstance_tests;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use time::{Duration, OffsetDateTime, macros::datetime};
 
 use super::*;
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     decision::{Argument, Values},
 };
 
-fn vocabulary() -> Vocabulary {
+pub(super) fn vocabulary() -> Vocabulary {
     let words = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect();
     Vocabulary {
         roles: words(&["Medical Doctor", "Pharmacist", "General Nurse"]),
@@ -20,22 +21,25 @@ fn vocabulary() -> Vocabulary {
     }
 }
 
-fn rules(json: Json) -> Rules {
+pub(super) fn rules(json: Json) -> Rules {
     Rules::from_json(&json.to_string()).unwrap()
 }
 
-fn physician() -> Request {
+pub(super) fn physician() -> Request {
     Request {
         person_id: "p1".into(),
         roles: vec!["Medical Doctor".into()],
         facility_id: "100000000001".into(),
         facility_kind: "hospital".into(),
+        facility_prefecture: "13".into(),
         member: true,
         acr: "card".into(),
+        at: datetime!(2026-11-23 10:00 +9),
+        emergency: false,
     }
 }
 
-fn full() -> Rules {
+pub(super) fn full() -> Rules {
     rules(json!({
         "groups": { "region": ["100000000001"] },
         "rules": [{
@@ -44,13 +48,15 @@ fn full() -> Rules {
             "kinds": ["hospital"],
             "facilities": ["100000000001", "100000000002"],
             "groups": ["region"],
+            "prefectures": ["12", "13"],
+            "hours": [{ "days": ["mon"], "from": "08:30", "to": "17:00" }],
             "minimum_acr": "card",
             "release": ["name"]
         }]
     }))
 }
 
-fn decided(rules: &Rules, request: &Request) -> Decision {
+pub(super) fn decided(rules: &Rules, request: &Request) -> Decision {
     CompiledRules::compile("s", rules.clone(), &vocabulary()).unwrap().decide(request)
 }
 
@@ -66,13 +72,17 @@ fn who_fulfils_every_condition_is_admitted_by_the_named_rule() {
 #[test]
 fn each_condition_refuses_alone_and_is_the_reason_given() {
     let base = physician();
-    let neighbours: [(&str, Request); 7] = [
+    let neighbours: [(&str, Request); 11] = [
         ("role", Request { roles: vec!["Pharmacist".into()], ..base.clone() }),
         ("role", Request { roles: vec![], ..base.clone() }),
         ("kind", Request { facility_kind: "clinic".into(), ..base.clone() }),
         ("facility", Request { facility_id: "100000000003".into(), ..base.clone() }),
         ("group", Request { facility_id: "100000000002".into(), ..base.clone() }),
         ("membership", Request { member: false, ..base.clone() }),
+        ("prefecture", Request { facility_prefecture: "01".into(), ..base.clone() }),
+        ("prefecture", Request { facility_prefecture: String::new(), ..base.clone() }),
+        ("hours", Request { at: datetime!(2026-11-23 17:00 +9), ..base.clone() }),
+        ("hours", Request { at: datetime!(2026-11-24 10:00 +9), ..base.clone() }),
         ("level", Request { acr: "weak".into(), ..base.clone() }),
     ];
     for (code, request) in neighbours {
@@ -200,6 +210,10 @@ fn malformed_rules_are_refused_whole() {
         r#"{"rules":[{"id":"r","role":["Medical Doctor"]}]}"#,
         r#"{"rules":[{"id":"r"}],"allow_everybody":true}"#,
         r#"{"rules":[{"id":"r","id":"s"}]}"#,
+        r#"{"rules":[{"id":"r","hours":[{"from":"9:00","to":"10:00"}]}]}"#,
+        r#"{"rules":[{"id":"r","hours":[{"from":"09:00"}]}]}"#,
+        r#"{"rules":[{"id":"r","hours":[{"days":["holiday"],"from":"09:00","to":"10:00"}]}]}"#,
+        r#"{"rules":[{"id":"r","emergency":"yes"}]}"#,
     ] {
         assert!(Rules::from_json(text).is_err(), "{text}");
     }
@@ -213,6 +227,16 @@ fn malformed_rules_are_refused_whole() {
         json!({ "rules": [{ "id": "r", "facilities": ["1\" || true"] }] }),
         json!({ "rules": [{ "id": "r", "minimum_acr": "stronger" }] }),
         json!({ "rules": [{ "id": "r", "release": ["password"] }] }),
+        json!({ "rules": [{ "id": "r", "prefectures": [] }] }),
+        json!({ "rules": [{ "id": "r", "prefectures": ["48"] }] }),
+        json!({ "rules": [{ "id": "r", "prefectures": ["1"] }] }),
+        json!({ "rules": [{ "id": "r", "prefectures": ["+1"] }] }),
+        json!({ "rules": [{ "id": "r", "prefectures": ["00"] }] }),
+        json!({ "rules": [{ "id": "r", "hours": [] }] }),
+        json!({ "rules": [{ "id": "r", "hours": [{ "from": "09:00", "to": "09:00" }] }] }),
+        json!({ "rules": [{ "id": "r", "hours": [{ "from": "24:00", "to": "09:00" }] }] }),
+        json!({ "rules": [{ "id": "r", "hours": [{ "days": [], "from": "09:00", "to": "10:00" }] }] }),
+        json!({ "rules": [{ "id": "r", "hours": vec![json!({ "from": "09:00", "to": "10:00" }); 15] }] }),
     ] {
         let fault = CompiledRules::compile("s", rules(json.clone()), &vocabulary());
         assert!(fault.is_err(), "{json}");
@@ -266,16 +290,29 @@ const ROLES: &[&str] = &["Medical Doctor", "Pharmacist", "General Nurse"];
 const KINDS: &[&str] = &["hospital", "clinic", "pharmacy"];
 
 prop_compose! {
+    fn any_hours()(
+        days in proptest::option::of(proptest::collection::btree_set(
+            proptest::sample::select(&Day::ALL[..]), 1..=7)),
+        (from, to) in (0..24_u16, 0..=24_u16).prop_filter("not equal", |(from, to)| from != to),
+    ) -> Hours {
+        let hour = |hour: u16| format!("{hour:02}:00").parse().unwrap();
+        Hours { days, from: hour(from), to: hour(to) }
+    }
+}
+
+prop_compose! {
     fn any_rule()(
         roles in proptest::option::of(words(ROLES)),
         kinds in proptest::option::of(words(KINDS)),
         facilities in proptest::option::of(words(FACILITIES)),
         groups in proptest::option::of(words(&["east", "west"])),
         minimum_acr in proptest::option::of(proptest::sample::select(vec!["weak", "card"])),
-        membership in any::<bool>(),
+        prefectures in proptest::option::of(words(&["01", "13"])),
+        hours in proptest::option::of(proptest::collection::vec(any_hours(), 1..3)),
+        (membership, emergency) in any::<(bool, bool)>(),
     ) -> Rule {
         Rule {
-            id: String::new(), roles, kinds, facilities, groups, membership,
+            id: String::new(), roles, kinds, facilities, groups, prefectures, hours, membership, emergency,
             minimum_acr: minimum_acr.map(str::to_owned), release: BTreeSet::new(),
         }
     }
@@ -303,16 +340,39 @@ prop_compose! {
         kind in proptest::sample::select(vec!["hospital", "clinic", "castle"]),
         member in any::<bool>(),
         acr in proptest::sample::select(vec!["weak", "card", "", "urn:forged"]),
+        prefecture in proptest::sample::select(vec!["01", "13", "47", ""]),
+        minutes in 0..14 * 24 * 60_i64,
+        emergency in any::<bool>(),
     ) -> Request {
         Request {
             person_id: "p".into(),
             roles: roles.into_iter().map(str::to_owned).collect(),
             facility_id: facility.into(),
             facility_kind: kind.into(),
+            facility_prefecture: prefecture.into(),
             member,
             acr: acr.into(),
+            at: datetime!(2026-11-20 00:00 UTC) + Duration::minutes(minutes),
+            emergency,
         }
     }
+}
+
+/// Whether a moment lies in these hours, by walking through them minute by minute from their beginning.
+fn within_by_hand(hours: &[Hours], at: OffsetDateTime) -> bool {
+    let at = at.to_offset(time::UtcOffset::from_hms(9, 0, 0).unwrap());
+    hours.iter().any(|hours| {
+        let hour = |text: String| text[..2].parse::<i64>().unwrap();
+        let (from, to) = (hour(hours.from.to_string()), hour(hours.to.to_string()));
+        let length = if to > from { to - from } else { to + 24 - from };
+        [at.date(), at.date().previous_day().unwrap()].into_iter().any(|date| {
+            let day = date.weekday().to_string()[..3].to_lowercase();
+            let named =
+                hours.days.as_ref().is_none_or(|days| days.iter().any(|named| named.code() == day));
+            let begin = date.midnight().assume_offset(at.offset()) + Duration::hours(from);
+            named && begin <= at && at < begin + Duration::hours(length)
+        })
+    })
 }
 
 /// The rules read once more, by a second reader that shares no code with the first.
@@ -327,7 +387,10 @@ fn by_hand(rules: &Rules, request: &Request) -> bool {
             set.as_ref().is_none_or(|set| set.contains(word))
         };
         level(&request.acr) >= rule.minimum_acr.as_deref().map_or(2, level)
-            && (!rule.membership || request.member)
+            && (request.emergency && rule.emergency
+                || (!rule.membership || request.member)
+                    && one_of(&rule.prefectures, &request.facility_prefecture)
+                    && rule.hours.as_ref().is_none_or(|hours| within_by_hand(hours, request.at)))
             && one_of(&rule.kinds, &request.facility_kind)
             && one_of(&rule.facilities, &request.facility_id)
             && rule
@@ -346,6 +409,18 @@ proptest! {
     #[test]
     fn cedar_and_a_second_reader_of_the_rules_agree(rules in any_rules(), request in any_request()) {
         prop_assert_eq!(decided(&rules, &request).allowed, by_hand(&rules, &request));
+    }
+
+    #[test]
+    fn what_a_refusal_says_of_an_emergency_is_what_an_emergency_does(
+        rules in any_rules(), request in any_request()
+    ) {
+        let before = decided(&rules, &Request { emergency: false, ..request.clone() });
+        let during = decided(&rules, &Request { emergency: true, ..request });
+        prop_assert!(!before.by_emergency && !during.emergency_would_help);
+        prop_assert!(!before.allowed || during.allowed && !during.by_emergency);
+        prop_assert_eq!(before.emergency_would_help, !before.allowed && during.allowed);
+        prop_assert_eq!(during.by_emergency, before.emergency_would_help);
     }
 
     #[test]

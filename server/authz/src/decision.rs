@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{condition::Condition, rules::Rule};
+use crate::{condition::Condition, hours::Hours, rules::Rule};
 
 /// The answer to a request. It always names a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct Decision {
     /// The rule that admitted the person, or the one that came nearest to it; one of the
     /// constants here when there was none to look at.
     pub rule: String,
-    /// Constant code of what decided: `admitted`, a condition's code, `no-rules`, `unusable`,
+    /// Constant code of what decided: `admitted`, `emergency`, a condition's code, `no-rules`, `unusable`,
     /// `not-live`, `test-facility`.
     pub code: &'static str,
     /// Why, in one sentence.
@@ -25,6 +25,10 @@ pub struct Decision {
     pub besides: Vec<Besides>,
     /// Claims that the service may be told. Empty unless allowed.
     pub release: BTreeSet<String>,
+    /// Whether only the emergency access admits: no rule would without it.
+    pub by_emergency: bool,
+    /// Whether an emergency access would admit who is refused.
+    pub emergency_would_help: bool,
 }
 
 /// A further condition that failed.
@@ -67,18 +71,27 @@ pub enum Values {
     Groups(Vec<String>),
     /// A level of authentication (`acr`).
     Level(String),
+    /// Numbers of prefectures.
+    Prefectures(Vec<String>),
+    /// Hours of the week.
+    Hours(Vec<Hours>),
 }
 
 impl Decision {
     /// Stands for a rule where the service has none.
     pub const DEFAULT_DENY: &'static str = "default-deny";
 
-    pub(crate) fn admitted(rule: &Rule) -> Self {
+    pub(crate) fn admitted(rule: &Rule, by_emergency: bool) -> Self {
         Self {
+            by_emergency,
+            emergency_would_help: false,
             allowed: true,
             rule: rule.id.clone(),
-            code: "admitted",
-            reason: Message { key: "authz-reason-admitted", args: Vec::new() },
+            code: if by_emergency { "emergency" } else { "admitted" },
+            reason: Message {
+                key: if by_emergency { "authz-reason-emergency" } else { "authz-reason-admitted" },
+                args: Vec::new(),
+            },
             help: None,
             besides: Vec::new(),
             release: rule.release.clone(),
@@ -105,6 +118,8 @@ impl Decision {
             help: Some(help),
             besides: others.map(|other| explained(*other)).collect(),
             release: BTreeSet::new(),
+            by_emergency: false,
+            emergency_would_help: false,
         }
     }
 
@@ -152,6 +167,8 @@ impl Decision {
             help: Some(message(help)),
             besides: Vec::new(),
             release: BTreeSet::new(),
+            by_emergency: false,
+            emergency_would_help: false,
         }
     }
 }
@@ -167,6 +184,12 @@ fn arguments(rule: &Rule, condition: Condition) -> Vec<Argument> {
         Condition::Role => argument("roles", Values::Roles(list(&rule.roles))),
         Condition::Level => {
             argument("level", Values::Level(rule.minimum_acr.clone().unwrap_or_default()))
+        }
+        Condition::Prefecture => {
+            argument("prefectures", Values::Prefectures(list(&rule.prefectures)))
+        }
+        Condition::Hours => {
+            argument("hours", Values::Hours(rule.hours.clone().unwrap_or_default()))
         }
         Condition::Facility | Condition::Membership => Vec::new(),
     }

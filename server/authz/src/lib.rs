@@ -15,12 +15,14 @@ mod cache;
 mod compiled;
 mod condition;
 mod decision;
+mod hours;
 mod rules;
 
 pub use cache::Cache;
 pub use compiled::{CompiledRules, decide};
 pub use condition::Condition;
 pub use decision::{Argument, Besides, Decision, Message, Values};
+pub use hours::{Day, Hours, TimeOfDay};
 pub use rules::{Rule, Rules, RulesError, Vocabulary};
 
 /// What is known about somebody who wants to use a service.
@@ -37,8 +39,15 @@ pub struct Request {
     pub facility_id: String,
     /// The facility's kind, a token.
     pub facility_kind: String,
+    /// Number of the facility's prefecture (JIS X 0401), two digits; empty where the register has none, and
+    /// then no rule that names prefectures is fulfilled.
+    pub facility_prefecture: String,
     /// Whether the person is a member of that facility now.
     pub member: bool,
     /// How the person proved themself (`acr`, OIDC Core §2). An unknown value counts as none.
     pub acr: String,
+    /// When.
+    pub at: time::OffsetDateTime,
+    /// Whether an emergency access of this person is in force here. Only rules that say so open to it.
+    pub emergency: bool,
 }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::hours::Hours;
+
 /// The rules of one service: it is open to whom any one of them admits.
 ///
 /// ```
@@ -47,6 +49,12 @@ pub struct Rule {
     /// The facility is in one of these groups of [`Rules::groups`]. Absent: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<BTreeSet<String>>,
+    /// The facility lies in one of these prefectures, by number (JIS X 0401, `01` to `47`). Absent: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefectures: Option<BTreeSet<String>>,
+    /// It is one of these hours of the week. Absent: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<Vec<Hours>>,
     /// The person proved themself at least this strongly. Absent: as strongly as we know, so that a
     /// weaker way of logging in opens nothing that nobody opened to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,6 +62,10 @@ pub struct Rule {
     /// The person must be a member of the facility. True unless said otherwise.
     #[serde(default = "yes")]
     pub membership: bool,
+    /// Whether the service opens to an emergency access: the rule then admits also where membership,
+    /// prefecture or hours do not fit. False unless said otherwise.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub emergency: bool,
     /// Claims that the service may be told about somebody admitted by this rule.
     #[serde(default)]
     pub release: BTreeSet<String>,
@@ -61,6 +73,12 @@ pub struct Rule {
 
 fn yes() -> bool {
     true
+}
+
+// As serde calls it.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The words of an instance. A rule that uses another word does not compile.
@@ -135,6 +153,20 @@ pub enum RulesError {
         /// The word, shortened.
         word: String,
     },
+    /// Hours in which nobody could be admitted, or that do not say on which of two days they end.
+    #[error(
+        "rule {rule:?}: the hours from {from} to {to} on {days} days are none; write from 00:00 to 24:00 for whole days"
+    )]
+    NoHours {
+        /// The rule.
+        rule: String,
+        /// As written.
+        from: String,
+        /// As written.
+        to: String,
+        /// How many days are named.
+        days: usize,
+    },
     /// The policy set does not satisfy its schema: a fault of this crate.
     #[error("the rules do not compile: {0}")]
     Compilation(String),
@@ -145,6 +177,8 @@ impl Rules {
     pub const MOST_RULES: usize = 64;
     /// Entries of one list.
     pub const MOST_ENTRIES: usize = 10_000;
+    /// Hours of one rule: two a day of the week.
+    pub const MOST_HOURS: usize = 14;
 
     /// Reads the JSON form. Unknown members are refused.
     ///
@@ -201,6 +235,8 @@ impl Rule {
         self.list("kinds", "kind", self.kinds.as_ref(), |kind| vocabulary.kinds.contains(kind))?;
         self.list("groups", "group", self.groups.as_ref(), |group| groups.contains_key(group))?;
         self.list("facilities", "facility", self.facilities.as_ref(), |id| facility(id).is_ok())?;
+        self.list("prefectures", "prefecture", self.prefectures.as_ref(), is_prefecture)?;
+        self.check_hours()?;
         if let Some(acr) = &self.minimum_acr
             && vocabulary.strength(acr).is_none()
         {
@@ -208,6 +244,23 @@ impl Rule {
         }
         match self.release.iter().find(|&claim| !vocabulary.claims.contains(claim)) {
             Some(claim) => Err(self.unknown("claim", claim)),
+            None => Ok(()),
+        }
+    }
+
+    fn check_hours(&self) -> Result<(), RulesError> {
+        let Some(hours) = &self.hours else { return Ok(()) };
+        at_most("hours", hours.len(), Rules::MOST_HOURS)?;
+        if hours.is_empty() {
+            return Err(RulesError::Empty { rule: self.id.clone(), what: "hours" });
+        }
+        match hours.iter().find(|hours| !hours.is_sound()) {
+            Some(none) => Err(RulesError::NoHours {
+                rule: self.id.clone(),
+                from: none.from.to_string(),
+                to: none.to.to_string(),
+                days: none.days.as_ref().map_or(7, BTreeSet::len),
+            }),
             None => Ok(()),
         }
     }
@@ -240,6 +293,11 @@ fn at_most(what: &'static str, actual: usize, limit: usize) -> Result<(), RulesE
         return Err(RulesError::TooMany { what, actual, limit });
     }
     Ok(())
+}
+
+/// A number of JIS X 0401 with its leading zero, so that there is one way to write it.
+fn is_prefecture(code: &str) -> bool {
+    matches!(code.parse::<u8>(), Ok(number @ 1..=47) if format!("{number:02}") == code)
 }
 
 fn facility(id: &str) -> Result<(), RulesError> {

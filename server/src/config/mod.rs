@@ -6,6 +6,7 @@
 
 mod authority;
 mod card_login;
+mod emergency;
 mod enrolment;
 mod error;
 mod example;
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 
 pub use authority::{AuthorityPolicy, AuthoritySettings};
 pub use card_login::{CardLogin, CardLoginSettings, RemovalPolicy};
+pub use emergency::{EmergencyPolicy, EmergencySettings};
 pub use enrolment::{Enrolment, EnrolmentSettings};
 pub use error::{ConfigError, Place};
 pub(crate) use error::{bounded, invalid};
@@ -89,6 +91,8 @@ pub struct Settings {
     pub jpki: JpkiSettings,
     /// `[session]`
     pub session: SessionSettings,
+    /// `[emergency]`
+    pub emergency: EmergencySettings,
     /// `[oidc]`
     pub oidc: OidcSettings,
     /// `[sandbox]`
@@ -114,6 +118,7 @@ pub struct Config {
     card_login: CardLogin,
     jpki: Jpki,
     session: SessionPolicy,
+    emergency: EmergencyPolicy,
     oidc: Oidc,
     sandbox: Sandbox,
 }
@@ -165,6 +170,7 @@ impl Settings {
             card_login: self.card_login.validate(folder)?,
             jpki: self.jpki.validate(folder)?,
             session: self.session.validate()?,
+            emergency: self.emergency.validate()?,
             oidc: self.oidc.validate()?,
             sandbox: self.sandbox.validate(folder)?,
         })
@@ -274,6 +280,12 @@ impl Config {
     #[must_use]
     pub fn session(&self) -> &SessionPolicy {
         &self.session
+    }
+
+    /// Emergency accesses.
+    #[must_use]
+    pub fn emergency(&self) -> &EmergencyPolicy {
+        &self.emergency
     }
 
     /// Codes and tokens.

@@ -3,6 +3,7 @@
 //! Each act names the role that permits it and is audited through [`crate::people::role::Acting`].
 
 pub mod audit;
+pub mod emergencies;
 pub mod notices;
 pub mod organisations;
 pub mod registration;

@@ -47,6 +47,7 @@ fn words(notice: &Notice, page: &PageFrame) -> (String, String, Option<(String, 
     let staff = || Some(("/console/staff".to_owned(), page.t("console-nav-staff")));
     let terminal =
         |id: &str| Some((format!("/console/terminals/{id}"), page.t("notices-misused-link")));
+    let emergencies = || Some((super::emergencies::PATH.to_owned(), page.t("emergencies-nav")));
     let reason = |key: &str, reason: &str| page.t1(key, "reason", reason);
     match notice {
         Notice::EnrolmentCodeMisused { terminal_id, terminal_name } => (
@@ -153,6 +154,19 @@ fn words(notice: &Notice, page: &PageFrame) -> (String, String, Option<(String, 
         Notice::LinkIssued { by } => {
             (page.t1("notices-link-text", "by", by), page.t("notices-link-help"), None)
         }
+        Notice::EmergencyBegun { name, terminal_name, .. } => (
+            page.text.with(
+                "notices-emergency-text",
+                [("name", name.as_str()), ("terminal", terminal_name.as_str())].as_slice(),
+            ),
+            page.t("notices-emergency-help"),
+            emergencies(),
+        ),
+        Notice::EmergencyEscalated { facility_name, .. } => (
+            page.t1("notices-emergency-escalated-text", "facility", facility_name),
+            page.t("notices-emergency-escalated-help"),
+            emergencies(),
+        ),
         Notice::GoingLiveAsked { service } => {
             about(service, page, "notices-service-asked-text", "notices-service-asked-help", "")
         }

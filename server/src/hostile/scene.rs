@@ -22,10 +22,11 @@ use sekisho_pki::{
 use sekisho_store::{
     Queries, StoreError, account, application,
     audit::{Actor, Audited, Entry},
-    enrolment_code,
+    emergency_access, enrolment_code,
     notice::Addressee,
     person, role_grant, router, scep_ra, service, sql, terminal, transaction,
 };
+use sekisho_wire::acr;
 use serde_json::{Value, json};
 use time::Duration;
 
@@ -77,6 +78,9 @@ pub struct Scene {
     pub officer_id: String,
     pub colleague_id: String,
     pub notice: String,
+    /// An emergency access here that is over, and one elsewhere.
+    pub emergency: String,
+    pub other_emergency: String,
     pub audit_record: String,
     pub first_use_token: String,
     /// A terminal that waits for its certificate, and its code.
@@ -155,6 +159,43 @@ async fn waiting_terminal(app: &App, facility: &str, id: &str) -> String {
         enrolment_code::issue(tx, new).await?;
     });
     code.reveal().to_string()
+}
+
+/// An emergency access of whoever is logged in at a facility, which is over.
+async fn past_emergency(app: &App, facility: &str) -> String {
+    let statement =
+        sql("SELECT id_hash, person_id, terminal_id FROM session WHERE organisation_id = $1");
+    let found: (Vec<u8>, String, String) =
+        app.store().read().fetch_one(statement.bind(facility)).await.unwrap();
+    let (session_hash, person_id, terminal_id) = found;
+    let session_hash: [u8; 32] = session_hash.try_into().unwrap();
+    let at = app.now() - Duration::hours(2);
+    let begun = change!(app, |tx| {
+        let asked = emergency_access::Asked {
+            session_hash: &session_hash,
+            person_id: &person_id,
+            organisation_id: facility,
+            terminal_id: &terminal_id,
+            acr: acr::HPKI_CARD,
+            reason: "other",
+            words: "夜の急患",
+            // Of no day on which somebody asks.
+            day: "2000-01-01",
+            a_day: 9,
+            at,
+            ends_at: at + Duration::HOUR,
+            due_at: at + Duration::hours(72),
+        };
+        let begun = emergency_access::begin(tx, asked).await?;
+        if let emergency_access::Begun::Now { id, .. } = &begun {
+            emergency_access::end(tx, id, "lapsed", None, at + Duration::HOUR).await?;
+        }
+        begun
+    });
+    match begun {
+        emergency_access::Begun::Now { id, .. } => id,
+        other => panic!("{other:?}"),
+    }
 }
 
 async fn scep_message(app: &App) -> Vec<u8> {
@@ -303,6 +344,8 @@ impl Scene {
             officer_id,
             colleague_id,
             notice: "n1".to_owned(),
+            emergency: past_emergency(&app, &a).await,
+            other_emergency: past_emergency(&app, &b).await,
             audit_record,
             first_use_token: String::new(),
             code: String::new(),

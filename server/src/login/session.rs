@@ -28,6 +28,7 @@ use crate::{
     app::App,
     config::RemovalPolicy,
     cookie::{self, SameSite},
+    emergency::{self, InForce},
     entitlement,
     error::page::PageError,
     listener::{FacilityConnection, Peer},
@@ -67,6 +68,8 @@ pub struct PortalSession {
     pub roles: Vec<String>,
     /// On what they rest.
     pub profession: Profession,
+    /// The emergency access that is in force.
+    pub emergency: Option<InForce>,
 }
 
 impl PortalSession {
@@ -74,7 +77,11 @@ impl PortalSession {
     #[must_use]
     pub fn frame(&self, page: PageFrame, facility: &FacilityConnection) -> PageFrame {
         let place = format!("{} ・ {}", facility.organisation_name, facility.terminal_name);
-        page.with_signed_in(self.names.name.clone(), place, "/logout")
+        let page = page.with_signed_in(self.names.name.clone(), place, "/logout");
+        match &self.emergency {
+            Some(emergency) => page.with_emergency(emergency.ends_at),
+            None => page,
+        }
     }
 
     /// The roles that a rule may look at: those of the table of known names.
@@ -180,6 +187,7 @@ pub async fn state(
         return Ok(State::Locked { name: names.name });
     }
     let (roles, profession) = vouching::now(app, &mut reader, &session).await?;
+    let emergency = emergency::in_force(&mut reader, &id_hash, &roles, &session.acr, now).await?;
     if now - session.last_seen_at >= Duration::minutes(1) {
         app.store().note_activity(&id_hash, now).await?;
     }
@@ -198,6 +206,7 @@ pub async fn state(
         evidence_id: at.evidence_id,
         roles,
         profession,
+        emergency,
     })))
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::{confirmation::Confirmation, grant::Details, liveness, token};
-use crate::{app::App, error::oauth::OAuthError, token_keys::TokenKeys};
+use crate::{app::App, emergency, error::oauth::OAuthError, token_keys::TokenKeys};
 
 /// What an access token of ours says (RFC 9068 §2.2).
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,6 +39,12 @@ pub struct Claims {
     /// How strongly.
     #[serde(default)]
     pub acr: Option<String>,
+    /// Whether an emergency access alone opened to the person what it is for.
+    #[serde(default)]
+    pub break_glass: Option<bool>,
+    /// Which one.
+    #[serde(default)]
+    pub break_glass_id: Option<String>,
     /// By what. Introspection does not tell it.
     #[serde(default, skip_serializing)]
     pub amr: Option<Vec<String>>,
@@ -84,7 +90,7 @@ pub async fn read(app: &App, token: &str) -> Result<Option<Claims>, OAuthError> 
 }
 
 /// The token, if it counts now: in time, not revoked, its grant and what that was exchanged from not
-/// withdrawn, its client approved, its session alive.
+/// withdrawn, its client approved, its session alive, the emergency access that it is owed to not over.
 ///
 /// # Errors
 /// [`OAuthError`]: not known, and not knowing refuses.
@@ -109,5 +115,13 @@ pub async fn live(app: &App, token: &str, now: OffsetDateTime) -> Result<Option<
         return Ok(None);
     }
     let session = liveness::session(app, &mut reader, &grant.session_hash, now).await?;
-    Ok(session.map(|session| Live { claims, of_person: Some((grant, session)) }))
+    let Some(session) = session else { return Ok(None) };
+    if let Some(owed_to) = &claims.break_glass_id {
+        // It may have been ended before its hour was over.
+        let emergency = emergency::of_session(&mut reader, &session, now).await?;
+        if emergency.is_none_or(|emergency| emergency.id != *owed_to) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(Live { claims, of_person: Some((grant, session)) }))
 }

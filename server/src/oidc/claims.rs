@@ -13,7 +13,9 @@ use sekisho_wire::{acr, claim};
 use serde_json::{Map, Value, json};
 
 use super::subject;
-use crate::{app::App, listener::FacilityConnection, login::session::PortalSession};
+use crate::{
+    app::App, emergency::InForce, listener::FacilityConnection, login::session::PortalSession,
+};
 
 /// A scope and the claims that it stands for.
 #[derive(Debug, Clone, Copy)]
@@ -56,11 +58,13 @@ const LOGIN: &str = "login";
 
 /// What vouches for each claim (`docs/tokens.md`). Members of one claim that different sources vouch
 /// for stand apart, with a dot between.
-const VOUCHERS: [(&str, &str); 12] = [
+const VOUCHERS: [(&str, &str); 14] = [
     ("sub", CARD),
     ("acr", LOGIN),
     ("amr", LOGIN),
     ("auth_time", LOGIN),
+    (claim::BREAK_GLASS, LOGIN),
+    (claim::BREAK_GLASS_ID, LOGIN),
     ("name", CARD),
     (claim::HC_ROLE, CARD),
     (claim::FACILITY_ID, FACILITY_CERTIFICATE),
@@ -117,6 +121,8 @@ pub struct Told<'a> {
     pub claims: &'a [&'static str],
     /// What the rule that admitted the person releases.
     pub release: &'a BTreeSet<String>,
+    /// The emergency access by which alone the person is admitted.
+    pub emergency: Option<&'a InForce>,
 }
 
 /// The claims for one code: a snapshot that its tokens will say.
@@ -153,8 +159,26 @@ pub fn snapshot(
     claims.insert("acr".to_owned(), session.acr.clone().into());
     claims.insert("amr".to_owned(), json!(session.amr));
     claims.insert("auth_time".to_owned(), session.auth_time.unix_timestamp().into());
-    claims.insert(claim::VOUCHED_BY.to_owned(), vouched_by(&claims).into());
-    claims
+    marked(claims, told.emergency.map(|emergency| emergency.id.as_str()))
+}
+
+/// Claims that say by which emergency access alone the person is admitted, or that none was needed. It is
+/// said whatever was asked for: what is done under it has to be known as such.
+#[must_use]
+pub fn marked(mut claims: Map<String, Value>, emergency_id: Option<&str>) -> Map<String, Value> {
+    claims.remove(claim::BREAK_GLASS);
+    claims.remove(claim::BREAK_GLASS_ID);
+    if let Some(id) = emergency_id {
+        claims.insert(claim::BREAK_GLASS.to_owned(), true.into());
+        claims.insert(claim::BREAK_GLASS_ID.to_owned(), id.into());
+    }
+    revouched(claims)
+}
+
+/// The emergency access that claims speak of.
+#[must_use]
+pub fn emergency_of(claims: &Map<String, Value>) -> Option<&str> {
+    claims.get(claim::BREAK_GLASS_ID).and_then(Value::as_str)
 }
 
 /// A snapshot with those of its roles that count now: those of a linked card or a passkey fall away with

@@ -13,6 +13,7 @@ use sekisho_store::{
 use super::{role::Role, session::ConsoleSession};
 use crate::{
     app::App,
+    console::emergencies,
     error::page::PageError,
     page::{Page, PageFrame},
     portal::when,
@@ -43,6 +44,10 @@ struct HomePage {
     name: String,
     roles: Vec<Role>,
     facilities: Vec<FacilityCard>,
+    /// Emergency accesses to review.
+    emergencies: i64,
+    /// Those that nobody reviewed in time.
+    escalated: i64,
 }
 
 /// Message key of a status.
@@ -108,7 +113,10 @@ pub async fn get(
         .filter(|role| !matches!(role, Role::FacilityAdministrator(_)))
         .cloned()
         .collect();
-    Ok(Page(HomePage { page, name: session.name, roles, facilities }).into_response())
+    let (emergencies, escalated) = emergencies::waiting(&mut app.store().read(), &session).await?;
+    let name = session.name;
+    let page = HomePage { page, name, roles, facilities, emergencies, escalated };
+    Ok(Page(page).into_response())
 }
 
 #[cfg(test)]

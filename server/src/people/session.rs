@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use super::role::{Acting, Inactive, Role, RoleMissing};
 use crate::{
     app::App,
+    console::emergencies,
     cookie::{self, SameSite},
     error::page::PageError,
     listener::Peer,
@@ -139,10 +140,13 @@ impl ConsoleSession {
             items.push(("/console/members", page.t("people-nav-members")));
             items.push(("/console/staff", page.t("console-nav-staff")));
         }
+        let runs = self.roles.contains(&Role::OperatingAdministrator);
+        if runs || self.facilities().next().is_some() {
+            items.push((emergencies::PATH, page.t("emergencies-nav")));
+        }
         if self.roles.contains(&Role::AccreditationOfficer) {
             items.push(("/console/applications", page.t("people-nav-applications")));
         }
-        let runs = self.roles.contains(&Role::OperatingAdministrator);
         if runs || self.roles.contains(&Role::AccreditationOfficer) {
             items.push(("/console/organisations", page.t("console-nav-organisations")));
         }

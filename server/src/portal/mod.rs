@@ -12,6 +12,7 @@ use sekisho_wire::acr;
 use crate::{
     app::App,
     catalogue::{Lang, Text},
+    emergency,
     entitlement::{self, Explanation, role_name},
     error::page::PageError,
     listener::FacilityConnection,
@@ -38,6 +39,10 @@ struct Service {
     help: Vec<String>,
     /// The login that is all that is lacking.
     step_up: Option<String>,
+    /// Where an emergency access is opened, if that would help.
+    emergency: Option<&'static str>,
+    /// Whether it is open only by the one in force.
+    by_emergency: bool,
 }
 
 struct Role {
@@ -90,20 +95,29 @@ pub async fn get(
     session: PortalSession,
     page: PageFrame,
 ) -> Result<Response, PageError> {
-    let request = entitlement::request(&app, &session).await?;
+    let asked = entitlement::request(&app, &session).await?;
+    let request = &asked.request;
     let offers = offer::list(&mut app.store().read(), MOST_SERVICES).await?;
     let (mut allowed, mut refused) = (Vec::new(), Vec::new());
     let offered = |offer: &Offer| app.entitlements().is_offered_at(offer, &request.facility_id);
     for offer in offers.into_iter().filter(offered) {
-        let decision = app.entitlements().decide(&offer, &request);
+        let decision = app.entitlements().decide(&offer, request);
         let Explanation { reasons, help } = Explanation::of(&decision, &page.text);
         let (name, description) = match page.text.lang() {
             Lang::Ja => (offer.name_ja, offer.description_ja),
             Lang::En => (offer.name_en, offer.description_en),
         };
         let step_up = Least::lacking(app.config(), &decision).map(|least| least.address(PATH));
-        let home_url = offer.home_url;
-        let service = Service { name, description, home_url, reasons, help, step_up };
+        let service = Service {
+            name,
+            description,
+            home_url: offer.home_url,
+            reasons,
+            help,
+            step_up,
+            emergency: emergency::offered(request, &decision),
+            by_emergency: decision.by_emergency,
+        };
         if decision.allowed { &mut allowed } else { &mut refused }.push(service);
     }
     let enrolled = passkey::of_person(&mut app.store().read(), &session.person_id).await?;

@@ -29,6 +29,7 @@ pub mod client_registration;
 pub mod crl;
 pub mod current_certificate;
 pub mod dpop_proof;
+pub mod emergency_access;
 pub mod enrolment_code;
 pub mod evidence;
 pub mod expiry;

@@ -356,11 +356,24 @@ pub struct FacilityFacts {
     pub kind: String,
     /// Current name.
     pub name: String,
+    /// Number of the prefecture of its registered address (JIS X 0401).
+    pub prefecture: i64,
     /// Current codes: scheme and value.
     pub codes: Vec<(String, String)>,
 }
 
-/// Kind, name and codes of an organisation as registered now.
+impl FacilityFacts {
+    /// The prefecture as rules write it, two digits; empty for a number that none has.
+    #[must_use]
+    pub fn prefecture_code(&self) -> String {
+        match self.prefecture {
+            number @ 1..=47 => format!("{number:02}"),
+            _ => String::new(),
+        }
+    }
+}
+
+/// Kind, name, prefecture and codes of an organisation as registered now.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`].
@@ -368,15 +381,15 @@ pub async fn facility_facts(
     queries: &mut impl Queries,
     organisation_id: &str,
 ) -> Result<Option<FacilityFacts>, StoreError> {
-    let row: Option<(String, String)> = queries
+    let row: Option<(String, String, i64)> = queries
         .fetch_optional(
-            sql("SELECT o.kind, n.name FROM organisation o
+            sql("SELECT o.kind, n.name, o.prefecture FROM organisation o
                  JOIN organisation_name n ON n.organisation_id = o.id AND n.valid_until IS NULL
                  WHERE o.id = $1")
             .bind(organisation_id),
         )
         .await?;
-    let Some((kind, name)) = row else { return Ok(None) };
+    let Some((kind, name, prefecture)) = row else { return Ok(None) };
     let codes = queries
         .fetch_all(
             sql("SELECT scheme, value FROM organisation_code
@@ -385,5 +398,5 @@ pub async fn facility_facts(
             .short(),
         )
         .await?;
-    Ok(Some(FacilityFacts { kind, name, codes }))
+    Ok(Some(FacilityFacts { kind, name, prefecture, codes }))
 }

@@ -40,7 +40,8 @@ mod tests {
         "t.",
     ];
     /// Such names, whole: settings of sessions, claims, a kind of credential, ways of answering.
-    const NO_ACTS: [&str; 13] = [
+    const NO_ACTS: [&str; 14] = [
+        "emergency.a_day",
         "session.console_idle_minutes",
         "session.console_minutes",
         "session.portal_idle_minutes",

@@ -129,12 +129,22 @@ fn rule_card(rule: &Rule, rules: &Rules, text: &Text) -> RuleCard {
         });
         add("services-rule-groups", joined(named.collect()));
     }
+    if let Some(prefectures) = &rule.prefectures {
+        let names = prefectures.iter().map(|code| entitlement::prefecture_name(code, text));
+        add("services-rule-prefectures", joined(names.collect()));
+    }
+    if let Some(hours) = &rule.hours {
+        add("services-rule-hours", entitlement::hours_name(hours, text));
+    }
     let level = rule.minimum_acr.as_deref().unwrap_or(acr::STRONGEST);
     add("services-rule-level", entitlement::level_name(level, text));
     add(
         "services-rule-membership",
         text.t(if rule.membership { "services-rule-member" } else { "services-rule-anybody" }),
     );
+    if rule.emergency {
+        add("services-rule-emergency", text.t("services-rule-emergency-opens"));
+    }
     let released: Vec<String> = rule.release.iter().cloned().collect();
     let released =
         if released.is_empty() { text.t("services-rule-nothing") } else { joined(released) };

@@ -35,6 +35,11 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
             .foreign_cookie(&s.other_manager)
             .parameter(t, &[u, NOTHING, "T0000000000", a])
     };
+    let of_emergency = |method, path| {
+        manager(method, path)
+            .foreign_cookie(&s.other_manager)
+            .parameter(&s.emergency, &[&s.other_emergency, NOTHING, &s.membership])
+    };
     vec![
         at("GET", "/console").cookie(&s.auditor, &[]).good(200),
         at("GET", "/console/login").query([free("return_to", "/console/roles")]).good(200),
@@ -153,6 +158,14 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
                 required("name", "外来9号機").foreign(t),
             ])
             .good(200),
+        manager("GET", "/console/emergencies").good(200),
+        of_emergency("POST", "/console/emergencies/{id}/end").payload(Payload::NoFields).good(303),
+        of_emergency("POST", "/console/emergencies/{id}/review")
+            .form([
+                required("verdict", "justified").foreign("splendid"),
+                required("words", "救急の記録で確かめた。"),
+            ])
+            .good(303),
         manager("GET", "/console/routers").good(200),
         manager("POST", "/console/routers")
             .foreign_cookie(&s.other_manager)

@@ -216,7 +216,7 @@ async fn an_unknown_role_is_kept_verbatim_and_authorises_nothing() {
     let facility = crate::listener::FacilityConnection::judge(&test.app, peer).await.unwrap();
     let session = session::current(&test.app, peer, &headers, &facility).await.unwrap().unwrap();
     assert_eq!(session.roles, ["Wizard of Medicine"]);
-    let request = entitlement::request(&test.app, &session).await.unwrap();
+    let request = entitlement::request(&test.app, &session).await.unwrap().request;
     assert!(request.roles.is_empty());
     assert!(request.member);
 }

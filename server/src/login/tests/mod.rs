@@ -4,6 +4,7 @@ mod attacks;
 mod authenticator;
 mod console;
 pub(crate) mod desk;
+mod emergency;
 mod invitations;
 mod levels;
 mod my_number;

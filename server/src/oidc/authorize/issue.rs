@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Origin, Refusal, Reply, RequestError, resume};
 use crate::{
+    emergency::{self, InForce},
     login::session::PortalSession,
     oidc::{session_state, token::issue::random_text},
 };
@@ -26,6 +27,8 @@ pub(super) struct Issue<'a> {
     pub(super) code_challenge: Option<String>,
     pub(super) details: String,
     pub(super) claims: serde_json::Map<String, serde_json::Value>,
+    /// The emergency access by which alone the person is admitted.
+    pub(super) emergency: Option<InForce>,
     pub(super) pushed: Option<&'a Pushed>,
 }
 
@@ -70,6 +73,7 @@ pub(super) async fn issue_code(origin: &Origin<'_>, issue: Issue<'_>) -> Result<
         .on("session", hex::encode(issue.session.id_hash))
         .on("membership", &issue.session.membership_id)
         .fact("scope", code.scope.clone());
+    let record = emergency::named(record, issue.emergency.as_ref());
     let record = origin.facility.place(record, origin.peer);
     let kept = transaction!(app.store(), IssueError, |tx| {
         if let Some(pushed) = issue.pushed

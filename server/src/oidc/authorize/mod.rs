@@ -11,6 +11,8 @@ mod request;
 mod resume;
 mod wanted;
 
+use std::collections::BTreeSet;
+
 use axum::{
     body::Bytes,
     extract::{Extension, RawQuery, State, rejection::BytesRejection},
@@ -37,6 +39,7 @@ use super::{
 use crate::{
     app::App,
     catalogue::Lang,
+    emergency::{self, InForce},
     entitlement,
     error::page::PageError,
     form::{self, FormError},
@@ -267,11 +270,16 @@ async fn checked(
             return Err(Refusal::Instead(park::park(origin, least).await?));
         }
     };
-    let release = permitted(origin, &session, service, wanted.prompt, reply).await?;
+    let (release, emergency) = permitted(origin, &session, service, wanted.prompt, reply).await?;
     let facts = service::facility_facts(&mut app.store().read(), &session.organisation_id)
         .await?
         .ok_or_else(|| Refusal::Page(PageError::forbidden()))?;
-    let told = claims::Told { scopes: &wanted.scopes, claims: &wanted.claims, release: &release };
+    let told = claims::Told {
+        scopes: &wanted.scopes,
+        claims: &wanted.claims,
+        release: &release,
+        emergency: emergency.as_ref(),
+    };
     let claims = claims::snapshot(app, service, &told, &session, origin.facility, &facts);
     let details = requested.details().map_err(|error| PageError::internal(&error))?;
     let details = Details {
@@ -293,6 +301,7 @@ async fn checked(
         code_challenge: wanted.code_challenge,
         details: details.to_column().map_err(|error| PageError::internal(&error))?,
         claims,
+        emergency,
         pushed: requested.pushed.as_ref(),
     };
     issue::issue_code(origin, issue).await
@@ -327,15 +336,16 @@ async fn permitted(
     client: &service::Service,
     prompt: Prompt,
     reply: &Reply,
-) -> Result<std::collections::BTreeSet<String>, Refusal> {
+) -> Result<(BTreeSet<String>, Option<InForce>), Refusal> {
     let app = origin.app;
-    let request = entitlement::request(app, session).await?;
+    let asked = entitlement::request(app, session).await?;
     let decision = match offer::find(&mut app.store().read(), &client.id).await? {
-        Some(offer) => app.entitlements().decide(&offer, &request),
+        Some(offer) => app.entitlements().decide(&offer, &asked.request),
         None => sekisho_authz::Decision::no_rules(),
     };
     if decision.allowed {
-        return Ok(decision.release);
+        let emergency = asked.admitted_by(&decision).cloned();
+        return Ok((decision.release, emergency));
     }
     let now = app.now();
     let person = Actor::Person(session.person_id.clone());
@@ -357,7 +367,8 @@ async fn permitted(
         None => None,
     };
     let page = session.frame(origin.page.clone(), origin.facility);
-    let told = reply::Denied { decision: &decision, step_up, error: &denied };
+    let emergency = emergency::offered(&asked.request, &decision);
+    let told = reply::Denied { decision: &decision, step_up, emergency, error: &denied };
     let explained = reply.explain(app, page, client, told).await?;
     Err(Refusal::Instead(explained))
 }

@@ -133,6 +133,8 @@ struct RefusedPage {
     help: Vec<String>,
     /// The login that is all that is lacking.
     step_up: Option<String>,
+    /// Where an emergency access is opened, if that would help.
+    emergency: Option<&'static str>,
     /// Where the way back leads: an address, or a form with `fields`.
     back: String,
     fields: Vec<(String, String)>,
@@ -143,6 +145,8 @@ pub(super) struct Denied<'a> {
     pub(super) decision: &'a Decision,
     /// The login that is all that is lacking.
     pub(super) step_up: Option<String>,
+    /// Where an emergency access is opened, if that would help.
+    pub(super) emergency: Option<&'static str>,
     pub(super) error: &'a RequestError,
 }
 
@@ -220,8 +224,9 @@ impl Reply {
             Ready::Address(address) => (address, Vec::new()),
             Ready::Form { action, fields } => (action, fields),
         };
+        let Denied { step_up, emergency, .. } = told;
         let shown =
-            Page(RefusedPage { page, service, reasons, help, step_up: told.step_up, back, fields });
+            Page(RefusedPage { page, service, reasons, help, step_up, emergency, back, fields });
         let policy = [(header::CONTENT_SECURITY_POLICY, policy.header())];
         Ok((StatusCode::FORBIDDEN, policy, shown).into_response())
     }

@@ -19,6 +19,7 @@ use axum::{
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sekisho_store::StoreError;
 use serde_json::{Map, Value};
+use time::OffsetDateTime;
 use url::Url;
 
 use super::{
@@ -162,36 +163,44 @@ fn origin(client: &Client) -> Result<String, Refused> {
     uri.map(|uri| uri.origin().ascii_serialization()).ok_or(Refused::Internal)
 }
 
+/// What the service is told, and the end of the emergency access that it is owed to.
+struct Passed {
+    claims: Map<String, Value>,
+    until: Option<OffsetDateTime>,
+}
+
 /// What the service is told of the person that the cookie on its host stands for, if they may use it at
 /// this moment.
-async fn pass(
-    app: &App,
-    client: &Client,
-    token: Option<&str>,
-) -> Result<Option<Map<String, Value>>, Refused> {
+async fn pass(app: &App, client: &Client, token: Option<&str>) -> Result<Option<Passed>, Refused> {
     let Some(token) = token else { return Ok(None) };
     let mut reader = app.store().read();
     let service = &client.service;
     let live =
         live_grant::of_refresh_token(app, &mut reader, &service.id, token, app.now()).await?;
     let Some(live) = live else { return Ok(None) };
-    let decision = token::decision(&mut reader, app, &service.id, &live.session).await?;
+    let (decision, emergency) =
+        token::decision(&mut reader, app, &service.id, &live.session, app.now()).await?;
     if !decision.allowed {
         return Ok(None);
     }
     let claims = serde_json::from_str(&live.grant.claims);
     let claims: Map<String, Value> = claims.map_err(|error| Refused::internal(&error))?;
-    let mut claims = claims::released(claims::of_now(claims, &live.session), &decision.release);
+    let claims = claims::released(claims::of_now(claims, &live.session), &decision.release);
+    let emergency_id = emergency.as_ref().map(|emergency| emergency.id.as_str());
+    let mut claims = claims::marked(claims, emergency_id);
     let sid = subject::session(app, &service.sector, &live.grant.session_hash);
     claims.insert("iss".to_owned(), app.names().public.as_str().into());
     claims.insert("aud".to_owned(), service.id.as_str().into());
     claims.insert("sid".to_owned(), sid.into());
-    Ok(Some(claims))
+    Ok(Some(Passed { claims, until: emergency.map(|emergency| emergency.ends_at) }))
 }
 
-/// These claims from now for `seconds`.
-fn timed(app: &App, mut claims: Map<String, Value>, seconds: i64) -> Value {
+/// These claims from now for `seconds`, but no longer than what they are owed to.
+fn timed(app: &App, passed: Passed, seconds: i64) -> Value {
     let now = app.now().unix_timestamp();
+    let Passed { mut claims, until } = passed;
+    let left = until.map(|until| until.unix_timestamp() - now);
+    let seconds = left.into_iter().fold(seconds, i64::min);
     claims.insert("iat".to_owned(), now.into());
     claims.insert("exp".to_owned(), (now + seconds).into());
     Value::Object(claims)

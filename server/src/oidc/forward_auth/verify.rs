@@ -3,10 +3,10 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use url::form_urlencoded;
 
-use super::{Asked, COOKIE, PREFIX, Refused, origin, pass, timed};
+use super::{Asked, COOKIE, PREFIX, Passed, Refused, origin, pass, timed};
 use crate::{app::App, cookie, oidc::client_authentication::Client, token_keys::TokenKeys};
 
 /// Lifetime of an assertion, in seconds.
@@ -42,25 +42,21 @@ async fn answer(asked: &Asked) -> Result<Response, Refused> {
     let Asked { app, headers, .. } = asked;
     let client = asked.client().await?;
     match pass(app, &client, cookie::read(headers, COOKIE)).await? {
-        Some(claims) => let_through(app, &client, claims).await,
+        Some(passed) => let_through(app, &client, passed).await,
         None => to_login(&client, headers),
     }
 }
 
-async fn let_through(
-    app: &App,
-    client: &Client,
-    claims: Map<String, Value>,
-) -> Result<Response, Refused> {
+async fn let_through(app: &App, client: &Client, passed: Passed) -> Result<Response, Refused> {
     let mut response = StatusCode::OK.into_response();
     let fields = response.headers_mut();
     for (field, claim) in FIELDS {
-        let Some(value) = claims.get(claim).and_then(plain) else { continue };
+        let Some(value) = passed.claims.get(claim).and_then(plain) else { continue };
         let value = HeaderValue::from_str(&value).map_err(|error| Refused::internal(&error))?;
         fields.insert(HeaderName::from_static(field), value);
     }
     let algorithm = client.metadata.id_token_signed_response_alg;
-    let claims = timed(app, claims, ASSERTION_SECS);
+    let claims = timed(app, passed, ASSERTION_SECS);
     let assertion = TokenKeys::sign(app, algorithm, ASSERTION_TYP, &claims).await?;
     let assertion = HeaderValue::from_str(&assertion);
     fields.insert(ASSERTION, assertion.map_err(|error| Refused::internal(&error))?);

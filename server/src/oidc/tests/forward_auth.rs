@@ -17,8 +17,12 @@ struct Guarded {
 
 impl Guarded {
     async fn new() -> Self {
+        Self::with(PHYSICIANS).await
+    }
+
+    async fn with(rules: &str) -> Self {
         let scene = Scene::new().await;
-        let secret = scene.register(&guarded_file(PHYSICIANS)).await;
+        let secret = scene.register(&guarded_file(rules)).await;
         Self { scene, basic: basic("guarded", &secret) }
     }
 
@@ -104,6 +108,26 @@ async fn whatever_ends_the_login_ends_it_here_at_the_next_request() {
         }
         assert_eq!(guarded.verify(&cookie, "/").await.status, 401, "{end}");
     }
+}
+
+#[tokio::test]
+async fn what_an_emergency_opened_is_closed_with_it_and_said_in_the_assertion() {
+    let rules = PHYSICIANS.replace("kinds", "prefectures = [\"01\"]\nemergency = true\nkinds");
+    let guarded = Guarded::with(&rules).await;
+    let scene = &guarded.scene;
+    let words = [("reason", "disaster"), ("words", "地震のため、ほかの県の患者を診ています。")];
+    assert_eq!(scene.post("/emergency", &words).await.status, 303);
+    let end = scene.test.app.now().unix_timestamp() + 3_600;
+    let cookie = guarded.logged_in().await;
+    scene.test.clock.advance(time::Duration::seconds(3_570));
+    let passed = guarded.verify(&cookie, "/").await;
+    assert_eq!(passed.status, 200);
+    let assertion = passed.headers["x-sso-assertion"].to_str().unwrap();
+    let claims = verified(&scene.test.app, "forward-auth+jwt", assertion).await;
+    assert_eq!((&claims["break_glass"], &claims["exp"]), (&true.into(), &end.into()));
+    assert!(claims["break_glass_id"].is_string());
+    scene.test.clock.advance(time::Duration::seconds(30));
+    assert_eq!(guarded.verify(&cookie, "/").await.status, 401);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod claimed_fields;
 mod client;
 mod crossed;
 mod dynamic;
+mod emergency;
 mod exchange;
 mod fapi;
 mod forward_auth;

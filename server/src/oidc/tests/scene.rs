@@ -215,6 +215,36 @@ impl Scene {
         Answer::of(router::terminal(app).oneshot(request).await.unwrap()).await
     }
 
+    /// A form as a page of the portal's own posts it.
+    pub(super) async fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
+        let origin = self.test.app.names().origin(NameRole::Terminal).to_owned();
+        self.post_from(&origin, &self.terminal, &self.cookie, path, form).await
+    }
+
+    /// A form from a page of this origin, over the connection of this certificate, with this cookie.
+    pub(super) async fn post_from(
+        &self,
+        origin: &str,
+        chain: &Arc<[CertificateDer<'static>]>,
+        cookie: &str,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> Answer {
+        let app = &self.test.app;
+        let own = origin == app.names().origin(NameRole::Terminal);
+        let request = Request::post(path)
+            .header(header::HOST, app.names().authority(NameRole::Terminal))
+            .header(header::ORIGIN, origin)
+            .header("sec-fetch-site", if own { "same-origin" } else { "cross-site" })
+            .header(header::ACCEPT, "text/html")
+            .header(header::COOKIE, cookie)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .extension(peer(NameRole::Terminal, chain))
+            .body(Body::from(query(form)))
+            .unwrap();
+        Answer::of(router::terminal(app).oneshot(request).await.unwrap()).await
+    }
+
     /// A code for a good request.
     pub(super) async fn code(&self) -> String {
         let answer = self.authorize(&Self::request()).await;
@@ -524,7 +554,7 @@ async fn terminal(test: &TestApp, id: &str, name: &str) -> Arc<[CertificateDer<'
     Arc::new([CertificateDer::from(issued.der)])
 }
 
-async fn open_session(test: &TestApp, id_hash: [u8; 32], certificate: &[u8]) {
+pub(super) async fn open_session(test: &TestApp, id_hash: [u8; 32], certificate: &[u8]) {
     let now = test.app.now();
     transaction!(test.app.store(), StoreError, |tx| {
         let membership_id = membership::start(tx, "p1", FACILITY, None, "test", now).await?;

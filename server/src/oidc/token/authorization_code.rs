@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::{Caller, ExchangeError, issue};
 use crate::{
+    emergency::{self, InForce},
     error::oauth::OAuthError,
     oidc::{
         claims, client::GrantType, confirmation::Confirmation, grant::Details, liveness,
@@ -37,6 +38,7 @@ enum Broken {
     OtherResource,
     UsedBefore,
     SessionEnded,
+    EmergencyOver,
 }
 
 impl Broken {
@@ -51,6 +53,7 @@ impl Broken {
             Self::OtherResource => "other_resource",
             Self::UsedBefore => "used_before",
             Self::SessionEnded => "session_ended",
+            Self::EmergencyOver => "emergency_over",
         }
     }
 
@@ -66,6 +69,8 @@ struct Redeemed {
     grant: Grant,
     details: Details,
     session: Session,
+    /// The emergency access that the code was owed to.
+    emergency: Option<InForce>,
     /// The service's owner wants to see what it makes of a wrong signature.
     on_trial: bool,
 }
@@ -120,16 +125,17 @@ pub(super) async fn exchange(
         let entry = recorded(caller, &asked, &token_id, &outcome);
         Ok(Audited::new(outcome, entry))
     })?;
-    let Redeemed { grant, details, on_trial, .. } = outcome.map_err(|broken| match broken {
-        Broken::OtherResource => OAuthError::bad_request(
-            "invalid_target",
-            "the authorization request did not name this resource",
-        ),
-        _ => OAuthError::bad_request(
-            "invalid_grant",
-            "the code is unknown, used, expired or was issued for another request",
-        ),
-    })?;
+    let Redeemed { grant, details, emergency, on_trial, .. } =
+        outcome.map_err(|broken| match broken {
+            Broken::OtherResource => OAuthError::bad_request(
+                "invalid_target",
+                "the authorization request did not name this resource",
+            ),
+            _ => OAuthError::bad_request(
+                "invalid_grant",
+                "the code is unknown, used, expired or was issued for another request",
+            ),
+        })?;
     let resources = if asked.resources.is_empty() { &details.resources } else { &asked.resources };
     let access = issue::Access {
         id: &token_id,
@@ -137,6 +143,7 @@ pub(super) async fn exchange(
         scope: &grant.scope,
         confirmation: caller.confirmation.as_ref(),
         now: asked.now,
+        until: emergency.map(|emergency| emergency.ends_at),
     };
     let nonce = details.nonce.as_deref();
     let mut answer = issue::tokens(caller, &grant, &access, nonce).await?;
@@ -193,6 +200,13 @@ async fn redeem(
     else {
         return Ok(Err(Broken::SessionEnded));
     };
+    let snapshot: Map<String, Value> = serde_json::from_str(&code.claims).map_err(unreadable)?;
+    let emergency = emergency::of_session(tx, &session, asked.now).await?;
+    let owed_to = claims::emergency_of(&snapshot).map(str::to_owned);
+    let emergency = emergency.filter(|found| owed_to.as_ref() == Some(&found.id));
+    if owed_to.is_some() && emergency.is_none() {
+        return Ok(Err(Broken::EmergencyOver));
+    }
     let used_at = if seeded!(CodeNeverExpires) { code.created_at } else { asked.now };
     if !authorization_code::consume(tx, &code.code_hash, used_at).await? && !seeded!(CodeReusable) {
         return Ok(Err(Broken::UsedBefore));
@@ -201,16 +215,16 @@ async fn redeem(
     details.bound_to = refresh_binding(caller);
     let mut grant = grant(asked, code, &details)?;
     token_grant::add(tx, &grant).await?;
-    let snapshot: Map<String, Value> = serde_json::from_str(&grant.claims).map_err(unreadable)?;
     grant.claims = Value::Object(claims::of_now(snapshot, &session)).to_string();
     if let Some(token_hash) = asked.refresh_hash {
-        let expires_at = asked.now + caller.app.config().oidc().refresh_token_lifetime();
+        let lifetime = caller.app.config().oidc().refresh_token_lifetime();
+        let expires_at = emergency::no_longer_than(emergency.as_ref(), asked.now + lifetime);
         let (grant_id, issued_at) = (grant.id.clone(), asked.now);
         let token = RefreshToken { token_hash, grant_id, issued_at, expires_at, used_at: None };
         refresh_token::add(tx, &token).await?;
     }
     let on_trial = self_check::code_came_back(tx, client, &grant, asked.now).await?;
-    Ok(Ok(Redeemed { grant, details, session, on_trial }))
+    Ok(Ok(Redeemed { grant, details, session, emergency, on_trial }))
 }
 
 /// What refresh tokens are bound to: nothing else proves a public client (RFC 9449 §5); the others
@@ -259,12 +273,13 @@ fn recorded(caller: &Caller<'_>, asked: &Asked<'_>, token_id: &str, outcome: &Ou
     let id = &caller.client.service.id;
     let service = Actor::Service(id.clone());
     let entry = match outcome {
-        Ok(Redeemed { grant, session, on_trial, .. }) => {
+        Ok(Redeemed { grant, session, emergency, on_trial, .. }) => {
             let entry = Entry::done("token.issue", service, asked.now)
                 .on("person", &session.person_id)
                 .on("session", hex::encode(grant.session_hash))
                 .on("token", token_id)
                 .fact("scope", grant.scope.clone());
+            let entry = emergency::named(entry, emergency.as_ref());
             let entry = if *on_trial { entry.fact("signature", "wrong") } else { entry };
             match &session.at_terminal {
                 Some(at) => entry.at_organisation(&at.organisation_id),

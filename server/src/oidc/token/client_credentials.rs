@@ -49,6 +49,7 @@ pub(super) async fn exchange(
         scope: "",
         confirmation: caller.confirmation.as_ref(),
         now,
+        until: None,
     };
     let answer = issue::access_token(caller, &access, json!({ "sub": id })).await?;
     Ok(Value::Object(answer))

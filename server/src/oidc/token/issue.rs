@@ -2,9 +2,10 @@
 
 use sekisho_key::RandomnessError;
 use sekisho_store::token_grant::Grant;
+use sekisho_wire::claim;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::Caller;
@@ -63,6 +64,16 @@ pub(super) struct Access<'a> {
     pub(super) scope: &'a str,
     pub(super) confirmation: Option<&'a Confirmation>,
     pub(super) now: OffsetDateTime,
+    /// The end of the emergency access that it is owed to: it counts no longer.
+    pub(super) until: Option<OffsetDateTime>,
+}
+
+impl Access<'_> {
+    /// How long what is issued now counts that otherwise would for `lifetime`, in seconds.
+    fn seconds(&self, lifetime: Duration) -> i64 {
+        let left = self.until.map(|until| until.unix_timestamp() - self.now.unix_timestamp());
+        left.into_iter().fold(lifetime.whole_seconds(), i64::min)
+    }
 }
 
 /// The answer of the token endpoint (OIDC Core §3.1.3.3) for a person's grant. `nonce` is that of the
@@ -80,15 +91,20 @@ pub(super) async fn tokens(
     let client = &caller.client.service;
     let claims: Map<String, Value> = serde_json::from_str(&grant.claims)?;
     // What proved the person when the request was answered, whatever proved them since (RFC 9068 §2.2.1).
-    let about = json!({
+    let mut about = json!({
         "sub": claims.get("sub"),
         "auth_time": claims.get("auth_time"),
         "acr": claims.get("acr"),
         "amr": claims.get("amr"),
     });
+    for name in [claim::BREAK_GLASS, claim::BREAK_GLASS_ID] {
+        if let Some(value) = claims.get(name) {
+            about[name] = value.clone();
+        }
+    }
     let mut answer = access_token(caller, access, about).await?;
     let (iss, iat) = (app.names().public.as_str(), access.now.unix_timestamp());
-    let lifetime = app.config().oidc().id_token_lifetime().whole_seconds();
+    let lifetime = access.seconds(app.config().oidc().id_token_lifetime());
     let mut id = claims;
     id.insert("iss".into(), iss.into());
     id.insert("aud".into(), client.id.as_str().into());
@@ -121,7 +137,7 @@ pub(super) async fn access_token(
 ) -> Result<Map<String, Value>, IssueError> {
     let app = caller.app;
     let iat = access.now.unix_timestamp();
-    let lifetime = app.config().oidc().access_token_lifetime().whole_seconds();
+    let lifetime = access.seconds(app.config().oidc().access_token_lifetime());
     let iss = app.names().public.as_str();
     let mut claims = json!({
         "iss": iss,

@@ -22,6 +22,7 @@ use time::OffsetDateTime;
 use super::{Caller, ExchangeError, authorization_code::unreadable, issue};
 use crate::{
     app::App,
+    emergency::{self, InForce},
     entitlement,
     error::oauth::OAuthError,
     oidc::{claims, grant::Details, liveness, parameters::Parameters, self_check},
@@ -59,6 +60,8 @@ struct Renewed {
     grant: Grant,
     details: Details,
     session: Session,
+    /// The emergency access by which alone the rules still admit.
+    emergency: Option<InForce>,
 }
 
 type Outcome = Result<Renewed, Broken>;
@@ -108,7 +111,7 @@ pub(super) async fn exchange(
             None => audited,
         })
     })?;
-    let Renewed { mut grant, details, .. } = outcome.map_err(|_| {
+    let Renewed { mut grant, details, emergency, .. } = outcome.map_err(|_| {
         let description = "the refresh token is unknown, used, expired, or its login is over";
         OAuthError::bad_request("invalid_grant", description)
     })?;
@@ -125,6 +128,7 @@ pub(super) async fn exchange(
         scope: &grant.scope,
         confirmation: caller.confirmation.as_ref(),
         now: asked.now,
+        until: emergency.map(|emergency| emergency.ends_at),
     };
     let mut answer = issue::tokens(caller, &grant, &access, None).await?;
     if let Some(next) = next {
@@ -201,15 +205,15 @@ async fn renew(tx: &mut Tx, caller: &Caller<'_>, asked: &Asked) -> Result<Outcom
     else {
         return Ok(Err(Broken::SessionEnded));
     };
-    let decision = decision(tx, caller.app, &client.id, &session).await?;
+    let (decision, emergency) = decision(tx, caller.app, &client.id, &session, asked.now).await?;
     if !decision.allowed {
         token_grant::withdraw(tx, &grant.id, asked.now).await?;
         return Ok(Err(Broken::NotPermitted));
     }
     let claims: Map<String, Value> = serde_json::from_str(&grant.claims).map_err(unreadable)?;
-    grant.claims =
-        Value::Object(claims::released(claims::of_now(claims, &session), &decision.release))
-            .to_string();
+    let claims = claims::released(claims::of_now(claims, &session), &decision.release);
+    let claims = claims::marked(claims, emergency.as_ref().map(|found| found.id.as_str()));
+    grant.claims = Value::Object(claims).to_string();
     caller.use_proof(tx).await?;
     if let Some(next_hash) = asked.next_hash {
         if !refresh_token::consume(tx, &asked.token_hash, asked.now).await? {
@@ -219,15 +223,18 @@ async fn renew(tx: &mut Tx, caller: &Caller<'_>, asked: &Asked) -> Result<Outcom
             token_hash: next_hash,
             grant_id: grant.id.clone(),
             issued_at: asked.now,
-            expires_at: asked.now + caller.app.config().oidc().refresh_token_lifetime(),
+            expires_at: emergency::no_longer_than(
+                emergency.as_ref(),
+                asked.now + caller.app.config().oidc().refresh_token_lifetime(),
+            ),
             used_at: None,
         };
         refresh_token::add(tx, &next).await?;
     }
-    Ok(Ok(Renewed { grant, details, session }))
+    Ok(Ok(Renewed { grant, details, session, emergency }))
 }
 
-/// What the rules of a service say about a session now.
+/// What the rules of a service say about a session now, and by which emergency access alone they admit.
 ///
 /// # Errors
 /// [`StoreError`]: not known, and not knowing refuses.
@@ -236,25 +243,28 @@ pub(in crate::oidc) async fn decision(
     app: &App,
     service_id: &str,
     session: &Session,
-) -> Result<Decision, StoreError> {
-    let Some(request) = entitlement::request_of_session(queries, session).await? else {
-        return Ok(Decision::no_rules());
+    now: OffsetDateTime,
+) -> Result<(Decision, Option<InForce>), StoreError> {
+    let asked = entitlement::request_of_session(queries, session, now).await?;
+    let offer = offer::find(queries, service_id).await?;
+    let (Some(asked), Some(offer)) = (asked, offer) else {
+        return Ok((Decision::no_rules(), None));
     };
-    Ok(match offer::find(queries, service_id).await? {
-        Some(offer) => app.entitlements().decide(&offer, &request),
-        None => Decision::no_rules(),
-    })
+    let decision = app.entitlements().decide(&offer, &asked.request);
+    let emergency = asked.admitted_by(&decision).cloned();
+    Ok((decision, emergency))
 }
 
 fn recorded(caller: &Caller<'_>, asked: &Asked, outcome: &Outcome) -> Entry {
     let id = &caller.client.service.id;
     let service = Actor::Service(id.clone());
     let entry = match outcome {
-        Ok(Renewed { grant, session, .. }) => {
+        Ok(Renewed { grant, session, emergency, .. }) => {
             let entry = Entry::done("token.refresh", service, asked.now)
                 .on("person", &session.person_id)
                 .on("session", hex::encode(grant.session_hash))
                 .on("grant", &grant.id);
+            let entry = emergency::named(entry, emergency.as_ref());
             match &session.at_terminal {
                 Some(at) => entry.at_organisation(&at.organisation_id),
                 None => entry,

@@ -2,18 +2,19 @@
 
 use sekisho_store::{
     audit::{Actor, Audited, Entry},
-    offer, service,
+    service,
     session::Session,
     token_grant::{self, Grant},
     transaction,
 };
+use sekisho_wire::claim;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Caller, ExchangeError, issue};
+use super::{Caller, ExchangeError, decision, issue};
 use crate::{
-    entitlement,
+    emergency::{self, InForce},
     error::oauth::OAuthError,
     oidc::{
         access_token::{self, Claims, Live},
@@ -156,41 +157,47 @@ async fn issued(
         created_at: now,
     };
     let token_id = issue::token_id(Some(&next.id));
-    let permitted: bool = transaction!(app.store(), ExchangeError, |tx| {
-        // Whoever calls, the called service's own rules say whom it serves.
-        let request = entitlement::request_of_session(tx, session).await?;
-        let offer = offer::find(tx, &called.id).await?;
-        let permitted = match (&offer, &request) {
-            (Some(offer), Some(request)) => app.entitlements().decide(offer, request).allowed,
-            _ => false,
-        };
-        let service = Actor::Service(client.id.clone());
-        let entry = if permitted {
-            caller.use_proof(tx).await?;
-            token_grant::add(tx, &next).await?;
-            Entry::done("token.exchange", service, now).on("token", &token_id)
-        } else {
-            Entry::refused("token.exchange", service, now, "not_permitted")
-        };
-        let entry = entry
-            .on("service", &called.id)
-            .on("person", &session.person_id)
-            .on("session", hex::encode(grant.session_hash))
-            .from_address(caller.peer.addr.ip());
-        Ok(Audited::new(permitted, entry))
-    })?;
+    let (permitted, emergency): (bool, Option<InForce>) =
+        transaction!(app.store(), ExchangeError, |tx| {
+            // Whoever calls, the called service's own rules say whom it serves.
+            let (decision, emergency) = decision(tx, app, &called.id, session, now).await?;
+            let permitted = decision.allowed;
+            let service = Actor::Service(client.id.clone());
+            let entry = if permitted {
+                caller.use_proof(tx).await?;
+                token_grant::add(tx, &next).await?;
+                let entry = Entry::done("token.exchange", service, now).on("token", &token_id);
+                emergency::named(entry, emergency.as_ref())
+            } else {
+                Entry::refused("token.exchange", service, now, "not_permitted")
+            };
+            let entry = entry
+                .on("service", &called.id)
+                .on("person", &session.person_id)
+                .on("session", hex::encode(grant.session_hash))
+                .from_address(caller.peer.addr.ip());
+            Ok(Audited::new((permitted, emergency), entry))
+        })?;
     if !permitted {
         let description = "the rules of the called service do not admit the person";
         return Err(OAuthError::bad_request("invalid_target", description));
     }
+    // What comes of a token that was owed to the emergency ends with it as well, even where the called service
+    // would have been open without.
+    let until = match (&emergency, &exchange.subject.break_glass_id) {
+        (Some(emergency), _) => Some(emergency.ends_at),
+        (None, Some(_)) => Some(owed_until(caller, session, now).await?),
+        (None, None) => None,
+    };
     let access = issue::Access {
         id: &token_id,
         resources: &details.resources,
         scope: "",
         confirmation: confirmation.as_ref(),
         now,
+        until,
     };
-    let about = json!({
+    let mut about = json!({
         "sub": sub,
         "auth_time": exchange.subject.auth_time,
         "acr": exchange.subject.acr,
@@ -198,7 +205,22 @@ async fn issued(
         // RFC 8693 §4.1: who acts in the person's name.
         "act": { "sub": client.id },
     });
+    if let Some(emergency) = &emergency {
+        about[claim::BREAK_GLASS] = true.into();
+        about[claim::BREAK_GLASS_ID] = emergency.id.as_str().into();
+    }
     let mut answer = issue::access_token(caller, &access, about).await?;
     answer.insert("issued_token_type".into(), ACCESS_TOKEN.into());
     Ok(Value::Object(answer))
+}
+
+/// The end of the emergency access that the subject token is owed to. It was in force when that token was
+/// found to count; over since, nothing more is owed to it.
+async fn owed_until(
+    caller: &Caller<'_>,
+    session: &Session,
+    now: OffsetDateTime,
+) -> Result<OffsetDateTime, OAuthError> {
+    let found = emergency::of_session(&mut caller.app.store().read(), session, now).await?;
+    Ok(found.map_or(now, |found| found.ends_at))
 }

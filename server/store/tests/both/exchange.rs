@@ -351,6 +351,7 @@ async fn a_service_is_listed_with_what_it_was_registered_for(databases: Database
     });
     let facts = service::facility_facts(&mut reader, FACILITY).await.unwrap().unwrap();
     assert_eq!((facts.kind.as_str(), facts.name.as_str()), ("hospital", "青葉"));
+    assert_eq!((facts.prefecture, facts.prefecture_code().as_str()), (13, "13"));
     assert_eq!(facts.codes, [("medical_institution".to_owned(), "1311000010".to_owned())]);
 
     let ids = |services: Vec<Service>| services.into_iter().map(|s| s.id).collect::<Vec<_>>();

@@ -89,6 +89,7 @@ mod client_registration;
 mod coverage;
 mod crl;
 mod current_certificate;
+mod emergency_access;
 mod enrolment_code;
 mod exchange;
 mod expiry;

@@ -2,6 +2,7 @@
 //!
 //! `cargo build --workspace --bins && target/debug/screenshots FOLDER`
 
+mod emergency;
 mod routers;
 mod services;
 
@@ -71,6 +72,7 @@ async fn main() -> anyhow::Result<()> {
             shoot(driver, &out, switch, name, url).await?;
         }
     }
+    emergency::pages(&desktop, &out).await?;
     passkeys(&desktop, &out).await?;
     my_number_card(&desktop, &out).await?;
     console(&desktop, &out).await?;

@@ -1,0 +1,110 @@
+//! Hours to the second, and what an emergency lifts.
+
+use time::{OffsetDateTime, macros::datetime};
+
+use super::{
+    tests::{decided, full, physician, rules},
+    *,
+};
+
+fn at_hours(hours: &Json, at: OffsetDateTime) -> bool {
+    let rules = rules(json!({ "rules": [{ "id": "r", "hours": hours }] }));
+    let decision = decided(&rules, &Request { at, ..physician() });
+    assert!(decision.allowed || decision.code == "hours", "{decision:?}");
+    decision.allowed
+}
+
+#[test]
+fn hours_begin_with_their_first_second_and_end_before_their_last() {
+    let day = json!([{ "days": ["mon"], "from": "08:30", "to": "17:00" }]);
+    for (at, open) in [
+        (datetime!(2026-11-23 08:29:59 +9), false),
+        (datetime!(2026-11-23 08:30 +9), true),
+        (datetime!(2026-11-23 16:59:59 +9), true),
+        (datetime!(2026-11-23 17:00 +9), false),
+        // The same moments, told elsewhere.
+        (datetime!(2026-11-22 23:29:59 UTC), false),
+        (datetime!(2026-11-22 23:30 UTC), true),
+        (datetime!(2026-11-22 10:00 +9), false),
+        (datetime!(2026-11-24 10:00 +9), false),
+    ] {
+        assert_eq!(at_hours(&day, at), open, "{at}");
+    }
+}
+
+#[test]
+fn hours_past_midnight_belong_to_the_day_on_which_they_began() {
+    let night = json!([{ "days": ["sun"], "from": "22:00", "to": "06:00" }]);
+    for (at, open) in [
+        (datetime!(2026-11-22 05:59 +9), false),
+        (datetime!(2026-11-22 21:59 +9), false),
+        (datetime!(2026-11-22 22:00 +9), true),
+        (datetime!(2026-11-22 23:59 +9), true),
+        // From Sunday to Monday: the end of the week is no gap.
+        (datetime!(2026-11-23 00:00 +9), true),
+        (datetime!(2026-11-23 05:59:59 +9), true),
+        (datetime!(2026-11-23 06:00 +9), false),
+        (datetime!(2026-11-23 22:00 +9), false),
+    ] {
+        assert_eq!(at_hours(&night, at), open, "{at}");
+    }
+    let whole_days = json!([{ "days": ["sat", "sun"], "from": "00:00", "to": "24:00" }]);
+    assert!(at_hours(&whole_days, datetime!(2026-11-22 23:59:59 +9)));
+    assert!(!at_hours(&whole_days, datetime!(2026-11-23 00:00 +9)));
+}
+
+fn opting() -> Rules {
+    let Rules { mut rules, groups } = full();
+    rules[0].emergency = true;
+    Rules { rules, groups }
+}
+
+#[test]
+fn an_emergency_lifts_membership_prefecture_and_hours_and_nothing_else() {
+    let base = Request { emergency: true, ..physician() };
+    let night = datetime!(2026-11-25 03:00 +9);
+    let lifted: [Request; 4] = [
+        Request { member: false, ..base.clone() },
+        Request { facility_prefecture: "01".into(), ..base.clone() },
+        Request { at: night, ..base.clone() },
+        Request { member: false, facility_prefecture: String::new(), at: night, ..base.clone() },
+    ];
+    for request in lifted {
+        let decision = decided(&opting(), &request);
+        assert!(decision.allowed && decision.by_emergency, "{decision:?}");
+        assert_eq!((decision.code, decision.rule.as_str()), ("emergency", "physicians"));
+        assert_eq!(decision.release, BTreeSet::from(["name".to_owned()]));
+        let before = decided(&opting(), &Request { emergency: false, ..request.clone() });
+        assert!(!before.allowed && before.emergency_would_help, "{before:?}");
+        let not_opted_in = decided(&full(), &request);
+        assert!(!not_opted_in.allowed && !not_opted_in.emergency_would_help, "{not_opted_in:?}");
+    }
+    let held: [(&str, Request); 6] = [
+        ("role", Request { roles: vec!["Pharmacist".into()], ..base.clone() }),
+        ("role", Request { roles: vec![], member: false, ..base.clone() }),
+        ("kind", Request { facility_kind: "clinic".into(), at: night, ..base.clone() }),
+        ("facility", Request { facility_id: "100000000003".into(), ..base.clone() }),
+        ("group", Request { facility_id: "100000000002".into(), ..base.clone() }),
+        ("level", Request { acr: "weak".into(), ..base.clone() }),
+    ];
+    for (code, request) in held {
+        let decision = decided(&opting(), &request);
+        assert_eq!((decision.allowed, decision.code), (false, code), "{request:?}");
+        let before = decided(&opting(), &Request { emergency: false, ..request });
+        assert!(!before.emergency_would_help, "it would be refused all the same: {before:?}");
+    }
+}
+
+#[test]
+fn what_is_open_without_the_emergency_is_not_marked_as_one() {
+    let request = Request { emergency: true, ..physician() };
+    let decision = decided(&opting(), &request);
+    assert!(decision.allowed && !decision.by_emergency, "{decision:?}");
+    // Nor where another rule, written later, admits.
+    let both = rules(json!({ "rules": [
+        { "id": "by-night", "hours": [{ "from": "22:00", "to": "06:00" }], "emergency": true },
+        { "id": "always" }
+    ] }));
+    let decision = decided(&both, &request);
+    assert_eq!((decision.rule.as_str(), decision.by_emergency), ("always", false));
+}

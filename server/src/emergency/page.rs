@@ -1,0 +1,146 @@
+//! `GET /emergency`: what an emergency access is, the form that opens one, and the person's own so far.
+
+use askama::Template;
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::StatusCode;
+use sekisho_store::emergency_access::{self, EmergencyAccess};
+
+use super::{
+    Reason, Unfit,
+    begin::{LEAST_WORDS, MOST_WORDS},
+    fit, reason_key, review_words,
+};
+use crate::{
+    app::App,
+    catalogue::Text,
+    error::page::PageError,
+    listener::FacilityConnection,
+    login::session::PortalSession,
+    page::{Page, PageFrame},
+    people::field::FieldErrors,
+    portal::when,
+};
+
+/// What this form calls its fields.
+pub(super) const LABELS: [(&str, &str); 2] =
+    [("reason", "emergency-reason"), ("words", "emergency-words")];
+
+/// The person's own that the page lists.
+const MOST_LISTED: i64 = 20;
+
+/// What was typed, to be put right.
+#[derive(Default)]
+pub(super) struct Typed {
+    pub(super) reason: Option<Reason>,
+    pub(super) words: String,
+}
+
+struct Choice {
+    value: &'static str,
+    label: String,
+    chosen: bool,
+}
+
+/// What can be done.
+enum Way {
+    /// It runs: the frame says until when.
+    Runs,
+    /// One can be opened.
+    Open { choices: Vec<Choice> },
+    /// None can: why, and what would help.
+    Closed { why: String, help: String },
+}
+
+struct Line {
+    from: String,
+    until: String,
+    reason: String,
+    words: String,
+    review: String,
+}
+
+#[derive(Template)]
+#[template(path = "emergency.html")]
+struct EmergencyPage {
+    page: PageFrame,
+    way: Way,
+    own: Vec<Line>,
+    typed: Typed,
+    errors: FieldErrors,
+    least: usize,
+    most: usize,
+}
+
+/// `GET /emergency`.
+///
+/// # Errors
+/// [`PageError`]: nobody is logged in, or the database does not answer.
+pub async fn get(
+    State(app): State<App>,
+    facility: FacilityConnection,
+    session: PortalSession,
+    page: PageFrame,
+) -> Result<Response, PageError> {
+    let errors = FieldErrors::of_form(&LABELS);
+    show(&app, &facility, &session, page, Typed::default(), errors).await
+}
+
+pub(super) async fn show(
+    app: &App,
+    facility: &FacilityConnection,
+    session: &PortalSession,
+    page: PageFrame,
+    typed: Typed,
+    errors: FieldErrors,
+) -> Result<Response, PageError> {
+    let (now, text) = (app.now(), &page.text);
+    let mut reader = app.store().read();
+    let own = emergency_access::of_person(&mut reader, &session.person_id, MOST_LISTED).await?;
+    let today = |found: &&EmergencyAccess| {
+        found.started_at.to_offset(when::JST).date() == now.to_offset(when::JST).date()
+    };
+    let had = i64::try_from(own.iter().filter(today).count()).unwrap_or(i64::MAX);
+    let a_day = app.config().emergency().a_day();
+    let closed = |why: String, help: &str| Way::Closed { why, help: text.t(help) };
+    let way = match (fit(&session.roles, &session.acr), session.emergency.is_some()) {
+        (Err(Unfit::NotLicensed), _) => {
+            closed(text.t("emergency-not-licensed"), "emergency-not-licensed-help")
+        }
+        (Err(Unfit::NotTwoFactor), _) => {
+            closed(text.t("emergency-too-weak"), "emergency-too-weak-help")
+        }
+        (Ok(()), true) => Way::Runs,
+        (Ok(()), false) if had >= a_day => {
+            closed(text.t1("emergency-limit", "most", a_day), "emergency-limit-help")
+        }
+        (Ok(()), false) => Way::Open {
+            choices: Reason::ALL
+                .into_iter()
+                .map(|reason| Choice {
+                    value: reason.code(),
+                    label: text.t(&reason_key(reason.code())),
+                    chosen: typed.reason == Some(reason),
+                })
+                .collect(),
+        },
+    };
+    let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let own = own.iter().map(|found| line(found, text)).collect();
+    let page = session.frame(page, facility);
+    let (least, most) = (LEAST_WORDS, MOST_WORDS);
+    let page = EmergencyPage { page, way, own, typed, errors, least, most };
+    Ok((status, Page(page)).into_response())
+}
+
+fn line(found: &EmergencyAccess, text: &Text) -> Line {
+    Line {
+        from: when::shown(found.started_at, text.lang()),
+        until: when::shown(found.over_at(), text.lang()),
+        reason: text.t(&reason_key(&found.reason)),
+        words: found.words.clone(),
+        review: review_words(found, text),
+    }
+}
