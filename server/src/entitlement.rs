@@ -228,11 +228,11 @@ impl Who<'_> {
             person_id: self.person_id.to_owned(),
             roles: self.roles,
             facility_id: self.organisation_id.to_owned(),
-            // An organisation without a kind does not exist; an empty token is in no rule.
             facility_prefecture: facts
                 .as_ref()
                 .map(FacilityFacts::prefecture_code)
                 .unwrap_or_default(),
+            // An organisation without a kind does not exist; an empty token is in no rule.
             facility_kind: facts.map(|facts| facts.kind).unwrap_or_default(),
             member: member.is_some(),
             acr: self.acr.to_owned(),

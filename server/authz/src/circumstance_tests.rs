@@ -96,6 +96,17 @@ fn an_emergency_lifts_membership_prefecture_and_hours_and_nothing_else() {
 }
 
 #[test]
+fn what_an_emergency_has_lifted_is_no_reason_while_it_is_in_force() {
+    let night = datetime!(2026-11-25 03:00 +9);
+    let weak = Request { acr: "weak".into(), at: night, emergency: true, ..physician() };
+    let decision = decided(&opting(), &weak);
+    // A stronger login is all that is lacking, and is offered as such.
+    assert_eq!((decision.code, decision.level_lacking()), ("level", Some("card")));
+    let before = decided(&opting(), &Request { emergency: false, ..weak });
+    assert_eq!(before.level_lacking(), None, "hours lack as well: {before:?}");
+}
+
+#[test]
 fn what_is_open_without_the_emergency_is_not_marked_as_one() {
     let request = Request { emergency: true, ..physician() };
     let decision = decided(&opting(), &request);

@@ -145,7 +145,7 @@ impl CompiledRules {
         let explanation = authorizer.is_authorized(&question, &self.explaining, &entities);
         let held: HashSet<String> =
             explanation.diagnostics().reason().map(ToString::to_string).collect();
-        self.nearest(&held)
+        self.nearest(&held, request.emergency)
             .map(|(rule, first, others)| Decision {
                 emergency_would_help: !request.emergency && self.opens_in_an_emergency(&held),
                 ..Decision::failed(rule, first, &others)
@@ -157,19 +157,25 @@ impl CompiledRules {
     fn opens_in_an_emergency(&self, held: &HashSet<String>) -> bool {
         let mut opting = self.rules.rules.iter().enumerate().filter(|(_, rule)| rule.emergency);
         opting.any(|(position, rule)| {
-            self.failed(position, rule, held).all(Condition::is_lifted_in_an_emergency)
+            self.failed(position, rule, held, false).all(Condition::is_lifted_in_an_emergency)
         })
     }
 
-    /// The conditions of a rule that are not among those that held.
+    /// The conditions of a rule that are not among those that held; without what an emergency lifts, while
+    /// one is in force.
     fn failed<'a>(
         &'a self,
         position: usize,
         rule: &'a Rule,
         held: &'a HashSet<String>,
+        emergency: bool,
     ) -> impl Iterator<Item = Condition> + 'a {
+        let lifted = move |condition: Condition| {
+            emergency && rule.emergency && condition.is_lifted_in_an_emergency()
+        };
         Condition::ALL.into_iter().filter(move |&condition| {
-            clause(rule, condition, &self.vocabulary).is_some()
+            !lifted(condition)
+                && clause(rule, condition, &self.vocabulary).is_some()
                 && !held.contains(&format!("{position}.{}", condition.code()))
         })
     }
@@ -177,10 +183,14 @@ impl CompiledRules {
     /// The rule whose first failed condition comes last, that is the one nearest to admitting, with
     /// that condition and the others that failed; among equals the one in which fewer failed, and then
     /// the one that was written first.
-    fn nearest(&self, held: &HashSet<String>) -> Option<(&Rule, Condition, Vec<Condition>)> {
+    fn nearest(
+        &self,
+        held: &HashSet<String>,
+        emergency: bool,
+    ) -> Option<(&Rule, Condition, Vec<Condition>)> {
         let mut nearest: Option<(&Rule, Condition, Vec<Condition>)> = None;
         for (position, rule) in self.rules.rules.iter().enumerate() {
-            let mut failed = self.failed(position, rule, held);
+            let mut failed = self.failed(position, rule, held, emergency);
             let Some(first) = failed.next() else { continue };
             let others: Vec<_> = failed.collect();
             let nearer = nearest.as_ref().is_none_or(|(_, found, besides)| {

@@ -1,7 +1,7 @@
 emergency-title = Emergency access
 emergency-open = Use emergency access
 emergency-lead = For when a patient’s life or health needs a service now that is otherwise closed to you.
-emergency-what-opens = For 60 minutes, services that take part are open to you whatever their rules say of membership, prefecture and hours.
+emergency-what-opens = For 60 minutes, services that take part are open to you whatever their rules say of prefecture and hours.
 emergency-what-told = The administrator of this facility is told at once, and so are the services.
 emergency-what-reviewed = Somebody else reviews your reason within 72 hours.
 emergency-reason = Reason
@@ -24,7 +24,7 @@ emergency-not-licensed = Emergency access is for licensed people, and no licence
 emergency-not-licensed-help = Log in again with the card (HPKI) that states your licence.
 emergency-too-weak = Emergency access is not open to this way of logging in.
 emergency-too-weak-help = Log in again with a card and PIN, or with a passkey.
-emergency-limit = A person has { $most } emergency accesses a day, and you have had yours today.
+emergency-limit = You have used all { $most } emergency accesses that a person has a day.
 emergency-limit-help = Turn to the administrator of this facility, or telephone the other facility.
 emergency-own = Your emergency accesses so far
 emergency-over = Over
@@ -35,16 +35,20 @@ emergency-verdict-justified = Found justified
 emergency-verdict-not-justified = Found not justified
 emergencies-nav = Emergency access
 emergencies-title = Emergency access
-emergencies-lead = When a licensed person used services beyond the rules of membership, prefecture and hours. Somebody other than that person reviews each within 72 hours.
+emergencies-lead = When a licensed person used services beyond the rules of prefecture and hours. Somebody other than that person reviews each within 72 hours.
 emergencies-none = There has been no emergency access.
 emergencies-none-escalated = All were reviewed in time, or have been since.
 emergencies-escalated-title = Emergency accesses that nobody reviewed in time
 emergencies-escalated-lead = Their facilities did not review them within 72 hours. Ask the facility what happened, and review them.
-emergencies-waiting = { $count } emergency accesses wait for their review.
-emergencies-waiting-escalated = { $count } emergency accesses were not reviewed in time.
+emergencies-waiting = { $count ->
+    [one] One emergency access waits for its review.
+   *[other] { $count } emergency accesses wait for their review.
+}
+emergencies-waiting-escalated = { $count ->
+    [one] One emergency access was not reviewed in time.
+   *[other] { $count } emergency accesses were not reviewed in time.
+}
 emergencies-open = Review emergency accesses
-emergencies-facility = Facility
-emergencies-person = Who
 emergencies-terminal = Terminal
 emergencies-from = Began
 emergencies-until = Over

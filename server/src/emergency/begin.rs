@@ -28,7 +28,6 @@ use crate::{
     oidc::liveness,
     page::PageFrame,
     people::field::FieldErrors,
-    portal::when::JST,
 };
 
 /// Fewer characters than this say nothing that a reviewer could judge.
@@ -213,7 +212,7 @@ async fn begin(
         acr: &live.acr,
         reason: reason.code(),
         words,
-        day: &now.to_offset(JST).date().to_string(),
+        day: &super::day_of(now),
         a_day: app.config().emergency().a_day(),
         at: now,
         ends_at: (now + LENGTH).min(live.expires_at),

@@ -22,7 +22,7 @@ use sekisho_wire::acr;
 use serde::Deserialize;
 use time::{Duration, OffsetDateTime};
 
-use crate::catalogue::Text;
+use crate::{catalogue::Text, portal::when::JST};
 
 /// How long one lasts at most.
 pub const LENGTH: Duration = Duration::minutes(60);
@@ -129,6 +129,11 @@ pub enum Unfit {
     NotLicensed,
     /// The login stands for less than two factors.
     NotTwoFactor,
+}
+
+/// The day by which the limit is counted: `yyyy-mm-dd`, in Japan.
+pub(super) fn day_of(at: OffsetDateTime) -> String {
+    at.to_offset(JST).date().to_string()
 }
 
 /// Whether somebody with these roles, as they count now, and a login of this level can have one.

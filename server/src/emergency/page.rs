@@ -11,7 +11,7 @@ use sekisho_store::emergency_access::{self, EmergencyAccess};
 use super::{
     Reason, Unfit,
     begin::{LEAST_WORDS, MOST_WORDS},
-    fit, reason_key, review_words,
+    day_of, fit, reason_key, review_words,
 };
 use crate::{
     app::App,
@@ -99,10 +99,7 @@ pub(super) async fn show(
     let (now, text) = (app.now(), &page.text);
     let mut reader = app.store().read();
     let own = emergency_access::of_person(&mut reader, &session.person_id, MOST_LISTED).await?;
-    let today = |found: &&EmergencyAccess| {
-        found.started_at.to_offset(when::JST).date() == now.to_offset(when::JST).date()
-    };
-    let had = i64::try_from(own.iter().filter(today).count()).unwrap_or(i64::MAX);
+    let had = emergency_access::of_day(&mut reader, &session.person_id, &day_of(now)).await?;
     let a_day = app.config().emergency().a_day();
     let closed = |why: String, help: &str| Way::Closed { why, help: text.t(help) };
     let way = match (fit(&session.roles, &session.acr), session.emergency.is_some()) {

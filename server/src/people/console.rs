@@ -44,10 +44,10 @@ struct HomePage {
     name: String,
     roles: Vec<Role>,
     facilities: Vec<FacilityCard>,
-    /// Emergency accesses to review.
-    emergencies: i64,
-    /// Those that nobody reviewed in time.
-    escalated: i64,
+    /// How many emergency accesses wait for a review.
+    emergencies: Option<String>,
+    /// How many nobody reviewed in time.
+    escalated: Option<String>,
 }
 
 /// Message key of a status.
@@ -113,7 +113,13 @@ pub async fn get(
         .filter(|role| !matches!(role, Role::FacilityAdministrator(_)))
         .cloned()
         .collect();
-    let (emergencies, escalated) = emergencies::waiting(&mut app.store().read(), &session).await?;
+    let (own, late) = emergencies::waiting(&mut app.store().read(), &session).await?;
+    let counted = |key: &str, count: i64| {
+        let count = usize::try_from(count).unwrap_or_default();
+        (count > 0).then(|| page.text.counted(key, "count", count))
+    };
+    let emergencies = counted("emergencies-waiting", own);
+    let escalated = counted("emergencies-waiting-escalated", late);
     let name = session.name;
     let page = HomePage { page, name, roles, facilities, emergencies, escalated };
     Ok(Page(page).into_response())

@@ -43,6 +43,8 @@ pub struct Identity {
     name: String,
     /// Empty where none is known.
     kana: String,
+    /// Empty where none is known.
+    romaji: String,
 }
 
 impl Identity {
@@ -51,6 +53,7 @@ impl Identity {
     pub fn of(party: &Party) -> Self {
         Self {
             person_id: Some(party.person_id.clone()),
+            romaji: name_key(&party.name_romaji),
             ..Self::told(&party.name, &party.name_kana, &party.email)
         }
     }
@@ -63,6 +66,7 @@ impl Identity {
             mailbox: mailbox::key(email),
             name: name_key(name),
             kana: name_key(name_kana),
+            romaji: String::new(),
         }
     }
 
@@ -76,10 +80,11 @@ impl Identity {
             return Some(Likeness::Mailbox);
         }
         // Kana against kana is left out: people who only sound alike are far too many. A name typed
-        // in kana is held against the other's kana.
-        let alike = same_parts(&self.name, &other.name)
-            || same_parts(&self.name, &other.kana)
-            || same_parts(&self.kana, &other.name);
+        // in kana or Latin letters is held against the other's.
+        let alike = [&other.name, &other.kana, &other.romaji]
+            .into_iter()
+            .any(|written| same_parts(&self.name, written))
+            || [&self.kana, &self.romaji].into_iter().any(|own| same_parts(own, &other.name));
         alike.then_some(Likeness::Name)
     }
 
@@ -150,6 +155,23 @@ mod tests {
         let own = told("佐藤 健", "サトウ ケン", "");
         assert_eq!(own.like(&told("さとう けん", "", "")), Some(Likeness::Name));
         assert_eq!(own.like(&told("佐東 憲", "サトウ ケン", "")), None);
+    }
+
+    #[test]
+    fn a_name_in_latin_letters_is_held_against_what_a_card_says() {
+        let card = Identity::of(&Party {
+            person_id: "a".to_owned(),
+            name: "山田 太郎".to_owned(),
+            name_kana: String::new(),
+            name_romaji: "YAMADA TARO".to_owned(),
+            email: String::new(),
+        });
+        for name in ["Yamada Taro", "Taro Yamada", "ＹＡＭＡＤＡ　ＴＡＲＯ", "山田太郎"]
+        {
+            assert_eq!(card.like(&told(name, "", "")), Some(Likeness::Name), "{name}");
+            assert_eq!(told(name, "", "").like(&card), Some(Likeness::Name), "{name}");
+        }
+        assert_eq!(card.like(&told("Yamada Jiro", "", "")), None);
     }
 
     #[test]

@@ -204,15 +204,7 @@ pub async fn begin(tx: &mut Tx, asked: Asked<'_>) -> Result<Begun, StoreError> {
     if let Some(running) = in_force(tx, asked.session_hash, asked.at).await? {
         return Ok(Begun::Running(Box::new(running)));
     }
-    let (had,): (i64,) = tx
-        .fetch_optional(
-            sql("SELECT CAST(COUNT(*) AS BIGINT) FROM emergency_access
-                 WHERE person_id = $1 AND day = $2")
-            .bind(asked.person_id)
-            .bind(asked.day),
-        )
-        .await?
-        .unwrap_or_default();
+    let had = of_day(tx, asked.person_id, asked.day).await?;
     if had >= asked.a_day {
         return Ok(Begun::LimitReached);
     }
@@ -237,6 +229,26 @@ pub async fn begin(tx: &mut Tx, asked: Asked<'_>) -> Result<Begun, StoreError> {
     )
     .await?;
     Ok(Begun::Now { id, number })
+}
+
+/// How many a person has had on a day (`yyyy-mm-dd`, in Japan).
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn of_day(
+    queries: &mut impl Queries,
+    person_id: &str,
+    day: &str,
+) -> Result<i64, StoreError> {
+    let counted: Option<(i64,)> = queries
+        .fetch_optional(
+            sql("SELECT CAST(COUNT(*) AS BIGINT) FROM emergency_access
+                 WHERE person_id = $1 AND day = $2")
+            .bind(person_id)
+            .bind(day),
+        )
+        .await?;
+    Ok(counted.map_or(0, |(count,)| count))
 }
 
 /// The one that is in force in a login now.
@@ -317,7 +329,7 @@ pub async fn end(
     Ok(changed == 1)
 }
 
-/// Those of a facility: what nobody has reviewed first, then the newest.
+/// Those of a facility: first what nobody has reviewed, as it falls due, then the newest.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
@@ -328,7 +340,8 @@ pub async fn of_organisation(
 ) -> Result<Vec<EmergencyAccess>, StoreError> {
     let found = select_where!(
         "e.organisation_id = $1
-         ORDER BY CASE WHEN e.reviewed_at IS NULL THEN 0 ELSE 1 END, e.started_at DESC, e.id DESC LIMIT $2"
+         ORDER BY CASE WHEN e.reviewed_at IS NULL THEN e.due_at END NULLS LAST,
+                  e.started_at DESC, e.id DESC LIMIT $2"
     );
     read(queries.fetch_all(found.bind(organisation_id).bind(limit)).await?)
 }
@@ -346,19 +359,21 @@ pub async fn of_person(
     read(queries.fetch_all(found.bind(person_id).bind(limit)).await?)
 }
 
-/// How many of a facility nobody has reviewed.
+/// How many of a facility this person may have to review: nobody has, and they are not the person's own.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`].
 pub async fn count_unreviewed(
     queries: &mut impl Queries,
     organisation_id: &str,
+    reviewer_id: &str,
 ) -> Result<i64, StoreError> {
     let counted: Option<(i64,)> = queries
         .fetch_optional(
             sql("SELECT CAST(COUNT(*) AS BIGINT) FROM emergency_access
-                 WHERE organisation_id = $1 AND reviewed_at IS NULL")
-            .bind(organisation_id),
+                 WHERE organisation_id = $1 AND reviewed_at IS NULL AND person_id <> $2")
+            .bind(organisation_id)
+            .bind(reviewer_id),
         )
         .await?;
     Ok(counted.map_or(0, |(count,)| count))

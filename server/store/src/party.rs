@@ -12,6 +12,8 @@ pub struct Party {
     pub name: String,
     /// Name in kana; empty where nobody told it.
     pub name_kana: String,
+    /// Name in Latin letters; empty where nobody told it.
+    pub name_romaji: String,
     /// Mail; empty for somebody without an account.
     pub email: String,
 }
@@ -21,7 +23,7 @@ pub struct Party {
 macro_rules! select_party {
     ($condition:literal) => {
         concat!(
-            "SELECT n.person_id, n.name, n.name_kana, COALESCE(a.email, '') AS email
+            "SELECT n.person_id, n.name, n.name_kana, n.name_romaji, COALESCE(a.email, '') AS email
              FROM person_name n LEFT JOIN account a ON a.person_id = n.person_id
              WHERE n.person_id ",
             $condition,

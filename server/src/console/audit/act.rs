@@ -16,7 +16,7 @@ mod tests {
     use crate::catalogue::{Catalogue, Lang};
 
     /// Beginnings of names that look like an act and are none: settings, names of hosts.
-    const OTHER_NAMES: [&str; 21] = [
+    const OTHER_NAMES: [&str; 22] = [
         "authority.",
         "card_login.",
         "enrolment.",
@@ -29,6 +29,7 @@ mod tests {
         "operator.",
         "people.",
         "register.",
+        "routers.",
         "enrol.",
         "mtls.",
         "plain.",

@@ -121,10 +121,17 @@ pub(super) async fn show(
         let own = |found: &EmergencyAccess| {
             session.facilities().any(|facility| facility == found.organisation_id)
         };
-        // Once on a page, where somebody has both roles.
+        // Once on a page, where somebody has both roles. The facility with the oldest stands first.
+        let mut of_facilities: Vec<(String, Vec<EmergencyAccess>)> = Vec::new();
         for found in found.into_iter().filter(|found| !own(found)) {
-            let id = found.organisation_id.clone();
-            groups.push(view.group(&mut reader, &id, vec![found], &mut typed).await?);
+            let id = &found.organisation_id;
+            match of_facilities.iter_mut().find(|(facility, _)| facility == id) {
+                Some((_, group)) => group.push(found),
+                None => of_facilities.push((id.clone(), vec![found])),
+            }
+        }
+        for (id, found) in of_facilities {
+            groups.push(view.group(&mut reader, &id, found, &mut typed).await?);
         }
     }
     let page = session.frame(page);
@@ -224,7 +231,7 @@ pub(crate) async fn waiting(
 ) -> Result<(i64, i64), StoreError> {
     let mut own = 0;
     for id in session.facilities() {
-        own += emergency_access::count_unreviewed(queries, id).await?;
+        own += emergency_access::count_unreviewed(queries, id, &session.person_id).await?;
     }
     let escalated = match session.roles.contains(&Role::OperatingAdministrator) {
         true => emergency_access::count_escalated(queries).await?,

@@ -198,10 +198,19 @@ async fn it_is_listed_until_somebody_else_reviews_it_once(databases: Databases) 
     let listed = async || {
         let mut reader = databases.two.read();
         let found = emergency_access::of_organisation(&mut reader, FACILITY, 9).await.unwrap();
-        let open = emergency_access::count_unreviewed(&mut reader, FACILITY).await.unwrap();
+        let open = emergency_access::count_unreviewed(&mut reader, FACILITY, &other).await.unwrap();
         (found.into_iter().map(|found| found.id).collect::<Vec<_>>(), open)
     };
-    assert_eq!(listed().await, (vec![second.clone(), first.clone()], 2));
+    // What is due first comes first.
+    assert_eq!(listed().await, (vec![first.clone(), second.clone()], 2));
+    let mut reader = databases.one.read();
+    let own = emergency_access::count_unreviewed(&mut reader, FACILITY, &person_id).await.unwrap();
+    assert_eq!(own, 0, "nobody reviews their own");
+    let day = NOW.date().to_string();
+    let of_day = emergency_access::of_day(&mut reader, &person_id, &day).await.unwrap();
+    assert_eq!(of_day, 2);
+    assert_eq!(emergency_access::of_day(&mut reader, &other, &day).await.unwrap(), 0);
+    drop(reader);
     let own: Result<bool, _> = attempt!(databases.one, |tx| {
         emergency_access::review(tx, &second, &justified(&person_id)).await?
     });
@@ -216,7 +225,7 @@ async fn it_is_listed_until_somebody_else_reviews_it_once(databases: Databases) 
         .await;
     assert_eq!(count(&said, |one| *one.as_ref().unwrap()), 1, "{said:?}");
     assert_eq!(find(&databases.two, &second).await.review, Some(justified(&other)));
-    // What is open comes first, though it is older.
+    // What is open comes first.
     assert_eq!(listed().await, (vec![first, second], 1));
     let mut reader = databases.one.read();
     let elsewhere = emergency_access::of_organisation(&mut reader, "223456789005", 9).await;

@@ -1,10 +1,16 @@
 //! Who may begin one, how, and how often.
 
+use sekisho_store::{
+    StoreError,
+    audit::{Actor, Audited, Entry},
+    sql, transaction,
+};
 use time::Duration;
 
 use super::{GOOD, OFFER, OPTED_IN, Ward, further_login, path};
 use crate::{
     config::Settings,
+    console::scene::{send, signed_in},
     names::NameRole,
     oidc::tests::scene::{Scene, no_certificate, service_file},
 };
@@ -183,11 +189,21 @@ async fn a_page_of_another_site_begins_and_ends_none() {
 #[tokio::test]
 async fn it_gives_no_right_in_the_console() {
     let ward = Ward::new().await;
+    let app = &ward.scene.test.app;
     ward.begun().await;
-    for path in ["/console", "/console/emergencies", "/console/terminals", "/console/audit"] {
-        let with = [("cookie", ward.scene.cookie.as_str())];
-        let answer = ward.scene.public("GET", path, &with, "").await;
-        assert_eq!(answer.status, 303, "{path}: {answer:?}");
-        assert!(answer.location().unwrap().path() == "/console/login", "{path}");
+    let at_the_console = "physicianAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    signed_in(app, "医師 一郎", &[], at_the_console).await;
+    transaction!(app.store(), StoreError, |tx| {
+        let same_person =
+            sql("UPDATE session SET person_id = (SELECT person_id FROM emergency_access)
+                               WHERE realm = 'console'");
+        assert_eq!(tx.execute(same_person).await?, 1);
+        Ok(Audited::new((), Entry::done("test", Actor::System, app.now())))
+    })
+    .unwrap();
+    for path in ["/console/emergencies", "/console/terminals", "/console/audit", "/console/staff"] {
+        let answer = send(app, "GET", path, at_the_console, "").await;
+        assert_eq!(answer.status, 403, "{path}: {answer:?}");
     }
+    assert!(ward.is_open().await, "it was in force all the while");
 }
