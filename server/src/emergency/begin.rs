@@ -15,7 +15,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::{
-    LENGTH, PATH, REVIEWED_WITHIN, Reason, Unfit, end, fit,
+    LENGTH, PATH, REVIEWED_WITHIN, Reason, Unfit, address, end, fit,
     page::{self, Typed},
 };
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
     error::page::PageError,
     form::{self, StrictForm},
     listener::{FacilityConnection, Peer},
-    login::session::PortalSession,
+    login::{page::return_to, session::PortalSession},
     notice::{self, Notice, To},
     oidc::liveness,
     page::PageFrame,
@@ -42,6 +42,7 @@ pub struct BeginForm {
     #[serde(default)]
     reason: Option<Reason>,
     words: String,
+    return_to: Option<String>,
 }
 
 /// Why none begins.
@@ -96,7 +97,7 @@ impl MayConflict for BeginError {
     }
 }
 
-/// `POST /emergency`, fields `reason` (one of [`Reason`]) and `words`. One that runs already is shown, and
+/// `POST /emergency`, fields `reason` (one of [`Reason`]), `words`, and `return_to` of the page. One that runs already is shown, and
 /// nothing begins.
 ///
 /// # Errors
@@ -110,6 +111,7 @@ pub async fn post(
     page: PageFrame,
     StrictForm(form): StrictForm<BeginForm>,
 ) -> Result<Response, PageError> {
+    let return_to = return_to(form.return_to, "emergency-title")?;
     let mut errors = FieldErrors::of_form(&page::LABELS);
     if form.reason.is_none() {
         errors.add("reason", page.t("error-choose-one"));
@@ -119,7 +121,7 @@ pub async fn post(
         errors.add("words", page.t1("emergency-words-too-short", "least", LEAST_WORDS));
     }
     let (Some(reason), Some(words), true) = (form.reason, words, errors.is_empty()) else {
-        let typed = Typed { reason: form.reason, words: form.words };
+        let typed = Typed { reason: form.reason, words: form.words, return_to };
         let page = page.switching_at(PATH);
         return page::show(&app, &facility, &session, page, typed, errors).await;
     };
@@ -171,9 +173,9 @@ pub async fn post(
         overtaken @ BeginError::Overtaken => PageError::internal(&overtaken),
     })?;
     Ok(match begun {
-        Ok(()) => Redirect::to("/").into_response(),
+        Ok(()) => Redirect::to(return_to.as_deref().unwrap_or("/")).into_response(),
         // The page says why there is none; a session that is over leads to the login from there.
-        Err(_) => Redirect::to(PATH).into_response(),
+        Err(_) => Redirect::to(&address(return_to.as_deref())).into_response(),
     })
 }
 

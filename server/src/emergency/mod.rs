@@ -21,6 +21,7 @@ use sekisho_store::{
 use sekisho_wire::acr;
 use serde::Deserialize;
 use time::{Duration, OffsetDateTime};
+use url::form_urlencoded::Serializer;
 
 use crate::{catalogue::Text, portal::when::JST};
 
@@ -188,6 +189,17 @@ pub async fn of_session(
 pub fn offered(request: &Request, decision: &Decision) -> Option<&'static str> {
     let helps = decision.emergency_would_help && fit(&request.roles, &request.acr).is_ok();
     helps.then_some(PATH)
+}
+
+/// Where one is opened, and the path of ours at which what it was opened for goes on.
+#[must_use]
+pub fn address(return_to: Option<&str>) -> String {
+    let mut query = Serializer::new(String::new());
+    return_to.map(|path| query.append_pair("return_to", path));
+    match query.finish() {
+        query if query.is_empty() => PATH.to_owned(),
+        query => format!("{PATH}?{query}"),
+    }
 }
 
 /// A record that names the emergency access to which what it tells of is owed.

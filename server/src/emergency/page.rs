@@ -7,6 +7,7 @@ use axum::{
 };
 use http::StatusCode;
 use sekisho_store::emergency_access::{self, EmergencyAccess};
+use serde::Deserialize;
 
 use super::{
     Reason, Unfit,
@@ -17,8 +18,9 @@ use crate::{
     app::App,
     catalogue::Text,
     error::page::PageError,
+    form::StrictQuery,
     listener::FacilityConnection,
-    login::session::PortalSession,
+    login::{page::return_to, session::PortalSession},
     page::{Page, PageFrame},
     people::field::FieldErrors,
     portal::when,
@@ -36,6 +38,15 @@ const MOST_LISTED: i64 = 20;
 pub(super) struct Typed {
     pub(super) reason: Option<Reason>,
     pub(super) words: String,
+    /// What it is opened for: where the way goes on.
+    pub(super) return_to: Option<String>,
+}
+
+/// What the page is opened with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmergencyQuery {
+    return_to: Option<String>,
 }
 
 struct Choice {
@@ -77,15 +88,18 @@ struct EmergencyPage {
 /// `GET /emergency`.
 ///
 /// # Errors
-/// [`PageError`]: nobody is logged in, or the database does not answer.
+/// [`PageError`]: nobody is logged in, another place to go on at, or the database does not answer.
 pub async fn get(
     State(app): State<App>,
     facility: FacilityConnection,
     session: PortalSession,
     page: PageFrame,
+    StrictQuery(query): StrictQuery<EmergencyQuery>,
 ) -> Result<Response, PageError> {
     let errors = FieldErrors::of_form(&LABELS);
-    show(&app, &facility, &session, page, Typed::default(), errors).await
+    let return_to = return_to(query.return_to, "emergency-title")?;
+    let typed = Typed { return_to, ..Typed::default() };
+    show(&app, &facility, &session, page, typed, errors).await
 }
 
 pub(super) async fn show(

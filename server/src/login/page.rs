@@ -79,6 +79,20 @@ impl Notice {
     }
 }
 
+/// Where a page leads afterwards: a path of this very name.
+///
+/// # Errors
+/// 400 under this title: another place.
+pub(crate) fn return_to(
+    asked: Option<String>,
+    title: &'static str,
+) -> Result<Option<String>, PageError> {
+    asked.map(local_path).transpose().map_err(|_| {
+        let (text, help) = ("login-return-to-text", "login-return-to-help");
+        PageError::new(StatusCode::BAD_REQUEST, title, text, help)
+    })
+}
+
 #[derive(Template)]
 #[template(path = "login.html")]
 struct LoginPage {
@@ -206,10 +220,7 @@ pub async fn get(
     StrictQuery(query): StrictQuery<LoginQuery>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
-    let return_to = query.return_to.map(local_path).transpose().map_err(|_| {
-        let (text, help) = ("login-return-to-text", "login-return-to-help");
-        PageError::new(StatusCode::BAD_REQUEST, "login-refused-title", text, help)
-    })?;
+    let return_to = return_to(query.return_to, "login-refused-title")?;
     let least = query.level.map(|level| least(&app, &level)).transpose().map_err(|_| {
         let (text, help) = ("login-level-text", "login-return-to-help");
         PageError::new(StatusCode::BAD_REQUEST, "login-refused-title", text, help)

@@ -46,11 +46,14 @@ pub(super) async fn terminal(s: &Scene) -> Vec<Row> {
         .collect::<Vec<_>>();
     vec![
         logged_in(at("GET", "/")).good(200),
-        logged_in(at("GET", "/emergency")).good(200),
+        logged_in(at("GET", "/emergency"))
+            .query([optional("return_to", "/").foreign("https://evil.example/").foreign("//evil")])
+            .good(200),
         logged_in(at("POST", "/emergency"))
             .form([
                 required("reason", "disaster").foreign("boredom"),
                 required("words", "地震のため、ほかの県の患者を診ています。").foreign("short"),
+                optional("return_to", "/").foreign("https://evil.example/").foreign("//evil"),
             ])
             .good(303),
         logged_in(at("POST", "/emergency/end")).payload(Payload::NoFields).good(303),

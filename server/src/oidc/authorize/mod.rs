@@ -45,7 +45,7 @@ use crate::{
     form::{self, FormError},
     listener::{FacilityConnection, Peer, note_refusal},
     login::{
-        Least,
+        Least, login_address,
         session::{self as portal_session, PortalSession},
     },
     page::PageFrame,
@@ -361,13 +361,17 @@ async fn permitted(
         let page = resume::without_address(origin.page.clone());
         return Err(Refusal::Instead(reply.error(app, page, &denied).await?));
     }
-    let step_up = match Least::lacking(app.config(), &decision) {
-        // Who asked too often reads why not, without a way on.
-        Some(least) => park::set_aside(origin, Some(least)).await?,
-        None => None,
+    let least = Least::lacking(app.config(), &decision);
+    let offered = emergency::offered(&asked.request, &decision);
+    let resume = match (least, offered) {
+        (None, None) => None,
+        _ => park::set_aside(origin).await?,
     };
+    // Who asked too often reads why not, without a login that leads on.
+    let step_up = resume.as_ref().zip(least);
+    let step_up = step_up.map(|(resume, least)| login_address(resume, Some(least)));
+    let emergency = offered.map(|_| emergency::address(resume.as_deref()));
     let page = session.frame(origin.page.clone(), origin.facility);
-    let emergency = emergency::offered(&asked.request, &decision);
     let told = reply::Denied { decision: &decision, step_up, emergency, error: &denied };
     let explained = reply.explain(app, page, client, told).await?;
     Err(Refusal::Instead(explained))

@@ -23,19 +23,16 @@ const MOST_PARKED: i64 = 60;
 
 /// Sets the request aside and sends the person to log in.
 pub(super) async fn park(origin: &Origin<'_>, least: Option<Least>) -> Result<Response, Refusal> {
-    let address = set_aside(origin, least).await?;
-    let address = address.ok_or_else(|| Refusal::Page(too_many_parked()))?;
-    let mut response = Redirect::to(&address).into_response();
+    let resume = set_aside(origin).await?;
+    let resume = resume.ok_or_else(|| Refusal::Page(too_many_parked()))?;
+    let mut response = Redirect::to(&login_address(&resume, least)).into_response();
     ui_locales::remember(&mut response, origin.preferred);
     Ok(response)
 }
 
-/// Sets the request aside; the address of the login after which it continues, at [`super::resume`].
-/// `None` where this terminal has set aside as many as it may.
-pub(super) async fn set_aside(
-    origin: &Origin<'_>,
-    least: Option<Least>,
-) -> Result<Option<String>, Refusal> {
+/// Sets the request aside; the path at which it continues ([`super::resume`]). `None` where this terminal has
+/// set aside as many as it may.
+pub(super) async fn set_aside(origin: &Origin<'_>) -> Result<Option<String>, Refusal> {
     const ACT: &str = "authorization.park";
     let Origin { app, peer, facility, .. } = origin;
     let now = app.now();
@@ -54,7 +51,7 @@ pub(super) async fn set_aside(
         parked_request::park(tx, &id_hash, fingerprint, &parked, expires_at).await?;
         Ok(Audited::new((), record.clone()))
     })?;
-    Ok(Some(login_address(&format!("/authorize/resume?request={id}"), least)))
+    Ok(Some(format!("/authorize/resume?request={id}")))
 }
 
 fn too_many_parked() -> PageError {

@@ -134,7 +134,7 @@ struct RefusedPage {
     /// The login that is all that is lacking.
     step_up: Option<String>,
     /// Where an emergency access is opened, if that would help.
-    emergency: Option<&'static str>,
+    emergency: Option<String>,
     /// Where the way back leads: an address, or a form with `fields`.
     back: String,
     fields: Vec<(String, String)>,
@@ -146,7 +146,7 @@ pub(super) struct Denied<'a> {
     /// The login that is all that is lacking.
     pub(super) step_up: Option<String>,
     /// Where an emergency access is opened, if that would help.
-    pub(super) emergency: Option<&'static str>,
+    pub(super) emergency: Option<String>,
     pub(super) error: &'a RequestError,
 }
 

@@ -2,7 +2,7 @@
 
 use time::Duration;
 
-use super::{OFFER, OPTED_IN, Ward, further_login, path};
+use super::{GOOD, OFFER, OPTED_IN, Ward, further_login, path};
 use crate::{
     emergency::upkeep,
     oidc::tests::scene::{Scene, payload},
@@ -42,6 +42,28 @@ async fn it_opens_what_opted_in_and_every_token_of_it_says_so() {
 
     let acts = ward.scene.acts().await;
     assert!(acts.contains(&"emergency.begin done".to_owned()), "{acts:?}");
+}
+
+#[tokio::test]
+async fn what_it_was_begun_for_goes_on() {
+    let ward = Ward::new().await;
+    let refused = ward.authorize().await.body;
+    let address = refused.split("href=\"").find(|rest| rest.starts_with("/emergency")).unwrap();
+    let address = address.split('"').next().unwrap().replace("&#38;", "&");
+    let page = ward.scene.get(&address, true, &ward.scene.terminal).await.body;
+    let field = page.split("name=\"return_to\" value=\"").nth(1).unwrap();
+    let resume = field.split('"').next().unwrap();
+    let short =
+        ward.scene.post("/emergency", &[GOOD[0], ("words", "x"), ("return_to", resume)]).await;
+    assert!(short.status == 422 && short.body.contains(resume), "kept: {}", short.body);
+    let begun = ward.scene.post("/emergency", &[GOOD[0], GOOD[1], ("return_to", resume)]).await;
+    assert_eq!(begun.status, 303, "{begun:?}");
+    let answer = ward.scene.get(resume, true, &ward.scene.terminal).await;
+    let location = answer.location().unwrap_or_else(|| panic!("{answer:?}"));
+    assert_eq!(location.host_str(), Some("far.example"), "{location}");
+    assert!(location.query_pairs().any(|(name, _)| name == "code"), "{location}");
+    let elsewhere = "/emergency?return_to=https%3A%2F%2Fevil.example%2F";
+    assert_eq!(ward.scene.get(elsewhere, true, &ward.scene.terminal).await.status, 400);
 }
 
 #[tokio::test]

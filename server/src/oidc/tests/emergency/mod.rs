@@ -122,7 +122,8 @@ fn path(answer: &Answer) -> String {
     answer.location().map(|url| url.path().to_owned()).unwrap_or_default()
 }
 
-const OFFER: &str = "href=\"/emergency\"";
+/// Beside it a refusing page names what goes on afterwards.
+const OFFER: &str = "href=\"/emergency";
 
 /// Another login at the same terminal; its cookie.
 async fn further_login(ward: &Ward, number: u8) -> String {
