@@ -8,7 +8,7 @@ use sekisho_store::{
     StoreError, Tx,
     audit::{Actor, Audited, Entry},
     emergency_access::{self, EmergencyAccess},
-    transaction,
+    session, transaction,
 };
 use time::OffsetDateTime;
 
@@ -41,8 +41,7 @@ pub async fn post(
         let running = emergency_access::in_force(tx, &session.id_hash, now).await?;
         let record = match running {
             Some(running) => {
-                let by = Some(session.person_id.as_str());
-                emergency_access::end(tx, &running.id, "person", by, now).await?;
+                close(tx, &running, ("person", Some(&session.person_id)), now).await?;
                 Entry::done(ACT, person, now)
                     .on("emergency_access", running.id)
                     .fact("reason", "person")
@@ -53,6 +52,25 @@ pub async fn post(
         Ok(Audited::new((), facility.place(record, &peer)))
     })?;
     Ok(Redirect::to("/"))
+}
+
+/// Ends one, or notes that it is over, for a reason and by somebody: in the same transaction what is owed to
+/// it is withdrawn and the services that it opened are told. `false` where that was done before.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn close(
+    tx: &mut Tx,
+    found: &EmergencyAccess,
+    (reason, by): (&str, Option<&str>),
+    now: OffsetDateTime,
+) -> Result<bool, StoreError> {
+    let at = found.over_at().min(now);
+    let closed = emergency_access::end(tx, &found.id, reason, by, at).await?;
+    if closed {
+        session::withdraw_tokens_of_emergency(tx, &found.id, now).await?;
+    }
+    Ok(closed)
 }
 
 /// Notes that one is over by itself; its record, or `None` where that was noted before.
@@ -66,7 +84,7 @@ pub(super) async fn note(
 ) -> Result<Option<Entry>, StoreError> {
     let by_logout = over.session_ended_at.is_some_and(|ended| ended < over.ends_at);
     let reason = if by_logout { "session_ended" } else { "lapsed" };
-    let noted = emergency_access::end(tx, &over.id, reason, None, over.over_at()).await?;
+    let noted = close(tx, over, (reason, None), now).await?;
     Ok(noted.then(|| {
         Entry::done(ACT, Actor::System, now)
             .at_organisation(&over.organisation_id)

@@ -39,7 +39,7 @@ pub struct Claims {
     /// How strongly.
     #[serde(default)]
     pub acr: Option<String>,
-    /// Whether an emergency access alone opened to the person what it is for.
+    /// Whether it comes of an emergency access: that alone opened what it is for, or what it was exchanged from.
     #[serde(default)]
     pub break_glass: Option<bool>,
     /// Which one.

@@ -12,6 +12,7 @@ pub(crate) use ending::of;
 pub use ending::{
     end, end_of_level, end_of_membership, end_of_organisation, end_of_other_certificates,
     end_of_passkey, end_of_person, end_of_terminal, overdue, withdraw_tokens,
+    withdraw_tokens_of_emergency,
 };
 
 use crate::{

@@ -25,6 +25,8 @@ pub struct Grant {
     pub claims: String,
     /// JSON object of the caller's.
     pub details: String,
+    /// The emergency access that it is owed to: it ends with it.
+    pub emergency_id: Option<String>,
     /// When.
     pub created_at: OffsetDateTime,
 }
@@ -36,7 +38,7 @@ pub struct Grant {
 pub async fn add(tx: &mut Tx, grant: &Grant) -> Result<(), StoreError> {
     tx.execute(
         sql("INSERT INTO token_grant (id, service_id, session_hash, code_hash, scope, claims, details,
-                 created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+                 emergency_id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
         .bind(&grant.id)
         .bind(&grant.service_id)
         .bind(grant.session_hash)
@@ -44,9 +46,20 @@ pub async fn add(tx: &mut Tx, grant: &Grant) -> Result<(), StoreError> {
         .bind(&grant.scope)
         .bind(&grant.claims)
         .bind(&grant.details)
+        .bind(grant.emergency_id.as_deref())
         .bind(grant.created_at),
     )
     .await?;
+    Ok(())
+}
+
+/// Notes to which emergency access a grant is owed from now, or that it is owed to none any more.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], also for an emergency access that nobody knows; [`StoreError::Conflict`].
+pub async fn owe(tx: &mut Tx, id: &str, emergency_id: Option<&str>) -> Result<(), StoreError> {
+    let statement = sql("UPDATE token_grant SET emergency_id = $2 WHERE id = $1");
+    tx.execute(statement.bind(id).bind(emergency_id)).await?;
     Ok(())
 }
 
@@ -58,6 +71,7 @@ struct Row {
     scope: String,
     claims: String,
     details: String,
+    emergency_id: Option<String>,
     created_at: i64,
 }
 
@@ -70,7 +84,7 @@ pub async fn live(queries: &mut impl Queries, id: &str) -> Result<Option<Grant>,
     let row: Option<Row> = queries
         .fetch_optional(
             sql("SELECT g.service_id, g.session_hash, g.code_hash, g.scope, g.claims, g.details,
-                        g.created_at
+                        g.emergency_id, g.created_at
                  FROM token_grant g JOIN service v ON v.id = g.service_id
                  WHERE g.id = $1 AND g.withdrawn_at IS NULL AND v.withdrawn_at IS NULL")
             .bind(id),
@@ -85,6 +99,7 @@ pub async fn live(queries: &mut impl Queries, id: &str) -> Result<Option<Grant>,
             scope: row.scope,
             claims: row.claims,
             details: row.details,
+            emergency_id: row.emergency_id,
             created_at: moment("grant", row.created_at)?,
         })
     })

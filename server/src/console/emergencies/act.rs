@@ -18,7 +18,7 @@ use time::OffsetDateTime;
 use super::{PATH, answered_for, list};
 use crate::{
     app::App,
-    emergency::{Verdict, end::ACT as END},
+    emergency::{Verdict, end as ending, end::ACT as END},
     error::page::PageError,
     form::{self, NoFields, PathId, StrictForm},
     page::PageFrame,
@@ -178,9 +178,11 @@ pub async fn end(
     let (found, acting) = answered_for(&mut app.store().read(), &session, &id).await?;
     let now = app.now();
     transaction!(app.store(), StoreError, |tx| {
-        let runs = emergency_access::find(tx, &id).await?.is_some_and(|found| found.runs(now));
-        let by = Some(acting.person_id());
-        let ended = runs && emergency_access::end(tx, &id, "administrator", by, now).await?;
+        let by = ("administrator", Some(acting.person_id()));
+        let ended = match emergency_access::find(tx, &id).await?.filter(|found| found.runs(now)) {
+            Some(running) => ending::close(tx, &running, by, now).await?,
+            None => false,
+        };
         let entry = if ended {
             acting.done(END, now).fact("reason", "administrator")
         } else {

@@ -3,6 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use sekisho_wire::claim;
 use serde_json::Value;
 use url::form_urlencoded;
 
@@ -15,14 +16,16 @@ const ASSERTION_SECS: i64 = 60;
 const ASSERTION_TYP: &str = "forward-auth+jwt";
 
 /// What the proxy hands on, and the claim that it stands for. A proxy sets all of them on each request, so
-/// that none of a browser's own gets through.
-const FIELDS: [(&str, &str); 6] = [
+/// that none of a browser's own gets through; one that only copies what we answer does so too, since each
+/// stands in the answer, empty where there is nothing to tell.
+const FIELDS: [(&str, &str); 7] = [
     ("x-sso-subject", "sub"),
     ("x-sso-name", "name"),
     ("x-sso-roles", "hc_role"),
     ("x-sso-facility-id", "facility_id"),
     ("x-sso-facility-name", "facility_name"),
     ("x-sso-acr", "acr"),
+    ("x-sso-break-glass-id", claim::BREAK_GLASS_ID),
 ];
 /// The same, signed.
 const ASSERTION: HeaderName = HeaderName::from_static("x-sso-assertion");
@@ -50,8 +53,8 @@ async fn answer(asked: &Asked) -> Result<Response, Refused> {
 async fn let_through(app: &App, client: &Client, passed: Passed) -> Result<Response, Refused> {
     let mut response = StatusCode::OK.into_response();
     let fields = response.headers_mut();
-    for (field, claim) in FIELDS {
-        let Some(value) = passed.claims.get(claim).and_then(plain) else { continue };
+    for (field, name) in FIELDS {
+        let value = passed.claims.get(name).and_then(plain).unwrap_or_default();
         let value = HeaderValue::from_str(&value).map_err(|error| Refused::internal(&error))?;
         fields.insert(HeaderName::from_static(field), value);
     }

@@ -77,6 +77,8 @@ async fn somebody_who_logged_in_passes_with_what_the_service_may_know() {
     let field = |name: &str| passed.headers[name].to_str().unwrap().to_owned();
     assert_eq!(field("x-sso-roles"), "Medical Doctor");
     assert!(field("x-sso-name").starts_with("%E5%B1%B1%E7%94%B0"), "山田: {}", field("x-sso-name"));
+    // Nothing to tell, and told: what a browser says of itself is replaced by it.
+    assert_eq!(field("x-sso-break-glass-id"), "");
     let app = &guarded.scene.test.app;
     let claims = verified(app, "forward-auth+jwt", &field("x-sso-assertion")).await;
     assert_eq!(claims["aud"], "guarded");
@@ -111,7 +113,7 @@ async fn whatever_ends_the_login_ends_it_here_at_the_next_request() {
 }
 
 #[tokio::test]
-async fn what_an_emergency_opened_is_closed_with_it_and_said_in_the_assertion() {
+async fn what_an_emergency_opened_is_closed_with_it_and_said_in_field_and_assertion() {
     let rules = PHYSICIANS.replace("kinds", "prefectures = [\"01\"]\nemergency = true\nkinds");
     let guarded = Guarded::with(&rules).await;
     let scene = &guarded.scene;
@@ -125,7 +127,7 @@ async fn what_an_emergency_opened_is_closed_with_it_and_said_in_the_assertion() 
     let assertion = passed.headers["x-sso-assertion"].to_str().unwrap();
     let claims = verified(&scene.test.app, "forward-auth+jwt", assertion).await;
     assert_eq!((&claims["break_glass"], &claims["exp"]), (&true.into(), &end.into()));
-    assert!(claims["break_glass_id"].is_string());
+    assert_eq!(claims["break_glass_id"], passed.headers["x-sso-break-glass-id"].to_str().unwrap());
     scene.test.clock.advance(time::Duration::seconds(30));
     assert_eq!(guarded.verify(&cookie, "/").await.status, 401);
 }

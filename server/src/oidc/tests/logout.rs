@@ -162,26 +162,35 @@ async fn an_address_or_hint_that_is_not_the_services_is_refused_and_nothing_ends
     assert_eq!(scene.ended().await, 0);
 }
 
-#[tokio::test]
-async fn a_service_is_told_by_a_signed_token_that_names_its_own_session() {
-    let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+/// The logout tokens that a service was sent.
+pub(super) type Heard = Arc<Mutex<Vec<String>>>;
+
+/// A service's ear, on any host name of this machine: its port, and what it hears.
+pub(super) async fn listening() -> (u16, Heard) {
+    let heard = Heard::default();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let receive = async |State(heard): State<Arc<Mutex<Vec<String>>>>,
-                         Form(form): Form<Vec<(String, String)>>| {
+    let receive = async |State(heard): State<Heard>, Form(form): Form<Vec<(String, String)>>| {
         heard.lock().unwrap().extend(form.into_iter().map(|(_, value)| value));
     };
     let router = Router::new().route("/told", post(receive)).with_state(Arc::clone(&heard));
     tokio::spawn(async move { axum::serve(listener, router).await });
+    (port, heard)
+}
 
+/// A service's file with the address of its ear.
+pub(super) fn telling(file: &str, port: u16) -> String {
+    let told = format!("backchannel_logout_uri = \"http://x.localhost:{port}/told\"");
+    file.replace("authentication =", &format!("{told}\nauthentication ="))
+}
+
+#[tokio::test]
+async fn a_service_is_told_by_a_signed_token_that_names_its_own_session() {
+    let (port, heard) = listening().await;
     let mut settings = Settings::default();
     settings.oidc.allow_loopback_clients = true;
     let mut scene = Scene::with(settings).await;
-    let file = service_file("telling", PHYSICIANS).replace(
-        "authentication =",
-        &format!("backchannel_logout_uri = \"http://x.localhost:{port}/told\"\nauthentication ="),
-    );
-    let secret = scene.register(&file).await;
+    let secret = scene.register(&telling(&service_file("telling", PHYSICIANS), port)).await;
     let mut request = Scene::request();
     request.retain(|(name, _)| !matches!(*name, "client_id" | "redirect_uri"));
     request

@@ -213,7 +213,7 @@ async fn redeem(
     }
     caller.use_proof(tx).await?;
     details.bound_to = refresh_binding(caller);
-    let mut grant = grant(asked, code, &details)?;
+    let mut grant = grant(asked, code, &details, owed_to)?;
     token_grant::add(tx, &grant).await?;
     grant.claims = Value::Object(claims::of_now(snapshot, &session)).to_string();
     if let Some(token_hash) = asked.refresh_hash {
@@ -234,7 +234,12 @@ fn refresh_binding(caller: &Caller<'_>) -> Option<Confirmation> {
     caller.confirmation.clone().filter(|_| public)
 }
 
-fn grant(asked: &Asked<'_>, code: Code, details: &Details) -> Result<Grant, ExchangeError> {
+fn grant(
+    asked: &Asked<'_>,
+    code: Code,
+    details: &Details,
+    emergency_id: Option<String>,
+) -> Result<Grant, ExchangeError> {
     let stored = Details { nonce: None, ..details.clone() };
     Ok(Grant {
         id: asked.grant_id.clone(),
@@ -244,6 +249,7 @@ fn grant(asked: &Asked<'_>, code: Code, details: &Details) -> Result<Grant, Exch
         scope: code.scope,
         claims: code.claims,
         details: stored.to_column().map_err(unreadable)?,
+        emergency_id,
         created_at: asked.now,
     })
 }

@@ -7,6 +7,8 @@ mod refresh;
 mod token_exchange;
 
 pub(super) use refresh::decision;
+#[cfg(test)]
+pub(super) use token_exchange::{Refusal, admitted};
 
 use axum::{
     body::Bytes,

@@ -212,7 +212,11 @@ async fn renew(tx: &mut Tx, caller: &Caller<'_>, asked: &Asked) -> Result<Outcom
     }
     let claims: Map<String, Value> = serde_json::from_str(&grant.claims).map_err(unreadable)?;
     let claims = claims::released(claims::of_now(claims, &session), &decision.release);
-    let claims = claims::marked(claims, emergency.as_ref().map(|found| found.id.as_str()));
+    let emergency_id = emergency.as_ref().map(|found| found.id.as_str());
+    if grant.emergency_id.as_deref() != emergency_id {
+        token_grant::owe(tx, &grant.id, emergency_id).await?;
+    }
+    let claims = claims::marked(claims, emergency_id);
     grant.claims = Value::Object(claims).to_string();
     caller.use_proof(tx).await?;
     if let Some(next_hash) = asked.next_hash {

@@ -1,6 +1,7 @@
 //! A person's token for another service (RFC 8693): one service calls the next in the person's name.
 
 use sekisho_store::{
+    Queries, StoreError,
     audit::{Actor, Audited, Entry},
     service,
     session::Session,
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use super::{Caller, ExchangeError, decision, issue};
 use crate::{
+    app::App,
     emergency::{self, InForce},
     error::oauth::OAuthError,
     oidc::{
@@ -29,6 +31,27 @@ use crate::{
 
 /// The only type of token that goes in and comes out (RFC 8693 §3).
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+
+/// Why a subject token that was found to count is not exchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::oidc) enum Refusal {
+    /// The rules of the called service do not admit the person.
+    NotPermitted,
+    /// What the subject token is owed to ended since.
+    EmergencyOver,
+}
+
+impl Refusal {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::NotPermitted => "not_permitted",
+            Self::EmergencyOver => "emergency_over",
+        }
+    }
+}
+
+/// The emergency access that the new token is owed to, if to any.
+type Outcome = Result<Option<InForce>, Refusal>;
 
 /// Who asks for whom, and for which service.
 struct Exchange<'a> {
@@ -154,48 +177,49 @@ async fn issued(
         scope: String::new(),
         claims: json!({ "sub": sub }).to_string(),
         details: details.to_column().map_err(|error| OAuthError::internal(&error))?,
+        emergency_id: None,
         created_at: now,
     };
     let token_id = issue::token_id(Some(&next.id));
-    let (permitted, emergency): (bool, Option<InForce>) =
-        transaction!(app.store(), ExchangeError, |tx| {
-            // Whoever calls, the called service's own rules say whom it serves.
-            let (decision, emergency) = decision(tx, app, &called.id, session, now).await?;
-            let permitted = decision.allowed;
-            let service = Actor::Service(client.id.clone());
-            let entry = if permitted {
+    let owed_to = exchange.subject.break_glass_id.as_deref();
+    let outcome: Outcome = transaction!(app.store(), ExchangeError, |tx| {
+        let outcome = admitted(tx, app, &called.id, session, owed_to, now).await?;
+        let service = Actor::Service(client.id.clone());
+        let entry = match &outcome {
+            Ok(emergency) => {
                 caller.use_proof(tx).await?;
-                token_grant::add(tx, &next).await?;
+                let emergency_id = emergency.as_ref().map(|emergency| emergency.id.clone());
+                token_grant::add(tx, &Grant { emergency_id, ..next.clone() }).await?;
                 let entry = Entry::done("token.exchange", service, now).on("token", &token_id);
                 emergency::named(entry, emergency.as_ref())
-            } else {
-                Entry::refused("token.exchange", service, now, "not_permitted")
-            };
-            let entry = entry
-                .on("service", &called.id)
-                .on("person", &session.person_id)
-                .on("session", hex::encode(grant.session_hash))
-                .from_address(caller.peer.addr.ip());
-            Ok(Audited::new((permitted, emergency), entry))
-        })?;
-    if !permitted {
-        let description = "the rules of the called service do not admit the person";
-        return Err(OAuthError::bad_request("invalid_target", description));
-    }
-    // What comes of a token that was owed to the emergency ends with it as well, even where the called service
-    // would have been open without.
-    let until = match (&emergency, &exchange.subject.break_glass_id) {
-        (Some(emergency), _) => Some(emergency.ends_at),
-        (None, Some(_)) => Some(owed_until(caller, session, now).await?),
-        (None, None) => None,
-    };
+            }
+            Err(refusal) => Entry::refused("token.exchange", service, now, refusal.code()),
+        };
+        let entry = entry
+            .on("service", &called.id)
+            .on("person", &session.person_id)
+            .on("session", hex::encode(grant.session_hash))
+            .from_address(caller.peer.addr.ip());
+        Ok(Audited::new(outcome, entry))
+    })?;
+    let emergency = outcome.map_err(|refusal| match refusal {
+        Refusal::NotPermitted => {
+            let description = "the rules of the called service do not admit the person";
+            OAuthError::bad_request("invalid_target", description)
+        }
+        // RFC 8693 §2.2.2, as for any other subject token that does not count.
+        Refusal::EmergencyOver => {
+            let description = "the emergency access that the subject token is owed to is over";
+            OAuthError::bad_request("invalid_request", description)
+        }
+    })?;
     let access = issue::Access {
         id: &token_id,
         resources: &details.resources,
         scope: "",
         confirmation: confirmation.as_ref(),
         now,
-        until,
+        until: emergency.as_ref().map(|emergency| emergency.ends_at),
     };
     let mut about = json!({
         "sub": sub,
@@ -214,13 +238,35 @@ async fn issued(
     Ok(Value::Object(answer))
 }
 
-/// The end of the emergency access that the subject token is owed to. It was in force when that token was
-/// found to count; over since, nothing more is owed to it.
-async fn owed_until(
-    caller: &Caller<'_>,
+/// Whether the called service's own rules serve the person, whoever calls; and the emergency access that what
+/// comes of it is owed to, by the rules or because the subject token is (`owed_to`).
+///
+/// That token's emergency may have ended since it was found to count. What comes of it is owed to the same
+/// even where the called service is open without: exchanged again and again it would outlive it otherwise.
+///
+/// # Errors
+/// [`StoreError`]: not known, and not knowing refuses.
+pub(in crate::oidc) async fn admitted(
+    queries: &mut impl Queries,
+    app: &App,
+    called_id: &str,
     session: &Session,
+    owed_to: Option<&str>,
     now: OffsetDateTime,
-) -> Result<OffsetDateTime, OAuthError> {
-    let found = emergency::of_session(&mut caller.app.store().read(), session, now).await?;
-    Ok(found.map_or(now, |found| found.ends_at))
+) -> Result<Outcome, StoreError> {
+    let owed = match owed_to {
+        None => None,
+        Some(id) => {
+            let running = emergency::of_session(queries, session, now).await?;
+            let Some(owed) = running.filter(|running| running.id == id) else {
+                return Ok(Err(Refusal::EmergencyOver));
+            };
+            Some(owed)
+        }
+    };
+    let (decision, emergency) = decision(queries, app, called_id, session, now).await?;
+    if !decision.allowed {
+        return Ok(Err(Refusal::NotPermitted));
+    }
+    Ok(Ok(owed.or(emergency)))
 }

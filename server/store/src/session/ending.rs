@@ -207,18 +207,56 @@ pub async fn withdraw_tokens(
         .bind(at),
     )
     .await?;
-    let services: Vec<(String,)> = tx
+    let services = tx
         .fetch_all(
-            sql("SELECT DISTINCT g.service_id FROM token_grant g
+            sql("SELECT DISTINCT g.service_id, g.session_hash FROM token_grant g
                  JOIN service s ON s.id = g.service_id
                  WHERE g.session_hash = $1 AND s.backchannel_logout_uri IS NOT NULL")
             .bind(id_hash),
         )
         .await?;
-    for (service_id,) in services {
+    tell(tx, services, at).await
+}
+
+/// The same of what is owed to an emergency access that ended, while its session goes on: other services of
+/// the session hear nothing. Who was given a token to call another service with is no service that it
+/// opened, and where the session ended too [`withdraw_tokens`] has told everybody.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn withdraw_tokens_of_emergency(
+    tx: &mut Tx,
+    emergency_id: &str,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    tx.execute(
+        sql("UPDATE token_grant SET withdrawn_at = $2
+             WHERE emergency_id = $1 AND withdrawn_at IS NULL")
+        .bind(emergency_id)
+        .bind(at),
+    )
+    .await?;
+    let services = tx
+        .fetch_all(
+            sql("SELECT DISTINCT g.service_id, g.session_hash FROM token_grant g
+                 JOIN service s ON s.id = g.service_id JOIN session l ON l.id_hash = g.session_hash
+                 WHERE g.emergency_id = $1 AND g.code_hash IS NOT NULL AND l.ended_at IS NULL
+                     AND s.backchannel_logout_uri IS NOT NULL")
+            .bind(emergency_id),
+        )
+        .await?;
+    tell(tx, services, at).await
+}
+
+async fn tell(
+    tx: &mut Tx,
+    services: Vec<(String, Vec<u8>)>,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    for (service_id, session_hash) in services {
         let payload = serde_json::json!({
             "service_id": service_id,
-            "session": hex::encode(id_hash),
+            "session": hex::encode(session_hash),
         });
         crate::outbox::put(tx, "backchannel_logout", &payload, at).await?;
     }

@@ -44,7 +44,7 @@ fn asked<'a>(session_hash: &'a [u8; 32], person_id: &'a str, at: OffsetDateTime)
 }
 
 /// The physician with as many logins as asked for.
-async fn logins(store: &Store, many: u8) -> String {
+pub async fn logins(store: &Store, many: u8) -> String {
     let person_id = card_holder(store).await;
     let membership_id = start(store, &person_id).await;
     for number in 0..many {
@@ -53,7 +53,7 @@ async fn logins(store: &Store, many: u8) -> String {
     person_id
 }
 
-async fn begun(store: &Store, session: u8, person_id: &str, at: OffsetDateTime) -> String {
+pub async fn begun(store: &Store, session: u8, person_id: &str, at: OffsetDateTime) -> String {
     let begun = change!(store, |tx| {
         emergency_access::begin(tx, asked(&[session; 32], person_id, at)).await?
     });
@@ -63,7 +63,7 @@ async fn begun(store: &Store, session: u8, person_id: &str, at: OffsetDateTime) 
     }
 }
 
-async fn find(store: &Store, id: &str) -> EmergencyAccess {
+pub async fn find(store: &Store, id: &str) -> EmergencyAccess {
     emergency_access::find(&mut store.read(), id).await.unwrap().unwrap()
 }
 

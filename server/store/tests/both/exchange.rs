@@ -56,7 +56,7 @@ pub async fn prepared(databases: Databases) -> Databases {
     databases
 }
 
-fn referral() -> Service {
+pub fn referral() -> Service {
     Service {
         id: "referral".into(),
         organisation_id: None,
@@ -105,6 +105,7 @@ pub fn grant(id: &str) -> Grant {
         scope: "openid".into(),
         claims: "{}".into(),
         details: "{}".into(),
+        emergency_id: None,
         created_at: NOW,
     }
 }

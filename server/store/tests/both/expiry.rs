@@ -224,6 +224,7 @@ async fn codes_and_tokens_of_a_live_session_stay(databases: Databases) {
             scope: "openid".into(),
             claims: "{}".into(),
             details: "{}".into(),
+            emergency_id: None,
             created_at: NOW,
         };
         token_grant::add(tx, &grant).await?;

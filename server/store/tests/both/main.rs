@@ -101,6 +101,7 @@ mod login;
 mod notice;
 mod once;
 mod organisation;
+mod owed_grants;
 mod party;
 mod passkey;
 mod public_client;

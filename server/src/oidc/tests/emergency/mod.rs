@@ -4,6 +4,7 @@ mod asked;
 mod called;
 mod effect;
 mod reviewed;
+mod told;
 
 use sekisho_protocol::octets::encode;
 use sekisho_store::{Queries, sql};
