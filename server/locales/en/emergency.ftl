@@ -16,6 +16,7 @@ emergency-words-too-short = This is too short. Write at least { $least } charact
 emergency-begin = Begin emergency access
 emergency-back = Back without it
 emergency-to-services = To the services
+emergency-go-on = Go on
 emergency-runs = Emergency access is in use until { $until }.
 emergency-runs-help = The services that it opens are in the list of services. End it when you need it no more.
 emergency-end = End emergency access

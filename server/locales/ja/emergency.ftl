@@ -16,6 +16,7 @@ emergency-words-too-short = 短すぎます。{ $least }文字以上で書いて
 emergency-begin = 緊急時アクセスを始める
 emergency-back = 使わずに戻る
 emergency-to-services = サービスの一覧へ
+emergency-go-on = 続ける
 emergency-runs = { $until }まで、緊急時アクセスを使っています。
 emergency-runs-help = サービスの一覧に、緊急時アクセスで使えるようになったサービスが出ています。必要がなくなったら、終了してください。
 emergency-end = 緊急時アクセスを終える

@@ -97,8 +97,8 @@ impl MayConflict for BeginError {
     }
 }
 
-/// `POST /emergency`, fields `reason` (one of [`Reason`]), `words`, and `return_to` of the page. One that runs already is shown, and
-/// nothing begins.
+/// `POST /emergency`, fields `reason` (one of [`Reason`]), `words`, and `return_to` of the page, to which it
+/// leads. Where one runs already nothing begins.
 ///
 /// # Errors
 /// [`PageError`]: nobody is logged in, or the database does not answer. What does not fit is the page again,

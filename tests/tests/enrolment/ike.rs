@@ -53,6 +53,7 @@ async fn every_daemon_reaches_every_other_also_after_its_renewal_and_none_takes_
     let (mut with_p256, with_rsa): (Vec<_>, Vec<_>) =
         nodes.into_iter().partition(|node| node.proof == Proof::P256);
     life::renew(&running, &with_rsa);
+    life::deny_silent(&running, &with_p256);
     life::revoke_openers(&world, &running, &mut with_p256).await;
     life::stay(&running, &with_rsa);
     life::remove(&running, &with_p256);

@@ -270,7 +270,7 @@ async fn checked(
             return Err(Refusal::Instead(park::park(origin, least).await?));
         }
     };
-    let (release, emergency) = permitted(origin, &session, service, wanted.prompt, reply).await?;
+    let (release, emergency) = permitted(origin, &session, service, &wanted, reply).await?;
     let facts = service::facility_facts(&mut app.store().read(), &session.organisation_id)
         .await?
         .ok_or_else(|| Refusal::Page(PageError::forbidden()))?;
@@ -334,7 +334,7 @@ async fn permitted(
     origin: &Origin<'_>,
     session: &PortalSession,
     client: &service::Service,
-    prompt: Prompt,
+    wanted: &Wanted,
     reply: &Reply,
 ) -> Result<(BTreeSet<String>, Option<InForce>), Refusal> {
     let app = origin.app;
@@ -357,19 +357,22 @@ async fn permitted(
     let record = origin.facility.place(record, origin.peer);
     transaction!(app.store(), StoreError, |tx| Ok(Audited::new((), record.clone())))?;
     let denied = RequestError::new("access_denied", "not permitted by the rules of the service");
-    if prompt == Prompt::None {
+    if wanted.prompt == Prompt::None {
         let page = resume::without_address(origin.page.clone());
         return Err(Refusal::Instead(reply.error(app, page, &denied).await?));
     }
     let least = Least::lacking(app.config(), &decision);
     let offered = emergency::offered(&asked.request, &decision);
-    let resume = match (least, offered) {
+    // A login just for this request would count no more for one that is set aside anew.
+    let goes_on = offered.filter(|_| wanted.prompt != Prompt::Login && wanted.max_age.is_none());
+    let resume = match (least, goes_on) {
         (None, None) => None,
         _ => park::set_aside(origin).await?,
     };
     // Who asked too often reads why not, without a login that leads on.
     let step_up = resume.as_ref().zip(least);
     let step_up = step_up.map(|(resume, least)| login_address(resume, Some(least)));
+    let resume = resume.filter(|_| goes_on.is_some());
     let emergency = offered.map(|_| emergency::address(resume.as_deref()));
     let page = session.frame(origin.page.clone(), origin.facility);
     let told = reply::Denied { decision: &decision, step_up, emergency, error: &denied };

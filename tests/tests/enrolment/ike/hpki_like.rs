@@ -70,6 +70,9 @@ pub fn judge(running: &Running, nodes: &[Node]) {
             .map(|(one, other)| format!("{} with {}", text(&one.bundle), other.id))
             .collect()
     });
+    for (one, other) in node::pairs(nodes).filter(|(one, _)| one.proof == Proof::HpkiLike) {
+        assert!(!established(one, other, 1), "{} took {}: {}", other.id, one.id, other.log());
+    }
 }
 
 /// What came of a pair, and why: the same pair with the name says it.

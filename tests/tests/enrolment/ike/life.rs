@@ -1,12 +1,15 @@
 //! What comes after the first tunnel: renewal, proof anew, revocation while the daemons run, and the way back.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use super::{
     missing,
     node::{self, Daemon, Node, Role, Running},
 };
 use crate::world::{World, text};
+
+/// Less than a tunnel stands until it ends by itself.
+const AT_ONCE: Duration = Duration::from_secs(5);
 
 /// New keys and certificates by the present ones, put in over the old: every tunnel is opened again.
 pub fn renew(running: &Running, nodes: &[Node]) {
@@ -33,7 +36,6 @@ pub async fn revoke_openers(world: &World, running: &Running, nodes: &mut [Node]
     for node in nodes.iter().filter(|node| node.role == Role::Awaits) {
         running.run(node, "revocation.sh");
     }
-    deny_silent(running, nodes);
     // What was there before stays until an end asks for proof anew; libreswan takes a minute to look for the
     // list, and lets the other in again until then.
     let (asking, lasting): (Vec<_>, Vec<_>) =
@@ -63,21 +65,37 @@ pub async fn revoke_openers(world: &World, running: &Running, nodes: &mut [Node]
     }
 }
 
-/// A router that was taken away answers nobody. Whoever denies it is rid of it at once, and not after minutes;
-/// to deny it once more is no fault.
-fn deny_silent(running: &Running, nodes: &[Node]) {
-    let silent = nodes.iter().find(|node| node.role == Role::Opens).unwrap();
-    running.ask(silent, "sh", &["-c", "kill -STOP -1"]);
+/// A router that was taken away answers nobody. Whoever denies it is rid of it at once, and not after minutes, nor
+/// only when the tunnel ends by itself; to deny it once more is no fault, and to deny a stranger is one.
+pub fn deny_silent(running: &Running, nodes: &[Node]) {
+    // libreswan: the others that open end their tunnels from time to time.
+    let opens = |node: &&Node| (node.role, node.daemon) == (Role::Opens, Daemon::Libreswan);
+    let silent = nodes.iter().find(opens).unwrap();
     let awaiting = || nodes.iter().filter(|node| node.role == Role::Awaits);
+    let standing = || node::those(awaiting(), |node| !running.has_tunnel(node, silent));
+    loop {
+        node::wait_for(running, "tunnels to deny", standing);
+        running.ask(silent, "sh", &["-c", "kill -STOP -1"]);
+        if standing().is_empty() {
+            break;
+        }
+        // Just then one of those who await ended its own.
+        running.ask(silent, "sh", &["-c", "kill -CONT -1"]);
+    }
     for _ in 0..2 {
         for node in awaiting() {
-            running.ask(node, "sh", &[&text(&node.bundle.join("deny.sh")), &silent.id]);
+            let deny = text(&node.bundle.join("deny.sh"));
+            running.ask(node, "sh", &[&deny, &silent.id]);
+            let stranger =
+                running.ask(node, "sh", &["-c", &format!("sh {deny} T0 2>&1 || echo $?")]);
+            assert!(stranger.ends_with("2\n"), "{}: {stranger}", node.id);
         }
-        node::wait_for(running, "the end of tunnels with a silent router", || {
+        node::wait_within(running, AT_ONCE, "the end of tunnels with a silent router", || {
             node::those(awaiting(), |node| running.has_tunnel(node, silent))
         });
     }
     running.ask(silent, "sh", &["-c", "kill -CONT -1"]);
+    node::wait_for(running, "tunnels after the silence", standing);
 }
 
 /// Tunnels of routers in force are there again after each proof.

@@ -319,7 +319,17 @@ fn first_within(child: &Child) -> u32 {
 /// Waits until nothing is missing any more. Gives up after a time, and at once when a router has ended;
 /// then all logs are told.
 pub fn wait_for(running: &Running, what: &str, missing: impl Fn() -> Vec<String>) {
-    let end = Instant::now() + PATIENCE;
+    wait_within(running, PATIENCE, what, missing);
+}
+
+/// The same for so long.
+pub fn wait_within(
+    running: &Running,
+    patience: Duration,
+    what: &str,
+    missing: impl Fn() -> Vec<String>,
+) {
+    let end = Instant::now() + patience;
     loop {
         let missing = missing();
         if missing.is_empty() {

@@ -62,6 +62,12 @@ async fn what_it_was_begun_for_goes_on() {
     let location = answer.location().unwrap_or_else(|| panic!("{answer:?}"));
     assert_eq!(location.host_str(), Some("far.example"), "{location}");
     assert!(location.query_pairs().any(|(name, _)| name == "code"), "{location}");
+    // A login just for the request would count no more for one that was set aside meanwhile.
+    let ward = Ward::new().await;
+    let mut request = Scene::request_of("far", "https://far.example/callback");
+    request.push(("max_age", "3600"));
+    let refused = ward.scene.authorize(&request).await.body;
+    assert!(refused.contains("href=\"/emergency\""), "{refused}");
     let elsewhere = "/emergency?return_to=https%3A%2F%2Fevil.example%2F";
     assert_eq!(ward.scene.get(elsewhere, true, &ward.scene.terminal).await.status, 400);
 }

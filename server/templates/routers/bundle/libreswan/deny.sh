@@ -1,9 +1,3 @@
-#!/bin/sh
-# {{ v.name }} ({{ v.id }}): ends the tunnel with a router that was revoked, instead of at its next
-# authentication. As root, with the identifier that stands in the configuration:
-#   sh deny.sh T3W8K0M5XYZ
-set -eu
-if [ $# -ne 1 ]; then echo "deny.sh: name the router" >&2; exit 2; fi
-# The other end tries again at once: by then it has to be known.
-sh "$(dirname "$0")/revocation.sh"
+{% include "routers/bundle/deny.sh" %}
 ipsec auto --down "$1"
+echo "No tunnel with $name stands."

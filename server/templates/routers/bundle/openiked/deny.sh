@@ -1,12 +1,3 @@
-#!/bin/sh
-# {{ v.name }} ({{ v.id }}): ends the tunnel with a router that was revoked, instead of at its next
-# authentication. As root, with the identifier that stands in the configuration:
-#   sh deny.sh T3W8K0M5XYZ
-set -eu
-if [ $# -ne 1 ]; then echo "deny.sh: name the router" >&2; exit 2; fi
-# The other end tries again at once: by then it has to be known.
-sh "$(dirname "$0")/revocation.sh"
-case $1 in
-{% for peer in v.peers %}{{ peer.id }}) ikectl reset id FQDN/{{ peer.dns_name }} ;;
-{% endfor %}*) echo "deny.sh: $1 is no peer of this router" >&2; exit 2 ;;
-esac
+{% include "routers/bundle/deny.sh" %}
+ikectl reset id "FQDN/$name"
+echo "No tunnel with $name stands."
