@@ -1,3 +1,3 @@
 {% include "routers/bundle/deny.sh" %}
 ipsec auto --down "$1"
-echo "No tunnel with $name stands."
+echo "The daemon was told to end the tunnel with $name."

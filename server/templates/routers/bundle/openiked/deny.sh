@@ -1,3 +1,3 @@
 {% include "routers/bundle/deny.sh" %}
 ikectl reset id "FQDN/$name"
-echo "No tunnel with $name stands."
+echo "The daemon was told to end the tunnel with $name."
