@@ -63,6 +63,7 @@ pub mod revocation;
 pub mod revocation_watch;
 pub mod role_grant;
 pub mod router;
+pub mod router_psk;
 pub mod sandbox;
 pub mod scep_message;
 pub mod scep_ra;

@@ -9,6 +9,7 @@ use crate::{
     event::{self, Event, Of},
     moment::{moment, moment_opt},
     organisation_kind::OrganisationKind,
+    router_psk::{self, PskEnd},
     search,
     session::{self, SessionOf},
     sql,
@@ -454,6 +455,15 @@ impl StatusChange {
         }
     }
 
+    /// Why the pre-shared keys of its routers ended; `None` where they stay.
+    const fn ends_keys(self) -> Option<PskEnd> {
+        match self {
+            Self::Suspend => Some(PskEnd::FacilitySuspended),
+            Self::Resume => None,
+            Self::Close => Some(PskEnd::FacilityClosed),
+        }
+    }
+
     /// Why its sessions ended, as in the session's row; `None` where they stay.
     const fn end_reason(self) -> Option<&'static str> {
         match self {
@@ -518,6 +528,9 @@ pub async fn change_status_by(
     event::add_after(tx, Of::Organisation, id, &last_id, event).await?;
     if change == StatusChange::Close {
         activation_code::withdraw(tx, id, at).await?;
+    }
+    if let Some(reason) = change.ends_keys() {
+        router_psk::end_of_facility(tx, id, reason, at).await?;
     }
     match change.end_reason() {
         None => Ok(Some(Vec::new())),

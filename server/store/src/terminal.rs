@@ -16,6 +16,7 @@ use crate::{
     moment::{moment, moment_opt},
     replacement,
     revocation::{self, Act, Scope},
+    router_psk::{self, PskEnd},
     session::{self, SessionOf},
     sql,
     terminal_hold::on_hold,
@@ -462,6 +463,7 @@ pub async fn revoke(
     taken.certificates = revocation::carry_out(tx, Scope::Terminal(id), act).await?;
     enrolment_code::withdraw(tx, id, revocation.at).await?;
     replacement::cancel(tx, id, revocation.person_id, revocation.at).await?;
+    router_psk::end_of_router(tx, id, PskEnd::RouterRevoked, revocation.at).await?;
     taken.sessions = session::end_of_terminal(tx, id, "terminal_revoked", revocation.at).await?;
     Ok(Some(taken))
 }

@@ -9,6 +9,7 @@ use crate::{
     Queries, StoreError, Tx,
     event::{self, Event, Of},
     moment::moment,
+    router_psk::{self, PskEnd},
     sql,
 };
 
@@ -28,7 +29,7 @@ macro_rules! on_hold {
 }
 pub(crate) use on_hold;
 
-/// Puts a terminal on hold; `false` when it was before. Its certificates are the caller's to hold,
+/// Puts a terminal on hold, and ends its pre-shared keys; `false` when it was before. Its certificates are the caller's to hold,
 /// after this.
 ///
 /// # Errors
@@ -39,7 +40,11 @@ pub async fn begin(
     reason: &str,
     at: OffsetDateTime,
 ) -> Result<bool, StoreError> {
-    turn(tx, terminal_id, "held", reason, at).await
+    let begun = turn(tx, terminal_id, "held", reason, at).await?;
+    if begun {
+        router_psk::end_of_router(tx, terminal_id, PskEnd::RouterHeld, at).await?;
+    }
+    Ok(begun)
 }
 
 /// Ends the hold of a terminal; `false` when there was none.

@@ -109,6 +109,7 @@ mod register;
 mod replacement;
 mod revoking;
 mod root;
+mod router_psks;
 mod routers;
 mod sandbox;
 mod scep;
