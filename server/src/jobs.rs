@@ -18,6 +18,7 @@ use crate::{
     instance::{CaKeys, renew_ocsp_responders, renew_server_certificates},
     listener::Tls,
     login::presence,
+    network::psk,
     notice,
     oidc::{logout::backchannel, self_check},
     outbox::{self, Deliverers},
@@ -73,6 +74,9 @@ pub fn all(tls: Arc<Tls>, ca_keys: CaKeys) -> Vec<Job> {
         // That an hour is over is read at each decision; this notes it, and what nobody reviewed.
         Job::new("emergency", Duration::from_secs(10), Runs::OnOneNode, |app| async move {
             Ok(emergency::upkeep::run(&app).await?)
+        }),
+        Job::new("router-keys", Duration::from_secs(60), Runs::OnOneNode, |app| async move {
+            Ok(psk::end_expired(&app).await?)
         }),
         Job::new("session-limits", Duration::from_secs(60), Runs::OnOneNode, |app| async move {
             Ok(presence::end_overdue(&app).await?)

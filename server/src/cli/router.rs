@@ -1,9 +1,10 @@
-//! `sekisho router add`, `bundle`, `code` and `list`.
+//! `sekisho router add`, `bundle`, `code`, `list` and `psk`.
 
 mod add;
 mod bundle;
 mod code;
 mod list;
+mod psk;
 
 use sekisho_store::Store;
 use serde_json::{Value as Json, json};
@@ -24,6 +25,8 @@ Examples:
   sekisho router list /srv/sekisho --facility 123456789007
   sekisho router bundle /srv/sekisho T3W8K0M5XYZ --open T0A1B2C3D4E --to main-building
       what its technician needs: scripts, authorities and the configuration of its family
+  sekisho router psk add /srv/sekisho T3W8K0M5XYZ T0A1B2C3D4E
+      a pre-shared key for this pair alone, where one of both knows no certificates
 
 A router is revoked as any terminal is: `sekisho help revoke`. The facility's administrator finds all of
 this at the console, too.")]
@@ -38,6 +41,7 @@ enum Command {
     Bundle(bundle::Bundle),
     Code(code::Code),
     List(list::List),
+    Psk(psk::Psk),
 }
 
 impl Router {
@@ -48,6 +52,7 @@ impl Router {
                 Command::Bundle(bundle) => bundle.run().await,
                 Command::Code(code) => code.run().await,
                 Command::List(list) => list.run().await,
+                Command::Psk(psk) => psk.run().await,
             }
         })
     }

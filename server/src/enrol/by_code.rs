@@ -57,11 +57,15 @@ pub(super) fn refusals(app: &App, peer: &Peer) -> Subject {
     tries::network(app.config(), Door::Enrolment, &peer.addr.ip().to_string())
 }
 
-/// Records that nothing was brought that could be judged, for this reason and, where there is such a one,
-/// for this terminal.
+/// In the audit trail.
+pub(super) const ACT: &str = "terminal.enrol";
+
+/// Records of this act that nothing was brought that could be judged, for this reason and, where there is
+/// such a one, for this terminal.
 pub(super) async fn refused_at_the_door(
     app: &App,
     peer: &Peer,
+    act: &'static str,
     reason: &'static str,
     terminal: Option<TerminalIdentifier>,
     facts: &[Fact],
@@ -69,8 +73,7 @@ pub(super) async fn refused_at_the_door(
     let now = app.now();
     let named = terminal.map(|terminal| terminal.to_string());
     transaction!(app.store(), StoreError, |tx| {
-        let entry = Entry::refused("terminal.enrol", Actor::Stranger, now, reason)
-            .from_address(peer.addr.ip());
+        let entry = Entry::refused(act, Actor::Stranger, now, reason).from_address(peer.addr.ip());
         let entry = with_facts(entry, facts);
         let holder = match &named {
             Some(terminal_id) => holder(tx, terminal_id).await?,
@@ -178,8 +181,7 @@ impl Enrolment<'_> {
             terminal_id: self.terminal_id.clone(),
             spki_sha256: self.spki_sha256,
         };
-        let entries =
-            (self.done("terminal.claim_code", &holder), self.done("terminal.enrol", &holder));
+        let entries = (self.done("terminal.claim_code", &holder), self.done(ACT, &holder));
         let line = Line::of_device(self.device);
         plain::issue(self.app, line, right, approved, entries, self.at).await
     }
@@ -304,7 +306,7 @@ impl Enrolment<'_> {
         let left = registration::recent(tx, &holder.terminal_id, &self.spki_sha256, grace, self.at);
         if let Some(certificate) = left.await? {
             self.tie(tx, &certificate.issuer_id, &certificate.serial, &holder).await?;
-            let entry = self.done("terminal.enrol", &holder);
+            let entry = self.done(ACT, &holder);
             return Ok(Audited::new(Decision::Answer(Box::new(certificate)), entry));
         }
         let certified = self.certified(tx).await?;
@@ -331,7 +333,7 @@ impl Enrolment<'_> {
     }
 
     fn refused(&self, reason: &'static str, holder: Option<&Holder>) -> Entry {
-        let entry = Entry::refused("terminal.enrol", Actor::Stranger, self.at, reason);
+        let entry = Entry::refused(ACT, Actor::Stranger, self.at, reason);
         self.at_terminal(entry, holder)
     }
 

@@ -1,4 +1,4 @@
-//! The doors through which a device gets its certificate.
+//! The doors through which a device gets its certificate, or a router its pre-shared keys.
 //!
 //! Each door proves who asks in its own protocol; what may be certified is decided in
 //! `sekisho_ca::registration` from what the register says, never from what the request asks. By code or
@@ -7,11 +7,13 @@
 
 mod by_certificate;
 mod by_code;
+mod credentials;
 mod device;
 pub mod est;
 pub mod new_code;
 mod notice;
 mod plain;
+pub mod psk;
 mod refusal;
 mod registration;
 pub mod scep;

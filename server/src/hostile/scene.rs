@@ -34,12 +34,16 @@ use super::ask::{Answer, Ask, Routers, pair};
 use crate::{
     app::App,
     config::Settings,
-    enrol::scep::{
-        ra,
-        tests::client::{Message, key},
+    enrol::{
+        psk,
+        scep::{
+            ra,
+            tests::client::{Message, key},
+        },
     },
     login::tests::desk::{self, Desk, physician},
     names::NameRole,
+    network::psk::Having,
     oidc::{client, tests::scene as oidc},
     paper_code::PaperCode,
     people::session::NewSession,
@@ -92,6 +96,8 @@ pub struct Scene {
     pub router_code: String,
     /// A router that has one.
     pub router: String,
+    /// A key of both, and the code of the one that waits.
+    pub psk: (String, String),
     router_certificate: Vec<u8>,
     /// A SCEP message of a router that brings no good code: answered, and refused in its own form.
     pub scep_message: Vec<u8>,
@@ -317,6 +323,7 @@ impl Scene {
             router_code: waiting_router(&app, &a, "T1234567892").await,
             router: "T1234567893".to_owned(),
             router_certificate: Vec::new(),
+            psk: Default::default(),
             scep_message: scep_message(&app).await,
             secret: oidc::register(&test, &oidc::service_file("referral", oidc::PHYSICIANS)).await,
             guarded_secret: oidc::register(&test, &oidc::guarded_file(oidc::PHYSICIANS)).await,
@@ -396,6 +403,9 @@ impl Scene {
         assert_eq!(answer.status.as_u16(), 200, "{}", answer.text());
         let mut all = cms::parse_certs_only(&STANDARD.decode(answer.text()).unwrap()).unwrap();
         self.router_certificate = all.remove(0);
+        let routers = [self.new_router.as_str(), &self.router];
+        let (psk, [code, _]) = psk::tests::given(&self.test.app, routers, Having::None).await;
+        self.psk = (psk, code);
     }
 
     pub fn router_chain(&self) -> Chain {

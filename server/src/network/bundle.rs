@@ -68,14 +68,15 @@ impl Key {
             Self::Rsa3072 => "rsa3072",
         }
     }
+}
 
-    /// The value of `leftauth` and `rightauth` (ipsec.conf(5) of libreswan): it has to know beforehand.
-    const fn libreswan(self) -> &'static str {
-        match self {
-            Self::P256 => "ecdsa",
-            Self::Rsa3072 => "rsasig",
-        }
-    }
+/// By what the routers of a tunnel prove themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// The key that the register has for the pair.
+    Psk,
+    /// Certificates for keys of this kind.
+    Certificate(Key),
 }
 
 /// A router at the other end.
@@ -83,8 +84,8 @@ impl Key {
 pub struct Other {
     /// What the register has of it.
     pub router: Router,
-    /// The kind of its key.
-    pub key: Key,
+    /// By what both prove themselves.
+    pub proof: Proof,
     /// Whether this router opens the tunnel, or waits for the other to do it.
     pub opens: bool,
 }
@@ -199,8 +200,23 @@ struct Peer {
     dns_name: String,
     endpoint: String,
     network: IpNet,
-    key: Key,
+    proof: Proof,
     opens: bool,
+}
+
+impl Peer {
+    fn has_psk(&self) -> bool {
+        self.proof == Proof::Psk
+    }
+
+    /// The value of `leftauth` and `rightauth` (ipsec.conf(5) of libreswan): it has to know beforehand.
+    fn libreswan(&self) -> &'static str {
+        match self.proof {
+            Proof::Psk => "secret",
+            Proof::Certificate(Key::P256) => "ecdsa",
+            Proof::Certificate(Key::Rsa3072) => "rsasig",
+        }
+    }
 }
 
 struct Values {
@@ -209,8 +225,8 @@ struct Values {
     dns_name: String,
     address: Option<String>,
     network: IpNet,
-    key: Key,
     est: String,
+    psk: String,
     issuers: Vec<Issuer>,
     root_list_address: String,
     reauthentication_seconds: u32,
@@ -223,6 +239,20 @@ impl Values {
     fn stands(&self, peer: &Peer) -> u32 {
         let seconds = self.reauthentication_seconds;
         if peer.opens { seconds / 5 * 4 } else { seconds }
+    }
+
+    /// Whether it needs a certificate: for a tunnel, or because none is named yet.
+    fn has_certificate(&self) -> bool {
+        self.peers.is_empty() || self.peers.iter().any(|peer| !peer.has_psk())
+    }
+
+    /// The routers with which it shares a key.
+    fn with_psk(&self) -> impl Iterator<Item = &Peer> {
+        self.peers.iter().filter(|peer| peer.has_psk())
+    }
+
+    fn has_psk(&self) -> bool {
+        self.with_psk().next().is_some()
     }
 }
 
@@ -240,6 +270,7 @@ macro_rules! texts {
 texts! {
     Enrol = "routers/bundle/enrol.sh",
     Renew = "routers/bundle/renew.sh",
+    Psk = "routers/bundle/psk.sh",
     StrongSwanConfiguration = "routers/bundle/strongswan/swanctl.conf",
     StrongSwanInstall = "routers/bundle/strongswan/install.sh",
     StrongSwanRevocation = "routers/bundle/strongswan/revocation.sh",
@@ -257,27 +288,32 @@ texts! {
     OpenIkedRemove = "routers/bundle/openiked/remove.sh",
 }
 
-/// The files of a router, in the order in which they are used. No secret is among them.
+/// The files of a router, in the order in which they are used. No secret is among them: keys are made at the
+/// router or fetched by it.
 ///
 /// # Errors
 /// [`BundleError`].
 pub fn write(
     router: &Router,
     name: &str,
-    key: Key,
     others: &[Other],
     authorities: &Authorities,
     common: Common<'_>,
 ) -> Result<Vec<Text>, BundleError> {
     let daemon = Daemon::of_family(&router.family)
         .ok_or_else(|| BundleError::NoTexts { family: router.family.clone() })?;
-    let v = values(router, name, key, others, authorities, common)?;
+    let v = values(router, name, others, authorities, common)?;
     let v = &v;
     let mut files = vec![text("root.pem", pem(&authorities.root_der)?)];
-    for (issuer, (_, der)) in v.issuers.iter().zip(&authorities.issuers) {
-        files.push(text(&issuer.file, pem(der)?));
+    if v.has_certificate() {
+        for (issuer, (_, der)) in v.issuers.iter().zip(&authorities.issuers) {
+            files.push(text(&issuer.file, pem(der)?));
+        }
+        files.push(text("enrol.sh", Enrol { v }.render()?));
     }
-    files.push(text("enrol.sh", Enrol { v }.render()?));
+    if v.has_psk() {
+        files.push(text("psk.sh", Psk { v }.render()?));
+    }
     let (file, [configuration, install, revocation, deny, remove]) = match daemon {
         Daemon::StrongSwan => (
             "swanctl.conf",
@@ -314,7 +350,9 @@ pub fn write(
     files.push(text("install.sh", install));
     files.push(text("revocation.sh", revocation));
     files.push(text("deny.sh", deny));
-    files.push(text("renew.sh", Renew { v }.render()?));
+    if v.has_certificate() {
+        files.push(text("renew.sh", Renew { v }.render()?));
+    }
     files.push(text("remove.sh", remove));
     Ok(files)
 }
@@ -322,13 +360,12 @@ pub fn write(
 fn values(
     router: &Router,
     name: &str,
-    key: Key,
     others: &[Other],
     authorities: &Authorities,
     common: Common<'_>,
 ) -> Result<Values, BundleError> {
     let mut peers: Vec<Peer> = Vec::with_capacity(others.len());
-    for Other { router: other, key, opens } in others {
+    for Other { router: other, proof, opens } in others {
         let id = other.terminal_id.clone();
         if id == router.terminal_id || peers.iter().any(|peer| peer.id == id) {
             return Err(BundleError::Repeated { id });
@@ -340,7 +377,8 @@ fn values(
         }
         let endpoint = other.address.map_or_else(|| other.dns_name.clone(), |at| at.to_string());
         let dns_name = other.dns_name.clone();
-        peers.push(Peer { id, dns_name, endpoint, network: theirs, key: *key, opens: *opens });
+        let (proof, opens) = (*proof, *opens);
+        peers.push(Peer { id, dns_name, endpoint, network: theirs, proof, opens });
     }
     let list_address = |id: &str| format!("{}/crl/{id}.crl", common.plain);
     Ok(Values {
@@ -349,7 +387,7 @@ fn values(
         dns_name: router.dns_name.clone(),
         address: router.address.map(|at| at.to_string()),
         network: router.network,
-        key,
+        psk: format!("{}/router/psk", common.enrol),
         est: format!("{}/.well-known/est/routers", common.enrol),
         issuers: authorities
             .issuers
@@ -400,7 +438,7 @@ mod tests {
             .iter()
             .map(|(id, network)| Other {
                 router: router(id, "router_openiked", network),
-                key: Key::P256,
+                proof: Proof::Certificate(Key::P256),
                 opens: true,
             })
             .collect();
@@ -410,7 +448,7 @@ mod tests {
             issuers: vec![("routers".to_owned(), vec![0x30]), ("routers-2".to_owned(), vec![0x31])],
         };
         let own = router("T1111111111", family, "10.1.0.0/16");
-        write(&own, "本館 & <別館>", Key::P256, &others, &authorities, COMMON)
+        write(&own, "本館 & <別館>", &others, &authorities, COMMON)
     }
 
     #[test]

@@ -4,4 +4,5 @@
 pub mod bundle;
 pub mod entry;
 pub mod family;
+pub mod psk;
 pub mod typed;

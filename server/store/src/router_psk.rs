@@ -45,6 +45,15 @@ impl RouterPsk {
         if first.router_id == router_id { second } else { first }
     }
 
+    /// Whether this router may fetch it now.
+    #[must_use]
+    pub fn waits_for(&self, router_id: &str, at: OffsetDateTime) -> bool {
+        let own = self.ends.iter().find(|end| end.router_id == router_id);
+        self.ended.is_none()
+            && at < self.expires_at
+            && own.is_some_and(|end| end.fetched_at.is_none())
+    }
+
     /// Whether both ends have it, so that it is kept nowhere else.
     #[must_use]
     pub fn is_fetched(&self) -> bool {
@@ -176,9 +185,11 @@ pub async fn create(tx: &mut Tx, new: NewPsk<'_>) -> Result<(), StoreError> {
     ends.sort_unstable_by_key(|(router_id, _)| *router_id);
     let [(first_id, first_code), (second_id, second_code)] = ends;
     tx.execute(
-        sql("INSERT INTO router_psk (id, first_id, second_id, fingerprint, sealed, first_code_hash,
+        sql(
+            "INSERT INTO router_psk (id, first_id, second_id, fingerprint, sealed, first_code_hash,
                  second_code_hash, created_at, created_by, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        )
         .bind(new.id.to_string())
         .bind(first_id)
         .bind(second_id)

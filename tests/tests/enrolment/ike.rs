@@ -1,4 +1,4 @@
-//! Three IKE daemons, each with each, by certificates of ours and our texts alone.
+//! Three IKE daemons, each with each, by certificates and keys of ours and our texts alone.
 //!
 //! strongSwan, libreswan and OpenIKED come from Debian, unpacked side by side. Each router is entered by
 //! `sekisho router add`, configured by what `sekisho router bundle` wrote and nothing else, enrolled by its
@@ -10,11 +10,14 @@ mod hpki_like;
 mod life;
 mod network;
 mod node;
+mod psk;
 
 use std::{
     collections::BTreeMap,
     fmt::Write,
+    fs,
     path::{Path, PathBuf},
+    sync::Mutex,
 };
 
 use sekisho::config::Settings;
@@ -40,7 +43,7 @@ async fn every_daemon_reaches_every_other_also_after_its_renewal_and_none_takes_
     }
     let shim = node::shim(&sources, &world.file("no_esp.so"));
 
-    let nodes = enter_all(&world, 0, [Proof::P256, Proof::Rsa3072]);
+    let nodes = enter_all(&world, 0, &[Proof::P256, Proof::Rsa3072, Proof::Psk]);
     let network = Network::new();
     let running = node::start(&nodes, &trees, &sources, &shim, &network);
     node::wait_for(&running, "the openers' tunnels", || missing(&nodes, 1));
@@ -50,16 +53,22 @@ async fn every_daemon_reaches_every_other_also_after_its_renewal_and_none_takes_
     });
 
     let entered = nodes.len();
+    let (with_psk, nodes): (Vec<_>, Vec<_>) =
+        nodes.into_iter().partition(|node| node.proof == Proof::Psk);
     let (mut with_p256, with_rsa): (Vec<_>, Vec<_>) =
         nodes.into_iter().partition(|node| node.proof == Proof::P256);
+    psk::go_over(&world, &running, &with_psk);
     life::renew(&running, &with_rsa);
     life::deny_silent(&running, &with_p256);
     life::revoke_openers(&world, &running, &mut with_p256).await;
     life::stay(&running, &with_rsa);
-    life::remove(&running, &with_p256);
+    psk::revoke_openers(&world, &running, &with_psk);
+    for nodes in [&with_p256, &with_psk] {
+        life::remove(&running, nodes);
+    }
     drop(running);
 
-    let nodes = enter_all(&world, entered, [Proof::HpkiLike, Proof::HpkiLikeNamed]);
+    let nodes = enter_all(&world, entered, &[Proof::HpkiLike, Proof::HpkiLikeNamed]);
     nodes.iter().for_each(|node| hpki_like::certify(&world, node));
     let network = Network::new();
     let running = node::start(&nodes, &trees, &sources, &shim, &network);
@@ -71,17 +80,21 @@ async fn every_daemon_reaches_every_other_also_after_its_renewal_and_none_takes_
 }
 
 /// Enters a router of each daemon for each end and each proof, and writes their bundles.
-fn enter_all(world: &World, from: usize, proofs: [Proof; 2]) -> Vec<Node> {
+fn enter_all(world: &World, from: usize, proofs: &[Proof]) -> Vec<Node> {
     let mut nodes = Vec::new();
-    for proof in proofs {
+    for &proof in proofs {
         for daemon in Daemon::ALL {
             for role in [Role::Opens, Role::Awaits] {
                 nodes.push(enter(world, from + nodes.len(), daemon, role, proof));
             }
         }
     }
+    psk::share_all(world, &nodes);
     for node in &nodes {
-        bundle(world, node, &nodes);
+        bundle(world, node, &nodes, &node.bundle);
+        fs::write(node.bundle.join("code"), &node.code).unwrap();
+        fs::write(node.bundle.join("key-kind"), node.proof.key()).unwrap();
+        psk::leave_codes(node);
     }
     nodes
 }
@@ -117,13 +130,14 @@ fn enter(world: &World, number: usize, daemon: Daemon, role: Role, proof: Proof)
         daemon,
         role,
         proof,
+        psk_codes: Mutex::default(),
         forgotten: 0,
     }
 }
 
-/// Writes its bundle: a tunnel with each router of the other role and the same proof.
-fn bundle(world: &World, node: &Node, nodes: &[Node]) {
-    let (instance, to) = (text(&world.file("instance")), text(&node.bundle));
+/// Writes its bundle into a new folder: a tunnel with each router of the other role and the same proof.
+fn bundle(world: &World, node: &Node, nodes: &[Node], to: &Path) {
+    let (instance, to) = (text(&world.file("instance")), text(to));
     let mut arguments =
         vec!["router", "bundle", &instance, &node.id, "--key", node.proof.key(), "--to", &to];
     let option = if node.role == Role::Opens { "--open" } else { "--await" };
@@ -131,8 +145,6 @@ fn bundle(world: &World, node: &Node, nodes: &[Node]) {
         arguments.extend([option, &other.id]);
     }
     world.sekisho(&arguments);
-    std::fs::write(node.bundle.join("code"), &node.code).unwrap();
-    std::fs::write(node.bundle.join("key-kind"), node.proof.key()).unwrap();
 }
 
 /// Pairs of which not both ends say that IKE_AUTH succeeded so often.
@@ -152,7 +164,7 @@ fn established(one: &Node, other: &Node, times: usize) -> bool {
 }
 
 fn head(trees: &BTreeMap<Daemon, PathBuf>) -> String {
-    let mut table = String::from("\n| opens \\ awaits | certificate |");
+    let mut table = String::from("\n| opens \\ awaits | proof |");
     for daemon in Daemon::ALL {
         write!(table, " {} |", daemon.version(&trees[&daemon])).unwrap();
     }

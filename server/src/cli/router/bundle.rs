@@ -10,6 +10,7 @@ use sekisho_output::say;
 use sekisho_store::{
     Queries,
     router::{self, Router},
+    router_psk,
     terminal::{self, TerminalStatus},
 };
 use time::OffsetDateTime;
@@ -19,7 +20,7 @@ use crate::{
     cli::{Exit, Failure, InstanceFolder, origin},
     instance::Folder,
     names::NameRole,
-    network::bundle::{self, Authorities, Common, Daemon, Key, Other, Text},
+    network::bundle::{self, Authorities, Common, Daemon, Key, Other, Proof, Text},
     temporary::TemporaryFolder,
 };
 
@@ -32,7 +33,8 @@ Examples:
   sekisho router bundle /srv/sekisho T0A1B2C3D4E --await T3W8K0M5XYZ --key rsa3072 --to annex
 
 At the router, as root, in this order: sh enrol.sh (asks for the one-time code), sh install.sh, and the line
-that is printed. revocation.sh belongs into cron. There are texts for strongSwan, libreswan and OpenIKED;
+that is printed; with a peer that shares a key (sekisho router psk), sh psk.sh, which asks for that code.
+revocation.sh belongs into cron. There are texts for strongSwan, libreswan and OpenIKED;
 docs/routers.md tells with what they were tried.")]
 pub(super) struct Bundle {
     #[command(flatten)]
@@ -59,11 +61,14 @@ impl Bundle {
         let (config, store) = open(&self.instance).await?;
         let mut reader = store.read();
         let (own, name) = find(&mut reader, &self.id).await?;
+        let certificate = Proof::Certificate(self.key);
         let mut others = Vec::new();
         for (ids, opens) in [(&self.open, true), (&self.r#await, false)] {
             for id in ids {
                 let (router, _) = find(&mut reader, id).await?;
-                others.push(Other { router, key: self.key, opens });
+                let psk = router_psk::in_force(&mut reader, &self.id, id).await?;
+                let proof = if psk.is_some() { Proof::Psk } else { certificate };
+                others.push(Other { router, proof, opens });
             }
         }
         let authorities = Authorities::find(&mut reader, OffsetDateTime::now_utc()).await?;
@@ -75,14 +80,17 @@ impl Bundle {
             plain: &origin(&folder, &config, NameRole::Plain),
             reauthentication_seconds: config.routers().reauthentication_seconds(),
         };
-        let texts = bundle::write(&own, &name, self.key, &others, &authorities, common)
-            .map_err(Failure::usage)?;
+        let texts =
+            bundle::write(&own, &name, &others, &authorities, common).map_err(Failure::usage)?;
         place(&self.to, &texts)?;
         let load = Daemon::of_family(&own.family).map(Daemon::load).unwrap_or_default();
+        let has = |file: &str| texts.iter().any(|text| text.file == file);
+        let certificate = format!("sh enrol.sh {}, ", self.key.as_str());
         say(&format!(
-            "{} is written. At the router, as root: sh enrol.sh {}, sh install.sh, {load}\n",
+            "{} is written. At the router, as root: {}{}sh install.sh, {load}\n",
             self.to.display(),
-            self.key.as_str()
+            if has("enrol.sh") { &certificate } else { "" },
+            if has("psk.sh") { "sh psk.sh once for each code, " } else { "" },
         ))?;
         Ok(Exit::Done)
     }

@@ -1,11 +1,17 @@
 //! `sekisho router list DIR`.
 
 use sekisho_output::list;
-use sekisho_store::{router, terminal};
+use sekisho_store::{
+    router, router_psk,
+    terminal::{self, TerminalStatus},
+};
 use serde_json::json;
 
 use super::open;
-use crate::cli::{Exit, Failure, InstanceFolder};
+use crate::{
+    cli::{Exit, Failure, InstanceFolder},
+    network::psk::Proof,
+};
 
 /// A facility has a handful of routers.
 const MOST: i64 = 10_000;
@@ -15,7 +21,8 @@ const MOST: i64 = 10_000;
 #[command(after_help = "\
 Examples:
   sekisho router list /srv/sekisho --facility 123456789007
-      identifier, status, family, name for its peers, address or `-`, network, with tabs between
+      identifier, status, family, name for its peers, address or `-`, network,
+      and by what it proves itself (none, psk, psk+certificate, certificate), with tabs between
   sekisho router list /srv/sekisho --facility 123456789007 --json | jq -r .dns_name")]
 pub(super) struct List {
     #[command(flatten)]
@@ -36,6 +43,8 @@ impl List {
             let Some(terminal) = terminal::find(&mut reader, &router.terminal_id).await? else {
                 continue;
             };
+            let keys = router_psk::latest_of(&mut reader, &router.terminal_id, MOST).await?;
+            let proof = Proof::of(terminal.status == TerminalStatus::Enrolled, &keys).as_str();
             let address = router.address.map(|address| address.to_string());
             let line = if self.json {
                 json!({
@@ -47,6 +56,7 @@ impl List {
                     "address": address,
                     "address_certified": router.address_certified,
                     "network": router.network.to_string(),
+                    "proof": proof,
                 })
                 .to_string()
             } else {
@@ -57,6 +67,7 @@ impl List {
                     &router.dns_name,
                     address.as_deref().unwrap_or("-"),
                     &router.network.to_string(),
+                    proof,
                 ]
                 .join("\t")
             };

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
-use sekisho_store::{router, terminal::TerminalStatus};
+use sekisho_store::{router, router_psk, terminal::TerminalStatus};
 use serde::Deserialize;
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     error::page::PageError,
     form::{PathId, StrictQuery},
     names::NameRole,
-    network::bundle::{self, Authorities, BundleError, Common, Daemon, Key, Other, Text},
+    network::bundle::{self, Authorities, BundleError, Common, Daemon, Key, Other, Proof, Text},
     page::{Page, PageFrame},
     people::session::ConsoleSession,
 };
@@ -60,6 +60,8 @@ struct BundlePage {
     /// Message key of why there are no texts.
     none: Option<&'static str>,
     load: &'static str,
+    has_certificate: bool,
+    has_psk: bool,
     texts: Vec<Text>,
 }
 
@@ -93,7 +95,9 @@ pub async fn get(
                     chosen,
                 });
                 if chosen {
-                    others.push(Other { router, key, opens });
+                    let psk = router_psk::in_force(&mut reader, &id, &router.terminal_id).await?;
+                    let proof = psk.map_or(Proof::Certificate(key), |_| Proof::Psk);
+                    others.push(Other { router, proof, opens });
                 }
             }
         }
@@ -108,7 +112,7 @@ pub async fn get(
         plain: names.origin(NameRole::Plain),
         reauthentication_seconds: app.config().routers().reauthentication_seconds(),
     };
-    let written = bundle::write(&own, &terminal.name, key, &others, &authorities, common);
+    let written = bundle::write(&own, &terminal.name, &others, &authorities, common);
     let (texts, none) = match written {
         Ok(texts) => (texts, None),
         Err(BundleError::NoTexts { .. }) => (Vec::new(), Some("routers-bundle-no-texts")),
@@ -119,7 +123,10 @@ pub async fn get(
             return Err(PageError::internal(&error));
         }
     };
+    let has = |file: &str| texts.iter().any(|text| text.file == file);
     Ok(Page(BundlePage {
+        has_certificate: has("enrol.sh"),
+        has_psk: has("psk.sh"),
         page: session.frame(page),
         id,
         name: terminal.name,

@@ -5,7 +5,10 @@ mod bundle;
 mod code;
 mod create;
 mod list;
+pub mod psk;
 
+#[cfg(test)]
+mod psk_tests;
 #[cfg(test)]
 mod tests;
 

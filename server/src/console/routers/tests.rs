@@ -13,11 +13,11 @@ use crate::{
     testing::{self, TestApp},
 };
 
-const FACILITY: &str = "123456789007";
+pub(super) const FACILITY: &str = "123456789007";
 const ELSEWHERE: &str = "234567890101";
 /// Sessions of the administrator of each facility: cookies have 43 characters.
-const OURS: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-const THEIRS: &str = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB";
+pub(super) const OURS: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+pub(super) const THEIRS: &str = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB";
 
 const GOOD: [(&str, &str); 5] = [
     ("facility", FACILITY),
@@ -33,7 +33,7 @@ fn but(field: &str, value: &str) -> String {
 }
 
 /// Two active facilities, each with an administrator who is signed in.
-async fn instance() -> TestApp {
+pub(super) async fn instance() -> TestApp {
     let test = testing::app().await;
     for (facility, cookie) in [(FACILITY, OURS), (ELSEWHERE, THEIRS)] {
         scene::facility(&test.app, facility).await;
@@ -43,11 +43,17 @@ async fn instance() -> TestApp {
     test
 }
 
-async fn send(test: &TestApp, method: &str, path: &str, cookie: &str, form: &str) -> scene::Answer {
+pub(super) async fn send(
+    test: &TestApp,
+    method: &str,
+    path: &str,
+    cookie: &str,
+    form: &str,
+) -> scene::Answer {
     scene::send(&test.app, method, path, cookie, form).await
 }
 
-async fn routers(test: &TestApp, facility: &str) -> Vec<(Terminal, Router)> {
+pub(super) async fn routers(test: &TestApp, facility: &str) -> Vec<(Terminal, Router)> {
     let mut reader = test.app.store().read();
     let mut found = Vec::new();
     for terminal in terminal::list_of(&mut reader, facility, Device::Router, 0, 9).await.unwrap() {

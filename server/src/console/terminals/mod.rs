@@ -30,7 +30,7 @@ use crate::{
 };
 
 pub use code::post as issue_code;
-pub(in crate::console) use code::{already_revoked, facility_not_active};
+pub(in crate::console) use code::{already_revoked, facility_not_active, no_code};
 pub use create::post as create;
 pub use list::get as list;
 pub use replace::{cancel as cancel_replacement, post as replace};

@@ -66,7 +66,7 @@ impl Enrolment<'_> {
                 }
             };
             let entry = self
-                .done("terminal.enrol", &holder)
+                .done(super::ACT, &holder)
                 .on("certificate", format!("{issuer_id}:{}", hex::encode(serial)));
             Ok(Audited::new(Ok(der), entry))
         })?

@@ -4,7 +4,6 @@
 //! without line breaks and written without: some clients fail on them.
 
 mod ca_certs;
-mod credentials;
 mod message;
 mod simple_enroll;
 mod simple_reenroll;

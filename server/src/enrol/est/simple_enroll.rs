@@ -13,20 +13,13 @@ use axum::{
 use http::HeaderMap;
 use sekisho_store::terminal::Device;
 
-use super::{
-    credentials::{Credentials, NoCredentials},
-    message,
-};
+use super::message;
 use crate::{
     app::App,
-    enrol::{by_code, refusal},
+    enrol::{by_code, credentials},
     error::est::EstError,
     listener::Peer,
-    people::tries,
 };
-
-/// Reason of the refusal to what cannot be a terminal and a code.
-const MALFORMED: &str = "malformed_credentials";
 
 /// Answers a PC that brings its code.
 ///
@@ -62,23 +55,8 @@ async fn answer(
     body: Body,
 ) -> Result<Response, EstError> {
     let body = message::read(body).await?;
-    let refusals = by_code::refusals(&app, &peer);
     // 1
-    let credentials = match Credentials::read(&headers) {
-        Ok(credentials) => credentials,
-        // Clients ask without first, to be challenged: nothing happened.
-        Err(NoCredentials::Missing) => return Err(refusal::unauthorized()),
-        Err(NoCredentials::Repeated) => {
-            tries::charge(&app, refusals).await??;
-            by_code::refused_at_the_door(&app, &peer, MALFORMED, None, &[]).await?;
-            return Err(refusal::repeated_credentials());
-        }
-        Err(NoCredentials::Malformed { terminal }) => {
-            tries::charge(&app, refusals).await??;
-            by_code::refused_at_the_door(&app, &peer, MALFORMED, terminal, &[]).await?;
-            return Err(refusal::unauthorized());
-        }
-    };
+    let credentials = credentials::brought(&app, &peer, by_code::ACT, &headers).await?;
     // 2
     let request = message::request(&headers, &body)?;
     // 3

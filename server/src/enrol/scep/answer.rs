@@ -169,7 +169,7 @@ async fn note(app: &App, peer: &Peer, refusal: &Refusal, facts: &[Fact]) -> Resu
     let Some(reason) = refusal.reason else { return Ok(()) };
     tries::charge(app, by_code::refusals(app, peer)).await??;
     let facts = [facts, &refusal.facts].concat();
-    by_code::refused_at_the_door(app, peer, reason, None, &facts).await?;
+    by_code::refused_at_the_door(app, peer, by_code::ACT, reason, None, &facts).await?;
     tracing::info!(reason, text = refusal.text, "SCEP message refused");
     Ok(())
 }

@@ -112,7 +112,7 @@ async fn unauthorized<T>(
 ) -> Result<T, Trouble> {
     let Asked { app, peer, .. } = *asked;
     tries::charge(app, by_code::refusals(app, peer)).await?.map_err(EstError::from)?;
-    by_code::refused_at_the_door(app, peer, reason, terminal, &asked.facts).await?;
+    by_code::refused_at_the_door(app, peer, by_code::ACT, reason, terminal, &asked.facts).await?;
     Err(common::unauthorized().into())
 }
 

@@ -58,6 +58,20 @@ pub(super) fn enrol(s: &Scene) -> Vec<Row> {
             .chain(&s.router_chain(), &[&s.strange_chain(), &s.no_chain(), &s.chain()])
             .payload(request(&s.router))
             .good(200),
+        at("POST", "/router/psk")
+            .authorization(
+                &basic(&s.new_router, &s.psk.1),
+                &[
+                    &basic(&s.router, &s.psk.1),
+                    &basic(&s.new_router, &s.router_code),
+                    &basic(&s.new_terminal, &s.psk.1),
+                    &basic("T0000000000", &s.psk.1),
+                ],
+            )
+            .good(200),
+        at("GET", "/router/psk/{id}")
+            .parameter(&s.psk.0, &[&s.router, "01999999-0000-7000-8000-000000000000"])
+            .good(200),
         at("GET", "/terminal/trust").chain(&s.chain(), &foreign),
     ]
 }

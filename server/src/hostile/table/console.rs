@@ -35,6 +35,15 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
             .foreign_cookie(&s.other_manager)
             .parameter(t, &[u, NOTHING, "T0000000000", a])
     };
+    let of_router = |method, path| {
+        manager(method, path)
+            .foreign_cookie(&s.other_manager)
+            .parameter(&s.router, &[t, u, "T0000000000", "x"])
+    };
+    let of_pair = |path| {
+        of_router("POST", path)
+            .form([required("peer", &s.new_router).foreign("T0000000000").foreign(t).foreign(u)])
+    };
     let of_emergency = |method, path| {
         manager(method, path)
             .foreign_cookie(&s.other_manager)
@@ -177,15 +186,17 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
                 required("network", "10.20.30.0/24").foreign("0.0.0.0/0"),
             ])
             .good(200),
-        manager("GET", "/console/routers/{id}/bundle")
-            .foreign_cookie(&s.other_manager)
-            .parameter(&s.router, &[t, u, "T0000000000", "x"])
+        of_router("GET", "/console/routers/{id}/bundle")
             .query([
                 optional("peer", &s.new_router).foreign("T0000000000").foreign(t),
                 optional("opens", "other").foreign("nobody"),
                 optional("key", "rsa3072").foreign("dsa"),
             ])
             .good(200),
+        of_router("GET", "/console/routers/{id}/psk").query([free("notice", "ended")]).good(200),
+        of_pair("/console/routers/{id}/psk/replace").good(200),
+        of_pair("/console/routers/{id}/psk/end").good(303),
+        of_pair("/console/routers/{id}/psk").good(200),
         of_terminal("GET", "/console/terminals/{id}").query([free("notice", "revoked")]).good(200),
         of_terminal("POST", "/console/terminals/{id}/code").payload(Payload::NoFields).good(200),
         of_terminal("POST", "/console/terminals/{id}/replace").payload(Payload::NoFields).good(200),

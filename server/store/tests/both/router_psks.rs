@@ -101,9 +101,8 @@ async fn a_key_is_fetched_once_by_each_end_and_gone_with_the_second(databases: D
     assert_eq!((psk.other(B).router_id.as_str(), psk.other(A).router_id.as_str()), (A, B));
     let wrong = router_psk::find_by_code(&mut databases.two.read(), A, &code(1, B)).await.unwrap();
     assert_eq!(wrong, None, "the other end's code");
-    let late = change!(databases.one, |tx| {
-        router_psk::fetch(tx, &psk, A, NOW + Duration::DAY).await?
-    });
+    let late =
+        change!(databases.one, |tx| { router_psk::fetch(tx, &psk, A, NOW + Duration::DAY).await? });
     assert_eq!(late, None, "its time is over");
     let fetched = change!(databases.one, |tx| router_psk::fetch(tx, &psk, B, NOW).await?);
     assert_eq!(fetched.as_deref(), Some(&b"wrapped"[..]));
@@ -177,7 +176,10 @@ async fn a_replaced_key_is_told_until_its_successor_ends(databases: Databases) {
     change!(databases.one, |tx| {
         router_psk::end(tx, &second.to_string(), PskEnd::Withdrawn, NOW).await?
     });
-    assert_eq!((standing(first).await, standing(second).await), (Some(Standing::Ended), Some(Standing::Ended)));
+    assert_eq!(
+        (standing(first).await, standing(second).await),
+        (Some(Standing::Ended), Some(Standing::Ended))
+    );
     assert_eq!(standing(other).await, Some(Standing::InForce));
     assert_eq!(standing(Uuid::now_v7()).await, None);
     assert_eq!(ended(&databases, A).await, [None, Some(PskEnd::Withdrawn)]);

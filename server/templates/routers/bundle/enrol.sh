@@ -14,10 +14,7 @@ if [ ! -s router.key ]; then
   esac
   mv router.key.new router.key
 fi
-printf 'One-time code of {{ v.id }}: ' >&2
-if [ -t 0 ]; then stty -echo; fi
-read -r code || [ -n "$code" ] # also without a line break at its end
-if [ -t 0 ]; then stty echo; echo >&2; fi
+{% include "routers/bundle/code.sh" %}
 openssl req -new -key router.key -subj "/CN={{ v.id }}" -outform DER | openssl base64 >request.b64
 printf 'user = "{{ v.id }}:%s"\n' "$code" |
   curl --silent --show-error --config - --cacert root.pem --header 'Content-Type: application/pkcs10' \

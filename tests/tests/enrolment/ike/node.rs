@@ -5,6 +5,7 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Mutex,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -112,6 +113,8 @@ impl Daemon {
 pub enum Proof {
     P256,
     Rsa3072,
+    /// A pre-shared key of each pair.
+    Psk,
     /// A certificate of the shape of HPKI's.
     HpkiLike,
     /// The same, with the router's DNS name.
@@ -123,6 +126,7 @@ impl Proof {
         match self {
             Self::P256 => "p256",
             Self::Rsa3072 => "rsa3072",
+            Self::Psk => "psk",
             Self::HpkiLike => "hpki-like",
             Self::HpkiLikeNamed => "hpki-like-named",
         }
@@ -131,7 +135,8 @@ impl Proof {
     /// The kind of key for which the texts are written.
     pub const fn key(self) -> &'static str {
         match self {
-            Self::P256 => "p256",
+            // The kind that it gets when it goes over to certificates.
+            Self::P256 | Self::Psk => "p256",
             Self::Rsa3072 | Self::HpkiLike | Self::HpkiLikeNamed => "rsa3072",
         }
     }
@@ -161,6 +166,8 @@ pub struct Node {
     pub daemon: Daemon,
     pub role: Role,
     pub proof: Proof,
+    /// Codes for keys of its pairs, which it has not used.
+    pub psk_codes: Mutex<Vec<String>>,
     /// Octets of its log that count no more.
     pub forgotten: usize,
 }

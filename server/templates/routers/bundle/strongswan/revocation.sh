@@ -1,8 +1,17 @@
 #!/bin/sh
 # {{ v.name }} ({{ v.id }}): fetches what was revoked. As root, every minute (cron).
 set -eu
+umask 077
 cd "$(dirname "$0")"
-{% include "routers/bundle/lists.sh" %}
+{% if v.has_psk() %}{% include "routers/bundle/psk-revocation.sh" %}
+{% include "routers/bundle/strongswan/psk.sh" %}
+{% for peer in v.with_psk() %}if ended {{ peer.id }}; then
+  share {{ peer.id }} {{ peer.dns_name }}
+  swanctl --load-creds --clear --noprompt
+  swanctl --terminate --ike {{ peer.id }} --force || true # where no tunnel stands
+  settled {{ peer.id }}
+fi
+{% endfor %}{% endif %}{% if v.has_certificate() %}{% include "routers/bundle/lists.sh" %}
 if [ ! -e unread ]; then exit; fi
 install -m 644 root.crl /etc/swanctl/x509crl/sekisho-root.crl
 {% for issuer in v.issuers %}install -m 644 {{ issuer.list }} /etc/swanctl/x509crl/sekisho-{{ issuer.list }}
@@ -10,3 +19,4 @@ install -m 644 root.crl /etc/swanctl/x509crl/sekisho-root.crl
 # The list that judged another router stays in force until it expires, unless it is forgotten.
 swanctl --flush-certs --type x509_crl
 rm -f unread
+{% endif -%}

@@ -6,7 +6,11 @@ use http::{HeaderMap, header};
 use sekisho_ca::registration::terminal_identifier::TerminalIdentifier;
 use zeroize::Zeroizing;
 
-use crate::paper_code::PaperCode;
+use super::{by_code, refusal};
+use crate::{app::App, error::est::EstError, listener::Peer, paper_code::PaperCode, people::tries};
+
+/// Reason of the refusal to what cannot be a terminal and a code.
+const MALFORMED: &str = "malformed_credentials";
 
 /// Longest header that is looked at.
 const MOST_OCTETS: usize = 256;
@@ -20,7 +24,7 @@ pub(super) struct Credentials {
 
 /// Why there are no usable credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum NoCredentials {
+enum NoCredentials {
     /// No `Authorization` at all: the client waits for the challenge.
     Missing,
     /// `Authorization` more than once, agreeing or not (RFC 9110 §5.3): nobody could tell which counts.
@@ -32,9 +36,31 @@ pub(super) enum NoCredentials {
     },
 }
 
+/// What was brought for this act. What can be none is refused, charged to the network and recorded.
+///
+/// # Errors
+/// 400, 401 or 429 with a line of text.
+pub(super) async fn brought(
+    app: &App,
+    peer: &Peer,
+    act: &'static str,
+    headers: &HeaderMap,
+) -> Result<Credentials, EstError> {
+    let (terminal, answer) = match Credentials::read(headers) {
+        Ok(credentials) => return Ok(credentials),
+        // Clients ask without first, to be challenged: nothing happened.
+        Err(NoCredentials::Missing) => return Err(refusal::unauthorized()),
+        Err(NoCredentials::Repeated) => (None, refusal::repeated_credentials()),
+        Err(NoCredentials::Malformed { terminal }) => (terminal, refusal::unauthorized()),
+    };
+    tries::charge(app, by_code::refusals(app, peer)).await??;
+    by_code::refused_at_the_door(app, peer, act, MALFORMED, terminal, &[]).await?;
+    Err(answer)
+}
+
 impl Credentials {
     /// Reads exactly one `Authorization: Basic …`.
-    pub(super) fn read(headers: &HeaderMap) -> Result<Self, NoCredentials> {
+    fn read(headers: &HeaderMap) -> Result<Self, NoCredentials> {
         let mut lines = headers.get_all(header::AUTHORIZATION).iter();
         let line = lines.next().ok_or(NoCredentials::Missing)?;
         if lines.next().is_some() {

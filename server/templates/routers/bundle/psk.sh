@@ -1,0 +1,20 @@
+#!/bin/sh
+# {{ v.name }} ({{ v.id }}): fetches the pre-shared key of one pair by its one-time code, which stands in no
+# file and no command line. Once for each code; afterwards: sh install.sh, and the line that loads it. A key is
+# handed out once: if it is lost on the way, have it replaced.
+set -eu
+umask 077
+cd "$(dirname "$0")"
+{% include "routers/bundle/code.sh" %}
+printf 'user = "{{ v.id }}:%s"\n' "$code" |
+  curl --silent --show-error --config - --cacert root.pem --request POST --output answer \
+    --write-out '%{http_code}' {{ v.psk }} >status
+if [ "$(cat status)" != 200 ]; then cat answer >&2; rm -f answer status; exit 1; fi
+peer=$(sed -n 's/^peer //p' answer)
+case $peer in
+{% for peer in v.with_psk() %}{{ peer.id }}) ;;
+{% endfor %}*) echo "psk.sh: $peer is not in this bundle; install.sh needs the newest one" >&2 ;;
+esac
+mv answer "psk-$peer"
+rm -f status
+echo "The key with $peer is in psk-$peer."
