@@ -30,7 +30,7 @@ fn purpose(id: &str) -> Vec<u8> {
     format!("router_psk:{id}").into_bytes()
 }
 
-/// The key as both daemons take it: hexadecimal text, which none of them reads as anything else.
+/// The key as text, as every device takes one: 64 hexadecimal digits, which none reads as anything else.
 ///
 /// # Errors
 /// [`SealingError::Sealed`]: another instance's, or damaged.

@@ -1,4 +1,4 @@
-//! A facility's routers: the list and its form, a code, a router's page and what sets two of them up.
+//! A facility's routers: the list and its form, a code, a router's page, what sets two of them up, their key.
 
 use std::path::Path;
 
@@ -49,5 +49,16 @@ pub(super) async fn pages(
     let peer = driver.query(By::Css("#peer option:not([value=''])")).first().await?;
     let peer = peer.attr("value").await?.context("there is no router at the other end")?;
     let tunnel = format!("{bundle}?peer={peer}&opens=own&key=p256");
-    shoot(driver, out, public, "router-bundle-tunnel", &tunnel).await
+    shoot(driver, out, public, "router-bundle-tunnel", &tunnel).await?;
+
+    let keys = format!("{public}{}/psk", path.replace("/terminals/", "/routers/"));
+    shoot(driver, out, public, "router-psk-none", &keys).await?;
+    for (form, language) in ["/psk", "/psk/replace"].into_iter().zip(LANGUAGES) {
+        driver.goto(&format!("{public}/?lang={language}")).await?;
+        driver.goto(&keys).await?;
+        send(driver, &format!("form[action$='{form}']"), ".code-line").await?;
+        capture(driver, out, &format!("router-psk-codes-{language}")).await?;
+    }
+    shoot(driver, out, public, "router-psk", &keys).await?;
+    shoot(driver, out, public, "router-bundle-psk", &tunnel).await
 }

@@ -1,4 +1,4 @@
-# The key of a pair, in a file that its policy names (without a line break, which would belong to the key).
+# The key of a pair, in a file that its policy names; iked reads the octets of the key there in hexadecimal.
 share() { # the router at the other end
-  printf '%s' "$(sed -n 's/^secret //p' "psk-$1")" >"/etc/iked/private/sekisho-$1.psk"
+  sed -n 's/^secret //p' "psk-$1" | tr -d '\n' | od -An -v -tx1 | tr -d ' \n' >"/etc/iked/private/sekisho-$1.psk"
 }

@@ -1,0 +1,130 @@
+use super::*;
+
+const COMMON: Common<'_> = Common {
+    enrol: "https://enrol.example",
+    plain: "http://plain.example",
+    reauthentication_seconds: 3_600,
+};
+
+fn router(id: &str, family: &str, network: &str) -> Router {
+    Router {
+        terminal_id: id.to_owned(),
+        family: family.to_owned(),
+        dns_name: format!("{}.router.example", id.to_lowercase()),
+        address: None,
+        address_certified: false,
+        network: network.parse().unwrap(),
+    }
+}
+
+const CERTIFICATE: Proof = Proof::Certificate(Key::P256);
+
+fn written(family: &str, others: &[(&str, &str)]) -> Result<Vec<Text>, BundleError> {
+    let others: Vec<_> = others.iter().map(|(id, network)| (*id, *network, CERTIFICATE)).collect();
+    proven(family, &others)
+}
+
+/// With each of the others by this proof.
+fn proven(family: &str, others: &[(&str, &str, Proof)]) -> Result<Vec<Text>, BundleError> {
+    let others: Vec<Other> = others
+        .iter()
+        .map(|(id, network, proof)| Other {
+            router: router(id, "router_openiked", network),
+            proof: *proof,
+            opens: true,
+        })
+        .collect();
+    let authorities = Authorities {
+        root_der: vec![0x30],
+        root_id: "root".to_owned(),
+        issuers: vec![("routers".to_owned(), vec![0x30]), ("routers-2".to_owned(), vec![0x31])],
+    };
+    let own = router("T1111111111", family, "10.1.0.0/16");
+    write(&own, "本館 & <別館>", &others, &authorities, COMMON)
+}
+
+#[test]
+fn every_daemon_is_told_of_each_peer_each_authority_and_each_list() {
+    for family in ["router_strongswan", "router_libreswan", "router_openiked"] {
+        let peers = [("T2222222222", "10.2.0.0/16"), ("T3333333333", "10.3.0.0/16")];
+        let texts = written(family, &peers).unwrap();
+        let of = |file: &str| &texts.iter().find(|text| text.file == file).unwrap().text;
+        let configuration = texts.iter().find(|text| text.file.ends_with(".conf")).unwrap();
+        for (id, network) in peers {
+            let name = format!("{}.router.example", id.to_lowercase());
+            for part in [id, network, &name] {
+                assert!(configuration.text.contains(part), "{family}: {part}");
+            }
+        }
+        for script in ["install.sh", "revocation.sh"] {
+            for list in ["routers", "routers-2", "root"] {
+                let address = format!("http://plain.example/crl/{list}.crl");
+                assert!(of(script).contains(&address), "{family}: {script} without {list}");
+            }
+        }
+        assert!(of("install.sh").contains("routers-2.pem"), "{family}");
+        assert!(of("enrol.sh").contains("-untrusted routers.pem -untrusted routers-2.pem"));
+        assert!(texts.iter().all(|text| !text.text.contains("&#")), "{family}: escaped");
+        // `others` are opened to; whoever awaits waits for the whole time.
+        let asks = match family {
+            "router_strongswan" => "reauth_time = 2880s",
+            "router_libreswan" => "ikelifetime=24h",
+            _ => "has no end prove itself anew",
+        };
+        assert!(configuration.text.contains(asks), "{family}: {}", configuration.text);
+    }
+}
+
+#[test]
+fn what_can_be_no_tunnel_and_what_nobody_tried_has_no_texts() {
+    let peers = |peers: &[_]| written("router_strongswan", peers).unwrap_err();
+    for network in ["10.1.0.0/16", "10.1.2.0/24", "10.0.0.0/8", "2001:db8::/32"] {
+        let refused = peers(&[("T2222222222", network)]);
+        assert!(matches!(refused, BundleError::Networks { .. }), "{network}: {refused}");
+    }
+    let itself = peers(&[("T1111111111", "10.2.0.0/16")]);
+    assert!(matches!(itself, BundleError::Repeated { .. }));
+    let twice = peers(&[("T2222222222", "10.2.0.0/16"), ("T2222222222", "10.2.0.0/16")]);
+    assert!(matches!(twice, BundleError::Repeated { .. }));
+    for family in ["router", "router_windows", "router_yamaha_rtx"] {
+        let refused = written(family, &[]).unwrap_err();
+        assert!(matches!(refused, BundleError::NoTexts { .. }), "{family}");
+    }
+}
+
+#[test]
+fn a_peer_with_a_key_needs_no_certificate_and_one_beside_it_does() {
+    let (one, other) = (("T2222222222", "10.2.0.0/16"), ("T3333333333", "10.3.0.0/16"));
+    for family in ["router_strongswan", "router_libreswan", "router_openiked"] {
+        let psk = proven(family, &[(one.0, one.1, Proof::Psk)]).unwrap();
+        let names: Vec<_> = psk.iter().map(|text| text.file.as_str()).collect();
+        assert!(names.contains(&"psk.sh") && names.contains(&"root.pem"), "{names:?}");
+        for file in ["enrol.sh", "renew.sh", "routers.pem"] {
+            assert!(!names.contains(&file), "{family}: {file}");
+        }
+        for text in psk.iter().filter(|text| text.file != "root.pem") {
+            for part in ["router.key", "router.pem", ".crl", "pubkey", "ecdsa"] {
+                assert!(!text.text.contains(part), "{family}: {} has {part}", text.file);
+            }
+        }
+        let mixed =
+            proven(family, &[(one.0, one.1, Proof::Psk), (other.0, other.1, CERTIFICATE)]).unwrap();
+        let of = |file: &str| &mixed.iter().find(|text| text.file == file).unwrap().text;
+        for file in ["psk.sh", "enrol.sh", "renew.sh", "routers-2.pem"] {
+            assert!(!of(file).is_empty());
+        }
+        // Each script asks for the key of the one, and for the lists because of the other.
+        assert!(of("install.sh").contains("psk-T2222222222"), "{family}");
+        assert!(!of("install.sh").contains("psk-T3333333333"), "{family}");
+        assert!(of("revocation.sh").contains("ended T2222222222"), "{family}");
+        assert!(of("revocation.sh").contains("http://plain.example/crl/root.crl"), "{family}");
+        assert!(of("psk.sh").contains("https://enrol.example/router/psk"), "{family}");
+        let configuration = &mixed.iter().find(|text| text.file.ends_with(".conf")).unwrap().text;
+        let (by_psk, by_certificate) = match family {
+            "router_strongswan" => ("auth = psk", "auth = pubkey"),
+            "router_libreswan" => ("leftauth=secret", "leftauth=ecdsa"),
+            _ => ("psk file \"/etc/iked/private/sekisho-T2222222222.psk\"", "dstid t3333333333"),
+        };
+        assert!(configuration.contains(by_psk) && configuration.contains(by_certificate));
+    }
+}
