@@ -128,9 +128,9 @@ struct Row {
 impl Row {
     fn into_psk(self) -> Result<RouterPsk, StoreError> {
         let end = |router_id, fetched_at| -> Result<End, StoreError> {
-            Ok(End { router_id, fetched_at: moment_opt("router_psk.fetched_at", fetched_at)? })
+            Ok(End { router_id, fetched_at: moment_opt("router psk", fetched_at)? })
         };
-        let ended_at = moment_opt("router_psk.ended_at", self.ended_at)?;
+        let ended_at = moment_opt("router psk", self.ended_at)?;
         let reason = self.end_reason.as_deref().map(PskEnd::stored).transpose()?;
         Ok(RouterPsk {
             id: self.id,
@@ -138,8 +138,8 @@ impl Row {
                 end(self.first_id, self.first_fetched_at)?,
                 end(self.second_id, self.second_fetched_at)?,
             ],
-            created_at: moment("router_psk.created_at", self.created_at)?,
-            expires_at: moment("router_psk.expires_at", self.expires_at)?,
+            created_at: moment("router psk", self.created_at)?,
+            expires_at: moment("router psk", self.expires_at)?,
             ended: ended_at.zip(reason),
         })
     }

@@ -26,11 +26,6 @@ const MOST: i64 = 10_000;
 #[command(after_help = "\
 Examples:
   sekisho router psk add /srv/sekisho T3W8K0M5XYZ T0A1B2C3D4E
-      prints a code for each end; at the router, `sh psk.sh` of its bundle fetches the key by it, once
-  sekisho router psk replace /srv/sekisho T3W8K0M5XYZ T0A1B2C3D4E
-      another key: both ends fetch it by new codes, and the old one counts until they load it
-  sekisho router psk end /srv/sekisho T3W8K0M5XYZ T0A1B2C3D4E
-      the pair goes over to certificates, or is given up
   sekisho router psk list /srv/sekisho T3W8K0M5XYZ
 
 The key itself is never printed. It is kept wrapped until both ends have it, and nowhere afterwards.")]
@@ -42,12 +37,30 @@ pub(super) struct Psk {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// A key for two routers that have none
+    #[command(after_help = "\
+Examples:
+  sekisho router psk add /srv/sekisho T3W8K0M5XYZ T0A1B2C3D4E
+      prints a code for each end; at the router, `sh psk.sh` of its bundle fetches the key by it, once
+  sekisho router psk add /srv/sekisho T3W8K0M5XYZ T0A1B2C3D4E --json | jq -r '.ends[].code'")]
     Add(New),
     /// Another key for two routers that have one
+    #[command(after_help = "\
+Examples:
+  sekisho router psk replace /srv/sekisho T3W8K0M5XYZ T0A1B2C3D4E
+      both ends fetch the new key by new codes; the old one counts until they load it")]
     Replace(New),
     /// End the key of two routers
+    #[command(after_help = "\
+Examples:
+  sekisho router psk end /srv/sekisho T3W8K0M5XYZ T0A1B2C3D4E
+      the pair goes over to certificates (take both bundles anew), or is given up")]
     End(Pair),
     /// The newest key of a router with each of its peers
+    #[command(after_help = "\
+Examples:
+  sekisho router psk list /srv/sekisho T3W8K0M5XYZ
+      the peer, where the key stands (waiting, fetched, or why it ended), when it was made, with tabs between
+  sekisho router psk list /srv/sekisho T3W8K0M5XYZ --json | jq -r .state")]
     List(List),
 }
 

@@ -16,14 +16,16 @@ const ELSEWHERE: &str = "234567890101";
 /// Two routers of our facility and one of another.
 async fn with_routers() -> (TestApp, [String; 3]) {
     let test = instance().await;
-    for (facility, cookie, name) in
-        [(FACILITY, OURS, "本館"), (FACILITY, OURS, "別館"), (ELSEWHERE, THEIRS, "門前")]
-    {
+    for (facility, cookie, name, network) in [
+        (FACILITY, OURS, "本館", "10.20.30.0/24"),
+        (FACILITY, OURS, "別館", "10.20.31.0/24"),
+        (ELSEWHERE, THEIRS, "門前", "10.20.32.0/24"),
+    ] {
         let typed = form(&[
             ("facility", facility),
             ("name", name),
             ("family", "router_strongswan"),
-            ("network", "10.20.30.0/24"),
+            ("network", network),
         ]);
         let made = send(&test, "POST", "/console/routers", cookie, &typed).await;
         assert_eq!(made.status, StatusCode::OK, "{}", made.text);
