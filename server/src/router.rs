@@ -225,6 +225,8 @@ fn enrol_paths() -> Routes {
         .get("/.well-known/est/cacerts", enrol::est::ca_certs)
         .post("/.well-known/est/simpleenroll", enrol::est::simple_enroll)
         .post("/.well-known/est/simplereenroll", enrol::est::simple_reenroll)
+        .get("/.well-known/est/csrattrs", enrol::est::csr_attrs)
+        .get("/.well-known/est/routers/csrattrs", enrol::est::csr_attrs)
         .get("/.well-known/est/routers/cacerts", enrol::est::ca_certs_of_routers)
         .post("/.well-known/est/routers/simpleenroll", enrol::est::simple_enroll_of_router)
         .post("/.well-known/est/routers/simplereenroll", enrol::est::simple_reenroll_of_router)

@@ -65,6 +65,7 @@ const NAMES_WHAT_IS_NOT_THERE: &[&str] = &[
     "router psk end nope T0123456789 T0123456788",
     "router psk end INSTANCE nope T0123456789",
     "router psk list nope T0123456789",
+    "router psk list INSTANCE nope",
     "router list nope --facility 123456789007",
     "service add nope FILE",
     "service add INSTANCE nope",

@@ -17,7 +17,7 @@ if [ "${5:-}" != started ]; then
 	grep -q '^_iked:' /etc/passwd || echo '_iked:x:199:199::/run/iked:/usr/sbin/nologin' >>/etc/passwd
 	grep -q '^_iked:' /etc/group || echo '_iked:x:199:' >>/etc/group
 	mkdir -p /run/iked /run/pluto
-	if [ -e "$bundle/enrol.sh" ] && ! [ -s "$bundle/router.pem" ]; then
+	if ! [ -s "$bundle/psk-codes" ] && ! [ -s "$bundle/router.pem" ]; then
 		sh "$bundle/enrol.sh" "$(cat "$bundle/key-kind")" <"$bundle/code"
 	fi
 	while read -r code; do echo "$code" | sh "$bundle/psk.sh"; done <"$bundle/psk-codes"

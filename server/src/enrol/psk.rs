@@ -2,7 +2,7 @@
 //! `GET /router/psk/{id}` tells whoever has that key whether it still counts (docs/decisions/0038).
 //!
 //! A router that proves itself by keys has no certificate that a list could name: it asks here instead. The
-//! identifier has 74 random bits, is told with the key alone, and opens nothing.
+//! identifier opens nothing.
 
 use axum::{
     body::Body,

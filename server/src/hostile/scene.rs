@@ -43,7 +43,7 @@ use crate::{
     },
     login::tests::desk::{self, Desk, physician},
     names::NameRole,
-    network::psk::Having,
+    network::psk::Making,
     oidc::{client, tests::scene as oidc},
     paper_code::PaperCode,
     people::session::NewSession,
@@ -404,7 +404,7 @@ impl Scene {
         let mut all = cms::parse_certs_only(&STANDARD.decode(answer.text()).unwrap()).unwrap();
         self.router_certificate = all.remove(0);
         let routers = [self.new_router.as_str(), &self.router];
-        let (psk, [code, _]) = psk::tests::given(&self.test.app, routers, Having::None).await;
+        let (psk, [code, _]) = psk::tests::given(&self.test.app, routers, Making::First).await;
         self.psk = (psk, code);
     }
 

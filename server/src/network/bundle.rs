@@ -8,7 +8,7 @@
 use askama::Template;
 use der::{Decode, pem::LineEnding};
 use ipnet::IpNet;
-use sekisho_store::{Queries, StoreError, issuer, router::Router};
+use sekisho_store::{Queries, StoreError, issuer, router::Router, router_psk};
 use time::OffsetDateTime;
 use x509_cert::Certificate;
 
@@ -88,6 +88,36 @@ pub struct Other {
     pub proof: Proof,
     /// Whether this router opens the tunnel, or waits for the other to do it.
     pub opens: bool,
+}
+
+impl Other {
+    /// By the key that the register has for the pair, if there is one, and else by certificates of this kind.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    pub async fn find_proof(
+        queries: &mut impl Queries,
+        own_id: &str,
+        router: Router,
+        key: Key,
+        opens: bool,
+    ) -> Result<Self, StoreError> {
+        let psk = router_psk::in_force(queries, own_id, &router.terminal_id).await?;
+        let proof = psk.map_or(Proof::Certificate(key), |_| Proof::Psk);
+        Ok(Self { router, proof, opens })
+    }
+}
+
+/// Whether a router with these peers is to get a certificate: for a tunnel, or because none is named yet.
+#[must_use]
+pub fn wants_certificate(others: &[Other]) -> bool {
+    others.is_empty() || others.iter().any(|other| other.proof != Proof::Psk)
+}
+
+/// Whether it is to fetch a key.
+#[must_use]
+pub fn wants_psk(others: &[Other]) -> bool {
+    others.iter().any(|other| other.proof == Proof::Psk)
 }
 
 /// The authorities by which routers know each other.
@@ -230,6 +260,10 @@ struct Values {
     issuers: Vec<Issuer>,
     root_list_address: String,
     reauthentication_seconds: u32,
+    /// Whether a tunnel of it, or the first one to come, wants certificates.
+    certificate: bool,
+    /// Whether a tunnel of it wants a key.
+    psks: bool,
     peers: Vec<Peer>,
 }
 
@@ -241,18 +275,9 @@ impl Values {
         if peer.opens { seconds / 5 * 4 } else { seconds }
     }
 
-    /// Whether it needs a certificate: for a tunnel, or because none is named yet.
-    fn has_certificate(&self) -> bool {
-        self.peers.is_empty() || self.peers.iter().any(|peer| !peer.has_psk())
-    }
-
     /// The routers with which it shares a key.
     fn with_psk(&self) -> impl Iterator<Item = &Peer> {
         self.peers.iter().filter(|peer| peer.has_psk())
-    }
-
-    fn has_psk(&self) -> bool {
-        self.with_psk().next().is_some()
     }
 }
 
@@ -305,13 +330,12 @@ pub fn write(
     let v = values(router, name, others, authorities, common)?;
     let v = &v;
     let mut files = vec![text("root.pem", pem(&authorities.root_der)?)];
-    if v.has_certificate() {
-        for (issuer, (_, der)) in v.issuers.iter().zip(&authorities.issuers) {
-            files.push(text(&issuer.file, pem(der)?));
-        }
-        files.push(text("enrol.sh", Enrol { v }.render()?));
+    // Also for a router with keys alone: it gets its certificate before a tunnel goes over to one.
+    for (issuer, (_, der)) in v.issuers.iter().zip(&authorities.issuers) {
+        files.push(text(&issuer.file, pem(der)?));
     }
-    if v.has_psk() {
+    files.push(text("enrol.sh", Enrol { v }.render()?));
+    if v.psks {
         files.push(text("psk.sh", Psk { v }.render()?));
     }
     let (file, [configuration, install, revocation, deny, remove]) = match daemon {
@@ -350,9 +374,7 @@ pub fn write(
     files.push(text("install.sh", install));
     files.push(text("revocation.sh", revocation));
     files.push(text("deny.sh", deny));
-    if v.has_certificate() {
-        files.push(text("renew.sh", Renew { v }.render()?));
-    }
+    files.push(text("renew.sh", Renew { v }.render()?));
     files.push(text("remove.sh", remove));
     Ok(files)
 }
@@ -400,6 +422,8 @@ fn values(
             .collect(),
         root_list_address: list_address(&authorities.root_id),
         reauthentication_seconds: common.reauthentication_seconds,
+        certificate: wants_certificate(others),
+        psks: wants_psk(others),
         peers,
     })
 }

@@ -59,22 +59,22 @@ pub struct NewPsk {
     expires_at: OffsetDateTime,
 }
 
-/// Whether a pair that has a key gets another one.
+/// What a pair gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Having {
-    /// It is to have none.
-    None,
-    /// The new one takes its place.
-    Replaced,
+pub enum Making {
+    /// A key where it has none.
+    First,
+    /// Another one in place of its key.
+    Replacement,
 }
 
-impl Having {
+impl Making {
     /// What is done, in the audit trail.
     #[must_use]
     pub const fn act(self) -> &'static str {
         match self {
-            Self::None => "router.psk.create",
-            Self::Replaced => "router.psk.replace",
+            Self::First => "router.psk.create",
+            Self::Replacement => "router.psk.replace",
         }
     }
 }
@@ -174,7 +174,7 @@ impl NewPsk {
     pub async fn refusal(
         &self,
         queries: &mut impl Queries,
-        having: Having,
+        making: Making,
     ) -> Result<Option<Refusal>, StoreError> {
         let [one, other] = self.ends.each_ref().map(|end| end.router_id.as_str());
         if one == other {
@@ -191,10 +191,10 @@ impl NewPsk {
             }
         }
         let present = router_psk::in_force(queries, one, other).await?;
-        Ok(match (having, present) {
-            (Having::None, Some(_)) => Some(Refusal::HaveOne),
-            (Having::Replaced, None) => Some(Refusal::HaveNone),
-            (Having::None, None) | (Having::Replaced, Some(_)) => None,
+        Ok(match (making, present) {
+            (Making::First, Some(_)) => Some(Refusal::HaveOne),
+            (Making::Replacement, None) => Some(Refusal::HaveNone),
+            (Making::First, None) | (Making::Replacement, Some(_)) => None,
         })
     }
 
@@ -206,10 +206,10 @@ impl NewPsk {
     pub async fn keep(
         &self,
         tx: &mut Tx,
-        having: Having,
+        making: Making,
         created_by: &str,
     ) -> Result<Option<Refusal>, StoreError> {
-        if let Some(refusal) = self.refusal(tx, having).await? {
+        if let Some(refusal) = self.refusal(tx, making).await? {
             return Ok(Some(refusal));
         }
         let [one, other] = &self.ends;
@@ -231,6 +231,20 @@ impl NewPsk {
     }
 }
 
+/// Ends the key of two routers; its identifier, or `None` where they have none in force.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn withdraw(
+    tx: &mut Tx,
+    [one, other]: [&str; 2],
+    at: OffsetDateTime,
+) -> Result<Option<String>, StoreError> {
+    let Some(present) = router_psk::in_force(tx, one, other).await? else { return Ok(None) };
+    router_psk::end(tx, &present.id, PskEnd::Withdrawn, at).await?;
+    Ok(Some(present.id))
+}
+
 /// A record of an act on a pair: one at each router, so that both facilities' trails have it.
 ///
 /// # Errors
@@ -245,7 +259,11 @@ pub async fn recorded<T>(
     Ok(Audited::new(value, first).and(at_router(tx, entry, other, one).await?))
 }
 
-async fn at_router(
+/// The same at one router alone: a refusal is nothing that the other facility did or suffered.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn at_router(
     tx: &mut Tx,
     entry: Entry,
     router_id: &str,
@@ -274,7 +292,7 @@ pub async fn end_expired(app: &App) -> Result<(), StoreError> {
     for psk in router_psk::expired(&mut app.store().read(), now, BATCH).await? {
         let [one, other] = psk.ends.each_ref().map(|end| end.router_id.as_str());
         transaction!(app.store(), StoreError, |tx| {
-            let entry = if router_psk::end(tx, &psk.id, PskEnd::Expired, now).await? {
+            let entry = if router_psk::expire(tx, &psk, now).await? {
                 Entry::done("router.psk.expire", Actor::System, now)
             } else {
                 Entry::refused("router.psk.expire", Actor::System, now, "ended_before")
@@ -288,7 +306,7 @@ pub async fn end_expired(app: &App) -> Result<(), StoreError> {
 /// By what a router proves itself to its peers, as the register has it: the way from keys to certificates
 /// is told by where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
+pub enum ProvesBy {
     /// Neither a certificate nor a key: it was entered, and no more.
     Nothing,
     /// Pre-shared keys alone.
@@ -299,7 +317,7 @@ pub enum Proof {
     Certificate,
 }
 
-impl Proof {
+impl ProvesBy {
     /// Of a router with these keys, that has a certificate in force or none.
     #[must_use]
     pub fn of(has_certificate: bool, keys: &[RouterPsk]) -> Self {

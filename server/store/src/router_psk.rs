@@ -325,20 +325,24 @@ pub async fn standing(
     queries: &mut impl Queries,
     id: &str,
 ) -> Result<Option<Standing>, StoreError> {
-    let row: Option<(Option<i64>, Option<String>)> = queries
+    // Of this key and all that came after it: how many are in force, and how many ended for good.
+    let row: Option<(Option<i64>, i64, i64)> = queries
         .fetch_optional(
             sql("SELECT k.ended_at,
-                        (SELECT n.id FROM router_psk n
+                        (SELECT COUNT(*) FROM router_psk n
                          WHERE n.first_id = k.first_id AND n.second_id = k.second_id
-                           AND n.ended_at IS NULL)
+                           AND n.id > k.id AND n.ended_at IS NULL),
+                        (SELECT COUNT(*) FROM router_psk n
+                         WHERE n.first_id = k.first_id AND n.second_id = k.second_id
+                           AND n.id >= k.id AND n.end_reason <> 'replaced')
                  FROM router_psk k WHERE k.id = $1")
             .bind(id),
         )
         .await?;
     Ok(row.map(|row| match row {
-        (None, _) => Standing::InForce,
-        (Some(_), Some(_)) => Standing::Replaced,
-        (Some(_), None) => Standing::Ended,
+        (None, ..) => Standing::InForce,
+        (Some(_), 1.., 0) => Standing::Replaced,
+        (Some(_), ..) => Standing::Ended,
     }))
 }
 
@@ -362,6 +366,30 @@ pub async fn end(
         )
         .await?;
     Ok(ended == 1)
+}
+
+/// Ends a key that not both ends fetched in time; `false` when it had ended before. The one that it was to
+/// replace, which both ends have, is theirs again: nobody loaded another.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn expire(tx: &mut Tx, psk: &RouterPsk, at: OffsetDateTime) -> Result<bool, StoreError> {
+    if !end(tx, &psk.id, PskEnd::Expired, at).await? {
+        return Ok(false);
+    }
+    let [first, second] = psk.ends.each_ref().map(|end| end.router_id.as_str());
+    tx.execute(
+        sql("UPDATE router_psk SET ended_at = NULL, end_reason = NULL
+             WHERE id = (SELECT MAX(b.id) FROM router_psk b
+                         WHERE b.first_id = $1 AND b.second_id = $2 AND b.id < $3)
+               AND end_reason = 'replaced'
+               AND first_fetched_at IS NOT NULL AND second_fetched_at IS NOT NULL")
+        .bind(first)
+        .bind(second)
+        .bind(psk.id.as_str()),
+    )
+    .await?;
+    Ok(true)
 }
 
 /// Ends every key of a router: whoever had them is to be let in nowhere.

@@ -61,6 +61,19 @@ async fn openssl_and_curl_enrol_renew_and_see_the_end_of_a_terminal() {
     assert_eq!(status, 403, "{said}");
     assert!(said.contains("another key"), "{said}");
 
+    // What a request is to look like, as OpenSSL reads it.
+    for label in ["", "/routers"] {
+        let (status, answer) = world.curl(&format!("/.well-known/est{label}/csrattrs"), &[]);
+        assert_eq!(status, 200, "{answer}");
+        std::fs::write(world.file("csrattrs"), answer).unwrap();
+        let parsed =
+            openssl(&["asn1parse", "-inform", "B64", "-in", &text(&world.file("csrattrs"))]);
+        let parsed = String::from_utf8(parsed.stdout).unwrap();
+        for part in ["id-ecPublicKey", "prime256v1", "ecdsa-with-SHA256"] {
+            assert!(parsed.contains(part), "{parsed}");
+        }
+    }
+
     // OpenSSL's strict judgement of the path, and what the certificate says.
     let certificate = world.certificate(&answer, "terminal.pem");
     let (root, issuer) = (world.authority("root"), world.authority("terminals"));

@@ -10,7 +10,6 @@ use sekisho_output::say;
 use sekisho_store::{
     Queries,
     router::{self, Router},
-    router_psk,
     terminal::{self, TerminalStatus},
 };
 use time::OffsetDateTime;
@@ -20,7 +19,7 @@ use crate::{
     cli::{Exit, Failure, InstanceFolder, origin},
     instance::Folder,
     names::NameRole,
-    network::bundle::{self, Authorities, Common, Daemon, Key, Other, Proof, Text},
+    network::bundle::{self, Authorities, Common, Daemon, Key, Other, Text},
     temporary::TemporaryFolder,
 };
 
@@ -61,14 +60,12 @@ impl Bundle {
         let (config, store) = open(&self.instance).await?;
         let mut reader = store.read();
         let (own, name) = find(&mut reader, &self.id).await?;
-        let certificate = Proof::Certificate(self.key);
         let mut others = Vec::new();
         for (ids, opens) in [(&self.open, true), (&self.r#await, false)] {
             for id in ids {
                 let (router, _) = find(&mut reader, id).await?;
-                let psk = router_psk::in_force(&mut reader, &self.id, id).await?;
-                let proof = if psk.is_some() { Proof::Psk } else { certificate };
-                others.push(Other { router, proof, opens });
+                let other = Other::find_proof(&mut reader, &self.id, router, self.key, opens);
+                others.push(other.await?);
             }
         }
         let authorities = Authorities::find(&mut reader, OffsetDateTime::now_utc()).await?;
@@ -84,13 +81,12 @@ impl Bundle {
             bundle::write(&own, &name, &others, &authorities, common).map_err(Failure::usage)?;
         place(&self.to, &texts)?;
         let load = Daemon::of_family(&own.family).map(Daemon::load).unwrap_or_default();
-        let has = |file: &str| texts.iter().any(|text| text.file == file);
         let certificate = format!("sh enrol.sh {}, ", self.key.as_str());
         say(&format!(
             "{} is written. At the router, as root: {}{}sh install.sh, {load}\n",
             self.to.display(),
-            if has("enrol.sh") { &certificate } else { "" },
-            if has("psk.sh") { "sh psk.sh once for each code, " } else { "" },
+            if bundle::wants_certificate(&others) { &certificate } else { "" },
+            if bundle::wants_psk(&others) { "sh psk.sh once for each code, " } else { "" },
         ))?;
         Ok(Exit::Done)
     }

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::open;
 use crate::{
     cli::{Exit, Failure, InstanceFolder},
-    network::psk::Proof,
+    network::psk::ProvesBy,
 };
 
 /// A facility has a handful of routers.
@@ -44,7 +44,7 @@ impl List {
                 continue;
             };
             let keys = router_psk::latest_of(&mut reader, &router.terminal_id, MOST).await?;
-            let proof = Proof::of(terminal.status == TerminalStatus::Enrolled, &keys).as_str();
+            let proof = ProvesBy::of(terminal.status == TerminalStatus::Enrolled, &keys).as_str();
             let address = router.address.map(|address| address.to_string());
             let line = if self.json {
                 json!({

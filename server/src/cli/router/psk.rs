@@ -4,8 +4,9 @@ use sekisho_key::SystemRandomness;
 use sekisho_output::{list, say, show};
 use sekisho_store::{
     StoreError,
-    audit::Entry,
-    router_psk::{self, PskEnd, RouterPsk},
+    audit::{Audited, Entry},
+    router,
+    router_psk::{self, RouterPsk},
     transaction,
 };
 use serde_json::json;
@@ -15,7 +16,7 @@ use super::{AT_THE_HOST, open};
 use crate::{
     cli::{Exit, Failure, InstanceFolder, NotInForce, exit::Cause},
     instance::{self, Folder},
-    network::psk::{Having, NewEnd, NewPsk, recorded},
+    network::psk::{Making, NewEnd, NewPsk, Refusal, at_router, recorded, withdraw},
 };
 
 /// Routers whose keys are listed at once.
@@ -100,8 +101,8 @@ struct List {
 impl Psk {
     pub(super) async fn run(self) -> Result<Exit, Failure> {
         match self.command {
-            Command::Add(new) => new.run(Having::None).await,
-            Command::Replace(new) => new.run(Having::Replaced).await,
+            Command::Add(new) => new.run(Making::First).await,
+            Command::Replace(new) => new.run(Making::Replacement).await,
             Command::End(pair) => pair.end().await,
             Command::List(list) => list.run().await,
         }
@@ -109,25 +110,26 @@ impl Psk {
 }
 
 impl New {
-    async fn run(self, having: Having) -> Result<Exit, Failure> {
+    async fn run(self, making: Making) -> Result<Exit, Failure> {
         let (config, store) = open(&self.pair.instance).await?;
         let sealing = instance::sealing_key(&Folder::new(config.folder()))?;
         let now = OffsetDateTime::now_utc();
         let routers = [self.pair.one.as_str(), &self.pair.other];
         let psk = NewPsk::draw(&SystemRandomness, &sealing, &config, routers, now)?;
-        if let Some(refusal) = psk.refusal(&mut store.read(), having).await? {
+        if let Some(refusal) = psk.refusal(&mut store.read(), making).await? {
             return Err(Failure::usage(format!("no key was made: {refusal}")));
         }
         show(&told(&psk, self.json)?)?;
         let kept = transaction!(store, StoreError, |tx| {
-            let refusal = psk.keep(tx, having, AT_THE_HOST).await?;
-            let entry = match &refusal {
-                None => Entry::done(having.act(), instance::operator(), now),
-                Some(refusal) => {
-                    Entry::refused(having.act(), instance::operator(), now, refusal.as_str())
-                }
+            let refusal = psk.keep(tx, making, AT_THE_HOST).await?;
+            let Some(refusal) = refusal else {
+                let done = Entry::done(making.act(), instance::operator(), now);
+                return recorded(tx, None, done.on("router_psk", &psk.id()), routers).await;
             };
-            recorded(tx, refusal, entry.on("router_psk", &psk.id()), routers).await
+            let operator = instance::operator();
+            let refused = Entry::refused(making.act(), operator, now, refusal.as_str());
+            let [own, peer] = routers;
+            Ok(Audited::new(Some(refusal), at_router(tx, refused, own, peer).await?))
         });
         store.close().await;
         match kept.map_err(Cause::from).map(|refusal| refusal.map(Cause::from)) {
@@ -167,22 +169,25 @@ impl Pair {
     async fn end(self) -> Result<Exit, Failure> {
         let (_, store) = open(&self.instance).await?;
         let now = OffsetDateTime::now_utc();
-        let (one, other) = (self.one.as_str(), self.other.as_str());
-        let none = || Failure::usage(format!("routers {one} and {other} have no key in force"));
-        let psk = router_psk::in_force(&mut store.read(), one, other).await?.ok_or_else(none)?;
-        transaction!(store, StoreError, |tx| {
-            let ended = router_psk::end(tx, &psk.id, PskEnd::Withdrawn, now).await?;
+        let routers = [self.one.as_str(), &self.other];
+        let [one, other] = routers;
+        let ended = transaction!(store, StoreError, |tx| {
             let operator = instance::operator();
-            let entry = if ended {
-                Entry::done("router.psk.end", operator, now)
-            } else {
-                Entry::refused("router.psk.end", operator, now, "ended_before")
+            let Some(psk) = withdraw(tx, routers, now).await? else {
+                let reason = Refusal::HaveNone.as_str();
+                let refused = Entry::refused("router.psk.end", operator, now, reason);
+                return Ok(Audited::new(false, at_router(tx, refused, one, other).await?));
             };
-            recorded(tx, (), entry.on("router_psk", &psk.id), [one, other]).await
+            let done = Entry::done("router.psk.end", operator, now).on("router_psk", &psk);
+            recorded(tx, true, done, routers).await
         })?;
         store.close().await;
+        if !ended {
+            return Err(Failure::usage(format!("routers {one} and {other} have no key in force")));
+        }
         say(&format!(
-            "The key of {one} and {other} is ended. Both routers learn it within a minute (revocation.sh).\n"
+            "The key of {one} and {other} is ended. Routers whose cron runs revocation.sh learn it within a minute; at \
+             any other device take it out by hand.\n"
         ))?;
         Ok(Exit::Done)
     }
@@ -191,7 +196,11 @@ impl Pair {
 impl List {
     async fn run(self) -> Result<Exit, Failure> {
         let (_, store) = open(&self.instance).await?;
-        let found = router_psk::latest_of(&mut store.read(), &self.id, MOST).await?;
+        let mut reader = store.read();
+        let nobody = || Failure::usage(format!("there is no router {} in the register", self.id));
+        router::find(&mut reader, &self.id).await?.ok_or_else(nobody)?;
+        let found = router_psk::latest_of(&mut reader, &self.id, MOST).await?;
+        drop(reader);
         store.close().await;
         for psk in found {
             if !list(&format!("{}\n", line(&psk, &self.id, self.json)?))? {

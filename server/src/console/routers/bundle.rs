@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
-use sekisho_store::{router, router_psk, terminal::TerminalStatus};
+use sekisho_store::{router, terminal::TerminalStatus};
 use serde::Deserialize;
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     error::page::PageError,
     form::{PathId, StrictQuery},
     names::NameRole,
-    network::bundle::{self, Authorities, BundleError, Common, Daemon, Key, Other, Proof, Text},
+    network::bundle::{self, Authorities, BundleError, Common, Daemon, Key, Other, Text},
     page::{Page, PageFrame},
     people::session::ConsoleSession,
 };
@@ -95,9 +95,8 @@ pub async fn get(
                     chosen,
                 });
                 if chosen {
-                    let psk = router_psk::in_force(&mut reader, &id, &router.terminal_id).await?;
-                    let proof = psk.map_or(Proof::Certificate(key), |_| Proof::Psk);
-                    others.push(Other { router, proof, opens });
+                    let other = Other::find_proof(&mut reader, &id, router, key, opens);
+                    others.push(other.await?);
                 }
             }
         }
@@ -123,10 +122,9 @@ pub async fn get(
             return Err(PageError::internal(&error));
         }
     };
-    let has = |file: &str| texts.iter().any(|text| text.file == file);
     Ok(Page(BundlePage {
-        has_certificate: has("enrol.sh"),
-        has_psk: has("psk.sh"),
+        has_certificate: bundle::wants_certificate(&others),
+        has_psk: bundle::wants_psk(&others),
         page: session.frame(page),
         id,
         name: terminal.name,

@@ -10,9 +10,11 @@ use axum::{
 };
 use http::StatusCode;
 use sekisho_store::{
-    Queries, StoreError, router,
+    Queries, StoreError,
+    audit::Audited,
+    router,
     router_psk::{self, PskEnd, RouterPsk},
-    terminal::{self, Terminal, TerminalStatus},
+    terminal::{self, TerminalStatus},
     transaction,
 };
 use serde::Deserialize;
@@ -23,7 +25,8 @@ use crate::{
     console::terminals::{administered, no_code},
     error::page::PageError,
     form::{PathId, StrictForm, StrictQuery},
-    network::psk::{Having, NewPsk, Proof, Refusal, recorded},
+    network::bundle::Daemon,
+    network::psk::{Making, NewPsk, ProvesBy, Refusal, at_router, recorded, withdraw},
     page::{Page, PageFrame},
     people::session::ConsoleSession,
     portal::when,
@@ -48,7 +51,7 @@ pub struct Form {
 
 struct Row {
     peer: String,
-    dns_name: String,
+    name: String,
     /// Message key and class of where the key stands.
     state: (&'static str, &'static str),
     made: String,
@@ -80,6 +83,8 @@ struct CodeOf {
     router: String,
     name: String,
     code: Zeroizing<String>,
+    /// Whether there are texts for its family, with a script that fetches the key.
+    has_texts: bool,
 }
 
 #[derive(Template)]
@@ -89,6 +94,8 @@ struct CodesPage {
     id: String,
     ends: Vec<CodeOf>,
     until: String,
+    /// Where a device without such a script asks.
+    address: String,
 }
 
 /// Shows them.
@@ -106,7 +113,7 @@ pub async fn get(
     let (terminal, _) = administered(&mut reader, &session, &id).await?;
     router::find(&mut reader, &id).await?.ok_or_else(PageError::not_found)?;
     let keys = router_psk::latest_of(&mut reader, &id, MOST).await?;
-    let proof = Proof::of(terminal.status == TerminalStatus::Enrolled, &keys);
+    let proof = ProvesBy::of(terminal.status == TerminalStatus::Enrolled, &keys);
     let mut candidates = Vec::new();
     for facility in session.facilities() {
         for other in router::of_facility(&mut reader, facility, MOST).await? {
@@ -114,7 +121,8 @@ pub async fn get(
                 .iter()
                 .any(|key| key.ended.is_none() && key.other(&id).router_id == other.terminal_id);
             if other.terminal_id != id && !has_key {
-                let label = format!("{} ({})", other.dns_name, other.network);
+                let name = name_of(&mut reader, &other.terminal_id).await?;
+                let label = format!("{name} ({}, {})", other.terminal_id, other.network);
                 candidates.push(Candidate { id: other.terminal_id, label });
             }
         }
@@ -122,9 +130,8 @@ pub async fn get(
     let mut rows = Vec::with_capacity(keys.len());
     for key in keys {
         let peer = key.other(&id).router_id.clone();
-        let found = router::find(&mut reader, &peer).await?;
         rows.push(Row {
-            dns_name: found.map(|router| router.dns_name).unwrap_or_default(),
+            name: name_of(&mut reader, &peer).await?,
             state: state(&key, &id),
             made: when::shown(key.created_at, page.text.lang()),
             in_force: key.ended.is_none(),
@@ -137,16 +144,21 @@ pub async fn get(
         id,
         name: terminal.name,
         proof: match proof {
-            Proof::Nothing => "routers-proof-none",
-            Proof::Psk => "routers-proof-psk",
-            Proof::Both => "routers-proof-both",
-            Proof::Certificate => "routers-proof-certificate",
+            ProvesBy::Nothing => "routers-proof-none",
+            ProvesBy::Psk => "routers-proof-psk",
+            ProvesBy::Both => "routers-proof-both",
+            ProvesBy::Certificate => "routers-proof-certificate",
         },
         rows,
         candidates,
         may_act: terminal.status != TerminalStatus::Revoked,
         just_ended: done.notice.as_deref() == Some("ended"),
     }))
+}
+
+/// What people call a router.
+async fn name_of(queries: &mut impl Queries, id: &str) -> Result<String, StoreError> {
+    Ok(terminal::find(queries, id).await?.map(|terminal| terminal.name).unwrap_or_default())
 }
 
 /// Message key and class of where a key stands, as this end sees it.
@@ -181,7 +193,7 @@ pub async fn create(
     page: PageFrame,
     StrictForm(form): StrictForm<Form>,
 ) -> Result<Response, PageError> {
-    give(&app, &session, page, &id, &form.peer, Having::None).await
+    give(&app, &session, page, &id, &form.peer, Making::First).await
 }
 
 /// Another key in place of the present one; its codes are shown, once.
@@ -195,7 +207,7 @@ pub async fn replace(
     page: PageFrame,
     StrictForm(form): StrictForm<Form>,
 ) -> Result<Response, PageError> {
-    give(&app, &session, page, &id, &form.peer, Having::Replaced).await
+    give(&app, &session, page, &id, &form.peer, Making::Replacement).await
 }
 
 async fn give(
@@ -204,7 +216,7 @@ async fn give(
     page: PageFrame,
     id: &str,
     peer_id: &str,
-    having: Having,
+    making: Making,
 ) -> Result<Response, PageError> {
     let now = app.now();
     let mut reader = app.store().read();
@@ -214,30 +226,33 @@ async fn give(
     let psk = NewPsk::draw(app.random(), sealing, config, [id, peer_id], now)
         .map_err(|error| PageError::internal(&error))?;
     let refusal = transaction!(app.store(), StoreError, |tx| {
-        let refusal = psk.keep(tx, having, acting.person_id()).await?;
-        let entry = match &refusal {
-            None => acting.done(having.act(), now),
-            Some(refusal) => acting.refused(having.act(), now, refusal.as_str()),
+        let refusal = psk.keep(tx, making, acting.person_id()).await?;
+        let Some(refusal) = refusal else {
+            let done = acting.done(making.act(), now).on("router_psk", &psk.id());
+            return recorded(tx, None, done, [id, peer_id]).await;
         };
-        recorded(tx, refusal, entry.on("router_psk", &psk.id()), [id, peer_id]).await
+        let refused = acting.refused(making.act(), now, refusal.as_str());
+        Ok(Audited::new(Some(refusal), at_router(tx, refused, id, peer_id).await?))
     })?;
     if let Some(refusal) = refusal {
         return Err(refused(&refusal));
     }
-    let name_of = |router_id: &str| {
-        let terminal: &Terminal = if router_id == own.id { &own } else { &peer };
-        terminal.name.clone()
-    };
-    let ends = psk.ends().iter().map(|end| CodeOf {
-        router: end.router_id.clone(),
-        name: name_of(&end.router_id),
-        code: end.code.reveal(),
-    });
+    let mut ends = Vec::new();
+    for (end, terminal) in psk.ends().iter().zip([&own, &peer]) {
+        let router = router::find(&mut reader, &end.router_id).await?;
+        ends.push(CodeOf {
+            router: end.router_id.clone(),
+            name: terminal.name.clone(),
+            code: end.code.reveal(),
+            has_texts: router.is_some_and(|router| Daemon::of_family(&router.family).is_some()),
+        });
+    }
     let codes = CodesPage {
         until: when::shown(psk.expires_at(), page.text.lang()),
         page: session.frame(page),
         id: id.to_owned(),
-        ends: ends.collect(),
+        ends,
+        address: format!("{}/router/psk", app.names().enrol),
     };
     Ok(Page(codes).into_response())
 }
@@ -262,7 +277,8 @@ fn refused(refusal: &Refusal) -> PageError {
 /// Ends the key of a pair.
 ///
 /// # Errors
-/// 404 for somebody else's router; 409 where the pair has no key.
+/// 404 for somebody else's router, and for one that this one has no key with unless the person administers
+/// it; 409 where the pair has no key in force.
 pub async fn end(
     State(app): State<App>,
     session: ConsoleSession,
@@ -270,28 +286,23 @@ pub async fn end(
     StrictForm(form): StrictForm<Form>,
 ) -> Result<Redirect, PageError> {
     let now = app.now();
-    let (_, acting) = administered(&mut app.store().read(), &session, &id).await?;
-    let peer = form.peer.as_str();
-    if !is_router(&mut app.store().read(), peer).await? {
-        return Err(PageError::not_found());
+    let mut reader = app.store().read();
+    let (_, acting) = administered(&mut reader, &session, &id).await?;
+    let routers = [id.as_str(), form.peer.as_str()];
+    let [own, peer] = routers;
+    if router_psk::in_force(&mut reader, own, peer).await?.is_none() {
+        administered(&mut reader, &session, peer).await?;
     }
     let ended = transaction!(app.store(), StoreError, |tx| {
-        let present = router_psk::in_force(tx, &id, peer).await?;
-        let entry = match &present {
-            Some(psk) => {
-                router_psk::end(tx, &psk.id, PskEnd::Withdrawn, now).await?;
-                acting.done("router.psk.end", now).on("router_psk", &psk.id)
-            }
-            None => acting.refused("router.psk.end", now, Refusal::HaveNone.as_str()),
+        let Some(psk) = withdraw(tx, routers, now).await? else {
+            let refused = acting.refused("router.psk.end", now, Refusal::HaveNone.as_str());
+            return Ok(Audited::new(false, at_router(tx, refused, own, peer).await?));
         };
-        recorded(tx, present.is_some(), entry, [&id, peer]).await
+        let done = acting.done("router.psk.end", now).on("router_psk", &psk);
+        recorded(tx, true, done, routers).await
     })?;
     if !ended {
         return Err(refused(&Refusal::HaveNone));
     }
     Ok(Redirect::to(&format!("/console/routers/{id}/psk?notice=ended")))
-}
-
-async fn is_router(queries: &mut impl Queries, id: &str) -> Result<bool, StoreError> {
-    Ok(terminal::find(queries, id).await?.is_some() && router::find(queries, id).await?.is_some())
 }

@@ -7,7 +7,7 @@ use super::tests::{FACILITY, OURS, THEIRS, instance, routers, send};
 use crate::{
     console::scene::{acts, form},
     enrol::psk::tests::given,
-    network::psk::Having,
+    network::psk::Making,
     testing::TestApp,
 };
 
@@ -136,7 +136,7 @@ async fn nobody_makes_a_key_with_a_router_that_is_another_facilitys_or_none() {
 #[tokio::test]
 async fn either_end_may_end_a_key_that_the_operating_body_made() {
     let (test, [own, _, stranger]) = with_routers().await;
-    given(&test.app, [&own, &stranger], Having::None).await;
+    given(&test.app, [&own, &stranger], Making::First).await;
     let shown = send(&test, "GET", &page(&own), OURS, "").await.text;
     assert!(shown.contains(&stranger) && shown.contains("/psk/end"), "{shown}");
     assert!(!shown.contains("/psk/replace"), "it would show the other end's code: {shown}");

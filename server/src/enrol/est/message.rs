@@ -81,24 +81,25 @@ pub(super) fn certificates(
     certificates_der: &[&[u8]],
 ) -> Result<Response, EstError> {
     let message = cms::certs_only(certificates_der).map_err(|error| EstError::internal(&error))?;
-    Ok((
-        [
-            (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
-            (
-                HeaderName::from_static("content-transfer-encoding"),
-                HeaderValue::from_static("base64"),
-            ),
-            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        ],
-        BASE64.encode(message),
-    )
-        .into_response())
+    Ok(base64(media_type, &message))
+}
+
+/// A good answer of this type, DER.
+pub(super) fn base64(media_type: &'static str, der: &[u8]) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
+        (HeaderName::from_static("content-transfer-encoding"), HeaderValue::from_static("base64")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (headers, BASE64.encode(der)).into_response()
 }
 
 /// `Content-Type` of an issued certificate (RFC 7030 §4.2.3).
 pub(super) const CERTS_ONLY: &str = "application/pkcs7-mime; smime-type=certs-only";
 /// `Content-Type` of the authorities' certificates (RFC 7030 §4.1.3).
 pub(super) const CA_CERTS: &str = "application/pkcs7-mime";
+/// `Content-Type` of what a request is to look like (RFC 7030 §4.5.2).
+pub(super) const CSR_ATTRS: &str = "application/csrattrs";
 
 #[cfg(test)]
 mod tests {

@@ -4,11 +4,13 @@
 //! without line breaks and written without: some clients fail on them.
 
 mod ca_certs;
+mod csr_attrs;
 mod message;
 mod simple_enroll;
 mod simple_reenroll;
 
 pub use ca_certs::{get as ca_certs, get_of_routers as ca_certs_of_routers};
+pub use csr_attrs::get as csr_attrs;
 pub use simple_enroll::{post as simple_enroll, post_of_router as simple_enroll_of_router};
 pub use simple_reenroll::{post as simple_reenroll, post_of_router as simple_reenroll_of_router};
 

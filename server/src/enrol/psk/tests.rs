@@ -28,17 +28,17 @@ use crate::{
     },
     listener::Peer,
     names::NameRole,
-    network::psk::{Having, NewPsk, end_expired},
+    network::psk::{Making, NewPsk, end_expired},
     router,
     testing::TestApp,
 };
 
 /// Gives two routers a key: its identifier, and the code of each end.
-pub(crate) async fn given(app: &App, routers: [&str; 2], having: Having) -> (String, [String; 2]) {
+pub(crate) async fn given(app: &App, routers: [&str; 2], making: Making) -> (String, [String; 2]) {
     let (sealing, now) = (&app.keys().sealing, app.now());
     let psk = NewPsk::draw(&SystemRandomness, sealing, app.config(), routers, now).unwrap();
     transaction!(app.store(), StoreError, |tx| {
-        assert_eq!(psk.keep(tx, having, "p").await?, None);
+        assert_eq!(psk.keep(tx, making, "p").await?, None);
         Ok(Audited::new((), Entry::done("test", Actor::System, now)))
     })
     .unwrap();
@@ -49,7 +49,7 @@ pub(crate) async fn given(app: &App, routers: [&str; 2], having: Having) -> (Str
 async fn paired() -> (TestApp, String, [String; 2]) {
     let test = scene::instance().await;
     enter_routers(&test).await;
-    let (id, codes) = given(&test.app, [ROUTER, FIXED], Having::None).await;
+    let (id, codes) = given(&test.app, [ROUTER, FIXED], Making::First).await;
     (test, id, codes)
 }
 
@@ -142,7 +142,7 @@ async fn every_pair_has_a_key_of_its_own() {
     let (test, _, [own, _]) = paired().await;
     let mut secrets = vec![fetch(&test.app, ROUTER, &own).await.line("secret").to_owned()];
     for _ in 0..5 {
-        let (_, [own, other]) = given(&test.app, [FIXED, ROUTER], Having::Replaced).await;
+        let (_, [own, other]) = given(&test.app, [FIXED, ROUTER], Making::Replacement).await;
         let secret = fetch(&test.app, FIXED, &own).await.line("secret").to_owned();
         assert_eq!(fetch(&test.app, ROUTER, &other).await.line("secret"), secret);
         secrets.push(secret);
@@ -201,7 +201,7 @@ async fn what_is_over_or_taken_back_gives_no_key() {
         match what {
             "late" => test.clock.advance(app.config().enrolment().code_lifetime()),
             "replaced" => {
-                given(app, [ROUTER, FIXED], Having::Replaced).await;
+                given(app, [ROUTER, FIXED], Making::Replacement).await;
             }
             _ => {
                 transaction!(app.store(), StoreError, |tx| {

@@ -40,6 +40,8 @@ pub(super) fn enrol(s: &Scene) -> Vec<Row> {
             .payload(request(&s.here.terminal.terminal_id))
             .good(200),
         at("GET", "/.well-known/est/routers/cacerts").good(200),
+        at("GET", "/.well-known/est/csrattrs").good(200),
+        at("GET", "/.well-known/est/routers/csrattrs").good(200),
         at("POST", "/.well-known/est/routers/simpleenroll")
             .authorization(
                 &basic(&s.new_router, &s.router_code),

@@ -22,6 +22,7 @@ on_both! { prepared:
     of_many_that_fetch_at_once_one_is_each_end
     a_pair_has_one_key_in_force_and_no_key_comes_twice
     a_replaced_key_is_told_until_its_successor_ends
+    what_a_key_that_expired_was_to_replace_counts_again
     what_takes_a_routers_right_ends_its_keys
     what_was_not_fetched_in_time_is_found
 }
@@ -183,6 +184,47 @@ async fn a_replaced_key_is_told_until_its_successor_ends(databases: Databases) {
     assert_eq!(standing(other).await, Some(Standing::InForce));
     assert_eq!(standing(Uuid::now_v7()).await, None);
     assert_eq!(ended(&databases, A).await, [None, Some(PskEnd::Withdrawn)]);
+    // What was ended for good stays so, and what it had replaced as well, whatever comes after.
+    let third = pair(&databases, 4, A, B).await.unwrap();
+    assert_eq!(standing(third).await, Some(Standing::InForce));
+    for old in [first, second] {
+        assert_eq!(standing(old).await, Some(Standing::Ended));
+    }
+}
+
+async fn what_a_key_that_expired_was_to_replace_counts_again(databases: Databases) {
+    let replace = async |old: Uuid, number| {
+        change!(databases.one, |tx| {
+            router_psk::end(tx, &old.to_string(), PskEnd::Replaced, NOW).await?
+        });
+        pair(&databases, number, A, B).await.unwrap()
+    };
+    let expire = async |number| {
+        let psk = found(&databases, number, A).await;
+        change!(databases.one, |tx| router_psk::expire(tx, &psk, NOW).await?)
+    };
+    let first = pair(&databases, 1, A, B).await.unwrap();
+    for router in [A, B] {
+        let psk = found(&databases, 1, router).await;
+        change!(databases.one, |tx| router_psk::fetch(tx, &psk, router, NOW).await?);
+    }
+    replace(first, 2).await;
+    assert!(expire(2).await && !expire(2).await);
+    assert_eq!(in_force(&databases, A, B).await.unwrap().id, first.to_string());
+    // One that not both ends had is no key to go back to.
+    let third = replace(first, 3).await;
+    replace(third, 4).await;
+    assert!(expire(4).await);
+    assert_eq!(in_force(&databases, A, B).await, None);
+    // Nor one that was ended for another reason.
+    pair(&databases, 5, A, C).await.unwrap();
+    change!(databases.one, |tx| {
+        let psk = router_psk::in_force(tx, A, C).await?.unwrap();
+        router_psk::end(tx, &psk.id, PskEnd::Withdrawn, NOW).await?
+    });
+    pair(&databases, 6, A, C).await.unwrap();
+    assert!(expire(6).await);
+    assert_eq!(in_force(&databases, A, C).await, None);
 }
 
 async fn what_takes_a_routers_right_ends_its_keys(databases: Databases) {

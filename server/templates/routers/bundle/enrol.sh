@@ -14,6 +14,7 @@ if [ ! -s router.key ]; then
   esac
   mv router.key.new router.key
 fi
+{% let wanted = "its certificate" -%}
 {% include "routers/bundle/code.sh" %}
 openssl req -new -key router.key -subj "/CN={{ v.id }}" -outform DER | openssl base64 >request.b64
 printf 'user = "{{ v.id }}:%s"\n' "$code" |

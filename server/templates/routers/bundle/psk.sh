@@ -5,16 +5,19 @@
 set -eu
 umask 077
 cd "$(dirname "$0")"
+{% let wanted = "a pre-shared key" -%}
 {% include "routers/bundle/code.sh" %}
+trap 'rm -f answer status' EXIT
 printf 'user = "{{ v.id }}:%s"\n' "$code" |
   curl --silent --show-error --config - --cacert root.pem --request POST --output answer \
     --write-out '%{http_code}' {{ v.psk }} >status
-if [ "$(cat status)" != 200 ]; then cat answer >&2; rm -f answer status; exit 1; fi
+if [ "$(cat status)" != 200 ]; then cat answer >&2; exit 1; fi
 peer=$(sed -n 's/^peer //p' answer)
 case $peer in
 {% for peer in v.with_psk() %}{{ peer.id }}) ;;
 {% endfor %}*) echo "psk.sh: $peer is not in this bundle; install.sh needs the newest one" >&2 ;;
 esac
+exec 9>psk.lock
+flock 9 # revocation.sh may be at the one before
 mv answer "psk-$peer"
-rm -f status
 echo "The key with $peer is in psk-$peer."

@@ -1,11 +1,14 @@
 #!/bin/sh
-# {{ v.name }} ({{ v.id }}): takes away what install.sh put there. As root; then: systemctl restart ipsec
+# {{ v.name }} ({{ v.id }}): takes away what install.sh put there, also by an earlier bundle. As root; then:
+# systemctl restart ipsec
 set -eu
+nss=sql:/var/lib/ipsec/nss
 rm -f /etc/ipsec.d/sekisho.conf /etc/ipsec.d/sekisho-*.secrets
-{% if v.has_certificate() %}nss=sql:/var/lib/ipsec/nss
-certutil -F -d "$nss" -n sekisho-router
-{% for issuer in v.issuers %}crlutil -D -d "$nss" -n sekisho-{{ issuer.file }}
-certutil -D -d "$nss" -n sekisho-{{ issuer.file }}
-{% endfor %}crlutil -D -d "$nss" -n sekisho-root
-certutil -D -d "$nss" -n sekisho-root
-{% endif -%}
+drop() { # a program and what it is to take out of the database, whether or not it is there
+  "$@" -d "$nss" 2>/dev/null || true
+}
+drop certutil -F -n sekisho-router
+{% for issuer in v.issuers %}drop crlutil -D -n sekisho-{{ issuer.file }}
+drop certutil -D -n sekisho-{{ issuer.file }}
+{% endfor %}drop crlutil -D -n sekisho-root
+drop certutil -D -n sekisho-root

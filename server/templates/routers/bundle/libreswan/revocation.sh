@@ -3,7 +3,7 @@
 set -eu
 umask 077
 cd "$(dirname "$0")"
-{% if v.has_psk() %}{% include "routers/bundle/psk-revocation.sh" %}
+{% if v.psks %}{% include "routers/bundle/psk-revocation.sh" %}
 {% include "routers/bundle/libreswan/psk.sh" %}
 {% for peer in v.with_psk() %}if ended {{ peer.id }}; then
   share {{ peer.id }} {{ peer.dns_name }}
@@ -11,7 +11,7 @@ cd "$(dirname "$0")"
   ipsec auto --down {{ peer.id }} || true # where no tunnel stands
   settled {{ peer.id }}
 fi
-{% endfor %}{% endif %}{% if v.has_certificate() %}{% include "routers/bundle/lists.sh" %}
+{% endfor %}{% endif %}{% if v.certificate %}{% include "routers/bundle/lists.sh" %}
 if [ ! -e unread ]; then exit; fi
 nss=sql:/var/lib/ipsec/nss
 {% include "routers/bundle/libreswan/lists.sh" -%}

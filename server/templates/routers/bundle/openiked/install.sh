@@ -6,11 +6,11 @@ set -eu
 umask 077
 cd "$(dirname "$0")"
 {% include "routers/bundle/psk-install.sh" -%}
-{% if v.has_certificate() %}{% include "routers/bundle/lists.sh" %}
-{% endif %}for path in /etc/iked.conf{% if v.has_certificate() %} /etc/iked/private/local.key /etc/iked/local.pub{% endif %}; do
+{% if v.certificate %}{% include "routers/bundle/lists.sh" %}
+{% endif %}for path in /etc/iked.conf /etc/iked/private/local.key /etc/iked/local.pub; do
   if [ -e "$path" ] && [ ! -e "$path.before-sekisho" ]; then cp -p "$path" "$path.before-sekisho"; fi
 done
-{% if v.has_certificate() %}cat root.pem{% for issuer in v.issuers %} {{ issuer.file }}{% endfor %} >/etc/iked/ca/sekisho.crt
+{% if v.certificate %}cat root.pem{% for issuer in v.issuers %} {{ issuer.file }}{% endfor %} >/etc/iked/ca/sekisho.crt
 install -m 644 router.pem /etc/iked/certs/sekisho-router.crt
 install -m 600 router.key /etc/iked/private/local.key
 openssl pkey -in router.key -pubout -out /etc/iked/local.pub
@@ -24,6 +24,6 @@ if [ ! -e /etc/iked/private/local.key ]; then
   chmod 644 /etc/iked/local.pub
 fi
 {% endif %}rm -f /etc/iked/private/sekisho-*.psk
-{% if v.has_psk() %}{% include "routers/bundle/openiked/psk.sh" %}
+{% if v.psks %}{% include "routers/bundle/openiked/psk.sh" %}
 {% for peer in v.with_psk() %}share {{ peer.id }}
 {% endfor %}{% endif %}install -m 600 iked.conf /etc/iked.conf

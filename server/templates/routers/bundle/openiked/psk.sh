@@ -1,4 +1,4 @@
-# The key of a pair, in a file that its policy names; iked reads the octets of the key there in hexadecimal.
-share() { # the router at the other end
-  sed -n 's/^secret //p' "psk-$1" | tr -d '\n' | od -An -v -tx1 | tr -d ' \n' >"/etc/iked/private/sekisho-$1.psk"
+share() { # the router at the other end: the key of the pair, whose octets iked reads in hexadecimal
+  secret "$1"
+  printf '%s' "$secret" | od -An -v -tx1 | tr -d ' \n' >"/etc/iked/private/sekisho-$1.psk"
 }

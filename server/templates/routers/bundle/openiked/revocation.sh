@@ -3,7 +3,7 @@
 set -eu
 umask 077
 cd "$(dirname "$0")"
-{% if v.has_psk() %}{% include "routers/bundle/psk-revocation.sh" %}
+{% if v.psks %}{% include "routers/bundle/psk-revocation.sh" %}
 {% include "routers/bundle/openiked/psk.sh" %}
 {% for peer in v.with_psk() %}if ended {{ peer.id }}; then
   share {{ peer.id }}
@@ -11,7 +11,7 @@ cd "$(dirname "$0")"
   ikectl reset id "FQDN/{{ peer.dns_name }}"
   settled {{ peer.id }}
 fi
-{% endfor %}{% endif %}{% if v.has_certificate() %}{% include "routers/bundle/lists.sh" %}
+{% endfor %}{% endif %}{% if v.certificate %}{% include "routers/bundle/lists.sh" %}
 if [ ! -e unread ]; then exit; fi
 openssl crl -inform DER -in root.crl -out /etc/iked/crls/sekisho-root.crl
 {% for issuer in v.issuers %}openssl crl -inform DER -in {{ issuer.list }} -out /etc/iked/crls/sekisho-{{ issuer.list }}

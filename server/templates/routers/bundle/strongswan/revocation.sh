@@ -3,15 +3,20 @@
 set -eu
 umask 077
 cd "$(dirname "$0")"
-{% if v.has_psk() %}{% include "routers/bundle/psk-revocation.sh" %}
+{% if v.psks %}{% include "routers/bundle/psk-revocation.sh" %}
 {% include "routers/bundle/strongswan/psk.sh" %}
 {% for peer in v.with_psk() %}if ended {{ peer.id }}; then
   share {{ peer.id }} {{ peer.dns_name }}
-  swanctl --load-creds --clear --noprompt
+  swanctl --load-creds --noprompt
   swanctl --terminate --ike {{ peer.id }} --force || true # where no tunnel stands
   settled {{ peer.id }}
+{%- if peer.opens %}
+# Who was told to end a tunnel does not open it by itself again when there is another key.
+elif grep -q '^id ' psk-{{ peer.id }} && [ -z "$(swanctl --list-sas --ike {{ peer.id }})" ]; then
+  swanctl --initiate --child {{ peer.id }} --timeout 10 >/dev/null || true # it tries on by itself
+{%- endif %}
 fi
-{% endfor %}{% endif %}{% if v.has_certificate() %}{% include "routers/bundle/lists.sh" %}
+{% endfor %}{% endif %}{% if v.certificate %}{% include "routers/bundle/lists.sh" %}
 if [ ! -e unread ]; then exit; fi
 install -m 644 root.crl /etc/swanctl/x509crl/sekisho-root.crl
 {% for issuer in v.issuers %}install -m 644 {{ issuer.list }} /etc/swanctl/x509crl/sekisho-{{ issuer.list }}
