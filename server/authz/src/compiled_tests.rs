@@ -144,7 +144,7 @@ fn of_rules_that_fail_alike_the_one_that_asks_for_less_is_explained() {
 fn the_rule_that_came_nearest_is_the_one_explained() {
     let rules = rules(json!({ "rules": [
         { "id": "physicians", "kinds": ["hospital"], "roles": ["Medical Doctor"] },
-        { "id": "pharmacies", "kinds": ["pharmacy"] },
+        { "id": "pharmacies", "kinds": ["pharmacy"], "roles": ["Pharmacist"] },
         { "id": "nurses", "kinds": ["hospital"], "roles": ["General Nurse"] }
     ] }));
     let request = Request { roles: vec!["Pharmacist".into()], ..physician() };
