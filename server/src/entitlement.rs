@@ -25,7 +25,7 @@ use crate::{
 };
 
 pub use words::{
-    Explanation, hours_name, kind_name, level_name, prefecture_name, role_name, words,
+    Explanation, hours_name, kind_name, level_name, prefecture_name, proof_name, role_name, words,
 };
 
 /// Kinds of organisation that a rule may name, as stored.
@@ -133,7 +133,9 @@ impl Entitlements {
     #[must_use]
     pub fn weakest_level(&self, offer: &offer::Offer) -> Option<String> {
         let compiled = self.rules(offer).ok()??;
-        let levels = compiled.rules().rules.iter().filter_map(|rule| rule.minimum_acr.as_ref());
+        // Whoever is asked to log in is at a facility; how patients prove themselves says nothing to them.
+        let rules = compiled.rules().rules.iter().filter(|rule| !rule.patients);
+        let levels = rules.filter_map(|rule| rule.minimum_acr.as_ref());
         levels.min_by_key(|level| self.vocabulary.strength(level)).cloned()
     }
 
@@ -238,6 +240,9 @@ impl Who<'_> {
             acr: self.acr.to_owned(),
             at: self.now,
             emergency: self.emergency.is_some(),
+            // A login is at a terminal or of its people: none makes a patient
+            // (`docs/decisions/0029-use-cases-are-rules-to-begin-from.md`).
+            patient: false,
         };
         Ok(Asked { request, emergency: self.emergency })
     }
@@ -264,6 +269,7 @@ mod tests {
             acr: acr::HPKI_CARD.into(),
             at: OffsetDateTime::UNIX_EPOCH,
             emergency: false,
+            patient: false,
         }
     }
 
@@ -345,6 +351,7 @@ mod tests {
         let catalogue = Catalogue::load().unwrap();
         for lang in Lang::ALL {
             for code in [
+                "person",
                 "kind",
                 "facility",
                 "group",

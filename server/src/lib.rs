@@ -57,6 +57,7 @@ pub mod sealing;
 pub mod signer;
 mod temporary;
 pub mod token_keys;
+pub mod use_case;
 
 #[cfg(test)]
 mod hostile;

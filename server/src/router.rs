@@ -7,7 +7,7 @@ use crate::{
     assets,
     console::{
         audit, emergencies, notices, organisations, registration, routers, service, services,
-        staff, status, terminals,
+        staff, status, terminals, use_cases,
     },
     emergency, enrol,
     error::Dialect::{Est, OAuth, Ocsp, Page, Plain, Problem},
@@ -159,7 +159,8 @@ fn console_paths() -> Routes {
         .get(registration::PATH, registration::get)
         .post(registration::PATH, registration::post)
         .post("/console/services/token", registration::make_token)
-        .get("/console/service/{id}", service::show)
+        .get("/console/use-cases", use_cases::get)
+        .get_with_query("/console/service/{id}", OfPage, service::show)
         .post("/console/service/{id}/ask", service::ask)
         .post("/console/service/{id}/approve", service::approve)
         .post("/console/service/{id}/refuse", service::refuse)

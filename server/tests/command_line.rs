@@ -196,6 +196,7 @@ fn a_command_line_that_is_not_understood_exits_with_2_and_help_shows_examples() 
         &["service", "approve"],
         &["service", "list"],
         &["service", "token"],
+        &["service", "use-cases"],
         &["sandbox"],
         &["sandbox", "make"],
         &["sandbox", "cards"],

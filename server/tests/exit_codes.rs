@@ -74,6 +74,7 @@ const NAMES_WHAT_IS_NOT_THERE: &[&str] = &[
     "service approve INSTANCE referral nope",
     "service list nope",
     "service token nope",
+    "service use-cases nope",
     "service token INSTANCE --operated-by 123456789007",
     "sandbox make nope",
     "sandbox cards nope NEW",

@@ -1,11 +1,12 @@
-//! Hours to the second, and what an emergency lifts.
+//! Hours to the second, what an emergency lifts, patients, and which rule a refusal is explained by.
 
 use time::{OffsetDateTime, macros::datetime};
 
 use super::{
-    tests::{decided, full, physician, rules},
+    tests::{decided, full, physician, rules, vocabulary},
     *,
 };
+use crate::decision::Values;
 
 fn at_hours(hours: &Json, at: OffsetDateTime) -> bool {
     let rules = rules(json!({ "rules": [{ "id": "r", "hours": hours }] }));
@@ -118,4 +119,96 @@ fn what_is_open_without_the_emergency_is_not_marked_as_one() {
     ] }));
     let decision = decided(&both, &request);
     assert_eq!((decision.rule.as_str(), decision.by_emergency), ("always", false));
+}
+
+fn of_patients() -> Rules {
+    rules(json!({ "rules": [{ "id": "patients", "patients": true, "minimum_acr": "card" }] }))
+}
+
+fn patient() -> Request {
+    let (facility_id, facility_kind, facility_prefecture) = <(String, String, String)>::default();
+    let of_nobody = Request { facility_id, facility_kind, facility_prefecture, ..physician() };
+    Request { roles: Vec::new(), member: false, patient: true, ..of_nobody }
+}
+
+#[test]
+fn a_rule_for_patients_admits_patients_and_nobody_else() {
+    let decision = decided(&of_patients(), &patient());
+    assert!(decision.allowed, "{decision:?}");
+    let weak = Request { acr: "weak".into(), ..patient() };
+    assert_eq!(decided(&of_patients(), &weak).code, "level");
+    for request in [physician(), Request { emergency: true, ..physician() }] {
+        let decision = decided(&of_patients(), &request);
+        assert_eq!((decision.allowed, decision.code), (false, "person"), "{decision:?}");
+        assert_eq!(decision.reason.args[0].values, Values::Patients(true));
+    }
+}
+
+#[test]
+fn no_other_rule_admits_a_patient_whatever_else_is_said_of_them() {
+    let anybody = rules(json!({ "rules": [
+        { "id": "anybody", "membership": false, "minimum_acr": "weak", "emergency": true }
+    ] }));
+    // Even one of whom a mistake says that they stand at a terminal, licensed and a member.
+    let mistaken = Request { patient: true, emergency: true, ..physician() };
+    for (rules, request) in
+        [(&anybody, patient()), (&anybody, mistaken.clone()), (&full(), mistaken)]
+    {
+        let decision = decided(rules, &request);
+        assert_eq!((decision.allowed, decision.code), (false, "person"), "{decision:?}");
+        assert_eq!(decision.reason.args[0].values, Values::Patients(false));
+    }
+}
+
+#[test]
+fn who_is_at_a_facility_is_told_of_rules_that_are_for_them() {
+    let Rules { rules: mut both, groups } = full();
+    both.insert(0, of_patients().rules.remove(0));
+    let request = Request { roles: Vec::new(), ..physician() };
+    let decision = decided(&Rules { rules: both, groups }, &request);
+    assert_eq!((decision.rule.as_str(), decision.code), ("physicians", "role"));
+}
+
+#[test]
+fn a_rule_for_patients_that_asks_for_what_no_patient_has_is_refused() {
+    for (what, value) in [
+        ("roles", json!(["Pharmacist"])),
+        ("kinds", json!(["hospital"])),
+        ("facilities", json!(["100000000001"])),
+        ("groups", json!(["region"])),
+        ("prefectures", json!(["13"])),
+        ("emergency", json!(true)),
+    ] {
+        let rule = json!({ "id": "r", "patients": true, what: value });
+        let rules = rules(json!({ "rules": [rule], "groups": { "region": [] } }));
+        let refused = rules.check(&vocabulary()).unwrap_err();
+        assert!(
+            matches!(&refused, RulesError::OfNoPatient { what: told, .. } if *told == what),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn who_lacks_the_profession_is_told_of_it_and_not_of_rules_for_anybody_elsewhere() {
+    let both = rules(json!({ "rules": [
+        { "id": "patients", "patients": true },
+        { "id": "anybody-elsewhere", "kinds": ["clinic"] },
+        { "id": "pharmacists", "roles": ["Pharmacist"], "kinds": ["hospital"] }
+    ] }));
+    let decision = decided(&both, &physician());
+    assert_eq!((decision.rule.as_str(), decision.code), ("pharmacists", "role"));
+    // Whoever has the profession is told where it counts.
+    let pharmacist = Request {
+        roles: vec!["Pharmacist".into()],
+        facility_kind: "pharmacy".into(),
+        ..physician()
+    };
+    let decision = decided(&both, &pharmacist);
+    assert_eq!((decision.rule.as_str(), decision.code), ("pharmacists", "kind"));
+    let elsewhere = rules(json!({ "rules": [
+        { "id": "patients", "patients": true },
+        { "id": "anybody-elsewhere", "kinds": ["clinic"] }
+    ] }));
+    assert_eq!(decided(&elsewhere, &physician()).rule, "anybody-elsewhere");
 }

@@ -29,9 +29,10 @@ const SCHEMA: &str = r#"
     entity Group;
     entity Facility in [Group] { kind: String, prefecture: String };
     entity Person;
+    entity Patient;
     entity Service;
     action "use" appliesTo {
-        principal: Person,
+        principal: [Person, Patient],
         resource: Service,
         context: {
             facility: Facility,
@@ -180,9 +181,7 @@ impl CompiledRules {
         })
     }
 
-    /// The rule whose first failed condition comes last, that is the one nearest to admitting, with
-    /// that condition and the others that failed; among equals the one in which fewer failed, and then
-    /// the one that was written first.
+    /// The rule that is nearest to admitting, with its first failed condition and the others that failed.
     fn nearest(
         &self,
         held: &HashSet<String>,
@@ -193,8 +192,8 @@ impl CompiledRules {
             let mut failed = self.failed(position, rule, held, emergency);
             let Some(first) = failed.next() else { continue };
             let others: Vec<_> = failed.collect();
-            let nearer = nearest.as_ref().is_none_or(|(_, found, besides)| {
-                (first, Reverse(others.len())) > (*found, Reverse(besides.len()))
+            let nearer = nearest.as_ref().is_none_or(|(other, found, besides)| {
+                nearness(rule, first, &others) > nearness(other, *found, besides)
             });
             if nearer {
                 nearest = Some((rule, first, others));
@@ -230,7 +229,7 @@ impl CompiledRules {
         ])
         .map_err(compilation)?;
         let question = cedar_policy::Request::new(
-            uid("Person", &request.person_id)?,
+            uid(principal(request.patient), &request.person_id)?,
             uid("Action", "use")?,
             self.service.clone(),
             context,
@@ -248,6 +247,17 @@ impl CompiledRules {
             Entities::from_entities(entities, Some(&self.schema)).map_err(compilation)?;
         Ok((question, entities))
     }
+}
+
+/// How near a rule is to admitting: the later its first failed condition comes the nearer, among equals the
+/// one in which fewer failed.
+///
+/// Farthest are rules for another kind of person, and then those that want another kind of facility and no
+/// profession: they say nothing to somebody whom another rule would take here with the right profession. A
+/// nurse whose prescription is refused hears who may prescribe, not that the service's own staff may enter.
+fn nearness(rule: &Rule, first: Condition, others: &[Condition]) -> impl Ord + use<> {
+    let of_another_place = first == Condition::Kind && rule.roles.is_none();
+    (first != Condition::Person, !of_another_place, first, Reverse(others.len()))
 }
 
 /// What a policy's name says: whether it is for emergencies, and of which rule. Ordinary ones sort first, so
@@ -269,6 +279,11 @@ pub fn decide(rules: &Rules, vocabulary: &Vocabulary, request: &Request) -> Deci
         Ok(compiled) => compiled.decide(request),
         Err(_) => Decision::unusable(),
     }
+}
+
+/// What somebody is to the policies, as whom they ask.
+const fn principal(patient: bool) -> &'static str {
+    if patient { "Patient" } else { "Person" }
 }
 
 /// A member of the request's context.
@@ -312,6 +327,9 @@ fn clause(rule: &Rule, condition: Condition, vocabulary: &Vocabulary) -> Option<
         json!({ "Set": members })
     };
     match condition {
+        Condition::Person => Some(json!({
+            "is": { "left": { "Var": "principal" }, "entity_type": principal(rule.patients) }
+        })),
         Condition::Kind => rule.kinds.as_ref().map(|kinds| {
             let kind = json!({ ".": { "left": context("facility"), "attr": "kind" } });
             json!({ "contains": { "left": strings(kinds), "right": kind } })
@@ -330,7 +348,9 @@ fn clause(rule: &Rule, condition: Condition, vocabulary: &Vocabulary) -> Option<
             let any = |left: Json, right: Json| json!({ "||": { "left": left, "right": right } });
             hours.iter().map(within).reduce(any)
         }),
-        Condition::Membership => rule.membership.then(|| context("member")),
+        Condition::Membership => {
+            (rule.membership && !rule.patients).then(|| context("member"))
+        }
         Condition::Role => rule.roles.as_ref().map(|roles| {
             json!({ "containsAny": { "left": context("roles"), "right": strings(roles) } })
         }),
@@ -353,7 +373,7 @@ fn add(
         clauses.into_iter().map(|body| json!({ "kind": "when", "body": body })).collect();
     let policy = json!({
         "effect": "permit",
-        "principal": { "op": "is", "entity_type": "Person" },
+        "principal": { "op": "All" },
         "action": { "op": "==", "entity": { "type": "Action", "id": "use" } },
         "resource": {
             "op": "==",

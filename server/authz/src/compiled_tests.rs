@@ -36,6 +36,7 @@ pub(super) fn physician() -> Request {
         acr: "card".into(),
         at: datetime!(2026-11-23 10:00 +9),
         emergency: false,
+        patient: false,
     }
 }
 
@@ -143,7 +144,7 @@ fn of_rules_that_fail_alike_the_one_that_asks_for_less_is_explained() {
 fn the_rule_that_came_nearest_is_the_one_explained() {
     let rules = rules(json!({ "rules": [
         { "id": "physicians", "kinds": ["hospital"], "roles": ["Medical Doctor"] },
-        { "id": "pharmacies", "kinds": ["pharmacy"] },
+        { "id": "pharmacies", "kinds": ["pharmacy"], "roles": ["Pharmacist"] },
         { "id": "nurses", "kinds": ["hospital"], "roles": ["General Nurse"] }
     ] }));
     let request = Request { roles: vec!["Pharmacist".into()], ..physician() };
@@ -309,11 +310,20 @@ prop_compose! {
         minimum_acr in proptest::option::of(proptest::sample::select(vec!["weak", "card"])),
         prefectures in proptest::option::of(words(&["01", "13"])),
         hours in proptest::option::of(proptest::collection::vec(any_hours(), 1..3)),
-        (membership, emergency) in any::<(bool, bool)>(),
+        (membership, emergency, patients) in any::<(bool, bool, bool)>(),
     ) -> Rule {
+        let minimum_acr = minimum_acr.map(str::to_owned);
+        let (id, release) = (String::new(), BTreeSet::new());
+        if patients {
+            let (none, emergency) = (None, false);
+            return Rule {
+                id, roles: none.clone(), kinds: none.clone(), facilities: none.clone(), groups: none.clone(),
+                prefectures: none, hours, membership, emergency, patients, minimum_acr, release,
+            };
+        }
         Rule {
-            id: String::new(), roles, kinds, facilities, groups, prefectures, hours, membership, emergency,
-            minimum_acr: minimum_acr.map(str::to_owned), release: BTreeSet::new(),
+            id, roles, kinds, facilities, groups, prefectures, hours, membership, emergency, patients,
+            minimum_acr, release,
         }
     }
 }
@@ -342,7 +352,7 @@ prop_compose! {
         acr in proptest::sample::select(vec!["weak", "card", "", "urn:forged"]),
         prefecture in proptest::sample::select(vec!["01", "13", "47", ""]),
         minutes in 0..14 * 24 * 60_i64,
-        emergency in any::<bool>(),
+        (emergency, patient) in any::<(bool, bool)>(),
     ) -> Request {
         Request {
             person_id: "p".into(),
@@ -354,6 +364,7 @@ prop_compose! {
             acr: acr.into(),
             at: datetime!(2026-11-20 00:00 UTC) + Duration::minutes(minutes),
             emergency,
+            patient,
         }
     }
 }
@@ -386,9 +397,10 @@ fn by_hand(rules: &Rules, request: &Request) -> bool {
         let one_of = |set: &Option<BTreeSet<String>>, word: &str| {
             set.as_ref().is_none_or(|set| set.contains(word))
         };
-        level(&request.acr) >= rule.minimum_acr.as_deref().map_or(2, level)
+        rule.patients == request.patient
+            && level(&request.acr) >= rule.minimum_acr.as_deref().map_or(2, level)
             && (request.emergency && rule.emergency
-                || (!rule.membership || request.member)
+                || (!rule.membership || rule.patients || request.member)
                     && one_of(&rule.prefectures, &request.facility_prefecture)
                     && rule.hours.as_ref().is_none_or(|hours| within_by_hand(hours, request.at)))
             && one_of(&rule.kinds, &request.facility_kind)

@@ -7,6 +7,8 @@
 /// there and then hears "for pharmacists only" was sent on a wasted walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Condition {
+    /// They ask as whom the rule is for: a patient, or somebody at a facility.
+    Person,
     /// The person has a role that is admitted.
     Role,
     /// The facility is of a kind that is admitted.
@@ -27,7 +29,8 @@ pub enum Condition {
 
 impl Condition {
     /// All, in the order of explanation.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
+        Self::Person,
         Self::Role,
         Self::Kind,
         Self::Facility,
@@ -55,6 +58,7 @@ impl Condition {
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
+            Self::Person => "person",
             Self::Kind => "kind",
             Self::Facility => "facility",
             Self::Group => "group",
@@ -68,6 +72,7 @@ impl Condition {
 
     pub(crate) const fn reason_key(self) -> &'static str {
         match self {
+            Self::Person => "authz-reason-person",
             Self::Kind => "authz-reason-kind",
             Self::Facility => "authz-reason-facility",
             Self::Group => "authz-reason-group",
@@ -81,6 +86,7 @@ impl Condition {
 
     pub(crate) const fn help_key(self) -> &'static str {
         match self {
+            Self::Person => "authz-help-person",
             Self::Kind => "authz-help-kind",
             Self::Facility => "authz-help-facility",
             Self::Group => "authz-help-group",

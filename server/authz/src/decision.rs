@@ -75,6 +75,8 @@ pub enum Values {
     Prefectures(Vec<String>),
     /// Hours of the week.
     Hours(Vec<Hours>),
+    /// Patients, or else people at a facility.
+    Patients(bool),
 }
 
 impl Decision {
@@ -179,6 +181,7 @@ fn arguments(rule: &Rule, condition: Condition) -> Vec<Argument> {
     let list = |set: &Option<BTreeSet<String>>| set.iter().flatten().cloned().collect();
     let argument = |name, values| vec![Argument { name, values }];
     match condition {
+        Condition::Person => argument("who", Values::Patients(rule.patients)),
         Condition::Kind => argument("kinds", Values::Kinds(list(&rule.kinds))),
         Condition::Group => argument("groups", Values::Groups(list(&rule.groups))),
         Condition::Role => argument("roles", Values::Roles(list(&rule.roles))),

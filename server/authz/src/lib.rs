@@ -50,4 +50,7 @@ pub struct Request {
     pub at: time::OffsetDateTime,
     /// Whether an emergency access of this person is in force here. Only rules that say so open to it.
     pub emergency: bool,
+    /// Whether they ask as a patient, for themselves. A patient has no facility: what is said of one here is
+    /// looked at by no rule that is for patients, and no other rule is for them.
+    pub patient: bool,
 }

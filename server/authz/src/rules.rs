@@ -66,6 +66,10 @@ pub struct Rule {
     /// prefecture or hours do not fit. False unless said otherwise.
     #[serde(default, skip_serializing_if = "is_false")]
     pub emergency: bool,
+    /// The rule is for patients, who ask for themselves, and for nobody else. They are members nowhere, so
+    /// `membership` is not asked. False unless said otherwise: the rule is for people at a facility.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub patients: bool,
     /// Claims that the service may be told about somebody admitted by this rule.
     #[serde(default)]
     pub release: BTreeSet<String>,
@@ -167,6 +171,16 @@ pub enum RulesError {
         /// How many days are named.
         days: usize,
     },
+    /// A rule for patients asks for what no patient has.
+    #[error(
+        "rule {rule:?}: patients have no {what}; leave it out, or write a rule of its own for them"
+    )]
+    OfNoPatient {
+        /// The rule.
+        rule: String,
+        /// The condition.
+        what: &'static str,
+    },
     /// The policy set does not satisfy its schema: a fault of this crate.
     #[error("the rules do not compile: {0}")]
     Compilation(String),
@@ -237,6 +251,7 @@ impl Rule {
         self.list("facilities", "facility", self.facilities.as_ref(), |id| facility(id).is_ok())?;
         self.list("prefectures", "prefecture", self.prefectures.as_ref(), is_prefecture)?;
         self.check_hours()?;
+        self.check_patients()?;
         if let Some(acr) = &self.minimum_acr
             && vocabulary.strength(acr).is_none()
         {
@@ -261,6 +276,22 @@ impl Rule {
                 to: none.to.to_string(),
                 days: none.days.as_ref().map_or(7, BTreeSet::len),
             }),
+            None => Ok(()),
+        }
+    }
+
+    /// Who asks for themselves has no licence that counts, no facility and no emergency of another's.
+    fn check_patients(&self) -> Result<(), RulesError> {
+        let stated = [
+            ("roles", self.roles.is_some()),
+            ("kinds", self.kinds.is_some()),
+            ("facilities", self.facilities.is_some()),
+            ("groups", self.groups.is_some()),
+            ("prefectures", self.prefectures.is_some()),
+            ("emergency", self.emergency),
+        ];
+        match stated.into_iter().find(|(_, is_stated)| self.patients && *is_stated) {
+            Some((what, _)) => Err(RulesError::OfNoPatient { rule: self.id.clone(), what }),
             None => Ok(()),
         }
     }

@@ -1,7 +1,8 @@
-//! `sekisho service add`, `approve`, `list` and `token`.
+//! `sekisho service add`, `approve`, `list`, `token` and `use-cases`.
 
 mod approve;
 mod token;
+mod use_cases;
 
 use std::{io::Read, path::Path};
 
@@ -30,6 +31,8 @@ Examples:
       whoever has the token registers a service of that organisation, in the sandbox (RFC 7591)
   sekisho service approve /srv/sekisho 3f0c… rules.toml
       out of the sandbox, for whom the rules admit
+  sekisho service use-cases 7 > rules.toml
+      rules for an e-prescription service to begin from
   sekisho service list /srv/sekisho")]
 pub(super) struct Service {
     #[command(subcommand)]
@@ -42,6 +45,7 @@ enum Command {
     Approve(approve::Approve),
     List(List),
     Token(token::Token),
+    UseCases(use_cases::UseCases),
 }
 
 /// Register a service from its file; prints the client's secret once
@@ -108,6 +112,7 @@ impl Service {
                 Command::Approve(approve) => approve.run().await,
                 Command::List(list) => list.run().await,
                 Command::Token(token) => token.run().await,
+                Command::UseCases(use_cases) => use_cases.run(),
             }
         })
     }

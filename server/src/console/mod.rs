@@ -13,6 +13,7 @@ pub mod services;
 pub mod staff;
 pub mod status;
 pub mod terminals;
+pub mod use_cases;
 
 #[cfg(test)]
 pub(crate) mod scene;

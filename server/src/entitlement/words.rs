@@ -1,6 +1,6 @@
 //! What was decided, in words: reasons, help, and what rules speak of.
 
-use sekisho_authz::{Day, Decision, Hours, Message, Values};
+use sekisho_authz::{Day, Decision, Hours, Message, Rule, Values};
 use sekisho_pki::national::hc_role;
 use sekisho_wire::acr;
 
@@ -66,6 +66,8 @@ fn values(values: &Values, text: &Text) -> String {
             shown.join(&joint)
         }
         Values::Hours(hours) => hours_name(hours, text),
+        Values::Patients(true) => text.t("authz-who-patients"),
+        Values::Patients(false) => text.t("authz-who-facilities"),
     }
 }
 
@@ -107,6 +109,16 @@ pub fn level_name(level: &str, text: &Text) -> String {
         acr::PASSKEY => text.t("authz-level-passkey"),
         acr::PASSWORD_TOTP => text.t("authz-level-password"),
         other => other.to_owned(),
+    }
+}
+
+/// How a person has to prove themself to a rule, in words.
+#[must_use]
+pub fn proof_name(rule: &Rule, text: &Text) -> String {
+    match rule.minimum_acr.as_deref().unwrap_or(acr::STRONGEST) {
+        // The words of the level speak of a card that somebody's licence vouches for.
+        acr::JPKI_CARD if rule.patients => text.t("authz-level-patients-card"),
+        level => level_name(level, text),
     }
 }
 

@@ -5,7 +5,6 @@ use sekisho_store::{
     Queries, StoreError, organisation,
     service::{self, Service},
 };
-use sekisho_wire::acr;
 
 use crate::{
     catalogue::{Lang, Text},
@@ -106,11 +105,14 @@ pub(in crate::console) async fn card(
 }
 
 /// A rule in words, condition by condition; one that it does not state is left out, but for the level.
-fn rule_card(rule: &Rule, rules: &Rules, text: &Text) -> RuleCard {
+pub(in crate::console) fn rule_card(rule: &Rule, rules: &Rules, text: &Text) -> RuleCard {
     let joint = text.t("authz-list-joint");
     let joined = |words: Vec<String>| words.join(&joint);
     let mut conditions = Vec::new();
     let mut add = |key: &str, says: String| conditions.push(Condition { about: text.t(key), says });
+    if rule.patients {
+        add("services-rule-person", text.t("services-rule-patients"));
+    }
     if let Some(roles) = &rule.roles {
         let names = roles.iter().map(|role| entitlement::role_name(role, text)).collect();
         add("services-rule-roles", joined(names));
@@ -136,12 +138,12 @@ fn rule_card(rule: &Rule, rules: &Rules, text: &Text) -> RuleCard {
     if let Some(hours) = &rule.hours {
         add("services-rule-hours", entitlement::hours_name(hours, text));
     }
-    let level = rule.minimum_acr.as_deref().unwrap_or(acr::STRONGEST);
-    add("services-rule-level", entitlement::level_name(level, text));
-    add(
-        "services-rule-membership",
-        text.t(if rule.membership { "services-rule-member" } else { "services-rule-anybody" }),
-    );
+    add("services-rule-level", entitlement::proof_name(rule, text));
+    if !rule.patients {
+        let membership =
+            if rule.membership { "services-rule-member" } else { "services-rule-anybody" };
+        add("services-rule-membership", text.t(membership));
+    }
     if rule.emergency {
         add("services-rule-emergency", text.t("services-rule-emergency-opens"));
     }

@@ -24,6 +24,7 @@ use crate::{
     page::PageFrame,
     people::{field::FieldErrors, role::Role, session::ConsoleSession},
     portal::when,
+    use_case::{self, UseCase},
 };
 
 /// The longest text of a request or of its refusal, in characters.
@@ -60,6 +61,10 @@ pub(super) struct GoingLive {
     pub(super) kept_out: Option<(&'static str, &'static str)>,
     pub(super) longest: usize,
     pub(super) typed: Typed,
+    /// What could be begun from: number, name, and whether the reader chose it.
+    pub(super) cases: Vec<(u8, String, bool)>,
+    /// What the reader chose.
+    pub(super) begun: Option<String>,
 }
 
 impl GoingLive {
@@ -107,7 +112,34 @@ impl GoingLive {
             kept_out: kept_out.filter(|_| runs).map(words),
             longest: LONGEST,
             typed: Typed::default(),
+            cases: use_case::all()
+                .iter()
+                .map(|case| (case.number, case.name(text.lang()), false))
+                .collect(),
+            begun: None,
         }))
+    }
+
+    /// Has what is written begin from a use case: the request from its description, the decision from its
+    /// rules, which release nothing that is outside the service's scopes.
+    ///
+    /// # Errors
+    /// [`toml::ser::Error`]: its rules have no text.
+    pub(super) fn begin(
+        &mut self,
+        case: &UseCase,
+        scopes: &[String],
+        text: &Text,
+    ) -> Result<(), toml::ser::Error> {
+        self.typed.rules = case.within(scopes).file(text)?;
+        self.typed.purpose = case.purpose(text.lang());
+        for (number, name, chosen) in &mut self.cases {
+            *chosen = *number == case.number;
+            if *chosen {
+                self.begun = Some(name.clone());
+            }
+        }
+        Ok(())
     }
 }
 

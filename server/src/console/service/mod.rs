@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-pub(super) use card::{InForce, ServiceCard, card};
+pub(super) use card::{InForce, RuleCard, ServiceCard, card, rule_card};
 pub use check::{notice, signature};
 pub use going_live::{approve, ask, refuse};
 pub use show::get as show;

@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
+use serde::Deserialize;
 
 use super::{
     InForce, ServiceCard, card,
@@ -19,11 +20,12 @@ use super::{
 use crate::{
     app::App,
     error::page::PageError,
-    form::PathId,
+    form::{PathId, StrictQuery},
     names::NameRole,
     oidc::{client::Metadata, discovery},
     page::{Page, PageFrame},
     people::{field::FieldErrors, session::ConsoleSession},
+    use_case::Chosen,
 };
 
 #[derive(Template)]
@@ -47,17 +49,31 @@ struct ServicePage {
     errors: FieldErrors,
 }
 
-/// The page.
+/// What the reader wants to begin from.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Begin {
+    #[serde(default)]
+    use_case: Option<Chosen>,
+}
+
+/// The page; with `use_case=` what is written about going live begins from that.
 ///
 /// # Errors
-/// [`PageError`]: no such service, or another's; the database does not answer.
+/// [`PageError`]: no such service, or another's; no such use case; the database does not answer.
 pub async fn get(
     State(app): State<App>,
     session: ConsoleSession,
     page: PageFrame,
     PathId(id): PathId,
+    StrictQuery(begin): StrictQuery<Begin>,
 ) -> Result<Page<impl Template>, PageError> {
-    Ok(Page(service_page(&app, &session, page, &id).await?))
+    let mut shown = service_page(&app, &session, page, &id).await?;
+    if let (Some(way), Some(Chosen(case))) = (&mut shown.going_live, begin.use_case) {
+        way.begin(case, &shown.service.scopes, &shown.page.text)
+            .map_err(|error| PageError::internal(&error))?;
+    }
+    Ok(Page(shown))
 }
 
 /// The page again, with what was typed about going live and what is wrong with it.

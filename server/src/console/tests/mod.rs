@@ -8,6 +8,7 @@ mod registration;
 mod service;
 mod services;
 mod trial;
+mod use_cases;
 
 /// Sessions: cookies have 43 characters, and the login name is made of the first eight.
 const OPERATOR: &str = "operatorAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";

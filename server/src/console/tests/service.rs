@@ -94,7 +94,7 @@ const RULES: &str =
     "[[rules]]\nid = \"physicians\"\nroles = [\"Medical Doctor\"]\nrelease = [\"name\"]\n";
 
 /// A service of ours that its owner asked for, with its page's path.
-async fn asked(test: &TestApp) -> String {
+pub(super) async fn asked(test: &TestApp) -> String {
     let made = registration::made(&test.app, &registration::filled()).await;
     let path = path_of(&made.client_id);
     let purpose = form(&[("purpose", "紹介状を\n読むため。")]);
@@ -103,18 +103,18 @@ async fn asked(test: &TestApp) -> String {
     path
 }
 
-async fn seen(test: &TestApp, path: &str) -> String {
+pub(super) async fn seen(test: &TestApp, path: &str) -> String {
     let page = send(&test.app, "GET", path, OPERATOR, "").await;
     let (_, rest) = page.text.split_once("name=\"seen\" value=\"").unwrap();
     rest.split('"').next().unwrap().to_owned()
 }
 
-async fn approve(test: &TestApp, path: &str, rules: &str, seen: &str) -> Answer {
+pub(super) async fn approve(test: &TestApp, path: &str, rules: &str, seen: &str) -> Answer {
     let body = form(&[("rules", rules), ("seen", seen)]);
     send(&test.app, "POST", &format!("{path}/approve"), OPERATOR, &body).await
 }
 
-async fn stored(test: &TestApp, path: &str) -> Service {
+pub(super) async fn stored(test: &TestApp, path: &str) -> Service {
     let (_, id) = path.rsplit_once('/').unwrap();
     service::find(&mut test.app.store().read(), id).await.unwrap().unwrap()
 }

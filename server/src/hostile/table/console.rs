@@ -121,9 +121,11 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
                 required("authentication", "client_secret_basic").foreign("private_key_jwt"),
             ])
             .good(200),
+        administrator("GET", "/console/use-cases").good(200),
         at("GET", "/console/service/{id}")
             .cookie(&s.administrator, &[&s.auditor, &s.manager])
             .parameter("referral", &[NOTHING, "nobody", a])
+            .query([optional("use_case", "7").foreign("18").foreign("0").foreign("⑦")])
             .good(200),
         owner("POST", "/console/service/{id}/card")
             .parameter(&s.tried[0], &["referral", NOTHING, "nobody"])

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use sekisho_authz::{Rule, Rules};
 use sekisho_pki::national::facility_identifier::FacilityIdentifier;
 use sekisho_store::service::{AuthMethod, Service};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use url::Url;
 
 use super::{GrantType, Metadata, RegistrationError, SubjectType, address};
 use crate::{
+    catalogue::Lang,
     config::Config,
     form,
     jose::ClientKeys,
@@ -69,7 +70,7 @@ pub struct ServiceFile {
 }
 
 /// A text in both languages.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct InLanguages {
     /// Japanese.
@@ -232,6 +233,15 @@ pub(super) fn facilities(rules: &Rules) -> impl Iterator<Item = (&'static str, &
 }
 
 impl InLanguages {
+    /// In one of them.
+    #[must_use]
+    pub fn of(&self, lang: Lang) -> &str {
+        match lang {
+            Lang::Ja => &self.ja,
+            Lang::En => &self.en,
+        }
+    }
+
     fn check(&self, key: &'static str, most: usize) -> Result<(), RegistrationError> {
         for words in [&self.ja, &self.en] {
             let length = words.chars().count();

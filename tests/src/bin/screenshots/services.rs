@@ -69,6 +69,8 @@ pub(super) async fn pages(
     shoot(driver, out, public, "service-asked", &address).await?;
     become_user(driver, operator, public).await?;
     shoot(driver, out, public, "services-waiting", &format!("{public}/console/services")).await?;
+    shoot(driver, out, public, "use-cases", &format!("{public}/console/use-cases")).await?;
+    shoot(driver, out, public, "service-begun", &format!("{address}?use_case=7")).await?;
     for language in LANGUAGES {
         driver.goto(&format!("{public}/?lang={language}")).await?;
         driver.goto(&address).await?;

@@ -1,0 +1,2 @@
+mod cells;
+mod templates;
