@@ -252,12 +252,14 @@ impl CompiledRules {
 /// How near a rule is to admitting: the later its first failed condition comes the nearer, among equals the
 /// one in which fewer failed.
 ///
-/// Farthest are rules for another kind of person, and then those that want another kind of facility and no
-/// profession: they say nothing to somebody whom another rule would take here with the right profession. A
-/// nurse whose prescription is refused hears who may prescribe, not that the service's own staff may enter.
+/// Farthest are rules for another kind of person. A rule that wants another kind of facility and no profession is
+/// as near as one that wants another profession: a pharmacist at a hospital may walk to a pharmacy, a nurse whose
+/// prescription is refused is to hear who may prescribe and not that the service's own staff may enter. Which
+/// says more is for who wrote the rules to say, by their order.
 fn nearness(rule: &Rule, first: Condition, others: &[Condition]) -> impl Ord + use<> {
     let of_another_place = first == Condition::Kind && rule.roles.is_none();
-    (first != Condition::Person, !of_another_place, first, Reverse(others.len()))
+    let first = if of_another_place { Condition::Role } else { first };
+    (first != Condition::Person, first, Reverse(others.len()))
 }
 
 /// What a policy's name says: whether it is for emergencies, and of which rule. Ordinary ones sort first, so

@@ -153,6 +153,21 @@ fn the_rule_that_came_nearest_is_the_one_explained() {
 }
 
 #[test]
+fn of_another_profession_and_another_place_the_one_that_was_written_first_is_explained() {
+    let physicians =
+        json!({ "id": "physicians", "kinds": ["hospital"], "roles": ["Medical Doctor"] });
+    let pharmacies = json!({ "id": "pharmacies", "kinds": ["pharmacy"] });
+    let request = Request { roles: vec!["Pharmacist".into()], ..physician() };
+    for (written, first, code) in [
+        ([&physicians, &pharmacies], "physicians", "role"),
+        ([&pharmacies, &physicians], "pharmacies", "kind"),
+    ] {
+        let decision = decided(&rules(json!({ "rules": written })), &request);
+        assert_eq!((decision.rule.as_str(), decision.code), (first, code));
+    }
+}
+
+#[test]
 fn the_first_rule_that_admits_is_the_one_named() {
     let rules = rules(json!({ "rules": [
         { "id": "nobody", "roles": ["General Nurse"], "release": ["hc_role"] },

@@ -14,6 +14,7 @@ use-case-assumed = Assumed, not in the demonstration’s table: { $what }
 use-case-assumed-kinds = kinds of facility
 use-case-assumed-roles = professional roles
 use-case-assumed-level = level of proof
+use-case-assumed-emergency = that an emergency access opens it
 use-case-list-title = Rules to begin from (17 use cases)
 use-case-list-intro = The demonstration’s 17 use cases: who takes part in each, and rules from which those of a service can begin. Being listed here, they open nothing to anybody.
 use-case-list-patients = Patients cannot log in yet, so rules for patients admit nobody today. Nor do services open yet to staff without a national licence who have never logged in with an HPKI card.
@@ -31,3 +32,6 @@ use-case-begin-none = Choose one
 use-case-begin-button = Begin from this use case
 use-case-begin-all = The 17 use cases and their rules
 use-case-begun = The field below begins from { $case }. Fit it to the service.
+use-case-not-released = Not released, since its scope is not approved: { $claims }
+use-case-every-organisation = This admits the staff of every organisation of these kinds ({ $who }). To admit certain ones alone, add facilities = ["identifier"].
+use-case-changed = The registration of the service changed while you looked at it. Check it above once more, then choose again.

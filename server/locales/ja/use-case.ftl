@@ -14,6 +14,7 @@ use-case-assumed = 実証の関係者表にない仮定：{ $what }
 use-case-assumed-kinds = 施設の種別
 use-case-assumed-roles = 資格
 use-case-assumed-level = 本人確認の強さ
+use-case-assumed-emergency = 緊急時アクセスで開くこと
 use-case-list-title = 利用者の決まりの案（17の用途）
 use-case-list-intro = 実証で示された17の用途について、参加する関係者と、サービスの利用者の決まりを書き始めるための案です。ここにあるだけでは、誰も利用できるようになりません。
 use-case-list-patients = 患者はまだログインできないので、患者の決まりで利用できる人は、今はいません。国家資格のない職員も、HPKIカードで一度もログインしていなければ、まだサービスを利用できません。
@@ -31,3 +32,6 @@ use-case-begin-none = 選んでください
 use-case-begin-button = この用途から書き始める
 use-case-begin-all = 17の用途と決まりの案
 use-case-begun = { $case } の案を下の欄に入れました。サービスに合わせて直してください。
+use-case-not-released = この範囲が承認されていないため渡しません：{ $claims }
+use-case-every-organisation = { $who }であれば、どの組織の職員も通します。決まった組織だけにするときは、facilities = ["組織の識別子"] を加えてください。
+use-case-changed = 確かめている間に、サービスの登録内容が変わりました。上の登録内容をもう一度確かめてから、選び直してください。

@@ -10,6 +10,7 @@ mod words;
 use std::{collections::BTreeSet, str::FromStr, sync::OnceLock};
 
 use sekisho_authz::{Rule, Rules};
+use sekisho_store::organisation_kind::OrganisationKind;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -81,6 +82,8 @@ pub enum Assumption {
     Roles,
     /// How strongly a person has to prove themself.
     Level,
+    /// That an emergency access opens it.
+    Emergency,
 }
 
 /// All, by number.
@@ -144,7 +147,30 @@ impl UseCase {
     /// # Errors
     /// [`toml::ser::Error`]: a rule has no TOML form, which a test rules out.
     pub fn file(&self, text: &Text) -> Result<String, toml::ser::Error> {
-        words::file(self, text)
+        words::file(self, self, text)
+    }
+
+    /// The same for a service with these scopes, of this organisation and kind of organisation: what it is not
+    /// told is said, and of the organisations of that kind its own alone is admitted.
+    ///
+    /// # Errors
+    /// As [`Self::file`].
+    pub fn file_for(
+        &self,
+        scopes: &[String],
+        own: Option<&(String, OrganisationKind)>,
+        text: &Text,
+    ) -> Result<String, toml::ser::Error> {
+        let mut narrowed = self.within(scopes);
+        for proposal in &mut narrowed.proposals {
+            let Some((id, kind)) = own else { continue };
+            let of_its_kind =
+                proposal.rule.kinds.as_ref().is_some_and(|kinds| kinds.contains(kind.as_str()));
+            if of_its_kind && proposal.stakeholder != Stakeholder::MedicalInstitution {
+                proposal.rule.facilities = Some(BTreeSet::from([id.clone()]));
+            }
+        }
+        words::file(&narrowed, self, text)
     }
 
     /// What somebody asks for who wants to offer it, in words to go on from.

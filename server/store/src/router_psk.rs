@@ -4,8 +4,13 @@
 //! What takes a router's right away ends its pairs in the same transaction: [`end_of_router`] and
 //! [`end_of_facility`] are called by revocation, hold, suspension and closing themselves.
 
+mod ending;
+
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+pub use ending::{end, expire, expired};
+pub(crate) use ending::{end_of_facility, end_of_router};
 
 use crate::{
     Queries, StoreError, Tx,
@@ -156,6 +161,7 @@ macro_rules! select_psk {
         )
     };
 }
+use select_psk;
 
 /// A key to be kept.
 #[derive(Clone, Copy, Debug)]
@@ -344,106 +350,4 @@ pub async fn standing(
         (Some(_), 1.., 0) => Standing::Replaced,
         (Some(_), ..) => Standing::Ended,
     }))
-}
-
-/// Ends a key; `false` when it had ended before.
-///
-/// # Errors
-/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
-pub async fn end(
-    tx: &mut Tx,
-    id: &str,
-    reason: PskEnd,
-    at: OffsetDateTime,
-) -> Result<bool, StoreError> {
-    let ended = tx
-        .execute(
-            sql("UPDATE router_psk SET sealed = NULL, ended_at = $2, end_reason = $3
-                 WHERE id = $1 AND ended_at IS NULL")
-            .bind(id)
-            .bind(at)
-            .bind(reason.as_str()),
-        )
-        .await?;
-    Ok(ended == 1)
-}
-
-/// Ends a key that not both ends fetched in time; `false` when it had ended before. The one that it was to
-/// replace, which both ends have, is theirs again: nobody loaded another.
-///
-/// # Errors
-/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
-pub async fn expire(tx: &mut Tx, psk: &RouterPsk, at: OffsetDateTime) -> Result<bool, StoreError> {
-    if !end(tx, &psk.id, PskEnd::Expired, at).await? {
-        return Ok(false);
-    }
-    let [first, second] = psk.ends.each_ref().map(|end| end.router_id.as_str());
-    tx.execute(
-        sql("UPDATE router_psk SET ended_at = NULL, end_reason = NULL
-             WHERE id = (SELECT MAX(b.id) FROM router_psk b
-                         WHERE b.first_id = $1 AND b.second_id = $2 AND b.id < $3)
-               AND end_reason = 'replaced'
-               AND first_fetched_at IS NOT NULL AND second_fetched_at IS NOT NULL")
-        .bind(first)
-        .bind(second)
-        .bind(psk.id.as_str()),
-    )
-    .await?;
-    Ok(true)
-}
-
-/// Ends every key of a router: whoever had them is to be let in nowhere.
-pub(crate) async fn end_of_router(
-    tx: &mut Tx,
-    router_id: &str,
-    reason: PskEnd,
-    at: OffsetDateTime,
-) -> Result<(), StoreError> {
-    tx.execute(
-        sql("UPDATE router_psk SET sealed = NULL, ended_at = $2, end_reason = $3
-             WHERE (first_id = $1 OR second_id = $1) AND ended_at IS NULL")
-        .bind(router_id)
-        .bind(at)
-        .bind(reason.as_str()),
-    )
-    .await?;
-    Ok(())
-}
-
-/// Ends every key of a facility's routers.
-pub(crate) async fn end_of_facility(
-    tx: &mut Tx,
-    organisation_id: &str,
-    reason: PskEnd,
-    at: OffsetDateTime,
-) -> Result<(), StoreError> {
-    tx.execute(
-        sql("UPDATE router_psk SET sealed = NULL, ended_at = $2, end_reason = $3
-             WHERE ended_at IS NULL AND EXISTS (SELECT 1 FROM terminal t
-                 WHERE t.organisation_id = $1 AND t.id IN (first_id, second_id))")
-        .bind(organisation_id)
-        .bind(at)
-        .bind(reason.as_str()),
-    )
-    .await?;
-    Ok(())
-}
-
-/// Keys that not both ends fetched in time, oldest first; at most `limit`.
-///
-/// # Errors
-/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
-pub async fn expired(
-    queries: &mut impl Queries,
-    at: OffsetDateTime,
-    limit: i64,
-) -> Result<Vec<RouterPsk>, StoreError> {
-    let rows: Vec<Row> = queries
-        .fetch_all(
-            sql(select_psk!("k.sealed IS NOT NULL AND k.expires_at <= $1 ORDER BY k.id LIMIT $2"))
-                .bind(at)
-                .bind(limit),
-        )
-        .await?;
-    rows.into_iter().map(Row::into_psk).collect()
 }

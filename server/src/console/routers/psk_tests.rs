@@ -82,7 +82,7 @@ async fn a_key_is_made_replaced_and_ended_and_only_its_codes_are_shown_once() {
         assert!(shown.contains("事前共有鍵だけ") && codes(&shown).is_empty(), "{shown}");
         let bundle = format!("/console/routers/{id}/bundle?peer={other}");
         let bundle = send(&test, "GET", &bundle, OURS, "").await.text;
-        assert!(bundle.contains("psk.sh") && !bundle.contains("enrol.sh"), "{bundle}");
+        assert!(bundle.contains("<code>sh psk.sh") && !bundle.contains("<code>sh enrol.sh"));
         assert!(bundle.contains("auth = psk") && !bundle.contains("auth = pubkey"), "{bundle}");
     }
     let (status, again) = act(&test, &page(&peer), OURS, &own).await;
@@ -102,7 +102,7 @@ async fn a_key_is_made_replaced_and_ended_and_only_its_codes_are_shown_once() {
     }
     let bundle = format!("/console/routers/{own}/bundle?peer={peer}");
     let bundle = send(&test, "GET", &bundle, OURS, "").await.text;
-    assert!(bundle.contains("enrol.sh") && !bundle.contains("psk.sh"), "{bundle}");
+    assert!(bundle.contains("<code>sh enrol.sh") && !bundle.contains("psk.sh"), "{bundle}");
     let acts = acts(&test.app).await;
     for (act, times) in [("router.psk.create", 4), ("router.psk.replace", 4), ("router.psk.end", 4)]
     {

@@ -6,7 +6,9 @@ use axum::{
 };
 use sekisho_authz::{CompiledRules, Rules};
 use sekisho_store::{
-    Queries, StoreError, going_live, person,
+    Queries, StoreError, going_live, organisation,
+    organisation_kind::OrganisationKind,
+    person,
     service::{self, Service},
 };
 use serde::Deserialize;
@@ -43,6 +45,8 @@ pub(super) struct Typed {
     pub(super) purpose: String,
     pub(super) rules: String,
     pub(super) reason: String,
+    /// What the typist had been shown.
+    pub(super) seen: Option<String>,
 }
 
 /// How a service of the sandbox stands on its way out.
@@ -65,6 +69,10 @@ pub(super) struct GoingLive {
     pub(super) cases: Vec<(u8, String, bool)>,
     /// What the reader chose.
     pub(super) begun: Option<String>,
+    /// The registration is another than what the reader was shown when they chose.
+    pub(super) changed: bool,
+    /// Whose service it is.
+    own: Option<(String, OrganisationKind)>,
 }
 
 impl GoingLive {
@@ -83,6 +91,11 @@ impl GoingLive {
         }
         let owner = service.organisation_id.clone().map(Role::ServiceOwner);
         let runs = session.roles.contains(&Role::OperatingAdministrator);
+        let own = match &service.organisation_id {
+            Some(id) => organisation::find(queries, id).await?,
+            None => None,
+        };
+        let own = own.map(|organisation| (organisation.id, organisation.kind));
         let (mut open, mut refused, mut kept_out) = (None, None, None);
         if let Some(request) = going_live::latest(queries, &service.id).await? {
             let at = |at| when::shown(at, text.lang());
@@ -117,11 +130,14 @@ impl GoingLive {
                 .map(|case| (case.number, case.name(text.lang()), false))
                 .collect(),
             begun: None,
+            changed: false,
+            own,
         }))
     }
 
     /// Has what is written begin from a use case: the request from its description, the decision from its
-    /// rules, which release nothing that is outside the service's scopes.
+    /// rules, which release nothing that is outside the service's scopes. Who was shown another registration
+    /// (`seen`) looks at this one first: a decision is never about what nobody saw.
     ///
     /// # Errors
     /// [`toml::ser::Error`]: its rules have no text.
@@ -129,9 +145,14 @@ impl GoingLive {
         &mut self,
         case: &UseCase,
         scopes: &[String],
+        seen: &str,
         text: &Text,
     ) -> Result<(), toml::ser::Error> {
-        self.typed.rules = case.within(scopes).file(text)?;
+        if self.runs && seen != self.seen {
+            self.changed = true;
+            return Ok(());
+        }
+        self.typed.rules = case.file_for(scopes, self.own.as_ref(), text)?;
         self.typed.purpose = case.purpose(text.lang());
         for (number, name, chosen) in &mut self.cases {
             *chosen = *number == case.number;
@@ -198,7 +219,7 @@ pub async fn approve(
     let acting = session.require(&Role::OperatingAdministrator)?;
     let mut errors = FieldErrors::of_form(&[("rules", "service-approve-rules")]);
     let Some(rules) = usable(&app, &id, &form.rules, &page.text, &mut errors).await? else {
-        let typed = Typed { rules: form.rules, ..Typed::default() };
+        let typed = Typed { rules: form.rules, seen: Some(form.seen), ..Typed::default() };
         return show::again(&app, &session, page, &id, typed, errors).await;
     };
     decision::approve(&app, &acting, &id, &rules, &form.seen).await?;

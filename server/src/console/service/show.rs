@@ -55,6 +55,9 @@ struct ServicePage {
 pub struct Begin {
     #[serde(default)]
     use_case: Option<Chosen>,
+    /// The registration that the reader was shown.
+    #[serde(default)]
+    seen: String,
 }
 
 /// The page; with `use_case=` what is written about going live begins from that.
@@ -70,7 +73,7 @@ pub async fn get(
 ) -> Result<Page<impl Template>, PageError> {
     let mut shown = service_page(&app, &session, page, &id).await?;
     if let (Some(way), Some(Chosen(case))) = (&mut shown.going_live, begin.use_case) {
-        way.begin(case, &shown.service.scopes, &shown.page.text)
+        way.begin(case, &shown.service.scopes, &begin.seen, &shown.page.text)
             .map_err(|error| PageError::internal(&error))?;
     }
     Ok(Page(shown))
@@ -90,6 +93,10 @@ pub(super) async fn again(
 ) -> Result<Response, PageError> {
     let mut shown = service_page(app, session, page.switching_at(&path_of(id)), id).await?;
     if let Some(going_live) = &mut shown.going_live {
+        // What was decided about is what was shown, also when the rules are put right.
+        if let Some(seen) = &typed.seen {
+            going_live.seen.clone_from(seen);
+        }
         going_live.typed = typed;
     }
     shown.errors = errors;

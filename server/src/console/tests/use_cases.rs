@@ -36,13 +36,14 @@ async fn a_service_is_approved_by_the_rules_of_each_case_as_they_are_offered() {
     let test = registration::owners().await;
     for case in use_case::all() {
         let path = asked(&test).await;
-        let begun = format!("{path}?use_case={}", case.number);
+        let shown = seen(&test, &path).await;
+        let begun = format!("{path}?use_case={}&seen={shown}", case.number);
         let page = send(&test.app, "GET", &begun, OPERATOR, "").await;
         assert_eq!(page.status, StatusCode::OK, "{}", page.text);
         assert!(page.text.contains(&format!("{} の案を下の欄に入れました", case.name(Lang::Ja))));
         assert!(page.text.contains(&format!("<option value=\"{}\" selected>", case.number)));
         let rules = plain(field(&page.text, "rules"));
-        let done = approve(&test, &path, &rules, &seen(&test, &path).await).await;
+        let done = approve(&test, &path, &rules, &shown).await;
         assert_eq!(done.status, StatusCode::SEE_OTHER, "{rules}\n{}", done.text);
         let service = stored(&test, &path).await;
         assert!(service.live_at.is_some());
@@ -51,6 +52,24 @@ async fn a_service_is_approved_by_the_rules_of_each_case_as_they_are_offered() {
         let in_force = found.map(|(_, json)| sekisho_authz::Rules::from_json(&json).unwrap());
         assert_eq!(in_force, Some(within), "{}", case.symbol());
     }
+}
+
+#[tokio::test]
+async fn who_was_shown_another_registration_looks_at_this_one_before_they_begin() {
+    let test = registration::owners().await;
+    let path = asked(&test).await;
+    let shown = seen(&test, &path).await;
+    for other in ["", "&seen=", "&seen=0000"] {
+        let page = send(&test.app, "GET", &format!("{path}?use_case=7{other}"), OPERATOR, "").await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.text);
+        assert!(page.text.contains("登録内容が変わりました"), "{other}: {}", page.text);
+        assert_eq!(field(&page.text, "rules"), "", "{other}");
+    }
+    // Neither is what was shown renewed by rules that have to be put right.
+    let again = approve(&test, &path, "no rules", "0000").await;
+    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", again.text);
+    assert!(again.text.contains("name=\"seen\" value=\"0000\""), "{}", again.text);
+    assert!(!again.text.contains(&shown), "{}", again.text);
 }
 
 #[tokio::test]

@@ -35,8 +35,8 @@ mod tests {
 
     #[test]
     fn the_octets_are_those_of_the_definition() {
-        let key = "301306072a8648ce3d0201310806082a8648ce3d030107";
+        let key = "301506072a8648ce3d0201310a06082a8648ce3d030107";
         let signature = "06082a8648ce3d040302";
-        assert_eq!(hex::encode(attributes().unwrap()), format!("301f{key}{signature}"));
+        assert_eq!(hex::encode(attributes().unwrap()), format!("3021{key}{signature}"));
     }
 }

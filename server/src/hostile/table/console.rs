@@ -125,7 +125,10 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
         at("GET", "/console/service/{id}")
             .cookie(&s.administrator, &[&s.auditor, &s.manager])
             .parameter("referral", &[NOTHING, "nobody", a])
-            .query([optional("use_case", "7").foreign("18").foreign("0").foreign("⑦")])
+            .query([
+                optional("use_case", "7").foreign("18").foreign("0").foreign("⑦"),
+                free("seen", "0000"),
+            ])
             .good(200),
         owner("POST", "/console/service/{id}/card")
             .parameter(&s.tried[0], &["referral", NOTHING, "nobody"])

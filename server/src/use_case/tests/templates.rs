@@ -85,6 +85,7 @@ fn whatever_the_demonstrations_table_does_not_say_is_marked_as_assumed() {
                 rule.kinds.as_ref().is_some_and(|kinds| kinds.len() < stakeholder.kinds().len());
             assert_eq!(assumed.contains(&Assumption::Kinds), narrower, "{at}");
             assert_eq!(assumed.contains(&Assumption::Roles), rule.roles.is_some(), "{at}");
+            assert_eq!(assumed.contains(&Assumption::Emergency), rule.emergency, "{at}");
             // ② has the level in its name.
             assert_eq!(assumed.contains(&Assumption::Level), case.number != 2, "{at}");
             let level = rule.minimum_acr.as_deref().unwrap();
@@ -127,6 +128,39 @@ fn the_text_of_a_case_ends_a_services_file() {
     for case in all() {
         let whole = format!("{head}\n{}", case.file(&text).unwrap());
         toml::from_str::<ServiceFile>(&whole).unwrap_or_else(|error| panic!("{whole}: {error}"));
+    }
+}
+
+#[test]
+fn a_service_begins_with_its_own_organisation_and_hears_what_it_is_not_told() {
+    let [text, _] = texts();
+    let own = |kind| ("123456789007".to_owned(), kind);
+    let scopes = ["openid".to_owned(), "facility".to_owned()];
+    let written = |case: &UseCase, own: Option<&(String, OrganisationKind)>| {
+        let file = case.file_for(&scopes, own, &text).unwrap();
+        (toml::from_str::<Rules>(&file).unwrap().rules, file)
+    };
+    for case in all() {
+        let (all, file) = written(case, None);
+        assert!(all.iter().all(|rule| rule.facilities.is_none()));
+        let elsewhere = case.proposals.iter().filter(|proposal| {
+            ![Stakeholder::MedicalInstitution, Stakeholder::Patient].contains(&proposal.stakeholder)
+        });
+        let hint = "どの組織の職員も通します";
+        assert_eq!(file.matches(hint).count(), elsewhere.count(), "{file}");
+        let lacks = case.scopes().contains(&"hc_role");
+        assert_eq!(
+            file.contains("承認されていないため渡しません") && file.contains("hc_role"),
+            lacks
+        );
+        let (provider, file) = written(case, Some(&own(OrganisationKind::ServiceProvider)));
+        for (rule, proposal) in provider.iter().zip(&case.proposals) {
+            let of_it = proposal.stakeholder == Stakeholder::ServiceProvider;
+            assert_eq!(rule.facilities.is_some(), of_it, "{file}");
+        }
+        // A hospital that offers a service does not shut out the others.
+        let (hospital, _) = written(case, Some(&own(OrganisationKind::Hospital)));
+        assert_eq!(hospital, all);
     }
 }
 
