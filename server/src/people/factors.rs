@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 use super::{
     field::FieldErrors,
     password::{self, HashError, PasswordRefusal},
+    proof::Second,
     totp::{TotpError, TotpSecret, typed_code},
 };
 use crate::{app::App, catalogue::Text, sealing::SealingError};
@@ -113,6 +114,12 @@ impl Proven {
         };
         let password = Zeroizing::new(typed.password.to_owned());
         errors.is_empty().then_some(Self { password, secret, step })
+    }
+
+    /// The code by which the second factor was proven.
+    #[must_use]
+    pub fn second(&self) -> Second {
+        Second::Totp(self.step)
     }
 
     /// Hashes and seals them, outside any transaction.

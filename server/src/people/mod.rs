@@ -10,6 +10,7 @@ pub mod likeness;
 pub mod link;
 pub mod mailbox;
 pub mod password;
+pub mod proof;
 pub mod role;
 pub mod roles_page;
 pub mod session;

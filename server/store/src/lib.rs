@@ -53,6 +53,7 @@ pub mod parked_request;
 pub mod party;
 pub mod passkey;
 pub mod passkey_challenge;
+pub mod password_login;
 pub mod person;
 pub mod presence;
 pub mod public_client;

@@ -18,7 +18,7 @@ use sekisho_protocol::{
 use sekisho_store::{
     Queries, StoreError,
     audit::{self, Actor, Audited, Entry},
-    invitation::{self, NewInvitation},
+    invitation::{self, Kind, NewInvitation},
     sql, transaction,
 };
 use serde_json::{Value as Json, json};
@@ -352,6 +352,7 @@ impl Desk {
         let outcome: Result<(), StoreError> = transaction!(test.app.store(), StoreError, |tx| {
             let new = NewInvitation {
                 organisation_id: &self.terminal.organisation_id,
+                kind: Kind::Card,
                 code_hash: &code.hash(),
                 selector: &code.selector(),
                 name,
