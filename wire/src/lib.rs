@@ -49,7 +49,8 @@ pub mod acr {
     /// HPKI authentication certificate, PIN-verified, at a terminal of an accredited facility.
     pub const HPKI_CARD: &str = "urn:oid:1.3.6.1.4.1.32473.3.4";
     /// Weakest first; a rule that demands one accepts any later one.
-    pub const LEVELS: [&str; 5] = [PASSWORD_AT_FACILITY, PASSWORD_TOTP, PASSKEY, JPKI_CARD, HPKI_CARD];
+    pub const LEVELS: [&str; 5] =
+        [PASSWORD_AT_FACILITY, PASSWORD_TOTP, PASSKEY, JPKI_CARD, HPKI_CARD];
     /// The levels that stand for two factors of the person: what breaking the glass asks for. By name, so that a
     /// level that is added is not among them by accident.
     pub const TWO_FACTOR: [&str; 4] = [PASSWORD_TOTP, PASSKEY, JPKI_CARD, HPKI_CARD];

@@ -8,6 +8,7 @@ use super::{page::PageError, problem::Problem};
 use crate::{
     catalogue::Text,
     login::refusal::{LoginError, Refusal},
+    people::factors::FactorsError,
 };
 
 /// The HTTP status of a refusal.
@@ -154,6 +155,8 @@ impl From<LoginError> for PageError {
             LoginError::Randomness(error) => Self::internal(&error),
             LoginError::Request(error) => Self::internal(&error),
             LoginError::Passkey(error) => Self::internal(&error),
+            LoginError::Factors(FactorsError::Store(error)) => error.into(),
+            LoginError::Factors(FactorsError::BreachList(error)) => Self::unavailable(&error),
             LoginError::Factors(error) => Self::internal(&error),
             LoginError::StoreFactors(error) => Self::internal(&error),
             LoginError::Hash(error) => Self::internal(&error),

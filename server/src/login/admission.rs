@@ -1,15 +1,6 @@
 //! May whoever proved themself have a session here? Decided and opened in one transaction, by
 //! [`hpki::admission`], [`jpki::admission`], [`passkey::admission`] or [`password::admission`].
 
-use http::HeaderValue;
-use sekisho_protocol::{Sha256Digest, octets::encode, request::ExpectedSubject};
-use sekisho_store::{
-    StoreError, Tx,
-    audit::{Audited, Entry},
-    invitation,
-    session::{self as sessions, Realm, Session},
-    transaction,
-};
 use super::{
     hpki::{self, VerifiedCardHolder},
     jpki::{self, holder::VerifiedJpkiHolder},
@@ -22,6 +13,15 @@ use crate::{
     app::App,
     listener::{FacilityConnection, Peer},
     people::proof::Verified,
+};
+use http::HeaderValue;
+use sekisho_protocol::{Sha256Digest, octets::encode, request::ExpectedSubject};
+use sekisho_store::{
+    StoreError, Tx,
+    audit::{Audited, Entry},
+    invitation,
+    session::{self as sessions, Realm, Session},
+    transaction,
 };
 
 /// What proved whom.

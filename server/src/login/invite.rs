@@ -103,8 +103,7 @@ impl InviteForm {
             return Err(errors);
         };
         // Who has no card has no number that one would say.
-        let licence_number =
-            (kind == Kind::Card && !number.is_empty()).then_some(number);
+        let licence_number = (kind == Kind::Card && !number.is_empty()).then_some(number);
         Ok(Invitee { kind, name, name_kana, licence_number })
     }
 }

@@ -9,7 +9,10 @@ use sekisho_store::{
     StoreError, Tx,
     account::{self, Account},
     attempt::Subject,
+    password_login::SecondFactor,
+    recovery_code,
 };
+use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::{
@@ -17,7 +20,11 @@ use super::{
     totp::{TotpSecret, typed_code},
     tries::Resting,
 };
-use crate::app::App;
+use crate::{
+    app::App,
+    notice::{self, Notice, To},
+    paper_code::PaperCode,
+};
 
 /// An attempt that was paid for.
 #[derive(Debug)]
@@ -56,6 +63,19 @@ impl Attempt {
 pub enum Second {
     /// The one-time password of this time step.
     Totp(i64),
+    /// A recovery code, by its SHA-256.
+    RecoveryCode([u8; 32]),
+}
+
+impl Second {
+    /// As stored and in audit records.
+    #[must_use]
+    pub const fn kept(self) -> SecondFactor {
+        match self {
+            Self::Totp(_) => SecondFactor::Totp,
+            Self::RecoveryCode(_) => SecondFactor::RecoveryCode,
+        }
+    }
 }
 
 /// An account whose password fits, and its second factor if one was typed.
@@ -86,7 +106,7 @@ impl Verified {
         let phc = complete.as_ref().and_then(|account| account.password_phc.clone());
         let fits = password::verify(Zeroizing::new(password), phc).await?;
         let second = match (&complete, code) {
-            (Some(account), Some(code)) => second_of(app, account, code),
+            (Some(account), Some(code)) => second_of(app, account, code).await?,
             _ => None,
         };
         Ok(match complete {
@@ -103,30 +123,67 @@ impl Verified {
         &self.account.person_id
     }
 
-    /// Consumes the second factor. Refused too where password or second factor were set anew since they were
+    /// Its login name.
+    #[must_use]
+    pub fn login_name(&self) -> &str {
+        &self.account.login_name
+    }
+
+    /// What was typed beside the password, as in audit records.
+    #[must_use]
+    pub fn second_factor(&self) -> &'static str {
+        self.second.map_or(SecondFactor::None, Second::kept).as_str()
+    }
+
+    /// Consumes the second factor; whoever used a recovery code finds a notice of it. Refused too where password or second factor were set anew since they were
     /// judged: hashing takes some time.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn consume(&self, tx: &mut Tx) -> Result<Result<(), Why>, StoreError> {
-        let now = account::of_person(tx, &self.account.person_id).await?;
-        if now.as_ref() != Some(&self.account) {
+    pub async fn consume(
+        &self,
+        tx: &mut Tx,
+        at: OffsetDateTime,
+    ) -> Result<Result<(), Why>, StoreError> {
+        let person_id = self.account.person_id.as_str();
+        if account::of_person(tx, person_id).await?.as_ref() != Some(&self.account) {
             return Ok(Err("factors_changed"));
         }
         let consumed = match self.second {
             None => true,
-            Some(Second::Totp(step)) => {
-                account::consume_totp_step(tx, &self.account.person_id, step).await?
+            Some(Second::Totp(step)) => account::consume_totp_step(tx, person_id, step).await?,
+            Some(Second::RecoveryCode(hash)) => {
+                let consumed = recovery_code::consume(tx, person_id, &hash, at).await?;
+                if consumed {
+                    let left = recovery_code::left(tx, person_id).await?;
+                    let to = To::Person(person_id.to_owned());
+                    notice::put(tx, to, Notice::RecoveryCodeUsed { left }, at).await?;
+                }
+                consumed
             }
         };
         Ok(if consumed { Ok(()) } else { Err("code_used_before") })
     }
 }
 
-fn second_of(app: &App, account: &Account, code: &str) -> Option<Second> {
-    let sealed = account.totp_sealed.as_deref()?;
-    let secret = TotpSecret::open_of(&app.keys().sealing, &account.person_id, sealed).ok()?;
-    secret.step_of(&typed_code(code), app.now()).map(Second::Totp)
+/// What was typed, as the one or the other: six digits are no recovery code, which has a check character.
+async fn second_of(
+    app: &App,
+    account: &Account,
+    typed: &str,
+) -> Result<Option<Second>, StoreError> {
+    if let Ok(code) = PaperCode::parse(typed) {
+        let hash = code.hash();
+        let mut reader = app.store().read();
+        let good = recovery_code::is_good(&mut reader, &account.person_id, &hash).await?;
+        return Ok(good.then_some(Second::RecoveryCode(hash)));
+    }
+    let sealed = account.totp_sealed.as_deref();
+    let secret = sealed.and_then(|sealed| {
+        TotpSecret::open_of(&app.keys().sealing, &account.person_id, sealed).ok()
+    });
+    let step = secret.and_then(|secret| secret.step_of(&typed_code(typed), app.now()));
+    Ok(step.map(Second::Totp))
 }
 
 /// The factors could not be judged.

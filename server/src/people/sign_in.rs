@@ -152,12 +152,13 @@ pub async fn post(
     let new = NewSession::draw(app.random())?;
     let person_id = verified.person_id();
     let opened = transaction!(app.store(), SignInError, |tx| {
-        if let Err(why) = verified.consume(tx).await? {
+        if let Err(why) = verified.consume(tx, now).await? {
             return Ok(Audited::new(false, refusal(&app, &login_name, &address, why)));
         }
         new.open(tx, &app, person_id).await?;
         let entry = Entry::done("account.sign_in", Actor::Person(person_id.to_owned()), now)
             .from_address(&address)
+            .fact("second_factor", verified.second_factor())
             .on("person", person_id);
         Ok(Audited::new(true, entry))
     })?;

@@ -18,6 +18,7 @@ use crate::{
     listener::FacilityConnection,
     login::{Least, session::PortalSession, vouching::Profession},
     page::{Page, PageFrame},
+    people::account_page,
 };
 
 pub mod expiry;
@@ -83,6 +84,8 @@ struct PortalPage {
     jpki: bool,
     /// Whether passkeys do.
     passkeys: bool,
+    /// Where somebody who logs in by password sees to their account.
+    account: Option<String>,
 }
 
 /// `GET /`.
@@ -134,6 +137,8 @@ pub async fn get(
         held: held.map(|passkey| passkey.name).collect(),
         jpki: app.card_trust().at(&facility.organisation_id).jpki().is_some(),
         passkeys: app.config().card_login().passkeys(),
+        account: (session.profession == Profession::None)
+            .then(|| format!("{}{}", app.names().public, account_page::PATH)),
     })))
 }
 

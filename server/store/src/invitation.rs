@@ -30,7 +30,9 @@ impl Kind {
         match text {
             "card" => Ok(Self::Card),
             "account" => Ok(Self::Account),
-            other => Err(StoreError::Corrupt { what: "invitation", detail: format!("kind {other}") }),
+            other => {
+                Err(StoreError::Corrupt { what: "invitation", detail: format!("kind {other}") })
+            }
         }
     }
 }

@@ -86,7 +86,8 @@ pub(in crate::login) async fn decide(
         (None, _, None) => return Ok(refused(actor, Refusal::NotAMember)),
         (known, _, Some(invitation_id)) => {
             let held = invitation::held(tx, arrival.browser_hash, organisation_id, now).await?;
-            let Some(held) = held.filter(|held| held.id == invitation_id && held.kind == Kind::Card)
+            let Some(held) =
+                held.filter(|held| held.id == invitation_id && held.kind == Kind::Card)
             else {
                 return Ok(refused(actor, Refusal::InvitationClosed));
             };

@@ -59,8 +59,7 @@ pub(in crate::login) async fn decide(
         let record = wrong(person(), why, now);
         Ok(Decided::refused(arrival, record, Refusal::PasswordWrong, None))
     };
-    if arrival.within.is_some()
-        && previous.is_some_and(|previous| previous.person_id != person_id)
+    if arrival.within.is_some() && previous.is_some_and(|previous| previous.person_id != person_id)
     {
         let refusal = Refusal::AnotherPerson;
         let record = Entry::refused(ACT, person(), now, refusal.code());
@@ -70,12 +69,13 @@ pub(in crate::login) async fn decide(
     let Some(membership) = membership::in_force(tx, person_id, organisation_id).await? else {
         return refused("not_a_member");
     };
-    if let Err(why) = verified.consume(tx).await? {
+    if let Err(why) = verified.consume(tx, now).await? {
         return refused(why);
     }
     let admitted = admitted(tx, person_id, &membership.id, verified.second, arrival, now).await?;
     let opened = opening::open(tx, arrival, previous, admitted, opening).await?;
-    Ok(Decided { outcome: Ok(()), entries: opened.records(|login| login).collect() })
+    let said = |login: Entry| login.fact("second_factor", verified.second_factor());
+    Ok(Decided { outcome: Ok(()), entries: opened.records(said).collect() })
 }
 
 /// Somebody whose factors were proven and consumed, with the login kept that proved them.
@@ -91,10 +91,7 @@ pub(super) async fn admitted<'a>(
         person_id,
         at,
         terminal_fingerprint: &arrival.facility.fingerprint,
-        second_factor: match second {
-            None => SecondFactor::None,
-            Some(Second::Totp(_)) => SecondFactor::Totp,
-        },
+        second_factor: second.map_or(SecondFactor::None, Second::kept),
     };
     Ok(Admitted {
         person_id,

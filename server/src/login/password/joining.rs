@@ -7,7 +7,7 @@
 use askama::Template;
 use axum::{
     extract::{Extension, State},
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode, header};
 use sekisho_store::{
@@ -38,8 +38,10 @@ use crate::{
     },
     page::{Page, PageFrame},
     people::{
+        account_page::CodesPage,
         factors::{Proven, Setup, Typed},
         field::FieldErrors,
+        recovery::NewCodes,
         roles_page::login_name_fits,
     },
 };
@@ -108,9 +110,7 @@ pub async fn get(
             let form = Shown { held: &held, login_name: String::new(), setup: None };
             show(&app, &facility, page, form, FieldErrors::default(), StatusCode::OK)
         }
-        Err(LoginError::Refused(refusal)) => {
-            entry::again(&app, &facility, page, &headers, refusal)
-        }
+        Err(LoginError::Refused(refusal)) => entry::again(&app, &facility, page, &headers, refusal),
         Err(error) => Err(error.into()),
     }
 }
@@ -181,8 +181,10 @@ pub async fn post(
         totp_code: &form.totp_code,
         setup: &form.setup,
         login_name: &login_name,
+        person_id: None,
     };
-    let proven = Proven::check(&app, &typed, &bound_to(&held), &page.text, &mut errors);
+    let proven = Proven::check(&app, &typed, &bound_to(&held), &page.text, &mut errors).await;
+    let proven = proven.map_err(LoginError::from)?;
     let shown = Shown { held: &held, login_name: login_name.clone(), setup: Some(&form.setup) };
     let unfit = StatusCode::UNPROCESSABLE_ENTITY;
     let Some(proven) = proven.filter(|_| errors.is_empty()) else {
@@ -197,9 +199,12 @@ pub async fn post(
         within: None,
         previous_cookie: session::cookie_hash(&headers),
     };
-    match join(&app, arrival, &held, &login_name, proven).await {
+    let codes = NewCodes::draw(app.random()).map_err(LoginError::from)?;
+    match join(&app, arrival, &held, &login_name, (proven, &codes)).await {
         Ok((Joined::Opened, session_cookie)) => {
-            let mut response = Redirect::to("/").into_response();
+            let page = page.switching_at("/");
+            let shown = CodesPage { page, codes: codes.reveal(), next: "/" };
+            let mut response = Page(shown).into_response();
             let cookies = [Some(session_cookie), cookie::clear(BROWSER_COOKIE)];
             for cookie in cookies.into_iter().flatten() {
                 response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -210,9 +215,7 @@ pub async fn post(
             errors.add("login_name", page.t("people-error-login-name-taken"));
             show(&app, &facility, page, shown, errors, unfit)
         }
-        Err(LoginError::Refused(refusal)) => {
-            entry::again(&app, &facility, page, &headers, refusal)
-        }
+        Err(LoginError::Refused(refusal)) => entry::again(&app, &facility, page, &headers, refusal),
         Err(error) => Err(error.into()),
     }
 }
@@ -223,7 +226,7 @@ async fn join(
     arrival: Arrival<'_>,
     held: &Invitation,
     login_name: &str,
-    proven: Proven,
+    (proven, codes): (Proven, &NewCodes),
 ) -> Result<(Joined, http::HeaderValue), LoginError> {
     let Arrival { peer, facility, browser_hash, .. } = arrival;
     let second = proven.second();
@@ -248,12 +251,14 @@ async fn join(
         if redeemed.await?.is_none() {
             return Err(Refusal::InvitationClosed.into());
         }
-        // 3. The account with both factors. 4. The membership. 5. The session.
+        // 3. The account with both factors and recovery codes. 4. The membership. 5. The session.
         account::open(tx, &person_id, login_name, "").await?;
         prepared.store(tx, app, &person_id).await?;
+        codes.keep(tx, &person_id, now).await?;
         let reason = "invitation redeemed by code and account";
         let by = Some(person_id.as_str());
-        let membership = membership::start(tx, &person_id, organisation_id, by, reason, now).await?;
+        let membership =
+            membership::start(tx, &person_id, organisation_id, by, reason, now).await?;
         let admitted = admitted(tx, &person_id, &membership, Some(second), arrival, now).await?;
         let opened = opening::open(tx, arrival, previous.as_ref(), admitted, opening).await?;
         let person = || Actor::Person(person_id.clone());

@@ -26,11 +26,12 @@ use crate::{
     form::StrictForm,
     listener::{FacilityConnection, Peer, note_refusal},
     login::{
-        Least, login_address,
+        Least,
         admission::{self, Arrival, Holder},
         call,
         challenge::{BROWSER_COOKIE, browser_hash},
         level::strength,
+        login_address,
         page::{self, Ways},
         refusal::{LoginError, Refusal},
         session,
@@ -204,7 +205,9 @@ impl Connection<'_> {
         let browser_hash = match checked {
             Ok(browser_hash) => browser_hash,
             Err(refusal) => {
-                return Err(call::note_refusal(app, ACT, peer, facility, refusal.into()).await.into());
+                return Err(call::note_refusal(app, ACT, peer, facility, refusal.into())
+                    .await
+                    .into());
             }
         };
         // 2. Every attempt is paid for before it is judged, also for names that nobody has.
