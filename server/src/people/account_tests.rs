@@ -2,8 +2,13 @@
 
 use axum::response::Response;
 use http::{StatusCode, header};
-use sekisho_store::{Queries, sql};
+use sekisho_store::{
+    Queries, StoreError, account,
+    audit::{Actor, Audited, Entry},
+    sql, transaction,
+};
 use time::Duration;
+use zeroize::Zeroizing;
 
 use super::tests::{PASSWORD, ask, form, refusals, session_cookie, text};
 use crate::{
@@ -239,4 +244,22 @@ async fn the_codes_are_kept_as_hashes_and_the_app_goes_on_without_them() {
     let hashes: Vec<_> = clerk.recovery_codes.iter().map(read).collect();
     assert!(rows.len() == 10 && rows.iter().all(|(hash,)| hashes.contains(hash)));
     logged_in(&desk.login_with(&test, &clerk).await);
+}
+
+#[tokio::test]
+async fn factors_that_were_set_anew_while_they_were_judged_open_nothing() {
+    let (test, _, clerk) = at_work().await;
+    let (app, code) = (&test.app, clerk.code(&test));
+    let judged =
+        Verified::judge(app, clerk.login_name, PASSWORD.to_owned(), Some(&code)).await.unwrap();
+    let verified = judged.unwrap();
+    let phc = password::hash(Zeroizing::new(NEW.to_owned()), app.random()).await.unwrap();
+    let now = app.now();
+    let consumed: Result<_, StoreError> = transaction!(app.store(), StoreError, |tx| {
+        let before = verified.person_id();
+        account::set_password(tx, before, &phc, now).await?;
+        let consumed = verified.consume(tx, now).await?;
+        Ok(Audited::new(consumed, Entry::done("test", Actor::System, now)))
+    });
+    assert_eq!(consumed.unwrap(), Err("factors_changed"));
 }
