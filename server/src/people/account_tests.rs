@@ -11,6 +11,7 @@ use time::Duration;
 use zeroize::Zeroizing;
 
 use super::tests::{PASSWORD, ask, form, refusals, session_cookie, text};
+use super::{password, proof::Verified};
 use crate::{
     app::App,
     login::tests::{
@@ -209,6 +210,30 @@ async fn a_recovery_code_stands_once_for_the_second_factor_and_is_told_of() {
     let response = sign_in(&test.app, clerk.login_name, PASSWORD, &fresh[0]).await;
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(refusals(&test.app, "account.sign_in").await, ["wrong_credentials"]);
+}
+
+/// What comes of consuming what was judged.
+async fn consume(test: &TestApp, verified: &Verified) -> Result<(), &'static str> {
+    let now = test.app.now();
+    let consumed: Result<_, StoreError> = transaction!(test.app.store(), StoreError, |tx| {
+        let consumed = verified.consume(tx, now).await?;
+        Ok(Audited::new(consumed, Entry::done("test", Actor::System, now)))
+    });
+    consumed.unwrap()
+}
+
+#[tokio::test]
+async fn of_two_that_were_judged_with_one_code_one_consumes_it() {
+    let (test, _, clerk) = at_work().await;
+    for code in [clerk.code(&test), clerk.recovery_codes[0].clone()] {
+        let judge = || {
+            let password = PASSWORD.to_owned();
+            Verified::judge(&test.app, clerk.login_name, password, Some(&code))
+        };
+        let (one, two) = (judge().await.unwrap().unwrap(), judge().await.unwrap().unwrap());
+        assert_eq!(consume(&test, &one).await, Ok(()));
+        assert_eq!(consume(&test, &two).await, Err("code_used_before"));
+    }
 }
 
 #[tokio::test]
