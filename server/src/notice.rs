@@ -163,6 +163,18 @@ pub enum Notice {
         /// At which facility.
         facility_name: String,
     },
+    /// The reader, or somebody with the reader's password, used a recovery code.
+    RecoveryCodeUsed {
+        /// How many codes are left.
+        left: i64,
+    },
+    /// An administrator asked for new factors of a member without a card.
+    ResetAsked {
+        /// Whose.
+        name: String,
+        /// Who asked.
+        by: String,
+    },
     /// Somebody made a one-time link for the reader's account.
     LinkIssued {
         /// Name of who made it.
@@ -211,6 +223,8 @@ impl Notice {
             Self::OperatingAdministratorLink { .. } => "operating_administrator_link",
             Self::AdministratorAdded { .. } => "administrator_added",
             Self::LinkIssued { .. } => "link_issued",
+            Self::ResetAsked { .. } => "reset_asked",
+            Self::RecoveryCodeUsed { .. } => "recovery_code_used",
             Self::EmergencyBegun { .. } => "emergency_begun",
             Self::EmergencyEscalated { .. } => "emergency_escalated",
             Self::GoingLiveAsked { .. } => "going_live_asked",
@@ -353,6 +367,8 @@ mod tests {
             Notice::OperatingAdministratorAdded { login_name: text(), by: text() },
             Notice::OperatingAdministratorLink { login_name: text(), by: text() },
             Notice::LinkIssued { by: text() },
+            Notice::RecoveryCodeUsed { left: 9 },
+            Notice::ResetAsked { name: text(), by: text() },
             Notice::EmergencyBegun { id: text(), name: text(), terminal_name: text() },
             Notice::EmergencyEscalated { id: text(), facility_name: text() },
         ] {

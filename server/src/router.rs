@@ -6,8 +6,8 @@ use crate::{
     app::App,
     assets,
     console::{
-        audit, emergencies, notices, organisations, registration, routers, service, services,
-        staff, status, terminals, use_cases,
+        audit, emergencies, notices, organisations, registration, resets, routers, service,
+        services, staff, status, terminals, use_cases,
     },
     emergency, enrol,
     error::Dialect::{Est, OAuth, Ocsp, Page, Plain, Problem},
@@ -66,6 +66,9 @@ fn terminal_paths() -> Routes {
         .post_from(AnybodyWithoutCookie, login::navigation::RETURN_PATH, login::navigation::post)
         .get("/invitation", login::invitation::get)
         .post("/invitation", login::invitation::post)
+        .get(login::password::joining::PATH, login::password::joining::get)
+        .post(login::password::joining::PATH, login::password::joining::post)
+        .post("/login/password", login::password::login::post)
         .post("/logout", login::logout::post)
         .get_with_query(login::jpki::page::PATH, OfPage, login::jpki::page::get)
         .post("/my-number-card/unlink", login::jpki::page::unlink)
@@ -147,6 +150,9 @@ fn console_paths() -> Routes {
         .get_with_query("/console/login", OfPage, people::sign_in::get)
         .post("/console/login", people::sign_in::post)
         .post("/console/logout", people::sign_in::log_out)
+        .get(people::account_page::PATH, people::account_page::get)
+        .post("/console/account/password", people::account_page::change)
+        .post("/console/account/codes", people::account_page::make_codes)
         .get_with_query("/console/roles", OfPage, people::roles_page::get)
         .post("/console/roles", people::roles_page::post)
         .post("/console/roles/{id}/withdraw", people::roles_page::withdraw)
@@ -155,6 +161,10 @@ fn console_paths() -> Routes {
         .post("/console/notices/{id}/read", notices::read)
         .get("/console/staff", staff::get)
         .post("/console/staff/{id}/link", staff::issue_link)
+        .get(resets::PATH, resets::get)
+        .post(resets::PATH, resets::ask)
+        .post("/console/resets/{id}/approve", resets::approve)
+        .post("/console/resets/{id}/refuse", resets::refuse)
         .get_with_query("/console/services", OfPage, services::get)
         .get(registration::PATH, registration::get)
         .post(registration::PATH, registration::post)

@@ -35,6 +35,9 @@ pub mod oid {
 /// `urn:oid` (RFC 3061) under [`oid::ARC`], so that no name has to be registered twice. Ordered
 /// from weakest to strongest in [`acr::LEVELS`].
 pub mod acr {
+    /// Password alone, in a connection that the terminal of an accredited facility proved by its certificate. One factor of the person: the key is
+    /// the facility's.
+    pub const PASSWORD_AT_FACILITY: &str = "urn:oid:1.3.6.1.4.1.32473.3.5";
     /// Password and time-based one-time password (RFC 6238).
     pub const PASSWORD_TOTP: &str = "urn:oid:1.3.6.1.4.1.32473.3.1";
     /// Passkey, user verified, that the person enrolled from a login by HPKI card, at a terminal of an
@@ -46,7 +49,8 @@ pub mod acr {
     /// HPKI authentication certificate, PIN-verified, at a terminal of an accredited facility.
     pub const HPKI_CARD: &str = "urn:oid:1.3.6.1.4.1.32473.3.4";
     /// Weakest first; a rule that demands one accepts any later one.
-    pub const LEVELS: [&str; 4] = [PASSWORD_TOTP, PASSKEY, JPKI_CARD, HPKI_CARD];
+    pub const LEVELS: [&str; 5] =
+        [PASSWORD_AT_FACILITY, PASSWORD_TOTP, PASSKEY, JPKI_CARD, HPKI_CARD];
     /// The levels that stand for two factors of the person: what breaking the glass asks for. By name, so that a
     /// level that is added is not among them by accident.
     pub const TWO_FACTOR: [&str; 4] = [PASSWORD_TOTP, PASSKEY, JPKI_CARD, HPKI_CARD];
@@ -60,6 +64,9 @@ pub mod amr {
     pub const JPKI: &str = "jpki";
     /// A passkey signed. No registered value tells one from another key in hardware or software.
     pub const PASSKEY: &str = "passkey";
+    /// Whoever logged in sat at a terminal that proved its key: registered at IANA as "Proof-of-possession of a key", beside the values
+    /// of RFC 8176. Where the key lies is not known here, so neither `hwk` nor `swk` is said.
+    pub const POP: &str = "pop";
 }
 
 /// `typ` header values of our signed objects (RFC 7515 §4.1.9, explicit typing of RFC 8725 §3.11).

@@ -1,6 +1,12 @@
 # What acts are called in the list of audit records, instead of their technical names
+audit-act-account-change-password = Changed a password
 audit-act-account-first-use = Set up an account from a link
 audit-act-account-issue-link = Issued a link to set a password
+audit-act-account-make-recovery-codes = Made recovery codes
+audit-act-account-open = Opened an account
+audit-act-account-reset-approve = Approved a reset of password and second factor
+audit-act-account-reset-ask = Asked for a reset of password and second factor
+audit-act-account-reset-refuse = Refused a reset of password and second factor
 audit-act-account-sign-in = Signed in to the console
 audit-act-account-sign-out = Signed out of the console
 audit-act-application-approve = Approved an application
@@ -45,6 +51,7 @@ audit-act-login-card = Card login
 audit-act-login-challenge-consume = Received the answer to a card login
 audit-act-login-challenge-issue = Began a card login
 audit-act-login-passkey = Passkey login
+audit-act-login-password = Password login
 audit-act-login-return = Returned from a card login
 audit-act-membership-end = Ended a membership
 audit-act-membership-start = Started a membership

@@ -1,6 +1,12 @@
 # 操作の名前：監査記録の一覧で、技術名の代わりに読むもの
+audit-act-account-change-password = パスワードを変更
 audit-act-account-first-use = リンクからアカウントを設定
 audit-act-account-issue-link = パスワード設定リンクを発行
+audit-act-account-make-recovery-codes = 回復コードを作成
+audit-act-account-open = アカウントを開設
+audit-act-account-reset-approve = パスワードと認証アプリの再設定を承認
+audit-act-account-reset-ask = パスワードと認証アプリの再設定を依頼
+audit-act-account-reset-refuse = パスワードと認証アプリの再設定を却下
 audit-act-account-sign-in = 管理画面へのログイン
 audit-act-account-sign-out = 管理画面からのログアウト
 audit-act-application-approve = 申請を承認
@@ -45,6 +51,7 @@ audit-act-login-card = カードでログイン
 audit-act-login-challenge-consume = カードログインの回答を受付
 audit-act-login-challenge-issue = カードログインを開始
 audit-act-login-passkey = パスキーでログイン
+audit-act-login-password = パスワードでログイン
 audit-act-login-return = カードログインの画面に復帰
 audit-act-membership-end = 職員の所属を終了
 audit-act-membership-start = 職員の所属を開始

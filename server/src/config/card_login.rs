@@ -43,6 +43,10 @@ pub struct CardLoginSettings {
     pub navigation: bool,
     /// Whether people may enrol passkeys from a login by HPKI card, and log in by them.
     pub passkeys: bool,
+    /// Whether people without a card may be invited, and log in by password and one-time password.
+    pub passwords: bool,
+    /// Whether their password alone does at a terminal, at the lowest level.
+    pub password_with_facility_certificate: bool,
 }
 
 impl Default for CardLoginSettings {
@@ -57,6 +61,8 @@ impl Default for CardLoginSettings {
             card_removal: RemovalPolicy::Lock,
             navigation: false,
             passkeys: false,
+            passwords: false,
+            password_with_facility_certificate: false,
         }
     }
 }
@@ -83,6 +89,12 @@ impl CardLoginSettings {
         let parts: Vec<_> = self.minimum_agent_version.split('.').collect();
         if parts.len() != 3 || parts.iter().any(|part| part.parse::<u16>().is_err()) {
             return Err(invalid("card_login.minimum_agent_version", "three numbers such as 0.1.0"));
+        }
+        if self.password_with_facility_certificate && !self.passwords {
+            return Err(invalid(
+                "card_login.password_with_facility_certificate",
+                "false, unless card_login.passwords is true",
+            ));
         }
         Ok(CardLogin {
             anchors: folder.join(&self.anchors),
@@ -149,6 +161,18 @@ impl CardLogin {
     #[must_use]
     pub fn passkeys(&self) -> bool {
         self.settings.passkeys
+    }
+
+    /// Whether people without a card are invited and log in by password and one-time password.
+    #[must_use]
+    pub fn passwords(&self) -> bool {
+        self.settings.passwords
+    }
+
+    /// Whether their password alone does at a terminal, at the lowest level.
+    #[must_use]
+    pub fn password_with_facility_certificate(&self) -> bool {
+        self.settings.password_with_facility_certificate
     }
 
     /// Whether the agent's door for top-level navigation is open.

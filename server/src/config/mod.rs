@@ -166,7 +166,7 @@ impl Settings {
             scep: self.scep.validate()?,
             routers: self.routers.validate()?,
             register: self.register.validate()?,
-            people: self.people.validate()?,
+            people: self.people.validate(folder)?,
             card_login: self.card_login.validate(folder)?,
             jpki: self.jpki.validate(folder)?,
             session: self.session.validate()?,

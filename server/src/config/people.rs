@@ -1,5 +1,7 @@
 //! `[people]`: one-time links, invitations, passwords.
 
+use std::path::{Path, PathBuf};
+
 use serde::{Deserialize, Serialize};
 use time::Duration;
 
@@ -17,6 +19,10 @@ pub struct PeopleSettings {
     pub invitation_tries: u32,
     /// Least length of a password, in characters.
     pub password_least_characters: u32,
+    /// How many of their last passwords a person may not choose again.
+    pub passwords_remembered: u32,
+    /// File of passwords that are known from breaches; empty for none.
+    pub breached_passwords_file: PathBuf,
     /// Failures in a row after which an account rests.
     pub lock_after_failures: u32,
     /// How long an account rests, in minutes.
@@ -32,6 +38,8 @@ impl Default for PeopleSettings {
             invitation_days: 7,
             invitation_tries: 5,
             password_least_characters: 12,
+            passwords_remembered: 5,
+            breached_passwords_file: PathBuf::new(),
             lock_after_failures: 10,
             lock_minutes: 15,
             network_factor: 10,
@@ -40,7 +48,7 @@ impl Default for PeopleSettings {
 }
 
 impl PeopleSettings {
-    pub(super) fn validate(&self) -> Result<People, ConfigError> {
+    pub(super) fn validate(&self, folder: &Path) -> Result<People, ConfigError> {
         bounded("people.one_time_link_minutes", self.one_time_link_minutes, 1..=1_440)?;
         bounded("people.invitation_days", self.invitation_days, 1..=30)?;
         bounded("people.invitation_tries", self.invitation_tries, 1..=10)?;
@@ -49,13 +57,16 @@ impl PeopleSettings {
         bounded("people.lock_after_failures", self.lock_after_failures, 3..=100)?;
         bounded("people.lock_minutes", self.lock_minutes, 1..=1_440)?;
         bounded("people.network_factor", self.network_factor, 1..=1_000)?;
-        Ok(People(self.clone()))
+        bounded("people.passwords_remembered", self.passwords_remembered, 1..=24)?;
+        let named = !self.breached_passwords_file.as_os_str().is_empty();
+        let breached = named.then(|| folder.join(&self.breached_passwords_file));
+        Ok(People(self.clone(), breached))
     }
 }
 
 /// Validated.
 #[derive(Debug, Clone)]
-pub struct People(PeopleSettings);
+pub struct People(PeopleSettings, Option<PathBuf>);
 
 impl People {
     /// Lifetime of a one-time link.
@@ -80,6 +91,18 @@ impl People {
     #[must_use]
     pub fn password_least_characters(&self) -> usize {
         self.0.password_least_characters as usize
+    }
+
+    /// How many of their last passwords, the one in force among them, a person may not choose again.
+    #[must_use]
+    pub fn passwords_remembered(&self) -> u32 {
+        self.0.passwords_remembered
+    }
+
+    /// File of passwords that are known from breaches.
+    #[must_use]
+    pub fn breached_passwords_file(&self) -> Option<&Path> {
+        self.1.as_deref()
     }
 
     /// Failures in a row after which an account rests.

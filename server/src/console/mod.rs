@@ -7,6 +7,7 @@ pub mod emergencies;
 pub mod notices;
 pub mod organisations;
 pub mod registration;
+pub mod resets;
 pub mod routers;
 pub mod service;
 pub mod services;

@@ -8,7 +8,7 @@ use sekisho_store::{
     notice, transaction,
 };
 
-use super::service::path_of;
+use super::{resets, service::path_of};
 use crate::{
     app::App,
     catalogue::Lang,
@@ -16,7 +16,7 @@ use crate::{
     form::{NoFields, PathId},
     notice::{Notice, ServiceNamed},
     page::{Page, PageFrame},
-    people::session::ConsoleSession,
+    people::{account_page, session::ConsoleSession},
     portal::when,
     revocation::Standing,
 };
@@ -154,6 +154,19 @@ fn words(notice: &Notice, page: &PageFrame) -> (String, String, Option<(String, 
         Notice::LinkIssued { by } => {
             (page.t1("notices-link-text", "by", by), page.t("notices-link-help"), None)
         }
+        Notice::ResetAsked { name, by } => (
+            page.text.with(
+                "notices-reset-text",
+                [("name", name.as_str()), ("by", by.as_str())].as_slice(),
+            ),
+            page.t("notices-reset-help"),
+            Some((resets::PATH.to_owned(), page.t("resets-title"))),
+        ),
+        Notice::RecoveryCodeUsed { left } => (
+            page.t1("notices-recovery-text", "left", left),
+            page.t("notices-recovery-help"),
+            Some((account_page::PATH.to_owned(), page.t("account-title"))),
+        ),
         Notice::EmergencyBegun { name, terminal_name, .. } => (
             page.text.with(
                 "notices-emergency-text",

@@ -227,10 +227,10 @@ mod tests {
         let roles =
             |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let doctor = roles(&["Medical Doctor"]);
-        for level in acr::LEVELS {
+        for level in acr::TWO_FACTOR {
             assert_eq!(fit(&doctor, level), Ok(()), "{level}");
         }
-        for level in ["", "urn:oid:1.3.6.1.4.1.32473.3.9", "1"] {
+        for level in [acr::PASSWORD_AT_FACILITY, "", "urn:oid:1.3.6.1.4.1.32473.3.9", "1"] {
             assert_eq!(fit(&doctor, level), Err(Unfit::NotTwoFactor), "{level}");
         }
         let managers: Vec<_> =

@@ -8,6 +8,7 @@ use super::{page::PageError, problem::Problem};
 use crate::{
     catalogue::Text,
     login::refusal::{LoginError, Refusal},
+    people::factors::FactorsError,
 };
 
 /// The HTTP status of a refusal.
@@ -19,6 +20,8 @@ pub const fn status(refusal: Refusal) -> StatusCode {
         | Refusal::BrowserUnknown
         | Refusal::NotACode
         | Refusal::PasskeyName => StatusCode::BAD_REQUEST,
+        Refusal::PasswordWrong => StatusCode::UNAUTHORIZED,
+        Refusal::CodeNeeded => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::NotAForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Refusal::TooManyChallenges => StatusCode::TOO_MANY_REQUESTS,
@@ -73,7 +76,9 @@ pub const fn status(refusal: Refusal) -> StatusCode {
         | Refusal::CardOfSessionNeeded
         | Refusal::TooManyPasskeys
         | Refusal::PasskeyEnrolled
-        | Refusal::PasskeyUnsound => StatusCode::FORBIDDEN,
+        | Refusal::PasskeyUnsound
+        | Refusal::PasswordsOff
+        | Refusal::PasswordTooWeak => StatusCode::FORBIDDEN,
     }
 }
 
@@ -107,6 +112,9 @@ pub fn problem(error: LoginError, text: &Text) -> Response {
         LoginError::Randomness(error) => return Problem::internal(&error).into_response(),
         LoginError::Request(error) => return Problem::internal(&error).into_response(),
         LoginError::Passkey(error) => return Problem::internal(&error).into_response(),
+        LoginError::Factors(error) => return Problem::internal(&error).into_response(),
+        LoginError::StoreFactors(error) => return Problem::internal(&error).into_response(),
+        LoginError::Hash(error) => return Problem::internal(&error).into_response(),
     };
     let status = status(refusal);
     let words = words(refusal, text);
@@ -147,6 +155,11 @@ impl From<LoginError> for PageError {
             LoginError::Randomness(error) => Self::internal(&error),
             LoginError::Request(error) => Self::internal(&error),
             LoginError::Passkey(error) => Self::internal(&error),
+            LoginError::Factors(FactorsError::Store(error)) => error.into(),
+            LoginError::Factors(FactorsError::BreachList(error)) => Self::unavailable(&error),
+            LoginError::Factors(error) => Self::internal(&error),
+            LoginError::StoreFactors(error) => Self::internal(&error),
+            LoginError::Hash(error) => Self::internal(&error),
         }
     }
 }

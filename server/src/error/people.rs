@@ -5,7 +5,9 @@ use sekisho_store::organisation::OrganisationStatus;
 
 use super::page::PageError;
 use crate::people::{
+    account_page::AccountError,
     activation::ActivationError,
+    factors::FactorsError,
     first_use::FirstUseError,
     link::LinkError,
     role::{Inactive, RoleMissing},
@@ -54,6 +56,21 @@ impl From<SignInError> for PageError {
     }
 }
 
+impl From<AccountError> for PageError {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Store(error) => error.into(),
+            AccountError::Factors(FactorsError::Store(error)) => error.into(),
+            // The rule stays in force where the list does not answer.
+            AccountError::Factors(FactorsError::BreachList(error)) => Self::unavailable(&error),
+            AccountError::NoAccount
+            | AccountError::Hash(_)
+            | AccountError::Factors(_)
+            | AccountError::Randomness(_) => Self::internal(&error),
+        }
+    }
+}
+
 impl From<Resting> for PageError {
     fn from(Resting { seconds }: Resting) -> Self {
         Self::new(
@@ -84,7 +101,10 @@ impl From<FirstUseError> for PageError {
             )
             .arg("seconds", seconds)
             .header(header::RETRY_AFTER, HeaderValue::from(seconds)),
-            FirstUseError::Store(error) => error.into(),
+            FirstUseError::Store(error) | FirstUseError::Factors(FactorsError::Store(error)) => {
+                error.into()
+            }
+            FirstUseError::Factors(FactorsError::BreachList(error)) => Self::unavailable(&error),
             FirstUseError::Factors(_)
             | FirstUseError::StoreFactors(_)
             | FirstUseError::Randomness(_) => Self::internal(&error),
@@ -150,7 +170,8 @@ impl From<ActivationError> for PageError {
             )
             .arg("seconds", seconds)
             .header(header::RETRY_AFTER, HeaderValue::from(seconds)),
-            ActivationError::Store(error) => error.into(),
+            ActivationError::Store(error) | ActivationError::Factors(FactorsError::Store(error)) => error.into(),
+            ActivationError::Factors(FactorsError::BreachList(error)) => Self::unavailable(&error),
             ActivationError::Factors(_)
             | ActivationError::StoreFactors(_)
             | ActivationError::Randomness(_)

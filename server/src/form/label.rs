@@ -8,6 +8,7 @@ pub fn label_key(field: &str) -> Option<&'static str> {
         "login_name" => "people-field-login-name",
         "password" => "people-field-password",
         "password_again" => "people-field-password-again",
+        "present_password" => "account-present-password",
         "setup" => "people-field-setup",
         "totp_code" => "people-field-totp-code",
         "email" => "people-field-email",

@@ -270,6 +270,7 @@ impl Scene {
     pub async fn with(mut settings: Settings) -> Self {
         settings.card_login.navigation = true;
         settings.card_login.passkeys = true;
+        settings.card_login.passwords = true;
         settings.scep.enabled = true;
         settings.scep.ra_key_bits = 2048;
         settings.sandbox.facilities = vec![FacilityIdentifier::from_random(3).to_string()];

@@ -38,6 +38,7 @@ use crate::{
         trust_sources::{SharedTrust, TrustSources},
     },
     names::{NameRole, Names},
+    people::breach_list::{self, BreachListError},
     router, schedule,
     token_keys::{TokenKeyError, TokenKeys},
 };
@@ -99,6 +100,9 @@ pub enum RunError {
     /// A socket.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The list of breached passwords.
+    #[error(transparent)]
+    BreachList(#[from] BreachListError),
     /// The folder.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -152,6 +156,9 @@ pub async fn run(
     let folder = Folder::new(config.folder());
     let _in_use = InUse::by_server(&folder)?;
     refuse_open_root_key(&folder)?;
+    if let Some(path) = config.people().breached_passwords_file() {
+        breach_list::check(path)?;
+    }
     let store = open_database(&config).await?;
     let claim = store.claim_node(&claimant(), CLAIM_PATIENCE).await?;
     // Early: the ports that are drawn go into names, certificates and tokens.

@@ -1,6 +1,19 @@
 //! May whoever proved themself have a session here? Decided and opened in one transaction, by
-//! [`hpki::admission`], [`jpki::admission`] or [`passkey::admission`].
+//! [`hpki::admission`], [`jpki::admission`], [`passkey::admission`] or [`password::admission`].
 
+use super::{
+    hpki::{self, VerifiedCardHolder},
+    jpki::{self, holder::VerifiedJpkiHolder},
+    opening::Opening,
+    passkey::{self, assertion::Assertion},
+    password,
+    refusal::{LoginError, Refusal},
+};
+use crate::{
+    app::App,
+    listener::{FacilityConnection, Peer},
+    people::proof::Verified,
+};
 use http::HeaderValue;
 use sekisho_protocol::{Sha256Digest, octets::encode, request::ExpectedSubject};
 use sekisho_store::{
@@ -9,21 +22,6 @@ use sekisho_store::{
     invitation,
     session::{self as sessions, Realm, Session},
     transaction,
-};
-use sha2::{Digest, Sha256};
-
-use super::{
-    challenge::random_octets,
-    hpki::{self, VerifiedCardHolder},
-    jpki::{self, holder::VerifiedJpkiHolder},
-    opening::Opening,
-    passkey::{self, assertion::Assertion},
-    refusal::{LoginError, Refusal},
-    session,
-};
-use crate::{
-    app::App,
-    listener::{FacilityConnection, Peer},
 };
 
 /// What proved whom.
@@ -35,6 +33,8 @@ pub enum Holder {
     Jpki(Box<VerifiedJpkiHolder>),
     /// A passkey's answer; it is verified where its counter is read and written.
     Passkey(Box<Assertion>),
+    /// A password that fits, and the code typed with it; that is consumed here.
+    Password(Box<Verified>),
 }
 
 /// The person whose card was asked for.
@@ -59,7 +59,7 @@ pub struct Arrival<'a> {
     pub invitation_id: Option<&'a str>,
     /// The person whose card was asked for, within a living session.
     pub expected: Option<Expected<'a>>,
-    /// The living session within which a passkey was asked for.
+    /// The living session within which a passkey or password was asked for.
     pub within: Option<[u8; 32]>,
     /// SHA-256 of the session cookie that this browser held until now.
     pub previous_cookie: Option<[u8; 32]>,
@@ -98,11 +98,7 @@ pub async fn admit(
     holder: &Holder,
     arrival: Arrival<'_>,
 ) -> Result<HeaderValue, LoginError> {
-    let identifier: [u8; 32] = random_octets(app.random())?;
-    let id_hash: [u8; 32] = Sha256::digest(identifier).into();
-    let now = app.now();
-    let opening =
-        Opening { id_hash, now, expires_at: now + app.config().session().portal_lifetime() };
+    let (opening, cookie) = Opening::draw(app)?;
     let outcome = transaction!(app.store(), LoginError, |tx| {
         let previous = match arrival.previous_cookie {
             Some(cookie) => sessions::find_by_cookie(tx, Realm::Portal, &cookie).await?,
@@ -120,6 +116,9 @@ pub async fn admit(
             Holder::Passkey(assertion) => {
                 passkey::admission::decide(tx, app, assertion, arrival, previous, opening).await?
             }
+            Holder::Password(verified) => {
+                password::admission::decide(tx, verified, arrival, previous, opening).await?
+            }
         };
         let mut entries = decided.entries.into_iter();
         let Some(first) = entries.next() else {
@@ -130,7 +129,7 @@ pub async fn admit(
         Ok(audited)
     })?;
     outcome?;
-    session::set_cookie(&identifier).ok_or(LoginError::Randomness(sekisho_key::RandomnessError))
+    Ok(cookie)
 }
 
 /// What somebody is told who is known, but no member here.

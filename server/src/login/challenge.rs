@@ -10,7 +10,11 @@ use sekisho_protocol::{
     Jwk, Sha256Digest,
     request::{ExpectedSubject, Purpose},
 };
-use sekisho_store::{StoreError, card, invitation, jpki_link, passkey};
+use sekisho_store::{
+    StoreError, card,
+    invitation::{self, Kind},
+    jpki_link, passkey,
+};
 use sekisho_wire::acr;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -61,6 +65,8 @@ async fn issue(call: &Call) -> Result<ChallengeReply, LoginError> {
         let (mut reader, browser) = (app.store().read(), &asking.browser_hash);
         let held =
             invitation::held(&mut reader, browser, &facility.organisation_id, app.now()).await?;
+        // Whoever is to open an account brings no card to its invitation.
+        let held = held.filter(|held| held.kind == Kind::Card);
         Some(held.ok_or(Refusal::InvitationClosed)?.id)
     } else {
         None
@@ -135,9 +141,10 @@ async fn expected(
         issuer_name_sha256: Sha256Digest::new(issuer_hash),
         serial_number,
     };
-    // Of a link or a passkey that ended this moment no card is the session's: whoever logs in opens
-    // another.
+    // Of a link or a passkey that ended this moment no card is the session's, nor ever of a password: whoever
+    // logs in opens another.
     let voucher = match session.acr.as_str() {
+        acr::PASSWORD_AT_FACILITY | acr::PASSWORD_TOTP => None,
         acr::PASSKEY => {
             let passkey = passkey::of_login(&mut reader, &session.evidence_id).await?;
             passkey.map(|passkey| passkey.voucher)

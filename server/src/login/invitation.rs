@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use sekisho_store::{
     StoreError,
     audit::{Audited, Entry},
-    invitation::{self, Entered},
+    invitation::{self, Entered, Kind},
     transaction,
 };
 use serde::Deserialize;
@@ -18,6 +18,7 @@ use time::Duration;
 use super::{
     challenge::browser_hash,
     page::give_browser_cookie,
+    password::joining,
     refusal::{LoginError, Refusal},
 };
 use crate::{
@@ -95,7 +96,8 @@ pub async fn post(
     let tries = tries::terminal(app.config(), &facility.terminal_id);
     tries::rested(&app, &tries).await??;
     let refusal = match enter(&app, &peer, &facility, &headers, &form.code).await {
-        Ok(()) => return Ok(Redirect::to("/login?invitation=true").into_response()),
+        Ok(Kind::Card) => return Ok(Redirect::to("/login?invitation=true").into_response()),
+        Ok(Kind::Account) => return Ok(Redirect::to(joining::PATH).into_response()),
         Err(LoginError::Refused(refusal)) => {
             // Charged after it was judged: this answer is given, the next one waits.
             let _ = tries::charge(&app, tries).await?;
@@ -103,11 +105,22 @@ pub async fn post(
         }
         Err(error) => return Err(error.into()),
     };
+    again(&app, &facility, page, &headers, refusal)
+}
+
+/// The page again, with why nothing came of a code.
+pub(super) fn again(
+    app: &App,
+    facility: &FacilityConnection,
+    page: PageFrame,
+    headers: &HeaderMap,
+    refusal: Refusal,
+) -> Result<Response, PageError> {
     let said = words(refusal, &page.text);
-    let body = page_of(&facility, page, Some(said));
+    let body = page_of(facility, page.switching_at("/invitation"), Some(said));
     let status: StatusCode = status(refusal);
     let mut response = (status, Page(body)).into_response();
-    give_browser_cookie(&app, &headers, &mut response)?;
+    give_browser_cookie(app, headers, &mut response)?;
     Ok(response)
 }
 
@@ -117,7 +130,7 @@ async fn enter(
     facility: &FacilityConnection,
     headers: &HeaderMap,
     typed: &str,
-) -> Result<(), LoginError> {
+) -> Result<Kind, LoginError> {
     let now = app.now();
     let act = "invitation.enter";
     let refused = |refusal: Refusal| {
@@ -128,7 +141,7 @@ async fn enter(
         (Err(_), _) => Err(Refusal::NotACode),
         (_, None) => Err(Refusal::BrowserUnknown),
     };
-    let outcome: Result<(), Refusal> = transaction!(app.store(), StoreError, |tx| {
+    let outcome: Result<Kind, Refusal> = transaction!(app.store(), StoreError, |tx| {
         let (code, browser) = match &readable {
             Ok(readable) => readable,
             Err(refusal) => return Ok(Audited::new(Err(*refusal), refused(*refusal))),
@@ -144,9 +157,14 @@ async fn enter(
         )
         .await?;
         let (refusal, id) = match entered {
+            Entered::Held(held)
+                if held.kind == Kind::Account && !app.config().card_login().passwords() =>
+            {
+                (Refusal::PasswordsOff, Some(held.id))
+            }
             Entered::Held(held) => {
                 let record = Entry::done(act, facility.actor(), now).on("invitation", held.id);
-                return Ok(Audited::new(Ok(()), facility.place(record, peer)));
+                return Ok(Audited::new(Ok(held.kind), facility.place(record, peer)));
             }
             Entered::OtherOrganisation { id } => (Refusal::CodeOtherFacility, Some(id)),
             Entered::Expired { id } => (Refusal::CodeExpired, Some(id)),

@@ -9,7 +9,7 @@ use sekisho_pki::national::hc_role;
 use sekisho_store::{
     StoreError,
     audit::Audited,
-    invitation::{self, NewInvitation},
+    invitation::{self, Kind, NewInvitation},
     transaction,
 };
 use serde::Deserialize;
@@ -54,6 +54,8 @@ struct SlipPage {
     facility_id: String,
     name: String,
     code: String,
+    /// Whether a card has to follow the code; an account is opened otherwise.
+    by_card: bool,
     portal_origin: String,
     expires_at: String,
     /// Another invitation of this name is open: sent twice, or two people.
@@ -72,28 +74,37 @@ pub struct InviteForm {
     pub(super) licence_number: String,
 }
 
+/// What the form holds as a profession for somebody without a card.
+pub(super) const NO_CARD: &str = "none";
+
 /// What the form amounts to.
 struct Invitee {
+    kind: Kind,
     name: String,
     name_kana: String,
     licence_number: Option<String>,
 }
 
 impl InviteForm {
-    fn read(&self, page: &PageFrame) -> Result<Invitee, FieldErrors> {
+    fn read(&self, page: &PageFrame, passwords: bool) -> Result<Invitee, FieldErrors> {
         let mut errors = FieldErrors::of_form(LABELS);
-        let role = hc_role::known(&self.role).ok_or(FieldError::Choice);
+        let kind = match (self.role.as_str(), passwords) {
+            (NO_CARD, true) => Ok(Kind::Account),
+            (role, _) => hc_role::known(role).map(|_| Kind::Card).ok_or(FieldError::Choice),
+        };
         let number = form::line_if_any(&normalised(&self.licence_number), MOST_LICENCE_NUMBER);
         let read = (
             errors.keep("name", name(&self.name), &page.text),
             errors.keep("name_kana", kana(&self.name_kana), &page.text),
-            errors.keep("role", role, &page.text),
+            errors.keep("role", kind, &page.text),
             errors.keep("licence_number", number, &page.text),
         );
-        let (Some(name), Some(name_kana), Some(_), Some(number)) = read else {
+        let (Some(name), Some(name_kana), Some(kind), Some(number)) = read else {
             return Err(errors);
         };
-        Ok(Invitee { name, name_kana, licence_number: (!number.is_empty()).then_some(number) })
+        // Who has no card has no number that one would say.
+        let licence_number = (kind == Kind::Card && !number.is_empty()).then_some(number);
+        Ok(Invitee { kind, name, name_kana, licence_number })
     }
 }
 
@@ -120,7 +131,7 @@ pub async fn post(
     StrictForm(form): StrictForm<InviteForm>,
 ) -> Result<Response, PageError> {
     let (acting, facility_id) = members::acting(&session, Some(&form.organisation))?;
-    let invitee = match form.read(&page) {
+    let invitee = match form.read(&page, app.config().card_login().passwords()) {
         Ok(invitee) => invitee,
         Err(errors) => {
             let page = session.frame(page.switching_at("/console/members"));
@@ -137,11 +148,15 @@ pub async fn post(
             open.iter().any(|open| open.expires_at > now && same_name(&invitee.name, &open.name));
         let new = NewInvitation {
             organisation_id: &facility_id,
+            kind: invitee.kind,
             code_hash: &code.hash(),
             selector: &code.selector(),
             name: &invitee.name,
             name_kana: &invitee.name_kana,
-            expected_role: &form.role,
+            expected_role: match invitee.kind {
+                Kind::Card => &form.role,
+                Kind::Account => "",
+            },
             licence_number: invitee.licence_number.as_deref(),
             created_by: acting.person_id(),
             created_at: now,
@@ -163,6 +178,7 @@ pub async fn post(
         facility_id,
         name: invitee.name,
         code: code.reveal().to_string(),
+        by_card: invitee.kind == Kind::Card,
         portal_origin: app.names().terminal.clone(),
         also_open,
     };

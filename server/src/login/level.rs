@@ -13,8 +13,18 @@ pub fn levels(config: &Config) -> Vec<&'static str> {
         JpkiSource::Nobody => None,
         JpkiSource::Files(_) | JpkiSource::Responder { .. } => Some(acr::JPKI_CARD),
     };
-    let passkey = config.card_login().passkeys().then_some(acr::PASSKEY);
-    passkey.into_iter().chain(jpki).chain([acr::HPKI_CARD]).collect()
+    let card_login = config.card_login();
+    let alone = card_login.password_with_facility_certificate();
+    [
+        alone.then_some(acr::PASSWORD_AT_FACILITY),
+        card_login.passwords().then_some(acr::PASSWORD_TOTP),
+        card_login.passkeys().then_some(acr::PASSKEY),
+        jpki,
+        Some(acr::HPKI_CARD),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The place of a level among all, weakest first; before them one that is not ours.

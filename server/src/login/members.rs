@@ -9,12 +9,15 @@ use http::StatusCode;
 use sekisho_pki::national::hc_role;
 use sekisho_store::{
     StoreError,
-    invitation::{self, Mismatch},
+    invitation::{self, Kind, Mismatch},
     membership, service,
 };
 use serde::Deserialize;
 
-use super::{invite::InviteForm, session};
+use super::{
+    invite::{InviteForm, NO_CARD},
+    session,
+};
 use crate::{
     app::App,
     catalogue::Text,
@@ -198,7 +201,10 @@ pub(super) async fn show(
         .await?
         .into_iter()
         .map(|open| InvitationRow {
-            role: role_name(&open.expected_role, &text),
+            role: match open.kind {
+                Kind::Card => role_name(&open.expected_role, &text),
+                Kind::Account => text.t("members-role-none"),
+            },
             expires_at: when::shown(open.expires_at, lang),
             state: if open.expires_at <= now {
                 text.t("members-open-expired")
@@ -234,8 +240,11 @@ pub(super) async fn show(
         ("lock", text.t("members-removal-lock"), chosen == RemovalPolicy::Lock),
         ("keep", text.t("members-removal-keep"), chosen == RemovalPolicy::Keep),
     ];
+    let without_card = (NO_CARD.to_owned(), text.t("members-role-none"));
+    let passwords = app.config().card_login().passwords();
     let roles = hc_role::known_roles()
         .map(|role| (role.name.to_owned(), role_name(role.name, &text)))
+        .chain(passwords.then_some(without_card))
         .collect();
     let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let page = MembersPage {

@@ -1,13 +1,20 @@
 //! Opening a portal session, or renewing the one that the same person has in this browser.
 
+use http::HeaderValue;
+use sekisho_key::RandomnessError;
 use sekisho_store::{
     Tx,
     audit::{Actor, Entry},
     session::{self as sessions, AtTerminal, Realm, Session},
 };
+use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-use super::{admission::Arrival, level::strength, logout, new_pc, refusal::LoginError};
+use super::{
+    admission::Arrival, challenge::random_octets, level::strength, logout, new_pc,
+    refusal::LoginError, session,
+};
+use crate::app::App;
 
 /// Who was admitted, and what they proved.
 pub(super) struct Admitted<'a> {
@@ -33,6 +40,20 @@ pub(super) struct Opening {
     pub(super) id_hash: [u8; 32],
     pub(super) now: OffsetDateTime,
     pub(super) expires_at: OffsetDateTime,
+}
+
+impl Opening {
+    /// A session of now under a fresh identifier, and the cookie that holds this.
+    ///
+    /// # Errors
+    /// [`RandomnessError`].
+    pub(super) fn draw(app: &App) -> Result<(Self, HeaderValue), RandomnessError> {
+        let identifier: [u8; 32] = random_octets(app.random())?;
+        let now = app.now();
+        let expires_at = now + app.config().session().portal_lifetime();
+        let cookie = session::set_cookie(&identifier).ok_or(RandomnessError)?;
+        Ok((Self { id_hash: Sha256::digest(identifier).into(), now, expires_at }, cookie))
+    }
 }
 
 /// The records of a session that was opened.

@@ -6,7 +6,10 @@ use axum::{
     response::Response,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use sekisho_store::invitation;
+use sekisho_store::{
+    StoreError,
+    invitation::{self, Kind},
+};
 use sekisho_wire::acr;
 use serde::Deserialize;
 
@@ -14,6 +17,7 @@ use super::{
     Least,
     challenge::{self, BROWSER_COOKIE, browser_hash, least, local_path, random_octets},
     exchange::{self, Asked, Exchange},
+    password::{self, login::Refused},
     session,
 };
 use crate::{
@@ -112,6 +116,17 @@ struct LoginPage {
     returned: Option<Returned>,
     /// Whether a passkey does, too.
     passkey: bool,
+    /// Whether a password does, and how.
+    password: Option<Ways>,
+    /// The form of a password that was refused.
+    password_refused: Option<Refused>,
+}
+
+/// In what ways a password does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ways {
+    /// Whether a one-time password has to be typed with it.
+    pub(super) code_needed: bool,
 }
 
 /// What the agent sent the browser back with; nothing of it is believed here.
@@ -153,6 +168,8 @@ pub(super) struct Visit {
     /// The living session that asks for its person again.
     pub(super) at_work: Option<AtWork>,
     pub(super) returned: Option<Returned>,
+    /// A password that was refused.
+    pub(super) password_refused: Option<Refused>,
 }
 
 /// The page, with the headers that let its script reach the agent.
@@ -170,6 +187,10 @@ pub(super) fn show(
         least.excludes_any(app.config()) && visit.at_work.as_ref().is_none_or(weaker)
     });
     let exchange = Exchange::new(app, &page.text, Asked::Login { jpki });
+    // Neither a card's invitation nor what a card answered says anything of a password.
+    let for_card_only = visit.invitation_for.is_some() || visit.returned.is_some();
+    let acr_at_work = visit.at_work.as_ref().map(|at_work| at_work.acr.as_str());
+    let password = password::login::asked(app, visit.least, acr_at_work);
     let body = LoginPage {
         facility_name: facility.organisation_name.clone(),
         terminal_name: facility.terminal_name.clone(),
@@ -185,6 +206,8 @@ pub(super) fn show(
             // What comes back was asked of a card, and says nothing of what a passkey may do.
             && visit.returned.is_none()
             && visit.at_work.as_ref().is_none_or(|at_work| at_work.acr == acr::PASSKEY),
+        password: password.ok().filter(|_| !for_card_only),
+        password_refused: visit.password_refused,
         level: visit.least.map_or("", Least::level),
         level_needed: needed.map(|least| {
             let level = if jpki { least.level() } else { acr::HPKI_CARD };
@@ -221,40 +244,66 @@ pub async fn get(
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     let return_to = return_to(query.return_to, "login-refused-title")?;
-    let least = query.level.map(|level| least(&app, &level)).transpose().map_err(|_| {
-        let (text, help) = ("login-level-text", "login-return-to-help");
-        PageError::new(StatusCode::BAD_REQUEST, "login-refused-title", text, help)
-    })?;
+    let least = least_asked(&app, query.level.as_deref())?;
     let mut reader = app.store().read();
     let invitation_for = match (query.invitation, browser_hash(&headers)) {
         (true, Some(browser)) => {
             invitation::held(&mut reader, &browser, &facility.organisation_id, app.now())
                 .await?
+                .filter(|held| held.kind == Kind::Card)
                 .map(|held| held.name)
         }
         _ => None,
     };
-    let at_work = match &invitation_for {
-        None => session::current(&app, &peer, &headers, &facility).await?,
-        Some(_) => None,
-    };
-    let linked = match &at_work {
-        Some(session) => Some(challenge::linked_card(&app, session).await?),
-        None => None,
+    let visit = match invitation_for {
+        Some(_) => Visit { return_to, least, invitation_for, ..Visit::default() },
+        None => visit(&app, &peer, &facility, &headers, return_to, least).await?,
     };
     let visit = Visit {
-        return_to,
-        least,
-        takes_jpki: challenge::takes_jpki(least, invitation_for.is_some(), linked.as_ref()),
         by_person: opened_by_person(&headers),
         notice: query.notice.map(|notice| notice.words(&page.text)),
-        invitation_for,
-        at_work: at_work.map(|session| AtWork { acr: session.acr, name: session.names.name }),
-        returned: None,
+        ..visit
     };
     let mut response = show(&app, &facility, page, visit);
     give_browser_cookie(&app, &headers, &mut response)?;
     Ok(response)
+}
+
+/// What a login is to reach at least, of a query or form.
+///
+/// # Errors
+/// 400: no level, or one that no login here reaches.
+pub(super) fn least_asked(app: &App, level: Option<&str>) -> Result<Option<Least>, PageError> {
+    level.map(|level| least(app, level)).transpose().map_err(|_| {
+        let (text, help) = ("login-level-text", "login-return-to-help");
+        PageError::new(StatusCode::BAD_REQUEST, "login-refused-title", text, help)
+    })
+}
+
+/// A visit without an invitation: of nobody, or of whoever is at work in this browser.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) async fn visit(
+    app: &App,
+    peer: &Peer,
+    facility: &FacilityConnection,
+    headers: &HeaderMap,
+    return_to: Option<String>,
+    least: Option<Least>,
+) -> Result<Visit, StoreError> {
+    let at_work = session::current(app, peer, headers, facility).await?;
+    let linked = match &at_work {
+        Some(session) => Some(challenge::linked_card(app, session).await?),
+        None => None,
+    };
+    Ok(Visit {
+        return_to,
+        least,
+        takes_jpki: challenge::takes_jpki(least, false, linked.as_ref()),
+        at_work: at_work.map(|session| AtWork { acr: session.acr, name: session.names.name }),
+        ..Visit::default()
+    })
 }
 
 /// Names the browser, unless it has a name already.

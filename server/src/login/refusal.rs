@@ -5,6 +5,15 @@ use sekisho_protocol::request::RequestError;
 use sekisho_store::{MayConflict, StoreError, world::World};
 use webauthn_rs::prelude::WebauthnError;
 
+use crate::{
+    people::{
+        factors::{FactorsError, StoreFactorsError},
+        password::HashError,
+        proof::ProofError,
+    },
+    sealing::SealingError,
+};
+
 /// A reason that a person can be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Refusal {
@@ -128,6 +137,15 @@ pub enum Refusal {
     PasskeyEnrolled,
     /// The new passkey's answer does not hold, or nobody was verified by it.
     PasskeyUnsound,
+    /// Nobody logs in by password here.
+    PasswordsOff,
+    /// Login name, password or code is wrong, the code was used, or the person is no member here: one answer
+    /// for all.
+    PasswordWrong,
+    /// A password without a one-time password, where that is asked for.
+    CodeNeeded,
+    /// A password within a session that a card or passkey opened.
+    PasswordTooWeak,
 }
 
 impl Refusal {
@@ -141,7 +159,7 @@ impl Refusal {
 
     /// Every refusal, for the test that each has words.
     #[cfg(test)]
-    pub const ALL: [Self; 60] = [
+    pub const ALL: [Self; 64] = [
         Self::BrowserUnknown,
         Self::Malformed,
         Self::TooLarge,
@@ -202,6 +220,10 @@ impl Refusal {
         Self::TooManyPasskeys,
         Self::PasskeyEnrolled,
         Self::PasskeyUnsound,
+        Self::PasswordsOff,
+        Self::PasswordWrong,
+        Self::CodeNeeded,
+        Self::PasswordTooWeak,
     ];
 
     /// The constant code: in audit records, in problem details, and in message keys
@@ -269,6 +291,10 @@ impl Refusal {
             Self::TooManyPasskeys => "too-many-passkeys",
             Self::PasskeyEnrolled => "passkey-enrolled",
             Self::PasskeyUnsound => "passkey-unsound",
+            Self::PasswordsOff => "passwords-off",
+            Self::PasswordWrong => "password-wrong",
+            Self::CodeNeeded => "code-needed",
+            Self::PasswordTooWeak => "password-too-weak",
         }
     }
 }
@@ -288,6 +314,15 @@ pub enum LoginError {
     /// What a passkey is asked for.
     #[error("the question to a passkey could not be laid out")]
     Passkey(#[from] WebauthnError),
+    /// A factor could not be prepared.
+    #[error(transparent)]
+    Factors(#[from] FactorsError),
+    /// A factor could not be stored.
+    #[error(transparent)]
+    StoreFactors(SealingError),
+    /// A password could not be hashed.
+    #[error(transparent)]
+    Hash(#[from] HashError),
     /// No randomness for a nonce or identifier.
     #[error(transparent)]
     Randomness(#[from] RandomnessError),
@@ -299,6 +334,24 @@ pub enum LoginError {
 impl From<Refusal> for LoginError {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+impl From<StoreFactorsError> for LoginError {
+    fn from(error: StoreFactorsError) -> Self {
+        match error {
+            StoreFactorsError::Sealing(error) => Self::StoreFactors(error),
+            StoreFactorsError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<ProofError> for LoginError {
+    fn from(error: ProofError) -> Self {
+        match error {
+            ProofError::Hash(error) => Self::Hash(error),
+            ProofError::Store(error) => Self::Store(error),
+        }
     }
 }
 

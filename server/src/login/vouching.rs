@@ -37,6 +37,8 @@ pub enum Profession {
     },
     /// On nothing any more.
     Lapsed(Lapse),
+    /// On nothing: a password names none, whoever may have one beside it.
+    None,
 }
 
 /// Why nobody vouches any more.
@@ -118,6 +120,9 @@ pub async fn now(
         }
         acr::PASSKEY => {
             passkey::of_login(queries, &at.evidence_id).await?.map(|passkey| passkey.voucher)
+        }
+        acr::PASSWORD_AT_FACILITY | acr::PASSWORD_TOTP => {
+            return Ok((Vec::new(), Profession::None));
         }
         _ => return own(),
     };

@@ -14,7 +14,10 @@ use serde_json::{Map, Value, json};
 
 use super::subject;
 use crate::{
-    app::App, emergency::InForce, listener::FacilityConnection, login::session::PortalSession,
+    app::App,
+    emergency::InForce,
+    listener::FacilityConnection,
+    login::{session::PortalSession, vouching::Profession},
 };
 
 /// A scope and the claims that it stands for.
@@ -49,6 +52,8 @@ const CARD: &str = "card";
 const LINKED_CARD: &str = "linked_card";
 /// The same card, which vouched for the passkey that logged in.
 const PASSKEY: &str = "passkey";
+/// The administrator of the facility, who invited the person under this name.
+const FACILITY_ADMINISTRATOR: &str = "facility_administrator";
 /// The certificate of the PC's connection.
 const FACILITY_CERTIFICATE: &str = "facility_certificate";
 /// The register of organisations and terminals.
@@ -75,12 +80,13 @@ const VOUCHERS: [(&str, &str); 14] = [
     ("terminal.name", REGISTER),
 ];
 
-/// The vouchers of the claims that are there. A My Number card and a passkey say nothing of a person
-/// themselves.
+/// The vouchers of the claims that are there. A My Number card, a passkey and a password say nothing of a
+/// person themselves.
 fn vouched_by(claims: &Map<String, Value>) -> Map<String, Value> {
     let card = match claims.get("acr").and_then(Value::as_str) {
         Some(acr::JPKI_CARD) => LINKED_CARD,
         Some(acr::PASSKEY) => PASSKEY,
+        Some(acr::PASSWORD_TOTP | acr::PASSWORD_AT_FACILITY) => FACILITY_ADMINISTRATOR,
         _ => CARD,
     };
     VOUCHERS
@@ -141,6 +147,8 @@ pub fn snapshot(
     for name in wanted.filter(|name| told.release.contains(**name)) {
         let value = match *name {
             "name" => json!(session.names.name),
+            // Nobody said anything of a profession, not even that there is none.
+            claim::HC_ROLE if session.profession == Profession::None => continue,
             claim::HC_ROLE => json!(session.roles),
             // From the certificate of this connection, never from the database alone.
             claim::FACILITY_ID => json!(facility.organisation_id),

@@ -249,8 +249,9 @@ pub async fn post_account(
         totp_code: &form.totp_code,
         setup: &form.setup,
         login_name: &form.login_name,
+        person_id: None,
     };
-    let proven = Proven::check(&app, &typed, &hash, &page.text, &mut errors);
+    let proven = Proven::check(&app, &typed, &hash, &page.text, &mut errors).await?;
     let status = StatusCode::UNPROCESSABLE_ENTITY;
     let Some(proven) = proven.filter(|_| errors.is_empty()) else {
         return show(&app, page, form, errors, status).await;

@@ -1,11 +1,17 @@
 //! Setting both factors at once: the part that first use and activation share.
 
-use sekisho_store::account::Factors;
+use sekisho_store::{
+    StoreError, Tx,
+    account::{self, Factors},
+    chosen_password, recovery_code,
+};
 use zeroize::Zeroizing;
 
 use super::{
+    breach_list::BreachListError,
     field::FieldErrors,
     password::{self, HashError, PasswordRefusal},
+    proof::Second,
     totp::{TotpError, TotpSecret, typed_code},
 };
 use crate::{app::App, catalogue::Text, sealing::SealingError};
@@ -19,6 +25,12 @@ pub enum FactorsError {
     /// The second factor was not prepared.
     #[error(transparent)]
     Totp(#[from] TotpError),
+    /// Nobody knows whether the password is known from a breach.
+    #[error(transparent)]
+    BreachList(#[from] BreachListError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl From<SealingError> for FactorsError {
@@ -77,42 +89,116 @@ pub struct Typed<'a> {
     pub setup: &'a str,
     /// The account's login name.
     pub login_name: &'a str,
+    /// The account's person, unless it is opened only now.
+    pub person_id: Option<&'a str>,
+}
+
+/// A password that somebody may have from now on.
+pub struct NewPassword(Zeroizing<String>);
+
+impl NewPassword {
+    /// Holds what was typed into `password` and `password_again` against all rules; what is wrong goes to
+    /// `errors`.
+    ///
+    /// # Errors
+    /// [`FactorsError`]: a list that is to be asked does not answer.
+    pub async fn check(
+        app: &App,
+        typed: &Typed<'_>,
+        text: &Text,
+        errors: &mut FieldErrors,
+    ) -> Result<Option<Self>, FactorsError> {
+        let people = app.config().people();
+        let least = people.password_least_characters();
+        if let Err(refusal) = password::check(typed.password, typed.login_name, least) {
+            errors.add("password", refusal_text(refusal, text));
+            return Ok(None);
+        }
+        if typed.password != typed.password_again {
+            errors.add("password_again", text.t("people-error-password-again"));
+            return Ok(None);
+        }
+        let password = Zeroizing::new(typed.password.to_owned());
+        if password::is_breached(&password, people.breached_passwords_file()).await? {
+            errors.add("password", refusal_text(PasswordRefusal::Breached, text));
+            return Ok(None);
+        }
+        if let Some(person_id) = typed.person_id {
+            let mut reader = app.store().read();
+            let mut last = chosen_password::of_person(&mut reader, person_id).await?;
+            let account = account::of_person(&mut reader, person_id).await?;
+            // One that was chosen before passwords were remembered.
+            let present = account.and_then(|account| account.password_phc);
+            last.extend(present.filter(|present| !last.contains(present)));
+            if password::is_among(&password, last).await? {
+                errors.add("password", refusal_text(PasswordRefusal::Reused, text));
+                return Ok(None);
+            }
+        }
+        Ok(Some(Self(password)))
+    }
+
+    /// Its PHC string.
+    ///
+    /// # Errors
+    /// [`HashError`].
+    pub async fn hash(self, app: &App) -> Result<String, HashError> {
+        password::hash(self.0, app.random()).await
+    }
+}
+
+/// Remembers a password that was set for a person in the same transaction.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn remember(
+    tx: &mut Tx,
+    app: &App,
+    person_id: &str,
+    password_phc: &str,
+) -> Result<(), StoreError> {
+    let keep = app.config().people().passwords_remembered().into();
+    chosen_password::remember(tx, person_id, password_phc, keep, app.now()).await
 }
 
 /// Both factors, proven.
 pub struct Proven {
-    password: Zeroizing<String>,
+    password: NewPassword,
     secret: TotpSecret,
     step: i64,
 }
 
 impl Proven {
     /// Checks both; what is wrong goes to `errors`.
-    pub fn check(
+    ///
+    /// # Errors
+    /// [`FactorsError`]: a list that is to be asked does not answer.
+    pub async fn check(
         app: &App,
         typed: &Typed<'_>,
         bound_to: &[u8; 32],
         text: &Text,
         errors: &mut FieldErrors,
-    ) -> Option<Self> {
-        let least = app.config().people().password_least_characters();
-        if let Err(refusal) = password::check(typed.password, typed.login_name, least) {
-            errors.add("password", refusal_text(refusal, text));
-        } else if typed.password != typed.password_again {
-            errors.add("password_again", text.t("people-error-password-again"));
-        }
+    ) -> Result<Option<Self>, FactorsError> {
+        let password = NewPassword::check(app, typed, text, errors).await?;
         let sealing = &app.keys().sealing;
         let Ok(secret) = TotpSecret::open_of_setup(sealing, bound_to, typed.setup) else {
             // Not a matter of the digits: the page shows another secret than the one they are of.
             errors.add("setup", text.t("people-error-setup"));
-            return None;
+            return Ok(None);
         };
         let Some(step) = secret.step_of(&typed_code(typed.totp_code), app.now()) else {
             errors.add("totp_code", text.t("people-error-totp"));
-            return None;
+            return Ok(None);
         };
-        let password = Zeroizing::new(typed.password.to_owned());
-        errors.is_empty().then_some(Self { password, secret, step })
+        let password = password.filter(|_| errors.is_empty());
+        Ok(password.map(|password| Self { password, secret, step }))
+    }
+
+    /// The code by which the second factor was proven.
+    #[must_use]
+    pub fn second(&self) -> Second {
+        Second::Totp(self.step)
     }
 
     /// Hashes and seals them, outside any transaction.
@@ -120,7 +206,7 @@ impl Proven {
     /// # Errors
     /// [`FactorsError`].
     pub async fn prepare(self, app: &App) -> Result<Prepared, FactorsError> {
-        let password_phc = password::hash(self.password, app.random()).await?;
+        let password_phc = self.password.hash(app).await?;
         Ok(Prepared { password_phc, secret: self.secret, step: self.step })
     }
 }
@@ -139,7 +225,7 @@ impl Prepared {
     /// [`sekisho_store::StoreError`].
     pub async fn store(
         &self,
-        tx: &mut sekisho_store::Tx,
+        tx: &mut Tx,
         app: &App,
         person_id: &str,
     ) -> Result<(), StoreFactorsError> {
@@ -149,7 +235,10 @@ impl Prepared {
             totp_sealed: &sealed,
             totp_step: self.step,
         };
-        sekisho_store::account::set_factors(tx, person_id, factors, app.now()).await?;
+        account::set_factors(tx, person_id, factors, app.now()).await?;
+        remember(tx, app, person_id, &self.password_phc).await?;
+        // Codes that stood for the old second factor stand for nothing.
+        recovery_code::withdraw(tx, person_id).await?;
         Ok(())
     }
 }
@@ -173,6 +262,8 @@ fn refusal_text(refusal: PasswordRefusal, text: &Text) -> String {
         PasswordRefusal::TooLong => text.t("people-error-password-long"),
         PasswordRefusal::Invisible => text.t("people-error-password-invisible"),
         PasswordRefusal::Common => text.t("people-error-password-common"),
+        PasswordRefusal::Breached => text.t("people-error-password-breached"),
+        PasswordRefusal::Reused => text.t("people-error-password-reused"),
         PasswordRefusal::HoldsLoginName => text.t("people-error-password-name"),
     }
 }

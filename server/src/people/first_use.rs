@@ -13,7 +13,6 @@ use sekisho_store::{
     MayConflict, StoreError, account,
     audit::{Actor, Audited, Entry},
     first_administrator::token_hash,
-    session::{self, Realm},
     transaction,
 };
 use serde::Deserialize;
@@ -21,7 +20,7 @@ use serde::Deserialize;
 use super::{
     factors::{FactorsError, Proven, Setup, StoreFactorsError, Typed},
     field::FieldErrors,
-    session::{Address, NewSession},
+    session::{Address, NewSession, end_all},
     tries::{self, Door, Resting},
 };
 use crate::{
@@ -163,8 +162,9 @@ pub async fn post(
         totp_code: &form.totp_code,
         setup: &form.setup,
         login_name: &login_name,
+        person_id: Some(&link.person_id),
     };
-    let Some(proven) = Proven::check(&app, &typed, &hash, &page.text, &mut errors) else {
+    let Some(proven) = Proven::check(&app, &typed, &hash, &page.text, &mut errors).await? else {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         return show(&app, page, &address, form.token, Some(&form.setup), errors, status).await;
     };
@@ -178,7 +178,7 @@ pub async fn post(
         };
         // 2. Both factors. 3. Whoever was signed in under the old ones is no more.
         prepared.store(tx, &app, &person_id).await?;
-        session::end_of_person(tx, Realm::Console, &person_id, "factors_set", now).await?;
+        end_all(tx, &person_id, "factors_set", now).await?;
         new.open(tx, &app, &person_id).await?;
         let entry = Entry::done("account.first_use", Actor::Person(person_id.clone()), now)
             .from_address(&address)

@@ -3,6 +3,8 @@
 //! argon2id with 19 MiB, two passes, one lane (OWASP Password Storage Cheat Sheet). At most two are
 //! computed at once, off the threads that answer requests.
 
+use std::path::Path;
+
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use argon2::{Algorithm, Argon2, Params, Version};
 use sekisho_key::Randomness;
@@ -10,6 +12,7 @@ use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
+use super::breach_list::{self, BreachListError};
 use crate::form;
 
 /// More would let a burst of logins take the memory of the whole machine.
@@ -43,6 +46,12 @@ pub enum PasswordRefusal {
     /// Holds the login name.
     #[error("the password holds the login name")]
     HoldsLoginName,
+    /// Known from a breach.
+    #[error("the password is known from a breach")]
+    Breached,
+    /// One of the person's last ones.
+    #[error("the password is one of the person's last ones")]
+    Reused,
 }
 
 /// Checks a new password. No rule about kinds of characters and none about age
@@ -127,6 +136,33 @@ const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRmb3Jub2JvZHk$Y3
 
 fn argon2() -> Argon2<'static> {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT)
+}
+
+/// Whether `password` is one of these.
+///
+/// # Errors
+/// [`HashError`].
+pub async fn is_among(password: &Zeroizing<String>, phcs: Vec<String>) -> Result<bool, HashError> {
+    for phc in phcs {
+        if verify(password.clone(), Some(phc)).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a password is known from a breach, if a list of such is configured.
+///
+/// # Errors
+/// [`BreachListError`]: nobody knows.
+pub async fn is_breached(
+    password: &Zeroizing<String>,
+    list: Option<&Path>,
+) -> Result<bool, BreachListError> {
+    let Some(list) = list.map(Path::to_owned) else { return Ok(false) };
+    let password = password.clone();
+    let search = tokio::task::spawn_blocking(move || breach_list::holds(&list, &password));
+    search.await.map_err(|_| BreachListError::Stopped)?
 }
 
 async fn computed<T: Send + 'static>(

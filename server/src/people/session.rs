@@ -14,14 +14,19 @@ use sekisho_store::{
     session::{self, Realm, Session},
 };
 use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
 
-use super::role::{Acting, Inactive, Role, RoleMissing};
+use super::{
+    account_page,
+    role::{Acting, Inactive, Role, RoleMissing},
+};
 use crate::{
     app::App,
-    console::emergencies,
+    console::{emergencies, resets},
     cookie::{self, SameSite},
     error::page::PageError,
     listener::Peer,
+    login::logout,
     page::PageFrame,
 };
 
@@ -134,6 +139,7 @@ impl ConsoleSession {
             unread => page.t1("console-nav-notices-unread", "count", unread),
         };
         items.push(("/console/notices", notices));
+        items.push((account_page::PATH, page.t("account-title")));
         if self.facilities().next().is_some() {
             items.push(("/console/terminals", page.t("people-nav-terminals")));
             items.push(("/console/routers", page.t("routers-nav")));
@@ -143,6 +149,7 @@ impl ConsoleSession {
         let runs = self.roles.contains(&Role::OperatingAdministrator);
         if runs || self.facilities().next().is_some() {
             items.push((emergencies::PATH, page.t("emergencies-nav")));
+            items.push((resets::PATH, page.t("resets-title")));
         }
         if self.roles.contains(&Role::AccreditationOfficer) {
             items.push(("/console/applications", page.t("people-nav-applications")));
@@ -366,6 +373,23 @@ impl NewSession {
         )
         .await
     }
+}
+
+/// Ends every session of a person, at the console and at terminals, with what services got from it: their factors
+/// are others from now on. Answers how many.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn end_all(
+    tx: &mut Tx,
+    person_id: &str,
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<usize, StoreError> {
+    let console = session::end_of_person(tx, Realm::Console, person_id, reason, at).await?;
+    let portal = session::end_of_person(tx, Realm::Portal, person_id, reason, at).await?;
+    logout::fan_out(tx, &portal, at).await?;
+    Ok(console.len() + portal.len())
 }
 
 fn hash(value: &str) -> [u8; 32] {

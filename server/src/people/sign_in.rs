@@ -8,20 +8,19 @@ use axum::{
 };
 use http::{StatusCode, header};
 use sekisho_store::{
-    MayConflict, StoreError, account,
+    MayConflict, StoreError,
     audit::{Actor, Audited, Entry},
     session as sessions, transaction,
 };
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
 
 use super::{
-    password::{self, HashError},
+    password::HashError,
+    proof::{Attempt, ProofError, Verified},
     session::{
         Address, COOKIE, ConsoleSession, NewSession, SIGN_IN_PATH, safe_return_to, sign_in_path,
     },
-    totp::{TotpSecret, typed_code},
     tries::{self, Door, Resting},
 };
 use crate::{
@@ -44,6 +43,15 @@ pub enum SignInError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<ProofError> for SignInError {
+    fn from(error: ProofError) -> Self {
+        match error {
+            ProofError::Hash(error) => error.into(),
+            ProofError::Store(error) => error.into(),
+        }
+    }
 }
 
 impl MayConflict for SignInError {
@@ -114,56 +122,50 @@ pub async fn post(
     let now = app.now();
     // 1. Every attempt is paid for before it is judged, also for names that nobody has.
     let account_tries = tries::account(app.config(), &login_name);
-    let address_tries = tries::network(app.config(), Door::SignIn, &address);
-    let (account_key, address_key) = (account_tries.key.clone(), address_tries.key.clone());
-    let charged = app.store().charge_attempt(&[account_tries, address_tries], now).await?;
-    if let Err(until) = charged {
-        // One record a minute tells of it, whatever the names: a flood is not to fill the trail.
-        let key = Sha256::digest(&address_key).into();
-        if app.refusals().is_due((key, "resting"), now) {
-            refused(&app, &login_name, &address, "resting").await?;
+    let network_tries = tries::network(app.config(), Door::SignIn, &address);
+    let key = Sha256::digest(&network_tries.key).into();
+    let attempt = match Attempt::charge(&app, account_tries, network_tries).await? {
+        Ok(attempt) => attempt,
+        Err(Resting { seconds }) => {
+            // One record a minute tells of it, whatever the names: a flood is not to fill the trail.
+            if app.refusals().is_due((key, "resting"), now) {
+                refused(&app, &login_name, &address, "resting").await?;
+            }
+            let mut response = answer(
+                StatusCode::TOO_MANY_REQUESTS,
+                page.t1("people-sign-in-resting", "seconds", seconds),
+            );
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            return Ok(response);
         }
-        let Resting { seconds } = Resting::until(until, now);
-        let mut response = answer(
-            StatusCode::TOO_MANY_REQUESTS,
-            page.t1("people-sign-in-resting", "seconds", seconds),
-        );
-        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-        return Ok(response);
-    }
-    // 2. The password: the same work whether or not the account exists.
-    let found = account::find(&mut app.store().read(), &login_name).await?;
-    let complete = found.filter(account::Account::is_complete);
-    let phc = complete.as_ref().and_then(|account| account.password_phc.clone());
-    let password_fits = password::verify(Zeroizing::new(form.password), phc).await?;
-    // 3. The second factor; looked at also after a wrong password, so that no answer tells which
-    // of the two was wrong.
-    let step = complete.as_ref().and_then(|account| {
-        let sealed = account.totp_sealed.as_deref()?;
-        let secret = TotpSecret::open_of(&app.keys().sealing, &account.person_id, sealed).ok()?;
-        secret.step_of(&typed_code(&form.totp_code), now)
-    });
-    let (Some(account), Some(step), true) = (complete, step, password_fits) else {
-        refused(&app, &login_name, &address, "wrong_credentials").await?;
-        return Ok(answer(StatusCode::UNAUTHORIZED, page.t("people-sign-in-wrong")));
     };
-    // 4. The step is consumed in the transaction that opens the session.
-    let new = NewSession::draw(app.random())?;
-    let opened = transaction!(app.store(), SignInError, |tx| {
-        if !account::consume_totp_step(tx, &account.person_id, step).await? {
-            let entry = refusal(&app, &login_name, &address, "code_used_before");
-            return Ok(Audited::new(false, entry));
+    // 2. Both factors; an empty code is a wrong one.
+    let judged = Verified::judge(&app, &login_name, form.password, Some(&form.totp_code)).await?;
+    let verified = match judged {
+        Ok(verified) => verified,
+        Err(why) => {
+            refused(&app, &login_name, &address, why).await?;
+            return Ok(answer(StatusCode::UNAUTHORIZED, page.t("people-sign-in-wrong")));
         }
-        new.open(tx, &app, &account.person_id).await?;
-        let entry = Entry::done("account.sign_in", Actor::Person(account.person_id.clone()), now)
+    };
+    // 3. The second factor is consumed in the transaction that opens the session.
+    let new = NewSession::draw(app.random())?;
+    let person_id = verified.person_id();
+    let opened = transaction!(app.store(), SignInError, |tx| {
+        if let Err(why) = verified.consume(tx, now).await? {
+            return Ok(Audited::new(false, refusal(&app, &login_name, &address, why)));
+        }
+        new.open(tx, &app, person_id).await?;
+        let entry = Entry::done("account.sign_in", Actor::Person(person_id.to_owned()), now)
             .from_address(&address)
-            .on("person", &account.person_id);
+            .fact("second_factor", verified.second_factor())
+            .on("person", person_id);
         Ok(Audited::new(true, entry))
     })?;
     if !opened {
         return Ok(answer(StatusCode::UNAUTHORIZED, page.t("people-sign-in-wrong")));
     }
-    app.store().settle_attempt(&[&account_key], &[&address_key]).await?;
+    attempt.settle(&app).await?;
     Ok(([(header::SET_COOKIE, new.cookie)], Redirect::to(&return_to)).into_response())
 }
 

@@ -18,7 +18,7 @@ use crate::{
     testing::{self, TestApp},
 };
 
-pub(super) const PASSWORD: &str = "kawa-no-nagare-wa";
+pub(crate) const PASSWORD: &str = "kawa-no-nagare-wa";
 
 pub(super) async fn ask(
     app: &App,
@@ -51,11 +51,11 @@ pub(super) async fn text(response: Response) -> String {
     String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
 }
 
-pub(super) fn form(pairs: &[(&str, &str)]) -> String {
+pub(crate) fn form(pairs: &[(&str, &str)]) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-pub(super) fn between<'t>(page: &'t str, before: &str, after: &str) -> &'t str {
+pub(crate) fn between<'t>(page: &'t str, before: &str, after: &str) -> &'t str {
     let start = page.find(before).unwrap_or_else(|| panic!("{before} is not in {page}"));
     let rest = &page[start + before.len()..];
     &rest[..rest.find(after).unwrap()]

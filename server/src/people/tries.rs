@@ -20,11 +20,20 @@ pub fn account(config: &Config, login_name: &str) -> Subject {
     subject(config, format!("account:{login_name}"), 1)
 }
 
+/// The same at the terminals of one facility: whoever guesses on the public name, or at another facility's
+/// terminals, keeps nobody from their work here.
+#[must_use]
+pub fn account_at(config: &Config, organisation_id: &str, login_name: &str) -> Subject {
+    subject(config, format!("portal:{organisation_id}:{login_name}"), 1)
+}
+
 /// A place where strangers are refused, counted apart from the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Door {
     /// Password and second factor.
     SignIn,
+    /// The same at terminals.
+    Portal,
     /// One-time links and activation codes. They have 80 bits and more: this spares the database
     /// and the trail, not the codes.
     Code,
@@ -42,6 +51,7 @@ impl Door {
     const fn as_str(self) -> &'static str {
         match self {
             Self::SignIn => "address",
+            Self::Portal => "portal-address",
             Self::Code => "code",
             Self::Receipt => "receipt",
             Self::Enrolment => "enrolment",

@@ -18,6 +18,7 @@ use crate::{
     listener::FacilityConnection,
     login::{Least, session::PortalSession, vouching::Profession},
     page::{Page, PageFrame},
+    people::account_page,
 };
 
 pub mod expiry;
@@ -83,6 +84,8 @@ struct PortalPage {
     jpki: bool,
     /// Whether passkeys do.
     passkeys: bool,
+    /// Where somebody who logs in by password sees to their account.
+    account: Option<String>,
 }
 
 /// `GET /`.
@@ -134,6 +137,8 @@ pub async fn get(
         held: held.map(|passkey| passkey.name).collect(),
         jpki: app.card_trust().at(&facility.organisation_id).jpki().is_some(),
         passkeys: app.config().card_login().passkeys(),
+        account: (session.profession == Profession::None)
+            .then(|| format!("{}{}", app.names().public, account_page::PATH)),
     })))
 }
 
@@ -158,15 +163,17 @@ fn who(session: &PortalSession, facility: &FacilityConnection, text: &Text) -> W
             acr::HPKI_CARD => text.t("portal-proof-hpki"),
             acr::JPKI_CARD => text.t("portal-proof-jpki"),
             acr::PASSKEY => text.t("portal-proof-passkey"),
+            acr::PASSWORD_TOTP => text.t("portal-proof-password"),
+            acr::PASSWORD_AT_FACILITY => text.t("portal-proof-password-alone"),
             other => text.t1("portal-proof-other", "acr", other),
         },
         vouched_until: match session.profession {
             Profession::Vouched { until } => Some(when::day(until, text.lang())),
-            Profession::OfCard | Profession::Lapsed(_) => None,
+            Profession::OfCard | Profession::Lapsed(_) | Profession::None => None,
         },
         lapsed: match session.profession {
             Profession::Lapsed(lapse) => Some(text.t(&lapse.key())),
-            Profession::OfCard | Profession::Vouched { .. } => None,
+            Profession::OfCard | Profession::Vouched { .. } | Profession::None => None,
         },
         since: when::shown(session.auth_time, text.lang()),
         since_iso: when::iso(session.auth_time),

@@ -149,6 +149,41 @@ pub async fn set_factors(
     Ok(())
 }
 
+/// Takes both factors of an account away: nobody logs in by it until a one-time link sets them anew.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn void_factors(tx: &mut Tx, person_id: &str) -> Result<(), StoreError> {
+    tx.execute(
+        sql("UPDATE account SET password_phc = NULL, totp_sealed = NULL, totp_confirmed_at = NULL
+             WHERE person_id = $1")
+        .bind(person_id),
+    )
+    .await?;
+    Ok(())
+}
+
+/// Sets the password alone of an account that has both factors.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn set_password(
+    tx: &mut Tx,
+    person_id: &str,
+    password_phc: &str,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    tx.execute(
+        sql("UPDATE account SET password_phc = $2, password_set_at = $3
+             WHERE person_id = $1 AND totp_confirmed_at IS NOT NULL")
+        .bind(person_id)
+        .bind(password_phc)
+        .bind(at),
+    )
+    .await?;
+    Ok(())
+}
+
 /// Consumes a time step of the second factor; `false` when it or a later one was used before
 /// (RFC 6238 §5.2).
 ///

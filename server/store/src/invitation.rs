@@ -9,11 +9,41 @@ use crate::{
     sql,
 };
 
+/// By what whoever is invited proves themself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// By their own card, which has to fit the invitation.
+    Card,
+    /// By an account that they open with the code: they have no card.
+    Account,
+}
+
+impl Kind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Card => "card",
+            Self::Account => "account",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, StoreError> {
+        match text {
+            "card" => Ok(Self::Card),
+            "account" => Ok(Self::Account),
+            other => {
+                Err(StoreError::Corrupt { what: "invitation", detail: format!("kind {other}") })
+            }
+        }
+    }
+}
+
 /// An invitation to be kept.
 #[derive(Clone, Copy, Debug)]
 pub struct NewInvitation<'a> {
     /// The facility that invites.
     pub organisation_id: &'a str,
+    /// By card or by account.
+    pub kind: Kind,
     /// SHA-256 of the code.
     pub code_hash: &'a [u8; 32],
     /// First group of the code: tells whose tries a mistyped code costs, and nothing about the rest.
@@ -22,7 +52,7 @@ pub struct NewInvitation<'a> {
     pub name: &'a str,
     /// Expected name in kana.
     pub name_kana: &'a str,
-    /// Expected hcRole name, verbatim.
+    /// Expected hcRole name, verbatim; empty where no card will tell one.
     pub expected_role: &'a str,
     /// Number of the licence, if known.
     pub licence_number: Option<&'a str>,
@@ -43,6 +73,8 @@ pub struct Invitation {
     pub id: String,
     /// The facility.
     pub organisation_id: String,
+    /// By card or by account.
+    pub kind: Kind,
     /// Expected name in kanji.
     pub name: String,
     /// Expected name in kana.
@@ -107,6 +139,7 @@ struct Row {
     tries_left: i64,
     redeemed_at: Option<i64>,
     withdrawn_at: Option<i64>,
+    kind: String,
 }
 
 impl Row {
@@ -114,6 +147,7 @@ impl Row {
         Ok(Invitation {
             id: self.id,
             organisation_id: self.organisation_id,
+            kind: Kind::parse(&self.kind)?,
             name: self.name,
             name_kana: self.name_kana,
             expected_role: self.expected_role,
@@ -133,8 +167,8 @@ pub async fn create(tx: &mut Tx, new: NewInvitation<'_>) -> Result<String, Store
     let id = Uuid::now_v7().to_string();
     tx.execute(
         sql("INSERT INTO invitation (id, organisation_id, code_hash, selector, name, name_kana, expected_role,
-                 licence_number, created_at, created_by, expires_at, tries_left)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")
+                 licence_number, created_at, created_by, expires_at, tries_left, kind)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
         .bind(&id)
         .bind(new.organisation_id)
         .bind(new.code_hash)
@@ -146,7 +180,8 @@ pub async fn create(tx: &mut Tx, new: NewInvitation<'_>) -> Result<String, Store
         .bind(new.created_at)
         .bind(new.created_by)
         .bind(new.expires_at)
-        .bind(new.tries),
+        .bind(new.tries)
+        .bind(new.kind.as_str()),
     )
     .await?;
     Ok(id)
@@ -172,7 +207,7 @@ pub async fn enter(
     let row: Option<Row> = tx
         .fetch_optional(
             sql("SELECT id, organisation_id, name, name_kana, expected_role, licence_number, created_at,
-                        expires_at, tries_left, redeemed_at, withdrawn_at
+                        expires_at, tries_left, redeemed_at, withdrawn_at, kind
                  FROM invitation WHERE code_hash = $1")
             .bind(code_hash),
         )
@@ -234,7 +269,7 @@ pub async fn held(
     let row: Option<Row> = queries
         .fetch_optional(
             sql("SELECT id, organisation_id, name, name_kana, expected_role, licence_number, created_at,
-                        expires_at, tries_left, redeemed_at, withdrawn_at
+                        expires_at, tries_left, redeemed_at, withdrawn_at, kind
                  FROM invitation
                  WHERE held_by = $1 AND held_until > $3 AND organisation_id = $2 AND expires_at > $3
                    AND redeemed_at IS NULL AND withdrawn_at IS NULL
@@ -267,7 +302,7 @@ pub async fn redeem(
                    AND expires_at > $5
                    AND redeemed_at IS NULL AND withdrawn_at IS NULL
                  RETURNING id, organisation_id, name, name_kana, expected_role, licence_number,
-                           created_at, expires_at, tries_left, redeemed_at, withdrawn_at")
+                           created_at, expires_at, tries_left, redeemed_at, withdrawn_at, kind")
             .bind(id)
             .bind(organisation_id)
             .bind(browser_hash)
@@ -313,7 +348,7 @@ pub async fn open(
     let rows: Vec<Row> = queries
         .fetch_all(
             sql("SELECT id, organisation_id, name, name_kana, expected_role, licence_number, created_at,
-                        expires_at, tries_left, redeemed_at, withdrawn_at
+                        expires_at, tries_left, redeemed_at, withdrawn_at, kind
                  FROM invitation
                  WHERE organisation_id = $1 AND redeemed_at IS NULL AND withdrawn_at IS NULL
                  ORDER BY created_at DESC, id DESC LIMIT $2")

@@ -5,6 +5,7 @@ mod links;
 mod notices;
 mod organisations;
 mod registration;
+mod resets;
 mod service;
 mod services;
 mod trial;

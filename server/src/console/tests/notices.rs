@@ -107,6 +107,8 @@ async fn every_kind_of_notice_has_words_in_both_languages() {
         Notice::OrganisationResumed { reason: reason() },
         Notice::OrganisationClosed { reason: reason() },
         Notice::LinkIssued { by: "佐藤".to_owned() },
+        Notice::RecoveryCodeUsed { left: 9 },
+        Notice::ResetAsked { name: "鈴木".to_owned(), by: "佐藤".to_owned() },
         Notice::GoingLiveAsked { service: service() },
         Notice::ServiceApproved { service: service() },
         Notice::ServiceRefused { service: service(), reason: reason() },
@@ -127,7 +129,7 @@ async fn every_kind_of_notice_has_words_in_both_languages() {
         ("en", "a notice of a new kind", "“Referrals”"),
     ] {
         let page = send(app, "GET", &format!("/console/notices?lang={lang}"), FACILITY, "").await;
-        assert_eq!(page.text.matches("<article").count(), 15, "{}", page.text);
+        assert_eq!(page.text.matches("<article").count(), 17, "{}", page.text);
         assert_eq!(page.text.matches("定期点検").count(), 7, "{}", page.text);
         assert_eq!(page.text.matches(service).count(), 3, "{}", page.text);
         assert_eq!(page.text.matches("/console/service/s1").count(), 3, "{}", page.text);

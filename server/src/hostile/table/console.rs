@@ -86,12 +86,39 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
             .parameter(&s.officer_id, &[NOTHING, &s.membership, &s.colleague_id])
             .payload(Payload::NoFields)
             .good(200),
+        at("GET", "/console/account").cookie(&s.officer, &[]).good(200),
+        // Whoever has but the session proves nothing by it.
+        at("POST", "/console/account/password").cookie(&s.officer, &[]).form([
+            required("present_password", "wrong-password"),
+            required("totp_code", "000000"),
+            required("password", "kawa-no-nagare-wa"),
+            required("password_again", "kawa-no-nagare-wa"),
+        ]),
+        at("POST", "/console/account/codes").cookie(&s.officer, &[]).form([
+            required("present_password", "wrong-password"),
+            required("totp_code", "000000"),
+        ]),
         at("GET", "/console/notices").cookie(&s.officer, &[]).good(200),
         manager("POST", "/console/notices/{id}/read")
             .foreign_cookie(&s.other_manager)
             .parameter(&s.notice, &[NOTHING, &s.claim])
             .payload(Payload::NoFields)
             .good(303),
+        manager("GET", "/console/resets").good(200),
+        // Nobody of this facility has an account without a card.
+        manager("POST", "/console/resets").foreign_cookie(&s.other_manager).form([
+            required("facility", a).foreign(b).foreign(NOTHING),
+            required("person", &s.officer_id).foreign(NOTHING),
+            required("reason", "電話を紛失。本人を窓口で確認。"),
+        ]),
+        manager("POST", "/console/resets/{id}/approve")
+            .foreign_cookie(&s.other_manager)
+            .parameter(NOTHING, &[&s.membership])
+            .form([required("facility", a).foreign(b).foreign(NOTHING)]),
+        manager("POST", "/console/resets/{id}/refuse")
+            .foreign_cookie(&s.other_manager)
+            .parameter(NOTHING, &[&s.membership])
+            .form([required("facility", a).foreign(b).foreign(NOTHING)]),
         manager("GET", "/console/staff").good(200),
         manager("POST", "/console/staff/{id}/link")
             .foreign_cookie(&s.other_manager)

@@ -2,6 +2,7 @@
 
 use NameRole::Terminal;
 use sekisho_protocol::octets::encode;
+use sekisho_wire::acr;
 use serde_json::{Value as Json, json};
 
 use super::{NOTHING, asset};
@@ -101,6 +102,22 @@ pub(super) async fn terminal(s: &Scene) -> Vec<Row> {
                 .foreign(&s.receipt)])
             // A wrong code costs the invitation with its selector a try.
             .touches(&["invitation"]),
+        // Nobody entered the code of an invitation to open an account in this browser.
+        at("GET", "/invitation/account").cookie(&s.browser, &[]),
+        at("POST", "/invitation/account").cookie(&s.browser, &[]).form([
+            required("setup", "AAAA"),
+            required("login_name", "clerk").foreign("田中").foreign("a b"),
+            required("password", "kawa-no-nagare-wa"),
+            required("password_again", "kawa-no-nagare-wa").foreign("another"),
+            required("totp_code", "000000"),
+        ]),
+        at("POST", "/login/password").cookie(&s.browser, &[]).form([
+            required("login_name", "clerk").foreign("admin"),
+            required("password", "wrong-password"),
+            optional("totp_code", "000000"),
+            optional("return_to", "/").foreign("https://evil.example/").foreign("//evil"),
+            optional("level", acr::PASSWORD_TOTP).foreign("hpki"),
+        ]),
         logged_in(at("GET", "/authorize"))
             .query(authentication)
             .spoilt(Turned)

@@ -8,7 +8,7 @@ use sekisho_store::{
     audit::{Actor, Entry},
     card::{self, CardCertificate, CardIdentity, CardSubject, FirstSeen, PersonNames},
     evidence,
-    invitation::{self, Invitation, Mismatch, NewClaim},
+    invitation::{self, Invitation, Kind, Mismatch, NewClaim},
     membership, person,
     session::Session,
 };
@@ -86,7 +86,9 @@ pub(in crate::login) async fn decide(
         (None, _, None) => return Ok(refused(actor, Refusal::NotAMember)),
         (known, _, Some(invitation_id)) => {
             let held = invitation::held(tx, arrival.browser_hash, organisation_id, now).await?;
-            let Some(held) = held.filter(|held| held.id == invitation_id) else {
+            let Some(held) =
+                held.filter(|held| held.id == invitation_id && held.kind == Kind::Card)
+            else {
                 return Ok(refused(actor, Refusal::InvitationClosed));
             };
             let mismatch = mismatch(&held, holder);

@@ -18,7 +18,7 @@ use sekisho_protocol::{
 use sekisho_store::{
     Queries, StoreError,
     audit::{self, Actor, Audited, Entry},
-    invitation::{self, NewInvitation},
+    invitation::{self, Kind, NewInvitation},
     sql, transaction,
 };
 use serde_json::{Value as Json, json};
@@ -347,11 +347,17 @@ impl Desk {
 
     /// Invites `name` as `role` to this desk's facility; the code as it is printed.
     pub async fn invite(&self, test: &TestApp, name: &str, role: &str) -> String {
+        self.invite_by(test, Kind::Card, name, role).await
+    }
+
+    /// The same for somebody who comes with a card or without.
+    pub async fn invite_by(&self, test: &TestApp, kind: Kind, name: &str, role: &str) -> String {
         let code = PaperCode::generate(&SystemRandomness).unwrap();
         let now = test.app.now();
         let outcome: Result<(), StoreError> = transaction!(test.app.store(), StoreError, |tx| {
             let new = NewInvitation {
                 organisation_id: &self.terminal.organisation_id,
+                kind,
                 code_hash: &code.hash(),
                 selector: &code.selector(),
                 name,

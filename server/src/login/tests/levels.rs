@@ -6,7 +6,7 @@ use sekisho_wire::acr;
 
 use crate::{
     config::{Settings, StatusSource},
-    login::{self, hpki, jpki, passkey},
+    login::{self, hpki, jpki, passkey, password},
 };
 
 const DOCUMENT: &str = include_str!("../../../../docs/levels.md");
@@ -26,10 +26,12 @@ fn rows() -> Vec<(&'static str, BTreeSet<&'static str>, &'static str)> {
 fn the_table_names_each_level_the_weakest_first_with_its_methods() {
     let named: Vec<_> = rows().into_iter().map(|(level, ..)| level).collect();
     assert_eq!(named, acr::LEVELS);
-    let methods: [(&str, &[&str]); 3] = [
+    let methods: [(&str, &[&str]); 5] = [
         (acr::HPKI_CARD, &hpki::admission::AMR),
         (acr::JPKI_CARD, &jpki::admission::AMR),
         (acr::PASSKEY, &passkey::admission::AMR),
+        (acr::PASSWORD_TOTP, &password::admission::AMR),
+        (acr::PASSWORD_AT_FACILITY, &password::admission::AMR_ALONE),
     ];
     for (level, methods) in methods {
         let told = rows().into_iter().find(|(named, ..)| *named == level).unwrap().1;
@@ -40,9 +42,15 @@ fn the_table_names_each_level_the_weakest_first_with_its_methods() {
 #[test]
 fn a_login_reaches_a_level_where_the_table_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    for (passkeys, jpki) in [(false, false), (true, false), (false, true), (true, true)] {
+    for allowed in 0..16 {
+        let [passkeys, jpki, passwords, alone] = [1, 2, 4, 8].map(|bit| allowed & bit != 0);
+        if alone && !passwords {
+            continue;
+        }
         let mut settings = Settings::default();
         settings.card_login.passkeys = passkeys;
+        settings.card_login.passwords = passwords;
+        settings.card_login.password_with_facility_certificate = alone;
         if jpki {
             settings.jpki.status = StatusSource::Files;
         }
@@ -50,9 +58,10 @@ fn a_login_reaches_a_level_where_the_table_says_so() {
         let told: Vec<_> = rows()
             .into_iter()
             .filter(|(.., when)| match *when {
-                "never" => false,
                 "always" => true,
                 "with `card_login.passkeys`" => passkeys,
+                "with `card_login.passwords`" => passwords,
+                "with `card_login.password_with_facility_certificate`" => alone,
                 "with `[jpki]`" => jpki,
                 other => panic!("{other}"),
             })

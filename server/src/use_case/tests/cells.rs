@@ -5,7 +5,7 @@
 use sekisho_authz::{Decision, Request, Rules};
 use sekisho_pki::national::hc_role;
 use sekisho_store::offer::Offer;
-use sekisho_wire::acr::{HPKI_CARD, JPKI_CARD, PASSKEY, PASSWORD_TOTP};
+use sekisho_wire::acr::{HPKI_CARD, JPKI_CARD, PASSKEY, PASSWORD_AT_FACILITY, PASSWORD_TOTP};
 use serde_json::json;
 use time::OffsetDateTime;
 
@@ -47,30 +47,32 @@ const COLUMNS: [(&str, &str); 7] = [
     ("情報収集機関", "data_collector"),
 ];
 
-/// The weakest login that opens each cell, in the order of the columns: Passkey, J (My Number card), HPKI card.
+/// The weakest login that opens each cell, in the order of the columns: W (password and one-time password),
+/// Passkey, J (My Number card), HPKI card.
 const LEVELS: [(u8, &str); 17] = [
-    (1, "JPPJ---"),
+    (1, "JWWJ---"),
     (2, "HHH----"),
     (3, "J---J--"),
-    (4, "P---J--"),
-    (5, "P---J--"),
-    (6, "JP-J---"),
-    (7, "HP-J---"),
-    (8, "PP-----"),
-    (9, "JPPJ---"),
-    (10, "JP-----"),
-    (11, "PP---P-"),
-    (12, "PP-----"),
-    (13, "P-----J"),
+    (4, "W---J--"),
+    (5, "W---J--"),
+    (6, "JW-J---"),
+    (7, "HW-J---"),
+    (8, "WW-----"),
+    (9, "JWWJ---"),
+    (10, "JW-----"),
+    (11, "PW---W-"),
+    (12, "WW-----"),
+    (13, "W-----J"),
     (14, "J-----J"),
-    (15, "JP-J---"),
-    (16, "PJ---J-"),
-    (17, "PP-----"),
+    (15, "JW-J---"),
+    (16, "WJ---J-"),
+    (17, "WW-----"),
 ];
 
 /// A level, and the next weaker one.
 fn level(letter: char) -> (&'static str, &'static str) {
     match letter {
+        'W' => (PASSWORD_TOTP, PASSWORD_AT_FACILITY),
         'P' => (PASSKEY, PASSWORD_TOTP),
         'J' => (JPKI_CARD, PASSKEY),
         'H' => (HPKI_CARD, JPKI_CARD),
@@ -216,7 +218,7 @@ fn who_takes_no_part_is_refused_for_what_they_are_whatever_else_they_have() {
 #[test]
 fn who_takes_part_is_refused_below_the_level_of_the_cell() {
     for (case, kind, _, letter) in cells().into_iter().filter(|cell| cell.2) {
-        for weak in [level(letter).1, PASSWORD_TOTP, ""] {
+        for weak in [level(letter).1, PASSWORD_AT_FACILITY, ""] {
             let decision = decided(case, &somebody(kind, weak));
             let at = format!("{} {kind} {weak}", case.symbol());
             assert_eq!((decision.allowed, decision.code), (false, "level"), "{at}");
@@ -251,10 +253,10 @@ fn at_a_medical_institution_it_is_those_whose_work_the_case_is() {
         (1, "care_facility", "General Nurse", HPKI_CARD, "kind"),
         (2, "pharmacy", "Pharmacist", HPKI_CARD, "admitted"),
         (3, "clinic", clerk, JPKI_CARD, "admitted"),
-        (4, "clinic", clerk, PASSKEY, "admitted"),
+        (4, "clinic", clerk, PASSWORD_TOTP, "admitted"),
         (4, "care_facility", clerk, HPKI_CARD, "kind"),
-        (5, "dental_clinic", clerk, PASSKEY, "admitted"),
-        (5, "pharmacy", clerk, PASSKEY, "admitted"),
+        (5, "dental_clinic", clerk, PASSWORD_TOTP, "admitted"),
+        (5, "pharmacy", clerk, PASSWORD_TOTP, "admitted"),
         (6, "dental_clinic", "Dentist", JPKI_CARD, "admitted"),
         (6, "hospital", "General Nurse", HPKI_CARD, "role"),
         (7, "dental_clinic", "Dentist", HPKI_CARD, "admitted"),
@@ -262,22 +264,22 @@ fn at_a_medical_institution_it_is_those_whose_work_the_case_is() {
         (7, "pharmacy", "Pharmacist", JPKI_CARD, "level"),
         (7, "pharmacy", "Medical Doctor", HPKI_CARD, "kind"),
         (7, "hospital", "General Nurse", HPKI_CARD, "role"),
-        (8, "care_facility", clerk, PASSKEY, "admitted"),
+        (8, "care_facility", clerk, PASSWORD_TOTP, "admitted"),
         (9, "care_facility", "Certified Care Worker", JPKI_CARD, "admitted"),
-        (9, "care_facility", clerk, PASSKEY, "admitted"),
+        (9, "care_facility", clerk, PASSWORD_TOTP, "admitted"),
         (9, "visiting_nursing", clerk, HPKI_CARD, "role"),
         (10, "hospital", "Radiological Technologist", JPKI_CARD, "admitted"),
         (10, "hospital", "Pharmacist", HPKI_CARD, "role"),
         (11, "hospital", "Emergency Medical Technician", PASSKEY, "admitted"),
         (11, "hospital", clerk, HPKI_CARD, "role"),
-        (12, "hospital", clerk, PASSKEY, "admitted"),
-        (13, "clinic", clerk, PASSKEY, "admitted"),
+        (12, "hospital", clerk, PASSWORD_TOTP, "admitted"),
+        (13, "clinic", clerk, PASSWORD_TOTP, "admitted"),
         (14, "hospital", clerk, JPKI_CARD, "admitted"),
         (14, "hospital", clerk, PASSKEY, "level"),
         (15, "hospital", "National Registered Dietitian", JPKI_CARD, "admitted"),
         (15, "hospital", "Clinical Engineer", HPKI_CARD, "role"),
-        (16, "pharmacy", clerk, PASSKEY, "admitted"),
-        (17, "care_facility", clerk, PASSKEY, "admitted"),
+        (16, "pharmacy", clerk, PASSWORD_TOTP, "admitted"),
+        (17, "care_facility", clerk, PASSWORD_TOTP, "admitted"),
     ] {
         let roles = if role == clerk { Vec::new() } else { vec![role.to_owned()] };
         let request = Request { roles, ..somebody(kind, acr) };

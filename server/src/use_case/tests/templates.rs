@@ -89,7 +89,7 @@ fn whatever_the_demonstrations_table_does_not_say_is_marked_as_assumed() {
             // ② has the level in its name.
             assert_eq!(assumed.contains(&Assumption::Level), case.number != 2, "{at}");
             let level = rule.minimum_acr.as_deref().unwrap();
-            assert_ne!(level, acr::PASSWORD_TOTP, "{at}: no login to a service is as weak");
+            assert_ne!(level, acr::PASSWORD_AT_FACILITY, "{at}: one factor of the person's alone");
         }
     }
 }

@@ -7,7 +7,7 @@ use sekisho_store::{
     challenge::{self, Challenge, Consumption},
     enrolment_code::{self, Attempt, ClaimPolicy},
     expiry::Expiring,
-    invitation::{self, Entered, NewInvitation},
+    invitation::{self, Entered, Kind, NewInvitation},
     outbox,
     parked_request::{self, Parked},
     pushed_request::{self, Pushed},
@@ -126,6 +126,7 @@ async fn links_and_invitations_go_when_nobody_used_them_and_letters_stay(databas
 
     let invite = |code_hash: &'static [u8; 32]| NewInvitation {
         organisation_id: FACILITY,
+        kind: Kind::Card,
         code_hash,
         selector: "ABCD",
         name: "山田 太郎",

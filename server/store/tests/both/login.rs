@@ -5,7 +5,7 @@ use sekisho_store::{
     card::{self, CardCertificate, CardSubject, FirstSeen, PersonNames},
     challenge::{self, Challenge, Consumption},
     evidence::{self, Evidence},
-    invitation::{self, ClaimDecision, Entered, Mismatch, NewClaim, NewInvitation},
+    invitation::{self, ClaimDecision, Entered, Kind, Mismatch, NewClaim, NewInvitation},
     membership, person,
     presence::{self, CardRemoval, Gone},
     session::{self, AtTerminal, Realm, Session},
@@ -93,6 +93,7 @@ async fn invite(store: &Store, expires_at: OffsetDateTime) -> String {
     change!(store, |tx| {
         let new = NewInvitation {
             organisation_id: FACILITY,
+            kind: Kind::Card,
             code_hash: &CODE,
             selector: "ABCD",
             name: "山田 太郎",

@@ -104,6 +104,7 @@ mod organisation;
 mod owed_grants;
 mod party;
 mod passkey;
+mod passwords;
 mod public_client;
 mod register;
 mod replacement;

@@ -3,6 +3,7 @@
 //! `cargo build --workspace --bins && target/debug/screenshots FOLDER`
 
 mod emergency;
+mod passwords;
 mod routers;
 mod services;
 
@@ -44,7 +45,10 @@ async fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     // The same address after the second start.
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
-    let fixed = |settings: &mut Settings| settings.listen.tls = vec![address];
+    let fixed = |settings: &mut Settings| {
+        settings.listen.tls = vec![address];
+        settings.card_login.passwords = true;
+    };
     let mut desktop = Desktop::set_up_with(folder.path(), Door::Script, 0, fixed).await?;
     desktop.scene.stage = sandbox::make(desktop.scene.stage).await?;
     let origins = &desktop.scene.stage.origins;
@@ -75,6 +79,7 @@ async fn main() -> anyhow::Result<()> {
     emergency::pages(&desktop, &out).await?;
     passkeys(&desktop, &out).await?;
     my_number_card(&desktop, &out).await?;
+    passwords::pages(&desktop, &out).await?;
     console(&desktop, &out).await?;
     desktop.chromium.quit().await?;
     desktop.scene.stage.server.stop().await?;
