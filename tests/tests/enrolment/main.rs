@@ -65,9 +65,10 @@ async fn openssl_and_curl_enrol_renew_and_see_the_end_of_a_terminal() {
     for label in ["", "/routers"] {
         let (status, answer) = world.curl(&format!("/.well-known/est{label}/csrattrs"), &[]);
         assert_eq!(status, 200, "{answer}");
-        std::fs::write(world.file("csrattrs"), answer).unwrap();
-        let parsed =
-            openssl(&["asn1parse", "-inform", "B64", "-in", &text(&world.file("csrattrs"))]);
+        let (told, der) = (text(&world.file("csrattrs")), text(&world.file("csrattrs.der")));
+        std::fs::write(&told, answer).unwrap();
+        openssl(&["base64", "-d", "-A", "-in", &told, "-out", &der]);
+        let parsed = openssl(&["asn1parse", "-inform", "DER", "-in", &der]);
         let parsed = String::from_utf8(parsed.stdout).unwrap();
         for part in ["id-ecPublicKey", "prime256v1", "ecdsa-with-SHA256"] {
             assert!(parsed.contains(part), "{parsed}");
