@@ -141,7 +141,7 @@ impl NewPsk {
         };
         Ok(Self {
             ends: [end(routers[0])?, end(routers[1])?],
-            fingerprint: Sha256::digest(&*key).into(),
+            fingerprint: Sha256::digest(key.as_slice()).into(),
             sealed: sealing.seal(random, &purpose(&id.to_string()), &*key)?,
             id,
             created_at: now,

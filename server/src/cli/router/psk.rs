@@ -124,7 +124,7 @@ impl New {
             let refusal = psk.keep(tx, making, AT_THE_HOST).await?;
             let Some(refusal) = refusal else {
                 let done = Entry::done(making.act(), instance::operator(), now);
-                return recorded(tx, None, done.on("router_psk", &psk.id()), routers).await;
+                return recorded(tx, None, done.on("router_psk", psk.id()), routers).await;
             };
             let operator = instance::operator();
             let refused = Entry::refused(making.act(), operator, now, refusal.as_str());

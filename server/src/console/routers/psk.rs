@@ -228,7 +228,7 @@ async fn give(
     let refusal = transaction!(app.store(), StoreError, |tx| {
         let refusal = psk.keep(tx, making, acting.person_id()).await?;
         let Some(refusal) = refusal else {
-            let done = acting.done(making.act(), now).on("router_psk", &psk.id());
+            let done = acting.done(making.act(), now).on("router_psk", psk.id());
             return recorded(tx, None, done, [id, peer_id]).await;
         };
         let refused = acting.refused(making.act(), now, refusal.as_str());
