@@ -103,9 +103,9 @@ pub async fn get(
     let asked = entitlement::request(&app, &session).await?;
     let request = &asked.request;
     let offers = offer::list(&mut app.store().read(), MOST_SERVICES).await?;
-    let recovery_used =
-        password_login::recovery_code_since_last(&mut app.store().read(), &session.evidence_id);
-    let recovery_used = recovery_used.await?.map(|at| when::shown(at, page.text.lang()));
+    let mut reader = app.store().read();
+    let used = password_login::recovery_code_since_last(&mut reader, &session.evidence_id).await?;
+    let recovery_used = used.map(|at| when::shown(at, page.text.lang()));
     let has_card = session.profession != Profession::None;
     let (mut allowed, mut refused) = (Vec::new(), Vec::new());
     let offered = |offer: &Offer| app.entitlements().is_offered_at(offer, &request.facility_id);
