@@ -3,6 +3,7 @@ portal-services = Services you may use
 portal-services-none = There is no service that you may use now.
 portal-refused = Services you may not use
 portal-step-up = Prove who you are to use { $service }
+portal-recovery-used = A recovery code of yours was used at { $at }.
 portal-who = Who is logged in
 portal-who-name = Name
 portal-who-roles = Profession

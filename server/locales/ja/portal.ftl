@@ -3,6 +3,7 @@ portal-services = 使えるサービス
 portal-services-none = いま使えるサービスはありません。
 portal-refused = 使えないサービス
 portal-step-up = 本人確認をして{ $service }を使えるようにする
+portal-recovery-used = { $at }に、回復コードが使われました。
 portal-who = ログイン中の方
 portal-who-name = 氏名
 portal-who-roles = 資格

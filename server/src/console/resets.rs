@@ -11,13 +11,13 @@ use axum::{
 };
 use http::StatusCode;
 use sekisho_store::{
-    MayConflict, StoreError, account,
+    MayConflict, StoreError, Tx, account,
     audit::Audited,
     factor_reset::{self, Candidate, NewReset, Waiting},
     organisation, person, recovery_code, role_grant, transaction,
 };
 use serde::Deserialize;
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use crate::{
     app::App,
@@ -45,6 +45,47 @@ const MOST_ROWS: i64 = 1_000;
 /// Why sessions end whose person's factors were reset.
 const RESET: &str = "factors_reset";
 
+/// Why a reset is neither asked for nor approved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hindrance {
+    /// Decided, over, or of another facility.
+    NotOpen,
+    /// Not a member of the facility who has an account.
+    NotAMember,
+    /// Whoever acts would profit from it.
+    OwnAccount,
+    /// Whoever acts asked for it.
+    OwnRequest,
+    /// Who holds the link can sign in as that person: a role is answered for by others.
+    FurtherRole,
+    /// One waits for a decision.
+    WaitsAlready,
+    /// Somebody may hold the factors of both who asked and who decides.
+    OneHand,
+}
+
+impl Hindrance {
+    /// As the trail tells it, and what the person reads.
+    const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::NotOpen => ("not_open", "resets-gone-text"),
+            Self::NotAMember => ("not_a_member_with_account", "resets-not-a-member-text"),
+            Self::OwnAccount => ("own_account", "resets-own-account-text"),
+            Self::OwnRequest => ("own_request", "resets-own"),
+            Self::FurtherRole => ("further_role", "resets-further-role-text"),
+            Self::WaitsAlready => ("waits_already", "resets-waits-already-text"),
+            Self::OneHand => ("one_hand", "resets-one-hand-text"),
+        }
+    }
+}
+
+impl From<Hindrance> for PageError {
+    fn from(hindrance: Hindrance) -> Self {
+        let (_, text) = hindrance.words();
+        Self::new(StatusCode::CONFLICT, "resets-gone-title", text, "resets-gone-help")
+    }
+}
+
 struct Facility {
     id: String,
     name: String,
@@ -67,8 +108,8 @@ struct ResetsPage {
     facilities: Vec<Facility>,
     rows: Vec<Row>,
     longest: usize,
-    /// The person and reason that were sent, to be put right.
-    typed: (String, String),
+    /// What was sent, to be put right.
+    typed: AskForm,
     errors: FieldErrors,
 }
 
@@ -119,15 +160,14 @@ pub async fn get(
     session: ConsoleSession,
     page: PageFrame,
 ) -> Result<Response, PageError> {
-    let typed = (String::new(), String::new());
-    show(&app, &session, page, typed, FieldErrors::default()).await
+    show(&app, &session, page, AskForm::default(), FieldErrors::default()).await
 }
 
 async fn show(
     app: &App,
     session: &ConsoleSession,
     page: PageFrame,
-    typed: (String, String),
+    typed: AskForm,
     errors: FieldErrors,
 ) -> Result<Response, PageError> {
     let runs = session.roles.contains(&Role::OperatingAdministrator);
@@ -167,7 +207,7 @@ async fn show(
 }
 
 /// The form of a request.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AskForm {
     facility: String,
@@ -190,7 +230,7 @@ pub async fn ask(
     let mut errors = FieldErrors::default();
     let reason = form::lines(&form.reason, MOST_REASON);
     let Some(reason) = errors.keep("reason", reason, &page.text) else {
-        return show(&app, &session, page, (form.person, form.reason), errors).await;
+        return show(&app, &session, page, form, errors).await;
     };
     let now = app.now();
     let new = NewReset {
@@ -202,28 +242,67 @@ pub async fn ask(
         expires_at: now + LIFETIME,
     };
     let asked = transaction!(app.store(), StoreError, |tx| {
-        let refused = |why: &str| {
-            let entry = acting.refused(ACT, now, why).on("person", &form.person);
-            Ok(Audited::new(false, entry))
+        let refused = |why: Hindrance| {
+            let entry = acting.refused(ACT, now, why.words().0).on("person", &form.person);
+            Ok(Audited::new(Err(why), entry))
         };
-        let candidates = factor_reset::candidates(tx, &form.facility, MOST_ROWS).await?;
-        let found = candidates.into_iter().find(|found| found.person_id == form.person);
-        let Some(found) = found else { return refused("not_a_member_with_account") };
-        if found.person_id == acting.person_id() {
-            return refused("own_account");
-        }
-        // Who holds the link can sign in as that person: a role is answered for by others.
-        if !role_grant::of_person(tx, &form.person).await?.is_empty() {
-            return refused("further_role");
-        }
-        let Some(id) = factor_reset::ask(tx, new).await? else { return refused("waits_already") };
+        let found = match may_reset(tx, &acting, &form.facility, &form.person).await? {
+            Ok(found) => found,
+            Err(why) => return refused(why),
+        };
+        let Some(id) = factor_reset::ask(tx, new).await? else {
+            return refused(Hindrance::WaitsAlready);
+        };
         let by = person::name(tx, acting.person_id()).await?.map_or_else(String::new, |n| n.name);
         let to = To::FacilityAdministrators(form.facility.clone());
         notice::put(tx, to, Notice::ResetAsked { name: found.name, by }, now).await?;
         let entry = acting.done(ACT, now).on("factor_reset", id).on("person", &form.person);
-        Ok(Audited::new(true, entry.personal("reason", &reason)))
+        Ok(Audited::new(Ok(()), entry.personal("reason", &reason)))
     })?;
-    if asked { Ok(Redirect::to(PATH).into_response()) } else { Err(gone()) }
+    asked?;
+    Ok(Redirect::to(PATH).into_response())
+}
+
+/// Whether factors of this person may be set anew at this facility now, and not for whoever acts.
+async fn may_reset(
+    tx: &mut Tx,
+    acting: &Acting,
+    facility: &str,
+    person_id: &str,
+) -> Result<Result<Candidate, Hindrance>, StoreError> {
+    let candidates = factor_reset::candidates(tx, facility, MOST_ROWS).await?;
+    let found = candidates.into_iter().find(|found| found.person_id == person_id);
+    let Some(found) = found else { return Ok(Err(Hindrance::NotAMember)) };
+    if person_id == acting.person_id() {
+        return Ok(Err(Hindrance::OwnAccount));
+    }
+    if !role_grant::of_person(tx, person_id).await?.is_empty() {
+        return Ok(Err(Hindrance::FurtherRole));
+    }
+    Ok(Ok(found))
+}
+
+/// Whether whoever acts may approve this reset: the person stands as when it was asked for, and who asked is
+/// somebody else. Two accounts are one pair of eyes where one person let both in.
+async fn may_approve(
+    tx: &mut Tx,
+    acting: &Acting,
+    (id, facility): (&str, &str),
+    now: OffsetDateTime,
+) -> Result<Result<Candidate, Hindrance>, StoreError> {
+    let Some(open) = factor_reset::open(tx, id, facility, now).await? else {
+        return Ok(Err(Hindrance::NotOpen));
+    };
+    let by = acting.person_id();
+    if open.asked_by == by {
+        return Ok(Err(Hindrance::OwnRequest));
+    }
+    let (asking, deciding) =
+        (account::hands_of(tx, &open.asked_by).await?, account::hands_of(tx, by).await?);
+    if deciding.iter().any(|hand| asking.contains(hand)) {
+        return Ok(Err(Hindrance::OneHand));
+    }
+    may_reset(tx, acting, facility, &open.person_id).await
 }
 
 /// The form of a decision.
@@ -249,23 +328,28 @@ pub async fn approve(
     let now = app.now();
     let link = OneTimeLink::draw(app.random(), app.config(), now).map_err(ResetError::from)?;
     let made = transaction!(app.store(), ResetError, |tx| {
-        // 1. The decision, once, and by somebody else.
-        let by = acting.person_id();
-        let Some(person_id) = factor_reset::approve(tx, &id, &form.facility, by, now).await? else {
-            let entry = acting.refused(ACT, now, "not_open_to_this_person");
-            return Ok(Audited::new(None, entry.on("factor_reset", &id)));
+        let refused = |why: Hindrance| {
+            let entry = acting.refused(ACT, now, why.words().0).on("factor_reset", &id);
+            Ok(Audited::new(Err(why), entry))
         };
+        // 1. The decision, once, and by somebody else.
+        let Candidate { person_id, name, login_name } =
+            match may_approve(tx, &acting, (&id, &form.facility), now).await? {
+                Ok(found) => found,
+                Err(why) => return refused(why),
+            };
+        let by = acting.person_id();
+        if factor_reset::approve(tx, &id, &form.facility, by, now).await?.is_none() {
+            return refused(Hindrance::NotOpen);
+        }
         // 2. What there was does nothing from now on. 3. The link.
         account::void_factors(tx, &person_id).await?;
         recovery_code::withdraw(tx, &person_id).await?;
         let ended = end_all(tx, &person_id, RESET, now).await?;
-        link.keep(tx, &person_id, now).await?;
+        link.keep(tx, &person_id, Some(by), now).await?;
         let to = To::Person(person_id.clone());
         let by = person::name(tx, by).await?.map_or_else(String::new, |name| name.name);
         notice::put(tx, to, Notice::LinkIssued { by }, now).await?;
-        let name = person::name(tx, &person_id).await?.map_or_else(String::new, |n| n.name);
-        let account = account::of_person(tx, &person_id).await?;
-        let login_name = account.map_or_else(String::new, |account| account.login_name);
         let entry = acting
             .done(ACT, now)
             .on("factor_reset", &id)
@@ -273,9 +357,9 @@ pub async fn approve(
             .fact("sessions_ended", ended)
             .fact("link_expires_at", link.expires_at().unix_timestamp());
         let made = Made { name, login_name, for_new_account: false, back: PATH };
-        Ok(Audited::new(Some(made), entry))
+        Ok(Audited::new(Ok(made), entry))
     })?;
-    let made = made.ok_or_else(gone)?;
+    let made = made?;
     Ok(Page(link.page(&app, session.frame(page), &made)).into_response())
 }
 
@@ -298,14 +382,5 @@ pub async fn refuse(
         let entry = if done { acting.done(ACT, now) } else { acting.refused(ACT, now, "not_open") };
         Ok(Audited::new(done, entry.on("factor_reset", &id)))
     })?;
-    if done { Ok(Redirect::to(PATH).into_response()) } else { Err(gone()) }
-}
-
-fn gone() -> PageError {
-    PageError::new(
-        StatusCode::CONFLICT,
-        "resets-gone-title",
-        "resets-gone-text",
-        "resets-gone-help",
-    )
+    if done { Ok(Redirect::to(PATH).into_response()) } else { Err(Hindrance::NotOpen.into()) }
 }

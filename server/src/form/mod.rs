@@ -13,7 +13,8 @@ use axum::{
 };
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt, Limited};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use zeroize::Zeroizing;
 
 use crate::{error::page::PageError, media_type};
 
@@ -28,6 +29,14 @@ pub use sure::Sure;
 
 /// The largest form body, in octets.
 pub const MOST_OCTETS: usize = 64 * 1024;
+
+/// A field that is wiped once it was read, such as a password: `#[serde(deserialize_with = "form::secret")]`.
+///
+/// # Errors
+/// What the reader says of the field.
+pub fn secret<'de, D: Deserializer<'de>>(field: D) -> Result<Zeroizing<String>, D::Error> {
+    String::deserialize(field).map(Zeroizing::new)
+}
 
 /// Extractor: an `application/x-www-form-urlencoded` body of at most [`MOST_OCTETS`].
 ///

@@ -318,6 +318,38 @@ async fn only_this_user_can_read_the_folder_and_its_secrets() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn serve_refuses_without_its_list_of_breached_passwords_or_with_half_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("instance");
+    make(&plan(&dir, |settings| {
+        settings.people.breached_passwords_file = "breached.txt".into();
+    }))
+    .await
+    .unwrap();
+    let list = dir.join("breached.txt");
+    let start = || {
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        // A start that succeeds ends at once.
+        run(
+            Config::read(&dir).unwrap(),
+            Arc::new(SystemClock),
+            Arc::new(SystemRandomness),
+            stop,
+            move |_| stopped.cancel(),
+        )
+    };
+    let refused = start().await.unwrap_err().to_string();
+    assert!(refused.contains("breached.txt") && refused.contains("cannot be read"), "{refused}");
+    let first = format!("{:0>40}:1\n", 'A');
+    std::fs::write(&list, &first).unwrap();
+    let refused = start().await.unwrap_err().to_string();
+    assert!(refused.contains("is not whole"), "{refused}");
+    std::fs::write(&list, format!("{first}{:F>40}:1\n", 'A')).unwrap();
+    timeout(PATIENCE, start()).await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn serve_refuses_while_the_roots_key_lies_open_and_runs_while_it_is_wrapped() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("instance");

@@ -13,6 +13,7 @@ use sekisho_store::{
     recovery_code, transaction,
 };
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::{
@@ -27,7 +28,7 @@ use super::{
 use crate::{
     app::App,
     error::page::PageError,
-    form::StrictForm,
+    form::{self, StrictForm},
     page::{Page, PageFrame},
 };
 
@@ -160,16 +161,22 @@ async fn prove(
     app: &App,
     session: &ConsoleSession,
     (act, page): (&'static str, &PageFrame),
-    (password, code): (String, &str),
+    (password, code): (Zeroizing<String>, &str),
     errors: &mut FieldErrors,
 ) -> Result<Result<(Attempt, Verified), Option<i64>>, AccountError> {
     let found = account::of_person(&mut app.store().read(), &session.person_id).await?;
     let login_name = found.ok_or(AccountError::NoAccount)?.login_name;
     let network = tries::network(app.config(), Door::SignIn, &session.address);
-    let charged = Attempt::charge(app, tries::account(app.config(), &login_name), network).await?;
+    let key = Sha256::digest(&network.key).into();
+    let charged =
+        Attempt::charge(app, tries::account(app.config(), &login_name), [network]).await?;
     let attempt = match charged {
         Ok(attempt) => attempt,
         Err(Resting { seconds }) => {
+            // One record a minute tells of it: a flood is not to fill the trail.
+            if app.refusals().is_due((key, act), app.now()) {
+                keep(app, record(app, session, act, Some("resting"))).await?;
+            }
             let said = page.t1("people-sign-in-resting", "seconds", seconds);
             errors.add("present_password", said);
             return Ok(Err(Some(seconds)));
@@ -178,12 +185,15 @@ async fn prove(
     match Verified::judge(app, &login_name, password, Some(code)).await? {
         Ok(verified) => Ok(Ok((attempt, verified))),
         Err(why) => {
-            let entry = record(app, session, act, Some(why));
-            transaction!(app.store(), StoreError, |tx| Ok(Audited::new((), entry.clone())))?;
+            keep(app, record(app, session, act, Some(why))).await?;
             errors.add("present_password", page.t("account-wrong"));
             Ok(Err(None))
         }
     }
+}
+
+async fn keep(app: &App, entry: Entry) -> Result<(), StoreError> {
+    transaction!(app.store(), StoreError, |tx| Ok(Audited::new((), entry.clone())))
 }
 
 /// The record of an act on the session's own account, refused for this reason if there is one.
@@ -218,10 +228,13 @@ async fn refused(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeForm {
-    present_password: String,
+    #[serde(deserialize_with = "form::secret")]
+    present_password: Zeroizing<String>,
     totp_code: String,
-    password: String,
-    password_again: String,
+    #[serde(deserialize_with = "form::secret")]
+    password: Zeroizing<String>,
+    #[serde(deserialize_with = "form::secret")]
+    password_again: Zeroizing<String>,
 }
 
 /// `POST /console/account/password`: the other sessions of the person end, and this browser gets a new one.
@@ -252,9 +265,16 @@ pub async fn change(
         totp_code: "",
         setup: "",
         login_name: verified.login_name(),
-        person_id: Some(&session.person_id),
     };
-    let Some(password) = NewPassword::check(&app, &typed, &page.text, &mut errors).await? else {
+    let mut password = NewPassword::check(&app, &typed, &page.text, &mut errors).await?;
+    if let Some(chosen) = &password {
+        let person_id = &session.person_id;
+        if chosen.is_reused(&app, person_id, &page.text, &mut errors).await? {
+            keep(&app, record(&app, &session, ACT, Some(factors::REUSED))).await?;
+            password = None;
+        }
+    }
+    let Some(password) = password else {
         // Both factors were right, so this is no guess; the code is not spent and does once more.
         attempt.settle(&app).await?;
         let said = Said { errors, ..Said::default() };
@@ -289,7 +309,8 @@ pub async fn change(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CodesForm {
-    present_password: String,
+    #[serde(deserialize_with = "form::secret")]
+    present_password: Zeroizing<String>,
     totp_code: String,
 }
 

@@ -185,6 +185,7 @@ async fn a_recovery_code_stands_once_for_the_second_factor_and_is_told_of() {
     assert_eq!(count(&test, kept).await, 1);
     let notices = "SELECT COUNT(*) FROM outbox WHERE payload LIKE '%recovery_code_used%'";
     assert_eq!(count(&test, notices).await, 1);
+    assert!(desk.get(&test, "/").await.text.contains("recovery-used"), "told at once");
     desk.log_out(&test).await;
     assert_eq!(desk.type_in(&test, clerk.login_name, PASSWORD, code).await.status, 401, "once");
     assert_eq!(count(&test, notices).await, 1);
@@ -209,6 +210,14 @@ async fn a_recovery_code_stands_once_for_the_second_factor_and_is_told_of() {
     assert_eq!(response.status(), StatusCode::SEE_OTHER);
     let response = sign_in(&test.app, clerk.login_name, PASSWORD, &fresh[0]).await;
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    // The portal tells of it at the next login, and not at the one after.
+    for told in [true, false] {
+        test.clock.advance(Duration::minutes(1));
+        logged_in(&desk.login_with(&test, &clerk).await);
+        let page = desk.get(&test, "/").await.text;
+        assert_eq!(page.contains("recovery-used"), told, "{page}");
+        desk.log_out(&test).await;
+    }
     assert_eq!(refusals(&test.app, "account.sign_in").await, ["wrong_credentials"]);
 }
 
@@ -227,7 +236,7 @@ async fn of_two_that_were_judged_with_one_code_one_consumes_it() {
     let (test, _, clerk) = at_work().await;
     for code in [clerk.code(&test), clerk.recovery_codes[0].clone()] {
         let judge = || {
-            let password = PASSWORD.to_owned();
+            let password = Zeroizing::new(PASSWORD.to_owned());
             Verified::judge(&test.app, clerk.login_name, password, Some(&code))
         };
         let (one, two) = (judge().await.unwrap().unwrap(), judge().await.unwrap().unwrap());
@@ -239,12 +248,7 @@ async fn of_two_that_were_judged_with_one_code_one_consumes_it() {
 #[tokio::test]
 async fn two_logins_with_one_recovery_code_open_one_session() {
     let (test, mut desk, clerk) = at_work().await;
-    let mut other = Desk {
-        terminal: desk.terminal.clone(),
-        page_key: sekisho_key::SoftwareKey::generate_p256().unwrap(),
-        browser_cookie: None,
-        session_cookie: None,
-    };
+    let mut other = desk.beside();
     let code = &clerk.recovery_codes[0];
     let (one, two) = tokio::join!(
         desk.type_in(&test, clerk.login_name, PASSWORD, code),
@@ -275,8 +279,8 @@ async fn the_codes_are_kept_as_hashes_and_the_app_goes_on_without_them() {
 async fn factors_that_were_set_anew_while_they_were_judged_open_nothing() {
     let (test, _, clerk) = at_work().await;
     let (app, code) = (&test.app, clerk.code(&test));
-    let judged =
-        Verified::judge(app, clerk.login_name, PASSWORD.to_owned(), Some(&code)).await.unwrap();
+    let password = Zeroizing::new(PASSWORD.to_owned());
+    let judged = Verified::judge(app, clerk.login_name, password, Some(&code)).await.unwrap();
     let verified = judged.unwrap();
     let phc = password::hash(Zeroizing::new(NEW.to_owned()), app.random()).await.unwrap();
     let now = app.now();

@@ -6,7 +6,7 @@
 use askama::Template;
 use axum::{
     extract::State,
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
 };
 use http::{StatusCode, header};
 use sekisho_store::{
@@ -16,12 +16,15 @@ use sekisho_store::{
     organisation, party, person, role_grant, transaction,
 };
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use super::{
+    account_page::CodesPage,
     factors::{FactorsError, Proven, Setup, StoreFactorsError, Typed},
     field::FieldErrors,
     likeness::{Identity, Likeness},
     mailbox,
+    recovery::NewCodes,
     role::Inactive,
     roles_page::{MOST_NAME, login_name_fits},
     session::{Address, NewSession},
@@ -45,6 +48,8 @@ const LABELS: &[(&str, &str)] =
     &[("name", "activate-name"), ("name_kana", "activate-name-kana"), ("email", "activate-email")];
 /// Path of the first form.
 const PATH: &str = "/activate";
+/// Where the new administrator goes on.
+const CONSOLE: &str = "/console";
 /// The role that the letter's code gives at its organisation.
 const ROLE: &str = "facility_administrator";
 
@@ -124,7 +129,7 @@ pub struct CodeForm {
 }
 
 /// The second form. The code travels with it, so nothing has to be remembered in between.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 pub struct AccountForm {
     code: String,
     setup: String,
@@ -132,8 +137,10 @@ pub struct AccountForm {
     name: String,
     name_kana: String,
     email: String,
-    password: String,
-    password_again: String,
+    #[serde(deserialize_with = "form::secret")]
+    password: Zeroizing<String>,
+    #[serde(deserialize_with = "form::secret")]
+    password_again: Zeroizing<String>,
     totp_code: String,
 }
 
@@ -249,7 +256,6 @@ pub async fn post_account(
         totp_code: &form.totp_code,
         setup: &form.setup,
         login_name: &form.login_name,
-        person_id: None,
     };
     let proven = Proven::check(&app, &typed, &hash, &page.text, &mut errors).await?;
     let status = StatusCode::UNPROCESSABLE_ENTITY;
@@ -258,6 +264,7 @@ pub async fn post_account(
     };
     let prepared = proven.prepare(&app).await?;
     let new = NewSession::draw(app.random())?;
+    let codes = NewCodes::draw(app.random())?;
     let now = app.now();
     let outcome = transaction!(app.store(), ActivationError, |tx| {
         // 1. The person, for whom 2. the code is spent, once; the organisation becomes active.
@@ -283,8 +290,14 @@ pub async fn post_account(
         if account::find(tx, &form.login_name).await?.is_some() {
             return Err(ActivationError::LoginNameTaken);
         }
-        account::open(tx, &person_id, &form.login_name, &form.email).await?;
+        let opened = account::open(tx, &person_id, &form.login_name, &form.email).await;
+        opened.map_err(|error| match error {
+            // Somebody chose it in this very moment.
+            StoreError::AlreadyExists { .. } => ActivationError::LoginNameTaken,
+            error => error.into(),
+        })?;
         prepared.store(tx, &app, &person_id).await?;
+        codes.keep(tx, &person_id, now).await?;
         if !party::administrators(tx, &organisation_id).await?.is_empty() {
             let to = To::FacilityAdministrators(organisation_id.clone());
             let (name, login_name) = (form.name.clone(), form.login_name.clone());
@@ -309,7 +322,9 @@ pub async fn post_account(
     match outcome {
         Ok(()) => {
             let cookie = [(header::SET_COOKIE, new.cookie.clone())];
-            Ok((cookie, Redirect::to("/console")).into_response())
+            let page = page.switching_at(CONSOLE);
+            let shown = CodesPage { page, codes: codes.reveal(), next: CONSOLE };
+            Ok((cookie, Page(shown)).into_response())
         }
         Err(ActivationError::LoginNameTaken) => {
             errors.add("login_name", page.t("people-error-login-name-taken"));

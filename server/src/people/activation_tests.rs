@@ -150,7 +150,7 @@ async fn the_letters_code_makes_one_administrator_of_its_own_facility() {
 
     let body = form_of(&filled(app, &code, "Nakamura").await);
     let done = post_account(app, &body).await;
-    assert_eq!(done.status(), StatusCode::SEE_OTHER);
+    assert_eq!(done.status(), StatusCode::OK);
     let cookie = session_cookie(&done).unwrap();
     assert_eq!(written(app).await, [1; 4]);
     assert_eq!(status(app, FACILITY).await, OrganisationStatus::Active);
@@ -211,7 +211,7 @@ async fn a_facility_held_before_its_activation_is_activated_when_it_is_released(
     assert_eq!(written(app).await, [0; 4]);
     act(revocation::Measure::Release).await;
     assert_eq!(status(app, FACILITY).await, OrganisationStatus::Approved);
-    assert_eq!(post_account(app, &body).await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(post_account(app, &body).await.status(), StatusCode::OK);
     assert_eq!(status(app, FACILITY).await, OrganisationStatus::Active);
 }
 
@@ -289,7 +289,7 @@ async fn a_form_cannot_name_another_facility() {
         assert_eq!(refused.status(), StatusCode::BAD_REQUEST, "{more}");
     }
     assert_eq!(written(app).await, [0; 4]);
-    assert_eq!(post_account(app, &body).await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(post_account(app, &body).await.status(), StatusCode::OK);
     assert_eq!(status(app, OTHER).await, OrganisationStatus::Approved);
 }
 
@@ -300,7 +300,7 @@ async fn a_mistake_stands_at_its_field_and_spends_nothing() {
     let code = letter(app, FACILITY).await;
     let other = letter(app, OTHER).await;
     let taken = form_of(&filled(app, &other, "taken").await);
-    assert_eq!(post_account(app, &taken).await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(post_account(app, &taken).await.status(), StatusCode::OK);
     let fields = filled(app, &code, "nakamura").await;
     for (field, value, at) in [
         ("password", "short", "password"),
@@ -333,7 +333,7 @@ async fn a_mistake_stands_at_its_field_and_spends_nothing() {
     assert_eq!(written(app).await, [1; 4], "only the other facility's");
     assert_eq!(status(app, FACILITY).await, OrganisationStatus::Approved);
     // The code is still good.
-    assert_eq!(post_account(app, &form_of(&fields)).await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(post_account(app, &form_of(&fields)).await.status(), StatusCode::OK);
 }
 
 #[tokio::test]
@@ -341,7 +341,7 @@ async fn a_letter_to_an_organisation_that_was_suspended_since_makes_nobody() {
     let test = instance().await;
     let app = &test.app;
     let first = form_of(&filled(app, &letter(app, FACILITY).await, "nakamura").await);
-    assert_eq!(post_account(app, &first).await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(post_account(app, &first).await.status(), StatusCode::OK);
     let fields = filled(app, &letter(app, FACILITY).await, "tanaka").await;
     let now = app.now();
     transaction!(app.store(), StoreError, |tx| {
@@ -366,6 +366,6 @@ async fn two_uses_of_a_letter_at_once_make_one_administrator() {
     let (first, second) = tokio::join!(post_account(&test.app, &one), post_account(&other, &two));
     let mut statuses = [first.status(), second.status()];
     statuses.sort();
-    assert_eq!(statuses, [StatusCode::SEE_OTHER, StatusCode::GONE]);
+    assert_eq!(statuses, [StatusCode::OK, StatusCode::GONE]);
     assert_eq!(written(&test.app).await, [1; 4]);
 }

@@ -165,7 +165,7 @@ pub async fn issue_link(
     show(&link, &login_name)?;
     let stored = transaction!(host.store, AdministratorError, |tx| {
         let chosen = choose(tx, Some(&login_name)).await?;
-        link.keep(tx, &chosen.person_id, host.now).await?;
+        link.keep(tx, &chosen.person_id, None, host.now).await?;
         let told = Notice::OperatingAdministratorLink {
             login_name: chosen.login_name.clone(),
             by: host.user.to_owned(),
@@ -229,7 +229,7 @@ pub async fn add(
         let person_id = person::enter(tx, &name, "", host.now).await?;
         account::open(tx, &person_id, login_name, "").await?;
         let grant = role_grant::grant(tx, &person_id, role, None, None, host.now).await?;
-        link.keep(tx, &person_id, host.now).await?;
+        link.keep(tx, &person_id, None, host.now).await?;
         let told = Notice::OperatingAdministratorAdded {
             login_name: login_name.to_owned(),
             by: host.user.to_owned(),

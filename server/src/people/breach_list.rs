@@ -15,6 +15,10 @@ use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 const DIGITS: usize = 40;
 /// The longest line, in octets, with its end: digits, colon, a count of twenty digits, CR LF.
 const LONGEST: u64 = 64;
+/// How the first and the last hash of a whole list begin. The downloader asks for each beginning of five digits, and
+/// every one of them has some hundred hashes: a file that ends before the last one was cut off.
+const FIRST: &str = "00000";
+const LAST: &str = "FFFFF";
 /// Lines that are looked at before the instance serves, spread over the file.
 const LOOKED_AT: u64 = 2_048;
 
@@ -62,6 +66,20 @@ pub enum BreachListError {
         /// Where.
         at: u64,
     },
+    /// Its first or last line is none of a whole list.
+    #[error(
+        "{} (people.breached_passwords_file) is not whole: its {which} hash does not begin with {begins}, as \
+         that of every whole list does; download it again to its end",
+        path.display()
+    )]
+    NotWhole {
+        /// Which file.
+        path: PathBuf,
+        /// `first` or `last`.
+        which: &'static str,
+        /// How that hash begins in a whole list.
+        begins: &'static str,
+    },
     /// The thread that searched is gone.
     #[error("the search for a breached password broke off")]
     Stopped,
@@ -81,8 +99,8 @@ struct Line {
     to: u64,
 }
 
-/// Looks at the file before anybody relies on it: lines all over it have their form, and their order. A line between
-/// them that is damaged is found when a search meets it, which then answers nothing.
+/// Looks at the file before anybody relies on it: it is whole, and lines all over it have their form, and their order.
+/// A line between them that is damaged is found when a search meets it, which then answers nothing.
 ///
 /// # Errors
 /// [`BreachListError`].
@@ -96,7 +114,14 @@ pub fn check(path: &Path) -> Result<(), BreachListError> {
             return Err(BreachListError::Unsorted { path: path.to_owned(), at: line.from });
         }
         before = Some((line.from, line.hash));
-        at = line.to.max(at + step);
+        // The last line is looked at however the steps fall.
+        let last = list.length - 1;
+        at = line.to.max(if at < last { (at + step).min(last) } else { at + step });
+    }
+    for (which, at, begins) in [("first", 0, FIRST), ("last", list.length - 1, LAST)] {
+        if !list.line_at(at)?.hash.starts_with(begins.as_bytes()) {
+            return Err(BreachListError::NotWhole { path: path.to_owned(), which, begins });
+        }
     }
     Ok(())
 }
@@ -195,13 +220,15 @@ mod tests {
         path
     }
 
-    /// Passwords number 0 to `n`, in the order of their hashes, with this end of line.
+    /// Passwords number 0 to `n` between the ends of a whole list, in the order of their hashes, with this end of line.
     fn sorted(n: usize, end: &str) -> String {
+        let ends = [format!("{:0>40}:7{end}", 'A'), format!("{:F>40}:7{end}", 'A')];
         let mut lines: Vec<_> = (0..n)
             .map(|number| {
                 let hash = hash_of(&format!("password-{number}"));
                 format!("{}:{}{end}", std::str::from_utf8(&hash).unwrap(), number + 1)
             })
+            .chain(ends)
             .collect();
         lines.sort();
         lines.concat()
@@ -265,10 +292,35 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_was_cut_off_is_not_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let good = sorted(5_000, "\n");
+        let lines: Vec<_> = good.lines().collect();
+        check(&file(&folder, &good)).unwrap();
+        for (cut, end) in [
+            (&lines[1..], "first"),
+            (&lines[..lines.len() - 1], "last"),
+            (&lines[..2_000], "last"),
+            (&lines[2_000..2_001], "first"),
+        ] {
+            let path = file(&folder, &cut.join("\n"));
+            assert!(
+                matches!(check(&path), Err(BreachListError::NotWhole { which, .. }) if which == end),
+                "{end}"
+            );
+        }
+        // In the middle of a line, in the hash and behind it.
+        for octets in [good.len() - 42, good.len() - 2] {
+            let path = file(&folder, &good[..octets]);
+            assert!(matches!(check(&path), Err(BreachListError::NoLine { .. })), "{octets}");
+        }
+    }
+
+    #[test]
     fn what_a_search_meets_damaged_is_no_answer() {
         let folder = tempfile::tempdir().unwrap();
         let good = sorted(3, "\n");
-        let middle = good.lines().nth(1).unwrap();
+        let middle = good.lines().nth(2).unwrap();
         let path = file(&folder, &good.replace(middle, &middle.to_lowercase()));
         assert!(matches!(holds(&path, "any"), Err(BreachListError::NoLine { .. })));
     }

@@ -89,8 +89,6 @@ pub struct Typed<'a> {
     pub setup: &'a str,
     /// The account's login name.
     pub login_name: &'a str,
-    /// The account's person, unless it is opened only now.
-    pub person_id: Option<&'a str>,
 }
 
 /// A password that somebody may have from now on.
@@ -123,19 +121,32 @@ impl NewPassword {
             errors.add("password", refusal_text(PasswordRefusal::Breached, text));
             return Ok(None);
         }
-        if let Some(person_id) = typed.person_id {
-            let mut reader = app.store().read();
-            let mut last = chosen_password::of_person(&mut reader, person_id).await?;
-            let account = account::of_person(&mut reader, person_id).await?;
-            // One that was chosen before passwords were remembered.
-            let present = account.and_then(|account| account.password_phc);
-            last.extend(present.filter(|present| !last.contains(present)));
-            if password::is_among(&password, last).await? {
-                errors.add("password", refusal_text(PasswordRefusal::Reused, text));
-                return Ok(None);
-            }
-        }
         Ok(Some(Self(password)))
+    }
+
+    /// Whether it is one of a person's last ones: then `errors` says so. Asked last, of a form that is right
+    /// otherwise and paid for, and recorded: the answer tells of a password that is in force.
+    ///
+    /// # Errors
+    /// [`FactorsError`]: hashing, or the database.
+    pub async fn is_reused(
+        &self,
+        app: &App,
+        person_id: &str,
+        text: &Text,
+        errors: &mut FieldErrors,
+    ) -> Result<bool, FactorsError> {
+        let mut reader = app.store().read();
+        let mut last = chosen_password::of_person(&mut reader, person_id).await?;
+        let account = account::of_person(&mut reader, person_id).await?;
+        // One that was chosen before passwords were remembered.
+        let present = account.and_then(|account| account.password_phc);
+        last.extend(present.filter(|present| !last.contains(present)));
+        let reused = password::is_among(&self.0, last).await?;
+        if reused {
+            errors.add("password", refusal_text(PasswordRefusal::Reused, text));
+        }
+        Ok(reused)
     }
 
     /// Its PHC string.
@@ -146,6 +157,9 @@ impl NewPassword {
         password::hash(self.0, app.random()).await
     }
 }
+
+/// Reason of the record where somebody chose one of their last passwords.
+pub const REUSED: &str = "password_reused";
 
 /// Remembers a password that was set for a person in the same transaction.
 ///
@@ -193,6 +207,12 @@ impl Proven {
         };
         let password = password.filter(|_| errors.is_empty());
         Ok(password.map(|password| Self { password, secret, step }))
+    }
+
+    /// The password, for [`NewPassword::is_reused`].
+    #[must_use]
+    pub fn password(&self) -> &NewPassword {
+        &self.password
     }
 
     /// The code by which the second factor was proven.

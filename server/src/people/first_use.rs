@@ -6,7 +6,7 @@
 use askama::Template;
 use axum::{
     extract::State,
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
 };
 use http::{StatusCode, header};
 use sekisho_store::{
@@ -16,20 +16,30 @@ use sekisho_store::{
     transaction,
 };
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use super::{
-    factors::{FactorsError, Proven, Setup, StoreFactorsError, Typed},
+    account_page::CodesPage,
+    factors::{FactorsError, Proven, REUSED, Setup, StoreFactorsError, Typed},
     field::FieldErrors,
+    proof::Attempt,
+    recovery::NewCodes,
     session::{Address, NewSession, end_all},
     tries::{self, Door, Resting},
 };
 use crate::{
     app::App,
     error::page::PageError,
-    form::{StrictForm, StrictQuery},
+    form::{self, StrictForm, StrictQuery},
     instance::FIRST_USE_PATH,
     page::{Page, PageFrame},
 };
+
+/// The act.
+const ACT: &str = "account.first_use";
+/// Where the person goes on.
+const CONSOLE: &str = "/console";
 
 /// Why a first use did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -126,18 +136,33 @@ async fn refuse(app: &App, address: &str) -> Result<Response, FirstUseError> {
 }
 
 async fn record_refusal(app: &App, address: &str) -> Result<(), StoreError> {
-    let entry = Entry::refused("account.first_use", Actor::Stranger, app.now(), "link_not_good")
-        .from_address(address);
+    let entry = Entry::refused(ACT, Actor::Stranger, app.now(), "link_not_good");
+    keep(app, entry.from_address(address)).await
+}
+
+/// The record of a good link's use, refused for this reason if there is one. Until both factors are set nobody
+/// knows who holds the link.
+fn record(app: &App, address: &str, person_id: &str, why: Option<&str>) -> Entry {
+    let entry = match why {
+        Some(why) => Entry::refused(ACT, Actor::Stranger, app.now(), why),
+        None => Entry::done(ACT, Actor::Person(person_id.to_owned()), app.now()),
+    };
+    entry.from_address(address).on("person", person_id)
+}
+
+async fn keep(app: &App, entry: Entry) -> Result<(), StoreError> {
     transaction!(app.store(), StoreError, |tx| Ok(Audited::new((), entry.clone())))
 }
 
 /// The form.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub struct FirstUseForm {
     token: String,
     setup: String,
-    password: String,
-    password_again: String,
+    #[serde(deserialize_with = "form::secret")]
+    password: Zeroizing<String>,
+    #[serde(deserialize_with = "form::secret")]
+    password_again: Zeroizing<String>,
     totp_code: String,
 }
 
@@ -155,6 +180,20 @@ pub async fn post(
     };
     let account = account::of_person(&mut reader, &link.person_id).await?;
     let login_name = account.ok_or(FirstUseError::LinkNotGood)?.login_name;
+    // Whoever holds a link learns by it whether a password is the present one: each form is a try at the account.
+    let network = tries::network(app.config(), Door::Code, &address);
+    let key = Sha256::digest(&network.key).into();
+    let account = tries::account(app.config(), &login_name);
+    let attempt = match Attempt::charge(&app, account, [network]).await? {
+        Ok(attempt) => attempt,
+        Err(resting) => {
+            // One record a minute tells of it: a flood is not to fill the trail.
+            if app.refusals().is_due((key, ACT), app.now()) {
+                keep(&app, record(&app, &address, &link.person_id, Some("resting"))).await?;
+            }
+            return Err(resting.into());
+        }
+    };
     let mut errors = FieldErrors::default();
     let typed = Typed {
         password: &form.password,
@@ -162,27 +201,34 @@ pub async fn post(
         totp_code: &form.totp_code,
         setup: &form.setup,
         login_name: &login_name,
-        person_id: Some(&link.person_id),
     };
-    let Some(proven) = Proven::check(&app, &typed, &hash, &page.text, &mut errors).await? else {
+    let mut proven = Proven::check(&app, &typed, &hash, &page.text, &mut errors).await?;
+    if let Some(found) = &proven {
+        let password = found.password();
+        if password.is_reused(&app, &link.person_id, &page.text, &mut errors).await? {
+            keep(&app, record(&app, &address, &link.person_id, Some(REUSED))).await?;
+            proven = None;
+        }
+    }
+    let Some(proven) = proven else {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         return show(&app, page, &address, form.token, Some(&form.setup), errors, status).await;
     };
     let prepared = proven.prepare(&app).await?;
     let new = NewSession::draw(app.random())?;
+    let codes = NewCodes::draw(app.random())?;
     let now = app.now();
     let outcome = transaction!(app.store(), FirstUseError, |tx| {
         // 1. The link, once. Whoever comes second changes nothing.
         let Some(person_id) = account::consume_link(tx, &hash, now).await? else {
             return Err(FirstUseError::LinkNotGood);
         };
-        // 2. Both factors. 3. Whoever was signed in under the old ones is no more.
+        // 2. Both factors, and what stands in for the second. 3. Whoever was signed in under the old ones is no more.
         prepared.store(tx, &app, &person_id).await?;
-        end_all(tx, &person_id, "factors_set", now).await?;
+        codes.keep(tx, &person_id, now).await?;
+        let ended = end_all(tx, &person_id, "factors_set", now).await?;
         new.open(tx, &app, &person_id).await?;
-        let entry = Entry::done("account.first_use", Actor::Person(person_id.clone()), now)
-            .from_address(&address)
-            .on("person", person_id);
+        let entry = record(&app, &address, &person_id, None).fact("sessions_ended", ended);
         Ok(Audited::new((), entry))
     });
     match outcome {
@@ -192,8 +238,10 @@ pub async fn post(
         }
         Err(error) => Err(error),
         Ok(()) => {
-            Ok(([(header::SET_COOKIE, new.cookie.clone())], Redirect::to("/console"))
-                .into_response())
+            attempt.settle(&app).await?;
+            let page = page.switching_at(CONSOLE);
+            let shown = CodesPage { page, codes: codes.reveal(), next: CONSOLE };
+            Ok(([(header::SET_COOKIE, new.cookie.clone())], Page(shown)).into_response())
         }
     }
 }

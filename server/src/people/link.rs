@@ -62,7 +62,7 @@ impl OneTimeLink {
         self.expires_at
     }
 
-    /// Keeps its hash for a person; earlier links of the person end.
+    /// Keeps its hash for a person, and who issued it; earlier links of the person end.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -70,9 +70,11 @@ impl OneTimeLink {
         &self,
         tx: &mut Tx,
         person_id: &str,
+        issued_by: Option<&str>,
         at: OffsetDateTime,
     ) -> Result<(), StoreError> {
-        account::issue_link(tx, &token_hash(&self.token), person_id, at, self.expires_at).await
+        let hash = token_hash(&self.token);
+        account::issue_link(tx, &hash, person_id, issued_by, at, self.expires_at).await
     }
 
     /// The page that shows it, once.
@@ -196,7 +198,7 @@ pub async fn issue(
         };
         let name = name_of(tx, person_id).await?;
         let by = name_of(tx, acting.person_id()).await?;
-        link.keep(tx, person_id, now).await?;
+        link.keep(tx, person_id, Some(acting.person_id()), now).await?;
         let to = To::Person(person_id.to_owned());
         notice::put(tx, to, Notice::LinkIssued { by }, now).await?;
         let entry = acting

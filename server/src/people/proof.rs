@@ -30,31 +30,36 @@ use crate::{
 #[derive(Debug)]
 pub struct Attempt {
     account: String,
-    network: String,
+    places: Vec<String>,
 }
 
 impl Attempt {
-    /// Charges account and network, or answers how long one of them rests.
+    /// Charges account and places, such as the network, or answers how long one of them rests.
     ///
     /// # Errors
     /// [`StoreError`]: then nothing may be judged.
     pub async fn charge(
         app: &App,
         account: Subject,
-        network: Subject,
+        places: impl IntoIterator<Item = Subject>,
     ) -> Result<Result<Self, Resting>, StoreError> {
         let now = app.now();
-        let paid = Self { account: account.key.clone(), network: network.key.clone() };
-        let charged = app.store().charge_attempt(&[account, network], now).await?;
+        let mut subjects = vec![account];
+        subjects.extend(places);
+        let mut keys = subjects.iter().map(|subject| subject.key.clone());
+        let account = keys.next().unwrap_or_default();
+        let paid = Self { account, places: keys.collect() };
+        let charged = app.store().charge_attempt(&subjects, now).await?;
         Ok(charged.map(|()| paid).map_err(|until| Resting::until(until, now)))
     }
 
-    /// Takes the charge back, since both factors were right: all of the account, one of the network.
+    /// Takes the charge back, since both factors were right: all of the account, one of each place.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn settle(self, app: &App) -> Result<(), StoreError> {
-        app.store().settle_attempt(&[&self.account], &[&self.network]).await
+        let places: Vec<_> = self.places.iter().map(String::as_str).collect();
+        app.store().settle_attempt(&[&self.account], &places).await
     }
 }
 
@@ -98,16 +103,16 @@ impl Verified {
     pub async fn judge(
         app: &App,
         login_name: &str,
-        password: String,
+        password: Zeroizing<String>,
         code: Option<&str>,
     ) -> Result<Result<Self, Why>, ProofError> {
         let found = account::find(&mut app.store().read(), login_name).await?;
         let complete = found.filter(Account::is_complete);
         let phc = complete.as_ref().and_then(|account| account.password_phc.clone());
-        let fits = password::verify(Zeroizing::new(password), phc).await?;
-        let second = match (&complete, code) {
-            (Some(account), Some(code)) => second_of(app, account, code).await?,
-            _ => None,
+        let fits = password::verify(password, phc).await?;
+        let second = match code {
+            Some(code) => second_of(app, complete.as_ref(), code).await?,
+            None => None,
         };
         Ok(match complete {
             Some(account) if fits && (second.is_some() || code.is_none()) => {
@@ -135,8 +140,8 @@ impl Verified {
         self.second.map_or(SecondFactor::None, Second::kept).as_str()
     }
 
-    /// Consumes the second factor; whoever used a recovery code finds a notice of it. Refused too where password or second factor were set anew since they were
-    /// judged: hashing takes some time.
+    /// Consumes the second factor; whoever used a recovery code finds a notice of it. Refused too where password or
+    /// second factor were set anew since they were judged: hashing takes some time.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -166,25 +171,32 @@ impl Verified {
     }
 }
 
-/// What was typed, as the one or the other: six digits are no recovery code, which has a check character.
+/// What was typed, as the one or the other: six digits are no recovery code, which has a check character. The same is
+/// looked up, opened and computed where there is no account.
 async fn second_of(
     app: &App,
-    account: &Account,
+    account: Option<&Account>,
     typed: &str,
 ) -> Result<Option<Second>, StoreError> {
+    let person_id = account.map_or(NOBODY, |account| account.person_id.as_str());
     if let Ok(code) = PaperCode::parse(typed) {
         let hash = code.hash();
-        let mut reader = app.store().read();
-        let good = recovery_code::is_good(&mut reader, &account.person_id, &hash).await?;
+        let good = recovery_code::is_good(&mut app.store().read(), person_id, &hash).await?;
         return Ok(good.then_some(Second::RecoveryCode(hash)));
     }
-    let sealed = account.totp_sealed.as_deref();
-    let secret = sealed.and_then(|sealed| {
-        TotpSecret::open_of(&app.keys().sealing, &account.person_id, sealed).ok()
-    });
-    let step = secret.and_then(|secret| secret.step_of(&typed_code(typed), app.now()));
+    let sealed = account.and_then(|account| account.totp_sealed.as_deref());
+    let sealed = sealed.unwrap_or(&[0; SEALED]);
+    let secret = TotpSecret::open_of(&app.keys().sealing, person_id, sealed);
+    let known = secret.is_ok();
+    let step = secret.unwrap_or_else(|_| TotpSecret::nobodys());
+    let step = step.step_of(&typed_code(typed), app.now()).filter(|_| known);
     Ok(step.map(Second::Totp))
 }
+
+/// As long as a person's identifier, and no one's.
+const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
+/// Octets of a sealed secret: nonce, 160 bits, tag.
+const SEALED: usize = 12 + 20 + 16;
 
 /// The factors could not be judged.
 #[derive(Debug, thiserror::Error)]

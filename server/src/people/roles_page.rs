@@ -251,10 +251,14 @@ pub async fn post(
             return Err(RolesError::LoginNameTaken);
         }
         let person_id = person::enter(tx, &form.name, &form.name_kana, now).await?;
-        account::open(tx, &person_id, &form.login_name, &form.email).await?;
+        let opened = account::open(tx, &person_id, &form.login_name, &form.email).await;
+        opened.map_err(|error| match error {
+            StoreError::AlreadyExists { .. } => RolesError::LoginNameTaken,
+            error => error.into(),
+        })?;
         let (at, by) = (form.organisation(), Some(acting.person_id()));
         let grant = role_grant::grant(tx, &person_id, &form.role, at, by, now).await?;
-        link.keep(tx, &person_id, now).await?;
+        link.keep(tx, &person_id, by, now).await?;
         let entry = acting
             .done("role.grant", now)
             .on("person", &person_id)

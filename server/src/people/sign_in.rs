@@ -14,6 +14,7 @@ use sekisho_store::{
 };
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use super::{
     password::HashError,
@@ -27,7 +28,7 @@ use crate::{
     app::App,
     cookie,
     error::page::PageError,
-    form::{NoFields, StrictForm, StrictQuery},
+    form::{self, NoFields, StrictForm, StrictQuery},
     page::{Page, PageFrame},
 };
 
@@ -88,10 +89,11 @@ pub async fn get(page: PageFrame, StrictQuery(query): StrictQuery<ReturnQuery>) 
 }
 
 /// The form.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub struct SignInForm {
     login_name: String,
-    password: String,
+    #[serde(deserialize_with = "form::secret")]
+    password: Zeroizing<String>,
     totp_code: String,
     #[serde(default)]
     return_to: Option<String>,
@@ -124,7 +126,7 @@ pub async fn post(
     let account_tries = tries::account(app.config(), &login_name);
     let network_tries = tries::network(app.config(), Door::SignIn, &address);
     let key = Sha256::digest(&network_tries.key).into();
-    let attempt = match Attempt::charge(&app, account_tries, network_tries).await? {
+    let attempt = match Attempt::charge(&app, account_tries, [network_tries]).await? {
         Ok(attempt) => attempt,
         Err(Resting { seconds }) => {
             // One record a minute tells of it, whatever the names: a flood is not to fill the trail.

@@ -44,6 +44,12 @@ impl TotpSecret {
         Ok(Self(octets))
     }
 
+    /// Nobody's, by which no code is ever accepted: it costs what a real one costs.
+    #[must_use]
+    pub(crate) fn nobodys() -> Self {
+        Self(Zeroizing::new(vec![0; 20]))
+    }
+
     /// Sealed for the account of a person.
     ///
     /// # Errors

@@ -12,6 +12,8 @@ use crate::{app::App, config::Config, listener::Network};
 
 /// Failures without delay.
 const FREE: u32 = 3;
+/// The longest that a terminal waits for what others at its address did.
+const SHORTLY: Duration = Duration::seconds(30);
 
 /// Guesses at the password or second factor of one login name, existing or not: nobody learns from
 /// a delay whether it does.
@@ -66,6 +68,21 @@ impl Door {
 pub fn network(config: &Config, door: Door, address: &str) -> Subject {
     let key = format!("{}:{}", door.as_str(), network_of(address));
     subject(config, key, config.people().network_factor())
+}
+
+/// Wrong passwords at the terminals of one network. Their certificates tell them apart ([`passwords_at`]), and a whole
+/// hospital sits behind this address: nobody waits longer than [`SHORTLY`] for what another terminal did.
+#[must_use]
+pub fn portal_network(config: &Config, address: &str) -> Subject {
+    let mut subject = network(config, Door::Portal, address);
+    subject.policy.longest = subject.policy.longest.min(SHORTLY);
+    subject
+}
+
+/// Wrong passwords at one terminal.
+#[must_use]
+pub fn passwords_at(config: &Config, terminal_id: &str) -> Subject {
+    subject(config, format!("portal-terminal:{terminal_id}"), config.people().network_factor())
 }
 
 /// Wrong codes of invitations at one terminal.

@@ -5,7 +5,7 @@ use axum::{extract::State, response::Response};
 use sekisho_pki::national::hc_role;
 use sekisho_store::{
     offer::{self, Offer},
-    passkey,
+    passkey, password_login,
 };
 use sekisho_wire::acr;
 
@@ -84,6 +84,8 @@ struct PortalPage {
     jpki: bool,
     /// Whether passkeys do.
     passkeys: bool,
+    /// When a recovery code was used since the person's login before this one.
+    recovery_used: Option<String>,
     /// Where somebody who logs in by password sees to their account.
     account: Option<String>,
 }
@@ -101,6 +103,10 @@ pub async fn get(
     let asked = entitlement::request(&app, &session).await?;
     let request = &asked.request;
     let offers = offer::list(&mut app.store().read(), MOST_SERVICES).await?;
+    let mut reader = app.store().read();
+    let used = password_login::recovery_code_since_last(&mut reader, &session.evidence_id).await?;
+    let recovery_used = used.map(|at| when::shown(at, page.text.lang()));
+    let has_card = session.profession != Profession::None;
     let (mut allowed, mut refused) = (Vec::new(), Vec::new());
     let offered = |offer: &Offer| app.entitlements().is_offered_at(offer, &request.facility_id);
     for offer in offers.into_iter().filter(offered) {
@@ -135,10 +141,10 @@ pub async fn get(
         who,
         expiring,
         held: held.map(|passkey| passkey.name).collect(),
-        jpki: app.card_trust().at(&facility.organisation_id).jpki().is_some(),
-        passkeys: app.config().card_login().passkeys(),
-        account: (session.profession == Profession::None)
-            .then(|| format!("{}{}", app.names().public, account_page::PATH)),
+        jpki: has_card && app.card_trust().at(&facility.organisation_id).jpki().is_some(),
+        passkeys: has_card && app.config().card_login().passkeys(),
+        recovery_used,
+        account: (!has_card).then(|| format!("{}{}", app.names().public, account_page::PATH)),
     })))
 }
 

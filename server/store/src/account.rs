@@ -215,7 +215,8 @@ pub struct OneTimeLink {
     pub expires_at: OffsetDateTime,
 }
 
-/// Keeps a one-time link by the hash of its token. Earlier links of the person end now.
+/// Keeps a one-time link by the hash of its token, with the person who issued it; none did at the host. Earlier links
+/// of the person end now.
 ///
 /// # Errors
 /// [`StoreError::AlreadyExists`]: the token exists, which 32 random octets never do.
@@ -223,6 +224,7 @@ pub async fn issue_link(
     tx: &mut Tx,
     token_hash: &[u8; 32],
     person_id: &str,
+    issued_by: Option<&str>,
     at: OffsetDateTime,
     expires_at: OffsetDateTime,
 ) -> Result<(), StoreError> {
@@ -234,12 +236,13 @@ pub async fn issue_link(
     )
     .await?;
     tx.execute(
-        sql("INSERT INTO one_time_link (token_hash, person_id, purpose, created_at, expires_at)
-             VALUES ($1, $2, 'first_use', $3, $4)")
+        sql("INSERT INTO one_time_link (token_hash, person_id, purpose, created_at, expires_at, issued_by)
+             VALUES ($1, $2, 'first_use', $3, $4, $5)")
         .bind(token_hash)
         .bind(person_id)
         .bind(at)
-        .bind(expires_at),
+        .bind(expires_at)
+        .bind(issued_by),
     )
     .await?;
     Ok(())
@@ -277,14 +280,44 @@ pub async fn consume_link(
     token_hash: &[u8; 32],
     at: OffsetDateTime,
 ) -> Result<Option<String>, StoreError> {
-    let row: Option<(String,)> = tx
+    let row: Option<(String, Option<String>)> = tx
         .fetch_optional(
             sql("UPDATE one_time_link SET used_at = $2
                  WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2
-                 RETURNING person_id")
+                 RETURNING person_id, issued_by")
             .bind(token_hash)
             .bind(at),
         )
         .await?;
-    Ok(row.map(|(person_id,)| person_id))
+    let Some((person_id, issued_by)) = row else { return Ok(None) };
+    tx.execute(
+        sql("UPDATE account SET let_in_by = $2 WHERE person_id = $1")
+            .bind(&person_id)
+            .bind(issued_by),
+    )
+    .await?;
+    Ok(Some(person_id))
+}
+
+/// A person, then who issued the link by which they set the factors that they have, then the same of that one, and
+/// so on. Each of them may hold the factors of those before.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn hands_of(
+    queries: &mut impl Queries,
+    person_id: &str,
+) -> Result<Vec<String>, StoreError> {
+    let mut hands = vec![person_id.to_owned()];
+    while let Some(last) = hands.last() {
+        let row: Option<(Option<String>,)> = queries
+            .fetch_optional(sql("SELECT let_in_by FROM account WHERE person_id = $1").bind(last))
+            .await?;
+        match row.and_then(|(let_in_by,)| let_in_by) {
+            // Two may have let each other in.
+            Some(before) if !hands.contains(&before) => hands.push(before),
+            _ => break,
+        }
+    }
+    Ok(hands)
 }

@@ -58,6 +58,15 @@ pub struct Waiting {
     pub expires_at: OffsetDateTime,
 }
 
+/// A reset that can be decided.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+pub struct Open {
+    /// Whose factors.
+    pub person_id: String,
+    /// Who asked.
+    pub asked_by: String,
+}
+
 #[derive(serde::Deserialize)]
 struct Row {
     id: String,
@@ -172,6 +181,27 @@ pub async fn waiting(
             })
         })
         .collect()
+}
+
+/// Whose factors a reset is about, and who asked for it, where it can be decided now at this facility.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn open(
+    queries: &mut impl Queries,
+    id: &str,
+    organisation_id: &str,
+    at: OffsetDateTime,
+) -> Result<Option<Open>, StoreError> {
+    queries
+        .fetch_optional(
+            sql("SELECT person_id, asked_by FROM factor_reset
+                 WHERE id = $1 AND organisation_id = $2 AND decision IS NULL AND expires_at > $3")
+            .bind(id)
+            .bind(organisation_id)
+            .bind(at),
+        )
+        .await
 }
 
 /// Approves a reset; answers whose factors it is about, or `None` where it was decided before, is over or of another

@@ -38,7 +38,7 @@ impl Store {
             let person_id = person::enter(tx, login_name, "", now).await?;
             account::open(tx, &person_id, login_name, "").await?;
             role_grant::grant(tx, &person_id, ROLE, None, None, now).await?;
-            account::issue_link(tx, token_hash, &person_id, now, expires_at).await?;
+            account::issue_link(tx, token_hash, &person_id, None, now, expires_at).await?;
             let actor = operator.clone();
             let entry = Entry::done("person.add_first_administrator", actor, now)
                 .on("person", &person_id)

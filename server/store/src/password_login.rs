@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{StoreError, Tx, sql};
+use crate::{Queries, StoreError, Tx, moment::moment_opt, sql};
 
 /// What proved the person beside the password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,4 +58,26 @@ pub async fn keep(tx: &mut Tx, login: NewLogin<'_>) -> Result<String, StoreError
     )
     .await?;
     Ok(id)
+}
+
+/// When a recovery code of the person was last used, at the console or at a terminal, between their login before this
+/// one and this one, itself among them.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn recovery_code_since_last(
+    queries: &mut impl Queries,
+    id: &str,
+) -> Result<Option<OffsetDateTime>, StoreError> {
+    let (used_at,): (Option<i64>,) = queries
+        .fetch_one(
+            sql("SELECT MAX(c.used_at) FROM password_login l
+                 JOIN recovery_code c ON c.person_id = l.person_id
+                 WHERE l.id = $1 AND c.used_at <= l.at AND c.used_at >=
+                     COALESCE((SELECT MAX(p.at) FROM password_login p
+                               WHERE p.person_id = l.person_id AND p.id < l.id), 0)")
+            .bind(id),
+        )
+        .await?;
+    moment_opt("recovery code", used_at)
 }

@@ -49,7 +49,7 @@ pub async fn a_one_time_link_is_used_once(pair: &Pair) -> ConsoleUser {
     ];
     let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let answers = submit_at_once(&both, &format!("{public}/first-use"), &fields).await;
-    only(answers, StatusCode::SEE_OTHER);
+    only(answers, StatusCode::OK);
     is_signed_in(pair, &both).await;
     // The next code of the generator signs in once, wherever it is brought.
     let again = pair.browser();
@@ -136,7 +136,7 @@ pub async fn an_activation_code_makes_one_account(
         ("totp_code", &totp_code),
     ];
     let answers = submit_at_once(&both, &format!("{public}/activate/account"), &fields).await;
-    only(answers, StatusCode::SEE_OTHER);
+    only(answers, StatusCode::OK);
     is_signed_in(pair, &both).await;
     let mut reader = pair.store.read();
     let grants = role_grant::of_organisation(&mut reader, &letter.identifier, 9).await.unwrap();

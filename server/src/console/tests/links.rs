@@ -70,7 +70,7 @@ async fn by_facility(app: &App, cookie: &str, person: &str, facility: &str) -> A
     send(app, "POST", &path, cookie, &form(&[("facility", facility)])).await
 }
 
-fn token(page: &Answer) -> String {
+pub(super) fn token(page: &Answer) -> String {
     assert_eq!(page.status, StatusCode::OK, "{}", page.text);
     let (_, rest) = page.text.split_once("/first-use?token=").unwrap();
     rest.split('<').next().unwrap().to_owned()

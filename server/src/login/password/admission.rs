@@ -59,16 +59,17 @@ pub(in crate::login) async fn decide(
         let record = wrong(person(), why, now);
         Ok(Decided::refused(arrival, record, Refusal::PasswordWrong, None))
     };
+    let organisation_id = facility.organisation_id.as_str();
+    let Some(membership) = membership::in_force(tx, person_id, organisation_id).await? else {
+        return refused("not_a_member");
+    };
+    // After it: a colleague's session open here is not to tell whose password fits elsewhere.
     if arrival.within.is_some() && previous.is_some_and(|previous| previous.person_id != person_id)
     {
         let refusal = Refusal::AnotherPerson;
         let record = Entry::refused(ACT, person(), now, refusal.code());
         return Ok(Decided::refused(arrival, record, refusal, previous));
     }
-    let organisation_id = facility.organisation_id.as_str();
-    let Some(membership) = membership::in_force(tx, person_id, organisation_id).await? else {
-        return refused("not_a_member");
-    };
     if let Err(why) = verified.consume(tx, now).await? {
         return refused(why);
     }

@@ -11,7 +11,7 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, header};
 use sekisho_store::{
-    account,
+    MayConflict, StoreError, account,
     audit::{Actor, Audited, Entry},
     invitation::{self, Invitation, Kind},
     membership, person,
@@ -20,13 +20,14 @@ use sekisho_store::{
 };
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use super::admission::admitted;
 use crate::{
     app::App,
     cookie,
     error::page::PageError,
-    form::StrictForm,
+    form::{self, StrictForm},
     listener::{FacilityConnection, Peer},
     login::{
         admission::Arrival,
@@ -43,6 +44,7 @@ use crate::{
         field::FieldErrors,
         recovery::NewCodes,
         roles_page::login_name_fits,
+        tries,
     },
 };
 
@@ -68,8 +70,10 @@ struct AccountPage {
 pub struct AccountForm {
     setup: String,
     login_name: String,
-    password: String,
-    password_again: String,
+    #[serde(deserialize_with = "form::secret")]
+    password: Zeroizing<String>,
+    #[serde(deserialize_with = "form::secret")]
+    password_again: Zeroizing<String>,
     totp_code: String,
 }
 
@@ -145,10 +149,27 @@ fn show(
     Ok((status, Page(body)).into_response())
 }
 
-/// What came of a form without mistakes.
-enum Joined {
-    Opened,
+/// Why a form without mistakes opened no account.
+#[derive(Debug, thiserror::Error)]
+enum JoinError {
+    /// Somebody has the login name, since before or since this very moment.
+    #[error("the login name is taken")]
     LoginNameTaken,
+    /// As at every login.
+    #[error(transparent)]
+    Login(#[from] LoginError),
+}
+
+impl From<StoreError> for JoinError {
+    fn from(error: StoreError) -> Self {
+        Self::Login(error.into())
+    }
+}
+
+impl MayConflict for JoinError {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Login(error) if error.is_conflict())
+    }
 }
 
 /// `POST /invitation/account`.
@@ -181,7 +202,6 @@ pub async fn post(
         totp_code: &form.totp_code,
         setup: &form.setup,
         login_name: &login_name,
-        person_id: None,
     };
     let proven = Proven::check(&app, &typed, &bound_to(&held), &page.text, &mut errors).await;
     let proven = proven.map_err(LoginError::from)?;
@@ -199,9 +219,12 @@ pub async fn post(
         within: None,
         previous_cookie: session::cookie_hash(&headers),
     };
+    // A name that is taken tells that somebody has it: such answers are counted like codes that open nothing.
+    let tries = tries::terminal(app.config(), &facility.terminal_id);
+    tries::rested(&app, &tries).await??;
     let codes = NewCodes::draw(app.random()).map_err(LoginError::from)?;
     match join(&app, arrival, &held, &login_name, (proven, &codes)).await {
-        Ok((Joined::Opened, session_cookie)) => {
+        Ok(session_cookie) => {
             let page = page.switching_at("/");
             let shown = CodesPage { page, codes: codes.reveal(), next: "/" };
             let mut response = Page(shown).into_response();
@@ -211,13 +234,31 @@ pub async fn post(
             }
             Ok(response)
         }
-        Ok((Joined::LoginNameTaken, _)) => {
+        Err(JoinError::LoginNameTaken) => {
+            record_taken(&app, &peer, &facility, &held, &login_name).await?;
+            // Charged after it was judged: this answer is given, the next one waits.
+            let _ = tries::charge(&app, tries).await?;
             errors.add("login_name", page.t("people-error-login-name-taken"));
             show(&app, &facility, page, shown, errors, unfit)
         }
-        Err(LoginError::Refused(refusal)) => entry::again(&app, &facility, page, &headers, refusal),
-        Err(error) => Err(error.into()),
+        Err(JoinError::Login(LoginError::Refused(refusal))) => {
+            entry::again(&app, &facility, page, &headers, refusal)
+        }
+        Err(JoinError::Login(error)) => Err(error.into()),
     }
+}
+
+async fn record_taken(
+    app: &App,
+    peer: &Peer,
+    facility: &FacilityConnection,
+    held: &Invitation,
+    login_name: &str,
+) -> Result<(), StoreError> {
+    let taken = Entry::refused("account.open", facility.actor(), app.now(), "login_name_taken");
+    let taken = taken.on("invitation", &held.id).personal("login_name", login_name);
+    let taken = facility.place(taken, peer);
+    transaction!(app.store(), StoreError, |tx| Ok(Audited::new((), taken.clone())))
 }
 
 /// Spends the invitation.
@@ -227,18 +268,16 @@ async fn join(
     held: &Invitation,
     login_name: &str,
     (proven, codes): (Proven, &NewCodes),
-) -> Result<(Joined, http::HeaderValue), LoginError> {
+) -> Result<http::HeaderValue, JoinError> {
     let Arrival { peer, facility, browser_hash, .. } = arrival;
     let second = proven.second();
-    let prepared = proven.prepare(app).await?;
-    let (opening, cookie) = Opening::draw(app)?;
+    let prepared = proven.prepare(app).await.map_err(LoginError::from)?;
+    let (opening, cookie) = Opening::draw(app).map_err(LoginError::from)?;
     let now = opening.now;
     let organisation_id = facility.organisation_id.as_str();
-    let joined = transaction!(app.store(), LoginError, |tx| {
+    transaction!(app.store(), JoinError, |tx| {
         if account::find(tx, login_name).await?.is_some() {
-            let taken = Entry::refused("account.open", facility.actor(), now, "login_name_taken");
-            let taken = taken.on("invitation", &held.id).personal("login_name", login_name);
-            return Ok(Audited::new(Joined::LoginNameTaken, facility.place(taken, peer)));
+            return Err(JoinError::LoginNameTaken);
         }
         let previous = match arrival.previous_cookie {
             Some(cookie) => sessions::find_by_cookie(tx, Realm::Portal, &cookie).await?,
@@ -249,11 +288,15 @@ async fn join(
         let redeemed =
             invitation::redeem(tx, &held.id, organisation_id, browser_hash, &person_id, now);
         if redeemed.await?.is_none() {
-            return Err(Refusal::InvitationClosed.into());
+            return Err(LoginError::from(Refusal::InvitationClosed).into());
         }
         // 3. The account with both factors and recovery codes. 4. The membership. 5. The session.
-        account::open(tx, &person_id, login_name, "").await?;
-        prepared.store(tx, app, &person_id).await?;
+        let opened = account::open(tx, &person_id, login_name, "").await;
+        opened.map_err(|error| match error {
+            StoreError::AlreadyExists { .. } => JoinError::LoginNameTaken,
+            error => error.into(),
+        })?;
+        prepared.store(tx, app, &person_id).await.map_err(LoginError::from)?;
         codes.keep(tx, &person_id, now).await?;
         let reason = "invitation redeemed by code and account";
         let by = Some(person_id.as_str());
@@ -271,9 +314,9 @@ async fn join(
             .on("membership", &membership)
             .on("invitation", &held.id)
             .personal("name", &held.name);
-        let audited = Audited::new(Joined::Opened, facility.place(account, peer));
+        let audited = Audited::new((), facility.place(account, peer));
         let audited = audited.and(facility.place(started, peer));
         Ok(opened.records(|login| login).fold(audited, Audited::and))
     })?;
-    Ok((joined, cookie))
+    Ok(cookie)
 }

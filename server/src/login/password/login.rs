@@ -13,6 +13,7 @@ use sekisho_store::{
 };
 use sekisho_wire::acr;
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use super::admission::{ACT, wrong};
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
         login::{status, words},
         page::PageError,
     },
-    form::StrictForm,
+    form::{self, StrictForm},
     listener::{FacilityConnection, Peer, note_refusal},
     login::{
         Least,
@@ -39,7 +40,7 @@ use crate::{
     page::PageFrame,
     people::{
         proof::{Attempt, Verified},
-        tries::{self, Door, Resting},
+        tries::{self, Resting},
     },
 };
 
@@ -51,7 +52,8 @@ const MOST_NAME: usize = 64;
 #[serde(deny_unknown_fields)]
 pub struct PasswordForm {
     login_name: String,
-    password: String,
+    #[serde(deserialize_with = "form::secret")]
+    password: Zeroizing<String>,
     #[serde(default)]
     totp_code: String,
     #[serde(default)]
@@ -234,9 +236,12 @@ impl Connection<'_> {
             within: at_work.map(|session| session.id_hash),
             previous_cookie: session::cookie_hash(headers),
         };
-        let cookie = admission::admit(app, &holder, arrival).await?;
-        attempt.settle(app).await?;
-        Ok(cookie)
+        let admitted = admission::admit(app, &holder, arrival).await;
+        // Whoever is to wait until a colleague has logged out typed nothing wrong.
+        if let Ok(_) | Err(LoginError::Refused(Refusal::AnotherPerson)) = &admitted {
+            attempt.settle(app).await?;
+        }
+        Ok(admitted?)
     }
 
     async fn charge(&self, login_name: &str) -> Result<Attempt, Turned> {
@@ -244,8 +249,11 @@ impl Connection<'_> {
         let config = app.config();
         let account = tries::account_at(config, &facility.organisation_id, login_name);
         let address = peer.addr.ip().to_canonical().to_string();
-        let network = tries::network(config, Door::Portal, &address);
-        match Attempt::charge(app, account, network).await? {
+        let places = [
+            tries::passwords_at(config, &facility.terminal_id),
+            tries::portal_network(config, &address),
+        ];
+        match Attempt::charge(app, account, places).await? {
             Ok(attempt) => Ok(attempt),
             Err(resting) => {
                 // One record a minute: a flood is not to fill the trail.

@@ -185,6 +185,16 @@ impl Answered {
 }
 
 impl Desk {
+    /// Another browser at the same terminal.
+    pub fn beside(&self) -> Self {
+        Self {
+            terminal: self.terminal.clone(),
+            page_key: SoftwareKey::generate_p256().unwrap(),
+            browser_cookie: None,
+            session_cookie: None,
+        }
+    }
+
     pub async fn get(&mut self, test: &TestApp, path: &str) -> Answered {
         self.send(test, "GET", path, None, String::new()).await
     }

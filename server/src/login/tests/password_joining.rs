@@ -10,8 +10,8 @@ use serde_json::json;
 use time::Duration;
 
 use super::{
-    desk::{Desk, count, desk, live_sessions, physician, told},
-    passwords::{instance, shown},
+    desk::{Desk, count, desk, instance_with, live_sessions, physician, told},
+    passwords::{instance, passwords, shown},
 };
 use crate::{
     config::Settings,
@@ -28,16 +28,6 @@ async fn invited(test: &TestApp) -> (Desk, String) {
     (desk, code)
 }
 
-/// Another browser at the same terminal.
-fn beside(desk: &Desk) -> Desk {
-    Desk {
-        terminal: desk.terminal.clone(),
-        page_key: sekisho_key::SoftwareKey::generate_p256().unwrap(),
-        browser_cookie: None,
-        session_cookie: None,
-    }
-}
-
 #[tokio::test]
 async fn an_account_is_opened_under_the_name_of_the_invitation_once() {
     let test = instance().await;
@@ -45,7 +35,7 @@ async fn an_account_is_opened_under_the_name_of_the_invitation_once() {
     let page = desk.enter_code(&test, &code).await.text;
     assert!(page.contains("鈴木 一郎"), "{page}");
     let (body, _) = Desk::account_form(&test, &page, "suzuki");
-    let mut other = beside(&desk);
+    let mut other = desk.beside();
     other.browser_cookie.clone_from(&desk.browser_cookie);
     let another = body.replace("suzuki", "suzuki2");
     let (one, two) = tokio::join!(
@@ -58,9 +48,9 @@ async fn an_account_is_opened_under_the_name_of_the_invitation_once() {
     assert_eq!((count(&test, ACCOUNTS).await, count(&test, PEOPLE).await), (1, 1));
     assert_eq!(live_sessions(&test).await, 1);
     // The code itself is spent as well.
-    let again = beside(&desk).post_form(&test, "/invitation", &format!("code={code}")).await;
+    let again = desk.beside().post_form(&test, "/invitation", &format!("code={code}")).await;
     assert_eq!(again.status, 400, "no cookie yet");
-    let mut third = beside(&desk);
+    let mut third = desk.beside();
     third.get(&test, "/invitation").await;
     let again = third.post_form(&test, "/invitation", &format!("code={code}")).await;
     assert_eq!(again.status, 403);
@@ -92,7 +82,7 @@ async fn mistakes_stand_at_their_fields_and_spend_nothing() {
     assert_eq!((opened.status, shown(&opened.text).len()), (200, 10), "{}", opened.text);
     // A login name that somebody has.
     let code = desk.invite_by(&test, Kind::Account, "田中 二郎", "").await;
-    let mut other = beside(&desk);
+    let mut other = desk.beside();
     let page = other.enter_code(&test, &code).await.text;
     let (body, _) = Desk::account_form(&test, &page, "suzuki");
     let taken = other.post_form(&test, "/invitation/account", &body).await;
@@ -105,6 +95,51 @@ async fn mistakes_stand_at_their_fields_and_spend_nothing() {
 }
 
 #[tokio::test]
+async fn of_two_who_choose_one_login_name_at_once_one_has_it() {
+    let test = instance().await;
+    let (mut desk, code) = invited(&test).await;
+    let mut other = desk.beside();
+    let others = desk.invite_by(&test, Kind::Account, "田中 二郎", "").await;
+    let (page, others) =
+        (desk.enter_code(&test, &code).await.text, other.enter_code(&test, &others).await.text);
+    let (one, _) = Desk::account_form(&test, &page, "shared");
+    let (two, _) = Desk::account_form(&test, &others, "shared");
+    let (one, two) = tokio::join!(
+        desk.post_form(&test, "/invitation/account", &one),
+        other.post_form(&test, "/invitation/account", &two),
+    );
+    let mut statuses = [one.status, two.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 422], "{} {}", one.text, two.text);
+    let refused = if one.status == 422 { one } else { two };
+    assert!(refused.text.contains("login_name-error"), "{}", refused.text);
+    assert_eq!((count(&test, ACCOUNTS).await, count(&test, PEOPLE).await), (1, 1));
+    assert!(told(&test, "account.open", Some("login_name_taken")).await);
+}
+
+#[tokio::test]
+async fn names_that_are_taken_cannot_be_asked_for_without_end() {
+    let mut settings = passwords();
+    settings.people.network_factor = 1;
+    let test = instance_with(settings).await;
+    let mut desk = desk(&test, 1).await;
+    desk.join(&test, "鈴木 一郎", "suzuki").await;
+    let code = desk.invite_by(&test, Kind::Account, "田中 二郎", "").await;
+    let mut other = desk.beside();
+    let page = other.enter_code(&test, &code).await.text;
+    let (body, _) = Desk::account_form(&test, &page, "suzuki");
+    let mut statuses = Vec::new();
+    for _ in 0..6 {
+        statuses.push(other.post_form(&test, "/invitation/account", &body).await.status);
+    }
+    assert_eq!(statuses, [422, 422, 422, 422, 429, 429]);
+    let free = body.replace("suzuki", "tanaka");
+    assert_eq!(other.post_form(&test, "/invitation/account", &free).await.status, 429);
+    test.clock.advance(Duration::seconds(20));
+    assert_eq!(other.post_form(&test, "/invitation/account", &free).await.status, 200);
+}
+
+#[tokio::test]
 async fn without_its_code_in_this_browser_nobody_opens_an_account() {
     let test = instance().await;
     let (mut desk, code) = invited(&test).await;
@@ -114,7 +149,7 @@ async fn without_its_code_in_this_browser_nobody_opens_an_account() {
     let page = desk.enter_code(&test, &code).await.text;
     let (body, _) = Desk::account_form(&test, &page, "suzuki");
     // Another browser, another facility, and too late.
-    let mut other = beside(&desk);
+    let mut other = desk.beside();
     other.get(&test, "/invitation").await;
     assert_eq!(other.post_form(&test, "/invitation/account", &body).await.status, 403);
     let mut elsewhere = super::desk::desk(&test, 2).await;
@@ -156,7 +191,7 @@ async fn a_card_does_not_redeem_what_asks_for_an_account_nor_the_other_way_round
     assert_eq!(refused.code(), "invitation-closed");
     // Asked for while a card's invitation was held, answered when the account's is.
     let of_card = desk.invite(&test, "山田 太郎", "Medical Doctor").await;
-    let mut other = beside(&desk);
+    let mut other = desk.beside();
     other.get(&test, "/invitation").await;
     let entered = other.post_form(&test, "/invitation", &format!("code={of_card}")).await;
     assert_eq!(entered.location.as_deref(), Some("/login?invitation=true"));
@@ -179,7 +214,7 @@ async fn where_passwords_are_off_nobody_is_let_in_by_one() {
         folder: tempfile::tempdir().unwrap(),
     };
     assert_eq!(desk.post_form(&off, "/invitation/account", &body).await.status, 403);
-    let mut other = beside(&desk);
+    let mut other = desk.beside();
     other.get(&off, "/invitation").await;
     let refused = other.post_form(&off, "/invitation", &format!("code={code}")).await;
     assert_eq!((refused.status, refused.location), (403, None));

@@ -279,7 +279,7 @@ async fn session_name(test: &TestApp) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_service_that_names_the_lowest_level_takes_it_and_no_emergency_does() {
+async fn a_service_that_names_the_lowest_level_takes_it_and_without_a_licence_no_emergency_opens() {
     let test = lenient().await;
     let mut desk = desk(&test, 1).await;
     service_at(&test, acr::PASSWORD_AT_FACILITY).await;
@@ -290,7 +290,8 @@ async fn a_service_that_names_the_lowest_level_takes_it_and_no_emergency_does() 
     let words =
         form(&[("reason", "disaster"), ("words", "地震のため、ほかの県の患者を診ています。")]);
     let refused = desk.post_form(&test, "/emergency", &words).await;
-    assert_ne!(refused.status, 200, "{}", refused.text);
+    assert_eq!((refused.status, refused.location.as_deref()), (303, Some("/emergency")));
+    assert!(told(&test, "emergency.begin", Some("not_licensed")).await);
     assert_eq!(count(&test, "SELECT COUNT(*) FROM emergency_access").await, 0);
 }
 

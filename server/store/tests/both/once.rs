@@ -24,6 +24,7 @@ on_both! { prepared:
     a_message_is_delivered_by_one_process
     activity_in_one_session_at_once_is_no_failure
     a_new_link_ends_the_one_before
+    who_issued_the_link_that_was_used_stays_known
     the_roles_of_an_organisation_are_its_own
     a_personal_field_reads_back_beside_its_record
 }
@@ -64,7 +65,7 @@ pub async fn prepared(databases: Databases) -> Databases {
         issuer::add(tx, "terminals", &[0x30], NOW, Actor::System, NOW).await?;
         let person_id = person::enter(tx, "山田　花子", "ヤマダ　ハナコ", NOW).await?;
         account::open(tx, &person_id, LOGIN_NAME, "").await?;
-        account::issue_link(tx, &LINK, &person_id, NOW, NOW + Duration::minutes(30)).await?;
+        account::issue_link(tx, &LINK, &person_id, None, NOW, NOW + Duration::minutes(30)).await?;
     });
     databases
 }
@@ -251,7 +252,7 @@ async fn a_new_link_ends_the_one_before(databases: Databases) {
     let person_id = person_id(&databases.one).await;
     let until = NOW + Duration::minutes(40);
     let later = NOW + Duration::minutes(10);
-    change!(databases.one, |tx| account::issue_link(tx, &[3; 32], &person_id, later, until)
+    change!(databases.one, |tx| account::issue_link(tx, &[3; 32], &person_id, None, later, until)
         .await?);
     let mut reader = databases.two.read();
     assert_eq!(account::find_link(&mut reader, &LINK, later).await.unwrap(), None);
@@ -314,4 +315,39 @@ async fn one_process_serves_as_a_node(databases: Databases) {
     // As when its process ends without a word.
     drop(claim);
     first.claim_node("process 7 on alpha", soon).await.unwrap().release().await;
+}
+
+async fn who_issued_the_link_that_was_used_stays_known(databases: Databases) {
+    let person_id = person_id(&databases.one).await;
+    let (one, two, three) = change!(databases.one, |tx| {
+        let mut people = Vec::new();
+        for login_name in ["one", "two", "three"] {
+            let id = person::enter(tx, login_name, "", NOW).await?;
+            account::open(tx, &id, login_name, "").await?;
+            people.push(id);
+        }
+        (people.remove(0), people.remove(0), people.remove(0))
+    });
+    let until = NOW + Duration::minutes(30);
+    let mut reader = databases.two.read();
+    // Each let the next one in, the last one the first.
+    for (number, (by, whose)) in [(&one, &two), (&two, &three), (&three, &one)].iter().enumerate() {
+        let hash = [40 + u8::try_from(number).unwrap(); 32];
+        change!(databases.one, |tx| {
+            account::issue_link(tx, &hash, whose, Some(by), NOW, until).await?
+        });
+        let unused = account::hands_of(&mut reader, whose).await.unwrap();
+        assert_eq!(unused, [(*whose).clone()], "an unused link is nobody's hand");
+        change!(databases.one, |tx| account::consume_link(tx, &hash, NOW).await?);
+    }
+    change!(databases.one, |tx| tx.execute(sql("DELETE FROM one_time_link")).await?);
+    let hands = account::hands_of(&mut reader, &three).await.unwrap();
+    assert_eq!(hands, [three.clone(), two.clone(), one.clone()]);
+    // A link that nobody in particular issued leaves only the person.
+    change!(databases.one, |tx| {
+        account::issue_link(tx, &[50; 32], &two, None, NOW, until).await?;
+        account::consume_link(tx, &[50; 32], NOW).await?
+    });
+    assert_eq!(account::hands_of(&mut reader, &three).await.unwrap(), [three, two]);
+    assert_eq!(account::hands_of(&mut reader, &person_id).await.unwrap(), [person_id]);
 }

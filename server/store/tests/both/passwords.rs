@@ -19,6 +19,7 @@ on_both! { login::prepared:
     a_password_is_set_alone_only_beside_a_second_factor
     a_recovery_code_counts_once_for_its_person
     a_login_by_password_is_kept
+    a_recovery_code_that_was_used_is_told_of_at_one_login
     an_invitation_says_whether_a_card_has_to_follow
     a_reset_is_approved_once_in_time_and_by_somebody_else
 }
@@ -116,6 +117,32 @@ async fn a_login_by_password_is_kept(databases: Databases) {
             .unwrap();
         assert_eq!(kept, factor.as_str());
     }
+}
+
+async fn a_recovery_code_that_was_used_is_told_of_at_one_login(databases: Databases) {
+    let person_id = clerk(&databases, "suzuki").await;
+    let other = clerk(&databases, "tanaka").await;
+    let store = &databases.one;
+    change!(store, |tx| recovery_code::replace(tx, &person_id, &[[1; 32], [2; 32]], NOW).await?);
+    let login = async |person: &str, minute| {
+        let new = NewLogin {
+            person_id: person,
+            at: NOW + Duration::minutes(minute),
+            terminal_fingerprint: &[7; 32],
+            second_factor: SecondFactor::Totp,
+        };
+        let id = change!(store, |tx| password_login::keep(tx, new).await?);
+        password_login::recovery_code_since_last(&mut databases.two.read(), &id).await.unwrap()
+    };
+    assert_eq!(login(&person_id, 1).await, None);
+    let at = NOW + Duration::minutes(2);
+    change!(store, |tx| recovery_code::consume(tx, &person_id, &[1; 32], at).await?);
+    assert_eq!(login(&other, 3).await, None, "another person's");
+    assert_eq!(login(&person_id, 3).await, Some(at));
+    assert_eq!(login(&person_id, 4).await, None);
+    let unknown = &mut databases.two.read();
+    let unknown = password_login::recovery_code_since_last(unknown, "nothing").await;
+    assert_eq!(unknown.unwrap(), None);
 }
 
 async fn an_invitation_says_whether_a_card_has_to_follow(databases: Databases) {
