@@ -193,8 +193,8 @@ fn a_rule_for_patients_that_asks_for_what_no_patient_has_is_refused() {
 fn who_lacks_the_profession_is_told_of_it_and_not_of_rules_for_anybody_elsewhere() {
     let both = rules(json!({ "rules": [
         { "id": "patients", "patients": true },
-        { "id": "anybody-elsewhere", "kinds": ["clinic"] },
-        { "id": "pharmacists", "roles": ["Pharmacist"], "kinds": ["hospital"] }
+        { "id": "pharmacists", "roles": ["Pharmacist"], "kinds": ["hospital"] },
+        { "id": "anybody-elsewhere", "kinds": ["clinic"] }
     ] }));
     let decision = decided(&both, &physician());
     assert_eq!((decision.rule.as_str(), decision.code), ("pharmacists", "role"));

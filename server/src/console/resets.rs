@@ -270,7 +270,7 @@ async fn may_reset(
     facility: &str,
     person_id: &str,
 ) -> Result<Result<Candidate, Hindrance>, StoreError> {
-    let candidates = factor_reset::candidates(tx, facility, MOST_ROWS).await?;
+    let candidates = factor_reset::candidates(tx, facility, i64::MAX).await?;
     let found = candidates.into_iter().find(|found| found.person_id == person_id);
     let Some(found) = found else { return Ok(Err(Hindrance::NotAMember)) };
     if person_id == acting.person_id() {
@@ -297,8 +297,10 @@ async fn may_approve(
     if open.asked_by == by {
         return Ok(Err(Hindrance::OwnRequest));
     }
-    let (asking, deciding) =
-        (account::hands_of(tx, &open.asked_by).await?, account::hands_of(tx, by).await?);
+    // As it was when it was asked for and as it is now: whoever lets somebody in since takes no hand back.
+    let mut asking = account::hands_of(tx, &open.asked_by).await?;
+    asking.extend(open.asked_by_hands);
+    let deciding = account::hands_of(tx, by).await?;
     if deciding.iter().any(|hand| asking.contains(hand)) {
         return Ok(Err(Hindrance::OneHand));
     }

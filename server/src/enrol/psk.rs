@@ -186,7 +186,7 @@ async fn is_in_force(queries: &mut impl Queries, router_id: &str) -> Result<bool
     Ok(may_act && organisation::is_active(queries, &terminal.organisation_id).await?)
 }
 
-/// One word: `in-force`, `replaced` or `ended`.
+/// One word: `in-force` once both ends have it, `waiting` before, `replaced` or `ended`.
 ///
 /// # Errors
 /// 404 for an identifier that no key had.
@@ -201,6 +201,7 @@ pub async fn get(
     let standing = router_psk::standing(&mut app.store().read(), &id).await?;
     Ok(text(match standing.ok_or_else(nothing)? {
         Standing::InForce => "in-force\n".to_owned(),
+        Standing::Waiting => "waiting\n".to_owned(),
         Standing::Replaced => "replaced\n".to_owned(),
         Standing::Ended => "ended\n".to_owned(),
     }))

@@ -180,11 +180,11 @@ pub async fn post(
     };
     let account = account::of_person(&mut reader, &link.person_id).await?;
     let login_name = account.ok_or(FirstUseError::LinkNotGood)?.login_name;
-    // Whoever holds a link learns by it whether a password is the present one: each form is a try at the account.
+    // Whoever holds a link learns by it whether a password is the present one: each form is a try.
     let network = tries::network(app.config(), Door::Code, &address);
     let key = Sha256::digest(&network.key).into();
-    let account = tries::account(app.config(), &login_name);
-    let attempt = match Attempt::charge(&app, account, [network]).await? {
+    let own = tries::links_of(app.config(), &link.person_id);
+    let attempt = match Attempt::charge(&app, own, [network]).await? {
         Ok(attempt) => attempt,
         Err(resting) => {
             // One record a minute tells of it: a flood is not to fill the trail.

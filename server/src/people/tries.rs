@@ -76,13 +76,27 @@ pub fn network(config: &Config, door: Door, address: &str) -> Subject {
 pub fn portal_network(config: &Config, address: &str) -> Subject {
     let mut subject = network(config, Door::Portal, address);
     subject.policy.longest = subject.policy.longest.min(SHORTLY);
-    subject
+    easing(config, subject)
 }
 
 /// Wrong passwords at one terminal.
 #[must_use]
 pub fn passwords_at(config: &Config, terminal_id: &str) -> Subject {
-    subject(config, format!("portal-terminal:{terminal_id}"), config.people().network_factor())
+    let key = format!("portal-terminal:{terminal_id}");
+    easing(config, subject(config, key, config.people().network_factor()))
+}
+
+/// A counter that many share: the slips of a ward do not add up over days, and who only guesses rests all the same.
+fn easing(config: &Config, mut subject: Subject) -> Subject {
+    subject.policy.eases_every = Some(config.people().lock_duration());
+    subject
+}
+
+/// What is tried with one-time links of this person. Apart from the tries at the login name: whoever guesses in
+/// public is not to keep them from their link.
+#[must_use]
+pub fn links_of(config: &Config, person_id: &str) -> Subject {
+    subject(config, format!("link:{person_id}"), 1)
 }
 
 /// Wrong codes of invitations at one terminal.
@@ -102,6 +116,7 @@ pub fn applications(config: &Config, address: &str) -> Subject {
             lock_after: free.saturating_add(free.div_ceil(2)),
             longest: config.people().lock_duration(),
             forget_after: Duration::hours(1),
+            eases_every: None,
         },
     }
 }
@@ -122,6 +137,7 @@ fn subject(config: &Config, key: String, factor: u32) -> Subject {
             lock_after: people.lock_after_failures().saturating_mul(factor),
             longest: people.lock_duration(),
             forget_after: Duration::days(1),
+            eases_every: None,
         },
     }
 }

@@ -159,7 +159,7 @@ async fn whoever_examined_a_facility_cannot_activate_it_under_any_address_of_the
     assert_eq!(audited(app, "organisation.activate", "refused").await, 6);
     assert_eq!(administrators(app, &facility).await, Vec::<String>::new());
     // Nothing is spent: whom the letter was for uses it.
-    assert_eq!(post_account(app, &form_of(&fields)).await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(post_account(app, &form_of(&fields)).await.status(), StatusCode::OK);
     assert_eq!(administrators(app, &facility).await, ["nakamura@example.jp"]);
 }
 
@@ -175,7 +175,7 @@ async fn a_namesake_of_the_approver_is_admitted_by_a_letter_of_another_officer_a
     let refused = post_account(app, &with(&fields, "email", "officer+x@example.jp")).await;
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
     let admitted = post_account(app, &with(&fields, "name", "officer")).await;
-    assert_eq!(admitted.status(), StatusCode::SEE_OTHER);
+    assert_eq!(admitted.status(), StatusCode::OK);
     let records = sekisho_store::audit::list(&mut app.store().read(), "", None, 999).await.unwrap();
     let activated = records
         .iter()
@@ -216,7 +216,7 @@ async fn a_letter_beside_an_administrator_needs_a_reason_and_tells_them() {
     assert!(told.contains("二人目の管理者") && !told.contains("tanaka"), "{told}");
     let fields = filled(app, &code, "tanaka").await;
     let second = post_account(app, &with(&fields, "name", "田中　一")).await;
-    assert_eq!(second.status(), StatusCode::SEE_OTHER);
+    assert_eq!(second.status(), StatusCode::OK);
     let told = notices().await;
     assert!(told.contains("田中　一") && told.contains("tanaka"), "{told}");
 

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use crate::{
     Queries, StoreError, Tx,
-    moment::{moment, moment_opt},
+    moment::{moment, moment_opt, text_list},
     sql,
 };
 
@@ -228,6 +228,10 @@ pub async fn issue_link(
     at: OffsetDateTime,
     expires_at: OffsetDateTime,
 ) -> Result<(), StoreError> {
+    let hands = match issued_by {
+        Some(by) => Some(listed(&hands_of(tx, by).await?)),
+        None => None,
+    };
     tx.execute(
         sql("UPDATE one_time_link SET expires_at = $2
              WHERE person_id = $1 AND used_at IS NULL AND expires_at > $2")
@@ -236,13 +240,13 @@ pub async fn issue_link(
     )
     .await?;
     tx.execute(
-        sql("INSERT INTO one_time_link (token_hash, person_id, purpose, created_at, expires_at, issued_by)
+        sql("INSERT INTO one_time_link (token_hash, person_id, purpose, created_at, expires_at, hands)
              VALUES ($1, $2, 'first_use', $3, $4, $5)")
         .bind(token_hash)
         .bind(person_id)
         .bind(at)
         .bind(expires_at)
-        .bind(issued_by),
+        .bind(hands),
     )
     .await?;
     Ok(())
@@ -284,40 +288,38 @@ pub async fn consume_link(
         .fetch_optional(
             sql("UPDATE one_time_link SET used_at = $2
                  WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2
-                 RETURNING person_id, issued_by")
+                 RETURNING person_id, hands")
             .bind(token_hash)
             .bind(at),
         )
         .await?;
-    let Some((person_id, issued_by)) = row else { return Ok(None) };
+    let Some((person_id, hands)) = row else { return Ok(None) };
     tx.execute(
-        sql("UPDATE account SET let_in_by = $2 WHERE person_id = $1")
-            .bind(&person_id)
-            .bind(issued_by),
+        sql("UPDATE account SET hands = $2 WHERE person_id = $1").bind(&person_id).bind(hands),
     )
     .await?;
     Ok(Some(person_id))
 }
 
-/// A person, then who issued the link by which they set the factors that they have, then the same of that one, and
-/// so on. Each of them may hold the factors of those before.
+/// A person, and everybody who may hold the factors that they have: who issued the link that set them, and whoever
+/// might have held that one's when they did.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`].
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
 pub async fn hands_of(
     queries: &mut impl Queries,
     person_id: &str,
 ) -> Result<Vec<String>, StoreError> {
-    let mut hands = vec![person_id.to_owned()];
-    while let Some(last) = hands.last() {
-        let row: Option<(Option<String>,)> = queries
-            .fetch_optional(sql("SELECT let_in_by FROM account WHERE person_id = $1").bind(last))
-            .await?;
-        match row.and_then(|(let_in_by,)| let_in_by) {
-            // Two may have let each other in.
-            Some(before) if !hands.contains(&before) => hands.push(before),
-            _ => break,
-        }
-    }
-    Ok(hands)
+    let row: Option<(Option<String>,)> = queries
+        .fetch_optional(sql("SELECT hands FROM account WHERE person_id = $1").bind(person_id))
+        .await?;
+    let others = row.and_then(|(hands,)| hands).map(|hands| text_list("account.hands", &hands));
+    let others = others.transpose()?.unwrap_or_default();
+    let others = others.into_iter().filter(|other| other != person_id);
+    Ok(std::iter::once(person_id.to_owned()).chain(others).collect())
+}
+
+/// Persons as they are stored.
+pub(crate) fn listed(persons: &[String]) -> String {
+    serde_json::Value::from(persons).to_string()
 }

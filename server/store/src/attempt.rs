@@ -18,9 +18,28 @@ pub struct DelayPolicy {
     pub longest: Duration,
     /// Without failures for this long, all is forgotten.
     pub forget_after: Duration,
+    /// One failure is forgotten each time this passes, whatever else comes: where many people share a counter,
+    /// their slips of days do not add up.
+    pub eases_every: Option<Duration>,
 }
 
 impl DelayPolicy {
+    /// What is left of `failures`, counted since `from`, at `at`; and since when that counts.
+    fn eased(
+        &self,
+        failures: u32,
+        from: OffsetDateTime,
+        at: OffsetDateTime,
+    ) -> (u32, OffsetDateTime) {
+        let Some(every) = self.eases_every else { return (failures, at) };
+        let times = (at - from).whole_seconds() / every.whole_seconds().max(1);
+        let times = u32::try_from(times.max(0)).unwrap_or(u32::MAX);
+        match failures.checked_sub(times) {
+            None | Some(0) => (0, at),
+            Some(left) => (left, from + every * times),
+        }
+    }
+
     /// Rest after the `failures`-th failure: nothing, then doubling from one second, then
     /// [`Self::longest`].
     #[must_use]
@@ -146,17 +165,18 @@ async fn charge(
                 .bind(&subject.key),
             )
             .await?;
-        let failures = match row {
-            None => 0,
+        let (failures, from) = match row {
+            None => (0, at),
             Some((_, _, locked_until)) if locked_until > at.unix_timestamp() => {
                 return Ok(Err(moment("sign-in failure", locked_until)?));
             }
             Some((failures, last_at, _))
                 if moment("sign-in failure", last_at)? + subject.policy.forget_after > at =>
             {
-                u32::try_from(failures).unwrap_or(u32::MAX)
+                let failures = u32::try_from(failures).unwrap_or(u32::MAX);
+                subject.policy.eased(failures, moment("sign-in failure", last_at)?, at)
             }
-            Some(_) => 0,
+            Some(_) => (0, at),
         };
         let failures = failures.saturating_add(1);
         // Nothing, rather than "until now": to a process whose attempt began before this
@@ -170,7 +190,7 @@ async fn charge(
                      last_at = excluded.last_at, locked_until = excluded.locked_until")
             .bind(&subject.key)
             .bind(i64::from(failures))
-            .bind(at)
+            .bind(from)
             .bind(locked_until),
         )
         .await?;
@@ -187,7 +207,26 @@ mod tests {
         lock_after: 10,
         longest: Duration::minutes(15),
         forget_after: Duration::days(1),
+        eases_every: None,
     };
+
+    #[test]
+    fn what_many_share_eases_by_the_clock_and_loses_no_part_of_a_turn() {
+        let policy = DelayPolicy { eases_every: Some(Duration::minutes(15)), ..POLICY };
+        let from = OffsetDateTime::UNIX_EPOCH;
+        let (mut failures, mut since) = (9, from);
+        for minute in 1..=60 {
+            (failures, since) = policy.eased(failures, since, from + Duration::minutes(minute));
+        }
+        assert_eq!((failures, since), (5, from + Duration::hours(1)));
+        assert_eq!(policy.eased(9, from, from + Duration::days(1)).0, 0);
+        assert_eq!(
+            policy.eased(9, from, from - Duration::days(1)),
+            (9, from),
+            "a clock that went back"
+        );
+        assert_eq!(POLICY.eased(9, from, from + Duration::hours(1)).0, 9, "one person\'s own");
+    }
 
     #[test]
     fn the_rest_doubles_and_then_stays() {

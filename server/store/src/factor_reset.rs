@@ -3,7 +3,11 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{Queries, StoreError, Tx, moment::moment, sql};
+use crate::{
+    Queries, StoreError, Tx, account,
+    moment::{moment, text_list},
+    sql,
+};
 
 /// A member whose factors can be reset: somebody with an account.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -59,12 +63,14 @@ pub struct Waiting {
 }
 
 /// A reset that can be decided.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
     /// Whose factors.
     pub person_id: String,
     /// Who asked.
     pub asked_by: String,
+    /// Who might have asked: the hands of that person at that moment ([`crate::account::hands_of`]).
+    pub asked_by_hands: Vec<String>,
 }
 
 #[derive(serde::Deserialize)]
@@ -124,15 +130,18 @@ pub async fn ask(tx: &mut Tx, new: NewReset<'_>) -> Result<Option<String>, Store
         return Ok(None);
     }
     let id = Uuid::now_v7().to_string();
+    let hands = account::hands_of(tx, new.asked_by).await?;
     tx.execute(
-        sql("INSERT INTO factor_reset (id, person_id, organisation_id, reason, asked_at, asked_by, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)")
+        sql("INSERT INTO factor_reset (id, person_id, organisation_id, reason, asked_at, asked_by, asked_by_hands,
+                 expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
         .bind(&id)
         .bind(new.person_id)
         .bind(new.organisation_id)
         .bind(new.reason)
         .bind(new.at)
         .bind(new.asked_by)
+        .bind(account::listed(&hands))
         .bind(new.expires_at),
     )
     .await?;
@@ -193,15 +202,22 @@ pub async fn open(
     organisation_id: &str,
     at: OffsetDateTime,
 ) -> Result<Option<Open>, StoreError> {
-    queries
+    let row: Option<(String, String, Option<String>)> = queries
         .fetch_optional(
-            sql("SELECT person_id, asked_by FROM factor_reset
+            sql("SELECT person_id, asked_by, asked_by_hands FROM factor_reset
                  WHERE id = $1 AND organisation_id = $2 AND decision IS NULL AND expires_at > $3")
             .bind(id)
             .bind(organisation_id)
             .bind(at),
         )
-        .await
+        .await?;
+    row.map(|(person_id, asked_by, hands)| {
+        let hands = hands.map(|hands| text_list("factor_reset.asked_by_hands", &hands));
+        // Asked before hands were kept: by that person, as far as is known.
+        let asked_by_hands = hands.transpose()?.unwrap_or_else(|| vec![asked_by.clone()]);
+        Ok(Open { person_id, asked_by, asked_by_hands })
+    })
+    .transpose()
 }
 
 /// Approves a reset; answers whose factors it is about, or `None` where it was decided before, is over or of another

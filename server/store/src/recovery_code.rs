@@ -1,8 +1,11 @@
 //! Recovery codes: each stands once for a second factor that is not at hand.
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use crate::{Queries, StoreError, Tx, sql};
+
+/// How long it is kept that a code was used.
+const TOLD_FOR: Duration = Duration::days(90);
 
 /// Gives a person these codes, by their SHA-256, instead of all earlier ones.
 ///
@@ -16,6 +19,12 @@ pub async fn replace(
     at: OffsetDateTime,
 ) -> Result<(), StoreError> {
     withdraw(tx, person_id).await?;
+    tx.execute(
+        sql("DELETE FROM recovery_code WHERE person_id = $1 AND used_at < $2")
+            .bind(person_id)
+            .bind(at - TOLD_FOR),
+    )
+    .await?;
     for code_hash in code_hashes {
         tx.execute(
             sql("INSERT INTO recovery_code (code_hash, person_id, made_at) VALUES ($1, $2, $3)")
@@ -28,12 +37,16 @@ pub async fn replace(
     Ok(())
 }
 
-/// Takes all codes of a person back.
+/// Takes all unused codes of a person back. That one was used stays: its person is told of it at the next login,
+/// whatever was done with it meanwhile.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Conflict`].
 pub async fn withdraw(tx: &mut Tx, person_id: &str) -> Result<(), StoreError> {
-    tx.execute(sql("DELETE FROM recovery_code WHERE person_id = $1").bind(person_id)).await?;
+    tx.execute(
+        sql("DELETE FROM recovery_code WHERE person_id = $1 AND used_at IS NULL").bind(person_id),
+    )
+    .await?;
     Ok(())
 }
 

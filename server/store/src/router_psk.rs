@@ -231,7 +231,8 @@ pub async fn in_force(
     row.map(Row::into_psk).transpose()
 }
 
-/// The latest key of a router with each of the others, in force or ended, newest first; at most `limit`.
+/// The key of a router with each of the others: that in force, else the one that ended last; newest first, at
+/// most `limit`.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
@@ -244,8 +245,9 @@ pub async fn latest_of(
         .fetch_all(
             sql(select_psk!(
                 "(k.first_id = $1 OR k.second_id = $1)
-                   AND NOT EXISTS (SELECT 1 FROM router_psk n
-                       WHERE n.first_id = k.first_id AND n.second_id = k.second_id AND n.id > k.id)
+                   AND (k.ended_at IS NULL OR NOT EXISTS (SELECT 1 FROM router_psk n
+                       WHERE n.first_id = k.first_id AND n.second_id = k.second_id
+                         AND (n.ended_at IS NULL OR n.id > k.id)))
                  ORDER BY k.id DESC LIMIT $2"
             ))
             .bind(router_id)
@@ -315,8 +317,10 @@ pub async fn fetch(
 /// How a pair stands, as its ends are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// This key is theirs.
+    /// This key is theirs, and both have it.
     InForce,
+    /// It is theirs, and not both have fetched it.
+    Waiting,
     /// Another took its place; this one is good until that was fetched.
     Replaced,
     /// They have none any more.
@@ -331,23 +335,28 @@ pub async fn standing(
     queries: &mut impl Queries,
     id: &str,
 ) -> Result<Option<Standing>, StoreError> {
-    // Of this key and all that came after it: how many are in force, and how many ended for good.
-    let row: Option<(Option<i64>, i64, i64)> = queries
+    // Whether not both have it; of all that came after it how many are in force; and of it and those how many
+    // ended for good: one that only expired left the key before it in force.
+    let row: Option<(Option<i64>, i64, i64, i64)> = queries
         .fetch_optional(
             sql("SELECT k.ended_at,
+                        (SELECT COUNT(*) FROM router_psk w WHERE w.id = k.id
+                           AND (w.first_fetched_at IS NULL OR w.second_fetched_at IS NULL)),
                         (SELECT COUNT(*) FROM router_psk n
                          WHERE n.first_id = k.first_id AND n.second_id = k.second_id
                            AND n.id > k.id AND n.ended_at IS NULL),
                         (SELECT COUNT(*) FROM router_psk n
                          WHERE n.first_id = k.first_id AND n.second_id = k.second_id
-                           AND n.id >= k.id AND n.end_reason <> 'replaced')
+                           AND n.id >= k.id AND n.end_reason <> 'replaced'
+                           AND (n.end_reason <> 'expired' OR n.id = k.id))
                  FROM router_psk k WHERE k.id = $1")
             .bind(id),
         )
         .await?;
     Ok(row.map(|row| match row {
-        (None, ..) => Standing::InForce,
-        (Some(_), 1.., 0) => Standing::Replaced,
+        (None, 0, ..) => Standing::InForce,
+        (None, ..) => Standing::Waiting,
+        (Some(_), _, 1.., 0) => Standing::Replaced,
         (Some(_), ..) => Standing::Ended,
     }))
 }

@@ -237,7 +237,7 @@ async fn what_is_over_or_taken_back_gives_no_key() {
         assert_eq!(last_act(&test).await, format!("router.psk.fetch:{told}"), "{what}");
         let standing = standing(app, &id).await.text;
         let expected = match what {
-            "late" => "in-force\n",
+            "late" => "waiting\n",
             "replaced" => "replaced\n",
             _ => "ended\n",
         };

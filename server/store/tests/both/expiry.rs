@@ -273,6 +273,7 @@ async fn counters_and_delivered_messages_go(databases: Databases) {
         lock_after: 1,
         longest: Duration::minutes(10),
         forget_after: Duration::days(1),
+        eases_every: None,
     };
     let subjects = [Subject { key: "account:x".into(), policy }];
     databases.one.charge_attempt(&subjects, NOW).await.unwrap().unwrap();

@@ -158,6 +158,7 @@ async fn attempts_at_once_cost_as_much_as_in_a_row(databases: Databases) {
         lock_after: 10,
         longest: Duration::minutes(15),
         forget_after: Duration::days(1),
+        eases_every: None,
     };
     let charge = |store: Store, at| {
         let subjects = [Subject { key: "account:officer".into(), policy }];
@@ -343,11 +344,12 @@ async fn who_issued_the_link_that_was_used_stays_known(databases: Databases) {
     change!(databases.one, |tx| tx.execute(sql("DELETE FROM one_time_link")).await?);
     let hands = account::hands_of(&mut reader, &three).await.unwrap();
     assert_eq!(hands, [three.clone(), two.clone(), one.clone()]);
-    // A link that nobody in particular issued leaves only the person.
+    // A link that nobody in particular issued leaves only the person, and takes no hand back elsewhere.
     change!(databases.one, |tx| {
         account::issue_link(tx, &[50; 32], &two, None, NOW, until).await?;
         account::consume_link(tx, &[50; 32], NOW).await?
     });
-    assert_eq!(account::hands_of(&mut reader, &three).await.unwrap(), [three, two]);
+    assert_eq!(account::hands_of(&mut reader, &two).await.unwrap(), [two.clone()]);
+    assert_eq!(account::hands_of(&mut reader, &three).await.unwrap(), [three, two, one]);
     assert_eq!(account::hands_of(&mut reader, &person_id).await.unwrap(), [person_id]);
 }

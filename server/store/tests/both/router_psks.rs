@@ -167,7 +167,7 @@ async fn a_replaced_key_is_told_until_its_successor_ends(databases: Databases) {
         router_psk::standing(&mut databases.two.read(), &id.to_string()).await.unwrap()
     };
     let first = pair(&databases, 1, A, B).await.unwrap();
-    assert_eq!(standing(first).await, Some(Standing::InForce));
+    assert_eq!(standing(first).await, Some(Standing::Waiting));
     change!(databases.one, |tx| {
         router_psk::end(tx, &first.to_string(), PskEnd::Replaced, NOW).await?
     });
@@ -181,12 +181,12 @@ async fn a_replaced_key_is_told_until_its_successor_ends(databases: Databases) {
         (standing(first).await, standing(second).await),
         (Some(Standing::Ended), Some(Standing::Ended))
     );
-    assert_eq!(standing(other).await, Some(Standing::InForce));
+    assert_eq!(standing(other).await, Some(Standing::Waiting));
     assert_eq!(standing(Uuid::now_v7()).await, None);
     assert_eq!(ended(&databases, A).await, [None, Some(PskEnd::Withdrawn)]);
     // What was ended for good stays so, and what it had replaced as well, whatever comes after.
     let third = pair(&databases, 4, A, B).await.unwrap();
-    assert_eq!(standing(third).await, Some(Standing::InForce));
+    assert_eq!(standing(third).await, Some(Standing::Waiting));
     for old in [first, second] {
         assert_eq!(standing(old).await, Some(Standing::Ended));
     }
@@ -211,8 +211,18 @@ async fn what_a_key_that_expired_was_to_replace_counts_again(databases: Database
     replace(first, 2).await;
     assert!(expire(2).await && !expire(2).await);
     assert_eq!(in_force(&databases, A, B).await.unwrap().id, first.to_string());
+    assert_eq!(
+        ended(&databases, A).await,
+        [None],
+        "the one in force is told, not the one that expired"
+    );
+    let standing = async |id: Uuid| {
+        router_psk::standing(&mut databases.two.read(), &id.to_string()).await.unwrap()
+    };
+    assert_eq!(standing(first).await, Some(Standing::InForce));
     // One that not both ends had is no key to go back to.
     let third = replace(first, 3).await;
+    assert_eq!(standing(first).await, Some(Standing::Replaced), "it still works at both ends");
     replace(third, 4).await;
     assert!(expire(4).await);
     assert_eq!(in_force(&databases, A, B).await, None);

@@ -19,5 +19,6 @@ case $peer in
 esac
 exec 9>psk.lock
 flock 9 # revocation.sh may be at the one before
-mv answer "psk-$peer"
-echo "The key with $peer is in psk-$peer."
+# What is in use stays until install.sh: the other end may not have the new one yet.
+if grep -q '^id ' "psk-$peer" 2>/dev/null; then mv answer "psk-$peer.next"; else mv answer "psk-$peer"; fi
+echo "The key with $peer is here. When the other end has it, too: sh install.sh"
