@@ -313,7 +313,8 @@ pub async fn hands_of(
     let row: Option<(Option<String>,)> = queries
         .fetch_optional(sql("SELECT hands FROM account WHERE person_id = $1").bind(person_id))
         .await?;
-    let others = row.and_then(|(hands,)| hands).map(|hands| text_list("account.hands", &hands));
+    let others =
+        row.and_then(|(hands,)| hands).map(|hands| text_list("hands of an account", &hands));
     let others = others.transpose()?.unwrap_or_default();
     let others = others.into_iter().filter(|other| other != person_id);
     Ok(std::iter::once(person_id.to_owned()).chain(others).collect())

@@ -212,7 +212,7 @@ pub async fn open(
         )
         .await?;
     row.map(|(person_id, asked_by, hands)| {
-        let hands = hands.map(|hands| text_list("factor_reset.asked_by_hands", &hands));
+        let hands = hands.map(|hands| text_list("hands of a factor reset", &hands));
         // Asked before hands were kept: by that person, as far as is known.
         let asked_by_hands = hands.transpose()?.unwrap_or_else(|| vec![asked_by.clone()]);
         Ok(Open { person_id, asked_by, asked_by_hands })
