@@ -83,11 +83,13 @@ pub(super) async fn used(app: &App, token: &str) -> Option<String> {
     let setup = rest.split('"').next()?.to_owned();
     let (_, rest) = page.text.split_once("id=\"totp-secret\">")?;
     let secret = TotpSecret::from_text(rest.split('<').next()?).unwrap();
+    // Another one each time: the present one is refused.
+    let password = format!("kawa-no-nagare-wa {}", &token[..8]);
     let body = form(&[
         ("token", token),
         ("setup", &setup),
-        ("password", "kawa-no-nagare-wa"),
-        ("password_again", "kawa-no-nagare-wa"),
+        ("password", &password),
+        ("password_again", &password),
         ("totp_code", &secret.code_at(app.now()).unwrap()),
     ]);
     let request = Request::builder()

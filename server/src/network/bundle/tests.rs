@@ -117,8 +117,8 @@ fn a_peer_with_a_key_needs_no_certificate_and_one_beside_it_does() {
             assert!(!of(file).is_empty());
         }
         // Each script asks for the key of the one, and for the lists because of the other.
-        assert!(of("install.sh").contains("psk-T2222222222"), "{family}");
-        assert!(!of("install.sh").contains("psk-T3333333333"), "{family}");
+        assert!(of("install.sh").contains("ready T2222222222"), "{family}");
+        assert!(!of("install.sh").contains("ready T3333333333"), "{family}");
         assert!(of("revocation.sh").contains("ended T2222222222"), "{family}");
         assert!(of("revocation.sh").contains("http://plain.example/crl/root.crl"), "{family}");
         assert!(of("psk.sh").contains("https://enrol.example/router/psk"), "{family}");
