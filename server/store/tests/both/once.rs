@@ -349,7 +349,7 @@ async fn who_issued_the_link_that_was_used_stays_known(databases: Databases) {
         account::issue_link(tx, &[50; 32], &two, None, NOW, until).await?;
         account::consume_link(tx, &[50; 32], NOW).await?
     });
-    assert_eq!(account::hands_of(&mut reader, &two).await.unwrap(), [two.clone()]);
+    assert_eq!(account::hands_of(&mut reader, &two).await.unwrap(), std::slice::from_ref(&two));
     assert_eq!(account::hands_of(&mut reader, &three).await.unwrap(), [three, two, one]);
     assert_eq!(account::hands_of(&mut reader, &person_id).await.unwrap(), [person_id]);
 }

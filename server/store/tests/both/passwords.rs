@@ -205,7 +205,7 @@ async fn a_reset_is_approved_once_in_time_and_by_somebody_else(databases: Databa
     assert!(factor_reset::waiting(&mut reader, None, end, 9).await.unwrap().is_empty());
     let open = factor_reset::open(&mut reader, &id, FACILITY, NOW).await.unwrap().unwrap();
     assert_eq!((&*open.person_id, &*open.asked_by), (&*person_id, &*stranger));
-    assert_eq!(open.asked_by_hands, [stranger.clone()]);
+    assert_eq!(open.asked_by_hands, std::slice::from_ref(&stranger));
     for (facility, at) in [("other", NOW), (FACILITY, end)] {
         assert_eq!(factor_reset::open(&mut reader, &id, facility, at).await.unwrap(), None);
     }
