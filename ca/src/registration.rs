@@ -15,7 +15,7 @@ mod subject_is_own;
 pub mod terminal_identifier;
 mod terminal_is_active;
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr};
 
 use der::asn1::Ia5String;
 use sekisho_key::SigningKey;
@@ -54,8 +54,37 @@ pub struct RegisterEntry {
     pub approval: Option<Approval>,
     /// The key was reported or found compromised.
     pub key_compromised: bool,
-    /// Another device has a certificate, valid or not, for the same key.
-    pub key_used_by: Option<TerminalIdentifier>,
+    /// Who has a certificate, valid or not, for the same key.
+    pub key_used_by: Option<KeyHolder>,
+}
+
+/// Whose key it is already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyHolder {
+    /// A PC or a router.
+    Terminal(TerminalIdentifier),
+    /// A server of a service.
+    Server,
+}
+
+impl fmt::Display for KeyHolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Terminal(terminal) => write!(f, "terminal {terminal}"),
+            Self::Server => f.write_str("a server of a service"),
+        }
+    }
+}
+
+/// What the register says about the key for which the server of a service asks.
+#[derive(Debug, Clone)]
+pub struct ServerEntry {
+    /// The register's key of the organisation that runs the service, if it names one.
+    pub organisation_id: Option<String>,
+    /// The key was reported or found compromised.
+    pub key_compromised: bool,
+    /// Who else has the key: a device, or the server of another service.
+    pub key_used_by: Option<KeyHolder>,
 }
 
 /// An approval on record.
@@ -96,10 +125,10 @@ pub enum RegistrationError {
     #[error("the key was compromised; make a new one on the device")]
     KeyCompromised,
     /// The key was copied from another device.
-    #[error("the key belongs to terminal {owner}; each device makes its own")]
+    #[error("the key belongs to {owner}; each device makes its own")]
     KeyOfAnother {
         /// Whose it is.
-        owner: TerminalIdentifier,
+        owner: KeyHolder,
     },
     /// Others can compute the private key, or it is no key at all.
     #[error(transparent)]
@@ -194,8 +223,39 @@ pub fn approve_server(
     dns_names: &[&str],
     profile: &Profile,
 ) -> Result<ApprovedRequest, RegistrationError> {
-    key_fits_profile::check_key(signing_key.public_key_der(), profile)?;
-    key::check(signing_key.public_key_der())?;
+    approve_host(signing_key.public_key_der(), dns_names, profile, Subscriber::default())
+}
+
+/// Approves a certificate for a server of a registered service. Which names are its own, and that whoever
+/// asks holds them, was decided before.
+///
+/// # Errors
+/// [`RegistrationError`]: the first broken rule.
+pub fn approve_server_of_service(
+    request: &VerifiedRequest,
+    register: &ServerEntry,
+    dns_names: &[&str],
+    profile: &Profile,
+) -> Result<ApprovedRequest, RegistrationError> {
+    if register.key_compromised {
+        return Err(RegistrationError::KeyCompromised);
+    }
+    if let Some(owner) = register.key_used_by {
+        return Err(RegistrationError::KeyOfAnother { owner });
+    }
+    let subscriber =
+        Subscriber { organisation_id: register.organisation_id.clone(), terminal_id: None };
+    approve_host(request.public_key_der(), dns_names, profile, subscriber)
+}
+
+fn approve_host(
+    public_key_der: &[u8],
+    dns_names: &[&str],
+    profile: &Profile,
+    subscriber: Subscriber,
+) -> Result<ApprovedRequest, RegistrationError> {
+    key_fits_profile::check_key(public_key_der, profile)?;
+    key::check(public_key_der)?;
     let first = dns_names.first().ok_or(RegistrationError::NoNetworkName)?;
     let alternative_names = encode_dns_names(dns_names)?;
     // The name people read; clients look at the alternative names only. Longer ones than X.520
@@ -205,8 +265,8 @@ pub fn approve_server(
         profile: profile.clone(),
         subject: name(&[Part::Country("JP"), Part::CommonName(&common_name)]).map_err(encoding)?,
         alternative_names,
-        public_key_der: signing_key.public_key_der().to_vec(),
-        subscriber: Subscriber::default(),
+        public_key_der: public_key_der.to_vec(),
+        subscriber,
     })
 }
 

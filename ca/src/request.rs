@@ -1,11 +1,17 @@
 //! PKCS #10 (RFC 2986): from bytes to a request whose asker holds the private key.
 
+use const_oid::AssociatedOid;
 use der::{Decode, Encode};
 use sekisho_pki::{
     encoding::{key_identifier::public_key_sha256, signed_object::SignedObject},
     signature::{self, PublicKeyKind, SignatureError},
 };
-use x509_cert::{name::Name, request::CertReq};
+use x509_cert::{
+    attr::Attributes,
+    ext::pkix::{SubjectAltName, name::GeneralName},
+    name::Name,
+    request::{CertReq, ExtensionReq},
+};
 
 use crate::registration::key::{self, KeyFlaw};
 
@@ -30,6 +36,7 @@ pub struct UnverifiedRequest {
 #[derive(Debug, Clone)]
 pub struct VerifiedRequest {
     subject: Name,
+    attributes: Attributes,
     public_key_der: Vec<u8>,
     kind: PublicKeyKind,
 }
@@ -118,6 +125,7 @@ impl UnverifiedRequest {
         .map_err(RequestError::Signature)?;
         Ok(VerifiedRequest {
             subject: self.request.info.subject,
+            attributes: self.request.info.attributes,
             public_key_der: self.public_key_der,
             kind,
         })
@@ -129,6 +137,24 @@ impl VerifiedRequest {
     #[must_use]
     pub fn subject(&self) -> &Name {
         &self.subject
+    }
+
+    /// The alternative names that the asker wrote (RFC 2985 §5.4.2): a wish likewise.
+    ///
+    /// # Errors
+    /// [`RequestError::Malformed`]. Where nobody reads them, what is malformed there harms nobody.
+    pub fn alternative_names(&self) -> Result<Vec<GeneralName>, RequestError> {
+        let mut names = Vec::new();
+        let asked = self.attributes.iter().filter(|attribute| attribute.oid == ExtensionReq::OID);
+        for value in asked.flat_map(|attribute| attribute.values.iter()) {
+            let ExtensionReq(extensions) = value.decode_as().map_err(RequestError::Malformed)?;
+            for extension in extensions.iter().filter(|found| found.extn_id == SubjectAltName::OID)
+            {
+                let read = SubjectAltName::from_der(extension.extn_value.as_bytes());
+                names.extend(read.map_err(RequestError::Malformed)?.0);
+            }
+        }
+        Ok(names)
     }
 
     /// The proven key, DER `SubjectPublicKeyInfo`.

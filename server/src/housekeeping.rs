@@ -22,6 +22,7 @@ const fn kept(what: Expiring) -> Duration {
         | Expiring::ParkedRequests
         | Expiring::ClientAssertions
         | Expiring::DpopProofs
+        | Expiring::AcmeNonces
         | Expiring::PushedRequests
         | Expiring::RevokedTokens
         | Expiring::RefreshTokens

@@ -40,6 +40,7 @@ pub mod names;
 pub mod network;
 pub mod notice;
 pub mod oidc;
+pub mod outbound;
 pub mod outbox;
 pub mod page;
 pub mod paper_code;

@@ -44,7 +44,11 @@ impl Senders {
         match dialect {
             Dialect::Page => Self::OwnPage,
             Dialect::Problem => Self::OwnPageOrProgram,
-            Dialect::OAuth | Dialect::Est | Dialect::Ocsp | Dialect::Plain => {
+            Dialect::OAuth
+            | Dialect::Acme
+            | Dialect::Est
+            | Dialect::Ocsp
+            | Dialect::Plain => {
                 Self::AnybodyWithoutCookie
             }
         }

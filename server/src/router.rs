@@ -10,7 +10,7 @@ use crate::{
         services, staff, status, terminals, use_cases,
     },
     emergency, enrol,
-    error::Dialect::{Est, OAuth, Ocsp, Page, Plain, Problem},
+    error::Dialect::{Acme, Est, OAuth, Ocsp, Page, Plain, Problem},
     login, middleware,
     names::NameRole,
     oidc, people, portal, register, repository,
@@ -233,6 +233,23 @@ fn register_paths() -> Routes {
 
 fn enrol_paths() -> Routes {
     Routes::new(Est)
+        .speaking(Acme)
+        .get("/acme/directory", enrol::acme::directory)
+        .get("/acme/new-nonce", enrol::acme::new_nonce)
+        .post("/acme/new-account", enrol::acme::open)
+        .post("/acme/new-order", enrol::acme::new_order)
+        .post("/acme/revoke-cert", enrol::acme::revoke)
+        .post("/acme/key-change", enrol::acme::key_change)
+        .get("/acme/renewal-info/{id}", enrol::acme::renewal_info)
+        .post("/acme/account/{id}", enrol::acme::account)
+        .post("/acme/account/{id}/orders", enrol::acme::get_orders)
+        .post("/acme/order/{id}", enrol::acme::order)
+        .post("/acme/order/{id}/finalize", enrol::acme::finalize)
+        .post("/acme/authorization/{id}", enrol::acme::authorization)
+        .post("/acme/http-01/{id}", enrol::acme::http_01)
+        .post("/acme/tls-alpn-01/{id}", enrol::acme::tls_alpn_01)
+        .post("/acme/certificate/{id}", enrol::acme::certificate)
+        .speaking(Est)
         .get("/.well-known/est/cacerts", enrol::est::ca_certs)
         .post("/.well-known/est/simpleenroll", enrol::est::simple_enroll)
         .post("/.well-known/est/simplereenroll", enrol::est::simple_reenroll)

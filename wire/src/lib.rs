@@ -109,6 +109,8 @@ pub mod domain {
     pub const JPKI_SERIAL: &[u8] = b"healthcare-jpki-serial/1";
     /// Keyed hash by which authenticators know a person (WebAuthn Level 2 §5.4.3, user handle).
     pub const PASSKEY_USER: &[u8] = b"healthcare-passkey-user/1";
+    /// Nonces of ACME (RFC 8555 §6.5.1).
+    pub const ACME_NONCE: &[u8] = b"healthcare-acme-nonce/1";
     /// Pairwise session identifiers (OIDC Back-Channel Logout 1.0 §2.1).
     pub const PAIRWISE_SESSION: &[u8] = b"healthcare-pairwise-sid/1";
 }

@@ -1,6 +1,6 @@
 //! Each device has its own key: one that another device was certified for was copied.
 
-use super::{RegisterEntry, RegistrationError};
+use super::{KeyHolder, RegisterEntry, RegistrationError};
 use crate::{profile::Profile, request::VerifiedRequest};
 
 pub(super) fn check(
@@ -9,7 +9,9 @@ pub(super) fn check(
     _: &Profile,
 ) -> Result<(), RegistrationError> {
     match register.key_used_by {
-        Some(owner) if owner != register.terminal => Err(RegistrationError::KeyOfAnother { owner }),
+        Some(owner) if owner != KeyHolder::Terminal(register.terminal) => {
+            Err(RegistrationError::KeyOfAnother { owner })
+        }
         _ => Ok(()),
     }
 }
@@ -17,16 +19,17 @@ pub(super) fn check(
 #[cfg(test)]
 mod tests {
     use crate::registration::{
-        RegistrationError, examples::Example, terminal_identifier::TerminalIdentifier,
+        KeyHolder, RegistrationError, examples::Example, terminal_identifier::TerminalIdentifier,
     };
 
     #[test]
     fn a_key_of_another_terminal_is_refused_and_its_own_is_not() {
         let mut example = Example::new();
-        example.register.key_used_by = Some(example.register.terminal);
+        example.register.key_used_by = Some(KeyHolder::Terminal(example.register.terminal));
         assert!(example.approve().is_ok());
-        let owner = TerminalIdentifier::from_random(77);
-        example.register.key_used_by = Some(owner);
-        assert_eq!(example.approve().unwrap_err(), RegistrationError::KeyOfAnother { owner });
+        for owner in [KeyHolder::Terminal(TerminalIdentifier::from_random(77)), KeyHolder::Server] {
+            example.register.key_used_by = Some(owner);
+            assert_eq!(example.approve().unwrap_err(), RegistrationError::KeyOfAnother { owner });
+        }
     }
 }

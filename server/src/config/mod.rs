@@ -4,6 +4,7 @@
 //! before anything starts. Unknown keys stop the start. Every key stands with its meaning in
 //! `sekisho.example.toml`; a test compares the two.
 
+mod acme;
 mod authority;
 mod card_login;
 mod emergency;
@@ -32,6 +33,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+pub use acme::{Acme, AcmeSettings};
 pub use authority::{AuthorityPolicy, AuthoritySettings};
 pub use card_login::{CardLogin, CardLoginSettings, RemovalPolicy};
 pub use emergency::{EmergencyPolicy, EmergencySettings};
@@ -77,6 +79,8 @@ pub struct Settings {
     pub signer: SignerSettings,
     /// `[enrolment]`
     pub enrolment: EnrolmentSettings,
+    /// `[acme]`
+    pub acme: AcmeSettings,
     /// `[scep]`
     pub scep: ScepSettings,
     /// `[routers]`
@@ -111,6 +115,7 @@ pub struct Config {
     token: Option<TokenPlace>,
     signer_socket: Option<PathBuf>,
     enrolment: Enrolment,
+    acme: Acme,
     scep: Scep,
     routers: Routers,
     register: Register,
@@ -163,6 +168,7 @@ impl Settings {
                 .map_err(|fault| invalid("authority.token", fault))?,
             signer_socket: self.signer.socket(folder),
             enrolment: self.enrolment.validate()?,
+            acme: self.acme.validate()?,
             scep: self.scep.validate()?,
             routers: self.routers.validate()?,
             register: self.register.validate()?,
@@ -238,6 +244,12 @@ impl Config {
     #[must_use]
     pub fn enrolment(&self) -> &Enrolment {
         &self.enrolment
+    }
+
+    /// Certificates for services' servers.
+    #[must_use]
+    pub fn acme(&self) -> &Acme {
+        &self.acme
     }
 
     /// Enrolment of routers by SCEP.
@@ -345,6 +357,9 @@ mod tests {
             ("[listen]\ntls = [\"127.0.0.1:8080\"]", "listen.plain"),
             ("[instance]\ndatabase = \"mysql://x\"", "instance.database"),
             ("[jpki]\nstatus = \"ocsp\"", "jpki.responder"),
+            ("[acme]\ncertificate_days = 6", "acme.certificate_days"),
+            ("[acme]\nnetworks = [\"10.0.0.0/40\"]", "acme.networks"),
+            ("[acme]\nhttp_port = 0", "acme.http_port"),
             ("[scep]\nra_key_bits = 1024", "scep.ra_key_bits"),
             ("[scep]\nlegacy_families = [\"router_unheard_of\"]", "scep.legacy_families"),
             ("[routers]\nreauthentication_seconds = 29", "routers.reauthentication_seconds"),

@@ -5,6 +5,7 @@
 //! by certificate, all doors go the same way from there ([`by_code`], [`by_certificate`]), and what they
 //! refuse is said in the same words ([`refusal`]).
 
+pub mod acme;
 mod by_certificate;
 mod by_code;
 mod credentials;

@@ -3,7 +3,7 @@
 use sekisho_ca::{
     issuance::ApprovedRequest,
     registration::{
-        Approval, RegisterEntry, RegistrationError,
+        Approval, KeyHolder, RegisterEntry, RegistrationError,
         terminal_identifier::{TerminalIdentifier, TerminalIdentifierError},
     },
     request::VerifiedRequest,
@@ -14,7 +14,7 @@ use sekisho_store::{
     certificate::{self, Certificate},
     organisation,
     revocation::Status,
-    subscriber_key,
+    server_key, subscriber_key,
     terminal::{self, Terminal, TerminalStatus},
 };
 use time::{Duration, OffsetDateTime};
@@ -72,15 +72,19 @@ pub(super) async fn approve(
         facility_active: organisation::is_active(tx, &terminal.organisation_id).await?,
         approved_by,
     };
+    let of_server = server_key::holder(tx, &request.public_key_sha256()).await?;
     let key = Key {
         compromised: key_is_compromised(tx, &request.public_key_sha256(), &before).await?,
-        used_by: other_holder(&before, &terminal)?,
+        used_by: match of_server {
+            Some(_) => Some(KeyHolder::Server),
+            None => other_holder(&before, &terminal)?.map(KeyHolder::Terminal),
+        },
     };
     let approved = decide(request, &asks, key, device, at)?;
     // What was read above may be changing: at the table's key one of two wins.
     let holder = subscriber_key::claim(tx, &request.public_key_sha256(), &terminal.id, at).await?;
     if holder != terminal.id {
-        let owner = TerminalIdentifier::parse(&holder)?;
+        let owner = KeyHolder::Terminal(TerminalIdentifier::parse(&holder)?);
         return Err(RegistrationError::KeyOfAnother { owner }.into());
     }
     Ok(approved)
@@ -105,7 +109,7 @@ pub(super) struct Asks<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Key {
     compromised: bool,
-    used_by: Option<TerminalIdentifier>,
+    used_by: Option<KeyHolder>,
 }
 
 /// Decides by the rules of registration. A key that no certificate was made for is

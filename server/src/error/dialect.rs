@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use sekisho_ca::revocation::ocsp::OcspFailure;
 
-use super::{est::EstError, oauth::OAuthError, page::PageError};
+use super::{acme::AcmeError, est::EstError, oauth::OAuthError, page::PageError};
 use crate::catalogue::Text;
 
 /// How a path speaks to those it refuses.
@@ -19,6 +19,8 @@ pub enum Dialect {
     OAuth,
     /// Enrolment over secure transport: a line of text (RFC 7030 §4.2.3).
     Est,
+    /// ACME: problem details of its own types (RFC 8555 §6.7).
+    Acme,
     /// Problem details (RFC 9457).
     Problem,
     /// An OCSP response with an error status (RFC 6960 §2.3).
@@ -49,6 +51,10 @@ impl Dialect {
                 retry_after_secs: None,
             }
             .into_response(),
+            Self::Acme => {
+                let kind = acme_kind(error.status);
+                AcmeError::new(error.status, kind, line()).into_response()
+            }
             Self::Est => EstError::new(error.status, line()).into_response(),
             Self::Ocsp => ocsp(error.status),
             Self::Plain => (
@@ -111,6 +117,15 @@ fn oauth_code(status: StatusCode) -> &'static str {
         }
         status if status.is_server_error() => "server_error",
         _ => "invalid_request",
+    }
+}
+
+/// RFC 8555 §6.7.
+fn acme_kind(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => "rateLimited",
+        status if status.is_server_error() => "serverInternal",
+        _ => "malformed",
     }
 }
 

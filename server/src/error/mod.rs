@@ -3,6 +3,7 @@
 //! Each room converts its own error here, in one `match` without a wildcard, so that a new variant
 //! asks for its answer.
 
+pub mod acme;
 mod client_registration;
 mod dialect;
 pub mod est;

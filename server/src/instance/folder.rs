@@ -219,7 +219,7 @@ pub(crate) fn database_file(config: &Config) -> Option<PathBuf> {
 }
 
 /// Certificates as one PEM file.
-pub(super) fn certificates_pem(ders: &[&[u8]]) -> Option<String> {
+pub(crate) fn certificates_pem(ders: &[&[u8]]) -> Option<String> {
     ders.iter()
         .map(|der| der::pem::encode_string("CERTIFICATE", der::pem::LineEnding::LF, der).ok())
         .collect()

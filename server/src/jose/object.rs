@@ -41,6 +41,12 @@ struct Header {
     kid: Option<String>,
     #[serde(default)]
     jwk: Option<Map<String, Value>>,
+    /// RFC 8555 §6.5.
+    #[serde(default)]
+    nonce: Option<String>,
+    /// RFC 8555 §6.4.
+    #[serde(default)]
+    url: Option<String>,
     #[serde(default)]
     crit: Option<serde::de::IgnoredAny>,
     /// RFC 7797: would change what is signed.
@@ -99,6 +105,24 @@ impl<'a> Signed<'a> {
         self.header.kid.as_deref()
     }
 
+    /// `jwk`.
+    #[must_use]
+    pub fn jwk(&self) -> Option<&Map<String, Value>> {
+        self.header.jwk.as_ref()
+    }
+
+    /// `nonce` (RFC 8555 §6.5.2).
+    #[must_use]
+    pub fn nonce(&self) -> Option<&str> {
+        self.header.nonce.as_deref()
+    }
+
+    /// `url` (RFC 8555 §6.4.1).
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        self.header.url.as_deref()
+    }
+
     /// One claim before anything is verified: only to find out whose keys will verify it.
     #[must_use]
     pub fn unverified_claim(&self, name: &str) -> Option<String> {
@@ -132,11 +156,19 @@ impl<'a> Signed<'a> {
     /// # Errors
     /// [`ObjectError::Signature`], [`ObjectError::Claims`].
     pub fn verified_by<C: DeserializeOwned>(&self, key: &PublicKey) -> Result<C, ObjectError> {
+        serde_json::from_slice(self.payload_verified_by(key)?).map_err(|_| ObjectError::Claims)
+    }
+
+    /// The payload, whatever it is, once the signature holds under `key`.
+    ///
+    /// # Errors
+    /// [`ObjectError::Signature`].
+    pub fn payload_verified_by(&self, key: &PublicKey) -> Result<&[u8], ObjectError> {
         let holds = key.verifies(self.algorithm, self.input.as_bytes(), &self.signature);
         if !holds && !seeded!(SignatureUnchecked) {
             return Err(ObjectError::Signature);
         }
-        serde_json::from_slice(&self.payload).map_err(|_| ObjectError::Claims)
+        Ok(&self.payload)
     }
 }
 

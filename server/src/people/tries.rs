@@ -43,6 +43,8 @@ pub enum Door {
     Receipt,
     /// Enrolment codes of terminals.
     Enrolment,
+    /// Requests and binding keys of services' servers.
+    Acme,
     /// Authentication of relying services.
     Client,
     /// Tokens by which services register and keep their registration. They have 256 bits.
@@ -57,6 +59,7 @@ impl Door {
             Self::Code => "code",
             Self::Receipt => "receipt",
             Self::Enrolment => "enrolment",
+            Self::Acme => "acme",
             Self::Client => "client",
             Self::Registration => "registration",
         }

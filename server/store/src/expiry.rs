@@ -20,6 +20,8 @@ pub enum Expiring {
     ClientAssertions,
     /// Proofs of possession, which count once.
     DpopProofs,
+    /// Nonces of ACME that were used.
+    AcmeNonces,
     /// Authorization requests that a client sent ahead.
     PushedRequests,
     /// Access tokens that were revoked one by one and would have ended.
@@ -54,12 +56,13 @@ pub enum Expiring {
 
 impl Expiring {
     /// All; refresh tokens stand before the grants that they refer to.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::LoginChallenges,
         Self::PasskeyChallenges,
         Self::ParkedRequests,
         Self::ClientAssertions,
         Self::DpopProofs,
+        Self::AcmeNonces,
         Self::PushedRequests,
         Self::RevokedTokens,
         Self::RefreshTokens,
@@ -101,6 +104,11 @@ impl Expiring {
             Self::DpopProofs => {
                 "DELETE FROM dpop_proof WHERE proof_hash IN (
                      SELECT proof_hash FROM dpop_proof WHERE expires_at < $1
+                     ORDER BY expires_at LIMIT $2)"
+            }
+            Self::AcmeNonces => {
+                "DELETE FROM acme_nonce WHERE nonce IN (
+                     SELECT nonce FROM acme_nonce WHERE expires_at < $1
                      ORDER BY expires_at LIMIT $2)"
             }
             Self::PushedRequests => {

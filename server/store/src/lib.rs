@@ -16,6 +16,7 @@ mod moment;
 mod node_claim;
 
 pub mod account;
+pub mod acme;
 pub mod activation_code;
 pub mod application;
 pub mod attempt;
@@ -73,6 +74,7 @@ pub mod scep_message;
 pub mod scep_ra;
 pub mod scep_transaction;
 pub mod search;
+pub mod server_key;
 pub mod service;
 pub mod service_change;
 pub mod service_check;

@@ -45,6 +45,8 @@ impl Status {
 pub const KEY_COMPROMISE: u8 = 1;
 /// superseded of CRLReason (RFC 5280 §5.3.1).
 pub const SUPERSEDED: u8 = 4;
+/// cessationOfOperation of CRLReason (RFC 5280 §5.3.1).
+pub const CESSATION_OF_OPERATION: u8 = 5;
 /// certificateHold of CRLReason (RFC 5280 §5.3.1).
 pub const CERTIFICATE_HOLD: u8 = 6;
 

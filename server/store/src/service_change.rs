@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use crate::{
-    StoreError, Tx,
+    StoreError, Tx, acme,
     service::{Service, add_uris},
     service_check, sql,
 };
@@ -56,7 +56,7 @@ pub async fn approve(tx: &mut Tx, id: &str, at: OffsetDateTime) -> Result<bool, 
     Ok(tx.execute(statement.bind(id).bind(at)).await? == 1)
 }
 
-/// Withdraws a service, for ever, and with it all that it was granted; answers whether this call did.
+/// Withdraws a service, for ever, and with it all that it was granted and the certificates of its servers; answers whether this call did.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Conflict`].
@@ -73,5 +73,6 @@ pub async fn withdraw(tx: &mut Tx, id: &str, at: OffsetDateTime) -> Result<bool,
         .bind(at),
     )
     .await?;
+    acme::certificate::end_of_service(tx, id, at).await?;
     Ok(true)
 }

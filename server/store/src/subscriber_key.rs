@@ -24,16 +24,24 @@ pub async fn claim(
         .bind(at),
     )
     .await?;
-    let holder: Option<(String,)> = tx
+    holder(tx, spki_sha256).await?.ok_or_else(|| StoreError::Corrupt {
+        what: "subscriber_key",
+        detail: "a row that was there is gone".to_owned(),
+    })
+}
+
+/// The device that has this key.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn holder(
+    queries: &mut impl Queries,
+    spki_sha256: &[u8; 32],
+) -> Result<Option<String>, StoreError> {
+    let row: Option<(String,)> = queries
         .fetch_optional(
             sql("SELECT terminal_id FROM subscriber_key WHERE spki_sha256 = $1").bind(spki_sha256),
         )
         .await?;
-    match holder {
-        Some((holder,)) => Ok(holder),
-        None => Err(StoreError::Corrupt {
-            what: "subscriber_key",
-            detail: "a row that was there is gone".to_owned(),
-        }),
-    }
+    Ok(row.map(|(terminal_id,)| terminal_id))
 }

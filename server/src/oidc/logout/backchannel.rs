@@ -1,6 +1,6 @@
 //! Telling services that a session ended (OIDC Back-Channel Logout 1.0), from the outbox.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use http::header;
 use sekisho_store::{
@@ -10,7 +10,7 @@ use sekisho_store::{
 };
 use serde::Deserialize;
 use serde_json::json;
-use url::{Host, Url};
+use url::Url;
 use uuid::Uuid;
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     error::page::Chain,
     http_date,
     oidc::{client::Metadata, subject},
+    outbound::{self, PlaceError},
     outbox::Delivery,
     token_keys::{TokenKeyError, TokenKeys},
 };
@@ -136,28 +137,18 @@ pub(crate) async fn send(
     let host = url.host_str().ok_or_else(|| never("the address has no host"))?.to_owned();
     let port = url.port_or_known_default().ok_or_else(|| never("the address has no port"))?;
     let loopback_allowed = app.config().oidc().allow_loopback_clients();
-    let addresses = match url.host() {
-        Some(Host::Ipv4(ip)) => vec![(IpAddr::V4(ip), port).into()],
-        Some(Host::Ipv6(ip)) => vec![(IpAddr::V6(ip), port).into()],
-        // RFC 6761 §6.3: never asked of a resolver.
-        Some(Host::Domain(name)) if name == "localhost" || name.ends_with(".localhost") => {
-            vec![([127, 0, 0, 1], port).into(), (std::net::Ipv6Addr::LOCALHOST, port).into()]
+    let place = url.host().ok_or_else(|| never("the address has no host"))?;
+    let allowed = outbound::places(&place, port, loopback_allowed).await.map_err(|error| {
+        match error {
+            PlaceError::Unresolved(_) => later(error),
+            PlaceError::Forbidden => never(error),
         }
-        _ => tokio::net::lookup_host((host.as_str(), port)).await.map_err(later)?.collect(),
-    };
-    let allowed: Vec<std::net::SocketAddr> = addresses
-        .into_iter()
-        .filter(|address| may_be_called(address.ip(), loopback_allowed))
-        .collect();
-    if allowed.is_empty() {
-        return Err(never("the address leads to a place that is never called"));
-    }
+    })?;
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .timeout(PATIENCE)
         .tls_backend_preconfigured(tls(app).map_err(later)?)
-        // What was looked at is what is called: a second look-up could answer otherwise.
         .resolve_to_addrs(&host, &allowed)
         .build()
         .map_err(later)?;
@@ -181,51 +172,10 @@ fn tls(app: &App) -> Result<rustls::ClientConfig, rustls::Error> {
         .with_no_client_auth())
 }
 
-/// Loopback, link-local and unspecified places are not services (product decision 13).
-pub(crate) fn may_be_called(ip: IpAddr, loopback_allowed: bool) -> bool {
-    let ip = ip.to_canonical();
-    if ip.is_loopback() {
-        return loopback_allowed;
-    }
-    match ip {
-        IpAddr::V4(ip) => {
-            !(ip.is_unspecified() || ip.is_link_local() || ip.is_multicast() || ip.is_broadcast())
-                && ip.octets()[0] != 0
-        }
-        IpAddr::V6(ip) => !(ip.is_unspecified() || ip.is_multicast() || ip.is_unicast_link_local()),
-    }
-}
-
 fn never(cause: impl Into<Cause>) -> Undelivered {
     Undelivered::Never(cause.into())
 }
 
 fn later(cause: impl Into<Cause>) -> Undelivered {
     Undelivered::Later(cause.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn loopback_link_local_and_unspecified_places_are_never_called() {
-        for ip in [
-            "127.0.0.1",
-            "::1",
-            "::ffff:127.0.0.1",
-            "169.254.1.1",
-            "fe80::1",
-            "0.0.0.0",
-            "::",
-            "224.0.0.1",
-        ] {
-            assert!(!may_be_called(ip.parse().unwrap(), false), "{ip}");
-        }
-        for ip in ["10.1.2.3", "192.0.2.1", "2001:db8::1", "fd00::1"] {
-            assert!(may_be_called(ip.parse().unwrap(), false), "{ip}");
-        }
-        assert!(may_be_called("127.0.0.1".parse().unwrap(), true));
-        assert!(!may_be_called("169.254.1.1".parse().unwrap(), true));
-    }
 }

@@ -248,13 +248,15 @@ macro_rules! facility_stands {
     };
 }
 
-/// `column` is a key that no device has, no certificate was made for and nobody reported.
+/// `column` is a key that no device and no service's server has, no certificate was made for and nobody reported.
 macro_rules! key_is_new {
     ($column:literal) => {
         concat!(
             " AND NOT EXISTS (SELECT 1 FROM certificate c WHERE c.spki_sha256 = ",
             $column,
             ") AND NOT EXISTS (SELECT 1 FROM subscriber_key s WHERE s.spki_sha256 = ",
+            $column,
+            ") AND NOT EXISTS (SELECT 1 FROM server_key w WHERE w.spki_sha256 = ",
             $column,
             ") AND NOT EXISTS (SELECT 1 FROM compromised_key k WHERE k.spki_sha256 = ",
             $column,

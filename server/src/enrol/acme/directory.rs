@@ -1,0 +1,44 @@
+//! Where everything is (RFC 8555 §7.1.1), and nonces (§7.2).
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::json;
+
+use super::door;
+use crate::{app::App, error::acme::AcmeError};
+
+/// `GET /acme/directory`.
+///
+/// # Errors
+/// 404 where the door is closed.
+pub async fn get(State(app): State<App>) -> Result<Response, AcmeError> {
+    door::enabled(&app)?;
+    let at = |path| door::url(&app, path);
+    let directory = json!({
+        "newNonce": at("/acme/new-nonce"),
+        "newAccount": at("/acme/new-account"),
+        "newOrder": at("/acme/new-order"),
+        "revokeCert": at("/acme/revoke-cert"),
+        "keyChange": at("/acme/key-change"),
+        "renewalInfo": at("/acme/renewal-info"),
+        "meta": { "externalAccountRequired": true },
+    });
+    Ok(Json(directory).into_response())
+}
+
+/// `GET /acme/new-nonce`, and `HEAD`.
+///
+/// # Errors
+/// 404 where the door is closed.
+pub async fn new_nonce(State(app): State<App>) -> Result<Response, AcmeError> {
+    door::enabled(&app)?;
+    let response = (
+        StatusCode::NO_CONTENT,
+        [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))],
+    );
+    door::with_nonce(&app, response.into_response())
+}

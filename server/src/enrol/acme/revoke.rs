@@ -1,0 +1,129 @@
+//! Taking a certificate back (RFC 8555 §7.6): by the account that ordered it, by another one of its service,
+//! by one that has proven all of its names, or by its own key.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use der::{Decode, Encode};
+use http::StatusCode;
+use sekisho_ca::revocation::RevocationReason;
+use sekisho_pki::encoding::serial::Serial;
+use sekisho_protocol::octets::decode;
+use sekisho_store::{
+    acme::certificate as owned,
+    audit::Actor,
+    certificate,
+    revocation::Status,
+};
+use serde::Deserialize;
+use x509_cert::ext::pkix::{SubjectAltName, name::GeneralName};
+
+use super::door::{self, Request, Signer};
+use crate::{
+    app::App,
+    authority::Line,
+    error::acme::AcmeError,
+    revocation::{self, Measure, Order, Target},
+};
+
+#[derive(Deserialize)]
+struct Revoke {
+    certificate: String,
+    #[serde(default)]
+    reason: Option<u8>,
+}
+
+/// `POST /acme/revoke-cert`.
+pub async fn post(State(app): State<App>, request: Request) -> Response {
+    door::answered(&app, revoked(&app, request).await)
+}
+
+async fn revoked(app: &App, request: Request) -> Result<Response, AcmeError> {
+    let peer = request.peer.clone();
+    let asked = door::open(app, request).await?;
+    let Revoke { certificate, reason } = asked.payload()?;
+    let reason = match reason.unwrap_or_default() {
+        0 => RevocationReason::Unspecified,
+        1 => RevocationReason::KeyCompromise,
+        3 => RevocationReason::AffiliationChanged,
+        4 => RevocationReason::Superseded,
+        5 => RevocationReason::CessationOfOperation,
+        _ => {
+            let detail = "a server's certificate is taken back for reason 0, 1, 3, 4 or 5 (RFC 5280 \
+                          section 5.3.1)";
+            return Err(AcmeError::bad_request("badRevocationReason", detail));
+        }
+    };
+    let der = decode(&certificate)
+        .map_err(|_| AcmeError::malformed("`certificate` is no base64url without padding"))?;
+    let unknown = || AcmeError::not_found("certificate");
+    let read = x509_cert::Certificate::from_der(&der).map_err(|_| unknown())?;
+    let serial = Serial::from_x509(read.tbs_certificate().serial_number()).map_err(|_| unknown())?;
+    let mut reader = app.store().read();
+    let mut found = None;
+    for issuer in app.authority().of(Line::Servers) {
+        found = certificate::find(&mut reader, issuer.id(), serial.as_octets())
+            .await?
+            .filter(|found| found.der == der);
+        if found.is_some() {
+            break;
+        }
+    }
+    let found = found.ok_or_else(unknown)?;
+    let owner = owned::owner(&mut reader, &found.issuer_id, &found.serial).await?;
+    // Our own servers' are taken back at the host.
+    let owner = owner.ok_or_else(unknown)?;
+    let may = match &asked.signer {
+        Signer::Key(bare) => {
+            let spki = read.tbs_certificate().subject_public_key_info().to_der();
+            let own = spki.ok().and_then(|spki| door::thumbprint_of(&spki));
+            own.as_ref() == Some(&bare.key.thumbprint())
+        }
+        Signer::Account(holder) => {
+            holder.service.id == owner.service_id
+                || owned::has_proven(&mut reader, &holder.account.id, &names(&read), app.now())
+                    .await?
+        }
+    };
+    if !may {
+        door::refused(app, &peer, "acme.revoke", "not_entitled", Some(&owner.service_id)).await?;
+        let detail = "sign by an account of the service or by the key of the certificate";
+        return Err(AcmeError::unauthorized(detail));
+    }
+    if found.status != Status::Good && found.status.is_final() {
+        let detail = "the certificate was taken back before";
+        return Err(AcmeError::bad_request("alreadyRevoked", detail));
+    }
+    let by = match &asked.signer {
+        Signer::Key(_) => "by the key of the certificate",
+        Signer::Account(_) => "by the account",
+    };
+    let order = Order {
+        target: Target::Certificate { issuer_id: found.issuer_id, serial: found.serial },
+        measure: Measure::Revoke(reason),
+        invalidity_at: None,
+        note: format!("ACME, {by}"),
+        actor: Actor::Service(owner.service_id),
+        at: app.now(),
+    };
+    match revocation::carry_out(app.store(), &order).await {
+        Ok(_) => Ok(StatusCode::OK.into_response()),
+        Err(revocation::RevocationError::Store(error)) => Err(error.into()),
+        Err(revocation::RevocationError::CertificateRevoked { .. }) => {
+            let detail = "the certificate was taken back before";
+            Err(AcmeError::bad_request("alreadyRevoked", detail))
+        }
+        Err(error) => Err(AcmeError::internal(&error)),
+    }
+}
+
+fn names(certificate: &x509_cert::Certificate) -> Vec<String> {
+    let names = certificate.tbs_certificate().get_extension::<SubjectAltName>().ok().flatten();
+    let names = names.map_or_else(Vec::new, |(_, names)| names.0);
+    let dns = names.into_iter().filter_map(|name| match name {
+        GeneralName::DnsName(name) => Some(name.as_str().to_owned()),
+        _ => None,
+    });
+    dns.collect()
+}
