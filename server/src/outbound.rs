@@ -1,7 +1,10 @@
 //! Where this service may call: addresses that were registered and approved, resolved once and looked at
 //! before anything is sent (product decision 13).
 
-use std::{io, net::{IpAddr, Ipv6Addr, SocketAddr}};
+use std::{
+    io,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+};
 
 use url::Host;
 

@@ -44,11 +44,7 @@ impl Senders {
         match dialect {
             Dialect::Page => Self::OwnPage,
             Dialect::Problem => Self::OwnPageOrProgram,
-            Dialect::OAuth
-            | Dialect::Acme
-            | Dialect::Est
-            | Dialect::Ocsp
-            | Dialect::Plain => {
+            Dialect::OAuth | Dialect::Acme | Dialect::Est | Dialect::Ocsp | Dialect::Plain => {
                 Self::AnybodyWithoutCookie
             }
         }

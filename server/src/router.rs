@@ -234,7 +234,7 @@ fn register_paths() -> Routes {
 fn enrol_paths() -> Routes {
     Routes::new(Est)
         .speaking(Acme)
-        .get("/acme/directory", enrol::acme::directory)
+        .get(enrol::acme::DIRECTORY, enrol::acme::directory)
         .get("/acme/new-nonce", enrol::acme::new_nonce)
         .post("/acme/new-account", enrol::acme::open)
         .post("/acme/new-order", enrol::acme::new_order)

@@ -192,6 +192,7 @@ fn a_command_line_that_is_not_understood_exits_with_2_and_help_shows_examples() 
         &["router", "psk", "end"],
         &["router", "psk", "list"],
         &["service"],
+        &["service", "acme-key"],
         &["service", "add"],
         &["service", "approve"],
         &["service", "list"],

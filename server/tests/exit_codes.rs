@@ -67,6 +67,8 @@ const NAMES_WHAT_IS_NOT_THERE: &[&str] = &[
     "router psk list nope T0123456789",
     "router psk list INSTANCE nope",
     "router list nope --facility 123456789007",
+    "service acme-key nope referral",
+    "service acme-key INSTANCE nope",
     "service add nope FILE",
     "service add INSTANCE nope",
     "service approve nope referral FILE",

@@ -1,5 +1,6 @@
-//! `sekisho service add`, `approve`, `list`, `token` and `use-cases`.
+//! `sekisho service acme-key`, `add`, `approve`, `list`, `token` and `use-cases`.
 
+mod acme_key;
 mod approve;
 mod token;
 mod use_cases;
@@ -33,6 +34,8 @@ Examples:
       out of the sandbox, for whom the rules admit
   sekisho service use-cases 7 > rules.toml
       rules for an e-prescription service to begin from
+  sekisho service acme-key /srv/sekisho referral
+      a key by which its servers get certificates
   sekisho service list /srv/sekisho")]
 pub(super) struct Service {
     #[command(subcommand)]
@@ -41,6 +44,7 @@ pub(super) struct Service {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    AcmeKey(acme_key::AcmeKey),
     Add(Add),
     Approve(approve::Approve),
     List(List),
@@ -108,6 +112,7 @@ impl Service {
     pub(super) fn run(self) -> Result<Exit, Failure> {
         runtime()?.block_on(async {
             match self.command {
+                Command::AcmeKey(acme_key) => acme_key.run().await,
                 Command::Add(add) => add.run().await,
                 Command::Approve(approve) => approve.run().await,
                 Command::List(list) => list.run().await,

@@ -47,7 +47,10 @@ impl AcmeSettings {
         bounded("acme.certificate_days", self.certificate_days, 7..=397)?;
         bounded("acme.binding_hours", self.binding_hours, 1..=720)?;
         if self.http_port == 0 || self.tls_port == 0 {
-            return Err(invalid("acme.http_port, acme.tls_port", "a port is 1 to 65535".to_owned()));
+            return Err(invalid(
+                "acme.http_port, acme.tls_port",
+                "a port is 1 to 65535".to_owned(),
+            ));
         }
         let networks = self.networks.iter().map(|network| {
             let read = network.parse::<IpNet>();

@@ -55,7 +55,8 @@ impl AcmeError {
     /// 404, also for what belongs to another account.
     #[must_use]
     pub fn not_found(what: &str) -> Self {
-        let detail = format!("this account has no such {what}; follow the addresses of the answers");
+        let detail =
+            format!("this account has no such {what}; follow the addresses of the answers");
         Self::new(StatusCode::NOT_FOUND, "malformed", detail)
     }
 
@@ -114,8 +115,7 @@ impl IntoResponse for AcmeError {
             (header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json")),
             (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         ];
-        let mut response =
-            (self.status, headers, self.document().to_string()).into_response();
+        let mut response = (self.status, headers, self.document().to_string()).into_response();
         if let Some(seconds) = self.retry_after_secs {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -141,7 +141,8 @@ impl From<StoreError> for AcmeError {
 
 impl From<Resting> for AcmeError {
     fn from(Resting { seconds }: Resting) -> Self {
-        let text = format!("too many refused requests from this network; try again in {seconds} seconds");
+        let text =
+            format!("too many refused requests from this network; try again in {seconds} seconds");
         Self {
             retry_after_secs: Some(seconds),
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, "rateLimited", text)

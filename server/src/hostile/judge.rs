@@ -58,7 +58,7 @@ pub fn judge(
         Dialect::Page => {}
         // The login page's script shows them to the person in front of the browser.
         Dialect::Problem => speaks_to_programs(&answer.text(), &["button", "ボタン"])?,
-        Dialect::OAuth | Dialect::Est | Dialect::Ocsp | Dialect::Plain => {
+        Dialect::OAuth | Dialect::Acme | Dialect::Est | Dialect::Ocsp | Dialect::Plain => {
             let words = ["button", "previous page", "top page", "browser", "your input"];
             speaks_to_programs(&answer.text(), &words)?;
         }
@@ -161,6 +161,16 @@ fn form(answer: &Answer, dialect: Dialect, lang: &str) -> Result<(), String> {
             for member in ["type", "title", "detail"] {
                 said(&json, member)?;
             }
+            let status = json["status"].as_u64() == Some(answer.status.as_u16().into());
+            check(status, || format!("status is {}", json["status"]))
+        }
+        Dialect::Acme => {
+            kind_is("application/problem+json")?;
+            let json = json()?;
+            said(&json, "detail")?;
+            let kind = json["type"].as_str().unwrap_or_default();
+            let known = kind.starts_with("urn:ietf:params:acme:error:");
+            check(known, || format!("type is {kind}"))?;
             let status = json["status"].as_u64() == Some(answer.status.as_u16().into());
             check(status, || format!("status is {}", json["status"]))
         }

@@ -35,6 +35,7 @@ use crate::{
     app::App,
     config::Settings,
     enrol::{
+        acme::tests::prepared::{Prepared, prepared},
         psk,
         scep::{
             ra,
@@ -101,6 +102,8 @@ pub struct Scene {
     router_certificate: Vec<u8>,
     /// A SCEP message of a router that brings no good code: answered, and refused in its own form.
     pub scep_message: Vec<u8>,
+    /// Requests of a service's server by ACME.
+    pub acme: Prepared,
     /// A service.
     pub secret: String,
     pub other_secret: String,
@@ -315,6 +318,7 @@ impl Scene {
         let told = Addressee::Role { role: "facility_administrator", organisation_id: Some(&a) };
         app.store().post_notice("n1", told, "test", "{}", app.now()).await.unwrap();
 
+        let secret = oidc::register(&test, &oidc::service_file("referral", oidc::PHYSICIANS)).await;
         let mut scene = Self {
             browser: String::new(),
             new_terminal: "T1234567890".to_owned(),
@@ -326,7 +330,8 @@ impl Scene {
             router_certificate: Vec::new(),
             psk: Default::default(),
             scep_message: scep_message(&app).await,
-            secret: oidc::register(&test, &oidc::service_file("referral", oidc::PHYSICIANS)).await,
+            acme: prepared(&app, "referral", "referral.example").await,
+            secret,
             guarded_secret: oidc::register(&test, &oidc::guarded_file(oidc::PHYSICIANS)).await,
             other_secret: oidc::register(&test, &oidc::service_file("other", oidc::PHYSICIANS))
                 .await,

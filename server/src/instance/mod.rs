@@ -31,8 +31,8 @@ pub use create::{
 pub(crate) use create::{configuration_text, operator, user_and_host};
 pub(crate) use database::check_database;
 pub use database::{DatabaseError, open_database};
-pub(crate) use folder::{certificates_pem, database_file};
 pub use folder::{Folder, FolderError};
+pub(crate) use folder::{certificates_pem, database_file};
 pub use in_use::{InUse, InUseError};
 pub(crate) use new_folder::NewFolder;
 pub use new_folder::NewFolderError;

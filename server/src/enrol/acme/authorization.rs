@@ -91,11 +91,7 @@ fn status(app: &App, order: &Order, authorization: &Authorization) -> &'static s
 }
 
 /// A challenge as its owner is told of it (§8).
-fn challenge(
-    app: &App,
-    authorization: &Authorization,
-    method: Method,
-) -> Result<Value, AcmeError> {
+fn challenge(app: &App, authorization: &Authorization, method: Method) -> Result<Value, AcmeError> {
     let tried = authorization.tried.as_ref().filter(|(tried, _)| tried == method.as_str());
     let mut document = json!({
         "type": method.as_str(),
@@ -167,8 +163,7 @@ async fn conclude(
     let fault = outcome.as_ref().err().map(|error| error.document().to_string());
     transaction!(app.store(), Aborted, |tx| {
         let how = method.as_str();
-        let changed =
-            order::conclude(tx, &authorization.id, how, fault.as_deref(), at).await?;
+        let changed = order::conclude(tx, &authorization.id, how, fault.as_deref(), at).await?;
         let actor = Actor::Service(holder.service.id.clone());
         let entry = match &outcome {
             Ok(()) => Entry::done("acme.validate", actor, at),

@@ -4,10 +4,9 @@
 use sekisho_key::{Randomness, RandomnessError};
 use sekisho_protocol::octets::encode;
 use sekisho_store::{
-    StoreError,
+    MayConflict, Queries, Store, StoreError,
     acme::binding::{self, Binding},
     audit::{Actor, Audited, Entry},
-    service::Service,
     transaction,
 };
 use time::OffsetDateTime;
@@ -27,6 +26,7 @@ const KEY_OCTETS: usize = 32;
 pub struct NewBinding {
     binding: Binding,
     key: Zeroizing<[u8; KEY_OCTETS]>,
+    names: Vec<String>,
 }
 
 /// Why there is none.
@@ -59,7 +59,7 @@ impl BindingError {
     }
 }
 
-impl sekisho_store::MayConflict for BindingError {
+impl MayConflict for BindingError {
     fn is_conflict(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_conflict())
     }
@@ -80,18 +80,21 @@ pub(super) fn purpose(id: &str) -> Vec<u8> {
 }
 
 impl NewBinding {
-    /// Draws one for a service.
+    /// Draws one for a service whose servers may have certificates.
     ///
     /// # Errors
     /// [`BindingError`].
-    pub fn draw(
-        service: &Service,
+    pub async fn draw(
+        queries: &mut impl Queries,
+        service_id: &str,
         config: &Config,
         (sealing, random): (&SealingKey, &dyn Randomness),
         at: OffsetDateTime,
     ) -> Result<Self, BindingError> {
-        if names::of(service).is_empty() {
-            return Err(BindingError::NoNames(service.id.clone()));
+        let service = door::standing(queries, service_id).await?;
+        let names: Vec<String> = names::of(&service).into_iter().collect();
+        if names.is_empty() {
+            return Err(BindingError::NoNames(service.id));
         }
         let mut key = Zeroizing::new([0; KEY_OCTETS]);
         random.fill(&mut *key)?;
@@ -99,13 +102,13 @@ impl NewBinding {
         let binding = Binding {
             sealed_key: Some(sealing.seal(random, &purpose(&id), &*key)?),
             id,
-            service_id: service.id.clone(),
+            service_id: service.id,
             created_at: at,
             expires_at: at + config.acme().binding_lifetime(),
             ended_at: None,
             account_id: None,
         };
-        Ok(Self { binding, key })
+        Ok(Self { binding, key, names })
     }
 
     /// `kid`.
@@ -120,6 +123,12 @@ impl NewBinding {
         Zeroizing::new(encode(*self.key))
     }
 
+    /// The names that can be certified by it today.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// Until when it opens an account.
     #[must_use]
     pub fn expires_at(&self) -> OffsetDateTime {
@@ -130,11 +139,7 @@ impl NewBinding {
     ///
     /// # Errors
     /// [`BindingError`]: the service may have no certificates.
-    pub async fn keep(
-        &self,
-        store: &sekisho_store::Store,
-        actor: &Actor,
-    ) -> Result<(), BindingError> {
+    pub async fn keep(&self, store: &Store, actor: &Actor) -> Result<(), BindingError> {
         transaction!(store, BindingError, |tx| {
             let service = door::standing(tx, &self.binding.service_id).await?;
             binding::add(tx, &self.binding).await?;

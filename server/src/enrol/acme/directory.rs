@@ -11,6 +11,9 @@ use serde_json::json;
 use super::door;
 use crate::{app::App, error::acme::AcmeError};
 
+/// Where clients begin.
+pub const PATH: &str = "/acme/directory";
+
 /// `GET /acme/directory`.
 ///
 /// # Errors
@@ -36,9 +39,7 @@ pub async fn get(State(app): State<App>) -> Result<Response, AcmeError> {
 /// 404 where the door is closed.
 pub async fn new_nonce(State(app): State<App>) -> Result<Response, AcmeError> {
     door::enabled(&app)?;
-    let response = (
-        StatusCode::NO_CONTENT,
-        [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))],
-    );
+    let response =
+        (StatusCode::NO_CONTENT, [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))]);
     door::with_nonce(&app, response.into_response())
 }

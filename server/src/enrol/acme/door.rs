@@ -19,7 +19,7 @@ use sekisho_store::{
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::nonce;
+use super::{directory, nonce};
 use crate::{
     app::App,
     error::acme::AcmeError,
@@ -47,7 +47,10 @@ pub struct Request {
 impl FromRequest<App> for Request {
     type Rejection = <Extension<Peer> as FromRequestParts<App>>::Rejection;
 
-    async fn from_request(request: axum::extract::Request, app: &App) -> Result<Self, Self::Rejection> {
+    async fn from_request(
+        request: axum::extract::Request,
+        app: &App,
+    ) -> Result<Self, Self::Rejection> {
         let (mut parts, body) = request.into_parts();
         let Extension(peer) = Extension::from_request_parts(&mut parts, app).await?;
         Ok(Self { peer, path: parts.uri.path().to_owned(), headers: parts.headers, body })
@@ -180,7 +183,7 @@ pub(super) fn account_url(app: &App, id: &str) -> String {
 /// An answer with what every answer has: a nonce and the way to the directory (§7.1).
 pub(super) fn with_nonce(app: &App, mut response: Response) -> Result<Response, AcmeError> {
     let nonce = nonce::draw(app).map_err(|error| AcmeError::internal(&error))?;
-    let index = format!("<{}>;rel=\"index\"", url(app, "/acme/directory"));
+    let index = format!("<{}>;rel=\"index\"", url(app, directory::PATH));
     let index = HeaderValue::from_str(&index).map_err(|error| AcmeError::internal(&error))?;
     let headers = response.headers_mut();
     headers.insert(REPLAY_NONCE, nonce);
@@ -357,7 +360,7 @@ pub(super) async fn standing(
 ) -> Result<Service, Aborted> {
     let found = service::find(queries, service_id).await?;
     let Some(service) = found.filter(|service| service.withdrawn_at.is_none()) else {
-        let detail = "the service was withdrawn; ask the operating body";
+        let detail = "there is no such service, or it was withdrawn; ask the operating body";
         return Err(AcmeError::unauthorized(detail).into());
     };
     if service.live_at.is_none() {
@@ -367,7 +370,8 @@ pub(super) async fn standing(
     if let Some(id) = &service.organisation_id
         && !organisation::is_active(queries, id).await?
     {
-        let detail = "the organisation that runs the service is not in operation; ask the operating body";
+        let detail =
+            "the organisation that runs the service is not in operation; ask the operating body";
         return Err(AcmeError::unauthorized(detail).into());
     }
     Ok(service)
@@ -405,7 +409,8 @@ pub(super) async fn refused(
     service_id: Option<&str>,
 ) -> Result<(), AcmeError> {
     tries::charge(app, refusals(app, peer)).await??;
-    let entry = Entry::refused(act, Actor::Stranger, app.now(), reason).from_address(peer.addr.ip());
+    let entry =
+        Entry::refused(act, Actor::Stranger, app.now(), reason).from_address(peer.addr.ip());
     let entry = match service_id {
         Some(id) => entry.on("service", id),
         None => entry,
@@ -415,17 +420,15 @@ pub(super) async fn refused(
 }
 
 /// The record of what an account did.
-pub(super) fn record(
-    act: &'static str,
-    holder: &Holder,
-    (app, peer): (&App, &Peer),
-) -> Entry {
+pub(super) fn record(act: &'static str, holder: &Holder, (app, peer): (&App, &Peer)) -> Entry {
     about(Entry::done(act, Actor::Service(holder.service.id.clone()), app.now()), holder, peer)
 }
 
 /// What every record of an account says.
 pub(super) fn about(entry: Entry, holder: &Holder, peer: &Peer) -> Entry {
-    of_service(entry, &holder.service).from_address(peer.addr.ip()).fact("account", holder.account.id.as_str())
+    of_service(entry, &holder.service)
+        .from_address(peer.addr.ip())
+        .fact("account", holder.account.id.as_str())
 }
 
 /// What every record about a service says, so that its organisation's trail shows it.

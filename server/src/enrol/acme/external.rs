@@ -55,8 +55,7 @@ impl Brought {
         let Flattened { protected, payload, signature } =
             Flattened::deserialize(binding).map_err(|_| form)?;
         let octets = |text: &str| decode(text).map_err(|_| form);
-        let header: Header =
-            serde_json::from_slice(&octets(&protected)?).map_err(|_| form)?;
+        let header: Header = serde_json::from_slice(&octets(&protected)?).map_err(|_| form)?;
         if header.alg != "HS256" {
             return Err(Unreadable::Algorithm);
         }
@@ -82,7 +81,8 @@ impl Brought {
 #[cfg(test)]
 pub(super) fn made(kid: &str, key: &[u8], url: &str, jwk: &Value) -> Value {
     use sekisho_protocol::octets::encode;
-    let protected = encode(serde_json::json!({ "alg": "HS256", "kid": kid, "url": url }).to_string());
+    let protected =
+        encode(serde_json::json!({ "alg": "HS256", "kid": kid, "url": url }).to_string());
     let payload = encode(jwk.to_string());
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
     mac.update(format!("{protected}.{payload}").as_bytes());

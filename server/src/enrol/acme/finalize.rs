@@ -84,7 +84,10 @@ async fn finalized(app: &App, request: Request, id: &str) -> Result<Response, Ac
             told(app, &order, &authorizations, StatusCode::OK)
         }
         status => {
-            let detail = format!("the order is {}, and only one that is ready is finalized", status.as_str());
+            let detail = format!(
+                "the order is {}, and only one that is ready is finalized",
+                status.as_str()
+            );
             Err(AcmeError::new(StatusCode::FORBIDDEN, "orderNotReady", detail))
         }
     }
@@ -132,7 +135,9 @@ impl Issue<'_> {
             };
         }
         let named = self.request.subject().iter().filter(|part| part.oid == rfc4519::COMMON_NAME);
-        asked.extend(named.filter_map(|part| text(&part.value)).map(|name| name.to_ascii_lowercase()));
+        asked.extend(
+            named.filter_map(|part| text(&part.value)).map(|name| name.to_ascii_lowercase()),
+        );
         let ordered: BTreeSet<String> = self.order.names.iter().cloned().collect();
         if asked != ordered {
             let list = |names: BTreeSet<String>| names.into_iter().collect::<Vec<_>>().join(", ");
@@ -176,7 +181,8 @@ impl Issue<'_> {
         let service = door::in_force(tx, &self.holder.account).await?;
         let own = names::of(&service);
         if let Some(name) = self.order.names.iter().find(|name| !own.contains(*name)) {
-            let detail = format!("the service is no longer registered with {name}; begin a new order");
+            let detail =
+                format!("the service is no longer registered with {name}; begin a new order");
             return Err(AcmeError::unauthorized(detail).into());
         }
         let key = self.request.public_key_sha256();
@@ -200,11 +206,14 @@ impl Issue<'_> {
                 .then_some(KeyHolder::Server),
         };
         let profile = Profile::shipped("server")
-            .and_then(|profile| profile.with_lifetime(self.app.config().acme().certificate_lifetime()))
+            .and_then(|profile| {
+                profile.with_lifetime(self.app.config().acme().certificate_lifetime())
+            })
             .map_err(|error| AcmeError::internal(&error))?;
         let names: Vec<&str> = self.order.names.iter().map(String::as_str).collect();
-        let approved = registration::approve_server_of_service(self.request, &register, &names, &profile)
-            .map_err(AcmeError::from)?;
+        let approved =
+            registration::approve_server_of_service(self.request, &register, &names, &profile)
+                .map_err(AcmeError::from)?;
         let entry = self.record("acme.finalize").fact("names", self.order.names.join(" "));
         Ok(Audited::new(Taken::Approved(Box::new(approved)), entry))
     }
@@ -256,7 +265,9 @@ impl Issue<'_> {
         if tied {
             return Ok(());
         }
-        Err(AcmeError::unauthorized("the service may have no certificate any more; ask the operating body"))
+        Err(AcmeError::unauthorized(
+            "the service may have no certificate any more; ask the operating body",
+        ))
     }
 
     async fn release(&self) -> Result<(), AcmeError> {

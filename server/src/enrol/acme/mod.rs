@@ -23,13 +23,13 @@ mod order;
 mod renewal_info;
 mod revoke;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod validation;
 
 pub use account::{get_orders, open, post as account};
 pub use authorization::{http_01, post as authorization, tls_alpn_01};
 pub use certificate::post as certificate;
-pub use directory::{get as directory, new_nonce};
+pub use directory::{PATH as DIRECTORY, get as directory, new_nonce};
 pub use finalize::post as finalize;
 pub use key_change::post as key_change;
 pub use order::{begin as new_order, post as order};

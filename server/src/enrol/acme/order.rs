@@ -120,11 +120,13 @@ async fn begun(app: &App, request: Request) -> Result<Response, AcmeError> {
         claimed: None,
         certificate: None,
     };
-    let authorizations = authorizations(app, &order).map_err(|error| AcmeError::internal(&error))?;
+    let authorizations =
+        authorizations(app, &order).map_err(|error| AcmeError::internal(&error))?;
     transaction!(app.store(), Aborted, |tx| {
         let begun = order::begun_since(tx, &holder.account.id, at - Duration::HOUR).await?;
         if begun >= MOST_IN_AN_HOUR {
-            let detail = format!("more than {MOST_IN_AN_HOUR} orders in an hour; look at the client's log");
+            let detail =
+                format!("more than {MOST_IN_AN_HOUR} orders in an hour; look at the client's log");
             let error = AcmeError::new(StatusCode::TOO_MANY_REQUESTS, "rateLimited", detail);
             return Err(AcmeError { retry_after_secs: Some(3600), ..error }.into());
         }

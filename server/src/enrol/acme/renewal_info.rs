@@ -61,7 +61,8 @@ impl CertificateId {
             let spki = issuer.certificate().tbs_certificate().subject_public_key_info().to_der();
             let own = spki.ok().and_then(|spki| key_identifier(&spki).ok());
             if own.is_some_and(|own| own.as_slice() == self.issuer_key)
-                && let Some(found) = certificate::find(queries, issuer.id(), self.serial.as_octets()).await?
+                && let Some(found) =
+                    certificate::find(queries, issuer.id(), self.serial.as_octets()).await?
             {
                 return Ok(found);
             }
@@ -85,10 +86,7 @@ pub async fn get(State(app): State<App>, PathId(id): PathId) -> Result<Response,
 
 /// The last third of its life without the last sixth, so that whoever comes late still comes in time; what
 /// was taken back, at once (§4.2).
-fn window(
-    certificate: &Certificate,
-    now: OffsetDateTime,
-) -> (OffsetDateTime, OffsetDateTime) {
+fn window(certificate: &Certificate, now: OffsetDateTime) -> (OffsetDateTime, OffsetDateTime) {
     if certificate.status != Status::Good {
         return (now - Duration::HOUR, now - Duration::MINUTE);
     }

@@ -10,12 +10,7 @@ use http::StatusCode;
 use sekisho_ca::revocation::RevocationReason;
 use sekisho_pki::encoding::serial::Serial;
 use sekisho_protocol::octets::decode;
-use sekisho_store::{
-    acme::certificate as owned,
-    audit::Actor,
-    certificate,
-    revocation::Status,
-};
+use sekisho_store::{acme::certificate as owned, audit::Actor, certificate, revocation::Status};
 use serde::Deserialize;
 use x509_cert::ext::pkix::{SubjectAltName, name::GeneralName};
 
@@ -59,7 +54,8 @@ async fn revoked(app: &App, request: Request) -> Result<Response, AcmeError> {
         .map_err(|_| AcmeError::malformed("`certificate` is no base64url without padding"))?;
     let unknown = || AcmeError::not_found("certificate");
     let read = x509_cert::Certificate::from_der(&der).map_err(|_| unknown())?;
-    let serial = Serial::from_x509(read.tbs_certificate().serial_number()).map_err(|_| unknown())?;
+    let serial =
+        Serial::from_x509(read.tbs_certificate().serial_number()).map_err(|_| unknown())?;
     let mut reader = app.store().read();
     let mut found = None;
     for issuer in app.authority().of(Line::Servers) {

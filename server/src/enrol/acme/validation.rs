@@ -95,7 +95,8 @@ pub(super) async fn ask(
     };
     let places: Vec<_> = places.into_iter().filter(|place| acme.is_inside(place.ip())).collect();
     if places.is_empty() {
-        let detail = format!("{name} leads out of the networks in which servers stand (acme.networks)");
+        let detail =
+            format!("{name} leads out of the networks in which servers stand (acme.networks)");
         return Err(AcmeError::bad_request("connection", detail));
     }
     let token = method.token(authorization);
@@ -116,23 +117,29 @@ pub(super) async fn ask(
 fn unreachable(name: &str, error: &PlaceError) -> AcmeError {
     match error {
         PlaceError::Unresolved(_) => {
-            let detail = format!("{name} could not be resolved here; ask who runs the network's DNS");
+            let detail =
+                format!("{name} could not be resolved here; ask who runs the network's DNS");
             AcmeError::bad_request("dns", detail)
         }
         PlaceError::Forbidden => {
-            let detail = format!("{name} leads to an address that is never asked (loopback, link-local)");
+            let detail =
+                format!("{name} leads to an address that is never asked (loopback, link-local)");
             AcmeError::bad_request("connection", detail)
         }
     }
 }
 
 fn slow(name: &str, port: u16) -> AcmeError {
-    let detail = format!("{name}, port {port}, did not answer within {} seconds", PATIENCE.as_secs());
+    let detail =
+        format!("{name}, port {port}, did not answer within {} seconds", PATIENCE.as_secs());
     AcmeError::bad_request("connection", detail)
 }
 
 fn not_connected(question: &Question<'_>, error: &io::Error) -> AcmeError {
     let Question { name, port, .. } = question;
-    let detail = format!("no connection to {name}, port {port} ({}): is the server up, and open to us?", error.kind());
+    let detail = format!(
+        "no connection to {name}, port {port} ({}): is the server up, and open to us?",
+        error.kind()
+    );
     AcmeError::bad_request("connection", detail)
 }

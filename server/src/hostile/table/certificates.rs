@@ -19,7 +19,35 @@ pub(super) fn enrol(s: &Scene) -> Vec<Row> {
         Payload::Octets("application/pkcs10", s.certification_request(name), 16 * 1024)
     };
     let basic = Scene::basic;
+    let acme = |path: &'static str| {
+        let body = Payload::Octets("application/jose+json", s.acme.body(path), 32 * 1024);
+        at("POST", path).payload(body)
+    };
+    let unknown = "01999999-0000-7000-8000-000000000000";
     vec![
+        at("GET", "/acme/directory").good(200),
+        at("GET", "/acme/new-nonce").good(204),
+        at("GET", "/acme/renewal-info/{id}")
+            .parameter(&s.acme.renewal_info, &["AQ.AQ", "AQ", unknown])
+            .good(200),
+        acme("/acme/new-account").good(201),
+        acme("/acme/new-order").good(201),
+        acme("/acme/account/{id}").parameter(&s.acme.account, &[unknown]).good(200),
+        acme("/acme/account/{id}/orders").parameter(&s.acme.account, &[unknown]).good(200),
+        acme("/acme/order/{id}")
+            .parameter(&s.acme.pending_order, &[&s.acme.ready_order, unknown])
+            .good(200),
+        acme("/acme/order/{id}/finalize")
+            .parameter(&s.acme.ready_order, &[&s.acme.pending_order, unknown])
+            .good(200),
+        acme("/acme/authorization/{id}").parameter(&s.acme.authorization, &[unknown]).good(200),
+        acme("/acme/http-01/{id}").parameter(&s.acme.authorization, &[unknown]).good(200),
+        acme("/acme/tls-alpn-01/{id}").parameter(&s.acme.authorization, &[unknown]).good(200),
+        acme("/acme/certificate/{id}")
+            .parameter(&s.acme.fulfilled_order, &[&s.acme.ready_order, unknown])
+            .good(200),
+        acme("/acme/revoke-cert").good(200),
+        acme("/acme/key-change").good(200),
         at("GET", "/.well-known/est/cacerts").good(200),
         at("POST", "/.well-known/est/simpleenroll")
             .authorization(

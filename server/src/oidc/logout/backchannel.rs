@@ -138,12 +138,11 @@ pub(crate) async fn send(
     let port = url.port_or_known_default().ok_or_else(|| never("the address has no port"))?;
     let loopback_allowed = app.config().oidc().allow_loopback_clients();
     let place = url.host().ok_or_else(|| never("the address has no host"))?;
-    let allowed = outbound::places(&place, port, loopback_allowed).await.map_err(|error| {
-        match error {
+    let allowed =
+        outbound::places(&place, port, loopback_allowed).await.map_err(|error| match error {
             PlaceError::Unresolved(_) => later(error),
             PlaceError::Forbidden => never(error),
-        }
-    })?;
+        })?;
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()

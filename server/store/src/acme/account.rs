@@ -91,8 +91,7 @@ pub async fn add(tx: &mut Tx, account: &Account) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
 pub async fn find(queries: &mut impl Queries, id: &str) -> Result<Option<Account>, StoreError> {
-    let row: Option<Row> =
-        queries.fetch_optional(sql(select_account!("id = $1")).bind(id)).await?;
+    let row: Option<Row> = queries.fetch_optional(sql(select_account!("id = $1")).bind(id)).await?;
     row.map(Row::into_account).transpose()
 }
 

@@ -96,7 +96,8 @@ struct OrderRow {
 impl OrderRow {
     fn into_order(self) -> Result<Order, StoreError> {
         let claimed_at = moment_opt("ACME order", self.claimed_at)?;
-        let spki_sha256 = self.spki_sha256.map(|octets| digest("ACME order", octets)).transpose()?;
+        let spki_sha256 =
+            self.spki_sha256.map(|octets| digest("ACME order", octets)).transpose()?;
         Ok(Order {
             id: self.id,
             account_id: self.account_id,
@@ -303,7 +304,8 @@ pub async fn conclude(
     fault: Option<&str>,
     at: OffsetDateTime,
 ) -> Result<bool, StoreError> {
-    let state = if fault.is_none() { AuthorizationState::Valid } else { AuthorizationState::Invalid };
+    let state =
+        if fault.is_none() { AuthorizationState::Valid } else { AuthorizationState::Invalid };
     let changed = tx
         .execute(
             sql("UPDATE acme_authorization SET state = $2, tried = $3, tried_at = $4, fault = $5
@@ -365,11 +367,7 @@ pub async fn claim(
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Conflict`].
-pub async fn release(
-    tx: &mut Tx,
-    id: &str,
-    claimed_at: OffsetDateTime,
-) -> Result<(), StoreError> {
+pub async fn release(tx: &mut Tx, id: &str, claimed_at: OffsetDateTime) -> Result<(), StoreError> {
     tx.execute(
         sql("UPDATE acme_order SET spki_sha256 = NULL, claimed_at = NULL
              WHERE id = $1 AND serial IS NULL AND claimed_at = $2")

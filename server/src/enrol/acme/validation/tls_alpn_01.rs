@@ -32,8 +32,8 @@ pub(super) async fn ask(question: &Question<'_>) -> Result<(), AcmeError> {
     let stream = TcpStream::connect(question.places.as_slice())
         .await
         .map_err(|error| not_connected(question, &error))?;
-    let host = ServerName::try_from((*name).to_owned())
-        .map_err(|error| AcmeError::internal(&error))?;
+    let host =
+        ServerName::try_from((*name).to_owned()).map_err(|error| AcmeError::internal(&error))?;
     let config = config().map_err(|error| AcmeError::internal(&error))?;
     let connected = TlsConnector::from(Arc::new(config)).connect(host, stream).await;
     let connected = connected.map_err(|error| {
@@ -53,7 +53,8 @@ pub(super) async fn ask(question: &Question<'_>) -> Result<(), AcmeError> {
     match fault {
         None => Ok(()),
         Some(fault) => {
-            let detail = format!("{name}, port {port}: the certificate shown is not the answer: {fault}");
+            let detail =
+                format!("{name}, port {port}: the certificate shown is not the answer: {fault}");
             Err(AcmeError::unauthorized(detail))
         }
     }
@@ -62,14 +63,14 @@ pub(super) async fn ask(question: &Question<'_>) -> Result<(), AcmeError> {
 /// Why the certificate is not the answer.
 fn fault(certificate: &Certificate, question: &Question<'_>) -> Option<&'static str> {
     let extensions = certificate.tbs_certificate().extensions().map_or(&[][..], Vec::as_slice);
-    let named = extensions.iter().filter(|found| found.extn_id == SAN).map(|found| {
-        SubjectAltName::from_der(found.extn_value.as_bytes()).map(|names| names.0)
-    });
+    let named = extensions
+        .iter()
+        .filter(|found| found.extn_id == SAN)
+        .map(|found| SubjectAltName::from_der(found.extn_value.as_bytes()).map(|names| names.0));
     let named: Vec<_> = named.collect();
     match named.as_slice() {
         [Ok(names)] => match names.as_slice() {
-            [GeneralName::DnsName(name)]
-                if name.as_str().eq_ignore_ascii_case(question.name) => {}
+            [GeneralName::DnsName(name)] if name.as_str().eq_ignore_ascii_case(question.name) => {}
             _ => return Some("its alternative names are not this host alone"),
         },
         _ => return Some("it has no alternative names"),
