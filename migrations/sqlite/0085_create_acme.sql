@@ -34,7 +34,8 @@ CREATE TABLE acme_order (
     serial BLOB
 ) STRICT;
 CREATE INDEX acme_order_by_account ON acme_order (account_id, created_at);
-CREATE INDEX acme_order_by_certificate ON acme_order (issuer_id, serial);
+CREATE UNIQUE INDEX acme_order_by_certificate ON acme_order (issuer_id, serial);
+CREATE INDEX acme_order_by_expiry ON acme_order (expires_at);
 CREATE INDEX acme_order_by_replaced ON acme_order (replaces_issuer_id, replaces_serial);
 -- The proof that an account holds a name, for one order.
 CREATE TABLE acme_authorization (
@@ -44,7 +45,7 @@ CREATE TABLE acme_authorization (
     state TEXT NOT NULL, -- pending, valid, invalid, deactivated
     http_token TEXT NOT NULL,
     tls_token TEXT NOT NULL,
-    tried TEXT, -- http-01 or tls-alpn-01
+    tried TEXT, -- http-01 or tls-alpn-01, also while the host is being asked
     tried_at INTEGER,
     fault TEXT, -- type and words of the failure, JSON
     UNIQUE (order_id, name)

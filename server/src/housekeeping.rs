@@ -23,6 +23,7 @@ const fn kept(what: Expiring) -> Duration {
         | Expiring::ClientAssertions
         | Expiring::DpopProofs
         | Expiring::AcmeNonces
+        | Expiring::AcmeBindings
         | Expiring::PushedRequests
         | Expiring::RevokedTokens
         | Expiring::RefreshTokens
@@ -36,6 +37,8 @@ const fn kept(what: Expiring) -> Duration {
         Expiring::OneTimeLinks
         | Expiring::EnrolmentCodes
         | Expiring::Invitations
+        | Expiring::AcmeAuthorizations
+        | Expiring::AcmeOrders
         | Expiring::InitialAccessTokens
         | Expiring::Messages => Duration::days(30),
     }

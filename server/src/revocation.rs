@@ -238,6 +238,18 @@ impl MayConflict for RevocationError {
 /// # Errors
 /// [`RevocationError`]; nothing was changed then.
 pub async fn carry_out(store: &Store, order: &Order) -> Result<Outcome, RevocationError> {
+    carry_out_recorded(store, order, |entry| entry).await
+}
+
+/// The same, where the record says more: from where it was asked for, by which account.
+///
+/// # Errors
+/// As [`carry_out`].
+pub async fn carry_out_recorded(
+    store: &Store,
+    order: &Order,
+    complete: impl Fn(Entry) -> Entry + Sync,
+) -> Result<Outcome, RevocationError> {
     check(order)?;
     transaction!(store, RevocationError, |tx| {
         let mut outcome = apply(tx, order).await?;
@@ -259,7 +271,7 @@ pub async fn carry_out(store: &Store, order: &Order) -> Result<Outcome, Revocati
         if let Some(id) = register::organisation_of(tx, &order.target).await? {
             entry = entry.at_organisation(&id);
         }
-        Ok(Audited::new(outcome, entry))
+        Ok(Audited::new(outcome, complete(entry)))
     })
 }
 

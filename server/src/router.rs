@@ -171,6 +171,8 @@ fn console_paths() -> Routes {
         .post("/console/services/token", registration::make_token)
         .get("/console/use-cases", use_cases::get)
         .get_with_query("/console/service/{id}", OfPage, service::show)
+        .get("/console/service/{id}/acme", service::servers::get)
+        .post("/console/service/{id}/acme", service::servers::post)
         .post("/console/service/{id}/ask", service::ask)
         .post("/console/service/{id}/approve", service::approve)
         .post("/console/service/{id}/refuse", service::refuse)

@@ -46,12 +46,8 @@ impl AcmeSettings {
         // What the profile of servers allows; below a week a renewal is no longer seen by anybody in time.
         bounded("acme.certificate_days", self.certificate_days, 7..=397)?;
         bounded("acme.binding_hours", self.binding_hours, 1..=720)?;
-        if self.http_port == 0 || self.tls_port == 0 {
-            return Err(invalid(
-                "acme.http_port, acme.tls_port",
-                "a port is 1 to 65535".to_owned(),
-            ));
-        }
+        bounded("acme.http_port", self.http_port, 1..=u16::MAX)?;
+        bounded("acme.tls_port", self.tls_port, 1..=u16::MAX)?;
         let networks = self.networks.iter().map(|network| {
             let read = network.parse::<IpNet>();
             read.map_err(|_| {

@@ -22,16 +22,36 @@ pub struct AcmeError {
     /// What happened and what would help.
     pub detail: String,
     /// What belongs to single names (§6.7.1).
-    pub of_names: Vec<(String, &'static str, String)>,
+    pub of_names: Vec<NameFault>,
+    /// `Location`: what stands in the way (§7.3.5).
+    pub location: Option<String>,
     /// `Retry-After`.
     pub retry_after_secs: Option<i64>,
+}
+
+/// What is wrong with one of the names (§6.7.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameFault {
+    /// Type and value as they came.
+    pub identifier: (String, String),
+    /// As [`AcmeError::kind`].
+    pub kind: &'static str,
+    /// In words.
+    pub detail: String,
 }
 
 impl AcmeError {
     /// A refusal.
     #[must_use]
     pub fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, kind, detail: detail.into(), of_names: Vec::new(), retry_after_secs: None }
+        Self {
+            status,
+            kind,
+            detail: detail.into(),
+            of_names: Vec::new(),
+            location: None,
+            retry_after_secs: None,
+        }
     }
 
     /// 400.
@@ -88,11 +108,12 @@ impl AcmeError {
             "status": self.status.as_u16(),
         });
         if !self.of_names.is_empty() {
-            let each = self.of_names.iter().map(|(name, kind, detail)| {
+            let each = self.of_names.iter().map(|fault| {
+                let (kind, value) = &fault.identifier;
                 json!({
-                    "type": type_of(kind),
-                    "detail": detail,
-                    "identifier": { "type": "dns", "value": name },
+                    "type": type_of(fault.kind),
+                    "detail": fault.detail,
+                    "identifier": { "type": kind, "value": value },
                 })
             });
             document["subproblems"] = each.collect();
@@ -118,6 +139,9 @@ impl IntoResponse for AcmeError {
         let mut response = (self.status, headers, self.document().to_string()).into_response();
         if let Some(seconds) = self.retry_after_secs {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(location) = self.location.as_deref().and_then(|at| at.parse().ok()) {
+            response.headers_mut().insert(header::LOCATION, location);
         }
         response
     }
@@ -152,7 +176,16 @@ impl From<Resting> for AcmeError {
 
 impl From<RequestError> for AcmeError {
     fn from(error: RequestError) -> Self {
-        Self::bad_request("badCSR", format!("{error}; make a new key and request"))
+        let detail = match error {
+            RequestError::KeyKind(_) | RequestError::RsaSize { .. } | RequestError::RsaExponent => {
+                "certified are keys of the kinds P-256 and P-384; make one and a new request"
+                    .to_owned()
+            }
+            RequestError::TooLong { .. }
+            | RequestError::Malformed(_)
+            | RequestError::Signature(_) => format!("{error}; make a new request"),
+        };
+        Self::bad_request("badCSR", detail)
     }
 }
 

@@ -22,6 +22,12 @@ pub enum Expiring {
     DpopProofs,
     /// Nonces of ACME that were used.
     AcmeNonces,
+    /// Keys for ACME accounts that nobody used.
+    AcmeBindings,
+    /// Authorizations of ACME orders.
+    AcmeAuthorizations,
+    /// ACME orders that led to no certificate.
+    AcmeOrders,
     /// Authorization requests that a client sent ahead.
     PushedRequests,
     /// Access tokens that were revoked one by one and would have ended.
@@ -55,14 +61,17 @@ pub enum Expiring {
 }
 
 impl Expiring {
-    /// All; refresh tokens stand before the grants that they refer to.
-    pub const ALL: [Self; 20] = [
+    /// All; refresh tokens stand before the grants that they refer to, authorizations before their orders.
+    pub const ALL: [Self; 23] = [
         Self::LoginChallenges,
         Self::PasskeyChallenges,
         Self::ParkedRequests,
         Self::ClientAssertions,
         Self::DpopProofs,
         Self::AcmeNonces,
+        Self::AcmeBindings,
+        Self::AcmeAuthorizations,
+        Self::AcmeOrders,
         Self::PushedRequests,
         Self::RevokedTokens,
         Self::RefreshTokens,
@@ -110,6 +119,23 @@ impl Expiring {
                 "DELETE FROM acme_nonce WHERE nonce IN (
                      SELECT nonce FROM acme_nonce WHERE expires_at < $1
                      ORDER BY expires_at LIMIT $2)"
+            }
+            Self::AcmeBindings => {
+                "DELETE FROM acme_binding WHERE id IN (
+                     SELECT id FROM acme_binding WHERE expires_at < $1 AND account_id IS NULL
+                     ORDER BY expires_at LIMIT $2)"
+            }
+            Self::AcmeAuthorizations => {
+                "DELETE FROM acme_authorization WHERE id IN (
+                     SELECT a.id FROM acme_authorization a JOIN acme_order o ON o.id = a.order_id
+                     WHERE o.expires_at < $1 ORDER BY o.expires_at LIMIT $2)"
+            }
+            Self::AcmeOrders => {
+                "DELETE FROM acme_order WHERE id IN (
+                     SELECT o.id FROM acme_order o
+                     WHERE o.expires_at < $1 AND o.serial IS NULL
+                       AND NOT EXISTS (SELECT 1 FROM acme_authorization a WHERE a.order_id = o.id)
+                     ORDER BY o.expires_at LIMIT $2)"
             }
             Self::PushedRequests => {
                 "DELETE FROM pushed_request WHERE id_hash IN (

@@ -56,15 +56,20 @@ pub async fn approve(tx: &mut Tx, id: &str, at: OffsetDateTime) -> Result<bool, 
     Ok(tx.execute(statement.bind(id).bind(at)).await? == 1)
 }
 
-/// Withdraws a service, for ever, and with it all that it was granted and the certificates of its servers; answers whether this call did.
+/// Withdraws a service, for ever, and with it all that it was granted and the certificates of its servers;
+/// answers how many of these, and `None` where it was not this call that did.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Conflict`].
-pub async fn withdraw(tx: &mut Tx, id: &str, at: OffsetDateTime) -> Result<bool, StoreError> {
+pub async fn withdraw(
+    tx: &mut Tx,
+    id: &str,
+    at: OffsetDateTime,
+) -> Result<Option<usize>, StoreError> {
     let statement =
         sql("UPDATE service SET withdrawn_at = $2 WHERE id = $1 AND withdrawn_at IS NULL");
     if tx.execute(statement.bind(id).bind(at)).await? == 0 {
-        return Ok(false);
+        return Ok(None);
     }
     tx.execute(
         sql("UPDATE token_grant SET withdrawn_at = $2
@@ -73,6 +78,5 @@ pub async fn withdraw(tx: &mut Tx, id: &str, at: OffsetDateTime) -> Result<bool,
         .bind(at),
     )
     .await?;
-    acme::certificate::end_of_service(tx, id, at).await?;
-    Ok(true)
+    acme::certificate::end_of_service(tx, id, at).await.map(Some)
 }

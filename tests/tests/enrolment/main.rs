@@ -17,6 +17,7 @@ macro_rules! change {
     };
 }
 
+mod acme;
 mod ike;
 mod renewal;
 mod root_roll_over;

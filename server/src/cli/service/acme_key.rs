@@ -2,6 +2,7 @@
 
 use sekisho_key::{Randomness, SystemRandomness};
 use sekisho_output::show;
+use sekisho_store::audit::Entry;
 use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -11,7 +12,7 @@ use crate::{
     config::Config,
     enrol::acme::{
         self,
-        binding::{BindingError, NewBinding},
+        binding::{self, BindingError, NewBinding},
     },
     instance::{self, Folder},
     names::NameRole,
@@ -72,7 +73,7 @@ impl AcmeKey {
             )
         };
         show(&told)?;
-        let kept = drawn.keep(&store, &instance::operator()).await;
+        let kept = drawn.keep(&store, Entry::done(binding::ACT, instance::operator(), now)).await;
         store.close().await;
         kept.map_err(|error| NotInForce { what: "the key", error: Cause::from(error) })?;
         Ok(Exit::Done)

@@ -7,6 +7,7 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header};
 use sekisho_store::{
+    StoreError,
     acme::{
         account::{self, Account},
         binding, order,
@@ -74,6 +75,7 @@ async fn opened(app: &App, request: Request) -> Result<Response, AcmeError> {
     let Some(brought) = payload.external_account_binding else {
         let detail = "bring externalAccountBinding by a key that the page of the service gives \
                       (RFC 8555 section 7.3.4)";
+        door::refused(app, &peer, OPEN, "no_binding", None).await?;
         return Err(AcmeError::new(StatusCode::FORBIDDEN, "externalAccountRequired", detail));
     };
     let brought =
@@ -91,8 +93,9 @@ async fn opened(app: &App, request: Request) -> Result<Response, AcmeError> {
         }
         None => false,
     };
+    let of = found.as_ref().map(|binding| binding.service_id.clone());
     let Some(binding) = found.filter(|binding| is_ours && binding.is_open(app.now())) else {
-        door::refused(app, &peer, OPEN, "binding", None).await?;
+        door::refused(app, &peer, OPEN, "binding", of.as_deref()).await?;
         return Err(not_bound());
     };
     let account = Account {
@@ -104,7 +107,7 @@ async fn opened(app: &App, request: Request) -> Result<Response, AcmeError> {
         created_at: app.now(),
         deactivated_at: None,
     };
-    transaction!(app.store(), Aborted, |tx| {
+    let opened: Result<(), Aborted> = transaction!(app.store(), Aborted, |tx| {
         let service = door::standing(tx, &account.service_id).await?;
         if !binding::consume(tx, &binding.id, &account.id, account.created_at).await? {
             return Err(not_bound().into());
@@ -117,8 +120,17 @@ async fn opened(app: &App, request: Request) -> Result<Response, AcmeError> {
             .fact("binding", binding.id.as_str())
             .fact("key", account.thumbprint.as_str());
         Ok(Audited::new((), entry))
-    })?;
-    told(app, &account, StatusCode::CREATED)
+    });
+    match opened {
+        Ok(()) => told(app, &account, StatusCode::CREATED),
+        // The same key opened an account just now, by another binding.
+        Err(Aborted::Store(StoreError::AlreadyExists { .. })) => {
+            let account = account::of_key(&mut reader, &account.thumbprint).await?;
+            let account = account.ok_or_else(not_bound)?;
+            told(app, &account, StatusCode::OK)
+        }
+        Err(aborted) => Err(aborted.into()),
+    }
 }
 
 /// One answer to an unknown, wrong, used and expired key.
@@ -182,21 +194,15 @@ async fn changed(app: &App, request: Request, id: &str) -> Result<Response, Acme
         return told(app, &account, StatusCode::OK);
     }
     let Update { contact, status } = asked.payload()?;
-    match status.as_deref() {
-        None => {}
-        Some("deactivated") => {
-            let at = app.now();
-            transaction!(app.store(), Aborted, |tx| {
-                account::deactivate(tx, id, at).await?;
-                Ok(Audited::new((), door::record("acme.close_account", holder, (app, &peer))))
-            })?;
-            account.deactivated_at = Some(at);
-            return told(app, &account, StatusCode::OK);
-        }
-        Some(_) => {
-            let detail = "the only status that an account is given is `deactivated`";
-            return Err(AcmeError::malformed(detail));
-        }
+    // §7.3.2: whatever else a client sends back of what it was told is passed over.
+    if status.as_deref() == Some("deactivated") {
+        let at = app.now();
+        transaction!(app.store(), Aborted, |tx| {
+            account::deactivate(tx, id, at).await?;
+            Ok(Audited::new((), door::record("acme.close_account", holder, (app, &peer))))
+        })?;
+        account.deactivated_at = Some(at);
+        return told(app, &account, StatusCode::OK);
     }
     if let Some(contact) = contact {
         account.contact = contacts(contact)?;

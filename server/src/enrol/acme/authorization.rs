@@ -97,13 +97,14 @@ fn challenge(app: &App, authorization: &Authorization, method: Method) -> Result
         "type": method.as_str(),
         "url": address(app, authorization, method),
         "token": method.token(authorization),
-        "status": match (tried, &authorization.fault) {
+        "status": match (tried, authorization.state) {
             (None, _) => "pending",
-            (Some(_), None) => "valid",
-            (Some(_), Some(_)) => "invalid",
+            (Some(_), AuthorizationState::Pending) => "processing",
+            (Some(_), AuthorizationState::Valid | AuthorizationState::Deactivated) => "valid",
+            (Some(_), AuthorizationState::Invalid) => "invalid",
         },
     });
-    if let Some((_, at)) = tried {
+    if let Some((_, at)) = tried.filter(|_| authorization.state != AuthorizationState::Pending) {
         document["validated"] = moment(*at)?.into();
         if let Some(fault) = &authorization.fault {
             document["error"] = serde_json::from_str(fault).unwrap_or_default();
@@ -126,8 +127,8 @@ pub async fn tls_alpn_01(State(app): State<App>, PathId(id): PathId, request: Re
     door::answered(&app, tried(&app, request, &id, Method::TlsAlpn01).await)
 }
 
-/// Asks the server and tells what came of it, within this request: whoever dies in between has changed
-/// nothing, and is asked again.
+/// Asks the server and tells what came of it, within this request: of whoever dies in between nothing stays
+/// but the time at which they began, after which it can be asked for again.
 async fn tried(
     app: &App,
     request: Request,
@@ -140,8 +141,14 @@ async fn tried(
     if !asked.is_fetch() {
         let Begin {} = asked.payload()?;
         if authorization.state == AuthorizationState::Pending && app.now() < order.expires_at {
-            let outcome = validation::ask(app, &asked.signer, &authorization, method).await;
-            conclude(app, (&asked.signer, &peer), &authorization, method, outcome).await?;
+            let turn = validation::turn()?;
+            let at = app.now();
+            let how = method.as_str();
+            if app.store().begin_acme_proof(id, how, at, at - validation::LONGEST).await? {
+                let outcome = validation::ask(app, &asked.signer, &authorization, method).await;
+                drop(turn);
+                conclude(app, (&asked.signer, &peer), &authorization, method, outcome).await?;
+            }
             authorization = find(app, &asked, id).await?.1;
         }
     }
@@ -159,6 +166,11 @@ async fn conclude(
     method: Method,
     outcome: Result<(), AcmeError>,
 ) -> Result<(), AcmeError> {
+    // A fault of ours is nobody's proof of anything: it is asked for again.
+    let outcome = match outcome {
+        Err(error) if error.status.is_server_error() => return Err(error),
+        outcome => outcome,
+    };
     let at = app.now();
     let fault = outcome.as_ref().err().map(|error| error.document().to_string());
     transaction!(app.store(), Aborted, |tx| {
@@ -173,7 +185,7 @@ async fn conclude(
             .fact("name", authorization.name.as_str())
             .fact("order", authorization.order_id.as_str())
             .fact("method", how)
-            // Two tries at once: the first one counts.
+            // Given up meanwhile, it stays so.
             .fact("changed", i64::from(changed));
         Ok(Audited::new((), entry))
     })?;

@@ -6,7 +6,7 @@ use sekisho_protocol::octets::encode;
 use sekisho_store::{
     MayConflict, Queries, Store, StoreError,
     acme::binding::{self, Binding},
-    audit::{Actor, Audited, Entry},
+    audit::{Audited, Entry},
     transaction,
 };
 use time::OffsetDateTime;
@@ -19,6 +19,8 @@ use crate::{
     sealing::{SealingError, SealingKey},
 };
 
+/// Act of whoever makes one.
+pub const ACT: &str = "acme.bind";
 /// Of HS256 (RFC 7518 §3.2).
 const KEY_OCTETS: usize = 32;
 
@@ -91,6 +93,10 @@ impl NewBinding {
         (sealing, random): (&SealingKey, &dyn Randomness),
         at: OffsetDateTime,
     ) -> Result<Self, BindingError> {
+        if !config.acme().is_enabled() {
+            let fault = "ACME is switched off here (acme.enabled)";
+            return Err(BindingError::Service(fault.to_owned()));
+        }
         let service = door::standing(queries, service_id).await?;
         let names: Vec<String> = names::of(&service).into_iter().collect();
         if names.is_empty() {
@@ -135,16 +141,16 @@ impl NewBinding {
         self.binding.expires_at
     }
 
-    /// Keeps it, with the record of who made it; what the service had of unused ones ends.
+    /// Keeps it with `done`, the record of [`ACT`] by who made it; what the service had of unused ones ends.
     ///
     /// # Errors
     /// [`BindingError`]: the service may have no certificates.
-    pub async fn keep(&self, store: &Store, actor: &Actor) -> Result<(), BindingError> {
+    pub async fn keep(&self, store: &Store, done: Entry) -> Result<(), BindingError> {
         transaction!(store, BindingError, |tx| {
             let service = door::standing(tx, &self.binding.service_id).await?;
             binding::add(tx, &self.binding).await?;
-            let done = Entry::done("acme.bind", actor.clone(), self.binding.created_at);
-            let entry = door::of_service(done, &service).fact("binding", self.binding.id.as_str());
+            let entry =
+                door::of_service(done.clone(), &service).fact("binding", self.binding.id.as_str());
             Ok(Audited::new((), entry))
         })
     }

@@ -5,7 +5,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, StatusCode, header};
+use http::{Method, StatusCode};
 use serde_json::json;
 
 use super::door;
@@ -37,9 +37,9 @@ pub async fn get(State(app): State<App>) -> Result<Response, AcmeError> {
 ///
 /// # Errors
 /// 404 where the door is closed.
-pub async fn new_nonce(State(app): State<App>) -> Result<Response, AcmeError> {
+pub async fn new_nonce(State(app): State<App>, method: Method) -> Result<Response, AcmeError> {
     door::enabled(&app)?;
-    let response =
-        (StatusCode::NO_CONTENT, [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))]);
-    door::with_nonce(&app, response.into_response())
+    // §7.2.
+    let status = if method == Method::HEAD { StatusCode::OK } else { StatusCode::NO_CONTENT };
+    door::with_nonce(&app, status.into_response())
 }

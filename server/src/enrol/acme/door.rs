@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// A request for a certificate with an RSA-4096 key, in base64 twice, has under 8 KiB.
-const MOST_OCTETS: usize = 32 * 1024;
+const MOST_OCTETS: usize = 16 * 1024;
 /// Of RFC 8555 §6.5.1.
 const REPLAY_NONCE: HeaderName = HeaderName::from_static("replay-nonce");
 
@@ -140,7 +140,7 @@ pub(super) fn parsed(compact: &str) -> Result<Signed<'_>, AcmeError> {
     Signed::parse(compact).map_err(|error| match error {
         ObjectError::Algorithm => AcmeError::bad_request(
             "badSignatureAlgorithm",
-            "sign by ES256, RS256 or PS256: choose a P-256 or RSA key for the account",
+            "sign by ES256, RS256 or PS256, with a P-256 or RSA key",
         ),
         ObjectError::Form
         | ObjectError::Critical
@@ -299,7 +299,7 @@ pub(super) async fn open(app: &App, request: Request) -> Result<Opened<Signer>, 
 async fn read(body: Body) -> Result<Vec<u8>, AcmeError> {
     let collected = Limited::new(body, MOST_OCTETS).collect().await.map_err(|error| {
         if error.is::<LengthLimitError>() {
-            let detail = "the request is longer than 32 KiB";
+            let detail = "the request is longer than 16 KiB";
             AcmeError::new(StatusCode::PAYLOAD_TOO_LARGE, "malformed", detail)
         } else {
             AcmeError::malformed("the body did not arrive whole; send it again")
@@ -333,6 +333,21 @@ async fn account_of(app: &App, kid: &str) -> Result<(PublicKey, Account), AcmeEr
         AcmeError::from(corrupt)
     })?;
     Ok((key, account))
+}
+
+/// The service of an account, both as they are in this transaction.
+///
+/// # Errors
+/// `unauthorized`.
+pub(super) async fn still_in_force(
+    queries: &mut impl Queries,
+    account: &Account,
+) -> Result<Service, Aborted> {
+    let account = account::find(queries, &account.id).await?.ok_or(StoreError::Corrupt {
+        what: "ACME account",
+        detail: "it is no longer there".to_owned(),
+    })?;
+    in_force(queries, &account).await
 }
 
 /// The service of an account in force.
@@ -397,7 +412,7 @@ fn refusals(app: &App, peer: &Peer) -> Subject {
     tries::network(app.config(), Door::Acme, &peer.addr.ip().to_string())
 }
 
-/// Charges and records a refusal, unless this network rests already.
+/// Charges and records a refusal to a stranger, unless this network rests already.
 ///
 /// # Errors
 /// `rateLimited`, or the database.
@@ -411,12 +426,42 @@ pub(super) async fn refused(
     tries::charge(app, refusals(app, peer)).await??;
     let entry =
         Entry::refused(act, Actor::Stranger, app.now(), reason).from_address(peer.addr.ip());
-    let entry = match service_id {
-        Some(id) => entry.on("service", id),
+    let service = match service_id {
+        Some(id) => service::find(&mut app.store().read(), id).await?,
+        None => None,
+    };
+    let entry = match &service {
+        Some(service) => of_service(entry, service),
         None => entry,
     };
     transaction!(app.store(), StoreError, |tx| Ok(Audited::new((), entry.clone())))?;
     Ok(())
+}
+
+/// Records what an account was refused, as long as its network does not rest: it bounds what a client that
+/// goes round in circles writes. The refusal is told in any case.
+pub(super) async fn refused_to(
+    app: &App,
+    (holder, peer): (&Holder, &Peer),
+    act: &'static str,
+    error: AcmeError,
+) -> AcmeError {
+    if error.status.is_server_error() {
+        return error;
+    }
+    match tries::charge(app, refusals(app, peer)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) => return error,
+        Err(unavailable) => return unavailable.into(),
+    }
+    let actor = Actor::Service(holder.service.id.clone());
+    let entry = about(Entry::refused(act, actor, app.now(), error.kind), holder, peer);
+    let recorded: Result<(), StoreError> =
+        transaction!(app.store(), StoreError, |tx| Ok(Audited::new((), entry.clone())));
+    match recorded {
+        Ok(()) => error,
+        Err(unavailable) => unavailable.into(),
+    }
 }
 
 /// The record of what an account did.

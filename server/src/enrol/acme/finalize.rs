@@ -17,20 +17,20 @@ use http::StatusCode;
 use sekisho_ca::{
     issuance::ApprovedRequest,
     profile::Profile,
-    registration::{self, KeyHolder, ServerEntry},
+    registration::{self, KeyHolder, ServerEntry, terminal_identifier::TerminalIdentifier},
     request::{UnverifiedRequest, VerifiedRequest},
 };
 use sekisho_pki::encoding::name::text;
 use sekisho_protocol::octets::decode;
 use sekisho_store::{
-    Tx,
+    StoreError, Tx,
     acme::{
         certificate as owned,
         order::{self, Authorization, Order},
     },
     audit::{Actor, Audited, Entry},
     certificate::{self, Certificate},
-    revocation::{self, CESSATION_OF_OPERATION, Status},
+    revocation::{self, CESSATION_OF_OPERATION, SUPERSEDED, Status},
     server_key, subscriber_key, transaction,
 };
 use serde::Deserialize;
@@ -74,8 +74,9 @@ async fn finalized(app: &App, request: Request, id: &str) -> Result<Response, Ac
     let issue = Issue { app, peer: &peer, holder, order: &order, request: &request, at: app.now() };
     match OrderStatus::of(&order, &authorizations, issue.at) {
         OrderStatus::Ready => {
-            issue.check_request()?;
-            issue.run().await?;
+            if let Err(error) = issue.run().await {
+                return Err(door::refused_to(app, (holder, &peer), "acme.finalize", error).await);
+            }
             let (order, authorizations) = find(app, holder, id).await?;
             told(app, &order, &authorizations, StatusCode::OK)
         }
@@ -100,6 +101,21 @@ async fn find(
 ) -> Result<(Order, Vec<Authorization>), AcmeError> {
     let found = order::find(&mut app.store().read(), &holder.account.id, id).await?;
     found.ok_or_else(|| AcmeError::not_found("order"))
+}
+
+fn being_finalized() -> AcmeError {
+    let detail = "another request finalizes this order; fetch it again";
+    let error = AcmeError::new(StatusCode::FORBIDDEN, "orderNotReady", detail);
+    AcmeError { retry_after_secs: Some(1), ..error }
+}
+
+/// Where a certificate went.
+enum Tied {
+    ToOrder,
+    /// The order has another one.
+    ToAnother,
+    /// Account or service have ended.
+    ToNothing,
 }
 
 struct Issue<'a> {
@@ -155,6 +171,7 @@ impl Issue<'_> {
     }
 
     async fn run(&self) -> Result<(), AcmeError> {
+        self.check_request()?;
         // 2
         let taken = transaction!(self.app.store(), Aborted, |tx| self.take(tx).await)?;
         let approved = match taken {
@@ -170,15 +187,18 @@ impl Issue<'_> {
         match issued {
             // 4
             Ok(issued) => self.tie(&issued.issuer_id, issued.serial.as_octets()).await,
+            // Whether it was signed may not be known: for the same key the order is looked at again when
+            // whoever took it counts as dead.
             Err(error) => {
-                self.release().await?;
-                Err(error.into())
+                let error = AcmeError::from(error);
+                let again = Some(ISSUANCE_LIMIT.whole_seconds() + 1);
+                Err(AcmeError { retry_after_secs: error.retry_after_secs.and(again), ..error })
             }
         }
     }
 
     async fn take(&self, tx: &mut Tx) -> Result<Audited<Taken>, Aborted> {
-        let service = door::in_force(tx, &self.holder.account).await?;
+        let service = door::still_in_force(tx, &self.holder.account).await?;
         let own = names::of(&service);
         if let Some(name) = self.order.names.iter().find(|name| !own.contains(*name)) {
             let detail =
@@ -188,23 +208,28 @@ impl Issue<'_> {
         let key = self.request.public_key_sha256();
         let stale = self.at - ISSUANCE_LIMIT;
         if !order::claim(tx, &self.order.id, &key, self.at, stale).await? {
-            let detail = "another request finalizes this order; fetch it again";
-            let error = AcmeError::new(StatusCode::FORBIDDEN, "orderNotReady", detail);
-            return Err(AcmeError { retry_after_secs: Some(1), ..error }.into());
+            return Err(being_finalized().into());
         }
         let before = certificate::of_key(tx, &key, MOST_CERTIFICATES_OF_A_KEY).await?;
-        if let Some(left) = self.left(tx, &before).await? {
-            return Ok(Audited::new(Taken::Left(Box::new(left)), self.record("acme.finalize")));
-        }
-        let of_device = before.iter().find_map(|found| found.terminal_id.as_deref());
         let of_service = server_key::claim(tx, &key, &service.id, self.at).await?;
-        let claimed = subscriber_key::holder(tx, &key).await?;
         let register = ServerEntry {
             organisation_id: service.organisation_id.clone(),
             key_compromised: key_is_compromised(tx, &key, &before).await?,
-            key_used_by: (of_device.is_some() || claimed.is_some() || of_service != service.id)
-                .then_some(KeyHolder::Server),
+            key_used_by: match subscriber_key::holder(tx, &key).await? {
+                Some(terminal) => Some(KeyHolder::Terminal(
+                    TerminalIdentifier::parse(&terminal).map_err(|_| StoreError::Corrupt {
+                        what: "subscriber_key",
+                        detail: terminal.clone(),
+                    })?,
+                )),
+                None => (of_service != service.id).then_some(KeyHolder::Server),
+            },
         };
+        if register.key_used_by.is_none()
+            && let Some(left) = self.left(tx, &before).await?
+        {
+            return Ok(Audited::new(Taken::Left(Box::new(left)), self.record("acme.finalize")));
+        }
         let profile = Profile::shipped("server")
             .and_then(|profile| {
                 profile.with_lifetime(self.app.config().acme().certificate_lifetime())
@@ -230,7 +255,9 @@ impl Issue<'_> {
                 && found.terminal_id.is_none()
                 && found.organisation_id == *organisation
                 && found.issued_at >= self.order.created_at
-                && found.status == Status::Good;
+                && found.status == Status::Good
+                && names::in_certificate(&found.der)
+                    == self.order.names.iter().cloned().collect::<BTreeSet<_>>();
             if fits
                 && self.is_of_order()
                 && owned::owner(tx, &found.issuer_id, &found.serial).await?.is_none()
@@ -244,41 +271,43 @@ impl Issue<'_> {
     async fn tie(&self, issuer_id: &str, serial: &[u8]) -> Result<(), AcmeError> {
         let key = self.request.public_key_sha256();
         let name = format!("{issuer_id}:{}", hex::encode(serial));
-        let tied = transaction!(self.app.store(), Aborted, |tx| {
-            let standing = match door::in_force(tx, &self.holder.account).await {
+        let outcome = transaction!(self.app.store(), Aborted, |tx| {
+            let standing = match door::still_in_force(tx, &self.holder.account).await {
                 Ok(_) => true,
                 Err(Aborted::Refused(_)) => false,
                 Err(error) => return Err(error),
             };
-            let tied =
+            let fulfilled =
                 standing && order::fulfil(tx, &self.order.id, &key, (issuer_id, serial)).await?;
-            let entry = if tied {
-                self.record("acme.issue")
+            let now = order::find(tx, &self.holder.account.id, &self.order.id).await?;
+            let of_order = now.and_then(|(order, _)| order.certificate);
+            let is_own =
+                of_order.is_some_and(|(issuer, number)| issuer == issuer_id && number == serial);
+            // Who finalized at the same time may have found this very certificate, and tied it.
+            if fulfilled || is_own {
+                let entry = self.record("acme.issue").on("certificate", name.clone());
+                return Ok(Audited::new(Tied::ToOrder, entry));
+            }
+            let (tied, why, reason) = if standing {
+                (Tied::ToAnother, "order_fulfilled", SUPERSEDED)
             } else {
-                revocation::revoke(tx, issuer_id, serial, CESSATION_OF_OPERATION, self.at).await?;
-                let actor = Actor::Service(self.holder.service.id.clone());
-                let refused = Entry::refused("acme.issue", actor, self.at, "no_longer_entitled");
-                door::about(refused, self.holder, self.peer).fact("order", self.order.id.as_str())
+                (Tied::ToNothing, "no_longer_entitled", CESSATION_OF_OPERATION)
             };
-            Ok(Audited::new(tied, entry.on("certificate", name.clone())))
-        })?;
-        if tied {
-            return Ok(());
-        }
-        Err(AcmeError::unauthorized(
-            "the service may have no certificate any more; ask the operating body",
-        ))
-    }
-
-    async fn release(&self) -> Result<(), AcmeError> {
-        transaction!(self.app.store(), Aborted, |tx| {
-            order::release(tx, &self.order.id, self.at).await?;
+            revocation::revoke(tx, issuer_id, serial, reason, self.at).await?;
             let actor = Actor::Service(self.holder.service.id.clone());
-            let refused = Entry::refused("acme.issue", actor, self.at, "not_issued");
+            let refused = Entry::refused("acme.issue", actor, self.at, why);
             let entry = door::about(refused, self.holder, self.peer);
-            Ok(Audited::new((), entry.fact("order", self.order.id.as_str())))
+            let entry = entry.fact("order", self.order.id.as_str()).on("certificate", name.clone());
+            Ok(Audited::new(tied, entry))
         })?;
-        Ok(())
+        match outcome {
+            Tied::ToOrder => Ok(()),
+            Tied::ToAnother => Err(being_finalized()),
+            Tied::ToNothing => {
+                let detail = "the service may have no certificate any more; ask the operating body";
+                Err(AcmeError::unauthorized(detail))
+            }
+        }
     }
 
     fn record(&self, act: &'static str) -> Entry {

@@ -53,11 +53,10 @@ async fn changed(app: &App, request: Request) -> Result<Response, AcmeError> {
     transaction!(app.store(), Aborted, |tx| {
         if let Some(other) = account::of_key(tx, &thumbprint).await? {
             // §7.3.5: the address of the account that has it is told.
-            let detail = format!(
-                "the new key has an account already: {}",
-                door::account_url(app, &other.id)
-            );
-            return Err(AcmeError::new(StatusCode::CONFLICT, "malformed", detail).into());
+            let detail = "the new key has an account already";
+            let error = AcmeError::new(StatusCode::CONFLICT, "malformed", detail);
+            let location = Some(door::account_url(app, &other.id));
+            return Err(AcmeError { location, ..error }.into());
         }
         let new = (thumbprint.as_str(), bare.jwk.as_str());
         if !account::set_key(tx, &account.id, &account.thumbprint, new).await? {

@@ -32,6 +32,7 @@ pub use certificate::post as certificate;
 pub use directory::{PATH as DIRECTORY, get as directory, new_nonce};
 pub use finalize::post as finalize;
 pub use key_change::post as key_change;
+pub use names::of as names_of;
 pub use order::{begin as new_order, post as order};
 pub use renewal_info::get as renewal_info;
 pub use revoke::post as revoke;

@@ -3,15 +3,22 @@
 
 use std::collections::BTreeSet;
 
+use der::Decode;
 use sekisho_ca::registration::dns_name;
 use sekisho_store::service::Service;
 use serde::Deserialize;
 use url::{Host, Url};
+use x509_cert::{
+    Certificate,
+    ext::pkix::{SubjectAltName, name::GeneralName},
+};
 
-use crate::error::acme::AcmeError;
+use crate::error::acme::{AcmeError, NameFault};
 
 /// As the profile of servers has room for (certificate policy §7.1.16).
 const MOST: usize = 10;
+/// Of all names of an order together.
+const MOST_CHARACTERS: usize = 600;
 
 /// What an order names (RFC 8555 §9.7.7).
 #[derive(Debug, Deserialize)]
@@ -22,7 +29,8 @@ pub(super) struct Identifier {
 }
 
 /// The names of a service that can be certified.
-pub(super) fn of(service: &Service) -> BTreeSet<String> {
+#[must_use]
+pub fn of(service: &Service) -> BTreeSet<String> {
     let addresses = service
         .redirect_uris
         .iter()
@@ -67,16 +75,41 @@ pub(super) fn ordered(
             None
         };
         match fault {
-            Some((kind, detail)) => refused.push((value.clone(), kind, detail)),
+            Some((kind_of_fault, detail)) => refused.push(NameFault {
+                identifier: (kind.clone(), value.clone()),
+                kind: kind_of_fault,
+                detail,
+            }),
             None => names.push(name),
         }
     }
-    let Some((_, kind, _)) = refused.first() else { return Ok(names) };
+    let Some(kind) = refused.first().map(|fault| fault.kind) else {
+        if names.iter().map(String::len).sum::<usize>() > MOST_CHARACTERS {
+            let detail = format!(
+                "the names have together more than {MOST_CHARACTERS} characters; order them apart"
+            );
+            return Err(AcmeError::bad_request("rejectedIdentifier", detail));
+        }
+        return Ok(names);
+    };
     let own: Vec<&str> = own.iter().map(String::as_str).collect();
     let detail = format!(
         "not every name can be certified; those of service {} are: {}",
         service.id,
         own.join(", ")
     );
-    Err(AcmeError { of_names: refused.clone(), ..AcmeError::bad_request(kind, detail) })
+    Err(AcmeError { of_names: refused, ..AcmeError::bad_request(kind, detail) })
+}
+
+/// The DNS names in a certificate.
+pub(super) fn in_certificate(der: &[u8]) -> BTreeSet<String> {
+    let certificate = Certificate::from_der(der).ok();
+    let extension = certificate
+        .and_then(|read| read.tbs_certificate().get_extension::<SubjectAltName>().ok().flatten());
+    let names = extension.map_or_else(Vec::new, |(_, names)| names.0);
+    let dns = names.into_iter().filter_map(|name| match name {
+        GeneralName::DnsName(name) => Some(name.as_str().to_owned()),
+        _ => None,
+    });
+    dns.collect()
 }

@@ -102,14 +102,24 @@ async fn begun(app: &App, request: Request) -> Result<Response, AcmeError> {
                       notAfter";
         return Err(AcmeError::malformed(detail));
     }
-    let names = names::ordered(&new.identifiers, &holder.service)?;
+    let names = match names::ordered(&new.identifiers, &holder.service) {
+        Ok(names) => names,
+        Err(error) => return Err(door::refused_to(app, (holder, &peer), "acme.order", error).await),
+    };
     let at = app.now();
     let replaces = new.replaces.as_deref().map(CertificateId::parse).transpose()?;
     let replaces = match replaces {
-        Some(id) => Some(id.find(app, &mut app.store().read()).await?),
+        Some(id) => {
+            let found = id.find(app, &mut app.store().read()).await?;
+            // RFC 9773 §5.
+            if names::in_certificate(&found.der).is_disjoint(&names.iter().cloned().collect()) {
+                let detail = "the certificate that `replaces` names has none of these names";
+                return Err(AcmeError::malformed(detail));
+            }
+            Some((found.issuer_id, found.serial))
+        }
         None => None,
     };
-    let replaces = replaces.map(|found| (found.issuer_id, found.serial));
     let order = Order {
         id: Uuid::now_v7().to_string(),
         account_id: holder.account.id.clone(),
@@ -215,6 +225,9 @@ pub(super) fn told(
         "authorizations": addresses.collect::<Value>(),
         "finalize": format!("{location}/finalize"),
     });
+    if let Some((issuer_id, serial)) = &order.replaces {
+        document["replaces"] = CertificateId::of(app, issuer_id, serial)?.to_string().into();
+    }
     if now == OrderStatus::Valid {
         document["certificate"] = door::url(app, &format!("/acme/certificate/{}", order.id)).into();
     }

@@ -1,5 +1,7 @@
 //! When a certificate should be renewed (RFC 9773).
 
+use std::fmt;
+
 use axum::{
     Json,
     extract::State,
@@ -7,10 +9,11 @@ use axum::{
 };
 use der::Encode;
 use http::{HeaderValue, header};
+use sekisho_ca::authority::Authority;
 use sekisho_pki::encoding::{key_identifier::key_identifier, serial::Serial};
-use sekisho_protocol::octets::decode;
+use sekisho_protocol::octets::{decode, encode};
 use sekisho_store::{
-    Queries,
+    Queries, StoreError,
     certificate::{self, Certificate},
     revocation::Status,
 };
@@ -48,6 +51,21 @@ impl CertificateId {
         })
     }
 
+    /// The name of a certificate that we issued.
+    ///
+    /// # Errors
+    /// [`AcmeError`]: its authority is not there.
+    pub(super) fn of(app: &App, issuer_id: &str, serial: &[u8]) -> Result<Self, AcmeError> {
+        let corrupt = || StoreError::Corrupt {
+            what: "certificate",
+            detail: format!("{issuer_id}:{} has no issuer here", hex::encode(serial)),
+        };
+        let issuer = app.authority().find(issuer_id).ok_or_else(corrupt)?;
+        let issuer_key = key_of(issuer).ok_or_else(corrupt)?;
+        let serial = Serial::from_octets(serial).map_err(|_| corrupt())?;
+        Ok(Self { issuer_key, serial })
+    }
+
     /// The certificate of a server of ours that has this name.
     ///
     /// # Errors
@@ -58,9 +76,7 @@ impl CertificateId {
         queries: &mut impl Queries,
     ) -> Result<Certificate, AcmeError> {
         for issuer in app.authority().of(Line::Servers) {
-            let spki = issuer.certificate().tbs_certificate().subject_public_key_info().to_der();
-            let own = spki.ok().and_then(|spki| key_identifier(&spki).ok());
-            if own.is_some_and(|own| own.as_slice() == self.issuer_key)
+            if key_of(issuer).is_some_and(|own| own == self.issuer_key)
                 && let Some(found) =
                     certificate::find(queries, issuer.id(), self.serial.as_octets()).await?
             {
@@ -69,6 +85,18 @@ impl CertificateId {
         }
         Err(AcmeError::not_found("certificate"))
     }
+}
+
+impl fmt::Display for CertificateId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let serial = self.serial.to_x509().map_err(|_| fmt::Error)?;
+        write!(f, "{}.{}", encode(&self.issuer_key), encode(serial.as_bytes()))
+    }
+}
+
+fn key_of(issuer: &Authority) -> Option<Vec<u8>> {
+    let spki = issuer.certificate().tbs_certificate().subject_public_key_info().to_der().ok()?;
+    Some(key_identifier(&spki).ok()?.to_vec())
 }
 
 /// `GET /acme/renewal-info/{id}`.

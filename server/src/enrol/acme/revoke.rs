@@ -10,17 +10,26 @@ use http::StatusCode;
 use sekisho_ca::revocation::RevocationReason;
 use sekisho_pki::encoding::serial::Serial;
 use sekisho_protocol::octets::decode;
-use sekisho_store::{acme::certificate as owned, audit::Actor, certificate, revocation::Status};
+use sekisho_store::{
+    acme::certificate as owned,
+    audit::{Actor, Entry},
+    certificate,
+};
 use serde::Deserialize;
-use x509_cert::ext::pkix::{SubjectAltName, name::GeneralName};
 
-use super::door::{self, Request, Signer};
+use super::{
+    door::{self, Request, Signer},
+    names,
+};
 use crate::{
     app::App,
     authority::Line,
     error::acme::AcmeError,
     revocation::{self, Measure, Order, Target},
 };
+
+/// In the audit trail, where it is refused: what is taken back is recorded as everywhere.
+const ACT: &str = "acme.revoke";
 
 #[derive(Deserialize)]
 struct Revoke {
@@ -70,6 +79,7 @@ async fn revoked(app: &App, request: Request) -> Result<Response, AcmeError> {
     let owner = owned::owner(&mut reader, &found.issuer_id, &found.serial).await?;
     // Our own servers' are taken back at the host.
     let owner = owner.ok_or_else(unknown)?;
+    let names: Vec<String> = names::in_certificate(&der).into_iter().collect();
     let may = match &asked.signer {
         Signer::Key(bare) => {
             let spki = read.tbs_certificate().subject_public_key_info().to_der();
@@ -78,32 +88,51 @@ async fn revoked(app: &App, request: Request) -> Result<Response, AcmeError> {
         }
         Signer::Account(holder) => {
             holder.service.id == owner.service_id
-                || owned::has_proven(&mut reader, &holder.account.id, &names(&read), app.now())
-                    .await?
+                || owned::has_proven(&mut reader, &holder.account.id, &names, app.now()).await?
         }
     };
     if !may {
-        door::refused(app, &peer, "acme.revoke", "not_entitled", Some(&owner.service_id)).await?;
         let detail = "sign by an account of the service or by the key of the certificate";
-        return Err(AcmeError::unauthorized(detail));
+        let error = AcmeError::unauthorized(detail);
+        return Err(match &asked.signer {
+            Signer::Account(holder) => door::refused_to(app, (holder, &peer), ACT, error).await,
+            Signer::Key(_) => {
+                door::refused(app, &peer, ACT, "not_entitled", Some(&owner.service_id)).await?;
+                error
+            }
+        });
     }
-    if found.status != Status::Good && found.status.is_final() {
+    let (actor, account) = match &asked.signer {
+        Signer::Key(_) => (owner.service_id.clone(), None),
+        Signer::Account(holder) => {
+            // Whoever holds the names today ends the certificate, and not the key of somebody else.
+            if reason == RevocationReason::KeyCompromise && holder.service.id != owner.service_id {
+                let detail = "that a key is compromised is said by its own service or by the key";
+                return Err(AcmeError::bad_request("badRevocationReason", detail));
+            }
+            (holder.service.id.clone(), Some(holder.account.id.as_str()))
+        }
+    };
+    if found.status.is_final() {
         let detail = "the certificate was taken back before";
         return Err(AcmeError::bad_request("alreadyRevoked", detail));
     }
-    let by = match &asked.signer {
-        Signer::Key(_) => "by the key of the certificate",
-        Signer::Account(_) => "by the account",
-    };
     let order = Order {
         target: Target::Certificate { issuer_id: found.issuer_id, serial: found.serial },
         measure: Measure::Revoke(reason),
         invalidity_at: None,
-        note: format!("ACME, {by}"),
-        actor: Actor::Service(owner.service_id),
+        note: "ACME".to_owned(),
+        actor: Actor::Service(actor),
         at: app.now(),
     };
-    match revocation::carry_out(app.store(), &order).await {
+    let complete = |entry: Entry| {
+        let entry = entry.from_address(peer.addr.ip()).on("service", &owner.service_id);
+        match account {
+            Some(id) => entry.fact("signed_by", "account").fact("account", id),
+            None => entry.fact("signed_by", "certificate_key"),
+        }
+    };
+    match revocation::carry_out_recorded(app.store(), &order, complete).await {
         Ok(_) => Ok(StatusCode::OK.into_response()),
         Err(revocation::RevocationError::Store(error)) => Err(error.into()),
         Err(revocation::RevocationError::CertificateRevoked { .. }) => {
@@ -112,14 +141,4 @@ async fn revoked(app: &App, request: Request) -> Result<Response, AcmeError> {
         }
         Err(error) => Err(AcmeError::internal(&error)),
     }
-}
-
-fn names(certificate: &x509_cert::Certificate) -> Vec<String> {
-    let names = certificate.tbs_certificate().get_extension::<SubjectAltName>().ok().flatten();
-    let names = names.map_or_else(Vec::new, |(_, names)| names.0);
-    let dns = names.into_iter().filter_map(|name| match name {
-        GeneralName::DnsName(name) => Some(name.as_str().to_owned()),
-        _ => None,
-    });
-    dns.collect()
 }

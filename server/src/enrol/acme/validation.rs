@@ -9,8 +9,10 @@ mod tls_alpn_01;
 
 use std::{io, net::SocketAddr, time::Duration};
 
+use http::StatusCode;
 use sekisho_store::acme::order::Authorization;
 use subtle::ConstantTimeEq;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Host;
 
 use super::door::Holder;
@@ -22,6 +24,24 @@ use crate::{
 
 /// For connection and answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A question has ended by then, for its name and for its answer, or its process died.
+pub(super) const LONGEST: time::Duration =
+    time::Duration::seconds(3 * PATIENCE.as_secs().cast_signed());
+/// How many servers this process asks at once: each takes up to [`LONGEST`].
+static TURNS: Semaphore = Semaphore::const_new(64);
+
+/// Leave to ask a server.
+///
+/// # Errors
+/// `rateLimited`: too many are being asked.
+pub(super) fn turn() -> Result<SemaphorePermit<'static>, AcmeError> {
+    TURNS.try_acquire().map_err(|_| {
+        let detail = "too many servers are being asked at the moment; try again";
+        let error = AcmeError::new(StatusCode::SERVICE_UNAVAILABLE, "rateLimited", detail);
+        AcmeError { retry_after_secs: Some(5), ..error }
+    })
+}
 
 /// How a name is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +88,7 @@ impl Question<'_> {
 /// Asks the host.
 ///
 /// # Errors
-/// `dns`, `connection`, `tls`, `incorrectResponse`, `unauthorized` (RFC 8555 §6.7), in words for whoever runs the server.
+/// `dns`, `connection`, `tls`, `unauthorized` (RFC 8555 §6.7), in words for whoever runs the server.
 pub(super) async fn ask(
     app: &App,
     holder: &Holder,
@@ -91,7 +111,10 @@ pub(super) async fn ask(
     let resolved = outbound::places(&host, port, loopback_allowed);
     let places = match tokio::time::timeout(PATIENCE, resolved).await {
         Ok(places) => places.map_err(|error| unreachable(name, &error))?,
-        Err(_) => return Err(slow(name, port)),
+        Err(_) => {
+            let detail = format!("{name} was not resolved in time; ask who runs the network's DNS");
+            return Err(AcmeError::bad_request("dns", detail));
+        }
     };
     let places: Vec<_> = places.into_iter().filter(|place| acme.is_inside(place.ip())).collect();
     if places.is_empty() {

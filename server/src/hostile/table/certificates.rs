@@ -20,7 +20,7 @@ pub(super) fn enrol(s: &Scene) -> Vec<Row> {
     };
     let basic = Scene::basic;
     let acme = |path: &'static str| {
-        let body = Payload::Octets("application/jose+json", s.acme.body(path), 32 * 1024);
+        let body = Payload::Octets("application/jose+json", s.acme.body(path), 16 * 1024);
         at("POST", path).payload(body)
     };
     let unknown = "01999999-0000-7000-8000-000000000000";

@@ -157,6 +157,14 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
                 free("seen", "0000"),
             ])
             .good(200),
+        at("GET", "/console/service/{id}/acme")
+            .cookie(&s.administrator, &[&s.auditor, &s.manager])
+            .parameter("referral", &[NOTHING, "nobody", a])
+            .good(200),
+        administrator("POST", "/console/service/{id}/acme")
+            .parameter("referral", &[&s.tried[0], NOTHING, "nobody"])
+            .payload(Payload::NoFields)
+            .good(200),
         owner("POST", "/console/service/{id}/card")
             .parameter(&s.tried[0], &["referral", NOTHING, "nobody"])
             .form([required("card", "physician").foreign("nobody").foreign("../physician")])

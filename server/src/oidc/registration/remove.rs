@@ -31,10 +31,10 @@ pub async fn delete(
         .fact("live", service.live_at.is_some())
         .from_address(peer.addr.ip());
     transaction!(app.store(), RegistrationRefused, |tx| {
-        if !service_change::withdraw(tx, &service.id, now).await? {
+        let Some(certificates) = service_change::withdraw(tx, &service.id, now).await? else {
             return Err(RegistrationRefused::Token);
-        }
-        Ok(Audited::new((), record.clone()))
+        };
+        Ok(Audited::new((), record.clone().fact("certificates", certificates)))
     })?;
     let uncached = HeaderValue::from_static("no-store");
     Ok((StatusCode::NO_CONTENT, [(header::CACHE_CONTROL, uncached)]).into_response())

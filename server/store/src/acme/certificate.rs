@@ -65,10 +65,10 @@ pub async fn of_service(
     service_id: &str,
     limit: i64,
 ) -> Result<Vec<Listed>, StoreError> {
-    let rows: Vec<(String, Vec<u8>, String, i64, bool)> = queries
+    let rows: Vec<(String, Vec<u8>, String, i64, i64)> = queries
         .fetch_all(
             sql("SELECT c.issuer_id, c.serial, o.names, c.not_after,
-                        EXISTS (SELECT 1 FROM revocation_event r
+                        (SELECT COUNT(*) FROM revocation_event r
                             WHERE r.issuer_id = c.issuer_id AND r.serial = c.serial
                               AND r.kind = 'revoked') AS revoked
                  FROM acme_order o JOIN acme_account a ON a.id = o.account_id
@@ -84,19 +84,19 @@ pub async fn of_service(
             serial,
             names: text_list("names of an ACME order", &names)?,
             not_after: moment("certificate", not_after)?,
-            revoked,
+            revoked: revoked > 0,
         })
     };
     rows.into_iter().map(read).collect()
 }
 
 /// Takes back what a service has of certificates that have not ended, and its unused binding keys: it is
-/// withdrawn.
+/// withdrawn. Answers how many certificates.
 pub(crate) async fn end_of_service(
     tx: &mut Tx,
     service_id: &str,
     at: OffsetDateTime,
-) -> Result<(), StoreError> {
+) -> Result<usize, StoreError> {
     super::binding::end_unused(tx, service_id, at).await?;
     let living: Vec<(String, Vec<u8>)> = tx
         .fetch_all(
@@ -108,10 +108,12 @@ pub(crate) async fn end_of_service(
             .bind(at),
         )
         .await?;
+    let mut ended = 0;
     for (issuer_id, serial) in living {
-        revocation::revoke(tx, &issuer_id, &serial, CESSATION_OF_OPERATION, at).await?;
+        let reason = CESSATION_OF_OPERATION;
+        ended += usize::from(revocation::revoke(tx, &issuer_id, &serial, reason, at).await?);
     }
-    Ok(())
+    Ok(ended)
 }
 
 /// Whether the account has proven each of these names for an order that can still be fulfilled

@@ -3,7 +3,8 @@
 use time::OffsetDateTime;
 
 use crate::{
-    Queries, StoreError, Tx,
+    Queries, Store, StoreError, Tx,
+    db::housekeeping,
     moment::{digest, moment, moment_opt, text_list},
     sql,
 };
@@ -72,7 +73,7 @@ pub struct Authorization {
     pub http_token: String,
     /// What tls-alpn-01 expects to find (RFC 8737 §3).
     pub tls_token: String,
-    /// How the proof was tried, and when.
+    /// How the proof is being or was tried, and when.
     pub tried: Option<(String, OffsetDateTime)>,
     /// Why it failed, the caller's JSON.
     pub fault: Option<String>,
@@ -363,21 +364,6 @@ pub async fn claim(
     Ok(changed == 1)
 }
 
-/// Gives back an order that was taken for this key at `claimed_at` and came to nothing.
-///
-/// # Errors
-/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
-pub async fn release(tx: &mut Tx, id: &str, claimed_at: OffsetDateTime) -> Result<(), StoreError> {
-    tx.execute(
-        sql("UPDATE acme_order SET spki_sha256 = NULL, claimed_at = NULL
-             WHERE id = $1 AND serial IS NULL AND claimed_at = $2")
-        .bind(id)
-        .bind(claimed_at),
-    )
-    .await?;
-    Ok(())
-}
-
 /// Ties a certificate to the order that was taken for its key; answers whether this call did.
 ///
 /// # Errors
@@ -399,6 +385,34 @@ pub async fn fulfil(
         )
         .await?;
     Ok(changed == 1)
+}
+
+impl Store {
+    /// Begins to ask for the proof of a pending authorization; answers whether nobody else is at it. Who began
+    /// before `stale` and told nothing died.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn begin_acme_proof(
+        &self,
+        id: &str,
+        method: &str,
+        at: OffsetDateTime,
+        stale: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        let begun: u64 = housekeeping!(self, |tx| {
+            tx.execute(
+                sql("UPDATE acme_authorization SET tried = $2, tried_at = $3
+                     WHERE id = $1 AND state = 'pending' AND (tried_at IS NULL OR tried_at < $4)")
+                .bind(id)
+                .bind(method)
+                .bind(at)
+                .bind(stale),
+            )
+            .await?
+        })?;
+        Ok(begun == 1)
+    }
 }
 
 /// Whether another order takes the place of this certificate and may yet, or did (RFC 9773 §5).

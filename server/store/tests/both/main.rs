@@ -85,6 +85,7 @@ fn count<T>(outcomes: &[T], which: impl Fn(&T) -> bool) -> usize {
     outcomes.iter().filter(|outcome| which(outcome)).count()
 }
 
+mod acme;
 mod client_registration;
 mod coverage;
 mod crl;

@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use sekisho_key::{SigningKey, SoftwareKey};
 use sekisho_pki::encoding::signed_object::assemble;
 use sekisho_protocol::octets::{decode, encode};
-use sekisho_store::audit::Actor;
+use sekisho_store::audit::{Actor, Entry};
 use serde_json::{Value, json};
 use spki::SubjectPublicKeyInfoOwned;
 use tower::ServiceExt;
@@ -29,7 +29,10 @@ use x509_cert::{
 
 use crate::{
     app::App,
-    enrol::acme::{binding::NewBinding, external},
+    enrol::acme::{
+        binding::{ACT, NewBinding},
+        external,
+    },
     jose::PublicKey,
     keys::bare_jwk,
     listener::Peer,
@@ -243,7 +246,8 @@ pub(crate) async fn binding(app: &App, service_id: &str) -> (String, Vec<u8>) {
     let mut reader = app.store().read();
     let drawn = NewBinding::draw(&mut reader, service_id, app.config(), keys, app.now());
     let drawn = drawn.await.unwrap();
-    drawn.keep(app.store(), &Actor::System).await.unwrap();
+    let done = Entry::done(ACT, Actor::System, app.now());
+    drawn.keep(app.store(), done).await.unwrap();
     let key = decode(&drawn.key()).unwrap();
     (drawn.id().to_owned(), key)
 }

@@ -87,6 +87,8 @@ async fn a_certificate_is_replaced_once_and_by_its_own_service() {
     assert_eq!(refused.problem(), (400, "malformed".to_owned()));
     let first = client.post("/acme/new-order", &order(HOST)).await;
     assert_eq!(first.status, StatusCode::CREATED);
+    assert_eq!(first.json()["replaces"], id);
+    assert_eq!(client.fetch(&first.location()).await.json()["replaces"], id);
     let second = client.post("/acme/new-order", &order(HOST)).await;
     assert_eq!(second.problem(), (409, "alreadyReplaced".to_owned()));
     // What came to nothing stands in nobody's way.

@@ -13,7 +13,11 @@ use axum::{
     routing::get,
 };
 use http::{StatusCode, header};
-use sekisho_store::audit::{Actor, Entry};
+use sekisho_store::{
+    Queries,
+    audit::{Actor, Entry},
+    sql,
+};
 use tokio::net::TcpListener;
 
 use super::client::Client;
@@ -148,17 +152,28 @@ impl Scene {
         order
     }
 
+    /// How many certificates were made for servers of services.
+    pub(crate) async fn issued(&self) -> i64 {
+        let counted: Option<(i64,)> = self
+            .app()
+            .store()
+            .read()
+            .fetch_optional(sql("SELECT COUNT(*) FROM issuance_intention
+                 WHERE profile = 'server' AND organisation_id IS NOT NULL"))
+            .await
+            .unwrap();
+        counted.unwrap().0
+    }
+
     /// What the audit trail holds of acts of this beginning, newest last: act and outcome.
     pub(crate) async fn trail(&self, act: &str) -> Vec<String> {
-        use sekisho_store::{Queries, sql};
         let rows: Vec<(String, String)> = self
             .app()
             .store()
             .read()
             .fetch_all(
-                sql("SELECT r.act, r.outcome FROM audit_record r
-                     JOIN audit_link l ON l.record_id = r.id WHERE r.act LIKE $1 ORDER BY l.seq")
-                .bind(format!("{act}%")),
+                sql("SELECT act, outcome FROM audit_record WHERE act LIKE $1 ORDER BY id")
+                    .bind(format!("{act}%")),
             )
             .await
             .unwrap();

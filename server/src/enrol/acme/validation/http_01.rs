@@ -1,6 +1,6 @@
 //! http-01: the key authorization at a known path (RFC 8555 §8.3).
 
-use std::{error::Error as _, io};
+use std::{error::Error, io};
 
 use http::StatusCode;
 
@@ -20,16 +20,14 @@ pub(super) async fn ask(question: &Question<'_>) -> Result<(), AcmeError> {
         .resolve_to_addrs(name, &question.places)
         .build()
         .map_err(|error| AcmeError::internal(&error))?;
-    let mut response = client.get(&address).send().await.map_err(|error| {
-        let cause = error.source().and_then(|cause| cause.source());
-        match cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {
+    let mut response =
+        client.get(&address).send().await.map_err(|error| match of_system(&error) {
             Some(error) => not_connected(question, error),
             None => {
                 let detail = format!("{name}, port {port}, gave no answer in HTTP");
                 AcmeError::bad_request("connection", detail)
             }
-        }
-    })?;
+        })?;
     if response.status() != StatusCode::OK {
         let status = response.status().as_u16();
         let because = if response.status().is_redirection() {
@@ -57,4 +55,9 @@ pub(super) async fn ask(question: &Question<'_>) -> Result<(), AcmeError> {
     }
     let detail = format!("{address} answered with something else than this account's answer");
     Err(AcmeError::unauthorized(detail))
+}
+
+/// What the system said, wherever in the chain of causes it stands.
+fn of_system<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e io::Error> {
+    error.downcast_ref().or_else(|| of_system(error.source()?))
 }
