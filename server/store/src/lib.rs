@@ -16,7 +16,11 @@ mod moment;
 mod node_claim;
 
 pub mod account;
-pub mod acme;
+pub mod acme_account;
+pub mod acme_binding;
+pub mod acme_certificate;
+mod acme_nonce;
+pub mod acme_order;
 pub mod activation_code;
 pub mod application;
 pub mod attempt;

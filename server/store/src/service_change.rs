@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use crate::{
-    StoreError, Tx, acme,
+    StoreError, Tx, acme_certificate,
     service::{Service, add_uris},
     service_check, sql,
 };
@@ -78,5 +78,5 @@ pub async fn withdraw(
         .bind(at),
     )
     .await?;
-    acme::certificate::end_of_service(tx, id, at).await.map(Some)
+    acme_certificate::end_of_service(tx, id, at).await.map(Some)
 }

@@ -132,7 +132,10 @@ impl Journey {
         let path = match service.client.refresh {
             Refresh::Button => {
                 self.driver().goto(service.at(service.client.home)).await?;
-                self.arrive(service, "refresh").await?.click().await?;
+                let button = self.arrive(service, "refresh").await?;
+                button.click().await?;
+                // The page of before has one as well: leaving it too early would break the request off.
+                button.wait_until().wait(PATIENCE, LOOK_EVERY).stale().await?;
                 self.arrive(service, "refresh").await?;
                 service.client.claims
             }

@@ -6,11 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
-use sekisho_store::{
-    Queries,
-    acme::{account, binding, certificate},
-    service::Service,
-};
+use sekisho_store::{Queries, acme_account, acme_binding, acme_certificate, service::Service};
 use zeroize::Zeroizing;
 
 use super::{owned, path_of, seen};
@@ -121,15 +117,15 @@ pub async fn get(
     } else {
         None
     };
-    let waiting = binding::open_of(&mut reader, &id, app.now()).await?;
-    let accounts = account::of_service(&mut reader, &id).await?;
+    let waiting = acme_binding::open_of(&mut reader, &id, app.now()).await?;
+    let accounts = acme_account::of_service(&mut reader, &id).await?;
     let accounts = accounts.into_iter().map(|account| Account {
         opened: shown(account.created_at),
         contact: account.contact.join(" ").replace("mailto:", ""),
         ended: account.deactivated_at.is_some(),
     });
     let now = app.now();
-    let mut found = certificate::of_service(&mut reader, &id, MOST + 1).await?;
+    let mut found = acme_certificate::of_service(&mut reader, &id, MOST + 1).await?;
     let more = found.len() > usize::try_from(MOST).unwrap_or(usize::MAX);
     found.truncate(usize::try_from(MOST).unwrap_or(usize::MAX));
     let certificates = found.into_iter().map(|found| Shown {

@@ -8,10 +8,8 @@ use axum::{
 use http::{HeaderValue, StatusCode, header};
 use sekisho_store::{
     StoreError,
-    acme::{
-        account::{self, Account},
-        binding, order,
-    },
+    acme_account::{self, Account},
+    acme_binding, acme_order,
     audit::{Actor, Audited, Entry},
     transaction,
 };
@@ -63,7 +61,7 @@ async fn opened(app: &App, request: Request) -> Result<Response, AcmeError> {
     let payload: NewAccount = asked.payload()?;
     let thumbprint = asked.signer.key.thumbprint();
     let mut reader = app.store().read();
-    if let Some(account) = account::of_key(&mut reader, &thumbprint).await? {
+    if let Some(account) = acme_account::of_key(&mut reader, &thumbprint).await? {
         door::in_force(&mut reader, &account).await?;
         return told(app, &account, StatusCode::OK);
     }
@@ -84,7 +82,7 @@ async fn opened(app: &App, request: Request) -> Result<Response, AcmeError> {
         let detail = "externalAccountBinding is over another key than that of the account";
         return Err(AcmeError::malformed(detail));
     }
-    let found = binding::find(&mut reader, &brought.kid).await?;
+    let found = acme_binding::find(&mut reader, &brought.kid).await?;
     let sealed = found.as_ref().and_then(|binding| binding.sealed_key.as_ref());
     let is_ours = match sealed {
         Some(sealed) => {
@@ -109,10 +107,10 @@ async fn opened(app: &App, request: Request) -> Result<Response, AcmeError> {
     };
     let opened: Result<(), Aborted> = transaction!(app.store(), Aborted, |tx| {
         let service = door::standing(tx, &account.service_id).await?;
-        if !binding::consume(tx, &binding.id, &account.id, account.created_at).await? {
+        if !acme_binding::consume(tx, &binding.id, &account.id, account.created_at).await? {
             return Err(not_bound().into());
         }
-        account::add(tx, &account).await?;
+        acme_account::add(tx, &account).await?;
         let done = Entry::done(OPEN, Actor::Service(service.id.clone()), account.created_at);
         let entry = door::of_service(done, &service)
             .from_address(peer.addr.ip())
@@ -125,7 +123,7 @@ async fn opened(app: &App, request: Request) -> Result<Response, AcmeError> {
         Ok(()) => told(app, &account, StatusCode::CREATED),
         // The same key opened an account just now, by another binding.
         Err(Aborted::Store(StoreError::AlreadyExists { .. })) => {
-            let account = account::of_key(&mut reader, &account.thumbprint).await?;
+            let account = acme_account::of_key(&mut reader, &account.thumbprint).await?;
             let account = account.ok_or_else(not_bound)?;
             told(app, &account, StatusCode::OK)
         }
@@ -198,7 +196,7 @@ async fn changed(app: &App, request: Request, id: &str) -> Result<Response, Acme
     if status.as_deref() == Some("deactivated") {
         let at = app.now();
         transaction!(app.store(), Aborted, |tx| {
-            account::deactivate(tx, id, at).await?;
+            acme_account::deactivate(tx, id, at).await?;
             Ok(Audited::new((), door::record("acme.close_account", holder, (app, &peer))))
         })?;
         account.deactivated_at = Some(at);
@@ -207,7 +205,7 @@ async fn changed(app: &App, request: Request, id: &str) -> Result<Response, Acme
     if let Some(contact) = contact {
         account.contact = contacts(contact)?;
         transaction!(app.store(), Aborted, |tx| {
-            if !account::set_contact(tx, id, &account.contact).await? {
+            if !acme_account::set_contact(tx, id, &account.contact).await? {
                 return Err(AcmeError::unauthorized("this account was deactivated").into());
             }
             Ok(Audited::new((), door::record("acme.change_account", holder, (app, &peer))))
@@ -227,7 +225,7 @@ async fn orders(app: &App, request: Request, id: &str) -> Result<Response, AcmeE
     if asked.signer.account.id != id {
         return Err(AcmeError::not_found("account"));
     }
-    let newest = order::newest(&mut app.store().read(), id, MOST_ORDERS).await?;
+    let newest = acme_order::newest(&mut app.store().read(), id, MOST_ORDERS).await?;
     let orders: Vec<String> =
         newest.iter().map(|id| door::url(app, &format!("/acme/order/{id}"))).collect();
     Ok(Json(json!({ "orders": orders })).into_response())

@@ -7,7 +7,7 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header};
 use sekisho_store::{
-    acme::order::{self, Authorization, AuthorizationState, Order},
+    acme_order::{self, Authorization, AuthorizationState, Order},
     audit::{Actor, Audited, Entry},
     transaction,
 };
@@ -45,7 +45,7 @@ async fn answer(app: &App, request: Request, id: &str) -> Result<Response, AcmeE
             return Err(AcmeError::malformed(detail));
         }
         transaction!(app.store(), Aborted, |tx| {
-            let changed = order::deactivate(tx, id).await?;
+            let changed = acme_order::deactivate(tx, id).await?;
             let entry = door::record("acme.give_up", &asked.signer, (app, &peer))
                 .fact("name", authorization.name.as_str())
                 .fact("changed", i64::from(changed));
@@ -75,7 +75,8 @@ async fn find(
     asked: &Opened<Holder>,
     id: &str,
 ) -> Result<(Order, Authorization), AcmeError> {
-    let found = order::authorization(&mut app.store().read(), &asked.signer.account.id, id).await?;
+    let found =
+        acme_order::authorization(&mut app.store().read(), &asked.signer.account.id, id).await?;
     found.ok_or_else(|| AcmeError::not_found("authorization"))
 }
 
@@ -175,7 +176,8 @@ async fn conclude(
     let fault = outcome.as_ref().err().map(|error| error.document().to_string());
     transaction!(app.store(), Aborted, |tx| {
         let how = method.as_str();
-        let changed = order::conclude(tx, &authorization.id, how, fault.as_deref(), at).await?;
+        let changed =
+            acme_order::conclude(tx, &authorization.id, how, fault.as_deref(), at).await?;
         let actor = Actor::Service(holder.service.id.clone());
         let entry = match &outcome {
             Ok(()) => Entry::done("acme.validate", actor, at),

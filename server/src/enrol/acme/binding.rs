@@ -5,7 +5,7 @@ use sekisho_key::{Randomness, RandomnessError};
 use sekisho_protocol::octets::encode;
 use sekisho_store::{
     MayConflict, Queries, Store, StoreError,
-    acme::binding::{self, Binding},
+    acme_binding::{self, Binding},
     audit::{Audited, Entry},
     transaction,
 };
@@ -148,7 +148,7 @@ impl NewBinding {
     pub async fn keep(&self, store: &Store, done: Entry) -> Result<(), BindingError> {
         transaction!(store, BindingError, |tx| {
             let service = door::standing(tx, &self.binding.service_id).await?;
-            binding::add(tx, &self.binding).await?;
+            acme_binding::add(tx, &self.binding).await?;
             let entry =
                 door::of_service(done.clone(), &service).fact("binding", self.binding.id.as_str());
             Ok(Audited::new((), entry))

@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, header};
-use sekisho_store::{StoreError, acme::order, certificate};
+use sekisho_store::{StoreError, acme_order, certificate};
 
 use super::door::{self, Request};
 use crate::{app::App, error::acme::AcmeError, form::PathId, instance::certificates_pem};
@@ -19,7 +19,7 @@ async fn fetched(app: &App, request: Request, id: &str) -> Result<Response, Acme
     let asked = door::of_account(app, request).await?;
     asked.fetches()?;
     let mut reader = app.store().read();
-    let found = order::find(&mut reader, &asked.signer.account.id, id).await?;
+    let found = acme_order::find(&mut reader, &asked.signer.account.id, id).await?;
     let (issuer_id, serial) = found
         .and_then(|(order, _)| order.certificate)
         .ok_or_else(|| AcmeError::not_found("certificate"))?;

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use sekisho_store::{
     MayConflict, Queries, StoreError,
-    acme::account::{self, Account},
+    acme_account::{self, Account},
     attempt::Subject,
     audit::{Actor, Audited, Entry},
     organisation,
@@ -323,7 +323,7 @@ async fn account_of(app: &App, kid: &str) -> Result<(PublicKey, Account), AcmeEr
         )
     };
     let id = kid.strip_prefix(&account_url(app, "")).ok_or_else(unknown)?;
-    let account = account::find(&mut app.store().read(), id).await?.ok_or_else(unknown)?;
+    let account = acme_account::find(&mut app.store().read(), id).await?.ok_or_else(unknown)?;
     let jwk: Option<Map<String, Value>> = serde_json::from_str(&account.jwk).ok();
     let key = jwk.and_then(|jwk| PublicKey::of_jwk(&jwk).ok()).ok_or_else(|| {
         let corrupt = StoreError::Corrupt {
@@ -343,7 +343,7 @@ pub(super) async fn still_in_force(
     queries: &mut impl Queries,
     account: &Account,
 ) -> Result<Service, Aborted> {
-    let account = account::find(queries, &account.id).await?.ok_or(StoreError::Corrupt {
+    let account = acme_account::find(queries, &account.id).await?.ok_or(StoreError::Corrupt {
         what: "ACME account",
         detail: "it is no longer there".to_owned(),
     })?;

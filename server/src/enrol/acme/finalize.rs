@@ -23,11 +23,8 @@ use sekisho_ca::{
 use sekisho_pki::encoding::name::text;
 use sekisho_protocol::octets::decode;
 use sekisho_store::{
-    StoreError, Tx,
-    acme::{
-        certificate as owned,
-        order::{self, Authorization, Order},
-    },
+    StoreError, Tx, acme_certificate,
+    acme_order::{self, Authorization, Order},
     audit::{Actor, Audited, Entry},
     certificate::{self, Certificate},
     revocation::{self, CESSATION_OF_OPERATION, SUPERSEDED, Status},
@@ -99,7 +96,7 @@ async fn find(
     holder: &Holder,
     id: &str,
 ) -> Result<(Order, Vec<Authorization>), AcmeError> {
-    let found = order::find(&mut app.store().read(), &holder.account.id, id).await?;
+    let found = acme_order::find(&mut app.store().read(), &holder.account.id, id).await?;
     found.ok_or_else(|| AcmeError::not_found("order"))
 }
 
@@ -207,7 +204,7 @@ impl Issue<'_> {
         }
         let key = self.request.public_key_sha256();
         let stale = self.at - ISSUANCE_LIMIT;
-        if !order::claim(tx, &self.order.id, &key, self.at, stale).await? {
+        if !acme_order::claim(tx, &self.order.id, &key, self.at, stale).await? {
             return Err(being_finalized().into());
         }
         let before = certificate::of_key(tx, &key, MOST_CERTIFICATES_OF_A_KEY).await?;
@@ -260,7 +257,7 @@ impl Issue<'_> {
                     == self.order.names.iter().cloned().collect::<BTreeSet<_>>();
             if fits
                 && self.is_of_order()
-                && owned::owner(tx, &found.issuer_id, &found.serial).await?.is_none()
+                && acme_certificate::owner(tx, &found.issuer_id, &found.serial).await?.is_none()
             {
                 return Ok(Some(found.clone()));
             }
@@ -277,9 +274,9 @@ impl Issue<'_> {
                 Err(Aborted::Refused(_)) => false,
                 Err(error) => return Err(error),
             };
-            let fulfilled =
-                standing && order::fulfil(tx, &self.order.id, &key, (issuer_id, serial)).await?;
-            let now = order::find(tx, &self.holder.account.id, &self.order.id).await?;
+            let fulfilled = standing
+                && acme_order::fulfil(tx, &self.order.id, &key, (issuer_id, serial)).await?;
+            let now = acme_order::find(tx, &self.holder.account.id, &self.order.id).await?;
             let of_order = now.and_then(|(order, _)| order.certificate);
             let is_own =
                 of_order.is_some_and(|(issuer, number)| issuer == issuer_id && number == serial);

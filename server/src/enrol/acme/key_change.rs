@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header};
-use sekisho_store::{acme::account, audit::Audited, transaction};
+use sekisho_store::{acme_account, audit::Audited, transaction};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -51,7 +51,7 @@ async fn changed(app: &App, request: Request) -> Result<Response, AcmeError> {
     let thumbprint = bare.key.thumbprint();
     let location = HeaderValue::from_str(&location).map_err(|error| AcmeError::internal(&error))?;
     transaction!(app.store(), Aborted, |tx| {
-        if let Some(other) = account::of_key(tx, &thumbprint).await? {
+        if let Some(other) = acme_account::of_key(tx, &thumbprint).await? {
             // §7.3.5: the address of the account that has it is told.
             let detail = "the new key has an account already";
             let error = AcmeError::new(StatusCode::CONFLICT, "malformed", detail);
@@ -59,7 +59,7 @@ async fn changed(app: &App, request: Request) -> Result<Response, AcmeError> {
             return Err(AcmeError { location, ..error }.into());
         }
         let new = (thumbprint.as_str(), bare.jwk.as_str());
-        if !account::set_key(tx, &account.id, &account.thumbprint, new).await? {
+        if !acme_account::set_key(tx, &account.id, &account.thumbprint, new).await? {
             return Err(AcmeError::unauthorized("the account has another key by now").into());
         }
         let entry = door::record("acme.change_key", holder, (app, &peer))

@@ -9,10 +9,8 @@ use http::{HeaderValue, StatusCode, header};
 use sekisho_key::RandomnessError;
 use sekisho_protocol::octets::encode;
 use sekisho_store::{
-    acme::{
-        certificate as owned,
-        order::{self, Authorization, AuthorizationState, Order},
-    },
+    acme_certificate,
+    acme_order::{self, Authorization, AuthorizationState, Order},
     audit::Audited,
     transaction,
 };
@@ -133,7 +131,7 @@ async fn begun(app: &App, request: Request) -> Result<Response, AcmeError> {
     let authorizations =
         authorizations(app, &order).map_err(|error| AcmeError::internal(&error))?;
     transaction!(app.store(), Aborted, |tx| {
-        let begun = order::begun_since(tx, &holder.account.id, at - Duration::HOUR).await?;
+        let begun = acme_order::begun_since(tx, &holder.account.id, at - Duration::HOUR).await?;
         if begun >= MOST_IN_AN_HOUR {
             let detail =
                 format!("more than {MOST_IN_AN_HOUR} orders in an hour; look at the client's log");
@@ -143,7 +141,7 @@ async fn begun(app: &App, request: Request) -> Result<Response, AcmeError> {
         if let Some((issuer_id, serial)) = &order.replaces {
             may_replace(tx, holder, (issuer_id, serial), at).await?;
         }
-        order::add(tx, &order, &authorizations).await?;
+        acme_order::add(tx, &order, &authorizations).await?;
         let entry = door::record("acme.order", holder, (app, &peer))
             .fact("order", order.id.as_str())
             .fact("names", order.names.join(" "));
@@ -159,12 +157,12 @@ async fn may_replace(
     (issuer_id, serial): (&str, &[u8]),
     at: OffsetDateTime,
 ) -> Result<(), Aborted> {
-    let owner = owned::owner(tx, issuer_id, serial).await?;
+    let owner = acme_certificate::owner(tx, issuer_id, serial).await?;
     if owner.is_none_or(|owner| owner.service_id != holder.service.id) {
         let detail = "`replaces` names a certificate that is none of this service";
         return Err(AcmeError::malformed(detail).into());
     }
-    if order::is_replaced(tx, (issuer_id, serial), at).await? {
+    if acme_order::is_replaced(tx, (issuer_id, serial), at).await? {
         let detail = "another order replaces this certificate already";
         return Err(AcmeError::new(StatusCode::CONFLICT, "alreadyReplaced", detail).into());
     }
@@ -200,7 +198,7 @@ pub async fn post(State(app): State<App>, PathId(id): PathId, request: Request) 
 async fn fetched(app: &App, request: Request, id: &str) -> Result<Response, AcmeError> {
     let asked = door::of_account(app, request).await?;
     asked.fetches()?;
-    let found = order::find(&mut app.store().read(), &asked.signer.account.id, id).await?;
+    let found = acme_order::find(&mut app.store().read(), &asked.signer.account.id, id).await?;
     let (order, authorizations) = found.ok_or_else(|| AcmeError::not_found("order"))?;
     told(app, &order, &authorizations, StatusCode::OK)
 }

@@ -11,7 +11,7 @@ use sekisho_ca::revocation::RevocationReason;
 use sekisho_pki::encoding::serial::Serial;
 use sekisho_protocol::octets::decode;
 use sekisho_store::{
-    acme::certificate as owned,
+    acme_certificate,
     audit::{Actor, Entry},
     certificate,
 };
@@ -76,7 +76,7 @@ async fn revoked(app: &App, request: Request) -> Result<Response, AcmeError> {
         }
     }
     let found = found.ok_or_else(unknown)?;
-    let owner = owned::owner(&mut reader, &found.issuer_id, &found.serial).await?;
+    let owner = acme_certificate::owner(&mut reader, &found.issuer_id, &found.serial).await?;
     // Our own servers' are taken back at the host.
     let owner = owner.ok_or_else(unknown)?;
     let names: Vec<String> = names::in_certificate(&der).into_iter().collect();
@@ -88,7 +88,8 @@ async fn revoked(app: &App, request: Request) -> Result<Response, AcmeError> {
         }
         Signer::Account(holder) => {
             holder.service.id == owner.service_id
-                || owned::has_proven(&mut reader, &holder.account.id, &names, app.now()).await?
+                || acme_certificate::has_proven(&mut reader, &holder.account.id, &names, app.now())
+                    .await?
         }
     };
     if !may {

@@ -10,7 +10,7 @@ mod tls_alpn_01;
 use std::{io, net::SocketAddr, time::Duration};
 
 use http::StatusCode;
-use sekisho_store::acme::order::Authorization;
+use sekisho_store::acme_order::Authorization;
 use subtle::ConstantTimeEq;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Host;

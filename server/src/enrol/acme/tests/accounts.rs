@@ -1,7 +1,7 @@
 //! Who opens an account, and what becomes of it.
 
 use http::StatusCode;
-use sekisho_store::{acme::binding, audit::Actor, service};
+use sekisho_store::{acme_binding, audit::Actor, service};
 use serde_json::{Value, json};
 use time::Duration;
 
@@ -26,7 +26,7 @@ async fn a_key_opens_one_account_and_is_gone_then() {
     let opened = first.open(&kid, &key).await;
     assert_eq!(opened.status, StatusCode::CREATED);
     assert_eq!(opened.json()["status"], "valid");
-    let kept = binding::find(&mut scene.app().store().read(), &kid).await.unwrap().unwrap();
+    let kept = acme_binding::find(&mut scene.app().store().read(), &kid).await.unwrap().unwrap();
     assert_eq!(kept.sealed_key, None);
     is_refused(&Client::new(scene.app()).open(&kid, &key).await);
     // The same key has its account, whatever it brings.

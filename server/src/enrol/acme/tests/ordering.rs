@@ -9,8 +9,7 @@ use sekisho_pki::encoding::{
     name::{Part, name},
 };
 use sekisho_store::{
-    StoreError,
-    acme::{certificate as owned, order},
+    StoreError, acme_certificate, acme_order,
     audit::{Actor, Audited, Entry},
     certificate, server_key, service_change, subscriber_key, transaction,
 };
@@ -270,7 +269,7 @@ async fn a_service_that_is_withdrawn_gets_nothing_and_loses_what_it_has() {
     let ready = scene.ready(&client, HOST).await;
     change!(scene, |tx, at| assert_eq!(service_change::withdraw(tx, SERVICE, at).await?, Some(1)));
     let mut reader = scene.app().store().read();
-    let listed = owned::of_service(&mut reader, SERVICE, 10).await.unwrap();
+    let listed = acme_certificate::of_service(&mut reader, SERVICE, 10).await.unwrap();
     assert_eq!(listed.len(), 1);
     assert!(listed[0].revoked);
     let key = SoftwareKey::generate_p256().unwrap();
@@ -295,7 +294,7 @@ async fn what_a_process_left_that_died_is_found_by_the_same_key() {
     let id = order["finalize"].as_str().unwrap().split('/').nth_back(1).unwrap().to_owned();
     let app = scene.app();
     let hash = public_key_sha256(key.public_key_der());
-    change!(scene, |tx, at| assert!(order::claim(tx, &id, &hash, at, at).await?));
+    change!(scene, |tx, at| assert!(acme_order::claim(tx, &id, &hash, at, at).await?));
     let verified =
         sekisho_ca::request::UnverifiedRequest::parse(&request).unwrap().verify().unwrap();
     let entry = registration::ServerEntry {

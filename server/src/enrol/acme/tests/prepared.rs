@@ -7,8 +7,7 @@ use sekisho_key::SoftwareKey;
 use sekisho_pki::encoding::key_identifier::key_identifier;
 use sekisho_protocol::octets::encode;
 use sekisho_store::{
-    StoreError,
-    acme::order,
+    StoreError, acme_order,
     audit::{Actor, Audited, Entry},
     transaction,
 };
@@ -45,7 +44,7 @@ async fn proven(client: &Client<'_>, name: &str) -> Value {
     let id = last(order.json()["authorizations"][0].as_str().unwrap());
     let at = client.app.now();
     transaction!(client.app.store(), StoreError, |tx| {
-        assert!(order::conclude(tx, &id, "http-01", None, at).await?);
+        assert!(acme_order::conclude(tx, &id, "http-01", None, at).await?);
         Ok(Audited::new((), Entry::done("test", Actor::System, at)))
     })
     .unwrap();

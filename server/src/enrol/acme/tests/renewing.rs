@@ -67,7 +67,7 @@ async fn when_to_renew_is_told_and_at_once_of_what_was_taken_back() {
         (format!("{key}.gA"), 400),
         (serial.to_owned(), 400),
         ("%2e%2e".to_owned(), 400),
-        (format!("{key}.{}", "A".repeat(200)), 400),
+        (format!("{key}.{}", "A".repeat(200)), 404),
     ] {
         let refused = client.get(&format!("/acme/renewal-info/{id}")).await;
         assert_eq!(refused.problem(), (status, "malformed".to_owned()), "{id}");

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use crate::{
-    Queries, StoreError, Tx,
+    Queries, StoreError, Tx, acme_binding,
     moment::{moment, text_list},
     revocation::{self, CESSATION_OF_OPERATION},
     sql,
@@ -97,7 +97,7 @@ pub(crate) async fn end_of_service(
     service_id: &str,
     at: OffsetDateTime,
 ) -> Result<usize, StoreError> {
-    super::binding::end_unused(tx, service_id, at).await?;
+    acme_binding::end_unused(tx, service_id, at).await?;
     let living: Vec<(String, Vec<u8>)> = tx
         .fetch_all(
             sql("SELECT c.issuer_id, c.serial
