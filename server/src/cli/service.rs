@@ -1,6 +1,7 @@
-//! `sekisho service add`, `approve`, `list`, `token` and `use-cases`.
+//! `sekisho service add`, `approve`, `list`, `rules`, `token` and `use-cases`.
 
 mod approve;
+mod rules;
 mod token;
 mod use_cases;
 
@@ -33,7 +34,9 @@ Examples:
       out of the sandbox, for whom the rules admit
   sekisho service use-cases 7 > rules.toml
       rules for an e-prescription service to begin from
-  sekisho service list /srv/sekisho")]
+  sekisho service list /srv/sekisho
+  sekisho service rules /srv/sekisho referral --versions
+      who proposed and who approved them")]
 pub(super) struct Service {
     #[command(subcommand)]
     command: Command,
@@ -44,6 +47,7 @@ enum Command {
     Add(Add),
     Approve(approve::Approve),
     List(List),
+    Rules(rules::ServiceRules),
     Token(token::Token),
     UseCases(use_cases::UseCases),
 }
@@ -111,6 +115,7 @@ impl Service {
                 Command::Add(add) => add.run().await,
                 Command::Approve(approve) => approve.run().await,
                 Command::List(list) => list.run().await,
+                Command::Rules(rules) => rules.run().await,
                 Command::Token(token) => token.run().await,
                 Command::UseCases(use_cases) => use_cases.run(),
             }

@@ -14,8 +14,8 @@ use sekisho_store::{
 };
 use sekisho_wire::acr;
 
-use super::{Entitlements, Judge, authorising_roles, roles_at};
-use crate::emergency;
+use super::{Judge, authorising_roles, roles_at};
+use crate::{app::App, emergency, login::vouching};
 
 /// More decisions than are made for one page: some ten seconds of one processor.
 const MOST_DECISIONS: usize = 200_000;
@@ -31,6 +31,9 @@ pub enum DifferenceError {
     /// The rules tell too many groups of people apart.
     #[error("{0} decisions are more than are made at once")]
     TooMany(usize),
+    /// The comparison ended before its answer.
+    #[error("the comparison was broken off")]
+    BrokenOff,
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -249,9 +252,7 @@ impl Everybody {
 impl Alike {
     fn of(group: &Group, place: Option<usize>, reach: &Reach) -> Self {
         let own = authorising_roles(&group.roles);
-        let may = |acr: &&str| {
-            reach.emergency && emergency::fit(&roles_at(acr, &own), acr).is_ok()
-        };
+        let may = |acr: &&str| reach.emergency && emergency::fit(&roles_at(acr, &own), acr).is_ok();
         Self {
             place,
             kind: group.kind.clone(),
@@ -284,8 +285,8 @@ fn prefecture_code(number: i64) -> String {
 }
 
 /// The old rules, the new ones, and what both look at.
-struct Comparison<'a> {
-    entitlements: &'a Entitlements,
+struct Comparison {
+    app: App,
     before: Judge,
     after: Judge,
     reach: Reach,
@@ -296,35 +297,32 @@ struct Comparison<'a> {
 ///
 /// # Errors
 /// [`DifferenceError`].
-pub async fn of(
-    entitlements: &Entitlements,
-    queries: &mut impl Queries,
-    offer: &Offer,
-    after: &Rules,
-) -> Result<Difference, DifferenceError> {
+pub async fn of(app: &App, offer: &Offer, after: &Rules) -> Result<Difference, DifferenceError> {
+    let entitlements = app.entitlements();
     // Rules that cannot be read admit nobody, as they do when somebody knocks.
     let before = offer.rules.as_deref().and_then(|json| Rules::from_json(json).ok());
     let before = before.unwrap_or_default();
     let sets = [&before, after];
     let comparison = Comparison {
-        entitlements,
+        app: app.clone(),
         before: entitlements.judge(offer),
         after: entitlements.judge_if(&offer.service_id, after.clone())?,
         reach: Reach::of(&sets),
         moments: Moment::all(&sets),
     };
     let test_facilities = entitlements.sandbox().facilities();
-    let everybody =
-        Everybody::find(queries, &sets, &comparison.reach, test_facilities).await?;
-    comparison.count(&everybody)
+    let mut reader = app.store().read();
+    let everybody = Everybody::find(&mut reader, &sets, &comparison.reach, test_facilities).await?;
+    // Many decisions: whoever else is served on this thread is not to wait for them.
+    let counted = tokio::task::spawn_blocking(move || comparison.count(&everybody)).await;
+    counted.map_err(|_| DifferenceError::BrokenOff)?
 }
 
-impl Comparison<'_> {
+impl Comparison {
     fn count(&self, everybody: &Everybody) -> Result<Difference, DifferenceError> {
         let ways: BTreeSet<_> = acr::LEVELS.iter().map(|acr| self.way(acr)).collect();
         let emergencies = if self.reach.emergency { 2 } else { 1 };
-        let decisions =
-            everybody.alike.len() * ways.len() * self.moments.len() * emergencies * 2;
+        let decisions = everybody.alike.len() * ways.len() * self.moments.len() * emergencies * 2;
         if decisions > MOST_DECISIONS {
             return Err(DifferenceError::TooMany(decisions));
         }
@@ -346,9 +344,8 @@ impl Comparison<'_> {
             let mut decided = BTreeMap::new();
             for level in &mut difference.levels {
                 let key = (self.way(level.acr), alike.fit.contains(&level.acr));
-                let outcome = decided
-                    .entry(key)
-                    .or_insert_with(|| self.decide(alike, facility, level.acr));
+                let outcome =
+                    decided.entry(key).or_insert_with(|| self.decide(alike, facility, level.acr));
                 level.before += if outcome.before { memberships } else { 0 };
                 level.after += if outcome.after { memberships } else { 0 };
                 for (number, what) in What::ALL.into_iter().enumerate() {
@@ -375,16 +372,16 @@ impl Comparison<'_> {
 
     /// What a level comes to for these rules: how strong it is, and whether a profession goes with it.
     fn way(&self, acr: &str) -> (usize, bool) {
-        let strength = self.reach.strength(acr, self.entitlements.vocabulary());
-        (strength, crate::login::vouching::names_profession(acr))
+        let strength = self.reach.strength(acr, self.app.entitlements().vocabulary());
+        (strength, vouching::names_profession(acr))
     }
 
     fn decide(&self, alike: &Alike, facility: &str, acr: &str) -> Outcome {
         let mut outcome = Outcome::default();
         let both = |request: &Request| {
             (
-                self.entitlements.ask(&self.before, request),
-                self.entitlements.ask(&self.after, request),
+                self.app.entitlements().ask(&self.before, request),
+                self.app.entitlements().ask(&self.after, request),
             )
         };
         for (number, moment) in self.moments.iter().enumerate() {
@@ -410,3 +407,7 @@ struct Outcome {
     after: bool,
     changes: BTreeMap<What, Vec<usize>>,
 }
+
+#[cfg(test)]
+#[path = "difference_tests.rs"]
+mod tests;

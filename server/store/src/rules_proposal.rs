@@ -309,7 +309,8 @@ pub async fn publish(
     at: OffsetDateTime,
 ) -> Result<Publication, StoreError> {
     let Some(proposal) = find(tx, id).await? else { return Ok(Publication::NotOpen) };
-    let in_force = service::rules(tx, &proposal.service_id).await?.map_or(0, |(version, _)| version);
+    let in_force =
+        service::rules(tx, &proposal.service_id).await?.map_or(0, |(version, _)| version);
     if proposal.outcome.is_some() || proposal.proposed_by == by {
         return Ok(Publication::NotOpen);
     }

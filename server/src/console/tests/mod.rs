@@ -6,8 +6,11 @@ mod notices;
 mod organisations;
 mod registration;
 mod resets;
+mod rules;
+mod rules_people;
 mod service;
 mod services;
+mod simulator;
 mod trial;
 mod use_cases;
 
