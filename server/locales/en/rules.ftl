@@ -191,3 +191,4 @@ rules-fault-organisation = No organisation { $id } is in the register. Look it u
 rules-fault-contradiction = Rule “{ $rule }” names facilities of which none is of its kinds, prefectures and groups, so it admits nobody. Put one of these conditions right.
 rules-open-page = Look at the rules, or change them
 rules-services-waiting = Services of whose rules a proposal waits
+rules-refused-one-hand-help = Ask another administrator of the operating body. Where one person let all of you in, an administrator whom the operator of the host adds by “sekisho administrator add” can decide.

@@ -191,3 +191,4 @@ rules-fault-organisation = 識別子 { $id } の組織は登録簿にありま�
 rules-fault-contradiction = 決まり「{ $rule }」に名指しされた施設には、その種別・都道府県・グループに当てはまるものが1つもないので、誰も利用できません。条件のどれかを直してください。
 rules-open-page = 決まりを見る・変える
 rules-services-waiting = 決まりの提案を待っているサービス
+rules-refused-one-hand-help = 事業主体のほかの管理者に依頼してください。全員が同じ人に招かれているときは、サーバーの運用者が sekisho administrator add で加えた管理者が決められます。

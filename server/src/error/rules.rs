@@ -50,7 +50,7 @@ pub const fn words(refusal: Refusal) -> (&'static str, &'static str) {
         Refusal::NotOpen => ("rules-refused-not-open", "rules-refused-look"),
         Refusal::Own => ("rules-refused-own", "service-refused-another"),
         Refusal::Namesake => ("rules-refused-namesake", "service-refused-another"),
-        Refusal::OneHand => ("rules-refused-one-hand", "service-refused-another"),
+        Refusal::OneHand => ("rules-refused-one-hand", "rules-refused-one-hand-help"),
         Refusal::RoleLost => ("rules-refused-role-lost", "rules-refused-look"),
     }
 }

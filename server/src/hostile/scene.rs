@@ -564,7 +564,7 @@ impl Scene {
     async fn write_rules(&self, cookie: &str, role: &str) -> String {
         let path = "/console/service/referral/rules/draft";
         let rules = format!("[[rules]]\nid = \"all\"\nroles = [\"{role}\"]\n");
-        self.post(&format!("{path}/text"), cookie, &[("rules", &rules)]).await;
+        self.post(&format!("{path}/text"), cookie, &[("base", "1"), ("rules", &rules)]).await;
         let page = self.get(NameRole::Public, path, cookie).await;
         page.between("name=\"seen\" value=\"", "\"")
     }

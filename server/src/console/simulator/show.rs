@@ -129,8 +129,9 @@ async fn read(
     errors: &mut FieldErrors,
     text: &Text,
 ) -> Result<Option<Question>, StoreError> {
-    let facility = FacilityIdentifier::parse(form.facility.trim()).ok();
-    let facility = facility.map(|id| id.to_string()).unwrap_or_default();
+    let typed = form.facility.trim();
+    let facility = FacilityIdentifier::parse(typed);
+    let facility = facility.map_or_else(|_| typed.to_owned(), |id| id.to_string());
     if organisation::status(queries, &facility).await?.is_none() {
         errors.add("facility", text.t("simulator-no-facility"));
     }
@@ -247,8 +248,5 @@ async fn record(
         Some(id) => entry.on("person", id),
         None => entry,
     };
-    transaction!(app.store(), StoreError, |tx| {
-        let _ = &mut *tx;
-        Ok(Audited::new((), entry.clone()))
-    })
+    transaction!(app.store(), StoreError, |tx| Ok(Audited::new((), entry.clone())))
 }

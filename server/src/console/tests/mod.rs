@@ -8,6 +8,7 @@ mod registration;
 mod resets;
 mod rules;
 mod rules_people;
+mod rules_writing;
 mod service;
 mod services;
 mod simulator;

@@ -54,6 +54,7 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
             .cookie(&s.administrator, &[&s.auditor, &s.manager, &s.owner])
             .parameter("referral", &[NOTHING, "nobody", a])
     };
+    let base = || required("base", "1").foreign("2").foreign("-1").foreign("x");
     let of_proposal = |method, path, number: usize| {
         at(method, path)
             .cookie(&s.administrator, &[&s.auditor, &s.manager, &s.owner])
@@ -209,9 +210,10 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
             .good(200),
         rules("GET", "/console/service/{id}/rules/draft").good(200),
         rules("POST", "/console/service/{id}/rules/draft/text")
-            .form([required("rules", "[[rules]]\nid = \"all\"\n")
-                .foreign("[[rules")
-                .foreign("x = 1")])
+            .form([
+                base(),
+                required("rules", "[[rules]]\nid = \"all\"\n").foreign("[[rules").foreign("x = 1"),
+            ])
             .good(303),
         rules("GET", "/console/service/{id}/rules/draft/rule")
             .query([optional("rule", "all").foreign("none")])
@@ -219,6 +221,7 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
         rules("POST", "/console/service/{id}/rules/draft/rule")
             // Lists may well come twice; its own test has the rest.
             .form([
+                base(),
                 optional("was", "all").foreign("none"),
                 required("id", "all").foreign("A b").foreign("<script>"),
                 optional("facilities", a).foreign(NOTHING),
@@ -230,6 +233,7 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
             .good(303),
         rules("POST", "/console/service/{id}/rules/draft/group")
             .form([
+                base(),
                 optional("was", "").foreign("none"),
                 required("name", "east"),
                 required("members", a).foreign(NOTHING).foreign("<script>"),
@@ -239,7 +243,7 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
             .form([required("from", "1").foreign("2").foreign(NOTHING).foreign(&s.membership)])
             .good(303),
         rules("POST", "/console/service/{id}/rules/draft/remove")
-            .form([required("rule", "physicians").foreign("none")])
+            .form([base(), required("rule", "physicians").foreign("none")])
             .good(303),
         rules("POST", "/console/service/{id}/rules/draft/discard")
             .payload(Payload::NoFields)

@@ -12,7 +12,8 @@ use sekisho_store::{Queries, rules_draft, rules_proposal, rules_version, service
 use serde::Deserialize;
 
 use super::{
-    change, check,
+    change::{self, ChangeError, Refusal},
+    check,
     compare::{Compared, Fate},
     in_force, name_of, path_of, path_of_proposal, proposing,
     sentence::{self, Told},
@@ -67,6 +68,32 @@ impl Draft {
             None => (version, in_force.clone()),
         };
         Ok(Self { service, acting, base, rules, version, in_force, begun })
+    }
+
+    /// The same as a page showed it that was made for the version `base`: other rules may have come into force
+    /// since, and what is sent from there changes those of then.
+    ///
+    /// # Errors
+    /// [`PageError`]: as for [`Self::find`]; no such version, or the draft was begun anew elsewhere.
+    pub(super) async fn shown_at(
+        queries: &mut impl Queries,
+        session: &ConsoleSession,
+        id: &str,
+        base: u32,
+    ) -> Result<Self, PageError> {
+        let mut draft = Self::find(queries, session, id).await?;
+        let base = i64::from(base);
+        if draft.base == base {
+            return Ok(draft);
+        }
+        if draft.begun {
+            return Err(ChangeError::Refused(Refusal::OtherDraft).into());
+        }
+        let former = rules_version::find(queries, id, base).await?;
+        let former = former.ok_or_else(PageError::not_found)?;
+        draft.rules = Rules::from_json(&former.rules).unwrap_or_default();
+        draft.base = base;
+        Ok(draft)
     }
 
     /// Keeps other rules in its place, if they can be used. What cannot is told, and nothing is kept.
@@ -184,6 +211,7 @@ pub(super) fn shown(
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextForm {
+    base: u32,
     rules: String,
 }
 
@@ -210,8 +238,11 @@ pub async fn text(
     PathId(id): PathId,
     StrictForm(form): StrictForm<TextForm>,
 ) -> Result<Response, PageError> {
-    let draft = Draft::find(&mut app.store().read(), &session, &id).await?;
+    let draft = Draft::shown_at(&mut app.store().read(), &session, &id, form.base).await?;
     let kept = match read(&form.rules, &page.text) {
+        Ok(rules) if rules.rules.is_empty() => {
+            Err(check::Fault { field: "rules", words: page.text.t("service-approve-nobody") })
+        }
         Ok(rules) => draft.keep(&app, &rules, &page.text).await?,
         Err(fault) => Err(fault),
     };
@@ -226,6 +257,7 @@ pub async fn text(
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Which {
+    base: u32,
     rule: String,
 }
 
@@ -239,7 +271,7 @@ pub async fn remove(
     PathId(id): PathId,
     StrictForm(form): StrictForm<Which>,
 ) -> Result<Redirect, PageError> {
-    let draft = Draft::find(&mut app.store().read(), &session, &id).await?;
+    let draft = Draft::shown_at(&mut app.store().read(), &session, &id, form.base).await?;
     let mut rules = draft.rules.clone();
     rules.rules.retain(|rule| rule.id != form.rule);
     if rules.rules.len() == draft.rules.rules.len() {

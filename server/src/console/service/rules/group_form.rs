@@ -24,6 +24,8 @@ const LONGEST_NAME: usize = 40;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GroupForm {
+    /// The version of the page that it was sent from.
+    base: u32,
     /// The group that is changed; absent for a new one.
     #[serde(default)]
     was: String,
@@ -49,7 +51,7 @@ pub async fn post(
     PathId(id): PathId,
     StrictForm(form): StrictForm<GroupForm>,
 ) -> Result<Response, PageError> {
-    let draft = Draft::find(&mut app.store().read(), &session, &id).await?;
+    let draft = Draft::shown_at(&mut app.store().read(), &session, &id, form.base).await?;
     if !form.was.is_empty() && !draft.rules.groups.contains_key(&form.was) {
         return Err(PageError::not_found());
     }

@@ -41,6 +41,8 @@ pub struct Which {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleForm {
+    /// The version of the page that it was sent from.
+    base: u32,
     /// The rule that is changed; empty for a new one.
     #[serde(default)]
     was: String,
@@ -78,6 +80,7 @@ impl RuleForm {
         let set = |set: &Option<BTreeSet<String>>| set.clone().unwrap_or_default();
         let tick = |ticked: bool| ticked.then_some(Sure::Yes);
         Self {
+            base: 0,
             was: rule.id.clone(),
             id: rule.id.clone(),
             roles: set(&rule.roles),
@@ -129,6 +132,7 @@ struct RulePage {
     page: PageFrame,
     name: String,
     draft_path: String,
+    base: i64,
     typed: RuleForm,
     roles: Vec<Choice>,
     kinds: Vec<Choice>,
@@ -188,6 +192,7 @@ fn shown(
     let shown = RulePage {
         name: name_of(&draft.service, text),
         draft_path: path_of_draft(&draft.service.id),
+        base: draft.base,
         roles: hc_role::known_roles()
             .map(|role| choice(role.name, entitlement::role_name(role.name, text), &typed.roles))
             .collect(),
@@ -230,7 +235,7 @@ pub async fn post(
     PathId(id): PathId,
     StrictForm(typed): StrictForm<RuleForm>,
 ) -> Result<Response, PageError> {
-    let draft = Draft::find(&mut app.store().read(), &session, &id).await?;
+    let draft = Draft::shown_at(&mut app.store().read(), &session, &id, typed.base).await?;
     let mut rules = draft.rules.clone();
     let place = rules.rules.iter().position(|rule| rule.id == typed.was);
     if !typed.was.is_empty() && place.is_none() {
