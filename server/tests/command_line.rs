@@ -651,9 +651,9 @@ fn the_rules_of_a_service_are_shown_as_they_are_written_and_by_version() {
     let line: serde_json::Value = serde_json::from_str(&text(&listed.stdout)).unwrap();
     assert_eq!((&line["version"], &line["proposed_by"]), (&1.into(), &serde_json::Value::Null));
     for (arguments, status, told) in [
-        (&["nobody"][..], 1, "there is no service"),
+        (&["nobody"][..], 2, "there is no service"),
         (&["referral", "--version", "2"], 1, "have no version 2"),
-        (&["referral", "--version", "-1"], 2, "--version"),
+        (&["referral", "--version", "x"], 2, "--version"),
         (&["referral", "--version", "1", "--versions"], 2, "cannot be used with"),
     ] {
         let refused = sekisho(&[&["service", "rules", dir], arguments].concat());

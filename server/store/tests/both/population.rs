@@ -39,7 +39,7 @@ async fn logged_in(store: &Store, who: &(String, String), acr: &str, roles: &str
                      auth_time, created_at, last_seen_at, expires_at)
                  VALUES ($1, 'portal', $2, $3, $4, $5, '[]', $6, $6, $6, $6)",
             )
-            .bind(&id)
+            .bind(id)
             .bind(person_id)
             .bind(membership)
             .bind(roles)
