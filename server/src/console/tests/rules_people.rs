@@ -68,6 +68,7 @@ async fn the_approver_sees_who_gains_and_the_owner_how_many() {
     }
     let own = live.get(FACILITY, &proposal).await.text;
     assert!(own.contains("<strong>2</strong>") && !own.contains("id=\"groups\""), "{own}");
+    assert!(own.contains("事業主体の管理者に表示されます"), "{own}");
     let english = live.get(OPERATOR, &format!("{proposal}?lang=en")).await.text;
     assert!(english.contains("Gain access: HPKI card"), "{english}");
     let beyond = live.get(OPERATOR, &format!("{proposal}?page=60000")).await;
