@@ -1,11 +1,11 @@
 //! May this person, at this facility, use this service? One place for the portal and for the
 //! authorization endpoint, so that the two never disagree.
 
+pub mod difference;
+mod judge;
 mod words;
 
-use std::sync::Arc;
-
-use sekisho_authz::{Cache, CompiledRules, Decision, Request, RulesError, Vocabulary};
+use sekisho_authz::{Cache, Decision, Request, Vocabulary};
 use sekisho_pki::national::hc_role;
 use sekisho_store::{
     Queries, StoreError, membership, offer,
@@ -21,9 +21,10 @@ use crate::{
     app::App,
     config::Sandbox,
     emergency::{self, InForce},
-    login::session::PortalSession,
+    login::{session::PortalSession, vouching},
 };
 
+pub use judge::Judge;
 pub use words::{
     Explanation, hours_name, kind_name, level_name, prefecture_name, proof_name, role_name, words,
 };
@@ -105,8 +106,17 @@ impl Entitlements {
     /// Whether a service is of the same world as a facility: both real, or both for tests.
     #[must_use]
     pub fn is_offered_at(&self, offer: &offer::Offer, facility_id: &str) -> bool {
-        let world = if offer.live_at.is_some() { World::Real } else { World::Sandbox };
+        self.is_of_the_world(offer.live_at.is_some(), facility_id)
+    }
+
+    fn is_of_the_world(&self, live: bool, facility_id: &str) -> bool {
+        let world = if live { World::Real } else { World::Sandbox };
         world == self.sandbox.world_of(facility_id)
+    }
+
+    /// The test facilities.
+    pub(crate) fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
     }
 
     /// The words that rules may use.
@@ -118,38 +128,18 @@ impl Entitlements {
     /// Decides about one service. Rules that are absent or cannot be used refuse.
     #[must_use]
     pub fn decide(&self, offer: &offer::Offer, request: &Request) -> Decision {
-        let live = offer.live_at.is_some();
-        if !self.is_offered_at(offer, &request.facility_id) {
-            return if live { Decision::test_facility() } else { Decision::not_live() };
-        }
-        match self.rules(offer) {
-            Ok(Some(compiled)) => compiled.decide(request),
-            Ok(None) => Decision::no_rules(),
-            Err(_) => Decision::unusable(),
-        }
+        self.ask(&self.judge(offer), request)
     }
 
     /// The weakest level by which anybody is admitted to a service; `None` where nobody is.
     #[must_use]
     pub fn weakest_level(&self, offer: &offer::Offer) -> Option<String> {
-        let compiled = self.rules(offer).ok()??;
+        let judge = self.judge(offer);
+        let compiled = judge.rules()?;
         // Whoever is asked to log in is at a facility; how patients prove themselves says nothing to them.
         let rules = compiled.rules().rules.iter().filter(|rule| !rule.patients);
         let levels = rules.filter_map(|rule| rule.minimum_acr.as_ref());
         levels.min_by_key(|level| self.vocabulary.strength(level)).cloned()
-    }
-
-    /// The rules in force; `None` where there are none.
-    fn rules(&self, offer: &offer::Offer) -> Result<Option<Arc<CompiledRules>>, RulesError> {
-        let (version, rules) = match (offer.version, &offer.rules) {
-            (Some(version), Some(rules)) => (version, rules),
-            _ if offer.live_at.is_some() => return Ok(None),
-            _ => (SANDBOX_VERSION, &self.sandbox_rules),
-        };
-        let compiled = self.cache.get(&offer.service_id, rules, &self.vocabulary);
-        compiled.map(Some).inspect_err(|error| {
-            tracing::error!(service = offer.service_id, version, %error, "rules are unusable");
-        })
     }
 }
 
@@ -211,6 +201,51 @@ pub async fn request_of_session(
         acr: &session.acr,
     };
     who.request(queries).await.map(Some)
+}
+
+/// Somebody as they might ask: of whom it is not known that they do.
+#[derive(Debug, Clone, Copy)]
+pub struct Supposed<'a> {
+    /// Who; absent for somebody of whom only what follows is known.
+    pub person_id: Option<&'a str>,
+    /// At which facility.
+    pub organisation_id: &'a str,
+    /// What their card says.
+    pub roles: &'a [String],
+    /// How they proved themself.
+    pub acr: &'a str,
+    /// When.
+    pub at: OffsetDateTime,
+    /// For somebody who is not known: whether they are a member there.
+    pub member: bool,
+}
+
+/// What the rules would be asked about somebody, without an emergency.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn request_if(
+    queries: &mut impl Queries,
+    supposed: Supposed<'_>,
+) -> Result<Request, StoreError> {
+    let who = Who {
+        emergency: None,
+        now: supposed.at,
+        person_id: supposed.person_id.unwrap_or("nobody"),
+        organisation_id: supposed.organisation_id,
+        roles: roles_at(supposed.acr, &authorising_roles(supposed.roles)),
+        acr: supposed.acr,
+    };
+    let mut request = who.request(queries).await?.request;
+    if supposed.person_id.is_none() {
+        request.member = supposed.member;
+    }
+    Ok(request)
+}
+
+/// The roles that somebody with these has in a login of this level.
+fn roles_at(acr: &str, roles: &[String]) -> Vec<String> {
+    if vouching::names_profession(acr) { roles.to_vec() } else { Vec::new() }
 }
 
 struct Who<'a> {

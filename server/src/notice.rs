@@ -147,6 +147,38 @@ pub enum Notice {
         /// Why, in the words of who decided.
         reason: String,
     },
+    /// Somebody proposed other rules for a live service.
+    RulesProposed {
+        /// Which service.
+        service: ServiceNamed,
+        /// The proposal.
+        proposal: String,
+        /// Name of who proposed them.
+        by: String,
+    },
+    /// Other rules of a live service came into force.
+    RulesPublished {
+        /// Which service.
+        service: ServiceNamed,
+        /// The version that they are.
+        version: i64,
+    },
+    /// Rules that the reader proposed were refused.
+    RulesRefused {
+        /// Which service.
+        service: ServiceNamed,
+        /// The proposal.
+        proposal: String,
+        /// Why, in the words of who decided.
+        reason: String,
+    },
+    /// Other rules came into force than those that the reader's proposal was written for.
+    RulesOvertaken {
+        /// Which service.
+        service: ServiceNamed,
+        /// The proposal.
+        proposal: String,
+    },
     /// Somebody opened an emergency access at the facility.
     EmergencyBegun {
         /// Its record.
@@ -230,6 +262,10 @@ impl Notice {
             Self::GoingLiveAsked { .. } => "going_live_asked",
             Self::ServiceApproved { .. } => "service_approved",
             Self::ServiceRefused { .. } => "service_refused",
+            Self::RulesProposed { .. } => "rules_proposed",
+            Self::RulesPublished { .. } => "rules_published",
+            Self::RulesRefused { .. } => "rules_refused",
+            Self::RulesOvertaken { .. } => "rules_overtaken",
         }
     }
 }
@@ -340,6 +376,10 @@ mod tests {
             Notice::GoingLiveAsked { service: service() },
             Notice::ServiceApproved { service: service() },
             Notice::ServiceRefused { service: service(), reason: text() },
+            Notice::RulesProposed { service: service(), proposal: text(), by: text() },
+            Notice::RulesPublished { service: service(), version: 2 },
+            Notice::RulesRefused { service: service(), proposal: text(), reason: text() },
+            Notice::RulesOvertaken { service: service(), proposal: text() },
             Notice::EnrolmentCodeMisused { terminal_id: text(), terminal_name: text() },
             Notice::TerminalHeld {
                 terminal_id: text(),

@@ -7,7 +7,7 @@ use crate::{
     assets,
     console::{
         audit, emergencies, notices, organisations, registration, resets, routers, service,
-        services, staff, status, terminals, use_cases,
+        service::rules, services, simulator, staff, status, terminals, use_cases,
     },
     emergency, enrol,
     error::Dialect::{Acme, Est, OAuth, Ocsp, Page, Plain, Problem},
@@ -180,6 +180,24 @@ fn console_paths() -> Routes {
         .post("/console/service/{id}/pc", service::issue_pc_code)
         .post("/console/service/{id}/check/notice", service::notice)
         .post("/console/service/{id}/check/signature", service::signature)
+        .get_with_query("/console/service/{id}/rules", OfPage, rules::show)
+        .get_with_query("/console/service/{id}/rules/compare", OfPage, rules::compare)
+        .get("/console/service/{id}/rules/draft", rules::draft)
+        .post("/console/service/{id}/rules/draft/text", rules::text)
+        .get_with_query("/console/service/{id}/rules/draft/rule", OfPage, rules::rule_form)
+        .post("/console/service/{id}/rules/draft/rule", rules::rule)
+        .post("/console/service/{id}/rules/draft/remove", rules::remove)
+        .post("/console/service/{id}/rules/draft/group", rules::group)
+        .post("/console/service/{id}/rules/draft/begin", rules::begin)
+        .post("/console/service/{id}/rules/draft/discard", rules::discard)
+        .post("/console/service/{id}/rules/propose", rules::propose)
+        .get_with_query("/console/rules/{id}", OfPage, rules::proposal)
+        .post("/console/rules/{id}/approve", rules::approve)
+        .post("/console/rules/{id}/refuse", rules::refuse)
+        .post("/console/rules/{id}/withdraw", rules::withdraw)
+        .get(simulator::PATH, simulator::get)
+        .post(simulator::PATH, simulator::search)
+        .post("/console/simulator/show", simulator::show)
         .get_with_query("/console/audit", OfPage, audit::list)
         .get("/console/audit/{id}", audit::show)
         .post("/console/audit/{id}/personal", audit::personal)

@@ -196,6 +196,7 @@ fn a_command_line_that_is_not_understood_exits_with_2_and_help_shows_examples() 
         &["service", "add"],
         &["service", "approve"],
         &["service", "list"],
+        &["service", "rules"],
         &["service", "token"],
         &["service", "use-cases"],
         &["sandbox"],
@@ -624,6 +625,43 @@ fn a_services_file_that_is_too_large_is_refused_and_not_read_in_part() {
     assert_eq!(code(&refused), 2);
     let said = text(&refused.stderr);
     assert!(said.contains(&format!("'{folder}' for '<FILE>': this is a folder")), "{said}");
+}
+
+#[test]
+fn the_rules_of_a_service_are_shown_as_they_are_written_and_by_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("instance");
+    init(&dir);
+    let (dir, file) = (dir.to_str().unwrap(), folder.path().join("service.toml"));
+    let rules = "[[rules]]\nid = \"nurses\"\nroles = [\"General Nurse\"]\nmembership = true\nrelease = []\n";
+    let service = "id = \"referral\"\nname = { ja = \"紹介\", en = \"Referral\" }\n\
+         description = { ja = \"紹介状\", en = \"Letters\" }\nhome_url = \"https://referral.example/\"\n\
+         redirect_uris = [\"https://referral.example/callback\"]\nauthentication = \"none\"\n\
+         scopes = [\"openid\"]\n";
+    std::fs::write(&file, format!("{service}{rules}")).unwrap();
+    assert_eq!(code(&sekisho(&["service", "add", dir, file.to_str().unwrap()])), 0);
+    for version in [&[][..], &["--version", "1"]] {
+        let shown = sekisho(&[&["service", "rules", dir, "referral"], version].concat());
+        assert_eq!((code(&shown), text(&shown.stderr).as_str()), (0, ""));
+        assert_eq!(text(&shown.stdout), format!("# referral, version 1\n{rules}"));
+    }
+    let listed = sekisho(&["service", "rules", dir, "referral", "--versions"]);
+    let line = text(&listed.stdout);
+    assert!(line.starts_with("1\t20") && line.ends_with("\t-\t-\t-\n"), "{line}");
+    let listed = sekisho(&["service", "rules", dir, "referral", "--versions", "--json"]);
+    let line: serde_json::Value = serde_json::from_str(&text(&listed.stdout)).unwrap();
+    assert_eq!((&line["version"], &line["proposed_by"]), (&1.into(), &serde_json::Value::Null));
+    for (arguments, status, told) in [
+        (&["nobody"][..], 2, "there is no service"),
+        (&["referral", "--version", "2"], 1, "have no version 2"),
+        (&["referral", "--version", "x"], 2, "--version"),
+        (&["referral", "--version", "1", "--versions"], 2, "cannot be used with"),
+    ] {
+        let refused = sekisho(&[&["service", "rules", dir], arguments].concat());
+        let said = text(&refused.stderr);
+        assert!(code(&refused) == status && said.contains(told), "{arguments:?}: {said}");
+        assert_eq!(text(&refused.stdout), "");
+    }
 }
 
 #[test]

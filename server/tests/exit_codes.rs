@@ -75,6 +75,8 @@ const NAMES_WHAT_IS_NOT_THERE: &[&str] = &[
     "service approve INSTANCE nope FILE",
     "service approve INSTANCE referral nope",
     "service list nope",
+    "service rules nope referral",
+    "service rules INSTANCE nope",
     "service token nope",
     "service use-cases nope",
     "service token INSTANCE --operated-by 123456789007",

@@ -141,6 +141,22 @@ impl Hours {
         named && self.from != self.to && self.from.minute < MINUTES_OF_A_DAY
     }
 
+    /// From one minute of a day to another, on these days; `None` where a day has no such minutes.
+    pub(crate) fn between(from: i64, to: i64, days: BTreeSet<Day>) -> Option<Self> {
+        let time = |minute: i64| {
+            let minute = u16::try_from(minute).ok().filter(|minute| *minute <= MINUTES_OF_A_DAY)?;
+            Some(TimeOfDay { minute })
+        };
+        let days = (days.len() < Day::ALL.len()).then_some(days);
+        Some(Self { days, from: time(from)?, to: time(to)? })
+    }
+
+    /// Whether they are all hours of all days.
+    pub(crate) fn is_any_time(&self) -> bool {
+        let whole = self.from.minute == 0 && self.to.minute == MINUTES_OF_A_DAY;
+        whole && self.days().count() == Day::ALL.len()
+    }
+
     /// Whether they go on past midnight.
     pub(crate) fn wraps(&self) -> bool {
         self.to < self.from

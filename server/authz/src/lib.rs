@@ -16,6 +16,7 @@ mod compiled;
 mod condition;
 mod decision;
 mod hours;
+mod reach;
 mod rules;
 
 pub use cache::Cache;
@@ -23,6 +24,7 @@ pub use compiled::{CompiledRules, decide};
 pub use condition::Condition;
 pub use decision::{Argument, Besides, Decision, Message, Values};
 pub use hours::{Day, Hours, TimeOfDay};
+pub use reach::{Moment, Reach};
 pub use rules::{Rule, Rules, RulesError, Vocabulary};
 
 /// What is known about somebody who wants to use a service.

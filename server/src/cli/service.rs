@@ -1,7 +1,8 @@
-//! `sekisho service acme-key`, `add`, `approve`, `list`, `token` and `use-cases`.
+//! `sekisho service acme-key`, `add`, `approve`, `list`, `rules`, `token` and `use-cases`.
 
 mod acme_key;
 mod approve;
+mod rules;
 mod token;
 mod use_cases;
 
@@ -36,7 +37,9 @@ Examples:
       rules for an e-prescription service to begin from
   sekisho service acme-key /srv/sekisho referral
       a key by which its servers get certificates
-  sekisho service list /srv/sekisho")]
+  sekisho service list /srv/sekisho
+  sekisho service rules /srv/sekisho referral --versions
+      who proposed and who approved them")]
 pub(super) struct Service {
     #[command(subcommand)]
     command: Command,
@@ -48,6 +51,7 @@ enum Command {
     Add(Add),
     Approve(approve::Approve),
     List(List),
+    Rules(rules::ServiceRules),
     Token(token::Token),
     UseCases(use_cases::UseCases),
 }
@@ -116,6 +120,7 @@ impl Service {
                 Command::Add(add) => add.run().await,
                 Command::Approve(approve) => approve.run().await,
                 Command::List(list) => list.run().await,
+                Command::Rules(rules) => rules.run().await,
                 Command::Token(token) => token.run().await,
                 Command::UseCases(use_cases) => use_cases.run(),
             }

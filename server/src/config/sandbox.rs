@@ -71,6 +71,12 @@ impl Sandbox {
         if self.facilities.contains(facility_id) { World::Sandbox } else { World::Real }
     }
 
+    /// The test facilities.
+    #[must_use]
+    pub fn facilities(&self) -> &BTreeSet<String> {
+        &self.facilities
+    }
+
     /// Whether there is any test facility.
     #[must_use]
     pub fn has_facilities(&self) -> bool {

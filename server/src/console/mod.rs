@@ -11,6 +11,7 @@ pub mod resets;
 pub mod routers;
 pub mod service;
 pub mod services;
+pub mod simulator;
 pub mod staff;
 pub mod status;
 pub mod terminals;

@@ -8,7 +8,10 @@ use sekisho_store::{
     notice, transaction,
 };
 
-use super::{resets, service::path_of};
+use super::{
+    resets,
+    service::{path_of, rules},
+};
 use crate::{
     app::App,
     catalogue::Lang,
@@ -190,6 +193,18 @@ fn words(notice: &Notice, page: &PageFrame) -> (String, String, Option<(String, 
             "notices-service-approved-help",
             "",
         ),
+        Notice::RulesProposed { service, proposal, by } => {
+            about_rules(service, page, "notices-rules-proposed", Some(proposal), by)
+        }
+        Notice::RulesPublished { service, version } => {
+            about_rules(service, page, "notices-rules-published", None, &version.to_string())
+        }
+        Notice::RulesRefused { service, proposal, reason: why } => {
+            about_rules(service, page, "notices-rules-refused", Some(proposal), why)
+        }
+        Notice::RulesOvertaken { service, proposal } => {
+            about_rules(service, page, "notices-rules-overtaken", Some(proposal), "")
+        }
         Notice::ServiceRefused { service, reason: why } => about(
             service,
             page,
@@ -215,6 +230,23 @@ fn about(
     let named = [("service", name.as_str()), ("reason", reason)];
     let link = (path_of(&service.id), page.t("notices-service-link"));
     (page.text.with(text, named.as_slice()), page.t(help), Some(link))
+}
+
+/// The same of a service's rules, with one further fact; it leads to the proposal or to the rules.
+fn about_rules(
+    service: &ServiceNamed,
+    page: &PageFrame,
+    key: &str,
+    proposal: Option<&str>,
+    fact: &str,
+) -> (String, String, Option<(String, String)>) {
+    let (text, help) = (format!("{key}-text"), format!("{key}-help"));
+    let (text, help, _) = about(service, page, &text, &help, fact);
+    let path = match proposal {
+        Some(id) => rules::path_of_proposal(id),
+        None => rules::path_of(&service.id),
+    };
+    (text, help, Some((path, page.t("notices-rules-link"))))
 }
 
 /// `GET /console/notices`: for whoever is signed in, what is for them.

@@ -27,6 +27,7 @@ use crate::{
     page::{Page, PageFrame},
     people::{
         field::FieldErrors,
+        hands,
         link::{Made, OneTimeLink},
         role::{Acting, Role},
         session::{ConsoleSession, end_all},
@@ -297,11 +298,7 @@ async fn may_approve(
     if open.asked_by == by {
         return Ok(Err(Hindrance::OwnRequest));
     }
-    // As it was when it was asked for and as it is now: whoever lets somebody in since takes no hand back.
-    let mut asking = account::hands_of(tx, &open.asked_by).await?;
-    asking.extend(open.asked_by_hands);
-    let deciding = account::hands_of(tx, by).await?;
-    if deciding.iter().any(|hand| asking.contains(hand)) {
+    if hands::are_shared(tx, &open.asked_by, &open.asked_by_hands, by).await? {
         return Ok(Err(Hindrance::OneHand));
     }
     may_reset(tx, acting, facility, &open.person_id).await

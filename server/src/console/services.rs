@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
-use sekisho_store::{going_live, service};
+use sekisho_store::{going_live, rules_proposal, service};
 use serde::Deserialize;
 
 use super::service::{InForce, ServiceCard, card};
@@ -34,6 +34,8 @@ struct ServicesPage {
     registers: bool,
     /// Those that wait for the reader's decision: identifier and name.
     waiting: Vec<(String, String)>,
+    /// Those of whose rules a proposal does.
+    proposed: Vec<(String, String)>,
     services: Vec<ServiceCard>,
     back: Option<u16>,
     on: Option<u16>,
@@ -74,13 +76,14 @@ pub async fn get(
     for service in found {
         services.push(card(&mut reader, service, &page.text).await?);
     }
-    let mut waiting = Vec::new();
+    let (mut waiting, mut proposed) = (Vec::new(), Vec::new());
     if session.roles.contains(&Role::OperatingAdministrator) {
-        for (id, ja, en) in going_live::waiting(&mut reader, PAGE).await? {
-            waiting.push((id, if page.text.lang() == Lang::Ja { ja } else { en }));
-        }
+        let named = |(id, ja, en)| (id, if page.text.lang() == Lang::Ja { ja } else { en });
+        waiting.extend(going_live::waiting(&mut reader, PAGE).await?.into_iter().map(named));
+        proposed.extend(rules_proposal::waiting(&mut reader, PAGE).await?.into_iter().map(named));
     }
     let back = part.page.checked_sub(1);
     let registers = session.roles.iter().any(|role| matches!(role, Role::ServiceOwner(_)));
-    Ok(Page(ServicesPage { page: session.frame(page), registers, waiting, services, back, on }))
+    let page = session.frame(page);
+    Ok(Page(ServicesPage { page, registers, waiting, proposed, services, back, on }))
 }

@@ -15,6 +15,7 @@ pub mod page;
 mod people;
 pub mod problem;
 pub mod register;
+pub mod rules;
 mod store;
 mod token_keys;
 

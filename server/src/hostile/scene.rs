@@ -71,6 +71,8 @@ pub struct Scene {
     pub owner: String,
     /// Things of this facility.
     pub membership: String,
+    /// Whose it is.
+    pub member: String,
     pub invitation: String,
     pub invitation_code: String,
     pub claim: String,
@@ -119,6 +121,11 @@ pub struct Scene {
     pub tried: Vec<String>,
     /// What the third is registered as.
     pub seen: String,
+    /// Rules that others proposed for a service, to be published and to be refused, and one's own.
+    pub proposals: [String; 3],
+    /// Another administrator, who wrote a draft, and its fingerprint.
+    pub writer: String,
+    pub written: String,
 }
 
 /// Runs one change in a transaction of its own.
@@ -291,6 +298,7 @@ impl Scene {
         let (a, b) =
             (here.terminal.organisation_id.clone(), elsewhere.terminal.organisation_id.clone());
         let membership = text_of(&app, "SELECT id FROM membership ORDER BY id LIMIT 1").await;
+        let member = text_of(&app, "SELECT person_id FROM membership ORDER BY id LIMIT 1").await;
         // Somebody whose name differs waits for the administrator's word.
         let mut third = another_browser(&here, None);
         let code = third.invite(&test, "別人 次郎", "Medical Doctor").await;
@@ -346,6 +354,7 @@ impl Scene {
             other_manager,
             owner,
             membership,
+            member,
             invitation,
             invitation_code,
             claim,
@@ -367,11 +376,15 @@ impl Scene {
             registration_token: String::new(),
             tried: Vec::new(),
             seen: String::new(),
+            proposals: Default::default(),
+            writer: String::new(),
+            written: String::new(),
         };
         scene.enrol_router(&a).await;
         scene.register().await;
         scene.register_itself().await;
         scene.register_by_the_console().await;
+        scene.propose_rules().await;
         let page = scene.get(NameRole::Terminal, "/login", "").await;
         scene.browser = page.cookie("__Host-browser");
         scene.code = scene.authorization_code().await;
@@ -535,6 +548,30 @@ impl Scene {
         let mut reader = self.app().store().read();
         let third = service::find(&mut reader, &self.tried[2]).await.unwrap().unwrap();
         self.seen = client::fingerprint(&third);
+    }
+
+    /// Drafts and proposals for the live service.
+    async fn propose_rules(&mut self) {
+        let runs = "operating_administrator";
+        let second = signed_in(self.app(), "second", runs, None).await;
+        let third = signed_in(self.app(), "third", runs, None).await;
+        self.writer = signed_in(self.app(), "fourth", runs, None).await;
+        for (number, cookie) in [second, third, self.administrator.clone()].iter().enumerate() {
+            let seen = self.write_rules(cookie, "General Nurse").await;
+            let fields = [("reason", "試す。"), ("seen", seen.as_str())];
+            let made = self.post("/console/service/referral/rules/propose", cookie, &fields).await;
+            self.proposals[number] = made.header("location").rsplit_once('/').unwrap().1.to_owned();
+        }
+        self.written = self.write_rules(&self.writer, "Pharmacist").await;
+    }
+
+    /// Writes a draft; its fingerprint.
+    async fn write_rules(&self, cookie: &str, role: &str) -> String {
+        let path = "/console/service/referral/rules/draft";
+        let rules = format!("[[rules]]\nid = \"all\"\nroles = [\"{role}\"]\n");
+        self.post(&format!("{path}/text"), cookie, &[("base", "1"), ("rules", &rules)]).await;
+        let page = self.get(NameRole::Public, path, cookie).await;
+        page.between("name=\"seen\" value=\"", "\"")
     }
 
     /// What a service sends that registers itself.

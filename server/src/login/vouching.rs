@@ -103,6 +103,13 @@ pub fn judge(
     Ok(verified.roles().iter().map(role_verbatim).collect())
 }
 
+/// Whether a login of this level can have a profession at all: a password names none, whoever may have one
+/// beside it.
+#[must_use]
+pub fn names_profession(acr: &str) -> bool {
+    !matches!(acr, acr::PASSWORD_AT_FACILITY | acr::PASSWORD_TOTP)
+}
+
 /// The roles of a session as they count now, and on what they rest.
 ///
 /// # Errors
@@ -121,9 +128,7 @@ pub async fn now(
         acr::PASSKEY => {
             passkey::of_login(queries, &at.evidence_id).await?.map(|passkey| passkey.voucher)
         }
-        acr::PASSWORD_AT_FACILITY | acr::PASSWORD_TOTP => {
-            return Ok((Vec::new(), Profession::None));
-        }
+        acr if !names_profession(acr) => return Ok((Vec::new(), Profession::None)),
         _ => return own(),
     };
     let Some(voucher) = voucher else {

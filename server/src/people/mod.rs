@@ -8,6 +8,7 @@ pub mod console;
 pub mod factors;
 pub mod field;
 pub mod first_use;
+pub mod hands;
 pub mod likeness;
 pub mod link;
 pub mod mailbox;

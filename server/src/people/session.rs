@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     app::App,
-    console::{emergencies, resets},
+    console::{emergencies, resets, simulator},
     cookie::{self, SameSite},
     error::page::PageError,
     listener::Peer,
@@ -165,6 +165,9 @@ impl ConsoleSession {
         }
         if self.sees_services() {
             items.push(("/console/services", page.t("console-nav-services")));
+        }
+        if self.sees_services() || self.facilities().next().is_some() {
+            items.push((simulator::PATH, page.t("simulator-title")));
         }
         let mut names: Vec<String> =
             self.roles.iter().map(|role| page.t(Role::name_key(role.token()))).collect();

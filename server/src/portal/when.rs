@@ -1,11 +1,25 @@
 //! Times as pages show them: Japan Standard Time, where every facility is.
 
-use time::{OffsetDateTime, UtcOffset, macros::offset};
+use time::{
+    OffsetDateTime, PrimitiveDateTime, UtcOffset,
+    format_description::BorrowedFormatItem,
+    macros::{format_description, offset},
+};
 
 use crate::catalogue::Lang;
 
 /// Japan Standard Time; it has no summer time.
 pub(crate) const JST: UtcOffset = offset!(+9);
+
+/// As a browser's field for date and time sends it.
+const TYPED: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]");
+
+/// A time that somebody typed into such a field; `None` for what is none.
+#[must_use]
+pub fn typed(text: &str) -> Option<OffsetDateTime> {
+    PrimitiveDateTime::parse(text, TYPED).ok().map(|local| local.assume_offset(JST))
+}
 
 /// A time to the minute, for people.
 #[must_use]

@@ -11,7 +11,7 @@ use crate::{
     Queries, StoreError, Tx,
     event::{self, Event, Of},
     moment::{moment, text_list},
-    sql,
+    search, sql,
 };
 
 /// A membership that is in force.
@@ -208,4 +208,70 @@ pub async fn list(
             })
         })
         .collect()
+}
+
+/// A membership in force, as a search by name finds it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+pub struct Found {
+    /// The person.
+    pub person_id: String,
+    /// Name in kanji.
+    pub name: String,
+    /// Name in kana.
+    pub name_kana: String,
+    /// The organisation.
+    pub organisation_id: String,
+    /// Its name now.
+    pub organisation_name: String,
+}
+
+/// The memberships in force of people whose names hold `text`, at one organisation or at all, by kana;
+/// at most `limit`.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn search(
+    queries: &mut impl Queries,
+    text: &str,
+    organisation_id: Option<&str>,
+    limit: i64,
+) -> Result<Vec<Found>, StoreError> {
+    queries
+        .fetch_all(
+            sql("SELECT m.person_id, n.name, n.name_kana, m.organisation_id,
+                        o.name AS organisation_name
+                 FROM person_name n JOIN membership m ON m.person_id = n.person_id
+                 JOIN organisation_name o
+                      ON o.organisation_id = m.organisation_id AND o.valid_until IS NULL
+                 WHERE n.search_key LIKE $1 ESCAPE '!'
+                   AND (CAST($2 AS TEXT) IS NULL OR m.organisation_id = $2)
+                   AND (SELECT e.kind FROM membership_event e WHERE e.membership_id = m.id
+                        ORDER BY e.at DESC, e.id DESC LIMIT 1) = 'started'
+                 ORDER BY n.name_kana, n.person_id, m.organisation_id LIMIT $3")
+            .bind(search::holding(&search::key(text)))
+            .bind(organisation_id)
+            .bind(limit),
+        )
+        .await
+}
+
+/// The roles that a person's HPKI card showed at their latest login by one, verbatim; `None` before the
+/// first.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn roles_shown(
+    queries: &mut impl Queries,
+    person_id: &str,
+) -> Result<Option<Vec<String>>, StoreError> {
+    let row: Option<(String,)> = queries
+        .fetch_optional(
+            sql("SELECT s.hc_roles FROM membership m
+                 JOIN session s ON s.membership_id = m.id AND s.acr = $2
+                 WHERE m.person_id = $1 ORDER BY s.created_at DESC LIMIT 1")
+            .bind(person_id)
+            .bind(acr::HPKI_CARD),
+        )
+        .await?;
+    row.map(|(json,)| text_list("hcRole list", &json)).transpose()
 }

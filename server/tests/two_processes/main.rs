@@ -11,6 +11,7 @@ mod login;
 mod operator;
 mod pair;
 mod people;
+mod rules;
 mod tokens;
 
 use pair::{Pair, sekisho};
@@ -50,7 +51,7 @@ async fn what_may_happen_once_happens_once_whichever_of_two_processes_is_asked()
     .await;
     enrolment::a_code_with_one_key_gives_one_certificate_to_all(&pair, &facility).await;
     operator::of_two_links_made_at_once_one_is_good(&pair, &administrator).await;
-    operator::of_two_administrators_of_one_name_one_is_added(&pair).await;
+    let emergency = operator::of_two_administrators_of_one_name_one_is_added(&pair).await;
     let desk = login::desk(&pair, &facility).await;
     login::an_invitation_is_redeemed_by_one_of_two_cards(&pair, &facility, &desk).await;
     let browser = login::an_answer_of_a_card_opens_one_session(&pair, &facility, &desk).await;
@@ -59,5 +60,6 @@ async fn what_may_happen_once_happens_once_whichever_of_two_processes_is_asked()
         .await;
     tokens::a_refresh_token_is_exchanged_once_and_a_second_use_ends_its_grant(&service).await;
     tokens::a_request_sent_ahead_to_one_is_answered_once_by_both(&service).await;
+    rules::what_one_publishes_the_other_decides_by(&service, &administrator, &emergency).await;
     pair.ends_with_a_whole_trail().await;
 }

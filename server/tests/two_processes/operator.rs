@@ -44,7 +44,8 @@ pub async fn of_two_links_made_at_once_one_is_good(pair: &Pair, first: &ConsoleU
     first.open("/console/roles").await.unwrap().expect_success().unwrap();
 }
 
-pub async fn of_two_administrators_of_one_name_one_is_added(pair: &Pair) {
+/// Answers the one that was added, who was let in by nobody but the operator of the host.
+pub async fn of_two_administrators_of_one_name_one_is_added(pair: &Pair) -> ConsoleUser {
     let folders = pair.folders();
     let one = ["add", &folders[0], "emergency", "--name", "緊急用"];
     let two = ["add", &folders[1], "emergency"];
@@ -62,4 +63,5 @@ pub async fn of_two_administrators_of_one_name_one_is_added(pair: &Pair) {
     let emergency =
         ConsoleUser::first_use(browser, public, &link_of(&added), "emergency").await.unwrap();
     emergency.open("/console/roles").await.unwrap().expect_success().unwrap();
+    emergency
 }

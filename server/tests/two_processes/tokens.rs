@@ -2,21 +2,21 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::{RequestBuilder, StatusCode};
-use sekisho::demo::process::run;
+use sekisho::demo::{browser::Browser, process::run};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::pair::{Both, Pair, RACERS, at_once, only, sekisho};
 
-const CLIENT: &str = "referral";
+pub const CLIENT: &str = "referral";
 const CALLBACK: &str = "https://referral.example/callback";
 const VERIFIER: &str = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGH";
 
 /// A service whose user is logged in.
 pub struct Service<'a> {
     pair: &'a Pair,
-    physician: &'a Both,
+    pub physician: &'a Both,
     programs: Both,
     secret: String,
 }
@@ -65,6 +65,14 @@ impl<'a> Service<'a> {
         let given = self.physician.one.open_once(request.as_str()).await.unwrap();
         let location = given.location.clone().unwrap_or_else(|| panic!("{}", given.summary()));
         code_in(&location).unwrap_or_else(|| panic!("{location}"))
+    }
+
+    /// Whether the one process gives a code now.
+    pub async fn is_admitted(&self, at: &Browser) -> bool {
+        let request = self.authorize(&Self::request());
+        let answer = at.open_once(request.as_str()).await.unwrap();
+        let led_back = answer.location.as_deref().filter(|at| at.starts_with(CALLBACK));
+        led_back.and_then(code_in).is_some()
     }
 
     /// A form to a path of the public name, at one of the two.

@@ -6,16 +6,12 @@ use sekisho_store::{
     audit_page::{Filter, Key},
 };
 use serde::Deserialize;
-use time::{PrimitiveDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
 use crate::{
     app::App, error::page::PageError, form::FormError, page::PageFrame, people::field::FieldErrors,
-    portal::when::JST,
+    portal::when,
 };
 
-/// As a browser's field for date and time sends it.
-const LOCAL: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]");
 /// The most octets of a text that somebody searches by.
 const MOST_OCTETS: usize = 200;
 
@@ -62,15 +58,11 @@ impl AuditQuery {
         errors: &mut FieldErrors,
     ) -> Result<Option<(Filter, Option<Key>)>, PageError> {
         let mut time = |field: &'static str, text: &str| {
-            let parsed = (!text.is_empty()).then(|| PrimitiveDateTime::parse(text, LOCAL));
-            match parsed {
-                Some(Ok(local)) => Some(local.assume_offset(JST)),
-                Some(Err(_)) => {
-                    errors.add(field, page.t("audit-error-time"));
-                    None
-                }
-                None => None,
+            let typed = (!text.is_empty()).then(|| when::typed(text));
+            if typed == Some(None) {
+                errors.add(field, page.t("audit-error-time"));
             }
+            typed.flatten()
         };
         let (from, until) = (time("from", &self.from), time("until", &self.until));
         let mut text = |field: &'static str, text: &str| {

@@ -99,14 +99,14 @@ pub async fn open(
 pub async fn kept_out(
     queries: &mut impl Queries,
     service: &Service,
-    request: &Request,
+    asked_by: &str,
     person_id: &str,
 ) -> Result<Option<Refusal>, StoreError> {
     let decider = party::find(queries, person_id).await?.ok_or_else(|| StoreError::Corrupt {
         what: "administrator",
         detail: format!("{person_id} has no name"),
     })?;
-    let mut owners: Vec<_> = party::find(queries, &request.asked_by).await?.into_iter().collect();
+    let mut owners: Vec<_> = party::find(queries, asked_by).await?.into_iter().collect();
     if let Some(organisation) = &service.organisation_id {
         owners.extend(party::service_owners(queries, organisation).await?);
     }
@@ -133,7 +133,7 @@ async fn judge(
     if seen.is_some_and(|seen| seen != client::fingerprint(service)) {
         return Ok(Some(Refusal::Changed));
     }
-    kept_out(queries, service, &request, acting.person_id()).await
+    kept_out(queries, service, &request.asked_by, acting.person_id()).await
 }
 
 /// The service, which is in the database still.

@@ -4,7 +4,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Redirect, Response},
 };
-use sekisho_authz::{CompiledRules, Rules};
+use sekisho_authz::Rules;
 use sekisho_store::{
     Queries, StoreError, going_live, organisation,
     organisation_kind::OrganisationKind,
@@ -13,14 +13,11 @@ use sekisho_store::{
 };
 use serde::Deserialize;
 
-use super::{decision, owned, path_of, show};
+use super::{decision, owned, path_of, rules, show};
 use crate::{
     app::App,
     catalogue::Text,
-    error::{
-        going_live::words,
-        page::{Chain, PageError},
-    },
+    error::{going_live::words, page::PageError},
     form::{self, PathId, StrictForm},
     oidc::client::{self, ApprovalError, Registry},
     page::PageFrame,
@@ -106,7 +103,7 @@ impl GoingLive {
                 (Some(_), None) => {}
                 (None, _) => {
                     let id = &session.person_id;
-                    kept_out = decision::kept_out(queries, service, &request, id).await?;
+                    kept_out = decision::kept_out(queries, service, &request.asked_by, id).await?;
                     let by = person::name(queries, &request.asked_by).await?;
                     open = Some(Asked {
                         by: by.map_or_else(String::new, |by| by.name),
@@ -251,24 +248,12 @@ async fn usable(
         errors.add("rules", text.t("service-approve-nobody"));
         return Ok(None);
     }
-    if let Err(error) = CompiledRules::compile(id, rules.clone(), registry.vocabulary) {
-        errors.add("rules", fault(&Chain(&error)));
-        return Ok(None);
-    }
     let mut reader = app.store().read();
-    if let Some(found) = service::find(&mut reader, id).await? {
-        if let Some(in_vain) = client::released_in_vain(&found.scopes, &rules).first() {
-            errors.add("rules", fault(in_vain));
-            return Ok(None);
-        }
-        match client::check_organisations(&mut reader, &found, &rules).await {
-            Ok(()) => {}
-            Err(client::RegistrationError::Store(error)) => return Err(error.into()),
-            Err(error) => {
-                errors.add("rules", fault(&error));
-                return Ok(None);
-            }
-        }
+    if let Some(found) = service::find(&mut reader, id).await?
+        && let Err(fault) = rules::usable(app, &mut reader, &found, &rules, text).await?
+    {
+        errors.add("rules", fault.words);
+        return Ok(None);
     }
     Ok(Some(rules))
 }

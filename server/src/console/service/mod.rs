@@ -7,6 +7,7 @@ mod check;
 pub mod decision;
 mod going_live;
 mod ready;
+pub mod rules;
 pub mod servers;
 mod show;
 mod trial;

@@ -6,8 +6,12 @@ mod notices;
 mod organisations;
 mod registration;
 mod resets;
+mod rules;
+mod rules_people;
+mod rules_writing;
 mod service;
 mod services;
+mod simulator;
 mod trial;
 mod use_cases;
 

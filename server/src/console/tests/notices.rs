@@ -112,6 +112,10 @@ async fn every_kind_of_notice_has_words_in_both_languages() {
         Notice::GoingLiveAsked { service: service() },
         Notice::ServiceApproved { service: service() },
         Notice::ServiceRefused { service: service(), reason: reason() },
+        Notice::RulesProposed { service: service(), proposal: terminal(), by: "佐藤".into() },
+        Notice::RulesPublished { service: service(), version: 3 },
+        Notice::RulesRefused { service: service(), proposal: terminal(), reason: reason() },
+        Notice::RulesOvertaken { service: service(), proposal: terminal() },
         Notice::CertificateHeld { terminal_id: terminal(), terminal_name: reason() },
         Notice::CertificateReleased { terminal_id: terminal(), terminal_name: reason() },
         Notice::CertificateRevoked { terminal_id: terminal(), terminal_name: reason() },
@@ -129,10 +133,10 @@ async fn every_kind_of_notice_has_words_in_both_languages() {
         ("en", "a notice of a new kind", "“Referrals”"),
     ] {
         let page = send(app, "GET", &format!("/console/notices?lang={lang}"), FACILITY, "").await;
-        assert_eq!(page.text.matches("<article").count(), 17, "{}", page.text);
-        assert_eq!(page.text.matches("定期点検").count(), 7, "{}", page.text);
-        assert_eq!(page.text.matches(service).count(), 3, "{}", page.text);
-        assert_eq!(page.text.matches("/console/service/s1").count(), 3, "{}", page.text);
+        assert_eq!(page.text.matches("<article").count(), 21, "{}", page.text);
+        assert_eq!(page.text.matches("定期点検").count(), 8, "{}", page.text);
+        assert_eq!(page.text.matches(service).count(), 7, "{}", page.text);
+        assert_eq!(page.text.matches("/console/service/s1").count(), 4, "{}", page.text);
         assert!(page.text.contains("佐藤") && page.text.contains(other), "{}", page.text);
     }
 }

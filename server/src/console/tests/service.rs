@@ -194,7 +194,7 @@ async fn rules_that_cannot_be_used_are_told_at_their_field_and_approve_nothing()
         ("# nobody", "決まりが1つもありません"),
         ("[[rules]]\nid = \"a\"\nroles = [\"Wizard\"]", "Wizard"),
         ("[[rules]]\nid = \"a\"\nfacilities = [\"999999999998\"]", "999999999998"),
-        ("[[rules]]\nid = \"a\"\nrelease = [\"hc_role\"]", "scope hc_role only"),
+        ("[[rules]]\nid = \"a\"\nrelease = [\"hc_role\"]", "scope hc_role"),
     ] {
         let again = approve(&test, &path, rules, &seen).await;
         assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY, "{rules}: {}", again.text);

@@ -49,6 +49,17 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
             .foreign_cookie(&s.other_manager)
             .parameter(&s.emergency, &[&s.other_emergency, NOTHING, &s.membership])
     };
+    let rules = |method, path| {
+        at(method, path)
+            .cookie(&s.administrator, &[&s.auditor, &s.manager, &s.owner])
+            .parameter("referral", &[NOTHING, "nobody", a])
+    };
+    let base = || required("base", "1").foreign("2").foreign("-1").foreign("x");
+    let of_proposal = |method, path, number: usize| {
+        at(method, path)
+            .cookie(&s.administrator, &[&s.auditor, &s.manager, &s.owner])
+            .parameter(&s.proposals[number], &[NOTHING, &s.membership, "referral"])
+    };
     vec![
         at("GET", "/console").cookie(&s.auditor, &[]).good(200),
         at("GET", "/console/login").query([free("return_to", "/console/roles")]).good(200),
@@ -196,6 +207,83 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
                 required("seen", &s.seen).foreign("1"),
             ])
             .good(303),
+        rules("GET", "/console/service/{id}/rules")
+            .query([optional("page", "0").foreign("-1").foreign("70000")])
+            .good(200),
+        rules("GET", "/console/service/{id}/rules/compare")
+            .query([
+                required("from", "1").foreign("0").foreign("2").foreign("-1"),
+                required("to", "1").foreign("9999999999"),
+            ])
+            .good(200),
+        rules("GET", "/console/service/{id}/rules/draft").good(200),
+        rules("POST", "/console/service/{id}/rules/draft/text")
+            .form([
+                base(),
+                required("rules", "[[rules]]\nid = \"all\"\n").foreign("[[rules").foreign("x = 1"),
+            ])
+            .good(303),
+        rules("GET", "/console/service/{id}/rules/draft/rule")
+            .query([optional("rule", "all").foreign("none")])
+            .good(200),
+        rules("POST", "/console/service/{id}/rules/draft/rule")
+            // Lists may well come twice; its own test has the rest.
+            .form([
+                base(),
+                optional("was", "all").foreign("none"),
+                required("id", "all").foreign("A b").foreign("<script>"),
+                optional("facilities", a).foreign(NOTHING),
+                optional("hours", "mon,fri 08:30-17:00").foreign("noon").foreign("9-5"),
+                optional("minimum_acr", "urn:oid:1.3.6.1.4.1.32473.3.2").foreign("strong"),
+                optional("membership", "yes").foreign("no"),
+                optional("emergency", "yes").foreign("1"),
+            ])
+            .good(303),
+        rules("POST", "/console/service/{id}/rules/draft/group")
+            .form([
+                base(),
+                optional("was", "").foreign("none"),
+                required("name", "east"),
+                required("members", a).foreign(NOTHING).foreign("<script>"),
+            ])
+            .good(303),
+        rules("POST", "/console/service/{id}/rules/draft/begin")
+            .form([required("from", "1").foreign("2").foreign(NOTHING).foreign(&s.membership)])
+            .good(303),
+        rules("POST", "/console/service/{id}/rules/draft/remove")
+            .form([base(), required("rule", "physicians").foreign("none")])
+            .good(303),
+        rules("POST", "/console/service/{id}/rules/draft/discard")
+            .payload(Payload::NoFields)
+            .good(303),
+        at("POST", "/console/service/{id}/rules/propose")
+            .cookie(&s.writer, &[&s.auditor, &s.manager, &s.owner])
+            .parameter("referral", &[NOTHING, "nobody", a, &s.tried[0]])
+            .form([
+                required("reason", "薬剤師も使う。"),
+                required("seen", &s.written).foreign("0000"),
+            ])
+            .good(303),
+        of_proposal("GET", "/console/rules/{id}", 0)
+            .query([optional("page", "0").foreign("-1").foreign("x")])
+            .good(200),
+        of_proposal("POST", "/console/rules/{id}/approve", 0).payload(Payload::NoFields).good(303),
+        of_proposal("POST", "/console/rules/{id}/refuse", 1)
+            .form([required("reason", "要らない。")])
+            .good(303),
+        of_proposal("POST", "/console/rules/{id}/withdraw", 2).payload(Payload::NoFields).good(303),
+        at("GET", "/console/simulator").cookie(&s.administrator, &[&s.auditor]).good(200),
+        manager("POST", "/console/simulator").form([required("name", "田")]).good(200),
+        manager("POST", "/console/simulator/show")
+            .foreign_cookie(&s.other_manager)
+            // Lists may well come twice; its own test has the rest.
+            .form([
+                required("person", &s.member).foreign(&s.officer_id).foreign(NOTHING),
+                required("facility", a).foreign(b).foreign(NOTHING).foreign("<script>"),
+                optional("acr", "urn:oid:1.3.6.1.4.1.32473.3.4").foreign("strong"),
+                optional("at", "2026-11-21T09:00").foreign("yesterday"),
+            ])
+            .good(200),
         owner("POST", "/console/services/token")
             .form([required("organisation", a).foreign(b).foreign(NOTHING)])
             .good(200),

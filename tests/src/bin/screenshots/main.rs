@@ -5,6 +5,7 @@
 mod emergency;
 mod passwords;
 mod routers;
+mod rules;
 mod services;
 
 use std::{
@@ -216,6 +217,7 @@ async fn console(desktop: &Desktop, out: &Path) -> anyhow::Result<()> {
             shoot(driver, out, public, name, &format!("{public}{path}")).await?;
         }
     }
+    rules::pages(desktop, out, operator).await?;
     services::pages(desktop, out, operator).await?;
     routers::pages(driver, out, public, &hospital.administrator).await?;
     let names = ("監査　役", "カンサ　ヤク");

@@ -75,7 +75,9 @@ pub(super) async fn pages(desktop: &Desktop, out: &Path) -> anyhow::Result<()> {
     shoot(driver, out, public, "resets", &resets).await?;
     driver.goto(&resets).await?;
     driver.find(By::Css("select[name='person'] option:last-child")).await?.click().await?;
-    type_into(driver, "reason", "電話を紛失。窓口で本人を確認。").await?;
+    // Each facility has its own form there.
+    let reason = driver.find(By::Css("main input[name='reason']")).await?;
+    reason.send_keys("電話を紛失。窓口で本人を確認。").await?;
     send(driver, "form[action='/console/resets']", "article").await?;
     shoot(driver, out, public, "resets-waiting", &resets).await?;
     become_user(driver, &scene.operators.administrator, public).await?;
