@@ -107,12 +107,13 @@ fn being_finalized() -> AcmeError {
 }
 
 /// Where a certificate went.
-enum Tied {
-    ToOrder,
+enum Issued {
+    /// To the order.
+    Tied,
     /// The order has another one.
-    ToAnother,
+    Spare,
     /// Account or service have ended.
-    ToNothing,
+    NotEntitled,
 }
 
 struct Issue<'a> {
@@ -283,12 +284,12 @@ impl Issue<'_> {
             // Who finalized at the same time may have found this very certificate, and tied it.
             if fulfilled || is_own {
                 let entry = self.record("acme.issue").on("certificate", name.clone());
-                return Ok(Audited::new(Tied::ToOrder, entry));
+                return Ok(Audited::new(Issued::Tied, entry));
             }
             let (tied, why, reason) = if standing {
-                (Tied::ToAnother, "order_fulfilled", SUPERSEDED)
+                (Issued::Spare, "order_fulfilled", SUPERSEDED)
             } else {
-                (Tied::ToNothing, "no_longer_entitled", CESSATION_OF_OPERATION)
+                (Issued::NotEntitled, "no_longer_entitled", CESSATION_OF_OPERATION)
             };
             revocation::revoke(tx, issuer_id, serial, reason, self.at).await?;
             let actor = Actor::Service(self.holder.service.id.clone());
@@ -298,9 +299,9 @@ impl Issue<'_> {
             Ok(Audited::new(tied, entry))
         })?;
         match outcome {
-            Tied::ToOrder => Ok(()),
-            Tied::ToAnother => Err(being_finalized()),
-            Tied::ToNothing => {
+            Issued::Tied => Ok(()),
+            Issued::Spare => Err(being_finalized()),
+            Issued::NotEntitled => {
                 let detail = "the service may have no certificate any more; ask the operating body";
                 Err(AcmeError::unauthorized(detail))
             }
