@@ -9,6 +9,7 @@ mod resets;
 mod rules;
 mod rules_people;
 mod rules_writing;
+mod servers;
 mod service;
 mod services;
 mod simulator;

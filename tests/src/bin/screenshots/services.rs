@@ -68,6 +68,14 @@ pub(super) async fn pages(
     owner.submit(&format!("{path}/ask"), &purpose).await?.expect_success()?;
     shoot(driver, out, public, "service-asked", &address).await?;
     become_user(driver, operator, public).await?;
+    let servers = format!("{public}/console/service/regional-record/acme");
+    for language in LANGUAGES {
+        driver.goto(&format!("{public}/?lang={language}")).await?;
+        driver.goto(&servers).await?;
+        send(driver, "form[action$='/acme']", "#hmac-key").await?;
+        capture(driver, out, &format!("service-server-key-{language}")).await?;
+    }
+    shoot(driver, out, public, "service-servers", &servers).await?;
     shoot(driver, out, public, "services-waiting", &format!("{public}/console/services")).await?;
     shoot(driver, out, public, "use-cases", &format!("{public}/console/use-cases")).await?;
     shoot(driver, out, public, "service-begun", &format!("{address}?use_case=7")).await?;
