@@ -41,7 +41,7 @@ mod tests {
         "t.",
     ];
     /// Such names, whole: settings of sessions, claims, a kind of credential, ways of answering.
-    const NO_ACTS: [&str; 14] = [
+    const NO_ACTS: [&str; 19] = [
         "emergency.a_day",
         "session.console_idle_minutes",
         "session.console_minutes",
@@ -52,6 +52,11 @@ mod tests {
         "sandbox.facilities",
         "terminal.id",
         "terminal.name",
+        "acme.binding_hours",
+        "acme.certificate_days",
+        "acme.http_port",
+        "acme.networks",
+        "acme.tls_port",
         "client.assertion",
         "form_post.jwt",
         "fragment.jwt",
