@@ -216,6 +216,9 @@ impl Rules {
             at_most("members of a group", members.len(), Self::MOST_ENTRIES)?;
             members.iter().try_for_each(|id| facility(id))?;
         }
+        let listed = self.rules.iter().filter_map(|rule| rule.facilities.as_ref());
+        let named = listed.chain(self.groups.values()).map(BTreeSet::len).sum();
+        at_most("facilities in all rules and groups", named, Self::MOST_ENTRIES)?;
         let mut names = BTreeSet::new();
         for rule in &self.rules {
             rule.check(vocabulary, &self.groups)?;

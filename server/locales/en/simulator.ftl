@@ -11,6 +11,7 @@ simulator-supposed = Ask about nobody in particular
 simulator-supposed-text = By role, facility and login alone; no real person is looked at.
 simulator-facility = Facility
 simulator-facility-hint = Its identifier in the register, twelve digits.
+simulator-facility-rests = This facility is suspended or closed: nobody logs in there.
 simulator-no-facility = No facility of this identifier is in the register. Look at the twelve digits again.
 simulator-no-role = “{ $role }” is not a known role. Choose from the list.
 simulator-no-level = This way of logging in is not known. Choose from the list.

@@ -11,6 +11,7 @@ simulator-supposed = 名前を決めずに調べる
 simulator-supposed-text = 資格と施設とログインの方法だけで調べます。実在の人は関係しません。
 simulator-facility = 施設
 simulator-facility-hint = 登録簿にある12桁の識別子。
+simulator-facility-rests = この施設は停止中か廃止済みです。この施設ではだれもログインできません。
 simulator-no-facility = この識別子の施設は登録簿にありません。12桁の数字を確かめてください。
 simulator-no-role = 「{ $role }」という資格は知られていません。一覧から選んでください。
 simulator-no-level = 知られていないログインの方法です。一覧から選んでください。

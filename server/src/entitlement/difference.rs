@@ -13,12 +13,17 @@ use sekisho_store::{
     population::{self, By, Group},
 };
 use sekisho_wire::acr;
+use tokio::sync::Semaphore;
 
 use super::{Judge, authorising_roles, roles_at};
 use crate::{app::App, emergency, login::vouching};
 
 /// More decisions than are made for one page: some ten seconds of one processor.
 const MOST_DECISIONS: usize = 200_000;
+/// A comparison takes a processor for seconds.
+static TURNS: Semaphore = Semaphore::const_new(1);
+/// So many rules are looked at in the time in which [`MOST_DECISIONS`] were measured.
+const USUAL_RULES: usize = 8;
 /// A facility that no rule names.
 const NOT_NAMED: &str = "0";
 
@@ -291,6 +296,8 @@ struct Comparison {
     after: Judge,
     reach: Reach,
     moments: Vec<Moment>,
+    /// How many rules both have.
+    rules: usize,
 }
 
 /// What a service's rules in force and those that might follow them make different.
@@ -309,10 +316,13 @@ pub async fn of(app: &App, offer: &Offer, after: &Rules) -> Result<Difference, D
         after: entitlements.judge_if(&offer.service_id, after.clone())?,
         reach: Reach::of(&sets),
         moments: Moment::all(&sets),
+        rules: before.rules.len() + after.rules.len(),
     };
     let test_facilities = entitlements.sandbox().facilities();
     let mut reader = app.store().read();
     let everybody = Everybody::find(&mut reader, &sets, &comparison.reach, test_facilities).await?;
+    // One at a time: whoever asks again and again waits for themself and takes one processor.
+    let _turn = TURNS.acquire().await.map_err(|_| DifferenceError::BrokenOff)?;
     // Many decisions: whoever else is served on this thread is not to wait for them.
     let counted = tokio::task::spawn_blocking(move || comparison.count(&everybody)).await;
     counted.map_err(|_| DifferenceError::BrokenOff)?
@@ -322,7 +332,10 @@ impl Comparison {
     fn count(&self, everybody: &Everybody) -> Result<Difference, DifferenceError> {
         let ways: BTreeSet<_> = acr::LEVELS.iter().map(|acr| self.way(acr)).collect();
         let emergencies = if self.reach.emergency { 2 } else { 1 };
-        let decisions = everybody.alike.len() * ways.len() * self.moments.len() * emergencies * 2;
+        // A decision looks at each rule, and explains a refusal by each.
+        let weight = self.rules.div_ceil(USUAL_RULES).max(1);
+        let decisions =
+            everybody.alike.len() * ways.len() * self.moments.len() * emergencies * 2 * weight;
         if decisions > MOST_DECISIONS {
             return Err(DifferenceError::TooMany(decisions));
         }

@@ -1,4 +1,5 @@
-//! Who there is, as rules look at people: memberships in force, grouped by what is equal.
+//! Who there is, as rules look at people: memberships in force at organisations in operation, grouped by what
+//! is equal.
 
 use sekisho_wire::acr;
 
@@ -15,7 +16,7 @@ pub struct By {
     pub roles: bool,
 }
 
-/// Memberships in force that are equal.
+/// Memberships in force, at organisations in operation, that are equal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     /// Kind of the facility, a token; empty where kinds are not told apart.
@@ -53,6 +54,8 @@ macro_rules! select_groups {
             $condition,
             "(SELECT e.kind FROM membership_event e WHERE e.membership_id = m.id
                    ORDER BY e.at DESC, e.id DESC LIMIT 1) = 'started'
+               AND (SELECT e.kind FROM organisation_event e WHERE e.organisation_id = o.id
+                    ORDER BY e.at DESC, e.id DESC LIMIT 1) IN ('activated', 'resumed')
              ) AS g GROUP BY g.kind, g.prefecture, g.roles
              ORDER BY g.kind, g.prefecture, g.roles"
         )

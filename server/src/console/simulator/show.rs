@@ -7,7 +7,8 @@ use sekisho_store::{
     audit::{Actor, Audited, Entry},
     membership,
     offer::{self, Offer},
-    organisation, person, service, transaction,
+    organisation::{self, OrganisationStatus},
+    person, service, transaction,
 };
 use sekisho_wire::acr;
 use time::OffsetDateTime;
@@ -17,6 +18,7 @@ use crate::{
     app::App,
     catalogue::{Lang, Text},
     console::service::rules::{claim_name, path_of},
+    emergency,
     entitlement::{self, Explanation, Supposed, request_if},
     error::page::PageError,
     form::StrictForm,
@@ -96,8 +98,10 @@ pub async fn post(
         Some(id) => membership::roles_shown(&mut reader, id).await?.unwrap_or_default(),
         None => form.roles.iter().cloned().collect(),
     };
-    shown.outcome = Some(answers(&app, &session, rights, &question, &roles, &form, &text).await?);
-    record(&app, &session, &question).await?;
+    let outcome = answers(&app, &session, rights, &question, &roles, &form, &text).await?;
+    let member = outcome.member;
+    shown.outcome = Some(outcome);
+    record(&app, &session, &question, member).await?;
     Ok(shown.answer())
 }
 
@@ -132,8 +136,11 @@ async fn read(
     let typed = form.facility.trim();
     let facility = FacilityIdentifier::parse(typed);
     let facility = facility.map_or_else(|_| typed.to_owned(), |id| id.to_string());
-    if organisation::status(queries, &facility).await?.is_none() {
-        errors.add("facility", text.t("simulator-no-facility"));
+    match organisation::status(queries, &facility).await? {
+        Some(OrganisationStatus::Active) => {}
+        // Nobody logs in there.
+        Some(_) => errors.add("facility", text.t("simulator-facility-rests")),
+        None => errors.add("facility", text.t("simulator-no-facility")),
     }
     if let Some(role) =
         form.roles.iter().find(|role| entitlement::authorising_roles(&[(*role).clone()]).is_empty())
@@ -187,6 +194,7 @@ async fn answers(
             continue;
         }
         let decision = app.entitlements().decide(&found, &request);
+        let emergency_would_help = emergency::offered(&request, &decision).is_some();
         let Explanation { reasons, help } = Explanation::of(&decision, text);
         let claims: Vec<_> = decision.release.iter().map(|claim| claim_name(claim, text)).collect();
         answers.push(Answer {
@@ -199,7 +207,7 @@ async fn answers(
             reasons,
             help,
             told: claims.join(&text.t("authz-list-joint")),
-            emergency_would_help: decision.emergency_would_help,
+            emergency_would_help,
             path: (rights.runs || owned).then(|| path_of(&found.service_id)),
             id: found.service_id,
         });
@@ -235,16 +243,18 @@ async fn record(
     app: &App,
     session: &ConsoleSession,
     question: &Question,
+    member: bool,
 ) -> Result<(), StoreError> {
     let now = app.now();
     let actor = Actor::Person(session.person_id.clone());
     let entry = Entry::done("service.rules.simulate", actor, now)
         .from_address(&session.address)
-        .at_organisation(&question.facility)
         .on("organisation", &question.facility)
         .fact("acr", question.acr)
         .fact("at", question.at.unix_timestamp());
+    // A facility's trail has what concerns its own people, and not what others suppose of it.
     let entry = match &question.person_id {
+        Some(id) if member => entry.at_organisation(&question.facility).on("person", id),
         Some(id) => entry.on("person", id),
         None => entry,
     };

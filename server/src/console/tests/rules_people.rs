@@ -53,7 +53,7 @@ async fn peopled() -> Live {
 }
 
 #[tokio::test]
-async fn the_approver_sees_who_gains_and_the_owner_how_many() {
+async fn the_approver_sees_who_gains_and_the_owner_does_not() {
     let live = peopled().await;
     let proposal = live.propose(FACILITY, NURSES).await;
     let page = live.get(OPERATOR, &proposal).await.text;
@@ -67,7 +67,7 @@ async fn the_approver_sees_who_gains_and_the_owner_how_many() {
         assert!(page.contains(shown), "{shown} is not in {page}");
     }
     let own = live.get(FACILITY, &proposal).await.text;
-    assert!(own.contains("<strong>2</strong>") && !own.contains("id=\"groups\""), "{own}");
+    assert!(!own.contains("所属4件") && !own.contains("id=\"levels\""), "{own}");
     assert!(own.contains("事業主体の管理者に表示されます"), "{own}");
     let english = live.get(OPERATOR, &format!("{proposal}?lang=en")).await.text;
     assert!(english.contains("Gain access: HPKI card"), "{english}");

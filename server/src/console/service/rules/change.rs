@@ -407,6 +407,13 @@ pub async fn publish(app: &App, acting: &Acting, id: &str) -> Result<i64, Change
             .fact("rules_version", version)
             .fact("rules_sha256", fingerprint(&proposal.rules));
         Ok(Audited::new(Ok(version), entry))
-    })?;
-    outcome.map_err(ChangeError::Refused)
+    });
+    match outcome {
+        Ok(outcome) => outcome.map_err(ChangeError::Refused),
+        // Another version took the number in the same moment.
+        Err(ChangeError::Store(StoreError::AlreadyExists { .. })) => {
+            Err(ChangeError::Refused(Refusal::Overtaken))
+        }
+        Err(error) => Err(error),
+    }
 }

@@ -58,12 +58,15 @@ impl Compared {
         let ids: BTreeSet<_> = old.keys().chain(new.keys()).collect();
         let mut lines = Vec::new();
         for id in ids {
-            let said = |rule: &Rule, rules: &Rules| sentence::sentences(rule, rules, text);
+            let said =
+                |rule: &Rule, rules: &Rules, other: Option<&Rule>| said(rule, rules, other, text);
             let (fate, was, is) = match (old.get(id), new.get(id)) {
                 (Some(was), Some(is)) if was == is => continue,
-                (Some(was), Some(is)) => (Fate::Changed, said(was, before), said(is, after)),
-                (Some(was), None) => (Fate::Removed, said(was, before), Vec::new()),
-                (None, Some(is)) => (Fate::Added, Vec::new(), said(is, after)),
+                (Some(was), Some(is)) => {
+                    (Fate::Changed, said(was, before, Some(is)), said(is, after, Some(was)))
+                }
+                (Some(was), None) => (Fate::Removed, said(was, before, None), Vec::new()),
+                (None, Some(is)) => (Fate::Added, Vec::new(), said(is, after, None)),
                 (None, None) => continue,
             };
             let without = |all: &[String], other: &[String]| -> Vec<String> {
@@ -89,6 +92,25 @@ impl Compared {
     }
 }
 
+/// A rule in sentences with every facility that the other one does not name: however long the list, nothing
+/// that changes is left out.
+fn said(rule: &Rule, rules: &Rules, other: Option<&Rule>, text: &Text) -> Vec<String> {
+    let without = Rule { facilities: None, ..rule.clone() };
+    let mut said = sentence::sentences(&without, rules, text);
+    let theirs = other.and_then(|other| other.facilities.as_ref());
+    if let Some(own) = &rule.facilities {
+        let only: BTreeSet<String> = match theirs {
+            Some(theirs) => own.difference(theirs).cloned().collect(),
+            None => own.clone(),
+        };
+        if !only.is_empty() {
+            let ids = sentence::every_facility(&only, text);
+            said.push(text.t1("rules-say-facilities", "facilities", ids));
+        }
+    }
+    said
+}
+
 fn groups(before: &Rules, after: &Rules, text: &Text) -> Vec<Line> {
     let names: BTreeSet<_> = before.groups.keys().chain(after.groups.keys()).collect();
     let nobody = BTreeSet::new();
@@ -106,7 +128,7 @@ fn groups(before: &Rules, after: &Rules, text: &Text) -> Vec<Line> {
         let (was, is) = (was.unwrap_or(&nobody), is.unwrap_or(&nobody));
         let only = |one: &BTreeSet<String>, other: &BTreeSet<String>| {
             let only: BTreeSet<String> = one.difference(other).cloned().collect();
-            let shown = sentence::facilities(&only, text);
+            let shown = sentence::every_facility(&only, text);
             if only.is_empty() { Vec::new() } else { vec![shown] }
         };
         let line = Line { id: name.clone(), fate, before: only(was, is), after: only(is, was) };
@@ -165,4 +187,40 @@ pub async fn get(
         compared,
         page: session.frame(page),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::catalogue::{Catalogue, Lang};
+
+    fn rules(facilities: &[u64]) -> Rules {
+        let ids: Vec<_> = facilities.iter().map(|number| format!("{number:012}")).collect();
+        let json = serde_json::json!({
+            "rules": [{ "id": "named", "facilities": ids }],
+            "groups": { "east": ids },
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn a_facility_that_comes_or_goes_is_told_however_many_there_are() {
+        let text = Text::new(Arc::new(Catalogue::load().unwrap()), Lang::En);
+        let before: Vec<u64> = (0..5_000).collect();
+        let mut after = before.clone();
+        after[4_999] = 7_777;
+        let compared = Compared::between(&rules(&before), &rules(&after), &text);
+        for line in compared.rules.iter().chain(&compared.groups) {
+            assert_eq!((line.fate, line.before.len(), line.after.len()), (Fate::Changed, 1, 1));
+            assert!(line.before[0].contains("000000004999"), "{}", line.before[0]);
+            assert!(line.after[0].contains("000000007777"), "{}", line.after[0]);
+            assert!(!line.after[0].contains("000000000001"), "{}", line.after[0]);
+        }
+        assert_eq!((compared.rules.len(), compared.groups.len()), (1, 1));
+        let new = Compared::between(&Rules::default(), &rules(&after), &text);
+        assert!(new.rules[0].after.iter().any(|said| said.contains("000000007777")));
+        assert!(new.groups[0].after[0].contains("000000007777"));
+    }
 }

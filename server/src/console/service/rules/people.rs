@@ -16,8 +16,10 @@ use crate::{
 
 /// Groups a page.
 const PAGE: usize = 50;
-/// Facilities of a group that are named.
+/// Facilities of a group that have their names beside them.
 const MOST_NAMED: usize = 3;
+/// Facilities of a group that are told by their identifiers; all of them stand with what changes.
+const MOST_TOLD: usize = 50;
 
 /// A level with its numbers.
 pub(super) struct LevelLine {
@@ -46,8 +48,8 @@ pub(super) struct People {
     pub(super) by_hours: bool,
     /// How many groups there are.
     pub(super) groups: usize,
-    /// Those of this page; absent for a reader who is not shown them.
-    pub(super) lines: Option<Vec<GroupLine>>,
+    /// Those of this page.
+    pub(super) lines: Vec<GroupLine>,
     pub(super) back: Option<u16>,
     pub(super) on: Option<u16>,
 }
@@ -59,7 +61,8 @@ pub(super) enum Compared {
     TooMany,
 }
 
-/// Compares the rules in force with others; with groups for whoever decides.
+/// Compares the rules in force with others, for whoever decides: who only proposes could learn from drafts
+/// how many nurses a facility has.
 ///
 /// # Errors
 /// [`PageError`]: the database does not answer.
@@ -68,7 +71,6 @@ pub(super) async fn compared(
     service_id: &str,
     rules: &Rules,
     page: u16,
-    with_groups: bool,
     text: &Text,
 ) -> Result<Compared, PageError> {
     let offer = offer::find(&mut app.store().read(), service_id).await?;
@@ -81,14 +83,13 @@ pub(super) async fn compared(
             return Err(PageError::internal(&error));
         }
     };
-    Ok(Compared::People(shown(app, &difference, page, with_groups, text).await?))
+    Ok(Compared::People(shown(app, &difference, page, text).await?))
 }
 
 async fn shown(
     app: &App,
     difference: &Difference,
     page: u16,
-    with_groups: bool,
     text: &Text,
 ) -> Result<People, StoreError> {
     // Columns in which there is nothing are left out, but for who gains and who loses.
@@ -111,10 +112,8 @@ async fn shown(
     });
     let from = PAGE * usize::from(page);
     let mut lines = Vec::new();
-    if with_groups {
-        for row in difference.rows.iter().skip(from).take(PAGE) {
-            lines.push(line(app, difference, row, text).await?);
-        }
+    for row in difference.rows.iter().skip(from).take(PAGE) {
+        lines.push(line(app, difference, row, text).await?);
     }
     let more = difference.rows.len() > from + PAGE;
     Ok(People {
@@ -124,9 +123,9 @@ async fn shown(
         nobody: difference.rows.is_empty(),
         by_hours: !difference.moments.iter().all(sekisho_authz::Moment::is_any_time),
         groups: difference.rows.len(),
-        lines: with_groups.then_some(lines),
-        back: page.checked_sub(1).filter(|_| with_groups),
-        on: (with_groups && more).then(|| page.saturating_add(1)),
+        lines,
+        back: page.checked_sub(1),
+        on: more.then(|| page.saturating_add(1)),
     })
 }
 
@@ -143,8 +142,9 @@ async fn line(
             let name = organisation::name(&mut app.store().read(), id).await?;
             named.push(format!("{} {id}", name.unwrap_or_default()).trim().to_owned());
         }
+        named.extend(row.facilities.iter().take(MOST_TOLD).skip(MOST_NAMED).cloned());
         let shown = named.join(&text.t("authz-list-joint"));
-        who.push(match row.facilities.len().checked_sub(MOST_NAMED) {
+        who.push(match row.facilities.len().checked_sub(MOST_TOLD) {
             None | Some(0) => shown,
             Some(others) => {
                 let told = [("shown", shown), ("others", others.to_string())];

@@ -70,7 +70,9 @@ struct ProposalPage {
     kept_out: Option<(&'static str, &'static str)>,
     told: Vec<Told>,
     compared: Compared,
-    /// While it waits.
+    /// All of it as a text: what is published.
+    whole: String,
+    /// While it waits, for whoever decides.
     people: Option<people::Compared>,
     typed: String,
     longest: usize,
@@ -140,8 +142,8 @@ async fn shown(
         });
     }
     let decided_by = names.pop().unwrap_or_default();
-    let people = if open {
-        Some(people::compared(app, &service.id, &rules, part.page, runs, text).await?)
+    let people = if open && runs {
+        Some(people::compared(app, &service.id, &rules, part.page, text).await?)
     } else {
         None
     };
@@ -158,6 +160,7 @@ async fn shown(
         decides: open && runs,
         kept_out: kept_out.map(words),
         told: sentence::told(&rules, text),
+        whole: toml::to_string(&rules).map_err(|error| PageError::internal(&error))?,
         compared: Compared::between(&before, &rules, text),
         outcome: proposal
             .outcome

@@ -33,6 +33,12 @@ pub(super) fn facilities(ids: &BTreeSet<String>, text: &Text) -> String {
     }
 }
 
+/// Facilities by identifier, all of them: what somebody is to approve.
+pub(super) fn every_facility(ids: &BTreeSet<String>, text: &Text) -> String {
+    let shown: Vec<_> = ids.iter().cloned().collect();
+    shown.join(&text.t("authz-list-joint"))
+}
+
 /// A rule in sentences, in the order of a reader's questions: who, where, when, how, and what is told.
 pub(super) fn sentences(rule: &Rule, rules: &Rules, text: &Text) -> Vec<String> {
     let joint = text.t("authz-list-joint");
