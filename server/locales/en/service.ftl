@@ -120,6 +120,7 @@ servers-over = Expired
 servers-revoked = Revoked
 servers-made-title = The key is made
 servers-made-text = It opens one account for servers of this service, until { $until }.
+servers-made-once = It is shown this once. Hand it to whoever runs the server, by a safe way.
 servers-made-id = Key identifier (kid)
 servers-made-key = HMAC key
 servers-made-lines = How to use it

@@ -120,6 +120,7 @@ servers-over = 期限切れ
 servers-revoked = 失効
 servers-made-title = 鍵を発行しました
 servers-made-text = { $until }までに、このサービスのサーバーのアカウントを1つ開設できます。
+servers-made-once = 表示されるのは、この1回だけです。サーバーの管理者に、安全な方法で渡してください。
 servers-made-id = 鍵の識別子（kid）
 servers-made-key = HMAC鍵
 servers-made-lines = 使い方の例
