@@ -7,7 +7,7 @@ use sekisho_store::{
     audit::{Actor, Audited, Entry},
     membership, person, sql, transaction,
 };
-use time::{Duration, macros::datetime};
+use time::{Duration, OffsetDateTime, macros::datetime};
 
 use super::*;
 use crate::{
@@ -69,7 +69,7 @@ async fn facility(tx: &mut Tx, id: &str, kind: &str, prefecture: i64) -> Result<
         .bind(id),
     )
     .await?;
-    Ok(())
+    testing::organisation_event(tx, id, "activated", OffsetDateTime::UNIX_EPOCH).await
 }
 
 /// An instance with these people, of whom each logged in by HPKI card once.

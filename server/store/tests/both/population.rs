@@ -70,7 +70,22 @@ async fn prepared(databases: Databases) -> Databases {
             .await?;
         }
     });
+    event(&databases.one, PHARMACY, "activated", 0).await;
     databases
+}
+
+async fn event(store: &Store, organisation_id: &str, kind: &str, after: i64) {
+    change!(store, |tx| {
+        tx.execute(
+            sql("INSERT INTO organisation_event (id, organisation_id, at, kind, reason)
+                 VALUES ($1, $2, $3, $4, '')")
+            .bind(uuid::Uuid::now_v7().to_string())
+            .bind(organisation_id)
+            .bind(NOW + Duration::seconds(after))
+            .bind(kind),
+        )
+        .await?
+    });
 }
 
 async fn memberships_are_counted_by_what_is_asked_for_and_each_once(databases: Databases) {
@@ -120,6 +135,12 @@ async fn memberships_are_counted_by_what_is_asked_for_and_each_once(databases: D
     let found = population::groups_at(&mut reader, PHARMACY, prefectures).await.unwrap();
     assert_eq!(found, [group("", 27, &[], 2)]);
     assert!(population::groups_at(&mut reader, "nowhere", all).await.unwrap().is_empty());
+    // Nobody logs in at an organisation that rests.
+    for (kind, after, left) in [("suspended", 1, 2), ("resumed", 2, 4), ("closed", 3, 2)] {
+        event(store, PHARMACY, kind, after).await;
+        let found = population::groups(&mut databases.two.read(), none).await.unwrap();
+        assert_eq!(found, [group("", 0, &[], left)], "{kind}");
+    }
     let shown = membership::roles_shown(&mut reader, &doctor.0).await.unwrap();
     assert_eq!(shown, Some(vec!["Medical Doctor".to_owned()]));
     assert_eq!(membership::roles_shown(&mut reader, &clerk.0).await.unwrap(), None);
