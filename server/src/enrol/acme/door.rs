@@ -375,7 +375,9 @@ pub(super) async fn standing(
 ) -> Result<Service, Aborted> {
     let found = service::find(queries, service_id).await?;
     let Some(service) = found.filter(|service| service.withdrawn_at.is_none()) else {
-        let detail = "there is no such service, or it was withdrawn; ask the operating body";
+        let detail = format!(
+            "there is no service {service_id}, or it was withdrawn; ask the operating body"
+        );
         return Err(AcmeError::unauthorized(detail).into());
     };
     if service.live_at.is_none() {

@@ -70,7 +70,9 @@ async fn prepared(databases: Databases) -> Databases {
             .await?;
         }
     });
-    event(&databases.one, PHARMACY, "activated", 0).await;
+    for id in [FACILITY, PHARMACY] {
+        event(&databases.one, id, "activated", 0).await;
+    }
     databases
 }
 

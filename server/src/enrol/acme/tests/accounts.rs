@@ -224,7 +224,7 @@ async fn a_service_of_the_sandbox_or_without_host_names_gets_no_key() {
     let app = scene.app();
     let by_number = super::scene::file("numbers", &["192.0.2.7"]);
     super::scene::register(app, &by_number).await;
-    for (id, says) in [("numbers", "no host name"), ("nothing", "no such service")] {
+    for (id, says) in [("numbers", "no host name"), ("nothing", "no service nothing")] {
         let keys = (&app.keys().sealing, app.random());
         let mut reader = app.store().read();
         let drawn = NewBinding::draw(&mut reader, id, app.config(), keys, app.now());
