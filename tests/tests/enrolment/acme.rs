@@ -1,6 +1,6 @@
 //! ACME as other people's clients speak it: lego and dehydrated from Debian and certbot from PyPI, unmodified,
 //! at a running instance: an account by a key of the service, a certificate by http-01 and by tls-alpn-01,
-//! renewal, another account key, revocation, and refusals with their reasons.
+//! renewal, a changed contact, revocation, and refusals with their reasons.
 
 use std::{
     path::{Path, PathBuf},
@@ -254,7 +254,7 @@ async fn certbot(clients: &Clients<'_>) {
     assert!(!clients.issued().await[0].revoked);
 }
 
-/// With an RSA account key and a key on P-384, by a web server that is there already; and another account key.
+/// With an RSA account key and a key on P-384, by a web server that is there already; the contact told anew.
 async fn dehydrated(clients: &Clients<'_>) {
     let before = clients.issued().await.len();
     let folder = clients.world.file("dehydrated");
