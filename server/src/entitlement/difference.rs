@@ -18,11 +18,12 @@ use tokio::sync::Semaphore;
 use super::{Judge, authorising_roles, roles_at};
 use crate::{app::App, emergency, login::vouching};
 
-/// More decisions than are made for one page: some ten seconds of one processor.
+/// More decisions than are made for one page: some ten seconds of one processor, as estimated; nobody has
+/// measured it at the size of the network.
 const MOST_DECISIONS: usize = 200_000;
 /// A comparison takes a processor for seconds.
 static TURNS: Semaphore = Semaphore::const_new(1);
-/// So many rules are looked at in the time in which [`MOST_DECISIONS`] were measured.
+/// For so many rules [`MOST_DECISIONS`] is meant; more weigh more.
 const USUAL_RULES: usize = 8;
 /// A facility that no rule names.
 const NOT_NAMED: &str = "0";
@@ -319,10 +320,11 @@ pub async fn of(app: &App, offer: &Offer, after: &Rules) -> Result<Difference, D
         rules: before.rules.len() + after.rules.len(),
     };
     let test_facilities = entitlements.sandbox().facilities();
+    // One at a time in this process, counting in the database included: whoever asks again and again takes
+    // one processor.
+    let _turn = TURNS.acquire().await.map_err(|_| DifferenceError::BrokenOff)?;
     let mut reader = app.store().read();
     let everybody = Everybody::find(&mut reader, &sets, &comparison.reach, test_facilities).await?;
-    // One at a time: whoever asks again and again waits for themself and takes one processor.
-    let _turn = TURNS.acquire().await.map_err(|_| DifferenceError::BrokenOff)?;
     // Many decisions: whoever else is served on this thread is not to wait for them.
     let counted = tokio::task::spawn_blocking(move || comparison.count(&everybody)).await;
     counted.map_err(|_| DifferenceError::BrokenOff)?

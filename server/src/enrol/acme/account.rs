@@ -127,7 +127,12 @@ async fn opened(app: &App, request: Request) -> Result<Response, AcmeError> {
             let account = account.ok_or_else(not_bound)?;
             told(app, &account, StatusCode::OK)
         }
-        Err(aborted) => Err(aborted.into()),
+        // The key was used by somebody else just now, or the service has ended.
+        Err(Aborted::Refused(error)) => {
+            door::refused(app, &peer, OPEN, "binding", Some(&account.service_id)).await?;
+            Err(*error)
+        }
+        Err(Aborted::Store(error)) => Err(error.into()),
     }
 }
 

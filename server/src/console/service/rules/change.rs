@@ -26,7 +26,8 @@ use crate::{
     },
 };
 
-/// Why an act is refused. It is audited.
+/// Why an act is refused. It is audited, but for a service that is not live and for the loser of a race at the
+/// database's own key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// The service is in the sandbox, where the approval brings the rules.

@@ -47,6 +47,7 @@ async fn of_many_with_one_key_at_once_one_has_an_account() {
     assert_eq!(good, 1);
     let done = scene.trail("acme.open_account").await;
     assert_eq!(done.iter().filter(|line| line.ends_with("done")).count(), 1);
+    assert_eq!(done.iter().filter(|line| line.ends_with("refused")).count(), 3);
 }
 
 #[tokio::test]
