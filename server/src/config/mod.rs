@@ -37,7 +37,7 @@ pub use acme::{Acme, AcmeSettings};
 pub use authority::{AuthorityPolicy, AuthoritySettings};
 pub use card_login::{CardLogin, CardLoginSettings, RemovalPolicy};
 pub use emergency::{EmergencyPolicy, EmergencySettings};
-pub use enrolment::{Enrolment, EnrolmentSettings};
+pub use enrolment::{ApprovalPolicy, Enrolment, EnrolmentSettings};
 pub use error::{ConfigError, Place};
 pub(crate) use error::{bounded, invalid};
 pub use example::EXAMPLE;

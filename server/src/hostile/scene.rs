@@ -171,6 +171,7 @@ async fn waiting_terminal(app: &App, facility: &str, id: &str) -> String {
             person_id: "test",
             created_at: now,
             expires_at: now + Duration::DAY,
+            needs_approval: false,
         };
         enrolment_code::issue(tx, new).await?;
     });
