@@ -101,6 +101,15 @@ impl World {
     }
 
     pub async fn code_of(&self, terminal_id: &str) -> String {
+        self.code_for(terminal_id, false).await
+    }
+
+    /// A code by which nothing is issued before a person has approved the key.
+    pub async fn code_to_approve_of(&self, terminal_id: &str) -> String {
+        self.code_for(terminal_id, true).await
+    }
+
+    async fn code_for(&self, terminal_id: &str, needs_approval: bool) -> String {
         let code = PaperCode::generate(&SystemRandomness).unwrap();
         let now = OffsetDateTime::now_utc();
         change!(self.store, |tx| {
@@ -111,7 +120,7 @@ impl World {
                 person_id: "p",
                 created_at: now,
                 expires_at: now + time::Duration::DAY,
-                needs_approval: false,
+                needs_approval,
             };
             enrolment_code::issue(tx, kept).await?
         });

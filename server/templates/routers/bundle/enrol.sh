@@ -17,13 +17,26 @@ fi
 {% let wanted = "its certificate" -%}
 {% include "routers/bundle/code.sh" %}
 openssl req -new -key router.key -subj "/CN={{ v.id }}" -outform DER | openssl base64 >request.b64
-printf 'user = "{{ v.id }}:%s"\n' "$code" |
-  curl --silent --show-error --config - --cacert root.pem --header 'Content-Type: application/pkcs10' \
-    --data-binary @request.b64 --output answer --write-out '%{http_code}' \
-    {{ v.est }}/simpleenroll >status
+ask() {
+  printf 'user = "{{ v.id }}:%s"\n' "$code" |
+    curl --silent --show-error --config - --cacert root.pem --header 'Content-Type: application/pkcs10' \
+      --data-binary @request.b64 --output answer --dump-header head --write-out '%{http_code}' \
+      {{ v.est }}/simpleenroll >status
+}
+ask
+if [ "$(cat status)" = 202 ]; then
+  echo "The facility's administrator has to approve this key (SHA-256) at the console; waiting:" >&2
+  openssl pkey -in router.key -pubout -outform DER | openssl dgst -sha256 -r |
+    sed 's/ .*//; s/......../& /g' >&2
+fi
+while [ "$(cat status)" = 202 ]; do
+  # RFC 7030 section 4.2.3: the same request again, when the server says.
+  sleep "$(sed -n 's/^[Rr]etry-[Aa]fter: *\([0-9]*\).*/\1/p' head)"
+  ask
+done
 if [ "$(cat status)" != 200 ]; then cat answer >&2; exit 1; fi
 openssl base64 -d -A -in answer | openssl pkcs7 -inform DER -print_certs | openssl x509 -out router.pem.new
 openssl verify -CAfile root.pem {% for issuer in v.issuers %}-untrusted {{ issuer.file }} {% endfor %} router.pem.new >/dev/null
 mv router.pem.new router.pem
-rm -f request.b64 answer status
+rm -f request.b64 answer head status
 openssl x509 -in router.pem -noout -subject -enddate

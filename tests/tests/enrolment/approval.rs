@@ -1,0 +1,80 @@
+//! A key that a person approves first, as routers and their technicians see it: the bundle's `enrol.sh` waits
+//! and goes on by itself, and a PC's client is told when to ask again.
+
+use std::{path::Path, process::Command, time::Duration};
+
+use sekisho::config::{ApprovalPolicy, Settings};
+use sekisho_store::certificate;
+
+use crate::world::{FACILITY, TERMINAL, World, openssl, text};
+
+/// For a program on two busy cores.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_routers_own_script_waits_for_approval_and_a_client_of_est_is_told_to() {
+    let mut settings = Settings::default();
+    settings.enrolment.approval = ApprovalPolicy::Routers;
+    settings.enrolment.poll_seconds = 1;
+    let world = World::start_with(settings).await;
+    router(&world).await;
+
+    // PCs' codes need none here, except where it is asked for: the answer has when to ask again.
+    let user = format!("{TERMINAL}:{}", world.code_to_approve_of(TERMINAL).await);
+    let request = world.request("key.pem");
+    let (status, said) = world.post("simpleenroll", &request, &["--user", &user, "--include"]);
+    assert_eq!(status, 202, "{said}");
+    assert!(said.to_lowercase().contains("\nretry-after: 1\r\n"), "{said}");
+    let der = text(&world.file("key.pub.der"));
+    let key = text(&world.file("key.pem"));
+    openssl(&["pkey", "-in", &key, "-pubout", "-outform", "DER", "-out", &der]);
+    assert!(said.contains(&fingerprint(&der)), "{said}");
+    assert!(world.approve_what_waits(TERMINAL, PATIENCE).await);
+    assert_eq!(world.post("simpleenroll", &request, &["--user", &user]).0, 200);
+    world.stop().await;
+}
+
+/// The operating body has routers' keys approved: the technician runs one script, which waits.
+async fn router(world: &World) {
+    let instance = text(&world.file("instance"));
+    let added = world.sekisho(&[
+        "router",
+        "add",
+        &instance,
+        "--facility",
+        FACILITY,
+        "--name",
+        "本館ルーター",
+        "--family",
+        "router_strongswan",
+        "--network",
+        "10.79.1.0/24",
+        "--json",
+    ]);
+    let made: serde_json::Value = serde_json::from_str(&added).unwrap();
+    let (id, code) = (made["id"].as_str().unwrap(), made["code"].as_str().unwrap());
+    assert_eq!(made["needs_approval"], true);
+    let folder = world.file("bundle");
+    world.sekisho(&["router", "bundle", &instance, id, "--to", &text(&folder)]);
+    std::fs::write(folder.join("code"), format!("{code}\n")).unwrap();
+    let mut script = Command::new("sh");
+    script.args(["-c", "sh enrol.sh <code 2>said"]).current_dir(&folder).env("NO_PROXY", "*");
+    let mut running = script.spawn().unwrap();
+    let approved = world.approve_what_waits(id, PATIENCE).await;
+    let ended = tokio::task::block_in_place(|| running.wait().unwrap());
+    let said = std::fs::read_to_string(folder.join("said")).unwrap();
+    assert!(approved && ended.success(), "{said}");
+    let der = text(&folder.join("public.der"));
+    let key = text(&folder.join("router.key"));
+    openssl(&["pkey", "-in", &key, "-pubout", "-outform", "DER", "-out", &der]);
+    assert!(said.contains(&fingerprint(&der)), "what the console shows: {said}");
+    assert!(Path::new(&folder.join("router.pem")).exists());
+    let issued = certificate::of_terminal(&mut world.store.read(), id).await.unwrap();
+    assert_eq!(issued.len(), 1);
+}
+
+/// Of a public key, in the console's groups.
+fn fingerprint(der: &str) -> String {
+    let digest = String::from_utf8(openssl(&["dgst", "-sha256", "-r", der]).stdout).unwrap();
+    sekisho::instance::fingerprint_groups(digest.split(' ').next().unwrap())
+}
