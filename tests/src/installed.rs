@@ -65,6 +65,20 @@ pub async fn nginx(sources: &Path, into: &Path) -> anyhow::Result<PathBuf> {
     Ok(folder.join("usr/sbin/nginx"))
 }
 
+/// The version of a Debian package that [`debian`] unpacked, without Debian's own part.
+///
+/// # Panics
+/// When it is not among them.
+#[must_use]
+pub fn version(tree: &Path, package: &str) -> String {
+    let names = std::fs::read_dir(tree).expect("the folder of unpacked packages is there");
+    let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let prefix = format!("{package}_");
+    let version =
+        |name: String| Some(name.strip_prefix(&prefix)?.split(['-', '_']).next()?.to_owned());
+    names.filter_map(version).next().expect("the package is on the list")
+}
+
 /// A folder below `into` in which the Debian packages of the list lie unpacked, one a line of the file. For
 /// packages that exclude each other, or that would be started as services.
 ///

@@ -4,7 +4,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -13,7 +13,11 @@ use sekisho_store::acme_certificate::{self, Listed};
 use sekisho_tests::installed;
 use serde_json::Value;
 
-use crate::world::{FACILITY, World, openssl, text};
+use crate::{
+    table::{Operation, Row, Table},
+    unpacked::said,
+    world::{FACILITY, World, openssl, text},
+};
 
 const HOST: &str = "ehr.localhost";
 const SECOND_HOST: &str = "images.localhost";
@@ -84,10 +88,6 @@ impl Clients<'_> {
     }
 }
 
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
-}
-
 fn must(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", said(&output));
@@ -128,9 +128,13 @@ async fn clients_of_others_get_renew_and_revoke_certificates_by_acme() {
         http_port,
         tls_port,
     };
-    lego(&clients).await;
-    certbot(&clients).await;
-    dehydrated(&clients).await;
+    let mut table = Table::of("ACME");
+    let version = |package| installed::version(&clients.tree, package);
+    lego(&clients, table.client(format!("lego {}", version("lego")))).await;
+    let certbot_says = must(clients.command(&clients.certbot).arg("--version"));
+    certbot(&clients, table.client(certbot_says.trim().to_owned())).await;
+    dehydrated(&clients, table.client(format!("dehydrated {}", version("dehydrated")))).await;
+    table.keep();
     world.stop().await;
 }
 
@@ -154,7 +158,7 @@ scopes = ["openid"]
 }
 
 /// Both challenges, a renewal that names what it replaces, revocation, and what a stranger's name gets.
-async fn lego(clients: &Clients<'_>) {
+async fn lego(clients: &Clients<'_>, row: &mut Row) {
     let folder = clients.world.file("lego");
     let run = |key: Option<&Key>, domains: &[&str], by: &[&str], act: &[&str]| {
         let mut command = clients.command(&clients.tree.join("usr/bin/lego"));
@@ -180,6 +184,7 @@ async fn lego(clients: &Clients<'_>) {
     let forged = Key { id: key.id.clone(), hmac: "AAAA".to_owned() };
     let forged = refused(&mut run(Some(&forged), &[HOST], &http, &["run"]));
     assert!(forged.contains("externalAccountBinding is not accepted"), "{forged}");
+    row.did_so(Operation::Refusal, "no key of the service, a forged one");
     must(&mut run(Some(&key), &[HOST], &http, &["run"]));
     let chain = folder.join(format!("certificates/{HOST}.crt"));
     clients.is_believed(&chain, HOST);
@@ -189,18 +194,22 @@ async fn lego(clients: &Clients<'_>) {
     must(&mut run(Some(&key), &[HOST], &http, &["renew", "--days", "90", "--no-random-sleep"]));
     clients.is_believed(&chain, HOST);
     assert_eq!(clients.issued().await.len(), 3);
+    row.did_so(Operation::First, "http-01, tls-alpn-01");
+    row.did(Operation::Renewal);
     must(&mut run(Some(&key), &[HOST], &[], &["revoke", "--reason", "4"]));
     assert_eq!(clients.issued().await.iter().filter(|found| found.revoked).count(), 1);
+    row.did_so(Operation::Revocation, "by the account");
     let foreign = refused(&mut run(Some(&key), &["elsewhere.localhost"], &http, &["run"]));
     assert!(
         foreign.contains(&format!("those of service {SERVICE} are: {HOST}, {SECOND_HOST}")),
         "{foreign}"
     );
     assert_eq!(clients.issued().await.len(), 3);
+    row.did_so(Operation::Refusal, "another's name");
 }
 
 /// A certificate, its renewal by renewal information, and revocation by the certificate's own key.
-async fn certbot(clients: &Clients<'_>) {
+async fn certbot(clients: &Clients<'_>, row: &mut Row) {
     let before = clients.issued().await.len();
     let folder = clients.world.file("certbot");
     let run = |arguments: &[&str]| {
@@ -227,6 +236,7 @@ async fn certbot(clients: &Clients<'_>) {
     must(&mut run(&["renew", "--force-renewal", "--no-random-sleep-on-renew"]));
     clients.is_believed(&live.join("fullchain.pem"), HOST);
     assert_eq!(clients.issued().await.len(), before + 2);
+    row.did_so(Operation::First, "http-01");
     must(&mut run(&["update_account", "-m", "b@ehr.localhost"]));
     let (certificate, private) = (text(&live.join("cert.pem")), text(&live.join("privkey.pem")));
     must(&mut run(&[
@@ -240,6 +250,7 @@ async fn certbot(clients: &Clients<'_>) {
         "--no-delete-after-revoke",
     ]));
     assert!(clients.issued().await[0].revoked);
+    row.did_so(Operation::Revocation, "by the certificate's key");
     // What was said to be compromised is told to be renewed, and is, with a new key, when certbot asks again: it
     // notes not to before the six hours of the answer are over.
     let noted = folder.join(format!("etc/renewal/{HOST}.conf"));
@@ -252,10 +263,11 @@ async fn certbot(clients: &Clients<'_>) {
     assert!(renewed.contains("Congratulations"), "{renewed}");
     assert_eq!(clients.issued().await.len(), before + 3);
     assert!(!clients.issued().await[0].revoked);
+    row.did_so(Operation::Renewal, "by force, and at once when revoked (RFC 9773)");
 }
 
 /// With an RSA account key and a key on P-384, by a web server that is there already; the contact told anew.
-async fn dehydrated(clients: &Clients<'_>) {
+async fn dehydrated(clients: &Clients<'_>, row: &mut Row) {
     let before = clients.issued().await.len();
     let folder = clients.world.file("dehydrated");
     let answers = folder.join("www/.well-known/acme-challenge");
@@ -288,6 +300,8 @@ async fn dehydrated(clients: &Clients<'_>) {
     must(&mut run(&["--revoke", &text(&folder.join(format!("certs/{HOST}/cert.pem")))]));
     let issued = clients.issued().await;
     assert_eq!((issued.len(), issued[0].revoked), (before + 1, true));
+    row.did_so(Operation::First, "http-01");
+    row.did_so(Operation::Revocation, "by the account");
 }
 
 /// A web server of files, ended with this.

@@ -24,7 +24,10 @@ use sekisho::config::Settings;
 use sekisho_output::say;
 use sekisho_tests::installed;
 
-use crate::world::{FACILITY, World, text};
+use crate::{
+    table,
+    world::{FACILITY, World, text},
+};
 use network::Network;
 use node::{Daemon, Node, Proof, Role};
 
@@ -76,6 +79,7 @@ async fn every_daemon_reaches_every_other_also_after_its_renewal_and_none_takes_
     rows(&mut table, &nodes, &trees, |one, other| hpki_like::verdict(&nodes, one, other));
     drop(running);
     say(&table).unwrap();
+    table::write("2-IKE", &table);
     world.stop().await;
 }
 

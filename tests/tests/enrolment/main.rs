@@ -19,10 +19,13 @@ macro_rules! change {
 
 mod acme;
 mod approval;
+mod est;
 mod ike;
 mod renewal;
 mod root_roll_over;
 mod scep;
+mod table;
+mod unpacked;
 mod world;
 
 use std::{
@@ -34,6 +37,7 @@ use sekisho_store::{
     certificate, revocation,
     terminal::{self, Revocation},
 };
+use table::{Operation, Table};
 use time::OffsetDateTime;
 use world::{FACILITY, Pc, TERMINAL, World, done, openssl, text};
 
@@ -135,6 +139,17 @@ async fn openssl_and_curl_enrol_renew_and_see_the_end_of_a_terminal() {
     let list = listed(&world, &kept).await;
     let verified = openssl(&["crl", "-inform", "DER", "-in", &list, "-noout", "-CAfile", &issuer]);
     assert!(String::from_utf8_lossy(&verified.stderr).contains("verify OK"));
+    let curl = String::from_utf8(done(Command::new("curl").arg("--version")).stdout).unwrap();
+    let curl = curl.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+    let mut table = Table::of("EST");
+    let row = table.client(format!("{curl} with OpenSSL"));
+    for operation in [Operation::First, Operation::Again, Operation::Renewal] {
+        row.did(operation);
+    }
+    row.did_so(Operation::Authorities, "yes, and csrattrs");
+    row.did_so(Operation::Revocation, "seen by OCSP and list");
+    row.did_so(Operation::Refusal, "no code, a wrong one, another key, a revoked certificate");
+    table.keep();
     world.stop().await;
 }
 

@@ -17,9 +17,12 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sekisho::config::Settings;
 use sekisho_store::{audit, certificate};
-use sekisho_tests::installed;
 
-use crate::world::{FACILITY, World, done, openssl, text};
+use crate::{
+    table::{Operation, Row, Table},
+    unpacked::{Unpacked, said},
+    world::{FACILITY, World, done, openssl, text},
+};
 
 /// For an RSA key on two busy cores.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,7 +31,7 @@ const KEYS: usize = 4;
 
 struct Clients<'a> {
     world: &'a World,
-    tree: PathBuf,
+    unpacked: Unpacked,
     url: String,
 }
 
@@ -39,10 +42,7 @@ struct Router {
 
 impl Clients<'_> {
     fn run(&self, program: &str, folder: &Path, arguments: &[&str]) -> Output {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scep/client.sh");
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "sh"]).arg(script).arg(&self.tree).arg(program).args(arguments);
-        command.current_dir(folder).env("LC_ALL", "C").output().unwrap()
+        self.unpacked.run(program, folder, arguments)
     }
 
     fn must(&self, program: &str, folder: &Path, arguments: &[&str]) -> Vec<u8> {
@@ -103,10 +103,6 @@ impl Clients<'_> {
     }
 }
 
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
-}
-
 /// Subject and alternative names as OpenSSL reads them.
 fn shown(path: &Path, form: &str) -> String {
     let path = text(path);
@@ -131,9 +127,8 @@ async fn clients_of_others_enrol_renew_and_are_refused_by_scep() {
     settings.scep.enabled = true;
     settings.scep.legacy_families = vec!["router_cisco_ios_xe".into()];
     let world = World::start_with(settings).await;
-    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("scep/scep-clients.packages");
-    let tree = installed::debian(&list, Path::new(env!("CARGO_TARGET_TMPDIR"))).await.unwrap();
-    let clients = Clients { tree, url: format!("{}/scep", world.plain()), world: &world };
+    let unpacked = Unpacked::fetch(world.hosts()).await;
+    let clients = Clients { unpacked, url: format!("{}/scep", world.plain()), world: &world };
 
     // The registration authority is made by the first job that finds none.
     let began = Instant::now();
@@ -141,14 +136,20 @@ async fn clients_of_others_enrol_renew_and_are_refused_by_scep() {
         assert!(began.elapsed() < PATIENCE, "no registration authority");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    strongswan(&clients).await;
-    micromdm(&clients).await;
-    certmonger(&clients).await;
+    let mut table = Table::of("SCEP");
+    let version = |package| clients.unpacked.version(package);
+    let name = format!("strongSwan {} `pki --scep`", version("strongswan-pki"));
+    strongswan(&clients, table.client(name)).await;
+    let name = format!("micromdm `scepclient` {} (SHA-1, DES)", version("scep"));
+    micromdm(&clients, table.client(name)).await;
+    let name = format!("certmonger {} `scep-submit`", version("certmonger"));
+    certmonger(&clients, table.client(name)).await;
+    table.keep();
     world.stop().await;
 }
 
 /// Authorities, enrolment, renewal, and refusals.
-async fn strongswan(clients: &Clients<'_>) {
+async fn strongswan(clients: &Clients<'_>, row: &mut Row) {
     let folder = clients.folder("strongswan");
     let router = clients.enter(1, "router_strongswan");
     let pki = |arguments: &[&str]| clients.run("pki", &folder, arguments);
@@ -167,6 +168,7 @@ async fn strongswan(clients: &Clients<'_>) {
         "--force",
     ]);
     assert!(said(&told).contains("RA cert is trusted"), "{}", said(&told));
+    row.did(Operation::Authorities);
     let authorities = [
         "--cacert-enc",
         "ra.der",
@@ -187,6 +189,7 @@ async fn strongswan(clients: &Clients<'_>) {
     assert!(!refused.status.success(), "a wrong code");
     assert!(said(&refused).contains("badRequest"), "{}", said(&refused));
     assert_eq!(clients.issued(&router).await, 0);
+    row.did_so(Operation::Refusal, "wrong code");
 
     let first = enrol(&router.id, "key.der", &router.code);
     assert!(first.status.success(), "{}", said(&first));
@@ -197,6 +200,8 @@ async fn strongswan(clients: &Clients<'_>) {
     // Its answer was lost: the same certificate.
     let again = enrol(&router.id, "key.der", &router.code);
     assert_eq!(again.stdout, first.stdout);
+    row.did(Operation::First);
+    row.did(Operation::Again);
 
     key("next.der");
     let dn = format!("CN={}", router.id);
@@ -208,7 +213,9 @@ async fn strongswan(clients: &Clients<'_>) {
     std::fs::write(folder.join("second.der"), &renewed.stdout).unwrap();
     assert!(shown(&folder.join("second.der"), "DER").contains(&router.id));
     assert_eq!(clients.issued(&router).await, 2);
+    row.did(Operation::Renewal);
     waits_for_approval(clients, &folder, &authorities).await;
+    row.did(Operation::Approval);
 }
 
 /// strongSwan's client polls by itself until a person has approved its key.
@@ -224,15 +231,8 @@ async fn waits_for_approval(clients: &Clients<'_>, folder: &Path, authorities: &
     let own = ["--scep", "--url", &clients.url, "--in", "waits.der", "--dn", &dn, "--password"];
     let polls = [code["code"].as_str().unwrap(), "--interval", "1", "--maxpolltime", "60"];
     let arguments = [&own[..], &polls, authorities].concat();
-    let output = tokio::task::block_in_place(|| {
-        std::thread::scope(|scope| {
-            let polling = scope.spawn(|| clients.run("pki", folder, &arguments));
-            let approved = tokio::runtime::Handle::current()
-                .block_on(clients.world.approve_what_waits(&router.id, PATIENCE));
-            assert!(approved, "nothing waited");
-            polling.join().unwrap()
-        })
-    });
+    let output =
+        clients.world.approving(&router.id, || clients.run("pki", folder, &arguments)).await;
     assert!(output.status.success(), "{}", said(&output));
     std::fs::write(folder.join("approved.der"), &output.stdout).unwrap();
     assert!(shown(&folder.join("approved.der"), "DER").contains(&router.id));
@@ -240,7 +240,7 @@ async fn waits_for_approval(clients: &Clients<'_>, folder: &Path, authorities: &
 }
 
 /// Refused with the reason where its family is not excused, and served where it is, key for key.
-async fn micromdm(clients: &Clients<'_>) {
+async fn micromdm(clients: &Clients<'_>, row: &mut Row) {
     let ra = text(&clients.world.file("strongswan/ra.der"));
     let digest = String::from_utf8(openssl(&["dgst", "-sha256", "-r", &ra]).stdout).unwrap();
     let fingerprint = digest.split(' ').next().unwrap();
@@ -274,6 +274,7 @@ async fn micromdm(clients: &Clients<'_>) {
     let why =
         |text: &str| text.contains("scep_weak_algorithm") && text.contains("SHA-1, single DES");
     assert!(recorded.into_iter().any(|text| why(&text)), "the reason is on record");
+    row.did_so(Operation::Refusal, "a family that is not excused, with the reason");
 
     let router = clients.enter(3, "router_cisco_ios_xe");
     let mut code = router.code.clone();
@@ -285,10 +286,11 @@ async fn micromdm(clients: &Clients<'_>) {
         code = clients.world.code_of(&router.id).await;
     }
     assert_eq!(clients.issued(&router).await, KEYS);
+    row.did_so(Operation::First, "an excused family's");
 }
 
 /// Capabilities, certificates, and a message by GET whose answer it verifies.
-async fn certmonger(clients: &Clients<'_>) {
+async fn certmonger(clients: &Clients<'_>, row: &mut Row) {
     const HELPER: &str = "/usr/lib/certmonger/scep-submit";
     let folder = clients.folder("certmonger");
     let helper = |arguments: &[&str]| {
@@ -300,6 +302,7 @@ async fn certmonger(clients: &Clients<'_>) {
     assert!(words.contains("AES\n") && words.contains("SHA-256\n"), "{words}");
     let certificates = helper(&["-C"]);
     assert_eq!(certificates.matches("BEGIN CERTIFICATE").count(), 3, "{certificates}");
+    row.did(Operation::Authorities);
 
     let strongswan = clients.world.file("strongswan");
     for (from, to) in [("ra.der", "ra.pem"), ("ca.der", "root.pem"), ("ca-1.der", "routers.pem")] {
@@ -351,6 +354,7 @@ async fn certmonger(clients: &Clients<'_>) {
     let pem = String::from_utf8(pem.stdout).unwrap();
     assert!(pem.contains(&router.id), "{pem}");
     assert_eq!(clients.issued(&router).await, 1);
+    row.did_so(Operation::First, "a message that strongSwan made, by GET");
 }
 
 /// The body of the one POST that `send` makes to the address that it is given. Before that it is told what is

@@ -75,16 +75,24 @@ impl Table {
         for row in &self.rows {
             write!(text, "| {} | {} |", self.door, row.client).unwrap();
             for (operation, _) in COLUMNS {
-                write!(text, " {} |", row.cells.get(&operation).map_or("–", String::as_str)).unwrap();
+                write!(text, " {} |", row.cells.get(&operation).map_or("–", String::as_str))
+                    .unwrap();
             }
             text.push('\n');
         }
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("matrix");
-        std::fs::create_dir_all(&folder).unwrap();
+
         let mut head = String::from("| door | client |");
         COLUMNS.iter().for_each(|(_, name)| write!(head, " {name} |").unwrap());
         writeln!(head, "\n|---|---|{}", "---|".repeat(COLUMNS.len())).unwrap();
-        std::fs::write(folder.join("0-head.md"), head).unwrap();
-        std::fs::write(folder.join(format!("1-{}.md", self.door)), text).unwrap();
+        write("0-head", &head);
+        let first = self.rows[0].client.split(' ').next().unwrap_or_default();
+        write(&format!("1-{}-{first}", self.door), &text);
     }
+}
+
+/// Keeps a part of what `./run matrix` prints; parts follow each other by name.
+pub fn write(name: &str, part: &str) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("matrix");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(format!("{name}.md")), part).unwrap();
 }

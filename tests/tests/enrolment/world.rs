@@ -28,6 +28,9 @@ use tokio_util::sync::CancellationToken;
 pub const FACILITY: &str = "123456789007";
 pub const TERMINAL: &str = "T0123456789";
 
+/// For a client on two busy cores.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 pub const ROOT_PASSPHRASE: &str = "a passphrase of the test";
 
 /// A running instance with one active facility and one terminal, and a folder for files.
@@ -92,6 +95,15 @@ impl World {
         self.folder.path().join(name)
     }
 
+    /// A file that takes the place of `/etc/hosts`, where the enrolment name leads to this machine.
+    pub fn hosts(&self) -> PathBuf {
+        let origin = url::Url::parse(&self.ready.origins["enrol"]).unwrap();
+        let file = self.file("hosts");
+        let line = format!("127.0.0.1 localhost {}\n", origin.host_str().unwrap());
+        std::fs::write(&file, line).unwrap();
+        file
+    }
+
     pub fn authority(&self, name: &str) -> String {
         text(&self.file("instance/ca").join(format!("{name}.crt")))
     }
@@ -129,10 +141,10 @@ impl World {
 
     /// Waits until a request of this terminal waits for a person, and approves its key as one does at the
     /// console; whether one came in time.
-    pub async fn approve_what_waits(&self, terminal_id: &str, patience: Duration) -> bool {
+    pub async fn approve_what_waits(&self, terminal_id: &str) -> bool {
         let began = Instant::now();
         let now = OffsetDateTime::now_utc();
-        while began.elapsed() < patience {
+        while began.elapsed() < PATIENCE {
             let mut reader = self.store.read();
             let waiting = waiting_enrolment::of_terminal(&mut reader, terminal_id, now).await;
             drop(reader);
@@ -147,6 +159,24 @@ impl World {
             });
         }
         false
+    }
+
+    /// What a client came to that asks again by itself, whose key was approved meanwhile.
+    pub async fn approving(
+        &self,
+        terminal_id: &str,
+        client: impl FnOnce() -> Output + Send,
+    ) -> Output {
+        tokio::task::block_in_place(|| {
+            std::thread::scope(|scope| {
+                let asking = scope.spawn(client);
+                let approved = self.approve_what_waits(terminal_id);
+                let approved = tokio::runtime::Handle::current().block_on(approved);
+                let output = asking.join().unwrap();
+                assert!(approved, "nothing waited: {output:?}");
+                output
+            })
+        })
     }
 
     /// Makes a key and a request with OpenSSL; answers the file of the base64 body.

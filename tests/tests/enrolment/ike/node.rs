@@ -10,6 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use sekisho_tests::installed;
+
 use super::network::Network;
 use crate::world::{done, text};
 
@@ -51,11 +53,7 @@ impl Daemon {
             Self::StrongSwan => "strongswan-charon",
             Self::Libreswan | Self::OpenIked => self.as_str(),
         };
-        let mut names = fs::read_dir(tree).unwrap().map(|entry| entry.unwrap().file_name());
-        let prefix = format!("{package}_");
-        let name = names.find(|name| name.to_str().unwrap().starts_with(&prefix)).unwrap();
-        let version = name.to_str().unwrap()[prefix.len()..].split(['-', '_']).next().unwrap();
-        format!("{} {version}", self.as_str())
+        format!("{} {}", self.as_str(), installed::version(tree, package))
     }
 
     /// Whether a line of its log says that IKE_AUTH with this router succeeded.
