@@ -14,6 +14,27 @@ const ROUTERS: [(&str, &str, &str); 2] = [
     ("別館ルーター", "router_libreswan", "2001:db8:20::/48"),
 ];
 
+/// Sends a request with the code that the page shows, as the router would; answers the router.
+async fn bring_a_key(driver: &WebDriver) -> anyhow::Result<String> {
+    const ASK: &str = "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null \
+                       -subj / -outform DER | openssl base64 | curl --silent --insecure --noproxy '*' \
+                       --user \"$USER_AND_CODE\" --header 'Content-Type: application/pkcs10' \
+                       --data-binary @- --output /dev/null --write-out '%{http_code}' \"$URL\"";
+    let facts = driver.find_all(By::Css("dl.facts dd code")).await?;
+    let [est, id] = &facts[..] else { anyhow::bail!("the page shows no address and user") };
+    let (est, id) = (est.text().await?, id.text().await?);
+    let code = driver.find(By::Id("code")).await?.value().await?.context("there is no code")?;
+    let asked = tokio::process::Command::new("sh")
+        .args(["-c", ASK])
+        .env("USER_AND_CODE", format!("{id}:{code}"))
+        .env("URL", format!("{est}/simpleenroll"))
+        .output()
+        .await?;
+    let status = String::from_utf8_lossy(&asked.stdout).into_owned();
+    anyhow::ensure!(status == "202", "the request does not wait: {status}");
+    Ok(id)
+}
+
 /// Whoever administers the facility enters two routers and looks at all of them.
 pub(super) async fn pages(
     driver: &WebDriver,
@@ -35,8 +56,12 @@ pub(super) async fn pages(
         capture(driver, out, &format!("routers-refused-{language}")).await?;
         driver.find(By::Id("network")).await?.clear().await?;
         type_into(driver, "network", network).await?;
+        driver.find(By::Css("input[name='approval']")).await?.click().await?;
         send(driver, "form[action='/console/routers']", "#code").await?;
         capture(driver, out, &format!("router-code-{language}")).await?;
+        let waits = bring_a_key(driver).await?;
+        let waits = format!("{public}/console/terminals/{waits}");
+        shoot(driver, out, public, &format!("router-key-waits-{family}"), &waits).await?;
     }
     shoot(driver, out, public, "routers", &list).await?;
     driver.goto(&list).await?;
