@@ -156,6 +156,7 @@ terminals-key-until = Can be approved until
 terminals-key-compare = sekisho-agent shows the same fingerprint while it waits. For routers, this command tells it from the certification request (CSR):
 terminals-key-sure = I compared it with the fingerprint that the device shows
 terminals-key-approve = Approve this key
+terminals-key-refuse-title = If it is not the device’s key
 terminals-key-reason = Why it is not approved (kept in the record)
 terminals-key-refuse = Do not approve, and end the code
 terminals-key-just-approved = The key is approved. The certificate is issued when the device asks again.

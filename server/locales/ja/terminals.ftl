@@ -156,6 +156,7 @@ terminals-key-until = 承認の期限
 terminals-key-compare = sekisho-agent は承認を待つ間、同じ指紋を表示します。ルーターなどでは、証明書要求（CSR）から次のコマンドで確かめられます。
 terminals-key-sure = 機器に表示された指紋と同じであることを確かめました
 terminals-key-approve = この鍵を承認する
+terminals-key-refuse-title = 承認しない場合
 terminals-key-reason = 承認しない理由（記録に残ります）
 terminals-key-refuse = 承認せず、コードを無効にする
 terminals-key-just-approved = 鍵を承認しました。機器が次に問い合わせたときに証明書が発行されます。
