@@ -215,7 +215,7 @@ async fn past_emergency(app: &App, facility: &str) -> String {
 }
 
 async fn scep_message(app: &App) -> Vec<u8> {
-    let all = scep_ra::in_force(&mut app.store().read(), app.now()).await.unwrap();
+    let all = scep_ra::in_force(&mut app.store().read(), "scep", app.now()).await.unwrap();
     Message::enrol(key(0), "T1234567892", "no code").octets(&all[0].certificate_der)
 }
 

@@ -8,11 +8,7 @@ use der::{
 use spki::AlgorithmIdentifierOwned;
 use x509_cert::ext::Extension;
 
-use super::{
-    BodyKind, InfoTypeAndValue, MessageFault, StatusInfo,
-    crmf::CertTemplate,
-    malformed,
-};
+use super::{BodyKind, InfoTypeAndValue, MessageFault, StatusInfo, crmf::CertTemplate, malformed};
 
 /// Most questions of a genm.
 const MOST_QUESTIONS: usize = 16;

@@ -1,16 +1,25 @@
 //! Certificate requests (RFC 4211), as far as CMP needs them: one request, proven by a signature.
 
+use const_oid::ObjectIdentifier;
 use der::{
     Any, Decode, Encode, Reader, Sequence, SliceReader, Tag,
     asn1::{BitString, BitStringRef},
 };
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
-use x509_cert::{ext::Extension, name::Name, serial_number::SerialNumber, time::Time};
+use x509_cert::{
+    ext::{Extension, pkix::name::GeneralName},
+    name::Name,
+    serial_number::SerialNumber,
+    time::Time,
+};
 
 use super::{
-    MessageFault, malformed,
+    InfoTypeAndValue, MessageFault, malformed,
     message::{element, members},
 };
+
+/// id-regCtrl-oldCertID (RFC 4211 §6.5).
+const OLD_CERT_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.5.1.5");
 
 /// OptionalValidity (RFC 4211 §5).
 #[derive(Debug, Clone, PartialEq, Eq, Sequence)]
@@ -67,7 +76,7 @@ pub struct CertRequest {
     pub template: CertTemplate,
     /// How it is to be handled.
     #[asn1(optional = "true")]
-    pub controls: Option<Vec<Any>>,
+    pub controls: Option<Vec<InfoTypeAndValue>>,
 }
 
 /// How the asker proves that it holds the private key (RFC 4211 §4).
@@ -115,6 +124,29 @@ impl<'a> CertReqMsg<'a> {
             return Err(MessageFault::NotOne { what: WHAT });
         }
         Self::read(one).map_err(malformed("the CertReqMsg"))
+    }
+
+    /// Serial number of the certificate that this one is to follow (id-regCtrl-oldCertID, RFC 4211 §6.5),
+    /// without leading zeros; `None`: none is named.
+    ///
+    /// # Errors
+    /// [`MessageFault`].
+    pub fn old_certificate(&self) -> Result<Option<Vec<u8>>, MessageFault> {
+        #[derive(Sequence)]
+        struct CertId {
+            issuer: GeneralName,
+            serial_number: SerialNumber,
+        }
+        let mut controls = self.request.controls.iter().flatten();
+        let Some(found) = controls.find(|control| control.info_type == OLD_CERT_ID) else {
+            return Ok(None);
+        };
+        let what = "the control oldCertID";
+        let value = found.value.as_ref().ok_or(MessageFault::NotOne { what })?;
+        let id: CertId = value.decode_as().map_err(malformed(what))?;
+        let octets = id.serial_number.as_bytes();
+        let zeros = octets.iter().take_while(|&&octet| octet == 0).count();
+        Ok(Some(octets[zeros..].to_vec()))
     }
 
     fn read(one: &'a [u8]) -> der::Result<Self> {

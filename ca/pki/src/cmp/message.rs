@@ -214,8 +214,7 @@ impl<'a> Message<'a> {
         if infos.max(header.free_text.as_ref().map_or(0, Vec::len)) > MOST_INFOS {
             return Err(MessageFault::TooMany { what: "the PKIHeader", most: MOST_INFOS });
         }
-        let (tag, body_der, content) =
-            element(&mut reader).map_err(malformed("the PKIBody"))?;
+        let (tag, body_der, content) = element(&mut reader).map_err(malformed("the PKIBody"))?;
         let Tag::ContextSpecific { constructed: true, number } = tag else {
             return Err(malformed("the PKIBody")(tag.unexpected_error(None).into()));
         };
@@ -297,11 +296,7 @@ impl Reply {
     ///
     /// # Errors
     /// [`der::Error`]: too long.
-    pub fn finish(
-        self,
-        protection: Option<&[u8]>,
-        extra_certs: &[&[u8]],
-    ) -> der::Result<Vec<u8>> {
+    pub fn finish(self, protection: Option<&[u8]>, extra_certs: &[&[u8]]) -> der::Result<Vec<u8>> {
         #[derive(Sequence)]
         struct PkiMessage<'b> {
             header: AnyRef<'b>,
@@ -322,4 +317,3 @@ impl Reply {
         .to_der()
     }
 }
-

@@ -7,8 +7,7 @@ use spki::AlgorithmIdentifierOwned;
 use zeroize::Zeroizing;
 
 /// id-PasswordBasedMac (RFC 9481 §6.1.1).
-const PASSWORD_BASED_MAC: ObjectIdentifier =
-    ObjectIdentifier::new_unwrap("1.2.840.113533.7.66.13");
+const PASSWORD_BASED_MAC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113533.7.66.13");
 /// id-PBMAC1 (RFC 9481 §6.1.2, RFC 8018 appendix A.5).
 const PBMAC1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.5.14");
 /// id-PBKDF2 (RFC 8018 appendix A.2).
@@ -51,6 +50,23 @@ impl Hash {
             rfc5912::ID_SHA_256 => Some(Self::Sha256),
             rfc5912::ID_SHA_384 => Some(Self::Sha384),
             rfc5912::ID_SHA_512 => Some(Self::Sha512),
+            _ => None,
+        }
+    }
+
+    /// That of a signature algorithm.
+    #[must_use]
+    pub fn of_signature(oid: ObjectIdentifier) -> Option<Self> {
+        match oid {
+            rfc5912::ECDSA_WITH_SHA_256 | rfc5912::SHA_256_WITH_RSA_ENCRYPTION => {
+                Some(Self::Sha256)
+            }
+            rfc5912::ECDSA_WITH_SHA_384 | rfc5912::SHA_384_WITH_RSA_ENCRYPTION => {
+                Some(Self::Sha384)
+            }
+            rfc5912::ECDSA_WITH_SHA_512 | rfc5912::SHA_512_WITH_RSA_ENCRYPTION => {
+                Some(Self::Sha512)
+            }
             _ => None,
         }
     }
@@ -106,7 +122,9 @@ pub enum ProtectionFault {
     #[error("the parameters of the MAC are not as RFC 9810 section 5.1.3.1 and RFC 9481 want them")]
     Parameters,
     /// More work than is done for a stranger.
-    #[error("the MAC asks for too many iterations or too long a salt; ask for fewer (OpenSSL's 500 will do)")]
+    #[error(
+        "the MAC asks for too many iterations or too long a salt; ask for fewer (OpenSSL's 500 will do)"
+    )]
     Work,
     /// An algorithm within the MAC that is never taken.
     #[error("algorithm {0} is not accepted in a MAC; use SHA-256 and HMAC with SHA-256")]

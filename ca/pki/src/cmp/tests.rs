@@ -71,7 +71,8 @@ fn what_is_cut_off_or_stands_behind_is_refused_and_each_octet_counts() {
             let Some(algorithm) = &read.header.protection_alg else { continue };
             let Ok(Protection::Mac(parameters)) = Protection::of(algorithm) else { continue };
             let Some(given) = &read.protection else { continue };
-            let same = read.protected() == good.protected() && *given == good.protection.clone().unwrap();
+            let same =
+                read.protected() == good.protected() && *given == good.protection.clone().unwrap();
             assert!(same || !parameters.is_mac(SECRET, read.protected(), given), "octet {place}");
         }
     }
@@ -122,16 +123,10 @@ fn other_proofs_than_a_signature_over_the_request_are_told_apart() {
 
 /// A protectionAlg of PasswordBasedMac.
 fn pbm(salt: usize, owf: &str, iterations: u32, hmac: &str) -> AlgorithmIdentifierOwned {
-    let oid = |text: &str| {
-        wrap(0x30, &const_oid::ObjectIdentifier::new_unwrap(text).to_der().unwrap())
-    };
-    let parameters = [
-        wrap(0x04, &vec![7; salt]),
-        oid(owf),
-        iterations.to_der().unwrap(),
-        oid(hmac),
-    ]
-    .concat();
+    let oid =
+        |text: &str| wrap(0x30, &const_oid::ObjectIdentifier::new_unwrap(text).to_der().unwrap());
+    let parameters =
+        [wrap(0x04, &vec![7; salt]), oid(owf), iterations.to_der().unwrap(), oid(hmac)].concat();
     AlgorithmIdentifierOwned {
         oid: const_oid::ObjectIdentifier::new_unwrap("1.2.840.113533.7.66.13"),
         parameters: Some(der::Any::from_der(&wrap(0x30, &parameters)).unwrap()),
@@ -164,9 +159,8 @@ fn a_mac_that_costs_too_much_or_is_too_weak_is_refused() {
 
 #[test]
 fn pbmac1_counts_as_rfc_9481_wants_it() {
-    let plain = |text: &str| {
-        wrap(0x30, &const_oid::ObjectIdentifier::new_unwrap(text).to_der().unwrap())
-    };
+    let plain =
+        |text: &str| wrap(0x30, &const_oid::ObjectIdentifier::new_unwrap(text).to_der().unwrap());
     let hmac = plain("1.2.840.113549.2.9");
     let of = |iterations: u32, prf: &[u8]| {
         let pbkdf2 = wrap(

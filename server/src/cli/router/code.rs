@@ -13,7 +13,7 @@ use super::{AT_THE_HOST, open, told};
 use crate::{
     cli::{Exit, Failure, InstanceFolder, NotInForce, exit::Cause},
     enrol::new_code::{self, NewCode},
-    instance,
+    instance::{self, Folder},
 };
 
 /// In the audit trail, as of any terminal's code.
@@ -41,8 +41,9 @@ pub(super) struct Code {
 impl Code {
     pub(super) async fn run(self) -> Result<Exit, Failure> {
         let (config, store) = open(&self.instance).await?;
+        let sealing = instance::sealing_key(&Folder::new(config.folder()))?;
         let now = OffsetDateTime::now_utc();
-        let code = NewCode::draw(&SystemRandomness, &config, now)?;
+        let code = NewCode::draw(&SystemRandomness, &sealing, &config, now)?;
         let id = self.id.as_str();
         let nobody = || Failure::usage(format!("there is no router {id} in the register"));
         let mut reader = store.read();

@@ -23,6 +23,7 @@ mod tests {
         "instance.",
         "jpki.",
         "scep.",
+        "cmp.",
         "listen.",
         "names.",
         "oidc.",

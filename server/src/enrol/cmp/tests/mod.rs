@@ -1,0 +1,1 @@
+//! The door for CMP, asked by a client of its own.
