@@ -18,6 +18,7 @@ macro_rules! change {
 }
 
 mod acme;
+mod cmp;
 mod ike;
 mod renewal;
 mod root_roll_over;
