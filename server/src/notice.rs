@@ -25,6 +25,13 @@ pub enum Notice {
         /// Its name.
         terminal_name: String,
     },
+    /// A device's request waits until somebody approves its key.
+    EnrolmentAwaitsApproval {
+        /// The device.
+        terminal_id: String,
+        /// Its name.
+        terminal_name: String,
+    },
     /// A member's card was renewed under another name, which was taken on.
     MemberRenamed {
         /// The name on the card.
@@ -237,6 +244,7 @@ impl Notice {
     pub const fn token(&self) -> &'static str {
         match self {
             Self::EnrolmentCodeMisused { .. } => "enrolment_code_misused",
+            Self::EnrolmentAwaitsApproval { .. } => "enrolment_awaits_approval",
             Self::MemberRenamed { .. } => "member_renamed",
             Self::TerminalHeld { .. } => "terminal_held",
             Self::TerminalReleased { .. } => "terminal_released",
@@ -381,6 +389,7 @@ mod tests {
             Notice::RulesRefused { service: service(), proposal: text(), reason: text() },
             Notice::RulesOvertaken { service: service(), proposal: text() },
             Notice::EnrolmentCodeMisused { terminal_id: text(), terminal_name: text() },
+            Notice::EnrolmentAwaitsApproval { terminal_id: text(), terminal_name: text() },
             Notice::TerminalHeld {
                 terminal_id: text(),
                 terminal_name: text(),

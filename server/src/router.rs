@@ -209,6 +209,8 @@ fn console_paths() -> Routes {
         .post("/console/terminals", terminals::create)
         .get_with_query("/console/terminals/{id}", OfPage, terminals::show)
         .post("/console/terminals/{id}/code", terminals::issue_code)
+        .post("/console/terminals/{id}/key/approve", terminals::approve)
+        .post("/console/terminals/{id}/key/refuse", terminals::refuse_key)
         .post("/console/terminals/{id}/replace", terminals::replace)
         .post("/console/terminals/{id}/replace/cancel", terminals::cancel_replacement)
         .get("/console/terminals/{id}/revoke", terminals::confirm_revocation)

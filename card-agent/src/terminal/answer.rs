@@ -55,7 +55,6 @@ pub(super) async fn accepted(
     };
     match (status, shown) {
         (StatusCode::OK, _) => Ok(body),
-        (StatusCode::ACCEPTED, _) => Err(EnrolError::Pending),
         (StatusCode::FORBIDDEN, Shown::Code) if may_come_again => {
             Err(EnrolError::CodeWaits(text()))
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use der::{Decode, Encode};
-use reqwest::header;
+use reqwest::{StatusCode, header};
 use secrecy::ExposeSecret;
 use sekisho_pki::encoding::name::{Part, name};
 use sekisho_pki::encoding::{request, signed_object};
@@ -81,9 +81,12 @@ pub enum EnrolError {
     /// not act.
     #[error("the server refused this terminal: {0}")]
     TerminalRefused(String),
-    /// Somebody has to approve first.
-    #[error("the request waits for approval; run the same line again later")]
-    Pending,
+    /// Somebody has to approve the key first.
+    #[error(
+        "the key of this PC waits for approval by the facility's administrator, who will compare it with \
+         this fingerprint (SHA-256): {0}. Run the same line again when it is approved"
+    )]
+    Pending(String),
     /// Any other refusal.
     #[error("the server refused ({status}): {text}")]
     Refused {
@@ -390,7 +393,18 @@ async fn ask_for_certificate(
         // The same host answered a moment ago: what fails now is its certificate.
         Err(error) => return Err(EnrolError::ServerNotTrusted(causes(&error))),
     };
+    if response.status() == StatusCode::ACCEPTED {
+        // Of the key that lies here: what the server says of it is not to be compared with itself.
+        let fingerprint = Sha256::digest(key.public().to_spki_der());
+        return Err(EnrolError::Pending(grouped(&hex::encode(fingerprint))));
+    }
     certs_only(&accepted(response, shown, MOST_ANSWER).await?)
+}
+
+/// In groups of eight, as the console shows it.
+fn grouped(fingerprint: &str) -> String {
+    let groups = fingerprint.as_bytes().chunks(8).map(String::from_utf8_lossy);
+    groups.collect::<Vec<_>>().join(" ")
 }
 
 /// Checks the answer and keeps it: our key, and a path of signatures to the root.

@@ -77,14 +77,22 @@ fn told(id: &str, dns_name: &str, code: &NewCode, json: bool) -> Result<String, 
             "dns_name": dns_name,
             "code": *revealed,
             "code_expires_at": until.unix_timestamp(),
+            "needs_approval": code.needs_approval(),
         });
         return Ok(format!("{answer}\n"));
     }
+    let approval = match code.needs_approval() {
+        true => {
+            "\n\nNothing is certified before an administrator of the facility has approved the router's key \
+             at its page of the console; until then its requests wait."
+        }
+        false => "",
+    };
     let until = until.replace_nanosecond(0)?.format(&Rfc3339)?;
     Ok(format!(
         "router  {id}\nname    {dns_name}\ncode    {}\n\nThe code is good once, until {until}, for EST \
          at /.well-known/est/routers of the name for enrolment: user {id}, password the code. It is \
-         shown here and nowhere else.\n",
+         shown here and nowhere else.{approval}\n",
         *revealed
     ))
 }

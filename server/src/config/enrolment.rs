@@ -1,5 +1,6 @@
 //! `[enrolment]`: one-time codes for terminals (`docs/card-login.md`, first contact).
 
+use sekisho_store::terminal::Device;
 use serde::{Deserialize, Serialize};
 use time::Duration;
 
@@ -15,11 +16,36 @@ pub struct EnrolmentSettings {
     pub code_tries: u32,
     /// A used code with the same key gets the same certificate for this long, in minutes.
     pub same_key_minutes: u32,
+    /// Whose keys a person approves before they are certified.
+    pub approval: ApprovalPolicy,
+    /// How long a request waits for that, and an approved key may take to fetch its certificate, in days.
+    pub approval_days: u32,
+    /// How often a waiting device is told to ask, in seconds.
+    pub poll_seconds: u32,
+}
+
+/// Whose keys a person approves before they are certified, beside those whose code was issued so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApprovalPolicy {
+    /// Nobody's.
+    OnRequest,
+    /// Routers'.
+    Routers,
+    /// Every device's.
+    All,
 }
 
 impl Default for EnrolmentSettings {
     fn default() -> Self {
-        Self { code_minutes: 1_440, code_tries: 5, same_key_minutes: 15 }
+        Self {
+            code_minutes: 1_440,
+            code_tries: 5,
+            same_key_minutes: 15,
+            approval: ApprovalPolicy::OnRequest,
+            approval_days: 7,
+            poll_seconds: 60,
+        }
     }
 }
 
@@ -28,6 +54,8 @@ impl EnrolmentSettings {
         bounded("enrolment.code_minutes", self.code_minutes, 1..=10_080)?;
         bounded("enrolment.code_tries", self.code_tries, 1..=20)?;
         bounded("enrolment.same_key_minutes", self.same_key_minutes, 0..=60)?;
+        bounded("enrolment.approval_days", self.approval_days, 1..=90)?;
+        bounded("enrolment.poll_seconds", self.poll_seconds, 1..=3_600)?;
         Ok(Enrolment(self.clone()))
     }
 }
@@ -53,5 +81,27 @@ impl Enrolment {
     #[must_use]
     pub fn same_key_grace(&self) -> Duration {
         Duration::minutes(self.0.same_key_minutes.into())
+    }
+
+    /// Whether a code for this device is issued so that a person approves the key, asked for or not.
+    #[must_use]
+    pub fn needs_approval(&self, device: Device) -> bool {
+        match self.0.approval {
+            ApprovalPolicy::OnRequest => false,
+            ApprovalPolicy::Routers => device == Device::Router,
+            ApprovalPolicy::All => true,
+        }
+    }
+
+    /// How long a request waits for approval, and an approved key for its certificate.
+    #[must_use]
+    pub fn approval_time(&self) -> Duration {
+        Duration::days(self.0.approval_days.into())
+    }
+
+    /// How often a waiting device is told to ask.
+    #[must_use]
+    pub fn poll_interval_secs(&self) -> u32 {
+        self.0.poll_seconds
     }
 }

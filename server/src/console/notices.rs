@@ -58,6 +58,11 @@ fn words(notice: &Notice, page: &PageFrame) -> (String, String, Option<(String, 
             page.t("notices-misused-help"),
             terminal(terminal_id),
         ),
+        Notice::EnrolmentAwaitsApproval { terminal_id, terminal_name } => (
+            page.t1("notices-awaits-approval-text", "terminal", terminal_name),
+            page.t("notices-awaits-approval-help"),
+            terminal(terminal_id),
+        ),
         Notice::MemberRenamed { name, before } => (
             page.text.with(
                 "notices-renamed-text",

@@ -127,6 +127,7 @@ fn new_code<'a>(terminal_id: &'a str, code_hash: &'a [u8; 32], now: OffsetDateTi
         person_id: "measure",
         created_at: now,
         expires_at: now + Duration::DAY,
+        needs_approval: false,
     }
 }
 

@@ -122,7 +122,7 @@ pub(super) async fn at_desks(
         .step("R8", "enrolment code used twice with another key", async {
             let other = Desk::new(stage, "thief", stage.door(9))?;
             let (status, _, stderr) = other.paste(&desks[0].line, other.folder()).await?;
-            let told = stderr.contains("used before, with another key");
+            let told = stderr.contains("brought before, with another key");
             ensure!(!status.success() && told, "not refused for its use: {stderr}");
             Ok(((), first_line(&stderr)))
         })

@@ -6,14 +6,17 @@
 //!    two commits, shared with other requests.
 //!
 //! What is not plain is decided apart: a code that was used or is none, a key that has a
-//! certificate, a terminal that has one.
+//! certificate, a terminal that has one, a key that a person has yet to approve ([`approval`]).
 //!
 //! 2. one transaction claims the code for the key and asks registration;
 //! 3. the issuance ceremony;
 //! 4. one transaction ties the certificate to the code, takes older certificates of the terminal
 //!    back and records the enrolment.
 
+mod approval;
 mod concluding;
+
+pub(super) use approval::open_request;
 
 use sekisho_ca::{
     issuance::ApprovedRequest, registration::terminal_identifier::TerminalIdentifier,
@@ -116,25 +119,59 @@ pub(super) struct Enrolment<'a> {
     pub(super) at: OffsetDateTime,
     /// What the door adds to each record.
     pub(super) facts: &'a [Fact],
+    /// By which it comes.
+    pub(super) protocol: Protocol<'a>,
+}
+
+/// What an attempt comes by, as far as it may have to wait.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Protocol<'a> {
+    /// The client sends the whole request again.
+    Est,
+    /// The client asks by its transaction; its message, DER, is kept sealed until then.
+    Cmp {
+        /// The transaction, in hexadecimal.
+        transaction_id: &'a str,
+        /// The message.
+        request_der: &'a [u8],
+    },
+    /// The client asks by its transaction; its request, DER, is kept sealed until then.
+    Scep {
+        /// The transaction.
+        transaction_id: &'a str,
+        /// The request.
+        request_der: &'a [u8],
+    },
+}
+
+/// What an attempt led to.
+#[derive(Debug)]
+pub(super) enum Came {
+    /// To the certificate, DER.
+    Certificate(Vec<u8>),
+    /// Nowhere yet: a person has to approve the key. The device may ask again after so many seconds.
+    Waits(u32),
 }
 
 /// What the code leads to.
 enum Decision {
     Issue(Box<ApprovedRequest>),
     Answer(Box<Certificate>),
+    Wait,
     Refuse(EstError),
 }
 
 impl Enrolment<'_> {
-    /// The certificate, DER, for the key of `request`.
+    /// The certificate for the key of `request`, or that it waits for a person.
     ///
     /// # Errors
     /// [`EstError`]: the refusal in words; it is recorded and charged to the network.
-    pub(super) async fn run(&self, request: &VerifiedRequest) -> Result<Vec<u8>, EstError> {
+    pub(super) async fn run(&self, request: &VerifiedRequest) -> Result<Came, EstError> {
         let refusals = refusals(self.app, self.peer);
         match self.plain_course(request).await? {
-            Course::Issued(der) => Ok(der),
-            Course::ToConclude(issued) => self.fulfil(&issued).await,
+            Course::Issued(der) => Ok(Came::Certificate(der)),
+            Course::ToConclude(issued) => Ok(Came::Certificate(self.fulfil(&issued).await?)),
+            Course::Unusual if self.waits().await? => Ok(self.to_wait()),
             Course::Unusual => self.unusual_course(request, refusals).await,
             Course::IssuerRevoked => {
                 let _ = tries::charge(self.app, refusals).await?;
@@ -156,7 +193,10 @@ impl Enrolment<'_> {
     async fn plain_course(&self, request: &VerifiedRequest) -> Result<Course, EstError> {
         let unused = enrolment_code::unused(&mut self.app.store().read(), self.attempt()).await?;
         let Some(unused) = unused.filter(|unused| {
-            unused.device == self.device && !unused.key_certified && !unused.terminal_certified
+            unused.device == self.device
+                && !unused.key_certified
+                && !unused.terminal_certified
+                && !unused.needs_approval
         }) else {
             return Ok(Course::Unusual);
         };
@@ -190,12 +230,13 @@ impl Enrolment<'_> {
         &self,
         request: &VerifiedRequest,
         refusals: Subject,
-    ) -> Result<Vec<u8>, EstError> {
+    ) -> Result<Came, EstError> {
         // What is plain is answered also to a network that rests: its code is right.
         tries::rested(self.app, &refusals).await??;
         // 2
         let approved = match self.claim(request).await? {
-            Decision::Answer(certificate) => return Ok(certificate.der),
+            Decision::Answer(certificate) => return Ok(Came::Certificate(certificate.der)),
+            Decision::Wait => return Ok(self.to_wait()),
             Decision::Refuse(refused) => {
                 // Charged after it was judged: what was said is said, the next one waits.
                 let _ = tries::charge(self.app, refusals).await?;
@@ -208,7 +249,7 @@ impl Enrolment<'_> {
         let authority = self.app.authority().current(Line::of_device(self.device), self.at);
         let issued = authority.issue(store, *approved, self.at, rng).await?;
         // 4
-        self.fulfil(&issued).await
+        Ok(Came::Certificate(self.fulfil(&issued).await?))
     }
 
     fn attempt(&self) -> Attempt<'_> {
@@ -270,16 +311,12 @@ impl Enrolment<'_> {
     ) -> Result<Audited<Decision>, ApprovalError> {
         let (answer, reason, holder) = match claim {
             Claim::Won(holder) => return self.issue(tx, holder, request, grace).await,
+            Claim::NeedsApproval(holder) => return self.park(tx, holder, request).await,
             Claim::Issued(holder, certificate) => {
                 let entry = self.done("terminal.enrol_again", &holder);
                 return Ok(Audited::new(Decision::Answer(certificate), entry));
             }
-            Claim::OtherKey { holder, first } => {
-                if first {
-                    notice::misused_code(tx, &holder, self.at).await?;
-                }
-                (refusal::other_key(), "code_used_with_another_key", Some(holder))
-            }
+            Claim::OtherKey { holder, first } => return self.other_key(tx, &holder, first).await,
             Claim::AnsweredBefore(holder) => {
                 (refusal::answered_before(), "code_used", Some(holder))
             }
@@ -325,6 +362,20 @@ impl Enrolment<'_> {
             }
             Err(other) => Err(other),
         }
+    }
+
+    /// The code came with another key before: one of the two devices is not the facility's.
+    async fn other_key(
+        &self,
+        tx: &mut Tx,
+        holder: &Holder,
+        first: bool,
+    ) -> Result<Audited<Decision>, ApprovalError> {
+        if first {
+            notice::misused_code(tx, holder, self.at).await?;
+        }
+        let entry = self.refused("code_used_with_another_key", Some(holder));
+        Ok(Audited::new(Decision::Refuse(refusal::other_key()), entry))
     }
 
     fn done(&self, act: &'static str, holder: &Holder) -> Entry {

@@ -5,7 +5,7 @@ use sekisho_store::{
     Queries, StoreError, Tx,
     cmp_secret::{self, CmpSecret},
     enrolment_code, organisation, replacement,
-    terminal::{self, Terminal, TerminalStatus},
+    terminal::{self, Device, Terminal, TerminalStatus},
 };
 use time::OffsetDateTime;
 
@@ -25,6 +25,7 @@ pub struct NewCode {
     tries: i64,
     created_at: OffsetDateTime,
     expires_at: OffsetDateTime,
+    needs_approval: bool,
 }
 
 impl NewCode {
@@ -51,7 +52,22 @@ impl NewCode {
             tries: i64::from(enrolment.code_tries()),
             created_at: now,
             expires_at: now + enrolment.code_lifetime(),
+            needs_approval: false,
         })
+    }
+
+    /// For a facility's own device: whoever issues it may ask that a person approves the key before it is
+    /// certified, and the operating body may ask it of all.
+    #[must_use]
+    pub fn for_device(self, config: &Config, device: Device, approval_asked: bool) -> Self {
+        let needs_approval = approval_asked || config.enrolment().needs_approval(device);
+        Self { needs_approval, ..self }
+    }
+
+    /// Whether a person has to approve the key that comes with it.
+    #[must_use]
+    pub fn needs_approval(&self) -> bool {
+        self.needs_approval
     }
 
     /// The code in the clear.
@@ -83,6 +99,7 @@ impl NewCode {
             person_id: issued_by,
             created_at: self.created_at,
             expires_at: self.expires_at,
+            needs_approval: self.needs_approval,
         };
         enrolment_code::issue(tx, kept).await?;
         if let Some(sealed) = &self.sealed {

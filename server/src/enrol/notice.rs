@@ -1,4 +1,4 @@
-//! What an administrator is told when an enrolment goes wrong.
+//! What an administrator is told of an enrolment: that it goes wrong, or waits for them.
 
 use sekisho_store::{StoreError, Tx, enrolment_code::Holder, terminal};
 use time::OffsetDateTime;
@@ -22,4 +22,21 @@ pub(super) async fn misused_code(
         terminal_name: holder.terminal_name.clone(),
     };
     notice::put(tx, to, misused, at).await
+}
+
+/// A device's request waits for somebody to approve its key.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub(super) async fn awaits_approval(
+    tx: &mut Tx,
+    holder: &Holder,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    let to = To::FacilityAdministrators(holder.organisation_id.clone());
+    let waits = Notice::EnrolmentAwaitsApproval {
+        terminal_id: holder.terminal_id.clone(),
+        terminal_name: holder.terminal_name.clone(),
+    };
+    notice::put(tx, to, waits, at).await
 }

@@ -9,7 +9,9 @@ use sekisho_ca::{
 };
 use sekisho_store::{enrolment_code::CodeRefusal, terminal::Device};
 
-use crate::{enrol::registration::ApprovalError, error::est::EstError};
+use crate::{
+    enrol::registration::ApprovalError, error::est::EstError, instance::fingerprint_groups,
+};
 
 /// The one answer to a terminal or code that we do not know: the same for both, so that nobody
 /// learns which terminals exist.
@@ -50,6 +52,14 @@ pub(super) fn code(refusal: CodeRefusal) -> EstError {
         CodeRefusal::Exhausted => "the code was blocked after too many wrong attempts",
         CodeRefusal::Expired => "the code is no longer valid: its time is over",
         CodeRefusal::Withdrawn => "the code is no longer valid: a newer one took its place",
+        CodeRefusal::NotApproved => {
+            return EstError::new(
+                StatusCode::FORBIDDEN,
+                "enrolment: the key of this request was shown to the facility's administrator, who did not \
+                 approve it, and the code has ended. Ask why; a new code can be issued at the terminal's \
+                 page",
+            );
+        }
         CodeRefusal::TerminalRevoked => {
             return EstError::new(
                 StatusCode::FORBIDDEN,
@@ -90,11 +100,26 @@ fn not_now(text: &'static str) -> EstError {
     }
 }
 
+/// No refusal: a person has to approve the key first (RFC 7030 §4.2.3).
+pub(super) fn waits(spki_sha256: &[u8; 32], retry_after_secs: u32) -> EstError {
+    EstError {
+        retry_after_secs: Some(retry_after_secs),
+        ..EstError::new(
+            StatusCode::ACCEPTED,
+            format!(
+                "enrolment: the request waits until the facility's administrator has approved its key at \
+                 the terminal's page. SHA-256 of the key: {}. Send the same request again then",
+                fingerprint_groups(&hex::encode(spki_sha256))
+            ),
+        )
+    }
+}
+
 /// The code was used with another key.
 pub(super) fn other_key() -> EstError {
     EstError::new(
         StatusCode::FORBIDDEN,
-        "enrolment: this code was used before, with another key. Nothing was issued and the \
+        "enrolment: this code was brought before, with another key. Nothing was issued and the \
          facility's administrator has been told: if you did not enrol this PC twice, somebody \
          else used your code and the terminal should be revoked at once",
     )
@@ -223,9 +248,10 @@ impl From<ApprovalError> for EstError {
         match error {
             ApprovalError::Refused(refused) => refused.into(),
             ApprovalError::Store(error) => error.into(),
-            ApprovalError::Device(_) | ApprovalError::Terminal(_) | ApprovalError::Facility(_) => {
-                Self::internal(&error)
-            }
+            ApprovalError::Device(_)
+            | ApprovalError::Terminal(_)
+            | ApprovalError::Facility(_)
+            | ApprovalError::Sealing(_) => Self::internal(&error),
         }
     }
 }
@@ -319,6 +345,7 @@ mod tests {
             (CodeRefusal::TerminalRevoked, false),
             (CodeRefusal::Expired, false),
             (CodeRefusal::Withdrawn, false),
+            (CodeRefusal::NotApproved, false),
             (CodeRefusal::WrongCode, false),
         ] {
             assert_eq!(code(refusal).retry_after_secs.is_some(), for_now, "{refusal:?}");

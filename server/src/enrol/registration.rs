@@ -20,7 +20,10 @@ use sekisho_store::{
 use time::{Duration, OffsetDateTime};
 
 use super::device::{CertifiedDevice, DeviceError};
-use crate::revocation::{MOST_CERTIFICATES_OF_A_KEY, key_is_compromised};
+use crate::{
+    revocation::{MOST_CERTIFICATES_OF_A_KEY, key_is_compromised},
+    sealing::SealingError,
+};
 
 /// Why a proven asker gets no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +40,9 @@ pub(super) enum ApprovalError {
     /// An identifier in the database that is none.
     #[error("the register holds a facility identifier that is none")]
     Facility(#[from] FacilityIdentifierError),
+    /// A request that is to wait could not be sealed.
+    #[error("the request could not be kept")]
+    Sealing(#[from] SealingError),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -50,8 +56,28 @@ impl MayConflict for ApprovalError {
 }
 
 /// Decides from the register, read in this transaction, whether the terminal may have a certificate for
-/// the key of `request`. `approved_by` is the person who made the code, or `renewal`.
+/// the key of `request`, and makes the key its own. `approved_by` is the person who made the code, or
+/// `renewal`.
 pub(super) async fn approve(
+    tx: &mut Tx,
+    request: &VerifiedRequest,
+    terminal_id: &str,
+    approved_by: &str,
+    device: &CertifiedDevice,
+    at: OffsetDateTime,
+) -> Result<ApprovedRequest, ApprovalError> {
+    let approved = ask(tx, request, terminal_id, approved_by, device, at).await?;
+    // What was read may be changing: at the table's key one of two wins.
+    let holder = subscriber_key::claim(tx, &request.public_key_sha256(), terminal_id, at).await?;
+    if holder != terminal_id {
+        let owner = KeyHolder::Terminal(TerminalIdentifier::parse(&holder)?);
+        return Err(RegistrationError::KeyOfAnother { owner }.into());
+    }
+    Ok(approved)
+}
+
+/// The same as the register has it now; nothing is written.
+pub(super) async fn ask(
     tx: &mut Tx,
     request: &VerifiedRequest,
     terminal_id: &str,
@@ -80,14 +106,7 @@ pub(super) async fn approve(
             None => other_holder(&before, &terminal)?.map(KeyHolder::Terminal),
         },
     };
-    let approved = decide(request, &asks, key, device, at)?;
-    // What was read above may be changing: at the table's key one of two wins.
-    let holder = subscriber_key::claim(tx, &request.public_key_sha256(), &terminal.id, at).await?;
-    if holder != terminal.id {
-        let owner = KeyHolder::Terminal(TerminalIdentifier::parse(&holder)?);
-        return Err(RegistrationError::KeyOfAnother { owner }.into());
-    }
-    Ok(approved)
+    decide(request, &asks, key, device, at)
 }
 
 /// Who asks, as the register has it.

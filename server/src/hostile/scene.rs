@@ -36,11 +36,8 @@ use crate::{
     config::Settings,
     enrol::{
         acme::tests::prepared::{Prepared, prepared},
-        psk,
-        scep::{
-            ra,
-            tests::client::{Message, key},
-        },
+        psk, ra,
+        scep::tests::client::{Message, key},
     },
     login::tests::desk::{self, Desk, physician},
     names::NameRole,
@@ -171,6 +168,7 @@ async fn waiting_terminal(app: &App, facility: &str, id: &str) -> String {
             person_id: "test",
             created_at: now,
             expires_at: now + Duration::DAY,
+            needs_approval: false,
         };
         enrolment_code::issue(tx, new).await?;
     });

@@ -12,7 +12,7 @@ use sekisho_key::Randomness;
 use sekisho_store::{
     Queries, StoreError, Tx, organisation,
     router::{self, Router},
-    terminal,
+    terminal::{self, Device},
 };
 use time::OffsetDateTime;
 
@@ -41,6 +41,8 @@ pub struct Order {
     pub certifies_address: bool,
     /// What lies behind it.
     pub network: IpNet,
+    /// Whether a person is to approve its key before it is certified.
+    pub approval: bool,
 }
 
 /// A router that may yet be entered, and its first code.
@@ -105,7 +107,11 @@ impl NewRouter {
             },
             organisation_id: order.organisation_id,
             name: order.name,
-            code: NewCode::draw(random, sealing, config, now)?,
+            code: NewCode::draw(random, sealing, config, now)?.for_device(
+                config,
+                Device::Router,
+                order.approval,
+            ),
         })
     }
 

@@ -167,6 +167,29 @@ pub async fn answered(tx: &mut Tx, transaction: &CmpTransaction) -> Result<bool,
     Ok(noted == 1)
 }
 
+/// Awaits the confirmation of a certificate that a person let wait longer than that; answers whether the
+/// transaction is still unanswered.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn reopen(
+    tx: &mut Tx,
+    terminal_id: &str,
+    transaction_id: &[u8],
+    confirm_by: OffsetDateTime,
+) -> Result<bool, StoreError> {
+    let reopened = tx
+        .execute(
+            sql("UPDATE cmp_transaction SET ended_at = NULL, confirm_by = $3
+                 WHERE terminal_id = $1 AND transaction_id = $2 AND answer IS NULL")
+            .bind(terminal_id)
+            .bind(transaction_id)
+            .bind(confirm_by),
+        )
+        .await?;
+    Ok(reopened == 1)
+}
+
 /// Ends a transaction that awaits its confirmation; answers whether this call did.
 ///
 /// # Errors

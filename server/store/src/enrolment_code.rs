@@ -18,6 +18,7 @@ use crate::{
     sql,
     terminal::{self, Device, TerminalStatus},
     terminal_hold::on_hold,
+    waiting_enrolment,
 };
 
 /// A code to be kept.
@@ -35,6 +36,8 @@ pub struct NewCode<'a> {
     pub created_at: OffsetDateTime,
     /// Until when it can be used.
     pub expires_at: OffsetDateTime,
+    /// Whether nothing is issued by it before a person approves the key that came with it.
+    pub needs_approval: bool,
 }
 
 /// Keeps a code; earlier unused ones of the terminal are withdrawn.
@@ -45,14 +48,16 @@ pub async fn issue(tx: &mut Tx, code: NewCode<'_>) -> Result<(), StoreError> {
     withdraw(tx, code.terminal_id, code.created_at).await?;
     tx.execute(
         sql("INSERT INTO enrolment_code
-                 (code_hash, terminal_id, created_at, expires_at, tries_left, created_by)
-             VALUES ($1, $2, $3, $4, $5, $6)")
+                 (code_hash, terminal_id, created_at, expires_at, tries_left, created_by,
+                  needs_approval)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)")
         .bind(code.code_hash)
         .bind(code.terminal_id)
         .bind(code.created_at)
         .bind(code.expires_at)
         .bind(code.tries)
-        .bind(code.person_id),
+        .bind(code.person_id)
+        .bind(i64::from(code.needs_approval)),
     )
     .await?;
     Ok(())
@@ -105,6 +110,9 @@ pub struct Attempt<'a> {
 pub enum Claim {
     /// This call claimed the code for the key: issue now, then [`fulfil`].
     Won(Holder),
+    /// Nothing was written: a person has to approve this key first. Let it wait
+    /// ([`waiting_enrolment::park`]).
+    NeedsApproval(Holder),
     /// The code was used with this key and this certificate came of it. Answer it again.
     Issued(Holder, Box<Certificate>),
     /// The code is claimed by this key and its issuance is under way. Come back in a moment.
@@ -149,6 +157,8 @@ pub enum CodeRefusal {
     Expired,
     /// A newer code took its place.
     Withdrawn,
+    /// A person refused what came with it.
+    NotApproved,
     /// The terminal was revoked.
     TerminalRevoked,
     /// The terminal is on hold, or its certificate.
@@ -167,6 +177,7 @@ impl CodeRefusal {
             Self::Exhausted => "code_exhausted",
             Self::Expired => "code_expired",
             Self::Withdrawn => "code_withdrawn",
+            Self::NotApproved => "not_approved",
             Self::TerminalRevoked => "terminal_revoked",
             Self::TerminalHeld => "terminal_held",
             Self::FacilityNotActive => "facility_not_active",
@@ -184,6 +195,8 @@ struct Row {
     claimed_at: Option<i64>,
     issuer_id: Option<String>,
     serial: Option<Vec<u8>>,
+    needs_approval: i64,
+    approved_spki_sha256: Option<Vec<u8>>,
 }
 
 /// A code that nobody has used, and what the register says about it.
@@ -201,6 +214,8 @@ pub struct Unused {
     pub terminal_certified: bool,
     /// Whether a certificate was ever made for the key.
     pub key_certified: bool,
+    /// Whether a person has yet to approve the key.
+    pub needs_approval: bool,
 }
 
 /// What is known about a brought code, if nobody has used it and it can be used. Decides nothing:
@@ -212,7 +227,7 @@ pub async fn unused(
     queries: &mut impl Queries,
     attempt: Attempt<'_>,
 ) -> Result<Option<Unused>, StoreError> {
-    type Columns = (String, String, String, i64, i64, Option<String>, i64, i64);
+    type Columns = (String, String, String, i64, i64, Option<String>, i64, i64, i64);
     let row: Option<Columns> = queries
         .fetch_optional(
             sql(concat!(
@@ -224,7 +239,9 @@ pub async fn unused(
                          WHERE o.organisation_id = t.organisation_id
                          ORDER BY o.at DESC, o.id DESC LIMIT 1),
                         (SELECT COUNT(*) FROM certificate k WHERE k.terminal_id = t.id),
-                        (SELECT COUNT(*) FROM certificate k WHERE k.spki_sha256 = $4)
+                        (SELECT COUNT(*) FROM certificate k WHERE k.spki_sha256 = $4),
+                        (CASE WHEN c.needs_approval = 0 OR c.approved_spki_sha256 = $4
+                              THEN 0 ELSE 1 END)
                  FROM enrolment_code c JOIN terminal t ON t.id = c.terminal_id
                  WHERE c.code_hash = $1 AND c.terminal_id = $2 AND c.used_at IS NULL
                    AND c.withdrawn_at IS NULL AND c.expires_at > $3 AND c.tries_left > 0
@@ -247,6 +264,7 @@ pub async fn unused(
             facility,
             has,
             certified,
+            needs_approval,
         )| Unused {
             holder: Holder { terminal_id, terminal_name, organisation_id },
             device: Device::of_count(routers),
@@ -255,6 +273,7 @@ pub async fn unused(
                 == Some(OrganisationStatus::Active),
             terminal_certified: has > 0,
             key_certified: certified > 0,
+            needs_approval: needs_approval > 0,
         },
     ))
 }
@@ -278,7 +297,7 @@ pub async fn claim(
     let row: Option<Row> = tx
         .fetch_optional(
             sql("SELECT expires_at, tries_left, withdrawn_at, used_at, spki_sha256, claimed_at,
-                        issuer_id, serial
+                        issuer_id, serial, needs_approval, approved_spki_sha256
                  FROM enrolment_code WHERE code_hash = $1 AND terminal_id = $2")
             .bind(attempt.code_hash)
             .bind(attempt.terminal_id),
@@ -307,13 +326,20 @@ pub async fn claim(
         return judge_used(tx, attempt, policy, row, holder).await;
     }
     if row.withdrawn_at.is_some() {
-        return refused(CodeRefusal::Withdrawn);
+        return refused(match waiting_enrolment::was_refused(tx, attempt.code_hash).await? {
+            true => CodeRefusal::NotApproved,
+            false => CodeRefusal::Withdrawn,
+        });
     }
     if moment("enrolment code", row.expires_at)? <= attempt.at {
         return refused(CodeRefusal::Expired);
     }
     if row.tries_left <= 0 {
         return refused(CodeRefusal::Exhausted);
+    }
+    let approved = row.approved_spki_sha256.as_deref() == Some(attempt.spki_sha256.as_slice());
+    if row.needs_approval != 0 && !approved {
+        return Ok(Claim::NeedsApproval(holder));
     }
     let claimed = tx
         .execute(
@@ -358,15 +384,7 @@ async fn judge_used(
 ) -> Result<Claim, StoreError> {
     let key = row.spki_sha256.map(|octets| digest("key fingerprint", octets)).transpose()?;
     if key.as_ref() != Some(attempt.spki_sha256) {
-        let first = tx
-            .execute(
-                sql("UPDATE enrolment_code SET misused_at = $2
-                     WHERE code_hash = $1 AND misused_at IS NULL")
-                .bind(attempt.code_hash)
-                .bind(attempt.at),
-            )
-            .await?
-            == 1;
+        let first = note_misuse(tx, attempt.code_hash, attempt.at).await?;
         return Ok(Claim::OtherKey { holder, first });
     }
     let used_at = moment_opt("enrolment code", row.used_at)?.unwrap_or(attempt.at);
@@ -400,6 +418,23 @@ async fn judge_used(
     )
     .await?;
     Ok(Claim::Won(holder))
+}
+
+/// Notes that somebody brought the code with another key; answers whether that is the first time.
+pub(crate) async fn note_misuse(
+    tx: &mut Tx,
+    code_hash: &[u8; 32],
+    at: OffsetDateTime,
+) -> Result<bool, StoreError> {
+    let noted = tx
+        .execute(
+            sql("UPDATE enrolment_code SET misused_at = $2
+                 WHERE code_hash = $1 AND misused_at IS NULL")
+            .bind(code_hash)
+            .bind(at),
+        )
+        .await?;
+    Ok(noted == 1)
 }
 
 /// Whether the terminal was enrolled by a code that was made after this one: to take an issuance up

@@ -207,7 +207,7 @@ impl Expiring {
                 "DELETE FROM cmp_secret WHERE code_hash IN (
                      SELECT s.code_hash FROM cmp_secret s
                      LEFT JOIN enrolment_code c ON c.code_hash = s.code_hash
-                     WHERE COALESCE(c.used_at, s.expires_at) < $1
+                     WHERE COALESCE(c.used_at, c.expires_at, s.expires_at) < $1
                      ORDER BY s.expires_at LIMIT $2)"
             }
             Self::CmpTransactions => {

@@ -96,6 +96,7 @@ pub mod terminal_hold;
 pub mod token_grant;
 pub mod token_key;
 pub mod voucher;
+pub mod waiting_enrolment;
 pub mod world;
 
 pub use db::{Attempts, DbRow, Queries, Reader, Statement, Store, THREADS_HELD_UP, Tx, Value, sql};

@@ -110,6 +110,7 @@ impl World {
                 person_id: "p",
                 created_at: now,
                 expires_at: now + time::Duration::DAY,
+                needs_approval: false,
             };
             enrolment_code::issue(tx, kept).await?
         });

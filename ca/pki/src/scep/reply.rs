@@ -23,6 +23,8 @@ pub enum Reply {
     Success(Vec<u8>),
     /// Refused, and why in words that who stands there can act on.
     Failure(FailInfo, String),
+    /// Not decided yet: who asked is to poll (RFC 8894 §3.3.2.3).
+    Pending,
 }
 
 impl Reply {
@@ -32,6 +34,7 @@ impl Reply {
         let (status, fail_info, text, content) = match self {
             Self::Success(content) => (PkiStatus::Success, None, None, content),
             Self::Failure(info, text) => (PkiStatus::Failure, Some(info), Some(text), Vec::new()),
+            Self::Pending => (PkiStatus::Pending, None, None, Vec::new()),
         };
         let attributes = Attributes {
             message_type: MessageType::CertRep,

@@ -57,6 +57,9 @@ pub(super) struct Add {
     /// What lies behind it
     #[arg(long, value_name = "ADDRESS/LENGTH", value_parser = typed::network)]
     network: IpNet,
+    /// Certify nothing before an administrator of the facility has approved its key at the console
+    #[arg(long)]
+    approve_first: bool,
     /// The answer as JSON, with the code
     #[arg(long)]
     json: bool,
@@ -84,6 +87,7 @@ impl Add {
             address: self.address,
             certifies_address: self.certify_address,
             network: self.network,
+            approval: self.approve_first,
         };
         let router = NewRouter::draw(&SystemRandomness, &sealing, &config, order, now)?;
         let id = router.router().terminal_id.as_str();

@@ -5,7 +5,9 @@ use sekisho_output::show;
 use sekisho_store::{
     StoreError,
     audit::{Audited, Entry},
-    router, terminal, transaction,
+    router,
+    terminal::{self, Device},
+    transaction,
 };
 use time::OffsetDateTime;
 
@@ -33,6 +35,9 @@ pub(super) struct Code {
     /// Identifier of the router
     #[arg(value_name = "ROUTER")]
     id: String,
+    /// Certify nothing before an administrator of the facility has approved its key at the console
+    #[arg(long)]
+    approve_first: bool,
     /// The answer as JSON, with the code
     #[arg(long)]
     json: bool,
@@ -43,7 +48,11 @@ impl Code {
         let (config, store) = open(&self.instance).await?;
         let sealing = instance::sealing_key(&Folder::new(config.folder()))?;
         let now = OffsetDateTime::now_utc();
-        let code = NewCode::draw(&SystemRandomness, &sealing, &config, now)?;
+        let code = NewCode::draw(&SystemRandomness, &sealing, &config, now)?.for_device(
+            &config,
+            Device::Router,
+            self.approve_first,
+        );
         let id = self.id.as_str();
         let nobody = || Failure::usage(format!("there is no router {id} in the register"));
         let mut reader = store.read();

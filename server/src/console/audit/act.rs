@@ -16,7 +16,7 @@ mod tests {
     use crate::catalogue::{Catalogue, Lang};
 
     /// Beginnings of names that look like an act and are none: settings, names of hosts.
-    const OTHER_NAMES: [&str; 22] = [
+    const OTHER_NAMES: [&str; 23] = [
         "authority.",
         "card_login.",
         "enrolment.",

@@ -19,6 +19,7 @@ struct CodePage {
     code: Zeroizing<String>,
     est: String,
     until: String,
+    needs_approval: bool,
 }
 
 /// Shows it.
@@ -31,6 +32,7 @@ pub(in crate::console) fn page(
 ) -> Page<impl Template + use<>> {
     Page(CodePage {
         until: when::shown(code.expires_at(), page.text.lang()),
+        needs_approval: code.needs_approval(),
         page,
         id: id.to_owned(),
         name: name.to_owned(),

@@ -16,7 +16,7 @@ use crate::{
     app::App,
     console::terminals::facility_not_active,
     error::page::PageError,
-    form::{self, StrictForm},
+    form::{self, StrictForm, Sure},
     network::{
         entry::{LONGEST_NAME, NewRouter, Order, Refusal},
         family, typed,
@@ -39,6 +39,8 @@ pub struct Form {
     pub(super) address: Option<String>,
     /// What lies behind it.
     pub(super) network: String,
+    /// Whether a person is to approve the key before it is certified.
+    pub(super) approval: Option<Sure>,
 }
 
 /// Enters the router and shows its code, once.
@@ -127,5 +129,6 @@ fn read(form: &Form, page: &PageFrame, errors: &mut FieldErrors) -> Option<Order
         // A claim about the network, which a facility does not make for itself.
         certifies_address: false,
         network: network?,
+        approval: form.approval.is_some(),
     })
 }

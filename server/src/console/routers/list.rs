@@ -10,6 +10,7 @@ use http::StatusCode;
 use sekisho_store::{
     StoreError, router,
     terminal::{self, Device},
+    waiting_enrolment,
 };
 
 use super::create::Form;
@@ -42,6 +43,7 @@ struct Row {
     dns_name: String,
     status: String,
     status_class: &'static str,
+    waits: bool,
     until: String,
 }
 
@@ -105,6 +107,7 @@ pub(super) async fn show(
 
 async fn facility(app: &App, page: &PageFrame, id: &str) -> Result<Facility, StoreError> {
     let mut reader = app.store().read();
+    let waiting = waiting_enrolment::of_facility(&mut reader, id, MOST, app.now()).await?;
     let mut routers = Vec::new();
     for terminal in terminal::list_of(&mut reader, id, Device::Router, 0, MOST).await? {
         let Some(router) = router::find(&mut reader, &terminal.id).await? else { continue };
@@ -118,6 +121,7 @@ async fn facility(app: &App, page: &PageFrame, id: &str) -> Result<Facility, Sto
                 .certificate_until
                 .map(|until| when::shown(until, page.text.lang()))
                 .unwrap_or_default(),
+            waits: waiting.iter().any(|waiting| waiting.terminal_id == terminal.id),
             id: terminal.id,
             name: terminal.name,
         });

@@ -19,7 +19,7 @@ use crate::{
     console::routers,
     enrol::new_code::{self, NewCode, NoCode},
     error::page::PageError,
-    form::{PathId, StrictForm},
+    form::{PathId, StrictForm, Sure},
     instance::fingerprint_groups,
     page::{Page, PageFrame},
     paper_code::PaperCode,
@@ -27,14 +27,27 @@ use crate::{
     portal::when,
 };
 
-/// The form has a button only.
+/// What the form holds, beside its button.
 #[derive(Debug, Deserialize)]
-pub struct Form {}
+pub struct Form {
+    /// Whether a person is to approve the key before it is certified.
+    pub(super) approval: Option<Sure>,
+}
 
 /// Draws a code.
 pub(in crate::console) fn draw(app: &App, now: OffsetDateTime) -> Result<NewCode, PageError> {
     NewCode::draw(app.random(), &app.keys().sealing, app.config(), now)
         .map_err(|error| PageError::internal(&error))
+}
+
+/// Draws a code for a facility's own device.
+pub(super) fn draw_for(
+    app: &App,
+    device: Device,
+    approval: Option<Sure>,
+    now: OffsetDateTime,
+) -> Result<NewCode, PageError> {
+    Ok(draw(app, now)?.for_device(app.config(), device, approval.is_some()))
 }
 
 /// Issues a code for a terminal that exists; earlier unused ones end.
@@ -47,11 +60,11 @@ pub async fn post(
     session: ConsoleSession,
     PathId(id): PathId,
     page: PageFrame,
-    StrictForm(Form {}): StrictForm<Form>,
+    StrictForm(form): StrictForm<Form>,
 ) -> Result<Response, PageError> {
     let (terminal, acting) = administered(&mut app.store().read(), &session, &id).await?;
     let now = app.now();
-    let code = draw(&app, now)?;
+    let code = draw_for(&app, terminal.device, form.approval, now)?;
     let refusal = transaction!(app.store(), StoreError, |tx| {
         let (_, refusal) = new_code::standing(tx, &terminal).await?;
         if let Some(refusal) = refusal {
@@ -124,6 +137,7 @@ struct CodePage {
     qr: Zeroizing<String>,
     root: String,
     until: String,
+    needs_approval: bool,
     afterwards: Afterwards,
 }
 
@@ -156,6 +170,7 @@ pub(in crate::console) fn page(
     let qr = qr(&line).map_err(|error| PageError::internal(&error))?;
     Ok(Page(CodePage {
         until: when::shown(code.expires_at(), page.text.lang()),
+        needs_approval: code.needs_approval(),
         page,
         id: id.to_owned(),
         name: name.to_owned(),

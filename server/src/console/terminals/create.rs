@@ -8,7 +8,9 @@ use sekisho_ca::registration::terminal_identifier::TerminalIdentifier;
 use sekisho_store::{
     StoreError,
     audit::{Audited, Entry},
-    organisation, terminal, transaction,
+    organisation,
+    terminal::{self, Device},
+    transaction,
 };
 use serde::Deserialize;
 
@@ -20,7 +22,7 @@ use super::{
 use crate::{
     app::App,
     error::page::PageError,
-    form::StrictForm,
+    form::{StrictForm, Sure},
     page::PageFrame,
     people::{role::Role, session::ConsoleSession},
 };
@@ -32,6 +34,8 @@ pub struct Form {
     facility: String,
     /// What the terminal is to be called.
     name: String,
+    /// Whether a person is to approve the key before it is certified.
+    approval: Option<Sure>,
 }
 
 enum Outcome {
@@ -66,7 +70,7 @@ pub async fn post(
     app.random().fill(&mut random).map_err(|error| PageError::internal(&error))?;
     // 50 random bits: a meeting is refused by the register and the person tries again.
     let id = TerminalIdentifier::from_random(u64::from_be_bytes(random)).to_string();
-    let code = code::draw(&app, now)?;
+    let code = code::draw_for(&app, Device::Pc, form.approval, now)?;
     let outcome = transaction!(app.store(), StoreError, |tx| {
         let entry = |entry: Entry| entry.on("terminal", &id).fact("terminal_name", name.as_str());
         if !organisation::is_active(tx, &form.facility).await? {

@@ -6,7 +6,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
-use sekisho_store::terminal::{self, Device};
+use sekisho_store::{
+    terminal::{self, Device},
+    waiting_enrolment,
+};
 use serde::Deserialize;
 use time::Duration;
 
@@ -22,6 +25,8 @@ use crate::{
 
 /// Terminals a page.
 const PAGE: i64 = 100;
+/// Waiting requests of a facility that are marked.
+const MOST_WAITING: i64 = 1_000;
 /// A certificate that ends so soon is shown as ending.
 const SOON: Duration = Duration::days(30);
 
@@ -61,6 +66,7 @@ struct Row {
     until: String,
     ends_soon: bool,
     misused: bool,
+    waits: bool,
 }
 
 #[derive(Template)]
@@ -111,6 +117,8 @@ async fn show(
         let mut found = terminal::list_of(&mut reader, id, Device::Pc, offset, PAGE + 1).await?;
         let more = found.len() > usize::try_from(PAGE).unwrap_or(usize::MAX);
         found.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
+        let waiting = waiting_enrolment::of_facility(&mut reader, id, MOST_WAITING, app.now());
+        let waiting = waiting.await?;
         let terminals = found
             .into_iter()
             .map(|terminal| Row {
@@ -122,6 +130,7 @@ async fn show(
                     .unwrap_or_default(),
                 ends_soon: terminal.certificate_until.is_some_and(|until| until <= soon),
                 misused: terminal.code_misused_at.is_some(),
+                waits: waiting.iter().any(|waiting| waiting.terminal_id == terminal.id),
                 id: terminal.id,
                 name: terminal.name,
             })

@@ -3,6 +3,7 @@
 //! Each act is permitted by the role of administrator of *that* terminal's facility; somebody
 //! else's terminal does not exist for the caller.
 
+mod approval;
 mod cause;
 pub(super) mod code;
 mod create;
@@ -29,6 +30,7 @@ use crate::{
     },
 };
 
+pub use approval::{approve, refuse as refuse_key};
 pub use code::post as issue_code;
 pub(in crate::console) use code::{already_revoked, facility_not_active, no_code};
 pub use create::post as create;

@@ -16,7 +16,6 @@ use sekisho_store::{
     terminal::{Device, TerminalStatus},
     transaction,
 };
-use serde::Deserialize;
 
 use super::{
     administered,
@@ -26,14 +25,10 @@ use crate::{
     app::App,
     enrol::new_code::{self, NoCode},
     error::page::PageError,
-    form::{PathId, StrictForm},
+    form::{NoFields, PathId, StrictForm},
     page::{Page, PageFrame},
     people::session::ConsoleSession,
 };
-
-/// The forms have a button only.
-#[derive(Debug, Deserialize)]
-pub struct Form {}
 
 /// Why no replacement begins.
 #[derive(Clone, Copy)]
@@ -84,7 +79,7 @@ pub async fn post(
     session: ConsoleSession,
     PathId(id): PathId,
     page: PageFrame,
-    StrictForm(Form {}): StrictForm<Form>,
+    StrictForm(form): StrictForm<code::Form>,
 ) -> Result<Page<impl Template>, PageError> {
     let (terminal, acting) = administered(&mut app.store().read(), &session, &id).await?;
     if terminal.device == Device::Router {
@@ -92,7 +87,7 @@ pub async fn post(
         return Err(PageError::not_found());
     }
     let now = app.now();
-    let code = code::draw(&app, now)?;
+    let code = code::draw_for(&app, terminal.device, form.approval, now)?;
     let refusal = transaction!(app.store(), StoreError, |tx| {
         let (status, refusal) = new_code::standing(tx, &terminal).await?;
         let open = replacement::open(tx, &id).await?;
@@ -132,7 +127,7 @@ pub async fn cancel(
     State(app): State<App>,
     session: ConsoleSession,
     PathId(id): PathId,
-    StrictForm(Form {}): StrictForm<Form>,
+    _: NoFields,
 ) -> Result<Response, PageError> {
     let (_, acting) = administered(&mut app.store().read(), &session, &id).await?;
     let now = app.now();

@@ -8,11 +8,12 @@ use sekisho_store::{
     revocation::Status,
     router::{self, Router},
     terminal::{self, Device, TerminalEvent, TerminalStatus},
+    waiting_enrolment,
 };
 use serde::Deserialize;
 
 use super::{
-    administered,
+    administered, approval,
     cause::{words_of_cause, words_of_crl_reason},
     facility_name, status_class, status_words,
 };
@@ -20,6 +21,7 @@ use crate::{
     app::App,
     error::page::PageError,
     form::{PathId, StrictQuery},
+    instance::fingerprint_groups,
     network::family,
     page::{Page, PageFrame},
     people::session::ConsoleSession,
@@ -33,7 +35,7 @@ const MOST_EVENTS: i64 = 50;
 /// What has just been done.
 #[derive(Debug, Default, Deserialize)]
 pub struct Done {
-    /// `revoked`, `replacement-cancelled`.
+    /// `revoked`, `replacement-cancelled`, `key-approved`, `key-refused`.
     notice: Option<String>,
 }
 
@@ -47,6 +49,20 @@ enum Replacing {
     Begun { at: String, code: String },
     /// The new PC is enrolled, since when, and the old one works until somebody logs in there.
     Waiting { at: String },
+}
+
+/// A request that waits for approval.
+struct WaitingRow {
+    asked: String,
+    until: String,
+    address: String,
+    door: String,
+    key_kind: String,
+    /// In groups, to compare.
+    fingerprint: String,
+    /// As the form brings it back.
+    key: String,
+    other_key_came: bool,
 }
 
 struct CertificateRow {
@@ -110,11 +126,15 @@ struct ShowPage {
     created: String,
     misused_at: Option<String>,
     code: String,
+    waiting: Option<WaitingRow>,
+    longest_reason: usize,
     replacing: Replacing,
     certificates: Vec<CertificateRow>,
     events: Vec<EventRow>,
     just_revoked: bool,
     just_cancelled: bool,
+    just_approved: bool,
+    just_refused: bool,
 }
 
 /// Shows the terminal.
@@ -169,6 +189,19 @@ pub async fn get(
             }
         })
         .collect();
+    let waiting = waiting_enrolment::of_terminal(&mut reader, &id, now).await?.map(|waiting| {
+        let key = hex::encode(waiting.spki_sha256);
+        WaitingRow {
+            asked: shown(waiting.asked_at),
+            until: shown(waiting.until),
+            address: waiting.address,
+            door: waiting.door.to_ascii_uppercase(),
+            key_kind: waiting.key_kind,
+            fingerprint: fingerprint_groups(&key),
+            key,
+            other_key_came: waiting.other_key_came,
+        }
+    });
     let code = match enrolment_code::latest(&mut reader, &id).await? {
         None => page.t("terminals-code-none"),
         Some(code) => match (code.used_at, code.withdrawn_at) {
@@ -178,6 +211,9 @@ pub async fn get(
                 page.t1("terminals-code-expired", "at", shown(code.expires_at))
             }
             (None, None) if code.tries_left <= 0 => page.t("terminals-code-blocked"),
+            (None, None) if waiting.is_some() => {
+                page.t1("terminals-code-awaits-approval", "until", shown(code.expires_at))
+            }
             (None, None) => page.t1("terminals-code-waiting", "until", shown(code.expires_at)),
         },
     };
@@ -225,11 +261,15 @@ pub async fn get(
         id: terminal.id,
         facility,
         code,
+        waiting,
+        longest_reason: approval::MOST_REASON,
         replacing,
         certificates,
         events,
         just_revoked: done.notice.as_deref() == Some("revoked"),
         just_cancelled: done.notice.as_deref() == Some("replacement-cancelled"),
+        just_approved: done.notice.as_deref() == Some("key-approved"),
+        just_refused: done.notice.as_deref() == Some("key-refused"),
     }))
 }
 

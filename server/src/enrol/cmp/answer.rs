@@ -22,10 +22,11 @@ use time::OffsetDateTime;
 use x509_cert::{Certificate, der::Decode, ext::pkix::name::GeneralName};
 
 use super::{
-    confirm, door, general,
+    confirm, door, general, poll,
     prove::{self, Asker, Proof},
     refusal::{Refusal, Trouble, unsupported},
-    request, revoke, transaction as kept,
+    request::{self, OF_P10CR},
+    revoke, transaction as kept,
 };
 use crate::{
     app::App,
@@ -49,6 +50,8 @@ pub(super) struct Asked<'a> {
     /// For whom the door is.
     pub(super) device: Device,
     pub(super) message: &'a Message<'a>,
+    /// The same as it came.
+    pub(super) octets: &'a [u8],
     /// SHA-256 of the whole message: by that it is known when it is sent once more.
     pub(super) sha256: [u8; 32],
     pub(super) transaction_id: Vec<u8>,
@@ -62,9 +65,18 @@ pub(super) struct Asked<'a> {
 pub(super) enum Told {
     Certificate {
         der: Vec<u8>,
+        /// What was asked by.
+        of: BodyKind,
         cert_req_id: i32,
         begun: Box<CmpTransaction>,
         is_implicit: bool,
+    },
+    /// A person has to approve the key first; the client polls (RFC 9810 §5.3.22).
+    Waits {
+        of: BodyKind,
+        cert_req_id: i32,
+        seconds: u32,
+        text: String,
     },
     Revoked(Box<CmpTransaction>),
     Confirmed,
@@ -106,6 +118,7 @@ pub(super) async fn to(
         transaction_id: octets_of(&message.header.transaction_id),
         sender_nonce: octets_of(&message.header.sender_nonce),
         message: &message,
+        octets,
         facts,
         at: app.now(),
     };
@@ -143,6 +156,7 @@ async fn judge(asked: &Asked<'_>) -> (Option<Asker>, Result<Told, Trouble>) {
         | (BodyKind::Cr | BodyKind::P10cr, _) => request::certificate(asked, &asker).await,
         (BodyKind::Rr, _) => revoke::answer(asked, &asker).await,
         (BodyKind::CertConf, _) => confirm::answer(asked, &asker).await,
+        (BodyKind::PollReq, Asker::Code { .. }) => poll::answer(asked, &asker).await,
         (BodyKind::Genm, _) => general::answer(asked).await,
         _ => Err(unsupported(kind.name()).into()),
     };
@@ -170,6 +184,15 @@ async fn note(app: &App, peer: &Peer, refusal: &Refusal, facts: &[Fact]) -> Resu
     Ok(())
 }
 
+/// What a request for a certificate is answered by.
+fn answer_to(request: BodyKind) -> BodyKind {
+    match request {
+        BodyKind::Ir => BodyKind::Ip,
+        BodyKind::Kur => BodyKind::Kup,
+        _ => BodyKind::Cp,
+    }
+}
+
 /// Who answers what.
 struct Answering<'a> {
     asked: &'a Asked<'a>,
@@ -184,10 +207,10 @@ impl Answering<'_> {
             return Body::error(status);
         }
         match self.asked.message.kind {
-            BodyKind::Ir => Body::certificate(BodyKind::Ip, 0, status, None, &[]),
-            BodyKind::Cr => Body::certificate(BodyKind::Cp, 0, status, None, &[]),
-            BodyKind::P10cr => Body::certificate(BodyKind::Cp, -1, status, None, &[]),
-            BodyKind::Kur => Body::certificate(BodyKind::Kup, 0, status, None, &[]),
+            kind @ (BodyKind::Ir | BodyKind::Cr | BodyKind::P10cr | BodyKind::Kur) => {
+                let cert_req_id = if kind == BodyKind::P10cr { OF_P10CR } else { 0 };
+                Body::certificate(answer_to(kind), cert_req_id, status, None, &[])
+            }
             BodyKind::Rr => Body::revoked(status),
             _ => Body::error(status),
         }
@@ -201,14 +224,22 @@ impl Answering<'_> {
             Told::Confirmed => (Body::confirmed(), None, false, None),
             Told::Answers(all) => (Body::answers(&all), None, false, None),
             Told::Revoked(begun) => (Body::revoked(accepted), Some(begun), false, None),
-            Told::Certificate { der, cert_req_id, begun, is_implicit } => {
+            Told::Waits { cert_req_id, seconds, text, .. }
+                if self.asked.message.kind == BodyKind::PollReq =>
+            {
+                (Body::poll_again(cert_req_id, seconds, &text), None, false, None)
+            }
+            Told::Waits { of, cert_req_id, text, .. } => {
+                let status =
+                    StatusInfo { text: Some(vec![text]), ..StatusInfo::plain(PkiStatus::Waiting) };
+                let body = Body::certificate(answer_to(of), cert_req_id, status, None, &[]);
+                (body, None, false, None)
+            }
+            Told::Certificate { der, of, cert_req_id, begun, is_implicit } => {
                 let root = self.asked.app.authority().root_der(self.asked.at);
-                let (kind, roots): (_, &[&[u8]]) = match self.asked.message.kind {
-                    // Under the code the root is proven, too (RFC 9483 §4.1.1).
-                    BodyKind::Ir => (BodyKind::Ip, &[root]),
-                    BodyKind::Kur => (BodyKind::Kup, &[]),
-                    _ => (BodyKind::Cp, &[]),
-                };
+                let kind = answer_to(of);
+                // Under the code the root is proven, too (RFC 9483 §4.1.1).
+                let roots: &[&[u8]] = if kind == BodyKind::Ip { &[root] } else { &[] };
                 let body = Body::certificate(kind, cert_req_id, accepted, Some(&der), roots);
                 (body, Some(begun), is_implicit, confirm::issued(self.asked, &der).await?)
             }

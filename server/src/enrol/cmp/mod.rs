@@ -9,12 +9,14 @@
 //! 3. whether the transaction is new, or the same message came before ([`transaction`]);
 //! 4. what it asks for, on the same roads as at every door ([`by_code`](super::by_code),
 //!    [`by_certificate`](super::by_certificate));
+//!    Where a person has to approve the key first, the device is told to wait and polls ([`poll`]);
 //! 5. the answer, protected as the question was.
 
 mod answer;
 mod confirm;
 mod door;
 mod general;
+mod poll;
 mod prove;
 mod refusal;
 mod request;

@@ -3,16 +3,18 @@
 use sekisho_ca::request::{UnverifiedRequest, VerifiedRequest, crmf};
 use sekisho_pki::cmp::{BodyKind, FailInfo, crmf::CertReqMsg};
 
+use sekisho_store::cmp_transaction::CmpTransaction;
+
 use super::{
     answer::{Asked, Told},
     prove::Asker,
     refusal::{Refusal, Trouble},
     transaction,
 };
-use crate::enrol::{by_certificate, by_code};
+use crate::enrol::{by_certificate, by_code, refusal as common};
 
 /// certReqId of an answer to p10cr (RFC 9810 §5.3.4).
-const OF_P10CR: i32 = -1;
+pub(super) const OF_P10CR: i32 = -1;
 
 /// The certificate for the key of the request in it.
 pub(super) async fn certificate(asked: &Asked<'_>, asker: &Asker) -> Result<Told, Trouble> {
@@ -24,8 +26,29 @@ pub(super) async fn certificate(asked: &Asked<'_>, asker: &Asker) -> Result<Told
         return Ok(Told::Again(answer));
     }
     let begun = transaction::begin(asked, terminal_id, Some(spki_sha256), !is_implicit).await?;
+    issue(asked, asker, (cert_req_id, &request), begun).await
+}
+
+/// The same, of a message that came before and waited.
+pub(super) async fn again(
+    asked: &Asked<'_>,
+    asker: &Asker,
+    begun: CmpTransaction,
+) -> Result<Told, Trouble> {
+    let (cert_req_id, request) = proven(asked, asker)?;
+    issue(asked, asker, (cert_req_id, &request), begun).await
+}
+
+async fn issue(
+    asked: &Asked<'_>,
+    asker: &Asker,
+    (cert_req_id, request): (i32, &VerifiedRequest),
+    begun: CmpTransaction,
+) -> Result<Told, Trouble> {
+    let is_implicit = asked.message.header.is_confirmed_implicitly();
+    let (spki_sha256, terminal_id) = (request.public_key_sha256(), asker.terminal_id());
     let (app, peer, device) = (asked.app, asked.peer, asked.device);
-    let der = match asker {
+    let came = match asker {
         Asker::Code { code_hash, .. } => {
             let enrolment = by_code::Enrolment {
                 app,
@@ -36,14 +59,29 @@ pub(super) async fn certificate(asked: &Asked<'_>, asker: &Asker) -> Result<Told
                 spki_sha256,
                 at: asked.at,
                 facts: &asked.facts,
+                protocol: by_code::Protocol::Cmp {
+                    transaction_id: &hex::encode(&asked.transaction_id),
+                    request_der: asked.octets,
+                },
             };
-            enrolment.run(&request).await?
+            enrolment.run(request).await?
         }
         Asker::Holder(holder) => {
-            by_certificate::renew(app, device, peer, holder, &request, &asked.facts).await?
+            let renewed =
+                by_certificate::renew(app, device, peer, holder, request, &asked.facts).await?;
+            by_code::Came::Certificate(renewed)
         }
     };
-    Ok(Told::Certificate { der, cert_req_id, begun: Box::new(begun), is_implicit })
+    let (of, begun) = (asked.message.kind, Box::new(begun));
+    Ok(match came {
+        by_code::Came::Certificate(der) => {
+            Told::Certificate { der, of, cert_req_id, begun, is_implicit }
+        }
+        by_code::Came::Waits(seconds) => {
+            let text = common::waits(&spki_sha256, seconds).text;
+            Told::Waits { of, cert_req_id, seconds, text }
+        }
+    })
 }
 
 /// The request, signed by the key that it asks to certify.

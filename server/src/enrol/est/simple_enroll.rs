@@ -3,7 +3,8 @@
 //!
 //! 1. who asks: terminal and code by HTTP Basic; what is no code is never looked for;
 //! 2. what for: base64, DER, a key of a kind that we certify, the request's own signature;
-//! 3. [`by_code`]: the same for every door.
+//! 3. [`by_code`]: the same for every door. Where a person has to approve the key first, 202 (§4.2.3), and
+//!    the same request once more when that may have happened.
 
 use axum::{
     body::Body,
@@ -16,7 +17,10 @@ use sekisho_store::terminal::Device;
 use super::message;
 use crate::{
     app::App,
-    enrol::{by_code, credentials},
+    enrol::{
+        by_code::{self, Came},
+        credentials, refusal,
+    },
     error::est::EstError,
     listener::Peer,
 };
@@ -24,7 +28,7 @@ use crate::{
 /// Answers a PC that brings its code.
 ///
 /// # Errors
-/// 400, 401, 403, 413, 415 or 503 with a line of text.
+/// 202 while the request waits, 400, 401, 403, 413, 415 or 503, with a line of text.
 pub async fn post(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
@@ -69,7 +73,10 @@ async fn answer(
         spki_sha256: request.public_key_sha256(),
         at: app.now(),
         facts: &[],
+        protocol: by_code::Protocol::Est,
     };
-    let der = enrolment.run(&request).await?;
-    message::certificates(message::CERTS_ONLY, &[&der])
+    match enrolment.run(&request).await? {
+        Came::Certificate(der) => message::certificates(message::CERTS_ONLY, &[&der]),
+        Came::Waits(seconds) => Err(refusal::waits(&request.public_key_sha256(), seconds)),
+    }
 }

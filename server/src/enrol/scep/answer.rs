@@ -81,6 +81,8 @@ impl Asked<'_> {
 pub(super) enum Told {
     Certificate(Vec<u8>),
     List(Vec<u8>),
+    /// A person has to approve first; the client polls (RFC 8894 §3.3.2.3).
+    Waits,
 }
 
 /// Why nothing is told of.
@@ -237,6 +239,7 @@ impl Answering {
         let content = match &told {
             Told::Certificate(der) => cms::certs_only(&[der]),
             Told::List(der) => cms::list_only(der),
+            Told::Waits => return Ok(Reply::Pending),
         };
         let content = content.map_err(|error| EstError::internal(&error))?;
         let mut key = Zeroizing::new(vec![0; self.cipher.key_octets()]);

@@ -25,7 +25,11 @@ use super::{
     refusal::{self, Refusal},
 };
 use crate::{
-    enrol::{by_certificate, by_code, refusal as common, with_facts},
+    enrol::{
+        by_certificate,
+        by_code::{self, Came, Protocol},
+        refusal as common, with_facts,
+    },
     error::est::EstError,
     listener::{FacilityConnection, FacilityError, Peer, RouterConnection},
     paper_code::PaperCode,
@@ -43,15 +47,25 @@ pub(super) async fn certificate(mut asked: Asked<'_>) -> Result<Told, Trouble> {
         if own_key { refusal::own_request(&error) } else { refusal::unreadable() }
     })?;
     let by_code = asked.message.attributes.message_type == MessageType::PkcsReq && own_key;
-    let der = match challenge {
+    let came = match challenge {
         Some(challenge) if by_code => {
             note_quirks(&mut asked, &request);
-            of_code(&asked, &request, &challenge).await?
+            of_code(&asked, &request, (content.as_slice(), challenge.as_str())).await?
         }
-        _ => of_certificate(&asked, &request, own_key).await?,
+        _ => Came::Certificate(of_certificate(&asked, &request, own_key).await?),
     };
-    bind(&asked, &der).await?;
-    Ok(Told::Certificate(der))
+    told(&asked, came).await
+}
+
+/// What came of a request, as its transaction is told.
+pub(super) async fn told(asked: &Asked<'_>, came: Came) -> Result<Told, Trouble> {
+    match came {
+        Came::Certificate(der) => {
+            bind(asked, &der).await?;
+            Ok(Told::Certificate(der))
+        }
+        Came::Waits(_) => Ok(Told::Waits),
+    }
 }
 
 /// Ways of old clients that are let pass, for whoever reads log and record: Cisco IOS signs with a
@@ -73,8 +87,8 @@ fn note_quirks(asked: &mut Asked<'_>, request: &VerifiedRequest) {
 async fn of_code(
     asked: &Asked<'_>,
     request: &VerifiedRequest,
-    challenge: &str,
-) -> Result<Vec<u8>, Trouble> {
+    (request_der, challenge): (&[u8], &str),
+) -> Result<Came, Trouble> {
     let (named, code) = match challenge.split_once(':') {
         Some((router, code)) => (Some(router.trim().to_owned()), code),
         None => (common_name(request), challenge),
@@ -93,6 +107,10 @@ async fn of_code(
         spki_sha256: request.public_key_sha256(),
         at: asked.at,
         facts: &asked.facts,
+        protocol: Protocol::Scep {
+            transaction_id: &asked.message.attributes.transaction_id,
+            request_der,
+        },
     };
     if let Err(weak) = asked.excuse(family_of(asked, terminal).await?.as_deref()) {
         // Told only to who has the code: else whoever tries identifiers learns which routers there are.

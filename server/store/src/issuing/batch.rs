@@ -339,7 +339,9 @@ async fn use_codes(
              WHERE enrolment_code.code_hash = v.column1
                AND enrolment_code.terminal_id = v.column2
                AND enrolment_code.used_at IS NULL AND enrolment_code.withdrawn_at IS NULL
-               AND enrolment_code.expires_at > v.column3 AND enrolment_code.tries_left > 0",
+               AND enrolment_code.expires_at > v.column3 AND enrolment_code.tries_left > 0
+               AND (enrolment_code.needs_approval = 0
+                    OR enrolment_code.approved_spki_sha256 = v.column4)",
             facility_stands!("v.column2"),
             key_is_new!("v.column4"),
             " RETURNING enrolment_code.code_hash"

@@ -41,6 +41,7 @@ fn new_code(code_hash: &[u8; 32]) -> NewCode<'_> {
         person_id: "p",
         created_at: NOW,
         expires_at: NOW + Duration::DAY,
+        needs_approval: false,
     }
 }
 

@@ -177,6 +177,7 @@ async fn a_used_enrolment_code_stays_and_tells_of_a_second_key(databases: Databa
             person_id: "p",
             created_at: NOW,
             expires_at: END,
+            needs_approval: false,
         };
         enrolment_code::issue(tx, unused).await?;
     });

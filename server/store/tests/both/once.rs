@@ -60,6 +60,7 @@ pub async fn prepared(databases: Databases) -> Databases {
             person_id: "p",
             created_at: NOW,
             expires_at: NOW + Duration::DAY,
+            needs_approval: false,
         };
         enrolment_code::issue(tx, code).await?;
         issuer::add(tx, "terminals", &[0x30], NOW, Actor::System, NOW).await?;

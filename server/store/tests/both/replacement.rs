@@ -40,6 +40,7 @@ async fn keep_code(store: &Store, code_hash: [u8; 32], at: OffsetDateTime) {
         person_id: "p",
         created_at: at,
         expires_at: at + Duration::DAY,
+        needs_approval: false,
     };
     change!(store, |tx| enrolment_code::issue(tx, code).await?);
 }

@@ -100,6 +100,7 @@ async fn newcomers(store: &Store, numbers: std::ops::Range<u8>) {
                 person_id: "p",
                 created_at: NOW,
                 expires_at: NOW + Duration::DAY,
+                needs_approval: false,
             };
             enrolment_code::issue(tx, code).await?;
         });
@@ -378,6 +379,7 @@ async fn older_certificates_have_to_be_taken_back_by_whoever_enrols(databases: D
             person_id: "p",
             created_at: NOW,
             expires_at: NOW + Duration::DAY,
+            needs_approval: false,
         };
         enrolment_code::issue(tx, code).await?;
     });

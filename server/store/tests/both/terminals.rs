@@ -155,6 +155,7 @@ async fn an_older_code_yields_to_what_a_newer_one_brought(databases: Databases) 
         person_id: "p",
         created_at: made,
         expires_at: NOW + Duration::DAY,
+        needs_approval: false,
     };
     change!(store, |tx| enrolment_code::issue(tx, code).await?);
     // A newer code that nobody has used changes nothing: what died is taken up again.

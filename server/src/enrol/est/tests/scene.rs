@@ -90,6 +90,7 @@ pub(in crate::enrol) async fn new_code(test: &TestApp, terminal_id: &str) -> Str
             person_id: "p",
             created_at: now,
             expires_at: now + test.app.config().enrolment().code_lifetime(),
+            needs_approval: false,
         };
         enrolment_code::issue(tx, kept).await?
     });

@@ -22,7 +22,7 @@ use crate::{
             routers::{FIXED, ROUTER},
             scene::{FACILITY, acts, certificates, new_code},
         },
-        scep::ra,
+        ra,
     },
     repository::publish,
     testing::{self, TestApp},
