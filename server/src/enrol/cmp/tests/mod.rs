@@ -1,1 +1,6 @@
-//! The door for CMP, asked by a client of its own.
+//! The door through the router of its name, against a real register, with a client of the tests' own.
+
+pub(crate) mod client;
+mod enrolling;
+mod refusals;
+mod scene;
