@@ -208,6 +208,35 @@ async fn strongswan(clients: &Clients<'_>) {
     std::fs::write(folder.join("second.der"), &renewed.stdout).unwrap();
     assert!(shown(&folder.join("second.der"), "DER").contains(&router.id));
     assert_eq!(clients.issued(&router).await, 2);
+    waits_for_approval(clients, &folder, &authorities).await;
+}
+
+/// strongSwan's client polls by itself until a person has approved its key.
+async fn waits_for_approval(clients: &Clients<'_>, folder: &Path, authorities: &[&str]) {
+    let router = clients.enter(5, "router_strongswan");
+    let instance = text(&clients.world.file("instance"));
+    let code = ["router", "code", &instance, &router.id, "--approve-first", "--json"];
+    let code: serde_json::Value = serde_json::from_str(&clients.world.sekisho(&code)).unwrap();
+    assert_eq!(code["needs_approval"], true);
+    let made = clients.must("pki", folder, &["--gen", "--type", "rsa", "--size", "3072"]);
+    std::fs::write(folder.join("waits.der"), made).unwrap();
+    let dn = format!("CN={}", router.id);
+    let own = ["--scep", "--url", &clients.url, "--in", "waits.der", "--dn", &dn, "--password"];
+    let polls = [code["code"].as_str().unwrap(), "--interval", "1", "--maxpolltime", "60"];
+    let arguments = [&own[..], &polls, authorities].concat();
+    let output = tokio::task::block_in_place(|| {
+        std::thread::scope(|scope| {
+            let polling = scope.spawn(|| clients.run("pki", folder, &arguments));
+            let approved = tokio::runtime::Handle::current()
+                .block_on(clients.world.approve_what_waits(&router.id, PATIENCE));
+            assert!(approved, "nothing waited");
+            polling.join().unwrap()
+        })
+    });
+    assert!(output.status.success(), "{}", said(&output));
+    std::fs::write(folder.join("approved.der"), &output.stdout).unwrap();
+    assert!(shown(&folder.join("approved.der"), "DER").contains(&router.id));
+    assert_eq!(clients.issued(&router).await, 1);
 }
 
 /// Refused with the reason where its family is not excused, and served where it is, key for key.

@@ -4,7 +4,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Output},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -20,6 +20,7 @@ use sekisho_store::{
     Store,
     enrolment_code::{self, NewCode},
     sql, terminal,
+    waiting_enrolment::{self, Decision},
 };
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
@@ -115,6 +116,28 @@ impl World {
             enrolment_code::issue(tx, kept).await?
         });
         code.reveal().to_string()
+    }
+
+    /// Waits until a request of this terminal waits for a person, and approves its key as one does at the
+    /// console; whether one came in time.
+    pub async fn approve_what_waits(&self, terminal_id: &str, patience: Duration) -> bool {
+        let began = Instant::now();
+        let now = OffsetDateTime::now_utc();
+        while began.elapsed() < patience {
+            let mut reader = self.store.read();
+            let waiting = waiting_enrolment::of_terminal(&mut reader, terminal_id, now).await;
+            drop(reader);
+            let Some(waiting) = waiting.unwrap() else {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            };
+            let decision = Decision::Approve { until: now + time::Duration::DAY };
+            let which = (terminal_id, &waiting.spki_sha256);
+            return change!(self.store, |tx| {
+                waiting_enrolment::decide(tx, which, decision, "p", now).await?
+            });
+        }
+        false
     }
 
     /// Makes a key and a request with OpenSSL; answers the file of the base64 body.

@@ -1,5 +1,6 @@
 //! The pages through the router of the public name, with real sessions.
 
+mod approving;
 mod replacing;
 mod standing;
 
@@ -18,6 +19,7 @@ use sha2::{Digest, Sha256};
 use time::Duration;
 
 use crate::{
+    config::Settings,
     console::scene::{self, Answer, acts},
     notice,
     outbox::{Deliverers, deliver_due},
@@ -47,7 +49,12 @@ macro_rules! change {
 
 /// Two active facilities, each with an administrator who is signed in.
 async fn instance() -> TestApp {
-    let test = testing::app().await;
+    instance_with(Settings::default()).await
+}
+
+/// The same with this configuration.
+async fn instance_with(settings: Settings) -> TestApp {
+    let test = testing::app_with(settings).await;
     for (facility, cookie) in [(FACILITY, OURS), (ELSEWHERE, THEIRS)] {
         scene::facility(&test.app, facility).await;
         let role = Role::FacilityAdministrator(facility.to_owned());

@@ -30,6 +30,7 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
     };
     let manager = |method, path| at(method, path).cookie(&s.manager, &[&s.officer, &s.auditor]);
     let owner = |method, path| at(method, path).cookie(&s.owner, &[&s.manager, &s.administrator]);
+    let waiting = "5a".repeat(32);
     let of_terminal = |method, path| {
         manager(method, path)
             .foreign_cookie(&s.other_manager)
@@ -293,6 +294,7 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
             .form([
                 required("facility", a).foreign(b).foreign("<script>"),
                 required("name", "外来9号機").foreign(t),
+                optional("approval", "yes").foreign("no"),
             ])
             .good(200),
         manager("GET", "/console/emergencies").good(200),
@@ -312,6 +314,7 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
                 required("family", "router_nec_ix").foreign("terminal"),
                 optional("address", "192.0.2.1").foreign("192.0.2.1/24"),
                 required("network", "10.20.30.0/24").foreign("0.0.0.0/0"),
+                optional("approval", "yes").foreign("no"),
             ])
             .good(200),
         of_router("GET", "/console/routers/{id}/bundle")
@@ -326,8 +329,17 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
         of_pair("/console/routers/{id}/psk/end").good(303),
         of_pair("/console/routers/{id}/psk").good(200),
         of_terminal("GET", "/console/terminals/{id}").query([free("notice", "revoked")]).good(200),
-        of_terminal("POST", "/console/terminals/{id}/code").payload(Payload::NoFields).good(200),
-        of_terminal("POST", "/console/terminals/{id}/replace").payload(Payload::NoFields).good(200),
+        of_terminal("POST", "/console/terminals/{id}/code")
+            .form([optional("approval", "yes").foreign("no")])
+            .good(200),
+        // No key waits at this terminal.
+        of_terminal("POST", "/console/terminals/{id}/key/approve")
+            .form([required("key", &waiting).foreign("00"), required("sure", "yes").foreign("no")]),
+        of_terminal("POST", "/console/terminals/{id}/key/refuse")
+            .form([required("key", &waiting).foreign("00"), required("reason", "違う機器")]),
+        of_terminal("POST", "/console/terminals/{id}/replace")
+            .form([optional("approval", "yes").foreign("no")])
+            .good(200),
         of_terminal("POST", "/console/terminals/{id}/replace/cancel")
             .payload(Payload::NoFields)
             .good(303),

@@ -126,3 +126,4 @@ mod subscriber_key;
 mod terminals;
 mod token_key;
 mod trail;
+mod waiting_enrolment;

@@ -8,3 +8,4 @@ mod refusals;
 mod renewal;
 mod replacement;
 pub(in crate::enrol) mod routers;
+mod waiting;

@@ -8,13 +8,16 @@ use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use rustls_pki_types::CertificateDer;
 use sekisho_key::{SigningKey, SoftwareKey, SystemRandomness};
-use sekisho_pki::encoding::{cms, request::to_be_signed, signed_object::assemble};
+use sekisho_pki::encoding::{
+    cms, key_identifier::public_key_sha256, request::to_be_signed, signed_object::assemble,
+};
 use sekisho_store::{
     StoreError,
     audit::{Actor, Audited, Entry},
     certificate,
     enrolment_code::{self, NewCode},
     sql, terminal, transaction,
+    waiting_enrolment::{self, Decision},
 };
 use time::Duration;
 use tower::ServiceExt;
@@ -80,6 +83,27 @@ pub(in crate::enrol) async fn instance_with(settings: Settings) -> TestApp {
 }
 
 pub(in crate::enrol) async fn new_code(test: &TestApp, terminal_id: &str) -> String {
+    code_for(test, terminal_id, false).await
+}
+
+/// A code by which nothing is issued before a person has approved the key.
+pub(in crate::enrol) async fn new_code_to_approve(test: &TestApp, terminal_id: &str) -> String {
+    code_for(test, terminal_id, true).await
+}
+
+/// What a person decides of the key that waits at a terminal; whether it waited.
+pub(in crate::enrol) async fn decide(
+    test: &TestApp,
+    (terminal_id, key): (&str, &SoftwareKey),
+    decision: Decision<'_>,
+) -> bool {
+    let (key, at) = (public_key_sha256(key.public_key_der()), test.app.now());
+    change!(test, |tx| {
+        waiting_enrolment::decide(tx, (terminal_id, &key), decision, "p", at).await?
+    })
+}
+
+async fn code_for(test: &TestApp, terminal_id: &str, needs_approval: bool) -> String {
     let code = PaperCode::generate(&SystemRandomness).unwrap();
     let now = test.app.now();
     change!(test, |tx| {
@@ -90,7 +114,7 @@ pub(in crate::enrol) async fn new_code(test: &TestApp, terminal_id: &str) -> Str
             person_id: "p",
             created_at: now,
             expires_at: now + test.app.config().enrolment().code_lifetime(),
-            needs_approval: false,
+            needs_approval,
         };
         enrolment_code::issue(tx, kept).await?
     });

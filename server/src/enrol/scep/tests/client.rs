@@ -182,6 +182,7 @@ pub(crate) enum Heard {
     /// Granted: what was encrypted for its signer.
     Success(Vec<u8>),
     Failure(FailInfo, String),
+    Pending,
 }
 
 /// Verifies and opens an answer to a message in `transaction`, as the holder of `key`.
@@ -194,7 +195,10 @@ pub(crate) fn heard(octets: &[u8], transaction: &str, key: &SoftwareKey, ra_der:
     assert_eq!(attributes.recipient_nonce, Some(vec![8; 16]));
     assert_eq!(attributes.sender_nonce.unwrap().len(), 16);
     match attributes.status.unwrap() {
-        PkiStatus::Pending => panic!("nothing waits for a person here"),
+        PkiStatus::Pending => {
+            assert!(answer.content.is_empty());
+            Heard::Pending
+        }
         PkiStatus::Failure => {
             assert!(answer.content.is_empty());
             Heard::Failure(attributes.fail_info.unwrap(), attributes.fail_info_text.unwrap())

@@ -7,3 +7,4 @@ mod enrolling;
 mod refusals;
 mod renewing;
 mod repeated;
+mod waiting;
