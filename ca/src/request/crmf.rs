@@ -5,7 +5,7 @@ use sekisho_pki::{
     cmp::crmf::{CertReqMsg, ProofOfPossession},
     signature,
 };
-use x509_cert::{attr::Attributes, name::Name};
+use x509_cert::attr::Attributes;
 
 use super::{RequestError, VerifiedRequest, fit_kind};
 
@@ -41,7 +41,7 @@ pub fn verify(message: &CertReqMsg<'_>) -> Result<VerifiedRequest, CrmfError> {
         .map_err(RequestError::Signature)?;
     Ok(VerifiedRequest {
         // OpenSSL writes what the old certificate has; the register says what the next one will have.
-        subject: template.subject.clone().unwrap_or_else(Name::default),
+        subject: template.subject.clone().unwrap_or_default(),
         attributes: Attributes::default(),
         public_key_der,
         kind,

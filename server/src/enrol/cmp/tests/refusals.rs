@@ -9,9 +9,12 @@ use super::{
     client::{Client, Sender},
     scene::{code, post, post_as, send, with_cmp},
 };
-use crate::enrol::est::tests::{
-    routers::ROUTER,
-    scene::{OTHER, TERMINAL, acts, certificates, key},
+use crate::enrol::{
+    est::tests::{
+        routers::ROUTER,
+        scene::{OTHER, TERMINAL, acts, certificates, key},
+    },
+    ra,
 };
 
 #[tokio::test]
@@ -96,7 +99,9 @@ async fn a_message_signed_by_another_key_or_by_an_ended_certificate_is_refused()
     assert!(!told.is_protected);
     told.is_refused(FailInfo::BadMessageCheck, "not accepted");
     let holder = Client::of_certificate(&mine, &der);
-    test.clock.advance(Duration::days(800));
+    test.clock.advance(Duration::days(400));
+    // Who answers has ended, too.
+    ra::keep_up(&test.app).await.unwrap();
     let asked = holder.request(BodyKind::Kur, (&next, &next), TERMINAL);
     send(&test, &holder, asked).await.is_refused(FailInfo::SignerNotTrusted, "expired");
     assert_eq!(certificates(&test, TERMINAL).await.len(), 1);
