@@ -101,7 +101,7 @@ pub struct Scene {
     router_certificate: Vec<u8>,
     /// A SCEP message of a router that brings no good code: answered, and refused in its own form.
     pub scep_message: Vec<u8>,
-    /// The same by CMP.
+    /// The same by CMP, of a device that does not exist: a wrong code would cost another row's code its tries.
     pub cmp_message: Vec<u8>,
     /// Requests of a service's server by ACME.
     pub acme: Prepared,
@@ -339,7 +339,7 @@ impl Scene {
             router_certificate: Vec::new(),
             psk: Default::default(),
             scep_message: scep_message(&app).await,
-            cmp_message: cmp::tests::client::Client::of_code("T1234567892", "no code").genm(),
+            cmp_message: cmp::tests::client::Client::of_code("T0000000000", "no code").genm(),
             acme: prepared(&app, "referral", "referral.example").await,
             secret,
             guarded_secret: oidc::register(&test, &oidc::guarded_file(oidc::PHYSICIANS)).await,
