@@ -1,4 +1,4 @@
-//! PKCS #10 (RFC 2986): from bytes to a request whose asker holds the private key.
+//! PKCS #10 (RFC 2986), and CRMF in [`crmf`]: from bytes to a request whose asker holds the private key.
 
 use const_oid::AssociatedOid;
 use der::{Decode, Encode};
@@ -14,6 +14,8 @@ use x509_cert::{
 };
 
 use crate::registration::key::{self, KeyFlaw};
+
+pub mod crmf;
 
 /// An RSA-4096 request with attributes has under 3 KiB.
 const MOST_OCTETS: usize = 16 * 1024;
@@ -105,16 +107,7 @@ impl UnverifiedRequest {
     /// # Errors
     /// [`RequestError`].
     pub fn verify(self) -> Result<VerifiedRequest, RequestError> {
-        let kind = PublicKeyKind::of_der(&self.public_key_der)
-            .ok_or_else(|| RequestError::KeyKind(key::why_unknown(&self.public_key_der)))?;
-        if let PublicKeyKind::Rsa { modulus_bits, usual_exponent } = kind {
-            if !(LEAST_RSA_BITS..=MOST_RSA_BITS).contains(&modulus_bits) {
-                return Err(RequestError::RsaSize { bits: modulus_bits });
-            }
-            if !usual_exponent {
-                return Err(RequestError::RsaExponent);
-            }
-        }
+        let kind = fit_kind(&self.public_key_der)?;
         let signed = SignedObject::parse(&self.der, false).map_err(RequestError::Malformed)?;
         signature::verify(
             &self.public_key_der,
@@ -130,6 +123,21 @@ impl UnverifiedRequest {
             kind,
         })
     }
+}
+
+/// The kind of a key by which a request may be proven at all.
+fn fit_kind(public_key_der: &[u8]) -> Result<PublicKeyKind, RequestError> {
+    let kind = PublicKeyKind::of_der(public_key_der)
+        .ok_or_else(|| RequestError::KeyKind(key::why_unknown(public_key_der)))?;
+    if let PublicKeyKind::Rsa { modulus_bits, usual_exponent } = kind {
+        if !(LEAST_RSA_BITS..=MOST_RSA_BITS).contains(&modulus_bits) {
+            return Err(RequestError::RsaSize { bits: modulus_bits });
+        }
+        if !usual_exponent {
+            return Err(RequestError::RsaExponent);
+        }
+    }
+    Ok(kind)
 }
 
 impl VerifiedRequest {

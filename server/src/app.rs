@@ -11,7 +11,7 @@ use crate::{
     catalogue::{Catalogue, Lang, Text},
     clock::Clock,
     config::Config,
-    enrol::scep::ra::RegistrationAuthorities,
+    enrol::ra::RegistrationAuthorities,
     entitlement::Entitlements,
     keys::InstanceKeys,
     listener::RefusalLog,
@@ -30,6 +30,7 @@ struct Inner {
     ocsp: Arc<OcspCache>,
     token_keys: TokenKeys,
     scep_ras: RegistrationAuthorities,
+    cmp_ras: RegistrationAuthorities,
     refusals: RefusalLog,
 }
 
@@ -67,8 +68,8 @@ impl App {
     pub fn new(parts: Parts) -> Self {
         let ocsp = repository::watched(&parts.store, parts.config.authority().ocsp_kept());
         let (token_keys, refusals) = (TokenKeys::default(), RefusalLog::default());
-        let scep_ras = RegistrationAuthorities::default();
-        Self(Arc::new(Inner { parts, ocsp, token_keys, scep_ras, refusals }))
+        let (scep_ras, cmp_ras) = <(RegistrationAuthorities, RegistrationAuthorities)>::default();
+        Self(Arc::new(Inner { parts, ocsp, token_keys, scep_ras, cmp_ras, refusals }))
     }
 
     /// The database.
@@ -131,6 +132,11 @@ impl App {
     /// The keys that answer SCEP messages.
     pub(crate) fn scep_ras(&self) -> &RegistrationAuthorities {
         &self.0.scep_ras
+    }
+
+    /// The keys that answer CMP messages.
+    pub(crate) fn cmp_ras(&self) -> &RegistrationAuthorities {
+        &self.0.cmp_ras
     }
 
     /// Messages in both languages.

@@ -31,6 +31,8 @@ const fn kept(what: Expiring) -> Duration {
         | Expiring::ScepAuthorities
         | Expiring::ScepTransactions
         | Expiring::ScepMessages
+        | Expiring::CmpSecrets
+        | Expiring::CmpTransactions
         | Expiring::AuthorizationCodes => Duration::HOUR,
         // The longest memory of a counter is a day (`people::tries`).
         Expiring::SignInFailures => Duration::days(2),

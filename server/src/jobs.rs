@@ -13,7 +13,7 @@ use sekisho_store::audit_chain::Look;
 use crate::{
     audit::sequencer,
     emergency,
-    enrol::scep::ra,
+    enrol::{cmp, ra},
     housekeeping,
     instance::{CaKeys, renew_ocsp_responders, renew_server_certificates},
     listener::Tls,
@@ -92,11 +92,21 @@ pub fn all(tls: Arc<Tls>, ca_keys: CaKeys) -> Vec<Job> {
             |app| async move { Ok(token_keys::keep_up(&app).await?) },
         ),
         // A router may fetch its certificate from one process and send its request to another.
-        Job::new("scep-ra", Duration::from_secs(10), Runs::OnEachNode, |app| async move {
-            Ok(ra::refresh(&app).await?)
-        }),
-        Job::new("scep-ra-renewal", Duration::from_secs(60), Runs::OnOneNode, |app| async move {
-            Ok(ra::keep_up(&app).await?)
+        Job::new(
+            "registration-authorities",
+            Duration::from_secs(10),
+            Runs::OnEachNode,
+            |app| async move { Ok(ra::refresh(&app).await?) },
+        ),
+        Job::new(
+            "registration-authority-renewal",
+            Duration::from_secs(60),
+            Runs::OnOneNode,
+            |app| async move { Ok(ra::keep_up(&app).await?) },
+        ),
+        // A certificate that its device did not confirm in time counts for nothing.
+        Job::new("cmp-confirmations", Duration::from_secs(15), Runs::OnOneNode, |app| async move {
+            Ok(cmp::take_back_unconfirmed(&app).await?)
         }),
         Job::new("housekeeping", Duration::from_secs(600), Runs::OnOneNode, |app| async move {
             Ok(housekeeping::run(&app).await?)

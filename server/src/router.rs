@@ -282,6 +282,8 @@ fn enrol_paths() -> Routes {
         .post("/.well-known/est/routers/simplereenroll", enrol::est::simple_reenroll_of_router)
         .post("/router/psk", enrol::psk::post)
         .get("/router/psk/{id}", enrol::psk::get)
+        .post("/.well-known/cmp", enrol::cmp::post)
+        .post("/.well-known/cmp/p/routers", enrol::cmp::post_of_router)
         .speaking(Problem)
         .get("/terminal/trust", enrol::trust::get)
 }
@@ -296,6 +298,8 @@ fn plain_paths() -> Routes {
         .get_with_effect("/cgi-bin/pkiclient.exe", OfProtocol, enrol::scep::get)
         .post("/cgi-bin/pkiclient.exe", enrol::scep::post)
         .but_query(OfProtocol)
+        .post("/.well-known/cmp", enrol::cmp::post)
+        .post("/.well-known/cmp/p/routers", enrol::cmp::post_of_router)
         .speaking(Ocsp)
         .post("/ocsp", repository::ocsp_by_post)
         .get("/ocsp/{*question}", repository::ocsp_by_get)

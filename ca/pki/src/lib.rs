@@ -4,6 +4,7 @@
 //! *now* come in as arguments, and an answer or a reason comes out.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod cmp;
 pub mod encoding;
 pub mod inspect;
 pub mod invisible;

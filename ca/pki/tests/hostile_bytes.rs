@@ -44,6 +44,12 @@ const CERTIFICATES: &[&str] =
 const FILES: &[&str] = &["aes256.p12", "aes128.p12", "rc2.p12", "plain.p12", "nss.p12", "java.p12"];
 const SCEP: &[&str] =
     &["../scep/micromdm-2.1.0-pkcsreq.der", "../scep/strongswan-5.9.8-pkcsreq.der"];
+const CMP: &[&str] = &[
+    "../cmp/openssl-3.0-ir.der",
+    "../cmp/openssl-3.0-p10cr.der",
+    "../cmp/openssl-3.0-rr.der",
+    "../cmp/openssl-3.0-genm.der",
+];
 const EVERYTHING: &[&str] = &[
     "terminal.cer",
     "hpki.cer",
@@ -71,6 +77,7 @@ const PARSERS: &[Parser] = &[
     Parser { name: "OCSP response", run: parsers::ocsp_response, seeds: &["ocsp-response.der"] },
     Parser { name: "certification request", run: parsers::request, seeds: &["device.csr"] },
     Parser { name: "certs-only message", run: parsers::certs_only, seeds: &["bundle.p7b"] },
+    Parser { name: "CMP message", run: parsers::cmp, seeds: CMP },
     Parser { name: "SCEP message", run: parsers::scep, seeds: SCEP },
     Parser { name: "PKCS #12", run: parsers::pkcs12, seeds: FILES },
     Parser { name: "hcRole", run: parsers::hc_role_parts, seeds: &["hc-role.der"] },

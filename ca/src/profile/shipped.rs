@@ -3,7 +3,7 @@
 use super::{Profile, ProfileError, config};
 
 /// Every profile of this build, the generic ones before those that inherit from them.
-const SHIPPED: [(&str, &str); 17] = [
+const SHIPPED: [(&str, &str); 18] = [
     ("root", include_str!("../../profiles/root.toml")),
     ("issuing", include_str!("../../profiles/issuing.toml")),
     ("cross", include_str!("../../profiles/cross.toml")),
@@ -11,6 +11,7 @@ const SHIPPED: [(&str, &str); 17] = [
     ("server", include_str!("../../profiles/server.toml")),
     ("ocsp_responder", include_str!("../../profiles/ocsp_responder.toml")),
     ("scep_ra", include_str!("../../profiles/scep_ra.toml")),
+    ("cmp_ra", include_str!("../../profiles/cmp_ra.toml")),
     ("router", include_str!("../../profiles/router.toml")),
     ("router_strongswan", include_str!("../../profiles/router_strongswan.toml")),
     ("router_libreswan", include_str!("../../profiles/router_libreswan.toml")),

@@ -209,6 +209,15 @@ impl World {
                 purpose: None,
             });
         }
+        let key = SoftwareKey::generate_p256().unwrap();
+        let profile = Profile::shipped("cmp_ra").unwrap();
+        let approved = approve_registration_authority(&key, "CMP routers", &profile).unwrap();
+        all.push(Judged {
+            what: "cmp_ra P-256".to_owned(),
+            certificate: self.sign(&self.made.find("routers").unwrap().authority, approved).await,
+            issuer: "routers",
+            purpose: None,
+        });
         for (kind, key) in keys() {
             all.push(Judged {
                 what: format!("terminal {kind}"),

@@ -7,6 +7,7 @@
 mod acme;
 mod authority;
 mod card_login;
+mod cmp;
 mod emergency;
 mod enrolment;
 mod error;
@@ -36,6 +37,7 @@ use serde::{Deserialize, Serialize};
 pub use acme::{Acme, AcmeSettings};
 pub use authority::{AuthorityPolicy, AuthoritySettings};
 pub use card_login::{CardLogin, CardLoginSettings, RemovalPolicy};
+pub use cmp::{Cmp, CmpSettings};
 pub use emergency::{EmergencyPolicy, EmergencySettings};
 pub use enrolment::{ApprovalPolicy, Enrolment, EnrolmentSettings};
 pub use error::{ConfigError, Place};
@@ -83,6 +85,8 @@ pub struct Settings {
     pub acme: AcmeSettings,
     /// `[scep]`
     pub scep: ScepSettings,
+    /// `[cmp]`
+    pub cmp: CmpSettings,
     /// `[routers]`
     pub routers: RoutersSettings,
     /// `[register]`
@@ -117,6 +121,7 @@ pub struct Config {
     enrolment: Enrolment,
     acme: Acme,
     scep: Scep,
+    cmp: Cmp,
     routers: Routers,
     register: Register,
     people: People,
@@ -170,6 +175,7 @@ impl Settings {
             enrolment: self.enrolment.validate()?,
             acme: self.acme.validate()?,
             scep: self.scep.validate()?,
+            cmp: self.cmp.validate(),
             routers: self.routers.validate()?,
             register: self.register.validate()?,
             people: self.people.validate(folder)?,
@@ -250,6 +256,12 @@ impl Config {
     #[must_use]
     pub fn acme(&self) -> &Acme {
         &self.acme
+    }
+
+    /// Enrolment by CMP.
+    #[must_use]
+    pub fn cmp(&self) -> Cmp {
+        self.cmp
     }
 
     /// Enrolment of routers by SCEP.

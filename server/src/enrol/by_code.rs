@@ -128,6 +128,13 @@ pub(super) struct Enrolment<'a> {
 pub(super) enum Protocol<'a> {
     /// The client sends the whole request again.
     Est,
+    /// The client asks by its transaction; its message, DER, is kept sealed until then.
+    Cmp {
+        /// The transaction, in hexadecimal.
+        transaction_id: &'a str,
+        /// The message.
+        request_der: &'a [u8],
+    },
     /// The client asks by its transaction; its request, DER, is kept sealed until then.
     Scep {
         /// The transaction.

@@ -8,6 +8,7 @@
 pub mod acme;
 mod by_certificate;
 mod by_code;
+pub mod cmp;
 mod credentials;
 mod device;
 pub mod est;
@@ -15,6 +16,7 @@ pub mod new_code;
 mod notice;
 mod plain;
 pub mod psk;
+pub mod ra;
 mod refusal;
 mod registration;
 pub mod scep;

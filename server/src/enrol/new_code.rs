@@ -1,18 +1,27 @@
 //! A one-time code for a device, drawn before it is shown and kept with the act that issues it.
 
-use sekisho_key::{Randomness, RandomnessError};
+use sekisho_key::Randomness;
 use sekisho_store::{
-    Queries, StoreError, Tx, enrolment_code, organisation, replacement,
+    Queries, StoreError, Tx,
+    cmp_secret::{self, CmpSecret},
+    enrolment_code, organisation, replacement,
     terminal::{self, Device, Terminal, TerminalStatus},
 };
 use time::OffsetDateTime;
 
-use crate::{config::Config, paper_code::PaperCode};
+use super::cmp::secret;
+use crate::{
+    config::Config,
+    paper_code::PaperCode,
+    sealing::{SealingError, SealingKey},
+};
 
 /// A code that was drawn and may yet be kept.
 #[derive(Debug)]
 pub struct NewCode {
     code: PaperCode,
+    /// For CMP, whose messages the code itself protects.
+    sealed: Option<CmpSecret>,
     tries: i64,
     created_at: OffsetDateTime,
     expires_at: OffsetDateTime,
@@ -23,15 +32,23 @@ impl NewCode {
     /// Draws one with the configured lifetime and number of tries.
     ///
     /// # Errors
-    /// [`RandomnessError`]: there is none.
+    /// [`SealingError`]: there is no randomness.
     pub fn draw(
         random: &dyn Randomness,
+        sealing: &SealingKey,
         config: &Config,
         now: OffsetDateTime,
-    ) -> Result<Self, RandomnessError> {
+    ) -> Result<Self, SealingError> {
         let enrolment = config.enrolment();
+        let code = PaperCode::generate(random)?;
+        let sealed = if config.cmp().is_enabled() {
+            Some(secret::seal(random, sealing, &code)?)
+        } else {
+            None
+        };
         Ok(Self {
-            code: PaperCode::generate(random)?,
+            code,
+            sealed,
             tries: i64::from(enrolment.code_tries()),
             created_at: now,
             expires_at: now + enrolment.code_lifetime(),
@@ -84,7 +101,11 @@ impl NewCode {
             expires_at: self.expires_at,
             needs_approval: self.needs_approval,
         };
-        enrolment_code::issue(tx, kept).await
+        enrolment_code::issue(tx, kept).await?;
+        if let Some(sealed) = &self.sealed {
+            cmp_secret::keep(tx, sealed, terminal_id, self.expires_at).await?;
+        }
+        Ok(())
     }
 
     /// Makes it the code of a new PC, in the same transaction.

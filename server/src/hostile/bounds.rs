@@ -98,6 +98,12 @@ fn doors() -> Vec<Door> {
             ask.octets = b"garbage".to_vec();
             ask
         }),
+        door(Dialect::Est, 400, |scene, _| {
+            let mut ask = Ask::new(scene.app(), NameRole::Enrol, "POST", "/.well-known/cmp");
+            ask.set("content-type", "application/pkixcmp");
+            ask.octets = b"garbage".to_vec();
+            ask
+        }),
         door(Dialect::Page, 403, |scene, _| {
             let mut ask = Ask::new(scene.app(), NameRole::Terminal, "POST", "/invitation")
                 .with_form(&[("code", "0000-0000-0000-0000-0000")])

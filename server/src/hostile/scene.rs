@@ -36,11 +36,8 @@ use crate::{
     config::Settings,
     enrol::{
         acme::tests::prepared::{Prepared, prepared},
-        psk,
-        scep::{
-            ra,
-            tests::client::{Message, key},
-        },
+        cmp, psk, ra,
+        scep::tests::client::{Message, key},
     },
     login::tests::desk::{self, Desk, physician},
     names::NameRole,
@@ -104,6 +101,8 @@ pub struct Scene {
     router_certificate: Vec<u8>,
     /// A SCEP message of a router that brings no good code: answered, and refused in its own form.
     pub scep_message: Vec<u8>,
+    /// The same by CMP, of a device that does not exist: a wrong code would cost another row's code its tries.
+    pub cmp_message: Vec<u8>,
     /// Requests of a service's server by ACME.
     pub acme: Prepared,
     /// A service.
@@ -216,7 +215,7 @@ async fn past_emergency(app: &App, facility: &str) -> String {
 }
 
 async fn scep_message(app: &App) -> Vec<u8> {
-    let all = scep_ra::in_force(&mut app.store().read(), app.now()).await.unwrap();
+    let all = scep_ra::in_force(&mut app.store().read(), "scep", app.now()).await.unwrap();
     Message::enrol(key(0), "T1234567892", "no code").octets(&all[0].certificate_der)
 }
 
@@ -284,6 +283,7 @@ impl Scene {
         settings.card_login.passwords = true;
         settings.scep.enabled = true;
         settings.scep.ra_key_bits = 2048;
+        settings.cmp.enabled = true;
         settings.sandbox.facilities = vec![FacilityIdentifier::from_random(3).to_string()];
         let test = desk::instance_with(settings).await;
         let app = test.app.clone();
@@ -339,6 +339,7 @@ impl Scene {
             router_certificate: Vec::new(),
             psk: Default::default(),
             scep_message: scep_message(&app).await,
+            cmp_message: cmp::tests::client::Client::of_code("T0000000000", "no code").genm(),
             acme: prepared(&app, "referral", "referral.example").await,
             secret,
             guarded_secret: oidc::register(&test, &oidc::guarded_file(oidc::PHYSICIANS)).await,

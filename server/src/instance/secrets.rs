@@ -152,7 +152,7 @@ pub(super) fn open(
 ///
 /// # Errors
 /// [`SecretsError`].
-pub(crate) fn sealing_key(folder: &Folder) -> Result<SealingKey, SecretsError> {
+pub fn sealing_key(folder: &Folder) -> Result<SealingKey, SecretsError> {
     Ok(open_sealed(folder, &read_passphrase(folder)?)?.0)
 }
 

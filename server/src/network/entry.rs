@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use sekisho_ca::registration::terminal_identifier::TerminalIdentifier;
-use sekisho_key::{Randomness, RandomnessError};
+use sekisho_key::Randomness;
 use sekisho_store::{
     Queries, StoreError, Tx, organisation,
     router::{self, Router},
@@ -17,7 +17,11 @@ use sekisho_store::{
 use time::OffsetDateTime;
 
 use super::family::Family;
-use crate::{config::Config, enrol::new_code::NewCode};
+use crate::{
+    config::Config,
+    enrol::new_code::NewCode,
+    sealing::{SealingError, SealingKey},
+};
 
 /// Most characters of a router's name, as of any terminal's.
 pub const LONGEST_NAME: usize = 40;
@@ -80,13 +84,14 @@ impl NewRouter {
     /// Draws identifier and code.
     ///
     /// # Errors
-    /// [`RandomnessError`]: there is none.
+    /// [`SealingError`]: there is no randomness.
     pub fn draw(
         random: &dyn Randomness,
+        sealing: &SealingKey,
         config: &Config,
         order: Order,
         now: OffsetDateTime,
-    ) -> Result<Self, RandomnessError> {
+    ) -> Result<Self, SealingError> {
         let mut octets = [0; 8];
         random.fill(&mut octets)?;
         // 50 random bits: a meeting is refused by the register and the person tries again.
@@ -102,7 +107,7 @@ impl NewRouter {
             },
             organisation_id: order.organisation_id,
             name: order.name,
-            code: NewCode::draw(random, config, now)?.for_device(
+            code: NewCode::draw(random, sealing, config, now)?.for_device(
                 config,
                 Device::Router,
                 order.approval,

@@ -162,7 +162,7 @@ enum Denied {
 fn profiles(line: Option<Line>) -> Result<Vec<Profile>, ProfileError> {
     let subscribers: Vec<&str> = match line {
         Some(Line::Terminals) => vec!["terminal"],
-        Some(Line::Routers) => Profile::router_families().chain(["scep_ra"]).collect(),
+        Some(Line::Routers) => Profile::router_families().chain(["scep_ra", "cmp_ra"]).collect(),
         Some(Line::Servers) => vec!["server"],
         None => Vec::new(),
     };

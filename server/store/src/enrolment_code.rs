@@ -9,6 +9,7 @@ use time::{Duration, OffsetDateTime};
 use crate::{
     Queries, StoreError, Tx,
     certificate::{self, Certificate},
+    cmp_secret,
     moment::{digest, moment, moment_opt},
     organisation,
     organisation::OrganisationStatus,
@@ -78,6 +79,7 @@ pub async fn withdraw(
         .bind(at),
     )
     .await?;
+    cmp_secret::withdraw(tx, terminal_id).await?;
     replacement::withdraw(tx, terminal_id, at).await
 }
 
@@ -302,14 +304,7 @@ pub async fn claim(
         )
         .await?;
     let Some(row) = row else {
-        tx.execute(
-            sql("UPDATE enrolment_code SET tries_left = tries_left - 1
-                 WHERE terminal_id = $1 AND used_at IS NULL AND withdrawn_at IS NULL
-                   AND expires_at > $2 AND tries_left > 0")
-            .bind(attempt.terminal_id)
-            .bind(attempt.at),
-        )
-        .await?;
+        count_wrong(tx, attempt.terminal_id, attempt.at).await?;
         return refused(CodeRefusal::WrongCode);
     };
     let holder = Holder {
@@ -358,6 +353,26 @@ pub async fn claim(
     // Both databases run this transaction as if alone, so a lost race is a conflict and never
     // comes here; if it did, the other one is at it.
     Ok(if claimed == 1 { Claim::Won(holder) } else { Claim::UnderWay(holder) })
+}
+
+/// A code that is none of a terminal's was brought: its live codes lose a try.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn count_wrong(
+    tx: &mut Tx,
+    terminal_id: &str,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    tx.execute(
+        sql("UPDATE enrolment_code SET tries_left = tries_left - 1
+             WHERE terminal_id = $1 AND used_at IS NULL AND withdrawn_at IS NULL
+               AND expires_at > $2 AND tries_left > 0")
+        .bind(terminal_id)
+        .bind(at),
+    )
+    .await?;
+    Ok(())
 }
 
 async fn judge_used(

@@ -52,6 +52,10 @@ pub enum Expiring {
     ScepTransactions,
     /// Messages that these certificates were answered to.
     ScepMessages,
+    /// Codes by which CMP messages are protected, that were used or have ended.
+    CmpSecrets,
+    /// CMP transactions.
+    CmpTransactions,
     /// Invitations that nobody redeemed, with the names and licence numbers that they hold.
     Invitations,
     /// Counters of failed attempts.
@@ -62,7 +66,7 @@ pub enum Expiring {
 
 impl Expiring {
     /// All; refresh tokens stand before the grants that they refer to, authorizations before their orders.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::LoginChallenges,
         Self::PasskeyChallenges,
         Self::ParkedRequests,
@@ -83,6 +87,8 @@ impl Expiring {
         Self::ScepAuthorities,
         Self::ScepTransactions,
         Self::ScepMessages,
+        Self::CmpSecrets,
+        Self::CmpTransactions,
         Self::Invitations,
         Self::SignInFailures,
         Self::Messages,
@@ -195,6 +201,18 @@ impl Expiring {
             Self::ScepMessages => {
                 "DELETE FROM scep_message WHERE content_sha256 IN (
                      SELECT content_sha256 FROM scep_message WHERE expires_at < $1
+                     ORDER BY expires_at LIMIT $2)"
+            }
+            Self::CmpSecrets => {
+                "DELETE FROM cmp_secret WHERE code_hash IN (
+                     SELECT s.code_hash FROM cmp_secret s
+                     LEFT JOIN enrolment_code c ON c.code_hash = s.code_hash
+                     WHERE COALESCE(c.used_at, c.expires_at, s.expires_at) < $1
+                     ORDER BY s.expires_at LIMIT $2)"
+            }
+            Self::CmpTransactions => {
+                "DELETE FROM cmp_transaction WHERE (terminal_id, transaction_id) IN (
+                     SELECT terminal_id, transaction_id FROM cmp_transaction WHERE expires_at < $1
                      ORDER BY expires_at LIMIT $2)"
             }
             Self::Invitations => {

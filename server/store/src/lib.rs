@@ -32,6 +32,8 @@ pub mod certificate;
 pub mod challenge;
 pub mod chosen_password;
 pub mod client_registration;
+pub mod cmp_secret;
+pub mod cmp_transaction;
 pub mod crl;
 pub mod current_certificate;
 pub mod dpop_proof;

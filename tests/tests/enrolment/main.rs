@@ -19,6 +19,7 @@ macro_rules! change {
 
 mod acme;
 mod approval;
+mod cmp;
 mod est;
 mod ike;
 mod renewal;

@@ -4,6 +4,7 @@
 
 use der::Decode;
 use sekisho_pki::{
+    cmp::{self, Message, Protection, crmf::CertReqMsg},
     encoding::{
         cades::VerifiedSignature,
         cms::parse_certs_only,
@@ -101,6 +102,20 @@ pub fn request(octets: &[u8]) {
 pub fn certs_only(octets: &[u8]) {
     let _ = parse_certs_only(octets);
     let _ = VerifiedSignature::verify(octets, octets);
+}
+
+/// A CMP message: its frame and protection, and what may lie in its body.
+pub fn cmp(octets: &[u8]) {
+    let Ok(message) = Message::parse(octets) else { return };
+    let _ = message.header.protection_alg.as_ref().map(Protection::of);
+    if let Ok(request) = CertReqMsg::parse(message.content) {
+        let _ = request.old_certificate();
+    }
+    let _ = cmp::body::revocation(message.content);
+    let _ = cmp::body::confirmation(message.content);
+    let _ = cmp::body::poll_request(message.content);
+    let _ = cmp::body::questions(message.content);
+    let _ = cmp::body::outcome(message.kind, message.content);
 }
 
 /// A SCEP message: its frame and signature, its envelope, and what may lie in that.

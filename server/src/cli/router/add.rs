@@ -16,7 +16,8 @@ use time::OffsetDateTime;
 use super::{AT_THE_HOST, open, told};
 use crate::{
     cli::{Exit, Failure, InstanceFolder, NotInForce, exit::Cause},
-    form, instance,
+    form,
+    instance::{self, Folder},
     network::{
         entry::{LONGEST_NAME, NewRouter, Order},
         family::{self, Family},
@@ -77,6 +78,7 @@ fn name(text: &str) -> Result<String, String> {
 impl Add {
     pub(super) async fn run(self) -> Result<Exit, Failure> {
         let (config, store) = open(&self.instance).await?;
+        let sealing = instance::sealing_key(&Folder::new(config.folder()))?;
         let now = OffsetDateTime::now_utc();
         let order = Order {
             organisation_id: self.facility.clone(),
@@ -87,7 +89,7 @@ impl Add {
             network: self.network,
             approval: self.approve_first,
         };
-        let router = NewRouter::draw(&SystemRandomness, &config, order, now)?;
+        let router = NewRouter::draw(&SystemRandomness, &sealing, &config, order, now)?;
         let id = router.router().terminal_id.as_str();
         if let Some(refusal) = router.refusal(&mut store.read()).await? {
             return Err(Failure::usage(format!("the router was not entered: {refusal}")));

@@ -15,7 +15,7 @@ use super::{AT_THE_HOST, open, told};
 use crate::{
     cli::{Exit, Failure, InstanceFolder, NotInForce, exit::Cause},
     enrol::new_code::{self, NewCode},
-    instance,
+    instance::{self, Folder},
 };
 
 /// In the audit trail, as of any terminal's code.
@@ -46,8 +46,9 @@ pub(super) struct Code {
 impl Code {
     pub(super) async fn run(self) -> Result<Exit, Failure> {
         let (config, store) = open(&self.instance).await?;
+        let sealing = instance::sealing_key(&Folder::new(config.folder()))?;
         let now = OffsetDateTime::now_utc();
-        let code = NewCode::draw(&SystemRandomness, &config, now)?.for_device(
+        let code = NewCode::draw(&SystemRandomness, &sealing, &config, now)?.for_device(
             &config,
             Device::Router,
             self.approve_first,

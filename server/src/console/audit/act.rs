@@ -16,13 +16,14 @@ mod tests {
     use crate::catalogue::{Catalogue, Lang};
 
     /// Beginnings of names that look like an act and are none: settings, names of hosts.
-    const OTHER_NAMES: [&str; 22] = [
+    const OTHER_NAMES: [&str; 23] = [
         "authority.",
         "card_login.",
         "enrolment.",
         "instance.",
         "jpki.",
         "scep.",
+        "cmp.",
         "listen.",
         "names.",
         "oidc.",

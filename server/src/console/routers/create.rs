@@ -68,7 +68,7 @@ pub async fn post(
     };
     let Some(order) = order else { return again(errors).await };
     let now = app.now();
-    let router = NewRouter::draw(app.random(), app.config(), order, now)
+    let router = NewRouter::draw(app.random(), &app.keys().sealing, app.config(), order, now)
         .map_err(|error| PageError::internal(&error))?;
     let id = router.router().terminal_id.as_str();
     let refusal = transaction!(app.store(), StoreError, |tx| {

@@ -36,7 +36,8 @@ pub struct Form {
 
 /// Draws a code.
 pub(in crate::console) fn draw(app: &App, now: OffsetDateTime) -> Result<NewCode, PageError> {
-    NewCode::draw(app.random(), app.config(), now).map_err(|error| PageError::internal(&error))
+    NewCode::draw(app.random(), &app.keys().sealing, app.config(), now)
+        .map_err(|error| PageError::internal(&error))
 }
 
 /// Draws a code for a facility's own device.

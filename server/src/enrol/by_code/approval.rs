@@ -24,18 +24,23 @@ use crate::{
 impl Protocol<'_> {
     /// As kept.
     pub(in crate::enrol) const SCEP: &'static str = "scep";
+    /// As kept.
+    pub(in crate::enrol) const CMP: &'static str = "cmp";
 
     const fn as_str(&self) -> &'static str {
         match self {
             Self::Est => "est",
             Self::Scep { .. } => Self::SCEP,
+            Self::Cmp { .. } => Self::CMP,
         }
     }
 
     const fn transaction_id(&self) -> Option<&str> {
         match self {
             Self::Est => None,
-            Self::Scep { transaction_id, .. } => Some(transaction_id),
+            Self::Scep { transaction_id, .. } | Self::Cmp { transaction_id, .. } => {
+                Some(transaction_id)
+            }
         }
     }
 }
@@ -96,11 +101,13 @@ impl Enrolment<'_> {
         }
         let sealed = match self.protocol {
             Protocol::Est => None,
-            Protocol::Scep { request_der, .. } => Some(self.app.keys().sealing.seal(
-                self.app.random(),
-                &purpose(&self.code_hash),
-                request_der,
-            )?),
+            Protocol::Scep { request_der, .. } | Protocol::Cmp { request_der, .. } => {
+                Some(self.app.keys().sealing.seal(
+                    self.app.random(),
+                    &purpose(&self.code_hash),
+                    request_der,
+                )?)
+            }
         };
         let poll = self.protocol.transaction_id().zip(sealed.as_deref());
         let config = self.app.config().enrolment();

@@ -18,12 +18,14 @@ use zeroize::Zeroizing;
 
 use super::{
     ca, door, enrol, look_up, poll,
-    ra::{RaError, RegistrationAuthorities, RegistrationAuthority},
     refusal::{self, Refusal},
 };
 use crate::{
     app::App,
-    enrol::{Fact, by_code},
+    enrol::{
+        Fact, by_code,
+        ra::{Of, RaError, RegistrationAuthorities, RegistrationAuthority},
+    },
     error::est::EstError,
     listener::Peer,
     people::tries,
@@ -153,7 +155,8 @@ pub(super) async fn to(
     let mut facts = facts.to_vec();
     facts.push(("transaction", asked.transaction_id.clone()));
     facts.push(("message", asked.message_type.name().to_owned()));
-    let newest = RegistrationAuthorities::newest(app).await.map_err(|error| ca::failed(&error))?;
+    let newest =
+        RegistrationAuthorities::newest(app, Of::Scep).await.map_err(|error| ca::failed(&error))?;
     let mut answering = Answering { ra: newest.ok_or_else(ca::not_yet)?, cipher: Cipher::Aes128 };
     let reply = match judge(app, peer, unverified, &mut answering, &mut facts).await {
         Ok(told) => answering.sealed(app, told, &signer_der)?,

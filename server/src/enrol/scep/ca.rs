@@ -4,8 +4,13 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use sekisho_pki::encoding::cms;
 
-use super::{door, ra::RegistrationAuthorities};
-use crate::{app::App, authority::Line, error::est::EstError};
+use super::door;
+use crate::{
+    app::App,
+    authority::Line,
+    enrol::ra::{Of, RegistrationAuthorities},
+    error::est::EstError,
+};
 
 /// One keyword a line (RFC 8894 §3.5.2). What is taken of old routers only is never told: who reads this may
 /// be of another family, and clients take the weakest that they know.
@@ -25,7 +30,8 @@ pub(super) fn capabilities() -> Response {
 /// The registration authority's certificate, those of the routers' authorities, and the roots
 /// (RFC 8894 §4.2.1.2). Nobody vouches for the answer but the root's fingerprint that the client was given.
 pub(super) async fn certificates(app: &App) -> Result<Response, EstError> {
-    let ra = RegistrationAuthorities::newest(app).await.map_err(|error| failed(&error))?;
+    let ra =
+        RegistrationAuthorities::newest(app, Of::Scep).await.map_err(|error| failed(&error))?;
     let ra = ra.ok_or_else(not_yet)?;
     let authority = app.authority();
     let roots = authority.roots();

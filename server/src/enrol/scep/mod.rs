@@ -17,7 +17,6 @@ mod door;
 mod enrol;
 mod look_up;
 mod poll;
-pub mod ra;
 mod refusal;
 
 pub use door::{get, post};

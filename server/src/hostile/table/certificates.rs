@@ -23,6 +23,10 @@ pub(super) fn enrol(s: &Scene) -> Vec<Row> {
         let body = Payload::Octets("application/jose+json", s.acme.body(path), 16 * 1024);
         at("POST", path).payload(body)
     };
+    let cmp = |path| {
+        let body = Payload::Octets("application/pkixcmp", s.cmp_message.clone(), 64 * 1024);
+        at("POST", path).payload(body).good(200)
+    };
     let unknown = "01999999-0000-7000-8000-000000000000";
     vec![
         at("GET", "/acme/directory").good(200),
@@ -102,6 +106,8 @@ pub(super) fn enrol(s: &Scene) -> Vec<Row> {
         at("GET", "/router/psk/{id}")
             .parameter(&s.psk.0, &[&s.router, "01999999-0000-7000-8000-000000000000"])
             .good(200),
+        cmp("/.well-known/cmp"),
+        cmp("/.well-known/cmp/p/routers"),
         at("GET", "/terminal/trust").chain(&s.chain(), &foreign),
     ]
 }
@@ -110,6 +116,10 @@ pub(super) fn plain(s: &Scene) -> Vec<Row> {
     let at = |method, path| Row::new(Plain, method, path);
     let question = s.ocsp_question();
     let scep = || Payload::Octets("application/x-pki-message", s.scep_message.clone(), 64 * 1024);
+    let cmp = |path| {
+        let body = Payload::Octets("application/pkixcmp", s.cmp_message.clone(), 64 * 1024);
+        at("POST", path).payload(body).good(200)
+    };
     let path: String =
         url::form_urlencoded::byte_serialize(STANDARD.encode(&question).as_bytes()).collect();
     vec![
@@ -128,6 +138,8 @@ pub(super) fn plain(s: &Scene) -> Vec<Row> {
             .query([required("operation", "PKIOperation")])
             .payload(scep())
             .good(200),
+        cmp("/.well-known/cmp"),
+        cmp("/.well-known/cmp/p/routers"),
         at("POST", "/ocsp")
             .payload(Payload::Octets("application/ocsp-request", question, 8 * 1024))
             .spoilt(Harmless)

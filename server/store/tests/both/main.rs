@@ -87,6 +87,7 @@ fn count<T>(outcomes: &[T], which: impl Fn(&T) -> bool) -> usize {
 
 mod acme;
 mod client_registration;
+mod cmp;
 mod coverage;
 mod crl;
 mod current_certificate;

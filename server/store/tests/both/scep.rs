@@ -24,6 +24,7 @@ async fn prepared(databases: Databases) -> Databases {
 
 fn ra(number: u8, made_after: Duration) -> ScepRa {
     ScepRa {
+        door: "scep".into(),
         certificate_sha256: [number; 32],
         issuer_id: "routers".into(),
         certificate_der: vec![0x30, number],
@@ -53,7 +54,7 @@ async fn the_newest_registration_authority_comes_first_and_the_ended_ones_are_go
     });
     let again = attempt!(databases.two, |tx| scep_ra::add(tx, &first).await?);
     assert!(matches!(again, Err(StoreError::AlreadyExists { .. })), "{again:?}");
-    let at = async |now| scep_ra::in_force(&mut databases.two.read(), now).await.unwrap();
+    let at = async |now| scep_ra::in_force(&mut databases.two.read(), "scep", now).await.unwrap();
     assert_eq!(at(NOW).await, [second.clone(), first.clone()]);
     let after_first = first.not_after + Duration::SECOND;
     assert_eq!(at(after_first).await, std::slice::from_ref(&second));

@@ -22,7 +22,7 @@ use crate::{
             routers::{FIXED, ROUTER},
             scene::{FACILITY, acts, certificates, new_code},
         },
-        scep::ra,
+        ra,
     },
     repository::publish,
     testing::{self, TestApp},
@@ -307,7 +307,7 @@ async fn the_registration_authority_is_followed_in_time_and_the_old_one_still_an
     heard(&answer.octets, message.transaction, key(0), &old).certificate();
     test.clock.advance(Duration::days(120));
     let mut reader = test.app.store().read();
-    let left = scep_ra::in_force(&mut reader, test.app.now()).await.unwrap();
+    let left = scep_ra::in_force(&mut reader, "scep", test.app.now()).await.unwrap();
     assert_eq!(left.len(), 1, "the old one has ended");
     let answer = post(&test, message.octets(&old)).await;
     let refused = heard(&answer.octets, message.transaction, key(0), &new);

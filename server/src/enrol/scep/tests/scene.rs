@@ -13,7 +13,7 @@ use crate::{
     config::Settings,
     enrol::{
         est::tests::{routers::enter_routers, scene::instance_with},
-        scep::ra,
+        ra,
     },
     listener::Peer,
     names::NameRole,
@@ -43,7 +43,9 @@ pub(super) async fn with_settings(settings: Settings) -> TestApp {
 /// The certificate of the newest registration authority.
 pub(super) async fn ra_der(test: &TestApp) -> Vec<u8> {
     let now = test.app.now();
-    scep_ra::in_force(&mut test.app.store().read(), now).await.unwrap()[0].certificate_der.clone()
+    scep_ra::in_force(&mut test.app.store().read(), "scep", now).await.unwrap()[0]
+        .certificate_der
+        .clone()
 }
 
 pub(super) struct Answer {
