@@ -9,7 +9,7 @@ use sekisho::{
 };
 use sekisho_store::{certificate, waiting_enrolment};
 
-use crate::world::{FACILITY, Pc, TERMINAL, World, openssl, text};
+use crate::world::{Pc, TERMINAL, World, openssl, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_routers_own_script_waits_for_approval_and_a_client_of_est_is_told_to() {
@@ -38,23 +38,9 @@ async fn a_routers_own_script_waits_for_approval_and_a_client_of_est_is_told_to(
 /// The operating body has routers' keys approved: the technician runs one script, which waits.
 async fn router(world: &World) {
     let instance = text(&world.file("instance"));
-    let added = world.sekisho(&[
-        "router",
-        "add",
-        &instance,
-        "--facility",
-        FACILITY,
-        "--name",
-        "本館ルーター",
-        "--family",
-        "router_strongswan",
-        "--network",
-        "10.79.1.0/24",
-        "--json",
-    ]);
-    let made: serde_json::Value = serde_json::from_str(&added).unwrap();
-    let (id, code) = (made["id"].as_str().unwrap(), made["code"].as_str().unwrap());
-    assert_eq!(made["needs_approval"], true);
+    let router = world.enter_router(1, "router_strongswan");
+    assert!(router.approval);
+    let (id, code) = (router.id.as_str(), router.code.as_str());
     let folder = world.file("bundle");
     world.sekisho(&["router", "bundle", &instance, id, "--to", &text(&folder)]);
     std::fs::write(folder.join("code"), format!("{code}\n")).unwrap();

@@ -16,7 +16,11 @@ use sekisho_key::SystemRandomness;
 use sekisho_store::{audit, certificate, revocation::Status};
 use time::OffsetDateTime;
 
-use crate::world::{FACILITY, TERMINAL, World, openssl, text};
+use crate::{
+    table::{Operation, Table},
+    unpacked::said,
+    world::{Router, TERMINAL, World, openssl, text},
+};
 
 /// For the first registration authority on two busy cores.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -85,40 +89,6 @@ impl Client<'_> {
     }
 }
 
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
-}
-
-struct Router {
-    id: String,
-    code: String,
-}
-
-fn enter(world: &World, number: u8) -> Router {
-    let instance = text(&world.file("instance"));
-    let (address, network) = (format!("192.0.2.{number}"), format!("10.79.{number}.0/24"));
-    let name = format!("router-{number}");
-    let added = world.sekisho(&[
-        "router",
-        "add",
-        &instance,
-        "--facility",
-        FACILITY,
-        "--name",
-        &name,
-        "--family",
-        "router_strongswan",
-        "--address",
-        &address,
-        "--network",
-        &network,
-        "--json",
-    ]);
-    let made: serde_json::Value = serde_json::from_str(&added).unwrap();
-    let field = |name: &str| made[name].as_str().unwrap().to_owned();
-    Router { id: field("id"), code: field("code") }
-}
-
 /// A code as the console makes it.
 async fn code_of_pc(world: &World) -> String {
     let config = Config::read(&world.file("instance")).unwrap();
@@ -137,11 +107,12 @@ fn by_code<'a>(id: &'a str, secret: &'a str) -> [&'a str; 6] {
 async fn openssl_enrols_renews_revokes_and_is_refused_by_cmp() {
     let mut settings = Settings::default();
     settings.cmp.enabled = true;
+    settings.enrolment.poll_seconds = 1;
     let world = World::start_with(settings).await;
     let folder = world.file("openssl");
     std::fs::create_dir_all(&folder).unwrap();
     let client = Client { world: &world, folder };
-    let first = enter(&world, 1);
+    let first = world.enter_router(1, "router_strongswan");
 
     // The registration authority is made by the first job that finds none.
     let secret = format!("pass:{}", first.code);
@@ -151,10 +122,23 @@ async fn openssl_enrols_renews_revokes_and_is_refused_by_cmp() {
         assert!(began.elapsed() < PATIENCE, "{}", said(&client.cmp(ROUTERS, &genm)));
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+    let version = String::from_utf8(openssl(&["version"]).stdout).unwrap();
+    let version = version.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+    let mut table = Table::of("CMP");
+    let row = table.client(format!("{version} `openssl cmp`"));
     refusals(&client, &first).await;
+    row.did_so(Operation::Refusal, "wrong code, HMAC-SHA-1, another's name, the other door");
     router(&client, &first).await;
+    row.did_so(Operation::First, "ir");
+    row.did_so(Operation::Renewal, "kur, cr");
+    row.did_so(Operation::Revocation, "rr");
+    row.did_so(Operation::Authorities, "caPubs, genm");
     pc(&client).await;
     request_by_pkcs10(&client).await;
+    row.did_so(Operation::First, "p10cr, cr");
+    waits_for_approval(&client).await;
+    row.did_so(Operation::Approval, "yes, by pollReq");
+    table.keep();
     world.stop().await;
 }
 
@@ -263,7 +247,7 @@ async fn pc(client: &Client<'_>) {
 /// p10cr and cr by code.
 async fn request_by_pkcs10(client: &Client<'_>) {
     for (number, kind) in [(2, "p10cr"), (3, "cr")] {
-        let router = enter(client.world, number);
+        let router = client.world.enter_router(number, "router_strongswan");
         let (secret, subject) = (format!("pass:{}", router.code), format!("/CN={}", router.id));
         let (key, csr) = (client.key("p10.pem"), client.file("p10.csr"));
         openssl(&["req", "-new", "-key", &key, "-subj", &subject, "-out", &csr]);
@@ -277,4 +261,22 @@ async fn request_by_pkcs10(client: &Client<'_>) {
         assert!(told.contains("PKICONF"), "{told}");
         assert!(client.verified("p10.crt", "routers").contains(&router.id));
     }
+}
+
+/// It polls by itself until a person has approved its key.
+async fn waits_for_approval(client: &Client<'_>) {
+    let router = client.world.enter_router(4, "router_strongswan");
+    let instance = text(&client.world.file("instance"));
+    let code = ["router", "code", &instance, &router.id, "--approve-first", "--json"];
+    let code: serde_json::Value = serde_json::from_str(&client.world.sekisho(&code)).unwrap();
+    let secret = format!("pass:{}", code["code"].as_str().unwrap());
+    let (key, subject) = (client.key("waits.pem"), format!("/CN={}", router.id));
+    let right = by_code(&router.id, &secret);
+    let ask = ["-cmd", "ir", "-newkey", &key, "-subject", &subject, "-certout", "waits.crt"];
+    let asked = [&right[..], &ask].concat();
+    let output = client.world.approving(&router.id, || client.cmp(ROUTERS, &asked)).await;
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("POLLREQ"), "{}", said(&output));
+    assert!(client.verified("waits.crt", "routers").contains(&router.id));
+    assert_eq!(client.statuses(&router.id).await, [Status::Good]);
 }

@@ -21,7 +21,7 @@ use sekisho_store::{audit, certificate};
 use crate::{
     table::{Operation, Row, Table},
     unpacked::{Unpacked, said},
-    world::{FACILITY, World, done, openssl, text},
+    world::{Router, World, done, openssl, text},
 };
 
 /// For an RSA key on two busy cores.
@@ -33,11 +33,6 @@ struct Clients<'a> {
     world: &'a World,
     unpacked: Unpacked,
     url: String,
-}
-
-struct Router {
-    id: String,
-    code: String,
 }
 
 impl Clients<'_> {
@@ -56,31 +51,6 @@ impl Clients<'_> {
         let folder = self.world.file(name);
         std::fs::create_dir_all(&folder).unwrap();
         folder
-    }
-
-    fn enter(&self, number: u8, family: &str) -> Router {
-        let instance = text(&self.world.file("instance"));
-        let (address, network) = (format!("192.0.2.{number}"), format!("10.79.{number}.0/24"));
-        let name = format!("router-{number}");
-        let added = self.world.sekisho(&[
-            "router",
-            "add",
-            &instance,
-            "--facility",
-            FACILITY,
-            "--name",
-            &name,
-            "--family",
-            family,
-            "--address",
-            &address,
-            "--network",
-            &network,
-            "--json",
-        ]);
-        let made: serde_json::Value = serde_json::from_str(&added).unwrap();
-        let field = |name: &str| made[name].as_str().unwrap().to_owned();
-        Router { id: field("id"), code: field("code") }
     }
 
     fn get(&self, operation: &str) -> (u16, Vec<u8>) {
@@ -151,7 +121,7 @@ async fn clients_of_others_enrol_renew_and_are_refused_by_scep() {
 /// Authorities, enrolment, renewal, and refusals.
 async fn strongswan(clients: &Clients<'_>, row: &mut Row) {
     let folder = clients.folder("strongswan");
-    let router = clients.enter(1, "router_strongswan");
+    let router = clients.world.enter_router(1, "router_strongswan");
     let pki = |arguments: &[&str]| clients.run("pki", &folder, arguments);
     let key = |name: &str| {
         let made = clients.must("pki", &folder, &["--gen", "--type", "rsa", "--size", "3072"]);
@@ -220,7 +190,7 @@ async fn strongswan(clients: &Clients<'_>, row: &mut Row) {
 
 /// strongSwan's client polls by itself until a person has approved its key.
 async fn waits_for_approval(clients: &Clients<'_>, folder: &Path, authorities: &[&str]) {
-    let router = clients.enter(5, "router_strongswan");
+    let router = clients.world.enter_router(5, "router_strongswan");
     let instance = text(&clients.world.file("instance"));
     let code = ["router", "code", &instance, &router.id, "--approve-first", "--json"];
     let code: serde_json::Value = serde_json::from_str(&clients.world.sekisho(&code)).unwrap();
@@ -264,7 +234,7 @@ async fn micromdm(clients: &Clients<'_>, row: &mut Row) {
         ];
         (clients.run("scepclient", &folder, &arguments), folder.join("certificate.pem"))
     };
-    let other = clients.enter(2, "router_strongswan");
+    let other = clients.world.enter_router(2, "router_strongswan");
     let (refused, certificate) = enrol("micromdm-refused", &other, &other.code);
     assert!(said(&refused).contains("badAlg"), "{}", said(&refused));
     assert!(!certificate.exists());
@@ -276,7 +246,7 @@ async fn micromdm(clients: &Clients<'_>, row: &mut Row) {
     assert!(recorded.into_iter().any(|text| why(&text)), "the reason is on record");
     row.did_so(Operation::Refusal, "a family that is not excused, with the reason");
 
-    let router = clients.enter(3, "router_cisco_ios_xe");
+    let router = clients.world.enter_router(3, "router_cisco_ios_xe");
     let mut code = router.code.clone();
     for number in 0..KEYS {
         let (enrolled, certificate) = enrol(&format!("micromdm-{number}"), &router, &code);
@@ -309,7 +279,7 @@ async fn certmonger(clients: &Clients<'_>, row: &mut Row) {
         let (from, to) = (text(&strongswan.join(from)), text(&folder.join(to)));
         openssl(&["x509", "-inform", "DER", "-in", &from, "-out", &to]);
     }
-    let router = clients.enter(4, "router_strongswan");
+    let router = clients.world.enter_router(4, "router_strongswan");
     let message = recorded(|url| {
         let dn = format!("CN={}", router.id);
         let own =

@@ -42,6 +42,14 @@ pub struct World {
     ended: tokio::task::JoinHandle<()>,
 }
 
+/// A router in the register, and its first code.
+pub struct Router {
+    pub id: String,
+    pub code: String,
+    /// Whether a person has to approve its key.
+    pub approval: bool,
+}
+
 impl World {
     pub async fn start() -> Self {
         Self::start_with(Settings::default()).await
@@ -106,6 +114,19 @@ impl World {
 
     pub fn authority(&self, name: &str) -> String {
         text(&self.file("instance/ca").join(format!("{name}.crt")))
+    }
+
+    /// Enters a router of this family at the host, as an operator does.
+    pub fn enter_router(&self, number: u8, family: &str) -> Router {
+        let instance = text(&self.file("instance"));
+        let (address, network) = (format!("192.0.2.{number}"), format!("10.79.{number}.0/24"));
+        let name = format!("router-{number}");
+        let of = ["router", "add", &instance, "--facility", FACILITY, "--name", &name];
+        let with = ["--family", family, "--address", &address, "--network", &network, "--json"];
+        let added = self.sekisho(&[&of[..], &with].concat());
+        let made: serde_json::Value = serde_json::from_str(&added).unwrap();
+        let field = |name: &str| made[name].as_str().unwrap().to_owned();
+        Router { id: field("id"), code: field("code"), approval: made["needs_approval"] == true }
     }
 
     pub async fn code(&self) -> String {
