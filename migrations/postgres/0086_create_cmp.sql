@@ -16,6 +16,7 @@ CREATE TABLE cmp_transaction (
     transaction_id BYTEA NOT NULL,
     sender_nonce BYTEA NOT NULL, -- of the message that began it
     message_sha256 BYTEA NOT NULL CHECK (octet_length(message_sha256) = 32), -- of the whole message that began it
+    began_by BYTEA NOT NULL CHECK (length(began_by) = 32), -- hash of the code, or fingerprint of the certificate, that proved it: nobody else confirms
     spki_sha256 BYTEA, -- the key that a certificate was asked for
     answer BYTEA, -- what was answered: the same message hears it again for a while
     answer_nonce BYTEA, -- what a confirmation brings back

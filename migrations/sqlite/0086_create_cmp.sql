@@ -16,6 +16,7 @@ CREATE TABLE cmp_transaction (
     transaction_id BLOB NOT NULL,
     sender_nonce BLOB NOT NULL, -- of the message that began it
     message_sha256 BLOB NOT NULL CHECK (length(message_sha256) = 32), -- of the whole message that began it
+    began_by BLOB NOT NULL CHECK (length(began_by) = 32), -- hash of the code, or fingerprint of the certificate, that proved it: nobody else confirms
     spki_sha256 BLOB, -- the key that a certificate was asked for
     answer BLOB, -- what was answered: the same message hears it again for a while
     answer_nonce BLOB, -- what a confirmation brings back

@@ -51,7 +51,9 @@ pub(super) fn code(refusal: CodeRefusal) -> EstError {
         CodeRefusal::UnknownTerminal | CodeRefusal::WrongCode => return unauthorized(),
         CodeRefusal::Exhausted => "the code was blocked after too many wrong attempts",
         CodeRefusal::Expired => "the code is no longer valid: its time is over",
-        CodeRefusal::Withdrawn => "the code is no longer valid: a newer one took its place",
+        CodeRefusal::Withdrawn => {
+            "the code is no longer valid: it was withdrawn, or a newer one took its place"
+        }
         CodeRefusal::NotApproved => {
             return EstError::new(
                 StatusCode::FORBIDDEN,

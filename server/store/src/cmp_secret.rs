@@ -65,12 +65,12 @@ pub async fn of_terminal(
     rows.into_iter().map(read).collect()
 }
 
-/// Forgets the codes of a terminal that nobody used: they were withdrawn.
+/// Forgets the codes of a terminal that were withdrawn.
 pub(crate) async fn withdraw(tx: &mut Tx, terminal_id: &str) -> Result<(), StoreError> {
     tx.execute(
-        sql("DELETE FROM cmp_secret WHERE terminal_id = $1 AND code_hash NOT IN (
+        sql("DELETE FROM cmp_secret WHERE terminal_id = $1 AND code_hash IN (
                  SELECT code_hash FROM enrolment_code
-                 WHERE terminal_id = $1 AND used_at IS NOT NULL)")
+                 WHERE terminal_id = $1 AND withdrawn_at IS NOT NULL)")
         .bind(terminal_id),
     )
     .await?;

@@ -19,6 +19,8 @@ pub struct CmpTransaction {
     pub sender_nonce: Vec<u8>,
     /// SHA-256 of that message.
     pub message_sha256: [u8; 32],
+    /// SHA-256 of the code, or of the certificate, by which it was proven.
+    pub began_by: [u8; 32],
     /// SHA-256 of the key that a certificate was asked for.
     pub spki_sha256: Option<[u8; 32]>,
     /// What was answered.
@@ -43,6 +45,7 @@ struct Row {
     transaction_id: Vec<u8>,
     sender_nonce: Vec<u8>,
     message_sha256: Vec<u8>,
+    began_by: Vec<u8>,
     spki_sha256: Option<Vec<u8>>,
     answer: Option<Vec<u8>>,
     answer_nonce: Option<Vec<u8>>,
@@ -63,6 +66,7 @@ impl Row {
             transaction_id: self.transaction_id,
             sender_nonce: self.sender_nonce,
             message_sha256: digest(WHAT, self.message_sha256)?,
+            began_by: digest(WHAT, self.began_by)?,
             spki_sha256: self.spki_sha256.map(|octets| digest(WHAT, octets)).transpose()?,
             answer: self.answer,
             answer_nonce: self.answer_nonce,
@@ -79,8 +83,8 @@ impl Row {
 macro_rules! select_transaction {
     ($condition:literal) => {
         concat!(
-            "SELECT terminal_id, transaction_id, sender_nonce, message_sha256, spki_sha256, answer,
-                    answer_nonce, issuer_id, serial, begun_at, confirm_by, ended_at, expires_at
+            "SELECT terminal_id, transaction_id, sender_nonce, message_sha256, began_by, spki_sha256,
+                    answer, answer_nonce, issuer_id, serial, begun_at, confirm_by, ended_at, expires_at
              FROM cmp_transaction WHERE ",
             $condition
         )
@@ -106,34 +110,22 @@ pub async fn find(
     row.map(Row::read).transpose()
 }
 
-/// Begins a transaction; `false`: its identifier or its nonce was used before. What the device left
-/// unconfirmed for the same key ends: it asked anew, and this transaction is the one to confirm.
+/// Begins a transaction; `false`: its identifier or its nonce was used before.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Conflict`].
 pub async fn begin(tx: &mut Tx, new: &CmpTransaction) -> Result<bool, StoreError> {
-    if let Some(key) = &new.spki_sha256 {
-        tx.execute(
-            sql("UPDATE cmp_transaction SET ended_at = $3
-                 WHERE terminal_id = $1 AND spki_sha256 = $2 AND ended_at IS NULL
-                   AND transaction_id <> $4")
-            .bind(&new.terminal_id)
-            .bind(key.as_slice())
-            .bind(new.begun_at)
-            .bind(&new.transaction_id),
-        )
-        .await?;
-    }
     let begun = tx
         .execute(
             sql("INSERT INTO cmp_transaction
-                     (terminal_id, transaction_id, sender_nonce, message_sha256, spki_sha256,
-                      begun_at, confirm_by, expires_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING")
+                     (terminal_id, transaction_id, sender_nonce, message_sha256, began_by,
+                      spki_sha256, begun_at, confirm_by, expires_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING")
             .bind(&new.terminal_id)
             .bind(&new.transaction_id)
             .bind(&new.sender_nonce)
             .bind(new.message_sha256)
+            .bind(new.began_by)
             .bind(new.spki_sha256.as_ref().map(<[u8; 32]>::as_slice))
             .bind(new.begun_at)
             .bind(new.confirm_by)
@@ -144,27 +136,52 @@ pub async fn begin(tx: &mut Tx, new: &CmpTransaction) -> Result<bool, StoreError
 }
 
 /// Notes what was answered, and the certificate in it; answers whether this call did. Another one's answer
-/// stays: two processes may have judged one message.
+/// stays, since two processes may have judged one message, unless this one brings the same certificate `anew`.
+///
+/// Where the device left the same certificate unconfirmed in another transaction, that one ends: this is the
+/// one to confirm.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Conflict`].
-pub async fn answered(tx: &mut Tx, transaction: &CmpTransaction) -> Result<bool, StoreError> {
+pub async fn answered(
+    tx: &mut Tx,
+    transaction: &CmpTransaction,
+    anew: bool,
+    at: OffsetDateTime,
+) -> Result<bool, StoreError> {
     let (issuer_id, serial) = transaction.certificate.clone().unzip();
     let noted = tx
         .execute(
             sql("UPDATE cmp_transaction
                  SET answer = $3, answer_nonce = $4, issuer_id = $5, serial = $6
-                 WHERE terminal_id = $1 AND transaction_id = $2 AND answer IS NULL
-                   AND ended_at IS NULL")
+                 WHERE terminal_id = $1 AND transaction_id = $2 AND ended_at IS NULL
+                   AND (answer IS NULL OR (issuer_id = $5 AND serial = $6 AND $7 = 1))")
             .bind(&transaction.terminal_id)
             .bind(&transaction.transaction_id)
             .bind(transaction.answer.as_deref())
             .bind(transaction.answer_nonce.as_deref())
             .bind(issuer_id.as_deref())
-            .bind(serial.as_deref()),
+            .bind(serial.as_deref())
+            .bind(i64::from(anew)),
         )
         .await?;
-    Ok(noted == 1)
+    if noted == 0 {
+        return Ok(false);
+    }
+    if let Some((issuer_id, serial)) = &transaction.certificate {
+        tx.execute(
+            sql("UPDATE cmp_transaction SET ended_at = $5
+                 WHERE terminal_id = $1 AND issuer_id = $2 AND serial = $3 AND ended_at IS NULL
+                   AND transaction_id <> $4")
+            .bind(&transaction.terminal_id)
+            .bind(issuer_id)
+            .bind(serial)
+            .bind(&transaction.transaction_id)
+            .bind(at),
+        )
+        .await?;
+    }
+    Ok(true)
 }
 
 /// Awaits the confirmation of a certificate that a person let wait longer than that; answers whether the

@@ -326,7 +326,7 @@ pub async fn claim(
         return judge_used(tx, attempt, policy, row, holder).await;
     }
     if row.withdrawn_at.is_some() {
-        return refused(match waiting_enrolment::was_refused(tx, attempt.code_hash).await? {
+        return refused(match waiting_enrolment::was_refused(tx, attempt).await? {
             true => CodeRefusal::NotApproved,
             false => CodeRefusal::Withdrawn,
         });
@@ -355,7 +355,9 @@ pub async fn claim(
     Ok(if claimed == 1 { Claim::Won(holder) } else { Claim::UnderWay(holder) })
 }
 
-/// A code that is none of a terminal's was brought: its live codes lose a try.
+/// A code that is none of a terminal's was brought: its live codes lose a try. Not one with which a key came
+/// that a person has to approve: no other key gets anything by it, so that guessing it is worth nothing and
+/// must not end what waits.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Conflict`].
@@ -367,7 +369,9 @@ pub async fn count_wrong(
     tx.execute(
         sql("UPDATE enrolment_code SET tries_left = tries_left - 1
              WHERE terminal_id = $1 AND used_at IS NULL AND withdrawn_at IS NULL
-               AND expires_at > $2 AND tries_left > 0")
+               AND expires_at > $2 AND tries_left > 0
+               AND NOT EXISTS (SELECT 1 FROM waiting_enrolment w
+                               WHERE w.code_hash = enrolment_code.code_hash)")
         .bind(terminal_id)
         .bind(at),
     )
@@ -505,6 +509,10 @@ pub struct CodeState {
     pub used_at: Option<OffsetDateTime>,
     /// When somebody first brought it with another key.
     pub misused_at: Option<OffsetDateTime>,
+    /// Whether a person has to approve the key that comes with it.
+    pub needs_approval: bool,
+    /// Whether a person approved one.
+    pub approved: bool,
 }
 
 /// The newest code of a terminal.
@@ -515,25 +523,30 @@ pub async fn latest(
     queries: &mut impl Queries,
     terminal_id: &str,
 ) -> Result<Option<CodeState>, StoreError> {
-    type Columns = (i64, i64, i64, Option<i64>, Option<i64>, Option<i64>);
+    type Columns = (i64, i64, i64, Option<i64>, Option<i64>, Option<i64>, i64, Option<Vec<u8>>);
     let row: Option<Columns> = queries
         .fetch_optional(
-            sql("SELECT created_at, expires_at, tries_left, withdrawn_at, used_at, misused_at
+            sql("SELECT created_at, expires_at, tries_left, withdrawn_at, used_at, misused_at,
+                        needs_approval, approved_spki_sha256
                  FROM enrolment_code WHERE terminal_id = $1
                  ORDER BY created_at DESC, CASE WHEN withdrawn_at IS NULL THEN 0 ELSE 1 END
                  LIMIT 1")
             .bind(terminal_id),
         )
         .await?;
-    row.map(|(created_at, expires_at, tries_left, withdrawn_at, used_at, misused_at)| {
-        Ok(CodeState {
-            created_at: moment("enrolment code", created_at)?,
-            expires_at: moment("enrolment code", expires_at)?,
-            tries_left,
-            withdrawn_at: moment_opt("enrolment code", withdrawn_at)?,
-            used_at: moment_opt("enrolment code", used_at)?,
-            misused_at: moment_opt("enrolment code", misused_at)?,
-        })
-    })
+    row.map(
+        |(created_at, expires_at, tries_left, withdrawn_at, used_at, misused_at, needs, key)| {
+            Ok(CodeState {
+                created_at: moment("enrolment code", created_at)?,
+                expires_at: moment("enrolment code", expires_at)?,
+                tries_left,
+                withdrawn_at: moment_opt("enrolment code", withdrawn_at)?,
+                used_at: moment_opt("enrolment code", used_at)?,
+                misused_at: moment_opt("enrolment code", misused_at)?,
+                needs_approval: needs != 0,
+                approved: key.is_some(),
+            })
+        },
+    )
     .transpose()
 }

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    Queries, StoreError, Tx,
+    Queries, StoreError, Tx, cmp_secret,
     moment::{moment, moment_opt},
     revocation::{self, Act, CertificateKey, SUPERSEDED, Scope, carry_out},
     sql, terminal,
@@ -245,6 +245,7 @@ async fn end(
         .bind(at),
     )
     .await?;
+    cmp_secret::withdraw(tx, terminal_id).await?;
     tx.execute(
         sql("UPDATE terminal_replacement SET ended_at = $2, outcome = $3
              WHERE terminal_id = $1 AND ended_at IS NULL")

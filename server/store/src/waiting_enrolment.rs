@@ -90,16 +90,19 @@ pub async fn park(tx: &mut Tx, request: Request<'_>) -> Result<Parked, StoreErro
         let first = enrolment_code::note_misuse(tx, code_hash, at).await?;
         return Ok(Parked::OtherKey { first });
     }
-    // A client that lost its state begins another transaction with the same key.
-    tx.execute(
-        sql("UPDATE waiting_enrolment SET door = $2, transaction_id = $3, sealed_request = $4
-             WHERE code_hash = $1 AND decided_at IS NULL")
-        .bind(code_hash)
-        .bind(request.door)
-        .bind(transaction_id)
-        .bind(sealed),
-    )
-    .await?;
+    // A client that lost its state begins another transaction with the same key. Who asks at a door without
+    // any takes nobody's away: whoever has the code and has seen the request could.
+    if request.poll.is_some() {
+        tx.execute(
+            sql("UPDATE waiting_enrolment SET door = $2, transaction_id = $3, sealed_request = $4
+                 WHERE code_hash = $1 AND decided_at IS NULL")
+            .bind(code_hash)
+            .bind(request.door)
+            .bind(transaction_id)
+            .bind(sealed),
+        )
+        .await?;
+    }
     Ok(Parked::Again)
 }
 
@@ -128,7 +131,7 @@ macro_rules! open_code {
     };
 }
 
-/// Whether this very request, by this transaction where there is one, waits: then nothing is to be
+/// Whether this request waits, by this transaction where the door has one: then nothing is to be
 /// written. Says nothing of the terminal, which may have been stopped since.
 ///
 /// # Errors
@@ -152,7 +155,7 @@ pub async fn waits(
             .bind(attempt.spki_sha256),
         )
         .await?;
-    Ok(row.is_some_and(|(of,)| of.as_deref() == transaction_id))
+    Ok(row.is_some_and(|(of,)| transaction_id.is_none() || of.as_deref() == transaction_id))
 }
 
 /// A request that a transaction asks about.
@@ -381,18 +384,20 @@ pub async fn decide(
     Ok(true)
 }
 
-/// Whether a person refused what came with this code.
+/// Whether a person refused this key, which came with this code.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`].
 pub(crate) async fn was_refused(
     queries: &mut impl Queries,
-    code_hash: &[u8; 32],
+    attempt: Attempt<'_>,
 ) -> Result<bool, StoreError> {
     let row: Option<(i64,)> = queries
         .fetch_optional(
-            sql("SELECT decided_at FROM waiting_enrolment WHERE code_hash = $1 AND approved = 0")
-                .bind(code_hash),
+            sql("SELECT decided_at FROM waiting_enrolment
+                 WHERE code_hash = $1 AND spki_sha256 = $2 AND approved = 0")
+            .bind(attempt.code_hash)
+            .bind(attempt.spki_sha256),
         )
         .await?;
     Ok(row.is_some())

@@ -58,7 +58,12 @@ pub async fn post(
     let role = Role::FacilityAdministrator(form.facility.clone());
     let acting = session.require(&role)?;
     let again = async |error: String| {
-        let refused = Refused { facility: form.facility.clone(), typed: form.name.clone(), error };
+        let refused = Refused {
+            facility: form.facility.clone(),
+            typed: form.name.clone(),
+            approval: form.approval.is_some(),
+            error,
+        };
         list::correct(&app, &session, page.clone(), refused).await
     };
     let name = match name::parse(&form.name) {

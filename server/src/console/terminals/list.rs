@@ -45,6 +45,7 @@ struct Facility {
     more: bool,
     /// What was typed as the name of a new terminal, and what is wrong with it.
     typed: String,
+    approval: bool,
     error: Option<String>,
 }
 
@@ -54,6 +55,8 @@ pub(super) struct Refused {
     pub facility: String,
     /// As typed.
     pub typed: String,
+    /// Whether approval was asked for.
+    pub approval: bool,
     /// Why, in the page's language.
     pub error: String,
 }
@@ -136,13 +139,21 @@ async fn show(
             })
             .collect();
         let name = facility_name(&mut reader, id).await?;
-        let (typed, error) = match &refused {
+        let (typed, approval, error) = match &refused {
             Some(refused) if refused.facility == id => {
-                (refused.typed.clone(), Some(refused.error.clone()))
+                (refused.typed.clone(), refused.approval, Some(refused.error.clone()))
             }
-            _ => (String::new(), None),
+            _ => (String::new(), false, None),
         };
-        facilities.push(Facility { id: id.to_owned(), name, terminals, more, typed, error });
+        facilities.push(Facility {
+            id: id.to_owned(),
+            name,
+            terminals,
+            more,
+            typed,
+            approval,
+            error,
+        });
     }
     if facilities.is_empty() {
         return Err(session.no_facility().into());

@@ -128,6 +128,9 @@ struct ShowPage {
     code: String,
     waiting: Option<WaitingRow>,
     longest_reason: usize,
+    /// Whether the code in force needs approval: another one in its place will, too, unless the tick is taken
+    /// away.
+    approval_asked: bool,
     replacing: Replacing,
     certificates: Vec<CertificateRow>,
     events: Vec<EventRow>,
@@ -202,7 +205,11 @@ pub async fn get(
             other_key_came: waiting.other_key_came,
         }
     });
-    let code = match enrolment_code::latest(&mut reader, &id).await? {
+    let latest = enrolment_code::latest(&mut reader, &id).await?;
+    let approval_asked = latest.as_ref().is_some_and(|code| {
+        code.needs_approval && code.used_at.is_none() && code.withdrawn_at.is_none()
+    });
+    let code = match latest {
         None => page.t("terminals-code-none"),
         Some(code) => match (code.used_at, code.withdrawn_at) {
             (Some(at), _) => page.t1("terminals-code-used", "at", shown(at)),
@@ -211,6 +218,9 @@ pub async fn get(
                 page.t1("terminals-code-expired", "at", shown(code.expires_at))
             }
             (None, None) if code.tries_left <= 0 => page.t("terminals-code-blocked"),
+            (None, None) if code.approved => {
+                page.t1("terminals-code-approved", "until", shown(code.expires_at))
+            }
             (None, None) if waiting.is_some() => {
                 page.t1("terminals-code-awaits-approval", "until", shown(code.expires_at))
             }
@@ -263,6 +273,7 @@ pub async fn get(
         code,
         waiting,
         longest_reason: approval::MOST_REASON,
+        approval_asked,
         replacing,
         certificates,
         events,

@@ -253,21 +253,29 @@ impl Answering<'_> {
             certificate,
             ..*begun
         };
-        self.keep(noted).await?;
-        Ok(answer)
+        self.keep(noted).await
     }
 
-    /// Keeps what is answered, for who asks the same again. Where another process was faster with the same
-    /// message, both answers bring the same certificate, and the first is the one that is confirmed.
-    async fn keep(&self, noted: CmpTransaction) -> Result<(), StoreError> {
-        let asked = self.asked;
-        transaction!(asked.app.store(), StoreError, |tx| {
-            let first = cmp_transaction::answered(tx, &noted).await?;
-            let actor = Actor::Terminal(noted.terminal_id.clone());
+    /// Keeps what is answered, for who asks the same again. Where the same message was judged twice at a time,
+    /// both hear what was kept first: by its nonce the certificate is confirmed.
+    async fn keep(&self, noted: CmpTransaction) -> Result<Vec<u8>, EstError> {
+        let (asked, terminal_id) = (self.asked, noted.terminal_id.as_str());
+        let is_poll = asked.message.kind == BodyKind::PollReq;
+        let kept = transaction!(asked.app.store(), StoreError, |tx| {
+            let first = cmp_transaction::answered(tx, &noted, is_poll, asked.at).await?;
+            let kept = match first {
+                true => noted.answer.clone(),
+                false => cmp_transaction::find(tx, terminal_id, &noted.transaction_id)
+                    .await?
+                    .filter(|found| found.certificate == noted.certificate)
+                    .and_then(|found| found.answer),
+            };
+            let actor = Actor::Terminal(terminal_id.to_owned());
             let entry =
                 Entry::done("terminal.cmp_answer", actor, asked.at).fact("first", i64::from(first));
-            Ok(Audited::new((), kept::about(asked, tx, entry, &noted.terminal_id).await?))
-        })
+            Ok(Audited::new(kept, kept::about(asked, tx, entry, terminal_id).await?))
+        })?;
+        kept.ok_or_else(|| door::bad_request("CMP: this transaction has ended; begin a new one"))
     }
 
     fn random(&self) -> Result<Vec<u8>, EstError> {

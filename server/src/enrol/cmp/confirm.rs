@@ -21,9 +21,12 @@ use super::{
     answer::{Asked, Told},
     prove::Asker,
     refusal::{self, Trouble},
-    transaction::about,
+    transaction::{CONFIRMATION, about},
 };
-use crate::{app::App, enrol::by_code, revocation::MOST_CERTIFICATES_OF_A_KEY};
+use crate::{
+    app::App, enrol::by_code, error::est::EstError, people::tries,
+    revocation::MOST_CERTIFICATES_OF_A_KEY,
+};
 
 /// Transactions a run.
 const BATCH: i64 = 100;
@@ -36,7 +39,8 @@ pub(super) async fn answer(asked: &Asked<'_>, asker: &Asker) -> Result<Told, Tro
     let found = cmp_transaction::find(&mut reader, terminal_id, &asked.transaction_id).await?;
     let unknown =
         || refusal::not_awaited(FailInfo::BadRequest, "no certificate is to be confirmed");
-    let begun = found.ok_or_else(unknown)?;
+    // Protected as the request was (RFC 9483 section 4.1.1): no other code and no other certificate of the device.
+    let begun = found.filter(|found| found.began_by == asker.proof()).ok_or_else(unknown)?;
     let (issuer_id, serial) = begun.certificate.clone().ok_or_else(unknown)?;
     let nonce = asked.message.header.recip_nonce.as_ref().map(|nonce| nonce.as_bytes());
     if nonce.is_none() || nonce != begun.answer_nonce.as_deref() {
@@ -56,6 +60,11 @@ pub(super) async fn answer(asked: &Asked<'_>, asker: &Asker) -> Result<Told, Tro
         }
     };
     let certificate = (issuer_id.as_str(), serial.as_slice());
+    // The same word again changes nothing and is recorded once, however often it is sent.
+    if begun.ended_at.is_some() && (issued.status == Status::Good) == is_taken {
+        tries::charge(app, by_code::refusals(app, asked.peer)).await?.map_err(EstError::from)?;
+        return Ok(Told::Confirmed);
+    }
     let is_kept = transaction!(app.store(), StoreError, |tx| {
         let ended = cmp_transaction::end(tx, terminal_id, &begun.transaction_id, asked.at).await?;
         let status = revocation::status(tx, certificate.0, certificate.1).await?;
@@ -124,8 +133,13 @@ pub async fn take_back_unconfirmed(app: &App) -> Result<(), StoreError> {
     for begun in due {
         transaction!(app.store(), StoreError, |tx| {
             let terminal_id = begun.terminal_id.as_str();
-            let mut entry = Entry::done("terminal.cmp_unconfirmed", Actor::System, now);
-            if cmp_transaction::end(tx, terminal_id, &begun.transaction_id, now).await? {
+            let act = "terminal.cmp_unconfirmed";
+            let mut entry = Entry::done(act, Actor::System, now);
+            if !cmp_transaction::end(tx, terminal_id, &begun.transaction_id, now).await? {
+                entry = Entry::refused(act, Actor::System, now, "cmp_confirmation");
+            } else if was_used(tx, &begun).await? {
+                entry = entry.fact("used", 1);
+            } else {
                 for issued in of(tx, &begun).await? {
                     let certificate = (issued.issuer_id.as_str(), issued.serial.as_slice());
                     take_back(tx, certificate, now).await?;
@@ -139,6 +153,13 @@ pub async fn take_back_unconfirmed(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Whether a device that renewed uses what it got: with that the certificate that it renewed by was taken
+/// back, and to revoke the new one would leave it with none.
+async fn was_used(tx: &mut Tx, begun: &CmpTransaction) -> Result<bool, StoreError> {
+    let renewed = certificate::find_by_fingerprint(tx, &begun.began_by).await?;
+    Ok(renewed.is_some_and(|renewed| renewed.status.is_final()))
+}
+
 /// The certificate of a transaction, and where that was not noted those of its key that were issued since.
 async fn of(tx: &mut Tx, begun: &CmpTransaction) -> Result<Vec<Certificate>, StoreError> {
     if let Some((issuer_id, serial)) = &begun.certificate {
@@ -146,9 +167,12 @@ async fn of(tx: &mut Tx, begun: &CmpTransaction) -> Result<Vec<Certificate>, Sto
     }
     let Some(key) = &begun.spki_sha256 else { return Ok(Vec::new()) };
     let all = certificate::of_key(tx, key, MOST_CERTIFICATES_OF_A_KEY).await?;
+    // A process that died left it when it had begun, or when it was polled for: what was issued for the key
+    // later came by another door. That time was moved on at a poll, at most by half of itself.
+    let began = begun.confirm_by.map_or(begun.begun_at, |by| by - CONFIRMATION);
     let mine = |one: &Certificate| {
         one.terminal_id.as_deref() == Some(begun.terminal_id.as_str())
-            && one.issued_at >= begun.begun_at
+            && (began..=began + CONFIRMATION / 2).contains(&one.issued_at)
             && one.status == Status::Good
     };
     Ok(all.into_iter().filter(mine).collect())

@@ -14,7 +14,7 @@ use super::{
     prove::Asker,
     refusal::{Refusal, Trouble},
     request,
-    transaction::about,
+    transaction::{CONFIRMATION, about},
 };
 use crate::{
     enrol::by_code::{Protocol, open_request},
@@ -35,7 +35,10 @@ pub(super) async fn answer(asked: &Asked<'_>, asker: &Asker) -> Result<Told, Tro
     body::poll_request(asked.message.content)?;
     let mut reader = app.store().read();
     let found = cmp_transaction::find(&mut reader, terminal_id, &asked.transaction_id).await?;
-    let begun = found.filter(|found| found.answer.is_none()).ok_or_else(unknown)?;
+    // Whoever lost the answer hears of the same certificate again, until it is confirmed or taken back.
+    let open = |found: &CmpTransaction| found.answer.is_none() || found.ended_at.is_none();
+    let mine = |found: &CmpTransaction| found.began_by == asker.proof();
+    let begun = found.filter(|found| open(found) && mine(found)).ok_or_else(unknown)?;
     let key = begun.spki_sha256.ok_or_else(unknown)?;
     let id = hex::encode(&asked.transaction_id);
     let polled = waiting_enrolment::of_transaction(&mut reader, Protocol::CMP, &id, &key).await?;
@@ -55,7 +58,7 @@ pub(super) async fn answer(asked: &Asked<'_>, asker: &Asker) -> Result<Told, Tro
         facts: asked.facts.clone(),
         at: asked.at,
     };
-    if begun.confirm_by.is_some() {
+    if begun.confirm_by.is_some() && begun.answer.is_none() {
         await_confirmation(&began, &begun).await?;
     }
     request::again(&began, asker, begun).await
@@ -63,17 +66,20 @@ pub(super) async fn answer(asked: &Asked<'_>, asker: &Asker) -> Result<Told, Tro
 
 /// A person may take longer than a device has for its confirmation: that time begins with the certificate.
 async fn await_confirmation(asked: &Asked<'_>, begun: &CmpTransaction) -> Result<(), Trouble> {
-    let grace = asked.app.config().enrolment().same_key_grace();
-    let confirm_by = asked.at + grace;
+    let confirm_by = asked.at + CONFIRMATION;
     // Not at each poll: half of the time is enough for any device.
-    let is_due = begun.confirm_by.is_some_and(|by| by < asked.at + grace / 2);
+    let is_due = begun.confirm_by.is_some_and(|by| by < asked.at + CONFIRMATION / 2);
     if !is_due && begun.ended_at.is_none() {
         return Ok(());
     }
     let id = begun.terminal_id.as_str();
     let reopened = transaction!(asked.app.store(), StoreError, |tx| {
         let reopened = cmp_transaction::reopen(tx, id, &begun.transaction_id, confirm_by).await?;
-        let entry = Entry::done("terminal.cmp_begin", Actor::Terminal(id.to_owned()), asked.at);
+        let (act, actor) = ("terminal.cmp_begin", Actor::Terminal(id.to_owned()));
+        let entry = match reopened {
+            true => Entry::done(act, actor, asked.at),
+            false => Entry::refused(act, actor, asked.at, "cmp_poll"),
+        };
         Ok(Audited::new(reopened, about(asked, tx, entry, id).await?))
     })?;
     if reopened { Ok(()) } else { Err(unknown().into()) }

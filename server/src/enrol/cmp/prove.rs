@@ -3,7 +3,7 @@
 use der::{Decode, Encode};
 use sekisho_ca::registration::terminal_identifier::TerminalIdentifier;
 use sekisho_pki::{
-    cmp::{FailInfo, MacParameters, Protection},
+    cmp::{BodyKind, FailInfo, MacParameters, Protection},
     encoding::name,
     signature,
 };
@@ -22,7 +22,8 @@ use zeroize::Zeroizing;
 use super::{
     answer::Asked,
     refusal::{self, Refusal, Trouble},
-    secret, transaction as kept,
+    secret,
+    transaction::{self as kept, CONFIRMATION},
 };
 use crate::{
     enrol::{by_code, with_facts},
@@ -48,6 +49,14 @@ pub(super) enum Asker {
 }
 
 impl Asker {
+    /// SHA-256 of the code, or of the certificate.
+    pub(super) fn proof(&self) -> [u8; 32] {
+        match self {
+            Self::Code { code_hash, .. } => *code_hash,
+            Self::Holder(holder) => holder.fingerprint,
+        }
+    }
+
     pub(super) fn terminal_id(&self) -> &str {
         match self {
             Self::Code { terminal_id, .. } => terminal_id,
@@ -95,7 +104,8 @@ async fn by_mac(
     let text = std::str::from_utf8(reference).unwrap_or_default().trim().to_ascii_uppercase();
     let terminal = TerminalIdentifier::parse(&text).ok();
     let app = asked.app;
-    let since = asked.at - app.config().enrolment().same_key_grace();
+    // A code that was used protects its transaction to the end.
+    let since = asked.at - app.config().enrolment().same_key_grace().max(CONFIRMATION);
     let candidates = match terminal {
         Some(terminal) => {
             let id = terminal.to_string();
@@ -131,7 +141,9 @@ async fn by_mac(
     wrong(asked, terminal).await
 }
 
-/// As a wrong code at any door: the network is charged, and the terminal's codes lose a try.
+/// As a wrong code at any door: the network is charged, and the terminal's codes lose a try. Not so by what
+/// comes late in a transaction: a device that goes on polling under a code that was withdrawn must not use up
+/// the next one.
 async fn wrong(asked: &Asked<'_>, terminal: Option<TerminalIdentifier>) -> Result<Proof, Trouble> {
     let Asked { app, peer, at, .. } = *asked;
     tries::charge(app, by_code::refusals(app, peer)).await?.map_err(EstError::from)?;
@@ -142,7 +154,8 @@ async fn wrong(asked: &Asked<'_>, terminal: Option<TerminalIdentifier>) -> Resul
             None => None,
         };
         let reason = if holder.is_some() { "wrong_code" } else { "unknown_terminal" };
-        if let Some(holder) = &holder {
+        let asks = matches!(asked.message.kind, BodyKind::Ir | BodyKind::Cr | BodyKind::P10cr);
+        if let Some(holder) = holder.as_ref().filter(|_| asks) {
             enrolment_code::count_wrong(tx, &holder.terminal_id, at).await?;
         }
         let entry = Entry::refused(by_code::ACT, Actor::Stranger, at, reason);

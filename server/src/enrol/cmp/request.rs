@@ -25,7 +25,7 @@ pub(super) async fn certificate(asked: &Asked<'_>, asker: &Asker) -> Result<Told
     if let transaction::Before::Answered(answer) = transaction::before(asked, terminal_id).await? {
         return Ok(Told::Again(answer));
     }
-    let begun = transaction::begin(asked, terminal_id, Some(spki_sha256), !is_implicit).await?;
+    let begun = transaction::begin(asked, asker, Some(spki_sha256), !is_implicit).await?;
     issue(asked, asker, (cert_req_id, &request), begun).await
 }
 
@@ -45,10 +45,36 @@ async fn issue(
     (cert_req_id, request): (i32, &VerifiedRequest),
     begun: CmpTransaction,
 ) -> Result<Told, Trouble> {
+    let came = match ask(asked, asker, request).await {
+        Err(refused @ Trouble::Refused(_)) => {
+            transaction::end_refused(asked, &begun).await?;
+            return Err(refused);
+        }
+        came => came?,
+    };
     let is_implicit = asked.message.header.is_confirmed_implicitly();
+    let spki_sha256 = request.public_key_sha256();
+    let (of, begun) = (asked.message.kind, Box::new(begun));
+    Ok(match came {
+        by_code::Came::Certificate(der) => {
+            Told::Certificate { der, of, cert_req_id, begun, is_implicit }
+        }
+        by_code::Came::Waits(seconds) => {
+            let text = common::waits(&spki_sha256, seconds).text;
+            Told::Waits { of, cert_req_id, seconds, text }
+        }
+    })
+}
+
+/// What the common roads say.
+async fn ask(
+    asked: &Asked<'_>,
+    asker: &Asker,
+    request: &VerifiedRequest,
+) -> Result<by_code::Came, Trouble> {
     let (spki_sha256, terminal_id) = (request.public_key_sha256(), asker.terminal_id());
     let (app, peer, device) = (asked.app, asked.peer, asked.device);
-    let came = match asker {
+    Ok(match asker {
         Asker::Code { code_hash, .. } => {
             let enrolment = by_code::Enrolment {
                 app,
@@ -70,16 +96,6 @@ async fn issue(
             let renewed =
                 by_certificate::renew(app, device, peer, holder, request, &asked.facts).await?;
             by_code::Came::Certificate(renewed)
-        }
-    };
-    let (of, begun) = (asked.message.kind, Box::new(begun));
-    Ok(match came {
-        by_code::Came::Certificate(der) => {
-            Told::Certificate { der, of, cert_req_id, begun, is_implicit }
-        }
-        by_code::Came::Waits(seconds) => {
-            let text = common::waits(&spki_sha256, seconds).text;
-            Told::Waits { of, cert_req_id, seconds, text }
         }
     })
 }

@@ -32,7 +32,12 @@ pub(super) async fn answer(asked: &Asked<'_>, asker: &Asker) -> Result<Told, Tro
     let details = body::revocation(asked.message.content)?;
     let reason = reason(&details)?;
     let (issuer_id, serial) = own(asked, &holder.terminal_id, &details).await?;
-    let begun = transaction::begin(asked, &holder.terminal_id, None, false).await?;
+    // A new PC at which nobody has logged in is not the terminal's yet: the other one's is not its to end.
+    let its_own = (&issuer_id, &serial) == (&holder.issuer_id, &holder.serial);
+    if holder.of_new_pc && !its_own {
+        return Err(unknown().into());
+    }
+    let begun = transaction::begin(asked, asker, None, false).await?;
     let order = Order {
         target: Target::Certificate { issuer_id, serial },
         measure: Measure::Revoke(reason),

@@ -11,6 +11,7 @@ use time::Duration;
 
 use super::{
     answer::Asked,
+    prove::Asker,
     refusal::{self, Trouble},
 };
 use crate::enrol::{by_code, with_facts};
@@ -18,6 +19,9 @@ use crate::enrol::{by_code, with_facts};
 /// How long a transaction is remembered: as long as any certificate could sign its message again. What a MAC
 /// protects is refused by the code itself long before.
 const REMEMBERED: Duration = Duration::days(3 * 366);
+
+/// How long a device has to confirm its certificate.
+pub(super) const CONFIRMATION: Duration = Duration::minutes(15);
 
 /// What is known of a message.
 pub(super) enum Before {
@@ -42,7 +46,9 @@ pub(super) async fn before(asked: &Asked<'_>, terminal_id: &str) -> Result<Befor
         return Ok(Before::Nothing);
     }
     let grace = asked.app.config().enrolment().same_key_grace();
-    if asked.at > found.begun_at + grace {
+    // What was refused is over, too: a new message is judged anew.
+    let refused = found.answer.is_none() && found.ended_at.is_some();
+    if refused || asked.at > found.begun_at + grace {
         return Err(refusal::transaction_in_use().into());
     }
     Ok(match found.answer.clone() {
@@ -57,25 +63,26 @@ pub(super) async fn before(asked: &Asked<'_>, terminal_id: &str) -> Result<Befor
 /// [`Trouble`]: its identifier or its nonce was used before.
 pub(super) async fn begin(
     asked: &Asked<'_>,
-    terminal_id: &str,
+    asker: &Asker,
     spki_sha256: Option<[u8; 32]>,
     is_confirmed: bool,
 ) -> Result<CmpTransaction, Trouble> {
+    let terminal_id = asker.terminal_id();
     if let Before::Unanswered(found) = before(asked, terminal_id).await? {
         return Ok(*found);
     }
-    let grace = asked.app.config().enrolment().same_key_grace();
     let mine = CmpTransaction {
         terminal_id: terminal_id.to_owned(),
         transaction_id: asked.transaction_id.clone(),
         sender_nonce: asked.sender_nonce.clone(),
         message_sha256: asked.sha256,
+        began_by: asker.proof(),
         spki_sha256,
         answer: None,
         answer_nonce: None,
         certificate: None,
         begun_at: asked.at,
-        confirm_by: is_confirmed.then_some(asked.at + grace),
+        confirm_by: is_confirmed.then_some(asked.at + CONFIRMATION),
         ended_at: None,
         expires_at: asked.at + REMEMBERED,
     };
@@ -101,6 +108,24 @@ pub(super) async fn begin(
             Err(refused.into())
         }
     }
+}
+
+/// Ends the transaction of a message that was refused: nothing came of it, and what its key is certified for
+/// at another door is nobody's to confirm here.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub(super) async fn end_refused(
+    asked: &Asked<'_>,
+    begun: &CmpTransaction,
+) -> Result<(), StoreError> {
+    let terminal_id = begun.terminal_id.as_str();
+    transaction!(asked.app.store(), StoreError, |tx| {
+        cmp_transaction::end(tx, terminal_id, &begun.transaction_id, asked.at).await?;
+        let actor = Actor::Terminal(terminal_id.to_owned());
+        let entry = Entry::refused("terminal.cmp_begin", actor, asked.at, "cmp_refused");
+        Ok(Audited::new((), about(asked, tx, entry, terminal_id).await?))
+    })
 }
 
 /// Completes a record with where it came from and whom it is about.

@@ -86,6 +86,7 @@ fn transaction(id: u8, nonce: u8, key: u8) -> CmpTransaction {
         transaction_id: vec![id; 16],
         sender_nonce: vec![nonce; 16],
         message_sha256: [id; 32],
+        began_by: [id; 32],
         spki_sha256: Some([key; 32]),
         answer: None,
         answer_nonce: None,
@@ -132,8 +133,18 @@ async fn what_was_not_confirmed_in_time_is_found_and_ends_once(databases: Databa
         ..first.clone()
     };
     for is_first in [true, false] {
-        let noted = change!(databases.two, |tx| cmp_transaction::answered(tx, &answered).await?);
+        let noted = change!(databases.two, |tx| {
+            cmp_transaction::answered(tx, &answered, false, NOW).await?
+        });
         assert_eq!(noted, is_first);
+    }
+    // At a poll the same certificate may be told once more, no other one.
+    let other = Some(("terminals".to_owned(), vec![9]));
+    for (certificate, again) in [(answered.certificate.clone(), true), (other, false)] {
+        let anew = CmpTransaction { certificate, ..answered.clone() };
+        let noted =
+            change!(databases.two, |tx| cmp_transaction::answered(tx, &anew, true, NOW).await?);
+        assert_eq!(noted, again);
     }
     let due =
         async |now| cmp_transaction::unconfirmed(&mut databases.two.read(), now, 10).await.unwrap();
@@ -147,9 +158,25 @@ async fn what_was_not_confirmed_in_time_is_found_and_ends_once(databases: Databa
         assert_eq!(ended, is_first);
     }
     assert_eq!(due(after).await, std::slice::from_ref(&second));
-    // One that asks anew for the same key leaves the earlier one to nobody.
-    change!(databases.one, |tx| cmp_transaction::begin(tx, &transaction(4, 4, 2)).await?);
-    assert_eq!(due(after).await, [transaction(4, 4, 2)]);
+    // To ask anew for the same key ends nothing; to hear of the same certificate does.
+    for (id, one) in [(4, 8), (5, 8)] {
+        let begun = transaction(id, id, 2);
+        assert!(change!(databases.one, |tx| cmp_transaction::begin(tx, &begun).await?));
+        let answered = CmpTransaction {
+            answer: Some(vec![id]),
+            certificate: Some(("terminals".into(), vec![one])),
+            ..begun
+        };
+        change!(databases.one, |tx| {
+            cmp_transaction::answered(tx, &answered, false, NOW).await?
+        });
+    }
+    let open: Vec<_> = due(after).await.into_iter().map(|open| open.transaction_id[0]).collect();
+    assert_eq!(open, [2, 5]);
+    change!(databases.one, |tx| cmp_transaction::end(tx, TERMINAL, &[5; 16], NOW).await?);
+    change!(databases.one, |tx| {
+        cmp_transaction::end(tx, TERMINAL, &second.transaction_id, NOW).await?
+    });
     // One that waited for a person begins to wait for its confirmation; one that was answered does not.
     let later = NOW + Duration::DAY;
     for (id, reopens) in [(&second.transaction_id, true), (&first.transaction_id, false)] {
@@ -157,5 +184,5 @@ async fn what_was_not_confirmed_in_time_is_found_and_ends_once(databases: Databa
             change!(databases.one, |tx| cmp_transaction::reopen(tx, TERMINAL, id, later).await?);
         assert_eq!(reopened, reopens);
     }
-    assert_eq!(due(later + Duration::SECOND).await.len(), 2);
+    assert_eq!(due(later + Duration::SECOND).await.len(), 1);
 }

@@ -69,7 +69,15 @@ async fn a_key_waits_until_a_person_approves_it_and_is_the_only_one_that_uses_th
     };
     assert!(waits(&mut reader, &KEY, Some("t-1")).await);
     assert!(!waits(&mut reader, &KEY, Some("t-2")).await);
-    assert!(!waits(&mut reader, &KEY, None).await);
+    assert!(waits(&mut reader, &KEY, None).await);
+    // A door without transactions takes none away.
+    let by_est = Request { door: "est", poll: None, ..request(&KEY) };
+    let again = change!(store, |tx| waiting_enrolment::park(tx, by_est).await?);
+    assert_eq!(again, Parked::Again);
+    // Guessing is worth nothing once a key came, and does not end what waits.
+    for _ in 0..9 {
+        change!(store, |tx| enrolment_code::count_wrong(tx, TERMINAL, NOW).await?);
+    }
     assert!(!waits(&mut reader, &OTHER, Some("t-1")).await);
     let day = NOW + Duration::days(3);
     let waiting =
@@ -113,10 +121,11 @@ async fn a_refusal_ends_the_code(databases: Databases) {
     assert!(change!(store, |tx| {
         waiting_enrolment::decide(tx, (TERMINAL, &KEY), decision, "p", NOW).await?
     }));
-    for key in [KEY, OTHER] {
+    // Nobody was shown the other one's key.
+    for (key, refused) in [(KEY, CodeRefusal::NotApproved), (OTHER, CodeRefusal::Withdrawn)] {
         let claim =
             change!(store, |tx| enrolment_code::claim(tx, attempt(&key, NOW), POLICY).await?);
-        assert_eq!(claim, Claim::Refused(CodeRefusal::NotApproved));
+        assert_eq!(claim, Claim::Refused(refused));
     }
     let mut reader = store.read();
     let waiting = waiting_enrolment::of_terminal(&mut reader, TERMINAL, NOW).await.unwrap();

@@ -23,20 +23,26 @@ ask() {
       --data-binary @request.b64 --output answer --dump-header head --write-out '%{http_code}' \
       {{ v.est }}/simpleenroll >status
 }
+trap 'rm -f request.b64 answer head status waits' EXIT
+rm -f waits
 ask
 if [ "$(cat status)" = 202 ]; then
   echo "The facility's administrator has to approve this key (SHA-256) at the console; waiting:" >&2
   openssl pkey -in router.key -pubout -outform DER | openssl dgst -sha256 -r |
     sed 's/ .*//; s/......../& /g' >&2
 fi
-while [ "$(cat status)" = 202 ]; do
-  # RFC 7030 section 4.2.3: the same request again, when the server says.
-  sleep "$(sed -n 's/^[Rr]etry-[Aa]fter: *\([0-9]*\).*/\1/p' head)"
-  ask
+while [ "$(cat status)" = 202 ] || [ -e waits ]; do
+  # RFC 7030 section 4.2.3: the same request again, when the server says; also where it could not be reached.
+  case $(cat status) in
+    202 | 000 | 429 | 5??) : >waits ;;
+    *) break ;;
+  esac
+  again=$(sed -n 's/^[Rr]etry-[Aa]fter: *\([0-9]*\).*/\1/p' head 2>/dev/null | tail -n 1)
+  sleep "${again:-60}"
+  ask || echo 000 >status
 done
 if [ "$(cat status)" != 200 ]; then cat answer >&2; exit 1; fi
 openssl base64 -d -A -in answer | openssl pkcs7 -inform DER -print_certs | openssl x509 -out router.pem.new
 openssl verify -CAfile root.pem {% for issuer in v.issuers %}-untrusted {{ issuer.file }} {% endfor %} router.pem.new >/dev/null
 mv router.pem.new router.pem
-rm -f request.b64 answer head status
 openssl x509 -in router.pem -noout -subject -enddate

@@ -4,19 +4,24 @@ use sekisho_pki::cmp::{BodyKind, FailInfo, PkiStatus, StatusInfo};
 use sekisho_store::{
     StoreError,
     audit::{Actor, Audited, Entry},
+    current_certificate, replacement,
     revocation::Status,
     sql, transaction,
     waiting_enrolment::{self, Decision},
 };
 use time::Duration;
+use x509_cert::name::Name;
 
 use super::{
     client::{Client, sha256},
     scene::{code, send, with_cmp},
 };
-use crate::enrol::{
-    cmp::take_back_unconfirmed,
-    est::tests::scene::{OTHER, TERMINAL, acts, certificates, key},
+use crate::{
+    enrol::{
+        cmp::take_back_unconfirmed,
+        est::tests::scene::{Ask, OTHER, TERMINAL, acts, certificates, csr, key},
+    },
+    paper_code::PaperCode,
 };
 
 #[tokio::test]
@@ -179,10 +184,104 @@ async fn a_request_waits_until_a_person_approves_its_key() {
     let poll = Client { nonce: [6; 16], ..client.clone() };
     let told = send(&test, &poll, poll.poll()).await;
     assert_eq!(told.kind, BodyKind::Ip);
+    // The answer was lost: the same certificate, and this answer is the one to confirm.
+    let poll = Client { nonce: [8; 16], ..client.clone() };
+    let again = send(&test, &poll, poll.poll()).await;
+    assert_eq!(again.certificate(), told.certificate());
+    let told = again;
     let confirm = Client { nonce: [7; 16], ..client };
     let said = confirm.confirm(&sha256(&told.certificate()), None, &told.nonce);
     assert_eq!(send(&test, &confirm, said).await.kind, BodyKind::PkiConf);
     test.clock.advance(Duration::HOUR);
     take_back_unconfirmed(&test.app).await.unwrap();
     assert_eq!(certificates(&test, TERMINAL).await[0].status, Status::Good);
+}
+
+#[tokio::test]
+async fn a_device_that_uses_what_it_renewed_to_keeps_it_though_its_word_was_lost() {
+    let test = with_cmp().await;
+    let (mine, next) = (key(), key());
+    let client = Client::of_code(TERMINAL, &code(&test, TERMINAL, false).await);
+    let message = client.request(BodyKind::Ir, (&mine, &mine), TERMINAL);
+    let old = send(&test, &client, message).await.certificate();
+    let holder = Client::of_certificate(&mine, &old).explicit();
+    let message = holder.request(BodyKind::Kur, (&next, &next), TERMINAL);
+    let told = send(&test, &holder, message).await;
+    // Neither a code of the device nor its other certificate speaks for the one that asked.
+    let unused = Client::of_code(TERMINAL, &code(&test, TERMINAL, false).await);
+    for stranger in [unused, Client::of_certificate(&next, &told.certificate())] {
+        let stranger = Client { transaction: holder.transaction, nonce: [77; 16], ..stranger };
+        let refused = StatusInfo::plain(PkiStatus::Rejection);
+        let reject = stranger.confirm(&sha256(&told.certificate()), Some(refused), &told.nonce);
+        send(&test, &stranger, reject).await.is_refused(FailInfo::BadRequest, "to be confirmed");
+    }
+    let at = test.app.now();
+    let new = certificates(&test, TERMINAL).await.into_iter().find(|one| one.der != old).unwrap();
+    transaction!(test.app.store(), StoreError, |tx| {
+        current_certificate::supersede_older(tx, &new.issuer_id, &new.serial, at).await?;
+        Ok(Audited::new((), Entry::done("test", Actor::System, at)))
+    })
+    .unwrap();
+    test.clock.advance(Duration::HOUR);
+    take_back_unconfirmed(&test.app).await.unwrap();
+    let all = certificates(&test, TERMINAL).await;
+    assert!(all.iter().all(|one| one.status.is_final() == (one.der == old)), "{all:?}");
+}
+
+#[tokio::test]
+async fn what_another_door_issued_for_a_key_that_was_refused_here_stays() {
+    let test = with_cmp().await;
+    let (secret, key) = (code(&test, TERMINAL, false).await, key());
+    let client = Client::of_code(TERMINAL, &secret).explicit();
+    let wrong = client.request(BodyKind::Ir, (&key, &key), "T0000000000");
+    assert!(!send(&test, &client, wrong.clone()).await.is_granted());
+    send(&test, &client, wrong).await.is_refused(FailInfo::TransactionIdInUse, "used before");
+    let der = csr(&key, &Name::default());
+    Ask::enrol(TERMINAL, &secret, &der).send(&test).await.certificate();
+    test.clock.advance(Duration::HOUR);
+    take_back_unconfirmed(&test.app).await.unwrap();
+    assert_eq!(certificates(&test, TERMINAL).await[0].status, Status::Good);
+}
+
+#[tokio::test]
+async fn a_new_pc_that_nobody_logged_in_at_does_not_end_the_other_ones_certificate() {
+    let test = with_cmp().await;
+    let (old_key, new_key) = (key(), key());
+    let client = Client::of_code(TERMINAL, &code(&test, TERMINAL, false).await);
+    let message = client.request(BodyKind::Ir, (&old_key, &old_key), TERMINAL);
+    let old = send(&test, &client, message).await.certificate();
+    let secret = code(&test, TERMINAL, false).await;
+    let (hash, at) = (PaperCode::parse(&secret).unwrap().hash(), test.app.now());
+    transaction!(test.app.store(), StoreError, |tx| {
+        replacement::begin(tx, TERMINAL, &hash, "p", at).await?;
+        Ok(Audited::new((), Entry::done("test", Actor::System, at)))
+    })
+    .unwrap();
+    let client = Client::of_code(TERMINAL, &secret).in_transaction(40);
+    let message = client.request(BodyKind::Ir, (&new_key, &new_key), TERMINAL);
+    let new = send(&test, &client, message).await.certificate();
+    let holder = Client::of_certificate(&new_key, &new).in_transaction(41);
+    let revoke = holder.revoke(&old, 1);
+    send(&test, &holder, revoke).await.is_refused(FailInfo::BadCertId, "of this device");
+    assert!(certificates(&test, TERMINAL).await.iter().all(|one| one.status == Status::Good));
+    let holder = holder.in_transaction(42);
+    let own = holder.revoke(&new, 1);
+    assert!(send(&test, &holder, own).await.is_granted());
+}
+
+#[tokio::test]
+async fn a_device_that_goes_on_polling_under_a_withdrawn_code_leaves_the_new_one_its_tries() {
+    let test = with_cmp().await;
+    let polling = Client::of_code(TERMINAL, &code(&test, TERMINAL, true).await).explicit();
+    let key = key();
+    let message = polling.request(BodyKind::Ir, (&key, &key), TERMINAL);
+    assert!(send(&test, &polling, message).await.waits());
+    let secret = code(&test, TERMINAL, false).await;
+    for number in 50..60 {
+        let poll = Client { nonce: [number; 16], ..polling.clone() };
+        send(&test, &poll, poll.poll()).await.is_refused(FailInfo::BadMessageCheck, "not accepted");
+    }
+    let client = Client::of_code(TERMINAL, &secret).in_transaction(60);
+    let message = client.request(BodyKind::Ir, (&key, &key), TERMINAL);
+    assert!(send(&test, &client, message).await.is_granted());
 }
