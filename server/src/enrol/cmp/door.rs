@@ -13,7 +13,7 @@ use sekisho_store::terminal::Device;
 use super::answer;
 use crate::{app::App, error::est::EstError, listener::Peer, media_type};
 
-/// `Content-Type` in both directions (RFC 9811 §3.2).
+/// `Content-Type` in both directions (RFC 9811 §3).
 const PKIX_CMP: &str = "application/pkixcmp";
 
 /// Answers a PC.
@@ -63,7 +63,7 @@ async fn answered(
     if !named.eq_ignore_ascii_case(PKIX_CMP) {
         return Err(EstError::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "CMP: the body is not announced as application/pkixcmp (RFC 9811 section 3.2); send the \
+            "CMP: the body is not announced as application/pkixcmp (RFC 9811 section 3); send the \
              message with that Content-Type",
         ));
     }
