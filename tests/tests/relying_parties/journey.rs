@@ -11,7 +11,7 @@ use sekisho::demo::cast::{CARD_HOLDERS, FACILITIES};
 use sekisho_tests::{Desktop, Door};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use thirtyfour::prelude::*;
+use thirtyfour::{error::WebDriverErrorInner, prelude::*};
 
 use crate::{
     clients::{CLIENTS, Client, Refresh},
@@ -285,10 +285,15 @@ impl Journey {
         // Claims; the offer to log in; Apache's refusal; the browser's own page of a refusal without words.
         let shown = By::Css("pre, #login, h1, #main-frame-error");
         let element = self.driver().query(shown).wait(PATIENCE, LOOK_EVERY).first().await?;
-        if element.tag_name().await? != "pre" {
-            return Ok(None);
+        match element.tag_name().await {
+            Ok(tag) if tag == "pre" => Ok(Some(serde_json::from_str(&element.text().await?)?)),
+            Ok(_) => Ok(None),
+            // A page that led on by itself is that of a login; claims stay.
+            Err(error) if matches!(*error, WebDriverErrorInner::StaleElementReference(_)) => {
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
         }
-        Ok(Some(serde_json::from_str(&element.text().await?)?))
     }
 
     /// Waits until the service has heard that the session ended: the browser's cookie is what it was.
