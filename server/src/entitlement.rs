@@ -316,6 +316,7 @@ mod tests {
             description_ja: String::new(),
             description_en: String::new(),
             home_url: "https://s.example/".into(),
+            backchannel_logout_uri: None,
             live_at: Some(0),
             version: rules.map(|_| 1),
             rules: rules.map(str::to_owned),

@@ -329,7 +329,8 @@ pub async fn put(
 ) -> Result<(), StoreError> {
     let payload = Payload { to, at: at.unix_timestamp(), notice };
     let payload = serde_json::to_value(&payload).map_err(|error| unreadable(&error))?;
-    outbox::put(tx, KIND, &payload, at).await
+    outbox::put(tx, KIND, &payload, at).await?;
+    Ok(())
 }
 
 /// The same to all who have to do with a service: those who answer for it, and the operating body's

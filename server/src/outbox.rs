@@ -68,6 +68,26 @@ pub async fn deliver_due(app: &App, deliverers: &Deliverers) -> Result<(), Store
     Ok(())
 }
 
+/// Delivers one message now, if it is due. Answers whether it was.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn deliver_one<D>(
+    app: &App,
+    id: &str,
+    deliver: impl FnOnce(App, Message) -> D,
+) -> Result<bool, StoreError>
+where
+    D: Future<Output = Delivery>,
+{
+    let Some(message) = app.store().claim_message(id, app.now(), HOLD).await? else {
+        return Ok(false);
+    };
+    let outcome = deliver(app.clone(), message.clone()).await;
+    settle(app, &message, outcome).await?;
+    Ok(true)
+}
+
 async fn settle(app: &App, message: &Message, outcome: Delivery) -> Result<(), StoreError> {
     let now = app.now();
     match outcome {

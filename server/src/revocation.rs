@@ -16,8 +16,6 @@ use sekisho_store::{
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-use crate::login::logout;
-
 mod register;
 mod standing;
 mod telling;
@@ -387,7 +385,7 @@ async fn of_terminal(
                 at: order.at,
             };
             if let Some(taken) = terminal::revoke(tx, id, &found.organisation_id, act).await? {
-                ended(tx, &mut outcome, &taken.sessions, order.at).await?;
+                ended(&mut outcome, &taken.sessions);
                 outcome.changed = true;
             }
             Ok(outcome)
@@ -401,7 +399,7 @@ async fn of_terminal(
             let mut outcome = certificates(tx, order, Scope::Terminal(id)).await?;
             outcome.changed |= begun;
             let sessions = session::end_of_terminal(tx, id, "terminal_held", order.at).await?;
-            ended(tx, &mut outcome, &sessions, order.at).await?;
+            ended(&mut outcome, &sessions);
             Ok(outcome)
         }
         Measure::Release => {
@@ -434,7 +432,7 @@ async fn of_facility(tx: &mut Tx, order: &Order, id: &str) -> Result<Outcome, Re
     let mut outcome = certificates(tx, order, Scope::Facility(id)).await?;
     if let Some(sessions) = ended_sessions {
         outcome.changed = true;
-        ended(tx, &mut outcome, &sessions, order.at).await?;
+        ended(&mut outcome, &sessions);
     }
     Ok(outcome)
 }
@@ -460,16 +458,9 @@ async fn of_issuer(tx: &mut Tx, order: &Order, id: &str) -> Result<Outcome, Revo
     Ok(outcome)
 }
 
-async fn ended(
-    tx: &mut Tx,
-    outcome: &mut Outcome,
-    sessions: &[SessionOf],
-    at: OffsetDateTime,
-) -> Result<(), StoreError> {
-    logout::fan_out(tx, sessions, at).await?;
+fn ended(outcome: &mut Outcome, sessions: &[SessionOf]) {
     outcome.sessions_ended += sessions.len();
     outcome.changed |= !sessions.is_empty();
-    Ok(())
 }
 
 fn not_found(target: &Target) -> RevocationError {

@@ -74,6 +74,8 @@ fn terminal_paths() -> Routes {
         .post("/my-number-card/unlink", login::jpki::page::unlink)
         .get_with_query(login::passkey::page::PATH, OfPage, login::passkey::page::get)
         .post("/passkeys/remove", login::passkey::page::remove)
+        .get_with_query(login::handover::PATH, OfPage, login::handover::get)
+        .post(login::handover::PATH, login::handover::post)
         .get_with_query(emergency::PATH, OfPage, emergency::page::get)
         .post(emergency::PATH, emergency::begin::post)
         .post("/emergency/end", emergency::end::post)

@@ -26,7 +26,6 @@ use crate::{
     app::App,
     error::page::{Chain, PageError},
     form::{self, PathId, StrictForm, Sure},
-    login::logout,
     notice::{self, Notice, To},
     page::{Page, PageFrame},
     people::{field::FieldErrors, role::Role, session::ConsoleSession},
@@ -259,7 +258,6 @@ pub async fn post(
         let ended =
             organisation::change_status(tx, &id, change.stored(), person, reason, now).await?;
         let Some(ended) = ended else { return refused(Refusal::Decided) };
-        logout::fan_out(tx, &ended, now).await?;
         let mut done = Done { sessions: ended.len(), ..Done::default() };
         if matches!(change, Change::Close) {
             revoke_terminals(tx, found, person, reason, now, &mut done).await?;
@@ -318,7 +316,6 @@ async fn revoke_terminals(
             {
                 done.certificates += taken.certificates.len();
                 done.issuers.extend(taken.certificates.into_iter().map(|(issuer, _)| issuer));
-                logout::fan_out(tx, &taken.sessions, at).await?;
             }
         }
         offset += BATCH;

@@ -114,6 +114,7 @@ fn offer(rules: &Rules) -> Offer {
         description_ja: String::new(),
         description_en: String::new(),
         home_url: String::new(),
+        backchannel_logout_uri: None,
         live_at: Some(0),
         version: Some(1),
         rules: Some(serde_json::to_string(rules).unwrap()),

@@ -259,6 +259,7 @@ fn another_browser(desk: &Desk, browser_cookie: Option<String>) -> Desk {
         page_key: SoftwareKey::generate_p256().unwrap(),
         browser_cookie,
         session_cookie: None,
+        profile_cookie: None,
     }
 }
 

@@ -17,10 +17,7 @@ use x509_cert::Certificate;
 
 use super::Peer;
 use crate::{
-    app::App,
-    authority::Line,
-    error::page::PageError,
-    login::{logout, session::TERMINAL_RENEWED},
+    app::App, authority::Line, error::page::PageError, login::session::TERMINAL_RENEWED,
     names::NameRole,
 };
 
@@ -305,7 +302,6 @@ impl FacilityConnection {
                 at,
             )
             .await?;
-            logout::fan_out(tx, &ended, at).await?;
             let mut entry = Entry::done("terminal.supersede", self.actor(), at)
                 .on("terminal", &self.terminal_id)
                 .fact("sessions_ended", ended.len());

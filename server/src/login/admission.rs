@@ -2,6 +2,8 @@
 //! [`hpki::admission`], [`jpki::admission`], [`passkey::admission`] or [`password::admission`].
 
 use super::{
+    challenge::BROWSER_COOKIE,
+    handover,
     hpki::{self, VerifiedCardHolder},
     jpki::{self, holder::VerifiedJpkiHolder},
     opening::Opening,
@@ -11,10 +13,12 @@ use super::{
 };
 use crate::{
     app::App,
+    cookie,
     listener::{FacilityConnection, Peer},
     people::proof::Verified,
 };
-use http::HeaderValue;
+use axum::response::Response;
+use http::{HeaderMap, HeaderValue, header};
 use sekisho_protocol::{Sha256Digest, octets::encode, request::ExpectedSubject};
 use sekisho_store::{
     StoreError, Tx,
@@ -63,6 +67,8 @@ pub struct Arrival<'a> {
     pub within: Option<[u8; 32]>,
     /// SHA-256 of the session cookie that this browser held until now.
     pub previous_cookie: Option<[u8; 32]>,
+    /// What the browser sent: the name of its profile is in it.
+    pub headers: &'a HeaderMap,
 }
 
 /// What the transaction decided, with the records that tell of it.
@@ -88,8 +94,53 @@ impl Decided {
     }
 }
 
+/// A login that was admitted.
+pub struct Entered {
+    cookies: [HeaderValue; 2],
+    /// Whether something is withheld that the person is to read of first.
+    withheld: bool,
+}
+
+impl Entered {
+    /// Into the session that was just opened, once the services have confirmed that others in this browser are
+    /// logged out, or had their time.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) async fn by(
+        app: &App,
+        arrival: Arrival<'_>,
+        opening: Opening,
+        cookies: [HeaderValue; 2],
+    ) -> Result<Self, StoreError> {
+        let Arrival { peer, facility, .. } = arrival;
+        let cookie = &opening.id_hash;
+        let opened =
+            sessions::find_by_cookie(&mut app.store().read(), Realm::Portal, cookie).await?;
+        let withheld = match opened {
+            Some(session) => handover::settle(app, (peer, facility), &session).await?,
+            // It ended in this very moment; the next page says so.
+            None => false,
+        };
+        Ok(Self { cookies, withheld })
+    }
+
+    /// Where the way goes on.
+    pub(super) fn next(&self, return_to: Option<String>) -> String {
+        let return_to = return_to.unwrap_or_else(|| "/".to_owned());
+        if self.withheld { handover::address(&return_to) } else { return_to }
+    }
+
+    /// Gives the browser its cookies: of the session, and of its profile; its name of before the login ends.
+    pub(super) fn give(self, response: &mut Response) {
+        for cookie in self.cookies.into_iter().chain(cookie::clear(BROWSER_COOKIE)) {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+    }
+}
+
 /// Admits the holder and opens a session under a new identifier, or renews under one the session
-/// that the same person has here; answers its cookie.
+/// that the same person has here. Whatever else lived in this browser profile ends.
 ///
 /// # Errors
 /// [`LoginError::Refused`] with the reason, already audited; else the database or randomness.
@@ -97,8 +148,8 @@ pub async fn admit(
     app: &App,
     holder: &Holder,
     arrival: Arrival<'_>,
-) -> Result<HeaderValue, LoginError> {
-    let (opening, cookie) = Opening::draw(app)?;
+) -> Result<Entered, LoginError> {
+    let (opening, cookies) = Opening::draw(app, arrival.headers)?;
     let outcome = transaction!(app.store(), LoginError, |tx| {
         let previous = match arrival.previous_cookie {
             Some(cookie) => sessions::find_by_cookie(tx, Realm::Portal, &cookie).await?,
@@ -129,7 +180,7 @@ pub async fn admit(
         Ok(audited)
     })?;
     outcome?;
-    Ok(cookie)
+    Ok(Entered::by(app, arrival, opening, cookies).await?)
 }
 
 /// What somebody is told who is known, but no member here.

@@ -1,7 +1,6 @@
 //! `POST /login/card`: consume, verify, decide, open — in this order.
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, header};
 use sekisho_pki::national::jpki::claims_to_be_of_jpki;
 use sekisho_protocol::{ChallengeNonce, answer::LoginSubmission, request::Purpose};
 use sekisho_store::{
@@ -13,9 +12,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{
-    admission::{self, Arrival, Expected, Holder},
+    admission::{self, Arrival, Entered, Expected, Holder},
     call::Call,
-    challenge::{BROWSER_COOKIE, browser_hash, purpose_word, terminal_key},
+    challenge::{browser_hash, purpose_word, terminal_key},
     hpki::{ThisConnection, VerifiedCardHolder, VerifiedCardProof, named_nonce, our_request},
     jpki::holder::VerifiedJpkiHolder,
     refusal::{LoginError, Refusal},
@@ -23,7 +22,6 @@ use super::{
 };
 use crate::{
     app::App,
-    cookie,
     listener::{FacilityConnection, Peer},
 };
 
@@ -36,22 +34,20 @@ struct OpenedReply {
 /// `POST /login/card`.
 pub async fn post(call: Call) -> Response {
     match submit(&call).await {
-        Ok((session_cookie, redirect)) => opened(session_cookie, redirect),
+        Ok((entered, return_to)) => opened(entered, return_to),
         Err(error) => call.refuse(error),
     }
 }
 
-/// The answer that opens a session: its cookie, and where the page goes next.
-pub(super) fn opened(session_cookie: HeaderValue, redirect: String) -> Response {
+/// The answer that opens a session: its cookies, and where the page goes next.
+pub(super) fn opened(entered: Entered, return_to: Option<String>) -> Response {
+    let redirect = entered.next(return_to);
     let mut response = axum::Json(OpenedReply { redirect }).into_response();
-    let cookies = [Some(session_cookie), cookie::clear(BROWSER_COOKIE)];
-    for cookie in cookies.into_iter().flatten() {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
+    entered.give(&mut response);
     response
 }
 
-async fn submit(call: &Call) -> Result<(HeaderValue, String), LoginError> {
+async fn submit(call: &Call) -> Result<(Entered, Option<String>), LoginError> {
     let Call { app, peer, facility, headers, .. } = call;
     let (holder, challenge, browser_hash) = match judge(call).await {
         Ok(judged) => judged,
@@ -68,9 +64,9 @@ async fn submit(call: &Call) -> Result<(HeaderValue, String), LoginError> {
             .map(|subject| Expected { subject, certificate: request.expected_certificate }),
         within: None,
         previous_cookie: session::cookie_hash(headers),
+        headers,
     };
-    let opened = admission::admit(app, &holder, arrival).await?;
-    Ok((opened, challenge.return_to.unwrap_or_else(|| "/".to_owned())))
+    Ok((admission::admit(app, &holder, arrival).await?, challenge.return_to))
 }
 
 async fn judge(call: &Call) -> Result<(Holder, Box<Challenge>, [u8; 32]), LoginError> {

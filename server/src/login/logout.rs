@@ -1,4 +1,4 @@
-//! `POST /logout`, and what every ending of a session has in common.
+//! `POST /logout`.
 
 use axum::{
     extract::{Extension, State},
@@ -6,12 +6,11 @@ use axum::{
 };
 use http::HeaderMap;
 use sekisho_store::{
-    StoreError, Tx,
+    StoreError,
     audit::{Actor, Audited, Entry},
-    session::{self as sessions, Session, SessionOf},
+    session::{self as sessions, Session},
     transaction,
 };
-use time::OffsetDateTime;
 
 use super::session;
 use crate::{
@@ -73,7 +72,6 @@ pub async fn end(
     let now = app.now();
     transaction!(app.store(), StoreError, |tx| {
         let ended = sessions::end(tx, &session.id_hash, "logout", now).await?;
-        fan_out(tx, ended.as_slice(), now).await?;
         let entry = match ended {
             Some(ended) => Entry::done(ACT, Actor::Person(ended.person_id), now),
             // Somebody else ended it in this moment, which happens once to a session.
@@ -81,20 +79,4 @@ pub async fn end(
         };
         Ok(Audited::new((), facility.place(on(entry), peer)))
     })
-}
-
-/// Withdraws what ended sessions gave out and queues the notice to every service, in the
-/// transaction that ended them.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn fan_out(
-    tx: &mut Tx,
-    ended: &[SessionOf],
-    at: OffsetDateTime,
-) -> Result<(), StoreError> {
-    for session in ended {
-        sessions::withdraw_tokens(tx, &session.id_hash, at).await?;
-    }
-    Ok(())
 }

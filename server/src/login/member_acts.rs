@@ -18,10 +18,7 @@ use sekisho_store::{
 };
 use serde::Deserialize;
 
-use super::{
-    logout,
-    members::{self, Typed, acting},
-};
+use super::members::{self, Typed, acting};
 use crate::{
     app::App,
     error::page::PageError,
@@ -155,7 +152,6 @@ pub async fn end(
             return Ok(Audited::new(false, record.on("membership", &id)));
         };
         let ended = sessions::end_of_membership(tx, &id, "membership_ended", now).await?;
-        logout::fan_out(tx, &ended, now).await?;
         let record = acting
             .done("membership.end", now)
             .on("membership", &id)

@@ -21,6 +21,7 @@ pub mod card;
 pub mod challenge;
 pub mod evidence;
 mod exchange;
+pub mod handover;
 pub mod hpki;
 pub mod invitation;
 pub mod invite;

@@ -3,7 +3,7 @@
 use sekisho_store::{StoreError, Tx, audit::Entry, replacement, session};
 use time::OffsetDateTime;
 
-use super::{logout, session::PC_REPLACED};
+use super::session::PC_REPLACED;
 use crate::listener::FacilityConnection;
 
 /// The first login at a new PC makes it the terminal's: what the other PC has ends with the transaction
@@ -29,7 +29,6 @@ pub(super) async fn take_over(
         now,
     )
     .await?;
-    logout::fan_out(tx, &ended, now).await?;
     let record = Entry::done("terminal.replace", facility.actor(), now)
         .on("terminal", terminal_id)
         .fact("sessions_ended", ended.len());

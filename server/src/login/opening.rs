@@ -1,20 +1,23 @@
 //! Opening a portal session, or renewing the one that the same person has in this browser.
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use sekisho_key::RandomnessError;
 use sekisho_store::{
     Tx,
     audit::{Actor, Entry},
-    session::{self as sessions, AtTerminal, Realm, Session},
+    session::{self as sessions, AtTerminal, Realm, Session, SessionOf},
 };
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use super::{
-    admission::Arrival, challenge::random_octets, level::strength, logout, new_pc,
+    admission::Arrival, challenge::random_octets, handover::Profile, level::strength, new_pc,
     refusal::LoginError, session,
 };
 use crate::app::App;
+
+/// Why a session ended that stood in the browser of a later one.
+pub(super) const REPLACED: &str = "replaced";
 
 /// Who was admitted, and what they proved.
 pub(super) struct Admitted<'a> {
@@ -40,19 +43,28 @@ pub(super) struct Opening {
     pub(super) id_hash: [u8; 32],
     pub(super) now: OffsetDateTime,
     pub(super) expires_at: OffsetDateTime,
+    /// SHA-256 of the name of the browser profile.
+    pub(super) profile_hash: [u8; 32],
 }
 
 impl Opening {
-    /// A session of now under a fresh identifier, and the cookie that holds this.
+    /// A session of now under a fresh identifier in the profile that the browser names, and the cookies that hold
+    /// both.
     ///
     /// # Errors
     /// [`RandomnessError`].
-    pub(super) fn draw(app: &App) -> Result<(Self, HeaderValue), RandomnessError> {
+    pub(super) fn draw(
+        app: &App,
+        headers: &HeaderMap,
+    ) -> Result<(Self, [HeaderValue; 2]), RandomnessError> {
         let identifier: [u8; 32] = random_octets(app.random())?;
         let now = app.now();
         let expires_at = now + app.config().session().portal_lifetime();
         let cookie = session::set_cookie(&identifier).ok_or(RandomnessError)?;
-        Ok((Self { id_hash: Sha256::digest(identifier).into(), now, expires_at }, cookie))
+        let profile = Profile::of(app, headers)?;
+        let id_hash = Sha256::digest(identifier).into();
+        let opening = Self { id_hash, now, expires_at, profile_hash: profile.hash };
+        Ok((opening, [cookie, profile.cookie]))
     }
 }
 
@@ -61,12 +73,14 @@ pub(super) struct Opened {
     ended: Option<Entry>,
     login: Entry,
     replaced: Option<Entry>,
+    /// Other sessions of the profile that ended.
+    others: Vec<Entry>,
 }
 
 impl Opened {
     /// All of them in their order; `said` adds to that of the login what proved it.
     pub(super) fn records(self, said: impl FnOnce(Entry) -> Entry) -> impl Iterator<Item = Entry> {
-        self.ended.into_iter().chain([said(self.login)]).chain(self.replaced)
+        self.ended.into_iter().chain([said(self.login)]).chain(self.replaced).chain(self.others)
     }
 }
 
@@ -79,7 +93,8 @@ pub(super) async fn open(
     admitted: Admitted<'_>,
     opening: Opening,
 ) -> Result<Opened, LoginError> {
-    let (Arrival { peer, facility, .. }, Opening { id_hash, now, expires_at }) = (arrival, opening);
+    let (Arrival { peer, facility, .. }, Opening { id_hash, now, expires_at, profile_hash }) =
+        (arrival, opening);
     let session = Session {
         id_hash,
         realm: Realm::Portal,
@@ -121,6 +136,12 @@ pub(super) async fn open(
         }
         sessions::open(tx, &session).await?;
     }
+    // What else stood in this profile has lost its cookie, not the services that it opened.
+    sessions::note_profile(tx, &id_hash, &profile_hash).await?;
+    let others =
+        sessions::end_others_of_profile(tx, &profile_hash, &id_hash, REPLACED, now).await?;
+    let others = others.into_iter().map(|other| placed(self::replaced(other, person(), now)));
+    let others = others.collect();
     let replaced =
         if facility.of_new_pc { new_pc::take_over(tx, facility, now).await? } else { None };
     let within = arrival.expected.is_some() || arrival.within.is_some();
@@ -132,7 +153,7 @@ pub(super) async fn open(
         .on("evidence", admitted.evidence_id)
         .fact("acr", admitted.acr)
         .fact("hc_roles", session.hc_roles);
-    Ok(Opened { ended, login: placed(record), replaced: replaced.map(placed) })
+    Ok(Opened { ended, login: placed(record), replaced: replaced.map(placed), others })
 }
 
 /// Ends the session that this browser held; the record of it, unless it had ended before.
@@ -142,12 +163,14 @@ async fn replace(
     by: Actor,
     now: OffsetDateTime,
 ) -> Result<Option<Entry>, LoginError> {
-    let ended = sessions::end(tx, &previous.id_hash, "replaced", now).await?;
-    logout::fan_out(tx, ended.as_slice(), now).await?;
-    Ok(ended.map(|ended| {
-        Entry::done("session.end", by, now)
-            .on("session", hex::encode(ended.id_hash))
-            .on("person", ended.person_id)
-            .fact("reason", "replaced")
-    }))
+    let ended = sessions::end(tx, &previous.id_hash, REPLACED, now).await?;
+    Ok(ended.map(|ended| replaced(ended, by, now)))
+}
+
+/// The record of a session that ended for another in its browser.
+pub(super) fn replaced(ended: SessionOf, by: Actor, now: OffsetDateTime) -> Entry {
+    Entry::done("session.end", by, now)
+        .on("session", hex::encode(ended.id_hash))
+        .on("person", ended.person_id)
+        .fact("reason", REPLACED)
 }

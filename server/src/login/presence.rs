@@ -20,7 +20,7 @@ use sekisho_store::{
 };
 use time::OffsetDateTime;
 
-use super::{call::read_json, logout, refusal::LoginError, session};
+use super::{call::read_json, refusal::LoginError, session};
 use crate::{
     app::App,
     catalogue::Language,
@@ -122,8 +122,7 @@ pub(super) async fn apply(
                 "another_card_awaited"
             }
             RemovalPolicy::Logout => {
-                let ended = sessions::end(tx, &gone.id_hash, reason, now).await?;
-                logout::fan_out(tx, ended.as_slice(), now).await?;
+                sessions::end(tx, &gone.id_hash, reason, now).await?;
                 "logout"
             }
             RemovalPolicy::Lock => {
@@ -186,8 +185,7 @@ pub async fn end_overdue(app: &App) -> Result<(), StoreError> {
             .on("person", &over.person_id)
             .fact("reason", session::EXPIRED);
         transaction!(app.store(), StoreError, |tx| {
-            let ended = sessions::end(tx, &over.id_hash, session::EXPIRED, now).await?;
-            logout::fan_out(tx, ended.as_slice(), now).await?;
+            sessions::end(tx, &over.id_hash, session::EXPIRED, now).await?;
             Ok(Audited::new((), record.clone()))
         })?;
     }

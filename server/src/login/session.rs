@@ -21,7 +21,7 @@ use time::{Duration, OffsetDateTime};
 use super::{
     admission::cookie_text,
     jpki::{linking::RELINKED, page::CARD_UNLINKED},
-    logout, passkey,
+    passkey,
     vouching::{self, Profession},
 };
 use crate::{
@@ -245,8 +245,7 @@ async fn end(
         .on("person", &session.person_id);
     let record = facility.place(record, peer);
     transaction!(app.store(), StoreError, |tx| {
-        let ended = sessions::end(tx, &session.id_hash, reason, now).await?;
-        logout::fan_out(tx, ended.as_slice(), now).await?;
+        sessions::end(tx, &session.id_hash, reason, now).await?;
         Ok(Audited::new((), record.clone()))
     })?;
     Ok(State::Ended { reason: reason.to_owned(), here: reason != OTHER_TERMINAL })

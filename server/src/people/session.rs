@@ -26,7 +26,6 @@ use crate::{
     cookie::{self, SameSite},
     error::page::PageError,
     listener::Peer,
-    login::logout,
     page::PageFrame,
 };
 
@@ -391,7 +390,6 @@ pub async fn end_all(
 ) -> Result<usize, StoreError> {
     let console = session::end_of_person(tx, Realm::Console, person_id, reason, at).await?;
     let portal = session::end_of_person(tx, Realm::Portal, person_id, reason, at).await?;
-    logout::fan_out(tx, &portal, at).await?;
     Ok(console.len() + portal.len())
 }
 

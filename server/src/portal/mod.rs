@@ -16,7 +16,7 @@ use crate::{
     entitlement::{self, Explanation, role_name},
     error::page::PageError,
     listener::FacilityConnection,
-    login::{Least, session::PortalSession, vouching::Profession},
+    login::{Least, handover::Withheld, session::PortalSession, vouching::Profession},
     page::{Page, PageFrame},
     people::account_page,
 };
@@ -44,6 +44,8 @@ struct Service {
     emergency: Option<&'static str>,
     /// Whether it is open only by the one in force.
     by_emergency: bool,
+    /// Whether it is told of logouts.
+    told: bool,
 }
 
 struct Role {
@@ -76,6 +78,10 @@ struct PortalPage {
     allowed: Vec<Service>,
     refused: Vec<Service>,
     who: Who,
+    /// Services that did not confirm the logout of the person before.
+    withheld: Vec<String>,
+    /// Where the page is.
+    return_to: &'static str,
     /// What expires soon.
     expiring: Vec<Announcement>,
     /// Names of passkeys that log nobody in any more.
@@ -107,11 +113,15 @@ pub async fn get(
     let used = password_login::recovery_code_since_last(&mut reader, &session.evidence_id).await?;
     let recovery_used = used.map(|at| when::shown(at, page.text.lang()));
     let has_card = session.profession != Profession::None;
+    let withheld = Withheld::from(&app, &session).await?;
     let (mut allowed, mut refused) = (Vec::new(), Vec::new());
     let offered = |offer: &Offer| app.entitlements().is_offered_at(offer, &request.facility_id);
     for offer in offers.into_iter().filter(offered) {
         let decision = app.entitlements().decide(&offer, request);
-        let Explanation { reasons, help } = Explanation::of(&decision, &page.text);
+        let why = withheld.why(&offer.service_id, &page.text).filter(|_| decision.allowed);
+        let open = decision.allowed && why.is_none();
+        let Explanation { reasons, help } =
+            why.unwrap_or_else(|| Explanation::of(&decision, &page.text));
         let (name, description) = match page.text.lang() {
             Lang::Ja => (offer.name_ja, offer.description_ja),
             Lang::En => (offer.name_en, offer.description_en),
@@ -126,8 +136,9 @@ pub async fn get(
             step_up,
             emergency: emergency::offered(request, &decision),
             by_emergency: decision.by_emergency,
+            told: offer.backchannel_logout_uri.is_some(),
         };
-        if decision.allowed { &mut allowed } else { &mut refused }.push(service);
+        if open { &mut allowed } else { &mut refused }.push(service);
     }
     let enrolled = passkey::of_person(&mut app.store().read(), &session.person_id).await?;
     let expiring = expiry::of(&app, &session, &facility, &enrolled, &page.text).await?;
@@ -135,10 +146,12 @@ pub async fn get(
     let who = who(&session, &facility, &page.text);
     let page = session.frame(page, &facility);
     Ok(axum::response::IntoResponse::into_response(Page(PortalPage {
+        withheld: withheld.names(&page.text),
         page,
         allowed,
         refused,
         who,
+        return_to: PATH,
         expiring,
         held: held.map(|passkey| passkey.name).collect(),
         jpki: has_card && app.card_trust().at(&facility.organisation_id).jpki().is_some(),

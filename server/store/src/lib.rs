@@ -51,6 +51,7 @@ pub mod issuer;
 pub mod issuing;
 pub mod jpki_link;
 pub mod ledger;
+pub mod logout_confirmation;
 pub mod membership;
 pub mod news;
 pub mod notice;

@@ -17,6 +17,8 @@ pub struct Offer {
     pub description_en: String,
     /// Where a person enters.
     pub home_url: String,
+    /// Where it is told of logouts, if it is.
+    pub backchannel_logout_uri: Option<String>,
     /// When the operating body approved it, in Unix seconds; absent while it is in the sandbox.
     pub live_at: Option<i64>,
     /// Version of the rules; absent while there are none.
@@ -33,7 +35,7 @@ pub async fn list(queries: &mut impl Queries, limit: i64) -> Result<Vec<Offer>, 
     queries
         .fetch_all(
             sql("SELECT s.id AS service_id, s.name_ja, s.name_en, s.description_ja, s.description_en,
-                        s.home_url, s.live_at, r.version, r.rules
+                        s.home_url, s.backchannel_logout_uri, s.live_at, r.version, r.rules
                  FROM service s
                  LEFT JOIN service_rules r ON r.service_id = s.id AND r.version =
                       (SELECT MAX(v.version) FROM service_rules v WHERE v.service_id = s.id)
@@ -55,7 +57,7 @@ pub async fn find(
     queries
         .fetch_optional(
             sql("SELECT s.id AS service_id, s.name_ja, s.name_en, s.description_ja, s.description_en,
-                        s.home_url, s.live_at, r.version, r.rules
+                        s.home_url, s.backchannel_logout_uri, s.live_at, r.version, r.rules
                  FROM service s
                  LEFT JOIN service_rules r ON r.service_id = s.id AND r.version =
                       (SELECT MAX(v.version) FROM service_rules v WHERE v.service_id = s.id)

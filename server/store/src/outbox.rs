@@ -8,7 +8,7 @@ use crate::{Queries, Store, StoreError, Tx, db::housekeeping, sql};
 
 /// Puts a message into the outbox, in the transaction of the change it tells of.
 ///
-/// `kind` selects who delivers it; `payload` is that deliverer's own JSON, without secrets.
+/// `kind` selects who delivers it; `payload` is that deliverer's own JSON, without secrets. Answers its name.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`].
@@ -17,16 +17,17 @@ pub async fn put(
     kind: &str,
     payload: &Json,
     now: OffsetDateTime,
-) -> Result<(), StoreError> {
+) -> Result<String, StoreError> {
+    let id = Uuid::now_v7().to_string();
     tx.execute(
         sql("INSERT INTO outbox (id, kind, payload, created_at, next_at) VALUES ($1, $2, $3, $4, $4)")
-            .bind(Uuid::now_v7().to_string())
+            .bind(&id)
             .bind(kind)
             .bind(payload.to_string())
             .bind(now),
     )
     .await?;
-    Ok(())
+    Ok(id)
 }
 
 /// A message that is due.
@@ -65,6 +66,29 @@ impl Store {
                 .bind(kind)
                 .bind(now)
                 .bind(limit),
+            )
+            .await?
+        })
+    }
+
+    /// Claims one message as [`Self::claim_outbox`] does, if it is due.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn claim_message(
+        &self,
+        id: &str,
+        now: OffsetDateTime,
+        hold: Duration,
+    ) -> Result<Option<Message>, StoreError> {
+        housekeeping!(self, |tx| {
+            tx.fetch_optional(
+                sql("UPDATE outbox SET next_at = $1, attempts = attempts + 1
+                     WHERE id = $2 AND done_at IS NULL AND next_at <= $3
+                     RETURNING id, kind, payload, attempts - 1 AS attempts")
+                .bind(now + hold)
+                .bind(id)
+                .bind(now),
             )
             .await?
         })

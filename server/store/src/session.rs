@@ -8,12 +8,12 @@ mod ending;
 
 use time::OffsetDateTime;
 
-pub(crate) use ending::of;
 pub use ending::{
     end, end_of_level, end_of_membership, end_of_organisation, end_of_other_certificates,
-    end_of_passkey, end_of_person, end_of_terminal, overdue, withdraw_tokens,
+    end_of_passkey, end_of_person, end_of_terminal, end_others_of_profile, overdue,
     withdraw_tokens_of_emergency,
 };
+pub(crate) use ending::{of, tell};
 
 use crate::{
     Queries, Store, StoreError, Tx,
@@ -269,6 +269,25 @@ pub async fn renew(tx: &mut Tx, id_hash: &[u8; 32], by: &Session) -> Result<bool
         )
         .await?;
     Ok(changed == 1)
+}
+
+/// Notes in which browser profile the session stands that a cookie opens.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn note_profile(
+    tx: &mut Tx,
+    cookie_hash: &[u8; 32],
+    profile_hash: &[u8; 32],
+) -> Result<(), StoreError> {
+    tx.execute(
+        sql("UPDATE session SET profile_hash = $2
+             WHERE cookie_hash = $1 OR (id_hash = $1 AND cookie_hash IS NULL)")
+        .bind(cookie_hash)
+        .bind(profile_hash),
+    )
+    .await?;
+    Ok(())
 }
 
 /// The session of this identifier in this realm, ended or not.

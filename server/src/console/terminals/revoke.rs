@@ -21,7 +21,6 @@ use crate::{
     app::App,
     error::page::{Chain, PageError},
     form::{self, PathId, StrictForm},
-    login::logout,
     page::{Page, PageFrame},
     people::{field::FieldErrors, session::ConsoleSession},
     register::typed::FieldError,
@@ -187,9 +186,6 @@ pub async fn post(
             at: now,
         };
         let taken = terminal::revoke(tx, &id, &terminal.organisation_id, revocation).await?;
-        if let Some(taken) = &taken {
-            logout::fan_out(tx, &taken.sessions, now).await?;
-        }
         let entry = match &taken {
             None => acting.refused("terminal.revoke", now, "already_revoked"),
             Some(taken) => acting

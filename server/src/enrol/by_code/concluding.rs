@@ -13,7 +13,7 @@ use sekisho_store::{
 use time::Duration;
 
 use super::{Enrolment, ISSUANCE_LIMIT};
-use crate::{enrol::refusal, error::est::EstError, login::logout};
+use crate::{enrol::refusal, error::est::EstError};
 
 /// Whose certificate a code is tied to.
 pub(super) enum Tied {
@@ -119,8 +119,7 @@ impl Enrolment<'_> {
         }
         if replaced {
             let id = &holder.terminal_id;
-            let ended = session::end_of_terminal(tx, id, "terminal_enrolled_anew", self.at).await?;
-            logout::fan_out(tx, &ended, self.at).await?;
+            session::end_of_terminal(tx, id, "terminal_enrolled_anew", self.at).await?;
         }
         terminal::note_certificate(tx, &holder.terminal_id, false, self.at).await?;
         Ok(Tied::Mine)

@@ -47,6 +47,12 @@ pub(super) async fn terminal(s: &Scene) -> Vec<Row> {
         .collect::<Vec<_>>();
     vec![
         logged_in(at("GET", "/")).good(200),
+        logged_in(at("GET", "/handover"))
+            .query([optional("return_to", "/").foreign("https://evil.example/").foreign("//evil")])
+            .good(303),
+        logged_in(at("POST", "/handover"))
+            .form([optional("return_to", "/").foreign("https://evil.example/").foreign("//evil")])
+            .good(303),
         logged_in(at("GET", "/emergency"))
             .query([optional("return_to", "/").foreign("https://evil.example/").foreign("//evil")])
             .good(200),

@@ -28,7 +28,6 @@ use crate::{
         card::{Proven, prove},
         challenge::purpose_word,
         hpki::our_request,
-        logout,
         refusal::{LoginError, Refusal},
         session::PortalSession,
         vouching::{may_vouch, new_voucher, stands},
@@ -185,7 +184,6 @@ async fn decide(
         if before.fingerprint != holder.fingerprint {
             let ended =
                 sessions::end_of_level(tx, person_id, acr::JPKI_CARD, RELINKED, now).await?;
-            logout::fan_out(tx, &ended, now).await?;
             sessions_ended = ended.len();
         }
     }

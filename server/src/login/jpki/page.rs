@@ -24,7 +24,6 @@ use crate::{
     login::{
         Least,
         exchange::{self, Asked, Exchange},
-        logout,
         page::give_browser_cookie,
         session::PortalSession,
         vouching,
@@ -168,7 +167,6 @@ pub async fn unlink(
                 let ended =
                     sessions::end_of_level(tx, person_id, acr::JPKI_CARD, CARD_UNLINKED, now)
                         .await?;
-                logout::fan_out(tx, &ended, now).await?;
                 Entry::done("card.unlink", person, now)
                     .on("jpki_link", link_id)
                     .fact("sessions_ended", ended.len())

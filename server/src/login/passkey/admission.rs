@@ -21,7 +21,6 @@ use crate::{
     listener::FacilityConnection,
     login::{
         admission::{Arrival, Decided, why_no_member},
-        logout,
         opening::{self, Admitted, Opening},
         refusal::{LoginError, Refusal},
         vouching::{self, Lapse},
@@ -115,7 +114,6 @@ async fn hold(
     let mut decided = Decided::refused(arrival, refused, refusal, None);
     if passkey::hold(tx, &passkey.id, now).await? {
         let ended = sessions::end_of_passkey(tx, &passkey.id, COPIED, now).await?;
-        logout::fan_out(tx, &ended, now).await?;
         let held = Entry::done("passkey.hold", Actor::System, now)
             .on("passkey", &passkey.id)
             .on("person", &passkey.person_id)

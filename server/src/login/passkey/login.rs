@@ -2,7 +2,6 @@
 //! typing a name.
 
 use axum::response::Response;
-use http::HeaderValue;
 use sekisho_store::passkey_challenge::Purpose;
 use sekisho_wire::acr;
 use serde::Deserialize;
@@ -17,7 +16,7 @@ use super::{
 use crate::{
     listener::{self},
     login::{
-        admission::{self, Arrival, Holder},
+        admission::{self, Arrival, Entered, Holder},
         call::Call,
         card::opened,
         challenge::{browser_hash, local_path},
@@ -74,12 +73,12 @@ async fn session_here(call: &Call) -> Result<Option<PortalSession>, LoginError> 
 /// `POST /login/passkey`.
 pub async fn post(call: Call) -> Response {
     match submit(&call).await {
-        Ok((session_cookie, redirect)) => opened(session_cookie, redirect),
+        Ok((entered, return_to)) => opened(entered, return_to),
         Err(error) => call.refuse(error),
     }
 }
 
-async fn submit(call: &Call) -> Result<(HeaderValue, String), LoginError> {
+async fn submit(call: &Call) -> Result<(Entered, Option<String>), LoginError> {
     let Call { app, peer, facility, headers, .. } = call;
     let judged = match judge(call).await {
         Ok(judged) => judged,
@@ -93,9 +92,9 @@ async fn submit(call: &Call) -> Result<(HeaderValue, String), LoginError> {
         expected: None,
         within: judged.within,
         previous_cookie: session::cookie_hash(headers),
+        headers,
     };
-    let cookie = admission::admit(app, &judged.holder, arrival).await?;
-    Ok((cookie, judged.return_to.unwrap_or_else(|| "/".to_owned())))
+    Ok((admission::admit(app, &judged.holder, arrival).await?, judged.return_to))
 }
 
 /// An answer that counts for what is here: this browser, terminal and session.

@@ -24,7 +24,7 @@ use crate::{
     error::page::PageError,
     form::{StrictForm, StrictQuery, Sure},
     listener::{FacilityConnection, Peer},
-    login::{Least, logout, page::give_browser_cookie, session::PortalSession, vouching},
+    login::{Least, page::give_browser_cookie, session::PortalSession, vouching},
     page::{Page, PageFrame},
     portal::when,
 };
@@ -171,7 +171,6 @@ pub async fn remove(
         let person = Actor::Person(person_id.clone());
         let (outcome, record) = if passkey::remove(tx, person_id, &form.passkey, now).await? {
             let ended = sessions::end_of_passkey(tx, &form.passkey, REMOVED, now).await?;
-            logout::fan_out(tx, &ended, now).await?;
             let record = Entry::done("passkey.remove", person, now)
                 .on("passkey", &form.passkey)
                 .fact("sessions_ended", ended.len());

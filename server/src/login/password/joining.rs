@@ -9,7 +9,7 @@ use axum::{
     extract::{Extension, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use sekisho_store::{
     MayConflict, StoreError, account,
     audit::{Actor, Audited, Entry},
@@ -25,13 +25,12 @@ use zeroize::Zeroizing;
 use super::admission::admitted;
 use crate::{
     app::App,
-    cookie,
     error::page::PageError,
     form::{self, StrictForm},
     listener::{FacilityConnection, Peer},
     login::{
-        admission::Arrival,
-        challenge::{BROWSER_COOKIE, browser_hash},
+        admission::{Arrival, Entered},
+        challenge::browser_hash,
         invitation as entry,
         opening::{self, Opening},
         refusal::{LoginError, Refusal},
@@ -218,20 +217,18 @@ pub async fn post(
         expected: None,
         within: None,
         previous_cookie: session::cookie_hash(&headers),
+        headers: &headers,
     };
     // A name that is taken tells that somebody has it: such answers are counted like codes that open nothing.
     let tries = tries::terminal(app.config(), &facility.terminal_id);
     tries::rested(&app, &tries).await??;
     let codes = NewCodes::draw(app.random()).map_err(LoginError::from)?;
     match join(&app, arrival, &held, &login_name, (proven, &codes)).await {
-        Ok(session_cookie) => {
+        Ok(entered) => {
             let page = page.switching_at("/");
             let shown = CodesPage { page, codes: codes.reveal(), next: "/" };
             let mut response = Page(shown).into_response();
-            let cookies = [Some(session_cookie), cookie::clear(BROWSER_COOKIE)];
-            for cookie in cookies.into_iter().flatten() {
-                response.headers_mut().append(header::SET_COOKIE, cookie);
-            }
+            entered.give(&mut response);
             Ok(response)
         }
         Err(JoinError::LoginNameTaken) => {
@@ -268,11 +265,11 @@ async fn join(
     held: &Invitation,
     login_name: &str,
     (proven, codes): (Proven, &NewCodes),
-) -> Result<http::HeaderValue, JoinError> {
+) -> Result<Entered, JoinError> {
     let Arrival { peer, facility, browser_hash, .. } = arrival;
     let second = proven.second();
     let prepared = proven.prepare(app).await.map_err(LoginError::from)?;
-    let (opening, cookie) = Opening::draw(app).map_err(LoginError::from)?;
+    let (opening, cookies) = Opening::draw(app, arrival.headers).map_err(LoginError::from)?;
     let now = opening.now;
     let organisation_id = facility.organisation_id.as_str();
     transaction!(app.store(), JoinError, |tx| {
@@ -318,5 +315,5 @@ async fn join(
         let audited = audited.and(facility.place(started, peer));
         Ok(opened.records(|login| login).fold(audited, Audited::and))
     })?;
-    Ok(cookie)
+    Ok(Entered::by(app, arrival, opening, cookies).await?)
 }

@@ -19,7 +19,6 @@ use super::admission::{ACT, wrong};
 use crate::{
     app::App,
     catalogue::Text,
-    cookie,
     error::{
         login::{status, words},
         page::PageError,
@@ -28,9 +27,9 @@ use crate::{
     listener::{FacilityConnection, Peer, note_refusal},
     login::{
         Least,
-        admission::{self, Arrival, Holder},
+        admission::{self, Arrival, Entered, Holder},
         call,
-        challenge::{BROWSER_COOKIE, browser_hash},
+        challenge::browser_hash,
         level::strength,
         login_address,
         page::{self, Ways},
@@ -132,13 +131,9 @@ pub async fn post(
     let connection = Connection { app: &app, peer: &peer, facility: &facility, headers: &headers };
     let typed = form.login_name.trim().to_lowercase();
     let turned = match connection.submit(form, &typed, least).await {
-        Ok(session_cookie) => {
-            let next = return_to.as_deref().unwrap_or("/");
-            let mut response = Redirect::to(next).into_response();
-            let cookies = [Some(session_cookie), cookie::clear(BROWSER_COOKIE)];
-            for cookie in cookies.into_iter().flatten() {
-                response.headers_mut().append(header::SET_COOKIE, cookie);
-            }
+        Ok(entered) => {
+            let mut response = Redirect::to(&entered.next(return_to)).into_response();
+            entered.give(&mut response);
             return Ok(response);
         }
         Err(turned) => turned,
@@ -188,7 +183,7 @@ impl Connection<'_> {
         form: PasswordForm,
         login_name: &str,
         least: Option<Least>,
-    ) -> Result<HeaderValue, Turned> {
+    ) -> Result<Entered, Turned> {
         let Self { app, peer, facility, headers } = *self;
         // 1. What is refused whoever asks: nothing is judged then, and nothing charged.
         let browser_hash = browser_hash(headers).ok_or(Refusal::BrowserUnknown);
@@ -235,6 +230,7 @@ impl Connection<'_> {
             expected: None,
             within: at_work.map(|session| session.id_hash),
             previous_cookie: session::cookie_hash(headers),
+            headers,
         };
         let admitted = admission::admit(app, &holder, arrival).await;
         // Whoever is to wait until a colleague has logged out typed nothing wrong.

@@ -113,6 +113,8 @@ pub struct Desk {
     pub page_key: SoftwareKey,
     pub browser_cookie: Option<String>,
     pub session_cookie: Option<String>,
+    /// Of the browser profile.
+    pub profile_cookie: Option<String>,
 }
 
 /// An instance that trusts the look-alike, with current lists that revoke nothing.
@@ -153,6 +155,7 @@ pub async fn desk(test: &TestApp, seed: u64) -> Desk {
         page_key: SoftwareKey::generate_p256().unwrap(),
         browser_cookie: None,
         session_cookie: None,
+        profile_cookie: None,
     }
 }
 
@@ -192,6 +195,7 @@ impl Desk {
             page_key: SoftwareKey::generate_p256().unwrap(),
             browser_cookie: None,
             session_cookie: None,
+            profile_cookie: None,
         }
     }
 
@@ -255,7 +259,8 @@ impl Desk {
         if let Some(content_type) = content_type {
             request = request.header(header::CONTENT_TYPE, content_type);
         }
-        for cookie in [&self.browser_cookie, &self.session_cookie].into_iter().flatten() {
+        let cookies = [&self.browser_cookie, &self.session_cookie, &self.profile_cookie];
+        for cookie in cookies.into_iter().flatten() {
             request = request.header(header::COOKIE, cookie);
         }
         let request = request.body(Body::from(body)).unwrap();
@@ -267,6 +272,8 @@ impl Desk {
                 self.browser_cookie = kept;
             } else if pair.starts_with("__Host-session=") {
                 self.session_cookie = kept;
+            } else if pair.starts_with("__Host-profile=") {
+                self.profile_cookie = kept;
             }
         }
         let location = response.headers().get(header::LOCATION);

@@ -5,6 +5,7 @@ mod authenticator;
 mod console;
 pub(crate) mod desk;
 mod emergency;
+mod handover;
 mod invitations;
 mod levels;
 mod my_number;

@@ -40,12 +40,14 @@ use crate::{
     app::App,
     catalogue::Lang,
     emergency::{self, InForce},
-    entitlement,
+    entitlement::{self, Explanation},
     error::page::PageError,
     form::{self, FormError},
     listener::{FacilityConnection, Peer, note_refusal},
     login::{
-        Least, login_address,
+        Least,
+        handover::Withheld,
+        login_address,
         session::{self as portal_session, PortalSession},
     },
     page::PageFrame,
@@ -344,18 +346,14 @@ async fn permitted(
         None => sekisho_authz::Decision::no_rules(),
     };
     if decision.allowed {
+        not_withheld(origin, session, client, wanted, reply).await?;
         let emergency = asked.admitted_by(&decision).cloned();
         return Ok((decision.release, emergency));
     }
-    let now = app.now();
-    let person = Actor::Person(session.person_id.clone());
-    let record = Entry::refused("service.authorize", person, now, decision.code)
-        .on("service", &client.id)
-        .on("session", hex::encode(session.id_hash))
-        .on("membership", &session.membership_id)
-        .fact("rule", decision.rule.clone());
-    let record = origin.facility.place(record, origin.peer);
-    transaction!(app.store(), StoreError, |tx| Ok(Audited::new((), record.clone())))?;
+    note_denied(origin, session, client, decision.code, |entry| {
+        entry.fact("rule", decision.rule.clone())
+    })
+    .await?;
     let denied = RequestError::new("access_denied", "not permitted by the rules of the service");
     if wanted.prompt == Prompt::None {
         let page = resume::without_address(origin.page.clone());
@@ -375,7 +373,50 @@ async fn permitted(
     let resume = resume.filter(|_| goes_on.is_some());
     let emergency = offered.map(|_| emergency::address(resume.as_deref()));
     let page = session.frame(origin.page.clone(), origin.facility);
-    let told = reply::Denied { decision: &decision, step_up, emergency, error: &denied };
+    let why = Explanation::of(&decision, &page.text);
+    let told = reply::Denied { why, step_up, emergency, error: &denied };
     let explained = reply.explain(app, page, client, told).await?;
     Err(Refusal::Instead(explained))
+}
+
+/// Refuses where the service did not confirm the logout of the person before in this browser: what it shows may
+/// still be theirs. A client that wants no prompt is told that one is needed.
+async fn not_withheld(
+    origin: &Origin<'_>,
+    session: &PortalSession,
+    client: &service::Service,
+    wanted: &Wanted,
+    reply: &Reply,
+) -> Result<(), Refusal> {
+    let app = origin.app;
+    let withheld = Withheld::from(app, session).await?;
+    let Some(why) = withheld.why(&client.id, &origin.page.text) else { return Ok(()) };
+    note_denied(origin, session, client, "logout_unconfirmed", |entry| entry).await?;
+    let code = if wanted.prompt == Prompt::None { "interaction_required" } else { "access_denied" };
+    let error = RequestError::new(code, "the logout of the person before is not confirmed");
+    let answer = if wanted.prompt == Prompt::None {
+        reply.error(app, resume::without_address(origin.page.clone()), &error).await?
+    } else {
+        let page = session.frame(origin.page.clone(), origin.facility);
+        let told = reply::Denied { why, step_up: None, emergency: None, error: &error };
+        reply.explain(app, page, client, told).await?
+    };
+    Err(Refusal::Instead(answer))
+}
+
+/// Records that a service stays closed to a person.
+async fn note_denied(
+    origin: &Origin<'_>,
+    session: &PortalSession,
+    client: &service::Service,
+    code: &str,
+    more: impl FnOnce(Entry) -> Entry,
+) -> Result<(), StoreError> {
+    let person = Actor::Person(session.person_id.clone());
+    let record = Entry::refused("service.authorize", person, origin.app.now(), code)
+        .on("service", &client.id)
+        .on("session", hex::encode(session.id_hash))
+        .on("membership", &session.membership_id);
+    let record = origin.facility.place(more(record), origin.peer);
+    transaction!(origin.app.store(), StoreError, |tx| Ok(Audited::new((), record.clone())))
 }

@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
-use sekisho_authz::Decision;
 use sekisho_store::service::Service;
 use serde_json::{Map, Value};
 
@@ -142,7 +141,7 @@ struct RefusedPage {
 
 /// Why somebody may not use a service, for them and for the service.
 pub(super) struct Denied<'a> {
-    pub(super) decision: &'a Decision,
+    pub(super) why: Explanation,
     /// The login that is all that is lacking.
     pub(super) step_up: Option<String>,
     /// Where an emergency access is opened, if that would help.
@@ -217,14 +216,13 @@ impl Reply {
             Lang::Ja => client.name_ja.clone(),
             Lang::En => client.name_en.clone(),
         };
-        let Explanation { reasons, help } = Explanation::of(told.decision, &page.text);
         let ready = self.ready_error(app, told.error).await?;
         let policy = ready.policy();
         let (back, fields) = match ready {
             Ready::Address(address) => (address, Vec::new()),
             Ready::Form { action, fields } => (action, fields),
         };
-        let Denied { step_up, emergency, .. } = told;
+        let Denied { why: Explanation { reasons, help }, step_up, emergency, .. } = told;
         let shown =
             Page(RefusedPage { page, service, reasons, help, step_up, emergency, back, fields });
         let policy = [(header::CONTENT_SECURITY_POLICY, policy.header())];

@@ -79,7 +79,10 @@ async fn attempt(app: &App, payload: &str) -> Result<(), Undelivered> {
     let sid = subject::session(app, &client.sector, &hash);
     let token = token(app, &client, &metadata, &sub, &sid).await.map_err(later)?;
     match send(app, uri, &token).await?.status {
-        200..=299 => Ok(()),
+        200..=299 => {
+            let (store, service_id) = (app.store(), &payload.service_id);
+            store.note_logout_confirmed(&hash, service_id, app.now()).await.map_err(later)
+        }
         // §2.8: 400 means that the token was understood and refused; saying it again won't help.
         400 => Err(never("the service refused the logout token")),
         status => Err(later(format!("the service answered {status}"))),

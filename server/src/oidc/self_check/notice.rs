@@ -41,7 +41,8 @@ struct Payload {
 /// # Errors
 /// [`StoreError`].
 pub async fn put(tx: &mut Tx, service_id: &str, now: OffsetDateTime) -> Result<(), StoreError> {
-    outbox::put(tx, KIND, &json!({ "service_id": service_id }), now).await
+    outbox::put(tx, KIND, &json!({ "service_id": service_id }), now).await?;
+    Ok(())
 }
 
 /// Carries the trial out and notes what came of it, which counts as delivered whatever it was.

@@ -111,6 +111,7 @@ fn offer(number: u8, rules: &Rules) -> Offer {
         description_ja: String::new(),
         description_en: String::new(),
         home_url: "https://case.example/".into(),
+        backchannel_logout_uri: None,
         live_at: Some(0),
         version: Some(1),
         rules: Some(serde_json::to_string(rules).unwrap()),

@@ -1,9 +1,10 @@
-//! Ends of sessions, and what goes with them.
+//! Ends of sessions, and what goes with them: whatever ends a session withdraws what was granted in it and tells
+//! the services, in the same transaction.
 
 use time::OffsetDateTime;
 
 use super::{Realm, SessionOf};
-use crate::{Queries, StoreError, Tx, moment::digest, sql};
+use crate::{Queries, StoreError, Tx, db::Statement, logout_confirmation, moment::digest, sql};
 
 #[derive(serde::Deserialize)]
 pub(crate) struct OfRow {
@@ -39,6 +40,19 @@ macro_rules! end_where {
     };
 }
 
+/// Ends what the statement ends, and with each session what it gave out.
+async fn carry_out(
+    tx: &mut Tx,
+    end: Statement,
+    at: OffsetDateTime,
+) -> Result<Vec<SessionOf>, StoreError> {
+    let ended = of(tx.fetch_all(end).await?)?;
+    for session in &ended {
+        withdraw_tokens(tx, session, at).await?;
+    }
+    Ok(ended)
+}
+
 /// Ends a session; answers it when this call ended it, `None` when it had ended before.
 ///
 /// # Errors
@@ -50,7 +64,7 @@ pub async fn end(
     at: OffsetDateTime,
 ) -> Result<Option<SessionOf>, StoreError> {
     let end = end_where!("id_hash = $3").bind(at).bind(reason).bind(id_hash);
-    Ok(of(tx.fetch_all(end).await?)?.pop())
+    Ok(carry_out(tx, end, at).await?.pop())
 }
 
 /// Ends every session opened under a membership.
@@ -64,7 +78,7 @@ pub async fn end_of_membership(
     at: OffsetDateTime,
 ) -> Result<Vec<SessionOf>, StoreError> {
     let end = end_where!("membership_id = $3").bind(at).bind(reason).bind(membership_id);
-    of(tx.fetch_all(end).await?)
+    carry_out(tx, end, at).await
 }
 
 /// Ends every session opened at a terminal, for instance because it is revoked.
@@ -78,7 +92,7 @@ pub async fn end_of_terminal(
     at: OffsetDateTime,
 ) -> Result<Vec<SessionOf>, StoreError> {
     let end = end_where!("terminal_id = $3").bind(at).bind(reason).bind(terminal_id);
-    of(tx.fetch_all(end).await?)
+    carry_out(tx, end, at).await
 }
 
 /// Ends every session opened at a terminal with another certificate than this one, by its SHA-256.
@@ -97,7 +111,7 @@ pub async fn end_of_other_certificates(
         .bind(reason)
         .bind(terminal_id)
         .bind(fingerprint);
-    of(tx.fetch_all(end).await?)
+    carry_out(tx, end, at).await
 }
 
 /// Ends every session opened at an organisation's terminals.
@@ -111,7 +125,7 @@ pub async fn end_of_organisation(
     at: OffsetDateTime,
 ) -> Result<Vec<SessionOf>, StoreError> {
     let end = end_where!("organisation_id = $3").bind(at).bind(reason).bind(organisation_id);
-    of(tx.fetch_all(end).await?)
+    carry_out(tx, end, at).await
 }
 
 /// Ends every session of a person in a realm, for instance because the password changed.
@@ -130,7 +144,7 @@ pub async fn end_of_person(
         .bind(reason)
         .bind(person_id)
         .bind(realm.as_str());
-    of(tx.fetch_all(end).await?)
+    carry_out(tx, end, at).await
 }
 
 /// Ends every session of a person that was opened at this level, for instance because the card of it
@@ -147,7 +161,7 @@ pub async fn end_of_level(
 ) -> Result<Vec<SessionOf>, StoreError> {
     let end =
         end_where!("person_id = $3 AND acr = $4").bind(at).bind(reason).bind(person_id).bind(acr);
-    of(tx.fetch_all(end).await?)
+    carry_out(tx, end, at).await
 }
 
 /// Ends every session that a passkey opened, for instance because it was removed.
@@ -162,7 +176,23 @@ pub async fn end_of_passkey(
 ) -> Result<Vec<SessionOf>, StoreError> {
     let end =
         end_where!("evidence_id IN (SELECT l.id FROM passkey_login l WHERE l.passkey_id = $3)");
-    of(tx.fetch_all(end.bind(at).bind(reason).bind(passkey_id)).await?)
+    carry_out(tx, end.bind(at).bind(reason).bind(passkey_id), at).await
+}
+
+/// Ends whatever else lives in a browser profile than the session that a cookie opens: its own cookie stands
+/// there no longer.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn end_others_of_profile(
+    tx: &mut Tx,
+    profile_hash: &[u8; 32],
+    cookie_hash: &[u8; 32],
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<Vec<SessionOf>, StoreError> {
+    let end = end_where!("profile_hash = $3 AND COALESCE(cookie_hash, id_hash) <> $4");
+    carry_out(tx, end.bind(at).bind(reason).bind(profile_hash).bind(cookie_hash), at).await
 }
 
 /// Live sessions of `realm` that are past their absolute end, or without activity since
@@ -191,15 +221,14 @@ pub async fn overdue(
 }
 
 /// Withdraws what was granted in a session and queues a logout notice to every service that was
-/// granted something in it and wants to hear (OIDC Back-Channel Logout 1.0 §2.5).
-///
-/// # Errors
-/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
-pub async fn withdraw_tokens(
+/// granted something in it and wants to hear (OIDC Back-Channel Logout 1.0 §2.5). What is queued is remembered
+/// for the next person in this browser ([`crate::logout_confirmation`]).
+async fn withdraw_tokens(
     tx: &mut Tx,
-    id_hash: &[u8; 32],
+    session: &SessionOf,
     at: OffsetDateTime,
 ) -> Result<(), StoreError> {
+    let id_hash = &session.id_hash;
     tx.execute(
         sql("UPDATE token_grant SET withdrawn_at = $2
              WHERE session_hash = $1 AND withdrawn_at IS NULL")
@@ -207,15 +236,22 @@ pub async fn withdraw_tokens(
         .bind(at),
     )
     .await?;
-    let services = tx
+    let services: Vec<String> = tx
         .fetch_all(
-            sql("SELECT DISTINCT g.service_id, g.session_hash FROM token_grant g
+            sql("SELECT DISTINCT g.service_id FROM token_grant g
                  JOIN service s ON s.id = g.service_id
                  WHERE g.session_hash = $1 AND s.backchannel_logout_uri IS NOT NULL")
             .bind(id_hash),
         )
-        .await?;
-    tell(tx, services, at).await
+        .await?
+        .into_iter()
+        .map(|(service_id,): (String,)| service_id)
+        .collect();
+    for service_id in services {
+        let message_id = tell(tx, &service_id, id_hash, at).await?;
+        logout_confirmation::await_of(tx, id_hash, &service_id, &message_id, at).await?;
+    }
+    Ok(())
 }
 
 /// The same of what is owed to an emergency access that ended, while its session goes on: other services of
@@ -236,7 +272,7 @@ pub async fn withdraw_tokens_of_emergency(
         .bind(at),
     )
     .await?;
-    let services = tx
+    let services: Vec<(String, Vec<u8>)> = tx
         .fetch_all(
             sql("SELECT DISTINCT g.service_id, g.session_hash FROM token_grant g
                  JOIN service s ON s.id = g.service_id JOIN session l ON l.id_hash = g.session_hash
@@ -245,20 +281,22 @@ pub async fn withdraw_tokens_of_emergency(
             .bind(emergency_id),
         )
         .await?;
-    tell(tx, services, at).await
-}
-
-async fn tell(
-    tx: &mut Tx,
-    services: Vec<(String, Vec<u8>)>,
-    at: OffsetDateTime,
-) -> Result<(), StoreError> {
     for (service_id, session_hash) in services {
-        let payload = serde_json::json!({
-            "service_id": service_id,
-            "session": hex::encode(session_hash),
-        });
-        crate::outbox::put(tx, "backchannel_logout", &payload, at).await?;
+        tell(tx, &service_id, &digest("session", session_hash)?, at).await?;
     }
     Ok(())
+}
+
+/// Queues a notice that a session is over; answers its name in the outbox.
+pub(crate) async fn tell(
+    tx: &mut Tx,
+    service_id: &str,
+    session_hash: &[u8; 32],
+    at: OffsetDateTime,
+) -> Result<String, StoreError> {
+    let payload = serde_json::json!({
+        "service_id": service_id,
+        "session": hex::encode(session_hash),
+    });
+    crate::outbox::put(tx, "backchannel_logout", &payload, at).await
 }

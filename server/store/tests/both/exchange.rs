@@ -373,7 +373,7 @@ async fn an_ended_session_withdraws_its_tokens_and_tells_its_services(databases:
     let store = &databases.one;
     change!(store, |tx| {
         token_grant::add(tx, &grant("g1")).await?;
-        session::withdraw_tokens(tx, &SESSION, NOW).await?
+        session::end(tx, &SESSION, "logout", NOW).await?
     });
     assert_eq!(token_grant::live(&mut databases.two.read(), "g1").await.unwrap(), None);
     let due = async |store: &Store| {
@@ -383,7 +383,8 @@ async fn an_ended_session_withdraws_its_tokens_and_tells_its_services(databases:
     change!(store, |tx| {
         tx.execute(sql("UPDATE service SET backchannel_logout_uri = 'https://referral.example/'"))
             .await?;
-        session::withdraw_tokens(tx, &SESSION, NOW).await?
+        tx.execute(sql("UPDATE session SET ended_at = NULL, end_reason = NULL")).await?;
+        session::end(tx, &SESSION, "logout", NOW).await?
     });
     let told = due(&databases.two).await;
     assert_eq!(told.len(), 1);

@@ -100,6 +100,7 @@ mod import;
 mod issuing;
 mod jpki_link;
 mod login;
+mod logout_confirmation;
 mod notice;
 mod once;
 mod organisation;

@@ -103,10 +103,7 @@ async fn where_the_login_ended_too_nobody_is_told_twice(databases: Databases) {
     let store = &databases.one;
     let running = running(store).await;
     granted(store, "opened", Some(1), Some(&running.id)).await;
-    change!(store, |tx| {
-        session::end(tx, &SESSION, "logout", NOW).await?;
-        session::withdraw_tokens(tx, &SESSION, NOW).await?;
-    });
+    change!(store, |tx| session::end(tx, &SESSION, "logout", NOW).await?);
     assert_eq!(told(store).await.len(), 1);
     change!(store, |tx| session::withdraw_tokens_of_emergency(tx, &running.id, NOW).await?);
     assert!(told(&databases.two).await.is_empty());
