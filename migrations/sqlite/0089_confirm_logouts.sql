@@ -1,5 +1,5 @@
 -- Which browser profile a session stands in, and which services confirmed its end there.
-ALTER TABLE session ADD COLUMN profile_hash BLOB; -- SHA-256 of the cookie that names the profile
+ALTER TABLE session ADD COLUMN profile_hash BLOB; -- SHA-256 of the profile's cookie and the terminal
 CREATE INDEX session_by_profile ON session (profile_hash) WHERE ended_at IS NULL;
 CREATE TABLE logout_confirmation (
     session_hash BLOB NOT NULL REFERENCES session (id_hash),

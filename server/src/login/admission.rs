@@ -149,7 +149,7 @@ pub async fn admit(
     holder: &Holder,
     arrival: Arrival<'_>,
 ) -> Result<Entered, LoginError> {
-    let (opening, cookies) = Opening::draw(app, arrival.headers)?;
+    let (opening, cookies) = Opening::draw(app, arrival)?;
     let outcome = transaction!(app.store(), LoginError, |tx| {
         let previous = match arrival.previous_cookie {
             Some(cookie) => sessions::find_by_cookie(tx, Realm::Portal, &cookie).await?,

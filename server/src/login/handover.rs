@@ -58,9 +58,10 @@ const PAUSE: Duration = Duration::from_millis(25);
 const ASKED_LATELY: time::Duration = time::Duration::seconds(5);
 const TITLE: &str = "handover-title";
 
-/// The name of a browser profile.
+/// The name of a browser profile at a terminal.
 pub(super) struct Profile {
-    /// SHA-256 of it.
+    /// SHA-256 of it and the terminal's identifier: disks are copied, and profiles follow people to other PCs. Nobody
+    /// at another terminal is concerned by what goes on under the same cookie.
     pub(super) hash: [u8; 32],
     /// Its cookie.
     pub(super) cookie: HeaderValue,
@@ -71,7 +72,11 @@ impl Profile {
     ///
     /// # Errors
     /// [`RandomnessError`].
-    pub(super) fn of(app: &App, headers: &HeaderMap) -> Result<Self, RandomnessError> {
+    pub(super) fn of(
+        app: &App,
+        headers: &HeaderMap,
+        terminal_id: &str,
+    ) -> Result<Self, RandomnessError> {
         let sent = cookie::read(headers, PROFILE_COOKIE)
             .and_then(|value| sekisho_protocol::octets::decode(value).ok())
             .and_then(|octets| <[u8; 32]>::try_from(octets).ok());
@@ -81,7 +86,8 @@ impl Profile {
         };
         let lifetime = Some(PROFILE_SECS);
         let cookie = cookie::set(PROFILE_COOKIE, &cookie_text(&name), lifetime, SameSite::Lax);
-        Ok(Self { hash: Sha256::digest(name).into(), cookie: cookie.ok_or(RandomnessError)? })
+        let hash = Sha256::new().chain_update(name).chain_update(terminal_id).finalize().into();
+        Ok(Self { hash, cookie: cookie.ok_or(RandomnessError)? })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Opening a portal session, or renewing the one that the same person has in this browser.
 
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 use sekisho_key::RandomnessError;
 use sekisho_store::{
     Tx,
@@ -43,7 +43,7 @@ pub(super) struct Opening {
     pub(super) id_hash: [u8; 32],
     pub(super) now: OffsetDateTime,
     pub(super) expires_at: OffsetDateTime,
-    /// SHA-256 of the name of the browser profile.
+    /// Names the browser profile at this terminal.
     pub(super) profile_hash: [u8; 32],
 }
 
@@ -55,13 +55,13 @@ impl Opening {
     /// [`RandomnessError`].
     pub(super) fn draw(
         app: &App,
-        headers: &HeaderMap,
+        Arrival { headers, facility, .. }: Arrival<'_>,
     ) -> Result<(Self, [HeaderValue; 2]), RandomnessError> {
         let identifier: [u8; 32] = random_octets(app.random())?;
         let now = app.now();
         let expires_at = now + app.config().session().portal_lifetime();
         let cookie = session::set_cookie(&identifier).ok_or(RandomnessError)?;
-        let profile = Profile::of(app, headers)?;
+        let profile = Profile::of(app, headers, &facility.terminal_id)?;
         let id_hash = Sha256::digest(identifier).into();
         let opening = Self { id_hash, now, expires_at, profile_hash: profile.hash };
         Ok((opening, [cookie, profile.cookie]))

@@ -269,7 +269,7 @@ async fn join(
     let Arrival { peer, facility, browser_hash, .. } = arrival;
     let second = proven.second();
     let prepared = proven.prepare(app).await.map_err(LoginError::from)?;
-    let (opening, cookies) = Opening::draw(app, arrival.headers).map_err(LoginError::from)?;
+    let (opening, cookies) = Opening::draw(app, arrival).map_err(LoginError::from)?;
     let now = opening.now;
     let organisation_id = facility.organisation_id.as_str();
     transaction!(app.store(), JoinError, |tx| {

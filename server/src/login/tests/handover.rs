@@ -220,3 +220,22 @@ async fn a_login_of_which_the_cookie_was_lost_ends_with_the_next_in_this_browser
         assert_ne!(desk.profile_cookie.as_deref(), Some(planted));
     }
 }
+
+#[tokio::test]
+async fn the_same_profile_at_another_terminal_is_another_one() {
+    let test = instance().await;
+    let ear = Ear::new(503);
+    service(&test, "records", &ear).await;
+    let mut here = desk(&test, 1).await;
+    here.admit(&test, &physician()).await;
+    granted(&test, &["records"]).await;
+    // A disk was copied, or somebody took the cookie along.
+    let mut there = desk(&test, 2).await;
+    there.profile_cookie = here.profile_cookie.clone();
+    let code = there.invite(&test, "佐藤 花子", "Medical Doctor").await;
+    assert_eq!(redirect(&there.redeem(&test, &code, &colleague()).await), "/");
+    assert_eq!((live_sessions(&test).await, ear.heard()), (2, 0));
+    here.post_form(&test, "/logout", "").await;
+    let withheld = there.get(&test, "/").await.text;
+    assert!(!withheld.contains("id=\"withheld\""), "{withheld}");
+}
