@@ -195,6 +195,17 @@ pub enum Notice {
         /// At which terminal.
         terminal_name: String,
     },
+    /// Two colleagues gave a member a pass for a day.
+    DayPassGiven {
+        /// To whom.
+        name: String,
+        /// Who asked for it.
+        asked_by: String,
+        /// Who gave it.
+        given_by: String,
+        /// At which terminal.
+        terminal_name: String,
+    },
     /// Nobody reviewed an emergency access in time.
     EmergencyEscalated {
         /// Its record.
@@ -266,6 +277,7 @@ impl Notice {
             Self::ResetAsked { .. } => "reset_asked",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
             Self::EmergencyBegun { .. } => "emergency_begun",
+            Self::DayPassGiven { .. } => "day_pass_given",
             Self::EmergencyEscalated { .. } => "emergency_escalated",
             Self::GoingLiveAsked { .. } => "going_live_asked",
             Self::ServiceApproved { .. } => "service_approved",
@@ -420,6 +432,12 @@ mod tests {
             Notice::RecoveryCodeUsed { left: 9 },
             Notice::ResetAsked { name: text(), by: text() },
             Notice::EmergencyBegun { id: text(), name: text(), terminal_name: text() },
+            Notice::DayPassGiven {
+                name: text(),
+                asked_by: text(),
+                given_by: text(),
+                terminal_name: text(),
+            },
             Notice::EmergencyEscalated { id: text(), facility_name: text() },
         ] {
             let stored = serde_json::to_value(&notice).unwrap();

@@ -69,6 +69,11 @@ fn terminal_paths() -> Routes {
         .get(login::password::joining::PATH, login::password::joining::get)
         .post(login::password::joining::PATH, login::password::joining::post)
         .post("/login/password", login::password::login::post)
+        .get_with_query(login::day_pass::login::PATH, OfPage, login::day_pass::login::get)
+        .post(login::day_pass::login::PATH, login::day_pass::login::post)
+        .get_with_query(login::day_pass::PATH, OfPage, login::day_pass::asking::get)
+        .post(login::day_pass::PATH, login::day_pass::asking::post)
+        .post("/day-pass/{id}", login::day_pass::giving::post)
         .post("/logout", login::logout::post)
         .get_with_query(login::jpki::page::PATH, OfPage, login::jpki::page::get)
         .post("/my-number-card/unlink", login::jpki::page::unlink)
@@ -233,6 +238,7 @@ fn console_paths() -> Routes {
         .post("/console/members/claims/{id}", login::member_acts::decide)
         .post("/console/members/card-removal", login::member_acts::card_removal)
         .post("/console/members/{id}/end", login::member_acts::end)
+        .post("/console/members/day-passes/{id}/end", login::day_pass::ending::post)
 }
 
 /// Applications for accreditation, and the register.

@@ -38,6 +38,9 @@ pub mod acr {
     /// Password alone, in a connection that the terminal of an accredited facility proved by its certificate. One factor of the person: the key is
     /// the facility's.
     pub const PASSWORD_AT_FACILITY: &str = "urn:oid:1.3.6.1.4.1.32473.3.5";
+    /// The slip of a pass for a day and the PIN chosen with it, for somebody who left their card at home and for
+    /// whom two colleagues stood up, at a terminal of that accredited facility.
+    pub const DAY_PASS: &str = "urn:oid:1.3.6.1.4.1.32473.3.6";
     /// Password and time-based one-time password (RFC 6238).
     pub const PASSWORD_TOTP: &str = "urn:oid:1.3.6.1.4.1.32473.3.1";
     /// Passkey, user verified, that the person enrolled from a login by HPKI card, at a terminal of an
@@ -49,17 +52,19 @@ pub mod acr {
     /// HPKI authentication certificate, PIN-verified, at a terminal of an accredited facility.
     pub const HPKI_CARD: &str = "urn:oid:1.3.6.1.4.1.32473.3.4";
     /// Weakest first; a rule that demands one accepts any later one.
-    pub const LEVELS: [&str; 5] =
-        [PASSWORD_AT_FACILITY, PASSWORD_TOTP, PASSKEY, JPKI_CARD, HPKI_CARD];
+    pub const LEVELS: [&str; 6] =
+        [PASSWORD_AT_FACILITY, DAY_PASS, PASSWORD_TOTP, PASSKEY, JPKI_CARD, HPKI_CARD];
     /// The levels that stand for two factors of the person: what breaking the glass asks for. By name, so that a
     /// level that is added is not among them by accident.
-    pub const TWO_FACTOR: [&str; 4] = [PASSWORD_TOTP, PASSKEY, JPKI_CARD, HPKI_CARD];
+    pub const TWO_FACTOR: [&str; 5] = [DAY_PASS, PASSWORD_TOTP, PASSKEY, JPKI_CARD, HPKI_CARD];
     /// What a rule demands that names no level.
     pub const STRONGEST: &str = LEVELS[LEVELS.len() - 1];
 }
 
 /// Authentication methods of our own beside those of RFC 8176 §2.
 pub mod amr {
+    /// The slip of a pass for a day was at hand. No registered value names paper.
+    pub const DAY_PASS: &str = "daypass";
     /// The smart card was a My Number card. No registered value tells one card from another.
     pub const JPKI: &str = "jpki";
     /// A passkey signed. No registered value tells one from another key in hardware or software.

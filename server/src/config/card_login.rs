@@ -47,6 +47,12 @@ pub struct CardLoginSettings {
     pub passwords: bool,
     /// Whether their password alone does at a terminal, at the lowest level.
     pub password_with_facility_certificate: bool,
+    /// Whether two colleagues may give a pass for a day to somebody who left their card at home.
+    pub day_passes: bool,
+    /// For how many hours such a pass counts.
+    pub day_pass_hours: u32,
+    /// How many a person may be given within 30 days.
+    pub day_passes_in_30_days: u32,
 }
 
 impl Default for CardLoginSettings {
@@ -63,6 +69,9 @@ impl Default for CardLoginSettings {
             passkeys: false,
             passwords: false,
             password_with_facility_certificate: false,
+            day_passes: false,
+            day_pass_hours: 24,
+            day_passes_in_30_days: 3,
         }
     }
 }
@@ -96,6 +105,8 @@ impl CardLoginSettings {
                 "false, unless card_login.passwords is true",
             ));
         }
+        bounded("card_login.day_pass_hours", self.day_pass_hours, 1..=24)?;
+        bounded("card_login.day_passes_in_30_days", self.day_passes_in_30_days, 1..=30)?;
         Ok(CardLogin {
             anchors: folder.join(&self.anchors),
             crls: folder.join(&self.crls),
@@ -173,6 +184,24 @@ impl CardLogin {
     #[must_use]
     pub fn password_with_facility_certificate(&self) -> bool {
         self.settings.password_with_facility_certificate
+    }
+
+    /// Whether two colleagues may give a pass for a day to somebody who left their card at home.
+    #[must_use]
+    pub fn day_passes(&self) -> bool {
+        self.settings.day_passes
+    }
+
+    /// For how long such a pass counts.
+    #[must_use]
+    pub fn day_pass_length(&self) -> Duration {
+        Duration::hours(self.settings.day_pass_hours.into())
+    }
+
+    /// How many a person may be given within 30 days.
+    #[must_use]
+    pub fn day_passes_in_30_days(&self) -> u32 {
+        self.settings.day_passes_in_30_days
     }
 
     /// Whether the agent's door for top-level navigation is open.

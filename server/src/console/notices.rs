@@ -183,6 +183,20 @@ fn words(notice: &Notice, page: &PageFrame) -> (String, String, Option<(String, 
             page.t("notices-emergency-help"),
             emergencies(),
         ),
+        Notice::DayPassGiven { name, asked_by, given_by, terminal_name } => (
+            page.text.with(
+                "notices-day-pass-text",
+                [
+                    ("name", name.as_str()),
+                    ("asked_by", asked_by.as_str()),
+                    ("given_by", given_by.as_str()),
+                    ("terminal", terminal_name.as_str()),
+                ]
+                .as_slice(),
+            ),
+            page.t("notices-day-pass-help"),
+            Some(("/console/members".to_owned(), page.t("notices-renamed-link"))),
+        ),
         Notice::EmergencyEscalated { facility_name, .. } => (
             page.t1("notices-emergency-escalated-text", "facility", facility_name),
             page.t("notices-emergency-escalated-help"),

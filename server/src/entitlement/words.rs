@@ -108,6 +108,7 @@ pub fn level_name(level: &str, text: &Text) -> String {
         acr::JPKI_CARD => text.t("authz-level-jpki"),
         acr::PASSKEY => text.t("authz-level-passkey"),
         acr::PASSWORD_TOTP => text.t("authz-level-password"),
+        acr::DAY_PASS => text.t("authz-level-day-pass"),
         acr::PASSWORD_AT_FACILITY => text.t("authz-level-password-alone"),
         other => other.to_owned(),
     }

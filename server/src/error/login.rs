@@ -20,7 +20,7 @@ pub const fn status(refusal: Refusal) -> StatusCode {
         | Refusal::BrowserUnknown
         | Refusal::NotACode
         | Refusal::PasskeyName => StatusCode::BAD_REQUEST,
-        Refusal::PasswordWrong => StatusCode::UNAUTHORIZED,
+        Refusal::PasswordWrong | Refusal::DayPassWrong => StatusCode::UNAUTHORIZED,
         Refusal::CodeNeeded => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::NotAForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -78,7 +78,10 @@ pub const fn status(refusal: Refusal) -> StatusCode {
         | Refusal::PasskeyEnrolled
         | Refusal::PasskeyUnsound
         | Refusal::PasswordsOff
-        | Refusal::PasswordTooWeak => StatusCode::FORBIDDEN,
+        | Refusal::PasswordTooWeak
+        | Refusal::DayPassesOff
+        | Refusal::DayPassOver
+        | Refusal::DayPassTooWeak => StatusCode::FORBIDDEN,
     }
 }
 

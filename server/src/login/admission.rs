@@ -1,9 +1,10 @@
 //! May whoever proved themself have a session here? Decided and opened in one transaction, by
-//! [`hpki::admission`], [`jpki::admission`], [`passkey::admission`] or [`password::admission`].
+//! [`hpki::admission`], [`jpki::admission`], [`passkey::admission`], [`day_pass::admission`] or
+//! [`password::admission`].
 
 use super::{
     challenge::BROWSER_COOKIE,
-    handover,
+    day_pass, handover,
     hpki::{self, VerifiedCardHolder},
     jpki::{self, holder::VerifiedJpkiHolder},
     opening::Opening,
@@ -23,6 +24,7 @@ use sekisho_protocol::{Sha256Digest, octets::encode, request::ExpectedSubject};
 use sekisho_store::{
     StoreError, Tx,
     audit::{Audited, Entry},
+    day_pass::DayPass,
     invitation,
     session::{self as sessions, Realm, Session},
     transaction,
@@ -37,6 +39,8 @@ pub enum Holder {
     Jpki(Box<VerifiedJpkiHolder>),
     /// A passkey's answer; it is verified where its counter is read and written.
     Passkey(Box<Assertion>),
+    /// The slip of a pass for a day whose PIN fits.
+    DayPass(Box<DayPass>),
     /// A password that fits, and the code typed with it; that is consumed here.
     Password(Box<Verified>),
 }
@@ -63,7 +67,7 @@ pub struct Arrival<'a> {
     pub invitation_id: Option<&'a str>,
     /// The person whose card was asked for, within a living session.
     pub expected: Option<Expected<'a>>,
-    /// The living session within which a passkey or password was asked for.
+    /// The living session within which a passkey, pass or password was asked for.
     pub within: Option<[u8; 32]>,
     /// SHA-256 of the session cookie that this browser held until now.
     pub previous_cookie: Option<[u8; 32]>,
@@ -166,6 +170,9 @@ pub async fn admit(
             }
             Holder::Passkey(assertion) => {
                 passkey::admission::decide(tx, app, assertion, arrival, previous, opening).await?
+            }
+            Holder::DayPass(pass) => {
+                day_pass::admission::decide(tx, app, pass, arrival, previous, opening).await?
             }
             Holder::Password(verified) => {
                 password::admission::decide(tx, verified, arrival, previous, opening).await?

@@ -11,7 +11,7 @@ use sekisho_protocol::{
     request::{ExpectedSubject, Purpose},
 };
 use sekisho_store::{
-    StoreError, card,
+    StoreError, card, day_pass,
     invitation::{self, Kind},
     jpki_link, passkey,
 };
@@ -124,7 +124,9 @@ pub(super) async fn linked_card(
     let mut reader = app.store().read();
     let link = match session.acr.as_str() {
         acr::JPKI_CARD => jpki_link::of_evidence(&mut reader, &session.evidence_id).await?,
-        acr::PASSKEY => jpki_link::of_person(&mut reader, &session.person_id).await?,
+        acr::PASSKEY | acr::DAY_PASS => {
+            jpki_link::of_person(&mut reader, &session.person_id).await?
+        }
         _ => None,
     };
     Ok(link.map(|link| Sha256Digest::new(link.fingerprint)))
@@ -148,6 +150,10 @@ async fn expected(
         acr::PASSKEY => {
             let passkey = passkey::of_login(&mut reader, &session.evidence_id).await?;
             passkey.map(|passkey| passkey.voucher)
+        }
+        acr::DAY_PASS => {
+            let pass = day_pass::of_login(&mut reader, &session.evidence_id).await?;
+            pass.map(|pass| pass.voucher)
         }
         acr::JPKI_CARD => {
             let link = jpki_link::of_evidence(&mut reader, &session.evidence_id).await?;

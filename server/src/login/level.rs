@@ -17,6 +17,7 @@ pub fn levels(config: &Config) -> Vec<&'static str> {
     let alone = card_login.password_with_facility_certificate();
     [
         alone.then_some(acr::PASSWORD_AT_FACILITY),
+        card_login.day_passes().then_some(acr::DAY_PASS),
         card_login.passwords().then_some(acr::PASSWORD_TOTP),
         card_login.passkeys().then_some(acr::PASSKEY),
         jpki,

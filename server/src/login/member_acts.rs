@@ -31,7 +31,7 @@ use crate::{
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FacilityForm {
-    organisation: String,
+    pub(super) organisation: String,
 }
 
 /// `POST /console/members/invitations/{id}/withdraw`.
@@ -197,7 +197,7 @@ pub async fn card_removal(
 }
 
 /// Back to the list with a notice, or a page that says that nothing was done.
-fn back(done: bool, facility_id: &str, notice: &str) -> Result<Response, PageError> {
+pub(super) fn back(done: bool, facility_id: &str, notice: &str) -> Result<Response, PageError> {
     if !done {
         return Err(PageError::new(
             StatusCode::CONFLICT,

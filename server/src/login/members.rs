@@ -15,6 +15,7 @@ use sekisho_store::{
 use serde::Deserialize;
 
 use super::{
+    day_pass::ending,
     invite::{InviteForm, NO_CARD},
     session,
 };
@@ -56,6 +57,7 @@ pub(super) enum Notice {
     Withdrawn,
     Ended,
     Removal,
+    Pass,
 }
 
 impl Notice {
@@ -66,6 +68,7 @@ impl Notice {
             Self::Withdrawn => text.t("members-notice-withdrawn"),
             Self::Ended => text.t("members-notice-ended"),
             Self::Removal => text.t("members-notice-removal"),
+            Self::Pass => text.t("day-pass-notice-taken-back"),
         }
     }
 }
@@ -116,6 +119,8 @@ struct MembersPage {
     invitations: Vec<InvitationRow>,
     members: Vec<MemberRow>,
     removal: Vec<(&'static str, String, bool)>,
+    /// Passes for a day that were given to members.
+    passes: Vec<ending::Row>,
     form: InviteForm,
     errors: FieldErrors,
 }
@@ -240,6 +245,7 @@ pub(super) async fn show(
         ("lock", text.t("members-removal-lock"), chosen == RemovalPolicy::Lock),
         ("keep", text.t("members-removal-keep"), chosen == RemovalPolicy::Keep),
     ];
+    let passes = ending::rows(app, &mut reader, &facility_id, &text).await?;
     let without_card = (NO_CARD.to_owned(), text.t("members-role-none"));
     let passwords = app.config().card_login().passwords();
     let roles = hc_role::known_roles()
@@ -257,6 +263,7 @@ pub(super) async fn show(
         invitations,
         members,
         removal,
+        passes,
         form,
         errors,
     };

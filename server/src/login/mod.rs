@@ -1,4 +1,4 @@
-//! Login by card, passkey or password, and the session that belongs to a terminal (`docs/card-login.md`).
+//! Login by card, passkey, password or pass for a day, and the session that belongs to a terminal (`docs/card-login.md`).
 //!
 //! 1. [`page`]: the login page, which talks to the agent on loopback ([`exchange`]), and offers what is
 //!    strong enough ([`Least`]).
@@ -7,7 +7,8 @@
 //!    verifies everything from our own side; then [`admission`] decides about the membership.
 //!    Where the browser keeps the page's script from the agent, [`navigation`] brings the answer home.
 //!    A linked My Number card's answer takes the same way and turns off at [`jpki`]. A passkey's has its
-//!    own way ([`passkey`]) up to the decision, and so has a password's form ([`password`]). A session is opened or renewed by [`opening`], whatever
+//!    own way ([`passkey`]) up to the decision, and so have a password's form ([`password`]) and that of a pass for
+//!    a day ([`day_pass`]). A session is opened or renewed by [`opening`], whatever
 //!    proved it. Where that names no profession, an HPKI card vouches for it ([`vouching`]).
 //!    What their scripts call has one form ([`call`]).
 //! 4. [`session`]: every later request is judged against the terminal certificate of its own
@@ -19,6 +20,7 @@ mod asking;
 mod call;
 pub mod card;
 pub mod challenge;
+pub mod day_pass;
 pub mod evidence;
 mod exchange;
 pub mod handover;

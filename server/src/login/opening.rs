@@ -7,12 +7,13 @@ use sekisho_store::{
     audit::{Actor, Entry},
     session::{self as sessions, AtTerminal, Realm, Session, SessionOf},
 };
+use sekisho_wire::acr;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use super::{
-    admission::Arrival, challenge::random_octets, handover::Profile, level::strength, new_pc,
-    refusal::LoginError, session,
+    admission::Arrival, challenge::random_octets, day_pass, handover::Profile, level::strength,
+    new_pc, refusal::LoginError, session,
 };
 use crate::app::App;
 
@@ -73,7 +74,7 @@ pub(super) struct Opened {
     ended: Option<Entry>,
     login: Entry,
     replaced: Option<Entry>,
-    /// Other sessions of the profile that ended.
+    /// Other sessions of the profile that ended, and passes of the person.
     others: Vec<Entry>,
 }
 
@@ -141,7 +142,13 @@ pub(super) async fn open(
     let others =
         sessions::end_others_of_profile(tx, &profile_hash, &id_hash, REPLACED, now).await?;
     let others = others.into_iter().map(|other| placed(self::replaced(other, person(), now)));
-    let others = others.collect();
+    let mut others: Vec<Entry> = others.collect();
+    if admitted.acr == acr::HPKI_CARD {
+        // Whoever has the card at hand needs no pass, and nobody else is to have it.
+        let passes =
+            day_pass::end_all(tx, admitted.person_id, "", day_pass::CARD_BACK, now).await?;
+        others.extend(passes.into_iter().map(placed));
+    }
     let replaced =
         if facility.of_new_pc { new_pc::take_over(tx, facility, now).await? } else { None };
     let within = arrival.expected.is_some() || arrival.within.is_some();

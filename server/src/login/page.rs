@@ -16,6 +16,7 @@ use serde::Deserialize;
 use super::{
     Least,
     challenge::{self, BROWSER_COOKIE, browser_hash, least, local_path, random_octets},
+    day_pass,
     exchange::{self, Asked, Exchange},
     password::{self, login::Refused},
     session,
@@ -61,6 +62,7 @@ enum Notice {
     Relinked,
     PasskeyRemoved,
     PasskeyHeld,
+    DayPassEnded,
     Ended,
 }
 
@@ -78,6 +80,7 @@ impl Notice {
             Self::Relinked => text.t("login-notice-relinked"),
             Self::PasskeyRemoved => text.t("login-notice-passkey-removed"),
             Self::PasskeyHeld => text.t("login-notice-passkey-held"),
+            Self::DayPassEnded => text.t("login-notice-day-pass-ended"),
             Self::Ended => text.t("login-notice-ended"),
         }
     }
@@ -120,6 +123,8 @@ struct LoginPage {
     password: Option<Ways>,
     /// The form of a password that was refused.
     password_refused: Option<Refused>,
+    /// Where a pass for a day does.
+    day_pass: Option<String>,
 }
 
 /// In what ways a password does.
@@ -191,6 +196,10 @@ pub(super) fn show(
     let for_card_only = visit.invitation_for.is_some() || visit.returned.is_some();
     let acr_at_work = visit.at_work.as_ref().map(|at_work| at_work.acr.as_str());
     let password = password::login::asked(app, visit.least, acr_at_work);
+    let day_pass = day_pass::login::asked(app, visit.least, acr_at_work);
+    let day_pass = day_pass.ok().filter(|()| !for_card_only);
+    let day_pass =
+        day_pass.map(|()| day_pass::login::address(visit.return_to.as_deref(), visit.least));
     let body = LoginPage {
         facility_name: facility.organisation_name.clone(),
         terminal_name: facility.terminal_name.clone(),
@@ -208,6 +217,7 @@ pub(super) fn show(
             && visit.at_work.as_ref().is_none_or(|at_work| at_work.acr == acr::PASSKEY),
         password: password.ok().filter(|_| !for_card_only),
         password_refused: visit.password_refused,
+        day_pass,
         level: visit.least.map_or("", Least::level),
         level_needed: needed.map(|least| {
             let level = if jpki { least.level() } else { acr::HPKI_CARD };

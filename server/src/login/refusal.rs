@@ -146,6 +146,14 @@ pub enum Refusal {
     CodeNeeded,
     /// A password within a session that a card or passkey opened.
     PasswordTooWeak,
+    /// Nobody logs in by a pass for a day here.
+    DayPassesOff,
+    /// Nobody has a pass with this code here, or its PIN is another.
+    DayPassWrong,
+    /// The pass is over, was taken back, or was guessed at too often.
+    DayPassOver,
+    /// A pass for a day where more is asked for, or within a session that something stronger opened.
+    DayPassTooWeak,
 }
 
 impl Refusal {
@@ -159,7 +167,7 @@ impl Refusal {
 
     /// Every refusal, for the test that each has words.
     #[cfg(test)]
-    pub const ALL: [Self; 64] = [
+    pub const ALL: [Self; 68] = [
         Self::BrowserUnknown,
         Self::Malformed,
         Self::TooLarge,
@@ -224,6 +232,10 @@ impl Refusal {
         Self::PasswordWrong,
         Self::CodeNeeded,
         Self::PasswordTooWeak,
+        Self::DayPassesOff,
+        Self::DayPassWrong,
+        Self::DayPassOver,
+        Self::DayPassTooWeak,
     ];
 
     /// The constant code: in audit records, in problem details, and in message keys
@@ -295,6 +307,10 @@ impl Refusal {
             Self::PasswordWrong => "password-wrong",
             Self::CodeNeeded => "code-needed",
             Self::PasswordTooWeak => "password-too-weak",
+            Self::DayPassesOff => "day-passes-off",
+            Self::DayPassWrong => "day-pass-wrong",
+            Self::DayPassOver => "day-pass-over",
+            Self::DayPassTooWeak => "day-pass-too-weak",
         }
     }
 }

@@ -20,6 +20,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::{
     admission::cookie_text,
+    day_pass,
     jpki::{linking::RELINKED, page::CARD_UNLINKED},
     passkey,
     vouching::{self, Profession},
@@ -331,6 +332,7 @@ fn notice_of(reason: &str) -> &'static str {
         RELINKED => "relinked",
         passkey::REMOVED => "passkey-removed",
         passkey::COPIED => "passkey-held",
+        day_pass::TAKEN_BACK | day_pass::CARD_BACK => "day-pass-ended",
         "logout" => "logged-out",
         _ => "ended",
     }

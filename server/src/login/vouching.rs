@@ -5,7 +5,7 @@
 //! expired or was revoked the profession falls away, in a session that lives as well.
 
 use sekisho_store::{
-    Queries, StoreError, Tx, card, evidence, jpki_link, passkey,
+    Queries, StoreError, Tx, card, day_pass, evidence, jpki_link, passkey,
     session::{self, Realm, Session},
     voucher::Voucher,
 };
@@ -30,7 +30,7 @@ pub const FRESH: Duration = Duration::minutes(5);
 pub enum Profession {
     /// On the card that logged the person in.
     OfCard,
-    /// On the HPKI certificate that vouched for the linked card or the passkey.
+    /// On the HPKI certificate that vouched for the linked card or the passkey, or of the card at home.
     Vouched {
         /// End of that certificate's validity.
         until: OffsetDateTime,
@@ -52,7 +52,7 @@ pub enum Lapse {
     Unknown,
     /// It does not hold for another reason: its authority is trusted no longer.
     Refused,
-    /// The card is linked, or the passkey enrolled, no longer.
+    /// The card is linked, or the passkey enrolled, no longer; the pass for a day is over.
     Unlinked,
 }
 
@@ -127,6 +127,10 @@ pub async fn now(
         }
         acr::PASSKEY => {
             passkey::of_login(queries, &at.evidence_id).await?.map(|passkey| passkey.voucher)
+        }
+        acr::DAY_PASS => {
+            let pass = day_pass::of_login(queries, &at.evidence_id).await?;
+            pass.filter(|pass| pass.lives_at(app.now())).map(|pass| pass.voucher)
         }
         acr if !names_profession(acr) => return Ok((Vec::new(), Profession::None)),
         _ => return own(),

@@ -52,6 +52,8 @@ const CARD: &str = "card";
 const LINKED_CARD: &str = "linked_card";
 /// The same card, which vouched for the passkey that logged in.
 const PASSKEY: &str = "passkey";
+/// Two colleagues, who gave a pass for a day.
+const COLLEAGUES: &str = "colleagues";
 /// The administrator of the facility, who invited the person under this name.
 const FACILITY_ADMINISTRATOR: &str = "facility_administrator";
 /// The certificate of the PC's connection.
@@ -86,6 +88,7 @@ fn vouched_by(claims: &Map<String, Value>) -> Map<String, Value> {
     let card = match claims.get("acr").and_then(Value::as_str) {
         Some(acr::JPKI_CARD) => LINKED_CARD,
         Some(acr::PASSKEY) => PASSKEY,
+        Some(acr::DAY_PASS) => COLLEAGUES,
         Some(acr::PASSWORD_TOTP | acr::PASSWORD_AT_FACILITY) => FACILITY_ADMINISTRATOR,
         _ => CARD,
     };

@@ -108,6 +108,13 @@ pub fn terminal(config: &Config, terminal_id: &str) -> Subject {
     subject(config, format!("invitation:{terminal_id}"), config.people().network_factor())
 }
 
+/// Wrong slips and PINs of passes for a day at one terminal.
+#[must_use]
+pub fn day_passes_at(config: &Config, terminal_id: &str) -> Subject {
+    let key = format!("day-pass:{terminal_id}");
+    easing(config, subject(config, key, config.people().network_factor()))
+}
+
 /// Applications of one network.
 #[must_use]
 pub fn applications(config: &Config, address: &str) -> Subject {

@@ -16,7 +16,7 @@ use crate::{
     entitlement::{self, Explanation, role_name},
     error::page::PageError,
     listener::FacilityConnection,
-    login::{Least, handover::Withheld, session::PortalSession, vouching::Profession},
+    login::{Least, day_pass, handover::Withheld, session::PortalSession, vouching::Profession},
     page::{Page, PageFrame},
     people::account_page,
 };
@@ -90,6 +90,12 @@ struct PortalPage {
     jpki: bool,
     /// Whether passkeys do.
     passkeys: bool,
+    /// Whether colleagues give passes for a day.
+    day_passes: bool,
+    /// What is said of a pass that this person may give.
+    to_confirm: Option<String>,
+    /// When the pass of this login is over.
+    pass_until: Option<String>,
     /// When a recovery code was used since the person's login before this one.
     recovery_used: Option<String>,
     /// Where somebody who logs in by password sees to their account.
@@ -112,6 +118,9 @@ pub async fn get(
     let mut reader = app.store().read();
     let used = password_login::recovery_code_since_last(&mut reader, &session.evidence_id).await?;
     let recovery_used = used.map(|at| when::shown(at, page.text.lang()));
+    let pass = day_pass::of_session(&mut reader, &session).await?;
+    let pass_until = pass.map(|pass| when::shown(pass.valid_until, page.text.lang()));
+    let to_confirm = day_pass::asking::to_confirm(&app, &session, &page.text).await?;
     let has_card = session.profession != Profession::None;
     let withheld = Withheld::from(&app, &session).await?;
     let (mut allowed, mut refused) = (Vec::new(), Vec::new());
@@ -156,6 +165,9 @@ pub async fn get(
         held: held.map(|passkey| passkey.name).collect(),
         jpki: has_card && app.card_trust().at(&facility.organisation_id).jpki().is_some(),
         passkeys: has_card && app.config().card_login().passkeys(),
+        day_passes: has_card && app.config().card_login().day_passes(),
+        to_confirm,
+        pass_until,
         recovery_used,
         account: (!has_card).then(|| format!("{}{}", app.names().public, account_page::PATH)),
     })))
@@ -182,6 +194,7 @@ fn who(session: &PortalSession, facility: &FacilityConnection, text: &Text) -> W
             acr::HPKI_CARD => text.t("portal-proof-hpki"),
             acr::JPKI_CARD => text.t("portal-proof-jpki"),
             acr::PASSKEY => text.t("portal-proof-passkey"),
+            acr::DAY_PASS => text.t("portal-proof-day-pass"),
             acr::PASSWORD_TOTP => text.t("portal-proof-password"),
             acr::PASSWORD_AT_FACILITY => text.t("portal-proof-password-alone"),
             other => text.t1("portal-proof-other", "acr", other),

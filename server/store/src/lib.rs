@@ -36,6 +36,7 @@ pub mod cmp_secret;
 pub mod cmp_transaction;
 pub mod crl;
 pub mod current_certificate;
+pub mod day_pass;
 pub mod dpop_proof;
 pub mod emergency_access;
 pub mod enrolment_code;

@@ -49,6 +49,10 @@ pub(super) fn members(s: &Scene) -> Vec<Row> {
             .parameter(&s.membership, &[NOTHING, &s.claim])
             .form([organisation(), required("sure", "yes").foreign("no")])
             .good(303),
+        // No pass was given to anybody.
+        at("POST", "/console/members/day-passes/{id}/end")
+            .parameter(NOTHING, &[&s.membership])
+            .form([organisation()]),
     ]
 }
 

@@ -124,6 +124,36 @@ pub(super) async fn terminal(s: &Scene) -> Vec<Row> {
             optional("return_to", "/").foreign("https://evil.example/").foreign("//evil"),
             optional("level", acr::PASSWORD_TOTP).foreign("hpki"),
         ]),
+        at("GET", "/login/day-pass")
+            .query([
+                optional("return_to", "/").foreign("https://evil.example/").foreign("//evil"),
+                optional("level", acr::DAY_PASS).foreign("hpki"),
+            ])
+            .good(403),
+        at("POST", "/login/day-pass").cookie(&s.browser, &[]).form([
+            required("code", "wrong").foreign(&s.invitation_code),
+            required("pin", "000000"),
+            optional("return_to", "/").foreign("https://evil.example/").foreign("//evil"),
+            optional("level", acr::DAY_PASS).foreign("hpki"),
+        ]),
+        logged_in(at("GET", "/day-pass"))
+            .query([optional("name", "山田"), optional("notice", "asked").foreign("<script>")])
+            .good(200),
+        logged_in(at("POST", "/day-pass"))
+            .form([
+                required("name", "山田"),
+                optional("person", "none"),
+                optional("sure", "yes").foreign("no"),
+            ])
+            .good(303),
+        logged_in(at("POST", "/day-pass/{id}"))
+            .parameter("none", &[NOTHING])
+            .form([
+                required("pin", "271828"),
+                required("pin_again", "271828"),
+                optional("sure", "yes").foreign("no"),
+            ])
+            .good(303),
         logged_in(at("GET", "/authorize"))
             .query(authentication)
             .spoilt(Turned)

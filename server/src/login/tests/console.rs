@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A signed-in administrator of this desk's facility; the cookie.
-async fn administrator(test: &TestApp, organisation_id: &str) -> String {
+pub(super) async fn administrator(test: &TestApp, organisation_id: &str) -> String {
     let drawn = NewSession::draw(test.app.random()).unwrap();
     let now = test.app.now();
     let done: Result<(), StoreError> = transaction!(test.app.store(), StoreError, |tx| {
@@ -40,7 +40,12 @@ async fn administrator(test: &TestApp, organisation_id: &str) -> String {
     drawn.cookie.to_str().unwrap().split(';').next().unwrap().to_owned()
 }
 
-async fn send(test: &TestApp, cookie: &str, path: &str, form: Option<String>) -> Answered {
+pub(super) async fn send(
+    test: &TestApp,
+    cookie: &str,
+    path: &str,
+    form: Option<String>,
+) -> Answered {
     let method = if form.is_some() { "POST" } else { "GET" };
     let request = Request::builder()
         .method(method)
@@ -75,7 +80,7 @@ fn invite_form_with_kana(desk: &Desk, name: &str, name_kana: &str) -> String {
 }
 
 /// The code on a slip.
-fn code_on(slip: &str) -> String {
+pub(super) fn code_on(slip: &str) -> String {
     let is_code = |word: &&str| word.len() == 24 && word.matches('-').count() == 4;
     slip.split(['<', '>', ' ']).find(is_code).unwrap_or_else(|| panic!("{slip}")).to_owned()
 }

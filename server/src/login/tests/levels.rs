@@ -6,7 +6,7 @@ use sekisho_wire::acr;
 
 use crate::{
     config::{Settings, StatusSource},
-    login::{self, hpki, jpki, passkey, password},
+    login::{self, day_pass, hpki, jpki, passkey, password},
 };
 
 const DOCUMENT: &str = include_str!("../../../../docs/levels.md");
@@ -26,10 +26,11 @@ fn rows() -> Vec<(&'static str, BTreeSet<&'static str>, &'static str)> {
 fn the_table_names_each_level_the_weakest_first_with_its_methods() {
     let named: Vec<_> = rows().into_iter().map(|(level, ..)| level).collect();
     assert_eq!(named, acr::LEVELS);
-    let methods: [(&str, &[&str]); 5] = [
+    let methods: [(&str, &[&str]); 6] = [
         (acr::HPKI_CARD, &hpki::admission::AMR),
         (acr::JPKI_CARD, &jpki::admission::AMR),
         (acr::PASSKEY, &passkey::admission::AMR),
+        (acr::DAY_PASS, &day_pass::admission::AMR),
         (acr::PASSWORD_TOTP, &password::admission::AMR),
         (acr::PASSWORD_AT_FACILITY, &password::admission::AMR_ALONE),
     ];
@@ -42,8 +43,9 @@ fn the_table_names_each_level_the_weakest_first_with_its_methods() {
 #[test]
 fn a_login_reaches_a_level_where_the_table_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    for allowed in 0..16 {
-        let [passkeys, jpki, passwords, alone] = [1, 2, 4, 8].map(|bit| allowed & bit != 0);
+    for allowed in 0..32 {
+        let [passkeys, jpki, passwords, alone, day_passes] =
+            [1, 2, 4, 8, 16].map(|bit| allowed & bit != 0);
         if alone && !passwords {
             continue;
         }
@@ -51,6 +53,7 @@ fn a_login_reaches_a_level_where_the_table_says_so() {
         settings.card_login.passkeys = passkeys;
         settings.card_login.passwords = passwords;
         settings.card_login.password_with_facility_certificate = alone;
+        settings.card_login.day_passes = day_passes;
         if jpki {
             settings.jpki.status = StatusSource::Files;
         }
@@ -62,6 +65,7 @@ fn a_login_reaches_a_level_where_the_table_says_so() {
                 "with `card_login.passkeys`" => passkeys,
                 "with `card_login.passwords`" => passwords,
                 "with `card_login.password_with_facility_certificate`" => alone,
+                "with `card_login.day_passes`" => day_passes,
                 "with `[jpki]`" => jpki,
                 other => panic!("{other}"),
             })

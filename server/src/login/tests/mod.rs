@@ -3,6 +3,7 @@
 mod attacks;
 mod authenticator;
 mod console;
+mod day_passes;
 pub(crate) mod desk;
 mod emergency;
 mod handover;

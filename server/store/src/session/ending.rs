@@ -179,6 +179,21 @@ pub async fn end_of_passkey(
     carry_out(tx, end.bind(at).bind(reason).bind(passkey_id), at).await
 }
 
+/// Ends every session that a pass for a day opened, for instance because it was taken back.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn end_of_day_pass(
+    tx: &mut Tx,
+    day_pass_id: &str,
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<Vec<SessionOf>, StoreError> {
+    let end =
+        end_where!("evidence_id IN (SELECT l.id FROM day_pass_login l WHERE l.day_pass_id = $3)");
+    carry_out(tx, end.bind(at).bind(reason).bind(day_pass_id), at).await
+}
+
 /// Ends whatever else lives in a browser profile than the session that a cookie opens: its own cookie stands
 /// there no longer.
 ///

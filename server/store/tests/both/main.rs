@@ -91,6 +91,7 @@ mod cmp;
 mod coverage;
 mod crl;
 mod current_certificate;
+mod day_pass;
 mod emergency_access;
 mod enrolment_code;
 mod exchange;

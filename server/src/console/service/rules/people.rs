@@ -213,6 +213,7 @@ pub(in crate::console) fn level_short(level: &str, text: &Text) -> String {
         acr::JPKI_CARD => "rules-level-jpki",
         acr::PASSKEY => "rules-level-passkey",
         acr::PASSWORD_TOTP => "rules-level-password",
+        acr::DAY_PASS => "rules-level-day-pass",
         _ => "rules-level-password-alone",
     })
 }
