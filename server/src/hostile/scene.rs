@@ -282,6 +282,7 @@ impl Scene {
         settings.card_login.navigation = true;
         settings.card_login.passkeys = true;
         settings.card_login.passwords = true;
+        settings.card_login.day_passes = true;
         settings.scep.enabled = true;
         settings.scep.ra_key_bits = 2048;
         settings.cmp.enabled = true;

@@ -212,7 +212,7 @@ async fn a_pass_that_ended_logs_nobody_in_and_only_its_own_sessions_end(database
 async fn what_a_person_has_ends_but_for_one(databases: Databases) {
     let store = &databases.one;
     let (person_id, id) = pass(store).await;
-    let asked_by = third(store).await;
+    let asked_by = of_card(store, "T6").await;
     let waiting = ask(store, &person_id, &asked_by).await;
     let end = async |except: &str| {
         change!(databases.two, |tx| {
