@@ -3,6 +3,7 @@
 
 #[path = "../crash/mod.rs"]
 pub mod crash;
+pub mod day_pass;
 pub mod installed;
 pub mod loopback_tls;
 pub mod my_number;

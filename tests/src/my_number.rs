@@ -81,6 +81,14 @@ impl PhysiciansDesk<'_> {
     /// When it ends otherwise; the page is quoted.
     pub async fn log_in(&self, refused: Option<&str>) -> anyhow::Result<()> {
         self.open("/login").await?;
+        self.press_login(refused).await
+    }
+
+    /// The same on a login page that is open.
+    ///
+    /// # Errors
+    /// When it ends otherwise; the page is quoted.
+    pub async fn press_login(&self, refused: Option<&str>) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         self.driver().query(By::Id("login-start")).first().await?.click().await?;
         loop {

@@ -2,6 +2,7 @@
 
 use sekisho_store::{Queries, sql};
 use sekisho_wire::acr;
+use serde_json::{Value as Json, json};
 use time::Duration;
 
 use super::{
@@ -12,6 +13,7 @@ use super::{
     },
     passwords,
     standing::{roles_now, session},
+    step_up::{self, AUTHORIZE},
 };
 use crate::{
     config::Settings,
@@ -171,6 +173,42 @@ async fn two_colleagues_stand_in_for_the_card_until_it_is_back() {
     assert!(over.text.contains("この通行証は、もう使えません"), "{}", over.text);
     assert!(told(&test, "day_pass.end", None).await);
     assert!(told(&test, "login.day_pass", Some("day-pass-over")).await);
+}
+
+#[tokio::test]
+async fn a_service_is_told_the_level_and_who_vouches_where_its_rules_take_it() {
+    let (test, mut desk) = ward().await;
+    step_up::register_with(
+        &test,
+        &format!("{}\nminimum_acr = \"{}\"", step_up::RULE, acr::DAY_PASS),
+    )
+    .await;
+    let code = desk.slip(&test).await;
+    desk.bring_slip(&test, &code, PIN).await;
+    let asking = format!("{AUTHORIZE}&claims=%7B%22id_token%22%3A%7B%22hc_role%22%3Anull%7D%7D");
+    let arrived = desk.get(&test, &asking).await.location.unwrap();
+    assert!(arrived.starts_with("https://referral.example/callback?code="), "{arrived}");
+    let statement = "SELECT claims FROM authorization_code";
+    let (claims,): (String,) = test.app.store().read().fetch_one(sql(statement)).await.unwrap();
+    let claims: Json = serde_json::from_str(&claims).unwrap();
+    assert_eq!(claims["acr"], acr::DAY_PASS);
+    assert_eq!(claims["amr"], json!(["daypass", "mfa", "pin"]));
+    assert_eq!(claims["hc_role"], json!(["Medical Doctor"]));
+    assert_eq!(claims["vouched_by"]["hc_role"], "colleagues");
+}
+
+#[tokio::test]
+async fn rules_that_name_no_level_or_one_time_passwords_refuse_it() {
+    for level in [None, Some(acr::PASSWORD_TOTP), Some(acr::PASSKEY)] {
+        let (test, mut desk) = ward().await;
+        let level = level.map_or(String::new(), |level| format!("\nminimum_acr = \"{level}\""));
+        step_up::register_with(&test, &format!("{}{level}", step_up::RULE)).await;
+        let code = desk.slip(&test).await;
+        desk.bring_slip(&test, &code, PIN).await;
+        let refused = desk.get(&test, AUTHORIZE).await;
+        assert_eq!((refused.status, refused.location), (403, None), "{level}");
+        assert!(told(&test, "service.authorize", Some("level")).await, "{level}");
+    }
 }
 
 #[tokio::test]

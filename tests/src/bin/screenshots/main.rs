@@ -23,7 +23,12 @@ use sekisho::{
     },
 };
 use sekisho_output::say;
-use sekisho_tests::{Desktop, Door, become_user, my_number::PhysiciansDesk, sandbox};
+use sekisho_tests::{
+    Desktop, Door, become_user,
+    day_pass::{self, Stop},
+    my_number::PhysiciansDesk,
+    sandbox,
+};
 use thirtyfour::{By, WebDriver, prelude::ElementQueryable};
 
 /// Render the pages that people meet to PNG, in both languages
@@ -49,6 +54,7 @@ async fn main() -> anyhow::Result<()> {
     let fixed = |settings: &mut Settings| {
         settings.listen.tls = vec![address];
         settings.card_login.passwords = true;
+        settings.card_login.day_passes = true;
     };
     let mut desktop = Desktop::set_up_with(folder.path(), Door::Script, 0, fixed).await?;
     desktop.scene.stage = sandbox::make(desktop.scene.stage).await?;
@@ -80,6 +86,7 @@ async fn main() -> anyhow::Result<()> {
     emergency::pages(&desktop, &out).await?;
     passkeys(&desktop, &out).await?;
     my_number_card(&desktop, &out).await?;
+    day_pass(&desktop, &out).await?;
     passwords::pages(&desktop, &out).await?;
     console(&desktop, &out).await?;
     desktop.chromium.quit().await?;
@@ -111,6 +118,34 @@ async fn my_number_card(desktop: &Desktop, out: &Path) -> anyhow::Result<()> {
     shoot(driver, out, terminal, "portal-lapsed", &format!("{terminal}/")).await?;
     desktop.scene.cards.publish(&[], now)?;
     Ok(())
+}
+
+/// The way of a day pass. What answers a form can be seen once, so in one language.
+async fn day_pass(desktop: &Desktop, out: &Path) -> anyhow::Result<()> {
+    let terminal = &desktop.scene.stage.origins.terminal;
+    let driver = &desktop.chromium.driver;
+    driver.goto(&format!("{terminal}/?lang=ja")).await?;
+    day_pass::journey(desktop, async |stop| {
+        let name = match stop {
+            Stop::Asking => "day-pass-asking",
+            Stop::Asked => "day-pass-asked",
+            Stop::Told => "day-pass-told",
+            Stop::Giving => "day-pass-giving",
+            Stop::Refused => return capture(driver, out, "day-pass-refused-ja").await,
+            Stop::Slip => return capture(driver, out, "day-pass-slip-ja").await,
+            Stop::Login => "login-day-pass",
+            Stop::LoginRefused => return capture(driver, out, "login-day-pass-refused-ja").await,
+            Stop::Portal => "portal-by-day-pass",
+        };
+        let page = driver.current_url().await?;
+        shoot(driver, out, terminal, name, page.as_str()).await?;
+        driver.goto(&format!("{terminal}/?lang=ja")).await?;
+        driver.goto(page.as_str()).await?;
+        Ok(())
+    })
+    .await?;
+    PhysiciansDesk(desktop).insert(CARD_HOLDERS[0].key)?;
+    PhysiciansDesk(desktop).log_in(None).await
 }
 
 /// The page of passkeys before and after one was enrolled, and after a login by it; then a login by card.
