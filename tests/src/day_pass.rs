@@ -1,6 +1,6 @@
 //! A member who left their card at home gets a pass for a day from two colleagues, at one PC in a real Chromium.
 
-use anyhow::Context;
+use anyhow::bail;
 use sekisho::demo::{
     cast::{CARD_HOLDERS, CardHolder},
     walk,
@@ -142,8 +142,8 @@ async fn send(desk: &PhysiciansDesk<'_>, form: &str, shows: &str) -> anyhow::Res
     desk.driver().find(By::Css(&button)).await?.click().await?;
     let shown = desk.driver().query(By::Css(shows)).first().await;
     if shown.is_err() {
-        let body = desk.body().await?;
-        return Err(anyhow::anyhow!(body)).with_context(|| format!("{shows} is not shown"));
+        let (address, body) = (desk.driver().current_url().await?, desk.body().await?);
+        bail!("{shows} is not shown at {address}: {body}");
     }
     Ok(())
 }

@@ -125,6 +125,7 @@ async fn day_pass(desktop: &Desktop, out: &Path) -> anyhow::Result<()> {
     let terminal = &desktop.scene.stage.origins.terminal;
     let driver = &desktop.chromium.driver;
     driver.goto(&format!("{terminal}/?lang=ja")).await?;
+    PhysiciansDesk(desktop).log_out().await?;
     day_pass::journey(desktop, async |stop| {
         let name = match stop {
             Stop::Asking => "day-pass-asking",
