@@ -178,23 +178,18 @@ async fn two_colleagues_stand_in_for_the_card_until_it_is_back() {
 #[tokio::test]
 async fn a_service_is_told_the_level_and_who_vouches_where_its_rules_take_it() {
     let (test, mut desk) = ward().await;
-    step_up::register_with(
-        &test,
-        &format!("{}\nminimum_acr = \"{}\"", step_up::RULE, acr::DAY_PASS),
-    )
-    .await;
+    let rule = format!("{}\nminimum_acr = \"{}\"", step_up::RULE, acr::DAY_PASS);
+    step_up::register_with(&test, &rule).await;
     let code = desk.slip(&test).await;
     desk.bring_slip(&test, &code, PIN).await;
-    let asking = format!("{AUTHORIZE}&claims=%7B%22id_token%22%3A%7B%22hc_role%22%3Anull%7D%7D");
-    let arrived = desk.get(&test, &asking).await.location.unwrap();
+    let arrived = desk.get(&test, AUTHORIZE).await.location.unwrap();
     assert!(arrived.starts_with("https://referral.example/callback?code="), "{arrived}");
     let statement = "SELECT claims FROM authorization_code";
     let (claims,): (String,) = test.app.store().read().fetch_one(sql(statement)).await.unwrap();
     let claims: Json = serde_json::from_str(&claims).unwrap();
     assert_eq!(claims["acr"], acr::DAY_PASS);
     assert_eq!(claims["amr"], json!(["daypass", "mfa", "pin"]));
-    assert_eq!(claims["hc_role"], json!(["Medical Doctor"]));
-    assert_eq!(claims["vouched_by"]["hc_role"], "colleagues");
+    assert_eq!(claims["vouched_by"]["sub"], "colleagues");
 }
 
 #[tokio::test]
