@@ -184,9 +184,10 @@ async fn a_service_is_told_the_level_who_vouches_and_no_profession() {
         "id = \"members\"\nmembership = true\nminimum_acr = \"{}\"\nrelease = [\"name\", \"hc_role\"]",
         acr::PASSWORD_TOTP
     );
-    step_up::register_with(&test, &rule).await;
+    step_up::register_with_scopes(&test, &["openid", "profile", "hc_role"], &rule).await;
     desk.join(&test, "鈴木 一郎", "suzuki").await;
-    let asking = format!("{AUTHORIZE}&claims=%7B%22id_token%22%3A%7B%22hc_role%22%3Anull%7D%7D");
+    let asking = AUTHORIZE.replace("scope=openid", "scope=openid%20profile%20hc_role");
+    assert_ne!(asking, AUTHORIZE);
     let arrived = desk.get(&test, &asking).await.location.unwrap();
     assert!(arrived.starts_with("https://referral.example/callback?code="), "{arrived}");
     let statement = "SELECT claims FROM authorization_code";
@@ -195,6 +196,8 @@ async fn a_service_is_told_the_level_who_vouches_and_no_profession() {
     assert_eq!(claims["acr"], acr::PASSWORD_TOTP);
     assert_eq!(claims["amr"], json!(["mfa", "otp", "pwd"]));
     assert_eq!(claims["vouched_by"]["sub"], "facility_administrator");
+    // Asked for as the name is, and released by the same rule.
+    assert_eq!(claims["name"], "鈴木 一郎");
     assert!(claims.get("hc_role").is_none(), "{claims}");
 }
 

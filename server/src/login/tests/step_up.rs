@@ -190,8 +190,13 @@ pub(super) async fn register(test: &TestApp) {
     register_with(test, &format!("{RULE}\nminimum_acr = \"{}\"", acr::PASSKEY)).await;
 }
 
-/// A service with this rule.
+/// A service with this rule that says who logged in and no more.
 pub(super) async fn register_with(test: &TestApp, rule: &str) {
+    register_with_scopes(test, &["openid"], rule).await;
+}
+
+/// A service with these scopes and this rule.
+pub(super) async fn register_with_scopes(test: &TestApp, scopes: &[&str], rule: &str) {
     let registry = Registry {
         store: test.app.store(),
         config: test.app.config(),
@@ -207,7 +212,7 @@ description = {{ ja = "紹介状を書き、読む。", en = "Write and read ref
 home_url = "https://referral.example/"
 redirect_uris = ["https://referral.example/callback"]
 authentication = "client_secret_basic"
-scopes = ["openid"]
+scopes = {scopes:?}
 [[rules]]
 {rule}
 "#
