@@ -1,5 +1,6 @@
 //! Encodings: one structure a file. Everything here is bounded and fails instead of guessing.
 
+pub mod block_cipher;
 pub mod cades;
 pub mod cms;
 pub mod instant;

@@ -10,7 +10,6 @@ pub mod invitation;
 pub mod key;
 pub mod nss;
 pub mod pkcs11_uri;
-pub mod pkcs12;
 pub mod place;
 pub mod policy;
 pub mod reach;

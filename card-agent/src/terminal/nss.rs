@@ -5,12 +5,12 @@ use std::process::Command;
 
 use der::Decode;
 use secrecy::{ExposeSecret, SecretString};
-use sekisho_key::{SoftwareKey, Stretch, SystemRandomness};
+use sekisho_pki::encoding::pkcs12::seal::{Identity, Protection, seal};
 
 use super::key::{self, TerminalKey};
 use super::pkcs11_uri::Pkcs11Uri;
 use super::place::{Place, PlaceError, Settings, read, write_private};
-use super::{pkcs12, token_key};
+use super::token_key;
 
 /// What the store calls a token's library.
 const MODULE: &str = "facility-terminal-token";
@@ -195,16 +195,17 @@ pub(super) fn bundle(
     let encode = |error: &dyn std::fmt::Display| NssError::Encode(error.to_string());
     let pkcs8 = key.exportable().ok_or(NssError::NotExportable)?;
     let password = SecretString::from(hex::encode(crate::random::<16>()));
-    let pem = SoftwareKey::from_pkcs8_der(&pkcs8)
-        .and_then(|key| key.to_encrypted_pem(&password, Stretch::MachineSecret, &SystemRandomness))
-        .map_err(|e| encode(&e))?;
-    let (_, encrypted) = der::pem::decode_vec(pem.as_ref()).map_err(|e| encode(&e))?;
-    let mut certificates = vec![read(&place.certificate())?];
-    if let Ok(issuer) = read(&place.issuer()) {
-        certificates.push(issuer);
-    }
-    let salt = crate::random();
-    let file = pkcs12::write(&encrypted, &certificates, NICKNAME, password.expose_secret(), &salt)
+    let own = read(&place.certificate())?;
+    let issuer = read(&place.issuer()).ok();
+    let authorities: Vec<&[u8]> = issuer.as_deref().into_iter().collect();
+    let identity = Identity {
+        key_pkcs8: &pkcs8,
+        certificate: &own,
+        authorities: &authorities,
+        name: NICKNAME,
+    };
+    let fresh = std::array::from_fn(|_| crate::random());
+    let file = seal(&identity, password.expose_secret(), Protection::Aes256, &fresh)
         .map_err(|e| encode(&e))?;
     Ok((file, password))
 }

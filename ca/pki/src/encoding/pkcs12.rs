@@ -6,13 +6,14 @@
 //! SafeContents ::= SEQUENCE OF SafeBag
 //! ```
 //!
-//! Reading only. [`bags`] never has a private key: a shrouded key stays shrouded. Who must know
-//! whether one lies there for anybody to take asks [`keys`]. [`scheme`] holds the algorithms, for
-//! whoever writes such files too. A file may ask for any number of iterations; [`Work`] says how
-//! many it gets.
+//! [`seal`] writes. What is read: [`bags`] never has a private key: a shrouded key stays shrouded. Who
+//! must know whether one lies there for anybody to take asks [`keys`]. A file may ask for any number of
+//! iterations; [`Work`] says how many it gets.
 
+pub mod file_key;
 pub mod keys;
 pub mod scheme;
+pub mod seal;
 
 use zeroize::Zeroizing;
 

@@ -1,30 +1,28 @@
-//! How a PKCS #12 file is encrypted and authenticated: PBES2 and PBKDF2 (RFC 8018), the file's own
-//! key derivation (RFC 7292 appendix B), PBMAC1 (RFC 9579).
+//! How a PKCS #12 file is encrypted and authenticated: PBES2 and PBKDF2 (RFC 8018), PBMAC1 (RFC 9579).
 
 use std::num::NonZeroU32;
 
-use aws_lc_rs::{
-    cipher::{
-        AES_128, AES_192, AES_256, Algorithm, DecryptionContext, PaddedBlockDecryptingKey,
-        UnboundCipherKey,
-    },
-    digest, hmac,
-    iv::FixedLength,
-    pbkdf2,
-};
+use aws_lc_rs::{digest, hmac, pbkdf2};
 use zeroize::Zeroizing;
 
-use super::{Pkcs12Error, oid};
-use crate::encoding::tlv::{Malformed, Tag, Tlv};
+use super::{
+    Pkcs12Error,
+    file_key::{self, Purpose, bmp_string},
+    oid,
+};
+use crate::encoding::{
+    block_cipher,
+    tlv::{Malformed, Tag, Tlv},
+};
 
-const PBES2: &str = "1.2.840.113549.1.5.13";
-const PBKDF2: &str = "1.2.840.113549.1.5.12";
+pub(super) const PBES2: &str = "1.2.840.113549.1.5.13";
+pub(super) const PBKDF2: &str = "1.2.840.113549.1.5.12";
 const PBMAC1: &str = "1.2.840.113549.1.5.14";
 /// Arc of the schemes of RFC 7292 appendix C: RC4, 3DES and RC2 under SHA-1.
 const PKCS12_PBE: &str = "1.2.840.113549.1.12.1.";
 
 /// No real salt is longer.
-const MOST_SALT: usize = 1024;
+pub(super) const MOST_SALT: usize = 1024;
 /// The longest passphrase, in octets.
 pub const MOST_PASSPHRASE: usize = 1024;
 
@@ -47,7 +45,7 @@ impl Work {
         Self(iterations)
     }
 
-    fn take(&mut self, iterations: u32, blocks: u64) -> Result<(), Pkcs12Error> {
+    pub(super) fn take(&mut self, iterations: u32, blocks: u64) -> Result<(), Pkcs12Error> {
         self.0 = u64::from(iterations)
             .checked_mul(blocks)
             .and_then(|cost| self.0.checked_sub(cost))
@@ -110,7 +108,7 @@ impl Digest {
         }
     }
 
-    fn hmac(self) -> hmac::Algorithm {
+    pub(super) fn hmac(self) -> hmac::Algorithm {
         match self {
             Self::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
             Self::Sha256 => hmac::HMAC_SHA256,
@@ -128,7 +126,7 @@ impl Digest {
         }
     }
 
-    fn octets(self) -> usize {
+    pub(super) fn octets(self) -> usize {
         self.hash().output_len()
     }
 }
@@ -252,26 +250,21 @@ impl Scheme {
             Self::Legacy { .. } => return Err(Pkcs12Error::Legacy),
             Self::Other(_) => return Err(Pkcs12Error::Unsupported),
         };
-        let (algorithm, key_octets): (&'static Algorithm, usize) = match cipher {
-            Cipher::Aes128 => (&AES_128, 16),
-            Cipher::Aes192 => (&AES_192, 24),
-            Cipher::Aes256 => (&AES_256, 32),
+        let cipher = match cipher {
+            Cipher::Aes128 => block_cipher::Cipher::Aes128,
+            Cipher::Aes192 => block_cipher::Cipher::Aes192,
+            Cipher::Aes256 => block_cipher::Cipher::Aes256,
             Cipher::Other(_) => return Err(Pkcs12Error::Unsupported),
         };
+        let key_octets = cipher.key_octets();
         if kdf.key_octets.is_some_and(|octets| usize::try_from(octets) != Ok(key_octets)) {
             return Err(Pkcs12Error::Unsupported);
         }
-        let iv: [u8; 16] = iv.as_slice().try_into().map_err(|_| Pkcs12Error::Unsupported)?;
+        if iv.len() != cipher.block_octets() {
+            return Err(Pkcs12Error::Unsupported);
+        }
         let key = kdf.derive(passphrase, key_octets, work)?;
-        let key = UnboundCipherKey::new(algorithm, &key).map_err(|_| Pkcs12Error::Unsupported)?;
-        let key = PaddedBlockDecryptingKey::cbc_pkcs7(key).map_err(|_| Pkcs12Error::Unsupported)?;
-        let mut octets = Zeroizing::new(ciphertext.to_vec());
-        let length = key
-            .decrypt(&mut octets, DecryptionContext::Iv128(FixedLength::from(iv)))
-            .map_err(|_| Pkcs12Error::Passphrase)?
-            .len();
-        octets.truncate(length);
-        Ok(octets)
+        cipher.decrypt(&key, iv, ciphertext).ok_or(Pkcs12Error::Passphrase)
     }
 }
 
@@ -370,12 +363,17 @@ impl MacAlgorithm {
         };
         match self {
             Self::Pkcs12 { digest, salt, iterations } => {
+                let octets = digest.octets();
+                let derive = |password: &[u8], work: &mut Work| {
+                    let purpose = Purpose::Mac;
+                    file_key::derive(*digest, purpose, password, salt, *iterations, octets, work)
+                };
                 let mut password = bmp_string(passphrase);
-                let key = mac_key(*digest, &password, salt, *iterations, work)?;
+                let key = derive(&password, work)?;
                 match verify(*digest, &key) {
                     Err(_) if passphrase.is_empty() => {
                         password.clear();
-                        let key = mac_key(*digest, &password, salt, *iterations, work)?;
+                        let key = derive(&password, work)?;
                         verify(*digest, &key)
                     }
                     verdict => verdict,
@@ -392,51 +390,4 @@ impl MacAlgorithm {
             Self::Other(_) => Err(Pkcs12Error::Unsupported),
         }
     }
-}
-
-/// A passphrase as RFC 7292 appendix B.1 wants it: UTF-16, big-endian, two zeros at the end.
-#[must_use]
-pub fn bmp_string(passphrase: &str) -> Zeroizing<Vec<u8>> {
-    let mut octets = Zeroizing::new(Vec::with_capacity(passphrase.len() * 2 + 2));
-    for unit in passphrase.encode_utf16() {
-        octets.extend(unit.to_be_bytes());
-    }
-    octets.extend([0, 0]);
-    octets
-}
-
-/// The MAC's key: RFC 7292 appendix B.2 with ID 3, as long as the hash, so that one block
-/// suffices and the step that prepares the next falls away.
-///
-/// `password` is a [`bmp_string`].
-///
-/// # Errors
-/// [`Pkcs12Error::TooMuchWork`]; [`Pkcs12Error::Unsupported`]: salt or passphrase too long.
-pub fn mac_key(
-    digest: Digest,
-    password: &[u8],
-    salt: &[u8],
-    iterations: u32,
-    work: &mut Work,
-) -> Result<Zeroizing<Vec<u8>>, Pkcs12Error> {
-    if salt.len() > MOST_SALT || password.len() > MOST_PASSPHRASE * 2 + 2 {
-        return Err(Pkcs12Error::Unsupported);
-    }
-    work.take(iterations, 1)?;
-    let algorithm = digest.hash();
-    let block = algorithm.block_len();
-    let filled = |octets: &[u8]| {
-        let length = octets.len().div_ceil(block) * block;
-        Zeroizing::new(octets.iter().copied().cycle().take(length).collect::<Vec<u8>>())
-    };
-    let mut context = digest::Context::new(algorithm);
-    context.update(&vec![3; block]);
-    context.update(&filled(salt));
-    context.update(&filled(password));
-    let mut key = Zeroizing::new(context.finish().as_ref().to_vec());
-    for _ in 1..iterations {
-        let next = digest::digest(algorithm, &key);
-        key.copy_from_slice(next.as_ref());
-    }
-    Ok(key)
 }

@@ -36,14 +36,22 @@ const SHA_256: &str = "2.16.840.1.101.3.4.2.1";
 const HMAC_SHA_256: &str = "1.2.840.113549.2.9";
 
 #[test]
-fn the_key_of_the_mac_is_that_of_rfc_7292() {
+fn keys_are_those_of_rfc_7292() {
     // What OpenSSL's PKCS12_key_gen_uni and Bouncy Castle's test give for these values
-    // (password "smeg", SHA-1, ID 3, one of their published vectors).
-    let salt = hex::decode("3d83c0e4546ac140").unwrap();
-    let key =
-        scheme::mac_key(Digest::Sha1, &scheme::bmp_string("smeg"), &salt, 1, &mut Work::default())
-            .unwrap();
-    assert_eq!(hex::encode(&*key), "8d967d88f6caa9d714800ab3d48051d63f73a312");
+    // (password "smeg", SHA-1; one of their published vectors each).
+    use file_key::Purpose;
+    for (purpose, salt, key) in [
+        (Purpose::Key, "0a58cf64530d823f", "8aaae6297b6cb04642ab5b077851284eb7128f1a2a7fbca3"),
+        (Purpose::Iv, "0a58cf64530d823f", "79993dfe048d3b76"),
+        (Purpose::Mac, "3d83c0e4546ac140", "8d967d88f6caa9d714800ab3d48051d63f73a312"),
+    ] {
+        let salt = hex::decode(salt).unwrap();
+        let password = file_key::bmp_string("smeg");
+        let (octets, mut work) = (key.len() / 2, Work::default());
+        let derived =
+            file_key::derive(Digest::Sha1, purpose, &password, &salt, 1, octets, &mut work);
+        assert_eq!(hex::encode(&*derived.unwrap()), key, "{purpose:?}");
+    }
 }
 
 #[test]
