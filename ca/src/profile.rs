@@ -11,7 +11,7 @@ mod target;
 
 use const_oid::{ObjectIdentifier, db::rfc5280};
 use der::flagset::FlagSet;
-use sekisho_pki::signature::PublicKeyKind;
+use sekisho_pki::{encoding::pkcs12::seal::Protection, signature::PublicKeyKind};
 use time::Duration;
 use x509_cert::ext::pkix::KeyUsages;
 
@@ -36,6 +36,7 @@ pub struct Profile {
     ca_issuers_access: bool,
     ocsp_no_check: bool,
     most_octets: OctetLimits,
+    pkcs12: Vec<Protection>,
     target: Option<Target>,
 }
 
@@ -223,6 +224,22 @@ impl Profile {
         &self.most_octets
     }
 
+    /// How a PKCS #12 file with a key for it may be protected, the one to begin with first. Empty: its keys
+    /// are made nowhere but in the device.
+    #[must_use]
+    pub fn pkcs12(&self) -> &[Protection] {
+        &self.pkcs12
+    }
+
+    /// The kinds of keys that are certified and that its target uses, in the profile's order.
+    pub fn key_kinds(&self) -> impl Iterator<Item = PublicKeyRule> {
+        let target = self.target.as_ref();
+        let used = move |kind: &PublicKeyRule| {
+            target.is_none_or(|target| target.public_keys().contains(kind))
+        };
+        self.public_keys.iter().copied().filter(used)
+    }
+
     /// The family of devices that has to use the certificate, if it is written for one.
     #[must_use]
     pub fn target(&self) -> Option<&Target> {
@@ -243,6 +260,35 @@ mod tests {
             assert_eq!(Profile::shipped(name).unwrap().name(), name);
         }
         assert!(matches!(Profile::shipped("admin"), Err(ProfileError::Unknown { .. })));
+    }
+
+    #[test]
+    fn a_key_leaves_in_a_file_for_devices_only_and_under_old_ciphers_where_nothing_better_is_known() {
+        for name in Profile::shipped_names() {
+            let profile = Profile::shipped(name).unwrap();
+            let of_device = name == "terminal" || name.starts_with("router");
+            assert_eq!(profile.pkcs12().first(), of_device.then_some(&Protection::Aes256), "{name}");
+            let unknown = profile.target().is_some_and(|target| target.basis() == Basis::Unknown);
+            let old = profile.pkcs12().contains(&Protection::TripleDes);
+            assert_eq!(old, unknown || name == "router_windows", "{name}");
+        }
+        let text = include_str!("../profiles/terminal.toml");
+        for (hostile, word) in [("[\"rc2\"]", "rc2"), ("[\"aes256\", \"aes256\"]", "aes256")] {
+            let text = text.replace("pkcs12 = [\"aes256\"]", &format!("pkcs12 = {hostile}"));
+            let refused = Profile::from_toml(&text).unwrap_err().to_string();
+            assert!(refused.contains(word), "{refused}");
+        }
+        let text = include_str!("../profiles/issuing.toml");
+        let refused = Profile::from_toml(&format!("pkcs12 = [\"aes256\"]\n{text}"));
+        assert!(matches!(refused, Err(ProfileError::Contradiction { .. })), "{refused:?}");
+    }
+
+    #[test]
+    fn the_kinds_of_keys_are_those_that_the_target_uses() {
+        let kinds = |name| Profile::shipped(name).unwrap().key_kinds().collect::<Vec<_>>();
+        assert_eq!(kinds("terminal")[0], PublicKeyRule::P256);
+        assert!(kinds("router").contains(&PublicKeyRule::Rsa { bits: 4096 }));
+        assert!(!kinds("router").contains(&PublicKeyRule::Rsa { bits: 2048 }));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! PKCS #10 (RFC 2986), and CRMF in [`crmf`]: from bytes to a request whose asker holds the private key.
 
-use const_oid::AssociatedOid;
+use const_oid::{AssociatedOid, ObjectIdentifier};
 use der::{Decode, Encode};
 use sekisho_pki::{
     encoding::{key_identifier::public_key_sha256, signed_object::SignedObject},
@@ -24,9 +24,16 @@ const LEAST_RSA_BITS: usize = 2048;
 /// Beyond this a signature check costs too much to give away.
 const MOST_RSA_BITS: usize = 8192;
 
+/// id-aa-decryptKeyID (RFC 4108, used by RFC 7030 §4.4.1.1) and id-aa-asymmDecryptKeyID (RFC 7030 §4.4.1.2).
+const DECRYPT_KEY_IDENTIFIERS: [ObjectIdentifier; 2] = [
+    ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.37"),
+    ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.54"),
+];
+
 /// A parsed request about which nothing is proven.
 ///
-/// Offers its public key only, so that a used code can be compared with it before any work.
+/// Offers its public key, so that a used code can be compared with it before any work, and what it asks of
+/// whoever makes its key.
 #[derive(Debug, Clone)]
 pub struct UnverifiedRequest {
     der: Vec<u8>,
@@ -99,6 +106,13 @@ impl UnverifiedRequest {
     #[must_use]
     pub fn public_key_sha256(&self) -> [u8; 32] {
         public_key_sha256(&self.public_key_der)
+    }
+
+    /// Whether the asker wants a key that is made for it to be encrypted (RFC 7030 §4.4.1.1 and §4.4.1.2).
+    #[must_use]
+    pub fn asks_for_encrypted_key(&self) -> bool {
+        let attributes = &self.request.info.attributes;
+        attributes.iter().any(|attribute| DECRYPT_KEY_IDENTIFIERS.contains(&attribute.oid))
     }
 
     /// Proves that the asker holds the private key. Whether the key is fit is for
@@ -213,6 +227,21 @@ mod tests {
             let verified =
                 UnverifiedRequest::parse(&request(&key, &key)).unwrap().verify().unwrap();
             assert_eq!(verified.public_key_der(), key.public_key_der());
+        }
+    }
+
+    #[test]
+    fn a_wish_for_an_encrypted_key_is_seen() {
+        let key = SoftwareKey::generate_p256().unwrap();
+        let plain = request(&key, &key);
+        assert!(!UnverifiedRequest::parse(&plain).unwrap().asks_for_encrypted_key());
+        for oid in DECRYPT_KEY_IDENTIFIERS {
+            let mut asking = CertReq::from_der(&plain).unwrap();
+            let value = der::Any::encode_from(&der::asn1::OctetString::new(*b"key 1").unwrap());
+            let values = der::asn1::SetOfVec::from_iter([value.unwrap()]).unwrap();
+            asking.info.attributes.insert(x509_cert::attr::Attribute { oid, values }).unwrap();
+            let asking = UnverifiedRequest::parse(&asking.to_der().unwrap()).unwrap();
+            assert!(asking.asks_for_encrypted_key(), "{oid}");
         }
     }
 

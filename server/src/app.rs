@@ -11,7 +11,10 @@ use crate::{
     catalogue::{Catalogue, Lang, Text},
     clock::Clock,
     config::Config,
-    enrol::ra::RegistrationAuthorities,
+    enrol::{
+        ra::RegistrationAuthorities,
+        server_made::{HandedKeys, KeysAhead},
+    },
     entitlement::Entitlements,
     keys::InstanceKeys,
     listener::RefusalLog,
@@ -31,6 +34,8 @@ struct Inner {
     token_keys: TokenKeys,
     scep_ras: RegistrationAuthorities,
     cmp_ras: RegistrationAuthorities,
+    keys_ahead: KeysAhead,
+    handed_keys: HandedKeys,
     refusals: RefusalLog,
 }
 
@@ -69,7 +74,19 @@ impl App {
         let ocsp = repository::watched(&parts.store, parts.config.authority().ocsp_kept());
         let (token_keys, refusals) = (TokenKeys::default(), RefusalLog::default());
         let (scep_ras, cmp_ras) = <(RegistrationAuthorities, RegistrationAuthorities)>::default();
-        Self(Arc::new(Inner { parts, ocsp, token_keys, scep_ras, cmp_ras, refusals }))
+        let enrolment = parts.config.enrolment();
+        let keys_ahead = KeysAhead::new(enrolment.rsa_keys_ahead());
+        let handed_keys = HandedKeys::new(enrolment.same_key_grace());
+        Self(Arc::new(Inner {
+            parts,
+            ocsp,
+            token_keys,
+            scep_ras,
+            cmp_ras,
+            keys_ahead,
+            handed_keys,
+            refusals,
+        }))
     }
 
     /// The database.
@@ -137,6 +154,16 @@ impl App {
     /// The keys that answer CMP messages.
     pub(crate) fn cmp_ras(&self) -> &RegistrationAuthorities {
         &self.0.cmp_ras
+    }
+
+    /// RSA keys for devices that make none, made ahead.
+    pub(crate) fn keys_ahead(&self) -> &KeysAhead {
+        &self.0.keys_ahead
+    }
+
+    /// Keys that such devices were handed a moment ago.
+    pub(crate) fn handed_keys(&self) -> &HandedKeys {
+        &self.0.handed_keys
     }
 
     /// Messages in both languages.

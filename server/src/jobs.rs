@@ -13,7 +13,7 @@ use sekisho_store::audit_chain::Look;
 use crate::{
     audit::sequencer,
     emergency,
-    enrol::{cmp, ra},
+    enrol::{cmp, key_file, ra, server_made},
     housekeeping,
     instance::{CaKeys, renew_ocsp_responders, renew_server_certificates},
     listener::Tls,
@@ -107,6 +107,14 @@ pub fn all(tls: Arc<Tls>, ca_keys: CaKeys) -> Vec<Job> {
         // A certificate that its device did not confirm in time counts for nothing.
         Job::new("cmp-confirmations", Duration::from_secs(15), Runs::OnOneNode, |app| async move {
             Ok(cmp::take_back_unconfirmed(&app).await?)
+        }),
+        // Nobody has the key of a certificate whose file was not fetched.
+        Job::new("key-files", Duration::from_secs(30), Runs::OnOneNode, |app| async move {
+            Ok(key_file::end_expired(&app).await?)
+        }),
+        // Each process holds its own, in memory.
+        Job::new("keys-ahead", Duration::from_secs(5), Runs::OnEachNode, |app| async move {
+            Ok(server_made::keep_up(&app).await?)
         }),
         Job::new("housekeeping", Duration::from_secs(600), Runs::OnOneNode, |app| async move {
             Ok(housekeeping::run(&app).await?)

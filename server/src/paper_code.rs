@@ -47,13 +47,9 @@ impl PaperCode {
     /// # Errors
     /// [`RandomnessError`]: there is none.
     pub fn generate(random: &dyn Randomness) -> Result<Self, RandomnessError> {
-        let mut octets = Zeroizing::new([0; RANDOM]);
-        random.fill(&mut *octets)?;
+        let drawn = random_values::<RANDOM>(random)?;
         let mut values = Zeroizing::new([0_u8; LENGTH]);
-        for (value, octet) in values.iter_mut().zip(octets.iter()) {
-            // 256 is a multiple of 32, so each value is equally likely.
-            *value = octet & 0x1f;
-        }
+        values[..RANDOM].copy_from_slice(&*drawn);
         values[RANDOM] = check_value(&values[..RANDOM]);
         Ok(Self(values.map(|value| ALPHABET[usize::from(value)])))
     }
@@ -122,6 +118,34 @@ impl fmt::Debug for PaperCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PaperCode(…)")
     }
+}
+
+fn random_values<const N: usize>(
+    random: &dyn Randomness,
+) -> Result<Zeroizing<[u8; N]>, RandomnessError> {
+    let mut octets = Zeroizing::new([0; N]);
+    random.fill(&mut *octets)?;
+    for octet in octets.iter_mut() {
+        // 256 is a multiple of 32, so each value is equally likely.
+        *octet &= 0x1f;
+    }
+    Ok(octets)
+}
+
+/// So many random characters of the same alphabet, five bits each, for a secret that a device is told and
+/// nobody here reads back.
+///
+/// # Errors
+/// [`RandomnessError`]: there is none.
+pub fn random_characters<const N: usize>(
+    random: &dyn Randomness,
+) -> Result<Zeroizing<String>, RandomnessError> {
+    let values = random_values::<N>(random)?;
+    let mut text = Zeroizing::new(String::with_capacity(N));
+    for &value in values.iter() {
+        text.push(char::from(ALPHABET[usize::from(value)]));
+    }
+    Ok(text)
 }
 
 /// Full-width forms lie 0xFEE0 above ASCII (Unicode, U+FF01 to U+FF5E).

@@ -212,10 +212,7 @@ async fn certified(
 ) -> TestTerminal {
     let (organisation_id, terminal_id) = (facility.to_string(), terminal.to_string());
     let key = Arc::new(SoftwareKey::generate_p256().unwrap());
-    let subject = name(&[Part::CommonName(&terminal_id)]).unwrap();
-    let info = to_be_signed(&subject, key.public_key_der()).unwrap();
-    let signature = key.sign_now(&info).unwrap();
-    let request = assemble(&info, key.algorithm().identifier(), &signature).unwrap();
+    let request = request_of(&key, &terminal_id);
     let request = UnverifiedRequest::parse(&request).unwrap().verify().unwrap();
     let register = RegisterEntry {
         organisation_id: organisation_id.clone(),
@@ -237,6 +234,14 @@ async fn certified(
         .unwrap();
     let peer = peer(NameRole::Terminal, &[&certificate.der]);
     TestTerminal { organisation_id, terminal_id, key, certificate, peer }
+}
+
+/// A PKCS #10 request by this key for this commonName, DER.
+pub fn request_of(key: &SoftwareKey, common_name: &str) -> Vec<u8> {
+    let subject = name(&[Part::CommonName(common_name)]).unwrap();
+    let info = to_be_signed(&subject, key.public_key_der()).unwrap();
+    let signature = key.sign_now(&info).unwrap();
+    assemble(&info, key.algorithm().identifier(), &signature).unwrap()
 }
 
 /// Makes the facility of this `seed`, which the configuration has to name, one of the sandbox with a card

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use const_oid::{ObjectIdentifier, db::rfc5280};
 use der::flagset::FlagSet;
+use sekisho_pki::encoding::pkcs12::seal::Protection;
 use serde::Deserialize;
 use time::Duration;
 use x509_cert::ext::pkix::KeyUsages;
@@ -78,6 +79,8 @@ struct Config {
     ca_issuers_access: bool,
     ocsp_no_check: bool,
     most_octets: BTreeMap<String, usize>,
+    #[serde(default)]
+    pkcs12: Vec<String>,
     target: Option<TargetConfig>,
 }
 
@@ -129,6 +132,7 @@ pub(super) fn read(text: &str) -> Result<Profile, ProfileError> {
         ca_issuers_access: config.ca_issuers_access,
         ocsp_no_check: config.ocsp_no_check,
         most_octets: octet_limits(&config.most_octets, &public_keys)?,
+        pkcs12: list(&config.pkcs12, protection)?,
         public_keys,
         target: config.target.map(target).transpose()?,
         name: config.name,
@@ -298,6 +302,10 @@ fn consistent(profile: Profile) -> Result<Profile, ProfileError> {
             "an end entity needs crl_distribution_point, or ocsp_no_check for a responder",
         ),
         (
+            profile.authority.is_some() && !profile.pkcs12.is_empty(),
+            "an authority's key leaves in no PKCS #12 file",
+        ),
+        (
             profile.ocsp_no_check && profile.extended_key_usage != [rfc5280::ID_KP_OCSP_SIGNING],
             "ocsp_no_check is for OCSP responders only (RFC 6960 §4.2.2.2.1)",
         ),
@@ -332,6 +340,15 @@ fn purpose(word: &str) -> Result<ObjectIdentifier, ProfileError> {
         "cmc_ra" => Ok(ID_KP_CMC_RA),
         "ocsp_signing" => Ok(rfc5280::ID_KP_OCSP_SIGNING),
         _ => Err(wrong("extended_key_usage", word)),
+    }
+}
+
+fn protection(word: &str) -> Result<Protection, ProfileError> {
+    match word {
+        "aes256" => Ok(Protection::Aes256),
+        "aes128" => Ok(Protection::Aes128),
+        "triple_des" => Ok(Protection::TripleDes),
+        other => Err(wrong("pkcs12", other)),
     }
 }
 

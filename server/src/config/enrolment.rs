@@ -22,6 +22,24 @@ pub struct EnrolmentSettings {
     pub approval_days: u32,
     /// How often a waiting device is told to ask, in seconds.
     pub poll_seconds: u32,
+    /// For which devices keys are made here: PKCS #12 files of the console, `serverkeygen` of EST.
+    pub server_made_keys: ServerMadeKeys,
+    /// How many RSA keys are made ahead, in memory.
+    pub rsa_keys_ahead: u32,
+    /// How long a file with a key can be fetched, in minutes.
+    pub key_file_minutes: u32,
+}
+
+/// For which devices keys are made here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServerMadeKeys {
+    /// For none: each makes its own.
+    None,
+    /// Routers.
+    Routers,
+    /// Every device.
+    All,
 }
 
 /// Whose keys a person approves before they are certified, beside those whose code was issued so.
@@ -45,6 +63,9 @@ impl Default for EnrolmentSettings {
             approval: ApprovalPolicy::OnRequest,
             approval_days: 7,
             poll_seconds: 60,
+            server_made_keys: ServerMadeKeys::Routers,
+            rsa_keys_ahead: 2,
+            key_file_minutes: 15,
         }
     }
 }
@@ -56,6 +77,8 @@ impl EnrolmentSettings {
         bounded("enrolment.same_key_minutes", self.same_key_minutes, 0..=60)?;
         bounded("enrolment.approval_days", self.approval_days, 1..=90)?;
         bounded("enrolment.poll_seconds", self.poll_seconds, 1..=3_600)?;
+        bounded("enrolment.rsa_keys_ahead", self.rsa_keys_ahead, 0..=16)?;
+        bounded("enrolment.key_file_minutes", self.key_file_minutes, 1..=60)?;
         Ok(Enrolment(self.clone()))
     }
 }
@@ -103,5 +126,32 @@ impl Enrolment {
     #[must_use]
     pub fn poll_interval_secs(&self) -> u32 {
         self.0.poll_seconds
+    }
+
+    /// Whether keys for this device are made here.
+    #[must_use]
+    pub fn makes_keys_for(&self, device: Device) -> bool {
+        match self.0.server_made_keys {
+            ServerMadeKeys::None => false,
+            ServerMadeKeys::Routers => device == Device::Router,
+            ServerMadeKeys::All => true,
+        }
+    }
+
+    /// How many RSA keys are made ahead; none where no key is made here.
+    #[must_use]
+    pub fn rsa_keys_ahead(&self) -> usize {
+        match self.0.server_made_keys {
+            ServerMadeKeys::None => 0,
+            ServerMadeKeys::Routers | ServerMadeKeys::All => {
+                usize::try_from(self.0.rsa_keys_ahead).unwrap_or_default()
+            }
+        }
+    }
+
+    /// How long a file with a key can be fetched.
+    #[must_use]
+    pub fn key_file_time(&self) -> Duration {
+        Duration::minutes(self.0.key_file_minutes.into())
     }
 }

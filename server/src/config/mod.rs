@@ -39,7 +39,7 @@ pub use authority::{AuthorityPolicy, AuthoritySettings};
 pub use card_login::{CardLogin, CardLoginSettings, RemovalPolicy};
 pub use cmp::{Cmp, CmpSettings};
 pub use emergency::{EmergencyPolicy, EmergencySettings};
-pub use enrolment::{ApprovalPolicy, Enrolment, EnrolmentSettings};
+pub use enrolment::{ApprovalPolicy, Enrolment, EnrolmentSettings, ServerMadeKeys};
 pub use error::{ConfigError, Place};
 pub(crate) use error::{bounded, invalid};
 pub use example::EXAMPLE;

@@ -14,7 +14,7 @@ use crate::config::Config;
 
 /// A device as its certificate is to have it.
 #[derive(Debug, Clone)]
-pub(super) struct CertifiedDevice {
+pub(crate) struct CertifiedDevice {
     profile: Profile,
     /// What a router's peers know it by; a PC has none.
     network_names: Option<NetworkNames>,
@@ -28,7 +28,7 @@ struct NetworkNames {
 
 /// Why the register's device cannot be certified at all.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DeviceError {
+pub(crate) enum DeviceError {
     /// A profile that does not fit the configuration, or is of no family of this build.
     #[error("the certificate profile of the device cannot be used")]
     Profile(#[from] ProfileError),
@@ -42,7 +42,7 @@ impl CertifiedDevice {
     ///
     /// # Errors
     /// [`DeviceError`].
-    pub(super) async fn find(
+    pub(crate) async fn find(
         queries: &mut impl Queries,
         config: &Config,
         device: Device,
@@ -66,6 +66,11 @@ impl CertifiedDevice {
                 })
             }
         }
+    }
+
+    /// What its certificate is like.
+    pub(crate) fn profile(&self) -> &Profile {
+        &self.profile
     }
 
     /// Decides by the rules of registration.

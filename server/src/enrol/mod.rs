@@ -3,23 +3,27 @@
 //! Each door proves who asks in its own protocol; what may be certified is decided in
 //! `sekisho_ca::registration` from what the register says, never from what the request asks. By code or
 //! by certificate, all doors go the same way from there ([`by_code`], [`by_certificate`]), and what they
-//! refuse is said in the same words ([`refusal`]).
+//! refuse is said in the same words ([`refusal`]). The console is a door, too, where an administrator stands
+//! up for the key ([`by_person`]).
 
 pub mod acme;
 mod by_certificate;
 mod by_code;
+pub mod by_person;
 pub mod cmp;
 mod credentials;
-mod device;
+pub(crate) mod device;
 pub mod est;
 pub mod new_code;
 mod notice;
+pub mod key_file;
 mod plain;
 pub mod psk;
 pub mod ra;
 mod refusal;
 mod registration;
 pub mod scep;
+pub mod server_made;
 pub mod trust;
 
 use sekisho_store::audit::Entry;

@@ -117,6 +117,50 @@ pub(super) fn waits(spki_sha256: &[u8; 32], retry_after_secs: u32) -> EstError {
     }
 }
 
+/// Keys for these devices are not made here.
+pub(super) fn no_keys_made_here(device: Device) -> EstError {
+    let device = match device {
+        Device::Pc => "PCs",
+        Device::Router => "routers",
+    };
+    EstError::new(
+        StatusCode::FORBIDDEN,
+        format!(
+            "enrolment: keys for {device} are not made here. Make one on the device and enrol by \
+             simpleenroll; the operating body can allow it (enrolment.server_made_keys)"
+        ),
+    )
+}
+
+/// The device wants its key encrypted (RFC 7030 §4.4.1.1, §4.4.1.2).
+pub(super) fn key_not_encrypted_here() -> EstError {
+    EstError::new(
+        StatusCode::BAD_REQUEST,
+        "enrolment: the request asks for an encrypted private key (RFC 7030 section 4.4.1.1 or \
+         4.4.1.2), and keys go out under TLS alone here. Leave that attribute out, or make the key on \
+         the device and enrol by simpleenroll; the code was not used",
+    )
+}
+
+/// The request carries a key of a kind that is not made.
+pub(super) fn kind_not_made_here() -> EstError {
+    EstError::new(
+        StatusCode::BAD_REQUEST,
+        "enrolment: the key of the request says which kind is to be made: P-256, P-384, or RSA of \
+         3072 or 4096 bits. It is none of these; the code was not used",
+    )
+}
+
+/// A person would have to compare a key that the device does not have.
+pub(super) fn key_cannot_be_compared() -> EstError {
+    EstError::new(
+        StatusCode::FORBIDDEN,
+        "enrolment: with this code the facility's administrator compares the device's key before it is \
+         certified, and a key that is made here is none of the device's. Make one on the device and \
+         enrol by simpleenroll, or ask for a code without approval; this one was not used",
+    )
+}
+
 /// The code was used with another key.
 pub(super) fn other_key() -> EstError {
     EstError::new(

@@ -51,6 +51,7 @@ pub mod invitation;
 pub mod issuer;
 pub mod issuing;
 pub mod jpki_link;
+pub mod key_delivery;
 pub mod ledger;
 pub mod logout_confirmation;
 pub mod membership;

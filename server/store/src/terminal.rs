@@ -287,6 +287,26 @@ pub async fn note_certificate(
     note(tx, id, if renewed { "renewed" } else { "enrolled" }, None, at).await
 }
 
+/// Whether a certificate was noted at the terminal at this moment or later.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn was_certified_since(
+    queries: &mut impl Queries,
+    id: &str,
+    at: OffsetDateTime,
+) -> Result<bool, StoreError> {
+    let noted: Option<(i64,)> = queries
+        .fetch_optional(
+            sql("SELECT CAST(1 AS BIGINT) FROM terminal_event
+                 WHERE terminal_id = $1 AND kind IN ('enrolled', 'renewed') AND at >= $2 LIMIT 1")
+            .bind(id)
+            .bind(at),
+        )
+        .await?;
+    Ok(noted.is_some())
+}
+
 /// Notes that somebody brought a used code of this terminal with another key.
 ///
 /// # Errors

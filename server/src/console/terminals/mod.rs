@@ -5,6 +5,7 @@
 
 mod approval;
 mod cause;
+pub mod certify;
 pub(super) mod code;
 mod create;
 mod list;

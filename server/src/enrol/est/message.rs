@@ -12,8 +12,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use sekisho_ca::request::{UnverifiedRequest, VerifiedRequest};
 use sekisho_pki::encoding::cms;
+use zeroize::Zeroizing;
 
-use crate::{error::est::EstError, media_type};
+use crate::{enrol::server_made::ServerMadeKey, error::est::EstError, media_type};
 
 /// The longest request body. An RSA-4096 request in base64 has under 4 KiB.
 const MOST_OCTETS: usize = 16 * 1024;
@@ -48,6 +49,15 @@ pub(super) async fn read(body: Body) -> Result<Bytes, EstError> {
 /// # Errors
 /// 415 or 400 with what is wrong.
 pub(super) fn request(headers: &HeaderMap, body: &[u8]) -> Result<VerifiedRequest, EstError> {
+    let unverified = UnverifiedRequest::parse(&request_der(headers, body)?)?;
+    Ok(unverified.verify()?)
+}
+
+/// The octets of a certification request, about which nothing is proven.
+///
+/// # Errors
+/// 415 or 400 with what is wrong.
+pub(super) fn request_der(headers: &HeaderMap, body: &[u8]) -> Result<Vec<u8>, EstError> {
     let named = media_type::announced(headers)
         .map_err(|_| malformed("Content-Type is repeated; send it once (RFC 9110 section 5.3)"))?;
     if !named.eq_ignore_ascii_case("application/pkcs10") {
@@ -57,8 +67,7 @@ pub(super) fn request(headers: &HeaderMap, body: &[u8]) -> Result<VerifiedReques
              4.2.1); send the PKCS #10 request with that Content-Type",
         ));
     }
-    let unverified = UnverifiedRequest::parse(&decode(body)?)?;
-    Ok(unverified.verify()?)
+    decode(body)
 }
 
 fn decode(body: &[u8]) -> Result<Vec<u8>, EstError> {
@@ -82,6 +91,34 @@ pub(super) fn certificates(
 ) -> Result<Response, EstError> {
     let message = cms::certs_only(certificates_der).map_err(|error| EstError::internal(&error))?;
     Ok(base64(media_type, &message))
+}
+
+/// What parts an answer of two. Base64 has no hyphen, so that none of them contains it.
+const BOUNDARY: &str = "key-and-certificate";
+
+/// A private key and its certificate (RFC 7030 §4.4.2).
+pub(super) fn key_and_certificate(
+    key: &ServerMadeKey,
+    certificate_der: &[u8],
+) -> Result<Response, EstError> {
+    let pkcs8 = key.pkcs8_der().map_err(|error| EstError::internal(&error))?;
+    let certificate =
+        cms::certs_only(&[certificate_der]).map_err(|error| EstError::internal(&error))?;
+    let mut answer = String::new();
+    for (media_type, der) in [("application/pkcs8", &pkcs8[..]), (CERTS_ONLY, &certificate)] {
+        let encoded = Zeroizing::new(BASE64.encode(der));
+        answer.extend(["--", BOUNDARY, "\r\nContent-Type: ", media_type]);
+        answer.extend(["\r\nContent-Transfer-Encoding: base64\r\n\r\n", &encoded, "\r\n"]);
+    }
+    answer.extend(["--", BOUNDARY, "--\r\n"]);
+    let headers = [
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("multipart/mixed; boundary=key-and-certificate"),
+        ),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    Ok((headers, answer).into_response())
 }
 
 /// A good answer of this type, DER.

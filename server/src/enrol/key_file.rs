@@ -1,0 +1,148 @@
+//! The PKCS #12 file in which a key that was made here goes to its device (docs/decisions/0046).
+//!
+//! Its passphrase is random, shown once to the person who had it made, and kept nowhere: what the database,
+//! its log and the backups hold of the file nobody opens.
+
+use sekisho_key::{KeyError, RandomnessError};
+use sekisho_pki::encoding::pkcs12::seal::{self, Fresh, Identity, Protection, SealError};
+use sekisho_store::{
+    StoreError,
+    audit::{Actor, Audited, Entry},
+    key_delivery::{self, Ended},
+    terminal::{self, Terminal},
+    transaction,
+};
+use zeroize::Zeroizing;
+
+use super::server_made::ServerMadeKey;
+use crate::{app::App, authority::Line, paper_code::random_characters};
+
+/// Characters of a passphrase, five bits each: 130 bits. Without hyphens, for some devices take 32 characters at
+/// most.
+const PASSPHRASE: usize = 26;
+/// Files a run.
+const BATCH: i64 = 100;
+
+/// Why there is no file.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// No passphrase without it.
+    #[error(transparent)]
+    Randomness(#[from] RandomnessError),
+    /// The key.
+    #[error("the key does not encode")]
+    Key(#[from] KeyError),
+    /// The file.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+/// A file that is to be made.
+#[derive(Debug)]
+pub struct KeyFile {
+    id: String,
+    key: ServerMadeKey,
+    line: Line,
+    name: String,
+    protection: Protection,
+    passphrase: Zeroizing<String>,
+}
+
+impl KeyFile {
+    /// With a passphrase of its own. `id` is what the form that asks for it drew.
+    ///
+    /// # Errors
+    /// [`KeyFileError::Randomness`].
+    pub fn new(
+        app: &App,
+        id: String,
+        key: ServerMadeKey,
+        terminal: &Terminal,
+        protection: Protection,
+    ) -> Result<Self, KeyFileError> {
+        Ok(Self {
+            id,
+            key,
+            line: Line::of_device(terminal.device),
+            name: terminal.id.clone(),
+            protection,
+            passphrase: random_characters::<PASSPHRASE>(app.random())?,
+        })
+    }
+
+    /// As the form has it.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &ServerMadeKey {
+        &self.key
+    }
+
+    /// What opens it, to be shown once.
+    #[must_use]
+    pub fn passphrase(&self) -> &str {
+        &self.passphrase
+    }
+
+    /// The file, DER: key, certificate, the authority that issued it and the root.
+    ///
+    /// # Errors
+    /// [`KeyFileError`].
+    pub(super) fn seal(
+        &self,
+        app: &App,
+        certificate_der: &[u8],
+    ) -> Result<Vec<u8>, KeyFileError> {
+        let mut fresh = Fresh::default();
+        app.random().fill(fresh.as_flattened_mut())?;
+        let (authority, now) = (app.authority(), app.now());
+        let issuer = authority.current(self.line, now).certificate_der();
+        let identity = Identity {
+            key_pkcs8: &self.key.pkcs8_der()?,
+            certificate: certificate_der,
+            authorities: &[issuer, authority.root_der(now)],
+            name: &self.name,
+        };
+        Ok(seal::seal(&identity, &self.passphrase, self.protection, &fresh)?)
+    }
+}
+
+/// Scheduled: forgets files whose time is over, and takes the certificates of those back that nobody fetched.
+///
+/// # Errors
+/// [`StoreError`]: the rest waits for the next run.
+pub async fn end_expired(app: &App) -> Result<(), StoreError> {
+    let now = app.now();
+    for over in key_delivery::over(&mut app.store().read(), now, BATCH).await? {
+        transaction!(app.store(), StoreError, |tx| {
+            let ended = key_delivery::end(tx, &over, now).await?;
+            let entry = match &ended {
+                Ended::Changed => {
+                    Entry::refused("terminal.end_key_file", Actor::System, now, "changed")
+                }
+                Ended::Forgotten => Entry::done("terminal.end_key_file", Actor::System, now),
+                Ended::TakenBack(certificate) => {
+                    let entry = Entry::done("terminal.take_back_key_file", Actor::System, now);
+                    match certificate {
+                        Some((issuer_id, serial)) => entry
+                            .on("certificate", format!("{issuer_id}:{}", hex::encode(serial))),
+                        None => entry,
+                    }
+                }
+            };
+            let terminal = terminal::find(tx, &over.terminal_id).await?;
+            let entry = match &terminal {
+                Some(terminal) => entry
+                    .at_organisation(&terminal.organisation_id)
+                    .fact("terminal_name", terminal.name.as_str()),
+                None => entry,
+            };
+            Ok(Audited::new((), entry.on("terminal", &over.terminal_id)))
+        })?;
+    }
+    Ok(())
+}
