@@ -263,11 +263,16 @@ mod tests {
     }
 
     #[test]
-    fn a_key_leaves_in_a_file_for_devices_only_and_under_old_ciphers_where_nothing_better_is_known() {
+    fn a_key_leaves_in_a_file_for_devices_only_and_under_old_ciphers_where_nothing_better_is_known()
+    {
         for name in Profile::shipped_names() {
             let profile = Profile::shipped(name).unwrap();
             let of_device = name == "terminal" || name.starts_with("router");
-            assert_eq!(profile.pkcs12().first(), of_device.then_some(&Protection::Aes256), "{name}");
+            assert_eq!(
+                profile.pkcs12().first(),
+                of_device.then_some(&Protection::Aes256),
+                "{name}"
+            );
             let unknown = profile.target().is_some_and(|target| target.basis() == Basis::Unknown);
             let old = profile.pkcs12().contains(&Protection::TripleDes);
             assert_eq!(old, unknown || name == "router_windows", "{name}");

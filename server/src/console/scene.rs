@@ -34,6 +34,7 @@ pub(crate) struct Answer {
     pub status: StatusCode,
     pub location: String,
     pub text: String,
+    pub octets: Vec<u8>,
 }
 
 /// Enters a person with an account and these roles, who is signed in under `cookie`: 43 characters,
@@ -161,7 +162,8 @@ async fn answer(response: axum::response::Response) -> Answer {
     let location = location.map(|l| l.to_str().unwrap().to_owned()).unwrap_or_default();
     let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();
-    Answer { status, location, text: String::from_utf8(body.to_vec()).unwrap() }
+    let text = String::from_utf8_lossy(&body).into_owned();
+    Answer { status, location, text, octets: body.to_vec() }
 }
 
 /// A form's body.

@@ -275,8 +275,7 @@ async fn note(
     at: OffsetDateTime,
 ) -> Result<(), StoreError> {
     let others = certificate::of_terminal(tx, terminal_id).await?;
-    let newest =
-        others.iter().find(|other| other.serial != serial && other.status == Status::Good);
+    let newest = others.iter().find(|other| other.serial != serial && other.status == Status::Good);
     if let Some(newest) = newest {
         current_certificate::supersede_older(tx, &newest.issuer_id, &newest.serial, at).await?;
     }

@@ -92,11 +92,7 @@ impl KeyFile {
     ///
     /// # Errors
     /// [`KeyFileError`].
-    pub(super) fn seal(
-        &self,
-        app: &App,
-        certificate_der: &[u8],
-    ) -> Result<Vec<u8>, KeyFileError> {
+    pub(super) fn seal(&self, app: &App, certificate_der: &[u8]) -> Result<Vec<u8>, KeyFileError> {
         let mut fresh = Fresh::default();
         app.random().fill(fresh.as_flattened_mut())?;
         let (authority, now) = (app.authority(), app.now());
@@ -128,8 +124,9 @@ pub async fn end_expired(app: &App) -> Result<(), StoreError> {
                 Ended::TakenBack(certificate) => {
                     let entry = Entry::done("terminal.take_back_key_file", Actor::System, now);
                     match certificate {
-                        Some((issuer_id, serial)) => entry
-                            .on("certificate", format!("{issuer_id}:{}", hex::encode(serial))),
+                        Some((issuer_id, serial)) => {
+                            entry.on("certificate", format!("{issuer_id}:{}", hex::encode(serial)))
+                        }
                         None => entry,
                     }
                 }

@@ -5,15 +5,9 @@ use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rustls_pki_types::CertificateDer;
-use sekisho_key::{SigningKey, SoftwareKey, SystemRandomness};
+use sekisho_key::{SoftwareKey, SystemRandomness};
 use sekisho_pki::{
-    encoding::{
-        cms,
-        name::{Part, name},
-        ocsp::OcspQuery,
-        request::to_be_signed,
-        signed_object::assemble,
-    },
+    encoding::{cms, ocsp::OcspQuery},
     national::{
         facility_code::{MedicalInstitutionCode, Strictness},
         facility_identifier::FacilityIdentifier,
@@ -640,11 +634,12 @@ impl Scene {
     /// A certification request, base64, as EST wants it.
     pub fn certification_request(&self, common_name: &str) -> Vec<u8> {
         let key = SoftwareKey::generate_p256().unwrap();
-        let subject = name(&[Part::CommonName(common_name)]).unwrap();
-        let info = to_be_signed(&subject, key.public_key_der()).unwrap();
-        let signature = key.sign_now(&info).unwrap();
-        let der = assemble(&info, key.algorithm().identifier(), &signature).unwrap();
-        STANDARD.encode(der).into_bytes()
+        STANDARD.encode(testing::request_of(&key, common_name)).into_bytes()
+    }
+
+    /// The same as somebody pastes it.
+    pub fn pasted_request(&self, common_name: &str) -> String {
+        String::from_utf8(self.certification_request(common_name)).unwrap()
     }
 
     /// A question about this terminal's certificate.

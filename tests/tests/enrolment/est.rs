@@ -91,3 +91,50 @@ fn keep(folder: &Path, name: &str, output: &Output) {
 async fn issued(world: &World) -> Vec<certificate::Certificate> {
     certificate::of_terminal(&mut world.store.read(), TERMINAL).await.unwrap()
 }
+
+/// A router that makes no key gets one with its certificate, and another one by that certificate.
+pub async fn keys_made_here(world: &World) {
+    let router = world.enter_router(1, "router_strongswan");
+    let user = format!("{}:{}", router.id, router.code);
+    // Key and signature of the request say nothing but which kind of key is to be made.
+    let request = world.request("asks.pem");
+    let (status, answer) = world.post("routers/serverkeygen", &request, &["--user", &user]);
+    assert_eq!(status, 200, "{answer}");
+    let (key, certificate) = parted(world, &answer, "first");
+    assert_ne!(public_of_key(&key), public_of_key(&text(&world.file("asks.pem"))));
+    let (_, again) = world.post("routers/serverkeygen", &request, &["--user", &user]);
+    assert_eq!(again, answer, "its answer was lost");
+    let other = world.request("asks-too.pem");
+    let (status, said) = world.post("routers/serverkeygen", &other, &["--user", &user]);
+    assert_eq!(status, 403, "{said}");
+
+    let identity = ["--cert", &certificate, "--key", &key];
+    let (status, answer) = world.post("routers/serverkeygen", &other, &identity);
+    assert_eq!(status, 200, "{answer}");
+    let (next, _) = parted(world, &answer, "next");
+    assert_ne!(public_of_key(&next), public_of_key(&key));
+}
+
+/// Files of the key and the certificate of an answer, which belong together and lead to the root.
+fn parted(world: &World, answer: &str, name: &str) -> (String, String) {
+    let part = |media_type: &str| {
+        let (_, rest) = answer.split_once(&format!("Content-Type: {media_type}")).unwrap();
+        let (_, body) = rest.split_once("\r\n\r\n").unwrap();
+        body.split_once("\r\n").unwrap().0.to_owned()
+    };
+    let (encoded, der, key) =
+        ["b64", "p8", "key"].map(|kind| text(&world.file(&format!("{name}.{kind}")))).into();
+    std::fs::write(&encoded, part("application/pkcs8")).unwrap();
+    openssl(&["base64", "-d", "-A", "-in", &encoded, "-out", &der]);
+    openssl(&["pkcs8", "-inform", "DER", "-nocrypt", "-in", &der, "-out", &key]);
+    let certificate = world.certificate(&part("application/pkcs7-mime"), &format!("{name}.pem"));
+    let (root, issuer) = (world.authority("root"), world.authority("routers"));
+    openssl(&["verify", "-x509_strict", "-CAfile", &root, "-untrusted", &issuer, &certificate]);
+    let certified = openssl(&["x509", "-in", &certificate, "-noout", "-pubkey"]).stdout;
+    assert_eq!(public_of_key(&key), String::from_utf8(certified).unwrap());
+    (key, certificate)
+}
+
+fn public_of_key(key: &str) -> String {
+    String::from_utf8(openssl(&["pkey", "-in", key, "-pubout"]).stdout).unwrap()
+}

@@ -114,6 +114,8 @@ async fn openssl_and_curl_enrol_renew_and_see_the_end_of_a_terminal() {
         &[&["verify", "-x509_strict", "-purpose", "sslclient"], &path[..], &[&renewed]].concat(),
     );
 
+    est::keys_made_here(&world).await;
+
     // Its end.
     let now = OffsetDateTime::now_utc();
     let revocation =
@@ -147,6 +149,8 @@ async fn openssl_and_curl_enrol_renew_and_see_the_end_of_a_terminal() {
     for operation in [Operation::First, Operation::Again, Operation::Renewal] {
         row.did(operation);
     }
+    row.did_so(Operation::First, "serverkeygen");
+    row.did_so(Operation::Renewal, "serverkeygen");
     row.did_so(Operation::Authorities, "yes, and csrattrs");
     row.did_so(Operation::Revocation, "seen by OCSP and list");
     row.did_so(Operation::Refusal, "no code, a wrong one, another key, a revoked certificate");

@@ -25,8 +25,7 @@ use super::message;
 use crate::{
     app::App,
     enrol::{
-        Fact,
-        by_certificate,
+        Fact, by_certificate,
         by_code::{self, Came},
         credentials::{self, Credentials},
         refusal,
@@ -192,8 +191,7 @@ impl<'a> Asking<'a> {
         let key = self.key(facility.fingerprint).await?;
         let (app, peer, facts) = (self.app, self.peer, [made_here()]);
         let request = key.request();
-        let der =
-            by_certificate::renew(app, self.device, peer, facility, request, &facts).await?;
+        let der = by_certificate::renew(app, self.device, peer, facility, request, &facts).await?;
         message::key_and_certificate(&key, &der)
     }
 }

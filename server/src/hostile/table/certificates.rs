@@ -71,6 +71,23 @@ pub(super) fn enrol(s: &Scene) -> Vec<Row> {
             .chain(&s.chain(), &foreign)
             .payload(request(&s.here.terminal.terminal_id))
             .good(200),
+        // Keys for PCs are not made here unless the operating body says so.
+        at("POST", "/.well-known/est/serverkeygen")
+            .authorization(&basic(&s.new_terminal, &s.enrolment_code), &[])
+            .payload(request(&s.new_terminal)),
+        // Before the row that uses the code up.
+        at("POST", "/.well-known/est/routers/serverkeygen")
+            .chain(&s.router_chain(), &[&s.strange_chain(), &s.no_chain(), &s.chain()])
+            .payload(request(&s.router))
+            // A bit turned in its key or signature, which nobody looks at (RFC 7030 §4.4.1).
+            .touches(&[
+                "certificate",
+                "issuance_intention",
+                "serial_number",
+                "subscriber_key",
+                "terminal_event",
+            ])
+            .good(200),
         at("GET", "/.well-known/est/routers/cacerts").good(200),
         at("GET", "/.well-known/est/csrattrs").good(200),
         at("GET", "/.well-known/est/routers/csrattrs").good(200),

@@ -31,6 +31,7 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
     let manager = |method, path| at(method, path).cookie(&s.manager, &[&s.officer, &s.auditor]);
     let owner = |method, path| at(method, path).cookie(&s.owner, &[&s.manager, &s.administrator]);
     let waiting = "5a".repeat(32);
+    let once = "6b".repeat(16);
     let of_terminal = |method, path| {
         manager(method, path)
             .foreign_cookie(&s.other_manager)
@@ -337,6 +338,28 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
             .form([required("key", &waiting).foreign("00"), required("sure", "yes").foreign("no")]),
         of_terminal("POST", "/console/terminals/{id}/key/refuse")
             .form([required("key", &waiting).foreign("00"), required("reason", "違う機器")]),
+        of_router("GET", "/console/terminals/{id}/certify")
+            .query([free("notice", "issued")])
+            .good(200),
+        of_router("POST", "/console/terminals/{id}/certify")
+            .form([required("request", &s.pasted_request(&s.router)).foreign("abc")])
+            .good(303),
+        of_router("GET", "/console/terminals/{id}/chain").good(200),
+        of_router("POST", "/console/terminals/{id}/key-file")
+            .form([
+                required("once", &once).foreign("00").foreign(t),
+                required("key", "p384").foreign("rsa2048"),
+                required("protection", "aes128").foreign("triple_des"),
+            ])
+            .good(200),
+        manager("POST", "/console/key-files/{id}")
+            .foreign_cookie(&s.other_manager)
+            .parameter(&once, &[NOTHING, &waiting, t])
+            .payload(Payload::NoFields)
+            .good(200),
+        // What the page does not show is not ended.
+        of_router("POST", "/console/terminals/{id}/older/end")
+            .form([required("newest", &waiting).foreign(t)]),
         of_terminal("POST", "/console/terminals/{id}/replace")
             .form([optional("approval", "yes").foreign("no")])
             .good(200),

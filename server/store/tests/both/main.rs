@@ -100,6 +100,7 @@ mod going_live;
 mod import;
 mod issuing;
 mod jpki_link;
+mod key_deliveries;
 mod login;
 mod logout_confirmation;
 mod notice;

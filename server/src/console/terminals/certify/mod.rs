@@ -14,9 +14,7 @@ mod typed;
 mod tests;
 
 use http::StatusCode;
-use sekisho_ca::{
-    issuance::IssuanceError, record::RecordError, registration::RegistrationError,
-};
+use sekisho_ca::{issuance::IssuanceError, record::RecordError, registration::RegistrationError};
 
 pub use file::{fetch as fetch_file, make as make_file};
 pub use held::{chain, end_older};
@@ -31,8 +29,7 @@ use crate::{
 
 /// Why there is no certificate, as a page.
 fn refused(refusal: &NoCertificate) -> PageError {
-    let conflict =
-        |title, text, help| PageError::new(StatusCode::CONFLICT, title, text, help);
+    let conflict = |title, text, help| PageError::new(StatusCode::CONFLICT, title, text, help);
     match refusal {
         NoCertificate::Standing(standing) => no_code(*standing),
         NoCertificate::BeingReplaced => conflict(

@@ -19,9 +19,7 @@ use super::{
 use crate::{
     app::App,
     console::terminals::{administered, facility_name},
-    enrol::{
-        by_person::NoCertificate, device::CertifiedDevice, new_code, server_made::KeyKind,
-    },
+    enrol::{by_person::NoCertificate, device::CertifiedDevice, new_code, server_made::KeyKind},
     error::page::PageError,
     form::{PathId, StrictQuery},
     instance::fingerprint_groups,

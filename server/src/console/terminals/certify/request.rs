@@ -46,7 +46,14 @@ pub async fn post(
             let secret = key == "terminals-certify-request-private";
             let typed = if secret { String::new() } else { form.request };
             let page = page.switching_at(&format!("/console/terminals/{id}/certify"));
-            return page::show(&app, &session, page, &terminal, page::Shown { typed, errors, notice: None }).await;
+            return page::show(
+                &app,
+                &session,
+                page,
+                &terminal,
+                page::Shown { typed, errors, notice: None },
+            )
+            .await;
         }
     };
     let by_person = ByPerson {

@@ -8,4 +8,5 @@ mod refusals;
 mod renewal;
 mod replacement;
 pub(in crate::enrol) mod routers;
+mod server_keygen;
 mod waiting;
