@@ -338,7 +338,9 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
             .form([required("key", &waiting).foreign("00"), required("sure", "yes").foreign("no")]),
         of_terminal("POST", "/console/terminals/{id}/key/refuse")
             .form([required("key", &waiting).foreign("00"), required("reason", "違う機器")]),
+        // A PC is a device, too.
         of_router("GET", "/console/terminals/{id}/certify")
+            .parameter(&s.router, &[u, NOTHING, "T0000000000"])
             .query([free("notice", "issued")])
             .good(200),
         of_router("POST", "/console/terminals/{id}/certify")

@@ -35,6 +35,27 @@ async fn bring_a_key(driver: &WebDriver) -> anyhow::Result<String> {
     Ok(id)
 }
 
+/// A certificate at the console: a request that is none, one that is certified, a file with a key in each language.
+async fn certify(driver: &WebDriver, out: &Path, public: &str, page: &str) -> anyhow::Result<()> {
+    const MAKE: &str = "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj /";
+    shoot(driver, out, public, "certify", page).await?;
+    for language in LANGUAGES {
+        driver.goto(&format!("{public}/?lang={language}")).await?;
+        driver.goto(page).await?;
+        type_into(driver, "request", "-----BEGIN CERTIFICATE-----").await?;
+        send(driver, "form[action$='/certify']", "#errors").await?;
+        capture(driver, out, &format!("certify-refused-{language}")).await?;
+        let made = tokio::process::Command::new("sh").args(["-c", MAKE]).output().await?;
+        driver.goto(page).await?;
+        type_into(driver, "request", &String::from_utf8(made.stdout)?).await?;
+        send(driver, "form[action$='/certify']", "a[href$='/chain']").await?;
+        driver.goto(page).await?;
+        send(driver, "form[action$='/key-file']", "#passphrase").await?;
+        capture(driver, out, &format!("certify-file-{language}")).await?;
+    }
+    shoot(driver, out, public, "certify-done", page).await
+}
+
 /// Whoever administers the facility enters two routers and looks at all of them.
 pub(super) async fn pages(
     driver: &WebDriver,
@@ -68,6 +89,7 @@ pub(super) async fn pages(
     let link = driver.query(By::Css("main tbody th a")).first().await?;
     let path = link.attr("href").await?.context("the list names no router")?;
     shoot(driver, out, public, "router", &format!("{public}{path}")).await?;
+    certify(driver, out, public, &format!("{public}{path}/certify")).await?;
     let bundle = format!("{public}{}/bundle", path.replace("/terminals/", "/routers/"));
     shoot(driver, out, public, "router-bundle", &bundle).await?;
     driver.goto(&bundle).await?;
