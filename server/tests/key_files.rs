@@ -150,6 +150,7 @@ fn secrets(what: &str, pkcs8: &[u8]) -> Vec<Wanted> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_an_instance_writes_opens_a_file_or_holds_its_key() {
+    rustls::crypto::aws_lc_rs::default_provider().install_default().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let configure =
         |settings: &mut sekisho::config::Settings| settings.instance.log_filter = "trace".into();
