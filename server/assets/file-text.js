@@ -7,7 +7,11 @@ for (const part of document.querySelectorAll("[data-file-text]")) {
   chooser.addEventListener("change", async () => {
     const [file] = chooser.files;
     // What is longer than the field takes is none of what is asked for.
-    if (!file || file.size > field.maxLength) { return; }
+    if (!file || file.size > field.maxLength) {
+      chooser.value = "";
+      field.value = "";
+      return;
+    }
     const octets = new Uint8Array(await file.arrayBuffer());
     const text = new TextDecoder().decode(octets);
     field.value = text.includes("-----BEGIN ") ? text : base64(octets, text);

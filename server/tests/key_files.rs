@@ -18,13 +18,17 @@ use sekisho::{
         process::{run, sibling},
         stage::Stage,
     },
+    paper_code::PaperCode,
     people::{role::Role, session::COOKIE},
 };
+use sekisho_key::SystemRandomness;
 use sekisho_pki::path::files::pem_blocks;
 use sekisho_store::{
     Store, StoreError, account,
     audit::{Actor, Audited, Entry},
-    certificate, key_delivery, person, role_grant,
+    certificate,
+    enrolment_code::{self, NewCode},
+    key_delivery, person, role_grant,
     router::{self, Router},
     session::{self, Realm, Session},
     terminal, transaction,
@@ -138,6 +142,38 @@ async fn post(stage: &Stage, browser: &Browser, path: &str, form: &[(&str, &str)
     body
 }
 
+/// Asks the door for EST for a key, by a code; answers it, DER `PrivateKeyInfo`.
+async fn asked_by_est(stage: &Stage, store: &Store, browser: &Browser) -> Vec<u8> {
+    let (code, now) = (PaperCode::generate(&SystemRandomness).unwrap(), OffsetDateTime::now_utc());
+    transaction!(store, StoreError, |tx| {
+        let kept = NewCode {
+            code_hash: &code.hash(),
+            terminal_id: ROUTER,
+            tries: 5,
+            person_id: "p",
+            created_at: now,
+            expires_at: now + Duration::DAY,
+            needs_approval: false,
+        };
+        enrolment_code::issue(tx, kept).await?;
+        Ok(Audited::new((), Entry::done("test", Actor::System, now)))
+    })
+    .unwrap();
+    let (request, _) = crowd::request(ROUTER).unwrap();
+    let url = format!("{}/.well-known/est/routers/serverkeygen", stage.origins.enrol);
+    let asked = browser
+        .client()
+        .post(url)
+        .basic_auth(ROUTER, Some(code.reveal().as_str()))
+        .header(header::CONTENT_TYPE, "application/pkcs10")
+        .body(request);
+    let answer = asked.send().await.unwrap();
+    let (status, body) = (answer.status(), answer.text().await.unwrap());
+    assert!(status.is_success(), "{status} {body}");
+    let encoded = body.split("\r\n\r\n").nth(1).unwrap().split("\r\n").next().unwrap();
+    STANDARD.decode(encoded).unwrap()
+}
+
 /// The secret parts of a private key, DER `PrivateKeyInfo`, as far as 32 octets.
 fn secrets(what: &str, pkcs8: &[u8]) -> Vec<Wanted> {
     let inner = Vec::<Any>::from_der(pkcs8).unwrap()[2].value().to_vec();
@@ -181,8 +217,17 @@ async fn nothing_that_an_instance_writes_opens_a_file_or_holds_its_key() {
         let blocks = pem_blocks(&opened.stdout).unwrap();
         wanted.extend(secrets(&format!("the {key} key"), &blocks[0].der));
         wanted.extend(forms("the passphrase", passphrase.as_bytes()));
+        // As the page has it, and as a list of its groups is printed.
+        let groups: Vec<&str> = shown.trim_start_matches("<span>").split("</span>").collect();
+        for between in ["</span><span>", "\", \""] {
+            let two = groups[..2].iter().map(|group| group.trim_start_matches("<span>"));
+            let octets = two.collect::<Vec<_>>().join(between).into_bytes();
+            wanted.push(Wanted { what: "groups of the passphrase".to_owned(), octets });
+        }
         handed_out.push(file);
     }
+    let pkcs8 = asked_by_est(&stage, &store, &browser).await;
+    wanted.extend(secrets("the key by EST", &pkcs8));
     assert!(key_delivery::find(&mut store.read(), ONCE).await.unwrap().unwrap().has_file);
 
     // A backup while it serves, and what comes of it.

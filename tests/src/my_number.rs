@@ -129,14 +129,26 @@ impl PhysiciansDesk<'_> {
     /// # Errors
     /// When it does not say them; the page is quoted.
     pub async fn portal_says(&self, words: &str) -> anyhow::Result<()> {
+        self.portal_comes_to(words, true).await
+    }
+
+    /// Opens the portal again and again until it no longer says this.
+    ///
+    /// # Errors
+    /// When it goes on saying it; the page is quoted.
+    pub async fn portal_says_no_more(&self, words: &str) -> anyhow::Result<()> {
+        self.portal_comes_to(words, false).await
+    }
+
+    async fn portal_comes_to(&self, words: &str, said: bool) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             self.open("/").await?;
             let body = self.body().await?;
-            if body.contains(words) {
+            if body.contains(words) == said {
                 return Ok(());
             }
-            ensure!(Instant::now() < deadline, "{words} is not said: {body}");
+            ensure!(Instant::now() < deadline, "{words} (to be said: {said}): {body}");
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }

@@ -130,6 +130,7 @@ audit-act-signer-sign = Asked the signer to sign
 audit-act-terminal-approve-certificate = Approved a device’s certificate at the console
 audit-act-terminal-approve-key = Approved a device’s key
 audit-act-terminal-approve-renewal = Approved a terminal’s renewal
+audit-act-terminal-ask-for-key-file = Asked for a file with a device’s key and certificate
 audit-act-terminal-await-approval = A device’s key waits for approval
 audit-act-terminal-begin-replacement = Began to replace a terminal’s PC
 audit-act-terminal-cancel-replacement = Cancelled the replacement of a terminal’s PC

@@ -130,6 +130,7 @@ audit-act-signer-sign = 署名プロセスへの依頼
 audit-act-terminal-approve-certificate = 機器の証明書を画面で承認
 audit-act-terminal-approve-key = 機器の鍵を承認
 audit-act-terminal-approve-renewal = 端末の証明書の更新を承認
+audit-act-terminal-ask-for-key-file = 機器の鍵と証明書のファイルの作成を依頼
 audit-act-terminal-await-approval = 機器の鍵が承認待ちになった
 audit-act-terminal-begin-replacement = 端末のパソコンの入れ替えを開始
 audit-act-terminal-cancel-replacement = 端末のパソコンの入れ替えを中止

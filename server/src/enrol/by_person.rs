@@ -5,8 +5,8 @@
 //! 2. the issuance ceremony;
 //! 3. one transaction notes the certificate at the device.
 //!
-//! The certificate that the device has goes on: somebody carries the new one there by hand, and until then its
-//! tunnels hang on the old one. What is older than that ends.
+//! The certificates that the device has go on: somebody carries the new one there by hand, and until it works its
+//! tunnels hang on an old one; which, nobody here knows. A person ends them, or the device's own renewal.
 
 use sekisho_ca::{
     issuance::{ApprovedRequest, IssuanceError},
@@ -18,14 +18,13 @@ use sekisho_store::{
     StoreError, Tx,
     audit::{Audited, Entry},
     certificate::{self, Certificate},
-    current_certificate,
-    key_delivery::{self, NewDelivery},
+    key_delivery::{self, Ended, NewDelivery},
     replacement,
     revocation::{self, SUPERSEDED, Status},
-    terminal::{self, Device, Terminal, TerminalStatus},
+    terminal::{self, Device, Terminal},
     transaction,
 };
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::{
     device::CertifiedDevice,
@@ -35,6 +34,10 @@ use super::{
 };
 use crate::{app::App, authority::Line, people::role::Acting};
 
+/// Most certificates that a device may have good at once before another is issued here.
+const MOST_GOOD: usize = 4;
+/// Most certificates that a device gets here within a day: each stands in a list until its end.
+const MOST_A_DAY: usize = 20;
 /// What step 1 does, in the audit trail.
 const APPROVE: &str = "terminal.approve_certificate";
 /// What step 3 does.
@@ -49,6 +52,12 @@ pub enum NoCertificate {
     /// A new PC is about to take the place of the one that the certificate would be for.
     #[error("another PC is about to take this one's place")]
     BeingReplaced,
+    /// It has several that are good.
+    #[error("the device has several certificates in force")]
+    TooManyInForce,
+    /// It got many of late.
+    #[error("many certificates were issued for the device within a day")]
+    TooManyOfLate,
     /// A rule of registration.
     #[error(transparent)]
     Registration(RegistrationError),
@@ -65,6 +74,8 @@ impl NoCertificate {
         match self {
             Self::Standing(standing) => standing.as_str(),
             Self::BeingReplaced => "being_replaced",
+            Self::TooManyInForce => "too_many_in_force",
+            Self::TooManyOfLate => "too_many_of_late",
             Self::Registration(_) => "registration",
             Self::MadeBefore => "made_before",
             Self::TakenBack => "taken_back",
@@ -132,7 +143,7 @@ impl ByPerson<'_> {
         let issued = authority.issue(store, *approved, self.at, rng).await?;
         // 3
         let file = match self.file {
-            Some(file) => Some((file.id(), file.seal(self.app, &issued.der)?)),
+            Some(file) => Some((file.id(), file.seal(self.app, &issued)?)),
             None => None,
         };
         Ok(self.conclude(&issued, file).await?.map(|()| issued.der))
@@ -143,7 +154,7 @@ impl ByPerson<'_> {
         let spki_sha256 = self.request.public_key_sha256();
         let id = self.terminal.id.as_str();
         let decided = transaction!(self.app.store(), ApprovalError, |tx| {
-            if let Some(refused) = self.standing(tx).await? {
+            if let Some(refused) = standing(tx, self.terminal).await? {
                 return Ok(self.refuse(APPROVE, refused));
             }
             let recent = registration::recent(tx, id, &spki_sha256, grace, self.at).await?;
@@ -155,7 +166,12 @@ impl ByPerson<'_> {
                 let again = self.entry(self.acting.done("terminal.certify_again", self.at));
                 return Ok(Audited::new(Decision::Again(Box::new(certificate)), again));
             }
-            if !self.begin_file(tx, &spki_sha256).await? {
+            if let Some(refused) = self.too_many(tx).await? {
+                return Ok(self.refuse(APPROVE, refused));
+            }
+            if let Some(file) = self.file
+                && key_delivery::find(tx, file.id()).await?.is_some()
+            {
                 return Ok(self.refuse(APPROVE, NoCertificate::MadeBefore));
             }
             let certified =
@@ -164,6 +180,7 @@ impl ByPerson<'_> {
             match registration::approve(tx, self.request, id, by, &certified, self.at).await {
                 Ok(approved) => {
                     let entry = self.entry(self.acting.done(APPROVE, self.at));
+                    let entry = self.begin_file(tx, &spki_sha256, entry).await?;
                     Ok(Audited::new(Decision::Issue(Box::new(approved)), entry))
                 }
                 Err(ApprovalError::Refused(rule)) => {
@@ -178,24 +195,34 @@ impl ByPerson<'_> {
         })
     }
 
-    async fn standing(&self, queries: &mut Tx) -> Result<Option<NoCertificate>, StoreError> {
-        if let (_, Some(standing)) = new_code::standing(queries, self.terminal).await? {
-            return Ok(Some(NoCertificate::Standing(standing)));
+    /// Whether the device has, or got of late, as many as it may.
+    async fn too_many(&self, tx: &mut Tx) -> Result<Option<NoCertificate>, StoreError> {
+        let all = certificate::of_terminal(tx, &self.terminal.id).await?;
+        let in_force = |one: &&Certificate| one.status == Status::Good && self.at <= one.not_after;
+        if all.iter().filter(in_force).count() >= MOST_GOOD {
+            return Ok(Some(NoCertificate::TooManyInForce));
         }
-        let replaced = self.terminal.device == Device::Pc
-            && replacement::open(queries, &self.terminal.id).await?.is_some();
-        Ok(replaced.then_some(NoCertificate::BeingReplaced))
+        let yesterday = self.at - Duration::DAY;
+        let of_late = all.iter().filter(|one| one.issued_at > yesterday).count();
+        Ok((of_late >= MOST_A_DAY).then_some(NoCertificate::TooManyOfLate))
     }
 
-    /// Notes the file that is about to be made. Earlier ones that nobody fetched end.
-    async fn begin_file(&self, tx: &mut Tx, spki_sha256: &[u8; 32]) -> Result<bool, StoreError> {
-        let Some(file) = self.file else { return Ok(true) };
-        if key_delivery::find(tx, file.id()).await?.is_some() {
-            return Ok(false);
-        }
+    /// Notes the file that is about to be made. Earlier ones that were ready and that nobody fetched end; one that
+    /// is still being made goes its way.
+    async fn begin_file(
+        &self,
+        tx: &mut Tx,
+        spki_sha256: &[u8; 32],
+        mut entry: Entry,
+    ) -> Result<Entry, StoreError> {
+        let Some(file) = self.file else { return Ok(entry) };
         for earlier in key_delivery::of_terminal(tx, &self.terminal.id).await? {
-            if earlier.fetched_at.is_none() {
-                key_delivery::end(tx, &earlier, self.at).await?;
+            if earlier.fetched_at.is_none()
+                && earlier.has_file
+                && let Ended::TakenBack(Some((issuer_id, serial))) =
+                    key_delivery::end(tx, &earlier, self.at).await?
+            {
+                entry = entry.fact("taken_back", format!("{issuer_id}:{}", hex::encode(serial)));
             }
         }
         let delivery = NewDelivery {
@@ -206,7 +233,8 @@ impl ByPerson<'_> {
             at: self.at,
             expires_at: self.at + self.app.config().enrolment().key_file_time(),
         };
-        key_delivery::begin(tx, delivery).await
+        key_delivery::begin(tx, delivery).await?;
+        Ok(entry)
     }
 
     async fn conclude(
@@ -234,17 +262,16 @@ impl ByPerson<'_> {
         })
     }
 
-    /// Whether nothing happened to device and certificate since step 1.
+    /// Whether nothing happened to device, facility and certificate since step 1.
     async fn counts(
         &self,
         tx: &mut Tx,
         issuer_id: &str,
         serial: &[u8],
     ) -> Result<bool, StoreError> {
-        let status = terminal::find(tx, &self.terminal.id).await?.map(|terminal| terminal.status);
-        let active = !matches!(status, None | Some(TerminalStatus::Revoked | TerminalStatus::Held));
         let mine = certificate::find(tx, issuer_id, serial).await?;
-        Ok(active && mine.is_some_and(|mine| mine.status == Status::Good))
+        let good = mine.is_some_and(|mine| mine.status == Status::Good);
+        Ok(good && standing(tx, self.terminal).await?.is_none())
     }
 
     fn refuse(&self, act: &'static str, refused: NoCertificate) -> Audited<Decision> {
@@ -267,7 +294,49 @@ impl ByPerson<'_> {
     }
 }
 
-/// Notes the certificate at the device, and leaves it that and the newest before it.
+/// Why the device may have no certificate now, if it may not.
+async fn standing(tx: &mut Tx, terminal: &Terminal) -> Result<Option<NoCertificate>, StoreError> {
+    if let (_, Some(standing)) = new_code::standing(tx, terminal).await? {
+        return Ok(Some(NoCertificate::Standing(standing)));
+    }
+    let replaced =
+        terminal.device == Device::Pc && replacement::open(tx, &terminal.id).await?.is_some();
+    Ok(replaced.then_some(NoCertificate::BeingReplaced))
+}
+
+/// Whether the device and this form may have a file at all: asked before a key is made, since an RSA key costs a
+/// core some tenths of a second. It is decided by [`ByPerson::certify`].
+///
+/// # Errors
+/// The database; inside, [`NoCertificate`].
+pub async fn ask_for_file(
+    app: &App,
+    acting: &Acting,
+    terminal: &Terminal,
+    file_id: &str,
+) -> Result<Result<(), NoCertificate>, StoreError> {
+    let at = app.now();
+    let refused = transaction!(app.store(), StoreError, |tx| {
+        let refused = match standing(tx, terminal).await? {
+            None if key_delivery::find(tx, file_id).await?.is_some() => {
+                Some(NoCertificate::MadeBefore)
+            }
+            standing => standing,
+        };
+        let entry = match &refused {
+            Some(refused) => acting.refused(APPROVE, at, refused.as_str()),
+            None => acting.done("terminal.ask_for_key_file", at),
+        };
+        let entry = entry
+            .at_organisation(&terminal.organisation_id)
+            .on("terminal", &terminal.id)
+            .fact("terminal_name", terminal.name.as_str());
+        Ok(Audited::new(refused, entry))
+    })?;
+    Ok(refused.map_or(Ok(()), Err))
+}
+
+/// Notes the certificate at the device.
 async fn note(
     tx: &mut Tx,
     terminal_id: &str,
@@ -275,9 +344,6 @@ async fn note(
     at: OffsetDateTime,
 ) -> Result<(), StoreError> {
     let others = certificate::of_terminal(tx, terminal_id).await?;
-    let newest = others.iter().find(|other| other.serial != serial && other.status == Status::Good);
-    if let Some(newest) = newest {
-        current_certificate::supersede_older(tx, &newest.issuer_id, &newest.serial, at).await?;
-    }
-    terminal::note_certificate(tx, terminal_id, newest.is_some(), at).await
+    let renewed = others.iter().any(|other| other.serial != serial && other.status == Status::Good);
+    terminal::note_certificate(tx, terminal_id, renewed, at).await
 }

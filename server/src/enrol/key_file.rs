@@ -3,6 +3,9 @@
 //! Its passphrase is random, shown once to the person who had it made, and kept nowhere: what the database,
 //! its log and the backups hold of the file nobody opens.
 
+use std::fmt;
+
+use sekisho_ca::{authority::Authority, record::IssuedCertificate};
 use sekisho_key::{KeyError, RandomnessError};
 use sekisho_pki::encoding::pkcs12::seal::{self, Fresh, Identity, Protection, SealError};
 use sekisho_store::{
@@ -15,7 +18,7 @@ use sekisho_store::{
 use zeroize::Zeroizing;
 
 use super::server_made::ServerMadeKey;
-use crate::{app::App, authority::Line, paper_code::random_characters};
+use crate::{app::App, paper_code::random_characters};
 
 /// Characters of a passphrase, five bits each: 130 bits. Without hyphens, for some devices take 32 characters at
 /// most.
@@ -38,14 +41,18 @@ pub enum KeyFileError {
 }
 
 /// A file that is to be made.
-#[derive(Debug)]
 pub struct KeyFile {
     id: String,
     key: ServerMadeKey,
-    line: Line,
     name: String,
     protection: Protection,
     passphrase: Zeroizing<String>,
+}
+
+impl fmt::Debug for KeyFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyFile").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 impl KeyFile {
@@ -63,7 +70,6 @@ impl KeyFile {
         Ok(Self {
             id,
             key,
-            line: Line::of_device(terminal.device),
             name: terminal.id.clone(),
             protection,
             passphrase: random_characters::<PASSPHRASE>(app.random())?,
@@ -92,15 +98,20 @@ impl KeyFile {
     ///
     /// # Errors
     /// [`KeyFileError`].
-    pub(super) fn seal(&self, app: &App, certificate_der: &[u8]) -> Result<Vec<u8>, KeyFileError> {
+    pub(super) fn seal(
+        &self,
+        app: &App,
+        issued: &IssuedCertificate,
+    ) -> Result<Vec<u8>, KeyFileError> {
         let mut fresh = Fresh::default();
         app.random().fill(fresh.as_flattened_mut())?;
         let (authority, now) = (app.authority(), app.now());
-        let issuer = authority.current(self.line, now).certificate_der();
+        let issuer = authority.find(&issued.issuer_id).map(Authority::certificate_der);
+        let authorities: Vec<&[u8]> = issuer.into_iter().chain([authority.root_der(now)]).collect();
         let identity = Identity {
             key_pkcs8: &self.key.pkcs8_der()?,
-            certificate: certificate_der,
-            authorities: &[issuer, authority.root_der(now)],
+            certificate: &issued.der,
+            authorities: &authorities,
             name: &self.name,
         };
         Ok(seal::seal(&identity, &self.passphrase, self.protection, &fresh)?)
@@ -116,19 +127,13 @@ pub async fn end_expired(app: &App) -> Result<(), StoreError> {
     for over in key_delivery::over(&mut app.store().read(), now, BATCH).await? {
         transaction!(app.store(), StoreError, |tx| {
             let ended = key_delivery::end(tx, &over, now).await?;
+            let end = "terminal.end_key_file";
             let entry = match &ended {
-                Ended::Changed => {
-                    Entry::refused("terminal.end_key_file", Actor::System, now, "changed")
-                }
-                Ended::Forgotten => Entry::done("terminal.end_key_file", Actor::System, now),
-                Ended::TakenBack(certificate) => {
-                    let entry = Entry::done("terminal.take_back_key_file", Actor::System, now);
-                    match certificate {
-                        Some((issuer_id, serial)) => {
-                            entry.on("certificate", format!("{issuer_id}:{}", hex::encode(serial)))
-                        }
-                        None => entry,
-                    }
+                Ended::Changed => Entry::refused(end, Actor::System, now, "changed"),
+                Ended::Forgotten | Ended::TakenBack(None) => Entry::done(end, Actor::System, now),
+                Ended::TakenBack(Some((issuer_id, serial))) => {
+                    Entry::done("terminal.take_back_key_file", Actor::System, now)
+                        .on("certificate", format!("{issuer_id}:{}", hex::encode(serial)))
                 }
             };
             let terminal = terminal::find(tx, &over.terminal_id).await?;

@@ -151,6 +151,17 @@ pub(super) fn kind_not_made_here() -> EstError {
     )
 }
 
+/// Others wait for their keys already.
+pub(super) fn keys_being_made() -> EstError {
+    EstError {
+        retry_after_secs: Some(5),
+        ..EstError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "enrolment: too many keys are being made; ask again in a moment, the code was not used",
+        )
+    }
+}
+
 /// A person would have to compare a key that the device does not have.
 pub(super) fn key_cannot_be_compared() -> EstError {
     EstError::new(

@@ -103,6 +103,9 @@ pub enum ServerMadeError {
     /// The library gave none.
     #[error("no key was made")]
     Key(#[from] KeyError),
+    /// Too many wait for RSA keys.
+    #[error("too many keys are being made; ask again in a moment")]
+    Busy,
     /// Its request does not encode.
     #[error("the request of a key made here does not encode")]
     Encoding(#[from] der::Error),

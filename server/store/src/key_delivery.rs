@@ -177,16 +177,22 @@ pub async fn over(
     rows.into_iter().map(Row::into_delivery).collect()
 }
 
-/// Hands the file to the person who had it made; as often as they ask, until its time is over.
+/// Hands the file to the person who had it made; as often as they ask, until its time is over or its certificate
+/// is good no longer.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`], [`StoreError::Corrupt`].
 pub async fn fetch(
     tx: &mut Tx,
     id: &str,
     person_id: &str,
     at: OffsetDateTime,
 ) -> Result<Option<Vec<u8>>, StoreError> {
+    let Some(delivery) = find(tx, id).await? else { return Ok(None) };
+    let certificates = certificate::of_key(tx, &delivery.spki_sha256, MOST_OF_A_KEY).await?;
+    if !certificates.iter().any(|certificate| certificate.status == Status::Good) {
+        return Ok(None);
+    }
     let changed = tx
         .execute(
             sql("UPDATE key_delivery SET fetched_at = COALESCE(fetched_at, $3)
@@ -232,7 +238,8 @@ pub async fn end(
     }
     let mut taken_back = None;
     for certificate in certificate::of_key(tx, &delivery.spki_sha256, MOST_OF_A_KEY).await? {
-        if certificate.status == Status::Good
+        // Also one on hold, which a release would bring back.
+        if !certificate.status.is_final()
             && revocation::revoke(tx, &certificate.issuer_id, &certificate.serial, SUPERSEDED, at)
                 .await?
         {

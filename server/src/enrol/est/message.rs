@@ -104,7 +104,9 @@ pub(super) fn key_and_certificate(
     let pkcs8 = key.pkcs8_der().map_err(|error| EstError::internal(&error))?;
     let certificate =
         cms::certs_only(&[certificate_der]).map_err(|error| EstError::internal(&error))?;
-    let mut answer = String::new();
+    // Made once: what grew would leave copies behind.
+    let length = 512 + (pkcs8.len() + certificate.len()).div_ceil(3) * 4 + 8;
+    let mut answer = Zeroizing::new(String::with_capacity(length));
     for (media_type, der) in [("application/pkcs8", &pkcs8[..]), (CERTS_ONLY, &certificate)] {
         let encoded = Zeroizing::new(BASE64.encode(der));
         answer.extend(["--", BOUNDARY, "\r\nContent-Type: ", media_type]);
@@ -118,7 +120,7 @@ pub(super) fn key_and_certificate(
         ),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
-    Ok((headers, answer).into_response())
+    Ok((headers, answer.to_string()).into_response())
 }
 
 /// A good answer of this type, DER.

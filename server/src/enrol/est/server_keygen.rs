@@ -29,7 +29,7 @@ use crate::{
         by_code::{self, Came},
         credentials::{self, Credentials},
         refusal,
-        server_made::{Asked, KeyKind, ServerMadeKey},
+        server_made::{Asked, KeyKind, ServerMadeError, ServerMadeKey},
     },
     error::est::EstError,
     listener::{FacilityConnection, Peer, RouterConnection},
@@ -70,6 +70,7 @@ struct Asking<'a> {
     peer: &'a Peer,
     device: Device,
     kind: KeyKind,
+    /// With the address that it came from.
     request_sha256: [u8; 32],
 }
 
@@ -113,7 +114,8 @@ impl<'a> Asking<'a> {
         }
         let kind = PublicKeyKind::of_der(request.public_key_der()).and_then(KeyKind::of);
         let kind = kind.ok_or_else(refusal::kind_not_made_here)?;
-        Ok(Self { app, peer, device, kind, request_sha256: Sha256::digest(&der).into() })
+        let request = Sha256::new().chain_update(peer.addr.ip().to_string()).chain_update(&der);
+        Ok(Self { app, peer, device, kind, request_sha256: request.finalize().into() })
     }
 
     fn asked(&self, right: [u8; 32]) -> Asked {
@@ -131,7 +133,10 @@ impl<'a> Asking<'a> {
 
     async fn make(&self, kind: KeyKind) -> Result<ServerMadeKey, EstError> {
         let made = ServerMadeKey::make(self.app, kind).await;
-        made.map_err(|error| EstError::internal(&error))
+        made.map_err(|error| match error {
+            ServerMadeError::Busy => refusal::keys_being_made(),
+            error => EstError::internal(&error),
+        })
     }
 
     async fn by_code(&self, credentials: &Credentials) -> Result<Response, EstError> {

@@ -1,15 +1,18 @@
 //! RSA keys made ahead: one takes some tenths of a second of a core, or seconds where luck is bad.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sekisho_key::{KeyError, SoftwareKey};
-use tokio::sync::Mutex as Turn;
+use tokio::sync::{Mutex as Turn, Semaphore};
 
-use super::KeyKind;
+use super::{KeyKind, ServerMadeError};
 use crate::app::App;
 
 /// The kind that is made ahead: the smallest RSA key that is certified.
 const AHEAD: KeyKind = KeyKind::Rsa3072;
+
+/// Requests that may wait for an RSA key at once; the next one is told to come again.
+const MOST_WAITING: usize = 8;
 
 /// Keys that nobody has yet, in memory only and never more than `most`.
 #[derive(Debug)]
@@ -17,33 +20,42 @@ pub struct KeysAhead {
     most: usize,
     ready: Mutex<Vec<SoftwareKey>>,
     /// One RSA key is made at a time: whoever asks for many waits and takes no second core.
-    turn: Turn<()>,
+    turn: Arc<Turn<()>>,
+    waiting: Semaphore,
 }
 
 impl KeysAhead {
     /// None yet.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self { most, ready: Mutex::new(Vec::with_capacity(most)), turn: Turn::new(()) }
+        let ready = Mutex::new(Vec::with_capacity(most));
+        Self { most, ready, turn: Arc::default(), waiting: Semaphore::new(MOST_WAITING) }
     }
 
     /// A new key, which nobody else gets.
     ///
     /// # Errors
-    /// [`KeyError::Cryptography`].
-    pub(super) async fn take(&self, kind: KeyKind) -> Result<SoftwareKey, KeyError> {
+    /// [`ServerMadeError::Key`]; [`ServerMadeError::Busy`]: too many wait already.
+    pub(super) async fn take(&self, kind: KeyKind) -> Result<SoftwareKey, ServerMadeError> {
         let ready = if kind == AHEAD { self.ready().pop() } else { None };
         match (ready, kind) {
             (Some(key), _) => Ok(key),
-            (None, KeyKind::P256 | KeyKind::P384) => kind.generate(),
-            (None, KeyKind::Rsa3072 | KeyKind::Rsa4096) => self.make(kind).await,
+            (None, KeyKind::P256 | KeyKind::P384) => Ok(kind.generate()?),
+            (None, KeyKind::Rsa3072 | KeyKind::Rsa4096) => {
+                let _waits = self.waiting.try_acquire().map_err(|_| ServerMadeError::Busy)?;
+                Ok(self.make(kind).await?)
+            }
         }
     }
 
     async fn make(&self, kind: KeyKind) -> Result<SoftwareKey, KeyError> {
-        let _turn = self.turn.lock().await;
-        let made = tokio::task::spawn_blocking(move || kind.generate()).await;
-        made.unwrap_or(Err(KeyError::Cryptography { act: "make an RSA key" }))
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let made = tokio::task::spawn_blocking(move || {
+            // Whoever asked may have gone: the turn is over when the work is.
+            let _turn = turn;
+            kind.generate()
+        });
+        made.await.unwrap_or(Err(KeyError::Cryptography { act: "make an RSA key" }))
     }
 
     fn ready(&self) -> MutexGuard<'_, Vec<SoftwareKey>> {
@@ -92,6 +104,24 @@ mod tests {
         assert_eq!(ahead.ready().len(), 1);
         assert_eq!(ahead.take(AHEAD).await.unwrap().public_key_der(), made);
         assert_ne!(ahead.take(AHEAD).await.unwrap().public_key_der(), made);
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_when_many_wait_is_told_to_come_again() {
+        let test = testing::app().await;
+        let ahead = test.app.keys_ahead();
+        let _turn = Arc::clone(&ahead.turn).lock_owned().await;
+        let mut waiting: Vec<_> =
+            (0..MOST_WAITING).map(|_| Box::pin(ahead.take(KeyKind::Rsa4096))).collect();
+        for one in &mut waiting {
+            assert!(futures_util::poll!(one.as_mut()).is_pending());
+        }
+        let refused = ahead.take(KeyKind::Rsa4096).await;
+        assert!(matches!(refused, Err(ServerMadeError::Busy)));
+        ahead.take(KeyKind::P384).await.unwrap();
+        drop(waiting);
+        let mut next = Box::pin(ahead.take(AHEAD));
+        assert!(futures_util::poll!(next.as_mut()).is_pending(), "who gave up makes room");
     }
 
     #[tokio::test]

@@ -12,16 +12,19 @@ use super::ServerMadeKey;
 
 /// Most keys that are remembered; the oldest goes first. Its device needs another code then.
 const MOST: usize = 256;
+/// Most of them for one code or certificate, so that nobody drives the others out.
+const MOST_OF_A_RIGHT: usize = 4;
 
-/// Who asked, and how: the right, and SHA-256 of the request as it was sent.
+/// Who asked, and how: the right, and SHA-256 of the request as it was sent and of where it came from.
 ///
 /// The key in such a request is not looked at (RFC 7030 §4.4.1), so that nothing proves who sends it a second
-/// time but the whole of it: nobody has seen it who has not read along inside TLS.
+/// time but the whole of it, seen inside TLS alone, and the address. A device whose requests are always the same
+/// octets is told from others of its make by the address only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked {
     /// SHA-256 of the code or of the certificate.
     pub right: [u8; 32],
-    /// SHA-256 of the request.
+    /// SHA-256 of the request and of the address that it came from.
     pub request: [u8; 32],
 }
 
@@ -68,7 +71,11 @@ impl HandedKeys {
         if let Some(first) = keys.iter().find(|handed| handed.asked == asked) {
             return Arc::clone(&first.key);
         }
-        if keys.len() == MOST {
+        let own = |handed: &Handed| handed.asked.right == asked.right;
+        if keys.iter().filter(|handed| own(handed)).count() >= MOST_OF_A_RIGHT {
+            let oldest = keys.iter().position(own).unwrap_or_default();
+            keys.remove(oldest);
+        } else if keys.len() == MOST {
             keys.pop_front();
         }
         let key = Arc::new(key);
@@ -97,6 +104,13 @@ mod tests {
         Asked { right: [right; 32], request: [request; 32] }
     }
 
+    /// A right of its own for each number.
+    fn numbered(number: usize) -> Asked {
+        let mut right = [0; 32];
+        right[..8].copy_from_slice(&number.to_be_bytes());
+        Asked { right, request: [0; 32] }
+    }
+
     #[tokio::test]
     async fn the_same_request_gets_the_same_key_for_a_while_and_no_other_does() {
         let test = testing::app().await;
@@ -121,11 +135,21 @@ mod tests {
         let now = test.app.now();
         let handed = HandedKeys::new(Duration::minutes(15));
         for number in 0..=MOST {
-            let [high, low] = u16::try_from(number).unwrap().to_be_bytes();
             let key = ServerMadeKey::make(&test.app, KeyKind::P256).await.unwrap();
-            handed.remember(asked(high, low), key, now);
+            handed.remember(numbered(number), key, now);
         }
         assert_eq!(handed.keys().len(), MOST);
-        assert!(handed.find(asked(0, 0), now).is_none() && handed.find(asked(0, 1), now).is_some());
+        assert!(handed.find(numbered(0), now).is_none());
+        assert!(handed.find(numbered(1), now).is_some());
+        // One right drives out its own once it has its share.
+        for request in 0..=MOST_OF_A_RIGHT {
+            let asked = asked(0xaa, u8::try_from(request).unwrap());
+            let key = ServerMadeKey::make(&test.app, KeyKind::P256).await.unwrap();
+            handed.remember(asked, key, now);
+        }
+        assert!(handed.find(asked(0xaa, 0), now).is_none());
+        assert!(handed.find(asked(0xaa, 1), now).is_some());
+        let others = (0..=MOST).filter(|&number| handed.find(numbered(number), now).is_some());
+        assert_eq!(others.count(), MOST - MOST_OF_A_RIGHT);
     }
 }

@@ -2,7 +2,7 @@
 
 use sekisho_store::{
     key_delivery::{self, Delivery, Ended, NewDelivery},
-    revocation::Status,
+    revocation::{self, Status},
     terminal,
 };
 use time::{Duration, OffsetDateTime};
@@ -17,6 +17,8 @@ use crate::{
 
 /// The key of the certificates that [`certify`] makes.
 const KEY: [u8; 32] = [9; 32];
+/// certificateHold (RFC 5280 §5.3.1).
+const CERTIFICATE_HOLD: u8 = 6;
 const ID: &str = "00112233445566778899aabbccddeeff";
 const END: OffsetDateTime = NOW.saturating_add(Duration::minutes(15));
 
@@ -24,6 +26,7 @@ on_both! { prepared:
     of_many_that_send_one_form_one_begins
     the_file_is_fetched_by_who_had_it_made_until_its_time_is_over
     what_nobody_fetched_ends_with_its_certificate_and_what_somebody_did_without
+    what_is_on_hold_when_nobody_fetched_it_is_never_released
     a_fetch_and_the_end_at_once_never_both_count
     a_certificate_is_noted_since_when_it_was
 }
@@ -79,6 +82,8 @@ async fn the_file_is_fetched_by_who_had_it_made_until_its_time_is_over(databases
         change!(databases.one, |tx| key_delivery::keep_file(tx, ID, file).await?)
     };
     assert!(keep(b"file").await && !keep(b"another").await);
+    assert_eq!(fetch(&person_id, NOW).await, None, "there is no certificate");
+    certify(&databases.one, 1, NOW, NOW + Duration::days(365)).await;
     assert_eq!(fetch("somebody else", NOW).await, None);
     assert_eq!(found(&databases).await.unwrap().fetched_at, None);
     let later = NOW + Duration::MINUTE;
@@ -88,6 +93,23 @@ async fn the_file_is_fetched_by_who_had_it_made_until_its_time_is_over(databases
     assert_eq!((delivery.fetched_at, delivery.has_file), (Some(later), true), "the first time");
     assert_eq!((delivery.spki_sha256, delivery.made_by), (KEY, person_id.clone()));
     assert_eq!(fetch(&person_id, END).await, None);
+    change!(databases.one, |tx| {
+        revocation::revoke(tx, ISSUER, &[1], revocation::SUPERSEDED, NOW).await?
+    });
+    assert_eq!(fetch(&person_id, later).await, None, "its certificate is good no longer");
+}
+
+async fn what_is_on_hold_when_nobody_fetched_it_is_never_released(databases: Databases) {
+    begin(&databases, ID).await;
+    certify(&databases.one, 1, NOW, NOW + Duration::days(365)).await;
+    change!(databases.one, |tx| key_delivery::keep_file(tx, ID, b"file").await?);
+    change!(databases.one, |tx| {
+        revocation::revoke(tx, ISSUER, &[1], CERTIFICATE_HOLD, NOW).await?
+    });
+    let delivery = found(&databases).await.unwrap();
+    let ended = change!(databases.one, |tx| key_delivery::end(tx, &delivery, END).await?);
+    assert!(matches!(ended, Ended::TakenBack(Some(_))), "{ended:?}");
+    assert!(status(&databases, 1).await.is_final());
 }
 
 async fn what_nobody_fetched_ends_with_its_certificate_and_what_somebody_did_without(

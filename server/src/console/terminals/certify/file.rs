@@ -16,10 +16,10 @@ use crate::{
     app::App,
     console::terminals::administered,
     enrol::{
-        by_person::ByPerson,
+        by_person::{self, ByPerson},
         device::CertifiedDevice,
         key_file::KeyFile,
-        server_made::{KeyKind, ServerMadeKey},
+        server_made::{KeyKind, ServerMadeError, ServerMadeKey},
     },
     error::page::PageError,
     form::{PathId, StrictForm},
@@ -151,8 +151,18 @@ pub async fn make(
             "terminals-file-choice-help",
         ));
     }
-    let key = ServerMadeKey::make(&app, form.key).await;
-    let key = key.map_err(|error| PageError::internal(&error))?;
+    by_person::ask_for_file(&app, &acting, &terminal, &form.once.0)
+        .await?
+        .map_err(|refusal| refused(&refusal))?;
+    let key = ServerMadeKey::make(&app, form.key).await.map_err(|error| match error {
+        ServerMadeError::Busy => PageError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "terminals-file-busy-title",
+            "terminals-file-busy-text",
+            "terminals-file-busy-help",
+        ),
+        error => PageError::internal(&error),
+    })?;
     let file = KeyFile::new(&app, form.once.0, key, &terminal, protection)
         .map_err(|error| PageError::internal(&error))?;
     let at = app.now();
@@ -182,14 +192,15 @@ pub async fn make(
 }
 
 fn in_groups(passphrase: &str) -> Vec<String> {
-    let characters: Vec<char> = passphrase.chars().collect();
-    characters.chunks(GROUP).map(|group| group.iter().collect()).collect()
+    // All of it is ASCII.
+    let place = |begin: usize| &passphrase[begin..passphrase.len().min(begin + GROUP)];
+    (0..passphrase.len()).step_by(GROUP).map(|begin| place(begin).to_owned()).collect()
 }
 
 /// Hands the file out, to the person who had it made, until its time is over.
 ///
 /// # Errors
-/// 404 for a file of somebody else, one that is over, or none.
+/// 404 for a file of somebody else, or none; 409 for one that is over, or whose certificate is good no longer.
 pub async fn fetch(
     State(app): State<App>,
     session: ConsoleSession,
@@ -200,12 +211,13 @@ pub async fn fetch(
     let delivery = key_delivery::find(&mut reader, &file_id).await?;
     let delivery = delivery.ok_or_else(PageError::not_found)?;
     let (terminal, acting) = administered(&mut reader, &session, &delivery.terminal_id).await?;
-    let now = app.now();
+    let (now, own) = (app.now(), delivery.made_by == acting.person_id());
     let file = transaction!(app.store(), StoreError, |tx| {
         let file = key_delivery::fetch(tx, &file_id, acting.person_id(), now).await?;
         let entry = match &file {
             Some(_) => acting.done("terminal.fetch_key_file", now),
-            None => acting.refused("terminal.fetch_key_file", now, "over_or_of_somebody_else"),
+            None if own => acting.refused("terminal.fetch_key_file", now, "over"),
+            None => acting.refused("terminal.fetch_key_file", now, "of_somebody_else"),
         };
         let entry = entry
             .on("terminal", &terminal.id)
@@ -213,7 +225,15 @@ pub async fn fetch(
             .fact("key_sha256", hex::encode(delivery.spki_sha256));
         Ok(Audited::new(file, entry))
     })?;
-    let file = file.ok_or_else(PageError::not_found)?;
+    let file = file.ok_or_else(|| match own {
+        true => PageError::new(
+            StatusCode::CONFLICT,
+            "terminals-file-over-title",
+            "terminals-file-over-text",
+            "terminals-file-over-help",
+        ),
+        false => PageError::not_found(),
+    })?;
     let name = format!("attachment; filename=\"{}.p12\"", terminal.id);
     let headers = [
         // RFC 7292 names none; this is what browsers and Windows know.

@@ -11,8 +11,10 @@ use sekisho_store::{
     Queries, StoreError,
     audit::Audited,
     certificate::{self, Certificate},
-    current_certificate, issuer,
+    current_certificate, issuer, key_delivery,
     revocation::Status,
+    session,
+    terminal::Device,
     transaction,
 };
 use serde::Deserialize;
@@ -22,21 +24,25 @@ use crate::{
     console::terminals::administered,
     error::page::PageError,
     form::{PathId, StrictForm},
+    login::session::TERMINAL_RENEWED,
     people::session::ConsoleSession,
 };
 
-/// The certificates of a device that are good now, the newest first.
+/// The certificates of a device that are good now, the newest first; not those of files that nobody has saved:
+/// their keys are nowhere yet.
 pub(super) async fn good(
     app: &App,
     queries: &mut impl Queries,
     terminal_id: &str,
 ) -> Result<Vec<Certificate>, StoreError> {
     let now = app.now();
-    let all = certificate::of_terminal(queries, terminal_id).await?;
-    Ok(all
-        .into_iter()
-        .filter(|certificate| certificate.status == Status::Good && now <= certificate.not_after)
-        .collect())
+    let files = key_delivery::of_terminal(queries, terminal_id).await?;
+    let unsaved = |spki_sha256: &[u8; 32]| {
+        files.iter().any(|file| file.spki_sha256 == *spki_sha256 && file.fetched_at.is_none())
+    };
+    let all = certificate::of_terminal(queries, terminal_id).await?.into_iter();
+    let good = all.filter(|one| one.status == Status::Good && now <= one.not_after);
+    Ok(good.filter(|one| !unsaved(&one.spki_sha256)).collect())
 }
 
 /// The newest certificate with its authority and the root, PEM, the device's first (RFC 8555 §9.1).
@@ -99,14 +105,24 @@ pub async fn end_older(
         let ended = match shown {
             Some(newest) => {
                 let (issuer_id, serial) = (&newest.issuer_id, &newest.serial);
-                current_certificate::supersede_older(tx, issuer_id, serial, now).await?
+                let ended =
+                    current_certificate::supersede_older(tx, issuer_id, serial, now).await?;
+                // As with a PC's own first use of a new certificate.
+                if terminal.device == Device::Pc {
+                    let new = &newest.fingerprint;
+                    session::end_of_other_certificates(tx, &id, new, TERMINAL_RENEWED, now).await?;
+                }
+                ended
             }
             None => Vec::new(),
         };
-        let entry = match ended.len() {
+        let mut entry = match ended.len() {
             0 => acting.refused(ACT, now, "nothing_older"),
             many => acting.done(ACT, now).fact("certificates", many),
         };
+        for (issuer_id, serial) in &ended {
+            entry = entry.on("certificate", format!("{issuer_id}:{}", hex::encode(serial)));
+        }
         let entry = entry.on("terminal", &id).fact("terminal_name", terminal.name.as_str());
         Ok(Audited::new(!ended.is_empty(), entry))
     })?;

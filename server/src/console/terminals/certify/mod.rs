@@ -37,6 +37,16 @@ fn refused(refusal: &NoCertificate) -> PageError {
             "terminals-certify-replacing-text",
             "terminals-certify-replacing-help",
         ),
+        NoCertificate::TooManyInForce => conflict(
+            "terminals-certify-many-title",
+            "terminals-certify-many-text",
+            "terminals-certify-many-help",
+        ),
+        NoCertificate::TooManyOfLate => conflict(
+            "terminals-certify-late-title",
+            "terminals-certify-late-text",
+            "terminals-certify-late-help",
+        ),
         NoCertificate::MadeBefore => conflict(
             "terminals-certify-made-title",
             "terminals-certify-made-text",

@@ -42,9 +42,9 @@ pub async fn post(
         Err(key) => {
             let mut errors = FieldErrors::of_form(&[("request", "terminals-certify-request")]);
             errors.add("request", page.t(key));
-            // A secret is not written into another page.
-            let secret = key == "terminals-certify-request-private";
-            let typed = if secret { String::new() } else { form.request };
+            // What may be a secret is not written into another page.
+            let typed =
+                if typed::is_shown_again(&form.request) { form.request } else { String::new() };
             let page = page.switching_at(&format!("/console/terminals/{id}/certify"));
             return page::show(
                 &app,

@@ -11,7 +11,7 @@ use sekisho_store::{
     certificate::{self, Certificate},
     facility_connection,
     organisation::{self, StatusChange},
-    revocation::Status,
+    revocation::{self, Status},
     router::{self, Router},
     terminal::{self, Revocation},
     transaction,
@@ -166,8 +166,8 @@ async fn the_same_key_gets_the_same_for_a_while_and_the_present_one_lives_until_
     let stale = send(&test, "GET", &page(ROUTER), OURS, "").await.text;
     certify(&test, ROUTER, &keys[2]).await;
     let left = good(&test, ROUTER).await;
-    assert_eq!(left.len(), 2, "and what is older than that ends");
-    assert!(!left.contains(&first[0]));
+    assert_eq!(left.len(), 3, "which of them the device has, nobody here knows");
+    assert_eq!(left[2], first[0]);
 
     // What is ended is what was seen.
     let newest = |text: &str| {
@@ -177,7 +177,7 @@ async fn the_same_key_gets_the_same_for_a_while_and_the_present_one_lives_until_
     let path = format!("/console/terminals/{ROUTER}/older/end");
     let old = send(&test, "POST", &path, OURS, &form(&[("newest", &newest(&stale))])).await;
     assert_eq!(old.status, StatusCode::CONFLICT, "{}", old.text);
-    assert_eq!(good(&test, ROUTER).await.len(), 2);
+    assert_eq!(good(&test, ROUTER).await.len(), 3);
     let seen = newest(&send(&test, "GET", &page(ROUTER), OURS, "").await.text);
     let ended = send(&test, "POST", &path, OURS, &form(&[("newest", &seen)])).await;
     assert_eq!(ended.status, StatusCode::SEE_OTHER, "{}", ended.text);
@@ -185,6 +185,74 @@ async fn the_same_key_gets_the_same_for_a_while_and_the_present_one_lives_until_
     let again = send(&test, "POST", &path, OURS, &form(&[("newest", &seen)])).await;
     assert_eq!(again.status, StatusCode::CONFLICT);
     assert!(!send(&test, "GET", &page(ROUTER), OURS, "").await.text.contains("older/end"));
+}
+
+#[tokio::test]
+async fn so_many_are_in_force_at_once_and_so_many_are_issued_a_day() {
+    let test = instance().await;
+    let made = async || certify(&test, ROUTER, &SoftwareKey::generate_p256().unwrap()).await.status;
+    for _ in 0..4 {
+        assert_eq!(made().await, StatusCode::SEE_OTHER);
+    }
+    assert_eq!(made().await, StatusCode::CONFLICT, "end those before first");
+    let at = test.app.now();
+    let end_all = async || {
+        transaction!(test.app.store(), StoreError, |tx| {
+            for one in certificate::of_terminal(tx, ROUTER).await? {
+                revocation::revoke(tx, &one.issuer_id, &one.serial, 4, at).await?;
+            }
+            Ok(Audited::new((), Entry::done("test", Actor::System, at)))
+        })
+        .unwrap();
+    };
+    for _ in 4..20 {
+        end_all().await;
+        assert_eq!(made().await, StatusCode::SEE_OTHER);
+    }
+    end_all().await;
+    assert_eq!(made().await, StatusCode::CONFLICT, "each stands in a list until its end");
+    assert_eq!(certificates(&test, ROUTER).await.len(), 20);
+}
+
+#[tokio::test]
+async fn a_second_file_or_request_takes_no_certificate_that_a_device_may_have() {
+    let test = instance().await;
+    certify(&test, ROUTER, &SoftwareKey::generate_p256().unwrap()).await;
+    let present = good(&test, ROUTER).await[0].clone();
+    test.clock.advance(Duration::MINUTE);
+    // Saved, and the device cannot open it; another one, not saved; then a request.
+    make_file(&test, ROUTER, ONCE).await;
+    assert_eq!(fetch(&test, ONCE, OURS).await.status, StatusCode::OK);
+    test.clock.advance(Duration::MINUTE);
+    make_file(&test, ROUTER, &ONCE.replace('0', "1")).await;
+    test.clock.advance(Duration::MINUTE);
+    certify(&test, ROUTER, &SoftwareKey::generate_p256().unwrap()).await;
+    assert!(good(&test, ROUTER).await.contains(&present));
+    test.clock.advance(Duration::minutes(15));
+    key_file::end_expired(&test.app).await.unwrap();
+    let left = good(&test, ROUTER).await;
+    assert!(left.contains(&present) && left.len() == 3, "only what nobody saved ended");
+}
+
+#[tokio::test]
+async fn what_nobody_has_saved_is_not_shown_as_the_devices_and_ends_nothing() {
+    let test = instance().await;
+    certify(&test, ROUTER, &SoftwareKey::generate_p256().unwrap()).await;
+    let present = certificates(&test, ROUTER).await.remove(0);
+    test.clock.advance(Duration::MINUTE);
+    make_file(&test, ROUTER, ONCE).await;
+    let unsaved = certificates(&test, ROUTER).await.remove(0);
+    let shown = send(&test, "GET", &page(ROUTER), COLLEAGUE, "").await.text;
+    assert!(shown.contains(&hex::encode(&present.serial)) && !shown.contains("older/end"));
+    let path = format!("/console/terminals/{ROUTER}/older/end");
+    for newest in [&unsaved, &present] {
+        let form = form(&[("newest", &hex::encode(newest.fingerprint))]);
+        let refused = send(&test, "POST", &path, OURS, &form).await;
+        assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text);
+    }
+    assert_eq!(good(&test, ROUTER).await.len(), 2);
+    fetch(&test, ONCE, OURS).await;
+    assert!(send(&test, "GET", &page(ROUTER), OURS, "").await.text.contains("older/end"));
 }
 
 #[tokio::test]
@@ -275,9 +343,12 @@ async fn a_file_is_made_once_a_form_and_fetched_by_whoever_made_it_in_time() {
     test.clock.advance(Duration::minutes(15) - Duration::SECOND);
     assert_eq!(fetch(&test, ONCE, OURS).await.status, StatusCode::OK);
     test.clock.advance(Duration::SECOND);
-    assert_eq!(fetch(&test, ONCE, OURS).await.status, StatusCode::NOT_FOUND);
-    let refusal = "terminal.fetch_key_file refused facility_administrator over_or_of_somebody_else";
-    assert_eq!(acts(&test.app).await.iter().filter(|act| *act == refusal).count(), 2);
+    let over = fetch(&test, ONCE, OURS).await;
+    assert_eq!(over.status, StatusCode::CONFLICT, "{}", over.text);
+    for reason in ["over", "of_somebody_else"] {
+        let refusal = format!("terminal.fetch_key_file refused facility_administrator {reason}");
+        assert_eq!(acts(&test.app).await.iter().filter(|act| **act == refusal).count(), 1);
+    }
     key_file::end_expired(&test.app).await.unwrap();
     assert_eq!(good(&test, ROUTER).await.len(), 1, "it was fetched: the device has it");
     let made = make_file(&test, ROUTER, ONCE).await;

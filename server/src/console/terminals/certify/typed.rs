@@ -7,6 +7,9 @@ use sekisho_pki::path::files::{is_pem, pem_blocks};
 /// Labels of a request: RFC 7468 §7, and what old programs write.
 const LABELS: [&str; 2] = ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];
 
+/// What stands in the label of every private key.
+const PRIVATE: &str = "PRIVATE KEY";
+
 /// Reads PEM, or the base64 without its lines, and proves that the device holds the key.
 ///
 /// # Errors
@@ -16,19 +19,25 @@ pub(super) fn request(text: &str) -> Result<VerifiedRequest, &'static str> {
     unverified.verify().map_err(|error| key_of(&error))
 }
 
+/// Whether a text that could not be read may stand in the page again: it says that it is a request, and nothing of
+/// a private key.
+pub(super) fn is_shown_again(text: &str) -> bool {
+    text.contains(LABELS[0]) && !text.contains(PRIVATE)
+}
+
 fn der(text: &str) -> Result<Vec<u8>, &'static str> {
     if text.trim().is_empty() {
         return Err("terminals-certify-request-empty");
+    }
+    // Whoever has pasted it has shown it: it serves nobody any more. Also cut off, or encrypted.
+    if text.contains(PRIVATE) {
+        return Err("terminals-certify-request-private");
     }
     if !is_pem(text.as_bytes()) {
         let compact: String = text.split_whitespace().collect();
         return STANDARD.decode(compact).map_err(|_| "terminals-certify-request-unreadable");
     }
     let blocks = pem_blocks(text.as_bytes()).map_err(|_| "terminals-certify-request-cut")?;
-    // Whoever has pasted it has shown it: it serves nobody any more.
-    if blocks.iter().any(|block| block.label.ends_with("PRIVATE KEY")) {
-        return Err("terminals-certify-request-private");
-    }
     let mut requests = blocks.into_iter().filter(|block| LABELS.contains(&block.label.as_str()));
     match (requests.next(), requests.next()) {
         (Some(request), None) => Ok(request.der),
@@ -89,6 +98,11 @@ mod tests {
             (pem("CERTIFICATE REQUEST", b"no DER"), "unreadable"),
             (pem("CERTIFICATE", &der), "other"),
             (pem("PRIVATE KEY", &der), "private"),
+            (pem("PRIVATE KEY", &der).replace("-----END PRIVATE KEY-----", ""), "private"),
+            (
+                pem("RSA PRIVATE KEY", &der).replacen('\n', "\nProc-Type: 4,ENCRYPTED\n", 1),
+                "private",
+            ),
             (format!("{}{good}", pem("EC PRIVATE KEY", &der)), "private"),
             (format!("{good}{good}"), "several"),
             (good.replace("-----END CERTIFICATE REQUEST-----", ""), "cut"),
@@ -96,6 +110,8 @@ mod tests {
         ] {
             let refused = request(&text).unwrap_err();
             assert_eq!(refused, format!("terminals-certify-request-{told}"), "{text}");
+            let request = text.contains("CERTIFICATE REQUEST") && told != "private";
+            assert_eq!(is_shown_again(&text), request, "{text}");
         }
     }
 }
