@@ -4,5 +4,6 @@
 pub mod bundle;
 pub mod entry;
 pub mod family;
+pub mod models;
 pub mod psk;
 pub mod typed;

@@ -115,6 +115,7 @@ mod register;
 mod replacement;
 mod revoking;
 mod root;
+mod router_models;
 mod router_psks;
 mod routers;
 mod rules;
