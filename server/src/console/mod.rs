@@ -8,6 +8,7 @@ pub mod notices;
 pub mod organisations;
 pub mod registration;
 pub mod resets;
+pub mod router_models;
 pub mod routers;
 pub mod service;
 pub mod services;

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     app::App,
-    console::{emergencies, resets, simulator},
+    console::{emergencies, resets, router_models, simulator},
     cookie::{self, SameSite},
     error::page::PageError,
     listener::Peer,
@@ -158,6 +158,7 @@ impl ConsoleSession {
         }
         if runs {
             items.push(("/console/roles", page.t("people-nav-roles")));
+            items.push((router_models::PATH, page.t("models-nav")));
         }
         if self.roles.contains(&Role::Auditor) {
             items.push(("/console/audit", page.t("console-nav-audit")));

@@ -61,6 +61,23 @@ pub struct Description {
     pub note: String,
 }
 
+impl Description {
+    /// Its version, or both ends of the range.
+    #[must_use]
+    pub fn versions(&self) -> String {
+        match self.firmware_to.as_str() {
+            "" => self.firmware.clone(),
+            to => format!("{} – {to}", self.firmware),
+        }
+    }
+
+    /// Maker, model and versions, as people say them.
+    #[must_use]
+    pub fn title(&self) -> String {
+        format!("{} {} {}", self.maker, self.model, self.versions())
+    }
+}
+
 /// A model of the register.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouterModel {

@@ -10,7 +10,9 @@ use sekisho_store::{
     router_certification::{self, Certification, Decision, Standing},
     router_test::{self, Proof},
 };
-use time::{Duration, OffsetDateTime};
+use time::{Date, Duration, OffsetDateTime, macros::format_description};
+
+use crate::portal::when::JST;
 
 /// In the audit trail.
 pub const CERTIFY: &str = "router_model.certify";
@@ -21,6 +23,25 @@ pub const WITHDRAW: &str = "router_model.withdraw";
 pub const MOST_REASON: usize = 500;
 /// A certification lasts no longer: firmware grows old.
 pub const MOST_DAYS: i64 = 5 * 366;
+
+/// A day that somebody typed, `2027-04-01`: when it begins in Japan.
+///
+/// # Errors
+/// What is wrong with it, for whoever typed it at the host.
+pub fn first_of_day(typed: &str) -> Result<OffsetDateTime, String> {
+    let day = Date::parse(typed, format_description!("[year]-[month]-[day]"));
+    let day = day.map_err(|_| "it is no day such as 2027-04-01".to_owned())?;
+    Ok(day.midnight().assume_offset(JST))
+}
+
+/// The same of a last day: when it is over.
+///
+/// # Errors
+/// As [`first_of_day`].
+pub fn day_after(typed: &str) -> Result<OffsetDateTime, String> {
+    let next = first_of_day(typed)?.checked_add(Duration::DAY);
+    next.ok_or_else(|| "it is no day such as 2027-04-01".to_owned())
+}
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,6 +14,8 @@ pub const SHIPPED: &str = include_str!("../../../router-tests/matrix.toml");
 
 /// Most models of the register: every page looks through all of them.
 pub const MOST_MODELS: usize = 2_000;
+/// More rows than the register has, for an export.
+pub const MOST_ROWS: i64 = 1_000_000;
 /// Most models of one file.
 pub const MOST_MODELS_OF_A_FILE: usize = 500;
 /// Most results of one file.
