@@ -7,8 +7,7 @@ use crate::{
     assets,
     console::{
         audit, emergencies, notices, organisations, registration, resets, router_models, routers,
-        service,
-        service::rules, services, simulator, staff, status, terminals, use_cases,
+        service, service::rules, services, simulator, staff, status, terminals, use_cases,
     },
     emergency, enrol,
     error::Dialect::{Acme, Est, OAuth, Ocsp, Page, Plain, Problem},

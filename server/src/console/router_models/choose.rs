@@ -7,8 +7,8 @@ use axum::{
 };
 use http::StatusCode;
 use sekisho_store::{
-    StoreError, audit::Audited, router, router_certification, router_model, terminal::TerminalStatus,
-    transaction,
+    StoreError, audit::Audited, router, router_certification, router_model,
+    terminal::TerminalStatus, transaction,
 };
 use serde::Deserialize;
 

@@ -161,11 +161,7 @@ async fn again(
     show::page_of(app, Some(session), page, id, None, typed, errors).await
 }
 
-async fn decide(
-    app: &App,
-    acting: &Acting,
-    asked: &Asked,
-) -> Result<Option<Refusal>, PageError> {
+async fn decide(app: &App, acting: &Acting, asked: &Asked) -> Result<Option<Refusal>, PageError> {
     let mut reader = app.store().read();
     router_model::find(&mut reader, &asked.model_id).await?.ok_or_else(PageError::not_found)?;
     let now = app.now();

@@ -5,9 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, header};
-use sekisho_store::{
-    StoreError, audit::Audited, router_model, router_test, transaction,
-};
+use sekisho_store::{StoreError, audit::Audited, router_model, router_test, transaction};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 

@@ -10,8 +10,7 @@ use axum::{
 };
 use http::StatusCode;
 use sekisho_store::{
-    Reader, StoreError,
-    router,
+    Reader, StoreError, router,
     router_certification::{self, Certification, Standing},
     router_model::{self, RouterModel},
     router_test::{self, Proof},
@@ -189,11 +188,14 @@ pub(super) async fn page_of(
     if !own.is_empty() {
         let names: Vec<String> = own.iter().map(|own| words::family_name(own)).collect();
         let names = names.join(&text.t("models-comma"));
-        with.insert(0, Choice {
-            value: MINE.to_owned(),
-            label: text.t1("models-with-mine", "families", names),
-            chosen: asked.with == MINE,
-        });
+        with.insert(
+            0,
+            Choice {
+                value: MINE.to_owned(),
+                label: text.t1("models-with-mine", "families", names),
+                chosen: asked.with == MINE,
+            },
+        );
     }
     let proofs = Proof::ALL.into_iter().map(|proof| Choice {
         value: proof.as_str().to_owned(),

@@ -254,7 +254,11 @@ impl Viewer<'_> {
         let mut lines: Vec<Line> = tests.iter().map(line).collect();
         // What one looks for: another model, then how.
         lines.sort_by(|one, other| {
-            (&one.other, &one.proof, one.direction).cmp(&(&other.other, &other.proof, other.direction))
+            (&one.other, &one.proof, one.direction).cmp(&(
+                &other.other,
+                &other.proof,
+                other.direction,
+            ))
         });
         lines
     }

@@ -5,6 +5,8 @@ pub mod certifying;
 pub mod file;
 pub mod keeping;
 mod refused;
+#[cfg(test)]
+mod tests;
 pub mod writing;
 
 pub use refused::{FileError, Wrong};

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     cli::{Exit, Failure, InstanceFolder},
     form, instance,
-    network::models::certifying::{Asked, MOST_REASON, first_of_day, day_after},
+    network::models::certifying::{Asked, MOST_REASON, day_after, first_of_day},
 };
 
 /// Certify a model for a proof by which a test of it succeeded

@@ -56,8 +56,7 @@ impl Import {
             let entry = match &kept {
                 Ok(imported) => imported.recorded(Entry::done(keeping::ACT, operator, now)),
                 Err(error) => {
-                    let entry =
-                        Entry::refused(keeping::ACT, operator, now, error.wrong.as_str());
+                    let entry = Entry::refused(keeping::ACT, operator, now, error.wrong.as_str());
                     entry.fact("line", i64::try_from(error.line).unwrap_or(i64::MAX))
                 }
             };
