@@ -229,6 +229,7 @@ fn console_paths() -> Routes {
         .post("/console/emergencies/{id}/end", emergencies::end)
         .get_with_query(router_models::PATH, OfPage, router_models::list)
         .post(router_models::PATH, router_models::import)
+        .post("/console/router-models-shipped", router_models::shipped)
         .get("/console/router-models-download", router_models::download)
         .get_with_query("/console/router-models/{id}", OfPage, router_models::show)
         .post("/console/router-models/{id}/certify", router_models::certify)

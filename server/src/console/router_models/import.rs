@@ -1,4 +1,5 @@
-//! `POST /console/router-models` and `GET /console/router-models-download`: files of tests, in and out.
+//! `POST /console/router-models`, `/console/router-models-shipped` and `GET /console/router-models-download`: files of
+//! tests, in and out.
 
 use axum::{
     extract::State,
@@ -16,19 +17,17 @@ use super::{
 use crate::{
     app::App,
     error::page::PageError,
-    form::StrictForm,
+    form::{NoFields, StrictForm},
     network::models::{FileError, MOST_ROWS, SHIPPED, file, keeping, writing},
     page::PageFrame,
     people::{field::FieldErrors, role::Role, session::ConsoleSession},
 };
 
-/// A file as text, or the word that takes the shipped one.
+/// A file as text.
 #[derive(Debug, Deserialize)]
 pub struct Form {
     /// What stands in the file.
-    file: Option<String>,
-    /// `yes`: the file that this program has with it.
-    shipped: Option<crate::form::Sure>,
+    file: String,
 }
 
 /// Takes a file in, all of it or nothing, and shows the list with what became of it.
@@ -42,22 +41,42 @@ pub async fn post(
     page: PageFrame,
     StrictForm(form): StrictForm<Form>,
 ) -> Result<Response, PageError> {
+    take(&app, &session, page, form.file).await
+}
+
+/// Takes in the file that this program has with it.
+///
+/// # Errors
+/// As [`post`].
+pub async fn shipped(
+    State(app): State<App>,
+    session: ConsoleSession,
+    page: PageFrame,
+    NoFields: NoFields,
+) -> Result<Response, PageError> {
+    take(&app, &session, page, SHIPPED.to_owned()).await
+}
+
+async fn take(
+    app: &App,
+    session: &ConsoleSession,
+    page: PageFrame,
+    typed: String,
+) -> Result<Response, PageError> {
     let acting = session.require(&Role::OperatingAdministrator)?;
     let now = app.now();
     let page = page.switching_at(PATH);
-    let typed = match form.shipped {
-        Some(_) => SHIPPED.to_owned(),
-        None => form.file.unwrap_or_default(),
+    let shown = async |import: Import| {
+        page_of(app, Some(session), page.clone(), Asked::default(), import).await
     };
-    let again = async |error: FileError, typed: String| {
+    let again = |error: FileError, typed: String| {
         let mut errors = FieldErrors::of_form(&[("file", "models-import-file")]);
         errors.add("file", error.words(&page.text));
-        let import = Import { typed, errors, done: None };
-        page_of(&app, Some(&session), page.clone(), Asked::default(), import).await
+        Import { typed, errors, done: None }
     };
     let file = match file::read(typed.as_bytes(), now) {
         Ok(file) => file,
-        Err(error) => return again(error, typed).await,
+        Err(error) => return shown(again(error, typed)).await,
     };
     let digest = hex::encode(Sha256::digest(&typed));
     let kept = transaction!(app.store(), StoreError, |tx| {
@@ -71,11 +90,8 @@ pub async fn post(
         Ok(Audited::new(kept, entry.fact("file_sha256", digest.as_str())))
     })?;
     match kept {
-        Ok(done) => {
-            let import = Import { done: Some(done), ..Import::default() };
-            page_of(&app, Some(&session), page, Asked::default(), import).await
-        }
-        Err(error) => again(error, typed).await,
+        Ok(done) => shown(Import { done: Some(done), ..Import::default() }).await,
+        Err(error) => shown(again(error, typed)).await,
     }
 }
 

@@ -15,7 +15,7 @@ mod tests;
 
 pub use choose::{get as choose, post as choose_one};
 pub use decide::{certify, withdraw};
-pub use import::{download, post as import};
+pub use import::{download, post as import, shipped};
 pub use list::{get as list, public as public_list};
 pub use show::{get as show, public as public_show};
 pub(super) use words::{Tag, certified_today};
