@@ -256,6 +256,7 @@ async fn console(desktop: &Desktop, out: &Path) -> anyhow::Result<()> {
     rules::pages(desktop, out, operator).await?;
     services::pages(desktop, out, operator).await?;
     routers::pages(driver, out, public, &hospital.administrator).await?;
+    routers::models(driver, out, public, operator, &hospital.administrator).await?;
     let names = ("監査　役", "カンサ　ヤク");
     let auditor = walk::appoint(&scene.stage, operator, "auditor1", names, "auditor").await?;
     become_user(driver, &auditor, public).await?;
