@@ -47,19 +47,33 @@ struct Certified {
     fails: bool,
 }
 
-struct Line {
-    /// Message key of who opens.
-    direction: &'static str,
-    other: String,
-    other_id: String,
-    proof: String,
-    judged: String,
+/// A result as a page shows it.
+struct Seen {
     good: bool,
     failure: String,
     at: String,
     source: String,
     tested_by: String,
     note: String,
+}
+
+/// What came of this model and another by one proof: with this one opening, and with the other.
+struct Pair {
+    other: String,
+    other_id: String,
+    proof: String,
+    judged: String,
+    itself: bool,
+    ends: [Option<Seen>; 2],
+}
+
+/// A result that counts no more.
+struct Earlier {
+    other: String,
+    direction: &'static str,
+    proof: String,
+    judged: String,
+    seen: Seen,
 }
 
 struct Choice {
@@ -80,9 +94,9 @@ struct ModelPage {
     facts: [(String, String); 6],
     certified: Vec<Certified>,
     earlier_decisions: Vec<Certified>,
-    lines: Vec<Line>,
+    pairs: Vec<Pair>,
     cut: bool,
-    earlier: Vec<Line>,
+    earlier: Vec<Earlier>,
     /// Proofs that can be decided about, and those whose certification can be taken back.
     proofs: Vec<Choice>,
     in_force: Vec<Choice>,
@@ -167,9 +181,9 @@ pub(super) async fn page_of(
         facts: viewer.facts(&model),
         certified,
         earlier_decisions,
-        lines: viewer.lines(&current),
+        pairs: viewer.pairs(&current),
         cut,
-        earlier: viewer.lines(&earlier),
+        earlier: earlier.iter().map(|test| viewer.earlier(test)).collect(),
         proofs: Proof::CERTIFIABLE
             .into_iter()
             .map(|proof| viewer.choice(proof, &typed.proof))
@@ -225,41 +239,65 @@ impl Viewer<'_> {
         }
     }
 
-    fn lines(&self, tests: &[RouterTest]) -> Vec<Line> {
+    /// The other end of a test.
+    fn other<'t>(&self, test: &'t RouterTest) -> &'t String {
+        if test.opens_id == self.id { &test.awaits_id } else { &test.opens_id }
+    }
+
+    fn title(&self, id: &String) -> String {
+        self.titles.get(id).unwrap_or(id).clone()
+    }
+
+    fn seen(&self, test: &RouterTest) -> Seen {
         let text = &self.page.text;
         let private = |value: &String| match self.session {
             Some(_) => value.clone(),
             None => String::new(),
         };
-        let line = |test: &RouterTest| {
-            let (direction, other_id) = match (test.opens_id == self.id, &test.awaits_id) {
-                (true, awaits) if awaits == self.id => ("models-direction-itself", awaits),
-                (true, awaits) => ("models-direction-opens", awaits),
-                (false, _) => ("models-direction-awaits", &test.opens_id),
-            };
-            Line {
-                direction,
-                other: self.titles.get(other_id).unwrap_or(other_id).clone(),
-                other_id: other_id.clone(),
-                proof: words::proof(test.proof, text),
-                judged: words::judged(test.judged, text),
-                good: test.failure.is_none(),
-                failure: test.failure.clone().unwrap_or_default(),
-                at: when::day(test.tested_at, text.lang()),
-                source: words::source(test.source, text),
-                tested_by: private(&test.tested_by),
-                note: private(&test.note),
-            }
+        Seen {
+            good: test.failure.is_none(),
+            failure: test.failure.clone().unwrap_or_default(),
+            at: when::day(test.tested_at, text.lang()),
+            source: words::source(test.source, text),
+            tested_by: private(&test.tested_by),
+            note: private(&test.note),
+        }
+    }
+
+    /// Both directions side by side, by the other's name.
+    fn pairs(&self, tests: &[RouterTest]) -> Vec<Pair> {
+        let text = &self.page.text;
+        let mut found: BTreeMap<_, [Option<Seen>; 2]> = BTreeMap::new();
+        for test in tests {
+            let other = self.other(test);
+            let ends =
+                found.entry((self.title(other), other, test.proof, test.judged)).or_default();
+            ends[usize::from(test.opens_id != self.id)] = Some(self.seen(test));
+        }
+        let pair = |((other, other_id, proof, judged), ends): ((_, &String, _, _), _)| Pair {
+            other,
+            other_id: other_id.clone(),
+            proof: words::proof(proof, text),
+            judged: words::judged(judged, text),
+            itself: other_id == self.id,
+            ends,
         };
-        let mut lines: Vec<Line> = tests.iter().map(line).collect();
-        // What one looks for: another model, then how.
-        lines.sort_by(|one, other| {
-            (&one.other, &one.proof, one.direction).cmp(&(
-                &other.other,
-                &other.proof,
-                other.direction,
-            ))
-        });
-        lines
+        found.into_iter().map(pair).collect()
+    }
+
+    fn earlier(&self, test: &RouterTest) -> Earlier {
+        let text = &self.page.text;
+        let other = self.other(test);
+        Earlier {
+            direction: match (test.opens_id == self.id, other == self.id) {
+                (_, true) => "models-direction-itself",
+                (true, false) => "models-direction-opens",
+                (false, false) => "models-direction-awaits",
+            },
+            other: self.title(other),
+            proof: words::proof(test.proof, text),
+            judged: words::judged(test.judged, text),
+            seen: self.seen(test),
+        }
     }
 }

@@ -110,7 +110,7 @@ pub(super) async fn models(
     let shipped = "form[action='/console/router-models-shipped']";
     send(driver, shipped, ".notice-good").await?;
     shoot(driver, out, public, "router-models-kept", &list).await?;
-    let model = driver.query(By::Css("main tbody th a")).first().await?;
+    let model = driver.query(By::Css("main h2 a")).first().await?;
     let path = model.attr("href").await?.context("the list names no model")?;
     let model = format!("{public}{path}");
     for (language, proof) in LANGUAGES.into_iter().zip(["p256", "psk"]) {
