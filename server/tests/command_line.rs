@@ -181,6 +181,9 @@ fn a_command_line_that_is_not_understood_exits_with_2_and_help_shows_examples() 
         &["revoke", "facility"],
         &["revoke", "key"],
         &["revoke", "issuer"],
+        &["prefix"],
+        &["prefix", "assign"],
+        &["prefix", "list"],
         &["router"],
         &["router", "add"],
         &["router", "bundle"],
@@ -814,4 +817,36 @@ fn router_models_go_in_and_out_and_are_certified_for_what_was_seen() {
     let twice = withdraw();
     assert_eq!(code(&twice), 2);
     assert!(text(&twice.stderr).contains("is not certified"), "{}", text(&twice.stderr));
+}
+
+#[test]
+fn facilities_that_were_active_before_the_plan_get_prefixes_by_command_and_keep_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("instance");
+    init(&dir);
+    let at = dir.to_str().unwrap();
+    let prefix = |arguments: &[&str]| sekisho(&[&["prefix"], arguments].concat());
+    let unplanned = prefix(&["assign", at]);
+    assert_eq!(code(&unplanned), 2);
+    assert!(text(&unplanned.stderr).contains("network.ipv6_plan"), "{unplanned:?}");
+    set(&dir, "network", "ipv6_plan", "fd12:3456::1/32".into());
+    let wrong = prefix(&["assign", at]);
+    assert_eq!(code(&wrong), 1);
+    assert!(text(&wrong.stderr).contains("it begins at fd12:3456::/32"), "{wrong:?}");
+    set(&dir, "network", "ipv6_plan", "fd12:3456::/32".into());
+    assert_eq!(text(&prefix(&["list", at]).stdout), "");
+    // A facility of invented people.
+    assert_eq!(code(&sekisho(&["sandbox", "make", at])), 0);
+    let given = prefix(&["assign", at]);
+    let line = text(&given.stdout);
+    let (facility, first) = line.trim().split_once('\t').unwrap();
+    assert_eq!((code(&given), first), (0, "fd12:3456::/56"), "{given:?}");
+    assert_eq!(text(&prefix(&["assign", at]).stdout), "", "each has one");
+    set(&dir, "network", "ipv6_plan", "fd99::/32".into());
+    assert_eq!(text(&prefix(&["assign", at, "--facility", facility]).stdout), line, "and keeps it");
+    let listed = text(&prefix(&["list", at, "--json"]).stdout);
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!((&listed["facility"], &listed["prefix"]), (&facility.into(), &first.into()));
+    let nobody = prefix(&["assign", at, "--facility", "123456789007"]);
+    assert_eq!(code(&nobody), 2);
 }

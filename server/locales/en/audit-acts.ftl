@@ -76,6 +76,7 @@ audit-act-membership-start = Started a membership
 audit-act-notice-read = Marked a notice as read
 audit-act-organisation-activate = Activated a facility
 audit-act-organisation-add-code = Added a code of an organisation
+audit-act-organisation-assign-prefix = Gave a facility its IPv6 prefix
 audit-act-organisation-close = Closed an organisation
 audit-act-organisation-end-code = Ended a code of an organisation
 audit-act-organisation-issue-further-letter = Made a letter for a further administrator

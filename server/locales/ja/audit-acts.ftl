@@ -76,6 +76,7 @@ audit-act-membership-start = 職員の所属を開始
 audit-act-notice-read = お知らせを既読にした
 audit-act-organisation-activate = 施設の利用を開始
 audit-act-organisation-add-code = 組織の番号を追加
+audit-act-organisation-assign-prefix = 施設に IPv6 プレフィックスを割り当て
 audit-act-organisation-close = 組織を廃止
 audit-act-organisation-end-code = 組織の番号を終了
 audit-act-organisation-issue-further-letter = 管理者を加える手紙を作成

@@ -13,6 +13,7 @@ mod inspect;
 mod interrupt;
 mod language;
 mod named;
+mod prefix;
 mod restore;
 mod revoke;
 mod router;
@@ -57,6 +58,8 @@ Examples:
   sekisho router add /srv/sekisho --facility 123456789007 --name 'Main building' \
       --family router_strongswan --address 192.0.2.1 --network 10.20.30.0/24
       a facility's router, and the code by which it gets its certificate
+  sekisho prefix assign /srv/sekisho
+      an IPv6 prefix for each facility that has none
   sekisho sandbox make /srv/sekisho
       invented people with software cards, with which services are tried out
   sekisho token-keys rotate /srv/sekisho
@@ -90,6 +93,7 @@ enum Command {
     Administrator(administrator::Administrator),
     Revoke(revoke::Revoke),
     Router(router::Router),
+    Prefix(prefix::Prefix),
     Service(service::Service),
     Sandbox(sandbox::Sandbox),
     TokenKeys(token_keys::TokenKeys),
@@ -139,6 +143,7 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Administrator(command) => command.run(),
         Command::Revoke(command) => command.run(),
         Command::Router(command) => command.run(),
+        Command::Prefix(command) => command.run(),
         Command::Service(command) => command.run(),
         Command::Sandbox(command) => command.run(),
         Command::TokenKeys(command) => command.run(),

@@ -5,5 +5,6 @@ pub mod bundle;
 pub mod entry;
 pub mod family;
 pub mod models;
+pub mod prefix;
 pub mod psk;
 pub mod typed;

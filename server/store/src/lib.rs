@@ -43,6 +43,7 @@ pub mod enrolment_code;
 pub mod evidence;
 pub mod expiry;
 pub mod facility_connection;
+pub mod facility_prefix;
 pub mod factor_reset;
 pub mod first_administrator;
 pub mod going_live;

@@ -96,6 +96,7 @@ mod emergency_access;
 mod enrolment_code;
 mod exchange;
 mod expiry;
+mod facility_prefix;
 mod going_live;
 mod import;
 mod issuing;

@@ -1,0 +1,2 @@
+prefix-label = IPv6 prefix
+prefix-since = (since { $since })

@@ -1,0 +1,2 @@
+prefix-label = IPv6 プレフィックス
+prefix-since = （{ $since }から）
