@@ -7,7 +7,7 @@ use crate::{
     assets,
     console::{
         audit, emergencies, notices, organisations, registration, resets, router_models, routers,
-        service, service::rules, services, simulator, staff, status, terminals, use_cases,
+        service, service::rules, services, simulator, staff, status, terminals, use_cases, whois,
     },
     emergency, enrol,
     error::Dialect::{Acme, Est, OAuth, Ocsp, Page, Plain, Problem},
@@ -211,6 +211,7 @@ fn console_paths() -> Routes {
         .get("/console/audit/{id}", audit::show)
         .post("/console/audit/{id}/personal", audit::personal)
         .get_with_query("/console/audit-download", OfPage, audit::download)
+        .get_with_query(whois::PATH, OfPage, whois::get)
         .get_with_query("/console/organisations", OfPage, organisations::get)
         .get("/console/organisations/{id}/status", status::get)
         .post("/console/organisations/{id}/status", status::post)

@@ -214,6 +214,7 @@ fn a_command_line_that_is_not_understood_exits_with_2_and_help_shows_examples() 
         &["administrator", "link"],
         &["administrator", "add"],
         &["example-config"],
+        &["whois"],
         &["ceremony", "keys"],
         &["ceremony", "dry-run"],
         &["ceremony", "run"],

@@ -21,6 +21,7 @@ audit-act-acme-order = Ordered a certificate for a service’s server
 audit-act-acme-request = Received a request by ACME
 audit-act-acme-revoke = Revoked a certificate by ACME
 audit-act-acme-validate = Asked a server to show that a name is its own
+audit-act-address-look-up = Looked up whose an address is
 audit-act-application-approve = Approved an application
 audit-act-application-check = Recorded a check of an application
 audit-act-application-reject = Rejected an application

@@ -21,6 +21,7 @@ audit-act-acme-order = サーバー証明書を注文
 audit-act-acme-request = ACMEの要求を受付
 audit-act-acme-revoke = ACMEで証明書を失効
 audit-act-acme-validate = ドメイン名が自らのものであることの提示をサーバーに要求
+audit-act-address-look-up = アドレスの照会
 audit-act-application-approve = 申請を承認
 audit-act-application-check = 申請の確認を記録
 audit-act-application-reject = 申請を却下

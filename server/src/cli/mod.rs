@@ -26,6 +26,7 @@ mod token_keys;
 mod verify_files;
 mod verify_path;
 mod verify_signature;
+mod whois;
 
 use clap::{Parser, Subcommand};
 use sekisho_output::{remark, say};
@@ -60,6 +61,8 @@ Examples:
       a facility's router, and the code by which it gets its certificate
   sekisho prefix assign /srv/sekisho
       an IPv6 prefix for each facility that has none
+  sekisho whois /srv/sekisho 192.0.2.1 --at 2026-11-23T21:30:00+09:00
+      whose an address was: facility, router, terminals
   sekisho sandbox make /srv/sekisho
       invented people with software cards, with which services are tried out
   sekisho token-keys rotate /srv/sekisho
@@ -94,6 +97,7 @@ enum Command {
     Revoke(revoke::Revoke),
     Router(router::Router),
     Prefix(prefix::Prefix),
+    Whois(whois::Whois),
     Service(service::Service),
     Sandbox(sandbox::Sandbox),
     TokenKeys(token_keys::TokenKeys),
@@ -144,6 +148,7 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Revoke(command) => command.run(),
         Command::Router(command) => command.run(),
         Command::Prefix(command) => command.run(),
+        Command::Whois(command) => command.run(),
         Command::Service(command) => command.run(),
         Command::Sandbox(command) => command.run(),
         Command::TokenKeys(command) => command.run(),

@@ -17,6 +17,7 @@ pub mod staff;
 pub mod status;
 pub mod terminals;
 pub mod use_cases;
+pub mod whois;
 
 #[cfg(test)]
 pub(crate) mod scene;

@@ -8,3 +8,4 @@ pub mod models;
 pub mod prefix;
 pub mod psk;
 pub mod typed;
+pub mod whois;

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     app::App,
-    console::{emergencies, resets, router_models, simulator},
+    console::{emergencies, resets, router_models, simulator, whois},
     cookie::{self, SameSite},
     error::page::PageError,
     listener::Peer,
@@ -162,6 +162,9 @@ impl ConsoleSession {
         }
         if self.roles.contains(&Role::Auditor) {
             items.push(("/console/audit", page.t("console-nav-audit")));
+        }
+        if runs || self.roles.contains(&Role::Auditor) {
+            items.push((whois::PATH, page.t("whois-title")));
         }
         if self.sees_services() {
             items.push(("/console/services", page.t("console-nav-services")));
