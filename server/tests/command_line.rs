@@ -821,7 +821,7 @@ fn router_models_go_in_and_out_and_are_certified_for_what_was_seen() {
 }
 
 #[test]
-fn facilities_that_were_active_before_the_plan_get_prefixes_by_command_and_keep_them() {
+fn facilities_get_prefixes_by_command_and_keep_them_and_are_found_by_them() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("instance");
     init(&dir);
@@ -850,4 +850,25 @@ fn facilities_that_were_active_before_the_plan_get_prefixes_by_command_and_keep_
     assert_eq!((&listed["facility"], &listed["prefix"]), (&facility.into(), &first.into()));
     let nobody = prefix(&["assign", at, "--facility", "123456789007"]);
     assert_eq!(code(&nobody), 2);
+
+    let whois = |arguments: &[&str]| sekisho(&[&["whois", at], arguments].concat());
+    let found = text(&whois(&["fd12:3456:0:ff::1"]).stdout);
+    assert!(found.starts_with(&format!("prefix\tfd12:3456::/56\t{facility}\t")), "{found}");
+    let strange = whois(&["fd12:3456:0:100::1", "--at", "2026-11-23T21:30:00+09:00"]);
+    assert_eq!((code(&strange), text(&strange.stdout)), (0, String::new()));
+    let json: serde_json::Value =
+        serde_json::from_slice(&whois(&["fd12:3456::1", "--minutes", "5", "--json"]).stdout)
+            .unwrap();
+    assert_eq!(json["prefix"]["facility"]["id"], facility);
+    for wrong in [
+        &["fd12:3456::1/56"][..],
+        &["::1", "--at", "yesterday"],
+        &["::1", "--minutes", "0"],
+        &["::1", "--minutes", "10081"],
+    ] {
+        let refused = whois(wrong);
+        assert_eq!((code(&refused), text(&refused.stdout)), (2, String::new()), "{wrong:?}");
+    }
+    let trail = text(&sekisho(&["audit", "list", at, "--json"]).stdout);
+    assert_eq!(trail.matches("\"address.look_up\"").count(), 3, "{trail}");
 }

@@ -65,13 +65,11 @@ impl Whois {
             let now = OffsetDateTime::now_utc();
             let at = self.at.unwrap_or(now);
             let asked = Asked { address: self.address, at, minutes: self.minutes };
-            // What is told is read in the transaction that records it.
-            let found = transaction!(store, StoreError, |tx| {
-                let found = asked.look_up(tx).await?;
-                let entry = Entry::done(ACT, instance::operator(), now);
-                let entry = asked.recorded(entry, &found);
-                Ok(Audited::new(found, entry))
-            })?;
+            let found = asked.look_up(&mut store.read()).await?;
+            let entry = Entry::done(ACT, instance::operator(), now);
+            let entry = asked.recorded(entry, &found);
+            // Nothing is told before the trail has it.
+            transaction!(store, StoreError, |tx| Ok(Audited::new((), entry.clone())))?;
             store.close().await;
             say(&if self.json { as_json(&asked, &found)? } else { as_lines(&found)? })?;
             Ok(Exit::Done)

@@ -1,6 +1,6 @@
 //! `GET /console/whois`: whose an address is, for auditors and administrators of the operating body.
 //!
-//! Each look-up is a record of the trail, written in the transaction that reads what is shown.
+//! Each look-up is a record of the trail, which is written before anything is shown.
 
 use askama::Template;
 use axum::{
@@ -103,11 +103,9 @@ pub async fn get(
     let answer = match asked {
         None => None,
         Some(asked) => {
-            let found = transaction!(app.store(), StoreError, |tx| {
-                let found = asked.look_up(tx).await?;
-                let entry = asked.recorded(acting.done(ACT, now), &found);
-                Ok(Audited::new(found, entry))
-            })?;
+            let found = asked.look_up(&mut app.store().read()).await?;
+            let entry = asked.recorded(acting.done(ACT, now), &found);
+            transaction!(app.store(), StoreError, |tx| Ok(Audited::new((), entry.clone())))?;
             Some(answer(&asked, found, &page))
         }
     };
