@@ -6,8 +6,8 @@ use crate::{
     app::App,
     assets,
     console::{
-        audit, emergencies, notices, organisations, registration, resets, routers, service,
-        service::rules, services, simulator, staff, status, terminals, use_cases,
+        audit, emergencies, notices, organisations, registration, resets, router_models, routers,
+        service, service::rules, services, simulator, staff, status, terminals, use_cases, whois,
     },
     emergency, enrol,
     error::Dialect::{Acme, Est, OAuth, Ocsp, Page, Plain, Problem},
@@ -107,6 +107,8 @@ fn terminal_paths() -> Routes {
 fn public_paths() -> Routes {
     Routes::new(Page)
         .get("/", portal::landing::get)
+        .get_with_query(router_models::PUBLIC, OfPage, router_models::public_list)
+        .get("/routers/{id}", router_models::public_show)
         .get_with_query("/first-use", OfPage, people::first_use::get)
         .post("/first-use", people::first_use::post)
         .get("/activate", people::activation::get)
@@ -209,6 +211,7 @@ fn console_paths() -> Routes {
         .get("/console/audit/{id}", audit::show)
         .post("/console/audit/{id}/personal", audit::personal)
         .get_with_query("/console/audit-download", OfPage, audit::download)
+        .get_with_query(whois::PATH, OfPage, whois::get)
         .get_with_query("/console/organisations", OfPage, organisations::get)
         .get("/console/organisations/{id}/status", status::get)
         .post("/console/organisations/{id}/status", status::post)
@@ -231,6 +234,15 @@ fn console_paths() -> Routes {
         .get(emergencies::PATH, emergencies::list)
         .post("/console/emergencies/{id}/review", emergencies::review)
         .post("/console/emergencies/{id}/end", emergencies::end)
+        .get_with_query(router_models::PATH, OfPage, router_models::list)
+        .post(router_models::PATH, router_models::import)
+        .post("/console/router-models-shipped", router_models::shipped)
+        .get("/console/router-models-download", router_models::download)
+        .get_with_query("/console/router-models/{id}", OfPage, router_models::show)
+        .post("/console/router-models/{id}/certify", router_models::certify)
+        .post("/console/router-models/{id}/withdraw", router_models::withdraw)
+        .get("/console/routers/{id}/model", router_models::choose)
+        .post("/console/routers/{id}/model", router_models::choose_one)
         .get("/console/routers", routers::get)
         .post("/console/routers", routers::post)
         .get_with_query("/console/routers/{id}/bundle", OfPage, routers::bundle)

@@ -181,11 +181,20 @@ fn a_command_line_that_is_not_understood_exits_with_2_and_help_shows_examples() 
         &["revoke", "facility"],
         &["revoke", "key"],
         &["revoke", "issuer"],
+        &["prefix"],
+        &["prefix", "assign"],
+        &["prefix", "list"],
         &["router"],
         &["router", "add"],
         &["router", "bundle"],
         &["router", "code"],
         &["router", "list"],
+        &["router", "models"],
+        &["router", "models", "import"],
+        &["router", "models", "export"],
+        &["router", "models", "list"],
+        &["router", "models", "certify"],
+        &["router", "models", "withdraw"],
         &["router", "psk"],
         &["router", "psk", "add"],
         &["router", "psk", "replace"],
@@ -205,6 +214,7 @@ fn a_command_line_that_is_not_understood_exits_with_2_and_help_shows_examples() 
         &["administrator", "link"],
         &["administrator", "add"],
         &["example-config"],
+        &["whois"],
         &["ceremony", "keys"],
         &["ceremony", "dry-run"],
         &["ceremony", "run"],
@@ -696,4 +706,169 @@ fn a_passphrase_file_that_others_may_read_is_told_of() {
         assert_eq!(code(&made), 0);
         assert_eq!(text(&made.stderr).contains("chmod 600"), told, "{mode:o}");
     }
+}
+
+/// A file of two models and two results; `psk` between them succeeded.
+const BENCH: &str = r#"format = "sekisho-router-tests"
+version = 1
+[[model]]
+key = "a"
+maker = "日本ルーター"
+model = "R"
+firmware = "1.0"
+firmware_to = "1.9"
+family = "router_yamaha_rtx"
+doors = ["psk"]
+[[model]]
+key = "b"
+maker = "strongSwan Project"
+model = "strongSwan"
+firmware = "5.9.8"
+family = "router_strongswan"
+doors = ["est", "scep", "psk"]
+note = "Debian 12"
+[[run]]
+source = "bench"
+tested_by = "試験室"
+tested_at = "2026-11-01T09:00:00+09:00"
+judged = "packet"
+results = [
+    { opens = "a", awaits = "b", proof = "psk", succeeded = true },
+    { opens = "a", awaits = "b", proof = "p256", succeeded = false, reason = "timeout" },
+]
+"#;
+
+#[test]
+fn router_models_go_in_and_out_and_are_certified_for_what_was_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("instance");
+    init(&dir);
+    let dir = dir.to_str().unwrap();
+    let models = |arguments: &[&str]| {
+        let [command, rest @ ..] = arguments else { panic!("no command") };
+        sekisho(&[&["router", "models", command, dir], rest].concat())
+    };
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let bench = file("bench.toml", BENCH);
+    assert_eq!(code(&models(&["import"])), 2, "neither a file nor the shipped one");
+    assert_eq!(code(&models(&["import", &bench, "--shipped"])), 2);
+    let wrong = file("wrong.toml", &BENCH.replace("\"packet\"", "\"looks\""));
+    let refused = models(&["import", &wrong]);
+    assert_eq!((code(&refused), text(&refused.stdout)), (3, String::new()));
+    let said = text(&refused.stderr);
+    assert!(said.contains("wrong.toml: line 23: `judged` is \"looks\""), "{said}");
+    assert_eq!(text(&models(&["list"]).stdout), "", "nothing of it was taken");
+
+    let first = models(&["import", &bench]);
+    let counts = "models   2 entered, 0 changed, 0 known\nresults  2 entered, 0 known\n";
+    assert_eq!((code(&first), text(&first.stdout).as_str()), (0, counts));
+    let shipped = text(&models(&["import", "--shipped"]).stdout);
+    assert_eq!(shipped, "models   2 entered, 0 changed, 1 known\nresults  45 entered, 0 known\n");
+    let again = text(&models(&["import", &bench]).stdout);
+    assert_eq!(again, "models   0 entered, 0 changed, 2 known\nresults  0 entered, 2 known\n");
+    let contrary = file("contrary.toml", &BENCH.replace("timeout", "no answer"));
+    let refused = models(&["import", &contrary]);
+    assert_eq!(code(&refused), 3);
+    assert!(text(&refused.stderr).contains("line 26: the register has a result"), "{refused:?}");
+
+    let exported = text(&models(&["export"]).stdout);
+    let exported = file("exported.toml", &exported);
+    let elsewhere = folder.path().join("elsewhere");
+    init(&elsewhere);
+    let elsewhere = elsewhere.to_str().unwrap();
+    let taken = sekisho(&["router", "models", "import", elsewhere, &exported]);
+    let counts = "models   4 entered, 0 changed, 0 known\nresults  47 entered, 0 known\n";
+    assert_eq!(text(&taken.stdout), counts, "{}", text(&taken.stderr));
+
+    let listed = text(&models(&["list"]).stdout);
+    let row = listed.lines().find(|line| line.contains("日本ルーター")).unwrap();
+    let (id, rest) = row.split_once('\t').unwrap();
+    assert_eq!(rest, "日本ルーター\tR\t1.0 – 1.9\trouter_yamaha_rtx\t-");
+    let reason = ["--reason", "試験に合格"];
+    let certify = |proof: &str, until: &str| {
+        models(&[&["certify", id, "--proof", proof, "--until", until], &reason[..]].concat())
+    };
+    for (proof, until, says) in [
+        ("p256", "2099-01-01", "five years"),
+        ("p256", "2030-01-01", "no test of this model succeeded"),
+        ("psk", "2026-11-01", "ends after it begins"),
+        ("psk", "soon", "it is no day"),
+        ("hpki-like", "2030-01-01", "possible values: p256, rsa3072, psk"),
+    ] {
+        let refused = certify(proof, until);
+        assert_eq!(code(&refused), 2, "{proof} {until}");
+        assert!(text(&refused.stderr).contains(says), "{}", text(&refused.stderr));
+    }
+    let done = certify("psk", "2030-03-31");
+    assert_eq!(text(&done.stdout), "日本ルーター R 1.0 – 1.9 is certified for psk.\n");
+    assert!(text(&models(&["list"]).stdout).contains("router_yamaha_rtx\tpsk\n"));
+    let json: serde_json::Value = text(&models(&["list", "--json"]).stdout)
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .find(|model| model["id"] == id)
+        .unwrap();
+    assert_eq!(json["certified"], serde_json::json!(["psk"]));
+    let withdraw = || models(&[&["withdraw", id, "--proof", "psk"], &reason[..]].concat());
+    assert_eq!(code(&withdraw()), 0);
+    assert!(text(&models(&["list"]).stdout).contains("router_yamaha_rtx\t-\n"));
+    let twice = withdraw();
+    assert_eq!(code(&twice), 2);
+    assert!(text(&twice.stderr).contains("is not certified"), "{}", text(&twice.stderr));
+}
+
+#[test]
+fn facilities_get_prefixes_by_command_and_keep_them_and_are_found_by_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("instance");
+    init(&dir);
+    let at = dir.to_str().unwrap();
+    let prefix = |arguments: &[&str]| sekisho(&[&["prefix"], arguments].concat());
+    let unplanned = prefix(&["assign", at]);
+    assert_eq!(code(&unplanned), 2);
+    assert!(text(&unplanned.stderr).contains("network.ipv6_plan"), "{unplanned:?}");
+    set(&dir, "network", "ipv6_plan", "fd12:3456::1/32".into());
+    let wrong = prefix(&["assign", at]);
+    assert_eq!(code(&wrong), 1);
+    assert!(text(&wrong.stderr).contains("it begins at fd12:3456::/32"), "{wrong:?}");
+    set(&dir, "network", "ipv6_plan", "fd12:3456::/32".into());
+    assert_eq!(text(&prefix(&["list", at]).stdout), "");
+    // A facility of invented people.
+    assert_eq!(code(&sekisho(&["sandbox", "make", at])), 0);
+    let given = prefix(&["assign", at]);
+    let line = text(&given.stdout);
+    let (facility, first) = line.trim().split_once('\t').unwrap();
+    assert_eq!((code(&given), first), (0, "fd12:3456::/56"), "{given:?}");
+    assert_eq!(text(&prefix(&["assign", at]).stdout), "", "each has one");
+    set(&dir, "network", "ipv6_plan", "fd99::/32".into());
+    assert_eq!(text(&prefix(&["assign", at, "--facility", facility]).stdout), line, "and keeps it");
+    let listed = text(&prefix(&["list", at, "--json"]).stdout);
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!((&listed["facility"], &listed["prefix"]), (&facility.into(), &first.into()));
+    let nobody = prefix(&["assign", at, "--facility", "123456789007"]);
+    assert_eq!(code(&nobody), 2);
+
+    let whois = |arguments: &[&str]| sekisho(&[&["whois", at], arguments].concat());
+    let found = text(&whois(&["fd12:3456:0:ff::1"]).stdout);
+    assert!(found.starts_with(&format!("prefix\tfd12:3456::/56\t{facility}\t")), "{found}");
+    let strange = whois(&["fd12:3456:0:100::1", "--at", "2026-11-23T21:30:00+09:00"]);
+    assert_eq!((code(&strange), text(&strange.stdout)), (0, String::new()));
+    let json: serde_json::Value =
+        serde_json::from_slice(&whois(&["fd12:3456::1", "--minutes", "5", "--json"]).stdout)
+            .unwrap();
+    assert_eq!(json["prefix"]["facility"]["id"], facility);
+    for wrong in [
+        &["fd12:3456::1/56"][..],
+        &["::1", "--at", "yesterday"],
+        &["::1", "--minutes", "0"],
+        &["::1", "--minutes", "10081"],
+    ] {
+        let refused = whois(wrong);
+        assert_eq!((code(&refused), text(&refused.stdout)), (2, String::new()), "{wrong:?}");
+    }
+    let trail = text(&sekisho(&["audit", "list", at, "--json"]).stdout);
+    assert_eq!(trail.matches("\"address.look_up\"").count(), 3, "{trail}");
 }

@@ -13,6 +13,7 @@ mod inspect;
 mod interrupt;
 mod language;
 mod named;
+mod prefix;
 mod restore;
 mod revoke;
 mod router;
@@ -25,6 +26,7 @@ mod token_keys;
 mod verify_files;
 mod verify_path;
 mod verify_signature;
+mod whois;
 
 use clap::{Parser, Subcommand};
 use sekisho_output::{remark, say};
@@ -57,6 +59,10 @@ Examples:
   sekisho router add /srv/sekisho --facility 123456789007 --name 'Main building' \
       --family router_strongswan --address 192.0.2.1 --network 10.20.30.0/24
       a facility's router, and the code by which it gets its certificate
+  sekisho prefix assign /srv/sekisho
+      an IPv6 prefix for each facility that has none
+  sekisho whois /srv/sekisho 192.0.2.1 --at 2026-11-23T21:30:00+09:00
+      whose an address was: facility, router, terminals
   sekisho sandbox make /srv/sekisho
       invented people with software cards, with which services are tried out
   sekisho token-keys rotate /srv/sekisho
@@ -90,6 +96,8 @@ enum Command {
     Administrator(administrator::Administrator),
     Revoke(revoke::Revoke),
     Router(router::Router),
+    Prefix(prefix::Prefix),
+    Whois(whois::Whois),
     Service(service::Service),
     Sandbox(sandbox::Sandbox),
     TokenKeys(token_keys::TokenKeys),
@@ -139,6 +147,8 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Administrator(command) => command.run(),
         Command::Revoke(command) => command.run(),
         Command::Router(command) => command.run(),
+        Command::Prefix(command) => command.run(),
+        Command::Whois(command) => command.run(),
         Command::Service(command) => command.run(),
         Command::Sandbox(command) => command.run(),
         Command::TokenKeys(command) => command.run(),

@@ -1,9 +1,10 @@
-//! `sekisho router add`, `bundle`, `code`, `list` and `psk`.
+//! `sekisho router add`, `bundle`, `code`, `list`, `models` and `psk`.
 
 mod add;
 mod bundle;
 mod code;
 mod list;
+mod models;
 mod psk;
 
 use sekisho_store::Store;
@@ -27,6 +28,8 @@ Examples:
       what its technician needs: scripts, authorities and the configuration of its family
   sekisho router psk add /srv/sekisho T3W8K0M5XYZ T0A1B2C3D4E
       a pre-shared key for this pair alone, where one of both knows no certificates
+  sekisho router models import /srv/sekisho --shipped
+      models of routers, who reaches whom, and which are certified
 
 A router is revoked as any terminal is: `sekisho help revoke`. The facility's administrator finds all of
 this at the console, too.")]
@@ -41,6 +44,7 @@ enum Command {
     Bundle(bundle::Bundle),
     Code(code::Code),
     List(list::List),
+    Models(models::Models),
     Psk(psk::Psk),
 }
 
@@ -52,6 +56,7 @@ impl Router {
                 Command::Bundle(bundle) => bundle.run().await,
                 Command::Code(code) => code.run().await,
                 Command::List(list) => list.run().await,
+                Command::Models(models) => models.run().await,
                 Command::Psk(psk) => psk.run().await,
             }
         })

@@ -16,6 +16,7 @@ mod instance;
 mod jpki;
 mod listen;
 mod names;
+mod network;
 mod oidc;
 mod operator;
 mod people;
@@ -49,6 +50,7 @@ pub(crate) use instance::{LOG_FILTER, is_log_filter};
 pub use jpki::{Jpki, JpkiSettings, Nonce as JpkiNonce, Source as JpkiSource, StatusSource};
 pub use listen::{Listen, ListenSettings};
 pub use names::{HostNames, NamesSettings};
+pub use network::{Network, NetworkSettings};
 pub use oidc::{Oidc, OidcSettings};
 pub use operator::{Operator, OperatorSettings};
 pub use people::{People, PeopleSettings};
@@ -89,6 +91,8 @@ pub struct Settings {
     pub cmp: CmpSettings,
     /// `[routers]`
     pub routers: RoutersSettings,
+    /// `[network]`
+    pub network: NetworkSettings,
     /// `[register]`
     pub register: RegisterSettings,
     /// `[people]`
@@ -123,6 +127,7 @@ pub struct Config {
     scep: Scep,
     cmp: Cmp,
     routers: Routers,
+    network: Network,
     register: Register,
     people: People,
     card_login: CardLogin,
@@ -177,6 +182,7 @@ impl Settings {
             scep: self.scep.validate()?,
             cmp: self.cmp.validate(),
             routers: self.routers.validate()?,
+            network: self.network.validate()?,
             register: self.register.validate()?,
             people: self.people.validate(folder)?,
             card_login: self.card_login.validate(folder)?,
@@ -268,6 +274,12 @@ impl Config {
     #[must_use]
     pub fn scep(&self) -> &Scep {
         &self.scep
+    }
+
+    /// Addresses of facilities.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
     /// What the texts for routers say.
@@ -375,6 +387,8 @@ mod tests {
             ("[scep]\nra_key_bits = 1024", "scep.ra_key_bits"),
             ("[scep]\nlegacy_families = [\"router_unheard_of\"]", "scep.legacy_families"),
             ("[routers]\nreauthentication_seconds = 29", "routers.reauthentication_seconds"),
+            ("[network]\nipv6_plan = \"fd00::1/32\"", "network.ipv6_plan"),
+            ("[network]\nfacility_prefix_length = 65", "network.facility_prefix_length"),
             ("[sandbox]\nfacilities = [\"123456789000\"]", "sandbox.facilities"),
         ] {
             let settings: Settings = toml::from_str(text).unwrap();

@@ -8,6 +8,7 @@ pub mod notices;
 pub mod organisations;
 pub mod registration;
 pub mod resets;
+pub mod router_models;
 pub mod routers;
 pub mod service;
 pub mod services;
@@ -16,6 +17,7 @@ pub mod staff;
 pub mod status;
 pub mod terminals;
 pub mod use_cases;
+pub mod whois;
 
 #[cfg(test)]
 pub(crate) mod scene;

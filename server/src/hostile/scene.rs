@@ -18,7 +18,9 @@ use sekisho_store::{
     audit::{Actor, Audited, Entry},
     emergency_access, enrolment_code,
     notice::Addressee,
-    person, role_grant, router, scep_ra, service, sql, terminal, transaction,
+    person, role_grant, router, router_model,
+    router_test::{self, Judged, Proof, RouterTest, Source},
+    scep_ra, service, sql, terminal, transaction,
 };
 use sekisho_wire::acr;
 use serde_json::{Value, json};
@@ -90,6 +92,8 @@ pub struct Scene {
     pub router_code: String,
     /// A router that has one.
     pub router: String,
+    /// A model of its family, seen to work by pre-shared keys.
+    pub router_model: String,
     /// A key of both, and the code of the one that waits.
     pub psk: (String, String),
     router_certificate: Vec<u8>,
@@ -213,6 +217,33 @@ async fn scep_message(app: &App) -> Vec<u8> {
     Message::enrol(key(0), "T1234567892", "no code").octets(&all[0].certificate_der)
 }
 
+/// A model that was tested with itself.
+async fn tested_model(app: &App) -> String {
+    let is = router_model::Description {
+        maker: "日本ルーター".to_owned(),
+        model: "R".to_owned(),
+        firmware: "1".to_owned(),
+        firmware_to: String::new(),
+        family: "router".to_owned(),
+        doors: Vec::new(),
+        note: String::new(),
+    };
+    let (id, _) = change!(app, |tx| router_model::keep(tx, &is, "p", app.now()).await?);
+    let test = RouterTest {
+        opens_id: id.clone(),
+        awaits_id: id.clone(),
+        proof: Proof::Psk,
+        judged: Judged::Packet,
+        tested_at: app.now(),
+        failure: None,
+        source: Source::Bench,
+        tested_by: "p".to_owned(),
+        note: String::new(),
+    };
+    change!(app, |tx| router_test::keep(tx, &test, "p", app.now()).await?);
+    id
+}
+
 /// The same of a router.
 async fn waiting_router(app: &App, facility: &str, id: &str) -> String {
     let code = waiting_terminal(app, facility, id).await;
@@ -332,6 +363,7 @@ impl Scene {
             new_router: "T1234567892".to_owned(),
             router_code: waiting_router(&app, &a, "T1234567892").await,
             router: "T1234567893".to_owned(),
+            router_model: tested_model(&app).await,
             router_certificate: Vec::new(),
             psk: Default::default(),
             scep_message: scep_message(&app).await,

@@ -3,6 +3,7 @@
 mod certificates;
 mod console;
 mod register;
+mod router_models;
 mod services;
 mod terminal;
 
@@ -23,6 +24,7 @@ pub async fn rows(scene: &Scene) -> Vec<Row> {
     rows.extend(terminal::terminal(scene).await);
     rows.extend(certificates::enrol(scene));
     rows.extend(console::console(scene));
+    rows.extend(router_models::rows(scene));
     rows.extend(register::members(scene));
     rows.extend(register::register(scene));
     rows.extend(certificates::plain(scene));

@@ -9,7 +9,7 @@ mod authorities;
 
 use askama::Template;
 use der::pem::LineEnding;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 use sekisho_store::{Queries, StoreError, router::Router, router_psk};
 
 pub use authorities::Authorities;
@@ -129,6 +129,8 @@ pub struct Common<'a> {
     pub plain: &'a str,
     /// How long a tunnel may stand until both ends prove themselves anew, in seconds.
     pub reauthentication_seconds: u32,
+    /// The IPv6 prefix of the router's facility, for whoever numbers the network behind it.
+    pub prefix: Option<Ipv6Net>,
 }
 
 /// One file.
@@ -269,6 +271,10 @@ texts! {
     OpenIkedRemove = "routers/bundle/openiked/remove.sh",
 }
 
+/// What stands before the prefix in its file.
+const PREFIX: &str = "# IPv6 addresses of this facility, and of no other. Nothing reads this file: number the network\n\
+                      # behind the router from it.\n";
+
 /// The files of a router, in the order in which they are used. No secret is among them: keys are made at the
 /// router or fetched by it.
 ///
@@ -289,6 +295,9 @@ pub fn write(
     // Also for a router with keys alone: it gets its certificate before a tunnel goes over to one.
     for (issuer, (_, der)) in v.issuers.iter().zip(&authorities.issuers) {
         files.push(text(&issuer.file, pem(der)?));
+    }
+    if let Some(prefix) = common.prefix {
+        files.push(text("facility-prefix.txt", format!("{PREFIX}{prefix}\n")));
     }
     files.push(text("enrol.sh", Enrol { v }.render()?));
     if v.psks {

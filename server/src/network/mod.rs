@@ -4,5 +4,8 @@
 pub mod bundle;
 pub mod entry;
 pub mod family;
+pub mod models;
+pub mod prefix;
 pub mod psk;
 pub mod typed;
+pub mod whois;

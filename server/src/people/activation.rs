@@ -13,6 +13,7 @@ use sekisho_store::{
     MayConflict, StoreError, account,
     activation_code::{self, Redemption},
     audit::{Actor, Audited, Entry},
+    facility_prefix::Assigned,
     organisation, party, person, role_grant, transaction,
 };
 use serde::Deserialize;
@@ -34,6 +35,7 @@ use crate::{
     app::App,
     error::page::PageError,
     form::{self, StrictForm},
+    network::prefix,
     notice::{self, Notice, To},
     page::{Page, PageFrame},
     paper_code::PaperCode,
@@ -317,7 +319,16 @@ pub async fn post_account(
             Bearer::VouchedNamesake => entry.fact("namesake_of_officer", "vouched"),
             Bearer::Apart | Bearer::Officer(_) => entry,
         };
-        Ok(Audited::new((), entry))
+        let audited = Audited::new((), entry);
+        // With a further letter it has one.
+        let Some(plan) = app.config().network().plan() else { return Ok(audited) };
+        let by = (person_id.as_str(), Actor::Person(person_id.clone()));
+        Ok(match prefix::assign(tx, &organisation_id, plan, by, now).await? {
+            (Assigned::Had(_), _) => audited,
+            (Assigned::New(_) | Assigned::Full, record) => {
+                audited.and(record.in_role(ROLE).from_address(&address))
+            }
+        })
     });
     match outcome {
         Ok(()) => {

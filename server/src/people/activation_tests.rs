@@ -1,6 +1,8 @@
 //! `/activate` through the router: nobody gets an account without a good code, and nothing is half
 //! written.
 
+mod prefix;
+
 use axum::response::Response;
 use http::{StatusCode, header};
 use sekisho_store::{

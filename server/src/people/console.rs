@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use sekisho_store::{
-    StoreError,
+    StoreError, facility_prefix,
     organisation::{self, OrganisationStatus},
 };
 
@@ -31,6 +31,7 @@ struct FacilityCard {
     id: String,
     name: String,
     kind: String,
+    prefix: Option<String>,
     status: &'static str,
     /// Why it may not act.
     halted: Option<String>,
@@ -79,7 +80,9 @@ async fn card(
             until: code.until.map(|until| when::shown(until, lang)),
         })
         .collect();
+    let prefix = facility_prefix::of_facility(&mut reader, id).await?;
     Ok(Some(FacilityCard {
+        prefix: prefix.map(|one| one.prefix.to_string()),
         id: found.id,
         name: found.name,
         kind: kind_name(found.kind, &page.text),

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     app::App,
-    console::{emergencies, resets, simulator},
+    console::{emergencies, resets, router_models, simulator, whois},
     cookie::{self, SameSite},
     error::page::PageError,
     listener::Peer,
@@ -158,9 +158,13 @@ impl ConsoleSession {
         }
         if runs {
             items.push(("/console/roles", page.t("people-nav-roles")));
+            items.push((router_models::PATH, page.t("models-nav")));
         }
         if self.roles.contains(&Role::Auditor) {
             items.push(("/console/audit", page.t("console-nav-audit")));
+        }
+        if runs || self.roles.contains(&Role::Auditor) {
+            items.push((whois::PATH, page.t("whois-title")));
         }
         if self.sees_services() {
             items.push(("/console/services", page.t("console-nav-services")));

@@ -10,6 +10,7 @@ use sekisho_store::{
     StoreError,
     activation_code::{self, Letter},
     audit::Audited,
+    facility_prefix,
     organisation::{self, OrganisationStatus},
     organisation_kind::CodeScheme,
     party, transaction,
@@ -115,6 +116,8 @@ struct OrganisationPage {
     status: String,
     postal_code: String,
     address: String,
+    /// Its IPv6 prefix, and since when.
+    prefix: Option<(String, String)>,
     names: Vec<NameLine>,
     codes: Vec<CodeLine>,
     schemes: Vec<Choice>,
@@ -233,6 +236,7 @@ async fn show(
         true => letter::refusal(&mut reader, &session.person_id, id, purpose).await?,
         false => None,
     };
+    let prefix = facility_prefix::of_facility(&mut reader, id).await?;
     let letters = activation_code::list(&mut reader, id, MOST_LETTERS).await?;
     let schemes = CodeScheme::ALL
         .into_iter()
@@ -251,6 +255,7 @@ async fn show(
         name_kana: found.name_kana,
         postal_code: found.postal_code,
         address: found.address,
+        prefix: prefix.map(|one| (one.prefix.to_string(), shown(one.assigned_at))),
         names,
         codes,
         schemes,

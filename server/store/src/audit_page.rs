@@ -119,6 +119,33 @@ pub async fn find(queries: &mut impl Queries, id: &str) -> Result<Option<Record>
         .await
 }
 
+/// Records of acts that came from a network address, as they name it, at `from` or later and before `until`, newest
+/// first; at most `limit`.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn from_address(
+    queries: &mut impl Queries,
+    address: &str,
+    from: OffsetDateTime,
+    until: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<Record>, StoreError> {
+    queries
+        .fetch_all(
+            sql("SELECT r.id, r.node, l.seq, r.canonical, r.leaf_hash, l.link_hash,
+                     r.at, r.act, r.outcome, r.actor_kind, r.actor_id, r.organisation_id
+                 FROM audit_record r LEFT JOIN audit_link l ON l.record_id = r.id
+                 WHERE r.address = $1 AND r.at >= $2 AND r.at < $3
+                 ORDER BY r.at DESC, r.id DESC LIMIT $4")
+            .bind(address)
+            .bind(from)
+            .bind(until)
+            .bind(limit),
+        )
+        .await
+}
+
 /// Every act that the trail holds, by name. Each is one look into the index, not one of each record.
 ///
 /// # Errors

@@ -7,8 +7,13 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use time::OffsetDateTime;
 
-use crate::{Queries, StoreError, Tx, sql};
+use crate::{
+    Queries, StoreError, Tx,
+    moment::{moment, moment_opt},
+    sql,
+};
 
 /// What makes a terminal a router.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,4 +147,98 @@ pub async fn address_in_use(
         )
         .await?;
     Ok(found.is_some())
+}
+
+/// A router with whose it is and since when, also one that was revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// The router.
+    pub terminal_id: String,
+    /// What people call it.
+    pub name: String,
+    /// Whose it is.
+    pub organisation_id: String,
+    /// The network behind it.
+    pub network: IpNet,
+    /// Since when.
+    pub entered_at: OffsetDateTime,
+    /// When it was revoked.
+    pub revoked_at: Option<OffsetDateTime>,
+}
+
+impl Placed {
+    /// Whether it was in the register then, and not revoked.
+    #[must_use]
+    pub fn was_in_force(&self, at: OffsetDateTime) -> bool {
+        self.entered_at <= at && self.revoked_at.is_none_or(|revoked| at < revoked)
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct PlacedRow {
+    terminal_id: String,
+    name: String,
+    organisation_id: String,
+    network: String,
+    entered_at: i64,
+    revoked_at: Option<i64>,
+}
+
+impl PlacedRow {
+    fn into_placed(self) -> Result<Placed, StoreError> {
+        Ok(Placed {
+            network: self.network.parse().map_err(|_| StoreError::Corrupt {
+                what: "router",
+                detail: format!("`{}` is no network", self.network),
+            })?,
+            entered_at: moment("terminal", self.entered_at)?,
+            revoked_at: moment_opt("terminal event", self.revoked_at)?,
+            terminal_id: self.terminal_id,
+            name: self.name,
+            organisation_id: self.organisation_id,
+        })
+    }
+}
+
+macro_rules! select_placed {
+    ($condition:literal) => {
+        concat!(
+            "SELECT r.terminal_id, t.name, t.organisation_id, r.network, t.created_at AS entered_at,
+                    (SELECT MIN(e.at) FROM terminal_event e
+                     WHERE e.terminal_id = t.id AND e.kind = 'revoked') AS revoked_at
+             FROM router r JOIN terminal t ON t.id = r.terminal_id WHERE ",
+            $condition,
+            " ORDER BY t.created_at DESC, t.id LIMIT $2"
+        )
+    };
+}
+
+/// Routers that have or had this address, newest first; at most `limit`.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn at_address(
+    queries: &mut impl Queries,
+    address: IpAddr,
+    limit: i64,
+) -> Result<Vec<Placed>, StoreError> {
+    let rows: Vec<PlacedRow> = queries
+        .fetch_all(sql(select_placed!("r.address = $1")).bind(address.to_string()).bind(limit))
+        .await?;
+    rows.into_iter().map(PlacedRow::into_placed).collect()
+}
+
+/// Routers that have or had exactly this network behind them, newest first; at most `limit`.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn before_network(
+    queries: &mut impl Queries,
+    network: IpNet,
+    limit: i64,
+) -> Result<Vec<Placed>, StoreError> {
+    let rows: Vec<PlacedRow> = queries
+        .fetch_all(sql(select_placed!("r.network = $1")).bind(network.to_string()).bind(limit))
+        .await?;
+    rows.into_iter().map(PlacedRow::into_placed).collect()
 }

@@ -11,6 +11,7 @@ mod life;
 mod network;
 mod node;
 mod psk;
+mod results;
 
 use std::{
     collections::BTreeMap,
@@ -30,6 +31,7 @@ use crate::{
 };
 use network::Network;
 use node::{Daemon, Node, Proof, Role};
+use results::Results;
 
 /// The matrix; then what comes later in a router's life, by the scripts of its bundle; then other certificates.
 #[tokio::test(flavor = "multi_thread")]
@@ -50,8 +52,10 @@ async fn every_daemon_reaches_every_other_also_after_its_renewal_and_none_takes_
     let network = Network::new();
     let running = node::start(&nodes, &trees, &sources, &shim, &network);
     node::wait_for(&running, "the openers' tunnels", || missing(&nodes, 1));
+    let versions = Daemon::ALL.map(|daemon| (daemon, daemon.version(&trees[&daemon])));
+    let mut results = Results::of(&versions.into());
     let mut table = head(&trees);
-    rows(&mut table, &nodes, &trees, |one, other| {
+    rows(&mut table, &mut results, &nodes, &trees, |one, other| {
         if established(one, other, 1) { "IKE_AUTH" } else { "**no**" }
     });
 
@@ -76,10 +80,13 @@ async fn every_daemon_reaches_every_other_also_after_its_renewal_and_none_takes_
     let network = Network::new();
     let running = node::start(&nodes, &trees, &sources, &shim, &network);
     hpki_like::judge(&running, &nodes);
-    rows(&mut table, &nodes, &trees, |one, other| hpki_like::verdict(&nodes, one, other));
+    rows(&mut table, &mut results, &nodes, &trees, |one, other| {
+        hpki_like::verdict(&nodes, one, other)
+    });
     drop(running);
     say(&table).unwrap();
     table::write("2-IKE", &table);
+    results.keep();
     world.stop().await;
 }
 
@@ -170,7 +177,7 @@ fn established(one: &Node, other: &Node, times: usize) -> bool {
 fn head(trees: &BTreeMap<Daemon, PathBuf>) -> String {
     let mut table = String::from("\n| opens \\ awaits | proof |");
     for daemon in Daemon::ALL {
-        write!(table, " {} |", daemon.version(&trees[&daemon])).unwrap();
+        write!(table, " {} |", daemon.named(&trees[&daemon])).unwrap();
     }
     table.push_str("\n|---|---|---|---|---|\n");
     table
@@ -179,15 +186,18 @@ fn head(trees: &BTreeMap<Daemon, PathBuf>) -> String {
 /// A row for each opener: what came of its tunnel with each router that awaits it.
 fn rows(
     table: &mut String,
+    results: &mut Results,
     nodes: &[Node],
     trees: &BTreeMap<Daemon, PathBuf>,
     verdict: impl Fn(&Node, &Node) -> &'static str,
 ) {
     for one in nodes.iter().filter(|node| node.role == Role::Opens) {
-        let daemon = one.daemon.version(&trees[&one.daemon]);
+        let daemon = one.daemon.named(&trees[&one.daemon]);
         write!(table, "| {daemon} | {} |", one.proof.as_str()).unwrap();
         for (_, other) in node::pairs(nodes).filter(|(opener, _)| opener.id == one.id) {
-            write!(table, " {} |", verdict(one, other)).unwrap();
+            let verdict = verdict(one, other);
+            results.saw(one, other, verdict);
+            write!(table, " {verdict} |").unwrap();
         }
         table.push('\n');
     }

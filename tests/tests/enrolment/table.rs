@@ -1,7 +1,11 @@
 //! Clients × operations: what each client of others did at each door, written by the tests that saw it, for
 //! `./run matrix` to print.
 
-use std::{collections::BTreeMap, fmt::Write, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    path::{Path, PathBuf},
+};
 
 /// What a client does at a door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,7 +96,12 @@ impl Table {
 
 /// Keeps a part of what `./run matrix` prints; parts follow each other by name.
 pub fn write(name: &str, part: &str) {
+    std::fs::write(folder().join(format!("{name}.md")), part).unwrap();
+}
+
+/// Where that lies.
+pub fn folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("matrix");
     std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join(format!("{name}.md")), part).unwrap();
+    folder
 }

@@ -8,7 +8,7 @@ use std::{
 
 use sekisho_output::say;
 use sekisho_store::{
-    Queries,
+    Queries, facility_prefix,
     router::{self, Router},
     terminal::{self, TerminalStatus},
 };
@@ -59,15 +59,16 @@ impl Bundle {
     pub(super) async fn run(self) -> Result<Exit, Failure> {
         let (config, store) = open(&self.instance).await?;
         let mut reader = store.read();
-        let (own, name) = find(&mut reader, &self.id).await?;
+        let (own, name, facility) = find(&mut reader, &self.id).await?;
         let mut others = Vec::new();
         for (ids, opens) in [(&self.open, true), (&self.r#await, false)] {
             for id in ids {
-                let (router, _) = find(&mut reader, id).await?;
+                let (router, ..) = find(&mut reader, id).await?;
                 let other = Other::find_proof(&mut reader, &self.id, router, self.key, opens);
                 others.push(other.await?);
             }
         }
+        let prefix = facility_prefix::of_facility(&mut reader, &facility).await?;
         let authorities = Authorities::find(&mut reader, OffsetDateTime::now_utc()).await?;
         drop(reader);
         store.close().await;
@@ -76,6 +77,7 @@ impl Bundle {
             enrol: &origin(&folder, &config, NameRole::Enrol),
             plain: &origin(&folder, &config, NameRole::Plain),
             reauthentication_seconds: config.routers().reauthentication_seconds(),
+            prefix: prefix.map(|one| one.prefix),
         };
         let texts =
             bundle::write(&own, &name, &others, &authorities, common).map_err(Failure::usage)?;
@@ -92,12 +94,12 @@ impl Bundle {
     }
 }
 
-/// A router in force, and what people call it.
-async fn find(queries: &mut impl Queries, id: &str) -> Result<(Router, String), Failure> {
+/// A router in force, what people call it, and whose it is.
+async fn find(queries: &mut impl Queries, id: &str) -> Result<(Router, String, String), Failure> {
     let terminal = terminal::find(queries, id).await?;
     match (router::find(queries, id).await?, terminal) {
         (Some(router), Some(terminal)) if terminal.status != TerminalStatus::Revoked => {
-            Ok((router, terminal.name))
+            Ok((router, terminal.name, terminal.organisation_id))
         }
         _ => Err(Failure::usage(format!("there is no router {id} in force in the register"))),
     }

@@ -16,7 +16,7 @@ mod tests {
     use crate::catalogue::{Catalogue, Lang};
 
     /// Beginnings of names that look like an act and are none: settings, names of hosts.
-    const OTHER_NAMES: [&str; 23] = [
+    const OTHER_NAMES: [&str; 24] = [
         "authority.",
         "card_login.",
         "enrolment.",
@@ -26,6 +26,7 @@ mod tests {
         "cmp.",
         "listen.",
         "names.",
+        "network.",
         "oidc.",
         "operator.",
         "people.",

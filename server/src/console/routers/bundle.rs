@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
-use sekisho_store::{router, terminal::TerminalStatus};
+use sekisho_store::{facility_prefix, router, terminal::TerminalStatus};
 use serde::Deserialize;
 
 use crate::{
@@ -105,11 +105,13 @@ pub async fn get(
         return Err(PageError::not_found());
     }
     let authorities = Authorities::find(&mut reader, app.now()).await?;
+    let prefix = facility_prefix::of_facility(&mut reader, &terminal.organisation_id).await?;
     let names = app.names();
     let common = Common {
         enrol: names.origin(NameRole::Enrol),
         plain: names.origin(NameRole::Plain),
         reauthentication_seconds: app.config().routers().reauthentication_seconds(),
+        prefix: prefix.map(|one| one.prefix),
     };
     let written = bundle::write(&own, &terminal.name, &others, &authorities, common);
     let (texts, none) = match written {

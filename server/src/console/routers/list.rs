@@ -8,15 +8,18 @@ use axum::{
 };
 use http::StatusCode;
 use sekisho_store::{
-    StoreError, router,
-    terminal::{self, Device},
+    StoreError, router, router_certification, router_model,
+    terminal::{self, Device, TerminalStatus},
     waiting_enrolment,
 };
 
 use super::create::Form;
 use crate::{
     app::App,
-    console::terminals::{facility_name, status_class, status_words},
+    console::{
+        router_models::{Tag, certified_today},
+        terminals::{facility_name, status_class, status_words},
+    },
     error::page::PageError,
     network::{
         entry::LONGEST_NAME,
@@ -40,11 +43,20 @@ struct Row {
     id: String,
     name: String,
     family: String,
+    /// What the facility says that it is.
+    model: Option<Model>,
+    in_force: bool,
     dns_name: String,
     status: String,
     status_class: &'static str,
     waits: bool,
     until: String,
+}
+
+struct Model {
+    id: String,
+    title: String,
+    certified: Vec<Tag>,
 }
 
 struct Choice {
@@ -108,10 +120,18 @@ pub(super) async fn show(
 async fn facility(app: &App, page: &PageFrame, id: &str) -> Result<Facility, StoreError> {
     let mut reader = app.store().read();
     let waiting = waiting_enrolment::of_facility(&mut reader, id, MOST, app.now()).await?;
+    let latest = router_certification::latest(&mut reader).await?;
     let mut routers = Vec::new();
     for terminal in terminal::list_of(&mut reader, id, Device::Router, 0, MOST).await? {
         let Some(router) = router::find(&mut reader, &terminal.id).await? else { continue };
+        let model = router_model::of_router(&mut reader, &terminal.id).await?.map(|model| Model {
+            title: model.is.title(),
+            certified: certified_today(&latest, &model.id, app.now(), &page.text),
+            id: model.id,
+        });
         routers.push(Row {
+            model,
+            in_force: terminal.status != TerminalStatus::Revoked,
             family: family::find(&router.family)
                 .map_or(router.family, |family| family.name.clone()),
             dns_name: router.dns_name,

@@ -15,6 +15,7 @@ mod services;
 mod simulator;
 mod trial;
 mod use_cases;
+mod whois;
 
 /// Sessions: cookies have 43 characters, and the login name is made of the first eight.
 const OPERATOR: &str = "operatorAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";

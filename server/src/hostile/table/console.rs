@@ -81,6 +81,13 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
             .parameter(&s.audit_record, &[NOTHING, &s.membership])
             .payload(Payload::NoFields)
             .good(200),
+        auditor("GET", "/console/whois")
+            .query([
+                optional("address", "192.0.2.1").foreign("192.0.2.1/24").foreign("<script>"),
+                optional("at", "2026-11-21T09:00").foreign("2026-11-31T09:00"),
+                optional("minutes", "60").foreign("0").foreign("70000").foreign("-1"),
+            ])
+            .good(200),
         administrator("GET", "/console/roles").good(200),
         administrator("POST", "/console/roles")
             .form([

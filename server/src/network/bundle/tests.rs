@@ -4,6 +4,7 @@ const COMMON: Common<'_> = Common {
     enrol: "https://enrol.example",
     plain: "http://plain.example",
     reauthentication_seconds: 3_600,
+    prefix: None,
 };
 
 fn router(id: &str, family: &str, network: &str) -> Router {
@@ -34,13 +35,16 @@ fn proven(family: &str, others: &[(&str, &str, Proof)]) -> Result<Vec<Text>, Bun
             opens: true,
         })
         .collect();
-    let authorities = Authorities {
+    let own = router("T1111111111", family, "10.1.0.0/16");
+    write(&own, "本館 & <別館>", &others, &authorities(), COMMON)
+}
+
+fn authorities() -> Authorities {
+    Authorities {
         root_der: vec![0x30],
         root_id: "root".to_owned(),
         issuers: vec![("routers".to_owned(), vec![0x30]), ("routers-2".to_owned(), vec![0x31])],
-    };
-    let own = router("T1111111111", family, "10.1.0.0/16");
-    write(&own, "本館 & <別館>", &others, &authorities, COMMON)
+    }
 }
 
 #[test]
@@ -130,4 +134,15 @@ fn a_peer_with_a_key_needs_no_certificate_and_one_beside_it_does() {
         };
         assert!(configuration.contains(by_psk) && configuration.contains(by_certificate));
     }
+}
+
+#[test]
+fn the_prefix_of_the_facility_stands_in_a_file_of_its_own_and_changes_no_other() {
+    let own = router("T1111111111", "router_strongswan", "10.1.0.0/16");
+    let without = write(&own, "a", &[], &authorities(), COMMON).unwrap();
+    let common = Common { prefix: Some("fd12:3456:0:100::/56".parse().unwrap()), ..COMMON };
+    let mut with = write(&own, "a", &[], &authorities(), common).unwrap();
+    let at = with.iter().position(|text| text.file == "facility-prefix.txt").unwrap();
+    assert!(with.remove(at).text.ends_with("\nfd12:3456:0:100::/56\n"));
+    assert_eq!(with, without);
 }

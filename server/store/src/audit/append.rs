@@ -24,10 +24,10 @@ pub(crate) async fn append(tx: &mut Tx, node: &str, entries: &[Entry]) -> Result
         let rows: Vec<Row<'_>> = entries.iter().map(|entry| Row::of(node, entry)).collect();
         let mut insert = sql_rows(
             "INSERT INTO audit_record (id, node, at, act, outcome, actor_kind, actor_id,
-                 organisation_id, canonical, leaf_hash)
+                 organisation_id, address, canonical, leaf_hash)
              VALUES ",
             rows.len(),
-            10,
+            11,
             "",
         );
         let mut personal = Vec::new();
@@ -41,6 +41,7 @@ pub(crate) async fn append(tx: &mut Tx, node: &str, entries: &[Entry]) -> Result
                 .bind(entry.actor.kind())
                 .bind(entry.actor.id())
                 .bind(entry.organisation_id.as_ref())
+                .bind(entry.address.as_ref())
                 .bind(row.canonical)
                 .bind(row.leaf);
             personal.extend(row.personal);

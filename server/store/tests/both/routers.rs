@@ -3,8 +3,8 @@ use sekisho_ca::record::{self, IssuedCertificate, Subscriber};
 use sekisho_pki::encoding::serial::Serial;
 use sekisho_store::{
     StoreError,
-    audit::{Actor, Audited},
-    facility_connection, issuer, issuing,
+    audit::{Actor, Audited, Entry},
+    audit_page, facility_connection, issuer, issuing,
     router::{self, Router},
     terminal::{self, Device, Revocation},
     transaction,
@@ -20,6 +20,8 @@ on_both! { prepared:
     an_address_is_free_again_when_its_router_is_revoked
     a_name_that_peers_check_is_one_routers
     a_routers_certificate_is_found_as_a_routers_alone
+    who_had_an_address_or_a_network_stays_known
+    acts_are_found_by_the_address_that_they_came_from
 }
 
 fn router(id: &str, address: Option<&str>) -> Router {
@@ -132,4 +134,46 @@ async fn a_routers_certificate_is_found_as_a_routers_alone(databases: Databases)
         let found = facility_connection::find_router(&mut reader, &[n; 32]).await.unwrap();
         assert_eq!(found, None, "{n}");
     }
+}
+
+async fn who_had_an_address_or_a_network_stays_known(databases: Databases) {
+    enter(&databases, &router(ROUTER, Some("192.0.2.1"))).await;
+    enter(&databases, &router("T2222222222", Some("192.0.2.2"))).await;
+    revoke(&databases, ROUTER).await;
+    let mut reader = databases.two.read();
+    let found = router::at_address(&mut reader, "192.0.2.1".parse().unwrap(), 9).await.unwrap();
+    let [placed] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((placed.terminal_id.as_str(), placed.organisation_id.as_str()), (ROUTER, FACILITY));
+    assert_eq!((placed.entered_at, placed.revoked_at), (NOW, Some(NOW)));
+    assert!(!placed.was_in_force(NOW) && !placed.was_in_force(NOW - Duration::SECOND));
+    let network = "2001:db8:1::/48".parse().unwrap();
+    let behind = router::before_network(&mut reader, network, 9).await.unwrap();
+    assert_eq!(behind.len(), 2);
+    assert_eq!(behind.iter().filter(|placed| placed.was_in_force(NOW)).count(), 1);
+    assert_eq!(router::before_network(&mut reader, network, 1).await.unwrap().len(), 1);
+    let within = "2001:db8:1:1::/64".parse().unwrap();
+    assert!(router::before_network(&mut reader, within, 9).await.unwrap().is_empty());
+    assert!(
+        router::at_address(&mut reader, "192.0.2.3".parse().unwrap(), 9).await.unwrap().is_empty()
+    );
+}
+
+async fn acts_are_found_by_the_address_that_they_came_from(databases: Databases) {
+    for (address, at) in
+        [("192.0.2.9", NOW), ("192.0.2.9", NOW + Duration::HOUR), ("192.0.2.99", NOW)]
+    {
+        let entry = || Entry::done("test", Actor::Stranger, at).from_address(address);
+        transaction!(databases.one, StoreError, |tx| Ok(Audited::new((), entry()))).unwrap();
+    }
+    let mut reader = databases.two.read();
+    let mut found = async |address: &str, from, until, limit| {
+        let found = audit_page::from_address(&mut reader, address, from, until, limit).await;
+        found.unwrap().iter().map(|record| record.columns.at).collect::<Vec<_>>()
+    };
+    let (first, second) = (NOW.unix_timestamp(), (NOW + Duration::HOUR).unix_timestamp());
+    let end = NOW + Duration::HOUR + Duration::SECOND;
+    assert_eq!(found("192.0.2.9", NOW, end, 9).await, [second, first]);
+    assert_eq!(found("192.0.2.9", NOW, end, 1).await, [second]);
+    assert_eq!(found("192.0.2.9", NOW, NOW + Duration::HOUR, 9).await, [first]);
+    assert!(found("192.0.2.", NOW, end, 9).await.is_empty());
 }

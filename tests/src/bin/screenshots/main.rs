@@ -257,10 +257,14 @@ async fn console(desktop: &Desktop, out: &Path) -> anyhow::Result<()> {
     rules::pages(desktop, out, operator).await?;
     services::pages(desktop, out, operator).await?;
     routers::pages(driver, out, public, &hospital.administrator).await?;
+    routers::models(driver, out, public, operator, &hospital.administrator).await?;
     let names = ("監査　役", "カンサ　ヤク");
     let auditor = walk::appoint(&scene.stage, operator, "auditor1", names, "auditor").await?;
     become_user(driver, &auditor, public).await?;
     shoot(driver, out, public, "audit", &format!("{public}/console/audit")).await?;
+    let whois = format!("{public}/console/whois");
+    shoot(driver, out, public, "whois", &format!("{whois}?address=127.0.0.1")).await?;
+    shoot(driver, out, public, "whois-refused", &format!("{whois}?address=127.0.0")).await?;
     let record = driver.find(By::Css("main a[href^='/console/audit/']")).await?;
     let record = record.attr("href").await?.context("the trail shows no record")?;
     shoot(driver, out, public, "audit-record", &format!("{public}{record}")).await?;

@@ -109,3 +109,63 @@ pub(super) async fn pages(
     shoot(driver, out, public, "router-psk", &keys).await?;
     shoot(driver, out, public, "router-bundle-psk", &tunnel).await
 }
+
+/// The register of models: nothing in it, taken in, certified and withdrawn, for everybody and for a facility.
+pub(super) async fn models(
+    driver: &WebDriver,
+    out: &Path,
+    public: &str,
+    operator: &ConsoleUser,
+    administrator: &ConsoleUser,
+) -> anyhow::Result<()> {
+    let list = format!("{public}/console/router-models");
+    become_user(driver, operator, public).await?;
+    shoot(driver, out, public, "router-models-none", &list).await?;
+    for language in LANGUAGES {
+        driver.goto(&format!("{public}/?lang={language}")).await?;
+        driver.goto(&list).await?;
+        type_into(driver, "file", "format = 1").await?;
+        send(driver, "form[action='/console/router-models'][method='post']", "#errors").await?;
+        capture(driver, out, &format!("router-models-refused-{language}")).await?;
+    }
+    driver.goto(&list).await?;
+    let shipped = "form[action='/console/router-models-shipped']";
+    send(driver, shipped, ".notice-good").await?;
+    shoot(driver, out, public, "router-models-kept", &list).await?;
+    let model = driver.query(By::Css("main h2 a")).first().await?;
+    let path = model.attr("href").await?.context("the list names no model")?;
+    let model = format!("{public}{path}");
+    for (language, proof) in LANGUAGES.into_iter().zip(["p256", "psk"]) {
+        driver.goto(&format!("{public}/?lang={language}")).await?;
+        driver.goto(&model).await?;
+        send(driver, "form[action$='/certify']", "#errors").await?;
+        capture(driver, out, &format!("router-model-refused-{language}")).await?;
+        let choice = format!("#proof option[value='{proof}']");
+        driver.find(By::Css(&choice)).await?.click().await?;
+        // A field for days takes them in the browser's own order: the value is set.
+        let until = driver.find(By::Id("until")).await?;
+        driver.execute("arguments[0].value = '2028-03-31'", vec![until.to_json()?]).await?;
+        type_into(driver, "reason", "2026年度の接続試験に合格した。").await?;
+        send(driver, "form[action$='/certify']", ".notice-good").await?;
+    }
+    driver.goto(&model).await?;
+    type_into(driver, "ended_reason", "新しい版で接続が切れる。").await?;
+    driver.find(By::Id("sure")).await?.click().await?;
+    send(driver, "form[action$='/withdraw']", ".notice-good").await?;
+    shoot(driver, out, public, "router-model-kept", &model).await?;
+
+    become_user(driver, administrator, public).await?;
+    let mine = format!("{list}?with=mine&proof=psk");
+    shoot(driver, out, public, "router-models", &mine).await?;
+    driver.goto(&format!("{public}/console/routers")).await?;
+    let choose = driver.query(By::Css("main a[href$='/model']")).first().await?;
+    let choose = choose.attr("href").await?.context("no product can be chosen")?;
+    shoot(driver, out, public, "router-choose-model", &format!("{public}{choose}")).await?;
+    driver.goto(&format!("{public}{choose}")).await?;
+    driver.find(By::Css("#model option:last-child")).await?.click().await?;
+    send(driver, "form[action$='/model']", "#facility").await?;
+    shoot(driver, out, public, "routers-with-models", &format!("{public}/console/routers")).await?;
+    shoot(driver, out, public, "router-models-public", &format!("{public}/routers")).await?;
+    let read = model.replace("/console/router-models/", "/routers/");
+    shoot(driver, out, public, "router-model-public", &read).await
+}

@@ -48,12 +48,17 @@ impl Daemon {
     }
 
     /// Name and version of the package below `tree`.
+    pub fn named(self, tree: &Path) -> String {
+        format!("{} {}", self.as_str(), self.version(tree))
+    }
+
+    /// Version of the package below `tree`.
     pub fn version(self, tree: &Path) -> String {
         let package = match self {
             Self::StrongSwan => "strongswan-charon",
             Self::Libreswan | Self::OpenIked => self.as_str(),
         };
-        format!("{} {}", self.as_str(), installed::version(tree, package))
+        installed::version(tree, package)
     }
 
     /// Whether a line of its log says that IKE_AUTH with this router succeeded.
