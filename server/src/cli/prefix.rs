@@ -81,23 +81,20 @@ impl Prefix {
 impl Assign {
     async fn run(self) -> Result<Exit, Failure> {
         let config = Config::read(&self.instance.dir)?;
-        let plan = config.network().plan().copied().ok_or_else(|| {
+        let store = instance::open_database(&config).await?;
+        if let Some(facility) = &self.facility
+            && !organisation::is_active(&mut store.read(), facility).await?
+        {
+            return Err(Failure::usage(format!("facility {facility} is not there or not active")));
+        }
+        let plan = config.network().plan().ok_or_else(|| {
             Failure::usage(
                 "there is no plan: write the block into `network.ipv6_plan` of sekisho.toml first",
             )
         })?;
-        let store = instance::open_database(&config).await?;
         let outcome = match &self.facility {
-            Some(facility) => {
-                let found = organisation::is_active(&mut store.read(), facility).await?;
-                if !found {
-                    return Err(Failure::usage(format!(
-                        "facility {facility} is not there or not active"
-                    )));
-                }
-                assign(&store, &plan, facility).await
-            }
-            None => assign_all(&store, &plan).await,
+            Some(facility) => assign(&store, plan, facility).await,
+            None => assign_all(&store, plan).await,
         };
         store.close().await;
         outcome.map(|()| Exit::Done)
