@@ -194,6 +194,9 @@ pub enum Notice {
         name: String,
         /// At which terminal.
         terminal_name: String,
+        /// Whether they are no member there; earlier versions let no such people in.
+        #[serde(default)]
+        visiting: bool,
     },
     /// Two colleagues gave a member a pass for a day.
     DayPassGiven {
@@ -431,7 +434,12 @@ mod tests {
             Notice::LinkIssued { by: text() },
             Notice::RecoveryCodeUsed { left: 9 },
             Notice::ResetAsked { name: text(), by: text() },
-            Notice::EmergencyBegun { id: text(), name: text(), terminal_name: text() },
+            Notice::EmergencyBegun {
+                id: text(),
+                name: text(),
+                terminal_name: text(),
+                visiting: true,
+            },
             Notice::DayPassGiven {
                 name: text(),
                 asked_by: text(),

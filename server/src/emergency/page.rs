@@ -20,7 +20,7 @@ use crate::{
     error::page::PageError,
     form::StrictQuery,
     listener::FacilityConnection,
-    login::{page::return_to, session::PortalSession},
+    login::{page::return_to, session::{PortalSession, Present}},
     page::{Page, PageFrame},
     people::field::FieldErrors,
     portal::when,
@@ -92,7 +92,7 @@ struct EmergencyPage {
 pub async fn get(
     State(app): State<App>,
     facility: FacilityConnection,
-    session: PortalSession,
+    Present(session): Present,
     page: PageFrame,
     StrictQuery(query): StrictQuery<EmergencyQuery>,
 ) -> Result<Response, PageError> {

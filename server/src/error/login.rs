@@ -53,6 +53,8 @@ pub const fn status(refusal: Refusal) -> StatusCode {
         | Refusal::NotFromAgent
         | Refusal::AnotherPerson
         | Refusal::NotAMember
+        | Refusal::NoMemberLicensed
+        | Refusal::NoMemberUnlicensed
         | Refusal::ClaimWaiting
         | Refusal::InvitationMismatch
         | Refusal::InvitationClosed

@@ -63,6 +63,8 @@ pub struct Arrival<'a> {
     pub facility: &'a FacilityConnection,
     /// SHA-256 of the browser's cookie.
     pub browser_hash: &'a [u8; 32],
+    /// Whether the way leads to an emergency access, for which nobody has to be a member.
+    pub for_emergency: bool,
     /// The invitation whose code was entered in this browser.
     pub invitation_id: Option<&'a str>,
     /// The person whose card was asked for, within a living session.
@@ -162,11 +164,11 @@ pub async fn admit(
         let previous = previous.as_ref();
         let decided = match holder {
             Holder::Hpki(holder) => {
-                hpki::admission::decide(tx, holder, arrival, previous, opening).await?
+                hpki::admission::decide(tx, app, holder, arrival, previous, opening).await?
             }
             Holder::Jpki(holder) => {
                 let trust = app.card_trust().at(&arrival.facility.organisation_id);
-                jpki::admission::decide(tx, &trust, holder, arrival, previous, opening).await?
+                jpki::admission::decide(tx, app, &trust, holder, arrival, previous, opening).await?
             }
             Holder::Passkey(assertion) => {
                 passkey::admission::decide(tx, app, assertion, arrival, previous, opening).await?

@@ -55,6 +55,7 @@ enum Notice {
     CardRemoved,
     AgentSilent,
     MembershipEnded,
+    VisitOver,
     LoggedOut,
     Locked,
     TerminalRenewed,
@@ -73,6 +74,7 @@ impl Notice {
             Self::CardRemoved => text.t("login-notice-card-removed"),
             Self::AgentSilent => text.t("login-notice-agent-silent"),
             Self::MembershipEnded => text.t("login-notice-membership-ended"),
+            Self::VisitOver => text.t("login-notice-visit-over"),
             Self::LoggedOut => text.t("login-notice-logged-out"),
             Self::Locked => text.t("login-notice-locked"),
             Self::TerminalRenewed => text.t("login-notice-terminal-renewed"),
@@ -302,7 +304,7 @@ pub(super) async fn visit(
     return_to: Option<String>,
     least: Option<Least>,
 ) -> Result<Visit, StoreError> {
-    let at_work = session::current(app, peer, headers, facility).await?;
+    let at_work = session::present(app, peer, headers, facility).await?;
     let linked = match &at_work {
         Some(session) => Some(challenge::linked_card(app, session).await?),
         None => None,

@@ -83,6 +83,10 @@ pub enum Refusal {
     AnotherPerson,
     /// The person has no membership at this facility.
     NotAMember,
+    /// The same of a licensed person, where an emergency needs no membership: they read where that is.
+    NoMemberLicensed,
+    /// Somebody who is no member came for an emergency, without a licence that counts or too weakly.
+    NoMemberUnlicensed,
     /// The person's claim waits for the administrator.
     ClaimWaiting,
     /// The invitation names somebody else; the administrator has been told.
@@ -167,7 +171,7 @@ impl Refusal {
 
     /// Every refusal, for the test that each has words.
     #[cfg(test)]
-    pub const ALL: [Self; 68] = [
+    pub const ALL: [Self; 70] = [
         Self::BrowserUnknown,
         Self::Malformed,
         Self::TooLarge,
@@ -201,6 +205,8 @@ impl Refusal {
         Self::HcRoleUnreadable,
         Self::AnotherPerson,
         Self::NotAMember,
+        Self::NoMemberLicensed,
+        Self::NoMemberUnlicensed,
         Self::ClaimWaiting,
         Self::InvitationMismatch,
         Self::InvitationClosed,
@@ -276,6 +282,8 @@ impl Refusal {
             Self::HcRoleUnreadable => "hc-role-unreadable",
             Self::AnotherPerson => "another-person",
             Self::NotAMember => "not-a-member",
+            Self::NoMemberLicensed => "no-member-licensed",
+            Self::NoMemberUnlicensed => "no-member-unlicensed",
             Self::ClaimWaiting => "claim-waiting",
             Self::InvitationMismatch => "invitation-mismatch",
             Self::InvitationClosed => "invitation-closed",

@@ -6,7 +6,7 @@ use sekisho_store::{
     audit::{Actor, Entry},
     membership,
     password_login::{self, NewLogin, SecondFactor},
-    session::Session,
+    session::{Ground, Session},
 };
 use sekisho_wire::{acr, amr};
 
@@ -73,7 +73,7 @@ pub(in crate::login) async fn decide(
     if let Err(why) = verified.consume(tx, now).await? {
         return refused(why);
     }
-    let admitted = admitted(tx, person_id, &membership.id, verified.second, arrival, now).await?;
+    let admitted = admitted(tx, person_id, membership.id, verified.second, arrival, now).await?;
     let opened = opening::open(tx, arrival, previous, admitted, opening).await?;
     let said = |login: Entry| login.fact("second_factor", verified.second_factor());
     Ok(Decided { outcome: Ok(()), entries: opened.records(said).collect() })
@@ -83,7 +83,7 @@ pub(in crate::login) async fn decide(
 pub(super) async fn admitted<'a>(
     tx: &mut Tx,
     person_id: &'a str,
-    membership_id: &'a str,
+    membership_id: String,
     second: Option<Second>,
     arrival: Arrival<'_>,
     at: time::OffsetDateTime,
@@ -96,7 +96,7 @@ pub(super) async fn admitted<'a>(
     };
     Ok(Admitted {
         person_id,
-        membership_id,
+        ground: Ground::Membership(membership_id),
         act: ACT,
         evidence_id: password_login::keep(tx, login).await?,
         presence_id: None,

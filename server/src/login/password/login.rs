@@ -187,7 +187,7 @@ impl Connection<'_> {
         let Self { app, peer, facility, headers } = *self;
         // 1. What is refused whoever asks: nothing is judged then, and nothing charged.
         let browser_hash = browser_hash(headers).ok_or(Refusal::BrowserUnknown);
-        let at_work = session::current(app, peer, headers, facility).await?;
+        let at_work = session::present(app, peer, headers, facility).await?;
         let asked = asked(app, least, at_work.as_ref().map(|session| session.acr.as_str()));
         let code = Some(form.totp_code.as_str()).filter(|code| !code.trim().is_empty());
         let checked = match (browser_hash, asked) {
@@ -226,6 +226,7 @@ impl Connection<'_> {
             peer,
             facility,
             browser_hash: &browser_hash,
+            for_emergency: false,
             invitation_id: None,
             expected: None,
             within: at_work.map(|session| session.id_hash),
