@@ -90,6 +90,7 @@ audit-act-passkey-hold = Held a passkey that may have been copied
 audit-act-passkey-remove = Removed a passkey
 audit-act-person-add-administrator = Added an operating administrator
 audit-act-person-add-first-administrator = Entered the first administrator
+audit-act-person-enter = Entered somebody who came for an emergency, by their card
 audit-act-person-rename = Took on the name of a renewed card
 audit-act-person-search = Searched for people by name
 audit-act-revocation-follow-facilities = Carried a facility’s hold over to certificates

@@ -90,6 +90,7 @@ audit-act-passkey-hold = 複製のおそれのあるパスキーを停止
 audit-act-passkey-remove = パスキーを削除
 audit-act-person-add-administrator = 運営管理者を追加
 audit-act-person-add-first-administrator = 最初の運営管理者を登録
+audit-act-person-enter = 緊急のために来た人を、カードにより登録
 audit-act-person-rename = カードの氏名の変更を反映
 audit-act-person-search = 人を氏名で検索
 audit-act-revocation-follow-facilities = 施設の停止を証明書に反映

@@ -132,8 +132,8 @@ pub(super) async fn note(
         .on("session", hex::encode(over.session_hash))
         .fact("reason", reason)
         .fact("ended_at", over.over_at().unix_timestamp());
-    let visit = closed.visit.map(|ended| {
-        visit_over(&ended, Actor::System, now).at_organisation(&over.organisation_id)
-    });
+    let visit = closed
+        .visit
+        .map(|ended| visit_over(&ended, Actor::System, now).at_organisation(&over.organisation_id));
     Ok([noted].into_iter().chain(visit).collect())
 }

@@ -113,6 +113,7 @@ pub fn problem(error: LoginError, text: &Text) -> Response {
     let refusal = match error {
         LoginError::Refused(refusal) => refusal,
         LoginError::Store(error) => return Problem::from(error).into_response(),
+        overtaken @ LoginError::Overtaken => return Problem::internal(&overtaken).into_response(),
         LoginError::Key(error) => return Problem::internal(&error).into_response(),
         LoginError::Randomness(error) => return Problem::internal(&error).into_response(),
         LoginError::Request(error) => return Problem::internal(&error).into_response(),
@@ -156,6 +157,7 @@ impl From<LoginError> for PageError {
                 page
             }
             LoginError::Store(error) => error.into(),
+            overtaken @ LoginError::Overtaken => Self::internal(&overtaken),
             LoginError::Key(error) => Self::internal(&error),
             LoginError::Randomness(error) => Self::internal(&error),
             LoginError::Request(error) => Self::internal(&error),

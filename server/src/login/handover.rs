@@ -29,7 +29,10 @@ use tokio::{
 };
 
 use super::{
-    admission::cookie_text, challenge::random_octets, page::return_to, session::{PortalSession, Present},
+    admission::cookie_text,
+    challenge::random_octets,
+    page::return_to,
+    session::{PortalSession, Present},
 };
 use crate::{
     app::App,

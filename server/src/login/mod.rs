@@ -49,6 +49,7 @@ mod visitor;
 pub mod vouching;
 
 pub use level::{Least, levels, login_address};
+pub use visitor::TIME_TO_SAY_WHY;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -158,8 +158,11 @@ pub(super) async fn open(
         others.extend(passes.into_iter().map(placed));
     }
     // That the new PC serves the facility is shown by its own people.
-    let replaced =
-        if facility.of_new_pc && !ground.is_visit() { new_pc::take_over(tx, facility, now).await? } else { None };
+    let replaced = if facility.of_new_pc && !ground.is_visit() {
+        new_pc::take_over(tx, facility, now).await?
+    } else {
+        None
+    };
     let within = arrival.expected.is_some() || arrival.within.is_some();
     let record = Entry::done(admitted.act, person(), now)
         .on("session", hex::encode(named))

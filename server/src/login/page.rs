@@ -19,7 +19,7 @@ use super::{
     day_pass,
     exchange::{self, Asked, Exchange},
     password::{self, login::Refused},
-    session,
+    session, visitor,
 };
 use crate::{
     app::App,
@@ -127,6 +127,10 @@ struct LoginPage {
     password_refused: Option<Refused>,
     /// Where a pass for a day does.
     day_pass: Option<String>,
+    /// Where a licensed person logs in for an emergency who is no member here.
+    emergency: Option<String>,
+    /// Whether this is there.
+    for_emergency: bool,
 }
 
 /// In what ways a password does.
@@ -202,6 +206,13 @@ pub(super) fn show(
     let day_pass = day_pass.ok().filter(|()| !for_card_only);
     let day_pass =
         day_pass.map(|()| day_pass::login::address(visit.return_to.as_deref(), visit.least));
+    let policy = app.config().emergency();
+    let for_emergency = policy.visitors()
+        && visit.at_work.is_none()
+        && visitor::leads_to_emergency(visit.return_to.as_deref());
+    // Where nobody is at work, and nothing else was come for.
+    let elsewhere = visit.at_work.is_none() && visit.invitation_for.is_none() && !for_emergency;
+    let emergency = visitor::address(policy, visit.return_to.as_deref()).filter(|_| elsewhere);
     let body = LoginPage {
         facility_name: facility.organisation_name.clone(),
         terminal_name: facility.terminal_name.clone(),
@@ -220,6 +231,8 @@ pub(super) fn show(
         password: password.ok().filter(|_| !for_card_only),
         password_refused: visit.password_refused,
         day_pass,
+        emergency,
+        for_emergency,
         level: visit.least.map_or("", Least::level),
         level_needed: needed.map(|least| {
             let level = if jpki { least.level() } else { acr::HPKI_CARD };

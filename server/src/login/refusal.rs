@@ -329,6 +329,9 @@ pub enum LoginError {
     /// Refused, for a reason that the person is told.
     #[error("the login was refused: {}", .0.code())]
     Refused(Refusal),
+    /// Another login by the same card was first to make its holder known: asked again, this one finds them.
+    #[error("another login by the same card was first")]
+    Overtaken,
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -381,7 +384,11 @@ impl From<ProofError> for LoginError {
 
 impl MayConflict for LoginError {
     fn is_conflict(&self) -> bool {
-        matches!(self, Self::Store(error) if error.is_conflict())
+        match self {
+            Self::Overtaken => true,
+            Self::Store(error) => error.is_conflict(),
+            _ => false,
+        }
     }
 }
 

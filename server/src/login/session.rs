@@ -179,6 +179,9 @@ pub async fn state(
     if now >= session.expires_at || now - session.last_seen_at >= idle {
         return end(app, peer, facility, &session, EXPIRED).await;
     }
+    if at.ground.is_visit() && !app.config().emergency().visitors() {
+        return end(app, peer, facility, &session, emergency::end::VISIT_OVER).await;
+    }
     let names = person::name(&mut reader, &session.person_id).await?.unwrap_or(PersonName {
         name: String::new(),
         name_kana: String::new(),

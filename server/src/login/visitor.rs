@@ -92,9 +92,10 @@ fn is_visit_of(
     arrival: Arrival<'_>,
     now: OffsetDateTime,
 ) -> bool {
-    let here = session.at_terminal.as_ref().is_some_and(|at| {
-        at.ground.is_visit() && at.fingerprint == arrival.facility.fingerprint
-    });
+    let here = session
+        .at_terminal
+        .as_ref()
+        .is_some_and(|at| at.ground.is_visit() && at.fingerprint == arrival.facility.fingerprint);
     here && session.ended.is_none()
         && now < session.expires_at
         && who.person_id == Some(&session.person_id)
@@ -122,7 +123,9 @@ mod tests {
         for path in ["/emergency", "/emergency?return_to=%2Fauthorize%2Fresume%3Frequest%3Dx"] {
             assert!(leads_to_emergency(Some(path)), "{path}");
         }
-        for path in ["/", "/emergency/", "/emergency/end", "/emergencyx", "/?/emergency", "/a#/emergency"] {
+        for path in
+            ["/", "/emergency/", "/emergency/end", "/emergencyx", "/?/emergency", "/a#/emergency"]
+        {
             assert!(!leads_to_emergency(Some(path)), "{path}");
         }
         assert!(!leads_to_emergency(None));

@@ -19,7 +19,12 @@ use crate::{
     entitlement::{self, Explanation, role_name},
     error::page::PageError,
     listener::FacilityConnection,
-    login::{Least, day_pass, handover::Withheld, session::{PortalSession, Present}, vouching::Profession},
+    login::{
+        Least, day_pass,
+        handover::Withheld,
+        session::{PortalSession, Present},
+        vouching::Profession,
+    },
     page::{Page, PageFrame},
     people::account_page,
 };
@@ -191,7 +196,8 @@ pub async fn get(
         to_confirm,
         pass_until,
         recovery_used,
-        account: (session.profession == Profession::None).then(|| format!("{}{}", app.names().public, account_page::PATH)),
+        account: (session.profession == Profession::None)
+            .then(|| format!("{}{}", app.names().public, account_page::PATH)),
     })
     .into_response())
 }

@@ -4,7 +4,7 @@
 use sekisho_pki::national::hc_role::{HcRole, ID_JHPKI_CDATA};
 use sekisho_protocol::{Sha256Digest, request::ExpectedSubject};
 use sekisho_store::{
-    Tx,
+    StoreError, Tx,
     audit::{Actor, Entry},
     card::{self, CardCertificate, CardIdentity, CardSubject, FirstSeen, PersonNames},
     evidence,
@@ -86,11 +86,10 @@ pub(in crate::login) async fn decide(
         (known, _, None) => {
             let person_id = known.as_ref().map(|identity| identity.person_id.as_str());
             let stranger = Stranger { person_id, roles: &roles, acr: acr::HPKI_CARD };
-            let ground =
-                match visitor::ground(tx, app, arrival, previous, stranger, now).await? {
-                    Ok(ground) => ground,
-                    Err(refusal) => return Ok(refused(actor, refusal)),
-                };
+            let ground = match visitor::ground(tx, app, arrival, previous, stranger, now).await? {
+                Ok(ground) => ground,
+                Err(refusal) => return Ok(refused(actor, refusal)),
+            };
             let identity = match known {
                 Some(identity) => identity,
                 None => {
@@ -269,9 +268,12 @@ async fn enter_visitor(
     subject: CardSubject<'_>,
     now: OffsetDateTime,
 ) -> Result<(CardIdentity, Entry), LoginError> {
-    let names =
-        PersonNames { name: &holder.name, name_kana: "", name_romaji: &holder.name_romaji };
-    let identity = card::enter_person(tx, subject, names, holder.world, now).await?;
+    let names = PersonNames { name: &holder.name, name_kana: "", name_romaji: &holder.name_romaji };
+    let entered = card::enter_person(tx, subject, names, holder.world, now).await;
+    let identity = entered.map_err(|error| match error {
+        StoreError::AlreadyExists { .. } => LoginError::Overtaken,
+        error => error.into(),
+    })?;
     let record = Entry::done("person.enter", Actor::Person(identity.person_id.clone()), now)
         .on("person", &identity.person_id)
         .on("card", hex::encode(holder.fingerprint))

@@ -25,3 +25,4 @@ mod sessions;
 mod standing;
 mod step_up;
 mod stronger;
+mod visitors;

@@ -33,6 +33,7 @@ fn asked<'a>(session_hash: &'a [u8; 32], person_id: &'a str, at: OffsetDateTime)
         organisation_id: FACILITY,
         terminal_id: "T123456789007",
         acr: acr::HPKI_CARD,
+        visiting: false,
         reason: "disaster",
         words: "地震のため",
         day: "2026-11-21",
