@@ -42,10 +42,9 @@ pub(super) fn leads_to_emergency(return_to: Option<&str>) -> bool {
 /// they came for goes on.
 pub(super) fn address(policy: &EmergencyPolicy, return_to: Option<&str>) -> Option<String> {
     let onwards = return_to.filter(|path| *path != "/" && !leads_to_emergency(Some(path)));
-    let login = url::form_urlencoded::Serializer::new("/login?".to_owned())
-        .append_pair("return_to", &emergency::address(onwards))
-        .finish();
-    policy.visitors().then_some(login)
+    let return_to = emergency::address(onwards);
+    let return_to: String = url::form_urlencoded::byte_serialize(return_to.as_bytes()).collect();
+    policy.visitors().then(|| format!("/login?return_to={return_to}"))
 }
 
 /// On what ground somebody has a session here who is no member, or why they have none.

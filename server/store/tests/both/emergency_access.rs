@@ -26,7 +26,7 @@ on_both! { login::prepared:
 
 const HOUR: Duration = Duration::HOUR;
 
-fn asked<'a>(session_hash: &'a [u8; 32], person_id: &'a str, at: OffsetDateTime) -> Asked<'a> {
+pub fn asked<'a>(session_hash: &'a [u8; 32], person_id: &'a str, at: OffsetDateTime) -> Asked<'a> {
     Asked {
         session_hash,
         person_id,

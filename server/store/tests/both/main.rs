@@ -128,4 +128,5 @@ mod subscriber_key;
 mod terminals;
 mod token_key;
 mod trail;
+mod visits;
 mod waiting_enrolment;
