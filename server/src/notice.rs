@@ -186,6 +186,11 @@ pub enum Notice {
         /// The proposal.
         proposal: String,
     },
+    /// A passkey was enrolled that stands for the reader's one-time password.
+    SecondFactorEnrolled {
+        /// By which name.
+        name: String,
+    },
     /// Somebody opened an emergency access at the facility.
     EmergencyBegun {
         /// Its record.
@@ -279,6 +284,7 @@ impl Notice {
             Self::LinkIssued { .. } => "link_issued",
             Self::ResetAsked { .. } => "reset_asked",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
+            Self::SecondFactorEnrolled { .. } => "second_factor_enrolled",
             Self::EmergencyBegun { .. } => "emergency_begun",
             Self::DayPassGiven { .. } => "day_pass_given",
             Self::EmergencyEscalated { .. } => "emergency_escalated",
@@ -433,6 +439,7 @@ mod tests {
             Notice::OperatingAdministratorLink { login_name: text(), by: text() },
             Notice::LinkIssued { by: text() },
             Notice::RecoveryCodeUsed { left: 9 },
+            Notice::SecondFactorEnrolled { name: text() },
             Notice::ResetAsked { name: text(), by: text() },
             Notice::EmergencyBegun {
                 id: text(),

@@ -247,3 +247,7 @@ login-refused-code-needed = The code of the authenticator app is missing.
 login-help-code-needed = Type the six digits that the app shows now, beside login name and password.
 login-refused-password-too-weak = A password is not enough to go on here.
 login-help-password-too-weak = Use the card or passkey that you logged in with, or that is asked for. If somebody else takes over, log out first.
+login-refused-both-factors-needed = Prove yourself by password and code before you enrol it.
+login-help-both-factors-needed = Log in again and enrol it within 5 minutes.
+login-refused-resting = After several mistakes nobody is let in for a while.
+login-help-resting = Wait, then try again. If that does not help, tell the administrator of your facility.

@@ -247,3 +247,7 @@ login-refused-code-needed = 認証アプリの数字が入力されていませ�
 login-help-code-needed = ログイン名とパスワードに加えて、認証アプリにいま表示されている6桁の数字を入力してください。
 login-refused-password-too-weak = ここから先は、パスワードでは進めません。
 login-help-password-too-weak = ログインに使ったカードやパスキー、または求められた方法を使ってください。別の方が使うときは、先にログアウトしてください。
+login-refused-both-factors-needed = 登録の前に、パスワードと確認コードでご本人の確認が必要です。
+login-help-both-factors-needed = ログインし直し、5分以内に登録してください。
+login-refused-resting = 間違いが続いたため、しばらくログインを受け付けません。
+login-help-resting = 時間をおいて、もう一度試してください。お困りのときは、施設の管理者に知らせてください。

@@ -24,7 +24,7 @@ pub const fn status(refusal: Refusal) -> StatusCode {
         Refusal::CodeNeeded => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::NotAForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Refusal::TooManyChallenges => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::TooManyChallenges | Refusal::Resting => StatusCode::TOO_MANY_REQUESTS,
         Refusal::NotConfigured | Refusal::RevocationUnknown | Refusal::JpkiStatusUnknown => {
             StatusCode::SERVICE_UNAVAILABLE
         }
@@ -81,6 +81,7 @@ pub const fn status(refusal: Refusal) -> StatusCode {
         | Refusal::PasskeyUnsound
         | Refusal::PasswordsOff
         | Refusal::PasswordTooWeak
+        | Refusal::BothFactorsNeeded
         | Refusal::DayPassesOff
         | Refusal::DayPassOver
         | Refusal::DayPassTooWeak => StatusCode::FORBIDDEN,

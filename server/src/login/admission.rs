@@ -41,8 +41,9 @@ pub enum Holder {
     Passkey(Box<Assertion>),
     /// The slip of a pass for a day whose PIN fits.
     DayPass(Box<DayPass>),
-    /// A password that fits, and the code typed with it; that is consumed here.
-    Password(Box<Verified>),
+    /// A password that fits, and the code typed with it; that is consumed here. Or else the answer of the person's
+    /// passkey, which is verified where its counter is read and written.
+    Password(Box<Verified>, Option<Box<Assertion>>),
 }
 
 /// The person whose card was asked for.
@@ -176,8 +177,9 @@ pub async fn admit(
             Holder::DayPass(pass) => {
                 day_pass::admission::decide(tx, app, pass, arrival, previous, opening).await?
             }
-            Holder::Password(verified) => {
-                password::admission::decide(tx, verified, arrival, previous, opening).await?
+            Holder::Password(verified, passkey) => {
+                let both = (verified.as_ref(), passkey.as_deref());
+                password::admission::decide(tx, app, both, arrival, previous, opening).await?
             }
         };
         let mut entries = decided.entries.into_iter();

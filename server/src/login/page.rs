@@ -18,6 +18,7 @@ use super::{
     challenge::{self, BROWSER_COOKIE, browser_hash, least, local_path, random_octets},
     day_pass,
     exchange::{self, Asked, Exchange},
+    passkey,
     password::{self, login::Refused},
     session, visitor,
 };
@@ -121,6 +122,8 @@ struct LoginPage {
     returned: Option<Returned>,
     /// Whether a passkey does, too.
     passkey: bool,
+    /// Whether a passkey stands for the code beside a password.
+    second_factor: bool,
     /// Whether a password does, and how.
     password: Option<Ways>,
     /// The form of a password that was refused.
@@ -228,6 +231,9 @@ pub(super) fn show(
             // What comes back was asked of a card, and says nothing of what a passkey may do.
             && visit.returned.is_none()
             && visit.at_work.as_ref().is_none_or(|at_work| at_work.acr == acr::PASSKEY),
+        second_factor: passkey::second_factor::allowed(app.config())
+            && password.is_ok()
+            && !for_card_only,
         password: password.ok().filter(|_| !for_card_only),
         password_refused: visit.password_refused,
         day_pass,

@@ -148,6 +148,10 @@ pub enum Refusal {
     PasswordWrong,
     /// A password without a one-time password, where that is asked for.
     CodeNeeded,
+    /// A passkey for an account wants both its factors of these minutes.
+    BothFactorsNeeded,
+    /// Too many wrong tries of this name, terminal or network: no other is judged for a while.
+    Resting,
     /// A password within a session that a card or passkey opened.
     PasswordTooWeak,
     /// Nobody logs in by a pass for a day here.
@@ -171,7 +175,7 @@ impl Refusal {
 
     /// Every refusal, for the test that each has words.
     #[cfg(test)]
-    pub const ALL: [Self; 70] = [
+    pub const ALL: [Self; 72] = [
         Self::BrowserUnknown,
         Self::Malformed,
         Self::TooLarge,
@@ -237,6 +241,8 @@ impl Refusal {
         Self::PasswordsOff,
         Self::PasswordWrong,
         Self::CodeNeeded,
+        Self::BothFactorsNeeded,
+        Self::Resting,
         Self::PasswordTooWeak,
         Self::DayPassesOff,
         Self::DayPassWrong,
@@ -314,6 +320,8 @@ impl Refusal {
             Self::PasswordsOff => "passwords-off",
             Self::PasswordWrong => "password-wrong",
             Self::CodeNeeded => "code-needed",
+            Self::BothFactorsNeeded => "both-factors-needed",
+            Self::Resting => "resting",
             Self::PasswordTooWeak => "password-too-weak",
             Self::DayPassesOff => "day-passes-off",
             Self::DayPassWrong => "day-pass-wrong",

@@ -7,6 +7,7 @@ use axum::{
 };
 use sekisho_pki::national::hc_role;
 use sekisho_store::{
+    account_passkey,
     offer::{self, Offer},
     passkey, password_login,
 };
@@ -96,6 +97,8 @@ struct PortalPage {
     expiring: Vec<Announcement>,
     /// Names of passkeys that log nobody in any more.
     held: Vec<String>,
+    /// The same of those that stood for a one-time password.
+    held_second: Vec<String>,
     /// Whether My Number cards count here.
     jpki: bool,
     /// Whether passkeys do.
@@ -108,6 +111,8 @@ struct PortalPage {
     pass_until: Option<String>,
     /// When a recovery code was used since the person's login before this one.
     recovery_used: Option<String>,
+    /// Whether passkeys stand for the one-time password of somebody who logs in by password.
+    second_factor: bool,
     /// Where somebody who logs in by password sees to their account.
     account: Option<String>,
 }
@@ -178,6 +183,9 @@ pub async fn get(
         }
     };
     let held = enrolled.into_iter().filter(|passkey| passkey.held_at.is_some());
+    let own = account_passkey::of_person(&mut app.store().read(), &session.person_id).await?;
+    let own = own.into_iter().filter(|passkey| passkey.held_at.is_some());
+    let held_second: Vec<String> = own.map(|passkey| passkey.name).collect();
     let who = who(&session, &facility, &page.text);
     let page = session.frame(page, &facility);
     Ok(Page(PortalPage {
@@ -190,12 +198,15 @@ pub async fn get(
         return_to: PATH,
         expiring,
         held: held.map(|passkey| passkey.name).collect(),
+        held_second,
         jpki: has_card && app.card_trust().at(&facility.organisation_id).jpki().is_some(),
         passkeys: has_card && app.config().card_login().passkeys(),
         day_passes: has_card && app.config().card_login().day_passes(),
         to_confirm,
         pass_until,
         recovery_used,
+        second_factor: session.profession == Profession::None
+            && app.config().card_login().passkeys(),
         account: (session.profession == Profession::None)
             .then(|| format!("{}{}", app.names().public, account_page::PATH)),
     })

@@ -58,7 +58,7 @@ pub(in crate::login) async fn decide(
     let Some(passkey) = passkey::of_credential(tx, assertion.credential_id()).await? else {
         return unknown();
     };
-    let credential = match assertion.verify(app, &RelyingParty::of(app)?, &passkey)? {
+    let credential = match assertion.verify(app, &RelyingParty::of(app)?, (&passkey).into())? {
         Worth::Nothing(_) => return unknown(),
         Worth::Sound(credential) if passkey.held_at.is_none() => credential,
         Worth::Sound(_) | Worth::Copied => return hold(tx, &passkey, arrival, now).await,

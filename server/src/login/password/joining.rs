@@ -301,7 +301,7 @@ async fn join(
         let membership =
             membership::start(tx, &person_id, organisation_id, by, reason, now).await?;
         let admitted =
-            admitted(tx, &person_id, membership.clone(), Some(second), arrival, now).await?;
+            admitted(tx, &person_id, membership.clone(), second.kept(), arrival, now).await?;
         let opened = opening::open(tx, arrival, previous.as_ref(), admitted, opening).await?;
         let person = || Actor::Person(person_id.clone());
         let account = Entry::done("account.open", person(), now)
