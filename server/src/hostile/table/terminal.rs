@@ -226,7 +226,9 @@ pub(super) async fn terminal(s: &Scene) -> Vec<Row> {
             .good(303),
         at("POST", "/login/second-factor/challenge")
             .cookie(&s.browser, &[])
-            .payload(Payload::Json(json!({"return_to": "/"}), vec![])),
+            .payload(Payload::Json(json!({"return_to": "/"}), vec![]))
+            .touches(&["passkey_challenge"])
+            .good(200),
         at("POST", "/login/second-factor").cookie(&s.browser, &[]).payload(Payload::Json(
             json!({"login_name": "none", "password": "none", "answer": assertion()}),
             vec!["login_name", "password", "answer"],
