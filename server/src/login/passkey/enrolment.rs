@@ -98,7 +98,6 @@ pub(super) async fn ask(
     if enrolled.len() >= MOST_PASSKEYS {
         return Err(Refusal::TooManyPasskeys.into());
     }
-    let enrolled = enrolled.into_iter().map(Into::into).collect();
     let (options, registration) = RelyingParty::of(app)?.ask_to_enrol(app, session, enrolled)?;
     let question = Question {
         purpose,
