@@ -15,8 +15,7 @@ async fn a_physician_of_another_facility_comes_for_an_emergency_alone() -> anyho
     let physician = &CARD_HOLDERS[2];
     assert_ne!(physician.facility, 0, "a member elsewhere");
     desk.insert(physician.key)?;
-    desk.open("/login?lang=ja").await?;
-    desk.press_login(Some("この施設の職員として登録されていません")).await?;
+    desk.log_in(Some("この施設の職員として登録されていません")).await?;
 
     desk.driver().find(By::Id("login-in-emergency")).await?.click().await?;
     desk.reads("緊急時アクセスのためのログインです").await?;

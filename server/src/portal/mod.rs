@@ -11,7 +11,7 @@ use sekisho_store::{
     offer::{self, Offer},
     passkey, password_login,
 };
-use sekisho_wire::acr;
+use sekisho_wire::{acr, amr};
 
 use crate::{
     app::App,
@@ -235,6 +235,9 @@ fn who(session: &PortalSession, facility: &FacilityConnection, text: &Text) -> W
             acr::JPKI_CARD => text.t("portal-proof-jpki"),
             acr::PASSKEY => text.t("portal-proof-passkey"),
             acr::DAY_PASS => text.t("portal-proof-day-pass"),
+            acr::PASSWORD_TOTP if session.amr.iter().any(|method| method == amr::PASSKEY) => {
+                text.t("portal-proof-password-passkey")
+            }
             acr::PASSWORD_TOTP => text.t("portal-proof-password"),
             acr::PASSWORD_AT_FACILITY => text.t("portal-proof-password-alone"),
             other => text.t1("portal-proof-other", "acr", other),

@@ -120,7 +120,9 @@ async fn password_and_passkey_reach_the_level_of_both_factors_and_carry_no_profe
         assert!(page.contains(part), "{part}: {page}");
     }
     assert!(!page.contains("HPKI証明書の有効期限"), "{page}");
-    assert!(desk.get(&test, "/").await.text.contains("href=\"/second-factor\""));
+    let portal = desk.get(&test, "/").await.text;
+    assert!(portal.contains("href=\"/second-factor\""), "{portal}");
+    assert!(portal.contains("パスワードとパスキー（施設の登録端末にて）"), "{portal}");
     let notices = "SELECT COUNT(*) FROM outbox WHERE payload LIKE '%second_factor_enrolled%'";
     assert_eq!(count(&test, notices).await, 1);
     // Code and recovery codes do as before.
