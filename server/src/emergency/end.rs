@@ -45,7 +45,7 @@ pub async fn post(
     _: NoFields,
 ) -> Result<Response, PageError> {
     let now = app.now();
-    transaction!(app.store(), StoreError, |tx| {
+    let left = transaction!(app.store(), StoreError, |tx| {
         let person = || Actor::Person(session.person_id.clone());
         let place = |entry| facility.place(entry, &peer);
         let running = emergency_access::in_force(tx, &session.id_hash, now).await?;
@@ -62,9 +62,10 @@ pub async fn post(
         };
         let record = place(record.on("session", hex::encode(session.id_hash)));
         let visit = visit.map(|ended| place(visit_over(&ended, person(), now)));
-        Ok(visit.into_iter().fold(Audited::new((), record), Audited::and))
+        let audited = Audited::new(visit.is_some(), record);
+        Ok(visit.into_iter().fold(audited, Audited::and))
     })?;
-    if !session.ground.is_visit() {
+    if !left {
         return Ok(Redirect::to("/").into_response());
     }
     // Services that are told by the browser hear of it as of any logout.

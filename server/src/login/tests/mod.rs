@@ -21,6 +21,7 @@ pub(crate) mod passwords;
 mod replacement;
 mod room;
 mod sandbox;
+mod second_factor_attacks;
 mod second_factors;
 mod sessions;
 mod standing;

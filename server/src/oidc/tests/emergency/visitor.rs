@@ -90,6 +90,8 @@ async fn before_it_nothing_opens_but_the_form() {
     let silent = scene.authorize(&silent).await.location().unwrap();
     assert!(silent.query().unwrap().contains("error=access_denied"), "{silent}");
     assert_eq!(scene.codes().await, 0);
+    // Ending what has not begun ends nothing.
+    assert_eq!(path(&scene.post("/emergency/end", &[]).await), "/");
     assert_eq!(live(&ward).await, 1);
     // The session does not wait for ever.
     scene.test.clock.advance(Duration::minutes(15));
