@@ -172,6 +172,7 @@ impl Asked {
 pub async fn request(app: &App, session: &PortalSession) -> Result<Asked, StoreError> {
     let who = Who {
         emergency: session.emergency.clone(),
+        visiting: session.ground.is_visit(),
         now: app.now(),
         person_id: &session.person_id,
         organisation_id: &session.organisation_id,
@@ -194,6 +195,7 @@ pub async fn request_of_session(
     let emergency = emergency::of_session(queries, session, now).await?;
     let who = Who {
         emergency,
+        visiting: at.ground.is_visit(),
         now,
         person_id: &session.person_id,
         organisation_id: &at.organisation_id,
@@ -230,6 +232,7 @@ pub async fn request_if(
 ) -> Result<Request, StoreError> {
     let who = Who {
         emergency: None,
+        visiting: false,
         now: supposed.at,
         person_id: supposed.person_id.unwrap_or("nobody"),
         organisation_id: supposed.organisation_id,
@@ -250,6 +253,7 @@ fn roles_at(acr: &str, roles: &[String]) -> Vec<String> {
 
 struct Who<'a> {
     emergency: Option<InForce>,
+    visiting: bool,
     now: OffsetDateTime,
     person_id: &'a str,
     organisation_id: &'a str,
@@ -275,6 +279,7 @@ impl Who<'_> {
             acr: self.acr.to_owned(),
             at: self.now,
             emergency: self.emergency.is_some(),
+            visiting: self.visiting,
             // A login is at a terminal or of its people: none makes a patient
             // (`docs/decisions/0029-use-cases-are-rules-to-begin-from.md`).
             patient: false,
@@ -304,6 +309,7 @@ mod tests {
             acr: acr::HPKI_CARD.into(),
             at: OffsetDateTime::UNIX_EPOCH,
             emergency: false,
+            visiting: false,
             patient: false,
         }
     }
@@ -400,6 +406,7 @@ mod tests {
                 "unusable",
                 "not-live",
                 "test-facility",
+                "visiting",
             ] {
                 for key in [format!("authz-reason-{code}"), format!("authz-help-{code}")] {
                     assert!(catalogue.has(lang, &key), "{key}");

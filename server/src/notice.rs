@@ -186,6 +186,11 @@ pub enum Notice {
         /// The proposal.
         proposal: String,
     },
+    /// A passkey was enrolled that stands for the reader's one-time password.
+    SecondFactorEnrolled {
+        /// By which name.
+        name: String,
+    },
     /// Somebody opened an emergency access at the facility.
     EmergencyBegun {
         /// Its record.
@@ -194,6 +199,9 @@ pub enum Notice {
         name: String,
         /// At which terminal.
         terminal_name: String,
+        /// Whether they are no member there; earlier versions let no such people in.
+        #[serde(default)]
+        visiting: bool,
     },
     /// Two colleagues gave a member a pass for a day.
     DayPassGiven {
@@ -276,6 +284,7 @@ impl Notice {
             Self::LinkIssued { .. } => "link_issued",
             Self::ResetAsked { .. } => "reset_asked",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
+            Self::SecondFactorEnrolled { .. } => "second_factor_enrolled",
             Self::EmergencyBegun { .. } => "emergency_begun",
             Self::DayPassGiven { .. } => "day_pass_given",
             Self::EmergencyEscalated { .. } => "emergency_escalated",
@@ -430,8 +439,14 @@ mod tests {
             Notice::OperatingAdministratorLink { login_name: text(), by: text() },
             Notice::LinkIssued { by: text() },
             Notice::RecoveryCodeUsed { left: 9 },
+            Notice::SecondFactorEnrolled { name: text() },
             Notice::ResetAsked { name: text(), by: text() },
-            Notice::EmergencyBegun { id: text(), name: text(), terminal_name: text() },
+            Notice::EmergencyBegun {
+                id: text(),
+                name: text(),
+                terminal_name: text(),
+                visiting: true,
+            },
             Notice::DayPassGiven {
                 name: text(),
                 asked_by: text(),

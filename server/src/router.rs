@@ -60,6 +60,7 @@ pub fn plain(app: &App) -> Router {
 }
 
 fn terminal_paths() -> Routes {
+    use login::passkey::second_factor;
     Routes::new(Page)
         .get("/", portal::get)
         .get_with_query("/login", OfPage, login::page::get)
@@ -79,6 +80,8 @@ fn terminal_paths() -> Routes {
         .post("/my-number-card/unlink", login::jpki::page::unlink)
         .get_with_query(login::passkey::page::PATH, OfPage, login::passkey::page::get)
         .post("/passkeys/remove", login::passkey::page::remove)
+        .get_with_query(second_factor::page::PATH, OfPage, second_factor::page::get)
+        .post("/second-factor/remove", second_factor::page::remove)
         .get_with_query(login::handover::PATH, OfPage, login::handover::get)
         .post(login::handover::PATH, login::handover::post)
         .get_with_query(emergency::PATH, OfPage, emergency::page::get)
@@ -99,6 +102,10 @@ fn terminal_paths() -> Routes {
         .post("/login/passkey", login::passkey::login::post)
         .post("/passkeys/challenge", login::passkey::enrolment::challenge)
         .post("/passkeys/enrol", login::passkey::enrolment::post)
+        .post("/login/second-factor/challenge", second_factor::login::challenge)
+        .post("/login/second-factor", second_factor::login::post)
+        .post("/second-factor/challenge", second_factor::enrolment::challenge)
+        .post("/second-factor/enrol", second_factor::enrolment::post)
         .post("/agent/presence", login::presence::post)
         .speaking(Plain)
         .get("/assets/{segment}", assets::serve)

@@ -138,6 +138,9 @@ pub mod claim {
     pub const BREAK_GLASS: &str = "break_glass";
     /// The record of that emergency access, for the service to keep with what was done under it.
     pub const BREAK_GLASS_ID: &str = "break_glass_id";
+    /// `false` where the person is no member of the facility whose terminal it is, and is there for an emergency
+    /// alone; absent otherwise.
+    pub const FACILITY_MEMBER: &str = "facility_member";
     /// For each claim above, what vouches for it: `card`, `facility_certificate` or `register`.
     pub const VOUCHED_BY: &str = "vouched_by";
 }

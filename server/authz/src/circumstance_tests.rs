@@ -97,6 +97,39 @@ fn an_emergency_lifts_membership_prefecture_and_hours_and_nothing_else() {
 }
 
 #[test]
+fn to_a_visitor_nothing_is_open_but_by_an_emergency_in_a_rule_that_says_so() {
+    // A rule that asks nobody for a membership is open to members of any facility, and to no visitor.
+    let anybody = rules(json!({ "rules": [{ "id": "anybody" }] }));
+    let opting = rules(json!({ "rules": [
+        { "id": "anybody" },
+        { "id": "reading", "roles": ["Medical Doctor"], "emergency": true },
+    ] }));
+    let visitor = |emergency| Request { member: false, visiting: true, emergency, ..physician() };
+    for emergency in [false, true] {
+        let decision = decided(&anybody, &visitor(emergency));
+        assert_eq!((decision.allowed, decision.code), (false, "visiting"), "{decision:?}");
+        assert!(!decision.emergency_would_help && decision.level_lacking().is_none());
+    }
+    let before = decided(&opting, &visitor(false));
+    assert_eq!((before.allowed, before.code), (false, "visiting"), "{before:?}");
+    assert!(before.emergency_would_help);
+    let during = decided(&opting, &visitor(true));
+    assert!(during.allowed && during.by_emergency, "{during:?}");
+    assert_eq!(during.rule, "reading", "never by the rule that is open to anybody");
+    // Whoever became a member in the meantime is one from their next login on.
+    let joined = Request { member: true, ..visitor(false) };
+    assert!(!decided(&opting, &joined).allowed);
+    // All else is held, and said.
+    for (code, request) in [
+        ("role", Request { roles: vec!["Pharmacist".into()], ..visitor(true) }),
+        ("level", Request { acr: "weak".into(), ..visitor(true) }),
+    ] {
+        let decision = decided(&opting, &request);
+        assert_eq!((decision.allowed, decision.code), (false, code), "{decision:?}");
+    }
+}
+
+#[test]
 fn what_an_emergency_has_lifted_is_no_reason_while_it_is_in_force() {
     let night = datetime!(2026-11-25 03:00 +9);
     let weak = Request { acr: "weak".into(), at: night, emergency: true, ..physician() };

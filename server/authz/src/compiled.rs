@@ -41,7 +41,8 @@ const SCHEMA: &str = r#"
             strength: Long,
             weekday: Long,
             minute: Long,
-            emergency: Bool
+            emergency: Bool,
+            visiting: Bool
         }
     };
 "#;
@@ -82,7 +83,8 @@ impl CompiledRules {
         let mut deciding = PolicySet::new();
         let mut explaining = PolicySet::new();
         for (position, rule) in rules.rules.iter().enumerate() {
-            let mut clauses = Vec::new();
+            // Whoever is let in for an emergency alone is admitted by it alone, whatever else a rule opens to.
+            let mut clauses = vec![json!({ "!": { "arg": context("visiting") } })];
             let mut in_emergency = vec![context("emergency")];
             for condition in Condition::ALL {
                 let Some(clause) = clause(rule, condition, vocabulary) else {
@@ -146,9 +148,18 @@ impl CompiledRules {
         let explanation = authorizer.is_authorized(&question, &self.explaining, &entities);
         let held: HashSet<String> =
             explanation.diagnostics().reason().map(ToString::to_string).collect();
-        self.nearest(&held, request.emergency)
+        let would_help = !request.emergency && self.opens_in_an_emergency(&held);
+        if request.visiting {
+            let lacking = self.nearest(&held, true, |rule| rule.emergency);
+            let decision = match lacking.filter(|_| !would_help) {
+                Some((rule, first, others)) => Decision::failed(rule, first, &others),
+                None => Decision::visiting(),
+            };
+            return Ok(Decision { emergency_would_help: would_help, ..decision });
+        }
+        self.nearest(&held, request.emergency, |_| true)
             .map(|(rule, first, others)| Decision {
-                emergency_would_help: !request.emergency && self.opens_in_an_emergency(&held),
+                emergency_would_help: would_help,
                 ..Decision::failed(rule, first, &others)
             })
             .ok_or_else(|| compilation("refused without a reason"))
@@ -181,14 +192,17 @@ impl CompiledRules {
         })
     }
 
-    /// The rule that is nearest to admitting, with its first failed condition and the others that failed.
+    /// The rule that is nearest to admitting among those looked at, with its first failed condition and the
+    /// others that failed.
     fn nearest(
         &self,
         held: &HashSet<String>,
         emergency: bool,
+        looked_at: impl Fn(&Rule) -> bool,
     ) -> Option<(&Rule, Condition, Vec<Condition>)> {
         let mut nearest: Option<(&Rule, Condition, Vec<Condition>)> = None;
-        for (position, rule) in self.rules.rules.iter().enumerate() {
+        let rules = self.rules.rules.iter().enumerate();
+        for (position, rule) in rules.filter(|(_, rule)| looked_at(rule)) {
             let mut failed = self.failed(position, rule, held, emergency);
             let Some(first) = failed.next() else { continue };
             let others: Vec<_> = failed.collect();
@@ -226,6 +240,7 @@ impl CompiledRules {
             ("weekday".to_owned(), RestrictedExpression::new_long(weekday)),
             ("minute".to_owned(), RestrictedExpression::new_long(minute)),
             ("emergency".to_owned(), RestrictedExpression::new_bool(request.emergency)),
+            ("visiting".to_owned(), RestrictedExpression::new_bool(request.visiting)),
         ])
         .map_err(compilation)?;
         let question = cedar_policy::Request::new(

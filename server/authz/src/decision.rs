@@ -13,7 +13,7 @@ pub struct Decision {
     /// constants here when there was none to look at.
     pub rule: String,
     /// Constant code of what decided: `admitted`, `emergency`, a condition's code, `no-rules`, `unusable`,
-    /// `not-live`, `test-facility`.
+    /// `not-live`, `test-facility`, `visiting`.
     pub code: &'static str,
     /// Why, in one sentence.
     pub reason: Message,
@@ -157,6 +157,12 @@ impl Decision {
     #[must_use]
     pub fn test_facility() -> Self {
         Self::closed("test-facility", "authz-reason-test-facility", "authz-help-test-facility")
+    }
+
+    /// The person is at the facility for an emergency alone, and this is not open by one that is in force.
+    #[must_use]
+    pub fn visiting() -> Self {
+        Self::closed("visiting", "authz-reason-visiting", "authz-help-visiting")
     }
 
     fn closed(code: &'static str, reason: &'static str, help: &'static str) -> Self {

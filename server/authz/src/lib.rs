@@ -52,6 +52,9 @@ pub struct Request {
     pub at: time::OffsetDateTime,
     /// Whether an emergency access of this person is in force here. Only rules that say so open to it.
     pub emergency: bool,
+    /// Whether they are at this facility for an emergency alone: then nothing but an emergency access that is in
+    /// force opens anything, not even what is open to anybody.
+    pub visiting: bool,
     /// Whether they ask as a patient, for themselves. A patient has no facility: what is said of one here is
     /// looked at by no rule that is for patients, and no other rule is for them.
     pub patient: bool,

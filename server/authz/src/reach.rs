@@ -172,6 +172,7 @@ mod tests {
             acr: "card".into(),
             at,
             emergency: false,
+            visiting: false,
             patient: false,
         }
     }

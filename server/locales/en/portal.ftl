@@ -40,6 +40,7 @@ expiry-terminal = The certificate of this PC
 expiry-terminal-help = The card agent did not renew it by itself. Tell your facility’s administrator.
 portal-proof-passkey = Passkey (at a registered PC of the facility)
 portal-proof-password = Password and one-time password (at a registered PC of the facility)
+portal-proof-password-passkey = Password and passkey (at a registered terminal of the facility)
 portal-proof-password-alone = Password alone (at a registered PC of the facility)
 expiry-passkey-voucher = The HPKI certificate that proves your profession at logins by passkey
 expiry-passkey-voucher-help = Log in with your new HPKI card, remove the passkey, and enrol it anew.

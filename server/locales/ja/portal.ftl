@@ -40,6 +40,7 @@ expiry-terminal = この端末の証明書
 expiry-terminal-help = カードエージェントによる自動の更新ができていません。施設の管理者に知らせてください。
 portal-proof-passkey = パスキー（施設の登録端末にて）
 portal-proof-password = パスワードとワンタイムパスワード（施設の登録端末にて）
+portal-proof-password-passkey = パスワードとパスキー（施設の登録端末にて）
 portal-proof-password-alone = パスワードのみ（施設の登録端末にて）
 expiry-passkey-voucher = パスキーでのログインで資格を証明しているHPKI証明書
 expiry-passkey-voucher-help = 新しいHPKIカードでログインして、パスキーをいったん削除し、登録し直してください。

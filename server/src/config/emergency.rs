@@ -1,4 +1,4 @@
-//! `[emergency]`: how often somebody may break the glass.
+//! `[emergency]`: how often somebody may break the glass, and where.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,11 +10,13 @@ use super::{ConfigError, bounded};
 pub struct EmergencySettings {
     /// How many emergency accesses a person may open on one calendar day in Japan.
     pub a_day: u32,
+    /// Whether a licensed person who is no member of a facility may open one at its terminals.
+    pub visitors: bool,
 }
 
 impl Default for EmergencySettings {
     fn default() -> Self {
-        Self { a_day: 3 }
+        Self { a_day: 3, visitors: false }
     }
 }
 
@@ -34,5 +36,11 @@ impl EmergencyPolicy {
     #[must_use]
     pub fn a_day(&self) -> i64 {
         self.0.a_day.into()
+    }
+
+    /// Whether people who are no members of a facility may open one at its terminals.
+    #[must_use]
+    pub fn visitors(&self) -> bool {
+        self.0.visitors
     }
 }

@@ -175,9 +175,14 @@ fn words(notice: &Notice, page: &PageFrame) -> (String, String, Option<(String, 
             page.t("notices-recovery-help"),
             Some((account_page::PATH.to_owned(), page.t("account-title"))),
         ),
-        Notice::EmergencyBegun { name, terminal_name, .. } => (
+        Notice::SecondFactorEnrolled { name } => (
+            page.t1("notices-second-factor-text", "name", name),
+            page.t("notices-second-factor-help"),
+            Some((account_page::PATH.to_owned(), page.t("account-title"))),
+        ),
+        Notice::EmergencyBegun { name, terminal_name, visiting, .. } => (
             page.text.with(
-                "notices-emergency-text",
+                if *visiting { "notices-visitor-text" } else { "notices-emergency-text" },
                 [("name", name.as_str()), ("terminal", terminal_name.as_str())].as_slice(),
             ),
             page.t("notices-emergency-help"),

@@ -11,7 +11,7 @@ use axum::{
 };
 use http::StatusCode;
 use sekisho_store::{
-    MayConflict, StoreError, Tx, account,
+    MayConflict, StoreError, Tx, account, account_passkey,
     audit::Audited,
     factor_reset::{self, Candidate, NewReset, Waiting},
     organisation, person, recovery_code, role_grant, transaction,
@@ -344,6 +344,7 @@ pub async fn approve(
         // 2. What there was does nothing from now on. 3. The link.
         account::void_factors(tx, &person_id).await?;
         recovery_code::withdraw(tx, &person_id).await?;
+        account_passkey::void(tx, &person_id, now).await?;
         let ended = end_all(tx, &person_id, RESET, now).await?;
         link.keep(tx, &person_id, Some(by), now).await?;
         let to = To::Person(person_id.clone());

@@ -8,7 +8,7 @@ use sekisho_store::{
     Store, StoreError,
     audit::{Actor, Audited, Entry},
     membership, person,
-    session::{self, AtTerminal, Realm, Session},
+    session::{self, AtTerminal, Ground, Realm, Session},
     transaction,
 };
 use sekisho_wire::acr;
@@ -82,7 +82,7 @@ pub async fn log_in(
                     organisation_id: terminal.organisation_id.clone(),
                     terminal_id: terminal.id.clone(),
                     fingerprint: Sha256::digest(&terminal.certificate).into(),
-                    membership_id,
+                    ground: Ground::Membership(membership_id),
                     evidence_id: "measure".to_owned(),
                     presence_id: None,
                 }),

@@ -8,7 +8,7 @@ use sekisho_store::{
     MayConflict, StoreError, Tx,
     audit::{Actor, Audited, Entry},
     emergency_access::{self, Asked, Begun},
-    session::Session,
+    session::{self, Session},
     transaction,
 };
 use serde::Deserialize;
@@ -23,7 +23,7 @@ use crate::{
     error::page::PageError,
     form::{self, StrictForm},
     listener::{FacilityConnection, Peer},
-    login::{page::return_to, session::PortalSession},
+    login::{page::return_to, session::Present},
     notice::{self, Notice, To},
     oidc::liveness,
     page::PageFrame,
@@ -107,7 +107,7 @@ pub async fn post(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
     facility: FacilityConnection,
-    session: PortalSession,
+    Present(session): Present,
     page: PageFrame,
     StrictForm(form): StrictForm<BeginForm>,
 ) -> Result<Response, PageError> {
@@ -127,7 +127,7 @@ pub async fn post(
     };
     let now = app.now();
     let begun: Result<(), Refusal> = transaction!(app.store(), BeginError, |tx| {
-        let live = liveness::session(&app, tx, &session.id_hash, now).await?;
+        let live = liveness::before_emergency(&app, tx, &session.id_hash, now).await?;
         let begun = match &live {
             Some(live) => begin(&app, tx, live, &facility, (reason, &words), now).await?,
             None => Done::refused(Refusal::SessionOver),
@@ -141,16 +141,17 @@ pub async fn post(
                     id: id.clone(),
                     name: session.names.name.clone(),
                     terminal_name: facility.terminal_name.clone(),
+                    visiting: session.ground.is_visit(),
                 };
                 let to = To::FacilityAdministrators(facility.organisation_id.clone());
                 notice::put(tx, to, told, now).await?;
-                Entry::done("emergency.begin", person, now)
+                let record = Entry::done("emergency.begin", person, now)
                     .on("emergency_access", id)
-                    .on("membership", &session.membership_id)
                     .fact("reason", reason.code())
                     .fact("acr", session.acr.clone())
                     .fact("of_day", *number)
-                    .personal("words", &words)
+                    .personal("words", &words);
+                session.ground.named(record)
             }
             Ok(Begun::Running(running)) => Entry::refused("emergency.begin", person, now, "runs")
                 .on("emergency_access", &running.id),
@@ -206,6 +207,9 @@ async fn begin(
     for over in emergency_access::over_in_session(tx, &live.id_hash, now).await? {
         lapsed.extend(end::note(tx, &over, now).await?);
     }
+    let visiting = live.at_terminal.as_ref().is_some_and(|at| at.ground.is_visit());
+    // A visit lasts as long as what it is for; every other login may be over before.
+    let ends_at = if visiting { now + LENGTH } else { (now + LENGTH).min(live.expires_at) };
     let asked = Asked {
         session_hash: &live.id_hash,
         person_id: &live.person_id,
@@ -217,8 +221,13 @@ async fn begin(
         day: &super::day_of(now),
         a_day: app.config().emergency().a_day(),
         at: now,
-        ends_at: (now + LENGTH).min(live.expires_at),
+        ends_at,
         due_at: now + REVIEWED_WITHIN,
+        visiting,
     };
-    Ok(Done { outcome: Ok(emergency_access::begin(tx, asked).await?), lapsed })
+    let begun = emergency_access::begin(tx, asked).await?;
+    if visiting && matches!(begun, Begun::Now { .. }) {
+        session::last_as_long_as_the_emergency(tx, &live.id_hash, ends_at).await?;
+    }
+    Ok(Done { outcome: Ok(begun), lapsed })
 }

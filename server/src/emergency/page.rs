@@ -20,7 +20,11 @@ use crate::{
     error::page::PageError,
     form::StrictQuery,
     listener::FacilityConnection,
-    login::{page::return_to, session::PortalSession},
+    login::{
+        TIME_TO_SAY_WHY,
+        page::return_to,
+        session::{PortalSession, Present},
+    },
     page::{Page, PageFrame},
     people::field::FieldErrors,
     portal::when,
@@ -77,6 +81,10 @@ struct Line {
 #[template(path = "emergency.html")]
 struct EmergencyPage {
     page: PageFrame,
+    /// The facility, to somebody who is no member of it.
+    visiting: Option<String>,
+    /// How long they have to begin one.
+    minutes: i64,
     way: Way,
     own: Vec<Line>,
     typed: Typed,
@@ -92,7 +100,7 @@ struct EmergencyPage {
 pub async fn get(
     State(app): State<App>,
     facility: FacilityConnection,
-    session: PortalSession,
+    Present(session): Present,
     page: PageFrame,
     StrictQuery(query): StrictQuery<EmergencyQuery>,
 ) -> Result<Response, PageError> {
@@ -142,7 +150,9 @@ pub(super) async fn show(
     let own = own.iter().map(|found| line(found, text)).collect();
     let page = session.frame(page, facility);
     let (least, most) = (LEAST_WORDS, MOST_WORDS);
-    let page = EmergencyPage { page, way, own, typed, errors, least, most };
+    let visiting = session.ground.is_visit().then(|| facility.organisation_name.clone());
+    let minutes = TIME_TO_SAY_WHY.whole_minutes();
+    let page = EmergencyPage { page, visiting, minutes, way, own, typed, errors, least, most };
     Ok((status, Page(page)).into_response())
 }
 

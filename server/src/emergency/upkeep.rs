@@ -47,8 +47,9 @@ pub async fn run(app: &App) -> Result<(), StoreError> {
     let now = app.now();
     for over in emergency_access::over(&mut app.store().read(), now, BATCH).await? {
         unless_overtaken(transaction!(app.store(), UpkeepError, |tx| {
-            let record = end::note(tx, &over, now).await?.ok_or(UpkeepError::Overtaken)?;
-            Ok(Audited::new((), record))
+            let mut records = end::note(tx, &over, now).await?.into_iter();
+            let record = records.next().ok_or(UpkeepError::Overtaken)?;
+            Ok(records.fold(Audited::new((), record), Audited::and))
         }))?;
     }
     for overdue in emergency_access::overdue(&mut app.store().read(), now, BATCH).await? {

@@ -280,6 +280,7 @@ impl Alike {
             acr: acr.to_owned(),
             at: moment.at,
             emergency,
+            visiting: false,
             patient: false,
         }
     }

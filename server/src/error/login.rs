@@ -24,7 +24,7 @@ pub const fn status(refusal: Refusal) -> StatusCode {
         Refusal::CodeNeeded => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::NotAForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Refusal::TooManyChallenges => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::TooManyChallenges | Refusal::Resting => StatusCode::TOO_MANY_REQUESTS,
         Refusal::NotConfigured | Refusal::RevocationUnknown | Refusal::JpkiStatusUnknown => {
             StatusCode::SERVICE_UNAVAILABLE
         }
@@ -53,6 +53,8 @@ pub const fn status(refusal: Refusal) -> StatusCode {
         | Refusal::NotFromAgent
         | Refusal::AnotherPerson
         | Refusal::NotAMember
+        | Refusal::NoMemberLicensed
+        | Refusal::NoMemberUnlicensed
         | Refusal::ClaimWaiting
         | Refusal::InvitationMismatch
         | Refusal::InvitationClosed
@@ -79,6 +81,7 @@ pub const fn status(refusal: Refusal) -> StatusCode {
         | Refusal::PasskeyUnsound
         | Refusal::PasswordsOff
         | Refusal::PasswordTooWeak
+        | Refusal::BothFactorsNeeded
         | Refusal::DayPassesOff
         | Refusal::DayPassOver
         | Refusal::DayPassTooWeak => StatusCode::FORBIDDEN,
@@ -111,6 +114,7 @@ pub fn problem(error: LoginError, text: &Text) -> Response {
     let refusal = match error {
         LoginError::Refused(refusal) => refusal,
         LoginError::Store(error) => return Problem::from(error).into_response(),
+        overtaken @ LoginError::Overtaken => return Problem::internal(&overtaken).into_response(),
         LoginError::Key(error) => return Problem::internal(&error).into_response(),
         LoginError::Randomness(error) => return Problem::internal(&error).into_response(),
         LoginError::Request(error) => return Problem::internal(&error).into_response(),
@@ -154,6 +158,7 @@ impl From<LoginError> for PageError {
                 page
             }
             LoginError::Store(error) => error.into(),
+            overtaken @ LoginError::Overtaken => Self::internal(&overtaken),
             LoginError::Key(error) => Self::internal(&error),
             LoginError::Randomness(error) => Self::internal(&error),
             LoginError::Request(error) => Self::internal(&error),

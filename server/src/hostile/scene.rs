@@ -191,6 +191,7 @@ async fn past_emergency(app: &App, facility: &str) -> String {
             organisation_id: facility,
             terminal_id: &terminal_id,
             acr: acr::HPKI_CARD,
+            visiting: false,
             reason: "other",
             words: "夜の急患",
             // Of no day on which somebody asks.

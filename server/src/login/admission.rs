@@ -41,8 +41,9 @@ pub enum Holder {
     Passkey(Box<Assertion>),
     /// The slip of a pass for a day whose PIN fits.
     DayPass(Box<DayPass>),
-    /// A password that fits, and the code typed with it; that is consumed here.
-    Password(Box<Verified>),
+    /// A password that fits, and the code typed with it; that is consumed here. Or else the answer of the person's
+    /// passkey, which is verified where its counter is read and written.
+    Password(Box<Verified>, Option<Box<Assertion>>),
 }
 
 /// The person whose card was asked for.
@@ -63,6 +64,8 @@ pub struct Arrival<'a> {
     pub facility: &'a FacilityConnection,
     /// SHA-256 of the browser's cookie.
     pub browser_hash: &'a [u8; 32],
+    /// Whether the way leads to an emergency access, for which nobody has to be a member.
+    pub for_emergency: bool,
     /// The invitation whose code was entered in this browser.
     pub invitation_id: Option<&'a str>,
     /// The person whose card was asked for, within a living session.
@@ -162,11 +165,11 @@ pub async fn admit(
         let previous = previous.as_ref();
         let decided = match holder {
             Holder::Hpki(holder) => {
-                hpki::admission::decide(tx, holder, arrival, previous, opening).await?
+                hpki::admission::decide(tx, app, holder, arrival, previous, opening).await?
             }
             Holder::Jpki(holder) => {
                 let trust = app.card_trust().at(&arrival.facility.organisation_id);
-                jpki::admission::decide(tx, &trust, holder, arrival, previous, opening).await?
+                jpki::admission::decide(tx, app, &trust, holder, arrival, previous, opening).await?
             }
             Holder::Passkey(assertion) => {
                 passkey::admission::decide(tx, app, assertion, arrival, previous, opening).await?
@@ -174,8 +177,9 @@ pub async fn admit(
             Holder::DayPass(pass) => {
                 day_pass::admission::decide(tx, app, pass, arrival, previous, opening).await?
             }
-            Holder::Password(verified) => {
-                password::admission::decide(tx, verified, arrival, previous, opening).await?
+            Holder::Password(verified, passkey) => {
+                let both = (verified.as_ref(), passkey.as_deref());
+                password::admission::decide(tx, app, both, arrival, previous, opening).await?
             }
         };
         let mut entries = decided.entries.into_iter();

@@ -56,9 +56,14 @@ impl Call {
         parse(&self.headers, &self.body.clone()?)
     }
 
-    /// The living session of this browser at this terminal.
+    /// The living session of a member in this browser at this terminal.
     pub(super) async fn session(&self) -> Result<Option<PortalSession>, StoreError> {
         session::current(&self.app, &self.peer, &self.headers, &self.facility).await
+    }
+
+    /// The living session of whoever is here, a visitor too.
+    pub(super) async fn present(&self) -> Result<Option<PortalSession>, StoreError> {
+        session::present(&self.app, &self.peer, &self.headers, &self.facility).await
     }
 
     /// The answer to an act; a refusal gets its audit record first.

@@ -18,7 +18,7 @@ use super::{
     hpki::{ThisConnection, VerifiedCardHolder, VerifiedCardProof, named_nonce, our_request},
     jpki::holder::VerifiedJpkiHolder,
     refusal::{LoginError, Refusal},
-    session,
+    session, visitor,
 };
 use crate::{
     app::App,
@@ -59,6 +59,7 @@ async fn submit(call: &Call) -> Result<(Entered, Option<String>), LoginError> {
         peer,
         facility,
         browser_hash: &browser_hash,
+        for_emergency: visitor::leads_to_emergency(challenge.return_to.as_deref()),
         invitation_id: challenge.invitation_id.as_deref(),
         expected: expected
             .map(|subject| Expected { subject, certificate: request.expected_certificate }),

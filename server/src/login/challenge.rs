@@ -75,7 +75,7 @@ async fn issue(call: &Call) -> Result<ChallengeReply, LoginError> {
         // Whoever was invited is somebody else than the person at work here, or logs in anyway.
         None
     } else {
-        call.session().await?
+        call.present().await?
     };
     let (expected_subject, linked) = match &at_work {
         Some(session) => (expected(app, session).await?, Some(linked_card(app, session).await?)),

@@ -29,7 +29,10 @@ use tokio::{
 };
 
 use super::{
-    admission::cookie_text, challenge::random_octets, page::return_to, session::PortalSession,
+    admission::cookie_text,
+    challenge::random_octets,
+    page::return_to,
+    session::{PortalSession, Present},
 };
 use crate::{
     app::App,
@@ -262,7 +265,7 @@ struct HandoverPage {
 pub async fn get(
     State(app): State<App>,
     facility: FacilityConnection,
-    session: PortalSession,
+    Present(session): Present,
     page: PageFrame,
     StrictQuery(query): StrictQuery<Onwards>,
 ) -> Result<Response, PageError> {
@@ -283,7 +286,7 @@ pub async fn post(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
     facility: FacilityConnection,
-    session: PortalSession,
+    Present(session): Present,
     StrictForm(form): StrictForm<Onwards>,
 ) -> Result<Response, PageError> {
     let return_to = return_to(form.return_to, TITLE)?.unwrap_or_else(|| "/".to_owned());

@@ -4,7 +4,8 @@
 //!    strong enough ([`Least`]).
 //! 2. [`challenge`]: the request that this portal signs for one page at one terminal, by [`asking`].
 //! 3. [`card`]: the submission: the nonce is consumed first, in a commit of its own; then [`hpki`]
-//!    verifies everything from our own side; then [`admission`] decides about the membership.
+//!    verifies everything from our own side; then [`admission`] decides about the membership, or about
+//!    who has none in an emergency ([`visitor`]).
 //!    Where the browser keeps the page's script from the agent, [`navigation`] brings the answer home.
 //!    A linked My Number card's answer takes the same way and turns off at [`jpki`]. A passkey's has its
 //!    own way ([`passkey`]) up to the decision, and so have a password's form ([`password`]) and that of a pass for
@@ -44,9 +45,11 @@ pub mod refusal;
 pub mod session;
 mod trust_folder;
 pub mod trust_sources;
+mod visitor;
 pub mod vouching;
 
 pub use level::{Least, levels, login_address};
+pub use visitor::TIME_TO_SAY_WHY;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -5,7 +5,7 @@ use sekisho_key::RandomnessError;
 use sekisho_store::{
     Tx,
     audit::{Actor, Entry},
-    session::{self as sessions, AtTerminal, Realm, Session, SessionOf},
+    session::{self as sessions, AtTerminal, Ground, Realm, Session, SessionOf},
 };
 use sekisho_wire::acr;
 use sha2::{Digest, Sha256};
@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 
 use super::{
     admission::Arrival, challenge::random_octets, day_pass, handover::Profile, level::strength,
-    new_pc, refusal::LoginError, session,
+    new_pc, refusal::LoginError, session, visitor,
 };
 use crate::app::App;
 
@@ -23,7 +23,8 @@ pub(super) const REPLACED: &str = "replaced";
 /// Who was admitted, and what they proved.
 pub(super) struct Admitted<'a> {
     pub(super) person_id: &'a str,
-    pub(super) membership_id: &'a str,
+    /// What admits them.
+    pub(super) ground: Ground,
     /// The act that the trail tells of.
     pub(super) act: &'static str,
     /// What was proven, as it was kept.
@@ -96,7 +97,8 @@ pub(super) async fn open(
 ) -> Result<Opened, LoginError> {
     let (Arrival { peer, facility, .. }, Opening { id_hash, now, expires_at, profile_hash }) =
         (arrival, opening);
-    let session = Session {
+    let ground = admitted.ground.clone();
+    let mut session = Session {
         id_hash,
         realm: Realm::Portal,
         person_id: admitted.person_id.to_owned(),
@@ -104,7 +106,7 @@ pub(super) async fn open(
             organisation_id: facility.organisation_id.clone(),
             terminal_id: facility.terminal_id.clone(),
             fingerprint: facility.fingerprint,
-            membership_id: admitted.membership_id.to_owned(),
+            ground: admitted.ground,
             evidence_id: admitted.evidence_id.clone(),
             presence_id: admitted.presence_id.map(str::to_owned),
         }),
@@ -118,9 +120,12 @@ pub(super) async fn open(
         locked_at: None,
         ended: None,
     };
-    let person = || Actor::Person(session.person_id.clone());
+    let person = || Actor::Person(admitted.person_id.to_owned());
     let renewed = match previous {
         Some(previous) if strength(&previous.acr) <= strength(admitted.acr) => {
+            if ground.is_visit() {
+                session.expires_at = visitor::renewed_until(tx, previous, now).await?;
+            }
             sessions::renew(tx, &previous.id_hash, &session).await?
         }
         _ => false,
@@ -134,6 +139,9 @@ pub(super) async fn open(
     if !renewed {
         if let Some(previous) = previous {
             ended = replace(tx, previous, person(), now).await?.map(placed);
+        }
+        if ground.is_visit() {
+            session.expires_at = now + visitor::TIME_TO_SAY_WHY;
         }
         sessions::open(tx, &session).await?;
     }
@@ -149,17 +157,21 @@ pub(super) async fn open(
             day_pass::end_all(tx, admitted.person_id, "", day_pass::CARD_BACK, now).await?;
         others.extend(passes.into_iter().map(placed));
     }
-    let replaced =
-        if facility.of_new_pc { new_pc::take_over(tx, facility, now).await? } else { None };
+    // That the new PC serves the facility is shown by its own people.
+    let replaced = if facility.of_new_pc && !ground.is_visit() {
+        new_pc::take_over(tx, facility, now).await?
+    } else {
+        None
+    };
     let within = arrival.expected.is_some() || arrival.within.is_some();
     let record = Entry::done(admitted.act, person(), now)
         .on("session", hex::encode(named))
         .fact("session_is", becomes)
         .fact("purpose", if within { "stepup" } else { "login" })
-        .on("membership", admitted.membership_id)
         .on("evidence", admitted.evidence_id)
         .fact("acr", admitted.acr)
         .fact("hc_roles", session.hc_roles);
+    let record = ground.named(record);
     Ok(Opened { ended, login: placed(record), replaced: replaced.map(placed), others })
 }
 

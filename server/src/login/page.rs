@@ -18,8 +18,9 @@ use super::{
     challenge::{self, BROWSER_COOKIE, browser_hash, least, local_path, random_octets},
     day_pass,
     exchange::{self, Asked, Exchange},
+    passkey,
     password::{self, login::Refused},
-    session,
+    session, visitor,
 };
 use crate::{
     app::App,
@@ -55,6 +56,7 @@ enum Notice {
     CardRemoved,
     AgentSilent,
     MembershipEnded,
+    VisitOver,
     LoggedOut,
     Locked,
     TerminalRenewed,
@@ -73,6 +75,7 @@ impl Notice {
             Self::CardRemoved => text.t("login-notice-card-removed"),
             Self::AgentSilent => text.t("login-notice-agent-silent"),
             Self::MembershipEnded => text.t("login-notice-membership-ended"),
+            Self::VisitOver => text.t("login-notice-visit-over"),
             Self::LoggedOut => text.t("login-notice-logged-out"),
             Self::Locked => text.t("login-notice-locked"),
             Self::TerminalRenewed => text.t("login-notice-terminal-renewed"),
@@ -119,12 +122,18 @@ struct LoginPage {
     returned: Option<Returned>,
     /// Whether a passkey does, too.
     passkey: bool,
+    /// Whether a passkey stands for the code beside a password.
+    second_factor: bool,
     /// Whether a password does, and how.
     password: Option<Ways>,
     /// The form of a password that was refused.
     password_refused: Option<Refused>,
     /// Where a pass for a day does.
     day_pass: Option<String>,
+    /// Where a licensed person logs in for an emergency who is no member here.
+    emergency: Option<String>,
+    /// Whether this is there.
+    for_emergency: bool,
 }
 
 /// In what ways a password does.
@@ -200,6 +209,13 @@ pub(super) fn show(
     let day_pass = day_pass.ok().filter(|()| !for_card_only);
     let day_pass =
         day_pass.map(|()| day_pass::login::address(visit.return_to.as_deref(), visit.least));
+    let policy = app.config().emergency();
+    let for_emergency = policy.visitors()
+        && visit.at_work.is_none()
+        && visitor::leads_to_emergency(visit.return_to.as_deref());
+    // Where nobody is at work, and nothing else was come for.
+    let elsewhere = visit.at_work.is_none() && visit.invitation_for.is_none() && !for_emergency;
+    let emergency = visitor::address(policy, visit.return_to.as_deref()).filter(|_| elsewhere);
     let body = LoginPage {
         facility_name: facility.organisation_name.clone(),
         terminal_name: facility.terminal_name.clone(),
@@ -215,9 +231,14 @@ pub(super) fn show(
             // What comes back was asked of a card, and says nothing of what a passkey may do.
             && visit.returned.is_none()
             && visit.at_work.as_ref().is_none_or(|at_work| at_work.acr == acr::PASSKEY),
+        second_factor: passkey::second_factor::allowed(app.config())
+            && password.is_ok()
+            && !for_card_only,
         password: password.ok().filter(|_| !for_card_only),
         password_refused: visit.password_refused,
         day_pass,
+        emergency,
+        for_emergency,
         level: visit.least.map_or("", Least::level),
         level_needed: needed.map(|least| {
             let level = if jpki { least.level() } else { acr::HPKI_CARD };
@@ -302,7 +323,7 @@ pub(super) async fn visit(
     return_to: Option<String>,
     least: Option<Least>,
 ) -> Result<Visit, StoreError> {
-    let at_work = session::current(app, peer, headers, facility).await?;
+    let at_work = session::present(app, peer, headers, facility).await?;
     let linked = match &at_work {
         Some(session) => Some(challenge::linked_card(app, session).await?),
         None => None,

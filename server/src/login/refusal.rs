@@ -83,6 +83,10 @@ pub enum Refusal {
     AnotherPerson,
     /// The person has no membership at this facility.
     NotAMember,
+    /// The same of a licensed person, where an emergency needs no membership: they read where that is.
+    NoMemberLicensed,
+    /// Somebody who is no member came for an emergency, without a licence that counts or too weakly.
+    NoMemberUnlicensed,
     /// The person's claim waits for the administrator.
     ClaimWaiting,
     /// The invitation names somebody else; the administrator has been told.
@@ -144,6 +148,10 @@ pub enum Refusal {
     PasswordWrong,
     /// A password without a one-time password, where that is asked for.
     CodeNeeded,
+    /// A passkey for an account wants both its factors of these minutes.
+    BothFactorsNeeded,
+    /// Too many wrong tries of this name, terminal or network: no other is judged for a while.
+    Resting,
     /// A password within a session that a card or passkey opened.
     PasswordTooWeak,
     /// Nobody logs in by a pass for a day here.
@@ -167,7 +175,7 @@ impl Refusal {
 
     /// Every refusal, for the test that each has words.
     #[cfg(test)]
-    pub const ALL: [Self; 68] = [
+    pub const ALL: [Self; 72] = [
         Self::BrowserUnknown,
         Self::Malformed,
         Self::TooLarge,
@@ -201,6 +209,8 @@ impl Refusal {
         Self::HcRoleUnreadable,
         Self::AnotherPerson,
         Self::NotAMember,
+        Self::NoMemberLicensed,
+        Self::NoMemberUnlicensed,
         Self::ClaimWaiting,
         Self::InvitationMismatch,
         Self::InvitationClosed,
@@ -231,6 +241,8 @@ impl Refusal {
         Self::PasswordsOff,
         Self::PasswordWrong,
         Self::CodeNeeded,
+        Self::BothFactorsNeeded,
+        Self::Resting,
         Self::PasswordTooWeak,
         Self::DayPassesOff,
         Self::DayPassWrong,
@@ -276,6 +288,8 @@ impl Refusal {
             Self::HcRoleUnreadable => "hc-role-unreadable",
             Self::AnotherPerson => "another-person",
             Self::NotAMember => "not-a-member",
+            Self::NoMemberLicensed => "no-member-licensed",
+            Self::NoMemberUnlicensed => "no-member-unlicensed",
             Self::ClaimWaiting => "claim-waiting",
             Self::InvitationMismatch => "invitation-mismatch",
             Self::InvitationClosed => "invitation-closed",
@@ -306,6 +320,8 @@ impl Refusal {
             Self::PasswordsOff => "passwords-off",
             Self::PasswordWrong => "password-wrong",
             Self::CodeNeeded => "code-needed",
+            Self::BothFactorsNeeded => "both-factors-needed",
+            Self::Resting => "resting",
             Self::PasswordTooWeak => "password-too-weak",
             Self::DayPassesOff => "day-passes-off",
             Self::DayPassWrong => "day-pass-wrong",
@@ -321,6 +337,9 @@ pub enum LoginError {
     /// Refused, for a reason that the person is told.
     #[error("the login was refused: {}", .0.code())]
     Refused(Refusal),
+    /// Another login by the same card was first to make its holder known: asked again, this one finds them.
+    #[error("another login by the same card was first")]
+    Overtaken,
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -373,7 +392,11 @@ impl From<ProofError> for LoginError {
 
 impl MayConflict for LoginError {
     fn is_conflict(&self) -> bool {
-        matches!(self, Self::Store(error) if error.is_conflict())
+        match self {
+            Self::Overtaken => true,
+            Self::Store(error) => error.is_conflict(),
+            _ => false,
+        }
     }
 }
 

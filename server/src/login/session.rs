@@ -11,7 +11,7 @@ use sekisho_store::{
     audit::{Actor, Audited, Entry},
     person::{self, PersonName},
     presence::{self, CardRemoval},
-    session::{self as sessions, Realm, Session},
+    session::{self as sessions, Ground, Realm, Session},
     transaction,
 };
 use sha2::{Digest, Sha256};
@@ -54,8 +54,8 @@ pub struct PortalSession {
     pub terminal_id: String,
     /// Its name.
     pub terminal_name: String,
-    /// The membership that admits the person here.
-    pub membership_id: String,
+    /// What admits the person here.
+    pub ground: Ground,
     /// How the person proved themself (`sekisho_wire::acr`).
     pub acr: String,
     /// Methods (RFC 8176).
@@ -179,6 +179,9 @@ pub async fn state(
     if now >= session.expires_at || now - session.last_seen_at >= idle {
         return end(app, peer, facility, &session, EXPIRED).await;
     }
+    if at.ground.is_visit() && !app.config().emergency().visitors() {
+        return end(app, peer, facility, &session, emergency::end::VISIT_OVER).await;
+    }
     let names = person::name(&mut reader, &session.person_id).await?.unwrap_or(PersonName {
         name: String::new(),
         name_kana: String::new(),
@@ -200,7 +203,7 @@ pub async fn state(
         organisation_id: facility.organisation_id.clone(),
         terminal_id: facility.terminal_id.clone(),
         terminal_name: facility.terminal_name.clone(),
-        membership_id: at.membership_id,
+        ground: at.ground,
         acr: session.acr,
         amr: session.amr,
         auth_time: session.auth_time,
@@ -211,11 +214,26 @@ pub async fn state(
     })))
 }
 
-/// The live session of this request, for the authorization endpoint; `None` means: log in.
+/// The live session of a member in this request; `None` of a visitor too.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn current(
+    app: &App,
+    peer: &Peer,
+    headers: &HeaderMap,
+    facility: &FacilityConnection,
+) -> Result<Option<PortalSession>, StoreError> {
+    let found = present(app, peer, headers, facility).await?;
+    Ok(found.filter(|session| !session.ground.is_visit()))
+}
+
+/// The live session of this request, of whoever is here; `None` means: log in. What of a visitor's is to be done
+/// is the caller's to judge: nothing but what an emergency access opens.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn present(
     app: &App,
     peer: &Peer,
     headers: &HeaderMap,
@@ -269,7 +287,30 @@ pub async fn card_removal(
     })
 }
 
+/// The live session of whoever is here: a member, or a visitor in an emergency. What takes a [`PortalSession`]
+/// itself is closed to visitors.
+pub struct Present(pub PortalSession);
+
 impl<S> FromRequestParts<S> for PortalSession
+where
+    App: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
+        let Present(session) = Present::from_request_parts(parts, state).await?;
+        if session.ground.is_visit() {
+            let (title, text) = ("emergency-visitor-closed-title", "emergency-visitor-closed-text");
+            let page =
+                PageError::new(StatusCode::FORBIDDEN, title, text, "emergency-visitor-closed-help");
+            return Err(page);
+        }
+        Ok(session)
+    }
+}
+
+impl<S> FromRequestParts<S> for Present
 where
     App: FromRef<S>,
     S: Send + Sync,
@@ -297,7 +338,7 @@ where
             page
         };
         match found {
-            State::Live(session) => Ok(*session),
+            State::Live(session) => Ok(Self(*session)),
             State::None => Err(log_in("")),
             State::Locked { .. } => Err(log_in("locked")),
             State::Ended { reason, here } if reason == OTHER_TERMINAL => {
@@ -328,6 +369,7 @@ fn notice_of(reason: &str) -> &'static str {
         "card_removed" => "card-removed",
         "agent_silent" | "agent_stopped" => "agent-silent",
         "membership_ended" => "membership-ended",
+        emergency::end::VISIT_OVER => "visit-over",
         CARD_UNLINKED => "unlinked",
         RELINKED => "relinked",
         passkey::REMOVED => "passkey-removed",

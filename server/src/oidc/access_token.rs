@@ -45,6 +45,9 @@ pub struct Claims {
     /// Which one.
     #[serde(default)]
     pub break_glass_id: Option<String>,
+    /// `false` of somebody who is no member of the facility.
+    #[serde(default)]
+    pub facility_member: Option<bool>,
     /// By what. Introspection does not tell it.
     #[serde(default, skip_serializing)]
     pub amr: Option<Vec<String>>,

@@ -65,13 +65,14 @@ const LOGIN: &str = "login";
 
 /// What vouches for each claim (`docs/tokens.md`). Members of one claim that different sources vouch
 /// for stand apart, with a dot between.
-const VOUCHERS: [(&str, &str); 14] = [
+const VOUCHERS: [(&str, &str); 15] = [
     ("sub", CARD),
     ("acr", LOGIN),
     ("amr", LOGIN),
     ("auth_time", LOGIN),
     (claim::BREAK_GLASS, LOGIN),
     (claim::BREAK_GLASS_ID, LOGIN),
+    (claim::FACILITY_MEMBER, REGISTER),
     ("name", CARD),
     (claim::HC_ROLE, CARD),
     (claim::FACILITY_ID, FACILITY_CERTIFICATE),
@@ -170,6 +171,10 @@ pub fn snapshot(
     claims.insert("acr".to_owned(), session.acr.clone().into());
     claims.insert("amr".to_owned(), json!(session.amr));
     claims.insert("auth_time".to_owned(), session.auth_time.unix_timestamp().into());
+    if session.ground.is_visit() {
+        // The facility's claims say where the person is; whatever was asked for, nobody is to read more into them.
+        claims.insert(claim::FACILITY_MEMBER.to_owned(), false.into());
+    }
     marked(claims, told.emergency.map(|emergency| emergency.id.as_str()))
 }
 

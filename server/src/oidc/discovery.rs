@@ -72,7 +72,7 @@ pub fn document(app: &App) -> Value {
             "sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "sid", "name",
             claim::HC_ROLE, claim::FACILITY_ID, claim::FACILITY_CODE, claim::FACILITY_NAME,
             claim::FACILITY_KIND, claim::TERMINAL, claim::BREAK_GLASS, claim::BREAK_GLASS_ID,
-            claim::VOUCHED_BY,
+            claim::FACILITY_MEMBER, claim::VOUCHED_BY,
         ],
         "ui_locales_supported": ["ja", "en"],
         "claims_parameter_supported": true,

@@ -3,7 +3,7 @@
 use sekisho_store::{
     StoreError, Tx,
     account::{self, Factors},
-    chosen_password, recovery_code,
+    account_passkey, chosen_password, recovery_code,
 };
 use zeroize::Zeroizing;
 
@@ -257,8 +257,9 @@ impl Prepared {
         };
         account::set_factors(tx, person_id, factors, app.now()).await?;
         remember(tx, app, person_id, &self.password_phc).await?;
-        // Codes that stood for the old second factor stand for nothing.
+        // Codes and passkeys that stood for the old second factor stand for nothing.
         recovery_code::withdraw(tx, person_id).await?;
+        account_passkey::void(tx, person_id, app.now()).await?;
         Ok(())
     }
 }

@@ -1,13 +1,17 @@
 //! `GET /`: the services that this person may use at this facility, and who they are here.
 
 use askama::Template;
-use axum::{extract::State, response::Response};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+};
 use sekisho_pki::national::hc_role;
 use sekisho_store::{
+    account_passkey,
     offer::{self, Offer},
     passkey, password_login,
 };
-use sekisho_wire::acr;
+use sekisho_wire::{acr, amr};
 
 use crate::{
     app::App,
@@ -16,7 +20,12 @@ use crate::{
     entitlement::{self, Explanation, role_name},
     error::page::PageError,
     listener::FacilityConnection,
-    login::{Least, day_pass, handover::Withheld, session::PortalSession, vouching::Profession},
+    login::{
+        Least, day_pass,
+        handover::Withheld,
+        session::{PortalSession, Present},
+        vouching::Profession,
+    },
     page::{Page, PageFrame},
     people::account_page,
 };
@@ -75,6 +84,8 @@ struct Who {
 #[template(path = "portal.html")]
 struct PortalPage {
     page: PageFrame,
+    /// Whether the person is here for an emergency alone.
+    visiting: bool,
     allowed: Vec<Service>,
     refused: Vec<Service>,
     who: Who,
@@ -86,6 +97,8 @@ struct PortalPage {
     expiring: Vec<Announcement>,
     /// Names of passkeys that log nobody in any more.
     held: Vec<String>,
+    /// The same of those that stood for a one-time password.
+    held_second: Vec<String>,
     /// Whether My Number cards count here.
     jpki: bool,
     /// Whether passkeys do.
@@ -98,6 +111,8 @@ struct PortalPage {
     pass_until: Option<String>,
     /// When a recovery code was used since the person's login before this one.
     recovery_used: Option<String>,
+    /// Whether passkeys stand for the one-time password of somebody who logs in by password.
+    second_factor: bool,
     /// Where somebody who logs in by password sees to their account.
     account: Option<String>,
 }
@@ -109,9 +124,14 @@ struct PortalPage {
 pub async fn get(
     State(app): State<App>,
     facility: FacilityConnection,
-    session: PortalSession,
+    Present(session): Present,
     page: PageFrame,
 ) -> Result<Response, PageError> {
+    let visiting = session.ground.is_visit();
+    if visiting && session.emergency.is_none() {
+        // Nothing is open to a visitor before.
+        return Ok(Redirect::to(emergency::PATH).into_response());
+    }
     let asked = entitlement::request(&app, &session).await?;
     let request = &asked.request;
     let offers = offer::list(&mut app.store().read(), MOST_SERVICES).await?;
@@ -121,7 +141,7 @@ pub async fn get(
     let pass = day_pass::of_session(&mut reader, &session).await?;
     let pass_until = pass.map(|pass| when::shown(pass.valid_until, page.text.lang()));
     let to_confirm = day_pass::asking::to_confirm(&app, &session, &page.text).await?;
-    let has_card = session.profession != Profession::None;
+    let has_card = session.profession != Profession::None && !visiting;
     let withheld = Withheld::from(&app, &session).await?;
     let (mut allowed, mut refused) = (Vec::new(), Vec::new());
     let offered = |offer: &Offer| app.entitlements().is_offered_at(offer, &request.facility_id);
@@ -147,14 +167,29 @@ pub async fn get(
             by_emergency: decision.by_emergency,
             told: offer.backchannel_logout_uri.is_some(),
         };
-        if open { &mut allowed } else { &mut refused }.push(service);
+        if open {
+            allowed.push(service);
+        } else if !visiting {
+            refused.push(service);
+        }
     }
-    let enrolled = passkey::of_person(&mut app.store().read(), &session.person_id).await?;
-    let expiring = expiry::of(&app, &session, &facility, &enrolled, &page.text).await?;
+    let (enrolled, expiring) = match visiting {
+        // What of a person is to be seen to is shown where they work.
+        true => (Vec::new(), Vec::new()),
+        false => {
+            let enrolled = passkey::of_person(&mut app.store().read(), &session.person_id).await?;
+            let expiring = expiry::of(&app, &session, &facility, &enrolled, &page.text).await?;
+            (enrolled, expiring)
+        }
+    };
     let held = enrolled.into_iter().filter(|passkey| passkey.held_at.is_some());
+    let own = account_passkey::of_person(&mut app.store().read(), &session.person_id).await?;
+    let own = own.into_iter().filter(|passkey| passkey.held_at.is_some());
+    let held_second: Vec<String> = own.map(|passkey| passkey.name).collect();
     let who = who(&session, &facility, &page.text);
     let page = session.frame(page, &facility);
-    Ok(axum::response::IntoResponse::into_response(Page(PortalPage {
+    Ok(Page(PortalPage {
+        visiting,
         withheld: withheld.names(&page.text),
         page,
         allowed,
@@ -163,14 +198,19 @@ pub async fn get(
         return_to: PATH,
         expiring,
         held: held.map(|passkey| passkey.name).collect(),
+        held_second,
         jpki: has_card && app.card_trust().at(&facility.organisation_id).jpki().is_some(),
         passkeys: has_card && app.config().card_login().passkeys(),
         day_passes: has_card && app.config().card_login().day_passes(),
         to_confirm,
         pass_until,
         recovery_used,
-        account: (!has_card).then(|| format!("{}{}", app.names().public, account_page::PATH)),
-    })))
+        second_factor: session.profession == Profession::None
+            && app.config().card_login().passkeys(),
+        account: (session.profession == Profession::None)
+            .then(|| format!("{}{}", app.names().public, account_page::PATH)),
+    })
+    .into_response())
 }
 
 fn who(session: &PortalSession, facility: &FacilityConnection, text: &Text) -> Who {
@@ -195,6 +235,9 @@ fn who(session: &PortalSession, facility: &FacilityConnection, text: &Text) -> W
             acr::JPKI_CARD => text.t("portal-proof-jpki"),
             acr::PASSKEY => text.t("portal-proof-passkey"),
             acr::DAY_PASS => text.t("portal-proof-day-pass"),
+            acr::PASSWORD_TOTP if session.amr.iter().any(|method| method == amr::PASSKEY) => {
+                text.t("portal-proof-password-passkey")
+            }
             acr::PASSWORD_TOTP => text.t("portal-proof-password"),
             acr::PASSWORD_AT_FACILITY => text.t("portal-proof-password-alone"),
             other => text.t1("portal-proof-other", "acr", other),

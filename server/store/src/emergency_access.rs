@@ -28,6 +28,8 @@ pub struct EmergencyAccess {
     pub terminal_id: String,
     /// How the person had proved themself.
     pub acr: String,
+    /// Whether they were no member there.
+    pub visiting: bool,
     /// Code of the reason.
     pub reason: String,
     /// The person's words.
@@ -89,6 +91,8 @@ pub struct Asked<'a> {
     pub terminal_id: &'a str,
     /// How the person proved themself.
     pub acr: &'a str,
+    /// Whether they are no member there.
+    pub visiting: bool,
     /// Code of the reason.
     pub reason: &'a str,
     /// The person's words.
@@ -129,6 +133,7 @@ struct Row {
     organisation_id: String,
     terminal_id: String,
     acr: String,
+    visiting: i64,
     reason: String,
     words: String,
     started_at: i64,
@@ -170,6 +175,7 @@ impl Row {
             organisation_id: self.organisation_id,
             terminal_id: self.terminal_id,
             acr: self.acr,
+            visiting: self.visiting == 1,
             reason: self.reason,
             words: self.words,
         })
@@ -180,8 +186,8 @@ impl Row {
 macro_rules! select_where {
     ($condition:literal) => {
         sql(concat!(
-            "SELECT e.id, e.session_hash, e.person_id, e.organisation_id, e.terminal_id, e.acr, e.reason,
-                    e.words, e.started_at, e.ends_at, e.ended_at, e.end_reason,
+            "SELECT e.id, e.session_hash, e.person_id, e.organisation_id, e.terminal_id, e.acr, e.visiting,
+                    e.reason, e.words, e.started_at, e.ends_at, e.ended_at, e.end_reason,
                     s.ended_at AS session_ended_at, e.due_at, e.escalated_at, e.reviewed_at,
                     e.reviewer_id, e.verdict, e.review_words
              FROM emergency_access e JOIN session s ON s.id_hash = e.session_hash
@@ -211,8 +217,8 @@ pub async fn begin(tx: &mut Tx, asked: Asked<'_>) -> Result<Begun, StoreError> {
     let (id, number) = (Uuid::now_v7().to_string(), had + 1);
     tx.execute(
         sql("INSERT INTO emergency_access (id, session_hash, person_id, organisation_id, terminal_id,
-                 acr, reason, words, day, number, started_at, ends_at, due_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
+                 acr, reason, words, day, number, started_at, ends_at, due_at, visiting)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)")
         .bind(&id)
         .bind(asked.session_hash)
         .bind(asked.person_id)
@@ -225,7 +231,8 @@ pub async fn begin(tx: &mut Tx, asked: Asked<'_>) -> Result<Begun, StoreError> {
         .bind(number)
         .bind(asked.at)
         .bind(asked.ends_at)
-        .bind(asked.due_at),
+        .bind(asked.due_at)
+        .bind(i64::from(asked.visiting)),
     )
     .await?;
     Ok(Begun::Now { id, number })

@@ -16,6 +16,7 @@ mod moment;
 mod node_claim;
 
 pub mod account;
+pub mod account_passkey;
 pub mod acme_account;
 pub mod acme_binding;
 pub mod acme_certificate;

@@ -86,6 +86,27 @@ pub async fn in_force(
         .transpose()
 }
 
+/// The organisations at which somebody is a member now.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn facilities_of(
+    queries: &mut impl Queries,
+    person_id: &str,
+) -> Result<Vec<String>, StoreError> {
+    let rows: Vec<(String,)> = queries
+        .fetch_all(
+            sql("SELECT m.organisation_id FROM membership m
+                 WHERE m.person_id = $1
+                   AND (SELECT e.kind FROM membership_event e WHERE e.membership_id = m.id
+                        ORDER BY e.at DESC, e.id DESC LIMIT 1) = 'started'
+                 ORDER BY m.organisation_id")
+            .bind(person_id),
+        )
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
 /// Starts a membership, or starts it again after it ended. `by` is the person who caused it.
 ///
 /// Answers the membership's identifier; one that is in force stays as it is.

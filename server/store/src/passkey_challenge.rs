@@ -16,6 +16,10 @@ pub enum Purpose {
     Login,
     /// To be enrolled.
     Enrol,
+    /// To stand for the one-time password of an account.
+    SecondFactor,
+    /// To be enrolled for that.
+    EnrolSecondFactor,
 }
 
 impl Purpose {
@@ -25,11 +29,13 @@ impl Purpose {
         match self {
             Self::Login => "login",
             Self::Enrol => "enrol",
+            Self::SecondFactor => "second_factor",
+            Self::EnrolSecondFactor => "enrol_second_factor",
         }
     }
 
     fn parse(word: String) -> Result<Self, StoreError> {
-        [Self::Login, Self::Enrol]
+        [Self::Login, Self::Enrol, Self::SecondFactor, Self::EnrolSecondFactor]
             .into_iter()
             .find(|purpose| purpose.as_str() == word)
             .ok_or(StoreError::Corrupt { what: "passkey challenge", detail: word })

@@ -14,6 +14,8 @@ pub enum SecondFactor {
     Totp,
     /// One of the codes for the day on which the app is not at hand.
     RecoveryCode,
+    /// A passkey of [`crate::account_passkey`].
+    Passkey,
 }
 
 impl SecondFactor {
@@ -24,11 +26,13 @@ impl SecondFactor {
             Self::None => "none",
             Self::Totp => "totp",
             Self::RecoveryCode => "recovery_code",
+            Self::Passkey => "passkey",
         }
     }
 }
 
-/// A login to be kept. Nothing of it can be verified by others: a password leaves no signature.
+/// A login to be kept. Nothing of it can be verified by others, a password leaves no signature, but for what a
+/// passkey signed beside it.
 #[derive(Clone, Copy, Debug)]
 pub struct NewLogin<'a> {
     /// Whose.

@@ -10,13 +10,14 @@ use time::OffsetDateTime;
 
 pub use ending::{
     end, end_of_day_pass, end_of_level, end_of_membership, end_of_organisation,
-    end_of_other_certificates, end_of_passkey, end_of_person, end_of_terminal,
-    end_others_of_profile, overdue, withdraw_tokens_of_emergency,
+    end_of_other_certificates, end_of_passkey, end_of_person, end_of_second_factor,
+    end_of_terminal, end_others_of_profile, overdue, withdraw_tokens_of_emergency,
 };
 pub(crate) use ending::{of, tell};
 
 use crate::{
     Queries, Store, StoreError, Tx,
+    audit::Entry,
     db::housekeeping,
     moment::{digest, moment, moment_opt, text_list},
     sql,
@@ -42,7 +43,42 @@ impl Realm {
     }
 }
 
-/// Where a portal session was opened and for which membership.
+/// On what ground somebody has a session at a facility's terminal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ground {
+    /// They are a member there, by this membership.
+    Membership(String),
+    /// They are none, and are let in for an emergency alone.
+    Emergency,
+}
+
+impl Ground {
+    /// The membership, if that is the ground.
+    #[must_use]
+    pub fn membership(&self) -> Option<&str> {
+        match self {
+            Self::Membership(id) => Some(id),
+            Self::Emergency => None,
+        }
+    }
+
+    /// Whether the person is no member.
+    #[must_use]
+    pub const fn is_visit(&self) -> bool {
+        matches!(self, Self::Emergency)
+    }
+
+    /// A record that names it.
+    #[must_use]
+    pub fn named(&self, entry: Entry) -> Entry {
+        match self {
+            Self::Membership(id) => entry.on("membership", id),
+            Self::Emergency => entry.fact("ground", "emergency"),
+        }
+    }
+}
+
+/// Where a portal session was opened and on what ground.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AtTerminal {
     /// The facility.
@@ -51,8 +87,8 @@ pub struct AtTerminal {
     pub terminal_id: String,
     /// SHA-256 of the terminal certificate of the TLS connection.
     pub fingerprint: [u8; 32],
-    /// The membership that admits the person there.
-    pub membership_id: String,
+    /// What admits the person there.
+    pub ground: Ground,
     /// What was proven: of [`crate::evidence`], or a login of [`crate::passkey`].
     pub evidence_id: String,
     /// The agent's name for the card in its reader, if the agent watches it.
@@ -114,15 +150,15 @@ pub async fn open(tx: &mut Tx, session: &Session) -> Result<(), StoreError> {
     tx.execute(
         sql("INSERT INTO session (id_hash, realm, person_id, organisation_id, terminal_id,
                  terminal_fingerprint, membership_id, hc_roles, acr, amr, auth_time, evidence_id,
-                 presence_id, presence_at, created_at, last_seen_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)")
+                 presence_id, presence_at, created_at, last_seen_at, expires_at, visiting)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)")
         .bind(session.id_hash)
         .bind(session.realm.as_str())
         .bind(&session.person_id)
         .bind(at.map(|at| at.organisation_id.as_str()))
         .bind(at.map(|at| at.terminal_id.as_str()))
         .bind(at.map(|at| at.fingerprint.to_vec()))
-        .bind(at.map(|at| at.membership_id.as_str()))
+        .bind(at.and_then(|at| at.ground.membership()))
         .bind(serde_json::Value::from(session.hc_roles.clone()).to_string())
         .bind(&session.acr)
         .bind(serde_json::Value::from(session.amr.clone()).to_string())
@@ -132,7 +168,8 @@ pub async fn open(tx: &mut Tx, session: &Session) -> Result<(), StoreError> {
         .bind(presence.map(|_| session.created_at))
         .bind(session.created_at)
         .bind(session.last_seen_at)
-        .bind(session.expires_at),
+        .bind(session.expires_at)
+        .bind(i64::from(at.is_some_and(|at| at.ground.is_visit()))),
     )
     .await?;
     Ok(())
@@ -146,6 +183,7 @@ struct Row {
     terminal_id: Option<String>,
     terminal_fingerprint: Option<Vec<u8>>,
     membership_id: Option<String>,
+    visiting: i64,
     hc_roles: String,
     acr: String,
     amr: String,
@@ -162,24 +200,30 @@ struct Row {
 
 impl Row {
     fn into_session(self, realm: Realm) -> Result<Session, StoreError> {
+        // Nobody is let in without a membership because one is missing: the row says that it is so.
+        let ground = match (self.membership_id, self.visiting) {
+            (Some(id), 0) => Some(Ground::Membership(id)),
+            (None, 1) => Some(Ground::Emergency),
+            _ => None,
+        };
         let at_terminal = match (
             self.organisation_id,
             self.terminal_id,
             self.terminal_fingerprint,
-            self.membership_id,
+            ground,
             self.evidence_id,
         ) {
             (
                 Some(organisation_id),
                 Some(terminal_id),
                 Some(fingerprint),
-                Some(membership_id),
+                Some(ground),
                 Some(evidence_id),
             ) => Some(AtTerminal {
                 organisation_id,
                 terminal_id,
                 fingerprint: digest("terminal fingerprint", fingerprint)?,
-                membership_id,
+                ground,
                 evidence_id,
                 presence_id: self.presence_id,
             }),
@@ -189,7 +233,7 @@ impl Row {
         if realm == Realm::Portal && at_terminal.is_none() {
             return Err(StoreError::Corrupt {
                 what: "portal session",
-                detail: "it names no terminal".to_owned(),
+                detail: "it names no terminal, or not on what ground".to_owned(),
             });
         }
         Ok(Session {
@@ -224,7 +268,7 @@ pub async fn find_by_cookie(
     let row: Option<Row> = queries
         .fetch_optional(
             sql("SELECT id_hash, person_id, organisation_id, terminal_id, terminal_fingerprint, membership_id,
-                        hc_roles, acr, amr, auth_time, evidence_id, presence_id, created_at, last_seen_at,
+                        visiting, hc_roles, acr, amr, auth_time, evidence_id, presence_id, created_at, last_seen_at,
                         expires_at, locked_at, ended_at, end_reason
                  FROM session
                  WHERE (cookie_hash = $1 OR (id_hash = $1 AND cookie_hash IS NULL)) AND realm = $2")
@@ -236,7 +280,7 @@ pub async fn find_by_cookie(
 }
 
 /// Renews a live session under a new cookie: its person proved themself again, at its terminal and
-/// under its membership. What the session gave out stays good; a lock is lifted.
+/// on its ground. What the session gave out stays good; a lock is lifted.
 ///
 /// `by` is what would otherwise be opened; its `id_hash` becomes the cookie's. Answers whether this
 /// call renewed: not where the session ended, is past its end, or is anybody else's.
@@ -252,7 +296,8 @@ pub async fn renew(tx: &mut Tx, id_hash: &[u8; 32], by: &Session) -> Result<bool
                      evidence_id = $7, presence_id = $8, presence_at = $6, presence_sequence = NULL,
                      last_seen_at = $6, expires_at = $9, locked_at = NULL, room_made_at = NULL
                  WHERE id_hash = $1 AND realm = $10 AND ended_at IS NULL AND expires_at > $6
-                   AND person_id = $11 AND membership_id = $12 AND terminal_fingerprint = $13")
+                   AND person_id = $11 AND COALESCE(membership_id, '') = $12 AND terminal_fingerprint = $13
+                   AND visiting = $14")
             .bind(id_hash)
             .bind(by.id_hash)
             .bind(serde_json::Value::from(by.hc_roles.clone()).to_string())
@@ -264,11 +309,27 @@ pub async fn renew(tx: &mut Tx, id_hash: &[u8; 32], by: &Session) -> Result<bool
             .bind(by.expires_at)
             .bind(by.realm.as_str())
             .bind(&by.person_id)
-            .bind(&at.membership_id)
-            .bind(at.fingerprint.to_vec()),
+            .bind(at.ground.membership().unwrap_or_default())
+            .bind(at.fingerprint.to_vec())
+            .bind(i64::from(at.ground.is_visit())),
         )
         .await?;
     Ok(changed == 1)
+}
+
+/// Moves the end of the live session of a visitor to that of the emergency access that was just begun in it;
+/// `false` where there is none.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn last_as_long_as_the_emergency(
+    tx: &mut Tx,
+    id_hash: &[u8; 32],
+    ends_at: OffsetDateTime,
+) -> Result<bool, StoreError> {
+    let statement = sql("UPDATE session SET expires_at = $2
+                         WHERE id_hash = $1 AND visiting = 1 AND ended_at IS NULL");
+    Ok(tx.execute(statement.bind(id_hash).bind(ends_at)).await? == 1)
 }
 
 /// Notes in which browser profile the session stands that a cookie opens.
@@ -302,7 +363,7 @@ pub async fn find(
     let row: Option<Row> = queries
         .fetch_optional(
             sql("SELECT id_hash, person_id, organisation_id, terminal_id, terminal_fingerprint, membership_id,
-                        hc_roles, acr, amr, auth_time, evidence_id, presence_id, created_at, last_seen_at,
+                        visiting, hc_roles, acr, amr, auth_time, evidence_id, presence_id, created_at, last_seen_at,
                         expires_at, locked_at, ended_at, end_reason
                  FROM session WHERE id_hash = $1 AND realm = $2")
             .bind(id_hash)

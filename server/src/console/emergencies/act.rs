@@ -181,9 +181,9 @@ pub async fn end(
         let by = ("administrator", Some(acting.person_id()));
         let ended = match emergency_access::find(tx, &id).await?.filter(|found| found.runs(now)) {
             Some(running) => ending::close(tx, &running, by, now).await?,
-            None => false,
+            None => None,
         };
-        let entry = if ended {
+        let entry = if ended.is_some() {
             acting.done(END, now).fact("reason", "administrator")
         } else {
             acting.refused(END, now, "none_runs")
@@ -192,7 +192,12 @@ pub async fn end(
             .at_organisation(&found.organisation_id)
             .on("emergency_access", &id)
             .on("person", &found.person_id);
-        Ok(Audited::new((), entry))
+        let visit = ended.and_then(|closed| closed.visit).map(|ended| {
+            let record = acting.done("session.end", now).fact("reason", ending::VISIT_OVER);
+            let record = record.at_organisation(&found.organisation_id);
+            record.on("session", hex::encode(ended.id_hash)).on("person", &found.person_id)
+        });
+        Ok(visit.into_iter().fold(Audited::new((), entry), Audited::and))
     })?;
     Ok(Redirect::to(PATH).into_response())
 }

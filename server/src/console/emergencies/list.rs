@@ -48,6 +48,8 @@ struct Choice {
 struct Card {
     id: String,
     person: String,
+    /// Whether that person was no member of the facility.
+    visiting: bool,
     terminal: String,
     proof: String,
     reason: String,
@@ -193,6 +195,7 @@ impl View<'_> {
         });
         Ok(Card {
             person: name(queries, &found.person_id).await?,
+            visiting: found.visiting,
             terminal: terminal.map_or_else(|| found.terminal_id.clone(), |found| found.name),
             proof: level_name(&found.acr, text),
             reason: text.t(&reason_key(&found.reason)),

@@ -4,7 +4,7 @@ use sekisho_store::{
     audit::{Actor, Audited, Entry},
     organisation::{self, OrganisationStatus},
     revocation,
-    session::{self, AtTerminal, Realm, Session},
+    session::{self, AtTerminal, Ground, Realm, Session},
     terminal::{self, TerminalStatus},
     transaction,
 };
@@ -43,7 +43,7 @@ async fn instance() -> (TestApp, TestTerminal) {
             organisation_id: desk.organisation_id.clone(),
             terminal_id: desk.terminal_id.clone(),
             fingerprint: fingerprint.into(),
-            membership_id: "m".to_owned(),
+            ground: Ground::Membership("m".to_owned()),
             evidence_id: "e".to_owned(),
             presence_id: None,
         }),

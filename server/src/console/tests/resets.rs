@@ -3,6 +3,7 @@
 use http::StatusCode;
 use sekisho_store::{
     Queries, StoreError,
+    account_passkey::{self, NewAccountPasskey},
     audit::{Actor, Audited, Entry},
     membership, role_grant, sql, transaction,
 };
@@ -49,6 +50,24 @@ impl Scene {
         let statement = sql("SELECT person_id FROM account WHERE login_name = 'suzuki'");
         let (id,): (String,) = self.test.app.store().read().fetch_one(statement).await.unwrap();
         id
+    }
+
+    /// The clerk has a passkey in place of the code.
+    async fn have_passkey(&self, id: &'static str) {
+        let (app, person) = (&self.test.app, self.person().await);
+        let new = NewAccountPasskey {
+            person_id: &person,
+            credential_id: id.as_bytes(),
+            credential: "{}",
+            name: id,
+            enrolled_by: "",
+            at: app.now(),
+        };
+        transaction!(app.store(), StoreError, |tx| {
+            account_passkey::enrol(tx, &new).await?;
+            Ok(Audited::new((), Entry::done("test", Actor::System, app.now())))
+        })
+        .unwrap();
     }
 
     async fn ask(&self, by: &str) -> Answer {
@@ -103,8 +122,13 @@ async fn one_asks_another_approves_and_the_person_sets_new_factors() {
     let id = scene.waiting(COLLEAGUE).await.unwrap();
     // Asking changes nothing yet.
     assert_eq!(scene.desk.get(&scene.test, "/").await.status, 200);
+    scene.have_passkey("one").await;
     let approved = scene.decide(COLLEAGUE, &id, "approve").await;
     assert_eq!(approved.status, StatusCode::OK, "{}", approved.text);
+    // Nor a passkey that stood for the code; nor, once new factors are set, one that came in between.
+    let passkeys = "SELECT COUNT(*) FROM account_passkey WHERE removed_at IS NULL";
+    assert_eq!(count(&scene.test, passkeys).await, 0);
+    scene.have_passkey("two").await;
     assert!(approved.text.contains("/first-use?token="), "{}", approved.text);
     for act in ["account.reset.ask", "account.reset.approve"] {
         assert!(told(&scene.test, act, None).await, "{act}");
@@ -137,6 +161,7 @@ async fn one_asks_another_approves_and_the_person_sets_new_factors() {
     let new = old.replace(PASSWORD, "yama-no-midori-wa");
     let set = send(&scene.test.app, "POST", "/first-use", "", &new).await;
     assert_eq!(set.status, StatusCode::OK, "{}", set.text);
+    assert_eq!(count(&scene.test, passkeys).await, 0);
     assert_eq!(shown(&set.text).len(), 10, "recovery codes: {}", set.text);
     let recovery = &shown(&set.text)[0];
     logged_in(&scene.desk.type_in(&scene.test, "suzuki", "yama-no-midori-wa", recovery).await);

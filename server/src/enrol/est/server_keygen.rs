@@ -185,7 +185,7 @@ impl<'a> Asking<'a> {
     /// What is approved is a key that device and person both see; here no device has one to show.
     async fn not_comparable(&self, credentials: &Credentials) -> Result<EstError, EstError> {
         let (app, peer) = (self.app, self.peer);
-        let terminal = Some(credentials.terminal.clone());
+        let terminal = Some(credentials.terminal);
         let facts = [made_here()];
         by_code::refused_at_the_door(app, peer, by_code::ACT, NOT_COMPARABLE, terminal, &facts)
             .await?;

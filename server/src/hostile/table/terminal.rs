@@ -218,6 +218,27 @@ pub(super) async fn terminal(s: &Scene) -> Vec<Row> {
         at("POST", "/passkeys/enrol")
             .cookie(&s.browser, &[])
             .payload(Payload::Json(attestation(), vec!["rawId", "response"])),
+        logged_in(at("GET", "/second-factor"))
+            .query([optional("notice", "enrolled").foreign("<script>")])
+            .good(303),
+        logged_in(at("POST", "/second-factor/remove"))
+            .form([required("passkey", "none"), optional("sure", "yes").foreign("no")])
+            .good(303),
+        at("POST", "/login/second-factor/challenge")
+            .cookie(&s.browser, &[])
+            .payload(Payload::Json(json!({"return_to": "/"}), vec![]))
+            .touches(&["passkey_challenge"])
+            .good(200),
+        at("POST", "/login/second-factor").cookie(&s.browser, &[]).payload(Payload::Json(
+            json!({"login_name": "none", "password": "none", "answer": assertion()}),
+            vec!["login_name", "password", "answer"],
+        )),
+        at("POST", "/second-factor/challenge")
+            .cookie(&s.browser, &[])
+            .payload(Payload::Json(json!({"name": "key"}), vec!["name"])),
+        at("POST", "/second-factor/enrol")
+            .cookie(&s.browser, &[])
+            .payload(Payload::Json(attestation(), vec!["rawId", "response"])),
         // The same for everybody: what it tells it has from the browser.
         Row::new(Terminal, "GET", "/check-session").good(200),
         Row::new(Terminal, "GET", "/assets/{segment}")

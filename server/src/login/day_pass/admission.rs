@@ -6,7 +6,7 @@ use sekisho_store::{
     audit::{Actor, Entry},
     day_pass::{self, DayPass},
     membership,
-    session::Session,
+    session::{Ground, Session},
 };
 use sekisho_wire::{acr, amr};
 
@@ -64,7 +64,7 @@ pub(in crate::login) async fn decide(
     let standing = vouched.as_ref().err().map_or("vouched", |lapse: &Lapse| lapse.code());
     let admitted = Admitted {
         person_id,
-        membership_id: &membership.id,
+        ground: Ground::Membership(membership.id),
         act: ACT,
         evidence_id,
         presence_id: None,

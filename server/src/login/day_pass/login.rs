@@ -108,7 +108,7 @@ pub async fn get(
 ) -> Result<Response, PageError> {
     let return_to = return_to(query.return_to, "day-pass-login-title")?;
     let least = least_asked(&app, query.level.as_deref())?;
-    let at_work = session::current(&app, &peer, &headers, &facility).await?;
+    let at_work = session::present(&app, &peer, &headers, &facility).await?;
     let refusal = asked(&app, least, acr_of(at_work.as_ref())).err();
     show(&app, &facility, page, &headers, (return_to, least), refusal)
 }
@@ -209,7 +209,7 @@ struct Connection<'a> {
 impl Connection<'_> {
     async fn submit(&self, form: PassForm, least: Option<Least>) -> Result<Entered, LoginError> {
         let Self { app, peer, facility, headers } = *self;
-        let at_work = session::current(app, peer, headers, facility).await?;
+        let at_work = session::present(app, peer, headers, facility).await?;
         let checked = match (browser_hash(headers), asked(app, least, acr_of(at_work.as_ref()))) {
             (None, _) => Err(Refusal::BrowserUnknown),
             (_, Err(refusal)) => Err(refusal),
@@ -237,6 +237,7 @@ impl Connection<'_> {
             peer,
             facility,
             browser_hash: &browser_hash,
+            for_emergency: false,
             invitation_id: None,
             expected: None,
             within: at_work.map(|session| session.id_hash),

@@ -4,25 +4,27 @@
 use sekisho_pki::national::hc_role::{HcRole, ID_JHPKI_CDATA};
 use sekisho_protocol::{Sha256Digest, request::ExpectedSubject};
 use sekisho_store::{
-    Tx,
+    StoreError, Tx,
     audit::{Actor, Entry},
     card::{self, CardCertificate, CardIdentity, CardSubject, FirstSeen, PersonNames},
     evidence,
     invitation::{self, Invitation, Kind, Mismatch, NewClaim},
     membership, person,
-    session::Session,
+    session::{Ground, Session},
 };
 use sekisho_wire::acr;
 use time::OffsetDateTime;
 
 use super::VerifiedCardHolder;
 use crate::{
+    app::App,
     listener::FacilityConnection,
     login::{
-        admission::{Arrival, Decided, why_no_member},
+        admission::{Arrival, Decided},
         name::same_name,
         opening::{self, Admitted, Opening},
         refusal::{LoginError, Refusal},
+        visitor::{self, Stranger},
     },
     notice::{self, Notice, To},
 };
@@ -36,6 +38,7 @@ pub(in crate::login) const AMR: [&str; 3] = ["mfa", "pin", "sc"];
 /// The database, or a defect. A refusal is part of the decision.
 pub(in crate::login) async fn decide(
     tx: &mut Tx,
+    app: &App,
     holder: &VerifiedCardHolder,
     arrival: Arrival<'_>,
     previous: Option<&Session>,
@@ -76,14 +79,27 @@ pub(in crate::login) async fn decide(
         .as_ref()
         .map_or_else(|| facility.actor(), |identity| Actor::Person(identity.person_id.clone()));
     let mut entries = Vec::new();
-    let (identity, membership_id) = match (known, membership, arrival.invitation_id) {
-        (Some(identity), Some(membership), None) => (identity, membership.id),
+    let roles: Vec<String> = holder.roles.iter().map(role_verbatim).collect();
+    let (identity, ground) = match (known, membership, arrival.invitation_id) {
+        (Some(identity), Some(membership), None) => (identity, Ground::Membership(membership.id)),
         (Some(_), Some(_), Some(_)) => return Ok(refused(actor, Refusal::AlreadyMember)),
-        (Some(identity), None, None) => {
-            let refusal = why_no_member(tx, &identity.person_id, organisation_id).await?;
-            return Ok(refused(actor, refusal));
+        (known, _, None) => {
+            let person_id = known.as_ref().map(|identity| identity.person_id.as_str());
+            let stranger = Stranger { person_id, roles: &roles, acr: acr::HPKI_CARD };
+            let ground = match visitor::ground(tx, app, arrival, previous, stranger, now).await? {
+                Ok(ground) => ground,
+                Err(refusal) => return Ok(refused(actor, refusal)),
+            };
+            let identity = match known {
+                Some(identity) => identity,
+                None => {
+                    let (identity, record) = enter_visitor(tx, holder, subject, now).await?;
+                    entries.push(facility.place(record, peer));
+                    identity
+                }
+            };
+            (identity, ground)
         }
-        (None, _, None) => return Ok(refused(actor, Refusal::NotAMember)),
         (known, _, Some(invitation_id)) => {
             let held = invitation::held(tx, arrival.browser_hash, organisation_id, now).await?;
             let Some(held) =
@@ -138,22 +154,22 @@ pub(in crate::login) async fn decide(
                 .on("invitation", &held.id)
                 .personal("name", &holder.name);
             entries.push(facility.place(record, peer));
-            (identity, membership_id)
+            (identity, Ground::Membership(membership_id))
         }
     };
     let seen = note_certificate(tx, holder, &identity, now).await?;
     entries.extend(
-        take_on_names(tx, holder, &identity, facility, now)
+        take_on_names(tx, holder, &identity, &ground, facility, now)
             .await?
             .map(|record| facility.place(record, peer)),
     );
     let admitted = Admitted {
         person_id: &identity.person_id,
-        membership_id: &membership_id,
+        ground,
         act: "login.card",
         evidence_id: evidence::keep(tx, &holder.evidence).await?,
         presence_id: Some(&holder.presence_id),
-        hc_roles: holder.roles.iter().map(role_verbatim).collect(),
+        hc_roles: roles,
         acr: acr::HPKI_CARD,
         amr: &AMR,
     };
@@ -193,11 +209,13 @@ async fn note_certificate(
 }
 
 /// A token says that the card vouches for the name: it is the one of the card that was used last.
-/// Whoever administers the facility is told, so that nobody becomes another person unseen.
+/// Whoever administers the facility is told, or of a visitor the facilities that know them as a member, so that
+/// nobody becomes another person unseen.
 async fn take_on_names(
     tx: &mut Tx,
     holder: &VerifiedCardHolder,
     identity: &CardIdentity,
+    ground: &Ground,
     facility: &FacilityConnection,
     now: OffsetDateTime,
 ) -> Result<Option<Entry>, LoginError> {
@@ -209,9 +227,15 @@ async fn take_on_names(
     };
     // The name in Latin letters changes with its spelling; what people read is the other one.
     if before.name != holder.name {
-        let to = To::FacilityAdministrators(facility.organisation_id.clone());
-        let told = Notice::MemberRenamed { name: holder.name.clone(), before: before.name.clone() };
-        notice::put(tx, to, told, now).await?;
+        let facilities = match ground {
+            Ground::Membership(_) => vec![facility.organisation_id.clone()],
+            Ground::Emergency => membership::facilities_of(tx, person_id).await?,
+        };
+        for facility in facilities {
+            let (name, before) = (holder.name.clone(), before.name.clone());
+            let told = Notice::MemberRenamed { name, before };
+            notice::put(tx, To::FacilityAdministrators(facility), told, now).await?;
+        }
     }
     let record = Entry::done("person.rename", Actor::Person(person_id.clone()), now)
         .on("person", person_id)
@@ -235,6 +259,26 @@ async fn enter(
     let name_kana = if same_person { held.name_kana.as_str() } else { "" };
     let names = PersonNames { name: &holder.name, name_kana, name_romaji: &holder.name_romaji };
     Ok(card::enter_person(tx, subject, names, holder.world, now).await?)
+}
+
+/// Enters a visitor whom this card names for the first time, with the record of it.
+async fn enter_visitor(
+    tx: &mut Tx,
+    holder: &VerifiedCardHolder,
+    subject: CardSubject<'_>,
+    now: OffsetDateTime,
+) -> Result<(CardIdentity, Entry), LoginError> {
+    let names = PersonNames { name: &holder.name, name_kana: "", name_romaji: &holder.name_romaji };
+    let entered = card::enter_person(tx, subject, names, holder.world, now).await;
+    let identity = entered.map_err(|error| match error {
+        StoreError::AlreadyExists { .. } => LoginError::Overtaken,
+        error => error.into(),
+    })?;
+    let record = Entry::done("person.enter", Actor::Person(identity.person_id.clone()), now)
+        .on("person", &identity.person_id)
+        .on("card", hex::encode(holder.fingerprint))
+        .personal("name", &holder.name);
+    Ok((identity, record))
 }
 
 async fn claim(

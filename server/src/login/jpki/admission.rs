@@ -6,17 +6,21 @@ use sekisho_store::{
     Tx,
     audit::{Actor, Entry},
     evidence, jpki_link, membership,
-    session::Session,
+    session::{Ground, Session},
 };
 use sekisho_wire::{acr, amr};
 
 use super::holder::VerifiedJpkiHolder;
-use crate::login::{
-    admission::{Arrival, Decided, Expected, why_no_member},
-    opening::{self, Admitted, Opening},
-    refusal::{LoginError, Refusal},
-    trust_sources::CardTrust,
-    vouching::{self, Lapse},
+use crate::{
+    app::App,
+    login::{
+        admission::{Arrival, Decided, Expected},
+        opening::{self, Admitted, Opening},
+        refusal::{LoginError, Refusal},
+        trust_sources::CardTrust,
+        visitor::{self, Stranger},
+        vouching::{self, Lapse},
+    },
 };
 
 /// Methods of a login by My Number card (RFC 8176 §2): smart card and PIN, and which card.
@@ -28,6 +32,7 @@ pub(in crate::login) const AMR: [&str; 4] = [amr::JPKI, "mfa", "pin", "sc"];
 /// The database, or a defect. A refusal is part of the decision.
 pub(in crate::login) async fn decide(
     tx: &mut Tx,
+    app: &App,
     trust: &CardTrust,
     holder: &VerifiedJpkiHolder,
     arrival: Arrival<'_>,
@@ -61,19 +66,27 @@ pub(in crate::login) async fn decide(
         return refused(facility.actor(), Refusal::NotLinked, None);
     };
     let person = || Actor::Person(link.person_id.clone());
-    let Some(membership) = membership::in_force(tx, &link.person_id, organisation_id).await? else {
-        let refusal = why_no_member(tx, &link.person_id, organisation_id).await?;
-        return refused(person(), refusal, None);
-    };
     let vouched = vouching::judge(trust, &link.voucher, now);
     let standing = vouched.as_ref().err().map_or("vouched", |lapse: &Lapse| lapse.code());
+    let hc_roles = vouched.unwrap_or_default();
+    let ground = match membership::in_force(tx, &link.person_id, organisation_id).await? {
+        Some(membership) => Ground::Membership(membership.id),
+        None => {
+            let person_id = Some(link.person_id.as_str());
+            let stranger = Stranger { person_id, roles: &hc_roles, acr: acr::JPKI_CARD };
+            match visitor::ground(tx, app, arrival, previous, stranger, now).await? {
+                Ok(ground) => ground,
+                Err(refusal) => return refused(person(), refusal, None),
+            }
+        }
+    };
     let admitted = Admitted {
         person_id: &link.person_id,
-        membership_id: &membership.id,
+        ground,
         act: "login.card",
         evidence_id: evidence::keep(tx, &holder.evidence).await?,
         presence_id: Some(&holder.presence_id),
-        hc_roles: vouched.unwrap_or_default(),
+        hc_roles,
         acr: acr::JPKI_CARD,
         amr: &AMR,
     };

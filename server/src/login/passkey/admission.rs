@@ -6,7 +6,7 @@ use sekisho_store::{
     audit::{Actor, Entry},
     membership,
     passkey::{self, Passkey},
-    session::{self as sessions, Session},
+    session::{self as sessions, Ground, Session},
 };
 use sekisho_wire::{acr, amr};
 use time::OffsetDateTime;
@@ -20,9 +20,10 @@ use crate::{
     app::App,
     listener::FacilityConnection,
     login::{
-        admission::{Arrival, Decided, why_no_member},
+        admission::{Arrival, Decided},
         opening::{self, Admitted, Opening},
         refusal::{LoginError, Refusal},
+        visitor::{self, Stranger},
         vouching::{self, Lapse},
     },
 };
@@ -57,7 +58,7 @@ pub(in crate::login) async fn decide(
     let Some(passkey) = passkey::of_credential(tx, assertion.credential_id()).await? else {
         return unknown();
     };
-    let credential = match assertion.verify(app, &RelyingParty::of(app)?, &passkey)? {
+    let credential = match assertion.verify(app, &RelyingParty::of(app)?, (&passkey).into())? {
         Worth::Nothing(_) => return unknown(),
         Worth::Sound(credential) if passkey.held_at.is_none() => credential,
         Worth::Sound(_) | Worth::Copied => return hold(tx, &passkey, arrival, now).await,
@@ -78,19 +79,28 @@ pub(in crate::login) async fn decide(
         return refused(Refusal::of_other_world(trust.world()), None);
     }
     let person_id = passkey.person_id.as_str();
-    let Some(membership) = membership::in_force(tx, person_id, organisation_id).await? else {
-        return refused(why_no_member(tx, person_id, organisation_id).await?, None);
-    };
     let vouched = vouching::judge(&trust, &passkey.voucher, now);
     let standing = vouched.as_ref().err().map_or("vouched", |lapse: &Lapse| lapse.code());
+    let hc_roles = vouched.unwrap_or_default();
+    let ground = match membership::in_force(tx, person_id, organisation_id).await? {
+        Some(membership) => Ground::Membership(membership.id),
+        None => {
+            let stranger =
+                Stranger { person_id: Some(person_id), roles: &hc_roles, acr: acr::PASSKEY };
+            match visitor::ground(tx, app, arrival, previous, stranger, now).await? {
+                Ok(ground) => ground,
+                Err(refusal) => return refused(refusal, None),
+            }
+        }
+    };
     let login = assertion.login(&passkey, &facility.fingerprint, now);
     let admitted = Admitted {
         person_id,
-        membership_id: &membership.id,
+        ground,
         act: ACT,
         evidence_id: passkey::note_login(tx, &login, &credential).await?,
         presence_id: None,
-        hc_roles: vouched.unwrap_or_default(),
+        hc_roles,
         acr: acr::PASSKEY,
         amr: &AMR,
     };

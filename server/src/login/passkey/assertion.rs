@@ -19,6 +19,20 @@ pub struct Assertion {
     pub(super) state: DiscoverableAuthentication,
 }
 
+/// A credential and whose it is.
+#[derive(Clone, Copy)]
+pub(super) struct Enrolled<'a> {
+    pub(super) person_id: &'a str,
+    /// Public key, counter and flags, JSON.
+    pub(super) credential: &'a str,
+}
+
+impl<'a> From<&'a Passkey> for Enrolled<'a> {
+    fn from(passkey: &'a Passkey) -> Self {
+        Self { person_id: &passkey.person_id, credential: &passkey.credential }
+    }
+}
+
 /// What an answer is worth.
 pub(super) enum Worth {
     /// The passkey signed it; with its credential as it is to be kept now, JSON.
@@ -48,7 +62,8 @@ impl Assertion {
         let Some(passkey) = passkey::of_credential(&mut reader, self.credential_id()).await? else {
             return Ok(Some("unknown"));
         };
-        Ok(match self.verify(app, &RelyingParty::of(app)?, &passkey)? {
+        let worth = self.verify(app, &RelyingParty::of(app)?, Enrolled::from(&passkey))?;
+        Ok(match worth {
             Worth::Nothing(why) => Some(why),
             Worth::Sound(_) | Worth::Copied => None,
         })
@@ -63,15 +78,15 @@ impl Assertion {
         &self,
         app: &App,
         relying_party: &RelyingParty,
-        passkey: &Passkey,
+        enrolled: Enrolled<'_>,
     ) -> Result<Worth, StoreError> {
         let corrupt = |error: serde_json::Error| StoreError::Corrupt {
             what: "passkey",
             detail: error.to_string(),
         };
         let mut credential: Credential =
-            serde_json::from_str(&passkey.credential).map_err(corrupt)?;
-        let user = user_handle(app, &passkey.person_id);
+            serde_json::from_str(enrolled.credential).map_err(corrupt)?;
+        let user = user_handle(app, enrolled.person_id);
         if self.answer.get_user_unique_id() != Some(user.as_bytes().as_slice()) {
             return Ok(Worth::Nothing("user-handle"));
         }

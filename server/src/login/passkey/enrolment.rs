@@ -10,7 +10,7 @@ use sekisho_store::{
     StoreError,
     audit::{Actor, Audited, Entry},
     passkey::{self, NewPasskey},
-    passkey_challenge::Purpose,
+    passkey_challenge::{PasskeyChallenge, Purpose},
     transaction,
 };
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,7 @@ use super::{
     relying_party::RelyingParty,
 };
 use crate::{
+    app::App,
     form,
     login::{
         call::Call,
@@ -41,9 +42,9 @@ pub(super) const MOST_PASSKEYS: usize = 10;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Body {
+pub(super) struct Body {
     /// By which the person will know the passkey.
-    name: String,
+    pub(super) name: String,
 }
 
 /// With what the answer is verified, and under what name it is kept.
@@ -55,8 +56,8 @@ struct Enrolling {
 
 /// Where the page goes next.
 #[derive(Debug, Serialize)]
-struct EnrolReply {
-    redirect: &'static str,
+pub(super) struct EnrolReply {
+    pub(super) redirect: &'static str,
 }
 
 /// `POST /passkeys/challenge`.
@@ -76,19 +77,33 @@ async fn issue(call: &Call) -> Result<CreationChallengeResponse, LoginError> {
     if !vouching::may_vouch(&session, app.now()) {
         return Err(Refusal::CardLevelNeeded.into());
     }
-    let name = form::line(&body.name, MOST_NAME).map_err(|_| Refusal::PasskeyName)?;
     let enrolled = passkey::of_person(&mut app.store().read(), &session.person_id).await?;
+    let enrolled = enrolled.into_iter().map(|passkey| passkey.credential_id).collect();
+    ask(call, &session, Purpose::Enrol, &body.name, enrolled).await
+}
+
+/// Asks for a new passkey of the session's person, who has these, under a name.
+///
+/// # Errors
+/// [`LoginError::Refused`]: no name, or as many as there may be; the database.
+pub(super) async fn ask(
+    call: &Call,
+    session: &PortalSession,
+    purpose: Purpose,
+    name: &str,
+    enrolled: Vec<Vec<u8>>,
+) -> Result<CreationChallengeResponse, LoginError> {
+    let app = &call.app;
+    let name = form::line(name, MOST_NAME).map_err(|_| Refusal::PasskeyName)?;
     if enrolled.len() >= MOST_PASSKEYS {
         return Err(Refusal::TooManyPasskeys.into());
     }
-    let enrolled = enrolled.into_iter().map(|passkey| passkey.credential_id);
-    let (options, registration) =
-        RelyingParty::of(app)?.ask_to_enrol(app, &session, enrolled.collect())?;
+    let (options, registration) = RelyingParty::of(app)?.ask_to_enrol(app, session, enrolled)?;
     let question = Question {
-        purpose: Purpose::Enrol,
+        purpose,
         challenge: &options.public_key.challenge,
         state: &Enrolling { name, registration },
-        session: Some(&session),
+        session: Some(session),
         return_to: None,
     };
     question.remember(call).await?;
@@ -148,28 +163,56 @@ struct Judged {
 }
 
 async fn judge(call: &Call) -> Result<Judged, LoginError> {
-    let app = &call.app;
+    let Answered { session, answer, challenge } = answered(call, Purpose::Enrol).await?;
+    let voucher_fingerprint = vouching::new_voucher(&call.app, &session).await?;
+    let (name, credential) = credential(&call.app, &answer, &challenge)?;
+    Ok(Judged { session, name, credential, voucher_fingerprint })
+}
+
+/// A passkey's answer to a question that nobody can use again, in the session that asked.
+pub(super) struct Answered {
+    pub(super) session: PortalSession,
+    pub(super) answer: RegisterPublicKeyCredential,
+    pub(super) challenge: Box<PasskeyChallenge>,
+}
+
+/// Consumes the question, and holds the session against the one that asked it.
+///
+/// # Errors
+/// [`LoginError::Refused`], not audited yet; the database.
+pub(super) async fn answered(call: &Call, purpose: Purpose) -> Result<Answered, LoginError> {
     let answer: RegisterPublicKeyCredential = call.read()?;
     let client_data = &answer.response.client_data_json;
-    let challenge = question::consume(call, client_data, Purpose::Enrol).await?;
-    if !app.config().card_login().passkeys() {
+    let challenge = question::consume(call, client_data, purpose).await?;
+    if !call.app.config().card_login().passkeys() {
         return Err(Refusal::PasskeysOff.into());
     }
     let session = call.session().await?;
-    // Not one that was proved anew meanwhile, by whichever card.
+    // Not one that was proved anew meanwhile, by whatever.
     let session = session.filter(|session| {
         challenge.session_hash == Some(session.id_hash)
             && challenge.session_evidence_id.as_ref() == Some(&session.evidence_id)
     });
     let session = session.ok_or(Refusal::OtherSession)?;
-    let voucher_fingerprint = vouching::new_voucher(app, &session).await?;
-    let Enrolling { name, registration } = question::state(&challenge)?;
+    Ok(Answered { session, answer, challenge })
+}
+
+/// The new passkey, if the answer holds, with its name.
+///
+/// # Errors
+/// [`Refusal::PasskeyUnsound`]; a stored question that cannot be read.
+pub(super) fn credential(
+    app: &App,
+    answer: &RegisterPublicKeyCredential,
+    challenge: &PasskeyChallenge,
+) -> Result<(String, Credential), LoginError> {
+    let Enrolling { name, registration } = question::state(challenge)?;
     let credential = RelyingParty::of(app)?
         .library()
-        .finish_passkey_registration(&answer, &registration)
+        .finish_passkey_registration(answer, &registration)
         .map_err(|error| {
             tracing::info!(%error, "a passkey was refused");
             Refusal::PasskeyUnsound
         })?;
-    Ok(Judged { session, name, credential, voucher_fingerprint })
+    Ok((name, credential))
 }

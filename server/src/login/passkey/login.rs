@@ -22,6 +22,7 @@ use crate::{
         challenge::{browser_hash, local_path},
         refusal::{LoginError, Refusal},
         session::{self, PortalSession},
+        visitor,
     },
 };
 
@@ -63,7 +64,7 @@ async fn issue(call: &Call) -> Result<RequestChallengeResponse, LoginError> {
 /// The living session within which a passkey proves its person again. What a card proved, no passkey
 /// proves again.
 async fn session_here(call: &Call) -> Result<Option<PortalSession>, LoginError> {
-    let session = call.session().await?;
+    let session = call.present().await?;
     if session.as_ref().is_some_and(|session| session.acr != acr::PASSKEY) {
         return Err(Refusal::CardOfSessionNeeded.into());
     }
@@ -88,6 +89,7 @@ async fn submit(call: &Call) -> Result<(Entered, Option<String>), LoginError> {
         peer,
         facility,
         browser_hash: &judged.browser_hash,
+        for_emergency: visitor::leads_to_emergency(judged.return_to.as_deref()),
         invitation_id: None,
         expected: None,
         within: judged.within,

@@ -9,6 +9,8 @@
 //! 1. [`relying_party`]: what browsers and authenticators are asked for, by the WebAuthn library.
 //! 2. [`question`]: a challenge, given to one browser at one terminal, and consumed once.
 //! 3. [`assertion`]: a passkey's answer at a login, verified against what was enrolled.
+//!
+//! Other passkeys stand for the one-time password of an account, and for nothing else ([`second_factor`]).
 
 pub mod admission;
 pub mod assertion;
@@ -17,6 +19,7 @@ pub mod login;
 pub mod page;
 mod question;
 pub mod relying_party;
+pub mod second_factor;
 
 /// Why sessions end whose passkey was removed.
 pub const REMOVED: &str = "passkey_removed";

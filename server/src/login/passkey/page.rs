@@ -10,7 +10,8 @@ use sekisho_store::{
     StoreError,
     audit::{Actor, Audited, Entry},
     passkey::{self, Passkey},
-    session as sessions, transaction,
+    session::{self as sessions, SessionOf},
+    transaction,
 };
 use serde::Deserialize;
 
@@ -35,7 +36,7 @@ pub const PATH: &str = "/passkeys";
 pub(super) const ENROLLED: &str = "/passkeys?notice=enrolled";
 
 /// The query of the page.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PageQuery {
     #[serde(default)]
@@ -51,25 +52,45 @@ enum Notice {
     Unticked,
 }
 
-struct Row {
-    id: String,
-    name: String,
-    enrolled: String,
-    last_used: Option<String>,
-    /// Last day of the HPKI certificate that vouches.
-    vouched_until: String,
+/// What differs between the page of passkeys that take a card's place and of those that take a one-time password's.
+pub(super) struct About {
+    /// Where the page is, and its forms below it.
+    pub(super) path: &'static str,
+    /// Keys of its words.
+    pub(super) title: &'static str,
+    pub(super) lead: &'static str,
+    /// By what the person has to prove themself first, and the link there.
+    pub(super) first: &'static str,
+    pub(super) first_open: &'static str,
+}
+
+const ABOUT: About = About {
+    path: PATH,
+    title: "passkey-title",
+    lead: "passkey-lead",
+    first: "passkey-card-first",
+    first_open: "passkey-card-first-open",
+};
+
+pub(super) struct Row {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) enrolled: String,
+    pub(super) last_used: Option<String>,
+    /// Last day of the HPKI certificate that vouches, where one does.
+    pub(super) vouched_until: Option<String>,
     /// Why it vouches no more.
-    lapsed: Option<String>,
-    held: bool,
+    pub(super) lapsed: Option<String>,
+    pub(super) held: bool,
 }
 
 /// What can be done about enrolling.
 #[derive(PartialEq, Eq)]
-enum Way {
+pub(super) enum Way {
     /// No passkey counts here.
     Closed,
-    /// The HPKI card has to prove the person first, at this address.
-    CardFirst(String),
+    /// The person has to prove themself first, at this address.
+    ProveFirst(String),
     /// There are as many as there may be.
     Full,
     /// One can be enrolled.
@@ -78,8 +99,9 @@ enum Way {
 
 #[derive(Template)]
 #[template(path = "passkeys.html")]
-struct PasskeysPage {
+struct PasskeysPage<'a> {
     page: PageFrame,
+    about: &'a About,
     notice: Option<String>,
     unticked: bool,
     rows: Vec<Row>,
@@ -107,25 +129,51 @@ pub async fn get(
     } else if vouching::may_vouch(&session, app.now()) {
         Way::Open
     } else {
-        Way::CardFirst(Least::HPKI_CARD.address(PATH))
+        Way::ProveFirst(Least::HPKI_CARD.address(PATH))
     };
+    let rows = passkeys.iter().map(|passkey| row(&app, &facility, passkey, &page.text)).collect();
+    let page = session.frame(page, &facility);
+    show(&app, &headers, page, (&ABOUT, query, rows, way))
+}
+
+/// The page of these passkeys.
+///
+/// # Errors
+/// [`PageError`]: no randomness.
+pub(super) fn show(
+    app: &App,
+    headers: &HeaderMap,
+    page: PageFrame,
+    (about, query, rows, way): (&About, PageQuery, Vec<Row>, Way),
+) -> Result<Response, PageError> {
     let notice = match query.notice {
         Some(Notice::Enrolled) => Some(page.text.t("passkey-notice-enrolled")),
         Some(Notice::Removed) => Some(page.text.t("passkey-notice-removed")),
         Some(Notice::Unticked) | None => None,
     };
-    let rows = passkeys.iter().map(|passkey| row(&app, &facility, passkey, &page.text)).collect();
-    let body = PasskeysPage {
-        notice,
-        unticked: query.notice == Some(Notice::Unticked),
-        rows,
-        way,
-        most_name: MOST_NAME,
-        page: session.frame(page, &facility),
-    };
+    let unticked = query.notice == Some(Notice::Unticked);
+    let body = PasskeysPage { page, about, notice, unticked, rows, way, most_name: MOST_NAME };
     let mut response = Page(body).into_response();
-    give_browser_cookie(&app, &headers, &mut response)?;
+    give_browser_cookie(app, headers, &mut response)?;
     Ok(response)
+}
+
+/// Where a form leads that removed a passkey, and by that ended these sessions.
+///
+/// # Errors
+/// 404: it was none of the person's.
+pub(super) fn removed(
+    path: &str,
+    session: &PortalSession,
+    ended: Option<Vec<SessionOf>>,
+) -> Result<Redirect, PageError> {
+    let ended = ended.ok_or_else(PageError::not_found)?;
+    let here = ended.iter().any(|ended| ended.id_hash == session.id_hash);
+    let next = match here {
+        true => "/login?notice=passkey-removed".to_owned(),
+        false => format!("{path}?notice=removed"),
+    };
+    Ok(Redirect::to(&next))
 }
 
 fn row(app: &App, facility: &FacilityConnection, passkey: &Passkey, text: &Text) -> Row {
@@ -136,7 +184,7 @@ fn row(app: &App, facility: &FacilityConnection, passkey: &Passkey, text: &Text)
         name: passkey.name.clone(),
         enrolled: when::shown(passkey.enrolled_at, text.lang()),
         last_used: passkey.last_used_at.map(|at| when::shown(at, text.lang())),
-        vouched_until: when::day(passkey.voucher.not_after, text.lang()),
+        vouched_until: Some(when::day(passkey.voucher.not_after, text.lang())),
         lapsed: lapsed.map(|lapse| text.t(&lapse.key())),
         held: passkey.held_at.is_some(),
     }
@@ -146,9 +194,9 @@ fn row(app: &App, facility: &FacilityConnection, passkey: &Passkey, text: &Text)
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Remove {
-    passkey: String,
+    pub(super) passkey: String,
     #[serde(default)]
-    sure: Option<Sure>,
+    pub(super) sure: Option<Sure>,
 }
 
 /// `POST /passkeys/remove`: nobody is logged in by it any more.
@@ -181,12 +229,5 @@ pub async fn remove(
         let record = record.on("session", hex::encode(session.id_hash));
         Ok(Audited::new(outcome, facility.place(record, &peer)))
     })?;
-    let ended = ended.ok_or_else(PageError::not_found)?;
-    let here = ended.iter().any(|ended| ended.id_hash == session.id_hash);
-    let next = if here {
-        "/login?notice=passkey-removed".to_owned()
-    } else {
-        format!("{PATH}?notice=removed")
-    };
-    Ok(Redirect::to(&next).into_response())
+    Ok(removed(PATH, &session, ended)?.into_response())
 }

@@ -6,14 +6,16 @@ use sekisho_store::{
     audit::{Actor, Entry},
     membership,
     password_login::{self, NewLogin, SecondFactor},
-    session::Session,
+    session::{Ground, Session},
 };
 use sekisho_wire::{acr, amr};
 
 use crate::{
+    app::App,
     login::{
         admission::{Arrival, Decided},
         opening::{self, Admitted, Opening},
+        passkey::{assertion::Assertion, second_factor},
         refusal::{LoginError, Refusal},
     },
     people::proof::{Second, Verified, Why},
@@ -21,18 +23,32 @@ use crate::{
 
 /// Methods of a login by password and one-time password (RFC 8176 §2).
 pub(in crate::login) const AMR: [&str; 3] = ["mfa", "otp", "pwd"];
+/// Methods of a login by password and a passkey of the account in place of the one-time password, which verified its
+/// user.
+pub(in crate::login) const AMR_PASSKEY: [&str; 4] = ["mfa", amr::PASSKEY, "pwd", "user"];
 /// Methods of a login by password alone. The key is the terminal's, so there is one factor of the person, and no
 /// `mfa`.
 pub(in crate::login) const AMR_ALONE: [&str; 2] = [amr::POP, "pwd"];
 
 /// The act.
-pub(super) const ACT: &str = "login.password";
+pub(in crate::login) const ACT: &str = "login.password";
 
 /// The level that a password reaches with what was typed beside it.
-pub(super) const fn level(second: Option<Second>) -> &'static str {
+pub(super) const fn level(second: SecondFactor) -> &'static str {
     match second {
-        Some(_) => acr::PASSWORD_TOTP,
-        None => acr::PASSWORD_AT_FACILITY,
+        SecondFactor::Totp | SecondFactor::RecoveryCode | SecondFactor::Passkey => {
+            acr::PASSWORD_TOTP
+        }
+        SecondFactor::None => acr::PASSWORD_AT_FACILITY,
+    }
+}
+
+/// Its methods.
+const fn methods(second: SecondFactor) -> &'static [&'static str] {
+    match second {
+        SecondFactor::Totp | SecondFactor::RecoveryCode => &AMR,
+        SecondFactor::Passkey => &AMR_PASSKEY,
+        SecondFactor::None => &AMR_ALONE,
     }
 }
 
@@ -47,7 +63,8 @@ pub(super) fn wrong(who: Actor, why: Why, at: time::OffsetDateTime) -> Entry {
 /// The database, or a defect. A refusal is part of the decision.
 pub(in crate::login) async fn decide(
     tx: &mut Tx,
-    verified: &Verified,
+    app: &App,
+    (verified, passkey): (&Verified, Option<&Assertion>),
     arrival: Arrival<'_>,
     previous: Option<&Session>,
     opening: Opening,
@@ -73,9 +90,37 @@ pub(in crate::login) async fn decide(
     if let Err(why) = verified.consume(tx, now).await? {
         return refused(why);
     }
-    let admitted = admitted(tx, person_id, &membership.id, verified.second, arrival, now).await?;
+    let standing = match passkey {
+        None => None,
+        Some(assertion) => match second_factor::judge(tx, app, assertion, person_id, now).await? {
+            second_factor::Judged::Sound(standing) => Some(standing),
+            second_factor::Judged::Unknown => return refused("unknown"),
+            second_factor::Judged::Held(id, record) => {
+                let refusal = Refusal::PasskeyCopied;
+                let refused = Entry::refused(ACT, person(), now, refusal.code());
+                let refused = refused.on("account_passkey", id);
+                let mut decided = Decided::refused(arrival, refused, refusal, None);
+                decided.entries.extend(record.map(|held| facility.place(held, arrival.peer)));
+                return Ok(decided);
+            }
+        },
+    };
+    let second = match &standing {
+        Some(_) => SecondFactor::Passkey,
+        None => verified.second.map_or(SecondFactor::None, Second::kept),
+    };
+    let admitted = admitted(tx, person_id, membership.id, second, arrival, now).await?;
+    if let Some(standing) = &standing {
+        standing.keep(tx, &admitted.evidence_id, now).await?;
+    }
     let opened = opening::open(tx, arrival, previous, admitted, opening).await?;
-    let said = |login: Entry| login.fact("second_factor", verified.second_factor());
+    let said = |login: Entry| {
+        let login = login.fact("second_factor", second.as_str());
+        match &standing {
+            Some(standing) => login.on("account_passkey", standing.id()),
+            None => login,
+        }
+    };
     Ok(Decided { outcome: Ok(()), entries: opened.records(said).collect() })
 }
 
@@ -83,8 +128,8 @@ pub(in crate::login) async fn decide(
 pub(super) async fn admitted<'a>(
     tx: &mut Tx,
     person_id: &'a str,
-    membership_id: &'a str,
-    second: Option<Second>,
+    membership_id: String,
+    second_factor: SecondFactor,
     arrival: Arrival<'_>,
     at: time::OffsetDateTime,
 ) -> Result<Admitted<'a>, LoginError> {
@@ -92,16 +137,16 @@ pub(super) async fn admitted<'a>(
         person_id,
         at,
         terminal_fingerprint: &arrival.facility.fingerprint,
-        second_factor: second.map_or(SecondFactor::None, Second::kept),
+        second_factor,
     };
     Ok(Admitted {
         person_id,
-        membership_id,
+        ground: Ground::Membership(membership_id),
         act: ACT,
         evidence_id: password_login::keep(tx, login).await?,
         presence_id: None,
         hc_roles: Vec::new(),
-        acr: level(second),
-        amr: if second.is_some() { &AMR } else { &AMR_ALONE },
+        acr: level(second_factor),
+        amr: methods(second_factor),
     })
 }

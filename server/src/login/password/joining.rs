@@ -213,6 +213,7 @@ pub async fn post(
         peer: &peer,
         facility: &facility,
         browser_hash: &browser_hash,
+        for_emergency: false,
         invitation_id: Some(&held.id),
         expected: None,
         within: None,
@@ -299,7 +300,8 @@ async fn join(
         let by = Some(person_id.as_str());
         let membership =
             membership::start(tx, &person_id, organisation_id, by, reason, now).await?;
-        let admitted = admitted(tx, &person_id, &membership, Some(second), arrival, now).await?;
+        let admitted =
+            admitted(tx, &person_id, membership.clone(), second.kept(), arrival, now).await?;
         let opened = opening::open(tx, arrival, previous.as_ref(), admitted, opening).await?;
         let person = || Actor::Person(person_id.clone());
         let account = Entry::done("account.open", person(), now)

@@ -33,6 +33,7 @@ use crate::{
         level::strength,
         login_address,
         page::{self, Ways},
+        passkey::{assertion::Assertion, second_factor},
         refusal::{LoginError, Refusal},
         session,
     },
@@ -73,8 +74,16 @@ pub struct Refused {
     pub help: String,
 }
 
+/// What was brought beside a password.
+pub(in crate::login) enum Beside {
+    /// A code that was typed, if any was.
+    Code(Option<String>),
+    /// The answer of a passkey that is to stand for one.
+    Passkey(Box<Assertion>),
+}
+
 /// Why nobody was logged in.
-enum Turned {
+pub(in crate::login) enum Turned {
     Away(LoginError),
     Resting(Resting),
 }
@@ -130,7 +139,9 @@ pub async fn post(
     let least = page::least_asked(&app, form.level.as_deref())?;
     let connection = Connection { app: &app, peer: &peer, facility: &facility, headers: &headers };
     let typed = form.login_name.trim().to_lowercase();
-    let turned = match connection.submit(form, &typed, least).await {
+    let code = Some(form.totp_code).filter(|code| !code.trim().is_empty());
+    let beside = Beside::Code(code);
+    let turned = match connection.submit(&typed, form.password, beside, least).await {
         Ok(entered) => {
             let mut response = Redirect::to(&entered.next(return_to)).into_response();
             entered.give(&mut response);
@@ -170,29 +181,35 @@ fn resting_words(resting: Resting, text: &Text) -> Refused {
     }
 }
 
-struct Connection<'a> {
-    app: &'a App,
-    peer: &'a Peer,
-    facility: &'a FacilityConnection,
-    headers: &'a HeaderMap,
+/// From where somebody logs in by password.
+pub(in crate::login) struct Connection<'a> {
+    pub(in crate::login) app: &'a App,
+    pub(in crate::login) peer: &'a Peer,
+    pub(in crate::login) facility: &'a FacilityConnection,
+    pub(in crate::login) headers: &'a HeaderMap,
 }
 
 impl Connection<'_> {
-    async fn submit(
+    /// Judges a password and what was brought beside it, and opens the session.
+    ///
+    /// # Errors
+    /// [`Turned`]; a refusal is audited.
+    pub(in crate::login) async fn submit(
         &self,
-        form: PasswordForm,
         login_name: &str,
+        password: Zeroizing<String>,
+        beside: Beside,
         least: Option<Least>,
     ) -> Result<Entered, Turned> {
         let Self { app, peer, facility, headers } = *self;
         // 1. What is refused whoever asks: nothing is judged then, and nothing charged.
         let browser_hash = browser_hash(headers).ok_or(Refusal::BrowserUnknown);
-        let at_work = session::current(app, peer, headers, facility).await?;
+        let at_work = session::present(app, peer, headers, facility).await?;
         let asked = asked(app, least, at_work.as_ref().map(|session| session.acr.as_str()));
-        let code = Some(form.totp_code.as_str()).filter(|code| !code.trim().is_empty());
+        let alone = matches!(beside, Beside::Code(None));
         let checked = match (browser_hash, asked) {
             (Err(refusal), _) | (_, Err(refusal)) => Err(refusal),
-            (_, Ok(ways)) if ways.code_needed && code.is_none() => Err(Refusal::CodeNeeded),
+            (_, Ok(ways)) if ways.code_needed && alone => Err(Refusal::CodeNeeded),
             // Nobody has such a name, and it would have a counter.
             _ if login_name.is_empty() || login_name.len() > MOST_NAME => {
                 Err(Refusal::PasswordWrong)
@@ -209,11 +226,26 @@ impl Connection<'_> {
         };
         // 2. Every attempt is paid for before it is judged, also for names that nobody has.
         let attempt = self.charge(login_name).await?;
-        // 3. Both factors.
-        let judged = Verified::judge(app, login_name, form.password, code).await;
+        // 3. Both factors, each whatever the other says.
+        let (code, passkey) = match beside {
+            Beside::Code(code) => (code, None),
+            Beside::Passkey(assertion) => {
+                let holder = second_factor::holder(app, &assertion).await?;
+                (None, Some((assertion, holder)))
+            }
+        };
+        let judged = Verified::judge(app, login_name, password, code.as_deref()).await;
         let judged = judged.map_err(LoginError::from)?;
-        let verified = match judged {
-            Ok(verified) => verified,
+        let judged = judged.and_then(|verified| match passkey {
+            None => Ok((verified, None)),
+            Some((assertion, Ok(holder))) if holder == verified.person_id() => {
+                Ok((verified, Some(assertion)))
+            }
+            Some((_, Ok(_))) => Err("passkey-of-another"),
+            Some((_, Err(why))) => Err(why),
+        });
+        let (verified, passkey) = match judged {
+            Ok(both) => both,
             Err(why) => {
                 let record = wrong(facility.actor(), why, app.now());
                 self.record(record.personal("login_name", login_name)).await?;
@@ -221,11 +253,12 @@ impl Connection<'_> {
             }
         };
         // 4. Membership and code, in the transaction that opens the session.
-        let holder = Holder::Password(Box::new(verified));
+        let holder = Holder::Password(Box::new(verified), passkey);
         let arrival = Arrival {
             peer,
             facility,
             browser_hash: &browser_hash,
+            for_emergency: false,
             invitation_id: None,
             expected: None,
             within: at_work.map(|session| session.id_hash),

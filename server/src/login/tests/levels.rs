@@ -34,6 +34,10 @@ fn the_table_names_each_level_the_weakest_first_with_its_methods() {
         (acr::PASSWORD_TOTP, &password::admission::AMR),
         (acr::PASSWORD_AT_FACILITY, &password::admission::AMR_ALONE),
     ];
+    // In place of the code, beside the same password.
+    let by_passkey: Vec<_> =
+        password::admission::AMR_PASSKEY.iter().map(|method| format!("`{method}`")).collect();
+    assert!(DOCUMENT.contains(&by_passkey.join(", ")), "{by_passkey:?}");
     for (level, methods) in methods {
         let told = rows().into_iter().find(|(named, ..)| *named == level).unwrap().1;
         assert_eq!(told, methods.iter().copied().collect(), "{level}");

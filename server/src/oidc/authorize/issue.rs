@@ -71,8 +71,8 @@ pub(super) async fn issue_code(origin: &Origin<'_>, issue: Issue<'_>) -> Result<
     let record = Entry::done("authorization.code", person, now)
         .on("service", &issue.client.id)
         .on("session", hex::encode(issue.session.id_hash))
-        .on("membership", &issue.session.membership_id)
         .fact("scope", code.scope.clone());
+    let record = issue.session.ground.named(record);
     let record = emergency::named(record, issue.emergency.as_ref());
     let record = origin.facility.place(record, origin.peer);
     let kept = transaction!(app.store(), IssueError, |tx| {

@@ -326,7 +326,7 @@ async fn hinted(
 
 async fn live_session(origin: &Origin<'_>) -> Result<Option<PortalSession>, Refusal> {
     let Origin { app, peer, headers, facility, .. } = origin;
-    Ok(portal_session::current(app, peer, headers, facility).await?)
+    Ok(portal_session::present(app, peer, headers, facility).await?)
 }
 
 /// Asks the rules. The person reads why not, and may then log in more strongly, where that is all that
@@ -415,8 +415,7 @@ async fn note_denied(
     let person = Actor::Person(session.person_id.clone());
     let record = Entry::refused("service.authorize", person, origin.app.now(), code)
         .on("service", &client.id)
-        .on("session", hex::encode(session.id_hash))
-        .on("membership", &session.membership_id);
-    let record = origin.facility.place(more(record), origin.peer);
+        .on("session", hex::encode(session.id_hash));
+    let record = origin.facility.place(more(session.ground.named(record)), origin.peer);
     transaction!(origin.app.store(), StoreError, |tx| Ok(Audited::new((), record.clone())))
 }

@@ -14,7 +14,7 @@ use sekisho_store::{
     StoreError,
     audit::{self, Actor, Audited, Entry},
     certificate, membership, revocation,
-    session::{self, AtTerminal, Realm, Session},
+    session::{self, AtTerminal, Ground, Realm, Session},
     sql, transaction,
 };
 use sekisho_wire::acr;
@@ -566,7 +566,7 @@ pub(super) async fn open_session(test: &TestApp, id_hash: [u8; 32], certificate:
                 organisation_id: FACILITY.into(),
                 terminal_id: "T0000000001".into(),
                 fingerprint: Sha256::digest(certificate).into(),
-                membership_id,
+                ground: Ground::Membership(membership_id),
                 evidence_id: "evidence".into(),
                 presence_id: None,
             }),

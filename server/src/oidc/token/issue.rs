@@ -97,7 +97,7 @@ pub(super) async fn tokens(
         "acr": claims.get("acr"),
         "amr": claims.get("amr"),
     });
-    for name in [claim::BREAK_GLASS, claim::BREAK_GLASS_ID] {
+    for name in [claim::BREAK_GLASS, claim::BREAK_GLASS_ID, claim::FACILITY_MEMBER] {
         if let Some(value) = claims.get(name) {
             about[name] = value.clone();
         }

@@ -233,6 +233,9 @@ async fn issued(
         about[claim::BREAK_GLASS] = true.into();
         about[claim::BREAK_GLASS_ID] = emergency.id.as_str().into();
     }
+    if session.at_terminal.as_ref().is_some_and(|at| at.ground.is_visit()) {
+        about[claim::FACILITY_MEMBER] = false.into();
+    }
     let mut answer = issue::access_token(caller, &access, about).await?;
     answer.insert("issued_token_type".into(), ACCESS_TOKEN.into());
     Ok(Value::Object(answer))

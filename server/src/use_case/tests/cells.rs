@@ -98,6 +98,7 @@ fn somebody(kind: &str, acr: &str) -> Request {
         acr: acr.into(),
         at: OffsetDateTime::UNIX_EPOCH,
         emergency: false,
+        visiting: false,
         patient,
     }
 }

@@ -179,6 +179,22 @@ pub async fn end_of_passkey(
     carry_out(tx, end.bind(at).bind(reason).bind(passkey_id), at).await
 }
 
+/// Ends every session that a password and this passkey opened, for instance because it was removed.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn end_of_second_factor(
+    tx: &mut Tx,
+    account_passkey_id: &str,
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<Vec<SessionOf>, StoreError> {
+    let end = end_where!(
+        "evidence_id IN (SELECT l.login_id FROM account_passkey_login l WHERE l.account_passkey_id = $3)"
+    );
+    carry_out(tx, end.bind(at).bind(reason).bind(account_passkey_id), at).await
+}
+
 /// Ends every session that a pass for a day opened, for instance because it was taken back.
 ///
 /// # Errors

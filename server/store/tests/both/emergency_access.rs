@@ -26,13 +26,14 @@ on_both! { login::prepared:
 
 const HOUR: Duration = Duration::HOUR;
 
-fn asked<'a>(session_hash: &'a [u8; 32], person_id: &'a str, at: OffsetDateTime) -> Asked<'a> {
+pub fn asked<'a>(session_hash: &'a [u8; 32], person_id: &'a str, at: OffsetDateTime) -> Asked<'a> {
     Asked {
         session_hash,
         person_id,
         organisation_id: FACILITY,
         terminal_id: "T123456789007",
         acr: acr::HPKI_CARD,
+        visiting: false,
         reason: "disaster",
         words: "地震のため",
         day: "2026-11-21",

@@ -8,7 +8,7 @@ use sekisho_store::{
     invitation::{self, ClaimDecision, Entered, Kind, Mismatch, NewClaim, NewInvitation},
     membership, person,
     presence::{self, CardRemoval, Gone},
-    session::{self, AtTerminal, Realm, Session},
+    session::{self, AtTerminal, Ground, Realm, Session},
     sql,
     world::World,
 };
@@ -146,7 +146,7 @@ pub(crate) async fn open_session(
             organisation_id: FACILITY.into(),
             terminal_id: format!("T{FACILITY}"),
             fingerprint: [2; 32],
-            membership_id: membership_id.to_owned(),
+            ground: Ground::Membership(membership_id.to_owned()),
             evidence_id: "e".into(),
             presence_id: Some("presence".into()),
         }),
@@ -433,11 +433,13 @@ async fn only_the_same_person_place_and_membership_renew_a_live_session(database
     let at = opened.at_terminal.clone().unwrap();
     let by = Session { id_hash: [2; 32], ..opened.clone() };
     let elsewhere = AtTerminal { fingerprint: [99; 32], ..at.clone() };
-    let otherwise = AtTerminal { membership_id: "another".into(), ..at };
+    let otherwise = AtTerminal { ground: Ground::Membership("another".into()), ..at.clone() };
+    let visiting = AtTerminal { ground: Ground::Emergency, ..at };
     for stranger in [
         Session { person_id: "another".into(), ..by.clone() },
         Session { at_terminal: Some(elsewhere), ..by.clone() },
         Session { at_terminal: Some(otherwise), ..by.clone() },
+        Session { at_terminal: Some(visiting), ..by.clone() },
         Session { at_terminal: None, ..by.clone() },
         Session { realm: Realm::Console, ..by.clone() },
         Session { auth_time: opened.expires_at, ..by.clone() },

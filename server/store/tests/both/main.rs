@@ -85,6 +85,7 @@ fn count<T>(outcomes: &[T], which: impl Fn(&T) -> bool) -> usize {
     outcomes.iter().filter(|outcome| which(outcome)).count()
 }
 
+mod account_passkey;
 mod acme;
 mod client_registration;
 mod cmp;
@@ -131,4 +132,5 @@ mod subscriber_key;
 mod terminals;
 mod token_key;
 mod trail;
+mod visits;
 mod waiting_enrolment;

@@ -55,6 +55,7 @@ async fn main() -> anyhow::Result<()> {
         settings.listen.tls = vec![address];
         settings.card_login.passwords = true;
         settings.card_login.day_passes = true;
+        settings.emergency.visitors = true;
     };
     let mut desktop = Desktop::set_up_with(folder.path(), Door::Script, 0, fixed).await?;
     desktop.scene.stage = sandbox::make(desktop.scene.stage).await?;
@@ -67,6 +68,7 @@ async fn main() -> anyhow::Result<()> {
         ("activate", format!("{public}/activate")),
         ("console-login", format!("{public}/console/login")),
         ("login", format!("{terminal}/login")),
+        ("login-for-emergency", format!("{terminal}/login?return_to=/emergency")),
         ("invitation", format!("{terminal}/invitation")),
     ];
     let after = [

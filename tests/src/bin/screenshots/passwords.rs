@@ -49,6 +49,7 @@ pub(super) async fn pages(desktop: &Desktop, out: &Path) -> anyhow::Result<()> {
     let codes = driver.find(By::Id("recovery-codes")).await?.text().await?;
     let mut codes = codes.lines();
     shoot(driver, out, terminal, "portal-by-password", &format!("{terminal}/")).await?;
+    shoot(driver, out, terminal, "second-factor", &format!("{terminal}/second-factor")).await?;
     driver.goto(&format!("{terminal}/?lang=ja")).await?;
     PhysiciansDesk(desktop).log_out().await?;
     shoot(driver, out, terminal, "login-password", &format!("{terminal}/login")).await?;

@@ -114,6 +114,7 @@ async fn contradicts_itself(
             acr: vocabulary.acr_levels.last().cloned().unwrap_or_default(),
             at: OffsetDateTime::UNIX_EPOCH,
             emergency: false,
+            visiting: false,
             patient: false,
         };
         if compiled.decide(&request).allowed {

@@ -5,6 +5,7 @@ mod called;
 mod effect;
 mod reviewed;
 mod told;
+mod visitor;
 
 use sekisho_protocol::octets::encode;
 use sekisho_store::{Queries, sql};
