@@ -114,6 +114,8 @@ pub mod domain {
     pub const JPKI_SERIAL: &[u8] = b"healthcare-jpki-serial/1";
     /// Keyed hash by which authenticators know a person (WebAuthn Level 2 §5.4.3, user handle).
     pub const PASSKEY_USER: &[u8] = b"healthcare-passkey-user/1";
+    /// The same where a passkey stands beside a password: an authenticator keeps both.
+    pub const SECOND_FACTOR_USER: &[u8] = b"healthcare-second-factor-user/1";
     /// Nonces of ACME (RFC 8555 §6.5.1).
     pub const ACME_NONCE: &[u8] = b"healthcare-acme-nonce/1";
     /// Pairwise session identifiers (OIDC Back-Channel Logout 1.0 §2.1).

@@ -140,7 +140,11 @@ pub async fn get(
     let recovery_used = used.map(|at| when::shown(at, page.text.lang()));
     let pass = day_pass::of_session(&mut reader, &session).await?;
     let pass_until = pass.map(|pass| when::shown(pass.valid_until, page.text.lang()));
-    let to_confirm = day_pass::asking::to_confirm(&app, &session, &page.text).await?;
+    // A visitor stands up for nobody, and reads of nobody who waits.
+    let to_confirm = match visiting {
+        true => None,
+        false => day_pass::asking::to_confirm(&app, &session, &page.text).await?,
+    };
     let has_card = session.profession != Profession::None && !visiting;
     let withheld = Withheld::from(&app, &session).await?;
     let (mut allowed, mut refused) = (Vec::new(), Vec::new());
@@ -183,7 +187,13 @@ pub async fn get(
         }
     };
     let held = enrolled.into_iter().filter(|passkey| passkey.held_at.is_some());
-    let own = account_passkey::of_person(&mut app.store().read(), &session.person_id).await?;
+    // Their page is for sessions by password; a card's leads elsewhere.
+    let own = match session.profession {
+        Profession::None if !visiting => {
+            account_passkey::of_person(&mut app.store().read(), &session.person_id).await?
+        }
+        _ => Vec::new(),
+    };
     let own = own.into_iter().filter(|passkey| passkey.held_at.is_some());
     let held_second: Vec<String> = own.map(|passkey| passkey.name).collect();
     let who = who(&session, &facility, &page.text);

@@ -9,7 +9,7 @@ use webauthn_rs::prelude::{
     DiscoverableAuthentication, Passkey as Credential, PublicKeyCredential, WebauthnError,
 };
 
-use super::relying_party::{RelyingParty, user_handle};
+use super::relying_party::{Of, RelyingParty, user_handle};
 use crate::{app::App, login::refusal::LoginError};
 
 /// An answer to a challenge that nobody can use again; nothing of it is proven.
@@ -22,6 +22,7 @@ pub struct Assertion {
 /// A credential and whose it is.
 #[derive(Clone, Copy)]
 pub(super) struct Enrolled<'a> {
+    pub(super) of: Of,
     pub(super) person_id: &'a str,
     /// Public key, counter and flags, JSON.
     pub(super) credential: &'a str,
@@ -29,7 +30,7 @@ pub(super) struct Enrolled<'a> {
 
 impl<'a> From<&'a Passkey> for Enrolled<'a> {
     fn from(passkey: &'a Passkey) -> Self {
-        Self { person_id: &passkey.person_id, credential: &passkey.credential }
+        Self { of: Of::Login, person_id: &passkey.person_id, credential: &passkey.credential }
     }
 }
 
@@ -86,7 +87,7 @@ impl Assertion {
         };
         let mut credential: Credential =
             serde_json::from_str(enrolled.credential).map_err(corrupt)?;
-        let user = user_handle(app, enrolled.person_id);
+        let user = user_handle(app, enrolled.of, enrolled.person_id);
         if self.answer.get_user_unique_id() != Some(user.as_bytes().as_slice()) {
             return Ok(Worth::Nothing("user-handle"));
         }

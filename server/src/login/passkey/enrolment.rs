@@ -22,7 +22,7 @@ use webauthn_rs::prelude::{
 use super::{
     page::ENROLLED,
     question::{self, Question},
-    relying_party::RelyingParty,
+    relying_party::{Of, RelyingParty},
 };
 use crate::{
     app::App,
@@ -98,7 +98,12 @@ pub(super) async fn ask(
     if enrolled.len() >= MOST_PASSKEYS {
         return Err(Refusal::TooManyPasskeys.into());
     }
-    let (options, registration) = RelyingParty::of(app)?.ask_to_enrol(app, session, enrolled)?;
+    let of = match purpose {
+        Purpose::EnrolSecondFactor => Of::SecondFactor,
+        _ => Of::Login,
+    };
+    let (options, registration) =
+        RelyingParty::of(app)?.ask_to_enrol(app, (session, of), enrolled)?;
     let question = Question {
         purpose,
         challenge: &options.public_key.challenge,

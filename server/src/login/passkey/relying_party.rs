@@ -38,10 +38,10 @@ impl RelyingParty {
     pub(super) fn ask_to_enrol(
         &self,
         app: &App,
-        session: &PortalSession,
+        (session, of): (&PortalSession, Of),
         enrolled: Vec<CredentialID>,
     ) -> Result<(CreationChallengeResponse, PasskeyRegistration), WebauthnError> {
-        let user = user_handle(app, &session.person_id);
+        let user = user_handle(app, of, &session.person_id);
         let name = &session.names.name;
         let (mut options, state) =
             self.0.start_passkey_registration(user, name, name, Some(enrolled))?;
@@ -73,12 +73,45 @@ impl RelyingParty {
     }
 }
 
+/// What a passkey is good for. An authenticator keeps one for each user handle, so that each has its own: one
+/// kind does not take the other's place there, and answers for the other nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    /// It logs its person in.
+    Login,
+    /// It stands beside a password.
+    SecondFactor,
+}
+
 /// By what authenticators know a person (WebAuthn Level 2 §5.4.3): keyed by the instance, so that it
 /// leads to nobody elsewhere.
 #[must_use]
-pub fn user_handle(app: &App, person_id: &str) -> Uuid {
-    let hash = app.keys().keyed_hash(&[domain::PASSKEY_USER, person_id.as_bytes()]);
+pub fn user_handle(app: &App, of: Of, person_id: &str) -> Uuid {
+    let label = match of {
+        Of::Login => domain::PASSKEY_USER,
+        Of::SecondFactor => domain::SECOND_FACTOR_USER,
+    };
+    let hash = app.keys().keyed_hash(&[label, person_id.as_bytes()]);
     let mut handle = [0; 16];
     handle.copy_from_slice(&hash[..16]);
     Uuid::from_bytes(handle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_authenticator_keeps_one_of_each_kind_of_each_person() {
+        let test = crate::testing::app().await;
+        let handle = |of, person| user_handle(&test.app, of, person);
+        let all = [
+            handle(Of::Login, "a"),
+            handle(Of::SecondFactor, "a"),
+            handle(Of::Login, "b"),
+            handle(Of::SecondFactor, "b"),
+        ];
+        assert_eq!(std::collections::BTreeSet::from(all).len(), 4);
+        assert_eq!(handle(Of::Login, "a"), all[0]);
+    }
 }

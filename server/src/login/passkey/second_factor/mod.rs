@@ -22,7 +22,7 @@ use time::OffsetDateTime;
 use super::{
     COPIED,
     assertion::{Assertion, Enrolled, Worth},
-    relying_party::RelyingParty,
+    relying_party::{Of, RelyingParty},
 };
 use crate::{
     app::App,
@@ -43,7 +43,11 @@ fn may_enrol(session: &PortalSession, now: OffsetDateTime) -> bool {
 
 impl<'a> From<&'a AccountPasskey> for Enrolled<'a> {
     fn from(passkey: &'a AccountPasskey) -> Self {
-        Self { person_id: &passkey.person_id, credential: &passkey.credential }
+        Self {
+            of: Of::SecondFactor,
+            person_id: &passkey.person_id,
+            credential: &passkey.credential,
+        }
     }
 }
 
