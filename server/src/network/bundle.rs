@@ -252,7 +252,8 @@ impl Values {
 
     /// The numbers of the groups for all peers, once each; without a peer that of the others' texts.
     fn groups(&self) -> String {
-        let mut numbers: Vec<u8> = self.peers.iter().map(|peer| peer.suite.group.number()).collect();
+        let mut numbers: Vec<u8> =
+            self.peers.iter().map(|peer| peer.suite.group.number()).collect();
         numbers.sort_unstable_by(|one, other| other.cmp(one));
         numbers.dedup();
         if numbers.is_empty() {
@@ -348,7 +349,8 @@ fn values(
 /// characters about, is a space.
 fn on_one_line(name: &str) -> String {
     let breaks = |c: char| {
-        c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        c.is_control()
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     name.replace(breaks, " ")
 }

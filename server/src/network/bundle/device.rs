@@ -84,6 +84,12 @@ impl Device {
         !matches!(self, Self::NecIx)
     }
 
+    /// Whether it is said to make requests (PKCS #10) of its own; of the others only files are read.
+    #[must_use]
+    pub const fn makes_requests(self) -> bool {
+        !matches!(self, Self::YamahaRtx | Self::NecIx)
+    }
+
     /// Whether the text has commands for IPv6 networks behind the routers.
     #[must_use]
     pub const fn knows_ipv6(self) -> bool {
@@ -150,7 +156,7 @@ impl Device {
     }
 
     /// What begins a comment.
-    const fn mark(self) -> &'static str {
+    pub(super) const fn mark(self) -> &'static str {
         match self {
             Self::Windows | Self::YamahaRtx | Self::FortiGate => "#",
             Self::NecIx | Self::CiscoIosXe | Self::AlliedTelesis => "!",
@@ -176,13 +182,17 @@ impl Device {
             Self::Windows => (Windows { v, d }.render()?, WindowsRemove { v, d }.render()?),
             Self::YamahaRtx => (YamahaRtx { v, d }.render()?, YamahaRtxRemove { v, d }.render()?),
             Self::NecIx => (NecIx { v, d }.render()?, NecIxRemove { v, d }.render()?),
-            Self::CiscoIosXe => (CiscoIosXe { v, d }.render()?, CiscoIosXeRemove { v, d }.render()?),
+            Self::CiscoIosXe => {
+                (CiscoIosXe { v, d }.render()?, CiscoIosXeRemove { v, d }.render()?)
+            }
             Self::FortiGate => (FortiGate { v, d }.render()?, FortiGateRemove { v, d }.render()?),
             Self::AlliedTelesis => {
                 (AlliedTelesis { v, d }.render()?, AlliedTelesisRemove { v, d }.render()?)
             }
         };
-        Ok(vec![text(self.file(), configuration), text(self.removal(), removal)])
+        // The engine takes the last line break of a template.
+        let ended = |text: String| format!("{}\n", text.trim_end());
+        Ok(vec![text(self.file(), ended(configuration)), text(self.removal(), ended(removal))])
     }
 }
 

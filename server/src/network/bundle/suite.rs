@@ -106,16 +106,25 @@ mod tests {
                 assert_eq!(there, back, "{own} {other}");
                 let text = |family| super::super::Daemon::of_family(family).is_some();
                 if text(own) && text(other) {
-                    assert_eq!((there.ike().as_str(), there.esp()), ("aes256-sha256-ecp256", "aes256-sha512"));
+                    assert_eq!(
+                        (there.ike().as_str(), there.esp()),
+                        ("aes256-sha256-ecp256", "aes256-sha512")
+                    );
                     assert!(!there.amends(), "{own} {other}");
                 }
             }
         }
         let yamaha = Suite::of("router_yamaha_rtx", "router_strongswan");
-        assert_eq!((yamaha.ike().as_str(), yamaha.esp()), ("aes256-sha256-modp2048", "aes256-sha256"));
+        assert_eq!(
+            (yamaha.ike().as_str(), yamaha.esp()),
+            ("aes256-sha256-modp2048", "aes256-sha256")
+        );
         assert!(yamaha.amends());
         let nec = Suite::of("router_openiked", "router_nec_ix");
-        assert_eq!((nec.ike().as_str(), nec.esp(), nec.amends()), ("aes256-sha256-modp3072", "aes256-sha512", true));
+        assert_eq!(
+            (nec.ike().as_str(), nec.esp(), nec.amends()),
+            ("aes256-sha256-modp3072", "aes256-sha512", true)
+        );
         assert!(!Suite::of("router_nec_ix", "router_yamaha_rtx").amends());
         assert!(!Suite::of("router_fortigate", "router_libreswan").amends());
     }
