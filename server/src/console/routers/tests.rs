@@ -255,6 +255,11 @@ async fn each_untried_model_has_a_page_in_both_languages_that_says_so() {
             let notice = text.find(says).unwrap_or_else(|| panic!("{model:?}: {text}"));
             assert!(notice < steps(text), "{model:?}: the notice stands before the steps");
             assert!(!text.contains("routers-untried-"), "{model:?}: a message is missing: {text}");
+            // The texts have the sources in both languages; the notice has them in its own.
+            let (source_ja, source_en) = model.sources()[0];
+            let list = &text[notice..steps(text)];
+            let japanese = says.contains('実');
+            assert_eq!((list.contains(source_ja), list.contains(source_en)), (japanese, !japanese));
             for part in [model.file(), model.removal(), model.shows(), "BEGIN CERTIFICATE"] {
                 assert!(text.contains(part), "{model:?}: {part}");
             }

@@ -120,37 +120,77 @@ impl Device {
         }
     }
 
-    /// What was read, and what it says. Read means: the document itself, or, where it says so, another's account.
+    /// What was read, in Japanese and in English: the document itself, or, where it says so, another's account.
     #[must_use]
-    pub const fn sources(self) -> &'static [&'static str] {
+    pub const fn sources(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Windows => &[
+            Self::Windows => &[(
+                "Microsoft の PowerShell リファレンス (Windows Server 2019・2022): Add-VpnS2SInterface、Set-VpnAuthProtocol、\
+                 New-VpnTrafficSelector、Import-Certificate、Import-PfxCertificate、Set-NetFirewallSetting",
                 "Microsoft, PowerShell reference of Windows Server 2019 and 2022: Add-VpnS2SInterface, Set-VpnAuthProtocol, \
                  New-VpnTrafficSelector, Import-Certificate, Import-PfxCertificate, Set-NetFirewallSetting",
-            ],
+            )],
             Self::YamahaRtx => &[
-                "ヤマハ コマンドリファレンス 第15章「IPsec の設定」(vRX, RTX5000, RTX3510, RTX3500, RTX1300, RTX1220, RTX1210, RTX840, RTX830)",
-                "www.rtpro.yamaha.co.jp/RT/docs/ipsec/ike2.html (2024-03-07), in part",
-                "the lines for routes and for the state of a tunnel: published configurations of others",
+                (
+                    "ヤマハ コマンドリファレンス 第15章「IPsec の設定」(vRX、RTX5000、RTX3510、RTX3500、RTX1300、RTX1220、RTX1210、RTX840、RTX830)",
+                    "Yamaha, command reference, chapter 15, IPsec (vRX, RTX5000, RTX3510, RTX3500, RTX1300, RTX1220, RTX1210, RTX840, RTX830)",
+                ),
+                (
+                    "www.rtpro.yamaha.co.jp/RT/docs/ipsec/ike2.html (2024-03-07) の一部",
+                    "www.rtpro.yamaha.co.jp/RT/docs/ipsec/ike2.html (2024-03-07), in part",
+                ),
+                (
+                    "経路と状態表示の命令: 第三者が公開している設定例",
+                    "the lines for routes and for the state of a tunnel: configurations that others published",
+                ),
             ],
             Self::NecIx => &[
-                "NEC, UNIVERGE IX-R/IX-V 機能説明書 2.25 (support.necplatforms.co.jp/ix-nrv/manual/fd/02_router/23_ikev2.html), in part: \
-                 pre-shared keys are the only proof in IKEv2, groups are MODP",
-                "Oracle's text for NEC IX, and published configurations of others: the commands",
+                (
+                    "NEC UNIVERGE IX-R/IX-V 機能説明書 2.25 (support.necplatforms.co.jp/ix-nrv/manual/fd/02_router/23_ikev2.html) の一部: \
+                     IKEv2 の認証方式は事前共有鍵のみ、DH グループは MODP",
+                    "NEC, UNIVERGE IX-R/IX-V, function manual 2.25 (at the same address), in part: pre-shared keys are the only proof in \
+                     IKEv2, groups are MODP",
+                ),
+                (
+                    "命令: Oracle が公開している NEC IX 用の設定と、第三者が公開している設定例",
+                    "the commands: Oracle's text for NEC IX, and configurations that others published",
+                ),
             ],
             Self::CiscoIosXe => &[
-                "Cisco, FlexVPN and IKEv2 guide, Appendix: IKEv2 and Legacy VPNs (crypto maps with IKEv2), in part",
-                "Cisco, documents 220380 (revocation-check, CRL by HTTP) and 220422 (certificates of a CA), in part",
-                "Cisco, data model of IOS-XE (netascode.cisco.com): names of ciphers; the lines for certificates: published configurations",
+                (
+                    "Cisco IKEv2 ガイド 付録「IKEv2 and Legacy VPNs」(crypto map での IKEv2) の一部",
+                    "Cisco, IKEv2 guide, Appendix: IKEv2 and Legacy VPNs (crypto maps with IKEv2), in part",
+                ),
+                (
+                    "Cisco 文書 220380 (revocation-check、HTTP での失効リスト) と 220422 (認証局の証明書) の一部",
+                    "Cisco, documents 220380 (revocation-check, lists by HTTP) and 220422 (certificates of a CA), in part",
+                ),
+                (
+                    "暗号の名前: Cisco の IOS-XE データモデル (netascode.cisco.com)。証明書の命令: 第三者が公開している設定例",
+                    "names of ciphers: Cisco's data model of IOS-XE (netascode.cisco.com); the lines for certificates: configurations that others published",
+                ),
             ],
             Self::FortiGate => &[
-                "Fortinet, FortiOS CLI reference 6.2 to 8.0: vpn ipsec phase1-interface, vpn certificate crl and setting, user peer, execute vpn",
-                "the lines of phase2-interface, routes and the state of a tunnel: published configurations of others",
+                (
+                    "Fortinet FortiOS CLI リファレンス 6.2〜8.0: vpn ipsec phase1-interface、vpn certificate crl・setting、user peer、execute vpn",
+                    "Fortinet, FortiOS CLI reference 6.2 to 8.0: vpn ipsec phase1-interface, vpn certificate crl and setting, user peer, execute vpn",
+                ),
+                (
+                    "phase2-interface、経路、状態表示の命令: 第三者が公開している設定例",
+                    "the lines of phase2-interface, routes and the state of a tunnel: configurations that others published",
+                ),
             ],
             Self::AlliedTelesis => &[
-                "Allied Telesis, AlliedWare Plus リファレンス VPN / IPsec 5.5.4-1.1 (613-003212 G) and 5.5.0-2.3 (613-002107 AL), in part: \
-                 what IKEv2 knows; 運用・管理 / ローカルCA 5.5.4: trustpoints",
-                "the commands: another's account of Allied Telesis C613-22020, IPsec Feature Overview and Configuration Guide",
+                (
+                    "アライドテレシス AlliedWare Plus リファレンス「VPN / IPsec」5.5.4-1.1 (613-003212 G)・5.5.0-2.3 (613-002107 AL) の一部 \
+                     (IKEv2 で使えるもの)、「ローカルCA」5.5.4 の一部 (トラストポイント)",
+                    "Allied Telesis, AlliedWare Plus reference, VPN / IPsec of 5.5.4-1.1 and 5.5.0-2.3, in part (what IKEv2 knows), and \
+                     local CA of 5.5.4, in part (trustpoints)",
+                ),
+                (
+                    "命令: アライドテレシス C613-22020 (IPsec Feature Overview and Configuration Guide) についての第三者の記述",
+                    "the commands: another's account of Allied Telesis C613-22020, IPsec Feature Overview and Configuration Guide",
+                ),
             ],
         }
     }

@@ -31,8 +31,8 @@ fn each_says_first_that_nobody_tried_it_and_from_what_it_is() {
                 assert!(first.contains("実機では未確認"), "{device:?}: {first}");
                 assert!(second.contains("NOT TRIED: nobody has tried"), "{device:?}: {second}");
                 assert!(text.contains("本館 & <別館>"), "{device:?}: escaped");
-                for source in device.sources() {
-                    assert!(text.contains(source), "{device:?}: {source}");
+                for (ja, en) in device.sources() {
+                    assert!(text.contains(ja) && text.contains(en), "{device:?}: {en}");
                 }
                 assert!(text.ends_with('\n') && !text.contains("\n\n\n"), "{device:?}: {text}");
             }
