@@ -2,49 +2,49 @@
 //! lists of what was revoked, and the configuration text of its family. One set of templates
 //! (`server/templates/routers/bundle`) for the page and for the files.
 //!
-//! Texts are there for families whose implementation was tried with them (`tests/tests/ike`); for the
-//! others there is none rather than one that nobody tried.
+//! The texts of [`Daemon`]s were tried (`tests/tests/enrolment/ike`). Those of [`Device`]s were not: they are
+//! written from makers' documents, say so in their first lines, and have no script that runs by itself.
+
+/// A template for each file, with the values under `v`, and under `d` where a device is named.
+macro_rules! texts {
+    ($($name:ident $(($device:ty))? = $path:literal),+ $(,)?) => {$(
+        #[derive(askama::Template)]
+        #[template(path = $path, escape = "none")]
+        struct $name<'a> {
+            v: &'a super::Values,
+            $(d: $device,)?
+        }
+    )+};
+}
 
 mod authorities;
+mod daemon;
+mod device;
+mod suite;
 
-use askama::Template;
+use std::net::IpAddr;
+
 use der::pem::LineEnding;
 use ipnet::{IpNet, Ipv6Net};
 use sekisho_store::{Queries, StoreError, router::Router, router_psk};
 
-pub use authorities::Authorities;
+pub use {authorities::Authorities, daemon::Daemon, device::Device, suite::Suite};
 
 /// Families with texts, by their profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Daemon {
-    /// `router_strongswan`
-    StrongSwan,
-    /// `router_libreswan`
-    Libreswan,
-    /// `router_openiked`
-    OpenIked,
+pub enum Texts {
+    /// Tried with this program.
+    Tried(Daemon),
+    /// For this device, tried by nobody.
+    Untried(Device),
 }
 
-impl Daemon {
-    /// The daemon of a family, if there are texts for it.
+impl Texts {
+    /// What there is for a family; nothing where nothing is known of its devices.
     #[must_use]
     pub fn of_family(profile: &str) -> Option<Self> {
-        match profile {
-            "router_strongswan" => Some(Self::StrongSwan),
-            "router_libreswan" => Some(Self::Libreswan),
-            "router_openiked" => Some(Self::OpenIked),
-            _ => None,
-        }
-    }
-
-    /// The line that makes it load what `install.sh` brought, on Debian.
-    #[must_use]
-    pub const fn load(self) -> &'static str {
-        match self {
-            Self::StrongSwan => "swanctl --load-all",
-            Self::Libreswan => "systemctl restart ipsec",
-            Self::OpenIked => "systemctl restart openiked",
-        }
+        let tried = Daemon::of_family(profile).map(Self::Tried);
+        tried.or_else(|| Device::of_family(profile).map(Self::Untried))
     }
 }
 
@@ -145,7 +145,7 @@ pub struct Text {
 /// Why there is no bundle.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
-    /// Nobody tried one.
+    /// Of its devices nothing is known.
     #[error("there are no texts for the family {family}: set it up by its manual")]
     NoTexts {
         /// The family's profile.
@@ -179,6 +179,7 @@ pub enum BundleError {
 
 struct Issuer {
     file: String,
+    pem: String,
     list: String,
     list_address: String,
 }
@@ -186,15 +187,22 @@ struct Issuer {
 struct Peer {
     id: String,
     dns_name: String,
+    /// Its address, or its name where that is not fixed.
     endpoint: String,
+    address: Option<IpAddr>,
     network: IpNet,
     proof: Proof,
     opens: bool,
+    suite: Suite,
 }
 
 impl Peer {
     fn has_psk(&self) -> bool {
         self.proof == Proof::Psk
+    }
+
+    fn has_rsa(&self) -> bool {
+        self.proof == Proof::Certificate(Key::Rsa3072)
     }
 
     /// The value of `leftauth` and `rightauth` (ipsec.conf(5) of libreswan): it has to know beforehand.
@@ -215,6 +223,8 @@ struct Values {
     network: IpNet,
     est: String,
     psk: String,
+    plain: String,
+    root_pem: String,
     issuers: Vec<Issuer>,
     root_list_address: String,
     reauthentication_seconds: u32,
@@ -233,42 +243,31 @@ impl Values {
         if peer.opens { seconds / 5 * 4 } else { seconds }
     }
 
+    /// The same, for a device that takes it within these bounds only.
+    fn stands_within(&self, peer: &Peer, least: u32, most: u32) -> u32 {
+        self.stands(peer).clamp(least, most)
+    }
+
+    fn is_ipv6(&self) -> bool {
+        self.network.addr().is_ipv6()
+    }
+
+    /// The numbers of the groups for all peers, once each; without a peer that of the others' texts.
+    fn groups(&self) -> String {
+        let mut numbers: Vec<u8> =
+            self.peers.iter().map(|peer| peer.suite.group.number()).collect();
+        numbers.sort_unstable_by(|one, other| other.cmp(one));
+        numbers.dedup();
+        if numbers.is_empty() {
+            numbers.push(19);
+        }
+        numbers.iter().map(u8::to_string).collect::<Vec<_>>().join(" ")
+    }
+
     /// The routers with which it shares a key.
     fn with_psk(&self) -> impl Iterator<Item = &Peer> {
         self.peers.iter().filter(|peer| peer.has_psk())
     }
-}
-
-/// A template for each file, with the values under `v`.
-macro_rules! texts {
-    ($($name:ident = $path:literal),+ $(,)?) => {$(
-        #[derive(Template)]
-        #[template(path = $path, escape = "none")]
-        struct $name<'a> {
-            v: &'a Values,
-        }
-    )+};
-}
-
-texts! {
-    Enrol = "routers/bundle/enrol.sh",
-    Renew = "routers/bundle/renew.sh",
-    Psk = "routers/bundle/psk.sh",
-    StrongSwanConfiguration = "routers/bundle/strongswan/swanctl.conf",
-    StrongSwanInstall = "routers/bundle/strongswan/install.sh",
-    StrongSwanRevocation = "routers/bundle/strongswan/revocation.sh",
-    StrongSwanDeny = "routers/bundle/strongswan/deny.sh",
-    StrongSwanRemove = "routers/bundle/strongswan/remove.sh",
-    LibreswanConfiguration = "routers/bundle/libreswan/ipsec.conf",
-    LibreswanInstall = "routers/bundle/libreswan/install.sh",
-    LibreswanRevocation = "routers/bundle/libreswan/revocation.sh",
-    LibreswanDeny = "routers/bundle/libreswan/deny.sh",
-    LibreswanRemove = "routers/bundle/libreswan/remove.sh",
-    OpenIkedConfiguration = "routers/bundle/openiked/iked.conf",
-    OpenIkedInstall = "routers/bundle/openiked/install.sh",
-    OpenIkedRevocation = "routers/bundle/openiked/revocation.sh",
-    OpenIkedDeny = "routers/bundle/openiked/deny.sh",
-    OpenIkedRemove = "routers/bundle/openiked/remove.sh",
 }
 
 /// What stands before the prefix in its file.
@@ -276,7 +275,7 @@ const PREFIX: &str = "# IPv6 addresses of this facility, and of no other. Nothin
                       # behind the router from it.\n";
 
 /// The files of a router, in the order in which they are used. No secret is among them: keys are made at the
-/// router or fetched by it.
+/// router or fetched by it, or stand as a word to replace.
 ///
 /// # Errors
 /// [`BundleError`].
@@ -287,60 +286,19 @@ pub fn write(
     authorities: &Authorities,
     common: Common<'_>,
 ) -> Result<Vec<Text>, BundleError> {
-    let daemon = Daemon::of_family(&router.family)
+    let texts = Texts::of_family(&router.family)
         .ok_or_else(|| BundleError::NoTexts { family: router.family.clone() })?;
     let v = values(router, name, others, authorities, common)?;
-    let v = &v;
-    let mut files = vec![text("root.pem", pem(&authorities.root_der)?)];
+    let mut files = vec![text("root.pem", v.root_pem.clone())];
     // Also for a router with keys alone: it gets its certificate before a tunnel goes over to one.
-    for (issuer, (_, der)) in v.issuers.iter().zip(&authorities.issuers) {
-        files.push(text(&issuer.file, pem(der)?));
-    }
+    files.extend(v.issuers.iter().map(|issuer| text(&issuer.file, issuer.pem.clone())));
     if let Some(prefix) = common.prefix {
         files.push(text("facility-prefix.txt", format!("{PREFIX}{prefix}\n")));
     }
-    files.push(text("enrol.sh", Enrol { v }.render()?));
-    if v.psks {
-        files.push(text("psk.sh", Psk { v }.render()?));
+    match texts {
+        Texts::Tried(daemon) => files.extend(daemon.texts(&v)?),
+        Texts::Untried(device) => files.extend(device.texts(&v)?),
     }
-    let (file, [configuration, install, revocation, deny, remove]) = match daemon {
-        Daemon::StrongSwan => (
-            "swanctl.conf",
-            [
-                StrongSwanConfiguration { v }.render()?,
-                StrongSwanInstall { v }.render()?,
-                StrongSwanRevocation { v }.render()?,
-                StrongSwanDeny { v }.render()?,
-                StrongSwanRemove { v }.render()?,
-            ],
-        ),
-        Daemon::Libreswan => (
-            "ipsec.conf",
-            [
-                LibreswanConfiguration { v }.render()?,
-                LibreswanInstall { v }.render()?,
-                LibreswanRevocation { v }.render()?,
-                LibreswanDeny { v }.render()?,
-                LibreswanRemove { v }.render()?,
-            ],
-        ),
-        Daemon::OpenIked => (
-            "iked.conf",
-            [
-                OpenIkedConfiguration { v }.render()?,
-                OpenIkedInstall { v }.render()?,
-                OpenIkedRevocation { v }.render()?,
-                OpenIkedDeny { v }.render()?,
-                OpenIkedRemove { v }.render()?,
-            ],
-        ),
-    };
-    files.push(text(file, configuration));
-    files.push(text("install.sh", install));
-    files.push(text("revocation.sh", revocation));
-    files.push(text("deny.sh", deny));
-    files.push(text("renew.sh", Renew { v }.render()?));
-    files.push(text("remove.sh", remove));
     Ok(files)
 }
 
@@ -364,33 +322,46 @@ fn values(
         }
         let endpoint = other.address.map_or_else(|| other.dns_name.clone(), |at| at.to_string());
         let dns_name = other.dns_name.clone();
-        let (proof, opens) = (*proof, *opens);
-        peers.push(Peer { id, dns_name, endpoint, network: theirs, proof, opens });
+        let (proof, opens, address) = (*proof, *opens, other.address);
+        let suite = Suite::of(&router.family, &other.family);
+        peers.push(Peer { id, dns_name, endpoint, address, network: theirs, proof, opens, suite });
     }
     let list_address = |id: &str| format!("{}/crl/{id}.crl", common.plain);
+    let issuers = authorities.issuers.iter().map(|(id, der)| {
+        Ok(Issuer {
+            file: format!("{id}.pem"),
+            pem: pem(der)?,
+            list: format!("{id}.crl"),
+            list_address: list_address(id),
+        })
+    });
     Ok(Values {
         id: router.terminal_id.clone(),
-        name: name.to_owned(),
+        name: on_one_line(name),
         dns_name: router.dns_name.clone(),
         address: router.address.map(|at| at.to_string()),
         network: router.network,
         psk: format!("{}/router/psk", common.enrol),
         est: format!("{}/.well-known/est/routers", common.enrol),
-        issuers: authorities
-            .issuers
-            .iter()
-            .map(|(id, _)| Issuer {
-                file: format!("{id}.pem"),
-                list: format!("{id}.crl"),
-                list_address: list_address(id),
-            })
-            .collect(),
+        plain: common.plain.to_owned(),
+        root_pem: pem(&authorities.root_der)?,
+        issuers: issuers.collect::<Result<_, BundleError>>()?,
         root_list_address: list_address(&authorities.root_id),
         reauthentication_seconds: common.reauthentication_seconds,
         certificate: wants_certificate(others),
         psks: wants_psk(others),
         peers,
     })
+}
+
+/// A name as it may stand in a comment: whatever begins a line in some program's eyes, or turns the order of
+/// characters about, is a space.
+fn on_one_line(name: &str) -> String {
+    let breaks = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    name.replace(breaks, " ")
 }
 
 fn text(file: &str, text: String) -> Text {

@@ -19,7 +19,7 @@ use crate::{
     cli::{Exit, Failure, InstanceFolder, origin},
     instance::Folder,
     names::NameRole,
-    network::bundle::{self, Authorities, Common, Daemon, Key, Other, Text},
+    network::bundle::{self, Authorities, Common, Device, Key, Other, Suite, Text, Texts},
     temporary::TemporaryFolder,
 };
 
@@ -33,8 +33,9 @@ Examples:
 
 At the router, as root, in this order: sh enrol.sh (asks for the one-time code), sh install.sh, and the line
 that is printed; with a peer that shares a key (sekisho router psk), sh psk.sh, which asks for that code.
-revocation.sh belongs into cron. There are texts for strongSwan, libreswan and OpenIKED;
-docs/routers.md tells with what they were tried.")]
+revocation.sh belongs into cron. The texts for strongSwan, libreswan and OpenIKED were tried with these;
+those for Windows, Yamaha RTX, NEC IX, Cisco IOS-XE, FortiGate and AlliedWare Plus were tried by nobody and say so:
+a person enters them at the device. docs/routers.md tells what each has, and from where.")]
 pub(super) struct Bundle {
     #[command(flatten)]
     instance: InstanceFolder,
@@ -82,15 +83,54 @@ impl Bundle {
         let texts =
             bundle::write(&own, &name, &others, &authorities, common).map_err(Failure::usage)?;
         place(&self.to, &texts)?;
-        let load = Daemon::of_family(&own.family).map(Daemon::load).unwrap_or_default();
+        say(&match Texts::of_family(&own.family) {
+            Some(Texts::Untried(device)) => self.by_hand(device, &others),
+            Some(Texts::Tried(daemon)) => self.by_scripts(daemon.load(), &others),
+            None => String::new(),
+        })?;
+        for other in &others {
+            let suite = Suite::of(&own.family, &other.router.family);
+            if suite.amends() {
+                say(&format!(
+                    "With {} it does not work as it is: add IKE {} and ESP {} to the text that was tried.\n",
+                    other.router.terminal_id,
+                    suite.ike(),
+                    suite.esp(),
+                ))?;
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl Bundle {
+    /// What to run at a router with scripts.
+    fn by_scripts(&self, load: &str, others: &[Other]) -> String {
         let certificate = format!("sh enrol.sh {}, ", self.key.as_str());
-        say(&format!(
+        format!(
             "{} is written. At the router, as root: {}{}sh install.sh, {load}\n",
             self.to.display(),
-            if bundle::wants_certificate(&others) { &certificate } else { "" },
-            if bundle::wants_psk(&others) { "sh psk.sh once for each code, " } else { "" },
-        ))?;
-        Ok(Exit::Done)
+            if bundle::wants_certificate(others) { &certificate } else { "" },
+            if bundle::wants_psk(others) { "sh psk.sh once for each code, " } else { "" },
+        )
+    }
+
+    /// What a person does at a device whose texts nobody tried.
+    fn by_hand(&self, device: Device, others: &[Other]) -> String {
+        let certificates = !device.knows_certificates() && bundle::wants_certificate(others);
+        format!(
+            "{} is written.\n\
+             実機では未確認 / NOT TRIED: nobody has tried this text on a device. Compare {} with the manual, and try it \
+             on one first.\nIt is entered at the device by a person; {} is the way back.\n{}",
+            self.to.display(),
+            device.file(),
+            device.removal(),
+            if certificates {
+                "By its manual it knows no certificates in IKEv2: make pre-shared keys (sekisho router psk add).\n"
+            } else {
+                ""
+            },
+        )
     }
 }
 

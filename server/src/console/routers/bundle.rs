@@ -5,13 +5,14 @@ use axum::extract::State;
 use sekisho_store::{facility_prefix, router, terminal::TerminalStatus};
 use serde::Deserialize;
 
+use super::untried::Untried;
 use crate::{
     app::App,
     console::terminals::{administered, already_revoked},
     error::page::PageError,
     form::{PathId, StrictQuery},
     names::NameRole,
-    network::bundle::{self, Authorities, BundleError, Common, Daemon, Key, Other, Text},
+    network::bundle::{self, Authorities, BundleError, Common, Key, Other, Suite, Text, Texts},
     page::{Page, PageFrame},
     people::session::ConsoleSession,
 };
@@ -60,6 +61,10 @@ struct BundlePage {
     /// Message key of why there are no texts.
     none: Option<&'static str>,
     load: &'static str,
+    /// What is said of a device whose texts nobody tried.
+    untried: Option<Untried>,
+    /// What has to be added to a text that was tried, for a device that knows less.
+    amends: Option<Suite>,
     has_certificate: bool,
     has_psk: bool,
     texts: Vec<Text>,
@@ -124,6 +129,14 @@ pub async fn get(
             return Err(PageError::internal(&error));
         }
     };
+    let (load, untried) = match Texts::of_family(&own.family) {
+        Some(Texts::Tried(daemon)) => (daemon.load(), None),
+        Some(Texts::Untried(device)) => {
+            ("", Some(Untried::of(device, &own, &others, common.enrol)))
+        }
+        None => ("", None),
+    };
+    let amends = others.first().map(|other| Suite::of(&own.family, &other.router.family));
     Ok(Page(BundlePage {
         has_certificate: bundle::wants_certificate(&others),
         has_psk: bundle::wants_psk(&others),
@@ -135,7 +148,9 @@ pub async fn get(
         rsa: key == Key::Rsa3072,
         key: key.as_str(),
         none,
-        load: Daemon::of_family(&own.family).map(Daemon::load).unwrap_or_default(),
+        load,
+        untried,
+        amends: amends.filter(|suite| suite.amends()),
         texts,
     }))
 }

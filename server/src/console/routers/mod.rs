@@ -6,6 +6,7 @@ mod code;
 mod create;
 mod list;
 pub mod psk;
+mod untried;
 
 #[cfg(test)]
 mod psk_tests;

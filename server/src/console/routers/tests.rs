@@ -202,8 +202,78 @@ async fn the_page_of_a_routers_bundle_has_its_texts_and_those_of_no_stranger() {
         let refused = send(&test, "GET", &format!("{path}?peer={other}"), cookie, "").await;
         assert_eq!(refused.status, StatusCode::NOT_FOUND, "{other}");
     }
-    // A model that nobody tried has no texts.
+    // A model that nobody tried has a text that says so, and no scripts.
     let path = format!("/console/routers/{}/bundle", stranger.terminal_id);
-    let none = send(&test, "GET", &path, THEIRS, "").await.text;
-    assert!(none.contains("用意していません") && !none.contains("enrol.sh"), "{none}");
+    let untried = send(&test, "GET", &path, THEIRS, "").await.text;
+    assert!(
+        untried.contains("実機では確認していません") && !untried.contains("enrol.sh"),
+        "{untried}"
+    );
+}
+
+/// A router of this family in our facility, with this network.
+async fn entered(test: &TestApp, family: &str, network: &str) -> Router {
+    let good = GOOD.map(|(name, good)| match name {
+        "family" => (name, family),
+        "network" => (name, network),
+        "name" => (name, network),
+        "address" => (name, ""),
+        _ => (name, good),
+    });
+    send(test, "POST", "/console/routers", OURS, &form(&good)).await;
+    let entered = routers(test, FACILITY).await;
+    entered.into_iter().find(|(terminal, _)| terminal.name == network).unwrap().1
+}
+
+#[tokio::test]
+async fn each_untried_model_has_a_page_in_both_languages_that_says_so() {
+    use crate::network::{bundle::Device as Model, family};
+
+    let test = instance().await;
+    let peer = entered(&test, "router_strongswan", "10.20.0.0/24").await;
+    for (number, family) in (1u8..).zip(family::all()) {
+        let own = entered(&test, family.profile, &format!("10.20.{number}.0/24")).await;
+        let path = format!("/console/routers/{}/bundle?peer={}", own.terminal_id, peer.terminal_id);
+        let ja = send(&test, "GET", &path, OURS, "").await;
+        let en = send(&test, "GET", &format!("{path}&lang=en"), OURS, "").await;
+        assert_eq!((ja.status, en.status), (StatusCode::OK, StatusCode::OK), "{}", family.profile);
+        let Some(model) = Model::of_family(family.profile) else {
+            assert!(!ja.text.contains("実機では確認していません"), "{}", family.profile);
+            // Of generic IKEv2 nothing can be said; the others have scripts.
+            assert_eq!(
+                ja.text.contains("enrol.sh"),
+                family.profile != "router",
+                "{}",
+                family.profile
+            );
+            continue;
+        };
+        let steps = |text: &str| text.find("<ol class=\"steps\">").unwrap();
+        for (text, says) in
+            [(&ja.text, "実機では確認していません"), (&en.text, "Not tried on a device")]
+        {
+            let notice = text.find(says).unwrap_or_else(|| panic!("{model:?}: {text}"));
+            assert!(notice < steps(text), "{model:?}: the notice stands before the steps");
+            assert!(!text.contains("routers-untried-"), "{model:?}: a message is missing: {text}");
+            // The texts have the sources in both languages; the notice has them in its own.
+            let (source_ja, source_en) = model.sources()[0];
+            let list = &text[notice..steps(text)];
+            let japanese = says.contains('実');
+            assert_eq!((list.contains(source_ja), list.contains(source_en)), (japanese, !japanese));
+            for part in [model.file(), model.removal(), model.shows(), "BEGIN CERTIFICATE"] {
+                assert!(text.contains(part), "{model:?}: {part}");
+            }
+            let certify = format!("<a href=\"/console/terminals/{}/certify\"", own.terminal_id);
+            assert_eq!(text.contains(&certify), model.knows_certificates(), "{model:?}");
+            let psk = format!("<a href=\"/console/routers/{}/psk\"", own.terminal_id);
+            assert_eq!(text.contains(&psk), !model.knows_certificates(), "{model:?}");
+            assert!(!text.contains("sh enrol.sh") && !text.contains("cron"), "{model:?}: {text}");
+        }
+        // The router at the other end is told what has to be added to the text that was tried.
+        let back = format!("/console/routers/{}/bundle?peer={}", peer.terminal_id, own.terminal_id);
+        let back = send(&test, "GET", &back, OURS, "").await.text;
+        let amends = !matches!(model, Model::CiscoIosXe | Model::FortiGate);
+        assert_eq!(back.contains("このままではつながりません"), amends, "{model:?}");
+        assert!(back.contains("swanctl.conf"), "{model:?}");
+    }
 }
