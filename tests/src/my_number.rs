@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use sekisho::demo::cast::CARD_HOLDERS;
 use serde_json::Value;
-use thirtyfour::prelude::*;
+use thirtyfour::{error::WebDriverErrorInner, prelude::*};
 
 use crate::Desktop;
 
@@ -50,7 +50,16 @@ impl PhysiciansDesk<'_> {
     /// # Errors
     /// When the browser does not tell.
     pub async fn body(&self) -> anyhow::Result<String> {
-        Ok(self.driver().find(By::Tag("body")).await?.text().await?)
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.driver().find(By::Tag("body")).await?.text().await {
+                // The page led on between the two.
+                Err(error)
+                    if matches!(*error, WebDriverErrorInner::StaleElementReference(_))
+                        && Instant::now() < deadline => {}
+                told => return Ok(told?),
+            }
+        }
     }
 
     /// Waits for these words.
