@@ -42,6 +42,12 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
             .foreign_cookie(&s.other_manager)
             .parameter(&s.router, &[t, u, "T0000000000", "x"])
     };
+    // Which has no certificate yet. A PC is a device, too.
+    let of_new_router = |method, path| {
+        manager(method, path)
+            .foreign_cookie(&s.other_manager)
+            .parameter(&s.new_router, &[u, NOTHING, "T0000000000"])
+    };
     let of_pair = |path| {
         of_router("POST", path)
             .form([required("peer", &s.new_router).foreign("T0000000000").foreign(t).foreign(u)])
@@ -345,16 +351,14 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
             .form([required("key", &waiting).foreign("00"), required("sure", "yes").foreign("no")]),
         of_terminal("POST", "/console/terminals/{id}/key/refuse")
             .form([required("key", &waiting).foreign("00"), required("reason", "違う機器")]),
-        // A PC is a device, too.
-        of_router("GET", "/console/terminals/{id}/certify")
-            .parameter(&s.router, &[u, NOTHING, "T0000000000"])
+        of_new_router("GET", "/console/terminals/{id}/certify")
             .query([free("notice", "issued")])
             .good(200),
-        of_router("POST", "/console/terminals/{id}/certify")
-            .form([required("request", &s.pasted_request(&s.router)).foreign("abc")])
+        of_new_router("POST", "/console/terminals/{id}/certify")
+            .form([required("request", &s.pasted_request(&s.new_router)).foreign("abc")])
             .good(303),
-        of_router("GET", "/console/terminals/{id}/chain").good(200),
-        of_router("POST", "/console/terminals/{id}/key-file")
+        of_new_router("GET", "/console/terminals/{id}/chain").good(200),
+        of_new_router("POST", "/console/terminals/{id}/key-file")
             .form([
                 required("once", &once).foreign("00").foreign(t),
                 required("key", "p384").foreign("rsa2048"),

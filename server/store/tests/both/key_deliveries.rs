@@ -2,7 +2,7 @@
 
 use sekisho_store::{
     key_delivery::{self, Delivery, Ended, NewDelivery},
-    revocation::{self, Status},
+    revocation::{self, Act, Scope, Status},
     terminal,
 };
 use time::{Duration, OffsetDateTime};
@@ -17,8 +17,6 @@ use crate::{
 
 /// The key of the certificates that [`certify`] makes.
 const KEY: [u8; 32] = [9; 32];
-/// certificateHold (RFC 5280 §5.3.1).
-const CERTIFICATE_HOLD: u8 = 6;
 const ID: &str = "00112233445566778899aabbccddeeff";
 const END: OffsetDateTime = NOW.saturating_add(Duration::minutes(15));
 
@@ -103,9 +101,11 @@ async fn what_is_on_hold_when_nobody_fetched_it_is_never_released(databases: Dat
     begin(&databases, ID).await;
     certify(&databases.one, 1, NOW, NOW + Duration::days(365)).await;
     change!(databases.one, |tx| key_delivery::keep_file(tx, ID, b"file").await?);
-    change!(databases.one, |tx| {
-        revocation::revoke(tx, ISSUER, &[1], CERTIFICATE_HOLD, NOW).await?
+    let held = change!(databases.one, |tx| {
+        let scope = Scope::Certificate { issuer_id: ISSUER, serial: &[1] };
+        revocation::carry_out(tx, scope, Act::hold(NOW)).await?
     });
+    assert_eq!(held.len(), 1);
     let delivery = found(&databases).await.unwrap();
     let ended = change!(databases.one, |tx| key_delivery::end(tx, &delivery, END).await?);
     assert!(matches!(ended, Ended::TakenBack(Some(_))), "{ended:?}");
