@@ -87,8 +87,9 @@ async fn main() -> anyhow::Result<()> {
     }
     emergency::pages(&desktop, &out).await?;
     passkeys(&desktop, &out).await?;
-    my_number_card(&desktop, &out).await?;
     day_pass(&desktop, &out).await?;
+    // After it the first physician's card is one that was revoked once.
+    my_number_card(&desktop, &out).await?;
     passwords::pages(&desktop, &out).await?;
     console(&desktop, &out).await?;
     desktop.chromium.quit().await?;
@@ -265,12 +266,12 @@ async fn console(desktop: &Desktop, out: &Path) -> anyhow::Result<()> {
     let auditor = walk::appoint(&scene.stage, operator, "auditor1", names, "auditor").await?;
     become_user(driver, &auditor, public).await?;
     shoot(driver, out, public, "audit", &format!("{public}/console/audit")).await?;
-    let whois = format!("{public}/console/whois");
-    shoot(driver, out, public, "whois", &format!("{whois}?address=127.0.0.1")).await?;
-    shoot(driver, out, public, "whois-refused", &format!("{whois}?address=127.0.0")).await?;
     let record = driver.find(By::Css("main a[href^='/console/audit/']")).await?;
     let record = record.attr("href").await?.context("the trail shows no record")?;
     shoot(driver, out, public, "audit-record", &format!("{public}{record}")).await?;
+    let whois = format!("{public}/console/whois");
+    shoot(driver, out, public, "whois", &format!("{whois}?address=127.0.0.1")).await?;
+    shoot(driver, out, public, "whois-refused", &format!("{whois}?address=127.0.0")).await?;
     let code = letters(driver, out, public, &scene.operators.officer, &clinic.identifier).await?;
     become_user(driver, &hospital.administrator, public).await?;
     for language in LANGUAGES {
