@@ -213,16 +213,17 @@ impl ByPerson<'_> {
         &self,
         tx: &mut Tx,
         spki_sha256: &[u8; 32],
-        mut entry: Entry,
+        entry: Entry,
     ) -> Result<Entry, StoreError> {
         let Some(file) = self.file else { return Ok(entry) };
+        let mut taken_back = Vec::new();
         for earlier in key_delivery::of_terminal(tx, &self.terminal.id).await? {
             if earlier.fetched_at.is_none()
                 && earlier.has_file
                 && let Ended::TakenBack(Some((issuer_id, serial))) =
                     key_delivery::end(tx, &earlier, self.at).await?
             {
-                entry = entry.fact("taken_back", format!("{issuer_id}:{}", hex::encode(serial)));
+                taken_back.push(format!("{issuer_id}:{}", hex::encode(serial)));
             }
         }
         let delivery = NewDelivery {
@@ -234,7 +235,10 @@ impl ByPerson<'_> {
             expires_at: self.at + self.app.config().enrolment().key_file_time(),
         };
         key_delivery::begin(tx, delivery).await?;
-        Ok(entry)
+        Ok(match taken_back.is_empty() {
+            true => entry,
+            false => entry.fact("taken_back", taken_back.join(" ")),
+        })
     }
 
     async fn conclude(

@@ -120,7 +120,8 @@ struct FilePage {
 ///
 /// # Errors
 /// 404 for somebody else's device; 403 where keys for it are not made here; 409 where this form made one before,
-/// or the device may have none now; 422 for a kind of key or a protection that its profile does not have.
+/// or the device may have none now; 422 for a kind of key or a protection that its profile does not have; 503
+/// where too many wait for keys.
 pub async fn make(
     State(app): State<App>,
     session: ConsoleSession,

@@ -28,7 +28,7 @@ pub struct Form {
 ///
 /// # Errors
 /// 404 for somebody else's device; 409 for one that may have no certificate now. A request that cannot be read
-/// is the page again, with what was typed unless it was a private key; one that breaks a rule is 422.
+/// is the page again, with what was typed unless that may be a secret; one that breaks a rule is 422.
 pub async fn post(
     State(app): State<App>,
     session: ConsoleSession,
