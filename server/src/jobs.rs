@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -17,7 +17,7 @@ use crate::{
     housekeeping,
     instance::{CaKeys, renew_ocsp_responders, renew_server_certificates},
     listener::Tls,
-    login::presence,
+    login::{presence, upkeep},
     network::psk,
     notice,
     oidc::{logout::backchannel, self_check},
@@ -36,6 +36,8 @@ const PASSES_TO_A_THOROUGH_ONE: u32 = 30;
 pub fn all(tls: Arc<Tls>, ca_keys: CaKeys) -> Vec<Job> {
     let deliverers = deliverers();
     let passes = AtomicU32::new(0);
+    // By which reading of the trust folders the cards in use were judged last.
+    let judged = Arc::new(AtomicU64::new(0));
     vec![
         Job::new("audit-chain", Duration::from_secs(1), Runs::OnEachNode, move |app| {
             let pass = passes.fetch_add(1, Ordering::Relaxed);
@@ -79,7 +81,18 @@ pub fn all(tls: Arc<Tls>, ca_keys: CaKeys) -> Vec<Job> {
             Ok(psk::end_expired(&app).await?)
         }),
         Job::new("session-limits", Duration::from_secs(60), Runs::OnOneNode, |app| async move {
-            Ok(presence::end_overdue(&app).await?)
+            Ok(upkeep::end_overdue(&app).await?)
+        }),
+        // A card that was revoked opens nothing from then on; this tells the services that were open.
+        Job::new("card-sessions", Duration::from_secs(30), Runs::OnOneNode, move |app| {
+            let judged = Arc::clone(&judged);
+            async move {
+                let generation = app.card_trust().generation();
+                let all = judged.load(Ordering::Relaxed) != generation;
+                upkeep::end_of_lapsed_cards(&app, all).await?;
+                judged.store(generation, Ordering::Relaxed);
+                Ok(())
+            }
         }),
         // A command or another process may have changed them; a key is published long before it signs.
         Job::new("token-keys", Duration::from_secs(10), Runs::OnEachNode, |app| async move {

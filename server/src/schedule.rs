@@ -2,6 +2,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
+use sekisho_store::{MayConflict, StoreError};
 use tokio::{
     sync::Notify,
     task::JoinSet,
@@ -20,6 +21,34 @@ pub enum Runs {
     OnEachNode,
     /// One process at a time, by lease.
     OnOneNode,
+}
+
+/// Why a job's transaction wrote nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum UpkeepError {
+    /// Somebody else did it since it was found: nothing is to be recorded.
+    #[error("it was done meanwhile")]
+    Overtaken,
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl MayConflict for UpkeepError {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_conflict())
+    }
+}
+
+/// What a job's transaction came to, where being too late is as good as done.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn unless_overtaken(done: Result<(), UpkeepError>) -> Result<(), StoreError> {
+    match done {
+        Ok(()) | Err(UpkeepError::Overtaken) => Ok(()),
+        Err(UpkeepError::Store(error)) => Err(error),
+    }
 }
 
 /// One piece of scheduled work.

@@ -38,7 +38,8 @@ use super::{
 pub struct Rig {
     fault: Fault,
     folder: tempfile::TempDir,
-    instance: PathBuf,
+    /// The folder of the instance.
+    pub instance: PathBuf,
     root_pem: Vec<u8>,
     facility: String,
     server: Option<Program>,

@@ -5,3 +5,4 @@ vouching-lapsed-refused = The HPKI certificate that proves your profession canno
 vouching-lapsed-unlinked = The My Number card or passkey that you logged in with is yours no longer.
 vouching-lapsed-now = You are logged in without a profession.
 vouching-lapsed-help = Log in with a valid HPKI card to use your profession. Afterwards link a My Number card again; remove a passkey and enrol it anew.
+vouching-lapsed-own-help = You stay logged in, but cannot use your profession until this is known. If this goes on for some minutes, tell your facility’s administrator.

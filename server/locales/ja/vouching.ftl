@@ -5,3 +5,4 @@ vouching-lapsed-refused = 資格を証明するHPKI証明書を、いま確認�
 vouching-lapsed-unlinked = ログインに使ったマイナンバーカードまたはパスキーの登録が解除されました。
 vouching-lapsed-now = いまは資格なしでログインしています。
 vouching-lapsed-help = 有効なHPKIカードでログインすると、資格を使えます。マイナンバーカードは、そのあとでもう一度紐付けてください。パスキーは、いったん削除してから登録し直してください。
+vouching-lapsed-own-help = ログインは続いていますが、確認できるまで資格を使えません。数分待ってもこの表示が続くときは、施設の管理者に知らせてください。

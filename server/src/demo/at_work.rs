@@ -1,21 +1,30 @@
-//! People who are logged in at a terminal, entered without a card: what benchmark and crash tests of the
-//! OpenID provider begin with.
+//! People who are logged in at a terminal, entered without a login: what benchmark and crash tests of the
+//! OpenID provider begin with. Their cards' certificates are real ones of a look-alike, since each use of a session
+//! judges them.
+
+use std::path::Path;
 
 use anyhow::Context;
-use sekisho_key::{Randomness, SystemRandomness};
+use der::Encode;
+use sekisho_ca::lookalike::{CardHolder, CardUse, LookalikeHpki};
+use sekisho_key::{Randomness, RsaSize, SoftwareKey, SystemRandomness};
 use sekisho_protocol::octets::encode;
 use sekisho_store::{
-    Store, StoreError,
+    Store, StoreError, Tx,
     audit::{Actor, Audited, Entry},
-    membership, person,
+    card::{self, CardCertificate, CardSubject, PersonNames},
+    evidence::{self, Evidence},
+    membership,
     session::{self, AtTerminal, Ground, Realm, Session},
     transaction,
+    world::World,
 };
 use sekisho_wire::acr;
 use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 
 use super::{
+    cards,
     connection::Door,
     crowd,
     est_client::{self, EstClient},
@@ -51,6 +60,88 @@ pub async fn enrol(store: &Store, door: &Door, now: OffsetDateTime) -> anyhow::R
     Ok(Terminal { organisation_id, id: newcomer.terminal_id, certificate, key })
 }
 
+/// Physicians with cards that an instance trusts.
+#[derive(Debug)]
+pub struct Physicians {
+    hpki: LookalikeHpki,
+    /// Behind every card: nobody signs with it.
+    key: SoftwareKey,
+    issued: u32,
+}
+
+impl Physicians {
+    /// Makes who issues their cards and lays anchors and lists into the instance, before it is served.
+    ///
+    /// # Errors
+    /// When a key cannot be made or a file not be written.
+    pub fn of(instance: &Path, now: OffsetDateTime) -> anyhow::Result<Self> {
+        let hpki = LookalikeHpki::make(now, 0, "http://lists.lookalike.example")?;
+        cards::trust(instance, &hpki, now - Duration::HOUR)?;
+        Ok(Self { hpki, key: SoftwareKey::generate_rsa(RsaSize::Bits2048)?, issued: 0 })
+    }
+
+    fn next_card(&mut self, now: OffsetDateTime) -> anyhow::Result<NewCard> {
+        self.issued += 1;
+        let (name, serial_number) =
+            (format!("計測　{}", self.issued), format!("MEASURE{}", self.issued));
+        let not_after = now + Duration::days(365);
+        let holder = CardHolder {
+            common_name: "Measured",
+            kanji_name: &name,
+            serial_number: &serial_number,
+            roles: &["Medical Doctor"],
+            organisation: None,
+        };
+        let validity = (now - Duration::DAY, not_after);
+        let forge = self.hpki.forge_card(
+            &holder,
+            CardUse::Authentication,
+            &self.key,
+            self.issued,
+            validity,
+        )?;
+        let issuer_hash = Sha256::digest(self.hpki.sub_ca.subject.to_der()?).into();
+        let der = forge.sign(&self.hpki.sub_ca.key)?;
+        Ok(NewCard { der, not_after, issuer_hash, name, serial_number })
+    }
+}
+
+struct NewCard {
+    der: Vec<u8>,
+    not_after: OffsetDateTime,
+    issuer_hash: [u8; 32],
+    name: String,
+    serial_number: String,
+}
+
+/// What a login by card leaves behind, of one that did not take place: certificate and evidence of a known card;
+/// answers the identifier of the latter.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) async fn proof(
+    tx: &mut Tx,
+    card_identity_id: &str,
+    (der, not_after): (&[u8], OffsetDateTime),
+    terminal_fingerprint: [u8; 32],
+    at: OffsetDateTime,
+) -> Result<String, StoreError> {
+    let fingerprint: [u8; 32] = Sha256::digest(der).into();
+    let certificate = CardCertificate { fingerprint: &fingerprint, der, not_after };
+    card::note_certificate(tx, card_identity_id, certificate, at).await?;
+    let evidence = Evidence {
+        at,
+        card_fingerprint: fingerprint,
+        terminal_fingerprint,
+        request_jws: String::new(),
+        signed_input: Vec::new(),
+        algorithm: "none".to_owned(),
+        signature: Vec::new(),
+        page_proof: String::new(),
+    };
+    evidence::keep(tx, &evidence).await
+}
+
 /// Logs so many physicians in; answers what each one's browser sends as `Cookie`.
 ///
 /// # Errors
@@ -58,6 +149,7 @@ pub async fn enrol(store: &Store, door: &Door, now: OffsetDateTime) -> anyhow::R
 pub async fn log_in(
     store: &Store,
     terminal: &Terminal,
+    physicians: &mut Physicians,
     number: usize,
     now: OffsetDateTime,
 ) -> anyhow::Result<Vec<String>> {
@@ -65,25 +157,39 @@ pub async fn log_in(
     for _ in 0..number {
         let mut identifier = [0; 32];
         SystemRandomness.fill(&mut identifier)?;
-        drawn.push(identifier);
+        drawn.push((identifier, physicians.next_card(now)?));
     }
+    let fingerprint: [u8; 32] = Sha256::digest(&terminal.certificate).into();
     transaction!(store, StoreError, |tx| {
-        for (number, identifier) in drawn.iter().enumerate() {
-            let name = format!("計測　{number}");
-            let person_id = person::enter(tx, &name, "", now).await?;
-            let membership_id =
-                membership::start(tx, &person_id, &terminal.organisation_id, None, "measure", now)
-                    .await?;
+        for (identifier, new) in &drawn {
+            let subject = CardSubject {
+                issuer_hash: &new.issuer_hash,
+                issuer: "計測",
+                serial_number: &new.serial_number,
+            };
+            let names = PersonNames { name: &new.name, name_kana: "", name_romaji: "Measured" };
+            let card = card::enter_person(tx, subject, names, World::Real, now).await?;
+            let membership_id = membership::start(
+                tx,
+                &card.person_id,
+                &terminal.organisation_id,
+                None,
+                "measure",
+                now,
+            )
+            .await?;
+            let evidence_id =
+                proof(tx, &card.id, (&new.der, new.not_after), fingerprint, now).await?;
             let opened = Session {
                 id_hash: Sha256::digest(identifier).into(),
                 realm: Realm::Portal,
-                person_id,
+                person_id: card.person_id,
                 at_terminal: Some(AtTerminal {
                     organisation_id: terminal.organisation_id.clone(),
                     terminal_id: terminal.id.clone(),
-                    fingerprint: Sha256::digest(&terminal.certificate).into(),
+                    fingerprint,
                     ground: Ground::Membership(membership_id),
-                    evidence_id: "measure".to_owned(),
+                    evidence_id,
                     presence_id: None,
                 }),
                 hc_roles: vec!["Medical Doctor".to_owned()],
@@ -103,5 +209,5 @@ pub async fn log_in(
         Ok(Audited::new((), entry))
     })?;
     let cookie = |identifier| format!("{}={}", portal_session::COOKIE, encode(identifier));
-    Ok(drawn.iter().map(cookie).collect())
+    Ok(drawn.iter().map(|(identifier, _)| cookie(identifier)).collect())
 }

@@ -30,6 +30,24 @@ struct Issuers {
     jpki: LookalikeJpki,
 }
 
+/// Has an instance trust the cards of this look-alike, of which none is revoked: anchors, and lists from
+/// `this_update` on.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn trust(
+    instance: &Path,
+    hpki: &LookalikeHpki,
+    this_update: OffsetDateTime,
+) -> anyhow::Result<()> {
+    let (anchors, lists) = (instance.join("anchors/hpki"), instance.join("crls/hpki"));
+    std::fs::write(anchors.join("root.pem"), hpki.anchor_pem()?)?;
+    std::fs::write(anchors.join("authentication.pem"), hpki.sub_ca_pem()?)?;
+    std::fs::write(lists.join("root.crl"), hpki.root_crl(&[], this_update)?)?;
+    std::fs::write(lists.join("auth.crl"), hpki.card_crl(&[], this_update)?)?;
+    Ok(())
+}
+
 /// Cards that must be refused; each bears the first physician's name.
 pub const REVOKED: &str = "revoked";
 /// See [`REVOKED`].
@@ -99,11 +117,7 @@ impl Cards {
         for (serial, key) in (FIRST_MY_NUMBER..).zip(MY_NUMBER) {
             write_my_number_card(&folder.join(key), &jpki, serial, now)?;
         }
-        let anchors = instance.join("anchors/hpki");
-        let crls = instance.join("crls/hpki");
-        std::fs::write(anchors.join("root.pem"), trusted.anchor_pem()?)?;
-        std::fs::write(anchors.join("authentication.pem"), trusted.sub_ca_pem()?)?;
-        std::fs::write(crls.join("root.crl"), trusted.root_crl(&[], now - Duration::HOUR)?)?;
+        trust(instance, &trusted, now - Duration::HOUR)?;
         std::fs::write(instance.join("anchors/jpki/authentication.pem"), jpki.anchor_pem()?)?;
         let issuers = Issuers { instance: instance.to_owned(), hpki: trusted, jpki };
         let cards = Self { folder: folder.to_owned(), issuers: Some(Arc::new(issuers)) };

@@ -1,7 +1,7 @@
 //! Scheduled: the end of emergency accesses is noted, and what nobody reviewed in time goes to the operating body.
 
 use sekisho_store::{
-    MayConflict, StoreError, Tx,
+    StoreError, Tx,
     audit::{Actor, Audited, Entry},
     emergency_access::{self, EmergencyAccess},
     organisation, transaction,
@@ -12,32 +12,11 @@ use super::end;
 use crate::{
     app::App,
     notice::{self, Notice, To},
+    schedule::{UpkeepError, unless_overtaken},
 };
 
 /// Records a turn; what is left waits for the next.
 const BATCH: i64 = 100;
-
-#[derive(Debug, thiserror::Error)]
-enum UpkeepError {
-    /// Somebody else did it since it was found: nothing is to be recorded.
-    #[error("it was done meanwhile")]
-    Overtaken,
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl MayConflict for UpkeepError {
-    fn is_conflict(&self) -> bool {
-        matches!(self, Self::Store(error) if error.is_conflict())
-    }
-}
-
-fn unless_overtaken(done: Result<(), UpkeepError>) -> Result<(), StoreError> {
-    match done {
-        Ok(()) | Err(UpkeepError::Overtaken) => Ok(()),
-        Err(UpkeepError::Store(error)) => Err(error),
-    }
-}
 
 /// One turn.
 ///

@@ -45,6 +45,7 @@ pub mod refusal;
 pub mod session;
 mod trust_folder;
 pub mod trust_sources;
+pub mod upkeep;
 mod visitor;
 pub mod vouching;
 

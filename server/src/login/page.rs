@@ -54,6 +54,8 @@ pub struct LoginQuery {
 enum Notice {
     Expired,
     CardRemoved,
+    CardRevoked,
+    CardExpired,
     AgentSilent,
     MembershipEnded,
     VisitOver,
@@ -73,6 +75,8 @@ impl Notice {
         match self {
             Self::Expired => text.t("login-notice-expired"),
             Self::CardRemoved => text.t("login-notice-card-removed"),
+            Self::CardRevoked => text.t("login-notice-card-revoked"),
+            Self::CardExpired => text.t("login-notice-card-expired"),
             Self::AgentSilent => text.t("login-notice-agent-silent"),
             Self::MembershipEnded => text.t("login-notice-membership-ended"),
             Self::VisitOver => text.t("login-notice-visit-over"),

@@ -12,15 +12,15 @@ use http::HeaderMap;
 use sekisho_protocol::presence::{PresenceEvent, PresenceReply, PresenceReport, SILENCE};
 use sekisho_store::{
     MayConflict, StoreError, Tx,
-    audit::{Actor, Audited, Entry},
+    audit::{Audited, Entry},
     challenge,
     presence::{self as presences, Gone},
-    session::{self as sessions, Realm, SessionOf},
+    session::{self as sessions, SessionOf},
     transaction,
 };
 use time::OffsetDateTime;
 
-use super::{call::read_json, refusal::LoginError, session};
+use super::{call::read_json, refusal::LoginError, session, upkeep::job_record};
 use crate::{
     app::App,
     catalogue::Language,
@@ -168,37 +168,4 @@ pub async fn judge_silence(app: &App) -> Result<(), StoreError> {
         apply(app, &gone, Gone::SilentSince(since), record, "agent_silent", now).await?;
     }
     Ok(())
-}
-
-/// Scheduled: ends sessions past their absolute or idle limit, so that their services hear of it.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn end_overdue(app: &App) -> Result<(), StoreError> {
-    let now = app.now();
-    let idle_since = now - app.config().session().portal_idle();
-    let overdue =
-        sessions::overdue(&mut app.store().read(), Realm::Portal, idle_since, now, BATCH).await?;
-    for over in overdue {
-        let record = job_record("session.end", &over, now)
-            .on("session", hex::encode(over.id_hash))
-            .on("person", &over.person_id)
-            .fact("reason", session::EXPIRED);
-        transaction!(app.store(), StoreError, |tx| {
-            sessions::end(tx, &over.id_hash, session::EXPIRED, now).await?;
-            Ok(Audited::new((), record.clone()))
-        })?;
-    }
-    Ok(())
-}
-
-fn job_record(act: &'static str, of: &SessionOf, now: OffsetDateTime) -> Entry {
-    let mut record = Entry::done(act, Actor::System, now);
-    if let Some(organisation_id) = &of.organisation_id {
-        record = record.at_organisation(organisation_id);
-    }
-    if let Some(terminal_id) = &of.terminal_id {
-        record = record.from_terminal(terminal_id);
-    }
-    record
 }

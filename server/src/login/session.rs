@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use sekisho_store::{
     Queries, StoreError,
     audit::{Actor, Audited, Entry},
+    emergency_access,
     person::{self, PersonName},
     presence::{self, CardRemoval},
     session::{self as sessions, Ground, Realm, Session},
@@ -151,7 +152,7 @@ pub(super) fn set_cookie(identifier: &[u8; 32]) -> Option<HeaderValue> {
 }
 
 /// Judges the session of this request. Ends it, with an audit record, when it is used on another
-/// terminal's connection or past its time.
+/// terminal's connection, past its time, or after its HPKI card was revoked or expired.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -177,7 +178,11 @@ pub async fn state(
     }
     let idle = app.config().session().portal_idle();
     if now >= session.expires_at || now - session.last_seen_at >= idle {
-        return end(app, peer, facility, &session, EXPIRED).await;
+        // Of a visitor it is the emergency that is over, if there was one: its end may not be noted yet.
+        let over = at.ground.is_visit()
+            && !emergency_access::over_in_session(&mut reader, &id_hash, now).await?.is_empty();
+        let reason = if over { emergency::end::VISIT_OVER } else { EXPIRED };
+        return end(app, peer, facility, &session, reason).await;
     }
     if at.ground.is_visit() && !app.config().emergency().visitors() {
         return end(app, peer, facility, &session, emergency::end::VISIT_OVER).await;
@@ -191,6 +196,9 @@ pub async fn state(
         return Ok(State::Locked { name: names.name });
     }
     let (roles, profession) = vouching::now(app, &mut reader, &session).await?;
+    if let Some(reason) = vouching::end_of(&session, profession) {
+        return end(app, peer, facility, &session, reason).await;
+    }
     let emergency = emergency::in_force(&mut reader, &id_hash, &roles, &session.acr, now).await?;
     if now - session.last_seen_at >= Duration::minutes(1) {
         app.store().note_activity(&id_hash, now).await?;
@@ -370,6 +378,8 @@ fn notice_of(reason: &str) -> &'static str {
         "agent_silent" | "agent_stopped" => "agent-silent",
         "membership_ended" => "membership-ended",
         emergency::end::VISIT_OVER => "visit-over",
+        vouching::CARD_REVOKED => "card-revoked",
+        vouching::CARD_EXPIRED => "card-expired",
         CARD_UNLINKED => "unlinked",
         RELINKED => "relinked",
         passkey::REMOVED => "passkey-removed",

@@ -9,7 +9,10 @@
 //! Read at the start, again when a file changes (a scheduled job looks), and on demand when a login by
 //! HPKI card meets an issuer or a status that nobody knows. Nothing that a certificate names is fetched.
 
-use std::sync::{Arc, RwLock};
+use std::sync::{
+    Arc, RwLock,
+    atomic::{AtomicU64, Ordering},
+};
 
 use const_oid::ObjectIdentifier;
 use sekisho_pki::{
@@ -191,6 +194,7 @@ struct Held {
 pub struct TrustSources {
     settings: Settings,
     held: RwLock<Held>,
+    generation: AtomicU64,
 }
 
 impl TrustSources {
@@ -211,7 +215,7 @@ impl TrustSources {
                 sandbox: settings.sandbox.anchors().to_owned(),
                 real: settings.card_login.anchors().to_owned(),
             }),
-            None => Ok(Self { settings, held: RwLock::new(held) }),
+            None => Ok(Self { settings, held: RwLock::new(held), generation: AtomicU64::new(1) }),
         }
     }
 
@@ -257,7 +261,14 @@ impl TrustSources {
             Ok(mut held) => *held = fresh,
             Err(poisoned) => *poisoned.into_inner() = fresh,
         }
+        self.generation.fetch_add(1, Ordering::Relaxed);
         true
+    }
+
+    /// How often the folders were read, from 1: another number means that another judgement is possible.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
     }
 }
 

@@ -1,13 +1,13 @@
-//! Whose profession counts after a login by something that names none, and until when.
+//! Whose profession counts in a session, and until when.
 //!
-//! A My Number card and a passkey were linked or enrolled in a session that an HPKI card had just
-//! proved. What counts is that card's certificate, judged anew each time that anybody asks: once it has
-//! expired or was revoked the profession falls away, in a session that lives as well.
+//! It rests on an HPKI certificate: that of the card which logged the person in, or of the card in whose session
+//! a My Number card was linked or a passkey enrolled. It is judged anew each time that anybody asks: once it has
+//! expired or was revoked the profession falls away in a session that lives as well, and the session with it where
+//! that card is what opened it.
 
 use sekisho_store::{
-    Queries, StoreError, Tx, card, day_pass, evidence, jpki_link, passkey,
+    Queries, StoreError, Tx, card, day_pass, jpki_link, passkey,
     session::{self, Realm, Session},
-    voucher::Voucher,
 };
 use sekisho_wire::acr;
 use time::{Duration, OffsetDateTime};
@@ -24,6 +24,11 @@ use crate::app::App;
 /// screen open later than that cannot link or enrol anything of their own for that colleague; the portal
 /// tells the person of what is new for a week.
 pub const FRESH: Duration = Duration::minutes(5);
+
+/// The end of a session whose HPKI card was revoked.
+pub const CARD_REVOKED: &str = "card_revoked";
+/// The end of a session whose HPKI card expired.
+pub const CARD_EXPIRED: &str = "card_expired";
 
 /// On what the profession in a session rests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +85,17 @@ impl Lapse {
         format!("vouching-lapsed-{}", self.code())
     }
 
+    /// Why a session of that very card ends; `None` while nobody knows of the certificate that it is over: a list
+    /// that is late, or a file that does not read, takes the profession and gives it back.
+    #[must_use]
+    pub const fn ends_session(self) -> Option<&'static str> {
+        match self {
+            Self::Expired => Some(CARD_EXPIRED),
+            Self::Revoked => Some(CARD_REVOKED),
+            Self::Unknown | Self::Refused | Self::Unlinked => None,
+        }
+    }
+
     fn of(refusal: Refusal) -> Self {
         match refusal {
             Refusal::CertificateExpired => Self::Expired,
@@ -96,10 +112,10 @@ impl Lapse {
 /// [`Lapse`].
 pub fn judge(
     trust: &CardTrust,
-    voucher: &Voucher,
+    certificate_der: &[u8],
     now: OffsetDateTime,
 ) -> Result<Vec<String>, Lapse> {
-    let verified = trust.judge_again(&voucher.certificate_der, now).map_err(Lapse::of)?;
+    let verified = trust.judge_again(certificate_der, now).map_err(Lapse::of)?;
     Ok(verified.roles().iter().map(role_verbatim).collect())
 }
 
@@ -119,9 +135,20 @@ pub async fn now(
     queries: &mut impl Queries,
     session: &Session,
 ) -> Result<(Vec<String>, Profession), StoreError> {
-    let own = || Ok((session.hc_roles.clone(), Profession::OfCard));
-    let Some(at) = &session.at_terminal else { return own() };
+    let none = || Ok((Vec::new(), Profession::None));
+    let Some(at) = &session.at_terminal else { return none() };
+    let trust = app.card_trust().at(&at.organisation_id);
     let voucher = match session.acr.as_str() {
+        acr::HPKI_CARD => {
+            let proving = card::certificate_of_evidence(queries, &at.evidence_id).await?;
+            let judged = proving
+                .ok_or(Lapse::Refused)
+                .and_then(|proving| judge(&trust, &proving.der, app.now()));
+            return Ok(match judged {
+                Ok(roles) => (roles, Profession::OfCard),
+                Err(lapse) => (Vec::new(), Profession::Lapsed(lapse)),
+            });
+        }
         acr::JPKI_CARD => {
             jpki_link::of_evidence(queries, &at.evidence_id).await?.map(|link| link.voucher)
         }
@@ -132,17 +159,24 @@ pub async fn now(
             let pass = day_pass::of_login(queries, &at.evidence_id).await?;
             pass.filter(|pass| pass.lives_at(app.now())).map(|pass| pass.voucher)
         }
-        acr if !names_profession(acr) => return Ok((Vec::new(), Profession::None)),
-        _ => return own(),
+        _ => return none(),
     };
     let Some(voucher) = voucher else {
         return Ok((Vec::new(), Profession::Lapsed(Lapse::Unlinked)));
     };
-    let trust = app.card_trust().at(&at.organisation_id);
-    Ok(match judge(&trust, &voucher, app.now()) {
+    Ok(match judge(&trust, &voucher.certificate_der, app.now()) {
         Ok(roles) => (roles, Profession::Vouched { until: voucher.not_after }),
         Err(lapse) => (Vec::new(), Profession::Lapsed(lapse)),
     })
+}
+
+/// Why a session is over whose profession rests on this: the HPKI card that opened it is.
+#[must_use]
+pub fn end_of(session: &Session, profession: Profession) -> Option<&'static str> {
+    match profession {
+        Profession::Lapsed(lapse) if session.acr == acr::HPKI_CARD => lapse.ends_session(),
+        _ => None,
+    }
 }
 
 /// Whether the HPKI card of a session may vouch for something new: it proved the person these minutes.
@@ -185,12 +219,11 @@ pub(super) async fn new_voucher(
         return Err(Refusal::CardLevelNeeded.into());
     }
     let mut reader = app.store().read();
-    let proved = evidence::find(&mut reader, &session.evidence_id).await?;
-    let fingerprint = proved.ok_or(Refusal::OtherSession)?.card_fingerprint;
-    let certificate_der = card::certificate_der(&mut reader, &fingerprint).await?;
+    let proving = card::certificate_of_evidence(&mut reader, &session.evidence_id).await?;
+    let proving = proving.ok_or(Refusal::CardLevelNeeded)?;
     let trust = app.card_trust().at(&session.organisation_id);
-    trust.judge(&certificate_der.ok_or(Refusal::CardLevelNeeded)?, app.now())?;
-    Ok(fingerprint)
+    trust.judge(&proving.der, app.now())?;
+    Ok(proving.fingerprint)
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use time::OffsetDateTime;
 use crate::{app::App, emergency, login::vouching};
 
 /// The session, if it is alive now: not ended, expired or locked; its terminal and that terminal's
-/// certificate not revoked; its facility active; its person still a member there, or a visitor whose emergency
-/// access is in force. Its roles are those that count now.
+/// certificate not revoked; its facility active; its HPKI card, if that opened it, neither revoked nor expired; its
+/// person still a member there, or a visitor whose emergency access is in force. Its roles are those that count now.
 ///
 /// # Errors
 /// [`StoreError`]: not known, and not knowing refuses.
@@ -65,6 +65,9 @@ pub async fn before_emergency(
         Ground::Emergency if app.config().emergency().visitors() => {}
         Ground::Emergency => return Ok(None),
     }
-    let (hc_roles, _) = vouching::now(app, queries, &found).await?;
+    let (hc_roles, profession) = vouching::now(app, queries, &found).await?;
+    if vouching::end_of(&found, profession).is_some() {
+        return Ok(None);
+    }
     Ok(Some(Session { hc_roles, ..found }))
 }

@@ -76,6 +76,8 @@ struct Who {
     vouched_until: Option<String>,
     /// Why nobody vouches any more.
     lapsed: Option<String>,
+    /// Key of what to do then.
+    lapsed_help: &'static str,
     since: String,
     since_iso: String,
 }
@@ -259,6 +261,11 @@ fn who(session: &PortalSession, facility: &FacilityConnection, text: &Text) -> W
         lapsed: match session.profession {
             Profession::Lapsed(lapse) => Some(text.t(&lapse.key())),
             Profession::OfCard | Profession::Vouched { .. } | Profession::None => None,
+        },
+        // Of one's own card it is not known just now; of another, what vouched is over.
+        lapsed_help: match session.acr.as_str() {
+            acr::HPKI_CARD => "vouching-lapsed-own-help",
+            _ => "vouching-lapsed-help",
         },
         since: when::shown(session.auth_time, text.lang()),
         since_iso: when::iso(session.auth_time),

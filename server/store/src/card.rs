@@ -96,6 +96,37 @@ pub async fn of_evidence(
     row.map(|(issuer, serial)| Ok((digest("card issuer", issuer)?, serial))).transpose()
 }
 
+/// A certificate that proved a login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvingCertificate {
+    /// SHA-256 of the DER.
+    pub fingerprint: [u8; 32],
+    /// The certificate.
+    pub der: Vec<u8>,
+}
+
+/// The HPKI certificate by which a login was proved; `None` where it was proved by something else.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn certificate_of_evidence(
+    queries: &mut impl Queries,
+    evidence_id: &str,
+) -> Result<Option<ProvingCertificate>, StoreError> {
+    let row: Option<(Vec<u8>, Vec<u8>)> = queries
+        .fetch_optional(
+            sql("SELECT c.fingerprint, c.der FROM login_evidence e
+                 JOIN card_certificate c ON c.fingerprint = e.card_fingerprint
+                 WHERE e.id = $1")
+            .bind(evidence_id),
+        )
+        .await?;
+    let proving = |(fingerprint, der)| {
+        Ok(ProvingCertificate { fingerprint: digest("card fingerprint", fingerprint)?, der })
+    };
+    row.map(proving).transpose()
+}
+
 /// Until when the certificate is valid by which a login was proved; `None` where that was none of an HPKI
 /// card.
 ///

@@ -91,6 +91,29 @@ pub async fn take_on_names(
     Ok(Some(before))
 }
 
+/// Takes on a person's name in kana where nobody told it; answers whether it did.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn take_on_kana(
+    tx: &mut Tx,
+    person_id: &str,
+    name_kana: &str,
+) -> Result<bool, StoreError> {
+    let Some(before) = self::name(tx, person_id).await? else { return Ok(false) };
+    let PersonName { name, name_romaji, .. } = before;
+    let told = tx
+        .execute(
+            sql("UPDATE person_name SET name_kana = $2, search_key = $3
+                 WHERE person_id = $1 AND name_kana = ''")
+            .bind(person_id)
+            .bind(name_kana)
+            .bind(search::key(&format!("{name} {name_kana} {name_romaji}"))),
+        )
+        .await?;
+    Ok(told == 1)
+}
+
 /// Names in kanji of those among `ids` who have one, by identifier. One question, however many.
 ///
 /// # Errors

@@ -72,6 +72,7 @@ pub async fn run(fault: Fault, rounds: u32, seed: u64) -> anyhow::Result<Report>
     })
     .await;
     let mut rig = rig.context("the rig does not stand")?;
+    let mut physicians = at_work::Physicians::of(&rig.instance, SystemClock.now())?;
     let service = Arc::new(Service::make()?);
     rig.add_service(&service.file()?).await?;
     rig.up().await?;
@@ -83,7 +84,8 @@ pub async fn run(fault: Fault, rounds: u32, seed: u64) -> anyhow::Result<Report>
         rig.down().await.with_context(|| told("no stop", round))?;
         let store = rig.store().await?;
         forgive(&store).await?;
-        let cookies = at_work::log_in(&store, &terminal, PEOPLE, SystemClock.now()).await?;
+        let cookies =
+            at_work::log_in(&store, &terminal, &mut physicians, PEOPLE, SystemClock.now()).await?;
         store.close().await;
         rig.up().await.with_context(|| told("no start", round))?;
         let ledger = Arc::new(Ledger::default());

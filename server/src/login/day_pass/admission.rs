@@ -60,7 +60,7 @@ pub(in crate::login) async fn decide(
     let Some(evidence_id) = login else {
         return refused(Refusal::DayPassOver, None);
     };
-    let vouched = vouching::judge(&trust, &pass.voucher, now);
+    let vouched = vouching::judge(&trust, &pass.voucher.certificate_der, now);
     let standing = vouched.as_ref().err().map_or("vouched", |lapse: &Lapse| lapse.code());
     let admitted = Admitted {
         person_id,

@@ -130,7 +130,7 @@ async fn fitness(
     else {
         return Ok(Err(Unfit::NoCard));
     };
-    if let Err(lapse) = vouching::judge(&trust, &voucher, now) {
+    if let Err(lapse) = vouching::judge(&trust, &voucher.certificate_der, now) {
         return Ok(Err(Unfit::CardLapsed(lapse)));
     }
     let had = day_pass::given_since(queries, person_id, now - COUNTED).await?;

@@ -140,6 +140,8 @@ pub(in crate::login) async fn decide(
                     .collect();
                 return Ok(decided);
             }
+            // Of a visitor nobody told it; a card carries none.
+            let kana = person::take_on_kana(tx, &identity.person_id, &held.name_kana).await?;
             let membership_id = membership::start(
                 tx,
                 &identity.person_id,
@@ -152,6 +154,7 @@ pub(in crate::login) async fn decide(
             let record = Entry::done("membership.start", person, now)
                 .on("membership", &membership_id)
                 .on("invitation", &held.id)
+                .fact("name_kana", if kana { "taken_on" } else { "known" })
                 .personal("name", &holder.name);
             entries.push(facility.place(record, peer));
             (identity, Ground::Membership(membership_id))

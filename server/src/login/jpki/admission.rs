@@ -66,7 +66,7 @@ pub(in crate::login) async fn decide(
         return refused(facility.actor(), Refusal::NotLinked, None);
     };
     let person = || Actor::Person(link.person_id.clone());
-    let vouched = vouching::judge(trust, &link.voucher, now);
+    let vouched = vouching::judge(trust, &link.voucher.certificate_der, now);
     let standing = vouched.as_ref().err().map_or("vouched", |lapse: &Lapse| lapse.code());
     let hc_roles = vouched.unwrap_or_default();
     let ground = match membership::in_force(tx, &link.person_id, organisation_id).await? {

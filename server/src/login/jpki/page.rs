@@ -126,7 +126,7 @@ pub async fn get(
 
 fn linked(app: &App, facility: &FacilityConnection, link: &Link, text: &Text) -> Linked {
     let trust = app.card_trust().at(&facility.organisation_id);
-    let lapsed = vouching::judge(&trust, &link.voucher, app.now()).err();
+    let lapsed = vouching::judge(&trust, &link.voucher.certificate_der, app.now()).err();
     Linked {
         since: when::shown(link.linked_at, text.lang()),
         until: when::day(link.not_after, text.lang()),

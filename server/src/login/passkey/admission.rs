@@ -79,7 +79,7 @@ pub(in crate::login) async fn decide(
         return refused(Refusal::of_other_world(trust.world()), None);
     }
     let person_id = passkey.person_id.as_str();
-    let vouched = vouching::judge(&trust, &passkey.voucher, now);
+    let vouched = vouching::judge(&trust, &passkey.voucher.certificate_der, now);
     let standing = vouched.as_ref().err().map_or("vouched", |lapse: &Lapse| lapse.code());
     let hc_roles = vouched.unwrap_or_default();
     let ground = match membership::in_force(tx, person_id, organisation_id).await? {

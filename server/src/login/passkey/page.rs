@@ -178,7 +178,7 @@ pub(super) fn removed(
 
 fn row(app: &App, facility: &FacilityConnection, passkey: &Passkey, text: &Text) -> Row {
     let trust = app.card_trust().at(&facility.organisation_id);
-    let lapsed = vouching::judge(&trust, &passkey.voucher, app.now()).err();
+    let lapsed = vouching::judge(&trust, &passkey.voucher.certificate_der, app.now()).err();
     Row {
         id: passkey.id.clone(),
         name: passkey.name.clone(),

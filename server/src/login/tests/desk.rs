@@ -16,7 +16,7 @@ use sekisho_protocol::{
     signed_input::SignedInput,
 };
 use sekisho_store::{
-    Queries, StoreError,
+    Queries, StoreError, Tx,
     audit::{self, Actor, Audited, Entry},
     invitation::{self, Kind, NewInvitation},
     sql, transaction,
@@ -27,6 +27,7 @@ use tower::ServiceExt;
 
 use crate::{
     config::Settings,
+    demo::{at_work, cards},
     listener::Peer,
     paper_code::PaperCode,
     router,
@@ -132,11 +133,27 @@ pub async fn furnished(test: TestApp) -> TestApp {
     for folder in ["anchors/hpki", "crls/hpki"] {
         std::fs::create_dir_all(test.folder.path().join(folder)).unwrap();
     }
-    write(&test, "anchors/hpki/root.pem", hpki().anchor_pem().unwrap().as_bytes());
-    write(&test, "anchors/hpki/sub.pem", hpki().sub_ca_pem().unwrap().as_bytes());
-    write(&test, "crls/hpki/root.crl", &hpki().root_crl(&[], NOW).unwrap());
-    publish(&test, &[], NOW).await;
+    cards::trust(test.folder.path(), hpki(), NOW).unwrap();
+    test.app.card_trust().reload().await;
     test
+}
+
+/// What a login by this card would have left behind, without one: its certificate, as a person's, and evidence;
+/// answers the identifier of the latter.
+pub async fn proof(tx: &mut Tx, person_id: &str, card: &Card, terminal: [u8; 32]) -> String {
+    let id = format!("card of {person_id}");
+    tx.execute(
+        sql("INSERT INTO card_identity (id, person_id, issuer_hash, issuer, serial_number, linked_at, world)
+             VALUES ($1, $2, $3, 'look-alike', $4, $5, 'real') ON CONFLICT DO NOTHING")
+        .bind(&id)
+        .bind(person_id)
+        .bind([1; 32])
+        .bind(card.serial_number)
+        .bind(NOW),
+    )
+    .await
+    .unwrap();
+    at_work::proof(tx, &id, (&card.certificate(), card.not_after), terminal, NOW).await.unwrap()
 }
 
 pub fn write(test: &TestApp, path: &str, content: &[u8]) {

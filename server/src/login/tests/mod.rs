@@ -8,6 +8,7 @@ pub(crate) mod desk;
 mod emergency;
 mod handover;
 mod invitations;
+mod lapsed_card;
 mod levels;
 mod my_number;
 mod my_number_attacks;

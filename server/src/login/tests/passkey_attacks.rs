@@ -287,14 +287,15 @@ async fn a_new_passkey_counts_for_the_session_that_asked_and_only_as_it_was() {
     desk.browser_cookie = browser;
     let answer = passkey.enrol(&options).to_string();
     refused(&desk.post_json(&test, "/passkeys/enrol", answer).await, "other-session");
-    // A card that was revoked this minute vouches for nothing.
+    // A card that was revoked this minute vouches for nothing: its session is over.
     desk.log_out(&test).await;
     assert_eq!(desk.login(&test, &physician(), false).await.status, 200);
     let options = desk.begin_passkey(&test, "x").await.json();
     publish(&test, &[physician().serial], test.app.now()).await;
     let answer = passkey.enrol(&options).to_string();
-    refused(&desk.post_json(&test, "/passkeys/enrol", answer).await, "certificate-revoked");
-    assert!(told(&test, "passkey.enrol", Some("certificate-revoked")).await);
+    refused(&desk.post_json(&test, "/passkeys/enrol", answer).await, "other-session");
+    assert!(told(&test, "session.use", Some("card_revoked")).await);
+    assert!(told(&test, "passkey.enrol", Some("other-session")).await);
     assert_eq!(passkeys(&test).await, 0);
 }
 

@@ -11,7 +11,7 @@ use time::Duration;
 use super::desk::{Desk, PRESENCE, count, desk, instance, live_sessions, physician, told};
 use crate::{
     config::{RemovalPolicy, Settings},
-    login::{evidence::EvidenceError, presence},
+    login::{evidence::EvidenceError, presence, upkeep},
     testing::TestApp,
 };
 
@@ -167,7 +167,7 @@ async fn idle_and_absolute_limits_end_a_session() {
     assert!(told(&test, "session.use", Some("expired")).await);
     let (test, _desk) = logged_in().await;
     test.clock.advance(test.app.config().session().portal_lifetime());
-    presence::end_overdue(&test.app).await.unwrap();
+    upkeep::end_overdue(&test.app).await.unwrap();
     assert_eq!(live_sessions(&test).await, 0);
     assert!(told(&test, "session.end", None).await);
 }

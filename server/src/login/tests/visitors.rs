@@ -190,7 +190,7 @@ async fn the_session_goes_on_with_its_hour_only_and_for_its_person_only() {
     assert_eq!(desk.say_why(&test).await, "/");
     test.clock.advance(Duration::HOUR);
     assert!(!desk.opens(&test).await);
-    assert_eq!(desk.say_why(&test).await, "/login?notice=expired");
+    assert_eq!(desk.say_why(&test).await, "/login?notice=visit-over");
 }
 
 async fn lock(test: &TestApp) {
@@ -259,6 +259,9 @@ async fn a_visitor_who_is_invited_becomes_a_member_by_the_card_and_not_before() 
     let over = "SELECT COUNT(*) FROM session WHERE visiting = 1 AND end_reason = 'replaced'";
     assert_eq!(count(&test, over).await, 1);
     assert!(!desk.get(&test, "/").await.text.contains("action=\"/emergency/end\""));
+    // No card told how the name is read; the invitation does, and nobody's word is written over.
+    let kana = "SELECT COUNT(*) FROM person_name WHERE name_kana = 'ヤマダ タロウ'";
+    assert_eq!(count(&test, kana).await, 1);
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod exchange;
 mod fapi;
 mod forward_auth;
 mod introspection;
+mod lapsed_card;
 mod logout;
 mod outage;
 mod own_keys;

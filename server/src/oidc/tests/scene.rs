@@ -26,6 +26,7 @@ use tower::ServiceExt;
 use crate::{
     config::Settings,
     listener::Peer,
+    login::tests::desk,
     names::NameRole,
     oidc::{
         client::{self, Registry},
@@ -90,6 +91,22 @@ impl Scene {
         outcome.unwrap();
     }
 
+    /// The card that logged the person in names this role.
+    pub(super) async fn card_names(&self, role: &'static str) {
+        self.card_is(&desk::Card { role, serial: 101, ..desk::physician() }).await;
+    }
+
+    /// Another card of the person logged them in.
+    pub(super) async fn card_is(&self, card: &desk::Card) {
+        let (store, now) = (self.test.app.store(), self.test.app.now());
+        let outcome: Result<(), StoreError> = transaction!(store, StoreError, |tx| {
+            let evidence_id = desk::proof(tx, "p1", card, [0; 32]).await;
+            tx.execute(sql("UPDATE session SET evidence_id = $1").bind(evidence_id)).await?;
+            Ok(Audited::new((), Entry::done("test", Actor::System, now)))
+        });
+        outcome.unwrap();
+    }
+
     /// The person is proven anew, a minute later and by something else.
     pub(super) async fn prove_anew(&self) {
         self.change(
@@ -104,7 +121,7 @@ impl Scene {
     }
 
     pub(super) async fn with(settings: Settings) -> Self {
-        let test = testing::app_with(settings).await;
+        let test = desk::furnished(testing::app_with(settings).await).await;
         facility(&test).await;
         let terminal = terminal(&test, "T0000000001", "外来1号機").await;
         let other_terminal = self::terminal(&test, "T0000000002", "外来2号機").await;
@@ -556,8 +573,10 @@ async fn terminal(test: &TestApp, id: &str, name: &str) -> Arc<[CertificateDer<'
 
 pub(super) async fn open_session(test: &TestApp, id_hash: [u8; 32], certificate: &[u8]) {
     let now = test.app.now();
+    let fingerprint: [u8; 32] = Sha256::digest(certificate).into();
     transaction!(test.app.store(), StoreError, |tx| {
         let membership_id = membership::start(tx, "p1", FACILITY, None, "test", now).await?;
+        let evidence_id = desk::proof(tx, "p1", &desk::physician(), fingerprint).await;
         let opened = Session {
             id_hash,
             realm: Realm::Portal,
@@ -565,9 +584,9 @@ pub(super) async fn open_session(test: &TestApp, id_hash: [u8; 32], certificate:
             at_terminal: Some(AtTerminal {
                 organisation_id: FACILITY.into(),
                 terminal_id: "T0000000001".into(),
-                fingerprint: Sha256::digest(certificate).into(),
+                fingerprint,
                 ground: Ground::Membership(membership_id),
-                evidence_id: "evidence".into(),
+                evidence_id,
                 presence_id: None,
             }),
             hc_roles: vec!["Medical Doctor".into()],

@@ -15,16 +15,16 @@ pub(crate) struct OfRow {
 }
 
 pub(crate) fn of(rows: Vec<OfRow>) -> Result<Vec<SessionOf>, StoreError> {
-    rows.into_iter()
-        .map(|row| {
-            Ok(SessionOf {
-                id_hash: digest("session", row.id_hash)?,
-                person_id: row.person_id,
-                organisation_id: row.organisation_id,
-                terminal_id: row.terminal_id,
-            })
-        })
-        .collect()
+    rows.into_iter().map(of_row).collect()
+}
+
+fn of_row(row: OfRow) -> Result<SessionOf, StoreError> {
+    Ok(SessionOf {
+        id_hash: digest("session", row.id_hash)?,
+        person_id: row.person_id,
+        organisation_id: row.organisation_id,
+        terminal_id: row.terminal_id,
+    })
 }
 
 /// Ends the live sessions of which `condition` holds: `$1` is the time, `$2` the reason. `concat!`
@@ -249,6 +249,47 @@ pub async fn overdue(
             .bind(limit),
         )
         .await?)
+}
+
+/// A live session, and the HPKI certificate that proved its login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvedByCard {
+    /// The session.
+    pub session: SessionOf,
+    /// SHA-256 of the certificate's DER.
+    pub card_fingerprint: [u8; 32],
+}
+
+/// The live sessions of a level that an HPKI certificate proved, those of one certificate together; of all, or of
+/// the certificates that were over at a time.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn proved_by_card(
+    queries: &mut impl Queries,
+    acr: &str,
+    over_by: Option<OffsetDateTime>,
+) -> Result<Vec<ProvedByCard>, StoreError> {
+    type Row = (Vec<u8>, String, Option<String>, Option<String>, Vec<u8>);
+    let rows: Vec<Row> = queries
+        .fetch_all(
+            sql("SELECT s.id_hash, s.person_id, s.organisation_id, s.terminal_id, e.card_fingerprint
+                 FROM session s
+                 JOIN login_evidence e ON e.id = s.evidence_id
+                 JOIN card_certificate c ON c.fingerprint = e.card_fingerprint
+                 WHERE s.ended_at IS NULL AND s.acr = $1 AND ($2 = 1 OR c.not_after <= $3)
+                 ORDER BY e.card_fingerprint")
+            .bind(acr)
+            .bind(i64::from(over_by.is_none()))
+            .bind(over_by.unwrap_or(OffsetDateTime::UNIX_EPOCH)),
+        )
+        .await?;
+    rows.into_iter()
+        .map(|(id_hash, person_id, organisation_id, terminal_id, card)| {
+            let session = of_row(OfRow { id_hash, person_id, organisation_id, terminal_id })?;
+            Ok(ProvedByCard { session, card_fingerprint: digest("card fingerprint", card)? })
+        })
+        .collect()
 }
 
 /// Withdraws what was granted in a session and queues a logout notice to every service that was

@@ -2,7 +2,7 @@
 
 use sekisho_store::{
     Store, audit,
-    card::{self, CardCertificate, CardSubject, FirstSeen, PersonNames},
+    card::{self, CardCertificate, CardSubject, FirstSeen, PersonNames, ProvingCertificate},
     challenge::{self, Challenge, Consumption},
     evidence::{self, Evidence},
     invitation::{self, ClaimDecision, Entered, Kind, Mismatch, NewClaim, NewInvitation},
@@ -40,6 +40,7 @@ on_both! { prepared:
     a_renewed_certificate_is_noted_as_one
     each_facility_has_its_own_card_removal_policy
     a_login_reads_back_as_it_was_proven
+    the_sessions_of_cards_are_found_by_certificate
     sessions_end_together_with_what_they_hang_on
     the_sessions_of_a_card_are_found_until_they_are_locked_or_let_go
 }
@@ -546,6 +547,14 @@ async fn a_renewed_certificate_is_noted_as_one(databases: Databases) {
     assert_eq!(take_on("高橋　太郎", "TAKAHASHI TARO").await, Some(respelt));
     let renamed = person::name(&mut reader, id).await.unwrap().unwrap();
     assert_eq!((renamed.name.as_str(), renamed.name_kana.as_str()), ("高橋　太郎", ""));
+    let take_on_kana = async |id: &str, kana: &str| {
+        change!(databases.one, |tx| person::take_on_kana(tx, id, kana).await?)
+    };
+    assert!(take_on_kana(id, "タカハシ タロウ").await);
+    assert!(!take_on_kana(id, "タカバシ タロウ").await, "somebody told it");
+    assert!(!take_on_kana("nobody", "ダレデモナイ").await);
+    let told = person::name(&mut reader, id).await.unwrap().unwrap();
+    assert_eq!((told.name.as_str(), told.name_kana.as_str()), ("高橋　太郎", "タカハシ タロウ"));
     let again = attempt!(databases.two, |tx| {
         let names = PersonNames { name: "n", name_kana: "", name_romaji: "" };
         card::enter_person(tx, subject(), names, World::Real, NOW).await?
@@ -553,7 +562,7 @@ async fn a_renewed_certificate_is_noted_as_one(databases: Databases) {
     assert!(matches!(again, Err(sekisho_store::StoreError::AlreadyExists { .. })));
     // Nothing of the refused transaction stayed, its record included.
     let records = audit::list(&mut reader, "", None, 1000).await.unwrap().len();
-    assert_eq!(records, 2 + 1 + 3 + 3);
+    assert_eq!(records, 2 + 1 + 3 + 3 + 3);
 }
 
 async fn each_facility_has_its_own_card_removal_policy(databases: Databases) {
@@ -566,6 +575,55 @@ async fn each_facility_has_its_own_card_removal_policy(databases: Databases) {
         assert_eq!(presence::card_removal(&mut reader, FACILITY).await.unwrap(), Some(policy));
     }
     assert_eq!(presence::card_removal(&mut reader, OTHER_FACILITY).await.unwrap(), None);
+}
+
+async fn the_sessions_of_cards_are_found_by_certificate(databases: Databases) {
+    let store = &databases.one;
+    let person_id = card_holder(store).await;
+    let membership_id = start(store, &person_id).await;
+    let identity = card::find(&mut store.read(), subject()).await.unwrap().unwrap();
+    let open = async |session: u8, fingerprint: u8, not_after, acr: &str| {
+        let evidence = Evidence {
+            at: NOW,
+            card_fingerprint: [fingerprint; 32],
+            terminal_fingerprint: [2; 32],
+            request_jws: "a.b.c".into(),
+            signed_input: vec![0],
+            algorithm: "RS256".into(),
+            signature: vec![3],
+            page_proof: "d.e.f".into(),
+        };
+        open_session(store, session, &person_id, &membership_id).await;
+        change!(store, |tx| {
+            let fingerprint = &evidence.card_fingerprint;
+            let certificate = CardCertificate { fingerprint, der: &[0x30], not_after };
+            card::note_certificate(tx, &identity.id, certificate, NOW).await?;
+            let id = evidence::keep(tx, &evidence).await?;
+            let proved = sql("UPDATE session SET evidence_id = $1, acr = $2 WHERE id_hash = $3");
+            tx.execute(proved.bind(&id).bind(acr).bind([session; 32])).await?;
+        });
+    };
+    let later = NOW + Duration::hours(1);
+    open(11, 7, later, acr::HPKI_CARD).await;
+    open(12, 6, NOW, acr::HPKI_CARD).await;
+    open(13, 7, later, acr::HPKI_CARD).await;
+    open(14, 7, later, acr::PASSKEY).await;
+    open(15, 6, NOW, acr::HPKI_CARD).await;
+    open_session(store, 16, &person_id, &membership_id).await;
+    change!(store, |tx| session::end(tx, &[15; 32], "logout", NOW).await?);
+    let mut reader = databases.two.read();
+    let mut found = async |over_by| {
+        let all = session::proved_by_card(&mut reader, acr::HPKI_CARD, over_by).await.unwrap();
+        let pairs = all.iter().map(|one| (one.card_fingerprint[0], one.session.id_hash[0]));
+        let mut pairs: Vec<_> = pairs.collect();
+        assert!(pairs.is_sorted_by_key(|(card, _)| *card), "{pairs:?}");
+        pairs.sort_unstable();
+        pairs
+    };
+    assert_eq!(found(None).await, [(6, 12), (7, 11), (7, 13)]);
+    assert_eq!(found(Some(NOW - Duration::SECOND)).await, []);
+    assert_eq!(found(Some(NOW)).await, [(6, 12)]);
+    assert_eq!(found(Some(later)).await, [(6, 12), (7, 11), (7, 13)]);
 }
 
 async fn a_login_reads_back_as_it_was_proven(databases: Databases) {
@@ -590,6 +648,10 @@ async fn a_login_reads_back_as_it_was_proven(databases: Databases) {
     });
     let card = card::of_evidence(&mut reader, &id).await.unwrap();
     assert_eq!(card, Some(([3; 32], "Test1".to_owned())));
+    let proving = card::certificate_of_evidence(&mut reader, &id).await.unwrap();
+    let expected = ProvingCertificate { fingerprint: [1; 32], der: vec![0x30] };
+    assert_eq!(proving, Some(expected));
+    assert_eq!(card::certificate_of_evidence(&mut reader, "another").await.unwrap(), None);
     assert_eq!(evidence::find(&mut reader, &id).await.unwrap(), Some(proven));
     assert_eq!(evidence::find(&mut reader, "another").await.unwrap(), None);
 }

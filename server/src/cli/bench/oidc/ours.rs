@@ -39,7 +39,13 @@ release = ["name", "hc_role", "facility_id", "facility_code", "facility_name", "
 /// An instance that is served, and how it is asked.
 pub(super) async fn build(folder: &Path, people: usize) -> anyhow::Result<(Stage, Target)> {
     let quiet = |settings: &mut Settings| settings.instance.log_filter = "warn".to_owned();
-    let stage = Stage::build_with(folder, quiet, |_| Ok(())).await?;
+    let mut physicians = None;
+    let stage = Stage::build_with(folder, quiet, |instance| {
+        physicians = Some(at_work::Physicians::of(instance, SystemClock.now())?);
+        Ok(())
+    })
+    .await?;
+    let mut physicians = physicians.context("nobody has a card")?;
     let file = folder.join("service.toml");
     std::fs::write(&file, SERVICE)?;
     let secret = services::register(&stage, &file).await?.context("the service has no secret")?;
@@ -47,7 +53,7 @@ pub(super) async fn build(folder: &Path, people: usize) -> anyhow::Result<(Stage
     let store = Store::open(config.instance().database(), "bench-seed").await?;
     let (door, now) = (Door::new(&stage.origins.enrol, &stage.root_pem)?, SystemClock.now());
     let terminal = at_work::enrol(&store, &door, now).await?;
-    let cookies = at_work::log_in(&store, &terminal, people, now).await?;
+    let cookies = at_work::log_in(&store, &terminal, &mut physicians, people, now).await?;
     store.close().await;
     let public = |path: &str| format!("{}{path}", stage.origins.public).parse();
     let target = Target {

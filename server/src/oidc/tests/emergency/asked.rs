@@ -15,36 +15,59 @@ use crate::{
     oidc::tests::scene::{Scene, no_certificate, service_file},
 };
 
+/// What the login is not, compared with a physician's by card.
+#[derive(Debug, Clone, Copy)]
+enum Weaker {
+    Card(&'static str),
+    Session(&'static str),
+}
+
+impl Weaker {
+    async fn apply(self, ward: &Ward) {
+        match self {
+            Self::Card(role) => ward.scene.card_names(role).await,
+            Self::Session(change) => ward.scene.change(change).await,
+        }
+    }
+}
+
 #[tokio::test]
 async fn who_has_no_licence_that_counts_or_too_weak_a_login_has_none() {
     for (change, code) in [
-        ("UPDATE session SET hc_roles = '[]'", "not_licensed"),
-        ("UPDATE session SET hc_roles = '[\"Wizard\"]'", "not_licensed"),
-        ("UPDATE session SET hc_roles = '[\"Director of Hospital\"]'", "not_licensed"),
-        ("UPDATE session SET acr = 'urn:forged'", "not_two_factor"),
-        ("UPDATE session SET acr = ''", "not_two_factor"),
+        (Weaker::Card("Wizard"), "not_licensed"),
+        (Weaker::Card("Director of Hospital"), "not_licensed"),
+        (Weaker::Session("UPDATE session SET acr = 'urn:forged'"), "not_licensed"),
+        (Weaker::Session("UPDATE session SET acr = ''"), "not_licensed"),
+        // A card of which nobody has the certificate.
+        (Weaker::Session("UPDATE session SET evidence_id = 'unknown'"), "not_licensed"),
         // A My Number card and a passkey for which nobody vouches any more.
-        ("UPDATE session SET acr = 'urn:oid:1.3.6.1.4.1.32473.3.3'", "not_licensed"),
-        ("UPDATE session SET acr = 'urn:oid:1.3.6.1.4.1.32473.3.2'", "not_licensed"),
+        (
+            Weaker::Session("UPDATE session SET acr = 'urn:oid:1.3.6.1.4.1.32473.3.3'"),
+            "not_licensed",
+        ),
+        (
+            Weaker::Session("UPDATE session SET acr = 'urn:oid:1.3.6.1.4.1.32473.3.2'"),
+            "not_licensed",
+        ),
     ] {
         let ward = Ward::new().await;
-        ward.scene.change(change).await;
-        assert!(!ward.portal().await.contains(OFFER), "{change}");
+        change.apply(&ward).await;
+        assert!(!ward.portal().await.contains(OFFER), "{change:?}");
         let page = ward.scene.get("/emergency", true, &ward.scene.terminal).await;
-        assert!(page.body.contains("emergency-closed"), "{change}: {}", page.body);
-        assert_eq!(path(&ward.begin().await), "/emergency", "{change}");
-        assert_eq!(ward.records().await, 0, "{change}");
+        assert!(page.body.contains("emergency-closed"), "{change:?}: {}", page.body);
+        assert_eq!(path(&ward.begin().await), "/emergency", "{change:?}");
+        assert_eq!(ward.records().await, 0, "{change:?}");
         let refused = format!("emergency.begin refused {code}");
-        assert!(ward.scene.acts().await.contains(&refused), "{change}");
+        assert!(ward.scene.acts().await.contains(&refused), "{change:?}");
 
         // And in the middle of its hour the same ends what it opened.
         let ward = Ward::new().await;
         ward.begun().await;
         let tokens = ward.tokens().await;
-        ward.scene.change(change).await;
-        assert!(!ward.is_open().await, "{change}");
-        assert_eq!(ward.introspect(&tokens).await["active"], false, "{change}");
-        assert_eq!(ward.refresh(&tokens).await.json()["error"], "invalid_grant", "{change}");
+        change.apply(&ward).await;
+        assert!(!ward.is_open().await, "{change:?}");
+        assert_eq!(ward.introspect(&tokens).await["active"], false, "{change:?}");
+        assert_eq!(ward.refresh(&tokens).await.json()["error"], "invalid_grant", "{change:?}");
     }
 }
 

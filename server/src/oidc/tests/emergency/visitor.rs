@@ -180,7 +180,7 @@ async fn whatever_ends_the_emergency_ends_the_session_and_whatever_ends_the_sess
             }
             "hour" => ward.scene.test.clock.advance(Duration::minutes(31)),
             "logout" => assert_eq!(ward.scene.post("/logout", &[]).await.status, 303),
-            "licence" => ward.scene.change("UPDATE session SET hc_roles = '[]'").await,
+            "licence" => ward.scene.card_names("Director of Hospital").await,
             _ => {
                 ward.scene
                     .change(
