@@ -64,7 +64,7 @@ pub struct Parts {
     /// Who tells whether a My Number card's certificate was revoked.
     pub jpki_status: Box<dyn JpkiStatus>,
     /// Who may use which service.
-    pub entitlements: Entitlements,
+    pub entitlements: Arc<Entitlements>,
 }
 
 impl App {
@@ -190,7 +190,7 @@ impl App {
 
     /// Who may use which service.
     #[must_use]
-    pub fn entitlements(&self) -> &Entitlements {
+    pub fn entitlements(&self) -> &Arc<Entitlements> {
         &self.0.parts.entitlements
     }
 

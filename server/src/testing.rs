@@ -152,7 +152,7 @@ fn parts(store: Store, clock: Arc<ManualClock>, config: Config, authority: Autho
     Parts {
         card_trust,
         jpki_status: configured(&config),
-        entitlements: Entitlements::new().with_sandbox(config.sandbox().clone()),
+        entitlements: Arc::new(Entitlements::new().with_sandbox(config.sandbox().clone())),
         store,
         clock,
         random: Arc::new(SystemRandomness),
@@ -344,7 +344,7 @@ pub async fn app_over(dir: &std::path::Path, clock: Arc<ManualClock>) -> (App, C
     let app = App::new(Parts {
         card_trust: TrustSources::load(&config).unwrap(),
         jpki_status: configured(&config),
-        entitlements: Entitlements::new().with_sandbox(config.sandbox().clone()),
+        entitlements: Arc::new(Entitlements::new().with_sandbox(config.sandbox().clone())),
         store,
         clock,
         random: Arc::new(SystemRandomness),

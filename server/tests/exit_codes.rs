@@ -116,6 +116,8 @@ const NAMES_WHAT_IS_NOT_THERE: &[&str] = &[
     "bench ocsp --folder nope",
     "bench oidc --folder nope",
     "bench oidc --beside nope",
+    "bench network --folder nope",
+    "bench seed nope",
     "whois nope 192.0.2.1",
     "whois INSTANCE nope",
     "verify-path --trust nope --chain FILE --purpose any --revocation none",

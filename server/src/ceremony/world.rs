@@ -90,7 +90,7 @@ impl World {
             card_trust: crate::login::trust_sources::TrustSources::load(&self.config).unwrap(),
             jpki_status: crate::login::jpki::status::of(&self.config, Arc::new(SystemRandomness))
                 .unwrap(),
-            entitlements: crate::entitlement::Entitlements::new(),
+            entitlements: Arc::new(crate::entitlement::Entitlements::new()),
             store: self.store.clone(),
             clock: self.clock.clone(),
             random: Arc::new(SystemRandomness),

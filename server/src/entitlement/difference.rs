@@ -4,19 +4,22 @@
 //! Memberships that the rules cannot tell apart are counted together in SQL, and each such group is
 //! decided about once, by the code that decides when somebody knocks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use sekisho_authz::{Decision, Moment, Reach, Request, Rules, RulesError};
 use sekisho_store::{
-    Queries, StoreError,
+    Queries, Store, StoreError,
     offer::Offer,
     population::{self, By, Group},
 };
 use sekisho_wire::acr;
 use tokio::sync::Semaphore;
 
-use super::{Judge, authorising_roles, roles_at};
-use crate::{app::App, emergency, login::vouching};
+use super::{Entitlements, Judge, authorising_roles, roles_at};
+use crate::{emergency, login::vouching};
 
 /// More decisions than are made for one page: some ten seconds of one processor, as estimated; nobody has
 /// measured it at the size of the network.
@@ -293,7 +296,7 @@ fn prefecture_code(number: i64) -> String {
 
 /// The old rules, the new ones, and what both look at.
 struct Comparison {
-    app: App,
+    entitlements: Arc<Entitlements>,
     before: Judge,
     after: Judge,
     reach: Reach,
@@ -306,14 +309,18 @@ struct Comparison {
 ///
 /// # Errors
 /// [`DifferenceError`].
-pub async fn of(app: &App, offer: &Offer, after: &Rules) -> Result<Difference, DifferenceError> {
-    let entitlements = app.entitlements();
+pub async fn of(
+    store: &Store,
+    entitlements: &Arc<Entitlements>,
+    offer: &Offer,
+    after: &Rules,
+) -> Result<Difference, DifferenceError> {
     // Rules that cannot be read admit nobody, as they do when somebody knocks.
     let before = offer.rules.as_deref().and_then(|json| Rules::from_json(json).ok());
     let before = before.unwrap_or_default();
     let sets = [&before, after];
     let comparison = Comparison {
-        app: app.clone(),
+        entitlements: Arc::clone(entitlements),
         before: entitlements.judge(offer),
         after: entitlements.judge_if(&offer.service_id, after.clone())?,
         reach: Reach::of(&sets),
@@ -324,7 +331,7 @@ pub async fn of(app: &App, offer: &Offer, after: &Rules) -> Result<Difference, D
     // One at a time in this process, counting in the database included: whoever asks again and again takes
     // one processor.
     let _turn = TURNS.acquire().await.map_err(|_| DifferenceError::BrokenOff)?;
-    let mut reader = app.store().read();
+    let mut reader = store.read();
     let everybody = Everybody::find(&mut reader, &sets, &comparison.reach, test_facilities).await?;
     // Many decisions: whoever else is served on this thread is not to wait for them.
     let counted = tokio::task::spawn_blocking(move || comparison.count(&everybody)).await;
@@ -388,7 +395,7 @@ impl Comparison {
 
     /// What a level comes to for these rules: how strong it is, and whether a profession goes with it.
     fn way(&self, acr: &str) -> (usize, bool) {
-        let strength = self.reach.strength(acr, self.app.entitlements().vocabulary());
+        let strength = self.reach.strength(acr, self.entitlements.vocabulary());
         (strength, vouching::names_profession(acr))
     }
 
@@ -396,8 +403,8 @@ impl Comparison {
         let mut outcome = Outcome::default();
         let both = |request: &Request| {
             (
-                self.app.entitlements().ask(&self.before, request),
-                self.app.entitlements().ask(&self.after, request),
+                self.entitlements.ask(&self.before, request),
+                self.entitlements.ask(&self.after, request),
             )
         };
         for (number, moment) in self.moments.iter().enumerate() {

@@ -200,7 +200,8 @@ async fn what_is_counted_is_what_each_person_would_meet() {
         ),
     ] {
         let (before, after) = (rules(before), rules(after));
-        let difference = of(&test.app, &offer(&before), &after).await.unwrap();
+        let difference =
+            of(test.app.store(), test.app.entitlements(), &offer(&before), &after).await.unwrap();
         let expected = one_by_one(&test.app, &members, &before, &after).await;
         for level in &difference.levels {
             let numbers = [level.before, level.after, level.changed[0], level.changed[1]];
@@ -225,7 +226,8 @@ async fn groups_are_of_equal_people_and_say_when_something_changes() {
     let after = rules(
         "[[rules]]\nid = \"a\"\nroles = [\"General Nurse\"]\nhours = [{ from = \"09:00\", to = \"17:00\" }]\n",
     );
-    let difference = of(&test.app, &offer(&before), &after).await.unwrap();
+    let difference =
+        of(test.app.store(), test.app.entitlements(), &offer(&before), &after).await.unwrap();
     assert_eq!(difference.rows.len(), 1, "{:#?}", difference.rows);
     let row = &difference.rows[0];
     assert_eq!((row.memberships, &row.roles), (2, &BTreeSet::from(["General Nurse".to_owned()])));
@@ -245,18 +247,25 @@ async fn what_is_told_and_what_an_emergency_opens_are_differences_too() {
         rules("[[rules]]\nid = \"a\"\nroles = [\"Medical Doctor\"]\nrelease = [\"name\"]\n");
     let told =
         rules("[[rules]]\nid = \"a\"\nroles = [\"Medical Doctor\"]\nrelease = [\"hc_role\"]\n");
-    let difference = of(&test.app, &offer(&plain), &told).await.unwrap();
+    let difference =
+        of(test.app.store(), test.app.entitlements(), &offer(&plain), &told).await.unwrap();
     let hpki = difference.levels.last().unwrap();
     assert_eq!(hpki.changed, [0, 0, 5, 5, 0, 0], "{difference:#?}");
     let tokyo = "[[rules]]\nid = \"a\"\nroles = [\"Medical Doctor\"]\nprefectures = [\"13\"]\n";
     let glass = format!("{tokyo}emergency = true\n");
-    let difference = of(&test.app, &offer(&rules(tokyo)), &rules(&glass)).await.unwrap();
+    let difference =
+        of(test.app.store(), test.app.entitlements(), &offer(&rules(tokyo)), &rules(&glass))
+            .await
+            .unwrap();
     let hpki = difference.levels.last().unwrap();
     // Two physicians elsewhere; those in Tokyo are admitted anyway, at the test facility nobody is.
     assert_eq!(hpki.changed, [0, 0, 0, 0, 2, 0], "{difference:#?}");
-    let back = of(&test.app, &offer(&rules(&glass)), &rules(tokyo)).await.unwrap();
+    let back = of(test.app.store(), test.app.entitlements(), &offer(&rules(&glass)), &rules(tokyo))
+        .await
+        .unwrap();
     assert_eq!(back.levels.last().unwrap().changed, [0, 0, 0, 0, 0, 2]);
-    let nothing = of(&test.app, &offer(&plain), &plain).await.unwrap();
+    let nothing =
+        of(test.app.store(), test.app.entitlements(), &offer(&plain), &plain).await.unwrap();
     assert!(nothing.rows.is_empty());
 }
 
@@ -278,6 +287,8 @@ async fn what_would_take_too_long_is_not_begun() {
         .collect();
     let facilities: Vec<_> = FACILITIES.iter().map(|(id, ..)| format!("{id:?}")).collect();
     let named = format!("{every}[[rules]]\nid = \"n\"\nfacilities = [{}]\n", facilities.join(", "));
-    let refused = of(&test.app, &offer(&Rules::default()), &rules(&named)).await;
+    let refused =
+        of(test.app.store(), test.app.entitlements(), &offer(&Rules::default()), &rules(&named))
+            .await;
     assert!(matches!(refused, Err(DifferenceError::TooMany(_))), "{refused:?}");
 }

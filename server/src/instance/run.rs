@@ -172,7 +172,7 @@ pub async fn run(
     let app = App::new(Parts {
         card_trust: TrustSources::load(&config)?,
         jpki_status: jpki::status::of(&config, Arc::clone(&random))?,
-        entitlements: Entitlements::new().with_sandbox(config.sandbox().clone()),
+        entitlements: Arc::new(Entitlements::new().with_sandbox(config.sandbox().clone())),
         store: store.clone(),
         clock,
         random,

@@ -1,4 +1,7 @@
-//! Many certificates at once, as large networks have them: for measurements, never for issuance.
+//! Many certificates, facilities and people at once, as large networks have them: for measurements, never for
+//! issuance or registration.
+
+mod network;
 
 use sekisho_ca::revocation::chunk_of;
 use sekisho_pki::encoding::serial::Serial;
@@ -10,6 +13,8 @@ use crate::{
     crl::chunk_name,
     db::{housekeeping, sql_rows},
 };
+
+pub use network::{MeasuredFacility, MeasuredPerson};
 
 /// The serial number of the certificate of this number: 16 octets, spread over all chunks.
 #[must_use]

@@ -146,6 +146,15 @@ macro_rules! select_organisation {
     };
 }
 
+/// How many there are, whatever became of them.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn count(queries: &mut impl Queries) -> Result<i64, StoreError> {
+    let (count,) = queries.fetch_one(sql("SELECT COUNT(*) FROM organisation")).await?;
+    Ok(count)
+}
+
 /// The organisation of this identifier.
 ///
 /// # Errors

@@ -3,8 +3,10 @@
 mod bare;
 mod crl;
 mod issuance;
+mod network;
 mod ocsp;
 mod oidc;
+mod seed;
 mod usage;
 
 use std::time::Instant;
@@ -31,6 +33,7 @@ Examples:
   sekisho bench crl
   sekisho bench ocsp
   sekisho bench oidc
+  sekisho bench network
 
 Use a release build; figures of a debug build say nothing.")]
 #[command(args_conflicts_with_subcommands = true)]
@@ -48,6 +51,8 @@ enum Part {
     Crl(crl::Crl),
     Ocsp(ocsp::Ocsp),
     Oidc(oidc::Oidc),
+    Network(network::Network),
+    Seed(seed::Seed),
 }
 
 #[derive(Debug, Serialize)]
@@ -71,6 +76,8 @@ impl Bench {
             Some(Part::Crl(crl)) => return crl.run(),
             Some(Part::Ocsp(ocsp)) => return ocsp.run(),
             Some(Part::Oidc(oidc)) => return oidc.run(),
+            Some(Part::Network(network)) => return network.run(),
+            Some(Part::Seed(seed)) => return seed.run(),
             None => {}
         }
         let figures = until_told_to_end(measure())?;

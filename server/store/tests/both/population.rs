@@ -1,7 +1,9 @@
 //! Memberships in force, grouped by what rules look at; people found by name.
 
 use sekisho_store::{
-    Store, membership, person,
+    Store, StoreError,
+    bulk::{MeasuredFacility, MeasuredPerson},
+    membership, organisation, person,
     population::{self, By, Group},
     sql,
 };
@@ -13,6 +15,7 @@ use crate::{FACILITY, NOW, databases::Databases, login};
 on_both! { prepared:
     memberships_are_counted_by_what_is_asked_for_and_each_once
     people_are_found_by_name_at_one_facility_or_at_all
+    a_network_for_measurements_counts_as_any_other
 }
 
 const PHARMACY: &str = "323456789003";
@@ -174,4 +177,48 @@ async fn people_are_found_by_name_at_one_facility_or_at_all(databases: Databases
         .await?);
     let here = membership::search(&mut reader, "山田", Some(FACILITY), 9).await.unwrap();
     assert!(here.iter().all(|found| found.person_id != other));
+}
+
+async fn a_network_for_measurements_counts_as_any_other(databases: Databases) {
+    let store = &databases.one;
+    let before = organisation::count(&mut store.read()).await.unwrap();
+    // More than one statement holds.
+    let facilities: Vec<_> = (0..1_001)
+        .map(|number| MeasuredFacility {
+            id: format!("9{number:011}"),
+            kind: if number % 2 == 0 { "clinic" } else { "dental_clinic" },
+            prefecture: 47,
+        })
+        .collect();
+    store.enter_facilities(&facilities, NOW).await.unwrap();
+    let mut reader = databases.two.read();
+    assert_eq!(organisation::count(&mut reader).await.unwrap(), before + 1_001);
+    let people: Vec<_> = (0..1_200)
+        .map(|number| MeasuredPerson {
+            facility_id: facilities[number % 10].id.clone(),
+            hc_roles: (number % 3 == 0).then_some(DOCTOR),
+        })
+        .collect();
+    store.enter_people(&people, NOW).await.unwrap();
+    let by = By { kind: true, prefecture: true, roles: true };
+    let groups = population::groups(&mut reader, by).await.unwrap();
+    let measured = groups.into_iter().filter(|group| group.prefecture == 47);
+    let measured: Vec<_> =
+        measured.map(|group| (group.kind, group.roles.len(), group.memberships)).collect();
+    let expected = [
+        ("clinic", 1, 200),
+        ("clinic", 0, 400),
+        ("dental_clinic", 1, 200),
+        ("dental_clinic", 0, 400),
+    ];
+    let mut expected =
+        expected.map(|(kind, roles, number)| (kind.to_owned(), roles, number)).to_vec();
+    expected.sort();
+    let mut measured = measured;
+    measured.sort();
+    assert_eq!(measured, expected);
+    let again = store.enter_facilities(&facilities[..1], NOW).await;
+    assert!(matches!(again, Err(StoreError::AlreadyExists { .. })), "{again:?}");
+    let stray = MeasuredPerson { facility_id: "900000099999".to_owned(), hc_roles: None };
+    assert!(store.enter_people(&[stray], NOW).await.is_err());
 }

@@ -75,7 +75,7 @@ pub(super) async fn compared(
 ) -> Result<Compared, PageError> {
     let offer = offer::find(&mut app.store().read(), service_id).await?;
     let offer = offer.ok_or_else(PageError::not_found)?;
-    let difference = match difference::of(app, &offer, rules).await {
+    let difference = match difference::of(app.store(), app.entitlements(), &offer, rules).await {
         Ok(difference) => difference,
         Err(DifferenceError::TooMany(_)) => return Ok(Compared::TooMany),
         Err(DifferenceError::Store(error)) => return Err(error.into()),
