@@ -1,4 +1,5 @@
-//! What a physician waits for after the PIN: card, portal, page, in a real Chromium.
+//! What a physician waits for: after the PIN, at a second service, after a colleague at the same PC, and for the
+//! first picture on an old one; in a real Chromium.
 //!
 //! `cargo bench --workspace --profile dev --bench pin_to_portal`. The card is the one of the
 //! `card_login` benchmark, behind the real `pcscd` (18 ms and 1 ms for 50 octets a command, 25 ms for VERIFY, 400 ms
@@ -21,6 +22,7 @@ use sekisho::demo::process::{self, Program};
 use sekisho_output::say;
 use sekisho_software_card::{Latency, Options, Personalisation, SoftwareCard};
 use sekisho_tests::{Desktop, Door};
+use serde_json::json;
 use thirtyfour::prelude::*;
 use tokio::process::Command;
 
@@ -32,6 +34,9 @@ const RUNS: usize = 6;
 /// Milliseconds from the PIN: the portal's answer begins, the page is built.
 type Waited = [f64; 2];
 
+/// By how much an old PC is slower than this one.
+const OLD_PC: u32 = 4;
+
 #[tokio::main(worker_threads = 2)]
 async fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
@@ -41,9 +46,12 @@ async fn main() -> anyhow::Result<()> {
     let service = CardService::start(&service_folder);
     let typed = folder.path().join("typed");
     let agent = restart_agent(&mut desktop, &service, &pinentry(folder.path(), &typed)?).await?;
-    let card = desktop.scene.desks[0].desk.reader().of(CARD_HOLDERS[0].key);
-    let options = Options { latency: Latency::contactless(), ..Options::default() };
-    let inserted = service.insert(0, SoftwareCard::new(Personalisation::load(&card)?, options)?);
+    let card = |holder: usize| -> anyhow::Result<SoftwareCard> {
+        let card = desktop.scene.desks[0].desk.reader().of(CARD_HOLDERS[holder].key);
+        let options = Options { latency: Latency::contactless(), ..Options::default() };
+        Ok(SoftwareCard::new(Personalisation::load(&card)?, options)?)
+    };
+    let mut inserted = service.insert(0, card(0)?);
 
     line("ms from the PIN, on a card of assumed contactless speed behind pcscd, in Chromium\n")?;
     line(&format!("{:<12}{:>20}{:>20}\n", "login", "page begins", "page is built"))?;
@@ -54,6 +62,33 @@ async fn main() -> anyhow::Result<()> {
         all.push(waited);
     }
     line(&row("middle of 2-6", middle(&all[1..])))?;
+
+    desktop.log_in().await?;
+    let mut second = Vec::new();
+    for _ in 0..RUNS {
+        second.push(second_service(&desktop).await?);
+    }
+    line(&format!("second service, no PIN, no click  {:>8.0} ms   (goal 150)\n", median(&second)))?;
+
+    let old = on_an_old_pc(&desktop).await?;
+    line(&format!(
+        "portal, processor {OLD_PC} times slower  {:>8.0} ms to the first picture, {:.0} octets of page, style and script\n",
+        old.first_paint, old.octets
+    ))?;
+
+    // Two colleagues of one facility in turn.
+    let mut switched = Vec::new();
+    for run in 1..=RUNS {
+        inserted.pull();
+        until_logged_out(&desktop).await?;
+        let at = since_epoch();
+        inserted = service.insert(0, card(run % 2)?);
+        switched.push(to_the_portal_of(&desktop, run % 2).await? - at);
+    }
+    line(&format!(
+        "another card to that person's portal {:>5.0} ms   (goal 2000)\n",
+        median(&switched)
+    ))?;
 
     desktop.chromium.quit().await?;
     agent.stop().await?;
@@ -107,11 +142,94 @@ async fn log_in_and_out(desktop: &Desktop, typed: &Path) -> anyhow::Result<Waite
 }
 
 fn middle(all: &[Waited]) -> Waited {
-    [0, 1].map(|figure| {
-        let mut sorted: Vec<f64> = all.iter().map(|waited| waited[figure]).collect();
-        sorted.sort_by(f64::total_cmp);
-        sorted[sorted.len() / 2]
-    })
+    [0, 1].map(|figure| median(&all.iter().map(|waited| waited[figure]).collect::<Vec<_>>()))
+}
+
+fn median(all: &[f64]) -> f64 {
+    let mut sorted = all.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}
+
+/// From the service's own address to its page, through the portal that knows the person; milliseconds.
+async fn second_service(desktop: &Desktop) -> anyhow::Result<f64> {
+    let driver = &desktop.chromium.driver;
+    driver.goto(&format!("{}/login", desktop.services[1].origin)).await?;
+    driver.query(By::Id("hc_role")).first().await?;
+    Ok(driver
+        .execute(&format!("return {NAVIGATION}.domContentLoadedEventEnd"), vec![])
+        .await?
+        .convert()?)
+}
+
+const NAVIGATION: &str = "performance.getEntriesByType('navigation')[0]";
+
+struct OldPc {
+    /// Milliseconds from the beginning of the navigation.
+    first_paint: f64,
+    octets: f64,
+}
+
+/// The portal's page with nothing kept, on a slower processor.
+async fn on_an_old_pc(desktop: &Desktop) -> anyhow::Result<OldPc> {
+    let driver = &desktop.chromium.driver;
+    let tools = driver.cdp();
+    tools.send_raw("Network.enable", json!({})).await?;
+    tools.send_raw("Network.setCacheDisabled", json!({ "cacheDisabled": true })).await?;
+    let slow =
+        |rate: u32| tools.send_raw("Emulation.setCPUThrottlingRate", json!({ "rate": rate }));
+    slow(OLD_PC).await?;
+    // The browser tells of its first picture when it has drawn it, after the page is built.
+    let script = format!(
+        "const done = arguments[0]; \
+         const octets = () => [{NAVIGATION}, ...performance.getEntriesByType('resource')] \
+             .reduce((octets, one) => octets + one.transferSize, 0); \
+         new PerformanceObserver((list) => {{ \
+             const drawn = list.getEntriesByName('first-contentful-paint')[0]; \
+             if (drawn) done([drawn.startTime, octets()]); \
+         }}).observe({{ type: 'paint', buffered: true }});"
+    );
+    let (mut painted, mut octets) = (Vec::new(), 0.0);
+    for _ in 0..RUNS {
+        driver.goto(&format!("{}/", desktop.scene.stage.origins.terminal)).await?;
+        driver.query(By::Id("services-title")).first().await?;
+        let [at, all]: [f64; 2] = driver.execute_async(&script, vec![]).await?.convert()?;
+        painted.push(at);
+        octets = all;
+    }
+    slow(1).await?;
+    tools.send_raw("Network.setCacheDisabled", json!({ "cacheDisabled": false })).await?;
+    Ok(OldPc { first_paint: median(&painted), octets })
+}
+
+/// The agent has told of the card that is gone.
+async fn until_logged_out(desktop: &Desktop) -> anyhow::Result<()> {
+    let driver = &desktop.chromium.driver;
+    for _ in 0..100 {
+        driver.goto(&format!("{}/", desktop.scene.stage.origins.terminal)).await?;
+        if driver.current_url().await?.path() == "/login" {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    anyhow::bail!("the session outlives its card")
+}
+
+/// When, in milliseconds since 1970, the portal's page of somebody else at this PC was built.
+async fn to_the_portal_of(desktop: &Desktop, holder: usize) -> anyhow::Result<f64> {
+    desktop.log_in().await?;
+    let driver = &desktop.chromium.driver;
+    let page = driver.find(By::Tag("body")).await?.text().await?;
+    let name = CARD_HOLDERS[holder].name;
+    anyhow::ensure!(page.contains(name), "not the portal of {name}: {page}");
+    let script = format!("return performance.timeOrigin + {NAVIGATION}.domContentLoadedEventEnd");
+    Ok(driver.execute(&script, vec![]).await?.convert()?)
+}
+
+/// Milliseconds since 1970, by the clock that the browser has as well.
+fn since_epoch() -> f64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.unwrap_or_default().as_secs_f64() * 1000.0
 }
 
 fn row(name: &str, [begins, built]: Waited) -> String {
