@@ -13,7 +13,7 @@ mod psk_tests;
 #[cfg(test)]
 mod setup_tests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use bundle::get as bundle;
 pub(super) use code::page as code_page;
