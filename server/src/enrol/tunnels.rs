@@ -25,6 +25,7 @@ use crate::{
     app::App,
     error::est::EstError,
     listener::{Peer, RouterConnection},
+    media_type,
     network::psk::at_router,
     people::tries,
 };
@@ -33,6 +34,9 @@ use crate::{
 const ACT: &str = "router.tunnel.report";
 const UP: &str = "router.tunnel.up";
 const DOWN: &str = "router.tunnel.down";
+
+/// What a report is.
+const MEDIA_TYPE: &str = "text/csv";
 
 /// Octets of a report, and tunnels in it.
 const MOST_OCTETS: usize = 16 * 1024;
@@ -51,6 +55,12 @@ pub async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, EstError> {
+    if !media_type::announced(&headers).is_ok_and(|named| named.eq_ignore_ascii_case(MEDIA_TYPE)) {
+        return Err(EstError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            format!("tunnels: a report is sent as {MEDIA_TYPE}, announced once"),
+        ));
+    }
     let told = read(body).await?;
     let router_id = proven(&app, &peer, &headers).await?;
     let now = app.now();
@@ -65,6 +75,13 @@ pub async fn post(
     drop(reader);
     let (known, strangers): (Vec<_>, Vec<_>) =
         told.into_iter().partition(|(id, _)| peers.contains(id));
+    if known.is_empty() {
+        return Err(EstError::new(
+            StatusCode::FORBIDDEN,
+            "tunnels: no router of this report is a peer of this one in the register: no link was made for a \
+             tunnel with it, and no key is theirs. Have the facility's administrator make a link",
+        ));
+    }
     let (same, changed): (Vec<_>, Vec<_>) = known
         .into_iter()
         .partition(|(id, up)| before.get(id).is_some_and(|before| before.up == *up));
@@ -88,7 +105,7 @@ pub async fn post(
     Ok(answer(same.len() + changed.len(), &strangers))
 }
 
-/// Lines of `T3W8K0M5XYZ up` or `… down`, each router once.
+/// Lines of `T3W8K0M5XYZ,up` or `…,down`, each router once.
 async fn read(body: Body) -> Result<Vec<(String, bool)>, EstError> {
     let bad = |text: String| EstError::new(StatusCode::BAD_REQUEST, format!("tunnels: {text}"));
     let octets = match Limited::new(body, MOST_OCTETS).collect().await {
@@ -106,8 +123,8 @@ async fn read(body: Body) -> Result<Vec<(String, bool)>, EstError> {
     for (number, line) in (1..).zip(text.lines()) {
         let refused = |what: &str| bad(format!("line {number} of the report {what}"));
         let (id, state) = line
-            .split_once(' ')
-            .ok_or_else(|| refused("is not a router's identifier, a space, and up or down"))?;
+            .split_once(',')
+            .ok_or_else(|| refused("is not a router's identifier, a comma, and up or down"))?;
         let id = TerminalIdentifier::parse(id)
             .map_err(|_| refused("does not begin with a router's identifier"))?;
         let up = match state {

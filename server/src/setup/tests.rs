@@ -130,7 +130,8 @@ async fn the_address_of_the_picture_leads_to_one_without_the_code_and_opens_for_
     let shown = page(&test, &code).await;
     let id = &other.terminal_id;
     shown.shows(&["10.20.1.0/24」の設定", "strongSwan", id, "まだです", "swanctl --load-all"]);
-    let steps = ["swanctl.conf", "sh enrol.sh p256", "sh install.sh", "sh report.sh", "sh remove.sh"];
+    let steps =
+        ["swanctl.conf", "sh enrol.sh p256", "sh install.sh", "sh report.sh", "sh remove.sh"];
     let places: Vec<_> = steps.iter().map(|step| shown.text.find(step).unwrap()).collect();
     assert!(places.is_sorted(), "{places:?}");
     assert_eq!((shown.header("refresh"), shown.header("cache-control")), ("10", "no-store"));

@@ -84,7 +84,11 @@ async fn a_link_names_routers_that_the_person_administers_and_that_can_have_a_tu
         (form(&[("tunnel", ""), ("key", "p256")]), OURS, StatusCode::UNPROCESSABLE_ENTITY),
         (form(&[("key", "p256")]), OURS, StatusCode::UNPROCESSABLE_ENTITY),
         (form(&[("tunnel", &format!("{peer}:open"))]), OURS, StatusCode::BAD_REQUEST),
-        (form(&[("tunnel", &format!("{peer}:open")), ("key", "dsa")]), OURS, StatusCode::BAD_REQUEST),
+        (
+            form(&[("tunnel", &format!("{peer}:open")), ("key", "dsa")]),
+            OURS,
+            StatusCode::BAD_REQUEST,
+        ),
     ] {
         let refused = send(&test, "POST", &page(&own), cookie, &form).await;
         assert_eq!(refused.status, status, "{form}: {}", refused.text);
@@ -104,7 +108,9 @@ async fn a_link_names_routers_that_the_person_administers_and_that_can_have_a_tu
     let ended = send(&test, "POST", &end, OURS, "").await;
     assert_eq!(ended.location, format!("{}?notice=ended", page(&own)));
     let shown = send(&test, "GET", &ended.location, OURS, "").await.text;
-    assert!(shown.contains("設定用リンクを終わらせました") && shown.contains("終わりました</span>"));
+    assert!(
+        shown.contains("設定用リンクを終わらせました") && shown.contains("終わりました</span>")
+    );
     assert_eq!(links(&test).await, 1);
 }
 

@@ -72,7 +72,7 @@ async fn tell(test: &TestApp, by: By<'_>, report: impl Into<Vec<u8>>) -> Answer 
     let app = &test.app;
     let mut request = Request::post("/router/tunnels")
         .header(header::HOST, app.names().authority(NameRole::Enrol))
-        .header(header::CONTENT_TYPE, "text/plain");
+        .header(header::CONTENT_TYPE, "text/csv");
     let mut chain = Vec::new();
     match by {
         By::Certificate(der) => chain.push(CertificateDer::from(der.to_vec())),
@@ -121,7 +121,7 @@ async fn report_code(test: &TestApp, code: &str) -> String {
 async fn a_change_is_a_record_at_both_ends_and_what_is_said_again_is_only_heard() {
     let test = linked().await;
     let certificate = enrolled(&test, ROUTER, &key()).await;
-    let report = |state: &str| format!("{FIXED} {state}\n");
+    let report = |state: &str| format!("{FIXED},{state}\n");
     let by = || By::Certificate(&certificate);
     tell(&test, by(), report("down")).await.is(StatusCode::OK, "told of 1\n");
     assert_eq!((told(&test).await[0].up, count(&test, "router.tunnel.down").await), (false, 2));
@@ -140,7 +140,7 @@ async fn a_change_is_a_record_at_both_ends_and_what_is_said_again_is_only_heard(
     assert_eq!(count(&test, "router.tunnel.down").await, 4);
     // The end that no link was made for may tell of it as well.
     let other = enrolled(&test, FIXED, &key()).await;
-    let back = tell(&test, By::Certificate(&other), format!("{ROUTER} up\n")).await;
+    let back = tell(&test, By::Certificate(&other), format!("{ROUTER},up\n")).await;
     back.is(StatusCode::OK, "told of 1\n");
     assert_eq!(told(&test).await.len(), 2);
 }
@@ -149,12 +149,15 @@ async fn a_change_is_a_record_at_both_ends_and_what_is_said_again_is_only_heard(
 async fn who_is_no_peer_by_the_register_is_left_aside_and_named() {
     let test = linked().await;
     let certificate = enrolled(&test, ROUTER, &key()).await;
-    let report = format!("{FIXED} up\nT3333333333 up\n{ROUTER} up\n{} up\n", scene::TERMINAL);
+    let report = format!("{FIXED},up\nT3333333333,up\n{ROUTER},up\n{},up\n", scene::TERMINAL);
     let answer = tell(&test, By::Certificate(&certificate), report).await;
     answer.is(StatusCode::OK, "told of 1\n");
     for stranger in ["T3333333333", ROUTER, scene::TERMINAL] {
         answer.is(StatusCode::OK, &format!("{stranger} is no peer of this router"));
     }
+    assert_eq!(told(&test).await.len(), 1);
+    let nobody = tell(&test, By::Certificate(&certificate), "T3333333333,up\n").await;
+    nobody.is(StatusCode::FORBIDDEN, "no router of this report is a peer");
     assert_eq!(told(&test).await.len(), 1);
 }
 
@@ -162,16 +165,16 @@ async fn who_is_no_peer_by_the_register_is_left_aside_and_named() {
 async fn a_report_that_is_none_is_refused_with_its_line_and_nothing_is_kept() {
     let test = linked().await;
     let certificate = enrolled(&test, ROUTER, &key()).await;
-    let good = format!("{FIXED} up\n");
+    let good = format!("{FIXED},up\n");
     for (report, says) in [
         (String::new(), "empty"),
         (format!("{good}\n"), "line 2"),
-        (format!("{good}{FIXED}up\n"), "line 2"),
-        (format!("{FIXED}  up\n"), "neither up nor down"),
-        (format!("{FIXED} UP\n"), "neither up nor down"),
-        (format!("{FIXED} up now\n"), "neither up nor down"),
-        (format!("{good}{FIXED} down\n"), "line 2 of the report tells of a router once more"),
-        ("router up\n".to_owned(), "line 1 of the report does not begin"),
+        (format!("{good}{FIXED} up\n"), "line 2"),
+        (format!("{FIXED}, up\n"), "neither up nor down"),
+        (format!("{FIXED},UP\n"), "neither up nor down"),
+        (format!("{FIXED},up now\n"), "neither up nor down"),
+        (format!("{good}{FIXED},down\n"), "line 2 of the report tells of a router once more"),
+        ("router,up\n".to_owned(), "line 1 of the report does not begin"),
         (format!("{good}\0\n"), "line 2"),
     ] {
         let answer = tell(&test, By::Certificate(&certificate), report.clone()).await;
@@ -190,7 +193,7 @@ async fn a_router_with_keys_alone_tells_by_the_code_that_came_with_one_until_tha
     let test = scene::instance().await;
     enter_routers(&test).await;
     let (_, [own, _]) = given(&test.app, [ROUTER, FIXED], Making::First).await;
-    let report = format!("{FIXED} up\n");
+    let report = format!("{FIXED},up\n");
     // The code that fetches the key is none that reports.
     let fetching = tell(&test, By::Code(ROUTER, &own), report.as_str()).await;
     fetching.is(StatusCode::UNAUTHORIZED, "not accepted");
@@ -199,7 +202,7 @@ async fn a_router_with_keys_alone_tells_by_the_code_that_came_with_one_until_tha
     tell(&test, By::Code(ROUTER, &code), report.as_str()).await.is(StatusCode::OK, "told of 1");
     assert!(told(&test).await[0].up);
     let records = acts(&test).await.len();
-    let others = tell(&test, By::Code(FIXED, &code), format!("{ROUTER} up\n")).await;
+    let others = tell(&test, By::Code(FIXED, &code), format!("{ROUTER},up\n")).await;
     others.is(StatusCode::UNAUTHORIZED, "not accepted");
     assert_eq!(acts(&test).await.len(), records + 1);
     // Nothing of it is in the trail or in the database.
@@ -211,7 +214,7 @@ async fn a_router_with_keys_alone_tells_by_the_code_that_came_with_one_until_tha
     given(&test.app, [ROUTER, FIXED], Making::Replacement).await;
     let records = acts(&test).await.len();
     test.clock.advance(Duration::MINUTE);
-    let ended = tell(&test, By::Code(ROUTER, &code), format!("{FIXED} down\n")).await;
+    let ended = tell(&test, By::Code(ROUTER, &code), format!("{FIXED},down\n")).await;
     ended.is(StatusCode::FORBIDDEN, "has ended");
     assert_eq!(acts(&test).await.len(), records, "a router that goes on trying fills no trail");
     assert!(told(&test).await[0].up);
@@ -221,7 +224,7 @@ async fn a_router_with_keys_alone_tells_by_the_code_that_came_with_one_until_tha
 async fn who_is_no_router_in_force_tells_nothing() {
     let test = linked().await;
     let certificate = enrolled(&test, ROUTER, &key()).await;
-    let report = format!("{FIXED} up\n");
+    let report = format!("{FIXED},up\n");
     tell(&test, By::Nothing, report.as_str()).await.is(StatusCode::FORBIDDEN, "neither");
     let strange = test.app.authority().root_der(test.app.now()).to_vec();
     let strange = tell(&test, By::Certificate(&strange), report.as_str()).await;
@@ -261,7 +264,7 @@ async fn a_report_by_a_new_certificate_leaves_the_one_before_in_force() {
     let operation = "routers/simplereenroll";
     let new = Ask { operation, ..renewal }.send(&test).await.certificate();
     // Before install.sh the daemon goes on with the old one.
-    let told = tell(&test, By::Certificate(&new), format!("{FIXED} up\n")).await;
+    let told = tell(&test, By::Certificate(&new), format!("{FIXED},up\n")).await;
     told.is(StatusCode::OK, "told of 1");
     let now = certificates(&test, ROUTER).await;
     assert_eq!(now.len(), 2);
@@ -275,7 +278,7 @@ async fn a_report_by_a_new_certificate_leaves_the_one_before_in_force() {
 async fn a_tunnel_that_comes_and_goes_at_once_does_not_fill_the_trail() {
     let test = linked().await;
     let certificate = enrolled(&test, ROUTER, &key()).await;
-    let report = |state: &str| format!("{FIXED} {state}\n");
+    let report = |state: &str| format!("{FIXED},{state}\n");
     tell(&test, By::Certificate(&certificate), report("up")).await.is(StatusCode::OK, "told");
     let records = acts(&test).await.len();
     for state in ["down", "down"] {
@@ -296,7 +299,7 @@ async fn a_network_that_only_guesses_rests_and_a_router_there_goes_on_telling() 
     enter_routers(&test).await;
     let (_, [own, other]) = given(&test.app, [ROUTER, FIXED], Making::First).await;
     let code = report_code(&test, &own).await;
-    let report = format!("{FIXED} up\n");
+    let report = format!("{FIXED},up\n");
     let mut rests = false;
     for _ in 0..500 {
         let answer = tell(&test, By::Code(ROUTER, &other), report.as_str()).await;

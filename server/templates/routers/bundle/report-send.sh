@@ -1,6 +1,6 @@
 {
 :
-{% for peer in v.peers %}if stands {{ peer.id }} {{ peer.dns_name }}; then echo "{{ peer.id }} up"; else echo "{{ peer.id }} down"; fi
+{% for peer in v.peers %}if stands {{ peer.id }} {{ peer.dns_name }}; then echo "{{ peer.id }},up"; else echo "{{ peer.id }},down"; fi
 {% endfor %}} >report.new
 if [ ! -s report.new ]; then echo "report.sh: this bundle names no other router" >&2; exit 2; fi
 # What was said is said again only to tell that this router is still there; what was refused is not tried every minute.
@@ -10,7 +10,7 @@ if [ "${1:-}" = cron ]; then
 fi
 trap 'rm -f report.answer report.status' EXIT
 send() { # options of curl: whether it was taken
-  curl --silent --show-error --max-time 15 --cacert root.pem --header 'Content-Type: text/plain' \
+  curl --silent --show-error --max-time 15 --cacert root.pem --header 'Content-Type: text/csv' \
     --data-binary @report.new --output report.answer --write-out '%{http_code}' "$@" {{ v.tunnels }} >report.status || return 1
   [ "$(cat report.status)" = 200 ]
 }
