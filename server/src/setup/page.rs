@@ -23,7 +23,7 @@ use crate::{
     network::{
         bundle::{self, Authorities, Common, Other},
         family,
-        setup::{key_of, tunnels},
+        setup::{PATH, key_of, tunnels},
     },
     page::{Page, PageFrame},
     people::session::Address,
@@ -94,8 +94,7 @@ pub async fn get(
     StrictQuery(asked): StrictQuery<Asked>,
 ) -> Result<Response, PageError> {
     if let Some(code) = asked.code {
-        return link::enter(&app, &address, page.switching_at(crate::network::setup::PATH), &code)
-            .await;
+        return link::enter(&app, &address, page.switching_at(PATH), &code).await;
     }
     let Some(code) = link::remembered(&headers) else {
         return Ok(form(page, StatusCode::OK, false));

@@ -58,8 +58,8 @@ async fn a_link_is_shown_once_as_a_picture_and_a_code_and_then_only_where_it_sta
     assert!(after.contains("10.20.2.0/24") && after.contains("まだです"), "{after}");
     let acts = acts(&test.app).await;
     assert_eq!(acts.iter().filter(|act| act.starts_with("router.setup.create done")).count(), 1);
-    let shown = send(&test, "GET", &format!("/console/terminals/{}", own.terminal_id), OURS, "");
-    assert!(shown.await.text.contains(&page(&own)));
+    let path = format!("/console/terminals/{}", own.terminal_id);
+    assert!(send(&test, "GET", &path, OURS, "").await.text.contains(&page(&own)));
 }
 
 #[tokio::test]
@@ -95,8 +95,8 @@ async fn a_link_names_routers_that_the_person_administers_and_that_can_have_a_tu
     }
     // Networks that overlap can be told from each other by no packet.
     let overlaps = entered(&test, "router_libreswan", "10.20.0.0/16").await;
-    let refused = send(&test, "POST", &page(&own), OURS, &tunnel(&overlaps.terminal_id, "open"));
-    let refused = refused.await;
+    let overlapping = tunnel(&overlaps.terminal_id, "open");
+    let refused = send(&test, "POST", &page(&own), OURS, &overlapping).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(refused.text.contains("内側のネットワークが重なっている"), "{}", refused.text);
     assert_eq!(links(&test).await, 0);
