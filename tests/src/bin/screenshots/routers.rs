@@ -107,7 +107,32 @@ pub(super) async fn pages(
         capture(driver, out, &format!("router-psk-codes-{language}")).await?;
     }
     shoot(driver, out, public, "router-psk", &keys).await?;
-    shoot(driver, out, public, "router-bundle-psk", &tunnel).await
+    shoot(driver, out, public, "router-bundle-psk", &tunnel).await?;
+    setup(driver, out, public, &format!("{public}{}/setup", path.replace("/terminals/", "/routers/"))).await
+}
+
+/// The technician's link at the console and its sheet; what a telephone shows before, by and after it.
+async fn setup(driver: &WebDriver, out: &Path, public: &str, page: &str) -> anyhow::Result<()> {
+    let phone = format!("{public}/setup");
+    shoot(driver, out, public, "router-setup-none", page).await?;
+    shoot(driver, out, public, "setup-form", &phone).await?;
+    let mut code = String::new();
+    for language in LANGUAGES {
+        driver.goto(&format!("{public}/?lang={language}")).await?;
+        driver.goto(page).await?;
+        send(driver, "form[action$='/setup']", "#errors").await?;
+        capture(driver, out, &format!("router-setup-refused-{language}")).await?;
+        driver.find(By::Css("option[value$=':open']")).await?.click().await?;
+        send(driver, "form[action$='/setup']", ".qr").await?;
+        capture(driver, out, &format!("router-setup-sheet-{language}")).await?;
+        code = driver.find(By::Id("setup-code")).await?.text().await?;
+        driver.goto(&format!("{phone}?code={code}")).await?;
+        capture(driver, out, &format!("setup-page-{language}")).await?;
+    }
+    shoot(driver, out, public, "router-setup", page).await?;
+    driver.goto(page).await?;
+    send(driver, "form[action$='/setup/end']", ".notice-good").await?;
+    shoot(driver, out, public, "setup-over", &format!("{phone}?code={code}")).await
 }
 
 /// The register of models: nothing in it, taken in, certified and withdrawn, for everybody and for a facility.
