@@ -36,6 +36,7 @@ setup-peer-revoked = The router at the other end is revoked
 setup-peer-revoked-text = No tunnel with it is possible. Tell the facility’s administrator.
 setup-check = What to look at:
 setup-check-report = Run “sh report.sh” at the router; it must show no error
+setup-check-report-other = “sh report.sh” was run at the router at the other end, without an error (this make tells nothing by itself)
 setup-check-order = All steps below were done, in their order
 setup-check-other-end = The router at the other end is set up and running, too
 setup-check-reach = The router’s clock is right, and what lies between lets UDP 500 and 4500 pass

@@ -27,6 +27,7 @@ setup-peer-revoked = 相手のルーターは失効しています
 setup-peer-revoked-text = この相手とは接続できません。施設の管理者に知らせてください。
 setup-check = 確かめること:
 setup-check-report = ルーターで「sh report.sh」を実行し、エラーが出ないこと
+setup-check-report-other = 相手のルーターで「sh report.sh」が実行され、エラーが出ないこと（この機種は、つながったことを自分では知らせません）
 setup-check-order = 下の手順を、上から順に最後まで行ったこと
 setup-check-other-end = 相手のルーターも設定が済み、動いていること
 setup-check-reach = ルーターの時計が合っていること、途中の機器が UDP 500・4500 を通すこと

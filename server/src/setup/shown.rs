@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use crate::{
     network::{
-        bundle::Device,
+        bundle::{Daemon, Device},
         setup::Tunnel,
         tick::{Teller, Tick},
     },
@@ -24,7 +24,7 @@ pub(crate) struct ShownTunnel {
     /// What is said besides: since when, by whom, when that was heard.
     pub(crate) facts: Vec<String>,
     /// Message keys of what to look at, while it does not stand.
-    pub(crate) help: &'static [&'static str],
+    pub(crate) help: Vec<&'static str>,
     /// The command by which the device at hand shows it.
     pub(crate) command: Option<&'static str>,
     /// Whether the technician may say to have seen it up: nobody else tells anything.
@@ -33,10 +33,18 @@ pub(crate) struct ShownTunnel {
     pub(crate) seen: Option<String>,
 }
 
-/// What to look at before anything was heard, and where an end says that it does not stand.
-const NOT_YET: &[&str] =
-    &["setup-check-report", "setup-check-order", "setup-check-other-end", "setup-check-reach"];
-const UNTOLD: &[&str] = &["setup-check-device", "setup-check-other-end"];
+/// What to look at, by message keys, while a tunnel does not stand: first the script, where one end has it.
+fn help(family: &str, tick: Tick) -> Vec<&'static str> {
+    let (device, rest) = ("setup-check-device", ["setup-check-other-end", "setup-check-reach"]);
+    let own_tells = Daemon::of_family(family).is_some();
+    let first = match tick {
+        Tick::Up { .. } => return Vec::new(),
+        Tick::Untold => vec![device],
+        _ if own_tells => vec!["setup-check-report", "setup-check-order"],
+        _ => vec!["setup-check-report-other", "setup-check-order", device],
+    };
+    first.into_iter().chain(rest).collect()
+}
 
 impl ShownTunnel {
     /// Of a router of this family.
@@ -52,25 +60,23 @@ impl ShownTunnel {
             })
         };
         let heard = |at| page.t1("setup-heard", "ago", ago(page, now, at));
-        let (class, words, facts, help): (_, _, _, &'static [&'static str]) = match tunnel.tick {
+        let (class, words, facts) = match tunnel.tick {
             Tick::Up { since, by: teller, heard_at } => (
                 "tag tag-good",
                 "setup-up",
                 vec![page.t1("setup-since", "time", time(since)), by(teller), heard(heard_at)],
-                &[],
             ),
             Tick::Down { since, by: teller, heard_at } => (
                 "tag tag-error",
                 "setup-down",
                 vec![page.t1("setup-down-since", "time", time(since)), by(teller), heard(heard_at)],
-                NOT_YET,
             ),
             Tick::Silent { was_up, heard_at } => {
                 let last = if was_up { "setup-silent-was-up" } else { "setup-silent-was-down" };
-                ("tag", "setup-silent", vec![heard(heard_at), page.t(last)], NOT_YET)
+                ("tag", "setup-silent", vec![heard(heard_at), page.t(last)])
             }
-            Tick::Unheard => ("tag", "setup-unheard", vec![page.t("setup-unheard-text")], NOT_YET),
-            Tick::Untold => ("tag", "setup-untold", vec![page.t("setup-untold-text")], UNTOLD),
+            Tick::Unheard => ("tag", "setup-unheard", vec![page.t("setup-unheard-text")]),
+            Tick::Untold => ("tag", "setup-untold", vec![page.t("setup-untold-text")]),
         };
         let tells = matches!(tunnel.tick, Tick::Up { .. } | Tick::Down { .. });
         Self {
@@ -85,7 +91,7 @@ impl ShownTunnel {
             },
             facts: if revoked { vec![page.t("setup-peer-revoked-text")] } else { facts },
             command: Device::of_family(family).map(Device::shows),
-            help: if revoked { &[] } else { help },
+            help: if revoked { Vec::new() } else { help(family, tunnel.tick) },
             seen: tunnel.seen_at.map(time),
         }
     }

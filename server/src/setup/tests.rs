@@ -195,6 +195,7 @@ async fn where_nobody_tells_the_page_says_so_and_keeps_what_the_technician_saw_a
     assert!(sheet.contains("実機では確認していません"), "{sheet}");
     let shown = page(&test, &code).await;
     shown.shows(&["自動では確かめられません", "show ipsec sa", "yamaha-rtx.txt", "まだです"]);
+    shown.shows(&["相手のルーターで「sh report.sh」が実行され"]);
     // The other end's word is enough for a device that says nothing.
     told(&test, &tells, &own, true).await;
     page(&test, &code).await.shows(&["✓", "相手のルーター"]);
