@@ -142,7 +142,7 @@ async fn the_address_of_the_picture_leads_to_one_without_the_code_and_opens_for_
         "connections {",
         "/console",
         "<script",
-        "10.20.2.0/24 ",
+        other.dns_name.as_str(),
         &own.dns_name,
     ] {
         assert!(!shown.text.contains(absent), "{absent}");
