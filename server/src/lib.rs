@@ -54,6 +54,7 @@ pub mod router;
 pub mod sandbox;
 pub mod schedule;
 pub mod sealing;
+pub mod setup;
 #[cfg(unix)]
 pub mod signer;
 mod temporary;

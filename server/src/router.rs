@@ -13,13 +13,14 @@ use crate::{
     error::Dialect::{Acme, Est, OAuth, Ocsp, Page, Plain, Problem},
     login, middleware,
     names::NameRole,
-    oidc, people, portal, register, repository,
+    network, oidc, people, portal, register, repository,
     route::{
         QueryRule::{OfPage, OfProtocol},
         Readers::{AnyPage, PublicClients},
         Routes,
         Senders::{AnybodyWithoutCookie, Judged},
     },
+    setup,
 };
 
 /// The paths of the name for `role`.
@@ -116,6 +117,9 @@ fn public_paths() -> Routes {
         .get("/", portal::landing::get)
         .get_with_query(router_models::PUBLIC, OfPage, router_models::public_list)
         .get("/routers/{id}", router_models::public_show)
+        .get_with_effect(network::setup::PATH, OfPage, setup::get)
+        .post(network::setup::PATH, setup::post)
+        .post("/setup/seen", setup::seen)
         .get_with_query("/first-use", OfPage, people::first_use::get)
         .post("/first-use", people::first_use::post)
         .get("/activate", people::activation::get)
@@ -253,6 +257,9 @@ fn console_paths() -> Routes {
         .get("/console/routers", routers::get)
         .post("/console/routers", routers::post)
         .get_with_query("/console/routers/{id}/bundle", OfPage, routers::bundle)
+        .get_with_query("/console/routers/{id}/setup", OfPage, routers::setup::get)
+        .post("/console/routers/{id}/setup", routers::setup::make)
+        .post("/console/routers/{id}/setup/end", routers::setup::end)
         .get_with_query("/console/routers/{id}/psk", OfPage, routers::psk::get)
         .post("/console/routers/{id}/psk", routers::psk::create)
         .post("/console/routers/{id}/psk/replace", routers::psk::replace)
@@ -317,6 +324,7 @@ fn enrol_paths() -> Routes {
         .post("/.well-known/est/routers/simplereenroll", enrol::est::simple_reenroll_of_router)
         .post("/router/psk", enrol::psk::post)
         .get("/router/psk/{id}", enrol::psk::get)
+        .post("/router/tunnels", enrol::tunnels::post)
         .post("/.well-known/cmp", enrol::cmp::post)
         .post("/.well-known/cmp/p/routers", enrol::cmp::post_of_router)
         .speaking(Problem)

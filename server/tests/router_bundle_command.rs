@@ -1,4 +1,5 @@
-//! `sekisho router bundle` for devices whose texts nobody tried: which files, and what is said of them.
+//! `sekisho router bundle` for devices whose texts nobody tried: which files, and what is said of them. `sekisho router
+//! setup`: a link for their technician, made and ended.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::{
@@ -6,8 +7,8 @@ use std::{
     process::{Command, Output},
 };
 
-use sekisho::{config::Config, demo::crowd, network::bundle::Device};
-use sekisho_store::Store;
+use sekisho::{config::Config, demo::crowd, network::bundle::Device, paper_code::PaperCode};
+use sekisho_store::{Store, router_setup};
 use time::OffsetDateTime;
 
 fn sekisho(arguments: &[&str]) -> Output {
@@ -91,4 +92,54 @@ async fn a_bundle_of_an_untried_device_says_so_and_has_no_scripts() {
     assert_eq!(none.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&none.stderr).contains("no texts for the family"));
     assert!(!to.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_technicians_link_is_made_for_named_tunnels_and_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let instance = folder.path().join("instance");
+    let dir = instance.to_str().unwrap();
+    said(&["init", dir, "--tls-port", "0"]);
+    let config = Config::read(&instance).unwrap();
+    let store = Store::open(config.instance().database(), "test").await.unwrap();
+    let facility = crowd::facility(&store, OffsetDateTime::now_utc()).await.unwrap();
+    let own = entered(dir, &facility, "router_strongswan", "10.1.0.0/24");
+    let peer = entered(dir, &facility, "router_nec_ix", "10.2.0.0/24");
+    let overlaps = entered(dir, &facility, "router_libreswan", "10.1.0.0/16");
+
+    let made = said(&["router", "setup", "make", dir, &own, "--await", &peer, "--json"]);
+    let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+    assert!(made["page"].as_str().unwrap().ends_with("/setup"), "{made}");
+    let hash = PaperCode::parse(made["code"].as_str().unwrap()).unwrap().hash();
+    let link =
+        async || router_setup::find_by_code(&mut store.read(), &hash).await.unwrap().unwrap();
+    let kept = link().await;
+    assert_eq!((kept.id.as_str(), &kept.router_id), (made["id"].as_str().unwrap(), &own));
+    let peers = router_setup::peers(&mut store.read(), &kept.id).await.unwrap();
+    let [named] = &peers[..] else { panic!("{peers:?}") };
+    assert_eq!((named.router_id.as_str(), named.opens), (peer.as_str(), false));
+
+    // For people: a picture and a code, in place of the one before.
+    let told = said(&["router", "setup", "make", dir, &own, "--open", &peer]);
+    assert!(told.contains('█') && told.contains("\ncode  ") && !told.contains("?code="), "{told}");
+    assert!(!link().await.lives_at(OffsetDateTime::now_utc()));
+    let ended = said(&["router", "setup", "end", dir, &own]);
+    assert_eq!(ended, format!("The link of {own} is ended.\n"));
+
+    for (arguments, says) in [
+        (&["end", dir, &own][..], "has no link to end"),
+        (&["make", dir, &own], "--open or --await"),
+        (&["make", dir, &own, "--open", "T0000000000"], "no router T0000000000 in force"),
+        (&["make", dir, &own, "--open", &own], "this router itself"),
+        (&["make", dir, &own, "--open", &peer, "--await", &peer], "named twice"),
+        (&["make", dir, &own, "--open", &overlaps], "overlap"),
+    ] {
+        let refused = sekisho(&[&["router", "setup"], arguments].concat());
+        let told = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}: {told}");
+        assert!(refused.stdout.is_empty() && told.contains(says), "{arguments:?}: {told}");
+    }
+    let latest = router_setup::latest_of(&mut store.read(), &own).await.unwrap().unwrap();
+    assert!(latest.ended_at.is_some(), "a refusal makes none");
+    store.close().await;
 }

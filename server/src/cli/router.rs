@@ -1,4 +1,4 @@
-//! `sekisho router add`, `bundle`, `code`, `list`, `models` and `psk`.
+//! `sekisho router add`, `bundle`, `code`, `list`, `models`, `psk` and `setup`.
 
 mod add;
 mod bundle;
@@ -6,6 +6,7 @@ mod code;
 mod list;
 mod models;
 mod psk;
+mod setup;
 
 use sekisho_store::Store;
 use serde_json::{Value as Json, json};
@@ -28,6 +29,8 @@ Examples:
       what its technician needs: scripts, authorities and the configuration of its family
   sekisho router psk add /srv/sekisho T3W8K0M5XYZ T0A1B2C3D4E
       a pre-shared key for this pair alone, where one of both knows no certificates
+  sekisho router setup make /srv/sekisho T3W8K0M5XYZ --open T0A1B2C3D4E
+      a link for its technician: the steps, and a tick for each tunnel once it stands
   sekisho router models import /srv/sekisho --shipped
       models of routers, who reaches whom, and which are certified
 
@@ -46,6 +49,7 @@ enum Command {
     List(list::List),
     Models(models::Models),
     Psk(psk::Psk),
+    Setup(setup::Setup),
 }
 
 impl Router {
@@ -58,6 +62,7 @@ impl Router {
                 Command::List(list) => list.run().await,
                 Command::Models(models) => models.run().await,
                 Command::Psk(psk) => psk.run().await,
+                Command::Setup(setup) => setup.run().await,
             }
         })
     }

@@ -25,6 +25,7 @@ mod registration;
 pub mod scep;
 pub mod server_made;
 pub mod trust;
+pub mod tunnels;
 
 use sekisho_store::audit::Entry;
 

@@ -26,8 +26,8 @@ use super::{
     refusal,
 };
 use crate::{
-    app::App, error::est::EstError, listener::Peer, network::psk, people::tries,
-    sealing::SealingError,
+    app::App, error::est::EstError, listener::Peer, network::psk, paper_code::PaperCode,
+    people::tries, sealing::SealingError,
 };
 
 /// In the audit trail.
@@ -102,7 +102,8 @@ impl From<FetchError> for EstError {
     }
 }
 
-/// The key of one pair, for the code of this end: three lines, `id`, `peer` and `secret`.
+/// The key of one pair, for the code of this end: four lines, `id`, `peer`, `secret` and `report`, the code by which
+/// a router without a certificate tells of its tunnels ([`super::tunnels`]).
 ///
 /// # Errors
 /// 400, 401, 403, 413, 429 or 503 with a line of text.
@@ -121,10 +122,12 @@ pub async fn post(
         // A right code is served also where the network rests.
         tries::rested(&app, &refusals).await??;
     }
-    match fetch(&app, &peer, &router_id, &code).await? {
+    let report = PaperCode::generate(app.random()).map_err(|error| EstError::internal(&error))?;
+    match fetch(&app, &peer, &router_id, &code, &report.hash()).await? {
         Ok((psk, secret)) => {
-            let peer = &psk.other(&router_id).router_id;
-            Ok(text(format!("id {}\npeer {peer}\nsecret {}\n", psk.id, *secret)))
+            let (id, peer) = (&psk.id, &psk.other(&router_id).router_id);
+            let report = report.reveal();
+            Ok(text(format!("id {id}\npeer {peer}\nsecret {}\nreport {}\n", *secret, *report)))
         }
         Err(no_key) => {
             let _ = tries::charge(&app, refusals).await?;
@@ -147,6 +150,7 @@ async fn fetch(
     peer: &Peer,
     router_id: &str,
     code: &[u8; 32],
+    report: &[u8; 32],
 ) -> Result<Result<(RouterPsk, Zeroizing<String>), NoKey>, FetchError> {
     let now = app.now();
     transaction!(app.store(), FetchError, |tx| {
@@ -165,7 +169,7 @@ async fn fetch(
         if !is_in_force(tx, router_id).await? {
             return refused(NoKey::NotInForce);
         }
-        let Some(sealed) = router_psk::fetch(tx, &psk, router_id, now).await? else {
+        let Some(sealed) = router_psk::fetch(tx, &psk, router_id, report, now).await? else {
             return refused(if psk.expires_at <= now { NoKey::Expired } else { NoKey::Fetched });
         };
         let secret = psk::open(&app.keys().sealing, &psk.id, &sealed)?;
@@ -177,7 +181,10 @@ async fn fetch(
 }
 
 /// Whatever ends a router's right ends its keys; asked once more, so that nothing depends on that alone.
-async fn is_in_force(queries: &mut impl Queries, router_id: &str) -> Result<bool, StoreError> {
+pub(super) async fn is_in_force(
+    queries: &mut impl Queries,
+    router_id: &str,
+) -> Result<bool, StoreError> {
     let Some(terminal) = terminal::find(queries, router_id).await? else { return Ok(false) };
     let may_act = matches!(
         terminal.status,

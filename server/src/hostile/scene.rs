@@ -37,7 +37,7 @@ use crate::{
     },
     login::tests::desk::{self, Desk, physician},
     names::NameRole,
-    network::psk::Making,
+    network::{bundle::Key, psk::Making, setup::NewSetup},
     oidc::{client, tests::scene as oidc},
     paper_code::PaperCode,
     people::session::NewSession,
@@ -96,6 +96,8 @@ pub struct Scene {
     pub router_model: String,
     /// A key of both, and the code of the one that waits.
     pub psk: (String, String),
+    /// The code of a link of the one that waits, for a tunnel with the other.
+    pub setup_code: String,
     router_certificate: Vec<u8>,
     /// A SCEP message of a router that brings no good code: answered, and refused in its own form.
     pub scep_message: Vec<u8>,
@@ -367,6 +369,7 @@ impl Scene {
             router_model: tested_model(&app).await,
             router_certificate: Vec::new(),
             psk: Default::default(),
+            setup_code: String::new(),
             scep_message: scep_message(&app).await,
             cmp_message: cmp::tests::client::Client::of_code("T0000000000", "no code").genm(),
             acme: prepared(&app, "referral", "referral.example").await,
@@ -456,6 +459,14 @@ impl Scene {
         let routers = [self.new_router.as_str(), &self.router];
         let (psk, [code, _]) = psk::tests::given(&self.test.app, routers, Making::First).await;
         self.psk = (psk, code);
+        let (app, peers) = (self.app(), vec![(self.router.clone(), true)]);
+        let (own, now) = (self.new_router.as_str(), app.now());
+        let setup = NewSetup::draw(app.random(), own, Key::P256, peers, now).unwrap();
+        change!(app, |tx| {
+            let terminal = terminal::find(tx, own).await?.unwrap();
+            assert_eq!(setup.keep(tx, &terminal, "p").await?, None);
+        });
+        self.setup_code = setup.code().reveal().to_string();
     }
 
     pub fn router_chain(&self) -> Chain {

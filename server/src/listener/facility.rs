@@ -402,19 +402,24 @@ impl RouterConnection {
     /// # Errors
     /// [`FacilityError`]: the first that fails.
     pub async fn judge(app: &App, peer: &Peer) -> Result<Self, FacilityError> {
-        let outcome = FacilityConnection::judge_silently(app, peer, Device::Router).await;
-        match outcome {
-            Err(error) => {
-                audit_refusal(app, peer, &error).await;
-                Err(error)
-            }
-            Ok(connection) => {
-                if connection.older_until.is_some_and(|until| until >= app.now()) {
-                    connection.supersede_older(app, peer, app.now()).await?;
-                }
-                Ok(Self(connection))
-            }
+        let Self(connection) = Self::judge_of_report(app, peer).await?;
+        if connection.older_until.is_some_and(|until| until >= app.now()) {
+            connection.supersede_older(app, peer, app.now()).await?;
         }
+        Ok(Self(connection))
+    }
+
+    /// The same of a router that only tells something, which takes nothing back: its daemon may yet go on with the
+    /// certificate before.
+    ///
+    /// # Errors
+    /// As [`Self::judge`].
+    pub async fn judge_of_report(app: &App, peer: &Peer) -> Result<Self, FacilityError> {
+        let outcome = FacilityConnection::judge_silently(app, peer, Device::Router).await;
+        if let Err(error) = &outcome {
+            audit_refusal(app, peer, error).await;
+        }
+        outcome.map(Self)
     }
 }
 

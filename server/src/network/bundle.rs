@@ -177,6 +177,18 @@ pub enum BundleError {
     Pem(#[from] der::pem::Error),
 }
 
+impl BundleError {
+    /// The message key of what a page says instead of the texts; `None` for what is our fault.
+    #[must_use]
+    pub const fn shown(&self) -> Option<&'static str> {
+        match self {
+            Self::NoTexts { .. } => Some("routers-bundle-no-texts"),
+            Self::Repeated { .. } | Self::Networks { .. } => Some("routers-bundle-networks"),
+            Self::Text(_) | Self::Pem(_) => None,
+        }
+    }
+}
+
 struct Issuer {
     file: String,
     pem: String,
@@ -223,6 +235,7 @@ struct Values {
     network: IpNet,
     est: String,
     psk: String,
+    tunnels: String,
     plain: String,
     root_pem: String,
     issuers: Vec<Issuer>,
@@ -342,6 +355,7 @@ fn values(
         address: router.address.map(|at| at.to_string()),
         network: router.network,
         psk: format!("{}/router/psk", common.enrol),
+        tunnels: format!("{}/router/tunnels", common.enrol),
         est: format!("{}/.well-known/est/routers", common.enrol),
         plain: common.plain.to_owned(),
         root_pem: pem(&authorities.root_der)?,

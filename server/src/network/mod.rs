@@ -7,5 +7,7 @@ pub mod family;
 pub mod models;
 pub mod prefix;
 pub mod psk;
+pub mod setup;
+pub mod tick;
 pub mod typed;
 pub mod whois;

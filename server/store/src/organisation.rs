@@ -10,7 +10,7 @@ use crate::{
     moment::{moment, moment_opt},
     organisation_kind::OrganisationKind,
     router_psk::{self, PskEnd},
-    search,
+    router_setup, search,
     session::{self, SessionOf},
     sql,
 };
@@ -540,6 +540,7 @@ pub async fn change_status_by(
     }
     if let Some(reason) = change.ends_keys() {
         router_psk::end_of_facility(tx, id, reason, at).await?;
+        router_setup::end_of_facility(tx, id, reason, at).await?;
     }
     match change.end_reason() {
         None => Ok(Some(Vec::new())),

@@ -279,7 +279,8 @@ pub async fn find_by_code(
     row.map(Row::into_psk).transpose()
 }
 
-/// Uses up the code of one end: the wrapped key, which is destroyed here when the other end has it, too.
+/// Uses up the code of one end: the wrapped key, which is destroyed here when the other end has it, too. From then
+/// on the code of `report_hash` proves this end where it tells of its tunnels ([`reporting`]).
 /// `None`: this end has fetched it, its time is over, or it ended; nothing changed.
 ///
 /// # Errors
@@ -288,6 +289,7 @@ pub async fn fetch(
     tx: &mut Tx,
     psk: &RouterPsk,
     router_id: &str,
+    report_hash: &[u8; 32],
     at: OffsetDateTime,
 ) -> Result<Option<Vec<u8>>, StoreError> {
     let sealed: Option<(Option<Vec<u8>>,)> = tx
@@ -299,6 +301,8 @@ pub async fn fetch(
             sql("UPDATE router_psk SET
                      first_fetched_at = CASE WHEN first_id = $2 THEN $3 ELSE first_fetched_at END,
                      second_fetched_at = CASE WHEN second_id = $2 THEN $3 ELSE second_fetched_at END,
+                     first_report_hash = CASE WHEN first_id = $2 THEN $4 ELSE first_report_hash END,
+                     second_report_hash = CASE WHEN second_id = $2 THEN $4 ELSE second_report_hash END,
                      sealed = CASE
                          WHEN first_id = $2 AND second_fetched_at IS NOT NULL THEN NULL
                          WHEN second_id = $2 AND first_fetched_at IS NOT NULL THEN NULL
@@ -308,10 +312,33 @@ pub async fn fetch(
                         OR second_id = $2 AND second_fetched_at IS NULL)")
             .bind(psk.id.as_str())
             .bind(router_id)
-            .bind(at),
+            .bind(at)
+            .bind(report_hash),
         )
         .await?;
     Ok(sealed.and_then(|(sealed,)| sealed).filter(|_| fetched == 1))
+}
+
+/// Whether this code proves the router where it tells of its tunnels: `Some(false)` when the key that it came with
+/// has ended, `None` when it came with none.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn reporting(
+    queries: &mut impl Queries,
+    router_id: &str,
+    report_hash: &[u8; 32],
+) -> Result<Option<bool>, StoreError> {
+    let row: Option<(Option<i64>,)> = queries
+        .fetch_optional(
+            sql("SELECT ended_at FROM router_psk
+                 WHERE first_id = $1 AND first_report_hash = $2
+                    OR second_id = $1 AND second_report_hash = $2")
+            .bind(router_id)
+            .bind(report_hash),
+        )
+        .await?;
+    Ok(row.map(|(ended_at,)| ended_at.is_none()))
 }
 
 /// How a pair stands, as its ends are told.

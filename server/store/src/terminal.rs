@@ -17,6 +17,7 @@ use crate::{
     replacement,
     revocation::{self, Act, Scope},
     router_psk::{self, PskEnd},
+    router_setup,
     session::{self, SessionOf},
     sql,
     terminal_hold::on_hold,
@@ -484,6 +485,7 @@ pub async fn revoke(
     enrolment_code::withdraw(tx, id, revocation.at).await?;
     replacement::cancel(tx, id, revocation.person_id, revocation.at).await?;
     router_psk::end_of_router(tx, id, PskEnd::RouterRevoked, revocation.at).await?;
+    router_setup::end(tx, id, PskEnd::RouterRevoked, revocation.at).await?;
     taken.sessions = session::end_of_terminal(tx, id, "terminal_revoked", revocation.at).await?;
     Ok(Some(taken))
 }

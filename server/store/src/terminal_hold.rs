@@ -10,7 +10,7 @@ use crate::{
     event::{self, Event, Of},
     moment::moment,
     router_psk::{self, PskEnd},
-    sql,
+    router_setup, sql,
 };
 
 /// Condition: the terminal of `column` is on hold by itself.
@@ -29,7 +29,7 @@ macro_rules! on_hold {
 }
 pub(crate) use on_hold;
 
-/// Puts a terminal on hold, and ends its pre-shared keys; `false` when it was before. Its certificates are the caller's to hold,
+/// Puts a terminal on hold, and ends its pre-shared keys and its technician's link; `false` when it was before. Its certificates are the caller's to hold,
 /// after this.
 ///
 /// # Errors
@@ -43,6 +43,7 @@ pub async fn begin(
     let begun = turn(tx, terminal_id, "held", reason, at).await?;
     if begun {
         router_psk::end_of_router(tx, terminal_id, PskEnd::RouterHeld, at).await?;
+        router_setup::end(tx, terminal_id, PskEnd::RouterHeld, at).await?;
     }
     Ok(begun)
 }

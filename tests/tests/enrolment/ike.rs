@@ -10,6 +10,7 @@ mod hpki_like;
 mod life;
 mod network;
 mod node;
+mod phone;
 mod psk;
 mod results;
 
@@ -49,9 +50,11 @@ async fn every_daemon_reaches_every_other_also_after_its_renewal_and_none_takes_
     let shim = node::shim(&sources, &world.file("no_esp.so"));
 
     let nodes = enter_all(&world, 0, &[Proof::P256, Proof::Rsa3072, Proof::Psk]);
+    let links = phone::make(&world, &nodes);
     let network = Network::new();
     let running = node::start(&nodes, &trees, &sources, &shim, &network);
     node::wait_for(&running, "the openers' tunnels", || missing(&nodes, 1));
+    phone::ticks(&world, &running, &links, &nodes);
     let versions = Daemon::ALL.map(|daemon| (daemon, daemon.version(&trees[&daemon])));
     let mut results = Results::of(&versions.into());
     let mut table = head(&trees);
@@ -66,7 +69,9 @@ async fn every_daemon_reaches_every_other_also_after_its_renewal_and_none_takes_
         nodes.into_iter().partition(|node| node.proof == Proof::P256);
     psk::go_over(&world, &running, &with_psk);
     life::renew(&running, &with_rsa);
-    life::deny_silent(&running, &with_p256);
+    life::deny_silent(&running, &with_p256, |silent| {
+        phone::gone(&world, &running, &links, &with_p256, silent);
+    });
     life::revoke_openers(&world, &running, &mut with_p256).await;
     life::stay(&running, &with_rsa);
     psk::revoke_openers(&world, &running, &with_psk);

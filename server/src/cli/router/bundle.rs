@@ -135,7 +135,10 @@ impl Bundle {
 }
 
 /// A router in force, what people call it, and whose it is.
-async fn find(queries: &mut impl Queries, id: &str) -> Result<(Router, String, String), Failure> {
+pub(super) async fn find(
+    queries: &mut impl Queries,
+    id: &str,
+) -> Result<(Router, String, String), Failure> {
     let terminal = terminal::find(queries, id).await?;
     match (router::find(queries, id).await?, terminal) {
         (Some(router), Some(terminal)) if terminal.status != TerminalStatus::Revoked => {

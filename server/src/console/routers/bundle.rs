@@ -5,16 +5,16 @@ use axum::extract::State;
 use sekisho_store::{facility_prefix, router, terminal::TerminalStatus};
 use serde::Deserialize;
 
-use super::untried::Untried;
 use crate::{
     app::App,
     console::terminals::{administered, already_revoked},
     error::page::PageError,
     form::{PathId, StrictQuery},
     names::NameRole,
-    network::bundle::{self, Authorities, BundleError, Common, Key, Other, Suite, Text, Texts},
+    network::bundle::{self, Authorities, Common, Key, Other, Text},
     page::{Page, PageFrame},
     people::session::ConsoleSession,
+    setup::steps::Steps,
 };
 
 /// Routers of one facility among which the other end is chosen.
@@ -57,16 +57,9 @@ struct BundlePage {
     candidates: Vec<Candidate>,
     own_opens: bool,
     rsa: bool,
-    key: &'static str,
     /// Message key of why there are no texts.
     none: Option<&'static str>,
-    load: &'static str,
-    /// What is said of a device whose texts nobody tried.
-    untried: Option<Untried>,
-    /// What has to be added to a text that was tried, for a device that knows less.
-    amends: Option<Suite>,
-    has_certificate: bool,
-    has_psk: bool,
+    steps: Steps,
     texts: Vec<Text>,
 }
 
@@ -121,36 +114,20 @@ pub async fn get(
     let written = bundle::write(&own, &terminal.name, &others, &authorities, common);
     let (texts, none) = match written {
         Ok(texts) => (texts, None),
-        Err(BundleError::NoTexts { .. }) => (Vec::new(), Some("routers-bundle-no-texts")),
-        Err(BundleError::Networks { .. } | BundleError::Repeated { .. }) => {
-            (Vec::new(), Some("routers-bundle-networks"))
-        }
-        Err(error @ (BundleError::Text(_) | BundleError::Pem(_))) => {
-            return Err(PageError::internal(&error));
-        }
+        Err(error) => match error.shown() {
+            Some(none) => (Vec::new(), Some(none)),
+            None => return Err(PageError::internal(&error)),
+        },
     };
-    let (load, untried) = match Texts::of_family(&own.family) {
-        Some(Texts::Tried(daemon)) => (daemon.load(), None),
-        Some(Texts::Untried(device)) => {
-            ("", Some(Untried::of(device, &own, &others, common.enrol)))
-        }
-        None => ("", None),
-    };
-    let amends = others.first().map(|other| Suite::of(&own.family, &other.router.family));
     Ok(Page(BundlePage {
-        has_certificate: bundle::wants_certificate(&others),
-        has_psk: bundle::wants_psk(&others),
+        steps: Steps::of(&own, &others, key, common.enrol, true),
         page: session.frame(page),
         id,
         name: terminal.name,
         candidates,
         own_opens: opens,
         rsa: key == Key::Rsa3072,
-        key: key.as_str(),
         none,
-        load,
-        untried,
-        amends: amends.filter(|suite| suite.amends()),
         texts,
     }))
 }

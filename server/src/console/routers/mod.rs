@@ -1,4 +1,4 @@
-//! A facility's routers: list, enter, code, what setting up needs. What is a terminal's of them (code again, certificates,
+//! A facility's routers: list, enter, code, what setting up needs, the link of the technician. What is a terminal's of them (code again, certificates,
 //! history, revocation) stands on the page of the terminal, `/console/terminals/{id}`.
 
 mod bundle;
@@ -6,12 +6,14 @@ mod code;
 mod create;
 mod list;
 pub mod psk;
-mod untried;
+pub mod setup;
 
 #[cfg(test)]
 mod psk_tests;
 #[cfg(test)]
-mod tests;
+mod setup_tests;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub use bundle::get as bundle;
 pub(super) use code::page as code_page;

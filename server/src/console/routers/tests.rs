@@ -13,11 +13,11 @@ use crate::{
     testing::{self, TestApp},
 };
 
-pub(super) const FACILITY: &str = "123456789007";
+pub(crate) const FACILITY: &str = "123456789007";
 const ELSEWHERE: &str = "234567890101";
 /// Sessions of the administrator of each facility: cookies have 43 characters.
-pub(super) const OURS: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-pub(super) const THEIRS: &str = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB";
+pub(crate) const OURS: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+pub(crate) const THEIRS: &str = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB";
 
 const GOOD: [(&str, &str); 5] = [
     ("facility", FACILITY),
@@ -33,7 +33,7 @@ fn but(field: &str, value: &str) -> String {
 }
 
 /// Two active facilities, each with an administrator who is signed in.
-pub(super) async fn instance() -> TestApp {
+pub(crate) async fn instance() -> TestApp {
     let test = testing::app().await;
     for (facility, cookie) in [(FACILITY, OURS), (ELSEWHERE, THEIRS)] {
         scene::facility(&test.app, facility).await;
@@ -43,7 +43,7 @@ pub(super) async fn instance() -> TestApp {
     test
 }
 
-pub(super) async fn send(
+pub(crate) async fn send(
     test: &TestApp,
     method: &str,
     path: &str,
@@ -53,7 +53,7 @@ pub(super) async fn send(
     scene::send(&test.app, method, path, cookie, form).await
 }
 
-pub(super) async fn routers(test: &TestApp, facility: &str) -> Vec<(Terminal, Router)> {
+pub(crate) async fn routers(test: &TestApp, facility: &str) -> Vec<(Terminal, Router)> {
     let mut reader = test.app.store().read();
     let mut found = Vec::new();
     for terminal in terminal::list_of(&mut reader, facility, Device::Router, 0, 9).await.unwrap() {
@@ -212,7 +212,7 @@ async fn the_page_of_a_routers_bundle_has_its_texts_and_those_of_no_stranger() {
 }
 
 /// A router of this family in our facility, with this network.
-async fn entered(test: &TestApp, family: &str, network: &str) -> Router {
+pub(crate) async fn entered(test: &TestApp, family: &str, network: &str) -> Router {
     let good = GOOD.map(|(name, good)| match name {
         "family" => (name, family),
         "network" => (name, network),

@@ -189,7 +189,8 @@ fn line(enrol: &str, root: &str, id: &str, code: &PaperCode) -> Zeroizing<String
     ))
 }
 
-fn qr(text: &str) -> Result<Zeroizing<String>, qrcode::types::QrError> {
+/// A picture of this text, as an element of a page.
+pub(in crate::console) fn qr(text: &str) -> Result<Zeroizing<String>, qrcode::types::QrError> {
     // Level M survives a scratched or creased print-out.
     let code = QrCode::with_error_correction_level(text, EcLevel::M)?;
     let image = code.render::<svg::Color<'_>>().min_dimensions(240, 240).build();

@@ -33,7 +33,7 @@ use crate::{
 
 pub use approval::{approve, refuse as refuse_key};
 pub use code::post as issue_code;
-pub(in crate::console) use code::{already_revoked, facility_not_active, no_code};
+pub(in crate::console) use code::{already_revoked, facility_not_active, no_code, qr};
 pub use create::post as create;
 pub use list::get as list;
 pub use replace::{cancel as cancel_replacement, post as replace};

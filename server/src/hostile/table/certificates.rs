@@ -123,6 +123,14 @@ pub(super) fn enrol(s: &Scene) -> Vec<Row> {
         at("GET", "/router/psk/{id}")
             .parameter(&s.psk.0, &[&s.router, "01999999-0000-7000-8000-000000000000"])
             .good(200),
+        at("POST", "/router/tunnels")
+            .chain(&s.router_chain(), &[&s.strange_chain(), &s.no_chain(), &s.chain()])
+            .payload(Payload::Octets(
+                "text/csv",
+                format!("{},up\n", s.new_router).into_bytes(),
+                16 * 1024,
+            ))
+            .good(200),
         cmp("/.well-known/cmp"),
         cmp("/.well-known/cmp/p/routers"),
         at("GET", "/terminal/trust").chain(&s.chain(), &foreign),

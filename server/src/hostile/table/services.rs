@@ -47,6 +47,21 @@ pub(super) fn public(s: &Scene) -> Vec<Row> {
                 .foreign(&s.enrolment_code)])
             .good(200),
         at("POST", "/activate/account").form(account),
+        // Who opens it first is noted, whatever else the request brings.
+        at("GET", "/setup")
+            .query([
+                optional("code", &s.setup_code).foreign(&s.receipt).foreign(&s.enrolment_code),
+                optional("refresh", "off").foreign("on"),
+            ])
+            .touches(&["router_setup"])
+            .good(303),
+        at("POST", "/setup")
+            .form([required("code", &s.setup_code).foreign(&s.receipt).foreign(&s.activation_code)])
+            .good(303),
+        at("POST", "/setup/seen")
+            .cookie(&format!("__Host-setup={}", s.setup_code), &[&s.manager])
+            .form([required("peer", &s.router).foreign(&s.new_router).foreign("T0000000000")])
+            .good(303),
     ]
     .into_iter()
     .chain(proxy(s))

@@ -42,13 +42,14 @@ impl Daemon {
         if v.psks {
             files.push(text("psk.sh", Psk { v }.render()?));
         }
-        let (file, [configuration, install, revocation, deny, remove]) = match self {
+        let (file, [configuration, install, revocation, report, deny, remove]) = match self {
             Self::StrongSwan => (
                 "swanctl.conf",
                 [
                     StrongSwanConfiguration { v }.render()?,
                     StrongSwanInstall { v }.render()?,
                     StrongSwanRevocation { v }.render()?,
+                    StrongSwanReport { v }.render()?,
                     StrongSwanDeny { v }.render()?,
                     StrongSwanRemove { v }.render()?,
                 ],
@@ -59,6 +60,7 @@ impl Daemon {
                     LibreswanConfiguration { v }.render()?,
                     LibreswanInstall { v }.render()?,
                     LibreswanRevocation { v }.render()?,
+                    LibreswanReport { v }.render()?,
                     LibreswanDeny { v }.render()?,
                     LibreswanRemove { v }.render()?,
                 ],
@@ -69,6 +71,7 @@ impl Daemon {
                     OpenIkedConfiguration { v }.render()?,
                     OpenIkedInstall { v }.render()?,
                     OpenIkedRevocation { v }.render()?,
+                    OpenIkedReport { v }.render()?,
                     OpenIkedDeny { v }.render()?,
                     OpenIkedRemove { v }.render()?,
                 ],
@@ -77,6 +80,7 @@ impl Daemon {
         files.push(text(file, configuration));
         files.push(text("install.sh", install));
         files.push(text("revocation.sh", revocation));
+        files.push(text("report.sh", report));
         files.push(text("deny.sh", deny));
         files.push(text("renew.sh", Renew { v }.render()?));
         files.push(text("remove.sh", remove));
@@ -91,16 +95,19 @@ texts! {
     StrongSwanConfiguration = "routers/bundle/strongswan/swanctl.conf",
     StrongSwanInstall = "routers/bundle/strongswan/install.sh",
     StrongSwanRevocation = "routers/bundle/strongswan/revocation.sh",
+    StrongSwanReport = "routers/bundle/strongswan/report.sh",
     StrongSwanDeny = "routers/bundle/strongswan/deny.sh",
     StrongSwanRemove = "routers/bundle/strongswan/remove.sh",
     LibreswanConfiguration = "routers/bundle/libreswan/ipsec.conf",
     LibreswanInstall = "routers/bundle/libreswan/install.sh",
     LibreswanRevocation = "routers/bundle/libreswan/revocation.sh",
+    LibreswanReport = "routers/bundle/libreswan/report.sh",
     LibreswanDeny = "routers/bundle/libreswan/deny.sh",
     LibreswanRemove = "routers/bundle/libreswan/remove.sh",
     OpenIkedConfiguration = "routers/bundle/openiked/iked.conf",
     OpenIkedInstall = "routers/bundle/openiked/install.sh",
     OpenIkedRevocation = "routers/bundle/openiked/revocation.sh",
+    OpenIkedReport = "routers/bundle/openiked/report.sh",
     OpenIkedDeny = "routers/bundle/openiked/deny.sh",
     OpenIkedRemove = "routers/bundle/openiked/remove.sh",
 }

@@ -62,6 +62,14 @@ fn every_daemon_is_told_of_each_peer_each_authority_and_each_list() {
                 assert!(configuration.text.contains(part), "{family}: {part}");
             }
         }
+        for (id, _) in peers {
+            let name = format!("{}.router.example", id.to_lowercase());
+            let asks = format!(
+                "if stands {id} {name}; then echo \"{id},up\"; else echo \"{id},down\"; fi\n"
+            );
+            assert!(of("report.sh").contains(&asks), "{family}: {}", of("report.sh"));
+        }
+        assert!(of("report.sh").contains("https://enrol.example/router/tunnels"), "{family}");
         for script in ["install.sh", "revocation.sh"] {
             for list in ["routers", "routers-2", "root"] {
                 let address = format!("http://plain.example/crl/{list}.crl");

@@ -120,6 +120,7 @@ mod revoking;
 mod root;
 mod router_models;
 mod router_psks;
+mod router_setups;
 mod routers;
 mod rules;
 mod sandbox;

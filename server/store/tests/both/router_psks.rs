@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use crate::{FACILITY, NOW, count, databases::Databases, once, race};
 
-const A: &str = "T1111111111";
-const B: &str = "T2222222222";
-const C: &str = "T3333333333";
+pub const A: &str = "T1111111111";
+pub const B: &str = "T2222222222";
+pub const C: &str = "T3333333333";
 
 on_both! { prepared:
     a_key_is_fetched_once_by_each_end_and_gone_with_the_second
@@ -28,7 +28,7 @@ on_both! { prepared:
 }
 
 /// Three routers of the facility.
-async fn prepared(databases: Databases) -> Databases {
+pub async fn prepared(databases: Databases) -> Databases {
     let databases = once::prepared(databases).await;
     change!(databases.one, |tx| {
         for id in [A, B, C] {
@@ -51,6 +51,13 @@ async fn prepared(databases: Databases) -> Databases {
 fn code(number: u8, id: &str) -> [u8; 32] {
     let mut hash = [number; 32];
     hash[0] = id.as_bytes()[1];
+    hash
+}
+
+/// The hash of a code by which an end reports: nobody else's.
+fn report() -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash[..16].copy_from_slice(Uuid::now_v7().as_bytes());
     hash
 }
 
@@ -102,16 +109,20 @@ async fn a_key_is_fetched_once_by_each_end_and_gone_with_the_second(databases: D
     assert_eq!((psk.other(B).router_id.as_str(), psk.other(A).router_id.as_str()), (A, B));
     let wrong = router_psk::find_by_code(&mut databases.two.read(), A, &code(1, B)).await.unwrap();
     assert_eq!(wrong, None, "the other end's code");
-    let late =
-        change!(databases.one, |tx| { router_psk::fetch(tx, &psk, A, NOW + Duration::DAY).await? });
+    let late = change!(databases.one, |tx| {
+        router_psk::fetch(tx, &psk, A, &[1; 32], NOW + Duration::DAY).await?
+    });
     assert_eq!(late, None, "its time is over");
-    let fetched = change!(databases.one, |tx| router_psk::fetch(tx, &psk, B, NOW).await?);
+    let fetched =
+        change!(databases.one, |tx| router_psk::fetch(tx, &psk, B, &report(), NOW).await?);
     assert_eq!(fetched.as_deref(), Some(&b"wrapped"[..]));
-    let again = change!(databases.one, |tx| router_psk::fetch(tx, &psk, B, NOW).await?);
-    let stranger = change!(databases.one, |tx| router_psk::fetch(tx, &psk, C, NOW).await?);
+    let again = change!(databases.one, |tx| router_psk::fetch(tx, &psk, B, &report(), NOW).await?);
+    let stranger =
+        change!(databases.one, |tx| router_psk::fetch(tx, &psk, C, &report(), NOW).await?);
     assert_eq!((again, stranger), (None, None));
     assert!(sealed(&databases, id).await.is_some() && !found(&databases, 1, B).await.is_fetched());
-    let fetched = change!(databases.one, |tx| router_psk::fetch(tx, &psk, A, NOW).await?);
+    let fetched =
+        change!(databases.one, |tx| router_psk::fetch(tx, &psk, A, &report(), NOW).await?);
     assert_eq!(fetched.as_deref(), Some(&b"wrapped"[..]));
     assert_eq!(sealed(&databases, id).await, None);
     let psk = in_force(&databases, A, B).await.unwrap();
@@ -126,7 +137,9 @@ async fn of_many_that_fetch_at_once_one_is_each_end(databases: Databases) {
             let psk = psk.clone();
             async move {
                 let router = if racer % 4 < 2 { A } else { B };
-                let fetched = change!(store, |tx| router_psk::fetch(tx, &psk, router, NOW).await?);
+                let fetched =
+                    change!(store, |tx| router_psk::fetch(tx, &psk, router, &report(), NOW)
+                        .await?);
                 (router, fetched.is_some())
             }
         })
@@ -155,7 +168,7 @@ async fn a_pair_has_one_key_in_force_and_no_key_comes_twice(databases: Databases
     assert!(end().await && !end().await);
     assert_eq!((sealed(&databases, id).await, in_force(&databases, A, B).await), (None, None));
     let psk = found(&databases, 1, A).await;
-    let late = change!(databases.one, |tx| router_psk::fetch(tx, &psk, A, NOW).await?);
+    let late = change!(databases.one, |tx| router_psk::fetch(tx, &psk, A, &report(), NOW).await?);
     assert_eq!(late, None, "it ended");
     let same = pair(&databases, 1, A, C).await.unwrap_err();
     assert!(matches!(same, StoreError::AlreadyExists { .. }), "also one that ended: {same}");
@@ -206,7 +219,7 @@ async fn what_a_key_that_expired_was_to_replace_counts_again(databases: Database
     let first = pair(&databases, 1, A, B).await.unwrap();
     for router in [A, B] {
         let psk = found(&databases, 1, router).await;
-        change!(databases.one, |tx| router_psk::fetch(tx, &psk, router, NOW).await?);
+        change!(databases.one, |tx| router_psk::fetch(tx, &psk, router, &report(), NOW).await?);
     }
     replace(first, 2).await;
     assert!(expire(2).await && !expire(2).await);
@@ -271,7 +284,7 @@ async fn what_was_not_fetched_in_time_is_found(databases: Databases) {
     pair(&databases, 2, A, C).await.unwrap();
     for (number, router) in [(1, A), (2, A), (2, C)] {
         let psk = found(&databases, number, router).await;
-        change!(databases.one, |tx| router_psk::fetch(tx, &psk, router, NOW).await?);
+        change!(databases.one, |tx| router_psk::fetch(tx, &psk, router, &report(), NOW).await?);
     }
     let expired = async |at| {
         let expired = router_psk::expired(&mut databases.two.read(), at, 9).await.unwrap();

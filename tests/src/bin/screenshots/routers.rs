@@ -14,8 +14,8 @@ const ROUTERS: [(&str, &str, &str); 2] = [
     ("別館ルーター", "router_libreswan", "2001:db8:20::/48"),
 ];
 
-/// Sends a request with the code that the page shows, as the router would; answers the router.
-async fn bring_a_key(driver: &WebDriver) -> anyhow::Result<String> {
+/// Sends a request with the code that the page shows, as the router would; answers the router and the door.
+async fn bring_a_key(driver: &WebDriver) -> anyhow::Result<(String, String)> {
     const ASK: &str = "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null \
                        -subj / -outform DER | openssl base64 | curl --silent --insecure --noproxy '*' \
                        --user \"$USER_AND_CODE\" --header 'Content-Type: application/pkcs10' \
@@ -32,7 +32,36 @@ async fn bring_a_key(driver: &WebDriver) -> anyhow::Result<String> {
         .await?;
     let status = String::from_utf8_lossy(&asked.stdout).into_owned();
     anyhow::ensure!(status == "202", "the request does not wait: {status}");
-    Ok(id)
+    Ok((id, est))
+}
+
+/// By what a router tells that its tunnel with another stands.
+struct Told<'a> {
+    own: &'a str,
+    /// By which it fetches the key of the pair.
+    code: &'a str,
+    peer: &'a str,
+    enrol: &'a str,
+}
+
+impl Told<'_> {
+    async fn tell(&self) -> anyhow::Result<()> {
+        const TELL: &str = "ask() { curl --silent --insecure --noproxy '*' \"$@\"; }; report=$(ask --user \
+                            \"$ROUTER:$CODE\" --request POST \"$URL/psk\" | sed -n 's/^report //p'); printf '%s,up\\n' \
+                            \"$PEER\" | ask --user \"$ROUTER:$report\" --header 'Content-Type: text/csv' --data-binary \
+                            @- \"$URL/tunnels\"";
+        let told = tokio::process::Command::new("sh")
+            .args(["-c", TELL])
+            .env("ROUTER", self.own)
+            .env("CODE", self.code)
+            .env("PEER", self.peer)
+            .env("URL", format!("{}/router", self.enrol))
+            .output()
+            .await?;
+        let said = String::from_utf8_lossy(&told.stdout).into_owned();
+        anyhow::ensure!(said == "told of 1\n", "the report was refused: {said}");
+        Ok(())
+    }
 }
 
 /// A certificate at the console: a request that is none, one that is certified, a file with a key in each language.
@@ -66,6 +95,7 @@ pub(super) async fn pages(
     become_user(driver, administrator, public).await?;
     let list = format!("{public}/console/routers");
     shoot(driver, out, public, "routers-none", &list).await?;
+    let mut enrol = String::new();
     for ((name, family, network), language) in ROUTERS.into_iter().zip(LANGUAGES) {
         driver.goto(&format!("{public}/?lang={language}")).await?;
         driver.goto(&list).await?;
@@ -80,7 +110,8 @@ pub(super) async fn pages(
         driver.find(By::Css("input[name='approval']")).await?.click().await?;
         send(driver, "form[action='/console/routers']", "#code").await?;
         capture(driver, out, &format!("router-code-{language}")).await?;
-        let waits = bring_a_key(driver).await?;
+        let (waits, est) = bring_a_key(driver).await?;
+        est.split("/.well-known").next().unwrap_or_default().clone_into(&mut enrol);
         let waits = format!("{public}/console/terminals/{waits}");
         shoot(driver, out, public, &format!("router-key-waits-{family}"), &waits).await?;
     }
@@ -100,14 +131,46 @@ pub(super) async fn pages(
 
     let keys = format!("{public}{}/psk", path.replace("/terminals/", "/routers/"));
     shoot(driver, out, public, "router-psk-none", &keys).await?;
+    let mut code = String::new();
     for (form, language) in ["/psk", "/psk/replace"].into_iter().zip(LANGUAGES) {
         driver.goto(&format!("{public}/?lang={language}")).await?;
         driver.goto(&keys).await?;
         send(driver, &format!("form[action$='{form}']"), ".code-line").await?;
+        code = driver.find(By::Css(".code-line")).await?.value().await?.context("no code")?;
         capture(driver, out, &format!("router-psk-codes-{language}")).await?;
     }
     shoot(driver, out, public, "router-psk", &keys).await?;
-    shoot(driver, out, public, "router-bundle-psk", &tunnel).await
+    shoot(driver, out, public, "router-bundle-psk", &tunnel).await?;
+    let own = path.rsplit('/').next().unwrap_or_default();
+    let told = Told { own, code: &code, peer: &peer, enrol: &enrol };
+    setup(driver, out, public, told).await
+}
+
+/// The technician's link at the console and its sheet; what a telephone shows before, by and after it.
+async fn setup(driver: &WebDriver, out: &Path, public: &str, told: Told<'_>) -> anyhow::Result<()> {
+    let page = &format!("{public}/console/routers/{}/setup", told.own);
+    let phone = format!("{public}/setup");
+    shoot(driver, out, public, "router-setup-none", page).await?;
+    shoot(driver, out, public, "setup-form", &phone).await?;
+    let mut code = String::new();
+    for language in LANGUAGES {
+        driver.goto(&format!("{public}/?lang={language}")).await?;
+        driver.goto(page).await?;
+        send(driver, "form[action$='/setup']", "#errors").await?;
+        capture(driver, out, &format!("router-setup-refused-{language}")).await?;
+        driver.find(By::Css("option[value$=':open']")).await?.click().await?;
+        send(driver, "form[action$='/setup']", ".qr").await?;
+        capture(driver, out, &format!("router-setup-sheet-{language}")).await?;
+        code = driver.find(By::Id("setup-code")).await?.text().await?;
+        driver.goto(&format!("{phone}?code={code}")).await?;
+        capture(driver, out, &format!("setup-page-{language}")).await?;
+    }
+    told.tell().await?;
+    shoot(driver, out, public, "setup-page-up", &phone).await?;
+    shoot(driver, out, public, "router-setup", page).await?;
+    driver.goto(page).await?;
+    send(driver, "form[action$='/setup/end']", ".notice-good").await?;
+    shoot(driver, out, public, "setup-over", &format!("{phone}?code={code}")).await
 }
 
 /// The register of models: nothing in it, taken in, certified and withdrawn, for everybody and for a facility.

@@ -67,7 +67,7 @@ pub async fn revoke_openers(world: &World, running: &Running, nodes: &mut [Node]
 
 /// A router that was taken away answers nobody. Whoever denies it is rid of it at once, and not after minutes, nor
 /// only when the tunnel ends by itself; to deny it once more is no fault, and to deny a stranger is one.
-pub fn deny_silent(running: &Running, nodes: &[Node]) {
+pub fn deny_silent(running: &Running, nodes: &[Node], once_gone: impl Fn(&Node)) {
     // libreswan: the others that open end their tunnels from time to time.
     let opens = |node: &&Node| (node.role, node.daemon) == (Role::Opens, Daemon::Libreswan);
     let silent = nodes.iter().find(opens).unwrap();
@@ -94,6 +94,7 @@ pub fn deny_silent(running: &Running, nodes: &[Node]) {
             node::those(awaiting(), |node| running.has_tunnel(node, silent))
         });
     }
+    once_gone(silent);
     running.ask(silent, "sh", &["-c", "kill -CONT -1"]);
     node::wait_for(running, "tunnels after the silence", standing);
 }

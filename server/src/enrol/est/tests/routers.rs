@@ -65,7 +65,7 @@ fn at_routers(ask: Ask) -> Ask {
     Ask { operation, ..ask }
 }
 
-async fn enrolled(test: &TestApp, id: &str, key: &SoftwareKey) -> Vec<u8> {
+pub(in crate::enrol) async fn enrolled(test: &TestApp, id: &str, key: &SoftwareKey) -> Vec<u8> {
     let code = new_code(test, id).await;
     at_routers(Ask::enrol(id, &code, &csr(key, &Name::default()))).send(test).await.certificate()
 }

@@ -1,0 +1,205 @@
+//! `sekisho router setup make` and `end`.
+
+use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
+use sekisho_key::SystemRandomness;
+use sekisho_output::{say, show};
+use sekisho_store::{
+    StoreError,
+    audit::{Audited, Entry},
+    router_psk::PskEnd,
+    router_setup, terminal, transaction,
+};
+use serde_json::json;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use super::{AT_THE_HOST, bundle::find, open};
+use crate::{
+    cli::{Exit, Failure, InstanceFolder, NotInForce, exit::Cause, origin},
+    enrol::new_code,
+    instance::{self, Folder},
+    names::NameRole,
+    network::{
+        bundle::{self, Authorities, BundleError, Common, Key, Other},
+        setup::{NewSetup, PATH},
+    },
+};
+
+/// Give a router's technician a link to the steps and to whether its tunnels stand
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sekisho router setup make /srv/sekisho T3W8K0M5XYZ --open T0A1B2C3D4E
+  sekisho router setup end /srv/sekisho T3W8K0M5XYZ
+
+The page behind the link shows no key, no code for a certificate and no text of a configuration.")]
+pub(super) struct Setup {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// A link for seven days, in place of the router's living one
+    #[command(after_help = "\
+Examples:
+  sekisho router setup make /srv/sekisho T3W8K0M5XYZ --open T0A1B2C3D4E
+      prints a picture to scan and a code to type; also for routers of two facilities
+  sekisho router setup make /srv/sekisho T0A1B2C3D4E --await T3W8K0M5XYZ --json | jq -r .code")]
+    Make(Make),
+    /// End the router's living link
+    #[command(after_help = "\
+Examples:
+  sekisho router setup end /srv/sekisho T3W8K0M5XYZ
+      whoever has the picture or the code opens nothing by it any more")]
+    End(End),
+}
+
+#[derive(Debug, clap::Args)]
+struct Make {
+    #[command(flatten)]
+    instance: InstanceFolder,
+    /// Identifier of the router
+    #[arg(value_name = "ROUTER")]
+    id: String,
+    /// A router to which it opens the tunnel; may be repeated
+    #[arg(long, value_name = "ROUTER")]
+    open: Vec<String>,
+    /// A router that opens the tunnel to it; may be repeated
+    #[arg(long, value_name = "ROUTER")]
+    r#await: Vec<String>,
+    /// The kind of key of this router and of those it speaks with
+    #[arg(long, value_enum, default_value_t)]
+    key: Key,
+    /// The answer as JSON, with the code
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct End {
+    #[command(flatten)]
+    instance: InstanceFolder,
+    /// Identifier of the router
+    #[arg(value_name = "ROUTER")]
+    id: String,
+}
+
+impl Setup {
+    pub(super) async fn run(self) -> Result<Exit, Failure> {
+        match self.command {
+            Command::Make(make) => make.run().await,
+            Command::End(end) => end.run().await,
+        }
+    }
+}
+
+impl Make {
+    async fn run(self) -> Result<Exit, Failure> {
+        let (config, store) = open(&self.instance).await?;
+        let now = OffsetDateTime::now_utc();
+        let id = self.id.as_str();
+        let mut reader = store.read();
+        let (own, name, _) = find(&mut reader, id).await?;
+        let mut others = Vec::new();
+        for (ids, opens) in [(&self.open, true), (&self.r#await, false)] {
+            for other in ids {
+                let (router, ..) = find(&mut reader, other).await?;
+                others.push(Other::find_proof(&mut reader, id, router, self.key, opens).await?);
+            }
+        }
+        if others.is_empty() {
+            return Err(Failure::usage("name a router at the other end: --open or --await"));
+        }
+        let nobody = || Failure::usage(format!("there is no router {id} in the register"));
+        let terminal = terminal::find(&mut reader, id).await?.ok_or_else(nobody)?;
+        let (_, refusal) = new_code::standing(&mut reader, &terminal).await?;
+        if let Some(refusal) = refusal {
+            return Err(Failure::usage(format!("router {id} gets no link: {refusal}")));
+        }
+        let authorities = Authorities::find(&mut reader, now).await?;
+        drop(reader);
+        let folder = Folder::new(config.folder());
+        let common = Common {
+            enrol: &origin(&folder, &config, NameRole::Enrol),
+            plain: &origin(&folder, &config, NameRole::Plain),
+            reauthentication_seconds: config.routers().reauthentication_seconds(),
+            prefix: None,
+        };
+        match bundle::write(&own, &name, &others, &authorities, common) {
+            Ok(_) | Err(BundleError::NoTexts { .. }) => {}
+            Err(error) => return Err(Failure::usage(error)),
+        }
+        let peers = others.iter().map(|other| (other.router.terminal_id.clone(), other.opens));
+        let setup = NewSetup::draw(&SystemRandomness, id, self.key, peers.collect(), now)?;
+        show(&told(&setup, &origin(&folder, &config, NameRole::Public), self.json)?)?;
+        let kept = transaction!(store, StoreError, |tx| {
+            let about = |entry: Entry| {
+                entry
+                    .at_organisation(&terminal.organisation_id)
+                    .on("router_setup", setup.id())
+                    .on("terminal", id)
+                    .fact("terminal_name", terminal.name.as_str())
+            };
+            let (act, operator) = ("router.setup.create", instance::operator());
+            let refusal = setup.keep(tx, &terminal, AT_THE_HOST).await?;
+            let entry = match refusal {
+                Some(refusal) => Entry::refused(act, operator, now, refusal.as_str()),
+                None => Entry::done(act, operator, now).fact("tunnels", others.len()),
+            };
+            Ok(Audited::new(refusal, about(entry)))
+        });
+        store.close().await;
+        match kept.map_err(Cause::from).map(|refusal| refusal.map(Cause::from)) {
+            Ok(None) => Ok(Exit::Done),
+            Ok(Some(error)) | Err(error) => Err(NotInForce { what: "the link", error }.into()),
+        }
+    }
+}
+
+/// The link as it is printed, once: the parts of JSON, or a picture and lines.
+fn told(setup: &NewSetup, public: &str, json: bool) -> Result<String, Failure> {
+    let (until, code) = (setup.expires_at(), setup.code().reveal());
+    if json {
+        let answer = json!({
+            "id": setup.id(),
+            "page": format!("{public}{PATH}"),
+            "code": *code,
+            "expires_at": until.unix_timestamp(),
+        });
+        return Ok(format!("{answer}\n"));
+    }
+    let picture =
+        QrCode::with_error_correction_level(setup.address(public).as_bytes(), EcLevel::M)?;
+    let picture = picture.render::<Dense1x2>().build();
+    let until = until.replace_nanosecond(0)?.format(&Rfc3339)?;
+    Ok(format!(
+        "{picture}\n\npage  {public}{PATH}\ncode  {}\n\nScan the picture, or type the code at the page; good until \
+         {until}. It is shown here and nowhere else.\n",
+        *code
+    ))
+}
+
+impl End {
+    async fn run(self) -> Result<Exit, Failure> {
+        let (_, store) = open(&self.instance).await?;
+        let (now, id) = (OffsetDateTime::now_utc(), self.id.as_str());
+        let nobody = || Failure::usage(format!("there is no router {id} in the register"));
+        let terminal = terminal::find(&mut store.read(), id).await?.ok_or_else(nobody)?;
+        let ended = transaction!(store, StoreError, |tx| {
+            let ended = router_setup::end(tx, id, PskEnd::Withdrawn, now).await?;
+            let (act, operator) = ("router.setup.end", instance::operator());
+            let entry = match ended {
+                true => Entry::done(act, operator, now),
+                false => Entry::refused(act, operator, now, "no_link"),
+            };
+            let entry = entry.at_organisation(&terminal.organisation_id).on("terminal", id);
+            Ok(Audited::new(ended, entry.fact("terminal_name", terminal.name.as_str())))
+        })?;
+        store.close().await;
+        if !ended {
+            return Err(Failure::usage(format!("router {id} has no link to end")));
+        }
+        say(&format!("The link of {id} is ended.\n"))?;
+        Ok(Exit::Done)
+    }
+}

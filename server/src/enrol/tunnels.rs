@@ -1,0 +1,261 @@
+//! `POST /router/tunnels`: a router tells which of its tunnels stand (docs/decisions/0052).
+//!
+//! It proves itself by its certificate in the handshake or, where it has pre-shared keys alone, by the code that
+//! came with one. What it says is shown to people and decides nothing.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    body::Body,
+    extract::{Extension, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use sekisho_ca::registration::terminal_identifier::TerminalIdentifier;
+use sekisho_store::{
+    MayConflict, StoreError,
+    audit::{Actor, Audited, Entry},
+    router_psk, router_tunnel, transaction,
+};
+use time::Duration;
+
+use super::{by_code, credentials, psk::is_in_force, refusal};
+use crate::{
+    app::App,
+    error::est::EstError,
+    listener::{Peer, RouterConnection},
+    media_type,
+    network::psk::at_router,
+    people::tries,
+};
+
+/// In the audit trail: a refusal at the door, and what a router came to say.
+const ACT: &str = "router.tunnel.report";
+const UP: &str = "router.tunnel.up";
+const DOWN: &str = "router.tunnel.down";
+
+/// What a report is.
+const MEDIA_TYPE: &str = "text/csv";
+
+/// Octets of a report, and tunnels in it.
+const MOST_OCTETS: usize = 16 * 1024;
+const MOST_TUNNELS: usize = 500;
+
+/// A tunnel that came and went is told so often and no more: each change is a record at both facilities.
+const LEAST_BETWEEN_CHANGES: Duration = Duration::seconds(5);
+
+/// Keeps what changed, with a record of each change, and hears what did not.
+///
+/// # Errors
+/// 400, 401, 403, 413, 429 or 503 with a line of text.
+pub async fn post(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, EstError> {
+    if !media_type::announced(&headers).is_ok_and(|named| named.eq_ignore_ascii_case(MEDIA_TYPE)) {
+        return Err(EstError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            format!("tunnels: a report is sent as {MEDIA_TYPE}, announced once"),
+        ));
+    }
+    let told = read(body).await?;
+    let router_id = proven(&app, &peer, &headers).await?;
+    let now = app.now();
+    let mut reader = app.store().read();
+    let peers = router_tunnel::peers_of(&mut reader, &router_id).await?;
+    let before: BTreeMap<String, _> = router_tunnel::at(&mut reader, &router_id)
+        .await?
+        .into_iter()
+        .filter(|told| told.router_id == router_id)
+        .map(|told| (told.peer_id.clone(), told))
+        .collect();
+    drop(reader);
+    let (known, strangers): (Vec<_>, Vec<_>) =
+        told.into_iter().partition(|(id, _)| peers.contains(id));
+    if known.is_empty() {
+        return Err(EstError::new(
+            StatusCode::FORBIDDEN,
+            "tunnels: no router of this report is a peer of this one in the register: no link was made for a \
+             tunnel with it, and no key is theirs. Have the facility's administrator make a link",
+        ));
+    }
+    let (same, changed): (Vec<_>, Vec<_>) = known
+        .into_iter()
+        .partition(|(id, up)| before.get(id).is_some_and(|before| before.up == *up));
+    if changed
+        .iter()
+        .filter_map(|(id, _)| before.get(id))
+        .any(|before| now - before.since < LEAST_BETWEEN_CHANGES && before.since <= now)
+    {
+        return Err(EstError {
+            retry_after_secs: Some(5),
+            ..EstError::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "tunnels: what was told a moment ago has changed already; tell it again in a few seconds",
+            )
+        });
+    }
+    keep(&app, &peer, &router_id, &changed).await?;
+    if !same.is_empty() {
+        app.store().hear_tunnels(&router_id, &same, now).await?;
+    }
+    Ok(answer(same.len() + changed.len(), &strangers))
+}
+
+/// Lines of `T3W8K0M5XYZ,up` or `…,down`, each router once.
+async fn read(body: Body) -> Result<Vec<(String, bool)>, EstError> {
+    let bad = |text: String| EstError::new(StatusCode::BAD_REQUEST, format!("tunnels: {text}"));
+    let octets = match Limited::new(body, MOST_OCTETS).collect().await {
+        Ok(read) => read.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => {
+            return Err(EstError::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("tunnels: a report has at most {MOST_OCTETS} octets"),
+            ));
+        }
+        Err(_) => return Err(bad("the report did not arrive whole; tell it again".to_owned())),
+    };
+    let text = std::str::from_utf8(&octets).map_err(|_| bad("the report is no text".to_owned()))?;
+    let mut told = BTreeMap::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let refused = |what: &str| bad(format!("line {number} of the report {what}"));
+        let (id, state) = line
+            .split_once(',')
+            .ok_or_else(|| refused("is not a router's identifier, a comma, and up or down"))?;
+        let id = TerminalIdentifier::parse(id)
+            .map_err(|_| refused("does not begin with a router's identifier"))?;
+        let up = match state {
+            "up" => true,
+            "down" => false,
+            _ => return Err(refused("says neither up nor down")),
+        };
+        if told.insert(id.to_string(), up).is_some() {
+            return Err(refused("tells of a router once more"));
+        }
+        if told.len() > MOST_TUNNELS {
+            return Err(bad(format!("a report tells of at most {MOST_TUNNELS} tunnels")));
+        }
+    }
+    if told.is_empty() {
+        return Err(bad("the report is empty; a line for each router at the other end".to_owned()));
+    }
+    Ok(told.into_iter().collect())
+}
+
+/// The router that tells: by the code that came with a key where it brings one, else by its certificate.
+async fn proven(app: &App, peer: &Peer, headers: &HeaderMap) -> Result<String, EstError> {
+    if !headers.contains_key(header::AUTHORIZATION) {
+        // A certificate that was fetched may not be in use yet: nothing that it is to replace ends by this.
+        let router = RouterConnection::judge_of_report(app, peer).await;
+        return router.map(|router| router.0.terminal_id).map_err(|error| not_proven(error.code()));
+    }
+    let brought = credentials::brought(app, peer, ACT, headers).await?;
+    let (id, hash) = (brought.terminal.to_string(), brought.code.hash());
+    let mut reader = app.store().read();
+    match router_psk::reporting(&mut reader, &id, &hash).await? {
+        Some(true) if is_in_force(&mut reader, &id).await? => Ok(id),
+        // Nobody guessed: nothing is charged, and nothing happened that the trail does not have.
+        Some(_) => Err(EstError::new(
+            StatusCode::FORBIDDEN,
+            "tunnels: the pre-shared key that this code came with has ended. Report by another key's, or by \
+             the router's certificate",
+        )),
+        None => {
+            drop(reader);
+            let refusals = by_code::refusals(app, peer);
+            tries::rested(app, &refusals).await??;
+            tries::charge(app, refusals).await??;
+            let terminal = Some(brought.terminal);
+            by_code::refused_at_the_door(app, peer, ACT, "wrong_code", terminal, &[]).await?;
+            Err(refusal::unauthorized())
+        }
+    }
+}
+
+/// Why a certificate does not do.
+fn not_proven(code: &'static str) -> EstError {
+    let text = match code {
+        "no_certificate" => {
+            "neither the router's certificate in the TLS handshake nor a code that came with a pre-shared key"
+        }
+        "foreign_certificate" => "the certificate shown is not one that we issued to a router",
+        "not_yet_valid" => "the certificate shown is not valid yet; check the router's clock",
+        "expired" => "the certificate shown has expired; enrol the router by a new code",
+        "facility_not_active" => "the facility is not active; ask the operating body",
+        "on_hold" => "the certificate shown is on hold; ask the facility's administrator",
+        "revoked" | "replaced" | "pc_replaced" => "the certificate shown or its router was revoked",
+        // Not knowing refuses, but is no fault of the router.
+        _ => {
+            return EstError {
+                retry_after_secs: Some(5),
+                ..EstError::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "tunnels: the certificate's status is not known at the moment; try again",
+                )
+            };
+        }
+    };
+    EstError::new(StatusCode::FORBIDDEN, format!("tunnels: {text}"))
+}
+
+#[derive(Debug, thiserror::Error)]
+enum KeepError {
+    /// Another report said the same meanwhile.
+    #[error("another report was first")]
+    SaidBefore,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl MayConflict for KeepError {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_conflict())
+    }
+}
+
+/// Keeps the changes, each with a record at both routers, in one transaction.
+async fn keep(
+    app: &App,
+    peer: &Peer,
+    router_id: &str,
+    changed: &[(String, bool)],
+) -> Result<(), StoreError> {
+    let now = app.now();
+    let kept = transaction!(app.store(), KeepError, |tx| {
+        let mut entries = Vec::new();
+        for (id, up) in changed {
+            if router_tunnel::tell(tx, router_id, id, *up, now).await? {
+                let act = if *up { UP } else { DOWN };
+                let entry = Entry::done(act, Actor::Terminal(router_id.to_owned()), now)
+                    .from_address(peer.addr.ip());
+                entries.push(at_router(tx, entry.clone(), router_id, id).await?);
+                entries.push(at_router(tx, entry, id, router_id).await?);
+            }
+        }
+        let mut entries = entries.into_iter();
+        let first = entries.next().ok_or(KeepError::SaidBefore)?;
+        Ok(entries.fold(Audited::new((), first), Audited::and))
+    });
+    match kept {
+        Ok(()) | Err(KeepError::SaidBefore) => Ok(()),
+        Err(KeepError::Store(error)) => Err(error),
+    }
+}
+
+fn answer(kept: usize, strangers: &[(String, bool)]) -> Response {
+    let mut text = format!("told of {kept}\n");
+    for (id, _) in strangers {
+        text.push_str(&format!("{id} is no peer of this router in the register: left aside\n"));
+    }
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (headers, text).into_response()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! Links of a router's technician, and what routers say of their tunnels.
+use sekisho_store::{
+    Queries, StoreError,
+    organisation::{self, StatusChange},
+    router_psk::{self, NewPsk, PskEnd},
+    router_setup::{self, NewSetup, Setup},
+    router_tunnel, sql,
+    terminal::{self, Revocation},
+    terminal_hold,
+};
+use time::Duration;
+use uuid::Uuid;
+
+use crate::{
+    FACILITY, NOW, count,
+    databases::Databases,
+    race,
+    router_psks::{self, A, B, C},
+};
+
+on_both! { router_psks::prepared:
+    a_router_has_one_living_link_and_a_new_one_ends_it
+    of_many_links_made_at_once_one_lives
+    a_link_is_first_opened_once_and_not_after_its_end
+    what_takes_a_routers_right_ends_its_link
+    what_the_technician_saw_is_kept_once_and_of_the_links_tunnels_alone
+    a_router_may_tell_of_its_peers_by_link_or_key_and_of_nobody_else
+    a_change_is_kept_once_also_of_many_at_once_and_what_is_said_again_is_heard
+    the_code_that_came_with_a_key_reports_until_the_key_ends
+}
+
+async fn make(
+    databases: &Databases,
+    number: u8,
+    router: &str,
+    peers: &[&str],
+) -> Result<Uuid, StoreError> {
+    let id = Uuid::now_v7();
+    let peers: Vec<_> = peers.iter().map(|peer| ((*peer).to_owned(), *peer == B)).collect();
+    let new = NewSetup {
+        id,
+        router_id: router,
+        code_hash: &[number; 32],
+        key_kind: "p256",
+        peers: &peers,
+        created_by: "p",
+        created_at: NOW,
+        expires_at: NOW + Duration::DAY,
+    };
+    attempt!(databases.one, |tx| router_setup::create(tx, new).await?).map(|()| id)
+}
+
+async fn of_code(databases: &Databases, number: u8) -> Option<Setup> {
+    router_setup::find_by_code(&mut databases.two.read(), &[number; 32]).await.unwrap()
+}
+
+async fn a_router_has_one_living_link_and_a_new_one_ends_it(databases: Databases) {
+    let first = make(&databases, 1, A, &[B, C]).await.unwrap();
+    let kept = of_code(&databases, 1).await.unwrap();
+    assert_eq!((kept.id, kept.router_id.as_str()), (first.to_string(), A));
+    let peers = router_setup::peers(&mut databases.two.read(), &first.to_string()).await.unwrap();
+    let peers: Vec<_> = peers.iter().map(|peer| (peer.router_id.as_str(), peer.opens)).collect();
+    assert_eq!(peers, [(B, true), (C, false)]);
+    let second = make(&databases, 2, A, &[B]).await.unwrap();
+    let other = make(&databases, 3, B, &[A]).await.unwrap();
+    let (first, third) =
+        (of_code(&databases, 1).await.unwrap(), of_code(&databases, 3).await.unwrap());
+    assert!(!first.lives_at(NOW) && third.lives_at(NOW) && third.id == other.to_string());
+    let latest = router_setup::latest_of(&mut databases.two.read(), A).await.unwrap().unwrap();
+    assert_eq!(latest.id, second.to_string());
+    assert!(latest.lives_at(NOW) && !latest.lives_at(NOW + Duration::DAY));
+    let again = make(&databases, 2, C, &[A]).await;
+    assert!(matches!(again, Err(StoreError::AlreadyExists { .. })), "a code is one link's");
+    let stranger = make(&databases, 4, "T9999999999", &[A]).await;
+    assert!(stranger.is_err() && of_code(&databases, 4).await.is_none());
+    let end =
+        attempt!(databases.one, |tx| router_setup::end(tx, A, PskEnd::Withdrawn, NOW).await?);
+    let twice =
+        attempt!(databases.one, |tx| router_setup::end(tx, A, PskEnd::Withdrawn, NOW).await?);
+    assert_eq!((end.unwrap(), twice.unwrap()), (true, false));
+}
+
+async fn of_many_links_made_at_once_one_lives(databases: Databases) {
+    let outcomes = race(&databases, |number, store| async move {
+        let hash = [number; 32];
+        let new = NewSetup {
+            id: Uuid::now_v7(),
+            router_id: A,
+            code_hash: &hash,
+            key_kind: "rsa3072",
+            peers: &[],
+            created_by: "p",
+            created_at: NOW,
+            expires_at: NOW + Duration::DAY,
+        };
+        attempt!(store, |tx| router_setup::create(tx, new).await?)
+    })
+    .await;
+    let made = count(&outcomes, |outcome| outcome.is_ok());
+    assert!(made >= 1, "{outcomes:?}");
+    let query = sql("SELECT COUNT(*) FROM router_setup WHERE router_id = $1 AND ended_at IS NULL");
+    let (living,): (i64,) = databases.one.read().fetch_one(query.bind(A)).await.unwrap();
+    assert_eq!(living, 1);
+}
+
+async fn a_link_is_first_opened_once_and_not_after_its_end(databases: Databases) {
+    let id = make(&databases, 1, A, &[B]).await.unwrap().to_string();
+    let open =
+        async |at| attempt!(databases.one, |tx| router_setup::open(tx, &id, at).await?).unwrap();
+    assert!(!open(NOW + Duration::DAY).await, "its time is over");
+    assert!(open(NOW).await && !open(NOW).await);
+    assert_eq!(of_code(&databases, 1).await.unwrap().opened_at, Some(NOW));
+    let id = make(&databases, 2, A, &[B]).await.unwrap().to_string();
+    change!(databases.one, |tx| router_setup::end(tx, A, PskEnd::Withdrawn, NOW).await?);
+    assert!(!change!(databases.one, |tx| router_setup::open(tx, &id, NOW).await?));
+}
+
+async fn what_takes_a_routers_right_ends_its_link(databases: Databases) {
+    let living = async |number| of_code(&databases, number).await.unwrap().lives_at(NOW);
+    for (number, router) in [(1, A), (2, B), (3, C)] {
+        make(&databases, number, router, &[]).await.unwrap();
+    }
+    change!(databases.one, |tx| terminal_hold::begin(tx, A, "", NOW).await?);
+    assert!(!living(1).await && living(2).await);
+    let revocation =
+        Revocation { crl_reason: 1, cause: "lost", note: "", person_id: Some("p"), at: NOW };
+    change!(databases.one, |tx| terminal::revoke(tx, B, FACILITY, revocation).await?);
+    assert!(!living(2).await && living(3).await);
+    for (number, change) in [(3, StatusChange::Suspend), (4, StatusChange::Close)] {
+        change!(databases.one, |tx| {
+            organisation::change_status(tx, FACILITY, change, "p", "", NOW).await?
+        });
+        assert!(!living(number).await, "{change:?}");
+        change!(databases.one, |tx| {
+            organisation::change_status(tx, FACILITY, StatusChange::Resume, "p", "", NOW).await?
+        });
+        make(&databases, 4, C, &[]).await.ok();
+    }
+}
+
+async fn what_the_technician_saw_is_kept_once_and_of_the_links_tunnels_alone(databases: Databases) {
+    let id = make(&databases, 1, A, &[B]).await.unwrap().to_string();
+    let saw = async |peer: &str, at| {
+        attempt!(databases.one, |tx| router_setup::saw(tx, &id, peer, at).await?).unwrap()
+    };
+    assert!(!saw(C, NOW).await && !saw(B, NOW + Duration::DAY).await);
+    assert!(saw(B, NOW).await && !saw(B, NOW + Duration::HOUR).await);
+    let peers = router_setup::peers(&mut databases.two.read(), &id).await.unwrap();
+    assert_eq!(peers[0].seen_at, Some(NOW));
+}
+
+async fn pair(databases: &Databases, one: &str, other: &str) -> String {
+    let id = Uuid::now_v7();
+    let new = NewPsk {
+        id,
+        ends: [(one, &[7; 32]), (other, &[8; 32])],
+        fingerprint: &[9; 32],
+        sealed: b"wrapped",
+        created_by: "p",
+        created_at: NOW,
+        expires_at: NOW + Duration::DAY,
+    };
+    change!(databases.one, |tx| router_psk::create(tx, new).await?);
+    id.to_string()
+}
+
+async fn a_router_may_tell_of_its_peers_by_link_or_key_and_of_nobody_else(databases: Databases) {
+    let peers = async |router| {
+        let mut peers = router_tunnel::peers_of(&mut databases.two.read(), router).await.unwrap();
+        peers.sort();
+        peers
+    };
+    assert!(peers(A).await.is_empty());
+    make(&databases, 1, A, &[B]).await.unwrap();
+    // Also after its end: the tunnel goes on.
+    change!(databases.one, |tx| router_setup::end(tx, A, PskEnd::Withdrawn, NOW).await?);
+    assert_eq!((peers(A).await, peers(B).await), (vec![B.to_owned()], vec![A.to_owned()]));
+    let key = pair(&databases, C, B).await;
+    assert_eq!(
+        (peers(B).await, peers(C).await),
+        (vec![A.to_owned(), C.to_owned()], vec![B.to_owned()])
+    );
+    change!(databases.one, |tx| router_psk::end(tx, &key, PskEnd::Withdrawn, NOW).await?);
+    assert!(peers(C).await.is_empty());
+}
+
+async fn a_change_is_kept_once_also_of_many_at_once_and_what_is_said_again_is_heard(
+    databases: Databases,
+) {
+    let told = async || router_tunnel::at(&mut databases.two.read(), A).await.unwrap();
+    let outcomes = race(&databases, |_, store| async move {
+        attempt!(store, |tx| router_tunnel::tell(tx, A, B, false, NOW).await?)
+    })
+    .await;
+    assert_eq!(count(&outcomes, |outcome| matches!(outcome, Ok(true))), 1, "{outcomes:?}");
+    let later = NOW + Duration::MINUTE;
+    let tell = async |router: &str, peer: &str, up, at| {
+        attempt!(databases.one, |tx| router_tunnel::tell(tx, router, peer, up, at).await?).unwrap()
+    };
+    assert!(told().await[0].first_up_at.is_none());
+    assert!(tell(A, B, true, later).await && !tell(A, B, true, later + Duration::MINUTE).await);
+    // What the other end says is its own.
+    assert!(tell(B, A, false, later).await);
+    let same = [(B.to_owned(), true), (C.to_owned(), true)];
+    databases.two.hear_tunnels(A, &same, later + Duration::HOUR).await.unwrap();
+    databases.two.hear_tunnels(A, &[(B.to_owned(), false)], later + Duration::DAY).await.unwrap();
+    let both = told().await;
+    assert_eq!(both.len(), 2, "what nobody told of is not heard: {both:?}");
+    assert_eq!((both[0].since, both[0].heard_at), (later, later + Duration::HOUR));
+    assert_eq!((both[1].router_id.as_str(), both[1].up, both[1].heard_at), (B, false, later));
+    assert!(tell(A, B, false, later + Duration::DAY).await);
+    assert!(tell(A, B, true, later + 2 * Duration::DAY).await);
+    assert_eq!(told().await[0].first_up_at, Some(later), "the first time stays");
+}
+
+async fn the_code_that_came_with_a_key_reports_until_the_key_ends(databases: Databases) {
+    let key = pair(&databases, B, A).await;
+    let psk = router_psk::in_force(&mut databases.two.read(), A, B).await.unwrap().unwrap();
+    let reporting = async |router, hash: u8| {
+        router_psk::reporting(&mut databases.two.read(), router, &[hash; 32]).await.unwrap()
+    };
+    assert_eq!(reporting(A, 1).await, None, "not fetched");
+    for (router, hash) in [(A, 1), (B, 2)] {
+        change!(databases.one, |tx| router_psk::fetch(tx, &psk, router, &[hash; 32], NOW).await?);
+    }
+    // Who has fetched it gets no second code.
+    change!(databases.one, |tx| router_psk::fetch(tx, &psk, A, &[3; 32], NOW).await?);
+    assert_eq!((reporting(A, 1).await, reporting(B, 2).await), (Some(true), Some(true)));
+    assert_eq!(
+        (reporting(B, 1).await, reporting(A, 2).await, reporting(A, 3).await),
+        (None, None, None)
+    );
+    change!(databases.one, |tx| router_psk::end(tx, &key, PskEnd::Withdrawn, NOW).await?);
+    assert_eq!((reporting(A, 1).await, reporting(B, 2).await), (Some(false), Some(false)));
+}

@@ -1,0 +1,42 @@
+{
+:
+{% for peer in v.peers %}if stands {{ peer.id }} {{ peer.dns_name }}; then echo "{{ peer.id }},up"; else echo "{{ peer.id }},down"; fi
+{% endfor %}} >report.new
+if [ ! -s report.new ]; then echo "report.sh: this bundle names no other router" >&2; exit 2; fi
+# What was said is said again only to tell that this router is still there; what was refused is not tried every minute.
+if [ "${1:-}" = cron ]; then
+  if cmp -s report.new report && [ -z "$(find report -mmin +9)" ]; then exit; fi
+  if [ -n "$(find . -maxdepth 1 -name report.refused -mmin -10)" ]; then exit; fi
+fi
+trap 'rm -f report.answer report.status' EXIT
+send() { # options of curl: whether it was taken
+  curl --silent --show-error --max-time 15 --cacert root.pem --header 'Content-Type: text/csv' \
+    --data-binary @report.new --output report.answer --write-out '%{http_code}' "$@" {{ v.tunnels }} >report.status || return 1
+  [ "$(cat report.status)" = 200 ]
+}
+code() { # a key's file: the code that came with it
+  sed -n 's/^report //p' "$1" 2>/dev/null
+}
+by_code() { # a key's file
+  [ -n "$(code "$1")" ] || return 1
+  printf 'user = "{{ v.id }}:%s"\n' "$(code "$1")" | send --config -
+}
+by_key() { # a router without a certificate, by the code of one key or another
+  for key in psk-T*; do
+    case $key in *.new | *.before) continue ;; esac
+    if by_code "$key"; then return 0; fi
+  done
+  return 1
+}
+if { [ -s router.pem ] && send --cert router.pem --key router.key; } || by_key; then
+  mv report.new report
+  rm -f report.refused
+  if [ "${1:-}" != cron ]; then cat report report.answer; fi
+  exit
+fi
+: >report.refused
+if [ -s report.answer ]; then cat report.answer >&2; fi
+if [ ! -s router.pem ] && ! cat psk-T* 2>/dev/null | grep -q '^report '; then
+  echo "report.sh: nothing to report by: sh enrol.sh, or sh psk.sh (have a key of before this bundle replaced)" >&2
+fi
+exit 1
