@@ -173,6 +173,7 @@ fn state(key: &RouterPsk, id: &str) -> (&'static str, &'static str) {
         Some((_, PskEnd::FacilitySuspended | PskEnd::FacilityClosed)) => {
             ("routers-psk-facility", "tag tag-error")
         }
+        Some((_, PskEnd::NotPeers)) => ("routers-psk-not-peers", "tag tag-error"),
         None => match (own.fetched_at, other.fetched_at) {
             (Some(_), Some(_)) => ("routers-psk-fetched", "tag tag-good"),
             (Some(_), None) => ("routers-psk-waits-for-peer", "tag"),

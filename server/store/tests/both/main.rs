@@ -133,4 +133,5 @@ mod terminals;
 mod token_key;
 mod trail;
 mod visits;
+mod vpn_groups;
 mod waiting_enrolment;
