@@ -124,6 +124,65 @@ macro_rules! counts {
     };
 }
 
+/// A router that takes part in a group, of a member that has not ended: agreed or waiting, its facility active or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VpnEntry {
+    /// The membership.
+    pub membership_id: String,
+    /// What people call the router.
+    pub name: String,
+    /// The router.
+    pub router: Router,
+    /// Whether it was revoked.
+    pub revoked: bool,
+    /// Whether the membership was agreed.
+    pub agreed: bool,
+}
+
+#[derive(serde::Deserialize)]
+struct EntryRow {
+    membership_id: String,
+    name: String,
+    revoked: i64,
+    agreed: i64,
+    #[serde(flatten)]
+    router: router::Row,
+}
+
+/// The routers of a group's members, in the order in which those came.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn of_group(
+    queries: &mut impl Queries,
+    group_id: &str,
+) -> Result<Vec<VpnEntry>, StoreError> {
+    let rows: Vec<EntryRow> = queries
+        .fetch_all(
+            sql("SELECT m.id AS membership_id, t.name, r.terminal_id, r.family, r.dns_name, r.address,
+                        r.address_certified, r.network,
+                        CASE WHEN m.agreed_at IS NULL THEN 0 ELSE 1 END AS agreed,
+                        (SELECT COUNT(*) FROM terminal_event e
+                         WHERE e.terminal_id = t.id AND e.kind = 'revoked') AS revoked
+                 FROM vpn_membership m JOIN vpn_place p ON p.membership_id = m.id
+                 JOIN router r ON r.terminal_id = p.router_id JOIN terminal t ON t.id = p.router_id
+                 WHERE m.group_id = $1 AND m.ended_at IS NULL AND p.left_at IS NULL
+                 ORDER BY m.id, p.id")
+            .bind(group_id),
+        )
+        .await?;
+    let read = |row: EntryRow| {
+        Ok(VpnEntry {
+            membership_id: row.membership_id,
+            name: row.name,
+            router: row.router.into_router()?,
+            revoked: row.revoked > 0,
+            agreed: row.agreed > 0,
+        })
+    };
+    rows.into_iter().map(read).collect()
+}
+
 #[derive(serde::Deserialize)]
 struct Row {
     group_id: String,
@@ -132,12 +191,8 @@ struct Row {
     membership_id: String,
     is_hub: i64,
     organisation_id: String,
-    terminal_id: String,
-    family: String,
-    dns_name: String,
-    address: Option<String>,
-    address_certified: i64,
-    network: String,
+    #[serde(flatten)]
+    router: router::Row,
 }
 
 impl Row {
@@ -146,14 +201,6 @@ impl Row {
             what: "vpn_group",
             detail: format!("`{}` is no topology", self.topology),
         })?;
-        let router = router::Row {
-            terminal_id: self.terminal_id,
-            family: self.family,
-            dns_name: self.dns_name,
-            address: self.address,
-            address_certified: self.address_certified,
-            network: self.network,
-        };
         Ok(VpnPlace {
             group_id: self.group_id,
             topology,
@@ -161,7 +208,7 @@ impl Row {
             membership_id: self.membership_id,
             is_hub: self.is_hub != 0,
             organisation_id: self.organisation_id,
-            router: router.into_router()?,
+            router: self.router.into_router()?,
         })
     }
 }

@@ -6,6 +6,7 @@ mod code;
 mod create;
 mod list;
 pub mod psk;
+pub(super) mod text_standing;
 mod untried;
 
 #[cfg(test)]
@@ -13,7 +14,7 @@ mod psk_tests;
 #[cfg(test)]
 mod tests;
 
-pub use bundle::get as bundle;
+pub use bundle::{get as bundle, taken};
 pub(super) use code::page as code_page;
 pub use create::post;
 pub use list::get;
