@@ -223,13 +223,7 @@ impl Close {
         let group = named(&mut store.read(), &self.group).await?;
         let (by, now) = (By::Host(instance::operator()), OffsetDateTime::now_utc());
         let closed =
-            transaction!(store, StoreError, |tx| groups::close(
-                tx,
-                &by,
-                &group.id,
-                now
-            )
-            .await)?;
+            transaction!(store, StoreError, |tx| groups::close(tx, &by, &group.id, now).await)?;
         store.close().await;
         closed.map_err(|refusal| Failure::usage(format!("nothing was closed: {refusal}")))?;
         say(&format!("{} is closed.\n", group.name_ja))?;

@@ -109,6 +109,10 @@ async fn against_asking(
     if asking.ends_at.is_some_and(|ends_at| ends_at <= now) {
         return Ok(Some(Refusal::Over));
     }
+    let members = vpn_membership::of_group(tx, &group.id, i64::MAX).await?;
+    if members.iter().any(|member| member.organisation_id == asking.facility) {
+        return Ok(Some(Refusal::AlreadyIn));
+    }
     match (side, asking.router) {
         (Side::Owner, _) => Ok(None),
         (Side::Facility | Side::Both, None) => Ok(Some(Refusal::RouterMissing)),

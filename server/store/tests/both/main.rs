@@ -134,4 +134,5 @@ mod token_key;
 mod trail;
 mod visits;
 mod vpn_groups;
+mod vpn_places;
 mod waiting_enrolment;

@@ -165,6 +165,7 @@ pub struct Node {
     pub id: String,
     pub code: String,
     pub bundle: PathBuf,
+    pub facility: String,
     pub address: String,
     pub daemon: Daemon,
     pub role: Role,

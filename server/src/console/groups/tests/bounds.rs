@@ -147,7 +147,11 @@ async fn a_membership_ends_with_its_last_day_and_a_group_when_it_is_closed() {
     assert_eq!(key, None);
     drop(reader);
     let done = acts(&test.app).await;
-    assert_eq!(done.iter().filter(|act| *act == "vpn_group.expire done").count(), 2, "{done:?}");
+    assert_eq!(
+        done.iter().filter(|act| *act == "vpn_group.expire done system").count(),
+        2,
+        "{done:?}"
+    );
 
     // Sessions ended by the clock meanwhile; new ones of the same people's kind.
     let of = |id: &str| Role::FacilityAdministrator(id.to_owned());
