@@ -163,6 +163,7 @@ async fn a_bundle_lists_the_peers_of_its_groups_and_a_stranger_cannot_be_named()
     for (facility, router, more, says) in [
         (&facilities[1], &own, &[][..], "no router of this name"),
         (&facilities[0], &own, &[], "takes part in the group"),
+        (&facilities[0], &own, &["--until", "2099-01-01"], "member on other terms"),
         (&facilities[1], &stranger, &["--hub"], "has no hubs"),
         (&facilities[1], &stranger, &["--until", "2020-01-01"], "is over"),
     ] {

@@ -327,8 +327,8 @@ fn next(members: &[Member], owns: bool) -> Vec<&'static str> {
         next.push("groups-next-other-person");
     }
     let older = |member: &Member| {
-        let standings = member.routers.iter().filter_map(|router| router.standing.as_ref());
-        standings.clone().any(|standing| !matches!(standing, Standing::Current(_)))
+        let mut standings = member.routers.iter().filter_map(|router| router.standing.as_ref());
+        standings.any(|standing| !matches!(standing, Standing::Current(_)))
     };
     if members.iter().any(older) {
         next.push("groups-next-texts");

@@ -214,6 +214,11 @@ pub async fn admit(
     if let (Some(member), Some(router)) = (&member, asking.router)
         && member.counts(now)
     {
+        let other_hub = asking.is_hub && !member.is_hub;
+        if other_hub || asking.ends_at.is_some_and(|ends_at| member.ends_at != Some(ends_at)) {
+            let about = Entity { router: asking.router, ..Entity::default().membership(member) };
+            return Ok(by.refused("vpn_group.enter_router", now, (Refusal::OtherTerms, about)));
+        }
         let entered = super::enter_router(tx, by, member, router, now).await?;
         return Ok(entered.map(|outcome| outcome.map(|()| member.id.clone())));
     }

@@ -144,6 +144,9 @@ pub enum Refusal {
     /// A member, or somebody asked.
     #[error("the facility is a member of this group, or one side waits for the other's answer")]
     AlreadyIn,
+    /// It is a member as a hub or not, or until another day, than is asked for.
+    #[error("the facility is a member on other terms (--hub, --until); end that membership first")]
+    OtherTerms,
     /// Nothing waits, or it does not stand so any more.
     #[error("it was decided, taken back or ended meanwhile; look at the group again")]
     NotOpen,
@@ -185,6 +188,7 @@ impl Refusal {
             Self::TooManyGroups => "too_many_groups",
             Self::FacilityNotActive => "facility_not_active",
             Self::AlreadyIn => "already_in",
+            Self::OtherTerms => "other_terms",
             Self::NotOpen => "not_open",
             Self::OwnRequest => "own_request",
             Self::OneHand => "one_hand",
@@ -205,7 +209,7 @@ impl Refusal {
             Self::NameInUse => "groups-refused-name-in-use",
             Self::TooManyGroups => "groups-refused-too-many",
             Self::FacilityNotActive => "groups-refused-facility",
-            Self::AlreadyIn => "groups-refused-already-in",
+            Self::OtherTerms | Self::AlreadyIn => "groups-refused-already-in",
             Self::NotOpen => "groups-refused-not-open",
             Self::OwnRequest => "groups-refused-own-request",
             Self::OneHand => "groups-refused-one-hand",
@@ -225,8 +229,7 @@ async fn open_group(queries: &mut impl Queries, id: &str) -> Result<Option<VpnGr
     Ok(found.filter(|group| group.closed_at.is_none()))
 }
 
-/// Whether this router of the facility may take part in the group besides those that do; `before` are routers that
-/// are to come with it.
+/// Whether this router of the facility may take part in the group besides those that do.
 async fn against_router(
     tx: &mut Tx,
     group_id: &str,

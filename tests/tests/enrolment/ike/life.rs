@@ -130,7 +130,8 @@ pub async fn suspend_one(world: &World, running: &Running, nodes: &mut [Node]) {
         let takes = |node: &Node| running.has_tunnel(node, &nodes[at]) || !node.refused(&nodes[at]);
         node::those(awaiting(), takes)
     });
-    nodes.iter_mut().for_each(Node::forget);
+    // What a daemon said is forgotten by its start.
+    nodes.iter_mut().filter(|node| node.id != id).for_each(Node::forget);
     let nodes = &*nodes;
     node::wait_for(running, "tunnels of the others, by the newer list", || {
         let pairs = node::pairs(nodes).filter(|(one, _)| one.id != id);
