@@ -143,3 +143,5 @@ routers-taken-done = It is noted that the texts are in the device.
 routers-taken-older-title = The peers have changed since this page was opened
 routers-taken-older-text = The texts that were put in are not those of the peers of now. Nothing was noted.
 routers-taken-older-help = Open the page again and put the new texts into the device.
+routers-bundle-proof = Both prove themselves by
+routers-bundle-certificate = certificates

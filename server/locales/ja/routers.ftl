@@ -143,3 +143,5 @@ routers-taken-done = 設定を機器に入れたことを記録しました。
 routers-taken-older-title = このページを開いた後に、相手が変わりました
 routers-taken-older-text = 機器に入れた設定は、今の相手と違います。記録しませんでした。
 routers-taken-older-help = 設定のページを開き直し、新しい設定を機器に入れてください。
+routers-bundle-proof = 確かめ合う方法
+routers-bundle-certificate = 証明書

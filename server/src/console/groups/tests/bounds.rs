@@ -155,7 +155,7 @@ async fn a_membership_ends_with_its_last_day_and_a_group_when_it_is_closed() {
 
     // Sessions ended by the clock meanwhile; new ones of the same people's kind.
     let of = |id: &str| Role::FacilityAdministrator(id.to_owned());
-    let (own, theirs) = (SECOND.replace('B', "b"), THEIRS.replace('C', "c"));
+    let (own, theirs) = (OWN.replace('A', "G"), OWN.replace('A', "H"));
     scene::signed_in(&test.app, "持主　七子", &[of(OWNER)], &own).await;
     scene::signed_in(&test.app, "参加　八子", &[of(MEMBER)], &theirs).await;
     let invite = format!("{path}/invite");
