@@ -18,7 +18,7 @@ use crate::{
     instance::{CaKeys, renew_ocsp_responders, renew_server_certificates},
     listener::Tls,
     login::{presence, upkeep},
-    network::psk,
+    network::{groups, psk},
     notice,
     oidc::{logout::backchannel, self_check},
     outbox::{self, Deliverers},
@@ -79,6 +79,10 @@ pub fn all(tls: Arc<Tls>, ca_keys: CaKeys) -> Vec<Job> {
         }),
         Job::new("router-keys", Duration::from_secs(60), Runs::OnOneNode, |app| async move {
             Ok(psk::end_expired(&app).await?)
+        }),
+        // That a membership is over is read at each look; this notes it, and ends keys.
+        Job::new("group-memberships", Duration::from_secs(10), Runs::OnOneNode, |app| async move {
+            Ok(groups::end_over(&app).await?)
         }),
         Job::new("session-limits", Duration::from_secs(60), Runs::OnOneNode, |app| async move {
             Ok(upkeep::end_overdue(&app).await?)

@@ -233,11 +233,81 @@ pub enum Notice {
         /// Who asked.
         by: String,
     },
+    /// Something happened in a group of routers that the reader's facility owns or belongs to.
+    VpnGroup {
+        /// Which.
+        id: String,
+        /// Its name.
+        name: String,
+        /// Name of the facility that it happened to.
+        facility_name: String,
+        /// What.
+        what: VpnGroupNews,
+    },
     /// Somebody made a one-time link for the reader's account.
     LinkIssued {
         /// Name of who made it.
         by: String,
     },
+}
+
+/// What happened in a group of routers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VpnGroupNews {
+    /// The owner asks the facility.
+    Invited,
+    /// The facility asks the owner.
+    Asked,
+    /// The other side agreed.
+    Agreed,
+    /// The other side did not.
+    Declined,
+    /// Who asked took it back.
+    Withdrawn,
+    /// The operating body entered it for both sides.
+    Admitted,
+    /// The facility left.
+    Left,
+    /// It was removed.
+    Removed,
+    /// Its time is over.
+    Over,
+    /// The group was closed.
+    Closed,
+}
+
+impl VpnGroupNews {
+    /// All.
+    pub const ALL: [Self; 10] = [
+        Self::Invited,
+        Self::Asked,
+        Self::Agreed,
+        Self::Declined,
+        Self::Withdrawn,
+        Self::Admitted,
+        Self::Left,
+        Self::Removed,
+        Self::Over,
+        Self::Closed,
+    ];
+
+    /// Message keys of what happened and of what to do.
+    #[must_use]
+    pub const fn keys(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Invited => ("notices-group-invited-text", "notices-group-answer-help"),
+            Self::Asked => ("notices-group-asked-text", "notices-group-answer-help"),
+            Self::Agreed => ("notices-group-agreed-text", "notices-group-texts-help"),
+            Self::Declined => ("notices-group-declined-text", "notices-group-nothing-help"),
+            Self::Withdrawn => ("notices-group-withdrawn-text", "notices-group-nothing-help"),
+            Self::Admitted => ("notices-group-admitted-text", "notices-group-texts-help"),
+            Self::Left => ("notices-group-left-text", "notices-group-texts-help"),
+            Self::Removed => ("notices-group-removed-text", "notices-group-texts-help"),
+            Self::Over => ("notices-group-over-text", "notices-group-texts-help"),
+            Self::Closed => ("notices-group-closed-text", "notices-group-texts-help"),
+        }
+    }
 }
 
 /// A service, as a notice names it.
@@ -282,6 +352,7 @@ impl Notice {
             Self::OperatingAdministratorLink { .. } => "operating_administrator_link",
             Self::AdministratorAdded { .. } => "administrator_added",
             Self::LinkIssued { .. } => "link_issued",
+            Self::VpnGroup { .. } => "vpn_group",
             Self::ResetAsked { .. } => "reset_asked",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
             Self::SecondFactorEnrolled { .. } => "second_factor_enrolled",
@@ -410,6 +481,12 @@ mod tests {
             Notice::RulesPublished { service: service(), version: 2 },
             Notice::RulesRefused { service: service(), proposal: text(), reason: text() },
             Notice::RulesOvertaken { service: service(), proposal: text() },
+            Notice::VpnGroup {
+                id: text(),
+                name: text(),
+                facility_name: text(),
+                what: VpnGroupNews::Asked,
+            },
             Notice::EnrolmentCodeMisused { terminal_id: text(), terminal_name: text() },
             Notice::EnrolmentAwaitsApproval { terminal_id: text(), terminal_name: text() },
             Notice::TerminalHeld {

@@ -6,8 +6,9 @@ use crate::{
     app::App,
     assets,
     console::{
-        audit, emergencies, notices, organisations, registration, resets, router_models, routers,
-        service, service::rules, services, simulator, staff, status, terminals, use_cases, whois,
+        audit, emergencies, groups, notices, organisations, registration, resets, router_models,
+        routers, service, service::rules, services, simulator, staff, status, terminals, use_cases,
+        whois,
     },
     emergency, enrol,
     error::Dialect::{Acme, Est, OAuth, Ocsp, Page, Plain, Problem},
@@ -260,6 +261,17 @@ fn console_paths() -> Routes {
         .get_with_query("/console/routers/{id}/setup", OfPage, routers::setup::get)
         .post("/console/routers/{id}/setup", routers::setup::make)
         .post("/console/routers/{id}/setup/end", routers::setup::end)
+        .post("/console/routers/{id}/bundle", routers::taken)
+        .get_with_query(groups::PATH, OfPage, groups::list)
+        .post(groups::PATH, groups::make)
+        .get_with_query("/console/groups/{id}", OfPage, groups::show)
+        .post("/console/groups/{id}/invite", groups::invite)
+        .post("/console/groups/{id}/ask", groups::ask)
+        .post("/console/groups/{id}/close", groups::close)
+        .post("/console/group-memberships/{id}/agree", groups::agree)
+        .post("/console/group-memberships/{id}/end", groups::end)
+        .post("/console/group-memberships/{id}/router", groups::enter_router)
+        .post("/console/group-memberships/{id}/router/end", groups::take_out_router)
         .get_with_query("/console/routers/{id}/psk", OfPage, routers::psk::get)
         .post("/console/routers/{id}/psk", routers::psk::create)
         .post("/console/routers/{id}/psk/replace", routers::psk::replace)

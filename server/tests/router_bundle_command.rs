@@ -1,4 +1,4 @@
-//! `sekisho router bundle` for devices whose texts nobody tried: which files, and what is said of them. `sekisho router
+//! `sekisho router bundle`: which files, for which peers, and what is said of devices whose texts nobody tried. `sekisho router
 //! setup`: a link for their technician, made and ended.
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -40,6 +40,18 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
+/// A group of these routers, all of one facility; its identifier.
+fn met(instance: &str, facility: &str, name: &str, routers: &[&str]) -> String {
+    let of = ["--name", name, "--purpose", "same_corporation", "--topology", "mesh"];
+    let made = said(&[&["group", "make", instance, "--owner", facility][..], &of].concat());
+    let group = made.trim().to_owned();
+    for router in routers {
+        let with = ["--facility", facility, "--router", router, "--reason", "test"];
+        said(&[&["group", "admit", instance, &group][..], &with].concat());
+    }
+    group
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bundle_of_an_untried_device_says_so_and_has_no_scripts() {
     let folder = tempfile::tempdir().unwrap();
@@ -55,6 +67,7 @@ async fn a_bundle_of_an_untried_device_says_so_and_has_no_scripts() {
     for (number, device) in (2..).zip(Device::ALL) {
         let own = entered(dir, &facility, device.profile(), &format!("10.{number}.0.0/24"));
         let to = folder.path().join(device.profile());
+        let group = met(dir, &facility, device.profile(), &[&own, &peer]);
         let bundle = ["router", "bundle", dir, &own, "--open", &peer, "--to", to.to_str().unwrap()];
         let told = said(&bundle);
         for part in ["実機では未確認", "NOT TRIED", device.file(), device.removal()] {
@@ -85,6 +98,9 @@ async fn a_bundle_of_an_untried_device_says_so_and_has_no_scripts() {
         ]);
         assert!(told.contains("sh install.sh") && !told.contains("NOT TRIED"), "{told}");
         assert_eq!(told.contains("does not work as it is"), amends, "{device:?}: {told}");
+        let shown = said(&["group", "show", dir, &group]);
+        assert_eq!(shown.matches("\tcurrent\n").count(), 2, "{shown}");
+        said(&["group", "close", dir, &group]);
     }
     let generic = entered(dir, &facility, "router", "10.100.0.0/24");
     let to = folder.path().join("generic");
@@ -92,6 +108,82 @@ async fn a_bundle_of_an_untried_device_says_so_and_has_no_scripts() {
     assert_eq!(none.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&none.stderr).contains("no texts for the family"));
     assert!(!to.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_lists_the_peers_of_its_groups_and_a_stranger_cannot_be_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let instance = folder.path().join("instance");
+    let dir = instance.to_str().unwrap();
+    said(&["init", dir, "--tls-port", "0"]);
+    let config = Config::read(&instance).unwrap();
+    let store = Store::open(config.instance().database(), "test").await.unwrap();
+    let now = OffsetDateTime::now_utc();
+    let facilities =
+        [crowd::facility(&store, now).await.unwrap(), crowd::facility(&store, now).await.unwrap()];
+    store.close().await;
+    let [own, other, stranger] = [(0, 1), (0, 2), (1, 3)].map(|(facility, number): (usize, u8)| {
+        entered(dir, &facilities[facility], "router_strongswan", &format!("10.{number}.0.0/16"))
+    });
+    let bundle = |name: &str, more: &[&str]| {
+        let to = folder.path().join(name);
+        let output = sekisho(
+            &[&["router", "bundle", dir, &own, "--to", to.to_str().unwrap()][..], more].concat(),
+        );
+        (output, std::fs::read_to_string(to.join("swanctl.conf")).unwrap_or_default())
+    };
+    let (alone, text) = bundle("alone", &[]);
+    assert!(alone.status.success() && !text.contains("remote_addrs"), "{text}");
+    let group = met(dir, &facilities[0], "本館と別館", &[&own, &other]);
+    let listed = said(&["group", "list", dir, "--facility", &facilities[0]]);
+    assert!(listed.contains("\tsame_corporation\tmesh\t本館と別館\n"), "{listed}");
+    assert_eq!(said(&["group", "list", dir, "--facility", &facilities[1]]), "");
+    assert_eq!(said(&["group", "list", dir]), listed);
+    let shown = said(&["group", "show", dir, &group]);
+    assert!(shown.contains(&format!("\tmember\t-\t-\t{own}\tolder\n")), "{shown}");
+    assert!(shown.contains(&format!("\t{other}\tunknown\n")), "{shown}");
+    let (_, text) = bundle("two", &[]);
+    assert!(text.contains(&other) && !text.contains(&stranger), "{text}");
+    for (option, opens) in [("--open", true), ("--await", false)] {
+        let (_, text) = bundle(option, &[option, &other]);
+        assert_eq!(text.contains("start_action = start"), opens, "{option}: {text}");
+        let (refused, _) = bundle("stranger", &[option, &stranger]);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("is no peer of"));
+        assert!(!folder.path().join("stranger").exists());
+    }
+    let psk = sekisho(&["router", "psk", "add", dir, &own, &stranger]);
+    assert_eq!(psk.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&psk.stderr).contains("are no peers"));
+    // Whose router it is not, twice, and what a mesh has not.
+    let admit = |facility: &str, router: &str, more: &[&str]| {
+        let with = ["--facility", facility, "--router", router, "--reason", "test"];
+        let output = sekisho(&[&["group", "admit", dir, &group][..], &with, more].concat());
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    for (facility, router, more, says) in [
+        (&facilities[1], &own, &[][..], "no router of this name"),
+        (&facilities[0], &own, &[], "takes part in the group"),
+        (&facilities[0], &own, &["--until", "2099-01-01"], "member on other terms"),
+        (&facilities[1], &stranger, &["--hub"], "has no hubs"),
+        (&facilities[1], &stranger, &["--until", "2020-01-01"], "is over"),
+    ] {
+        let (code, told) = admit(facility, router, more);
+        assert_eq!(code, Some(2), "{told}");
+        assert!(told.contains(says), "{told}");
+    }
+    assert_eq!(admit(&facilities[1], &stranger, &[]).0, Some(0));
+    let (_, text) = bundle("three", &[]);
+    assert!(text.contains(&other) && text.contains(&stranger), "{text}");
+    said(&["router", "psk", "add", dir, &own, &stranger]);
+    said(&["group", "end", dir, &group, "--facility", &facilities[1]]);
+    let keys = said(&["router", "psk", "list", dir, &own]);
+    assert!(keys.contains("\tnot_peers\t"), "{keys}");
+    let again = sekisho(&["group", "end", dir, &group, "--facility", &facilities[1]]);
+    assert_eq!(again.status.code(), Some(2));
+    let (_, text) = bundle("four", &[]);
+    assert!(!text.contains(&stranger), "{text}");
+    said(&["audit", "verify", dir]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,6 +198,10 @@ async fn a_technicians_link_is_made_for_named_tunnels_and_ended() {
     let own = entered(dir, &facility, "router_strongswan", "10.1.0.0/24");
     let peer = entered(dir, &facility, "router_nec_ix", "10.2.0.0/24");
     let overlaps = entered(dir, &facility, "router_libreswan", "10.1.0.0/16");
+    let none = sekisho(&["router", "setup", "make", dir, &own]);
+    assert_eq!(none.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&none.stderr).contains("has no peers"));
+    met(dir, &facility, "本館と分院", &[&own, &peer]);
 
     let made = said(&["router", "setup", "make", dir, &own, "--await", &peer, "--json"]);
     let made: serde_json::Value = serde_json::from_str(&made).unwrap();
@@ -120,17 +216,18 @@ async fn a_technicians_link_is_made_for_named_tunnels_and_ended() {
     assert_eq!((named.router_id.as_str(), named.opens), (peer.as_str(), false));
 
     // For people: a picture and a code, in place of the one before.
-    let told = said(&["router", "setup", "make", dir, &own, "--open", &peer]);
+    let told = said(&["router", "setup", "make", dir, &own]);
     assert!(told.contains('█') && told.contains("\ncode  ") && !told.contains("?code="), "{told}");
     assert!(!link().await.lives_at(OffsetDateTime::now_utc()));
     let ended = said(&["router", "setup", "end", dir, &own]);
     assert_eq!(ended, format!("The link of {own} is ended.\n"));
 
+    met(dir, &facility, "重なる網", &[&own, &overlaps]);
     for (arguments, says) in [
         (&["end", dir, &own][..], "has no link to end"),
-        (&["make", dir, &own], "--open or --await"),
-        (&["make", dir, &own, "--open", "T0000000000"], "no router T0000000000 in force"),
-        (&["make", dir, &own, "--open", &own], "this router itself"),
+        (&["make", dir, "T0000000000"], "no router T0000000000 in force"),
+        (&["make", dir, &own, "--open", "T0000000000"], "is no peer of"),
+        (&["make", dir, &own, "--open", &own], "is no peer of"),
         (&["make", dir, &own, "--open", &peer, "--await", &peer], "named twice"),
         (&["make", dir, &own, "--open", &overlaps], "overlap"),
     ] {

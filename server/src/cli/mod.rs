@@ -8,6 +8,7 @@ mod ceremony;
 mod completions;
 mod demo;
 mod exit;
+mod group;
 mod init;
 mod inspect;
 mod interrupt;
@@ -59,6 +60,8 @@ Examples:
   sekisho router add /srv/sekisho --facility 123456789007 --name 'Main building' \
       --family router_strongswan --address 192.0.2.1 --network 10.20.30.0/24
       a facility's router, and the code by which it gets its certificate
+  sekisho group list /srv/sekisho
+      groups of facilities whose routers reach each other
   sekisho prefix assign /srv/sekisho
       an IPv6 prefix for each facility that has none
   sekisho whois /srv/sekisho 192.0.2.1 --at 2026-11-23T21:30:00+09:00
@@ -96,6 +99,7 @@ enum Command {
     Administrator(administrator::Administrator),
     Revoke(revoke::Revoke),
     Router(router::Router),
+    Group(group::Group),
     Prefix(prefix::Prefix),
     Whois(whois::Whois),
     Service(service::Service),
@@ -147,6 +151,7 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Administrator(command) => command.run(),
         Command::Revoke(command) => command.run(),
         Command::Router(command) => command.run(),
+        Command::Group(command) => command.run(),
         Command::Prefix(command) => command.run(),
         Command::Whois(command) => command.run(),
         Command::Service(command) => command.run(),

@@ -25,8 +25,9 @@ Examples:
   sekisho router code /srv/sekisho T3W8K0M5XYZ
       another code, where the first one was lost or has ended
   sekisho router list /srv/sekisho --facility 123456789007
-  sekisho router bundle /srv/sekisho T3W8K0M5XYZ --open T0A1B2C3D4E --to main-building
-      what its technician needs: scripts, authorities and the configuration of its family
+  sekisho router bundle /srv/sekisho T3W8K0M5XYZ --to main-building
+      what its technician needs: scripts, authorities, and the configuration of its family with
+      the peers that its groups give it (`sekisho help group`)
   sekisho router psk add /srv/sekisho T3W8K0M5XYZ T0A1B2C3D4E
       a pre-shared key for this pair alone, where one of both knows no certificates
   sekisho router setup make /srv/sekisho T3W8K0M5XYZ --open T0A1B2C3D4E

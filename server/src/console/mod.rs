@@ -4,6 +4,7 @@
 
 pub mod audit;
 pub mod emergencies;
+pub mod groups;
 pub mod notices;
 pub mod organisations;
 pub mod registration;

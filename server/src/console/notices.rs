@@ -159,6 +159,15 @@ fn words(notice: &Notice, page: &PageFrame) -> (String, String, Option<(String, 
             page.t("notices-operating-link-help"),
             Some(("/console/roles".to_owned(), page.t("people-nav-roles"))),
         ),
+        Notice::VpnGroup { id, name, facility_name, what } => {
+            let (text, help) = what.keys();
+            let named = [("group", name.as_str()), ("facility", facility_name.as_str())];
+            (
+                page.text.with(text, named.as_slice()),
+                page.t(help),
+                Some((super::groups::path_of(id), page.t("notices-group-link"))),
+            )
+        }
         Notice::LinkIssued { by } => {
             (page.t1("notices-link-text", "by", by), page.t("notices-link-help"), None)
         }

@@ -16,7 +16,7 @@ use sekisho_ca::registration::terminal_identifier::TerminalIdentifier;
 use sekisho_store::{
     MayConflict, StoreError,
     audit::{Actor, Audited, Entry},
-    router_psk, router_tunnel, transaction,
+    router_psk, router_tunnel, transaction, vpn_peers,
 };
 use time::Duration;
 
@@ -65,7 +65,9 @@ pub async fn post(
     let router_id = proven(&app, &peer, &headers).await?;
     let now = app.now();
     let mut reader = app.store().read();
-    let peers = router_tunnel::peers_of(&mut reader, &router_id).await?;
+    let mut peers = router_tunnel::peers_of(&mut reader, &router_id).await?;
+    let by_groups = vpn_peers::of_router(&mut reader, &router_id, now).await?;
+    peers.extend(by_groups.into_iter().map(|peer| peer.router.terminal_id));
     let before: BTreeMap<String, _> = router_tunnel::at(&mut reader, &router_id)
         .await?
         .into_iter()
@@ -78,8 +80,8 @@ pub async fn post(
     if known.is_empty() {
         return Err(EstError::new(
             StatusCode::FORBIDDEN,
-            "tunnels: no router of this report is a peer of this one in the register: no link was made for a \
-             tunnel with it, and no key is theirs. Have the facility's administrator make a link",
+            "tunnels: no router of this report is a peer of this one in the register: no group has both, no link was \
+             made for a tunnel with it, and no key is theirs. Have the facility's administrator see to the groups",
         ));
     }
     let (same, changed): (Vec<_>, Vec<_>) = known

@@ -21,6 +21,8 @@ use sekisho_store::{
     person, role_grant, router, router_model,
     router_test::{self, Judged, Proof, RouterTest, Source},
     scep_ra, service, sql, terminal, transaction,
+    vpn_group::{self, NewGroup, Purpose, Topology},
+    vpn_membership::{self, NewMembership, Side},
 };
 use sekisho_wire::acr;
 use serde_json::{Value, json};
@@ -98,6 +100,10 @@ pub struct Scene {
     pub psk: (String, String),
     /// The code of a link of the one that waits, for a tunnel with the other.
     pub setup_code: String,
+    /// A group of routers of the first facility, one of the second, and its invitation to the first.
+    pub own_group: String,
+    pub other_group: String,
+    pub invited: String,
     router_certificate: Vec<u8>,
     /// A SCEP message of a router that brings no good code: answered, and refused in its own form.
     pub scep_message: Vec<u8>,
@@ -262,6 +268,35 @@ async fn waiting_router(app: &App, facility: &str, id: &str) -> String {
     code
 }
 
+/// A group of a facility's that has hubs.
+async fn hub(app: &App, owner_id: &str) -> String {
+    let new = NewGroup {
+        owner_id,
+        name_ja: "西地域連携",
+        name_en: "",
+        purpose: Purpose::RegionalCooperation,
+        topology: Topology::Hub,
+        transit: false,
+        created_by: "p",
+        at: app.now(),
+    };
+    change!(app, |tx| vpn_group::create(tx, new).await?).unwrap()
+}
+
+/// Its owner asks a facility.
+async fn invited_to(group_id: &str, app: &App, organisation_id: &str) -> String {
+    let new = NewMembership {
+        group_id,
+        organisation_id,
+        is_hub: false,
+        side: Side::Owner,
+        asked_by: "p",
+        at: app.now(),
+        ends_at: None,
+    };
+    change!(app, |tx| vpn_membership::ask(tx, new).await?).unwrap()
+}
+
 /// The fields of a good application, with a form of its own.
 pub fn application_fields(code: &str) -> Vec<(&'static str, String)> {
     let form = example();
@@ -370,6 +405,9 @@ impl Scene {
             router_certificate: Vec::new(),
             psk: Default::default(),
             setup_code: String::new(),
+            own_group: hub(&app, &a).await,
+            other_group: hub(&app, &b).await,
+            invited: String::new(),
             scep_message: scep_message(&app).await,
             cmp_message: cmp::tests::client::Client::of_code("T0000000000", "no code").genm(),
             acme: prepared(&app, "referral", "referral.example").await,
@@ -415,6 +453,7 @@ impl Scene {
             written: String::new(),
         };
         scene.enrol_router(&a).await;
+        scene.invited = invited_to(&scene.other_group, scene.app(), &a).await;
         scene.register().await;
         scene.register_itself().await;
         scene.register_by_the_console().await;

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod console;
+mod groups;
 mod register;
 mod router_models;
 mod services;
@@ -25,6 +26,7 @@ pub async fn rows(scene: &Scene) -> Vec<Row> {
     rows.extend(certificates::enrol(scene));
     rows.extend(console::console(scene));
     rows.extend(router_models::rows(scene));
+    rows.extend(groups::rows(scene).await);
     rows.extend(register::members(scene));
     rows.extend(register::register(scene));
     rows.extend(certificates::plain(scene));

@@ -20,15 +20,22 @@ macro_rules! texts {
 mod authorities;
 mod daemon;
 mod device;
+mod other;
 mod suite;
 
 use std::net::IpAddr;
 
 use der::pem::LineEnding;
 use ipnet::{IpNet, Ipv6Net};
-use sekisho_store::{Queries, StoreError, router::Router, router_psk};
+use sekisho_store::router::Router;
 
-pub use {authorities::Authorities, daemon::Daemon, device::Device, suite::Suite};
+pub use {
+    authorities::Authorities,
+    daemon::Daemon,
+    device::Device,
+    other::{Other, Others},
+    suite::Suite,
+};
 
 /// Families with texts, by their profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,35 +84,6 @@ pub enum Proof {
     Psk,
     /// Certificates for keys of this kind.
     Certificate(Key),
-}
-
-/// A router at the other end.
-#[derive(Debug, Clone)]
-pub struct Other {
-    /// What the register has of it.
-    pub router: Router,
-    /// By what both prove themselves.
-    pub proof: Proof,
-    /// Whether this router opens the tunnel, or waits for the other to do it.
-    pub opens: bool,
-}
-
-impl Other {
-    /// By the key that the register has for the pair, if there is one, and else by certificates of this kind.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
-    pub async fn find_proof(
-        queries: &mut impl Queries,
-        own_id: &str,
-        router: Router,
-        key: Key,
-        opens: bool,
-    ) -> Result<Self, StoreError> {
-        let psk = router_psk::in_force(queries, own_id, &router.terminal_id).await?;
-        let proof = psk.map_or(Proof::Certificate(key), |_| Proof::Psk);
-        Ok(Self { router, proof, opens })
-    }
 }
 
 /// Whether a router with these peers is to get a certificate: for a tunnel, or because none is named yet.
@@ -159,15 +137,17 @@ pub enum BundleError {
     },
     /// One network within the other, or of the other version of IP: no packet could be told.
     #[error(
-        "the network {theirs} of {id} and {ours} of this router overlap, or are of two versions of IP"
+        "the network {network} of {id} and {other} of {other_id} overlap, or are of two versions of IP"
     )]
     Networks {
-        /// The other router.
+        /// The router at the other end, or beyond it.
         id: String,
         /// Its network.
-        theirs: IpNet,
-        /// This one's.
-        ours: IpNet,
+        network: IpNet,
+        /// This router, or another of the other ends.
+        other_id: String,
+        /// Its network.
+        other: IpNet,
     },
     /// A template, or a certificate of ours that does not encode.
     #[error("a text of the bundle cannot be written")]
@@ -183,7 +163,7 @@ impl BundleError {
     pub const fn shown(&self) -> Option<&'static str> {
         match self {
             Self::NoTexts { .. } => Some("routers-bundle-no-texts"),
-            Self::Repeated { .. } | Self::Networks { .. } => Some("routers-bundle-networks"),
+            Self::Repeated { .. } | Self::Networks { .. } => Some("routers-setup-networks"),
             Self::Text(_) | Self::Pem(_) => None,
         }
     }
@@ -203,6 +183,8 @@ struct Peer {
     endpoint: String,
     address: Option<IpAddr>,
     network: IpNet,
+    /// Further networks of the tunnel, where it leads on or is led on: this end's and the other's.
+    further: Vec<(IpNet, IpNet)>,
     proof: Proof,
     opens: bool,
     suite: Suite,
@@ -259,6 +241,16 @@ impl Values {
     /// The same, for a device that takes it within these bounds only.
     fn stands_within(&self, peer: &Peer, least: u32, most: u32) -> u32 {
         self.stands(peer).clamp(least, most)
+    }
+
+    /// The pairs of networks of a tunnel, this end's first, each by a name of its own: the first by the other
+    /// router's.
+    fn networks(&self, peer: &Peer) -> Vec<(String, IpNet, IpNet)> {
+        let first = (peer.id.clone(), self.network, peer.network);
+        let further = (2..).zip(&peer.further);
+        let further =
+            further.map(|(n, (ours, theirs))| (format!("{}-{n}", peer.id), *ours, *theirs));
+        std::iter::once(first).chain(further).collect()
     }
 
     fn is_ipv6(&self) -> bool {
@@ -323,21 +315,24 @@ fn values(
     common: Common<'_>,
 ) -> Result<Values, BundleError> {
     let mut peers: Vec<Peer> = Vec::with_capacity(others.len());
-    for Other { router: other, proof, opens } in others {
+    let mut known = vec![(router.terminal_id.as_str(), router.network)];
+    for Other { router: other, proof, opens, beyond, behind } in others {
         let id = other.terminal_id.clone();
         if id == router.terminal_id || peers.iter().any(|peer| peer.id == id) {
             return Err(BundleError::Repeated { id });
         }
         let (ours, theirs) = (router.network, other.network);
-        let of_one_version = ours.addr().is_ipv4() == theirs.addr().is_ipv4();
-        if !of_one_version || ours.contains(&theirs) || theirs.contains(&ours) {
-            return Err(BundleError::Networks { id, theirs, ours });
+        for network in std::iter::once(&theirs).chain(beyond) {
+            keep_apart(&mut known, &other.terminal_id, *network)?;
         }
+        let further = behind.iter().map(|behind| (*behind, theirs));
+        let further = further.chain(beyond.iter().map(|beyond| (ours, *beyond))).collect();
         let endpoint = other.address.map_or_else(|| other.dns_name.clone(), |at| at.to_string());
         let dns_name = other.dns_name.clone();
         let (proof, opens, address) = (*proof, *opens, other.address);
         let suite = Suite::of(&router.family, &other.family);
-        peers.push(Peer { id, dns_name, endpoint, address, network: theirs, proof, opens, suite });
+        let network = theirs;
+        peers.push(Peer { id, dns_name, endpoint, address, network, further, proof, opens, suite });
     }
     let list_address = |id: &str| format!("{}/crl/{id}.crl", common.plain);
     let issuers = authorities.issuers.iter().map(|(id, der)| {
@@ -366,6 +361,23 @@ fn values(
         psks: wants_psk(others),
         peers,
     })
+}
+
+/// Notes a network that lies behind a router, unless a packet could be meant for one of those before, too.
+fn keep_apart<'r>(
+    known: &mut Vec<(&'r str, IpNet)>,
+    id: &'r str,
+    network: IpNet,
+) -> Result<(), BundleError> {
+    for (other_id, other) in known.iter() {
+        let of_one_version = network.addr().is_ipv4() == other.addr().is_ipv4();
+        if !of_one_version || network.contains(other) || other.contains(&network) {
+            let (id, other_id, other) = (id.to_owned(), (*other_id).to_owned(), *other);
+            return Err(BundleError::Networks { id, network, other_id, other });
+        }
+    }
+    known.push((id, network));
+    Ok(())
 }
 
 /// A name as it may stand in a comment: whatever begins a line in some program's eyes, or turns the order of

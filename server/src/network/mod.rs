@@ -4,6 +4,7 @@
 pub mod bundle;
 pub mod entry;
 pub mod family;
+pub mod groups;
 pub mod models;
 pub mod prefix;
 pub mod psk;

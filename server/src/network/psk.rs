@@ -7,7 +7,7 @@ use sekisho_store::{
     audit::{Actor, Audited, Entry},
     router,
     router_psk::{self, PskEnd, RouterPsk},
-    terminal, transaction,
+    terminal, transaction, vpn_peers,
 };
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
@@ -99,6 +99,9 @@ pub enum Refusal {
         /// Why.
         because: NoCode,
     },
+    /// No group has both so that they reach each other.
+    #[error("these routers are no peers: no group makes them so; see `sekisho help group`")]
+    NotPeers,
     /// They have one.
     #[error("these routers have a key; replace it, or end it first")]
     HaveOne,
@@ -115,6 +118,7 @@ impl Refusal {
             Self::SameRouter => "same_router",
             Self::NoRouter { .. } => "no_router",
             Self::NotInForce { because, .. } => because.as_str(),
+            Self::NotPeers => "not_peers",
             Self::HaveOne => "pair_has_key",
             Self::HaveNone => "pair_has_no_key",
         }
@@ -189,6 +193,9 @@ impl NewPsk {
             if let (_, Some(because)) = new_code::standing(queries, &terminal).await? {
                 return Ok(Some(Refusal::NotInForce { id: id.to_owned(), because }));
             }
+        }
+        if !vpn_peers::are(queries, one, other, self.created_at).await? {
+            return Ok(Some(Refusal::NotPeers));
         }
         let present = router_psk::in_force(queries, one, other).await?;
         Ok(match (making, present) {

@@ -7,14 +7,14 @@ use sekisho_store::{
     router::{self, Router},
     router_setup::{self, SetupPeer},
     router_tunnel,
-    terminal::{self, Terminal, TerminalStatus},
+    terminal::{self, Terminal},
 };
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{
-    bundle::{Daemon, Key, Other},
+    bundle::{Daemon, Key, Other, Others},
     tick::Tick,
 };
 use crate::{
@@ -116,7 +116,8 @@ impl NewSetup {
 /// A tunnel of a link: who is at the other end, and where it stands.
 #[derive(Debug)]
 pub struct Tunnel {
-    /// The router at the other end, and by what both prove themselves; `None` when it was revoked since.
+    /// The router at the other end, and by what both prove themselves; `None` when it is a peer no longer: revoked
+    /// since, or in no group with this one.
     pub other: Option<Other>,
     /// Its identifier.
     pub peer_id: String,
@@ -140,6 +141,7 @@ pub async fn tunnels(
     now: OffsetDateTime,
 ) -> Result<Vec<Tunnel>, StoreError> {
     let told = router_tunnel::at(queries, &own.terminal_id).await?;
+    let mut others = Others::find(queries, &own.terminal_id, key, now).await?.list;
     let mut tunnels = Vec::with_capacity(peers.len());
     for peer in peers {
         let id = peer.router_id;
@@ -150,14 +152,9 @@ pub async fn tunnels(
         let of_own = told.iter().find(|told| told.peer_id == id);
         let of_other = told.iter().find(|told| told.router_id == id);
         let tick = Tick::judge(of_own, of_other, somebody_can, now);
-        let revoked = terminal.as_ref().is_none_or(|one| one.status == TerminalStatus::Revoked);
-        let other = match router.filter(|_| !revoked) {
-            Some(router) => {
-                let opens = peer.opens;
-                Some(Other::find_proof(queries, &own.terminal_id, router, key, opens).await?)
-            }
-            None => None,
-        };
+        let place = others.iter().position(|other| other.router.terminal_id == id);
+        // Who opens it was chosen with the link.
+        let other = place.map(|place| Other { opens: peer.opens, ..others.swap_remove(place) });
         let name = terminal.map(|terminal| terminal.name).unwrap_or_default();
         tunnels.push(Tunnel { other, peer_id: id, name, tick, seen_at: peer.seen_at });
     }

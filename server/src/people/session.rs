@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     app::App,
-    console::{emergencies, resets, router_models, simulator, whois},
+    console::{emergencies, groups, resets, router_models, simulator, whois},
     cookie::{self, SameSite},
     error::page::PageError,
     listener::Peer,
@@ -142,6 +142,7 @@ impl ConsoleSession {
         if self.facilities().next().is_some() {
             items.push(("/console/terminals", page.t("people-nav-terminals")));
             items.push(("/console/routers", page.t("routers-nav")));
+            items.push((groups::PATH, page.t("groups-nav")));
             items.push(("/console/members", page.t("people-nav-members")));
             items.push(("/console/staff", page.t("console-nav-staff")));
         }
@@ -159,6 +160,9 @@ impl ConsoleSession {
         if runs {
             items.push(("/console/roles", page.t("people-nav-roles")));
             items.push((router_models::PATH, page.t("models-nav")));
+            if self.facilities().next().is_none() {
+                items.push((groups::PATH, page.t("groups-nav")));
+            }
         }
         if self.roles.contains(&Role::Auditor) {
             items.push(("/console/audit", page.t("console-nav-audit")));

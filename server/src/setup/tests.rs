@@ -26,7 +26,7 @@ use crate::{
     enrol::psk::tests::given,
     listener::Peer,
     names::NameRole,
-    network::psk::Making,
+    network::{groups::testing::meet, psk::Making},
     router,
     testing::TestApp,
 };
@@ -84,6 +84,8 @@ async fn made(test: &TestApp, own: &Router, others: &[&Router]) -> (String, Stri
     let mut fields = vec![("key", "p256".to_owned())];
     fields.extend(others.iter().map(|other| ("tunnel", format!("{}:open", other.terminal_id))));
     let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let met = [own].into_iter().chain(others.iter().copied());
+    meet(&test.app, &met.map(|router| router.terminal_id.as_str()).collect::<Vec<_>>()).await;
     let path = format!("/console/routers/{}/setup", own.terminal_id);
     let sheet = send(test, "POST", &path, OURS, &form(&fields)).await;
     assert_eq!(sheet.status, StatusCode::OK, "{}", sheet.text);

@@ -44,6 +44,11 @@ impl<T> Audited<T> {
         self
     }
 
+    /// The result.
+    pub fn value(&self) -> &T {
+        &self.value
+    }
+
     /// Keeps the records, changes the value.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Audited<U> {
         Audited { value: f(self.value), entries: self.entries }

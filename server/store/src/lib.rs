@@ -85,6 +85,7 @@ pub mod router_model;
 pub mod router_psk;
 pub mod router_setup;
 pub mod router_test;
+pub mod router_text;
 pub mod router_tunnel;
 pub mod rules_draft;
 pub mod rules_proposal;
@@ -106,6 +107,10 @@ pub mod terminal_hold;
 pub mod token_grant;
 pub mod token_key;
 pub mod voucher;
+pub mod vpn_group;
+pub mod vpn_membership;
+pub mod vpn_peers;
+pub mod vpn_place;
 pub mod waiting_enrolment;
 pub mod world;
 

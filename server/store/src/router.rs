@@ -32,18 +32,19 @@ pub struct Router {
     pub network: IpNet,
 }
 
+/// As stored.
 #[derive(serde::Deserialize)]
-struct Row {
-    terminal_id: String,
-    family: String,
-    dns_name: String,
-    address: Option<String>,
-    address_certified: i64,
-    network: String,
+pub(crate) struct Row {
+    pub(crate) terminal_id: String,
+    pub(crate) family: String,
+    pub(crate) dns_name: String,
+    pub(crate) address: Option<String>,
+    pub(crate) address_certified: i64,
+    pub(crate) network: String,
 }
 
 impl Row {
-    fn into_router(self) -> Result<Router, StoreError> {
+    pub(crate) fn into_router(self) -> Result<Router, StoreError> {
         let corrupt = |text: &str| StoreError::Corrupt {
             what: "router",
             detail: format!("`{text}` is no address"),

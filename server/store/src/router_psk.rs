@@ -2,7 +2,8 @@
 //! codes, and destroyed then (docs/decisions/0038).
 //!
 //! What takes a router's right away ends its pairs in the same transaction: [`end_of_router`] and
-//! [`end_of_facility`] are called by revocation, hold, suspension and closing themselves.
+//! [`end_of_facility`] are called by revocation, hold, suspension and closing themselves, [`end_with_strangers`]
+//! by what ends a place in a group.
 
 mod ending;
 
@@ -10,7 +11,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub use ending::{end, expire, expired};
-pub(crate) use ending::{end_of_facility, end_of_router};
+pub(crate) use ending::{end_of_facility, end_of_router, end_with_strangers};
 
 use crate::{
     Queries, StoreError, Tx,
@@ -83,10 +84,12 @@ pub enum PskEnd {
     FacilitySuspended,
     /// The facility of one was closed.
     FacilityClosed,
+    /// No group makes them peers any more.
+    NotPeers,
 }
 
 impl PskEnd {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Replaced,
         Self::Withdrawn,
         Self::Expired,
@@ -94,6 +97,7 @@ impl PskEnd {
         Self::RouterHeld,
         Self::FacilitySuspended,
         Self::FacilityClosed,
+        Self::NotPeers,
     ];
 
     /// As stored and in audit records.
@@ -107,6 +111,7 @@ impl PskEnd {
             Self::RouterHeld => "router_held",
             Self::FacilitySuspended => "facility_suspended",
             Self::FacilityClosed => "facility_closed",
+            Self::NotPeers => "not_peers",
         }
     }
 

@@ -65,7 +65,7 @@ pub async fn at(queries: &mut impl Queries, router_id: &str) -> Result<Vec<Told>
     rows.into_iter().map(Row::into_told).collect()
 }
 
-/// The routers of whose tunnels this one may tell: for which a link was ever made at one of both ends, or with
+/// The routers of whose tunnels this one may tell, whatever groups they are in by now: for which a link was ever made at one of both ends, or with
 /// which it shares a key.
 ///
 /// # Errors

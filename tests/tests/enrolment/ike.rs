@@ -1,11 +1,13 @@
 //! Three IKE daemons, each with each, by certificates and keys of ours and our texts alone.
 //!
 //! strongSwan, libreswan and OpenIKED come from Debian, unpacked side by side. Each router is entered by
-//! `sekisho router add`, configured by what `sekisho router bundle` wrote and nothing else, enrolled by its
+//! `sekisho router add`, meets its peers in groups (`sekisho group`), is configured by what `sekisho router bundle`
+//! wrote and nothing else, enrolled by its
 //! `enrol.sh` at a running instance, and lives in namespaces of its own at one bridge. IKE_AUTH is judged at
 //! both ends; packets are not: the preloaded library of `tests/ike/no_esp.c` stands in for a kernel's ESP
 //! everywhere, so that the judgement is the same whether a kernel has it.
 
+mod groups;
 mod hpki_like;
 mod life;
 mod network;
@@ -22,13 +24,14 @@ use std::{
     sync::Mutex,
 };
 
-use sekisho::config::Settings;
+use sekisho::{config::Settings, demo::crowd};
 use sekisho_output::say;
 use sekisho_tests::installed;
+use time::OffsetDateTime;
 
 use crate::{
     table,
-    world::{FACILITY, World, text},
+    world::{World, text},
 };
 use network::Network;
 use node::{Daemon, Node, Proof, Role};
@@ -49,7 +52,7 @@ async fn every_daemon_reaches_every_other_also_after_its_renewal_and_none_takes_
     }
     let shim = node::shim(&sources, &world.file("no_esp.so"));
 
-    let nodes = enter_all(&world, 0, &[Proof::P256, Proof::Rsa3072, Proof::Psk]);
+    let nodes = enter_all(&world, 0, &[Proof::P256, Proof::Rsa3072, Proof::Psk]).await;
     let links = phone::make(&world, &nodes);
     let network = Network::new();
     let running = node::start(&nodes, &trees, &sources, &shim, &network);
@@ -65,7 +68,7 @@ async fn every_daemon_reaches_every_other_also_after_its_renewal_and_none_takes_
     let entered = nodes.len();
     let (with_psk, nodes): (Vec<_>, Vec<_>) =
         nodes.into_iter().partition(|node| node.proof == Proof::Psk);
-    let (mut with_p256, with_rsa): (Vec<_>, Vec<_>) =
+    let (mut with_p256, mut with_rsa): (Vec<_>, Vec<_>) =
         nodes.into_iter().partition(|node| node.proof == Proof::P256);
     psk::go_over(&world, &running, &with_psk);
     life::renew(&running, &with_rsa);
@@ -74,13 +77,14 @@ async fn every_daemon_reaches_every_other_also_after_its_renewal_and_none_takes_
     });
     life::revoke_openers(&world, &running, &mut with_p256).await;
     life::stay(&running, &with_rsa);
+    life::suspend_one(&world, &running, &mut with_rsa).await;
     psk::revoke_openers(&world, &running, &with_psk);
     for nodes in [&with_p256, &with_psk] {
         life::remove(&running, nodes);
     }
     drop(running);
 
-    let nodes = enter_all(&world, entered, &[Proof::HpkiLike, Proof::HpkiLikeNamed]);
+    let nodes = enter_all(&world, entered, &[Proof::HpkiLike, Proof::HpkiLikeNamed]).await;
     nodes.iter().for_each(|node| hpki_like::certify(&world, node));
     let network = Network::new();
     let running = node::start(&nodes, &trees, &sources, &shim, &network);
@@ -95,19 +99,27 @@ async fn every_daemon_reaches_every_other_also_after_its_renewal_and_none_takes_
     world.stop().await;
 }
 
-/// Enters a router of each daemon for each end and each proof, and writes their bundles.
-fn enter_all(world: &World, from: usize, proofs: &[Proof]) -> Vec<Node> {
+/// Enters a router of each daemon for each end and each proof, each of a facility of its own; has them meet in
+/// groups, and writes their bundles.
+async fn enter_all(world: &World, from: usize, proofs: &[Proof]) -> Vec<Node> {
     let mut nodes = Vec::new();
     for &proof in proofs {
         for daemon in Daemon::ALL {
             for role in [Role::Opens, Role::Awaits] {
-                nodes.push(enter(world, from + nodes.len(), daemon, role, proof));
+                let now = OffsetDateTime::now_utc();
+                let facility = crowd::facility(&world.store, now).await.unwrap();
+                nodes.push(enter(world, facility, from + nodes.len(), daemon, role, proof));
             }
         }
+    }
+    for &proof in proofs {
+        let these: Vec<&Node> = nodes.iter().filter(|node| node.proof == proof).collect();
+        groups::meet(world, proof, &these);
     }
     psk::share_all(world, &nodes);
     for node in &nodes {
         bundle(world, node, &nodes, &node.bundle);
+        groups::lists_exactly_its_peers(node, &nodes);
         fs::write(node.bundle.join("code"), &node.code).unwrap();
         fs::write(node.bundle.join("key-kind"), node.proof.key()).unwrap();
         psk::leave_codes(node);
@@ -116,7 +128,14 @@ fn enter_all(world: &World, from: usize, proofs: &[Proof]) -> Vec<Node> {
 }
 
 /// Enters a router; its address ends in its number.
-fn enter(world: &World, number: usize, daemon: Daemon, role: Role, proof: Proof) -> Node {
+fn enter(
+    world: &World,
+    facility: String,
+    number: usize,
+    daemon: Daemon,
+    role: Role,
+    proof: Proof,
+) -> Node {
     let instance = text(&world.file("instance"));
     let address = format!("10.77.0.{}", number + 10);
     let network = format!("10.78.{number}.0/24");
@@ -126,7 +145,7 @@ fn enter(world: &World, number: usize, daemon: Daemon, role: Role, proof: Proof)
         "add",
         &instance,
         "--facility",
-        FACILITY,
+        &facility,
         "--name",
         &name,
         "--family",
@@ -142,6 +161,7 @@ fn enter(world: &World, number: usize, daemon: Daemon, role: Role, proof: Proof)
         id: made["id"].as_str().unwrap().to_owned(),
         code: made["code"].as_str().unwrap().to_owned(),
         bundle: world.file(&name),
+        facility,
         address,
         daemon,
         role,
@@ -151,14 +171,18 @@ fn enter(world: &World, number: usize, daemon: Daemon, role: Role, proof: Proof)
     }
 }
 
-/// Writes its bundle into a new folder: a tunnel with each router of the other role and the same proof.
+/// Writes its bundle into a new folder: a tunnel with each router that its groups make a peer. All have fixed
+/// addresses, so that spokes open; in a mesh it has to be said.
 fn bundle(world: &World, node: &Node, nodes: &[Node], to: &Path) {
     let (instance, to) = (text(&world.file("instance")), text(to));
     let mut arguments =
         vec!["router", "bundle", &instance, &node.id, "--key", node.proof.key(), "--to", &to];
     let option = if node.role == Role::Opens { "--open" } else { "--await" };
-    for other in nodes.iter().filter(|other| other.proof == node.proof && other.role != node.role) {
-        arguments.extend([option, &other.id]);
+    if groups::is_mesh(node.proof) {
+        let others = nodes.iter().filter(|other| groups::are_peers(node, other));
+        for other in others.filter(|other| other.role != node.role) {
+            arguments.extend([option, &other.id]);
+        }
     }
     world.sekisho(&arguments);
 }

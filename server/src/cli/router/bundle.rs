@@ -8,28 +8,33 @@ use std::{
 
 use sekisho_output::say;
 use sekisho_store::{
-    Queries, facility_prefix,
+    Queries, StoreError,
+    audit::{Audited, Entry},
+    facility_prefix,
     router::{self, Router},
+    router_text,
     terminal::{self, TerminalStatus},
+    transaction,
 };
 use time::OffsetDateTime;
 
-use super::open;
+use super::{AT_THE_HOST, open};
 use crate::{
     cli::{Exit, Failure, InstanceFolder, origin},
-    instance::Folder,
+    instance::{self, Folder},
     names::NameRole,
-    network::bundle::{self, Authorities, Common, Device, Key, Other, Suite, Text, Texts},
+    network::bundle::{self, Authorities, Common, Device, Key, Other, Others, Suite, Text, Texts},
     temporary::TemporaryFolder,
 };
 
-/// Write what a router's technician needs into a new folder; no secret is among it
+/// Write what a router's technician needs into a new folder: its peers are those of its groups; no secret is among it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  sekisho router bundle /srv/sekisho T3W8K0M5XYZ --open T0A1B2C3D4E --to main-building
-      for a router that opens the tunnel to the other; that one's bundle says --await
+  sekisho router bundle /srv/sekisho T3W8K0M5XYZ --to main-building
+      a tunnel with each peer that its groups give it (sekisho group), and with nobody else
   sekisho router bundle /srv/sekisho T0A1B2C3D4E --await T3W8K0M5XYZ --key rsa3072 --to annex
+      as before, but this peer opens the tunnel; its own bundle says --open T0A1B2C3D4E
 
 At the router, as root, in this order: sh enrol.sh (asks for the one-time code), sh install.sh, and the line
 that is printed; with a peer that shares a key (sekisho router psk), sh psk.sh, which asks for that code.
@@ -42,10 +47,10 @@ pub(super) struct Bundle {
     /// Identifier of the router
     #[arg(value_name = "ROUTER")]
     id: String,
-    /// A router to which it opens the tunnel; may be repeated
+    /// A peer to which it opens the tunnel, whatever the rule says; may be repeated
     #[arg(long, value_name = "ROUTER")]
     open: Vec<String>,
-    /// A router that opens the tunnel to it; may be repeated
+    /// A peer that opens the tunnel to it, whatever the rule says; may be repeated
     #[arg(long, value_name = "ROUTER")]
     r#await: Vec<String>,
     /// The kind of key of this router and of those it speaks with
@@ -61,18 +66,20 @@ impl Bundle {
         let (config, store) = open(&self.instance).await?;
         let mut reader = store.read();
         let (own, name, facility) = find(&mut reader, &self.id).await?;
-        let mut others = Vec::new();
+        let now = OffsetDateTime::now_utc();
+        let Others { list: mut others, fingerprint } =
+            Others::find(&mut reader, &self.id, self.key, now).await?;
         for (ids, opens) in [(&self.open, true), (&self.r#await, false)] {
             for id in ids {
-                let (router, ..) = find(&mut reader, id).await?;
-                let other = Other::find_proof(&mut reader, &self.id, router, self.key, opens);
-                others.push(other.await?);
+                let peer = others.iter_mut().find(|other| other.router.terminal_id == *id);
+                let stranger =
+                    || Failure::usage(format!("{id} is no peer of {} by any group", self.id));
+                peer.ok_or_else(stranger)?.opens = opens;
             }
         }
         let prefix = facility_prefix::of_facility(&mut reader, &facility).await?;
-        let authorities = Authorities::find(&mut reader, OffsetDateTime::now_utc()).await?;
+        let authorities = Authorities::find(&mut reader, now).await?;
         drop(reader);
-        store.close().await;
         let folder = Folder::new(&*self.instance.dir);
         let common = Common {
             enrol: &origin(&folder, &config, NameRole::Enrol),
@@ -83,6 +90,16 @@ impl Bundle {
         let texts =
             bundle::write(&own, &name, &others, &authorities, common).map_err(Failure::usage)?;
         place(&self.to, &texts)?;
+        transaction!(store, StoreError, |tx| {
+            router_text::take(tx, &self.id, &fingerprint, AT_THE_HOST, now).await?;
+            let entry = Entry::done("router.take_texts", instance::operator(), now)
+                .at_organisation(&facility)
+                .on("terminal", &self.id)
+                .fact("terminal_name", name.as_str())
+                .fact("peers", others.len());
+            Ok(Audited::new((), entry))
+        })?;
+        store.close().await;
         say(&match Texts::of_family(&own.family) {
             Some(Texts::Untried(device)) => self.by_hand(device, &others),
             Some(Texts::Tried(daemon)) => self.by_scripts(daemon.load(), &others),

@@ -19,7 +19,7 @@ use crate::{
     instance::{self, Folder},
     names::NameRole,
     network::{
-        bundle::{self, Authorities, BundleError, Common, Key, Other},
+        bundle::{self, Authorities, BundleError, Common, Key, Other, Others},
         setup::{NewSetup, PATH},
     },
 };
@@ -28,7 +28,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  sekisho router setup make /srv/sekisho T3W8K0M5XYZ --open T0A1B2C3D4E
+  sekisho router setup make /srv/sekisho T3W8K0M5XYZ
   sekisho router setup end /srv/sekisho T3W8K0M5XYZ
 
 The page behind the link shows no key, no code for a certificate and no text of a configuration.")]
@@ -42,8 +42,8 @@ enum Command {
     /// A link for seven days, in place of the router's living one
     #[command(after_help = "\
 Examples:
-  sekisho router setup make /srv/sekisho T3W8K0M5XYZ --open T0A1B2C3D4E
-      prints a picture to scan and a code to type; also for routers of two facilities
+  sekisho router setup make /srv/sekisho T3W8K0M5XYZ
+      prints a picture to scan and a code to type, for the tunnels with all its peers
   sekisho router setup make /srv/sekisho T0A1B2C3D4E --await T3W8K0M5XYZ --json | jq -r .code")]
     Make(Make),
     /// End the router's living link
@@ -61,10 +61,10 @@ struct Make {
     /// Identifier of the router
     #[arg(value_name = "ROUTER")]
     id: String,
-    /// A router to which it opens the tunnel; may be repeated
+    /// A peer to which it opens the tunnel; may be repeated. Without this and `--await` the link is for all peers
     #[arg(long, value_name = "ROUTER")]
     open: Vec<String>,
-    /// A router that opens the tunnel to it; may be repeated
+    /// A peer that opens the tunnel to it; may be repeated
     #[arg(long, value_name = "ROUTER")]
     r#await: Vec<String>,
     /// The kind of key of this router and of those it speaks with
@@ -100,15 +100,27 @@ impl Make {
         let id = self.id.as_str();
         let mut reader = store.read();
         let (own, name, _) = find(&mut reader, id).await?;
+        let mut peers = Others::find(&mut reader, id, self.key, now).await?.list;
         let mut others = Vec::new();
         for (ids, opens) in [(&self.open, true), (&self.r#await, false)] {
             for other in ids {
-                let (router, ..) = find(&mut reader, other).await?;
-                others.push(Other::find_proof(&mut reader, id, router, self.key, opens).await?);
+                // Taken out: who is named twice is not there the second time.
+                let found = peers.iter().position(|peer| peer.router.terminal_id == *other);
+                let stranger = || {
+                    Failure::usage(format!(
+                        "{other} is no peer of {id} by any group, or named twice"
+                    ))
+                };
+                others.push(Other { opens, ..peers.swap_remove(found.ok_or_else(stranger)?) });
             }
         }
+        if self.open.is_empty() && self.r#await.is_empty() {
+            others = peers;
+        }
         if others.is_empty() {
-            return Err(Failure::usage("name a router at the other end: --open or --await"));
+            return Err(Failure::usage(format!(
+                "{id} has no peers: they follow from the groups that it takes part in (sekisho group)"
+            )));
         }
         let nobody = || Failure::usage(format!("there is no router {id} in the register"));
         let terminal = terminal::find(&mut reader, id).await?.ok_or_else(nobody)?;

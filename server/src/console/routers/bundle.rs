@@ -1,51 +1,61 @@
 //! `GET /console/routers/{id}/bundle`: what the router's technician needs, on one page to print.
 
 use askama::Template;
-use axum::extract::State;
-use sekisho_store::{facility_prefix, router, terminal::TerminalStatus};
+use axum::{extract::State, response::Redirect};
+use http::StatusCode;
+use sekisho_store::{
+    Queries, StoreError,
+    audit::Audited,
+    facility_prefix,
+    router::{self, Router},
+    router_text,
+    terminal::{self, TerminalStatus},
+    transaction, vpn_peers,
+};
 use serde::Deserialize;
 
+use super::text_standing::Standing;
 use crate::{
     app::App,
-    console::terminals::{administered, already_revoked},
+    console::terminals::{administered, already_revoked, facility_name},
     error::page::PageError,
-    form::{PathId, StrictQuery},
+    form::{PathId, StrictForm, StrictQuery},
     names::NameRole,
-    network::bundle::{self, Authorities, Common, Key, Other, Text},
+    network::bundle::{
+        self, Authorities, BundleError, Common, Key, Other, Others, Proof, Suite, Text,
+    },
     page::{Page, PageFrame},
     people::session::ConsoleSession,
     setup::steps::Steps,
 };
 
-/// Routers of one facility among which the other end is chosen.
-const MOST: i64 = 200;
-
-/// Which tunnel the texts are to make.
+/// How the texts are to be.
 #[derive(Debug, Default, Deserialize)]
 pub struct Choice {
-    /// Identifier of the router at the other end.
-    peer: Option<String>,
-    /// Who opens the tunnel.
-    opens: Option<Opens>,
-    /// The kind of key of both.
+    /// The kind of key of both ends of each tunnel.
     key: Option<Key>,
+    /// What has just been done: `taken`.
+    notice: Option<String>,
 }
 
-/// Who opens a tunnel.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Opens {
-    /// This router.
-    #[default]
-    Own,
-    /// The one at the other end.
-    Other,
+/// Which texts were put into the router.
+#[derive(Debug, Deserialize)]
+pub struct Taken {
+    /// Over their peers, as the page that showed them had it: 64 hexadecimal digits.
+    fingerprint: String,
 }
 
-struct Candidate {
+/// A peer, as the page lists it.
+struct Row {
     id: String,
-    label: String,
-    chosen: bool,
+    name: String,
+    facility: String,
+    network: String,
+    further: Vec<String>,
+    opens: bool,
+    has_psk: bool,
+    /// What has to be added at the end whose text was tried, for a device that knows less.
+    amends: Option<Suite>,
 }
 
 #[derive(Template)]
@@ -54,16 +64,20 @@ struct BundlePage {
     page: PageFrame,
     id: String,
     name: String,
-    candidates: Vec<Candidate>,
-    own_opens: bool,
+    peers: Vec<Row>,
     rsa: bool,
-    /// Message key of why there are no texts.
-    none: Option<&'static str>,
+    /// Why there are no texts.
+    none: Option<String>,
     steps: Steps,
     texts: Vec<Text>,
+    /// Over the peers.
+    fingerprint: String,
+    /// When texts with these peers were put in, or with which others.
+    standing: Standing,
+    just_taken: bool,
 }
 
-/// Shows it. The other end is one of the routers of the facilities that the person administers.
+/// Shows it. The other ends are those of the router's groups, and no others.
 ///
 /// # Errors
 /// 404 for somebody else's router, 409 for a revoked one.
@@ -81,28 +95,15 @@ pub async fn get(
         return Err(already_revoked());
     }
     let key = choice.key.unwrap_or_default();
-    let opens = choice.opens.unwrap_or_default() == Opens::Own;
-    let (mut candidates, mut others) = (Vec::new(), Vec::new());
-    for facility in session.facilities() {
-        for router in router::of_facility(&mut reader, facility, MOST).await? {
-            let chosen = choice.peer.as_deref() == Some(&router.terminal_id);
-            if router.terminal_id != id {
-                candidates.push(Candidate {
-                    id: router.terminal_id.clone(),
-                    label: format!("{} ({})", router.dns_name, router.network),
-                    chosen,
-                });
-                if chosen {
-                    let other = Other::find_proof(&mut reader, &id, router, key, opens);
-                    others.push(other.await?);
-                }
-            }
-        }
+    let now = app.now();
+    let Others { list: others, fingerprint } = Others::find(&mut reader, &id, key, now).await?;
+    let mut peers = Vec::with_capacity(others.len());
+    for other in &others {
+        peers.push(row(&mut reader, &own, other).await?);
     }
-    if choice.peer.is_some() && others.is_empty() {
-        return Err(PageError::not_found());
-    }
-    let authorities = Authorities::find(&mut reader, app.now()).await?;
+    let latest = router_text::latest(&mut reader, &id).await?;
+    let standing = Standing::of(latest.as_ref(), &fingerprint, page.text.lang());
+    let authorities = Authorities::find(&mut reader, now).await?;
     let prefix = facility_prefix::of_facility(&mut reader, &terminal.organisation_id).await?;
     let names = app.names();
     let common = Common {
@@ -114,8 +115,13 @@ pub async fn get(
     let written = bundle::write(&own, &terminal.name, &others, &authorities, common);
     let (texts, none) = match written {
         Ok(texts) => (texts, None),
+        Err(BundleError::Networks { id, network, other_id, other }) => {
+            let named =
+                [("one", format!("{id} {network}")), ("other", format!("{other_id} {other}"))];
+            (Vec::new(), Some(page.text.with("routers-bundle-networks", named.as_slice())))
+        }
         Err(error) => match error.shown() {
-            Some(none) => (Vec::new(), Some(none)),
+            Some(none) => (Vec::new(), Some(page.t(none))),
             None => return Err(PageError::internal(&error)),
         },
     };
@@ -124,10 +130,74 @@ pub async fn get(
         page: session.frame(page),
         id,
         name: terminal.name,
-        candidates,
-        own_opens: opens,
+        peers,
         rsa: key == Key::Rsa3072,
         none,
         texts,
+        fingerprint: hex::encode(fingerprint),
+        standing,
+        just_taken: choice.notice.as_deref() == Some("taken"),
     }))
+}
+
+async fn row(queries: &mut impl Queries, own: &Router, other: &Other) -> Result<Row, StoreError> {
+    let id = other.router.terminal_id.clone();
+    let terminal = terminal::find(queries, &id).await?;
+    let (name, facility) = match terminal {
+        Some(terminal) => (terminal.name, facility_name(queries, &terminal.organisation_id).await?),
+        None => Default::default(),
+    };
+    let suite = Suite::of(&own.family, &other.router.family);
+    Ok(Row {
+        name,
+        facility,
+        network: other.router.network.to_string(),
+        further: other.beyond.iter().map(ToString::to_string).collect(),
+        opens: other.opens,
+        has_psk: other.proof == Proof::Psk,
+        amends: suite.amends().then_some(suite),
+        id,
+    })
+}
+
+/// `POST /console/routers/{id}/bundle`: somebody put the texts into the router. Told by the peers that stood in them,
+/// so that a page from before does not hide what changed since.
+///
+/// # Errors
+/// 404 for somebody else's router, 409 for a revoked one and where its peers are others by now.
+pub async fn taken(
+    State(app): State<App>,
+    session: ConsoleSession,
+    PathId(id): PathId,
+    StrictForm(form): StrictForm<Taken>,
+) -> Result<Redirect, PageError> {
+    const ACT: &str = "router.take_texts";
+    let now = app.now();
+    let (terminal, acting) = administered(&mut app.store().read(), &session, &id).await?;
+    router::find(&mut app.store().read(), &id).await?.ok_or_else(PageError::not_found)?;
+    if terminal.status == TerminalStatus::Revoked {
+        return Err(already_revoked());
+    }
+    let current = transaction!(app.store(), StoreError, |tx| {
+        let peers = vpn_peers::of_router(tx, &id, now).await?;
+        let fingerprint = vpn_peers::fingerprint(&peers);
+        let current = hex::encode(fingerprint) == form.fingerprint;
+        let entry = if current {
+            router_text::take(tx, &id, &fingerprint, acting.person_id(), now).await?;
+            acting.done(ACT, now).fact("peers", peers.len())
+        } else {
+            acting.refused(ACT, now, "other_peers")
+        };
+        let entry = entry.on("terminal", &id).fact("terminal_name", terminal.name.as_str());
+        Ok(Audited::new(current, entry))
+    })?;
+    if !current {
+        return Err(PageError::new(
+            StatusCode::CONFLICT,
+            "routers-taken-older-title",
+            "routers-taken-older-text",
+            "routers-taken-older-help",
+        ));
+    }
+    Ok(Redirect::to(&format!("/console/routers/{id}/bundle?notice=taken")))
 }

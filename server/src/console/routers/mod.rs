@@ -7,6 +7,7 @@ mod create;
 mod list;
 pub mod psk;
 pub mod setup;
+pub(super) mod text_standing;
 
 #[cfg(test)]
 mod psk_tests;
@@ -15,7 +16,7 @@ mod setup_tests;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use bundle::get as bundle;
+pub use bundle::{get as bundle, taken};
 pub(super) use code::page as code_page;
 pub use create::post;
 pub use list::get;

@@ -15,7 +15,7 @@ use sekisho_store::{
     router,
     router_psk::{self, PskEnd, RouterPsk},
     terminal::{self, TerminalStatus},
-    transaction,
+    transaction, vpn_peers,
 };
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -32,7 +32,7 @@ use crate::{
     portal::when,
 };
 
-/// Routers of one facility among which a peer is chosen, and keys that are listed.
+/// Keys that are listed.
 const MOST: i64 = 200;
 
 /// What has just been done.
@@ -115,16 +115,16 @@ pub async fn get(
     let keys = router_psk::latest_of(&mut reader, &id, MOST).await?;
     let proof = ProvesBy::of(terminal.status == TerminalStatus::Enrolled, &keys);
     let mut candidates = Vec::new();
-    for facility in session.facilities() {
-        for other in router::of_facility(&mut reader, facility, MOST).await? {
-            let has_key = keys
-                .iter()
-                .any(|key| key.ended.is_none() && key.other(&id).router_id == other.terminal_id);
-            if other.terminal_id != id && !has_key {
-                let name = name_of(&mut reader, &other.terminal_id).await?;
-                let label = format!("{name} ({}, {})", other.terminal_id, other.network);
-                candidates.push(Candidate { id: other.terminal_id, label });
-            }
+    for peer in vpn_peers::of_router(&mut reader, &id, app.now()).await? {
+        let other = peer.router;
+        let has_key = keys
+            .iter()
+            .any(|key| key.ended.is_none() && key.other(&id).router_id == other.terminal_id);
+        let both = session.facilities().any(|facility| facility == peer.organisation_id);
+        if both && !has_key {
+            let name = name_of(&mut reader, &other.terminal_id).await?;
+            let label = format!("{name} ({}, {})", other.terminal_id, other.network);
+            candidates.push(Candidate { id: other.terminal_id, label });
         }
     }
     let mut rows = Vec::with_capacity(keys.len());
@@ -173,6 +173,7 @@ fn state(key: &RouterPsk, id: &str) -> (&'static str, &'static str) {
         Some((_, PskEnd::FacilitySuspended | PskEnd::FacilityClosed)) => {
             ("routers-psk-facility", "tag tag-error")
         }
+        Some((_, PskEnd::NotPeers)) => ("routers-psk-not-peers", "tag tag-error"),
         None => match (own.fetched_at, other.fetched_at) {
             (Some(_), Some(_)) => ("routers-psk-fetched", "tag tag-good"),
             (Some(_), None) => ("routers-psk-waits-for-peer", "tag"),
@@ -264,6 +265,11 @@ fn refused(refusal: &Refusal) -> PageError {
         Refusal::SameRouter => {
             ("routers-psk-same-title", "routers-psk-same-text", "routers-psk-same-help")
         }
+        Refusal::NotPeers => (
+            "routers-psk-not-peers-title",
+            "routers-psk-not-peers-text",
+            "routers-psk-not-peers-help",
+        ),
         Refusal::HaveOne => {
             ("routers-psk-have-title", "routers-psk-have-text", "routers-psk-have-help")
         }

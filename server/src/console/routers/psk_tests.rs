@@ -7,7 +7,10 @@ use super::tests::{FACILITY, OURS, THEIRS, instance, routers, send};
 use crate::{
     console::scene::{acts, form},
     enrol::psk::tests::given,
-    network::psk::Making,
+    network::{
+        groups::testing::{meet, part},
+        psk::Making,
+    },
     testing::TestApp,
 };
 
@@ -38,6 +41,7 @@ async fn with_routers() -> (TestApp, [String; 3]) {
         found.unwrap().id.clone()
     };
     let ids = [of("本館"), of("別館"), of("門前")];
+    meet(&test.app, &[&ids[0], &ids[1]]).await;
     (test, ids)
 }
 
@@ -80,7 +84,7 @@ async fn a_key_is_made_replaced_and_ended_and_only_its_codes_are_shown_once() {
         let shown = send(&test, "GET", &page(id), OURS, "").await.text;
         assert!(shown.contains(other.as_str()) && shown.contains("両方の受け取りを待っています"));
         assert!(shown.contains("事前共有鍵だけ") && codes(&shown).is_empty(), "{shown}");
-        let bundle = format!("/console/routers/{id}/bundle?peer={other}");
+        let bundle = format!("/console/routers/{id}/bundle");
         let bundle = send(&test, "GET", &bundle, OURS, "").await.text;
         assert!(bundle.contains("<code>sh psk.sh") && !bundle.contains("<code>sh enrol.sh"));
         assert!(bundle.contains("auth = psk") && !bundle.contains("auth = pubkey"), "{bundle}");
@@ -103,7 +107,7 @@ async fn a_key_is_made_replaced_and_ended_and_only_its_codes_are_shown_once() {
         let (status, none) = act(&test, &format!("{path}/{end}"), OURS, &peer).await;
         assert_eq!(status, StatusCode::CONFLICT, "{end}: {none}");
     }
-    let bundle = format!("/console/routers/{own}/bundle?peer={peer}");
+    let bundle = format!("/console/routers/{own}/bundle");
     let bundle = send(&test, "GET", &bundle, OURS, "").await.text;
     assert!(bundle.contains("<code>sh enrol.sh") && !bundle.contains("<code>sh psk.sh"));
     let acts = acts(&test.app).await;
@@ -163,4 +167,39 @@ async fn a_revoked_router_gets_no_key_and_loses_its_own() {
     let (status, text) = act(&test, &page(&own), OURS, &peer).await;
     assert_eq!(status, StatusCode::CONFLICT, "{text}");
     assert!(text.contains("失効") && codes(&text).is_empty(), "{text}");
+}
+
+#[tokio::test]
+async fn only_peers_share_a_key_and_it_ends_when_no_group_has_both() {
+    let (test, [own, peer, _]) = with_routers().await;
+    let alone = {
+        let typed = form(&[
+            ("facility", FACILITY),
+            ("name", "新館"),
+            ("family", "router_strongswan"),
+            ("network", "10.20.33.0/24"),
+        ]);
+        send(&test, "POST", "/console/routers", OURS, &typed).await;
+        let ours = routers(&test, FACILITY).await;
+        ours.into_iter().find(|(terminal, _)| terminal.name == "新館").unwrap().0.id
+    };
+    let shown = send(&test, "GET", &page(&own), OURS, "").await.text;
+    assert!(!shown.contains(&alone), "no peer, though of the same facility: {shown}");
+    let (status, text) = act(&test, &page(&own), OURS, &alone).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{text}");
+    assert!(text.contains("グループでの相手ではありません") && codes(&text).is_empty(), "{text}");
+    assert_eq!(keys(&test).await, 0);
+    let group = meet(&test.app, &[&own, &alone]).await;
+    for other in [&alone, &peer] {
+        let (status, text) = act(&test, &page(&own), OURS, other).await;
+        assert_eq!(status, StatusCode::OK, "{text}");
+    }
+    part(&test.app, &group).await;
+    let shown = send(&test, "GET", &page(&own), OURS, "").await.text;
+    assert!(shown.contains("相手ではなくなったため終わりました"), "{shown}");
+    let mut reader = test.app.store().read();
+    assert_eq!(router_psk::in_force(&mut reader, &own, &alone).await.unwrap(), None);
+    assert!(router_psk::in_force(&mut reader, &own, &peer).await.unwrap().is_some());
+    let acts = acts(&test.app).await;
+    assert!(acts.iter().any(|act| act.ends_with("not_peers")), "{acts:?}");
 }

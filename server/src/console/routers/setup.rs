@@ -1,8 +1,6 @@
 //! `/console/routers/{id}/setup`: the link by which the router's technician follows the setting up; made, shown once
 //! as a picture and a code, and ended. How far it is, the page shows here, too.
 
-use std::collections::BTreeSet;
-
 use askama::Template;
 use axum::{
     extract::State,
@@ -12,13 +10,14 @@ use http::StatusCode;
 use sekisho_store::{
     Queries, StoreError,
     audit::{Audited, Entry},
-    router::{self, Router},
+    router,
     router_psk::PskEnd,
     router_setup,
     terminal::{self, TerminalStatus},
     transaction,
 };
 use serde::Deserialize;
+use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -28,7 +27,7 @@ use crate::{
     form::{NoFields, PathId, StrictForm, StrictQuery},
     names::NameRole,
     network::{
-        bundle::{self, Authorities, Common, Key, Other},
+        bundle::{self, Authorities, Common, Key, Other, Others},
         family,
         setup::{NewSetup, PATH, key_of, tunnels},
     },
@@ -37,9 +36,6 @@ use crate::{
     portal::when,
     setup::{ShownTunnel, steps::Steps},
 };
-
-/// Routers of one facility among which the other ends are chosen.
-const MOST: i64 = 200;
 
 /// What has just been done.
 #[derive(Debug, Default, Deserialize)]
@@ -58,9 +54,9 @@ pub struct Form {
     key: Key,
 }
 
-/// A router that may be at the other end.
+/// A peer by groups, and what people call it.
 struct Candidate {
-    router: Router,
+    other: Other,
     name: String,
 }
 
@@ -132,7 +128,7 @@ async fn show(
     let mut reader = app.store().read();
     let (terminal, _) = administered(&mut reader, session, id).await?;
     let own = router::find(&mut reader, id).await?.ok_or_else(PageError::not_found)?;
-    let candidates = candidates(&mut reader, session, id).await?;
+    let candidates = candidates(&mut reader, id, Key::default(), now).await?;
     let mut link = None;
     if let Some(setup) = router_setup::latest_of(&mut reader, id).await? {
         let peers = router_setup::peers(&mut reader, &setup.id).await?;
@@ -169,21 +165,18 @@ async fn show(
     Ok((status, Page(shown)).into_response())
 }
 
-/// The routers in force of the facilities that the person administers, but for this one.
+/// The routers that the groups make peers of this one.
 async fn candidates(
     queries: &mut impl Queries,
-    session: &ConsoleSession,
     id: &str,
+    key: Key,
+    now: OffsetDateTime,
 ) -> Result<Vec<Candidate>, StoreError> {
     let mut candidates = Vec::new();
-    for facility in session.facilities() {
-        for router in router::of_facility(queries, facility, MOST).await? {
-            if router.terminal_id != id {
-                let found = terminal::find(queries, &router.terminal_id).await?;
-                let name = found.map(|terminal| terminal.name).unwrap_or_default();
-                candidates.push(Candidate { router, name });
-            }
-        }
+    for other in Others::find(queries, id, key, now).await?.list {
+        let found = terminal::find(queries, &other.router.terminal_id).await?;
+        let name = found.map(|terminal| terminal.name).unwrap_or_default();
+        candidates.push(Candidate { other, name });
     }
     Ok(candidates)
 }
@@ -207,8 +200,8 @@ pub async fn make(
     if terminal.status == TerminalStatus::Revoked {
         return Err(already_revoked());
     }
-    let candidates = candidates(&mut reader, &session, &id).await?;
-    let (others, names) = chosen(&mut reader, &id, &form, candidates).await?;
+    let candidates = candidates(&mut reader, &id, form.key, now).await?;
+    let (others, names) = chosen(&form, candidates)?;
     let again = async |page: PageFrame, refused| {
         let page = page.switching_at(&format!("/console/routers/{id}/setup"));
         show(&app, &session, &id, page, false, Some(refused)).await
@@ -276,13 +269,11 @@ pub async fn make(
 }
 
 /// The other ends that were chosen, and what people call them.
-async fn chosen(
-    queries: &mut impl Queries,
-    id: &str,
+fn chosen(
     form: &Form,
     mut candidates: Vec<Candidate>,
 ) -> Result<(Vec<Other>, Vec<String>), PageError> {
-    let (mut others, mut names, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let (mut others, mut names) = (Vec::new(), Vec::new());
     for tunnel in form.tunnel.iter().filter(|tunnel| !tunnel.is_empty()) {
         let (peer, how) = tunnel.split_once(':').ok_or_else(PageError::not_found)?;
         let opens = match how {
@@ -290,13 +281,12 @@ async fn chosen(
             "await" => false,
             _ => return Err(PageError::not_found()),
         };
-        let found = candidates.iter().position(|candidate| candidate.router.terminal_id == peer);
-        let (Some(found), true) = (found, seen.insert(peer)) else {
-            return Err(PageError::not_found());
-        };
-        let Candidate { router, name } = candidates.swap_remove(found);
+        // Taken out: who is named twice is not there the second time.
+        let is_named = |candidate: &Candidate| candidate.other.router.terminal_id == peer;
+        let found = candidates.iter().position(is_named).ok_or_else(PageError::not_found)?;
+        let Candidate { other, name } = candidates.swap_remove(found);
         names.push(name);
-        others.push(Other::find_proof(queries, id, router, form.key, opens).await?);
+        others.push(Other { opens, ..other });
     }
     Ok((others, names))
 }

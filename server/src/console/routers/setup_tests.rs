@@ -9,6 +9,7 @@ use crate::{
         scene::{acts, form},
         terminals::qr,
     },
+    network::groups::testing::meet,
     testing::TestApp,
 };
 
@@ -17,6 +18,7 @@ async fn two() -> (TestApp, Router, Router) {
     let test = instance().await;
     let own = entered(&test, "router_strongswan", "10.20.1.0/24").await;
     let other = entered(&test, "router_yamaha_rtx", "10.20.2.0/24").await;
+    meet(&test.app, &[&own.terminal_id, &other.terminal_id]).await;
     (test, own, other)
 }
 
@@ -95,6 +97,7 @@ async fn a_link_names_routers_that_the_person_administers_and_that_can_have_a_tu
     }
     // Networks that overlap can be told from each other by no packet.
     let overlaps = entered(&test, "router_libreswan", "10.20.0.0/16").await;
+    meet(&test.app, &[id, &overlaps.terminal_id]).await;
     let overlapping = tunnel(&overlaps.terminal_id, "open");
     let refused = send(&test, "POST", &page(&own), OURS, &overlapping).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);

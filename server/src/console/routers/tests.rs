@@ -8,6 +8,7 @@ use sekisho_store::{
 
 use crate::{
     console::scene::{self, acts, form},
+    network::groups::testing::{meet, part},
     paper_code::PaperCode,
     people::role::Role,
     testing::{self, TestApp},
@@ -188,20 +189,23 @@ async fn the_page_of_a_routers_bundle_has_its_texts_and_those_of_no_stranger() {
 
     let bare = send(&test, "GET", &path, OURS, "").await;
     assert_eq!(bare.status, StatusCode::OK, "{}", bare.text);
-    for part in ["enrol.sh", "iked.conf", "remove.sh", "BEGIN CERTIFICATE", &peer.dns_name] {
+    for part in ["enrol.sh", "iked.conf", "remove.sh", "BEGIN CERTIFICATE", "まだありません"]
+    {
         assert!(bare.text.contains(part), "{part}: {}", bare.text);
     }
-    assert!(!bare.text.contains(&stranger.dns_name), "{}", bare.text);
-    let with = format!("{path}?peer={}&opens=other&key=rsa3072", peer.terminal_id);
-    let with = send(&test, "GET", &with, OURS, "").await.text;
+    // Of one facility, and no peers before a group says so.
+    for nobody in [peer, &stranger] {
+        assert!(!bare.text.contains(&nobody.dns_name), "{}", bare.text);
+    }
+    meet(&test.app, &[&own.terminal_id, &peer.terminal_id]).await;
+    let with = send(&test, "GET", &format!("{path}?key=rsa3072"), OURS, "").await.text;
     for part in ["passive esp", "dstid", "from 10.20.30.0/24 to 10.20.31.0/24", "enrol.sh rsa3072"]
     {
         assert!(with.contains(part), "{part}: {with}");
     }
-    for (other, cookie) in [(&stranger.terminal_id, OURS), (&peer.terminal_id, THEIRS)] {
-        let refused = send(&test, "GET", &format!("{path}?peer={other}"), cookie, "").await;
-        assert_eq!(refused.status, StatusCode::NOT_FOUND, "{other}");
-    }
+    assert!(with.contains(&peer.dns_name) && !with.contains(&stranger.dns_name), "{with}");
+    let refused = send(&test, "GET", &path, THEIRS, "").await;
+    assert_eq!(refused.status, StatusCode::NOT_FOUND);
     // A model that nobody tried has a text that says so, and no scripts.
     let path = format!("/console/routers/{}/bundle", stranger.terminal_id);
     let untried = send(&test, "GET", &path, THEIRS, "").await.text;
@@ -233,9 +237,10 @@ async fn each_untried_model_has_a_page_in_both_languages_that_says_so() {
     let peer = entered(&test, "router_strongswan", "10.20.0.0/24").await;
     for (number, family) in (1u8..).zip(family::all()) {
         let own = entered(&test, family.profile, &format!("10.20.{number}.0/24")).await;
-        let path = format!("/console/routers/{}/bundle?peer={}", own.terminal_id, peer.terminal_id);
+        let group = meet(&test.app, &[&own.terminal_id, &peer.terminal_id]).await;
+        let path = format!("/console/routers/{}/bundle", own.terminal_id);
         let ja = send(&test, "GET", &path, OURS, "").await;
-        let en = send(&test, "GET", &format!("{path}&lang=en"), OURS, "").await;
+        let en = send(&test, "GET", &format!("{path}?lang=en"), OURS, "").await;
         assert_eq!((ja.status, en.status), (StatusCode::OK, StatusCode::OK), "{}", family.profile);
         let Some(model) = Model::of_family(family.profile) else {
             assert!(!ja.text.contains("実機では確認していません"), "{}", family.profile);
@@ -246,6 +251,7 @@ async fn each_untried_model_has_a_page_in_both_languages_that_says_so() {
                 "{}",
                 family.profile
             );
+            part(&test.app, &group).await;
             continue;
         };
         let steps = |text: &str| text.find("<ol class=\"steps\">").unwrap();
@@ -260,8 +266,8 @@ async fn each_untried_model_has_a_page_in_both_languages_that_says_so() {
             let list = &text[notice..steps(text)];
             let japanese = says.contains('実');
             assert_eq!((list.contains(source_ja), list.contains(source_en)), (japanese, !japanese));
-            for part in [model.file(), model.removal(), model.shows(), "BEGIN CERTIFICATE"] {
-                assert!(text.contains(part), "{model:?}: {part}");
+            for word in [model.file(), model.removal(), model.shows(), "BEGIN CERTIFICATE"] {
+                assert!(text.contains(word), "{model:?}: {word}");
             }
             let certify = format!("<a href=\"/console/terminals/{}/certify\"", own.terminal_id);
             assert_eq!(text.contains(&certify), model.knows_certificates(), "{model:?}");
@@ -270,10 +276,55 @@ async fn each_untried_model_has_a_page_in_both_languages_that_says_so() {
             assert!(!text.contains("sh enrol.sh") && !text.contains("cron"), "{model:?}: {text}");
         }
         // The router at the other end is told what has to be added to the text that was tried.
-        let back = format!("/console/routers/{}/bundle?peer={}", peer.terminal_id, own.terminal_id);
+        let back = format!("/console/routers/{}/bundle", peer.terminal_id);
         let back = send(&test, "GET", &back, OURS, "").await.text;
         let amends = !matches!(model, Model::CiscoIosXe | Model::FortiGate);
         assert_eq!(back.contains("このままではつながりません"), amends, "{model:?}");
         assert!(back.contains("swanctl.conf"), "{model:?}");
+        part(&test.app, &group).await;
     }
+}
+
+#[tokio::test]
+async fn texts_that_were_put_in_are_older_once_the_peers_have_changed() {
+    let test = instance().await;
+    let own = entered(&test, "router_strongswan", "10.20.0.0/24").await.terminal_id;
+    let peer = entered(&test, "router_openiked", "10.20.1.0/24").await.terminal_id;
+    let path = format!("/console/routers/{own}/bundle");
+    let page = async || send(&test, "GET", &path, OURS, "").await.text;
+    let fingerprint = |page: &str| {
+        let (_, rest) = page.split_once("name=\"fingerprint\" value=\"").unwrap();
+        rest.split('"').next().unwrap().to_owned()
+    };
+    let say = async |fingerprint: &str, cookie| {
+        let told = form(&[("fingerprint", fingerprint)]);
+        send(&test, "POST", &path, cookie, &told).await
+    };
+    let groups = async || send(&test, "GET", "/console/groups", OURS, "").await.text;
+    let alone = fingerprint(&page().await);
+    assert!(page().await.contains("入れた記録がありません"));
+    assert!(!groups().await.contains(&path), "without peers there is nothing to put in");
+    let group = meet(&test.app, &[&own, &peer]).await;
+    assert!(groups().await.contains(&path), "nobody said so yet");
+    // Before the page that shows the peers of now was looked at, by somebody else, and made up.
+    assert_eq!(say(&alone, OURS).await.status, StatusCode::CONFLICT);
+    let now = fingerprint(&page().await);
+    assert_ne!(now, alone);
+    assert_eq!(say(&now, THEIRS).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(say("<script>", OURS).await.status, StatusCode::CONFLICT);
+    assert_eq!(say(&now, OURS).await.status, StatusCode::SEE_OTHER);
+    assert!(page().await.contains("今の相手と同じ") && !groups().await.contains(&path));
+    part(&test.app, &group).await;
+    assert!(page().await.contains("古い（相手が変わりました）"));
+    assert!(groups().await.contains(&path), "and the list says so");
+    let acts = acts(&test.app).await;
+    let told: Vec<_> = acts.iter().filter(|act| act.starts_with("router.take_texts")).collect();
+    assert_eq!(
+        told,
+        [
+            "router.take_texts refused facility_administrator other_peers",
+            "router.take_texts refused facility_administrator other_peers",
+            "router.take_texts done facility_administrator"
+        ]
+    );
 }

@@ -14,7 +14,7 @@ use sekisho_store::{
     router_psk::{self, PskEnd},
     sql,
     terminal::{self, Revocation},
-    terminal_hold, transaction,
+    terminal_hold, transaction, vpn_peers,
 };
 use time::Duration;
 use tower::ServiceExt;
@@ -28,13 +28,20 @@ use crate::{
     },
     listener::Peer,
     names::NameRole,
-    network::psk::{Making, NewPsk, end_expired},
+    network::{
+        groups::testing::meet,
+        psk::{Making, NewPsk, end_expired},
+    },
     router,
     testing::TestApp,
 };
 
-/// Gives two routers a key: its identifier, and the code of each end.
+/// Gives two routers a key, which meet in a group: its identifier, and the code of each end.
 pub(crate) async fn given(app: &App, routers: [&str; 2], making: Making) -> (String, [String; 2]) {
+    let [one, other] = routers;
+    if !vpn_peers::are(&mut app.store().read(), one, other, app.now()).await.unwrap() {
+        meet(app, &routers).await;
+    }
     let (sealing, now) = (&app.keys().sealing, app.now());
     let psk = NewPsk::draw(&SystemRandomness, sealing, app.config(), routers, now).unwrap();
     transaction!(app.store(), StoreError, |tx| {

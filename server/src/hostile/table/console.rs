@@ -332,11 +332,7 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
             ])
             .good(200),
         of_router("GET", "/console/routers/{id}/bundle")
-            .query([
-                optional("peer", &s.new_router).foreign("T0000000000").foreign(t),
-                optional("opens", "other").foreign("nobody"),
-                optional("key", "rsa3072").foreign("dsa"),
-            ])
+            .query([optional("key", "rsa3072").foreign("dsa"), free("notice", "taken")])
             .good(200),
         of_router("GET", "/console/routers/{id}/setup").query([free("notice", "ended")]).good(200),
         of_router("POST", "/console/routers/{id}/setup")

@@ -33,6 +33,8 @@ fn proven(family: &str, others: &[(&str, &str, Proof)]) -> Result<Vec<Text>, Bun
             router: router(id, "router_openiked", network),
             proof: *proof,
             opens: true,
+            beyond: Vec::new(),
+            behind: Vec::new(),
         })
         .collect();
     let own = router("T1111111111", family, "10.1.0.0/16");
@@ -96,6 +98,11 @@ fn what_can_be_no_tunnel_and_what_nobody_knows_has_no_texts() {
         let refused = peers(&[("T2222222222", network)]);
         assert!(matches!(refused, BundleError::Networks { .. }), "{network}: {refused}");
     }
+    // Nor two of the others: for which of both is a packet?
+    for network in ["10.3.0.0/16", "10.3.7.0/24", "10.0.0.0/8", "2001:db8::/32"] {
+        let refused = peers(&[("T2222222222", "10.3.0.0/16"), ("T3333333333", network)]);
+        assert!(matches!(refused, BundleError::Networks { .. }), "{network}: {refused}");
+    }
     let itself = peers(&[("T1111111111", "10.2.0.0/16")]);
     assert!(matches!(itself, BundleError::Repeated { .. }));
     let twice = peers(&[("T2222222222", "10.2.0.0/16"), ("T2222222222", "10.2.0.0/16")]);
@@ -146,6 +153,83 @@ fn a_peer_with_a_key_needs_no_certificate_and_one_beside_it_does() {
         };
         assert!(configuration.contains(by_psk) && configuration.contains(by_certificate));
     }
+}
+
+#[test]
+fn a_tunnel_that_leads_on_has_each_pair_of_networks_and_no_other() {
+    let other = |beyond: &[&str], behind: &[&str]| Other {
+        router: router("T2222222222", "router_openiked", "10.2.0.0/16"),
+        proof: CERTIFICATE,
+        opens: true,
+        beyond: beyond.iter().map(|network| network.parse().unwrap()).collect(),
+        behind: behind.iter().map(|network| network.parse().unwrap()).collect(),
+    };
+    let of = |family: &str, other: Other| {
+        let own = router("T1111111111", family, "10.1.0.0/16");
+        write(&own, "a", &[other], &authorities(), COMMON)
+    };
+    for (beyond, behind, pairs) in [
+        (&[][..], &[][..], &[("10.1.0.0/16", "10.2.0.0/16")][..]),
+        (
+            &["10.3.0.0/16", "10.4.0.0/16"],
+            &[],
+            &[
+                ("10.1.0.0/16", "10.2.0.0/16"),
+                ("10.1.0.0/16", "10.3.0.0/16"),
+                ("10.1.0.0/16", "10.4.0.0/16"),
+            ],
+        ),
+        // Through two hubs nothing leads.
+        (
+            &["10.3.0.0/16"],
+            &["10.4.0.0/16"],
+            &[
+                ("10.1.0.0/16", "10.2.0.0/16"),
+                ("10.4.0.0/16", "10.2.0.0/16"),
+                ("10.1.0.0/16", "10.3.0.0/16"),
+            ],
+        ),
+    ] {
+        for (family, before, between, after) in [
+            ("router_strongswan", "local_ts = ", "\n        remote_ts = ", "\n"),
+            ("router_openiked", "\tfrom ", " to ", " \\\n"),
+        ] {
+            let texts = of(family, other(beyond, behind)).unwrap();
+            let text = &texts.iter().find(|text| text.file.ends_with(".conf")).unwrap().text;
+            for (ours, theirs) in pairs {
+                let pair = format!("{before}{ours}{between}{theirs}{after}");
+                assert_eq!(text.matches(&pair).count(), 1, "{pair}: {text}");
+            }
+            assert_eq!(text.matches(before).count(), pairs.len(), "{text}");
+        }
+        let texts = of("router_libreswan", other(beyond, behind)).unwrap();
+        let text = &texts.iter().find(|text| text.file == "ipsec.conf").unwrap().text;
+        let deny = &texts.iter().find(|text| text.file == "deny.sh").unwrap().text;
+        for (conn, (ours, theirs)) in text.split("\nconn ").skip(1).zip(pairs) {
+            assert!(conn.contains(&format!("\tleftsubnet={ours}\n")), "{conn}");
+            assert!(conn.contains(&format!("\trightsubnet={theirs}\n")), "{conn}");
+            assert!(conn.ends_with("auto=start\n"), "{conn}");
+        }
+        for (number, name) in
+            [(1, "T2222222222"), (2, "T2222222222-2"), (3, "T2222222222-3"), (4, "T2222222222-4")]
+        {
+            let is_one = number <= pairs.len();
+            assert_eq!(text.contains(&format!("\nconn {name}\n")), is_one, "{name}: {text}");
+            let denied = number == 1 || deny.contains(&format!("--down {name} "));
+            assert_eq!(denied, is_one || number == 1, "{name}: {deny}");
+        }
+        for device in Device::ALL {
+            let texts = of(device.profile(), other(beyond, behind)).unwrap();
+            let text = &texts.iter().find(|text| text.file == device.file()).unwrap().text;
+            let said = pairs[1..]
+                .iter()
+                .all(|(ours, theirs)| text.contains(&format!("{ours} - {theirs}")));
+            assert!(said, "{device:?}: {text}");
+            assert_eq!(text.contains("leads on"), pairs.len() > 1, "{device:?}");
+        }
+    }
+    let twice = of("router_strongswan", other(&["10.1.7.0/24"], &[])).unwrap_err();
+    assert!(matches!(twice, BundleError::Networks { .. }), "{twice}");
 }
 
 #[test]

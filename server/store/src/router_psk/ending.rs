@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::{PskEnd, RouterPsk, Row, select_psk};
-use crate::{Queries, StoreError, Tx, sql};
+use crate::{Queries, StoreError, Tx, sql, vpn_peers, vpn_place};
 
 /// Ends a key; `false` when it had ended before.
 ///
@@ -85,6 +85,31 @@ pub(crate) async fn end_of_facility(
         .bind(reason.as_str()),
     )
     .await?;
+    Ok(())
+}
+
+/// Ends the keys of a router with those who are no peers of it now: called after its place in a group ended.
+pub(crate) async fn end_with_strangers(
+    tx: &mut Tx,
+    router_id: &str,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    let rows: Vec<Row> = tx
+        .fetch_all(
+            sql(select_psk!("(k.first_id = $1 OR k.second_id = $1) AND k.ended_at IS NULL"))
+                .bind(router_id),
+        )
+        .await?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let peers = vpn_peers::named(router_id, &vpn_place::around(tx, router_id, at).await?);
+    for row in rows {
+        let psk = row.into_psk()?;
+        if !peers.contains(&psk.other(router_id).router_id) {
+            end(tx, &psk.id, PskEnd::NotPeers, at).await?;
+        }
+    }
     Ok(())
 }
 

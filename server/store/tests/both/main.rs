@@ -134,4 +134,6 @@ mod terminals;
 mod token_key;
 mod trail;
 mod visits;
+mod vpn_groups;
+mod vpn_places;
 mod waiting_enrolment;

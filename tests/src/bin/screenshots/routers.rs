@@ -123,10 +123,8 @@ pub(super) async fn pages(
     certify(driver, out, public, &format!("{public}{path}/certify")).await?;
     let bundle = format!("{public}{}/bundle", path.replace("/terminals/", "/routers/"));
     shoot(driver, out, public, "router-bundle", &bundle).await?;
-    driver.goto(&bundle).await?;
-    let peer = driver.query(By::Css("#peer option:not([value=''])")).first().await?;
-    let peer = peer.attr("value").await?.context("there is no router at the other end")?;
-    let tunnel = format!("{bundle}?peer={peer}&opens=own&key=p256");
+    groups(driver, out, public).await?;
+    let tunnel = bundle;
     shoot(driver, out, public, "router-bundle-tunnel", &tunnel).await?;
 
     let keys = format!("{public}{}/psk", path.replace("/terminals/", "/routers/"));
@@ -171,6 +169,29 @@ async fn setup(driver: &WebDriver, out: &Path, public: &str, told: Told<'_>) -> 
     driver.goto(page).await?;
     send(driver, "form[action$='/setup/end']", ".notice-good").await?;
     shoot(driver, out, public, "setup-over", &format!("{phone}?code={code}")).await
+}
+
+/// Groups of routers: none, a form that does not fit, a new one, and one in which both routers take part.
+async fn groups(driver: &WebDriver, out: &Path, public: &str) -> anyhow::Result<()> {
+    let list = format!("{public}/console/groups");
+    shoot(driver, out, public, "groups-none", &list).await?;
+    for language in LANGUAGES {
+        driver.goto(&format!("{public}/?lang={language}")).await?;
+        driver.goto(&list).await?;
+        type_into(driver, "name", "本院と分院").await?;
+        driver.find(By::Id("transit")).await?.click().await?;
+        send(driver, "form[action='/console/groups']", "#errors").await?;
+        capture(driver, out, &format!("groups-refused-{language}")).await?;
+    }
+    driver.find(By::Id("transit")).await?.click().await?;
+    send(driver, "form[action='/console/groups']", "#invited").await?;
+    let group = driver.current_url().await?.to_string();
+    shoot(driver, out, public, "group-none", &group).await?;
+    driver.goto(&group).await?;
+    send(driver, "form[action$='/ask']", ".notice-good").await?;
+    send(driver, "form[action$='/router']", ".notice-good").await?;
+    shoot(driver, out, public, "group", &group).await?;
+    shoot(driver, out, public, "groups", &list).await
 }
 
 /// The register of models: nothing in it, taken in, certified and withdrawn, for everybody and for a facility.

@@ -112,6 +112,73 @@ pub fn stay(running: &Running, nodes: &[Node]) {
     });
 }
 
+/// The facility of one opener is suspended. Its peers hear of it as cron would tell: its tunnels end at the next
+/// authentication, and no new one comes, also after the others were judged by the newer list; their tunnels stand.
+/// No text lists it any more.
+pub async fn suspend_one(world: &World, running: &Running, nodes: &mut [Node]) {
+    let is_one = |node: &Node| (node.role, node.daemon) == (Role::Opens, Daemon::StrongSwan);
+    let at = nodes.iter().position(is_one).unwrap();
+    let (id, facility) = (nodes[at].id.clone(), nodes[at].facility.clone());
+    let instance = text(&world.file("instance"));
+    world.sekisho(&["revoke", "facility", &instance, &facility, "--hold"]);
+    listed(world, &nodes[at..=at]).await;
+    let others = || nodes.iter().filter(|node| node.id != id);
+    for node in others() {
+        running.run(node, "revocation.sh");
+    }
+    let awaiting = || nodes.iter().filter(|node| node.role == Role::Awaits);
+    node::wait_for(running, "the end of a suspended facility's tunnels", || {
+        let takes = |node: &Node| running.has_tunnel(node, &nodes[at]) || !node.refused(&nodes[at]);
+        node::those(awaiting(), takes)
+    });
+    // What a daemon said is forgotten by its start.
+    nodes.iter_mut().filter(|node| node.id != id).for_each(Node::forget);
+    let nodes = &*nodes;
+    node::wait_for(running, "tunnels of the others, by the newer list", || {
+        let pairs = node::pairs(nodes).filter(|(one, _)| one.id != id);
+        let judged = |(one, other): &(&Node, &Node)| {
+            running.has_tunnel(other, one)
+                && (other.established(one) > 0 || !one.proves_anew(other))
+        };
+        pairs
+            .filter(|pair| !judged(pair))
+            .map(|(one, other)| format!("{} with {}", other.id, one.id))
+            .collect()
+    });
+    let one = &nodes[at];
+    running.restart(std::iter::once(one));
+    node::wait_for(running, "refusals of a suspended facility", || {
+        node::those(std::iter::once(one), |node| node.refusals() < 3)
+    });
+    for other in nodes.iter().filter(|node| node.role == Role::Awaits) {
+        assert_eq!(other.established(one), 0, "{} took {id}: {}", other.id, other.log());
+        assert!(!running.has_tunnel(other, one), "{} has {id}", other.id);
+    }
+    for node in nodes {
+        let newer = world.file(&format!("{}-without", node.id));
+        let key = node.proof.key();
+        world.sekisho(&[
+            "router",
+            "bundle",
+            &instance,
+            &node.id,
+            "--key",
+            key,
+            "--to",
+            &text(&newer),
+        ]);
+        for file in fs::read_dir(&newer).unwrap() {
+            let written = fs::read_to_string(file.unwrap().path()).unwrap();
+            let strangers = nodes
+                .iter()
+                .filter(|other| other.id != node.id && (node.id == id || other.id == id));
+            for stranger in strangers {
+                assert!(!written.contains(&stranger.id), "{} has {}", node.id, stranger.id);
+            }
+        }
+    }
+}
+
 /// Waits until the routers' list has each revoked certificate.
 async fn listed(world: &World, nodes: &[Node]) {
     let mut reader = world.store.read();

@@ -68,7 +68,9 @@ impl Daemon {
                 line.contains(&format!("IKE_SA {other}[")) && line.contains("] established")
             }
             Self::Libreswan => {
-                line.contains(&format!("\"{other}\" #")) && line.contains("established IKE SA")
+                // A further pair of networks is a connection of its own, of the same IKE SA.
+                let names = [format!("\"{other}\" #"), format!("\"{other}-")];
+                names.iter().any(|name| line.contains(name)) && line.contains("established IKE SA")
             }
             Self::OpenIked => {
                 line.contains("established peer") && line.contains(&format!("policy '{other}'"))
@@ -165,6 +167,7 @@ pub struct Node {
     pub id: String,
     pub code: String,
     pub bundle: PathBuf,
+    pub facility: String,
     pub address: String,
     pub daemon: Daemon,
     pub role: Role,

@@ -181,7 +181,9 @@ fn networks_of_ipv6_have_commands_where_some_are_known_and_words_elsewhere() {
             ..router("T1111111111", device.profile(), "10.1.0.0/16")
         };
         let peer = router(PEER, "router_openiked", "2001:db8:2::/48");
-        let others = [Other { router: peer, proof: Proof::Psk, opens: false }];
+        let (beyond, behind) = Default::default();
+        let proof = Proof::Psk;
+        let others = [Other { router: peer, proof, opens: false, beyond, behind }];
         let authorities =
             Authorities { root_der: vec![0x30], root_id: "root".to_owned(), issuers: Vec::new() };
         let texts = write(&own, "本館", &others, &authorities, COMMON).unwrap();
@@ -203,6 +205,8 @@ fn a_name_breaks_out_of_no_comment_and_two_peers_have_numbers_of_their_own() {
                     router: router(id, "router_libreswan", network),
                     proof,
                     opens: false,
+                    beyond: Vec::new(),
+                    behind: Vec::new(),
                 },
             );
         let authorities =

@@ -8,7 +8,9 @@ cd "$(dirname "$0")"
 {% for peer in v.with_psk() %}if ended {{ peer.id }}; then
   share {{ peer.id }} {{ peer.dns_name }}
   ipsec whack --rereadsecrets
-  ipsec auto --down {{ peer.id }} || true # where no tunnel stands
+{%- for (name, _, _) in v.networks(peer) %}
+  ipsec auto --down {{ name }} || true # where no tunnel stands
+{%- endfor %}
   settled {{ peer.id }}
 fi
 {% endfor %}{% endif %}{% if v.certificate %}{% include "routers/bundle/lists.sh" %}

@@ -13,7 +13,9 @@ cd "$(dirname "$0")"
 {%- if peer.opens %}
 # Who was told to end a tunnel does not open it by itself again when there is another key.
 elif grep -q '^id ' psk-{{ peer.id }} && [ -z "$(swanctl --list-sas --ike {{ peer.id }})" ]; then
-  swanctl --initiate --child {{ peer.id }} --timeout 10 >/dev/null || true # it tries on by itself
+{%- for (name, _, _) in v.networks(peer) %}
+  swanctl --initiate --child {{ name }} --timeout 10 >/dev/null || true # it tries on by itself
+{%- endfor %}
 {%- endif %}
 fi
 {% endfor %}{% endif %}{% if v.certificate %}{% include "routers/bundle/lists.sh" %}

@@ -1,0 +1,82 @@
+//! The routers at the other ends: exactly those that the groups make peers.
+
+use ipnet::IpNet;
+use sekisho_store::{
+    Queries, StoreError,
+    router::Router,
+    router_psk,
+    vpn_peers::{self, VpnPeer},
+};
+use time::OffsetDateTime;
+
+use super::{Key, Proof};
+
+/// A router at the other end.
+#[derive(Debug, Clone)]
+pub struct Other {
+    /// What the register has of it.
+    pub router: Router,
+    /// By what both prove themselves.
+    pub proof: Proof,
+    /// Whether this router opens the tunnel, or waits for the other to do it.
+    pub opens: bool,
+    /// Networks that this router reaches through the other one.
+    pub beyond: Vec<IpNet>,
+    /// Networks that the other one reaches through this router.
+    pub behind: Vec<IpNet>,
+}
+
+impl Other {
+    /// A peer by groups, with the key that the register has for the pair, if there is one, and else by certificates
+    /// of this kind.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    pub async fn find_proof(
+        queries: &mut impl Queries,
+        own_id: &str,
+        peer: VpnPeer,
+        key: Key,
+    ) -> Result<Self, StoreError> {
+        let psk = router_psk::in_force(queries, own_id, &peer.router.terminal_id).await?;
+        let networks = |routers: Vec<Router>| routers.into_iter().map(|one| one.network).collect();
+        Ok(Self {
+            proof: psk.map_or(Proof::Certificate(key), |_| Proof::Psk),
+            opens: peer.opens,
+            beyond: networks(peer.beyond),
+            behind: networks(peer.behind),
+            router: peer.router,
+        })
+    }
+}
+
+/// All of them, and what tells these from others.
+#[derive(Debug, Clone)]
+pub struct Others {
+    /// In the order of their identifiers.
+    pub list: Vec<Other>,
+    /// SHA-256 over peers and networks, see [`vpn_peers::fingerprint`].
+    pub fingerprint: [u8; 32],
+}
+
+impl Others {
+    /// The peers of a router at this moment; those that share no key with it prove themselves by certificates of this
+    /// kind.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    pub async fn find(
+        queries: &mut impl Queries,
+        own_id: &str,
+        key: Key,
+        at: OffsetDateTime,
+    ) -> Result<Self, StoreError> {
+        let peers = vpn_peers::of_router(queries, own_id, at).await?;
+        let fingerprint = vpn_peers::fingerprint(&peers);
+        let mut list = Vec::with_capacity(peers.len());
+        for peer in peers {
+            list.push(Other::find_proof(queries, own_id, peer, key).await?);
+        }
+        Ok(Self { list, fingerprint })
+    }
+}
