@@ -334,18 +334,6 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
         of_router("GET", "/console/routers/{id}/bundle")
             .query([optional("key", "rsa3072").foreign("dsa"), free("notice", "taken")])
             .good(200),
-        of_router("GET", "/console/routers/{id}/setup").query([free("notice", "ended")]).good(200),
-        of_router("POST", "/console/routers/{id}/setup")
-            .form([
-                required("tunnel", &format!("{}:open", s.new_router))
-                    .foreign(&format!("{}:both", s.new_router))
-                    .foreign("T0000000000:open")
-                    .foreign(&format!("{t}:open"))
-                    .foreign(&format!("{u}:await")),
-                required("key", "p256").foreign("dsa"),
-            ])
-            .good(200),
-        of_router("POST", "/console/routers/{id}/setup/end").payload(Payload::NoFields).good(303),
         of_router("GET", "/console/routers/{id}/psk").query([free("notice", "ended")]).good(200),
         of_pair("/console/routers/{id}/psk/replace").good(200),
         of_pair("/console/routers/{id}/psk/end").good(303),

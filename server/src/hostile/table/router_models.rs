@@ -1,4 +1,4 @@
-//! Models of routers: the public list, the console's, and which one a facility's router is.
+//! Models of routers: the public list, the console's, and which one a facility's router is; the link of its technician.
 
 use NameRole::Public;
 
@@ -75,5 +75,17 @@ pub(super) fn rows(s: &Scene) -> Vec<Row> {
         of_router("POST", "/console/routers/{id}/model")
             .form([optional("model", &s.router_model).foreign(NOTHING).foreign(t)])
             .good(303),
+        of_router("GET", "/console/routers/{id}/setup").query([free("notice", "ended")]).good(200),
+        of_router("POST", "/console/routers/{id}/setup")
+            .form([
+                required("tunnel", &format!("{}:open", s.new_router))
+                    .foreign(&format!("{}:both", s.new_router))
+                    .foreign("T0000000000:open")
+                    .foreign(&format!("{t}:open"))
+                    .foreign(&format!("{u}:await")),
+                required("key", "p256").foreign("dsa"),
+            ])
+            .good(200),
+        of_router("POST", "/console/routers/{id}/setup/end").payload(Payload::NoFields).good(303),
     ]
 }
