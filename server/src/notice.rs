@@ -278,20 +278,6 @@ pub enum VpnGroupNews {
 }
 
 impl VpnGroupNews {
-    /// All.
-    pub const ALL: [Self; 10] = [
-        Self::Invited,
-        Self::Asked,
-        Self::Agreed,
-        Self::Declined,
-        Self::Withdrawn,
-        Self::Admitted,
-        Self::Left,
-        Self::Removed,
-        Self::Over,
-        Self::Closed,
-    ];
-
     /// Message keys of what happened and of what to do.
     #[must_use]
     pub const fn keys(self) -> (&'static str, &'static str) {
