@@ -149,7 +149,7 @@ impl Desk {
     }
 
     fn read(&self, slot: &Slot) -> Result<KnownCard, CardError> {
-        let kind = self.types.of(&slot.atr);
+        let kind = self.types.of(slot);
         with_card(self.readers.as_ref(), &slot.reader, |card| {
             self.seen.send_if_modified(|seen| {
                 let ours = seen.reading.iter_mut().find(|reading| reading.slot == *slot);
