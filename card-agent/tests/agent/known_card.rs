@@ -106,7 +106,7 @@ fn a_card_that_keeps_the_pin_is_reset_after_every_signature() {
 fn what_cannot_be_a_pin_is_not_tried() {
     let mut card = Direct::new(Options::default());
     let (known, ..) = card.count(|card| KnownCard::read(card, &Arc::default()).unwrap());
-    for pin in ["", "123", "12345678901234567", "１２３４"] {
+    for pin in ["", "123", "12345678901234567", "１２３４", "1234\t", "1234 ", "1234\0"] {
         let (refused, commands, _) = card.count(|card| known.sign(card, &pin.into(), &input(&[])));
         assert_eq!((refused, commands), (Err(CardError::PinMalformed), 0), "{pin:?}");
     }
