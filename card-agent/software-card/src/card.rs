@@ -47,6 +47,9 @@ pub struct Options {
     /// cards in the field do not (no EF.DIR: JAHIS guideline Ver. 3.1 B.2): general software finds nothing
     /// without.
     pub has_directory: bool,
+    /// HPKI, layout observed: files that the lists name by two octets have no short identifiers. Whether
+    /// cards in the field have any was not seen.
+    pub no_short_ids: bool,
     /// Stays verified when another application is selected, as no card should.
     pub keeps_pin: bool,
     /// Falls silent after this many commands: pulled in the middle.
@@ -64,6 +67,7 @@ impl Default for Options {
             jicsap_only: false,
             selected_key_only: false,
             has_directory: false,
+            no_short_ids: false,
             keeps_pin: false,
             pull_after: None,
             latency: Latency::default(),

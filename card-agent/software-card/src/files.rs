@@ -17,7 +17,8 @@ pub enum Layout {
 /// One elementary file.
 pub(crate) struct File {
     pub(crate) id: u16,
-    /// Short identifier, 1 to 30.
+    /// Short identifier, 1 to 30. Those of the layout observed are implied by the file identifiers
+    /// (ISO/IEC 7816-4, file control parameters 83 and 88): not seen on a card.
     pub(crate) sfi: u8,
     pub(crate) content: Vec<u8>,
 }

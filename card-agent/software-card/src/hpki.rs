@@ -136,9 +136,13 @@ impl HpkiChip {
         }
         let files = self.files();
         let offset = if command.p1 & 0x80 != 0 {
-            let Some(at) = files.iter().position(|f| f.sfi == command.p1 & 0x1f) else {
-                return 0x6a82.into();
+            let named = |file: &File| file.sfi == command.p1 & 0x1f;
+            // EF.OD and EF.CIAInfo have theirs from ISO/IEC 7816-15.
+            let is_hidden = |file: &File| {
+                options.no_short_ids && self.layout == Layout::Observed && file.id < 0x5000
             };
+            let found = files.iter().position(|file| named(file) && !is_hidden(file));
+            let Some(at) = found else { return 0x6a82.into() };
             self.state.file = Some(at);
             usize::from(command.p2)
         } else {

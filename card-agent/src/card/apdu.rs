@@ -18,6 +18,11 @@ impl StatusWord {
         matches!(self.0, 0x6700 | 0x6884 | 0x6a81 | 0x6d00 | 0x6e00)
     }
 
+    /// The file is not there, or is not named like this; in whatever lengths it is asked for.
+    pub fn names_no_file(self) -> bool {
+        matches!(self.0, 0x6a82 | 0x6a86)
+    }
+
     /// Security status not satisfied.
     pub fn is_for_want_of_pin(self) -> bool {
         self.0 == 0x6982

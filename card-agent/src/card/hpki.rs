@@ -11,7 +11,7 @@ use sekisho_protocol::Sha256Digest;
 use sekisho_protocol::digest_info::DigestInfo;
 
 use super::apdu::{self, StatusWord};
-use super::card_type::CardType;
+use super::card_type::{CardType, Here};
 use super::driver::Driver;
 use super::holder::Holder;
 use super::key_use::{Documents, KeyUse, Login, ToBeSigned};
@@ -33,12 +33,26 @@ pub const AUTHENTICATION: ApplicationName = ApplicationName {
 /// EF.OD (ISO/IEC 7816-15 §8.4): short identifier of file 5031.
 const EF_OD: FilePath = FilePath::Short(0x11);
 
-/// Where the lists lie on the card observed.
-const OBSERVED: Directory = Directory {
-    private_keys: FilePath::Id(0x0002),
-    certificates: FilePath::Id(0x0004),
-    authentication: FilePath::Id(0x0001),
-};
+/// Where the lists lie, and where the certificate lies then: on the card observed, and in the guideline's
+/// example (JAHIS Ver. 3.1 annex B).
+const USUAL: [(Directory, FilePath); 2] = [
+    (
+        Directory {
+            private_keys: FilePath::Id(0x0002),
+            certificates: FilePath::Id(0x0004),
+            authentication: FilePath::Id(0x0001),
+        },
+        Layout::OBSERVED.certificate,
+    ),
+    (
+        Directory {
+            private_keys: FilePath::Short(0x14),
+            certificates: FilePath::Short(0x15),
+            authentication: FilePath::Short(0x13),
+        },
+        FilePath::Short(0x18),
+    ),
+];
 
 /// Where everything lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +81,7 @@ pub struct Structure {
     pub issuer: Sha256Digest,
 }
 
-/// Ways to have a block signed, in the order in which a new type of card is tried.
+/// Ways to have a block signed, in the order in which a new type of card with extended lengths is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// PSO over the padded block with extended lengths.
@@ -78,17 +92,48 @@ pub enum Form {
     Old,
 }
 
+/// The structures of the issuers whose cards came last, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Structures(Vec<Structure>);
+
+impl Structures {
+    /// More issuers than share a chip.
+    const MOST: usize = 8;
+
+    /// The structure of this issuer's cards, if it has their certificate where this one was.
+    fn of(&self, found: &Certificate) -> Option<Layout> {
+        let issuer = Holder::issuer_sha256(&found.der)?;
+        let known = self.0.iter().find(|known| known.issuer == issuer)?;
+        (known.layout.certificate == found.path).then_some(known.layout)
+    }
+
+    fn learn(&mut self, issuer: Sha256Digest, layout: Layout) {
+        self.0.retain(|known| known.issuer != issuer);
+        self.0.truncate(Self::MOST - 1);
+        self.0.insert(0, Structure { layout, issuer });
+    }
+
+    /// Where certificates lay, each place once.
+    fn places(&self) -> Vec<FilePath> {
+        let mut places = Vec::new();
+        for known in &self.0 {
+            if !places.contains(&known.layout.certificate) {
+                places.push(known.layout.certificate);
+            }
+        }
+        places
+    }
+}
+
 /// What is remembered of a type of card.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Learnt {
-    /// What the directory files of the last one said.
-    pub structure: Option<Structure>,
-    /// Card or reader have no extended lengths.
-    pub short_only: bool,
+    /// What the directory files said.
+    pub structures: Structures,
+    /// Whether files are read by their [`FilePath::implied_short`]; `None` before it was tried.
+    pub short_ids: Option<bool>,
     /// MSE names the key with this tag.
     pub tag: Option<u8>,
-    /// This is how it signs.
-    pub form: Option<Form>,
     /// Whether it forgets the PIN when another application is selected.
     pub forgets: Option<bool>,
 }
@@ -126,29 +171,22 @@ impl<U: KeyUse> Key<U> {
             Err(CardError::Refused { .. }) => return Ok(None),
             Err(error) => return Err(error),
         }
-        let learnt = *U::hpki(&mut kind.learnt());
-        let mut extended = !learnt.short_only;
-        if let Some(known) = learnt.structure {
-            match card.read_certificate(known.layout.certificate, &mut extended) {
-                Ok(der) if Holder::issuer_sha256(&der) == Some(known.issuer) => {
-                    return Ok(Some((der, Self::new(known.layout, kind.clone()))));
-                }
-                Ok(_) | Err(CardError::Refused { .. } | CardError::Structure(_)) => {}
-                Err(error) => return Err(error),
-            }
+        let Learnt { structures, short_ids, .. } = U::hpki(&mut kind.learnt()).clone();
+        let mut reading = Reading { card, extended: !kind.here().short_only, short_ids };
+        let found = reading.find(&structures);
+        // However it ended: only what a card was seen to take is in there.
+        let (extended, short_ids) = (reading.extended, reading.short_ids);
+        kind.learn_here(|here| here.short_only = !extended);
+        kind.learn(|known| U::hpki(known).short_ids = short_ids);
+        let (layout, certificate_der) = found?;
+        if let Some(issuer) = Holder::issuer_sha256(&certificate_der) {
+            kind.learn(|known| U::hpki(known).structures.learn(issuer, layout));
         }
-        let (layout, certificate_der) = read_structure(card, &mut extended)?;
-        let issuer = Holder::issuer_sha256(&certificate_der);
-        kind.learn(|known| {
-            let known = U::hpki(known);
-            known.short_only = !extended;
-            known.structure = issuer.map(|issuer| Structure { layout, issuer });
-        });
         Ok(Some((certificate_der, Self::new(layout, kind.clone()))))
     }
 
     fn learnt(&self) -> Learnt {
-        *U::hpki(&mut self.kind.learnt())
+        U::hpki(&mut self.kind.learnt()).clone()
     }
 
     fn learn(&self, change: impl FnOnce(&mut Learnt)) {
@@ -157,9 +195,11 @@ impl<U: KeyUse> Key<U> {
 
     /// Tells the card which key; with the tag that it is known to take, or both in turn.
     fn set_key(&self, card: &mut Session<'_>) -> Result<(), CardError> {
-        // Cards in the field take the key reference (84), the guideline's example the file (81).
-        let known = self.learnt().tag;
-        let tags = if known == Some(0x81) { [0x81, 0x84] } else { [0x84, 0x81] };
+        // Cards in the field take the key reference (84). The guideline's example, which names files by one
+        // octet, takes the file (81).
+        let is_short = matches!(self.layout.key, FilePath::Short(_));
+        let first = self.learnt().tag.unwrap_or(if is_short { 0x81 } else { 0x84 });
+        let tags = if first == 0x81 { [0x81, 0x84] } else { [0x84, 0x81] };
         let mut status = StatusWord(0);
         for tag in tags {
             status = card.exchange(&apdu::set_key(tag, self.layout.key.reference()))?.1;
@@ -206,8 +246,12 @@ impl<U: KeyUse> Driver<U> for Key<U> {
     fn sign(&self, card: &mut Session<'_>, input: &U::Input) -> Result<Vec<u8>, CardError> {
         card.select(U::HPKI.own)?;
         let info = input.digest_info();
-        let known = self.learnt().form;
-        let all = [Form::Extended, Form::Chained, Form::Old];
+        let Here { short_only, form: known } = self.kind.here();
+        // Where the certificate came by short commands only, the long one is tried last.
+        let all = match short_only {
+            false => [Form::Extended, Form::Chained, Form::Old],
+            true => [Form::Chained, Form::Old, Form::Extended],
+        };
         let others = all.into_iter().filter(|form| Some(*form) != known);
         let mut refused = CardError::Structure("way of signing");
         let mut key_set = false;
@@ -216,7 +260,7 @@ impl<U: KeyUse> Driver<U> for Key<U> {
             key_set |= form != Form::Old && chosen.is_ok();
             match chosen.and_then(|()| self.sign_as(card, form, &info)) {
                 Ok(signature) => {
-                    self.learn(|known| known.form = Some(form));
+                    self.kind.learn_here(|here| here.form = Some(form));
                     return Ok(signature);
                 }
                 Err(CardError::Refused { step, status }) if status.asks_for_another_form() => {
@@ -246,50 +290,149 @@ impl<U: KeyUse> Driver<U> for Key<U> {
     }
 }
 
-/// Structure and certificate of a card of which nothing is known: by its directory files, or as they
-/// were seen.
-fn read_structure(
-    card: &mut Session<'_>,
-    extended: &mut bool,
-) -> Result<(Layout, Vec<u8>), CardError> {
-    let directory = match card.read_file(EF_OD) {
-        Ok(octets) => structure::directory(&octets),
-        Err(CardError::Refused { .. }) => None,
-        Err(error) => return Err(error),
-    };
-    let mut layout = Layout::OBSERVED;
-    if let Some(directory) = directory {
-        let pin = structure::pin_reference(&card.read_file(directory.authentication)?);
-        let key = structure::private_key(&card.read_file(directory.private_keys)?);
-        if let Some((pin_reference, key)) = pin.zip(key) {
-            let seen = Layout { pin_reference, key, ..Layout::OBSERVED };
-            if directory == OBSERVED
-                && let Some(der) = own_certificate(card, seen.certificate, extended)?
-            {
-                return Ok((seen, der));
-            }
-            let list = card.read_file(directory.certificates)?;
-            if let Some(certificate) = structure::end_entity_certificate(&list) {
-                layout = Layout { certificate, ..seen };
-            }
-        }
-    }
-    Ok((layout, card.read_certificate(layout.certificate, extended)?))
+/// A certificate, and where it was.
+struct Certificate {
+    path: FilePath,
+    der: Vec<u8>,
+    /// It was read by the short identifier that its path implies.
+    by_short_id: bool,
 }
 
-/// What lies there, if it is a person's certificate: then the list of certificates need not be read.
-fn own_certificate(
-    card: &mut Session<'_>,
-    path: FilePath,
-    extended: &mut bool,
-) -> Result<Option<Vec<u8>>, CardError> {
-    match card.read_certificate(path, extended) {
-        Ok(der) => {
-            let own = Holder::of(&der).is_some_and(|holder| !holder.is_authority());
-            Ok(own.then_some(der))
+impl Certificate {
+    /// Whether it is a person's, and not an authority's.
+    fn is_persons(&self) -> bool {
+        Holder::of(&self.der).is_some_and(|holder| !holder.is_authority())
+    }
+}
+
+/// A selected application that is being read, and what the card turned out to take.
+struct Reading<'a, 's> {
+    card: &'a mut Session<'s>,
+    extended: bool,
+    short_ids: Option<bool>,
+}
+
+impl Reading<'_, '_> {
+    /// Structure and certificate: as this issuer's cards had them before, else by the directory files.
+    fn find(&mut self, known: &Structures) -> Result<(Layout, Vec<u8>), CardError> {
+        let mut found = None;
+        for path in known.places() {
+            let Some(certificate) = self.certificate_at(path)? else { continue };
+            if let Some(layout) = known.of(&certificate) {
+                return Ok((layout, certificate.der));
+            }
+            let is_persons = certificate.is_persons();
+            found = Some(certificate);
+            if is_persons {
+                break;
+            }
         }
-        Err(CardError::Refused { .. } | CardError::Structure(_)) => Ok(None),
-        Err(error) => Err(error),
+        self.structure(found)
+    }
+
+    /// Structure and certificate of a card of which nothing is known but what was `found` already: by its
+    /// directory files, or as they were seen. The certificate is read before the list of certificates
+    /// where one of the usual layouts has it.
+    fn structure(
+        &mut self,
+        mut found: Option<Certificate>,
+    ) -> Result<(Layout, Vec<u8>), CardError> {
+        let directory = match self.card.read_file(EF_OD) {
+            Ok(octets) => structure::directory(&octets),
+            Err(CardError::Refused { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let mut layout = Layout::OBSERVED;
+        if let Some(directory) = directory {
+            let usual = USUAL.iter().find(|(usual, _)| *usual == directory);
+            if let Some((_, path)) = usual
+                && found.as_ref().is_none_or(|found| found.path != *path)
+            {
+                found = self.certificate_at(*path)?;
+            }
+            let persons = found.as_ref().filter(|found| found.is_persons());
+            let by_short_id = persons.is_some_and(|found| found.by_short_id);
+            if let Some((pin_reference, key)) = self.pin_and_key(directory, by_short_id)? {
+                let in_its_place = persons.filter(|found| usual.is_some_and(|u| u.1 == found.path));
+                layout = Layout { pin_reference, key, ..layout };
+                layout.certificate = match in_its_place {
+                    Some(found) => found.path,
+                    None => {
+                        let list = self.card.read_file(directory.certificates)?;
+                        structure::end_entity_certificate(&list).unwrap_or(layout.certificate)
+                    }
+                };
+            }
+        }
+        if let Some(found) = found.filter(|found| found.path == layout.certificate) {
+            return Ok((layout, found.der));
+        }
+        Ok((layout, self.certificate(layout.certificate)?.der))
+    }
+
+    /// Where the PIN and the key are, by EF.AOD and EF.PrKD. By the short identifiers that their paths
+    /// imply only where this card's own certificate came by the one of its path, and only if both make
+    /// sense: a PIN goes where EF.AOD says.
+    fn pin_and_key(
+        &mut self,
+        directory: Directory,
+        by_short_id: bool,
+    ) -> Result<Option<(u8, FilePath)>, CardError> {
+        let named = (directory.authentication, directory.private_keys);
+        let short = named.0.implied_short().zip(named.1.implied_short());
+        if let Some((pin, key)) = short.filter(|_| by_short_id) {
+            match self.lists(pin, key) {
+                Err(CardError::Refused { .. }) | Ok(None) => {}
+                told => return told,
+            }
+        }
+        self.lists(named.0, named.1)
+    }
+
+    fn lists(
+        &mut self,
+        authentication: FilePath,
+        private_keys: FilePath,
+    ) -> Result<Option<(u8, FilePath)>, CardError> {
+        let pin = structure::pin_reference(&self.card.read_file(authentication)?);
+        let key = structure::private_key(&self.card.read_file(private_keys)?);
+        Ok(pin.zip(key))
+    }
+
+    /// What lies there, if it is a certificate.
+    fn certificate_at(&mut self, path: FilePath) -> Result<Option<Certificate>, CardError> {
+        match self.certificate(path) {
+            Ok(certificate) => Ok(Some(certificate)),
+            Err(CardError::Refused { .. } | CardError::Structure(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A certificate by its short identifier, which spares the selection of its file. That cards in the
+    /// field have short identifiers for files that their lists name by two octets was not seen; so
+    /// nothing but a person's certificate is believed from there, and what is refused, or something else,
+    /// is read after a selection. Only that the selection finds what the short identifier did not proves
+    /// that the type has none: a file that is not there has neither.
+    fn certificate(&mut self, path: FilePath) -> Result<Certificate, CardError> {
+        let short = path.implied_short().filter(|_| self.short_ids != Some(false));
+        if let Some(short) = short {
+            match self.card.read_certificate(short, &mut self.extended) {
+                Ok(der) => {
+                    let certificate = Certificate { path, der, by_short_id: true };
+                    if certificate.is_persons() {
+                        self.short_ids = Some(true);
+                        return Ok(certificate);
+                    }
+                }
+                Err(CardError::Refused { .. } | CardError::Structure(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let der = self.card.read_certificate(path, &mut self.extended)?;
+        if short.is_some() {
+            self.short_ids = Some(false);
+        }
+        Ok(Certificate { path, der, by_short_id: false })
     }
 }
 

@@ -49,7 +49,7 @@ fn every_kind_of_card_is_read_and_signs_and_its_type_is_learnt() {
     for (layout, reference) in [(Layout::Ic31, 0x96), (Layout::Observed, 0x88)] {
         for (options, form) in kinds {
             let (mut card, key, certificate) = card(layout, options());
-            let kind = Arc::default();
+            let kind = Arc::<CardType>::default();
             let (read, driver) = known(&mut card, &kind);
             assert_eq!(read, certificate);
             assert_eq!(driver.layout.pin_reference, reference);
@@ -59,7 +59,7 @@ fn every_kind_of_card_is_read_and_signs_and_its_type_is_learnt() {
                     .verify(&input().to_bytes(), &signature)
                     .unwrap();
             }
-            assert_eq!(kind.learnt().hpki.form, Some(form));
+            assert_eq!(kind.here().form, Some(form));
         }
     }
 }
@@ -90,7 +90,7 @@ fn a_wrong_pin_tells_the_tries_and_the_last_one_blocks() {
 
 #[test]
 fn the_card_may_leave_at_any_command() {
-    for most in 0..13 {
+    for most in 0..12 {
         let options = Options { pull_after: Some(most), ..Options::default() };
         let (mut card, ..) = card(Layout::Observed, options);
         let outcome = Authentication::read(&mut Session::new(&mut card), &Arc::default())

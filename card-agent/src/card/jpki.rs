@@ -78,8 +78,6 @@ pub enum KeyName {
 /// What is remembered of a type of card.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Learnt {
-    /// Card or reader have no extended lengths.
-    pub short_only: bool,
     /// This is how it knows its key.
     pub key_name: Option<KeyName>,
     /// Whether it forgets the PIN when the application is selected again.
@@ -155,10 +153,10 @@ impl<U: KeyUse> Key<U> {
     }
 
     fn read_certificate(&self, card: &mut Session<'_>) -> Result<Vec<u8>, CardError> {
-        let mut extended = !self.learnt().short_only;
-        let der = card.read_certificate(FilePath::Id(U::JPKI.certificate), &mut extended)?;
-        self.learn(|known| known.short_only = !extended);
-        Ok(der)
+        let mut extended = !self.kind.here().short_only;
+        let read = card.read_certificate(FilePath::Id(U::JPKI.certificate), &mut extended);
+        self.kind.learn_here(|here| here.short_only = !extended);
+        read
     }
 
     fn learnt(&self) -> Learnt {

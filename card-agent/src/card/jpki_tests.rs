@@ -49,7 +49,7 @@ fn every_kind_of_card_signs_and_its_type_is_learnt() {
     for (short_only, selected_key_only) in kinds {
         let options = Options { short_only, selected_key_only, ..Options::default() };
         let (mut card, key) = card(SoftwareToken::MyNumberCard, options);
-        let kind = Arc::default();
+        let kind = Arc::<CardType>::default();
         let driver = known(&mut card, &kind);
         for _ in 0..2 {
             let signature = login(&mut card, &driver, b"1234").unwrap();
@@ -58,8 +58,8 @@ fn every_kind_of_card_signs_and_its_type_is_learnt() {
                 .unwrap();
         }
         let name = if selected_key_only { KeyName::Selected } else { KeyName::Short };
-        let learnt = kind.learnt().jpki;
-        assert_eq!((learnt.short_only, learnt.key_name), (short_only, Some(name)));
+        let learnt = (kind.here().short_only, kind.learnt().jpki.key_name);
+        assert_eq!(learnt, (short_only, Some(name)));
     }
 }
 

@@ -103,7 +103,7 @@ impl KnownCard {
         slot: &Slot,
         types: &CardTypes,
     ) -> Result<Self, CardError> {
-        let kind = types.of(&slot.atr);
+        let kind = types.of(slot);
         with_card(readers, &slot.reader, |card| Self::read(card, &kind))
     }
 
@@ -116,7 +116,7 @@ impl KnownCard {
         slot: &Slot,
         types: &CardTypes,
     ) -> Result<(Self, PinState), CardError> {
-        let kind = types.of(&slot.atr);
+        let kind = types.of(slot);
         with_card(readers, &slot.reader, |card| {
             let known = Self::read(card, &kind)?;
             let pin = known.pin_state(card)?;

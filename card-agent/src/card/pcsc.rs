@@ -86,7 +86,8 @@ fn failure(error: Error) -> CardError {
         | Error::NoSmartcard
         | Error::UnknownReader
         | Error::ReaderUnavailable => CardError::Removed,
-        Error::ResetCard => CardError::Reset,
+        // The second: other software reset the card and opened it by another protocol than ours.
+        Error::ResetCard | Error::ProtoMismatch => CardError::Reset,
         Error::SharingViolation => CardError::Held,
         Error::NoService | Error::ServiceStopped => CardError::NoService(error.to_string()),
         other => CardError::Reader(other.to_string()),
@@ -283,4 +284,17 @@ fn cause(reader: &str) -> Option<CardError> {
             Err(error) => Some(error),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reset_that_changed_the_protocol_is_a_reset() {
+        for error in [Error::ResetCard, Error::ProtoMismatch] {
+            assert_eq!(failure(error), CardError::Reset);
+        }
+        assert!(matches!(failure(Error::CommError), CardError::Reader(_)));
+    }
 }

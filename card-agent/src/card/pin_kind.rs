@@ -84,7 +84,8 @@ impl PinKind {
     /// What goes to the card for what was typed; `None` where no PIN of this kind looks like it. An empty
     /// one would be the question for the tries left.
     ///
-    /// HPKI: 4 to 16 ASCII characters (JAHIS guideline Ver. 3.1 annex B). JPKI: 4 digits for user
+    /// HPKI: 4 to 16 ASCII characters (JAHIS guideline Ver. 3.1 annex B), none of them a control character;
+    /// a space at either end comes of pasting. JPKI: 4 digits for user
     /// authentication; 6 to 16 capital letters and digits for signatures, whichever case was typed.
     pub fn octets(self, typed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let mut pin = Zeroizing::new(typed.to_vec());
@@ -93,7 +94,9 @@ impl PinKind {
         }
         let fits = match self {
             Self::HpkiAuthentication | Self::HpkiSignature => {
-                (4..=16).contains(&pin.len()) && pin.is_ascii()
+                (4..=16).contains(&pin.len())
+                    && pin.iter().all(|octet| matches!(octet, b' '..=b'~'))
+                    && pin.trim_ascii().len() == pin.len()
             }
             Self::JpkiAuthentication => pin.len() == 4 && pin.iter().all(u8::is_ascii_digit),
             Self::JpkiSignature => {
@@ -114,6 +117,20 @@ mod tests {
         assert_eq!(sent("abC123").unwrap().as_slice(), b"ABC123");
         for typed in ["abc12", "abc 123", "ABCDEFGH123456789", "", "パスワード"] {
             assert!(sent(typed).is_none(), "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn what_slipped_in_with_an_hpki_pin_costs_no_try() {
+        for kind in [PinKind::HpkiAuthentication, PinKind::HpkiSignature] {
+            for typed in ["1234", "aB#4", "12 34", "1234567890123456"] {
+                assert_eq!(kind.octets(typed.as_bytes()).unwrap().as_slice(), typed.as_bytes());
+            }
+            for typed in
+                ["1234\t", "\t1234", "12\t34", "1234\0", "1234\n", "1234\u{7f}", "1234 ", " 1234"]
+            {
+                assert!(kind.octets(typed.as_bytes()).is_none(), "{typed:?}");
+            }
         }
     }
 }

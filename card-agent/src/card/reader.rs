@@ -110,6 +110,11 @@ pub enum CardError {
 }
 
 impl CardError {
+    /// Whether the same card, left where it is, may be read another time: nothing was wrong with itself.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Reader(_) | Self::Reset | Self::Held | Self::Malformed)
+    }
+
     /// What the answer to a VERIFY with a PIN means.
     ///
     /// # Errors

@@ -171,17 +171,8 @@ impl<'a> Session<'a> {
         extended: &mut bool,
     ) -> Result<Vec<u8>, CardError> {
         const MALFORMED: CardError = CardError::Structure("certificate");
-        const STEP: &str = "reading the certificate";
         let command = self.first_read(path)?;
-        let first =
-            if *extended { self.read_more(&apdu::extend(&command, EXTENDED_BLOCK))? } else { None };
-        let mut octets = match first {
-            Some(octets) => octets,
-            None => {
-                *extended = false;
-                self.read(&command, STEP)?
-            }
-        };
+        let mut octets = self.read_piece(&command, EXTENDED_BLOCK, extended)?;
         let [0x30, 0x82, high, low, ..] = octets[..] else { return Err(MALFORMED) };
         let length = usize::from(u16::from_be_bytes([high, low])) + 4;
         if length > MOST_CERTIFICATE {
@@ -190,16 +181,7 @@ impl<'a> Session<'a> {
         while octets.len() < length {
             // Both below 32 KiB.
             let (offset, missing) = (octets.len() as u16, (length - octets.len()) as u16);
-            let command = apdu::read(offset);
-            let more =
-                if *extended { self.read_more(&apdu::extend(&command, missing))? } else { None };
-            let more = match more {
-                Some(more) => more,
-                None => {
-                    *extended = false;
-                    self.read(&command, STEP)?
-                }
-            };
+            let more = self.read_piece(&apdu::read(offset), missing, extended)?;
             if more.is_empty() {
                 return Err(MALFORMED);
             }
@@ -225,12 +207,29 @@ impl<'a> Session<'a> {
         if status.is_read() { Ok(octets) } else { Err(CardError::Refused { step, status }) }
     }
 
-    /// An extended READ; `None` where the card, or a reader that knows only short commands, has none.
-    fn read_more(&mut self, command: &[u8]) -> Result<Option<Vec<u8>>, CardError> {
-        match self.exchange(command) {
-            Ok((octets, status)) => Ok((status.is_read() && !octets.is_empty()).then_some(octets)),
-            Err(CardError::Reader(_)) => Ok(None),
-            Err(error) => Err(error),
+    /// The next piece of a certificate, of `most` octets where `extended` holds. That card or reader have
+    /// none is believed only once the short READ succeeds: a card that was pulled has nothing either.
+    fn read_piece(
+        &mut self,
+        command: &[u8],
+        most: u16,
+        extended: &mut bool,
+    ) -> Result<Vec<u8>, CardError> {
+        const STEP: &str = "reading the certificate";
+        if *extended {
+            match self.exchange(&apdu::extend(command, most)) {
+                Ok((octets, status)) if status.is_read() && !octets.is_empty() => {
+                    return Ok(octets);
+                }
+                Ok((_, status)) if status.names_no_file() => {
+                    return Err(CardError::Refused { step: STEP, status });
+                }
+                Ok(_) | Err(CardError::Reader(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
+        let octets = self.read(command, STEP)?;
+        *extended = false;
+        Ok(octets)
     }
 }

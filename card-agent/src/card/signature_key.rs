@@ -53,7 +53,7 @@ impl SignatureKey {
         slot: &Slot,
         types: &CardTypes,
     ) -> Result<(Self, PinState), CardError> {
-        let kind = types.of(&slot.atr);
+        let kind = types.of(slot);
         with_card(readers, &slot.reader, |card| Self::read_in(card, &kind))
     }
 

@@ -57,6 +57,15 @@ impl FilePath {
         }
     }
 
+    /// The short identifier that such a file has where its card tells of no other: the lower five bits
+    /// (ISO/IEC 7816-4, file control parameters 83 and 88). `None` where the identifier has more of them.
+    pub fn implied_short(self) -> Option<Self> {
+        match self {
+            Self::Id(id @ 1..=30) => Some(Self::Short(id as u8)),
+            Self::Id(_) | Self::Short(_) => None,
+        }
+    }
+
     /// The two octets that MSE names the key with.
     pub fn reference(self) -> [u8; 2] {
         match self {

@@ -37,6 +37,7 @@ pub(super) async fn wait_for_card<C, F: Future<Output = Sorted<C>>>(
 ) -> Result<Candidate<C>, Failure> {
     let gone = |_| Failure::from(ErrorCode::AgentFailed);
     let claims = exchange.request.claims();
+    agent.watcher.read_again();
     let mut seen = agent.watcher.seen();
     loop {
         let (now, held) = settled(&mut seen, exchange).await.map_err(gone)?;

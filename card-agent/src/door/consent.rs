@@ -82,7 +82,7 @@ async fn sort(agent: Arc<Agent>, exchange: Arc<Exchange>, seen: Seen) -> Sorted<
     let mut suitable = Vec::new();
     let mut refused = None;
     for SeenCard { slot, presence, .. } in seen.cards {
-        let kind = agent.watcher.types().of(&slot.atr);
+        let kind = agent.watcher.types().of(&slot);
         let read = with_card(&agent, &exchange.progress, &slot, move |card| {
             SignatureKey::read_in(card, &kind)
         });

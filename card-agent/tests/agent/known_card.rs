@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sekisho_agent::card::card_type::CardType;
+use sekisho_agent::card::card_type::{CardType, CardTypes};
 use sekisho_agent::card::known::{Family, KnownCard};
 use sekisho_agent::card::reader::{CardError, Channel, Readers, Slot, Transmit, Work};
 use sekisho_agent::card::session::{Session, with_card};
@@ -106,7 +106,7 @@ fn a_card_that_keeps_the_pin_is_reset_after_every_signature() {
 fn what_cannot_be_a_pin_is_not_tried() {
     let mut card = Direct::new(Options::default());
     let (known, ..) = card.count(|card| KnownCard::read(card, &Arc::default()).unwrap());
-    for pin in ["", "123", "12345678901234567", "１２３４"] {
+    for pin in ["", "123", "12345678901234567", "１２３４", "1234\t", "1234 ", "1234\0"] {
         let (refused, commands, _) = card.count(|card| known.sign(card, &pin.into(), &input(&[])));
         assert_eq!((refused, commands), (Err(CardError::PinMalformed), 0), "{pin:?}");
     }
@@ -116,35 +116,124 @@ fn short() -> Options {
     Options { short_only: true, ..Options::default() }
 }
 
+fn no_short_ids(options: Options) -> Options {
+    Options { no_short_ids: true, ..options }
+}
+
+/// The commands that reading a card takes, of the type that it is in this reader.
+fn read_in(reader: &str, card: &mut Direct, types: &CardTypes) -> u32 {
+    let slot = Slot { reader: reader.into(), insertion: Some(1), atr: SoftwareCard::ATR.to_vec() };
+    card.count(|session| KnownCard::read(session, &types.of(&slot)).unwrap()).1
+}
+
+#[test]
+fn cards_of_two_issuers_in_turn_are_both_remembered() {
+    let types = CardTypes::default();
+    let read = |layout, issuer| read_in("one", &mut Direct::hpki(layout, issuer, short()), &types);
+    // SELECT, the certificate in six; the first was refused an extended one. Beside that EF.OD, EF.AOD and
+    // EF.PrKD of the first card of each issuer.
+    let took = [0, 1, 0, 1].map(|issuer| read(Layout::Observed, issuer));
+    assert_eq!(took, [11, 10, 7, 7]);
+    // The third issuer's cards have the other layout: nothing lies where the last certificate was, by either
+    // name. Where it was on those cards, the others have an authority's, which is read in vain.
+    let took = [(Layout::Ic31, 2), (Layout::Observed, 0), (Layout::Ic31, 2), (Layout::Ic31, 2)];
+    assert_eq!(took.map(|(layout, issuer)| read(layout, issuer)), [12, 13, 9, 7]);
+}
+
+#[test]
+fn what_a_reader_cannot_carry_is_not_held_against_the_type() {
+    let types = CardTypes::default();
+    let jpki = |reader, options| read_in(reader, &mut Direct::jpki(options), &types);
+    // Asked for an HPKI application first; then SELECT, SELECT of the certificate, READ.
+    assert_eq!(jpki("one", Options::default()), 4);
+    // One refused, and six.
+    assert_eq!([(); 2].map(|()| jpki("another", short())), [9, 8]);
+    assert_eq!([(); 2].map(|()| jpki("one", Options::default())), [3, 3]);
+
+    // An HPKI card, known from another reader, keeps in mind what this one can't as well.
+    let types = CardTypes::default();
+    let hpki =
+        |reader, options| read_in(reader, &mut Direct::hpki(Layout::Observed, 0, options), &types);
+    assert_eq!(hpki("one", Options::default()), 5);
+    assert_eq!([(); 2].map(|()| hpki("another", short())), [8, 7]);
+    assert_eq!(hpki("one", Options::default()), 2);
+}
+
+/// A card whose short identifiers are not implied by its files': 16h is another certificate, 01 the list
+/// of keys.
+struct Misnumbered(SoftwareCard);
+
+impl Transmit for Misnumbered {
+    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, CardError> {
+        let mut command = command.to_vec();
+        if let [0, 0xb0, sfi @ (0x81 | 0x96), ..] = command.as_mut_slice() {
+            *sfi += 1;
+        }
+        self.0.transmit(&command).ok_or(CardError::Removed)
+    }
+
+    fn reset_at_end(&mut self) {}
+}
+
+#[test]
+fn short_identifiers_that_mean_other_files_mislead_nobody() {
+    for options in [Options::default(), short()] {
+        let folder = tempfile::tempdir().unwrap();
+        let certificate_der = write_card_of(folder.path(), Layout::Observed, 0);
+        let personal = Personalisation::load(folder.path()).unwrap();
+        let mut card = Misnumbered(SoftwareCard::new(personal, options).unwrap());
+        let kind = Arc::<CardType>::default();
+        for _ in 0..2 {
+            let mut session = Session::new(&mut card);
+            let known = KnownCard::read(&mut session, &kind).unwrap();
+            assert_eq!(known.certificate_der, certificate_der);
+            assert_eq!(known.pin_state(&mut session).map(|pin| pin.tries_left), Ok(Some(15)));
+            assert_eq!(known.sign(&mut session, &PIN.into(), &input(&[])).unwrap().len(), 256);
+            assert_eq!(kind.learnt().hpki.short_ids, Some(false));
+        }
+    }
+}
+
 #[test]
 fn a_login_stays_within_the_commands_that_it_needs() {
     // The certificates have 1,281 to 1,536 octets: one READ, or six short ones. The first card of a type
     // is asked for its structure, ways are tried, and that it forgets the PIN is proved.
     type Kind = (&'static str, fn() -> Direct, [(u32, u32, u32); 2]);
-    let kinds: [Kind; 6] = [
+    let kinds: [Kind; 8] = [
         // SELECT, READ; VERIFY, MSE, PSO; selecting away, which these cards of one application refuse,
         // and their own again.
         (
             "HPKI, guideline",
             || Direct::hpki(Layout::Ic31, 0, Options::default()),
-            [(6, 10, 14), (2, 5, 7)],
+            [(5, 8, 12), (2, 5, 7)],
         ),
         // The block in two pieces.
         (
             "HPKI, guideline, short",
             || Direct::hpki(Layout::Ic31, 0, short()),
-            [(12, 18, 23), (7, 11, 13)],
+            [(11, 15, 20), (7, 11, 13)],
         ),
-        // The certificate's file is selected.
+        // The same: files are named by two octets, and read by the short identifiers that these imply.
         (
             "HPKI, observed",
             || Direct::hpki(Layout::Observed, 0, Options::default()),
-            [(8, 11, 15), (3, 6, 8)],
+            [(5, 8, 12), (2, 5, 7)],
         ),
         (
             "HPKI, observed, short",
             || Direct::hpki(Layout::Observed, 0, short()),
-            [(14, 19, 24), (8, 12, 14)],
+            [(11, 15, 20), (7, 11, 13)],
+        ),
+        // A card without those: the first is asked for one, and every certificate's file is selected.
+        (
+            "HPKI, observed, no short identifiers",
+            || Direct::hpki(Layout::Observed, 0, no_short_ids(Options::default())),
+            [(9, 12, 16), (3, 6, 8)],
+        ),
+        (
+            "HPKI, observed, no short identifiers, short",
+            || Direct::hpki(Layout::Observed, 0, no_short_ids(short())),
+            [(16, 20, 25), (8, 12, 14)],
         ),
         // SELECT, SELECT of the certificate, READ; SELECT of the PIN, VERIFY, the signature; selecting
         // again. The first is asked for an HPKI application before.
@@ -208,8 +297,9 @@ fn an_authoritys_certificate_in_the_persons_place_does_not_spare_the_list() {
             .unwrap();
     });
     let (_, commands, _) = card.count(|card| KnownCard::read(card, &Arc::default()));
-    // Beside the 8 of a person's: EF.CD, and the certificate once more.
-    assert_eq!(commands, 8 + 2 + 2);
+    // Beside the 5 of a person's: the certificate by selection, EF.AOD and EF.PrKD by selection as well, and
+    // EF.CD. Where that list points is read already.
+    assert_eq!(commands, 5 + 2 + 2 + 2);
 }
 
 #[test]

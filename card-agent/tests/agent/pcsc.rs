@@ -1,8 +1,8 @@
 //! The real PC/SC service: readers and cards come and go, the service too, and the agent goes on.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use sekisho_agent::card::card_type::CardType;
 use sekisho_agent::card::known::{Family, KnownCard};
@@ -146,6 +146,79 @@ fn a_reader_takes_its_card_along_and_brings_it_back_as_another_insertion() {
     let after = picture(seen, |seen| seen.cards.len() == 1);
     assert_eq!(certificate(&after.cards[0]), desk.certificate_der);
     assert_ne!(after.cards[0].presence, before.cards[0].presence);
+}
+
+/// Software readers that fail so many times before they open a card.
+struct Failing {
+    readers: SoftwareReaders,
+    left: AtomicU32,
+    error: CardError,
+}
+
+impl Readers for Failing {
+    fn slots(&self) -> Result<Vec<Slot>, CardError> {
+        self.readers.slots()
+    }
+
+    fn wait(&self, most: Duration) {
+        self.readers.wait(most);
+    }
+
+    fn connect(&self, reader: &str) -> Result<Box<dyn Channel>, CardError> {
+        match self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+        {
+            Ok(_) => Err(self.error.clone()),
+            Err(_) => self.readers.connect(reader),
+        }
+    }
+}
+
+fn failing(desk: &Desk, times: u32, error: CardError) -> Arc<Failing> {
+    let readers = SoftwareReaders::new(vec![desk.path("card")]);
+    Arc::new(Failing { readers, left: AtomicU32::new(times), error })
+}
+
+#[test]
+fn a_card_whose_reading_failed_is_read_again_where_it_lies() {
+    let desk = Desk::new(Layout::Ic31);
+    // One of them is spent at once: a reset is borne within a reading.
+    for error in [CardError::Reader("busy".into()), CardError::Reset] {
+        let readers = failing(&desk, 3, error.clone());
+        let watcher = Watcher::start(readers).unwrap();
+        let begun = Instant::now();
+        let seen = &mut watcher.seen();
+        let failed = picture(seen, |seen| seen.cards.len() == 1);
+        assert_eq!(failed.cards[0].card.as_ref().unwrap_err(), &error);
+        let read = picture(seen, |seen| seen.cards.iter().any(|card| card.card.is_ok()));
+        assert_eq!(certificate(&read.cards[0]), desk.certificate_der);
+        assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn who_waits_for_a_card_whose_reading_failed_does_not_wait_longer() {
+    let desk = Desk::new(Layout::Ic31);
+    let watcher = Watcher::start(failing(&desk, 1, CardError::Held)).unwrap();
+    let seen = &mut watcher.seen();
+    picture(seen, |seen| seen.cards.len() == 1);
+    let begun = Instant::now();
+    watcher.read_again();
+    assert!(seen.borrow().cards.iter().all(|card| card.card.is_ok()));
+    picture(seen, |seen| seen.cards.iter().any(|card| card.card.is_ok()));
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_card_that_is_none_of_ours_is_not_read_again() {
+    let desk = Desk::new(Layout::Ic31);
+    let readers = failing(&desk, 1, CardError::UnknownCard);
+    let watcher = Watcher::start(readers.clone()).unwrap();
+    let seen = &mut watcher.seen();
+    let before = picture(seen, |seen| seen.cards.len() == 1);
+    watcher.read_again();
+    std::thread::sleep(Duration::from_millis(1500));
+    let after = picture(seen, |seen| seen.cards.len() == 1);
+    assert_eq!(after.cards[0].presence, before.cards[0].presence);
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn a_card_that_answers_in_pieces_is_read() {
     let (certificate, driver) = Authentication::read(&mut card, &kind).unwrap().unwrap();
     assert_eq!(driver.tries_left(&mut card), Ok(Some(15)));
     assert_eq!(certificate.len(), 260);
-    assert!(kind.learnt().hpki.short_only);
+    assert!(kind.here().short_only);
     assert!(script.is_over());
 }
 
@@ -98,8 +98,8 @@ fn a_card_without_the_newer_command_signs_with_the_older_one() {
     driver.verify(&mut card, Entered::Typed(b"1234")).unwrap();
     assert_eq!(driver.sign(&mut card, &input(&[])), Ok(vec![0xca, 0xfe]));
     driver.leave(&mut card).unwrap();
-    let learnt = kind.learnt().hpki;
-    assert_eq!((learnt.tag, learnt.form), (Some(0x81), Some(Form::Old)));
+    let learnt = (kind.learnt().hpki.tag, kind.here().form);
+    assert_eq!(learnt, (Some(0x81), Some(Form::Old)));
     assert!(script.is_over());
 }
 
