@@ -124,8 +124,7 @@ pub(super) async fn pages(
     let bundle = format!("{public}{}/bundle", path.replace("/terminals/", "/routers/"));
     shoot(driver, out, public, "router-bundle", &bundle).await?;
     groups(driver, out, public).await?;
-    let tunnel = bundle;
-    shoot(driver, out, public, "router-bundle-tunnel", &tunnel).await?;
+    shoot(driver, out, public, "router-bundle-tunnel", &bundle).await?;
 
     let keys = format!("{public}{}/psk", path.replace("/terminals/", "/routers/"));
     shoot(driver, out, public, "router-psk-none", &keys).await?;
@@ -138,9 +137,13 @@ pub(super) async fn pages(
         capture(driver, out, &format!("router-psk-codes-{language}")).await?;
     }
     shoot(driver, out, public, "router-psk", &keys).await?;
-    shoot(driver, out, public, "router-bundle-psk", &tunnel).await?;
+    shoot(driver, out, public, "router-bundle-psk", &bundle).await?;
     let own = path.rsplit('/').next().unwrap_or_default();
-    let told = Told { own, code: &code, peer: &peer, enrol: &enrol };
+    driver.goto(&format!("{public}/console/routers/{own}/setup")).await?;
+    let peer = driver.query(By::Css("option[value$=':open']")).first().await?;
+    let peer = peer.attr("value").await?.context("there is no router at the other end")?;
+    let peer = peer.trim_end_matches(":open");
+    let told = Told { own, code: &code, peer, enrol: &enrol };
     setup(driver, out, public, told).await
 }
 
@@ -154,6 +157,7 @@ async fn setup(driver: &WebDriver, out: &Path, public: &str, told: Told<'_>) -> 
     for language in LANGUAGES {
         driver.goto(&format!("{public}/?lang={language}")).await?;
         driver.goto(page).await?;
+        driver.find(By::Css("select[name='tunnel'] option[value='']")).await?.click().await?;
         send(driver, "form[action$='/setup']", "#errors").await?;
         capture(driver, out, &format!("router-setup-refused-{language}")).await?;
         driver.find(By::Css("option[value$=':open']")).await?.click().await?;
