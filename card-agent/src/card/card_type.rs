@@ -11,9 +11,12 @@ use super::known::Application;
 use super::reader::Slot;
 use super::{hpki, jpki};
 
-/// The types seen since the program started, by reader and answer to reset.
+/// A reader, and an answer to reset.
+type Name = (String, Vec<u8>);
+
+/// The types seen since the program started.
 #[derive(Debug, Default)]
-pub struct CardTypes(Mutex<HashMap<(String, Vec<u8>), Arc<CardType>>>);
+pub struct CardTypes(Mutex<HashMap<Name, Arc<CardType>>>);
 
 /// One of them, in one reader.
 #[derive(Debug, Default)]
