@@ -8,7 +8,7 @@ use crate::card::structure::{self, Directory, FilePath};
 
 /// A certificate, and where it was.
 pub(super) struct Certificate {
-    path: FilePath,
+    pub(super) path: FilePath,
     pub(super) der: Vec<u8>,
     /// It was read by the short identifier that its path implies.
     by_short_id: bool,
