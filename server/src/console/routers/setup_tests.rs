@@ -121,6 +121,7 @@ async fn a_link_names_routers_that_the_person_administers_and_that_can_have_a_tu
 async fn a_router_that_may_not_act_gets_no_link_and_a_family_without_texts_gets_one() {
     let (test, own, other) = two().await;
     let generic = entered(&test, "router", "10.20.3.0/24").await;
+    meet(&test.app, &[&own.terminal_id, &generic.terminal_id]).await;
     let made = send(&test, "POST", &page(&generic), OURS, &tunnel(&own.terminal_id, "open")).await;
     assert_eq!(made.status, StatusCode::OK, "{}", made.text);
     assert!(made.text.contains("generic IKEv2 のため、設定文はありません"), "{}", made.text);

@@ -122,6 +122,6 @@ async fn a_job_ends_the_sessions_of_revoked_and_of_expired_cards_and_no_others()
     assert_eq!((live_sessions(&test).await, count(&test, EXPIRED).await), (0, 1));
     // Done once, recorded once.
     upkeep::end_of_lapsed_cards(&test.app, true).await.unwrap();
-    let records = "SELECT COUNT(*) FROM audit_event WHERE act = 'session.end'";
+    let records = "SELECT COUNT(*) FROM audit_record WHERE act = 'session.end'";
     assert_eq!(count(&test, records).await, 2);
 }
