@@ -22,7 +22,6 @@ CREATE INDEX router_setup_of_router ON router_setup (router_id);
 CREATE TABLE router_setup_peer (
     setup_id TEXT NOT NULL REFERENCES router_setup (id),
     peer_id TEXT NOT NULL REFERENCES router (terminal_id),
-    opens INTEGER NOT NULL, -- 1: the router of the link opens the tunnel
     seen_at INTEGER, -- when the technician said to have seen it up
     PRIMARY KEY (setup_id, peer_id)
 ) STRICT;

@@ -203,7 +203,7 @@ async fn a_technicians_link_is_made_for_named_tunnels_and_ended() {
     assert!(String::from_utf8_lossy(&none.stderr).contains("has no peers"));
     met(dir, &facility, "本館と分院", &[&own, &peer]);
 
-    let made = said(&["router", "setup", "make", dir, &own, "--await", &peer, "--json"]);
+    let made = said(&["router", "setup", "make", dir, &own, "--peer", &peer, "--json"]);
     let made: serde_json::Value = serde_json::from_str(&made).unwrap();
     assert!(made["page"].as_str().unwrap().ends_with("/setup"), "{made}");
     let hash = PaperCode::parse(made["code"].as_str().unwrap()).unwrap().hash();
@@ -213,7 +213,7 @@ async fn a_technicians_link_is_made_for_named_tunnels_and_ended() {
     assert_eq!((kept.id.as_str(), &kept.router_id), (made["id"].as_str().unwrap(), &own));
     let peers = router_setup::peers(&mut store.read(), &kept.id).await.unwrap();
     let [named] = &peers[..] else { panic!("{peers:?}") };
-    assert_eq!((named.router_id.as_str(), named.opens), (peer.as_str(), false));
+    assert_eq!(named.router_id, peer);
 
     // For people: a picture and a code, in place of the one before.
     let told = said(&["router", "setup", "make", dir, &own]);
@@ -226,10 +226,10 @@ async fn a_technicians_link_is_made_for_named_tunnels_and_ended() {
     for (arguments, says) in [
         (&["end", dir, &own][..], "has no link to end"),
         (&["make", dir, "T0000000000"], "no router T0000000000 in force"),
-        (&["make", dir, &own, "--open", "T0000000000"], "is no peer of"),
-        (&["make", dir, &own, "--open", &own], "is no peer of"),
-        (&["make", dir, &own, "--open", &peer, "--await", &peer], "named twice"),
-        (&["make", dir, &own, "--open", &overlaps], "overlap"),
+        (&["make", dir, &own, "--peer", "T0000000000"], "is no peer of"),
+        (&["make", dir, &own, "--peer", &own], "is no peer of"),
+        (&["make", dir, &own, "--peer", &peer, "--peer", &peer], "named twice"),
+        (&["make", dir, &own, "--peer", &peer], "overlap"),
     ] {
         let refused = sekisho(&[&["router", "setup"], arguments].concat());
         let told = String::from_utf8_lossy(&refused.stderr);

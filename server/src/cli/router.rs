@@ -30,7 +30,7 @@ Examples:
       the peers that its groups give it (`sekisho help group`)
   sekisho router psk add /srv/sekisho T3W8K0M5XYZ T0A1B2C3D4E
       a pre-shared key for this pair alone, where one of both knows no certificates
-  sekisho router setup make /srv/sekisho T3W8K0M5XYZ --open T0A1B2C3D4E
+  sekisho router setup make /srv/sekisho T3W8K0M5XYZ
       a link for its technician: the steps, and a tick for each tunnel once it stands
   sekisho router models import /srv/sekisho --shipped
       models of routers, who reaches whom, and which are certified

@@ -16,7 +16,7 @@ use sekisho_ca::registration::terminal_identifier::TerminalIdentifier;
 use sekisho_store::{
     MayConflict, StoreError,
     audit::{Actor, Audited, Entry},
-    router_psk, router_tunnel, transaction, vpn_peers,
+    router_psk, router_tunnel, transaction, vpn_peers, vpn_place,
 };
 use time::Duration;
 
@@ -66,8 +66,8 @@ pub async fn post(
     let now = app.now();
     let mut reader = app.store().read();
     let mut peers = router_tunnel::peers_of(&mut reader, &router_id).await?;
-    let by_groups = vpn_peers::of_router(&mut reader, &router_id, now).await?;
-    peers.extend(by_groups.into_iter().map(|peer| peer.router.terminal_id));
+    let around = vpn_place::around(&mut reader, &router_id, now).await?;
+    peers.extend(vpn_peers::named(&router_id, &around));
     let before: BTreeMap<String, _> = router_tunnel::at(&mut reader, &router_id)
         .await?
         .into_iter()

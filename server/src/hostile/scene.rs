@@ -498,7 +498,7 @@ impl Scene {
         let routers = [self.new_router.as_str(), &self.router];
         let (psk, [code, _]) = psk::tests::given(&self.test.app, routers, Making::First).await;
         self.psk = (psk, code);
-        let (app, peers) = (self.app(), vec![(self.router.clone(), true)]);
+        let (app, peers) = (self.app(), vec![self.router.clone()]);
         let (own, now) = (self.new_router.as_str(), app.now());
         let setup = NewSetup::draw(app.random(), own, Key::P256, peers, now).unwrap();
         change!(app, |tx| {

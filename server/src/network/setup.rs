@@ -8,13 +8,14 @@ use sekisho_store::{
     router_setup::{self, SetupPeer},
     router_tunnel,
     terminal::{self, Terminal},
+    vpn_peers, vpn_place,
 };
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{
-    bundle::{Daemon, Key, Other, Others},
+    bundle::{Daemon, Key},
     tick::Tick,
 };
 use crate::{
@@ -34,13 +35,13 @@ pub struct NewSetup {
     id: Uuid,
     router_id: String,
     key: Key,
-    peers: Vec<(String, bool)>,
+    peers: Vec<String>,
     code: PaperCode,
     created_at: OffsetDateTime,
 }
 
 impl NewSetup {
-    /// Draws the code of a link for this router, with these at the other ends, and whether it opens the tunnel.
+    /// Draws the code of a link for this router, with these at the other ends.
     ///
     /// # Errors
     /// [`RandomnessError`]: there is none.
@@ -48,7 +49,7 @@ impl NewSetup {
         random: &dyn Randomness,
         router_id: &str,
         key: Key,
-        peers: Vec<(String, bool)>,
+        peers: Vec<String>,
         now: OffsetDateTime,
     ) -> Result<Self, RandomnessError> {
         Ok(Self {
@@ -116,11 +117,10 @@ impl NewSetup {
 /// A tunnel of a link: who is at the other end, and where it stands.
 #[derive(Debug)]
 pub struct Tunnel {
-    /// The router at the other end, and by what both prove themselves; `None` when it is a peer no longer: revoked
-    /// since, or in no group with this one.
-    pub other: Option<Other>,
-    /// Its identifier.
+    /// The router at the other end.
     pub peer_id: String,
+    /// Whether it is a peer no longer: revoked or suspended since, or in no group with this one.
+    pub gone: bool,
     /// What people call it.
     pub name: String,
     /// Whether the tunnel stands.
@@ -136,12 +136,12 @@ pub struct Tunnel {
 pub async fn tunnels(
     queries: &mut impl Queries,
     own: &Router,
-    key: Key,
     peers: Vec<SetupPeer>,
     now: OffsetDateTime,
 ) -> Result<Vec<Tunnel>, StoreError> {
     let told = router_tunnel::at(queries, &own.terminal_id).await?;
-    let mut others = Others::find(queries, &own.terminal_id, key, now).await?.list;
+    let around = vpn_place::around(queries, &own.terminal_id, now).await?;
+    let by_groups = vpn_peers::named(&own.terminal_id, &around);
     let mut tunnels = Vec::with_capacity(peers.len());
     for peer in peers {
         let id = peer.router_id;
@@ -152,11 +152,9 @@ pub async fn tunnels(
         let of_own = told.iter().find(|told| told.peer_id == id);
         let of_other = told.iter().find(|told| told.router_id == id);
         let tick = Tick::judge(of_own, of_other, somebody_can, now);
-        let place = others.iter().position(|other| other.router.terminal_id == id);
-        // Who opens it was chosen with the link.
-        let other = place.map(|place| Other { opens: peer.opens, ..others.swap_remove(place) });
         let name = terminal.map(|terminal| terminal.name).unwrap_or_default();
-        tunnels.push(Tunnel { other, peer_id: id, name, tick, seen_at: peer.seen_at });
+        let gone = !by_groups.contains(&id);
+        tunnels.push(Tunnel { gone, peer_id: id, name, tick, seen_at: peer.seen_at });
     }
     Ok(tunnels)
 }

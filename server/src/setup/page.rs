@@ -21,7 +21,7 @@ use crate::{
     form::StrictQuery,
     names::NameRole,
     network::{
-        bundle::{self, Authorities, Common, Other},
+        bundle::{self, Authorities, Common, Other, Others},
         family,
         setup::{PATH, key_of, tunnels},
     },
@@ -114,8 +114,9 @@ pub async fn get(
     let terminal = terminal.ok_or_else(PageError::not_found)?;
     let (key, peers) =
         (key_of(&setup.key_kind), router_setup::peers(&mut reader, &setup.id).await?);
-    let tunnels = tunnels(&mut reader, &own, key, peers, now).await?;
-    let others: Vec<Other> = tunnels.iter().filter_map(|tunnel| tunnel.other.clone()).collect();
+    let tunnels = tunnels(&mut reader, &own, peers, now).await?;
+    // The texts are for all peers, whichever the link follows.
+    let others = Others::find(&mut reader, &own.terminal_id, key, now).await?.list;
     let enrol = app.names().origin(NameRole::Enrol);
     let mut steps = Steps::of(&own, &others, key, enrol, false);
     let none = match files(&app, &mut reader, &own, &terminal, &others).await? {
@@ -130,8 +131,11 @@ pub async fn get(
         .into_iter()
         .map(|tunnel| ShownTunnel::of(&own.family, tunnel, &page, now))
         .collect();
-    let all_up = tunnels.iter().all(|tunnel| tunnel.is_up);
+    let mut awaited = tunnels.iter().filter(|tunnel| !tunnel.gone).peekable();
+    let none_awaited = awaited.peek().is_none();
+    let all_up = awaited.all(|tunnel| tunnel.is_up);
     let (may_refresh, off) = (!all_up, asked.refresh.is_some());
+    let all_up = all_up && !none_awaited;
     let shown = SetupPage {
         name: terminal.name,
         family: family::find(&own.family).map_or(own.family, |family| family.name.clone()),

@@ -49,8 +49,10 @@ pub async fn post(
         Found::Nothing => return Err(PageError::not_found()),
     };
     let peers = router_setup::peers(&mut app.store().read(), &setup.id).await?;
-    if !peers.iter().any(|peer| peer.router_id == form.peer) {
-        return Err(PageError::not_found());
+    let peer = peers.into_iter().find(|peer| peer.router_id == form.peer);
+    if peer.ok_or_else(PageError::not_found)?.seen_at.is_some() {
+        // Said before; whoever presses again and again fills no trail.
+        return Ok(Redirect::to(PATH).into_response());
     }
     let now = app.now();
     transaction!(app.store(), StoreError, |tx| {

@@ -27,6 +27,8 @@ pub(crate) struct ShownTunnel {
     pub(crate) help: Vec<&'static str>,
     /// The command by which the device at hand shows it.
     pub(crate) command: Option<&'static str>,
+    /// Whether the other end is a peer no longer: nothing is to be set up with it.
+    pub(crate) gone: bool,
     /// Whether the technician may say to have seen it up: nobody else tells anything.
     pub(crate) may_be_seen: bool,
     /// When they said so.
@@ -49,7 +51,7 @@ fn help(family: &str, tick: Tick) -> Vec<&'static str> {
 impl ShownTunnel {
     /// Of a router of this family.
     pub(crate) fn of(family: &str, tunnel: Tunnel, page: &PageFrame, now: OffsetDateTime) -> Self {
-        let revoked = tunnel.other.is_none();
+        let gone = tunnel.gone;
         let lang = page.text.lang();
         let time = |at| when::shown(at, lang);
         let by = |by| {
@@ -82,16 +84,17 @@ impl ShownTunnel {
         Self {
             peer_id: tunnel.peer_id,
             name: tunnel.name,
-            is_up: tunnel.tick.is_up(),
-            may_be_seen: !tells && !revoked && tunnel.seen_at.is_none(),
-            tag: if revoked {
-                ("tag tag-error", page.t("setup-peer-revoked"))
+            is_up: !gone && tunnel.tick.is_up(),
+            gone,
+            may_be_seen: !tells && !gone && tunnel.seen_at.is_none(),
+            tag: if gone {
+                ("tag tag-error", page.t("setup-peer-gone"))
             } else {
                 (class, page.t(words))
             },
-            facts: if revoked { vec![page.t("setup-peer-revoked-text")] } else { facts },
+            facts: if gone { vec![page.t("setup-peer-gone-text")] } else { facts },
             command: Device::of_family(family).map(Device::shows),
-            help: if revoked { Vec::new() } else { help(family, tunnel.tick) },
+            help: if gone { Vec::new() } else { help(family, tunnel.tick) },
             seen: tunnel.seen_at.map(time),
         }
     }

@@ -45,8 +45,6 @@ impl Setup {
 pub struct SetupPeer {
     /// The router at the other end.
     pub router_id: String,
-    /// Whether the router of the link opens it.
-    pub opens: bool,
     /// When the technician said to have seen it up.
     pub seen_at: Option<OffsetDateTime>,
 }
@@ -62,8 +60,8 @@ pub struct NewSetup<'a> {
     pub code_hash: &'a [u8; 32],
     /// `p256` or `rsa3072`.
     pub key_kind: &'a str,
-    /// The routers at the other ends, and whether this one opens.
-    pub peers: &'a [(String, bool)],
+    /// The routers at the other ends.
+    pub peers: &'a [String],
     /// Who made it.
     pub created_by: &'a str,
     /// Now.
@@ -129,12 +127,11 @@ pub async fn create(tx: &mut Tx, new: NewSetup<'_>) -> Result<(), StoreError> {
         .bind(new.expires_at),
     )
     .await?;
-    for (peer_id, opens) in new.peers {
+    for peer_id in new.peers {
         tx.execute(
-            sql("INSERT INTO router_setup_peer (setup_id, peer_id, opens) VALUES ($1, $2, $3)")
+            sql("INSERT INTO router_setup_peer (setup_id, peer_id) VALUES ($1, $2)")
                 .bind(&id)
-                .bind(peer_id.as_str())
-                .bind(i64::from(*opens)),
+                .bind(peer_id.as_str()),
         )
         .await?;
     }
@@ -219,16 +216,16 @@ pub async fn peers(
     queries: &mut impl Queries,
     setup_id: &str,
 ) -> Result<Vec<SetupPeer>, StoreError> {
-    let rows: Vec<(String, i64, Option<i64>)> = queries
+    let rows: Vec<(String, Option<i64>)> = queries
         .fetch_all(
-            sql("SELECT peer_id, opens, seen_at FROM router_setup_peer
+            sql("SELECT peer_id, seen_at FROM router_setup_peer
                  WHERE setup_id = $1 ORDER BY peer_id")
             .bind(setup_id),
         )
         .await?;
-    let peer = |(router_id, opens, seen_at): (String, i64, Option<i64>)| {
+    let peer = |(router_id, seen_at): (String, Option<i64>)| {
         let seen_at = moment_opt("router setup peer", seen_at)?;
-        Ok(SetupPeer { router_id, opens: opens != 0, seen_at })
+        Ok(SetupPeer { router_id, seen_at })
     };
     rows.into_iter().map(peer).collect()
 }

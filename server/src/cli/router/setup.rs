@@ -19,7 +19,7 @@ use crate::{
     instance::{self, Folder},
     names::NameRole,
     network::{
-        bundle::{self, Authorities, BundleError, Common, Key, Other, Others},
+        bundle::{self, Authorities, BundleError, Common, Key, Others},
         setup::{NewSetup, PATH},
     },
 };
@@ -44,7 +44,7 @@ enum Command {
 Examples:
   sekisho router setup make /srv/sekisho T3W8K0M5XYZ
       prints a picture to scan and a code to type, for the tunnels with all its peers
-  sekisho router setup make /srv/sekisho T0A1B2C3D4E --await T3W8K0M5XYZ --json | jq -r .code")]
+  sekisho router setup make /srv/sekisho T0A1B2C3D4E --peer T3W8K0M5XYZ --json | jq -r .code")]
     Make(Make),
     /// End the router's living link
     #[command(after_help = "\
@@ -61,12 +61,9 @@ struct Make {
     /// Identifier of the router
     #[arg(value_name = "ROUTER")]
     id: String,
-    /// A peer to which it opens the tunnel; may be repeated. Without this and `--await` the link is for all peers
+    /// A peer whose tunnel is followed; may be repeated. Without it all peers
     #[arg(long, value_name = "ROUTER")]
-    open: Vec<String>,
-    /// A peer that opens the tunnel to it; may be repeated
-    #[arg(long, value_name = "ROUTER")]
-    r#await: Vec<String>,
+    peer: Vec<String>,
     /// The kind of key of this router and of those it speaks with
     #[arg(long, value_enum, default_value_t)]
     key: Key,
@@ -100,24 +97,23 @@ impl Make {
         let id = self.id.as_str();
         let mut reader = store.read();
         let (own, name, _) = find(&mut reader, id).await?;
-        let mut peers = Others::find(&mut reader, id, self.key, now).await?.list;
-        let mut others = Vec::new();
-        for (ids, opens) in [(&self.open, true), (&self.r#await, false)] {
-            for other in ids {
-                // Taken out: who is named twice is not there the second time.
-                let found = peers.iter().position(|peer| peer.router.terminal_id == *other);
-                let stranger = || {
-                    Failure::usage(format!(
-                        "{other} is no peer of {id} by any group, or named twice"
-                    ))
-                };
-                others.push(Other { opens, ..peers.swap_remove(found.ok_or_else(stranger)?) });
-            }
+        // The texts are for all of them, so what stops these stops the link.
+        let all = Others::find(&mut reader, id, self.key, now).await?.list;
+        let mut rest: Vec<&str> =
+            all.iter().map(|other| other.router.terminal_id.as_str()).collect();
+        let mut peers = Vec::new();
+        for peer in &self.peer {
+            // Taken out: who is named twice is not there the second time.
+            let stranger = || {
+                Failure::usage(format!("{peer} is no peer of {id} by any group, or named twice"))
+            };
+            let found = rest.iter().position(|one| one == peer).ok_or_else(stranger)?;
+            peers.push(rest.swap_remove(found).to_owned());
         }
-        if self.open.is_empty() && self.r#await.is_empty() {
-            others = peers;
+        if self.peer.is_empty() {
+            peers = rest.into_iter().map(str::to_owned).collect();
         }
-        if others.is_empty() {
+        if peers.is_empty() {
             return Err(Failure::usage(format!(
                 "{id} has no peers: they follow from the groups that it takes part in (sekisho group)"
             )));
@@ -137,12 +133,12 @@ impl Make {
             reauthentication_seconds: config.routers().reauthentication_seconds(),
             prefix: None,
         };
-        match bundle::write(&own, &name, &others, &authorities, common) {
+        match bundle::write(&own, &name, &all, &authorities, common) {
             Ok(_) | Err(BundleError::NoTexts { .. }) => {}
             Err(error) => return Err(Failure::usage(error)),
         }
-        let peers = others.iter().map(|other| (other.router.terminal_id.clone(), other.opens));
-        let setup = NewSetup::draw(&SystemRandomness, id, self.key, peers.collect(), now)?;
+        let tunnels = peers.len();
+        let setup = NewSetup::draw(&SystemRandomness, id, self.key, peers, now)?;
         show(&told(&setup, &origin(&folder, &config, NameRole::Public), self.json)?)?;
         let kept = transaction!(store, StoreError, |tx| {
             let about = |entry: Entry| {
@@ -156,7 +152,7 @@ impl Make {
             let refusal = setup.keep(tx, &terminal, AT_THE_HOST).await?;
             let entry = match refusal {
                 Some(refusal) => Entry::refused(act, operator, now, refusal.as_str()),
-                None => Entry::done(act, operator, now).fact("tunnels", others.len()),
+                None => Entry::done(act, operator, now).fact("tunnels", tunnels),
             };
             Ok(Audited::new(refusal, about(entry)))
         });

@@ -29,7 +29,7 @@ use crate::{
     network::{
         bundle::{self, Authorities, Common, Key, Other, Others},
         family,
-        setup::{NewSetup, PATH, key_of, tunnels},
+        setup::{NewSetup, PATH, tunnels},
     },
     page::{Page, PageFrame},
     people::session::ConsoleSession,
@@ -44,10 +44,10 @@ pub struct Done {
     notice: Option<String>,
 }
 
-/// The form: for each router that is offered, how the tunnel with it is opened, or nothing.
+/// The form: the peers whose tunnels the link is for.
 #[derive(Debug, Deserialize)]
 pub struct Form {
-    /// `T3W8K0M5XYZ:open` or `…:await`; empty where there is to be none.
+    /// Their identifiers.
     #[serde(default)]
     tunnel: Vec<String>,
     /// The kind of key of all ends.
@@ -132,7 +132,7 @@ async fn show(
     let mut link = None;
     if let Some(setup) = router_setup::latest_of(&mut reader, id).await? {
         let peers = router_setup::peers(&mut reader, &setup.id).await?;
-        let tunnels = tunnels(&mut reader, &own, key_of(&setup.key_kind), peers, now).await?;
+        let tunnels = tunnels(&mut reader, &own, peers, now).await?;
         let lang = page.text.lang();
         link = Some(Link {
             living: setup.lives_at(now),
@@ -184,7 +184,7 @@ async fn candidates(
 /// Makes a link in place of the one before, and shows it, once.
 ///
 /// # Errors
-/// 404 for somebody else's router at either end; 409 for one that may not act. A choice that can be no tunnel is the
+/// 404 for somebody else's router, and for one that is no peer; 409 for one that may not act. A choice that can be no tunnel is the
 /// page again.
 pub async fn make(
     State(app): State<App>,
@@ -201,6 +201,8 @@ pub async fn make(
         return Err(already_revoked());
     }
     let candidates = candidates(&mut reader, &id, form.key, now).await?;
+    // The texts are for all of them, so the steps are, too.
+    let all: Vec<Other> = candidates.iter().map(|candidate| candidate.other.clone()).collect();
     let (others, names) = chosen(&form, candidates)?;
     let again = async |page: PageFrame, refused| {
         let page = page.switching_at(&format!("/console/routers/{id}/setup"));
@@ -218,8 +220,8 @@ pub async fn make(
         reauthentication_seconds: app.config().routers().reauthentication_seconds(),
         prefix: None,
     };
-    let mut steps = Steps::of(&own, &others, form.key, common.enrol, false);
-    let none = match bundle::write(&own, &terminal.name, &others, &authorities, common) {
+    let mut steps = Steps::of(&own, &all, form.key, common.enrol, false);
+    let none = match bundle::write(&own, &terminal.name, &all, &authorities, common) {
         Ok(texts) => {
             steps.files = texts.into_iter().map(|text| text.file).collect();
             None
@@ -230,7 +232,7 @@ pub async fn make(
             None => return Err(PageError::internal(&error)),
         },
     };
-    let peers = others.iter().map(|other| (other.router.terminal_id.clone(), other.opens));
+    let peers = others.iter().map(|other| other.router.terminal_id.clone());
     let setup = NewSetup::draw(app.random(), &id, form.key, peers.collect(), now)
         .map_err(|error| PageError::internal(&error))?;
     let refusal = transaction!(app.store(), StoreError, |tx| {
@@ -274,19 +276,13 @@ fn chosen(
     mut candidates: Vec<Candidate>,
 ) -> Result<(Vec<Other>, Vec<String>), PageError> {
     let (mut others, mut names) = (Vec::new(), Vec::new());
-    for tunnel in form.tunnel.iter().filter(|tunnel| !tunnel.is_empty()) {
-        let (peer, how) = tunnel.split_once(':').ok_or_else(PageError::not_found)?;
-        let opens = match how {
-            "open" => true,
-            "await" => false,
-            _ => return Err(PageError::not_found()),
-        };
+    for peer in &form.tunnel {
         // Taken out: who is named twice is not there the second time.
-        let is_named = |candidate: &Candidate| candidate.other.router.terminal_id == peer;
+        let is_named = |candidate: &Candidate| candidate.other.router.terminal_id == *peer;
         let found = candidates.iter().position(is_named).ok_or_else(PageError::not_found)?;
         let Candidate { other, name } = candidates.swap_remove(found);
         names.push(name);
-        others.push(Other { opens, ..other });
+        others.push(other);
     }
     Ok((others, names))
 }

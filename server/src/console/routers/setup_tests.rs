@@ -26,8 +26,8 @@ fn page(router: &Router) -> String {
     format!("/console/routers/{}/setup", router.terminal_id)
 }
 
-fn tunnel(other: &str, how: &str) -> String {
-    form(&[("tunnel", ""), ("tunnel", &format!("{other}:{how}")), ("key", "p256")])
+fn tunnel(other: &str) -> String {
+    form(&[("tunnel", other), ("key", "p256")])
 }
 
 async fn links(test: &TestApp) -> i64 {
@@ -41,8 +41,12 @@ async fn a_link_is_shown_once_as_a_picture_and_a_code_and_then_only_where_it_sta
     let (test, own, other) = two().await;
     let before = send(&test, "GET", &page(&own), OURS, "").await;
     assert_eq!(before.status, StatusCode::OK, "{}", before.text);
-    assert!(before.text.contains(&format!("{}:await", other.terminal_id)), "{}", before.text);
-    let form = tunnel(&other.terminal_id, "await");
+    assert!(
+        before.text.contains(&format!("value=\"{}\" checked", other.terminal_id)),
+        "{}",
+        before.text
+    );
+    let form = tunnel(&other.terminal_id);
     let sheet = send(&test, "POST", &page(&own), OURS, &form).await;
     assert_eq!(sheet.status, StatusCode::OK, "{}", sheet.text);
     let (_, rest) = sheet.text.split_once("id=\"setup-code\"").unwrap();
@@ -65,32 +69,21 @@ async fn a_link_is_shown_once_as_a_picture_and_a_code_and_then_only_where_it_sta
 }
 
 #[tokio::test]
-async fn a_link_names_routers_that_the_person_administers_and_that_can_have_a_tunnel() {
+async fn a_link_names_peers_by_groups_of_a_router_that_the_person_administers() {
     let (test, own, other) = two().await;
     let (id, peer) = (own.terminal_id.as_str(), other.terminal_id.as_str());
+    let stranger = entered(&test, "router_strongswan", "10.20.9.0/24").await;
     for (form, cookie, status) in [
-        (tunnel(peer, "open"), THEIRS, StatusCode::NOT_FOUND),
-        (tunnel(id, "open"), OURS, StatusCode::NOT_FOUND),
-        (tunnel("T0000000000", "open"), OURS, StatusCode::NOT_FOUND),
-        (tunnel(peer, "both"), OURS, StatusCode::NOT_FOUND),
-        (form(&[("tunnel", peer), ("key", "p256")]), OURS, StatusCode::NOT_FOUND),
-        (
-            form(&[
-                ("tunnel", &format!("{peer}:open")),
-                ("tunnel", &format!("{peer}:await")),
-                ("key", "p256"),
-            ]),
-            OURS,
-            StatusCode::NOT_FOUND,
-        ),
-        (form(&[("tunnel", ""), ("key", "p256")]), OURS, StatusCode::UNPROCESSABLE_ENTITY),
+        (tunnel(peer), THEIRS, StatusCode::NOT_FOUND),
+        (tunnel(id), OURS, StatusCode::NOT_FOUND),
+        (tunnel("T0000000000"), OURS, StatusCode::NOT_FOUND),
+        // One of one's own, but of no group with it.
+        (tunnel(&stranger.terminal_id), OURS, StatusCode::NOT_FOUND),
+        (form(&[("tunnel", ""), ("key", "p256")]), OURS, StatusCode::NOT_FOUND),
+        (form(&[("tunnel", peer), ("tunnel", peer), ("key", "p256")]), OURS, StatusCode::NOT_FOUND),
         (form(&[("key", "p256")]), OURS, StatusCode::UNPROCESSABLE_ENTITY),
-        (form(&[("tunnel", &format!("{peer}:open"))]), OURS, StatusCode::BAD_REQUEST),
-        (
-            form(&[("tunnel", &format!("{peer}:open")), ("key", "dsa")]),
-            OURS,
-            StatusCode::BAD_REQUEST,
-        ),
+        (form(&[("tunnel", peer)]), OURS, StatusCode::BAD_REQUEST),
+        (form(&[("tunnel", peer), ("key", "dsa")]), OURS, StatusCode::BAD_REQUEST),
     ] {
         let refused = send(&test, "POST", &page(&own), cookie, &form).await;
         assert_eq!(refused.status, status, "{form}: {}", refused.text);
@@ -98,14 +91,14 @@ async fn a_link_names_routers_that_the_person_administers_and_that_can_have_a_tu
     // Networks that overlap can be told from each other by no packet.
     let overlaps = entered(&test, "router_libreswan", "10.20.0.0/16").await;
     meet(&test.app, &[id, &overlaps.terminal_id]).await;
-    let overlapping = tunnel(&overlaps.terminal_id, "open");
+    let overlapping = tunnel(&overlaps.terminal_id);
     let refused = send(&test, "POST", &page(&own), OURS, &overlapping).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(refused.text.contains("内側のネットワークが重なっている"), "{}", refused.text);
     assert_eq!(links(&test).await, 0);
     // Somebody else sees and ends nothing.
     assert_eq!(send(&test, "GET", &page(&own), THEIRS, "").await.status, StatusCode::NOT_FOUND);
-    send(&test, "POST", &page(&own), OURS, &tunnel(peer, "open")).await;
+    send(&test, "POST", &page(&own), OURS, &tunnel(peer)).await;
     let end = format!("{}/end", page(&own));
     assert_eq!(send(&test, "POST", &end, THEIRS, "").await.status, StatusCode::NOT_FOUND);
     let ended = send(&test, "POST", &end, OURS, "").await;
@@ -122,16 +115,16 @@ async fn a_router_that_may_not_act_gets_no_link_and_a_family_without_texts_gets_
     let (test, own, other) = two().await;
     let generic = entered(&test, "router", "10.20.3.0/24").await;
     meet(&test.app, &[&own.terminal_id, &generic.terminal_id]).await;
-    let made = send(&test, "POST", &page(&generic), OURS, &tunnel(&own.terminal_id, "open")).await;
+    let made = send(&test, "POST", &page(&generic), OURS, &tunnel(&own.terminal_id)).await;
     assert_eq!(made.status, StatusCode::OK, "{}", made.text);
     assert!(made.text.contains("generic IKEv2 のため、設定文はありません"), "{}", made.text);
     let path = format!("/console/terminals/{}/revoke", own.terminal_id);
     let reason = form(&[("reason", "retired"), ("note", "")]);
     assert_eq!(send(&test, "POST", &path, OURS, &reason).await.status, StatusCode::SEE_OTHER);
-    let refused = send(&test, "POST", &page(&own), OURS, &tunnel(&other.terminal_id, "open")).await;
+    let refused = send(&test, "POST", &page(&own), OURS, &tunnel(&other.terminal_id)).await;
     assert_eq!(refused.status, StatusCode::CONFLICT);
     // A revoked one is at no other end.
-    let peer = send(&test, "POST", &page(&other), OURS, &tunnel(&own.terminal_id, "open")).await;
+    let peer = send(&test, "POST", &page(&other), OURS, &tunnel(&own.terminal_id)).await;
     assert_eq!(peer.status, StatusCode::NOT_FOUND);
     let en = send(&test, "GET", &format!("{}?lang=en", page(&other)), OURS, "").await.text;
     assert!(en.contains("Technician’s link for") && !en.contains("routers-setup-"), "{en}");

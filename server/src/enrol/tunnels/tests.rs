@@ -38,7 +38,7 @@ use crate::{
 async fn linked() -> TestApp {
     let test = scene::instance().await;
     enter_routers(&test).await;
-    let (now, peers) = (test.app.now(), vec![(FIXED.to_owned(), true)]);
+    let (now, peers) = (test.app.now(), vec![FIXED.to_owned()]);
     let setup = NewSetup::draw(&SystemRandomness, ROUTER, Key::P256, peers, now).unwrap();
     transaction!(test.app.store(), StoreError, |tx| {
         let terminal = terminal::find(tx, ROUTER).await?.unwrap();

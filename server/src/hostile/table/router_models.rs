@@ -78,11 +78,11 @@ pub(super) fn rows(s: &Scene) -> Vec<Row> {
         of_router("GET", "/console/routers/{id}/setup").query([free("notice", "ended")]).good(200),
         of_router("POST", "/console/routers/{id}/setup")
             .form([
-                required("tunnel", &format!("{}:open", s.new_router))
+                required("tunnel", &s.new_router)
                     .foreign(&format!("{}:both", s.new_router))
-                    .foreign("T0000000000:open")
-                    .foreign(&format!("{t}:open"))
-                    .foreign(&format!("{u}:await")),
+                    .foreign("T0000000000")
+                    .foreign(t)
+                    .foreign(u),
                 required("key", "p256").foreign("dsa"),
             ])
             .good(200),

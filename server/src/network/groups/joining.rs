@@ -140,6 +140,10 @@ pub async fn agree(
         return Ok(by.refused(ACT, now, (Refusal::NoGroup, about)));
     };
     let about = Entity { router, ..Entity::of(&group).membership(membership) };
+    // Nobody is admitted while the owner is suspended, whoever asked before.
+    if !organisation::is_active(tx, &group.owner_id).await? {
+        return Ok(by.refused(ACT, now, (Refusal::FacilityNotActive, about)));
+    }
     if let Some(refusal) = against_agreeing(tx, by, membership, router, now).await? {
         return Ok(by.refused(ACT, now, (refusal, about)));
     }

@@ -140,10 +140,9 @@ pub(super) async fn pages(
     shoot(driver, out, public, "router-bundle-psk", &bundle).await?;
     let own = path.rsplit('/').next().unwrap_or_default();
     driver.goto(&format!("{public}/console/routers/{own}/setup")).await?;
-    let peer = driver.query(By::Css("option[value$=':open']")).first().await?;
+    let peer = driver.query(By::Css("input[name='tunnel']")).first().await?;
     let peer = peer.attr("value").await?.context("there is no router at the other end")?;
-    let peer = peer.trim_end_matches(":open");
-    let told = Told { own, code: &code, peer, enrol: &enrol };
+    let told = Told { own, code: &code, peer: &peer, enrol: &enrol };
     setup(driver, out, public, told).await
 }
 
@@ -157,10 +156,10 @@ async fn setup(driver: &WebDriver, out: &Path, public: &str, told: Told<'_>) -> 
     for language in LANGUAGES {
         driver.goto(&format!("{public}/?lang={language}")).await?;
         driver.goto(page).await?;
-        driver.find(By::Css("select[name='tunnel'] option[value='']")).await?.click().await?;
+        driver.find(By::Css("input[name='tunnel']")).await?.click().await?;
         send(driver, "form[action$='/setup']", "#errors").await?;
         capture(driver, out, &format!("router-setup-refused-{language}")).await?;
-        driver.find(By::Css("option[value$=':open']")).await?.click().await?;
+        driver.goto(page).await?;
         send(driver, "form[action$='/setup']", ".qr").await?;
         capture(driver, out, &format!("router-setup-sheet-{language}")).await?;
         code = driver.find(By::Id("setup-code")).await?.text().await?;

@@ -17,7 +17,7 @@ pub fn make(world: &World, nodes: &[Node]) -> Vec<Link> {
         let mut arguments = vec!["router", "setup", "make", &instance, &node.id, "--json"];
         arguments.extend(["--key", node.proof.key()]);
         for (_, other) in node::pairs(nodes).filter(|(one, _)| one.id == node.id) {
-            arguments.extend(["--open", &other.id]);
+            arguments.extend(["--peer", &other.id]);
         }
         let said = world.sekisho(&arguments);
         let made: serde_json::Value = serde_json::from_str(&said).unwrap();

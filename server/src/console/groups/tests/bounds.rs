@@ -41,6 +41,21 @@ async fn a_suspended_facility_has_no_peers_and_nobody_agrees_for_it() {
 }
 
 #[tokio::test]
+async fn nobody_becomes_a_member_while_the_owner_is_suspended() {
+    let test = instance().await;
+    let path = made(&test, "mesh").await;
+    let (status, text) = post(&test, &format!("{path}/invite"), OWN, &[("invited", MEMBER)]).await;
+    assert_eq!(status, StatusCode::SEE_OTHER, "{text}");
+    let agree = format!("{}/agree", membership(&test, &path, MEMBER).await.unwrap());
+    suspend(&test, OWNER, StatusChange::Suspend).await;
+    let (status, text) = post(&test, &agree, THEIRS, &[("router", R_MEMBER)]).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{text}");
+    suspend(&test, OWNER, StatusChange::Resume).await;
+    let (status, text) = post(&test, &agree, THEIRS, &[("router", R_MEMBER)]).await;
+    assert_eq!(status, StatusCode::SEE_OTHER, "{text}");
+}
+
+#[tokio::test]
 async fn what_does_not_fit_comes_back_at_its_field_and_names_are_the_owners() {
     let test = instance().await;
     for (field, value, says) in [
