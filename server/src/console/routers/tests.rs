@@ -57,7 +57,7 @@ pub(crate) async fn send(
 pub(crate) async fn routers(test: &TestApp, facility: &str) -> Vec<(Terminal, Router)> {
     let mut reader = test.app.store().read();
     let mut found = Vec::new();
-    for terminal in terminal::list_of(&mut reader, facility, Device::Router, 0, 9).await.unwrap() {
+    for terminal in terminal::list_of(&mut reader, facility, Device::Router, 0, 99).await.unwrap() {
         let router = router::find(&mut reader, &terminal.id).await.unwrap().unwrap();
         found.push((terminal, router));
     }
