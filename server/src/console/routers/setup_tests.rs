@@ -9,7 +9,7 @@ use crate::{
         scene::{acts, form},
         terminals::qr,
     },
-    network::groups::testing::meet,
+    network::groups::testing::{meet, part},
     testing::TestApp,
 };
 
@@ -90,11 +90,15 @@ async fn a_link_names_peers_by_groups_of_a_router_that_the_person_administers() 
     }
     // Networks that overlap can be told from each other by no packet.
     let overlaps = entered(&test, "router_libreswan", "10.20.0.0/16").await;
-    meet(&test.app, &[id, &overlaps.terminal_id]).await;
+    let group = meet(&test.app, &[id, &overlaps.terminal_id]).await;
     let overlapping = tunnel(&overlaps.terminal_id);
     let refused = send(&test, "POST", &page(&own), OURS, &overlapping).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(refused.text.contains("内側のネットワークが重なっている"), "{}", refused.text);
+    // There are no texts while it is a peer, so there is no link for another peer either.
+    let refused = send(&test, "POST", &page(&own), OURS, &tunnel(peer)).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    part(&test.app, &group).await;
     assert_eq!(links(&test).await, 0);
     // Somebody else sees and ends nothing.
     assert_eq!(send(&test, "GET", &page(&own), THEIRS, "").await.status, StatusCode::NOT_FOUND);
