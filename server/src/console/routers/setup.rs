@@ -184,8 +184,8 @@ async fn candidates(
 /// Makes a link in place of the one before, and shows it, once.
 ///
 /// # Errors
-/// 404 for somebody else's router, and for one that is no peer; 409 for one that may not act. A choice that can be no tunnel is the
-/// page again.
+/// 404 for somebody else's router, and for one that is no peer; 409 for one that may not act. A choice that can be no
+/// tunnel is the page again.
 pub async fn make(
     State(app): State<App>,
     session: ConsoleSession,
