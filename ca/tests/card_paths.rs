@@ -372,6 +372,23 @@ fn a_list_counts_for_its_scope_only() {
 }
 
 #[test]
+fn a_list_is_its_issuers_however_often_it_is_asked() {
+    let own = world().hpki.sub_ca.key.public_key_der();
+    let other = world().hpki.root.key.public_key_der();
+    let list = &crls()[0];
+    for _ in 0..2 {
+        assert!(list.verify(other).is_err());
+        assert!(list.verify(own).is_ok());
+    }
+    let copy = list.clone();
+    assert!(copy.verify(own).is_ok() && copy.verify(other).is_err());
+    let mut octets = world().hpki.card_crl(&[], now()).unwrap();
+    *octets.last_mut().unwrap() ^= 1;
+    let spoilt = Crl::parse(&octets).unwrap();
+    assert!(spoilt.verify(own).is_err() && spoilt.verify(own).is_err());
+}
+
+#[test]
 fn a_list_for_another_distribution_point_is_not_evidence() {
     let world = world();
     let elsewhere = Forge::new(

@@ -1,6 +1,9 @@
 //! CRLs: read once, looked up many times (RFC 5280 §5).
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use const_oid::{ObjectIdentifier, db::rfc5280};
 use sha2::{Digest, Sha256};
@@ -25,7 +28,7 @@ use crate::signature;
 const MOST_OCTETS: usize = 64 * 1024 * 1024;
 
 /// A CRL, read once and used for many judgements. Whether it is authentic is judged each time,
-/// with the issuer of the path at hand. Cloning shares the octets.
+/// with the issuer of the path at hand; the digest over its octets is made once. Cloning shares them.
 #[derive(Debug, Clone)]
 pub struct Crl(Arc<Inner>);
 
@@ -52,6 +55,8 @@ struct Inner {
     /// Issuers of certificates in an indirect list, each as its comparable names.
     issuers: Vec<Vec<Vec<u8>>>,
     sha256: [u8; 32],
+    /// The key (SubjectPublicKeyInfo, DER) under which the signature was found good: it is again.
+    signed_by: OnceLock<Box<[u8]>>,
 }
 
 /// Places in the DER: an entry costs twelve octets of memory however long it is.
@@ -149,9 +154,15 @@ impl Crl {
     /// [`signature::SignatureError`].
     pub fn verify(&self, public_key_der: &[u8]) -> Result<(), signature::SignatureError> {
         let inner = &self.0;
+        if inner.signed_by.get().is_some_and(|key| **key == *public_key_der) {
+            return Ok(());
+        }
         let signature = inner.signature.as_deref().ok_or(signature::SignatureError::Invalid)?;
         let to_be_signed = &inner.der[inner.to_be_signed.clone()];
-        signature::verify(public_key_der, &inner.algorithm, to_be_signed, signature)
+        signature::verify(public_key_der, &inner.algorithm, to_be_signed, signature)?;
+        // Two lists of one issuer's old and new key are two lists; another key is computed anew.
+        inner.signed_by.get_or_init(|| public_key_der.into());
+        Ok(())
     }
 
     pub(super) fn sha256(&self) -> [u8; 32] {
@@ -300,6 +311,7 @@ impl Inner {
             issuers: vec![vec![issuer.form().to_vec()]],
             issuer,
             sha256: Sha256::digest(der).into(),
+            signed_by: OnceLock::new(),
         };
         if let Some(item) = extensions {
             for extension in extension::read_all(Item::only_of(item.value, SEQUENCE)?)? {
