@@ -5,7 +5,7 @@ pub mod difference;
 mod judge;
 mod words;
 
-use sekisho_authz::{Cache, Decision, Request, Vocabulary};
+use sekisho_authz::{Cache, Decision, Question, Request, Vocabulary};
 use sekisho_pki::national::hc_role;
 use sekisho_store::{
     Queries, StoreError, membership, offer,
@@ -128,7 +128,19 @@ impl Entitlements {
     /// Decides about one service. Rules that are absent or cannot be used refuse.
     #[must_use]
     pub fn decide(&self, offer: &offer::Offer, request: &Request) -> Decision {
-        self.ask(&self.judge(offer), request)
+        self.answer(offer, &self.question(request))
+    }
+
+    /// What somebody asks of several services.
+    #[must_use]
+    pub fn question<'a>(&self, request: &'a Request) -> Question<'a> {
+        Question::new(request, &self.vocabulary)
+    }
+
+    /// Decides about one of them, as [`Entitlements::decide`] does.
+    #[must_use]
+    pub fn answer(&self, offer: &offer::Offer, question: &Question<'_>) -> Decision {
+        self.ask(&self.judge(offer), question)
     }
 
     /// The weakest level by which anybody is admitted to a service; `None` where nobody is.

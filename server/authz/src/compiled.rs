@@ -1,54 +1,26 @@
 //! From rules to a Cedar policy set, and from a request to a decision.
 //!
-//! Each rule becomes one `permit` policy, and a second one for emergencies if it says so; Cedar decides. For the explanation each *condition* is
-//! a policy of its own in a second set, looked at only after a refusal: Cedar then names the
-//! conditions that held, and so those that did not. No condition is evaluated by code of ours, so
-//! decision and explanation cannot drift apart.
+//! Each rule becomes one `permit` policy, and a second one for emergencies if it says so; Cedar decides by
+//! each in turn. For the explanation each *condition* is a policy of its own, in one set that is looked at
+//! only after a refusal: Cedar then names the conditions that held, and so those that did not. No condition
+//! is evaluated by code of ours, so decision and explanation cannot drift apart.
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashSet},
 };
 
-use cedar_policy::{
-    Authorizer, Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicyId,
-    PolicySet, RestrictedExpression, Schema, ValidationMode, Validator,
-};
+use cedar_policy::{Authorizer, EntityUid, Policy, PolicyId, PolicySet, ValidationMode, Validator};
 use serde_json::{Value as Json, json};
 
 use crate::{
     Request,
     condition::Condition,
     decision::Decision,
-    hours::{Day, Hours, on_the_wall},
-    rules::{Rule, Rules, RulesError, Vocabulary},
+    hours::{Day, Hours},
+    question::{self, Question, SCHEMA, principal},
+    rules::{Rule, Rules, RulesError, Vocabulary, compilation},
 };
-
-/// What policies may speak about. Every policy set is validated against it, strictly.
-const SCHEMA: &str = r#"
-    entity Group;
-    entity Facility in [Group] { kind: String, prefecture: String };
-    entity Person;
-    entity Patient;
-    entity Service;
-    action "use" appliesTo {
-        principal: [Person, Patient],
-        resource: Service,
-        context: {
-            facility: Facility,
-            roles: Set<String>,
-            member: Bool,
-            strength: Long,
-            weekday: Long,
-            minute: Long,
-            emergency: Bool,
-            visiting: Bool
-        }
-    };
-"#;
-
-/// Ends the name of the policy by which a rule admits in an emergency.
-const IN_EMERGENCY: &str = ".emergency";
 
 /// The rules of one service, ready to decide.
 #[derive(Debug)]
@@ -56,12 +28,30 @@ pub struct CompiledRules {
     service: EntityUid,
     rules: Rules,
     vocabulary: Vocabulary,
-    schema: Schema,
-    /// One policy a rule, named by its position; for a rule that opens in an emergency another one, named
-    /// with [`IN_EMERGENCY`], that asks for the emergency instead of what it lifts.
-    deciding: PolicySet,
-    /// One policy a condition of a rule, named `position.code`.
+    /// Asked one after the other until one admits. Those that need no emergency come first, so that access by
+    /// them is never marked as one.
+    deciding: Vec<Deciding>,
+    /// One policy a condition, however many rules state it.
     explaining: PolicySet,
+    /// What each rule asks for, in the order of explanation.
+    stated: Vec<Vec<Stated>>,
+}
+
+/// By what a rule admits: one policy, and for a rule that opens in an emergency another one, which asks for the
+/// emergency instead of what it lifts.
+#[derive(Debug)]
+struct Deciding {
+    /// Place of the rule.
+    position: usize,
+    by_emergency: bool,
+    policy: PolicySet,
+}
+
+/// A condition that a rule states, with the name of the policy which tells whether it holds.
+#[derive(Debug)]
+struct Stated {
+    condition: Condition,
+    policy: PolicyId,
 }
 
 impl CompiledRules {
@@ -78,39 +68,43 @@ impl CompiledRules {
         for rule in &mut rules.rules {
             rule.minimum_acr = rule.minimum_acr.take().or(vocabulary.strongest());
         }
-        let (schema, _) = Schema::from_cedarschema_str(SCHEMA).map_err(compilation)?;
-        let service = uid("Service", service)?;
-        let mut deciding = PolicySet::new();
-        let mut explaining = PolicySet::new();
+        let service = question::service(service);
+        let (mut ordinary, mut by_emergency) = (Vec::new(), Vec::new());
+        let mut explaining = Explaining::default();
+        let mut stated = Vec::with_capacity(rules.rules.len());
         for (position, rule) in rules.rules.iter().enumerate() {
             // Whoever is let in for an emergency alone is admitted by it alone, whatever else a rule opens to.
             let mut clauses = vec![json!({ "!": { "arg": context("visiting") } })];
             let mut in_emergency = vec![context("emergency")];
+            let mut of_rule = Vec::new();
             for condition in Condition::ALL {
                 let Some(clause) = clause(rule, condition, vocabulary) else {
                     continue;
                 };
-                let name = format!("{position}.{}", condition.code());
-                add(&mut explaining, &name, &service, vec![clause.clone()])?;
+                let policy = explaining.policy(&service, &clause)?;
+                of_rule.push(Stated { condition, policy });
                 if !condition.is_lifted_in_an_emergency() {
                     in_emergency.push(clause.clone());
                 }
                 clauses.push(clause);
             }
-            add(&mut deciding, &position.to_string(), &service, clauses)?;
+            ordinary.push(Deciding::of(position, false, &service, clauses)?);
             if rule.emergency {
-                let name = format!("{position}{IN_EMERGENCY}");
-                add(&mut deciding, &name, &service, in_emergency)?;
+                by_emergency.push(Deciding::of(position, true, &service, in_emergency)?);
             }
+            stated.push(of_rule);
         }
-        let validator = Validator::new(schema.clone());
-        for set in [&deciding, &explaining] {
+        let deciding: Vec<Deciding> = ordinary.into_iter().chain(by_emergency).collect();
+        let explaining = explaining.set;
+        let validator = Validator::new(SCHEMA.clone());
+        for set in deciding.iter().map(|deciding| &deciding.policy).chain([&explaining]) {
             let result = validator.validate(set, ValidationMode::Strict);
             if let Some(fault) = result.validation_errors().next() {
                 return Err(compilation(fault));
             }
         }
-        Ok(Self { service, rules, vocabulary: vocabulary.clone(), schema, deciding, explaining })
+        let vocabulary = vocabulary.clone();
+        Ok(Self { service, rules, vocabulary, deciding, explaining, stated })
     }
 
     /// The rules this was compiled from, each with the level that it asks for.
@@ -122,32 +116,38 @@ impl CompiledRules {
     /// Decides. Whatever cannot be evaluated refuses.
     #[must_use]
     pub fn decide(&self, request: &Request) -> Decision {
+        self.answer(&Question::new(request, &self.vocabulary))
+    }
+
+    /// The same of a question that other services are asked, too, in the words of the same vocabulary.
+    #[must_use]
+    pub fn answer(&self, question: &Question<'_>) -> Decision {
         if self.rules.rules.is_empty() {
             return Decision::no_rules();
         }
-        self.evaluate(request).unwrap_or_else(|_| Decision::unusable())
+        self.evaluate(question).unwrap_or_else(|_| Decision::unusable())
     }
 
-    fn evaluate(&self, request: &Request) -> Result<Decision, RulesError> {
-        let (question, entities) = self.question(request)?;
+    fn evaluate(&self, asked: &Question<'_>) -> Result<Decision, RulesError> {
+        let request = asked.request();
+        let groups = self.rules.groups_of(&request.facility_id);
+        let (question, entities) = asked.to(&self.service, groups)?;
         let authorizer = Authorizer::new();
-        let response = authorizer.is_authorized(&question, &self.deciding, &entities);
-        // A policy that cannot be evaluated is skipped by Cedar; for us that is no ground to admit.
-        let erred = response.diagnostics().errors().next().is_some();
-        if response.decision() == cedar_policy::Decision::Allow && !erred {
-            return response
-                .diagnostics()
-                .reason()
-                .filter_map(|id| admitting(id.as_ref()))
-                .min()
-                .and_then(|(by_emergency, position)| {
-                    Some(Decision::admitted(self.rules.rules.get(position)?, by_emergency))
-                })
-                .ok_or_else(|| compilation("admitted by no rule"));
+        for deciding in &self.deciding {
+            let response = authorizer.is_authorized(&question, &deciding.policy, &entities);
+            // A policy that cannot be evaluated is skipped by Cedar; for us that is no ground to go on.
+            if let Some(error) = response.diagnostics().errors().next() {
+                return Err(compilation(error));
+            }
+            if response.decision() == cedar_policy::Decision::Allow {
+                let rule = self.rules.rules.get(deciding.position);
+                return rule
+                    .map(|rule| Decision::admitted(rule, deciding.by_emergency))
+                    .ok_or_else(|| compilation("admitted by no rule"));
+            }
         }
         let explanation = authorizer.is_authorized(&question, &self.explaining, &entities);
-        let held: HashSet<String> =
-            explanation.diagnostics().reason().map(ToString::to_string).collect();
+        let held: HashSet<&PolicyId> = explanation.diagnostics().reason().collect();
         let would_help = !request.emergency && self.opens_in_an_emergency(&held);
         if request.visiting {
             let lacking = self.nearest(&held, true, |rule| rule.emergency);
@@ -166,7 +166,7 @@ impl CompiledRules {
     }
 
     /// Whether a rule that opens in an emergency lacks nothing but what the emergency lifts.
-    fn opens_in_an_emergency(&self, held: &HashSet<String>) -> bool {
+    fn opens_in_an_emergency(&self, held: &HashSet<&PolicyId>) -> bool {
         let mut opting = self.rules.rules.iter().enumerate().filter(|(_, rule)| rule.emergency);
         opting.any(|(position, rule)| {
             self.failed(position, rule, held, false).all(Condition::is_lifted_in_an_emergency)
@@ -179,24 +179,23 @@ impl CompiledRules {
         &'a self,
         position: usize,
         rule: &'a Rule,
-        held: &'a HashSet<String>,
+        held: &'a HashSet<&'a PolicyId>,
         emergency: bool,
     ) -> impl Iterator<Item = Condition> + 'a {
         let lifted = move |condition: Condition| {
             emergency && rule.emergency && condition.is_lifted_in_an_emergency()
         };
-        Condition::ALL.into_iter().filter(move |&condition| {
-            !lifted(condition)
-                && clause(rule, condition, &self.vocabulary).is_some()
-                && !held.contains(&format!("{position}.{}", condition.code()))
-        })
+        let stated = self.stated.get(position).into_iter().flatten();
+        stated
+            .filter(move |stated| !lifted(stated.condition) && !held.contains(&stated.policy))
+            .map(|stated| stated.condition)
     }
 
     /// The rule that is nearest to admitting among those looked at, with its first failed condition and the
     /// others that failed.
     fn nearest(
         &self,
-        held: &HashSet<String>,
+        held: &HashSet<&PolicyId>,
         emergency: bool,
         looked_at: impl Fn(&Rule) -> bool,
     ) -> Option<(&Rule, Condition, Vec<Condition>)> {
@@ -215,53 +214,6 @@ impl CompiledRules {
         }
         nearest
     }
-
-    fn question(&self, request: &Request) -> Result<(cedar_policy::Request, Entities), RulesError> {
-        let facility = uid("Facility", &request.facility_id)?;
-        let groups = self
-            .rules
-            .groups_of(&request.facility_id)
-            .map(|group| uid("Group", group))
-            .collect::<Result<HashSet<_>, _>>()?;
-        let string = |text: &str| RestrictedExpression::new_string(text.to_owned());
-        // A role that nobody here knows authorises nothing, not even by a rule's mistake.
-        let roles = request
-            .roles
-            .iter()
-            .filter(|role| self.vocabulary.roles.contains(*role))
-            .map(|role| string(role));
-        let strength = self.vocabulary.strength(&request.acr).unwrap_or(0);
-        let (weekday, minute) = on_the_wall(request.at);
-        let context = Context::from_pairs([
-            ("facility".to_owned(), RestrictedExpression::new_entity_uid(facility.clone())),
-            ("roles".to_owned(), RestrictedExpression::new_set(roles)),
-            ("member".to_owned(), RestrictedExpression::new_bool(request.member)),
-            ("strength".to_owned(), RestrictedExpression::new_long(strength)),
-            ("weekday".to_owned(), RestrictedExpression::new_long(weekday)),
-            ("minute".to_owned(), RestrictedExpression::new_long(minute)),
-            ("emergency".to_owned(), RestrictedExpression::new_bool(request.emergency)),
-            ("visiting".to_owned(), RestrictedExpression::new_bool(request.visiting)),
-        ])
-        .map_err(compilation)?;
-        let question = cedar_policy::Request::new(
-            uid(principal(request.patient), &request.person_id)?,
-            uid("Action", "use")?,
-            self.service.clone(),
-            context,
-            Some(&self.schema),
-        )
-        .map_err(compilation)?;
-        let attributes = HashMap::from([
-            ("kind".to_owned(), string(&request.facility_kind)),
-            ("prefecture".to_owned(), string(&request.facility_prefecture)),
-        ]);
-        let mut entities =
-            vec![Entity::new(facility, attributes, groups.clone()).map_err(compilation)?];
-        entities.extend(groups.into_iter().map(Entity::with_uid));
-        let entities =
-            Entities::from_entities(entities, Some(&self.schema)).map_err(compilation)?;
-        Ok((question, entities))
-    }
 }
 
 /// How near a rule is to admitting: the later its first failed condition comes the nearer, among equals the
@@ -277,14 +229,38 @@ fn nearness(rule: &Rule, first: Condition, others: &[Condition]) -> impl Ord + u
     (first != Condition::Person, first, Reverse(others.len()))
 }
 
-/// What a policy's name says: whether it is for emergencies, and of which rule. Ordinary ones sort first, so
-/// that access which needs no emergency is never marked as one.
-fn admitting(name: &str) -> Option<(bool, usize)> {
-    let (position, by_emergency) = match name.strip_suffix(IN_EMERGENCY) {
-        Some(position) => (position, true),
-        None => (name, false),
-    };
-    Some((by_emergency, position.parse().ok()?))
+/// The conditions of all rules of a service.
+#[derive(Default)]
+struct Explaining {
+    set: PolicySet,
+    names: Vec<(Json, PolicyId)>,
+}
+
+impl Explaining {
+    /// The policy that tells whether a clause holds: the one of an equal clause where there is one.
+    fn policy(&mut self, service: &EntityUid, clause: &Json) -> Result<PolicyId, RulesError> {
+        if let Some((_, policy)) = self.names.iter().find(|(known, _)| known == clause) {
+            return Ok(policy.clone());
+        }
+        let name = self.names.len().to_string();
+        add(&mut self.set, &name, service, vec![clause.clone()])?;
+        let policy = PolicyId::new(name);
+        self.names.push((clause.clone(), policy.clone()));
+        Ok(policy)
+    }
+}
+
+impl Deciding {
+    fn of(
+        position: usize,
+        by_emergency: bool,
+        service: &EntityUid,
+        clauses: Vec<Json>,
+    ) -> Result<Self, RulesError> {
+        let mut policy = PolicySet::new();
+        add(&mut policy, &position.to_string(), service, clauses)?;
+        Ok(Self { position, by_emergency, policy })
+    }
 }
 
 /// Compiles and decides at once, for a single question such as a simulation.
@@ -296,11 +272,6 @@ pub fn decide(rules: &Rules, vocabulary: &Vocabulary, request: &Request) -> Deci
         Ok(compiled) => compiled.decide(request),
         Err(_) => Decision::unusable(),
     }
-}
-
-/// What somebody is to the policies, as whom they ask.
-const fn principal(patient: bool) -> &'static str {
-    if patient { "Patient" } else { "Person" }
 }
 
 /// A member of the request's context.
@@ -400,15 +371,6 @@ fn add(
     });
     let policy = Policy::from_json(Some(PolicyId::new(name)), policy).map_err(compilation)?;
     set.add(policy).map_err(compilation)
-}
-
-fn uid(kind: &str, id: &str) -> Result<EntityUid, RulesError> {
-    let kind: EntityTypeName = kind.parse().map_err(compilation)?;
-    Ok(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
-}
-
-fn compilation(fault: impl std::fmt::Display) -> RulesError {
-    RulesError::Compilation(fault.to_string())
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod compiled;
 mod condition;
 mod decision;
 mod hours;
+mod question;
 mod reach;
 mod rules;
 
@@ -24,6 +25,7 @@ pub use compiled::{CompiledRules, decide};
 pub use condition::Condition;
 pub use decision::{Argument, Besides, Decision, Message, Values};
 pub use hours::{Day, Hours, TimeOfDay};
+pub use question::Question;
 pub use reach::{Moment, Reach};
 pub use rules::{Rule, Rules, RulesError, Vocabulary};
 

@@ -186,6 +186,10 @@ pub enum RulesError {
     Compilation(String),
 }
 
+pub(crate) fn compilation(fault: impl std::fmt::Display) -> RulesError {
+    RulesError::Compilation(fault.to_string())
+}
+
 impl Rules {
     /// More rules than a person can keep in mind.
     pub const MOST_RULES: usize = 64;

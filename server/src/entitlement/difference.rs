@@ -402,10 +402,9 @@ impl Comparison {
     fn decide(&self, alike: &Alike, facility: &str, acr: &str) -> Outcome {
         let mut outcome = Outcome::default();
         let both = |request: &Request| {
-            (
-                self.entitlements.ask(&self.before, request),
-                self.entitlements.ask(&self.after, request),
-            )
+            let question = self.entitlements.question(request);
+            let ask = |judge| self.entitlements.ask(judge, &question);
+            (ask(&self.before), ask(&self.after))
         };
         for (number, moment) in self.moments.iter().enumerate() {
             let (before, after) = both(&alike.request(facility, acr, moment, false));

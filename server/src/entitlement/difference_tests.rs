@@ -154,8 +154,9 @@ async fn one_by_one(
             for moment in 0..moments {
                 let at = asked.at + Duration::minutes(30 * moment);
                 let request = Request { at, ..asked.clone() };
-                let was = entitlements.ask(&old, &request).allowed;
-                let is = entitlements.ask(&new, &request).allowed;
+                let question = entitlements.question(&request);
+                let was = entitlements.ask(&old, &question).allowed;
+                let is = entitlements.ask(&new, &question).allowed;
                 let now = [was, is, !was && is, was && !is];
                 happened = std::array::from_fn(|number| happened[number] || now[number]);
             }

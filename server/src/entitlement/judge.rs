@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use sekisho_authz::{CompiledRules, Decision, Request, Rules, RulesError};
+use sekisho_authz::{CompiledRules, Decision, Question, Rules, RulesError};
 use sekisho_store::offer::Offer;
 
 use super::{Entitlements, SANDBOX_VERSION};
@@ -51,12 +51,12 @@ impl Entitlements {
 
     /// Decides. Rules that are absent or cannot be used refuse.
     #[must_use]
-    pub fn ask(&self, judge: &Judge, request: &Request) -> Decision {
-        if !self.is_of_the_world(judge.live, &request.facility_id) {
+    pub fn ask(&self, judge: &Judge, question: &Question<'_>) -> Decision {
+        if !self.is_of_the_world(judge.live, &question.request().facility_id) {
             return if judge.live { Decision::test_facility() } else { Decision::not_live() };
         }
         match &judge.rules {
-            Ok(Some(compiled)) => compiled.decide(request),
+            Ok(Some(compiled)) => compiled.answer(question),
             Ok(None) => Decision::no_rules(),
             Err(_) => Decision::unusable(),
         }

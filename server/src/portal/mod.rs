@@ -151,8 +151,9 @@ pub async fn get(
     let withheld = Withheld::from(&app, &session).await?;
     let (mut allowed, mut refused) = (Vec::new(), Vec::new());
     let offered = |offer: &Offer| app.entitlements().is_offered_at(offer, &request.facility_id);
+    let question = app.entitlements().question(request);
     for offer in offers.into_iter().filter(offered) {
-        let decision = app.entitlements().decide(&offer, request);
+        let decision = app.entitlements().answer(&offer, &question);
         let why = withheld.why(&offer.service_id, &page.text).filter(|_| decision.allowed);
         let open = decision.allowed && why.is_none();
         let Explanation { reasons, help } =

@@ -179,6 +179,7 @@ async fn answers(
         member: form.member.is_some(),
     };
     let request = request_if(&mut reader, supposed).await?;
+    let asked = app.entitlements().question(&request);
     let of_person = question.person_id.is_some();
     let mut answers = Vec::new();
     for found in offer::list(&mut reader, MOST_SERVICES).await? {
@@ -193,7 +194,7 @@ async fn answers(
         if !seen {
             continue;
         }
-        let decision = app.entitlements().decide(&found, &request);
+        let decision = app.entitlements().answer(&found, &asked);
         let emergency_would_help = emergency::offered(&request, &decision).is_some();
         let Explanation { reasons, help } = Explanation::of(&decision, text);
         let claims: Vec<_> = decision.release.iter().map(|claim| claim_name(claim, text)).collect();

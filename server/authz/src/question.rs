@@ -1,0 +1,191 @@
+//! What somebody asks, in Cedar's terms: put so once, and asked of as many services as there are.
+
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    sync::LazyLock,
+};
+
+use cedar_policy::{
+    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression, Schema,
+};
+
+use crate::{
+    Request, Vocabulary,
+    hours::on_the_wall,
+    rules::{RulesError, compilation},
+};
+
+/// What policies may speak about. Every policy set is validated against it, strictly, and so is what is
+/// asked.
+pub(crate) static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
+    let read = Schema::from_cedarschema_str(
+        r#"
+    entity Group;
+    entity Facility in [Group] { kind: String, prefecture: String };
+    entity Person;
+    entity Patient;
+    entity Service;
+    action "use" appliesTo {
+        principal: [Person, Patient],
+        resource: Service,
+        context: {
+            facility: Facility,
+            roles: Set<String>,
+            member: Bool,
+            strength: Long,
+            weekday: Long,
+            minute: Long,
+            emergency: Bool,
+            visiting: Bool
+        }
+    };
+"#,
+    );
+    read.expect("the schema above is one").0
+});
+
+/// The types of the schema. Reading a type's name takes longer than a decision.
+pub(crate) struct Types {
+    facility: EntityTypeName,
+    group: EntityTypeName,
+    person: EntityTypeName,
+    patient: EntityTypeName,
+    service: EntityTypeName,
+    action: EntityUid,
+}
+
+static TYPES: LazyLock<Types> = LazyLock::new(|| {
+    let read = |name: &str| name.parse().expect("a type of the schema has a name");
+    Types {
+        facility: read("Facility"),
+        group: read("Group"),
+        person: read("Person"),
+        patient: read("Patient"),
+        service: read("Service"),
+        action: uid(&read("Action"), "use"),
+    }
+});
+
+fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
+    EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
+}
+
+/// A service, to the policies.
+pub(crate) fn service(id: &str) -> EntityUid {
+    uid(&TYPES.service, id)
+}
+
+/// What somebody is to the policies, as whom they ask.
+pub(crate) const fn principal(patient: bool) -> &'static str {
+    if patient { "Patient" } else { "Person" }
+}
+
+/// Somebody's question about services, which each one's rules answer.
+#[derive(Debug)]
+pub struct Question<'a> {
+    request: &'a Request,
+    /// Absent where it cannot be put: every service refuses then.
+    terms: Option<Terms>,
+}
+
+#[derive(Debug)]
+struct Terms {
+    principal: EntityUid,
+    context: Context,
+    facility: EntityUid,
+    /// The facility, in no group.
+    entities: Entities,
+}
+
+impl<'a> Question<'a> {
+    /// Of a request, in the words of the vocabulary under which the rules were compiled.
+    #[must_use]
+    pub fn new(request: &'a Request, vocabulary: &Vocabulary) -> Self {
+        Self { request, terms: Terms::of(request, vocabulary).ok() }
+    }
+
+    /// What is asked about.
+    #[must_use]
+    pub fn request(&self) -> &Request {
+        self.request
+    }
+
+    /// The same to one service whose rules have the facility in these groups.
+    pub(crate) fn to<'g>(
+        &self,
+        service: &EntityUid,
+        groups: impl Iterator<Item = &'g str>,
+    ) -> Result<(cedar_policy::Request, Cow<'_, Entities>), RulesError> {
+        let terms = self.terms.as_ref().ok_or_else(|| compilation("not to be asked"))?;
+        let groups: HashSet<_> = groups.map(|group| uid(&TYPES.group, group)).collect();
+        let entities = if groups.is_empty() {
+            Cow::Borrowed(&terms.entities)
+        } else {
+            Cow::Owned(entities(self.request, &terms.facility, groups)?)
+        };
+        // Of the schema's types, as `Terms::of` saw for a service without rules.
+        let question = asked(terms, service, None)?;
+        Ok((question, entities))
+    }
+}
+
+impl Terms {
+    fn of(request: &Request, vocabulary: &Vocabulary) -> Result<Self, RulesError> {
+        let facility = uid(&TYPES.facility, &request.facility_id);
+        // A role that nobody here knows authorises nothing, not even by a rule's mistake.
+        let known = request.roles.iter().filter(|role| vocabulary.roles.contains(*role));
+        let roles = known.map(|role| string(role));
+        let strength = vocabulary.strength(&request.acr).unwrap_or(0);
+        let (weekday, minute) = on_the_wall(request.at);
+        let context = Context::from_pairs([
+            ("facility".to_owned(), RestrictedExpression::new_entity_uid(facility.clone())),
+            ("roles".to_owned(), RestrictedExpression::new_set(roles)),
+            ("member".to_owned(), RestrictedExpression::new_bool(request.member)),
+            ("strength".to_owned(), RestrictedExpression::new_long(strength)),
+            ("weekday".to_owned(), RestrictedExpression::new_long(weekday)),
+            ("minute".to_owned(), RestrictedExpression::new_long(minute)),
+            ("emergency".to_owned(), RestrictedExpression::new_bool(request.emergency)),
+            ("visiting".to_owned(), RestrictedExpression::new_bool(request.visiting)),
+        ])
+        .map_err(compilation)?;
+        let kind = if request.patient { &TYPES.patient } else { &TYPES.person };
+        let terms = Self {
+            principal: uid(kind, &request.person_id),
+            context,
+            entities: entities(request, &facility, HashSet::new())?,
+            facility,
+        };
+        asked(&terms, &service(""), Some(&SCHEMA))?;
+        Ok(terms)
+    }
+}
+
+fn asked(
+    terms: &Terms,
+    service: &EntityUid,
+    schema: Option<&Schema>,
+) -> Result<cedar_policy::Request, RulesError> {
+    let (principal, context) = (terms.principal.clone(), terms.context.clone());
+    let action = TYPES.action.clone();
+    cedar_policy::Request::new(principal, action, service.clone(), context, schema)
+        .map_err(compilation)
+}
+
+fn entities(
+    request: &Request,
+    facility: &EntityUid,
+    groups: HashSet<EntityUid>,
+) -> Result<Entities, RulesError> {
+    let attributes = HashMap::from([
+        ("kind".to_owned(), string(&request.facility_kind)),
+        ("prefecture".to_owned(), string(&request.facility_prefecture)),
+    ]);
+    let mut entities: Vec<Entity> = groups.iter().cloned().map(Entity::with_uid).collect();
+    entities.push(Entity::new(facility.clone(), attributes, groups).map_err(compilation)?);
+    Entities::from_entities(entities, Some(&SCHEMA)).map_err(compilation)
+}
+
+fn string(text: &str) -> RestrictedExpression {
+    RestrictedExpression::new_string(text.to_owned())
+}
