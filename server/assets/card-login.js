@@ -230,8 +230,22 @@ async function pageProof({ privateKey, jwk }, challenge, answer) {
 
 let running = null;
 
-/** The first call. An extension without an agent behind it is none; there may be one on loopback. */
+/** How long an agent may take to ask its server who we are, in milliseconds. */
+const LEARNING = 1500;
+
+/** The first call, made again where the agent does not know us: our key may be new to it, and then it learns it. */
 async function openExchange(body) {
+  try {
+    return await firstCall(body);
+  } catch (error) {
+    if (error.code !== "agent-stranger") throw error;
+    await new Promise((resolve) => setTimeout(resolve, LEARNING));
+    return firstCall(body);
+  }
+}
+
+/** An extension without an agent behind it is none; there may be one on loopback. */
+async function firstCall(body) {
   if (way === throughExtension) {
     try {
       return await door("begin", body);

@@ -1,4 +1,4 @@
-//! What an enrolled terminal pins: fetched once over its own TLS key, refreshed at renewal.
+//! What an enrolled terminal pins: fetched over its own TLS key at enrolment, and anew by a running agent.
 //!
 //! The document is believed because of the connection it came over (server chain to the pinned
 //! root, client key of this terminal), never because of where it is stored.

@@ -11,7 +11,7 @@ use sekisho_output::{remark, say};
 use sekisho_protocol::door;
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::cards::{CardArguments, LogArguments, Waiting};
@@ -82,6 +82,7 @@ impl Run {
         self.check().map_err(Failure::Usage)?;
         let log = self.log.open()?;
         let (identity, ahead) = upkeep::identity(place).await?;
+        let asked = upkeep::Asked::at_start(ahead.is_some());
 
         if !self.cards.software_card.is_empty() {
             remark("DEMONSTRATION: software cards; their keys lie in files.");
@@ -118,6 +119,7 @@ impl Run {
             clock_ahead: AtomicI64::new(ahead.unwrap_or(0)),
             clock: OffsetDateTime::now_utc,
             seen: SeenRequests::default(),
+            trust_wanted: Notify::new(),
             exchange: std::sync::Mutex::default(),
         });
         let (listeners, port) = match listeners::inherited().map_err(local)? {
@@ -128,7 +130,13 @@ impl Run {
         // Before anybody hears that we are ready: a signal sent then must already find us listening.
         let stop_asked = platform::stop_signal().map_err(local)?;
         let upkeep = [
-            tokio::spawn(upkeep::follow(place.clone(), agent.clone(), portal, stopping.clone())),
+            tokio::spawn(upkeep::follow(
+                place.clone(),
+                agent.clone(),
+                portal,
+                asked,
+                stopping.clone(),
+            )),
             tokio::spawn(upkeep::renew(place.clone(), agent.clone(), ahead, stopping.clone())),
         ];
         // Whoever started us may not read; that must not stop the logins of this PC.

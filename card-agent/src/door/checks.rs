@@ -18,6 +18,7 @@
 use ::http::{HeaderMap, Method, Uri, header};
 use sekisho_protocol::door::{self, ErrorCode};
 use sekisho_protocol::jwk::JwkSet;
+use sekisho_protocol::jws::JwsError;
 use sekisho_protocol::request::{
     CLOCK_LEEWAY, Expectation, RequestError, UnverifiedLoginRequest, VerifiedLoginRequest,
 };
@@ -190,6 +191,9 @@ pub fn request(agent: &Agent, origin: &str, jws: &str) -> Result<VerifiedLoginRe
         }
         // A page at one portal that carries another's request is no page of a portal.
         error => {
+            if matches!(error, RequestError::Jws(JwsError::UnknownKey(_))) {
+                agent.trust_wanted.notify_one();
+            }
             tracing::warn!(%error, "login request refused");
             Refusal::Stranger(Stranger("login request"))
         }

@@ -22,6 +22,7 @@ use sekisho_protocol::Sha256Digest;
 use sekisho_protocol::request::AgentVersion;
 use sekisho_protocol::trust::TerminalTrust;
 use time::{Duration, OffsetDateTime};
+use tokio::sync::Notify;
 
 use crate::card::reader::Readers;
 use crate::card::watcher::Watcher;
@@ -79,6 +80,8 @@ pub struct Agent {
     pub clock: fn() -> OffsetDateTime,
     /// Requests seen.
     pub seen: SeenRequests,
+    /// Told when a request names a portal key that we don't know: another may have followed ours.
+    pub trust_wanted: Notify,
     /// The one running exchange.
     pub exchange: Mutex<Option<Arc<exchange::Exchange>>>,
 }

@@ -164,6 +164,7 @@ impl World {
             clock_ahead: AtomicI64::new(0),
             clock: OffsetDateTime::now_utc,
             seen: SeenRequests::default(),
+            trust_wanted: tokio::sync::Notify::new(),
             exchange: Mutex::default(),
         });
         let (stop, stopping) = watch::channel(false);

@@ -1,5 +1,5 @@
-//! What a running agent does by itself for the terminal's certificate: renews it, gives the browser
-//! the new one, and answers as what it is enrolled from then on.
+//! What a running agent does by itself: renews the terminal's certificate, gives the browser the new
+//! one, answers as what it is enrolled from then on, and asks the server whom it is to obey.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,6 +20,14 @@ use crate::terminal::{browser_store, enrol, key};
 
 /// How often the folder is looked at for another certificate.
 const LOOK: Duration = Duration::from_secs(2);
+/// How often the server is asked whom we are to obey; a quarter of an hour earlier at some PCs than at
+/// others, for most of them begin at the same time in the morning.
+const TRUST: time::Duration = time::Duration::HOUR;
+const TRUST_SPREAD_SECONDS: u16 = 15 * 60;
+/// When it is asked again after it did not answer.
+const TRUST_AFTER_FAILURE: time::Duration = time::Duration::minutes(5);
+/// However often requests name keys that we don't know: no more often than this for their sake.
+const TRUST_BETWEEN: time::Duration = time::Duration::minutes(1);
 /// How often the certificate's age is looked at; the first time at the start.
 const AGE: Duration = Duration::from_secs(60);
 
@@ -57,39 +65,89 @@ pub(super) fn portal(place: &Place, identity: &Identity) -> Result<Portal, Failu
     Ok(Portal { http, url })
 }
 
-/// Takes up each certificate that renewal or enrolment puts into the folder, without a restart:
-/// the browser shows the new one from then on, and a login is refused where it shows one that is
+/// When the server was asked last whom we are to obey, by this PC's clock: it goes on while the PC
+/// sleeps.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    at: OffsetDateTime,
+    answered: bool,
+    /// When because a request named a key that we don't know.
+    for_a_key: Option<OffsetDateTime>,
+}
+
+impl Asked {
+    /// Now, at the start; `answered` where the server was reached.
+    pub(super) fn at_start(answered: bool) -> Self {
+        Self { at: OffsetDateTime::now_utc(), answered, for_a_key: None }
+    }
+
+    /// Whether it is time to ask again: `wanted` where a request named a key that we don't know.
+    fn is_past(self, now: OffsetDateTime, wanted: bool, spread: time::Duration) -> bool {
+        // A clock that was set back must not hold it up.
+        let over = |at, pause| now < at || now - at >= pause;
+        let pause = if self.answered { TRUST - spread } else { TRUST_AFTER_FAILURE };
+        over(self.at, pause) || wanted && self.for_a_key.is_none_or(|at| over(at, TRUST_BETWEEN))
+    }
+}
+
+/// How much earlier than others the PC with this certificate asks.
+fn spread(certificate: &Sha256Digest) -> time::Duration {
+    let octets = certificate.as_bytes();
+    let number = u16::from_be_bytes([octets[0], octets[1]]);
+    time::Duration::seconds((number % TRUST_SPREAD_SECONDS).into())
+}
+
+/// Takes up, without a restart, each certificate that renewal or enrolment puts into the folder, and
+/// what the server says of whom we are to obey: keys that follow others, issuers of cards, policies.
+///
+/// The browser shows a new certificate from then on, and a login is refused where it shows one that is
 /// neither this one nor the one before.
 pub(super) async fn follow(
     place: Place,
     agent: Arc<Agent>,
     portals: watch::Sender<Portal>,
+    mut asked: Asked,
     mut stop: watch::Receiver<bool>,
 ) {
+    let mut wanted = false;
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
+            () = agent.trust_wanted.notified() => wanted = true,
             _ = stop.wait_for(|stop| *stop) => return,
         }
+        let before = agent.identity();
         let held = read(&place.certificate()).map(Sha256Digest::of);
-        if held.is_err() || held.is_ok_and(|held| held == agent.identity().certificate_sha256) {
+        let Ok(held) = held else { continue };
+        let replaced = held != before.certificate_sha256;
+        if !replaced && !asked.is_past(OffsetDateTime::now_utc(), wanted, spread(&held)) {
             continue;
         }
+        let now = OffsetDateTime::now_utc();
+        let for_a_key = if wanted { Some(now) } else { asked.for_a_key };
+        wanted = false;
         let taken = async {
             let (identity, ahead) = identity(&place).await?;
-            portals.send_replace(portal(&place, &identity)?);
+            if replaced || identity.trust.presence_url != before.trust.presence_url {
+                portals.send_replace(portal(&place, &identity)?);
+            }
             if let Some(ahead) = ahead {
                 agent.clock_ahead.store(ahead, Ordering::Relaxed);
             }
+            if identity.trust != before.trust {
+                tracing::info!("the server says anew whom this PC is to obey");
+            }
             agent.become_another(identity);
-            Ok::<_, Failure>(())
-        };
-        match taken.await {
-            Ok(()) => {
+            if replaced {
                 let _ = say("took up the new certificate\n");
             }
-            Err(error) => tracing::warn!(?error, "the new certificate was not taken up"),
-        }
+            Ok::<_, Failure>(ahead.is_some())
+        };
+        let answered = taken.await.unwrap_or_else(|error| {
+            tracing::warn!(?error, "certificate and trust stay as they were");
+            false
+        });
+        asked = Asked { at: now, answered, for_a_key };
     }
 }
 
@@ -126,5 +184,36 @@ pub(super) async fn renew(
             () = tokio::time::sleep(AGE) => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn whom_to_obey_is_asked_each_hour_and_sooner_for_a_key_that_is_not_known() {
+        let at = OffsetDateTime::UNIX_EPOCH + Duration::days(1000);
+        let past = |answered, wanted, for_a_key: Option<i64>, seconds| {
+            let for_a_key = for_a_key.map(|seconds| at + Duration::seconds(seconds));
+            let now = at + Duration::seconds(seconds);
+            Asked { at, answered, for_a_key }.is_past(now, wanted, Duration::ZERO)
+        };
+        assert!(!past(true, false, None, 3599) && past(true, false, None, 3600));
+        assert!(!past(false, false, None, 299) && past(false, false, None, 300));
+        assert!(past(true, true, None, 0) && past(false, true, None, 0), "the first one at once");
+        assert!(!past(true, true, Some(0), 59) && past(true, true, Some(0), 60));
+        assert!(past(true, false, None, -1), "a clock that was set back");
+    }
+
+    #[test]
+    fn each_pc_asks_at_a_time_of_its_own_within_the_hour() {
+        let spreads: std::collections::BTreeSet<_> =
+            (0..100).map(|number| spread(&Sha256Digest::of([number]))).collect();
+        assert!(spreads.len() > 80, "{}", spreads.len());
+        let most = Duration::seconds(TRUST_SPREAD_SECONDS.into());
+        assert!(spreads.iter().all(|spread| *spread >= Duration::ZERO && *spread < most));
     }
 }
