@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sekisho_key::Randomness;
-use sekisho_store::Store;
+use sekisho_store::{Store, own_key::Purpose};
 
 use crate::{
     assets::Assets,
@@ -20,8 +20,8 @@ use crate::{
     listener::RefusalLog,
     login::{jpki::status::JpkiStatus, trust_sources::TrustSources},
     names::Names,
+    own_keys::OwnKeys,
     repository::{self, OcspCache},
-    token_keys::TokenKeys,
 };
 
 /// One running instance; axum state. Cheap to clone.
@@ -31,7 +31,8 @@ pub struct App(Arc<Inner>);
 struct Inner {
     parts: Parts,
     ocsp: Arc<OcspCache>,
-    token_keys: TokenKeys,
+    token_keys: OwnKeys,
+    login_request_keys: OwnKeys,
     scep_ras: RegistrationAuthorities,
     cmp_ras: RegistrationAuthorities,
     keys_ahead: KeysAhead,
@@ -72,7 +73,6 @@ impl App {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let ocsp = repository::watched(&parts.store, parts.config.authority().ocsp_kept());
-        let (token_keys, refusals) = (TokenKeys::default(), RefusalLog::default());
         let (scep_ras, cmp_ras) = <(RegistrationAuthorities, RegistrationAuthorities)>::default();
         let enrolment = parts.config.enrolment();
         let keys_ahead = KeysAhead::new(enrolment.rsa_keys_ahead());
@@ -80,12 +80,13 @@ impl App {
         Self(Arc::new(Inner {
             parts,
             ocsp,
-            token_keys,
+            token_keys: OwnKeys::new(Purpose::Token),
+            login_request_keys: OwnKeys::new(Purpose::LoginRequest),
             scep_ras,
             cmp_ras,
             keys_ahead,
             handed_keys,
-            refusals,
+            refusals: RefusalLog::default(),
         }))
     }
 
@@ -142,8 +143,14 @@ impl App {
 
     /// The keys that sign tokens.
     #[must_use]
-    pub fn token_keys(&self) -> &TokenKeys {
+    pub fn token_keys(&self) -> &OwnKeys {
         &self.0.token_keys
+    }
+
+    /// The keys that sign login requests for agents.
+    #[must_use]
+    pub fn login_request_keys(&self) -> &OwnKeys {
+        &self.0.login_request_keys
     }
 
     /// The keys that answer SCEP messages.

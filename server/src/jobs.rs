@@ -22,10 +22,10 @@ use crate::{
     notice,
     oidc::{logout::backchannel, self_check},
     outbox::{self, Deliverers},
+    own_keys,
     repository::{ocsp_ahead, publish},
     revocation,
     schedule::{Job, Runs},
-    token_keys::{self, TokenKeys},
 };
 
 /// A record that was committed late waits for its link about half a minute.
@@ -99,15 +99,13 @@ pub fn all(tls: Arc<Tls>, ca_keys: CaKeys) -> Vec<Job> {
             }
         }),
         // A command or another process may have changed them; a key is published long before it signs.
-        Job::new("token-keys", Duration::from_secs(10), Runs::OnEachNode, |app| async move {
-            Ok(TokenKeys::refresh(&app).await?)
+        Job::new("own-keys", Duration::from_secs(10), Runs::OnEachNode, |app| async move {
+            app.token_keys().refresh(&app).await?;
+            Ok(app.login_request_keys().refresh(&app).await?)
         }),
-        Job::new(
-            "token-key-rotation",
-            Duration::from_secs(60),
-            Runs::OnOneNode,
-            |app| async move { Ok(token_keys::keep_up(&app).await?) },
-        ),
+        Job::new("own-key-rotation", Duration::from_secs(60), Runs::OnOneNode, |app| async move {
+            Ok(own_keys::keep_up(&app).await?)
+        }),
         // A router may fetch its certificate from one process and send its request to another.
         Job::new(
             "registration-authorities",

@@ -18,8 +18,6 @@ pub type NamedKey = (String, Arc<dyn SigningKey>);
 
 /// Keys that sign and seal for this instance.
 pub struct InstanceKeys {
-    /// Signs login requests for the agents.
-    pub login_request: NamedKey,
     /// Signs checkpoints of the audit chain.
     pub audit: NamedKey,
     /// Seals secrets at rest in the database.
@@ -47,10 +45,7 @@ impl InstanceKeys {
 
 impl std::fmt::Debug for InstanceKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("InstanceKeys")
-            .field("login_request", &self.login_request.0)
-            .field("audit", &self.audit.0)
-            .finish_non_exhaustive()
+        f.debug_struct("InstanceKeys").field("audit", &self.audit.0).finish_non_exhaustive()
     }
 }
 

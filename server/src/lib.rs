@@ -42,6 +42,7 @@ pub mod notice;
 pub mod oidc;
 pub mod outbound;
 pub mod outbox;
+pub mod own_keys;
 pub mod page;
 pub mod paper_code;
 pub mod people;
@@ -58,7 +59,6 @@ pub mod setup;
 #[cfg(unix)]
 pub mod signer;
 mod temporary;
-pub mod token_keys;
 pub mod use_case;
 
 #[cfg(test)]

@@ -159,7 +159,6 @@ fn parts(store: Store, clock: Arc<ManualClock>, config: Config, authority: Autho
         config,
         authority,
         keys: InstanceKeys {
-            login_request: key(),
             audit: key(),
             sealing: SealingKey::new(&[1; 32]).unwrap(),
             pairwise_salt: Zeroizing::new([2; 32]),

@@ -112,6 +112,8 @@ const NAMES_WHAT_IS_NOT_THERE: &[&str] = &[
     "sandbox cards nope NEW",
     "token-keys list nope",
     "token-keys rotate nope",
+    "login-request-keys list nope",
+    "login-request-keys rotate nope",
     "audit list nope",
     "audit list INSTANCE --organisation 123456789007",
     "audit head nope",

@@ -13,7 +13,9 @@ mod init;
 mod inspect;
 mod interrupt;
 mod language;
+mod login_request_keys;
 mod named;
+mod own_keys;
 mod prefix;
 mod restore;
 mod revoke;
@@ -70,6 +72,8 @@ Examples:
       invented people with software cards, with which services are tried out
   sekisho token-keys rotate /srv/sekisho
       the key that signs tokens is followed by another; nobody notices
+  sekisho login-request-keys rotate /srv/sekisho
+      the key that agents know this portal by is followed by another
   sekisho audit list /srv/sekisho --json | jq .act
       who did what, oldest first
   sekisho audit verify /srv/sekisho
@@ -105,6 +109,7 @@ enum Command {
     Service(service::Service),
     Sandbox(sandbox::Sandbox),
     TokenKeys(token_keys::TokenKeys),
+    LoginRequestKeys(login_request_keys::LoginRequestKeys),
     Audit(audit::Audit),
     Backup(backup::Backup),
     Restore(restore::Restore),
@@ -157,6 +162,7 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Service(command) => command.run(),
         Command::Sandbox(command) => command.run(),
         Command::TokenKeys(command) => command.run(),
+        Command::LoginRequestKeys(command) => command.run(),
         Command::Audit(command) => command.run(),
         Command::Backup(command) => command.run(),
         Command::Restore(command) => command.run(),

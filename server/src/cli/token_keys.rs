@@ -1,19 +1,13 @@
 //! `sekisho token-keys list DIR` and `sekisho token-keys rotate DIR`.
 
 use clap::builder::PossibleValuesParser;
-use sekisho_key::SystemRandomness;
-use sekisho_output::{list, show};
-use sekisho_store::token_key::{self, TokenKey};
-use serde_json::json;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use sekisho_store::own_key::Purpose;
 
-use super::{Exit, Failure, InstanceFolder, runtime};
-use crate::{
-    config::Config,
-    instance::{self, Folder},
-    jose::Algorithm,
-    token_keys::{Manner, Rotation},
+use super::{
+    Exit, Failure,
+    own_keys::{Common, manner},
 };
+use crate::jose::Algorithm;
 
 /// Look at the keys that sign tokens for services, and replace them
 #[derive(Debug, clap::Args)]
@@ -47,10 +41,7 @@ Examples:
   sekisho token-keys list /srv/sekisho --json | jq -r .kid")]
 struct List {
     #[command(flatten)]
-    instance: InstanceFolder,
-    /// One JSON object a line
-    #[arg(long)]
-    json: bool,
+    common: Common,
 }
 
 /// Follow the key of an algorithm with a new one
@@ -65,7 +56,7 @@ With --at-once everybody who is logged in to a service logs in there again, and 
 our keys refuses new tokens for as long as it does (at most five minutes, if it minds max-age).")]
 struct Rotate {
     #[command(flatten)]
-    instance: InstanceFolder,
+    common: Common,
     /// Of which key
     #[arg(
         long,
@@ -77,75 +68,16 @@ struct Rotate {
     /// The old key is lost: it counts no more from now on
     #[arg(long)]
     at_once: bool,
-    /// The answer as JSON
-    #[arg(long)]
-    json: bool,
 }
 
 impl TokenKeys {
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        runtime()?.block_on(async {
-            match self.command {
-                Command::List(list) => list.run().await,
-                Command::Rotate(rotate) => rotate.run().await,
-            }
-        })
-    }
-}
-
-impl List {
-    async fn run(self) -> Result<Exit, Failure> {
-        let config = Config::read(&self.instance.dir)?;
-        let store = instance::open_database(&config).await?;
-        for key in token_key::published(&mut store.read(), OffsetDateTime::now_utc()).await? {
-            if !list(&told(&key, self.json))? {
-                break;
+        match self.command {
+            Command::List(list) => list.common.list(Purpose::Token),
+            Command::Rotate(rotate) => {
+                let algorithm = Algorithm::parse(&rotate.algorithm).unwrap_or(Algorithm::Es256);
+                rotate.common.rotate((Purpose::Token, algorithm), manner(rotate.at_once))
             }
         }
-        Ok(Exit::Done)
     }
-}
-
-impl Rotate {
-    async fn run(self) -> Result<Exit, Failure> {
-        let config = Config::read(&self.instance.dir)?;
-        let sealing = instance::sealing_key(&Folder::new(config.folder()))?;
-        let store = instance::open_database(&config).await?;
-        let rotation = Rotation {
-            store: &store,
-            sealing: &sealing,
-            random: &SystemRandomness,
-            now: OffsetDateTime::now_utc(),
-            config: &config,
-            actor: instance::operator(),
-        };
-        let manner = if self.at_once { Manner::AtOnce } else { Manner::WithOverlap };
-        let algorithm = Algorithm::parse(&self.algorithm).unwrap_or(Algorithm::Es256);
-        let key = rotation.rotate(algorithm, manner).await?;
-        show(&told(&key, self.json))?;
-        Ok(Exit::Done)
-    }
-}
-
-fn told(key: &TokenKey, json: bool) -> String {
-    let end = key.succeeded;
-    if json {
-        let line = json!({
-            "kid": key.kid,
-            "alg": key.algorithm,
-            "signs_from": key.signs_from.unix_timestamp(),
-            "signs_until": end.map(|end| end.signs_until.unix_timestamp()),
-            "leaves_at": end.map(|end| end.leaves_at.unix_timestamp()),
-        });
-        return format!("{line}\n");
-    }
-    let at = |at: OffsetDateTime| {
-        let at = at.replace_nanosecond(0).ok().and_then(|at| at.format(&Rfc3339).ok());
-        at.unwrap_or_default()
-    };
-    let (until, leaves) = match end {
-        Some(end) => (at(end.signs_until), at(end.leaves_at)),
-        None => ("-".to_owned(), "-".to_owned()),
-    };
-    format!("{}\t{}\t{}\t{until}\t{leaves}\n", key.kid, key.algorithm, at(key.signs_from))
 }

@@ -32,6 +32,8 @@ pub struct CardLoginSettings {
     pub accepted_policies: Vec<String>,
     /// Lifetime of a login request, in seconds.
     pub request_seconds: u32,
+    /// After how many days the key that signs login requests is followed by another.
+    pub request_key_days: u32,
     /// Where the agent listens on the terminal.
     pub agent_port: u16,
     /// Oldest agent that may answer.
@@ -62,6 +64,7 @@ impl Default for CardLoginSettings {
             crls: "crls/hpki".into(),
             accepted_policies: vec!["1.2.392.100495.1.5.1.2.0.1".into()],
             request_seconds: 60,
+            request_key_days: 365,
             agent_port: 14_790,
             minimum_agent_version: "0.1.0".into(),
             card_removal: RemovalPolicy::Lock,
@@ -94,6 +97,7 @@ impl CardLoginSettings {
             })
             .collect::<Result<_, _>>()?;
         bounded("card_login.request_seconds", self.request_seconds, 10..=60)?;
+        bounded("card_login.request_key_days", self.request_key_days, 2..=730)?;
         bounded("card_login.agent_port", self.agent_port, 1_024..=65_535)?;
         let parts: Vec<_> = self.minimum_agent_version.split('.').collect();
         if parts.len() != 3 || parts.iter().any(|part| part.parse::<u16>().is_err()) {
@@ -148,6 +152,12 @@ impl CardLogin {
     #[must_use]
     pub fn request_lifetime(&self) -> Duration {
         Duration::seconds(self.settings.request_seconds.into())
+    }
+
+    /// For how long a key signs login requests before another follows it.
+    #[must_use]
+    pub fn request_key_period(&self) -> Duration {
+        Duration::days(self.settings.request_key_days.into())
     }
 
     /// Port of the agent's door.

@@ -1,7 +1,8 @@
 //! `GET /terminal/trust`: whom this terminal's agent is to obey.
 //!
 //! Believed because of the connection: the server's chain ends in the pinned root and the terminal
-//! shows its own certificate. Enrolment ends with it; renewal and every start refresh it.
+//! shows its own certificate. Enrolment ends with it; an agent asks again at its start, with each
+//! renewal, each hour, and when a login request names a key that it does not know.
 
 use axum::{
     Json,
@@ -10,8 +11,6 @@ use axum::{
 };
 use http::{HeaderValue, header};
 use sekisho_protocol::{
-    Jwk, JwkSet,
-    jwk::JwkError,
     request::AgentVersion,
     trust::{Named, TerminalTrust, TrustError},
 };
@@ -34,7 +33,7 @@ pub async fn get(
     Extension(peer): Extension<Peer>,
 ) -> Result<Response, Problem> {
     let facility = FacilityConnection::judge(&app, &peer).await?;
-    let document = document(&app, facility).map_err(|error| Problem::internal(&error))?;
+    let document = document(&app, facility).await?;
     let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((no_store, Json(document)).into_response())
 }
@@ -42,17 +41,25 @@ pub async fn get(
 /// Why the instance has nothing that a terminal could pin.
 #[derive(Debug, thiserror::Error)]
 enum DocumentError {
-    #[error("the login request key cannot be published")]
-    Key(#[from] JwkError),
+    #[error("the keys for login requests do not read back")]
+    Keys(#[from] serde_json::Error),
     #[error("card_login.minimum_agent_version is no version")]
     Version,
     #[error("the trust document would be refused by every agent")]
     Refused(#[from] TrustError),
 }
 
-fn document(app: &App, facility: FacilityConnection) -> Result<TerminalTrust, DocumentError> {
-    let (kid, key) = &app.keys().login_request;
-    let login_request_key = Jwk::from_spki_der(key.public_key_der())?.with_kid(kid.as_str());
+async fn document(app: &App, facility: FacilityConnection) -> Result<TerminalTrust, Problem> {
+    // The next one among them, so that it is known before it signs.
+    let keys = app.login_request_keys().published(app).await?;
+    written(app, facility, keys).map_err(|error| Problem::internal(&error))
+}
+
+fn written(
+    app: &App,
+    facility: FacilityConnection,
+    login_request_keys: serde_json::Value,
+) -> Result<TerminalTrust, DocumentError> {
     let policy = app.config().card_login();
     let version: AgentVersion =
         policy.minimum_agent_version().parse().map_err(|_| DocumentError::Version)?;
@@ -61,7 +68,7 @@ fn document(app: &App, facility: FacilityConnection) -> Result<TerminalTrust, Do
     let document = TerminalTrust {
         issuer: app.names().public.clone(),
         portal_origins: vec![app.names().terminal.clone()],
-        login_request_keys: JwkSet::new(vec![login_request_key])?,
+        login_request_keys: serde_json::from_value(login_request_keys)?,
         terminal: Named { id: facility.terminal_id, name: facility.terminal_name },
         card_issuers,
         facility: Named { id: facility.organisation_id, name: facility.organisation_name },

@@ -115,7 +115,7 @@ pub fn problem(error: LoginError, text: &Text) -> Response {
         LoginError::Refused(refusal) => refusal,
         LoginError::Store(error) => return Problem::from(error).into_response(),
         overtaken @ LoginError::Overtaken => return Problem::internal(&overtaken).into_response(),
-        LoginError::Key(error) => return Problem::internal(&error).into_response(),
+        LoginError::OwnKeys(error) => return Problem::from(error).into_response(),
         LoginError::Randomness(error) => return Problem::internal(&error).into_response(),
         LoginError::Request(error) => return Problem::internal(&error).into_response(),
         LoginError::Passkey(error) => return Problem::internal(&error).into_response(),
@@ -159,7 +159,7 @@ impl From<LoginError> for PageError {
             }
             LoginError::Store(error) => error.into(),
             overtaken @ LoginError::Overtaken => Self::internal(&overtaken),
-            LoginError::Key(error) => Self::internal(&error),
+            LoginError::OwnKeys(error) => Self::from(error),
             LoginError::Randomness(error) => Self::internal(&error),
             LoginError::Request(error) => Self::internal(&error),
             LoginError::Passkey(error) => Self::internal(&error),

@@ -11,13 +11,13 @@ mod facility;
 pub mod going_live;
 pub mod login;
 pub mod oauth;
+mod own_keys;
 pub mod page;
 mod people;
 pub mod problem;
 pub mod register;
 pub mod rules;
 mod store;
-mod token_keys;
 
 pub use dialect::{Dialect, ocsp};
 

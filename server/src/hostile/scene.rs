@@ -45,7 +45,6 @@ use crate::{
     people::session::NewSession,
     register::form::example,
     testing::{self, TestApp},
-    token_keys::TokenKeys,
 };
 
 pub type Chain = Arc<[CertificateDer<'static>]>;
@@ -353,7 +352,7 @@ impl Scene {
         let test = desk::instance_with(settings).await;
         let app = test.app.clone();
         // As every process that serves begins.
-        TokenKeys::open(&app).await.unwrap();
+        app.token_keys().open(&app).await.unwrap();
         ra::keep_up(&app).await.unwrap();
         testing::sandbox(&app, 3).await;
         let routers = Routers::new(&app);

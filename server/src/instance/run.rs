@@ -21,6 +21,7 @@ use super::{
     in_use::{InUse, InUseError},
     open::root_certificates,
     open_database,
+    secrets::former_login_request_key,
     server_certificate::{self, ServerCertificateError},
 };
 use crate::{
@@ -38,9 +39,9 @@ use crate::{
         trust_sources::{SharedTrust, TrustSources},
     },
     names::{NameRole, Names},
+    own_keys::{self, OwnKeyError},
     people::breach_list::{self, BreachListError},
     router, schedule,
-    token_keys::{TokenKeyError, TokenKeys},
 };
 
 /// A process that was killed loses its claim to the node's name when system and database have noticed.
@@ -109,9 +110,9 @@ pub enum RunError {
     /// The signing process.
     #[error(transparent)]
     Signer(#[from] SignerMismatch),
-    /// The keys for tokens.
+    /// The keys for tokens and login requests.
     #[error(transparent)]
-    TokenKeys(#[from] TokenKeyError),
+    OwnKeys(#[from] OwnKeyError),
     /// A file.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -183,7 +184,9 @@ pub async fn run(
         names: names.clone(),
         config,
     });
-    TokenKeys::open(&app).await?;
+    app.token_keys().open(&app).await?;
+    take_over_request_key(&app, &folder).await?;
+    app.login_request_keys().open(&app).await?;
     let tls = Arc::new(tls(&app, &folder, opened.ca_keys.passphrase())?);
     let jobs = jobs::all(Arc::clone(&tls), opened.ca_keys);
     let scheduled = tokio::spawn(schedule::run(app.clone(), jobs, stop.clone()));
@@ -214,6 +217,19 @@ pub async fn run(
     claim.release().await;
     store.close().await;
     tracing::info!("stopped");
+    Ok(())
+}
+
+/// Takes the key for login requests into the register, from the folder of an instance that was made
+/// before such keys lay there. The file goes once the register has it, also where another process that
+/// shares the register was first: a private key lies in one place.
+async fn take_over_request_key(app: &App, folder: &Folder) -> Result<(), RunError> {
+    let former = former_login_request_key(folder).map_err(OpenError::from)?;
+    let Some((key, path)) = former else { return Ok(()) };
+    own_keys::take_over(app, &key).await?;
+    if let Err(error) = std::fs::remove_file(&path) {
+        tracing::warn!(path = %path.display(), %error, "this key lies in the register now: delete the file");
+    }
     Ok(())
 }
 

@@ -10,15 +10,16 @@ use zeroize::Zeroizing;
 
 use super::{Folder, FolderError, token::TokenError};
 use crate::{
-    keys::{InstanceKeys, NamedKey, jwks, named},
+    keys::{InstanceKeys, jwks, named},
     sealing::{SealingError, SealingKey},
 };
 
 /// What separates the sealing of the secrets file from every other use of the passphrase.
 const SEALED_PURPOSE: &[u8] = b"instance-secrets/1";
-/// Names of the signing keys in `keys/`.
-const LOGIN_REQUEST: &str = "login-request-1";
+/// Name of the key of the audit checkpoints in `keys/`.
 const AUDIT: &str = "audit-1";
+/// Where instances kept their one key for login requests before those lay in the register.
+const FORMER_LOGIN_REQUEST: &str = "login-request-1";
 
 /// Why the folder's keys cannot be made or opened.
 #[derive(Debug, thiserror::Error)]
@@ -112,17 +113,15 @@ pub(crate) fn read_passphrase(folder: &Folder) -> Result<SecretString, SecretsEr
     Ok(SecretString::from(text.to_owned()))
 }
 
-/// Makes the signing keys and symmetric secrets of a new instance.
+/// Makes the signing key and symmetric secrets of a new instance.
 pub(super) fn make(
     folder: &Folder,
     passphrase: &SecretString,
     random: &dyn Randomness,
 ) -> Result<(), SecretsError> {
-    for name in [LOGIN_REQUEST, AUDIT] {
-        let key = SoftwareKey::generate_p256()
-            .map_err(|source| SecretsError::Key { name: name.to_owned(), source })?;
-        write_key(folder, name, &key, passphrase, random)?;
-    }
+    let key = SoftwareKey::generate_p256()
+        .map_err(|source| SecretsError::Key { name: AUDIT.to_owned(), source })?;
+    write_key(folder, AUDIT, &key, passphrase, random)?;
     // Sealing key and pairwise salt, one after the other.
     let mut secrets = Zeroizing::new([0; 64]);
     random.fill(&mut *secrets).map_err(SealingError::from)?;
@@ -135,17 +134,23 @@ pub(super) fn open(
     folder: &Folder,
     passphrase: &SecretString,
 ) -> Result<InstanceKeys, SecretsError> {
-    let signing = |name: &str| -> Result<NamedKey, SecretsError> {
-        named(open_key(folder, name, passphrase)?)
-            .map_err(|source| SecretsError::Key { name: name.to_owned(), source })
-    };
+    let audit = named(open_key(folder, AUDIT, passphrase)?)
+        .map_err(|source| SecretsError::Key { name: AUDIT.to_owned(), source })?;
     let (sealing, pairwise_salt) = open_sealed(folder, passphrase)?;
-    Ok(InstanceKeys {
-        login_request: signing(LOGIN_REQUEST)?,
-        audit: signing(AUDIT)?,
-        sealing,
-        pairwise_salt,
-    })
+    Ok(InstanceKeys { audit, sealing, pairwise_salt })
+}
+
+/// The key for login requests of an instance that was made before they lay in the register, and where
+/// it is.
+pub(super) fn former_login_request_key(
+    folder: &Folder,
+) -> Result<Option<(Arc<SoftwareKey>, PathBuf)>, SecretsError> {
+    let path = folder.key(FORMER_LOGIN_REQUEST);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let key = open_key(folder, FORMER_LOGIN_REQUEST, &read_passphrase(folder)?)?;
+    Ok(Some((key, path)))
 }
 
 /// The key that seals secrets in the database of the instance in `folder`.

@@ -26,7 +26,7 @@ use super::{
     refusal::{LoginError, Refusal},
     session,
 };
-use crate::{catalogue::Lang, config};
+use crate::{catalogue::Lang, config, jose::Algorithm, own_keys::OwnKeyError};
 
 /// How many unanswered challenges of the last minute a terminal may have.
 pub(super) const MOST_UNANSWERED: i64 = 30;
@@ -100,7 +100,7 @@ impl Asking {
     /// Signs the request and remembers the challenge.
     ///
     /// # Errors
-    /// [`Refusal::NotConfigured`]; the database, randomness or the key.
+    /// [`Refusal::NotConfigured`]; the database, randomness or the keys.
     pub(super) async fn sign(self, call: &Call, what: What) -> Result<ChallengeReply, LoginError> {
         let Call { app, peer, facility, .. } = call;
         if what.card_issuers.is_empty() {
@@ -152,13 +152,12 @@ impl Asking {
             }),
             consent: None,
         };
-        let (kid, key) = &app.keys().login_request;
-        let unsigned = request.prepare(kid)?;
+        let key = app.login_request_keys().signer(app, Algorithm::Es256).await?;
+        let unsigned = request.prepare(key.kid())?;
         let signature: [u8; 64] = key
-            .sign_fixed(unsigned.signing_input())
-            .await?
+            .sign_octets(unsigned.signing_input())?
             .try_into()
-            .map_err(|_| KeyError::MalformedSignature)?;
+            .map_err(|_| OwnKeyError::from(KeyError::MalformedSignature))?;
         let request_jws = unsigned.attach(signature);
         let stored = Challenge {
             nonce_hash: Sha256::digest(nonce.as_bytes()).into(),

@@ -1,11 +1,12 @@
 //! Why a login is refused: one variant a reason, each with a code for the audit trail.
 
-use sekisho_key::{KeyError, RandomnessError};
+use sekisho_key::RandomnessError;
 use sekisho_protocol::request::RequestError;
 use sekisho_store::{MayConflict, StoreError, world::World};
 use webauthn_rs::prelude::WebauthnError;
 
 use crate::{
+    own_keys::OwnKeyError,
     people::{
         factors::{FactorsError, StoreFactorsError},
         password::HashError,
@@ -343,9 +344,9 @@ pub enum LoginError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The key that signs login requests.
+    /// The keys that sign login requests.
     #[error("the login request could not be signed")]
-    Key(#[from] KeyError),
+    OwnKeys(#[from] OwnKeyError),
     /// What a passkey is asked for.
     #[error("the question to a passkey could not be laid out")]
     Passkey(#[from] WebauthnError),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::{confirmation::Confirmation, grant::Details, liveness, token};
-use crate::{app::App, emergency, error::oauth::OAuthError, token_keys::TokenKeys};
+use crate::{app::App, emergency, error::oauth::OAuthError};
 
 /// What an access token of ours says (RFC 9068 §2.2).
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -88,7 +88,8 @@ pub struct Live {
 /// # Errors
 /// [`OAuthError`]: our own keys cannot be read.
 pub async fn read(app: &App, token: &str) -> Result<Option<Claims>, OAuthError> {
-    let claims = TokenKeys::verified::<Claims>(app, token, token::issue::ACCESS_TOKEN_TYP).await?;
+    let claims =
+        app.token_keys().verified::<Claims>(app, token, token::issue::ACCESS_TOKEN_TYP).await?;
     Ok(claims.filter(|claims| claims.iss == app.names().public))
 }
 

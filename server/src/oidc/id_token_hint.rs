@@ -4,10 +4,7 @@
 use serde::Deserialize;
 
 use super::token::issue::ID_TOKEN_TYP;
-use crate::{
-    app::App,
-    token_keys::{TokenKeyError, TokenKeys},
-};
+use crate::{app::App, own_keys::OwnKeyError};
 
 /// What an ID token must say to be a hint.
 #[derive(Debug, Deserialize)]
@@ -24,9 +21,9 @@ pub struct Hint {
 /// The hint, if we signed it; that it has expired does not matter.
 ///
 /// # Errors
-/// [`TokenKeyError`]: our own keys cannot be read.
-pub async fn read(app: &App, token: &str) -> Result<Option<Hint>, TokenKeyError> {
-    let hint: Option<Hint> = TokenKeys::verified(app, token, ID_TOKEN_TYP).await?;
+/// [`OwnKeyError`]: our own keys cannot be read.
+pub async fn read(app: &App, token: &str) -> Result<Option<Hint>, OwnKeyError> {
+    let hint: Option<Hint> = app.token_keys().verified(app, token, ID_TOKEN_TYP).await?;
     #[cfg(seeded_faults)]
     let hint =
         hint.or_else(|| seeded!(HintUnverified).then(|| crate::seeded::unverified(token))?);

@@ -16,7 +16,7 @@ use super::{
     live_grant::{self, LiveGrant},
     token,
 };
-use crate::{app::App, error::oauth::OAuthError, listener::Peer, token_keys::TokenKeys};
+use crate::{app::App, error::oauth::OAuthError, listener::Peer};
 
 /// Media type and `typ` of a signed answer (RFC 9701 §5).
 const SIGNED: &str = "application/token-introspection+jwt";
@@ -58,7 +58,7 @@ pub async fn post(
         "token_introspection": told,
     });
     let algorithm = client.metadata.introspection_signed_response_alg;
-    let signed = TokenKeys::sign(&app, algorithm, SIGNED_TYP, &claims).await?;
+    let signed = app.token_keys().sign(&app, algorithm, SIGNED_TYP, &claims).await?;
     Ok(token::unkept(HeaderValue::from_static(SIGNED), signed))
 }
 

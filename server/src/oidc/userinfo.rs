@@ -17,7 +17,7 @@ use super::{
     presented_token::{Scheme, presented},
     self_check, token,
 };
-use crate::{app::App, error::oauth::OAuthError, listener::Peer, token_keys::TokenKeys};
+use crate::{app::App, error::oauth::OAuthError, listener::Peer};
 
 /// `GET /userinfo` and `POST /userinfo`.
 ///
@@ -63,7 +63,7 @@ pub async fn get(
     let aud = if seeded!(UserinfoForAnother) { "another" } else { client.service.id.as_str() };
     told.insert("aud".into(), aud.into());
     let typ = token::issue::ID_TOKEN_TYP;
-    let signed = TokenKeys::sign(&app, algorithm, typ, &Value::Object(told)).await?;
+    let signed = app.token_keys().sign(&app, algorithm, typ, &Value::Object(told)).await?;
     Ok(token::unkept(HeaderValue::from_static("application/jwt"), signed))
 }
 

@@ -20,6 +20,7 @@ mod password_attacks;
 mod password_joining;
 pub(crate) mod passwords;
 mod replacement;
+mod request_keys;
 mod room;
 mod sandbox;
 mod second_factor_attacks;

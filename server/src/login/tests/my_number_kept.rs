@@ -20,7 +20,7 @@ async fn what_a_my_number_card_signed_verifies_again_without_its_certificate() {
                      UNION SELECT evidence_id FROM jpki_link";
     let ids: Vec<(String,)> = reader.fetch_all(sql(statement)).await.unwrap();
     assert_eq!(ids.len(), 2, "of the link, and of the login");
-    let published = crate::keys::jwks([&test.app.keys().login_request]).unwrap();
+    let published = test.app.login_request_keys().published(&test.app).await.unwrap();
     let keys: JwkSet = serde_json::from_value(published).unwrap();
     for (id,) in ids {
         let kept = evidence::find(&mut reader, &id).await.unwrap().unwrap();

@@ -237,7 +237,7 @@ async fn the_evidence_of_a_login_verifies_again_and_any_change_shows() {
     let (id,): (String,) = reader.fetch_one(sql("SELECT id FROM login_evidence")).await.unwrap();
     let kept = evidence::find(&mut reader, &id).await.unwrap().unwrap();
     let der = card::certificate_der(&mut reader, &kept.card_fingerprint).await.unwrap().unwrap();
-    let published = crate::keys::jwks([&test.app.keys().login_request]).unwrap();
+    let published = test.app.login_request_keys().published(&test.app).await.unwrap();
     let keys: JwkSet = serde_json::from_value(published).unwrap();
     let verify = |evidence: &evidence::Evidence| {
         let card = crate::login::evidence::CardKey::Certificate(&der);

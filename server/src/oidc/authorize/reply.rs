@@ -20,7 +20,6 @@ use crate::{
         session_state, token,
     },
     page::{Page, PageFrame},
-    token_keys::TokenKeys,
 };
 
 /// How long a signed answer counts, in seconds (JARM §2.1 recommends ten minutes at most).
@@ -265,7 +264,7 @@ impl Reply {
         claims.insert("iat".to_owned(), now.into());
         claims.insert("exp".to_owned(), (now + SIGNED_SECS).into());
         let typ = token::issue::ID_TOKEN_TYP;
-        Ok(TokenKeys::sign(app, self.algorithm, typ, &Value::Object(claims)).await?)
+        Ok(app.token_keys().sign(app, self.algorithm, typ, &Value::Object(claims)).await?)
     }
 
     fn carried(&self, told: Vec<(String, String)>) -> Ready {

@@ -18,7 +18,6 @@ use crate::{
         client_authentication::Client, live_grant, parameters::Parameters,
         token::issue::ID_TOKEN_TYP,
     },
-    token_keys::TokenKeys,
 };
 
 /// How long the hint for the portal counts, in seconds.
@@ -48,7 +47,7 @@ async fn answer(asked: &Asked) -> Result<Response, Refused> {
         Some(claims) => {
             let algorithm = client.metadata.id_token_signed_response_alg;
             let claims = timed(app, claims, HINT_SECS);
-            Some(TokenKeys::sign(app, algorithm, ID_TOKEN_TYP, &claims).await?)
+            Some(app.token_keys().sign(app, algorithm, ID_TOKEN_TYP, &claims).await?)
         }
         None => None,
     };

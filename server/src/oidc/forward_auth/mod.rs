@@ -34,7 +34,7 @@ use crate::{
     catalogue::{Language, Text},
     error::{RETRY_SECS, oauth::OAuthError, page::Chain},
     listener::Peer,
-    token_keys::TokenKeyError,
+    own_keys::OwnKeyError,
 };
 
 pub use callback::get as callback;
@@ -109,8 +109,8 @@ impl From<StoreError> for Refused {
     }
 }
 
-impl From<TokenKeyError> for Refused {
-    fn from(error: TokenKeyError) -> Self {
+impl From<OwnKeyError> for Refused {
+    fn from(error: OwnKeyError) -> Self {
         OAuthError::from(error).into()
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use super::{Asked, COOKIE, PREFIX, Passed, Refused, origin, pass, timed};
-use crate::{app::App, cookie, oidc::client_authentication::Client, token_keys::TokenKeys};
+use crate::{app::App, cookie, oidc::client_authentication::Client};
 
 /// Lifetime of an assertion, in seconds.
 const ASSERTION_SECS: i64 = 60;
@@ -60,7 +60,7 @@ async fn let_through(app: &App, client: &Client, passed: Passed) -> Result<Respo
     }
     let algorithm = client.metadata.id_token_signed_response_alg;
     let claims = timed(app, passed, ASSERTION_SECS);
-    let assertion = TokenKeys::sign(app, algorithm, ASSERTION_TYP, &claims).await?;
+    let assertion = app.token_keys().sign(app, algorithm, ASSERTION_TYP, &claims).await?;
     let assertion = HeaderValue::from_str(&assertion);
     fields.insert(ASSERTION, assertion.map_err(|error| Refused::internal(&error))?);
     Ok(response)

@@ -20,7 +20,7 @@ use crate::{
     oidc::{client::Metadata, subject},
     outbound::{self, PlaceError},
     outbox::Delivery,
-    token_keys::{TokenKeyError, TokenKeys},
+    own_keys::OwnKeyError,
 };
 
 /// Kind of message in the outbox.
@@ -92,14 +92,14 @@ async fn attempt(app: &App, payload: &str) -> Result<(), Undelivered> {
 /// A logout token (§2.4) for a client, about this `sub` and `sid`.
 ///
 /// # Errors
-/// [`TokenKeyError`]: no key signed.
+/// [`OwnKeyError`]: no key signed.
 pub(crate) async fn token(
     app: &App,
     client: &Service,
     metadata: &Metadata,
     sub: &str,
     sid: &str,
-) -> Result<String, TokenKeyError> {
+) -> Result<String, OwnKeyError> {
     let iat = app.now().unix_timestamp();
     let claims = json!({
         "iss": app.names().public,
@@ -115,7 +115,7 @@ pub(crate) async fn token(
     let claims = crate::seeded::spoiled_logout_token(claims);
     // §2.4: as the ID tokens of the same client.
     let algorithm = metadata.id_token_signed_response_alg;
-    TokenKeys::sign(app, algorithm, LOGOUT_TOKEN_TYP, &claims).await
+    app.token_keys().sign(app, algorithm, LOGOUT_TOKEN_TYP, &claims).await
 }
 
 /// What a service answered to a logout token.

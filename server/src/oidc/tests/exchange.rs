@@ -14,7 +14,7 @@ use super::{
     own_keys::signed,
     scene::{FACILITY, PHYSICIANS, Scene, payload, service_file},
 };
-use crate::{keys, token_keys::TokenKeys};
+use crate::keys;
 
 #[tokio::test]
 async fn a_code_becomes_tokens_that_say_who_where_in_which_role_and_how_proven() {
@@ -272,7 +272,7 @@ async fn userinfo_believes_no_token_that_is_not_wholly_ours() {
     let good = tokens["access_token"].as_str().unwrap();
     let claims = payload(good);
     let app = &scene.test.app;
-    let published = TokenKeys::published(app).await.unwrap();
+    let published = app.token_keys().published(app).await.unwrap();
     let kid = published["keys"][0]["kid"].as_str().unwrap();
     let with = |name: &str, value: Value| {
         let mut changed = claims.clone();

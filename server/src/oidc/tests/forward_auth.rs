@@ -86,9 +86,7 @@ async fn somebody_who_logged_in_passes_with_what_the_service_may_know() {
     assert_eq!(claims["sub"], field("x-sso-subject"));
     assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 60);
     let token: Option<Value> =
-        crate::token_keys::TokenKeys::verified(app, &field("x-sso-assertion"), "JWT")
-            .await
-            .unwrap();
+        app.token_keys().verified(app, &field("x-sso-assertion"), "JWT").await.unwrap();
     assert!(token.is_none(), "nobody takes it for an ID token");
     let as_token = guarded.scene.userinfo(&field("x-sso-assertion")).await;
     assert_eq!(as_token.status, 401);

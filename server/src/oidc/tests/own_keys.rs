@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sekisho_store::own_key::{self, Purpose};
 use serde_json::{Value, json};
 use time::{Duration, format_description::well_known::Rfc3339};
 
@@ -14,18 +15,18 @@ use crate::{
     clock::{Clock, ManualClock},
     instance::tests::{make, plan},
     jose::{Algorithm, ClientKeys, Signed},
+    own_keys::{self, Manner, OwnKeyError, Rotation},
     testing,
-    token_keys::{self, Manner, Rotation, TokenKeyError, TokenKeys},
 };
 
 /// These claims under our own key.
 pub(super) async fn signed(app: &App, typ: &str, claims: &Value) -> String {
-    TokenKeys::sign(app, Algorithm::Es256, typ, claims).await.unwrap()
+    app.token_keys().sign(app, Algorithm::Es256, typ, claims).await.unwrap()
 }
 
 /// The claims, as a service reads them: with the published keys alone.
 pub(super) async fn verified(app: &App, typ: &str, text: &str) -> Value {
-    let keys = ClientKeys::read(&TokenKeys::published(app).await.unwrap()).unwrap();
+    let keys = ClientKeys::read(&app.token_keys().published(app).await.unwrap()).unwrap();
     let signed = Signed::parse(text).unwrap();
     assert_eq!(signed.typ().unwrap(), typ.to_lowercase());
     signed.verified(&keys).unwrap()
@@ -37,6 +38,7 @@ fn kid(text: &str) -> String {
 
 fn rotation(app: &App) -> Rotation<'_> {
     Rotation {
+        purpose: Purpose::Token,
         store: app.store(),
         sealing: &app.keys().sealing,
         random: app.random(),
@@ -47,7 +49,7 @@ fn rotation(app: &App) -> Rotation<'_> {
 }
 
 async fn published(app: &App) -> Vec<Value> {
-    TokenKeys::published(app).await.unwrap()["keys"].as_array().unwrap().clone()
+    app.token_keys().published(app).await.unwrap()["keys"].as_array().unwrap().clone()
 }
 
 #[tokio::test]
@@ -103,7 +105,7 @@ async fn no_token_fails_while_one_key_follows_another() {
     let still = signed(app, "JWT", &json!({})).await;
     assert_eq!(kid(&still), kid(before), "nobody has seen the new one yet");
     let early = rotation(app).rotate(Algorithm::Es256, Manner::WithOverlap).await.unwrap_err();
-    let TokenKeyError::NotYetSigning { signs_from } = early else { panic!("{early}") };
+    let OwnKeyError::NotYetSigning { signs_from } = early else { panic!("{early}") };
     assert!(early.to_string().contains(&signs_from.format(&Rfc3339).unwrap()), "{early}");
 
     scene.test.clock.advance(Duration::minutes(9));
@@ -112,12 +114,12 @@ async fn no_token_fails_while_one_key_follows_another() {
     let after = signed(app, "JWT", &json!({})).await;
     assert_eq!(kid(&after), next.kid);
     let hint: Option<Value> =
-        TokenKeys::verified(app, tokens["id_token"].as_str().unwrap(), "JWT").await.unwrap();
+        app.token_keys().verified(app, tokens["id_token"].as_str().unwrap(), "JWT").await.unwrap();
     assert!(hint.is_some(), "a logout may still bring an old ID token");
 
     scene.test.clock.advance(Duration::days(2));
     assert_eq!(published(app).await.len(), 1);
-    let gone: Option<Value> = TokenKeys::verified(app, before, "at+jwt").await.unwrap();
+    let gone: Option<Value> = app.token_keys().verified(app, before, "at+jwt").await.unwrap();
     assert!(gone.is_none());
 }
 
@@ -132,13 +134,19 @@ async fn a_key_that_was_lost_counts_no_longer_at_once() {
     scene.test.clock.advance(Duration::seconds(2));
     let next = rotation(app).rotate(Algorithm::Es256, Manner::AtOnce).await.unwrap();
     // As the scheduled job does.
-    TokenKeys::refresh(app).await.unwrap();
+    app.token_keys().refresh(app).await.unwrap();
     let kids: Vec<_> = published(app).await.iter().map(|key| key["kid"].clone()).collect();
     assert_eq!(kids, [json!(next.kid)]);
     assert_ne!(first, next.kid);
     assert_eq!(scene.userinfo(stolen).await.status, 401);
     let fresh = signed(app, "JWT", &json!({})).await;
     assert_eq!(kid(&fresh), next.kid);
+    scene.test.clock.advance(Duration::minutes(10));
+    own_keys::keep_up(app).await.unwrap();
+    let until = app.now();
+    let mut reader = app.store().read();
+    let kept = own_key::signed_until(&mut reader, Purpose::Token, until).await.unwrap();
+    assert!(kept.is_empty(), "the private half of what left is forgotten, too");
 }
 
 #[tokio::test]
@@ -149,27 +157,27 @@ async fn the_clock_follows_a_key_and_forgets_its_private_half() {
     let period = app.config().oidc().token_key_period();
     let stored = async || {
         let now = app.now();
-        sekisho_store::token_key::published(&mut app.store().read(), now).await.unwrap()
+        own_key::published(&mut app.store().read(), Purpose::Token, now).await.unwrap()
     };
     scene.test.clock.advance(period - Duration::minutes(11));
-    token_keys::keep_up(app).await.unwrap();
+    own_keys::keep_up(app).await.unwrap();
     assert_eq!(stored().await.len(), 1);
     scene.test.clock.advance(Duration::minutes(1));
-    token_keys::keep_up(app).await.unwrap();
-    token_keys::keep_up(app).await.unwrap();
+    own_keys::keep_up(app).await.unwrap();
+    own_keys::keep_up(app).await.unwrap();
     let keys = stored().await;
     assert_eq!(keys.len(), 2, "once");
     assert!(keys.iter().all(|key| key.sealed_key.is_some()));
-    TokenKeys::refresh(app).await.unwrap();
+    app.token_keys().refresh(app).await.unwrap();
     assert_eq!(kid(&signed(app, "JWT", &json!({})).await), first);
     scene.test.clock.advance(Duration::minutes(10));
     assert_ne!(kid(&signed(app, "JWT", &json!({})).await), first, "on the minute");
     scene.test.clock.advance(Duration::minutes(10));
-    token_keys::keep_up(app).await.unwrap();
+    own_keys::keep_up(app).await.unwrap();
     let keys = stored().await;
     assert_eq!(keys[0].kid, first);
     assert!(keys[0].sealed_key.is_none() && keys[1].sealed_key.is_some());
-    TokenKeys::refresh(app).await.unwrap();
+    app.token_keys().refresh(app).await.unwrap();
     assert_eq!(published(app).await.len(), 2, "what it signed still verifies");
 }
 
@@ -184,24 +192,24 @@ async fn two_processes_that_need_a_first_key_agree_on_one() {
     let one = &one;
     let claims = json!({});
     let (left, right) = tokio::join!(
-        TokenKeys::sign(one, Algorithm::Rs256, "JWT", &claims),
-        TokenKeys::sign(&two, Algorithm::Rs256, "JWT", &claims),
+        one.token_keys().sign(one, Algorithm::Rs256, "JWT", &claims),
+        two.token_keys().sign(&two, Algorithm::Rs256, "JWT", &claims),
     );
     let (left, right) = (left.unwrap(), right.unwrap());
     assert_eq!(kid(&left), kid(&right));
     // A process whose clock is behind finds a first key that was made in its future.
     let behind = Arc::new(ManualClock::new(clock.now() - Duration::seconds(5)));
     let (late, _) = testing::app_over(&dir, behind).await;
-    let token = TokenKeys::sign(&late, Algorithm::Rs256, "JWT", &claims).await.unwrap();
+    let token = late.token_keys().sign(&late, Algorithm::Rs256, "JWT", &claims).await.unwrap();
     assert_eq!(kid(&token), kid(&left));
-    assert!(TokenKeys::verified::<Value>(one, &right, "JWT").await.unwrap().is_some());
+    assert!(one.token_keys().verified::<Value>(one, &right, "JWT").await.unwrap().is_some());
     // A key that another process made after this one looked.
     let late = rotation(one).rotate(Algorithm::Rs256, Manner::AtOnce).await.unwrap();
     clock.advance(Duration::seconds(2));
-    let token = TokenKeys::sign(&two, Algorithm::Rs256, "JWT", &claims).await.unwrap();
+    let token = two.token_keys().sign(&two, Algorithm::Rs256, "JWT", &claims).await.unwrap();
     assert_eq!(kid(&token), kid(&left), "the job of this process has not looked yet");
-    TokenKeys::refresh(&two).await.unwrap();
-    let token = TokenKeys::sign(&two, Algorithm::Rs256, "JWT", &claims).await.unwrap();
+    two.token_keys().refresh(&two).await.unwrap();
+    let token = two.token_keys().sign(&two, Algorithm::Rs256, "JWT", &claims).await.unwrap();
     assert_eq!(kid(&token), late.kid);
-    assert!(TokenKeys::verified::<Value>(one, &token, "JWT").await.unwrap().is_some());
+    assert!(one.token_keys().verified::<Value>(one, &token, "JWT").await.unwrap().is_some());
 }

@@ -26,7 +26,6 @@ use crate::{
     jose::Signed,
     oidc::self_check::{TAKEN, TRIAL, notice, with_wrong_signature},
     outbox::{Deliverers, deliver_due},
-    token_keys::TokenKeys,
 };
 
 async fn sandbox() -> Scene {
@@ -57,7 +56,7 @@ async fn ask(scene: &Scene, told: &Value, line: Line) {
 
 /// Whether the published keys verify it.
 async fn verifies(scene: &Scene, jws: &str) -> bool {
-    let published = TokenKeys::published(&scene.test.app).await.unwrap();
+    let published = scene.test.app.token_keys().published(&scene.test.app).await.unwrap();
     let keys = crate::jose::ClientKeys::read(&published).unwrap();
     Signed::parse(jws).unwrap().verified::<Value>(&keys).is_ok()
 }

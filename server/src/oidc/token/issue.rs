@@ -14,7 +14,7 @@ use crate::{
     error::oauth::OAuthError,
     jose::Algorithm,
     oidc::{confirmation::Confirmation, subject},
-    token_keys::{TokenKeyError, TokenKeys},
+    own_keys::OwnKeyError,
 };
 
 /// `typ` of an access token (RFC 9068 §2.1).
@@ -28,7 +28,7 @@ pub const ID_TOKEN_TYP: &str = "JWT";
 pub enum IssueError {
     /// No key signed.
     #[error("the token was not signed")]
-    Key(#[from] TokenKeyError),
+    Key(#[from] OwnKeyError),
     /// What stands in the database is not what this program writes there.
     #[error("what was stored does not read back")]
     Stored(#[from] serde_json::Error),
@@ -121,7 +121,7 @@ pub(super) async fn tokens(
     crate::seeded::spoil_id_token(&mut id);
     let registered = caller.client.metadata.id_token_signed_response_alg;
     let algorithm = if seeded!(OneAlgorithmForAll) { Algorithm::Es256 } else { registered };
-    let id_token = TokenKeys::sign(app, algorithm, ID_TOKEN_TYP, &Value::Object(id)).await?;
+    let id_token = app.token_keys().sign(app, algorithm, ID_TOKEN_TYP, &Value::Object(id)).await?;
     answer.insert("id_token".into(), id_token.into());
     Ok(answer)
 }
@@ -162,7 +162,7 @@ pub(super) async fn access_token(
             claims.remove("scope");
         }
     }
-    let token = TokenKeys::sign(app, Algorithm::Es256, ACCESS_TOKEN_TYP, &claims).await?;
+    let token = app.token_keys().sign(app, Algorithm::Es256, ACCESS_TOKEN_TYP, &claims).await?;
     let mut answer = Map::new();
     answer.insert("access_token".into(), token.into());
     answer.insert("token_type".into(), Confirmation::token_type(access.confirmation).into());

@@ -33,7 +33,6 @@ use crate::{
     form::{self, FormError},
     jose::Algorithm,
     listener::Peer,
-    token_keys::TokenKeys,
 };
 
 /// Whose request it is, where it came from, and what the tokens will be bound to.
@@ -140,7 +139,7 @@ pub(super) async fn redeem(
 /// database, and an outage costs nobody their login.
 async fn keys_at_hand(app: &App, client: &Client) -> Result<(), OAuthError> {
     for algorithm in [Algorithm::Es256, client.metadata.id_token_signed_response_alg] {
-        TokenKeys::at_hand(app, algorithm).await?;
+        app.token_keys().at_hand(app, algorithm).await?;
     }
     Ok(())
 }

@@ -1,14 +1,14 @@
-//! One key that signs tokens.
+//! One key that signs tokens or login requests.
 
 use std::sync::Arc;
 
 use sekisho_key::{KeyError, RsaSize, SigningKey as _, SoftwareKey};
 use sekisho_protocol::octets::encode;
-use sekisho_store::token_key::TokenKey;
+use sekisho_store::own_key::{OwnKey, Purpose};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::TokenKeyError;
+use super::OwnKeyError;
 use crate::{
     jose::{Algorithm, PublicKey},
     keys,
@@ -17,8 +17,8 @@ use crate::{
 
 /// A key that the register holds, ready for use.
 #[derive(Debug)]
-pub(super) struct OpenKey {
-    pub(super) stored: TokenKey,
+pub(crate) struct OpenKey {
+    pub(super) stored: OwnKey,
     pub(super) algorithm: Algorithm,
     public: PublicKey,
     /// As it is published.
@@ -28,12 +28,16 @@ pub(super) struct OpenKey {
 }
 
 /// What a sealed key is bound to.
-fn purpose(kid: &str) -> Vec<u8> {
-    [b"token-key:", kid.as_bytes()].concat()
+fn sealed_for(purpose: Purpose, kid: &str) -> Vec<u8> {
+    let tag: &[u8] = match purpose {
+        Purpose::Token => b"token-key:",
+        Purpose::LoginRequest => b"login-request-key:",
+    };
+    [tag, kid.as_bytes()].concat()
 }
 
 /// A new private key for `algorithm`.
-pub(super) async fn generate(algorithm: Algorithm) -> Result<SoftwareKey, TokenKeyError> {
+pub(super) async fn generate(algorithm: Algorithm) -> Result<SoftwareKey, OwnKeyError> {
     // An RSA key takes up to a second of one core.
     let made = tokio::task::spawn_blocking(move || match algorithm {
         Algorithm::Es256 => SoftwareKey::generate_p256(),
@@ -46,15 +50,16 @@ pub(super) async fn generate(algorithm: Algorithm) -> Result<SoftwareKey, TokenK
 /// The row of a key that signs from `signs_from` on.
 pub(super) fn sealed(
     key: &SoftwareKey,
-    algorithm: Algorithm,
+    (purpose, algorithm): (Purpose, Algorithm),
     sealing: &SealingKey,
     random: &dyn sekisho_key::Randomness,
     (made_at, signs_from): (OffsetDateTime, OffsetDateTime),
-) -> Result<TokenKey, TokenKeyError> {
+) -> Result<OwnKey, OwnKeyError> {
     let jwk = keys::bare_jwk(key.public_key_der())?;
     let kid = keys::thumbprint(&jwk);
-    let sealed_key = sealing.seal(random, &purpose(&kid), &key.pkcs8_der()?)?;
-    Ok(TokenKey {
+    let sealed_key = sealing.seal(random, &sealed_for(purpose, &kid), &key.pkcs8_der()?)?;
+    Ok(OwnKey {
+        purpose,
         kid,
         algorithm: algorithm.as_str().to_owned(),
         public_key_der: key.public_key_der().to_vec(),
@@ -67,8 +72,8 @@ pub(super) fn sealed(
 
 impl OpenKey {
     /// Opens a key of the register.
-    pub(super) fn of(stored: TokenKey, sealing: &SealingKey) -> Result<Self, TokenKeyError> {
-        let unreadable = || TokenKeyError::Unreadable { kid: stored.kid.clone() };
+    pub(super) fn of(stored: OwnKey, sealing: &SealingKey) -> Result<Self, OwnKeyError> {
+        let unreadable = || OwnKeyError::Unreadable { kid: stored.kid.clone() };
         let algorithm = Algorithm::parse(&stored.algorithm).ok_or_else(unreadable)?;
         let mut jwk = keys::bare_jwk(&stored.public_key_der)?;
         if keys::thumbprint(&jwk) != stored.kid {
@@ -81,7 +86,7 @@ impl OpenKey {
         let public = public.ok_or_else(unreadable)?;
         let private = match &stored.sealed_key {
             Some(sealed) => {
-                let pkcs8 = sealing.open(&purpose(&stored.kid), sealed)?;
+                let pkcs8 = sealing.open(&sealed_for(stored.purpose, &stored.kid), sealed)?;
                 let key = SoftwareKey::from_pkcs8_der(&pkcs8)?;
                 // A row whose halves do not belong together signs what nobody can verify.
                 if key.public_key_der() != stored.public_key_der {
@@ -94,7 +99,7 @@ impl OpenKey {
         Ok(Self { stored, algorithm, public, jwk, private })
     }
 
-    /// Whether tokens that it signed count at `now`, or will.
+    /// Whether what it signed counts at `now`, or will.
     pub(super) fn is_published(&self, now: OffsetDateTime) -> bool {
         self.stored.succeeded.is_none_or(|end| end.leaves_at > now)
     }
@@ -110,21 +115,31 @@ impl OpenKey {
     }
 
     /// A compact JWS (RFC 7515 §7.1) with `alg`, `typ` and `kid` in its header.
-    pub(super) fn sign(&self, typ: &str, payload: &Value) -> Result<String, TokenKeyError> {
-        let key = self.private.as_ref().ok_or(TokenKeyError::NoKey)?;
+    pub(super) fn sign(&self, typ: &str, payload: &Value) -> Result<String, OwnKeyError> {
         let kid = Some(self.stored.kid.as_str()).filter(|_| !seeded!(KeyUnnamed));
         let header = json!({ "alg": self.algorithm.as_str(), "typ": typ, "kid": kid });
         let mut jws = encode(header.to_string());
         jws.push('.');
         jws.push_str(&encode(payload.to_string()));
-        let signature = match self.algorithm {
-            Algorithm::Es256 => key.sign_fixed_now(jws.as_bytes())?,
-            Algorithm::Rs256 => key.sign_now(jws.as_bytes())?,
-            Algorithm::Ps256 => key.sign_pss_now(jws.as_bytes())?,
-        };
+        let signature = self.sign_octets(jws.as_bytes())?;
         jws.push('.');
         jws.push_str(&encode(signature));
         Ok(jws)
+    }
+
+    /// A signature as a JWS has it (RFC 7518 §3), in the key's algorithm.
+    pub(crate) fn sign_octets(&self, message: &[u8]) -> Result<Vec<u8>, OwnKeyError> {
+        let key = self.private.as_ref().ok_or(OwnKeyError::NoKey)?;
+        Ok(match self.algorithm {
+            Algorithm::Es256 => key.sign_fixed_now(message)?,
+            Algorithm::Rs256 => key.sign_now(message)?,
+            Algorithm::Ps256 => key.sign_pss_now(message)?,
+        })
+    }
+
+    /// Its name.
+    pub(crate) fn kid(&self) -> &str {
+        &self.stored.kid
     }
 
     /// Whether `signed` holds under it.

@@ -1,8 +1,9 @@
-//! The keys that sign tokens: each is published before it signs, is followed by another by command or
-//! by the clock, and stays published until nothing that it signed can count any more.
+//! The keys that sign tokens for services and login requests for agents: each is published before it
+//! signs, is followed by another by command or by the clock, and stays published until nothing that it
+//! signed can count any more.
 //!
 //! They lie in the register, sealed, so that all processes of an instance have the same ones and a
-//! rotation is one transaction with its record (decision 0026).
+//! rotation is one transaction with its record (decisions 0026 and 0055).
 
 mod key;
 mod ring;
@@ -14,23 +15,23 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::sealing::SealingError;
 
-pub use ring::TokenKeys;
-pub use rotation::{Manner, Rotation, keep_up};
+pub use ring::OwnKeys;
+pub use rotation::{Manner, Rotation, keep_up, take_over};
 
-/// Why tokens cannot be signed, or keys not be changed.
+/// Why nothing can be signed, or keys not be changed.
 #[derive(Debug, thiserror::Error)]
-pub enum TokenKeyError {
+pub enum OwnKeyError {
     /// No key of the algorithm signs now.
-    #[error("no key signs tokens now")]
+    #[error("no key signs now")]
     NoKey,
     /// The key could not be made or did not sign.
-    #[error("a key for tokens failed")]
+    #[error("a key of this instance failed")]
     Key(#[from] KeyError),
     /// What is sealed does not open.
-    #[error("a key for tokens cannot be opened; database and folder must be of one instance")]
+    #[error("a key of the register cannot be opened; database and folder must be of one instance")]
     Sealed(#[from] SealingError),
     /// What stands in the register is no such key.
-    #[error("the token key `{kid}` of the register does not read back")]
+    #[error("the key `{kid}` of the register does not read back")]
     Unreadable {
         /// Which.
         kid: String,
@@ -58,13 +59,13 @@ pub enum TokenKeyError {
     Store(#[from] StoreError),
 }
 
-impl From<RandomnessError> for TokenKeyError {
+impl From<RandomnessError> for OwnKeyError {
     fn from(error: RandomnessError) -> Self {
         Self::Sealed(error.into())
     }
 }
 
-impl MayConflict for TokenKeyError {
+impl MayConflict for OwnKeyError {
     fn is_conflict(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_conflict())
     }

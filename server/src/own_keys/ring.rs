@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use sekisho_store::token_key;
+use sekisho_store::own_key::{self, Purpose};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
-use super::{TokenKeyError, key::OpenKey, rotation};
+use super::{OwnKeyError, key::OpenKey, rotation};
 use crate::{
     app::App,
     jose::{Algorithm, Signed},
@@ -16,9 +16,12 @@ use crate::{
 /// How old the ring may be when somebody asks for what it does not hold.
 const FRESH: Duration = Duration::SECOND;
 
-/// The keys, read anew by the clock and when a key is asked for that is not there.
-#[derive(Debug, Default)]
-pub struct TokenKeys(RwLock<Arc<Ring>>);
+/// The keys of a purpose, read anew by the clock and when a key is asked for that is not there.
+#[derive(Debug)]
+pub struct OwnKeys {
+    purpose: Purpose,
+    ring: RwLock<Arc<Ring>>,
+}
 
 #[derive(Debug, Default)]
 struct Ring {
@@ -27,29 +30,35 @@ struct Ring {
     read_at: Option<OffsetDateTime>,
 }
 
-impl TokenKeys {
+impl OwnKeys {
+    /// None read yet.
+    #[must_use]
+    pub fn new(purpose: Purpose) -> Self {
+        Self { purpose, ring: RwLock::default() }
+    }
+
     /// Reads the keys of the register; makes the first one of a new instance.
     ///
     /// # Errors
-    /// [`TokenKeyError`]: no process should serve without.
-    pub async fn open(app: &App) -> Result<(), TokenKeyError> {
-        Self::at_hand(app, Algorithm::Es256).await
+    /// [`OwnKeyError`]: no process should serve without.
+    pub async fn open(&self, app: &App) -> Result<(), OwnKeyError> {
+        self.at_hand(app, Algorithm::Es256).await
     }
 
     /// Scheduled: takes over what other processes and commands changed.
     ///
     /// # Errors
-    /// [`TokenKeyError`]: the keys stay as they were.
-    pub async fn refresh(app: &App) -> Result<(), TokenKeyError> {
-        app.token_keys().read_anew(app).await.map(drop)
+    /// [`OwnKeyError`]: the keys stay as they were.
+    pub async fn refresh(&self, app: &App) -> Result<(), OwnKeyError> {
+        self.read_anew(app).await.map(drop)
     }
 
     /// The public keys as a JWK Set (RFC 7517 §5), those that will sign among them.
     ///
     /// # Errors
-    /// [`TokenKeyError`]: the register cannot be read.
-    pub async fn published(app: &App) -> Result<Value, TokenKeyError> {
-        let ring = app.token_keys().fresh(app).await?;
+    /// [`OwnKeyError`]: the register cannot be read.
+    pub async fn published(&self, app: &App) -> Result<Value, OwnKeyError> {
+        let ring = self.fresh(app).await?;
         let now = app.now();
         let mut keys: Vec<_> = ring.keys.iter().filter(|key| key.is_published(now)).collect();
         if seeded!(OldKeyHidden) {
@@ -65,67 +74,77 @@ impl TokenKeys {
     /// Signs `payload` with the key in force. The first of an algorithm is made now.
     ///
     /// # Errors
-    /// [`TokenKeyError`]: nothing was signed.
+    /// [`OwnKeyError`]: nothing was signed.
     pub async fn sign(
+        &self,
         app: &App,
         algorithm: Algorithm,
         typ: &str,
         payload: &Value,
-    ) -> Result<String, TokenKeyError> {
-        Self::signer(app, algorithm).await?.sign(typ, payload)
+    ) -> Result<String, OwnKeyError> {
+        self.signer(app, algorithm).await?.sign(typ, payload)
     }
 
     /// Has a key of this algorithm in memory, so that the next signature asks nobody: for whoever uses
     /// something up before they sign.
     ///
     /// # Errors
-    /// [`TokenKeyError`]: there is none, and the register cannot be read or written.
-    pub async fn at_hand(app: &App, algorithm: Algorithm) -> Result<(), TokenKeyError> {
-        Self::signer(app, algorithm).await.map(drop)
+    /// [`OwnKeyError`]: there is none, and the register cannot be read or written.
+    pub async fn at_hand(&self, app: &App, algorithm: Algorithm) -> Result<(), OwnKeyError> {
+        self.signer(app, algorithm).await.map(drop)
     }
 
-    async fn signer(app: &App, algorithm: Algorithm) -> Result<Arc<OpenKey>, TokenKeyError> {
-        let (keys, now) = (app.token_keys(), app.now());
-        if let Some(key) = keys.ring().signer(algorithm, now) {
+    /// The key in force, for who writes the object to be signed with its name in it.
+    ///
+    /// # Errors
+    /// As [`OwnKeys::at_hand`].
+    pub(crate) async fn signer(
+        &self,
+        app: &App,
+        algorithm: Algorithm,
+    ) -> Result<Arc<OpenKey>, OwnKeyError> {
+        let now = app.now();
+        if let Some(key) = self.ring().signer(algorithm, now) {
             return Ok(key);
         }
-        if let Some(key) = keys.read_anew(app).await?.signer(algorithm, now) {
+        if let Some(key) = self.read_anew(app).await?.signer(algorithm, now) {
             return Ok(key);
         }
-        rotation::make_first(app, algorithm).await?;
-        keys.read_anew(app).await?.signer(algorithm, now).ok_or(TokenKeyError::NoKey)
+        rotation::make_first(app, self.purpose, algorithm).await?;
+        self.read_anew(app).await?.signer(algorithm, now).ok_or(OwnKeyError::NoKey)
     }
 
     /// The claims of an object of this `typ` that this instance signed with a published key; `None`
     /// for every other text.
     ///
     /// # Errors
-    /// [`TokenKeyError`]: the register cannot be read.
+    /// [`OwnKeyError`]: the register cannot be read.
     pub async fn verified<C: DeserializeOwned>(
+        &self,
         app: &App,
         text: &str,
         typ: &str,
-    ) -> Result<Option<C>, TokenKeyError> {
+    ) -> Result<Option<C>, OwnKeyError> {
         let Ok(signed) = Signed::parse(text) else { return Ok(None) };
         if !signed.typ().is_some_and(|found| found.eq_ignore_ascii_case(typ)) {
             return Ok(None);
         }
         let Some(kid) = signed.kid() else { return Ok(None) };
         let now = app.now();
-        let mut found = app.token_keys().ring().published(kid, now);
+        let mut found = self.ring().published(kid, now);
         if found.is_none() {
-            found = app.token_keys().fresh(app).await?.published(kid, now);
+            found = self.fresh(app).await?.published(kid, now);
         }
         Ok(found.and_then(|key| signed.verified_by(key.public()).ok()))
     }
 
     /// What was read last.
     fn ring(&self) -> Arc<Ring> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What was read at most [`FRESH`] ago.
-    async fn fresh(&self, app: &App) -> Result<Arc<Ring>, TokenKeyError> {
+    async fn fresh(&self, app: &App) -> Result<Arc<Ring>, OwnKeyError> {
         let (ring, now) = (self.ring(), app.now());
         if ring.read_at.is_some_and(|at| (now - at).abs() < FRESH) {
             return Ok(ring);
@@ -133,9 +152,9 @@ impl TokenKeys {
         self.read_anew(app).await
     }
 
-    async fn read_anew(&self, app: &App) -> Result<Arc<Ring>, TokenKeyError> {
+    async fn read_anew(&self, app: &App) -> Result<Arc<Ring>, OwnKeyError> {
         let now = app.now();
-        let stored = token_key::published(&mut app.store().read(), now).await?;
+        let stored = own_key::published(&mut app.store().read(), self.purpose, now).await?;
         let before = self.ring();
         let mut keys = Vec::with_capacity(stored.len());
         for stored in stored {
@@ -147,7 +166,7 @@ impl TokenKeys {
             });
         }
         let ring = Arc::new(Ring { keys, read_at: Some(now) });
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&ring);
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&ring);
         Ok(ring)
     }
 }

@@ -1,12 +1,34 @@
-//! The keys that sign tokens, with the private half sealed by the caller.
+//! The keys that sign tokens and login requests, with the private half sealed by the caller.
 
 use time::OffsetDateTime;
 
 use crate::{Queries, StoreError, Tx, moment::moment, sql};
 
+/// What a key signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Tokens, for services.
+    Token,
+    /// Login requests, for the agents of terminals.
+    LoginRequest,
+}
+
+impl Purpose {
+    /// As the table has it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::LoginRequest => "login_request",
+        }
+    }
+}
+
 /// A key and its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenKey {
+pub struct OwnKey {
+    /// What it signs.
+    pub purpose: Purpose,
     /// Its name: the JWK thumbprint.
     pub kid: String,
     /// The only `alg` that it signs.
@@ -34,23 +56,26 @@ pub struct Succeeded {
 
 type Row = (String, String, Vec<u8>, Option<Vec<u8>>, i64, i64, Option<i64>, Option<i64>);
 
-/// All keys that are published at `now` or will be, oldest first.
+/// All keys of a purpose that are published at `now` or will be, oldest first.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
 pub async fn published(
     queries: &mut impl Queries,
+    purpose: Purpose,
     now: OffsetDateTime,
-) -> Result<Vec<TokenKey>, StoreError> {
+) -> Result<Vec<OwnKey>, StoreError> {
     let rows: Vec<Row> = queries
         .fetch_all(
             sql("SELECT kid, algorithm, public_key_der, sealed_key, made_at, signs_from,
-                     signs_until, leaves_at FROM token_key
-                 WHERE leaves_at IS NULL OR leaves_at > $1 ORDER BY signs_from, kid")
+                     signs_until, leaves_at FROM own_key
+                 WHERE purpose = $1 AND (leaves_at IS NULL OR leaves_at > $2)
+                 ORDER BY signs_from, kid")
+            .bind(purpose.as_str())
             .bind(now),
         )
         .await?;
-    let at = |value| moment("token key", value);
+    let at = |value| moment("own key", value);
     let read = |(kid, algorithm, public_key_der, sealed_key, made, from, until, leaves): Row| {
         let succeeded = match (until, leaves) {
             (Some(until), Some(leaves)) => {
@@ -59,22 +84,32 @@ pub async fn published(
             _ => None,
         };
         let (made_at, signs_from) = (at(made)?, at(from)?);
-        Ok(TokenKey { kid, algorithm, public_key_der, sealed_key, made_at, signs_from, succeeded })
+        Ok(OwnKey {
+            purpose,
+            kid,
+            algorithm,
+            public_key_der,
+            sealed_key,
+            made_at,
+            signs_from,
+            succeeded,
+        })
     };
     rows.into_iter().map(read).collect()
 }
 
-/// Enters a key that has no successor; `false` when its algorithm has such a one already.
+/// Enters a key that has no successor; `false` when its purpose has such a one of its algorithm already.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Conflict`].
-pub async fn add(tx: &mut Tx, key: &TokenKey) -> Result<bool, StoreError> {
+pub async fn add(tx: &mut Tx, key: &OwnKey) -> Result<bool, StoreError> {
     let added = tx
         .execute(
-            sql("INSERT INTO token_key
-                     (kid, algorithm, public_key_der, sealed_key, made_at, signs_from)
-                 VALUES ($1, $2, $3, $4, $5, $6)
-                 ON CONFLICT (algorithm) WHERE signs_until IS NULL DO NOTHING")
+            sql("INSERT INTO own_key
+                     (purpose, kid, algorithm, public_key_der, sealed_key, made_at, signs_from)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)
+                 ON CONFLICT (purpose, algorithm) WHERE signs_until IS NULL DO NOTHING")
+            .bind(key.purpose.as_str())
             .bind(&key.kid)
             .bind(&key.algorithm)
             .bind(&key.public_key_der)
@@ -91,24 +126,43 @@ pub async fn add(tx: &mut Tx, key: &TokenKey) -> Result<bool, StoreError> {
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Conflict`].
 pub async fn succeed(tx: &mut Tx, kid: &str, end: Succeeded) -> Result<bool, StoreError> {
-    let statement = sql("UPDATE token_key SET signs_until = $2, leaves_at = $3
+    let statement = sql("UPDATE own_key SET signs_until = $2, leaves_at = $3
                          WHERE kid = $1 AND signs_until IS NULL");
     let statement = statement.bind(kid).bind(end.signs_until).bind(end.leaves_at);
     Ok(tx.execute(statement).await? == 1)
 }
 
-/// Ends every key of the algorithm that has a successor, at once; how many that were.
+/// Ends every key of the purpose and algorithm that has a successor, at once; how many that were.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Conflict`].
 pub async fn withdraw_succeeded(
     tx: &mut Tx,
-    algorithm: &str,
+    (purpose, algorithm): (Purpose, &str),
     now: OffsetDateTime,
 ) -> Result<u64, StoreError> {
-    let statement = sql("UPDATE token_key SET signs_until = $2, leaves_at = $2
-                         WHERE algorithm = $1 AND signs_until IS NOT NULL AND leaves_at > $2");
-    tx.execute(statement.bind(algorithm).bind(now)).await
+    let statement = sql("UPDATE own_key SET signs_until = $3, leaves_at = $3
+                         WHERE purpose = $1 AND algorithm = $2
+                           AND signs_until IS NOT NULL AND leaves_at > $3");
+    tx.execute(statement.bind(purpose.as_str()).bind(algorithm).bind(now)).await
+}
+
+/// The keys of a purpose that signed until `until` at the latest and still have their private half,
+/// published or not.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn signed_until(
+    queries: &mut impl Queries,
+    purpose: Purpose,
+    until: OffsetDateTime,
+) -> Result<Vec<String>, StoreError> {
+    let statement = sql("SELECT kid FROM own_key
+                         WHERE purpose = $1 AND sealed_key IS NOT NULL AND signs_until <= $2
+                         ORDER BY signs_until, kid");
+    let rows: Vec<(String,)> =
+        queries.fetch_all(statement.bind(purpose.as_str()).bind(until)).await?;
+    Ok(rows.into_iter().map(|(kid,)| kid).collect())
 }
 
 /// Forgets the private half of a key that has a successor.
@@ -117,7 +171,7 @@ pub async fn withdraw_succeeded(
 /// [`StoreError::Unavailable`], [`StoreError::Conflict`].
 pub async fn forget_private(tx: &mut Tx, kid: &str) -> Result<(), StoreError> {
     let statement =
-        sql("UPDATE token_key SET sealed_key = NULL WHERE kid = $1 AND signs_until IS NOT NULL");
+        sql("UPDATE own_key SET sealed_key = NULL WHERE kid = $1 AND signs_until IS NOT NULL");
     tx.execute(statement.bind(kid)).await?;
     Ok(())
 }

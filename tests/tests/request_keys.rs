@@ -1,0 +1,72 @@
+//! The key that agents know the portal by is lost and followed by another, with the built programs: no
+//! agent is started anew, and nobody is kept from logging in.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context, ensure};
+use sekisho::demo::{
+    cast::{CARD_HOLDERS, PIN},
+    check::Scene,
+    process,
+    report::Report,
+    walk,
+};
+use sekisho_protocol::trust::TerminalTrust;
+use serde_json::Value;
+use tokio::{process::Command, time};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_agent_learns_the_next_key_from_the_first_login_that_names_it()
+-> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let scene = Scene::build(folder.path(), &mut Report::new(true)).await?;
+    scene.admit_everybody().await?;
+    let Scene { stage, desks, .. } = &scene;
+    let desk = &desks[0].desk;
+    let card = (CARD_HOLDERS[0].key, PIN);
+    walk::log_in(stage, desk, &desk.browser(stage)?, card, false).await?;
+    let pinned = || -> anyhow::Result<Vec<String>> {
+        let path: PathBuf = desk.agent_folder().join("trust.json");
+        let trust: TerminalTrust = serde_json::from_slice(&std::fs::read(path)?)?;
+        let keys = trust.login_request_keys.keys().iter();
+        Ok(keys.filter_map(|key| key.kid().map(str::to_owned)).collect())
+    };
+    let first = pinned()?;
+    ensure!(first.len() == 1, "{first:?}");
+
+    let rotated: Value = serde_json::from_str(&keys(&scene, &["rotate", "--at-once"]).await?)?;
+    let next = rotated["kid"].as_str().unwrap_or_default().to_owned();
+    let told = keys(&scene, &["list"]).await?;
+    ensure!(told.lines().count() == 1 && told.contains(&next), "the lost key is told: {told}");
+    let log_in = || async { walk::log_in(stage, desk, &desk.browser(stage)?, card, false).await };
+    // The serving process looks every ten seconds; until then it signs with the key before.
+    let refusal = soon("a request under the next key", || async { log_in().await.err() }).await?;
+    ensure!(format!("{refusal:#}").contains("403"), "not the constant answer: {refusal:#}");
+    soon("a login under the next key", || async { log_in().await.ok() }).await?;
+    ensure!(pinned()? == [next], "what the folder holds is what counts after a restart");
+    scene.stage.server.stop().await?;
+    Ok(())
+}
+
+/// What `sekisho login-request-keys` says, as JSON.
+async fn keys(scene: &Scene, act: &[&str]) -> anyhow::Result<String> {
+    let mut command = Command::new(process::sibling("sekisho")?);
+    command.arg("login-request-keys").args(act).arg("--json").arg(&scene.stage.instance);
+    process::run(command).await
+}
+
+/// Asks again and again, half a minute at most, until there is an answer.
+async fn soon<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut ask: impl FnMut() -> F,
+) -> anyhow::Result<T> {
+    let asked = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    time::timeout(Duration::from_secs(30), asked).await.context(what.to_owned())
+}
