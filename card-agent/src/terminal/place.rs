@@ -249,12 +249,14 @@ fn malformed(path: &Path, why: &serde_json::Error) -> PlaceError {
 
 /// The administrator looks in a home of their own, while the PC is enrolled in that of the user who
 /// works there: sent to enrol again, they would spend the code with a second key.
-fn remedy(of_administrator: bool) -> String {
+pub(crate) fn remedy(of_administrator: bool) -> String {
     if of_administrator {
         let folder = platform::REMEDIES.other_home;
         format!("name the folder of the user who enrolled this PC: {folder}")
     } else {
-        "run the enroll line that the administrator gave you, as the user who works at this PC"
+        "run the enroll line that the facility's administrator gave you with its code \
+         (sekisho-agent enroll --server … --root … --terminal … --code …), as the user who works at \
+         this PC"
             .to_owned()
     }
 }
