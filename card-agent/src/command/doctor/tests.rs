@@ -71,9 +71,11 @@ async fn a_pc_that_was_never_enrolled_has_its_lines_and_the_command() {
         missing: "terminal.json".into(),
         remedy: crate::terminal::place::remedy(of_administrator),
     };
-    let told = terminal::of_place(remedy(false)).line("enrolment");
-    for part in ["sekisho-agent enroll --server", "facility's administrator", "code"] {
-        assert!(told.contains(part), "{told}");
+    for of_administrator in [false, true] {
+        let told = terminal::of_place(remedy(of_administrator)).line("enrolment");
+        for part in ["sekisho-agent enroll --server", "facility's administrator", "code"] {
+            assert!(told.contains(part), "{told}");
+        }
     }
     let told = terminal::of_place(remedy(true)).line("enrolment");
     assert!(told.contains("name the folder of the user"), "{told}");
