@@ -1,5 +1,6 @@
 //! The Debian package: what is in it, and that its program runs from there.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
 
 use std::process::{Command, Output};
 
