@@ -293,14 +293,15 @@ impl LookalikeHpki {
     ///
     /// # Errors
     /// [`LookalikeError`].
-    pub fn empty_crls(
+    pub fn crls(
         &self,
+        revoked: &[u32],
         this_update: OffsetDateTime,
         next_update: OffsetDateTime,
     ) -> Result<(Vec<u8>, Vec<u8>), LookalikeError> {
         let lifetime = next_update - this_update;
         let of_root = self.authorities_crl(&[], this_update, lifetime)?;
-        Ok((of_root, self.sub_ca.crl(&[], this_update, lifetime, None)?))
+        Ok((of_root, self.sub_ca.crl(revoked, this_update, lifetime, None)?))
     }
 
     fn authorities_crl(

@@ -258,10 +258,17 @@ pub async fn sandbox(app: &App, seed: u64) -> String {
         made_at: now,
         expires_at: now + Duration::days(365),
     };
+    let mut archive = tar::Builder::new(Vec::new());
+    for folder in ["physician", "physician-expired", "physician-revoked"] {
+        let (mut header, octets) = (tar::Header::new_gnu(), b"a card".as_slice());
+        header.set_size(octets.len() as u64);
+        archive.append_data(&mut header, format!("{folder}/card.toml"), octets).unwrap();
+    }
+    let archive = archive.into_inner().unwrap();
     transaction!(app.store(), StoreError, |tx| {
         sandbox::replace_hierarchy(tx, &hierarchy).await?;
         let person_id = &person::enter(tx, "見本　太郎", "ミホン　タロウ", now).await?;
-        let (name, role, archive) = ("physician", "Medical Doctor", b"a card".as_slice());
+        let (name, role, archive) = ("physician", "Medical Doctor", archive.as_slice());
         sandbox::add_card(tx, NewCard { person_id, name, place: 0, role, archive }).await?;
         Ok(Audited::new((), Entry::done("test.sandbox", Actor::System, now)))
     })

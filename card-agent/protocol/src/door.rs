@@ -111,7 +111,8 @@ pub struct FinishReply {
     pub answer: Option<String>,
 }
 
-/// Why an exchange failed, for the page to act on.
+/// Why an exchange failed, for the page to act on. To a page that is older than a code the message beside
+/// it says what happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
@@ -137,8 +138,13 @@ pub enum ErrorCode {
     NoReader,
     /// The card was taken out.
     CardRemoved,
-    /// No card of an accepted issuer; another kind of card is in the reader.
+    /// The card in the reader is not of an accepted issuer.
     CardNotAccepted,
+    /// It is neither an HPKI card nor a My Number card.
+    CardUnknown,
+    /// It is one of these, and lacks what is needed: no certificate for this, or a key or token that the
+    /// agent cannot use.
+    CardNotSupported,
     /// The card's certificate has expired; `day` was its last.
     CertificateExpired,
     /// The card's certificate is of a day to come, or this PC's clock is wrong; `day` is its first.
@@ -151,8 +157,14 @@ pub enum ErrorCode {
     PinBlocked,
     /// Few tries are left and nobody confirmed to go on.
     PinGuarded,
-    /// The card or reader failed.
+    /// What the card answered cannot be read.
     CardFailed,
+    /// The card refused a command that such a card takes.
+    CardRefused,
+    /// Another program keeps the card to itself.
+    CardHeld,
+    /// The reader failed.
+    ReaderFailed,
     /// No window can be shown here.
     NoWindow,
     /// The agent failed.

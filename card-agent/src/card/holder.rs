@@ -3,7 +3,7 @@
 //! Only for choosing: nothing here is proved, the portal validates.
 
 use const_oid::db::rfc4519;
-use const_oid::db::rfc5912::RSA_ENCRYPTION;
+use const_oid::db::rfc5912::{ID_EC_PUBLIC_KEY, RSA_ENCRYPTION, SECP_256_R_1, SECP_384_R_1};
 use const_oid::{AssociatedOid, ObjectIdentifier};
 use der::{Decode, Encode};
 use sekisho_pki::encoding::instant;
@@ -36,6 +36,8 @@ pub struct Holder {
     issuer: String,
     issuer_der: Vec<u8>,
     key_algorithm: ObjectIdentifier,
+    /// Of a key on an elliptic curve.
+    curve: Option<ObjectIdentifier>,
     is_authority: bool,
     non_repudiation: bool,
     /// First and last second.
@@ -91,6 +93,12 @@ impl Holder {
             issuer: one_line(&tbs.issuer().to_string(), 256),
             issuer_der: tbs.issuer().to_der().ok()?,
             key_algorithm: tbs.subject_public_key_info().algorithm.oid,
+            curve: tbs
+                .subject_public_key_info()
+                .algorithm
+                .parameters
+                .as_ref()
+                .and_then(|parameters| parameters.decode_as().ok()),
             is_authority,
             non_repudiation,
             validity: (
@@ -176,7 +184,17 @@ impl Holder {
         if self.key_algorithm == RSA_ENCRYPTION {
             return Ok(());
         }
-        Err(CardError::UnsupportedKey { algorithm: self.key_algorithm.to_string() })
+        Err(CardError::UnsupportedKey { algorithm: self.key_in_words() })
+    }
+
+    /// What somebody who looks it up will find: the curve of the next My Number card by its name.
+    fn key_in_words(&self) -> String {
+        match (self.key_algorithm, self.curve) {
+            (ID_EC_PUBLIC_KEY, Some(SECP_384_R_1)) => "ECDSA P-384".to_owned(),
+            (ID_EC_PUBLIC_KEY, Some(SECP_256_R_1)) => "ECDSA P-256".to_owned(),
+            (ID_EC_PUBLIC_KEY, Some(curve)) => format!("ECDSA on the curve {curve}"),
+            (algorithm, _) => algorithm.to_string(),
+        }
     }
 
     /// The issuer's name (RFC 4514).

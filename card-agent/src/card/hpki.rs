@@ -139,6 +139,8 @@ pub struct Learnt {
     pub tag: Option<u8>,
     /// Whether it forgets the PIN when another application is selected.
     pub forgets: Option<bool>,
+    /// There is no other application of ours: it is left by selecting its own anew.
+    pub alone: bool,
 }
 
 /// The key for logging in of one card.
@@ -278,8 +280,17 @@ impl<U: KeyUse> Driver<U> for Key<U> {
     /// Selecting the other application ends the verified state; a card without one forgets it when
     /// its own is selected anew.
     fn leave(&self, card: &mut Session<'_>) -> Result<(), CardError> {
+        if self.learnt().alone {
+            return card.select_again(U::HPKI.own);
+        }
         match card.select(U::HPKI.other) {
-            Err(CardError::Refused { .. }) => card.select_again(U::HPKI.own),
+            Err(CardError::Refused { status, .. }) => {
+                if status.names_no_file() {
+                    // What was seen of the other way is not believed of this one.
+                    self.learn(|known| (known.alone, known.forgets) = (true, None));
+                }
+                card.select_again(U::HPKI.own)
+            }
             done => done,
         }
     }

@@ -132,17 +132,46 @@ impl KnownCard {
     /// where the certificate is of neither family, [`CardError::UnsupportedKey`],
     /// [`CardError::NotForLogin`], [`CardError::AnotherUse`].
     pub fn read(card: &mut Session<'_>, kind: &Arc<CardType>) -> Result<Self, CardError> {
+        let (known, holder) = Self::look_at(card, kind)?;
+        holder.has_known_key()?;
+        if holder.is_for_documents() {
+            return Err(CardError::AnotherUse("logging in"));
+        }
+        Ok(known)
+    }
+
+    /// What stands on a card in a slot, for showing it: also where its key cannot be used here, which is
+    /// told then. Such a card is asked for its certificate and nothing else.
+    ///
+    /// # Errors
+    /// As [`Self::read`], but for [`CardError::UnsupportedKey`].
+    pub fn show(
+        readers: &dyn Readers,
+        slot: &Slot,
+        types: &CardTypes,
+    ) -> Result<(Self, Result<PinState, CardError>), CardError> {
+        let kind = types.of(slot);
+        with_card(readers, &slot.reader, |card| {
+            let (known, holder) = Self::look_at(card, &kind)?;
+            if let Err(unsupported) = holder.has_known_key() {
+                return Ok((known, Err(unsupported)));
+            }
+            if holder.is_for_documents() {
+                return Err(CardError::AnotherUse("logging in"));
+            }
+            let pin = known.pin_state(card)?;
+            Ok((known, Ok(pin)))
+        })
+    }
+
+    fn look_at(card: &mut Session<'_>, kind: &Arc<CardType>) -> Result<(Self, Holder), CardError> {
         let Found { der: certificate_der, driver } =
             Self::find(card, kind)?.ok_or(CardError::UnknownCard)?;
         let holder = Holder::of(&certificate_der).ok_or(CardError::Structure("certificate"))?;
         let family = holder
             .family()
             .ok_or_else(|| CardError::UnknownCertificate { issuer: holder.issuer().to_owned() })?;
-        holder.has_known_key()?;
-        if holder.is_for_documents() {
-            return Err(CardError::AnotherUse("logging in"));
-        }
-        Ok(Self { family, certificate_der, driver })
+        Ok((Self { family, certificate_der, driver }, holder))
     }
 
     fn find(card: &mut Session<'_>, kind: &Arc<CardType>) -> Result<Option<Found>, CardError> {

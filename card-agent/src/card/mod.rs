@@ -21,3 +21,4 @@ pub mod signature_key;
 pub mod software;
 pub mod structure;
 pub mod watcher;
+pub mod words;

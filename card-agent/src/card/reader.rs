@@ -75,7 +75,7 @@ pub enum CardError {
     /// has ECDSA P-384, and what it wants to be told is not published.
     #[error("the card's key is of a kind ({algorithm}) that this program does not support")]
     UnsupportedKey {
-        /// Object identifier of the key's algorithm.
+        /// The key's algorithm: a name, or an object identifier.
         algorithm: String,
     },
     /// A file or structure is not as ISO/IEC 7816-15 has it.
@@ -98,6 +98,9 @@ pub enum CardError {
     /// No PIN of this family of cards has this form. The card was not asked: it cost no try.
     #[error("no PIN of this card looks like this")]
     PinMalformed,
+    /// The card takes no PIN of this length: what an answer of 6700 to VERIFY says.
+    #[error("the card takes no PIN of this length")]
+    PinLength,
     /// The reader's own keys brought no PIN: the card was not asked, and it cost no try.
     #[error("{0}")]
     PinPad(&'static str),
@@ -118,13 +121,15 @@ impl CardError {
     /// What the answer to a VERIFY with a PIN means.
     ///
     /// # Errors
-    /// [`CardError::PinWrong`], [`CardError::PinBlocked`], [`CardError::Refused`].
+    /// [`CardError::PinWrong`], [`CardError::PinLength`], [`CardError::PinBlocked`],
+    /// [`CardError::Refused`].
     pub fn of_verify(status: StatusWord) -> Result<(), Self> {
         match (status, status.tries_left()) {
             (StatusWord::OK, _) => Ok(()),
             (_, Some(0)) => Err(Self::PinBlocked),
             (_, Some(tries)) => Err(Self::PinWrong { tries_left: Some(tries) }),
             (StatusWord(0x6300), None) => Err(Self::PinWrong { tries_left: None }),
+            (StatusWord(0x6700), None) => Err(Self::PinLength),
             (_, None) => Err(Self::Refused { step: "the PIN", status }),
         }
     }

@@ -15,8 +15,10 @@ use super::{Failure, local, refused};
 use crate::card::apdu_log::{ApduLog, ApduLogError};
 use crate::card::observe::{ObservedReaders, Observer};
 use crate::card::pcsc::{CardStatus, PcscReaders, ReaderStatus, Use};
+use crate::card::pin_kind::PinKind;
 use crate::card::reader::{CardError, Readers, Slot};
 use crate::card::software::SoftwareReaders;
+use crate::card::words;
 use crate::platform::{self, Program};
 
 /// Where cards are looked for.
@@ -158,9 +160,10 @@ pub(super) fn slots(readers: &dyn Readers, name: Option<&str>) -> Result<Vec<Slo
     if let Some(name) = name {
         slots.retain(|slot| slot.reader == name);
         if slots.is_empty() {
-            return Err(Failure::Usage(anyhow!(
-                "there is no reader {name}; `sekisho-agent readers` names them"
-            )));
+            let none = said("このカードリーダーはありません", "there is no such reader");
+            let next =
+                said("`sekisho-agent readers` が一覧です", "`sekisho-agent readers` names them");
+            return Err(Failure::Usage(anyhow!("{none}: {name}; {next}")));
         }
     }
     Ok(slots)
@@ -174,7 +177,11 @@ pub(super) fn filled_slots(
     let mut slots = slots(readers, name)?;
     slots.retain(|slot| slot.insertion.is_some());
     if slots.is_empty() {
-        return Err(refused(anyhow!("there is no card in any reader; insert one")));
+        let none = said(
+            "どのカードリーダーにもカードがありません。カードを入れてください。",
+            "there is no card in any reader; insert one",
+        );
+        return Err(refused(anyhow!("{none}")));
     }
     Ok(slots)
 }
@@ -184,23 +191,47 @@ pub(super) fn only_filled_slot(readers: &dyn Readers, name: Option<&str>) -> Res
     let mut slots = filled_slots(readers, name)?;
     if let [_, _, ..] = slots[..] {
         let names: Vec<&str> = slots.iter().map(|slot| slot.reader.as_str()).collect();
-        return Err(Failure::Usage(anyhow!(
-            "several readers hold a card; name one with --reader: {}",
-            names.join(", ")
-        )));
+        let several = said(
+            "複数のカードリーダーにカードがあります。--reader でどれかを指定してください",
+            "several readers hold a card; name one with --reader",
+        );
+        return Err(Failure::Usage(anyhow!("{several}: {}", names.join(", "))));
     }
     Ok(slots.remove(0))
 }
 
 /// Whose fault it is decides the exit code.
 pub(super) fn failure(error: CardError) -> Failure {
+    failure_at_pin(error, None)
+}
+
+/// The same, where this PIN was asked for: who gives a blocked one back is known then.
+pub(super) fn failure_at_pin(error: CardError, kind: Option<PinKind>) -> Failure {
+    let told = anyhow!(words::of(&error, kind, window_language()));
     match error {
-        CardError::NoService(_) | CardError::Reader(_) => local(error),
+        CardError::NoService(_) | CardError::Reader(_) => local(told),
         CardError::Held => {
             let who = in_words(&platform::smart_card_programs());
-            refused(anyhow::Error::new(error).context(format!("close {who}")))
+            refused(told.context(said("占有しているのは", "it is kept by").to_owned() + " " + &who))
         }
-        error => refused(error),
+        _ => refused(told),
+    }
+}
+
+/// The one that the person's locale asks for.
+pub(super) fn said<'a>(japanese: &'a str, english: &'a str) -> &'a str {
+    said_in(window_language(), japanese, english)
+}
+
+/// The one of this language.
+pub(super) fn said_in<'a>(
+    language: WindowLanguage,
+    japanese: &'a str,
+    english: &'a str,
+) -> &'a str {
+    match language {
+        WindowLanguage::Ja => japanese,
+        WindowLanguage::En => english,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::card::card_type::CardTypes;
 use crate::card::known::KnownCard;
 use crate::card::reader::{CardError, Readers, Slot};
 use crate::card::signature_key::SignatureKey;
+use crate::card::words;
 
 /// Show what the cards in the readers say of themselves. Asks for no PIN.
 ///
@@ -44,6 +45,9 @@ struct Found {
     /// Why the card was not read.
     #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<String>,
+    /// The same, with what to do next, in the person's language.
+    #[serde(skip)]
+    told: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -57,6 +61,11 @@ struct Application {
     /// `authentication` or `signature`.
     name: &'static str,
     tries_left: Option<u8>,
+    /// Why this program has no use for the key, where it has none: its certificate is shown all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unusable: Option<String>,
+    #[serde(skip)]
+    unusable_told: Option<String>,
     certificate_pem: String,
     /// As `docs/inspect.md` has it.
     certificate: Vec<Object>,
@@ -70,15 +79,15 @@ impl Inspect {
         let mut found = Vec::new();
         for slot in slots {
             let read = slot.insertion.is_some().then(|| read(readers.as_ref(), &slot));
-            let (card, fault) = match read.transpose() {
+            let (card, unreadable) = match read.transpose() {
                 Ok(card) => (card, None),
-                Err(error) => {
-                    let fault = error.to_string();
-                    unread = Some(error);
-                    (None, Some(fault))
-                }
+                Err(error) => (None, Some(error)),
             };
-            found.push(Found { reader: slot.reader, card, fault });
+            let fault = unreadable.as_ref().map(CardError::to_string);
+            let words = |error| words::of(error, None, cards::window_language());
+            let told = unreadable.as_ref().map(words);
+            unread = unreadable.or(unread);
+            found.push(Found { reader: slot.reader, card, fault, told });
         }
         let empty = found.iter().all(|found| found.card.is_none() && found.fault.is_none());
         let report = Report { readers: found };
@@ -89,16 +98,26 @@ impl Inspect {
         }
         match unread {
             Some(error) => Err(cards::failure(error)),
-            None if empty => Err(refused(anyhow::anyhow!("there is no card in any reader"))),
+            None if empty => Err(refused(anyhow::anyhow!(cards::said(
+                "どのカードリーダーにもカードがありません。カードを入れてください。",
+                "there is no card in any reader; insert one",
+            )))),
             None => Ok(()),
         }
     }
 }
 
 fn read(readers: &dyn Readers, slot: &Slot) -> Result<Card, CardError> {
-    let (card, pin) = KnownCard::read_with_pin_state(readers, slot, &CardTypes::default())?;
-    let mut applications =
-        vec![application("authentication", pin.tries_left, &card.certificate_der)];
+    let (card, pin) = KnownCard::show(readers, slot, &CardTypes::default())?;
+    let tries_left = pin.as_ref().ok().and_then(|pin| pin.tries_left);
+    let mut first = application("authentication", tries_left, &card.certificate_der);
+    if let Err(unusable) = &pin {
+        first.unusable = Some(unusable.to_string());
+        first.unusable_told = Some(words::of(unusable, None, cards::window_language()));
+        // What its other half wants to be asked is as little known.
+        return Ok(Card { family: card.family.to_string(), applications: vec![first] });
+    }
+    let mut applications = vec![first];
     match SignatureKey::read_with_pin_state(readers, slot, &CardTypes::default()) {
         Ok((key, pin)) => {
             // The other family's certificate for signatures wants its password first.
@@ -117,7 +136,14 @@ fn application(name: &'static str, tries_left: Option<u8>, der: &[u8]) -> Applic
         pem::encode_string("CERTIFICATE", LineEnding::LF, der).unwrap_or_default();
     let options = Options { now: OffsetDateTime::now_utc(), entries: 0, passphrase: None };
     let certificate = inspect::inspect(der, &options).objects;
-    Application { name, tries_left, certificate_pem, certificate }
+    Application {
+        name,
+        tries_left,
+        unusable: None,
+        unusable_told: None,
+        certificate_pem,
+        certificate,
+    }
 }
 
 fn text(report: &Report, language: Language) -> String {
@@ -126,10 +152,10 @@ fn text(report: &Report, language: Language) -> String {
         Language::English => english,
     };
     let mut text = String::new();
-    for Found { reader, card, fault } in &report.readers {
+    for Found { reader, card, told, .. } in &report.readers {
         let _ = writeln!(text, "{}: {reader}", of("カードリーダー", "Reader"));
-        if let Some(fault) = fault {
-            let _ = writeln!(text, "  {}: {fault}", of("カードを読めません", "Card not read"));
+        if let Some(told) = told {
+            let _ = writeln!(text, "  {}: {told}", of("カードを読めません", "Card not read"));
         } else if card.is_none() {
             let _ = writeln!(text, "  {}", of("カードなし", "No card"));
         }
@@ -147,6 +173,9 @@ fn text(report: &Report, language: Language) -> String {
             let _ = writeln!(text, "\n{name}");
             let label = of("暗証番号の残り回数", "PIN tries left");
             let _ = writeln!(text, "  {label}: {tries}");
+            if let Some(told) = &application.unusable_told {
+                let _ = writeln!(text, "  {}: {told}", of("使えません", "Of no use here"));
+            }
             let inspection = Inspection { objects: application.certificate.clone() };
             text.push_str(&inspection.text(language));
             text.push_str(&application.certificate_pem);

@@ -70,7 +70,7 @@ pub const LOCAL: u8 = 3;
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  refused, not enrolled, no card, no answer, or faults that doctor found
+  1  refused, not enrolled, no card, no answer, or doctor found a line that is not ok
   2  the command line was not understood, or names what is not there or cannot be used
   3  this PC failed: a file, a port, a tool, the smart card service, standard output";
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use anyhow::anyhow;
 use clap::Args;
+use sekisho_protocol::request::Language;
 
 use super::cards;
 use super::{Failure, local, refused};
@@ -42,7 +44,7 @@ impl PinArguments {
         work: impl FnOnce(Pin) -> Result<T, CardError> + Send + 'static,
     ) -> Result<T, Failure> {
         if prompt.tries_left == Some(0) {
-            return Err(cards::failure(CardError::PinBlocked));
+            return Err(cards::failure_at_pin(CardError::PinBlocked, Some(prompt.kind)));
         }
         let entry: Arc<dyn PinEntry> = match self.pin_fd {
             Some(number) => Arc::new(PinDescriptor { number, confirmed: self.few_tries }),
@@ -63,29 +65,35 @@ impl PinArguments {
                 Err(error) => Err(error),
             }
         };
-        done.map_err(|error| not_entered(error, prompt.tries_left))?.map_err(refusal)
+        done.map_err(|error| not_entered(error, &prompt, self.is_window()))?
+            .map_err(|error| cards::failure_at_pin(error, Some(prompt.kind)))
     }
 }
 
-fn not_entered(error: PinError, tries_left: Option<u8>) -> Failure {
+fn not_entered(error: PinError, prompt: &Prompt, window: bool) -> Failure {
+    let said = |japanese, english| cards::said_in(prompt.language, japanese, english);
     match error {
-        PinError::Unavailable(_) => local(error),
-        PinError::Guarded => refused(anyhow::Error::new(error).context(format!(
-            "{} tries are left; wrong ones block the card, so confirm in the window or give \
-             --few-tries",
-            tries_left.unwrap_or_default()
+        PinError::Unavailable(_) if !window => local(error),
+        PinError::Unavailable(_) => local(anyhow::Error::new(error).context(said(
+            "暗証番号を入力できません。`sekisho-agent doctor` の PIN window の行を見てください",
+            "no PIN can be entered; see the line `PIN window` of `sekisho-agent doctor`",
         ))),
-        PinError::Cancelled => refused(error),
-    }
-}
-
-/// A wrong PIN says how many tries remain, and what not to do.
-fn refusal(error: CardError) -> Failure {
-    match error {
-        CardError::PinWrong { tries_left: Some(tries) } => {
-            refused(anyhow::Error::new(error).context(format!("{tries} tries are left")))
+        PinError::Guarded => {
+            let tries = prompt.tries_left.unwrap_or_default();
+            refused(match prompt.language {
+                Language::Ja => anyhow!(
+                    "残り{tries}回です。間違えるとロックされるため、試しませんでした。窓で確認するか、--few-tries を付けてください。"
+                ),
+                Language::En => anyhow!(
+                    "{tries} tries are left; wrong ones block the card, so nothing was tried: confirm \
+                     in the window or give --few-tries"
+                ),
+            })
         }
-        error => cards::failure(error),
+        PinError::Cancelled => refused(anyhow!(said(
+            "窓が閉じられたので中止しました。署名はしていません。",
+            "the person closed the window",
+        ))),
     }
 }
 

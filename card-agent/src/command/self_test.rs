@@ -1,3 +1,5 @@
+mod report;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -10,7 +12,6 @@ use sekisho_protocol::occasion::Occasion as Bound;
 use sekisho_protocol::request::ConfirmationCode;
 use sekisho_protocol::signed_input::SignedInput;
 use sekisho_protocol::{ChallengeNonce, PresenceId, Sha256Digest};
-use serde::Serialize;
 use time::OffsetDateTime;
 use x509_cert::Certificate;
 
@@ -26,8 +27,9 @@ use crate::card::pin_kind::{Pin, PinKind};
 use crate::card::reader::Slot;
 use crate::card::session::with_card;
 use crate::pin::{Occasion, Page, Prompt};
-use crate::platform::Program;
 use crate::terminal::place::Place;
+
+use report::{Issuer, Phase, Report, Traffic};
 
 /// Log in with the inserted card, to nobody but this command.
 ///
@@ -44,59 +46,13 @@ Examples:
 
 With three tries left or fewer nothing is tried unless it is confirmed: in the window, or by
 --few-tries. Done (0) means: the card signed and the signature verifies. Whether its issuer is one of
-those that this PC's portal accepts is told apart.")]
+those that this PC's portal accepts is told apart. Text and refusals are Japanese or English, as LC_ALL,
+LC_MESSAGES or LANG has it; what --json tells is the same in both.")]
 pub struct SelfTest {
     #[command(flatten)]
     pin: PinArguments,
     #[command(flatten)]
     with: CardCommand,
-}
-
-#[derive(Serialize)]
-struct Report {
-    reader: String,
-    family: String,
-    holder: String,
-    certificate_sha256: String,
-    not_before: String,
-    not_after: String,
-    /// `in_force`, `not_yet` or `expired`.
-    validity: &'static str,
-    tries_left: Option<u8>,
-    phases: Vec<Phase>,
-    apdus: u32,
-    octets: u64,
-    /// Always `verified`: there is no report of another end.
-    signature: &'static str,
-    issuer: Issuer,
-    /// Who kept us waiting, as far as that can be known.
-    waited_for: Vec<Program>,
-}
-
-#[derive(Serialize)]
-struct Phase {
-    name: &'static str,
-    milliseconds: u64,
-    #[serde(flatten)]
-    traffic: Traffic,
-}
-
-/// What went between us and the card.
-#[derive(Clone, Copy, Default, Serialize)]
-struct Traffic {
-    apdus: u32,
-    octets_sent: u64,
-    octets_received: u64,
-}
-
-/// Whether this PC's portal takes cards of this issuer. By name: only the portal validates.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Issuer {
-    Accepted,
-    NotAccepted,
-    /// This PC is not enrolled, so no portal told what it accepts.
-    NotJudged,
 }
 
 #[derive(Default)]
@@ -176,6 +132,7 @@ impl SelfTest {
         let validity = certificate.tbs_certificate().validity();
         let all = |of: fn(&Traffic) -> u64| course.phases.iter().map(|p| of(&p.traffic)).sum();
         let octets: u64 = all(|traffic| traffic.octets_sent + traffic.octets_received);
+        let now = OffsetDateTime::now_utc();
         let report = Report {
             reader: slot.reader,
             family: family.to_string(),
@@ -183,11 +140,12 @@ impl SelfTest {
             certificate_sha256: hex::encode(Sha256Digest::of(&certificate_der).as_bytes()),
             not_before: validity.not_before.to_string(),
             not_after: validity.not_after.to_string(),
-            validity: match holder.validity(OffsetDateTime::now_utc()) {
+            validity: match holder.validity(now) {
                 Validity::NotYet(_) => "not_yet",
                 Validity::Expired(_) => "expired",
                 Validity::InForce => "in_force",
             },
+            in_force: holder.is_in_force(now),
             tries_left,
             apdus: course.phases.iter().map(|phase| phase.traffic.apdus).sum(),
             octets,
@@ -196,7 +154,11 @@ impl SelfTest {
             issuer: issuer(place, &certificate_der),
             waited_for: waiting.programs(),
         };
-        if self.with.json { cards::say_json(&report) } else { Ok(say(&report.text())?) }
+        if self.with.json {
+            cards::say_json(&report)
+        } else {
+            Ok(say(&report.text(cards::window_language()))?)
+        }
     }
 
     fn prompt(
@@ -213,7 +175,9 @@ impl SelfTest {
             code,
         };
         if self.pin.is_window() {
-            remark(&format!("The window shows the confirmation code {code}."));
+            let shows =
+                cards::said("窓に表示される確認番号", "The window shows the confirmation code");
+            remark(&format!("{shows} {code}."));
         }
         Prompt {
             occasion: Occasion::Login(page),
@@ -267,39 +231,4 @@ fn issuer(place: &Place, certificate_der: &[u8]) -> Issuer {
         Some(Sha256Digest::of(accepted.subject_der.as_bytes())) == issuer
     };
     if trust.card_issuers.iter().any(named) { Issuer::Accepted } else { Issuer::NotAccepted }
-}
-
-impl Report {
-    fn text(&self) -> String {
-        let validity = match self.validity {
-            "in_force" => format!("until {}", self.not_after),
-            "expired" => format!("EXPIRED on {}; its issuer renews it", self.not_after),
-            _ => format!("NOT YET in force, from {}", self.not_before),
-        };
-        let tries = self.tries_left.map_or("not told".to_owned(), |tries| tries.to_string());
-        let mut text = format!(
-            "card         {}, {}\nreader       {}\ncertificate  {validity}\ntries left   {tries}\n",
-            self.family, self.holder, self.reader
-        );
-        for Phase { name, milliseconds, traffic } in &self.phases {
-            let Traffic { apdus, octets_sent, octets_received } = traffic;
-            text.push_str(&format!("{name:<12} {milliseconds} ms"));
-            if *apdus > 0 {
-                text.push_str(&format!(
-                    ", {apdus} APDUs, {octets_sent} octets out, {octets_received} in"
-                ));
-            }
-            text.push('\n');
-        }
-        if !self.waited_for.is_empty() {
-            text.push_str(&format!("waited for   {}\n", cards::in_words(&self.waited_for)));
-        }
-        text.push_str("signature    verifies\n");
-        text.push_str(match self.issuer {
-            Issuer::Accepted => "issuer       by name one that this PC's portal accepts\n",
-            Issuer::NotAccepted => "issuer       NONE that this PC's portal accepts\n",
-            Issuer::NotJudged => "issuer       not judged: this PC is not enrolled\n",
-        });
-        text
-    }
 }

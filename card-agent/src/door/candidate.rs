@@ -77,7 +77,8 @@ pub(super) async fn wait_for_card<C, F: Future<Output = Sorted<C>>>(
 /// Whether the card that is in is to be exchanged for the one that is asked for: whoever links a card has
 /// just used another one, often in the only reader.
 fn makes_room(claims: &LoginRequest, failure: &Failure) -> bool {
-    claims.purpose == Purpose::Link && failure.code == ErrorCode::CardNotAccepted
+    let another = [ErrorCode::CardNotAccepted, ErrorCode::CardUnknown, ErrorCode::CardNotSupported];
+    claims.purpose == Purpose::Link && another.contains(&failure.code)
 }
 
 /// What the readers hold once every card was read, or only such are left as other programs do not let
@@ -120,16 +121,11 @@ pub(super) fn sort(
     for SeenCard { slot, presence, card } in &seen.cards {
         let (card, holder) = match card {
             Ok(card) => (card.clone(), Holder::of(&card.certificate_der)),
-            Err(error) if is_of_no_use(error) => {
-                tracing::info!(%error, reader = slot.reader, "card");
-                refused = Some(ErrorCode::CardNotAccepted.into());
-                continue;
-            }
             // Pulled while it was read: the next one may do.
             Err(CardError::Removed) => continue,
             Err(error) => {
-                tracing::warn!(%error, reader = slot.reader, "card not read");
-                refused = Some(ErrorCode::CardFailed.into());
+                tracing::info!(reader = slot.reader, "card not read");
+                refused = Some(card_failure(error.clone()));
                 continue;
             }
         };
@@ -148,16 +144,4 @@ pub(super) fn sort(
         }
     }
     (suitable, refused)
-}
-
-/// Another card is wanted, and nothing is wrong with this one.
-fn is_of_no_use(error: &CardError) -> bool {
-    matches!(
-        error,
-        CardError::UnknownCard
-            | CardError::UnknownCertificate { .. }
-            | CardError::UnsupportedKey { .. }
-            | CardError::NotForLogin(_)
-            | CardError::AnotherUse(_)
-    )
 }

@@ -261,8 +261,10 @@ pub(super) async fn with_pin<T, F: Future<Output = Result<T, CardError>>>(
                 prompt.tries_left = left;
                 prompt.again = true;
             }
-            Err(CardError::PinMalformed) if agent.pin.is_interactive() => prompt.again = true,
-            Err(CardError::PinMalformed) => {
+            Err(CardError::PinMalformed | CardError::PinLength) if agent.pin.is_interactive() => {
+                prompt.again = true;
+            }
+            Err(CardError::PinMalformed | CardError::PinLength) => {
                 return Err(Failure::with_tries(ErrorCode::PinWrong, tries_left));
             }
             Err(error) => return Err(card_failure(error)),

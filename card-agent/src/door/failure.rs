@@ -43,29 +43,30 @@ pub(super) fn card_failure(error: CardError) -> Failure {
 
 fn card_code(error: &CardError) -> ErrorCode {
     match error {
-        CardError::PinWrong { .. } | CardError::PinMalformed => ErrorCode::PinWrong,
+        CardError::PinWrong { .. } | CardError::PinMalformed | CardError::PinLength => {
+            ErrorCode::PinWrong
+        }
         CardError::PinBlocked => ErrorCode::PinBlocked,
         CardError::PinPad(_) | CardError::GivenUp => ErrorCode::Cancelled,
         CardError::Removed => ErrorCode::CardRemoved,
-        CardError::UnknownCard
-        | CardError::NoSignatureKey
-        | CardError::UnknownCertificate { .. }
+        CardError::UnknownCard | CardError::UnknownCertificate { .. } => ErrorCode::CardUnknown,
+        CardError::NoSignatureKey
         | CardError::UnsupportedKey { .. }
         | CardError::NotForLogin(_)
         | CardError::NotForDocuments(_)
-        | CardError::AnotherUse(_)
-        | CardError::NotAccepted => ErrorCode::CardNotAccepted,
+        | CardError::AnotherUse(_) => ErrorCode::CardNotSupported,
+        CardError::NotAccepted => ErrorCode::CardNotAccepted,
         CardError::AnotherPerson => ErrorCode::AnotherPerson,
         CardError::NotYetValid { .. } => ErrorCode::CertificateNotYetValid,
         CardError::Expired { .. } => ErrorCode::CertificateExpired,
         CardError::NoService(_) => ErrorCode::NoReader,
+        CardError::Held => ErrorCode::CardHeld,
+        CardError::Reader(_) => ErrorCode::ReaderFailed,
+        CardError::Refused { .. } => ErrorCode::CardRefused,
         CardError::Reset
-        | CardError::Held
-        | CardError::Reader(_)
         | CardError::Malformed
         | CardError::Structure(_)
-        | CardError::Signature(_)
-        | CardError::Refused { .. } => ErrorCode::CardFailed,
+        | CardError::Signature(_) => ErrorCode::CardFailed,
     }
 }
 

@@ -53,6 +53,14 @@ pub fn message(failure: Failure, language: Language) -> String {
             "このカードは利用できません。登録されたHPKIカードまたはマイナンバーカードを入れてください。",
             "This card cannot be used here. Insert your registered HPKI or My Number card.",
         ),
+        ErrorCode::CardUnknown => (
+            "HPKIカードでもマイナンバーカードでもありません。登録されたカードを入れてください。",
+            "This is neither an HPKI card nor a My Number card. Insert your registered card.",
+        ),
+        ErrorCode::CardNotSupported => (
+            "このカードには、この操作に使える証明書がありません。別のカードを入れてください。マイナンバーカードの電子証明書は市区町村の窓口で発行されます。",
+            "This card has no certificate that can be used for this. Insert another one; the certificates of a My Number card are issued at the municipal office.",
+        ),
         ErrorCode::CertificateExpired => (
             "カードの証明書は期限が切れています。HPKIカードは発行機関に、マイナンバーカードは市区町村の窓口に更新を申し込んでください。",
             "The card's certificate has expired. Have an HPKI card renewed by its issuer, a My Number card at the municipal office.",
@@ -77,6 +85,18 @@ pub fn message(failure: Failure, language: Language) -> String {
         ErrorCode::CardFailed => (
             "カードを読み取れません。カードを入れ直してください。",
             "The card cannot be read. Take it out and insert it again.",
+        ),
+        ErrorCode::CardRefused => (
+            "カードが処理を拒否しました。カードを入れ直してください。続くときは、カードの発行元を管理者に伝えてください。",
+            "The card refused. Take it out and insert it again; if it stays, tell the administrator who issued it.",
+        ),
+        ErrorCode::CardHeld => (
+            "ほかのプログラムがカードを使い続けています。そのプログラムを閉じてください。",
+            "Another program keeps the card to itself. Close that program.",
+        ),
+        ErrorCode::ReaderFailed => (
+            "カードリーダーが応答しません。カードリーダーをつなぎ直してください。",
+            "The card reader does not respond. Unplug it and plug it in again.",
         ),
         ErrorCode::NoWindow => (
             "暗証番号の入力画面を表示できません。管理者に連絡してください。",

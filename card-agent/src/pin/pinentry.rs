@@ -16,7 +16,7 @@ use super::words::{Confirmation, Words};
 const MOST_LINE: usize = 1000;
 
 /// As Debian's alternatives name the one that fits the desktop.
-pub(super) const USUAL: &str = "pinentry";
+pub(crate) const USUAL: &str = "pinentry";
 
 /// Starts this program for each question.
 pub struct Pinentry {
@@ -52,6 +52,17 @@ impl Window for Pinentry {
 }
 
 impl Pinentry {
+    /// What the program says of itself: `gnome3`, `curses`, or `gtk2:curses` where it fell back from a
+    /// window to a terminal. Empty where it does not say. Shows nothing.
+    ///
+    /// # Errors
+    /// [`PinError::Unavailable`]: it does not start, or is no PIN window.
+    pub async fn flavour(&self) -> Result<String, PinError> {
+        self.converse(&[], "NOP").await?;
+        let told = self.converse(&[], "GETINFO flavor").await;
+        Ok(told.map(|told| told.trim().to_owned()).unwrap_or_default())
+    }
+
     /// Sends the lines, then the question; returns what was entered.
     async fn converse(
         &self,

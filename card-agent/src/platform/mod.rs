@@ -59,6 +59,8 @@ pub struct Remedies {
     pub drivers: &'static str,
     /// The clock is wrong.
     pub clock: &'static str,
+    /// No window can be shown that asks for the PIN.
+    pub pin_window: &'static str,
     /// An administrator names the folder of the user who enrolled this PC.
     pub other_home: &'static str,
 }

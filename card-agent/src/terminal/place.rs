@@ -249,13 +249,19 @@ fn malformed(path: &Path, why: &serde_json::Error) -> PlaceError {
 
 /// The administrator looks in a home of their own, while the PC is enrolled in that of the user who
 /// works there: sent to enrol again, they would spend the code with a second key.
-fn remedy(of_administrator: bool) -> String {
+pub(crate) fn remedy(of_administrator: bool) -> String {
+    const ENROLL: &str = "sekisho-agent enroll --server … --root … --terminal … --code …";
     if of_administrator {
         let folder = platform::REMEDIES.other_home;
-        format!("name the folder of the user who enrolled this PC: {folder}")
+        format!(
+            "name the folder of the user who enrolled this PC: {folder}; if nobody has, that user \
+             runs what the facility's administrator gives with its code ({ENROLL})"
+        )
     } else {
-        "run the enroll line that the administrator gave you, as the user who works at this PC"
-            .to_owned()
+        format!(
+            "run the enroll line that the facility's administrator gave you with its code \
+             ({ENROLL}), as the user who works at this PC"
+        )
     }
 }
 

@@ -9,8 +9,10 @@ use sekisho_protocol::trust::CardIssuer;
 use sekisho_software_card::{INSERTED, Layout};
 use serde_json::Value;
 use x509_cert::Certificate;
+use x509_cert::certificate::Version;
 use x509_cert::der::{Decode, DecodePem, Encode};
 
+use crate::cards::write_card_of_the_next_generation;
 use crate::command_line::pinned;
 use crate::desk::{Desk, Said};
 use crate::world::PIN;
@@ -74,7 +76,7 @@ fn a_wrong_pin_costs_a_try_and_few_tries_have_to_be_confirmed() {
     desk.write("", "pin", "0000");
     let wrong = desk.run("self-test --pin-fd 0");
     assert_eq!((wrong.code, wrong.out.as_str()), (1, ""), "{}", wrong.error);
-    assert!(wrong.error.contains("14 tries are left: the PIN is wrong"), "{}", wrong.error);
+    assert!(wrong.error.contains("the PIN is wrong. 14 tries are left;"), "{}", wrong.error);
     desk.write("", "pin", "");
     let none = desk.run("self-test --pin-fd 0");
     assert_eq!(none.code, 3, "{}", none.error);
@@ -170,6 +172,59 @@ fn inspect_shows_the_certificate_with_profession_and_validity_in_both_languages(
     let mut japanese = desk.command("inspect --software-card card");
     let japanese = Said::of(&japanese.env("LC_ALL", "ja_JP.UTF-8").output().unwrap()).out;
     assert!(japanese.contains("暗証番号の残り回数: 15") && japanese.contains("医師"), "{japanese}");
+}
+
+#[test]
+fn a_card_of_the_next_generation_is_shown_and_asked_for_nothing_else() {
+    let desk = Desk::with_card(PIN, |folder| {
+        write_card_of_the_next_generation(folder);
+        Vec::new()
+    });
+    let said = desk.run("inspect --json --apdu-log log");
+    let application = &said.json()["readers"][0]["card"]["applications"][0];
+    assert!(application["unusable"].as_str().unwrap().contains("ECDSA P-384"), "{application}");
+    assert_eq!(application["tries_left"], Value::Null);
+    let pem = application["certificate_pem"].as_str().unwrap();
+    assert_eq!(Certificate::from_pem(pem).unwrap().tbs_certificate().version(), Version::V3);
+    // No VERIFY, not even the question for the tries left.
+    let log = std::fs::read_to_string(desk.path("log")).unwrap();
+    assert!(!log.contains("\"command\":\"0020"), "{log}");
+    let english = desk.run("inspect").out;
+    assert!(english.contains("Of no use here: ") && english.contains("P-384"), "{english}");
+    for line in ["self-test --pin-fd 0", "self-test --json --pin-fd 0"] {
+        let said = desk.run(line);
+        assert_eq!((said.code, said.out.as_str()), (1, ""), "{line}");
+        assert!(said.error.contains("P-384") && said.error.contains("another card"), "{line}");
+    }
+}
+
+#[test]
+fn a_refusal_is_told_in_the_persons_language_with_what_to_do_next() {
+    let desk = Desk::new(Layout::Ic31);
+    let japanese = |line: &str| {
+        let mut command = desk.command(&format!("{line} --software-card card"));
+        Said::of(&command.env("LC_ALL", "ja_JP.UTF-8").output().unwrap())
+    };
+    let said = japanese("self-test --pin-fd 0");
+    assert_eq!(said.code, 0, "{}", said.error);
+    assert!(said.out.contains("署名: 検証できました\n"), "{}", said.out);
+    desk.write("", "pin", "0000\n");
+    let wrong = japanese("self-test --pin-fd 0");
+    assert!(wrong.error.contains("暗証番号が違います。残り14回です。"), "{}", wrong.error);
+    desk.write("", "pin", "123\n");
+    let short = japanese("self-test --pin-fd 0");
+    assert!(short.error.contains("残りの回数は減っていません。"), "{}", short.error);
+    desk.with_tries(0);
+    for (said, told) in [
+        (japanese("self-test --pin-fd 0"), "ロックされています。HPKIカードの発行元に再発行"),
+        (desk.run("self-test --pin-fd 0"), "the PIN is blocked. The issuer of the HPKI card"),
+    ] {
+        assert_eq!(said.code, 1);
+        assert!(said.error.contains(told), "{}", said.error);
+    }
+    std::fs::remove_file(desk.path("card").join(INSERTED)).unwrap();
+    let none = japanese("self-test --pin-fd 0");
+    assert!(none.error.contains("カードを入れてください。"), "{}", none.error);
 }
 
 #[test]

@@ -3,13 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};
 
-use sekisho_ca::lookalike::{CardHolder, CardUse, LookalikeCard, LookalikeHpki, LookalikeJpki};
+use sekisho_ca::lookalike::{
+    CardHolder, CardUse, Forge, LookalikeCard, LookalikeHpki, LookalikeJpki,
+};
+use sekisho_key::SoftwareKey;
 use sekisho_protocol::occasion::Occasion;
 use sekisho_protocol::signed_input::SignedInput;
 use sekisho_protocol::{ChallengeNonce, Sha256Digest};
 use sekisho_software_card::{ApplicationData, Family, Layout, Personalisation, Token};
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
 
 use crate::world::{PASSWORD, PIN};
 
@@ -149,6 +154,22 @@ pub fn write_my_number_card(folder: &std::path::Path) -> Vec<u8> {
     static CARD: LazyLock<Personalisation> = LazyLock::new(my_number_card);
     CARD.write(folder).unwrap();
     CARD.authentication.certificate_der.clone()
+}
+
+/// The same with a certificate as the next My Number card will have one: for a key of ECDSA P-384, under an
+/// authority of that kind (facts: the digital agency's report of 2024-03). Where such a card keeps it, and how
+/// its key is used, is not published: the file is where it is today, and the key of the folder is none of it.
+pub fn write_card_of_the_next_generation(folder: &std::path::Path) {
+    write_my_number_card(folder);
+    let path = folder.join("authentication.crt");
+    let today = Certificate::from_der(&std::fs::read(&path).unwrap()).unwrap();
+    let tbs = today.tbs_certificate();
+    let [authority, key] = [(), ()].map(|()| SoftwareKey::generate_p384().unwrap());
+    let now = OffsetDateTime::now_utc();
+    let until = now + Duration::days(3650);
+    let mut forge = Forge::new(tbs.issuer(), tbs.subject(), &key, now - Duration::DAY, until);
+    forge.extensions = tbs.extensions().unwrap().clone();
+    std::fs::write(path, forge.sign(&authority).unwrap()).unwrap();
 }
 
 /// The same; returns the certificate for signatures.

@@ -130,12 +130,41 @@ fn a_folder_that_is_named_and_not_there_is_wrong_usage_in_every_command_that_rea
 }
 
 #[test]
-fn doctor_says_in_words_that_a_pc_is_not_enrolled() {
+fn doctor_has_every_line_on_a_pc_that_is_not_enrolled() {
     let folder = tempfile::tempdir().unwrap();
-    let (_, out, _) = agent(folder.path(), &["doctor", "--port", "1"]);
-    assert!(out.contains("FAULT  enrolment: no enrolment here"), "{out}");
-    assert!(out.contains("FAULT  server: not asked"), "{out}");
+    let line = ["doctor", "--port", "1", "--pinentry", "/nonexistent/pinentry"];
+    let (code, out, error) = agent(folder.path(), &line);
+    assert_eq!(code, 1, "{error}");
+    let told = |line: &str| line[7..].split(':').next().unwrap().to_owned();
+    let subjects: Vec<String> = out.lines().map(told).collect();
+    let expected = [
+        "enrolment",
+        "server",
+        "clock",
+        "portal",
+        "certificate",
+        "browser store",
+        "browser policy",
+        "agent",
+        "PIN window",
+        "card service",
+        "drivers",
+        "readers",
+        "cards",
+    ];
+    assert_eq!(subjects, expected, "{out}");
+    for line in [
+        "FAULT  enrolment: no enrolment here",
+        "?      server: not known: it comes with the enrolment; see the line `enrolment`",
+        "?      clock: not known: ",
+        "FAULT  agent: does not run (nothing listens on port 1); start ",
+        "FAULT  PIN window: the PIN cannot be asked for: /nonexistent/pinentry: ",
+    ] {
+        assert!(out.contains(line), "{line}: {out}");
+    }
+    assert!(out.lines().filter(|line| !line.starts_with("ok")).all(|line| line.contains("; ")));
     assert!(!out.contains("terminal.p8"), "{out}");
+    assert!(error.contains("faults, ") && error.contains("lines not known"), "{error}");
 }
 
 #[test]

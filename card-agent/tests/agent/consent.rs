@@ -183,9 +183,9 @@ async fn a_card_that_may_not_sign_is_refused_in_words_before_any_window() {
     let day = ended.to_offset(offset!(+9)).date().to_string();
     assert!(answer.body.contains(&day), "{}", answer.body);
     let other_key = hpki(Signs::Logins).await;
-    assert_eq!(refused(&other_key, &request(&other_key)).await.code(), "card_not_accepted");
+    assert_eq!(refused(&other_key, &request(&other_key)).await.code(), "card_not_supported");
     let none = World::with_card(|folder| write_card(folder, Layout::Observed)).await;
-    assert_eq!(refused(&none, &request(&none)).await.code(), "card_not_accepted");
+    assert_eq!(refused(&none, &request(&none)).await.code(), "card_not_supported");
     let another = hpki(Signs::AsAnother).await;
     let mut of_one = request(&another);
     of_one.expected_subject = Some(ExpectedSubject {

@@ -400,8 +400,12 @@ async fn a_terminal_on_hold_is_told_so_in_words_and_hears_nothing_of_a_code() {
     let (code, told) = run("doctor").await;
     assert_eq!(code, Some(1), "{told}");
     let line = told.lines().find(|line| line.starts_with("FAULT  server: ")).unwrap();
-    assert!(line.contains("this terminal") && line.ends_with("is on hold."), "{line}");
+    assert!(line.contains("this terminal") && line.contains("is on hold; "), "{line}");
     assert!(!line.contains("code") && !line.contains('{') && !line.contains("403"), "{line}");
+    assert!(
+        told.contains("?      clock: not known: the server told no time; see the line"),
+        "{told}"
+    );
 
     let line = "renewal: the certificate shown is on hold.\n";
     *authority.refusal.lock().unwrap() = Some((403, "text/plain; charset=utf-8", line.to_owned()));

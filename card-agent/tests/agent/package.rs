@@ -95,6 +95,7 @@ fn the_package_is_installed_and_removed_without_a_trace() {
         "usr/share/doc/sekisho-agent/changelog.gz",
         "usr/share/doc/sekisho-agent/copyright",
         "usr/share/fish/vendor_completions.d/sekisho-agent.fish",
+        "usr/share/lintian/overrides/sekisho-agent",
         "usr/share/man/man1/sekisho-agent-completions.1.gz",
         "usr/share/man/man1/sekisho-agent-doctor.1.gz",
         "usr/share/man/man1/sekisho-agent-enroll.1.gz",
@@ -120,6 +121,7 @@ fn the_package_is_installed_and_removed_without_a_trace() {
         String::from_utf8(version.stdout).unwrap(),
         concat!("sekisho-agent ", env!("CARGO_PKG_VERSION"), "\n")
     );
+    assert_manuals_fit(&root.join("usr/share/man/man1"));
     let written = root.join("etc/chromium/policies/managed/sekisho.json");
     assert_eq!(std::fs::read_to_string(written).unwrap(), POLICY);
 
@@ -142,11 +144,61 @@ fn the_package_is_installed_and_removed_without_a_trace() {
     let told = String::from_utf8(verified.stderr).unwrap();
     assert!(!told.contains("sekisho-agent"), "{told}");
 
+    start_only_where_the_pc_is_enrolled(folder.path(), &units);
+
     // What an administrator may have changed stays until it is purged.
     dpkg(&root, &["--remove", "sekisho-agent"]);
     assert_eq!(files(&root), expected[..6].iter().map(|&file| file.to_owned()).collect());
     dpkg(&root, &["--purge", "sekisho-agent"]);
     assert_eq!(files(&root), BTreeSet::new());
+}
+
+/// Groff has nothing to say of any page at the width of a terminal, asked as lintian asks it.
+fn assert_manuals_fit(folder: &Path) {
+    for page in std::fs::read_dir(folder).unwrap() {
+        let page = page.unwrap().path();
+        let mut man = Command::new("man");
+        man.args(["--warnings", "--encoding=UTF-8", "--local-file", "-Tutf8", "--ditroff"]);
+        man.arg(&page).env("MANWIDTH", "80").env("MANROFFSEQ", "").env("LC_ALL", "C.UTF-8");
+        let told = String::from_utf8(done(&mut man).stderr).unwrap();
+        assert_eq!(told, "", "{}", page.display());
+    }
+}
+
+/// By systemd's own reading of the units' conditions, and by the program where these leave it to it.
+fn start_only_where_the_pc_is_enrolled(folder: &Path, units: &Path) {
+    let [home, data] = ["home", "data"].map(|name| folder.join(name));
+    let usual = home.join(".local/share/sekisho-agent");
+    let starts = |unit: &str, with_data: bool| {
+        let told = std::fs::read_to_string(units.join(unit)).unwrap();
+        let asked = told.lines().find_map(|line| {
+            let (setting, command) = line.split_once('=')?;
+            ["ExecCondition", "ExecStartPre"].contains(&setting).then_some(command)
+        });
+        let mut words = asked.unwrap().split(' ');
+        let mut condition = Command::new("systemd-analyze");
+        condition.args(["--user", "condition"]).arg(format!("--unit={unit}"));
+        condition.env("SYSTEMD_UNIT_PATH", units).env("XDG_RUNTIME_DIR", folder);
+        let mut status = Command::new(words.next().unwrap());
+        status.args(words);
+        [condition, status].into_iter().all(|mut command| {
+            command.env("HOME", &home).env_remove("XDG_DATA_HOME").env_remove("SEKISHO_AGENT_DIR");
+            if with_data {
+                command.env("XDG_DATA_HOME", &data);
+            }
+            command.output().unwrap().status.success()
+        })
+    };
+    for unit in ["sekisho-agent.service", "sekisho-agent.socket"] {
+        for place in [&usual, &data.join("sekisho-agent")] {
+            assert!(!starts(unit, false) && !starts(unit, true), "{unit}: nothing is enrolled");
+            std::fs::create_dir_all(place).unwrap();
+            pinned(place);
+            let of_data = place != &usual;
+            assert_eq!((starts(unit, false), starts(unit, true)), (!of_data, of_data), "{unit}");
+            std::fs::remove_dir_all(place).unwrap();
+        }
+    }
 }
 
 /// The agent behind sockets at these addresses, as systemd starts it: at the first connection.

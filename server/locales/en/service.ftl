@@ -44,6 +44,7 @@ service-trial-step-pc = Get an enrolment code for that PC and follow the steps s
 service-trial-step-login = Open your service in the PC’s browser and log in. Type the number below into the window that asks for a PIN.
 service-trial-cards = Cards
 service-trial-pin = The PIN of each card is { $pin }.
+service-trial-states = The file of the first person in the list also holds cards in other states ({ $states }), to see how your service and the PC look with an expired or revoked card, a blocked PIN and so on.
 service-trial-until = They count until { $until }.
 service-trial-card = Save card
 service-trial-card-of = Save the card of { $name }

@@ -44,6 +44,7 @@ service-trial-step-pc = そのPCの登録コードを発行し、表示される
 service-trial-step-login = PCのブラウザーでサービスを開き、ログインします。暗証番号を求める窓に、下の番号を入力します。
 service-trial-cards = カード
 service-trial-pin = 暗証番号は、どのカードも { $pin } です。
+service-trial-states = 一覧の最初の人のファイルには、ほかの状態のカードも入っています（{ $states }）。期限切れや失効、暗証番号のロックなどのときに、サービスとPCがどう見えるかを試せます。
 service-trial-until = { $until } まで使えます。
 service-trial-card = カードを保存
 service-trial-card-of = { $name } のカードを保存

@@ -12,7 +12,7 @@ use super::{Exit, Failure, InstanceFolder, runtime};
 use crate::{
     config::Config,
     instance,
-    sandbox::{self, Order, Standing, cast},
+    sandbox::{self, Order, Standing, cast, hand_out, states::State},
 };
 
 /// Make invented people with software cards, for owners of services to try them with
@@ -70,7 +70,18 @@ struct Make {
 #[command(after_help = "\
 Example:
   sekisho sandbox cards /srv/sekisho cards
-      cards/physician, cards/pharmacist …, each with its key and its PIN, 1234")]
+      cards/physician, cards/pharmacist …, each with its keys and its PIN, 1234, and a line for each: folder,
+      person, role, state. The first person's are there in every state that software for cards has to know:
+        usual      it works: layout as seen on cards, keys for logging in and for signing
+        guideline  the same in the layout of the JAHIS guideline's example
+        few-tries  two wrong PINs, and it is blocked
+        blocked    its PIN is blocked
+        expired    its certificate has ended
+        revoked    its certificate is on the sandbox's list
+        my-number  a My Number card of nobody, password ABC123; no portal of a test facility takes it
+
+A sandbox that was made before there were states has the usual cards only; `sekisho sandbox make DIR --anew`
+makes all of them.")]
 struct Cards {
     #[command(flatten)]
     instance: InstanceFolder,
@@ -152,7 +163,19 @@ impl Cards {
             tar::Archive::new(archive.as_slice())
                 .unpack(&self.folder)
                 .map_err(|error| format!("cannot write {}: {error}", folder.display()))?;
-            text.push_str(&format!("{}\t{}\t{}\n", folder.display(), card.person_name, card.role));
+            let folders = hand_out::folders(&archive)
+                .map_err(|error| format!("cannot read the card {}: {error}", card.name))?;
+            for name in folders {
+                // An archive of before holds one folder.
+                let state = State::of_folder(&name, &card.name).unwrap_or(State::Usual);
+                let line = [
+                    &self.folder.join(&name).display().to_string(),
+                    &card.person_name,
+                    &card.role,
+                    state.word(),
+                ];
+                text.push_str(&(line.join("\t") + "\n"));
+            }
         }
         show(&text)?;
         Ok(Exit::Done)

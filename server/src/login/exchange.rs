@@ -9,7 +9,7 @@ use sekisho_protocol::door::NAVIGATE_PATH;
 use crate::{app::App, catalogue::Text, middleware::ContentPolicy, page::Page};
 
 /// The texts that the page's script chooses from, by `data-key`.
-const MESSAGES: [(&str, &str); 60] = [
+const MESSAGES: [(&str, &str); 70] = [
     ("state-starting", "login-state-starting"),
     ("state-leaving", "login-state-leaving"),
     ("state-reading", "login-state-reading"),
@@ -55,6 +55,10 @@ const MESSAGES: [(&str, &str); 60] = [
     ("help-card-removed", "login-error-card-removed-help"),
     ("error-card-not-accepted", "login-error-card-not-accepted"),
     ("help-card-not-accepted", "login-error-card-not-accepted-help"),
+    ("error-card-unknown", "login-error-card-unknown"),
+    ("help-card-unknown", "login-error-card-unknown-help"),
+    ("error-card-not-supported", "login-error-card-not-supported"),
+    ("help-card-not-supported", "login-error-card-not-supported-help"),
     ("error-certificate-expired", "login-error-certificate-expired"),
     ("help-certificate-expired", "login-error-certificate-expired-help"),
     ("error-certificate-not-yet-valid", "login-error-certificate-not-yet-valid"),
@@ -69,6 +73,12 @@ const MESSAGES: [(&str, &str); 60] = [
     ("help-pin-blocked", "login-error-pin-blocked-help"),
     ("error-card-failed", "login-error-card-failed"),
     ("help-card-failed", "login-error-card-failed-help"),
+    ("error-card-refused", "login-error-card-refused"),
+    ("help-card-refused", "login-error-card-refused-help"),
+    ("error-card-held", "login-error-card-held"),
+    ("help-card-held", "login-error-card-held-help"),
+    ("error-reader-failed", "login-error-reader-failed"),
+    ("help-reader-failed", "login-error-reader-failed-help"),
     ("error-no-window", "login-error-no-window"),
 ];
 

@@ -19,6 +19,8 @@ pub struct Invented {
 
 /// PIN of every card. It protects nothing: whoever gets a card gets it, too.
 pub const PIN: &str = "1234";
+/// Password for signatures of the My Number card, which protects as little.
+pub const PASSWORD: &str = "ABC123";
 
 /// The test facility's name, in words and in katakana.
 pub const FACILITY: (&str, &str) =

@@ -2,18 +2,36 @@
 
 use sekisho_software_card::{CardError, INSERTED, Personalisation};
 
-/// The folder `name` with the card's files, and the mark by which the card is in its reader at once.
+/// Each folder with its card's files, and the mark by which a card is in its reader at once.
 ///
 /// # Errors
 /// [`CardError`].
-pub(super) fn archive(name: &str, card: &Personalisation) -> Result<Vec<u8>, CardError> {
-    let failed = |source| CardError::File { path: name.to_owned(), source };
+pub(super) fn archive(cards: &[(String, Personalisation)]) -> Result<Vec<u8>, CardError> {
     let mut archive = tar::Builder::new(Vec::new());
-    for (file, octets) in card.files()? {
-        append(&mut archive, &format!("{name}/{file}"), &octets).map_err(failed)?;
+    for (name, card) in cards {
+        let failed = |source| CardError::File { path: name.clone(), source };
+        for (file, octets) in card.files()? {
+            append(&mut archive, &format!("{name}/{file}"), &octets).map_err(failed)?;
+        }
+        append(&mut archive, &format!("{name}/{INSERTED}"), &[]).map_err(failed)?;
     }
-    append(&mut archive, &format!("{name}/{INSERTED}"), &[]).map_err(failed)?;
-    archive.into_inner().map_err(failed)
+    archive.into_inner().map_err(|source| CardError::File { path: "archive".into(), source })
+}
+
+/// The folders in such an archive, in its order.
+///
+/// # Errors
+/// It is no tar.
+pub fn folders(archive: &[u8]) -> std::io::Result<Vec<String>> {
+    let mut folders = Vec::new();
+    for entry in tar::Archive::new(archive).entries()? {
+        let entry = entry?;
+        let path = entry.path()?;
+        let folder = path.components().next();
+        let folder = folder.map(|folder| folder.as_os_str().to_string_lossy().into_owned());
+        folders.extend(folder.filter(|folder| folders.last() != Some(folder)));
+    }
+    Ok(folders)
 }
 
 fn append(archive: &mut tar::Builder<Vec<u8>>, path: &str, octets: &[u8]) -> std::io::Result<()> {
@@ -42,7 +60,9 @@ mod tests {
             signature: None,
         };
         let folder = tempfile::tempdir().unwrap();
-        let octets = archive("nurse", &card).unwrap();
+        let both = ["nurse", "nurse-blocked"].map(|name| (name.to_owned(), card.clone()));
+        let octets = archive(&both).unwrap();
+        assert_eq!(folders(&octets).unwrap(), ["nurse", "nurse-blocked"]);
         tar::Archive::new(octets.as_slice()).unpack(folder.path()).unwrap();
         let unpacked = folder.path().join("nurse");
         assert!(unpacked.join(INSERTED).exists());

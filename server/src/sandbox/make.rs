@@ -11,10 +11,10 @@
 
 use std::path::{Path, PathBuf};
 
-use sekisho_ca::lookalike::{CardHolder, CardUse, LookalikeError, LookalikeHpki};
+use sekisho_ca::lookalike::{CardHolder, LookalikeError, LookalikeHpki};
 use sekisho_key::{Randomness, RandomnessError};
 use sekisho_pki::national::facility_identifier::FacilityIdentifier;
-use sekisho_software_card::{ApplicationData, CardError, Family, Layout, Personalisation};
+use sekisho_software_card::CardError;
 use sekisho_store::{
     MayConflict, Store, StoreError, Tx,
     application::Particulars,
@@ -31,8 +31,9 @@ use time::{Duration, OffsetDateTime};
 use x509_cert::{Certificate, der::Encode};
 
 use super::{
-    cast::{FACILITY, Invented, PEOPLE, PIN},
+    cast::{FACILITY, Invented, PEOPLE},
     facility, hand_out,
+    states::{Issuers, REVOKED, State},
 };
 use crate::{
     config::{self, Config, ConfigError, Settings},
@@ -45,8 +46,6 @@ const LIFETIME: Duration = Duration::days(365);
 const SOON: Duration = Duration::days(30);
 /// People, if nothing is said.
 const USUAL: usize = 6;
-/// Wrong PINs until a card is blocked, as on genuine ones.
-const TRIES: u8 = 15;
 /// Where the certificates say that lists lie: nowhere. The portal reads those of its folder only.
 const LISTS: &str = "http://lists.sandbox.invalid";
 /// In the history of what nobody but this command did.
@@ -234,7 +233,10 @@ struct New {
 impl New {
     fn make(now: OffsetDateTime, people: usize) -> Result<Self, MakeError> {
         let (begins_at, expires_at) = (now - Duration::HOUR, now + LIFETIME);
-        let signs = LookalikeHpki::sandbox(now, LISTS)?;
+        let signs = Issuers {
+            hpki: LookalikeHpki::sandbox(now, LISTS)?,
+            validity: (begins_at, expires_at),
+        };
         let mut cards = Vec::new();
         for (serial, invented) in (1..).zip(PEOPLE).take(people) {
             let holder = CardHolder {
@@ -244,31 +246,25 @@ impl New {
                 roles: &[invented.role],
                 organisation: None,
             };
-            let validity = (begins_at, expires_at);
-            let card = signs.issue_card(&holder, CardUse::Authentication, serial, validity)?;
-            let card = Personalisation {
-                family: Family::Hpki {
-                    layout: Layout::Observed,
-                    pin: PIN.to_owned(),
-                    tries: TRIES,
-                },
-                authentication: ApplicationData {
-                    certificate_der: card.certificate_der,
-                    chain_der: vec![card.root_der, card.sub_ca_der],
-                    key_pkcs8_der: card.key_pkcs8,
-                },
-                signature: None,
-            };
-            cards.push((invented, hand_out::archive(invented.card, &card)?));
+            let usual = signs.usual(&holder, serial)?;
+            let first = cards.is_empty();
+            let states = State::ALL.into_iter().filter(|state| first || *state == State::Usual);
+            let folders = states
+                .map(|state| {
+                    let card = signs.in_state(&usual, &holder, state)?;
+                    Ok((state.folder(invented.card), card))
+                })
+                .collect::<Result<Vec<_>, MakeError>>()?;
+            cards.push((invented, hand_out::archive(&folders)?));
         }
-        let (root_crl, authority_crl) = signs.empty_crls(begins_at, expires_at)?;
+        let (root_crl, authority_crl) = signs.hpki.crls(&[REVOKED], begins_at, expires_at)?;
         Ok(Self {
-            issuer: signs.sub_ca.certificate()?,
+            issuer: signs.hpki.sub_ca.certificate()?,
             hierarchy: Hierarchy {
                 organisation_id: String::new(),
-                root_der: signs.root.certificate_der,
+                root_der: signs.hpki.root.certificate_der,
                 root_crl,
-                authority_der: signs.sub_ca.certificate_der,
+                authority_der: signs.hpki.sub_ca.certificate_der,
                 authority_crl,
                 made_at: now,
                 expires_at,

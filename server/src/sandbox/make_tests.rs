@@ -1,6 +1,9 @@
 use sekisho_store::{Queries, audit::Actor, organisation, sql};
 
+use sekisho_software_card::{Family, Layout, Personalisation, SoftwareCard};
+
 use super::*;
+use crate::login::refusal::Refusal;
 use crate::testing::{TestApp, app};
 
 async fn asked(test: &TestApp, order: Order) -> Result<Standing, MakeError> {
@@ -56,6 +59,62 @@ async fn it_is_made_once_and_what_is_missing_is_made_again() {
         "SELECT COUNT(*) FROM application a WHERE NOT EXISTS (SELECT 1 FROM application_event e
                 WHERE e.application_id = a.id AND e.kind = 'approved')";
     assert_eq!(count(&test, open).await, 0, "nothing waits for an officer");
+}
+
+#[tokio::test]
+async fn the_first_person_has_a_card_in_each_state_and_each_is_what_it_is_called() {
+    let test = app().await;
+    asked(&test, Order { people: Some(2), anew: false }).await.unwrap();
+    let mut reader = test.app.store().read();
+    let cards = sandbox::cards(&mut reader).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut folders = Vec::new();
+    for card in &cards {
+        let archive = sandbox::archive(&mut reader, &card.name).await.unwrap().unwrap();
+        folders.push(hand_out::folders(&archive).unwrap());
+        tar::Archive::new(archive.as_slice()).unpack(folder.path()).unwrap();
+    }
+    let named = State::ALL.map(|state| state.folder(PEOPLE[0].card));
+    assert_eq!(folders, [named.to_vec(), vec![PEOPLE[1].card.to_owned()]]);
+
+    let text = instance::configuration_text(&Settings::default());
+    std::fs::write(test.folder.path().join(config::FILE_NAME), text).unwrap();
+    let facility = sandbox::hierarchy(&mut reader).await.unwrap().unwrap().organisation_id;
+    configure(test.folder.path(), &facility).unwrap();
+    let config = Config::read(test.folder.path()).unwrap();
+    let trust = crate::login::trust_sources::TrustSources::load(&config).unwrap();
+    let trust = trust.at(&facility);
+    for state in State::ALL {
+        let name = state.folder(PEOPLE[0].card);
+        let card = Personalisation::load(&folder.path().join(&name)).unwrap();
+        let judged = trust.judge(&card.authentication.certificate_der, test.app.now());
+        let expected = match state {
+            State::Expired => Some(Refusal::CertificateExpired),
+            State::Revoked => Some(Refusal::CertificateRevoked),
+            State::MyNumber => Some(Refusal::ForeignIssuer),
+            State::Usual | State::Guideline | State::FewTries | State::Blocked => None,
+        };
+        assert_eq!(judged.err(), expected, "{name}");
+        assert!(card.signature.is_some(), "{name}");
+        let tries = match &card.family {
+            Family::Hpki { layout, tries, .. } => {
+                assert_eq!(*layout == Layout::Ic31, state == State::Guideline, "{name}");
+                *tries
+            }
+            Family::Jpki { .. } => {
+                assert_eq!(state, State::MyNumber);
+                3
+            }
+        };
+        let expected = match state {
+            State::FewTries => 2,
+            State::Blocked => 0,
+            State::MyNumber => 3,
+            _ => 15,
+        };
+        assert_eq!(tries, expected, "{name}");
+        SoftwareCard::new(card, sekisho_software_card::Options::default()).unwrap();
+    }
 }
 
 #[tokio::test]

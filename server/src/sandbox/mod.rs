@@ -7,7 +7,8 @@
 
 pub mod cast;
 pub mod facility;
-mod hand_out;
+pub mod hand_out;
 pub mod make;
+pub mod states;
 
 pub use make::{MakeError, Order, Standing, configure, make};

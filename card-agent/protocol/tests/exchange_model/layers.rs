@@ -33,6 +33,9 @@ pub enum Layer {
     Code,
     /// Page: hands the agent the challenge that it asked for itself.
     OwnChallenge,
+    /// Page: takes the answer of the agent that proved itself, and no other, while a card is linked. At a
+    /// login another one in its place is borne with.
+    Door,
     /// Portal: no challenge is drawn twice.
     Fresh,
     /// Portal: a challenge is answered once.
@@ -52,7 +55,7 @@ pub enum Layer {
 }
 
 impl Layer {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Domain,
         Self::Origin,
         Self::Nonce,
@@ -66,6 +69,7 @@ impl Layer {
         Self::AgentReplay,
         Self::Code,
         Self::OwnChallenge,
+        Self::Door,
         Self::Fresh,
         Self::SingleUse,
         Self::Browser,
@@ -108,6 +112,28 @@ pub enum Seat {
     Elsewhere,
     /// There, and before Alice's PC with a browser of his own: a PC is shared.
     BesideAlice,
+    /// At his own, after he left a page of ours open in Alice's browser, which carries the challenge that he
+    /// has it carry.
+    LeftAPage,
+    /// Before Alice's own browser, once she has left it without closing her page.
+    AfterAlice,
+    /// As beside Alice, with a key that our portal signed requests by and that the agent still pins.
+    WithAFormerKey,
+}
+
+impl Seat {
+    pub const ALL: [Self; 5] = [
+        Self::Elsewhere,
+        Self::BesideAlice,
+        Self::LeftAPage,
+        Self::AfterAlice,
+        Self::WithAFormerKey,
+    ];
+
+    /// With a browser of his own at Alice's PC.
+    pub fn is_beside(self) -> bool {
+        matches!(self, Self::BesideAlice | Self::WithAFormerKey)
+    }
 }
 
 /// What stands between whom.
@@ -115,28 +141,34 @@ pub enum Seat {
 pub struct Setting {
     there: u32,
     pub seat: Seat,
-    /// In none of the signed octets: neither in a field nor in the request.
-    unbound: Option<Binding>,
+    /// In none of the signed octets: neither in a field nor in the request. A bit a [`Binding`].
+    unbound: u8,
 }
 
 impl Setting {
     pub fn without(gone: &[Layer], seat: Seat) -> Self {
         let all = (1 << Layer::ALL.len()) - 1;
         let there = gone.iter().fold(all, |there, layer| there & !(1 << *layer as u32));
-        Self { there, seat, unbound: None }
+        Self { there, seat, unbound: 0 }
     }
 
     /// The same, and this is bound nowhere.
     pub fn unbind(self, binding: Binding) -> Self {
-        Self { unbound: Some(binding), ..self }
+        Self { unbound: self.unbound | 1 << binding as u8, ..self }
     }
 
     pub fn binds(self, binding: Binding) -> bool {
-        self.unbound != Some(binding)
+        self.unbound & (1 << binding as u8) == 0
     }
 
     pub fn has(self, layer: Layer) -> bool {
-        self.there & (1 << layer as u32) != 0
+        // What the seat itself takes away.
+        let gone = match self.seat {
+            Seat::LeftAPage => Some(Layer::OwnChallenge),
+            Seat::WithAFormerKey => Some(Layer::RequestSignature),
+            Seat::Elsewhere | Seat::BesideAlice | Seat::AfterAlice => None,
+        };
+        gone != Some(layer) && self.there & (1 << layer as u32) != 0
     }
 
     /// What the card signs: the octets that agent and portal make of these fields, without those

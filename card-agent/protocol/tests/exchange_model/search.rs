@@ -3,31 +3,38 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::layers::Setting;
-use super::world::{Session, State};
+use super::world::{Gain, State};
 
-/// What was found: how many worlds there are, who is logged in where in any of them, and the shortest
-/// way to a session that is wrong.
+/// What was found: how many worlds there are, who gains what in any of them, and the shortest way to
+/// something that is wrong.
 pub struct Found {
     pub worlds: usize,
-    pub sessions: BTreeSet<Session>,
+    pub gains: BTreeSet<Gain>,
     pub counter_example: Option<Vec<String>>,
 }
 
-/// Visits every world that can be reached in this setting, until a session is wrong.
+/// Visits every world that can be reached in this setting, until something is wrong.
 pub fn explore(setting: Setting) -> Found {
     let begin = State::default();
-    let mut sessions = BTreeSet::new();
+    let mut gains = BTreeSet::new();
     // Each world and how it came about.
     let mut came: Vec<(usize, String)> = vec![(0, String::new())];
     let mut known = HashMap::from([(begin.clone(), 0)]);
     let mut next = VecDeque::from([(begin, 0)]);
     while let Some((state, number)) = next.pop_front() {
-        for (what, session, after) in state.steps(setting) {
-            sessions.extend(session);
-            if let Some(wrong) = session.filter(|session| session.is_wrong()) {
-                let end = format!("{what}: {:?} is logged in there", wrong.person);
+        for (what, gain, after) in state.steps(setting) {
+            gains.extend(gain);
+            if let Some(wrong) = gain.filter(|gain| gain.is_wrong()) {
+                let end = match wrong {
+                    Gain::Session { person, .. } => {
+                        format!("{what}: {person:?} is logged in there")
+                    }
+                    Gain::Link { of, person } => {
+                        format!("{what}: {of:?}'s card is linked to {person:?}")
+                    }
+                };
                 let counter_example = Some(way(&came, number, end));
-                return Found { worlds: known.len(), sessions, counter_example };
+                return Found { worlds: known.len(), gains, counter_example };
             }
             if !known.contains_key(&after) {
                 known.insert(after.clone(), came.len());
@@ -36,7 +43,7 @@ pub fn explore(setting: Setting) -> Found {
             }
         }
     }
-    Found { worlds: known.len(), sessions, counter_example: None }
+    Found { worlds: known.len(), gains, counter_example: None }
 }
 
 /// From the beginning to here.

@@ -4,96 +4,25 @@
 //! a browser of his own at Alice's PC, a card of his own, a portal of his own that the agent at Alice's
 //! PC honours as well, and a certificate in Bob's name on Alice's key, from an issuer that did not ask
 //! for proof of possession. He reads and holds back whatever passes between page and agent, and puts
-//! another answer in an answer's place. He has no private key of another and no PIN.
+//! another answer in an answer's place (while a card is linked, only where [`Layer::Door`] fails). He has
+//! no private key of another and no PIN.
+//!
+//! Alice and Mallory have a My Number card each, which each may link to who they are: Alice once she is
+//! logged in, Mallory within a session at B that he has from the beginning. What a linked card opens later
+//! is not followed: a card that is linked to another person is as bad as a wrong login.
 
+mod cast;
 mod steps;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sekisho_protocol::occasion::Occasion;
 use sekisho_protocol::signed_input::SignedInput;
 use sekisho_protocol::{ChallengeNonce, Sha256Digest};
 
 use super::layers::{Binding, Layer, Setting};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Portal {
-    Ours,
-    Mallorys,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Terminal {
-    A,
-    B,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Browser {
-    /// At A.
-    Alices,
-    /// At A too: a PC is shared.
-    MallorysAtA,
-    /// At B.
-    MallorysAtB,
-}
-
-impl Browser {
-    fn terminal(self) -> Terminal {
-        if self == Self::MallorysAtB { Terminal::B } else { Terminal::A }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Person {
-    Alice,
-    Bob,
-    Mallory,
-}
-
-/// A card certificate: who it names, and whose key is in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Certificate {
-    Alices,
-    Mallorys,
-    /// Alice's key, Bob's name.
-    InBobsNameOnAlicesKey,
-}
-
-impl Certificate {
-    const ALL: [Self; 3] = [Self::Alices, Self::Mallorys, Self::InBobsNameOnAlicesKey];
-
-    fn of(key: Person) -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(move |card| card.key() == key)
-    }
-
-    fn names(self) -> Person {
-        match self {
-            Self::Alices => Person::Alice,
-            Self::Mallorys => Person::Mallory,
-            Self::InBobsNameOnAlicesKey => Person::Bob,
-        }
-    }
-
-    fn key(self) -> Person {
-        if self == Self::Mallorys { Person::Mallory } else { Person::Alice }
-    }
-}
-
-/// Pages make a new key for each login; Mallory's pages need only one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PageKey {
-    Alices(u8),
-    Mallorys,
-}
-
-/// Why the card is asked, as far as it matters: who must answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Purpose {
-    Login,
-    /// Alice's, within her session.
-    Stepup,
-}
+use cast::Key;
+pub use cast::{Browser, Certificate, PageKey, Person, Portal, Purpose, Terminal};
 
 /// What a portal signs. Two of the same content are one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -122,7 +51,8 @@ impl Request {
             (Binding::Nonce, self.nonce),
             (Binding::Facility, self.terminal as u8),
             (Binding::PageKey, self.page_key_octet()),
-            (Binding::RestOfRequest, self.purpose as u8),
+            (Binding::RestOfRequest, self.purpose.octets()[0]),
+            (Binding::RestOfRequest, self.purpose.octets()[1]),
             (Binding::RestOfRequest, self.code),
         ];
         let members =
@@ -163,28 +93,39 @@ pub struct Challenge {
 /// A signature that Mallory has seen.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Answer {
-    key: Person,
+    key: Key,
     octets: Vec<u8>,
 }
 
-/// A session at our portal.
+/// What comes of an answer at our portal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Session {
-    pub person: Person,
-    pub browser: Browser,
+pub enum Gain {
+    Session {
+        person: Person,
+        browser: Browser,
+    },
+    /// The card of this one logs that person in from now on.
+    Link {
+        of: Person,
+        person: Person,
+    },
 }
 
-impl Session {
-    /// Alice sits before her browser, Mallory before his.
+impl Gain {
+    /// Alice sits before her browser, Mallory before his; a card is linked to whose it is.
     pub fn is_wrong(self) -> bool {
-        match self.browser {
-            Browser::Alices => self.person != Person::Alice,
-            Browser::MallorysAtA | Browser::MallorysAtB => self.person != Person::Mallory,
+        match self {
+            Self::Session { person, browser: Browser::Alices } => person != Person::Alice,
+            Self::Session { person, .. } => person != Person::Mallory,
+            Self::Link { of, person } => of != person,
         }
     }
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+/// What opened the session that Mallory has at B from the beginning.
+const MALLORYS_LOGIN: u8 = 200;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
     pub challenges: Vec<Challenge>,
     seen_by_agent: BTreeSet<Request>,
@@ -193,7 +134,8 @@ pub struct State {
     terminal_proofs: BTreeSet<Request>,
     /// By pages of Alice's, where Mallory can read them.
     page_proofs: BTreeSet<(Request, Answer)>,
-    sessions: BTreeSet<Session>,
+    /// Whose, and the challenge that proved it last.
+    sessions: BTreeMap<Browser, (Person, u8)>,
     /// Alice's page waits for the card's answer to this challenge.
     waiting: Option<u8>,
     /// Alice's page has it.
@@ -201,6 +143,28 @@ pub struct State {
     phished: u8,
     forged: u8,
     used_elsewhere: bool,
+    /// Alice is gone from her browser; what was asked there has run out.
+    left: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        let at_b = (Browser::MallorysAtB, (Person::Mallory, MALLORYS_LOGIN));
+        Self {
+            challenges: Vec::new(),
+            seen_by_agent: BTreeSet::new(),
+            answers: BTreeSet::new(),
+            terminal_proofs: BTreeSet::new(),
+            page_proofs: BTreeSet::new(),
+            sessions: BTreeMap::from([at_b]),
+            waiting: None,
+            answered: None,
+            phished: 0,
+            forged: 0,
+            used_elsewhere: false,
+            left: false,
+        }
+    }
 }
 
 impl State {
@@ -241,9 +205,13 @@ impl State {
 
     /// The same, and Alice types her PIN.
     fn with_pin(&self, setting: Setting, request: Request, caller: Portal) -> Option<Self> {
+        if self.left {
+            return None;
+        }
+        let card = Certificate::of_alice(request.purpose);
         let mut next = self.at_agent(setting, request, caller)?;
-        let input = request.input(setting, caller, Terminal::A, Certificate::Alices);
-        let answer = Answer { key: Person::Alice, octets: setting.signed(&input) };
+        let input = request.input(setting, caller, Terminal::A, card);
+        let answer = Answer { key: card.key(), octets: setting.signed(&input) };
         if matches!(request.page_key, PageKey::Alices(_)) && !setting.has(Layer::Secrecy) {
             // Her page is about to send its proof.
             next.page_proofs.insert((request, answer.clone()));
@@ -252,7 +220,7 @@ impl State {
         Some(next)
     }
 
-    /// Our portal, over a connection from the browser's PC: the session, if it opens one.
+    /// Our portal, over a connection from the browser's PC: what comes of it, if anything does.
     fn submit(
         &self,
         setting: Setting,
@@ -260,7 +228,7 @@ impl State {
         browser: Browser,
         answer: &Answer,
         card: Certificate,
-    ) -> Option<(Session, Self)> {
+    ) -> Option<(Gain, Self)> {
         let challenge = self.challenges[number];
         let Request { terminal, page_key, purpose, .. } = challenge.request;
         let here = browser.terminal();
@@ -268,7 +236,9 @@ impl State {
         let page_proof = match page_key {
             PageKey::Mallorys => browser != Browser::Alices,
             PageKey::Alices(of) => {
+                // Whoever sits before a page that stands open has it prove whatever they like.
                 (browser == Browser::Alices && usize::from(of) == number)
+                    || browser == Browser::AlicesLeft
                     || self.page_proofs.contains(&(challenge.request, answer.clone()))
             }
         };
@@ -277,33 +247,49 @@ impl State {
             Person::Bob => here == Terminal::A,
             Person::Mallory => here == Terminal::B,
         };
+        let gain = match purpose {
+            Purpose::Login => at_portal(setting, at_work, card, browser),
+            Purpose::Stepup if card.names() != Person::Alice => None,
+            Purpose::Stepup => at_portal(setting, at_work, card, browser),
+            // Whose session it is decides, and that it is the one in which the challenge was asked for.
+            Purpose::Link { vouching } => self
+                .sessions
+                .get(&browser)
+                .filter(|(_, opened_by)| *opened_by == vouching)
+                .map(|(person, _)| Gain::Link { of: card.names(), person: *person }),
+        };
         let checked = counts(Layer::SingleUse, !challenge.spent)
-            && counts(Layer::Browser, challenge.browser == browser)
+            && counts(Layer::Browser, challenge.browser.is(browser))
             && counts(Layer::Terminal, terminal == here)
             && counts(
                 Layer::TerminalProof,
                 here == Terminal::B || self.terminal_proofs.contains(&challenge.request),
             )
             && counts(Layer::PageProof, page_proof)
-            && counts(Layer::Membership, at_work)
-            && (purpose == Purpose::Login || card.names() == Person::Alice);
-        if !checked {
-            return None;
-        }
+            && card.key().kind == purpose.kind();
+        let gain = gain.filter(|_| checked)?;
         let input = challenge.request.input(setting, Portal::Ours, here, card);
         (answer.octets == setting.signed(&input)).then(|| {
             let mut next = self.clone();
             next.challenges[number].spent = true;
-            let session = Session { person: card.names(), browser };
-            next.sessions.insert(session);
-            (session, next)
+            if let Gain::Session { person, browser } = gain {
+                next.sessions.insert(browser, (person, number as u8));
+            }
+            (gain, next)
         })
     }
 
     /// Mallory's own card signs whatever he likes; of use is what our portal wants for a challenge.
     fn of_mallorys_card(&self, setting: Setting, number: usize, here: Terminal) -> Answer {
         let request = self.challenges[number].request;
-        let input = request.input(setting, Portal::Ours, here, Certificate::Mallorys);
-        Answer { key: Person::Mallory, octets: setting.signed(&input) }
+        let card = Certificate::of_mallory(request.purpose);
+        let input = request.input(setting, Portal::Ours, here, card);
+        Answer { key: card.key(), octets: setting.signed(&input) }
     }
+}
+
+/// The session of whom the card names, where they work.
+fn at_portal(setting: Setting, at_work: bool, card: Certificate, browser: Browser) -> Option<Gain> {
+    let admitted = at_work || !setting.has(Layer::Membership);
+    admitted.then_some(Gain::Session { person: card.names(), browser })
 }

@@ -17,6 +17,8 @@ pub const REMEDIES: Remedies = Remedies {
     card_service: "as root: systemctl enable --now pcscd.socket (package pcscd)",
     drivers: "as root: apt install libccid, then systemctl restart pcscd",
     clock: "set it, as root: timedatectl set-ntp true",
+    pin_window: "as root: apt install pinentry-gnome3 (or pinentry-qt), then \
+                 update-alternatives --config pinentry; or name one with --pinentry",
     other_home: "--dir /home/USER/.local/share/sekisho-agent",
 };
 

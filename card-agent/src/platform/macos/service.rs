@@ -17,6 +17,7 @@ pub const REMEDIES: Remedies = Remedies {
     card_service: NOT_WRITTEN,
     drivers: NOT_WRITTEN,
     clock: "set it in System Settings, Date & Time",
+    pin_window: NOT_WRITTEN,
     other_home: "--dir FOLDER",
 };
 

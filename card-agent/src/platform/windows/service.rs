@@ -19,6 +19,7 @@ pub const REMEDIES: Remedies = Remedies {
     card_service: "plug in a reader; if one is, as administrator: sc start SCardSvr",
     drivers: "install the reader's driver: Windows Update has it, or its maker",
     clock: "set it, as administrator: w32tm /resync",
+    pin_window: "leave --pinentry out: this system has a window of its own",
     other_home: r"--dir C:\Users\USER\AppData\Local\sekisho-agent",
 };
 

@@ -32,7 +32,7 @@ use crate::{
     page::PageFrame,
     people::{role::Acting, session::ConsoleSession},
     portal::when,
-    sandbox::cast::PIN,
+    sandbox::{cast::PIN, hand_out},
 };
 
 /// A card that can be had.
@@ -49,6 +49,8 @@ pub(super) struct Trial {
     pub(super) cards: Vec<TrialCard>,
     pub(super) pin: &'static str,
     pub(super) until: String,
+    /// The folders of the first person's cards in other states; none in a sandbox that was made before.
+    pub(super) states: Option<String>,
     /// The owner's own PC, if it has a code or a certificate.
     pub(super) pc: Option<String>,
 }
@@ -81,6 +83,13 @@ impl Offered {
             return Ok(Some(Self::Nothing));
         };
         let cards = sandbox::cards(&mut reader).await?;
+        let mut states = Vec::new();
+        if let Some(first) = cards.first() {
+            let archive = sandbox::archive(&mut reader, &first.name).await?.unwrap_or_default();
+            // What does not read is not offered; the card itself is handed out as it is.
+            let folders = hand_out::folders(&archive).unwrap_or_default();
+            states.extend(folders.into_iter().filter(|folder| *folder != first.name));
+        }
         let cards = cards.into_iter().map(|card| TrialCard {
             role: entitlement::role_name(&card.role, text),
             card: card.name,
@@ -90,6 +99,7 @@ impl Offered {
         Ok(Some(Self::Trial(Trial {
             cards: cards.collect(),
             pin: PIN,
+            states: (!states.is_empty()).then(|| states.join(", ")),
             until: when::shown(hierarchy.expires_at, text.lang()),
             pc: sandbox::pc(&mut reader, &service.id, acting.person_id()).await?,
         })))

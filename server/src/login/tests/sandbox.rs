@@ -46,7 +46,7 @@ async fn trust_invented(test: &TestApp) {
         std::fs::create_dir_all(test.folder.path().join(folder)).unwrap();
     }
     let (of_root, of_cards) =
-        invented_hpki().empty_crls(NOW, NOW + time::Duration::days(365)).unwrap();
+        invented_hpki().crls(&[], NOW, NOW + time::Duration::days(365)).unwrap();
     write(test, "anchors/sandbox/root.pem", invented_hpki().anchor_pem().unwrap().as_bytes());
     write(test, "anchors/sandbox/sub.pem", invented_hpki().sub_ca_pem().unwrap().as_bytes());
     write(test, "crls/sandbox/root.crl", &of_root);

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Answer, Browser, Certificate, Challenge, PageKey, Person, Portal, Purpose, Request, Session,
-    State, Terminal,
+    Answer, Browser, Certificate, Challenge, Gain, MALLORYS_LOGIN, PageKey, Portal, Purpose,
+    Request, State, Terminal,
 };
 use crate::layers::{Layer, Seat, Setting};
 
@@ -18,8 +18,8 @@ const FORGED: u8 = 1;
 const CODE_OF_MALLORY: u8 = 99;
 
 impl State {
-    /// Everything that may happen next: what, the session that this opens, and the world afterwards.
-    pub fn steps(&self, setting: Setting) -> Vec<(String, Option<Session>, Self)> {
+    /// Everything that may happen next: what, what comes of it, and the world afterwards.
+    pub fn steps(&self, setting: Setting) -> Vec<(String, Option<Gain>, Self)> {
         let mut steps = Vec::new();
         self.steps_of_alice(setting, &mut steps);
         self.steps_of_mallory(setting, &mut steps);
@@ -62,16 +62,41 @@ impl State {
         (on_page == Some(shown.code) && is_no_copy) || !setting.has(Layer::Code)
     }
 
-    fn steps_of_alice(&self, setting: Setting, steps: &mut Vec<(String, Option<Session>, Self)>) {
+    fn steps_of_alice(&self, setting: Setting, steps: &mut Vec<(String, Option<Gain>, Self)>) {
+        if self.left {
+            return;
+        }
         let begun = self.challenges_in(true);
         if begun < LOGINS_OF_ALICE && self.waiting.is_none() && self.answered.is_none() {
-            let inside = self.sessions.iter().any(|session| session.browser == Browser::Alices);
-            let purpose = if inside { Purpose::Stepup } else { Purpose::Login };
+            let opened_by = self.sessions.get(&Browser::Alices).map(|(_, opened_by)| *opened_by);
+            let purposes = match opened_by {
+                None => vec![Purpose::Login],
+                Some(vouching) => vec![Purpose::Stepup, Purpose::Link { vouching }],
+            };
             let number = self.challenges.len() as u8;
-            let mut next =
-                self.challenge(Browser::Alices, PageKey::Alices(number), purpose, (number, number));
-            next.waiting = Some(number);
-            steps.push((format!("Alice's page gets challenge {number} ({purpose:?})"), None, next));
+            for purpose in purposes {
+                let key = PageKey::Alices(number);
+                let mut next = self.challenge(Browser::Alices, key, purpose, (number, number));
+                next.waiting = Some(number);
+                steps.push((
+                    format!("Alice's page gets challenge {number} ({purpose:?})"),
+                    None,
+                    next,
+                ));
+            }
+        }
+        if setting.seat == Seat::AfterAlice && self.sessions.contains_key(&Browser::Alices) {
+            let mut next = self.clone();
+            (next.left, next.waiting, next.answered) = (true, None, None);
+            next.sessions.remove(&Browser::Alices);
+            for challenge in &mut next.challenges {
+                challenge.spent = true;
+            }
+            steps.push((
+                "Alice takes her card and goes, her page stays open".to_owned(),
+                None,
+                next,
+            ));
         }
         if let Some(number) = self.waiting {
             let request = self.challenges[usize::from(number)].request;
@@ -85,43 +110,60 @@ impl State {
         if let Some(number) = self.answered {
             // The answer that Alice's page takes may have been exchanged on the way.
             let of_mallory = self.of_mallorys_card(setting, usize::from(number), Terminal::A);
+            let Request { purpose, .. } = self.challenges[usize::from(number)].request;
+            let linking = matches!(purpose, Purpose::Link { .. });
             for answer in self.answers.iter().chain([&of_mallory]) {
+                if linking
+                    && setting.has(Layer::Door)
+                    && *answer != self.of_alices_card(setting, number)
+                {
+                    continue;
+                }
                 for card in Certificate::of(answer.key) {
                     let submitted =
                         self.submit(setting, usize::from(number), Browser::Alices, answer, card);
-                    if let Some((session, mut next)) = submitted {
+                    if let Some((gain, mut next)) = submitted {
                         next.answered = None;
                         let what = format!("Alice's page submits challenge {number} with {card:?}");
-                        steps.push((what, Some(session), next));
+                        steps.push((what, Some(gain), next));
                     }
                 }
             }
         }
     }
 
-    fn steps_of_mallory(&self, setting: Setting, steps: &mut Vec<(String, Option<Session>, Self)>) {
+    fn steps_of_mallory(&self, setting: Setting, steps: &mut Vec<(String, Option<Gain>, Self)>) {
         if self.challenges_in(false) < CHALLENGES_OF_MALLORY {
             let known = self.challenges.iter().map(|challenge| challenge.request.page_key);
             let keys: BTreeSet<PageKey> = known.chain([PageKey::Mallorys]).collect();
             let drawn = self.drawn_for_mallory(setting);
-            for browser in browsers_of_mallory(setting) {
-                for (key, (nonce, code)) in
-                    keys.iter().flat_map(|key| drawn.iter().map(move |drawn| (key, *drawn)))
-                {
-                    let next = self.challenge(browser, *key, Purpose::Login, (nonce, code));
-                    let number = self.challenges.len();
-                    let what = format!(
-                        "{browser:?} gets challenge {number} (nonce {nonce}, code {code}) for \
-                         {key:?} page key"
-                    );
-                    steps.push((what, None, next));
+            let number = self.challenges.len();
+            for browser in self.browsers_of_mallory(setting) {
+                let mut purposes = vec![Purpose::Login];
+                // His session is at B.
+                if browser == Browser::MallorysAtB {
+                    purposes.push(Purpose::Link { vouching: MALLORYS_LOGIN });
+                }
+                for purpose in purposes {
+                    for (key, (nonce, code)) in
+                        keys.iter().flat_map(|key| drawn.iter().map(move |drawn| (key, *drawn)))
+                    {
+                        let next = self.challenge(browser, *key, purpose, (nonce, code));
+                        let what = format!(
+                            "{browser:?} gets challenge {number} ({purpose:?}, nonce {nonce}, code \
+                             {code}) for {key:?} page key"
+                        );
+                        steps.push((what, None, next));
+                    }
                 }
             }
         }
         for (number, challenge) in self.challenges.iter().enumerate() {
             let ours = challenge.request;
-            let beside = setting.seat == Seat::BesideAlice;
-            if beside && let Some(next) = self.at_agent(setting, ours, Portal::Ours) {
+            let beside = setting.seat.is_beside();
+            if (beside || self.left)
+                && let Some(next) = self.at_agent(setting, ours, Portal::Ours)
+            {
                 let what = format!("Mallory's browser at A fetches a proof for challenge {number}");
                 steps.push((what, None, next));
             }
@@ -156,33 +198,45 @@ impl State {
                     }
                 }
             }
-            if !self.used_elsewhere {
-                let input = ours.input(setting, Portal::Ours, ours.terminal, Certificate::Alices);
+            if !self.used_elsewhere && !self.left {
+                let card = Certificate::of_alice(ours.purpose);
+                let input = ours.input(setting, Portal::Ours, ours.terminal, card);
                 let octets = setting.signed_elsewhere(&input);
                 let mut next = self.clone();
-                next.answers.insert(Answer { key: Person::Alice, octets });
+                next.answers.insert(Answer { key: card.key(), octets });
                 next.used_elsewhere = true;
-                let what = format!("Alice's card signs for another program what {number} wants");
+                let what = format!(
+                    "Alice's card signs for another program, or as a consent, what {number} wants"
+                );
                 steps.push((what, None, next));
             }
-            for browser in browsers_of_mallory(setting) {
+            for browser in self.browsers_of_mallory(setting) {
                 let own = self.of_mallorys_card(setting, number, browser.terminal());
                 for answer in self.answers.iter().chain([&own]) {
                     for card in Certificate::of(answer.key) {
                         let submitted = self.submit(setting, number, browser, answer, card);
-                        if let Some((session, next)) = submitted {
+                        if let Some((gain, next)) = submitted {
                             let what =
                                 format!("{browser:?} submits challenge {number} with {card:?}");
-                            steps.push((what, Some(session), next));
+                            steps.push((what, Some(gain), next));
                         }
                     }
                 }
             }
         }
     }
-}
 
-fn browsers_of_mallory(setting: Setting) -> impl Iterator<Item = Browser> {
-    let beside = (setting.seat == Seat::BesideAlice).then_some(Browser::MallorysAtA);
-    beside.into_iter().chain([Browser::MallorysAtB])
+    /// What Alice's own card signs for a challenge of hers.
+    fn of_alices_card(&self, setting: Setting, number: u8) -> Answer {
+        let request = self.challenges[usize::from(number)].request;
+        let card = Certificate::of_alice(request.purpose);
+        let input = request.input(setting, Portal::Ours, Terminal::A, card);
+        Answer { key: card.key(), octets: setting.signed(&input) }
+    }
+
+    fn browsers_of_mallory(&self, setting: Setting) -> impl Iterator<Item = Browser> {
+        let beside = setting.seat.is_beside().then_some(Browser::MallorysAtA);
+        let hers = self.left.then_some(Browser::AlicesLeft);
+        beside.into_iter().chain(hers).chain([Browser::MallorysAtB])
+    }
 }
