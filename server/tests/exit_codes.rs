@@ -129,6 +129,7 @@ const NAMES_WHAT_IS_NOT_THERE: &[&str] = &[
     "inspect FILE --passphrase-file nope",
     "inspect FILE --passphrase-env nope",
     "bench issuance --folder nope",
+    "bench enrolment --folder nope",
     "bench crl --folder nope",
     "bench ocsp --folder nope",
     "bench oidc --folder nope",

@@ -147,11 +147,18 @@ async fn a_bundle_lists_the_peers_of_its_groups_and_a_stranger_cannot_be_named()
     for (option, opens) in [("--open", true), ("--await", false)] {
         let (_, text) = bundle(option, &[option, &other]);
         assert_eq!(text.contains("start_action = start"), opens, "{option}: {text}");
+        // Whichever of both the rule would have: it is the text that was taken.
+        let shown = said(&["group", "show", dir, &group]);
+        assert!(shown.contains(&format!("\t{own}\tcurrent\n")), "{option}: {shown}");
         let (refused, _) = bundle("stranger", &[option, &stranger]);
         assert_eq!(refused.status.code(), Some(2));
         assert!(String::from_utf8_lossy(&refused.stderr).contains("is no peer of"));
         assert!(!folder.path().join("stranger").exists());
     }
+    let (both, _) = bundle("both", &["--open", &other, "--await", &other]);
+    assert_eq!(both.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&both.stderr).contains("with --open and with --await"));
+    assert!(!folder.path().join("both").exists());
     let psk = sekisho(&["router", "psk", "add", dir, &own, &stranger]);
     assert_eq!(psk.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&psk.stderr).contains("are no peers"));

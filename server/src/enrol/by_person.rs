@@ -226,7 +226,7 @@ impl ByPerson<'_> {
                 taken_back.push(format!("{issuer_id}:{}", hex::encode(serial)));
                 // Who makes the new one knows; a colleague does not.
                 if earlier.made_by != self.acting.person_id() {
-                    tell_taken_back(tx, &earlier, &self.terminal, self.at).await?;
+                    tell_taken_back(tx, &earlier, self.terminal, self.at).await?;
                 }
             }
         }

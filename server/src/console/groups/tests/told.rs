@@ -118,7 +118,7 @@ async fn a_group_that_is_closed_is_in_the_trail_of_each_member_and_told_to_each_
             assert_eq!(facts.get("facility").and_then(Json::as_str), membership.then_some(side));
             let reason = at_the_host.then_some("asked for on paper");
             assert_eq!(facts.get("reason_given").and_then(Json::as_str), reason);
-            assert_eq!(records[0]["objects"]["vpn_group"], group);
+            assert_eq!(records[0]["on"]["vpn_group"], group);
         }
     }
 }
