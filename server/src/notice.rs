@@ -69,6 +69,13 @@ pub enum Notice {
         /// Its name.
         terminal_name: String,
     },
+    /// A file with a key was not saved in time, or another took its place: its certificate was revoked.
+    KeyFileTakenBack {
+        /// For which device it was.
+        terminal_id: String,
+        /// Its name.
+        terminal_name: String,
+    },
     /// The operating body put a certificate of a terminal on hold.
     CertificateHeld {
         /// Which terminal's.
@@ -275,6 +282,12 @@ pub enum VpnGroupNews {
     Over,
     /// The group was closed.
     Closed,
+    /// The operating body made it for its owner.
+    Made,
+    /// A further router of a member takes part.
+    RouterEntered,
+    /// One takes part no more.
+    RouterLeft,
 }
 
 impl VpnGroupNews {
@@ -292,6 +305,11 @@ impl VpnGroupNews {
             Self::Removed => ("notices-group-removed-text", "notices-group-texts-help"),
             Self::Over => ("notices-group-over-text", "notices-group-texts-help"),
             Self::Closed => ("notices-group-closed-text", "notices-group-texts-help"),
+            Self::Made => ("notices-group-made-text", "notices-group-made-help"),
+            Self::RouterEntered => {
+                ("notices-group-router-entered-text", "notices-group-texts-help")
+            }
+            Self::RouterLeft => ("notices-group-router-left-text", "notices-group-texts-help"),
         }
     }
 }
@@ -324,6 +342,7 @@ impl Notice {
             Self::TerminalHeld { .. } => "terminal_held",
             Self::TerminalReleased { .. } => "terminal_released",
             Self::TerminalRevoked { .. } => "terminal_revoked",
+            Self::KeyFileTakenBack { .. } => "key_file_taken_back",
             Self::CertificateHeld { .. } => "certificate_held",
             Self::CertificateReleased { .. } => "certificate_released",
             Self::CertificateRevoked { .. } => "certificate_revoked",
@@ -490,6 +509,7 @@ mod tests {
             Notice::FacilityReleased,
             Notice::FacilityRevoked,
             Notice::TerminalRevoked { terminal_id: text(), terminal_name: text() },
+            Notice::KeyFileTakenBack { terminal_id: text(), terminal_name: text() },
             Notice::CertificateHeld { terminal_id: text(), terminal_name: text() },
             Notice::CertificateReleased { terminal_id: text(), terminal_name: text() },
             Notice::CertificateRevoked { terminal_id: text(), terminal_name: text() },

@@ -100,7 +100,7 @@ async fn a_bundle_of_an_untried_device_says_so_and_has_no_scripts() {
         assert_eq!(told.contains("does not work as it is"), amends, "{device:?}: {told}");
         let shown = said(&["group", "show", dir, &group]);
         assert_eq!(shown.matches("\tcurrent\n").count(), 2, "{shown}");
-        said(&["group", "close", dir, &group]);
+        said(&["group", "close", dir, &group, "--reason", "test"]);
     }
     let generic = entered(dir, &facility, "router", "10.100.0.0/24");
     let to = folder.path().join("generic");
@@ -147,11 +147,18 @@ async fn a_bundle_lists_the_peers_of_its_groups_and_a_stranger_cannot_be_named()
     for (option, opens) in [("--open", true), ("--await", false)] {
         let (_, text) = bundle(option, &[option, &other]);
         assert_eq!(text.contains("start_action = start"), opens, "{option}: {text}");
+        // Whichever of both the rule would have: it is the text that was taken.
+        let shown = said(&["group", "show", dir, &group]);
+        assert!(shown.contains(&format!("\t{own}\tcurrent\n")), "{option}: {shown}");
         let (refused, _) = bundle("stranger", &[option, &stranger]);
         assert_eq!(refused.status.code(), Some(2));
         assert!(String::from_utf8_lossy(&refused.stderr).contains("is no peer of"));
         assert!(!folder.path().join("stranger").exists());
     }
+    let (both, _) = bundle("both", &["--open", &other, "--await", &other]);
+    assert_eq!(both.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&both.stderr).contains("with --open and with --await"));
+    assert!(!folder.path().join("both").exists());
     let psk = sekisho(&["router", "psk", "add", dir, &own, &stranger]);
     assert_eq!(psk.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&psk.stderr).contains("are no peers"));
@@ -176,10 +183,12 @@ async fn a_bundle_lists_the_peers_of_its_groups_and_a_stranger_cannot_be_named()
     let (_, text) = bundle("three", &[]);
     assert!(text.contains(&other) && text.contains(&stranger), "{text}");
     said(&["router", "psk", "add", dir, &own, &stranger]);
-    said(&["group", "end", dir, &group, "--facility", &facilities[1]]);
+    let end = ["group", "end", dir, &group, "--facility", &facilities[1], "--reason", "test"];
+    said(&end);
     let keys = said(&["router", "psk", "list", dir, &own]);
     assert!(keys.contains("\tnot_peers\t"), "{keys}");
-    let again = sekisho(&["group", "end", dir, &group, "--facility", &facilities[1]]);
+    assert_eq!(sekisho(&end[..6]).status.code(), Some(2), "without a reason");
+    let again = sekisho(&end);
     assert_eq!(again.status.code(), Some(2));
     let (_, text) = bundle("four", &[]);
     assert!(!text.contains(&stranger), "{text}");

@@ -106,4 +106,6 @@ groups-refused-router-missing = Choose the router that takes part.
 groups-refused-router-in = This router takes part already.
 groups-refused-networks = The network behind the router overlaps with that of another router of the group, or one is IPv4 and the other IPv6. Choose a router whose network does not.
 groups-refused-full = The group has as many routers as it may. Make another group.
+groups-refused-too-many-invited = As many invitations of this group wait for an answer as may. Take back those that nobody will answer.
+groups-refused-too-many-asking = As many facilities wait for this owner's answer as may. Ask the owner to invite your facility.
 groups-refused-over = That day is over. Give today or a later day.

@@ -106,4 +106,6 @@ groups-refused-router-missing = 参加させるルーターを選んでくださ
 groups-refused-router-in = そのルーターは、もう参加しています。
 groups-refused-networks = ルーターの内側のネットワークが、グループのほかのルーターのものと重なっているか、IPv4 と IPv6 が混ざっています。重ならないネットワークのルーターを選んでください。
 groups-refused-full = グループのルーターの数が上限です。別のグループを作ってください。
+groups-refused-too-many-invited = 返事を待っている招待の数が上限です。返事の見込みがない招待を取り消してください。
+groups-refused-too-many-asking = 持ち主の返事を待っている申し込みの数が上限です。持ち主に、施設を招待してもらってください。
 groups-refused-over = その日は過ぎています。今日以降の日を入れてください。

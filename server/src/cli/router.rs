@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 use time::format_description::well_known::Rfc3339;
 
 use super::{Exit, Failure, InstanceFolder, runtime};
-use crate::{config::Config, enrol::new_code::NewCode, instance};
+use crate::{config::Config, enrol::new_code::NewCode, instance, network::bundle::Key};
 
 /// Enter facilities' routers, give them codes, set them up and list them
 #[derive(Debug, clap::Args)]
@@ -71,6 +71,24 @@ impl Router {
 
 /// In the register, where a person's key stands for what the console did.
 const AT_THE_HOST: &str = "host";
+
+/// The router that a command is about.
+#[derive(Debug, clap::Args)]
+struct OneRouter {
+    #[command(flatten)]
+    instance: InstanceFolder,
+    /// Identifier of the router
+    #[arg(value_name = "ROUTER")]
+    id: String,
+}
+
+/// What the texts of a router and of its peers have in common.
+#[derive(Debug, clap::Args)]
+struct KeyOfAll {
+    /// The kind of key of this router and of those it speaks with
+    #[arg(long, value_enum, default_value_t)]
+    key: Key,
+}
 
 async fn open(instance: &InstanceFolder) -> Result<(Config, Store), Failure> {
     let config = Config::read(&instance.dir)?;

@@ -103,6 +103,14 @@ fn words(notice: &Notice, page: &PageFrame) -> (String, String, Option<(String, 
             page.t("notices-facility-revoked-help"),
             home(),
         ),
+        Notice::KeyFileTakenBack { terminal_id, terminal_name } => (
+            page.t1("notices-key-file-text", "terminal", terminal_name),
+            page.t("notices-key-file-help"),
+            Some((
+                format!("/console/terminals/{terminal_id}/certify"),
+                page.t("notices-key-file-link"),
+            )),
+        ),
         Notice::TerminalRevoked { terminal_id, terminal_name } => (
             page.t1("notices-terminal-revoked-text", "terminal", terminal_name),
             page.t("notices-terminal-revoked-help"),

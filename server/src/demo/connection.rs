@@ -1,4 +1,4 @@
-//! One kept TLS connection of a program, as lean as it can be: what it takes of the machine is taken
+//! One kept connection of a program, by TLS or plain, as lean as it can be: what it takes of the machine is taken
 //! from the server that it measures.
 
 use std::{
@@ -76,6 +76,21 @@ impl Door {
 }
 
 impl Connection {
+    /// Connects without TLS.
+    ///
+    /// # Errors
+    /// The origin does not read, or the network.
+    pub async fn plain(origin: &str) -> anyhow::Result<Self> {
+        let origin = Url::parse(origin)?;
+        let host = origin.host_str().context("the origin has no host")?;
+        let port = origin.port_or_known_default().context("the origin has no port")?;
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        Ok(Self { authority: format!("{host}:{port}"), sender })
+    }
+
     /// Sends a request and reads the whole answer.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::{
     device::CertifiedDevice,
-    key_file::{KeyFile, KeyFileError},
+    key_file::{KeyFile, KeyFileError, tell_taken_back},
     new_code::{self, NoCode},
     registration::{self, ApprovalError},
 };
@@ -224,6 +224,10 @@ impl ByPerson<'_> {
                     key_delivery::end(tx, &earlier, self.at).await?
             {
                 taken_back.push(format!("{issuer_id}:{}", hex::encode(serial)));
+                // Who makes the new one knows; a colleague does not.
+                if earlier.made_by != self.acting.person_id() {
+                    tell_taken_back(tx, &earlier, self.terminal, self.at).await?;
+                }
             }
         }
         let delivery = NewDelivery {

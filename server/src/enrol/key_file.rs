@@ -9,16 +9,21 @@ use sekisho_ca::{authority::Authority, record::IssuedCertificate};
 use sekisho_key::{KeyError, RandomnessError};
 use sekisho_pki::encoding::pkcs12::seal::{self, Fresh, Identity, Protection, SealError};
 use sekisho_store::{
-    StoreError,
+    StoreError, Tx,
     audit::{Actor, Audited, Entry},
-    key_delivery::{self, Ended},
+    key_delivery::{self, Delivery, Ended},
     terminal::{self, Terminal},
     transaction,
 };
+use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::server_made::ServerMadeKey;
-use crate::{app::App, paper_code::random_characters};
+use crate::{
+    app::App,
+    notice::{self, Notice, To},
+    paper_code::random_characters,
+};
 
 /// Characters of a passphrase, five bits each: 130 bits. Without hyphens, for some devices take 32 characters at
 /// most.
@@ -118,7 +123,22 @@ impl KeyFile {
     }
 }
 
-/// Scheduled: forgets files whose time is over, and takes the certificates of those back that nobody fetched.
+/// Tells who had a file made that its certificate was taken back: the device may be waiting for it.
+pub(super) async fn tell_taken_back(
+    tx: &mut Tx,
+    file: &Delivery,
+    terminal: &Terminal,
+    at: OffsetDateTime,
+) -> Result<(), StoreError> {
+    let notice = Notice::KeyFileTakenBack {
+        terminal_id: terminal.id.clone(),
+        terminal_name: terminal.name.clone(),
+    };
+    notice::put(tx, To::Person(file.made_by.clone()), notice, at).await
+}
+
+/// Scheduled: forgets files whose time is over, and takes the certificates of those back that nobody fetched; who had
+/// one made is told.
 ///
 /// # Errors
 /// [`StoreError`]: the rest waits for the next run.
@@ -137,6 +157,9 @@ pub async fn end_expired(app: &App) -> Result<(), StoreError> {
                 }
             };
             let terminal = terminal::find(tx, &over.terminal_id).await?;
+            if let (Some(terminal), Ended::TakenBack(Some(_))) = (&terminal, &ended) {
+                tell_taken_back(tx, &over, terminal, now).await?;
+            }
             let entry = match &terminal {
                 Some(terminal) => entry
                     .at_organisation(&terminal.organisation_id)

@@ -1,7 +1,8 @@
 //! `POST /router/tunnels`: a router tells which of its tunnels stand (docs/decisions/0052).
 //!
 //! It proves itself by its certificate in the handshake or, where it has pre-shared keys alone, by the code that
-//! came with one. What it says is shown to people and decides nothing.
+//! came with one. What it says is shown to people and decides nothing. A record at both facilities tells of what
+//! changed, of one tunnel once a minute at most.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +27,7 @@ use crate::{
     error::est::EstError,
     listener::{Peer, RouterConnection},
     media_type,
-    network::psk::at_router,
+    network::{psk::at_router, tick::REPORTED_AT_ONCE},
     people::tries,
 };
 
@@ -38,11 +39,10 @@ const DOWN: &str = "router.tunnel.down";
 /// What a report is.
 const MEDIA_TYPE: &str = "text/csv";
 
-/// Octets of a report, and tunnels in it.
-const MOST_OCTETS: usize = 16 * 1024;
-const MOST_TUNNELS: usize = 500;
+/// Octets of a report: as many of its longest lines as it may have, ended in either way.
+const MOST_OCTETS: usize = REPORTED_AT_ONCE * "T3W8K0M5XYZ,down\r\n".len();
 
-/// A tunnel that came and went is told so often and no more: each change is a record at both facilities.
+/// A tunnel that came and went is told so often and no more; how often a record tells of it is the store's to say.
 const LEAST_BETWEEN_CHANGES: Duration = Duration::seconds(5);
 
 /// Keeps what changed, with a record of each change, and hears what did not.
@@ -84,11 +84,10 @@ pub async fn post(
              made for a tunnel with it, and no key is theirs. Have the facility's administrator see to the groups",
         ));
     }
-    let (same, changed): (Vec<_>, Vec<_>) = known
-        .into_iter()
-        .partition(|(id, up)| before.get(id).is_some_and(|before| before.up == *up));
-    if changed
+    let changes = |(id, up): &&(String, bool)| before.get(id).is_none_or(|told| told.up != *up);
+    if known
         .iter()
+        .filter(changes)
         .filter_map(|(id, _)| before.get(id))
         .any(|before| now - before.since < LEAST_BETWEEN_CHANGES && before.since <= now)
     {
@@ -100,11 +99,19 @@ pub async fn post(
             )
         });
     }
-    keep(&app, &peer, &router_id, &changed).await?;
+    let kept = known.len();
+    let (to_record, rest): (Vec<_>, Vec<_>) = known
+        .into_iter()
+        .partition(|(id, up)| before.get(id).is_none_or(|told| told.is_to_record(*up, now)));
+    let (mut soon, same): (Vec<_>, Vec<_>) = rest.into_iter().partition(|one| changes(&one));
+    soon.extend(keep(&app, &peer, &router_id, to_record).await?);
+    if !soon.is_empty() {
+        app.store().note_tunnels(&router_id, &soon, now).await?;
+    }
     if !same.is_empty() {
         app.store().hear_tunnels(&router_id, &same, now).await?;
     }
-    Ok(answer(same.len() + changed.len(), &strangers))
+    Ok(answer(kept, &strangers))
 }
 
 /// Lines of `T3W8K0M5XYZ,up` or `…,down`, each router once.
@@ -115,7 +122,7 @@ async fn read(body: Body) -> Result<Vec<(String, bool)>, EstError> {
         Err(error) if error.is::<LengthLimitError>() => {
             return Err(EstError::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
-                format!("tunnels: a report has at most {MOST_OCTETS} octets"),
+                format!("tunnels: {}", too_long()),
             ));
         }
         Err(_) => return Err(bad("the report did not arrive whole; tell it again".to_owned())),
@@ -137,14 +144,21 @@ async fn read(body: Body) -> Result<Vec<(String, bool)>, EstError> {
         if told.insert(id.to_string(), up).is_some() {
             return Err(refused("tells of a router once more"));
         }
-        if told.len() > MOST_TUNNELS {
-            return Err(bad(format!("a report tells of at most {MOST_TUNNELS} tunnels")));
+        if told.len() > REPORTED_AT_ONCE {
+            return Err(bad(too_long()));
         }
     }
     if told.is_empty() {
         return Err(bad("the report is empty; a line for each router at the other end".to_owned()));
     }
     Ok(told.into_iter().collect())
+}
+
+fn too_long() -> String {
+    format!(
+        "a report tells of at most {REPORTED_AT_ONCE} tunnels, in {MOST_OCTETS} octets; report.sh of a bundle that is \
+         taken anew sends more in parts"
+    )
 }
 
 /// The router that tells: by the code that came with a key where it brings one, else by its certificate.
@@ -205,7 +219,7 @@ fn not_proven(code: &'static str) -> EstError {
 
 #[derive(Debug, thiserror::Error)]
 enum KeepError {
-    /// Another report said the same meanwhile.
+    /// Another report told of all of it meanwhile.
     #[error("another report was first")]
     SaidBefore,
     #[error(transparent)]
@@ -218,31 +232,39 @@ impl MayConflict for KeepError {
     }
 }
 
-/// Keeps the changes, each with a record at both routers, in one transaction.
+/// Keeps what is to be recorded, each with a record at both routers, in one transaction; what another report was
+/// first to tell of.
 async fn keep(
     app: &App,
     peer: &Peer,
     router_id: &str,
-    changed: &[(String, bool)],
-) -> Result<(), StoreError> {
+    to_record: Vec<(String, bool)>,
+) -> Result<Vec<(String, bool)>, StoreError> {
     let now = app.now();
     let kept = transaction!(app.store(), KeepError, |tx| {
-        let mut entries = Vec::new();
-        for (id, up) in changed {
-            if router_tunnel::tell(tx, router_id, id, *up, now).await? {
-                let act = if *up { UP } else { DOWN };
-                let entry = Entry::done(act, Actor::Terminal(router_id.to_owned()), now)
-                    .from_address(peer.addr.ip());
-                entries.push(at_router(tx, entry.clone(), router_id, id).await?);
-                entries.push(at_router(tx, entry, id, router_id).await?);
+        let (mut entries, mut late) = (Vec::new(), Vec::new());
+        for (id, up) in &to_record {
+            let Some(changes) = router_tunnel::tell(tx, router_id, id, *up, now).await? else {
+                late.push((id.clone(), *up));
+                continue;
+            };
+            let act = if *up { UP } else { DOWN };
+            let mut entry = Entry::done(act, Actor::Terminal(router_id.to_owned()), now)
+                .from_address(peer.addr.ip());
+            // How it stands now, and that it did not do so all the time.
+            if changes > 1 {
+                entry = entry.fact("changes", changes);
             }
+            entries.push(at_router(tx, entry.clone(), router_id, id).await?);
+            entries.push(at_router(tx, entry, id, router_id).await?);
         }
         let mut entries = entries.into_iter();
         let first = entries.next().ok_or(KeepError::SaidBefore)?;
-        Ok(entries.fold(Audited::new((), first), Audited::and))
+        Ok(entries.fold(Audited::new(late, first), Audited::and))
     });
     match kept {
-        Ok(()) | Err(KeepError::SaidBefore) => Ok(()),
+        Ok(late) => Ok(late),
+        Err(KeepError::SaidBefore) => Ok(to_record),
         Err(KeepError::Store(error)) => Err(error),
     }
 }

@@ -302,12 +302,10 @@ impl FacilityConnection {
                 at,
             )
             .await?;
-            let mut entry = Entry::done("terminal.supersede", self.actor(), at)
+            let entry = Entry::done("terminal.supersede", self.actor(), at)
                 .on("terminal", &self.terminal_id)
-                .fact("sessions_ended", ended.len());
-            for (issuer_id, serial) in taken {
-                entry = entry.on("certificate", format!("{issuer_id}:{}", hex::encode(serial)));
-            }
+                .fact("sessions_ended", ended.len())
+                .ending(&taken);
             Ok(Audited::new((), self.place(entry, peer)))
         });
         match outcome {

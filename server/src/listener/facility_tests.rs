@@ -232,6 +232,32 @@ async fn the_first_use_of_a_renewed_certificate_ends_the_one_before_and_is_audit
 }
 
 #[tokio::test]
+async fn the_first_use_of_the_newest_ends_all_before_and_its_record_names_each() {
+    let test = testing::app().await;
+    let first = testing::terminal(&test.app, 1).await;
+    let mut before = vec![first];
+    for _ in 0..2 {
+        test.clock.advance(Duration::DAY);
+        before.push(testing::renewed(&test.app, 1).await);
+    }
+    let newest = before.pop().unwrap();
+    judge(&test.app, &newest).await.unwrap();
+    let records = audit::list(&mut test.app.store().read(), "", None, 1000).await.unwrap();
+    let told: Vec<serde_json::Value> = records
+        .iter()
+        .filter(|record| record.columns.act == "terminal.supersede")
+        .map(|record| serde_json::from_slice(&record.canonical).unwrap())
+        .collect();
+    let [told] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(told["facts"]["certificates"], 2);
+    let ended = told["facts"]["ended"].as_str().unwrap();
+    for old in &before {
+        let serial = hex::encode(old.certificate.serial.as_octets());
+        assert!(ended.split(' ').any(|one| one == format!("terminals:{serial}")), "{ended}");
+    }
+}
+
+#[tokio::test]
 async fn a_renewed_terminal_never_comes_back_by_the_certificate_of_before() {
     for reason in [RevocationReason::Superseded, RevocationReason::KeyCompromise] {
         let test = testing::app().await;

@@ -32,7 +32,5 @@ pub(super) async fn take_over(
     let record = Entry::done("terminal.replace", facility.actor(), now)
         .on("terminal", terminal_id)
         .fact("sessions_ended", ended.len());
-    Ok(Some(taken.into_iter().fold(record, |record, (issuer_id, serial)| {
-        record.on("certificate", format!("{issuer_id}:{}", hex::encode(serial)))
-    })))
+    Ok(Some(record.ending(&taken)))
 }

@@ -7,6 +7,10 @@ use time::{Duration, OffsetDateTime};
 /// about now.
 pub const FRESH: Duration = Duration::minutes(25);
 
+/// Tunnels of one report; `report.sh` sends those of a router with more in parts. A part is a transaction with two
+/// records a tunnel at most.
+pub const REPORTED_AT_ONCE: usize = 500;
+
 /// Who says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Teller {
@@ -113,6 +117,8 @@ mod tests {
             since: NOW - Duration::minutes(since),
             first_up_at: None,
             heard_at: NOW - Duration::minutes(heard),
+            recorded_at: NOW - Duration::minutes(since),
+            unrecorded: 0,
         }
     }
 

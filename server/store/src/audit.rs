@@ -205,6 +205,22 @@ impl Entry {
         self
     }
 
+    /// Certificates that ended by the act, each by its issuer and serial number. One is what was acted upon; of several,
+    /// which one kind of object cannot name, a fact has all.
+    #[must_use]
+    pub fn ending(self, certificates: &[(String, Vec<u8>)]) -> Self {
+        let name = |(issuer_id, serial): &(String, Vec<u8>)| {
+            format!("{issuer_id}:{}", hex::encode(serial))
+        };
+        match certificates {
+            [] => self,
+            [one] => self.on("certificate", name(one)),
+            many => self
+                .fact("certificates", many.len())
+                .fact("ended", many.iter().map(name).collect::<Vec<_>>().join(" ")),
+        }
+    }
+
     /// A fact that names no person. Text or whole number.
     #[must_use]
     pub fn fact(mut self, name: &'static str, value: impl Into<Json>) -> Self {

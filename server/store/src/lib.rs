@@ -109,6 +109,7 @@ pub mod token_grant;
 pub mod voucher;
 pub mod vpn_group;
 pub mod vpn_membership;
+pub mod vpn_neighbourhood;
 pub mod vpn_peers;
 pub mod vpn_place;
 pub mod waiting_enrolment;

@@ -1,7 +1,7 @@
 //! What routers say of their tunnels (docs/decisions/0052). Each end says for itself, and only of routers that are
 //! its peers by the register; nothing here makes a tunnel or ends one.
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use crate::{
     Queries, Store, StoreError, Tx,
@@ -9,6 +9,9 @@ use crate::{
     moment::{moment, moment_opt},
     sql,
 };
+
+/// Between two records of one tunnel, of one end: one that comes and goes fills no trail.
+pub const LEAST_BETWEEN_RECORDS: Duration = Duration::MINUTE;
 
 /// What one end last said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +28,21 @@ pub struct Told {
     pub first_up_at: Option<OffsetDateTime>,
     /// When it last said so.
     pub heard_at: OffsetDateTime,
+    /// When a record last told of it.
+    pub recorded_at: OffsetDateTime,
+    /// How often it changed since.
+    pub unrecorded: i64,
+}
+
+impl Told {
+    /// Whether a record is to tell of it when it is said to be so now: it changes, or did so untold, and the last record
+    /// is not of a moment ago.
+    #[must_use]
+    pub fn is_to_record(&self, up: bool, at: OffsetDateTime) -> bool {
+        let changes = self.up != up || self.unrecorded > 0;
+        // One of the future is a clock's that was set back.
+        changes && (at - self.recorded_at >= LEAST_BETWEEN_RECORDS || self.recorded_at > at)
+    }
 }
 
 #[derive(serde::Deserialize)]
@@ -35,6 +53,8 @@ struct Row {
     since: i64,
     first_up_at: Option<i64>,
     heard_at: i64,
+    recorded_at: i64,
+    unrecorded: i64,
 }
 
 impl Row {
@@ -44,10 +64,23 @@ impl Row {
             since: moment("router tunnel", self.since)?,
             first_up_at: moment_opt("router tunnel", self.first_up_at)?,
             heard_at: moment("router tunnel", self.heard_at)?,
+            recorded_at: moment("router tunnel", self.recorded_at)?,
+            unrecorded: self.unrecorded,
             router_id: self.router_id,
             peer_id: self.peer_id,
         })
     }
+}
+
+/// The columns of [`Row`]. `concat!` keeps the statements constants.
+macro_rules! select_tunnel {
+    ($condition:literal) => {
+        concat!(
+            "SELECT router_id, peer_id, up, since, first_up_at, heard_at, recorded_at, unrecorded
+             FROM router_tunnel WHERE ",
+            $condition
+        )
+    };
 }
 
 /// What a router said of its tunnels, and what others said of theirs with it.
@@ -57,9 +90,8 @@ impl Row {
 pub async fn at(queries: &mut impl Queries, router_id: &str) -> Result<Vec<Told>, StoreError> {
     let rows: Vec<Row> = queries
         .fetch_all(
-            sql("SELECT router_id, peer_id, up, since, first_up_at, heard_at FROM router_tunnel
-                 WHERE router_id = $1 OR peer_id = $1 ORDER BY router_id, peer_id")
-            .bind(router_id),
+            sql(select_tunnel!("router_id = $1 OR peer_id = $1 ORDER BY router_id, peer_id"))
+                .bind(router_id),
         )
         .await?;
     rows.into_iter().map(Row::into_told).collect()
@@ -88,33 +120,47 @@ pub async fn peers_of(
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
-/// Keeps what a router says now; `false` when it had said the same, and nothing changed.
+/// Keeps what a router says now where a record is to tell of it: how often it changed since the last record, this
+/// time included. `None` where no record is due ([`Told::is_to_record`]), and nothing was kept.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`], [`StoreError::Corrupt`].
 pub async fn tell(
     tx: &mut Tx,
     router_id: &str,
     peer_id: &str,
     up: bool,
     at: OffsetDateTime,
-) -> Result<bool, StoreError> {
-    let changed = tx
-        .execute(
-            sql("INSERT INTO router_tunnel (router_id, peer_id, up, since, first_up_at, heard_at)
-                 VALUES ($1, $2, $3, $4, $5, $4)
-                 ON CONFLICT (router_id, peer_id) DO UPDATE
-                 SET up = excluded.up, since = excluded.since, heard_at = excluded.heard_at,
-                     first_up_at = COALESCE(router_tunnel.first_up_at, excluded.first_up_at)
-                 WHERE router_tunnel.up <> excluded.up")
-            .bind(router_id)
-            .bind(peer_id)
-            .bind(i64::from(up))
-            .bind(at)
-            .bind(up.then_some(at)),
+) -> Result<Option<i64>, StoreError> {
+    let before: Option<Row> = tx
+        .fetch_optional(
+            sql(select_tunnel!("router_id = $1 AND peer_id = $2")).bind(router_id).bind(peer_id),
         )
         .await?;
-    Ok(changed == 1)
+    let before = before.map(Row::into_told).transpose()?;
+    let changes = match &before {
+        Some(before) if !before.is_to_record(up, at) => return Ok(None),
+        Some(before) => before.unrecorded + i64::from(before.up != up),
+        None => 1,
+    };
+    tx.execute(
+        sql("INSERT INTO router_tunnel
+                 (router_id, peer_id, up, since, first_up_at, heard_at, recorded_at, unrecorded)
+             VALUES ($1, $2, $3, $4, $5, $4, $4, 0)
+             ON CONFLICT (router_id, peer_id) DO UPDATE
+             SET up = excluded.up, heard_at = excluded.heard_at,
+                 since = CASE WHEN router_tunnel.up = excluded.up THEN router_tunnel.since
+                              ELSE excluded.since END,
+                 first_up_at = COALESCE(router_tunnel.first_up_at, excluded.first_up_at),
+                 recorded_at = excluded.recorded_at, unrecorded = 0")
+        .bind(router_id)
+        .bind(peer_id)
+        .bind(i64::from(up))
+        .bind(at)
+        .bind(up.then_some(at)),
+    )
+    .await?;
+    Ok(Some(changes))
 }
 
 impl Store {
@@ -138,6 +184,37 @@ impl Store {
                     .bind(peer_id.as_str())
                     .bind(i64::from(*up))
                     .bind(at),
+                )
+                .await?;
+            }
+        })
+    }
+
+    /// Keeps changes so soon after a record that none is to tell of them; they are counted for the next one. What
+    /// changed meanwhile, or is due for a record by now, stays as it is.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn note_tunnels(
+        &self,
+        router_id: &str,
+        changed: &[(String, bool)],
+        at: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        housekeeping!(self, |tx| {
+            for (peer_id, up) in changed {
+                tx.execute(
+                    sql("UPDATE router_tunnel
+                         SET up = $3, since = $4, heard_at = $4, unrecorded = unrecorded + 1,
+                             first_up_at = COALESCE(first_up_at, $5)
+                         WHERE router_id = $1 AND peer_id = $2 AND up <> $3
+                           AND recorded_at > $6 AND recorded_at <= $4")
+                    .bind(router_id)
+                    .bind(peer_id.as_str())
+                    .bind(i64::from(*up))
+                    .bind(at)
+                    .bind(up.then_some(at))
+                    .bind(at - LEAST_BETWEEN_RECORDS),
                 )
                 .await?;
             }

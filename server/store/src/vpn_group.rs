@@ -8,7 +8,7 @@ use crate::{
     Queries, StoreError, Tx,
     moment::{moment, moment_opt},
     sql,
-    vpn_membership::{self, End},
+    vpn_membership::{self, End, VpnMembership},
 };
 
 /// What a group is for.
@@ -267,8 +267,8 @@ pub async fn list(
     rows.into_iter().map(Row::into_group).collect()
 }
 
-/// Closes a group, and with it every membership, asked for or agreed; the facilities of those, or `None` where it
-/// was closed before or never was.
+/// Closes a group, and with it every membership, asked for or agreed: those as they stood, or `None` where it was
+/// closed before or never was.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Conflict`], [`StoreError::Corrupt`].
@@ -277,7 +277,7 @@ pub async fn close(
     id: &str,
     by: &str,
     at: OffsetDateTime,
-) -> Result<Option<Vec<String>>, StoreError> {
+) -> Result<Option<Vec<VpnMembership>>, StoreError> {
     let closed = tx
         .execute(
             sql("UPDATE vpn_group SET closed_at = $2, closed_by = $3
@@ -293,7 +293,7 @@ pub async fn close(
     let mut left = Vec::new();
     for membership in vpn_membership::of_group(tx, id, i64::MAX).await? {
         if vpn_membership::end(tx, &membership.id, End::GroupClosed, Some(by), at).await? {
-            left.push(membership.organisation_id);
+            left.push(membership);
         }
     }
     Ok(Some(left))

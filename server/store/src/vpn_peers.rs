@@ -12,7 +12,8 @@ use crate::{
     Queries, StoreError,
     router::Router,
     vpn_group::Topology,
-    vpn_place::{self, VpnPlace},
+    vpn_neighbourhood,
+    vpn_place::{self, Scope, VpnPlace},
 };
 
 /// A router at the other end of a tunnel.
@@ -41,9 +42,9 @@ pub fn named(own_id: &str, around: &[VpnPlace]) -> BTreeSet<String> {
 /// A router's peers, of the places around it, in the order of their identifiers; what lies behind this router for
 /// others is not among what they tell.
 #[must_use]
-pub fn of_places(own_id: &str, around: &[VpnPlace]) -> Vec<VpnPeer> {
+pub fn of_places<'p>(own_id: &str, around: impl IntoIterator<Item = &'p VpnPlace>) -> Vec<VpnPeer> {
     let (own, others): (Vec<&VpnPlace>, Vec<&VpnPlace>) =
-        around.iter().partition(|place| place.router.terminal_id == own_id);
+        around.into_iter().partition(|place| place.router.terminal_id == own_id);
     let own: BTreeMap<&str, &VpnPlace> =
         own.into_iter().map(|place| (place.group_id.as_str(), place)).collect();
     let mut peers = BTreeMap::<&str, VpnPeer>::new();
@@ -77,6 +78,13 @@ fn ways<'p>(
     others: &[&'p VpnPlace],
     peers: &BTreeMap<&str, VpnPeer>,
 ) -> Vec<(&'p str, Router)> {
+    let mut first = BTreeMap::<&str, (&str, &str, &str)>::new();
+    for hub in others.iter().filter(|place| place.is_hub) {
+        let (group, id) = (hub.group_id.as_str(), hub.router.terminal_id.as_str());
+        let this = (group, hub.membership_id.as_str(), id);
+        let first = first.entry(group).or_insert(this);
+        *first = this.min(*first);
+    }
     let mut ways = BTreeMap::<&str, ((&str, &str, &str), Router)>::new();
     for spoke in others.iter().filter(|place| place.transit && !place.is_hub) {
         let id = spoke.router.terminal_id.as_str();
@@ -84,15 +92,9 @@ fn ways<'p>(
         if !is_spoke || peers.contains_key(id) {
             continue;
         }
-        let hubs = others.iter().filter(|place| place.is_hub && place.group_id == spoke.group_id);
-        let first = hubs
-            .map(|hub| {
-                (hub.group_id.as_str(), hub.membership_id.as_str(), hub.router.terminal_id.as_str())
-            })
-            .min();
-        let Some(first) = first else { continue };
-        let way = ways.entry(id).or_insert_with(|| (first, spoke.router.clone()));
-        way.0 = way.0.min(first);
+        let Some(first) = first.get(spoke.group_id.as_str()) else { continue };
+        let way = ways.entry(id).or_insert_with(|| (*first, spoke.router.clone()));
+        way.0 = way.0.min(*first);
     }
     ways.into_values().map(|((_, _, hub), router)| (hub, router)).collect()
 }
@@ -115,23 +117,7 @@ pub async fn of_router(
     own_id: &str,
     at: OffsetDateTime,
 ) -> Result<Vec<VpnPeer>, StoreError> {
-    let around = vpn_place::around(queries, own_id, at).await?;
-    let mut peers = of_places(own_id, &around);
-    let is_way =
-        |place: &VpnPlace| place.transit && place.is_hub && place.router.terminal_id == own_id;
-    let groups: BTreeSet<&str> =
-        around.iter().filter(|place| is_way(place)).map(|place| place.group_id.as_str()).collect();
-    for peer in &mut peers {
-        if !peer.groups.iter().any(|group| groups.contains(group.as_str())) {
-            continue;
-        }
-        // As that end sees it: other groups of it may have another way.
-        let id = &peer.router.terminal_id;
-        let theirs = of_places(id, &vpn_place::around(queries, id, at).await?);
-        let back = theirs.into_iter().find(|peer| peer.router.terminal_id == own_id);
-        peer.behind = back.map(|peer| peer.beyond).unwrap_or_default();
-    }
-    Ok(peers)
+    Ok(vpn_neighbourhood::of(queries, Scope::Router(own_id), at).await?.peers(own_id))
 }
 
 /// Whether two routers are peers at this moment.
@@ -145,6 +131,20 @@ pub async fn are(
     at: OffsetDateTime,
 ) -> Result<bool, StoreError> {
     Ok(named(one_id, &vpn_place::around(queries, one_id, at).await?).contains(other_id))
+}
+
+/// Has peers open the tunnel, or await it, as somebody chose whatever the groups say: by the peer's identifier,
+/// whether this router opens. What differed from what the groups say.
+pub fn choose(peers: &mut [VpnPeer], chosen: &BTreeMap<String, bool>) -> BTreeMap<String, bool> {
+    let mut differed = BTreeMap::new();
+    for peer in peers {
+        let id = &peer.router.terminal_id;
+        if let Some(opens) = chosen.get(id).filter(|opens| **opens != peer.opens) {
+            peer.opens = *opens;
+            differed.insert(id.clone(), *opens);
+        }
+    }
+    differed
 }
 
 /// SHA-256 over what a router's texts say of its peers: names, addresses, networks, and who opens. Not over proofs,

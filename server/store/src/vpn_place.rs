@@ -213,6 +213,107 @@ impl Row {
     }
 }
 
+/// About which routers places are asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Scope<'a> {
+    /// One.
+    Router(&'a str),
+    /// Those that take part in a group.
+    Group(&'a str),
+    /// Those of a facility.
+    Facility(&'a str),
+}
+
+impl Scope<'_> {
+    const fn id(&self) -> &str {
+        match self {
+            Self::Router(id) | Self::Group(id) | Self::Facility(id) => id,
+        }
+    }
+
+    /// Whether a place may be that of one of them; of a group's it is not told from it alone.
+    pub(crate) fn may_have(&self, place: &VpnPlace) -> bool {
+        match self {
+            Self::Router(id) => place.router.terminal_id == *id,
+            Self::Facility(id) => place.organisation_id == *id,
+            Self::Group(_) => true,
+        }
+    }
+}
+
+/// Which places are those of a [`Scope`] whose identifier is `$1`.
+macro_rules! of_router {
+    ($place:literal) => {
+        concat!($place, ".router_id = $1")
+    };
+}
+macro_rules! of_group {
+    ($place:literal) => {
+        concat!(
+            $place,
+            ".router_id IN (SELECT gp.router_id FROM vpn_place gp
+                 JOIN vpn_membership gm ON gm.id = gp.membership_id
+                 WHERE gm.group_id = $1 AND gm.ended_at IS NULL AND gp.left_at IS NULL)"
+        )
+    };
+}
+macro_rules! of_facility {
+    ($place:literal) => {
+        concat!($place, ".router_id IN (SELECT t.id FROM terminal t WHERE t.organisation_id = $1)")
+    };
+}
+
+/// Every place that counts in the groups in which one of these (`own`) counts. `concat!` keeps the statements
+/// constants.
+macro_rules! select_around {
+    ($own:expr) => {
+        concat!(
+            "SELECT g.id AS group_id, g.topology, g.transit, m.id AS membership_id, m.is_hub,
+                    m.organisation_id, r.terminal_id, r.family, r.dns_name, r.address,
+                    r.address_certified, r.network
+             FROM vpn_group g
+             JOIN vpn_membership m ON m.group_id = g.id
+             JOIN vpn_place p ON p.membership_id = m.id
+             JOIN router r ON r.terminal_id = p.router_id
+             WHERE g.id IN (SELECT om.group_id FROM vpn_place own
+                 JOIN vpn_membership om ON om.id = own.membership_id WHERE ",
+            $own,
+            " AND ",
+            counts!("om", "own"),
+            ") AND ",
+            counts!("m", "p"),
+            " ORDER BY g.id, m.id, r.terminal_id"
+        )
+    };
+}
+
+/// The routers of the groups in which one of these is a hub that lets spokes through.
+macro_rules! led_on {
+    ($of:expr) => {
+        concat!(
+            "own.router_id IN (SELECT q.router_id FROM vpn_place s
+                 JOIN vpn_membership sm ON sm.id = s.membership_id
+                 JOIN vpn_group sg ON sg.id = sm.group_id
+                 JOIN vpn_membership qm ON qm.group_id = sg.id
+                 JOIN vpn_place q ON q.membership_id = qm.id
+                 WHERE sg.transit = 1 AND sm.is_hub = 1 AND sm.ended_at IS NULL AND s.left_at IS NULL
+                   AND qm.ended_at IS NULL AND q.left_at IS NULL AND ",
+            $of,
+            ")"
+        )
+    };
+}
+
+async fn places(
+    queries: &mut impl Queries,
+    text: &'static str,
+    scope: Scope<'_>,
+    at: OffsetDateTime,
+) -> Result<Vec<VpnPlace>, StoreError> {
+    let rows: Vec<Row> = queries.fetch_all(sql(text).bind(scope.id()).bind(at)).await?;
+    rows.into_iter().map(Row::into_place).collect()
+}
+
 /// Every place that counts in the groups in which this router has one, its own among them.
 ///
 /// # Errors
@@ -222,27 +323,39 @@ pub async fn around(
     router_id: &str,
     at: OffsetDateTime,
 ) -> Result<Vec<VpnPlace>, StoreError> {
-    let rows: Vec<Row> = queries
-        .fetch_all(
-            sql(concat!(
-                "SELECT g.id AS group_id, g.topology, g.transit, m.id AS membership_id, m.is_hub,
-                        m.organisation_id, r.terminal_id, r.family, r.dns_name, r.address,
-                        r.address_certified, r.network
-                 FROM vpn_place own
-                 JOIN vpn_membership om ON om.id = own.membership_id
-                 JOIN vpn_group g ON g.id = om.group_id
-                 JOIN vpn_membership m ON m.group_id = g.id
-                 JOIN vpn_place p ON p.membership_id = m.id
-                 JOIN router r ON r.terminal_id = p.router_id
-                 WHERE own.router_id = $1 AND ",
-                counts!("om", "own"),
-                " AND ",
-                counts!("m", "p"),
-                " ORDER BY g.id, m.id, r.terminal_id"
-            ))
-            .bind(router_id)
-            .bind(at),
-        )
-        .await?;
-    rows.into_iter().map(Row::into_place).collect()
+    around_all(queries, Scope::Router(router_id), at).await
+}
+
+/// The same for several routers at once.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn around_all(
+    queries: &mut impl Queries,
+    scope: Scope<'_>,
+    at: OffsetDateTime,
+) -> Result<Vec<VpnPlace>, StoreError> {
+    let text = match scope {
+        Scope::Router(_) => select_around!(of_router!("own")),
+        Scope::Group(_) => select_around!(of_group!("own")),
+        Scope::Facility(_) => select_around!(of_facility!("own")),
+    };
+    places(queries, text, scope, at).await
+}
+
+/// Every place that counts in the groups of those routers that one of these, as a hub, leads on to others.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn around_led_on(
+    queries: &mut impl Queries,
+    scope: Scope<'_>,
+    at: OffsetDateTime,
+) -> Result<Vec<VpnPlace>, StoreError> {
+    let text = match scope {
+        Scope::Router(_) => select_around!(led_on!(of_router!("s"))),
+        Scope::Group(_) => select_around!(led_on!(of_group!("s"))),
+        Scope::Facility(_) => select_around!(led_on!(of_facility!("s"))),
+    };
+    places(queries, text, scope, at).await
 }

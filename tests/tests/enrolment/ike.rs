@@ -4,9 +4,10 @@
 //! `sekisho router add`, meets its peers in groups (`sekisho group`), is configured by what `sekisho router bundle`
 //! wrote and nothing else, enrolled by its
 //! `enrol.sh` at a running instance, and lives in namespaces of its own at one bridge. IKE_AUTH is judged at
-//! both ends; packets are not: the preloaded library of `tests/ike/no_esp.c` stands in for a kernel's ESP
+//! both ends, and of groups that lead on each further pair of networks; packets are not: the preloaded library of `tests/ike/no_esp.c` stands in for a kernel's ESP
 //! everywhere, so that the judgement is the same whether a kernel has it.
 
+mod children;
 mod groups;
 mod hpki_like;
 mod life;
@@ -89,6 +90,7 @@ async fn every_daemon_reaches_every_other_also_after_its_renewal_and_none_takes_
     let network = Network::new();
     let running = node::start(&nodes, &trees, &sources, &shim, &network);
     hpki_like::judge(&running, &nodes);
+    children::judge(&running, &nodes);
     rows(&mut table, &mut results, &nodes, &trees, |one, other| {
         hpki_like::verdict(&nodes, one, other)
     });

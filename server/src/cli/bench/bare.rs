@@ -60,7 +60,11 @@ impl Bare {
 
 /// Signatures with P-256 that one core makes, whatever the message.
 pub(super) fn signatures_a_second() -> anyhow::Result<f64> {
-    let key = SoftwareKey::generate_p256()?;
+    signatures_by(&SoftwareKey::generate_p256()?)
+}
+
+/// Signatures with this key that one core makes.
+pub(super) fn signatures_by(key: &SoftwareKey) -> anyhow::Result<f64> {
     let (began, mut signatures) = (Instant::now(), 0_u32);
     while began.elapsed() < LASTS {
         key.sign_now(&[0x5a; 600])?;

@@ -2,6 +2,7 @@
 
 mod bare;
 mod crl;
+mod enrolment;
 mod issuance;
 mod network;
 mod ocsp;
@@ -30,6 +31,7 @@ Examples:
   sekisho bench
   sekisho bench --json | jq .ready_ms
   sekisho bench issuance
+  sekisho bench enrolment
   sekisho bench crl
   sekisho bench ocsp
   sekisho bench oidc
@@ -48,6 +50,7 @@ pub(super) struct Bench {
 #[derive(Debug, clap::Subcommand)]
 enum Part {
     Issuance(issuance::Issuance),
+    Enrolment(enrolment::Enrolment),
     Crl(crl::Crl),
     Ocsp(ocsp::Ocsp),
     Oidc(oidc::Oidc),
@@ -73,6 +76,7 @@ impl Bench {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
         match &self.part {
             Some(Part::Issuance(issuance)) => return issuance.run(),
+            Some(Part::Enrolment(enrolment)) => return enrolment.run(),
             Some(Part::Crl(crl)) => return crl.run(),
             Some(Part::Ocsp(ocsp)) => return ocsp.run(),
             Some(Part::Oidc(oidc)) => return oidc.run(),

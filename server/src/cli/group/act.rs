@@ -87,7 +87,7 @@ impl Make {
             created_by: "host",
             at: OffsetDateTime::now_utc(),
         };
-        let by = By::Host(instance::operator());
+        let by = By::Host { operator: instance::operator(), reason: None };
         let made = transaction!(store, StoreError, |tx| groups::make(tx, &by, new).await)?;
         store.close().await;
         let group = made.map_err(|refusal| {
@@ -137,6 +137,11 @@ fn reason(text: &str) -> Result<String, String> {
     form::line(text, MOST_REASON).map_err(|error| error.to_string())
 }
 
+/// The operating body, for both sides.
+fn at_host(reason: &str) -> By<'_> {
+    By::Host { operator: instance::operator(), reason: Some(reason) }
+}
+
 impl Admit {
     pub(super) async fn run(self) -> Result<Exit, Failure> {
         let store = open(&self.instance).await?;
@@ -150,9 +155,8 @@ impl Admit {
             is_hub: self.hub,
             router: Some(&self.router),
             ends_at: self.until,
-            reason: Some(&self.reason),
         };
-        let (by, now) = (By::Host(instance::operator()), OffsetDateTime::now_utc());
+        let (by, now) = (at_host(&self.reason), OffsetDateTime::now_utc());
         let admitted =
             transaction!(store, StoreError, |tx| groups::admit(tx, &by, asking, now).await)?;
         store.close().await;
@@ -171,7 +175,7 @@ impl Admit {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  sekisho group end /srv/sekisho 019a… --facility 234567890101
+  sekisho group end /srv/sekisho 019a… --facility 234567890101 --reason 'letter of 20 November'
       its routers have no peers by this group any more; keys with them are ended")]
 pub(super) struct End {
     #[command(flatten)]
@@ -182,6 +186,9 @@ pub(super) struct End {
     /// Identifier of the facility, twelve digits
     #[arg(long, value_name = "ORGANISATION")]
     facility: String,
+    /// Why; it stands in the audit trail
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    reason: String,
 }
 
 impl End {
@@ -193,7 +200,7 @@ impl End {
         let member = member.ok_or_else(|| {
             Failure::usage(format!("{} is no member of {}", self.facility, group.name_ja))
         })?;
-        let (by, now) = (By::Host(instance::operator()), OffsetDateTime::now_utc());
+        let (by, now) = (at_host(&self.reason), OffsetDateTime::now_utc());
         let ended = transaction!(store, StoreError, |tx| {
             groups::end(tx, &by, &member, Side::Both, now).await
         })?;
@@ -208,20 +215,23 @@ impl End {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  sekisho group close /srv/sekisho 019a…")]
+  sekisho group close /srv/sekisho 019a… --reason 'asked for by its owner, 20 November'")]
 pub(super) struct Close {
     #[command(flatten)]
     instance: InstanceFolder,
     /// Identifier of the group
     #[arg(value_name = "GROUP")]
     group: String,
+    /// Why; it stands in the audit trail
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    reason: String,
 }
 
 impl Close {
     pub(super) async fn run(self) -> Result<Exit, Failure> {
         let store = open(&self.instance).await?;
         let group = named(&mut store.read(), &self.group).await?;
-        let (by, now) = (By::Host(instance::operator()), OffsetDateTime::now_utc());
+        let (by, now) = (at_host(&self.reason), OffsetDateTime::now_utc());
         let closed =
             transaction!(store, StoreError, |tx| groups::close(tx, &by, &group.id, now).await)?;
         store.close().await;

@@ -2,11 +2,13 @@
 
 use sekisho_output::list;
 use sekisho_store::{
-    Queries, StoreError, organisation, router_text,
+    organisation,
+    router_text::{self, RouterText},
     vpn_group::{self, VpnGroup},
     vpn_membership::{self, VpnMembership},
-    vpn_peers,
-    vpn_place::{self, VpnEntry},
+    vpn_neighbourhood,
+    vpn_peers::VpnPeer,
+    vpn_place::{self, Scope, VpnEntry},
 };
 use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -124,6 +126,9 @@ impl Show {
         let mut reader = store.read();
         let group = named(&mut reader, &self.group).await?;
         let entries = vpn_place::of_group(&mut reader, &group.id).await?;
+        let of_group = Scope::Group(&group.id);
+        let neighbourhood = vpn_neighbourhood::of(&mut reader, of_group, now).await?;
+        let latest = router_text::latest_of(&mut reader, of_group).await?;
         let mut lines = Vec::new();
         for member in vpn_membership::of_group(&mut reader, &group.id, i64::MAX).await? {
             let of: Vec<_> =
@@ -132,7 +137,8 @@ impl Show {
                 lines.push(self.line(&member, None, now)?);
             }
             for entry in of {
-                let texts = texts(&mut reader, entry, now).await?;
+                let id = &entry.router.terminal_id;
+                let texts = texts(latest.get(id), &neighbourhood.peers(id));
                 lines.push(self.line(&member, Some((entry, texts)), now)?);
             }
         }
@@ -184,15 +190,11 @@ impl Show {
     }
 }
 
-/// Whether the texts that were taken last have a router's peers of now.
-async fn texts(
-    queries: &mut impl Queries,
-    entry: &VpnEntry,
-    now: OffsetDateTime,
-) -> Result<&'static str, StoreError> {
-    let id = &entry.router.terminal_id;
-    let Some(latest) = router_text::latest(queries, id).await? else { return Ok("unknown") };
-    let peers = vpn_peers::of_router(queries, id, now).await?;
-    let current = latest.fingerprint == vpn_peers::fingerprint(&peers);
-    Ok(if current { "current" } else { "older" })
+/// Whether the texts that were taken last have these peers.
+fn texts(latest: Option<&RouterText>, peers: &[VpnPeer]) -> &'static str {
+    match latest {
+        None => "unknown",
+        Some(latest) if latest.has(peers) => "current",
+        Some(_) => "older",
+    }
 }

@@ -1,6 +1,7 @@
 //! `sekisho router bundle DIR ID --to FOLDER`.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::Write,
     path::{Path, PathBuf},
@@ -12,18 +13,18 @@ use sekisho_store::{
     audit::{Audited, Entry},
     facility_prefix,
     router::{self, Router},
-    router_text,
+    router_text::{self, TakenText},
     terminal::{self, TerminalStatus},
     transaction,
 };
 use time::OffsetDateTime;
 
-use super::{AT_THE_HOST, open};
+use super::{AT_THE_HOST, KeyOfAll, OneRouter, open};
 use crate::{
-    cli::{Exit, Failure, InstanceFolder, origin},
+    cli::{Exit, Failure, origin},
     instance::{self, Folder},
     names::NameRole,
-    network::bundle::{self, Authorities, Common, Device, Key, Other, Others, Suite, Text, Texts},
+    network::bundle::{self, Authorities, Common, Device, Other, Others, Suite, Text, Texts},
     temporary::TemporaryFolder,
 };
 
@@ -43,19 +44,15 @@ those for Windows, Yamaha RTX, NEC IX, Cisco IOS-XE, FortiGate and AlliedWare Pl
 a person enters them at the device. docs/routers.md tells what each has, and from where.")]
 pub(super) struct Bundle {
     #[command(flatten)]
-    instance: InstanceFolder,
-    /// Identifier of the router
-    #[arg(value_name = "ROUTER")]
-    id: String,
+    router: OneRouter,
     /// A peer to which it opens the tunnel, whatever the rule says; may be repeated
     #[arg(long, value_name = "ROUTER")]
     open: Vec<String>,
     /// A peer that opens the tunnel to it, whatever the rule says; may be repeated
     #[arg(long, value_name = "ROUTER")]
     r#await: Vec<String>,
-    /// The kind of key of this router and of those it speaks with
-    #[arg(long, value_enum, default_value_t)]
-    key: Key,
+    #[command(flatten)]
+    key: KeyOfAll,
     /// Folder to make
     #[arg(long, value_name = "FOLDER")]
     to: PathBuf,
@@ -63,24 +60,28 @@ pub(super) struct Bundle {
 
 impl Bundle {
     pub(super) async fn run(self) -> Result<Exit, Failure> {
-        let (config, store) = open(&self.instance).await?;
+        let (config, store) = open(&self.router.instance).await?;
         let mut reader = store.read();
-        let (own, name, facility) = find(&mut reader, &self.id).await?;
+        let (own, name, facility) = find(&mut reader, &self.router.id).await?;
         let now = OffsetDateTime::now_utc();
-        let Others { list: mut others, fingerprint } =
-            Others::find(&mut reader, &self.id, self.key, now).await?;
-        for (ids, opens) in [(&self.open, true), (&self.r#await, false)] {
-            for id in ids {
-                let peer = others.iter_mut().find(|other| other.router.terminal_id == *id);
-                let stranger =
-                    || Failure::usage(format!("{id} is no peer of {} by any group", self.id));
-                peer.ok_or_else(stranger)?.opens = opens;
+        let directions = self.directions()?;
+        let found =
+            Others::find_chosen(&mut reader, &self.router.id, self.key.key, now, &directions)
+                .await?;
+        let fingerprint = found.fingerprint();
+        let Others { list: others, chosen, .. } = found;
+        for id in directions.keys() {
+            if others.iter().all(|other| other.router.terminal_id != *id) {
+                return Err(Failure::usage(format!(
+                    "{id} is no peer of {} by any group",
+                    self.router.id
+                )));
             }
         }
         let prefix = facility_prefix::of_facility(&mut reader, &facility).await?;
         let authorities = Authorities::find(&mut reader, now).await?;
         drop(reader);
-        let folder = Folder::new(&*self.instance.dir);
+        let folder = Folder::new(&*self.router.instance.dir);
         let common = Common {
             enrol: &origin(&folder, &config, NameRole::Enrol),
             plain: &origin(&folder, &config, NameRole::Plain),
@@ -91,12 +92,20 @@ impl Bundle {
             bundle::write(&own, &name, &others, &authorities, common).map_err(Failure::usage)?;
         place(&self.to, &texts)?;
         transaction!(store, StoreError, |tx| {
-            router_text::take(tx, &self.id, &fingerprint, AT_THE_HOST, now).await?;
+            let taken = TakenText {
+                router_id: &self.router.id,
+                fingerprint: &fingerprint,
+                chosen: &chosen,
+                by: AT_THE_HOST,
+                at: now,
+            };
+            router_text::take(tx, taken).await?;
             let entry = Entry::done("router.take_texts", instance::operator(), now)
                 .at_organisation(&facility)
-                .on("terminal", &self.id)
+                .on("terminal", &self.router.id)
                 .fact("terminal_name", name.as_str())
-                .fact("peers", others.len());
+                .fact("peers", others.len())
+                .fact("directions_chosen", chosen.len());
             Ok(Audited::new((), entry))
         })?;
         store.close().await;
@@ -121,9 +130,23 @@ impl Bundle {
 }
 
 impl Bundle {
+    /// The peers that were named: whether this router opens the tunnel.
+    fn directions(&self) -> Result<BTreeMap<String, bool>, Failure> {
+        let opening = self.open.iter().map(|id| (id, true));
+        let mut directions = BTreeMap::new();
+        for (id, opens) in opening.chain(self.r#await.iter().map(|id| (id, false))) {
+            if directions.insert(id.clone(), opens).is_some_and(|before| before != opens) {
+                return Err(Failure::usage(format!(
+                    "{id} stands with --open and with --await: one end opens a tunnel, the other awaits it"
+                )));
+            }
+        }
+        Ok(directions)
+    }
+
     /// What to run at a router with scripts.
     fn by_scripts(&self, load: &str, others: &[Other]) -> String {
-        let certificate = format!("sh enrol.sh {}, ", self.key.as_str());
+        let certificate = format!("sh enrol.sh {}, ", self.key.key.as_str());
         format!(
             "{} is written. At the router, as root: {}{}sh install.sh, {load}\n",
             self.to.display(),

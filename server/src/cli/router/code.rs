@@ -11,9 +11,9 @@ use sekisho_store::{
 };
 use time::OffsetDateTime;
 
-use super::{AT_THE_HOST, open, told};
+use super::{AT_THE_HOST, OneRouter, open, told};
 use crate::{
-    cli::{Exit, Failure, InstanceFolder, NotInForce, exit::Cause},
+    cli::{Exit, Failure, NotInForce, exit::Cause},
     enrol::new_code::{self, NewCode},
     instance::{self, Folder},
 };
@@ -31,10 +31,7 @@ Examples:
 Enrolling by it takes the router's earlier certificates back.")]
 pub(super) struct Code {
     #[command(flatten)]
-    instance: InstanceFolder,
-    /// Identifier of the router
-    #[arg(value_name = "ROUTER")]
-    id: String,
+    router: OneRouter,
     /// Certify nothing before an administrator of the facility has approved its key at the console
     #[arg(long)]
     approve_first: bool,
@@ -45,7 +42,7 @@ pub(super) struct Code {
 
 impl Code {
     pub(super) async fn run(self) -> Result<Exit, Failure> {
-        let (config, store) = open(&self.instance).await?;
+        let (config, store) = open(&self.router.instance).await?;
         let sealing = instance::sealing_key(&Folder::new(config.folder()))?;
         let now = OffsetDateTime::now_utc();
         let code = NewCode::draw(&SystemRandomness, &sealing, &config, now)?.for_device(
@@ -53,7 +50,7 @@ impl Code {
             Device::Router,
             self.approve_first,
         );
-        let id = self.id.as_str();
+        let id = self.router.id.as_str();
         let nobody = || Failure::usage(format!("there is no router {id} in the register"));
         let mut reader = store.read();
         let router = router::find(&mut reader, id).await?.ok_or_else(nobody)?;

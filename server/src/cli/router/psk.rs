@@ -12,7 +12,7 @@ use sekisho_store::{
 use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{AT_THE_HOST, open};
+use super::{AT_THE_HOST, OneRouter, open};
 use crate::{
     cli::{Exit, Failure, InstanceFolder, NotInForce, exit::Cause},
     instance::{self, Folder},
@@ -89,10 +89,7 @@ struct New {
 #[derive(Debug, clap::Args)]
 struct List {
     #[command(flatten)]
-    instance: InstanceFolder,
-    /// Identifier of the router
-    #[arg(value_name = "ROUTER")]
-    id: String,
+    router: OneRouter,
     /// One JSON object a line
     #[arg(long)]
     json: bool,
@@ -195,15 +192,16 @@ impl Pair {
 
 impl List {
     async fn run(self) -> Result<Exit, Failure> {
-        let (_, store) = open(&self.instance).await?;
+        let (_, store) = open(&self.router.instance).await?;
         let mut reader = store.read();
-        let nobody = || Failure::usage(format!("there is no router {} in the register", self.id));
-        router::find(&mut reader, &self.id).await?.ok_or_else(nobody)?;
-        let found = router_psk::latest_of(&mut reader, &self.id, MOST).await?;
+        let nobody =
+            || Failure::usage(format!("there is no router {} in the register", self.router.id));
+        router::find(&mut reader, &self.router.id).await?.ok_or_else(nobody)?;
+        let found = router_psk::latest_of(&mut reader, &self.router.id, MOST).await?;
         drop(reader);
         store.close().await;
         for psk in found {
-            if !list(&format!("{}\n", line(&psk, &self.id, self.json)?))? {
+            if !list(&format!("{}\n", line(&psk, &self.router.id, self.json)?))? {
                 break;
             }
         }

@@ -12,14 +12,14 @@ use sekisho_store::{
 use serde_json::json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{AT_THE_HOST, bundle::find, open};
+use super::{AT_THE_HOST, KeyOfAll, OneRouter, bundle::find, open};
 use crate::{
-    cli::{Exit, Failure, InstanceFolder, NotInForce, exit::Cause, origin},
+    cli::{Exit, Failure, NotInForce, exit::Cause, origin},
     enrol::new_code,
     instance::{self, Folder},
     names::NameRole,
     network::{
-        bundle::{self, Authorities, BundleError, Common, Key, Others},
+        bundle::{self, Authorities, BundleError, Common, Others},
         setup::{NewSetup, PATH},
     },
 };
@@ -57,16 +57,12 @@ Examples:
 #[derive(Debug, clap::Args)]
 struct Make {
     #[command(flatten)]
-    instance: InstanceFolder,
-    /// Identifier of the router
-    #[arg(value_name = "ROUTER")]
-    id: String,
+    router: OneRouter,
     /// A peer whose tunnel is followed; may be repeated. Without it all peers
     #[arg(long, value_name = "ROUTER")]
     peer: Vec<String>,
-    /// The kind of key of this router and of those it speaks with
-    #[arg(long, value_enum, default_value_t)]
-    key: Key,
+    #[command(flatten)]
+    key: KeyOfAll,
     /// The answer as JSON, with the code
     #[arg(long)]
     json: bool,
@@ -75,10 +71,7 @@ struct Make {
 #[derive(Debug, clap::Args)]
 struct End {
     #[command(flatten)]
-    instance: InstanceFolder,
-    /// Identifier of the router
-    #[arg(value_name = "ROUTER")]
-    id: String,
+    router: OneRouter,
 }
 
 impl Setup {
@@ -92,13 +85,13 @@ impl Setup {
 
 impl Make {
     async fn run(self) -> Result<Exit, Failure> {
-        let (config, store) = open(&self.instance).await?;
+        let (config, store) = open(&self.router.instance).await?;
         let now = OffsetDateTime::now_utc();
-        let id = self.id.as_str();
+        let id = self.router.id.as_str();
         let mut reader = store.read();
         let (own, name, _) = find(&mut reader, id).await?;
         // The texts are for all of them, so what stops these stops the link.
-        let all = Others::find(&mut reader, id, self.key, now).await?.list;
+        let all = Others::find(&mut reader, id, self.key.key, now).await?.list;
         let mut rest: Vec<&str> =
             all.iter().map(|other| other.router.terminal_id.as_str()).collect();
         let mut peers = Vec::new();
@@ -138,7 +131,7 @@ impl Make {
             Err(error) => return Err(Failure::usage(error)),
         }
         let tunnels = peers.len();
-        let setup = NewSetup::draw(&SystemRandomness, id, self.key, peers, now)?;
+        let setup = NewSetup::draw(&SystemRandomness, id, self.key.key, peers, now)?;
         show(&told(&setup, &origin(&folder, &config, NameRole::Public), self.json)?)?;
         let kept = transaction!(store, StoreError, |tx| {
             let about = |entry: Entry| {
@@ -189,8 +182,8 @@ fn told(setup: &NewSetup, public: &str, json: bool) -> Result<String, Failure> {
 
 impl End {
     async fn run(self) -> Result<Exit, Failure> {
-        let (_, store) = open(&self.instance).await?;
-        let (now, id) = (OffsetDateTime::now_utc(), self.id.as_str());
+        let (_, store) = open(&self.router.instance).await?;
+        let (now, id) = (OffsetDateTime::now_utc(), self.router.id.as_str());
         let nobody = || Failure::usage(format!("there is no router {id} in the register"));
         let terminal = terminal::find(&mut store.read(), id).await?.ok_or_else(nobody)?;
         let ended = transaction!(store, StoreError, |tx| {

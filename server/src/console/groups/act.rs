@@ -142,8 +142,7 @@ pub async fn invite(
     let typed = Typed { invitation: form.clone(), ..Typed::default() };
     if errors.is_empty() {
         let facility = form.invited.as_str();
-        let asking =
-            Asking { group_id: &id, facility, is_hub, router: None, ends_at, reason: None };
+        let asking = Asking { group_id: &id, facility, is_hub, router: None, ends_at };
         let (by, now) = (By::Person(&acting), app.now());
         let asked = transaction!(app.store(), StoreError, |tx| {
             groups::ask(tx, &by, asking, Side::Owner, now).await
@@ -151,7 +150,11 @@ pub async fn invite(
         match asked {
             Ok(_) => return Ok(done(&id, "invited")),
             Err(refusal @ Refusal::Over) => errors.add("until", page.t(refusal.key())),
-            Err(refusal @ (Refusal::FacilityNotActive | Refusal::AlreadyIn)) => {
+            Err(
+                refusal @ (Refusal::FacilityNotActive
+                | Refusal::AlreadyIn
+                | Refusal::TooManyInvited),
+            ) => {
                 errors.add("invited", page.t(refusal.key()));
             }
             Err(refusal) => return Err(refused(refusal)),
@@ -180,7 +183,7 @@ pub async fn ask(
     let typed = Typed { request: form.clone(), ..Typed::default() };
     if errors.is_empty() {
         let (facility, router) = (form.facility.as_str(), Some(form.router.as_str()));
-        let asking = Asking { group_id: &id, facility, is_hub, router, ends_at, reason: None };
+        let asking = Asking { group_id: &id, facility, is_hub, router, ends_at };
         let own = group.owner_id == facility;
         let side = if own { Side::Both } else { Side::Facility };
         let (by, now) = (By::Person(&acting), app.now());
@@ -190,7 +193,9 @@ pub async fn ask(
         match asked {
             Ok(_) => return Ok(done(&id, if own { "agreed" } else { "asked" })),
             Err(refusal @ Refusal::Over) => errors.add("own_until", page.t(refusal.key())),
-            Err(refusal @ Refusal::AlreadyIn) => errors.add("facility", page.t(refusal.key())),
+            Err(refusal @ (Refusal::AlreadyIn | Refusal::TooManyAsking)) => {
+                errors.add("facility", page.t(refusal.key()));
+            }
             Err(
                 refusal @ (Refusal::NoRouter
                 | Refusal::RouterMissing

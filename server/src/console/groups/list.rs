@@ -11,7 +11,8 @@ use sekisho_store::{
     Queries, Reader, StoreError, router, router_text, terminal,
     vpn_group::{self, Purpose, Topology, VpnGroup},
     vpn_membership::{self, Side},
-    vpn_peers,
+    vpn_neighbourhood,
+    vpn_place::Scope,
 };
 use serde::Deserialize;
 
@@ -174,13 +175,13 @@ async fn facility(
         };
         rows.push(row(reader, page, &group, state).await?);
     }
+    let neighbourhood = vpn_neighbourhood::of(reader, Scope::Facility(id), app.now()).await?;
+    let latest = router_text::latest_of(reader, Scope::Facility(id)).await?;
     let mut texts = Vec::new();
     for router in router::of_facility(reader, id, MOST).await? {
         let id = router.terminal_id;
-        let peers = vpn_peers::of_router(reader, &id, app.now()).await?;
-        let latest = router_text::latest(reader, &id).await?;
-        let fingerprint = vpn_peers::fingerprint(&peers);
-        let standing = Standing::of(latest.as_ref(), &fingerprint, page.text.lang());
+        let peers = neighbourhood.peers(&id);
+        let standing = Standing::of(latest.get(&id), &peers, page.text.lang());
         let of_interest = match standing {
             Standing::Unknown => !peers.is_empty(),
             Standing::Current(_) => false,

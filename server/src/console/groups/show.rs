@@ -1,7 +1,7 @@
 //! `GET /console/groups/{id}`: a group, as its owner, its members, the operating body and whoever was given the
 //! address each see it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use axum::{
@@ -10,11 +10,13 @@ use axum::{
 };
 use http::StatusCode;
 use sekisho_store::{
-    Queries, Reader, StoreError, organisation, router, router_text, terminal,
+    Queries, Reader, StoreError, organisation, router,
+    router_text::{self, RouterText},
+    terminal,
     vpn_group::{self, Topology, VpnGroup},
     vpn_membership::{self, Side, VpnMembership},
-    vpn_peers,
-    vpn_place::{self, VpnEntry},
+    vpn_neighbourhood::{self, Neighbourhood},
+    vpn_place::{self, Scope, VpnEntry},
 };
 use serde::Deserialize;
 use time::{Duration, OffsetDateTime};
@@ -172,7 +174,16 @@ async fn render(
     let sees = |member: &VpnMembership| {
         owns || runs || mine(member) || counts(member) && (meets_all || is_member && member.is_hub)
     };
-    let viewer = Viewer { session, group: &group, own: &own, sees_texts: owns || runs, now };
+    let of_group = Scope::Group(&group.id);
+    let viewer = Viewer {
+        session,
+        group: &group,
+        own: &own,
+        sees_texts: owns || runs,
+        neighbourhood: vpn_neighbourhood::of(&mut reader, of_group, now).await?,
+        latest: router_text::latest_of(&mut reader, of_group).await?,
+        now,
+    };
     let mut members = Vec::new();
     for member in memberships.iter().filter(|member| sees(member)) {
         members.push(viewer.member(&mut reader, &page, member, &entries).await?);
@@ -220,6 +231,10 @@ struct Viewer<'a> {
     own: &'a BTreeSet<&'a str>,
     /// Of all members, not of their own alone.
     sees_texts: bool,
+    /// Around the group's routers.
+    neighbourhood: Neighbourhood,
+    /// Texts of these that were taken last.
+    latest: BTreeMap<String, RouterText>,
     now: OffsetDateTime,
 }
 
@@ -248,9 +263,7 @@ impl Viewer<'_> {
             let concerns = counts && !entry.revoked && (self.sees_texts || mine);
             let standing = match concerns {
                 true => {
-                    let peers = vpn_peers::of_router(reader, &id, self.now).await?;
-                    let latest = router_text::latest(reader, &id).await?;
-                    Some(Standing::of(latest.as_ref(), &vpn_peers::fingerprint(&peers), lang))
+                    Some(Standing::of(self.latest.get(&id), &self.neighbourhood.peers(&id), lang))
                 }
                 false => None,
             };

@@ -21,6 +21,7 @@ use crate::{
 };
 
 mod bounds;
+mod told;
 
 const OWNER: &str = "123456789007";
 const MEMBER: &str = "234567890101";

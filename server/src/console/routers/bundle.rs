@@ -1,5 +1,7 @@
 //! `GET /console/routers/{id}/bundle`: what the router's technician needs, on one page to print.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::{extract::State, response::Redirect};
 use http::StatusCode;
@@ -8,7 +10,7 @@ use sekisho_store::{
     audit::Audited,
     facility_prefix,
     router::{self, Router},
-    router_text,
+    router_text::{self, TakenText},
     terminal::{self, TerminalStatus},
     transaction, vpn_peers,
 };
@@ -96,13 +98,15 @@ pub async fn get(
     }
     let key = choice.key.unwrap_or_default();
     let now = app.now();
-    let Others { list: others, fingerprint } = Others::find(&mut reader, &id, key, now).await?;
-    let mut peers = Vec::with_capacity(others.len());
-    for other in &others {
+    let found = Others::find(&mut reader, &id, key, now).await?;
+    let fingerprint = found.fingerprint();
+    let mut peers = Vec::with_capacity(found.list.len());
+    for other in &found.list {
         peers.push(row(&mut reader, &own, other).await?);
     }
     let latest = router_text::latest(&mut reader, &id).await?;
-    let standing = Standing::of(latest.as_ref(), &fingerprint, page.text.lang());
+    let standing = Standing::of(latest.as_ref(), &found.peers, page.text.lang());
+    let others = found.list;
     let authorities = Authorities::find(&mut reader, now).await?;
     let prefix = facility_prefix::of_facility(&mut reader, &terminal.organisation_id).await?;
     let names = app.names();
@@ -115,15 +119,7 @@ pub async fn get(
     let written = bundle::write(&own, &terminal.name, &others, &authorities, common);
     let (texts, none) = match written {
         Ok(texts) => (texts, None),
-        Err(BundleError::Networks { id, network, other_id, other }) => {
-            let named =
-                [("one", format!("{id} {network}")), ("other", format!("{other_id} {other}"))];
-            (Vec::new(), Some(page.text.with("routers-bundle-networks", named.as_slice())))
-        }
-        Err(error) => match error.shown() {
-            Some(none) => (Vec::new(), Some(page.t(none))),
-            None => return Err(PageError::internal(&error)),
-        },
+        Err(error) => (Vec::new(), Some(no_texts(&error, &page)?)),
     };
     Ok(Page(BundlePage {
         steps: Steps::of(&own, &others, key, common.enrol, true),
@@ -138,6 +134,18 @@ pub async fn get(
         standing,
         just_taken: choice.notice.as_deref() == Some("taken"),
     }))
+}
+
+/// Why there are no texts, in words for the facility's administrators: they may see whose networks overlap.
+///
+/// # Errors
+/// 500 for what is our fault.
+pub(super) fn no_texts(error: &BundleError, page: &PageFrame) -> Result<String, PageError> {
+    if let BundleError::Networks { id, network, other_id, other } = error {
+        let named = [("one", format!("{id} {network}")), ("other", format!("{other_id} {other}"))];
+        return Ok(page.text.with("routers-bundle-networks", named.as_slice()));
+    }
+    error.shown().map(|key| page.t(key)).ok_or_else(|| PageError::internal(error))
 }
 
 async fn row(queries: &mut impl Queries, own: &Router, other: &Other) -> Result<Row, StoreError> {
@@ -183,7 +191,14 @@ pub async fn taken(
         let fingerprint = vpn_peers::fingerprint(&peers);
         let current = hex::encode(fingerprint) == form.fingerprint;
         let entry = if current {
-            router_text::take(tx, &id, &fingerprint, acting.person_id(), now).await?;
+            let taken = TakenText {
+                router_id: &id,
+                fingerprint: &fingerprint,
+                chosen: &BTreeMap::new(),
+                by: acting.person_id(),
+                at: now,
+            };
+            router_text::take(tx, taken).await?;
             acting.done(ACT, now).fact("peers", peers.len())
         } else {
             acting.refused(ACT, now, "other_peers")

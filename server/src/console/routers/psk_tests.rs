@@ -86,7 +86,7 @@ async fn a_key_is_made_replaced_and_ended_and_only_its_codes_are_shown_once() {
         assert!(shown.contains("事前共有鍵だけ") && codes(&shown).is_empty(), "{shown}");
         let bundle = format!("/console/routers/{id}/bundle");
         let bundle = send(&test, "GET", &bundle, OURS, "").await.text;
-        assert!(bundle.contains("<code>sh psk.sh") && !bundle.contains("<code>sh enrol.sh"));
+        assert!(bundle.contains(">sh psk.sh<") && !bundle.contains(">sh enrol.sh "));
         assert!(bundle.contains("auth = psk") && !bundle.contains("auth = pubkey"), "{bundle}");
     }
     let (status, again) = act(&test, &page(&peer), OURS, &own).await;
@@ -109,7 +109,7 @@ async fn a_key_is_made_replaced_and_ended_and_only_its_codes_are_shown_once() {
     }
     let bundle = format!("/console/routers/{own}/bundle");
     let bundle = send(&test, "GET", &bundle, OURS, "").await.text;
-    assert!(bundle.contains("<code>sh enrol.sh") && !bundle.contains("<code>sh psk.sh"));
+    assert!(bundle.contains(">sh enrol.sh ") && !bundle.contains(">sh psk.sh<"));
     let acts = acts(&test.app).await;
     for (act, times) in [("router.psk.create", 3), ("router.psk.replace", 3), ("router.psk.end", 3)]
     {

@@ -20,6 +20,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
+use super::bundle::no_texts;
 use crate::{
     app::App,
     console::terminals::{administered, already_revoked, no_code, qr},
@@ -58,6 +59,8 @@ pub struct Form {
 struct Candidate {
     other: Other,
     name: String,
+    /// Whether its box is ticked.
+    chosen: bool,
 }
 
 /// The newest link.
@@ -81,8 +84,10 @@ struct SetupPage {
     candidates: Vec<Candidate>,
     may_make: bool,
     just_ended: bool,
-    /// Message key of why the form was refused.
-    refused: Option<&'static str>,
+    /// The kind of key that is chosen.
+    rsa: bool,
+    /// Why the form was refused.
+    refused: Option<String>,
 }
 
 #[derive(Template)]
@@ -122,13 +127,19 @@ async fn show(
     id: &str,
     page: PageFrame,
     just_ended: bool,
-    refused: Option<&'static str>,
+    refused: Option<(&Form, String)>,
 ) -> Result<Response, PageError> {
     let now = app.now();
     let mut reader = app.store().read();
     let (terminal, _) = administered(&mut reader, session, id).await?;
     let own = router::find(&mut reader, id).await?.ok_or_else(PageError::not_found)?;
-    let candidates = candidates(&mut reader, id, Key::default(), now).await?;
+    let key = refused.as_ref().map(|(form, _)| form.key).unwrap_or_default();
+    let mut candidates = candidates(&mut reader, id, key, now).await?;
+    if let Some((form, _)) = &refused {
+        for candidate in &mut candidates {
+            candidate.chosen = form.tunnel.contains(&candidate.other.router.terminal_id);
+        }
+    }
     let mut link = None;
     if let Some(setup) = router_setup::latest_of(&mut reader, id).await? {
         let peers = router_setup::peers(&mut reader, &setup.id).await?;
@@ -160,12 +171,13 @@ async fn show(
         candidates,
         may_make: terminal.status != TerminalStatus::Revoked,
         just_ended,
-        refused,
+        rsa: key == Key::Rsa3072,
+        refused: refused.map(|(_, why)| why),
     };
     Ok((status, Page(shown)).into_response())
 }
 
-/// The routers that the groups make peers of this one.
+/// The routers that the groups make peers of this one; all are chosen unless somebody says otherwise.
 async fn candidates(
     queries: &mut impl Queries,
     id: &str,
@@ -176,7 +188,7 @@ async fn candidates(
     for other in Others::find(queries, id, key, now).await?.list {
         let found = terminal::find(queries, &other.router.terminal_id).await?;
         let name = found.map(|terminal| terminal.name).unwrap_or_default();
-        candidates.push(Candidate { other, name });
+        candidates.push(Candidate { other, name, chosen: true });
     }
     Ok(candidates)
 }
@@ -206,10 +218,11 @@ pub async fn make(
     let (others, names) = chosen(&form, candidates)?;
     let again = async |page: PageFrame, refused| {
         let page = page.switching_at(&format!("/console/routers/{id}/setup"));
-        show(&app, &session, &id, page, false, Some(refused)).await
+        show(&app, &session, &id, page, false, Some((&form, refused))).await
     };
     if others.is_empty() {
-        return again(page, "routers-setup-no-peer").await;
+        let refused = page.t("routers-setup-no-peer");
+        return again(page, refused).await;
     }
     let authorities = Authorities::find(&mut reader, now).await?;
     drop(reader);
@@ -227,10 +240,10 @@ pub async fn make(
             None
         }
         Err(bundle::BundleError::NoTexts { .. }) => Some("routers-bundle-no-texts"),
-        Err(error) => match error.shown() {
-            Some(refused) => return again(page, refused).await,
-            None => return Err(PageError::internal(&error)),
-        },
+        Err(error) => {
+            let refused = no_texts(&error, &page)?;
+            return again(page, refused).await;
+        }
     };
     let peers = others.iter().map(|other| other.router.terminal_id.clone());
     let setup = NewSetup::draw(app.random(), &id, form.key, peers.collect(), now)
@@ -280,7 +293,7 @@ fn chosen(
         // Taken out: who is named twice is not there the second time.
         let is_named = |candidate: &Candidate| candidate.other.router.terminal_id == *peer;
         let found = candidates.iter().position(is_named).ok_or_else(PageError::not_found)?;
-        let Candidate { other, name } = candidates.swap_remove(found);
+        let Candidate { other, name, .. } = candidates.swap_remove(found);
         names.push(name);
         others.push(other);
     }

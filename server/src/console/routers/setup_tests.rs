@@ -91,10 +91,24 @@ async fn a_link_names_peers_by_groups_of_a_router_that_the_person_administers() 
     // Networks that overlap can be told from each other by no packet.
     let overlaps = entered(&test, "router_libreswan", "10.20.0.0/16").await;
     let group = meet(&test.app, &[id, &overlaps.terminal_id]).await;
-    let overlapping = tunnel(&overlaps.terminal_id);
+    let overlapping = form(&[("tunnel", &overlaps.terminal_id), ("key", "rsa3072")]);
     let refused = send(&test, "POST", &page(&own), OURS, &overlapping).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(refused.text.contains("内側のネットワークが重なっている"), "{}", refused.text);
+    for part in [
+        "のネットワークが重なっているか",
+        // Whose, and what was chosen.
+        &format!("{} 10.20.0.0/16", overlaps.terminal_id),
+        &format!("value=\"{}\" checked>", overlaps.terminal_id),
+        &format!("value=\"{peer}\">"),
+        "<option value=\"rsa3072\" selected>",
+    ] {
+        assert!(refused.text.contains(part), "{part}: {}", refused.text);
+    }
+    // Of a form without a tick, none is ticked.
+    let none = form(&[("key", "p256")]);
+    let none = send(&test, "POST", &page(&own), OURS, &none).await.text;
+    assert!(none.contains("id=\"errors\"") && !none.contains("checked>"), "{none}");
+    assert!(!none.contains("selected>RSA"), "{none}");
     // There are no texts while it is a peer, so there is no link for another peer either.
     let refused = send(&test, "POST", &page(&own), OURS, &tunnel(peer)).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);

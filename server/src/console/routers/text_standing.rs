@@ -1,6 +1,6 @@
 //! Whether the texts that were put into a router have the peers that it has now.
 
-use sekisho_store::router_text::RouterText;
+use sekisho_store::{router_text::RouterText, vpn_peers::VpnPeer};
 
 use crate::{catalogue::Lang, portal::when};
 
@@ -19,12 +19,12 @@ impl Standing {
     /// Of what was said last, and over the peers of now.
     pub(in crate::console) fn of(
         latest: Option<&RouterText>,
-        fingerprint: &[u8; 32],
+        peers: &[VpnPeer],
         lang: Lang,
     ) -> Self {
         let Some(latest) = latest else { return Self::Unknown };
         let at = when::shown(latest.taken_at, lang);
-        if latest.fingerprint == *fingerprint { Self::Current(at) } else { Self::Older(at) }
+        if latest.has(peers) { Self::Current(at) } else { Self::Older(at) }
     }
 
     /// When.

@@ -76,16 +76,3 @@ impl Brought {
         mac.verify_slice(&self.tag).is_ok()
     }
 }
-
-/// The binding that a client makes: for tests, whose clients are ours.
-#[cfg(test)]
-pub(super) fn made(kid: &str, key: &[u8], url: &str, jwk: &Value) -> Value {
-    use sekisho_protocol::octets::encode;
-    let protected =
-        encode(serde_json::json!({ "alg": "HS256", "kid": kid, "url": url }).to_string());
-    let payload = encode(jwk.to_string());
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
-    mac.update(format!("{protected}.{payload}").as_bytes());
-    let signature = encode(mac.finalize().into_bytes());
-    serde_json::json!({ "protected": protected, "payload": payload, "signature": signature })
-}

@@ -140,11 +140,12 @@ pub async fn take_back_unconfirmed(app: &App) -> Result<(), StoreError> {
             } else if was_used(tx, &begun).await? {
                 entry = entry.fact("used", 1);
             } else {
+                let mut ended = Vec::new();
                 for issued in of(tx, &begun).await? {
-                    let certificate = (issued.issuer_id.as_str(), issued.serial.as_slice());
-                    take_back(tx, certificate, now).await?;
-                    entry = entry.on("certificate", name(certificate));
+                    take_back(tx, (&issued.issuer_id, &issued.serial), now).await?;
+                    ended.push((issued.issuer_id, issued.serial));
                 }
+                entry = entry.ending(&ended);
             }
             let holder = by_code::holder(tx, terminal_id).await?;
             Ok(Audited::new((), by_code::of_holder(entry, holder.as_ref())))

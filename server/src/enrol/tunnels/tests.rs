@@ -184,8 +184,31 @@ async fn a_report_that_is_none_is_refused_with_its_line_and_nothing_is_kept() {
     let text = tell(&test, By::Certificate(&certificate), vec![0xff, 0xfe]).await;
     text.is(StatusCode::BAD_REQUEST, "no text");
     let long = tell(&test, By::Certificate(&certificate), good.repeat(2_000)).await;
-    long.is(StatusCode::PAYLOAD_TOO_LARGE, "16384 octets");
+    long.is(StatusCode::PAYLOAD_TOO_LARGE, "at most 500 tunnels, in 9000 octets");
     assert!(told(&test).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_report_of_as_many_tunnels_as_are_taken_is_taken_and_one_more_is_told_so() {
+    let test = linked().await;
+    let certificate = enrolled(&test, ROUTER, &key()).await;
+    let full = |state: &str, end: &str, tunnels: usize| {
+        let mut report = format!("{FIXED},{state}{end}");
+        for number in 1..tunnels {
+            report.push_str(&format!("T{number:010},{state}{end}"));
+        }
+        report
+    };
+    // The longest lines.
+    let most = tell(&test, By::Certificate(&certificate), full("down", "\r\n", 500)).await;
+    most.is(StatusCode::OK, "told of 1\n");
+    assert_eq!(most.text.lines().count(), 500, "each that is left aside is named");
+    let over = tell(&test, By::Certificate(&certificate), full("up", "\n", 501)).await;
+    over.is(StatusCode::BAD_REQUEST, "at most 500 tunnels, in 9000 octets");
+    over.is(StatusCode::BAD_REQUEST, "report.sh of a bundle that is taken anew");
+    let over = tell(&test, By::Certificate(&certificate), full("down", "\r\n", 501)).await;
+    over.is(StatusCode::PAYLOAD_TOO_LARGE, "report.sh of a bundle that is taken anew");
+    assert!(!told(&test).await[0].up, "nothing of those was kept");
 }
 
 #[tokio::test]
@@ -288,6 +311,46 @@ async fn a_tunnel_that_comes_and_goes_at_once_does_not_fill_the_trail() {
     test.clock.advance(3 * Duration::SECOND);
     tell(&test, By::Certificate(&certificate), report("down")).await.is(StatusCode::OK, "told");
     assert!(!told(&test).await[0].up);
+}
+
+#[tokio::test]
+async fn a_tunnel_that_flaps_is_a_record_a_minute_and_its_state_is_the_last_one_said() {
+    let test = linked().await;
+    let certificate = enrolled(&test, ROUTER, &key()).await;
+    let mut up = true;
+    let begun = acts(&test).await.len();
+    // Every six seconds, for five minutes.
+    for _ in 0..50 {
+        let state = if up { "up" } else { "down" };
+        let answer = tell(&test, By::Certificate(&certificate), format!("{FIXED},{state}\n")).await;
+        answer.is(StatusCode::OK, "told of 1\n");
+        assert_eq!(told(&test).await[0].up, up);
+        up = !up;
+        test.clock.advance(6 * Duration::SECOND);
+    }
+    let records = acts(&test).await.len() - begun;
+    assert_eq!(records, 2 * 5, "at both routers");
+    // It stands still: what is said again brings the trail to where it is, and then nothing more.
+    let last = told(&test).await[0].up;
+    let state = if last { "up" } else { "down" };
+    for minutes in [1, 1, 10] {
+        test.clock.advance(minutes * Duration::MINUTE);
+        let answer = tell(&test, By::Certificate(&certificate), format!("{FIXED},{state}\n")).await;
+        answer.is(StatusCode::OK, "told of 1\n");
+    }
+    let trail = sekisho_store::audit::list(&mut test.app.store().read(), "", None, 9_999).await;
+    let trail = trail.unwrap();
+    let of_tunnels = trail.iter().filter(|record| record.columns.act.starts_with("router.tunnel."));
+    let told: Vec<(String, i64)> = of_tunnels
+        .map(|record| {
+            let form: serde_json::Value = serde_json::from_slice(&record.canonical).unwrap();
+            (record.columns.act.clone(), form["facts"]["changes"].as_i64().unwrap_or(1))
+        })
+        .collect();
+    assert_eq!(told.len(), 2 * 6);
+    assert_eq!(told.last().unwrap().0, format!("router.tunnel.{state}"));
+    let changes: i64 = told.iter().map(|(_, changes)| changes).sum();
+    assert_eq!(changes, 2 * 50, "every change is told, if not each by itself: {told:?}");
 }
 
 #[tokio::test]

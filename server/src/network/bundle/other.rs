@@ -1,5 +1,7 @@
 //! The routers at the other ends: exactly those that the groups make peers.
 
+use std::collections::BTreeMap;
+
 use ipnet::IpNet;
 use sekisho_store::{
     Queries, StoreError,
@@ -55,8 +57,10 @@ impl Other {
 pub struct Others {
     /// In the order of their identifiers.
     pub list: Vec<Other>,
-    /// SHA-256 over peers and networks, see [`vpn_peers::fingerprint`].
-    pub fingerprint: [u8; 32],
+    /// The same as the groups and whoever chose otherwise have them.
+    pub peers: Vec<VpnPeer>,
+    /// With which of them somebody chose who opens, other than the groups say: whether this router does.
+    pub chosen: BTreeMap<String, bool>,
 }
 
 impl Others {
@@ -71,12 +75,32 @@ impl Others {
         key: Key,
         at: OffsetDateTime,
     ) -> Result<Self, StoreError> {
-        let peers = vpn_peers::of_router(queries, own_id, at).await?;
-        let fingerprint = vpn_peers::fingerprint(&peers);
+        Self::find_chosen(queries, own_id, key, at, &BTreeMap::new()).await
+    }
+
+    /// The same where somebody chose with some of them who opens: whether this router does, by the peer's identifier.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    pub async fn find_chosen(
+        queries: &mut impl Queries,
+        own_id: &str,
+        key: Key,
+        at: OffsetDateTime,
+        chosen: &BTreeMap<String, bool>,
+    ) -> Result<Self, StoreError> {
+        let mut peers = vpn_peers::of_router(queries, own_id, at).await?;
+        let chosen = vpn_peers::choose(&mut peers, chosen);
         let mut list = Vec::with_capacity(peers.len());
-        for peer in peers {
-            list.push(Other::find_proof(queries, own_id, peer, key).await?);
+        for peer in &peers {
+            list.push(Other::find_proof(queries, own_id, peer.clone(), key).await?);
         }
-        Ok(Self { list, fingerprint })
+        Ok(Self { list, peers, chosen })
+    }
+
+    /// SHA-256 over peers, networks and who opens, see [`vpn_peers::fingerprint`].
+    #[must_use]
+    pub fn fingerprint(&self) -> [u8; 32] {
+        vpn_peers::fingerprint(&self.peers)
     }
 }

@@ -49,6 +49,7 @@ fn authorities() -> Authorities {
     }
 }
 
+mod reporting;
 mod untried;
 
 #[test]

@@ -11,7 +11,7 @@ use sekisho_store::{
 };
 use time::OffsetDateTime;
 
-use super::{By, Entity, Refusal, against_router, open_group, tell};
+use super::{By, Entity, MOST_WAITING, Refusal, against_router, open_group, tell};
 use crate::{notice::VpnGroupNews, people::hands};
 
 /// What is asked for.
@@ -27,8 +27,6 @@ pub struct Asking<'a> {
     pub router: Option<&'a str>,
     /// Until when at most.
     pub ends_at: Option<OffsetDateTime>,
-    /// Why, where somebody acts for both sides.
-    pub reason: Option<&'a str>,
 }
 
 /// One side asks the other. The owner for itself is a member at once.
@@ -83,9 +81,6 @@ pub async fn ask(
     }
     let about = Entity { membership_id: Some(&id), ..about };
     let mut entry = by.done(act, now).fact("hub", i64::from(new.is_hub));
-    if let Some(reason) = asking.reason {
-        entry = entry.fact("reason_given", reason);
-    }
     if let Some(ends_at) = asking.ends_at {
         entry = entry.fact("ends_at", ends_at.unix_timestamp());
     }
@@ -112,6 +107,12 @@ async fn against_asking(
     let members = vpn_membership::of_group(tx, &group.id, i64::MAX).await?;
     if members.iter().any(|member| member.organisation_id == asking.facility) {
         return Ok(Some(Refusal::AlreadyIn));
+    }
+    let waiting = members.iter().filter(|one| one.agreed_at.is_none() && one.side == side).count();
+    match side {
+        Side::Owner if waiting >= MOST_WAITING => return Ok(Some(Refusal::TooManyInvited)),
+        Side::Facility if waiting >= MOST_WAITING => return Ok(Some(Refusal::TooManyAsking)),
+        Side::Owner | Side::Facility | Side::Both => {}
     }
     match (side, asking.router) {
         (Side::Owner, _) => Ok(None),
@@ -230,7 +231,7 @@ pub async fn admit(
     if let Some(group) = open_group(tx, asking.group_id).await?
         && admitted.value().is_ok()
     {
-        for side in [&group.owner_id, asking.facility] {
+        for side in by.to_tell(Side::Both, &group, asking.facility) {
             tell(tx, side, &group, asking.facility, VpnGroupNews::Admitted, now).await?;
         }
     }

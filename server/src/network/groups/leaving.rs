@@ -42,19 +42,13 @@ pub async fn end(
         return Ok(by.refused(act, now, (Refusal::NotOpen, about)));
     }
     let facility = membership.organisation_id.as_str();
-    let told: &[&str] = match side {
-        Side::Owner => &[facility],
-        Side::Facility if group.owner_id != facility => &[&group.owner_id],
-        Side::Facility => &[],
-        Side::Both => &[&group.owner_id, facility],
-    };
-    for to in told {
+    for to in by.to_tell(side, &group, facility) {
         tell(tx, to, &group, facility, news, now).await?;
     }
     Ok(about.recorded((), by.done(act, now)))
 }
 
-/// A further router of a member takes part.
+/// A further router of a member takes part; the side that did not say so is told.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -82,10 +76,14 @@ pub async fn enter_router(
     if !vpn_place::enter(tx, &membership.id, router, by.id(), now).await? {
         return Ok(by.refused(ACT, now, (Refusal::RouterIn, about)));
     }
+    let facility = membership.organisation_id.as_str();
+    for to in by.to_tell(Side::Facility, &group, facility) {
+        tell(tx, to, &group, facility, VpnGroupNews::RouterEntered, now).await?;
+    }
     Ok(about.recorded((), by.done(ACT, now)))
 }
 
-/// A router of a member takes part no more. The membership stays, also without a router.
+/// A router of a member takes part no more, and the owner is told. The membership stays, also without a router.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -108,6 +106,10 @@ pub async fn take_out_router(
     }
     if !vpn_place::leave(tx, &membership.id, router, by.id(), now).await? {
         return Ok(by.refused(ACT, now, (Refusal::NoRouter, about)));
+    }
+    let facility = membership.organisation_id.as_str();
+    for to in by.to_tell(Side::Facility, &group, facility) {
+        tell(tx, to, &group, facility, VpnGroupNews::RouterLeft, now).await?;
     }
     Ok(about.recorded((), by.done(ACT, now)))
 }

@@ -1,17 +1,20 @@
 //! A group is made, and closed.
 
+use std::collections::BTreeSet;
+
 use sekisho_store::{
     StoreError, Tx,
     audit::Audited,
     organisation,
     vpn_group::{self, NewGroup, VpnGroup},
+    vpn_membership::Side,
 };
 use time::OffsetDateTime;
 
 use super::{By, Entity, MOST_GROUPS, Refusal, open_group, tell};
 use crate::notice::VpnGroupNews;
 
-/// Makes a group without members; its owner is none before it takes part.
+/// Makes a group without members; its owner is none before it takes part, and is told of one made at the host.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -33,6 +36,9 @@ pub async fn make(
         return refused(Refusal::NameInUse);
     };
     let Some(group) = open_group(tx, &id).await? else { return refused(Refusal::NoGroup) };
+    for to in by.to_tell(Side::Owner, &group, new.owner_id) {
+        tell(tx, to, &group, new.owner_id, VpnGroupNews::Made, new.at).await?;
+    }
     let entry = by
         .done(ACT, new.at)
         .fact("purpose", group.purpose.as_str())
@@ -41,7 +47,8 @@ pub async fn make(
     Ok(Entity::of(&group).recorded(group.clone(), entry))
 }
 
-/// Closes a group: every membership ends with it, and its members are told.
+/// Closes a group: every membership ends with it, what waits too. A record of it stands in the trail of each, and each
+/// is told; so is the owner of what was done at the host.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -58,8 +65,19 @@ pub async fn close(
     let Some(members) = vpn_group::close(tx, group_id, by.id(), now).await? else {
         return refused(about);
     };
-    for member in members.iter().filter(|member| **member != group.owner_id) {
-        tell(tx, member, &group, &group.owner_id, VpnGroupNews::Closed, now).await?;
+    let owner = group.owner_id.as_str();
+    let mut told: BTreeSet<&str> = by.to_tell(Side::Owner, &group, owner).into_iter().collect();
+    told.extend(
+        members.iter().map(|member| member.organisation_id.as_str()).filter(|id| *id != owner),
+    );
+    for to in told {
+        tell(tx, to, &group, owner, VpnGroupNews::Closed, now).await?;
     }
-    Ok(about.recorded((), by.done(ACT, now).fact("members", members.len())))
+    let entry = by.done(ACT, now).fact("members", members.len());
+    let owners = about.recorded((), entry.clone());
+    let others = members.iter().filter(|member| member.organisation_id != owner);
+    Ok(others.fold(owners, |records, member| {
+        let entry = about.membership(member).complete(entry.clone());
+        records.and(entry.at_organisation(&member.organisation_id))
+    }))
 }

@@ -17,7 +17,7 @@ use sekisho_store::{
     audit::{Actor, Audited, Entry},
     organisation, router, terminal,
     vpn_group::{self, VpnGroup},
-    vpn_membership::VpnMembership,
+    vpn_membership::{Side, VpnMembership},
     vpn_place::{self, VpnEntry},
 };
 use time::OffsetDateTime;
@@ -33,6 +33,9 @@ pub const LONGEST_NAME: usize = 60;
 pub const MOST_GROUPS: usize = 100;
 /// Routers of one group: each of a mesh lists all others.
 pub const MOST_ROUTERS: usize = 200;
+/// What waits for one side's answer in one group. A member has a router as a rule, so that more could not all come in; and
+/// each stands on the group's page, and is told to somebody. Of either side apart: who asks keeps nobody from being invited.
+pub const MOST_WAITING: usize = MOST_ROUTERS;
 
 /// Who acts.
 #[derive(Debug, Clone)]
@@ -40,7 +43,12 @@ pub enum By<'a> {
     /// An administrator of one side, at the console.
     Person(&'a Acting),
     /// The operating body, at the host.
-    Host(Actor),
+    Host {
+        /// Who.
+        operator: Actor,
+        /// By what the sides agreed, where it acts for both.
+        reason: Option<&'a str>,
+    },
 }
 
 impl By<'_> {
@@ -49,14 +57,16 @@ impl By<'_> {
     pub fn id(&self) -> &str {
         match self {
             Self::Person(acting) => acting.person_id(),
-            Self::Host(_) => "host",
+            Self::Host { .. } => "host",
         }
     }
 
     fn done(&self, act: &'static str, at: OffsetDateTime) -> Entry {
         match self {
             Self::Person(acting) => acting.done(act, at),
-            Self::Host(actor) => Entry::done(act, actor.clone(), at),
+            Self::Host { operator, reason } => {
+                given(Entry::done(act, operator.clone(), at), *reason)
+            }
         }
     }
 
@@ -68,9 +78,31 @@ impl By<'_> {
     ) -> Audited<Result<T, Refusal>> {
         let entry = match self {
             Self::Person(acting) => acting.refused(act, at, refusal.as_str()),
-            Self::Host(actor) => Entry::refused(act, actor.clone(), at, refusal.as_str()),
+            Self::Host { operator, reason } => {
+                given(Entry::refused(act, operator.clone(), at, refusal.as_str()), *reason)
+            }
         };
         Audited::new(Err(refusal), about.complete(entry))
+    }
+
+    /// Whom an act is to be told to: the side for which nobody acted, at the host both, each once.
+    fn to_tell<'a>(&self, acts: Side, group: &'a VpnGroup, facility: &'a str) -> Vec<&'a str> {
+        let owner = group.owner_id.as_str();
+        let at_host = matches!(self, Self::Host { .. });
+        let is_other = owner != facility;
+        let told = [
+            (owner, at_host || acts == Side::Facility && is_other),
+            (facility, is_other && (at_host || acts == Side::Owner)),
+        ];
+        told.into_iter().filter(|(_, told)| *told).map(|(side, _)| side).collect()
+    }
+}
+
+/// With the reason that somebody gave.
+fn given(entry: Entry, reason: Option<&str>) -> Entry {
+    match reason {
+        Some(reason) => entry.fact("reason_given", reason),
+        None => entry,
     }
 }
 
@@ -173,6 +205,16 @@ pub enum Refusal {
     /// As many routers as a group may have.
     #[error("the group has {MOST_ROUTERS} routers; make another one")]
     Full,
+    /// As many as the owner may have invited.
+    #[error(
+        "{MOST_WAITING} facilities that this group invited have not answered; take an invitation back"
+    )]
+    TooManyInvited,
+    /// As many as may ask.
+    #[error(
+        "{MOST_WAITING} facilities wait for the answer of this group's owner; have the owner invite you"
+    )]
+    TooManyAsking,
     /// The last day is over.
     #[error("the last day of the membership is over")]
     Over,
@@ -197,6 +239,8 @@ impl Refusal {
             Self::RouterIn => "router_in",
             Self::Networks => "networks_overlap",
             Self::Full => "group_full",
+            Self::TooManyInvited => "too_many_invited",
+            Self::TooManyAsking => "too_many_asking",
             Self::Over => "over",
         }
     }
@@ -218,6 +262,8 @@ impl Refusal {
             Self::RouterIn => "groups-refused-router-in",
             Self::Networks => "groups-refused-networks",
             Self::Full => "groups-refused-full",
+            Self::TooManyInvited => "groups-refused-too-many-invited",
+            Self::TooManyAsking => "groups-refused-too-many-asking",
             Self::Over => "groups-refused-over",
         }
     }

@@ -135,5 +135,6 @@ mod terminals;
 mod trail;
 mod visits;
 mod vpn_groups;
+mod vpn_neighbourhoods;
 mod vpn_places;
 mod waiting_enrolment;

@@ -26,6 +26,7 @@ on_both! { router_psks::prepared:
     what_the_technician_saw_is_kept_once_and_of_the_links_tunnels_alone
     a_router_may_tell_of_its_peers_by_link_or_key_and_of_nobody_else
     a_change_is_kept_once_also_of_many_at_once_and_what_is_said_again_is_heard
+    changes_within_a_minute_of_a_record_are_counted_and_the_next_record_tells_them
     the_code_that_came_with_a_key_reports_until_the_key_ends
 }
 
@@ -192,10 +193,12 @@ async fn a_change_is_kept_once_also_of_many_at_once_and_what_is_said_again_is_he
         attempt!(store, |tx| router_tunnel::tell(tx, A, B, false, NOW).await?)
     })
     .await;
-    assert_eq!(count(&outcomes, |outcome| matches!(outcome, Ok(true))), 1, "{outcomes:?}");
+    assert_eq!(count(&outcomes, |outcome| matches!(outcome, Ok(Some(1)))), 1, "{outcomes:?}");
     let later = NOW + Duration::MINUTE;
     let tell = async |router: &str, peer: &str, up, at| {
-        attempt!(databases.one, |tx| router_tunnel::tell(tx, router, peer, up, at).await?).unwrap()
+        let told =
+            attempt!(databases.one, |tx| router_tunnel::tell(tx, router, peer, up, at).await?);
+        told.unwrap().is_some()
     };
     assert!(told().await[0].first_up_at.is_none());
     assert!(tell(A, B, true, later).await && !tell(A, B, true, later + Duration::MINUTE).await);
@@ -211,6 +214,53 @@ async fn a_change_is_kept_once_also_of_many_at_once_and_what_is_said_again_is_he
     assert!(tell(A, B, false, later + Duration::DAY).await);
     assert!(tell(A, B, true, later + 2 * Duration::DAY).await);
     assert_eq!(told().await[0].first_up_at, Some(later), "the first time stays");
+}
+
+async fn changes_within_a_minute_of_a_record_are_counted_and_the_next_record_tells_them(
+    databases: Databases,
+) {
+    let now = async || router_tunnel::at(&mut databases.two.read(), A).await.unwrap().remove(0);
+    let tell = async |up, at| {
+        attempt!(databases.one, |tx| router_tunnel::tell(tx, A, B, up, at).await?).unwrap()
+    };
+    let after = |secs| NOW + Duration::seconds(secs);
+    let note = async |up, at| {
+        databases.two.note_tunnels(A, &[(B.to_owned(), up)], at).await.unwrap();
+    };
+    note(true, NOW).await;
+    let none = router_tunnel::at(&mut databases.two.read(), A).await.unwrap();
+    assert!(none.is_empty(), "the first one is a record");
+    assert_eq!(tell(false, NOW).await, Some(1));
+    // Nothing is written beside the count, and the state is the one that was said last.
+    for (secs, up, unrecorded) in [(10, true, 1), (20, true, 1), (30, false, 2), (59, true, 3)] {
+        assert_eq!(tell(up, after(secs)).await, None, "{secs}");
+        note(up, after(secs)).await;
+        let told = now().await;
+        assert_eq!((told.up, told.unrecorded, told.recorded_at), (up, unrecorded, NOW), "{secs}");
+    }
+    assert_eq!((now().await.since, now().await.first_up_at), (after(59), Some(after(10))));
+    // Due: only a record may change it now, and one of many at once tells all.
+    note(false, after(60)).await;
+    assert!(now().await.up);
+    let outcomes = race(&databases, |_, store| async move {
+        let at = NOW + Duration::MINUTE;
+        attempt!(store, |tx| router_tunnel::tell(tx, A, B, false, at).await?)
+    })
+    .await;
+    assert_eq!(count(&outcomes, |outcome| matches!(outcome, Ok(Some(4)))), 1, "{outcomes:?}");
+    assert_eq!(count(&outcomes, |outcome| matches!(outcome, Ok(None))), outcomes.len() - 1);
+    let told = now().await;
+    assert_eq!((told.up, told.unrecorded, told.since), (false, 0, after(60)));
+    // It was up and is down again: what is said again tells it, and leaves since when alone.
+    for (secs, up) in [(70, true), (80, false)] {
+        note(up, after(secs)).await;
+    }
+    assert_eq!(tell(false, after(100)).await, None);
+    assert_eq!(tell(false, after(120)).await, Some(2));
+    assert_eq!((now().await.since, now().await.recorded_at), (after(80), after(120)));
+    assert_eq!(tell(false, after(9_999)).await, None, "nothing changed");
+    // A clock that was set back holds no record up.
+    assert_eq!(tell(true, after(50)).await, Some(1));
 }
 
 async fn the_code_that_came_with_a_key_reports_until_the_key_ends(databases: Databases) {

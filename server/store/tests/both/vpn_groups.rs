@@ -65,7 +65,12 @@ async fn enter_facility(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn enter_router(tx: &mut Tx, facility: &str, id: &str, number: u8) -> Result<(), StoreError> {
+pub async fn enter_router(
+    tx: &mut Tx,
+    facility: &str,
+    id: &str,
+    number: u8,
+) -> Result<(), StoreError> {
     terminal::create(tx, id, facility, id, "p", NOW).await?;
     let router = Router {
         terminal_id: id.to_owned(),

@@ -1,15 +1,15 @@
 //! Places of routers in groups: who is whose peer, and what ends with a place.
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sekisho_store::{
     organisation,
     organisation::StatusChange,
     router::Router,
     router_psk::{self, NewPsk, PskEnd},
-    router_text,
+    router_text::{self, TakenText},
     terminal::{self, Revocation},
     vpn_group::{self, NewGroup, Purpose, Topology},
-    vpn_membership::{self, End, NewMembership, Side},
+    vpn_membership::{self, End, NewMembership, Side, VpnMembership},
     vpn_peers, vpn_place,
 };
 use time::Duration;
@@ -181,7 +181,11 @@ async fn a_closed_group_has_no_members_and_takes_none(databases: Databases) {
     })
     .await;
     let closed: Vec<_> = outcomes.into_iter().flatten().collect();
-    assert_eq!(closed, [[FACILITY, B, C]]);
+    let [closed] = &closed[..] else { panic!("one of them closes it: {closed:?}") };
+    let as_they_stood =
+        |one: &VpnMembership| (one.organisation_id.clone(), one.agreed_at.is_some());
+    let as_they_stood: Vec<_> = closed.iter().map(as_they_stood).collect();
+    assert_eq!(as_they_stood, [(FACILITY.into(), true), (B.into(), true), (C.into(), false)]);
     assert_eq!(peers(&databases, "TA111111111").await, "");
     let mut reader = databases.two.read();
     let key = router_psk::in_force(&mut reader, "TA111111111", "TB111111111").await.unwrap();
@@ -200,10 +204,21 @@ async fn the_texts_that_were_taken_last_are_told(databases: Databases) {
     assert_eq!(latest().await, None);
     for number in [1, 2] {
         change!(databases.one, |tx| {
-            router_text::take(tx, "TA111111111", &[number; 32], "p", NOW).await?
+            let taken = TakenText {
+                router_id: "TA111111111",
+                fingerprint: &[number; 32],
+                chosen: &BTreeMap::from([("TB111111111".to_owned(), number == 2)]),
+                by: "p",
+                at: NOW,
+            };
+            router_text::take(tx, taken).await?
         });
         let found = latest().await.unwrap();
         assert_eq!((found.fingerprint, found.taken_at), ([number; 32], NOW));
+        assert_eq!(
+            found.chosen.into_iter().collect::<Vec<_>>(),
+            [("TB111111111".into(), number == 2)]
+        );
     }
     let routers = change!(databases.one, |tx| {
         let group = vpn_group::create(

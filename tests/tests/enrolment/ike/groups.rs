@@ -1,6 +1,7 @@
 //! The groups by which routers of the matrix are peers: a mesh where they have RSA keys, so that those of one role
 //! reach each other, too; elsewhere a group for each router that awaits, its hub, with all that open as spokes. Of the
-//! last proof those groups let spokes through, so that each daemon gets the further networks of a tunnel.
+//! last proof each hub has another group, which lets the spokes of the two other makes through: each daemon gets the
+//! further networks of a tunnel.
 
 use std::fs;
 
@@ -22,6 +23,13 @@ fn leads_on(proof: Proof) -> bool {
     proof == Proof::HpkiLikeNamed
 }
 
+/// Whether a hub leads these two spokes on to each other: of the last proof those of the two other makes, so that each
+/// make is a hub of some and a spoke of two.
+pub fn leads_between(hub: &Node, one: &Node, other: &Node) -> bool {
+    let is_spoke = |node: &Node| node.role == Role::Opens && node.daemon != hub.daemon;
+    leads_on(hub.proof) && one.id != other.id && is_spoke(one) && is_spoke(other)
+}
+
 /// Makes the groups of one proof.
 pub fn meet(world: &World, proof: Proof, nodes: &[&Node]) {
     let owner = nodes[0];
@@ -31,11 +39,16 @@ pub fn meet(world: &World, proof: Proof, nodes: &[&Node]) {
         return;
     }
     for hub in nodes.iter().filter(|node| node.role == Role::Awaits) {
-        let topology = if leads_on(proof) { &["hub", "--transit"][..] } else { &["hub"] };
-        let group = make(world, owner, &format!("{} {}", proof.as_str(), hub.id), topology);
+        let spokes = || nodes.iter().filter(|node| node.role == Role::Opens);
+        let group = make(world, owner, &format!("{} {}", proof.as_str(), hub.id), &["hub"]);
         admit(world, &group, hub, &["--hub"]);
-        for spoke in nodes.iter().filter(|node| node.role == Role::Opens) {
-            admit(world, &group, spoke, &[]);
+        spokes().for_each(|spoke| admit(world, &group, spoke, &[]));
+        if leads_on(proof) {
+            let name = format!("{} through {}", proof.as_str(), hub.id);
+            let group = make(world, owner, &name, &["hub", "--transit"]);
+            admit(world, &group, hub, &["--hub"]);
+            let led = |spoke: &&&Node| spokes().any(|other| leads_between(hub, spoke, other));
+            spokes().filter(led).for_each(|spoke| admit(world, &group, spoke, &[]));
         }
     }
 }

@@ -116,15 +116,9 @@ pub async fn end_older(
             }
             None => Vec::new(),
         };
-        let name = |(issuer_id, serial): &(String, Vec<u8>)| {
-            format!("{issuer_id}:{}", hex::encode(serial))
-        };
-        let entry = match ended.len() {
-            0 => acting.refused(ACT, now, "nothing_older"),
-            many => acting
-                .done(ACT, now)
-                .fact("certificates", many)
-                .fact("ended", ended.iter().map(name).collect::<Vec<_>>().join(" ")),
+        let entry = match ended.is_empty() {
+            true => acting.refused(ACT, now, "nothing_older"),
+            false => acting.done(ACT, now).ending(&ended),
         };
         let entry = entry.on("terminal", &id).fact("terminal_name", terminal.name.as_str());
         Ok(Audited::new(!ended.is_empty(), entry))

@@ -23,6 +23,8 @@ use crate::{
     config::{ServerMadeKeys, Settings},
     console::scene::{self, Answer, acts, form},
     enrol::key_file,
+    notice,
+    outbox::{Deliverers, deliver_due},
     people::role::Role,
     testing::{self, TestApp, request_of},
 };
@@ -376,6 +378,18 @@ async fn what_nobody_fetched_goes_with_its_certificate_and_the_present_one_stays
     let acts = acts(&test.app).await;
     let taken_back = |act: &&String| act.starts_with("terminal.take_back_key_file done");
     assert_eq!(acts.iter().filter(taken_back).count(), 1, "{acts:?}");
+    // Who had it made is told, once, where to make another; of one that they replaced themself they know.
+    let deliverers = Deliverers::new().with(notice::KIND, notice::deliver);
+    for _ in 0..3 {
+        deliver_due(&test.app, &deliverers).await.unwrap();
+    }
+    let told = async |cookie| send(&test, "GET", "/console/notices", cookie, "").await.text;
+    let ours = told(OURS).await;
+    assert_eq!(ours.matches("の鍵ファイルが時間内に保存されなかった").count(), 1, "{ours}");
+    assert!(ours.contains(&format!("/console/terminals/{ROUTER}/certify")), "{ours}");
+    for other in [COLLEAGUE, THEIRS] {
+        assert!(!told(other).await.contains("鍵ファイル"));
+    }
     let mut reader = test.app.store().read();
     let fingerprint = Sha256::digest(&present[0]).into();
     let row = facility_connection::find_router(&mut reader, &fingerprint).await.unwrap();

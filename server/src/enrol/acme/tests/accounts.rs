@@ -9,7 +9,7 @@ use super::{
     client::{self, Client, signed},
     scene::{HOST, OTHER_SERVICE, SERVICE, Scene},
 };
-use crate::enrol::acme::{binding::NewBinding, external};
+use crate::{demo::acme_client, enrol::acme::binding::NewBinding};
 
 const REFUSED: (u16, &str) = (403, "unauthorized");
 
@@ -81,14 +81,14 @@ async fn a_binding_over_something_else_is_told_of() {
     let (client, other) = (Client::new(scene.app()), Client::new(scene.app()));
     let path = "/acme/new-account";
     let url = client.url(path);
-    let good = external::made(&kid, &key, &url, &client.jwk());
+    let good = acme_client::bound(&kid, &key, &url, &client.jwk()).unwrap();
     let mut unsigned = good.clone();
     unsigned["header"] = json!({ "kid": kid });
     for (what, binding) in [
-        ("another account's key", external::made(&kid, &key, &url, &other.jwk())),
+        ("another account's key", acme_client::bound(&kid, &key, &url, &other.jwk()).unwrap()),
         (
             "another address",
-            external::made(&kid, &key, &client.url("/acme/new-order"), &client.jwk()),
+            acme_client::bound(&kid, &key, &client.url("/acme/new-order"), &client.jwk()).unwrap(),
         ),
         ("an unprotected header", unsigned),
         ("no object", json!("text")),

@@ -3,36 +3,19 @@
 use std::net::SocketAddr;
 
 use axum::body::Body;
-use const_oid::AssociatedOid;
-use der::{
-    Decode, Encode,
-    asn1::{Ia5String, OctetString, SetOfVec},
-};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
-use sekisho_key::{SigningKey, SoftwareKey};
-use sekisho_pki::encoding::signed_object::assemble;
+use sekisho_key::{SigningKey as _, SoftwareKey};
 use sekisho_protocol::octets::{decode, encode};
 use sekisho_store::audit::{Actor, Entry};
 use serde_json::{Value, json};
-use spki::SubjectPublicKeyInfoOwned;
 use tower::ServiceExt;
-use x509_cert::{
-    attr::Attribute,
-    ext::{
-        Extension,
-        pkix::{SubjectAltName, name::GeneralName},
-    },
-    name::Name,
-    request::{CertReqInfo, ExtensionReq, Version},
-};
+use x509_cert::{ext::pkix::name::GeneralName, name::Name};
 
 use crate::{
     app::App,
-    enrol::acme::{
-        binding::{ACT, NewBinding},
-        external,
-    },
+    demo::acme_client,
+    enrol::acme::binding::{ACT, NewBinding},
     jose::PublicKey,
     keys::bare_jwk,
     listener::Peer,
@@ -92,33 +75,16 @@ pub(crate) fn thumbprint(key: &SoftwareKey) -> String {
 
 /// A JWS in flattened JSON.
 pub(crate) fn signed(key: &SoftwareKey, header: &Value, payload: &[u8]) -> Value {
-    let (protected, payload) = (encode(header.to_string()), encode(payload));
-    let signature = key.sign_fixed_now(format!("{protected}.{payload}").as_bytes()).unwrap();
-    json!({ "protected": protected, "payload": payload, "signature": encode(signature) })
+    acme_client::signed(key, header, payload).unwrap()
 }
 
 /// A request for a certificate for these names.
 pub(crate) fn csr(key: &SoftwareKey, names: &[&str]) -> Vec<u8> {
-    let names =
-        names.iter().map(|name| GeneralName::DnsName(Ia5String::new(*name).unwrap())).collect();
-    csr_of(key, &Name::default(), names)
+    csr_of(key, &Name::default(), acme_client::dns_names(names).unwrap())
 }
 
 pub(crate) fn csr_of(key: &SoftwareKey, subject: &Name, names: Vec<GeneralName>) -> Vec<u8> {
-    let alternative = Extension {
-        extn_id: SubjectAltName::OID,
-        critical: false,
-        extn_value: OctetString::new(SubjectAltName(names).to_der().unwrap()).unwrap(),
-    };
-    let asked = Attribute::try_from(ExtensionReq(vec![alternative])).unwrap();
-    let info = CertReqInfo {
-        version: Version::V1,
-        subject: subject.clone(),
-        public_key: SubjectPublicKeyInfoOwned::from_der(key.public_key_der()).unwrap(),
-        attributes: SetOfVec::from_iter([asked]).unwrap(),
-    };
-    let info = info.to_der().unwrap();
-    assemble(&info, key.algorithm().identifier(), &key.sign_now(&info).unwrap()).unwrap()
+    acme_client::request(key, subject, names).unwrap()
 }
 
 impl<'a> Client<'a> {
@@ -212,7 +178,7 @@ impl<'a> Client<'a> {
 
     pub(crate) async fn open(&self, kid: &str, key: &[u8]) -> Answer {
         let path = "/acme/new-account";
-        let bound = external::made(kid, key, &self.url(path), &self.jwk());
+        let bound = acme_client::bound(kid, key, &self.url(path), &self.jwk()).unwrap();
         let contact = ["mailto:admin@referral.example"];
         self.post(path, &json!({ "contact": contact, "externalAccountBinding": bound })).await
     }

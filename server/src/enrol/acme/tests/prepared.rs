@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use x509_cert::Certificate;
 
 use super::client::{Client, binding, csr, signed};
-use crate::{app::App, enrol::acme::external};
+use crate::{app::App, demo::acme_client};
 
 /// Identifiers, and bodies by the templates of their paths.
 pub(crate) struct Prepared {
@@ -76,7 +76,7 @@ pub(crate) async fn prepared(app: &App, service_id: &str, name: &str) -> Prepare
     let (kid, mac_key) = binding(app, service_id).await;
     let newcomer = Client::new(app);
     let path = "/acme/new-account";
-    let bound = external::made(&kid, &mac_key, &newcomer.url(path), &newcomer.jwk());
+    let bound = acme_client::bound(&kid, &mac_key, &newcomer.url(path), &newcomer.jwk()).unwrap();
     let opening = json!({ "externalAccountBinding": bound }).to_string();
     bodies.insert(path, newcomer.body(path, opening.as_bytes()).await);
 

@@ -2,17 +2,15 @@
 
 use der::{Decode, Encode, asn1::OctetString};
 use sekisho_key::{SigningKey, SoftwareKey};
-use sekisho_pki::{
-    cmp::{
-        BodyKind, FailInfo, Header, MacParameters, Message, Reply, StatusInfo,
-        body::{self, Body, CertStatus},
-        crmf::{CertRequest, CertTemplate, cert_req_messages},
-    },
-    encoding::name::{Part, name},
+use sekisho_pki::cmp::{
+    BodyKind, FailInfo, Message, Reply, StatusInfo,
+    body::{self, Body, CertStatus},
+    crmf::CertTemplate,
 };
 use sha2::{Digest, Sha256};
-use spki::SubjectPublicKeyInfoOwned;
-use x509_cert::{Certificate, ext::pkix::name::GeneralName, name::Name};
+use x509_cert::Certificate;
+
+use crate::demo::cmp_client::{self, Place};
 
 /// Who sends.
 #[derive(Clone)]
@@ -55,42 +53,22 @@ impl<'a> Client<'a> {
         content: Vec<u8>,
         answers: Option<&[u8]>,
     ) -> Vec<u8> {
-        let octets = |value: &[u8]| Some(OctetString::new(value).unwrap());
-        let parameters = MacParameters::usual(vec![9; 16]);
-        let (sender, kid, algorithm) = match &self.sender {
-            Sender::Code { reference, .. } => {
-                (Name::default(), octets(reference.as_bytes()), parameters.identifier().unwrap())
-            }
-            Sender::Holder { key, certificate } => {
-                let certificate = Certificate::from_der(certificate).unwrap();
-                let subject = certificate.tbs_certificate().subject().clone();
-                (subject, None, key.algorithm().identifier())
-            }
+        let place = Place {
+            transaction: self.transaction,
+            nonce: self.nonce,
+            answers,
+            implicit: self.implicit,
         };
-        let mut header = Header {
-            pvno: 2,
-            sender: GeneralName::DirectoryName(sender),
-            recipient: GeneralName::DirectoryName(Name::default()),
-            message_time: None,
-            protection_alg: Some(algorithm),
-            sender_kid: kid,
-            recip_kid: None,
-            transaction_id: octets(&self.transaction),
-            sender_nonce: octets(&self.nonce),
-            recip_nonce: answers.and_then(octets),
-            free_text: None,
-            general_info: None,
-        };
-        if self.implicit {
-            header.confirm_implicitly();
-        }
-        let reply = Reply::new(&header, &Body { kind, content }).unwrap();
         match &self.sender {
-            Sender::Code { secret, .. } => {
-                let mac = parameters.mac(secret.as_bytes(), reply.protected());
-                reply.finish(Some(&mac), &[]).unwrap()
+            Sender::Code { reference, secret } => {
+                cmp_client::by_code((reference, secret), place, kind, content).unwrap()
             }
             Sender::Holder { key, certificate } => {
+                let subject = Certificate::from_der(certificate).unwrap();
+                let subject = subject.tbs_certificate().subject().clone();
+                let algorithm = key.algorithm().identifier();
+                let header = cmp_client::header(subject, None, algorithm, place).unwrap();
+                let reply = Reply::new(&header, &Body { kind, content }).unwrap();
                 let signature = key.sign_now(reply.protected()).unwrap();
                 reply.finish(Some(&signature), &[certificate.as_slice()]).unwrap()
             }
@@ -110,15 +88,7 @@ impl<'a> Client<'a> {
         (key, prover): (&SoftwareKey, &SoftwareKey),
         subject: &str,
     ) -> Vec<u8> {
-        let template = CertTemplate {
-            subject: Some(name(&[Part::CommonName(subject)]).unwrap()),
-            public_key: Some(SubjectPublicKeyInfoOwned::from_der(key.public_key_der()).unwrap()),
-            ..CertTemplate::default()
-        };
-        let request = CertRequest { cert_req_id: 0, template, controls: None }.to_der().unwrap();
-        let signature = prover.sign_now(&request).unwrap();
-        let content =
-            cert_req_messages(&request, prover.algorithm().identifier(), &signature).unwrap();
+        let content = cmp_client::certificate_request(key, prover, subject).unwrap();
         self.message(kind, content, None)
     }
 

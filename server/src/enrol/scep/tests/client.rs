@@ -2,32 +2,19 @@
 
 use std::sync::OnceLock;
 
-use der::{
-    Any, Decode, Encode, Sequence,
-    asn1::{SetOfVec, Utf8StringRef},
-};
-use sekisho_key::{RsaSize, SigningKey, SoftwareKey, TransportKey};
+use der::Decode;
+use sekisho_key::{RsaSize, SoftwareKey, TransportKey};
 use sekisho_pki::{
     encoding::{
-        cms, instant,
+        cms,
         name::{Part, name, text},
-        signed_object::assemble,
     },
-    scep::{
-        Attributes, Cipher, Envelope, FailInfo, MessageToSign, MessageType, PkiStatus,
-        UnverifiedMessage, seal,
-    },
+    scep::{Cipher, Envelope, FailInfo, MessageType, PkiStatus, UnverifiedMessage},
 };
-use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
-use time::{OffsetDateTime, macros::datetime};
-use x509_cert::{
-    Certificate,
-    attr::Attribute,
-    name::Name,
-    request::{CertReqInfo, Version},
-    time::Time,
-};
+use x509_cert::{Certificate, name::Name};
 use zeroize::Zeroizing;
+
+use crate::demo::scep_client::{self, Content};
 
 /// RSA keys that the tests share: each takes a good part of a second to make.
 pub(crate) fn key(number: usize) -> &'static SoftwareKey {
@@ -39,38 +26,8 @@ pub(crate) fn common_name(text: &str) -> Name {
     if text.is_empty() { Name::default() } else { name(&[Part::CommonName(text)]).unwrap() }
 }
 
-/// TBSCertificate of version 1 (RFC 5280 §4.1).
-#[derive(Sequence)]
-struct Tbs {
-    serial: u8,
-    algorithm: AlgorithmIdentifierOwned,
-    issuer: Name,
-    validity: Validity,
-    subject: Name,
-    key: SubjectPublicKeyInfoOwned,
-}
-
-#[derive(Sequence)]
-struct Validity {
-    from: Time,
-    until: Time,
-}
-
-/// A certificate that its own key signed.
 pub(crate) fn self_signed(key: &SoftwareKey, subject: &Name) -> Vec<u8> {
-    let at = |moment: OffsetDateTime| instant::to_time(moment).unwrap();
-    let tbs = Tbs {
-        serial: 1,
-        algorithm: key.algorithm().identifier(),
-        issuer: subject.clone(),
-        validity: Validity {
-            from: at(datetime!(2026-01-01 0:00 UTC)),
-            until: at(datetime!(2027-01-01 0:00 UTC)),
-        },
-        subject: subject.clone(),
-        key: SubjectPublicKeyInfoOwned::from_der(key.public_key_der()).unwrap(),
-    };
-    signed(key, &tbs.to_der().unwrap())
+    scep_client::self_signed(key, subject).unwrap()
 }
 
 fn subject_of(certificate: &[u8]) -> Name {
@@ -81,27 +38,8 @@ fn subject_of(certificate: &[u8]) -> Name {
     common_name(&name.unwrap_or_default())
 }
 
-/// A PKCS #10 request with a challenge password.
 pub(crate) fn request(key: &SoftwareKey, subject: &Name, challenge: Option<&str>) -> Vec<u8> {
-    let mut attributes = SetOfVec::new();
-    if let Some(challenge) = challenge {
-        let value = Utf8StringRef::new(challenge).unwrap().to_der().unwrap();
-        let values = SetOfVec::try_from(vec![Any::from_der(&value).unwrap()]).unwrap();
-        let oid = const_oid::ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.7");
-        attributes.insert(Attribute { oid, values }).unwrap();
-    }
-    let info = CertReqInfo {
-        version: Version::V1,
-        subject: subject.clone(),
-        public_key: SubjectPublicKeyInfoOwned::from_der(key.public_key_der()).unwrap(),
-        attributes,
-    };
-    signed(key, &info.to_der().unwrap())
-}
-
-fn signed(key: &SoftwareKey, to_be_signed: &[u8]) -> Vec<u8> {
-    let signature = key.sign_now(to_be_signed).unwrap();
-    assemble(to_be_signed, key.algorithm().identifier(), &signature).unwrap()
+    scep_client::request(key, subject, challenge).unwrap()
 }
 
 /// One message; what is not set is as a good client sends it.
@@ -155,24 +93,13 @@ impl<'a> Message<'a> {
     }
 
     pub(crate) fn sealed(&self, ra_der: &[u8]) -> Vec<u8> {
-        let (key, iv) = (vec![5; self.cipher.key_octets()], vec![6; self.cipher.block_octets()]);
-        seal(&self.content, ra_der, self.cipher, &key, &iv).unwrap()
+        Content { octets: &self.content, cipher: self.cipher }.sealed(ra_der).unwrap()
     }
 
     /// The signed message around an envelope, whatever that is.
     pub(crate) fn around(&self, envelope: Vec<u8>) -> Vec<u8> {
-        let attributes = Attributes {
-            message_type: self.kind,
-            transaction_id: self.transaction.to_owned(),
-            sender_nonce: Some(vec![8; 16]),
-            recipient_nonce: None,
-            status: None,
-            fail_info: None,
-            fail_info_text: None,
-        };
-        let message = MessageToSign::new(&attributes, envelope).unwrap();
-        let signature = self.signer.0.sign_now(message.to_be_signed()).unwrap();
-        message.attach(&signature, &self.signer.1).unwrap()
+        let (key, certificate) = (self.signer.0, &self.signer.1);
+        scep_client::message((self.kind, self.transaction), envelope, (key, certificate)).unwrap()
     }
 }
 
