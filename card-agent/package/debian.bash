@@ -1,5 +1,5 @@
-# What both Debian packages are made of; sourced by build-deb and build-deb-card, with $package, $binary and
-# $folder set. Leaves $root, where files go, $work, which goes away, $version and $architecture.
+# What both Debian packages are made of; sourced by build-deb and build-deb-card, with $package, $package_program,
+# $binary and $folder set. Leaves $root, where files go, $work, which goes away, $version and $architecture.
 
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 maintainer="${DEBFULLNAME:-The Sekisho authors} <${DEBEMAIL:-authors@sekisho.invalid}>"

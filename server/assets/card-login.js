@@ -230,21 +230,24 @@ async function pageProof({ privateKey, jwk }, challenge, answer) {
 
 let running = null;
 
-/** How long an agent may take to ask its server who we are, in milliseconds. */
-const LEARNING = 1500;
+/** How often an agent that does not know us is asked again, and after how many milliseconds: our key may be new to
+ *  it, and then it asks its server who we are. */
+const LEARNING = { tries: 4, pause: 1500 };
 
-/** The first call, made again where the agent does not know us: our key may be new to it, and then it learns it. */
-async function openExchange(body) {
-  try {
-    return await firstCall(body);
-  } catch (error) {
-    if (error.code !== "agent-stranger") throw error;
-    await new Promise((resolve) => setTimeout(resolve, LEARNING));
-    return firstCall(body);
+/** A request and the agent's answer to it. Another request each time: another process of the portal may sign it. */
+async function openExchange(key) {
+  for (let tries = 0; ; tries += 1) {
+    const challenge = await newChallenge(key, false);
+    try {
+      return { challenge, opened: await firstCall({ request: challenge.request }) };
+    } catch (error) {
+      if (error.code !== "agent-stranger" || tries === LEARNING.tries) throw error;
+      await new Promise((resolve) => setTimeout(resolve, LEARNING.pause));
+    }
   }
 }
 
-/** An extension without an agent behind it is none; there may be one on loopback. */
+/** The first call. An extension without an agent behind it is none; there may be one on loopback. */
 async function firstCall(body) {
   if (way === throughExtension) {
     try {
@@ -259,8 +262,7 @@ async function firstCall(body) {
 
 /** A login by script, from the beginning to the agent's answer. */
 async function throughTheDoor(key) {
-  const challenge = await newChallenge(key, false);
-  const opened = await openExchange({ request: challenge.request });
+  const { challenge, opened } = await openExchange(key);
   running = opened.exchange;
   const claims = await proven(opened.terminal_proof, challenge);
   if (claims?.exchange !== opened.exchange

@@ -133,7 +133,7 @@ impl Entitlements {
 
     /// What somebody asks of several services.
     #[must_use]
-    pub fn question<'a>(&self, request: &'a Request) -> Question<'a> {
+    pub fn question<'a>(&'a self, request: &'a Request) -> Question<'a> {
         Question::new(request, &self.vocabulary)
     }
 

@@ -100,8 +100,10 @@ pub fn all(tls: Arc<Tls>, ca_keys: CaKeys) -> Vec<Job> {
         }),
         // A command or another process may have changed them; a key is published long before it signs.
         Job::new("own-keys", Duration::from_secs(10), Runs::OnEachNode, |app| async move {
-            app.token_keys().refresh(&app).await?;
-            Ok(app.login_request_keys().refresh(&app).await?)
+            // One kind's trouble must not hold up the other.
+            let tokens = app.token_keys().refresh(&app).await;
+            app.login_request_keys().refresh(&app).await?;
+            Ok(tokens?)
         }),
         Job::new("own-key-rotation", Duration::from_secs(60), Runs::OnOneNode, |app| async move {
             Ok(own_keys::keep_up(&app).await?)

@@ -1,5 +1,5 @@
-//! The key that agents know the portal by is lost and followed by another, with the built programs: no
-//! agent is started anew, and nobody is kept from logging in.
+//! The key that agents know the portal by is lost and followed by another, with the built programs: the
+//! agent refuses the first request under it and is not started anew; the next one finds it learnt.
 
 use std::{path::PathBuf, time::Duration};
 

@@ -112,7 +112,7 @@ pub struct FinishReply {
 }
 
 /// Why an exchange failed, for the page to act on. To a page that is older than a code the message beside
-/// it says what happened.
+/// it says what happened; by navigation none comes with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {

@@ -273,6 +273,10 @@ pub async fn refresh_trust(
     let document: TerminalTrust =
         serde_json::from_slice(&body).map_err(|_| EnrolError::Answer("trust document"))?;
     document.check().map_err(|_| EnrolError::Answer("trust document"))?;
+    // Somebody may have enrolled the folder elsewhere in the meantime.
+    if document.terminal.id != place.enrolment()?.terminal {
+        return Err(EnrolError::Answer("trust document"));
+    }
     place.pin(&document)?;
     follow_root(place, &http, &server).await?;
     Ok((document, ahead))

@@ -165,7 +165,8 @@ fn assert_manuals_fit(folder: &Path) {
     }
 }
 
-/// By systemd's own reading of the units' conditions, and by the program where these leave it to it.
+/// By systemd's own reading of the units' conditions, and by the program where these leave it to it. One
+/// that is enrolled and broken is started: the agent says what is wrong.
 fn start_only_where_the_pc_is_enrolled(folder: &Path, units: &Path) {
     let [home, data] = ["home", "data"].map(|name| folder.join(name));
     let usual = home.join(".local/share/sekisho-agent");
@@ -175,12 +176,12 @@ fn start_only_where_the_pc_is_enrolled(folder: &Path, units: &Path) {
             let (setting, command) = line.split_once('=')?;
             ["ExecCondition", "ExecStartPre"].contains(&setting).then_some(command)
         });
-        let mut words = asked.unwrap().split(' ');
+        // A shell reads the quotes as systemd does, which takes two dollar signs for one.
+        let mut status = Command::new("sh");
+        status.arg("-c").arg(asked.unwrap().replace("$$", "$"));
         let mut condition = Command::new("systemd-analyze");
         condition.args(["--user", "condition"]).arg(format!("--unit={unit}"));
         condition.env("SYSTEMD_UNIT_PATH", units).env("XDG_RUNTIME_DIR", folder);
-        let mut status = Command::new(words.next().unwrap());
-        status.args(words);
         [condition, status].into_iter().all(|mut command| {
             command.env("HOME", &home).env_remove("XDG_DATA_HOME").env_remove("SEKISHO_AGENT_DIR");
             if with_data {
@@ -196,6 +197,9 @@ fn start_only_where_the_pc_is_enrolled(folder: &Path, units: &Path) {
             pinned(place);
             let of_data = place != &usual;
             assert_eq!((starts(unit, false), starts(unit, true)), (!of_data, of_data), "{unit}");
+            std::fs::write(place.join("trust.json"), "{").unwrap();
+            let broken = (starts(unit, false), starts(unit, true));
+            assert_eq!(broken, (!of_data, of_data), "{unit}: with a broken file");
             std::fs::remove_dir_all(place).unwrap();
         }
     }

@@ -3,6 +3,7 @@
 //! Elapsed time on one core, which is to be idle.
 //!
 //! `cargo bench --package sekisho-authz`
+#![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 use std::{hint::black_box, path::Path, time::Instant};
 

@@ -1,7 +1,8 @@
 //! From rules to a Cedar policy set, and from a request to a decision.
 //!
 //! Each rule becomes one `permit` policy, and a second one for emergencies if it says so; Cedar decides by
-//! each in turn. For the explanation each *condition* is a policy of its own, in one set that is looked at
+//! each in turn, and the first that permits admits; one that cannot be evaluated ends the matter. For the
+//! explanation each *condition* is a policy of its own, in one set that is looked at
 //! only after a refusal: Cedar then names the conditions that held, and so those that did not. No condition
 //! is evaluated by code of ours, so decision and explanation cannot drift apart.
 
@@ -124,6 +125,9 @@ impl CompiledRules {
     pub fn answer(&self, question: &Question<'_>) -> Decision {
         if self.rules.rules.is_empty() {
             return Decision::no_rules();
+        }
+        if !question.is_in(&self.vocabulary) {
+            return Decision::unusable();
         }
         self.evaluate(question).unwrap_or_else(|_| Decision::unusable())
     }

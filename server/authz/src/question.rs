@@ -85,6 +85,8 @@ pub(crate) const fn principal(patient: bool) -> &'static str {
 #[derive(Debug)]
 pub struct Question<'a> {
     request: &'a Request,
+    /// The levels, by whose order its strength is told.
+    levels: &'a [String],
     /// Absent where it cannot be put: every service refuses then.
     terms: Option<Terms>,
 }
@@ -101,14 +103,20 @@ struct Terms {
 impl<'a> Question<'a> {
     /// Of a request, in the words of the vocabulary under which the rules were compiled.
     #[must_use]
-    pub fn new(request: &'a Request, vocabulary: &Vocabulary) -> Self {
-        Self { request, terms: Terms::of(request, vocabulary).ok() }
+    pub fn new(request: &'a Request, vocabulary: &'a Vocabulary) -> Self {
+        let levels = &vocabulary.acr_levels;
+        Self { request, levels, terms: Terms::of(request, vocabulary).ok() }
     }
 
     /// What is asked about.
     #[must_use]
     pub fn request(&self) -> &Request {
         self.request
+    }
+
+    /// Whether its strength is told in these levels.
+    pub(crate) fn is_in(&self, vocabulary: &Vocabulary) -> bool {
+        *self.levels == *vocabulary.acr_levels
     }
 
     /// The same to one service whose rules have the facility in these groups.

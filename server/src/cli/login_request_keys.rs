@@ -14,7 +14,7 @@ use crate::jose::Algorithm;
 Examples:
   sekisho login-request-keys list /srv/sekisho
   sekisho login-request-keys rotate /srv/sekisho
-      agents learn the next key now, and it signs from tomorrow; nobody notices
+      agents learn the next key within the hour, and it signs from tomorrow; nobody notices
   sekisho login-request-keys rotate /srv/sekisho --at-once
       a key was lost: agents obey it for an hour more at most
 
@@ -51,12 +51,13 @@ Examples:
   sekisho login-request-keys rotate /srv/sekisho
   sekisho login-request-keys rotate /srv/sekisho --at-once
 
-With --at-once the first login at a PC begins a second later than usual, while its agent learns the
-new key; where an agent does not reach this server, it obeys the old key until it does.")]
+With --at-once the first login at a PC begins some seconds later than usual, while its agent learns
+the new key; by navigation (card_login.navigation) the person begins again. Where an agent does not
+reach this server, it obeys the old key until it does.")]
 struct Rotate {
     #[command(flatten)]
     common: Common,
-    /// The old key is lost: nothing is signed with it, and no agent is told of it, from now on
+    /// The old key is lost: nothing is signed with it, and no agent is told of it, any more
     #[arg(long)]
     at_once: bool,
 }

@@ -16,6 +16,8 @@ mod server_certificate;
 mod token;
 
 #[cfg(test)]
+mod former_key_tests;
+#[cfg(test)]
 pub(crate) mod tests;
 
 pub(crate) use ca_keys::in_token;

@@ -222,11 +222,18 @@ pub async fn run(
 
 /// Takes the key for login requests into the register, from the folder of an instance that was made
 /// before such keys lay there. The file goes once the register has it, also where another process that
-/// shares the register was first: a private key lies in one place.
+/// shares the register was first with its copy: a private key lies in one place.
 async fn take_over_request_key(app: &App, folder: &Folder) -> Result<(), RunError> {
     let former = former_login_request_key(folder).map_err(OpenError::from)?;
     let Some((key, path)) = former else { return Ok(()) };
-    own_keys::take_over(app, &key).await?;
+    if !own_keys::take_over(app, &key).await? {
+        tracing::warn!(
+            path = %path.display(),
+            "the register has another key for login requests than this file, which nobody signs with: agents \
+             that know this one alone learn the other when they are started, or within the hour"
+        );
+        return Ok(());
+    }
     if let Err(error) = std::fs::remove_file(&path) {
         tracing::warn!(path = %path.display(), %error, "this key lies in the register now: delete the file");
     }

@@ -82,12 +82,18 @@ const MESSAGES: [(&str, &str); 70] = [
     ("error-no-window", "login-error-no-window"),
 ];
 
-/// The same where a My Number card is to be linked.
-const MESSAGES_OF_LINK: [(&str, &str); 6] = [
+/// The same where a My Number card is to be linked: no help there sends somebody for another card.
+const MESSAGES_OF_LINK: [(&str, &str); 12] = [
     ("state-waiting-for-card", "jpki-state-waiting-for-card"),
     ("state-welcome", "jpki-state-linked"),
     ("error-card-not-accepted", "jpki-error-card-not-accepted"),
     ("help-card-not-accepted", "jpki-error-card-not-accepted-help"),
+    ("help-card-unknown", "jpki-error-card-unknown-help"),
+    ("error-card-not-supported", "jpki-error-card-not-supported"),
+    ("help-card-not-supported", "jpki-error-card-not-supported-help"),
+    ("help-certificate-expired", "jpki-error-certificate-expired-help"),
+    ("help-pin-guarded", "jpki-error-pin-guarded-help"),
+    ("help-pin-blocked", "jpki-error-pin-blocked-help"),
     ("help-expired", "jpki-error-expired-help"),
     ("help-cancelled", "jpki-error-cancelled-help"),
 ];
@@ -187,4 +193,32 @@ pub(super) fn respond(app: &App, page: Page<impl Template>) -> Response {
 /// agent listens on both.
 pub(super) fn agent_origin(app: &App) -> String {
     format!("http://127.0.0.1:{}", app.config().card_login().agent_port())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::catalogue::{Catalogue, Lang};
+
+    #[test]
+    fn a_page_that_links_has_words_of_its_own_where_a_help_names_a_family() {
+        let catalogue = Arc::new(Catalogue::load().unwrap());
+        for lang in Lang::ALL {
+            let text = Text::new(Arc::clone(&catalogue), lang);
+            let names_a_family = |key| {
+                let told = text.t(key);
+                ["HPKI", "My Number", "マイナンバー"].iter().any(|family| told.contains(family))
+            };
+            for (name, key) in MESSAGES {
+                let of_link = MESSAGES_OF_LINK.iter().any(|(other, _)| *other == name);
+                assert!(of_link || !name.starts_with("help-") || !names_a_family(key), "{name}");
+            }
+            for (name, key) in MESSAGES_OF_LINK {
+                assert!(MESSAGES.iter().any(|(other, _)| *other == name), "{name}");
+                assert!(text.t_if_any(key).is_some(), "{key}");
+            }
+        }
+    }
 }

@@ -21,7 +21,7 @@ use axum::{
     response::Response,
 };
 use http::{HeaderMap, StatusCode};
-use sekisho_protocol::{Sha256Digest, answer::MAX_ANSWER_OCTETS, door::ErrorCode};
+use sekisho_protocol::{Sha256Digest, answer::MAX_ANSWER_OCTETS};
 use serde::Deserialize;
 
 use super::{
@@ -42,6 +42,8 @@ use crate::{
 pub const RETURN_PATH: &str = "/login/return";
 /// The longest terminal proof, in octets.
 const MOST_PROOF: usize = 4096;
+/// The longest code of an error, in octets.
+const MOST_CODE: usize = 40;
 
 /// The form of the agent's page.
 #[derive(Deserialize)]
@@ -125,10 +127,12 @@ fn written(day: &str) -> Result<String, Refusal> {
     Ok(day.to_string())
 }
 
-/// A code that the agent knows, as the page's messages name it.
+/// An agent's code, as the page's messages name it. The agent may be newer than this portal: the page says
+/// that it failed where there is no message of that name.
 fn message_of(code: &str) -> Result<String, Refusal> {
-    let known: Result<ErrorCode, _> = serde_json::from_value(code.into());
-    known.map(|_| code.replace('_', "-")).map_err(|_| Refusal::Malformed)
+    let is_code = (1..=MOST_CODE).contains(&code.len())
+        && code.bytes().all(|octet| matches!(octet, b'a'..=b'z' | b'_'));
+    if is_code { Ok(code.replace('_', "-")) } else { Err(Refusal::Malformed) }
 }
 
 /// A top-level navigation from a page at the agent's own address: no other site can bring anything.

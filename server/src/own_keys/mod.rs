@@ -49,7 +49,9 @@ pub enum OwnKeyError {
         signs_from: OffsetDateTime,
     },
     /// There is no such key to follow.
-    #[error("there is no {algorithm} key yet: it is made when a service first needs one")]
+    #[error(
+        "there is no {algorithm} key yet: it is made when one is first needed; serve the instance once"
+    )]
     NotInUse {
         /// Which.
         algorithm: &'static str,

@@ -104,7 +104,13 @@ impl OwnKeys {
         algorithm: Algorithm,
     ) -> Result<Arc<OpenKey>, OwnKeyError> {
         let now = app.now();
-        if let Some(key) = self.ring().signer(algorithm, now) {
+        // A token under a key that has just left is refused here, where it is used. A login request is judged by
+        // an agent that has learnt of the next key from another process.
+        let ring = match self.purpose {
+            Purpose::Token => self.ring(),
+            Purpose::LoginRequest => self.fresh(app).await?,
+        };
+        if let Some(key) = ring.signer(algorithm, now) {
             return Ok(key);
         }
         if let Some(key) = self.read_anew(app).await?.signer(algorithm, now) {

@@ -1,6 +1,6 @@
 //! One key after the other.
 
-use sekisho_key::{Randomness, SoftwareKey};
+use sekisho_key::{Randomness, SigningKey as _, SoftwareKey};
 use sekisho_store::{
     Store,
     audit::{Actor, Audited, Entry},
@@ -13,7 +13,7 @@ use super::{
     OwnKeyError,
     key::{generate, sealed},
 };
-use crate::{app::App, config::Config, jose::Algorithm, sealing::SealingKey};
+use crate::{app::App, config::Config, jose::Algorithm, keys, sealing::SealingKey};
 
 /// How long a key is published before it signs. Services keep our keys for five minutes (`max-age` of
 /// the set), and clocks differ; agents ask each hour, and a PC that wakes up asks within a minute.
@@ -87,14 +87,18 @@ pub(super) async fn make_first(
 }
 
 /// Enters the key for login requests that an instance kept in its folder, where the register has none
-/// yet.
+/// yet; answers whether the register has this one.
 ///
 /// # Errors
 /// [`OwnKeyError`]: it must stay where it is.
-pub async fn take_over(app: &App, key: &SoftwareKey) -> Result<(), OwnKeyError> {
+pub async fn take_over(app: &App, key: &SoftwareKey) -> Result<bool, OwnKeyError> {
     let purpose = Purpose::LoginRequest;
     let known = own_key::published(&mut app.store().read(), purpose, app.now()).await?;
-    if known.is_empty() { enter_first(app, (purpose, Algorithm::Es256), key).await } else { Ok(()) }
+    if known.is_empty() {
+        enter_first(app, (purpose, Algorithm::Es256), key).await?;
+    }
+    let kid = keys::thumbprint(&keys::bare_jwk(key.public_key_der())?);
+    Ok(own_key::is_known(&mut app.store().read(), purpose, &kid).await?)
 }
 
 async fn enter_first(
@@ -200,10 +204,10 @@ impl Rotation<'_> {
 /// # Errors
 /// [`OwnKeyError`]: the next run tries again.
 pub async fn keep_up(app: &App) -> Result<(), OwnKeyError> {
-    for purpose in [Purpose::Token, Purpose::LoginRequest] {
-        keep_up_with(app, purpose).await?;
-    }
-    Ok(())
+    // One kind's trouble must not hold up the other.
+    let tokens = keep_up_with(app, Purpose::Token).await;
+    keep_up_with(app, Purpose::LoginRequest).await?;
+    tokens
 }
 
 async fn keep_up_with(app: &App, purpose: Purpose) -> Result<(), OwnKeyError> {

@@ -98,6 +98,21 @@ pub async fn published(
     rows.into_iter().map(read).collect()
 }
 
+/// Whether the register has this key, in force or from before.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn is_known(
+    queries: &mut impl Queries,
+    purpose: Purpose,
+    kid: &str,
+) -> Result<bool, StoreError> {
+    let statement = sql("SELECT kid FROM own_key WHERE purpose = $1 AND kid = $2");
+    let found: Option<(String,)> =
+        queries.fetch_optional(statement.bind(purpose.as_str()).bind(kid)).await?;
+    Ok(found.is_some())
+}
+
 /// Enters a key that has no successor; `false` when its purpose has such a one of its algorithm already.
 ///
 /// # Errors

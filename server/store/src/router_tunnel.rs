@@ -13,6 +13,10 @@ use crate::{
 /// Between two records of one tunnel, of one end: one that comes and goes fills no trail.
 pub const LEAST_BETWEEN_RECORDS: Duration = Duration::MINUTE;
 
+/// A moment so far ahead, and no less, is of a clock that was set back since: one nearer is a newer report's, which
+/// another process heard first.
+const SET_BACK: Duration = Duration::MINUTE;
+
 /// What one end last said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
@@ -35,14 +39,25 @@ pub struct Told {
 }
 
 impl Told {
-    /// Whether a record is to tell of it when it is said to be so now: it changes, or did so untold, and the last record
-    /// is not of a moment ago.
+    /// Whether a record is to tell of it when it is said to be so now: it changes, or did so untold, the last record is
+    /// not of a moment ago, and nothing newer was heard.
     #[must_use]
     pub fn is_to_record(&self, up: bool, at: OffsetDateTime) -> bool {
         let changes = self.up != up || self.unrecorded > 0;
-        // One of the future is a clock's that was set back.
-        changes && (at - self.recorded_at >= LEAST_BETWEEN_RECORDS || self.recorded_at > at)
+        let is_due =
+            at - self.recorded_at >= LEAST_BETWEEN_RECORDS || self.recorded_at - at > SET_BACK;
+        let is_newest = self.heard_at <= at || self.heard_at - at > SET_BACK;
+        changes && is_due && is_newest
     }
+}
+
+/// What a record is to say of one end's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToTell {
+    /// How often it changed since the last record, the present state included.
+    pub changes: i64,
+    /// When the present state began.
+    pub since: OffsetDateTime,
 }
 
 #[derive(serde::Deserialize)]
@@ -120,8 +135,8 @@ pub async fn peers_of(
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
-/// Keeps what a router says now where a record is to tell of it: how often it changed since the last record, this
-/// time included. `None` where no record is due ([`Told::is_to_record`]), and nothing was kept.
+/// Keeps what a router says now where a record is to tell of it. `None` where no record is due
+/// ([`Told::is_to_record`]), and nothing was kept.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`], [`StoreError::Conflict`], [`StoreError::Corrupt`].
@@ -131,17 +146,20 @@ pub async fn tell(
     peer_id: &str,
     up: bool,
     at: OffsetDateTime,
-) -> Result<Option<i64>, StoreError> {
+) -> Result<Option<ToTell>, StoreError> {
     let before: Option<Row> = tx
         .fetch_optional(
             sql(select_tunnel!("router_id = $1 AND peer_id = $2")).bind(router_id).bind(peer_id),
         )
         .await?;
     let before = before.map(Row::into_told).transpose()?;
-    let changes = match &before {
+    let to_tell = match &before {
         Some(before) if !before.is_to_record(up, at) => return Ok(None),
-        Some(before) => before.unrecorded + i64::from(before.up != up),
-        None => 1,
+        Some(before) => ToTell {
+            changes: before.unrecorded + i64::from(before.up != up),
+            since: if before.up == up { before.since } else { at },
+        },
+        None => ToTell { changes: 1, since: at },
     };
     tx.execute(
         sql("INSERT INTO router_tunnel
@@ -160,7 +178,47 @@ pub async fn tell(
         .bind(up.then_some(at)),
     )
     .await?;
-    Ok(Some(changes))
+    Ok(Some(to_tell))
+}
+
+/// What was kept without a record and is due for one whatever comes, the oldest first: the router may have fallen
+/// silent.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn untold(
+    queries: &mut impl Queries,
+    at: OffsetDateTime,
+    most: i64,
+) -> Result<Vec<Told>, StoreError> {
+    let rows: Vec<Row> = queries
+        .fetch_all(
+            sql(select_tunnel!(
+                "unrecorded > 0 AND (recorded_at <= $1 OR recorded_at > $2)
+                 ORDER BY recorded_at, router_id, peer_id LIMIT $3"
+            ))
+            .bind(at - LEAST_BETWEEN_RECORDS)
+            .bind(at + SET_BACK)
+            .bind(most),
+        )
+        .await?;
+    rows.into_iter().map(Row::into_told).collect()
+}
+
+/// Keeps that a record tells of what was kept without one. Nothing is heard by this.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn recorded(tx: &mut Tx, untold: &Told, at: OffsetDateTime) -> Result<(), StoreError> {
+    tx.execute(
+        sql("UPDATE router_tunnel SET recorded_at = $3, unrecorded = 0
+             WHERE router_id = $1 AND peer_id = $2")
+        .bind(untold.router_id.as_str())
+        .bind(untold.peer_id.as_str())
+        .bind(at),
+    )
+    .await?;
+    Ok(())
 }
 
 impl Store {
@@ -191,7 +249,7 @@ impl Store {
     }
 
     /// Keeps changes so soon after a record that none is to tell of them; they are counted for the next one. What
-    /// changed meanwhile, or is due for a record by now, stays as it is.
+    /// changed meanwhile, of which something newer was heard, or that is due for a record by now, stays as it is.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -208,13 +266,15 @@ impl Store {
                          SET up = $3, since = $4, heard_at = $4, unrecorded = unrecorded + 1,
                              first_up_at = COALESCE(first_up_at, $5)
                          WHERE router_id = $1 AND peer_id = $2 AND up <> $3
-                           AND recorded_at > $6 AND recorded_at <= $4")
+                           AND recorded_at > $6 AND recorded_at <= $7
+                           AND (heard_at <= $4 OR heard_at > $7)")
                     .bind(router_id)
                     .bind(peer_id.as_str())
                     .bind(i64::from(*up))
                     .bind(at)
                     .bind(up.then_some(at))
-                    .bind(at - LEAST_BETWEEN_RECORDS),
+                    .bind(at - LEAST_BETWEEN_RECORDS)
+                    .bind(at + SET_BACK),
                 )
                 .await?;
             }

@@ -119,8 +119,8 @@ pub(super) async fn follow(
         let before = agent.identity();
         let held = read(&place.certificate()).map(Sha256Digest::of);
         let Ok(held) = held else { continue };
-        let replaced = held != before.certificate_sha256;
-        if !replaced && !asked.is_past(OffsetDateTime::now_utc(), wanted, spread(&held)) {
+        let changed = held != before.certificate_sha256;
+        if !changed && !asked.is_past(OffsetDateTime::now_utc(), wanted, spread(&held)) {
             continue;
         }
         let now = OffsetDateTime::now_utc();
@@ -128,6 +128,8 @@ pub(super) async fn follow(
         wanted = false;
         let taken = async {
             let (identity, ahead) = identity(&place).await?;
+            // Of what was read now: it may have been renewed since the look.
+            let replaced = identity.certificate_sha256 != before.certificate_sha256;
             if replaced || identity.trust.presence_url != before.trust.presence_url {
                 portals.send_replace(portal(&place, &identity)?);
             }
@@ -147,6 +149,8 @@ pub(super) async fn follow(
             tracing::warn!(?error, "certificate and trust stay as they were");
             false
         });
+        // An ask that reached nobody does not keep the next login's from being made.
+        let for_a_key = if answered { for_a_key } else { asked.for_a_key };
         asked = Asked { at: now, answered, for_a_key };
     }
 }

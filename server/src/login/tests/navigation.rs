@@ -222,6 +222,9 @@ async fn a_form_that_no_agent_sends_is_refused_and_nothing_of_it_is_shown() {
         vec![("request", &request), ("answer", &long)],
         vec![("request", &request), ("answer", "a"), ("terminal_proof", &long)],
         vec![("request", &request), ("error", "<script>")],
+        vec![("request", &request), ("error", "")],
+        vec![("request", &request), ("error", "pin wrong")],
+        vec![("request", &request), ("error", &long[..41])],
         vec![("request", &request), ("error", "pin_wrong"), ("tries_left", "256")],
         vec![("request", &request), ("error", "certificate_expired"), ("day", "yesterday")],
     ] {
@@ -253,6 +256,19 @@ async fn a_failure_of_the_agent_is_told_by_name_with_the_tries_that_are_left() {
     assert!(
         page.text.contains(r#"<li data-key="error-certificate-expired">This card’s certificate"#)
     );
+}
+
+#[tokio::test]
+async fn a_code_of_a_newer_agent_comes_home_and_has_no_words_of_its_own() {
+    let (test, desk) = member().await;
+    let request = Sha256Digest::of("r").to_string();
+    let fields = [("request", request.as_str()), ("error", "card_of_another_age")];
+    let page = bring(&test, &desk.terminal.peer, &form(&fields), &FROM_AGENT).await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    assert!(page.text.contains(r#"data-error="card-of-another-age""#), "{}", page.text);
+    // The script says these where it finds none.
+    assert!(!page.text.contains(r#"data-key="error-card-of-another-age""#));
+    assert!(page.text.contains(r#"<li data-key="error-agent-failed">The card agent failed."#));
 }
 
 #[tokio::test]

@@ -109,6 +109,12 @@ async fn keys_for_tokens_and_for_login_requests_keep_apart(databases: Databases)
             "the other's stays"
         );
     });
+    let known = async |purpose, kid| {
+        own_key::is_known(&mut databases.two.read(), purpose, kid).await.unwrap()
+    };
+    assert!(known(Purpose::LoginRequest, "request").await, "though it is followed");
+    assert!(!known(Purpose::Token, "request").await);
+    assert!(!known(Purpose::LoginRequest, "another").await);
     let of = async |purpose| {
         let found = own_key::published(&mut databases.two.read(), purpose, NOW).await.unwrap();
         found.into_iter().map(|key| key.kid).collect::<Vec<_>>()

@@ -4,7 +4,8 @@ use sekisho_store::{
     organisation::{self, StatusChange},
     router_psk::{self, NewPsk, PskEnd},
     router_setup::{self, NewSetup, Setup},
-    router_tunnel, sql,
+    router_tunnel::{self, ToTell},
+    sql,
     terminal::{self, Revocation},
     terminal_hold,
 };
@@ -27,6 +28,8 @@ on_both! { router_psks::prepared:
     a_router_may_tell_of_its_peers_by_link_or_key_and_of_nobody_else
     a_change_is_kept_once_also_of_many_at_once_and_what_is_said_again_is_heard
     changes_within_a_minute_of_a_record_are_counted_and_the_next_record_tells_them
+    the_word_of_an_older_report_leaves_a_newer_one_alone
+    what_was_counted_is_found_once_a_record_is_due_and_no_more_after_it
     the_code_that_came_with_a_key_reports_until_the_key_ends
 }
 
@@ -193,7 +196,7 @@ async fn a_change_is_kept_once_also_of_many_at_once_and_what_is_said_again_is_he
         attempt!(store, |tx| router_tunnel::tell(tx, A, B, false, NOW).await?)
     })
     .await;
-    assert_eq!(count(&outcomes, |outcome| matches!(outcome, Ok(Some(1)))), 1, "{outcomes:?}");
+    assert_eq!(count(&outcomes, |outcome| matches!(outcome, Ok(Some(ToTell { changes: 1, .. })))), 1, "{outcomes:?}");
     let later = NOW + Duration::MINUTE;
     let tell = async |router: &str, peer: &str, up, at| {
         let told =
@@ -220,23 +223,22 @@ async fn changes_within_a_minute_of_a_record_are_counted_and_the_next_record_tel
     databases: Databases,
 ) {
     let now = async || router_tunnel::at(&mut databases.two.read(), A).await.unwrap().remove(0);
-    let tell = async |up, at| {
-        attempt!(databases.one, |tx| router_tunnel::tell(tx, A, B, up, at).await?).unwrap()
-    };
+    let tell = async |up, at| change!(databases.one, |tx| router_tunnel::tell(tx, A, B, up, at).await?);
     let after = |secs| NOW + Duration::seconds(secs);
+    let told = |changes, secs| Some(ToTell { changes, since: after(secs) });
     let note = async |up, at| {
         databases.two.note_tunnels(A, &[(B.to_owned(), up)], at).await.unwrap();
     };
     note(true, NOW).await;
     let none = router_tunnel::at(&mut databases.two.read(), A).await.unwrap();
     assert!(none.is_empty(), "the first one is a record");
-    assert_eq!(tell(false, NOW).await, Some(1));
+    assert_eq!(tell(false, NOW).await, told(1, 0));
     // Nothing is written beside the count, and the state is the one that was said last.
     for (secs, up, unrecorded) in [(10, true, 1), (20, true, 1), (30, false, 2), (59, true, 3)] {
         assert_eq!(tell(up, after(secs)).await, None, "{secs}");
         note(up, after(secs)).await;
-        let told = now().await;
-        assert_eq!((told.up, told.unrecorded, told.recorded_at), (up, unrecorded, NOW), "{secs}");
+        let last = now().await;
+        assert_eq!((last.up, last.unrecorded, last.recorded_at), (up, unrecorded, NOW), "{secs}");
     }
     assert_eq!((now().await.since, now().await.first_up_at), (after(59), Some(after(10))));
     // Due: only a record may change it now, and one of many at once tells all.
@@ -247,20 +249,77 @@ async fn changes_within_a_minute_of_a_record_are_counted_and_the_next_record_tel
         attempt!(store, |tx| router_tunnel::tell(tx, A, B, false, at).await?)
     })
     .await;
-    assert_eq!(count(&outcomes, |outcome| matches!(outcome, Ok(Some(4)))), 1, "{outcomes:?}");
+    let all = ToTell { changes: 4, since: after(60) };
+    assert_eq!(count(&outcomes, |outcome| matches!(outcome, Ok(Some(told)) if *told == all)), 1);
     assert_eq!(count(&outcomes, |outcome| matches!(outcome, Ok(None))), outcomes.len() - 1);
-    let told = now().await;
-    assert_eq!((told.up, told.unrecorded, told.since), (false, 0, after(60)));
+    let last = now().await;
+    assert_eq!((last.up, last.unrecorded, last.since), (false, 0, after(60)));
     // It was up and is down again: what is said again tells it, and leaves since when alone.
     for (secs, up) in [(70, true), (80, false)] {
         note(up, after(secs)).await;
     }
     assert_eq!(tell(false, after(100)).await, None);
-    assert_eq!(tell(false, after(120)).await, Some(2));
+    assert_eq!(tell(false, after(120)).await, told(2, 80), "not since the record");
     assert_eq!((now().await.since, now().await.recorded_at), (after(80), after(120)));
     assert_eq!(tell(false, after(9_999)).await, None, "nothing changed");
     // A clock that was set back holds no record up.
-    assert_eq!(tell(true, after(50)).await, Some(1));
+    assert_eq!(tell(true, after(50)).await, told(1, 50));
+}
+
+async fn the_word_of_an_older_report_leaves_a_newer_one_alone(databases: Databases) {
+    let now = async || router_tunnel::at(&mut databases.two.read(), A).await.unwrap().remove(0);
+    let tell = async |up, at| {
+        let told = change!(databases.one, |tx| router_tunnel::tell(tx, A, B, up, at).await?);
+        told.is_some()
+    };
+    let note = async |up, at| {
+        databases.two.note_tunnels(A, &[(B.to_owned(), up)], at).await.unwrap();
+    };
+    let after = |secs| NOW + Duration::seconds(secs);
+    assert!(tell(true, after(60)).await);
+    // Of a record, of a change that is counted, and of what was said again.
+    for secs in [0, 59] {
+        assert!(!tell(false, after(secs)).await, "{secs}");
+        note(false, after(secs)).await;
+    }
+    assert!(now().await.up);
+    note(false, after(80)).await;
+    note(true, after(79)).await;
+    assert_eq!((now().await.up, now().await.unrecorded), (false, 1));
+    databases.one.hear_tunnels(A, &[(B.to_owned(), false)], after(150)).await.unwrap();
+    assert!(!tell(true, after(149)).await);
+    assert_eq!((now().await.up, now().await.since), (false, after(80)));
+    assert!(tell(true, after(150)).await);
+}
+
+async fn what_was_counted_is_found_once_a_record_is_due_and_no_more_after_it(databases: Databases) {
+    let after = |secs| NOW + Duration::seconds(secs);
+    let untold = async |at, most| {
+        router_tunnel::untold(&mut databases.two.read(), at, most).await.unwrap()
+    };
+    for (router, peer, at) in [(A, B, after(1)), (B, A, NOW), (C, A, NOW)] {
+        change!(databases.one, |tx| router_tunnel::tell(tx, router, peer, true, at).await?);
+    }
+    for (router, peer) in [(A, B), (B, A)] {
+        databases.one.note_tunnels(router, &[(peer.to_owned(), false)], after(30)).await.unwrap();
+    }
+    assert!(untold(after(59), 9).await.is_empty());
+    let due = async |at, most| {
+        let found = untold(at, most).await;
+        found.into_iter().map(|told| told.router_id).collect::<Vec<_>>()
+    };
+    assert_eq!(due(after(60), 9).await, [B], "each when it is due");
+    assert_eq!(due(after(61), 9).await, [B, A], "and no other");
+    assert_eq!(due(after(61), 1).await, [B]);
+    // A clock that was set back holds none up.
+    assert_eq!(due(after(-90), 9).await, [B, A]);
+    let first = untold(after(61), 1).await.remove(0);
+    change!(databases.one, |tx| router_tunnel::recorded(tx, &first, after(61)).await?);
+    assert_eq!(due(after(999), 9).await, [A]);
+    let all = router_tunnel::at(&mut databases.two.read(), B).await.unwrap();
+    let told = all.into_iter().find(|told| told.router_id == B).unwrap();
+    assert_eq!((told.up, told.since, told.heard_at), (false, after(30), after(30)));
+    assert_eq!((told.recorded_at, told.unrecorded), (after(61), 0));
 }
 
 async fn the_code_that_came_with_a_key_reports_until_the_key_ends(databases: Databases) {
