@@ -281,7 +281,7 @@ fn beside_alice_there_is_no_other_way_through_two_losses() {
 }
 
 #[test]
-#[ignore = "two minutes: all sets of three"]
+#[ignore = "half an hour or more: all sets of three"]
 fn there_is_no_other_way_through_three_losses() {
     for seat in [Elsewhere, BesideAlice] {
         assert_no_others(seat, 3);
