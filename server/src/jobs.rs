@@ -13,7 +13,7 @@ use sekisho_store::audit_chain::Look;
 use crate::{
     audit::sequencer,
     emergency,
-    enrol::{cmp, key_file, ra, server_made},
+    enrol::{cmp, key_file, ra, server_made, tunnels},
     housekeeping,
     instance::{CaKeys, renew_ocsp_responders, renew_server_certificates},
     listener::Tls,
@@ -79,6 +79,10 @@ pub fn all(tls: Arc<Tls>, ca_keys: CaKeys) -> Vec<Job> {
         }),
         Job::new("router-keys", Duration::from_secs(60), Runs::OnOneNode, |app| async move {
             Ok(psk::end_expired(&app).await?)
+        }),
+        // A router that tells no more leaves the trail at what it last said.
+        Job::new("router-tunnels", Duration::from_secs(60), Runs::OnOneNode, |app| async move {
+            Ok(tunnels::tell_of_silent(&app).await?)
         }),
         // That a membership is over is read at each look; this notes it, and ends keys.
         Job::new("group-memberships", Duration::from_secs(10), Runs::OnOneNode, |app| async move {

@@ -111,12 +111,15 @@ impl Question {
 /// that the reader makes (PC/SC part 10, `FEATURE_VERIFY_PIN_DIRECT`).
 ///
 /// # Errors
-/// [`CardError::PinPad`], [`CardError::PinMalformed`]; else as [`CardError::of_verify`].
+/// [`CardError::PinPad`], [`CardError::PinMalformed`], [`CardError::Refused`]; else as
+/// [`CardError::of_verify`].
 pub fn of_verify(status: StatusWord) -> Result<(), CardError> {
     match status.0 {
         0x6400 => Err(CardError::PinPad("nobody entered a PIN at the reader in time")),
         0x6401 => Err(CardError::PinPad("the PIN entry was cancelled at the reader")),
         0x6403 => Err(CardError::PinMalformed),
+        // How long the PIN was is the reader's affair: asked again, it would be refused again.
+        0x6700 => Err(CardError::Refused { step: "the PIN", status }),
         0x6b80 => Err(CardError::Reader("it does not take the question for a PIN".into())),
         _ => CardError::of_verify(status),
     }
@@ -159,6 +162,8 @@ mod tests {
         assert!(matches!(of_verify(StatusWord(0x6400)), Err(CardError::PinPad(_))));
         assert!(matches!(of_verify(StatusWord(0x6401)), Err(CardError::PinPad(_))));
         assert_eq!(of_verify(StatusWord(0x6403)), Err(CardError::PinMalformed));
+        let status = StatusWord(0x6700);
+        assert_eq!(of_verify(status), Err(CardError::Refused { step: "the PIN", status }));
     }
 
     proptest! {

@@ -100,7 +100,10 @@ pub enum CardError {
     PinMalformed,
     /// The card takes no PIN of this length: what an answer of 6700 to VERIFY says.
     #[error("the card takes no PIN of this length")]
-    PinLength,
+    PinLength {
+        /// Tries left, asked for anew: whether it cost one is the card's affair.
+        tries_left: Option<u8>,
+    },
     /// The reader's own keys brought no PIN: the card was not asked, and it cost no try.
     #[error("{0}")]
     PinPad(&'static str),
@@ -129,7 +132,7 @@ impl CardError {
             (_, Some(0)) => Err(Self::PinBlocked),
             (_, Some(tries)) => Err(Self::PinWrong { tries_left: Some(tries) }),
             (StatusWord(0x6300), None) => Err(Self::PinWrong { tries_left: None }),
-            (StatusWord(0x6700), None) => Err(Self::PinLength),
+            (StatusWord(0x6700), None) => Err(Self::PinLength { tries_left: None }),
             (_, None) => Err(Self::Refused { step: "the PIN", status }),
         }
     }

@@ -115,12 +115,22 @@ impl<'a> Session<'a> {
         Ok(self.exchange(&apdu::ask_tries(reference))?.1.tries_left())
     }
 
-    /// Hands a PIN to the card.
+    /// Hands a PIN to the card. Where that takes none of such a length it is asked how many tries are left
+    /// now: no standard says whether this was one.
     ///
     /// # Errors
-    /// [`CardError::PinWrong`], [`CardError::PinBlocked`], or why not.
+    /// [`CardError::PinWrong`], [`CardError::PinLength`], [`CardError::PinBlocked`], or why not.
     pub fn verify(&mut self, reference: u8, pin: &[u8]) -> Result<(), CardError> {
-        CardError::of_verify(self.exchange(&apdu::verify(reference, pin))?.1)
+        let status = self.exchange(&apdu::verify(reference, pin))?.1;
+        match CardError::of_verify(status) {
+            Err(CardError::PinLength { .. }) => Err(match self.ask_tries(reference) {
+                Ok(Some(0)) => CardError::PinBlocked,
+                Ok(tries_left) => CardError::PinLength { tries_left },
+                // Nobody is asked again on an old number; nor is a reset a reason to hand the PIN over twice.
+                Err(_) => CardError::Refused { step: "the PIN", status },
+            }),
+            verified => verified,
+        }
     }
 
     /// Whether the reader has keys of its own.
@@ -231,5 +241,40 @@ impl<'a> Session<'a> {
         let octets = self.read(command, STEP)?;
         *extended = false;
         Ok(octets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    /// A card that answers with these status words, and is reset then.
+    struct Answers(VecDeque<u16>);
+
+    impl Transmit for Answers {
+        fn transmit(&mut self, _: &[u8]) -> Result<Vec<u8>, CardError> {
+            let status = self.0.pop_front().ok_or(CardError::Reset)?;
+            Ok(status.to_be_bytes().to_vec())
+        }
+
+        fn reset_at_end(&mut self) {}
+    }
+
+    #[test]
+    fn after_a_pin_of_a_wrong_length_the_tries_are_those_that_the_card_tells_now() {
+        let refused = CardError::Refused { step: "the PIN", status: StatusWord(0x6700) };
+        for (answers, expected) in [
+            (&[0x6700, 0x63c3][..], CardError::PinLength { tries_left: Some(3) }),
+            (&[0x6700, 0x6a88], CardError::PinLength { tries_left: None }),
+            (&[0x6700, 0x6984], CardError::PinBlocked),
+            (&[0x6700], refused),
+        ] {
+            let mut card = Answers(answers.iter().copied().collect());
+            let verified = Session::new(&mut card).verify(0x88, b"12345");
+            assert_eq!(verified, Err(expected), "{answers:04x?}");
+            assert!(card.0.is_empty(), "{answers:04x?}");
+        }
     }
 }

@@ -138,7 +138,7 @@ fn japanese(error: &CardError, kind: Option<PinKind>) -> String {
             "この形の暗証番号はありません。カードには送っていないので、残りの回数は減っていません。{}",
             form(kind, Language::Ja)
         ),
-        CardError::PinLength => format!(
+        CardError::PinLength { .. } => format!(
             "カードは、この長さの暗証番号を受け付けません。{}",
             form(kind, Language::Ja)
         ),
@@ -185,7 +185,7 @@ fn english_next(error: &CardError, kind: Option<PinKind>) -> String {
         CardError::PinMalformed => {
             format!("It was not sent, and cost no try. {}", form(kind, Language::En))
         }
-        CardError::PinLength => form(kind, Language::En).into(),
+        CardError::PinLength { .. } => form(kind, Language::En).into(),
         CardError::PinPad(_) => "It cost no try: start over".into(),
         CardError::GivenUp => "Nothing was signed".into(),
         CardError::PinBlocked => unlocking(kind, Language::En).into(),

@@ -34,7 +34,7 @@ fn errors() -> Vec<CardError> {
         CardError::PinWrong { tries_left: Some(2) },
         CardError::PinWrong { tries_left: None },
         CardError::PinMalformed,
-        CardError::PinLength,
+        CardError::PinLength { tries_left: Some(14) },
         CardError::PinPad("nothing was typed"),
         CardError::GivenUp,
         CardError::PinBlocked,

@@ -176,14 +176,15 @@ pub(super) fn filled_slots(
 ) -> Result<Vec<Slot>, Failure> {
     let mut slots = slots(readers, name)?;
     slots.retain(|slot| slot.insertion.is_some());
-    if slots.is_empty() {
-        let none = said(
-            "どのカードリーダーにもカードがありません。カードを入れてください。",
-            "there is no card in any reader; insert one",
-        );
-        return Err(refused(anyhow!("{none}")));
-    }
-    Ok(slots)
+    if slots.is_empty() { Err(no_card()) } else { Ok(slots) }
+}
+
+/// Why there is nothing to do.
+pub(super) fn no_card() -> Failure {
+    refused(anyhow!(said(
+        "どのカードリーダーにもカードがありません。カードを入れてください。",
+        "there is no card in any reader; insert one",
+    )))
 }
 
 /// The one that holds a card, or the one that was named.

@@ -13,11 +13,12 @@ use time::OffsetDateTime;
 
 use super::{Failure, refused};
 use crate::platform;
-use crate::terminal::key;
+use crate::terminal::key::{self, TerminalKey};
 use crate::terminal::place::Place;
 
 pub(super) use browser::policy_standing;
 use finding::Finding;
+use terminal::Asked;
 
 /// Look for what keeps logins from working, and say what to do.
 ///
@@ -75,15 +76,33 @@ async fn of_terminal(place: &Place) -> Vec<Line> {
     let mut lines = vec![("enrolment", Finding::Well(trust.terminal.id))];
     let key = key::load(place).map_err(terminal::of_place);
     let key = key.as_deref();
-    let (server, clock) = terminal::ask_server(place, key).await;
-    lines.extend([("server", server), ("clock", clock)]);
+    let asked = terminal::ask_server(place, key).await;
     // The server may just have named others.
     let origins = place.trust().map_or(trust.portal_origins, |trust| trust.portal_origins);
-    let portals = terminal::portals(place, key, &origins).await;
-    lines.extend(portals.into_iter().map(|found| ("portal", found)));
-    lines.push(("certificate", terminal::certificate(place, OffsetDateTime::now_utc())));
+    lines.extend(of_server(place, key, &origins, asked, OffsetDateTime::now_utc()).await);
     lines.push(("browser store", browser::store(place)));
     lines.push(("browser policy", browser::policy(place)));
+    lines
+}
+
+/// What the server said, and everything that hangs on that; `now` by this PC's clock.
+async fn of_server(
+    place: &Place,
+    key: Result<&dyn TerminalKey, &Finding>,
+    origins: &[String],
+    asked: Asked,
+    now: OffsetDateTime,
+) -> Vec<Line> {
+    let may_ask = match key {
+        Err(_) => Err("server"),
+        // A portal's certificate may not be of this PC's time, and no login would be.
+        Ok(_) if asked.clock.is_fault() => Err("clock"),
+        Ok(key) => Ok(key),
+    };
+    let mut lines = vec![("server", asked.server), ("clock", asked.clock)];
+    let portals = terminal::portals(place, may_ask, origins).await;
+    lines.extend(portals.into_iter().map(|found| ("portal", found)));
+    lines.push(("certificate", terminal::certificate(place, now, asked.ahead)));
     lines
 }
 

@@ -9,8 +9,8 @@ use sekisho_pki::inspect::{self, Inspection, Language, Options};
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::Failure;
 use super::cards::{self, CardCommand, Waiting};
-use super::{Failure, refused};
 use crate::card::card_type::CardTypes;
 use crate::card::known::KnownCard;
 use crate::card::reader::{CardError, Readers, Slot};
@@ -98,10 +98,7 @@ impl Inspect {
         }
         match unread {
             Some(error) => Err(cards::failure(error)),
-            None if empty => Err(refused(anyhow::anyhow!(cards::said(
-                "どのカードリーダーにもカードがありません。カードを入れてください。",
-                "there is no card in any reader; insert one",
-            )))),
+            None if empty => Err(cards::no_card()),
             None => Ok(()),
         }
     }

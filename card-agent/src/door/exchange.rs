@@ -257,14 +257,16 @@ pub(super) async fn with_pin<T, F: Future<Output = Result<T, CardError>>>(
         };
         match signed {
             Ok(signed) => return Ok(signed),
-            Err(CardError::PinWrong { tries_left: left }) if agent.pin.is_interactive() => {
+            Err(
+                CardError::PinWrong { tries_left: left }
+                | CardError::PinLength { tries_left: left },
+            ) if agent.pin.is_interactive() => {
                 prompt.tries_left = left;
                 prompt.again = true;
             }
-            Err(CardError::PinMalformed | CardError::PinLength) if agent.pin.is_interactive() => {
-                prompt.again = true;
-            }
-            Err(CardError::PinMalformed | CardError::PinLength) => {
+            // The card was not asked: the number is still the one that it told.
+            Err(CardError::PinMalformed) if agent.pin.is_interactive() => prompt.again = true,
+            Err(CardError::PinMalformed) => {
                 return Err(Failure::with_tries(ErrorCode::PinWrong, tries_left));
             }
             Err(error) => return Err(card_failure(error)),

@@ -33,7 +33,9 @@ impl Failure {
 pub(super) fn card_failure(error: CardError) -> Failure {
     tracing::info!(%error, "card");
     match error {
-        CardError::PinWrong { tries_left } => Failure::with_tries(ErrorCode::PinWrong, tries_left),
+        CardError::PinWrong { tries_left } | CardError::PinLength { tries_left } => {
+            Failure::with_tries(ErrorCode::PinWrong, tries_left)
+        }
         CardError::NotYetValid { from: day } | CardError::Expired { since: day } => {
             Failure { day: Some(day), ..card_code(&error).into() }
         }
@@ -43,7 +45,7 @@ pub(super) fn card_failure(error: CardError) -> Failure {
 
 fn card_code(error: &CardError) -> ErrorCode {
     match error {
-        CardError::PinWrong { .. } | CardError::PinMalformed | CardError::PinLength => {
+        CardError::PinWrong { .. } | CardError::PinMalformed | CardError::PinLength { .. } => {
             ErrorCode::PinWrong
         }
         CardError::PinBlocked => ErrorCode::PinBlocked,

@@ -175,7 +175,7 @@ fn doctor_tells_each_thing_that_would_break_a_login_and_what_helps() {
     let doctor = || agent(&at, &["doctor", "--port", "1"]).1;
     let told = doctor();
     for line in [
-        "ok     certificate: until ",
+        "?      certificate: not known: it ends on ",
         "FAULT  portal: https://terminal.localhost:1 does not answer",
         "ok     browser store: none: ",
         "run `sekisho-agent renew --browser-only --nss ",

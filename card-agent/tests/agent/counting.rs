@@ -33,6 +33,8 @@ pub struct CountingReaders {
     pub inner: Arc<dyn Readers>,
     pub opened: Count,
     pub keys: Keys,
+    /// A wrong PIN is answered as one of a wrong length.
+    pub of_length: Arc<AtomicBool>,
 }
 
 impl Readers for CountingReaders {
@@ -47,7 +49,8 @@ impl Readers for CountingReaders {
     fn connect(&self, reader: &str) -> Result<Box<dyn Channel>, CardError> {
         self.opened.up();
         let inner = self.inner.connect(reader)?;
-        Ok(Box::new(KeyedChannel { inner, keys: self.keys.clone() }))
+        let (keys, of_length) = (self.keys.clone(), self.of_length.clone());
+        Ok(Box::new(KeyedChannel { inner, keys, of_length }))
     }
 }
 
@@ -67,18 +70,20 @@ pub struct Pad {
 struct KeyedChannel {
     inner: Box<dyn Channel>,
     keys: Keys,
+    of_length: Arc<AtomicBool>,
 }
 
 impl Channel for KeyedChannel {
     fn transaction(&mut self, work: Work<'_>) -> Result<(), CardError> {
-        let keys = &self.keys;
-        self.inner.transaction(&mut |card| work(&mut KeyedCard { card, keys }))
+        let (keys, of_length) = (&self.keys, self.of_length.load(Ordering::SeqCst));
+        self.inner.transaction(&mut |card| work(&mut KeyedCard { card, keys, of_length }))
     }
 }
 
 struct KeyedCard<'a> {
     card: &'a mut dyn Transmit,
     keys: &'a Keys,
+    of_length: bool,
 }
 
 impl Transmit for KeyedCard<'_> {
@@ -86,7 +91,10 @@ impl Transmit for KeyedCard<'_> {
         if let Some(pad) = self.keys.lock().unwrap().as_mut() {
             pad.signatures += usize::from(command.get(1) == Some(&0x2a));
         }
-        self.card.transmit(command)
+        let answer = self.card.transmit(command)?;
+        let is_pin = command.get(1) == Some(&0x20) && command.len() > 5;
+        let wrong = self.of_length && is_pin && answer[0] == 0x63;
+        Ok(if wrong { vec![0x67, 0] } else { answer })
     }
 
     fn reset_at_end(&mut self) {

@@ -1,6 +1,8 @@
 //! What the portal's page meets: the whole login, and what it is told when one fails. Whoever isn't
 //! that page: `attacks`.
 
+use std::sync::atomic::Ordering;
+
 use sekisho_protocol::Sha256Digest;
 use sekisho_protocol::answer::{CardAnswer, TerminalProof};
 use sekisho_protocol::occasion::Occasion;
@@ -63,6 +65,21 @@ async fn nothing_is_tried_by_itself_when_few_tries_are_left() {
     for _ in 0..12 {
         assert_eq!(world.login(&world.request()).await.code(), "pin_wrong");
     }
+    let guarded = world.login(&world.request()).await;
+    assert_eq!(guarded.code(), "pin_guarded");
+    assert_eq!(guarded.json()["error"]["tries_left"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_of_a_wrong_length_may_have_cost_a_try_and_the_guard_goes_by_what_is_left() {
+    let world = World::new(Layout::Observed).await;
+    world.of_length.store(true, Ordering::SeqCst);
+    world.set_pin("0000");
+    let refused = world.login(&world.request()).await;
+    assert_eq!(refused.code(), "pin_wrong");
+    assert_eq!(refused.json()["error"]["tries_left"], 14);
+    // Somebody who types the same again and again.
+    world.person.here.store(true, Ordering::SeqCst);
     let guarded = world.login(&world.request()).await;
     assert_eq!(guarded.code(), "pin_guarded");
     assert_eq!(guarded.json()["error"]["tries_left"], 3);

@@ -74,6 +74,14 @@ async fn who_cancels_at_the_keys_or_types_nothing_ends_the_login_and_loses_no_tr
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_length_that_the_card_does_not_take_from_the_reader_ends_the_login() {
+    let world = World::new(Layout::Observed).await;
+    types(&world, &[Err(0x6700), Ok(PIN)]);
+    assert_eq!(world.login(&world.request()).await.code(), "card_refused");
+    assert_eq!(asked(&world).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pin_that_is_typed_after_the_window_was_closed_signs_nothing() {
     let world = World::new(Layout::Observed).await;
     types(&world, &[]);

@@ -1,7 +1,7 @@
 //! A terminal with a software card, an agent behind its door, and the portal's key.
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex, RwLock};
 
 use aws_lc_rs::rand::SystemRandom;
@@ -56,6 +56,8 @@ pub struct World {
     pub keys: Keys,
     /// Who sits before the window: nobody to begin with.
     pub person: Person,
+    /// Whether the card answers a wrong PIN as one of a wrong length.
+    pub of_length: Arc<AtomicBool>,
     portal: EcdsaKeyPair,
     folder: TempDir,
     _stop: watch::Sender<bool>,
@@ -138,10 +140,12 @@ impl World {
         };
         let (opened, shown, said) = (Count::default(), Count::default(), Said::default());
         let (keys, person) = (Keys::default(), Person::default());
+        let of_length = Arc::new(AtomicBool::new(false));
         let readers = Arc::new(CountingReaders {
             inner: readers,
             opened: opened.clone(),
             keys: keys.clone(),
+            of_length: of_length.clone(),
         });
         let pin = Arc::new(CountingWindow {
             inner: pin,
@@ -180,6 +184,7 @@ impl World {
             said,
             keys,
             person,
+            of_length,
             portal,
             folder,
             _stop: stop,

@@ -11,7 +11,7 @@ use sekisho_pki::{
     scep::{Attributes, Cipher, MessageToSign, MessageType, seal},
 };
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
-use time::{OffsetDateTime, macros::datetime};
+use time::OffsetDateTime;
 use x509_cert::{
     attr::Attribute,
     name::Name,
@@ -40,20 +40,21 @@ struct Validity {
     until: Time,
 }
 
-/// A certificate that its own key signed, good for this program's time.
+/// A certificate that its own key signed, good from the one moment until the other.
 ///
 /// # Errors
 /// The cryptographic library.
-pub fn self_signed(key: &SoftwareKey, subject: &Name) -> anyhow::Result<Vec<u8>> {
+pub fn self_signed(
+    key: &SoftwareKey,
+    subject: &Name,
+    [from, until]: [OffsetDateTime; 2],
+) -> anyhow::Result<Vec<u8>> {
     let at = |moment: OffsetDateTime| instant::to_time(moment).context("no such time");
     let tbs = Tbs {
         serial: 1,
         algorithm: key.algorithm().identifier(),
         issuer: subject.clone(),
-        validity: Validity {
-            from: at(datetime!(2026-01-01 0:00 UTC))?,
-            until: at(datetime!(2027-01-01 0:00 UTC))?,
-        },
+        validity: Validity { from: at(from)?, until: at(until)? },
         subject: subject.clone(),
         key: SubjectPublicKeyInfoOwned::from_der(key.public_key_der())?,
     };

@@ -2,7 +2,7 @@
 //!
 //! It proves itself by its certificate in the handshake or, where it has pre-shared keys alone, by the code that
 //! came with one. What it says is shown to people and decides nothing. A record at both facilities tells of what
-//! changed, of one tunnel once a minute at most.
+//! changed, of one tunnel by one end once a minute at most.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +15,13 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use sekisho_ca::registration::terminal_identifier::TerminalIdentifier;
 use sekisho_store::{
-    MayConflict, StoreError,
+    MayConflict, StoreError, Tx,
     audit::{Actor, Audited, Entry},
-    router_psk, router_tunnel, transaction, vpn_peers, vpn_place,
+    router_psk,
+    router_tunnel::{self, ToTell},
+    transaction, vpn_peers, vpn_place,
 };
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use super::{by_code, credentials, psk::is_in_force, refusal};
 use crate::{
@@ -45,7 +47,8 @@ const MOST_OCTETS: usize = REPORTED_AT_ONCE * "T3W8K0M5XYZ,down\r\n".len();
 /// A tunnel that came and went is told so often and no more; how often a record tells of it is the store's to say.
 const LEAST_BETWEEN_CHANGES: Duration = Duration::seconds(5);
 
-/// Keeps what changed, with a record of each change, and hears what did not.
+/// Keeps what changed, with a record where one is due, and hears what did not. Who is no peer is left aside and named,
+/// also where there is nobody else.
 ///
 /// # Errors
 /// 400, 401, 403, 413, 429 or 503 with a line of text.
@@ -77,13 +80,6 @@ pub async fn post(
     drop(reader);
     let (known, strangers): (Vec<_>, Vec<_>) =
         told.into_iter().partition(|(id, _)| peers.contains(id));
-    if known.is_empty() {
-        return Err(EstError::new(
-            StatusCode::FORBIDDEN,
-            "tunnels: no router of this report is a peer of this one in the register: no group has both, no link was \
-             made for a tunnel with it, and no key is theirs. Have the facility's administrator see to the groups",
-        ));
-    }
     let changes = |(id, up): &&(String, bool)| before.get(id).is_none_or(|told| told.up != *up);
     if known
         .iter()
@@ -104,7 +100,7 @@ pub async fn post(
         .into_iter()
         .partition(|(id, up)| before.get(id).is_none_or(|told| told.is_to_record(*up, now)));
     let (mut soon, same): (Vec<_>, Vec<_>) = rest.into_iter().partition(|one| changes(&one));
-    soon.extend(keep(&app, &peer, &router_id, to_record).await?);
+    soon.extend(keep(&app, &peer, &router_id, to_record, now).await?);
     if !soon.is_empty() {
         app.store().note_tunnels(&router_id, &soon, now).await?;
     }
@@ -239,24 +235,21 @@ async fn keep(
     peer: &Peer,
     router_id: &str,
     to_record: Vec<(String, bool)>,
+    now: OffsetDateTime,
 ) -> Result<Vec<(String, bool)>, StoreError> {
-    let now = app.now();
+    if to_record.is_empty() {
+        return Ok(Vec::new());
+    }
     let kept = transaction!(app.store(), KeepError, |tx| {
         let (mut entries, mut late) = (Vec::new(), Vec::new());
         for (id, up) in &to_record {
-            let Some(changes) = router_tunnel::tell(tx, router_id, id, *up, now).await? else {
-                late.push((id.clone(), *up));
-                continue;
-            };
-            let act = if *up { UP } else { DOWN };
-            let mut entry = Entry::done(act, Actor::Terminal(router_id.to_owned()), now)
-                .from_address(peer.addr.ip());
-            // How it stands now, and that it did not do so all the time.
-            if changes > 1 {
-                entry = entry.fact("changes", changes);
+            match router_tunnel::tell(tx, router_id, id, *up, now).await? {
+                Some(to_tell) => {
+                    let entry = record(router_id, *up, to_tell, now).from_address(peer.addr.ip());
+                    entries.extend(at_both(tx, entry, router_id, id).await?);
+                }
+                None => late.push((id.clone(), *up)),
             }
-            entries.push(at_router(tx, entry.clone(), router_id, id).await?);
-            entries.push(at_router(tx, entry, id, router_id).await?);
         }
         let mut entries = entries.into_iter();
         let first = entries.next().ok_or(KeepError::SaidBefore)?;
@@ -269,10 +262,66 @@ async fn keep(
     }
 }
 
+/// How it stands now, since when where that is no news, and that it did not do so all the time.
+fn record(router_id: &str, up: bool, to_tell: ToTell, now: OffsetDateTime) -> Entry {
+    let act = if up { UP } else { DOWN };
+    let mut entry = Entry::done(act, Actor::Terminal(router_id.to_owned()), now);
+    if to_tell.since != now {
+        entry = entry.fact("since", to_tell.since.unix_timestamp());
+    }
+    if to_tell.changes > 1 {
+        entry = entry.fact("changes", to_tell.changes);
+    }
+    entry
+}
+
+async fn at_both(
+    tx: &mut Tx,
+    entry: Entry,
+    router_id: &str,
+    peer_id: &str,
+) -> Result<[Entry; 2], StoreError> {
+    let own = at_router(tx, entry.clone(), router_id, peer_id).await?;
+    Ok([own, at_router(tx, entry, peer_id, router_id).await?])
+}
+
+/// States a turn; what is left waits for the next.
+const BATCH: i64 = 500;
+
+/// Scheduled: what was kept without a record gets one a minute after the last, also where the router has fallen silent.
+///
+/// # Errors
+/// [`StoreError`]: the rest waits for the next turn.
+pub async fn tell_of_silent(app: &App) -> Result<(), StoreError> {
+    let now = app.now();
+    if router_tunnel::untold(&mut app.store().read(), now, 1).await?.is_empty() {
+        return Ok(());
+    }
+    let told = transaction!(app.store(), KeepError, |tx| {
+        let mut entries = Vec::new();
+        for untold in router_tunnel::untold(tx, now, BATCH).await? {
+            router_tunnel::recorded(tx, &untold, now).await?;
+            let to_tell = ToTell { changes: untold.unrecorded, since: untold.since };
+            let entry = record(&untold.router_id, untold.up, to_tell, now);
+            entries.extend(at_both(tx, entry, &untold.router_id, &untold.peer_id).await?);
+        }
+        let mut entries = entries.into_iter();
+        let first = entries.next().ok_or(KeepError::SaidBefore)?;
+        Ok(entries.fold(Audited::new((), first), Audited::and))
+    });
+    match told {
+        Ok(()) | Err(KeepError::SaidBefore) => Ok(()),
+        Err(KeepError::Store(error)) => Err(error),
+    }
+}
+
 fn answer(kept: usize, strangers: &[(String, bool)]) -> Response {
     let mut text = format!("told of {kept}\n");
     for (id, _) in strangers {
         text.push_str(&format!("{id} is no peer of this router in the register: left aside\n"));
+    }
+    if kept == 0 {
+        text.push_str("Have the facility's administrator see to the groups\n");
     }
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")),

@@ -237,11 +237,13 @@ impl Store {
             for (peer_id, up) in same {
                 tx.execute(
                     sql("UPDATE router_tunnel SET heard_at = $4
-                         WHERE router_id = $1 AND peer_id = $2 AND up = $3 AND heard_at < $4")
+                         WHERE router_id = $1 AND peer_id = $2 AND up = $3
+                           AND (heard_at < $4 OR heard_at > $5)")
                     .bind(router_id)
                     .bind(peer_id.as_str())
                     .bind(i64::from(*up))
-                    .bind(at),
+                    .bind(at)
+                    .bind(at + SET_BACK),
                 )
                 .await?;
             }

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use sekisho_protocol::request::CLOCK_LEEWAY;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::finding::{Finding, in_words};
 use crate::platform;
@@ -39,24 +39,41 @@ pub(super) fn of_place(error: PlaceError) -> Finding {
     }
 }
 
-/// Whether the server answers this terminal; how far its clock is ahead of ours, in seconds.
-pub(super) async fn ask_server(
-    place: &Place,
-    key: Result<&dyn TerminalKey, &Finding>,
-) -> (Finding, Finding) {
-    let key = match key {
-        Ok(key) => key,
-        Err(fault) => {
-            return (fault.clone(), Finding::behind("the server was not asked", "server"));
-        }
-    };
-    match enrol::refresh_trust(place, key).await {
-        Ok((_, ahead)) => (Finding::Well("answers".to_owned()), clock(ahead)),
-        // It answers whoever does not ask how late it is.
-        Err(EnrolError::Clock { seconds }) => {
-            (Finding::behind("no certificate is of this PC's time", "clock"), clock(seconds))
-        }
-        Err(error) => (of_server(error), Finding::behind("the server told no time", "server")),
+/// What came of asking the server.
+pub(super) struct Asked {
+    /// Whether it answers this terminal.
+    pub(super) server: Finding,
+    /// Whether this PC's clock is near its own.
+    pub(super) clock: Finding,
+    /// How far its clock is ahead of ours, in seconds, where it told.
+    pub(super) ahead: Option<i64>,
+}
+
+impl Asked {
+    /// By how far it is ahead, or why it did not say so.
+    pub(super) fn of(ahead: Result<i64, EnrolError>) -> Self {
+        let (server, ahead) = match ahead {
+            Ok(ahead) => (Finding::Well("answers".to_owned()), Some(ahead)),
+            // It answers whoever does not ask how late it is.
+            Err(EnrolError::Clock { seconds }) => {
+                (Finding::behind("no certificate is of this PC's time", "clock"), Some(seconds))
+            }
+            Err(error) => (of_server(error), None),
+        };
+        let untold = || Finding::behind("the server told no time", "server");
+        Self { server, clock: ahead.map_or_else(untold, clock), ahead }
+    }
+}
+
+/// Whether the server answers this terminal, and how late it is there.
+pub(super) async fn ask_server(place: &Place, key: Result<&dyn TerminalKey, &Finding>) -> Asked {
+    match key {
+        Ok(key) => Asked::of(enrol::refresh_trust(place, key).await.map(|(_, ahead)| ahead)),
+        Err(fault) => Asked {
+            server: fault.clone(),
+            clock: Finding::behind("the server was not asked", "server"),
+            ahead: None,
+        },
     }
 }
 
@@ -85,10 +102,11 @@ fn clock(ahead: i64) -> Finding {
     Finding::fault(what, platform::REMEDIES.clock)
 }
 
-/// Whether the portals answer over the connection that a login takes, one finding each.
+/// Whether the portals answer over the connection that a login takes, one finding each. Where they cannot be
+/// asked, the line whose fault it is stands in place of the key.
 pub(super) async fn portals(
     place: &Place,
-    key: Result<&dyn TerminalKey, &Finding>,
+    key: Result<&dyn TerminalKey, &str>,
     origins: &[String],
 ) -> Vec<Finding> {
     if origins.is_empty() {
@@ -98,7 +116,7 @@ pub(super) async fn portals(
     for origin in origins {
         found.push(match key {
             Ok(key) => portal(place, key, origin).await,
-            Err(_) => Finding::behind(&format!("{origin} was not asked"), "server"),
+            Err(line) => Finding::behind(&format!("{origin} was not asked"), line),
         });
     }
     found
@@ -111,18 +129,20 @@ async fn portal(place: &Place, key: &dyn TerminalKey, origin: &str) -> Finding {
             format!("{origin} answers with {status}"),
             "try later; if it stays, tell the facility's administrator",
         ),
-        Err(error) => Finding::fault(in_words(error), NETWORK),
+        Err(error) => of_server(error),
     }
 }
 
-/// Whether the certificate is in force, and for how long.
-pub(super) fn certificate(place: &Place, now: OffsetDateTime) -> Finding {
+/// Whether the certificate is in force, and for how long, by the server's clock, which is `ahead` seconds ahead
+/// of ours (`now`). Where that is not known, ours tells faults, and nothing is well.
+pub(super) fn certificate(place: &Place, now: OffsetDateTime, ahead: Option<i64>) -> Finding {
     let validity = match Validity::of_terminal(place) {
         Ok(validity) => validity,
         Err(error) => return of_place(error),
     };
     let day = validity.until.date();
-    match validity.age(now) {
+    let there = ahead.and_then(|seconds| now.checked_add(Duration::seconds(seconds)));
+    match validity.age(there.unwrap_or(now)) {
         Age::Expired => Finding::fault(format!("expired on {day}"), ENROL_ANEW),
         Age::Due => match Tries::read(place) {
             Err(error) => of_place(error),
@@ -137,6 +157,9 @@ pub(super) fn certificate(place: &Place, now: OffsetDateTime) -> Finding {
                 "a running agent renews it by itself, `sekisho-agent renew` now",
             ),
         },
+        Age::Fresh if there.is_none() => {
+            Finding::behind(&format!("it ends on {day}, and the server told no time"), "server")
+        }
         Age::Fresh => Finding::Well(format!("until {day}")),
     }
 }
@@ -146,7 +169,6 @@ mod tests {
     use sekisho_ca::lookalike::Forge;
     use sekisho_key::SoftwareKey;
     use sekisho_pki::encoding::name::{Part, name};
-    use time::Duration;
 
     use super::*;
 
@@ -168,7 +190,7 @@ mod tests {
         let until = now + Duration::days(30);
         let forge = Forge::new(&subject, &subject, &key, now, until);
         std::fs::write(place.certificate(), forge.sign(&key).unwrap()).unwrap();
-        let after = |days| certificate(&place, now + Duration::days(days));
+        let after = |days| certificate(&place, now + Duration::days(days), Some(0));
         assert_eq!(after(19), Finding::Well(format!("until {}", until.date())));
         for (days, told) in [(21, ["ends soon", "renew"]), (31, ["expired", "new code"])] {
             let found = after(days);

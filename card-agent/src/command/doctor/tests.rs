@@ -1,11 +1,17 @@
 //! Each situation of a PC, and which word stands before which line.
 
+use sekisho_ca::lookalike::Forge;
+use sekisho_key::SoftwareKey;
+use sekisho_pki::encoding::name::{Part, name};
 use sekisho_protocol::JwkSet;
 use sekisho_protocol::trust::{Named, TerminalTrust};
+use time::Duration;
 
 use super::*;
 use crate::card::pcsc::{CardStatus, ReaderStatus, Use};
 use crate::card::reader::CardError;
+use crate::terminal::enrol::EnrolError;
+use crate::terminal::key::FileKey;
 use crate::terminal::place::{Enrolment, PlaceError, Settings};
 
 const ORDER: [&str; 7] =
@@ -106,6 +112,36 @@ async fn without_its_key_or_with_broken_files_a_pc_has_the_same_lines() {
     assert_each_says_what_is_next(&lines);
     let told = lines[0].1.line("enrolment");
     assert!(told.starts_with("FAULT") && told.contains("is malformed"), "{told}");
+}
+
+#[tokio::test]
+async fn where_the_clock_is_wrong_portals_wait_and_the_certificate_is_judged_by_the_servers() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place { folder: folder.path().to_owned() };
+    let key = FileKey::load_or_make(&place.key()).unwrap();
+    let now = OffsetDateTime::now_utc();
+    let authority = SoftwareKey::generate_p256().unwrap();
+    let subject = name(&[Part::CommonName("T0123456789")]).unwrap();
+    let forge = Forge::new(&subject, &subject, &authority, now, now + Duration::days(30));
+    std::fs::write(place.certificate(), forge.sign(&authority).unwrap()).unwrap();
+    let origins = ["https://a.localhost:1", "https://b.localhost:1"].map(str::to_owned);
+    let days = |days| Duration::days(days).whole_seconds();
+    let no_certificate_fits = |seconds| Err(EnrolError::Clock { seconds });
+    let away = EnrolError::Unreachable { server: "https://c.example".into(), why: "x".into() };
+    for (situation, told, expected) in [
+        ("right", Ok(-300), ["ok", "ok", "FAULT", "FAULT", "ok"]),
+        ("an hour behind", Ok(3600), ["ok", "FAULT", "?", "?", "ok"]),
+        ("weeks behind", Ok(days(21)), ["ok", "FAULT", "?", "?", "FAULT"]),
+        ("a year behind", no_certificate_fits(days(365)), ["?", "FAULT", "?", "?", "FAULT"]),
+        ("a year ahead", no_certificate_fits(days(-365)), ["?", "FAULT", "?", "?", "ok"]),
+        ("not known", Err(away), ["FAULT", "?", "FAULT", "FAULT", "?"]),
+    ] {
+        let lines = of_server(&place, Ok(&key), &origins, Asked::of(told), now).await;
+        let subjects = ["server", "clock", "portal", "portal", "certificate"];
+        let expected: Vec<_> = expected.into_iter().map(str::to_owned).zip(subjects).collect();
+        assert_eq!(words(&lines), expected, "{situation}");
+        assert_each_says_what_is_next(&lines);
+    }
 }
 
 #[test]

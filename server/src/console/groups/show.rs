@@ -174,16 +174,11 @@ async fn render(
     let sees = |member: &VpnMembership| {
         owns || runs || mine(member) || counts(member) && (meets_all || is_member && member.is_hub)
     };
-    let of_group = Scope::Group(&group.id);
-    let viewer = Viewer {
-        session,
-        group: &group,
-        own: &own,
-        sees_texts: owns || runs,
-        neighbourhood: vpn_neighbourhood::of(&mut reader, of_group, now).await?,
-        latest: router_text::latest_of(&mut reader, of_group).await?,
-        now,
+    let all = match owns || runs {
+        true => Some(Around::of(&mut reader, Scope::Group(&group.id), now).await?),
+        false => None,
     };
+    let viewer = Viewer { session, group: &group, own: &own, all, now };
     let mut members = Vec::new();
     for member in memberships.iter().filter(|member| sees(member)) {
         members.push(viewer.member(&mut reader, &page, member, &entries).await?);
@@ -229,13 +224,27 @@ struct Viewer<'a> {
     session: &'a ConsoleSession,
     group: &'a VpnGroup,
     own: &'a BTreeSet<&'a str>,
-    /// Of all members, not of their own alone.
-    sees_texts: bool,
-    /// Around the group's routers.
-    neighbourhood: Neighbourhood,
-    /// Texts of these that were taken last.
-    latest: BTreeMap<String, RouterText>,
+    /// Around the group's routers, where the texts of all concern the viewer.
+    all: Option<Around>,
     now: OffsetDateTime,
+}
+
+/// What the standing of texts follows from.
+struct Around {
+    neighbourhood: Neighbourhood,
+    /// Texts that were taken last.
+    latest: BTreeMap<String, RouterText>,
+}
+
+impl Around {
+    async fn of(
+        reader: &mut Reader,
+        scope: Scope<'_>,
+        now: OffsetDateTime,
+    ) -> Result<Self, StoreError> {
+        let neighbourhood = vpn_neighbourhood::of(reader, scope, now).await?;
+        Ok(Self { neighbourhood, latest: router_text::latest_of(reader, scope).await? })
+    }
 }
 
 impl Viewer<'_> {
@@ -257,16 +266,18 @@ impl Viewer<'_> {
             (None, _) => ("groups-state-asked", "tag"),
         };
         let lang = page.text.lang();
+        // A member is asked about its own routers, whoever else is in the group.
+        let own = match counts && mine && self.all.is_none() {
+            true => Some(Around::of(reader, Scope::Facility(facility_id), self.now).await?),
+            false => None,
+        };
+        let around = self.all.as_ref().or(own.as_ref()).filter(|_| counts);
         let mut routers = Vec::new();
         for entry in entries.iter().filter(|entry| entry.membership_id == member.id) {
             let id = entry.router.terminal_id.clone();
-            let concerns = counts && !entry.revoked && (self.sees_texts || mine);
-            let standing = match concerns {
-                true => {
-                    Some(Standing::of(self.latest.get(&id), &self.neighbourhood.peers(&id), lang))
-                }
-                false => None,
-            };
+            let standing = around.filter(|_| !entry.revoked).map(|around| {
+                Standing::of(around.latest.get(&id), &around.neighbourhood.peers(&id), lang)
+            });
             let (name, network) = (entry.name.clone(), entry.router.network.to_string());
             routers.push(RouterRow { id, name, network, revoked: entry.revoked, standing });
         }

@@ -156,8 +156,12 @@ async fn who_is_no_peer_by_the_register_is_left_aside_and_named() {
         answer.is(StatusCode::OK, &format!("{stranger} is no peer of this router"));
     }
     assert_eq!(told(&test).await.len(), 1);
+    // A part of a report may have no others.
     let nobody = tell(&test, By::Certificate(&certificate), "T3333333333,up\n").await;
-    nobody.is(StatusCode::FORBIDDEN, "no router of this report is a peer");
+    nobody.is(StatusCode::OK, "told of 0\nT3333333333 is no peer of this router");
+    nobody.is(StatusCode::OK, "see to the groups");
+    let unproven = tell(&test, By::Nothing, "T3333333333,up\n").await;
+    unproven.is(StatusCode::FORBIDDEN, "neither");
     assert_eq!(told(&test).await.len(), 1);
 }
 
@@ -224,6 +228,8 @@ async fn a_router_with_keys_alone_tells_by_the_code_that_came_with_one_until_tha
     let code = report_code(&test, &own).await;
     tell(&test, By::Code(ROUTER, &code), report.as_str()).await.is(StatusCode::OK, "told of 1");
     assert!(told(&test).await[0].up);
+    let strangers = tell(&test, By::Code(ROUTER, &code), "T3333333333,up\n").await;
+    strangers.is(StatusCode::OK, "told of 0\nT3333333333 is no peer of this router");
     let records = acts(&test).await.len();
     let others = tell(&test, By::Code(FIXED, &code), format!("{ROUTER},up\n")).await;
     others.is(StatusCode::UNAUTHORIZED, "not accepted");
@@ -351,6 +357,38 @@ async fn a_tunnel_that_flaps_is_a_record_a_minute_and_its_state_is_the_last_one_
     assert_eq!(told.last().unwrap().0, format!("router.tunnel.{state}"));
     let changes: i64 = told.iter().map(|(_, changes)| changes).sum();
     assert_eq!(changes, 2 * 50, "every change is told, if not each by itself: {told:?}");
+}
+
+#[tokio::test]
+async fn of_a_router_that_falls_silent_the_trail_ends_with_what_it_said_last() {
+    let test = linked().await;
+    let certificate = enrolled(&test, ROUTER, &key()).await;
+    let say = async |state: &str| {
+        let answer = tell(&test, By::Certificate(&certificate), format!("{FIXED},{state}\n")).await;
+        answer.is(StatusCode::OK, "told of 1\n");
+    };
+    say("up").await;
+    test.clock.advance(10 * Duration::SECOND);
+    let down_at = test.app.now();
+    say("down").await;
+    let begun = acts(&test).await.len();
+    super::tell_of_silent(&test.app).await.unwrap();
+    assert_eq!(acts(&test).await.len(), begun, "a record was a moment ago");
+    test.clock.advance(Duration::MINUTE);
+    for _ in 0..2 {
+        super::tell_of_silent(&test.app).await.unwrap();
+    }
+    let trail = sekisho_store::audit::list(&mut test.app.store().read(), "", None, 9_999).await;
+    let trail = trail.unwrap();
+    assert_eq!(trail.len(), begun + 2, "at both routers, once");
+    for record in &trail[begun..] {
+        assert_eq!(record.columns.act, "router.tunnel.down");
+        let form: serde_json::Value = serde_json::from_slice(&record.canonical).unwrap();
+        assert_eq!(form["facts"]["since"].as_i64(), Some(down_at.unix_timestamp()));
+        assert!(form["facts"]["changes"].is_null());
+    }
+    let told = told(&test).await.remove(0);
+    assert_eq!((told.up, told.heard_at), (false, down_at), "nothing was heard since");
 }
 
 #[tokio::test]

@@ -12,16 +12,20 @@ use sekisho_pki::{
     scep::{Cipher, MessageType, PkiStatus, UnverifiedMessage},
 };
 use sekisho_store::terminal::Device;
+use time::Duration;
 use x509_cert::{Certificate, der::Decode};
 
 use super::{
     load::{Client, Octets},
     seed::{Seed, made},
 };
-use crate::demo::{
-    connection::Connection,
-    scep_client::{self, Content},
-    stage::Stage,
+use crate::{
+    clock::{Clock, SystemClock},
+    demo::{
+        connection::Connection,
+        scep_client::{self, Content},
+        stage::Stage,
+    },
 };
 
 const PATH: &str = "/scep?operation=PKIOperation";
@@ -35,12 +39,13 @@ pub(super) struct ScepClient(Connection);
 pub(super) async fn asks(seed: &Seed, stage: &Stage, number: usize) -> anyhow::Result<Vec<Ask>> {
     let ra = registration_authority(stage).await?;
     let newcomers = seed.newcomers(Device::Router, number).await?;
+    let now = SystemClock.now();
     made(newcomers, move |newcomer| {
         let key = SoftwareKey::generate_rsa(RsaSize::Bits3072)?;
         let subject = name(&[Part::CommonName(&newcomer.id)])?;
         let request = scep_client::request(&key, &subject, Some(&newcomer.code))?;
         let content = Content { octets: &request, cipher: Cipher::Aes128 };
-        let own = scep_client::self_signed(&key, &subject)?;
+        let own = scep_client::self_signed(&key, &subject, [now, now + Duration::DAY])?;
         let place = (MessageType::PkcsReq, newcomer.id.as_str());
         Ok(Ask(scep_client::message(place, content.sealed(&ra)?, (&key, &own))?))
     })

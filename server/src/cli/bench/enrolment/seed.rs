@@ -1,5 +1,7 @@
 //! Who enrols: devices of a facility with codes, as the console and the host give them.
 
+use std::thread;
+
 use anyhow::Context;
 use sekisho_ca::registration::terminal_identifier::TerminalIdentifier;
 use sekisho_key::{Randomness, SystemRandomness};
@@ -10,6 +12,7 @@ use sekisho_store::{
     terminal::{self, Device},
     transaction,
 };
+use tokio::task::JoinSet;
 
 use crate::{
     clock::{Clock, SystemClock},
@@ -92,7 +95,7 @@ impl Seed {
     }
 }
 
-/// What is made for each on every core: RSA keys take their time.
+/// What is made for each, in any order, as many at once as there are cores: RSA keys take their time.
 ///
 /// # Errors
 /// The first one.
@@ -104,15 +107,24 @@ where
     T: Send + 'static,
     U: Send + 'static,
 {
-    let making = all.into_iter().map(|one| {
+    let workers = thread::available_parallelism()?.get();
+    let (mut making, mut made) = (JoinSet::new(), Vec::with_capacity(all.len()));
+    for one in all {
+        if making.len() >= workers {
+            made.extend(next(&mut making).await?);
+        }
         let make = make.clone();
-        tokio::task::spawn_blocking(move || make(one))
-    });
-    // All are begun before the first is waited for.
-    let making: Vec<_> = making.collect();
-    let mut made = Vec::with_capacity(making.len());
-    for one in making {
-        made.push(one.await.context("a key was not made")??);
+        making.spawn_blocking(move || make(one));
+    }
+    while let Some(one) = next(&mut making).await? {
+        made.push(one);
     }
     Ok(made)
+}
+
+/// The one that is ready first.
+async fn next<U: Send + 'static>(
+    making: &mut JoinSet<anyhow::Result<U>>,
+) -> anyhow::Result<Option<U>> {
+    making.join_next().await.transpose().context("a key was not made")?.transpose()
 }

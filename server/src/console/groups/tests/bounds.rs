@@ -228,3 +228,15 @@ async fn which_routers_take_part_is_the_facilitys_to_say() {
     assert!(!are_peers(&test, R_OWNER, R_MEMBER).await);
     assert!(are_peers(&test, R_OWNER, "T4444444444").await);
 }
+
+#[tokio::test]
+async fn how_texts_stand_the_owner_and_the_body_see_of_all_a_member_of_its_own_and_nobody_else() {
+    let test = instance().await;
+    let path = made(&test, "mesh").await;
+    own_takes_part(&test, &path).await;
+    joined(&test, &path).await;
+    for (cookie, marks) in [(OWN, 2), (BODY, 2), (BOTH, 2), (THEIRS, 1), (STRANGER, 0)] {
+        let page = get(&test, &path, cookie).await.text;
+        assert_eq!(page.matches("入れた記録がありません").count(), marks, "{page}");
+    }
+}

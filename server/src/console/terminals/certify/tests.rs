@@ -385,7 +385,7 @@ async fn what_nobody_fetched_goes_with_its_certificate_and_the_present_one_stays
     }
     let told = async |cookie| send(&test, "GET", "/console/notices", cookie, "").await.text;
     let ours = told(OURS).await;
-    assert_eq!(ours.matches("の鍵ファイルが時間内に保存されなかった").count(), 1, "{ours}");
+    assert_eq!(ours.matches("の鍵ファイルが、時間内に保存されなかったか").count(), 1, "{ours}");
     assert!(ours.contains(&format!("/console/terminals/{ROUTER}/certify")), "{ours}");
     for other in [COLLEAGUE, THEIRS] {
         assert!(!told(other).await.contains("鍵ファイル"));

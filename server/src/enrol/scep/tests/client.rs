@@ -11,6 +11,7 @@ use sekisho_pki::{
     },
     scep::{Cipher, Envelope, FailInfo, MessageType, PkiStatus, UnverifiedMessage},
 };
+use time::macros::datetime;
 use x509_cert::{Certificate, name::Name};
 use zeroize::Zeroizing;
 
@@ -26,8 +27,10 @@ pub(crate) fn common_name(text: &str) -> Name {
     if text.is_empty() { Name::default() } else { name(&[Part::CommonName(text)]).unwrap() }
 }
 
+/// Good in the year of the tests' clock.
 pub(crate) fn self_signed(key: &SoftwareKey, subject: &Name) -> Vec<u8> {
-    scep_client::self_signed(key, subject).unwrap()
+    let year = [datetime!(2026-01-01 0:00 UTC), datetime!(2027-01-01 0:00 UTC)];
+    scep_client::self_signed(key, subject, year).unwrap()
 }
 
 fn subject_of(certificate: &[u8]) -> Name {
