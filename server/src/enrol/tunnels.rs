@@ -245,7 +245,8 @@ async fn keep(
         for (id, up) in &to_record {
             match router_tunnel::tell(tx, router_id, id, *up, now).await? {
                 Some(to_tell) => {
-                    let entry = record(router_id, *up, to_tell, now).from_address(peer.addr.ip());
+                    let router = Actor::Terminal(router_id.to_owned());
+                    let entry = record(router, *up, to_tell, now).from_address(peer.addr.ip());
                     entries.extend(at_both(tx, entry, router_id, id).await?);
                 }
                 None => late.push((id.clone(), *up)),
@@ -263,9 +264,9 @@ async fn keep(
 }
 
 /// How it stands now, since when where that is no news, and that it did not do so all the time.
-fn record(router_id: &str, up: bool, to_tell: ToTell, now: OffsetDateTime) -> Entry {
+fn record(actor: Actor, up: bool, to_tell: ToTell, now: OffsetDateTime) -> Entry {
     let act = if up { UP } else { DOWN };
-    let mut entry = Entry::done(act, Actor::Terminal(router_id.to_owned()), now);
+    let mut entry = Entry::done(act, actor, now);
     if to_tell.since != now {
         entry = entry.fact("since", to_tell.since.unix_timestamp());
     }
@@ -302,7 +303,9 @@ pub async fn tell_of_silent(app: &App) -> Result<(), StoreError> {
         for untold in router_tunnel::untold(tx, now, BATCH).await? {
             router_tunnel::recorded(tx, &untold, now).await?;
             let to_tell = ToTell { changes: untold.unrecorded, since: untold.since };
-            let entry = record(&untold.router_id, untold.up, to_tell, now);
+            // From which address the router said so is not kept.
+            let entry = record(Actor::System, untold.up, to_tell, now)
+                .fact("told_by", untold.router_id.as_str());
             entries.extend(at_both(tx, entry, &untold.router_id, &untold.peer_id).await?);
         }
         let mut entries = entries.into_iter();

@@ -386,6 +386,7 @@ async fn of_a_router_that_falls_silent_the_trail_ends_with_what_it_said_last() {
         let form: serde_json::Value = serde_json::from_slice(&record.canonical).unwrap();
         assert_eq!(form["facts"]["since"].as_i64(), Some(down_at.unix_timestamp()));
         assert!(form["facts"]["changes"].is_null());
+        assert_eq!(form["facts"]["told_by"], ROUTER);
     }
     let told = told(&test).await.remove(0);
     assert_eq!((told.up, told.heard_at), (false, down_at), "nothing was heard since");
