@@ -4,7 +4,7 @@
 use anyhow::ensure;
 use sekisho::demo::cast::CARD_HOLDERS;
 use sekisho_tests::{Desktop, Door, my_number::PhysiciansDesk};
-use thirtyfour::{error::WebDriverErrorInner, prelude::*};
+use thirtyfour::prelude::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_physician_of_another_facility_comes_for_an_emergency_alone() -> anyhow::Result<()> {
@@ -22,14 +22,10 @@ async fn a_physician_of_another_facility_comes_for_an_emergency_alone() -> anyho
     way.click().await?;
     way.wait_until().stale().await?;
     desk.reads("緊急時アクセスのためのログインです").await?;
-    // With the card in the reader the page may have begun by itself: then its button is gone.
+    // With the card in the reader the page may have begun by itself, and be gone under the finger: what is
+    // read next judges.
     if let Ok(button) = desk.driver().find(By::Id("login-start")).await {
-        match button.click().await {
-            Err(error) if !matches!(*error, WebDriverErrorInner::StaleElementReference(_)) => {
-                return Err(error.into());
-            }
-            _ => {}
-        }
+        let _ = button.click().await;
     }
     desk.reads("緊急時アクセスを始めるまで、使えるサービスはありません").await?;
     desk.driver().find(By::Css("input[name='reason'][value='disaster']")).await?.click().await?;
