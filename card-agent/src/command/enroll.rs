@@ -43,7 +43,7 @@ pub struct Enroll {
     #[arg(
         long,
         value_name = "URI",
-        long_help = "Make the key in a token that does not let it out, such as the PC's TPM, and not in a file: a PKCS #11 URI (RFC 7512), for instance of Debian's softhsm2, in one line\n'pkcs11:token=desk\n?module-path=/usr/lib/softhsm/libsofthsm2.so\n&pin-source=file:/home/USER/.config/desk.pin'\nThe PIN's file has mode 0600 and holds the PIN in its first line. A PIN that the token refuses is not tried again before that file has changed."
+        long_help = "Make the key in a token that does not let it out, such as the PC's TPM, and not in a file: a PKCS #11 URI (RFC 7512); for Debian's softhsm2 'pkcs11:token=desk' with '?module-path=/usr/lib/softhsm/libsofthsm2.so' and '&pin-source=file:/home/USER/.config/desk.pin' behind it, as one word.\nThe PIN's file has mode 0600 and holds the PIN in its first line. A PIN that the token refuses is not tried again before that file has changed."
     )]
     key_in: Option<Pkcs11Uri>,
     /// NSS database of the browser, to be given the key too, now and at each renewal. Where the key lies
