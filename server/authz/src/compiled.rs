@@ -1,25 +1,23 @@
-//! From rules to a Cedar policy set, and from a request to a decision.
+//! From rules to Cedar policies, and from a request to a decision.
 //!
-//! Each rule becomes one `permit` policy, and a second one for emergencies if it says so; Cedar decides by
-//! each in turn, and the first that permits admits; one that cannot be evaluated ends the matter. For the
-//! explanation each *condition* is a policy of its own, in one set that is looked at
-//! only after a refusal: Cedar then names the conditions that held, and so those that did not. No condition
-//! is evaluated by code of ours, so decision and explanation cannot drift apart.
+//! Each *condition* of a rule is a [`Clause`], and each rule a `permit` policy of its conditions, with a second
+//! one for emergencies if it says so. The clauses, which many services share and which are asked once for all,
+//! tell which rule admits, or which came nearest and why; who is admitted was permitted by that rule's policy
+//! as well, and where the two differ nobody is. No condition is evaluated by code of ours, so decision and
+//! explanation cannot drift apart.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeSet, HashSet},
-};
+use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
 
-use cedar_policy::{Authorizer, EntityUid, Policy, PolicyId, PolicySet, ValidationMode, Validator};
+use cedar_policy::{EntityUid, PolicySet};
 use serde_json::{Value as Json, json};
 
 use crate::{
     Request,
+    clause::{Clause, permit},
     condition::Condition,
     decision::Decision,
     hours::{Day, Hours},
-    question::{self, Question, SCHEMA, principal},
+    question::{self, Asked, Question, principal},
     rules::{Rule, Rules, RulesError, Vocabulary, compilation},
 };
 
@@ -29,30 +27,38 @@ pub struct CompiledRules {
     service: EntityUid,
     rules: Rules,
     vocabulary: Vocabulary,
-    /// Asked one after the other until one admits. Those that need no emergency come first, so that access by
+    /// Looked at one after the other until one admits. Those that need no emergency come first, so that access by
     /// them is never marked as one.
     deciding: Vec<Deciding>,
-    /// One policy a condition, however many rules state it.
-    explaining: PolicySet,
     /// What each rule asks for, in the order of explanation.
     stated: Vec<Vec<Stated>>,
 }
 
-/// By what a rule admits: one policy, and for a rule that opens in an emergency another one, which asks for the
+/// By what a rule admits; a rule that opens in an emergency does so by another one as well, which asks for the
 /// emergency instead of what it lifts.
 #[derive(Debug)]
 struct Deciding {
     /// Place of the rule.
     position: usize,
     by_emergency: bool,
+    /// All of them hold of whom it admits.
+    asked_for: Vec<AskedFor>,
+    /// Permits whom it admits.
     policy: PolicySet,
 }
 
-/// A condition that a rule states, with the name of the policy which tells whether it holds.
+/// A clause, and whether it looks at the groups that the rules of its service name.
+#[derive(Debug, Clone)]
+struct AskedFor {
+    clause: Arc<Clause>,
+    of_groups: bool,
+}
+
+/// A condition that a rule states.
 #[derive(Debug)]
 struct Stated {
     condition: Condition,
-    policy: PolicyId,
+    asked_for: AskedFor,
 }
 
 impl CompiledRules {
@@ -70,42 +76,35 @@ impl CompiledRules {
             rule.minimum_acr = rule.minimum_acr.take().or(vocabulary.strongest());
         }
         let service = question::service(service);
+        let not_visiting = json!({ "!": { "arg": context("visiting") } });
         let (mut ordinary, mut by_emergency) = (Vec::new(), Vec::new());
-        let mut explaining = Explaining::default();
         let mut stated = Vec::with_capacity(rules.rules.len());
         for (position, rule) in rules.rules.iter().enumerate() {
             // Whoever is let in for an emergency alone is admitted by it alone, whatever else a rule opens to.
-            let mut clauses = vec![json!({ "!": { "arg": context("visiting") } })];
-            let mut in_emergency = vec![context("emergency")];
+            let mut always = Asking::of(&not_visiting)?;
+            let mut in_emergency = Asking::of(&context("emergency"))?;
             let mut of_rule = Vec::new();
             for condition in Condition::ALL {
-                let Some(clause) = clause(rule, condition, vocabulary) else {
+                let Some(expression) = expression(rule, condition, vocabulary) else {
                     continue;
                 };
-                let policy = explaining.policy(&service, &clause)?;
-                of_rule.push(Stated { condition, policy });
+                let of_groups = condition == Condition::Group;
+                let asked_for = AskedFor { clause: Clause::of(&expression)?, of_groups };
                 if !condition.is_lifted_in_an_emergency() {
-                    in_emergency.push(clause.clone());
+                    in_emergency.add(expression.clone(), asked_for.clone());
                 }
-                clauses.push(clause);
+                always.add(expression, asked_for.clone());
+                of_rule.push(Stated { condition, asked_for });
             }
-            ordinary.push(Deciding::of(position, false, &service, clauses)?);
+            ordinary.push(always.deciding(position, false, &service)?);
             if rule.emergency {
-                by_emergency.push(Deciding::of(position, true, &service, in_emergency)?);
+                by_emergency.push(in_emergency.deciding(position, true, &service)?);
             }
             stated.push(of_rule);
         }
-        let deciding: Vec<Deciding> = ordinary.into_iter().chain(by_emergency).collect();
-        let explaining = explaining.set;
-        let validator = Validator::new(SCHEMA.clone());
-        for set in deciding.iter().map(|deciding| &deciding.policy).chain([&explaining]) {
-            let result = validator.validate(set, ValidationMode::Strict);
-            if let Some(fault) = result.validation_errors().next() {
-                return Err(compilation(fault));
-            }
-        }
+        let deciding = ordinary.into_iter().chain(by_emergency).collect();
         let vocabulary = vocabulary.clone();
-        Ok(Self { service, rules, vocabulary, deciding, explaining, stated })
+        Ok(Self { service, rules, vocabulary, deciding, stated })
     }
 
     /// The rules this was compiled from, each with the level that it asks for.
@@ -132,36 +131,28 @@ impl CompiledRules {
         self.evaluate(question).unwrap_or_else(|_| Decision::unusable())
     }
 
-    fn evaluate(&self, asked: &Question<'_>) -> Result<Decision, RulesError> {
-        let request = asked.request();
-        let groups = self.rules.groups_of(&request.facility_id);
-        let (question, entities) = asked.to(&self.service, groups)?;
-        let authorizer = Authorizer::new();
+    fn evaluate(&self, question: &Question<'_>) -> Result<Decision, RulesError> {
+        let request = question.request();
+        let asked = question.where_facility_is_in(self.rules.groups_of(&request.facility_id))?;
         for deciding in &self.deciding {
-            let response = authorizer.is_authorized(&question, &deciding.policy, &entities);
-            // A policy that cannot be evaluated is skipped by Cedar; for us that is no ground to go on.
-            if let Some(error) = response.diagnostics().errors().next() {
-                return Err(compilation(error));
-            }
-            if response.decision() == cedar_policy::Decision::Allow {
+            if deciding.admits(&asked, &self.service)? {
                 let rule = self.rules.rules.get(deciding.position);
                 return rule
                     .map(|rule| Decision::admitted(rule, deciding.by_emergency))
                     .ok_or_else(|| compilation("admitted by no rule"));
             }
         }
-        let explanation = authorizer.is_authorized(&question, &self.explaining, &entities);
-        let held: HashSet<&PolicyId> = explanation.diagnostics().reason().collect();
-        let would_help = !request.emergency && self.opens_in_an_emergency(&held);
+        let failed = self.failed(&asked)?;
+        let would_help = !request.emergency && self.opens_in_an_emergency(&failed);
         if request.visiting {
-            let lacking = self.nearest(&held, true, |rule| rule.emergency);
+            let lacking = self.nearest(&failed, true, |rule| rule.emergency);
             let decision = match lacking.filter(|_| !would_help) {
                 Some((rule, first, others)) => Decision::failed(rule, first, &others),
                 None => Decision::visiting(),
             };
             return Ok(Decision { emergency_would_help: would_help, ..decision });
         }
-        self.nearest(&held, request.emergency, |_| true)
+        self.nearest(&failed, request.emergency, |_| true)
             .map(|(rule, first, others)| Decision {
                 emergency_would_help: would_help,
                 ..Decision::failed(rule, first, &others)
@@ -169,44 +160,38 @@ impl CompiledRules {
             .ok_or_else(|| compilation("refused without a reason"))
     }
 
-    /// Whether a rule that opens in an emergency lacks nothing but what the emergency lifts.
-    fn opens_in_an_emergency(&self, held: &HashSet<&PolicyId>) -> bool {
-        let mut opting = self.rules.rules.iter().enumerate().filter(|(_, rule)| rule.emergency);
-        opting.any(|(position, rule)| {
-            self.failed(position, rule, held, false).all(Condition::is_lifted_in_an_emergency)
-        })
+    /// The conditions of each rule that do not hold, in the order of explanation.
+    fn failed(&self, asked: &Asked<'_>) -> Result<Vec<Vec<Condition>>, RulesError> {
+        let of_rule = |stated: &Vec<Stated>| {
+            let failed =
+                |stated: &Stated| Ok((!stated.asked_for.holds(asked)?).then_some(stated.condition));
+            stated.iter().filter_map(|stated| failed(stated).transpose()).collect()
+        };
+        self.stated.iter().map(of_rule).collect()
     }
 
-    /// The conditions of a rule that are not among those that held; without what an emergency lifts, while
-    /// one is in force.
-    fn failed<'a>(
-        &'a self,
-        position: usize,
-        rule: &'a Rule,
-        held: &'a HashSet<&'a PolicyId>,
-        emergency: bool,
-    ) -> impl Iterator<Item = Condition> + 'a {
-        let lifted = move |condition: Condition| {
-            emergency && rule.emergency && condition.is_lifted_in_an_emergency()
-        };
-        let stated = self.stated.get(position).into_iter().flatten();
-        stated
-            .filter(move |stated| !lifted(stated.condition) && !held.contains(&stated.policy))
-            .map(|stated| stated.condition)
+    /// Whether a rule that opens in an emergency lacks nothing but what the emergency lifts.
+    fn opens_in_an_emergency(&self, failed: &[Vec<Condition>]) -> bool {
+        let mut opting = self.rules.rules.iter().zip(failed).filter(|(rule, _)| rule.emergency);
+        opting.any(|(_, failed)| failed.iter().all(|failed| failed.is_lifted_in_an_emergency()))
     }
 
     /// The rule that is nearest to admitting among those looked at, with its first failed condition and the
-    /// others that failed.
+    /// others that failed; without what an emergency lifts, while one is in force.
     fn nearest(
         &self,
-        held: &HashSet<&PolicyId>,
+        failed: &[Vec<Condition>],
         emergency: bool,
         looked_at: impl Fn(&Rule) -> bool,
     ) -> Option<(&Rule, Condition, Vec<Condition>)> {
         let mut nearest: Option<(&Rule, Condition, Vec<Condition>)> = None;
-        let rules = self.rules.rules.iter().enumerate();
-        for (position, rule) in rules.filter(|(_, rule)| looked_at(rule)) {
-            let mut failed = self.failed(position, rule, held, emergency);
+        let rules = self.rules.rules.iter().zip(failed);
+        for (rule, failed) in rules.filter(|(rule, _)| looked_at(rule)) {
+            let lifts = emergency && rule.emergency;
+            let mut failed = failed
+                .iter()
+                .copied()
+                .filter(|condition| !(lifts && condition.is_lifted_in_an_emergency()));
             let Some(first) = failed.next() else { continue };
             let others: Vec<_> = failed.collect();
             let nearer = nearest.as_ref().is_none_or(|(other, found, besides)| {
@@ -233,37 +218,56 @@ fn nearness(rule: &Rule, first: Condition, others: &[Condition]) -> impl Ord + u
     (first != Condition::Person, first, Reverse(others.len()))
 }
 
-/// The conditions of all rules of a service.
-#[derive(Default)]
-struct Explaining {
-    set: PolicySet,
-    names: Vec<(Json, PolicyId)>,
+impl AskedFor {
+    fn holds(&self, asked: &Asked<'_>) -> Result<bool, RulesError> {
+        if self.of_groups { asked.holds_here(&self.clause) } else { asked.holds(&self.clause) }
+    }
 }
 
-impl Explaining {
-    /// The policy that tells whether a clause holds: the one of an equal clause where there is one.
-    fn policy(&mut self, service: &EntityUid, clause: &Json) -> Result<PolicyId, RulesError> {
-        if let Some((_, policy)) = self.names.iter().find(|(known, _)| known == clause) {
-            return Ok(policy.clone());
-        }
-        let name = self.names.len().to_string();
-        add(&mut self.set, &name, service, vec![clause.clone()])?;
-        let policy = PolicyId::new(name);
-        self.names.push((clause.clone(), policy.clone()));
-        Ok(policy)
+/// What a policy is made of.
+struct Asking {
+    expressions: Vec<Json>,
+    asked_for: Vec<AskedFor>,
+}
+
+impl Asking {
+    /// One expression, which looks at no group.
+    fn of(expression: &Json) -> Result<Self, RulesError> {
+        let first = AskedFor { clause: Clause::of(expression)?, of_groups: false };
+        Ok(Self { expressions: vec![expression.clone()], asked_for: vec![first] })
+    }
+
+    fn add(&mut self, expression: Json, asked_for: AskedFor) {
+        self.expressions.push(expression);
+        self.asked_for.push(asked_for);
+    }
+
+    fn deciding(
+        self,
+        position: usize,
+        by_emergency: bool,
+        service: &EntityUid,
+    ) -> Result<Deciding, RulesError> {
+        let entity = json!({ "type": "Service", "id": service.id().unescaped() });
+        let resource = json!({ "op": "==", "entity": entity });
+        let policy = permit(&position.to_string(), &resource, &self.expressions)?;
+        Ok(Deciding { position, by_emergency, asked_for: self.asked_for, policy })
     }
 }
 
 impl Deciding {
-    fn of(
-        position: usize,
-        by_emergency: bool,
-        service: &EntityUid,
-        clauses: Vec<Json>,
-    ) -> Result<Self, RulesError> {
-        let mut policy = PolicySet::new();
-        add(&mut policy, &position.to_string(), service, clauses)?;
-        Ok(Self { position, by_emergency, policy })
+    /// Whether all it asks for holds, and its policy says so, too.
+    fn admits(&self, asked: &Asked<'_>, service: &EntityUid) -> Result<bool, RulesError> {
+        for asked_for in &self.asked_for {
+            if !asked_for.holds(asked)? {
+                return Ok(false);
+            }
+        }
+        if asked.is_permitted(service, &self.policy)? {
+            Ok(true)
+        } else {
+            Err(compilation("its conditions hold, and its policy does not permit"))
+        }
     }
 }
 
@@ -306,7 +310,7 @@ fn within(hours: &Hours) -> Json {
 /// The condition as a Cedar expression in JSON form, if the rule states it.
 ///
 /// Built as a tree and never as text, so that no name in a rule can become policy.
-fn clause(rule: &Rule, condition: Condition, vocabulary: &Vocabulary) -> Option<Json> {
+fn expression(rule: &Rule, condition: Condition, vocabulary: &Vocabulary) -> Option<Json> {
     let strings = |set: &BTreeSet<String>| {
         let members: Vec<Json> = set.iter().map(|text| json!({ "Value": text })).collect();
         json!({ "Set": members })
@@ -353,28 +357,6 @@ fn clause(rule: &Rule, condition: Condition, vocabulary: &Vocabulary) -> Option<
             Some(json!({ ">=": { "left": context("strength"), "right": { "Value": least } } }))
         }
     }
-}
-
-fn add(
-    set: &mut PolicySet,
-    name: &str,
-    service: &EntityUid,
-    clauses: Vec<Json>,
-) -> Result<(), RulesError> {
-    let conditions: Vec<Json> =
-        clauses.into_iter().map(|body| json!({ "kind": "when", "body": body })).collect();
-    let policy = json!({
-        "effect": "permit",
-        "principal": { "op": "All" },
-        "action": { "op": "==", "entity": { "type": "Action", "id": "use" } },
-        "resource": {
-            "op": "==",
-            "entity": { "type": "Service", "id": service.id().unescaped() }
-        },
-        "conditions": conditions,
-    });
-    let policy = Policy::from_json(Some(PolicyId::new(name)), policy).map_err(compilation)?;
-    set.add(policy).map_err(compilation)
 }
 
 #[cfg(test)]

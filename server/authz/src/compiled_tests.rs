@@ -203,6 +203,34 @@ fn a_level_that_nobody_knows_refuses_even_where_none_is_asked_for() {
 }
 
 #[test]
+fn nobody_is_admitted_where_a_rules_conditions_hold_and_its_policy_does_not_permit() {
+    let compiled = || CompiledRules::compile("s", full(), &vocabulary()).unwrap();
+    assert!(compiled().decide(&physician()).allowed);
+    let (mut closed, mut of_another) = (compiled(), compiled());
+    closed.deciding[0].policy = PolicySet::new();
+    of_another.service = question::service("another");
+    for differing in [closed, of_another] {
+        assert_eq!(differing.decide(&physician()), Decision::unusable());
+    }
+}
+
+#[test]
+fn a_group_of_one_service_is_none_of_another_that_names_its_own_alike() {
+    let of = |member: &str| {
+        rules(json!({
+            "groups": { "region": [member] },
+            "rules": [{ "id": "region", "groups": ["region"] }]
+        }))
+    };
+    let (vocabulary, request) = (vocabulary(), physician());
+    let question = Question::new(&request, &vocabulary);
+    for (member, allowed) in [("100000000001", true), ("100000000002", false)] {
+        let compiled = CompiledRules::compile(member, of(member), &vocabulary).unwrap();
+        assert_eq!(compiled.answer(&question).allowed, allowed, "{member}");
+    }
+}
+
+#[test]
 fn membership_is_asked_for_unless_the_rule_says_otherwise() {
     let request = Request { member: false, ..physician() };
     let asks = rules(json!({ "rules": [{ "id": "r" }] }));
@@ -439,6 +467,19 @@ proptest! {
     #[test]
     fn cedar_and_a_second_reader_of_the_rules_agree(rules in any_rules(), request in any_request()) {
         prop_assert_eq!(decided(&rules, &request).allowed, by_hand(&rules, &request));
+    }
+
+    #[test]
+    fn a_question_put_to_many_services_is_answered_by_each_as_if_it_were_put_to_that_alone(
+        services in proptest::collection::vec(any_rules(), 1..5), request in any_request()
+    ) {
+        let vocabulary = vocabulary();
+        let question = Question::new(&request, &vocabulary);
+        for (number, rules) in services.into_iter().enumerate() {
+            let service = format!("s{number}");
+            let compiled = CompiledRules::compile(&service, rules, &vocabulary).unwrap();
+            prop_assert_eq!(compiled.answer(&question), compiled.decide(&request));
+        }
     }
 
     #[test]

@@ -2,16 +2,19 @@
 
 use std::{
     borrow::Cow,
+    cell::RefCell,
     collections::{HashMap, HashSet},
     sync::LazyLock,
 };
 
 use cedar_policy::{
-    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression, Schema,
+    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicySet,
+    RestrictedExpression, Schema,
 };
 
 use crate::{
     Request, Vocabulary,
+    clause::{self, Clause},
     hours::on_the_wall,
     rules::{RulesError, compilation},
 };
@@ -89,6 +92,8 @@ pub struct Question<'a> {
     levels: &'a [String],
     /// Absent where it cannot be put: every service refuses then.
     terms: Option<Terms>,
+    /// What was found of clauses, by their numbers.
+    found: RefCell<HashMap<u64, bool>>,
 }
 
 #[derive(Debug)]
@@ -98,6 +103,15 @@ struct Terms {
     facility: EntityUid,
     /// The facility, in no group.
     entities: Entities,
+    /// The question, put to no service that there is: for clauses, which look at none.
+    to_nobody: cedar_policy::Request,
+}
+
+/// A question as one service is asked it: its rules say in which groups the facility is.
+pub(crate) struct Asked<'q> {
+    question: &'q Question<'q>,
+    terms: &'q Terms,
+    entities: Cow<'q, Entities>,
 }
 
 impl<'a> Question<'a> {
@@ -105,7 +119,8 @@ impl<'a> Question<'a> {
     #[must_use]
     pub fn new(request: &'a Request, vocabulary: &'a Vocabulary) -> Self {
         let levels = &vocabulary.acr_levels;
-        Self { request, levels, terms: Terms::of(request, vocabulary).ok() }
+        let terms = Terms::of(request, vocabulary).ok();
+        Self { request, levels, terms, found: RefCell::default() }
     }
 
     /// What is asked about.
@@ -120,11 +135,10 @@ impl<'a> Question<'a> {
     }
 
     /// The same to one service whose rules have the facility in these groups.
-    pub(crate) fn to<'g>(
+    pub(crate) fn where_facility_is_in<'g>(
         &self,
-        service: &EntityUid,
         groups: impl Iterator<Item = &'g str>,
-    ) -> Result<(cedar_policy::Request, Cow<'_, Entities>), RulesError> {
+    ) -> Result<Asked<'_>, RulesError> {
         let terms = self.terms.as_ref().ok_or_else(|| compilation("not to be asked"))?;
         let groups: HashSet<_> = groups.map(|group| uid(&TYPES.group, group)).collect();
         let entities = if groups.is_empty() {
@@ -132,9 +146,35 @@ impl<'a> Question<'a> {
         } else {
             Cow::Owned(entities(self.request, &terms.facility, groups)?)
         };
+        Ok(Asked { question: self, terms, entities })
+    }
+}
+
+impl Asked<'_> {
+    /// Whether a clause holds, as it does for all services.
+    pub(crate) fn holds(&self, clause: &Clause) -> Result<bool, RulesError> {
+        if let Some(found) = self.question.found.borrow().get(&clause.number) {
+            return Ok(*found);
+        }
+        let holds = self.holds_here(clause)?;
+        self.question.found.borrow_mut().insert(clause.number, holds);
+        Ok(holds)
+    }
+
+    /// Whether one holds that looks at groups, which each service has of its own.
+    pub(crate) fn holds_here(&self, clause: &Clause) -> Result<bool, RulesError> {
+        clause.holds(&self.terms.to_nobody, &self.entities)
+    }
+
+    /// Whether a policy permits it.
+    pub(crate) fn is_permitted(
+        &self,
+        service: &EntityUid,
+        policy: &PolicySet,
+    ) -> Result<bool, RulesError> {
         // Of the schema's types, as `Terms::of` saw for a service without rules.
-        let question = asked(terms, service, None)?;
-        Ok((question, entities))
+        let request = asked(&self.terms.principal, &self.terms.context, service, None)?;
+        clause::permits(policy, &request, &self.entities)
     }
 }
 
@@ -158,28 +198,26 @@ impl Terms {
         ])
         .map_err(compilation)?;
         let kind = if request.patient { &TYPES.patient } else { &TYPES.person };
-        let terms = Self {
-            principal: uid(kind, &request.person_id),
-            context,
-            entities: entities(request, &facility, HashSet::new())?,
-            facility,
-        };
-        asked(&terms, &service(""), Some(&SCHEMA))?;
-        Ok(terms)
+        let principal = uid(kind, &request.person_id);
+        let to_nobody = asked(&principal, &context, &service(""), Some(&SCHEMA))?;
+        let entities = entities(request, &facility, HashSet::new())?;
+        Ok(Self { principal, context, facility, entities, to_nobody })
     }
 }
 
 fn asked(
-    terms: &Terms,
+    principal: &EntityUid,
+    context: &Context,
     service: &EntityUid,
     schema: Option<&Schema>,
 ) -> Result<cedar_policy::Request, RulesError> {
-    let (principal, context) = (terms.principal.clone(), terms.context.clone());
+    let (principal, context) = (principal.clone(), context.clone());
     let action = TYPES.action.clone();
     cedar_policy::Request::new(principal, action, service.clone(), context, schema)
         .map_err(compilation)
 }
 
+/// The facility, in these groups.
 fn entities(
     request: &Request,
     facility: &EntityUid,
