@@ -29,6 +29,7 @@ mod peer_name;
 mod policy;
 mod reading;
 mod revocation;
+mod turning_points;
 
 use const_oid::ObjectIdentifier;
 use time::{Duration, OffsetDateTime};
@@ -41,6 +42,7 @@ pub use error::{PathError, Which};
 pub use ocsp::{OcspAnswer, OcspAnswerError};
 pub use peer_name::{PeerName, PeerNameError};
 pub use revocation::{Evidence, EvidenceKind, RevocationProblem};
+pub use turning_points::turning_points;
 
 /// Most certificates of a path, the end entity included and the anchor not. The longest seen in
 /// the field has four.

@@ -2,20 +2,30 @@
 //!
 //! A file that does not parse counts as absent, and so denies rather than admits.
 
-use std::{collections::BTreeMap, path::Path, path::PathBuf, time::SystemTime};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
 
 use const_oid::ObjectIdentifier;
 use der::{Decode, Encode};
+use hashlink::LruCache;
 use sekisho_pki::{
     national::{
         hpki::{HpkiError, HpkiRules, VerifiedHpkiCertificate},
         jpki::StoredEvidence,
     },
-    path::{Anchors, Crl, OcspAnswer, TrustAnchor},
+    path::{Anchors, Crl, OcspAnswer, TrustAnchor, turning_points},
 };
 use sekisho_protocol::{Base64Url, Sha256Digest, trust::CardIssuer};
-use time::OffsetDateTime;
+use sha2::{Digest, Sha256};
+use time::{Duration, OffsetDateTime};
 use x509_cert::Certificate;
+
+use super::hpki::admission::role_verbatim;
 
 /// The most files that a folder may hold.
 const MOST_FILES: usize = 256;
@@ -23,6 +33,9 @@ const MOST_FILES: usize = 256;
 const MOST_CERTIFICATE_OCTETS: u64 = 64 * 1024;
 /// The largest revocation list, in octets. That of 2017 had some hundred kilobytes.
 const MOST_LIST_OCTETS: u64 = 64 * 1024 * 1024;
+
+/// Cards whose judgement is remembered: those of a morning's sessions, in a few mebibytes.
+const MOST_REMEMBERED: usize = 10_000;
 
 /// What cards are judged against.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +46,43 @@ pub(super) struct FolderTrust {
     crls: Vec<Crl>,
     rules: HpkiRules,
     card_issuers: Vec<CardIssuer>,
+    /// When something of these begins or ceases to count.
+    turns: Vec<OffsetDateTime>,
+    remembered: Arc<Remembered>,
+}
+
+/// The roles of certificates that held, by their SHA-256. They are asked for at each use of a session, and nothing
+/// but the time changes what these files say of a certificate.
+struct Remembered(Mutex<LruCache<[u8; 32], Held>>);
+
+/// A certificate that held.
+#[derive(Clone)]
+struct Held {
+    judged_at: OffsetDateTime,
+    not_after: OffsetDateTime,
+    roles: Arc<[String]>,
+}
+
+impl Default for Remembered {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(MOST_REMEMBERED)))
+    }
+}
+
+impl fmt::Debug for Remembered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remembered").finish_non_exhaustive()
+    }
+}
+
+impl Remembered {
+    fn get(&self, fingerprint: &[u8; 32]) -> Option<Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(fingerprint).cloned()
+    }
+
+    fn put(&self, fingerprint: [u8; 32], held: Held) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(fingerprint, held);
+    }
 }
 
 impl FolderTrust {
@@ -54,6 +104,37 @@ impl FolderTrust {
     ) -> Result<VerifiedHpkiCertificate, HpkiError> {
         let candidates: Vec<&[u8]> = self.authorities.iter().map(Vec::as_slice).collect();
         self.rules.judge(certificate_der, &candidates, &self.anchors, &self.crls, now)
+    }
+
+    /// The roles, verbatim, of a certificate that holds at `now`. Judged anew only where the time may have changed
+    /// the judgement.
+    ///
+    /// # Errors
+    /// [`HpkiError`].
+    pub(super) fn roles(
+        &self,
+        certificate_der: &[u8],
+        now: OffsetDateTime,
+    ) -> Result<Arc<[String]>, HpkiError> {
+        let fingerprint = Sha256::digest(certificate_der).into();
+        if let Some(held) = self.remembered.get(&fingerprint)
+            && self.still_holds(&held, now)
+        {
+            return Ok(held.roles);
+        }
+        let verified = self.judge(certificate_der, now)?;
+        let roles: Arc<[String]> = verified.roles().iter().map(role_verbatim).collect();
+        let not_after = verified.not_after();
+        self.remembered.put(fingerprint, Held { judged_at: now, not_after, roles: roles.clone() });
+        Ok(roles)
+    }
+
+    fn still_holds(&self, held: &Held, now: OffsetDateTime) -> bool {
+        // A clock that was put back is no ground to believe what was found later.
+        let next = self.turns.partition_point(|turn| *turn <= held.judged_at);
+        now >= held.judged_at
+            && now < held.not_after + Duration::SECOND
+            && self.turns.get(next).is_none_or(|turn| now < *turn)
     }
 }
 
@@ -184,16 +265,19 @@ impl Content {
 
     /// What HPKI cards are judged by: certificates and lists.
     pub(super) fn into_trust(self, accepted_policies: &[ObjectIdentifier]) -> FolderTrust {
+        let rules =
+            HpkiRules { accepted_policies: accepted_policies.to_vec(), ..HpkiRules::default() };
+        let certificates = self.certificates.iter().map(|certificate| certificate.der.as_slice());
+        let turns = turning_points(certificates, &self.crls, rules.most_crl_age);
         let Issuers { anchors, authorities, card_issuers } = Issuers::of(self.certificates);
         FolderTrust {
             anchors,
             authorities,
             card_issuers,
             crls: self.crls,
-            rules: HpkiRules {
-                accepted_policies: accepted_policies.to_vec(),
-                ..HpkiRules::default()
-            },
+            rules,
+            turns,
+            remembered: Arc::default(),
         }
     }
 

@@ -95,17 +95,20 @@ impl CardTrust {
         })
     }
 
-    /// The same without a word in the log, of what is asked at every request.
+    /// The roles, verbatim, of a certificate that holds at `now`: without a word in the log, of what is asked at
+    /// every request.
     ///
     /// # Errors
     /// [`Refusal`].
-    pub fn judge_again(
+    pub fn roles(
         &self,
         certificate_der: &[u8],
         now: OffsetDateTime,
-    ) -> Result<VerifiedHpkiCertificate, Refusal> {
-        let judged = self.here.judge(certificate_der, now);
-        judged.map_err(|error| self.refusal(&error, certificate_der, now))
+    ) -> Result<Vec<String>, Refusal> {
+        let roles = self.here.roles(certificate_der, now);
+        roles
+            .map(|roles| roles.to_vec())
+            .map_err(|error| self.refusal(&error, certificate_der, now))
     }
 
     fn refusal(&self, error: &HpkiError, certificate_der: &[u8], now: OffsetDateTime) -> Refusal {

@@ -13,7 +13,6 @@ use sekisho_wire::acr;
 use time::{Duration, OffsetDateTime};
 
 use super::{
-    hpki::admission::role_verbatim,
     refusal::{LoginError, Refusal},
     session::PortalSession,
     trust_sources::CardTrust,
@@ -115,8 +114,7 @@ pub fn judge(
     certificate_der: &[u8],
     now: OffsetDateTime,
 ) -> Result<Vec<String>, Lapse> {
-    let verified = trust.judge_again(certificate_der, now).map_err(Lapse::of)?;
-    Ok(verified.roles().iter().map(role_verbatim).collect())
+    trust.roles(certificate_der, now).map_err(Lapse::of)
 }
 
 /// Whether a login of this level can have a profession at all: a password names none, whoever may have one

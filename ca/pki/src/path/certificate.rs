@@ -248,6 +248,11 @@ impl<'a> Parsed<'a> {
         Ok(())
     }
 
+    /// The first instants at which [`Self::in_time`] answers otherwise.
+    pub(super) fn turns(&self) -> [OffsetDateTime; 2] {
+        [self.not_before, self.not_after + time::Duration::SECOND]
+    }
+
     pub(super) fn supported(&self) -> Result<(), PathError> {
         match &self.unsupported {
             Some(oid) => {

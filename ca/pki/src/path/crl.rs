@@ -222,6 +222,13 @@ impl Crl {
         }
     }
 
+    /// The first instants at which [`Self::in_force`] answers otherwise.
+    pub(super) fn turns(&self, most_age: Duration) -> impl Iterator<Item = OffsetDateTime> {
+        let this_update = self.0.this_update;
+        let too_old = this_update.checked_add(most_age + Duration::NANOSECOND);
+        [Some(this_update), self.0.next_update, too_old].into_iter().flatten()
+    }
+
     /// Whether this delta brings `base` up to date (RFC 5280 §5.2.4, §6.3.3 (c)).
     pub(super) fn updates(&self, base: &Self) -> bool {
         let (Some(from), Some(number), Some(base_number)) =
