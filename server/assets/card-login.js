@@ -230,6 +230,24 @@ async function pageProof({ privateKey, jwk }, challenge, answer) {
 
 let running = null;
 
+/** What the time of a login goes to while the agent is in a state. */
+const PART_OF_STATE = { waiting_for_pin: "pin", signing: "sign", done: "sign" };
+
+/** Milliseconds that the page waited for what: shown to the person afterwards, and bound to nothing. */
+class Stopwatch {
+  constructor() {
+    this.times = { agent: 0, card: 0, pin: 0, sign: 0 };
+    this.since = performance.now();
+  }
+
+  /** What has passed since the last turn went to this part. */
+  turn(part) {
+    const now = performance.now();
+    this.times[part] += Math.round(now - this.since);
+    this.since = now;
+  }
+}
+
 /** How often an agent that does not know us is asked again, and after how many milliseconds: our key may be new to
  *  it, and then it asks its server who we are. */
 const LEARNING = { tries: 4, pause: 1500 };
@@ -262,6 +280,7 @@ async function firstCall(body) {
 
 /** A login by script, from the beginning to the agent's answer. */
 async function throughTheDoor(key) {
+  const stopwatch = new Stopwatch();
   const { challenge, opened } = await openExchange(key);
   running = opened.exchange;
   const claims = await proven(opened.terminal_proof, challenge);
@@ -269,27 +288,30 @@ async function throughTheDoor(key) {
     || opened.confirmation_code !== challenge.confirmation_code) throw refusalOf("agent-foreign");
   // Only now may the page speak of a PIN.
   showCode(challenge);
+  stopwatch.turn("agent");
   let seen = null;
   let answer = null;
   while (answer === null) {
     const body = { exchange: opened.exchange };
     if (seen !== null) body.seen = seen;
     const reply = await door("finish", body);
+    stopwatch.turn(PART_OF_STATE[seen] ?? "card");
     if (reply.state !== seen) show(`state-${String(reply.state).replaceAll("_", "-")}`);
     seen = reply.state;
     if (reply.state === "done") answer = String(reply.answer ?? "");
   }
   running = null;
-  return { challenge, terminalProof: opened.terminal_proof, answer };
+  return { challenge, terminalProof: opened.terminal_proof, answer, times: stopwatch.times };
 }
 
-async function submit(key, { challenge, terminalProof, answer }) {
+async function submit(key, { challenge, terminalProof, answer, times }) {
   show("state-verifying");
-  const accepted = await portal(root.dataset.submit, {
+  const submission = {
     terminal_proof: terminalProof,
     answer,
     page_proof: await pageProof(key, challenge, answer),
-  });
+  };
+  const accepted = await portal(root.dataset.submit, times ? { ...submission, times } : submission);
   show("state-welcome");
   location.replace(accepted.redirect);
 }

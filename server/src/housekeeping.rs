@@ -43,6 +43,8 @@ const fn kept(what: Expiring) -> Duration {
         | Expiring::AcmeOrders
         | Expiring::InitialAccessTokens
         | Expiring::Messages => Duration::days(30),
+        // Who waits too long calls the same day.
+        Expiring::LoginTimes => Duration::WEEK,
     }
 }
 

@@ -34,6 +34,7 @@ pub mod jose;
 pub mod keys;
 pub mod listener;
 pub mod login;
+pub mod login_time;
 pub mod media_type;
 pub mod middleware;
 pub mod names;

@@ -12,7 +12,7 @@ use crate::{
     },
     emergency, enrol,
     error::Dialect::{Acme, Est, OAuth, Ocsp, Page, Plain, Problem},
-    login, middleware,
+    login, login_time, middleware,
     names::NameRole,
     network, oidc, people, portal, register, repository,
     route::{
@@ -64,7 +64,14 @@ pub fn plain(app: &App) -> Router {
 fn terminal_paths() -> Routes {
     use login::passkey::second_factor;
     Routes::new(Page)
-        .get("/", portal::get)
+        .get_with_query("/", OfPage, portal::get)
+        .post("/favourites", portal::favourites::post)
+        .get_with_query(portal::history::PATH, OfPage, portal::history::get)
+        .get_with_query(portal::sessions::PATH, OfPage, portal::sessions::get)
+        .post("/sessions/end", portal::sessions::end)
+        .post("/sessions/end-others", portal::sessions::end_others)
+        .get(login_time::page::PATH, login_time::page::get)
+        .get(portal::help::PATH, portal::help::get)
         .get_with_query("/login", OfPage, login::page::get)
         .post_from(AnybodyWithoutCookie, login::navigation::RETURN_PATH, login::navigation::post)
         .get("/invitation", login::invitation::get)
@@ -194,6 +201,9 @@ fn console_paths() -> Routes {
         .get_with_query("/console/service/{id}", OfPage, service::show)
         .get("/console/service/{id}/acme", service::servers::get)
         .post("/console/service/{id}/acme", service::servers::post)
+        .get("/console/service/{id}/maintenance", service::maintenance::get)
+        .post("/console/service/{id}/maintenance", service::maintenance::enter)
+        .post("/console/service/{id}/maintenance/withdraw", service::maintenance::withdraw)
         .post("/console/service/{id}/ask", service::ask)
         .post("/console/service/{id}/approve", service::approve)
         .post("/console/service/{id}/refuse", service::refuse)
@@ -219,6 +229,7 @@ fn console_paths() -> Routes {
         .get(simulator::PATH, simulator::get)
         .post(simulator::PATH, simulator::search)
         .post("/console/simulator/show", simulator::show)
+        .get_with_query(login_time::console::PATH, OfPage, login_time::console::get)
         .get_with_query("/console/audit", OfPage, audit::list)
         .get("/console/audit/{id}", audit::show)
         .post("/console/audit/{id}/personal", audit::personal)

@@ -219,6 +219,23 @@ pub struct LoginSubmission {
     pub answer: String,
     /// The page's proof, compact JWS.
     pub page_proof: String,
+    /// How long the page waited for what; bound to nothing, and good for nothing but to be shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<LoginTimes>,
+}
+
+/// Milliseconds of a login, as the page measured them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoginTimes {
+    /// From the beginning until the agent had proved itself.
+    pub agent: u32,
+    /// Until the card was read.
+    pub card: u32,
+    /// While the person typed the PIN.
+    pub pin: u32,
+    /// While the card signed.
+    pub sign: u32,
 }
 
 #[cfg(test)]

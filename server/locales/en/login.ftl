@@ -263,3 +263,4 @@ login-refused-both-factors-needed = Prove yourself by password and code before y
 login-help-both-factors-needed = Log in again and enrol it within 5 minutes.
 login-refused-resting = After several mistakes nobody is let in for a while.
 login-help-resting = Wait, then try again. If that does not help, tell the administrator of your facility.
+login-notice-ended-from-elsewhere = You ended this login from another terminal. Please log in again.

@@ -263,3 +263,4 @@ login-refused-both-factors-needed = 登録の前に、パスワードと確認�
 login-help-both-factors-needed = ログインし直し、5分以内に登録してください。
 login-refused-resting = 間違いが続いたため、しばらくログインを受け付けません。
 login-help-resting = 時間をおいて、もう一度試してください。お困りのときは、施設の管理者に知らせてください。
+login-notice-ended-from-elsewhere = ほかの端末から、あなたがこのログインを終わらせました。もう一度ログインしてください。

@@ -3,7 +3,8 @@
 use crate::catalogue::Text;
 
 /// The phrase for an act, as records name it; `None` for an act of another version.
-pub(super) fn phrase(act: &str, text: &Text) -> Option<String> {
+#[must_use]
+pub fn phrase(act: &str, text: &Text) -> Option<String> {
     let key = format!("audit-act-{}", act.replace(['.', '_'], "-"));
     text.t_if_any(&key)
 }

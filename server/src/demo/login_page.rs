@@ -107,6 +107,7 @@ impl<'b> LoginPage<'b> {
             terminal_proof: begun.terminal_proof,
             answer,
             page_proof: unsigned.attach(signature),
+            times: None,
         })
     }
 

@@ -1,6 +1,7 @@
 //! Why a form was refused, and what a person reads about it.
 
 use http::StatusCode;
+use sekisho_store::audit_page::NoKey;
 
 use crate::error::page::PageError;
 
@@ -60,6 +61,11 @@ impl FormError {
     /// A field that a stranger named: cut and cleaned for showing.
     pub(crate) fn unknown(name: &str) -> Self {
         Self::Unknown { field: printable(name) }
+    }
+
+    /// `before` in an address, by which none of our pages leads on through a list.
+    pub(crate) fn no_place(_: NoKey) -> Self {
+        Self::Unfit { field: "before".to_owned(), detail: "no place in the list".to_owned() }
     }
 
     /// The page about a query: nobody filled in a form there, so its words are of the address.

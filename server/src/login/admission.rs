@@ -16,6 +16,7 @@ use crate::{
     app::App,
     cookie,
     listener::{FacilityConnection, Peer},
+    login_time::Stopwatch,
     people::proof::Verified,
 };
 use axum::response::Response;
@@ -76,6 +77,8 @@ pub struct Arrival<'a> {
     pub previous_cookie: Option<[u8; 32]>,
     /// What the browser sent: the name of its profile is in it.
     pub headers: &'a HeaderMap,
+    /// How long the page of a login by card waited for what.
+    pub stopwatch: Option<&'a Stopwatch>,
 }
 
 /// What the transaction decided, with the records that tell of it.

@@ -2,7 +2,11 @@
 
 use axum::response::{IntoResponse, Response};
 use sekisho_pki::national::jpki::claims_to_be_of_jpki;
-use sekisho_protocol::{ChallengeNonce, answer::LoginSubmission, request::Purpose};
+use sekisho_protocol::{
+    ChallengeNonce,
+    answer::{LoginSubmission, LoginTimes},
+    request::Purpose,
+};
 use sekisho_store::{
     audit::{Audited, Entry},
     challenge::{self, Challenge, Consumption},
@@ -23,6 +27,7 @@ use super::{
 use crate::{
     app::App,
     listener::{FacilityConnection, Peer},
+    login_time::Stopwatch,
 };
 
 /// Where the page goes next.
@@ -49,12 +54,13 @@ pub(super) fn opened(entered: Entered, return_to: Option<String>) -> Response {
 
 async fn submit(call: &Call) -> Result<(Entered, Option<String>), LoginError> {
     let Call { app, peer, facility, headers, .. } = call;
-    let (holder, challenge, browser_hash) = match judge(call).await {
+    let Judged { holder, challenge, browser_hash, times } = match judge(call).await {
         Ok(judged) => judged,
         Err(error) => return Err(call.note_refusal("login.card", error).await),
     };
     let request = our_request(&challenge.request_jws)?;
     let expected = request.expected_subject.as_ref();
+    let stopwatch = times.and_then(|times| Stopwatch::of(app.random(), times));
     let arrival = Arrival {
         peer,
         facility,
@@ -66,13 +72,22 @@ async fn submit(call: &Call) -> Result<(Entered, Option<String>), LoginError> {
         within: None,
         previous_cookie: session::cookie_hash(headers),
         headers,
+        stopwatch: stopwatch.as_ref(),
     };
     Ok((admission::admit(app, &holder, arrival).await?, challenge.return_to))
 }
 
-async fn judge(call: &Call) -> Result<(Holder, Box<Challenge>, [u8; 32]), LoginError> {
+/// Whose card answered, and on what.
+struct Judged {
+    holder: Holder,
+    challenge: Box<Challenge>,
+    browser_hash: [u8; 32],
+    times: Option<LoginTimes>,
+}
+
+async fn judge(call: &Call) -> Result<Judged, LoginError> {
     let Call { app, facility, .. } = call;
-    let Proven { proof, challenge, browser_hash } = prove(call).await?;
+    let Proven { proof, challenge, browser_hash, times } = prove(call).await?;
     if ![Purpose::Login, Purpose::Stepup].map(purpose_word).contains(&challenge.purpose.as_str()) {
         return Err(Refusal::OtherPurpose.into());
     }
@@ -83,7 +98,7 @@ async fn judge(call: &Call) -> Result<(Holder, Box<Challenge>, [u8; 32]), LoginE
         }
         None => Holder::Hpki(Box::new(hpki_holder(app, facility, proof).await?)),
     };
-    Ok((holder, challenge, browser_hash))
+    Ok(Judged { holder, challenge, browser_hash, times })
 }
 
 async fn hpki_holder(
@@ -108,6 +123,8 @@ pub(super) struct Proven {
     pub(super) proof: VerifiedCardProof,
     pub(super) challenge: Box<Challenge>,
     pub(super) browser_hash: [u8; 32],
+    /// As the page says.
+    times: Option<LoginTimes>,
 }
 
 /// Reads a submission, consumes the challenge that it names, and verifies agent, page and card. Whose
@@ -130,7 +147,7 @@ pub(super) async fn prove(call: &Call) -> Result<Proven, LoginError> {
         now: app.now(),
     };
     let proof = VerifiedCardProof::verify(&challenge, &submission, nonce, here)?;
-    Ok(Proven { proof, challenge, browser_hash })
+    Ok(Proven { proof, challenge, browser_hash, times: submission.times })
 }
 
 /// Consumes the challenge in a commit of its own: whatever the verification says afterwards, the

@@ -5,6 +5,7 @@ use sekisho_key::RandomnessError;
 use sekisho_store::{
     Tx,
     audit::{Actor, Entry},
+    login_time,
     session::{self as sessions, AtTerminal, Ground, Realm, Session, SessionOf},
 };
 use sekisho_wire::acr;
@@ -144,6 +145,16 @@ pub(super) async fn open(
             session.expires_at = now + visitor::TIME_TO_SAY_WHY;
         }
         sessions::open(tx, &session).await?;
+    }
+    if let Some(stopwatch) = arrival.stopwatch {
+        let of = login_time::Of {
+            session_hash: &named,
+            person_id: admitted.person_id,
+            organisation_id: &facility.organisation_id,
+            terminal_id: &facility.terminal_id,
+            at: now,
+        };
+        stopwatch.note(tx, of).await?;
     }
     // What else stood in this profile has lost its cookie, not the services that it opened.
     sessions::note_profile(tx, &id_hash, &profile_hash).await?;

@@ -35,6 +35,7 @@ use crate::{
     error::page::PageError,
     listener::{FacilityConnection, Peer},
     page::PageFrame,
+    portal,
 };
 
 /// The session's cookie. `Lax`, since services send the person here by navigation.
@@ -80,6 +81,7 @@ impl PortalSession {
     pub fn frame(&self, page: PageFrame, facility: &FacilityConnection) -> PageFrame {
         let place = format!("{} ・ {}", facility.organisation_name, facility.terminal_name);
         let page = page.with_signed_in(self.names.name.clone(), place, "/logout");
+        let page = if self.ground.is_visit() { page } else { portal::with_nav(page) };
         match &self.emergency {
             Some(emergency) => page.with_emergency(emergency.ends_at),
             None => page,
@@ -121,6 +123,8 @@ pub const OTHER_TERMINAL: &str = "other_terminal";
 pub const TERMINAL_RENEWED: &str = "terminal_renewed";
 /// A session at a PC that another one took the place of.
 pub const PC_REPLACED: &str = "pc_replaced";
+/// A session that its person ended from another one.
+pub const ENDED_FROM_ELSEWHERE: &str = "ended_from_elsewhere";
 /// A session that reached its absolute or idle limit.
 pub const EXPIRED: &str = "expired";
 
@@ -385,6 +389,7 @@ fn notice_of(reason: &str) -> &'static str {
         passkey::REMOVED => "passkey-removed",
         passkey::COPIED => "passkey-held",
         day_pass::TAKEN_BACK | day_pass::CARD_BACK => "day-pass-ended",
+        ENDED_FROM_ELSEWHERE => "ended-from-elsewhere",
         "logout" => "logged-out",
         _ => "ended",
     }

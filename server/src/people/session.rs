@@ -26,6 +26,7 @@ use crate::{
     cookie::{self, SameSite},
     error::page::PageError,
     listener::Peer,
+    login_time,
     page::PageFrame,
 };
 
@@ -159,6 +160,7 @@ impl ConsoleSession {
         }
         if runs {
             items.push(("/console/roles", page.t("people-nav-roles")));
+            items.push((login_time::console::PATH, page.t("login-time-look-up")));
             items.push((router_models::PATH, page.t("models-nav")));
             if self.facilities().next().is_none() {
                 items.push((groups::PATH, page.t("groups-nav")));

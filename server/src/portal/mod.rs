@@ -1,4 +1,7 @@
-//! `GET /`: the services that this person may use at this facility, and who they are here.
+//! `GET /`: the services that this person may use at this facility, and who they are here; and the pages about what
+//! is the person's own.
+
+use std::collections::{HashMap, HashSet};
 
 use askama::Template;
 use axum::{
@@ -7,11 +10,14 @@ use axum::{
 };
 use sekisho_pki::national::hc_role;
 use sekisho_store::{
-    account_passkey,
+    StoreError, account_passkey, favourite,
+    maintenance::{self, Maintenance},
     offer::{self, Offer},
-    passkey, password_login,
+    passkey, password_login, search,
 };
 use sekisho_wire::{acr, amr};
+use serde::Deserialize;
+use time::{Duration, OffsetDateTime};
 
 use crate::{
     app::App,
@@ -19,6 +25,7 @@ use crate::{
     emergency,
     entitlement::{self, Explanation, role_name},
     error::page::PageError,
+    form::{FormError, StrictQuery},
     listener::FacilityConnection,
     login::{
         Least, day_pass,
@@ -26,12 +33,17 @@ use crate::{
         session::{PortalSession, Present},
         vouching::Profession,
     },
+    login_time,
     page::{Page, PageFrame},
     people::account_page,
 };
 
 pub mod expiry;
+pub mod favourites;
+pub mod help;
+pub mod history;
 pub mod landing;
+pub mod sessions;
 pub mod when;
 
 use expiry::{Announcement, Voice};
@@ -40,8 +52,46 @@ use expiry::{Announcement, Voice};
 const PATH: &str = "/";
 /// The most services that the portal lists.
 const MOST_SERVICES: i64 = 1_000;
+/// The longest text that is searched for, in characters.
+const MOST_SEARCHED: usize = 100;
+/// For how long before it begins a service's maintenance is told of.
+const ANNOUNCED: Duration = Duration::days(3);
+
+/// The query of the page.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageQuery {
+    /// A part of a service's name or description.
+    #[serde(default)]
+    q: String,
+}
+
+/// The navigation of the portal's pages.
+#[must_use]
+pub fn with_nav(page: PageFrame) -> PageFrame {
+    let items = [
+        (PATH, page.t("portal-nav-services")),
+        (history::PATH, page.t("history-title")),
+        (sessions::PATH, page.t("sessions-title")),
+        (login_time::page::PATH, page.t("login-time-title")),
+        (help::PATH, page.t("help-title")),
+    ];
+    page.with_nav(&items)
+}
+
+/// What a service says about its maintenance.
+struct MaintenanceNotice {
+    text: String,
+    from: String,
+    until: String,
+    /// Whether it has begun.
+    now: bool,
+}
 
 struct Service {
+    id: String,
+    favourite: bool,
+    maintenance: Vec<MaintenanceNotice>,
     name: String,
     description: String,
     home_url: String,
@@ -88,6 +138,10 @@ struct PortalPage {
     page: PageFrame,
     /// Whether the person is here for an emergency alone.
     visiting: bool,
+    /// What was searched for.
+    searched: String,
+    longest: usize,
+    favourites: Vec<Service>,
     allowed: Vec<Service>,
     refused: Vec<Service>,
     who: Who,
@@ -128,7 +182,12 @@ pub async fn get(
     facility: FacilityConnection,
     Present(session): Present,
     page: PageFrame,
+    StrictQuery(query): StrictQuery<PageQuery>,
 ) -> Result<Response, PageError> {
+    if query.q.chars().count() > MOST_SEARCHED {
+        let detail = format!("at most {MOST_SEARCHED} characters");
+        return Err(FormError::Unfit { field: "q".to_owned(), detail }.in_address());
+    }
     let visiting = session.ground.is_visit();
     if visiting && session.emergency.is_none() {
         // Nothing is open to a visitor before.
@@ -149,8 +208,18 @@ pub async fn get(
     };
     let has_card = session.profession != Profession::None && !visiting;
     let withheld = Withheld::from(&app, &session).await?;
-    let (mut allowed, mut refused) = (Vec::new(), Vec::new());
-    let offered = |offer: &Offer| app.entitlements().is_offered_at(offer, &request.facility_id);
+    let now = app.now();
+    let chosen = match visiting {
+        true => Vec::new(),
+        false => favourite::of_person(&mut reader, &session.person_id).await?,
+    };
+    let chosen: HashSet<String> = chosen.into_iter().collect();
+    let mut announced = announced(&app, now, &page.text).await?;
+    let (mut favourites, mut allowed, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+    let wanted = search::key(&query.q);
+    let offered = |offer: &Offer| {
+        app.entitlements().is_offered_at(offer, &request.facility_id) && is_wanted(offer, &wanted)
+    };
     let question = app.entitlements().question(request);
     for offer in offers.into_iter().filter(offered) {
         let decision = app.entitlements().answer(&offer, &question);
@@ -163,7 +232,11 @@ pub async fn get(
             Lang::En => (offer.name_en, offer.description_en),
         };
         let step_up = Least::lacking(app.config(), &decision).map(|least| least.address(PATH));
+        let favourite = chosen.contains(&offer.service_id);
         let service = Service {
+            maintenance: announced.remove(&offer.service_id).unwrap_or_default(),
+            id: offer.service_id,
+            favourite,
             name,
             description,
             home_url: offer.home_url,
@@ -174,7 +247,9 @@ pub async fn get(
             by_emergency: decision.by_emergency,
             told: offer.backchannel_logout_uri.is_some(),
         };
-        if open {
+        if open && favourite {
+            favourites.push(service);
+        } else if open {
             allowed.push(service);
         } else if !visiting {
             refused.push(service);
@@ -201,8 +276,12 @@ pub async fn get(
     let held_second: Vec<String> = own.map(|passkey| passkey.name).collect();
     let who = who(&session, &facility, &page.text);
     let page = session.frame(page, &facility);
+    app.store().note_portal_shown(&session.id_hash, now).await?;
     Ok(Page(PortalPage {
         visiting,
+        searched: query.q.trim().to_owned(),
+        longest: MOST_SEARCHED,
+        favourites,
         withheld: withheld.names(&page.text),
         page,
         allowed,
@@ -226,6 +305,51 @@ pub async fn get(
     .into_response())
 }
 
+/// Whether a service's name or description holds what is searched for, in either language.
+fn is_wanted(offer: &Offer, wanted: &str) -> bool {
+    let told = [&offer.name_ja, &offer.name_en, &offer.description_ja, &offer.description_en];
+    wanted.is_empty() || told.into_iter().any(|text| search::key(text).contains(wanted))
+}
+
+/// What services say about maintenance that is near or under way, by their identifiers.
+async fn announced(
+    app: &App,
+    now: OffsetDateTime,
+    text: &Text,
+) -> Result<HashMap<String, Vec<MaintenanceNotice>>, StoreError> {
+    let shown = |at| when::shown(at, text.lang());
+    let mut of_services: HashMap<String, Vec<MaintenanceNotice>> = HashMap::new();
+    for notice in maintenance::announced(&mut app.store().read(), now, now + ANNOUNCED).await? {
+        let Maintenance { service_id, text_ja, text_en, begins_at, ends_at, .. } = notice;
+        of_services.entry(service_id).or_default().push(MaintenanceNotice {
+            text: match text.lang() {
+                Lang::Ja => text_ja,
+                Lang::En => text_en,
+            },
+            from: shown(begins_at),
+            until: shown(ends_at),
+            now: begins_at <= now,
+        });
+    }
+    Ok(of_services)
+}
+
+/// How somebody proved who they are, in words.
+fn proof(acr: &str, amr: &[String], text: &Text) -> String {
+    match acr {
+        acr::HPKI_CARD => text.t("portal-proof-hpki"),
+        acr::JPKI_CARD => text.t("portal-proof-jpki"),
+        acr::PASSKEY => text.t("portal-proof-passkey"),
+        acr::DAY_PASS => text.t("portal-proof-day-pass"),
+        acr::PASSWORD_TOTP if amr.iter().any(|method| method == amr::PASSKEY) => {
+            text.t("portal-proof-password-passkey")
+        }
+        acr::PASSWORD_TOTP => text.t("portal-proof-password"),
+        acr::PASSWORD_AT_FACILITY => text.t("portal-proof-password-alone"),
+        other => text.t1("portal-proof-other", "acr", other),
+    }
+}
+
 fn who(session: &PortalSession, facility: &FacilityConnection, text: &Text) -> Who {
     Who {
         name: session.names.name.clone(),
@@ -243,18 +367,7 @@ fn who(session: &PortalSession, facility: &FacilityConnection, text: &Text) -> W
         facility_id: facility.organisation_id.clone(),
         terminal_name: facility.terminal_name.clone(),
         terminal_id: facility.terminal_id.clone(),
-        proof: match session.acr.as_str() {
-            acr::HPKI_CARD => text.t("portal-proof-hpki"),
-            acr::JPKI_CARD => text.t("portal-proof-jpki"),
-            acr::PASSKEY => text.t("portal-proof-passkey"),
-            acr::DAY_PASS => text.t("portal-proof-day-pass"),
-            acr::PASSWORD_TOTP if session.amr.iter().any(|method| method == amr::PASSKEY) => {
-                text.t("portal-proof-password-passkey")
-            }
-            acr::PASSWORD_TOTP => text.t("portal-proof-password"),
-            acr::PASSWORD_AT_FACILITY => text.t("portal-proof-password-alone"),
-            other => text.t1("portal-proof-other", "acr", other),
-        },
+        proof: proof(&session.acr, &session.amr, text),
         vouched_until: match session.profession {
             Profession::Vouched { until } => Some(when::day(until, text.lang())),
             Profession::OfCard | Profession::Lapsed(_) | Profession::None => None,

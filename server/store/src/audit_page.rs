@@ -4,7 +4,10 @@
 //! index, whatever it leaves out, and a page is found by the key of the record before it, never by
 //! counting.
 
+use std::{fmt, str::FromStr};
+
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::{
     Queries, StoreError,
@@ -41,6 +44,27 @@ impl Key {
     #[must_use]
     pub fn of(record: &Record) -> Self {
         Self { at: record.columns.at, id: record.id.clone() }
+    }
+}
+
+/// A text that is no [`Key`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no key of a record: its time, a full stop and its identifier")]
+pub struct NoKey;
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.at, self.id)
+    }
+}
+
+impl FromStr for Key {
+    type Err = NoKey;
+
+    fn from_str(text: &str) -> Result<Self, NoKey> {
+        let (at, id) = text.split_once('.').ok_or(NoKey)?;
+        Uuid::try_parse(id).map_err(|_| NoKey)?;
+        Ok(Self { at: at.parse().map_err(|_| NoKey)?, id: id.to_owned() })
     }
 }
 

@@ -60,13 +60,15 @@ pub enum Expiring {
     Invitations,
     /// Counters of failed attempts.
     SignInFailures,
+    /// How long logins took.
+    LoginTimes,
     /// Messages that were delivered or given up.
     Messages,
 }
 
 impl Expiring {
     /// All; refresh tokens stand before the grants that they refer to, authorizations before their orders.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::LoginChallenges,
         Self::PasskeyChallenges,
         Self::ParkedRequests,
@@ -91,6 +93,7 @@ impl Expiring {
         Self::CmpTransactions,
         Self::Invitations,
         Self::SignInFailures,
+        Self::LoginTimes,
         Self::Messages,
     ];
 
@@ -224,6 +227,10 @@ impl Expiring {
                 "DELETE FROM sign_in_failure WHERE subject IN (
                      SELECT subject FROM sign_in_failure
                      WHERE last_at < $1 AND locked_until < $1 ORDER BY last_at LIMIT $2)"
+            }
+            Self::LoginTimes => {
+                "DELETE FROM login_time WHERE session_hash IN (
+                     SELECT session_hash FROM login_time WHERE at < $1 ORDER BY at LIMIT $2)"
             }
             Self::Messages => {
                 "DELETE FROM outbox WHERE id IN (

@@ -244,6 +244,25 @@ pub async fn list(queries: &mut impl Queries) -> Result<Vec<Service>, StoreError
     with_uris(queries, rows).await
 }
 
+/// What a service is called.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+pub struct ServiceName {
+    /// `client_id`.
+    pub id: String,
+    /// Japanese name.
+    pub name_ja: String,
+    /// English name.
+    pub name_en: String,
+}
+
+/// The names of all services, also of those that were withdrawn.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn names(queries: &mut impl Queries) -> Result<Vec<ServiceName>, StoreError> {
+    queries.fetch_all(sql("SELECT id, name_ja, name_en FROM service ORDER BY id")).await
+}
+
 /// Every service that was ever registered, by identifier: `limit` of them after the first `offset`.
 /// With `organisation_id` only those that this organisation runs.
 ///

@@ -5,6 +5,7 @@
 //! why, so that the page can explain it.
 
 mod ending;
+mod of_person;
 
 use time::OffsetDateTime;
 
@@ -14,6 +15,7 @@ pub use ending::{
     end_of_terminal, end_others_of_profile, overdue, proved_by_card, withdraw_tokens_of_emergency,
 };
 pub(crate) use ending::{of, tell};
+pub use of_person::{Live, live_of_person};
 
 use crate::{
     Queries, Store, StoreError, Tx,

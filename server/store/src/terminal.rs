@@ -4,6 +4,8 @@
 //! on hold, without a certificate that counts, revoked. Revocation is final; a PC that comes back is
 //! a new terminal. Its own holds stand in [`crate::terminal_hold`].
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use time::OffsetDateTime;
 use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
@@ -22,6 +24,9 @@ use crate::{
     sql,
     terminal_hold::on_hold,
 };
+
+/// Octets of an identifier: T and ten characters.
+const ID_LENGTH: usize = 11;
 
 /// Where a terminal stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,6 +172,47 @@ pub async fn find(queries: &mut impl Queries, id: &str) -> Result<Option<Termina
     let row: Option<Row> =
         queries.fetch_optional(sql(select_terminal!("t.id = $1")).bind(id)).await?;
     row.map(Row::into_terminal).transpose()
+}
+
+/// A terminal's name and that of its facility now.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+pub struct Place {
+    /// The terminal.
+    pub terminal_id: String,
+    /// Its name.
+    pub terminal_name: String,
+    /// What its facility is called; absent while it has no name.
+    pub organisation_name: Option<String>,
+}
+
+/// The places of those among `ids` that are terminals, by identifier. One question, however many.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn places(
+    queries: &mut impl Queries,
+    ids: &BTreeSet<&str>,
+) -> Result<BTreeMap<String, Place>, StoreError> {
+    // As in `person::names`; identifiers of terminals are all of one length, too.
+    let wanted: String = ids.iter().copied().filter(|id| id.len() == ID_LENGTH).collect();
+    if wanted.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let places: Vec<Place> = queries
+        .fetch_all(
+            sql("WITH RECURSIVE wanted (id, rest) AS (
+                     SELECT SUBSTR(CAST($1 AS TEXT), 1, 11), SUBSTR(CAST($1 AS TEXT), 12)
+                     UNION ALL
+                     SELECT SUBSTR(rest, 1, 11), SUBSTR(rest, 12) FROM wanted WHERE rest <> '')
+                 SELECT t.id AS terminal_id, t.name AS terminal_name,
+                        (SELECT n.name FROM organisation_name n
+                         WHERE n.organisation_id = t.organisation_id AND n.valid_until IS NULL)
+                            AS organisation_name
+                 FROM wanted w JOIN terminal t ON t.id = w.id")
+            .bind(&wanted),
+        )
+        .await?;
+    Ok(places.into_iter().map(|place| (place.terminal_id.clone(), place)).collect())
 }
 
 /// A facility's terminals, oldest first: `limit` of them after the first `offset`.

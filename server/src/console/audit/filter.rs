@@ -38,12 +38,6 @@ pub struct AuditQuery {
     pub(super) before: String,
 }
 
-fn key(before: &str) -> Option<Key> {
-    let (at, id) = before.split_once('.')?;
-    let at = at.parse().ok()?;
-    uuid::Uuid::try_parse(id).ok().map(|_| Key { at, id: id.to_owned() })
-}
-
 impl AuditQuery {
     /// What the query asks for, and where its page begins; `None` with an error at each field that
     /// cannot be read.
@@ -84,10 +78,7 @@ impl AuditQuery {
         };
         let before = match self.before.as_str() {
             "" => None,
-            key => Some(self::key(key).ok_or(FormError::Unfit {
-                field: "before".to_owned(),
-                detail: "no place in the list".to_owned(),
-            })?),
+            key => Some(key.parse().map_err(FormError::no_place)?),
         };
         let organisation_id = match self.facility.trim() {
             "" => None,
@@ -105,7 +96,7 @@ impl AuditQuery {
 
     /// The same question from after the record of this key on, as the query of an address.
     pub(super) fn after(&self, key: &Key) -> String {
-        Self { before: format!("{}.{}", key.at, key.id), ..self.clone() }.address()
+        Self { before: key.to_string(), ..self.clone() }.address()
     }
 
     /// The query of an address; what is empty is left out.

@@ -16,10 +16,10 @@ use sekisho_store::{
 };
 use time::OffsetDateTime;
 
-use super::{PATH, act, filter::AuditQuery, record_visit};
+use super::{PATH, filter::AuditQuery, record_visit};
 use crate::{
     app::App,
-    audit::form,
+    audit::{act, form},
     catalogue::{Lang, Text},
     error::page::PageError,
     form::StrictQuery,

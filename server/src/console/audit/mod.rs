@@ -4,7 +4,6 @@
 //! today. What a record itself keeps of names and addresses stands apart from it, is shown for one
 //! record at a time, and each showing is a record of its own, as at the command line.
 
-mod act;
 mod download;
 mod filter;
 mod list;

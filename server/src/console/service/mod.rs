@@ -6,6 +6,7 @@ mod card;
 mod check;
 pub mod decision;
 mod going_live;
+pub mod maintenance;
 mod ready;
 pub mod rules;
 pub mod servers;
@@ -63,4 +64,21 @@ fn owned(session: &ConsoleSession, service: &Service) -> Result<Acting, PageErro
         None => Err(session.missing("service_owner", None)),
     };
     owner.map_err(RoleMissing::hidden)
+}
+
+/// The right to act for a service of whoever answers for it, and of the operating body's administrator.
+///
+/// # Errors
+/// 404, for a service of another organisation too.
+async fn acting(
+    queries: &mut impl Queries,
+    session: &ConsoleSession,
+    id: &str,
+) -> Result<(Acting, Service), PageError> {
+    let service = seen(queries, session, id).await?;
+    let acting = match session.require(&Role::OperatingAdministrator) {
+        Ok(acting) => acting,
+        Err(_) => owned(session, &service)?,
+    };
+    Ok((acting, service))
 }

@@ -6,10 +6,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
-use sekisho_store::{Queries, acme_account, acme_binding, acme_certificate, service::Service};
+use sekisho_store::{acme_account, acme_binding, acme_certificate, service::Service};
 use zeroize::Zeroizing;
 
-use super::{owned, path_of, seen};
+use super::{acting, path_of, seen};
 use crate::{
     app::App,
     catalogue::Lang,
@@ -20,10 +20,7 @@ use crate::{
     error::page::PageError,
     form::{NoFields, PathId},
     page::{Page, PageFrame},
-    people::{
-        role::{Acting, Role},
-        session::ConsoleSession,
-    },
+    people::session::ConsoleSession,
     portal::when,
 };
 
@@ -153,20 +150,6 @@ pub async fn get(
         more,
         page: session.frame(page),
     }))
-}
-
-/// The right to make a key: of whoever answers for the service, and of the operating body's administrator.
-async fn acting(
-    queries: &mut impl Queries,
-    session: &ConsoleSession,
-    id: &str,
-) -> Result<(Acting, Service), PageError> {
-    let service = seen(queries, session, id).await?;
-    let acting = match session.require(&Role::OperatingAdministrator) {
-        Ok(acting) => acting,
-        Err(_) => owned(session, &service)?,
-    };
-    Ok((acting, service))
 }
 
 /// `POST /console/service/{id}/acme`: makes a key, shown once. One that nobody used ends.

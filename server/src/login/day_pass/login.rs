@@ -243,6 +243,7 @@ impl Connection<'_> {
             within: at_work.map(|session| session.id_hash),
             previous_cookie: session::cookie_hash(headers),
             headers,
+            stopwatch: None,
         };
         admission::admit(app, &holder, arrival).await
     }

@@ -95,6 +95,7 @@ async fn submit(call: &Call) -> Result<(Entered, Option<String>), LoginError> {
         within: judged.within,
         previous_cookie: session::cookie_hash(headers),
         headers,
+        stopwatch: None,
     };
     Ok((admission::admit(app, &judged.holder, arrival).await?, judged.return_to))
 }

@@ -219,6 +219,7 @@ pub async fn post(
         within: None,
         previous_cookie: session::cookie_hash(&headers),
         headers: &headers,
+        stopwatch: None,
     };
     // A name that is taken tells that somebody has it: such answers are counted like codes that open nothing.
     let tries = tries::terminal(app.config(), &facility.terminal_id);

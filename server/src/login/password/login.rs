@@ -264,6 +264,7 @@ impl Connection<'_> {
             within: at_work.map(|session| session.id_hash),
             previous_cookie: session::cookie_hash(headers),
             headers,
+            stopwatch: None,
         };
         let admitted = admission::admit(app, &holder, arrival).await;
         // Whoever is to wait until a colleague has logged out typed nothing wrong.

@@ -359,7 +359,7 @@ impl Desk {
         let unsigned = proof.prepare(&jwk(&self.page_key)).unwrap();
         let signature = self.page_key.sign_fixed(unsigned.signing_input()).await.unwrap();
         let page_proof = unsigned.attach(signature.try_into().unwrap());
-        LoginSubmission { terminal_proof, answer, page_proof }
+        LoginSubmission { terminal_proof, answer, page_proof, times: None }
     }
 
     pub async fn submit(&mut self, test: &TestApp, submission: &LoginSubmission) -> Answered {

@@ -6,6 +6,7 @@ use sekisho_store::{
     MayConflict, StoreError,
     audit::{Actor, Audited, Entry},
     authorization_code::{self, Code},
+    login_time,
     pushed_request::{self, Pushed},
     service, transaction,
 };
@@ -83,6 +84,7 @@ pub(super) async fn issue_code(origin: &Origin<'_>, issue: Issue<'_>) -> Result<
             return Err(IssueError::RequestUsed);
         }
         authorization_code::add(tx, &code).await?;
+        login_time::note_service_asked(tx, &code.session_hash, &code.service_id, now).await?;
         Ok(Audited::new((), record.clone()))
     });
     match kept {

@@ -5,6 +5,7 @@ use sekisho_store::{
     Tx,
     audit::{Actor, Audited, Entry},
     authorization_code::{self, Code},
+    login_time,
     refresh_token::{self, RefreshToken},
     session::Session,
     token_grant::{self, Grant},
@@ -215,6 +216,8 @@ async fn redeem(
     details.bound_to = refresh_binding(caller);
     let mut grant = grant(asked, code, &details, owed_to)?;
     token_grant::add(tx, &grant).await?;
+    let (session_hash, service_id) = (&grant.session_hash, &grant.service_id);
+    login_time::note_service_entered(tx, session_hash, service_id, asked.now).await?;
     grant.claims = Value::Object(claims::of_now(snapshot, &session)).to_string();
     if let Some(token_hash) = asked.refresh_hash {
         let lifetime = caller.app.config().oidc().refresh_token_lifetime();
