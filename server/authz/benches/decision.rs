@@ -18,11 +18,7 @@ fn main() {
     let vocabulary = vocabulary(&services);
     let compiled: Vec<CompiledRules> = services
         .into_iter()
-        .enumerate()
-        .map(|(number, rules)| {
-            let name = format!("service-{number}");
-            CompiledRules::compile(&name, rules, &vocabulary).expect("the use cases compile")
-        })
+        .map(|rules| CompiledRules::compile(rules, &vocabulary).expect("the use cases compile"))
         .collect();
     for (who, roles) in [("a physician", vec!["Medical Doctor"]), ("no profession", vec![])] {
         let request = request(roles);

@@ -51,7 +51,7 @@ impl Cache {
         }
         // Compiled outside the lock: another service's request must not wait for this one.
         let rules = crate::Rules::from_json(rules_json)?;
-        let rules = Arc::new(CompiledRules::compile(service, rules, vocabulary)?);
+        let rules = Arc::new(CompiledRules::compile(rules, vocabulary)?);
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         compiled.insert(service.to_owned(), (rules_json.into(), Arc::clone(&rules)));
         Ok(rules)

@@ -1,7 +1,7 @@
-//! A condition of a rule as a policy of its own, which tells whether it holds.
+//! What rules ask for, as policies of Cedar: a condition, or all conditions of a rule.
 //!
-//! Rules of many services state the same conditions: these are one [`Clause`], and a
-//! [`Question`](crate::Question) asks each but once, however many services it is put to.
+//! Rules of many services state the same: that is one [`Clause`], and a [`Question`](crate::Question) asks each but
+//! once, however many services it is put to.
 
 use std::{
     collections::HashMap,
@@ -23,10 +23,10 @@ use crate::{
 
 static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| Validator::new(SCHEMA.clone()));
 
-/// The clauses that any compiled rules hold, by their expressions.
+/// The clauses that any compiled rules hold, by the texts of their policies.
 static KNOWN: LazyLock<Mutex<HashMap<String, Weak<Clause>>>> = LazyLock::new(Mutex::default);
 
-/// One expression over what is asked.
+/// Expressions over what is asked, all of which hold.
 #[derive(Debug)]
 pub(crate) struct Clause {
     /// No other clause of this process ever has it, so that what was found of one is never taken for another.
@@ -35,16 +35,36 @@ pub(crate) struct Clause {
 }
 
 impl Clause {
-    /// The clause of an expression in Cedar's JSON form.
+    /// The clause of one expression in Cedar's JSON form.
     pub(crate) fn of(expression: &Json) -> Result<Arc<Self>, RulesError> {
+        Self::of_all(std::slice::from_ref(expression))
+    }
+
+    /// The clause of several.
+    pub(crate) fn of_all(expressions: &[Json]) -> Result<Arc<Self>, RulesError> {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
-        let text = expression.to_string();
+        let conditions: Vec<Json> =
+            expressions.iter().map(|body| json!({ "kind": "when", "body": body })).collect();
+        let policy = json!({
+            "effect": "permit",
+            "principal": { "op": "All" },
+            "action": { "op": "==", "entity": { "type": "Action", "id": "use" } },
+            // Each service has its rules, and asks no others.
+            "resource": { "op": "All" },
+            "conditions": conditions,
+        });
+        let text = policy.to_string();
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(clause) = known.get(&text).and_then(Weak::upgrade) {
             return Ok(clause);
         }
-        let everything = json!({ "op": "All" });
-        let policy = permit("clause", &everything, std::slice::from_ref(expression))?;
+        let policy = Policy::from_json(Some(PolicyId::new("clause")), policy);
+        let policy = PolicySet::from_policies([policy.map_err(compilation)?]);
+        let policy = policy.map_err(compilation)?;
+        let result = VALIDATOR.validate(&policy, ValidationMode::Strict);
+        if let Some(fault) = result.validation_errors().next() {
+            return Err(compilation(fault));
+        }
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let clause = Arc::new(Self { number, policy });
         known.retain(|_, clause| clause.strong_count() > 0);
@@ -52,46 +72,14 @@ impl Clause {
         Ok(clause)
     }
 
-    /// Whether it holds.
+    /// Whether all of it holds.
     pub(crate) fn holds(&self, asked: &Request, entities: &Entities) -> Result<bool, RulesError> {
-        permits(&self.policy, asked, entities)
-    }
-}
-
-/// A policy that permits `resource` where every expression holds, judged by the schema.
-pub(crate) fn permit(
-    name: &str,
-    resource: &Json,
-    expressions: &[Json],
-) -> Result<PolicySet, RulesError> {
-    let conditions: Vec<Json> =
-        expressions.iter().map(|body| json!({ "kind": "when", "body": body })).collect();
-    let policy = json!({
-        "effect": "permit",
-        "principal": { "op": "All" },
-        "action": { "op": "==", "entity": { "type": "Action", "id": "use" } },
-        "resource": resource,
-        "conditions": conditions,
-    });
-    let policy = Policy::from_json(Some(PolicyId::new(name)), policy).map_err(compilation)?;
-    let set = PolicySet::from_policies([policy]).map_err(compilation)?;
-    let result = VALIDATOR.validate(&set, ValidationMode::Strict);
-    match result.validation_errors().next() {
-        Some(fault) => Err(compilation(fault)),
-        None => Ok(set),
-    }
-}
-
-/// What Cedar says. A policy that cannot be evaluated is skipped by it; for us that is no ground to go on.
-pub(crate) fn permits(
-    policy: &PolicySet,
-    asked: &Request,
-    entities: &Entities,
-) -> Result<bool, RulesError> {
-    let response = Authorizer::new().is_authorized(asked, policy, entities);
-    match response.diagnostics().errors().next() {
-        Some(error) => Err(compilation(error)),
-        None => Ok(response.decision() == Decision::Allow),
+        let response = Authorizer::new().is_authorized(asked, &self.policy, entities);
+        // A policy that cannot be evaluated is skipped by Cedar; for us that is no ground to go on.
+        match response.diagnostics().errors().next() {
+            Some(error) => Err(compilation(error)),
+            None => Ok(response.decision() == Decision::Allow),
+        }
     }
 }
 

@@ -1,30 +1,28 @@
 //! From rules to Cedar policies, and from a request to a decision.
 //!
-//! Each *condition* of a rule is a [`Clause`], and each rule a `permit` policy of its conditions, with a second
-//! one for emergencies if it says so. The clauses, which many services share and which are asked once for all,
-//! tell which rule admits, or which came nearest and why; who is admitted was permitted by that rule's policy
-//! as well, and where the two differ nobody is. No condition is evaluated by code of ours, so decision and
-//! explanation cannot drift apart.
+//! Each *condition* of a rule is a [`Clause`], and each rule one of all its conditions together, with a second one for
+//! emergencies if it says so; each is a `permit` policy of Cedar, shared by all services whose rules state the same and
+//! asked once for all. The conditions tell which rule admits, or which came nearest and why; who is admitted was
+//! permitted by that rule's policy as well, and where the two differ nobody is. No condition is evaluated by code of
+//! ours, so decision and explanation cannot drift apart.
 
 use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
 
-use cedar_policy::{EntityUid, PolicySet};
 use serde_json::{Value as Json, json};
 
 use crate::{
     Request,
-    clause::{Clause, permit},
+    clause::Clause,
     condition::Condition,
     decision::Decision,
     hours::{Day, Hours},
-    question::{self, Asked, Question, principal},
+    question::{Asked, Question, principal},
     rules::{Rule, Rules, RulesError, Vocabulary, compilation},
 };
 
 /// The rules of one service, ready to decide.
 #[derive(Debug)]
 pub struct CompiledRules {
-    service: EntityUid,
     rules: Rules,
     vocabulary: Vocabulary,
     /// Looked at one after the other until one admits. Those that need no emergency come first, so that access by
@@ -43,8 +41,8 @@ struct Deciding {
     by_emergency: bool,
     /// All of them hold of whom it admits.
     asked_for: Vec<AskedFor>,
-    /// Permits whom it admits.
-    policy: PolicySet,
+    /// All of them together.
+    together: AskedFor,
 }
 
 /// A clause, and whether it looks at the groups that the rules of its service name.
@@ -62,20 +60,15 @@ struct Stated {
 }
 
 impl CompiledRules {
-    /// Checks and compiles the rules of `service`.
+    /// Checks and compiles the rules of a service.
     ///
     /// # Errors
     /// [`RulesError`]: nothing of them is in force.
-    pub fn compile(
-        service: &str,
-        mut rules: Rules,
-        vocabulary: &Vocabulary,
-    ) -> Result<Self, RulesError> {
+    pub fn compile(mut rules: Rules, vocabulary: &Vocabulary) -> Result<Self, RulesError> {
         rules.check(vocabulary)?;
         for rule in &mut rules.rules {
             rule.minimum_acr = rule.minimum_acr.take().or(vocabulary.strongest());
         }
-        let service = question::service(service);
         let not_visiting = json!({ "!": { "arg": context("visiting") } });
         let (mut ordinary, mut by_emergency) = (Vec::new(), Vec::new());
         let mut stated = Vec::with_capacity(rules.rules.len());
@@ -96,15 +89,15 @@ impl CompiledRules {
                 always.add(expression, asked_for.clone());
                 of_rule.push(Stated { condition, asked_for });
             }
-            ordinary.push(always.deciding(position, false, &service)?);
+            ordinary.push(always.deciding(position, false)?);
             if rule.emergency {
-                by_emergency.push(in_emergency.deciding(position, true, &service)?);
+                by_emergency.push(in_emergency.deciding(position, true)?);
             }
             stated.push(of_rule);
         }
         let deciding = ordinary.into_iter().chain(by_emergency).collect();
         let vocabulary = vocabulary.clone();
-        Ok(Self { service, rules, vocabulary, deciding, stated })
+        Ok(Self { rules, vocabulary, deciding, stated })
     }
 
     /// The rules this was compiled from, each with the level that it asks for.
@@ -135,7 +128,7 @@ impl CompiledRules {
         let request = question.request();
         let asked = question.where_facility_is_in(self.rules.groups_of(&request.facility_id))?;
         for deciding in &self.deciding {
-            if deciding.admits(&asked, &self.service)? {
+            if deciding.admits(&asked)? {
                 let rule = self.rules.rules.get(deciding.position);
                 return rule
                     .map(|rule| Decision::admitted(rule, deciding.by_emergency))
@@ -242,28 +235,25 @@ impl Asking {
         self.asked_for.push(asked_for);
     }
 
-    fn deciding(
-        self,
-        position: usize,
-        by_emergency: bool,
-        service: &EntityUid,
-    ) -> Result<Deciding, RulesError> {
-        let entity = json!({ "type": "Service", "id": service.id().unescaped() });
-        let resource = json!({ "op": "==", "entity": entity });
-        let policy = permit(&position.to_string(), &resource, &self.expressions)?;
-        Ok(Deciding { position, by_emergency, asked_for: self.asked_for, policy })
+    fn deciding(self, position: usize, by_emergency: bool) -> Result<Deciding, RulesError> {
+        let Self { expressions, asked_for } = self;
+        let together = AskedFor {
+            clause: Clause::of_all(&expressions)?,
+            of_groups: asked_for.iter().any(|asked_for| asked_for.of_groups),
+        };
+        Ok(Deciding { position, by_emergency, asked_for, together })
     }
 }
 
 impl Deciding {
-    /// Whether all it asks for holds, and its policy says so, too.
-    fn admits(&self, asked: &Asked<'_>, service: &EntityUid) -> Result<bool, RulesError> {
+    /// Whether each of what it asks for holds, and the policy of them together says so, too.
+    fn admits(&self, asked: &Asked<'_>) -> Result<bool, RulesError> {
         for asked_for in &self.asked_for {
             if !asked_for.holds(asked)? {
                 return Ok(false);
             }
         }
-        if asked.is_permitted(service, &self.policy)? {
+        if self.together.holds(asked)? {
             Ok(true)
         } else {
             Err(compilation("its conditions hold, and its policy does not permit"))
@@ -276,7 +266,7 @@ impl Deciding {
 /// Rules that do not compile refuse.
 #[must_use]
 pub fn decide(rules: &Rules, vocabulary: &Vocabulary, request: &Request) -> Decision {
-    match CompiledRules::compile("simulated", rules.clone(), vocabulary) {
+    match CompiledRules::compile(rules.clone(), vocabulary) {
         Ok(compiled) => compiled.decide(request),
         Err(_) => Decision::unusable(),
     }

@@ -59,7 +59,7 @@ pub(super) fn full() -> Rules {
 }
 
 pub(super) fn decided(rules: &Rules, request: &Request) -> Decision {
-    CompiledRules::compile("s", rules.clone(), &vocabulary()).unwrap().decide(request)
+    CompiledRules::compile(rules.clone(), &vocabulary()).unwrap().decide(request)
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn a_role_outside_the_vocabulary_authorises_nothing() {
         assert!(!decided(&known, &request).allowed, "{role:?}");
     }
     let unknown = rules(json!({ "rules": [{ "id": "r", "roles": ["Wizard"] }] }));
-    let error = CompiledRules::compile("s", unknown.clone(), &vocabulary()).unwrap_err();
+    let error = CompiledRules::compile(unknown.clone(), &vocabulary()).unwrap_err();
     assert!(matches!(error, RulesError::Unknown { what: "role", .. }), "{error}");
     let request = Request { roles: vec!["Wizard".into()], ..physician() };
     assert_eq!(decide(&unknown, &vocabulary(), &request), Decision::unusable());
@@ -204,14 +204,12 @@ fn a_level_that_nobody_knows_refuses_even_where_none_is_asked_for() {
 
 #[test]
 fn nobody_is_admitted_where_a_rules_conditions_hold_and_its_policy_does_not_permit() {
-    let compiled = || CompiledRules::compile("s", full(), &vocabulary()).unwrap();
+    let compiled = || CompiledRules::compile(full(), &vocabulary()).unwrap();
     assert!(compiled().decide(&physician()).allowed);
-    let (mut closed, mut of_another) = (compiled(), compiled());
-    closed.deciding[0].policy = PolicySet::new();
-    of_another.service = question::service("another");
-    for differing in [closed, of_another] {
-        assert_eq!(differing.decide(&physician()), Decision::unusable());
-    }
+    let mut differing = compiled();
+    let never = Clause::of(&json!({ "Value": false })).unwrap();
+    differing.deciding[0].together.clause = never;
+    assert_eq!(differing.decide(&physician()), Decision::unusable());
 }
 
 #[test]
@@ -225,7 +223,7 @@ fn a_group_of_one_service_is_none_of_another_that_names_its_own_alike() {
     let (vocabulary, request) = (vocabulary(), physician());
     let question = Question::new(&request, &vocabulary);
     for (member, allowed) in [("100000000001", true), ("100000000002", false)] {
-        let compiled = CompiledRules::compile(member, of(member), &vocabulary).unwrap();
+        let compiled = CompiledRules::compile(of(member), &vocabulary).unwrap();
         assert_eq!(compiled.answer(&question).allowed, allowed, "{member}");
     }
 }
@@ -283,7 +281,7 @@ fn malformed_rules_are_refused_whole() {
         json!({ "rules": [{ "id": "r", "hours": [{ "days": [], "from": "09:00", "to": "10:00" }] }] }),
         json!({ "rules": [{ "id": "r", "hours": vec![json!({ "from": "09:00", "to": "10:00" }); 15] }] }),
     ] {
-        let fault = CompiledRules::compile("s", rules(json.clone()), &vocabulary());
+        let fault = CompiledRules::compile(rules(json.clone()), &vocabulary());
         assert!(fault.is_err(), "{json}");
     }
 }
@@ -475,9 +473,8 @@ proptest! {
     ) {
         let vocabulary = vocabulary();
         let question = Question::new(&request, &vocabulary);
-        for (number, rules) in services.into_iter().enumerate() {
-            let service = format!("s{number}");
-            let compiled = CompiledRules::compile(&service, rules, &vocabulary).unwrap();
+        for rules in services {
+            let compiled = CompiledRules::compile(rules, &vocabulary).unwrap();
             prop_assert_eq!(compiled.answer(&question), compiled.decide(&request));
         }
     }

@@ -8,13 +8,12 @@ use std::{
 };
 
 use cedar_policy::{
-    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicySet,
-    RestrictedExpression, Schema,
+    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression, Schema,
 };
 
 use crate::{
     Request, Vocabulary,
-    clause::{self, Clause},
+    clause::Clause,
     hours::on_the_wall,
     rules::{RulesError, compilation},
 };
@@ -74,11 +73,6 @@ fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
     EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
 }
 
-/// A service, to the policies.
-pub(crate) fn service(id: &str) -> EntityUid {
-    uid(&TYPES.service, id)
-}
-
 /// What somebody is to the policies, as whom they ask.
 pub(crate) const fn principal(patient: bool) -> &'static str {
     if patient { "Patient" } else { "Person" }
@@ -98,13 +92,11 @@ pub struct Question<'a> {
 
 #[derive(Debug)]
 struct Terms {
-    principal: EntityUid,
-    context: Context,
     facility: EntityUid,
     /// The facility, in no group.
     entities: Entities,
-    /// The question, put to no service that there is: for clauses, which look at none.
-    to_nobody: cedar_policy::Request,
+    /// Of no service that there is: what is asked looks at none.
+    request: cedar_policy::Request,
 }
 
 /// A question as one service is asked it: its rules say in which groups the facility is.
@@ -163,18 +155,7 @@ impl Asked<'_> {
 
     /// Whether one holds that looks at groups, which each service has of its own.
     pub(crate) fn holds_here(&self, clause: &Clause) -> Result<bool, RulesError> {
-        clause.holds(&self.terms.to_nobody, &self.entities)
-    }
-
-    /// Whether a policy permits it.
-    pub(crate) fn is_permitted(
-        &self,
-        service: &EntityUid,
-        policy: &PolicySet,
-    ) -> Result<bool, RulesError> {
-        // Of the schema's types, as `Terms::of` saw for a service without rules.
-        let request = asked(&self.terms.principal, &self.terms.context, service, None)?;
-        clause::permits(policy, &request, &self.entities)
+        clause.holds(&self.terms.request, &self.entities)
     }
 }
 
@@ -199,22 +180,12 @@ impl Terms {
         .map_err(compilation)?;
         let kind = if request.patient { &TYPES.patient } else { &TYPES.person };
         let principal = uid(kind, &request.person_id);
-        let to_nobody = asked(&principal, &context, &service(""), Some(&SCHEMA))?;
+        let (action, no_service) = (TYPES.action.clone(), uid(&TYPES.service, ""));
+        let asked =
+            cedar_policy::Request::new(principal, action, no_service, context, Some(&SCHEMA));
         let entities = entities(request, &facility, HashSet::new())?;
-        Ok(Self { principal, context, facility, entities, to_nobody })
+        Ok(Self { facility, entities, request: asked.map_err(compilation)? })
     }
-}
-
-fn asked(
-    principal: &EntityUid,
-    context: &Context,
-    service: &EntityUid,
-    schema: Option<&Schema>,
-) -> Result<cedar_policy::Request, RulesError> {
-    let (principal, context) = (principal.clone(), context.clone());
-    let action = TYPES.action.clone();
-    cedar_policy::Request::new(principal, action, service.clone(), context, schema)
-        .map_err(compilation)
 }
 
 /// The facility, in these groups.

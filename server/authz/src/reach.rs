@@ -212,7 +212,7 @@ mod tests {
             .iter()
             .map(|rule: &Rule| {
                 let alone = Rules { rules: vec![rule.clone()], ..Rules::default() };
-                CompiledRules::compile("s", alone, &vocabulary()).unwrap()
+                CompiledRules::compile(alone, &vocabulary()).unwrap()
             })
             .collect();
         let decided = |at: OffsetDateTime| -> Vec<bool> {

@@ -322,7 +322,7 @@ pub async fn of(
     let comparison = Comparison {
         entitlements: Arc::clone(entitlements),
         before: entitlements.judge(offer),
-        after: entitlements.judge_if(&offer.service_id, after.clone())?,
+        after: entitlements.judge_if(after.clone())?,
         reach: Reach::of(&sets),
         moments: Moment::all(&sets),
         rules: before.rules.len() + after.rules.len(),

@@ -134,7 +134,7 @@ async fn one_by_one(
 ) -> BTreeMap<&'static str, [i64; 4]> {
     let entitlements = app.entitlements();
     let (old, new) =
-        (entitlements.judge(&offer(before)), entitlements.judge_if("s", after.clone()).unwrap());
+        (entitlements.judge(&offer(before)), entitlements.judge_if(after.clone()).unwrap());
     let hours = before.rules.iter().chain(&after.rules).any(|rule| rule.hours.is_some());
     let moments = if hours { 7 * 48 } else { 1 };
     let mut counted = BTreeMap::new();

@@ -44,8 +44,8 @@ impl Entitlements {
     ///
     /// # Errors
     /// [`RulesError`]: they cannot be used.
-    pub fn judge_if(&self, service_id: &str, rules: Rules) -> Result<Judge, RulesError> {
-        let compiled = CompiledRules::compile(service_id, rules, &self.vocabulary)?;
+    pub fn judge_if(&self, rules: Rules) -> Result<Judge, RulesError> {
+        let compiled = CompiledRules::compile(rules, &self.vocabulary)?;
         Ok(Judge { live: true, rules: Ok(Some(Arc::new(compiled))) })
     }
 

@@ -94,6 +94,9 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
                 optional("minutes", "60").foreign("0").foreign("70000").foreign("-1"),
             ])
             .good(200),
+        administrator("GET", "/console/login-times")
+            .query([optional("code", "12345-67890").foreign("1234").foreign("<script>")])
+            .good(200),
         administrator("GET", "/console/roles").good(200),
         administrator("POST", "/console/roles")
             .form([
@@ -191,6 +194,24 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
             .parameter("referral", &[&s.tried[0], NOTHING, "nobody"])
             .payload(Payload::NoFields)
             .good(200),
+        at("GET", "/console/service/{id}/maintenance")
+            .cookie(&s.administrator, &[&s.auditor, &s.manager])
+            .parameter("referral", &[NOTHING, "nobody", a])
+            .good(200),
+        administrator("POST", "/console/service/{id}/maintenance")
+            .parameter("referral", &[NOTHING, "nobody"])
+            .form([
+                required("text_ja", "定期点検"),
+                required("text_en", "Maintenance"),
+                required("from", "2026-11-22T22:00").foreign("2026-11-31T22:00").foreign("now"),
+                required("until", "2026-11-23T02:00")
+                    .foreign("2026-11-20T02:00")
+                    .foreign("2027-11-23T02:00"),
+            ])
+            .good(303),
+        administrator("POST", "/console/service/{id}/maintenance/withdraw")
+            .parameter("referral", &[NOTHING, "nobody"])
+            .form([required("notice", "none")]),
         owner("POST", "/console/service/{id}/card")
             .parameter(&s.tried[0], &["referral", NOTHING, "nobody"])
             .form([required("card", "physician").foreign("nobody").foreign("../physician")])

@@ -46,7 +46,25 @@ pub(super) async fn terminal(s: &Scene) -> Vec<Row> {
         })
         .collect::<Vec<_>>();
     vec![
-        logged_in(at("GET", "/")).good(200),
+        logged_in(at("GET", "/")).query([optional("q", "紹介")]).good(200),
+        logged_in(at("POST", "/favourites"))
+            .form([required("add", "referral").foreign("nobody").foreign("a b")])
+            .good(303),
+        logged_in(at("GET", "/history"))
+            .query([optional("before", "1763715600.01999999-0000-7000-8000-000000000000")
+                .foreign("1763715600")
+                .foreign("x.01999999-0000-7000-8000-000000000000")
+                .foreign("1763715600.x")])
+            .good(200),
+        logged_in(at("GET", "/sessions"))
+            .query([optional("notice", "ended").foreign("<script>")])
+            .good(200),
+        logged_in(at("POST", "/sessions/end"))
+            .form([required("session", &"0".repeat(64)).foreign("0").foreign("xx")]),
+        logged_in(at("POST", "/sessions/end-others")).payload(Payload::NoFields).good(303),
+        logged_in(at("GET", "/login-times")).good(200),
+        // For whoever is there, logged in or not.
+        at("GET", "/help").good(200),
         logged_in(at("GET", "/handover"))
             .query([optional("return_to", "/").foreign("https://evil.example/").foreign("//evil")])
             .good(303),

@@ -97,6 +97,38 @@ async fn while_nobody_knows_of_a_card_its_profession_is_taken_and_given_back() {
 }
 
 #[tokio::test]
+async fn what_is_remembered_of_a_card_ends_with_the_second_of_its_list_and_does_not_go_back_in_time()
+ {
+    let (test, _) = logged_in_by(&physician()).await;
+    let trust = test.app.card_trust().at("123456789007");
+    let der = physician().certificate();
+    let roles = |after: Duration| trust.roles(&der, NOW + after).ok();
+    let begins = |from: Duration| {
+        // The first second at which the answer is another one than at `from`.
+        let (mut same, mut other) = (from.whole_seconds(), Duration::days(60).whole_seconds());
+        let first = roles(from).is_some();
+        while other - same > 1 {
+            let middle = i64::midpoint(same, other);
+            match roles(Duration::seconds(middle)).is_some() == first {
+                true => same = middle,
+                false => other = middle,
+            }
+        }
+        Duration::seconds(other)
+    };
+    assert!(roles(Duration::ZERO).is_some());
+    let over = begins(Duration::ZERO);
+    assert!(over < Duration::days(40), "the list is too old some day: {over}");
+    // Asked in turn, before and after, however often: the memory never outlives the list nor precedes it.
+    for _ in 0..2 {
+        assert!(roles(over - Duration::SECOND).is_some());
+        assert!(roles(over).is_none());
+        assert!(roles(over + Duration::DAY).is_none());
+        assert!(roles(-Duration::days(3_000)).is_none(), "nothing of it was in force then");
+    }
+}
+
+#[tokio::test]
 async fn a_job_ends_the_sessions_of_revoked_and_of_expired_cards_and_no_others() {
     let (test, mut desk) = logged_in_by(&physician()).await;
     let mut other = super::desk::desk(&test, 2).await;

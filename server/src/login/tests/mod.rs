@@ -19,6 +19,7 @@ mod passkeys;
 mod password_attacks;
 mod password_joining;
 pub(crate) mod passwords;
+mod personal;
 mod replacement;
 mod request_keys;
 mod room;

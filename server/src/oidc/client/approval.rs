@@ -98,8 +98,7 @@ pub async fn approve_within(
     by: Option<&str>,
     entry: Entry,
 ) -> Result<(Vec<String>, Entry), ApprovalError> {
-    CompiledRules::compile(client_id, rules.clone(), registry.vocabulary)
-        .map_err(RegistrationError::from)?;
+    CompiledRules::compile(rules.clone(), registry.vocabulary).map_err(RegistrationError::from)?;
     let now = registry.now;
     let found = service::find(tx, client_id).await?;
     let found = found.ok_or_else(|| ApprovalError::Unknown(client_id.to_owned()))?;

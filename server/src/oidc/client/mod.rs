@@ -179,7 +179,7 @@ pub async fn prepare(registry: &Registry<'_>, toml: &str) -> Result<Prepared, Re
     let file: ServiceFile =
         toml::from_str(toml).map_err(|error| RegistrationError::Malformed(Box::new(error)))?;
     let (mut service, rules) = file.validate(registry.config, registry.now)?;
-    CompiledRules::compile(&service.id, rules.clone(), registry.vocabulary)?;
+    CompiledRules::compile(rules.clone(), registry.vocabulary)?;
     let client_secret = secret::give(&mut service, registry.random)?;
     // What an administrator registers is approved by that.
     service.live_at = Some(registry.now);

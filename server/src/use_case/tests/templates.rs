@@ -52,7 +52,7 @@ fn every_file_reads_and_they_are_the_demonstrations_17_in_their_order() {
 fn every_rule_compiles_in_the_vocabulary_of_the_instance() {
     let entitlements = Entitlements::new();
     for case in all() {
-        CompiledRules::compile("case", case.rules(), entitlements.vocabulary())
+        CompiledRules::compile(case.rules(), entitlements.vocabulary())
             .unwrap_or_else(|error| panic!("{}: {error}", case.symbol()));
     }
 }

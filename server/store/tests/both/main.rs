@@ -113,6 +113,7 @@ mod own_key;
 mod party;
 mod passkey;
 mod passwords;
+mod personal;
 mod population;
 mod public_client;
 mod register;

@@ -73,6 +73,11 @@ async fn main() -> anyhow::Result<()> {
     ];
     let after = [
         ("portal", format!("{terminal}/")),
+        ("portal-searched", format!("{terminal}/?q=%E7%B4%B9%E4%BB%8B")),
+        ("history", format!("{terminal}/history")),
+        ("sessions", format!("{terminal}/sessions")),
+        ("login-times", format!("{terminal}/login-times")),
+        ("help", format!("{terminal}/help")),
         ("login-again", format!("{terminal}/login")),
         ("service-refused", format!("{}/login", desktop.services[2].origin)),
     ];

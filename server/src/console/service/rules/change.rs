@@ -254,7 +254,7 @@ async fn judge_rules(
     json: &str,
 ) -> Result<(), ChangeError> {
     let rules = Rules::from_json(json).map_err(RegistrationError::from)?;
-    CompiledRules::compile(&service.id, rules.clone(), app.entitlements().vocabulary())
+    CompiledRules::compile(rules.clone(), app.entitlements().vocabulary())
         .map_err(RegistrationError::from)?;
     Ok(client::check_organisations(tx, service, &rules).await?)
 }

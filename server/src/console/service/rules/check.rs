@@ -38,7 +38,7 @@ pub(in crate::console::service) async fn usable(
     text: &Text,
 ) -> Result<Result<(), Fault>, StoreError> {
     let vocabulary = app.entitlements().vocabulary();
-    if let Err(error) = CompiledRules::compile(&service.id, rules.clone(), vocabulary) {
+    if let Err(error) = CompiledRules::compile(rules.clone(), vocabulary) {
         return Ok(Err(of_rules(&error, text)));
     }
     if let Some(in_vain) = client::released_in_vain(&service.scopes, rules).first() {
@@ -96,7 +96,7 @@ async fn contradicts_itself(
         ..rule.clone()
     };
     let alone = Rules { rules: vec![whereabouts], groups: rules.groups.clone() };
-    let Ok(compiled) = CompiledRules::compile("contradiction", alone, vocabulary) else {
+    let Ok(compiled) = CompiledRules::compile(alone, vocabulary) else {
         return Ok(false);
     };
     for id in candidates {
