@@ -275,7 +275,25 @@ async function firstCall(body) {
       way = overLoopback;
     }
   }
-  return door("begin", body);
+  try {
+    return await door("begin", body);
+  } catch (error) {
+    // No page may read the agent's answer to a stranger, not even ours: it looks as if nobody had answered.
+    if (error.code === "agent-absent" && await somebodyListens()) throw refusalOf("agent-stranger");
+    throw error;
+  }
+}
+
+/** Whether anything answers in the agent's place, whatever it says. */
+async function somebodyListens() {
+  try {
+    await fetch(root.dataset.agent + PATHS.begin, {
+      method: "POST", mode: "no-cors", credentials: "omit", cache: "no-store", referrerPolicy: "no-referrer",
+    });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** A login by script, from the beginning to the agent's answer. */
