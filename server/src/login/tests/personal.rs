@@ -201,7 +201,7 @@ async fn a_person_sees_where_they_are_logged_in_and_ends_it_from_elsewhere() {
         .map(|rest| rest.split('"').next().unwrap())
         .collect();
     assert_eq!(others.len(), 2, "its own has no button here: {page}");
-    assert!(page.contains("この端末"));
+    assert!(page.contains("いま使っています"));
     let one = format!("session={}", others[0]);
     let ended = here.post_form(&test, "/sessions/end", &one).await;
     assert_eq!(ended.location.as_deref(), Some("/sessions?notice=ended"));
