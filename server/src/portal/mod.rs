@@ -276,7 +276,9 @@ pub async fn get(
     let held_second: Vec<String> = own.map(|passkey| passkey.name).collect();
     let who = who(&session, &facility, &page.text);
     let page = session.frame(page, &facility);
-    app.store().note_portal_shown(&session.id_hash, now).await?;
+    if now - session.auth_time < Duration::MINUTE {
+        app.store().note_portal_shown(&session.id_hash, now).await?;
+    }
     Ok(Page(PortalPage {
         visiting,
         searched: query.q.trim().to_owned(),

@@ -4,7 +4,8 @@ use time::Duration;
 
 use super::{
     desk::{
-        Card, Desk, NOW, count, desk, instance, live_sessions, physician, publish, told, write,
+        Card, Desk, InReader, NOW, count, desk, instance, live_sessions, physician, publish, told,
+        write,
     },
     standing::roles_now,
 };
