@@ -104,6 +104,18 @@ impl Row {
     }
 }
 
+/// The columns of [`Row`]. `concat!` keeps the statements constants.
+macro_rules! select_times {
+    ($condition:literal) => {
+        concat!(
+            "SELECT session_hash, code, organisation_id, terminal_id, at, agent_ms, card_ms, pin_ms, sign_ms,
+                 portal_ms, service_id, service_ms
+             FROM login_time WHERE ",
+            $condition
+        )
+    };
+}
+
 /// Unix time in milliseconds.
 fn unix_ms(at: OffsetDateTime) -> i64 {
     i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
@@ -219,11 +231,9 @@ pub async fn of_person(
 ) -> Result<Vec<LoginTime>, StoreError> {
     let rows: Vec<Row> = queries
         .fetch_all(
-            sql("SELECT session_hash, code, organisation_id, terminal_id, at, agent_ms, card_ms, pin_ms, sign_ms,
-                     portal_ms, service_id, service_ms
-                 FROM login_time WHERE person_id = $1 ORDER BY at DESC, code LIMIT $2")
-            .bind(person_id)
-            .bind(most),
+            sql(select_times!("person_id = $1 ORDER BY at DESC, code LIMIT $2"))
+                .bind(person_id)
+                .bind(most),
         )
         .await?;
     rows.into_iter().map(Row::into_time).collect()
@@ -237,13 +247,7 @@ pub async fn by_code(
     queries: &mut impl Queries,
     code: &str,
 ) -> Result<Option<LoginTime>, StoreError> {
-    let row: Option<Row> = queries
-        .fetch_optional(
-            sql("SELECT session_hash, code, organisation_id, terminal_id, at, agent_ms, card_ms, pin_ms, sign_ms,
-                     portal_ms, service_id, service_ms
-                 FROM login_time WHERE code = $1")
-            .bind(code),
-        )
-        .await?;
+    let row: Option<Row> =
+        queries.fetch_optional(sql(select_times!("code = $1")).bind(code)).await?;
     row.map(Row::into_time).transpose()
 }

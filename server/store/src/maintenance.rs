@@ -49,6 +49,18 @@ struct Row {
     ends_at: i64,
 }
 
+/// Notices that were not withdrawn, the next first. `concat!` keeps the statements constants.
+macro_rules! select_notices {
+    ($condition:literal) => {
+        concat!(
+            "SELECT id, service_id, text_ja, text_en, begins_at, ends_at FROM maintenance
+             WHERE withdrawn_at IS NULL AND ",
+            $condition,
+            " ORDER BY begins_at, id"
+        )
+    };
+}
+
 fn notices(rows: Vec<Row>) -> Result<Vec<Maintenance>, StoreError> {
     let notice = |row: Row| {
         Ok(Maintenance {
@@ -126,11 +138,7 @@ pub async fn of_service(
 ) -> Result<Vec<Maintenance>, StoreError> {
     let rows = queries
         .fetch_all(
-            sql("SELECT id, service_id, text_ja, text_en, begins_at, ends_at FROM maintenance
-                 WHERE service_id = $1 AND withdrawn_at IS NULL AND ends_at > $2
-                 ORDER BY begins_at, id")
-            .bind(service_id)
-            .bind(now),
+            sql(select_notices!("service_id = $1 AND ends_at > $2")).bind(service_id).bind(now),
         )
         .await?;
     notices(rows)
@@ -146,13 +154,7 @@ pub async fn announced(
     until: OffsetDateTime,
 ) -> Result<Vec<Maintenance>, StoreError> {
     let rows = queries
-        .fetch_all(
-            sql("SELECT id, service_id, text_ja, text_en, begins_at, ends_at FROM maintenance
-                 WHERE withdrawn_at IS NULL AND ends_at > $1 AND begins_at < $2
-                 ORDER BY begins_at, id")
-            .bind(now)
-            .bind(until),
-        )
+        .fetch_all(sql(select_notices!("ends_at > $1 AND begins_at < $2")).bind(now).bind(until))
         .await?;
     notices(rows)
 }
