@@ -17,7 +17,7 @@ pub(super) async fn ask(question: &Question<'_>) -> Result<(), AcmeError> {
         // Where it leads was not approved.
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
-        // It speaks no TLS: the system's certificates are not read for it, which took most of an order.
+        // It speaks no TLS: the system's certificates are not read for it, which took half of an order.
         .tls_certs_only([])
         .resolve_to_addrs(name, &question.places)
         .build()
