@@ -336,6 +336,7 @@ mod tests {
             home_url: "https://s.example/".into(),
             backchannel_logout_uri: None,
             live_at: Some(0),
+            personal_data: None,
             version: rules.map(|_| 1),
             rules: rules.map(str::to_owned),
         }

@@ -47,6 +47,7 @@ pub mod own_keys;
 pub mod page;
 pub mod paper_code;
 pub mod people;
+pub mod personal_data;
 pub mod portal;
 pub mod register;
 pub mod repository;

@@ -14,7 +14,9 @@ use crate::{
     error::Dialect::{Acme, Est, OAuth, Ocsp, Page, Plain, Problem},
     login, login_time, middleware,
     names::NameRole,
-    network, oidc, people, portal, register, repository,
+    network, oidc, people,
+    personal_data::{consents, declarations},
+    portal, register, repository,
     route::{
         QueryRule::{OfPage, OfProtocol},
         Readers::{AnyPage, PublicClients},
@@ -72,6 +74,10 @@ fn terminal_paths() -> Routes {
         .post("/sessions/end-others", portal::sessions::end_others)
         .get(login_time::page::PATH, login_time::page::get)
         .get(portal::help::PATH, portal::help::get)
+        .get_with_query(consents::PATH, OfPage, consents::get)
+        .post("/consents/withdraw", consents::withdraw)
+        .get(declarations::PATH, declarations::list)
+        .get("/personal-data/{id}", declarations::show)
         .get_with_query("/login", OfPage, login::page::get)
         .post_from(AnybodyWithoutCookie, login::navigation::RETURN_PATH, login::navigation::post)
         .get("/invitation", login::invitation::get)
@@ -99,6 +105,7 @@ fn terminal_paths() -> Routes {
         .get_with_effect("/authorize", OfProtocol, oidc::authorize::get)
         .post_from(Judged, "/authorize", oidc::authorize::post)
         .get_with_effect("/authorize/resume", OfPage, oidc::authorize::resume)
+        .post("/authorize/consent", oidc::authorize::decide)
         .get_with_effect("/end-session", OfProtocol, oidc::logout::end_session::get)
         .post_from(Judged, "/end-session", oidc::logout::end_session::post)
         .get(oidc::session_state::PATH, oidc::session_state::get)
@@ -125,6 +132,8 @@ fn public_paths() -> Routes {
         .get("/", portal::landing::get)
         .get_with_query(router_models::PUBLIC, OfPage, router_models::public_list)
         .get("/routers/{id}", router_models::public_show)
+        .get(declarations::PATH, declarations::list)
+        .get("/personal-data/{id}", declarations::show)
         .get_with_effect(network::setup::PATH, OfPage, setup::get)
         .post(network::setup::PATH, setup::post)
         .post("/setup/seen", setup::seen)
@@ -204,6 +213,8 @@ fn console_paths() -> Routes {
         .get("/console/service/{id}/maintenance", service::maintenance::get)
         .post("/console/service/{id}/maintenance", service::maintenance::enter)
         .post("/console/service/{id}/maintenance/withdraw", service::maintenance::withdraw)
+        .get("/console/service/{id}/personal-data", service::personal_data::get)
+        .post("/console/service/{id}/personal-data", service::personal_data::post)
         .post("/console/service/{id}/ask", service::ask)
         .post("/console/service/{id}/approve", service::approve)
         .post("/console/service/{id}/refuse", service::refuse)

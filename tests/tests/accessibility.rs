@@ -25,14 +25,24 @@ axe.run(document, { runOnly: levels, resultTypes: ['violations'] }).then(
 const VIEWS: [(u32, u32, &str); 3] =
     [(1280, 900, "light"), (1280, 900, "dark"), (390, 844, "light")];
 
-const OF_STRANGERS: [&str; 7] =
-    ["/", "/apply", "/apply/status", "/activate", "/routers", "/setup", "/console/login"];
+const OF_STRANGERS: [&str; 9] = [
+    "/",
+    "/apply",
+    "/apply/status",
+    "/activate",
+    "/routers",
+    "/setup",
+    "/personal-data",
+    "/personal-data/regional-record",
+    "/console/login",
+];
 const BEFORE_A_LOGIN: [&str; 4] = ["/login", "/invitation", "/login/day-pass", "/help"];
-const AFTER_A_LOGIN: [&str; 11] = [
+const AFTER_A_LOGIN: [&str; 12] = [
     "/",
     "/?q=x",
     "/history",
     "/sessions",
+    "/consents",
     "/login-times",
     "/help",
     "/passkeys",
@@ -41,7 +51,7 @@ const AFTER_A_LOGIN: [&str; 11] = [
     "/emergency",
     "/login",
 ];
-const OF_OPERATORS: [&str; 13] = [
+const OF_OPERATORS: [&str; 14] = [
     "/console",
     "/console/account",
     "/console/notices",
@@ -51,6 +61,7 @@ const OF_OPERATORS: [&str; 13] = [
     "/console/services",
     "/console/service/regional-record",
     "/console/service/regional-record/maintenance",
+    "/console/service/regional-record/personal-data",
     "/console/service/regional-record/rules",
     "/console/use-cases",
     "/console/login-times?code=0000000000",

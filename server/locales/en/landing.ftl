@@ -15,3 +15,4 @@ landing-card-text = To log in with an HPKI card, open this address at an enrolle
 landing-trust = Make sure whom you talk to
 landing-trust-text = This is the fingerprint (SHA-256) of the root certificate. Before a terminal is enrolled, compare it with the value that the operating body gave you on paper.
 landing-trust-certificate = Get the root certificate
+landing-personal-data = Services that handle personal data beyond the purpose of the facility, with items, users, purpose and responsible body.

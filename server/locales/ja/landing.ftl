@@ -15,3 +15,4 @@ landing-card-text = HPKIカードでのログインは、登録済みの施設�
 landing-trust = 正しい相手か確かめる
 landing-trust-text = ルート証明書のフィンガープリント（SHA-256）です。端末を登録する前に、事業主体から書面などで受け取った値と同じか確かめてください。
 landing-trust-certificate = ルート証明書を取得する
+landing-personal-data = 施設の利用目的の範囲を超えて個人データを取り扱うサービスと、その項目、範囲、目的、責任者を公開しています。

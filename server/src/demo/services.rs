@@ -20,6 +20,8 @@ pub struct Script {
     description_ja: &'static str,
     description_en: &'static str,
     scopes: &'static [&'static str],
+    /// `[personal_data]`, where they leave the purpose of the facility.
+    personal_data: &'static str,
     rules: &'static str,
 }
 
@@ -32,6 +34,11 @@ pub const SERVICES: [Script; 3] = [
         description_ja: "地域の医療機関の診療情報を見る。",
         description_en: "See records of the region's facilities.",
         scopes: &["profile", "hc_role", "facility", "terminal"],
+        personal_data: "[personal_data]\nground = \"joint_use\"\n\
+            items = { ja = \"氏名、資格、施設名、端末\", en = \"Name, licences, facility, terminal\" }\n\
+            users = { ja = \"地域医療連携ネットワークに参加する医療機関等\", en = \"The facilities of the regional network\" }\n\
+            purpose = { ja = \"診療情報の共有と、閲覧した人の記録\", en = \"Sharing records, and knowing who read them\" }\n\
+            responsible = { ja = \"見本地域医療連携協議会（東京都千代田区見本1-1、代表 見本 一郎）\", en = \"Sample Regional Council (1-1 Mihon, Chiyoda, Tokyo; Ichiro Mihon)\" }\n\n",
         rules: "[[rules]]\nid = \"clinicians\"\nroles = [\"Medical Doctor\", \"General Nurse\"]\n\
                 minimum_acr = \"urn:oid:1.3.6.1.4.1.32473.3.4\"\nmembership = true\n\
                 release = [\"name\", \"hc_role\", \"facility_id\", \"facility_code\", \"facility_name\", \"facility_kind\", \"terminal\"]\n",
@@ -43,6 +50,7 @@ pub const SERVICES: [Script; 3] = [
         description_ja: "紹介状を書き、受け取る。",
         description_en: "Write and receive referral letters.",
         scopes: &["hc_role", "facility"],
+        personal_data: "",
         rules: "[[rules]]\nid = \"physicians\"\nroles = [\"Medical Doctor\"]\n\
                 minimum_acr = \"urn:oid:1.3.6.1.4.1.32473.3.2\"\nmembership = true\n\
                 release = [\"hc_role\", \"facility_id\", \"facility_name\"]\n",
@@ -54,6 +62,7 @@ pub const SERVICES: [Script; 3] = [
         description_ja: "調剤の記録を見る。",
         description_en: "See dispensing records.",
         scopes: &["hc_role", "facility"],
+        personal_data: "",
         rules: "[[rules]]\nid = \"pharmacists\"\nroles = [\"Pharmacist\"]\nkinds = [\"pharmacy\"]\nmembership = true\n\
                 release = [\"hc_role\", \"facility_id\"]\n",
     },
@@ -122,13 +131,14 @@ fn registration(script: &Script, origin: &str) -> String {
          description = {{ ja = \"{}\", en = \"{}\" }}\n\
          home_url = \"{origin}/login\"\nredirect_uris = [\"{origin}/callback\"]\n\
          logout_uris = [\"{origin}/\"]\nbackchannel_logout_uri = \"{origin}/backchannel-logout\"\n\
-         authentication = \"client_secret_basic\"\nscopes = [{}]\n\n{}",
+         authentication = \"client_secret_basic\"\nscopes = [{}]\n\n{}{}",
         script.id,
         script.name_ja,
         script.name_en,
         script.description_ja,
         script.description_en,
         scopes.join(", "),
+        script.personal_data,
         script.rules
     )
 }

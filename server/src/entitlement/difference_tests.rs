@@ -116,6 +116,7 @@ fn offer(rules: &Rules) -> Offer {
         home_url: String::new(),
         backchannel_logout_uri: None,
         live_at: Some(0),
+        personal_data: None,
         version: Some(1),
         rules: Some(serde_json::to_string(rules).unwrap()),
     }

@@ -392,6 +392,7 @@ impl Scene {
         app.store().post_notice("n1", told, "test", "{}", app.now()).await.unwrap();
 
         let secret = oidc::register(&test, &oidc::service_file("referral", oidc::PHYSICIANS)).await;
+        oidc::register(&test, &oidc::declaring_file("shared", "joint_use")).await;
         let mut scene = Self {
             browser: String::new(),
             new_terminal: "T1234567890".to_owned(),

@@ -16,7 +16,7 @@ use super::{
     live_grant::{self, LiveGrant},
     token,
 };
-use crate::{app::App, error::oauth::OAuthError, listener::Peer};
+use crate::{app::App, error::oauth::OAuthError, listener::Peer, personal_data};
 
 /// Media type and `typ` of a signed answer (RFC 9701 §5).
 const SIGNED: &str = "application/token-introspection+jwt";
@@ -72,11 +72,19 @@ fn wants_signed(headers: &HeaderMap) -> bool {
 
 async fn access(app: &App, client: &Client, token: &str) -> Result<Option<Value>, OAuthError> {
     let Some(live) = access_token::live(app, token, app.now()).await? else { return Ok(None) };
-    let Live { claims, .. } = live;
+    let Live { claims, of_person } = live;
     let own = claims.client_id == client.service.id;
     let for_it = client.metadata.resources.iter().any(|resource| claims.aud.names(resource));
     if !own && !for_it {
         return Ok(None);
+    }
+    if let Some((_, session)) = &of_person {
+        // Somebody else's token for this service: what the person agreed to may have been withdrawn since.
+        let (mut reader, service) = (app.store().read(), &client.service);
+        let settled = personal_data::is_settled_for_calls(&mut reader, service, &session.person_id);
+        if !own && !settled.await? {
+            return Ok(None);
+        }
     }
     let mut told = serde_json::to_value(&claims).map_err(|error| OAuthError::internal(&error))?;
     if let Value::Object(members) = &mut told {

@@ -105,6 +105,8 @@ struct Service {
     by_emergency: bool,
     /// Whether it is told of logouts.
     told: bool,
+    /// Whether it says something about personal data.
+    declares: bool,
 }
 
 struct Role {
@@ -246,6 +248,7 @@ pub async fn get(
             emergency: emergency::offered(request, &decision),
             by_emergency: decision.by_emergency,
             told: offer.backchannel_logout_uri.is_some(),
+            declares: offer.personal_data.is_some(),
         };
         if open && favourite {
             favourites.push(service);

@@ -35,6 +35,7 @@ pub mod chosen_password;
 pub mod client_registration;
 pub mod cmp_secret;
 pub mod cmp_transaction;
+pub mod consent;
 pub mod crl;
 pub mod current_certificate;
 pub mod day_pass;

@@ -21,6 +21,8 @@ pub struct Offer {
     pub backchannel_logout_uri: Option<String>,
     /// When the operating body approved it, in Unix seconds; absent while it is in the sandbox.
     pub live_at: Option<i64>,
+    /// What it says about personal data that leave the facility's purpose, if they do.
+    pub personal_data: Option<String>,
     /// Version of the rules; absent while there are none.
     pub version: Option<i64>,
     /// The rules, JSON of the authz crate.
@@ -35,7 +37,7 @@ pub async fn list(queries: &mut impl Queries, limit: i64) -> Result<Vec<Offer>, 
     queries
         .fetch_all(
             sql("SELECT s.id AS service_id, s.name_ja, s.name_en, s.description_ja, s.description_en,
-                        s.home_url, s.backchannel_logout_uri, s.live_at, r.version, r.rules
+                        s.home_url, s.backchannel_logout_uri, s.live_at, s.personal_data, r.version, r.rules
                  FROM service s
                  LEFT JOIN service_rules r ON r.service_id = s.id AND r.version =
                       (SELECT MAX(v.version) FROM service_rules v WHERE v.service_id = s.id)
@@ -57,7 +59,7 @@ pub async fn find(
     queries
         .fetch_optional(
             sql("SELECT s.id AS service_id, s.name_ja, s.name_en, s.description_ja, s.description_en,
-                        s.home_url, s.backchannel_logout_uri, s.live_at, r.version, r.rules
+                        s.home_url, s.backchannel_logout_uri, s.live_at, s.personal_data, r.version, r.rules
                  FROM service s
                  LEFT JOIN service_rules r ON r.service_id = s.id AND r.version =
                       (SELECT MAX(v.version) FROM service_rules v WHERE v.service_id = s.id)

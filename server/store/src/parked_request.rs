@@ -9,8 +9,10 @@ use crate::{Queries, StoreError, Tx, moment::moment, sql};
 pub struct Parked {
     /// The checked parameters, as the caller wrote them.
     pub parameters: String,
-    /// When it was set aside: a login before this is not an answer to `prompt=login`.
+    /// When it came, or was set aside for the first time.
     pub created_at: OffsetDateTime,
+    /// A login before this is not an answer to `prompt=login`.
+    pub login_since: OffsetDateTime,
 }
 
 /// Sets a request aside for the terminal of this certificate.
@@ -26,11 +28,12 @@ pub async fn park(
 ) -> Result<(), StoreError> {
     tx.execute(
         sql("INSERT INTO parked_request (id_hash, terminal_fingerprint, parameters, created_at,
-                 expires_at) VALUES ($1, $2, $3, $4, $5)")
+                 login_since, expires_at) VALUES ($1, $2, $3, $4, $5, $6)")
         .bind(id_hash)
         .bind(terminal_fingerprint)
         .bind(&parked.parameters)
         .bind(parked.created_at)
+        .bind(parked.login_since)
         .bind(expires_at),
     )
     .await?;
@@ -47,19 +50,21 @@ pub async fn resume(
     terminal_fingerprint: &[u8; 32],
     now: OffsetDateTime,
 ) -> Result<Option<Parked>, StoreError> {
-    let row: Option<(String, i64)> = tx
+    let row: Option<(String, i64, i64)> = tx
         .fetch_optional(
             sql("UPDATE parked_request SET resumed_at = $3
                  WHERE id_hash = $1 AND terminal_fingerprint = $2
                    AND resumed_at IS NULL AND expires_at > $3
-                 RETURNING parameters, created_at")
+                 RETURNING parameters, created_at, COALESCE(login_since, created_at)")
             .bind(id_hash)
             .bind(terminal_fingerprint)
             .bind(now),
         )
         .await?;
-    row.map(|(parameters, created_at)| {
-        Ok(Parked { parameters, created_at: moment("parked request", created_at)? })
+    row.map(|(parameters, created_at, login_since)| {
+        let (created_at, login_since) =
+            (moment("parked request", created_at)?, moment("parked request", login_since)?);
+        Ok(Parked { parameters, created_at, login_since })
     })
     .transpose()
 }

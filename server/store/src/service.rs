@@ -91,6 +91,8 @@ pub struct Service {
     pub backchannel_logout_uri: Option<String>,
     /// JSON object of further client metadata, the caller's.
     pub metadata: String,
+    /// JSON object of what it says about personal data that leave the facility's purpose, the caller's.
+    pub personal_data: Option<String>,
     /// Scopes it was approved for.
     pub scopes: Vec<String>,
     /// Registered redirect URIs, compared octet by octet.
@@ -113,8 +115,8 @@ pub async fn add(tx: &mut Tx, service: &Service) -> Result<(), StoreError> {
     tx.execute(
         sql("INSERT INTO service (id, organisation_id, name_ja, name_en, description_ja,
                  description_en, home_url, sector, auth_method, secret_hash, jwks,
-                 backchannel_logout_uri, metadata, scopes, created_at, live_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)")
+                 backchannel_logout_uri, metadata, scopes, created_at, live_at, personal_data)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)")
         .bind(&service.id)
         .bind(service.organisation_id.as_deref())
         .bind(&service.name_ja)
@@ -130,7 +132,8 @@ pub async fn add(tx: &mut Tx, service: &Service) -> Result<(), StoreError> {
         .bind(&service.metadata)
         .bind(service.scopes.join(" "))
         .bind(service.created_at)
-        .bind(service.live_at),
+        .bind(service.live_at)
+        .bind(service.personal_data.as_deref()),
     )
     .await?;
     add_uris(tx, service).await
@@ -166,6 +169,7 @@ struct Row {
     jwks: Option<String>,
     backchannel_logout_uri: Option<String>,
     metadata: String,
+    personal_data: Option<String>,
     scopes: String,
     created_at: i64,
     live_at: Option<i64>,
@@ -199,6 +203,7 @@ impl Row {
             jwks: self.jwks,
             backchannel_logout_uri: self.backchannel_logout_uri,
             metadata: self.metadata,
+            personal_data: self.personal_data,
         })
     }
 }
@@ -209,7 +214,7 @@ macro_rules! select_service {
         concat!(
             "SELECT id, organisation_id, name_ja, name_en, description_ja, description_en, home_url,
                     sector, auth_method, secret_hash, jwks, backchannel_logout_uri, metadata,
-                    scopes, created_at, live_at, withdrawn_at
+                    personal_data, scopes, created_at, live_at, withdrawn_at
              FROM service WHERE ",
             $condition
         )
@@ -240,6 +245,21 @@ pub async fn find(queries: &mut impl Queries, id: &str) -> Result<Option<Service
 pub async fn list(queries: &mut impl Queries) -> Result<Vec<Service>, StoreError> {
     let rows: Vec<Row> = queries
         .fetch_all(sql(select_service!("withdrawn_at IS NULL ORDER BY id LIMIT 1000")))
+        .await?;
+    with_uris(queries, rows).await
+}
+
+/// The services that say something about personal data leaving the facility's purpose, by Japanese name, but for
+/// those in the sandbox and those that were withdrawn.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+pub async fn declaring(queries: &mut impl Queries) -> Result<Vec<Service>, StoreError> {
+    let rows: Vec<Row> = queries
+        .fetch_all(sql(select_service!(
+            "personal_data IS NOT NULL AND live_at IS NOT NULL AND withdrawn_at IS NULL
+             ORDER BY name_ja, id LIMIT 1000"
+        )))
         .await?;
     with_uris(queries, rows).await
 }

@@ -19,7 +19,7 @@ pub async fn replace(tx: &mut Tx, service: &Service) -> Result<bool, StoreError>
             sql("UPDATE service SET name_ja = $2, name_en = $3, description_ja = $4,
                      description_en = $5, home_url = $6, sector = $7, auth_method = $8,
                      secret_hash = $9, jwks = $10, backchannel_logout_uri = $11, metadata = $12,
-                     scopes = $13
+                     scopes = $13, personal_data = $14
                  WHERE id = $1 AND withdrawn_at IS NULL")
             .bind(&service.id)
             .bind(&service.name_ja)
@@ -33,7 +33,8 @@ pub async fn replace(tx: &mut Tx, service: &Service) -> Result<bool, StoreError>
             .bind(service.jwks.as_deref())
             .bind(service.backchannel_logout_uri.as_deref())
             .bind(&service.metadata)
-            .bind(service.scopes.join(" ")),
+            .bind(service.scopes.join(" "))
+            .bind(service.personal_data.as_deref()),
         )
         .await?;
     if changed == 0 {
@@ -44,6 +45,21 @@ pub async fn replace(tx: &mut Tx, service: &Service) -> Result<bool, StoreError>
     add_uris(tx, service).await?;
     service_check::forget(tx, &service.id).await?;
     Ok(true)
+}
+
+/// Replaces what a service says about personal data that leave the facility's purpose; answers whether there was
+/// one that was not withdrawn.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn declare(
+    tx: &mut Tx,
+    id: &str,
+    personal_data: Option<&str>,
+) -> Result<bool, StoreError> {
+    let statement =
+        sql("UPDATE service SET personal_data = $2 WHERE id = $1 AND withdrawn_at IS NULL");
+    Ok(tx.execute(statement.bind(id).bind(personal_data)).await? == 1)
 }
 
 /// Notes that the operating body approved a service of the sandbox; answers whether this call did.

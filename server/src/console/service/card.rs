@@ -9,6 +9,8 @@ use sekisho_store::{
 use crate::{
     catalogue::{Lang, Text},
     entitlement,
+    oidc::client::PersonalData,
+    personal_data::Notices,
     portal::when,
 };
 
@@ -51,6 +53,8 @@ pub(in crate::console) struct ServiceCard {
     pub(in crate::console) logout_uris: Vec<String>,
     pub(in crate::console) backchannel_logout_uri: Option<String>,
     pub(in crate::console) scopes: Vec<String>,
+    /// What it says about personal data, if they leave the purpose of the facility.
+    pub(in crate::console) personal_data: Option<Notices>,
     pub(in crate::console) auth_method: &'static str,
     pub(in crate::console) registered: String,
     pub(in crate::console) withdrawn: Option<String>,
@@ -67,6 +71,8 @@ pub(in crate::console) async fn card(
     service: Service,
     text: &Text,
 ) -> Result<ServiceCard, StoreError> {
+    let declared = PersonalData::of(&service)?;
+    let personal_data = declared.map(|declared| Notices::of(&declared, text.lang()));
     let organisation = match service.organisation_id {
         None => None,
         Some(id) => Some((id.clone(), organisation::name(queries, &id).await?.unwrap_or_default())),
@@ -96,6 +102,7 @@ pub(in crate::console) async fn card(
         logout_uris: service.logout_uris,
         backchannel_logout_uri: service.backchannel_logout_uri,
         scopes: service.scopes,
+        personal_data,
         auth_method: service.auth_method.as_str(),
         registered: when::shown(service.created_at, text.lang()),
         withdrawn: service.withdrawn_at.map(|at| when::shown(at, text.lang())),

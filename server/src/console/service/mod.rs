@@ -7,6 +7,7 @@ mod check;
 pub mod decision;
 mod going_live;
 pub mod maintenance;
+pub mod personal_data;
 mod ready;
 pub mod rules;
 pub mod servers;

@@ -188,6 +188,7 @@ mod tests {
             jwks: None,
             backchannel_logout_uri: Some("https://records.example/out".into()),
             metadata: "{}".into(),
+            personal_data: None,
             scopes: vec!["openid".into(), "profile".into()],
             redirect_uris: vec!["https://records.example/.sso/callback".into()],
             logout_uris: vec!["https://records.example/left".into()],

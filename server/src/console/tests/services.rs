@@ -29,6 +29,7 @@ fn registered(id: &str, organisation_id: Option<&str>, at: time::OffsetDateTime)
         jwks: Some("{\"keys\":[]}".to_owned()),
         backchannel_logout_uri: None,
         metadata: "{}".into(),
+        personal_data: None,
         scopes: vec!["openid".to_owned(), "hc_role".to_owned()],
         redirect_uris: vec![format!("https://{id}.example/callback")],
         logout_uris: vec![],

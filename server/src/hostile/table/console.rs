@@ -212,6 +212,24 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
         administrator("POST", "/console/service/{id}/maintenance/withdraw")
             .parameter("referral", &[NOTHING, "nobody"])
             .form([required("notice", "none")]),
+        at("GET", "/console/service/{id}/personal-data")
+            .cookie(&s.administrator, &[&s.auditor, &s.manager])
+            .parameter("referral", &[NOTHING, "nobody", a])
+            .good(200),
+        administrator("POST", "/console/service/{id}/personal-data")
+            .parameter("shared", &[NOTHING, "nobody"])
+            .form([
+                required("ground", "joint_use").foreign("none").foreign("sold"),
+                required("items_ja", "氏名"),
+                required("items_en", "Name"),
+                required("users_ja", "圏域の施設"),
+                required("users_en", "Facilities of the region"),
+                required("purpose_ja", "診療"),
+                required("purpose_en", "Care"),
+                required("responsible_ja", "協議会"),
+                required("responsible_en", "The council"),
+            ])
+            .good(303),
         owner("POST", "/console/service/{id}/card")
             .parameter(&s.tried[0], &["referral", NOTHING, "nobody"])
             .form([required("card", "physician").foreign("nobody").foreign("../physician")])

@@ -39,6 +39,10 @@ pub(super) fn public(s: &Scene) -> Vec<Row> {
             .good(200),
         at("POST", "/first-use").form(first_use),
         at("GET", "/").good(200),
+        at("GET", "/personal-data").good(200),
+        at("GET", "/personal-data/{id}")
+            .parameter("shared", &[NOTHING, "referral", "nobody"])
+            .good(200),
         at("GET", "/activate").good(200),
         at("POST", "/activate")
             .form([required("code", &s.activation_code)

@@ -65,6 +65,15 @@ pub(super) async fn terminal(s: &Scene) -> Vec<Row> {
         logged_in(at("GET", "/login-times")).good(200),
         // For whoever is there, logged in or not.
         at("GET", "/help").good(200),
+        logged_in(at("GET", "/consents"))
+            .query([optional("notice", "withdrawn").foreign("<script>")])
+            .good(200),
+        logged_in(at("POST", "/consents/withdraw"))
+            .form([required("service", "referral").foreign("nobody").foreign("a b")]),
+        Row::new(Terminal, "GET", "/personal-data").good(200),
+        Row::new(Terminal, "GET", "/personal-data/{id}")
+            .parameter("shared", &[NOTHING, "referral", "nobody"])
+            .good(200),
         logged_in(at("GET", "/handover"))
             .query([optional("return_to", "/").foreign("https://evil.example/").foreign("//evil")])
             .good(303),
@@ -178,6 +187,15 @@ pub(super) async fn terminal(s: &Scene) -> Vec<Row> {
         at("GET", "/authorize/resume")
             .query([required("request", &parked).foreign("A")])
             .touches(&["parked_request", "authorization_code"]),
+        // Whatever was asked, it was not this.
+        logged_in(at("POST", "/authorize/consent"))
+            .form([
+                required("request", &parked).foreign("A"),
+                optional("claims", "name").foreign("terminal"),
+                required("seen", &"0".repeat(64)).foreign("0"),
+                required("decision", "agree").foreign("perhaps"),
+            ])
+            .touches(&["session", "token_grant", "parked_request", "authorization_code"]),
         // It only asks, whoever's cookie it is.
         at("GET", "/end-session")
             .header("cookie", s.session())

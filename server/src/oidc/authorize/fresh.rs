@@ -39,7 +39,8 @@ pub(super) fn fresh_enough(
     }
     let fits = session.filter(|session| {
         // A login counts for `prompt=login` only if it came after the request.
-        let after_request = || origin.parked_at.is_some_and(|at| session.auth_time >= at);
+        let after_request =
+            || origin.resumed.is_some_and(|from| session.auth_time >= from.login_since);
         let sub = || subject::pairwise(origin.app, sector, &session.person_id);
         let expected = wanted.expected_subs.iter().all(|expected| *expected == sub());
         let again = wanted.prompt == Prompt::Login && !seeded!(PromptLoginIgnored);
@@ -55,7 +56,7 @@ pub(super) fn fresh_enough(
             Err(NotFresh::Told(login_required()))
         }
         // Back from the login page without a login: asking again would go round for ever.
-        None if origin.parked_at.is_some() => Err(NotFresh::Told(login_required())),
+        None if origin.resumed.is_some() => Err(NotFresh::Told(login_required())),
         None => Err(NotFresh::Park(demanded.filter(|_| !wanted.essential_acr.is_empty()))),
     }
 }

@@ -3,6 +3,7 @@
 //! The order is the security of this endpoint. Until client and redirect URI are known to belong
 //! together, an error is a page and never a redirect; afterwards the client is told.
 
+mod consent;
 mod fresh;
 mod issue;
 mod park;
@@ -23,10 +24,13 @@ use sekisho_key::RandomnessError;
 use sekisho_store::{
     StoreError,
     audit::{Actor, Audited, Entry},
-    offer, service, transaction,
+    offer,
+    parked_request::Parked,
+    service, transaction,
 };
 use time::OffsetDateTime;
 
+pub use consent::post as decide;
 pub use reply::{Reply, RequestError, ResponseMode};
 pub use request::{REFERENCE, signed_or_plain};
 pub use resume::get as resume;
@@ -66,8 +70,34 @@ struct Origin<'a> {
     preferred: Option<Lang>,
     /// The query as it was sent, for parking.
     query: &'a str,
-    /// When the request was parked, if it comes back from a login.
-    parked_at: Option<OffsetDateTime>,
+    /// Where the request comes from, if it was set aside.
+    resumed: Option<Resumed>,
+    /// What the person decided just now about what the service would be told.
+    decided: Option<Decided>,
+}
+
+/// A request that comes back: from a login, or from a question.
+#[derive(Debug, Clone, Copy)]
+struct Resumed {
+    /// When it came.
+    came: OffsetDateTime,
+    /// A login since then counts as one for it.
+    login_since: OffsetDateTime,
+}
+
+impl Resumed {
+    const fn of(parked: &Parked) -> Self {
+        Self { came: parked.created_at, login_since: parked.login_since }
+    }
+}
+
+/// What a person decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Decided {
+    /// They agree; it is kept.
+    Agreed,
+    /// They do not.
+    Refused,
 }
 
 /// Why no code is given.
@@ -127,7 +157,8 @@ pub async fn get(
         page,
         preferred: None,
         query: &query,
-        parked_at: None,
+        resumed: None,
+        decided: None,
     };
     answer(origin).await
 }
@@ -157,7 +188,8 @@ async fn answer(mut origin: Origin<'_>) -> Result<Response, PageError> {
     let id = single(&sent, "client_id", "oidc-authorize-client-missing")?;
     let client =
         Client::find(app, id).await?.ok_or_else(|| not_told("oidc-authorize-no-client"))?;
-    let resolved = request::resolve(app, sent.clone(), &client, origin.parked_at).await;
+    let came = origin.resumed.map(|from| from.came);
+    let resolved = request::resolve(app, sent.clone(), &client, came).await;
     let (told_by, outcome) = match resolved {
         Ok(requested) => {
             let reply = registered(&requested.parameters, &client)?;
@@ -283,6 +315,7 @@ async fn checked(
         emergency: emergency.as_ref(),
     };
     let claims = claims::snapshot(app, service, &told, &session, origin.facility, &facts);
+    consent::settled(origin, client, &session, &wanted, &claims, reply).await?;
     let details = requested.details().map_err(|error| PageError::internal(&error))?;
     let details = Details {
         nonce: wanted.nonce,
@@ -365,7 +398,7 @@ async fn permitted(
     let goes_on = offered.filter(|_| wanted.prompt != Prompt::Login && wanted.max_age.is_none());
     let resume = match (least, goes_on) {
         (None, None) => None,
-        _ => park::set_aside(origin).await?,
+        _ => park::set_aside(origin, app.now()).await?,
     };
     // Who asked too often reads why not, without a login that leads on.
     let step_up = resume.as_ref().zip(least);

@@ -8,6 +8,7 @@ use sekisho_store::{
     parked_request, transaction,
 };
 use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
 
 use super::{Origin, Refusal};
 use crate::{
@@ -23,16 +24,28 @@ const MOST_PARKED: i64 = 60;
 
 /// Sets the request aside and sends the person to log in.
 pub(super) async fn park(origin: &Origin<'_>, least: Option<Least>) -> Result<Response, Refusal> {
-    let resume = set_aside(origin).await?;
+    let resume = set_aside(origin, origin.app.now()).await?;
     let resume = resume.ok_or_else(|| Refusal::Page(too_many_parked()))?;
     let mut response = Redirect::to(&login_address(&resume, least)).into_response();
     ui_locales::remember(&mut response, origin.preferred);
     Ok(response)
 }
 
-/// Sets the request aside; the path at which it continues ([`super::resume`]). `None` where this terminal has
-/// set aside as many as it may.
-pub(super) async fn set_aside(origin: &Origin<'_>) -> Result<Option<String>, Refusal> {
+/// Sets the request aside; the path at which it continues ([`super::resume`]). A login since `login_since` will count
+/// as one for this request. `None` where this terminal has set aside as many as it may.
+pub(super) async fn set_aside(
+    origin: &Origin<'_>,
+    login_since: OffsetDateTime,
+) -> Result<Option<String>, Refusal> {
+    let id = set_aside_as(origin, login_since).await?;
+    Ok(id.map(|id| format!("/authorize/resume?request={id}")))
+}
+
+/// The same; the identifier of the request that waits.
+pub(super) async fn set_aside_as(
+    origin: &Origin<'_>,
+    login_since: OffsetDateTime,
+) -> Result<Option<String>, Refusal> {
     const ACT: &str = "authorization.park";
     let Origin { app, peer, facility, .. } = origin;
     let now = app.now();
@@ -44,17 +57,22 @@ pub(super) async fn set_aside(origin: &Origin<'_>) -> Result<Option<String>, Ref
     }
     let id = random_text(app)?;
     let id_hash: [u8; 32] = Sha256::digest(&id).into();
-    let parked = parked_request::Parked { parameters: origin.query.to_owned(), created_at: now };
+    let parked = parked_request::Parked {
+        parameters: origin.query.to_owned(),
+        // A request that waits anew came when it came.
+        created_at: origin.resumed.map_or(now, |from| from.came),
+        login_since,
+    };
     let expires_at = now + app.config().oidc().parked_request_lifetime();
     let record = facility.place(Entry::done(ACT, facility.actor(), now), peer);
     transaction!(app.store(), StoreError, |tx| {
         parked_request::park(tx, &id_hash, fingerprint, &parked, expires_at).await?;
         Ok(Audited::new((), record.clone()))
     })?;
-    Ok(Some(format!("/authorize/resume?request={id}")))
+    Ok(Some(id))
 }
 
-fn too_many_parked() -> PageError {
+pub(super) fn too_many_parked() -> PageError {
     PageError::new(
         StatusCode::TOO_MANY_REQUESTS,
         "oidc-parked-title",

@@ -178,6 +178,11 @@ impl Reply {
         &self.redirect_uri
     }
 
+    /// The origin of that address.
+    pub(super) fn origin(&self) -> Option<String> {
+        origin_of(&self.redirect_uri)
+    }
+
     pub(super) async fn code(
         &self,
         app: &App,
@@ -307,12 +312,16 @@ impl Ready {
     fn policy(&self) -> ContentPolicy {
         match self {
             Self::Address(_) => ContentPolicy::strict(),
-            Self::Form { action, .. } => match url::Url::parse(action) {
-                Ok(url) => ContentPolicy::strict().form_action(&url.origin().ascii_serialization()),
-                Err(_) => ContentPolicy::strict(),
+            Self::Form { action, .. } => match origin_of(action) {
+                Some(origin) => ContentPolicy::strict().form_action(&origin),
+                None => ContentPolicy::strict(),
             },
         }
     }
+}
+
+fn origin_of(address: &str) -> Option<String> {
+    url::Url::parse(address).ok().map(|url| url.origin().ascii_serialization())
 }
 
 /// 303: a browser that follows uses GET and sends no body along.

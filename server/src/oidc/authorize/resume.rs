@@ -13,7 +13,7 @@ use sekisho_store::{
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{Origin, answer};
+use super::{Origin, Resumed, answer};
 use crate::{
     app::App,
     error::page::PageError,
@@ -22,7 +22,7 @@ use crate::{
     page::PageFrame,
 };
 
-const ACT: &str = "authorization.resume";
+pub(super) const ACT: &str = "authorization.resume";
 
 /// The query: ours, written by [`super::get`].
 #[derive(Deserialize)]
@@ -33,7 +33,7 @@ pub struct ResumeQuery {
 
 /// Why nothing is resumed.
 #[derive(Debug, thiserror::Error)]
-enum ResumeError {
+pub(super) enum ResumeError {
     /// Unknown, used, expired, or another terminal's. Nothing was changed.
     #[error("no such request waits at this terminal")]
     NotParked,
@@ -86,7 +86,8 @@ pub async fn get(
         // The address of this page is spent: no language switch on it.
         page: without_address(page),
         query: &parked.parameters,
-        parked_at: Some(parked.created_at),
+        resumed: Some(Resumed::of(&parked)),
+        decided: None,
     })
     .await
 }
@@ -97,6 +98,6 @@ pub(super) fn without_address(mut page: PageFrame) -> PageFrame {
     page
 }
 
-fn gone() -> PageError {
+pub(super) fn gone() -> PageError {
     PageError::new(StatusCode::GONE, "oidc-resume-title", "oidc-resume-text", "oidc-resume-help")
 }

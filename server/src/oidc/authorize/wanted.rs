@@ -35,8 +35,10 @@ pub struct Wanted {
     pub code_challenge: Option<String>,
     /// `nonce`.
     pub nonce: Option<String>,
-    /// `prompt`.
+    /// `prompt`, but for consent.
     pub prompt: Prompt,
+    /// Whether `prompt` wants the person asked for consent although they gave it before.
+    pub consent_again: bool,
     /// `max_age`, or the client's own.
     pub max_age: Option<Duration>,
     /// What is demanded and not only preferred (OIDC Core §5.5.1.1): one level of each list.
@@ -70,7 +72,7 @@ impl Wanted {
         let code_challenge = pkce_s256(parameters, metadata)?;
         returned(parameters, "state")?;
         let nonce = returned(parameters, "nonce")?;
-        let prompt = known_prompt(parameters)?;
+        let (prompt, consent_again) = known_prompt(parameters)?;
         let max_age = max_age(parameters, metadata)?;
         let requested = RequestedClaims::of(parameters)?;
         Ok(Self {
@@ -81,6 +83,7 @@ impl Wanted {
             code_challenge,
             nonce,
             prompt,
+            consent_again,
             max_age,
             resources: parameters.all("resource").to_vec(),
             dpop_jkt: dpop_jkt(parameters)?,
@@ -188,15 +191,16 @@ fn returned(parameters: &Parameters, name: &str) -> Result<Option<String>, Reque
     }
 }
 
-/// `prompt` (OIDC Core §3.1.2.1). Choosing another account means another card, so a login. There is no
-/// consent page: what a service is told was agreed when it was approved.
-fn known_prompt(parameters: &Parameters) -> Result<Prompt, RequestError> {
+/// `prompt` (OIDC Core §3.1.2.1), and whether `consent` is among its words. Choosing another account means another
+/// card, so a login.
+fn known_prompt(parameters: &Parameters) -> Result<(Prompt, bool), RequestError> {
     let words: Vec<&str> = parameters.get("prompt").unwrap_or_default().split(' ').collect();
+    let consent = words.contains(&"consent");
     match words.as_slice() {
-        [""] | ["consent"] => Ok(Prompt::AsNeeded),
-        ["none"] => Ok(Prompt::None),
+        [""] | ["consent"] => Ok((Prompt::AsNeeded, consent)),
+        ["none"] => Ok((Prompt::None, false)),
         words if words.iter().all(|word| ["login", "select_account", "consent"].contains(word)) => {
-            Ok(Prompt::Login)
+            Ok((Prompt::Login, consent))
         }
         _ => Err(invalid("prompt must be none alone, or login, select_account and consent")),
     }

@@ -133,6 +133,7 @@ pub fn fingerprint(service: &Service) -> String {
         service.jwks,
         service.backchannel_logout_uri,
         service.metadata,
+        service.personal_data,
         service.scopes,
         service.redirect_uris,
         service.logout_uris,

@@ -63,6 +63,7 @@ pub async fn prepare_asked(
         jwks: None,
         protocol,
         scopes: asked.scopes,
+        personal_data: None,
         rules: Vec::new(),
         groups: BTreeMap::new(),
     };

@@ -11,7 +11,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
-use super::{GrantType, Metadata, RegistrationError, ServiceFile, SubjectType, file::InLanguages};
+use super::{
+    GrantType, Metadata, PersonalData, RegistrationError, ServiceFile, SubjectType,
+    file::InLanguages,
+};
 use crate::{config::Config, jose::Algorithm, oidc::claims::SCOPES};
 
 /// What a client sends. What is not listed is ignored (RFC 7591 §2), `null` is as if it were not there.
@@ -57,6 +60,7 @@ pub struct Document {
     tls_client_certificate_bound_access_tokens: Option<bool>,
     tls_client_auth_san_dns: Option<String>,
     default_max_age: Option<u32>,
+    personal_data: Option<Value>,
     software_statement: Option<Value>,
     registration_access_token: Option<Value>,
     registration_client_uri: Option<Value>,
@@ -120,6 +124,7 @@ impl Document {
         let protocol = self.protocol(before.unwrap_or_default())?;
         let authentication = self.token_endpoint_auth_method.clone();
         let names = self.names(whose.client_id);
+        let personal_data = self.personal_data.clone().map(serde_json::from_value).transpose();
         let home_url = match self.client_uri.clone() {
             Some(uri) => uri,
             None => self.origin_of_redirect()?,
@@ -142,6 +147,8 @@ impl Document {
             jwks: self.jwks,
             protocol,
             scopes: scope.split_ascii_whitespace().map(str::to_owned).collect(),
+            personal_data: personal_data
+                .map_err(|error| invalid("personal_data", error.to_string()))?,
             rules: Vec::new(),
             groups: BTreeMap::new(),
         };
@@ -336,6 +343,7 @@ pub fn told(service: &Service) -> Result<Map<String, Value>, StoreError> {
         "tls_client_certificate_bound_access_tokens":
             metadata.tls_client_certificate_bound_access_tokens,
         "default_max_age": metadata.default_max_age,
+        "personal_data": PersonalData::of(service)?,
     });
     let Value::Object(all) = all else { return Ok(Map::new()) };
     Ok(all.into_iter().filter(|(_, value)| !value.is_null()).collect())

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use url::Url;
 
-use super::{GrantType, Metadata, RegistrationError, SubjectType, address};
+use super::{GrantType, Metadata, PersonalData, RegistrationError, SubjectType, address};
 use crate::{
     catalogue::Lang,
     config::Config,
@@ -63,6 +63,8 @@ pub struct ServiceFile {
     #[serde(default)]
     pub(super) protocol: Metadata,
     pub(super) scopes: BTreeSet<String>,
+    /// What it says about personal data that leave the facility's purpose, if they do.
+    pub(super) personal_data: Option<PersonalData>,
     #[serde(default)]
     pub(super) rules: Vec<Rule>,
     #[serde(default)]
@@ -70,7 +72,7 @@ pub struct ServiceFile {
 }
 
 /// A text in both languages.
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct InLanguages {
     /// Japanese.
@@ -97,6 +99,9 @@ impl ServiceFile {
         }
         self.name.check("name", 100)?;
         self.description.check("description", 500)?;
+        if let Some(declared) = &self.personal_data {
+            declared.validate()?;
+        }
         let auth_method = AuthMethod::parse(&self.authentication).ok_or_else(|| {
             let all = AuthMethod::ALL.map(AuthMethod::as_str).join(", ");
             invalid("authentication", format!("one of {all}"))
@@ -187,6 +192,11 @@ impl ServiceFile {
             backchannel_logout_uri: self.backchannel_logout_uri,
             metadata: serde_json::to_string(&metadata)
                 .map_err(|error| invalid("protocol", error.to_string()))?,
+            personal_data: self
+                .personal_data
+                .map(|declared| declared.to_column())
+                .transpose()
+                .map_err(|error| invalid("personal_data", error.to_string()))?,
             scopes: self.scopes.into_iter().collect(),
             redirect_uris: self.redirect_uris,
             logout_uris: self.logout_uris,
@@ -242,7 +252,7 @@ impl InLanguages {
         }
     }
 
-    fn check(&self, key: &'static str, most: usize) -> Result<(), RegistrationError> {
+    pub(super) fn check(&self, key: &'static str, most: usize) -> Result<(), RegistrationError> {
         for words in [&self.ja, &self.en] {
             let length = words.chars().count();
             if words.trim().is_empty() || length > most || form::holds_invisible(words) {

@@ -7,6 +7,7 @@ mod asked;
 mod document;
 mod file;
 mod metadata;
+mod personal_data;
 mod secret;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ pub use asked::{Asked, prepare_asked};
 pub use document::{Document, DocumentError, Whose, member, told};
 pub use file::{InLanguages, ServiceFile};
 pub use metadata::{ClientProfile, GrantType, Metadata, SubjectType};
+pub use personal_data::{Ground, MOST_TEXT, PersonalData};
 pub use secret::{Drawn, draw_identifier, give as give_secret};
 
 use super::claims::SCOPES;
@@ -328,6 +330,10 @@ async fn store(
             .on("service", &service.id)
             .fact("scopes", service.scopes.join(" "))
             .fact("authentication", service.auth_method.as_str());
+        let entry = match PersonalData::of(service)? {
+            Some(declared) => entry.fact("personal_data", declared.ground.as_str()),
+            None => entry,
+        };
         let entry = match rules {
             Some(rules) => put_in_force(tx, &service.id, rules, None, entry, now).await?,
             None => entry,

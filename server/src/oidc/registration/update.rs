@@ -116,6 +116,7 @@ fn stays_within(before: &Service, after: &Service) -> Result<(), RegistrationRef
         ("token_endpoint_auth_method", after.auth_method == before.auth_method),
         // It names people: another one would be another service's.
         ("subject_type", after.sector == before.sector),
+        ("personal_data", after.personal_data == before.personal_data),
         ("a member of the protocol", after.metadata == before.metadata),
     ];
     match checks.into_iter().find(|(_, within)| !within) {

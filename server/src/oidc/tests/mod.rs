@@ -7,6 +7,7 @@ mod bound_exchange;
 mod browser_logout;
 mod claimed_fields;
 mod client;
+mod consent;
 mod crossed;
 mod dynamic;
 mod emergency;

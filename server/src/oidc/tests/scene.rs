@@ -475,6 +475,19 @@ pub(crate) fn guarded_file(rules: &str) -> String {
         .replace("\n[[rules]]", "\n[protocol]\nforward_auth = true\n[[rules]]")
 }
 
+/// Of a service that uses personal data beyond the purpose of the facility, on this ground.
+pub(crate) fn declaring_file(id: &str, ground: &str) -> String {
+    let said = format!(
+        "\n[personal_data]\nground = \"{ground}\"\n\
+         items = {{ ja = \"氏名と資格\", en = \"Name and licence\" }}\n\
+         users = {{ ja = \"学会\", en = \"A society\" }}\n\
+         purpose = {{ ja = \"研修の案内\", en = \"Invitations to courses\" }}\n\
+         responsible = {{ ja = \"学会事務局（東京都）\", en = \"The society, Tokyo\" }}\n\
+         [protocol]\ngrant_types = [\"authorization_code\", \"refresh_token\"]\n[[rules]]"
+    );
+    service_file(id, PHYSICIANS).replace("\n[[rules]]", &said)
+}
+
 pub(crate) async fn register(test: &TestApp, file: &str) -> String {
     let registry = Registry::of(&test.app);
     let registered = client::register(&registry, file, Actor::System).await.unwrap();

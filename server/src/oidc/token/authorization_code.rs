@@ -25,6 +25,7 @@ use crate::{
         claims, client::GrantType, confirmation::Confirmation, grant::Details, liveness,
         parameters::Parameters, self_check,
     },
+    personal_data,
 };
 
 /// Which rule a code broke. To the client all of them but one are `invalid_grant`.
@@ -40,6 +41,7 @@ enum Broken {
     UsedBefore,
     SessionEnded,
     EmergencyOver,
+    NotAgreed,
 }
 
 impl Broken {
@@ -55,6 +57,7 @@ impl Broken {
             Self::UsedBefore => "used_before",
             Self::SessionEnded => "session_ended",
             Self::EmergencyOver => "emergency_over",
+            Self::NotAgreed => "consent_required",
         }
     }
 
@@ -207,6 +210,9 @@ async fn redeem(
     let emergency = emergency.filter(|found| owed_to.as_ref() == Some(&found.id));
     if owed_to.is_some() && emergency.is_none() {
         return Ok(Err(Broken::EmergencyOver));
+    }
+    if !personal_data::is_settled(tx, client, &session.person_id, &snapshot).await? {
+        return Ok(Err(Broken::NotAgreed));
     }
     let used_at = if seeded!(CodeNeverExpires) { code.created_at } else { asked.now };
     if !authorization_code::consume(tx, &code.code_hash, used_at).await? && !seeded!(CodeReusable) {

@@ -26,6 +26,7 @@ use crate::{
     entitlement,
     error::oauth::OAuthError,
     oidc::{claims, grant::Details, liveness, parameters::Parameters, self_check},
+    personal_data,
 };
 
 /// Which rule a refresh token broke. To the client all of them are `invalid_grant`.
@@ -39,6 +40,7 @@ enum Broken {
     OtherKey,
     SessionEnded,
     NotPermitted,
+    NotAgreed,
 }
 
 impl Broken {
@@ -52,6 +54,7 @@ impl Broken {
             Self::OtherKey => "other_key",
             Self::SessionEnded => "session_ended",
             Self::NotPermitted => "not_permitted",
+            Self::NotAgreed => "consent_required",
         }
     }
 }
@@ -212,6 +215,10 @@ async fn renew(tx: &mut Tx, caller: &Caller<'_>, asked: &Asked) -> Result<Outcom
     }
     let claims: Map<String, Value> = serde_json::from_str(&grant.claims).map_err(unreadable)?;
     let claims = claims::released(claims::of_now(claims, &session), &decision.release);
+    if !personal_data::is_settled(tx, client, &session.person_id, &claims).await? {
+        token_grant::withdraw(tx, &grant.id, asked.now).await?;
+        return Ok(Err(Broken::NotAgreed));
+    }
     let emergency_id = emergency.as_ref().map(|found| found.id.as_str());
     if grant.emergency_id.as_deref() != emergency_id {
         token_grant::owe(tx, &grant.id, emergency_id).await?;

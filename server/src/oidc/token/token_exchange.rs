@@ -20,13 +20,13 @@ use crate::{
     error::oauth::OAuthError,
     oidc::{
         access_token::{self, Claims, Live},
-        client::Metadata,
         confirmation::Confirmation,
         dpop,
         grant::Details,
         parameters::Parameters,
         resource, subject,
     },
+    personal_data,
 };
 
 /// The only type of token that goes in and comes out (RFC 8693 §3).
@@ -39,6 +39,8 @@ pub(in crate::oidc) enum Refusal {
     NotPermitted,
     /// What the subject token is owed to ended since.
     EmergencyOver,
+    /// The person has not agreed to what the called service is told.
+    NotAgreed,
 }
 
 impl Refusal {
@@ -46,6 +48,7 @@ impl Refusal {
         match self {
             Self::NotPermitted => "not_permitted",
             Self::EmergencyOver => "emergency_over",
+            Self::NotAgreed => "consent_required",
         }
     }
 }
@@ -100,8 +103,11 @@ pub(super) async fn exchange(
         invalid("the subject token is not valid, or not the client's to exchange")
     })?;
     let confirmation = confirmation(caller, &claims)?;
-    resource::check(app, &caller.client, std::slice::from_ref(resource)).await?;
-    let called = owner(caller, resource).await?;
+    let named = std::slice::from_ref(resource);
+    resource::check(app, &caller.client, named).await?;
+    let called = resource::called(&mut app.store().read(), &caller.client, named).await?.pop();
+    let called = called
+        .ok_or_else(|| OAuthError::bad_request("invalid_target", "resource is the client's own"))?;
     let session = Session { acr: claims.acr.clone().unwrap_or_default(), ..session };
     let (grant, session) = (&grant, &session);
     let exchange = Exchange { subject: &claims, grant, session, resource, called, confirmation };
@@ -141,19 +147,6 @@ fn confirmation(caller: &Caller<'_>, subject: &Claims) -> Result<Option<Confirma
     if proven == Some(bound) { Ok(Some(bound.clone())) } else { Err(refusal) }
 }
 
-/// The service that the resource belongs to.
-async fn owner(caller: &Caller<'_>, resource: &str) -> Result<service::Service, OAuthError> {
-    let mut reader = caller.app.store().read();
-    for id in &caller.client.metadata.calls {
-        if let Some(called) = service::find(&mut reader, id).await?
-            && Metadata::of(&called)?.resources.contains(resource)
-        {
-            return Ok(called);
-        }
-    }
-    Err(OAuthError::bad_request("invalid_target", "resource is the client's own"))
-}
-
 async fn issued(
     caller: &Caller<'_>,
     exchange: &Exchange<'_>,
@@ -183,7 +176,12 @@ async fn issued(
     let token_id = issue::token_id(Some(&next.id));
     let owed_to = exchange.subject.break_glass_id.as_deref();
     let outcome: Outcome = transaction!(app.store(), ExchangeError, |tx| {
-        let outcome = admitted(tx, app, &called.id, session, owed_to, now).await?;
+        let person_id = &session.person_id;
+        let outcome = if personal_data::is_settled_for_calls(tx, called, person_id).await? {
+            admitted(tx, app, &called.id, session, owed_to, now).await?
+        } else {
+            Err(Refusal::NotAgreed)
+        };
         let service = Actor::Service(client.id.clone());
         let entry = match &outcome {
             Ok(emergency) => {
@@ -205,6 +203,10 @@ async fn issued(
     let emergency = outcome.map_err(|refusal| match refusal {
         Refusal::NotPermitted => {
             let description = "the rules of the called service do not admit the person";
+            OAuthError::bad_request("invalid_target", description)
+        }
+        Refusal::NotAgreed => {
+            let description = "the person has not agreed to what the called service is told";
             OAuthError::bad_request("invalid_target", description)
         }
         // RFC 8693 §2.2.2, as for any other subject token that does not count.

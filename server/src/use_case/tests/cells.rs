@@ -114,6 +114,7 @@ fn offer(number: u8, rules: &Rules) -> Offer {
         home_url: "https://case.example/".into(),
         backchannel_logout_uri: None,
         live_at: Some(0),
+        personal_data: None,
         version: Some(1),
         rules: Some(serde_json::to_string(rules).unwrap()),
     }

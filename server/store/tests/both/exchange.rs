@@ -50,7 +50,7 @@ pub async fn prepared(databases: Databases) -> Databases {
         .await?;
         service::add(tx, &referral()).await?;
         authorization_code::add(tx, &code()).await?;
-        let parked = Parked { parameters: "a=b".into(), created_at: NOW };
+        let parked = Parked { parameters: "a=b".into(), created_at: NOW, login_since: NOW };
         parked_request::park(tx, &PARKED, &TERMINAL, &parked, NOW + Duration::minutes(10)).await?;
     });
     databases
@@ -71,6 +71,7 @@ pub fn referral() -> Service {
         jwks: Some("{\"keys\":[]}".into()),
         backchannel_logout_uri: None,
         metadata: "{\"a\":1}".into(),
+        personal_data: None,
         scopes: vec!["openid".into(), "profile".into()],
         redirect_uris: vec!["https://referral.example/callback".into()],
         logout_uris: vec![],
@@ -258,7 +259,7 @@ async fn a_parked_request_is_resumed_once_and_at_its_own_terminal(databases: Dat
     })
     .await;
     let resumed: Vec<_> = outcomes.into_iter().flatten().collect();
-    assert_eq!(resumed, [Parked { parameters: "a=b".into(), created_at: NOW }]);
+    assert_eq!(resumed, [Parked { parameters: "a=b".into(), created_at: NOW, login_since: NOW }]);
     // Counted whatever became of it, at its terminal, for as long as is asked.
     let parked = async |fingerprint: [u8; 32], since| {
         parked_request::parked(&mut store.read(), &fingerprint, since).await.unwrap()

@@ -82,6 +82,7 @@ async fn with_service(databases: &Databases) {
         jwks: Some("{\"keys\":[]}".into()),
         backchannel_logout_uri: None,
         metadata: "{}".into(),
+        personal_data: None,
         scopes: vec!["openid".into()],
         redirect_uris: vec![],
         logout_uris: vec![],
@@ -96,7 +97,7 @@ async fn nonces_requests_and_assertions_go_when_they_are_over_and_not_before(dat
     with_service(&databases).await;
     change!(databases.one, |tx| {
         challenge::remember(tx, &challenge(1)).await?;
-        let parked = Parked { parameters: "{}".into(), created_at: NOW };
+        let parked = Parked { parameters: "{}".into(), created_at: NOW, login_since: NOW };
         parked_request::park(tx, &[3; 32], &[4; 32], &parked, END).await?;
         service::consume_assertion(tx, "referral", &[5; 32], END).await?;
     });

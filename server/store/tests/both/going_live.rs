@@ -28,6 +28,7 @@ pub fn tried(id: &str) -> Service {
         jwks: None,
         backchannel_logout_uri: None,
         metadata: "{}".into(),
+        personal_data: None,
         scopes: vec!["openid".into()],
         redirect_uris: vec![format!("https://{id}.example/callback")],
         logout_uris: vec![],

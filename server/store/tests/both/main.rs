@@ -89,6 +89,7 @@ mod account_passkey;
 mod acme;
 mod client_registration;
 mod cmp;
+mod consent;
 mod coverage;
 mod crl;
 mod current_certificate;

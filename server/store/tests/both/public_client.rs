@@ -27,6 +27,7 @@ fn named(id: &str, auth_method: AuthMethod) -> Service {
         jwks: None,
         backchannel_logout_uri: None,
         metadata: "{}".into(),
+        personal_data: None,
         scopes: vec!["openid".into()],
         redirect_uris: vec![format!("https://{id}.example:8443/callback")],
         logout_uris: vec![format!("https://bye.{id}.example/")],

@@ -64,6 +64,8 @@ async fn main() -> anyhow::Result<()> {
     let driver = &desktop.chromium.driver;
     let before = [
         ("landing", format!("{public}/")),
+        ("personal-data", format!("{public}/personal-data")),
+        ("personal-data-of", format!("{public}/personal-data/regional-record")),
         ("apply", format!("{public}/apply")),
         ("activate", format!("{public}/activate")),
         ("console-login", format!("{public}/console/login")),
