@@ -1,6 +1,7 @@
 //! What the journeys share: a real Chromium, driven through its driver.
 #![allow(clippy::unwrap_used)]
 
+pub mod consent;
 #[path = "../crash/mod.rs"]
 pub mod crash;
 pub mod day_pass;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use anyhow::{Context, ensure};
 use sekisho::demo::process;
-use sekisho_tests::{Desktop, Door, become_user, installed};
+use sekisho_tests::{Desktop, Door, become_user, consent, installed};
 use serde_json::{Value, json};
 
 /// Runs axe on the page that is loaded; answers what it found, as `rule (impact): element`.
@@ -94,6 +94,11 @@ async fn axe_finds_no_violation_of_wcag_on_any_page_that_people_meet() -> anyhow
     judged.all(&origins.public, &OF_STRANGERS).await?;
     judged.all(&origins.terminal, &BEFORE_A_LOGIN).await?;
     desktop.log_in().await?;
+    consent::declare(&desktop).await?;
+    let asked = consent::ask(&desktop).await?;
+    let asked = asked.strip_prefix(origins.terminal.as_str()).context("the portal asks")?;
+    judged.all(&origins.terminal, &[asked]).await?;
+    consent::decide(&desktop, "agree").await?;
     judged.all(&origins.terminal, &AFTER_A_LOGIN).await?;
     let driver = &desktop.chromium.driver;
     let (operators, hospital) = (&desktop.scene.operators, &desktop.scene.facilities[0]);
@@ -107,7 +112,8 @@ async fn axe_finds_no_violation_of_wcag_on_any_page_that_people_meet() -> anyhow
         judged.all(&origins.public, paths).await?;
     }
     let Judged { pages, found, .. } = judged;
-    let paths = OF_STRANGERS.len()
+    let paths = 1
+        + OF_STRANGERS.len()
         + BEFORE_A_LOGIN.len()
         + AFTER_A_LOGIN.len()
         + OF_OPERATORS.len()

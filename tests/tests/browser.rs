@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use sekisho::demo::cast::{CARD_HOLDERS, FACILITIES, PIN};
 use sekisho_protocol::Sha256Digest;
-use sekisho_tests::{Desktop, Door};
+use sekisho_tests::{Desktop, Door, consent};
 use thirtyfour::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -35,6 +35,44 @@ async fn a_physician_logs_in_and_reaches_a_service_without_any_dialog() -> anyho
     let address = driver.current_url().await?;
     assert!(address.as_str().starts_with(&desktop.scene.stage.origins.terminal), "{address}");
     assert!(!visits(&desktop)?.contains("/login/return"), "the script's door was open");
+    desktop.chromium.quit().await?;
+    desktop.scene.stage.server.stop().await?;
+    Ok(())
+}
+
+/// The form leads on to the service, which the page's content policy has to allow by name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_physician_agrees_to_what_leaves_the_facility_and_takes_it_back() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let desktop = Desktop::set_up(folder.path(), Door::Script).await?;
+    consent::declare(&desktop).await?;
+    desktop.log_in().await?;
+    let driver = &desktop.chromium.driver;
+    let (portal, service) = (&desktop.scene.stage.origins.terminal, &desktop.services[1]);
+    consent::ask(&desktop).await?;
+    let asked = driver.find(By::Tag("main")).await?.text().await?;
+    for said in [service.name, "見本医学会", "研修会の案内", "施設名"] {
+        assert!(asked.contains(said), "{said}: {asked}");
+    }
+    consent::decide(&desktop, "refuse").await?;
+    let back = driver.current_url().await?;
+    assert!(back.as_str().starts_with(&service.origin), "{back}");
+    assert!(back.query_pairs().any(|(name, value)| name == "error" && value == "access_denied"));
+
+    consent::ask(&desktop).await?;
+    consent::decide(&desktop, "agree").await?;
+    reached(driver, "hc_role").await?;
+    // Asked once: the next login passes the portal without a page.
+    driver.goto(&format!("{}/login", service.origin)).await?;
+    reached(driver, "hc_role").await?;
+
+    driver.goto(&format!("{portal}/consents")).await?;
+    let given = driver.find(By::Tag("main")).await?.text().await?;
+    assert!(given.contains(service.name) && given.contains("研修会の案内"), "{given}");
+    driver.find(By::Css("form[action='/consents/withdraw'] button")).await?.click().await?;
+    let withdrawn = driver.query(By::Css("p.notice[role='status']")).first().await?;
+    assert!(withdrawn.text().await?.contains("取り消しました"));
+    consent::ask(&desktop).await?;
     desktop.chromium.quit().await?;
     desktop.scene.stage.server.stop().await?;
     Ok(())

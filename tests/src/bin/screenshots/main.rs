@@ -24,7 +24,7 @@ use sekisho::{
 };
 use sekisho_output::say;
 use sekisho_tests::{
-    Desktop, Door, become_user,
+    Desktop, Door, become_user, consent,
     day_pass::{self, Stop},
     my_number::PhysiciansDesk,
     sandbox,
@@ -92,6 +92,7 @@ async fn main() -> anyhow::Result<()> {
             shoot(driver, &out, switch, name, url).await?;
         }
     }
+    consents(&desktop, &out).await?;
     emergency::pages(&desktop, &out).await?;
     passkeys(&desktop, &out).await?;
     day_pass(&desktop, &out).await?;
@@ -101,6 +102,21 @@ async fn main() -> anyhow::Result<()> {
     console(&desktop, &out).await?;
     desktop.chromium.quit().await?;
     desktop.scene.stage.server.stop().await?;
+    Ok(())
+}
+
+/// What a person is asked before a service is told of them, and what they agreed to; in the console what the service
+/// says about it.
+async fn consents(desktop: &Desktop, out: &Path) -> anyhow::Result<()> {
+    let (origins, driver) = (&desktop.scene.stage.origins, &desktop.chromium.driver);
+    let terminal = &origins.terminal;
+    consent::declare(desktop).await?;
+    driver.goto(&format!("{terminal}/?lang=ja")).await?;
+    let asked = consent::ask(desktop).await?;
+    shoot(driver, out, terminal, "consent", &asked).await?;
+    consent::decide(desktop, "agree").await?;
+    shoot(driver, out, terminal, "consents", &format!("{terminal}/consents")).await?;
+    driver.goto(&format!("{terminal}/?lang=ja")).await?;
     Ok(())
 }
 
@@ -247,6 +263,10 @@ async fn console(desktop: &Desktop, out: &Path) -> anyhow::Result<()> {
                 ("roles", "/console/roles".to_owned()),
                 ("services", "/console/services".to_owned()),
                 ("service", "/console/service/regional-record".to_owned()),
+                (
+                    "service-personal-data",
+                    "/console/service/regional-record/personal-data".to_owned(),
+                ),
             ],
         ),
         (
