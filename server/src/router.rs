@@ -213,7 +213,7 @@ fn console_paths() -> Routes {
         .get("/console/service/{id}/maintenance", service::maintenance::get)
         .post("/console/service/{id}/maintenance", service::maintenance::enter)
         .post("/console/service/{id}/maintenance/withdraw", service::maintenance::withdraw)
-        .get("/console/service/{id}/personal-data", service::personal_data::get)
+        .get_with_query("/console/service/{id}/personal-data", OfPage, service::personal_data::get)
         .post("/console/service/{id}/personal-data", service::personal_data::post)
         .post("/console/service/{id}/ask", service::ask)
         .post("/console/service/{id}/approve", service::approve)

@@ -38,6 +38,7 @@ personal-data-purpose-en = Purpose of use (English)
 personal-data-responsible-ja = Responsible body: name, address, representative (Japanese)
 personal-data-responsible-en = Responsible body: name, address, representative (English)
 personal-data-keep = Save
+personal-data-kept = Saved.
 personal-data-error-ground = Something is filled in below. Choose a ground, or empty the fields.
 consent-title = Consent to what a service is told
 consent-lead = “{ $service }” handles the following beyond the purpose of the facility. If you agree, you go on to the service.

@@ -38,6 +38,7 @@ personal-data-purpose-en = 利用目的（英語）
 personal-data-responsible-ja = 責任者の名称、住所、代表者（日本語）
 personal-data-responsible-en = 責任者の名称、住所、代表者（英語）
 personal-data-keep = 登録
+personal-data-kept = 登録しました。
 personal-data-error-ground = 説明が記入されています。根拠を選ぶか、説明を空にしてください。
 consent-title = 情報の提供への同意
 consent-lead = 「{ $service }」は、次の情報を施設の利用目的の外で取り扱います。同意すると、サービスに進みます。

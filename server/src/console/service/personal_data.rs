@@ -17,7 +17,7 @@ use crate::{
     app::App,
     catalogue::Lang,
     error::page::PageError,
-    form::{self, PathId, StrictForm},
+    form::{self, PathId, StrictForm, StrictQuery},
     oidc::client::{Ground, InLanguages, MOST_TEXT, PersonalData},
     page::{Page, PageFrame},
     people::{field::FieldErrors, role::Role, session::ConsoleSession},
@@ -50,6 +50,22 @@ pub enum Chosen {
     JointUse,
     /// [`Ground::ThirdParty`].
     ThirdParty,
+}
+
+/// The query of the page.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageQuery {
+    #[serde(default)]
+    notice: Option<Notice>,
+}
+
+/// What was done just before.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notice {
+    /// What is shown was kept.
+    Kept,
 }
 
 /// The form.
@@ -129,6 +145,8 @@ struct PersonalDataPage {
     name: String,
     back: String,
     here: String,
+    /// Whether what is shown was kept just before.
+    kept: bool,
     /// Where everybody reads it, once there is something.
     public: Option<String>,
     /// Whether the reader may change it.
@@ -152,10 +170,12 @@ pub async fn get(
     session: ConsoleSession,
     page: PageFrame,
     PathId(id): PathId,
+    StrictQuery(query): StrictQuery<PageQuery>,
 ) -> Result<Page<impl Template>, PageError> {
     let service = seen(&mut app.store().read(), &session, &id).await?;
     let typed = PersonalData::of(&service)?.map(Typed::of).unwrap_or_default();
-    Ok(Page(show(&app, &session, page, &service, &typed, FieldErrors::default())))
+    let shown = show(&app, &session, page, &service, &typed, FieldErrors::default());
+    Ok(Page(PersonalDataPage { kept: matches!(query.notice, Some(Notice::Kept)), ..shown }))
 }
 
 fn show(
@@ -192,6 +212,7 @@ fn show(
         },
         back: path_of(&service.id),
         here: here(&service.id),
+        kept: false,
         public: declares
             .then(|| format!("{}{}/{}", app.names().public, declarations::PATH, service.id)),
         may_change: service.live_at.is_none()
@@ -267,5 +288,8 @@ pub async fn post(
         };
         Ok(Audited::new(there, record.on("service", &id)))
     })?;
-    if there { Ok(Redirect::to(&here(&id)).into_response()) } else { Err(PageError::not_found()) }
+    match there {
+        true => Ok(Redirect::to(&format!("{}?notice=kept", here(&id))).into_response()),
+        false => Err(PageError::not_found()),
+    }
 }

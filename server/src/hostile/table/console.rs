@@ -215,6 +215,7 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
         at("GET", "/console/service/{id}/personal-data")
             .cookie(&s.administrator, &[&s.auditor, &s.manager])
             .parameter("referral", &[NOTHING, "nobody", a])
+            .query([optional("notice", "kept").foreign("<script>")])
             .good(200),
         administrator("POST", "/console/service/{id}/personal-data")
             .parameter("shared", &[NOTHING, "nobody"])
