@@ -261,6 +261,7 @@ fn console_paths() -> Routes {
         .post("/console/terminals/{id}/older/end", terminals::certify::end_older)
         .get("/console/terminals/{id}/chain", terminals::certify::chain)
         .post("/console/key-files/{id}", terminals::certify::fetch_file)
+        .post("/console/terminals/{id}/usage", terminals::choose_usage)
         .post("/console/terminals/{id}/replace", terminals::replace)
         .post("/console/terminals/{id}/replace/cancel", terminals::cancel_replacement)
         .get("/console/terminals/{id}/revoke", terminals::confirm_revocation)
@@ -303,6 +304,7 @@ fn console_paths() -> Routes {
         .post("/console/members/invitations/{id}/withdraw", login::member_acts::withdraw)
         .post("/console/members/claims/{id}", login::member_acts::decide)
         .post("/console/members/card-removal", login::member_acts::card_removal)
+        .post("/console/members/untold-services", login::member_acts::untold_services)
         .post("/console/members/{id}/end", login::member_acts::end)
         .post("/console/members/day-passes/{id}/end", login::day_pass::ending::post)
 }

@@ -88,3 +88,5 @@ history-refused = (refused)
 history-older = Older records
 history-newest = Back to the newest records
 history-strange = If you do not know of one of these, end your other logins on the page “Where you are logged in” and tell your facility’s administrator.
+untold-closed = This service hears of no logout, so it is closed at a terminal that several people use.
+untold-closed-help = Use it at a personal terminal. If you alone use this one, ask your facility’s administrator to enter it as personal.

@@ -40,6 +40,9 @@ pub struct CardLoginSettings {
     pub minimum_agent_version: String,
     /// `logout`, `lock` or `keep`.
     pub card_removal: RemovalPolicy,
+    /// Whether services that are not told of logouts stay closed at terminals that several people use, where a
+    /// facility chose nothing.
+    pub forbid_untold_services: bool,
     /// Whether the login page may reach the agent by top-level navigation where the browser keeps
     /// its script from loopback.
     pub navigation: bool,
@@ -68,6 +71,7 @@ impl Default for CardLoginSettings {
             agent_port: 14_790,
             minimum_agent_version: "0.1.0".into(),
             card_removal: RemovalPolicy::Lock,
+            forbid_untold_services: false,
             navigation: false,
             passkeys: false,
             passwords: false,
@@ -176,6 +180,12 @@ impl CardLogin {
     #[must_use]
     pub fn card_removal(&self) -> RemovalPolicy {
         self.settings.card_removal
+    }
+
+    /// Whether services that are not told of logouts stay closed at shared terminals.
+    #[must_use]
+    pub fn forbid_untold_services(&self) -> bool {
+        self.settings.forbid_untold_services
     }
 
     /// Whether passkeys are enrolled and log people in.

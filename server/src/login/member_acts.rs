@@ -14,7 +14,9 @@ use sekisho_store::{
     invitation::{self, ClaimDecision},
     membership,
     presence::{self as presences, CardRemoval},
-    session as sessions, transaction,
+    session as sessions,
+    shared_terminal::{self, UntoldServices},
+    transaction,
 };
 use serde::Deserialize;
 
@@ -162,10 +164,10 @@ pub async fn end(
     back(done, &facility_id, "ended")
 }
 
-/// Form of [`card_removal`].
+/// Form of [`card_removal`] and [`untold_services`].
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RemovalForm {
+pub struct PolicyForm {
     organisation: String,
     policy: String,
 }
@@ -177,7 +179,7 @@ pub struct RemovalForm {
 pub async fn card_removal(
     State(app): State<App>,
     session: ConsoleSession,
-    StrictForm(form): StrictForm<RemovalForm>,
+    StrictForm(form): StrictForm<PolicyForm>,
 ) -> Result<Response, PageError> {
     let (acting, facility_id) = acting(&session, Some(&form.organisation))?;
     let Some(policy) = CardRemoval::parse(&form.policy) else {
@@ -194,6 +196,31 @@ pub async fn card_removal(
         Ok(Audited::new((), record))
     })?;
     back(true, &facility_id, "removal")
+}
+
+/// `POST /console/members/untold-services`: whether services that are not told of logouts are open at the facility's
+/// shared terminals.
+///
+/// # Errors
+/// [`PageError`].
+pub async fn untold_services(
+    State(app): State<App>,
+    session: ConsoleSession,
+    StrictForm(form): StrictForm<PolicyForm>,
+) -> Result<Response, PageError> {
+    let (acting, facility_id) = acting(&session, Some(&form.organisation))?;
+    let Some(policy) = UntoldServices::parse(&form.policy) else {
+        let detail = "allowed or forbidden".to_owned();
+        return Err(FormError::Unfit { field: "policy".to_owned(), detail }.into());
+    };
+    let now = app.now();
+    transaction!(app.store(), StoreError, |tx| {
+        let by = acting.person_id();
+        shared_terminal::choose_untold_services(tx, &facility_id, policy, by, now).await?;
+        let record = acting.done("facility.untold_services", now).fact("policy", policy.as_str());
+        Ok(Audited::new((), record))
+    })?;
+    back(true, &facility_id, "untold")
 }
 
 /// Back to the list with a notice, or a page that says that nothing was done.

@@ -11,13 +11,14 @@ use sekisho_store::{
     StoreError,
     invitation::{self, Kind, Mismatch},
     membership, service,
+    shared_terminal::UntoldServices,
 };
 use serde::Deserialize;
 
 use super::{
     day_pass::ending,
     invite::{InviteForm, NO_CARD},
-    session,
+    session, shared_terminal,
 };
 use crate::{
     app::App,
@@ -57,6 +58,7 @@ pub(super) enum Notice {
     Withdrawn,
     Ended,
     Removal,
+    Untold,
     Pass,
 }
 
@@ -67,7 +69,7 @@ impl Notice {
             Self::Refused => text.t("members-notice-refused"),
             Self::Withdrawn => text.t("members-notice-withdrawn"),
             Self::Ended => text.t("members-notice-ended"),
-            Self::Removal => text.t("members-notice-removal"),
+            Self::Removal | Self::Untold => text.t("members-notice-removal"),
             Self::Pass => text.t("day-pass-notice-taken-back"),
         }
     }
@@ -119,6 +121,8 @@ struct MembersPage {
     invitations: Vec<InvitationRow>,
     members: Vec<MemberRow>,
     removal: Vec<(&'static str, String, bool)>,
+    /// What holds for services that are not told of logouts.
+    untold: Vec<(&'static str, String, bool)>,
     /// Passes for a day that were given to members.
     passes: Vec<ending::Row>,
     form: InviteForm,
@@ -245,6 +249,11 @@ pub(super) async fn show(
         ("lock", text.t("members-removal-lock"), chosen == RemovalPolicy::Lock),
         ("keep", text.t("members-removal-keep"), chosen == RemovalPolicy::Keep),
     ];
+    let chosen = shared_terminal::policy(app, &mut reader, &facility_id).await?;
+    let untold = UntoldServices::ALL.map(|policy| {
+        let word = policy.as_str();
+        (word, text.t(&format!("members-untold-{word}")), policy == chosen)
+    });
     let passes = ending::rows(app, &mut reader, &facility_id, &text).await?;
     let without_card = (NO_CARD.to_owned(), text.t("members-role-none"));
     let passwords = app.config().card_login().passwords();
@@ -263,6 +272,7 @@ pub(super) async fn show(
         invitations,
         members,
         removal,
+        untold: untold.into(),
         passes,
         form,
         errors,

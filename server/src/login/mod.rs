@@ -43,6 +43,7 @@ pub mod password;
 pub mod presence;
 pub mod refusal;
 pub mod session;
+pub mod shared_terminal;
 mod trust_folder;
 pub mod trust_sources;
 pub mod upkeep;

@@ -15,8 +15,9 @@ use sekisho_store::{
     audit::{Audited, Entry},
     challenge,
     presence::{self as presences, Gone},
+    service,
     session::{self as sessions, SessionOf},
-    transaction,
+    token_grant, transaction,
 };
 use time::OffsetDateTime;
 
@@ -27,6 +28,7 @@ use crate::{
     config::RemovalPolicy,
     error::login::problem,
     listener::{AgentConnection, FacilityConnection, Peer},
+    oidc::client::Metadata,
 };
 
 /// The card left its reader.
@@ -140,12 +142,38 @@ pub(super) async fn apply(
             .on("person", &gone.person_id)
             .fact("reason", reason)
             .fact("effect", effect);
+        let left = match policy {
+            RemovalPolicy::Lock | RemovalPolicy::Keep if !awaited => {
+                leave_services(tx, &gone.id_hash, now).await?
+            }
+            // They were told with the session, or the card makes room for one moment.
+            _ => Vec::new(),
+        };
+        let record = if left.is_empty() { record } else { record.fact("services_left", left) };
         Ok(Audited::new((), record))
     });
     match applied {
         Ok(()) | Err(NotApplied::Overtaken) => Ok(()),
         Err(NotApplied::Store(error)) => Err(error),
     }
+}
+
+/// Ends the session at those services that want it to end with the card; answers which these are.
+async fn leave_services(
+    tx: &mut Tx,
+    session_hash: &[u8; 32],
+    at: OffsetDateTime,
+) -> Result<Vec<String>, StoreError> {
+    let mut left = Vec::new();
+    for id in token_grant::services(tx, session_hash).await? {
+        let Some(service) = service::find(tx, &id).await? else { continue };
+        if Metadata::of(&service)?.logout_on_card_removal
+            && sessions::leave_service(tx, &id, session_hash, at).await? > 0
+        {
+            left.push(id);
+        }
+    }
+    Ok(left)
 }
 
 async fn policy(app: &App, tx: &mut Tx, gone: &SessionOf) -> Result<RemovalPolicy, StoreError> {

@@ -31,6 +31,7 @@ use crate::{
         Least, day_pass,
         handover::Withheld,
         session::{PortalSession, Present},
+        shared_terminal,
         vouching::Profession,
     },
     login_time,
@@ -210,6 +211,7 @@ pub async fn get(
     };
     let has_card = session.profession != Profession::None && !visiting;
     let withheld = Withheld::from(&app, &session).await?;
+    let untold_closed = shared_terminal::closes_untold(&app, &mut reader, &session).await?;
     let now = app.now();
     let chosen = match visiting {
         true => Vec::new(),
@@ -225,7 +227,11 @@ pub async fn get(
     let question = app.entitlements().question(request);
     for offer in offers.into_iter().filter(offered) {
         let decision = app.entitlements().answer(&offer, &question);
-        let why = withheld.why(&offer.service_id, &page.text).filter(|_| decision.allowed);
+        let told = offer.backchannel_logout_uri.is_some();
+        let why = withheld
+            .why(&offer.service_id, &page.text)
+            .or_else(|| (untold_closed && !told).then(|| shared_terminal::why(&page.text)))
+            .filter(|_| decision.allowed);
         let open = decision.allowed && why.is_none();
         let Explanation { reasons, help } =
             why.unwrap_or_else(|| Explanation::of(&decision, &page.text));
@@ -247,7 +253,7 @@ pub async fn get(
             step_up,
             emergency: emergency::offered(request, &decision),
             by_emergency: decision.by_emergency,
-            told: offer.backchannel_logout_uri.is_some(),
+            told,
             declares: offer.personal_data.is_some(),
         };
         if open && favourite {

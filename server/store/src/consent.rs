@@ -141,19 +141,16 @@ pub async fn withdraw(
         .fetch_all(
             sql("SELECT DISTINCT l.id_hash FROM session l
                  JOIN token_grant g ON g.session_hash = l.id_hash
-                 JOIN service s ON s.id = g.service_id
                  WHERE l.person_id = $1 AND l.ended_at IS NULL AND g.service_id = $2
-                   AND g.code_hash IS NOT NULL AND g.withdrawn_at IS NULL
-                   AND s.backchannel_logout_uri IS NOT NULL")
+                   AND g.withdrawn_at IS NULL")
             .bind(person_id)
             .bind(service_id),
         )
         .await?;
+    let mut grants = 0;
     for (session_hash,) in sessions {
-        session::tell(tx, service_id, &digest("session", session_hash)?, at).await?;
+        let session_hash = digest("session", session_hash)?;
+        grants += session::leave_service(tx, service_id, &session_hash, at).await?;
     }
-    let grants = sql("UPDATE token_grant SET withdrawn_at = $3
-         WHERE service_id = $2 AND withdrawn_at IS NULL AND session_hash IN
-               (SELECT id_hash FROM session WHERE person_id = $1 AND ended_at IS NULL)");
-    tx.execute(grants.bind(person_id).bind(service_id).bind(at)).await.map(Some)
+    Ok(Some(grants))
 }

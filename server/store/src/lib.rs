@@ -105,6 +105,7 @@ pub mod service;
 pub mod service_change;
 pub mod service_check;
 pub mod session;
+pub mod shared_terminal;
 pub mod snapshot;
 pub mod subscriber_key;
 pub mod terminal;

@@ -13,6 +13,7 @@ mod name;
 mod replace;
 mod revoke;
 mod show;
+mod usage;
 
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ pub use list::get as list;
 pub use replace::{cancel as cancel_replacement, post as replace};
 pub use revoke::{get as confirm_revocation, post as revoke};
 pub use show::get as show;
+pub use usage::post as choose_usage;
 
 /// The terminal of this identifier and the right to act on it.
 ///

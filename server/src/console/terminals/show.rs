@@ -7,6 +7,7 @@ use sekisho_store::{
     replacement::{self, Replacement},
     revocation::Status,
     router::{self, Router},
+    shared_terminal,
     terminal::{self, Device, TerminalEvent, TerminalStatus},
     waiting_enrolment,
 };
@@ -35,7 +36,7 @@ const MOST_EVENTS: i64 = 50;
 /// What has just been done.
 #[derive(Debug, Default, Deserialize)]
 pub struct Done {
-    /// `revoked`, `replacement-cancelled`, `key-approved`, `key-refused`.
+    /// `revoked`, `replacement-cancelled`, `key-approved`, `key-refused`, `usage`.
     notice: Option<String>,
 }
 
@@ -138,6 +139,9 @@ struct ShowPage {
     just_cancelled: bool,
     just_approved: bool,
     just_refused: bool,
+    just_changed: bool,
+    /// Whether one person alone uses it.
+    personal: bool,
 }
 
 /// Shows the terminal.
@@ -257,6 +261,7 @@ pub async fn get(
         _ => None,
     };
     let router = router::find(&mut reader, &id).await?;
+    let personal = shared_terminal::is_personal(&mut reader, &id).await?;
     let facility = facility_name(&mut reader, &terminal.organisation_id).await?;
     Ok(Page(ShowPage {
         status: status_words(&page, terminal.status),
@@ -281,6 +286,8 @@ pub async fn get(
         just_cancelled: done.notice.as_deref() == Some("replacement-cancelled"),
         just_approved: done.notice.as_deref() == Some("key-approved"),
         just_refused: done.notice.as_deref() == Some("key-refused"),
+        just_changed: done.notice.as_deref() == Some("usage"),
+        personal,
     }))
 }
 

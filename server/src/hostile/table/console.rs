@@ -409,6 +409,9 @@ pub(super) fn console(s: &Scene) -> Vec<Row> {
         // What the page does not show is not ended.
         of_router("POST", "/console/terminals/{id}/older/end")
             .form([required("newest", &waiting).foreign(t)]),
+        of_terminal("POST", "/console/terminals/{id}/usage")
+            .form([required("usage", "personal").foreign("nobody")])
+            .good(303),
         of_terminal("POST", "/console/terminals/{id}/replace")
             .form([optional("approval", "yes").foreign("no")])
             .good(200),

@@ -45,6 +45,9 @@ pub(super) fn members(s: &Scene) -> Vec<Row> {
         at("POST", "/console/members/card-removal")
             .form([organisation(), required("policy", "lock").foreign("never")])
             .good(303),
+        at("POST", "/console/members/untold-services")
+            .form([organisation(), required("policy", "forbidden").foreign("perhaps")])
+            .good(303),
         at("POST", "/console/members/{id}/end")
             .parameter(&s.membership, &[NOTHING, &s.claim])
             .form([organisation(), required("sure", "yes").foreign("no")])

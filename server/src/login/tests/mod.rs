@@ -27,6 +27,7 @@ mod sandbox;
 mod second_factor_attacks;
 mod second_factors;
 mod sessions;
+mod shared_terminals;
 mod standing;
 mod step_up;
 mod stronger;

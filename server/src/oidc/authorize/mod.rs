@@ -53,6 +53,7 @@ use crate::{
         handover::Withheld,
         login_address,
         session::{self as portal_session, PortalSession},
+        shared_terminal,
     },
     page::PageFrame,
 };
@@ -412,8 +413,9 @@ async fn permitted(
     Err(Refusal::Instead(explained))
 }
 
-/// Refuses where the service did not confirm the logout of the person before in this browser: what it shows may
-/// still be theirs. A client that wants no prompt is told that one is needed.
+/// Refuses where the service did not confirm the logout of the person before in this browser, or hears of none and
+/// several people use the terminal: what it shows may be another's. A client that wants no prompt is told that one is
+/// needed.
 async fn not_withheld(
     origin: &Origin<'_>,
     session: &PortalSession,
@@ -422,11 +424,24 @@ async fn not_withheld(
     reply: &Reply,
 ) -> Result<(), Refusal> {
     let app = origin.app;
-    let withheld = Withheld::from(app, session).await?;
-    let Some(why) = withheld.why(&client.id, &origin.page.text) else { return Ok(()) };
-    note_denied(origin, session, client, "logout_unconfirmed", |entry| entry).await?;
+    let text = &origin.page.text;
+    let untold = client.backchannel_logout_uri.is_none()
+        && shared_terminal::closes_untold(app, &mut app.store().read(), session).await?;
+    let (reason, description, why) = match Withheld::from(app, session).await?.why(&client.id, text)
+    {
+        Some(why) => {
+            ("logout_unconfirmed", "the logout of the person before is not confirmed", why)
+        }
+        None if untold => {
+            let description =
+                "this service hears of no logout, and several people use the terminal";
+            (shared_terminal::CODE, description, shared_terminal::why(text))
+        }
+        None => return Ok(()),
+    };
+    note_denied(origin, session, client, reason, |entry| entry).await?;
     let code = if wanted.prompt == Prompt::None { "interaction_required" } else { "access_denied" };
-    let error = RequestError::new(code, "the logout of the person before is not confirmed");
+    let error = RequestError::new(code, description);
     let answer = if wanted.prompt == Prompt::None {
         reply.error(app, resume::without_address(origin.page.clone()), &error).await?
     } else {

@@ -60,6 +60,7 @@ pub struct Document {
     tls_client_certificate_bound_access_tokens: Option<bool>,
     tls_client_auth_san_dns: Option<String>,
     default_max_age: Option<u32>,
+    logout_on_card_removal: Option<bool>,
     personal_data: Option<Value>,
     software_statement: Option<Value>,
     registration_access_token: Option<Value>,
@@ -273,6 +274,7 @@ impl Document {
             tls_client_auth_san_dns: self.tls_client_auth_san_dns.clone(),
             frontchannel_logout_uri: self.frontchannel_logout_uri.clone(),
             default_max_age: self.default_max_age,
+            logout_on_card_removal: self.logout_on_card_removal.unwrap_or_default(),
             ..before
         })
     }
@@ -343,6 +345,7 @@ pub fn told(service: &Service) -> Result<Map<String, Value>, StoreError> {
         "tls_client_certificate_bound_access_tokens":
             metadata.tls_client_certificate_bound_access_tokens,
         "default_max_age": metadata.default_max_age,
+        "logout_on_card_removal": metadata.logout_on_card_removal,
         "personal_data": PersonalData::of(service)?,
     });
     let Value::Object(all) = all else { return Ok(Map::new()) };

@@ -142,6 +142,10 @@ impl ServiceFile {
         if let Some(uri) = &self.backchannel_logout_uri {
             check("backchannel_logout_uri", uri)?;
         }
+        if metadata.logout_on_card_removal && self.backchannel_logout_uri.is_none() {
+            let fault = "false, unless there is a backchannel_logout_uri, by which it hears of it";
+            return Err(invalid("protocol.logout_on_card_removal", fault));
+        }
         if let Some(uri) = &metadata.frontchannel_logout_uri {
             let key = "protocol.frontchannel_logout_uri";
             let origin = check(key, uri)?.origin().ascii_serialization();

@@ -132,6 +132,8 @@ pub struct Metadata {
     pub frontchannel_logout_uri: Option<String>,
     /// `max_age` where a request names none, in seconds (OIDC Registration §2).
     pub default_max_age: Option<u32>,
+    /// Whether a person's session there ends when their card leaves the reader, whatever becomes of the portal's.
+    pub logout_on_card_removal: bool,
 }
 
 impl Default for Metadata {
@@ -158,6 +160,7 @@ impl Default for Metadata {
             forward_auth: false,
             frontchannel_logout_uri: None,
             default_max_age: None,
+            logout_on_card_removal: false,
         }
     }
 }

@@ -4,7 +4,9 @@
 use time::OffsetDateTime;
 
 use super::{Realm, SessionOf};
-use crate::{Queries, StoreError, Tx, db::Statement, logout_confirmation, moment::digest, sql};
+use crate::{
+    Queries, StoreError, Tx, db::Statement, logout_confirmation, moment::digest, sql, token_grant,
+};
 
 #[derive(serde::Deserialize)]
 pub(crate) struct OfRow {
@@ -324,6 +326,33 @@ async fn withdraw_tokens(
         logout_confirmation::await_of(tx, id_hash, &service_id, &message_id, at).await?;
     }
     Ok(())
+}
+
+/// The same of one service in a session that goes on; answers how many grants that were. Who was given a token to call
+/// another service with, and nothing else, hears nothing.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn leave_service(
+    tx: &mut Tx,
+    service_id: &str,
+    session_hash: &[u8; 32],
+    at: OffsetDateTime,
+) -> Result<u64, StoreError> {
+    let entered: Option<(String,)> = tx
+        .fetch_optional(
+            sql("SELECT s.id FROM service s WHERE s.id = $1 AND s.backchannel_logout_uri IS NOT NULL
+                   AND EXISTS (SELECT 1 FROM token_grant g WHERE g.service_id = s.id
+                       AND g.session_hash = $2 AND g.code_hash IS NOT NULL
+                       AND g.withdrawn_at IS NULL)")
+            .bind(service_id)
+            .bind(session_hash),
+        )
+        .await?;
+    if entered.is_some() {
+        tell(tx, service_id, session_hash, at).await?;
+    }
+    token_grant::withdraw_of_service(tx, service_id, session_hash, at).await
 }
 
 /// The same of what is owed to an emergency access that ended, while its session goes on: other services of

@@ -131,6 +131,7 @@ mod scep;
 mod schema;
 mod service_check;
 mod shared_commits;
+mod shared_terminal;
 mod snapshot;
 mod subscriber_key;
 mod terminals;
