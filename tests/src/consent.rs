@@ -42,13 +42,14 @@ pub async fn ask(desktop: &Desktop) -> anyhow::Result<String> {
     Ok(driver.current_url().await?.into())
 }
 
-/// Presses `agree` or `refuse` on the page that is open.
+/// Presses `agree` or `refuse` on the page that is open, and waits until another is.
 ///
 /// # Errors
-/// When there is no such button.
+/// When there is no such button, or it leads nowhere.
 pub async fn decide(desktop: &Desktop, decision: &str) -> anyhow::Result<()> {
-    button(&desktop.chromium.driver, decision).await?.click().await?;
-    Ok(())
+    let button = button(&desktop.chromium.driver, decision).await?;
+    button.click().await?;
+    button.wait_until().stale().await.context("the page is still there")
 }
 
 async fn button(driver: &WebDriver, decision: &str) -> WebDriverResult<WebElement> {
