@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::{Settings, StatusSource},
-    oidc::tests::scene::{register, service_file},
+    oidc::tests::scene::{CHALLENGE, declaring_file, register, service_file},
     testing::{self, TestApp},
 };
 
@@ -241,6 +241,38 @@ async fn what_a_member_may_at_home_no_visitor_may() {
     // Asking for it makes no visitor of a member.
     assert_eq!(home.come(&test, &physician(), "/emergency").await.status, 200);
     assert!(home.get(&test, "/passkeys").await.status == 200);
+}
+
+#[tokio::test]
+async fn a_visitor_is_asked_for_consent_as_anybody() {
+    let test = instance().await;
+    let given_away = declaring_file("lent", "third_party")
+        .replace("https://lent.example/callback", "https://lent.example/visit");
+    let (before, _) = given_away.split_once("\n[[rules]]").unwrap();
+    register(&test, &format!("{before}\n{RULES}")).await;
+    let mut desk = desk(&test, 1).await;
+    desk.come(&test, &card("Medical Doctor"), "/emergency").await;
+    desk.say_why(&test).await;
+    let asked = desk
+        .get(
+            &test,
+            &format!(
+                "/authorize?response_type=code&client_id=lent&scope=openid&state=s\
+                 &redirect_uri=https%3A%2F%2Flent.example%2Fvisit\
+                 &code_challenge={CHALLENGE}&code_challenge_method=S256"
+            ),
+        )
+        .await;
+    assert_eq!(asked.status, 200, "{}", asked.text);
+    let field = |name: &str| {
+        let (_, rest) = asked.text.split_once(&format!("name=\"{name}\" value=\"")).unwrap();
+        rest.split('"').next().unwrap().to_owned()
+    };
+    let form = ["request", "claims", "seen"].map(|name| format!("{name}={}&", field(name)));
+    let form = format!("{}decision=agree", form.concat());
+    let agreed = desk.post_form(&test, "/authorize/consent", &form).await;
+    let location = agreed.location.unwrap();
+    assert!(location.starts_with("https://lent.example/visit?code="), "{location}");
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ use crate::{
     error::page::PageError,
     form::StrictForm,
     listener::{FacilityConnection, Peer, note_refusal},
-    login::session::PortalSession,
+    login::session::{PortalSession, Present},
     middleware::ContentPolicy,
     oidc::{client_authentication::Client, parameters::Parameters, resource},
     page::{Page, PageFrame},
@@ -161,7 +161,8 @@ pub async fn post(
     Extension(peer): Extension<Peer>,
     facility: FacilityConnection,
     (uri, headers): (Uri, HeaderMap),
-    session: PortalSession,
+    // A visitor's emergency lifts no consent, so they are asked, too.
+    Present(session): Present,
     page: PageFrame,
     StrictForm(form): StrictForm<Form>,
 ) -> Result<Response, PageError> {
