@@ -4,7 +4,7 @@ use sekisho_store::{
     StoreError,
     audit::{Actor, Audited, Entry},
     card,
-    session::{self as sessions, ProvedByCard, Realm, SessionOf},
+    session::{self as sessions, Realm, SessionOf},
     transaction,
 };
 use sekisho_wire::acr;
@@ -32,7 +32,12 @@ pub async fn end_overdue(app: &App) -> Result<(), StoreError> {
     let overdue =
         sessions::overdue(&mut app.store().read(), Realm::Portal, idle_since, now, BATCH).await?;
     for over in overdue {
-        end(app, &over, session::EXPIRED, now).await?;
+        let reason = session::EXPIRED;
+        let ended = transaction!(app.store(), UpkeepError, |tx| {
+            let ended = sessions::end(tx, &over.id_hash, reason, now).await?;
+            Ok(Audited::new((), record(&ended.ok_or(UpkeepError::Overtaken)?, reason, now)))
+        });
+        unless_overtaken(ended)?;
     }
     Ok(())
 }
@@ -50,33 +55,26 @@ pub async fn end_of_lapsed_cards(app: &App, all: bool) -> Result<(), StoreError>
     for of_card in in_use.chunk_by(|one, next| one.card_fingerprint == next.card_fingerprint) {
         let fingerprint = &of_card[0].card_fingerprint;
         let Some(der) = card::certificate_der(&mut reader, fingerprint).await? else { continue };
-        for ProvedByCard { session, .. } in of_card {
-            let facility_id = session.organisation_id.as_deref().unwrap_or_default();
+        for proved in of_card {
+            let facility_id = proved.session.organisation_id.as_deref().unwrap_or_default();
             let judged = vouching::judge(&app.card_trust().at(facility_id), &der, now);
-            if let Some(reason) = judged.err().and_then(Lapse::ends_session) {
-                end(app, session, reason, now).await?;
-            }
+            let Some(reason) = judged.err().and_then(Lapse::ends_session) else { continue };
+            let ended = transaction!(app.store(), UpkeepError, |tx| {
+                // Another card may have proved the person since it was judged.
+                let ended = sessions::end_of_card(tx, proved, reason, now).await?;
+                Ok(Audited::new((), record(&ended.ok_or(UpkeepError::Overtaken)?, reason, now)))
+            });
+            unless_overtaken(ended)?;
         }
     }
     Ok(())
 }
 
-async fn end(
-    app: &App,
-    over: &SessionOf,
-    reason: &'static str,
-    now: OffsetDateTime,
-) -> Result<(), StoreError> {
-    let record = job_record("session.end", over, now)
-        .on("session", hex::encode(over.id_hash))
-        .on("person", &over.person_id)
-        .fact("reason", reason);
-    let ended = transaction!(app.store(), UpkeepError, |tx| {
-        let ended = sessions::end(tx, &over.id_hash, reason, now).await?;
-        ended.ok_or(UpkeepError::Overtaken)?;
-        Ok(Audited::new((), record.clone()))
-    });
-    unless_overtaken(ended)
+fn record(ended: &SessionOf, reason: &'static str, now: OffsetDateTime) -> Entry {
+    job_record("session.end", ended, now)
+        .on("session", hex::encode(ended.id_hash))
+        .on("person", &ended.person_id)
+        .fact("reason", reason)
 }
 
 /// The record of what a job did to a session, without its names.

@@ -10,10 +10,10 @@ mod of_person;
 use time::OffsetDateTime;
 
 pub use ending::{
-    ProvedByCard, end, end_of_day_pass, end_of_level, end_of_membership, end_of_organisation,
-    end_of_other_certificates, end_of_passkey, end_of_person, end_of_second_factor,
-    end_of_terminal, end_others_of_profile, leave_service, overdue, proved_by_card,
-    withdraw_tokens_of_emergency,
+    ProvedByCard, end, end_of_card, end_of_day_pass, end_of_level, end_of_membership,
+    end_of_organisation, end_of_other_certificates, end_of_passkey, end_of_person,
+    end_of_second_factor, end_of_terminal, end_others_of_profile, leave_service, overdue,
+    proved_by_card, withdraw_tokens_of_emergency,
 };
 pub(crate) use ending::{of, tell};
 pub use of_person::{Live, live_of_person};

@@ -294,6 +294,25 @@ pub async fn proved_by_card(
         .collect()
 }
 
+/// Ends a session that a certificate still proves; `None` where it had ended, or something else proved its person
+/// anew meanwhile.
+///
+/// # Errors
+/// [`StoreError::Unavailable`], [`StoreError::Conflict`].
+pub async fn end_of_card(
+    tx: &mut Tx,
+    proved: &ProvedByCard,
+    reason: &str,
+    at: OffsetDateTime,
+) -> Result<Option<SessionOf>, StoreError> {
+    let end = end_where!(
+        "id_hash = $3 AND evidence_id IN
+             (SELECT e.id FROM login_evidence e WHERE e.card_fingerprint = $4)"
+    );
+    let end = end.bind(at).bind(reason).bind(proved.session.id_hash).bind(proved.card_fingerprint);
+    Ok(carry_out(tx, end, at).await?.pop())
+}
+
 /// Withdraws what was granted in a session and queues a logout notice to every service that was
 /// granted something in it and wants to hear (OIDC Back-Channel Logout 1.0 §2.5). What is queued is remembered
 /// for the next person in this browser ([`crate::logout_confirmation`]).

@@ -624,6 +624,22 @@ async fn the_sessions_of_cards_are_found_by_certificate(databases: Databases) {
     assert_eq!(found(Some(NOW - Duration::SECOND)).await, []);
     assert_eq!(found(Some(NOW)).await, [(6, 12)]);
     assert_eq!(found(Some(later)).await, [(6, 12), (7, 11), (7, 13)]);
+    // What was judged is ended; what another card proved meanwhile is not.
+    let all = session::proved_by_card(&mut reader, acr::HPKI_CARD, None).await.unwrap();
+    let proved = |number| all.iter().find(|one| one.session.id_hash == [number; 32]).unwrap();
+    change!(store, |tx| {
+        tx.execute(
+            sql("UPDATE session SET evidence_id = (SELECT evidence_id FROM session WHERE id_hash = $1)
+                 WHERE id_hash = $2")
+            .bind([12; 32])
+            .bind([11; 32]),
+        )
+        .await?
+    });
+    for (number, ends) in [(11, false), (13, true), (13, false)] {
+        let ended = change!(store, |tx| session::end_of_card(tx, proved(number), "r", NOW).await?);
+        assert_eq!(ended.is_some(), ends, "{number}");
+    }
 }
 
 async fn a_login_reads_back_as_it_was_proven(databases: Databases) {
