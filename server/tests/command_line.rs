@@ -615,7 +615,12 @@ fn a_service_whose_rule_releases_in_vain_is_registered_and_told_of() {
         ),
         "{said}"
     );
-    assert!(!said.contains("hc_role"), "{said}");
+    assert!(!said.contains("hc_role") && !said.contains("logout"), "{said}");
+    let (before, after) = example.split_once("backchannel_logout_uri").unwrap();
+    let after = after.split_once('\n').unwrap().1;
+    let untold = add(&format!("{before}{after}").replace(r#""referral""#, r#""untold""#));
+    assert_eq!(code(&untold), 0);
+    assert!(text(&untold.stderr).contains("the service hears of no logout"), "{untold:?}");
 }
 
 #[test]

@@ -166,6 +166,7 @@ services-home = Entrance
 services-redirect-uris = Redirect URIs
 services-logout-uris = Post-logout redirect URIs
 services-backchannel = Told of logouts at
+services-made-untold = This service hears of no logout. People are told so, and facilities may close it at terminals that several people use. To have it told, register an address for notices.
 services-backchannel-none = Is not told (people are asked to log out on the service's own pages, too)
 services-scopes = Approved scopes
 services-authentication = Client authentication

@@ -166,6 +166,7 @@ services-home = 入口のアドレス
 services-redirect-uris = ログイン後に戻るアドレス（redirect_uri）
 services-logout-uris = ログアウト後に戻るアドレス
 services-backchannel = ログアウトの通知先
+services-made-untold = このサービスはログアウトの知らせを受け取りません。利用者にはその旨を表示し、施設は共用端末で使えなくすることができます。受け取るには、通知先のアドレスを登録してください。
 services-backchannel-none = 通知を受けない(利用者には、サービスの画面でもログアウトするように案内します)
 services-scopes = 承認された情報の範囲（scope）
 services-authentication = サービスの認証方法

@@ -139,6 +139,12 @@ impl Add {
         for in_vain in prepared.released_in_vain() {
             remark(&format!("sekisho: {in_vain}"));
         }
+        if prepared.hears_of_no_logout() {
+            remark(
+                "sekisho: without `backchannel_logout_uri` the service hears of no logout: people are told so, \
+                 and facilities may close it at terminals that several people use",
+            );
+        }
         show(&told(prepared.client_id(), prepared.client_secret(), self.json))?;
         let entry = Entry::done("service.register", instance::operator(), registry.now);
         prepared

@@ -64,6 +64,11 @@ impl NewService {
             Lang::En => &self.name_en,
         }
     }
+
+    /// Whether no address for notices of logouts was typed.
+    pub(super) fn hears_of_no_logout(&self) -> bool {
+        self.backchannel_logout_uri.trim().is_empty()
+    }
 }
 
 struct Choice {

@@ -26,6 +26,8 @@ struct ServicePage {
     client_secret: Option<Zeroizing<String>>,
     issuer: String,
     discovery: String,
+    /// Whether it is told of no logout.
+    untold: bool,
 }
 
 /// A service that was registered.
@@ -44,6 +46,7 @@ pub(super) fn page(
         client_secret: secret.map(|secret| Zeroizing::new(secret.expose_secret().to_owned())),
         discovery: format!("{issuer}{}", discovery::PATH),
         issuer,
+        untold: typed.hears_of_no_logout(),
         page,
     })
     .into_response()

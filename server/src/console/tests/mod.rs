@@ -4,6 +4,7 @@ mod audit;
 mod links;
 mod notices;
 mod organisations;
+mod personal_data;
 mod registration;
 mod resets;
 mod rules;

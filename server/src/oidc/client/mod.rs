@@ -207,6 +207,12 @@ impl Prepared {
         self.client_secret.as_ref()
     }
 
+    /// Whether people log in to it and it is told of no logout: it may go on showing what the person before saw.
+    #[must_use]
+    pub fn hears_of_no_logout(&self) -> bool {
+        !self.service.redirect_uris.is_empty() && self.service.backchannel_logout_uri.is_none()
+    }
+
     /// Claims that a rule releases in vain, for the service lacks their scope.
     #[must_use]
     pub fn released_in_vain(&self) -> Vec<InVain<'_>> {
