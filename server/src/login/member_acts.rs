@@ -11,12 +11,9 @@ use http::StatusCode;
 use sekisho_store::{
     StoreError,
     audit::Audited,
+    facility_policy::{self, CardRemoval, FacilityPolicy, UntoldServices},
     invitation::{self, ClaimDecision},
-    membership,
-    presence::{self as presences, CardRemoval},
-    session as sessions,
-    shared_terminal::{self, UntoldServices},
-    transaction,
+    membership, session as sessions, transaction,
 };
 use serde::Deserialize;
 
@@ -181,21 +178,7 @@ pub async fn card_removal(
     session: ConsoleSession,
     StrictForm(form): StrictForm<PolicyForm>,
 ) -> Result<Response, PageError> {
-    let (acting, facility_id) = acting(&session, Some(&form.organisation))?;
-    let Some(policy) = CardRemoval::parse(&form.policy) else {
-        let unfit = FormError::Unfit {
-            field: "policy".to_owned(),
-            detail: "logout, lock or keep".to_owned(),
-        };
-        return Err(unfit.into());
-    };
-    let now = app.now();
-    transaction!(app.store(), StoreError, |tx| {
-        presences::set_card_removal(tx, &facility_id, policy, acting.person_id(), now).await?;
-        let record = acting.done("facility.card_removal", now).fact("policy", policy.as_str());
-        Ok(Audited::new((), record))
-    })?;
-    back(true, &facility_id, "removal")
+    choose::<CardRemoval>(&app, &session, &form, "facility.card_removal").await
 }
 
 /// `POST /console/members/untold-services`: whether services that are not told of logouts are open at the facility's
@@ -208,19 +191,28 @@ pub async fn untold_services(
     session: ConsoleSession,
     StrictForm(form): StrictForm<PolicyForm>,
 ) -> Result<Response, PageError> {
-    let (acting, facility_id) = acting(&session, Some(&form.organisation))?;
-    let Some(policy) = UntoldServices::parse(&form.policy) else {
-        let detail = "allowed or forbidden".to_owned();
+    choose::<UntoldServices>(&app, &session, &form, "facility.untold_services").await
+}
+
+async fn choose<P: FacilityPolicy>(
+    app: &App,
+    session: &ConsoleSession,
+    form: &PolicyForm,
+    act: &'static str,
+) -> Result<Response, PageError> {
+    let (acting, facility_id) = acting(session, Some(&form.organisation))?;
+    let Some(policy) = P::parse(&form.policy) else {
+        let words: Vec<_> = P::ALL.iter().map(|policy| policy.as_str()).collect();
+        let detail = format!("one of {}", words.join(", "));
         return Err(FormError::Unfit { field: "policy".to_owned(), detail }.into());
     };
     let now = app.now();
     transaction!(app.store(), StoreError, |tx| {
-        let by = acting.person_id();
-        shared_terminal::choose_untold_services(tx, &facility_id, policy, by, now).await?;
-        let record = acting.done("facility.untold_services", now).fact("policy", policy.as_str());
+        facility_policy::choose(tx, &facility_id, policy, acting.person_id(), now).await?;
+        let record = acting.done(act, now).fact("policy", policy.as_str());
         Ok(Audited::new((), record))
     })?;
-    back(true, &facility_id, "untold")
+    back(true, &facility_id, "policy")
 }
 
 /// Back to the list with a notice, or a page that says that nothing was done.

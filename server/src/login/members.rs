@@ -9,9 +9,9 @@ use http::StatusCode;
 use sekisho_pki::national::hc_role;
 use sekisho_store::{
     StoreError,
+    facility_policy::{FacilityPolicy, UntoldServices},
     invitation::{self, Kind, Mismatch},
     membership, service,
-    shared_terminal::UntoldServices,
 };
 use serde::Deserialize;
 
@@ -57,8 +57,7 @@ pub(super) enum Notice {
     Refused,
     Withdrawn,
     Ended,
-    Removal,
-    Untold,
+    Policy,
     Pass,
 }
 
@@ -69,7 +68,7 @@ impl Notice {
             Self::Refused => text.t("members-notice-refused"),
             Self::Withdrawn => text.t("members-notice-withdrawn"),
             Self::Ended => text.t("members-notice-ended"),
-            Self::Removal | Self::Untold => text.t("members-notice-removal"),
+            Self::Policy => text.t("members-notice-removal"),
             Self::Pass => text.t("day-pass-notice-taken-back"),
         }
     }
@@ -250,7 +249,7 @@ pub(super) async fn show(
         ("keep", text.t("members-removal-keep"), chosen == RemovalPolicy::Keep),
     ];
     let chosen = shared_terminal::policy(app, &mut reader, &facility_id).await?;
-    let untold = UntoldServices::ALL.map(|policy| {
+    let untold = UntoldServices::ALL.iter().map(|&policy| {
         let word = policy.as_str();
         (word, text.t(&format!("members-untold-{word}")), policy == chosen)
     });
@@ -272,7 +271,7 @@ pub(super) async fn show(
         invitations,
         members,
         removal,
-        untold: untold.into(),
+        untold: untold.collect(),
         passes,
         form,
         errors,

@@ -10,8 +10,8 @@ use sekisho_store::{
     Queries, StoreError,
     audit::{Actor, Audited, Entry},
     emergency_access,
+    facility_policy::{self, CardRemoval},
     person::{self, PersonName},
-    presence::{self, CardRemoval},
     session::{self as sessions, Ground, Realm, Session},
     transaction,
 };
@@ -291,7 +291,7 @@ pub async fn card_removal(
     queries: &mut impl Queries,
     organisation_id: &str,
 ) -> Result<RemovalPolicy, StoreError> {
-    Ok(match presence::card_removal(queries, organisation_id).await? {
+    Ok(match facility_policy::chosen(queries, organisation_id).await? {
         Some(CardRemoval::Logout) => RemovalPolicy::Logout,
         Some(CardRemoval::Lock) => RemovalPolicy::Lock,
         Some(CardRemoval::Keep) => RemovalPolicy::Keep,

@@ -3,7 +3,8 @@
 
 use sekisho_store::{
     Queries, StoreError,
-    shared_terminal::{self, UntoldServices},
+    facility_policy::{self, UntoldServices},
+    shared_terminal,
 };
 
 use super::session::PortalSession;
@@ -21,7 +22,7 @@ pub async fn policy(
     queries: &mut impl Queries,
     organisation_id: &str,
 ) -> Result<UntoldServices, StoreError> {
-    let chosen = shared_terminal::untold_services(queries, organisation_id).await?;
+    let chosen = facility_policy::chosen(queries, organisation_id).await?;
     Ok(chosen.unwrap_or(match app.config().card_login().forbid_untold_services() {
         true => UntoldServices::Forbidden,
         false => UntoldServices::Allowed,

@@ -45,6 +45,7 @@ pub mod enrolment_code;
 pub mod evidence;
 pub mod expiry;
 pub mod facility_connection;
+pub mod facility_policy;
 pub mod facility_prefix;
 pub mod factor_reset;
 pub mod favourite;

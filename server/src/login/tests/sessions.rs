@@ -5,7 +5,11 @@ use sekisho_protocol::{
     octets::encode,
     presence::{PresenceEvent, PresenceReport},
 };
-use sekisho_store::{Queries, card, evidence, sql};
+use sekisho_store::{
+    Queries, card, evidence,
+    facility_policy::{self, CardRemoval, FacilityPolicy},
+    sql,
+};
 use time::Duration;
 
 use super::desk::{Desk, PRESENCE, count, desk, instance, live_sessions, physician, told};
@@ -176,12 +180,11 @@ async fn idle_and_absolute_limits_end_a_session() {
 async fn a_removed_card_is_dealt_with_by_the_facilitys_policy() {
     for (policy, live, locked) in [("logout", 0, 0), ("lock", 1, 1), ("keep", 1, 0)] {
         let (test, mut desk) = logged_in().await;
-        let policy = sekisho_store::presence::CardRemoval::parse(policy).unwrap();
+        let policy = CardRemoval::parse(policy).unwrap();
         let (organisation, now) = (desk.terminal.organisation_id.clone(), test.app.now());
         let set: Result<(), sekisho_store::StoreError> =
             sekisho_store::transaction!(test.app.store(), sekisho_store::StoreError, |tx| {
-                sekisho_store::presence::set_card_removal(tx, &organisation, policy, "a", now)
-                    .await?;
+                facility_policy::choose(tx, &organisation, policy, "a", now).await?;
                 let entry = sekisho_store::audit::Entry::done(
                     "test",
                     sekisho_store::audit::Actor::System,

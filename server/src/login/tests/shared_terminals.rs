@@ -7,7 +7,7 @@ use sekisho_protocol::{
 use sekisho_store::{
     Queries, StoreError,
     audit::{Actor, Audited, Entry},
-    presence::{CardRemoval, set_card_removal},
+    facility_policy::{self, CardRemoval},
     sql,
     token_grant::{self, Grant},
     transaction,
@@ -146,7 +146,7 @@ async fn a_service_that_wants_it_ends_with_the_card_whatever_becomes_of_the_sess
         granted(&test, &["told", "strict"]).await;
         let organisation = desk.terminal.organisation_id.clone();
         transaction!(test.app.store(), StoreError, |tx| {
-            set_card_removal(tx, &organisation, policy, "a", test.app.now()).await?;
+            facility_policy::choose(tx, &organisation, policy, "a", test.app.now()).await?;
             Ok(Audited::new((), Entry::done("test", Actor::System, test.app.now())))
         })
         .unwrap();

@@ -5,9 +5,10 @@ use sekisho_store::{
     card::{self, CardCertificate, CardSubject, FirstSeen, PersonNames, ProvingCertificate},
     challenge::{self, Challenge, Consumption},
     evidence::{self, Evidence},
+    facility_policy::{self, CardRemoval},
     invitation::{self, ClaimDecision, Entered, Kind, Mismatch, NewClaim, NewInvitation},
     membership, person,
-    presence::{self, CardRemoval, Gone},
+    presence::{self, Gone},
     session::{self, AtTerminal, Ground, Realm, Session},
     sql,
     world::World,
@@ -567,14 +568,17 @@ async fn a_renewed_certificate_is_noted_as_one(databases: Databases) {
 
 async fn each_facility_has_its_own_card_removal_policy(databases: Databases) {
     let mut reader = databases.one.read();
-    assert_eq!(presence::card_removal(&mut reader, FACILITY).await.unwrap(), None);
+    assert_eq!(facility_policy::chosen::<CardRemoval>(&mut reader, FACILITY).await.unwrap(), None);
     for policy in [CardRemoval::Lock, CardRemoval::Keep] {
         change!(databases.one, |tx| {
-            presence::set_card_removal(tx, FACILITY, policy, "admin", NOW).await?
+            facility_policy::choose(tx, FACILITY, policy, "admin", NOW).await?
         });
-        assert_eq!(presence::card_removal(&mut reader, FACILITY).await.unwrap(), Some(policy));
+        assert_eq!(facility_policy::chosen(&mut reader, FACILITY).await.unwrap(), Some(policy));
     }
-    assert_eq!(presence::card_removal(&mut reader, OTHER_FACILITY).await.unwrap(), None);
+    assert_eq!(
+        facility_policy::chosen::<CardRemoval>(&mut reader, OTHER_FACILITY).await.unwrap(),
+        None
+    );
 }
 
 async fn the_sessions_of_cards_are_found_by_certificate(databases: Databases) {

@@ -1,10 +1,9 @@
 //! What is closed at terminals that several people use, and a service that is left while the session goes on.
 
 use sekisho_store::{
+    facility_policy::{self, FacilityPolicy, UntoldServices},
     service::{self, Service},
-    session,
-    shared_terminal::{self, UntoldServices},
-    sql,
+    session, shared_terminal, sql,
     token_grant::{self, Grant},
 };
 use time::Duration;
@@ -32,13 +31,11 @@ async fn a_facilitys_choice_and_a_terminals_use_are_kept(databases: Databases) {
         .await?
     });
     let mut other = databases.two.read();
-    assert_eq!(shared_terminal::untold_services(&mut other, FACILITY).await.unwrap(), None);
-    for policy in UntoldServices::ALL {
-        change!(store, |tx| {
-            shared_terminal::choose_untold_services(tx, FACILITY, policy, "p", NOW).await?
-        });
-        let found = shared_terminal::untold_services(&mut other, FACILITY).await.unwrap();
-        assert_eq!(found, Some(policy));
+    let choice = async |other: &mut _| facility_policy::chosen(other, FACILITY).await.unwrap();
+    assert_eq!(choice(&mut other).await, None::<UntoldServices>);
+    for &policy in UntoldServices::ALL {
+        change!(store, |tx| { facility_policy::choose(tx, FACILITY, policy, "p", NOW).await? });
+        assert_eq!(choice(&mut other).await, Some(policy));
     }
     for (personal, news) in [(false, false), (true, true), (true, false), (false, true)] {
         let done = change!(store, |tx| {
