@@ -278,6 +278,8 @@ pub enum VpnGroupNews {
     Left,
     /// It was removed.
     Removed,
+    /// The operating body ended it, or what waited.
+    Ended,
     /// Its time is over.
     Over,
     /// The group was closed.
@@ -303,6 +305,7 @@ impl VpnGroupNews {
             Self::Admitted => ("notices-group-admitted-text", "notices-group-texts-help"),
             Self::Left => ("notices-group-left-text", "notices-group-texts-help"),
             Self::Removed => ("notices-group-removed-text", "notices-group-texts-help"),
+            Self::Ended => ("notices-group-ended-text", "notices-group-texts-help"),
             Self::Over => ("notices-group-over-text", "notices-group-texts-help"),
             Self::Closed => ("notices-group-closed-text", "notices-group-texts-help"),
             Self::Made => ("notices-group-made-text", "notices-group-made-help"),

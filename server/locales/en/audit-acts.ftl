@@ -201,6 +201,7 @@ audit-act-vpn-group-agree = Agreed that a facility takes part in a VPN group
 audit-act-vpn-group-ask = Asked to take part in a VPN group
 audit-act-vpn-group-close = Closed a VPN group
 audit-act-vpn-group-decline = Declined that a facility takes part in a VPN group
+audit-act-vpn-group-end = Ended the membership of a facility in a VPN group at the host
 audit-act-vpn-group-enter-router = Had a router take part in a VPN group
 audit-act-vpn-group-expire = Noted that a membership of a VPN group is over
 audit-act-vpn-group-invite = Invited a facility to a VPN group

@@ -71,6 +71,7 @@ notices-group-withdrawn-text = That { $facility } takes part in the VPN group �
 notices-group-admitted-text = The operating body made { $facility } a member of the VPN group “{ $group }”
 notices-group-left-text = { $facility } left the VPN group “{ $group }”
 notices-group-removed-text = { $facility } was removed from the VPN group “{ $group }”
+notices-group-ended-text = The operating body ended that { $facility } takes part in the VPN group “{ $group }”
 notices-group-over-text = The time of { $facility } in the VPN group “{ $group }” is over
 notices-group-closed-text = The VPN group “{ $group }” was closed
 notices-group-made-text = The operating body made the VPN group “{ $group }” for { $facility }

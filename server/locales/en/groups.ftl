@@ -108,4 +108,5 @@ groups-refused-networks = The network behind the router overlaps with that of an
 groups-refused-full = The group has as many routers as it may. Make another group.
 groups-refused-too-many-invited = As many invitations of this group wait for an answer as may. Take back those that nobody will answer.
 groups-refused-too-many-asking = As many facilities wait for this owner's answer as may. Ask the owner to invite your facility.
+groups-refused-too-many-of-late = This facility was invited to this group, or asked to take part, too often within a day; or all facilities together were. Try again tomorrow.
 groups-refused-over = That day is over. Give today or a later day.

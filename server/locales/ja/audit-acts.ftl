@@ -201,6 +201,7 @@ audit-act-vpn-group-agree = VPNグループへの参加に同意
 audit-act-vpn-group-ask = VPNグループへの参加を申し込み
 audit-act-vpn-group-close = VPNグループを閉じる
 audit-act-vpn-group-decline = VPNグループへの参加を断る
+audit-act-vpn-group-end = 施設のVPNグループへの参加を、サーバー上で終了
 audit-act-vpn-group-enter-router = VPNグループにルーターを追加
 audit-act-vpn-group-expire = 期限が来たVPNグループへの参加を終了
 audit-act-vpn-group-invite = 施設をVPNグループに招待

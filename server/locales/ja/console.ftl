@@ -71,6 +71,7 @@ notices-group-withdrawn-text = VPNグループ「{ $group }」への{ $facility 
 notices-group-admitted-text = 事業主体が、{ $facility }をVPNグループ「{ $group }」に参加させました
 notices-group-left-text = { $facility }が、VPNグループ「{ $group }」を抜けました
 notices-group-removed-text = { $facility }が、VPNグループ「{ $group }」から外されました
+notices-group-ended-text = 事業主体が、VPNグループ「{ $group }」への{ $facility }の参加を終了させました
 notices-group-over-text = VPNグループ「{ $group }」への{ $facility }の参加は、期限が来て終わりました
 notices-group-closed-text = VPNグループ「{ $group }」が閉じられました
 notices-group-made-text = 事業主体が、{ $facility }のVPNグループ「{ $group }」を作りました

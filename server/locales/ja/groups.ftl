@@ -108,4 +108,5 @@ groups-refused-networks = ルーターの内側のネットワークが、グル
 groups-refused-full = グループのルーターの数が上限です。別のグループを作ってください。
 groups-refused-too-many-invited = 返事を待っている招待の数が上限です。返事の見込みがない招待を取り消してください。
 groups-refused-too-many-asking = 持ち主の返事を待っている申し込みの数が上限です。持ち主に、施設を招待してもらってください。
+groups-refused-too-many-of-late = この施設への招待か申し込み、または全施設の合計が、一日の回数の上限に達しました。明日もう一度試してください。
 groups-refused-over = その日は過ぎています。今日以降の日を入れてください。

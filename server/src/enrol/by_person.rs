@@ -220,10 +220,15 @@ impl ByPerson<'_> {
         for earlier in key_delivery::of_terminal(tx, &self.terminal.id).await? {
             if earlier.fetched_at.is_none()
                 && earlier.has_file
-                && let Ended::TakenBack(Some((issuer_id, serial))) =
+                && let Ended::TakenBack(certificates) =
                     key_delivery::end(tx, &earlier, self.at).await?
+                && !certificates.is_empty()
             {
-                taken_back.push(format!("{issuer_id}:{}", hex::encode(serial)));
+                taken_back.extend(
+                    certificates
+                        .iter()
+                        .map(|(issuer_id, serial)| format!("{issuer_id}:{}", hex::encode(serial))),
+                );
                 // Who makes the new one knows; a colleague does not.
                 if earlier.made_by != self.acting.person_id() {
                     tell_taken_back(tx, &earlier, self.terminal, self.at).await?;

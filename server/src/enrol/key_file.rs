@@ -150,14 +150,16 @@ pub async fn end_expired(app: &App) -> Result<(), StoreError> {
             let end = "terminal.end_key_file";
             let entry = match &ended {
                 Ended::Changed => Entry::refused(end, Actor::System, now, "changed"),
-                Ended::Forgotten | Ended::TakenBack(None) => Entry::done(end, Actor::System, now),
-                Ended::TakenBack(Some((issuer_id, serial))) => {
+                Ended::TakenBack(certificates) if !certificates.is_empty() => {
                     Entry::done("terminal.take_back_key_file", Actor::System, now)
-                        .on("certificate", format!("{issuer_id}:{}", hex::encode(serial)))
+                        .ending(certificates)
                 }
+                Ended::Forgotten | Ended::TakenBack(_) => Entry::done(end, Actor::System, now),
             };
             let terminal = terminal::find(tx, &over.terminal_id).await?;
-            if let (Some(terminal), Ended::TakenBack(Some(_))) = (&terminal, &ended) {
+            if let (Some(terminal), Ended::TakenBack(certificates)) = (&terminal, &ended)
+                && !certificates.is_empty()
+            {
                 tell_taken_back(tx, &over, terminal, now).await?;
             }
             let entry = match &terminal {

@@ -48,10 +48,10 @@ const MOST_OCTETS: usize = REPORTED_AT_ONCE * "T3W8K0M5XYZ,down\r\n".len();
 const LEAST_BETWEEN_CHANGES: Duration = Duration::seconds(5);
 
 /// Keeps what changed, with a record where one is due, and hears what did not. Who is no peer is left aside and named,
-/// also where there is nobody else.
+/// also where there is nobody else; so is what changed again too soon, which is to be told again.
 ///
 /// # Errors
-/// 400, 401, 403, 413, 429 or 503 with a line of text.
+/// 400, 401, 403, 413, 429 (of who guesses) or 503 with a line of text.
 pub async fn post(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
@@ -81,20 +81,11 @@ pub async fn post(
     let (known, strangers): (Vec<_>, Vec<_>) =
         told.into_iter().partition(|(id, _)| peers.contains(id));
     let changes = |(id, up): &&(String, bool)| before.get(id).is_none_or(|told| told.up != *up);
-    if known
-        .iter()
-        .filter(changes)
-        .filter_map(|(id, _)| before.get(id))
-        .any(|before| now - before.since < LEAST_BETWEEN_CHANGES && before.since <= now)
-    {
-        return Err(EstError {
-            retry_after_secs: Some(5),
-            ..EstError::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "tunnels: what was told a moment ago has changed already; tell it again in a few seconds",
-            )
-        });
-    }
+    let (early, known): (Vec<_>, Vec<_>) = known.into_iter().partition(|one| {
+        let changed = before.get(&one.0).filter(|_| changes(&one));
+        changed
+            .is_some_and(|before| now - before.since < LEAST_BETWEEN_CHANGES && before.since <= now)
+    });
     let kept = known.len();
     let (to_record, rest): (Vec<_>, Vec<_>) = known
         .into_iter()
@@ -107,7 +98,7 @@ pub async fn post(
     if !same.is_empty() {
         app.store().hear_tunnels(&router_id, &same, now).await?;
     }
-    Ok(answer(kept, &strangers))
+    Ok(answer(kept, &early, &strangers))
 }
 
 /// Lines of `T3W8K0M5XYZ,up` or `…,down`, each router once.
@@ -318,12 +309,16 @@ pub async fn tell_of_silent(app: &App) -> Result<(), StoreError> {
     }
 }
 
-fn answer(kept: usize, strangers: &[(String, bool)]) -> Response {
+fn answer(kept: usize, early: &[(String, bool)], strangers: &[(String, bool)]) -> Response {
     let mut text = format!("told of {kept}\n");
+    // `report.sh` looks for these words.
+    for (id, _) in early {
+        text.push_str(&format!("{id} has changed already: tell it again in a few seconds\n"));
+    }
     for (id, _) in strangers {
         text.push_str(&format!("{id} is no peer of this router in the register: left aside\n"));
     }
-    if kept == 0 {
+    if kept == 0 && early.is_empty() {
         text.push_str("Have the facility's administrator see to the groups\n");
     }
     let headers = [

@@ -236,14 +236,14 @@ pub async fn end(
     if delivery.fetched_at.is_some() {
         return Ok(Ended::Forgotten);
     }
-    let mut taken_back = None;
+    let mut taken_back = Vec::new();
     for certificate in certificate::of_key(tx, &delivery.spki_sha256, MOST_OF_A_KEY).await? {
         // Also one on hold, which a release would bring back.
         if !certificate.status.is_final()
             && revocation::revoke(tx, &certificate.issuer_id, &certificate.serial, SUPERSEDED, at)
                 .await?
         {
-            taken_back = Some((certificate.issuer_id, certificate.serial));
+            taken_back.push((certificate.issuer_id, certificate.serial));
         }
     }
     Ok(Ended::TakenBack(taken_back))
@@ -256,6 +256,6 @@ pub enum Ended {
     Changed,
     /// It had been fetched; its certificate goes on.
     Forgotten,
-    /// Nobody fetched it: the certificate that was taken back, by issuer and serial number, if one was there.
-    TakenBack(Option<(String, Vec<u8>)>),
+    /// Nobody fetched it: the certificates that were taken back, by issuer and serial number, as many as were there.
+    TakenBack(Vec<(String, Vec<u8>)>),
 }

@@ -41,11 +41,11 @@ impl Side {
 pub enum End {
     /// Whoever asked took it back before the other side agreed.
     Withdrawn,
-    /// The other side did not agree.
+    /// The other side did not agree, or the operating body ended what waited.
     Declined,
     /// The facility left.
     Left,
-    /// The owner removed it.
+    /// The owner removed it, or the operating body did at the host.
     Removed,
     /// Its time was over.
     Over,
@@ -206,6 +206,45 @@ pub async fn ask(tx: &mut Tx, new: NewMembership<'_>) -> Result<Option<String>, 
         )
         .await?;
     Ok((made == 1).then_some(id))
+}
+
+/// How often one side asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// For one facility.
+    pub of_this: u64,
+    /// For all facilities.
+    pub of_all: u64,
+}
+
+/// How often one side of a group asked after this moment, for this facility and for all, whatever came of it.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn asked_since(
+    queries: &mut impl Queries,
+    group_id: &str,
+    organisation_id: &str,
+    side: Side,
+    after: OffsetDateTime,
+) -> Result<Asked, StoreError> {
+    let counted: Vec<(String, i64)> = queries
+        .fetch_all(
+            sql("SELECT CASE WHEN organisation_id = $2 THEN 'this' ELSE 'other' END AS of_whom,
+                        COUNT(*)
+                 FROM vpn_membership WHERE group_id = $1 AND side = $3 AND asked_at > $4
+                 GROUP BY CASE WHEN organisation_id = $2 THEN 'this' ELSE 'other' END")
+            .bind(group_id)
+            .bind(organisation_id)
+            .bind(side.as_str())
+            .bind(after),
+        )
+        .await?;
+    let of = |whom: &str| {
+        let counted = counted.iter().filter(|(of, _)| of == whom);
+        counted.map(|(_, count)| count.unsigned_abs()).sum::<u64>()
+    };
+    Ok(Asked { of_this: of("this"), of_all: of("this") + of("other") })
 }
 
 /// The other side agrees; answers whether it waited for another person than this one, and its time is not over.

@@ -153,7 +153,8 @@ pub async fn invite(
             Err(
                 refusal @ (Refusal::FacilityNotActive
                 | Refusal::AlreadyIn
-                | Refusal::TooManyInvited),
+                | Refusal::TooManyInvited
+                | Refusal::TooManyOfLate),
             ) => {
                 errors.add("invited", page.t(refusal.key()));
             }
@@ -193,9 +194,9 @@ pub async fn ask(
         match asked {
             Ok(_) => return Ok(done(&id, if own { "agreed" } else { "asked" })),
             Err(refusal @ Refusal::Over) => errors.add("own_until", page.t(refusal.key())),
-            Err(refusal @ (Refusal::AlreadyIn | Refusal::TooManyAsking)) => {
-                errors.add("facility", page.t(refusal.key()));
-            }
+            Err(
+                refusal @ (Refusal::AlreadyIn | Refusal::TooManyAsking | Refusal::TooManyOfLate),
+            ) => errors.add("facility", page.t(refusal.key())),
             Err(
                 refusal @ (Refusal::NoRouter
                 | Refusal::RouterMissing

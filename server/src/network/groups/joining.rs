@@ -9,9 +9,12 @@ use sekisho_store::{
     vpn_membership::{self, NewMembership, Side, VpnMembership},
     vpn_place,
 };
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
-use super::{By, Entity, MOST_WAITING, Refusal, against_router, open_group, tell};
+use super::{
+    By, Entity, MOST_A_DAY, MOST_OF_ONE_A_DAY, MOST_WAITING, Refusal, against_router, open_group,
+    tell,
+};
 use crate::{notice::VpnGroupNews, people::hands};
 
 /// What is asked for.
@@ -113,6 +116,14 @@ async fn against_asking(
         Side::Owner if waiting >= MOST_WAITING => return Ok(Some(Refusal::TooManyInvited)),
         Side::Facility if waiting >= MOST_WAITING => return Ok(Some(Refusal::TooManyAsking)),
         Side::Owner | Side::Facility | Side::Both => {}
+    }
+    let yesterday = now - Duration::DAY;
+    let of_late =
+        vpn_membership::asked_since(tx, &group.id, asking.facility, side, yesterday).await?;
+    let often = of_late.of_this >= MOST_OF_ONE_A_DAY || of_late.of_all >= MOST_A_DAY;
+    // Both sides at once tell nobody to answer.
+    if often && side != Side::Both {
+        return Ok(Some(Refusal::TooManyOfLate));
     }
     match (side, asking.router) {
         (Side::Owner, _) => Ok(None),

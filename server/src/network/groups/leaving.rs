@@ -1,9 +1,12 @@
 //! How a membership ends, by either side alone and at once, and which of a member's routers take part.
 
+use std::collections::BTreeSet;
+
 use sekisho_store::{
     StoreError, Tx,
     audit::{Actor, Audited, Entry},
-    transaction, vpn_group,
+    transaction,
+    vpn_group::{self, Topology, VpnGroup},
     vpn_membership::{self, End, Side, VpnMembership},
     vpn_place,
 };
@@ -12,7 +15,8 @@ use time::OffsetDateTime;
 use super::{By, Entity, Refusal, against_router, open_group, tell};
 use crate::{app::App, notice::VpnGroupNews};
 
-/// Ends a membership, or what waits, for one side: the owner's or the facility's.
+/// Ends a membership, or what waits, for one side: the owner's or the facility's. At the host neither of them acts:
+/// the operating body does.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -24,6 +28,8 @@ pub async fn end(
     now: OffsetDateTime,
 ) -> Result<Audited<Result<(), Refusal>>, StoreError> {
     let (reason, act, news) = match (membership.agreed_at, side) {
+        (None, _) if by.is_host() => (End::Declined, "vpn_group.end", VpnGroupNews::Ended),
+        (Some(_), _) if by.is_host() => (End::Removed, "vpn_group.end", VpnGroupNews::Ended),
         (None, side) if side == membership.side => {
             (End::Withdrawn, "vpn_group.withdraw", VpnGroupNews::Withdrawn)
         }
@@ -48,7 +54,8 @@ pub async fn end(
     Ok(about.recorded((), by.done(act, now)))
 }
 
-/// A further router of a member takes part; the side that did not say so is told.
+/// A further router of a member takes part; the side that did not say so is told, and every other member whose
+/// routers have a new peer.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -76,14 +83,12 @@ pub async fn enter_router(
     if !vpn_place::enter(tx, &membership.id, router, by.id(), now).await? {
         return Ok(by.refused(ACT, now, (Refusal::RouterIn, about)));
     }
-    let facility = membership.organisation_id.as_str();
-    for to in by.to_tell(Side::Facility, &group, facility) {
-        tell(tx, to, &group, facility, VpnGroupNews::RouterEntered, now).await?;
-    }
+    tell_peers(tx, by, &group, membership, VpnGroupNews::RouterEntered, now).await?;
     Ok(about.recorded((), by.done(ACT, now)))
 }
 
-/// A router of a member takes part no more, and the owner is told. The membership stays, also without a router.
+/// A router of a member takes part no more; who is told of one that enters is told. The membership stays, also
+/// without a router.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -107,11 +112,36 @@ pub async fn take_out_router(
     if !vpn_place::leave(tx, &membership.id, router, by.id(), now).await? {
         return Ok(by.refused(ACT, now, (Refusal::NoRouter, about)));
     }
-    let facility = membership.organisation_id.as_str();
-    for to in by.to_tell(Side::Facility, &group, facility) {
-        tell(tx, to, &group, facility, VpnGroupNews::RouterLeft, now).await?;
-    }
+    tell_peers(tx, by, &group, membership, VpnGroupNews::RouterLeft, now).await?;
     Ok(about.recorded((), by.done(ACT, now)))
+}
+
+/// Tells of a member's routers whoever else has other peers by them: the side that did not act, and other members.
+async fn tell_peers(
+    tx: &mut Tx,
+    by: &By<'_>,
+    group: &VpnGroup,
+    membership: &VpnMembership,
+    news: VpnGroupNews,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    let facility = membership.organisation_id.as_str();
+    let mut told: BTreeSet<String> =
+        by.to_tell(Side::Facility, group, facility).into_iter().map(str::to_owned).collect();
+    // Spokes have other peers by hubs alone, and by each other's networks where those are let through.
+    let all = group.topology == Topology::Mesh || group.transit || membership.is_hub;
+    let others = vpn_membership::of_group(tx, &group.id, i64::MAX).await?.into_iter();
+    told.extend(
+        others
+            .filter(|other| other.counts(now) && (all || other.is_hub))
+            .map(|other| other.organisation_id)
+            // Of the owner and the facility it is said above.
+            .filter(|other| *other != facility && *other != group.owner_id),
+    );
+    for to in told {
+        tell(tx, &to, group, facility, news, now).await?;
+    }
+    Ok(())
 }
 
 /// Memberships a turn; what is left waits for the next.

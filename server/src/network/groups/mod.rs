@@ -33,6 +33,11 @@ pub const LONGEST_NAME: usize = 60;
 pub const MOST_GROUPS: usize = 100;
 /// Routers of one group: each of a mesh lists all others.
 pub const MOST_ROUTERS: usize = 200;
+/// How often one side of a group may ask within a day, whoever took back or declined what; of one facility alone, and
+/// of all. Each time somebody is told: what waits is bounded, but who asks and takes back leaves nothing waiting.
+pub const MOST_OF_ONE_A_DAY: u64 = 10;
+/// See [`MOST_OF_ONE_A_DAY`]. All that a group has room for, twice over.
+pub const MOST_A_DAY: u64 = 2 * MOST_ROUTERS as u64;
 /// What waits for one side's answer in one group. A member has a router as a rule, so that more could not all come in; and
 /// each stands on the group's page, and is told to somebody. Of either side apart: who asks keeps nobody from being invited.
 pub const MOST_WAITING: usize = MOST_ROUTERS;
@@ -59,6 +64,11 @@ impl By<'_> {
             Self::Person(acting) => acting.person_id(),
             Self::Host { .. } => "host",
         }
+    }
+
+    /// Whether the operating body acts, for neither side.
+    const fn is_host(&self) -> bool {
+        matches!(self, Self::Host { .. })
     }
 
     fn done(&self, act: &'static str, at: OffsetDateTime) -> Entry {
@@ -88,7 +98,7 @@ impl By<'_> {
     /// Whom an act is to be told to: the side for which nobody acted, at the host both, each once.
     fn to_tell<'a>(&self, acts: Side, group: &'a VpnGroup, facility: &'a str) -> Vec<&'a str> {
         let owner = group.owner_id.as_str();
-        let at_host = matches!(self, Self::Host { .. });
+        let at_host = self.is_host();
         let is_other = owner != facility;
         let told = [
             (owner, at_host || acts == Side::Facility && is_other),
@@ -215,6 +225,12 @@ pub enum Refusal {
         "{MOST_WAITING} facilities wait for the answer of this group's owner; have the owner invite you"
     )]
     TooManyAsking,
+    /// Asked and taken back again and again.
+    #[error(
+        "within a day this group asked or was asked {MOST_OF_ONE_A_DAY} times for this facility, or {MOST_A_DAY} times \
+         for all; try again tomorrow"
+    )]
+    TooManyOfLate,
     /// The last day is over.
     #[error("the last day of the membership is over")]
     Over,
@@ -241,6 +257,7 @@ impl Refusal {
             Self::Full => "group_full",
             Self::TooManyInvited => "too_many_invited",
             Self::TooManyAsking => "too_many_asking",
+            Self::TooManyOfLate => "too_many_of_late",
             Self::Over => "over",
         }
     }
@@ -264,6 +281,7 @@ impl Refusal {
             Self::Full => "groups-refused-full",
             Self::TooManyInvited => "groups-refused-too-many-invited",
             Self::TooManyAsking => "groups-refused-too-many-asking",
+            Self::TooManyOfLate => "groups-refused-too-many-of-late",
             Self::Over => "groups-refused-over",
         }
     }

@@ -108,7 +108,7 @@ async fn what_is_on_hold_when_nobody_fetched_it_is_never_released(databases: Dat
     assert_eq!(held.len(), 1);
     let delivery = found(&databases).await.unwrap();
     let ended = change!(databases.one, |tx| key_delivery::end(tx, &delivery, END).await?);
-    assert!(matches!(ended, Ended::TakenBack(Some(_))), "{ended:?}");
+    assert_eq!(ended, Ended::TakenBack(vec![(ISSUER.to_owned(), vec![1])]));
     assert!(status(&databases, 1).await.is_final());
 }
 
@@ -138,8 +138,9 @@ async fn what_nobody_fetched_ends_with_its_certificate_and_what_somebody_did_wit
         assert_eq!(over, [found(&databases).await.unwrap()]);
         match (fetched, end(&over[0]).await) {
             (true, Ended::Forgotten) => assert_eq!(status(&databases, 1).await, Status::Good),
-            (false, Ended::TakenBack(Some((issuer_id, _)))) => {
-                assert_eq!(issuer_id, ISSUER);
+            (false, Ended::TakenBack(certificates)) => {
+                let both = [2, 1].map(|serial| (ISSUER.to_owned(), vec![serial]));
+                assert_eq!(certificates, both, "every one of the key, not the last alone");
                 assert!(matches!(status(&databases, 2).await, Status::Revoked { .. }));
             }
             (_, other) => panic!("{other:?}"),

@@ -186,6 +186,22 @@ async fn a_facility_is_asked_once_and_a_name_is_one_groups(databases: Databases)
     })
     .await;
     assert_eq!(count(&outcomes, Option::is_some), 1);
+    // Of one side or the other, for that facility, up to a day later.
+    let mut reader = databases.two.read();
+    let mut asked_by = [0, 0];
+    for (by, side) in asked_by.iter_mut().zip([Side::Owner, Side::Facility]) {
+        for (of, after, this) in [
+            (B, NOW - time::Duration::SECOND, true),
+            (B, NOW, false),
+            ("x", NOW - time::Duration::SECOND, false),
+        ] {
+            let asked =
+                vpn_membership::asked_since(&mut reader, &id, of, side, after).await.unwrap();
+            assert!(asked.of_this <= asked.of_all && (this || asked.of_this == 0), "{asked:?}");
+            *by += asked.of_this;
+        }
+    }
+    assert_eq!(asked_by.iter().sum::<u64>(), 1);
     let new = NewGroup {
         owner_id: FACILITY,
         name_ja: "西",

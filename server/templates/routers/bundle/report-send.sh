@@ -41,9 +41,10 @@ by_all() { # every part in turn: whether all were taken
   done
 }
 if by_all; then
-  mv report.new report
+  # What changed again too soon was left aside: what was said before stays as it was, so that cron says all of it anew.
+  if ! grep -q ': tell it again' report.answers; then mv report.new report; fi
   rm -f report.refused
-  if [ "${1:-}" != cron ]; then cat report report.answers; fi
+  if [ "${1:-}" != cron ]; then cat report.part.* report.answers; fi
   exit
 fi
 : >report.refused

@@ -8,7 +8,7 @@ use sekisho_store::{
 use serde_json::Value as Json;
 
 use super::*;
-use crate::network::groups::{self, Asking, By, MOST_WAITING};
+use crate::network::groups::{self, Asking, By, MOST_OF_ONE_A_DAY, MOST_WAITING};
 
 fn at_host(reason: Option<&str>) -> By<'_> {
     let operator = Actor::Operator { user: "root".to_owned(), host: "here".to_owned() };
@@ -78,7 +78,8 @@ async fn a_further_router_is_told_to_the_other_side_and_at_the_host_to_both_with
     let router = [("router", "T6666666666")];
     let (status, text) = post(&test, &format!("{own}/router"), OWN, &router).await;
     assert_eq!(status, StatusCode::SEE_OTHER, "{text}");
-    assert_eq!(told(&test, "追加されました").await, [2, 1, 0]);
+    // The member has it as a peer from now on.
+    assert_eq!(told(&test, "追加されました").await, [2, 2, 0]);
 }
 
 #[tokio::test]
@@ -151,13 +152,47 @@ async fn an_owner_hears_of_a_group_that_the_host_made_and_both_of_a_membership_t
     })
     .unwrap()
     .unwrap();
-    assert_eq!(told(&test, "を抜けました").await, [1, 1, 0]);
+    assert_eq!(told(&test, "の参加を終了させました").await, [1, 1, 0]);
     for side in [OWNER, MEMBER] {
-        let records = records(&test, side, "vpn_group.leave").await;
+        let records = records(&test, side, "vpn_group.end").await;
         assert_eq!(records[0]["facts"]["reason_given"], "letter of November", "{records:?}");
     }
     made(&test, "mesh").await;
     assert_eq!(told(&test, "を作りました").await, [1, 0, 0], "of one's own act nobody is told");
+}
+
+#[tokio::test]
+async fn other_members_of_a_mesh_hear_of_a_router_that_they_have_as_a_peer_from_now_on() {
+    let test = instance().await;
+    let path = made(&test, "mesh").await;
+    let group = path.rsplit('/').next().unwrap();
+    enter(&test, MEMBER, "T4444444444", "10.4.0.0/16").await;
+    admitted(&test, group, MEMBER, R_MEMBER).await;
+    assert_eq!(told(&test, "追加されました").await, [0, 0, 0]);
+    admitted(&test, group, OTHER, R_OTHER).await;
+    admitted(&test, group, MEMBER, "T4444444444").await;
+    assert_eq!(told(&test, "追加されました").await, [1, 1, 1]);
+}
+
+#[tokio::test]
+async fn who_invites_and_takes_back_again_and_again_is_stopped_for_the_day() {
+    let test = instance().await;
+    let path = made(&test, "mesh").await;
+    let invite = format!("{path}/invite");
+    for _ in 0..MOST_OF_ONE_A_DAY {
+        let (status, text) = post(&test, &invite, OWN, &[("invited", MEMBER)]).await;
+        assert_eq!(status, StatusCode::SEE_OTHER, "{text}");
+        let waiting = membership(&test, &path, MEMBER).await.unwrap();
+        assert_eq!(post(&test, &format!("{waiting}/end"), OWN, &[]).await.0, StatusCode::SEE_OTHER);
+    }
+    let (status, text) = post(&test, &invite, OWN, &[("invited", MEMBER)]).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(text.contains("一日の回数の上限"), "{text}");
+    assert!(acts(&test.app).await.iter().any(|act| act.contains("too_many_of_late")));
+    // Another facility is invited, and this one may ask itself.
+    assert_eq!(post(&test, &invite, OWN, &[("invited", OTHER)]).await.0, StatusCode::SEE_OTHER);
+    let pairs = [("facility", MEMBER), ("router", R_MEMBER)];
+    assert_eq!(post(&test, &format!("{path}/ask"), THEIRS, &pairs).await.0, StatusCode::SEE_OTHER);
 }
 
 #[tokio::test]
