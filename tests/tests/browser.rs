@@ -78,6 +78,44 @@ async fn a_physician_agrees_to_what_leaves_the_facility_and_takes_it_back() -> a
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_physician_finds_a_service_puts_it_first_and_sees_what_was_done_in_their_name()
+-> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let desktop = Desktop::set_up(folder.path(), Door::Script).await?;
+    desktop.log_in().await?;
+    let driver = &desktop.chromium.driver;
+    let (portal, service) = (&desktop.scene.stage.origins.terminal, &desktop.services[1]);
+    // By keyboard alone: a part of the name, and Enter.
+    driver.goto(&format!("{portal}/")).await?;
+    driver.find(By::Id("q")).await?.send_keys("紹介" + Key::Enter).await?;
+    reached(driver, "searched").await?;
+    let found = driver.find_all(By::Css("a.service-link")).await?;
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].text().await?, service.name);
+    let star = driver.find(By::Css("p.star button")).await?;
+    assert!(star.attr("aria-label").await?.unwrap_or_default().contains(service.name));
+    star.send_keys(Key::Enter + "").await?;
+    reached(driver, "favourites-title").await?;
+    let first = driver.find(By::Css("a.service-link")).await?.text().await?;
+    assert_eq!(first, service.name, "it stands first");
+
+    driver.goto(&format!("{}/login", service.origin)).await?;
+    reached(driver, "hc_role").await?;
+    for (path, shown) in [
+        ("/history", service.name),
+        ("/sessions", FACILITIES[CARD_HOLDERS[0].facility].name),
+        ("/login-times", service.name),
+    ] {
+        driver.goto(&format!("{portal}{path}")).await?;
+        let page = driver.find(By::Tag("main")).await?.text().await?;
+        assert!(page.contains(shown), "{path}: {page}");
+    }
+    desktop.chromium.quit().await?;
+    desktop.scene.stage.server.stop().await?;
+    Ok(())
+}
+
 /// What `sekisho demo` prints of the PCs other than the first is true: each browser finds the agent of its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn somebody_of_another_facility_logs_in_at_their_own_pc() -> anyhow::Result<()> {

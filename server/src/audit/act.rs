@@ -37,6 +37,7 @@ mod tests {
         "mtls.",
         "plain.",
         "protocol.",
+        "personal_data.",
         "login.sekisho",
         "terminal.sekisho",
         "sekisho.",
