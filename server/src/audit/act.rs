@@ -17,7 +17,7 @@ mod tests {
     use crate::catalogue::{Catalogue, Lang};
 
     /// Beginnings of names that look like an act and are none: settings, names of hosts.
-    const OTHER_NAMES: [&str; 24] = [
+    const OTHER_NAMES: [&str; 25] = [
         "authority.",
         "card_login.",
         "enrolment.",
