@@ -3,6 +3,7 @@
 
 pub mod difference;
 mod judge;
+mod offered;
 mod words;
 
 use sekisho_authz::{Cache, Decision, Question, Request, Vocabulary};
@@ -25,6 +26,7 @@ use crate::{
 };
 
 pub use judge::Judge;
+pub use offered::Offered;
 pub use words::{
     Explanation, hours_name, kind_name, level_name, prefecture_name, proof_name, role_name, words,
 };
@@ -52,6 +54,7 @@ pub const KINDS: [&str; 11] = [
 pub struct Entitlements {
     vocabulary: Vocabulary,
     cache: Cache,
+    kept: offered::Kept,
     sandbox: Sandbox,
     sandbox_rules: String,
 }
@@ -92,6 +95,7 @@ impl Entitlements {
         Self {
             vocabulary,
             cache: Cache::new(),
+            kept: offered::Kept::default(),
             sandbox: Sandbox::default(),
             sandbox_rules: sandbox_rules.to_string(),
         }

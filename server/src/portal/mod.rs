@@ -12,7 +12,7 @@ use sekisho_pki::national::hc_role;
 use sekisho_store::{
     StoreError, account_passkey, favourite,
     maintenance::{self, Maintenance},
-    offer::{self, Offer},
+    offer::Offer,
     passkey, password_login, search,
 };
 use sekisho_wire::{acr, amr};
@@ -23,7 +23,7 @@ use crate::{
     app::App,
     catalogue::{Lang, Text},
     emergency,
-    entitlement::{self, Explanation, role_name},
+    entitlement::{self, Explanation, Offered, role_name},
     error::page::PageError,
     form::{FormError, StrictQuery},
     listener::FacilityConnection,
@@ -51,8 +51,6 @@ use expiry::{Announcement, Voice};
 
 /// Where the page is.
 const PATH: &str = "/";
-/// The most services that the portal lists.
-const MOST_SERVICES: i64 = 1_000;
 /// The longest text that is searched for, in characters.
 const MOST_SEARCHED: usize = 100;
 /// For how long before it begins a service's maintenance is told of.
@@ -198,7 +196,6 @@ pub async fn get(
     }
     let asked = entitlement::request(&app, &session).await?;
     let request = &asked.request;
-    let offers = offer::list(&mut app.store().read(), MOST_SERVICES).await?;
     let mut reader = app.store().read();
     let used = password_login::recovery_code_since_last(&mut reader, &session.evidence_id).await?;
     let recovery_used = used.map(|at| when::shown(at, page.text.lang()));
@@ -221,12 +218,13 @@ pub async fn get(
     let mut announced = announced(&app, now, &page.text).await?;
     let (mut favourites, mut allowed, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     let wanted = search::key(&query.q);
-    let offered = |offer: &Offer| {
-        app.entitlements().is_offered_at(offer, &request.facility_id) && is_wanted(offer, &wanted)
-    };
     let question = app.entitlements().question(request);
-    for offer in offers.into_iter().filter(offered) {
-        let decision = app.entitlements().answer(&offer, &question);
+    for Offered { offer, judge } in &*app.entitlements().offered(&mut reader).await? {
+        let offered = app.entitlements().is_offered_at(offer, &request.facility_id);
+        if !offered || !is_wanted(offer, &wanted) {
+            continue;
+        }
+        let decision = app.entitlements().ask(judge, &question);
         let told = offer.backchannel_logout_uri.is_some();
         let why = withheld
             .why(&offer.service_id, &page.text)
@@ -236,18 +234,18 @@ pub async fn get(
         let Explanation { reasons, help } =
             why.unwrap_or_else(|| Explanation::of(&decision, &page.text));
         let (name, description) = match page.text.lang() {
-            Lang::Ja => (offer.name_ja, offer.description_ja),
-            Lang::En => (offer.name_en, offer.description_en),
+            Lang::Ja => (&offer.name_ja, &offer.description_ja),
+            Lang::En => (&offer.name_en, &offer.description_en),
         };
         let step_up = Least::lacking(app.config(), &decision).map(|least| least.address(PATH));
         let favourite = chosen.contains(&offer.service_id);
         let service = Service {
             maintenance: announced.remove(&offer.service_id).unwrap_or_default(),
-            id: offer.service_id,
+            id: offer.service_id.clone(),
             favourite,
-            name,
-            description,
-            home_url: offer.home_url,
+            name: name.clone(),
+            description: description.clone(),
+            home_url: offer.home_url.clone(),
             reasons,
             help,
             step_up,

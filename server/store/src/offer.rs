@@ -48,6 +48,16 @@ pub async fn list(queries: &mut impl Queries, limit: i64) -> Result<Vec<Offer>, 
         .await
 }
 
+/// A number that grows with each change of a service or of its rules, whoever makes it: as long as it is the same, so is
+/// [`list`]. Read it before the list, which may then be newer than the number, and never older.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn revision(queries: &mut impl Queries) -> Result<i64, StoreError> {
+    let (revision,): (i64,) = queries.fetch_one(sql("SELECT revision FROM offer_revision")).await?;
+    Ok(revision)
+}
+
 /// One service on offer.
 ///
 /// # Errors

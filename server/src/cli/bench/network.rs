@@ -267,9 +267,8 @@ async fn measured(browsers: Vec<Browser>, server: u32, seconds: u32) -> anyhow::
     })
 }
 
-/// What the first decisions about all services take, rules compiled, and what they take from then on.
+/// What the first decisions about all services take, rules read and compiled, and what they take from then on.
 async fn decisions(store: &Store, facility_id: &str) -> anyhow::Result<(f64, f64)> {
-    let offers = offer::list(&mut store.read(), 1_000).await?;
     let entitlements = Entitlements::new();
     let request = Request {
         person_id: "measured".to_owned(),
@@ -284,16 +283,17 @@ async fn decisions(store: &Store, facility_id: &str) -> anyhow::Result<(f64, f64
         visiting: false,
         patient: false,
     };
-    let all = || {
+    let all = async || -> anyhow::Result<usize> {
         let question = entitlements.question(&request);
-        offers.iter().filter(|offer| entitlements.answer(offer, &question).allowed).count()
+        let offered = entitlements.offered(&mut store.read()).await?;
+        Ok(offered.iter().filter(|one| entitlements.ask(&one.judge, &question).allowed).count())
     };
     let began = Instant::now();
-    ensure!(all() > 0, "nothing is open to anybody");
+    ensure!(all().await? > 0, "nothing is open to anybody");
     let first = began.elapsed();
     let began = Instant::now();
     for _ in 0..DECISIONS {
-        all();
+        all().await?;
     }
     Ok((milliseconds(first), milliseconds(began.elapsed()) / f64::from(DECISIONS)))
 }

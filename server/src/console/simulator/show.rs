@@ -6,7 +6,7 @@ use sekisho_store::{
     Queries, StoreError,
     audit::{Actor, Audited, Entry},
     membership,
-    offer::{self, Offer},
+    offer::Offer,
     organisation::{self, OrganisationStatus},
     person, service, transaction,
 };
@@ -19,16 +19,13 @@ use crate::{
     catalogue::{Lang, Text},
     console::service::rules::{claim_name, path_of},
     emergency,
-    entitlement::{self, Explanation, Supposed, request_if},
+    entitlement::{self, Explanation, Offered, Supposed, request_if},
     error::page::PageError,
     form::StrictForm,
     page::PageFrame,
     people::{field::FieldErrors, role::Role, session::ConsoleSession},
     portal::when,
 };
-
-/// The most services that are asked.
-const MOST_SERVICES: i64 = 1_000;
 
 /// One service's answer.
 pub(super) struct Answer {
@@ -182,26 +179,26 @@ async fn answers(
     let asked = app.entitlements().question(&request);
     let of_person = question.person_id.is_some();
     let mut answers = Vec::new();
-    for found in offer::list(&mut reader, MOST_SERVICES).await? {
-        let owned = is_owned(&mut reader, session, &found).await?;
+    for Offered { offer: found, judge } in &*app.entitlements().offered(&mut reader).await? {
+        let owned = is_owned(&mut reader, session, found).await?;
         // Of a person: as the portal would show it there. Who answers for services sees those only, whatever
         // their stage.
         let seen = if rights.runs || (of_person && rights.administers) {
-            owned || app.entitlements().is_offered_at(&found, &question.facility)
+            owned || app.entitlements().is_offered_at(found, &question.facility)
         } else {
             owned
         };
         if !seen {
             continue;
         }
-        let decision = app.entitlements().answer(&found, &asked);
+        let decision = app.entitlements().ask(judge, &asked);
         let emergency_would_help = emergency::offered(&request, &decision).is_some();
         let Explanation { reasons, help } = Explanation::of(&decision, text);
         let claims: Vec<_> = decision.release.iter().map(|claim| claim_name(claim, text)).collect();
         answers.push(Answer {
             name: match text.lang() {
-                Lang::Ja => found.name_ja,
-                Lang::En => found.name_en,
+                Lang::Ja => found.name_ja.clone(),
+                Lang::En => found.name_en.clone(),
             },
             open: decision.allowed,
             rule: decision.rule,
@@ -210,7 +207,7 @@ async fn answers(
             told: claims.join(&text.t("authz-list-joint")),
             emergency_would_help,
             path: (rights.runs || owned).then(|| path_of(&found.service_id)),
-            id: found.service_id,
+            id: found.service_id.clone(),
         });
     }
     let names = request.roles.iter().map(|role| entitlement::role_name(role, text));

@@ -301,13 +301,33 @@ async fn what_is_on_offer_has_its_rules_in_force(databases: Databases) {
     let mut reader = databases.two.read();
     let bare = offer::find(&mut reader, "referral").await.unwrap().unwrap();
     assert_eq!((bare.name_ja.as_str(), bare.version, bare.rules), ("紹介", None, None));
+    let mut revision = offer::revision(&mut reader).await.unwrap();
+    let mut grown = async |what: &str| {
+        let now = offer::revision(&mut databases.two.read()).await.unwrap();
+        assert!(now > revision, "{what}: {now}");
+        revision = now;
+    };
     for text in ["{}", "{\"rules\":[]}"] {
         change!(store, |tx| service::add_rules(tx, "referral", text, None, NOW).await?);
+        grown("rules").await;
     }
     let found = offer::find(&mut reader, "referral").await.unwrap().unwrap();
     assert_eq!((found.version, found.rules.as_deref()), (Some(2), Some("{\"rules\":[]}")));
     assert_eq!(offer::list(&mut reader, 10).await.unwrap(), [found]);
+    // What comes to nothing changes nothing.
+    let kept = offer::revision(&mut reader).await.unwrap();
+    let undone = attempt!(store, |tx| {
+        service::add_rules(tx, "referral", "{}", None, NOW).await?;
+        service::add_rules(tx, "nobody's", "{}", None, NOW).await?
+    });
+    assert!(undone.is_err(), "{undone:?}");
+    assert_eq!(offer::revision(&mut reader).await.unwrap(), kept);
+    change!(store, |tx| {
+        tx.execute(sql("DELETE FROM service_rules WHERE version = 2")).await?;
+    });
+    grown("rules deleted").await;
     withdraw(store).await;
+    grown("withdrawn").await;
     assert_eq!(offer::find(&mut reader, "referral").await.unwrap(), None);
     assert!(offer::list(&mut reader, 10).await.unwrap().is_empty());
 }
