@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use super::Failure;
 use super::cards::{self, CardCommand, Waiting};
 use crate::card::card_type::CardTypes;
+use crate::card::holder::Holder;
 use crate::card::known::KnownCard;
 use crate::card::reader::{CardError, Readers, Slot};
 use crate::card::signature_key::SignatureKey;
@@ -107,7 +108,11 @@ impl Inspect {
 fn read(readers: &dyn Readers, slot: &Slot) -> Result<Card, CardError> {
     let (card, pin) = KnownCard::show(readers, slot, &CardTypes::default())?;
     let tries_left = pin.as_ref().ok().and_then(|pin| pin.tries_left);
-    let mut first = application("authentication", tries_left, &card.certificate_der);
+    // Found where logins are, which says little of a card whose kind is not known here yet.
+    let is_for_documents =
+        Holder::of(&card.certificate_der).is_some_and(|holder| holder.is_for_documents());
+    let name = if is_for_documents { "signature" } else { "authentication" };
+    let mut first = application(name, tries_left, &card.certificate_der);
     if let Err(unusable) = &pin {
         first.unusable = Some(unusable.to_string());
         first.unusable_told = Some(words::of(unusable, None, cards::window_language()));

@@ -4,6 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 
 use sekisho_agent::terminal::place::Place;
+use sekisho_ca::lookalike::CardUse;
 use sekisho_protocol::Sha256Digest;
 use sekisho_protocol::trust::CardIssuer;
 use sekisho_software_card::{INSERTED, Layout};
@@ -177,13 +178,16 @@ fn inspect_shows_the_certificate_with_profession_and_validity_in_both_languages(
 #[test]
 fn a_card_of_the_next_generation_is_shown_and_asked_for_nothing_else() {
     let desk = Desk::with_card(PIN, |folder| {
-        write_card_of_the_next_generation(folder);
+        write_card_of_the_next_generation(folder, CardUse::Authentication);
         Vec::new()
     });
     let said = desk.run("inspect --json --apdu-log log");
     let application = &said.json()["readers"][0]["card"]["applications"][0];
     assert!(application["unusable"].as_str().unwrap().contains("ECDSA P-384"), "{application}");
-    assert_eq!(application["tries_left"], Value::Null);
+    assert_eq!(
+        (&application["name"], &application["tries_left"]),
+        (&"authentication".into(), &Value::Null)
+    );
     let pem = application["certificate_pem"].as_str().unwrap();
     assert_eq!(Certificate::from_pem(pem).unwrap().tbs_certificate().version(), Version::V3);
     // No VERIFY, not even the question for the tries left.
@@ -196,6 +200,19 @@ fn a_card_of_the_next_generation_is_shown_and_asked_for_nothing_else() {
         assert_eq!((said.code, said.out.as_str()), (1, ""), "{line}");
         assert!(said.error.contains("P-384") && said.error.contains("another card"), "{line}");
     }
+}
+
+#[test]
+fn a_certificate_for_signatures_is_shown_as_one_whatever_its_key_and_place() {
+    let desk = Desk::with_card(PIN, |folder| {
+        write_card_of_the_next_generation(folder, CardUse::Signing);
+        Vec::new()
+    });
+    let application = &desk.run("inspect --json").json()["readers"][0]["card"]["applications"][0];
+    assert_eq!(application["name"], "signature", "{application}");
+    assert!(application["unusable"].as_str().unwrap().contains("ECDSA P-384"), "{application}");
+    let english = desk.run("inspect").out;
+    assert!(english.contains("Signature application") && !english.contains("Authentication app"));
 }
 
 #[test]

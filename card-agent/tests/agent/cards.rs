@@ -158,18 +158,24 @@ pub fn write_my_number_card(folder: &std::path::Path) -> Vec<u8> {
 
 /// The same with a certificate as the next My Number card will have one: for a key of ECDSA P-384, under an
 /// authority of that kind (facts: the digital agency's report of 2024-03). Where such a card keeps it, and how
-/// its key is used, is not published: the file is where it is today, and the key of the folder is none of it.
-pub fn write_card_of_the_next_generation(folder: &std::path::Path) {
+/// its key is used, is not published: the file is where the one for logins is today, and the key of the folder is
+/// none of it.
+pub fn write_card_of_the_next_generation(folder: &std::path::Path, used_for: CardUse) {
     write_my_number_card(folder);
-    let path = folder.join("authentication.crt");
-    let today = Certificate::from_der(&std::fs::read(&path).unwrap()).unwrap();
+    let today = match used_for {
+        CardUse::Authentication => "authentication.crt",
+        CardUse::Signing => "signature.crt",
+    };
+    let today = std::fs::read(folder.join(today)).unwrap();
+    let today = Certificate::from_der(&today).unwrap();
     let tbs = today.tbs_certificate();
     let [authority, key] = [(), ()].map(|()| SoftwareKey::generate_p384().unwrap());
     let now = OffsetDateTime::now_utc();
     let until = now + Duration::days(3650);
     let mut forge = Forge::new(tbs.issuer(), tbs.subject(), &key, now - Duration::DAY, until);
     forge.extensions = tbs.extensions().unwrap().clone();
-    std::fs::write(path, forge.sign(&authority).unwrap()).unwrap();
+    let certificate_der = forge.sign(&authority).unwrap();
+    std::fs::write(folder.join("authentication.crt"), certificate_der).unwrap();
 }
 
 /// The same; returns the certificate for signatures.

@@ -9,6 +9,7 @@ use sekisho_agent::card::card_type::{CardType, CardTypes};
 use sekisho_agent::card::known::{Family, KnownCard};
 use sekisho_agent::card::reader::{CardError, Channel, Readers, Slot, Transmit, Work};
 use sekisho_agent::card::session::{Session, with_card};
+use sekisho_ca::lookalike::CardUse;
 use sekisho_software_card::{Layout, Options, Personalisation, SoftwareCard};
 
 use crate::cards::{input, write_card_of, write_card_of_the_next_generation, write_my_number_card};
@@ -303,7 +304,9 @@ fn an_authoritys_certificate_in_the_persons_place_does_not_spare_the_list() {
 
 #[test]
 fn a_key_of_the_next_generation_is_refused_in_words() {
-    let mut card = Direct::of(Options::default(), write_card_of_the_next_generation);
+    let mut card = Direct::of(Options::default(), |folder| {
+        write_card_of_the_next_generation(folder, CardUse::Authentication);
+    });
     let (read, commands, _) = card.count(|card| KnownCard::read(card, &Arc::default()));
     let error = read.unwrap_err();
     assert_eq!(error, CardError::UnsupportedKey { algorithm: "ECDSA P-384".into() });
