@@ -49,6 +49,7 @@ routers-bundle-key = Kind of key (of both)
 routers-bundle-show = Show
 routers-bundle-no-texts = There are no texts for generic IKEv2, of which nothing is known. Set the router up by its manual; it gets its certificate at its page (“Receive a certificate here”) or by EST (RFC 7030).
 routers-bundle-amends = As they are, the two do not reach each other: what both know is not in the text that was tried (strongSwan, libreswan, OpenIKED). Add this to that router’s configuration:
+routers-bundle-first-alone = With this router only the first pair of networks is connected. An OpenIKED that opens a tunnel asks for all its networks at once, of which other makes take the first pair. Enter the OpenIKED router anew with a fixed address: then the other end opens, and all networks are connected.
 routers-untried-title = Not tried on a device
 routers-untried-notice = The text for this model is written from published documents. Nobody has tried it on a device. Compare it with the manual, and try it on one device before you use it. What could not be found out is written in the text.
 routers-untried-sources = What it is written from:

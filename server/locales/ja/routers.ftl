@@ -49,6 +49,7 @@ routers-bundle-key = 鍵の種類（相手も同じ）
 routers-bundle-show = 表示する
 routers-bundle-no-texts = 機種が generic IKEv2 のため、設定文はありません。機種の説明書に従って設定してください。証明書は、ルーターの画面の「証明書を画面で受け取る」か、EST（RFC 7030）で取得できます。
 routers-bundle-amends = このままではつながりません。2台がどちらも使える暗号が、確認済みの設定文（strongSwan・libreswan・OpenIKED）の側に入っていません。そちらの設定に、次を追加してください。
+routers-bundle-first-alone = この相手とは、最初の1組のネットワークだけがつながります。OpenIKED は、つなぎに行くときに複数のネットワークを1つにまとめて要求し、ほかの機種はそのうちの最初の組だけを受け取ります。OpenIKED のルーターを固定アドレス付きで登録し直すと、相手の側からつなぐようになり、すべてのネットワークがつながります。
 routers-untried-title = 実機では確認していません
 routers-untried-notice = この機種の設定文は、公開されている資料をもとに書いたもので、実機ではだれも試していません。機種の説明書と照らし合わせ、まず1台で試してから使ってください。確認できなかったことは、設定文の中に書いてあります。
 routers-untried-sources = もとにした資料:

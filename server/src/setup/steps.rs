@@ -19,6 +19,8 @@ pub struct Steps {
     pub(crate) untried: Option<Untried>,
     /// What has to be added to a text that was tried, for a device that knows less.
     pub(crate) amends: Vec<Suite>,
+    /// Routers whose tunnel of several networks carries the first pair alone.
+    pub(crate) first_alone: Vec<String>,
     /// Names of the files, in the order in which they are used; none where there are no texts.
     pub(crate) files: Vec<String>,
 }
@@ -37,7 +39,9 @@ impl Steps {
                 amends.push(suite);
             }
         }
+        let first_alone = others.iter().filter(|other| other.carries_first_alone(own));
         Self {
+            first_alone: first_alone.map(|other| other.router.terminal_id.clone()).collect(),
             id: own.terminal_id.clone(),
             key: key.as_str(),
             at_console: console,

@@ -68,15 +68,74 @@ impl Neighbourhood {
         let led_on: BTreeSet<&str> =
             self.around(own_id).filter(own).map(|place| place.group_id.as_str()).collect();
         for peer in &mut peers {
-            if !peer.groups.iter().any(|group| led_on.contains(group.as_str())) {
-                continue;
+            if peer.groups.iter().any(|group| led_on.contains(group.as_str())) {
+                // As that end sees it: other groups of it may have another way.
+                let id = &peer.router.terminal_id;
+                let theirs = vpn_peers::of_places(id, self.around(id));
+                let back = theirs.into_iter().find(|peer| peer.router.terminal_id == own_id);
+                peer.behind = back.map(|peer| peer.beyond).unwrap_or_default();
             }
-            // As that end sees it: other groups of it may have another way.
-            let id = &peer.router.terminal_id;
-            let theirs = vpn_peers::of_places(id, self.around(id));
-            let back = theirs.into_iter().find(|peer| peer.router.terminal_id == own_id);
-            peer.behind = back.map(|peer| peer.beyond).unwrap_or_default();
+        }
+        let own = self.around(own_id).find(|place| place.router.terminal_id == own_id);
+        if let Some(own) = own {
+            peers.iter_mut().for_each(|peer| vpn_peers::turn(&own.router, peer));
         }
         peers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{router::Router, vpn_group::Topology};
+
+    /// A hub and two spokes of a group that leads on or does not: their families, and which has a fixed address.
+    fn group(transit: bool, routers: [(&str, bool); 3]) -> Neighbourhood {
+        let place = |(number, (family, fixed)): (usize, (&str, bool))| VpnPlace {
+            group_id: "g".to_owned(),
+            topology: Topology::Hub,
+            transit,
+            membership_id: format!("m{number}"),
+            is_hub: number == 0,
+            organisation_id: format!("o{number}"),
+            router: Router {
+                terminal_id: format!("T{number}"),
+                family: family.to_owned(),
+                dns_name: format!("t{number}.router.example"),
+                address: fixed.then(|| format!("192.0.2.{number}").parse().unwrap()),
+                address_certified: false,
+                network: format!("10.{number}.0.0/16").parse().unwrap(),
+            },
+        };
+        let mut found = Neighbourhood::default();
+        found.add((0..).zip(routers).map(place).collect());
+        found
+    }
+
+    #[test]
+    fn an_openiked_awaits_whoever_would_take_the_first_of_its_networks_alone() {
+        let (iked, swan, libre) = ("router_openiked", "router_strongswan", "router_libreswan");
+        for (transit, hub, spoke, spoke_opens) in [
+            // Of two with fixed addresses the spoke opens, of one network as ever.
+            (false, (swan, true), (iked, true), true),
+            (true, (swan, true), (iked, true), false),
+            (true, (libre, true), (iked, true), false),
+            (true, (iked, true), (iked, true), true),
+            (true, (iked, true), (swan, true), true),
+            // Whom nobody can reach has to open.
+            (true, (swan, true), (iked, false), true),
+            // Also as a hub.
+            (true, (iked, false), (swan, true), false),
+            (false, (iked, false), (swan, true), false),
+        ] {
+            let found = group(transit, [hub, spoke, (libre, true)]);
+            let with = |own: &str, other: &str| {
+                found.peers(own).into_iter().find(|peer| peer.router.terminal_id == other).unwrap()
+            };
+            let (near, far) = (with("T1", "T0"), with("T0", "T1"));
+            assert_eq!(near.opens, spoke_opens, "{transit} {hub:?} {spoke:?}");
+            assert_ne!(near.opens, far.opens, "{transit} {hub:?} {spoke:?}");
+            assert_eq!((near.beyond.len(), far.behind.len()), (transit.into(), transit.into()));
+        }
     }
 }

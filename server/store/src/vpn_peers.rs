@@ -99,8 +99,30 @@ fn ways<'p>(
     ways.into_values().map(|((_, _, hub), router)| (hub, router)).collect()
 }
 
-/// Who opens the tunnel: the end without a fixed address; of two alike the spoke; of two alike again the one whose
-/// identifier is the lower.
+/// The family that asks for all networks of a tunnel in one CHILD_SA when it opens one: OpenIKED.
+const ASKS_FOR_ALL_AT_ONCE: &str = "router_openiked";
+
+/// Whether of several networks of a tunnel the first pair alone comes up, by the families of who opens it and of who
+/// awaits it: others take the first of what an OpenIKED asks for (docs/routers.md, the matrix).
+#[must_use]
+pub fn carries_first_alone(opening: &str, awaiting: &str) -> bool {
+    opening == ASKS_FOR_ALL_AT_ONCE && awaiting != ASKS_FOR_ALL_AT_ONCE
+}
+
+/// Has the other end open a tunnel of several networks of which this direction would carry the first alone, where the
+/// other end knows the address. `peer` has all its networks.
+pub(crate) fn turn(own: &Router, peer: &mut VpnPeer) {
+    if peer.beyond.is_empty() && peer.behind.is_empty() {
+        return;
+    }
+    let (opening, awaiting) = if peer.opens { (own, &peer.router) } else { (&peer.router, own) };
+    if carries_first_alone(&opening.family, &awaiting.family) && opening.address.is_some() {
+        peer.opens = !peer.opens;
+    }
+}
+
+/// Who opens the tunnel, as long as it has one network at each end: the end without a fixed address; of two alike the
+/// spoke; of two alike again the one whose identifier is the lower.
 fn opens(own: &VpnPlace, other: &VpnPlace) -> bool {
     let rank = |place: &VpnPlace| {
         (place.router.address.is_some(), place.is_hub, place.router.terminal_id.clone())

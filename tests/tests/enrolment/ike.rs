@@ -16,6 +16,7 @@ mod node;
 mod phone;
 mod psk;
 mod results;
+mod sizes;
 
 use std::{
     collections::BTreeMap,
@@ -53,7 +54,7 @@ async fn every_daemon_reaches_every_other_also_after_its_renewal_and_none_takes_
     }
     let shim = node::shim(&sources, &world.file("no_esp.so"));
 
-    let nodes = enter_all(&world, 0, &[Proof::P256, Proof::Rsa3072, Proof::Psk]).await;
+    let nodes = enter_all(&world, 0, &[Proof::P256, Proof::Rsa3072, Proof::Psk], false).await;
     let links = phone::make(&world, &nodes);
     let network = Network::new();
     let running = node::start(&nodes, &trees, &sources, &shim, &network);
@@ -66,11 +67,13 @@ async fn every_daemon_reaches_every_other_also_after_its_renewal_and_none_takes_
         if established(one, other, 1) { "IKE_AUTH" } else { "**no**" }
     });
 
-    let entered = nodes.len();
+    let mut entered = nodes.len();
     let (with_psk, nodes): (Vec<_>, Vec<_>) =
         nodes.into_iter().partition(|node| node.proof == Proof::Psk);
     let (mut with_p256, mut with_rsa): (Vec<_>, Vec<_>) =
         nodes.into_iter().partition(|node| node.proof == Proof::P256);
+    let leaf_alone = sizes::as_bundled(&with_p256);
+    let with_intermediate = sizes::with_intermediate(&running, &with_p256);
     psk::go_over(&world, &running, &with_psk);
     life::renew(&running, &with_rsa);
     life::deny_silent(&running, &with_p256, |silent| {
@@ -85,16 +88,29 @@ async fn every_daemon_reaches_every_other_also_after_its_renewal_and_none_takes_
     }
     drop(running);
 
-    let nodes = enter_all(&world, entered, &[Proof::HpkiLike, Proof::HpkiLikeNamed]).await;
+    let proofs = [Proof::HpkiLike, Proof::HpkiLikeNamed];
+    let nodes = enter_all(&world, entered, &proofs, false).await;
+    entered += nodes.len();
     nodes.iter().for_each(|node| hpki_like::certify(&world, node));
     let network = Network::new();
     let running = node::start(&nodes, &trees, &sources, &shim, &network);
     hpki_like::judge(&running, &nodes);
-    children::judge(&running, &nodes);
     rows(&mut table, &mut results, &nodes, &trees, |one, other| {
         hpki_like::verdict(&nodes, one, other)
     });
     drop(running);
+
+    let nodes = enter_all(&world, entered, &[Proof::P256], true).await;
+    let network = Network::new();
+    let running = node::start(&nodes, &trees, &sources, &shim, &network);
+    children::judge(&running, &nodes);
+    drop(running);
+    writeln!(
+        table,
+        "\nIKE_AUTH with a P-256 certificate: {leaf_alone} octets at most, {with_intermediate} with the issuing \
+         authority's."
+    )
+    .unwrap();
     say(&table).unwrap();
     table::write("2-IKE", &table);
     results.keep();
@@ -102,15 +118,16 @@ async fn every_daemon_reaches_every_other_also_after_its_renewal_and_none_takes_
 }
 
 /// Enters a router of each daemon for each end and each proof, each of a facility of its own; has them meet in
-/// groups, and writes their bundles.
-async fn enter_all(world: &World, from: usize, proofs: &[Proof]) -> Vec<Node> {
+/// groups, which let spokes through or do not, and writes their bundles.
+async fn enter_all(world: &World, from: usize, proofs: &[Proof], led: bool) -> Vec<Node> {
     let mut nodes = Vec::new();
     for &proof in proofs {
         for daemon in Daemon::ALL {
             for role in [Role::Opens, Role::Awaits] {
                 let now = OffsetDateTime::now_utc();
                 let facility = crowd::facility(&world.store, now).await.unwrap();
-                nodes.push(enter(world, facility, from + nodes.len(), daemon, role, proof));
+                let number = from + nodes.len();
+                nodes.push(Node { led, ..enter(world, facility, number, daemon, role, proof) });
             }
         }
     }
@@ -141,7 +158,7 @@ fn enter(
     let instance = text(&world.file("instance"));
     let address = format!("10.77.0.{}", number + 10);
     let network = format!("10.78.{number}.0/24");
-    let name = format!("{}-{}-{}", daemon.as_str(), role.as_str(), proof.as_str());
+    let name = format!("{number}-{}-{}-{}", daemon.as_str(), role.as_str(), proof.as_str());
     let said = world.sekisho(&[
         "router",
         "add",
@@ -168,6 +185,7 @@ fn enter(
         daemon,
         role,
         proof,
+        led: false,
         psk_codes: Mutex::default(),
         forgotten: 0,
     }

@@ -115,6 +115,14 @@ impl Bundle {
             None => String::new(),
         })?;
         for other in &others {
+            if other.carries_first_alone(&own) {
+                say(&format!(
+                    "With {} only the first pair of networks comes up: an OpenIKED that opens asks for all at once, of \
+                     which others take the first. Have the other end open, which needs a fixed address of the \
+                     OpenIKED.\n",
+                    other.router.terminal_id,
+                ))?;
+            }
             let suite = Suite::of(&own.family, &other.router.family);
             if suite.amends() {
                 say(&format!(

@@ -50,6 +50,16 @@ impl Other {
             router: peer.router,
         })
     }
+
+    /// Whether this tunnel of several networks carries the first pair alone, see
+    /// [`vpn_peers::carries_first_alone`].
+    #[must_use]
+    pub fn carries_first_alone(&self, own: &Router) -> bool {
+        let (opening, awaiting) =
+            if self.opens { (own, &self.router) } else { (&self.router, own) };
+        !(self.beyond.is_empty() && self.behind.is_empty())
+            && vpn_peers::carries_first_alone(&opening.family, &awaiting.family)
+    }
 }
 
 /// All of them, and what tells these from others.

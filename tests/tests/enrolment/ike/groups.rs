@@ -1,7 +1,6 @@
 //! The groups by which routers of the matrix are peers: a mesh where they have RSA keys, so that those of one role
-//! reach each other, too; elsewhere a group for each router that awaits, its hub, with all that open as spokes. Of the
-//! last proof each hub has another group, which lets the spokes of the two other makes through: each daemon gets the
-//! further networks of a tunnel.
+//! reach each other, too; elsewhere a group for each router that awaits, its hub, with all that open as spokes. Groups
+//! that lead on have a hub and the spokes of the two other makes: each daemon gets the further networks of a tunnel.
 
 use std::fs;
 
@@ -15,19 +14,18 @@ pub fn is_mesh(proof: Proof) -> bool {
 
 /// Whether the groups make two routers peers.
 pub fn are_peers(one: &Node, other: &Node) -> bool {
-    one.id != other.id && one.proof == other.proof && (is_mesh(one.proof) || one.role != other.role)
+    let of_one_group = is_mesh(one.proof) || one.role != other.role;
+    one.id != other.id
+        && one.proof == other.proof
+        && of_one_group
+        && (!one.led || one.daemon != other.daemon)
 }
 
-/// Whether spokes reach each other through a hub.
-fn leads_on(proof: Proof) -> bool {
-    proof == Proof::HpkiLikeNamed
-}
-
-/// Whether a hub leads these two spokes on to each other: of the last proof those of the two other makes, so that each
-/// make is a hub of some and a spoke of two.
+/// Whether a hub leads these two spokes on to each other: those of the two other makes, so that each make is a hub of
+/// some and a spoke of two.
 pub fn leads_between(hub: &Node, one: &Node, other: &Node) -> bool {
     let is_spoke = |node: &Node| node.role == Role::Opens && node.daemon != hub.daemon;
-    leads_on(hub.proof) && one.id != other.id && is_spoke(one) && is_spoke(other)
+    hub.led && one.id != other.id && is_spoke(one) && is_spoke(other)
 }
 
 /// Makes the groups of one proof.
@@ -39,17 +37,11 @@ pub fn meet(world: &World, proof: Proof, nodes: &[&Node]) {
         return;
     }
     for hub in nodes.iter().filter(|node| node.role == Role::Awaits) {
-        let spokes = || nodes.iter().filter(|node| node.role == Role::Opens);
-        let group = make(world, owner, &format!("{} {}", proof.as_str(), hub.id), &["hub"]);
+        let topology: &[&str] = if hub.led { &["hub", "--transit"] } else { &["hub"] };
+        let group = make(world, owner, &format!("{} {}", proof.as_str(), hub.id), topology);
         admit(world, &group, hub, &["--hub"]);
-        spokes().for_each(|spoke| admit(world, &group, spoke, &[]));
-        if leads_on(proof) {
-            let name = format!("{} through {}", proof.as_str(), hub.id);
-            let group = make(world, owner, &name, &["hub", "--transit"]);
-            admit(world, &group, hub, &["--hub"]);
-            let led = |spoke: &&&Node| spokes().any(|other| leads_between(hub, spoke, other));
-            spokes().filter(led).for_each(|spoke| admit(world, &group, spoke, &[]));
-        }
+        let spokes = nodes.iter().filter(|node| are_peers(node, hub));
+        spokes.for_each(|spoke| admit(world, &group, spoke, &[]));
     }
 }
 
@@ -79,7 +71,7 @@ pub fn lists_exactly_its_peers(node: &Node, nodes: &[Node]) {
         let number: u8 = other.address.rsplit('.').next().unwrap().parse().unwrap();
         let reaches = written.contains(&format!("10.78.{}.0/24", number - 10));
         let beyond = node.role == Role::Opens && other.role == Role::Opens;
-        let led = leads_on(node.proof) && other.proof == node.proof && beyond;
+        let led = node.led && beyond;
         assert_eq!(reaches, listed || led, "{} to {}: {written}", node.id, other.id);
     }
 }

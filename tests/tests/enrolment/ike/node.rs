@@ -172,6 +172,8 @@ pub struct Node {
     pub daemon: Daemon,
     pub role: Role,
     pub proof: Proof,
+    /// Whether its groups let spokes through.
+    pub led: bool,
     /// Codes for keys of its pairs, which it has not used.
     pub psk_codes: Mutex<Vec<String>>,
     /// Octets of its log that count no more.
