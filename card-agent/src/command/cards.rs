@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{anyhow, ensure};
+use anyhow::{Context, anyhow, ensure};
 use clap::Args;
 use sekisho_output::say;
 use sekisho_pki::inspect::{Language, escape};
 use sekisho_protocol::request::Language as WindowLanguage;
+use sekisho_software_card::{INSERTED, Personalisation};
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -34,6 +35,15 @@ impl CardArguments {
     pub(super) fn check(&self) -> anyhow::Result<()> {
         for folder in &self.software_card {
             ensure!(folder.is_dir(), "there is no software card {}", folder.display());
+        }
+        Ok(())
+    }
+
+    /// That those that are in can be played: no reader is to blame for a folder.
+    fn check_inserted(&self) -> anyhow::Result<()> {
+        for folder in self.software_card.iter().filter(|folder| folder.join(INSERTED).exists()) {
+            Personalisation::load(folder)
+                .with_context(|| format!("{} holds no software card", folder.display()))?;
         }
         Ok(())
     }
@@ -105,6 +115,7 @@ impl CardCommand {
         mut observers: Vec<Arc<dyn Observer>>,
     ) -> Result<Arc<dyn Readers>, Failure> {
         self.cards.check().map_err(Failure::Usage)?;
+        self.cards.check_inserted().map_err(Failure::Usage)?;
         observers.extend(self.log.open()?);
         Ok(self.cards.readers(observers))
     }

@@ -4,7 +4,9 @@ mod pin_window;
 mod readers;
 mod terminal;
 
-use std::net::{Ipv4Addr, TcpStream};
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::time::Duration;
 
 use clap::Args;
 use sekisho_output::say;
@@ -40,6 +42,11 @@ pub struct Doctor {
     #[arg(long, value_name = "PROGRAM")]
     pinentry: Option<String>,
 }
+
+/// For an agent that the system starts when somebody connects.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How an agent begins to answer whoever is none of its portals.
+const REFUSAL: &[u8; 12] = b"HTTP/1.1 403";
 
 /// A subject and what was found of it.
 type Line = (&'static str, Finding);
@@ -120,13 +127,35 @@ fn listener(port: u16) -> Finding {
             "stop it, or give the agent another port",
         );
     }
-    match TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
-        Ok(_) => Finding::Well(format!("listens on port {port}")),
-        Err(_) => Finding::fault(
-            format!("does not run (nothing listens on port {port})"),
-            "start `sekisho-agent run`, at each login of this PC's user",
-        ),
+    let mut listens = false;
+    for address in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
+        let at = SocketAddr::new(address, port);
+        let Ok(connection) = TcpStream::connect_timeout(&at, PATIENCE) else { continue };
+        if !refuses_as_an_agent(connection).unwrap_or_default() {
+            return Finding::fault(
+                format!("another program listens on {at}"),
+                "stop it, or give the agent another port",
+            );
+        }
+        listens = true;
     }
+    if listens {
+        return Finding::Well(format!("listens on port {port}"));
+    }
+    Finding::fault(
+        format!("does not run (nothing listens on port {port})"),
+        "start `sekisho-agent run`, at each login of this PC's user",
+    )
+}
+
+/// Whether who listens there gives a stranger an agent's answer.
+fn refuses_as_an_agent(mut connection: TcpStream) -> std::io::Result<bool> {
+    connection.set_read_timeout(Some(PATIENCE))?;
+    connection.set_write_timeout(Some(PATIENCE))?;
+    connection.write_all(b"GET / HTTP/1.1\r\nhost: doctor\r\nconnection: close\r\n\r\n")?;
+    let mut said = [0; REFUSAL.len()];
+    connection.read_exact(&mut said)?;
+    Ok(said == *REFUSAL)
 }
 
 #[cfg(test)]

@@ -130,7 +130,9 @@ fn place(arguments: &Arguments) -> Result<Place, Failure> {
     let makes = matches!(arguments.command, Command::Enroll(_) | Command::Completions(_));
     if arguments.dir.is_some() && !makes && !folder.is_dir() {
         let absent = anyhow::anyhow!("there is no folder {}", folder.display());
-        return Err(Failure::Usage(absent.context("--dir names an enrolment that is not there")));
+        return Err(Failure::Usage(
+            absent.context("--dir or SEKISHO_AGENT_DIR names an enrolment that is not there"),
+        ));
     }
     let place = Place { folder };
     place.settle()?;

@@ -17,9 +17,9 @@ use crate::pin::{self, PinEntry, PinError, Prompt, reader_keys};
 #[derive(Args)]
 pub struct PinArguments {
     /// Read the PIN from this file descriptor instead of asking for it; its first line counts.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = read_from)]
     pin_fd: Option<u32>,
-    /// Try even if no more than three tries are left.
+    /// Try even if few tries are left: three, or two of the three of a My Number card's PIN for logins.
     #[arg(long, requires = "pin_fd")]
     few_tries: bool,
     /// Program that asks for the PIN instead of this system's own window; on Linux `pinentry` without it.
@@ -70,10 +70,24 @@ impl PinArguments {
     }
 }
 
+/// The number of a descriptor that may be read from.
+fn read_from(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(1 | 2) => Err("1 and 2 are what this command writes to".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("no number of a descriptor".to_owned()),
+    }
+}
+
 fn not_entered(error: PinError, prompt: &Prompt, window: bool) -> Failure {
     let said = |japanese, english| cards::said_in(prompt.language, japanese, english);
     match error {
-        PinError::Unavailable(_) if !window => local(error),
+        PinError::Unavailable(_) if !window => {
+            Failure::Usage(anyhow::Error::new(error).context(said(
+                "--pin-fd から暗証番号を読み取れません。開いているパイプかファイルの番号を指定してください",
+                "no PIN can be read from --pin-fd; name the number of an open pipe or file",
+            )))
+        }
         PinError::Unavailable(_) => local(anyhow::Error::new(error).context(said(
             "暗証番号を入力できません。`sekisho-agent doctor` の PIN window の行を見てください",
             "no PIN can be entered; see the line `PIN window` of `sekisho-agent doctor`",

@@ -169,7 +169,13 @@ async fn open_port(address: Option<IpAddr>, port: u16) -> Result<(Vec<TcpListene
             Ok((Vec::new(), port))
         }
         bound => {
-            bound.with_context(|| format!("port {port} of the loopback address")).map_err(local)
+            let taken = || {
+                format!(
+                    "port {port} of 127.0.0.1 or ::1 cannot be listened on; end the program that does, or give \
+                     another --port"
+                )
+            };
+            bound.with_context(taken).map_err(local)
         }
     }
 }

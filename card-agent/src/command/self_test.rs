@@ -44,8 +44,8 @@ Examples:
       the PIN from a file descriptor; it is in no argument and no variable
   sekisho-agent self-test --apdu-log apdu.jsonl --reader 'ACS ACR39U 00 00'
 
-With three tries left or fewer nothing is tried unless it is confirmed: in the window, or by
---few-tries. Done (0) means: the card signed and the signature verifies. Whether its issuer is one of
+With few tries left (three; of a My Number card, whose PIN for logins has three at most, two) nothing is
+tried unless it is confirmed: in the window, or by --few-tries. Done (0) means: the card signed and the signature verifies. Whether its issuer is one of
 those that this PC's portal accepts is told apart. Text and refusals are Japanese or English, as LC_ALL,
 LC_MESSAGES or LANG has it; what --json tells is the same in both.")]
 pub struct SelfTest {

@@ -98,10 +98,8 @@ const MOST_SHOWN: usize = 4 * 1024;
 
 impl Sign {
     pub(super) async fn execute(self) -> Result<(), Failure> {
-        if self.output.exists() && !self.replace {
-            return Err(there_already(&self.output));
-        }
         let content = read(&self.file)?;
+        self.is_writable()?;
         let readers = self.with.readers(vec![Arc::new(Waiting::new(remark))])?;
         let (slot, key, PinState { tries_left, pad }) = self.choose(readers.as_ref())?;
 
@@ -163,6 +161,32 @@ impl Sign {
         Ok(say(&format!("signed; the signature is {}\n", self.output.display()))?)
     }
 
+    /// What would otherwise be found out when the PIN was entered and the card has signed.
+    fn is_writable(&self) -> Result<(), Failure> {
+        let shown = self.output.display();
+        if self.output.exists() {
+            if !self.replace {
+                return Err(there_already(&self.output));
+            }
+            // By whatever name: the signature alone proves nothing about a document that is gone.
+            if same_file::is_same_file(&self.file, &self.output).map_err(local)? {
+                return Err(Failure::Usage(anyhow!(
+                    "{shown} is the document itself; name another file for the signature"
+                )));
+            }
+            if !self.output.is_file() {
+                return Err(Failure::Usage(anyhow!("{shown} is no file")));
+            }
+        }
+        let tried = NamedTempFile::new_in(folder_of(&self.output));
+        tried.map(drop).map_err(|error| {
+            let folder = folder_of(&self.output).display().to_string();
+            // The name of what was tried says nothing to anybody.
+            let why = std::io::Error::from(error.kind());
+            Failure::Usage(anyhow!("no file can be written in the folder {folder}: {why}"))
+        })
+    }
+
     /// The one card that holds such a key.
     fn choose(&self, readers: &dyn Readers) -> Result<(Slot, SignatureKey, PinState), Failure> {
         let wanted = self.certificate.map(Family::from);
@@ -216,8 +240,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 /// Whole or not at all, for its user alone: the certificate in it may hold an address.
 fn write(path: &Path, signature_der: &[u8], replace: bool) -> Result<(), Failure> {
     let shown = || path.display().to_string();
-    let folder = path.parent().filter(|folder| *folder != Path::new(""));
-    let written = NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).and_then(|mut file| {
+    let written = NamedTempFile::new_in(folder_of(path)).and_then(|mut file| {
         file.write_all(signature_der)?;
         file.as_file().sync_all()?;
         Ok(file)
@@ -232,6 +255,11 @@ fn write(path: &Path, signature_der: &[u8], replace: bool) -> Result<(), Failure
         }
         Err(error) => Err(local(anyhow::Error::new(error.error).context(shown()))),
     }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    folder.unwrap_or(Path::new("."))
 }
 
 fn there_already(path: &Path) -> Failure {

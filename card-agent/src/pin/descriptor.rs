@@ -1,6 +1,7 @@
 //! A PIN from a file descriptor that whoever started us left open: for scripts, without a file.
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{IsTerminal, Read};
 
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -10,7 +11,7 @@ use super::{PinEntry, PinError, Prompt};
 use crate::platform;
 
 /// No PIN or password of a card is longer, line end included.
-const MOST_OCTETS: u64 = 64;
+const MOST_OCTETS: usize = 64;
 
 /// Reads its first line.
 pub struct PinDescriptor {
@@ -28,9 +29,13 @@ impl PinEntry for PinDescriptor {
             PinError::Unavailable(format!("descriptor {}: {error}", self.number))
         };
         let file = platform::inherited_file(self.number).map_err(unavailable)?;
-        // Once, and as long as it may become: growing would leave copies behind.
-        let mut text = Zeroizing::new(Vec::with_capacity(MOST_OCTETS as usize + 1));
-        file.take(MOST_OCTETS).read_to_end(&mut text).map_err(unavailable)?;
+        if file.is_terminal() {
+            let number = self.number;
+            return Err(PinError::Unavailable(format!(
+                "descriptor {number} is a terminal, which would show it"
+            )));
+        }
+        let text = first_line(file).map_err(unavailable)?;
         let line = text.split(|octet| *octet == b'\n').next().unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match std::str::from_utf8(line) {
@@ -51,4 +56,23 @@ impl PinEntry for PinDescriptor {
     fn is_interactive(&self) -> bool {
         false
     }
+}
+
+/// What can be read up to the first line end, and perhaps some of what follows: whoever writes may keep the other end
+/// open.
+fn first_line(mut file: File) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    // Once, and as long as it may become: growing would leave copies behind.
+    let mut text = Zeroizing::new(vec![0; MOST_OCTETS]);
+    let mut filled = 0;
+    while filled < MOST_OCTETS {
+        match file.read(&mut text[filled..])? {
+            0 => break,
+            read => filled += read,
+        }
+        if text[..filled].contains(&b'\n') {
+            break;
+        }
+    }
+    text.truncate(filled);
+    Ok(text)
 }

@@ -49,6 +49,9 @@ pub enum PlaceError {
     },
 }
 
+/// The file of what the server tells: it gives it anew to whoever has the key.
+pub const TRUST_FILE: &str = "trust.json";
+
 /// What was enrolled, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -146,7 +149,7 @@ impl Place {
 
     /// Whom the agent obeys, JSON.
     pub fn pinned(&self) -> PathBuf {
-        self.folder.join("trust.json")
+        self.folder.join(TRUST_FILE)
     }
 
     /// What was enrolled, JSON.

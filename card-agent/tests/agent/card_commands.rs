@@ -1,5 +1,6 @@
 //! The commands that speak to a card, as the built program runs them.
 
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 
@@ -80,9 +81,17 @@ fn a_wrong_pin_costs_a_try_and_few_tries_have_to_be_confirmed() {
     assert!(wrong.error.contains("the PIN is wrong. 14 tries are left;"), "{}", wrong.error);
     desk.write("", "pin", "");
     let none = desk.run("self-test --pin-fd 0");
-    assert_eq!(none.code, 3, "{}", none.error);
+    assert_eq!(none.code, 2, "{}", none.error);
     assert!(none.error.contains("descriptor 0 holds no PIN"), "{}", none.error);
-    assert_eq!(desk.run("self-test --pin-fd 77").code, 3);
+    for (line, why) in [
+        ("self-test --pin-fd 77", "name the number of an open pipe or file"),
+        ("self-test --pin-fd 1", "1 and 2 are what this command writes to"),
+        ("self-test --pin-fd x", "no number of a descriptor"),
+    ] {
+        let said = desk.run(line);
+        assert_eq!(said.code, 2, "{line}: {}", said.error);
+        assert!(said.error.contains(why), "{line}: {}", said.error);
+    }
 
     desk.write("", "pin", PIN);
     desk.with_tries(3);
@@ -112,6 +121,39 @@ fn a_pin_comes_by_any_descriptor_and_by_a_window_that_asks() {
     let code = said.error.split("code ").nth(1).unwrap()[..2].to_owned();
     assert!(asked.contains(&format!("Confirmation code {code}")), "{asked}");
     assert!(asked.contains("Hanako Kakuu") && asked.contains("15 tries left"), "{asked}");
+}
+
+#[test]
+fn the_first_line_of_a_descriptor_is_enough_and_a_terminal_is_none_to_type_at() {
+    let desk = Desk::new(Layout::Ic31);
+    let mut command = desk.command("self-test --pin-fd 0 --software-card card");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut held_open = child.stdin.take().unwrap();
+    held_open.write_all(format!("{PIN}\nmore").as_bytes()).unwrap();
+    // Were the end waited for, this would never end.
+    assert!(child.wait().unwrap().success());
+    drop(held_open);
+
+    // What `script` runs has a terminal for its standard input.
+    let line = format!(
+        "{} self-test --pin-fd 0 --software-card card",
+        env!("CARGO_BIN_EXE_sekisho-agent")
+    );
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+    script.current_dir(desk.folder.path()).env("LC_ALL", "en_GB.UTF-8");
+    let said = Said::of(&script.stdin(Stdio::null()).output().unwrap());
+    assert_eq!(said.code, 2, "{}", said.out);
+    assert!(said.out.contains("a terminal, which would show it"), "{}", said.out);
+}
+
+#[test]
+fn a_folder_that_holds_no_card_is_not_blamed_on_a_reader() {
+    let desk = Desk::new(Layout::Ic31);
+    desk.write("card", "card.toml", "nonsense");
+    let said = desk.run("inspect");
+    assert_eq!(said.code, 2, "{}", said.error);
+    assert!(said.error.contains("card holds no software card: "), "{}", said.error);
 }
 
 #[test]

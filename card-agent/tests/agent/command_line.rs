@@ -1,6 +1,6 @@
 //! The program itself: what it prints, and the exit codes that scripts rely on.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Command, Stdio};
 
@@ -184,6 +184,30 @@ fn doctor_tells_each_thing_that_would_break_a_login_and_what_helps() {
     ] {
         assert!(told.contains(line), "{told}");
     }
+
+    // Somebody else has its port, on one of both addresses; a list that came to harm comes back from the server.
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let squatter = std::net::TcpListener::bind(address).unwrap();
+        let at_port = squatter.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for mut connection in squatter.incoming().flatten() {
+                let _ = connection.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+            }
+        });
+        let told = agent(&at, &["doctor", "--port", &at_port.port().to_string()]).1;
+        assert!(
+            told.contains(&format!("FAULT  agent: another program listens on {at_port}; ")),
+            "{told}"
+        );
+    }
+    let trust = std::fs::read(at.join("trust.json")).unwrap();
+    std::fs::write(at.join("trust.json"), "nonsense").unwrap();
+    let told = doctor();
+    assert!(
+        told.contains("trust.json is malformed")
+            && told.contains("; run `sekisho-agent renew`; if")
+    );
+    std::fs::write(at.join("trust.json"), trust).unwrap();
 
     // A browser of this user has its store: it lacks the certificate, until it is given.
     let usual = at.join(".pki/nssdb");

@@ -212,8 +212,6 @@ fn nothing_is_overwritten_without_being_told_and_nothing_is_half_written() {
     assert_eq!(desk.run(&format!("{line} --replace")).code, 0);
     judge(desk.folder.path(), "consent.p7s", "consent.txt");
 
-    let nowhere = desk.run("sign consent.txt --output no/such/folder.p7s --pin-fd 0");
-    assert_eq!(nowhere.code, 3, "{}", nowhere.error);
     for file in ["nosuch", "card"] {
         let said = desk.run(&format!("sign {file} --output x.p7s --pin-fd 0"));
         assert_eq!(said.code, 2, "{}", said.error);
@@ -260,6 +258,31 @@ fn a_certificate_for_documents_logs_nobody_in() {
     let refused = desk.run("self-test --pin-fd 0");
     assert_eq!(refused.code, 1, "{}", refused.error);
     assert!(refused.error.contains("is not for logging in"), "{}", refused.error);
+}
+
+#[test]
+fn what_cannot_be_written_costs_no_pin_and_the_document_is_never_replaced() {
+    let desk = desk(Signs::Documents);
+    std::fs::create_dir(desk.path("folder")).unwrap();
+    std::os::unix::fs::symlink("consent.txt", desk.path("link")).unwrap();
+    std::fs::hard_link(desk.path("consent.txt"), desk.path("other-name")).unwrap();
+    for (output, why) in [
+        ("consent.txt", "the document itself"),
+        ("./consent.txt", "the document itself"),
+        ("link", "the document itself"),
+        ("other-name", "the document itself"),
+        ("folder", "folder is no file"),
+        ("no/such/file.p7s", "no file can be written in the folder no/such: "),
+        ("consent.txt/file.p7s", "no file can be written in the folder consent.txt: "),
+    ] {
+        let line =
+            format!("sign consent.txt --replace --pin-fd 0 --apdu-log log --output {output}");
+        let said = desk.run(&line);
+        assert_eq!(said.code, 2, "{output}: {}", said.error);
+        assert!(said.error.contains(why) && !said.error.contains(".tmp"), "{}", said.error);
+        assert!(!desk.path("log").exists(), "{output}: a card was spoken to");
+    }
+    assert_eq!(std::fs::read_to_string(desk.path("consent.txt")).unwrap(), TEXT);
 }
 
 #[test]

@@ -33,7 +33,7 @@ use x509_cert::{Certificate, der::Encode};
 use super::{
     cast::{FACILITY, Invented, PEOPLE},
     facility, hand_out,
-    states::{Issuers, REVOKED, State},
+    states::{Issuers, REVOKED, SIGNING_REVOKED, State},
 };
 use crate::{
     config::{self, Config, ConfigError, Settings},
@@ -257,7 +257,8 @@ impl New {
                 .collect::<Result<Vec<_>, MakeError>>()?;
             cards.push((invented, hand_out::archive(&folders)?));
         }
-        let (root_crl, authority_crl) = signs.hpki.crls(&[REVOKED], begins_at, expires_at)?;
+        let (root_crl, authority_crl) =
+            signs.hpki.crls(&[REVOKED, SIGNING_REVOKED], begins_at, expires_at)?;
         Ok(Self {
             issuer: signs.hpki.sub_ca.certificate()?,
             hierarchy: Hierarchy {

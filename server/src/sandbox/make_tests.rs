@@ -1,4 +1,6 @@
+use der::Decode;
 use sekisho_store::{Queries, audit::Actor, organisation, sql};
+use x509_cert::Certificate;
 
 use sekisho_software_card::{Family, Layout, Personalisation, SoftwareCard};
 
@@ -95,7 +97,9 @@ async fn the_first_person_has_a_card_in_each_state_and_each_is_what_it_is_called
             State::Usual | State::Guideline | State::FewTries | State::Blocked => None,
         };
         assert_eq!(judged.err(), expected, "{name}");
-        assert!(card.signature.is_some(), "{name}");
+        let signing = Certificate::from_der(&card.signature.as_ref().unwrap().certificate_der);
+        let ends = signing.unwrap().tbs_certificate().validity().not_after.to_system_time();
+        assert_eq!(OffsetDateTime::from(ends) < test.app.now(), state == State::Expired, "{name}");
         let tries = match &card.family {
             Family::Hpki { layout, tries, .. } => {
                 assert_eq!(*layout == Layout::Ic31, state == State::Guideline, "{name}");

@@ -80,6 +80,9 @@ const SIGNING: u32 = 100;
 const EXPIRED: u32 = 201;
 /// What the sandbox's list names.
 pub(super) const REVOKED: u32 = 202;
+/// The same of their keys for signatures, of which one ended, and one is on the list.
+const SIGNING_EXPIRED: u32 = 204;
+pub(super) const SIGNING_REVOKED: u32 = 205;
 const MY_NUMBER: u32 = 203;
 
 /// Who signs, and for how long.
@@ -126,9 +129,10 @@ impl Issuers {
         state: State,
     ) -> Result<Personalisation, MakeError> {
         let of_family = |family| Personalisation { family, ..usual.clone() };
-        let with_key = |serial, validity| -> Result<Personalisation, MakeError> {
+        let with_keys = |serial, signing, validity| -> Result<Personalisation, MakeError> {
             let authentication = self.key(holder, CardUse::Authentication, serial, validity)?;
-            Ok(Personalisation { authentication, ..usual.clone() })
+            let signature = Some(self.key(holder, CardUse::Signing, signing, validity)?);
+            Ok(Personalisation { authentication, signature, ..usual.clone() })
         };
         Ok(match state {
             State::Usual => usual.clone(),
@@ -137,9 +141,9 @@ impl Issuers {
             State::Blocked => of_family(hpki(Layout::Observed, 0)),
             State::Expired => {
                 let ended = self.validity.0 - Duration::DAY;
-                with_key(EXPIRED, (ended - Duration::days(365), ended))?
+                with_keys(EXPIRED, SIGNING_EXPIRED, (ended - Duration::days(365), ended))?
             }
-            State::Revoked => with_key(REVOKED, self.validity)?,
+            State::Revoked => with_keys(REVOKED, SIGNING_REVOKED, self.validity)?,
             State::MyNumber => my_number(self.validity)?,
         })
     }

@@ -10,7 +10,7 @@ use crate::platform;
 use crate::terminal::client::ClientError;
 use crate::terminal::enrol::{self, EnrolError};
 use crate::terminal::key::TerminalKey;
-use crate::terminal::place::{Place, PlaceError};
+use crate::terminal::place::{Place, PlaceError, TRUST_FILE};
 use crate::terminal::reach;
 use crate::terminal::renewal::{Age, Tries, Validity};
 
@@ -31,6 +31,10 @@ pub(super) fn of_place(error: PlaceError) -> Finding {
         PlaceError::File { .. } => {
             Finding::fault(in_words(error), "let this user read and write it, or run as its user")
         }
+        PlaceError::Malformed { ref path, .. } if path.ends_with(TRUST_FILE) => Finding::fault(
+            in_words(error),
+            format!("run `sekisho-agent renew`; if that fails, {ENROL_ANEW}"),
+        ),
         PlaceError::Malformed { .. } => Finding::fault(in_words(error), ENROL_ANEW),
         PlaceError::Key(_) => Finding::fault(
             in_words(error),
