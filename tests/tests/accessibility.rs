@@ -1,5 +1,5 @@
 //! The pages that people meet, before and after a login, and those of the console, judged by axe-core in a real Chromium
-//! against WCAG 2.2 A and AA: in both languages, light and dark, on a desk's screen and a telephone's.
+//! against WCAG 2.2 A and AA: in both languages, light and dark, on a desk's screen and a telephone's; and weighed.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -20,6 +20,16 @@ axe.run(document, { runOnly: levels, resultTypes: ['violations'] }).then(
   }),
   (error) => done({ found: [`axe itself: ${error}`] }));
 ";
+
+/// What a page and all that it loads weigh, and what it loads from elsewhere; the agent on loopback is asked, not loaded.
+const WEIGH: &str = r"
+const loaded = ['navigation', 'resource'].flatMap((kind) => performance.getEntriesByType(kind));
+const elsewhere = loaded.map((one) => new URL(one.name))
+  .filter((at) => at.origin !== location.origin && !['127.0.0.1', '[::1]'].includes(at.hostname));
+return [loaded.reduce((octets, one) => octets + one.encodedBodySize, 0), elsewhere.map(String)];
+";
+/// The most octets of a page that somebody meets at an old PC, with all that it loads.
+const MOST_OCTETS: u64 = 50_000;
 
 /// Width, height, and what the reader prefers.
 const VIEWS: [(u32, u32, &str); 3] =
@@ -81,7 +91,8 @@ const OF_FACILITIES: [&str; 9] = [
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn axe_finds_no_violation_of_wcag_on_any_page_that_people_meet() -> anyhow::Result<()> {
+async fn axe_finds_no_violation_of_wcag_on_any_page_that_people_meet_and_none_is_heavy()
+-> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let desktop = Desktop::set_up(folder.path(), Door::Script).await?;
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("accessibility");
@@ -90,7 +101,8 @@ async fn axe_finds_no_violation_of_wcag_on_any_page_that_people_meet() -> anyhow
     let (_, libraries) = installed::node(&sources, into).await?;
     let axe = std::fs::read_to_string(libraries.join("node_modules/axe-core/axe.min.js"))?;
     let origins = &desktop.scene.stage.origins;
-    let mut judged = Judged { desktop: &desktop, axe: &axe, pages: 0, found: BTreeSet::new() };
+    let mut judged =
+        Judged { desktop: &desktop, axe: &axe, pages: 0, heaviest: 0, found: BTreeSet::new() };
     judged.all(&origins.public, &OF_STRANGERS).await?;
     judged.all(&origins.terminal, &BEFORE_A_LOGIN).await?;
     desktop.log_in().await?;
@@ -111,7 +123,8 @@ async fn axe_finds_no_violation_of_wcag_on_any_page_that_people_meet() -> anyhow
         become_user(driver, user, &origins.public).await?;
         judged.all(&origins.public, paths).await?;
     }
-    let Judged { pages, found, .. } = judged;
+    let Judged { pages, found, heaviest, .. } = judged;
+    ensure!(heaviest > 10_000, "no page weighs more than {heaviest} octets");
     let paths = 1
         + OF_STRANGERS.len()
         + BEFORE_A_LOGIN.len()
@@ -131,6 +144,7 @@ struct Judged<'a> {
     desktop: &'a Desktop,
     axe: &'a str,
     pages: usize,
+    heaviest: u64,
     found: BTreeSet<String>,
 }
 
@@ -167,10 +181,17 @@ impl Judged<'_> {
             asked.ends_with(arrived.path()) || asked.ends_with("/setup"),
             "{url} led to {arrived}, which is judged by itself"
         );
+        let path = url.splitn(4, '/').nth(3).unwrap_or_default();
+        let (octets, elsewhere): (u64, Vec<String>) =
+            driver.execute(WEIGH, vec![]).await?.convert()?;
+        self.found.extend(elsewhere.iter().map(|what| format!("/{path} loads {what}")));
+        if octets > MOST_OCTETS && !path.starts_with("console") {
+            self.found.insert(format!("/{path}: {octets} octets"));
+        }
+        self.heaviest = self.heaviest.max(octets);
         driver.execute(self.axe, vec![]).await?;
         let said: Value = driver.execute_async(JUDGE, vec![]).await?.convert()?;
         let found = said["found"].as_array().context("axe says nothing")?;
-        let path = url.splitn(4, '/').nth(3).unwrap_or_default();
         self.found.extend(found.iter().map(|what| {
             let what = what.as_str().unwrap_or_default();
             format!("/{path} {scheme}: {}", what.chars().take(300).collect::<String>())

@@ -38,26 +38,33 @@ struct Row {
     memberships: i64,
 }
 
-/// One pass over the memberships that the condition selects. `concat!` keeps the statements constants.
+/// One pass over the memberships that the condition selects, in the order in which they lie; then one over what these
+/// come to at each organisation. Taken in one step, they were sorted by text, or read in the order of the
+/// organisations, which takes four times as long on SQLite. `concat!` keeps the statements constants.
 macro_rules! select_groups {
     ($condition:literal) => {
         concat!(
-            "SELECT g.kind, g.prefecture, g.roles, COUNT(*) AS memberships FROM (
-                 SELECT CASE WHEN $1 = 1 THEN o.kind ELSE '' END AS kind,
-                        CASE WHEN $2 = 1 THEN o.prefecture ELSE 0 END AS prefecture,
-                        CASE WHEN $3 = 1 THEN COALESCE(
+            "WITH member AS MATERIALIZED (
+                 SELECT m.organisation_id, CASE WHEN $3 = 1 THEN COALESCE(
                             (SELECT s.hc_roles FROM session s
                              WHERE s.membership_id = m.id AND s.acr = $4
                              ORDER BY s.created_at DESC LIMIT 1), '[]') ELSE '[]' END AS roles
-                 FROM membership m JOIN organisation o ON o.id = m.organisation_id
+                 FROM membership m
                  WHERE ",
             $condition,
             "(SELECT e.kind FROM membership_event e WHERE e.membership_id = m.id
                    ORDER BY e.at DESC, e.id DESC LIMIT 1) = 'started'
-               AND (SELECT e.kind FROM organisation_event e WHERE e.organisation_id = o.id
+             ), held AS MATERIALIZED (
+                 SELECT organisation_id, roles, COUNT(*) AS memberships
+                 FROM member GROUP BY organisation_id, roles
+             )
+             SELECT CASE WHEN $1 = 1 THEN o.kind ELSE '' END AS kind,
+                    CASE WHEN $2 = 1 THEN o.prefecture ELSE 0 END AS prefecture,
+                    h.roles, CAST(SUM(h.memberships) AS BIGINT) AS memberships
+             FROM held h JOIN organisation o ON o.id = h.organisation_id
+             WHERE (SELECT e.kind FROM organisation_event e WHERE e.organisation_id = o.id
                     ORDER BY e.at DESC, e.id DESC LIMIT 1) IN ('activated', 'resumed')
-             ) AS g GROUP BY g.kind, g.prefecture, g.roles
-             ORDER BY g.kind, g.prefecture, g.roles"
+             GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
         )
     };
 }
