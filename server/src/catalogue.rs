@@ -387,6 +387,34 @@ mod tests {
         assert!(missing.is_empty(), "keys without a message:\n{}", missing.join("\n"));
     }
 
+    #[test]
+    fn no_message_that_wants_a_value_is_asked_for_without_one() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let catalogue = Catalogue::load().unwrap();
+        let mut lacking = BTreeSet::new();
+        for folder in ["src", "templates"] {
+            for file in files_under(&root.join(folder)) {
+                let text = std::fs::read_to_string(&file).unwrap();
+                let text = text.split("#[cfg(test)]").next().unwrap();
+                for (at, opening) in text.match_indices(".t(\"") {
+                    let key = text[at + opening.len()..].split('"').next().unwrap();
+                    for lang in Lang::ALL {
+                        let bundle = catalogue.bundle(lang);
+                        let message = bundle.get_message(key).and_then(|message| message.value());
+                        let mut errors = Vec::new();
+                        if let Some(pattern) = message {
+                            bundle.format_pattern(pattern, None, &mut errors);
+                        }
+                        if !errors.is_empty() {
+                            lacking.insert(format!("{}: {key}", file.display()));
+                        }
+                    }
+                }
+            }
+        }
+        assert!(lacking.is_empty(), "{lacking:#?}");
+    }
+
     fn files_under(folder: &Path) -> Vec<std::path::PathBuf> {
         let mut files = Vec::new();
         for entry in std::fs::read_dir(folder).unwrap() {

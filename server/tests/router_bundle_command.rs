@@ -97,6 +97,7 @@ async fn a_bundle_of_an_untried_device_says_so_and_has_no_scripts() {
             back.to_str().unwrap(),
         ]);
         assert!(told.contains("sh install.sh") && !told.contains("NOT TRIED"), "{told}");
+        assert_eq!(told.contains("psk add"), !device.knows_certificates(), "{device:?}: {told}");
         assert_eq!(told.contains("does not work as it is"), amends, "{device:?}: {told}");
         let shown = said(&["group", "show", dir, &group]);
         assert_eq!(shown.matches("\tcurrent\n").count(), 2, "{shown}");

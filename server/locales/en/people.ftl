@@ -109,6 +109,7 @@ people-link-again-hint = When somebody lost their phone or forgot their password
 people-link-again-title = The one-time link
 people-link-again-text = A one-time link for { $name } (login name { $login }).
 people-link-again-means = When it is used, password and authenticator app are set anew, the old ones end, and every session of theirs is logged out. Until then nothing changes. They are told of it, and it is recorded.
+people-link-reset-means = Password and authenticator app of before have ended already, and every session is logged out: the person signs in again once they have set new ones by this link. They are told of it, and it is recorded.
 people-link-refused-title = No link was made
 people-link-own-text = Nobody makes a link for their own account.
 people-link-own-help = Please ask another administrator.

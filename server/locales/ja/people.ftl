@@ -109,6 +109,7 @@ people-link-again-hint = スマートフォンの紛失やパスワードを忘�
 people-link-again-title = 再設定用リンクを発行しました
 people-link-again-text = { $name } さん（ログイン名：{ $login }）の再設定用リンクです。
 people-link-again-means = 本人がリンクを使うと、パスワードと認証アプリが新しくなり、以前のものは使えなくなり、ログイン中の画面はすべてログアウトされます。使うまでは何も変わりません。発行したことは本人に知らされ、記録に残ります。
+people-link-reset-means = 以前のパスワードと認証アプリは、すでに使えません。ログイン中の画面もすべてログアウトされました。本人は、このリンクで新しく設定するまでログインできません。承認したことは本人に知らされ、記録に残ります。
 people-link-refused-title = リンクを発行できません
 people-link-own-text = 自分のアカウントのリンクを自分で発行することはできません。
 people-link-own-help = ほかの管理者に依頼してください。

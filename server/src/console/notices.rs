@@ -184,7 +184,7 @@ fn words(notice: &Notice, page: &PageFrame) -> (String, String, Option<(String, 
                 "notices-reset-text",
                 [("name", name.as_str()), ("by", by.as_str())].as_slice(),
             ),
-            page.t("notices-reset-help"),
+            page.t1("notices-reset-help", "by", by),
             Some((resets::PATH.to_owned(), page.t("resets-title"))),
         ),
         Notice::RecoveryCodeUsed { left } => (

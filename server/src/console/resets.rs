@@ -28,7 +28,7 @@ use crate::{
     people::{
         field::FieldErrors,
         hands,
-        link::{Made, OneTimeLink},
+        link::{Made, OneTimeLink, Purpose},
         role::{Acting, Role},
         session::{ConsoleSession, end_all},
     },
@@ -356,7 +356,7 @@ pub async fn approve(
             .on("person", &person_id)
             .fact("sessions_ended", ended)
             .fact("link_expires_at", link.expires_at().unix_timestamp());
-        let made = Made { name, login_name, for_new_account: false, back: PATH };
+        let made = Made { name, login_name, purpose: Purpose::Reset, back: PATH };
         Ok(Audited::new(Ok(made), entry))
     })?;
     let made = made?;

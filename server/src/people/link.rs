@@ -81,13 +81,36 @@ impl OneTimeLink {
     #[must_use]
     pub fn page(&self, app: &App, page: PageFrame, made: &Made) -> impl Template + use<> {
         LinkPage {
+            for_new_account: made.purpose == Purpose::NewAccount,
+            means: made.purpose.means().map(|key| page.t(key)),
             page,
-            for_new_account: made.for_new_account,
             name: made.name.clone(),
             login_name: made.login_name.clone(),
             link: self.address(&app.names().public).to_string(),
             minutes: app.config().people().one_time_link_lifetime().whole_minutes(),
             back: made.back,
+        }
+    }
+}
+
+/// What a link is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The account was made with it.
+    NewAccount,
+    /// New factors, by one who answers for the account: the old ones end when it is used.
+    Again,
+    /// New factors of a member, approved by a second person: the old ones have ended by that.
+    Reset,
+}
+
+impl Purpose {
+    /// The message key of what it ends, and when.
+    const fn means(self) -> Option<&'static str> {
+        match self {
+            Self::NewAccount => None,
+            Self::Again => Some("people-link-again-means"),
+            Self::Reset => Some("people-link-reset-means"),
         }
     }
 }
@@ -99,8 +122,8 @@ pub struct Made {
     pub name: String,
     /// The person's login name.
     pub login_name: String,
-    /// Whether the account was made with it.
-    pub for_new_account: bool,
+    /// What it is for.
+    pub purpose: Purpose,
     /// Path of the list that the person stands in.
     pub back: &'static str,
 }
@@ -110,6 +133,8 @@ pub struct Made {
 struct LinkPage {
     page: PageFrame,
     for_new_account: bool,
+    /// What it ends, and when.
+    means: Option<String>,
     name: String,
     login_name: String,
     link: String,
@@ -206,7 +231,7 @@ pub async fn issue(
             .on("person", person_id)
             .fact("link_expires_at", link.expires_at().unix_timestamp())
             .personal("login_name", &account.login_name);
-        let made = Made { name, login_name: account.login_name, for_new_account: false, back };
+        let made = Made { name, login_name: account.login_name, purpose: Purpose::Again, back };
         Ok(Audited::new(made, entry))
     });
     match outcome {

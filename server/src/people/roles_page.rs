@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use super::{
     field::FieldErrors,
-    link::{self, Made, OneTimeLink},
+    link::{self, Made, OneTimeLink, Purpose},
     mailbox,
     role::{Role, RoleMissing},
     session::ConsoleSession,
@@ -283,7 +283,7 @@ pub async fn post(
             let made = Made {
                 name: form.name,
                 login_name: form.login_name,
-                for_new_account: true,
+                purpose: Purpose::NewAccount,
                 back: PATH,
             };
             Ok(Page(link.page(&app, session.frame(page), &made)).into_response())

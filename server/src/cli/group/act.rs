@@ -106,7 +106,7 @@ impl Make {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  sekisho group admit /srv/sekisho 019a… --facility 234567890101 --router T3W8K0M5XYZ --reason 'agreement of 20 November'
+  sekisho group admit /srv/sekisho 019a… --facility 123456789023 --router T3W8K0M5XYZ --reason 'agreement of 20 November'
   sekisho group admit /srv/sekisho 019a… --facility 345678901200 --router T0A1B2C3D4E --hub --reason '…'
   sekisho group admit /srv/sekisho 019a… --facility 456789012307 --router T9Z8Y7X6W5V --until 2027-03-31 --reason '…'
       a maintainer's, until the end of that day in Japan")]
@@ -175,7 +175,7 @@ impl Admit {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  sekisho group end /srv/sekisho 019a… --facility 234567890101 --reason 'letter of 20 November'
+  sekisho group end /srv/sekisho 019a… --facility 123456789023 --reason 'letter of 20 November'
       its routers have no peers by this group any more; keys with them are ended")]
 pub(super) struct End {
     #[command(flatten)]

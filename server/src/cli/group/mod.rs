@@ -17,7 +17,7 @@ use crate::{config::Config, instance};
 Examples:
   sekisho group make /srv/sekisho --owner 123456789007 --name 東地域連携 --purpose regional_cooperation \\
       --topology hub
-  sekisho group admit /srv/sekisho 019a… --facility 234567890101 --router T3W8K0M5XYZ --reason 'agreement of 20 November'
+  sekisho group admit /srv/sekisho 019a… --facility 123456789023 --router T3W8K0M5XYZ --reason 'agreement of 20 November'
   sekisho group list /srv/sekisho
   sekisho group show /srv/sekisho 019a…
 

@@ -24,7 +24,9 @@ use crate::{
     cli::{Exit, Failure, origin},
     instance::{self, Folder},
     names::NameRole,
-    network::bundle::{self, Authorities, Common, Device, Other, Others, Suite, Text, Texts},
+    network::bundle::{
+        self, Authorities, Common, Device, Other, Others, Proof, Suite, Text, Texts,
+    },
     temporary::TemporaryFolder,
 };
 
@@ -120,6 +122,15 @@ impl Bundle {
                     "With {} only the first pair of networks comes up: an OpenIKED that opens asks for all at once, of \
                      which others take the first. Have the other end open, which needs a fixed address of the \
                      OpenIKED.\n",
+                    other.router.terminal_id,
+                ))?;
+            }
+            let knows_none = Device::of_family(&other.router.family)
+                .is_some_and(|device| !device.knows_certificates());
+            if knows_none && other.proof != Proof::Psk {
+                say(&format!(
+                    "With {} certificates do not work: by its manual it knows none in IKEv2. Make a pre-shared key of \
+                     the pair (sekisho router psk add), and write this bundle again.\n",
                     other.router.terminal_id,
                 ))?;
             }

@@ -64,6 +64,8 @@ struct LoginPage {
     return_to: String,
     level: &'static str,
     refusal: Option<RefusalWords>,
+    /// Whether a pass does here: who reads that none does is shown no form for one.
+    accepts: bool,
     pin_most: usize,
 }
 
@@ -126,7 +128,9 @@ fn show(
     (return_to, least): (Option<String>, Option<Least>),
     refusal: Option<Refusal>,
 ) -> Result<Response, PageError> {
+    let accepts = !matches!(refusal, Some(Refusal::DayPassesOff | Refusal::DayPassTooWeak));
     let body = LoginPage {
+        accepts,
         facility_name: facility.organisation_name.clone(),
         terminal_name: facility.terminal_name.clone(),
         return_to: return_to.unwrap_or_default(),
