@@ -1,7 +1,7 @@
 //! A PIN from a file descriptor that whoever started us left open: for scripts, without a file.
 
 use std::fs::File;
-use std::io::{IsTerminal, Read};
+use std::io::{ErrorKind, IsTerminal, Read};
 
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -65,9 +65,11 @@ fn first_line(mut file: File) -> std::io::Result<Zeroizing<Vec<u8>>> {
     let mut text = Zeroizing::new(vec![0; MOST_OCTETS]);
     let mut filled = 0;
     while filled < MOST_OCTETS {
-        match file.read(&mut text[filled..])? {
-            0 => break,
-            read => filled += read,
+        match file.read(&mut text[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
         if text[..filled].contains(&b'\n') {
             break;

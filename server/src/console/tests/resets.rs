@@ -130,6 +130,7 @@ async fn one_asks_another_approves_and_the_person_sets_new_factors() {
     assert_eq!(count(&scene.test, passkeys).await, 0);
     scene.have_passkey("two").await;
     assert!(approved.text.contains("/first-use?token="), "{}", approved.text);
+    assert!(approved.text.contains("すでに使えません"), "not first by the link: {}", approved.text);
     for act in ["account.reset.ask", "account.reset.approve"] {
         assert!(told(&scene.test, act, None).await, "{act}");
     }

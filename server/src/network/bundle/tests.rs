@@ -243,3 +243,32 @@ fn the_prefix_of_the_facility_stands_in_a_file_of_its_own_and_changes_no_other()
     assert!(with.remove(at).text.ends_with("\nfd12:3456:0:100::/56\n"));
     assert_eq!(with, without);
 }
+
+#[test]
+fn where_a_tunnel_of_several_networks_carries_the_first_alone_is_known_at_both_ends() {
+    let (iked, swan) = ("router_openiked", "router_strongswan");
+    for (own, other, opens, several, expected) in [
+        (iked, swan, true, true, true),
+        (swan, iked, false, true, true),
+        // The direction in which all come up, one network, and two of a make.
+        (iked, swan, false, true, false),
+        (swan, iked, true, true, false),
+        (iked, swan, true, false, false),
+        (iked, iked, true, true, false),
+    ] {
+        let further: Vec<IpNet> =
+            several.then(|| "10.9.0.0/16".parse().unwrap()).into_iter().collect();
+        for (beyond, behind) in [(further.clone(), Vec::new()), (Vec::new(), further)] {
+            let router_of = |id, family| router(id, family, "10.1.0.0/16");
+            let peer = Other {
+                router: router_of("T2222222222", other),
+                proof: CERTIFICATE,
+                opens,
+                beyond,
+                behind,
+            };
+            let known = peer.carries_first_alone(&router_of("T1111111111", own));
+            assert_eq!(known, expected, "{own} {other} {opens} {several}");
+        }
+    }
+}
